@@ -1,0 +1,1 @@
+"""The nerves: carriers, Matrix, store, vault, engine, outbox. It carries and keeps; it decides nothing."""
