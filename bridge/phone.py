@@ -1,0 +1,46 @@
+"""A texter's address, which nothing prints by accident.
+
+Rule of this module: the clear form leaves only through :meth:`Phone.reveal`, which the vault (to seal and to hash) and a
+carrier adapter (at the moment of sending) call, and nobody else.
+"""
+
+from __future__ import annotations
+
+import re
+
+E164 = re.compile(r"\+[1-9]\d{6,14}")
+
+
+class Phone:
+    """An address on the carrier's side: E.164 (`+15555550100`), a short code (`22395`) or a sender name (`BANK`)."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    @property
+    def answerable(self) -> bool:
+        """Whether a text can be sent back: only E.164 can be answered; short codes and names are shown, not answered."""
+        return E164.fullmatch(self._value) is not None
+
+    def reveal(self) -> str:
+        """Return the address in the clear. For the vault and for an adapter that is about to send."""
+        return self._value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Phone) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash((Phone, self._value))
+
+    def __repr__(self) -> str:
+        return "Phone(…)"
+
+    __str__ = __repr__
+
+    def __format__(self, _spec: str) -> str:
+        return repr(self)
+
+    def __reduce__(self) -> str:
+        raise TypeError("a Phone is not pickled")
