@@ -7,14 +7,15 @@ know; no method raises for something the network or the vendor did, it returns a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
-    from datetime import datetime
+from bridge.phone import Phone
 
-    from bridge.phone import Phone
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
