@@ -1,0 +1,43 @@
+"""The named places where a crash is tried.
+
+Rule of this module: between any two durable steps there is a point, and every point is hit once by a test that kills the
+process there, starts it again and counts. In production `at` does nothing; a test gives the application a function that
+kills.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, unique
+from typing import TypeAlias
+
+
+@unique
+class CrashPoint(Enum):
+    """Where the process may die. The value is what a test names."""
+
+    KEY_WRITTEN = "the thread's key is in keys.db, the thread is not yet in the main database"
+    INBOUND_COMMITTED = "the text is in the inbox, the carrier has no answer yet"
+    INBOUND_ANSWERED = "the carrier has its 2xx, the engine has not looked yet"
+    ENGINE_DECIDED = "decide has answered, nothing of it is committed"
+    ENGINE_COMMITTED = "aggregate, outbox and timers are committed, nothing is performed"
+    SYNC_RECEIVED = "a sync response is here, nothing of it is committed"
+    SYNC_COMMITTED = "a sync response and its cursor are committed, the engine has not looked yet"
+    MATRIX_SENDING = "an event is encrypted, the request is not sent"
+    MATRIX_SENT = "the homeserver has the event, the outbox row still stands"
+    SMS_MARKED = "the row says `sending`, the request is not sent"
+    SMS_SENT = "the carrier has the text, the result is not committed"
+    SMS_RESULT = "the result of the text is committed, the thread has not heard it"
+    TIMER_DUE = "a timer is due, its inbox row is not committed"
+    TIMER_FIRED = "a due timer became an inbox row, the engine has not looked yet"
+    ROOM_CREATED = "the homeserver made a room, we have not noted it"
+    ROOM_NOTED = "a room is noted, it is not yet ready for a thread"
+    KEYS_SHARED = "first keys are sent to somebody's devices, the invite is not"
+    INVITED = "somebody is invited, the outbox row still stands"
+
+
+Crash: TypeAlias = Callable[[CrashPoint], None]
+
+
+def nowhere(_point: CrashPoint) -> None:
+    """Do nothing: the production value."""

@@ -1,0 +1,80 @@
+"""What may be logged.
+
+Rules of this module: a log line is an event name and allow-listed fields with opaque values; nothing takes free text from
+outside. Third-party loggers go through one filter that drops their messages and keeps only logger, level and the types
+of exceptions, because mautrix logs bodies at DEBUG and ERROR and aiohttp logs tokens (facts-matrix, section 7).
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from typing import Final
+
+FIELDS: Final = frozenset(
+    {
+        "count",
+        "seconds",
+        "status",
+        "kind",
+        "lane",
+        "point",
+        "attempt",
+        "short_id",
+        "port",
+        "error",
+        "where",
+        "rooms",
+        "jump",
+    }
+)
+"""Fields that may stand in a log line: numbers, enum names, exception type names, random short ids."""
+
+OURS: Final = "quietline"
+
+
+def event(name: str, /, level: int = logging.INFO, **fields: str | float) -> None:
+    """Log one event by its fixed name. An unknown field is a bug and raises `ValueError`."""
+    if unknown := fields.keys() - FIELDS:
+        raise ValueError(f"not allowed in a log line: {', '.join(sorted(unknown))}")
+    logger = logging.getLogger(OURS)
+    if logger.isEnabledFor(level):
+        logger.log(level, "%s", " ".join([name, *(f"{key}={value}" for key, value in fields.items())]))
+
+
+def failure(name: str, error: BaseException, /, **fields: str | float) -> None:
+    """Log that something raised: the exception's type and where, never its text."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else "?"
+    event(name, level=logging.ERROR, error=type(error).__name__, where=where, **fields)
+
+
+class _Foreign(logging.Filter):
+    """Reduce a third party's record to its logger, level and exception type."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name == OURS:
+            return True
+        if record.levelno < logging.WARNING:
+            return False
+        kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
+        record.msg, record.args, record.exc_info, record.exc_text, record.stack_info = (
+            f"(withheld) {kind}",
+            (),
+            None,
+            None,
+            None,
+        )
+        return True
+
+
+def configure(level: str) -> None:
+    """Send our events to standard error. Called once by the process that owns the log."""
+    out = logging.StreamHandler(sys.stderr)
+    out.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    out.addFilter(_Foreign())
+    root = logging.getLogger()
+    root.handlers[:] = [out]
+    root.setLevel(level)
+    logging.getLogger("aiohttp.access").disabled = True
