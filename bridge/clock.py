@@ -1,4 +1,4 @@
-"""Time, injected. Wall time in seconds since the epoch for what is kept, monotonic seconds for what is measured."""
+"""Time, injected: seconds since the epoch, in steps that never jump while the process lives."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ class Clock(Protocol):
     """What the bridge knows of time."""
 
     def wall(self) -> float:
-        """Seconds since the epoch; may jump."""
-
-    def monotonic(self) -> float:
-        """Seconds since some start; never jumps."""
+        """Return seconds since the epoch."""
 
 
-class SystemClock:
-    """The machine's clock."""
+class SteadyClock:
+    """The machine's clock as it stood at the start, carried on by time that passes.
+
+    When somebody sets the machine's clock, undo windows and waits stay as long as they were; `timers` tells the desk.
+    """
+
+    def __init__(self) -> None:
+        self._start = time.time() - time.monotonic()
 
     def wall(self) -> float:
-        """Seconds since the epoch."""
-        return time.time()
-
-    def monotonic(self) -> float:
-        """Monotonic seconds."""
-        return time.monotonic()
+        """Return seconds since the epoch."""
+        return self._start + time.monotonic()

@@ -1,0 +1,156 @@
+"""Everything a decision may ask for, as a closed union.
+
+Rule of this module: an action is durable data, not a call; performing one twice must be the same as once, or, for a text,
+must not happen. Our own events are named by `ref`, which is unique within a thread or the desk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, unique
+from typing import Final, TypeAlias
+
+from bot.events import Event
+
+DESK: Final = "desk"
+THREAD: Final = "thread"
+OFFICE: Final = "office:"
+"""Places: the desk room, the thread's own room, and `office:` followed by whose office it is."""
+
+
+@unique
+class Speaker(Enum):
+    """Which of our two identities speaks."""
+
+    POLICY = "policy"
+    VOICE = "voice"
+
+
+@unique
+class Lane(Enum):
+    """Order holds within a lane of a thread; conversation goes before receipts, receipts before clean-up."""
+
+    CONVERSATION = "conversation"
+    RECEIPTS = "receipts"
+    CLEANUP = "cleanup"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """An encrypted message in a room. `notice` for what software says; the texter's words are plain text."""
+
+    place: str
+    body: str = field(repr=False)
+    speaker: Speaker = Speaker.POLICY
+    ref: str = ""
+    notice: bool = True
+    reply_to: str = ""
+    mentions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """Replace the body of a message of ours, in place."""
+
+    place: str
+    ref: str
+    body: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """Pin a message of ours."""
+
+    place: str
+    ref: str
+
+
+@unique
+class Receipt(Enum):
+    """The one mark on a message of an advocate. The value is the reaction that people see."""
+
+    NOTE = "📝"
+    LEAVING = "⏳ leaving"
+    SENT = "✓ sent"
+    DELIVERED = "✓✓ delivered"
+    NOT_SENT = "✗ not sent"
+    UNKNOWN = "❓ unknown"
+    HELD = "✋ held"
+    UNSAID = "✗ unsent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Put this receipt on somebody's message, in the place of the one before."""
+
+    place: str
+    event_id: str
+    receipt: Receipt
+
+
+@unique
+class Origin(Enum):
+    """Why a text leaves. An answer leaves at once or not at all (DESIGN section 0)."""
+
+    VOICE = "voice"
+    ANSWER = "answer"
+    STOP_ANSWER = "stop_answer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """A text for the phone. `since` is when the words were said, or when the text arrived that they answer."""
+
+    ref: str
+    body: str = field(repr=False)
+    origin: Origin
+    epoch: int
+    since: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invite:
+    """Give somebody the room's first keys, then invite them."""
+
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expel:
+    """Remove somebody from the thread's room; sessions rotate."""
+
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveKeys:
+    """Send a room's live keys to somebody's trusted devices, after asking afresh which those are."""
+
+    place: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetTimer:
+    """Wake this aggregate at `due` (seconds since the epoch); the same key replaces."""
+
+    key: str
+    due: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropTimer:
+    """Forget that timer."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tell:
+    """Put an event into another aggregate's inbox, in the same commit. `owner` is a thread's id or `desk`."""
+
+    owner: str
+    event: Event
+
+
+Action: TypeAlias = Post | Edit | Pin | Mark | Text | Invite | Expel | GiveKeys | SetTimer | DropTimer | Tell

@@ -1,0 +1,85 @@
+"""The decision: a table from aggregate and event to the features that look at it, in order.
+
+Rules of this module: `decide` is total (an event that no feature is listed for changes nothing) and deterministic; a
+feature that consumes an event ends the walk; every text that comes out has passed `guard.may_send`, whoever asked for it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar
+
+from policies.pack import Pack
+
+from bot import board, commands, desk, disclose, guard, keywords, queue, receipts, relay, roster, voice
+from bot.actions import Action, Mark, Receipt, Text
+from bot.events import (
+    AlarmRaised,
+    Assigned,
+    ClockJumped,
+    Event,
+    IdentityChanged,
+    Joined,
+    Left,
+    LetterDied,
+    LevelsSet,
+    NotHeard,
+    Removed,
+    Said,
+    Tapped,
+    TextArrived,
+    TextOutcome,
+    ThreadWaits,
+    TimerDue,
+    Unsaid,
+)
+from bot.model import Desk, Facts, Thread
+from bot.step import Feature, Step
+
+A = TypeVar("A", Thread, Desk)
+
+TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
+    (Thread, TextArrived): (voice.show, keywords.obey, disclose.greet),
+    (Thread, TextOutcome): (receipts.outcome,),
+    (Thread, Said): (voice.strangers, relay.edits, commands.in_thread, board.status, relay.relay),
+    (Thread, Tapped): (),
+    (Thread, Unsaid): (relay.unsay,),
+    (Thread, NotHeard): (voice.not_heard,),
+    (Thread, Joined): (voice.joined,),
+    (Thread, Left): (voice.left,),
+    (Thread, TimerDue): (relay.leave,),
+    (Thread, Assigned): (voice.assigned,),
+    (Thread, Removed): (voice.removed,),
+    (Desk, Said): (desk.strangers, commands.at_desk, queue.claim, board.board),
+    (Desk, Tapped): (queue.tap,),
+    (Desk, NotHeard): (desk.not_heard,),
+    (Desk, Joined): (roster.joined,),
+    (Desk, Left): (roster.left,),
+    (Desk, LevelsSet): (roster.levels,),
+    (Desk, IdentityChanged): (desk.identity_changed,),
+    (Desk, ThreadWaits): (queue.waits,),
+    (Desk, AlarmRaised): (desk.alarm,),
+    (Desk, LetterDied): (desk.letter_died,),
+    (Desk, ClockJumped): (desk.clock_jumped,),
+}
+
+
+def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
+    """Say what follows from an event: the new aggregate and the actions, guarded."""
+    actions: tuple[Action, ...] = ()
+    for feature in TABLE.get((type(aggregate), type(event)), ()):
+        step: Step[Any] = feature(pack, facts, aggregate, event)
+        aggregate = step.aggregate
+        actions += step.actions
+        if step.consumed:
+            break
+    if isinstance(aggregate, Thread):
+        actions = tuple(guarded for action in actions for guarded in _guard(pack, facts, aggregate, action))
+    return Step(aggregate, actions)
+
+
+def _guard(pack: Pack, facts: Facts, thread: Thread, action: Action) -> tuple[Action, ...]:
+    if not isinstance(action, Text) or guard.may_send(pack, thread, action, facts.now) is None:
+        return (action,)
+    if event_id := receipts.message_of(action.ref):
+        return (Mark(place="thread", event_id=event_id, receipt=Receipt.NOT_SENT),)
+    return ()

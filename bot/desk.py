@@ -1,0 +1,60 @@
+"""What the desk is told: alarms, and why somebody was not heard.
+
+Rule of this module: an alarm is a new message, never an edit, and holds a designation at most.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from policies.pack import Pack
+
+from bot.actions import DESK, Post
+from bot.events import Alarm, AlarmRaised, ClockJumped, IdentityChanged, LetterDied, NotHeard, Said
+from bot.model import Desk, Facts
+from bot.step import Step
+from bot.voice import EXPLAINED, short
+
+ALARMS: Final = {
+    Alarm.STOPPED: "said STOP. Nothing leaves until they text START.",
+    Alarm.TEXT_AFTER_STOP: "texted after a STOP. It was not answered. Please look.",
+    Alarm.RESUMED: "said START: texts may be answered again.",
+    Alarm.UNKNOWN_SEND: "a text may or may not have reached the phone. It is not sent again by itself.",
+    Alarm.OPTED_OUT: "the carrier says this phone opted out.",
+    Alarm.NOT_INVITED: "its voice could not be invited. Please look.",
+}
+
+
+def strangers(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
+    """Take nothing from somebody who is not on the roster."""
+    return Step(desk, consumed=desk.seat(event.sender) is None)
+
+
+def not_heard(pack: Pack, facts: Facts, desk: Desk, event: NotHeard) -> Step[Desk]:
+    """Tell somebody why their message was not taken."""
+    if desk.seat(event.sender) is None:
+        return Step(desk)
+    return Step(desk, (Post(place=event.place, body=EXPLAINED[event.why], reply_to=event.event_id),))
+
+
+def identity_changed(pack: Pack, facts: Facts, desk: Desk, event: IdentityChanged) -> Step[Desk]:
+    """Say loudly that somebody's identity is a new one; it receives nothing until it is confirmed."""
+    body = f"⚠️ {short(event.user)} has a new cryptographic identity. It receives nothing until it is confirmed in person."
+    return Step(desk, (Post(place=DESK, body=body, notice=False),))
+
+
+def alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk]:
+    """Pass on what a thread has to say to everybody."""
+    return Step(desk, (Post(place=DESK, body=f"⚠️ {event.designation}: {ALARMS[event.alarm]}", notice=False),))
+
+
+def letter_died(pack: Pack, facts: Facts, desk: Desk, event: LetterDied) -> Step[Desk]:
+    """Say that something could not be handled, with the id that whoever looks after the machine will ask for."""
+    body = f"⚠️ Something could not be handled and is kept for the technician: {event.short_id}. The line goes on."
+    return Step(desk, (Post(place=DESK, body=body, notice=False),))
+
+
+def clock_jumped(pack: Pack, facts: Facts, desk: Desk, event: ClockJumped) -> Step[Desk]:
+    """Say that the machine's clock was set."""
+    body = f"⚠️ The machine's clock jumped by about {abs(event.seconds)} seconds. Please tell the technician."
+    return Step(desk, (Post(place=DESK, body=body, notice=False),))

@@ -1,0 +1,42 @@
+"""What the agency says by itself: only the immediate answer to a text that has just arrived (DESIGN section 0).
+
+Rules of this module: the greeting promises a person only while somebody is on duty (practice 29), goes out once per twelve
+hours and language, and never to tapbacks or automatic replies; every automatic text is shown in the room.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from policies.keywords import is_automatic_reply, is_tapback, language_word
+from policies.pack import Pack
+
+from bot.actions import THREAD, Origin, Post, Text
+from bot.events import TextArrived
+from bot.model import Facts, State, Thread
+from bot.step import Step
+
+
+def greet(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
+    """Greet a texter nobody talks with yet, in the language they asked for by its word."""
+    asked = language_word(event.body, pack)
+    if asked is not None:
+        thread = replace(thread, consent=replace(thread.consent, language=asked))
+    if thread.life.state is not State.WAITING or not thread.answerable:
+        return Step(thread)
+    if is_tapback(event.body) or is_automatic_reply(event.body):
+        return Step(thread)
+    greeted = dict(thread.consent.greeted)
+    if any(_recent(pack, facts, greeted.get(language)) for language in ((asked,) if asked else greeted)):
+        return Step(thread)
+    language = thread.consent.language
+    greeted[language] = facts.now
+    thread = replace(thread, consent=replace(thread.consent, greeted=tuple(sorted(greeted.items()))))
+    name = "greeting" if facts.staffed else "unavailable"
+    body = pack.text(name, language)
+    answer = Text(ref=f"answer:{event.id}", body=body, origin=Origin.ANSWER, epoch=thread.voice.epoch, since=event.at)
+    return Step(thread, (answer, Post(place=THREAD, body=f"Answered by itself ({name}): {body}")))
+
+
+def _recent(pack: Pack, facts: Facts, at: float | None) -> bool:
+    return at is not None and facts.now - at < pack.settings.greeting_every_hours * 3600

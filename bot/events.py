@@ -1,0 +1,238 @@
+"""Everything that can happen, as closed unions.
+
+Rule of this module: an event is a fact that has happened, in the past tense or as a state; it asks for nothing. Bodies are
+kept out of `repr`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, unique
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextArrived:
+    """A text from the handset. `id` is opaque and stable over the carrier's retries; `media` counts what is not fetched."""
+
+    id: str
+    body: str = field(repr=False)
+    at: float
+    media: int = 0
+
+
+@unique
+class Outcome(Enum):
+    """What became of one request to the carrier."""
+
+    ACCEPTED = "accepted"
+    DELIVERED = "delivered"
+    REJECTED = "rejected"
+    OPTED_OUT = "opted_out"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    LATE = "late"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextOutcome:
+    """What became of a text of ours. `ref` names it; `code` is the carrier's, for a person to quote."""
+
+    ref: str
+    outcome: Outcome
+    code: str = ""
+
+
+@unique
+class Content(Enum):
+    """What kind of message somebody sent in a room."""
+
+    TEXT = "text"
+    FILE = "file"
+    OTHER = "other"
+
+
+@unique
+class Relation(Enum):
+    """How a message stands to others. A reply to the texter's words is an answer like any other."""
+
+    NONE = "none"
+    TEXTER_REPLY = "texter_reply"
+    OTHER_REPLY = "other_reply"
+    THREAD = "thread"
+    EDIT = "edit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """Somebody said something, in an encrypted event from a trusted device.
+
+    `place` is where (see `actions.Place`); `target` is what an edit replaces; `at` is the homeserver's time in seconds.
+    """
+
+    place: str
+    sender: str
+    event_id: str
+    body: str = field(repr=False)
+    at: float
+    content: Content = Content.TEXT
+    relation: Relation = Relation.NONE
+    target: str = ""
+    mentions: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tapped:
+    """Somebody reacted. `target` is our `ref` where the event is ours, else empty; `trusted`: has a confirmed device."""
+
+    place: str
+    sender: str
+    event_id: str
+    key: str
+    target: str
+    trusted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsaid:
+    """Somebody redacted that event."""
+
+    place: str
+    sender: str
+    target: str
+
+
+@unique
+class Why(Enum):
+    """Why an event could not be taken at its word."""
+
+    UNTRUSTED = "untrusted"
+    UNREADABLE = "unreadable"
+    UNENCRYPTED = "unencrypted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotHeard:
+    """Somebody sent something that was not taken: from an unsigned device, without its key, or in clear."""
+
+    place: str
+    sender: str
+    event_id: str
+    why: Why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """Somebody is now a member."""
+
+    place: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """Somebody is no longer a member: left, removed or declined."""
+
+    place: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelsSet:
+    """The desk room's power levels are these."""
+
+    users: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityChanged:
+    """Somebody's cross-signing identity is not the confirmed one any more."""
+
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerDue:
+    """A timer that a decision had set is due."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadWaits:
+    """From a thread to the desk: nobody is its voice. `again`: it had one before."""
+
+    thread: str
+    designation: str
+    since: float
+    again: bool = False
+
+
+@unique
+class Alarm(Enum):
+    """What the desk is told loudly, always in a new message."""
+
+    STOPPED = "stopped"
+    TEXT_AFTER_STOP = "text_after_stop"
+    RESUMED = "resumed"
+    UNKNOWN_SEND = "unknown_send"
+    OPTED_OUT = "opted_out"
+    NOT_INVITED = "not_invited"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmRaised:
+    """From a thread to the desk."""
+
+    designation: str
+    alarm: Alarm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterDied:
+    """Something could not be handled. `short_id` is what a person can quote."""
+
+    short_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockJumped:
+    """The machine's clock and the time that passed disagree by that many seconds."""
+
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assigned:
+    """From the desk to a thread: this person is the voice now."""
+
+    voice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """From the desk to a thread: this person is not on the roster any more."""
+
+    user: str
+
+
+Event: TypeAlias = (
+    TextArrived
+    | TextOutcome
+    | Said
+    | Tapped
+    | Unsaid
+    | NotHeard
+    | Joined
+    | Left
+    | LevelsSet
+    | IdentityChanged
+    | TimerDue
+    | ThreadWaits
+    | AlarmRaised
+    | LetterDied
+    | ClockJumped
+    | Assigned
+    | Removed
+)

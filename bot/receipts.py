@@ -1,0 +1,76 @@
+"""What became of the voice's words: at most one current receipt on each message, and never none.
+
+Rule of this module: a receipt only moves forward, so that a report out of order changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from policies.pack import Pack
+
+from bot.actions import DESK, THREAD, Action, Mark, Post, Receipt, Tell
+from bot.events import Alarm, AlarmRaised, Outcome, TextOutcome
+from bot.model import Facts, Sent, Thread
+from bot.step import Step
+
+SHOWN: Final = {
+    Outcome.ACCEPTED: Receipt.SENT,
+    Outcome.DELIVERED: Receipt.DELIVERED,
+    Outcome.REJECTED: Receipt.NOT_SENT,
+    Outcome.OPTED_OUT: Receipt.NOT_SENT,
+    Outcome.FAILED: Receipt.NOT_SENT,
+    Outcome.UNKNOWN: Receipt.UNKNOWN,
+    Outcome.LATE: Receipt.HELD,
+    Outcome.REFUSED: Receipt.NOT_SENT,
+}
+RANK: Final = {
+    Receipt.LEAVING: 0,
+    Receipt.UNKNOWN: 1,
+    Receipt.SENT: 1,
+    Receipt.HELD: 2,
+    Receipt.NOT_SENT: 2,
+    Receipt.DELIVERED: 2,
+}
+
+WORDS: Final = {
+    Outcome.REJECTED: "Not sent: the carrier refused it{code}. Try other words, or another way to reach them.",
+    Outcome.OPTED_OUT: "Not sent: the carrier says this phone opted out. It has to text START first.",
+    Outcome.FAILED: "Not delivered: the carrier gave up{code}. The phone may be off; you can say it again.",
+    Outcome.UNKNOWN: "Unknown: it may or may not be on the phone. It is not sent again by itself; say it again if it must be.",
+    Outcome.LATE: "Held: it could not leave for more than five minutes. Say it again if it still fits.",
+    Outcome.REFUSED: "Not sent: when it was about to leave, this thread might not be texted any more.",
+}
+
+
+def message_of(ref: str) -> str:
+    """Return the event id of the advocate's message that a text came from, or nothing for an automatic one."""
+    kind, _, event_id = ref.partition(":")
+    return event_id if kind == "say" else ""
+
+
+def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
+    """Move the receipt forward and say in words what a person has to know."""
+    if event.outcome is Outcome.ACCEPTED:
+        thread = replace(thread, life=replace(thread.life, last_outbound=facts.now))
+    words = WORDS.get(event.outcome, "").format(code=f" (code {event.code})" if event.code else "")
+    alarms = tuple(
+        Tell(owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=alarm))
+        for happened, alarm in ((Outcome.UNKNOWN, Alarm.UNKNOWN_SEND), (Outcome.OPTED_OUT, Alarm.OPTED_OUT))
+        if event.outcome is happened
+    )
+    event_id = message_of(event.ref)
+    if not event_id:
+        told = (Post(place=THREAD, body=f"The automatic answer. {words}"),) if words else ()
+        return Step(thread, (*told, *alarms))
+    new = SHOWN[event.outcome]
+    old = next((sent for sent in thread.sending.sent if sent.event_id == event_id), None)
+    if old is not None and RANK[new] <= RANK[Receipt[old.receipt]]:
+        return Step(thread)
+    kept = tuple(sent for sent in thread.sending.sent if sent is not old)
+    sending = replace(thread.sending, sent=(*kept, Sent(event_id=event_id, receipt=new.name)))
+    actions: tuple[Action, ...] = (Mark(place=THREAD, event_id=event_id, receipt=new),)
+    if words:
+        actions += (Post(place=THREAD, body=words, reply_to=event_id),)
+    return Step(replace(thread, sending=sending), (*actions, *alarms))

@@ -1,0 +1,56 @@
+"""Who is at the desk: its membership and power levels are the roster, at once (DESIGN section 2).
+
+Rules of this module: whoever comes gets the desk's keys and hears both identities before anything else, because a client
+begins to trust an identity when it meets an event of it (facts-matrix, section 3); whoever goes is removed everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from policies.pack import Pack
+
+from bot.actions import DESK, Action, GiveKeys, Post, Speaker, Tell
+from bot.events import Joined, Left, LevelsSet, Removed
+from bot.model import Desk, Facts, Role, Seat
+from bot.step import Step
+
+SUPERVISES = 50
+
+
+def joined(pack: Pack, facts: Facts, desk: Desk, event: Joined) -> Step[Desk]:
+    """Seat a newcomer and greet them with both identities; in an office, hand over its keys."""
+    if event.place != DESK:
+        return Step(desk, (GiveKeys(place=event.place, user=event.user), Post(place=event.place, body=_OFFICE)))
+    if desk.seat(event.user) is not None:
+        return Step(desk)
+    seat = Seat(user=event.user, role=_role(dict(desk.levels), event.user))
+    greeting: tuple[Action, ...] = (
+        GiveKeys(place=DESK, user=event.user),
+        Post(place=DESK, body="Welcome. Please say hello here once, so that your client learns to read us. !help"),
+        Post(place=DESK, body="This is the line: texters' words come under this identity.", speaker=Speaker.VOICE),
+    )
+    return Step(replace(desk, roster=(*desk.roster, seat)), greeting)
+
+
+def left(pack: Pack, facts: Facts, desk: Desk, event: Left) -> Step[Desk]:
+    """Remove somebody from the roster and from the threads they hold."""
+    if event.place != DESK or desk.seat(event.user) is None:
+        return Step(desk)
+    told = tuple(Tell(owner=line.thread, event=Removed(user=event.user)) for line in desk.held(event.user))
+    roster = tuple(seat for seat in desk.roster if seat.user != event.user)
+    return Step(replace(desk, roster=roster), told)
+
+
+def levels(pack: Pack, facts: Facts, desk: Desk, event: LevelsSet) -> Step[Desk]:
+    """Take over who is a supervisor."""
+    now = dict(event.users)
+    roster = tuple(replace(seat, role=_role(now, seat.user)) for seat in desk.roster)
+    return Step(replace(desk, levels=tuple(sorted(now.items())), roster=roster))
+
+
+_OFFICE = "This is your office: only you and the software are here. Numbers and codewords belong here, not at the desk."
+
+
+def _role(levels: dict[str, int], user: str) -> Role:
+    return Role.SUPERVISOR if levels.get(user, 0) >= SUPERVISES else Role.ADVOCATE

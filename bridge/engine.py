@@ -1,0 +1,208 @@
+"""The engine: takes the smallest sequence per owner, asks `decide`, and commits everything that follows at once.
+
+Rules of this module: one event at a time per owner, many owners at once; memory is only a wake-up, SQL is the truth; an
+event that fails as a bug is kept as a dead letter, loudly and without content, and its owner goes on; a database that
+cannot write now is waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from policies.pack import Pack
+
+from bot.actions import DESK, Action, DropTimer, Lane, Mark, SetTimer, Tell, Text
+from bot.decide import decide
+from bot.events import Event, LetterDied
+from bot.model import Desk, Facts, Thread
+from bridge import codec, inbox, log
+from bridge.clock import Clock
+from bridge.crash import Crash, CrashPoint
+from bridge.inbox import Letter
+from bridge.outbox import Outbox, Sealed
+from bridge.store import Connection, Store
+from bridge.vault import Vault
+
+AGGREGATE: Final = "aggregate"
+AT_ONCE: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One inbox row."""
+
+    seq: int
+    letter: Letter
+
+
+class Engine:
+    """Runs decisions. `wake` after a commit that put something into an inbox; `run` until cancelled."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        vault: Vault,
+        pack: Pack,
+        clock: Clock,
+        outbox: Outbox,
+        timers_changed: Callable[[], None],
+        desk_changed: Callable[[], None],
+        crash: Crash,
+    ) -> None:
+        self._store, self._vault, self._pack, self._clock = store, vault, pack, clock
+        self._outbox, self._timers_changed, self._desk_changed, self._crash = outbox, timers_changed, desk_changed, crash
+        self._ready: asyncio.Queue[str] = asyncio.Queue()
+        self._queued: set[str] = set()
+        self._desk = Desk()
+
+    @property
+    def desk(self) -> Desk:
+        """The desk as last committed."""
+        return self._desk
+
+    async def load(self) -> None:
+        """Read the desk, or make it, and wake everybody who has something waiting."""
+        await self._vault.create(DESK)
+        sealed = await self._store.fetchval("SELECT aggregate FROM desk WHERE id = $1", DESK)
+        if sealed is None:
+            body = await self._vault.seal(DESK, AGGREGATE, codec.encode(self._desk))
+
+            async def make(conn: Connection) -> None:
+                await conn.execute("INSERT INTO desk (id, aggregate) VALUES ($1, $2)", DESK, body)
+
+            await self._store.commit(make)
+        else:
+            self._desk = codec.read(Desk, await self._vault.open(DESK, AGGREGATE, sealed))
+        for row in await self._store.fetch("SELECT DISTINCT owner FROM inbox"):
+            self.wake(row["owner"])
+
+    def wake(self, owner: str) -> None:
+        """Say that this owner's inbox may hold something."""
+        if owner not in self._queued:
+            self._queued.add(owner)
+            self._ready.put_nowait(owner)
+
+    async def run(self) -> None:
+        """Decide until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(AT_ONCE):
+                group.create_task(self._work())
+
+    async def _work(self) -> None:
+        while True:
+            owner = await self._ready.get()
+            try:
+                while (row := await self._next(owner)) is not None:
+                    await self._handle(row)
+            except (sqlite3.OperationalError, OSError) as error:
+                # The disk is full or the file is busy: nothing is lost, the row still stands.
+                log.failure("engine.waits", error)
+                await asyncio.sleep(1)
+                self._queued.discard(owner)
+                self.wake(owner)
+                continue
+            self._queued.discard(owner)
+            if await self._next(owner) is not None:
+                self.wake(owner)
+
+    async def _next(self, owner: str) -> Row | None:
+        row = await self._store.fetchrow("SELECT seq, kind, body FROM inbox WHERE owner = $1 ORDER BY seq LIMIT 1", owner)
+        return None if row is None else Row(row["seq"], Letter(owner, row["kind"], row["body"]))
+
+    async def _handle(self, row: Row) -> None:
+        try:
+            await self._decide(row)
+        except (sqlite3.OperationalError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a bug raises, the owner goes on without this row
+            await self._bury(row, error)
+
+    async def _decide(self, row: Row) -> None:
+        owner = row.letter.owner
+        event: Event = codec.decode(row.letter.kind, await self._vault.open(owner, inbox.CONTEXT, row.letter.body))
+        aggregate = self._desk if owner == DESK else await self._thread(owner)
+        facts = Facts(
+            now=self._clock.wall(),
+            roster=self._desk.roster,
+            designations=frozenset(line.designation for line in self._desk.threads if line.thread != owner),
+        )
+        step = decide(self._pack, facts, aggregate, event)
+        self._crash(CrashPoint.ENGINE_DECIDED)
+        changed = step.aggregate != aggregate
+        sealed = await self._vault.seal(owner, AGGREGATE, codec.encode(step.aggregate)) if changed else None
+        table = "desk" if owner == DESK else "thread"
+        letters = [await inbox.seal(self._vault, a.owner, a.event) for a in step.actions if isinstance(a, Tell)]
+        timers = [a for a in step.actions if isinstance(a, SetTimer | DropTimer)]
+        rows = [
+            await self._seal(owner, f"q{row.seq}.{n}", action)
+            for n, action in enumerate(step.actions)
+            if not isinstance(action, Tell | SetTimer | DropTimer)
+        ]
+        created = int(facts.now)
+
+        async def commit(conn: Connection) -> list[tuple[int, Sealed]]:
+            if sealed is not None:
+                await conn.execute(f"UPDATE {table} SET aggregate = $1 WHERE id = $2", sealed, owner)  # noqa: S608 - one of two words
+            for letter in letters:
+                await inbox.put(conn, letter)
+            for timer in timers:
+                await _set(conn, owner, timer)
+            placed = [(await self._outbox.put(conn, owner, item, created), item) for item in rows]
+            await conn.execute("DELETE FROM inbox WHERE seq = $1", row.seq)
+            return placed
+
+        placed = await self._store.commit(commit)
+        if isinstance(step.aggregate, Desk):
+            self._desk = step.aggregate
+            if changed:
+                self._desk_changed()
+        self._crash(CrashPoint.ENGINE_COMMITTED)
+        for number, item in placed:
+            self._outbox.wake(number, owner, item.lane, item.way)
+        for letter in letters:
+            self.wake(letter.owner)
+        if timers:
+            self._timers_changed()
+
+    async def _thread(self, owner: str) -> Thread:
+        sealed = await self._store.fetchval("SELECT aggregate FROM thread WHERE id = $1", owner)
+        return codec.read(Thread, await self._vault.open(owner, AGGREGATE, sealed))
+
+    async def _seal(self, owner: str, txn: str, action: Action) -> Sealed:
+        lane = Lane.RECEIPTS if isinstance(action, Mark) else Lane.CONVERSATION
+        way = "carrier" if isinstance(action, Text) else "matrix"
+        body = await self._vault.seal(owner, f"outbox {txn}", codec.encode(action))
+        return Sealed(lane.value, way, type(action).__name__, txn, body)
+
+    async def _bury(self, row: Row, error: Exception) -> None:
+        short_id = secrets.token_hex(4)
+        log.failure("engine.dead_letter", error, short_id=short_id, kind=row.letter.kind)
+        told = await inbox.seal(self._vault, DESK, LetterDied(short_id=short_id))
+        at = self._clock.wall()
+
+        async def commit(conn: Connection) -> None:
+            await inbox.bury(conn, row.letter, short_id=short_id, at=at, told=told)
+            await conn.execute("DELETE FROM inbox WHERE seq = $1", row.seq)
+
+        await self._store.commit(commit)
+        self.wake(DESK)
+
+
+async def _set(conn: Connection, owner: str, timer: SetTimer | DropTimer) -> None:
+    match timer:
+        case SetTimer():
+            await conn.execute(
+                """INSERT INTO timer (owner, key, due) VALUES ($1, $2, $3)
+                   ON CONFLICT (owner, key) DO UPDATE SET due = excluded.due""",
+                owner,
+                timer.key,
+                timer.due,
+            )
+        case DropTimer():
+            await conn.execute("DELETE FROM timer WHERE owner = $1 AND key = $2", owner, timer.key)

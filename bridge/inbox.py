@@ -1,0 +1,48 @@
+"""Events on their way to an aggregate: sealed rows, smallest sequence first.
+
+Rule of this module: an event is put in by the same commit that makes it a fact, and taken out by the commit that holds
+everything that follows from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.events import Event
+from bridge import codec
+from bridge.store import Connection
+from bridge.vault import Vault
+
+CONTEXT = "inbox"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An event, sealed for its owner: a thread's id, or `desk`."""
+
+    owner: str
+    kind: str
+    body: bytes
+
+
+async def seal(vault: Vault, owner: str, event: Event) -> Letter:
+    """Seal an event for its owner. Done before the commit, so that a commit waits for nothing."""
+    return Letter(owner, type(event).__name__, await vault.seal(owner, CONTEXT, codec.encode(event)))
+
+
+async def put(conn: Connection, letter: Letter) -> None:
+    """Put a sealed event into the inbox."""
+    await conn.execute("INSERT INTO inbox (owner, kind, body) VALUES ($1, $2, $3)", letter.owner, letter.kind, letter.body)
+
+
+async def bury(conn: Connection, letter: Letter, *, short_id: str, at: float, told: Letter) -> None:
+    """Keep what could not be handled, and tell the desk, which knows nothing but the short id."""
+    await conn.execute(
+        "INSERT INTO dead_letter (short_id, owner, kind, body, at) VALUES ($1, $2, $3, $4, $5)",
+        short_id,
+        letter.owner,
+        letter.kind,
+        letter.body,
+        int(at),
+    )
+    await put(conn, told)

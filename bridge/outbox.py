@@ -1,0 +1,189 @@
+"""The one way out: durable rows, performed in order within (owner, lane, way), conversation before receipts before clean-up.
+
+Rules of this module: a row stands until a commit holds what came of it; performing it again after a crash must not show
+(transaction ids, reading first), except a text, whose performer marks it before the request (see `texts`). What the other
+side certainly did not take is tried again; what it refuses for good becomes a dead letter, loudly and without content.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sqlite3
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Final, TypeAlias
+
+from bot.actions import DESK, Action, Lane
+from bot.events import LetterDied
+from bridge import codec, inbox, log
+from bridge.clock import Clock
+from bridge.inbox import Letter
+from bridge.store import Connection, Store
+from bridge.vault import Vault
+
+AT_ONCE: Final = {"matrix": 24, "carrier": 16}
+"""Requests in flight, by way. The homeserver answers no faster with more."""
+
+PRIORITY: Final = {lane.value: n for n, lane in enumerate(Lane)}
+LONGEST_WAIT: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """One row to be. `way` is `matrix` or `carrier`; `txn` is unique for ever."""
+
+    lane: str
+    way: str
+    kind: str
+    txn: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One row, opened. `created` in seconds since the epoch."""
+
+    number: int
+    owner: str
+    txn: str
+    created: int
+    action: Action = field(repr=False)
+
+
+class TryAgain(Exception):  # noqa: N818 - it is an instruction
+    """The other side certainly did not take it now. `after` seconds; None: when woken (there is no room yet)."""
+
+    def __init__(self, after: float | None) -> None:
+        super().__init__()
+        self.after = after
+
+
+class Impossible(Exception):  # noqa: N818 - it is a verdict
+    """The other side refuses it for good. `code` is the other side's, and no more than that."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+Perform: TypeAlias = Callable[[Task], Awaitable[None]]
+"""Do it and commit what came of it, the row's removal included. Raises :class:`TryAgain` or :class:`Impossible`."""
+
+Key: TypeAlias = tuple[str, str, str]
+
+
+class Outbox:
+    """Performs rows. `load` once, then `run` until cancelled; `wake` after the commit that put a row in."""
+
+    def __init__(self, *, store: Store, vault: Vault, clock: Clock, wake_engine: Callable[[str], None]) -> None:
+        self._store, self._vault, self._clock, self._wake_engine = store, vault, clock, wake_engine
+        self._rows: defaultdict[Key, deque[int]] = defaultdict(deque)
+        self._queues: dict[str, asyncio.PriorityQueue[tuple[int, int, Key]]] = {
+            way: asyncio.PriorityQueue() for way in AT_ONCE
+        }
+        self._attempts: defaultdict[Key, int] = defaultdict(int)
+        self._parked: defaultdict[str, set[Key]] = defaultdict(set)
+        self._order = count()
+
+    async def load(self) -> None:
+        """Queue what stands from before."""
+        for row in await self._store.fetch("SELECT id, owner, lane, way FROM outbox ORDER BY id"):
+            self.wake(row["id"], row["owner"], row["lane"], row["way"])
+
+    async def put(self, conn: Connection, owner: str, item: Sealed, created: int) -> int:
+        """Put a row in and return its number."""
+        number: int = await conn.fetchval(
+            """INSERT INTO outbox (owner, lane, way, kind, txn, body, created)
+               VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id""",
+            owner,
+            item.lane,
+            item.way,
+            item.kind,
+            item.txn,
+            item.body,
+            created,
+        )
+        return number
+
+    def wake(self, number: int, owner: str, lane: str, way: str) -> None:
+        """Say that this row was committed."""
+        key = (owner, lane, way)
+        self._rows[key].append(number)
+        if len(self._rows[key]) == 1:
+            self._push(key)
+
+    def room_ready(self, owner: str) -> None:
+        """Say that an owner's room is there now: rows that waited for it go on."""
+        for key in self._parked.pop(owner, set()):
+            self._push(key)
+
+    async def run(self, performers: Mapping[str, Perform]) -> None:
+        """Perform until cancelled. `performers` by way."""
+        async with asyncio.TaskGroup() as group:
+            for way, at_once in AT_ONCE.items():
+                for _ in range(at_once):
+                    group.create_task(self._work(self._queues[way], performers[way]))
+
+    def _push(self, key: Key) -> None:
+        self._queues[key[2]].put_nowait((PRIORITY[key[1]], next(self._order), key))
+
+    async def _work(self, queue: asyncio.PriorityQueue[tuple[int, int, Key]], perform: Perform) -> None:
+        while True:
+            _, _, key = await queue.get()
+            number = self._rows[key][0]
+            try:
+                await self._perform(number, key, perform)
+            except TryAgain as again:
+                self._later(key, again.after)
+                continue
+            except (sqlite3.OperationalError, OSError) as error:
+                log.failure("outbox.waits", error)
+                self._later(key, 1.0)
+                continue
+            self._attempts.pop(key, None)
+            self._rows[key].popleft()
+            if self._rows[key]:
+                self._push(key)
+            else:
+                del self._rows[key]
+
+    def _later(self, key: Key, after: float | None) -> None:
+        if after is None:
+            self._parked[key[0]].add(key)
+            return
+        self._attempts[key] += 1
+        wait = max(after, min(0.2 * 2.0 ** min(self._attempts[key], 10), LONGEST_WAIT / 10))
+        asyncio.get_running_loop().call_later(min(wait, LONGEST_WAIT), self._push, key)
+
+    async def _perform(self, number: int, key: Key, perform: Perform) -> None:
+        row = await self._store.fetchrow("SELECT kind, txn, body, created FROM outbox WHERE id = $1", number)
+        if row is None:
+            return
+        letter = Letter(key[0], row["kind"], row["body"])
+        try:
+            body = await self._vault.open(key[0], f"outbox {row['txn']}", row["body"])
+            action = codec.decode(row["kind"], body)
+            await perform(Task(number=number, owner=key[0], txn=row["txn"], created=row["created"], action=action))
+        except (TryAgain, sqlite3.OperationalError, OSError):
+            raise
+        except Impossible as verdict:
+            log.event("outbox.impossible", kind=row["kind"], status=verdict.code)
+            await self._bury(number, letter)
+        except Exception as error:  # noqa: BLE001 - whatever a bug raises, the lane goes on without this row
+            log.failure("outbox.dead_letter", error, kind=row["kind"])
+            await self._bury(number, letter)
+
+    async def _bury(self, number: int, letter: Letter) -> None:
+        short_id = secrets.token_hex(4)
+        told = await inbox.seal(self._vault, DESK, LetterDied(short_id=short_id))
+        at = self._clock.wall()
+
+        async def commit(conn: Connection) -> None:
+            await inbox.bury(conn, letter, short_id=short_id, at=at, told=told)
+            await conn.execute("DELETE FROM outbox WHERE id = $1", number)
+
+        await self._store.commit(commit)
+        self._wake_engine(DESK)

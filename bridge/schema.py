@@ -1,0 +1,92 @@
+"""The tables of the main database that are ours; the Matrix edge and the policy bot's crypto store add theirs.
+
+Rules of this module: SQL is what SQLite and PostgreSQL share; bodies, phones and aggregates are sealed before they come
+here; a column in clear holds an opaque id, a time, a state or a number.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mautrix.util.async_db import Scheme, UpgradeTable
+from mautrix.util.async_db.connection import LoggingConnection
+
+upgrades = UpgradeTable(version_table_name="quietline_version")
+
+# {seq} never repeats a value, for transaction ids are made of them; {blob} is the dialect's word for bytes.
+TABLES: Final = (
+    # A thread: its phone (sealed, and as keyed hash), its room, and the aggregate (sealed).
+    """CREATE TABLE thread (
+        id TEXT PRIMARY KEY,
+        phone_hash {blob} UNIQUE,
+        phone {blob},
+        room_id TEXT UNIQUE,
+        designation TEXT NOT NULL,
+        aggregate {blob} NOT NULL
+    )""",
+    # The desk's aggregate (sealed); one row.
+    "CREATE TABLE desk (id TEXT PRIMARY KEY, aggregate {blob} NOT NULL)",
+    # Small durable facts of the line: its desk room, the carrier's watermark.
+    "CREATE TABLE line (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE inbox (seq {seq}, owner TEXT NOT NULL, kind TEXT NOT NULL, body {blob} NOT NULL)",
+    "CREATE INDEX inbox_owner ON inbox (owner, seq)",
+    """CREATE TABLE outbox (
+        id {seq},
+        owner TEXT NOT NULL,
+        lane TEXT NOT NULL,
+        way TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        txn TEXT NOT NULL UNIQUE,
+        body {blob} NOT NULL,
+        state TEXT NOT NULL DEFAULT 'queued',
+        created BIGINT NOT NULL
+    )""",
+    """CREATE TABLE timer (
+        owner TEXT NOT NULL,
+        key TEXT NOT NULL,
+        due DOUBLE PRECISION NOT NULL,
+        PRIMARY KEY (owner, key)
+    )""",
+    "CREATE INDEX timer_due ON timer (due)",
+    # What came from the carrier before, as keyed hashes, past its horizon of retries and listing.
+    "CREATE TABLE seen (hash {blob} PRIMARY KEY, until BIGINT NOT NULL)",
+    # Which text of ours a carrier's id belongs to; and reports that came before we knew.
+    "CREATE TABLE sent_text (hash {blob} PRIMARY KEY, owner TEXT NOT NULL, ref TEXT NOT NULL, until BIGINT NOT NULL)",
+    """CREATE TABLE early_report (
+        hash {blob} PRIMARY KEY,
+        outcome TEXT NOT NULL,
+        code TEXT NOT NULL,
+        until BIGINT NOT NULL
+    )""",
+    # Every event of our rooms, for look-up by `ref` and for deletion.
+    """CREATE TABLE event (
+        event_id TEXT PRIMARY KEY,
+        room_id TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        ref TEXT,
+        at BIGINT NOT NULL
+    )""",
+    "CREATE UNIQUE INDEX event_ref ON event (owner, ref)",
+    # What could not be handled, sealed, by the short id that a person can quote.
+    """CREATE TABLE dead_letter (
+        short_id TEXT PRIMARY KEY,
+        owner TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        body {blob} NOT NULL,
+        at BIGINT NOT NULL
+    )""",
+    # Rooms made ahead, with the designation they bear.
+    "CREATE TABLE warm_room (room_id TEXT PRIMARY KEY, designation TEXT NOT NULL)",
+)
+
+
+@upgrades.register(description="threads, inbox, outbox, timers")  # type: ignore[untyped-decorator] # mautrix left it untyped
+async def first(conn: LoggingConnection, scheme: Scheme) -> None:
+    """Make the first tables."""
+    sqlite = scheme == Scheme.SQLITE
+    words = {
+        "seq": "INTEGER PRIMARY KEY AUTOINCREMENT" if sqlite else "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+        "blob": "BLOB" if sqlite else "BYTEA",
+    }
+    for statement in TABLES:
+        await conn.execute(statement.format(**words))

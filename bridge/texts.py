@@ -1,0 +1,141 @@
+"""Texts leave here: at most once each.
+
+Rules of this module: the guard is asked and the row is marked `sending` in one commit, and only then the carrier; a row
+that still says `sending` when the program starts, or whose request ended in doubt, is `unknown` and is never sent again
+by itself; no text leaves late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from policies.pack import Pack
+
+from bot import guard
+from bot.actions import Text
+from bot.events import Outcome, TextOutcome
+from bot.model import Thread
+from bridge import codec, inbox, log
+from bridge.carriers.adapter import Accepted, Carrier, Rejected, SendOutcome, TryLater, UnknownOutcome
+from bridge.clock import Clock
+from bridge.crash import Crash, CrashPoint
+from bridge.outbox import Impossible, Task, TryAgain
+from bridge.phone import Phone
+from bridge.store import Connection, Store
+from bridge.vault import Vault
+
+PHONE: Final = "phone"
+HORIZON: Final = 8 * 86_400
+"""How long carriers' ids are remembered, in seconds: longer than any of them retries or lists."""
+
+
+class Texts:
+    """Performs `Text` rows through one carrier."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        vault: Vault,
+        pack: Pack,
+        clock: Clock,
+        carrier: Carrier,
+        wake_engine: Callable[[str], None],
+        crash: Crash,
+    ) -> None:
+        self._store, self._vault, self._pack, self._clock = store, vault, pack, clock
+        self._carrier, self._wake_engine, self._crash = carrier, wake_engine, crash
+
+    async def settle(self) -> None:
+        """At the start: what was being sent when the program died is `unknown`."""
+        for row in await self._store.fetch("SELECT id, owner, txn, kind, body FROM outbox WHERE state = 'sending'"):
+            body = await self._vault.open(row["owner"], f"outbox {row['txn']}", row["body"])
+            text: Text = codec.decode(row["kind"], body)
+            await self._conclude(row["id"], row["owner"], TextOutcome(ref=text.ref, outcome=Outcome.UNKNOWN))
+            log.event("texts.unknown_after_crash")
+
+    async def perform(self, task: Task) -> None:
+        """Send one text, once."""
+        text = task.action
+        if not isinstance(text, Text):
+            raise Impossible("not a text")
+        phone = await self._mark(task, text)
+        if phone is None:
+            return
+        self._crash(CrashPoint.SMS_MARKED)
+        outcome = await self._carrier.send(phone, text.body)
+        self._crash(CrashPoint.SMS_SENT)
+        await self._result(task, text, outcome)
+
+    async def _mark(self, task: Task, text: Text) -> Phone | None:
+        now = self._clock.wall()
+        late, refused = [
+            await inbox.seal(self._vault, task.owner, TextOutcome(ref=text.ref, outcome=outcome))
+            for outcome in (Outcome.LATE, Outcome.REFUSED)
+        ]
+
+        async def commit(conn: Connection) -> Phone | None:
+            row = await conn.fetchrow("SELECT phone, aggregate FROM thread WHERE id = $1", task.owner)
+            thread = codec.read(Thread, await self._vault.open(task.owner, "aggregate", row["aggregate"]))
+            why = guard.may_send(self._pack, thread, text, now)
+            if why is not None:
+                await inbox.put(conn, late if why is guard.LATE else refused)
+                await conn.execute("DELETE FROM outbox WHERE id = $1", task.number)
+                return None
+            await conn.execute("UPDATE outbox SET state = 'sending' WHERE id = $1", task.number)
+            return Phone((await self._vault.open(task.owner, PHONE, row["phone"])).decode())
+
+        phone = await self._store.commit(commit)
+        if phone is None:
+            self._wake_engine(task.owner)
+        return phone
+
+    async def _result(self, task: Task, text: Text, outcome: SendOutcome) -> None:
+        match outcome:
+            case Accepted():
+                result = TextOutcome(ref=text.ref, outcome=Outcome.ACCEPTED)
+                await self._conclude(task.number, task.owner, result, message_id=outcome.message_id)
+            case Rejected():
+                kind = Outcome.OPTED_OUT if outcome.opted_out else Outcome.REJECTED
+                result = TextOutcome(ref=text.ref, outcome=kind, code=outcome.code[:20])
+                await self._conclude(task.number, task.owner, result)
+            case UnknownOutcome():
+                await self._conclude(task.number, task.owner, TextOutcome(ref=text.ref, outcome=Outcome.UNKNOWN))
+            case TryLater():
+                await self._store.commit(
+                    lambda conn: conn.execute("UPDATE outbox SET state = 'queued' WHERE id = $1", task.number)
+                )
+                raise TryAgain(outcome.after)
+        self._crash(CrashPoint.SMS_RESULT)
+        self._wake_engine(task.owner)
+
+    async def _conclude(self, number: int, owner: str, result: TextOutcome, *, message_id: str = "") -> None:
+        letter = await inbox.seal(self._vault, owner, result)
+        digest = self.digest(message_id)
+        until = int(self._clock.wall()) + HORIZON
+        reports = {
+            outcome: await inbox.seal(self._vault, owner, TextOutcome(ref=result.ref, outcome=outcome))
+            for outcome in (Outcome.DELIVERED, Outcome.FAILED)
+        }
+
+        async def commit(conn: Connection) -> None:
+            await inbox.put(conn, letter)
+            if message_id:
+                await conn.execute(
+                    "INSERT INTO sent_text (hash, owner, ref, until) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+                    digest,
+                    owner,
+                    result.ref,
+                    until,
+                )
+                early = await conn.fetchval("DELETE FROM early_report WHERE hash = $1 RETURNING outcome", digest)
+                if early is not None:
+                    await inbox.put(conn, reports[Outcome(early)])
+            await conn.execute("DELETE FROM outbox WHERE id = $1", number)
+
+        await self._store.commit(commit)
+
+    def digest(self, message_id: str) -> bytes:
+        """Return what stands for a carrier's id in our tables."""
+        return self._vault.keyed_hash(f"carrier {self._carrier.kind}", message_id)

@@ -1,0 +1,174 @@
+"""The way in from carriers.
+
+Rules of this module: no signature, no inbox; the 2xx leaves only after one durable commit holds the text (and, for a new
+texter, after their key is synced in `keys.db`); a commit that fails is a 503, so that the carrier tries again; what came
+before is answered 2xx and changes nothing; nothing of a request is logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sqlite3
+from collections.abc import Callable
+from typing import Final
+from weakref import WeakValueDictionary
+
+from aiohttp import web
+
+from bot.events import Outcome, TextArrived, TextOutcome
+from bot.model import Thread
+from bridge import codec, inbox, log
+from bridge.carriers.adapter import Carrier, DeliveryReport, InboundText, Malformed, WebhookRequest
+from bridge.clock import Clock
+from bridge.crash import Crash, CrashPoint
+from bridge.phone import Phone
+from bridge.store import Connection, Store
+from bridge.texts import HORIZON, PHONE
+from bridge.vault import Vault
+
+LARGEST: Final = 4 * 1024 * 1024
+"""Bytes of a request. No text is that long; a person's longest is a few kilobytes."""
+
+REPORTED: Final = {"delivered": Outcome.DELIVERED, "failed": Outcome.FAILED}
+
+
+class Webhook:
+    """Takes texts and reports in, from requests and from listings alike."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        vault: Vault,
+        clock: Clock,
+        carrier: Carrier,
+        line: str,
+        designate: Callable[[], str],
+        wake_engine: Callable[[str], None],
+        wake_rooms: Callable[[], None],
+        crash: Crash,
+    ) -> None:
+        self._store, self._vault, self._clock, self._carrier, self._line = store, vault, clock, carrier, line
+        self._designate, self._wake_engine, self._wake_rooms, self._crash = designate, wake_engine, wake_rooms, crash
+        # One at a time per texter: a new texter gets one thread, and texts keep the order in which they came.
+        self._turns: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes of this line."""
+        return [
+            web.post(f"/carriers/{self._line}/inbound", self.receive),
+            web.post(f"/carriers/{self._line}/status", self.receive),
+        ]
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """Answer one webhook: 403 without a valid signature, 400 malformed, 503 when it cannot be kept, else 200."""
+        body = await request.read()
+        called = WebhookRequest(raw_path=request.raw_path, headers=request.headers, body=body)
+        if not self._carrier.verify(called):
+            log.event("webhook.unsigned")
+            return web.Response(status=403)
+        try:
+            arrived = self._carrier.parse(called)
+        except Malformed:
+            log.event("webhook.malformed")
+            return web.Response(status=400)
+        try:
+            for item in arrived:
+                await (self.take(item) if isinstance(item, InboundText) else self.report(item))
+        except (sqlite3.Error, OSError) as error:
+            log.failure("webhook.not_kept", error)
+            return web.Response(status=503)
+        self._crash(CrashPoint.INBOUND_ANSWERED)
+        return web.Response(status=200)
+
+    async def take(self, text: InboundText) -> None:
+        """Keep one text, once. Raises what the database raises."""
+        phone_hash = self._vault.phone_hash(self._line, text.sender)
+        turn = self._turns.setdefault(phone_hash, asyncio.Lock())
+        async with turn:
+            owner = await self._store.fetchval("SELECT id FROM thread WHERE phone_hash = $1", phone_hash)
+            await self._keep(text, owner, phone_hash)
+
+    async def _keep(self, text: InboundText, known: str | None, phone_hash: bytes) -> None:
+        owner = known or secrets.token_hex(16)
+        if known is None:
+            await self._vault.create(owner)
+            self._crash(CrashPoint.KEY_WRITTEN)
+        now = self._clock.wall()
+        seen = self._vault.keyed_hash(f"carrier {self._carrier.kind}", text.message_id)
+        event = TextArrived(id=seen[:12].hex(), body=text.text, at=now, media=len(text.media))
+        letter = await inbox.seal(self._vault, owner, event)
+        phone = await self._vault.seal(owner, PHONE, text.sender.reveal().encode())
+
+        async def commit(conn: Connection) -> bool:
+            fresh = await conn.fetchval(
+                "INSERT INTO seen (hash, until) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING until",
+                seen,
+                int(now) + HORIZON,
+            )
+            if fresh is None:
+                return False
+            if known is None:
+                await self._open(conn, owner, phone_hash, phone, text.sender)
+            await inbox.put(conn, letter)
+            return True
+
+        if not await self._store.commit(commit):
+            log.event("webhook.duplicate")
+            if known is None:
+                await self._vault.destroy(owner)
+            return
+        self._crash(CrashPoint.INBOUND_COMMITTED)
+        self._wake_engine(owner)
+        if known is None:
+            self._wake_rooms()
+
+    async def _open(self, conn: Connection, owner: str, phone_hash: bytes, phone: bytes, sender: Phone) -> None:
+        """Make a thread, in a warm room if there is one; otherwise its room is made for it."""
+        warm = await conn.fetchrow("SELECT room_id, designation FROM warm_room LIMIT 1")
+        room_id, designation = (warm["room_id"], warm["designation"]) if warm else (None, self._designate())
+        if warm:
+            await conn.execute("DELETE FROM warm_room WHERE room_id = $1", room_id)
+            await conn.execute("UPDATE matrix_room SET owner = $1 WHERE room_id = $2", owner, room_id)
+        thread = Thread(id=owner, designation=designation, answerable=sender.answerable)
+        aggregate = await self._vault.seal(owner, "aggregate", codec.encode(thread))
+        await conn.execute(
+            """INSERT INTO thread (id, phone_hash, phone, room_id, designation, aggregate)
+               VALUES ($1, $2, $3, $4, $5, $6)""",
+            owner,
+            phone_hash,
+            phone,
+            room_id,
+            designation,
+            aggregate,
+        )
+
+    async def report(self, report: DeliveryReport) -> None:
+        """Take a delivery report in; one that comes before its text's result is kept for it."""
+        outcome = REPORTED.get(report.status)
+        if outcome is None:
+            return
+        digest = self._vault.keyed_hash(f"carrier {self._carrier.kind}", report.message_id)
+        known = await self._store.fetchrow("SELECT owner, ref FROM sent_text WHERE hash = $1", digest)
+        letter = None
+        if known is not None:
+            event = TextOutcome(ref=known["ref"], outcome=outcome, code=report.code[:20])
+            letter = await inbox.seal(self._vault, known["owner"], event)
+        until = int(self._clock.wall()) + HORIZON
+
+        async def commit(conn: Connection) -> str | None:
+            if letter is not None:
+                await inbox.put(conn, letter)
+                return letter.owner
+            await conn.execute(
+                "INSERT INTO early_report (hash, outcome, code, until) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+                digest,
+                outcome.value,
+                report.code[:20],
+                until,
+            )
+            return None
+
+        if (owner := await self._store.commit(commit)) is not None:
+            self._wake_engine(owner)
