@@ -68,7 +68,10 @@ class Vault:
             return
 
     async def create(self, owner: str) -> None:
-        """Give an owner a key. When this returns, the key survives a power cut. An owner that has one keeps it."""
+        """Give an owner a key. When this returns, the key survives a power cut. An owner that has one keeps it.
+
+        Raises :class:`Sealed` when the key that stands is not under this vault key.
+        """
         before = self._destructions
         key = os.urandom(KEY_BYTES)
         standing = await self._keys.insert(owner, _encrypt(self._wrap, key, _join("wrap", owner)))

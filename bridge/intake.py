@@ -1,0 +1,195 @@
+"""The way in from the homeserver: what the Matrix edge saw becomes events for the thread or the desk it concerns.
+
+Rules of this module: it runs inside the sync response's own commit, so an event is in the inbox exactly if the cursor has
+passed it; nothing is judged here beyond what an event is; an event seen before changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bot.actions import DESK, OFFICE, THREAD
+from bot.events import (
+    Content,
+    Event,
+    IdentityChanged,
+    Joined,
+    Left,
+    LevelsSet,
+    NotHeard,
+    Relation,
+    Said,
+    Tapped,
+    Unsaid,
+    Why,
+)
+from bridge import inbox
+from bridge.matrix import items
+from bridge.matrix.devices import has_trusted
+from bridge.store import Connection
+from bridge.vault import Vault
+
+FILES: Final = frozenset({"m.image", "m.file", "m.video", "m.audio"})
+QUOTE: Final = re.compile(r"<mx-reply>.*?</mx-reply>", re.DOTALL)
+PILL: Final = re.compile(r"matrix\.to/#/(@|%40)|matrix:u/", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whose inbox a room's events go to, and what the place is called there."""
+
+    owner: str
+    name: str
+
+
+class Intake:
+    """The sink of the sync. `committed` after each commit wakes whom it concerns."""
+
+    def __init__(self, *, vault: Vault, voice: str, wake_engine: Callable[[str], None]) -> None:
+        self._vault, self._voice, self._wake_engine = vault, voice, wake_engine
+        self._touched: set[str] = set()
+
+    async def take(self, conn: Connection, seen: Sequence[items.Item]) -> None:
+        """Put what concerns us into the inbox. Runs inside the sync's commit."""
+        self._touched.clear()
+        for item in seen:
+            if isinstance(item, items.IdentityChanged):
+                await self._put(conn, DESK, IdentityChanged(user=item.user_id))
+                continue
+            place = await self._place(conn, item.room_id)
+            if place is None or not await self._fresh(conn, place, item):
+                continue
+            event = await self._event(conn, place, item)
+            if event is not None:
+                await self._put(conn, place.owner, event)
+
+    def committed(self) -> None:
+        """Wake whoever got something."""
+        for owner in self._touched:
+            self._wake_engine(owner)
+
+    async def _put(self, conn: Connection, owner: str, event: Event) -> None:
+        await inbox.put(conn, await inbox.seal(self._vault, owner, event))
+        self._touched.add(owner)
+
+    async def _place(self, conn: Connection, room_id: str) -> Place | None:
+        row = await conn.fetchrow("SELECT kind, owner FROM matrix_room WHERE room_id = $1", room_id)
+        match row and (row["kind"], row["owner"]):
+            case ("desk", _):
+                return Place(DESK, DESK)
+            case ("office", str() as user):
+                return Place(DESK, OFFICE + user)
+            case ("thread", str() as thread) if thread:
+                return Place(thread, THREAD)
+        return None
+
+    async def _fresh(self, conn: Connection, place: Place, item: items.Item) -> bool:
+        """Note the event for deletion; an event noted before is not taken again."""
+        if isinstance(item, items.IdentityChanged):
+            return True
+        noted = await conn.fetchval(
+            """INSERT INTO event (event_id, room_id, owner, at) VALUES ($1, $2, $3, $4)
+               ON CONFLICT (event_id) DO NOTHING RETURNING event_id""",
+            item.event_id,
+            item.room_id,
+            place.owner,
+            item.at,
+        )
+        return noted is not None
+
+    async def _event(self, conn: Connection, place: Place, item: items.Item) -> Event | None:
+        match item:
+            case items.Said(type="m.room.message"):
+                return await self._said(conn, place, item)
+            case items.Untrusted():
+                why = Why.UNTRUSTED
+                return NotHeard(place=place.name, sender=item.sender, event_id=item.event_id, why=why)
+            case items.Unreadable():
+                why = Why.UNREADABLE
+                return NotHeard(place=place.name, sender=item.sender, event_id=item.event_id, why=why)
+            case items.Plain():
+                return await self._plain(conn, place, item)
+            case items.Membership(membership="join"):
+                return Joined(place=place.name, user=item.user_id) if item.previous != "join" else None
+            case items.Membership(membership="leave" | "ban"):
+                return Left(place=place.name, user=item.user_id)
+            case items.PowerLevels() if place.name == DESK:
+                return LevelsSet(users=tuple(sorted(item.users.items())))
+        return None
+
+    async def _plain(self, conn: Connection, place: Place, item: items.Plain) -> Event | None:
+        match item.type:
+            case "m.reaction":
+                relation = _mapping(item.content, "m.relates_to")
+                target, key = relation.get("event_id"), relation.get("key")
+                if not isinstance(target, str) or not isinstance(key, str):
+                    return None
+                ref = await conn.fetchval(
+                    "SELECT ref FROM event WHERE event_id = $1 AND room_id = $2", target, item.room_id
+                )
+                return Tapped(
+                    place=place.name,
+                    sender=item.sender,
+                    event_id=item.event_id,
+                    key=key[:32],
+                    target=ref or "",
+                    trusted=await has_trusted(conn, item.sender),
+                )
+            case "m.room.redaction" if item.redacts:
+                return Unsaid(place=place.name, sender=item.sender, target=item.redacts)
+            case "m.room.message":
+                why = Why.UNENCRYPTED
+                return NotHeard(place=place.name, sender=item.sender, event_id=item.event_id, why=why)
+        return None
+
+    async def _said(self, conn: Connection, place: Place, item: items.Said) -> Said:
+        inner, clear = _mapping(item.content, "m.relates_to"), item.clear_relation or {}
+        new = _mapping(item.content, "m.new_content")
+        relation, target = await self._relation(conn, inner, clear)
+        shown = new if relation is Relation.EDIT and new else item.content
+        body = shown.get("body")
+        kind = shown.get("msgtype")
+        content = Content.TEXT if kind == "m.text" and isinstance(body, str) else Content.OTHER
+        return Said(
+            place=place.name,
+            sender=item.sender,
+            event_id=item.event_id,
+            body=body if isinstance(body, str) else "",
+            at=item.at / 1000,
+            content=Content.FILE if kind in FILES else content,
+            relation=relation,
+            target=target,
+            mentions=self._mentions(shown, answers=relation is Relation.TEXTER_REPLY),
+        )
+
+    async def _relation(
+        self, conn: Connection, inner: Mapping[str, Any], clear: Mapping[str, Any]
+    ) -> tuple[Relation, str]:
+        kinds = {inner.get("rel_type"), clear.get("rel_type")}
+        if "m.thread" in kinds:
+            return Relation.THREAD, ""
+        target = inner.get("event_id")
+        if "m.replace" in kinds and isinstance(target, str):
+            return Relation.EDIT, target
+        reply = _mapping(inner, "m.in_reply_to").get("event_id") or _mapping(clear, "m.in_reply_to").get("event_id")
+        if reply is None:
+            return (Relation.NONE, "") if kinds == {None} else (Relation.OTHER_REPLY, "")
+        ref = await conn.fetchval("SELECT ref FROM event WHERE event_id = $1", reply) if isinstance(reply, str) else None
+        return (Relation.TEXTER_REPLY if (ref or "").startswith("in:") else Relation.OTHER_REPLY), ""
+
+    def _mentions(self, content: Mapping[str, Any], *, answers: bool) -> bool:
+        """Whether somebody is called. Clients mention whom they reply to: that, for the texter, is no call."""
+        mentions = _mapping(content, "m.mentions")
+        named = mentions.get("user_ids")
+        users = [user for user in named if not (answers and user == self._voice)] if isinstance(named, list) else []
+        formatted = content.get("formatted_body")
+        pill = isinstance(formatted, str) and PILL.search(QUOTE.sub("", formatted)) is not None
+        return bool(users) or mentions.get("room") is True or pill
+
+
+def _mapping(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = content.get(key)
+    return value if isinstance(value, Mapping) else {}

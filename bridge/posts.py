@@ -1,0 +1,171 @@
+"""Everything that is shown in rooms leaves here, and invitations with it.
+
+Rules of this module: an event carries its row's transaction id, so that performing a row again posts nothing twice; what
+the homeserver may have forgotten is looked up first; nothing is sent in clear but reactions and pins.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from bot.actions import (
+    DESK,
+    OFFICE,
+    Edit,
+    Expel,
+    GiveKeys,
+    Invite,
+    Mark,
+    Pin,
+    Post,
+    Speaker,
+)
+from bridge.clock import Clock
+from bridge.crash import Crash, CrashPoint
+from bridge.matrix.edge import Edge, Permanent, Transient
+from bridge.outbox import Impossible, Task, TryAgain
+from bridge.store import Connection, Store
+
+REMEMBERED: Final = 20 * 3600
+"""For how long, in seconds, we rely on the homeserver to know our transaction ids; it does so for 24 hours."""
+
+
+class Posts:
+    """Performs every row whose way is `matrix`."""
+
+    def __init__(self, *, store: Store, clock: Clock, edge: Edge, crash: Crash) -> None:
+        self._store, self._clock, self._edge, self._crash = store, clock, edge, crash
+
+    async def perform(self, task: Task) -> None:
+        """Do one row. Raises :class:`TryAgain` or :class:`Impossible`."""
+        try:
+            await self._perform(task)
+        except Transient as error:
+            raise TryAgain(error.after) from None
+        except Permanent as error:
+            raise Impossible(error.errcode) from None
+
+    async def _perform(self, task: Task) -> None:
+        match task.action:
+            case Post() as post:
+                await self._send(task, post.place, post.speaker, message(post), ref=post.ref)
+            case Edit() as edit:
+                room = await self._room(task.owner, edit.place)
+                target = await self._event_of(task.owner, edit.ref)
+                if target is None:
+                    await self._done(task)
+                    return
+                await self._send(task, edit.place, Speaker.POLICY, replacement(edit, target), room=room)
+            case Mark() as mark:
+                await self._mark(task, mark)
+            case Pin() as pin:
+                room = await self._room(task.owner, pin.place)
+                if (target := await self._event_of(task.owner, pin.ref)) is not None:
+                    await self._edge.pin(room, target)
+                await self._done(task)
+            case Invite() as invite:
+                room = await self._room(task.owner, "thread")
+                await self._edge.invite(room, invite.user)
+                self._crash(CrashPoint.INVITED)
+                await self._done(task)
+            case Expel() as expel:
+                await self._edge.remove(await self._room(task.owner, "thread"), expel.user)
+                await self._done(task)
+            case GiveKeys() as give:
+                await self._edge.give_keys(await self._room(task.owner, give.place), give.user)
+                await self._done(task)
+            case _:
+                raise Impossible("unknown action")
+
+    async def _send(
+        self,
+        task: Task,
+        place: str,
+        speaker: Speaker,
+        content: dict[str, Any],
+        *,
+        ref: str = "",
+        room: str | None = None,
+    ) -> None:
+        room = room or await self._room(task.owner, place)
+        event_id = None
+        if self._clock.wall() - task.created > REMEMBERED:
+            event_id = await self._edge.find(room, speaker, task.txn)
+        if event_id is None:
+            event_id = await self._edge.send(room, speaker, task.txn, "m.room.message", content)
+        self._crash(CrashPoint.MATRIX_SENT)
+        await self._done(task, room=room, event_id=event_id, ref=ref)
+
+    async def _mark(self, task: Task, mark: Mark) -> None:
+        """Put the new receipt up before the old one goes, so that there is never none."""
+        room = await self._room(task.owner, mark.place)
+        ref = f"mark:{mark.event_id}"
+        old = await self._event_of(task.owner, ref)
+        event_id = await self._edge.react(room, mark.event_id, mark.receipt.value, task.txn)
+        self._crash(CrashPoint.MATRIX_SENT)
+        if old is not None and old != event_id:
+            await self._edge.redact(room, old, f"{task.txn}.old")
+        await self._done(task, room=room, event_id=event_id, ref=ref)
+
+    async def _done(self, task: Task, *, room: str = "", event_id: str = "", ref: str = "") -> None:
+        at = int(self._clock.wall() * 1000)
+
+        async def commit(conn: Connection) -> None:
+            if event_id:
+                if ref:
+                    await conn.execute("UPDATE event SET ref = NULL WHERE owner = $1 AND ref = $2", task.owner, ref)
+                await conn.execute(
+                    """INSERT INTO event (event_id, room_id, owner, ref, at) VALUES ($1, $2, $3, $4, $5)
+                       ON CONFLICT (event_id) DO UPDATE SET ref = excluded.ref""",
+                    event_id,
+                    room,
+                    task.owner,
+                    ref or None,
+                    at,
+                )
+            await conn.execute("DELETE FROM outbox WHERE id = $1", task.number)
+
+        await self._store.commit(commit)
+
+    async def _room(self, owner: str, place: str) -> str:
+        """Return the room of a place, or wait until there is one."""
+        if place == DESK:
+            query, args = "SELECT room_id FROM matrix_room WHERE kind = 'desk'", []
+        elif place.startswith(OFFICE):
+            user = place.removeprefix(OFFICE)
+            query, args = "SELECT room_id FROM matrix_room WHERE kind = 'office' AND owner = $1", [user]
+        else:
+            query, args = "SELECT room_id FROM thread WHERE id = $1", [owner]
+        room_id: str | None = await self._store.fetchval(query, *args)
+        if room_id is None:
+            raise TryAgain(None)
+        return room_id
+
+    async def _event_of(self, owner: str, ref: str) -> str | None:
+        found: str | None = await self._store.fetchval(
+            "SELECT event_id FROM event WHERE owner = $1 AND ref = $2", owner, ref
+        )
+        return found
+
+
+def message(post: Post) -> dict[str, Any]:
+    """Return the content of a message (Client-Server API, m.room.message; m.mentions always, so that nothing is guessed)."""
+    content: dict[str, Any] = {
+        "msgtype": "m.notice" if post.notice else "m.text",
+        "body": post.body,
+        "m.mentions": {"user_ids": list(post.mentions)} if post.mentions else {},
+    }
+    if post.reply_to:
+        content["m.relates_to"] = {"m.in_reply_to": {"event_id": post.reply_to}}
+    return content
+
+
+def replacement(edit: Edit, target: str) -> dict[str, Any]:
+    """Return the content of an edit (Client-Server API, event replacements)."""
+    return {
+        "msgtype": "m.text",
+        "body": f"* {edit.body}",
+        "m.mentions": {},
+        "m.new_content": {"msgtype": "m.text", "body": edit.body, "m.mentions": {}},
+        "m.relates_to": {"rel_type": "m.replace", "event_id": target},
+    }

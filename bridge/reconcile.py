@@ -1,0 +1,63 @@
+"""Asking the carrier what came while nobody listened.
+
+Rule of this module: what a carrier lists goes through the same door as a webhook, so that what is known changes nothing;
+the watermark moves only after everything before it is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from bridge import log
+from bridge.carriers.adapter import Carrier
+from bridge.clock import Clock
+from bridge.store import Connection, Store
+from bridge.webhook import Webhook
+
+EVERY: Final = 3600.0
+SLACK: Final = timedelta(minutes=10)
+"""Carriers' clocks and ours differ, and a listing may lag."""
+
+
+class Reconcile:
+    """Asks at the start and every hour; `run` until cancelled."""
+
+    def __init__(self, *, store: Store, clock: Clock, carrier: Carrier, webhook: Webhook) -> None:
+        self._store, self._clock, self._carrier, self._webhook = store, clock, carrier, webhook
+
+    async def run(self) -> None:
+        """Reconcile until cancelled."""
+        while self._carrier.lists:
+            wait = EVERY
+            try:
+                await self.once()
+            except (sqlite3.OperationalError, OSError) as error:
+                log.failure("reconcile.waits", error)
+                wait = 30.0
+            await asyncio.sleep(wait)
+
+    async def once(self) -> None:
+        """Take in what was listed since the watermark, then move it."""
+        began = self._clock.wall()
+        mark = await self._store.fetchval("SELECT value FROM line WHERE name = 'carrier_watermark'")
+        if mark is not None:
+            taken = 0
+            async for text in self._carrier.list_since(datetime.fromtimestamp(float(mark), UTC) - SLACK):
+                await self._webhook.take(text)
+                taken += 1
+            log.event("reconcile.listed", count=taken)
+
+        async def commit(conn: Connection) -> None:
+            await conn.execute(
+                """INSERT INTO line (name, value) VALUES ('carrier_watermark', $1)
+                   ON CONFLICT (name) DO UPDATE SET value = excluded.value""",
+                str(began),
+            )
+            # What is past every carrier's horizon is forgotten.
+            for table in ("seen", "sent_text", "early_report"):
+                await conn.execute(f"DELETE FROM {table} WHERE until < $1", int(began))  # noqa: S608 - one of three words
+
+        await self._store.commit(commit)

@@ -1,0 +1,160 @@
+"""Rooms are made here and only here: the desk, an office per member of staff, a few warm rooms, one per thread.
+
+Rules of this module: what should be there is compared with what is, and the difference made, as often as it takes; a
+thread that waits for a room comes before the stock; a room that a crash left behind unnoted is left and forgotten at the
+next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+from collections.abc import Callable
+from typing import Final
+
+from bot.model import Desk
+from bridge import log
+from bridge.config import Staff
+from bridge.crash import Crash, CrashPoint
+from bridge.matrix.edge import Edge, Permanent, Transient
+from bridge.store import Connection, Store
+from bridge.vault import Vault
+from policies.designations import designation
+
+STOCK: Final = 4
+"""Warm rooms. A first text takes one; making another takes about a third of a second."""
+
+
+class Rooms:
+    """Keeps the rooms as they should be. `wake` when something changed; `run` until cancelled."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        vault: Vault,
+        edge: Edge,
+        staff: list[Staff],
+        desk: Callable[[], Desk],
+        room_ready: Callable[[str], None],
+        crash: Crash,
+    ) -> None:
+        self._store, self._vault, self._edge, self._staff = store, vault, edge, staff
+        self._desk, self._room_ready, self._crash = desk, room_ready, crash
+        self._changed = asyncio.Event()
+        self._random = random.SystemRandom()
+        self._taken: set[str] = set()
+        self.ready = asyncio.Event()
+        """Set once the desk is there and everybody is invited."""
+
+    def wake(self) -> None:
+        """Say that rooms may be missing."""
+        self._changed.set()
+
+    def designate(self) -> str:
+        """Return two plain words, the first unlike those of the threads and rooms there are."""
+        words = designation(self._random, self._taken)
+        self._taken.add(words.split()[0])
+        return words
+
+    async def load(self) -> None:
+        """Read which designations are taken, and let go of rooms that a crash left unnoted."""
+        rows = await self._store.fetch("SELECT designation FROM thread UNION SELECT designation FROM warm_room")
+        self._taken = {row["designation"].split()[0] for row in rows}
+
+        # Noted, but a crash came before it was given to a thread or to the stock.
+        async def forget(conn: Connection) -> None:
+            await conn.execute(
+                """DELETE FROM matrix_room WHERE kind = 'thread'
+                   AND room_id NOT IN (SELECT room_id FROM warm_room)
+                   AND room_id NOT IN (SELECT room_id FROM thread WHERE room_id IS NOT NULL)"""
+            )
+
+        await self._store.commit(forget)
+
+    async def run(self) -> None:
+        """Make what is missing, until cancelled."""
+        while True:
+            self._changed.clear()
+            try:
+                if await self._step():
+                    continue
+            except Transient as error:
+                await asyncio.sleep(min(max(error.after, 0.2), 5.0))
+                continue
+            except Permanent as error:
+                log.event("rooms.refused", status=error.errcode)
+                await asyncio.sleep(5.0)
+                continue
+            except (sqlite3.OperationalError, OSError) as error:
+                log.failure("rooms.wait", error)
+                await asyncio.sleep(1.0)
+                continue
+            await self._changed.wait()
+
+    async def _step(self) -> bool:
+        """Make one missing thing; return whether there may be more."""
+        if not self.ready.is_set():
+            await self._edge.leave_unknown_rooms()
+            await self._desk_room()
+            self.ready.set()
+            return True
+        waiting = await self._store.fetchrow("SELECT id, designation FROM thread WHERE room_id IS NULL LIMIT 1")
+        if waiting is not None:
+            await self._thread_room(waiting["designation"], waiting["id"])
+            return True
+        for seat in self._desk().roster:
+            if await self._office(seat.user):
+                return True
+        if await self._store.fetchval("SELECT COUNT(*) FROM warm_room") < STOCK:
+            await self._thread_room(self.designate(), None)
+            return True
+        return False
+
+    async def _desk_room(self) -> None:
+        room_id = await self._store.fetchval("SELECT room_id FROM matrix_room WHERE kind = 'desk'")
+        if room_id is None:
+            supervisors = [staff.mxid for staff in self._staff if staff.role == "supervisor"]
+            room_id = await self._create("desk", "desk", owner="desk", supervisors=supervisors)
+        if await self._store.fetchval("SELECT value FROM line WHERE name = 'staff_invited'") is None:
+            for staff in self._staff:
+                await self._edge.invite(room_id, staff.mxid)
+            await self._store.commit(
+                lambda conn: conn.execute("INSERT INTO line (name, value) VALUES ('staff_invited', 'yes')")
+            )
+        self._room_ready("desk")
+
+    async def _office(self, user: str) -> bool:
+        """Make somebody's office and invite them once; return whether anything was missing."""
+        room_id = await self._store.fetchval(
+            "SELECT room_id FROM matrix_room WHERE kind = 'office' AND owner = $1", user
+        )
+        if room_id is None:
+            room_id = await self._create("office", "office", owner=user)
+        elif await self._store.fetchval(
+            "SELECT membership FROM matrix_member WHERE room_id = $1 AND user_id = $2", room_id, user
+        ):
+            return False
+        await self._edge.invite(room_id, user)
+        self._room_ready("desk")
+        return True
+
+    async def _thread_room(self, name: str, thread: str | None) -> None:
+        room_id = await self._create("thread", name, owner=thread or "")
+        await self._edge.warm(room_id)
+
+        async def commit(conn: Connection) -> None:
+            if thread is None:
+                await conn.execute("INSERT INTO warm_room (room_id, designation) VALUES ($1, $2)", room_id, name)
+            else:
+                await conn.execute("UPDATE thread SET room_id = $1 WHERE id = $2", room_id, thread)
+
+        await self._store.commit(commit)
+        if thread is not None:
+            self._room_ready(thread)
+
+    async def _create(self, kind: str, name: str, *, owner: str, supervisors: list[str] | None = None) -> str:
+        room_id = await self._edge.create_room(kind, name, owner=owner, supervisors=supervisors or [])
+        self._crash(CrashPoint.ROOM_NOTED)
+        return room_id
