@@ -1,0 +1,211 @@
+"""From pack files to one pack.
+
+Rules of this module: nothing starts on a bad pack, and whoever wrote it is told everything at once, each with its file and
+path. Packs are merged in order, the agency's own last: settings and hours by the last who says them, a wording by the last
+who words it in that language; words like STOP only add up, and what was called legal stays so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import fields
+from itertools import pairwise
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import ValidationError
+
+from policies.keywords import plain
+from policies.pack import Hours, Keywords, Pack, Settings, Text, TextName, Wording
+from policies.schema import HoursPart, PackFile, WeekPart, WordingPart
+
+PACKS = Path(__file__).parent / "packs"
+NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
+LADDERS = (
+    ("undo_seconds", "undo_after_switch_seconds"),
+    ("undo_seconds", "undo_after_join_seconds"),
+    ("unclaimed_on_duty", "unclaimed_supervisors", "unclaimed_on_call"),
+)
+
+
+class PackError(Exception):
+    """The packs cannot be used. `problems` are sentences, each with file and path; none shows a value."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def load(packs: Sequence[str], *, near: Path | None = None) -> Pack:
+    """Read, merge and check packs. A pack is a name among those that come with Quietline, or a path to a YAML file.
+
+    A path is relative to `near` (the folder of the configuration that names it), or to the working directory. Raises
+    :class:`PackError` with all problems of all files at once.
+    """
+    problems: list[str] = []
+    files = [file for name in packs if (file := _read(name, near or Path(), problems)) is not None]
+    if not packs:
+        problems.append("packs: no pack is named")
+    pack = _merge(files, problems) if not problems else None
+    if pack is None or problems:
+        raise PackError(problems)
+    return pack
+
+
+def _find(name: str, near: Path) -> Path:
+    if not NAME.fullmatch(name):
+        path = near / name
+        return path / "pack.yaml" if path.is_dir() else path
+    folder = PACKS / name / "pack.yaml"
+    return folder if folder.is_file() else PACKS / f"{name}.yaml"
+
+
+def _read(name: str, near: Path, problems: list[str]) -> PackFile | None:
+    path = _find(name, near)
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Strict)  # noqa: S506 - a SafeLoader, see below
+    except OSError as error:
+        problems.append(f"{name}: {path} cannot be read ({error.strerror})")
+    except UnicodeDecodeError:
+        problems.append(f"{name}: is not UTF-8")
+    except _TwiceError as error:
+        problems.append(f"{name}: line {error.line}: this key is there twice")
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        problems.append(f"{name}: line {line}: is not YAML")
+    except yaml.YAMLError:
+        problems.append(f"{name}: is not YAML")
+    except ValueError:  # YAML's own constructors let it through
+        problems.append(f"{name}: a date or a number cannot be read")
+    else:
+        try:
+            return PackFile.model_validate(raw)
+        except ValidationError as error:
+            for e in error.errors(include_input=False, include_url=False):
+                where = ".".join(str(part) for part in e["loc"]) or "the whole file"
+                what = e["msg"].removeprefix("Value error, ")
+                problems.append(f"{name}: {where}: {'unknown key' if e['type'] == 'extra_forbidden' else what}")
+    return None
+
+
+def _merge(files: Sequence[PackFile], problems: list[str]) -> Pack | None:
+    languages = next((tuple(file.languages) for file in reversed(files) if file.languages), ())
+    if not languages:
+        problems.append("languages: no pack says them")
+    if len(set(languages)) != len(languages):
+        problems.append("languages: one is there twice")
+    settings = _settings(files, problems)
+    hours = _hours(next((file.hours for file in reversed(files) if file.hours), None), problems)
+    texts = {name: _text(name, files, languages, problems) for name in TextName}
+    keywords = _keywords(files, languages, problems)
+    if problems or settings is None or hours is None:
+        return None
+    return Pack(
+        names=tuple(file.name for file in files),
+        languages=languages,
+        settings=settings,
+        hours=hours,
+        keywords=keywords,
+        texts=MappingProxyType(texts),
+    )
+
+
+def _settings(files: Sequence[PackFile], problems: list[str]) -> Settings | None:
+    said: dict[str, Any] = {}
+    for file in files:
+        said |= {key: value for key, value in file.settings if value is not None}
+    missing = [f"settings.{f.name}: no pack says it" for f in fields(Settings) if f.name not in said]
+    problems += missing
+    if missing:
+        return None
+    said["silence_cues"] = tuple(said["silence_cues"])
+    settings = Settings(**said)
+    for ladder in LADDERS:
+        if any(said[a] > said[b] for a, b in pairwise(ladder)):
+            problems.append(f"settings: {', '.join(ladder)} must not grow smaller in this order")
+    if sorted(set(settings.silence_cues)) != list(settings.silence_cues):
+        problems.append("settings.silence_cues: must grow")
+    if settings.silence_offer_park < settings.silence_cues[-1]:
+        problems.append("settings.silence_offer_park: must not come before the last of the silence_cues")
+    return settings
+
+
+def _hours(part: HoursPart | None, problems: list[str]) -> Hours | None:
+    if part is None:
+        problems.append("hours: no pack says them")
+        return None
+    if part.timezone is not None:
+        try:
+            ZoneInfo(part.timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            problems.append("hours.timezone: this machine knows no such time zone (example: America/New_York)")
+    week = part.week or WeekPart()
+    return Hours(
+        always=part.always is True,
+        timezone=part.timezone or "UTC",
+        week=tuple(tuple(sorted(periods)) for _, periods in week),
+        closed=frozenset(part.closed),
+        sample=part.sample,
+    )
+
+
+def _text(name: TextName, files: Sequence[PackFile], languages: Iterable[str], problems: list[str]) -> Text:
+    parts = [file.texts[name] for file in files if name in file.texts]
+    said: dict[str, WordingPart] = {}
+    for part in parts:
+        said |= part.wordings
+    problems += [f"texts.{name}.wordings.{language}: no pack says it" for language in languages if language not in said]
+    wordings = {
+        language: Wording(
+            text=said[language].text,
+            reviewed_by=said[language].reviewed_by,
+            reviewed_on=said[language].reviewed_on,
+            sample=said[language].sample,
+        )
+        for language in languages
+        if language in said
+    }
+    return Text(name=name, legal=any(part.legal for part in parts), wordings=MappingProxyType(wordings))
+
+
+def _keywords(files: Sequence[PackFile], languages: Sequence[str], problems: list[str]) -> Keywords:
+    # STOP words count in every language, also in one that the line does not speak
+    stop = frozenset(word for file in files for words in file.keywords.stop.values() for word in words)
+    start = frozenset(word for file in files for words in file.keywords.start.values() for word in words)
+    language = {
+        plain(word): code
+        for file in files
+        for code, words in file.keywords.language.items()
+        if code in languages
+        for word in words
+    }
+    problems += [
+        f"keywords.{family}: no pack says any" for family, words in (("stop", stop), ("start", start)) if not words
+    ]
+    if stop & start or (stop | start) & language.keys():
+        problems.append("keywords: one word has two meanings")
+    return Keywords(stop=stop, start=start, language=MappingProxyType(language))
+
+
+class _TwiceError(yaml.YAMLError):
+    def __init__(self, line: int) -> None:
+        super().__init__("a key is there twice")
+        self.line = line
+
+
+class _Strict(yaml.SafeLoader):
+    """A safe loader that does not let the second of two equal keys win in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, Hashable):
+                if key in seen:
+                    raise _TwiceError(key_node.start_mark.line + 1)
+                seen.add(key)
+        return super().construct_mapping(node, deep)

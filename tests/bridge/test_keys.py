@@ -1,0 +1,189 @@
+"""The file of keys: what is on the disk, and what no longer is."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sqlite3
+import stat
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from mautrix.util.async_db import UpgradeTable
+
+from bridge.keys import Keys
+from bridge.store import Connection, Store
+from bridge.vault import Vault
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "keys.db"
+
+
+@pytest.fixture
+async def keys(path: Path) -> AsyncIterator[Keys]:
+    keys = Keys(path=path)
+    await keys.open()
+    yield keys
+    await keys.close()
+
+
+@pytest.fixture
+def vault(keys: Keys) -> Vault:
+    return vault_over(keys)
+
+
+def vault_over(keys: Keys) -> Vault:
+    return Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))
+
+
+def everything(directory: Path) -> bytes:
+    """All bytes of all files."""
+    return b"".join(file.read_bytes() for file in sorted(directory.rglob("*")) if file.is_file())
+
+
+def modes(directory: Path) -> dict[str, int]:
+    return {file.name: stat.S_IMODE(file.stat().st_mode) for file in directory.iterdir()}
+
+
+async def test_a_destroyed_key_is_in_no_byte(vault: Vault, path: Path, tmp_path: Path) -> None:
+    """After `destroy`, no eight bytes of the wrapped key are left in the file or beside it; while it lived, they were."""
+    rng = random.Random(5)  # noqa: S311 - the same story each time
+    living: set[str] = set()
+    blobs: dict[str, bytes] = {}
+    for n in range(700):
+        owner = f"t{rng.getrandbits(64):x}"
+        await vault.create(owner)
+        living.add(owner)
+        if n % 100 == 0:
+            with sqlite3.connect(path) as connection:
+                blobs |= {str(o): bytes(w) for o, w in connection.execute("SELECT owner, wrapped FROM keys")}
+            connection.close()
+        if rng.random() < 0.6:
+            gone = rng.choice(sorted(living))
+            living.discard(gone)
+            await vault.destroy(gone)
+            if gone in blobs:
+                blob, left = blobs[gone], everything(tmp_path)
+                assert not any(blob[i : i + 8] in left for i in range(1, len(blob) - 8))
+                assert gone.encode() not in left
+    left = everything(tmp_path)
+    assert len(blobs.keys() & living) > 50
+    assert len(blobs.keys() - living) > 50
+    assert all(blobs[owner] in left for owner in blobs.keys() & living)
+    assert not any(blob[i : i + 8] in left for owner, blob in blobs.items() if owner not in living for i in range(1, 50))
+
+
+async def test_the_journal_holds_what_it_must_lose(keys: Keys, tmp_path: Path) -> None:
+    """The journal does hold old keys until it is cleared: without that, the test above would prove nothing."""
+    wrapped = os.urandom(61)
+    await keys.insert("t1", wrapped)
+    await keys._run(lambda: keys._db().execute("DELETE FROM keys"))
+    assert wrapped in everything(tmp_path)
+    await keys.delete("t1")
+    assert wrapped not in everything(tmp_path)
+
+
+async def test_opening_clears_the_journal(keys: Keys, path: Path, tmp_path: Path) -> None:
+    """A crash between a deletion and the clearing leaves the old key until the next start, not longer."""
+    wrapped = os.urandom(61)
+    await keys.insert("t1", wrapped)
+    await keys._run(lambda: keys._db().execute("DELETE FROM keys"))
+    assert wrapped in everything(tmp_path)
+    again = Keys(path=path)
+    await again.open()
+    await again.close()
+    assert wrapped not in everything(tmp_path)
+
+
+async def test_files_are_for_their_owner_only(path: Path, tmp_path: Path) -> None:
+    """The file, and the journal beside it, are 0600, whatever the umask and whatever they were before."""
+    before = os.umask(0)
+    try:
+        os.close(os.open(path, os.O_CREAT, 0o644))
+        keys = Keys(path=path)
+        await keys.open()
+        await keys.insert("t1", bytes(61))
+        await keys.close()
+    finally:
+        os.umask(before)
+    assert modes(tmp_path) == {"keys.db": 0o600, "keys.db-journal": 0o600}
+
+
+async def test_the_file_is_opened_as_promised(keys: Keys) -> None:
+    """FULL synchronous, secure deletion, a persistent journal."""
+    settings = await keys._run(
+        lambda: [keys._db().execute(f"PRAGMA {p}").fetchone()[0] for p in ("synchronous", "secure_delete", "journal_mode")]
+    )
+    assert settings == [2, 1, "persist"]
+
+
+async def test_a_newer_file_is_refused(path: Path) -> None:
+    """A file from a later version stops the start and is left as it is."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    before = everything(path.parent)
+    keys = Keys(path=path)
+    with pytest.raises(ValueError, match="newer version"):
+        await keys.open()
+    await keys.close()
+    assert everything(path.parent) == before
+
+
+KILLED = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from bridge.keys import Keys
+from bridge.vault import Vault
+
+async def main():
+    keys = Keys(path=Path(sys.argv[1]))
+    await keys.open()
+    vault = Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))
+    await vault.create("t1")
+    print((await vault.seal("t1", "body", b"words")).hex(), flush=True)
+    asyncio.get_running_loop().create_task(vault.create("t2"))
+    await asyncio.sleep(0)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.crash
+async def test_a_key_survives_the_kill(path: Path) -> None:
+    """A process killed right after `create` returned leaves the key; one half created is there or not."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", KILLED, path, cwd=Path(__file__).parents[2], stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    keys = Keys(path=path)
+    await keys.open()
+    vault = vault_over(keys)
+    assert await vault.open("t1", "body", bytes.fromhex(out.decode())) == b"words"
+    assert await vault.owners() in ({"t1"}, {"t1", "t2"})
+    await keys.close()
+
+
+async def test_inside_a_commit_of_the_main_database(vault: Vault, tmp_path: Path) -> None:
+    """Vault calls that need the disk work inside a commit of the main store, and leave that commit whole."""
+    store = Store(tmp_path / "main.db", upgrades=[UpgradeTable()])
+    await store.open()
+
+    async def work(conn: Connection) -> bytes:
+        await conn.execute("CREATE TABLE t (body BLOB)")
+        await vault.create("t1")
+        sealed = await vault.seal("t1", "body", b"words")
+        await conn.execute("INSERT INTO t VALUES ($1)", sealed)
+        return sealed
+
+    sealed = await store.commit(work)
+    assert await store.fetchval("SELECT body FROM t") == sealed
+    await store.close()

@@ -1,0 +1,195 @@
+"""From pack files to one pack: what they may not say, and who wins."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policies.load import PACKS, PackError, load
+from policies.pack import Pack, Settings, TextName
+from policies.schema import PackFile, SettingsPart
+
+
+@pytest.fixture(scope="module")
+def base() -> Pack:
+    return load(["base"])
+
+
+def write(folder: Path, text: str) -> str:
+    """Write an agency's pack and return its path."""
+    path = folder / "agency.yaml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def problems(*packs: str) -> list[str]:
+    """Load what cannot be loaded."""
+    with pytest.raises(PackError) as refused:
+        load(packs)
+    assert str(refused.value) == "\n".join(refused.value.problems)
+    return [problem.split(": ", 1)[1] if problem.startswith("/") else problem for problem in refused.value.problems]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.dates(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from([*PackFile.model_fields, "week", "wordings", "en", "text", "x"]), inner, max_size=4
+        )
+    ),
+    max_leaves=12,
+)
+
+
+def test_all_errors_come_at_once_with_their_paths(tmp_path: Path) -> None:
+    """Unknown keys, wrong types, wrong ranges and unknown texts in one pack, and a missing one beside it: all are told."""
+    bad = write(
+        tmp_path,
+        """
+name: Bad Name
+langs: [en]
+settings: {cap: "3", undo_secs: 3, undo_seconds: 500, grace: 72 hours, silence_cues: []}
+hours: {timezone: America/New_York, week: {mon: [8-20, "20:00-08:00"], funday: []}}
+keywords: {stop: {en: [STOP, NO, "?!"]}}
+texts: {greetings: {}, limits: {wordings: {en: {text: "a ", reviewed_by: me}, english: {text: b}}}}
+""",
+    )
+    found = problems("base", bad, "no-such-pack")
+    paths = [problem.split(":")[0] for problem in found]
+    for path in (
+        *("name", "langs", "settings.cap", "settings.undo_secs", "settings.undo_seconds", "settings.grace"),
+        *("settings.silence_cues", "hours.week.mon.0", "hours.week.mon.1", "hours.week.funday", "keywords.stop.en.1"),
+        *(
+            "keywords.stop.en.2",
+            "texts.greetings.[key]",
+            "texts.limits.wordings.en.text",
+            "texts.limits.wordings.english.[key]",
+        ),
+        "no-such-pack",
+    ):
+        assert path in paths, path
+    assert "settings.undo_secs: unknown key" in found
+    assert len(found) == 16
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "the whole file"),
+        ("[]", "the whole file"),
+        ("name: x\nname: y\n", "line 2: this key is there twice"),
+        ("name: x\nsettings:\n  cap: 3\n  cap: 4\n", "line 4: this key is there twice"),
+        ("name: x\nsettings: {cap: [}\n", "line 2: is not YAML"),
+        ("name: !!python/object/apply:os.getcwd []\n", "line 1: is not YAML"),
+        ("name: x\n? [a]\n: b\n", "line 2: is not YAML"),
+        ("name: \x01\n", "is not YAML"),
+        ("name: x\nhours: {always: true, timezone: UTC}\n", "hours: is either"),
+        ("name: x\nhours: {timezone: UTC}\n", "hours: needs"),
+        ("name: x\nhours: {always: false}\n", "hours.always"),
+        ("name: x\nhours: {timezone: Mars/Base, week: {}}\n", "hours.timezone: this machine knows no such time zone"),
+        ("name: x\nhours: {timezone: ../../etc/passwd, week: {}}\n", "hours.timezone: this machine knows no such"),
+        ("name: x\nhours: {always: true, closed: [2026-13-45]}\n", "a date or a number cannot be read"),
+        ("name: x\nlanguages: [en, en]\n", "languages: one is there twice"),
+        (
+            "name: x\nsettings: {undo_seconds: 17}\n",
+            "settings: undo_seconds, undo_after_switch_seconds must not grow smaller",
+        ),
+        (
+            "name: x\nsettings: {unclaimed_on_call: 60}\n",
+            "settings: unclaimed_on_duty, unclaimed_supervisors, unclaimed_on_call",
+        ),
+        ("name: x\nsettings: {silence_cues: [10 min, 5 min]}\n", "settings.silence_cues: must grow"),
+        ("name: x\nsettings: {silence_offer_park: 1 min}\n", "settings.silence_offer_park: must not come before"),
+        ("name: x\nkeywords: {start: {en: [Stop!]}}\n", "keywords: one word has two meanings"),
+        ("name: x\nkeywords: {language: {es: [START]}}\n", "keywords: one word has two meanings"),
+        (
+            "name: x\ntexts: {stop: {wordings: {en: {text: 'a\u202eb'}}}}\n",
+            "texts.stop.wordings.en.text: must not contain control",
+        ),
+        (
+            "name: x\ntexts: {stop: {wordings: {en: {text: a, reviewed_by: b}}}}\n",
+            "texts.stop.wordings.en: reviewed_by and",
+        ),
+    ],
+)
+def test_what_a_pack_may_not_say(tmp_path: Path, text: str, problem: str) -> None:
+    """Each of these stops the start with one sentence that says where."""
+    found = problems("base", write(tmp_path, text))
+    assert len(found) == 1
+    assert found[0].startswith(problem)
+
+
+def test_a_problem_shows_no_value(tmp_path: Path) -> None:
+    """What stands in a pack is not repeated by the error: it may be a person's name or a number."""
+    text = (
+        "name: x\nsettings: {cap: Mallory, grace: Mallory}\n"
+        "texts: {stop: {wordings: {en: {text: ' Mallory', who: Mallory}}}}\n"
+    )
+    found = problems("base", write(tmp_path, text))
+    assert len(found) == 4
+    assert not any("Mallory" in problem for problem in found)
+
+
+def test_a_pack_without_the_base_is_told_what_it_lacks() -> None:
+    """There are no defaults in the code: without the base pack every setting and text is missing, and said so."""
+    found = problems("rehearsal")
+    assert "settings.undo_seconds: no pack says it" in found
+    assert "languages: no pack says them" in found
+    assert "keywords.stop: no pack says any" in found
+    assert len([p for p in found if p.startswith("settings.")]) == len(dataclasses.fields(Settings)) - 3
+    with pytest.raises(PackError, match="no pack is named"):
+        load([])
+
+
+def test_a_new_language_needs_every_text(tmp_path: Path) -> None:
+    """A line does not speak a language in which one of its texts is missing."""
+    found = problems("base", write(tmp_path, "name: own\nlanguages: [en, fr]\n"))
+    assert found == [f"texts.{name}.wordings.fr: no pack says it" for name in TextName]
+
+
+def test_the_last_pack_wins_and_stop_words_only_add_up(base: Pack, tmp_path: Path) -> None:
+    """Settings and wordings are the last pack's; nobody can take STOP away by listing other words."""
+    own = write(
+        tmp_path,
+        "name: own\nsettings: {cap: 2, grace: 36 h}\nkeywords: {stop: {en: [PARE], fr: [ARRET]}}\n"
+        "texts: {closing: {wordings: {es: {text: Adiós.}}}}\n",
+    )
+    pack = load(["base", "rehearsal", own])
+    assert pack.settings == dataclasses.replace(load(["base", "rehearsal"]).settings, cap=2, grace=36 * 3600)
+    assert pack.keywords.stop == base.keywords.stop | {"pare", "arret"}
+    assert pack.say(TextName.CLOSING, "es") == "Adiós."
+    assert pack.say(TextName.CLOSING, "en") == base.say(TextName.CLOSING, "en")
+    assert load(["base", own, "rehearsal"]).settings.cap == 5
+
+
+def test_a_pack_is_found_by_name_path_or_folder(tmp_path: Path) -> None:
+    """A name is one of ours; anything else is a path, beside the configuration that names it."""
+    folder = tmp_path / "packs" / "own"
+    folder.mkdir(parents=True)
+    (folder / "pack.yaml").write_text("name: own\n")
+    for name in ("packs/own", "packs/own/pack.yaml", str(folder)):
+        assert load(["base", name], near=tmp_path).names == ("base", "own")
+    assert {path.parent.name for path in PACKS.glob("*/pack.yaml")} >= {"base", "rehearsal"}
+
+
+def test_schema_and_settings_have_the_same_names() -> None:
+    """A setting that can be written is one that is read, and the reverse."""
+    assert list(SettingsPart.model_fields) == [field.name for field in dataclasses.fields(Settings)]
+
+
+@given(JSON)
+def test_any_yaml_is_a_pack_or_a_pack_error(tmp_path_factory: pytest.TempPathFactory, value: Any) -> None:
+    """Whatever a file holds, loading it either works or is refused with problems, and with nothing else."""
+    path = tmp_path_factory.mktemp("any") / "any.yaml"
+    path.write_text(yaml.safe_dump(value, allow_unicode=True), encoding="utf-8")
+    try:
+        assert isinstance(load(["base", str(path)]), Pack)
+    except PackError as error:
+        assert error.problems  # noqa: PT017 - both ends are allowed

@@ -1,0 +1,211 @@
+"""The packs that come with Quietline, and what a pack tells the rest of the house."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from policies.load import load
+from policies.pack import Pack, TextName, samples, unreviewed
+from policies.segments import breaks_gsm7, segments
+
+# practices.md, "Texts of the base pack": the numbers are lengths
+LENGTHS = {
+    "greeting": (153, 155),
+    "limits": (143, 135),
+    "device": (147, 143),
+    "after_hours": (142, 144),
+    "unavailable": (137, 133),
+    "closing": (141, 141),
+    "handover": (131, 120),
+    "stop": (86, 87),
+    "picture": (121, 123),
+}
+DAY = 86400
+# practices.md, "Defaults"; DESIGN, sections 3 and 5
+DEFAULTS = {
+    "undo_seconds": 8,
+    "undo_after_join_seconds": 20,
+    "undo_after_join_window": 300,
+    "undo_after_switch_seconds": 16,
+    "late_after_seconds": 300,
+    "carrier_validity_seconds": 900,
+    "greeting_every_hours": 12,
+    "cap": 3,
+    "message_ttl": DAY,
+    "idle": DAY // 2,
+    "grace": 3 * DAY,
+    "client_grace": 7 * DAY,
+    "close_undo": 600,
+    "continuing": 90 * DAY,
+    "silence_cues": (300, 900, 2700),
+    "silence_offer_park": 3600,
+    "unclaimed_on_duty": 120,
+    "unclaimed_supervisors": 300,
+    "unclaimed_on_call": 600,
+    "codeword_failures": 3,
+    "codeword_window": DAY,
+    "audit_retention": 30 * DAY,
+    "receipt_retention": 30 * DAY,
+}
+
+
+@pytest.fixture(scope="module")
+def base() -> Pack:
+    return load(["base"])
+
+
+@pytest.fixture(scope="module")
+def rehearsal() -> Pack:
+    return load(["base", "rehearsal"])
+
+
+def write(folder: Path, text: str) -> str:
+    """Write an agency's pack and return its path."""
+    path = folder / "agency.yaml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize("name", list(TextName))
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_each_text_is_one_segment_of_its_length(base: Pack, name: TextName, language: str) -> None:
+    """Practice 28: each text of the base pack is one GSM-7 segment, exactly as long as the practices have it."""
+    cut = segments(base.say(name, language))
+    assert (cut.count, cut.encoding) == (1, "gsm7")
+    assert cut.units == LENGTHS[name][language == "es"]
+    assert breaks_gsm7(base.say(name, language)) == ()
+
+
+def test_nothing_asks_for_yes(base: Pack) -> None:
+    """YES is an opt-in keyword at carriers: no text asks for it."""
+    assert not any("YES" in base.say(name, language) for name in TextName for language in base.languages)
+
+
+def test_settings_are_those_of_the_practices(base: Pack) -> None:
+    """The defaults are the ones of the table, to the second."""
+    assert {name: getattr(base.settings, name) for name in DEFAULTS} == DEFAULTS
+    assert base.languages == ("en", "es")
+    assert dataclasses.asdict(base.settings).keys() - DEFAULTS.keys() == {
+        "segments_without_long",
+        "new_threads_per_number_per_hour",
+        "new_threads_per_minute",
+    }
+
+
+def test_the_rehearsal_line_is_open_and_has_a_cap_of_five(base: Pack, rehearsal: Pack) -> None:
+    """DESIGN, section 9: cap 5, open at all hours; what is said and the undo are those of a real line."""
+    assert rehearsal.settings.cap == 5
+    assert all(rehearsal.hours.open_at(datetime(2026, 1, 1, hour)) for hour in range(24))  # noqa: DTZ001
+    assert rehearsal.texts == base.texts
+    assert rehearsal.keywords == base.keywords
+    assert rehearsal.settings.undo_seconds == base.settings.undo_seconds
+    assert rehearsal.names == ("base", "rehearsal")
+
+
+def test_stop_words_are_those_of_the_contract(base: Pack) -> None:
+    """DESIGN, section 9: these and no others."""
+    stop = "stop, stopall, stop all, unsubscribe, cancel, end, quit, revoke, optout, opt out, alto"
+    assert base.keywords.stop == set(stop.split(", "))
+    assert base.keywords.start == {"start", "unstop"}
+
+
+def test_legal_texts_are_unreviewed_until_reviewed(base: Pack, tmp_path: Path) -> None:
+    """Limits, device and stop wait for counsel; a review of the words as they stand takes one off the list."""
+    legal = ("limits.en", "limits.es", "device.en", "device.es", "stop.en", "stop.es")
+    assert unreviewed(base) == legal
+    words = base.say(TextName.STOP, "en")
+    agency = {"name": "agency", "texts": {"stop": {"wordings": {"en": {"text": words, "reviewed_by": "Counsel"}}}}}
+    said: Any = agency["texts"]
+    said["stop"]["wordings"]["en"]["reviewed_on"] = date(2026, 3, 1)
+    pack = load(["base", write(tmp_path, yaml.safe_dump(agency))])
+    assert unreviewed(pack) == tuple(name for name in legal if name != "stop.en")
+    assert pack.say(TextName.STOP, "en") == words
+
+
+def test_a_review_dies_with_the_words(tmp_path: Path) -> None:
+    """Whoever changes the words after a review has no review, and cannot say that a legal text is none."""
+    reviewed = "{text: Reviewed., reviewed_by: Counsel, reviewed_on: 2026-03-01}"
+    (tmp_path / "one.yaml").write_text(f"name: one\ntexts: {{limits: {{wordings: {{en: {reviewed}}}}}}}\n")
+    changed = write(tmp_path, "name: two\ntexts: {limits: {legal: false, wordings: {en: {text: Changed.}}}}\n")
+    assert "limits.en" not in unreviewed(load(["base", str(tmp_path / "one.yaml")]))
+    pack = load(["base", str(tmp_path / "one.yaml"), changed])
+    assert "limits.en" in unreviewed(pack)
+    assert pack.say(TextName.LIMITS, "en") == "Changed."
+
+
+def test_samples_are_named_until_replaced(base: Pack, rehearsal: Pack, tmp_path: Path) -> None:
+    """An example's telephone number and hours are found before they reach somebody in danger."""
+    numbers = ("after_hours.en", "after_hours.es", "unavailable.en", "unavailable.es")
+    assert samples(base) == (*numbers, "hours")
+    assert samples(rehearsal) == numbers
+    named = {
+        f"{text.name}.{language}"
+        for text in base.texts.values()
+        for language, wording in text.wordings.items()
+        if "555-0123" in wording.text
+    }
+    assert named == set(numbers)
+    own = write(tmp_path, "name: own\ntexts: {unavailable: {wordings: {en: {text: Text again later.}}}}\n")
+    assert samples(load(["base", own])) == ("after_hours.en", "after_hours.es", "unavailable.es", "hours")
+
+
+def test_a_stranger_is_greeted_in_the_first_language(base: Pack, tmp_path: Path) -> None:
+    """An unknown language, or none, is the line's first; the agency says which that is."""
+    assert base.say(TextName.GREETING) == base.say(TextName.GREETING, "fr") == base.say(TextName.GREETING, "en")
+    spanish = load(["base", write(tmp_path, "name: own\nlanguages: [es]\n")])
+    assert spanish.say(TextName.GREETING, "en") == base.say(TextName.GREETING, "es")
+    assert unreviewed(spanish) == ("limits.es", "device.es", "stop.es")
+
+
+def test_hours_are_local_and_half_open(tmp_path: Path) -> None:
+    """From the first minute to the one before the last, never on a closed day, never on a day left out."""
+    own = write(
+        tmp_path,
+        "name: own\nhours: {timezone: America/New_York, closed: [2026-12-25],"
+        ' week: {fri: ["13:00-24:00", "08:00-12:00"], sat: ["00:00-02:00"]}}\n',
+    )
+    hours = load(["base", own]).hours
+    assert (hours.timezone, hours.sample) == ("America/New_York", False)
+
+    def is_open(day: int, clock: str) -> bool:
+        return hours.open_at(datetime.fromisoformat(f"2026-12-{day:02} {clock}"))
+
+    assert not is_open(18, "07:59:59")
+    assert is_open(18, "08:00")
+    assert is_open(18, "11:59:59")
+    assert not is_open(18, "12:00")
+    assert is_open(18, "23:59")
+    assert is_open(19, "00:00")
+    assert not is_open(19, "02:00")
+    assert not is_open(20, "09:00")
+    assert not is_open(25, "09:00")
+    assert is_open(26, "01:00")
+
+
+def test_what_the_bot_reads_needs_no_yaml() -> None:
+    """Packs, keywords, designations and segments are the standard library alone: bot may import them."""
+    code = (
+        "import sys, policies.pack, policies.keywords, policies.designations, policies.segments\n"
+        "print([m for m in ('yaml', 'pydantic', 'pydantic_core') if m in sys.modules])"
+    )
+    root = Path(__file__).parents[2]
+    shown = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert shown.stdout == "[]\n"
+
+
+def test_a_pack_cannot_be_changed(base: Pack) -> None:
+    """Frozen all the way down."""
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        base.settings.cap = 9  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        base.texts[TextName.STOP] = base.texts[TextName.CLOSING]  # type: ignore[index]
+    with pytest.raises(TypeError):
+        base.texts[TextName.STOP].wordings["en"] = base.texts[TextName.STOP].wordings["es"]  # type: ignore[index]
