@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from policies.pack import Pack
-
-from bot.actions import THREAD, Post
+from bot.actions import THREAD, Mark, Post, Receipt
 from bot.commands import says
 from bot.events import Said
 from bot.model import Desk, Facts, Thread
 from bot.step import Step
 from bot.voice import card, short
+from policies.pack import Pack
 
 
 def board(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
@@ -40,7 +39,8 @@ def status(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread
             f"in the undo window: {len(thread.sending.pending)}",
         )
     )
-    return Step(thread, (Post(place=THREAD, body=body, reply_to=event.event_id),), consumed=True)
+    note = Mark(place=THREAD, event_id=event.event_id, receipt=Receipt.NOTE)
+    return Step(thread, (note, Post(place=THREAD, body=body, reply_to=event.event_id)), consumed=True)
 
 
 def ago(seconds: float) -> str:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeVar
 
-from policies.pack import Pack
-
 from bot import board, commands, desk, disclose, guard, keywords, queue, receipts, relay, roster, voice
-from bot.actions import Action, Mark, Receipt, Text
+from bot.actions import THREAD, Action, Mark, Receipt, Text
 from bot.events import (
     AlarmRaised,
     Assigned,
@@ -34,6 +32,7 @@ from bot.events import (
 )
 from bot.model import Desk, Facts, Thread
 from bot.step import Feature, Step
+from policies.pack import Pack
 
 A = TypeVar("A", Thread, Desk)
 
@@ -81,5 +80,5 @@ def _guard(pack: Pack, facts: Facts, thread: Thread, action: Action) -> tuple[Ac
     if not isinstance(action, Text) or guard.may_send(pack, thread, action, facts.now) is None:
         return (action,)
     if event_id := receipts.message_of(action.ref):
-        return (Mark(place="thread", event_id=event_id, receipt=Receipt.NOT_SENT),)
+        return (Mark(place=THREAD, event_id=event_id, receipt=Receipt.NOT_SENT),)
     return ()

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from policies.pack import Pack
-
 from bot.actions import DESK, Post
 from bot.events import Alarm, AlarmRaised, ClockJumped, IdentityChanged, LetterDied, NotHeard, Said
 from bot.model import Desk, Facts
 from bot.step import Step
 from bot.voice import EXPLAINED, short
+from policies.pack import Pack
 
 ALARMS: Final = {
     Alarm.STOPPED: "said STOP. Nothing leaves until they text START.",

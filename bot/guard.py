@@ -1,4 +1,4 @@
-"""The guard of the phone: may this text leave, now, for this thread?
+"""The guard of the phone: it says whether this text may leave, now, for this thread.
 
 Rules of this module: it is asked last over every text of a decision and once more right before the carrier is; it answers
 None for yes, or a sentence that tells a person why not and what to do; it never looks at who asks. A new reason to stay
@@ -8,32 +8,46 @@ silent is added here and nowhere else.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from typing import Final
-
-from policies.pack import Pack
+from urllib.parse import unquote
 
 from bot.actions import Origin, Text
 from bot.model import Thread
+from policies.pack import Pack
 from policies.segments import segments
 
 STOPPED: Final = "the texter said STOP. Nothing leaves until they text START."
 UNANSWERABLE: Final = "this sender is a short code or a name; it cannot be answered."
 LATE: Final = "it could not leave for more than five minutes. Say it again if it still fits."
+STOP_IS_OVER: Final = "the STOP that it confirms is over."
 OTHER_VOICE: Final = "the voice has changed since it was said."
 
+SERVER: Final = r"(?:[a-z0-9-]+(?:\.[a-z0-9-]+)+|[a-z][a-z0-9-]{2,}|\[[0-9a-f:.]+\])"
 MATRIX_WORDS: Final = re.compile(
-    r"@[a-z0-9._=/+\-]+:[a-z0-9.\-\[\]:]+|[!#$][a-z0-9_\-]{3,}:[a-z0-9.\-]+|matrix\s*\.\s*to|matrix:[a-z]|[!$][A-Za-z0-9_\-]{43}",
-    re.IGNORECASE,
+    rf"""
+      @[^\s@:]{{1,255}}:{SERVER}   # a user; what follows an e-mail address is a colon and a space
+    | [!#][^\s:]{{2,255}}:{SERVER} # a room, an alias
+    | \$[^\s:]{{8,255}}:{SERVER}   # an event of old rooms, but no price
+    | [!$][a-z0-9_-]{{43}}         # a room or an event whose id is a hash
+    | \bmatrix\s*(?:\.|[(\[]?\s*\bdot\b\s*[)\]]?)\s*to\b
+    | \bmatrix:\S
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
-"""Matrix ids (user, room, alias, event) and links, however they are spaced or cased."""
+"""Matrix ids and links, however they are spaced or cased. Source: Matrix specification, appendices, "Identifier Grammar",
+"matrix.to navigation" and "Matrix URI scheme"."""
 
 
 def may_send(pack: Pack, thread: Thread, text: Text, now: float) -> str | None:
     """Say why this text may not leave now, or None if it may."""
     if not thread.answerable:
         return UNANSWERABLE
-    if thread.consent.stopped and text.origin is not Origin.STOP_ANSWER:
+    if text.origin is Origin.STOP_ANSWER:
+        if not thread.consent.stopped or text.ref != thread.consent.confirmation:
+            return STOP_IS_OVER
+    elif thread.consent.stopped:
         return STOPPED
     if text.origin is Origin.VOICE and text.epoch != thread.voice.epoch:
         return OTHER_VOICE
@@ -44,12 +58,20 @@ def may_send(pack: Pack, thread: Thread, text: Text, now: float) -> str | None:
 
 def leaks(pack: Pack, body: str, designations: Iterable[str]) -> str | None:
     """Say what in an advocate's words must not reach a phone, or None (the leak firewall, DESIGN section 3)."""
-    if MATRIX_WORDS.search(body):
+    seen = _as_seen(body)
+    if MATRIX_WORDS.search(seen):
         return "it holds a Matrix address or link. Take that out and say it again."
-    words = f" {' '.join(re.findall(r'[a-z]+', body.casefold()))} "
+    words = f" {' '.join(re.findall(r'[a-z]+', seen.casefold()))} "
     if any(f" {designation} " in words for designation in designations):
         return "it names another thread. Take that out and say it again."
     found = segments(body)
-    if found.count > pack.settings.max_segments:
-        return f"it is {found.count} texts long, more than {pack.settings.max_segments}. Say it in shorter messages."
+    if found.count > pack.settings.segments_without_long:
+        most = pack.settings.segments_without_long
+        return f"it is {found.count} texts long, more than {most}. Say it in shorter messages."
     return None
+
+
+def _as_seen(body: str) -> str:
+    """Return words as a reader or a phone takes them: without invisible letters, without %40, without wide dots."""
+    text = unicodedata.normalize("NFKC", unquote(body)).replace("。", ".")
+    return "".join(c for c in text if unicodedata.category(c) != "Cf")

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from policies.keywords import Keyword, reading
-from policies.pack import Pack
-
 from bot.actions import DESK, THREAD, Origin, Post, Tell, Text
 from bot.events import Alarm, AlarmRaised, TextArrived
 from bot.model import Facts, Thread
 from bot.relay import drop_pending
 from bot.step import Step
+from bot.voice import on_card
+from policies.keywords import Keyword, reading
+from policies.pack import Pack, TextName
 
 
 def obey(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
@@ -23,23 +23,24 @@ def obey(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[T
     was = thread.consent.stopped
     if keyword is Keyword.STOP:
         thread, dropped = drop_pending(thread, "the texter said STOP")
-        thread = replace(thread, consent=replace(thread.consent, stopped=True))
+        ref = thread.consent.confirmation if was else f"stop:{event.id}"
+        thread = replace(thread, consent=replace(thread.consent, stopped=True, confirmation=ref))
         answer = Text(
-            ref=f"stop:{event.id}",
-            body=pack.text("stop", thread.consent.language),
+            ref=ref,
+            body=pack.say(TextName.STOP, thread.consent.language),
             origin=Origin.STOP_ANSWER,
             epoch=thread.voice.epoch,
             since=event.at,
         )
         told = Post(place=THREAD, body="The texter said STOP. Nothing leaves for the phone until they text START.")
-        actions = (*dropped, told, _alarm(thread, Alarm.STOPPED))
+        actions = (*dropped, told, *on_card(thread), _alarm(thread, Alarm.STOPPED))
         return Step(thread, (answer, *actions) if not was else actions, consumed=True)
     if not was:
         return Step(thread)
     if keyword is Keyword.START:
-        thread = replace(thread, consent=replace(thread.consent, stopped=False))
+        thread = replace(thread, consent=replace(thread.consent, stopped=False, confirmation=""))
         told = Post(place=THREAD, body="The texter said START: texts may be answered again.")
-        return Step(thread, (told, _alarm(thread, Alarm.RESUMED)), consumed=True)
+        return Step(thread, (told, *on_card(thread), _alarm(thread, Alarm.RESUMED)), consumed=True)
     return Step(thread, (_alarm(thread, Alarm.TEXT_AFTER_STOP),), consumed=True)
 
 

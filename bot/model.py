@@ -44,6 +44,8 @@ class Consent:
     """What the texter allowed. `stopped`: said STOP. `language`: asked for by its word."""
 
     stopped: bool = False
+    confirmation: str = ""
+    """The `ref` of the one text that may leave after this STOP."""
     language: str = "en"
     greeted: tuple[tuple[str, float], ...] = ()
     """When the greeting last left, per language."""

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from policies.pack import Pack
-
 from bot.actions import DESK, Action, Edit, Post, Tell
 from bot.commands import says
 from bot.events import Assigned, Said, Tapped, ThreadWaits
 from bot.model import Desk, Facts, Line
 from bot.step import Step
 from bot.voice import short
+from policies.pack import Pack
 
 HAND = "✋"
 CARD = "card:"

@@ -8,12 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from policies.pack import Pack
-
 from bot.actions import DESK, THREAD, Action, Mark, Post, Receipt, Tell
 from bot.events import Alarm, AlarmRaised, Outcome, TextOutcome
 from bot.model import Facts, Sent, Thread
 from bot.step import Step
+from policies.pack import Pack
 
 SHOWN: Final = {
     Outcome.ACCEPTED: Receipt.SENT,
@@ -38,7 +37,7 @@ WORDS: Final = {
     Outcome.REJECTED: "Not sent: the carrier refused it{code}. Try other words, or another way to reach them.",
     Outcome.OPTED_OUT: "Not sent: the carrier says this phone opted out. It has to text START first.",
     Outcome.FAILED: "Not delivered: the carrier gave up{code}. The phone may be off; you can say it again.",
-    Outcome.UNKNOWN: "Unknown: it may or may not be on the phone. It is not sent again by itself; say it again if it must be.",
+    Outcome.UNKNOWN: "Unknown: it may or may not be on the phone. It is not sent again by itself; you can say it again.",
     Outcome.LATE: "Held: it could not leave for more than five minutes. Say it again if it still fits.",
     Outcome.REFUSED: "Not sent: when it was about to leave, this thread might not be texted any more.",
 }

@@ -8,35 +8,38 @@ their author is told.
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import replace
-
-from policies.pack import Pack
 
 from bot import guard
 from bot.actions import THREAD, Action, DropTimer, Mark, Origin, Post, Receipt, SetTimer, Text
 from bot.events import Content, Relation, Said, TimerDue, Unsaid
 from bot.model import Facts, Pending, Sending, Sent, Thread
 from bot.step import Step
+from policies.pack import Pack
 
 TIMER = "send"
-MENTION = re.compile(r"(?:^|\s)@\w")
+MENTION = re.compile(r"(?<!\w)@\w")
+"""A word that begins with @; an e-mail address does not."""
+BLANK = "".join(chr(n) for n in range(0x3001) if chr(n).isspace() or unicodedata.category(chr(n)) == "Cf") + "\ufeff"
+"""What may stand before a note's mark without being seen: spaces, and the invisible marks that some keyboards put there."""
 KEPT = 50
 
 
 def relay(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
     """Take the voice's words into the undo window; mark everything else as a note."""
+    event = replace(event, body=without_quote(event))
     if event.sender != thread.voice.holder or _is_note(event):
         note: Action = Mark(place=THREAD, event_id=event.event_id, receipt=Receipt.NOTE)
         if event.content is Content.FILE and event.sender == thread.voice.holder:
             return Step(thread, (note, _say(event.event_id, "Not sent: pictures and files do not go to the phone.")))
         return Step(thread, (note,))
-    body = without_quote(event)
-    if (why := _refusal(pack, facts, thread, body)) is not None:
+    if (why := _refusal(pack, facts, thread, event.body)) is not None:
         refused = Mark(place=THREAD, event_id=event.event_id, receipt=Receipt.NOT_SENT)
         return Step(thread, (refused, _say(event.event_id, f"Not sent: {why}")))
     pending = Pending(
         event_id=event.event_id,
-        body=body,
+        body=event.body,
         author=event.sender,
         said_at=event.at,
         leave_at=facts.now + _window(pack, facts, thread),
@@ -131,7 +134,7 @@ def _is_note(event: Said) -> bool:
         event.content is not Content.TEXT
         or event.relation in (Relation.THREAD, Relation.OTHER_REPLY)
         or event.mentions
-        or event.body.lstrip().startswith(("!", "/"))
+        or event.body.lstrip(BLANK).startswith(("!", "/"))
         or MENTION.search(event.body) is not None
     )
 

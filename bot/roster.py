@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from policies.pack import Pack
-
 from bot.actions import DESK, Action, GiveKeys, Post, Speaker, Tell
 from bot.events import Joined, Left, LevelsSet, Removed
 from bot.model import Desk, Facts, Role, Seat
 from bot.step import Step
+from policies.pack import Pack
 
 SUPERVISES = 50
 
@@ -34,10 +33,10 @@ def joined(pack: Pack, facts: Facts, desk: Desk, event: Joined) -> Step[Desk]:
 
 
 def left(pack: Pack, facts: Facts, desk: Desk, event: Left) -> Step[Desk]:
-    """Remove somebody from the roster and from the threads they hold."""
+    """Remove somebody from the roster and from every thread: they may be a member of some that they do not hold."""
     if event.place != DESK or desk.seat(event.user) is None:
         return Step(desk)
-    told = tuple(Tell(owner=line.thread, event=Removed(user=event.user)) for line in desk.held(event.user))
+    told = tuple(Tell(owner=line.thread, event=Removed(user=event.user)) for line in desk.threads)
     roster = tuple(seat for seat in desk.roster if seat.user != event.user)
     return Step(replace(desk, roster=roster), told)
 

@@ -10,10 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from policies.pack import Pack
-
 from bot.actions import Action
 from bot.model import Desk, Facts, Thread
+from policies.pack import Pack
 
 A = TypeVar("A", Thread, Desk)
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from policies.pack import Pack
-
 from bot.actions import DESK, THREAD, Action, Edit, Expel, Invite, Mark, Pin, Post, Receipt, Speaker, Tell
 from bot.events import Assigned, Joined, Left, NotHeard, Removed, Said, TextArrived, ThreadWaits, Why
 from bot.model import Facts, State, Thread
 from bot.relay import drop_pending
 from bot.step import Step
+from policies.pack import Pack
 
-PIECE = 8_000
-"""Characters of one room message: 65,536 bytes of event hold as many four-byte characters after encryption."""
+PIECE = 7_000
+"""Characters of one room message: an event may have 65,536 bytes, a control character takes six of them (an escape in JSON)
+and encryption makes four out of three."""
 
 EXPLAINED = {
     Why.UNTRUSTED: "This device is not verified, so nothing it says is taken. Verify it in your client's settings.",
@@ -111,6 +111,11 @@ def card(thread: Thread) -> str:
     )
 
 
+def on_card(thread: Thread) -> tuple[Action, ...]:
+    """Bring the card up to date; it is there from the first voice on."""
+    return (Edit(place=THREAD, ref="card", body=card(thread)),) if thread.voice.epoch else ()
+
+
 def short(user: str) -> str:
     """Return the local part of a Matrix id, as people say it."""
     return user.removeprefix("@").partition(":")[0]
@@ -120,7 +125,7 @@ def _without_voice(thread: Thread, facts: Facts) -> tuple[Thread, tuple[Action, 
     thread, dropped = drop_pending(thread, "the voice left")
     voice = replace(thread.voice, holder=None, epoch=thread.voice.epoch + 1)
     thread = replace(thread, voice=voice, life=replace(thread.life, state=State.WAITING, since=facts.now))
-    return thread, (*dropped, Edit(place=THREAD, ref="card", body=card(thread)), _queue(thread, facts.now, again=True))
+    return thread, (*dropped, *on_card(thread), _queue(thread, facts.now, again=True))
 
 
 def _queue(thread: Thread, since: float, *, again: bool) -> Tell:

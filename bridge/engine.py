@@ -12,9 +12,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
-
-from policies.pack import Pack
+from typing import Any, Final
 
 from bot.actions import DESK, Action, DropTimer, Lane, Mark, SetTimer, Tell, Text
 from bot.decide import decide
@@ -27,6 +25,7 @@ from bridge.inbox import Letter
 from bridge.outbox import Outbox, Sealed
 from bridge.store import Connection, Store
 from bridge.vault import Vault
+from policies.pack import Pack
 
 AGGREGATE: Final = "aggregate"
 AT_ONCE: Final = 32
@@ -126,7 +125,7 @@ class Engine:
     async def _decide(self, row: Row) -> None:
         owner = row.letter.owner
         event: Event = codec.decode(row.letter.kind, await self._vault.open(owner, inbox.CONTEXT, row.letter.body))
-        aggregate = self._desk if owner == DESK else await self._thread(owner)
+        aggregate: Any = self._desk if owner == DESK else await self._thread(owner)
         facts = Facts(
             now=self._clock.wall(),
             roster=self._desk.roster,

@@ -165,9 +165,7 @@ class Intake:
             mentions=self._mentions(shown, answers=relation is Relation.TEXTER_REPLY),
         )
 
-    async def _relation(
-        self, conn: Connection, inner: Mapping[str, Any], clear: Mapping[str, Any]
-    ) -> tuple[Relation, str]:
+    async def _relation(self, conn: Connection, inner: Mapping[str, Any], clear: Mapping[str, Any]) -> tuple[Relation, str]:
         kinds = {inner.get("rel_type"), clear.get("rel_type")}
         if "m.thread" in kinds:
             return Relation.THREAD, ""

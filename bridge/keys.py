@@ -54,7 +54,6 @@ class Keys:
         self._journal = path.with_name(path.name + "-journal")
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keys")
         self._connection: sqlite3.Connection | None = None
-        self._reader: sqlite3.Connection | None = None
 
     async def open(self) -> None:
         """Make the file if there is none (mode 0600), undo what a crash left half done, clear the journal.
@@ -65,9 +64,6 @@ class Keys:
 
     async def close(self) -> None:
         """Finish what was begun and let go of the file."""
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
         await self._run(self._close)
         self._thread.shutdown(wait=False)
 
@@ -78,14 +74,6 @@ class Keys:
     async def read(self, owner: str) -> bytes | None:
         """Return an owner's wrapped key, or None."""
         return await self._run(lambda: self._read(owner))
-
-    def read_now(self, owner: str) -> bytes | None:
-        """Return an owner's wrapped key, or None, without leaving the event loop's thread: some tens of microseconds."""
-        if self._reader is None:
-            self._reader = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-            self._reader.execute("PRAGMA busy_timeout = 5000")
-        row = self._reader.execute("SELECT wrapped FROM keys WHERE owner = ?", (owner,)).fetchone()
-        return None if row is None else bytes(row[0])
 
     async def delete(self, owner: str) -> None:
         """Remove an owner's key from the file and the journal, durably. No key is no error.

@@ -1,4 +1,4 @@
-"""The one way out: durable rows, performed in order within (owner, lane, way), conversation before receipts before clean-up.
+"""The one way out: durable rows, performed in order within owner, lane and way; conversation goes first.
 
 Rules of this module: a row stands until a commit holds what came of it; performing it again after a crash must not show
 (transaction ids, reading first), except a text, whose performer marks it before the request (see `texts`). What the other
@@ -11,7 +11,7 @@ import asyncio
 import secrets
 import sqlite3
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Final, TypeAlias
@@ -120,12 +120,11 @@ class Outbox:
         for key in self._parked.pop(owner, set()):
             self._push(key)
 
-    async def run(self, performers: Mapping[str, Perform]) -> None:
-        """Perform until cancelled. `performers` by way."""
+    async def run(self, way: str, perform: Perform) -> None:
+        """Perform the rows of one way until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for way, at_once in AT_ONCE.items():
-                for _ in range(at_once):
-                    group.create_task(self._work(self._queues[way], performers[way]))
+            for _ in range(AT_ONCE[way]):
+                group.create_task(self._work(self._queues[way], perform))
 
     def _push(self, key: Key) -> None:
         self._queues[key[2]].put_nowait((PRIORITY[key[1]], next(self._order), key))

@@ -22,7 +22,7 @@ from bot.actions import (
 )
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
-from bridge.matrix.edge import Edge, Permanent, Transient
+from bridge.matrix.edge import Edge, Permanent, TokenRefused, Transient
 from bridge.outbox import Impossible, Task, TryAgain
 from bridge.store import Connection, Store
 
@@ -42,6 +42,9 @@ class Posts:
             await self._perform(task)
         except Transient as error:
             raise TryAgain(error.after) from None
+        except TokenRefused:
+            # Nobody's row is to blame; the sync ends the program.
+            raise TryAgain(1.0) from None
         except Permanent as error:
             raise Impossible(error.errcode) from None
 
@@ -149,7 +152,7 @@ class Posts:
 
 
 def message(post: Post) -> dict[str, Any]:
-    """Return the content of a message (Client-Server API, m.room.message; m.mentions always, so that nothing is guessed)."""
+    """Return the content of a message (Client-Server API, m.room.message), with mentions always told."""
     content: dict[str, Any] = {
         "msgtype": "m.notice" if post.notice else "m.text",
         "body": post.body,

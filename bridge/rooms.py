@@ -13,65 +13,59 @@ import sqlite3
 from collections.abc import Callable
 from typing import Final
 
+from bot.actions import DESK
 from bot.model import Desk
 from bridge import log
 from bridge.config import Staff
 from bridge.crash import Crash, CrashPoint
-from bridge.matrix.edge import Edge, Permanent, Transient
+from bridge.matrix.edge import Edge, Permanent, TokenRefused, Transient
+from bridge.matrix.members import Kind
 from bridge.store import Connection, Store
-from bridge.vault import Vault
 from policies.designations import designation
 
 STOCK: Final = 4
 """Warm rooms. A first text takes one; making another takes about a third of a second."""
 
 
+class Designations:
+    """Gives two plain words to each conversation, the first unlike those of the others."""
+
+    def __init__(self, *, store: Store) -> None:
+        self._store = store
+        self._random = random.SystemRandom()
+        self._taken: list[str] = []
+
+    async def load(self) -> None:
+        """Read which are taken."""
+        rows = await self._store.fetch("SELECT designation FROM thread UNION ALL SELECT designation FROM warm_room")
+        self._taken = [row["designation"] for row in rows]
+
+    def new(self) -> str:
+        """Return a designation nobody has."""
+        words = designation(self._random, [taken.split()[0] for taken in self._taken], taken=self._taken)
+        self._taken.append(words)
+        return words
+
+
 class Rooms:
-    """Keeps the rooms as they should be. `wake` when something changed; `run` until cancelled."""
+    """Keeps the rooms as they should be; `changed` says that some may be missing. `run` until cancelled."""
 
     def __init__(
         self,
         *,
         store: Store,
-        vault: Vault,
         edge: Edge,
+        designations: Designations,
         staff: list[Staff],
         desk: Callable[[], Desk],
         room_ready: Callable[[str], None],
+        changed: asyncio.Event,
         crash: Crash,
     ) -> None:
-        self._store, self._vault, self._edge, self._staff = store, vault, edge, staff
-        self._desk, self._room_ready, self._crash = desk, room_ready, crash
-        self._changed = asyncio.Event()
-        self._random = random.SystemRandom()
-        self._taken: set[str] = set()
-        self.ready = asyncio.Event()
-        """Set once the desk is there and everybody is invited."""
-
-    def wake(self) -> None:
-        """Say that rooms may be missing."""
-        self._changed.set()
-
-    def designate(self) -> str:
-        """Return two plain words, the first unlike those of the threads and rooms there are."""
-        words = designation(self._random, self._taken)
-        self._taken.add(words.split()[0])
-        return words
-
-    async def load(self) -> None:
-        """Read which designations are taken, and let go of rooms that a crash left unnoted."""
-        rows = await self._store.fetch("SELECT designation FROM thread UNION SELECT designation FROM warm_room")
-        self._taken = {row["designation"].split()[0] for row in rows}
-
-        # Noted, but a crash came before it was given to a thread or to the stock.
-        async def forget(conn: Connection) -> None:
-            await conn.execute(
-                """DELETE FROM matrix_room WHERE kind = 'thread'
-                   AND room_id NOT IN (SELECT room_id FROM warm_room)
-                   AND room_id NOT IN (SELECT room_id FROM thread WHERE room_id IS NOT NULL)"""
-            )
-
-        await self._store.commit(forget)
+        self._store, self._edge, self._designations, self._staff = store, edge, designations, staff
+        self._desk, self._room_ready, self._changed, self._crash = desk, room_ready, changed, crash
+        self.desk_room = ""
+        """The desk room's id, once it is there and everybody is invited."""
 
     async def run(self) -> None:
         """Make what is missing, until cancelled."""
@@ -83,6 +77,8 @@ class Rooms:
             except Transient as error:
                 await asyncio.sleep(min(max(error.after, 0.2), 5.0))
                 continue
+            except TokenRefused:
+                raise
             except Permanent as error:
                 log.event("rooms.refused", status=error.errcode)
                 await asyncio.sleep(5.0)
@@ -95,10 +91,10 @@ class Rooms:
 
     async def _step(self) -> bool:
         """Make one missing thing; return whether there may be more."""
-        if not self.ready.is_set():
+        if not self.desk_room:
+            await self._store.commit(_forget_ungiven)
             await self._edge.leave_unknown_rooms()
-            await self._desk_room()
-            self.ready.set()
+            self.desk_room = await self._make_desk()
             return True
         waiting = await self._store.fetchrow("SELECT id, designation FROM thread WHERE room_id IS NULL LIMIT 1")
         if waiting is not None:
@@ -108,28 +104,27 @@ class Rooms:
             if await self._office(seat.user):
                 return True
         if await self._store.fetchval("SELECT COUNT(*) FROM warm_room") < STOCK:
-            await self._thread_room(self.designate(), None)
+            await self._thread_room(self._designations.new(), None)
             return True
         return False
 
-    async def _desk_room(self) -> None:
-        room_id = await self._store.fetchval("SELECT room_id FROM matrix_room WHERE kind = 'desk'")
+    async def _make_desk(self) -> str:
+        room_id: str | None = await self._store.fetchval("SELECT room_id FROM matrix_room WHERE kind = 'desk'")
         if room_id is None:
             supervisors = [staff.mxid for staff in self._staff if staff.role == "supervisor"]
-            room_id = await self._create("desk", "desk", owner="desk", supervisors=supervisors)
+            room_id = await self._create("desk", "desk", owner=DESK, supervisors=supervisors)
         if await self._store.fetchval("SELECT value FROM line WHERE name = 'staff_invited'") is None:
             for staff in self._staff:
                 await self._edge.invite(room_id, staff.mxid)
             await self._store.commit(
                 lambda conn: conn.execute("INSERT INTO line (name, value) VALUES ('staff_invited', 'yes')")
             )
-        self._room_ready("desk")
+        self._room_ready(DESK)
+        return room_id
 
     async def _office(self, user: str) -> bool:
         """Make somebody's office and invite them once; return whether anything was missing."""
-        room_id = await self._store.fetchval(
-            "SELECT room_id FROM matrix_room WHERE kind = 'office' AND owner = $1", user
-        )
+        room_id = await self._store.fetchval("SELECT room_id FROM matrix_room WHERE kind = 'office' AND owner = $1", user)
         if room_id is None:
             room_id = await self._create("office", "office", owner=user)
         elif await self._store.fetchval(
@@ -137,7 +132,7 @@ class Rooms:
         ):
             return False
         await self._edge.invite(room_id, user)
-        self._room_ready("desk")
+        self._room_ready(DESK)
         return True
 
     async def _thread_room(self, name: str, thread: str | None) -> None:
@@ -154,7 +149,16 @@ class Rooms:
         if thread is not None:
             self._room_ready(thread)
 
-    async def _create(self, kind: str, name: str, *, owner: str, supervisors: list[str] | None = None) -> str:
+    async def _create(self, kind: Kind, name: str, *, owner: str, supervisors: list[str] | None = None) -> str:
         room_id = await self._edge.create_room(kind, name, owner=owner, supervisors=supervisors or [])
         self._crash(CrashPoint.ROOM_NOTED)
         return room_id
+
+
+async def _forget_ungiven(conn: Connection) -> None:
+    """Forget rooms that were noted when a crash came, before they were given to a thread or to the stock."""
+    await conn.execute(
+        """DELETE FROM matrix_room WHERE kind = 'thread'
+           AND room_id NOT IN (SELECT room_id FROM warm_room)
+           AND room_id NOT IN (SELECT room_id FROM thread WHERE room_id IS NOT NULL)"""
+    )

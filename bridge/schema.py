@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from mautrix.util.async_db import Scheme, UpgradeTable
-from mautrix.util.async_db.connection import LoggingConnection
+
+from bridge.store import Connection
 
 upgrades = UpgradeTable(version_table_name="quietline_version")
 
@@ -80,13 +81,15 @@ TABLES: Final = (
 )
 
 
-@upgrades.register(description="threads, inbox, outbox, timers")  # type: ignore[untyped-decorator] # mautrix left it untyped
-async def first(conn: LoggingConnection, scheme: Scheme) -> None:
+async def first(conn: Connection) -> None:
     """Make the first tables."""
-    sqlite = scheme == Scheme.SQLITE
+    sqlite = conn.scheme == Scheme.SQLITE
     words = {
         "seq": "INTEGER PRIMARY KEY AUTOINCREMENT" if sqlite else "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
         "blob": "BLOB" if sqlite else "BYTEA",
     }
     for statement in TABLES:
         await conn.execute(statement.format(**words))
+
+
+upgrades.register(first, description="threads, inbox, outbox, timers")

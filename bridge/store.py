@@ -81,9 +81,9 @@ class Store:
 
     async def _transact(self, work: Work[T]) -> T:
         # mautrix annotates its context managers with what they yield
-        async with cast("AbstractAsyncContextManager[LoggingConnection]", self.db.acquire()) as conn:
-            async with cast("AbstractAsyncContextManager[None]", conn.transaction()):
-                return await work(conn)
+        acquired = cast("AbstractAsyncContextManager[LoggingConnection]", self.db.acquire())
+        async with acquired as conn, cast("AbstractAsyncContextManager[None]", conn.transaction()):
+            return await work(conn)
 
     async def _write(self) -> None:
         while (item := await self._queue.get()) is not None:

@@ -7,10 +7,9 @@ by itself; no text leaves late.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from typing import Final
-
-from policies.pack import Pack
+from typing import Any, Final
 
 from bot import guard
 from bot.actions import Text
@@ -24,8 +23,11 @@ from bridge.outbox import Impossible, Task, TryAgain
 from bridge.phone import Phone
 from bridge.store import Connection, Store
 from bridge.vault import Vault
+from policies.pack import Pack
 
 PHONE: Final = "phone"
+FINISH: Final = 12.0
+"""Seconds that an orderly stop waits for requests under way: longer than an adapter's own patience."""
 HORIZON: Final = 8 * 86_400
 """How long carriers' ids are remembered, in seconds: longer than any of them retries or lists."""
 
@@ -46,6 +48,7 @@ class Texts:
     ) -> None:
         self._store, self._vault, self._pack, self._clock = store, vault, pack, clock
         self._carrier, self._wake_engine, self._crash = carrier, wake_engine, crash
+        self._sending: set[asyncio.Task[None]] = set()
 
     async def settle(self) -> None:
         """At the start: what was being sent when the program died is `unknown`."""
@@ -64,6 +67,18 @@ class Texts:
         if phone is None:
             return
         self._crash(CrashPoint.SMS_MARKED)
+        # Once begun it is finished, so that an orderly stop leaves nothing unknown.
+        sending = asyncio.create_task(self._send(task, text, phone))
+        self._sending.add(sending)
+        sending.add_done_callback(self._sending.discard)
+        await asyncio.shield(sending)
+
+    async def finish(self) -> None:
+        """Wait for requests that are under way. For an orderly stop."""
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=FINISH)
+
+    async def _send(self, task: Task, text: Text, phone: Phone) -> None:
         outcome = await self._carrier.send(phone, text.body)
         self._crash(CrashPoint.SMS_SENT)
         await self._result(task, text, outcome)
@@ -76,7 +91,7 @@ class Texts:
         ]
 
         async def commit(conn: Connection) -> Phone | None:
-            row = await conn.fetchrow("SELECT phone, aggregate FROM thread WHERE id = $1", task.owner)
+            row: Any = await conn.fetchrow("SELECT phone, aggregate FROM thread WHERE id = $1", task.owner)
             thread = codec.read(Thread, await self._vault.open(task.owner, "aggregate", row["aggregate"]))
             why = guard.may_send(self._pack, thread, text, now)
             if why is not None:

@@ -96,24 +96,12 @@ class Vault:
         _, cipher = self._held(owner) or await self._key(owner)
         return _decrypt(cipher, sealed, _join(owner, context))
 
-    def seal_now(self, owner: str, context: str, data: bytes) -> bytes:
-        """Seal without waiting, for code that runs where nothing may be waited for. Raises :class:`Sealed`."""
-        _, cipher = self._key_now(owner)
-        return _encrypt(cipher, data, _join(owner, context))
-
-    def open_now(self, owner: str, context: str, sealed: bytes) -> bytes:
-        """Open without waiting. Raises :class:`Sealed`."""
-        _, cipher = self._key_now(owner)
-        return _decrypt(cipher, sealed, _join(owner, context))
-
     async def destroy(self, owner: str) -> None:
         """Destroy an owner's key, in memory and on the disk, durably. No key is no error; may be repeated."""
         # Counted before the deletion is queued: a key read before it is not remembered, one read after it is not found.
         self._destructions += 1
         self._cache.pop(owner, None)
         await self._keys.delete(owner)
-        # `seal_now` may have read it again before it was gone.
-        self._cache.pop(owner, None)
 
     async def owners(self) -> set[str]:
         """Return everybody who has a key: at the start, those without a thread are orphans and are destroyed."""
@@ -150,15 +138,6 @@ class Vault:
         self._cache.move_to_end(owner)
         while len(self._cache) > self._room:
             self._cache.popitem(last=False)
-        return held
-
-    def _key_now(self, owner: str) -> tuple[bytes, AESGCM]:
-        held = self._held(owner)
-        if held is None:
-            wrapped = self._keys.read_now(owner)
-            if wrapped is None:
-                raise Sealed
-            held = self._remember(owner, _decrypt(self._wrap, wrapped, _join("wrap", owner)))
         return held
 
     async def _key(self, owner: str) -> tuple[bytes, AESGCM]:

@@ -1,0 +1,304 @@
+"""The bridge as a process: everything is made here, by hand, and let go in the reverse order.
+
+Start: lock the data directory, migrate, let `sending` become `unknown`, listen, reach the homeserver, sync, reconcile,
+timers, outbox, ready. Webhooks are taken as soon as the database is open, whatever the homeserver does. Stop: the reverse;
+a commit once begun is finished.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import signal
+import sys
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from bot.actions import DESK
+from bridge import config as configuration
+from bridge import log, schema
+from bridge.carriers.rehearsal import RehearsalCarrier
+from bridge.clock import SteadyClock
+from bridge.config import Config, ConfigError
+from bridge.crash import Crash, nowhere
+from bridge.engine import Engine
+from bridge.intake import Intake
+from bridge.keys import Keys
+from bridge.matrix.assembly import Matrix
+from bridge.matrix.schema import MAIN_UPGRADES, VOICE_UPGRADES
+from bridge.outbox import Outbox
+from bridge.posts import Posts
+from bridge.reconcile import Reconcile
+from bridge.rooms import Designations, Rooms
+from bridge.store import Store
+from bridge.texts import Texts
+from bridge.timers import Timers
+from bridge.vault import Vault
+from bridge.webhook import LARGEST, Webhook
+from policies.load import PackError
+from policies.load import load as load_pack
+from policies.pack import Pack, samples, unreviewed
+
+WELL, NOT_WELL, UNUSABLE = 0, 1, 2
+
+
+def main(path: Path, *, crash: Crash = nowhere) -> int:
+    """Run until SIGTERM or SIGINT. Returns 0, 1 when something broke, 2 for a configuration that cannot be used."""
+    os.umask(0o077)
+    try:
+        config = configuration.load(path)
+        pack = _pack(config)
+    except ConfigError as error:
+        return _unusable(error.problems)
+    log.configure(config.log_level)
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    with (config.data_dir / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _unusable([f"{config.data_dir}: another bridge runs on this directory"])
+        try:
+            asyncio.run(_until_told(config, pack, crash))
+        except BaseExceptionGroup as group:
+            for leaf in _leaves(group):
+                log.failure("bridge.broke", leaf)
+            return NOT_WELL
+        except Exception as error:  # noqa: BLE001 - the last place: its text must not reach the log
+            log.failure("bridge.broke", error)
+            return NOT_WELL
+    return WELL
+
+
+class _Told(Exception):  # noqa: N818 - not an error: somebody told us to stop
+    """Ends the task group."""
+
+
+async def _until_told(config: Config, pack: Pack, crash: Crash) -> None:
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    async with AsyncExitStack() as stack:
+        bridge = await Bridge.open(config=config, pack=pack, crash=crash, stack=stack)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(bridge.run())
+                group.create_task(_stop(told))
+        except* _Told:
+            log.event("bridge.stopping")
+
+
+async def _stop(told: asyncio.Event) -> None:
+    await told.wait()
+    raise _Told
+
+
+class Bridge:
+    """Every part of the bridge, made and connected. `open`, then `run` until cancelled; the stack lets go."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        pack: Pack,
+        crash: Crash,
+        store: Store,
+        voice_store: Store,
+        vault: Vault,
+        http: aiohttp.ClientSession,
+        carrier: RehearsalCarrier,
+    ) -> None:
+        self._config, self._crash, self._http = config, crash, http
+        self._store, self._voice_store, self._vault = store, voice_store, vault
+        self._clock = SteadyClock()
+        self._rooms: Rooms | None = None
+        self._rooms_changed = asyncio.Event()
+        self.outbox = Outbox(store=store, vault=vault, clock=self._clock, wake_engine=self._wake)
+        self.timers = Timers(store=store, vault=vault, clock=self._clock, wake_engine=self._wake, crash=crash)
+        self.engine = Engine(
+            store=store,
+            vault=vault,
+            pack=pack,
+            clock=self._clock,
+            outbox=self.outbox,
+            timers_changed=self.timers.changed,
+            desk_changed=self._rooms_changed.set,
+            crash=crash,
+        )
+        self.texts = Texts(
+            store=store,
+            vault=vault,
+            pack=pack,
+            clock=self._clock,
+            carrier=carrier,
+            wake_engine=self._wake,
+            crash=crash,
+        )
+        self.designations = Designations(store=store)
+        self.webhook = Webhook(
+            store=store,
+            vault=vault,
+            clock=self._clock,
+            carrier=carrier,
+            line=config.line.slug,
+            designate=self.designations.new,
+            wake_engine=self._wake,
+            wake_rooms=self._rooms_changed.set,
+            crash=crash,
+        )
+        self.reconcile = Reconcile(store=store, clock=self._clock, carrier=carrier, webhook=self.webhook)
+
+    @classmethod
+    async def open(cls, *, config: Config, pack: Pack, crash: Crash, stack: AsyncExitStack) -> Bridge:
+        """Open files, settle what a crash left, and listen. What is opened is closed by the stack, last first."""
+        data = config.data_dir
+        http = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64)))
+        keys = Keys(path=data / "keys.db")
+        await keys.open()
+        stack.push_async_callback(keys.close)
+        vault = Vault(
+            keys=keys,
+            vault_key=bytes.fromhex(configuration.secret(config.keys.vault_key_file)),
+            index_key=bytes.fromhex(configuration.secret(config.keys.index_key_file)),
+        )
+        await vault.check()
+        store = Store(data / "main.db", upgrades=(schema.upgrades, *MAIN_UPGRADES))
+        voice_store = Store(data / "voice.db", upgrades=VOICE_UPGRADES)
+        for each in (store, voice_store):
+            stack.push_async_callback(each.close)
+            await each.open()
+        carrier = RehearsalCarrier(
+            public_base_url=config.listen.public_base_url,
+            slug=config.line.slug,
+            api_base=config.line.carrier.api_base,
+            token=configuration.secret(config.line.carrier.token_file),
+            signing_key=configuration.secret(config.line.carrier.signing_key_file),
+            clock=time.time,
+        )
+        stack.push_async_callback(carrier.close)
+        bridge = cls(
+            config=config,
+            pack=pack,
+            crash=crash,
+            store=store,
+            voice_store=voice_store,
+            vault=vault,
+            http=http,
+            carrier=carrier,
+        )
+        await bridge.settle()
+        stack.push_async_callback(bridge.texts.finish)
+        await bridge.listen(stack)
+        return bridge
+
+    async def settle(self) -> None:
+        """Bring memory and files to what SQL says."""
+        await self.texts.settle()
+        await self._sweep_keys()
+        await self.designations.load()
+        await self.engine.load()
+        await self.outbox.load()
+
+    async def listen(self, stack: AsyncExitStack) -> None:
+        """Take webhooks and say whether we are ready."""
+        application = web.Application(client_max_size=LARGEST)
+        application.add_routes([*self.webhook.routes(), web.get("/ready", self._ready)])
+        runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=3.0)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, self._config.listen.host, self._config.listen.port).start()
+        log.event("bridge.listens", port=self._config.listen.port)
+
+    async def run(self) -> None:
+        """Work until cancelled. Raises what ends the program."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.engine.run())
+            group.create_task(self.timers.run())
+            group.create_task(self.reconcile.run())
+            group.create_task(self.outbox.run("carrier", self.texts.perform))
+            group.create_task(self._run_matrix())
+
+    async def _run_matrix(self) -> None:
+        config = self._config
+        intake = Intake(vault=self._vault, voice=config.voice_mxid, wake_engine=self._wake)
+        matrix = await Matrix.open(
+            store=self._store,
+            voice_store=self._voice_store,
+            session=self._http,
+            url=config.homeserver.url,
+            token=configuration.secret(config.homeserver.as_token_file),
+            policy_mxid=config.policy_mxid,
+            voice_mxid=config.voice_mxid,
+            vault=self._vault,
+            clock=self._clock,
+            crash=self._crash,
+            trust_on_first_use=config.line.rehearsal,
+            sink=intake.take,
+            committed=intake.committed,
+        )
+        posts = Posts(store=self._store, clock=self._clock, edge=matrix.edge, crash=self._crash)
+        self._rooms = Rooms(
+            store=self._store,
+            edge=matrix.edge,
+            designations=self.designations,
+            staff=config.line.staff,
+            desk=lambda: self.engine.desk,
+            room_ready=self.outbox.room_ready,
+            changed=self._rooms_changed,
+            crash=self._crash,
+        )
+        async with asyncio.TaskGroup() as group:
+            group.create_task(matrix.run())
+            group.create_task(self._rooms.run())
+            group.create_task(self.outbox.run("matrix", posts.perform))
+
+    def _wake(self, owner: str) -> None:
+        self.engine.wake(owner)
+
+    async def _ready(self, _request: web.Request) -> web.Response:
+        if self._rooms is None or not self._rooms.desk_room:
+            return web.Response(status=503)
+        return web.json_response(
+            {"bot": self._config.policy_mxid, "voice": self._config.voice_mxid, "desk_room": self._rooms.desk_room}
+        )
+
+    async def _sweep_keys(self) -> None:
+        """Destroy keys whose thread or room never came to be, because a crash came between."""
+        rows = await self._store.fetch("SELECT id AS owner FROM thread UNION SELECT key_owner FROM matrix_room")
+        orphans = await self._vault.owners() - {row["owner"] for row in rows} - {DESK}
+        for owner in orphans:
+            await self._vault.destroy(owner)
+        if orphans:
+            log.event("bridge.orphan_keys", count=len(orphans))
+
+
+def _pack(config: Config) -> Pack:
+    """Load the line's packs; a line that is no rehearsal needs reviewed words and no examples."""
+    try:
+        pack = load_pack(config.line.packs)
+    except PackError as error:
+        raise ConfigError(error.problems) from None
+    if not config.line.rehearsal:
+        problems = [f"packs: {name} is legal text and not reviewed" for name in unreviewed(pack)]
+        problems += [f"packs: {name} still holds an example" for name in samples(pack)]
+        if problems:
+            raise ConfigError(problems)
+    return pack
+
+
+def _unusable(problems: list[str]) -> int:
+    for problem in problems:
+        sys.stderr.write(f"{problem}\n")
+    return UNUSABLE
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    leaves: list[BaseException] = []
+    for error in group.exceptions:
+        leaves += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return leaves

@@ -1,0 +1,200 @@
+"""The Matrix edge put together: what `app.py` opens, runs and lets go.
+
+Rule of this module: it is wiring only. Order: stores are open, then `Matrix.open`, then `run` until cancelled, then the
+stores are closed. Nothing here is global, and nothing is owned but the tasks inside `run`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final, Self
+
+import aiohttp
+
+from bridge import log
+from bridge.clock import Clock
+from bridge.crash import Crash
+from bridge.matrix.delivery import Delivery
+from bridge.matrix.devices import Devices, Sink
+from bridge.matrix.edge import Edge
+from bridge.matrix.identity import Identity
+from bridge.matrix.inbox import Inbox, Opened
+from bridge.matrix.intake import Gaps, Intake
+from bridge.matrix.keyring import Keyring
+from bridge.matrix.members import Members
+from bridge.matrix.parse import Json
+from bridge.matrix.reading import Reading
+from bridge.matrix.sync import WITH_ROOMS, WITHOUT_ROOMS, Sync, take_nothing
+from bridge.matrix.upkeep import Upkeep
+from bridge.matrix.watch import Watch
+from bridge.matrix.wire import Transient
+from bridge.store import Connection, Store
+from bridge.vault import Vault
+
+LONGEST_WAIT: Final = 5.0
+
+
+class Matrix:
+    """Both identities at work. `edge` acts, `devices` knows whom to trust, `members` who is where."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        vault: Vault,
+        clock: Clock,
+        crash: Crash,
+        policy: Identity,
+        voice: Identity,
+        trust_on_first_use: bool,
+        sink: Sink,
+        committed: Callable[[], None],
+    ) -> None:
+        ours = (policy.user_id, voice.user_id)
+        self.policy, self.voice = policy, voice
+        self.members = Members(store=store)
+        self.devices = Devices(
+            store=store,
+            identity=policy,
+            ours=ours,
+            trust_on_first_use=trust_on_first_use,
+            clock=clock,
+            sink=sink,
+            committed=committed,
+        )
+        self.delivery = Delivery(store=store, devices=self.devices, identities=(policy, voice), vault=vault)
+        self.keyring = Keyring(store=store, delivery=self.delivery, vault=vault, clock=clock)
+        self.edge = Edge(
+            store=store,
+            vault=vault,
+            policy=policy,
+            voice=voice,
+            keyring=self.keyring,
+            delivery=self.delivery,
+            crash=crash,
+        )
+        reading = Reading(devices=self.devices, vault=vault, clock=clock)
+        intake = Intake(devices=self.devices, reading=reading, ours=ours)
+
+        async def take(conn: Connection, response: Json, opened: Opened, gaps: Gaps) -> None:
+            if items := await intake.take(conn, response, opened, gaps):
+                await sink(conn, items)
+
+        def told() -> None:
+            committed()
+            self.watch.wake()
+
+        inboxes = {who.user_id: Inbox(identity=who, clock=clock) for who in (policy, voice)}
+        self.upkeeps = {
+            who.user_id: Upkeep(
+                identity=who, inbox=inboxes[who.user_id], devices=self.devices, post=self.delivery.post(who)
+            )
+            for who in (policy, voice)
+        }
+        self.sync = Sync(
+            identity=policy,
+            what=WITH_ROOMS,
+            inbox=inboxes[policy.user_id],
+            upkeep=self.upkeeps[policy.user_id],
+            take=take,
+            committed=told,
+            crash=crash,
+        )
+        self.voice_sync = Sync(
+            identity=voice,
+            what=WITHOUT_ROOMS,
+            inbox=inboxes[voice.user_id],
+            upkeep=self.upkeeps[voice.user_id],
+            take=take_nothing,
+            committed=lambda: None,
+            crash=lambda _point: None,
+        )
+        self.watch = Watch(
+            store=store,
+            devices=self.devices,
+            delivery=self.delivery,
+            reading=reading,
+            sync=self.sync,
+            sink=sink,
+            committed=committed,
+            clock=clock,
+        )
+
+    @classmethod
+    async def open(
+        cls,
+        *,
+        store: Store,
+        voice_store: Store,
+        session: aiohttp.ClientSession,
+        url: str,
+        token: str,
+        policy_mxid: str,
+        voice_mxid: str,
+        vault: Vault,
+        clock: Clock,
+        crash: Crash,
+        trust_on_first_use: bool,
+        sink: Sink,
+        committed: Callable[[], None],
+    ) -> Self:
+        """Load both identities; at the very first start, make them, waiting for the homeserver as long as it takes.
+
+        `store` was opened with `schema.MAIN_UPGRADES`, `voice_store` with `schema.VOICE_UPGRADES`. Raises
+        :class:`~bridge.matrix.wire.Permanent` when the homeserver refuses us.
+        """
+        policy, voice = [
+            await _patiently(
+                partial(
+                    Identity.open,
+                    store=where,
+                    session=session,
+                    url=url,
+                    token=token,
+                    user_id=user_id,
+                    device_prefix=prefix,
+                    display_name=name,
+                    vault=vault,
+                )
+            )
+            for where, user_id, prefix, name in (
+                (store, policy_mxid, "QLPOLICY", "Quietline"),
+                (voice_store, voice_mxid, "QLVOICE", "Line"),
+            )
+        ]
+        return cls(
+            store=store,
+            vault=vault,
+            clock=clock,
+            crash=crash,
+            policy=policy,
+            voice=voice,
+            trust_on_first_use=trust_on_first_use,
+            sink=sink,
+            committed=committed,
+        )
+
+    async def run(self) -> None:
+        """Sync and keep everything up, until cancelled.
+
+        Raises an exception group with :class:`~bridge.matrix.wire.TokenRefused` when the homeserver knows us no longer.
+        """
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.sync.run(), name="policy sync")
+            group.create_task(self.voice_sync.run(), name="voice sync")
+            group.create_task(self.watch.run(), name="watch")
+            for upkeep in self.upkeeps.values():
+                group.create_task(upkeep.run(), name="upkeep")
+
+
+async def _patiently(open_one: Callable[[], Awaitable[Identity]]) -> Identity:
+    attempt = 0
+    while True:
+        try:
+            return await open_one()
+        except Transient as error:
+            attempt += 1
+            log.event("matrix.open_waits", status=error.status, attempt=attempt)
+            await asyncio.sleep(max(min(0.1 * 2.0 ** min(attempt, 10), LONGEST_WAIT), error.after))

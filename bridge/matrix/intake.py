@@ -1,0 +1,138 @@
+"""One sync response of the policy bot, from JSON to items, inside one commit.
+
+Rule of this module: to-device first, then what waited for the keys that came, then the rooms, and each event is taken or
+dropped alone. Rooms that are not ours are not looked at; our own words are dropped by their sender.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, TypeAlias
+
+from bridge.matrix.devices import Devices
+from bridge.matrix.inbox import Opened
+from bridge.matrix.items import Item, Membership, Plain, PowerLevels
+from bridge.matrix.members import room_of, rotate, set_levels, set_membership
+from bridge.matrix.olm_channel import Letter
+from bridge.matrix.parse import BAD_DATA, LARGEST, Json, Malformed, inner, mapping, number, objects, plain, strings, text
+from bridge.matrix.reading import Encrypted, Reading
+from bridge.store import Connection
+
+MEMBERSHIPS: Final = frozenset({"join", "invite", "leave", "ban", "knock"})
+
+Gaps: TypeAlias = Mapping[str, Sequence[Json]]
+"""Room id -> events that a limited timeline left out, oldest first."""
+
+
+class Intake:
+    """Turns responses into items. `ours`: the user ids of both identities."""
+
+    def __init__(self, *, devices: Devices, reading: Reading, ours: Collection[str]) -> None:
+        self._devices = devices
+        self._reading = reading
+        self._ours = frozenset(ours)
+
+    async def take(self, conn: Connection, response: Json, opened: Opened, gaps: Gaps) -> list[Item]:
+        """Write what a response tells and return its items; what is malformed is counted in `opened.dropped`."""
+        items: list[Item] = []
+        await self._devices.mark(conn, strings(inner(response, "device_lists").get("changed")))
+        for letter in opened.letters:
+            try:
+                items += await self._letter(conn, letter)
+            except BAD_DATA:
+                opened.dropped += 1
+        for room_id, told in inner(response, "rooms", "join").items():
+            if await room_of(conn, room_id) is None:
+                continue
+            for event in _events(told, gaps.get(room_id)):
+                try:
+                    item = await self._event(conn, room_id, event)
+                except BAD_DATA:
+                    opened.dropped += 1
+                else:
+                    items += [] if item is None else [item]
+        return items
+
+    async def _letter(self, conn: Connection, letter: Letter) -> list[Item]:
+        if letter.type == "m.room_key":
+            learned = await self._reading.learn(conn, letter)
+            return [] if learned is None else await self._reading.with_key(conn, *learned)
+        if letter.type == "m.dummy":
+            # the device began a new Olm session because it could not read our last message, which may have been a key
+            known = await self._devices.find(conn, letter.sender, letter.sender_key)
+            if known is not None and known[1]:
+                await self._devices.send_again(conn, known[0])
+        return []
+
+    async def _event(self, conn: Connection, room_id: str, event: Json) -> Item | None:
+        kind, sender = text(event, "type", longest=255), text(event, "sender", longest=255)
+        if "state_key" in event:
+            match kind:
+                case "m.room.member":
+                    return await self._member(conn, room_id, event, sender)
+                case "m.room.power_levels" if event["state_key"] == "":
+                    return await self._levels(conn, room_id, event, sender)
+                case _:
+                    return None
+        if sender in self._ours:
+            return None
+        if kind == "m.room.encrypted":
+            return await self._reading.read(conn, Encrypted.read(event, room_id))
+        content = plain(inner(event, "content"))
+        redacts = content.get("redacts", event.get("redacts"))
+        if kind == "m.room.redaction":
+            await self._reading.drop(conn, text({"redacts": redacts}, "redacts", longest=255))
+        return Plain(
+            event_id=text(event, "event_id", longest=255),
+            room_id=room_id,
+            sender=sender,
+            type=kind,
+            content=content,
+            redacts=redacts if kind == "m.room.redaction" else None,
+            at=number(event, "origin_server_ts", default=0),
+        )
+
+    async def _member(self, conn: Connection, room_id: str, event: Json, sender: str) -> Item | None:
+        user_id = text(event, "state_key", longest=255)
+        membership = text(mapping(event.get("content"), "content"), "membership", longest=16)
+        event_id, at = text(event, "event_id", longest=255), number(event, "origin_server_ts", default=0)
+        if membership not in MEMBERSHIPS:
+            raise Malformed("membership")
+        previous = await set_membership(conn, room_id, user_id, membership)
+        if membership == "invite":  # perhaps noted by us already, and a session may have begun between invite and note
+            await self._devices.mark(conn, [user_id])
+        if user_id in self._ours or previous == membership:  # the latter: somebody's name or picture
+            return None
+        if membership == "join":
+            await self._devices.mark(conn, [user_id])
+        elif previous in {"join", "invite"}:
+            await rotate(conn, room_id)
+        return Membership(
+            room_id=room_id,
+            user_id=user_id,
+            membership=membership,
+            sender=sender,
+            previous=previous,
+            event_id=event_id,
+            at=at,
+        )
+
+    async def _levels(self, conn: Connection, room_id: str, event: Json, sender: str) -> Item | None:
+        named = inner(event, "content", "users")
+        users = {
+            user: level
+            for user, level in plain(named).items()
+            if isinstance(level, int) and not isinstance(level, bool) and abs(level) <= LARGEST
+        }
+        event_id, at = text(event, "event_id", longest=255), number(event, "origin_server_ts", default=0)
+        await set_levels(conn, room_id, users)
+        if sender in self._ours:
+            return None
+        return PowerLevels(room_id=room_id, users=users, sender=sender, event_id=event_id, at=at)
+
+
+def _events(told: object, gap: Sequence[Json] | None) -> list[Json]:
+    """Put a room's events in order. The state block is the state before the timeline: needed only without the gap."""
+    room = told if isinstance(told, dict) else {}
+    state = objects(inner(room, "state").get("events")) if gap is None else gap
+    return [*state, *objects(inner(room, "timeline").get("events"))]

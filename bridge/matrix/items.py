@@ -1,0 +1,101 @@
+"""What the homeserver told us, as values for the engine.
+
+Rule of this module: an item says what was seen and how far it can be believed, never what follows from it. `Said` is the
+only one that a trusted device vouches for; everything else stands on the homeserver's word (facts-matrix, section 12).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """A decrypted event of a cross-signed device of a confirmed identity.
+
+    `content` is the decrypted content; `m.relates_to` is copied into it from the clear part when it has none of its own.
+    `clear_relation` is that clear part, or None: the homeserver can forge it. `at`: milliseconds since the epoch.
+    """
+
+    event_id: str
+    room_id: str
+    sender: str
+    device_id: str
+    type: str
+    content: Mapping[str, Any]
+    clear_relation: Mapping[str, Any] | None
+    at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Untrusted:
+    """An event of a device that is not cross-signed by its user's confirmed identity; readable or not, it is not read."""
+
+    event_id: str
+    room_id: str
+    sender: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """An event whose key did not come in time, or whose inside is malformed."""
+
+    event_id: str
+    room_id: str
+    sender: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plain:
+    """An unencrypted timeline event: a reaction, a redaction (`redacts`), a message sent in the clear."""
+
+    event_id: str
+    room_id: str
+    sender: str
+    type: str
+    content: Mapping[str, Any]
+    redacts: str | None
+    at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """Somebody else's membership changed. `sender` changed it, possibly one of us; `previous` is empty if unknown."""
+
+    room_id: str
+    user_id: str
+    membership: str
+    sender: str
+    previous: str
+    event_id: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerLevels:
+    """Somebody set the power levels. `users` are those named, with their levels; the creator is not among them."""
+
+    room_id: str
+    users: Mapping[str, int]
+    sender: str
+    event_id: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityChanged:
+    """A user's master key is not the confirmed one; nothing goes to that user until `confirm(user_id, master_key)`.
+
+    `first` is true when none was ever confirmed: a new member of staff, on a line that does not trust on first use.
+    """
+
+    user_id: str
+    master_key: str
+    first: bool
+
+
+Item: TypeAlias = Said | Untrusted | Unreadable | Plain | Membership | PowerLevels | IdentityChanged

@@ -1,0 +1,109 @@
+"""JSON from outside is nothing until a function of this module has read it.
+
+Whatever is missing or of another type is `Malformed`, and `Malformed` costs exactly the one thing that was malformed: an
+event, a device, a to-device message. Strings have a UTF-8 form, whole numbers fit the specification's range and a 64-bit
+column (canonical JSON, https://spec.matrix.org/latest/appendices/#canonical-json).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, TypeAlias
+
+Json: TypeAlias = Mapping[str, Any]
+
+LARGEST: Final = 2**53 - 1
+"""The largest whole number of canonical JSON."""
+
+
+class Malformed(Exception):  # noqa: N818 - what it is, as Transient and Refused
+    """Something from outside has not the shape it must have. The text names a field, never a value."""
+
+
+BAD_DATA: Final = (Malformed, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+"""What reading hostile data can raise although every field is read with care; caught around one thing at a time."""
+
+
+def mapping(value: Any, name: str) -> Json:
+    """Return `value` if it is an object."""
+    if not isinstance(value, dict):
+        raise Malformed(f"{name} is no object")
+    return value
+
+
+def objects(value: Any) -> Iterator[Json]:
+    """Yield the objects of a list; what is no list has none, and what is no object in it is passed over."""
+    if isinstance(value, list):
+        yield from (item for item in value if isinstance(item, dict))
+
+
+def strings(value: Any) -> list[str]:
+    """Return the strings of a list that have a UTF-8 form; what is no list has none."""
+    return [item for item in value if isinstance(item, str) and _encodes(item)] if isinstance(value, list) else []
+
+
+def inner(value: Json, *path: str) -> Json:
+    """Return the object at `path`, or an empty one when anything on the way is missing or no object."""
+    found: Any = value
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def text(value: Json, name: str, *, longest: int = 65_536) -> str:
+    """Return the string `name` of an object: there, not empty, UTF-8, without NUL, at most `longest` characters."""
+    found = value.get(name)
+    if not isinstance(found, str) or not found or len(found) > longest or "\0" in found or not _encodes(found):
+        raise Malformed(f"{name} is no usable string")
+    return found
+
+
+def number(value: Json, name: str, *, default: int | None = None) -> int:
+    """Return the whole number `name` of an object, between plus and minus 2^53 - 1."""
+    found = value.get(name, default)
+    if isinstance(found, bool) or not isinstance(found, int) or abs(found) > LARGEST:
+        raise Malformed(f"{name} is no usable number")
+    return found
+
+
+def plain(value: Json) -> Json:
+    """Return an object all of whose strings, however deep, have a UTF-8 form and which is not too deep to write."""
+    dumps(value)
+    return value
+
+
+def loads(data: str | bytes) -> Json:
+    """Read an object. Infinity, NaN and what nests too deep are malformed."""
+    try:
+        value = json.loads(data, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise Malformed("not JSON") from None
+    return plain(mapping(value, "the whole"))
+
+
+def dumps(value: Json, *, ordered: bool = False) -> str:
+    """Write an object as it is sent: no escapes for what UTF-8 can say. Raises `Malformed` for lone surrogates."""
+    try:
+        written = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=ordered)
+        written.encode()
+    except (ValueError, TypeError, RecursionError):
+        raise Malformed("the object cannot be written as JSON") from None
+    return written
+
+
+def canonical(value: Json) -> str:
+    """Canonical JSON of an object without `signatures` and `unsigned`: what a signature is made over."""
+    return dumps({name: item for name, item in value.items() if name not in {"signatures", "unsigned"}}, ordered=True)
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _encodes(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,153 @@
+"""The tables of the Matrix edge.
+
+Rule of this module: portable SQL only; times are BIGINT milliseconds since the epoch; keys of rooms are sealed before they
+are stored; ciphertext may wait here, plaintext never stands here. A released migration is not edited, the next is added.
+
+`IDENTITY` goes into the store of each identity (beside mautrix's `PgCryptoStore.upgrade_table`), `ROOMS` into the main one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from mautrix.crypto.store.asyncpg import PgCryptoStore
+from mautrix.util.async_db import UpgradeTable
+
+from bridge.store import Connection
+
+IDENTITY: Final = UpgradeTable(version_table_name="matrix_identity_version", database_name="matrix identities")
+ROOMS: Final = UpgradeTable(version_table_name="matrix_version", database_name="matrix rooms")
+
+VOICE_UPGRADES: Final[Sequence[UpgradeTable]] = (PgCryptoStore.upgrade_table, IDENTITY)
+"""What the store of the line voice needs."""
+
+MAIN_UPGRADES: Final[Sequence[UpgradeTable]] = (PgCryptoStore.upgrade_table, IDENTITY, ROOMS)
+"""What the main store needs for the Matrix edge."""
+
+
+async def _identities(conn: Connection) -> None:
+    await conn.execute("""
+        CREATE TABLE matrix_identity (
+            user_id   TEXT    PRIMARY KEY,
+            device_id TEXT    NOT NULL,
+            ready     BOOLEAN NOT NULL,
+            cursor    TEXT    NOT NULL
+        )
+    """)
+    await conn.execute("""
+        CREATE TABLE matrix_wedged (
+            identity   TEXT    NOT NULL,
+            user_id    TEXT    NOT NULL,
+            sender_key TEXT    NOT NULL,
+            since_ms   BIGINT  NOT NULL,
+            open       BOOLEAN NOT NULL,
+            PRIMARY KEY (identity, user_id, sender_key)
+        )
+    """)
+
+
+async def _rooms(conn: Connection) -> None:
+    for statement in _FIRST:
+        await conn.execute(statement)
+
+
+_FIRST: Final = (
+    """CREATE TABLE matrix_room (
+        room_id   TEXT PRIMARY KEY,
+        kind      TEXT NOT NULL,
+        owner     TEXT NOT NULL,
+        key_owner TEXT NOT NULL
+    )""",
+    """CREATE TABLE matrix_member (
+        room_id    TEXT NOT NULL REFERENCES matrix_room (room_id) ON DELETE CASCADE,
+        user_id    TEXT NOT NULL,
+        membership TEXT NOT NULL,
+        PRIMARY KEY (room_id, user_id)
+    )""",
+    "CREATE INDEX matrix_member_user ON matrix_member (user_id)",
+    """CREATE TABLE matrix_level (
+        room_id TEXT   NOT NULL REFERENCES matrix_room (room_id) ON DELETE CASCADE,
+        user_id TEXT   NOT NULL,
+        level   BIGINT NOT NULL,
+        PRIMARY KEY (room_id, user_id)
+    )""",
+    """CREATE TABLE matrix_device (
+        user_id      TEXT    NOT NULL,
+        device_id    TEXT    NOT NULL,
+        curve25519   TEXT    NOT NULL,
+        ed25519      TEXT    NOT NULL,
+        cross_signed BOOLEAN NOT NULL,
+        master_key   TEXT    NOT NULL,
+        PRIMARY KEY (user_id, device_id)
+    )""",
+    """CREATE TABLE matrix_seen_identity (
+        user_id    TEXT   PRIMARY KEY,
+        master_key TEXT   NOT NULL,
+        queried_ms BIGINT NOT NULL
+    )""",
+    """CREATE TABLE matrix_confirmed (
+        user_id    TEXT PRIMARY KEY,
+        master_key TEXT NOT NULL
+    )""",
+    """CREATE TABLE matrix_dirty (
+        user_id TEXT   PRIMARY KEY,
+        mark    BIGINT NOT NULL,
+        due_ms  BIGINT NOT NULL
+    )""",
+    """CREATE TABLE matrix_session (
+        session_id TEXT    PRIMARY KEY,
+        room_id    TEXT    NOT NULL REFERENCES matrix_room (room_id) ON DELETE CASCADE,
+        user_id    TEXT    NOT NULL,
+        first_key  BYTEA   NOT NULL,
+        ratchet    BYTEA,
+        next_index BIGINT  NOT NULL,
+        active     BOOLEAN NOT NULL,
+        begun_ms   BIGINT  NOT NULL
+    )""",
+    "CREATE INDEX matrix_session_room ON matrix_session (room_id, user_id, active)",
+    """CREATE TABLE matrix_sent (
+        session_id TEXT NOT NULL REFERENCES matrix_session (session_id) ON DELETE CASCADE,
+        user_id    TEXT NOT NULL,
+        device_id  TEXT NOT NULL,
+        PRIMARY KEY (session_id, user_id, device_id)
+    )""",
+    "CREATE INDEX matrix_sent_device ON matrix_sent (user_id, device_id)",
+    """CREATE TABLE matrix_inbound (
+        room_id     TEXT   NOT NULL REFERENCES matrix_room (room_id) ON DELETE CASCADE,
+        session_id  TEXT   NOT NULL,
+        sender      TEXT   NOT NULL,
+        sender_key  TEXT   NOT NULL,
+        signing_key TEXT   NOT NULL,
+        first_index BIGINT NOT NULL,
+        ratchet     BYTEA  NOT NULL,
+        PRIMARY KEY (room_id, session_id, sender)
+    )""",
+    """CREATE TABLE matrix_read (
+        room_id    TEXT   NOT NULL REFERENCES matrix_room (room_id) ON DELETE CASCADE,
+        session_id TEXT   NOT NULL,
+        position   BIGINT NOT NULL,
+        event_id   TEXT   NOT NULL,
+        PRIMARY KEY (room_id, session_id, position)
+    )""",
+    """CREATE TABLE matrix_waiting (
+        event_id    TEXT   PRIMARY KEY,
+        room_id     TEXT   NOT NULL REFERENCES matrix_room (room_id) ON DELETE CASCADE,
+        session_id  TEXT   NOT NULL,
+        sender      TEXT   NOT NULL,
+        event       TEXT   NOT NULL,
+        needs       TEXT   NOT NULL,
+        arrived     BIGINT NOT NULL,
+        deadline_ms BIGINT NOT NULL
+    )""",
+    "CREATE INDEX matrix_waiting_session ON matrix_waiting (room_id, session_id)",
+)
+
+
+IDENTITY.register(_identities, description="Identities and their wedged Olm sessions")
+ROOMS.register(_rooms, description="Rooms, members, devices, Megolm sessions")
+
+
+def places(count: int, *, after: int = 0) -> str:
+    """Write `$1, $2, …` for an IN list of `count` values behind `after` other parameters."""
+    return ", ".join(f"${after + n + 1}" for n in range(count))

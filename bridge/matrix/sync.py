@@ -1,0 +1,176 @@
+"""The way in from the homeserver: `/sync` as one of our identities, one response in one commit.
+
+Rules of this module: the cursor is the last thing a commit writes, so a response that was not committed comes again whole;
+a gap is filled before the commit; no answer of the homeserver ends the loop, except that it does not know us.
+
+Sources: facts-matrix, section 4; https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3sync
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeAlias
+
+from mautrix.crypto.account import OlmAccount
+
+from bridge import log
+from bridge.crash import Crash, CrashPoint
+from bridge.matrix.identity import Identity
+from bridge.matrix.inbox import Inbox, Opened
+from bridge.matrix.intake import Gaps
+from bridge.matrix.parse import Json, inner, objects
+from bridge.matrix.upkeep import Upkeep
+from bridge.matrix.wire import HomeserverError, Permanent, TokenRefused, Transient, Wire
+from bridge.store import Connection
+
+POLL_SECONDS: Final = 30
+LONGEST_WAIT: Final = 10.0
+PAGE: Final = 100
+MOST_PAGES: Final = 500
+
+_NOTHING: Final[Json] = {"types": []}
+_QUIET: Final = {"presence": _NOTHING, "account_data": _NOTHING}
+WITH_ROOMS: Final = {
+    **_QUIET,
+    "room": {
+        "timeline": {"limit": PAGE},
+        "state": {"types": ["m.room.member", "m.room.power_levels"], "lazy_load_members": False},
+        "ephemeral": _NOTHING,
+        "account_data": _NOTHING,
+    },
+}
+"""What the policy bot asks for."""
+
+WITHOUT_ROOMS: Final = {**_QUIET, "room": {"rooms": []}}
+"""What the line voice asks for: its key counts and its to-device inbox."""
+
+Take: TypeAlias = Callable[[Connection, Json, Opened, Gaps], Awaitable[None]]
+"""Writes what a response tells, inside its commit."""
+
+
+async def take_nothing(_conn: Connection, _response: Json, _opened: Opened, _gaps: Gaps) -> None:
+    """Write nothing: for the line voice, whose letters are read to keep its Olm sessions and then forgotten."""
+
+
+class Sync:
+    """The loop of one identity. `run` until cancelled; raises :class:`TokenRefused` and nothing else of the wire."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        what: Json,
+        inbox: Inbox,
+        upkeep: Upkeep,
+        take: Take,
+        committed: Callable[[], None],
+        crash: Crash,
+    ) -> None:
+        self._identity = identity
+        self._what = json.dumps(what)
+        self._inbox = inbox
+        self._upkeep = upkeep
+        self._take = take
+        self._committed = committed
+        self._crash = crash
+        self._since: str | None = None
+        self._failures = 0
+        self.caught_up = asyncio.Event()
+        """Set while the homeserver answers: what is not here then will not come by waiting a little longer."""
+
+    async def run(self) -> None:
+        """Sync until cancelled."""
+        while True:
+            try:
+                await self.turn()
+            except TokenRefused:
+                raise
+            except (HomeserverError, sqlite3.OperationalError, OSError) as error:
+                await self._back_off(error)
+            else:
+                self._failures = 0
+                self.caught_up.set()
+
+    async def turn(self) -> None:
+        """Ask once, and commit what comes. Raises what the wire and the store raise, with nothing committed."""
+        if self._since is None:
+            self._since = await self._identity.store.fetchval(
+                "SELECT cursor FROM matrix_identity WHERE user_id=$1", self._identity.user_id
+            )
+        since = self._since or ""
+        response = await self._poll(since)
+        gaps = await self._gaps(response, since)
+        self._crash(CrashPoint.SYNC_RECEIVED)
+        opened, cursor = await self._identity.commit(lambda conn, account: self._write(conn, account, response, gaps))
+        self._crash(CrashPoint.SYNC_COMMITTED)
+        self._since = cursor
+        if opened.dropped:
+            log.event("matrix.dropped", count=opened.dropped)
+        self._committed()
+        self._upkeep.after(response, opened)
+
+    async def _poll(self, since: str) -> Json:
+        # the first answer after a start comes at once, so that we know where we are
+        patience = POLL_SECONDS if since and self.caught_up.is_set() else 0
+        query = {"filter": self._what, "timeout": str(patience * 1000), "set_presence": "offline"}
+        if since:
+            query["since"] = since
+        return await self._identity.wire.request("GET", "sync", query=query, seconds=patience + 60)
+
+    async def _gaps(self, response: Json, since: str) -> Gaps:
+        """Fetch what limited timelines left out, of rooms that are ours."""
+        gaps: dict[str, Sequence[Json]] = {}
+        for room_id in inner(response, "rooms", "join"):
+            timeline = inner(response, "rooms", "join", room_id, "timeline")
+            if since and timeline.get("limited") is True and isinstance(timeline.get("prev_batch"), str):
+                known: Any = await self._identity.store.fetchval("SELECT 1 FROM matrix_room WHERE room_id=$1", room_id)
+                if known is not None:
+                    gaps[room_id] = await _between(self._identity.wire, room_id, since, timeline["prev_batch"])
+        return gaps
+
+    async def _write(self, conn: Connection, account: OlmAccount, response: Json, gaps: Gaps) -> tuple[Opened, str]:
+        opened = await self._inbox.take(conn, account, response)
+        await self._take(conn, response, opened, gaps)
+        cursor = response.get("next_batch")
+        if not isinstance(cursor, str) or not cursor:
+            raise Transient(0, "QUIETLINE_NO_CURSOR")
+        await conn.execute("UPDATE matrix_identity SET cursor=$2 WHERE user_id=$1", self._identity.user_id, cursor)
+        return opened, cursor
+
+    async def _back_off(self, error: Exception) -> None:
+        self.caught_up.clear()
+        self._failures += 1
+        wait = min(0.25 * 2.0 ** min(self._failures, 10), LONGEST_WAIT)
+        if isinstance(error, HomeserverError):
+            log.event("matrix.sync_waits", status=error.status, attempt=self._failures)
+            if isinstance(error, Transient):
+                wait = max(wait, error.after)
+        else:
+            log.failure("matrix.sync_waits", error, attempt=self._failures)
+        await asyncio.sleep(wait)
+
+
+async def _between(wire: Wire, room_id: str, since: str, until: str) -> list[Json]:
+    """Page back from `until` to `since`; oldest first. A room that we may not read (any more) has nothing to tell."""
+    found: list[Json] = []
+    start = until
+    for _ in range(MOST_PAGES):
+        query = {"dir": "b", "from": start, "to": since, "limit": str(PAGE)}
+        try:
+            answer = await wire.request("GET", "rooms", room_id, "messages", query=query)
+        except TokenRefused:
+            raise
+        except Permanent:
+            break
+        chunk = list(objects(answer.get("chunk")))
+        found += chunk
+        end = answer.get("end")
+        if not chunk or not isinstance(end, str) or end == start:
+            break
+        start = end
+    else:
+        log.event("matrix.gap_cut", count=len(found))
+    return found[::-1]

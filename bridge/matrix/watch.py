@@ -1,0 +1,140 @@
+"""What the policy bot owes after a sync response: fresh device lists, late keys, and an end to waiting.
+
+Rule of this module: a dirty mark is removed only when the user's devices were asked for, judged, and given every key; so a
+crash anywhere in between means that it is all done again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from bridge import log
+from bridge.clock import Clock
+from bridge.matrix.delivery import Delivery
+from bridge.matrix.devices import Devices, Sink
+from bridge.matrix.items import Item
+from bridge.matrix.parse import Json
+from bridge.matrix.reading import Reading
+from bridge.matrix.sync import Sync
+from bridge.matrix.wire import HomeserverError, Permanent, TokenRefused, Transient
+from bridge.store import Connection, Store
+
+AT_ONCE: Final = 50
+REFUSED_SECONDS: Final = 600.0
+LONGEST_SLEEP: Final = 5.0
+SHORTEST_SLEEP: Final = 0.25
+
+
+class Watch:
+    """Works off dirty users and events that waited too long. `run` until cancelled; `wake` after marking somebody."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        devices: Devices,
+        delivery: Delivery,
+        reading: Reading,
+        sync: Sync,
+        sink: Sink,
+        committed: Callable[[], None],
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._devices = devices
+        self._delivery = delivery
+        self._reading = reading
+        self._sync = sync
+        self._sink = sink
+        self._committed = committed
+        self._clock = clock
+        self._something = asyncio.Event()
+        self._failures = 0
+
+    def wake(self) -> None:
+        """Say that there may be something to do."""
+        self._something.set()
+
+    async def run(self) -> None:
+        """Mark everybody once, because lists may have changed meanwhile, then work until cancelled."""
+        await self._store.commit(self._devices.mark_everybody)
+        while True:
+            self._something.clear()
+            wait = LONGEST_SLEEP
+            try:
+                await self.turn()
+                wait = await self._until_next()
+                self._failures = 0
+            except TokenRefused:
+                raise
+            except (HomeserverError, sqlite3.OperationalError, OSError) as error:
+                self._failures += 1
+                log.failure("matrix.watch_waits", error, attempt=self._failures)
+                after = error.after if isinstance(error, Transient) else 0.0
+                await asyncio.sleep(max(min(0.25 * 2.0 ** min(self._failures, 8), 10.0), after))
+                continue
+            try:
+                async with asyncio.timeout(wait):
+                    await self._something.wait()
+            except TimeoutError:
+                pass
+
+    async def turn(self) -> None:
+        """Do everything that is due now."""
+        rows = await self._store.fetch(
+            "SELECT user_id, mark FROM matrix_dirty WHERE due_ms <= $1 ORDER BY due_ms LIMIT $2", self._now(), AT_ONCE
+        )
+        if rows:
+            await self._refresh(rows)
+        # only while the homeserver answers: otherwise the key may still be on its way
+        if self._sync.caught_up.is_set():
+            await self._give_up()
+
+    async def _refresh(self, rows: Sequence[Any]) -> None:
+        users = [row["user_id"] for row in rows]
+        try:
+            answer = await self._devices.query(users)
+            await self._store.commit(lambda conn: self._absorb(conn, users, answer))
+            self._committed()
+            await self._delivery.deliver_everywhere(users)
+        except TokenRefused:
+            raise
+        except Permanent:
+            await self._store.commit(lambda conn: self._devices.postpone(conn, users, seconds=REFUSED_SECONDS))
+            raise
+        await self._store.commit(lambda conn: self._devices.clean(conn, [(row["user_id"], row["mark"]) for row in rows]))
+
+    async def _absorb(self, conn: Connection, users: Sequence[str], answer: Json) -> None:
+        items: list[Item] = [*await self._devices.absorb(conn, users, answer)]
+        items += await self._reading.with_devices(conn, users)
+        if items:
+            await self._sink(conn, items)
+
+    async def _give_up(self) -> None:
+        due = await self._store.fetchval(
+            "SELECT 1 FROM matrix_waiting WHERE needs='key' AND deadline_ms <= $1 LIMIT 1", self._now()
+        )
+        if due is not None:
+            await self._store.commit(self._unreadable)
+            self._committed()
+
+    async def _unreadable(self, conn: Connection) -> None:
+        if items := await self._reading.give_up(conn):
+            await self._sink(conn, items)
+
+    async def _until_next(self) -> float:
+        due = await self._store.fetchval("""
+            SELECT MIN(due) FROM (
+                SELECT MIN(due_ms) AS due FROM matrix_dirty
+                UNION ALL SELECT MIN(deadline_ms) AS due FROM matrix_waiting WHERE needs='key'
+            ) AS next
+        """)
+        if due is None:
+            return LONGEST_SLEEP
+        return min(max((int(due) - self._now()) / 1000, SHORTEST_SLEEP), LONGEST_SLEEP)
+
+    def _now(self) -> int:
+        return int(self._clock.wall() * 1000)

@@ -1,0 +1,127 @@
+"""Requests to the homeserver as one of our identities, and the two ways in which they fail.
+
+`Transient` is worth another try, after `after` seconds if the homeserver said so; `Permanent` is not. Both carry status and
+errcode only: the homeserver's sentence, the path and the body stay here, and nothing is logged.
+
+Source: https://spec.matrix.org/latest/client-server-api/#api-standards; MSC3202 for `device_id` of an application service.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final, Literal, TypeAlias
+from urllib.parse import quote
+
+import aiohttp
+from yarl import URL
+
+from bridge.matrix.parse import Json, Malformed, dumps
+
+Method: TypeAlias = Literal["GET", "PUT", "POST", "DELETE"]
+
+CLIENT: Final = "/_matrix/client/v3"
+LONGEST_WAIT: Final = 60.0
+"""Seconds: whatever a homeserver asks us to wait, this is the most."""
+
+
+class HomeserverError(Exception):
+    """A request failed. `status` is HTTP's, 0 when there was no answer; `errcode` is Matrix's, or empty."""
+
+    def __init__(self, status: int, errcode: str) -> None:
+        super().__init__(f"{status} {errcode}".strip())
+        self.status = status
+        self.errcode = errcode
+
+
+class Transient(HomeserverError):  # noqa: N818 - the house's word
+    """Worth trying again: no answer, 429 or 5xx. `after` is what the homeserver asked for in seconds, or 0."""
+
+    def __init__(self, status: int, errcode: str, after: float = 0.0) -> None:
+        super().__init__(status, errcode)
+        self.after = after
+
+
+class Permanent(HomeserverError):  # noqa: N818 - the house's word
+    """The same request will fail again."""
+
+
+class TokenRefused(Permanent):
+    """The application service token is not accepted (`M_UNKNOWN_TOKEN`, `M_MISSING_TOKEN`): nothing can work."""
+
+
+class Wire:
+    """The homeserver as seen by one appservice user. `device_id` makes transaction ids survive its restarts."""
+
+    def __init__(self, *, session: aiohttp.ClientSession, url: str, token: str, user_id: str) -> None:
+        self.user_id = user_id
+        self.device_id: str | None = None
+        self._session = session
+        self._url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+    async def request(
+        self,
+        method: Method,
+        *path: str,
+        body: Json | None = None,
+        query: Mapping[str, str] | None = None,
+        prefix: str = CLIENT,
+        seconds: float = 30.0,
+    ) -> Json:
+        """Make one request and return the object it answered. `path` parts are escaped here.
+
+        Raises :class:`Transient`, :class:`Permanent`; `Permanent` with errcode `M_BAD_JSON` for a body that has no UTF-8.
+        """
+        parameters = {"user_id": self.user_id, **(query or {})}
+        if self.device_id is not None:
+            parameters["device_id"] = parameters["org.matrix.msc3202.device_id"] = self.device_id
+        escaped = "/".join(quote(part, safe="") for part in path)
+        url = URL(f"{self._url}{prefix}/{escaped}", encoded=True).with_query(parameters)
+        try:
+            data = None if method == "GET" else dumps(body or {}).encode()
+        except Malformed:
+            raise Permanent(0, "M_BAD_JSON") from None
+        try:
+            async with self._session.request(
+                method, url, data=data, headers=self._headers, timeout=aiohttp.ClientTimeout(total=seconds)
+            ) as response:
+                status, retry, raw = response.status, response.headers.get("Retry-After"), await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            raise Transient(0, "") from None
+        return _answer(status, retry, raw)
+
+
+def _answer(status: int, retry: str | None, raw: bytes) -> Json:
+    try:
+        value: Any = json.loads(raw)
+    except (ValueError, RecursionError):
+        value = None
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        if not isinstance(value, dict):
+            raise Transient(status, "")  # a proxy's page, or an answer cut short
+        return value
+    answer = value if isinstance(value, dict) else {}
+    errcode = _errcode(answer.get("errcode"))
+    if status == HTTPStatus.TOO_MANY_REQUESTS or errcode == "M_LIMIT_EXCEEDED":
+        raise Transient(status, errcode, _after(answer.get("retry_after_ms"), retry))
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}:
+        raise Transient(status, errcode, _after(None, retry))
+    if errcode in {"M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"}:
+        raise TokenRefused(status, errcode)
+    raise Permanent(status, errcode)
+
+
+def _errcode(value: Any) -> str:
+    # only what looks like a code: an error field could quote anything
+    good = isinstance(value, str) and len(value) <= 64 and value.replace("_", "").replace(".", "").isalnum()
+    return value if good else ""
+
+
+def _after(milliseconds: Any, header: str | None) -> float:
+    if isinstance(milliseconds, int | float) and not isinstance(milliseconds, bool) and milliseconds >= 0:
+        return min(milliseconds / 1000, LONGEST_WAIT)
+    if header is not None and header.isdecimal():
+        return min(float(header), LONGEST_WAIT)
+    return 0.0

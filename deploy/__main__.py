@@ -1,0 +1,6 @@
+"""The `quietline` command; see :mod:`deploy.cli`."""
+
+from deploy.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,223 @@
+"""Make `.venv` beside the launcher from hash-locked requirements, or say that nothing is needed.
+
+Rules of this module: the standard library only, for no package is there yet; what is finished is written down after it
+is finished, so that a build killed at any point is noticed and done again; one builder at a time.
+
+Called by the launcher: `python -I -S bootstrap.py check|make run|test`. Exit codes: 0 the environment is as locked;
+1 it is not (`check`) or could not be made so (`make`); 3 this Python cannot make environments, try another.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+SETS: Final = {"run": ("runtime",), "test": ("runtime", "test", "strict")}
+"""What a verb needs, as names of lock files."""
+
+STRICT_GLIBC: Final = (2, 38)
+"""The wheels of matrix-sdk-python ask for this C library or newer (facts-matrix, section 13)."""
+
+CANNOT: Final = 3
+HEARTBEAT_SECONDS: Final = 15.0
+
+
+class Environment:
+    """One virtual environment and the notes about what is in it.
+
+    The notes are `{"python": "3.11", "making": NAME | null, "done": {NAME: digest of its lock file}}`; `making` is
+    written before a step begins and cleared after it ended.
+    """
+
+    def __init__(self, *, root: Path) -> None:
+        self.path = root / ".venv"
+        self.python = self.path / "bin" / "python"
+        self._locks = root / "deploy" / "requirements"
+        self._notes = self.path / "quietline.json"
+
+    def missing(self, needs: tuple[str, ...]) -> list[str]:
+        """Which of the named sets are not there as locked; all of them when the environment itself is not sound."""
+        notes = self._read()
+        if notes is None:
+            return list(needs)
+        done = notes.get("done", {})
+        interrupted = notes.get("making")
+        return [name for name in needs if done.get(name) != self._digest(name) or interrupted == name]
+
+    def make(self, needs: tuple[str, ...]) -> int:
+        """Make what is missing, saying so. Returns an exit code."""
+        missing = self.missing(needs)
+        if not missing:
+            return 0
+        begun = time.monotonic()
+        if self._read() is None and not self._adopt():
+            if Path(sys.executable).parent == self.python.parent:
+                return CANNOT  # an environment cannot make itself anew
+            code = self._create()
+            if code:
+                return code
+        for name in missing:
+            code = self._install(name)
+            if code:
+                return code
+        say(f"ready after {time.monotonic() - begun:.0f} s.")
+        return 0
+
+    def _read(self) -> dict[str, Any] | None:
+        try:
+            notes = json.loads(self._notes.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        sound = (
+            isinstance(notes, dict)
+            and notes.get("python") == version()
+            and notes.get("making") != "environment"
+            and os.access(self.python, os.X_OK)
+        )
+        return notes if sound else None
+
+    def _write(self, *, making: str | None, done: dict[str, str]) -> None:
+        whole = self._notes.with_suffix(".new")
+        whole.write_text(json.dumps({"python": version(), "making": making, "done": done}), encoding="utf-8")
+        whole.replace(self._notes)
+
+    def _digest(self, name: str) -> str:
+        return hashlib.sha256((self._locks / f"{name}.txt").read_bytes()).hexdigest()
+
+    def _adopt(self) -> bool:
+        """Take an environment that somebody else made whole, rather than throw it away: pip then puts it right."""
+        code = f"import sys; sys.exit('%d.%d' % sys.version_info[:2] != '{version()}')"
+        whole = (
+            not self._notes.exists()
+            and (self.path / "pyvenv.cfg").is_file()
+            and os.access(self.python, os.X_OK)
+            and run([str(self.python), "-I", "-c", code], quiet=True) == 0
+            and run([str(self.python), "-I", "-m", "pip", "--version"], quiet=True) == 0
+        )
+        if whole:
+            say(f"taking over the environment that is in {self.path}.")
+            self._write(making=None, done={})
+        return whole
+
+    def _clear(self) -> None:
+        """Remove the environment. Renamed first: a half-removed one must not look like a whole one."""
+        if self.path.exists():
+            self.path.rename(self.path.with_name(f".venv.old.{os.getpid()}"))
+        for old in self.path.parent.glob(".venv.old.*"):
+            shutil.rmtree(old, ignore_errors=True)
+
+    def _create(self) -> int:
+        say(f"first run here: making {self.path} with Python {version()} (once; it takes a minute or two).")
+        self._clear()
+        self.path.mkdir()
+        self._write(making="environment", done={})
+        # A process of its own: a Python without pip fails inside `venv` in more than one way.
+        code = run([sys.executable, "-I", "-m", "venv", str(self.path)], quiet=True)
+        if code or run([str(self.python), "-I", "-m", "pip", "--version"], quiet=True):
+            say(f"this Python {version()} cannot make an environment with pip; looking for another one.")
+            self._clear()
+            return CANNOT
+        self._write(making=None, done={})
+        return 0
+
+    def _install(self, name: str) -> int:
+        notes = self._read() or {}
+        before = notes.get("done")
+        done = {str(key): str(value) for key, value in before.items()} if isinstance(before, dict) else {}
+        if notes.get("making"):
+            self._sweep()
+        done.pop(name, None)
+        self._write(making=name, done=done)
+        lock = self._locks / f"{name}.txt"
+        count = sum(1 for line in lock.read_text(encoding="utf-8").splitlines() if "==" in line.split("#")[0])
+        say(f"fetching and installing what {lock.name} names ({count} packages, each checked against its hash).")
+        pip = [str(self.python), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
+        code = run([*pip, "--progress-bar", "off", "--require-hashes", "--requirement", str(lock)])
+        if code and name == "strict" and old_glibc():
+            say("*** matrix-sdk-python has no wheel for this machine's C library (it needs glibc 2.38 or newer). ***")
+            say("*** The tests with the strict client will step aside here, and say how many they are. ***")
+        elif code:
+            say(f"the packages of {lock.name} could not be installed (see above). Put it right and run this again.")
+            return 1
+        self._write(making=None, done={**done, name: self._digest(name)})
+        return 0
+
+    def _sweep(self) -> None:
+        """Forget half-installed packages: pip believes a package that has metadata, and writes INSTALLER late."""
+        for info in self.path.glob("lib/python*/site-packages/*.dist-info"):
+            if not (info / "INSTALLER").is_file():
+                shutil.rmtree(info, ignore_errors=True)
+
+
+def version() -> str:
+    """Tell the running Python's minor version, for example `3.11`; environments do not outlive a change of it."""
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def old_glibc() -> bool:
+    """Whether this is glibc, and older than the strict client's wheels allow."""
+    library, number = platform.libc_ver()
+    if library != "glibc":
+        return False
+    return tuple(int(part) for part in number.split(".")[:2]) < STRICT_GLIBC
+
+
+def say(sentence: str) -> None:
+    """Tell the person who waits, on standard error."""
+    sys.stderr.write(f"quietline: {sentence}\n")
+    sys.stderr.flush()
+
+
+def run(command: list[str], *, quiet: bool = False) -> int:
+    """Run a command to its end, with a sign of life now and then. Its output goes to standard error, or nowhere."""
+    output = subprocess.DEVNULL if quiet else sys.stderr.fileno()
+    begun = time.monotonic()
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output) as process:  # noqa: S603 - the command is ours
+        while True:
+            try:
+                return process.wait(timeout=HEARTBEAT_SECONDS)
+            except subprocess.TimeoutExpired:
+                say(f"still at it after {time.monotonic() - begun:.0f} s.")
+            except KeyboardInterrupt:
+                process.terminate()
+                raise
+
+
+def main(arguments: list[str], *, root: Path = ROOT) -> int:
+    """Do what the launcher asks."""
+    action, verb = arguments
+    environment = Environment(root=root)
+    needs = SETS[verb]
+    if action == "check":
+        return 1 if environment.missing(needs) else 0
+    # The kernel lets go of this lock when its holder dies, however it dies; so nothing is left to clean up.
+    directory = os.open(root, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another quietline is making the environment; waiting for it.")
+            fcntl.flock(directory, fcntl.LOCK_EX)
+        return environment.make(needs)
+    except KeyboardInterrupt:
+        say("interrupted; the next run takes it from here.")
+        return 1
+    except OSError as error:
+        say(f"the environment could not be made: {error.strerror} ({error.filename}).")
+        return 1
+    finally:
+        os.close(directory)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

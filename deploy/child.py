@@ -1,0 +1,83 @@
+"""The thin wrapper in which every child runs: it ties the child's life to its parent's.
+
+Rules of this module: a child whose parent is gone does not live; a child holds a lock on its process id file for as long
+as it lives, so whoever finds the file unlocked knows that the number in it means nothing any more.
+
+`python -P -m deploy.child PARENT PID_FILE MODULE [ARGUMENT…]`: the module then runs in this very process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import runpy
+import signal
+import sys
+import threading
+import time
+from typing import Final
+
+PR_SET_PDEATHSIG: Final = 1
+PATIENCE_SECONDS: Final = 5.0
+POLL_SECONDS: Final = 0.25
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent dies; where it cannot, watch the parent.
+
+    Ends the process at once when the parent is already gone: it may have died before the kernel was asked.
+    """
+    if sys.platform == "linux":
+        if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+            _watch(parent)
+    else:
+        _watch(parent)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hold(pid_file: str) -> int:
+    """Lock the process id file and write our id into it. Returns the descriptor, which nobody may close.
+
+    Raises `TimeoutError` when another process still holds it after five seconds.
+    """
+    descriptor = os.open(pid_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        if time.monotonic() > deadline:
+            os.close(descriptor)
+            raise TimeoutError("another copy still runs")
+        time.sleep(0.05)
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor
+
+
+def _watch(parent: int) -> None:
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(POLL_SECONDS)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+def main(arguments: list[str]) -> None:
+    """Tie, lock, and become the module."""
+    parent, pid_file, module, *rest = arguments
+    die_with(int(parent))
+    try:
+        hold(pid_file)
+    except TimeoutError:
+        sys.exit("Another copy of this child still runs and does not end; it is started again later.")
+    sys.argv = [module, *rest]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,170 @@
+"""The `quietline` command.
+
+Rules of this module: a verb's help is its function's docstring; exit codes are 0 well, 1 not well, 2 usage or
+configuration with all errors at once; a verb's own code is imported when the verb is used, so that each starts fast.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from deploy.layout import DEFAULT_PORT_BASE, Layout, Ports
+
+if TYPE_CHECKING:
+    from deploy.up import Told
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+WELL, NOT_WELL, UNUSABLE = 0, 1, 2
+
+_DATA = click.option(
+    "--data",
+    default="var",
+    show_default="./var",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The line's directory.",
+)
+_PASSED_ON = {"ignore_unknown_options": True, "help_option_names": []}
+
+
+@click.group(name="quietline", context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Run a text line that forgets: text messages into end-to-end encrypted rooms on your own server."""
+
+
+@cli.command()
+@_DATA
+@click.option(
+    "--port-base",
+    default=DEFAULT_PORT_BASE,
+    show_default=True,
+    type=click.IntRange(1, 65533),
+    help="Homeserver here, bridge and carrier on the two ports above, all on 127.0.0.1.",
+)
+def up(data: Path, port_base: int) -> None:
+    """Run a rehearsal line on this machine until Ctrl-C: homeserver, bridge, and handsets in a browser.
+
+    The first run makes everything under the directory; when the line is ready, DIRECTORY/run/ready.json says how to
+    reach it and holds the passwords of the first accounts.
+    """
+    from deploy.secret_files import Unusable  # noqa: PLC0415 - only this verb needs it
+    from deploy.up import up as run  # noqa: PLC0415 - only this verb needs it
+
+    os.umask(0o077)
+    with _speaking() as told:
+        try:
+            code = asyncio.run(run(Layout(data.absolute()), Ports(port_base), told))
+        except Unusable as error:
+            problems = error.problems
+            code = UNUSABLE
+        else:
+            problems = []
+    for problem in problems:
+        click.echo(f"quietline: {problem}", err=True)
+    sys.exit(code)
+
+
+@cli.command()
+@_DATA
+@click.option("--json", "as_json", is_flag=True, help="For a program.")
+def status(data: Path, as_json: bool) -> None:
+    """Tell how the line of a directory is. Exit code 0 when all is well, 1 when not."""
+    from deploy.status import status as look  # noqa: PLC0415 - only this verb needs it
+
+    report = asyncio.run(look(Layout(data.absolute())))
+    for line in [report.as_json()] if as_json else report.as_text():
+        click.echo(line)
+    sys.exit(WELL if report.ok else NOT_WELL)
+
+
+@cli.command()
+def version() -> None:
+    """Tell which version this is, and of what it is made."""
+    own = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    parts = [f"Python {platform.python_version()}"]
+    parts += [f"{name} {importlib.metadata.version(name)}" for name in ("matrix-synapse", "mautrix", "vodozemac")]
+    click.echo(f"quietline {own} ({', '.join(parts)})")
+
+
+@cli.command(context_settings=_PASSED_ON)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def test(arguments: tuple[str, ...]) -> None:
+    """Check style and types, then run the tests. Arguments are passed to pytest; paths are from the project's root."""
+    python = (sys.executable, "-P", "-m")
+    checks = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",))
+    failed = [" ".join(check) for check in checks if _run(*python, *check) != 0]
+    if failed:
+        click.echo(f"quietline: not well: {', '.join(failed)} (see above). The tests follow.", err=True)
+    # Last, so that the closing line of pytest is the last line.
+    code = _run(*python, "pytest", *arguments)
+    sys.exit(NOT_WELL if failed or code else WELL)
+
+
+@cli.command(context_settings=_PASSED_ON)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def bench(arguments: tuple[str, ...]) -> None:
+    """Measure speed and memory beside what the machine itself can do, as JSON."""
+    sys.exit(_run(sys.executable, "-P", "-m", "tests.bench", *arguments))
+
+
+@cli.command(hidden=True)
+@click.option("--config", required=True, type=click.Path(path_type=Path), help="The bridge's configuration file.")
+def bridge(config: Path) -> None:
+    """Run the bridge alone. `up` does this for you."""
+    from bridge.app import main as run  # noqa: PLC0415 - only this verb needs it
+
+    sys.exit(run(config))
+
+
+def _run(*command: str) -> int:
+    """Run a command in the project's root, with our input and output, to its end; its exit code."""
+    sys.stdout.flush()
+    return subprocess.run(command, cwd=ROOT, check=False).returncode  # noqa: S603 - the command is ours
+
+
+class _speaking:  # noqa: N801 - used as `with _speaking()`
+    """How `up` speaks while it runs: on a terminal a moving line while something is awaited, else plain lines."""
+
+    def __enter__(self) -> Told:
+        from rich.console import Console  # noqa: PLC0415 - only this verb needs it
+        from rich.status import Status  # noqa: PLC0415 - only this verb needs it
+
+        from deploy.up import Told  # noqa: PLC0415 - only this verb needs it
+
+        console = Console(stderr=True, highlight=False)
+        self._status: Status | None = None
+        if not console.is_terminal:
+            return Told(
+                progress=lambda text: click.echo(f"quietline: {text}", err=True),
+                said=self._say,
+            )
+        moving = self._status = Status("", console=console)
+
+        def progress(text: str) -> None:
+            moving.update(f"{text}…")
+            moving.start()
+
+        return Told(progress=progress, said=self._say)
+
+    def __exit__(self, *_: object) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def _say(self, text: str) -> None:
+        if self._status is not None:
+            self._status.stop()
+        click.echo(text)
+
+
+def main() -> None:
+    """Run the command."""
+    cli(prog_name="quietline")

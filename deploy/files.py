@@ -1,0 +1,43 @@
+"""Files that are whole or not there, and readable by their owner only.
+
+Rule of this module: a reader never sees half a file, whatever was killed while it was written, and no file is readable
+by others for even a moment.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PRIVATE_FILE = 0o600
+PRIVATE_DIRECTORY = 0o700
+
+
+def private_directory(path: Path) -> Path:
+    """Make a directory (mode 0700) with its parents where it is missing; return it."""
+    path.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+    return path
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file (UTF-8, mode 0600) under another name, sync it, and rename it into place."""
+    half = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        half.replace(path)
+    except BaseException:
+        half.unlink(missing_ok=True)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

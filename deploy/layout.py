@@ -1,0 +1,122 @@
+"""Where everything lies under a data directory, and on which ports.
+
+Rule of this module: a path or a port is spelled out here and nowhere else, and no name of a file tells anything about a
+person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOST: Final = "127.0.0.1"
+DEFAULT_PORT_BASE: Final = 8448
+CHILDREN: Final = ("homeserver", "bridge", "carrier")
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The three ports: N, N+1, N+2, all on loopback (DESIGN §9)."""
+
+    base: int
+
+    @property
+    def homeserver(self) -> int:
+        """Port N."""
+        return self.base
+
+    @property
+    def bridge(self) -> int:
+        """Port N+1."""
+        return self.base + 1
+
+    @property
+    def carrier(self) -> int:
+        """Port N+2."""
+        return self.base + 2
+
+    def of(self, child: str) -> int:
+        """Tell the port of a child by its name."""
+        return self.base + CHILDREN.index(child)
+
+    def url(self, child: str) -> str:
+        """Where a child answers, without a slash at the end."""
+        return f"http://{HOST}:{self.of(child)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The files under one data directory (absolute)."""
+
+    data: Path
+
+    @property
+    def secrets(self) -> Path:
+        """Keys, tokens and passwords; mode 0700, files 0600."""
+        return self.data / "secrets"
+
+    @property
+    def homeserver(self) -> Path:
+        """The homeserver's configuration, database and media."""
+        return self.data / "homeserver"
+
+    @property
+    def logs(self) -> Path:
+        """One log per child, and one older one of each."""
+        return self.data / "logs"
+
+    @property
+    def run(self) -> Path:
+        """Locks, process ids and `ready.json`: of no worth when nothing runs."""
+        return self.data / "run"
+
+    @property
+    def bridge(self) -> Path:
+        """What the bridge keeps: its databases."""
+        return self.data / "bridge"
+
+    @property
+    def config(self) -> Path:
+        """The bridge's configuration, the operator's to edit."""
+        return self.data / "config.yaml"
+
+    @property
+    def carrier(self) -> Path:
+        """The rehearsal carrier's configuration."""
+        return self.data / "carrier.json"
+
+    @property
+    def homeserver_config(self) -> Path:
+        """Synapse's configuration, written anew at every start."""
+        return self.homeserver / "homeserver.yaml"
+
+    @property
+    def first_start(self) -> Path:
+        """What Synapse is told besides at its first start only: where the registration secret is. Removed after."""
+        return self.homeserver / "first-start.yaml"
+
+    @property
+    def provisioned(self) -> Path:
+        """Written last, when the accounts are there; so an interrupted first run is done again."""
+        return self.homeserver / "provisioned"
+
+    @property
+    def ready(self) -> Path:
+        """`ready.json` of DESIGN §9."""
+        return self.run / "ready.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one `up` of this directory."""
+        return self.run / "up.lock"
+
+    def pid(self, child: str) -> Path:
+        """Locked by a running child, with its process id inside."""
+        return self.run / f"{child}.pid"
+
+    def log(self, child: str) -> Path:
+        """Where a child's output goes."""
+        return self.logs / f"{child}.log"

@@ -1,0 +1,222 @@
+"""Makes everything under a data directory that a line needs to run.
+
+Rules of this module: it may be killed anywhere and is simply run again; what a person may have edited is not written
+over; no secret is an argument or in the environment; when it has ended no account with special rights exists.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import json
+import re
+import secrets as random
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+import yaml
+
+from bridge.config import Config, ConfigError, Line, load
+from deploy import homeserver
+from deploy.files import private_directory, write_whole
+from deploy.layout import HOST, Layout, Ports
+from deploy.probe import Probe
+from deploy.secret_files import STAFF, Account, Secrets, Unusable
+from deploy.supervise import Child, Places, Supervisor, remove_stale
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+SLUG: Final = "main"
+NUMBER: Final = "+15555550100"
+POLL_SECONDS: Final = 0.1
+TOO_MANY_DEATHS: Final = 3
+
+_CONFIG_HEADER: Final = """\
+# The bridge's configuration, written by `quietline up` because there was none. It is yours to edit: `up` keeps it, and
+# only makes its ports (homeserver.url, listen.port, listen.public_base_url, carrier.api_base) follow --port-base.
+"""
+
+
+def mxid(user: str) -> str:
+    """Make the Matrix id of a localpart on the embedded homeserver."""
+    return f"@{user}:{homeserver.SERVER_NAME}"
+
+
+def secrets_of(layout: Layout) -> Secrets:
+    """Find the secrets of a data directory."""
+    return Secrets(directory=layout.secrets)
+
+
+def write_files(layout: Layout, ports: Ports) -> Config:
+    """Make directories, secrets and configuration, whatever is missing or has changed ports.
+
+    Returns the bridge's configuration as the bridge will read it. Raises :class:`Unusable` with all its problems.
+    """
+    secrets = secrets_of(layout)
+    try:
+        for directory in (layout.data, layout.run, layout.logs, layout.bridge):
+            private_directory(directory)
+        secrets.make(provisioned=_provisioned(layout))
+        homeserver.write(layout, ports, secrets)
+        _write_config(layout, ports, secrets)
+        config = load(layout.config)
+        write_whole(layout.carrier, json.dumps(_carrier(config.line, ports, secrets), indent=2) + "\n")
+    except OSError as error:
+        raise Unusable([f"{error.filename}: {error.strerror}"]) from None
+    except ConfigError as error:
+        raise Unusable(error.problems) from None
+    return config
+
+
+async def make_accounts(layout: Layout, ports: Ports, progress: Callable[[str], None] = lambda _: None) -> None:
+    """At the first time only: start Synapse once with a registration secret, make the accounts, stop it again.
+
+    The secret is then deleted; no later start knows one. Raises :class:`Unusable` when an account is refused.
+    """
+    secrets = secrets_of(layout)
+    if not _provisioned(layout):
+        progress("making the homeserver's database and the first accounts (once)")
+        write_whole(secrets.registration, random.token_urlsafe(48) + "\n")
+        write_whole(layout.first_start, yaml.safe_dump({"registration_shared_secret_path": str(secrets.registration)}))
+        async with running(layout, ports, first=True):
+            await _register(ports.url("homeserver"), secrets)
+        layout.provisioned.touch(mode=0o600)
+    # Also after a kill between the lines above.
+    for leftover in (layout.first_start, secrets.registration):
+        leftover.unlink(missing_ok=True)
+
+
+async def provision(layout: Layout, ports: Ports) -> tuple[Account, ...]:
+    """Everything a first run makes, short of starting the line. Returns the accounts with their passwords."""
+    write_files(layout, ports)
+    await make_accounts(layout, ports)
+    return secrets_of(layout).read_accounts()
+
+
+@contextlib.asynccontextmanager
+async def running(layout: Layout, ports: Ports, *, first: bool = False) -> AsyncIterator[Supervisor]:
+    """Run a provisioned homeserver alone, healthy for the length of the block, supervised as in `up`.
+
+    Raises :class:`Unusable` when it dies again and again instead.
+    """
+    remove_stale([layout.pid("homeserver")])
+    supervisor = Supervisor(places=places(layout), spawned=lambda _name, _pid: None)
+    supervisor.start([homeserver_child(layout, first=first)])
+    try:
+        async with Probe() as probe:
+            while not await probe.homeserver(ports.url("homeserver")):
+                if supervisor.deaths["homeserver"] >= TOO_MANY_DEATHS:
+                    raise Unusable([f"{layout.log('homeserver')}: the homeserver does not start; this says why"])
+                await asyncio.sleep(POLL_SECONDS)
+        yield supervisor
+    finally:
+        await supervisor.stop(["homeserver"])
+
+
+def homeserver_child(layout: Layout, *, first: bool = False) -> Child:
+    """Describe the homeserver as a child of a supervisor."""
+    return Child(name="homeserver", command=homeserver.command(layout, first=first), stop_seconds=8.0)
+
+
+def places(layout: Layout) -> Places:
+    """Describe a data directory as the supervisor sees it."""
+    return Places(directory=layout.data, pid=layout.pid, log=layout.log)
+
+
+def _provisioned(layout: Layout) -> bool:
+    return layout.provisioned.is_file() and (layout.homeserver / "homeserver.db").is_file()
+
+
+async def _register(url: str, secrets: Secrets) -> None:
+    """Make the first accounts (Synapse's admin API, `/_synapse/admin/v1/register`), none of them an administrator."""
+    key = secrets.read(secrets.registration).encode()
+    endpoint = f"{url}/_synapse/admin/v1/register"
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
+        for account in secrets.read_accounts():
+            async with session.get(endpoint) as response:
+                nonce = str((await response.json())["nonce"])
+            signed = f"{nonce}\0{account.user}\0{account.password}\0notadmin"
+            body = {
+                "nonce": nonce,
+                "username": account.user,
+                "password": account.password,
+                "admin": False,
+                "inhibit_login": True,  # "nobody is logged in" (DESIGN §9)
+                "mac": hmac.new(key, signed.encode(), hashlib.sha1).hexdigest(),
+            }
+            async with session.post(endpoint, json=body) as response:
+                answer: Any = await response.json()
+                # In use: an earlier first run was killed after making it, with the same password file.
+                if response.status != HTTPStatus.OK and answer.get("errcode") != "M_USER_IN_USE":
+                    raise Unusable([f"{secrets.accounts}: the homeserver refuses to make an account ({response.status})"])
+
+
+def _config(layout: Layout, ports: Ports, secrets: Secrets) -> dict[str, Any]:
+    """Make the bridge's configuration; the model is :class:`bridge.config.Config`."""
+    return {
+        "data_dir": str(layout.bridge),
+        "homeserver": {
+            "url": ports.url("homeserver"),
+            "server_name": homeserver.SERVER_NAME,
+            "as_token_file": str(secrets.as_token),
+        },
+        "listen": {"host": HOST, "port": ports.bridge, "public_base_url": ports.url("bridge")},
+        "keys": {"vault_key_file": str(secrets.vault_key), "index_key_file": str(secrets.index_key)},
+        "lines": [
+            {
+                "slug": SLUG,
+                "number": NUMBER,
+                "rehearsal": True,
+                "packs": ["base"],
+                "carrier": {
+                    "kind": "rehearsal",
+                    "api_base": ports.url("carrier"),
+                    "token_file": str(secrets.carrier_token),
+                    "signing_key_file": str(secrets.carrier_signing_key),
+                },
+                "staff": [{"mxid": mxid(user), "role": role} for user, role in STAFF],
+            }
+        ],
+    }
+
+
+def _carrier(line: Line, ports: Ports, secrets: Secrets) -> dict[str, Any]:
+    return {
+        "host": HOST,
+        "port": ports.carrier,
+        "number": line.number,
+        "token_file": str(secrets.carrier_token),
+        "signing_key_file": str(secrets.carrier_signing_key),
+        "webhook_base": f"{ports.url('bridge')}/carriers/{line.slug}",
+    }
+
+
+def _write_config(layout: Layout, ports: Ports, secrets: Secrets) -> None:
+    """Write `config.yaml` when there is none, or make the ports in it follow, leaving every other letter as it is."""
+    if not layout.config.is_file():
+        text = yaml.safe_dump(_config(layout, ports, secrets), sort_keys=False)
+        write_whole(layout.config, _CONFIG_HEADER + text)
+        return
+    text = layout.config.read_text(encoding="utf-8")
+    moved = _moved(text, ports)
+    if moved != text:
+        write_whole(layout.config, moved)
+
+
+def _moved(text: str, ports: Ports) -> str:
+    """Put our four addresses on these ports; a text that is not a configuration stays as it is."""
+    keys = {
+        "url": ports.url("homeserver"),
+        "port": str(ports.bridge),
+        "public_base_url": ports.url("bridge"),
+        "api_base": ports.url("carrier"),
+    }
+    for key, value in keys.items():
+        # Only values of the form that was written here: an address elsewhere is the operator's own choice.
+        old = r"\d+" if key == "port" else re.escape(f"http://{HOST}:") + r"\d+"
+        text = re.sub(rf"(?m)^(\s*(?:- )?{key}:\s*)(['\"]?){old}\2(?=\s*(?:#.*)?$)", rf"\g<1>\g<2>{value}\g<2>", text)
+    return text

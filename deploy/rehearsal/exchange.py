@@ -1,0 +1,135 @@
+"""What the carrier holds: handsets, its own copies, and the faults it was told to have.
+
+Rule of this module: everything is in memory and goes with the process; a handset keeps its texts as a phone does, and the
+carrier keeps its copy of each, either direction, until that copy is deleted. STOP blocks nothing: that is the line's to do.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from policies.segments import segments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Direction: TypeAlias = Literal["in", "out"]
+"""Seen from the line: `out` goes to the handset."""
+Status: TypeAlias = Literal["queued", "sent", "delivered", "failed"]
+Inbound: TypeAlias = Literal["duplicate", "reorder"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """Media of a text, never fetched here either."""
+
+    type: str
+    url: str = field(repr=False)
+
+
+@dataclass(slots=True, kw_only=True)
+class Text:
+    """One text and what has become of it: only `status` changes."""
+
+    id: str
+    sequence: int
+    direction: Direction
+    sender: str = field(repr=False)
+    recipient: str = field(repr=False)
+    text: str = field(repr=False)
+    media: tuple[Attachment, ...] = field(default=(), repr=False)
+    at: datetime
+    segments: int
+    status: Status
+
+    @property
+    def time(self) -> str:
+        """RFC 3339, to the microsecond."""
+        return self.at.isoformat(timespec="microseconds")
+
+
+@dataclass(slots=True)
+class Faults:
+    """What goes wrong next. `send` holds for that many requests, each kind of `inbound` for that many texts (or pairs)."""
+
+    send: str = "ok"
+    sends: int = 0
+    inbound: dict[Inbound, int] = field(default_factory=dict)
+
+    def next_send(self) -> str:
+        """Use up one send's fault."""
+        if not self.sends:
+            return "ok"
+        self.sends -= 1
+        return self.send
+
+    def take(self, kind: Inbound) -> bool:
+        """Use up one inbound fault of this kind, if one is set."""
+        left = self.inbound.get(kind, 0)
+        self.inbound[kind] = max(left - 1, 0)
+        return left > 0
+
+
+class Exchange:
+    """All handsets and all copies. `clock` is the wall clock in seconds since 1970."""
+
+    def __init__(self, *, number: str, clock: Callable[[], float]) -> None:
+        self.number = number
+        self.faults = Faults()
+        self._clock = clock
+        self._handsets: dict[str, list[Text]] = {}
+        self._copies: dict[str, Text] = {}
+        self._last = datetime.fromtimestamp(0, UTC)
+        self._sequence = 0
+
+    def inbound(self, *, sender: str, text: str, media: tuple[Attachment, ...] = ()) -> Text:
+        """Take a text from a handset to the line."""
+        return self._keep("in", sender, self.number, text, media)
+
+    def outbound(self, *, recipient: str, text: str) -> Text:
+        """Take a text from the line; it reaches the handset at once."""
+        return self._keep("out", self.number, recipient, text, ())
+
+    def handset(self, number: str) -> tuple[Text, ...]:
+        """Both directions as that phone shows them, oldest first."""
+        return tuple(self._handsets.get(number, ()))
+
+    def copies(self) -> Iterator[Text]:
+        """Every copy still held, oldest first."""
+        return iter(self._copies.values())
+
+    def copy(self, message_id: str) -> Text | None:
+        """One copy, if it is still held."""
+        return self._copies.get(message_id)
+
+    def delete_copy(self, message_id: str) -> bool:
+        """Delete the carrier's copy; the handset keeps its own. False when there was none."""
+        return self._copies.pop(message_id, None) is not None
+
+    def listed(self, *, since: datetime, after: int, limit: int) -> tuple[Text, ...]:
+        """List inbound copies at or after `since` and beyond the sequence `after`: the `limit` oldest, in order."""
+        found = (t for t in self._copies.values() if t.direction == "in" and t.at >= since and t.sequence > after)
+        return tuple(text for text, _ in zip(found, range(limit), strict=False))
+
+    def _keep(self, direction: Direction, sender: str, recipient: str, text: str, media: tuple[Attachment, ...]) -> Text:
+        self._sequence += 1
+        # Strictly ascending even when the wall clock is set back, so that a listing from a watermark misses nothing.
+        self._last = max(datetime.fromtimestamp(self._clock(), UTC), self._last + timedelta(microseconds=1))
+        kept = Text(
+            id=secrets.token_hex(12),
+            sequence=self._sequence,
+            direction=direction,
+            sender=sender,
+            recipient=recipient,
+            text=text,
+            media=media,
+            at=self._last,
+            segments=segments(text).count,
+            status="queued" if direction == "in" else "sent",
+        )
+        self._handsets.setdefault(sender if direction == "in" else recipient, []).append(kept)
+        self._copies[kept.id] = kept
+        return kept

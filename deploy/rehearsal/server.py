@@ -1,0 +1,285 @@
+"""The carrier's HTTP side: handsets for people and checks, messages for the line.
+
+Rule of this module: a request is checked whole before it has any effect, a refusal names the field and never its value, and
+nothing that is served here is logged.
+
+For people and checks, without a secret (it listens on loopback and holds nothing real):
+`POST /api/texts {"from","to","text","media"?}` → 202 `{"id"}` · `GET /api/texts?handset=` · `GET /api/records` ·
+`POST /api/faults {"send"?,"times"?,"inbound"?}` · `GET /` the page.
+
+For the line, with `Authorization: Bearer TOKEN`:
+`POST /v1/messages {"to","text"}` → 201 `{"id"}`, 400 `{"error","code"}`, 429 with `Retry-After`, 5xx ·
+`GET /v1/messages/ID` → `{"id","status","code"}` or 404 · `DELETE /v1/messages/ID` → 204, or 404 when there is no copy ·
+`GET /v1/messages?direction=inbound&since=RFC3339&after=CURSOR&limit=1…500` → `{"messages": […], "next": CURSOR or null}`,
+oldest first; `next` is null on the last page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from bridge.carriers.numbers import sender
+from bridge.phone import E164
+from deploy.rehearsal.exchange import Attachment
+from deploy.rehearsal.page import Page
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from deploy.rehearsal.exchange import Exchange, Faults, Text
+    from deploy.rehearsal.settings import Settings
+    from deploy.rehearsal.webhooks import Courier
+
+LONGEST_TEXT = 1 << 20
+"""Characters. No phone sends as much; the line has to bear it all the same."""
+
+_LARGEST_BODY = 16 << 20
+_SEND_FAULTS = re.compile(r"ok|timeout|timeout-delivered|500|429|reject:[A-Za-z0-9._-]{1,40}")
+_CURSOR = re.compile(r"[0-9]{0,18}")
+
+
+class _Refused(Exception):  # noqa: N818 - what happens to the request
+    """The request is wrong. The text names the field, never its value."""
+
+
+class Server:
+    """The application over one exchange and one courier."""
+
+    def __init__(self, *, settings: Settings, exchange: Exchange, courier: Courier) -> None:
+        self._token = f"Bearer {settings.token}".encode()
+        self._hang = settings.pace.hang
+        self._exchange = exchange
+        self._courier = courier
+        self._page = Page.load(number=settings.number)
+
+    def application(self) -> web.Application:
+        """Build the application."""
+        app = web.Application(client_max_size=_LARGEST_BODY, middlewares=[_in_words, self._guarded])
+        app.add_routes(
+            [
+                web.get("/", self._show_page),
+                web.post("/api/texts", self._post_text),
+                web.get("/api/texts", self._get_texts),
+                web.get("/api/records", self._get_records),
+                web.post("/api/faults", self._post_faults),
+                web.post("/v1/messages", self._send),
+                web.get("/v1/messages", self._list),
+                web.get("/v1/messages/{id}", self._get_status),
+                web.delete("/v1/messages/{id}", self._delete),
+            ]
+        )
+        return app
+
+    @web.middleware
+    async def _guarded(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        if request.headers.get("Sec-Fetch-Site") == "cross-site":
+            # Another page, open in the same browser, has no business with these handsets.
+            return _error(403, "not from another site")
+        if request.path.startswith("/v1/"):
+            given = request.headers.get("Authorization", "").encode("utf-8", "surrogatepass")
+            if not hmac.compare_digest(given, self._token):
+                return _error(401, "wrong or missing token")
+        return await handler(request)
+
+    async def _show_page(self, _request: web.Request) -> web.Response:
+        return self._page.response()
+
+    async def _post_text(self, request: web.Request) -> web.Response:
+        body = await _object(request)
+        from_, to, text = _string(body, "from"), _string(body, "to"), _text(body)
+        if sender(from_) is None or from_ == self._exchange.number:
+            raise _Refused("from: not E.164, a short code or a name, or the line's own number")
+        if to != self._exchange.number:
+            raise _Refused("to: not the line's number")
+        taken = self._exchange.inbound(sender=from_, text=text, media=_media(body))
+        self._courier.inbound(taken)
+        return web.json_response({"id": taken.id}, status=202)
+
+    async def _get_texts(self, request: web.Request) -> web.Response:
+        handset = request.query.get("handset")
+        if not handset:
+            raise _Refused("handset: missing")
+        # `?handset=+1555…` written by hand arrives with a space where the plus was.
+        handset = re.sub(r"^ ", "+", handset)
+        return web.json_response(
+            [
+                {
+                    "id": t.id,
+                    "direction": t.direction,
+                    "text": t.text,
+                    "segments": t.segments,
+                    "status": t.status,
+                    "at": t.time,
+                }
+                for t in self._exchange.handset(handset)
+            ]
+        )
+
+    async def _get_records(self, _request: web.Request) -> web.Response:
+        copies = self._exchange.copies()
+        return web.json_response(
+            [{"id": t.id, "from": t.sender, "to": t.recipient, "text": t.text, "at": t.time} for t in copies]
+        )
+
+    async def _post_faults(self, request: web.Request) -> web.Response:
+        body = await _object(request)
+        unknown = body.keys() - {"send", "times", "inbound"}
+        if unknown or not body.keys() & {"send", "inbound"}:
+            raise _Refused("faults: `send` or `inbound` or both, with `times`, and nothing else")
+        times = body.get("times", 1)
+        if not isinstance(times, int) or isinstance(times, bool) or not 1 <= times <= 1_000_000:
+            raise _Refused("times: not a whole number from 1")
+        send, inbound = body.get("send"), body.get("inbound")
+        if "send" in body and not (isinstance(send, str) and _SEND_FAULTS.fullmatch(send)):
+            raise _Refused("send: not `timeout`, `timeout-delivered`, `500`, `429`, `reject:CODE` or `ok`")
+        if "inbound" in body and inbound not in ("duplicate", "reorder", "ok"):
+            raise _Refused("inbound: not `duplicate`, `reorder` or `ok`")
+        _set(self._exchange.faults, send=send, inbound=inbound, times=times)
+        return web.json_response({})
+
+    async def _send(self, request: web.Request) -> web.StreamResponse:
+        body = await _object(request)
+        to, text = _string(body, "to"), _text(body)
+        if not E164.fullmatch(to):
+            raise _Refused("to: not E.164")
+        if not text:
+            raise _Refused("text: empty")
+        match self._exchange.faults.next_send().partition(":"):
+            case ("timeout", _, _):
+                return await self._never(request)
+            case ("timeout-delivered", _, _):
+                self._deliver(to, text)
+                return await self._never(request)
+            case ("500", _, _):
+                return _error(500, "a rehearsed fault")
+            case ("429", _, _):
+                return web.json_response({"error": "a rehearsed fault"}, status=429, headers={"Retry-After": "1"})
+            case ("reject", _, code):
+                return web.json_response({"error": "a rehearsed fault", "code": code}, status=400)
+            case _:
+                return web.json_response({"id": self._deliver(to, text).id}, status=201)
+
+    def _deliver(self, to: str, text: str) -> Text:
+        taken = self._exchange.outbound(recipient=to, text=text)
+        self._courier.sent(taken)
+        return taken
+
+    async def _never(self, request: web.Request) -> web.StreamResponse:
+        """Hold the request, then break it off. The client that gives up, or the carrier that stops, cancels this."""
+        await asyncio.sleep(self._hang)
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=500)
+
+    async def _list(self, request: web.Request) -> web.Response:
+        query = request.query
+        after, limit = query.get("after", ""), query.get("limit", "100")
+        if query.get("direction") != "inbound":
+            raise _Refused("direction: only `inbound` is listed")
+        if not _CURSOR.fullmatch(after):
+            raise _Refused("after: not a cursor from here")
+        if not re.fullmatch(r"[0-9]{1,3}", limit) or not 1 <= int(limit) <= 500:
+            raise _Refused("limit: not a number from 1 to 500")
+        size = int(limit)
+        # One more than asked tells whether there is a next page.
+        found = self._exchange.listed(since=_time(query.get("since", "")), after=int(after or "0"), limit=size + 1)
+        page = found[:size]
+        messages = [
+            {
+                "id": t.id,
+                "from": t.sender,
+                "to": t.recipient,
+                "text": t.text,
+                "media": [{"type": m.type, "url": m.url} for m in t.media],
+                "at": t.time,
+            }
+            for t in page
+        ]
+        return web.json_response({"messages": messages, "next": str(page[-1].sequence) if found[size:] else None})
+
+    async def _get_status(self, request: web.Request) -> web.Response:
+        copy = self._exchange.copy(request.match_info["id"])
+        if copy is None:
+            return _error(404, "no copy of it")
+        return web.json_response({"id": copy.id, "status": copy.status, "code": ""})
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        if not self._exchange.delete_copy(request.match_info["id"]):
+            return _error(404, "no copy of it")
+        return web.Response(status=204)
+
+
+@web.middleware
+async def _in_words(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except _Refused as refusal:
+        return _error(400, str(refusal))
+    except web.HTTPException as refusal:
+        return _error(refusal.status, refusal.reason)
+
+
+def _set(faults: Faults, *, send: str | None, inbound: str | None, times: int) -> None:
+    if send is not None:
+        faults.send, faults.sends = send, (0 if send == "ok" else times)
+    match inbound:
+        case "ok":
+            faults.inbound.clear()
+        case "duplicate" | "reorder":
+            faults.inbound[inbound] = times
+
+
+def _error(status: int, words: str) -> web.Response:
+    return web.json_response({"error": words}, status=status)
+
+
+async def _object(request: web.Request) -> dict[str, Any]:
+    try:
+        value = json.loads(await request.read())
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise _Refused("body: not a JSON object")
+    return value
+
+
+def _string(body: dict[str, Any], name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str):
+        raise _Refused(f"{name}: missing, or not a string")
+    return value
+
+
+def _text(body: dict[str, Any]) -> str:
+    text = _string(body, "text")
+    if len(text) > LONGEST_TEXT:
+        raise _Refused(f"text: longer than {LONGEST_TEXT} characters")
+    return text
+
+
+def _media(body: dict[str, Any]) -> tuple[Attachment, ...]:
+    items = body.get("media", [])
+    if not isinstance(items, list) or len(items) > 10 or not all(isinstance(item, dict) for item in items):
+        raise _Refused("media: not a list of at most ten objects")
+    return tuple(Attachment(type=_string(item, "type"), url=_string(item, "url")) for item in items)
+
+
+def _time(value: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        raise _Refused("since: not a time") from None
+    if at.tzinfo is None:
+        raise _Refused("since: without its zone")
+    return at

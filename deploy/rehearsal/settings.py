@@ -1,0 +1,125 @@
+"""What the rehearsal carrier is started with.
+
+Rule of this module: a wrong or missing setting stops the start, with every problem told at once by its key; a value is
+never printed, and a secret that others can read is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from yarl import URL
+
+from bridge.phone import E164
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_KEYS = {"host": str, "port": int, "number": str, "token_file": str, "signing_key_file": str, "webhook_base": str}
+
+
+class SettingsError(Exception):
+    """The carrier cannot start. `problems` are sentences, each with its key."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How long things take, in seconds. Shorter only in tests."""
+
+    give_up: float = 120.0
+    """How long one webhook is tried."""
+    first_retry: float = 0.2
+    longest_retry: float = 5.0
+    answer: float = 10.0
+    """How long the receiver of a webhook may take."""
+    partner: float = 2.0
+    """How long a text waits for the one that is to overtake it."""
+    delivery: float = 0.075
+    """From `sent` to `delivered`."""
+    hang: float = 35.0
+    """How long a send hangs under a `timeout` fault when the client does not give up first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Port 0 lets the system choose. Webhooks go to `webhook_base` + `/inbound` and `/status`."""
+
+    host: str
+    port: int
+    number: str = field(repr=False)
+    token: str = field(repr=False)
+    signing_key: str = field(repr=False)
+    webhook_base: str
+    pace: Pace = field(default_factory=Pace)
+
+
+def load(path: Path) -> Settings:
+    """Read the JSON file `{"host","port","number","token_file","signing_key_file","webhook_base"}`.
+
+    Raises :class:`SettingsError` with all problems.
+    """
+    try:
+        raw: Any = json.loads(path.read_bytes())
+    except OSError as error:
+        raise SettingsError([f"{path}: cannot be read ({error.strerror})"]) from None
+    except ValueError:
+        raise SettingsError([f"{path}: is not JSON"]) from None
+    if not isinstance(raw, dict):
+        raise SettingsError([f"{path}: is not a JSON object"])
+    problems = [f"{key}: not a setting" for key in raw if key not in _KEYS]
+    problems += [f"{key}: missing, or not of type {type_.__name__}" for key, type_ in _KEYS.items() if not _is(raw, key)]
+    if _is(raw, "number") and not E164.fullmatch(raw["number"]):
+        problems.append("number: not E.164")
+    if _is(raw, "port") and not 0 <= raw["port"] <= 65535:
+        problems.append("port: not between 0 and 65535")
+    if _is(raw, "webhook_base") and not _is_http(raw["webhook_base"]):
+        problems.append("webhook_base: not an http or https URL without query")
+    token = _secret(raw, "token_file", problems)
+    signing_key = _secret(raw, "signing_key_file", problems)
+    if problems:
+        raise SettingsError([f"{path}: {problem}" for problem in problems])
+    return Settings(
+        host=raw["host"],
+        port=raw["port"],
+        number=raw["number"],
+        token=token,
+        signing_key=signing_key,
+        webhook_base=raw["webhook_base"].rstrip("/"),
+    )
+
+
+def _is(raw: Mapping[str, Any], key: str) -> bool:
+    value = raw.get(key)
+    return isinstance(value, _KEYS[key]) and not isinstance(value, bool)
+
+
+def _is_http(value: str) -> bool:
+    try:
+        url = URL(value, encoded=True)
+    except ValueError:
+        return False
+    return url.scheme in ("http", "https") and bool(url.host) and "?" not in value and "#" not in value
+
+
+def _secret(raw: Mapping[str, Any], key: str, problems: list[str]) -> str:
+    if not _is(raw, key):
+        return ""
+    file = Path(raw[key])
+    try:
+        mode, secret = file.stat().st_mode, file.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        problems.append(f"{key}: the file cannot be read")
+        return ""
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        problems.append(f"{key}: the file must be readable by its owner only (chmod 600)")
+    if not secret:
+        problems.append(f"{key}: the file is empty")
+    return secret

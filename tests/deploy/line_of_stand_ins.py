@@ -1,0 +1,55 @@
+"""`up` with a real homeserver or none, and stand-ins for the rest: what the tests start, ask and kill.
+
+`python -m tests.deploy.line_of_stand_ins DIRECTORY PORT [CHILD=BEHAVIOUR…]`. The homeserver is a stand-in too unless the
+arguments hold `homeserver=real`; its provisioning is then real as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from deploy.layout import CHILDREN, Layout, Ports
+from deploy.provision import homeserver_child
+from deploy.secret_files import Unusable
+from deploy.supervise import Child
+from deploy.up import Told, up
+
+
+def children(layout: Layout, ports: Ports, behaviours: dict[str, str]) -> list[Child]:
+    made = []
+    for name in CHILDREN:
+        behaviour = behaviours.get(name, "")
+        if behaviour == "real":
+            made.append(homeserver_child(layout))
+            continue
+        command = ("tests.deploy.stand_in", name, str(ports.of(name)), *([behaviour] if behaviour else []))
+        made.append(Child(name=name, command=command, stop_seconds=1.0, refusal=2 if name == "bridge" else None))
+    return made
+
+
+def main(directory: str, port: str, *told: str) -> int:
+    layout, ports = Layout(Path(directory)), Ports(int(port))
+    behaviours = dict(part.split("=") for part in told)
+    if behaviours.get("homeserver") != "real":
+        layout.homeserver.mkdir(parents=True, exist_ok=True)
+        layout.provisioned.touch()
+        (layout.homeserver / "homeserver.db").touch()
+        for name in ("vault.key", "index.key"):
+            (layout.secrets).mkdir(exist_ok=True)
+            (layout.secrets / name).write_text("00" * 32)
+            (layout.secrets / name).chmod(0o600)
+        (layout.secrets / "homeserver.signing.key").write_text("ed25519 a_0000 " + "A" * 43)
+        (layout.secrets / "accounts.json").write_text('[{"user": "ada", "role": "advocate", "password": "p"}]')
+    try:
+        return asyncio.run(
+            up(layout, ports, Told(progress=lambda _: None, said=print), run=children(layout, ports, behaviours))
+        )
+    except Unusable as error:
+        sys.stderr.write("\n".join(error.problems) + "\n")
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

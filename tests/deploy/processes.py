@@ -1,0 +1,79 @@
+"""Starting, watching and ending real processes for the tests of this folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def free_base() -> int:
+    """Three ports in a row that were free a moment ago."""
+    while True:
+        with ExitStack() as stack:
+            first = stack.enter_context(socket.socket())
+            first.bind(("127.0.0.1", 0))
+            base: int = first.getsockname()[1]
+            try:
+                for offset in (1, 2):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", base + offset))
+            except OSError:
+                continue
+            return base
+
+
+def eventually(true: Callable[[], bool], seconds: float = 15.0) -> None:
+    """Wait until something is true, or fail."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "did not become true in time"
+        time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs (a zombie does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in {"Z", "X"}
+    except FileNotFoundError:
+        return False
+
+
+def ready(directory: Path) -> dict[str, Any]:
+    """Read what `ready.json` says, once it is there."""
+    path = directory / "run" / "ready.json"
+    eventually(path.is_file, 40)
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+@contextmanager
+def line(directory: Path, base: int, *behaviours: str) -> Iterator[subprocess.Popen[str]]:
+    """Run `up` with stand-ins; whatever is left of it is ended afterwards."""
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "tests.deploy.line_of_stand_ins", str(directory), str(base), *behaviours],
+        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(20)
+            process.kill()
+        process.communicate()

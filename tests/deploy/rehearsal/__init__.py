@@ -1,0 +1,1 @@
+"""The rehearsal carrier: what its users may rely on."""

@@ -1,0 +1,105 @@
+"""The tie between a child and its parent, and what may be killed at the next start."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy import child
+from deploy.supervise import LOG_BYTES, remove_stale, rotate
+from tests.deploy.processes import ROOT, alive, eventually
+
+ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+
+
+def start(directory: Path, parent: int, module: str = "tests.deploy.sleeper") -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-P", "-m", "deploy.child", str(parent), str(directory / "any.pid"), module]
+    return subprocess.Popen(command, env=ENVIRONMENT, cwd=directory, stderr=subprocess.DEVNULL)
+
+
+def holds(directory: Path, process: subprocess.Popen[bytes]) -> bool:
+    path = directory / "any.pid"
+    return path.is_file() and path.read_text().strip() == str(process.pid)
+
+
+def test_a_stale_child_is_killed(tmp_path: Path) -> None:
+    """What still holds a process id file when `up` starts is killed, and nothing is reported as left."""
+    with start(tmp_path, os.getpid()) as process:
+        eventually(lambda: holds(tmp_path, process))
+        # Nobody waits for it but this test: let the zombie go while the lock is watched.
+        assert remove_stale([tmp_path / "any.pid", tmp_path / "never.pid"]) == []
+        assert process.wait(5) == -9
+
+
+def test_a_recycled_id_is_never_killed(tmp_path: Path) -> None:
+    """A file that nobody holds is not believed: the process that has this id now goes on living."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as innocent:
+        (tmp_path / "any.pid").write_text(f"{innocent.pid}\n")
+        assert remove_stale([tmp_path / "any.pid"]) == []
+        assert innocent.poll() is None
+        innocent.kill()
+
+
+def test_a_holder_that_cannot_be_named_is_reported(tmp_path: Path) -> None:
+    """A file that is held but names nobody is reported, not waited for without end."""
+    descriptor = child.hold(str(tmp_path / "any.pid"))
+    (tmp_path / "any.pid").write_text("")
+    try:
+        assert remove_stale([tmp_path / "any.pid"], patience=0.2) == ["any.pid"]
+    finally:
+        os.close(descriptor)
+
+
+def test_a_child_whose_parent_is_gone_does_not_begin(tmp_path: Path) -> None:
+    """A child that was started by somebody who is dead by now ends before its module runs (the getppid race)."""
+    with start(tmp_path, 1) as process:
+        assert process.wait(10) == -9
+    assert not (tmp_path / "any.pid").exists()
+
+
+def test_two_copies_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second copy of a child gives up instead of running beside the first."""
+    monkeypatch.setattr(child, "PATIENCE_SECONDS", 0.1)
+    descriptor = child.hold(str(tmp_path / "any.pid"))
+    with pytest.raises(TimeoutError):
+        child.hold(str(tmp_path / "any.pid"))
+    os.close(descriptor)
+    os.close(child.hold(str(tmp_path / "any.pid")))
+
+
+def test_without_the_kernels_help_the_parent_is_watched(tmp_path: Path) -> None:
+    """Where there is no parent-death signal, a thread sees the parent go and ends the child."""
+    code = (
+        "import subprocess, sys, time\n"
+        "inner = 'import os, time; from deploy import child; child._watch(os.getppid()); print(os.getpid(), flush=True);"
+        " time.sleep(60)'\n"
+        "subprocess.Popen([sys.executable, '-c', inner])\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert alive(pid)
+        parent.kill()
+    eventually(lambda: not alive(pid), 5)
+
+
+def test_a_full_log_is_moved_aside_under_its_writer(tmp_path: Path) -> None:
+    """A log over its bound becomes `NAME.1`, private, and the writer goes on in the emptied file."""
+    log = tmp_path / "any.log"
+    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(descriptor, b"x" * LOG_BYTES)
+    rotate(log)
+    assert not (tmp_path / "any.log.1").exists()
+    os.write(descriptor, b"y")
+    rotate(log)
+    os.write(descriptor, b"after")
+    os.close(descriptor)
+    assert log.read_bytes() == b"after"
+    older = tmp_path / "any.log.1"
+    assert older.stat().st_size == LOG_BYTES + 1
+    assert older.stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,228 @@
+"""The launcher and what it makes `.venv` with: real shells, real environments, empty lock files (DESIGN §9)."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from deploy import bootstrap
+from tests.deploy.processes import ROOT, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ECHO = "import os, sys\nprint(os.getcwd(), sys.prefix, os.environ['PYTHONPATH'], *sys.argv[1:])\n"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Make a project of nothing but the launcher, with lock files that name no package and a `deploy` that only speaks."""
+    made = tmp_path / "the project"
+    (made / "deploy" / "requirements").mkdir(parents=True)
+    shutil.copy(ROOT / "quietline", made)
+    shutil.copy(ROOT / "deploy" / "bootstrap.py", made / "deploy")
+    (made / "deploy" / "__init__.py").touch()
+    (made / "deploy" / "__main__.py").write_text(ECHO)
+    for name in ("runtime", "test", "strict"):
+        (made / "deploy" / "requirements" / f"{name}.txt").write_text("# nothing\n")
+    return made
+
+
+def path_with(directory: Path, **scripts: str) -> str:
+    """Make a directory for PATH that holds these commands and nothing else."""
+    directory.mkdir()
+    for name, script in scripts.items():
+        file = directory / name.replace("_", ".")
+        file.write_text(f"#!/bin/sh\n{script}\n")
+        file.chmod(0o755)
+    return str(directory)
+
+
+REAL = f'exec "{sys.executable}" "$@"'
+
+
+def launch(launcher: Path, path: str, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": path, "HOME": os.environ.get("HOME", "/")}
+    return subprocess.run(
+        [str(launcher), *arguments],
+        env=environment,
+        cwd=cwd or launcher.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_without_a_python_it_says_so(root: Path, tmp_path: Path) -> None:
+    """With no Python to be found: one sentence, exit code 2, and nothing is made."""
+    ended = launch(root / "quietline", str(tmp_path / "nothing"), "version")
+    assert ended.returncode == 2
+    assert len(ended.stderr.splitlines()) == 1
+    assert "needs Python 3.11, 3.12, 3.13 or 3.14" in ended.stderr
+    assert not (root / ".venv").exists()
+
+
+def test_a_python_that_cannot_is_passed_over(root: Path, tmp_path: Path) -> None:
+    """One that does not start, one that is too old and one without venv are passed over; without another: exit 2."""
+    old = 'case "$*" in *version_info*) exit 1;; *) echo used >&2; exit 99;; esac'
+    # Makes an environment when asked to, but one in which there is no pip.
+    bare = f'case "$*" in *"-m venv"*) exit 1;; esac\n{REAL}'
+    path = path_with(tmp_path / "bin", python3_11="exit 127", python3_12=old, python3_13=bare)
+    bootstrap_as = root / "deploy" / "bootstrap.py"
+    text = bootstrap_as.read_text()
+    bootstrap_as.write_text(text.replace("sys.executable, ", f"'{tmp_path}/bin/python3.13', ", 1))
+    ended = launch(root / "quietline", path, "version")
+    assert ended.returncode == 2
+    assert "cannot make an environment with pip" in ended.stderr
+    assert "used" not in ended.stderr
+    bootstrap_as.write_text(text)
+    path_with(tmp_path / "more", python3=REAL)
+    ended = launch(root / "quietline", f"{path}:{tmp_path}/more", "version")
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_it_makes_what_is_needed_once_and_from_anywhere(root: Path, tmp_path: Path) -> None:
+    """A first run makes `.venv` and says so; later ones are silent; a link to it and any directory will do."""
+    path = path_with(tmp_path / "bin", python3=REAL) + ":/usr/bin:/bin"
+    first = launch(root / "quietline", path, "up", "--data", "some where", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    assert first.stdout == f"{tmp_path} {root}/.venv {root} up --data some where\n"
+    assert "first run here" in first.stderr
+    link = tmp_path / "elsewhere" / "ql"
+    link.parent.mkdir()
+    link.symlink_to(os.path.relpath(root / "quietline", link.parent))
+    second = launch(link, path, "version", cwd=Path("/"))
+    assert (second.stdout, second.stderr) == (f"/ {root}/.venv {root} version\n", "")
+    # A changed lock file is installed; the environment stays.
+    before = (root / ".venv" / "pyvenv.cfg").stat().st_ino
+    (root / "deploy" / "requirements" / "runtime.txt").write_text("# still nothing\n")
+    third = launch(root / "quietline", path, "version")
+    assert "what runtime.txt names" in third.stderr
+    assert "first run" not in third.stderr
+    assert (root / ".venv" / "pyvenv.cfg").stat().st_ino == before
+    fourth = launch(root / "quietline", path, "test")
+    assert "what test.txt names" in fourth.stderr
+    assert "what strict.txt names" in fourth.stderr
+    assert "what runtime.txt names" not in fourth.stderr
+
+
+@pytest.mark.crash
+def test_two_at_once_and_a_kill_in_the_middle(root: Path, tmp_path: Path) -> None:
+    """A build killed with -9 is done again; of two that begin together one builds and the other waits for it."""
+    path = path_with(tmp_path / "bin", python3=REAL) + ":/usr/bin:/bin"
+    notes = root / ".venv" / "quietline.json"
+    with subprocess.Popen(
+        [str(root / "quietline"), "version"],
+        env={"PATH": path},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        eventually(lambda: notes.is_file() and (root / ".venv" / "bin").is_dir())
+        os.killpg(process.pid, signal.SIGKILL)
+    assert json.loads(notes.read_text())["making"] == "environment"
+    two = [
+        subprocess.Popen([str(root / "quietline"), "version"], env={"PATH": path}, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=120)[1] for process in two]
+    assert [process.returncode for process in two] == [0, 0]
+    assert sum("first run here" in text for text in said) == 1
+    assert sum("waiting for it" in text for text in said) == 1
+    assert json.loads(notes.read_text())["making"] is None
+
+
+class FakePip:
+    """Instead of running commands: makes what they would make, and fails or is killed where the test says."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.ran: list[str] = []
+        self.stop: Callable[[str], int] = lambda _: 0
+
+    def __call__(self, command: list[str], *, quiet: bool = False) -> int:
+        what = Path(command[-1]).name if "install" in command else "venv" if "venv" in command else "look"
+        code = self.stop(what)
+        if what == "venv" and code == 0:
+            (self.root / ".venv" / "bin").mkdir()
+            (self.root / ".venv" / "bin" / "python").touch(0o755)
+            (self.root / ".venv" / "pyvenv.cfg").touch()
+        self.ran.append(what)
+        return code
+
+
+@pytest.fixture
+def pip(root: Path, monkeypatch: pytest.MonkeyPatch) -> FakePip:
+    fake = FakePip(root)
+    monkeypatch.setattr(bootstrap, "run", fake)
+    return fake
+
+
+def raise_at(step: str) -> Callable[[str], int]:
+    """Be killed at a step."""
+
+    def stop(what: str) -> int:
+        if what == step:
+            raise KeyboardInterrupt
+        return 0
+
+    return stop
+
+
+@pytest.mark.parametrize("step", ["venv", "runtime.txt", "test.txt", "strict.txt"])
+def test_an_interrupted_step_is_done_again(root: Path, pip: FakePip, step: str) -> None:
+    """Wherever a build is cut off, the next run repeats that step and what follows, and nothing before it."""
+    steps = ["venv", "runtime.txt", "test.txt", "strict.txt"]
+    pip.stop = raise_at(step)
+    assert bootstrap.main(["make", "test"], root=root) == 1
+    assert bootstrap.main(["check", "test"], root=root) == 1
+    half = root / ".venv" / "lib" / "python3.11" / "site-packages" / "half.dist-info"
+    half.mkdir(parents=True)
+    pip.stop, pip.ran = (lambda _: 0), []
+    assert bootstrap.main(["make", "test"], root=root) == 0
+    assert [what for what in pip.ran if what != "look"] == steps[steps.index(step) :]
+    assert not half.exists(), "pip would take this package for installed"
+    assert bootstrap.main(["check", "test"], root=root) == 0
+    assert bootstrap.main(["check", "run"], root=root) == 0
+
+
+def test_a_failed_installation_is_not_well(root: Path, pip: FakePip) -> None:
+    """When pip fails the run ends with 1 and the next one tries again."""
+    pip.stop = lambda what: 1 if what == "runtime.txt" else 0
+    assert bootstrap.main(["make", "run"], root=root) == 1
+    assert bootstrap.main(["check", "run"], root=root) == 1
+
+
+@pytest.mark.parametrize(("library", "code"), [(("glibc", "2.36"), 0), (("glibc", "2.41"), 1), (("", ""), 1)])
+def test_only_an_old_c_library_excuses_the_strict_client(
+    root: Path,
+    pip: FakePip,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    library: tuple[str, str],
+    code: int,
+) -> None:
+    """The strict client may be missing only where glibc is older than 2.38, and that is said loudly."""
+    monkeypatch.setattr("platform.libc_ver", lambda: library)
+    pip.stop = lambda what: 1 if what == "strict.txt" else 0
+    assert bootstrap.main(["make", "test"], root=root) == code
+    assert ("***" in capsys.readouterr().err) == (code == 0)
+
+
+def test_somebody_elses_environment_is_kept(root: Path, pip: FakePip) -> None:
+    """An environment that was made by hand is taken over and completed, not thrown away."""
+    (root / ".venv").mkdir()
+    pip(["venv"])
+    pip.ran = []
+    assert bootstrap.main(["make", "run"], root=root) == 0
+    assert "venv" not in pip.ran
+    assert "runtime.txt" in pip.ran

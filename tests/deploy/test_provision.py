@@ -1,0 +1,191 @@
+"""What a first run makes: private, repeatable, hardened, and never written over (issue 2, point 3)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import yaml
+
+from bridge.config import load
+from deploy.layout import Layout, Ports
+from deploy.provision import make_accounts, provision, running, secrets_of, write_files
+from deploy.secret_files import Unusable
+from tests.deploy.processes import alive, eventually, free_base, line, ready
+from tests.deploy.server import Server
+
+
+def kernel_shows(pid: int, what: str) -> str:
+    return Path(f"/proc/{pid}/{what}").read_text()
+
+
+async def test_no_secret_in_arguments_or_environment(tmp_path: Path) -> None:
+    """No secret's value, password or number is in the arguments or environment of `up` or any child of it."""
+    with line(tmp_path, free_base(), "homeserver=real"):
+        pids = (await asyncio.to_thread(ready, tmp_path))["pids"]
+        secrets = secrets_of(Layout(tmp_path))
+        values = [path.read_text().strip() for path in secrets.directory.iterdir() if path != secrets.accounts]
+        values += [account.password for account in secrets.read_accounts()]
+        values += [values[0].split()[-1], load(tmp_path / "config.yaml").line.number]
+        assert len(values) > 12
+        for pid in pids.values():
+            shown = kernel_shows(pid, "cmdline") + kernel_shows(pid, "environ")
+            assert len(shown) > 20
+            assert not any(value in shown for value in values)
+        environment = kernel_shows(pids["homeserver"], "environ")
+        told = {entry.split("=")[0] for entry in environment.split("\0") if entry}
+        assert told <= {"PATH", "HOME", "LANG", "TZ", "PYTHONPATH", "VIRTUAL_ENV", "LC_CTYPE"}
+
+
+def settings(tmp_path: Path) -> dict[str, Any]:
+    layout, ports = Layout(tmp_path / "line"), Ports(20000)
+    write_files(layout, ports)
+    read: dict[str, Any] = yaml.safe_load(layout.homeserver_config.read_text())
+    return read
+
+
+def test_the_configuration_is_hardened(tmp_path: Path) -> None:
+    """The written `homeserver.yaml` says every hardening that issue 2 asks for, and only files where secrets are."""
+    read = settings(tmp_path)
+    hardened: dict[str, object] = {
+        "federation_domain_whitelist": [],
+        "trusted_key_servers": [],
+        "enable_registration": False,
+        "allow_guest_access": False,
+        "encryption_enabled_by_default_for_room_type": "all",
+        "url_preview_enabled": False,
+        "presence": {"enabled": False},
+        "enable_room_list_search": False,
+        "room_list_publication_rules": [{"action": "deny"}],
+        "redaction_retention_period": "1s",
+        "forgotten_room_retention_period": "1m",
+        "push": {"enabled": True, "include_content": False},
+        "report_stats": False,
+        "enable_metrics": False,
+    }
+    assert {key: read.get(key) for key in hardened} == hardened
+    (listener,) = read["listeners"]
+    assert listener["bind_addresses"] == ["127.0.0.1"]
+    assert listener["resources"] == [{"names": ["client"], "compress": False}]
+    text = (tmp_path / "line" / "homeserver" / "homeserver.yaml").read_text()
+    for path in (tmp_path / "line" / "secrets").iterdir():
+        assert path.read_text().strip() not in text
+
+
+def test_the_registration_is_as_measured(tmp_path: Path) -> None:
+    """`url` is null, the sender is a third user, both identities are exclusive, MSC4190 is on, no rate limit."""
+    settings(tmp_path)
+    read = yaml.safe_load((tmp_path / "line" / "homeserver" / "registration.yaml").read_text())
+    assert read["url"] is None
+    assert read["sender_localpart"] not in {"policy", "line-main"}
+    assert read["rate_limited"] is False
+    assert read["io.element.msc4190"] is True
+    assert read["namespaces"]["users"] == [
+        {"exclusive": True, "regex": r"@policy:quietline\.localhost"},
+        {"exclusive": True, "regex": r"@line-.*:quietline\.localhost"},
+    ]
+
+
+def test_the_bridge_accepts_its_configuration(tmp_path: Path) -> None:
+    """The generated `config.yaml` satisfies the bridge's own model, and `carrier.json` agrees with it."""
+    settings(tmp_path)
+    config = load(tmp_path / "line" / "config.yaml")
+    carrier = json.loads((tmp_path / "line" / "carrier.json").read_text())
+    assert (config.line.slug, config.line.rehearsal, config.line.packs) == ("main", True, ["base"])
+    assert (carrier["host"], carrier["port"], carrier["number"]) == ("127.0.0.1", 20002, config.line.number)
+    assert carrier["webhook_base"] == f"{config.listen.public_base_url}/carriers/main"
+    assert Path(carrier["token_file"]) == config.line.carrier.token_file
+    assert [staff.role for staff in config.line.staff] == ["advocate", "advocate", "supervisor"]
+
+
+def test_an_edited_configuration_is_kept(tmp_path: Path) -> None:
+    """A second run keeps an operator's edits letter by letter, also an address elsewhere, and moves only our ports."""
+    layout = Layout(tmp_path / "line")
+    write_files(layout, Ports(20000))
+    edited = layout.config.read_text().replace("+15555550100", "+15555550111")
+    edited = edited.replace("public_base_url: http://127.0.0.1:20001", "public_base_url: https://line.example.org")
+    edited += "log_level: DEBUG # 127.0.0.1:20000 is what we had\n"
+    layout.config.write_text(edited)
+    write_files(layout, Ports(20000))
+    assert layout.config.read_text() == edited
+    write_files(layout, Ports(30000))
+    expected = edited.replace("url: http://127.0.0.1:20000", "url: http://127.0.0.1:30000")
+    expected = expected.replace("port: 20001", "port: 30001").replace("20002", "30002")
+    assert layout.config.read_text() == expected
+    assert json.loads(layout.carrier.read_text())["number"] == "+15555550111"
+
+
+def test_a_bad_configuration_is_told_whole(tmp_path: Path) -> None:
+    """All errors of an edited configuration are told at once, each with its path, before anything is started."""
+    layout = Layout(tmp_path / "line")
+    write_files(layout, Ports(20000))
+    layout.config.write_text(layout.config.read_text().replace("slug: main", "slug: Main").replace("listen:", "listens:"))
+    with pytest.raises(Unusable) as told:
+        write_files(layout, Ports(20000))
+    assert any("lines.0.slug" in problem for problem in told.value.problems)
+    assert any("listens" in problem for problem in told.value.problems)
+
+
+def test_secrets_are_made_once_and_never_replaced(tmp_path: Path) -> None:
+    """Secrets survive further runs; a lost vault key beside existing data stops the start, it is not made anew."""
+    layout = Layout(tmp_path / "line")
+    write_files(layout, Ports(20000))
+    secrets = secrets_of(layout)
+    before = {path.name: path.read_text() for path in secrets.directory.iterdir()}
+    assert len(set(before.values())) == len(before) == 10
+    write_files(layout, Ports(20000))
+    assert {path.name: path.read_text() for path in secrets.directory.iterdir()} == before
+    layout.provisioned.touch()
+    (layout.homeserver / "homeserver.db").touch()
+    secrets.vault_key.unlink()
+    with pytest.raises(Unusable, match="put it back"):
+        write_files(layout, Ports(20000))
+    assert not secrets.vault_key.exists()
+
+
+@pytest.mark.crash
+async def test_an_interrupted_first_run_is_done_again(tmp_path: Path) -> None:
+    """A first run cut off after the accounts were made is run again, and ends the same: accounts in, secret gone."""
+    layout, ports = Layout(tmp_path / "line"), Ports(free_base())
+    accounts = await provision(layout, ports)
+    layout.provisioned.unlink()
+    secrets_of(layout).registration.write_text("left behind")
+    write_files(layout, ports)
+    await make_accounts(layout, ports)
+    assert not secrets_of(layout).registration.exists()
+    assert not layout.first_start.exists()
+    async with running(layout, ports), aiohttp.ClientSession() as http:
+        await Server(layout, ports, accounts, http).sign_in(accounts[0])
+
+
+@pytest.mark.crash
+def test_a_stop_in_the_middle_of_the_first_run(tmp_path: Path) -> None:
+    """SIGTERM while the accounts are made: exit 0, no process left; the next run makes them and is ready."""
+    base = free_base()
+    pid_file = tmp_path / "run" / "homeserver.pid"
+    with line(tmp_path, base, "homeserver=real") as process:
+        eventually(lambda: pid_file.is_file() and pid_file.read_text().endswith("\n"))
+        pid = int(pid_file.read_text())
+        assert not (tmp_path / "homeserver" / "provisioned").exists()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0
+        assert not alive(pid)
+    assert not (tmp_path / "homeserver" / "provisioned").exists()
+    with line(tmp_path, base, "homeserver=real"):
+        ready(tmp_path)
+    assert not secrets_of(Layout(tmp_path)).registration.exists()
+
+
+async def test_a_homeserver_that_cannot_start_is_told(tmp_path: Path) -> None:
+    """When Synapse dies again and again at the first start, `up` says which log tells why, and leaves nothing running."""
+    layout, ports = Layout(tmp_path / "line"), Ports(free_base())
+    write_files(layout, ports)
+    layout.homeserver_config.write_text("nonsense: [")
+    with pytest.raises(Unusable, match=r"homeserver\.log"):
+        await make_accounts(layout, ports)
+    eventually(lambda: not layout.provisioned.exists())
