@@ -171,7 +171,7 @@ def _config(layout: Layout, ports: Ports, secrets: Secrets) -> dict[str, Any]:
                 "slug": SLUG,
                 "number": NUMBER,
                 "rehearsal": True,
-                "packs": ["base"],
+                "packs": ["base", "rehearsal"],
                 "carrier": {
                     "kind": "rehearsal",
                     "api_base": ports.url("carrier"),

@@ -64,7 +64,7 @@ class Delivery:
             missed += await post.send(mail, arrived=self._note_sent)
         if missed:
             late = {device.user_id for device in missed}
-            await self._store.commit(lambda conn: self._devices.mark(conn, late, seconds=60))
+            await self._store.commit(lambda conn: self._devices.mark(conn, late, stale=False, seconds=60))
         return missed
 
     async def _owed(self, sender: str, users: Sequence[str], room_id: str | None) -> list[Any]:

@@ -4,7 +4,8 @@ Rule of this module: a device is trusted when its user's confirmed master key vo
 checked; it gets no key and commands nothing before that. Lists come from fresh `/keys/query` answers, replaced whole. Our
 own table of confirmed keys, because mautrix never updates the first one it saw (facts-matrix, section 4).
 
-A *dirty* user's devices must be asked for again. Marks are durable and counted, so that one set during a query survives it.
+A *dirty* user is owed something: a fresh query, as long as the list is *stale*, and then every key. Marks are durable and
+counted, so that one set during a query survives it.
 """
 
 from __future__ import annotations
@@ -120,19 +121,25 @@ class Devices:
         trusted = bool(found.pop("trusted"))
         return Device(**found), trusted
 
-    async def mark(self, conn: Connection, users: Iterable[str], *, seconds: float = 0.0) -> None:
-        """Mark users dirty, to be asked for after `seconds`."""
+    async def mark(self, conn: Connection, users: Iterable[str], *, stale: bool = True, seconds: float = 0.0) -> None:
+        """Mark users dirty, to be seen to after `seconds`; `stale`: nothing is said about their devices before that."""
         due = int((self._clock.wall() + seconds) * 1000)
         for user_id in sorted(set(users) - self._ours):
             await conn.execute(
                 """
-                INSERT INTO matrix_dirty (user_id, mark, due_ms) VALUES ($1, 1, $2)
-                ON CONFLICT (user_id) DO UPDATE SET mark=matrix_dirty.mark + 1,
+                INSERT INTO matrix_dirty (user_id, mark, stale, due_ms) VALUES ($1, 1, $3, $2)
+                ON CONFLICT (user_id) DO UPDATE SET mark=matrix_dirty.mark + 1, stale=(matrix_dirty.stale OR excluded.stale),
                 due_ms=CASE WHEN matrix_dirty.due_ms < excluded.due_ms THEN matrix_dirty.due_ms ELSE excluded.due_ms END
                 """,
                 user_id,
                 due,
+                stale,
             )
+
+    async def asked(self, conn: Connection, marks: Iterable[tuple[str, int]]) -> None:
+        """Note that the list is fresh, unless the user was marked again meanwhile; keys are still owed."""
+        for user_id, mark in marks:
+            await conn.execute("UPDATE matrix_dirty SET stale=$3 WHERE user_id=$1 AND mark=$2", user_id, mark, False)
 
     async def postpone(self, conn: Connection, users: Iterable[str], *, seconds: float) -> None:
         """Put dirty users off, after the homeserver refused something about them."""
@@ -150,12 +157,12 @@ class Devices:
         rows = await conn.fetch(f"SELECT DISTINCT user_id FROM matrix_member WHERE membership IN {COUNTED}")  # noqa: S608
         await self.mark(conn, [row["user_id"] for row in rows])
 
-    async def is_dirty(self, conn: Connection, user_id: str) -> bool:
+    async def is_stale(self, conn: Connection, user_id: str) -> bool:
         """Whether the user's devices must be asked for before anything is said about them."""
-        return await conn.fetchval("SELECT 1 FROM matrix_dirty WHERE user_id=$1", user_id) is not None
+        return await conn.fetchval("SELECT 1 FROM matrix_dirty WHERE user_id=$1 AND stale", user_id) is not None
 
     async def ensure(self, users: Iterable[str]) -> None:
-        """Ask for users whose list may be out of date: never asked for, dirty, or in no room with us.
+        """Ask for users whose list may be out of date: never asked for, stale, or in no room with us.
 
         Raises what :class:`~bridge.matrix.wire.Wire` raises.
         """
@@ -165,7 +172,7 @@ class Devices:
         rows = await self._store.fetch(
             f"""
             SELECT user_id FROM matrix_seen_identity s WHERE user_id IN ({places(len(wanted))})
-            AND NOT EXISTS (SELECT 1 FROM matrix_dirty d WHERE d.user_id = s.user_id)
+            AND NOT EXISTS (SELECT 1 FROM matrix_dirty d WHERE d.user_id = s.user_id AND d.stale)
             AND EXISTS (SELECT 1 FROM matrix_member m WHERE m.user_id = s.user_id AND m.membership = 'join')
             """,  # noqa: S608 - placeholders only
             *wanted,
@@ -260,4 +267,4 @@ class Devices:
             return
         self._sent_again[name] = now
         await conn.execute("DELETE FROM matrix_sent WHERE user_id=$1 AND device_id=$2", *name)
-        await self.mark(conn, [device.user_id])
+        await self.mark(conn, [device.user_id], stale=False)

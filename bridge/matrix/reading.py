@@ -180,13 +180,12 @@ class Reading:
         payload, index = await self._decrypt(row, event, session_id)
         known = await self._devices.find(conn, event.sender, row["sender_key"])
         trusted = known is not None and known[1] and known[0].ed25519 == row["signing_key"]
-        if (
-            not trusted
-            and event.sender not in fresh
-            and (known is None or await self._devices.is_dirty(conn, event.sender))
-        ):
-            await self._devices.mark(conn, [event.sender])
-            raise _Wait("device")
+        if event.sender not in fresh:
+            stale = await self._devices.is_stale(conn, event.sender)
+            if known is None and not stale:
+                await self._devices.mark(conn, [event.sender])
+            if known is None or stale:
+                raise _Wait("device")
         if known is None or not trusted:
             return event.untrusted()
         if not await self._first_time(conn, event, session_id, index):

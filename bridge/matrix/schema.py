@@ -91,9 +91,10 @@ _FIRST: Final = (
         master_key TEXT NOT NULL
     )""",
     """CREATE TABLE matrix_dirty (
-        user_id TEXT   PRIMARY KEY,
-        mark    BIGINT NOT NULL,
-        due_ms  BIGINT NOT NULL
+        user_id TEXT    PRIMARY KEY,
+        mark    BIGINT  NOT NULL,
+        stale   BOOLEAN NOT NULL,
+        due_ms  BIGINT  NOT NULL
     )""",
     """CREATE TABLE matrix_session (
         session_id TEXT    PRIMARY KEY,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from bridge import log
 from bridge.clock import Clock
@@ -88,28 +88,35 @@ class Watch:
             "SELECT user_id, mark FROM matrix_dirty WHERE due_ms <= $1 ORDER BY due_ms LIMIT $2", self._now(), AT_ONCE
         )
         if rows:
-            await self._refresh(rows)
+            await self._refresh([(row["user_id"], row["mark"]) for row in rows])
         # only while the homeserver answers: otherwise the key may still be on its way
         if self._sync.caught_up.is_set():
             await self._give_up()
 
-    async def _refresh(self, rows: Sequence[Any]) -> None:
-        users = [row["user_id"] for row in rows]
+    async def _refresh(self, marks: Sequence[tuple[str, int]]) -> None:
+        users = [user_id for user_id, _ in marks]
         try:
             answer = await self._devices.query(users)
-            await self._store.commit(lambda conn: self._absorb(conn, users, answer))
+            await self._store.commit(lambda conn: self._absorb(conn, marks, answer))
             self._committed()
             await self._delivery.deliver_everywhere(users)
         except TokenRefused:
             raise
         except Permanent:
-            await self._store.commit(lambda conn: self._devices.postpone(conn, users, seconds=REFUSED_SECONDS))
-            raise
-        await self._store.commit(lambda conn: self._devices.clean(conn, [(row["user_id"], row["mark"]) for row in rows]))
+            if len(marks) == 1:
+                await self._store.commit(lambda conn: self._devices.postpone(conn, users, seconds=REFUSED_SECONDS))
+                raise
+            for mark in marks:  # what is refused about one of them is not to be the others' trouble
+                await self._refresh([mark])
+        else:
+            await self._store.commit(lambda conn: self._devices.clean(conn, marks))
 
-    async def _absorb(self, conn: Connection, users: Sequence[str], answer: Json) -> None:
+    async def _absorb(self, conn: Connection, marks: Sequence[tuple[str, int]], answer: Json) -> None:
+        users = [user_id for user_id, _ in marks]
         items: list[Item] = [*await self._devices.absorb(conn, users, answer)]
-        items += await self._reading.with_devices(conn, users)
+        await self._devices.asked(conn, marks)
+        fresh = [user_id for user_id in users if not await self._devices.is_stale(conn, user_id)]
+        items += await self._reading.with_devices(conn, fresh)
         if items:
             await self._sink(conn, items)
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge.keys import Keys
@@ -105,6 +105,7 @@ def test_a_cut_end_is_noticed(data: bytes, cut: int) -> None:
 
 
 @given(one=st.tuples(ANY_TEXT, ANY_TEXT), other=st.tuples(ANY_TEXT, ANY_TEXT))
+@example(one=("ab", "c"), other=("a", "bc"))
 def test_owner_and_context_bind(one: tuple[str, str], other: tuple[str, str]) -> None:
     """A blob opens for exactly its owner and context, even when all owners had the same key and names run together."""
 
@@ -277,6 +278,7 @@ async def test_a_loaded_key_needs_no_disk() -> None:
 
 
 @given(a=st.tuples(ANY_TEXT, ANY_TEXT), b=st.tuples(ANY_TEXT, ANY_TEXT))
+@example(a=("ab", "c"), b=("a", "bc"))
 def test_hashes_are_apart(a: tuple[str, str], b: tuple[str, str]) -> None:
     """Phones and texts hash alike only when line (or domain) and value are the same; the two kinds never meet."""
     vault = vault_over(RamKeys())
