@@ -96,7 +96,7 @@ def test_the_bridge_accepts_its_configuration(tmp_path: Path) -> None:
     settings(tmp_path)
     config = load(tmp_path / "line" / "config.yaml")
     carrier = json.loads((tmp_path / "line" / "carrier.json").read_text())
-    assert (config.line.slug, config.line.rehearsal, config.line.packs) == ("main", True, ["base"])
+    assert (config.line.slug, config.line.rehearsal, config.line.packs) == ("main", True, ["base", "rehearsal"])
     assert (carrier["host"], carrier["port"], carrier["number"]) == ("127.0.0.1", 20002, config.line.number)
     assert carrier["webhook_base"] == f"{config.listen.public_base_url}/carriers/main"
     assert Path(carrier["token_file"]) == config.line.carrier.token_file
