@@ -1,0 +1,159 @@
+"""What happens at the agency, in the words of the scenarios: a text arrives, somebody claims it, they talk.
+
+Rule of this module: it knows what DESIGN section 9 promises to checks from outside, and no more of the product.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from tests.e2e.carrier import CarrierApi
+from tests.e2e.seat import NO_SHIELD, Item, Seat
+from tests.e2e.stack import Ready, Stack
+from tests.e2e.waiting import until
+
+UNDO = 8.0
+"""Seconds of the ordinary undo window (DESIGN section 3)."""
+LEAVES = 25.0
+"""Seconds in which an answer has to be on the handset: the undo window and two busy cores."""
+NOTE = "📝"
+HAND = "✋"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Talk:
+    """A claimed thread: its voice, its room, its handset."""
+
+    seat: Seat
+    room: str
+    handset: str
+    designation: str
+    scene: Scene
+
+    async def arrived(self, *, whole: bool = False) -> list[str]:
+        """Bodies that the line voice put into the room, oldest first. Fails if one cannot be read or has a shield."""
+        items = await (self.seat.whole(self.room) if whole else self.seat.items(self.room))
+        spoken = [i for i in items if i.sender == self.scene.ready.voice and i.kind != "state"]
+        for item in spoken:
+            assert item.kind == "message", f"an event of the line voice is {item.kind} {item.cause}"
+            assert item.shield == NO_SHIELD, f"an event of the line voice carries a shield: {item.shield}"
+        return [item.body for item in spoken]
+
+    async def shows(self, text: str) -> Item:
+        """Wait until a text of the handset is in the room, readable."""
+        voice = self.scene.ready.voice
+        return await self.seat.find(
+            self.room, "the text is in the room, readable", lambda i: i.sender == voice and i.body == text
+        )
+
+    async def receipt(self, said: Item, word: str, *, within: float = LEAVES) -> Item:
+        """Wait until the one current receipt on a message contains this word; fails on two at once that stay."""
+        bot = self.scene.ready.bot
+
+        def current(item: Item) -> bool:
+            marks = item.marks(bot)
+            return item.event_id == said.event_id and len(marks) == 1 and word in marks[0]
+
+        return await self.seat.find(self.room, f"the one receipt says {word!r}", current, within=within)
+
+    async def told(self, *words: str, within: float = LEAVES) -> Item:
+        """Wait until the policy bot says something in the room that contains all the words."""
+        bot = self.scene.ready.bot
+        return await self.seat.find(
+            self.room,
+            f"the bot says {words}",
+            lambda i: i.sender == bot and i.kind == "message" and all(w.casefold() in i.body.casefold() for w in words),
+            within=within,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """The line, and what its staff can do."""
+
+    stack: Stack
+    ready: Ready
+
+    @property
+    def carrier(self) -> CarrierApi:
+        """The carrier behind the handsets."""
+        return self.stack.carrier
+
+    async def seated(self, seat: Seat) -> Seat:
+        """Take a logged-in person to the desk and to their office, and have them say hello at the desk once."""
+        await seat.join(self.ready.desk_room)
+        for author in (self.ready.bot, self.ready.voice):
+            await seat.find(
+                self.ready.desk_room,
+                "both identities greet the newcomer",
+                lambda i, a=author: i.sender == a and i.kind in {"message", "undecryptable"},  # type: ignore[misc]
+            )
+        await seat.say(self.ready.desk_room, "// hello")
+        office = await self._invited(seat, set(), office=True)
+        await seat.join(office)
+        return seat
+
+    async def cards(self, seat: Seat) -> list[Item]:
+        """Return the desk's cards of waiting threads, as this person sees them."""
+        items = await seat.items(self.ready.desk_room)
+        return [i for i in items if i.sender == self.ready.bot and i.kind == "message" and "waiting" in i.body]
+
+    async def arrives(self, seat: Seat, handset: str, text: str) -> Item:
+        """Have a new handset text; returns its card at the desk, as this person sees it."""
+        before = {card.event_id for card in await self.cards(seat)}
+        await self.carrier.text(handset, text)
+        return await seat.find(
+            self.ready.desk_room,
+            "a new card says that somebody is waiting",
+            lambda i: (
+                i.sender == self.ready.bot
+                and i.kind == "message"
+                and "waiting" in i.body
+                and i.event_id is not None
+                and i.event_id not in before
+            ),
+        )
+
+    async def claimed(self, seat: Seat, handset: str, card: Item, *, by: str = HAND) -> Talk:
+        """Claim a card (a tap, or a command) and accept the invite."""
+        before = set(await seat.invites())
+        if by == HAND:
+            await seat.react(self.ready.desk_room, card, HAND)
+        else:
+            await seat.say(self.ready.desk_room, by)
+        room = await self._invited(seat, before)
+        await seat.join(room)
+        names = await seat.joined()
+        return Talk(seat=seat, room=room, handset=handset, designation=names[room], scene=self)
+
+    async def talk(self, seat: Seat, handset: str, text: str) -> Talk:
+        """Have a new handset text and this person claims it; the text can be read."""
+        talk = await self.claimed(seat, handset, await self.arrives(seat, handset, text))
+        await talk.shows(text)
+        return talk
+
+    async def as_bot(self, method: str, path: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Ask the homeserver something as the policy bot: what a room's state is, or to invite somebody.
+
+        `path` after `/_matrix/client/v3/`. There is no command yet that brings a second person into a thread.
+        """
+        headers = {"Authorization": f"Bearer {self.stack.secret('as_token')}"}
+        async with (
+            aiohttp.ClientSession(self.ready.homeserver, headers=headers) as http,
+            http.request(method, f"/_matrix/client/v3/{path}", json=content, params={"user_id": self.ready.bot}) as answer,
+        ):
+            told: Any = await answer.json()
+        assert answer.status == 200, f"the homeserver answered {answer.status} to the policy bot"
+        return told if isinstance(told, dict) else {"state": told}
+
+    async def _invited(self, seat: Seat, before: set[str], *, office: bool = False) -> str:
+        async def probe() -> str | None:
+            return next(
+                (r for r, name in (await seat.invites()).items() if r not in before and (name == "office") == office),
+                None,
+            )
+
+        return await until(f"{seat.mxid} is invited to {'the office' if office else 'a thread'}", probe)

@@ -1,0 +1,242 @@
+"""The product, started as a person starts it: `./quietline up`, and nothing reached into but the data directory.
+
+Rules of this module: every process that belongs to a data directory is ended when its `Stack` is, whatever the test did,
+by its id and only if it really works in that directory; ports are free ones, never the default.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import json
+import os
+import random
+import signal
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.e2e.carrier import CarrierApi
+from tests.e2e.seat import Account
+from tests.e2e.waiting import StepFailed, shorten, until
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+FIRST_RUN = 240.0
+LATER_RUN = 45.0
+"""Seconds: 5 minutes and 30 s are promised on a machine of one's own; `ready_seconds` tells what it was."""
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """What `ready.json` says (DESIGN section 9)."""
+
+    homeserver: str
+    server_name: str
+    bridge: str
+    carrier: str
+    bot: str
+    slug: str
+    number: str
+    voice: str
+    desk_room: str
+    accounts: tuple[Account, ...]
+    pids: dict[str, int]
+
+    @classmethod
+    def read(cls, path: Path) -> Ready | None:
+        """Read the file; None while there is none."""
+        try:
+            told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        line = told["line"]
+        return cls(
+            **{key: told[key] for key in ("homeserver", "server_name", "bridge", "carrier", "bot")},
+            **{key: line[key] for key in ("slug", "number", "voice", "desk_room")},
+            accounts=tuple(Account(**{k: a[k] for k in ("user", "mxid", "password", "role")}) for a in told["accounts"]),
+            pids={name: int(pid) for name, pid in told["pids"].items()},
+        )
+
+    def account(self, role: str, index: int = 0) -> Account:
+        """Return the n-th account with this role."""
+        return [account for account in self.accounts if account.role == role][index]
+
+
+class Stack:
+    """One data directory and the `up` that serves it. `outputs` collects what `up` itself printed, run after run."""
+
+    def __init__(self, directory: Path) -> None:
+        self.data = directory / "data"
+        self.outputs = directory / "up.out"
+        self.base = free_ports()
+        self.ready_seconds = 0.0
+        self._up: asyncio.subprocess.Process | None = None
+        self._carrier: CarrierApi | None = None
+
+    @property
+    def ready_file(self) -> Path:
+        """Where `ready.json` is."""
+        return self.data / "run" / "ready.json"
+
+    @property
+    def ready(self) -> Ready:
+        """What `ready.json` says now; an assertion when it is not there."""
+        ready = Ready.read(self.ready_file)
+        assert ready is not None, "ready.json is missing"
+        return ready
+
+    @property
+    def carrier(self) -> CarrierApi:
+        """The carrier's API; what was planted is remembered over restarts."""
+        if self._carrier is None:
+            self._carrier = CarrierApi(self.ready.carrier, self.ready.number)
+        return self._carrier
+
+    def command(self, *words: str) -> list[str]:
+        """Return a command line of the product for this directory."""
+        return [str(ROOT / "quietline"), *words]
+
+    async def start(self) -> None:
+        """Start `up` and wait until it is ready."""
+        first = not self.data.exists()
+        begun = asyncio.get_running_loop().time()
+        with self.outputs.open("ab") as out:
+            self._up = await asyncio.create_subprocess_exec(
+                *self.command("up", "--data", str(self.data), "--port-base", str(self.base)),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                preexec_fn=_die_with_us,
+            )
+        await until("`up` is ready", self._is_ready, within=FIRST_RUN if first else LATER_RUN, seen=self.tail)
+        self.ready_seconds = asyncio.get_running_loop().time() - begun
+
+    async def _is_ready(self) -> bool | None:
+        assert self._up is not None, "not started"
+        if self._up.returncode is not None:
+            raise StepFailed(f"`up` ended with {self._up.returncode} before it was ready: {await self.tail()}")
+        ready = Ready.read(self.ready_file)
+        return (ready is not None and ready.pids["up"] in self.processes()) or None
+
+    async def stop(self) -> int | None:
+        """SIGTERM, as an operator stops it; returns the exit code, or None when it was not running."""
+        if self._up is None or self._up.returncode is not None:
+            return None
+        with contextlib.suppress(ProcessLookupError):
+            self._up.terminate()
+        return await asyncio.wait_for(self._up.wait(), 40)
+
+    async def kill_up(self) -> None:
+        """Send SIGKILL to `up`, and nothing else."""
+        assert self._up is not None, "not started"
+        self._up.kill()
+        await self._up.wait()
+
+    async def kill(self, child: str, *, back: bool = True) -> None:
+        """Send SIGKILL to one child by its id; unless told otherwise wait until `ready.json` shows another one."""
+        old = self.ready.pids[child]
+        os.kill(old, signal.SIGKILL)
+        if back:
+            await self.back(child, old)
+
+    async def back(self, child: str, old: int) -> None:
+        """Wait until a killed child was started again."""
+
+        async def another() -> bool | None:
+            ready = Ready.read(self.ready_file)
+            return (ready is not None and ready.pids[child] not in (old, 0)) or None
+
+        await until(f"{child} was started again after kill -9", another, seen=self.tail)
+
+    async def well(self) -> None:
+        """Wait until `quietline status` says that every part answers."""
+
+        async def asked() -> bool | None:
+            code, _ = await run(self.command("status", "--json", "--data", str(self.data)))
+            return code == 0 or None
+
+        await until("`quietline status` says all is well", asked, within=LATER_RUN, every=0.3, seen=self.tail)
+
+    async def end(self) -> None:
+        """Stop, and make sure that nothing of this directory runs any more."""
+        try:
+            with contextlib.suppress(TimeoutError):
+                await self.stop()
+        finally:
+            for pid in self.processes():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            if self._up is not None:
+                await self._up.wait()
+
+    def processes(self) -> dict[int, str]:
+        """Return the processes that work in this data directory: id to command line."""
+        found = {}
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit() or int(entry.name) == os.getpid():
+                continue
+            with contextlib.suppress(OSError):
+                title = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+                here = (entry / "cwd").readlink().is_relative_to(self.data)
+                if title and (here or str(self.data) in title):
+                    found[int(entry.name)] = title
+        return found
+
+    def configure(self, **settings: Any) -> None:
+        """Change top-level keys of the bridge's configuration; it is read at the bridge's next start."""
+        path = self.data / "config.yaml"
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        path.write_text(yaml.safe_dump({**config, **settings}, sort_keys=False), encoding="utf-8")
+
+    def secret(self, name: str) -> str:
+        """One secret of the data directory."""
+        return (self.data / "secrets" / name).read_text(encoding="utf-8").strip()
+
+    def logs(self) -> dict[str, str]:
+        """Everything that was logged or printed: file name to text."""
+        files = [self.outputs, *sorted((self.data / "logs").rglob("*"))]
+        return {file.name: file.read_text(encoding="utf-8", errors="replace") for file in files if file.is_file()}
+
+    async def tail(self) -> str:
+        """Return the ends of all logs, for failure output."""
+        lines = []
+        for name, text in self.logs().items():
+            lines += [f"\n    {name}: {shorten(line, 160)}" for line in text.splitlines()[-6:]]
+        return "".join(lines)
+
+
+async def run(command: list[str], *, within: float = 60.0) -> tuple[int, str]:
+    """Run a command to its end; returns exit code and output (both streams)."""
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    try:
+        out, _ = await asyncio.wait_for(process.communicate(), within)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode is not None
+    return process.returncode, out.decode("utf-8", "replace")
+
+
+def free_ports() -> int:
+    """Return N such that N, N+1 and N+2 are free on loopback; below the range from which clients get theirs."""
+    for _ in range(200):
+        base = random.randrange(20_000, 32_000)  # noqa: S311 - a port, not a secret
+        with contextlib.ExitStack() as held, contextlib.suppress(OSError):
+            for port in range(base, base + 3):
+                held.enter_context(contextlib.closing(socket.create_server(("127.0.0.1", port))))
+            return base
+    raise AssertionError("no three free ports in a row")
+
+
+def _die_with_us() -> None:
+    # A test run that is killed itself must not leave a homeserver behind.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

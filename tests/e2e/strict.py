@@ -1,0 +1,306 @@
+"""A strict modern Matrix client as a staff member: matrix-rust-sdk through matrix-sdk-python.
+
+Rule of this module: the settings are those of current Element clients that exclude insecure devices (MSC4153): room keys
+go to cross-signed devices only, and what an unsigned device sent is not shown. Nothing is made easier for the bridge.
+A burst can cut the live timeline short and it is empty for about a second after a room was opened (facts-matrix,
+section 13), so `whole` pages back to the start before it answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import matrix_sdk_python as sdk
+from matrix_sdk_python._generated import matrix_sdk_crypto as crypto
+
+from tests.e2e.seat import NO_SHIELD, Account, Item, newest
+from tests.e2e.waiting import PATIENCE, StepFailed, until
+
+_KINDS = {"MESSAGE": "message", "REDACTED": "redacted", "UNABLE_TO_DECRYPT": "undecryptable"}
+_STATE = {"ROOM_MEMBERSHIP", "PROFILE_CHANGE", "STATE"}
+
+
+class _Live:
+    """The timeline of one room, kept up to date by the SDK's own thread: every change makes a new list."""
+
+    def __init__(self, room: Any, timeline: Any) -> None:
+        self.room = room
+        self.timeline = timeline
+        self.shown: list[Any] = []
+        self.task: Any = None
+
+    async def follow(self) -> None:
+        live = self
+
+        class Listener(sdk.TimelineListener):  # type: ignore[misc]
+            def on_update(self, diff: list[Any]) -> None:
+                shown = list(live.shown)
+                for change in diff:
+                    _apply(shown, change)
+                live.shown = shown
+
+        self.task = await self.timeline.add_listener(Listener())
+
+    def items(self) -> list[Item]:
+        return [_item(event) for entry in self.shown if (event := entry.as_event())]
+
+    def refusals(self) -> dict[str, str]:
+        """Own messages the SDK gave up sending: body to reason."""
+        told = {}
+        for entry in self.shown:
+            event = entry.as_event()
+            state = event and event.local_send_state
+            if state and _variant(state) == "SENDING_FAILED" and not state.is_recoverable:
+                told[_item(event).body] = _variant(state.error)
+        return told
+
+    async def page_back(self) -> None:
+        for _ in range(100):
+            if await self.timeline.paginate_backwards(100):
+                return
+        raise AssertionError("the room's beginning was not reached in 100 pages")
+
+
+class StrictClient:
+    """A `Seat` on the strict SDK, with its own device and cross-signing identity, in memory only."""
+
+    def __init__(self, homeserver: str, account: Account) -> None:
+        self.homeserver = homeserver
+        self.mxid = account.mxid
+        self._account = account
+        self._rooms: dict[str, _Live] = {}
+        self._client: Any = None
+        self._sync: Any = None
+        self._sending: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Log in as a new device; cross-signing is set up by the SDK, as in a real client."""
+        strict = crypto.DecryptionSettings(sender_device_trust_requirement=crypto.TrustRequirement.CROSS_SIGNED_OR_LEGACY)
+        self._client = await (
+            sdk.ClientBuilder()
+            .homeserver_url(self.homeserver)
+            .in_memory_store()
+            .sliding_sync_version_builder(sdk.SlidingSyncVersionBuilder.DISCOVER_NATIVE)
+            .auto_enable_cross_signing(True)
+            .enable_share_history_on_invite(True)
+            .decryption_settings(strict)
+            .room_key_recipient_strategy(crypto.CollectStrategy.IDENTITY_BASED_STRATEGY)
+            .build()
+        )
+        await self._client.login(self._account.user, self._account.password, "strict", None)
+        await self._client.encryption().wait_for_e2ee_initialization_tasks()
+        self._sync = await self._client.sync_service().with_offline_mode().finish()
+        await self._sync.start()
+        self._sending = asyncio.create_task(self._keep_sending())
+
+    async def stop(self) -> None:
+        """Stop syncing; the device stays on the server.
+
+        The SDK's threads must be done with Python before the process ends: one that calls back into a finishing
+        interpreter aborts it. Hence the collection and the moment's wait.
+        """
+        if self._sending is not None:
+            self._sending.cancel()
+            await asyncio.gather(self._sending, return_exceptions=True)
+        if self._sync is not None:
+            await self._sync.stop()
+        for live in self._rooms.values():
+            live.task.cancel()
+        self._rooms.clear()
+        self._sync = self._client = None
+        gc.collect()
+        await asyncio.sleep(0.5)
+
+    async def invites(self) -> Mapping[str, str]:
+        """Rooms this person is invited to, and their names."""
+        return self._named(sdk.Membership.INVITED)
+
+    async def joined(self) -> Mapping[str, str]:
+        """Rooms this person is in, and their names."""
+        return self._named(sdk.Membership.JOINED)
+
+    async def join(self, room_id: str) -> None:
+        """Accept the invite and wait until the client shows the room."""
+
+        async def invited() -> Any:
+            return next((r for r in self._client.rooms() if r.id() == room_id), None)
+
+        room = await until(f"{self.mxid} is invited to the room", invited)
+        await room.join()
+        await self._live(room_id)
+
+    async def leave(self, room_id: str) -> None:
+        """Leave the room."""
+        live = await self._live(room_id)
+        await live.room.leave()
+
+    async def items(self, room_id: str) -> list[Item]:
+        """Return the room's events that the client has, oldest first."""
+        return (await self._live(room_id)).items()
+
+    async def whole(self, room_id: str) -> list[Item]:
+        """All of the room's events, oldest first."""
+        live = await self._live(room_id)
+        await live.page_back()
+        await asyncio.sleep(0.5)  # the listener hears of the pages a moment after the call returned
+        return live.items()
+
+    async def say(self, room_id: str, text: str) -> Item:
+        """Send a plain text message, unformatted, exactly this text."""
+        live = await self._live(room_id)
+        return await self._sent(room_id, text, live.timeline.send(_plain(text)))
+
+    async def reply(self, room_id: str, to: Item, text: str) -> Item:
+        """Send a reply."""
+        live = await self._live(room_id)
+        return await self._sent(room_id, text, live.timeline.send_reply(_plain(text), to.event_id))
+
+    async def say_in_thread(self, room_id: str, root: Item, text: str) -> Item:
+        """Send into a Matrix thread that begins at `root`."""
+        relation = {"rel_type": "m.thread", "event_id": root.event_id}
+        return await self.say_raw(room_id, {"msgtype": "m.text", "body": text, "m.relates_to": relation})
+
+    async def say_raw(self, room_id: str, content: Mapping[str, Any]) -> Item:
+        """Send an `m.room.message` with exactly this content, encrypted by the SDK."""
+        live = await self._live(room_id)
+        raw = live.room.send_raw("m.room.message", json.dumps(content, ensure_ascii=False))
+        return await self._sent(room_id, str(content["body"]), raw)
+
+    async def edit(self, room_id: str, item: Item, text: str) -> None:
+        """Replace the text of one's own message."""
+        live = await self._live(room_id)
+        await live.timeline.edit(item.handle, sdk.EditedContent.ROOM_MESSAGE(_plain(text)))
+
+    async def redact(self, room_id: str, item: Item) -> None:
+        """Redact an event."""
+        live = await self._live(room_id)
+        await live.timeline.redact_event(item.handle, None)
+
+    async def react(self, room_id: str, item: Item, key: str) -> None:
+        """Put a reaction on an event."""
+        live = await self._live(room_id)
+        await live.timeline.toggle_reaction(item.handle, key)
+
+    async def find(self, room_id: str, step: str, wanted: Callable[[Item], bool], *, within: float = PATIENCE) -> Item:
+        """Wait until an item of the room is `wanted`; the newest such item."""
+
+        async def probe() -> Item | None:
+            return next((item for item in reversed(await self.items(room_id)) if wanted(item)), None)
+
+        async def seen() -> str:
+            return newest(await self.items(room_id))
+
+        return await until(f"{self.mxid}: {step}", probe, within=within, seen=seen)
+
+    async def _keep_sending(self) -> None:
+        # The SDK stops sending when the server is away, and leaves it to the client to notice that it is back.
+        while True:
+            await asyncio.sleep(1)
+            await self._client.enable_all_send_queues(True)
+
+    def _named(self, membership: Any) -> dict[str, str]:
+        return {r.id(): r.raw_name() or "" for r in self._client.rooms() if r.membership() == membership}
+
+    async def _live(self, room_id: str) -> _Live:
+        if room_id in self._rooms:
+            return self._rooms[room_id]
+
+        async def joined() -> Any:
+            return next(
+                (r for r in self._client.rooms() if r.id() == room_id and r.membership() == sdk.Membership.JOINED),
+                None,
+            )
+
+        room = await until(f"{self.mxid} is in the room", joined)
+        live = _Live(room, await room.timeline())
+        await live.follow()
+        self._rooms[room_id] = live
+
+        async def begun() -> bool | None:
+            await live.timeline.paginate_backwards(100)
+            return bool(live.items()) or None
+
+        await until(f"{self.mxid}: the room's timeline is loaded", begun)
+        return live
+
+    async def _sent(self, room_id: str, text: str, sending: Any) -> Item:
+        live = await self._live(room_id)
+        before = {item.event_id for item in live.items()}
+        await sending
+
+        def is_it(item: Item) -> bool:
+            if refusal := live.refusals().get(item.body):
+                raise StepFailed(f"{self.mxid}: the client could not send: {refusal}")
+            own = item.sender == self.mxid and item.body == text
+            return own and item.event_id is not None and item.event_id not in before
+
+        return await self.find(room_id, "own message is with the server", is_it)
+
+
+def _plain(text: str) -> Any:
+    return sdk.message_event_content_new(sdk.MessageType.TEXT(sdk.TextMessageContent(body=text, formatted=None)))
+
+
+def _variant(value: Any) -> str:
+    return type(value).__name__.rsplit(".", 1)[-1]
+
+
+def _apply(shown: list[Any], change: Any) -> None:
+    match _variant(change):
+        case "RESET":
+            shown[:] = change.values
+        case "APPEND":
+            shown.extend(change.values)
+        case "CLEAR":
+            shown.clear()
+        case "PUSH_FRONT":
+            shown.insert(0, change.value)
+        case "PUSH_BACK":
+            shown.append(change.value)
+        case "POP_FRONT":
+            shown.pop(0)
+        case "POP_BACK":
+            shown.pop()
+        case "INSERT":
+            shown.insert(change.index, change.value)
+        case "SET":
+            shown[change.index] = change.value
+        case "REMOVE":
+            shown.pop(change.index)
+        case "TRUNCATE":
+            del shown[change.length :]
+        case other:
+            raise AssertionError(f"the SDK knows a change of the timeline that we do not: {other}")
+
+
+def _item(event: Any) -> Item:
+    identity = event.event_or_transaction_id
+    event_id = identity.event_id if _variant(identity) == "EVENT_ID" else None
+    if _variant(event.content) != "MSG_LIKE":
+        kind = "state" if _variant(event.content) in _STATE else "other"
+        return Item(sender=event.sender, kind=kind, event_id=event_id, handle=identity)
+    shown = event.content.content
+    kind = _KINDS.get(_variant(shown.kind), "other")
+    message = shown.kind.content if kind == "message" else None
+    return Item(
+        sender=event.sender,
+        kind=kind,
+        event_id=event_id,
+        body=message.body if message else "",
+        msgtype=_variant(message.msg_type).lower() if message else "",
+        edited=bool(message and message.is_edited),
+        shield=_shield(event.lazy_provider.get_shields(False)),
+        cause=str(shown.kind.msg) if kind == "undecryptable" else "",
+        thread_root=shown.thread_root,
+        reactions={r.key: tuple(s.sender_id for s in r.senders) for r in shown.reactions},
+        handle=identity,
+    )
+
+
+def _shield(state: Any) -> str:
+    colour = _variant(state).lower()
+    return NO_SHIELD if colour == "none" else f"{colour} {state.code.name}"

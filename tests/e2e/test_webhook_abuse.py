@@ -1,0 +1,139 @@
+"""Requests that no carrier of ours would send, straight at the bridge."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from tests.e2e.carrier import handset
+from tests.e2e.scene import Scene
+from tests.e2e.seat import Seat
+
+STRANGE = (
+    "NUL \x00 inside",
+    "right to left \u202egnirts\u202c and \u200f marks",
+    "a lone \ud83d surrogate and another \udc00",
+    "x" * 69 + "😀",
+    "x" * 152 + "😀" + "y" * 152 + "👩‍👩‍👧‍👦" + "é" * 67 + "😀",
+    "\ufeff bom, \u2028 line separator, \t tab",
+)
+REPLACED = "\N{REPLACEMENT CHARACTER}"
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """The bridge's inbound webhook, and the key to sign for it."""
+
+    url: str
+    key: bytes
+
+    async def post(self, body: bytes, *, age: float = 0, key: bytes | None = None, signed: bool = True) -> int:
+        """POST a body, signed as the rehearsal carrier does; returns the status."""
+        timestamp = str(int(time.time() - age))
+        message = b"\n".join((timestamp.encode(), self.url.encode(), body))
+        signature = hmac.new(key or self.key, message, hashlib.sha256).hexdigest()
+        headers = {"X-Rehearsal-Timestamp": timestamp, "X-Rehearsal-Signature": signature} if signed else {}
+        async with aiohttp.ClientSession() as http, http.post(self.url, data=body, headers=headers) as answer:
+            await answer.read()
+        return answer.status
+
+
+def text(sender: str, words: str, **more: Any) -> bytes:
+    """Write a text as the rehearsal carrier does."""
+    at = datetime.now(UTC).isoformat(timespec="microseconds")
+    told = {"type": "text", "id": secrets.token_hex(12), "from": sender, "to": "", "text": words, "media": [], "at": at}
+    return json.dumps({**told, **more}, ensure_ascii=False).encode("utf-8", "backslashreplace")
+
+
+@pytest.fixture
+def webhook(scene: Scene) -> Webhook:
+    url = f"{scene.ready.bridge}/carriers/{scene.ready.slug}/inbound"
+    return Webhook(url=url, key=scene.stack.secret("carrier_signing_key").encode())
+
+
+async def test_without_a_valid_signature_nothing_gets_in(scene: Scene, webhook: Webhook, sol: Seat) -> None:
+    """Wrong, missing and old signatures are answered 403, broken bodies 400, and no card comes of any of them."""
+    before = {card.event_id for card in await scene.cards(sol)}
+    body = text(handset(), "this must never be seen by anybody")
+    whole = text(handset(), "this neither, it is cut short")
+    large = text(handset(), "z" * (1 << 20))
+    assert await webhook.post(body, signed=False) == 403
+    assert await webhook.post(body, key=b"another key") == 403
+    assert await webhook.post(body, age=3600) == 403
+    assert await webhook.post(body, age=-3600) == 403
+    assert await webhook.post(large, signed=False) == 403
+    assert await webhook.post(whole[: len(whole) // 2]) == 400
+    assert await webhook.post(b"") == 400
+    assert await webhook.post(b"\xff\xfe\x00[") == 400
+    assert await webhook.post(b"[" * 100_000) == 400
+    assert await webhook.post(text("not a sender at all\x00", "from nobody")) == 400
+    assert await webhook.post(text(handset(), "no time", at="yesterday")) == 400
+    assert await webhook.post(text(handset(), "strange id", id="../../etc")) == 400
+    assert await webhook.post(b"x" * (6 << 20)) == 413
+    await _hang_up_in_the_middle(webhook)
+    async with aiohttp.ClientSession() as http, http.get(webhook.url) as answer:
+        assert answer.status == 405
+
+    # A card of a text that is in order comes after all that came before it.
+    card = await scene.arrives(sol, handset(), "this one is in order")
+    assert {c.event_id for c in await scene.cards(sol)} - before == {card.event_id}
+    await scene.claimed(sol, "", card)
+
+
+async def test_strange_texts_arrive_once_and_whole(scene: Scene, webhook: Webhook, sol: Seat) -> None:
+    """Strange letters, an empty body and a megabyte are each answered 200 and in the room once, replayed or not."""
+    number, large = handset(), "0123456789abcde " * (1 << 16)
+    talk = await scene.talk(sol, number, "strange texts follow")
+    for words in STRANGE:
+        body = text(number, words)
+        assert await webhook.post(body) == 200
+        assert await webhook.post(body) == 200
+    assert await webhook.post(text(number, "")) == 200
+    assert await webhook.post(text(number, large)) == 200
+    assert await webhook.post(text(number, "no strange texts any more")) == 200
+    await talk.shows("no strange texts any more")
+    arrived = await talk.arrived(whole=True)
+    readable = [words.translate({0: REPLACED, 0xD83D: REPLACED, 0xDC00: REPLACED}) for words in STRANGE]
+    assert arrived[: len(STRANGE) + 1] == ["strange texts follow", *readable]
+    assert "".join(arrived[len(STRANGE) + 1 : -1]) == large
+    assert arrived[-1] == "no strange texts any more"
+
+
+@pytest.mark.parametrize("sender", ["88022", "PHARMACY"])
+async def test_a_sender_that_is_no_phone_is_shown_and_never_answered(
+    scene: Scene, webhook: Webhook, sol: Seat, sender: str
+) -> None:
+    """A short code or a name gets a room but no greeting, and an answer to it is refused with a reason."""
+    before = {card.event_id for card in await scene.cards(sol)}
+    assert await webhook.post(text(sender, f"Your code from {sender}")) == 200
+    card = await sol.find(
+        scene.ready.desk_room,
+        "a card for it",
+        lambda i: i.sender == scene.ready.bot and "waiting" in i.body and i.event_id not in before,
+    )
+    talk = await scene.claimed(sol, sender, card)
+    await talk.shows(f"Your code from {sender}")
+    said = await sol.say(talk.room, "this cannot be answered")
+    await talk.receipt(said, "not sent")
+    assert await scene.carrier.received(sender) == []
+
+
+async def _hang_up_in_the_middle(webhook: Webhook) -> None:
+    """Promise 500 bytes, send a few, and hang up."""
+    parts = urlsplit(webhook.url)
+    _, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    writer.write(f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: 500\r\n\r\n{{".encode())
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
