@@ -2,7 +2,7 @@
 
 Rules of this module: ids of the carrier are opaque to everyone but the adapter; `verify` works on raw bytes and on the
 configured public URL, never on one rebuilt from the request; `send` never repeats a request whose outcome it does not
-know; no method raises for something the network or the vendor did, it returns a value that says so.
+know; but for `list_since`, no method raises for something the network or the vendor did, it returns a value that says so.
 """
 
 from __future__ import annotations
@@ -141,7 +141,11 @@ class Carrier(Protocol):
         """Delete the carrier's copy of a text, either direction."""
 
     def list_since(self, since: datetime) -> AsyncIterator[InboundText]:
-        """Inbound texts received at or after that time, oldest first. Empty where `lists` is false."""
+        """Inbound texts received at or after that time, oldest first. Empty where `lists` is false.
+
+        The one exception to "never raises": a listing that breaks off raises :class:`ConnectionError`, because one that
+        ended early without a word would let texts be forgotten.
+        """
 
     async def close(self) -> None:
         """End the adapter's connections."""

@@ -161,24 +161,28 @@ class RehearsalCarrier:
     async def list_since(self, since: datetime) -> AsyncIterator[InboundText]:
         """`GET /v1/messages?direction=inbound&since=&after=&limit=` → `{"messages", "next"}`, oldest first.
 
-        It ends early, without an error, when the carrier cannot be asked any further. A watermark therefore moves to the
-        `at` of the last text that came out of here, never to the time of asking. An item that is no text is passed over.
+        Raises `ConnectionError` when it cannot be brought to its end: one that ended early without a word would move the
+        watermark past texts that nobody has seen. An item that is no text is passed over.
         """
         after = ""
         while True:
             query = {"direction": "inbound", "since": since.isoformat(), "after": after, "limit": str(_PAGE)}
             page = await self._get(URL(self._messages, encoded=True).update_query(query))
             found = page.get("messages")
-            for item in found if isinstance(found, list) else ():
+            if not isinstance(found, list):
+                raise ConnectionError("the carrier's listing broke off")
+            for item in found:
                 try:
                     text = _inbound(item if isinstance(item, dict) else {})
                 except Malformed:
                     continue
                 yield text
             following = page.get("next")
+            if following is None:
+                return
             # A cursor that stands still would be asked for ever.
             if not _is_id(following) or following == after:
-                return
+                raise ConnectionError("the carrier's listing has no end")
             after = following
 
     async def close(self) -> None:

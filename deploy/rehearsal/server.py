@@ -40,6 +40,11 @@ if TYPE_CHECKING:
 LONGEST_TEXT = 1 << 20
 """Characters. No phone sends as much; the line has to bear it all the same."""
 
+LARGEST_TEXT = 3 << 20
+"""Bytes of a text as JSON, so that no webhook is larger than its receiver takes and holds its handset's others up."""
+
+LONGEST_URL = 2048
+
 _LARGEST_BODY = 16 << 20
 _SEND_FAULTS = re.compile(r"ok|timeout|timeout-delivered|500|429|reject:[A-Za-z0-9._-]{1,40}")
 _CURSOR = re.compile(r"[0-9]{0,18}")
@@ -265,6 +270,8 @@ def _text(body: dict[str, Any]) -> str:
     text = _string(body, "text")
     if len(text) > LONGEST_TEXT:
         raise _Refused(f"text: longer than {LONGEST_TEXT} characters")
+    if len(json.dumps(text, ensure_ascii=False).encode("utf-8", "backslashreplace")) > LARGEST_TEXT:
+        raise _Refused(f"text: larger than {LARGEST_TEXT} bytes as JSON")
     return text
 
 
@@ -272,7 +279,10 @@ def _media(body: dict[str, Any]) -> tuple[Attachment, ...]:
     items = body.get("media", [])
     if not isinstance(items, list) or len(items) > 10 or not all(isinstance(item, dict) for item in items):
         raise _Refused("media: not a list of at most ten objects")
-    return tuple(Attachment(type=_string(item, "type"), url=_string(item, "url")) for item in items)
+    media = tuple(Attachment(type=_string(item, "type"), url=_string(item, "url")) for item in items)
+    if any(len(item.type) > 100 or len(item.url) > LONGEST_URL for item in media):
+        raise _Refused(f"media: a type longer than 100 or an address longer than {LONGEST_URL} characters")
+    return media
 
 
 def _time(value: str) -> datetime:

@@ -1,0 +1,1 @@
+"""Every adapter against a fake of its vendor, over real sockets."""

@@ -1,0 +1,80 @@
+# ruff: noqa: D401 - a promise is told in the indicative
+"""What is at the vendor: copies, their status, and the listing after we were away.
+
+Rule of this module: a behaviour speaks the adapter's contract and the words of `Stand` only.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from bridge.carriers.adapter import Deleted, DeliveryReport
+from tests.bridge.carriers.receiver import http, until, wire
+from tests.bridge.carriers.stand import Stand
+from tests.bridge.carriers.steps import HANDSET, one_text, other, read_text, sent
+
+
+async def delete_copies(stand: Stand) -> None:
+    """Copies of both directions are deleted and stay so; deleting again, or what never was, is done as well."""
+    inbound = read_text(stand, await one_text(stand)).message_id
+    outbound, kept = await sent(stand), await sent(stand)
+    assert {inbound, outbound, kept} == await stand.copies()
+    for message_id in (inbound, outbound, inbound, "never-was"):
+        assert await stand.carrier.delete_copy(message_id) == Deleted()
+    assert await stand.copies() == {kept}
+
+
+async def delete_only_that(stand: Stand) -> None:
+    """An id is data, whatever is in it: it never reaches for another path."""
+    message_id = await sent(stand)
+    for odd in ("", ".", "..", f"../messages/{message_id}", f"x/../{message_id}", "a b?c#d", "é\udcff"):
+        await stand.carrier.delete_copy(odd)
+        await stand.carrier.status(odd)
+    assert await stand.copies() == {message_id}
+    async with wire(http(404)) as line, other(stand, line.url) as carrier:
+        for one in ("1", "a/b", "a?b", "a#b", "../x"):
+            await carrier.delete_copy(one)
+            await carrier.status(one)
+    assert len({(target.count("/"), target.count("?"), target.count("#")) for target in line.targets}) == 1
+
+
+async def status_told(stand: Stand) -> None:
+    """The status of a text comes to `delivered`; of an unknown one there is none."""
+    message_id = await sent(stand)
+    await stand.receiver.come(2)
+    assert await stand.carrier.status(message_id) == DeliveryReport(message_id=message_id, status="delivered")
+    assert await stand.carrier.status("never-was") is None
+
+
+async def lists_from_watermark(stand: Stand) -> None:
+    """From a text's own time on all are listed, oldest first: those acknowledged and those never."""
+    start = datetime.now(UTC) - timedelta(seconds=1)
+    first = read_text(stand, await one_text(stand, "acknowledged"))
+    await sent(stand, "not inbound")
+    await stand.receiver.come(3)
+    await stand.receiver.stop()
+    await stand.text_in(HANDSET, "while away \ud83d")
+    await stand.text_in("22395", "from a code")
+    listed = [item async for item in stand.carrier.list_since(start)]
+    assert [item.text for item in listed] == ["acknowledged", "while away \ufffd", "from a code"]
+    assert listed[0] == first
+    assert len({item.message_id for item in listed}) == 3
+    second = listed[1].at
+    assert second is not None
+    assert [item async for item in stand.carrier.list_since(second)] == listed[1:]
+    assert [item async for item in stand.carrier.list_since(second + timedelta(hours=1))] == []
+    elsewhere = second.astimezone(tz=None)
+    assert [item async for item in stand.carrier.list_since(elsewhere)] == listed[1:]
+
+
+async def lists_pages(stand: Stand) -> None:
+    """More texts than one page holds come all, once, in order; deleted ones do not."""
+    start = datetime.now(UTC) - timedelta(seconds=1)
+    for n in range(230):
+        await stand.text_in(f"+15555551{n:03}", str(n))
+    listed = [item async for item in stand.carrier.list_since(start)]
+    assert [item.text for item in listed] == [str(n) for n in range(230)]
+    await stand.carrier.delete_copy(listed[100].message_id)
+    texts = [item.text async for item in stand.carrier.list_since(start)]
+    assert texts == [str(n) for n in range(230) if n != 100]
+    await until(lambda: len(stand.receiver.requests) == 230)

@@ -1,0 +1,110 @@
+# ruff: noqa: D401 - a promise is told in the indicative
+"""What goes out: verbatim, once, and with an outcome that is never a guess.
+
+Rule of this module: a behaviour speaks the adapter's contract and the words of `Stand` only.
+"""
+
+from __future__ import annotations
+
+from bridge.carriers.adapter import DeliveryReport, NotYet, Rejected, SendOutcome, TryLater, UnknownOutcome
+from bridge.phone import Phone
+from tests.bridge.carriers.receiver import http, wire
+from tests.bridge.carriers.stand import Fault, Stand
+from tests.bridge.carriers.steps import HANDSET, ODD_TEXTS, breaks_off, other, sent
+
+
+async def send_verbatim(stand: Stand) -> None:
+    """A text reaches the handset as it was written, once, and the reports about it carry its id."""
+    for text in ODD_TEXTS[1:]:
+        message_id = await sent(stand, text)
+        assert (await stand.arrived(HANDSET))[-1] == text
+        reports = [
+            item
+            for request in await stand.receiver.come(2)
+            for item in stand.carrier.parse(request)
+            if isinstance(item, DeliveryReport)
+        ]
+        assert {report.message_id for report in reports} == {message_id}
+        assert [report.status for report in reports] == ["sent", "delivered"]
+        stand.receiver.requests.clear()
+    assert await stand.arrived(HANDSET) == list(ODD_TEXTS[1:])
+
+
+async def send_faults(stand: Stand) -> None:
+    """Each fault has its outcome, a text is on the phone only where that is so, and nothing is tried twice."""
+    table: tuple[tuple[Fault, SendOutcome, list[str]], ...] = (
+        (Fault.SILENT, UnknownOutcome(), []),
+        (Fault.BROKEN, UnknownOutcome(), []),
+        (Fault.BUSY, TryLater(1.0), []),
+        (Fault.REFUSED, Rejected(stand.refused_code), []),
+        (Fault.SILENT_SENT, UnknownOutcome(), ["word"]),
+    )
+    for fault, expected, arrived in table:
+        await stand.fault(fault)
+        assert await stand.carrier.send(Phone(HANDSET), "word") == expected
+        assert await stand.arrived(HANDSET) == arrived
+    await sent(stand, "at last")
+    assert await stand.arrived(HANDSET) == ["word", "at last"]
+
+
+async def opted_out(stand: Stand) -> None:
+    """A texter who told the vendor STOP is told apart from other refusals."""
+    await stand.fault(Fault.OPTED_OUT)
+    outcome = await stand.carrier.send(Phone(HANDSET), "word")
+    assert isinstance(outcome, Rejected)
+    assert outcome.opted_out
+
+
+async def unanswerable(stand: Stand) -> None:
+    """Nothing is sent to a short code or a name, and the carrier is not even asked."""
+    async with wire(http(201, b'{"id": "1"}')) as line, other(stand, line.url) as carrier:
+        for sender in ("22395", "BANK", "911"):
+            assert isinstance(await carrier.send(Phone(sender), "word"), Rejected)
+        assert line.requests == 0
+
+
+async def nobody_there(stand: Stand) -> None:
+    """With connections refused: a send may be tried later, the rest says that it does not know."""
+    await stand.vendor_goes_away()
+    assert isinstance(await stand.carrier.send(Phone(HANDSET), "word"), TryLater)
+    assert await stand.carrier.status("1") is None
+    assert isinstance(await stand.carrier.delete_copy("1"), NotYet)
+    await breaks_off(stand.carrier)
+
+
+async def strange_answers(stand: Stand) -> None:
+    """An answer that is broken off, no HTTP, a redirect or a success without an id is an unknown outcome; asked once."""
+    for answer in (
+        b"",
+        b"220 mail ready\r\n",
+        http(201, b'{"id": "1', promised=500),
+        http(201, b"[]"),
+        http(201, b'{"id": null}'),
+        http(200, b"<html>welcome to the hotel</html>"),
+        http(302, headers="Location: /\r\n"),
+        http(408),
+        http(502, b"\xff\xfe"),
+        http(503, headers="Retry-After: 1\r\n"),
+    ):
+        async with wire(answer) as line, other(stand, line.url) as carrier:
+            assert await carrier.send(Phone(HANDSET), "word") == UnknownOutcome(), answer
+            assert line.requests == 1
+            assert await carrier.status("1") is None
+            assert isinstance(await carrier.delete_copy("1"), NotYet)
+            await breaks_off(carrier)
+
+
+async def retry_after(stand: Stand) -> None:
+    """`Retry-After` in seconds is honoured; without one, or with nonsense, it is soon but not at once."""
+    for header, expected in (("Retry-After: 17\r\n", 17.0), ("", 1.0), ("Retry-After: soon\r\n", 1.0)):
+        async with wire(http(429, headers=header)) as line, other(stand, line.url) as carrier:
+            assert await carrier.send(Phone(HANDSET), "word") == TryLater(expected)
+
+
+async def wrong_token(stand: Stand) -> None:
+    """A refused login is a refusal: the words certainly did not leave, and waiting will not help."""
+    for status in (401, 403, 404):
+        async with wire(http(status)) as line, other(stand, line.url) as carrier:
+            outcome = await carrier.send(Phone(HANDSET), "word")
+            assert isinstance(outcome, Rejected)
+            assert not outcome.opted_out

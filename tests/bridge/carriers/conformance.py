@@ -1,0 +1,60 @@
+"""What every carrier adapter does, as a table of behaviours.
+
+Rule of this module: a new adapter is one more `Row` (see `test_conformance.py`); a vendor that lacks something says so by
+its traits, and only then is it not asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.bridge.carriers import behaviours_copies as copies
+from tests.bridge.carriers import behaviours_inbound as inbound
+from tests.bridge.carriers import behaviours_outbound as outbound
+from tests.bridge.carriers.stand import Stand, Trait
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behaviour:
+    """One line of the table."""
+
+    promise: Callable[[Stand], Awaitable[None]]
+    needs: frozenset[Trait] = frozenset()
+
+
+def _needs(promise: Callable[[Stand], Awaitable[None]], *needs: Trait) -> Behaviour:
+    return Behaviour(promise=promise, needs=frozenset(needs))
+
+
+BEHAVIOURS = (
+    _needs(inbound.right_signature),
+    _needs(inbound.wrong_signature),
+    _needs(inbound.verify_is_total),
+    _needs(inbound.altered_body, Trait.SIGNS_BODY),
+    _needs(inbound.altered_url, Trait.SIGNS_URL),
+    _needs(inbound.old_or_future, Trait.SIGNS_TIME),
+    _needs(inbound.same_id_on_retry, Trait.RETRIES),
+    _needs(inbound.words_stay),
+    _needs(inbound.what_cannot_be_encoded),
+    _needs(inbound.senders),
+    _needs(inbound.media_not_fetched),
+    _needs(inbound.time_of_the_carrier),
+    _needs(inbound.malformed),
+    _needs(outbound.send_verbatim),
+    _needs(outbound.send_faults),
+    _needs(outbound.opted_out, Trait.KNOWS_OPT_OUT),
+    _needs(outbound.unanswerable),
+    _needs(outbound.nobody_there),
+    _needs(outbound.strange_answers),
+    _needs(outbound.retry_after),
+    _needs(outbound.wrong_token),
+    _needs(copies.delete_copies, Trait.DELETES),
+    _needs(copies.delete_only_that, Trait.DELETES),
+    _needs(copies.status_told, Trait.TELLS_STATUS),
+    _needs(copies.lists_from_watermark, Trait.LISTS),
+    _needs(copies.lists_pages, Trait.LISTS),
+)

@@ -1,0 +1,118 @@
+"""Two ends of a wire for tests: a receiver of webhooks, and a server that answers whatever it is told.
+
+Rule of this module: both speak over real sockets on a port that the system chose.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from bridge.carriers.adapter import WebhookRequest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+
+async def until(true: Callable[[], bool], *, within: float = 5.0) -> None:
+    """Wait for something that other tasks bring about; an AssertionError when it does not come."""
+    end = asyncio.get_running_loop().time() + within
+    while not true():
+        assert asyncio.get_running_loop().time() < end, "it did not come about in time"
+        await asyncio.sleep(0.005)
+
+
+class Receiver:
+    """Where webhooks arrive. `answers` are the statuses of the next requests, then `otherwise`."""
+
+    def __init__(self) -> None:
+        self.requests: list[WebhookRequest] = []
+        self.answers: list[int] = []
+        self.otherwise = 204
+        self.port = 0
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        """Listen; after a `stop`, on the same port again."""
+        app = web.Application(client_max_size=64 << 20)
+        app.router.add_route("*", "/{tail:.*}", self._take)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port)
+        await site.start()
+        self.port = site.port
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def come(self, count: int, *, tail: str = "") -> list[WebhookRequest]:
+        """Wait for that many requests whose path ends so, and return them."""
+        await until(lambda: len(self.to(tail)) >= count)
+        return self.to(tail)
+
+    def to(self, tail: str) -> list[WebhookRequest]:
+        return [request for request in self.requests if request.raw_path.endswith(tail)]
+
+    async def _take(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        self.requests.append(WebhookRequest(raw_path=request.raw_path, headers=request.headers.copy(), body=body))
+        status = self.answers.pop(0) if self.answers else self.otherwise
+        return web.Response(status=status, headers={"Location": "/elsewhere"} if 300 <= status < 400 else None)
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[Receiver]:
+    receiver = Receiver()
+    await receiver.start()
+    try:
+        yield receiver
+    finally:
+        await receiver.stop()
+
+
+class Wire:
+    """A server that reads one request per connection and writes these bytes: any answer, half an answer, or none."""
+
+    def __init__(self, answer: bytes) -> None:
+        self.answer = answer
+        self.requests = 0
+        self.targets: list[str] = []
+        self.url = ""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+            if length:
+                await reader.readexactly(int(length[0].partition(b":")[2]))
+            self.requests += 1
+            self.targets.append(head.split(b" ")[1].decode())
+            writer.write(self.answer)
+            await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def wire(answer: bytes) -> AsyncIterator[Wire]:
+    made = Wire(answer)
+    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield made
+    finally:
+        server.close()
+
+
+def http(status: int, body: bytes = b"", *, headers: str = "", promised: int | None = None) -> bytes:
+    """Write an HTTP/1.1 answer; `promised` is its Content-Length when that is to be a lie."""
+    length = len(body) if promised is None else promised
+    return f"HTTP/1.1 {status} Words\r\nContent-Length: {length}\r\n{headers}\r\n".encode() + body

@@ -1,0 +1,117 @@
+"""What an adapter brings along to be examined: itself, a fake of its vendor, and what the vendor can do.
+
+Rule of this module: a behaviour knows nothing of any vendor; all that differs between vendors is behind `Stand`.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from hypothesis.strategies import SearchStrategy
+
+    from bridge.carriers.adapter import Carrier, WebhookRequest
+    from tests.bridge.carriers.receiver import Receiver
+
+
+class Trait(Enum):
+    """What a vendor does. A behaviour is asked only of adapters whose vendor has the traits it needs."""
+
+    SIGNS_BODY = auto()
+    SIGNS_URL = auto()
+    SIGNS_TIME = auto()
+    RETRIES = auto()
+    """A webhook that was not acknowledged comes again."""
+    LISTS = auto()
+    DELETES = auto()
+    TELLS_STATUS = auto()
+    KNOWS_OPT_OUT = auto()
+
+
+class Fault(Enum):
+    """What the vendor's fake does to the next sends."""
+
+    SILENT = auto()
+    """It never answers, and the text goes nowhere."""
+    SILENT_SENT = auto()
+    """It never answers, and the text reaches the handset."""
+    BROKEN = auto()
+    """It answers 5xx."""
+    BUSY = auto()
+    """It asks to come again in one second."""
+    REFUSED = auto()
+    """It will never send this, with the code `E123`."""
+    OPTED_OUT = auto()
+    """It will not send this because the texter told the vendor STOP."""
+
+
+class Clock:
+    """The wall clock, and what a test adds to it."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+
+class Stand(ABC):
+    """One adapter beside its vendor's fake, both running."""
+
+    carrier: Carrier
+    receiver: Receiver
+    clock: Clock
+    signature_headers: tuple[str, ...]
+    """Without any one of these a request is not signed."""
+    refused_code = "E123"
+
+    @abstractmethod
+    async def text_in(self, sender: str, text: str, *, media: tuple[tuple[str, str], ...] = ()) -> None:
+        """Text from a handset; the vendor's webhook follows. `media` are pairs of MIME type and URL."""
+
+    @abstractmethod
+    async def arrived(self, number: str) -> list[str]:
+        """Texts from the line that reached that handset, oldest first."""
+
+    @abstractmethod
+    async def copies(self) -> set[str]:
+        """Ids of all texts of which the vendor holds a copy."""
+
+    @abstractmethod
+    async def fault(self, fault: Fault, *, times: int = 1) -> None:
+        """Make the next sends go wrong."""
+
+    @abstractmethod
+    def sign(self, body: bytes) -> WebhookRequest:
+        """Sign a body as the vendor would sign an inbound text for the line's public URL."""
+
+    @abstractmethod
+    def bodies(self) -> SearchStrategy[bytes]:
+        """Bodies near what the vendor documents: fields missing, or of other types. Each string put in begins `CANARY`."""
+
+    @abstractmethod
+    def elsewhere(self, api_base: str) -> Carrier:
+        """Make the same adapter for a vendor at another address."""
+
+    @abstractmethod
+    async def vendor_goes_away(self) -> None:
+        """Stop the vendor: connections are refused from now on."""
+
+
+CANARY = "c4n4ry!"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One adapter in the table."""
+
+    name: str
+    traits: frozenset[Trait]
+    stand: Callable[[], AbstractAsyncContextManager[Stand]]

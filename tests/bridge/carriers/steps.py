@@ -1,0 +1,69 @@
+"""What behaviours of adapters have in common: the texts they use, and the steps they take.
+
+Rule of this module: a step asserts what has to be so for the behaviour to mean anything.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from hypothesis import settings
+
+from bridge.carriers.adapter import Accepted, Carrier, InboundText, WebhookRequest
+from bridge.phone import Phone
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.bridge.carriers.stand import Stand
+
+HANDSET = "+15555550101"
+ODD_TEXTS = (
+    "",
+    " spaces, and a line \r\n at the ends\t",
+    "\u200fמרחב\u200e \u202eabc\u202c",
+    "🫶🏽" * 30,
+    "é€[]{}\\" * 40,
+)
+
+QUICK = settings(max_examples=200, deadline=None, database=None)
+
+
+async def one_text(stand: Stand, text: str = "hello", *, sender: str = HANDSET) -> WebhookRequest:
+    """Text the line and return the webhook that comes of it."""
+    before = len(stand.receiver.requests)
+    await stand.text_in(sender, text)
+    return (await stand.receiver.come(before + 1))[before]
+
+
+def read_text(stand: Stand, request: WebhookRequest) -> InboundText:
+    assert stand.carrier.verify(request)
+    (item,) = stand.carrier.parse(request)
+    assert isinstance(item, InboundText)
+    return item
+
+
+async def sent(stand: Stand, text: str = "here") -> str:
+    outcome = await stand.carrier.send(Phone(HANDSET), text)
+    assert isinstance(outcome, Accepted)
+    return outcome.message_id
+
+
+async def breaks_off(carrier: Carrier) -> None:
+    """List, and see it say that it did not come to its end."""
+    try:
+        _ = [item async for item in carrier.list_since(datetime.now(UTC))]
+    except OSError:
+        return
+    assert not carrier.lists, "a listing that ends early without a word loses texts"
+
+
+@asynccontextmanager
+async def other(stand: Stand, api_base: str) -> AsyncIterator[Carrier]:
+    carrier = stand.elsewhere(api_base)
+    try:
+        yield carrier
+    finally:
+        await carrier.close()

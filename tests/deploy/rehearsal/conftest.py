@@ -1,0 +1,18 @@
+"""The carrier that the tests here talk to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.bridge.carriers.rehearsal_stand import RehearsalStand, rehearsal_stand
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@pytest.fixture
+async def stand() -> AsyncIterator[RehearsalStand]:
+    async with rehearsal_stand(first_retry=0.02, longest_retry=0.1, partner=0.3) as made:
+        yield made

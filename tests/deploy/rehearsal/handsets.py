@@ -1,0 +1,28 @@
+"""Two handsets, and how a test looks at them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.bridge.carriers.rehearsal_stand import RehearsalStand
+
+A, B = "+15555550101", "+15555550102"
+
+
+def words(stand: RehearsalStand) -> list[str]:
+    """Return the texts of all webhooks so far, in their order."""
+    return [json.loads(request.body)["text"] for request in stand.receiver.to("/inbound")]
+
+
+async def handset(stand: RehearsalStand, number: str = A) -> Any:
+    return await stand.get("/api/texts", handset=number)
+
+
+async def until_status(stand: RehearsalStand, status: str, number: str = A) -> None:
+    end = asyncio.get_running_loop().time() + 5
+    while [text["status"] for text in await handset(stand, number)][-1:] != [status]:
+        assert asyncio.get_running_loop().time() < end
+        await asyncio.sleep(0.01)

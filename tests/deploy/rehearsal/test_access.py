@@ -1,0 +1,83 @@
+"""Who may ask the rehearsal carrier what, and what it tells."""
+
+from __future__ import annotations
+
+import pytest
+from yarl import URL
+
+from tests.bridge.carriers.rehearsal_stand import NUMBER, TOKEN, RehearsalStand
+from tests.deploy.rehearsal.handsets import A
+
+
+@pytest.mark.parametrize("given", [None, "", "Bearer ", f"bearer {TOKEN}", f"Bearer {TOKEN}x", TOKEN, "Bearer é"])
+async def test_token(stand: RehearsalStand, given: str | None) -> None:
+    """Without the very token nobody sends, lists, asks or deletes."""
+    await stand.text_in(A, "kept")
+    (record,) = await stand.get("/api/records")
+    headers = {} if given is None else {"Authorization": given}
+    for method, path in (
+        ("POST", "/v1/messages"),
+        ("GET", "/v1/messages"),
+        ("GET", f"/v1/messages/{record['id']}"),
+        ("DELETE", f"/v1/messages/{record['id']}"),
+    ):
+        body = {"to": A, "text": "x"}
+        async with stand.session.request(method, stand.base + path, json=body, headers=headers) as answer:
+            assert answer.status == 401
+    assert await stand.arrived(A) == []
+    assert len(await stand.copies()) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "", {"to": "22395", "text": "x"}),
+        ("POST", "", {"to": A, "text": ""}),
+        ("POST", "", {"to": A}),
+        ("POST", "", []),
+        ("GET", "?direction=inbound", None),
+        ("GET", "?direction=inbound&since=2026-01-01T00:00:00", None),
+        ("GET", "?direction=inbound&since=yesterday", None),
+        ("GET", "?direction=outbound&since=2026-01-01T00:00:00Z", None),
+        ("GET", "?direction=inbound&since=2026-01-01T00:00:00Z&after=x", None),
+        ("GET", "?direction=inbound&since=2026-01-01T00:00:00Z&limit=0", None),
+        ("GET", "?direction=inbound&since=2026-01-01T00:00:00Z&limit=501", None),
+    ],
+)
+async def test_bad_vendor_request(stand: RehearsalStand, method: str, path: str, body: object) -> None:
+    """Wrong requests of the line are refused with 400 and have no effect."""
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    url = URL(f"{stand.base}/v1/messages{path}", encoded=True)
+    async with stand.session.request(method, url, json=body, headers=headers) as answer:
+        assert answer.status == 400
+        assert (await answer.json())["error"]
+    assert await stand.copies() == set()
+
+
+async def test_page(stand: RehearsalStand) -> None:
+    """The page comes with the line's number, asks no other host for anything, and the browser is told so."""
+    async with stand.session.get(stand.base + "/") as answer:
+        html, policy = await answer.text(), answer.headers["Content-Security-Policy"]
+    assert NUMBER in html
+    assert "{{" not in html
+    assert "http:" not in html
+    assert "https:" not in html
+    assert "innerHTML" not in html
+    assert "default-src 'none'" in policy
+    assert policy.count("'sha256-") == 2
+
+
+async def test_other_sites(stand: RehearsalStand) -> None:
+    """Another web page in the same browser cannot text from these handsets."""
+    body = {"from": A, "to": NUMBER, "text": "x"}
+    headers = {"Sec-Fetch-Site": "cross-site"}
+    async with stand.session.post(f"{stand.base}/api/texts", json=body, headers=headers) as answer:
+        assert answer.status == 403
+    assert await stand.copies() == set()
+
+
+async def test_unknown_path(stand: RehearsalStand) -> None:
+    """An unknown path is a 404 in JSON."""
+    async with stand.session.get(stand.base + "/other") as answer:
+        assert answer.status == 404
+        assert await answer.json()

@@ -1,0 +1,126 @@
+"""The faults that the rehearsal carrier can be told to have (DESIGN §9)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bridge.carriers.adapter import Accepted, UnknownOutcome
+from bridge.phone import Phone
+from tests.bridge.carriers.rehearsal_stand import TOKEN, RehearsalStand, rehearsal_stand
+from tests.deploy.rehearsal.handsets import A, handset, until_status, words
+
+
+async def test_duplicate(stand: RehearsalStand) -> None:
+    """The webhooks of the next N texts come twice, under one id each, before the text after them."""
+    await stand.post("/api/faults", {"inbound": "duplicate", "times": 2})
+    for text in ("one", "two", "three"):
+        await stand.text_in(A, text)
+    requests = await stand.receiver.come(5)
+    assert words(stand) == ["one", "one", "two", "two", "three"]
+    assert len({json.loads(request.body)["id"] for request in requests}) == 3
+    await until_status(stand, "delivered")
+    assert len(stand.receiver.requests) == 5
+
+
+async def test_reorder(stand: RehearsalStand) -> None:
+    """The next two of a handset change places; the third stays in its place, and the phone shows them as typed."""
+    await stand.post("/api/faults", {"inbound": "reorder"})
+    for text in ("one", "two", "three"):
+        await stand.text_in(A, text)
+    await stand.receiver.come(3)
+    assert words(stand) == ["two", "one", "three"]
+    assert [t["text"] for t in await handset(stand)] == ["one", "two", "three"]
+
+
+async def test_reorder_pairs(stand: RehearsalStand) -> None:
+    """`times` counts pairs."""
+    await stand.post("/api/faults", {"inbound": "reorder", "times": 2})
+    for text in "12345":
+        await stand.text_in(A, text)
+    await stand.receiver.come(5)
+    assert "".join(words(stand)) == "21435"
+
+
+async def test_reorder_late_partner(stand: RehearsalStand) -> None:
+    """A partner that comes while the first is held back overtakes it."""
+    await stand.post("/api/faults", {"inbound": "reorder"})
+    await stand.text_in(A, "one")
+    await asyncio.sleep(0.05)
+    assert words(stand) == []
+    await stand.text_in(A, "two")
+    await stand.receiver.come(2)
+    assert words(stand) == ["two", "one"]
+
+
+async def test_reorder_alone(stand: RehearsalStand) -> None:
+    """Without a second text the first is sent all the same, and one pair of the fault is used up."""
+    await stand.post("/api/faults", {"inbound": "reorder", "times": 2})
+    await stand.text_in(A, "one")
+    await stand.receiver.come(1)
+    for text in ("two", "three"):
+        await stand.text_in(A, text)
+    await stand.receiver.come(3)
+    assert words(stand) == ["one", "three", "two"]
+
+
+async def test_times_and_ok(stand: RehearsalStand) -> None:
+    """A send fault holds for `times` sends and no more; `ok` clears what is left, of either kind."""
+    await stand.post("/api/faults", {"send": "500", "times": 2})
+    outcomes = [await stand.carrier.send(Phone(A), text) for text in ("one", "two", "three")]
+    assert [type(outcome) for outcome in outcomes] == [UnknownOutcome, UnknownOutcome, Accepted]
+    await stand.post("/api/faults", {"send": "500", "inbound": "duplicate", "times": 5})
+    await stand.post("/api/faults", {"send": "ok", "inbound": "ok"})
+    assert isinstance(await stand.carrier.send(Phone(A), "four"), Accepted)
+    await stand.text_in(A, "five")
+    await until_status(stand, "delivered")
+    assert words(stand) == ["five"]
+    assert await stand.arrived(A) == ["three", "four"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"times": 1},
+        {"send": "no such"},
+        {"send": "reject:"},
+        {"send": "reject:a b"},
+        {"send": None},
+        {"inbound": "timeout"},
+        {"inbound": ["ok"]},
+        {"send": "500", "times": 0},
+        {"send": "500", "times": True},
+        {"send": "500", "times": "2"},
+        {"send": "500", "other": 1},
+    ],
+)
+async def test_bad_fault(stand: RehearsalStand, body: dict[str, Any]) -> None:
+    """A fault that is none is refused, and nothing is set."""
+    assert "error" in await stand.post("/api/faults", body, status=(400,))
+    assert isinstance(await stand.carrier.send(Phone(A), "x"), Accepted)
+
+
+async def test_hanging_send_ends_with_the_client(stand: RehearsalStand) -> None:
+    """A send that hangs gets no answer at all, and does not hold others up."""
+    await stand.post("/api/faults", {"send": "timeout"})
+    hanging = asyncio.create_task(stand.carrier.send(Phone(A), "never"))
+    await asyncio.sleep(0.05)
+    assert isinstance(await stand.carrier.send(Phone(A), "meanwhile"), Accepted)
+    assert await hanging == UnknownOutcome()
+    assert await stand.arrived(A) == ["meanwhile"]
+
+
+async def test_hanging_send_is_broken_off() -> None:
+    """A client that waits for ever is cut off without an answer in the end."""
+    async with rehearsal_stand(hang=0.05) as stand:
+        await stand.post("/api/faults", {"send": "timeout-delivered"})
+        with pytest.raises(aiohttp.ServerDisconnectedError):
+            await stand.session.post(
+                f"{stand.base}/v1/messages", json={"to": A, "text": "x"}, headers={"Authorization": f"Bearer {TOKEN}"}
+            )
+        assert await stand.arrived(A) == ["x"]
