@@ -1,0 +1,29 @@
+"""What a carrier keeps and does on its own, as data: printed by `quietline exposure`, and honest about what nobody checked.
+
+Rule of this module: a sentence that was not read in the vendor's own documentation or code stands in `unconfirmed`, and
+nowhere else (practices 18, 19, 22).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exposure:
+    """One carrier. Every field is a sentence for a person, or several."""
+
+    carrier: str
+    keeps: tuple[str, ...]
+    """What it keeps of a text, where, and for how long."""
+    we_delete: tuple[str, ...]
+    """What we ask it to delete, and when that counts as confirmed. Empty: nothing can be deleted."""
+    bill_shows: str
+    opt_outs: str
+    """Which opt-outs it enforces by itself."""
+    speaks: str
+    """Which texts it may send to a phone without us."""
+    signed: str
+    """How its webhooks are authenticated, and what that does not cover."""
+    sources: tuple[str, ...]
+    unconfirmed: tuple[str, ...] = ()
