@@ -128,7 +128,9 @@ class Devices:
             await conn.execute(
                 """
                 INSERT INTO matrix_dirty (user_id, mark, stale, due_ms) VALUES ($1, 1, $3, $2)
-                ON CONFLICT (user_id) DO UPDATE SET mark=matrix_dirty.mark + 1, stale=(matrix_dirty.stale OR excluded.stale),
+                ON CONFLICT (user_id) DO UPDATE SET
+                mark=matrix_dirty.mark + 1,
+                stale=(matrix_dirty.stale OR excluded.stale),
                 due_ms=CASE WHEN matrix_dirty.due_ms < excluded.due_ms THEN matrix_dirty.due_ms ELSE excluded.due_ms END
                 """,
                 user_id,

@@ -88,7 +88,7 @@ class Reading:
         if session.id != session_id:
             raise Malformed("session_id")
         try:
-            sealed = await self._vault.seal(room.key_owner, _context(session_id), session.pickle(session_id))
+            sealed = await self._vault.seal(room.key_owner, inbound_context(session_id), session.pickle(session_id))
         except Sealed:  # the room's key is destroyed: what is said there now is not for us
             return None
         stored = await conn.fetchval(
@@ -194,7 +194,7 @@ class Reading:
 
     async def _decrypt(self, row: Any, event: Encrypted, session_id: str) -> tuple[str, int]:
         try:
-            pickle = await self._vault.open(row["key_owner"], _context(session_id), bytes(row["ratchet"]))
+            pickle = await self._vault.open(row["key_owner"], inbound_context(session_id), bytes(row["ratchet"]))
         except Sealed:
             raise Malformed("key") from None
         try:
@@ -273,5 +273,6 @@ def _said(event: Encrypted, plaintext: str, device_id: str) -> Said:
     )
 
 
-def _context(session_id: str) -> str:
+def inbound_context(session_id: str) -> str:
+    """Name the place of an inbound session, for the seal; its pickle's passphrase is the session id."""
     return f"matrix inbound {session_id}"

@@ -23,11 +23,12 @@ from bridge.matrix.inbox import Inbox, Opened
 from bridge.matrix.intake import Gaps
 from bridge.matrix.parse import Json, inner, objects
 from bridge.matrix.upkeep import Upkeep
-from bridge.matrix.wire import HomeserverError, Permanent, TokenRefused, Transient, Wire
+from bridge.matrix.wire import HomeserverError, Permanent, TokenRefused, Transient, Wire, note_failure
 from bridge.store import Connection
 
 POLL_SECONDS: Final = 30
-LONGEST_WAIT: Final = 10.0
+LONGEST_WAIT: Final = 2.0
+"""Seconds between tries: the homeserver is the agency's own, and people wait for it."""
 PAGE: Final = 100
 MOST_PAGES: Final = 500
 
@@ -143,13 +144,10 @@ class Sync:
     async def _back_off(self, error: Exception) -> None:
         self.caught_up.clear()
         self._failures += 1
-        wait = min(0.25 * 2.0 ** min(self._failures, 10), LONGEST_WAIT)
-        if isinstance(error, HomeserverError):
-            log.event("matrix.sync_waits", status=error.status, attempt=self._failures)
-            if isinstance(error, Transient):
-                wait = max(wait, error.after)
-        else:
-            log.failure("matrix.sync_waits", error, attempt=self._failures)
+        wait = min(0.05 * 2.0 ** min(self._failures, 10), LONGEST_WAIT)
+        if isinstance(error, Transient):
+            wait = max(wait, error.after)
+        note_failure("matrix.sync_waits", error, attempt=self._failures)
         await asyncio.sleep(wait)
 
 

@@ -10,14 +10,13 @@ import asyncio
 import sqlite3
 from typing import Final
 
-from bridge import log
 from bridge.matrix.cross_signing import Device
 from bridge.matrix.devices import Devices
 from bridge.matrix.identity import Identity
 from bridge.matrix.inbox import Cancel, Inbox, Opened
 from bridge.matrix.parse import Json, inner, strings
 from bridge.matrix.post import Mail, Post
-from bridge.matrix.wire import HomeserverError, TokenRefused, Transient
+from bridge.matrix.wire import HomeserverError, TokenRefused, Transient, note_failure
 
 ALGORITHM: Final = "signed_curve25519"
 MOST_REFUSALS: Final = 100
@@ -65,9 +64,9 @@ class Upkeep:
                 raise
             except (HomeserverError, sqlite3.OperationalError, OSError) as error:
                 self._failures += 1
-                log.failure("matrix.upkeep_waits", error, attempt=self._failures)
+                note_failure("matrix.upkeep_waits", error, attempt=self._failures)
                 after = error.after if isinstance(error, Transient) else 0.0
-                await asyncio.sleep(max(min(0.5 * 2.0 ** min(self._failures, 8), 60.0), after))
+                await asyncio.sleep(max(min(0.25 * 2.0 ** min(self._failures, 8), 30.0), after))
                 self._something.set()
             else:
                 self._failures = 0

@@ -11,7 +11,6 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from bridge import log
 from bridge.clock import Clock
 from bridge.matrix.delivery import Delivery
 from bridge.matrix.devices import Devices, Sink
@@ -19,7 +18,7 @@ from bridge.matrix.items import Item
 from bridge.matrix.parse import Json
 from bridge.matrix.reading import Reading
 from bridge.matrix.sync import Sync
-from bridge.matrix.wire import HomeserverError, Permanent, TokenRefused, Transient
+from bridge.matrix.wire import HomeserverError, Permanent, TokenRefused, Transient, note_failure
 from bridge.store import Connection, Store
 
 AT_ONCE: Final = 50
@@ -72,9 +71,9 @@ class Watch:
                 raise
             except (HomeserverError, sqlite3.OperationalError, OSError) as error:
                 self._failures += 1
-                log.failure("matrix.watch_waits", error, attempt=self._failures)
+                note_failure("matrix.watch_waits", error, attempt=self._failures)
                 after = error.after if isinstance(error, Transient) else 0.0
-                await asyncio.sleep(max(min(0.25 * 2.0 ** min(self._failures, 8), 10.0), after))
+                await asyncio.sleep(max(min(0.1 * 2.0 ** min(self._failures, 8), 5.0), after))
                 continue
             try:
                 async with asyncio.timeout(wait):

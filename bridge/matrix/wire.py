@@ -17,6 +17,7 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
+from bridge import log
 from bridge.matrix.parse import Json, Malformed, dumps
 
 Method: TypeAlias = Literal["GET", "PUT", "POST", "DELETE"]
@@ -49,6 +50,14 @@ class Permanent(HomeserverError):  # noqa: N818 - the house's word
 
 class TokenRefused(Permanent):
     """The application service token is not accepted (`M_UNKNOWN_TOKEN`, `M_MISSING_TOKEN`): nothing can work."""
+
+
+def note_failure(name: str, error: Exception, *, attempt: int) -> None:
+    """Log that something waits to be tried again: of the homeserver the status, of anything else type and place."""
+    if isinstance(error, HomeserverError):
+        log.event(name, status=error.status, attempt=attempt)
+    else:
+        log.failure(name, error, attempt=attempt)
 
 
 class Wire:

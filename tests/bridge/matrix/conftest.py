@@ -1,0 +1,43 @@
+"""A rig on the small homeserver: stores, vault and identities are real, what the homeserver says is scripted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.bridge.matrix.rig import Rig
+from tests.bridge.matrix.small_homeserver import SmallHomeserver
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[SmallHomeserver]:
+    small = SmallHomeserver()
+    await small.start()
+    yield small
+    await small.stop()
+
+
+@pytest.fixture
+async def new_rig(server: SmallHomeserver, tmp_path: Path) -> AsyncIterator[Callable[[str], Rig]]:
+    """Make rigs, by the name of a directory; all are stopped, because an open database keeps a process from ending."""
+    made: list[Rig] = []
+
+    def make(name: str) -> Rig:
+        directory = tmp_path / name
+        directory.mkdir()
+        made.append(Rig(directory=directory, url=server.url, token="t"))
+        return made[-1]
+
+    yield make
+    for each in made:
+        await each.stop()
+
+
+@pytest.fixture
+async def rig(new_rig: Callable[[str], Rig]) -> Rig:
+    """Open a rig that does nothing by itself: the test takes each turn."""
+    made = new_rig("first")
+    await made.start(run=False)
+    return made

@@ -1,0 +1,110 @@
+"""The Matrix edge on real parts: a store, a vault, both identities, against a real homeserver, with a sink that remembers.
+
+Rule of this module: `kill` leaves the database as a killed process would; `start` begins again from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import aiohttp
+
+from bridge.clock import SteadyClock
+from bridge.crash import Crash, CrashPoint, nowhere
+from bridge.keys import Keys
+from bridge.matrix.assembly import Matrix
+from bridge.matrix.items import Item
+from bridge.matrix.schema import MAIN_UPGRADES, VOICE_UPGRADES
+from bridge.store import Connection, Store
+from bridge.vault import Vault
+from tests.e2e.waiting import until
+
+T = TypeVar("T", bound=Item)
+
+POLICY = "@policy:quietline.localhost"
+VOICE = "@line-main:quietline.localhost"
+
+
+class Rig:
+    """One bridge's Matrix edge. `items`: what was committed, in order."""
+
+    def __init__(self, *, directory: Path, url: str, token: str, trust_on_first_use: bool = True) -> None:
+        self.directory, self.url, self.token = directory, url, token
+        self.trust_on_first_use = trust_on_first_use
+        self.items: list[Item] = []
+        self.crash: Crash = nowhere
+        self.sink_fails: type[Exception] | None = None
+        self._open = contextlib.AsyncExitStack()
+        self._running: asyncio.Task[None] | None = None
+
+    async def start(self, *, run: bool = True) -> None:
+        """Open everything, and run it unless told not to."""
+        self.store = Store(self.directory / "main.db", upgrades=MAIN_UPGRADES)
+        self.voice_store = Store(self.directory / "voice.db", upgrades=VOICE_UPGRADES)
+        keys = Keys(path=self.directory / "keys.db")
+        await keys.open()
+        self._open.push_async_callback(keys.close)
+        self.vault = Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))
+        for store in (self.store, self.voice_store):
+            await store.open()
+            self._open.push_async_callback(store.close)
+        self.http = await self._open.enter_async_context(aiohttp.ClientSession())
+        self.matrix = await Matrix.open(
+            store=self.store,
+            voice_store=self.voice_store,
+            session=self.http,
+            url=self.url,
+            token=self.token,
+            policy_mxid=POLICY,
+            voice_mxid=VOICE,
+            vault=self.vault,
+            clock=SteadyClock(),
+            crash=self._crashes,
+            trust_on_first_use=self.trust_on_first_use,
+            sink=self._sink,
+            committed=lambda: None,
+        )
+        self.edge = self.matrix.edge
+        if run:
+            self._running = asyncio.create_task(self.matrix.run())
+            await until("both identities sync", self._in_step)
+
+    async def stop(self) -> None:
+        """Stop and close everything. Raises what ended the edge, if something did."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+        await self._open.aclose()
+
+    async def kept(self, kind: type[T], wanted: Callable[[T], bool] = lambda _item: True) -> T:
+        """Wait for an item."""
+
+        async def probe() -> T | None:
+            return next((i for i in self.items if isinstance(i, kind) and wanted(i)), None)
+
+        async def seen() -> str:
+            return ", ".join(type(item).__name__ for item in self.items)
+
+        return await until(f"an item of kind {kind.__name__}", probe, seen=seen)
+
+    def _crashes(self, point: CrashPoint) -> None:
+        self.crash(point)
+
+    async def _in_step(self) -> bool | None:
+        return (self.matrix.sync.caught_up.is_set() and self.matrix.voice_sync.caught_up.is_set()) or None
+
+    async def _sink(self, conn: Connection, items: Sequence[Item]) -> None:
+        # as the product's: an event is new once, and kept exactly if the commit is
+        await conn.execute("CREATE TABLE IF NOT EXISTS kept (event_id TEXT PRIMARY KEY)")
+        for item in items:
+            if event_id := getattr(item, "event_id", None):
+                await conn.execute("INSERT INTO kept (event_id) VALUES ($1) ON CONFLICT DO NOTHING", event_id)
+        if self.sink_fails is not None:
+            raise self.sink_fails
+        self.items += items

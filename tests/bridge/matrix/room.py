@@ -1,0 +1,38 @@
+"""A room of ours, and what a sync response says of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bridge.matrix.items import Item, Said
+from bridge.matrix.members import Room, note_room
+from tests.bridge.matrix.person import Person
+from tests.bridge.matrix.rig import POLICY, VOICE, Rig
+
+ROOM = "!room"
+
+
+async def ours(rig: Rig, room_id: str = ROOM) -> None:
+    """Make a room ours, with a key."""
+    await rig.vault.create(f"room:{room_id}")
+    room = Room(room_id=room_id, kind="thread", owner="t", key_owner=f"room:{room_id}")
+    await rig.store.commit(lambda conn: note_room(conn, room, members={POLICY: "join", VOICE: "join"}, levels={}))
+
+
+def timeline(*events: dict[str, Any], room_id: str = ROOM, **more: Any) -> dict[str, Any]:
+    return {"rooms": {"join": {room_id: {"timeline": {"events": list(events), **more}}}}}
+
+
+def joins(person: Person, membership: str = "join") -> dict[str, Any]:
+    return {
+        "event_id": f"$member-{membership}-{person.mxid}",
+        "sender": person.mxid,
+        "type": "m.room.member",
+        "state_key": person.mxid,
+        "content": {"membership": membership},
+        "origin_server_ts": 1,
+    }
+
+
+def texts(items: list[Item]) -> list[str]:
+    return [item.content["body"] for item in items if isinstance(item, Said)]

@@ -1,0 +1,123 @@
+"""What the outbox asks for: how it fails, and that asking again changes nothing."""
+
+from __future__ import annotations
+
+import pytest
+from aiohttp import web
+
+from bot.actions import Speaker
+from bridge.matrix.blueprints import creation
+from bridge.matrix.edge import Permanent, TokenRefused, Transient
+from bridge.matrix.members import Members
+from tests.bridge.matrix.person import Person
+from tests.bridge.matrix.rig import POLICY, VOICE, Rig
+from tests.bridge.matrix.room import ROOM, ours
+from tests.bridge.matrix.small_homeserver import SmallHomeserver
+
+SECRET = "words that are nobody's business"
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "after"),
+    [
+        (web.json_response({"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 1500}, status=429), Transient, 1.5),
+        (web.json_response({"errcode": "M_LIMIT_EXCEEDED"}, status=429, headers={"Retry-After": "7"}), Transient, 7.0),
+        (web.json_response({"retry_after_ms": 10**9}, status=429), Transient, 60.0),
+        (web.Response(status=502, text="<html>"), Transient, 0.0),
+        (web.Response(status=200, text="<html>"), Transient, 0.0),
+        (web.json_response([], status=200), Transient, 0.0),
+        (web.json_response({"event_id": 7}), Transient, 0.0),
+        (web.json_response({"errcode": "M_FORBIDDEN", "error": SECRET}, status=403), Permanent, None),
+        (web.json_response({"errcode": SECRET}, status=400), Permanent, None),
+        (web.json_response({"errcode": "M_UNKNOWN_TOKEN"}, status=401), TokenRefused, None),
+    ],
+)
+async def test_how_requests_fail(
+    rig: Rig, server: SmallHomeserver, answer: web.Response, kind: type[Transient | Permanent], after: float | None
+) -> None:
+    """Worth another try or not, with the wait asked for, bounded; and nothing of the answer in the error's text."""
+    await ours(rig)
+    server.faults.append(answer)
+    with pytest.raises(kind) as failed:
+        await rig.edge.react(ROOM, "$x", "✅", "t1")
+    assert after is None or (isinstance(failed.value, Transient) and failed.value.after == after)
+    assert SECRET not in str(failed.value)
+    assert SECRET not in failed.value.errcode
+
+
+async def test_no_homeserver_is_worth_another_try(rig: Rig, server: SmallHomeserver) -> None:
+    """A refused connection is transient."""
+    await ours(rig)
+    await server.stop()
+    with pytest.raises(Transient):
+        await rig.edge.redact(ROOM, "$x", "t1")
+    await server.start()
+
+
+async def test_a_room_is_noted_with_who_is_in_it(rig: Rig, server: SmallHomeserver) -> None:
+    """Desk and threads have both of ours, an office the policy bot; each has a key of its own to seal with."""
+    for number, kind in enumerate(("desk", "office", "thread")):
+        server.faults.append(web.json_response({"room_id": f"!{number}"}))
+        await rig.edge.create_room(kind, "amber heron", owner="o", supervisors=["@sol:x"])  # type: ignore[arg-type]
+        await rig.edge.warm(f"!{number}")
+    members = Members(store=rig.store)
+    assert [set(await members.members(f"!{number}")) for number in range(3)] == [
+        {POLICY, VOICE},
+        {POLICY},
+        {POLICY, VOICE},
+    ]
+    assert [await members.levels(f"!{number}") for number in range(3)] == [{"@sol:x": 50}, {}, {}]
+    assert {"room:!0", "room:!1", "room:!2"} <= await rig.vault.owners()
+    named = [a for a in server.asked if a.path.endswith(f"/state/m.room.member/{VOICE}")]
+    assert [(a.query["user_id"], a.body["displayname"]) for a in named] == [(VOICE, "amber heron")]
+
+
+@pytest.mark.parametrize("kind", ["desk", "office", "thread"])
+def test_what_a_room_looks_like(kind: str) -> None:
+    """Encrypted and closed from the first event; the creator is not named; nobody but it may undo that."""
+    body = creation(kind, "amber heron", invite=[VOICE], supervisors=["@sol:x"])  # type: ignore[arg-type]
+    state = {event["type"]: event["content"] for event in body["initial_state"]}
+    assert state["m.room.encryption"] == {"algorithm": "m.megolm.v1.aes-sha2"}
+    assert state["m.room.history_visibility"] == {"history_visibility": "shared"}
+    assert state["m.room.guest_access"] == {"guest_access": "forbidden"}
+    assert body["creation_content"] == {"m.federate": False}
+    assert "topic" not in body
+    levels = body["power_level_content_override"]
+    assert levels["users"] == ({"@sol:x": 50} if kind == "desk" else {})
+    for name in ("encryption", "history_visibility", "join_rules", "tombstone", "server_acl", "guest_access"):
+        assert levels["events"][f"m.room.{name}"] == 100
+    assert levels["invite"] == levels["kick"] == levels["events"]["m.room.power_levels"] == (50 if kind == "desk" else 100)
+    assert levels["events"]["m.room.encrypted"] == levels["events"]["m.reaction"] == levels["users_default"] == 0
+
+
+async def test_already_is_success(rig: Rig, server: SmallHomeserver) -> None:
+    """Inviting somebody who is there and removing somebody who is not ask for nothing more."""
+    await ours(rig)
+    sol = Person("@sol:x")
+    server.tell(sol)
+    server.membership = "join"
+    await rig.edge.invite(ROOM, sol.mxid)
+    server.membership = "leave"
+    await rig.edge.remove(ROOM, sol.mxid)
+    assert not [a for a in server.asked if a.path.endswith(("/invite", "/kick"))]
+
+
+async def test_what_a_crash_left_unnoted_is_left_and_forgotten(rig: Rig, server: SmallHomeserver) -> None:
+    """Rooms of ours at the homeserver that the table does not know are left by both; known ones are not."""
+    await ours(rig)
+    server.joined = [ROOM, "!orphan"]
+    await rig.edge.leave_unknown_rooms()
+    done = {
+        (a.query["user_id"], a.path.split("/rooms/")[1]) for a in server.asked if a.path.endswith(("/leave", "/forget"))
+    }
+    assert done == {(who, f"!orphan/{step}") for who in (POLICY, VOICE) for step in ("leave", "forget")}
+
+
+async def test_an_event_is_found_by_its_transaction(rig: Rig, server: SmallHomeserver) -> None:
+    """Only the speaker's own event with this transaction id, and None when it is not there."""
+    await ours(rig)
+    mine = {"event_id": "$mine", "sender": VOICE, "unsigned": {"transaction_id": "t1"}}
+    others = {"event_id": "$other", "sender": POLICY, "unsigned": {"transaction_id": "t1"}}
+    server.messages[ROOM] = {"chunk": [others, mine]}
+    assert await rig.edge.find(ROOM, Speaker.VOICE, "t1") == "$mine"
+    assert await rig.edge.find(ROOM, Speaker.VOICE, "t2") is None

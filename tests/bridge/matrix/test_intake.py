@@ -1,0 +1,201 @@
+"""What comes in from the homeserver: read, judged, kept waiting, or dropped alone."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from bridge.matrix.items import Membership, Plain, PowerLevels, Said, Unreadable
+from tests.bridge.matrix.person import Person
+from tests.bridge.matrix.rig import POLICY, VOICE, Rig
+from tests.bridge.matrix.room import ROOM, joins, ours, texts, timeline
+from tests.bridge.matrix.small_homeserver import SmallHomeserver
+
+
+async def test_what_a_trusted_device_says_is_said(rig: Rig, server: SmallHomeserver) -> None:
+    """The key in the same response, the device list asked for afterwards: it is said once, with its content."""
+    await ours(rig)
+    ada = Person("@ada:x")
+    server.tell(ada)
+    key = ada.key_letter(server.ours[POLICY], ROOM)
+    server.say({"to_device": {"events": [key]}, **timeline(ada.says(ROOM, "hello"))})
+    await rig.matrix.sync.turn()
+    assert rig.items == []
+    await rig.matrix.watch.turn()
+    (said,) = rig.items
+    assert isinstance(said, Said)
+    assert (said.sender, said.device_id, said.content["body"]) == (ada.mxid, ada.device_id, "hello")
+
+
+async def test_a_key_may_come_later(rig: Rig, server: SmallHomeserver) -> None:
+    """Events without a key wait, in their order, also through a restart, and are said when it comes."""
+    await ours(rig)
+    ada = Person("@ada:x")
+    server.tell(ada)
+    key = ada.key_letter(server.ours[POLICY], ROOM)
+    server.say(timeline(ada.says(ROOM, "first"), ada.says(ROOM, "second")))
+    await rig.matrix.sync.turn()
+    await rig.stop()
+    await rig.start(run=False)
+    server.say({"to_device": {"events": [key]}})
+    await rig.matrix.sync.turn()
+    await rig.matrix.watch.turn()
+    assert texts(rig.items) == ["first", "second"]
+    assert await rig.store.fetchval("SELECT COUNT(*) FROM matrix_waiting") == 0
+
+
+async def test_a_key_that_does_not_come(rig: Rig, server: SmallHomeserver) -> None:
+    """After its time an event is unreadable, once; but not while the homeserver has not answered since the start."""
+    await ours(rig)
+    ada = Person("@ada:x")
+    server.say(timeline(ada.says(ROOM, "lost")))
+    await rig.matrix.sync.turn()
+    await rig.store.commit(lambda conn: conn.execute("UPDATE matrix_waiting SET deadline_ms = 0"))
+    await rig.matrix.watch.turn()
+    assert rig.items == []
+    rig.matrix.sync.caught_up.set()
+    await rig.matrix.watch.turn()
+    await rig.matrix.watch.turn()
+    assert [type(item) for item in rig.items] == [Unreadable]
+
+
+async def test_a_response_given_twice(rig: Rig, server: SmallHomeserver) -> None:
+    """Killed between receiving and committing: the same response again, to-device included, gives everything once."""
+    await ours(rig)
+    ada = Person("@ada:x")
+    server.tell(ada)
+    await rig.matrix.devices.ensure([ada.mxid])
+    response = {"to_device": {"events": [ada.key_letter(server.ours[POLICY], ROOM)]}, **timeline(ada.says(ROOM, "once"))}
+    server.say(response)
+
+    class KilledError(Exception):
+        pass
+
+    def kill(_point: object) -> None:
+        raise KilledError
+
+    rig.crash = kill
+    with pytest.raises(KilledError):
+        await rig.matrix.sync.turn()
+    await rig.stop()
+    assert rig.items == []
+    rig.crash = lambda _point: None
+    await rig.start(run=False)
+    server.say(response)
+    await rig.matrix.sync.turn()
+    assert texts(rig.items) == ["once"]
+
+
+async def test_a_commit_that_fails_leaves_the_ratchets_where_they_were(rig: Rig, server: SmallHomeserver) -> None:
+    """When the sink fails, cursor, Olm session and event are as before, and the next try reads all of it."""
+    await ours(rig)
+    ada = Person("@ada:x")
+    server.tell(ada)
+    await rig.matrix.devices.ensure([ada.mxid])
+    response = {"to_device": {"events": [ada.key_letter(server.ours[POLICY], ROOM)]}, **timeline(ada.says(ROOM, "safe"))}
+    rig.sink_fails = sqlite3.OperationalError
+    server.say(response)
+    with pytest.raises(sqlite3.OperationalError):
+        await rig.matrix.sync.turn()
+    rig.sink_fails = None
+    assert await rig.store.fetchval("SELECT cursor FROM matrix_identity") == ""
+    server.say(response)
+    await rig.matrix.sync.turn()
+    assert texts(rig.items) == ["safe"]
+
+
+async def test_a_commit_that_fails_leaves_an_olm_session_where_it_was(rig: Rig, server: SmallHomeserver) -> None:
+    """The same for a message in a session that was there before: it decrypts again in the next try."""
+    await ours(rig)
+    ada = Person("@ada:x")
+    server.tell(ada)
+    server.say({"to_device": {"events": [ada.letter(server.ours[POLICY], "m.dummy", {})]}})
+    await rig.matrix.sync.turn()
+    response = {"to_device": {"events": [ada.key_letter(server.ours[POLICY], ROOM)]}, **timeline(joins(ada))}
+    rig.sink_fails = sqlite3.OperationalError
+    server.say(response)
+    with pytest.raises(sqlite3.OperationalError):
+        await rig.matrix.sync.turn()
+    rig.sink_fails = None
+    server.say(response)
+    await rig.matrix.sync.turn()
+    assert await rig.store.fetchval("SELECT COUNT(*) FROM matrix_inbound") == 1
+
+
+async def test_a_replayed_index_is_not_said_again(rig: Rig, server: SmallHomeserver) -> None:
+    """The same ciphertext under another event id is dropped: the homeserver cannot repeat somebody's words."""
+    await ours(rig)
+    ada = Person("@ada:x")
+    server.tell(ada)
+    await rig.matrix.devices.ensure([ada.mxid])
+    key = ada.key_letter(server.ours[POLICY], ROOM)
+    said = ada.says(ROOM, "yes")
+    server.say({"to_device": {"events": [key]}, **timeline(said, {**said, "event_id": "$replay"})})
+    await rig.matrix.sync.turn()
+    assert [item.event_id for item in rig.items if isinstance(item, Said)] == [said["event_id"]]
+
+
+async def test_a_key_is_replaced_only_by_one_that_reaches_further_back(rig: Rig, server: SmallHomeserver) -> None:
+    """A later key does not push out the earlier one; an earlier one of the same device does replace the later."""
+    await ours(rig)
+    ada = Person("@ada:x")
+    server.tell(ada)
+    await rig.matrix.devices.ensure([ada.mxid])
+    early = ada.key_letter(server.ours[POLICY], ROOM)
+    first = ada.says(ROOM, "first")
+    late = ada.key_letter(server.ours[POLICY], ROOM)
+    server.say({"to_device": {"events": [early, late]}})
+    await rig.matrix.sync.turn()
+    assert await rig.store.fetchval("SELECT first_index FROM matrix_inbound") == 0
+    server.say(timeline(first))
+    await rig.matrix.sync.turn()
+    assert texts(rig.items) == ["first"]
+
+
+async def test_a_gap_is_filled_before_the_cursor_moves(rig: Rig, server: SmallHomeserver) -> None:
+    """What a limited timeline left out comes first, in order, and nothing of it is lost."""
+    await ours(rig)
+    ada = Person("@ada:x")
+    server.tell(ada)
+    await rig.matrix.devices.ensure([ada.mxid])
+    server.say({"to_device": {"events": [ada.key_letter(server.ours[POLICY], ROOM)]}})
+    await rig.matrix.sync.turn()
+    one, two, three = (ada.says(ROOM, word) for word in ("one", "two", "three"))
+    server.messages[ROOM] = {"chunk": [two, one]}
+    server.say(timeline(three, limited=True, prev_batch="p"))
+    await rig.matrix.sync.turn()
+    assert texts(rig.items) == ["one", "two", "three"]
+    (asked,) = [asked for asked in server.asked if asked.path.endswith("/messages")]
+    assert (asked.query["from"], asked.query["to"], asked.query["dir"]) == ("p", "c1", "b")
+
+
+async def test_members_levels_and_what_is_in_the_clear(rig: Rig, server: SmallHomeserver) -> None:
+    """Memberships and levels are kept and told; a change of name is not; our own words are not; rooms of others neither."""
+    await ours(rig)
+    sol = Person("@sol:x")
+    reaction = {
+        "event_id": "$r",
+        "sender": sol.mxid,
+        "type": "m.reaction",
+        "content": {"m.relates_to": {"rel_type": "m.annotation", "event_id": "$x", "key": "✋"}},
+    }
+    redaction = {"event_id": "$d", "sender": sol.mxid, "type": "m.room.redaction", "content": {"redacts": "$x"}}
+    levels = {
+        "event_id": "$l",
+        "sender": sol.mxid,
+        "type": "m.room.power_levels",
+        "state_key": "",
+        "content": {"users": {sol.mxid: 50, "@bad:x": "100", "@huge:x": 10**30}},
+    }
+    renamed = {**joins(sol), "event_id": "$renamed"}
+    mine = {"event_id": "$own", "sender": POLICY, "type": "m.reaction", "content": {}}
+    server.say(timeline(joins(sol), renamed, reaction, redaction, levels, mine))
+    server.say(timeline(joins(sol, "leave"), room_id="!strange"))
+    await rig.matrix.sync.turn()
+    await rig.matrix.sync.turn()
+    assert [type(item) for item in rig.items] == [Membership, Plain, Plain, PowerLevels]
+    assert await rig.matrix.members.members(ROOM) == {POLICY: "join", VOICE: "join", sol.mxid: "join"}
+    assert await rig.matrix.members.levels(ROOM) == {sol.mxid: 50}
+    plain = [item for item in rig.items if isinstance(item, Plain)]
+    assert [item.redacts for item in plain] == [None, "$x"]
