@@ -24,6 +24,7 @@ MENTION = re.compile(r"(?<!\w)@\w")
 BLANK = "".join(chr(n) for n in range(0x3001) if chr(n).isspace() or unicodedata.category(chr(n)) == "Cf") + "\ufeff"
 """What may stand before a note's mark without being seen: spaces, and the invisible marks that some keyboards put there."""
 KEPT = 50
+GONE = "whoever said it is not at the desk any more."
 
 
 def relay(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
@@ -99,7 +100,8 @@ def leave(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thr
             epoch=thread.voice.epoch,
             since=words.said_at,
         )
-        if (why := guard.may_send(pack, thread, text, facts.now)) is None:
+        why = GONE if facts.role(words.author) is None else guard.may_send(pack, thread, text, facts.now)
+        if why is None:
             actions.append(text)
             sent.append(Sent(event_id=words.event_id, receipt=Receipt.LEAVING.name))
             continue

@@ -22,7 +22,8 @@ from aiohttp import web
 from bot.actions import DESK
 from bridge import config as configuration
 from bridge import log, schema
-from bridge.carriers.rehearsal import RehearsalCarrier
+from bridge.carriers import kinds
+from bridge.carriers.adapter import Carrier
 from bridge.clock import SteadyClock
 from bridge.config import Config, ConfigError
 from bridge.crash import Crash, nowhere
@@ -34,7 +35,8 @@ from bridge.matrix.schema import MAIN_UPGRADES, VOICE_UPGRADES
 from bridge.outbox import Outbox
 from bridge.posts import Posts
 from bridge.reconcile import Reconcile
-from bridge.rooms import Designations, Rooms
+from bridge.rooms import Designations, Rooms, forget_ungiven
+from bridge.settings import secret
 from bridge.store import Store
 from bridge.texts import Texts
 from bridge.timers import Timers
@@ -52,7 +54,7 @@ def main(path: Path, *, crash: Crash = nowhere) -> int:
     os.umask(0o077)
     try:
         config = configuration.load(path)
-        pack = _pack(config)
+        pack = _pack(config, near=path.parent)
     except ConfigError as error:
         return _unusable(error.problems)
     log.configure(config.log_level)
@@ -111,7 +113,7 @@ class Bridge:
         voice_store: Store,
         vault: Vault,
         http: aiohttp.ClientSession,
-        carrier: RehearsalCarrier,
+        carrier: Carrier,
     ) -> None:
         self._config, self._crash, self._http = config, crash, http
         self._store, self._voice_store, self._vault = store, voice_store, vault
@@ -136,6 +138,7 @@ class Bridge:
             pack=pack,
             clock=self._clock,
             carrier=carrier,
+            numbers=config.line.all_numbers,
             wake_engine=self._wake,
             crash=crash,
         )
@@ -163,8 +166,8 @@ class Bridge:
         stack.push_async_callback(keys.close)
         vault = Vault(
             keys=keys,
-            vault_key=bytes.fromhex(configuration.secret(config.keys.vault_key_file)),
-            index_key=bytes.fromhex(configuration.secret(config.keys.index_key_file)),
+            vault_key=bytes.fromhex(secret(config.keys.vault_key_file)),
+            index_key=bytes.fromhex(secret(config.keys.index_key_file)),
         )
         await vault.check()
         store = Store(data / "main.db", upgrades=(schema.upgrades, *MAIN_UPGRADES))
@@ -172,12 +175,12 @@ class Bridge:
         for each in (store, voice_store):
             stack.push_async_callback(each.close)
             await each.open()
-        carrier = RehearsalCarrier(
+        carrier = kinds.make(
+            config.line.carrier,
             public_base_url=config.listen.public_base_url,
             slug=config.line.slug,
-            api_base=config.line.carrier.api_base,
-            token=configuration.secret(config.line.carrier.token_file),
-            signing_key=configuration.secret(config.line.carrier.signing_key_file),
+            numbers=config.line.all_numbers,
+            validity=pack.settings.carrier_validity_seconds,
             clock=time.time,
         )
         stack.push_async_callback(carrier.close)
@@ -225,13 +228,13 @@ class Bridge:
 
     async def _run_matrix(self) -> None:
         config = self._config
-        intake = Intake(vault=self._vault, voice=config.voice_mxid, wake_engine=self._wake)
+        intake = Intake(vault=self._vault, clock=self._clock, voice=config.voice_mxid, wake_engine=self._wake)
         matrix = await Matrix.open(
             store=self._store,
             voice_store=self._voice_store,
             session=self._http,
             url=config.homeserver.url,
-            token=configuration.secret(config.homeserver.as_token_file),
+            token=secret(config.homeserver.as_token_file),
             policy_mxid=config.policy_mxid,
             voice_mxid=config.voice_mxid,
             vault=self._vault,
@@ -241,7 +244,14 @@ class Bridge:
             sink=intake.take,
             committed=intake.committed,
         )
-        posts = Posts(store=self._store, clock=self._clock, edge=matrix.edge, crash=self._crash)
+        posts = Posts(
+            store=self._store,
+            vault=self._vault,
+            clock=self._clock,
+            edge=matrix.edge,
+            wake_engine=self._wake,
+            crash=self._crash,
+        )
         self._rooms = Rooms(
             store=self._store,
             edge=matrix.edge,
@@ -269,6 +279,7 @@ class Bridge:
 
     async def _sweep_keys(self) -> None:
         """Destroy keys whose thread or room never came to be, because a crash came between."""
+        await self._store.commit(forget_ungiven)
         rows = await self._store.fetch("SELECT id AS owner FROM thread UNION SELECT key_owner FROM matrix_room")
         orphans = await self._vault.owners() - {row["owner"] for row in rows} - {DESK}
         for owner in orphans:
@@ -277,10 +288,10 @@ class Bridge:
             log.event("bridge.orphan_keys", count=len(orphans))
 
 
-def _pack(config: Config) -> Pack:
+def _pack(config: Config, *, near: Path) -> Pack:
     """Load the line's packs; a line that is no rehearsal needs reviewed words and no examples."""
     try:
-        pack = load_pack(config.line.packs)
+        pack = load_pack(config.line.packs, near=near)
     except PackError as error:
         raise ConfigError(error.problems) from None
     if not config.line.rehearsal:

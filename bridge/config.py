@@ -6,12 +6,19 @@ at once and by its path; a value is never printed.
 
 from __future__ import annotations
 
+import hmac
+import re
 import stat
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
+
+from bridge.carriers.kinds import AnySettings
+from bridge.settings import E164, Base, Section, secret, secret_files
+
+KEY: Final = re.compile(r"[0-9A-Fa-f]{64}")
 
 
 class ConfigError(Exception):
@@ -20,12 +27,6 @@ class ConfigError(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
-
-
-class Section(BaseModel):
-    """A strict part of the configuration: unknown keys are errors, values are frozen and never shown by errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Homeserver(Section):
@@ -42,7 +43,7 @@ class Listen(Section):
 
     host: str = "127.0.0.1"
     port: int
-    public_base_url: str
+    public_base_url: Base
 
 
 class Keys(Section):
@@ -50,15 +51,6 @@ class Keys(Section):
 
     vault_key_file: Path
     index_key_file: Path
-
-
-class RehearsalCarrier(Section):
-    """The carrier that comes with Quietline: handsets in a browser, no telephone network."""
-
-    kind: Literal["rehearsal"]
-    api_base: str
-    token_file: Path
-    signing_key_file: Path
 
 
 class Staff(Section):
@@ -69,14 +61,23 @@ class Staff(Section):
 
 
 class Line(Section):
-    """One text line: a number, its carrier, its packs in order (the agency's own last) and its first roster."""
+    """One text line: its number, its carrier, its packs in order (the agency's own last) and its first roster.
+
+    `numbers` are further ones of the same line; each texter is answered from the number that they texted.
+    """
 
     slug: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
-    number: Annotated[str, Field(pattern=r"^\+[1-9]\d{6,14}$")]
+    number: E164
+    numbers: list[E164] = Field(default_factory=list)
     rehearsal: bool = False
     packs: list[str] = Field(default_factory=lambda: ["base"])
-    carrier: RehearsalCarrier
+    carrier: AnySettings
     staff: list[Staff]
+
+    @property
+    def all_numbers(self) -> tuple[str, ...]:
+        """Every number of the line, the main one first."""
+        return tuple(dict.fromkeys((self.number, *self.numbers)))
 
 
 class Config(Section):
@@ -111,7 +112,9 @@ def load(path: Path) -> Config:
         raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read ({error.strerror})"]) from None
-    except yaml.YAMLError:
+    except UnicodeDecodeError:
+        raise ConfigError([f"{path}: is not UTF-8"]) from None
+    except (yaml.YAMLError, ValueError, RecursionError):  # YAML's own constructors let the second through
         raise ConfigError([f"{path}: is not YAML"]) from None
     try:
         config = Config.model_validate(raw)
@@ -125,26 +128,22 @@ def load(path: Path) -> Config:
     return config
 
 
-def secret(path: Path) -> str:
-    """Read a secret from its file. The file was checked when the configuration was loaded."""
-    return path.read_text(encoding="utf-8").strip()
-
-
 def _secret_problems(config: Config) -> list[str]:
-    files = {
-        "homeserver.as_token_file": config.homeserver.as_token_file,
-        "keys.vault_key_file": config.keys.vault_key_file,
-        "keys.index_key_file": config.keys.index_key_file,
-        "lines.0.carrier.token_file": config.line.carrier.token_file,
-        "lines.0.carrier.signing_key_file": config.line.carrier.signing_key_file,
-    }
     problems = []
-    for name, file in files.items():
+    values: dict[str, str] = {}
+    for name, file in secret_files(config):
         try:
-            mode = file.stat().st_mode
-        except OSError:
+            mode, values[name] = file.stat().st_mode, secret(file)
+        except (OSError, ValueError):
             problems.append(f"{name}: the file cannot be read")
             continue
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
             problems.append(f"{name}: the file must be readable by its owner only (chmod 600)")
+        if name.startswith("keys.") and not KEY.fullmatch(values[name]):
+            problems.append(f"{name}: the file must hold 32 bytes in hex")
+        elif not values[name]:
+            problems.append(f"{name}: the file is empty")
+    vault_key, index_key = values.get("keys.vault_key_file"), values.get("keys.index_key_file")
+    if vault_key and index_key and hmac.compare_digest(vault_key.lower().encode(), index_key.lower().encode()):
+        problems.append("keys: the two keys must be different")
     return problems

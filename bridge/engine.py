@@ -99,15 +99,14 @@ class Engine:
             try:
                 while (row := await self._next(owner)) is not None:
                     await self._handle(row)
+                self._queued.discard(owner)
+                if await self._next(owner) is not None:
+                    self.wake(owner)
             except (sqlite3.OperationalError, OSError) as error:
                 # The disk is full or the file is busy: nothing is lost, the row still stands.
                 log.failure("engine.waits", error)
                 await asyncio.sleep(1)
                 self._queued.discard(owner)
-                self.wake(owner)
-                continue
-            self._queued.discard(owner)
-            if await self._next(owner) is not None:
                 self.wake(owner)
 
     async def _next(self, owner: str) -> Row | None:
@@ -182,7 +181,9 @@ class Engine:
     async def _bury(self, row: Row, error: Exception) -> None:
         short_id = secrets.token_hex(4)
         log.failure("engine.dead_letter", error, short_id=short_id, kind=row.letter.kind)
-        told = await inbox.seal(self._vault, DESK, LetterDied(short_id=short_id))
+        # When the desk cannot hear of a death, telling it would only make the next one, without end.
+        mute = row.letter.kind == LetterDied.__name__
+        told = [] if mute else [await inbox.seal(self._vault, DESK, LetterDied(short_id=short_id))]
         at = self._clock.wall()
 
         async def commit(conn: Connection) -> None:

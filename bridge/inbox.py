@@ -6,6 +6,7 @@ everything that follows from it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.events import Event
@@ -35,8 +36,8 @@ async def put(conn: Connection, letter: Letter) -> None:
     await conn.execute("INSERT INTO inbox (owner, kind, body) VALUES ($1, $2, $3)", letter.owner, letter.kind, letter.body)
 
 
-async def bury(conn: Connection, letter: Letter, *, short_id: str, at: float, told: Letter) -> None:
-    """Keep what could not be handled, and tell the desk, which knows nothing but the short id."""
+async def bury(conn: Connection, letter: Letter, *, short_id: str, at: float, told: Sequence[Letter]) -> None:
+    """Keep what could not be handled, and tell whom it concerns: the desk knows nothing but the short id."""
     await conn.execute(
         "INSERT INTO dead_letter (short_id, owner, kind, body, at) VALUES ($1, $2, $3, $4, $5)",
         short_id,
@@ -45,4 +46,5 @@ async def bury(conn: Connection, letter: Letter, *, short_id: str, at: float, to
         letter.body,
         int(at),
     )
-    await put(conn, told)
+    for each in told:
+        await put(conn, each)

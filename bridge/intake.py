@@ -27,6 +27,7 @@ from bot.events import (
     Why,
 )
 from bridge import inbox
+from bridge.clock import Clock
 from bridge.matrix import items
 from bridge.matrix.devices import has_trusted
 from bridge.store import Connection
@@ -34,6 +35,8 @@ from bridge.vault import Vault
 
 FILES: Final = frozenset({"m.image", "m.file", "m.video", "m.audio"})
 QUOTE: Final = re.compile(r"<mx-reply>.*?</mx-reply>", re.DOTALL)
+EARLY: Final = 86_400
+"""For how long, in seconds, a tap waits for us to know what it is on. A row of the outbox rarely stands that long."""
 PILL: Final = re.compile(r"matrix\.to/#/(@|%40)|matrix:u/", re.IGNORECASE)
 
 
@@ -48,13 +51,16 @@ class Place:
 class Intake:
     """The sink of the sync. `committed` after each commit wakes whom it concerns."""
 
-    def __init__(self, *, vault: Vault, voice: str, wake_engine: Callable[[str], None]) -> None:
-        self._vault, self._voice, self._wake_engine = vault, voice, wake_engine
+    def __init__(self, *, vault: Vault, clock: Clock, voice: str, wake_engine: Callable[[str], None]) -> None:
+        self._vault, self._clock, self._voice, self._wake_engine = vault, clock, voice, wake_engine
+        self._before: set[str] = set()
         self._touched: set[str] = set()
 
     async def take(self, conn: Connection, seen: Sequence[items.Item]) -> None:
         """Put what concerns us into the inbox. Runs inside the sync's commit."""
-        self._touched.clear()
+        # Two commits may follow each other before the first is told about; whom either touched must hear of it.
+        self._before |= self._touched
+        self._touched = set()
         for item in seen:
             if isinstance(item, items.IdentityChanged):
                 await self._put(conn, DESK, IdentityChanged(user=item.user_id))
@@ -68,8 +74,9 @@ class Intake:
 
     def committed(self) -> None:
         """Wake whoever got something."""
-        for owner in self._touched:
+        for owner in self._before | self._touched:
             self._wake_engine(owner)
+        self._before.clear()
 
     async def _put(self, conn: Connection, owner: str, event: Event) -> None:
         await inbox.put(conn, await inbox.seal(self._vault, owner, event))
@@ -127,17 +134,20 @@ class Intake:
                 target, key = relation.get("event_id"), relation.get("key")
                 if not isinstance(target, str) or not isinstance(key, str):
                     return None
-                ref = await conn.fetchval(
+                row = await conn.fetchrow(
                     "SELECT ref FROM event WHERE event_id = $1 AND room_id = $2", target, item.room_id
                 )
-                return Tapped(
+                tap = Tapped(
                     place=place.name,
                     sender=item.sender,
                     event_id=item.event_id,
                     key=key[:32],
-                    target=ref or "",
+                    target=(row and row["ref"]) or "",
                     trusted=await has_trusted(conn, item.sender),
                 )
+                if row is None:
+                    await self._too_early(conn, place, tap, target)
+                return tap
             case "m.room.redaction" if item.redacts:
                 return Unsaid(place=place.name, sender=item.sender, target=item.redacts)
             case "m.room.message":
@@ -145,13 +155,25 @@ class Intake:
                 return NotHeard(place=place.name, sender=item.sender, event_id=item.event_id, why=why)
         return None
 
+    async def _too_early(self, conn: Connection, place: Place, tap: Tapped, target: str) -> None:
+        """Keep a tap on what may be ours and not noted yet: `posts` puts it into the inbox again when it is."""
+        await conn.execute(
+            """INSERT INTO early_tap (event_id, target, owner, body, until) VALUES ($1, $2, $3, $4, $5)
+               ON CONFLICT DO NOTHING""",
+            tap.event_id,
+            target,
+            place.owner,
+            (await inbox.seal(self._vault, place.owner, tap)).body,
+            int(self._clock.wall()) + EARLY,
+        )
+
     async def _said(self, conn: Connection, place: Place, item: items.Said) -> Said:
         inner, clear = _mapping(item.content, "m.relates_to"), item.clear_relation or {}
         new = _mapping(item.content, "m.new_content")
         relation, target = await self._relation(conn, inner, clear)
         shown = new if relation is Relation.EDIT and new else item.content
         body = shown.get("body")
-        kind = shown.get("msgtype")
+        kind = _string(shown, "msgtype")
         content = Content.TEXT if kind == "m.text" and isinstance(body, str) else Content.OTHER
         return Said(
             place=place.name,
@@ -166,7 +188,7 @@ class Intake:
         )
 
     async def _relation(self, conn: Connection, inner: Mapping[str, Any], clear: Mapping[str, Any]) -> tuple[Relation, str]:
-        kinds = {inner.get("rel_type"), clear.get("rel_type")}
+        kinds = {_string(inner, "rel_type"), _string(clear, "rel_type")}
         if "m.thread" in kinds:
             return Relation.THREAD, ""
         target = inner.get("event_id")
@@ -174,7 +196,8 @@ class Intake:
             return Relation.EDIT, target
         reply = _mapping(inner, "m.in_reply_to").get("event_id") or _mapping(clear, "m.in_reply_to").get("event_id")
         if reply is None:
-            return (Relation.NONE, "") if kinds == {None} else (Relation.OTHER_REPLY, "")
+            related = any(name in part for part in (inner, clear) for name in ("rel_type", "m.in_reply_to"))
+            return (Relation.OTHER_REPLY if related else Relation.NONE), ""
         ref = await conn.fetchval("SELECT ref FROM event WHERE event_id = $1", reply) if isinstance(reply, str) else None
         return (Relation.TEXTER_REPLY if (ref or "").startswith("in:") else Relation.OTHER_REPLY), ""
 
@@ -186,6 +209,11 @@ class Intake:
         formatted = content.get("formatted_body")
         pill = isinstance(formatted, str) and PILL.search(QUOTE.sub("", formatted)) is not None
         return bool(users) or mentions.get("room") is True or pill
+
+
+def _string(content: Mapping[str, Any], key: str) -> str:
+    value = content.get(key)
+    return value if isinstance(value, str) else ""
 
 
 def _mapping(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:

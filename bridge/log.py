@@ -2,13 +2,15 @@
 
 Rules of this module: a log line is an event name and allow-listed fields with opaque values; nothing takes free text from
 outside. Third-party loggers go through one filter that drops their messages and keeps only logger, level and the types
-of exceptions, because mautrix logs bodies at DEBUG and ERROR and aiohttp logs tokens (facts-matrix, section 7).
+of exceptions, because mautrix logs bodies at DEBUG and ERROR and aiohttp logs tokens (facts-matrix, section 7). So do
+Python's own ways of complaining: warnings, and exceptions that nobody catches, in threads and destructors too.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
+import threading
 import traceback
 from typing import Final
 
@@ -78,3 +80,12 @@ def configure(level: str) -> None:
     root.handlers[:] = [out]
     root.setLevel(level)
     logging.getLogger("aiohttp.access").disabled = True
+    logging.captureWarnings(True)
+    sys.excepthook = lambda _kind, error, _trace: failure("log.uncaught", error)
+    threading.excepthook = lambda told: _lost(told.exc_value)
+    sys.unraisablehook = lambda told: _lost(told.exc_value)
+
+
+def _lost(error: BaseException | None) -> None:
+    if error is not None:
+        failure("log.uncaught", error)

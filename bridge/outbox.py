@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final, TypeAlias
 
-from bot.actions import DESK, Action, Lane
-from bot.events import LetterDied
+from bot.actions import DESK, Action, Lane, Text
+from bot.events import LetterDied, Outcome, TextOutcome
 from bridge import codec, inbox, log
 from bridge.clock import Clock
 from bridge.inbox import Letter
@@ -29,6 +29,8 @@ AT_ONCE: Final = {"matrix": 24, "carrier": 16}
 
 PRIORITY: Final = {lane.value: n for n, lane in enumerate(Lane)}
 LONGEST_WAIT: Final = 30.0
+ASK_AGAIN: Final = 15.0
+"""Seconds after which a row that waits for its room looks for it by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,14 @@ class Task:
 
 
 class TryAgain(Exception):  # noqa: N818 - it is an instruction
-    """The other side certainly did not take it now. `after` seconds; None: when woken (there is no room yet)."""
+    """The other side certainly did not take it now. `after` seconds; None: when woken (there is no room yet).
 
-    def __init__(self, after: float | None) -> None:
+    `queued`: nothing went wrong, its turn has not come. Then it is asked again exactly when it said, without backing off.
+    """
+
+    def __init__(self, after: float | None, *, queued: bool = False) -> None:
         super().__init__()
-        self.after = after
+        self.after, self.queued = after, queued
 
 
 class Impossible(Exception):  # noqa: N818 - it is a verdict
@@ -136,7 +141,7 @@ class Outbox:
             try:
                 await self._perform(number, key, perform)
             except TryAgain as again:
-                self._later(key, again.after)
+                self._later(key, again.after, queued=again.queued)
                 continue
             except (sqlite3.OperationalError, OSError) as error:
                 log.failure("outbox.waits", error)
@@ -149,19 +154,31 @@ class Outbox:
             else:
                 del self._rows[key]
 
-    def _later(self, key: Key, after: float | None) -> None:
+    def _later(self, key: Key, after: float | None, *, queued: bool = False) -> None:
+        loop = asyncio.get_running_loop()
         if after is None:
             self._parked[key[0]].add(key)
+            # The room may have come between the question and this line, and nobody calls twice.
+            loop.call_later(ASK_AGAIN, self._unpark, key)
+            return
+        if queued:
+            loop.call_later(min(after, LONGEST_WAIT), self._push, key)
             return
         self._attempts[key] += 1
         wait = max(after, min(0.2 * 2.0 ** min(self._attempts[key], 10), LONGEST_WAIT / 10))
-        asyncio.get_running_loop().call_later(min(wait, LONGEST_WAIT), self._push, key)
+        loop.call_later(min(wait, LONGEST_WAIT), self._push, key)
+
+    def _unpark(self, key: Key) -> None:
+        if key in self._parked.get(key[0], ()):
+            self._parked[key[0]].discard(key)
+            self._push(key)
 
     async def _perform(self, number: int, key: Key, perform: Perform) -> None:
         row = await self._store.fetchrow("SELECT kind, txn, body, created FROM outbox WHERE id = $1", number)
         if row is None:
             return
         letter = Letter(key[0], row["kind"], row["body"])
+        action: Action | None = None
         try:
             body = await self._vault.open(key[0], f"outbox {row['txn']}", row["body"])
             action = codec.decode(row["kind"], body)
@@ -170,14 +187,18 @@ class Outbox:
             raise
         except Impossible as verdict:
             log.event("outbox.impossible", kind=row["kind"], status=verdict.code)
-            await self._bury(number, letter)
+            await self._bury(number, letter, action)
         except Exception as error:  # noqa: BLE001 - whatever a bug raises, the lane goes on without this row
             log.failure("outbox.dead_letter", error, kind=row["kind"])
-            await self._bury(number, letter)
+            await self._bury(number, letter, action)
 
-    async def _bury(self, number: int, letter: Letter) -> None:
+    async def _bury(self, number: int, letter: Letter, action: Action | None) -> None:
         short_id = secrets.token_hex(4)
-        told = await inbox.seal(self._vault, DESK, LetterDied(short_id=short_id))
+        told = [await inbox.seal(self._vault, DESK, LetterDied(short_id=short_id))]
+        if isinstance(action, Text):
+            # Nobody knows how far it came, and its receipt must not say "leaving" for ever.
+            outcome = TextOutcome(ref=action.ref, outcome=Outcome.UNKNOWN)
+            told.append(await inbox.seal(self._vault, letter.owner, outcome))
         at = self._clock.wall()
 
         async def commit(conn: Connection) -> None:
@@ -185,4 +206,5 @@ class Outbox:
             await conn.execute("DELETE FROM outbox WHERE id = $1", number)
 
         await self._store.commit(commit)
-        self._wake_engine(DESK)
+        for each in told:
+            self._wake_engine(each.owner)

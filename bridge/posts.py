@@ -6,6 +6,8 @@ the homeserver may have forgotten is looked up first; nothing is sent in clear b
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from bot.actions import (
@@ -20,11 +22,14 @@ from bot.actions import (
     Post,
     Speaker,
 )
+from bot.events import Tapped
+from bridge import codec, inbox
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
 from bridge.matrix.edge import Edge, Permanent, TokenRefused, Transient
 from bridge.outbox import Impossible, Task, TryAgain
 from bridge.store import Connection, Store
+from bridge.vault import Vault
 
 REMEMBERED: Final = 20 * 3600
 """For how long, in seconds, we rely on the homeserver to know our transaction ids; it does so for 24 hours."""
@@ -33,8 +38,18 @@ REMEMBERED: Final = 20 * 3600
 class Posts:
     """Performs every row whose way is `matrix`."""
 
-    def __init__(self, *, store: Store, clock: Clock, edge: Edge, crash: Crash) -> None:
-        self._store, self._clock, self._edge, self._crash = store, clock, edge, crash
+    def __init__(
+        self,
+        *,
+        store: Store,
+        vault: Vault,
+        clock: Clock,
+        edge: Edge,
+        wake_engine: Callable[[str], None],
+        crash: Crash,
+    ) -> None:
+        self._store, self._vault, self._clock, self._edge = store, vault, clock, edge
+        self._wake_engine, self._crash = wake_engine, crash
 
     async def perform(self, task: Task) -> None:
         """Do one row. Raises :class:`TryAgain` or :class:`Impossible`."""
@@ -91,9 +106,7 @@ class Posts:
         room: str | None = None,
     ) -> None:
         room = room or await self._room(task.owner, place)
-        event_id = None
-        if self._clock.wall() - task.created > REMEMBERED:
-            event_id = await self._edge.find(room, speaker, task.txn)
+        event_id = await self._sent_before(task, room, speaker)
         if event_id is None:
             event_id = await self._edge.send(room, speaker, task.txn, "m.room.message", content)
         self._crash(CrashPoint.MATRIX_SENT)
@@ -104,16 +117,25 @@ class Posts:
         room = await self._room(task.owner, mark.place)
         ref = f"mark:{mark.event_id}"
         old = await self._event_of(task.owner, ref)
-        event_id = await self._edge.react(room, mark.event_id, mark.receipt.value, task.txn)
+        event_id = await self._sent_before(task, room, Speaker.POLICY)
+        if event_id is None:
+            event_id = await self._edge.react(room, mark.event_id, mark.receipt.value, task.txn)
         self._crash(CrashPoint.MATRIX_SENT)
         if old is not None and old != event_id:
             await self._edge.redact(room, old, f"{task.txn}.old")
         await self._done(task, room=room, event_id=event_id, ref=ref)
 
+    async def _sent_before(self, task: Task, room: str, speaker: Speaker) -> str | None:
+        """Look for what the homeserver has of this row, when it may have forgotten the transaction id."""
+        if self._clock.wall() - task.created <= REMEMBERED:
+            return None
+        return await self._edge.find(room, speaker, task.txn)
+
     async def _done(self, task: Task, *, room: str = "", event_id: str = "", ref: str = "") -> None:
         at = int(self._clock.wall() * 1000)
 
-        async def commit(conn: Connection) -> None:
+        async def commit(conn: Connection) -> bool:
+            tapped = False
             if event_id:
                 if ref:
                     await conn.execute("UPDATE event SET ref = NULL WHERE owner = $1 AND ref = $2", task.owner, ref)
@@ -126,9 +148,22 @@ class Posts:
                     ref or None,
                     at,
                 )
+                if ref:
+                    tapped = await self._tapped_before(conn, task.owner, event_id, ref)
             await conn.execute("DELETE FROM outbox WHERE id = $1", task.number)
+            return tapped
 
-        await self._store.commit(commit)
+        if await self._store.commit(commit):
+            self._wake_engine(task.owner)
+
+    async def _tapped_before(self, conn: Connection, owner: str, event_id: str, ref: str) -> bool:
+        """Put taps that came before we knew this event as ours into the inbox; return whether there were any."""
+        query = "DELETE FROM early_tap WHERE target = $1 AND owner = $2 RETURNING body"
+        rows = await conn.fetch(query, event_id, owner)
+        for row in rows:
+            tap = codec.read(Tapped, await self._vault.open(owner, inbox.CONTEXT, row["body"]))
+            await inbox.put(conn, await inbox.seal(self._vault, owner, replace(tap, target=ref)))
+        return bool(rows)
 
     async def _room(self, owner: str, place: str) -> str:
         """Return the room of a place, or wait until there is one."""

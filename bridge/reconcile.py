@@ -1,7 +1,8 @@
 """Asking the carrier what came while nobody listened.
 
-Rule of this module: what a carrier lists goes through the same door as a webhook, so that what is known changes nothing;
-the watermark moves only after everything before it is kept.
+Rules of this module: what a carrier lists goes through the same door as a webhook, so that what is known changes nothing;
+the watermark moves to the last text that was listed, after everything before it is kept, because a listing may end early
+without saying so; nothing is asked for that is older than what we remember to have seen.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ from bridge import log
 from bridge.carriers.adapter import Carrier
 from bridge.clock import Clock
 from bridge.store import Connection, Store
+from bridge.texts import HORIZON
 from bridge.webhook import Webhook
 
 EVERY: Final = 3600.0
 SLACK: Final = timedelta(minutes=10)
 """Carriers' clocks and ours differ, and a listing may lag."""
+OLDEST: Final = HORIZON - 86_400.0
+"""Seconds. What is asked for must still be in `seen`, or an old text would arrive again."""
 
 
 class Reconcile:
@@ -40,24 +44,26 @@ class Reconcile:
             await asyncio.sleep(wait)
 
     async def once(self) -> None:
-        """Take in what was listed since the watermark, then move it."""
+        """Take in what was listed since the watermark, then move it. The first time there is nothing to ask for."""
         began = self._clock.wall()
-        mark = await self._store.fetchval("SELECT value FROM line WHERE name = 'carrier_watermark'")
-        if mark is not None:
-            taken = 0
-            async for text in self._carrier.list_since(datetime.fromtimestamp(float(mark), UTC) - SLACK):
+        mark = float(await self._store.fetchval("SELECT value FROM line WHERE name = 'carrier_watermark'") or 0)
+        if mark:
+            taken, since = 0, max(mark - SLACK.total_seconds(), began - OLDEST)
+            async for text in self._carrier.list_since(datetime.fromtimestamp(since, UTC)):
                 await self._webhook.take(text)
                 taken += 1
+                if text.at is not None:
+                    mark = max(mark, min(text.at.timestamp(), began))
             log.event("reconcile.listed", count=taken)
 
         async def commit(conn: Connection) -> None:
             await conn.execute(
                 """INSERT INTO line (name, value) VALUES ('carrier_watermark', $1)
                    ON CONFLICT (name) DO UPDATE SET value = excluded.value""",
-                str(began),
+                str(mark or began),
             )
             # What is past every carrier's horizon is forgotten.
-            for table in ("seen", "sent_text", "early_report"):
-                await conn.execute(f"DELETE FROM {table} WHERE until < $1", int(began))  # noqa: S608 - one of three words
+            for table in ("seen", "sent_text", "early_report", "early_tap"):
+                await conn.execute(f"DELETE FROM {table} WHERE until < $1", int(began))  # noqa: S608 - one of four words
 
         await self._store.commit(commit)

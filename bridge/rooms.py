@@ -69,11 +69,11 @@ class Rooms:
 
     async def run(self) -> None:
         """Make what is missing, until cancelled."""
+        failures = 0
         while True:
             self._changed.clear()
             try:
-                if await self._step():
-                    continue
+                more = await self._step()
             except Transient as error:
                 await asyncio.sleep(min(max(error.after, 0.2), 5.0))
                 continue
@@ -85,14 +85,17 @@ class Rooms:
                 continue
             except (sqlite3.OperationalError, OSError) as error:
                 log.failure("rooms.wait", error)
-                await asyncio.sleep(1.0)
+                # Each try may have made a room that could not be noted.
+                failures += 1
+                await asyncio.sleep(min(2.0**failures, 60.0))
                 continue
-            await self._changed.wait()
+            failures = 0
+            if not more:
+                await self._changed.wait()
 
     async def _step(self) -> bool:
         """Make one missing thing; return whether there may be more."""
         if not self.desk_room:
-            await self._store.commit(_forget_ungiven)
             await self._edge.leave_unknown_rooms()
             self.desk_room = await self._make_desk()
             return True
@@ -155,8 +158,8 @@ class Rooms:
         return room_id
 
 
-async def _forget_ungiven(conn: Connection) -> None:
-    """Forget rooms that were noted when a crash came, before they were given to a thread or to the stock."""
+async def forget_ungiven(conn: Connection) -> None:
+    """Forget rooms that were noted when a crash came, before they were given to a thread or to the stock. At the start."""
     await conn.execute(
         """DELETE FROM matrix_room WHERE kind = 'thread'
            AND room_id NOT IN (SELECT room_id FROM warm_room)

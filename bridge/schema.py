@@ -59,6 +59,15 @@ TABLES: Final = (
         code TEXT NOT NULL,
         until BIGINT NOT NULL
     )""",
+    # Taps (sealed) on an event that the homeserver has and we have not noted, because we were killed in between.
+    """CREATE TABLE early_tap (
+        event_id TEXT PRIMARY KEY,
+        target TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        body {blob} NOT NULL,
+        until BIGINT NOT NULL
+    )""",
+    "CREATE INDEX early_tap_target ON early_tap (target)",
     # Every event of our rooms, for look-up by `ref` and for deletion.
     """CREATE TABLE event (
         event_id TEXT PRIMARY KEY,
@@ -93,3 +102,11 @@ async def first(conn: Connection) -> None:
 
 
 upgrades.register(first, description="threads, inbox, outbox, timers")
+
+
+async def second(conn: Connection) -> None:
+    """Remember which of the line's numbers a texter texts (sealed), so that they are answered from it."""
+    await conn.execute(f"ALTER TABLE thread ADD COLUMN number {'BLOB' if conn.scheme == Scheme.SQLITE else 'BYTEA'}")
+
+
+upgrades.register(second, description="several numbers per line")

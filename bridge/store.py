@@ -82,8 +82,15 @@ class Store:
     async def _transact(self, work: Work[T]) -> T:
         # mautrix annotates its context managers with what they yield
         acquired = cast("AbstractAsyncContextManager[LoggingConnection]", self.db.acquire())
-        async with acquired as conn, cast("AbstractAsyncContextManager[None]", conn.transaction()):
-            return await work(conn)
+        async with acquired as conn:
+            try:
+                async with cast("AbstractAsyncContextManager[None]", conn.transaction()):
+                    return await work(conn)
+            except BaseException:
+                # mautrix rolls back when the work fails, not when the COMMIT does; what then stays open blocks every other.
+                if getattr(conn.wrapped, "in_transaction", False):
+                    await conn.wrapped.rollback()
+                raise
 
     async def _write(self) -> None:
         while (item := await self._queue.get()) is not None:

@@ -1,13 +1,14 @@
 """Texts leave here: at most once each.
 
-Rules of this module: the guard is asked and the row is marked `sending` in one commit, and only then the carrier; a row
-that still says `sending` when the program starts, or whose request ended in doubt, is `unknown` and is never sent again
-by itself; no text leaves late.
+Rules of this module: the guard is asked, the number's turn is taken and the row is marked `sending` in one commit, and only
+then the carrier is asked; a row that still says `sending` when the program starts, or whose request ended in doubt, is
+`unknown` and is never sent again by itself; no text leaves late.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from bot.events import Outcome, TextOutcome
 from bot.model import Thread
 from bridge import codec, inbox, log
 from bridge.carriers.adapter import Accepted, Carrier, Rejected, SendOutcome, TryLater, UnknownOutcome
+from bridge.carriers.pace import Pace
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
 from bridge.outbox import Impossible, Task, TryAgain
@@ -24,8 +26,10 @@ from bridge.phone import Phone
 from bridge.store import Connection, Store
 from bridge.vault import Vault
 from policies.pack import Pack
+from policies.segments import segments
 
 PHONE: Final = "phone"
+NUMBER: Final = "number"
 FINISH: Final = 12.0
 """Seconds that an orderly stop waits for requests under way: longer than an adapter's own patience."""
 HORIZON: Final = 8 * 86_400
@@ -33,7 +37,7 @@ HORIZON: Final = 8 * 86_400
 
 
 class Texts:
-    """Performs `Text` rows through one carrier."""
+    """Performs `Text` rows through one carrier. `numbers` are the line's, the main one first."""
 
     def __init__(
         self,
@@ -43,11 +47,13 @@ class Texts:
         pack: Pack,
         clock: Clock,
         carrier: Carrier,
+        numbers: tuple[str, ...],
         wake_engine: Callable[[str], None],
         crash: Crash,
     ) -> None:
         self._store, self._vault, self._pack, self._clock = store, vault, pack, clock
         self._carrier, self._wake_engine, self._crash = carrier, wake_engine, crash
+        self._numbers, self._pace = numbers, Pace(carrier.rate)
         self._sending: set[asyncio.Task[None]] = set()
 
     async def settle(self) -> None:
@@ -63,12 +69,12 @@ class Texts:
         text = task.action
         if not isinstance(text, Text):
             raise Impossible("not a text")
-        phone = await self._mark(task, text)
-        if phone is None:
+        ends = await self._mark(task, text)
+        if ends is None:
             return
         self._crash(CrashPoint.SMS_MARKED)
         # Once begun it is finished, so that an orderly stop leaves nothing unknown.
-        sending = asyncio.create_task(self._send(task, text, phone))
+        sending = asyncio.create_task(self._send(task, text, *ends))
         self._sending.add(sending)
         sending.add_done_callback(self._sending.discard)
         await asyncio.shield(sending)
@@ -78,33 +84,59 @@ class Texts:
         if self._sending:
             await asyncio.wait(self._sending, timeout=FINISH)
 
-    async def _send(self, task: Task, text: Text, phone: Phone) -> None:
-        outcome = await self._carrier.send(phone, text.body)
+    async def _send(self, task: Task, text: Text, phone: Phone, number: str) -> None:
+        outcome = await self._carrier.send(phone, text.body, number=number)
+        if isinstance(outcome, TryLater):
+            self._pace.hold(number, outcome.after)
         self._crash(CrashPoint.SMS_SENT)
-        await self._result(task, text, outcome)
+        while True:
+            try:
+                await self._result(task, text, outcome)
+            except (sqlite3.OperationalError, OSError) as error:
+                # The carrier has been asked. What is tried again is the note of its answer, never the request.
+                log.failure("texts.waits", error)
+                await asyncio.sleep(1)
+            else:
+                return
 
-    async def _mark(self, task: Task, text: Text) -> Phone | None:
+    async def _mark(self, task: Task, text: Text) -> tuple[Phone, str] | None:
+        """Take the turn and mark the row; return whom to text and from which number, or None when it must not leave."""
+        cost = float(segments(text.body).count) if self._pace.rate.by_segment else 1.0
         now = self._clock.wall()
-        late, refused = [
+        late, refused, unknown = [
             await inbox.seal(self._vault, task.owner, TextOutcome(ref=text.ref, outcome=outcome))
-            for outcome in (Outcome.LATE, Outcome.REFUSED)
+            for outcome in (Outcome.LATE, Outcome.REFUSED, Outcome.UNKNOWN)
         ]
 
-        async def commit(conn: Connection) -> Phone | None:
-            row: Any = await conn.fetchrow("SELECT phone, aggregate FROM thread WHERE id = $1", task.owner)
+        async def commit(conn: Connection) -> tuple[Phone, str] | float | None:
+            row: Any = await conn.fetchrow("SELECT phone, number, aggregate FROM thread WHERE id = $1", task.owner)
             thread = codec.read(Thread, await self._vault.open(task.owner, "aggregate", row["aggregate"]))
+            number = await self._number(task.owner, row["number"])
             why = guard.may_send(self._pack, thread, text, now)
-            if why is not None:
-                await inbox.put(conn, late if why is guard.LATE else refused)
+            # Marked before by us: a commit that failed may have been kept all the same. Twice is worse than not.
+            begun = await conn.fetchval("SELECT state FROM outbox WHERE id = $1", task.number) == "sending"
+            if why is not None or begun:
+                verdict = late if why is guard.LATE else refused
+                await inbox.put(conn, unknown if begun else verdict)
                 await conn.execute("DELETE FROM outbox WHERE id = $1", task.number)
+                self._pace.leave(number, task.number)
                 return None
+            if wait := self._pace.turn(number, task.number, cost=cost):
+                return wait
             await conn.execute("UPDATE outbox SET state = 'sending' WHERE id = $1", task.number)
-            return Phone((await self._vault.open(task.owner, PHONE, row["phone"])).decode())
+            return Phone((await self._vault.open(task.owner, PHONE, row["phone"])).decode()), number
 
-        phone = await self._store.commit(commit)
-        if phone is None:
+        marked = await self._store.commit(commit)
+        if isinstance(marked, float):
+            raise TryAgain(marked, queued=True)
+        if marked is None:
             self._wake_engine(task.owner)
-        return phone
+        return marked
+
+    async def _number(self, owner: str, sealed: bytes | None) -> str:
+        """Return the number that the texter texted, if it is still one of the line's; else the main one."""
+        number = (await self._vault.open(owner, NUMBER, sealed)).decode() if sealed is not None else ""
+        return number if number in self._numbers else self._numbers[0]
 
     async def _result(self, task: Task, text: Text, outcome: SendOutcome) -> None:
         match outcome:
@@ -129,10 +161,6 @@ class Texts:
         letter = await inbox.seal(self._vault, owner, result)
         digest = self.digest(message_id)
         until = int(self._clock.wall()) + HORIZON
-        reports = {
-            outcome: await inbox.seal(self._vault, owner, TextOutcome(ref=result.ref, outcome=outcome))
-            for outcome in (Outcome.DELIVERED, Outcome.FAILED)
-        }
 
         async def commit(conn: Connection) -> None:
             await inbox.put(conn, letter)
@@ -144,9 +172,10 @@ class Texts:
                     result.ref,
                     until,
                 )
-                early = await conn.fetchval("DELETE FROM early_report WHERE hash = $1 RETURNING outcome", digest)
+                early = await conn.fetchrow("DELETE FROM early_report WHERE hash = $1 RETURNING outcome, code", digest)
                 if early is not None:
-                    await inbox.put(conn, reports[Outcome(early)])
+                    report = TextOutcome(ref=result.ref, outcome=Outcome(early["outcome"]), code=early["code"])
+                    await inbox.put(conn, await inbox.seal(self._vault, owner, report))
             await conn.execute("DELETE FROM outbox WHERE id = $1", number)
 
         await self._store.commit(commit)

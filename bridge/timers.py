@@ -96,8 +96,8 @@ class Timers:
         jump = self._machine() - self._clock.wall() - self._offset
         if abs(jump) < JUMP:
             return
-        self._offset += jump
-        log.event("timers.clock_jumped", seconds=int(jump))
         letter = await inbox.seal(self._vault, DESK, ClockJumped(seconds=int(jump)))
         await self._store.commit(lambda conn: inbox.put(conn, letter))
+        self._offset += jump
+        log.event("timers.clock_jumped", seconds=int(jump))
         self._wake_engine(DESK)

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
+from bridge.carriers.pace import Rate
 from bridge.phone import Phone
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ class WebhookRequest:
     `raw_path` is the path with query exactly as it stood on the wire; `headers` ignore case; `body` are the raw bytes.
     """
 
-    raw_path: str
-    headers: Mapping[str, str]
+    raw_path: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
 
 
@@ -40,11 +41,16 @@ class Media:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboundText:
-    """A text from a handset. `message_id` is the carrier's, stable over its retries. `at`: the carrier's time, if told."""
+    """A text from a handset. `message_id` is the carrier's, stable over its retries.
+
+    `to` is the number of ours that was texted, in E.164, or empty when the carrier does not say. `at`: the carrier's time,
+    if told.
+    """
 
     message_id: str
     sender: Phone
     text: str = field(repr=False)
+    to: str = field(default="", repr=False)
     media: tuple[Media, ...] = field(default=(), repr=False)
     at: datetime | None = None
 
@@ -58,7 +64,18 @@ class DeliveryReport:
     code: str = ""
 
 
-Inbound: TypeAlias = InboundText | DeliveryReport
+@dataclass(frozen=True, slots=True)
+class Unwanted:
+    """Something signed and well formed that is no text to this line: another channel, a group, an event of no concern.
+
+    It is answered like a text, for a vendor that is refused tries again and again, and by and by stops calling; it is kept
+    nowhere. `why` is a fixed word of ours for the log: `channel`, `group` or `event`.
+    """
+
+    why: Literal["channel", "group", "event"]
+
+
+Inbound: TypeAlias = InboundText | DeliveryReport | Unwanted
 
 
 class Malformed(Exception):  # noqa: N818 - reads as what it is: the request is malformed
@@ -124,15 +141,23 @@ class Carrier(Protocol):
     """The word in the configuration, e.g. `rehearsal`."""
     lists: bool
     """Whether `list_since` can say what came while we were away."""
+    rate: Rate
+    """What one of our numbers may send."""
+    answer: tuple[str, bytes]
+    """Content type and body of the 200 that a webhook is answered with. Some vendors want certain words there, and some
+    text whatever stands there to the handset."""
 
     def verify(self, request: WebhookRequest) -> bool:
-        """Whether the request is signed by the carrier for our public URL. Constant time; never raises."""
+        """Whether the request is signed by the carrier for our public URL. Constant time; never raises.
+
+        For a vendor without signature: whether `raw_path` bears the secret segment, and whatever else the vendor offers.
+        """
 
     def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
         """Read a verified request. Raises :class:`Malformed`, never anything else."""
 
-    async def send(self, to: Phone, text: str) -> SendOutcome:
-        """Send one text, once."""
+    async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
+        """Send one text, once, from that number of ours."""
 
     async def status(self, message_id: str) -> DeliveryReport | None:
         """Ask what became of a text; None when the carrier does not know or cannot say now."""

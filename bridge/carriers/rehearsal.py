@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import re
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeGuard
-from urllib.parse import quote
+from pathlib import Path
+from typing import Any, Literal, Self, TypeGuard
 
 import aiohttp
-from yarl import URL
 
 from bridge.carriers.adapter import (
     Accepted,
@@ -33,30 +32,48 @@ from bridge.carriers.adapter import (
     NotYet,
     Rejected,
     SendOutcome,
-    TryLater,
     UnknownOutcome,
+    Unwanted,
     WebhookRequest,
 )
+from bridge.carriers.asking import PATIENCE, Answer, ask, segment, session
+from bridge.carriers.exposure import Exposure
 from bridge.carriers.numbers import sender
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
-    from bridge.phone import Phone
+from bridge.carriers.pace import Rate
+from bridge.carriers.reading import MESSAGE_ID, code, identifier, json_object, own_number, raw, same, string, time_of
+from bridge.phone import Phone
+from bridge.settings import CarrierSection, secret
 
 TOLERANCE = 300.0
 """Seconds that a webhook's timestamp may differ from our clock, either way. Each retry is signed anew."""
 
-PATIENCE = aiohttp.ClientTimeout(total=10, connect=3)
+RATE = Rate(per_second=1000.0, burst=1000.0)
+"""As good as none: it is a program on this machine."""
 
 _NOT_YET = 5.0
 _PAGE = 100
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
-_MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_CODE = re.compile(r"[A-Za-z0-9._-]{1,40}")
-_SECONDS = re.compile(r"[0-9]{1,5}")
-_CANNOT_BE_ENCODED = re.compile(r"[\x00\ud800-\udfff]")
 _OPTED_OUT = "opted-out"
+
+EXPOSURE = Exposure(
+    carrier="Rehearsal",
+    keeps=("A copy of every text, in the memory of this machine, until it is deleted or the rehearsal stops.",),
+    we_delete=("The copy of each text in either direction; confirmed by the carrier's 204 or 404.",),
+    bill_shows="There is no bill.",
+    opt_outs="None: STOP words come through and are obeyed here.",
+    speaks="None.",
+    signed="HMAC-SHA256 over time, public URL and body; five minutes old at most.",
+    sources=("deploy/rehearsal/server.py",),
+)
+
+
+class Settings(CarrierSection):
+    """The carrier that comes with Quietline: handsets in a browser, no telephone network."""
+
+    kind: Literal["rehearsal"]
+    texts_per_second: float = 1000.0
+    token_file: Path
+    signing_key_file: Path
 
 
 class RehearsalCarrier:
@@ -68,6 +85,7 @@ class RehearsalCarrier:
 
     kind = "rehearsal"
     lists = True
+    answer = ("text/plain", b"")
 
     def __init__(
         self,
@@ -78,85 +96,92 @@ class RehearsalCarrier:
         token: str,
         signing_key: str,
         clock: Callable[[], float],
+        rate: Rate = RATE,
         timeout: aiohttp.ClientTimeout = PATIENCE,
     ) -> None:
-        self.slug = slug
+        self.slug, self.rate = slug, rate
         self._public_base_url = public_base_url
         self._messages = f"{api_base}/v1/messages"
         self._signing_key = signing_key.encode()
         self._clock = clock
-        self._session = aiohttp.ClientSession(
-            # A kept connection that the carrier closes just as we write makes a send's outcome unknown, and a person
-            # must then decide. A new connection for each request either stands or certainly carried nothing.
-            connector=aiohttp.TCPConnector(force_close=True),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=timeout,
+        self._http = session(timeout=timeout, headers={"Authorization": f"Bearer {token}"})
+
+    @classmethod
+    def make(
+        cls,
+        settings: Settings,
+        *,
+        public_base_url: str,
+        slug: str,
+        numbers: tuple[str, ...],  # noqa: ARG003 - it has one number
+        validity: int,  # noqa: ARG003 - it delivers at once or never
+        clock: Callable[[], float],
+    ) -> Self:
+        """Make it from its settings."""
+        return cls(
+            public_base_url=public_base_url,
+            slug=slug,
+            api_base=settings.api_base,
+            token=secret(settings.token_file),
+            signing_key=secret(settings.signing_key_file),
+            rate=Rate(per_second=settings.texts_per_second, burst=settings.texts_per_second),
+            clock=clock,
         )
 
     def verify(self, request: WebhookRequest) -> bool:
         """Check signature and age. Source: this module's docstring."""
         timestamp = request.headers.get("X-Rehearsal-Timestamp", "")
         url = self._public_base_url + request.raw_path
-        message = b"\n".join((_raw(timestamp), _raw(url), request.body))
+        message = b"\n".join((raw(timestamp), raw(url), request.body))
         right = hmac.new(self._signing_key, message, hashlib.sha256).hexdigest()
-        if not hmac.compare_digest(right.encode(), _raw(request.headers.get("X-Rehearsal-Signature", ""))):
+        if not same(right, request.headers.get("X-Rehearsal-Signature", "")):
             return False
         return _TIMESTAMP.fullmatch(timestamp) is not None and abs(self._clock() - int(timestamp)) <= TOLERANCE
 
     def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
         """Read one text (`type` is `text`) or one delivery report (`report`)."""
-        body = _object(request.body)
+        body = json_object(request.body)
         match body.get("type"):
             case "text":
-                return (_inbound(body),)
+                return (_inbound(body) or Unwanted("channel"),)
             case "report":
                 return (_report(body),)
             case _:
                 raise Malformed("type: neither `text` nor `report`")
 
-    async def send(self, to: Phone, text: str) -> SendOutcome:
+    async def send(self, to: Phone, text: str, *, number: str = "") -> SendOutcome:  # noqa: ARG002 - it has one number
         """`POST /v1/messages` → 201 `{"id"}`; 400 `{"code"}`; 429 with `Retry-After` in seconds."""
         if not to.answerable:
             return Rejected("not-answerable")
-        try:
-            async with self._session.post(
-                URL(self._messages, encoded=True), json={"to": to.reveal(), "text": text}, allow_redirects=False
-            ) as answer:
-                status, retry_after, body = answer.status, answer.headers.get("Retry-After", ""), await answer.read()
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-            return TryLater()
-        except (aiohttp.ClientError, TimeoutError):
-            return UnknownOutcome()
-        if status == 201:
-            message_id = _answer(body).get("id")
+        got = await ask(self._http, "POST", self._messages, json={"to": to.reveal(), "text": text})
+        if not isinstance(got, Answer):
+            return got
+        if got.status == 201:
+            message_id = got.json.get("id")
             return Accepted(message_id) if _is_id(message_id) else UnknownOutcome()
-        if status == 429:
-            return TryLater(_seconds(retry_after, 1.0))
-        # 408 comes from something between us that cannot say how much of the request went through.
-        if 400 <= status < 500 and status != 408:
-            code = _answer(body).get("code")
-            code = code if isinstance(code, str) and _CODE.fullmatch(code) else f"http-{status}"
-            return Rejected(code, opted_out=code == _OPTED_OUT)
-        return UnknownOutcome()
+        if got.status == 429:
+            return got.later()
+        if got.in_doubt or got.status < 400:
+            return UnknownOutcome()
+        told = code(got.json.get("code"), f"http-{got.status}")
+        return Rejected(told, opted_out=told == _OPTED_OUT)
 
     async def status(self, message_id: str) -> DeliveryReport | None:
         """`GET /v1/messages/ID` → 200 with `status`. A text still queued has no report yet."""
-        got = await self._get(self._one(message_id))
+        got = await ask(self._http, "GET", self._one(message_id))
+        if not isinstance(got, Answer) or got.status != 200:
+            return None
         try:
-            return _report(got) if got else None
+            return _report(got.json)
         except Malformed:
             return None
 
     async def delete_copy(self, message_id: str) -> DeleteOutcome:
         """`DELETE /v1/messages/ID` → 204; 404 when there is no copy."""
-        try:
-            async with self._session.delete(self._one(message_id), allow_redirects=False) as answer:
-                if answer.status in (204, 404):
-                    return Deleted()
-                return NotYet(_seconds(answer.headers.get("Retry-After", ""), _NOT_YET))
-        except (aiohttp.ClientError, TimeoutError):
+        got = await ask(self._http, "DELETE", self._one(message_id))
+        if not isinstance(got, Answer):
             return NotYet(_NOT_YET)
+        return Deleted() if got.status in (204, 404) else NotYet(got.later(_NOT_YET).after)
 
     async def list_since(self, since: datetime) -> AsyncIterator[InboundText]:
         """`GET /v1/messages?direction=inbound&since=&after=&limit=` → `{"messages", "next"}`, oldest first.
@@ -167,7 +192,8 @@ class RehearsalCarrier:
         after = ""
         while True:
             query = {"direction": "inbound", "since": since.isoformat(), "after": after, "limit": str(_PAGE)}
-            page = await self._get(URL(self._messages, encoded=True).update_query(query))
+            got = await ask(self._http, "GET", self._messages, query=query)
+            page = got.json if isinstance(got, Answer) and got.status == 200 else {}
             found = page.get("messages")
             if not isinstance(found, list):
                 raise ConnectionError("the carrier's listing broke off")
@@ -176,7 +202,8 @@ class RehearsalCarrier:
                     text = _inbound(item if isinstance(item, dict) else {})
                 except Malformed:
                     continue
-                yield text
+                if text is not None:
+                    yield text
             following = page.get("next")
             if following is None:
                 return
@@ -187,94 +214,44 @@ class RehearsalCarrier:
 
     async def close(self) -> None:
         """End the HTTP session."""
-        await self._session.close()
+        await self._http.close()
 
-    def _one(self, message_id: str) -> URL:
-        return URL(f"{self._messages}/{quote(_raw(message_id), safe='')}", encoded=True)
-
-    async def _get(self, url: URL) -> dict[str, Any]:
-        try:
-            async with self._session.get(url, allow_redirects=False) as answer:
-                return _answer(await answer.read()) if answer.status == 200 else {}
-        except (aiohttp.ClientError, TimeoutError):
-            return {}
-
-
-def _raw(value: str) -> bytes:
-    # Bytes of a header that are not UTF-8 arrive as lone surrogates. Nothing here may raise on them.
-    return value.encode("utf-8", "surrogatepass")
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        value = None
-    # Raised out here, so that the decoder's error, which holds the body, is not this one's context.
-    if not isinstance(value, dict):
-        raise Malformed("body: not a JSON object")
-    return value
-
-
-def _answer(body: bytes) -> dict[str, Any]:
-    try:
-        return _object(body)
-    except Malformed:
-        return {}
+    def _one(self, message_id: str) -> str:
+        return f"{self._messages}/{segment(message_id)}"
 
 
 def _is_id(value: Any) -> TypeGuard[str]:
-    return isinstance(value, str) and _MESSAGE_ID.fullmatch(value) is not None
+    return isinstance(value, str) and MESSAGE_ID.fullmatch(value) is not None
 
 
-def _seconds(value: str, otherwise: float) -> float:
-    return float(value) if _SECONDS.fullmatch(value) else otherwise
-
-
-def _string(body: dict[str, Any], name: str) -> str:
-    value = body.get(name)
-    if not isinstance(value, str):
-        raise Malformed(f"{name}: not a string")
-    return _CANNOT_BE_ENCODED.sub("\N{REPLACEMENT CHARACTER}", value)
-
-
-def _identifier(body: dict[str, Any]) -> str:
-    value = body.get("id")
-    if not _is_id(value):
-        raise Malformed("id: not an id")
-    return value
-
-
-def _inbound(body: dict[str, Any]) -> InboundText:
-    phone = sender(_string(body, "from"))
+def _inbound(body: dict[str, Any]) -> InboundText | None:
+    phone = sender(string(body, "from"))
     if phone is None:
-        raise Malformed("from: neither E.164 nor a short code nor a name")
+        return None
+    at = time_of(string(body, "at"))
+    if at is None:
+        raise Malformed("at: not a time with its zone")
     return InboundText(
-        message_id=_identifier(body), sender=phone, text=_string(body, "text"), media=_media(body), at=_time(body)
+        message_id=identifier(body, "id"),
+        sender=phone,
+        text=string(body, "text"),
+        to=own_number(body.get("to")),
+        media=_media(body),
+        at=at,
     )
 
 
 def _report(body: dict[str, Any]) -> DeliveryReport:
-    status, code = body.get("status"), body.get("code", "")
+    status, told = body.get("status"), body.get("code", "")
     if status not in ("sent", "delivered", "failed"):
         raise Malformed("status: neither `sent` nor `delivered` nor `failed`")
-    if not isinstance(code, str) or (code and not _CODE.fullmatch(code)):
+    if not isinstance(told, str) or (told and not code(told)):
         raise Malformed("code: not a code")
-    return DeliveryReport(message_id=_identifier(body), status=status, code=code)
+    return DeliveryReport(message_id=identifier(body, "id"), status=status, code=told)
 
 
 def _media(body: dict[str, Any]) -> tuple[Media, ...]:
     items = body.get("media", [])
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise Malformed("media: not a list of objects")
-    return tuple(Media(url=_string(item, "url"), content_type=_string(item, "type")) for item in items)
-
-
-def _time(body: dict[str, Any]) -> datetime:
-    try:
-        at = datetime.fromisoformat(_string(body, "at"))
-    except ValueError:
-        at = datetime.min  # noqa: DTZ901 - refused in the next line, outside of this `except`, for its context
-    if at.tzinfo is None or not 2000 <= at.year < 9000:
-        raise Malformed("at: not a time with its zone")
-    return at
+    return tuple(Media(url=string(item, "url"), content_type=string(item, "type")) for item in items)

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from bridge.carriers.numbers import sender
+from bridge.carriers.numbers import known_form
 from bridge.phone import E164
 from deploy.rehearsal.exchange import Attachment
 from deploy.rehearsal.page import Page
@@ -101,7 +101,7 @@ class Server:
     async def _post_text(self, request: web.Request) -> web.Response:
         body = await _object(request)
         from_, to, text = _string(body, "from"), _string(body, "to"), _text(body)
-        if sender(from_) is None or from_ == self._exchange.number:
+        if not known_form(from_) or from_ == self._exchange.number:
             raise _Refused("from: not E.164, a short code or a name, or the line's own number")
         if to != self._exchange.number:
             raise _Refused("to: not the line's number")

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 import yaml
 
+from bridge.carriers.rehearsal import Settings
 from bridge.config import load
 from deploy.layout import Layout, Ports
 from deploy.provision import make_accounts, provision, running, secrets_of, write_files
@@ -99,6 +100,7 @@ def test_the_bridge_accepts_its_configuration(tmp_path: Path) -> None:
     assert (config.line.slug, config.line.rehearsal, config.line.packs) == ("main", True, ["base", "rehearsal"])
     assert (carrier["host"], carrier["port"], carrier["number"]) == ("127.0.0.1", 20002, config.line.number)
     assert carrier["webhook_base"] == f"{config.listen.public_base_url}/carriers/main"
+    assert isinstance(config.line.carrier, Settings)
     assert Path(carrier["token_file"]) == config.line.carrier.token_file
     assert [staff.role for staff in config.line.staff] == ["advocate", "advocate", "supervisor"]
 

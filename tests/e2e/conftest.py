@@ -1,7 +1,8 @@
 """One running line for all of these tests, and the people at its desk.
 
 Rules of these fixtures: tests run one after another in one event loop; each uses handsets of its own and leaves the
-queue empty and everything running; a strict client logs in once per account, because its identity lives in its memory.
+queue empty and everything running; nobody takes more than the five threads that the line's cap allows; a strict client
+logs in once per account, because its identity lives in its memory.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 
 from tests.e2e.carrier import CarrierApi
-from tests.e2e.seat import NO_SHIELD, Item, Seat
+from tests.e2e.seat import NO_SHIELD, Item, Seat, newest
 from tests.e2e.stack import Ready, Stack
 from tests.e2e.waiting import until
 
@@ -98,7 +98,7 @@ class Scene:
 
     async def cards(self, seat: Seat) -> list[Item]:
         """Return the desk's cards of waiting threads, as this person sees them."""
-        items = await seat.items(self.ready.desk_room)
+        items = await seat.whole(self.ready.desk_room)
         return [i for i in items if i.sender == self.ready.bot and i.kind == "message" and "waiting" in i.body]
 
     async def arrives(self, seat: Seat, handset: str, text: str) -> Item:
@@ -156,4 +156,7 @@ class Scene:
                 None,
             )
 
-        return await until(f"{seat.mxid} is invited to {'the office' if office else 'a thread'}", probe)
+        async def seen() -> str:
+            return f"the desk: {newest(await seat.items(self.ready.desk_room), 4)}"
+
+        return await until(f"{seat.mxid} is invited to {'the office' if office else 'a thread'}", probe, seen=seen)

@@ -141,7 +141,10 @@ class Stack:
     async def kill(self, child: str, *, back: bool = True) -> None:
         """Send SIGKILL to one child by its id; unless told otherwise wait until `ready.json` shows another one."""
         old = self.ready.pids[child]
-        os.kill(old, signal.SIGKILL)
+        try:
+            os.kill(old, signal.SIGKILL)
+        except ProcessLookupError:
+            raise StepFailed(f"{child} had ended by itself before it was killed: {await self.tail()}") from None
         if back:
             await self.back(child, old)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,11 +18,13 @@ from typing import Any
 import matrix_sdk_python as sdk
 from matrix_sdk_python._generated import matrix_sdk_crypto as crypto
 
-from tests.e2e.seat import NO_SHIELD, Account, Item, newest
+from tests.e2e.seat import Account, Item, newest
+from tests.e2e.strict_items import apply, variant
+from tests.e2e.strict_items import item as shown_item
 from tests.e2e.waiting import PATIENCE, StepFailed, until
 
-_KINDS = {"MESSAGE": "message", "REDACTED": "redacted", "UNABLE_TO_DECRYPT": "undecryptable"}
-_STATE = {"ROOM_MEMBERSHIP", "PROFILE_CHANGE", "STATE"}
+PAGE_EVERY = 10
+"""How many looks at a timeline until it is paged back again: after a gap the SDK begins it anew."""
 
 
 class _Live:
@@ -40,13 +43,13 @@ class _Live:
             def on_update(self, diff: list[Any]) -> None:
                 shown = list(live.shown)
                 for change in diff:
-                    _apply(shown, change)
+                    apply(shown, change)
                 live.shown = shown
 
         self.task = await self.timeline.add_listener(Listener())
 
     def items(self) -> list[Item]:
-        return [_item(event) for entry in self.shown if (event := entry.as_event())]
+        return [shown_item(event) for entry in self.shown if (event := entry.as_event())]
 
     def refusals(self) -> dict[str, str]:
         """Own messages the SDK gave up sending: body to reason."""
@@ -54,8 +57,8 @@ class _Live:
         for entry in self.shown:
             event = entry.as_event()
             state = event and event.local_send_state
-            if state and _variant(state) == "SENDING_FAILED" and not state.is_recoverable:
-                told[_item(event).body] = _variant(state.error)
+            if state and variant(state) == "SENDING_FAILED" and not state.is_recoverable:
+                told[shown_item(event).body] = variant(state.error)
         return told
 
     async def page_back(self) -> None:
@@ -75,7 +78,7 @@ class StrictClient:
         self._rooms: dict[str, _Live] = {}
         self._client: Any = None
         self._sync: Any = None
-        self._sending: asyncio.Task[None] | None = None
+        self._going: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Log in as a new device; cross-signing is set up by the SDK, as in a real client."""
@@ -95,7 +98,7 @@ class StrictClient:
         await self._client.encryption().wait_for_e2ee_initialization_tasks()
         self._sync = await self._client.sync_service().with_offline_mode().finish()
         await self._sync.start()
-        self._sending = asyncio.create_task(self._keep_sending())
+        self._going = asyncio.create_task(self._keep_going())
 
     async def stop(self) -> None:
         """Stop syncing; the device stays on the server.
@@ -103,9 +106,9 @@ class StrictClient:
         The SDK's threads must be done with Python before the process ends: one that calls back into a finishing
         interpreter aborts it. Hence the collection and the moment's wait.
         """
-        if self._sending is not None:
-            self._sending.cancel()
-            await asyncio.gather(self._sending, return_exceptions=True)
+        if self._going is not None:
+            self._going.cancel()
+            await asyncio.gather(self._going, return_exceptions=True)
         if self._sync is not None:
             await self._sync.stop()
         for live in self._rooms.values():
@@ -187,8 +190,11 @@ class StrictClient:
 
     async def find(self, room_id: str, step: str, wanted: Callable[[Item], bool], *, within: float = PATIENCE) -> Item:
         """Wait until an item of the room is `wanted`; the newest such item."""
+        looks = itertools.count(1)
 
         async def probe() -> Item | None:
+            if next(looks) % PAGE_EVERY == 0:
+                await (await self._live(room_id)).page_back()
             return next((item for item in reversed(await self.items(room_id)) if wanted(item)), None)
 
         async def seen() -> str:
@@ -196,10 +202,11 @@ class StrictClient:
 
         return await until(f"{self.mxid}: {step}", probe, within=within, seen=seen)
 
-    async def _keep_sending(self) -> None:
-        # The SDK stops sending when the server is away, and leaves it to the client to notice that it is back.
+    async def _keep_going(self) -> None:
+        # The SDK stops when the server is away, and leaves it to the client to notice that it is back.
         while True:
             await asyncio.sleep(1)
+            await self._sync.start()
             await self._client.enable_all_send_queues(True)
 
     def _named(self, membership: Any) -> dict[str, str]:
@@ -216,6 +223,8 @@ class StrictClient:
             )
 
         room = await until(f"{self.mxid} is in the room", joined)
+        # Without a subscription the server sends one event of a room at a time and the rest is a gap.
+        await self._sync.room_list_service().subscribe_to_rooms([*self._rooms, room_id])
         live = _Live(room, await room.timeline())
         await live.follow()
         self._rooms[room_id] = live
@@ -243,64 +252,3 @@ class StrictClient:
 
 def _plain(text: str) -> Any:
     return sdk.message_event_content_new(sdk.MessageType.TEXT(sdk.TextMessageContent(body=text, formatted=None)))
-
-
-def _variant(value: Any) -> str:
-    return type(value).__name__.rsplit(".", 1)[-1]
-
-
-def _apply(shown: list[Any], change: Any) -> None:
-    match _variant(change):
-        case "RESET":
-            shown[:] = change.values
-        case "APPEND":
-            shown.extend(change.values)
-        case "CLEAR":
-            shown.clear()
-        case "PUSH_FRONT":
-            shown.insert(0, change.value)
-        case "PUSH_BACK":
-            shown.append(change.value)
-        case "POP_FRONT":
-            shown.pop(0)
-        case "POP_BACK":
-            shown.pop()
-        case "INSERT":
-            shown.insert(change.index, change.value)
-        case "SET":
-            shown[change.index] = change.value
-        case "REMOVE":
-            shown.pop(change.index)
-        case "TRUNCATE":
-            del shown[change.length :]
-        case other:
-            raise AssertionError(f"the SDK knows a change of the timeline that we do not: {other}")
-
-
-def _item(event: Any) -> Item:
-    identity = event.event_or_transaction_id
-    event_id = identity.event_id if _variant(identity) == "EVENT_ID" else None
-    if _variant(event.content) != "MSG_LIKE":
-        kind = "state" if _variant(event.content) in _STATE else "other"
-        return Item(sender=event.sender, kind=kind, event_id=event_id, handle=identity)
-    shown = event.content.content
-    kind = _KINDS.get(_variant(shown.kind), "other")
-    message = shown.kind.content if kind == "message" else None
-    return Item(
-        sender=event.sender,
-        kind=kind,
-        event_id=event_id,
-        body=message.body if message else "",
-        msgtype=_variant(message.msg_type).lower() if message else "",
-        edited=bool(message and message.is_edited),
-        shield=_shield(event.lazy_provider.get_shields(False)),
-        cause=str(shown.kind.msg) if kind == "undecryptable" else "",
-        thread_root=shown.thread_root,
-        reactions={r.key: tuple(s.sender_id for s in r.senders) for r in shown.reactions},
-        handle=identity,
-    )
-
-
-def _shield(state: Any) -> str:
-    colour = _variant(state).lower()
-    return NO_SHIELD if colour == "none" else f"{colour} {state.code.name}"

@@ -62,9 +62,9 @@ def webhook(scene: Scene) -> Webhook:
     return Webhook(url=url, key=scene.stack.secret("carrier_signing_key").encode())
 
 
-async def test_without_a_valid_signature_nothing_gets_in(scene: Scene, webhook: Webhook, sol: Seat) -> None:
+async def test_without_a_valid_signature_nothing_gets_in(scene: Scene, webhook: Webhook, ada: Seat) -> None:
     """Wrong, missing and old signatures are answered 403, broken bodies 400, and no card comes of any of them."""
-    before = {card.event_id for card in await scene.cards(sol)}
+    before = {card.event_id for card in await scene.cards(ada)}
     body = text(handset(), "this must never be seen by anybody")
     whole = text(handset(), "this neither, it is cut short")
     large = text(handset(), "z" * (1 << 20))
@@ -86,9 +86,9 @@ async def test_without_a_valid_signature_nothing_gets_in(scene: Scene, webhook: 
         assert answer.status == 405
 
     # A card of a text that is in order comes after all that came before it.
-    card = await scene.arrives(sol, handset(), "this one is in order")
-    assert {c.event_id for c in await scene.cards(sol)} - before == {card.event_id}
-    await scene.claimed(sol, "", card)
+    card = await scene.arrives(ada, handset(), "this one is in order")
+    assert {c.event_id for c in await scene.cards(ada)} - before == {card.event_id}
+    await scene.claimed(ada, "", card)
 
 
 async def test_strange_texts_arrive_once_and_whole(scene: Scene, webhook: Webhook, sol: Seat) -> None:
@@ -101,13 +101,16 @@ async def test_strange_texts_arrive_once_and_whole(scene: Scene, webhook: Webhoo
         assert await webhook.post(body) == 200
     assert await webhook.post(text(number, "")) == 200
     assert await webhook.post(text(number, large)) == 200
+    await scene.carrier.fault(inbound="duplicate", times=1)
+    await scene.carrier.text(number, "delivered twice by the carrier, side by side")
+    await scene.carrier.all_taken(number, 2)
     assert await webhook.post(text(number, "no strange texts any more")) == 200
     await talk.shows("no strange texts any more")
     arrived = await talk.arrived(whole=True)
     readable = [words.translate({0: REPLACED, 0xD83D: REPLACED, 0xDC00: REPLACED}) for words in STRANGE]
     assert arrived[: len(STRANGE) + 1] == ["strange texts follow", *readable]
-    assert "".join(arrived[len(STRANGE) + 1 : -1]) == large
-    assert arrived[-1] == "no strange texts any more"
+    assert "".join(arrived[len(STRANGE) + 1 : -2]) == large
+    assert arrived[-2:] == ["delivered twice by the carrier, side by side", "no strange texts any more"]
 
 
 @pytest.mark.parametrize("sender", ["88022", "PHARMACY"])

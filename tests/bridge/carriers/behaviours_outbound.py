@@ -6,11 +6,11 @@ Rule of this module: a behaviour speaks the adapter's contract and the words of 
 
 from __future__ import annotations
 
-from bridge.carriers.adapter import DeliveryReport, NotYet, Rejected, SendOutcome, TryLater, UnknownOutcome
+from bridge.carriers.adapter import DeliveryReport, Rejected, SendOutcome, TryLater, UnknownOutcome
 from bridge.phone import Phone
 from tests.bridge.carriers.receiver import http, wire
 from tests.bridge.carriers.stand import Fault, Stand
-from tests.bridge.carriers.steps import HANDSET, ODD_TEXTS, breaks_off, other, sent
+from tests.bridge.carriers.steps import HANDSET, ODD_TEXTS, breaks_off, not_deleted, other, sent
 
 
 async def send_verbatim(stand: Stand) -> None:
@@ -41,7 +41,7 @@ async def send_faults(stand: Stand) -> None:
     )
     for fault, expected, arrived in table:
         await stand.fault(fault)
-        assert await stand.carrier.send(Phone(HANDSET), "word") == expected
+        assert await stand.carrier.send(Phone(HANDSET), "word", number=stand.number) == expected
         assert await stand.arrived(HANDSET) == arrived
     await sent(stand, "at last")
     assert await stand.arrived(HANDSET) == ["word", "at last"]
@@ -50,7 +50,7 @@ async def send_faults(stand: Stand) -> None:
 async def opted_out(stand: Stand) -> None:
     """A texter who told the vendor STOP is told apart from other refusals."""
     await stand.fault(Fault.OPTED_OUT)
-    outcome = await stand.carrier.send(Phone(HANDSET), "word")
+    outcome = await stand.carrier.send(Phone(HANDSET), "word", number=stand.number)
     assert isinstance(outcome, Rejected)
     assert outcome.opted_out
 
@@ -59,21 +59,21 @@ async def unanswerable(stand: Stand) -> None:
     """Nothing is sent to a short code or a name, and the carrier is not even asked."""
     async with wire(http(201, b'{"id": "1"}')) as line, other(stand, line.url) as carrier:
         for sender in ("22395", "BANK", "911"):
-            assert isinstance(await carrier.send(Phone(sender), "word"), Rejected)
+            assert isinstance(await carrier.send(Phone(sender), "word", number=stand.number), Rejected)
         assert line.requests == 0
 
 
 async def nobody_there(stand: Stand) -> None:
     """With connections refused: a send may be tried later, the rest says that it does not know."""
     await stand.vendor_goes_away()
-    assert isinstance(await stand.carrier.send(Phone(HANDSET), "word"), TryLater)
+    assert isinstance(await stand.carrier.send(Phone(HANDSET), "word", number=stand.number), TryLater)
     assert await stand.carrier.status("1") is None
-    assert isinstance(await stand.carrier.delete_copy("1"), NotYet)
+    assert isinstance(await stand.carrier.delete_copy("1"), not_deleted(stand))
     await breaks_off(stand.carrier)
 
 
 async def strange_answers(stand: Stand) -> None:
-    """An answer that is broken off, no HTTP, a redirect or a success without an id is an unknown outcome; asked once."""
+    """An answer that is broken off, no HTTP, a redirect or a success without an id is in doubt; asked once (or `tries`)."""
     for answer in (
         b"",
         b"220 mail ready\r\n",
@@ -87,10 +87,10 @@ async def strange_answers(stand: Stand) -> None:
         http(503, headers="Retry-After: 1\r\n"),
     ):
         async with wire(answer) as line, other(stand, line.url) as carrier:
-            assert await carrier.send(Phone(HANDSET), "word") == UnknownOutcome(), answer
-            assert line.requests == 1
+            assert await carrier.send(Phone(HANDSET), "word", number=stand.number) == UnknownOutcome(), answer
+            assert line.requests == stand.tries
             assert await carrier.status("1") is None
-            assert isinstance(await carrier.delete_copy("1"), NotYet)
+            assert isinstance(await carrier.delete_copy("1"), not_deleted(stand))
             await breaks_off(carrier)
 
 
@@ -98,13 +98,13 @@ async def retry_after(stand: Stand) -> None:
     """`Retry-After` in seconds is honoured; without one, or with nonsense, it is soon but not at once."""
     for header, expected in (("Retry-After: 17\r\n", 17.0), ("", 1.0), ("Retry-After: soon\r\n", 1.0)):
         async with wire(http(429, headers=header)) as line, other(stand, line.url) as carrier:
-            assert await carrier.send(Phone(HANDSET), "word") == TryLater(expected)
+            assert await carrier.send(Phone(HANDSET), "word", number=stand.number) == TryLater(expected)
 
 
 async def wrong_token(stand: Stand) -> None:
     """A refused login is a refusal: the words certainly did not leave, and waiting will not help."""
     for status in (401, 403, 404):
         async with wire(http(status)) as line, other(stand, line.url) as carrier:
-            outcome = await carrier.send(Phone(HANDSET), "word")
+            outcome = await carrier.send(Phone(HANDSET), "word", number=stand.number)
             assert isinstance(outcome, Rejected)
             assert not outcome.opted_out

@@ -24,10 +24,19 @@ class Behaviour:
 
     promise: Callable[[Stand], Awaitable[None]]
     needs: frozenset[Trait] = frozenset()
+    lacks: frozenset[Trait] = frozenset()
+
+    def asked_of(self, traits: frozenset[Trait]) -> bool:
+        """Whether it is asked of an adapter whose vendor has these traits."""
+        return self.needs <= traits and not self.lacks & traits
 
 
 def _needs(promise: Callable[[Stand], Awaitable[None]], *needs: Trait) -> Behaviour:
     return Behaviour(promise=promise, needs=frozenset(needs))
+
+
+def _lacks(promise: Callable[[Stand], Awaitable[None]], *lacks: Trait) -> Behaviour:
+    return Behaviour(promise=promise, lacks=frozenset(lacks))
 
 
 BEHAVIOURS = (
@@ -41,7 +50,10 @@ BEHAVIOURS = (
     _needs(inbound.words_stay),
     _needs(inbound.what_cannot_be_encoded),
     _needs(inbound.senders),
-    _needs(inbound.media_not_fetched),
+    _needs(inbound.other_channels, Trait.OTHER_CHANNELS),
+    _needs(inbound.number_texted),
+    _needs(inbound.answer_says_nothing),
+    _needs(inbound.media_not_fetched, Trait.MEDIA),
     _needs(inbound.time_of_the_carrier),
     _needs(inbound.malformed),
     _needs(outbound.send_verbatim),
@@ -54,6 +66,7 @@ BEHAVIOURS = (
     _needs(outbound.wrong_token),
     _needs(copies.delete_copies, Trait.DELETES),
     _needs(copies.delete_only_that, Trait.DELETES),
+    _lacks(copies.keeps_are_told, Trait.DELETES),
     _needs(copies.status_told, Trait.TELLS_STATUS),
     _needs(copies.lists_from_watermark, Trait.LISTS),
     _needs(copies.lists_pages, Trait.LISTS),

@@ -26,6 +26,7 @@ NUMBER = "+15555550100"
 TOKEN = "a token"
 SIGNING_KEY = "a signing key"
 PATH = "/carriers/demo"
+TRAITS = frozenset(Trait) - {Trait.OTHER_CHANNELS}
 
 _FAULTS = {
     Fault.SILENT: "timeout",
@@ -54,6 +55,8 @@ _REPORT: dict[str, Any] = {"type": "report", "id": "00ff", "status": "sent", "co
 
 
 class RehearsalStand(Stand):
+    number = NUMBER
+    traits = TRAITS
     signature_headers = ("X-Rehearsal-Signature", "X-Rehearsal-Timestamp")
 
     def __init__(self, *, receiver: Receiver, session: aiohttp.ClientSession, port: int, stack: AsyncExitStack) -> None:
@@ -143,4 +146,4 @@ async def rehearsal_stand(**pace: float) -> AsyncIterator[RehearsalStand]:
             await stand.carrier.close()
 
 
-ROW = Row(name="rehearsal", traits=frozenset(Trait), stand=rehearsal_stand)
+ROW = Row(name="rehearsal", traits=TRAITS, stand=rehearsal_stand)

@@ -33,6 +33,10 @@ class Trait(Enum):
     DELETES = auto()
     TELLS_STATUS = auto()
     KNOWS_OPT_OUT = auto()
+    MEDIA = auto()
+    """What comes with a text is told by its URL and MIME type."""
+    OTHER_CHANNELS = auto()
+    """WhatsApp and the like may come to the same webhook."""
 
 
 class Fault(Enum):
@@ -70,7 +74,13 @@ class Stand(ABC):
     clock: Clock
     signature_headers: tuple[str, ...]
     """Without any one of these a request is not signed."""
+    traits: frozenset[Trait] = frozenset(Trait)
+    """What the vendor does; the same as in its `Row`."""
     refused_code = "E123"
+    tries = 1
+    """How often a send is asked for when its answer is in doubt: once, but where the vendor refuses an id that it knows."""
+    number = "+15555550100"
+    """The line's."""
 
     @abstractmethod
     async def text_in(self, sender: str, text: str, *, media: tuple[tuple[str, str], ...] = ()) -> None:

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 
 from hypothesis import settings
 
-from bridge.carriers.adapter import Accepted, Carrier, InboundText, WebhookRequest
+from bridge.carriers.adapter import Accepted, Carrier, InboundText, Keeps, NotYet, WebhookRequest
 from bridge.phone import Phone
+from tests.bridge.carriers.stand import Stand, Trait
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-    from tests.bridge.carriers.stand import Stand
 
 HANDSET = "+15555550101"
 ODD_TEXTS = (
@@ -46,9 +45,14 @@ def read_text(stand: Stand, request: WebhookRequest) -> InboundText:
 
 
 async def sent(stand: Stand, text: str = "here") -> str:
-    outcome = await stand.carrier.send(Phone(HANDSET), text)
+    outcome = await stand.carrier.send(Phone(HANDSET), text, number=stand.number)
     assert isinstance(outcome, Accepted)
     return outcome.message_id
+
+
+def not_deleted(stand: Stand) -> type[NotYet | Keeps]:
+    """Return what `delete_copy` says where nothing was deleted: later, or, if the vendor never does, that it keeps it."""
+    return NotYet if Trait.DELETES in stand.traits else Keeps
 
 
 async def breaks_off(carrier: Carrier) -> None:

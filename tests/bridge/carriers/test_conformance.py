@@ -1,4 +1,4 @@
-"""The table of behaviours, asked of every adapter. A new adapter is one more row here, and nothing else."""
+"""The table of behaviours, asked of every adapter of `rows.py`."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import inspect
 
 import pytest
 
-from tests.bridge.carriers import behaviours_copies, behaviours_inbound, behaviours_outbound, rehearsal_stand
+from bridge.carriers.kinds import KINDS
+from tests.bridge.carriers import behaviours_copies, behaviours_inbound, behaviours_outbound
 from tests.bridge.carriers.conformance import BEHAVIOURS, Behaviour
+from tests.bridge.carriers.rows import ROWS
 from tests.bridge.carriers.stand import Row, Trait
-
-ROWS: tuple[Row, ...] = (rehearsal_stand.ROW,)
 
 CASES = [
     pytest.param(row, behaviour, id=f"{row.name}-{behaviour.promise.__name__}")
     for row in ROWS
     for behaviour in BEHAVIOURS
-    if behaviour.needs <= row.traits
+    if behaviour.asked_of(row.traits)
 ]
 
 
@@ -33,6 +33,13 @@ async def test_lists_as_it_says(row: Row) -> None:
     async with row.stand() as stand:
         assert stand.carrier.lists is (Trait.LISTS in row.traits)
         assert stand.carrier.kind == row.name
+        assert stand.traits == row.traits
+        assert stand.carrier.rate.per_second > 0
+
+
+def test_every_kind_is_here() -> None:
+    """Every carrier that can be configured is in the table."""
+    assert sorted(row.name for row in ROWS) == sorted(KINDS)
 
 
 def test_nothing_left_out() -> None:

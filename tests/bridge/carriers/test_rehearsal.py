@@ -37,7 +37,7 @@ async def test_reads(stand: RehearsalStand) -> None:
     """A text and a report are read field by field."""
     (text,) = stand.carrier.parse(stand.sign(json.dumps(TEXT).encode()))
     at = datetime(2026, 5, 1, 10, tzinfo=UTC)
-    assert text == InboundText(message_id="ab", sender=Phone("+15555550101"), text="x", at=at)
+    assert text == InboundText(message_id="ab", sender=Phone("+15555550101"), text="x", to=NUMBER, at=at)
     (report,) = stand.carrier.parse(stand.sign(json.dumps(REPORT).encode()))
     assert report == DeliveryReport(message_id="ab", status="failed", code="30005")
 
@@ -47,7 +47,7 @@ async def test_reads(stand: RehearsalStand) -> None:
     [
         (TEXT, "type", [None, "", "message", "Text"]),
         (TEXT, "id", [None, 7, "", "a b", "a/b", "x" * 65, "\ud800"]),
-        (TEXT, "from", [None, "", "15555550101", "+1 555", "nobody at all", "+15555550101\x00"]),
+        (TEXT, "from", [None, 7, [""]]),
         (TEXT, "text", [None, 7, ["x"]]),
         (TEXT, "media", [None, {}, "x", [1], ["s3cret"]]),
         (
@@ -78,7 +78,7 @@ async def test_malformed_media(stand: RehearsalStand) -> None:
 
 async def test_listing_passes_over(stand: RehearsalStand) -> None:
     """What is no text in a listing is passed over, and those after it are still given."""
-    page = {"messages": [TEXT, {}, 7, TEXT | {"from": "?"}, TEXT | {"id": "cd"}], "next": None}
+    page = {"messages": [TEXT, {}, 7, TEXT | {"from": "whatsapp:+1"}, TEXT | {"id": "cd"}], "next": None}
     async with wire(http(200, json.dumps(page).encode())) as line:
         carrier = stand.elsewhere(line.url)
         assert [item.message_id async for item in carrier.list_since(datetime.now(UTC))] == ["ab", "cd"]
@@ -118,5 +118,5 @@ async def test_carrier_started_again(stand: RehearsalStand) -> None:
         carrier = stand.elsewhere(line.url)
         # Each connection of this server carries one request only, unannounced.
         for _ in range(3):
-            assert await carrier.send(Phone("+15555550101"), "again") == Accepted("ab")
+            assert await carrier.send(Phone("+15555550101"), "again", number=NUMBER) == Accepted("ab")
         await carrier.close()

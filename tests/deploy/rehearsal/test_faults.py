@@ -11,7 +11,7 @@ import pytest
 
 from bridge.carriers.adapter import Accepted, UnknownOutcome
 from bridge.phone import Phone
-from tests.bridge.carriers.rehearsal_stand import TOKEN, RehearsalStand, rehearsal_stand
+from tests.bridge.carriers.rehearsal_stand import NUMBER, TOKEN, RehearsalStand, rehearsal_stand
 from tests.deploy.rehearsal.handsets import A, handset, until_status, words
 
 
@@ -71,11 +71,11 @@ async def test_reorder_alone(stand: RehearsalStand) -> None:
 async def test_times_and_ok(stand: RehearsalStand) -> None:
     """A send fault holds for `times` sends and no more; `ok` clears what is left, of either kind."""
     await stand.post("/api/faults", {"send": "500", "times": 2})
-    outcomes = [await stand.carrier.send(Phone(A), text) for text in ("one", "two", "three")]
+    outcomes = [await stand.carrier.send(Phone(A), text, number=NUMBER) for text in ("one", "two", "three")]
     assert [type(outcome) for outcome in outcomes] == [UnknownOutcome, UnknownOutcome, Accepted]
     await stand.post("/api/faults", {"send": "500", "inbound": "duplicate", "times": 5})
     await stand.post("/api/faults", {"send": "ok", "inbound": "ok"})
-    assert isinstance(await stand.carrier.send(Phone(A), "four"), Accepted)
+    assert isinstance(await stand.carrier.send(Phone(A), "four", number=NUMBER), Accepted)
     await stand.text_in(A, "five")
     await until_status(stand, "delivered")
     assert words(stand) == ["five"]
@@ -102,15 +102,15 @@ async def test_times_and_ok(stand: RehearsalStand) -> None:
 async def test_bad_fault(stand: RehearsalStand, body: dict[str, Any]) -> None:
     """A fault that is none is refused, and nothing is set."""
     assert "error" in await stand.post("/api/faults", body, status=(400,))
-    assert isinstance(await stand.carrier.send(Phone(A), "x"), Accepted)
+    assert isinstance(await stand.carrier.send(Phone(A), "x", number=NUMBER), Accepted)
 
 
 async def test_hanging_send_ends_with_the_client(stand: RehearsalStand) -> None:
     """A send that hangs gets no answer at all, and does not hold others up."""
     await stand.post("/api/faults", {"send": "timeout"})
-    hanging = asyncio.create_task(stand.carrier.send(Phone(A), "never"))
+    hanging = asyncio.create_task(stand.carrier.send(Phone(A), "never", number=NUMBER))
     await asyncio.sleep(0.05)
-    assert isinstance(await stand.carrier.send(Phone(A), "meanwhile"), Accepted)
+    assert isinstance(await stand.carrier.send(Phone(A), "meanwhile", number=NUMBER), Accepted)
     assert await hanging == UnknownOutcome()
     assert await stand.arrived(A) == ["meanwhile"]
 

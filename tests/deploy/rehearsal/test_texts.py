@@ -32,7 +32,7 @@ async def test_text_in(stand: RehearsalStand) -> None:
 
 async def test_text_out(stand: RehearsalStand) -> None:
     """A text from the line is on the handset at once as sent, soon as delivered, and both are reported in that order."""
-    outcome = await stand.carrier.send(Phone(A), "€" * 81)
+    outcome = await stand.carrier.send(Phone(A), "€" * 81, number=NUMBER)
     assert isinstance(outcome, Accepted)
     (text,) = await handset(stand)
     assert (text["direction"], text["text"], text["segments"], text["id"]) == ("out", "€" * 81, 2, outcome.message_id)
@@ -50,7 +50,7 @@ async def test_both_directions_in_order(stand: RehearsalStand) -> None:
     await stand.text_in(A, "one")
     await stand.text_in(B, "other")
     await stand.text_in(A, "STOP")
-    assert isinstance(await stand.carrier.send(Phone(A), "two"), Accepted)
+    assert isinstance(await stand.carrier.send(Phone(A), "two", number=NUMBER), Accepted)
     texts = await handset(stand)
     assert [(t["direction"], t["text"]) for t in texts] == [("in", "one"), ("in", "STOP"), ("out", "two")]
     assert [t["at"] for t in texts] == sorted(t["at"] for t in texts)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from bridge.phone import Phone
 from tests.bridge.carriers.receiver import until
-from tests.bridge.carriers.rehearsal_stand import RehearsalStand, rehearsal_stand
+from tests.bridge.carriers.rehearsal_stand import NUMBER, RehearsalStand, rehearsal_stand
 from tests.deploy.rehearsal.handsets import A, B, handset, until_status, words
 
 
@@ -94,7 +94,7 @@ async def test_retry_is_signed_anew() -> None:
 async def test_reports_are_retried(stand: RehearsalStand) -> None:
     """Reports too come until they are acknowledged, `sent` before `delivered`."""
     stand.receiver.answers = [503, 503, 204, 503, 204]
-    await stand.carrier.send(Phone(A), "x")
+    await stand.carrier.send(Phone(A), "x", number=NUMBER)
     reports = await stand.receiver.come(5, tail="/status")
     assert [json.loads(r.body)["status"] for r in reports] == ["sent", "sent", "sent", "delivered", "delivered"]
 

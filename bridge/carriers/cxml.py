@@ -1,0 +1,228 @@
+"""The family of Twilio: form webhooks signed over URL and fields, and its message resource of 2010.
+
+Rules of this module: the signed string is made from the configured public URL and the raw path, never from the request; a
+send has no idempotency key, so what ended in doubt is unknown and is not repeated.
+
+Sources: twilio 9.13.0 (`request_validator.py`, `rest/api/v2010/account/message`),
+twilio.com/docs/messaging/guides/webhook-request, twilio.com/docs/api/errors, signalwire/docs (cXML, compatibility API).
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Final
+from urllib.parse import urlencode
+
+import aiohttp
+
+from bridge.carriers.adapter import (
+    Accepted,
+    Deleted,
+    DeleteOutcome,
+    DeliveryReport,
+    Inbound,
+    InboundText,
+    NotYet,
+    Rejected,
+    SendOutcome,
+    TryLater,
+    UnknownOutcome,
+    Unwanted,
+    WebhookRequest,
+)
+from bridge.carriers.asking import Answer, ask, segment, session
+from bridge.carriers.cxml_fields import listed, signature, texted, urls
+from bridge.carriers.pace import Rate
+from bridge.carriers.reading import MESSAGE_ID, clean, code, form, identifier, same
+from bridge.phone import Phone
+
+OPTED_OUT: Final = frozenset({"21610"})
+QUEUE_FULL: Final = frozenset({"21611", "20429"})
+"""Certainly not taken, and only for now: the number's queue is full (21611), too many requests (20429)."""
+QUEUE_EMPTIES: Final = 60.0
+"""Seconds after which a full queue is asked again, when the vendor names no time."""
+TOO_EARLY: Final = 90.0
+"""Seconds. A message can be deleted about a minute after it is final (20009)."""
+LONGEST_VALIDITY: Final = 36_000
+"""Seconds (`ValidityPeriod`)."""
+PAGE: Final = 1000
+MOST_PAGES: Final = 1000
+
+STATUSES: Final[Mapping[str, str]] = {
+    "sent": "sent",
+    "delivered": "delivered",
+    "read": "delivered",
+    "undelivered": "failed",
+    "failed": "failed",
+    "canceled": "failed",
+}
+"""Their words for ours. The others (`accepted`, `queued`, `sending` …) say nothing new."""
+
+
+class CxmlCarrier:
+    """One line's connection to a vendor of the family, made inside the running event loop: Twilio's or SignalWire's."""
+
+    kind: str
+    lists = True
+    answer = ("text/xml", b"<Response/>")
+    signature_header: ClassVar[str]
+    media_first: ClassVar[bool] = False
+    """Whether a message's media stays when the message is deleted, so that it must go before it."""
+
+    def __init__(
+        self,
+        *,
+        public_base_url: str,
+        slug: str,
+        numbers: tuple[str, ...],
+        account: str,
+        user: str,
+        password: str,
+        keys: Mapping[str, str],
+        api_base: str,
+        path: str,
+        validity: int,
+        rate: Rate,
+        more: Mapping[str, str] | None = None,
+        timeout: aiohttp.ClientTimeout,
+    ) -> None:
+        self.rate = rate
+        self._public_base_url, self._numbers = public_base_url, numbers
+        self._keys = {algorithm: key.encode() for algorithm, key in keys.items()}
+        self._api_base, self._messages = api_base, f"{path}/Accounts/{segment(account)}/Messages"
+        self._each_time = {
+            "StatusCallback": f"{public_base_url}/carriers/{slug}/status",
+            "ValidityPeriod": str(min(max(validity, 1), LONGEST_VALIDITY)),
+            **(more or {}),
+        }
+        login = base64.b64encode(f"{user}:{password}".encode()).decode()
+        self._http = session(timeout=timeout, headers={"Authorization": f"Basic {login}"})
+
+    def verify(self, request: WebhookRequest) -> bool:
+        """Check the signature. There is no time in it: a replay is stopped by the id alone."""
+        key = self._keys.get(self.algorithm(request))
+        if key is None:
+            return False
+        told, fields = request.headers.get(self.signature_header, ""), form(request.body)
+        without, within = [
+            same(signature(key, url, fields, algorithm=self.algorithm(request)), told)
+            for url in urls(self._public_base_url, request.raw_path)
+        ]
+        return without or within
+
+    def algorithm(self, request: WebhookRequest) -> str:  # noqa: ARG002 - Twilio's names it in a header
+        """Return the hash that a request is signed with."""
+        return "sha1"
+
+    def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
+        """Read a text, or the status of one of ours. By GET the fields are in the query."""
+        fields = form(request.body) if request.body else form(request.raw_path.partition("?")[2])
+        status = fields.get("MessageStatus", "received")
+        if status in ("received", "receiving"):
+            return (texted(fields) or Unwanted("channel"),)
+        ours = STATUSES.get(status)
+        if ours is None:
+            return (Unwanted("event"),)
+        message_id = identifier(fields, "MessageSid")
+        return (DeliveryReport(message_id=message_id, status=ours, code=code(fields.get("ErrorCode"))),)
+
+    async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
+        """`POST …/Messages.json` → 201 `{"sid"}`; 4xx `{"code"}`; 429 is safe to repeat (20429)."""
+        if not to.answerable:
+            return Rejected("not-answerable")
+        fields = {"To": to.reveal(), "From": number, "Body": clean(text), **self._each_time}
+        got = await ask(self._http, "POST", self._url(".json"), form=urlencode(fields).encode())
+        if not isinstance(got, Answer):
+            return got
+        if got.status == 429:
+            return got.later()
+        if got.in_doubt:
+            return UnknownOutcome()
+        if got.status < 400:
+            sid = got.json.get("sid")
+            taken = got.status in (200, 201) and isinstance(sid, str) and MESSAGE_ID.fullmatch(sid)
+            return Accepted(str(sid)) if taken else UnknownOutcome()
+        told = code(got.json.get("code"), f"http-{got.status}")
+        if told in QUEUE_FULL:
+            return TryLater(got.later(QUEUE_EMPTIES).after)
+        return Rejected(told, opted_out=told in OPTED_OUT)
+
+    async def status(self, message_id: str) -> DeliveryReport | None:
+        """`GET …/Messages/SID.json` → 200 with `status` and `error_code`."""
+        got = await ask(self._http, "GET", self._url(f"/{segment(message_id)}.json"))
+        if not isinstance(got, Answer) or got.status != 200:
+            return None
+        ours = STATUSES.get(str(got.json.get("status")))
+        if ours is None:
+            return None
+        return DeliveryReport(message_id=message_id, status=ours, code=code(got.json.get("error_code")))
+
+    async def delete_copy(self, message_id: str) -> DeleteOutcome:
+        """`DELETE …/Messages/SID.json` → 204; 404 when there is none; refused until the message is final (20009)."""
+        if self.media_first and not await self._media_deleted(message_id):
+            return NotYet(TOO_EARLY)
+        got = await ask(self._http, "DELETE", self._url(f"/{segment(message_id)}.json"))
+        if not isinstance(got, Answer):
+            return NotYet(TOO_EARLY)
+        return Deleted() if got.status in (204, 404) else NotYet(got.later(TOO_EARLY).after)
+
+    async def _media_deleted(self, message_id: str) -> bool:
+        of_message = f"/{segment(message_id)}/Media"
+        got = await ask(self._http, "GET", self._url(f"{of_message}.json"))
+        if not isinstance(got, Answer) or got.status not in (200, 404):
+            return False
+        found = got.json.get("media_list", []) if got.status == 200 else []
+        sids = [item.get("sid") for item in found if isinstance(item, dict)] if isinstance(found, list) else [None]
+        for sid in sids:
+            if not isinstance(sid, str):
+                return False
+            done = await ask(self._http, "DELETE", self._url(f"{of_message}/{segment(sid)}.json"))
+            if not isinstance(done, Answer) or done.status not in (204, 404):
+                return False
+        return True
+
+    async def list_since(self, since: datetime) -> AsyncIterator[InboundText]:
+        """`GET …/Messages.json?To=&DateSent>=`, for each of our numbers → `{"messages", "next_page_uri"}`, newest first.
+
+        All pages are read before the first text is given, for the oldest comes last. Times are whole seconds, and a
+        message's `date_sent` is when the vendor called our webhook, or tried to.
+        """
+        since = since.astimezone(UTC).replace(microsecond=0)
+        found: dict[str, tuple[datetime, InboundText]] = {}
+        for number in self._numbers:
+            query = {
+                "To": number,
+                "DateSent>": (since - timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "PageSize": str(PAGE),
+            }
+            url, asked = f"{self._url('.json')}?{urlencode(query)}", 0
+            while url:
+                page = await self._page(url)
+                for item in page["messages"]:
+                    text = listed(item)
+                    if text is not None and text.at is not None and text.at >= since:
+                        found.setdefault(text.message_id, (text.at, text))
+                following, asked = page.get("next_page_uri"), asked + 1
+                if following and (not isinstance(following, str) or not following.startswith("/") or asked > MOST_PAGES):
+                    raise ConnectionError("the carrier's listing has no end")
+                url = self._api_base + following if following else ""
+        # Turned round first, so that those of one second are in order as well.
+        oldest_first = list(found.values())[::-1]
+        oldest_first.sort(key=lambda pair: pair[0])
+        for _, text in oldest_first:
+            yield text
+
+    async def _page(self, url: str) -> dict[str, Any]:
+        got = await ask(self._http, "GET", url)
+        if not isinstance(got, Answer) or got.status != 200 or not isinstance(got.json.get("messages"), list):
+            raise ConnectionError("the carrier's listing broke off")
+        return got.json
+
+    async def close(self) -> None:
+        """End the HTTP session."""
+        await self._http.close()
+
+    def _url(self, rest: str) -> str:
+        return f"{self._api_base}{self._messages}{rest}"

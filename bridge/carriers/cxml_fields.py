@@ -1,0 +1,90 @@
+"""Fields of the family of Twilio: what is signed, and what a text is.
+
+Rule of this module: the fields are signed exactly as they came, blank and repeated ones included; of them nothing is read
+but what a text is, so that the places a vendor guesses for the sender (`FromCity`, `FromZip` …) are in no value of ours.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from multidict import MultiDict
+
+from bridge.carriers.adapter import InboundText, Malformed, Media
+from bridge.carriers.numbers import sender
+from bridge.carriers.reading import clean, identifier, mail_time_of, own_number, raw, string
+
+MOST_MEDIA: Final = 10
+_COUNT = re.compile(r"[0-9]{1,2}")
+
+
+def signature(key: bytes, url: bytes, fields: MultiDict[str], *, algorithm: str = "sha1") -> bytes:
+    """Return the base64 signature over URL and fields, each name once in order, each of its values once in order."""
+    signed = bytearray(url)
+    by_name: dict[bytes, set[bytes]] = {}
+    for name, value in fields.items():
+        by_name.setdefault(_bytes(name), set()).add(_bytes(value))
+    for wire_name, values in sorted(by_name.items()):
+        for wire_value in sorted(values):
+            signed += wire_name + wire_value
+    return base64.b64encode(hmac.new(key, bytes(signed), algorithm).digest())
+
+
+def urls(public_base_url: str, raw_path: str) -> tuple[bytes, bytes]:
+    """Return the URL that was called, without port and with it: the vendor's own code says that it signs either."""
+    base = urlsplit(public_base_url)
+    port = base.port or (443 if base.scheme == "https" else 80)
+    host = base.netloc.rpartition(":")[0] if base.port else base.netloc
+    return (
+        raw(f"{base.scheme}://{host}{base.path}{raw_path}"),
+        raw(f"{base.scheme}://{host}:{port}{base.path}{raw_path}"),
+    )
+
+
+def _bytes(field: str) -> bytes:
+    return field.encode("utf-8", "surrogateescape")
+
+
+def texted(fields: MultiDict[str]) -> InboundText | None:
+    """Read the fields of a text; None when its sender is on another channel. Raises :class:`Malformed`."""
+    message_id = identifier(fields, "MessageSid")
+    phone = sender(string(fields, "From"))
+    if phone is None:
+        return None
+    count = fields.get("NumMedia", "0")
+    media = tuple(
+        Media(url=clean(fields[f"MediaUrl{n}"]), content_type=clean(fields.get(f"MediaContentType{n}", "")))
+        for n in range(min(int(count), MOST_MEDIA) if _COUNT.fullmatch(count) else 0)
+        if f"MediaUrl{n}" in fields
+    )
+    return InboundText(
+        message_id=message_id, sender=phone, text=string(fields, "Body"), to=own_number(fields.get("To")), media=media
+    )
+
+
+def listed(item: Any) -> InboundText | None:
+    """Read a text from a listing; None when it is none to this line."""
+    if not isinstance(item, dict) or item.get("direction") != "inbound":
+        return None
+    try:
+        message_id, phone, text = identifier(item, "sid"), sender(string(item, "from")), clean(str(item.get("body") or ""))
+    except Malformed:
+        return None
+    if phone is None:
+        return None
+    count = str(item.get("num_media") or "0")
+    where = item.get("subresource_uris")
+    place = clean(str(where.get("media", ""))) if isinstance(where, dict) else ""
+    return InboundText(
+        message_id=message_id,
+        sender=phone,
+        text=text,
+        to=own_number(item.get("to")),
+        # How many there are is what matters: nothing of it is fetched.
+        media=(Media(url=place, content_type=""),) * (min(int(count), MOST_MEDIA) if _COUNT.fullmatch(count) else 0),
+        at=mail_time_of(item.get("date_sent")) or mail_time_of(item.get("date_created")),
+    )

@@ -1,0 +1,213 @@
+"""The adapter for a Jasmin gateway (0.10 to 0.12).
+
+Rules of this module: a webhook is acknowledged by the very words `ACK/Jasmin`, and only when the text is kept; the words of
+a text are read from `binary` and `coding`, as they were on the air, for `content` passed through alphabets before.
+
+Interface: `POST /send` → 200 `Success "UUID"`, else `Error "…"`. Inbound texts and reports by GET or POST (POST is
+recommended: URLs end in logs), three retries 30 seconds apart, and none after a 404: then the text is lost, as it is
+when we are away for longer. Long texts arrive whole; parts that wait for another are dropped after some minutes. A
+report speaks of the last part. Sources: jookies/jasmin@0aac58e (misc/doc/sources/apis/http;
+protocols/http/endpoints/send.py, routing/throwers.py, managers/dlr.py, managers/listeners.py). Not tried against a live
+gateway. Configuration: an `httpccm` to `/carriers/LINE/inbound/SECRET` with method POST, a default MO route to it,
+`log_privacy = True` in each section that has it, and more `max_retries` in `deliversm-thrower` and `dlr-thrower`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Literal, Self
+from urllib.parse import urlencode
+
+import aiohttp
+
+from bridge.carriers.adapter import (
+    Accepted,
+    DeliveryReport,
+    Inbound,
+    InboundText,
+    Malformed,
+    Rejected,
+    SendOutcome,
+    UnknownOutcome,
+    Unwanted,
+    WebhookRequest,
+)
+from bridge.carriers.asking import PATIENCE, Answer, ask
+from bridge.carriers.exposure import Exposure
+from bridge.carriers.gateway import RATE, Gateway, GatewaySettings, decoded, default_alphabet
+from bridge.carriers.pace import Rate
+from bridge.carriers.reading import code, form, identifier, string
+from bridge.phone import Phone
+from bridge.settings import Base, secret
+from policies.segments import segments
+
+EXPOSURE = Exposure(
+    carrier="Jasmin (a gateway of one's own)",
+    keeps=(
+        "Its logs: words and numbers of every text unless `log_privacy = True`, and numbers even then, until deleted.",
+        "Its queues and Redis: texts under way, parts that wait for others, and which report belongs to which text.",
+        "The SMPP provider behind it: what its contract says.",
+    ),
+    we_delete=(),
+    bill_shows="The SMPP provider's bill.",
+    opt_outs="None of its own; the SMPP provider's are its own.",
+    speaks="None.",
+    signed="No signature: a secret segment of the path, over TLS. Whoever learns it can forge a text.",
+    sources=("github.com/jookies/jasmin@0aac58e (misc/doc, protocols/http, routing/throwers.py, managers)",),
+    unconfirmed=("In which alphabet a given SMPP provider writes `coding` 0; it is set by `default_alphabet`.",),
+)
+
+_SUCCESS = re.compile(rb'\s*Success "([A-Za-z0-9_-]{1,64})"\s*')
+_TOO_FAST: Final = b"throughput exceeded"
+_REPORTS: Final = {
+    "ESME_ROK": "sent",
+    "ACCEPTD": "sent",
+    "ENROUTE": "sent",
+    # It does not know, and so neither do we.
+    "UNKNOWN": "sent",
+    "DELIVRD": "delivered",
+    "EXPIRED": "failed",
+    "DELETED": "failed",
+    "UNDELIV": "failed",
+    "REJECTD": "failed",
+}
+# SMPP 3.4 §5.2.19 beside the default alphabet.
+_CODINGS: Final = {"1": "us-ascii", "3": "iso-8859-1", "6": "iso-8859-5", "7": "iso-8859-8", "8": "utf-16be"}
+_DEFAULT: Final = frozenset({"", "0", "240", "241", "242", "243"})
+"""`coding` that means the default alphabet: none, and those with a message class (3GPP TS 23.038 §4)."""
+
+
+class Settings(GatewaySettings):
+    """Jasmin. `default_alphabet` is what the SMPP provider sends under `coding` 0."""
+
+    kind: Literal["jasmin"]
+    api_base: Base = "http://127.0.0.1:1401"
+    password_file: Path
+    default_alphabet: Literal["gsm0338", "iso-8859-1", "us-ascii", "utf-8"] = "gsm0338"
+
+
+class JasminCarrier(Gateway):
+    """One line's gateway. Made inside the running event loop."""
+
+    kind = "jasmin"
+    answer = ("text/plain", b"ACK/Jasmin")
+    logs = (
+        "for as long as its own logs do, which you can tell to leave the words out; the SMPP provider keeps what it keeps"
+    )
+
+    def __init__(
+        self,
+        *,
+        api_base: str,
+        login: tuple[str, str],
+        status_url: str,
+        path_secret: str,
+        plain_numbers: Literal["international", "national"],
+        region: str,
+        validity: int,
+        default_alphabet: str = "gsm0338",
+        rate: Rate = RATE,
+        timeout: aiohttp.ClientTimeout = PATIENCE,
+    ) -> None:
+        super().__init__(
+            status_url=status_url,
+            path_secret=path_secret,
+            plain_numbers=plain_numbers,
+            region=region,
+            validity=validity,
+            rate=rate,
+            timeout=timeout,
+        )
+        self._send_url, self._login, self._default_alphabet = f"{api_base}/send", login, default_alphabet
+
+    @classmethod
+    def make(
+        cls,
+        settings: Settings,
+        *,
+        public_base_url: str,
+        slug: str,
+        numbers: tuple[str, ...],  # noqa: ARG003 - each text says its own
+        validity: int,
+        clock: Callable[[], float],  # noqa: ARG003 - nothing bears a time
+    ) -> Self:
+        """Make it from its settings."""
+        return cls(
+            api_base=settings.api_base,
+            login=(settings.username, secret(settings.password_file)),
+            status_url=f"{public_base_url}/carriers/{slug}/status",
+            path_secret=secret(settings.path_secret_file),
+            plain_numbers=settings.plain_numbers,
+            region=settings.region,
+            validity=validity,
+            default_alphabet=settings.default_alphabet,
+            rate=Rate(per_second=settings.texts_per_second),
+        )
+
+    def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
+        """Read a report (it has `message_status`) or a text (it has `binary`). Source: apis/http/index.rst."""
+        fields = form(request.body or request.raw_path.partition("?")[2])
+        message_id = identifier(fields, "id")
+        if "message_status" in fields:
+            return (_report(message_id, string(fields, "message_status"), fields.get("err", "")),)
+        phone = self.sender(string(fields, "from"))
+        if phone is None:
+            return (Unwanted("group"),)
+        text, to = self._words(string(fields, "binary"), fields.get("coding", "")), self.own_number(fields.get("to"))
+        return (InboundText(message_id=message_id, sender=phone, text=text, to=to),)
+
+    def _words(self, binary: str, coding: str) -> str:
+        try:
+            octets = bytes.fromhex(binary)
+        except ValueError:
+            octets = None
+        if octets is None:
+            raise Malformed("binary: not hexadecimal")
+        if coding not in _DEFAULT:
+            return decoded(octets, _CODINGS.get(coding, "utf-8"))
+        if self._default_alphabet == "gsm0338":
+            return default_alphabet(octets)
+        return decoded(octets, self._default_alphabet)
+
+    async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
+        """`POST /send` → 200 `Success "UUID"`; 403 `Error "User throughput exceeded"`: too fast; other 4xx: never."""
+        if not to.answerable:
+            return Rejected("not-answerable")
+        if segments(text).encoding == "gsm7":
+            words = {"coding": "0", "content": text}
+        else:
+            words = {"coding": "8", "hex-content": text.encode("utf-16-be", "replace").hex()}
+        body = {
+            "username": self._login[0],
+            "password": self._login[1],
+            # SMPP writes addresses without `+` (§5.2.8).
+            "to": to.reveal().removeprefix("+"),
+            "from": number.removeprefix("+"),
+            "validity-period": str(self._minutes),
+            "dlr": "yes",
+            "dlr-url": self._status_url,
+            "dlr-level": "3",
+            "dlr-method": "POST",
+            **words,
+        }
+        got = await ask(self._http, "POST", self._send_url, form=urlencode(body).encode())
+        if not isinstance(got, Answer):
+            return got
+        taken = _SUCCESS.fullmatch(got.body) if got.status == 200 else None
+        if taken is not None:
+            return Accepted(taken.group(1).decode())
+        if got.status == 429 or (got.status == 403 and _TOO_FAST in got.body):
+            return got.later()
+        if got.in_doubt or got.status < 400:
+            return UnknownOutcome()
+        return Rejected(f"http-{got.status}")
+
+
+def _report(message_id: str, told: str, error: str) -> Inbound:
+    status = _REPORTS.get(told, "failed" if told.startswith("ESME_") else "")
+    if not status:
+        return Unwanted("event")
+    why = (code(error) or code(told)) if status == "failed" else ""
+    return DeliveryReport(message_id=message_id, status=status, code=why)

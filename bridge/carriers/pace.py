@@ -1,0 +1,90 @@
+"""How fast texts may leave: a bucket of tokens for each of our numbers, first come first served.
+
+Rules of this module: nothing sleeps here. Whoever has no turn yet is told how long to wait and asks again, so that the
+guard judges a waiting text anew each time and one that waits too long becomes late. A ticket that no longer asks stands in
+nobody's way.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+LONGEST: Final = 20.0
+"""Seconds after which a waiting ticket asks again at the latest."""
+PATIENCE: Final = 10.0
+"""Seconds that a ticket may be overdue before it counts as gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """What a vendor lets one number send: that many per second, and at most `burst` at once after a pause.
+
+    `by_segment`: the vendor counts segments on the air, not texts.
+    """
+
+    per_second: float
+    burst: float = 1.0
+    by_segment: bool = True
+
+
+@dataclass(slots=True)
+class _Bucket:
+    tokens: float
+    filled: float
+    held: float = 0.0
+
+
+class Pace:
+    """The buckets of one carrier's numbers. `clock` is monotonic, in seconds."""
+
+    def __init__(self, rate: Rate, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.rate, self._clock = rate, clock
+        self._buckets: dict[str, _Bucket] = {}
+        self._waiting: defaultdict[str, dict[int, tuple[float, float]]] = defaultdict(dict)
+
+    def turn(self, number: str, ticket: int, *, cost: float = 1.0) -> float:
+        """Return 0.0 when it is this ticket's turn, which is thereby used up; else the seconds after which to ask again."""
+        now, bucket, waiting = self._clock(), self._bucket(number), self._waiting[number]
+        for other in [other for other, (_, due) in waiting.items() if due + PATIENCE < now]:
+            del waiting[other]
+        # One text may be larger than the bucket: it leaves when the bucket is full, and what follows waits the longer.
+        needed = min(cost, self.rate.burst) + self._ahead(waiting, ticket)
+        wait = max(bucket.held - now, (needed - bucket.tokens) / self.rate.per_second, 0.0)
+        # Nanoseconds that a float lost are no reason to wait once more.
+        if wait < 1e-6:
+            bucket.tokens -= cost
+            waiting.pop(ticket, None)
+            return 0.0
+        wait = min(wait, LONGEST)
+        # A ticket that asks again keeps its place.
+        waiting[ticket] = (cost, now + wait)
+        return wait
+
+    def leave(self, number: str, ticket: int) -> None:
+        """Give up a place in the queue."""
+        self._waiting[number].pop(ticket, None)
+
+    def hold(self, number: str, seconds: float) -> None:
+        """Let nothing leave for that long: the carrier said so (`Retry-After`)."""
+        bucket = self._bucket(number)
+        bucket.held = max(bucket.held, self._clock() + seconds)
+
+    def _bucket(self, number: str) -> _Bucket:
+        now = self._clock()
+        bucket = self._buckets.setdefault(number, _Bucket(tokens=self.rate.burst, filled=now))
+        bucket.tokens = min(self.rate.burst, bucket.tokens + (now - bucket.filled) * self.rate.per_second)
+        bucket.filled = now
+        return bucket
+
+    @staticmethod
+    def _ahead(waiting: dict[int, tuple[float, float]], ticket: int) -> float:
+        ahead = 0.0
+        for other, (cost, _) in waiting.items():
+            if other == ticket:
+                break
+            ahead += cost
+        return ahead

@@ -1,0 +1,250 @@
+"""Telnyx: the Messaging API, version 2.
+
+Rule of this module: everything here was read in Telnyx's SDK 4.189.0 or documentation; what was not stands in `unconfirmed`
+of `EXPOSURE`. Nothing was tried against a live account.
+
+Webhooks: the messaging profile's webhook URL is `PUBLIC/carriers/LINE/inbound`, API version 2. Telnyx waits two seconds for
+the answer and calls three times at most. There is no listing: what it could not bring us in those three times is lost to
+us, and a person must look into its portal after a long outage.
+
+A send has no validity period (`valid_until` is only told, never taken), so a text may wait in Telnyx's queue for hours. It
+is our own pace that keeps texts from waiting there. `Idempotency-Key` is not used: what ended in doubt is not repeated.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+import aiohttp
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from pydantic import AfterValidator
+
+from bridge.carriers.adapter import (
+    Accepted,
+    DeleteOutcome,
+    DeliveryReport,
+    Inbound,
+    InboundText,
+    Keeps,
+    Malformed,
+    Rejected,
+    SendOutcome,
+    TryLater,
+    UnknownOutcome,
+    Unwanted,
+    WebhookRequest,
+)
+from bridge.carriers.asking import PATIENCE, Answer, ask, segment, session
+from bridge.carriers.exposure import Exposure
+from bridge.carriers.pace import Rate
+from bridge.carriers.reading import MESSAGE_ID, clean, identifier, json_object, mapping, raw
+from bridge.carriers.telnyx_events import error_code, report, texted
+from bridge.phone import Phone
+from bridge.settings import Base, CarrierSection, secret
+
+TOLERANCE: Final = 300.0
+"""Seconds that a webhook's timestamp may differ from our clock, either way (`TIMESTAMP_TOLERANCE_SECONDS`)."""
+OPTED_OUT: Final = frozenset({"40300"})
+FOR_NOW: Final = frozenset({"40318", "10011"})
+"""Certainly not taken, and only for now: the queue is full (40318), too many requests (10011)."""
+QUEUE_EMPTIES: Final = 60.0
+"""Seconds after which a full queue is asked again, when the vendor names no time."""
+
+EXPOSURE = Exposure(
+    carrier="Telnyx",
+    keeps=(
+        (
+            "A message detail record of every text: both numbers, times, status, cost, the survivor's carrier and line "
+            "type, and the text. Its API shows it for 10 days, its reports beyond that."
+        ),
+        (
+            "With redaction switched on for the messaging profile: the same, shown without text and with the survivor's "
+            "number masked. That is done when somebody reads, not where it is stored."
+        ),
+    ),
+    we_delete=(),
+    bill_shows="Cost stands in each detail record; reports list every text with both numbers.",
+    opt_outs=(
+        "STOP, STOPALL, STOP ALL, UNSUBSCRIBE, CANCEL, END and QUIT block our answers (40300) for all numbers of the "
+        "messaging profile, until START or UNSTOP."
+    ),
+    speaks="Nothing was found in what was read; see what is unconfirmed.",
+    signed="Ed25519 under the account's key over time and body, five minutes old at most. The URL is not covered.",
+    sources=(
+        (
+            "telnyx 4.189.0: lib/webhook_verification.py, types/message_send_params.py, "
+            "types/messaging_inbound_message_payload.py, types/outbound_message_payload.py"
+        ),
+        (
+            "developers.telnyx.com: receiving-webhooks, messages/error-codes, messages/rate-limiting, "
+            "messages/message-redaction, messages/configuration-and-usage, api-reference/messages/retrieve-a-message"
+        ),
+    ),
+    unconfirmed=(
+        "For how long detail records and text are kept in all.",
+        "That it answers STOP, START and HELP by itself, and that this can be reworded on the messaging profile.",
+        "The HTTP statuses that come with 40300 and 40318 (only the code is looked at).",
+        "Whether parts of a long text count one by one against the rate.",
+    ),
+)
+
+
+def _key(value: str) -> str:
+    try:
+        right = len(base64.b64decode(value, validate=True)) == 32
+    except (binascii.Error, ValueError):
+        right = False
+    if not right:
+        raise ValueError("not a public key: 32 bytes in base64 are expected")
+    return value
+
+
+class Settings(CarrierSection):
+    """An API key, and the account's public key from the portal (base64; no secret).
+
+    One number sends a text every ten seconds outside the US, 20 a second if it is toll-free; inside the US its campaign
+    says how many.
+    Redaction: ask support to allow it, then set `redaction_enabled` with `redaction_level` **1** on the messaging profile;
+    the default level 2 blanks our inbound texts too.
+    """
+
+    kind: Literal["telnyx"]
+    api_base: Base = "https://api.telnyx.com/v2"
+    public_key: Annotated[str, AfterValidator(_key)]
+    api_key_file: Path
+
+
+class TelnyxCarrier:
+    """One line's connection to Telnyx. Made inside the running event loop."""
+
+    kind = "telnyx"
+    lists = False
+    answer = ("text/plain", b"")
+
+    def __init__(
+        self,
+        *,
+        public_base_url: str,
+        slug: str,
+        api_base: str,
+        api_key: str,
+        public_key: str,
+        rate: Rate,
+        clock: Callable[[], float],
+        timeout: aiohttp.ClientTimeout,
+    ) -> None:
+        self.rate = rate
+        self._messages, self._callback = f"{api_base}/messages", f"{public_base_url}/carriers/{slug}/status"
+        self._key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public_key))
+        self._clock = clock
+        self._http = session(timeout=timeout, headers={"Authorization": f"Bearer {api_key}"})
+
+    @classmethod
+    def make(
+        cls,
+        settings: Settings,
+        *,
+        public_base_url: str,
+        slug: str,
+        numbers: tuple[str, ...],  # noqa: ARG003 - each send names its own
+        validity: int,  # noqa: ARG003 - there is none, see the module
+        clock: Callable[[], float],
+        timeout: aiohttp.ClientTimeout = PATIENCE,
+    ) -> Self:
+        """Make it from its settings."""
+        return cls(
+            public_base_url=public_base_url,
+            slug=slug,
+            api_base=settings.api_base,
+            api_key=secret(settings.api_key_file),
+            public_key=settings.public_key,
+            rate=Rate(per_second=settings.texts_per_second, by_segment=False),
+            clock=clock,
+            timeout=timeout,
+        )
+
+    def verify(self, request: WebhookRequest) -> bool:
+        """Check signature and age (`verify_webhook_signature`), and stricter: only base64 and digits as they are sent."""
+        timestamp = request.headers.get("telnyx-timestamp", "")
+        told = raw(request.headers.get("telnyx-signature-ed25519", ""))
+        try:
+            signature = base64.b64decode(told, validate=True)
+            self._key.verify(signature, raw(timestamp) + b"|" + request.body)
+        except (binascii.Error, ValueError, InvalidSignature):
+            return False
+        if base64.b64encode(signature) != told:
+            return False
+        return _TIMESTAMP.fullmatch(timestamp) is not None and abs(self._clock() - int(timestamp)) <= TOLERANCE
+
+    def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
+        """Read `message.received`, `message.sent` or `message.finalized`; other events are of no concern."""
+        data = mapping(json_object(request.body).get("data"), "data")
+        match data.get("event_type"):
+            case "message.received":
+                return (texted(mapping(data.get("payload"), "payload")),)
+            case "message.sent" | "message.finalized" | "message.read":
+                payload = mapping(data.get("payload"), "payload")
+                return (report(payload, identifier(payload, "id")) or Unwanted("event"),)
+            case str():
+                return (Unwanted("event"),)
+            case _:
+                raise Malformed("event_type: not a string")
+
+    async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
+        """`POST /v2/messages` → 200 `{"data": {"id"}}`; 4xx `{"errors": [{"code"}]}`; 429."""
+        if not to.answerable:
+            return Rejected("not-answerable")
+        body = {
+            "from": number,
+            "to": to.reveal(),
+            "text": clean(text),
+            "type": "SMS",
+            "webhook_url": self._callback,
+            "use_profile_webhooks": False,
+        }
+        got = await ask(self._http, "POST", self._messages, json=body)
+        if not isinstance(got, Answer):
+            return got
+        if got.status == 429:
+            return got.later()
+        if got.in_doubt:
+            return UnknownOutcome()
+        if got.status < 400:
+            data = got.json.get("data")
+            message_id = data.get("id") if isinstance(data, dict) else None
+            taken = got.status in (200, 201, 202) and isinstance(message_id, str) and MESSAGE_ID.fullmatch(message_id)
+            return Accepted(str(message_id)) if taken else UnknownOutcome()
+        told = error_code(got.json) or f"http-{got.status}"
+        if told in FOR_NOW:
+            return TryLater(got.later(QUEUE_EMPTIES).after)
+        return Rejected(told, opted_out=told in OPTED_OUT)
+
+    async def status(self, message_id: str) -> DeliveryReport | None:
+        """`GET /v2/messages/ID` → 200 `{"data"}`, for ten days."""
+        got = await ask(self._http, "GET", f"{self._messages}/{segment(message_id)}")
+        data = got.json.get("data") if isinstance(got, Answer) and got.status == 200 else None
+        return report(data, message_id) if isinstance(data, dict) else None
+
+    async def delete_copy(self, message_id: str) -> DeleteOutcome:  # noqa: ARG002 - none can be deleted
+        """Telnyx deletes no single message: its API has no such call."""
+        return Keeps("Telnyx keeps it in its message records, for at least 10 days; how long in all is not documented.")
+
+    async def list_since(self, since: datetime) -> AsyncIterator[InboundText]:  # noqa: ARG002 - there is no listing
+        """There is no listing of messages."""
+        nothing: tuple[InboundText, ...] = ()
+        for text in nothing:
+            yield text
+
+    async def close(self) -> None:
+        """End the HTTP session."""
+        await self._http.close()
+
+
+_TIMESTAMP = re.compile(r"[0-9]{1,12}")

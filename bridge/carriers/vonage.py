@@ -1,0 +1,292 @@
+"""The adapter for Vonage (Messages API v1, SMS channel).
+
+Rules of this module: a webhook's token is good only for the very bytes that came with it (`payload_hash`, which Vonage's
+own SDK does not compare); where redaction is not provisioned, that is said and not tried for ever.
+
+Interface: `POST /v1/messages` with a token of ours (RS256) → 202 with `message_uuid`; webhooks are JSON with a token of
+theirs (HS256, the account's signature secret), retried for 24 hours on 429 and 5xx. Long texts arrive whole
+(`sms.num_messages` tells of how many). Numbers stand without `+`. Sources: developer.vonage.com/api/messages,
+/messages/concepts/messages-status-callbacks, /api-errors/messages, /api/redact, /api-errors/redact,
+/opt-out-assist/guides/messaging-opted-out-numbers; nexmo-developer@4da2b39 messages/concepts/signed-webhooks;
+vonage-python-sdk@b308cb1. Not tried against a live account.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import uuid
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+import aiohttp
+from cryptography.hazmat.primitives.asymmetric import rsa
+from pydantic import PositiveFloat
+
+from bridge.carriers.adapter import (
+    Accepted,
+    Deleted,
+    DeleteOutcome,
+    DeliveryReport,
+    Inbound,
+    InboundText,
+    Keeps,
+    Media,
+    NotYet,
+    Rejected,
+    SendOutcome,
+    UnknownOutcome,
+    Unwanted,
+    WebhookRequest,
+)
+from bridge.carriers.asking import PATIENCE, Answer, ask, session
+from bridge.carriers.exposure import Exposure
+from bridge.carriers.numbers import sender
+from bridge.carriers.pace import Rate
+from bridge.carriers.reading import MESSAGE_ID, clean, code, identifier, json_object, own_number, same, string, time_of
+from bridge.carriers.tokens import hs256_claims, private_key, rs256
+from bridge.phone import Phone
+from bridge.settings import Base, CarrierSection, secret
+
+OLDEST: Final = 26 * 3600.0
+"""Seconds that a token may be old. It is not documented that a retry gets a new one, and retries go on for 24 hours: a
+stricter rule could lose a text. A replay is stopped by the id, which is remembered for longer."""
+AHEAD: Final = 300.0
+TOKEN_LIFE: Final = 300
+PREMATURE: Final = 3600.0
+"""Seconds before which a text cannot be redacted."""
+
+RATE: Final = Rate(per_second=30.0, burst=30.0, by_segment=False)
+"""Requests that an account may make."""
+
+_NOTHING: tuple[InboundText, ...] = ()
+_RECORDS = "13 months in its records of calls and texts"
+_STATUS = {
+    "submitted": "sent",
+    "delivered": "delivered",
+    "read": "delivered",
+    "rejected": "failed",
+    "undeliverable": "failed",
+}
+_WHOLE_NUMBER = re.compile(r"[1-9][0-9]{8,14}")
+
+EXPOSURE = Exposure(
+    carrier="Vonage (Messages API)",
+    keeps=(
+        f"Words and numbers: {_RECORDS}, unless redacted.",
+        "Server logs with both: some weeks; the Redact API does not reach them.",
+    ),
+    we_delete=(
+        "The record of each text, by the Redact API, an hour after it at the earliest; confirmed by 204. The logs stay.",
+        "Only if the account is provisioned for redaction.",
+    ),
+    bill_shows="One record for each text, with both numbers, the time and the network.",
+    opt_outs="With Opt-Out Assist: the words that are set there. The send is accepted; the failure comes as a report.",
+    speaks="With Opt-Out Assist: its confirmations. Without it nothing.",
+    signed=(
+        "A token (HS256) over the hash of the body. The URL is not covered, and a token is taken for 26 hours, since a "
+        "retry may bear the first one; a replay is stopped by the text's id."
+    ),
+    sources=(
+        "developer.vonage.com/api/messages",
+        "developer.vonage.com/messages/concepts/messages-status-callbacks",
+        "developer.vonage.com/api-errors/messages",
+        "developer.vonage.com/api/redact",
+        "developer.vonage.com/opt-out-assist/guides/messaging-opted-out-numbers",
+        "github.com/Nexmo/nexmo-developer@4da2b39 (2021)",
+        "github.com/Vonage/vonage-python-sdk@b308cb1",
+    ),
+    unconfirmed=(
+        "Which error code of the Messages API says that the texter opted out (the SMS API's is 9).",
+        "Whether a retried webhook bears a new token.",
+        "Whether inbound texts are redactable under the product `messages`, and what it says of one that is redacted.",
+        "That the records are kept for 13 months and the logs for 15 to 30 days.",
+    ),
+)
+
+
+class Settings(CarrierSection):
+    """Vonage. The application's inbound and status URLs lead here; the account's SMS setting is "Messages API"."""
+
+    kind: Literal["vonage"]
+    texts_per_second: PositiveFloat = 30.0
+    api_base: Base = "https://api.nexmo.com"
+    application_id: str
+    private_key_file: Path
+    api_key: str
+    api_secret_file: Path
+    signature_secret_file: Path
+
+
+class VonageCarrier:
+    """One line's connection to Vonage. Made inside the running event loop."""
+
+    kind = "vonage"
+    lists = False
+    answer = ("text/plain", b"")
+
+    def __init__(
+        self,
+        *,
+        api_base: str,
+        application_id: str,
+        key: rsa.RSAPrivateKey,
+        api_key: str,
+        api_secret: str,
+        signature_secret: str,
+        validity: int,
+        clock: Callable[[], float],
+        rate: Rate = RATE,
+        timeout: aiohttp.ClientTimeout = PATIENCE,
+    ) -> None:
+        self.rate = rate
+        self._api_base, self._application_id, self._key = api_base, application_id, key
+        self._api_key, self._signature_secret = api_key, signature_secret.encode()
+        self._login = "Basic " + base64.b64encode(f"{api_key}:{api_secret}".encode()).decode()
+        self._validity, self._clock = validity, clock
+        self._http = session(timeout=timeout)
+
+    @classmethod
+    def make(
+        cls,
+        settings: Settings,
+        *,
+        public_base_url: str,  # noqa: ARG003 - nothing of it is signed
+        slug: str,  # noqa: ARG003 - the webhooks are set at the application
+        numbers: tuple[str, ...],  # noqa: ARG003 - each text says its own
+        validity: int,
+        clock: Callable[[], float],
+    ) -> Self:
+        """Make it from its settings. Raises `ValueError`, without content, when the private key is none."""
+        return cls(
+            api_base=settings.api_base,
+            application_id=settings.application_id,
+            key=private_key(secret(settings.private_key_file)),
+            api_key=settings.api_key,
+            api_secret=secret(settings.api_secret_file),
+            signature_secret=secret(settings.signature_secret_file),
+            validity=validity,
+            rate=Rate(per_second=settings.texts_per_second, burst=max(1.0, settings.texts_per_second), by_segment=False),
+            clock=clock,
+        )
+
+    def verify(self, request: WebhookRequest) -> bool:
+        """Check token, body, account and age. Source: messages/concepts/signed-webhooks."""
+        claims = hs256_claims(request.headers.get("Authorization", ""), self._signature_secret) or {}
+        payload_hash, account, issued = claims.get("payload_hash"), claims.get("api_key"), claims.get("iat")
+        if not isinstance(payload_hash, str) or not isinstance(account, str) or type(issued) is not int:
+            return False
+        # Vonage's example is lower case; hexadecimal is the same in either.
+        mine = same(hashlib.sha256(request.body).hexdigest(), payload_hash.lower()) and same(self._api_key, account)
+        now = self._clock()
+        return mine and int(now - OLDEST) <= issued <= int(now + AHEAD)
+
+    def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
+        """Read one inbound message, or one status, which is told by its field of that name."""
+        body = json_object(request.body)
+        return (_report(body) if "status" in body else _inbound(body),)
+
+    async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
+        """`POST /v1/messages` → 202 `{"message_uuid"}`; 4xx with `type` ending in `#CODE`; 429 or #1000: too fast."""
+        if not to.answerable:
+            return Rejected("not-answerable")
+        body = {
+            "message_type": "text",
+            "channel": "sms",
+            "to": to.reveal().removeprefix("+"),
+            "from": number.removeprefix("+"),
+            "text": text,
+            "ttl": self._validity,
+        }
+        got = await ask(self._http, "POST", f"{self._api_base}/v1/messages", json=body, headers=self._bearer())
+        if not isinstance(got, Answer):
+            return got
+        if got.status == 202:
+            message_id = got.json.get("message_uuid")
+            if isinstance(message_id, str) and MESSAGE_ID.fullmatch(message_id):
+                return Accepted(message_id)
+            return UnknownOutcome()
+        told = _problem(got.json)
+        if got.status == 429 or (400 <= got.status < 500 and told == "1000"):
+            return got.later()
+        if got.in_doubt or got.status < 400:
+            return UnknownOutcome()
+        return Rejected(told or f"http-{got.status}")
+
+    async def status(self, message_id: str) -> DeliveryReport | None:  # noqa: ARG002 - whatever it is
+        """Nothing: no interface for it is documented for texts."""
+        return None
+
+    async def delete_copy(self, message_id: str) -> DeleteOutcome:
+        """`POST /v1/redact/transaction` → 204. We are not told the direction here, so both are asked for."""
+        statuses = set()
+        for direction in ("outbound", "inbound"):
+            body = {"id": clean(message_id), "product": "messages", "type": direction}
+            url = f"{self._api_base}/v1/redact/transaction"
+            got = await ask(self._http, "POST", url, json=body, headers={"Authorization": self._login})
+            if not isinstance(got, Answer):
+                return NotYet(PREMATURE)
+            if got.status == 429 or got.in_doubt or (got.status < 400 and got.status != 204):
+                return NotYet(got.later(PREMATURE).after)
+            if _problem(got.json) == "premature-redaction":
+                return NotYet(PREMATURE)
+            statuses.add(got.status)
+        if 204 in statuses or statuses <= {404}:
+            return Deleted()
+        return Keeps(f"{_RECORDS}: the account is not provisioned for redaction, or the login is wrong")
+
+    async def list_since(self, since: datetime) -> AsyncIterator[InboundText]:  # noqa: ARG002 - whatever it is
+        """Nothing: it lists none."""
+        for text in _NOTHING:
+            yield text
+
+    async def close(self) -> None:
+        """End the HTTP session."""
+        await self._http.close()
+
+    def _bearer(self) -> dict[str, str]:
+        now = int(self._clock())
+        claims = {"application_id": self._application_id, "iat": now, "exp": now + TOKEN_LIFE, "jti": str(uuid.uuid4())}
+        return {"Authorization": f"Bearer {rs256(self._key, claims)}"}
+
+
+def _problem(answer: dict[str, Any]) -> str:
+    kind = answer.get("type")
+    return code(kind.rpartition("#")[2].rpartition("/")[2]) if isinstance(kind, str) else ""
+
+
+def _whole(value: str) -> str:
+    return f"+{value}" if _WHOLE_NUMBER.fullmatch(value) else value
+
+
+def _inbound(body: dict[str, Any]) -> Inbound:
+    if body.get("channel") not in ("sms", "mms"):
+        return Unwanted("channel")
+    phone = sender(_whole(string(body, "from")))
+    if phone is None:
+        return Unwanted("channel")
+    to = body.get("to")
+    kind = body.get("message_type")
+    media = body.get(kind) if isinstance(kind, str) and kind != "text" else None
+    words = body.get("text", media.get("caption", "") if isinstance(media, dict) else None)
+    return InboundText(
+        message_id=identifier(body, "message_uuid"),
+        sender=phone,
+        text=string({"text": words}, "text"),
+        to=own_number(_whole(to)) if isinstance(to, str) else "",
+        media=(Media(url=string(media, "url"), content_type=clean(str(kind))),) if isinstance(media, dict) else (),
+        at=time_of(body.get("timestamp")),
+    )
+
+
+def _report(body: dict[str, Any]) -> Inbound:
+    status, error = body.get("status"), body.get("error")
+    if body.get("channel", "sms") not in ("sms", "mms"):
+        return Unwanted("channel")
+    if not isinstance(status, str) or status not in _STATUS:
+        return Unwanted("event")
+    told = (_problem(error) or code(error.get("title"))) if isinstance(error, dict) else ""
+    return DeliveryReport(message_id=identifier(body, "message_uuid"), status=_STATUS[status], code=told)

@@ -1,0 +1,77 @@
+"""What every part of the configuration is made of.
+
+Rule of this module: a secret is named by its file, in a field that ends in `_file`, and nowhere stands in clear; so every
+one of them can be found, and its mode checked, without anybody keeping a list.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat
+
+
+class Section(BaseModel):
+    """A strict part of the configuration: unknown keys are errors, values are frozen and never shown by errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def _base(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("not a URL") from None
+    if not host or parts.query or parts.fragment or parts.username is not None or value != value.strip().rstrip("/"):
+        raise ValueError("give scheme, host and path only: no credentials, no query, no slash at the end")
+    if parts.scheme != "https" and not (parts.scheme == "http" and _near(host)):
+        raise ValueError("only https, or http to an address of this machine or of a private network")
+    return value
+
+
+def _near(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return host == "localhost"
+
+
+Base: TypeAlias = Annotated[str, AfterValidator(_base)]
+"""What stands before a path: `https://api.example.com/v1`. In clear (`http`) only where no network of others is crossed."""
+
+E164: TypeAlias = Annotated[str, Field(pattern=r"^\+[1-9]\d{6,14}$")]
+
+
+class CarrierSection(Section):
+    """What every carrier has. Each adapter's `Settings` narrows `kind` and gives `api_base` its vendor's default.
+
+    `texts_per_second` is what one number of ours may send, in the vendor's own unit (see the adapter's `Rate`).
+    """
+
+    kind: str
+    api_base: Base
+    texts_per_second: PositiveFloat = 1.0
+
+
+def secret(path: Path) -> str:
+    """Read a secret from its file. The file was checked when the configuration was loaded."""
+    return path.read_text(encoding="utf-8").strip()
+
+
+def secret_files(section: Section, at: str = "") -> Iterator[tuple[str, Path]]:
+    """Find every secret of a section and of those inside it: its place (`lines.0.carrier.token_file`) and its file."""
+    for name in type(section).model_fields:
+        value, place = getattr(section, name), f"{at}{name}"
+        if isinstance(value, Section):
+            yield from secret_files(value, f"{place}.")
+        elif isinstance(value, (list, tuple)):
+            for n, item in enumerate(value):
+                if isinstance(item, Section):
+                    yield from secret_files(item, f"{place}.{n}.")
+        elif isinstance(value, Path) and name.endswith("_file"):
+            yield place, value

@@ -1,0 +1,65 @@
+"""`./quietline bench [NAME…] [--json FILE] [--threads N] [--full]`: measure, and print figures as JSON.
+
+Rule of this module: it says what it measured and never whether that is good; whatever it started has ended when it ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from deploy.files import write_whole
+from tests.bench import measures
+from tests.bench.figures import Figure, machine
+from tests.bench.line import Line
+
+NAMES = ("latency", "first_text", "acknowledgement", "throughput", "memory", "start")
+
+
+def main() -> int:
+    """Measure what was asked for, everything when nothing was."""
+    parser = argparse.ArgumentParser(prog="quietline bench", description="Measure speed and memory of a line, as JSON.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there instead of printing them")
+    parser.add_argument("--full", action="store_true", help="more repetitions, 1,000 threads: about twenty minutes")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads for memory and start (200; 1,000 with --full)")
+    asked = parser.parse_args()
+    if unknown := [name for name in asked.names if name not in NAMES]:
+        parser.error(f"no such figure: {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    threads = asked.threads or (1000 if asked.full else 200)
+    if threads < 2:
+        parser.error("--threads: at least 2")
+    told = json.dumps(asyncio.run(_measure(asked.names or NAMES, full=asked.full, threads=threads)), indent=2) + "\n"
+    if asked.json:
+        write_whole(asked.json, told)
+    else:
+        sys.stdout.write(told)
+    return 0
+
+
+async def _measure(names: Sequence[str], *, full: bool, threads: int) -> dict[str, Any]:
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="quietline-bench-") as directory:
+        path = Path(directory)
+        told: dict[str, Any] = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "before": machine(path)}
+        async with Line.running(path) as line:
+            for name in (name for name in NAMES if name in names):
+                sys.stderr.write(f"quietline bench: {name}\n")
+                measure = {
+                    "memory": partial(measures.memory, threads=threads),
+                }.get(name) or partial(getattr(measures, name), full=full)
+                figures += await measure(line)
+        told["after"] = machine(path)
+    return {**told, "figures": [figure.as_json() for figure in figures]}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

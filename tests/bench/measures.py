@@ -1,0 +1,315 @@
+"""The benchmarks. Each takes a running line and returns its figures.
+
+Rule of this module: a figure and its ceiling are measured in turns in the same minutes, by the same clock and the same
+instrument, so that a busy machine slows down both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final
+from urllib.parse import quote
+
+from deploy.supervise import ROOT, environment
+from tests.bench.figures import Figure, quantile, spread, sync_times
+from tests.bench.line import PLAIN, ROOMS, TEXT, Line, encrypted, handset, loading, mxid
+from tests.bench.load import Sender, send_url
+
+PAUSE: Final = 0.08
+"""Seconds between two that are timed, so that what the one left behind is not in the other."""
+IN_FLIGHT: Final = 32
+
+
+async def latency(line: Line, *, full: bool) -> list[Figure]:
+    """One text at a time into existing threads, in turns with raw sends; both end where the answer passes the forwarder."""
+    await line.start_bridge(forwarded=True)
+    await line.open_threads(ROOMS)
+    await line.quiet()
+    texts: list[float] = []
+    webhooks: list[float] = []
+    raw: list[float] = []
+    syncs: list[float] = []
+    for number in range(-5, 200 if full else 60):
+        each = [await _raw(line, number), await _text(line, number), await _webhook(line, number)]
+        if number >= 0:
+            for times, one in zip((raw, texts, webhooks), each, strict=True):
+                times.append(one)
+            syncs += sync_times(line.layout.data, times=1)
+    beside = {
+        "text_ms": spread(texts),
+        "raw_ms": spread(raw),
+        "fdatasync_ms": spread(syncs),
+        "from_webhook_ms": spread(webhooks),
+        "threads": line.handsets,
+    }
+    told = (
+        "From the begin of POST /api/texts at the rehearsal carrier to the first byte of the homeserver's 200 to the "
+        "voice's PUT send; one at a time, existing threads, a pause between. Ceiling: a PUT send of an event of the same "
+        "size by one client, in turns with it; bridge and ceiling through one byte forwarder. from_webhook_ms: the same "
+        "from the begin of the signed webhook."
+    )
+    return [
+        Figure(
+            name=f"latency_p{int(part * 100)}",
+            unit="ms",
+            value=quantile(texts, part) * 1000,
+            ceiling=quantile(raw, part) * 1000,
+            ceiling_is=f"raw PUT send, p{int(part * 100)}",
+            aim=aim,
+            definition=told,
+            more=beside if part == 0.5 else {},
+        )
+        for part, aim in ((0.5, "ratio <= 1.3"), (0.95, "ratio <= 2"))
+    ]
+
+
+async def throughput(line: Line, *, full: bool) -> list[Figure]:
+    """Texts as fast as the line takes them, in turns with raw sends, from the same load generator."""
+    await line.start_bridge()
+    await line.open_threads(ROOMS)
+    count, rounds = (1000, 3) if full else (400, 3)
+    texts, raw = [], []
+    for _ in range(rounds):
+        await line.quiet()
+        since = line.place()
+        begun = (await line.load(line.sends(count=count, in_flight=IN_FLIGHT)))["begun"]
+        raw.append(count / (line.plain_sent(since)[1] - begun))
+        since = line.place()
+        begun = (await line.load(line.texts(count=count, in_flight=IN_FLIGHT)))["begun"]
+        await line.quiet()
+        accepted, last = line.voice_sent(since)
+        assert accepted == count, f"{accepted} events of {count} texts"
+        texts.append(count / (last - begun))
+    return [
+        Figure(
+            name="throughput",
+            unit="events/s",
+            value=statistics.median(texts),
+            ceiling=statistics.median(raw),
+            ceiling_is="raw PUT send, 32 in flight, 50 rooms",
+            aim="ratio >= 0.8",
+            definition=(
+                f"{count} signed webhooks of {ROOMS} handsets, {IN_FLIGHT} in flight, from a load generator of its own: "
+                "texts divided by the time from the first webhook to the last event's received_ts at the homeserver. "
+                f"Ceiling: {count} raw sends by the same generator and instrument. Median of rounds in turns."
+            ),
+            more={"rounds": [round(x, 1) for x in texts], "rounds_raw": [round(x, 1) for x in raw]},
+        )
+    ]
+
+
+async def acknowledgement(line: Line, *, full: bool) -> list[Figure]:
+    """Webhooks at 50 a second while the engine works, beside a bare echo before and at the same time."""
+    await line.start_bridge()
+    await line.open_threads(ROOMS)
+    await line.quiet()
+    paced = {**line.texts(count=0, in_flight=0), "kind": "paced", "rate": 50, "seconds": 20}
+    async with loading({"kind": "echo"}) as process:
+        assert process.stdout is not None
+        port = json.loads(await process.stdout.readline())["port"]
+        url = f"http://127.0.0.1:{port}/carriers/main/inbound"
+        alone = await line.load({**paced, "url": url})
+        answers, beside = await asyncio.gather(line.load(paced), line.load({**paced, "url": url, "rate": 10}))
+    await line.quiet()
+    return [
+        Figure(
+            name="acknowledgement_p99",
+            unit="ms",
+            value=quantile(answers["seconds"], 0.99) * 1000,
+            ceiling=quantile(alone["seconds"], 0.99) * 1000,
+            ceiling_is="bare aiohttp echo in a process of its own, the same generator, nothing else at work",
+            aim="value <= 10",
+            definition=(
+                "Signed webhooks at 50/s for 20 s into existing threads, engine, outbox and homeserver at work: from the "
+                "moment each was due to its 2xx read. echo_beside_ms: the bare echo at 10/s during the same 20 s."
+            ),
+            more={
+                "webhook_ms": spread(answers["seconds"]),
+                "echo_ms": spread(alone["seconds"]),
+                "echo_beside_ms": spread(beside["seconds"]),
+            },
+        )
+    ]
+
+
+async def first_text(line: Line, *, full: bool) -> list[Figure]:
+    """From a new handset's first text to its card at the desk."""
+    ready = await line.start_bridge(forwarded=True)
+    assert ready
+    told = await line.probe.bridge(line.ports.url("bridge"))
+    assert told is not None
+    desk = f"/rooms/{quote(told.desk_room, safe='')}/send/m.room.encrypted/"
+    await line.open_threads(1)
+    seconds, raw = [], []
+    for _ in range(40 if full else 15):
+        await line.quiet()
+        await asyncio.sleep(0.3)
+        number, line.handsets = line.handsets, line.handsets + 1
+        seconds.append(await _timed(line, lambda request: desk in request, partial(_to_carrier, line, number)))
+        await line.quiet()
+        await asyncio.sleep(0.3)
+        raw.append(await _raw(line, number))
+    return [
+        Figure(
+            name="first_text_p50",
+            unit="ms",
+            value=quantile(seconds, 0.5) * 1000,
+            ceiling=quantile(raw, 0.5) * 1000,
+            ceiling_is="raw PUT send, p50",
+            aim="value <= 500",
+            definition=(
+                "From the begin of a new handset's POST /api/texts to the first byte of the homeserver's 200 to the PUT "
+                "send of its card into the desk room; a warm room is there; one at a time."
+            ),
+            more={"first_ms": spread(seconds), "raw_ms": spread(raw)},
+        )
+    ]
+
+
+async def memory(line: Line, *, threads: int) -> list[Figure]:
+    """Resident size with so many threads, and what each costs."""
+    await line.start_bridge()
+    bare = _resident("import bridge.app")
+    await line.quiet()
+    empty = line.memory()
+    await line.open_threads(threads // 2)
+    await asyncio.sleep(5)
+    half = line.memory()
+    await line.open_threads(threads)
+    await asyncio.sleep(5)
+    whole = line.memory()
+    peak = line.memory("VmHWM")
+    await line.start_bridge()
+    await asyncio.sleep(5)
+    again = line.memory()
+    more = {
+        "threads": threads,
+        "no_threads_mib": round(empty / 1024, 1),
+        "peak_mib": round(peak / 1024, 1),
+        "after_a_restart_mib": round(again / 1024, 1),
+    }
+    told = "VmRSS of the bridge's process, the one that opened all the threads, five seconds after the last."
+    return [
+        Figure(
+            name="memory",
+            unit="MiB",
+            value=whole / 1024,
+            ceiling=bare / 1024,
+            ceiling_is="a Python process that has imported the bridge and does nothing",
+            aim="value <= 120 with 1,000 threads",
+            definition=told,
+            more=more,
+        ),
+        Figure(
+            name="memory_per_thread",
+            unit="KiB",
+            value=(whole - half) / (threads - threads // 2),
+            ceiling=0.0,
+            ceiling_is="nothing",
+            aim="value <= 10",
+            definition=f"{told} Slope between half of the threads and all of them.",
+        ),
+    ]
+
+
+async def start(line: Line, *, full: bool) -> list[Figure]:
+    """From the spawn to a first sync that was answered and committed, and `/ready`."""
+    if not line.handsets:
+        await line.start_bridge()
+        await line.open_threads(ROOMS)
+    seconds, imports, interpreters = [], [], []
+    for _ in range(7 if full else 3):
+        await line.stop_bridge()
+        imports.append(_run_python("import bridge.app"))
+        interpreters.append(_run_python("pass"))
+        synced = line.forwarder.answered(lambda request: "/v3/sync?" in request and "since=" in request)
+        ready = await line.start_bridge(forwarded=True)
+        seconds.append(max(ready, await asyncio.wait_for(synced, 60)) - line.spawned_at)
+        await line.quiet()
+    return [
+        Figure(
+            name="start",
+            unit="s",
+            value=statistics.median(seconds),
+            ceiling=statistics.median(imports),
+            ceiling_is="a Python process that imports the bridge and ends",
+            aim="value <= 2 with 1,000 threads",
+            definition=(
+                "From the spawn of the bridge's process to both: GET /ready answers 200 (asked every 20 ms), and the "
+                "first /sync of an identity from its cursor is answered. Median."
+            ),
+            more={
+                "threads": line.handsets,
+                "values": [round(x, 2) for x in seconds],
+                "interpreter_s": round(statistics.median(interpreters), 3),
+            },
+        )
+    ]
+
+
+async def _text(line: Line, number: int) -> float:
+    return await _timed(line, _is_voice, lambda: _to_carrier(line, number % ROOMS))
+
+
+async def _webhook(line: Line, number: int) -> float:
+    sender = Sender(line.texts(count=1, in_flight=1, first=number % ROOMS, handsets=1), line.http)
+    return await _timed(line, _is_voice, lambda: sender.text(number))
+
+
+async def _raw(line: Line, number: int) -> float:
+    url = send_url(line.forwarder.url, line.rooms[number % ROOMS], mxid(PLAIN))
+    headers = {"Authorization": f"Bearer {line.token}"}
+    content = encrypted()
+
+    async def put() -> None:
+        async with line.http.put(url, json=content, headers=headers) as answer:
+            await answer.read()
+            assert answer.status == 200, f"the homeserver answered {answer.status} to a raw send"
+
+    return await _timed(line, lambda request: url.raw_path in request, put)
+
+
+def _is_voice(request: str) -> bool:
+    return "/send/m.room.encrypted/" in request and "line-main" in request
+
+
+async def _to_carrier(line: Line, number: int) -> None:
+    body = {"from": handset(number), "to": line.texts(count=0, in_flight=0)["line"], "text": f"{TEXT} {number}"}
+    async with line.http.post(f"{line.ports.url('carrier')}/api/texts", json=body) as answer:
+        await answer.read()
+        assert answer.status == 202, f"the carrier answered {answer.status} to a text"
+
+
+async def _timed(line: Line, is_it: Callable[[str], bool], act: Callable[[], Awaitable[None]]) -> float:
+    """Time from the begin of an act to the answer that it leads to, in seconds."""
+    await asyncio.sleep(PAUSE)
+    answered = line.forwarder.answered(is_it)
+    begun = time.perf_counter()
+    await act()
+    return await asyncio.wait_for(answered, 30) - begun
+
+
+def _resident(code: str) -> float:
+    """Resident size, in KiB, of a Python process that has done this."""
+    report = "; print(next(l.split()[1] for l in open('/proc/self/status') if l.startswith('VmRSS')))"
+    return float(_python(code + report))
+
+
+def _run_python(code: str) -> float:
+    """Seconds that a Python process takes to do this."""
+    begun = time.perf_counter()
+    _python(code)
+    return time.perf_counter() - begun
+
+
+def _python(code: str) -> str:
+    return subprocess.run(
+        (sys.executable, "-P", "-c", code), env=environment(), cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout

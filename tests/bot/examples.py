@@ -1,0 +1,97 @@
+"""A thread, a desk and what people say, in the forms that example tests begin with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from bot.actions import DESK, THREAD, Action, Mark, Post, Receipt, Tell, Text
+from bot.decide import decide
+from bot.events import AlarmRaised, Assigned, Event, Joined, Said, TextArrived, TimerDue
+from bot.model import Desk, Facts, Thread
+from bot.step import Step
+from tests.bot.strategies import ANA, NAMED, NOW, PACK, SEATS, SUE
+
+T = TypeVar("T")
+
+FACTS = Facts(now=NOW, roster=SEATS, designations=frozenset(NAMED[1:]))
+
+
+def at(seconds: float, **changed: Any) -> Facts:
+    """Return the facts some seconds later."""
+    return replace(FACTS, now=NOW + seconds, **changed)
+
+
+def arrived(body: str, *, seconds: float = 0.0, **changed: Any) -> TextArrived:
+    """Return a text from the handset."""
+    return TextArrived(id=changed.pop("id", "a"), body=body, at=NOW + seconds, **changed)
+
+
+def said(body: str, **changed: Any) -> Said:
+    """Return a message of the voice in the thread's room."""
+    usual: dict[str, Any] = {"place": THREAD, "sender": ANA, "event_id": "$m1", "body": body, "at": NOW}
+    return Said(**(usual | changed))
+
+
+def at_desk(body: str, **changed: Any) -> Said:
+    """Return a message at the desk."""
+    return said(body, place=DESK, **changed)
+
+
+def waiting(**changed: Any) -> Thread:
+    """Return a thread whose first text came a minute ago and was greeted."""
+    thread = Thread(id="t1", designation=NAMED[0], **changed)
+    return decide(PACK, at(-60), thread, arrived("hello", seconds=-60, id="first")).aggregate
+
+
+def held(**changed: Any) -> Thread:
+    """Return a thread with Ana as its voice, in its room."""
+    thread = waiting(**changed)
+    for event in (Assigned(voice=ANA), Joined(place=THREAD, user=ANA)):
+        thread = decide(PACK, at(-30), thread, event).aggregate
+    return thread
+
+
+def staffed_desk() -> Desk:
+    """Return a desk with Ana, Ben and Sue, who supervises."""
+    return Desk(roster=SEATS, levels=((SUE, 50),))
+
+
+def then(aggregate: Any, event: Event, facts: Facts = FACTS) -> Step[Any]:
+    """Decide with the usual pack and facts."""
+    return decide(PACK, facts, aggregate, event)
+
+
+def due(thread: Thread, seconds: float) -> Step[Thread]:
+    """Let the undo window's timer be due some seconds later."""
+    return decide(PACK, at(seconds), thread, TimerDue(key="send"))
+
+
+def of(kind: type[T], step: Step[Any]) -> list[T]:
+    """Return a step's actions of one kind."""
+    return [action for action in step.actions if isinstance(action, kind)]
+
+
+def texts(step: Step[Any]) -> list[str]:
+    """Return the bodies that a step sends to the phone."""
+    return [text.body for text in of(Text, step)]
+
+
+def marks(step: Step[Any]) -> dict[str, Receipt]:
+    """Return the receipts that a step puts on messages."""
+    return {mark.event_id: mark.receipt for mark in of(Mark, step)}
+
+
+def words(step: Step[Any]) -> str:
+    """Return what a step says in rooms."""
+    return "\n".join(post.body for post in of(Post, step))
+
+
+def alarms(step: Step[Any]) -> list[str]:
+    """Return the names of the alarms a step raises at the desk."""
+    return [a.event.alarm.value for a in of(Tell, step) if a.owner == DESK and isinstance(a.event, AlarmRaised)]
+
+
+def told(actions: tuple[Action, ...], owner: str) -> list[Event]:
+    """Return the events that actions put into an inbox."""
+    return [action.event for action in actions if isinstance(action, Tell) and action.owner == owner]

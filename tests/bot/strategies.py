@@ -1,0 +1,177 @@
+"""What can happen, and the states it can happen in, as Hypothesis strategies.
+
+Rules of this module: every class of the closed union has a strategy, made from its fields, so that a new event or a new
+field without one is an error here and not a gap; words come from small sets, so that ids meet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any, Final, get_args
+
+from hypothesis import strategies as st
+
+from bot import events
+from bot.actions import DESK, OFFICE, THREAD, Receipt
+from bot.events import Event
+from bot.model import Consent, Desk, Facts, Life, Line, Pending, Role, Seat, Sending, Sent, State, Thread, Voice
+from policies.load import load
+from policies.pack import Pack
+
+ANA, BEN, SUE, EVE = (f"@{name}:line.example" for name in ("ana", "ben", "sue", "eve"))
+"""Two advocates, a supervisor, and somebody who is not on the roster."""
+STAFF: Final = (ANA, BEN, SUE)
+SEATS: Final = (
+    Seat(user=ANA, role=Role.ADVOCATE),
+    Seat(user=BEN, role=Role.ADVOCATE),
+    Seat(user=SUE, role=Role.SUPERVISOR),
+)
+
+PACK: Final = load(["base", "rehearsal"])
+UNDO, LATE = PACK.settings.undo_seconds, PACK.settings.late_after_seconds
+NOW: Final = 1_800_000_000.0
+
+EVENT_TYPES: Final[tuple[type, ...]] = get_args(Event)
+MESSAGES: Final = ("$m1", "$m2", "$m3", "$m4")
+OWNERS: Final = ("t1", "t2", "t3")
+NAMED: Final = ("amber heron", "quiet maple", "plain river")
+
+STOPS: Final = ("STOP", " stop ", "Stop.", "ALTO", "OPT OUT")
+STARTS: Final = ("START", "start.")
+TEXTER_WORDS: Final = ("hi, are you there?", "ES", "english", "", "please make him STOP", "Liked “ok”", "I'm driving")
+"""What a texter says; with STOPS and STARTS each word of these has one meaning that the tests know without the code."""
+WORDS: Final = ("I am here. Are you safe?", "Sí, claro: 5:30", "mail me at ana@example.org", "ok", "take your time 🙂")
+"""What a voice says to the phone."""
+NOTES: Final = (
+    "// careful",
+    "!status",
+    "!claim",
+    "!clam",
+    "/me waits",
+    "  !help",
+    "@ben look",
+    "please look, @ben",
+    "\u200b//x",
+)
+"""What looks like that and is a note."""
+LEAKS: Final = (
+    "ask @sue:line.example",
+    "see https://matrix.to/#/!r:line.example",
+    "like amber heron, or quiet maple",
+    "long " * 300,
+    " ",
+)
+"""What the voice may say and the phone must not get."""
+
+
+def with_settings(**changed: Any) -> Pack:
+    """Return the pack with other numbers."""
+    return replace(PACK, settings=replace(PACK.settings, **changed))
+
+
+people = st.sampled_from((*STAFF, EVE))
+bodies = st.sampled_from(
+    (*STOPS, *STARTS, *TEXTER_WORDS, *WORDS, *NOTES, *LEAKS, "!claim amber heron", "!board")
+) | st.text(max_size=40)
+times = st.floats(min_value=NOW - 1000, max_value=NOW + 1000) | st.sampled_from((0.0, NOW, NOW - LATE, NOW - LATE - 1))
+places = st.sampled_from((DESK, THREAD, OFFICE + ANA))
+refs = st.sampled_from(("say:$m1", "say:$m2", "say:", "answer:a", "stop:a", "card", "card:t1", "card:t2", ""))
+
+FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
+    "again": st.booleans(),
+    "alarm": st.sampled_from(events.Alarm),
+    "at": times,
+    "body": bodies,
+    "code": st.sampled_from(("", "30003")),
+    "content": st.sampled_from(events.Content),
+    "designation": st.sampled_from(NAMED),
+    "event_id": st.sampled_from(MESSAGES),
+    "id": st.sampled_from(("a", "b")),
+    "key": st.sampled_from(("✋", "✋🏽", "👍", "send", "other")) | st.text(max_size=5),
+    "media": st.integers(min_value=0, max_value=3),
+    "mentions": st.booleans(),
+    "outcome": st.sampled_from(events.Outcome),
+    "place": places,
+    "ref": refs,
+    "relation": st.sampled_from(events.Relation),
+    "seconds": st.integers(min_value=-100_000, max_value=100_000),
+    "sender": people,
+    "short_id": st.just("0badcafe"),
+    "since": times,
+    "target": st.sampled_from(MESSAGES) | refs,
+    "thread": st.sampled_from(OWNERS),
+    "trusted": st.booleans(),
+    "user": people,
+    "users": st.dictionaries(people, st.integers(min_value=-1, max_value=100)).map(lambda d: tuple(d.items())),
+    "voice": people,
+    "why": st.sampled_from(events.Why),
+}
+
+EVENTS: Final[dict[type, st.SearchStrategy[Any]]] = {
+    kind: st.builds(kind, **{f.name: FIELDS[f.name] for f in fields(kind)}) for kind in EVENT_TYPES
+}
+any_event: Final = st.one_of(*EVENTS.values())
+
+_pending = st.lists(
+    st.builds(Pending, event_id=FIELDS["event_id"], body=bodies, author=people, said_at=times, leave_at=times),
+    max_size=3,
+    unique_by=lambda pending: pending.event_id,
+).map(tuple)
+_sent = st.lists(
+    st.builds(
+        Sent, event_id=FIELDS["event_id"], receipt=st.sampled_from(("LEAVING", "UNKNOWN", "SENT", "DELIVERED", "NOT_SENT"))
+    ),
+    max_size=3,
+    unique_by=lambda sent: sent.event_id,
+).map(tuple)
+_greeted = st.dictionaries(st.sampled_from(("en", "es")), times).map(lambda d: tuple(sorted(d.items())))
+
+threads: Final = st.builds(
+    Thread,
+    id=FIELDS["thread"],
+    designation=FIELDS["designation"],
+    answerable=st.booleans(),
+    voice=st.builds(
+        Voice,
+        holder=st.none() | people,
+        epoch=st.integers(min_value=0, max_value=5),
+        members=st.frozensets(people),
+        slow_until=times,
+    ),
+    consent=st.builds(
+        Consent,
+        stopped=st.booleans(),
+        confirmation=st.sampled_from(("", "stop:a", "stop:b")),
+        language=st.sampled_from(("en", "es", "fr")),
+        greeted=_greeted,
+    ),
+    sending=st.builds(Sending, pending=_pending, sent=_sent),
+    life=st.builds(Life, state=st.sampled_from(State), since=times, last_inbound=times, last_outbound=times),
+)
+
+_seats = st.lists(
+    st.builds(Seat, user=people, role=st.sampled_from(Role)), max_size=4, unique_by=lambda seat: seat.user
+).map(tuple)
+_lines = st.lists(
+    st.builds(Line, thread=FIELDS["thread"], designation=FIELDS["designation"], since=times, voice=st.none() | people),
+    max_size=3,
+    unique_by=(lambda line: line.thread, lambda line: line.designation),
+).map(tuple)
+desks: Final = st.builds(Desk, roster=_seats, levels=FIELDS["users"], threads=_lines)
+
+facts: Final = st.builds(
+    Facts, now=times | st.just(NOW), roster=_seats | st.just(SEATS), designations=st.frozensets(FIELDS["designation"])
+)
+
+FORWARD: Final = {
+    None: set(Receipt),
+    Receipt.LEAVING: set(Receipt) - {Receipt.NOTE, Receipt.LEAVING},
+    Receipt.SENT: {Receipt.DELIVERED, Receipt.NOT_SENT},
+    Receipt.UNKNOWN: {Receipt.DELIVERED, Receipt.NOT_SENT},
+    Receipt.NOTE: set(),
+    Receipt.DELIVERED: set(),
+    Receipt.NOT_SENT: set(),
+    Receipt.HELD: set(),
+    Receipt.UNSAID: set(),
+}
+"""Which receipt may take the place of which: said here a second time, on purpose, and not read from the code."""

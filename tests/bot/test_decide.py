@@ -1,0 +1,126 @@
+"""`decide`: total, deterministic, and silent towards the phone unless DESIGN section 0 lets it speak."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot import guard
+from bot.actions import THREAD, Edit, Origin, Post, Text
+from bot.decide import TABLE, decide
+from bot.events import Content, Event, Relation, Said, TextArrived
+from bot.model import Desk, Facts, Pending, Sending, Thread
+from bot.step import Step
+from tests.bot.effort import COMMON, EXPLORES, USUAL
+from tests.bot.examples import held, staffed_desk
+from tests.bot.strategies import ANA, EVENT_TYPES, EVENTS, NOW, PACK, any_event, desks, facts, threads
+
+EACH = settings(COMMON, max_examples=500 if EXPLORES else 40)
+STATES = {Thread: threads, Desk: desks}
+
+
+@pytest.mark.parametrize("kind", EVENT_TYPES, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("aggregate", STATES, ids=lambda kind: kind.__name__)
+@EACH
+@given(data=st.data())
+def test_decide_is_total_and_deterministic(kind: type, aggregate: type, data: st.DataObject) -> None:
+    """Every event in every state of either aggregate has one answer: never an exception, and the same again."""
+    state: Any = data.draw(STATES[aggregate])
+    event, known = data.draw(EVENTS[kind]), data.draw(facts)
+    step = decide(PACK, known, state, event)
+    assert isinstance(step, Step)
+    assert isinstance(step.aggregate, aggregate)
+    assert step == decide(PACK, known, state, event)
+    if not TABLE.get((aggregate, kind)):
+        assert step == Step(state), "an event that no feature looks at changes nothing"
+
+
+@USUAL
+@given(thread=threads, event=any_event, known=facts)
+def test_an_automatic_text_is_the_answer_to_a_text_just_received(thread: Thread, event: Event, known: Facts) -> None:
+    """DESIGN section 0: at most one automatic text, in the decision about the text that it answers, and referring to it."""
+    automatic = [
+        a for a in decide(PACK, known, thread, event).actions if isinstance(a, Text) and a.origin is not Origin.VOICE
+    ]
+    assert len(automatic) <= 1
+    for text in automatic:
+        assert isinstance(event, TextArrived)
+        assert text.ref == f"{'stop' if text.origin is Origin.STOP_ANSWER else 'answer'}:{event.id}"
+        assert text.since == event.at
+        assert known.now - event.at <= PACK.settings.late_after_seconds
+
+
+@USUAL
+@given(thread=threads, known=facts, event=EVENTS[TextArrived])
+def test_the_room_is_told_of_an_answer_only_if_it_leaves(thread: Thread, known: Facts, event: TextArrived) -> None:
+    """The room is told "Answered by itself" if and only if the greeting leaves with the same decision (practice 28)."""
+    step = decide(PACK, known, thread, event)
+    leaves = [a for a in step.actions if isinstance(a, Text) and a.origin is Origin.ANSWER]
+    shown = [a for a in step.actions if isinstance(a, Post) and a.body.startswith("Answered by itself")]
+    assert [a.body in shown[0].body for a in leaves] == [True] * len(shown)
+    assert leaves or step.aggregate.consent.greeted == thread.consent.greeted, "what did not leave counts as a greeting"
+
+
+@USUAL
+@given(thread=threads, event=any_event, known=facts)
+def test_every_text_passes_the_guard(thread: Thread, event: Event, known: Facts) -> None:
+    """No text comes out of a decision that the guard would refuse for the thread as it is after the decision."""
+    step = decide(PACK, known, thread, event)
+    for text in (a for a in step.actions if isinstance(a, Text)):
+        assert guard.may_send(PACK, step.aggregate, text, known.now) is None
+
+
+@USUAL
+@given(thread=threads, event=any_event, known=facts)
+def test_nothing_but_the_confirmation_leaves_a_stopped_thread(thread: Thread, event: Event, known: Facts) -> None:
+    """Whatever happens after a STOP, no decision sends anything until there was a START."""
+    stopped = replace(thread, consent=replace(thread.consent, stopped=True))
+    step = decide(PACK, known, stopped, event)
+    assert not [a for a in step.actions if isinstance(a, Text)]
+
+
+@USUAL
+@given(
+    opening=st.sampled_from(("", "!claim ", "!", "!claimm ", "!board ", "// ", "@ben ")),
+    place=st.sampled_from(("desk", "office:" + ANA)),
+    relation=st.sampled_from(Relation),
+    content=st.sampled_from(Content),
+)
+def test_what_is_said_at_the_desk_is_not_repeated_there(
+    opening: str, place: str, relation: Relation, content: Content
+) -> None:
+    """No answer of ours at the desk or in an office quotes what somebody said."""
+    body = opening + "marzipan"
+    event = Said(
+        place=place, sender=ANA, event_id="$m1", body=body, at=NOW, relation=relation, content=content, target="$m2"
+    )
+    for action in decide(PACK, Facts(now=NOW), staffed_desk(), event).actions:
+        assert "marzipan" not in getattr(action, "body", "")
+
+
+@USUAL
+@given(event=any_event, known=facts)
+def test_words_stay_in_their_thread(event: Event, known: Facts) -> None:
+    """Neither a texter's nor an advocate's words are in an action of a thread for the desk (DESIGN section 10.4)."""
+    words = Pending(event_id="$m1", body="marzipan", author=ANA, said_at=NOW, leave_at=NOW)
+    thread = replace(held(), sending=Sending(pending=(words,)))
+    if isinstance(event, TextArrived | Said):
+        event = replace(event, body=f"{event.body} marzipan")
+    for action in decide(PACK, known, thread, event).actions:
+        if not (isinstance(action, Text) or (isinstance(action, Post | Edit) and action.place == THREAD)):
+            told = getattr(action, "event", action)
+            assert "marzipan" not in "".join(str(getattr(told, name)) for name in told.__slots__)
+
+
+def test_bodies_are_not_in_reprs() -> None:
+    """What somebody said does not show where an event, an action or an aggregate is printed (DESIGN section 10.4)."""
+    words = Pending(event_id="$m1", body="marzipan", author=ANA, said_at=NOW, leave_at=NOW)
+    thread = replace(held(), sending=Sending(pending=(words,)))
+    said = Said(place=THREAD, sender=ANA, event_id="$m1", body="marzipan", at=NOW)
+    step = decide(PACK, Facts(now=NOW + 10), thread, said)
+    shown = repr((thread, said, step, TextArrived(id="a", body="marzipan", at=NOW), Post(place=THREAD, body="marzipan")))
+    assert "marzipan" not in shown

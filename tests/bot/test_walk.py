@@ -1,0 +1,245 @@
+"""A walk through everything that texter, staff, carrier and clock can do to a line, in any order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from bot.actions import DESK, THREAD, Receipt
+from bot.events import (
+    ClockJumped,
+    Content,
+    Event,
+    IdentityChanged,
+    Joined,
+    Left,
+    LetterDied,
+    LevelsSet,
+    NotHeard,
+    Outcome,
+    Relation,
+    Said,
+    Tapped,
+    TextArrived,
+    TextOutcome,
+    Unsaid,
+    Why,
+)
+from tests.bot.effort import WALK
+from tests.bot.strategies import (
+    ANA,
+    BEN,
+    EVE,
+    EVENTS,
+    LEAKS,
+    NAMED,
+    NOTES,
+    OWNERS,
+    STAFF,
+    STARTS,
+    STOPS,
+    SUE,
+    TEXTER_WORDS,
+    WORDS,
+    people,
+    with_settings,
+)
+from tests.bot.world import World
+
+owners = st.sampled_from(OWNERS[:2])
+lags = st.sampled_from((0.0, 0.0, 0.0, 10.0, 290.0, 301.0))
+texter_words = st.sampled_from(TEXTER_WORDS) | st.sampled_from((*TEXTER_WORDS, *STOPS, *STARTS))
+bodies = st.sampled_from((*WORDS, *WORDS, *NOTES, *LEAKS))
+manners: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+    (
+        *({},) * 5,
+        {"relation": Relation.TEXTER_REPLY},
+        {"relation": Relation.OTHER_REPLY},
+        {"relation": Relation.THREAD},
+        {"content": Content.FILE},
+        {"mentions": True},
+    )
+)
+VOICE = "whoever is the voice"
+speakers = st.sampled_from((VOICE, VOICE, VOICE, VOICE, *STAFF, EVE))
+editors = st.sampled_from((None, None, None, *STAFF, EVE))
+at_the_desk = st.one_of(*(EVENTS[kind] for kind in (ClockJumped, IdentityChanged, LetterDied, LevelsSet, NotHeard)))
+carriers = st.sampled_from((Outcome.ACCEPTED, Outcome.ACCEPTED, Outcome.UNKNOWN, Outcome.REJECTED, Outcome.OPTED_OUT, None))
+
+
+class Line(RuleBasedStateMachine):
+    """Two threads and a desk whose cap is one thread, so that it is met. The world checks; these are the moves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World(with_settings(cap=1))
+        self.said: list[tuple[str, str, str]] = []
+
+    @initialize(voices=st.sampled_from(((ANA, BEN), (ANA, SUE), (BEN, None), (None, None))), greeted=st.booleans())
+    def a_morning(self, voices: tuple[str | None, ...], greeted: bool) -> None:
+        """Most walks begin with texters who have a voice already: the way there is walked by the others."""
+        for owner, voice in zip(OWNERS[:2], voices, strict=True):
+            self.a_text(owner, TEXTER_WORDS[0], 0.0)
+            self.world.settle()
+            if voice is not None:
+                self.a_hand(owner, voice)
+                self.world.settle()
+                self.world.join(owner, voice)
+                self.world.settle()
+                if greeted:
+                    self.world.attempt(owner, Outcome.ACCEPTED)
+
+    @rule(owner=owners, body=texter_words, lag=lags)
+    def a_text(self, owner: str, body: str, lag: float) -> None:
+        world = self.world
+        world.tell(owner, TextArrived(id=world.new_id(), body=body, at=world.now - lag))
+        world.work(owner)
+
+    @rule(owner=owners, sender=speakers, body=bodies, manner=manners, lag=lags, heard=st.sampled_from((True, True, False)))
+    def words(self, owner: str, sender: str, body: str, manner: dict[str, Any], lag: float, heard: bool) -> None:
+        world = self.world
+        sender = (world.threads[owner].voice.holder or ANA) if sender == VOICE else sender
+        event_id = world.new_id()
+        self.said.append((owner, event_id, sender))
+        at = world.now - lag
+        world.tell(owner, Said(place=THREAD, sender=sender, event_id=event_id, body=body, at=at, **manner))
+        if heard:
+            world.work(owner)
+
+    @rule(owner=owners, body=st.sampled_from(WORDS), wait=st.sampled_from((7.0, 8.0, 8.0, 20.0)), outcome=carriers)
+    def an_answer(self, owner: str, body: str, wait: float, outcome: Outcome | None) -> None:
+        """Do in one move what happens most on a real line."""
+        self.words(owner, VOICE, body, {}, lag=0.0, heard=True)
+        self.world.pass_time(wait)
+        self.world.work(owner)
+        self.world.attempt(owner, outcome)
+
+    @rule(owner=owners, other=editors, body=bodies, redacts=st.booleans(), wait=st.sampled_from((1.0, 5.0, 9.0)))
+    def second_thoughts(self, owner: str, other: str | None, body: str, redacts: bool, wait: float) -> None:
+        """Say words and change or take them back, or let somebody else try to, within the window or just after it."""
+        self.words(owner, VOICE, WORDS[0], {}, lag=0.0, heard=True)
+        self.world.pass_time(wait)
+        if redacts:
+            self.a_redaction(0, other)
+        else:
+            self.an_edit(0, body, other)
+        self.world.settle()
+        self.world.pass_time(9.0 - wait)
+        self.world.settle()
+
+    @rule(owner=owners, bodies=st.lists(st.sampled_from((STOPS[0], STARTS[0])), min_size=2, max_size=3))
+    def keywords_in_a_row(self, owner: str, bodies: list[str]) -> None:
+        for body in bodies:
+            self.a_text(owner, body, 0.0)
+
+    @rule(owner=owners, user=st.sampled_from(STAFF))
+    def a_visitor(self, owner: str, user: str) -> None:
+        self.world.account[owner].invited.add(user)
+        self.world.join(owner, user)
+
+    @precondition(lambda self: self.said)
+    @rule(which=st.integers(min_value=0, max_value=2), body=bodies, other=editors)
+    def an_edit(self, which: int, body: str, other: str | None) -> None:
+        owner, event_id, author = self.said[-1 - which % len(self.said)]
+        self.world.tell(
+            owner,
+            Said(
+                place=THREAD,
+                sender=other or author,
+                event_id=self.world.new_id(),
+                body=body,
+                at=self.world.now,
+                relation=Relation.EDIT,
+                target=event_id,
+            ),
+        )
+
+    @precondition(lambda self: self.said)
+    @rule(which=st.integers(min_value=0, max_value=2), other=editors)
+    def a_redaction(self, which: int, other: str | None) -> None:
+        owner, event_id, author = self.said[-1 - which % len(self.said)]
+        self.world.tell(owner, Unsaid(place=THREAD, sender=other or author, target=event_id))
+
+    @rule(owner=owners, sender=people)
+    def a_hand(self, owner: str, sender: str) -> None:
+        card = f"card:{owner}"
+        event_id = self.world.new_id()
+        self.world.tell(DESK, Tapped(place=DESK, sender=sender, event_id=event_id, key="✋", target=card, trusted=True))
+
+    @rule(sender=people, body=st.sampled_from(("!claim", f"!claim {NAMED[0]}", f"!claim {NAMED[1]}", "!board", *WORDS)))
+    def a_word_at_the_desk(self, sender: str, body: str) -> None:
+        event_id = self.world.new_id()
+        self.world.tell(DESK, Said(place=DESK, sender=sender, event_id=event_id, body=body, at=self.world.now))
+
+    @rule(owner=owners, user=people)
+    def acceptance(self, owner: str, user: str) -> None:
+        self.world.join(owner, user)
+
+    @rule(owner=owners, user=people)
+    def departure(self, owner: str, user: str) -> None:
+        self.world.leave(owner, user)
+
+    @rule(user=st.sampled_from(STAFF), comes=st.booleans())
+    def a_shift(self, user: str, comes: bool) -> None:
+        self.world.tell(DESK, Joined(place=DESK, user=user) if comes else Left(place=DESK, user=user))
+
+    @rule(event=at_the_desk)
+    def an_incident(self, event: Event) -> None:
+        self.world.tell(DESK, event)
+
+    @rule(owner=owners, sender=people)
+    def an_unreadable_message(self, owner: str, sender: str) -> None:
+        event_id = self.world.new_id()
+        self.world.tell(owner, NotHeard(place=THREAD, sender=sender, event_id=event_id, why=Why.UNREADABLE))
+
+    @rule(seconds=st.sampled_from((0.5, 5.0, 8.0, 8.0, 20.0, 60.0, 299.0, 301.0, 13 * 3600.0)))
+    def time(self, seconds: float) -> None:
+        self.world.pass_time(seconds)
+
+    @rule(owner=owners, outcome=carriers)
+    def the_carrier(self, owner: str, outcome: Outcome | None) -> None:
+        self.world.attempt(owner, outcome)
+
+    @rule(
+        owner=owners,
+        which=st.integers(min_value=0, max_value=2),
+        outcome=st.sampled_from((Outcome.DELIVERED, Outcome.FAILED)),
+    )
+    def a_report(self, owner: str, which: int, outcome: Outcome) -> None:
+        accepted = self.world.account[owner].accepted
+        if accepted:
+            self.world.tell(owner, TextOutcome(ref=accepted[-1 - which % len(accepted)].ref, outcome=outcome))
+
+    @rule(owner=st.sampled_from((*OWNERS[:2], DESK)))
+    def one_decision(self, owner: str) -> None:
+        self.world.work(owner)
+
+    @rule()
+    def all_decisions(self) -> None:
+        self.world.settle()
+        self.world.agree()
+
+    def teardown(self) -> None:
+        """In the end everybody agrees, and nothing is left in an undo window or without its last receipt."""
+        world = self.world
+        world.settle()
+        world.agree()
+        for _ in range(30):
+            world.pass_time(21)
+            world.settle()
+            for owner, account in world.account.items():
+                while account.lane:
+                    world.attempt(owner, Outcome.ACCEPTED)
+            world.settle()
+        assert not [thread for thread in world.threads.values() if thread.sending.pending]
+        assert Receipt.LEAVING not in world.receipts.values()
+
+
+TestLine = Line.TestCase
+TestLine.settings = WALK
+# A walk that fails is made shorter for up to five minutes before it is shown.
+TestLine.pytestmark = pytest.mark.timeout(400)  # type: ignore[attr-defined] # pytest reads it, unittest does not know it
+TestLine.__doc__ = "No order of events makes the line break a promise of DESIGN sections 0, 3 and 10."

@@ -1,0 +1,116 @@
+"""The adapters of Bandwidth and Vonage, each beside a fake of its vendor."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+
+from bridge.carriers.adapter import WebhookRequest
+from bridge.carriers.bandwidth import BandwidthCarrier
+from bridge.carriers.tokens import private_key
+from bridge.carriers.vonage import VonageCarrier
+from tests.bridge.carriers.fake_stand import ANYTHING, HASTE, PATH, PATH_SECRET, FakeStand, changed, standing
+from tests.bridge.carriers.stand import CANARY, Row, Trait
+from tests.fakes import bandwidth, vonage
+
+MESSAGE: dict[str, Any] = {
+    "id": "00ff",
+    "owner": bandwidth.NUMBER,
+    "to": [bandwidth.NUMBER],
+    "from": "+15555550101",
+    "text": CANARY,
+    "media": [],
+    "time": "2026-01-01T00:00:00Z",
+    "channel": "SMS",
+    "direction": "in",
+}
+EVENT: dict[str, Any] = {"type": "message-received", "time": "2026-01-01T00:00:00Z", "message": MESSAGE}
+FAILED: dict[str, Any] = {"type": "message-failed", "errorCode": 4720, "message": MESSAGE | {"direction": "out"}}
+
+INBOUND: dict[str, Any] = {
+    "message_uuid": "00ff",
+    "to": "15555550100",
+    "from": "15555550101",
+    "timestamp": "2026-01-01T00:00:00Z",
+    "channel": "sms",
+    "message_type": "text",
+    "text": CANARY,
+}
+STATUS: dict[str, Any] = {
+    "message_uuid": "00ff",
+    "status": "rejected",
+    "error": {"type": f"{vonage.ERRORS}#1320", "title": 1320},
+    "channel": "sms",
+}
+
+
+class BandwidthStand(FakeStand):
+    traits = frozenset({Trait.RETRIES, Trait.TELLS_STATUS, Trait.OTHER_CHANNELS})
+    signature_headers = ("Authorization",)
+    refused_code = "request-validation"
+    vendor: bandwidth.Bandwidth
+
+    def make_vendor(self) -> bandwidth.Bandwidth:
+        return bandwidth.Bandwidth(webhook=self.receiver.url + PATH, path_secret=PATH_SECRET)
+
+    def sign(self, body: bytes) -> WebhookRequest:
+        headers = CIMultiDict(self.vendor.headers())
+        return WebhookRequest(raw_path=f"{PATH}/inbound/{PATH_SECRET}", headers=headers, body=body)
+
+    def bodies(self) -> st.SearchStrategy[bytes]:
+        message = changed(MESSAGE).map(lambda m: EVENT | {"message": m})
+        one = changed(EVENT) | message | changed(FAILED) | ANYTHING
+        return (st.lists(one, max_size=2) | ANYTHING).map(lambda value: json.dumps(value).encode())
+
+    def elsewhere(self, api_base: str) -> BandwidthCarrier:
+        return BandwidthCarrier(
+            api_base=api_base,
+            account_id=bandwidth.ACCOUNT,
+            application_id=bandwidth.APPLICATION,
+            login=bandwidth.LOGIN,
+            callback_login=bandwidth.CALLBACK_LOGIN,
+            path_secret=PATH_SECRET,
+            validity=300,
+            clock=self.clock,
+            timeout=HASTE,
+        )
+
+
+class VonageStand(FakeStand):
+    traits = frozenset({Trait.SIGNS_BODY, Trait.RETRIES, Trait.DELETES, Trait.OTHER_CHANNELS})
+    signature_headers = ("Authorization",)
+    refused_code = "1120"
+    vendor: vonage.Vonage
+
+    def make_vendor(self) -> vonage.Vonage:
+        return vonage.Vonage(webhook=self.receiver.url + PATH)
+
+    def sign(self, body: bytes, **claims: Any) -> WebhookRequest:
+        headers = CIMultiDict({"authorization": f"Bearer {vonage.token(body, **claims)}"})
+        return WebhookRequest(raw_path=f"{PATH}/inbound", headers=headers, body=body)
+
+    def bodies(self) -> st.SearchStrategy[bytes]:
+        return (changed(INBOUND) | changed(STATUS) | ANYTHING).map(lambda value: json.dumps(value).encode())
+
+    async def copies(self) -> set[str]:
+        return set(self.vendor.records)
+
+    def elsewhere(self, api_base: str) -> VonageCarrier:
+        return VonageCarrier(
+            api_base=api_base,
+            application_id=vonage.APPLICATION,
+            key=private_key(vonage.PRIVATE_KEY),
+            api_key=vonage.API_KEY,
+            api_secret=vonage.API_SECRET,
+            signature_secret=vonage.SIGNATURE_SECRET,
+            validity=300,
+            clock=self.clock,
+            timeout=HASTE,
+        )
+
+
+BANDWIDTH = Row(name="bandwidth", traits=BandwidthStand.traits, stand=lambda: standing(BandwidthStand))
+VONAGE = Row(name="vonage", traits=VonageStand.traits, stand=lambda: standing(VonageStand))

@@ -1,0 +1,185 @@
+"""The adapters of Twilio and SignalWire, each beside a fake of its vendor."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+from aiohttp import web
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+
+from bridge.carriers import signalwire, twilio
+from bridge.carriers.adapter import Carrier, WebhookRequest
+from bridge.carriers.cxml import CxmlCarrier
+from tests.bridge.carriers.receiver import Receiver, listening
+from tests.bridge.carriers.stand import CANARY, Clock, Fault, Row, Stand, Trait
+from tests.fakes import cxml
+
+NUMBER = "+15555550100"
+ACCOUNT = "AC00000000000000000000000000000001"
+TOKEN, KEY = "a token", "a key"
+PATH = "/carriers/demo"
+IMPATIENT = aiohttp.ClientTimeout(total=0.4, connect=0.3)
+
+_FAULTS = {
+    Fault.SILENT: cxml.Fault(status=None),
+    Fault.SILENT_SENT: cxml.Fault(status=None, sent=True),
+    Fault.BROKEN: cxml.Fault(status=500, code=20500),
+    Fault.BUSY: cxml.Fault(status=429, code=20429, headers={"Retry-After": "1"}),
+    Fault.REFUSED: cxml.Fault(status=400, code=21211),
+    Fault.OPTED_OUT: cxml.Fault(status=400, code=21610),
+}
+_RIGHT = {
+    "MessageSid": "SM00ff",
+    "From": "+15555550101",
+    "To": NUMBER,
+    "Body": CANARY,
+    "NumMedia": "1",
+    "MediaUrl0": CANARY,
+}
+_REPORT = {"MessageSid": "SM00ff", "MessageStatus": "delivered", "ErrorCode": "30005", "Body": CANARY}
+
+
+class CxmlStand(Stand):
+    refused_code = "21211"
+    number = NUMBER
+
+    def __init__(
+        self, *, receiver: Receiver, vendor: cxml.CxmlVendor, base: str, stack: AsyncExitStack, secrets: Path
+    ) -> None:
+        self.receiver, self.vendor, self.secrets = receiver, vendor, secrets
+        self.clock = Clock()
+        self._stack, self.base = stack, base
+        self.carrier = self.elsewhere(base)
+
+    def adapter(self, api_base: str) -> CxmlCarrier:
+        raise NotImplementedError
+
+    def elsewhere(self, api_base: str) -> Carrier:
+        return self.adapter(api_base)
+
+    def common(self) -> dict[str, Any]:
+        return {
+            "public_base_url": self.receiver.url,
+            "slug": "demo",
+            "numbers": (NUMBER,),
+            "validity": 900,
+            "clock": self.clock,
+            "timeout": IMPATIENT,
+        }
+
+    async def text_in(self, sender: str, text: str, *, media: tuple[tuple[str, str], ...] = ()) -> None:
+        self.vendor.text_in(sender, text, media)
+
+    async def arrived(self, number: str) -> list[str]:
+        return self.vendor.arrived.get(number, [])
+
+    async def copies(self) -> set[str]:
+        return set(self.vendor.records)
+
+    async def fault(self, fault: Fault, *, times: int = 1) -> None:
+        self.vendor.faults += [_FAULTS[fault]] * times
+
+    def sign(self, body: bytes) -> WebhookRequest:
+        signature = self.vendor.signed(f"{self.receiver.url}{PATH}/inbound", body)
+        headers = CIMultiDict({self.signature_headers[0].lower(): signature})
+        return WebhookRequest(raw_path=f"{PATH}/inbound", headers=headers, body=body)
+
+    def bodies(self) -> st.SearchStrategy[bytes]:
+        value = st.text(st.characters(exclude_categories=()), max_size=8).map(lambda s: CANARY + s)
+
+        def changed(right: dict[str, str]) -> st.SearchStrategy[list[tuple[str, str]]]:
+            name = st.sampled_from(sorted(right))
+            dropped = name.map(lambda key: [(k, v) for k, v in right.items() if k != key])
+            replaced = st.tuples(name, value).map(lambda pair: list((right | {pair[0]: pair[1]}).items()))
+            repeated = st.tuples(name, value).map(lambda pair: [*right.items(), pair])
+            return dropped | replaced | repeated
+
+        fields = changed(_RIGHT) | changed(_REPORT) | st.lists(st.tuples(value, value), max_size=4)
+        return fields.map(lambda pairs: urlencode(pairs, errors="surrogatepass").encode())
+
+    async def vendor_goes_away(self) -> None:
+        await self._stack.aclose()
+
+
+class TwilioStand(CxmlStand):
+    signature_headers = ("X-Twilio-Signature",)
+    traits = frozenset(Trait) - {Trait.SIGNS_TIME}
+
+    def adapter(self, api_base: str) -> twilio.TwilioCarrier:
+        settings = twilio.Settings(
+            kind="twilio", api_base=api_base, account_sid=ACCOUNT, auth_token_file=self.secrets / "key"
+        )
+        return twilio.TwilioCarrier.make(settings, **self.common())
+
+
+class SignalWireStand(CxmlStand):
+    signature_headers = ("X-SignalWire-Signature",)
+    traits = frozenset(Trait) - {Trait.SIGNS_TIME, Trait.RETRIES}
+
+    def adapter(self, api_base: str) -> signalwire.SignalWireCarrier:
+        settings = signalwire.Settings(
+            kind="signalwire",
+            api_base=api_base,
+            project=ACCOUNT,
+            token_file=self.secrets / "token",
+            signing_key_file=self.secrets / "key",
+        )
+        return signalwire.SignalWireCarrier.make(settings, **self.common())
+
+
+@asynccontextmanager
+async def _stand(
+    make: type[CxmlStand], *, prefix: str, password: str, retries: int, sid: Callable[[], str]
+) -> AsyncIterator[CxmlStand]:
+    async with listening() as receiver, AsyncExitStack() as stack:
+        secrets = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        for name, value in (("token", TOKEN), ("key", KEY)):
+            (secrets / name).write_text(value)
+        vendor = cxml.CxmlVendor(
+            prefix=prefix,
+            account=ACCOUNT,
+            login=(ACCOUNT, password),
+            key=KEY,
+            header=make.signature_headers[0],
+            webhook_base=receiver.url + PATH,
+            number=NUMBER,
+            retries=retries,
+            sid=sid,
+        )
+        async with AsyncExitStack() as of_vendor:
+            runner = web.AppRunner(vendor.application(), access_log=None, shutdown_timeout=0.1)
+            await runner.setup()
+            of_vendor.push_async_callback(runner.cleanup)
+            site = web.TCPSite(runner, "127.0.0.1", 0)
+            await site.start()
+            base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            stand = make(receiver=receiver, vendor=vendor, base=base, stack=of_vendor, secrets=secrets)
+            try:
+                yield stand
+            finally:
+                await stand.carrier.close()
+
+
+@asynccontextmanager
+async def twilio_stand() -> AsyncIterator[CxmlStand]:
+    # As our documentation tells to configure it: #rc=5&rp=all
+    async with _stand(TwilioStand, prefix="/2010-04-01", password=KEY, retries=5, sid=cxml.twilio_sid) as stand:
+        yield stand
+
+
+@asynccontextmanager
+async def signalwire_stand() -> AsyncIterator[CxmlStand]:
+    prefix = "/api/laml/2010-04-01"
+    async with _stand(SignalWireStand, prefix=prefix, password=TOKEN, retries=0, sid=cxml.signalwire_sid) as stand:
+        yield stand
+
+
+TWILIO = Row(name="twilio", traits=TwilioStand.traits, stand=twilio_stand)
+SIGNALWIRE = Row(name="signalwire", traits=SignalWireStand.traits, stand=signalwire_stand)

@@ -1,0 +1,152 @@
+"""The bridge's door with an adapter behind it: real database, real vault, real sockets; no homeserver, no engine.
+
+Rule of this module: what is in the database is read as it stands there; what was sealed is opened with the vault.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from bot.actions import Lane, Origin, Text
+from bot.events import TextArrived, TextOutcome
+from bot.model import Thread
+from bridge import codec, schema
+from bridge.carriers.adapter import Carrier, WebhookRequest
+from bridge.crash import nowhere
+from bridge.keys import Keys
+from bridge.outbox import Task
+from bridge.store import Connection, Store
+from bridge.texts import NUMBER, Texts
+from bridge.vault import Vault
+from bridge.webhook import LARGEST, Webhook
+from policies.load import load
+from tests.bridge.carriers.stand import Clock
+
+PACK = load(["base", "rehearsal"])
+
+
+class Wall:
+    """The bridge's clock over a test's."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def wall(self) -> float:
+        return self._clock()
+
+
+class Door:
+    """One line: `call` is what arrives from outside, `texts` is what leaves."""
+
+    def __init__(self, *, store: Store, vault: Vault, carrier: Carrier, numbers: tuple[str, ...], clock: Clock) -> None:
+        self.store, self.vault, self.carrier, self.clock = store, vault, carrier, clock
+        self.url = ""
+        self.webhook = Webhook(
+            store=store,
+            vault=vault,
+            clock=Wall(clock),
+            carrier=carrier,
+            line="demo",
+            designate=lambda: secrets.token_hex(4),
+            wake_engine=lambda _owner: None,
+            wake_rooms=lambda: None,
+            crash=nowhere,
+        )
+        self.texts = Texts(
+            store=store,
+            vault=vault,
+            pack=PACK,
+            clock=Wall(clock),
+            carrier=carrier,
+            numbers=numbers,
+            wake_engine=lambda _owner: None,
+            crash=nowhere,
+        )
+
+    async def call(self, request: WebhookRequest, *, method: str = "POST") -> tuple[int, str, bytes]:
+        """Make a request as it was made elsewhere; return status, content type and body."""
+        url = aiohttp.client.URL(self.url + request.raw_path, encoded=True)
+        async with (
+            aiohttp.ClientSession() as http,
+            http.request(method, url, data=request.body or None, headers=request.headers) as answer,
+        ):
+            return answer.status, answer.content_type, await answer.read()
+
+    async def events(self) -> list[Any]:
+        """Open what is in the inbox, oldest first."""
+        rows = await self.store.fetch("SELECT owner, kind, body FROM inbox ORDER BY seq")
+        return [codec.decode(row["kind"], await self.vault.open(row["owner"], "inbox", row["body"])) for row in rows]
+
+    async def bodies(self) -> list[str]:
+        return [event.body for event in await self.events() if isinstance(event, TextArrived)]
+
+    async def outcomes(self) -> list[TextOutcome]:
+        return [event for event in await self.events() if isinstance(event, TextOutcome)]
+
+    async def threads(self) -> list[Any]:
+        return await self.store.fetch("SELECT id, number, aggregate FROM thread ORDER BY id")
+
+    async def number_of(self, owner: str) -> str | None:
+        sealed = await self.store.fetchval("SELECT number FROM thread WHERE id = $1", owner)
+        return None if sealed is None else (await self.vault.open(owner, NUMBER, sealed)).decode()
+
+    async def queue(self, owner: str, body: str) -> Task:
+        """Put a text into the outbox, said now."""
+        text = Text(ref=f"out:{secrets.token_hex(4)}", body=body, origin=Origin.ANSWER, epoch=0, since=self.clock())
+        txn = secrets.token_hex(4)
+        sealed = await self.vault.seal(owner, f"outbox {txn}", codec.encode(text))
+
+        async def commit(conn: Connection) -> int:
+            number: int = await conn.fetchval(
+                """INSERT INTO outbox (owner, lane, way, kind, txn, body, created)
+                   VALUES ($1, $2, 'carrier', 'Text', $3, $4, 0) RETURNING id""",
+                owner,
+                Lane.CONVERSATION.value,
+                txn,
+                sealed,
+            )
+            return number
+
+        return Task(number=await self.store.commit(commit), owner=owner, txn=txn, created=0, action=text)
+
+    async def state(self, task: Task) -> str | None:
+        state: str | None = await self.store.fetchval("SELECT state FROM outbox WHERE id = $1", task.number)
+        return state
+
+    async def thread(self, owner: str) -> Thread:
+        sealed = await self.store.fetchval("SELECT aggregate FROM thread WHERE id = $1", owner)
+        return codec.read(Thread, await self.vault.open(owner, "aggregate", sealed))
+
+
+@asynccontextmanager
+async def door(
+    directory: Path, carrier: Carrier, *, numbers: tuple[str, ...] = ("+15555550100",), clock: Clock | None = None
+) -> AsyncIterator[Door]:
+    keys = Keys(path=directory / "keys.db")
+    await keys.open()
+    vault = Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))
+    store = Store(directory / "main.db", upgrades=(schema.upgrades,))
+    await store.open()
+    await store.commit(
+        lambda conn: conn.execute("CREATE TABLE IF NOT EXISTS matrix_room (room_id TEXT, owner TEXT, key_owner TEXT)")
+    )
+    made = Door(store=store, vault=vault, carrier=carrier, numbers=numbers, clock=clock or Clock())
+    application = web.Application(client_max_size=LARGEST)
+    application.add_routes(made.webhook.routes())
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield made
+    finally:
+        await runner.cleanup()
+        await store.close()
+        await keys.close()

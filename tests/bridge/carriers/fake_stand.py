@@ -1,0 +1,87 @@
+"""An adapter beside a fake of its vendor: what such stands have in common, and how bodies near the documented are made."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar, TypeVar
+
+import aiohttp
+from hypothesis import strategies as st
+
+from bridge.carriers.adapter import Carrier
+from tests.bridge.carriers.receiver import Receiver
+from tests.bridge.carriers.stand import CANARY, Clock, Fault, Stand
+from tests.fakes.vendor import Vendor
+
+PATH = "/carriers/demo"
+PATH_SECRET = "a-secret-segment-that-is-long-enough"
+HASTE = aiohttp.ClientTimeout(total=0.4, connect=0.3)
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8).map(lambda s: CANARY + s),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def changed(right: Mapping[str, Any], values: st.SearchStrategy[Any] = ANYTHING) -> st.SearchStrategy[dict[str, Any]]:
+    """Draw what is right but for a field or two, which are missing or of another kind."""
+    field = st.sampled_from(sorted(right))
+    dropped = field.map(lambda key: {k: v for k, v in right.items() if k != key})
+    replaced = st.tuples(field, values).map(lambda pair: dict(right) | {pair[0]: pair[1]})
+    twice = replaced.flatmap(lambda d: st.tuples(field, values).map(lambda p: d | {p[0]: p[1]}))
+    return dropped | replaced | twice
+
+
+class FakeStand(Stand):
+    """One adapter beside its vendor's fake."""
+
+    receiver_type: ClassVar[type[Receiver]] = Receiver
+
+    def __init__(self, receiver: Receiver) -> None:
+        self.receiver = receiver
+        self.clock = Clock()
+        # Some of these vendors take 204 for a refusal.
+        receiver.otherwise = 200
+        self.vendor = self.make_vendor()
+
+    def make_vendor(self) -> Vendor:
+        raise NotImplementedError
+
+    async def start(self) -> None:
+        await self.vendor.start()
+        self.carrier: Carrier = self.elsewhere(self.vendor.base)
+
+    async def text_in(self, sender: str, text: str, *, media: tuple[tuple[str, str], ...] = ()) -> None:
+        self.vendor.text_in(sender, text, media)
+
+    async def arrived(self, number: str) -> list[str]:
+        return list(self.vendor.arrived[number])
+
+    async def copies(self) -> set[str]:
+        raise NotImplementedError
+
+    async def fault(self, fault: Fault, *, times: int = 1) -> None:
+        self.vendor.faults.extend([fault] * times)
+
+    async def vendor_goes_away(self) -> None:
+        await self.vendor.stop()
+
+
+AnyStand = TypeVar("AnyStand", bound=FakeStand)
+
+
+@asynccontextmanager
+async def standing(kind: type[AnyStand]) -> AsyncIterator[AnyStand]:
+    """Receiver, fake and adapter, each on its own socket."""
+    receiver = kind.receiver_type()
+    await receiver.start()
+    stand = kind(receiver)
+    try:
+        await stand.start()
+        yield stand
+    finally:
+        await stand.carrier.close()
+        await stand.vendor.stop()
+        await receiver.stop()

@@ -1,0 +1,132 @@
+"""Twilio's signature beside Twilio's own validator."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from urllib.parse import parse_qsl, urlencode
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from multidict import CIMultiDict, MultiDict
+from twilio.request_validator import RequestValidator, get_signature_algorithm  # type: ignore[import-untyped]
+
+from bridge.carriers import twilio
+from bridge.carriers.adapter import WebhookRequest
+from tests.bridge.carriers.cxml_stands import ACCOUNT, KEY, CxmlStand, twilio_stand
+from tests.bridge.carriers.steps import QUICK
+
+WORDS = st.text(max_size=8) | st.sampled_from(["", " ", "+", "%", "&=", "ä", "🫂"])
+FIELDS = st.lists(st.tuples(WORDS | st.sampled_from(["Body", "From", "MessageSid"]), WORDS), max_size=6)
+BASES = (
+    "https://text.example.org",
+    "https://text.example.org:8443",
+    "https://text.example.org/behind/it",
+    "http://10.0.0.1:80",
+)
+PATHS = (
+    "/carriers/demo/inbound",
+    "/carriers/demo/status?a=%20b&c&a=",
+    "/carriers/demo/inbound?x=%2F%C3%A4",
+    "/carriers/d%65mo/inbound",
+)
+
+
+@pytest.fixture
+async def stand() -> AsyncIterator[CxmlStand]:
+    async with twilio_stand() as made:
+        yield made
+
+
+def at(stand: CxmlStand, base: str, shared_key: str | None = None) -> twilio.TwilioCarrier:
+    if shared_key is not None:
+        (stand.secrets / "shared").write_text(shared_key)
+    settings = twilio.Settings(
+        kind="twilio",
+        api_base="http://127.0.0.1:9",
+        account_sid=ACCOUNT,
+        auth_token_file=stand.secrets / "key",
+        shared_key_file=stand.secrets / "shared" if shared_key is not None else None,
+    )
+    return twilio.TwilioCarrier.make(settings, **(stand.common() | {"public_base_url": base}))
+
+
+async def test_like_the_official_validator(stand: CxmlStand) -> None:
+    """What Twilio's own validator accepts we accept, and what it rejects we reject.
+
+    Over blank, repeated and odd fields, encoded paths, URLs with and without port, changed fields, and a proxy's own URL.
+    """
+    carriers = {base: at(stand, base) for base in BASES}
+    verdicts = set()
+
+    @QUICK
+    @given(
+        base=st.sampled_from(BASES),
+        signed_base=st.sampled_from((*BASES, "https://text.example.org:443", "http://10.0.0.1")) | st.none(),
+        path=st.sampled_from(PATHS),
+        fields=FIELDS,
+        change=st.sampled_from(["nothing", "nothing", "drop", "add", "strip", "signature"]),
+        algorithm=st.sampled_from([None, "HMAC_SHA1"]),
+    )
+    @example(BASES[1], BASES[0], PATHS[0], [("a", ""), ("a", "b"), ("a", "")], "nothing", None)
+    def attempt(
+        base: str,
+        signed_base: str | None,
+        path: str,
+        fields: list[tuple[str, str]],
+        change: str,
+        algorithm: str | None,
+    ) -> None:
+        signature = RequestValidator(KEY).compute_signature((signed_base or base) + path, MultiDict(fields), algorithm)
+        match change:
+            case "drop":
+                fields = fields[1:]
+            case "add":
+                fields = [*fields, ("Body", "")]
+            case "strip":
+                fields = [(name, value.strip()) for name, value in fields]
+            case "signature":
+                signature = signature[:-2] + "A="
+        body = urlencode(fields).encode()
+        read = MultiDict(parse_qsl(body.decode(), keep_blank_values=True))
+        right = RequestValidator(KEY).validate(base + path, read, signature, algorithm)
+        headers = CIMultiDict({"X-Twilio-Signature": signature, "Host": "10.1.2.3", "X-Forwarded-Proto": "http"})
+        assert carriers[base].verify(WebhookRequest(raw_path=path, headers=headers, body=body)) is right
+        verdicts.add(right)
+
+    attempt()
+    assert verdicts == {True, False}
+    for carrier in carriers.values():
+        await carrier.close()
+
+
+async def test_vectors(stand: CxmlStand) -> None:
+    """Twilio's published example verifies, by SHA-1 with the token and by SHA-256 with a shared key, each by its own."""
+    fields = {
+        "CallSid": "CA1234567890ABCDE",
+        "Caller": "+14158675309",
+        "Digits": "1234",
+        "From": "+14158675309",
+        "To": "+18005551212",
+    }
+    (stand.secrets / "key").write_text("12345")
+    carrier, plain = at(stand, "https://mycompany.com", shared_key="12345"), at(stand, "https://mycompany.com")
+    body = urlencode(fields).encode()
+    shared = {"X-Twilio-Webhooks-Signature-Settings": "key=webhooks_sharedkey_1, algorithm=HMAC_SHA256"}
+    odd = {"X-Twilio-Webhooks-Signature-Settings": "key=1,algorithm=HMAC_MD5"}
+    for signature, more, expected, without_key in (
+        ("RSOYDt4T1cUTdK1PDd93/VVr8B8=", {}, True, True),
+        ("RSOYDt4T1cUTdK1PDd93/VVr8B8=", shared, False, False),
+        ("033hgUJA9M/hXIZsYjwkerEP/DBm35nEri5FhCYjA5s=", shared, True, False),
+        ("033hgUJA9M/hXIZsYjwkerEP/DBm35nEri5FhCYjA5s=", {}, False, False),
+        ("RSOYDt4T1cUTdK1PDd93/VVr8B8=", odd, False, False),
+    ):
+        headers = CIMultiDict({"X-Twilio-Signature": signature} | more)
+        request = WebhookRequest(raw_path="/myapp.php?foo=1&bar=2", headers=headers, body=body)
+        assert carrier.verify(request) is expected
+        assert plain.verify(request) is without_key
+        told = get_signature_algorithm(more.get("X-Twilio-Webhooks-Signature-Settings"))
+        url = "https://mycompany.com/myapp.php?foo=1&bar=2"
+        assert RequestValidator("12345").validate(url, fields, signature, told) is expected
+    await carrier.close()
+    await plain.close()

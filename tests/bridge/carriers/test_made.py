@@ -1,0 +1,119 @@
+"""Adapters made from the configuration, as the bridge makes them: every secret finds its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from bridge.carriers import kinds
+from bridge.carriers.adapter import Accepted
+from bridge.phone import Phone
+from bridge.settings import CarrierSection, secret_files
+from tests.bridge.carriers.cloud_stands import BandwidthStand, VonageStand
+from tests.bridge.carriers.fake_stand import PATH_SECRET, FakeStand, standing
+from tests.bridge.carriers.own_stands import JasminStand, KannelStand, SmsGateStand
+from tests.bridge.carriers.steps import HANDSET, one_text
+from tests.fakes import bandwidth, jasmin, kannel, smsgate, vonage
+
+GATEWAY = {"plain_numbers": "international", "region": "US"}
+MADE: tuple[tuple[type[FakeStand], dict[str, Any], dict[str, str]], ...] = (
+    (
+        BandwidthStand,
+        {
+            "kind": "bandwidth",
+            "account_id": bandwidth.ACCOUNT,
+            "application_id": bandwidth.APPLICATION,
+            "username": bandwidth.LOGIN[0],
+            "callback_username": bandwidth.CALLBACK_LOGIN[0],
+        },
+        {
+            "password_file": bandwidth.LOGIN[1],
+            "callback_password_file": bandwidth.CALLBACK_LOGIN[1],
+            "path_secret_file": PATH_SECRET,
+        },
+    ),
+    (
+        VonageStand,
+        {"kind": "vonage", "application_id": vonage.APPLICATION, "api_key": vonage.API_KEY},
+        {
+            "private_key_file": vonage.PRIVATE_KEY,
+            "api_secret_file": vonage.API_SECRET,
+            "signature_secret_file": vonage.SIGNATURE_SECRET,
+        },
+    ),
+    (
+        SmsGateStand,
+        {"kind": "smsgate", "username": smsgate.LOGIN[0], "device_id": smsgate.DEVICE, "region": "US", "sim_number": 2},
+        {"password_file": smsgate.LOGIN[1], "signing_key_file": smsgate.SIGNING_KEY},
+    ),
+    (
+        KannelStand,
+        {"kind": "kannel", "username": kannel.LOGIN[0]} | GATEWAY,
+        {"password_file": kannel.LOGIN[1], "path_secret_file": PATH_SECRET},
+    ),
+    (
+        JasminStand,
+        {"kind": "jasmin", "username": jasmin.LOGIN[0], "default_alphabet": "iso-8859-1"} | GATEWAY,
+        {"password_file": jasmin.LOGIN[1], "path_secret_file": PATH_SECRET},
+    ),
+)
+
+
+def write(directory: Path, secrets: dict[str, str]) -> dict[str, str]:
+    for name, value in secrets.items():
+        (directory / name).write_text(value + "\n", encoding="utf-8")
+    return {name: str(directory / name) for name in secrets}
+
+
+@pytest.mark.parametrize(("kind", "told", "secrets"), MADE, ids=[told["kind"] for _, told, _ in MADE])
+async def test_made_from_settings(
+    kind: type[FakeStand], told: dict[str, Any], secrets: dict[str, str], tmp_path: Path
+) -> None:
+    """Made from its section of the configuration, an adapter knows its vendor's webhooks and its vendor knows its sends."""
+    async with standing(kind) as stand:
+        settings: CarrierSection = TypeAdapter(kinds.AnySettings).validate_python(
+            told | write(tmp_path, secrets) | {"api_base": stand.vendor.base}
+        )
+        assert {name for name, _ in secret_files(settings)} == set(secrets)
+        carrier = kinds.make(
+            settings,
+            public_base_url=stand.receiver.url,
+            slug="demo",
+            numbers=(stand.number,),
+            validity=300,
+            clock=stand.clock,
+        )
+        request = await one_text(stand)
+        assert carrier.verify(request)
+        assert carrier.parse(request) == stand.carrier.parse(request)
+        assert isinstance(await carrier.send(Phone(HANDSET), "from the settings", number=stand.number), Accepted)
+        assert await stand.arrived(HANDSET) == ["from the settings"]
+        assert all(carrier.verify(report) for report in (await stand.receiver.come(3))[1:])
+        await carrier.close()
+
+
+@pytest.mark.parametrize(("kind", "told", "secrets"), MADE, ids=[told["kind"] for _, told, _ in MADE])
+def test_nothing_to_spare(kind: type[FakeStand], told: dict[str, Any], secrets: dict[str, str], tmp_path: Path) -> None:
+    """A secret that is not named stops the start, as does an unknown key; the vendor's address need not be told."""
+    check = TypeAdapter(kinds.AnySettings).validate_python
+    right = told | write(tmp_path, secrets)
+    assert check(right).api_base.startswith("http")
+    for name in secrets:
+        with pytest.raises(ValidationError, match=name):
+            check({k: v for k, v in right.items() if k != name})
+    with pytest.raises(ValidationError, match="no_such_key"):
+        check(right | {"no_such_key": 1})
+
+
+@pytest.mark.parametrize("name", ["bandwidth", "vonage", "smsgate", "kannel", "jasmin"])
+def test_exposure_is_whole(name: str) -> None:
+    """Each says what is kept, what it shows and where that was read; what nobody checked stands apart."""
+    exposure = kinds.KINDS[name].exposure
+    assert exposure.keeps
+    assert exposure.sources
+    assert exposure.unconfirmed
+    assert all((exposure.carrier, exposure.bill_shows, exposure.opt_outs, exposure.speaks, exposure.signed))
+    assert not set(exposure.unconfirmed) & set(exposure.keeps)

@@ -1,0 +1,258 @@
+"""The configuration: strict, all errors at once, no value ever shown; and one bridge per directory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import secrets
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bridge.config import ConfigError, load
+from bridge.keys import Keys
+from bridge.vault import Vault
+from tests.e2e.stack import ROOT
+from tests.fakes.killable import ORDER
+
+FILES = ("as_token", "vault_key", "index_key", "carrier_token", "signing_key")
+
+
+class Papers:
+    """A configuration that is right, to be spoilt."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "config.yaml"
+        self.directory = directory
+        self.secrets = {name: secrets.token_hex(32) for name in FILES}
+        for name in FILES:
+            self.write(name, self.secrets[name])
+        self.raw: dict[str, Any] = {
+            "data_dir": str(directory / "bridge"),
+            "homeserver": {
+                "url": "http://127.0.0.1:9",
+                "server_name": "quietline.localhost",
+                "as_token_file": self.file("as_token"),
+            },
+            "listen": {"port": 0, "public_base_url": "http://127.0.0.1:9"},
+            "keys": {"vault_key_file": self.file("vault_key"), "index_key_file": self.file("index_key")},
+            "lines": [
+                {
+                    "slug": "main",
+                    "number": "+15555550100",
+                    "rehearsal": True,
+                    "packs": ["base", "rehearsal"],
+                    "carrier": {
+                        "kind": "rehearsal",
+                        "api_base": "http://127.0.0.1:9",
+                        "token_file": self.file("carrier_token"),
+                        "signing_key_file": self.file("signing_key"),
+                    },
+                    "staff": [{"mxid": "@ada:quietline.localhost", "role": "advocate"}],
+                }
+            ],
+        }
+
+    @property
+    def line(self) -> dict[str, Any]:
+        line: dict[str, Any] = self.raw["lines"][0]
+        return line
+
+    def file(self, name: str) -> str:
+        return str(self.directory / name)
+
+    def write(self, name: str, secret: str, mode: int = 0o600) -> None:
+        path = self.directory / name
+        path.write_text(secret + "\n", encoding="utf-8")
+        path.chmod(mode)
+
+    def save(self) -> Path:
+        self.path.write_text(yaml.safe_dump(self.raw), encoding="utf-8")
+        return self.path
+
+    def problems(self) -> list[str]:
+        """Return what is wrong, without the file's own path. No secret and no value may be in it."""
+        with pytest.raises(ConfigError) as told:
+            load(self.save())
+        for problem in told.value.problems:
+            assert problem.startswith(f"{self.path}: ")
+            assert not any(secret in problem for secret in self.secrets.values())
+        return [problem.removeprefix(f"{self.path}: ") for problem in told.value.problems]
+
+
+@pytest.fixture
+def papers(tmp_path: Path) -> Papers:
+    return Papers(tmp_path)
+
+
+def test_a_right_configuration_is_read(papers: Papers) -> None:
+    """What is right is taken, and names follow from it."""
+    config = load(papers.save())
+    assert config.policy_mxid == "@policy:quietline.localhost"
+    assert config.voice_mxid == "@line-main:quietline.localhost"
+
+
+def test_all_errors_are_told_at_once_with_their_paths(papers: Papers) -> None:
+    """Several mistakes in several places are one answer, each with the path to it."""
+    papers.raw["typo"] = 1
+    papers.raw["listen"]["port"] = "no port"
+    papers.line["slug"] = "Not A Slug"
+    papers.line["number"] = "555-0100"
+    del papers.line["carrier"]["token_file"]
+    papers.line["staff"][0]["role"] = "boss"
+    paths = {problem.split(": ")[0] for problem in papers.problems()}
+    assert {"typo", "listen.port", "lines.0.slug", "lines.0.number", "lines.0.staff.0.role"} <= paths
+    assert any("token_file" in path for path in paths)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda p: p.raw.update(secret_token="x"),
+        lambda p: p.raw["homeserver"].update(as_token="x"),
+        lambda p: p.raw["keys"].update(vault_key="x"),
+        lambda p: p.line.update(greeting="x"),
+        lambda p: p.line["carrier"].update(token="x"),
+        lambda p: p.line["staff"][0].update(name="x"),
+    ],
+)
+def test_an_unknown_key_is_an_error_everywhere(papers: Papers, spoil: Callable[[Papers], None]) -> None:
+    """A key that nobody reads is a mistake, wherever it stands."""
+    spoil(papers)
+    (problem,) = papers.problems()
+    assert "Extra inputs are not permitted" in problem
+
+
+def test_values_are_never_shown(papers: Papers) -> None:
+    """A secret that somebody wrote where its file belongs, or a number, is not repeated by the error."""
+    papers.raw["listen"]["port"] = "hunter2"
+    papers.line["number"] = "hunter2"
+    papers.line["staff"] = "hunter2"
+    assert "hunter2" not in "".join(papers.problems())
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o620, 0o777])
+@pytest.mark.parametrize("name", FILES)
+def test_a_secret_that_others_can_read_is_refused(papers: Papers, name: str, mode: int) -> None:
+    """Each secret's file must be its owner's alone."""
+    papers.write(name, papers.secrets[name], mode)
+    (problem,) = papers.problems()
+    assert "chmod 600" in problem
+
+
+def test_every_bad_secret_is_told_at_once(papers: Papers) -> None:
+    """Missing, empty, open, too short and equal secrets: one sentence each."""
+    (papers.directory / "as_token").unlink()
+    papers.write("carrier_token", "")
+    papers.write("signing_key", papers.secrets["signing_key"], 0o644)
+    papers.write("vault_key", "abc")
+    papers.write("index_key", "abc")
+    problems = papers.problems()
+    assert len(problems) == 6
+    assert "homeserver.as_token_file: the file cannot be read" in problems
+    assert "lines.0.carrier.token_file: the file is empty" in problems
+    assert "keys.vault_key_file: the file must hold 32 bytes in hex" in problems
+    assert "keys: the two keys must be different" in problems
+
+
+def test_a_real_line_cannot_use_the_rehearsal_carrier(papers: Papers) -> None:
+    """Only a line that says it is a rehearsal may use the carrier without a telephone network."""
+    papers.line["rehearsal"] = False
+    (problem,) = papers.problems()
+    assert problem.startswith("lines.0.carrier: ")
+    assert "rehearsal" in problem
+
+
+@pytest.mark.parametrize("lines", [[], None, "x"])
+def test_there_is_exactly_one_line(papers: Papers, lines: Any) -> None:
+    """No line, or no list, is an error."""
+    papers.raw["lines"] = lines
+    assert all(problem.startswith("lines") for problem in papers.problems())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"- a", b"a: [", b"\xff\xfe\x00", b"a: 2024-99-99", b"&a [*a]", b"[" * 3000, b"!!python/object:os.system x"],
+    ids=["empty", "list", "broken", "not UTF-8", "date", "itself", "deep", "tag"],
+)
+def test_a_file_that_is_no_configuration_is_one_sentence(papers: Papers, content: bytes) -> None:
+    """Whatever stands in the file, the answer names the file and shows nothing of it."""
+    papers.path.write_bytes(content)
+    with pytest.raises(ConfigError) as told:
+        load(papers.path)
+    assert all(problem.startswith(f"{papers.path}: ") for problem in told.value.problems)
+
+
+def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
+    """A configuration that is not there is said so."""
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path / "none.yaml")
+
+
+class TestTheProgram:
+    """The bridge itself, started on a bad configuration."""
+
+    @staticmethod
+    def start(papers: Papers) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, ORDER: papers.file("no order")}
+        command = [sys.executable, "-m", "tests.fakes.killable", str(papers.save())]
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+    def test_two_bridges_on_one_directory(self, papers: Papers) -> None:
+        """The second one ends with 2 and says why, before it has touched anything."""
+        data = Path(papers.raw["data_dir"])
+        data.mkdir()
+        with (data / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            done = self.start(papers)
+        assert done.returncode == 2
+        assert done.stderr == f"{data}: another bridge runs on this directory\n"
+        assert [path.name for path in data.iterdir()] == ["lock"]
+
+    def test_a_bad_configuration(self, papers: Papers) -> None:
+        """Every problem is a line on standard error, and the exit code is 2."""
+        papers.write("as_token", "x", 0o644)
+        papers.write("vault_key", "x")
+        done = self.start(papers)
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 2
+        assert "Traceback" not in done.stderr
+
+    def test_a_bad_pack(self, papers: Papers) -> None:
+        """A pack beside the configuration is found by its relative path, and its errors end the start as well."""
+        (papers.directory / "own.yaml").write_text("name: own\nunheard: 1\n", encoding="utf-8")
+        papers.line["packs"] = ["base", "rehearsal", "./own.yaml"]
+        done = self.start(papers)
+        assert done.returncode == 2
+        assert done.stderr == "./own.yaml: unheard: unknown key\n"
+
+    def test_another_installations_key(self, papers: Papers) -> None:
+        """A vault key that does not open what is there ends the program with 1, and nothing of it is overwritten."""
+        data = Path(papers.raw["data_dir"])
+        data.mkdir()
+        asyncio.run(_foreign_keys(data / "keys.db"))
+        before = _keys(data / "keys.db")
+        done = self.start(papers)
+        assert done.returncode == 1
+        assert "bridge.broke error=ValueError" in done.stderr
+        assert _keys(data / "keys.db") == before != []
+
+
+async def _foreign_keys(path: Path) -> None:
+    keys = Keys(path=path)
+    await keys.open()
+    await Vault(keys=keys, vault_key=secrets.token_bytes(32), index_key=bytes(32)).create("desk")
+    await keys.close()
+
+
+def _keys(path: Path) -> list[Any]:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT owner, wrapped FROM keys").fetchall()

@@ -1,0 +1,139 @@
+"""The bridge is killed once at every named point, started again, and everything is counted.
+
+Rules of these tests: every point of `CrashPoint` has its moment in the story, and a story that never comes to its point
+fails; what is in the room is what a strict client can read there without a shield.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from enum import Enum, unique
+
+import pytest
+import pytest_asyncio
+
+from bridge.crash import CrashPoint
+from bridge.rooms import STOCK
+from tests.e2e.carrier import handset
+from tests.e2e.conftest import OpenStrict
+from tests.e2e.scene import Scene
+from tests.e2e.seat import Seat
+from tests.e2e.waiting import until
+from tests.fakes.mortal_line import MortalLine
+
+pytestmark = [pytest.mark.crash, pytest.mark.e2e, pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="module")]
+
+
+@unique
+class Moment(Enum):
+    """When in the story the order to die is given: right before this happens."""
+
+    TEXT = "a new handset texts twice"
+    CLAIM = "somebody claims the thread"
+    ANSWER = "the voice answers"
+
+
+MOMENTS = {
+    CrashPoint.KEY_WRITTEN: (Moment.TEXT,),
+    CrashPoint.INBOUND_COMMITTED: (Moment.TEXT,),
+    CrashPoint.INBOUND_ANSWERED: (Moment.TEXT,),
+    CrashPoint.ENGINE_DECIDED: (Moment.TEXT,),
+    CrashPoint.ENGINE_COMMITTED: (Moment.TEXT, Moment.ANSWER),
+    CrashPoint.SYNC_RECEIVED: (Moment.ANSWER,),
+    CrashPoint.SYNC_COMMITTED: (Moment.ANSWER,),
+    CrashPoint.MATRIX_SENDING: (Moment.TEXT,),
+    CrashPoint.MATRIX_SENT: (Moment.TEXT, Moment.ANSWER),
+    CrashPoint.SMS_MARKED: (Moment.ANSWER,),
+    CrashPoint.SMS_SENT: (Moment.ANSWER,),
+    CrashPoint.SMS_RESULT: (Moment.ANSWER,),
+    CrashPoint.TIMER_DUE: (Moment.ANSWER,),
+    CrashPoint.TIMER_FIRED: (Moment.ANSWER,),
+    CrashPoint.ROOM_CREATED: (Moment.TEXT,),
+    CrashPoint.ROOM_NOTED: (Moment.TEXT,),
+    CrashPoint.KEYS_SHARED: (Moment.CLAIM,),
+    CrashPoint.INVITED: (Moment.CLAIM,),
+}
+IN_DOUBT = {CrashPoint.SMS_MARKED: 0, CrashPoint.SMS_SENT: 1}
+"""Where nobody can know whether the text left, and how often it did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agency:
+    """A mortal line, and the one person at its desk."""
+
+    line: MortalLine
+    scene: Scene
+    ada: Seat
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def agency(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Agency]:
+    line = MortalLine(tmp_path_factory.mktemp("mortal"))
+    stood_in: list[str] = []
+    async with line.living():
+        scene = Scene(stack=line, ready=line.ready)
+        ada = await OpenStrict(stood_in=stood_in).seat(line.ready.homeserver, line.ready.account("advocate"))
+        try:
+            yield Agency(line=line, scene=scene, ada=await scene.seated(ada))
+        finally:
+            await ada.stop()
+
+
+@pytest.mark.parametrize(
+    ("point", "moment"),
+    [(point, moment) for point in CrashPoint for moment in MOMENTS[point]],
+    ids=lambda chosen: chosen.name,
+)
+async def test_nothing_is_lost_or_doubled(agency: Agency, point: CrashPoint, moment: Moment) -> None:
+    """Killed here and started again: every text once and in order, the answer at most once, with one true receipt.
+
+    What is on its way is empty in the end, nothing died, and no key and no room is left that belongs to nobody
+    (DESIGN section 10, 1 to 3). The answer is missing or in doubt only where the carrier had to be asked blindly.
+    """
+    line, scene, number = agency.line, agency.scene, handset()
+    deaths = line.deaths
+    texts = [f"first words, {point.name} 🦓", "second words\nñ", "third words"]
+    answer = f"answer after {point.name}"
+
+    def comes(now: Moment) -> None:
+        if moment is now:
+            line.condemn(point)
+
+    try:
+        before = {card.event_id for card in await scene.cards(agency.ada)}
+        comes(Moment.TEXT)
+        await scene.carrier.text(number, texts[0])
+        await scene.carrier.text(number, texts[1])
+        card = await agency.ada.find(
+            scene.ready.desk_room,
+            "a card says that somebody is waiting",
+            lambda i: i.sender == scene.ready.bot and "waiting" in i.body and i.event_id not in before,
+        )
+        comes(Moment.CLAIM)
+        talk = await scene.claimed(agency.ada, number, card)
+        await talk.shows(texts[1])
+        comes(Moment.ANSWER)
+        said = await agency.ada.say(talk.room, answer)
+        await talk.receipt(said, "unknown" if point in IN_DOUBT else "delivered")
+        await scene.carrier.text(number, texts[2])
+        await talk.shows(texts[2])
+    finally:
+        line.pardon()
+    assert line.deaths == deaths + 1, "the story never came to this point"
+    await line.up()
+
+    assert await talk.arrived(whole=True) == texts
+    assert {card.event_id for card in await scene.cards(agency.ada)} <= before
+    assert (await scene.carrier.received(number))[1:] == [answer] * IN_DOUBT.get(point, 1)
+    await until("nothing is on its way any more", lambda: _at_rest(line))
+    assert line.rows("SELECT short_id FROM dead_letter") == []
+    assert line.orphan_keys() == set()
+    known = {row[0] for row in line.rows("SELECT room_id FROM matrix_room")}
+    assert set((await scene.as_bot("GET", "joined_rooms"))["joined_rooms"]) == known
+
+
+async def _at_rest(line: MortalLine) -> bool | None:
+    waiting = "SELECT seq FROM inbox UNION ALL SELECT id FROM outbox UNION ALL SELECT 1 FROM thread WHERE room_id IS NULL"
+    stock = line.rows("SELECT COUNT(*) FROM warm_room")[0][0]
+    return (not line.rows(waiting) and stock == STOCK) or None

@@ -1,0 +1,331 @@
+"""The way in from the homeserver: which event becomes what, once, and whose inbox it goes to."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.actions import DESK, OFFICE, THREAD, Post
+from bot.events import Content, IdentityChanged, Joined, Left, LevelsSet, NotHeard, Relation, Said, Tapped, Unsaid, Why
+from bridge.intake import EARLY
+from bridge.matrix import items
+from bridge.outbox import Task
+from bridge.reconcile import Reconcile
+from tests.fakes.nerves import Nerves
+from tests.fakes.posting import Posting
+from tests.fakes.sink import (
+    ADA,
+    DESK_ROOM,
+    OFFICE_ROOM,
+    THREAD_ROOM,
+    VOICE,
+    WARM_ROOM,
+    Sink,
+    message,
+    plain,
+    tap,
+    words,
+)
+
+
+@pytest.fixture
+async def sink(tmp_path: Path) -> AsyncIterator[Sink]:
+    nerves = Nerves(tmp_path)
+    await nerves.open()
+    await nerves.engine.load()
+    made = Sink(nerves)
+    await made.furnish()
+    yield made
+    await nerves.end()
+
+
+async def test_words_reach_the_inbox_of_their_place(sink: Sink) -> None:
+    """What is said in a thread goes to the thread; at the desk and in an office, to the desk with the place's name."""
+    for room, owner, place in (
+        (THREAD_ROOM, sink.thread, THREAD),
+        (DESK_ROOM, DESK, DESK),
+        (OFFICE_ROOM, DESK, OFFICE + ADA),
+    ):
+        told = await sink.see(message(words("hi"), room=room, event_id=f"${room}"))
+        expected = Said(place=place, sender=ADA, event_id=f"${room}", body="hi", at=1_800_000_000.5)
+        assert told == [(owner, expected)]
+
+
+@pytest.mark.parametrize("room", [WARM_ROOM, "!elsewhere"])
+async def test_rooms_that_belong_to_nobody_are_not_heard(sink: Sink, room: str) -> None:
+    """Warm rooms and rooms that are not ours have no inbox."""
+    assert await sink.see(message(words("hi"), room=room), tap("$x", room=room)) == []
+
+
+async def test_an_event_counts_once(sink: Sink) -> None:
+    """The same event in a later response, as after a crash or a gap, changes nothing."""
+    assert len(await sink.see(message(words("hi")))) == 1
+    assert await sink.see(message(words("hi"))) == []
+
+
+async def test_a_commit_that_fails_keeps_nothing(sink: Sink) -> None:
+    """When the response's commit fails, the event is new again at the next time."""
+    sink.nerves.store.full = True
+    with pytest.raises(Exception, match="full"):
+        await sink.see(message(words("hi")))
+    sink.nerves.store.full = False
+    assert len(await sink.see(message(words("hi")))) == 1
+
+
+async def test_nobody_is_forgotten_between_two_commits(sink: Sink) -> None:
+    """Whoever got something is woken, also when a second commit comes before the first was told of."""
+    store, intake = sink.nerves.store, sink.intake
+    await store.commit(lambda conn: intake.take(conn, [message(words("hi"))]))
+    await store.commit(lambda conn: intake.take(conn, [message(words("hi"), room=DESK_ROOM, event_id="$2")]))
+    intake.committed()
+    assert set(sink.woken) == {sink.thread, DESK}
+    sink.woken.clear()
+    await store.commit(lambda conn: intake.take(conn, [message(words("hi"), event_id="$3")]))
+    intake.committed()
+    assert sink.thread in sink.woken
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "body"),
+    [
+        (words("hi"), Content.TEXT, "hi"),
+        ({"msgtype": "m.image", "body": "a.png"}, Content.FILE, "a.png"),
+        ({"msgtype": "m.audio", "body": "a"}, Content.FILE, "a"),
+        ({"msgtype": "m.emote", "body": "waves"}, Content.OTHER, "waves"),
+        ({"msgtype": "m.text", "body": 7}, Content.OTHER, ""),
+        ({"msgtype": "m.text"}, Content.OTHER, ""),
+        ({"body": "no type"}, Content.OTHER, "no type"),
+        ({"msgtype": ["m.image"], "body": "x"}, Content.OTHER, "x"),
+        ({}, Content.OTHER, ""),
+    ],
+)
+async def test_only_plain_words_are_text(sink: Sink, content: dict[str, Any], kind: Content, body: str) -> None:
+    """Text is what says it is text and has words; everything else is something else, however malformed it is."""
+    said = await sink.said(content)
+    assert (said.content, said.body) == (kind, body)
+
+
+@pytest.mark.parametrize(
+    ("inner", "clear", "relation"),
+    [
+        (None, None, Relation.NONE),
+        ({"m.in_reply_to": {"event_id": "$texter"}}, None, Relation.TEXTER_REPLY),
+        ({"m.in_reply_to": {"event_id": "$card"}}, None, Relation.OTHER_REPLY),
+        ({"m.in_reply_to": {"event_id": "$unknown"}}, None, Relation.OTHER_REPLY),
+        ({"m.in_reply_to": {"event_id": 7}}, None, Relation.OTHER_REPLY),
+        (None, {"m.in_reply_to": {"event_id": "$texter"}}, Relation.TEXTER_REPLY),
+        ({"rel_type": "m.thread", "event_id": "$texter"}, None, Relation.THREAD),
+        (None, {"rel_type": "m.thread", "event_id": "$texter"}, Relation.THREAD),
+        ({"m.in_reply_to": {"event_id": "$texter"}}, {"rel_type": "m.thread", "event_id": "$x"}, Relation.THREAD),
+        ({"rel_type": "m.replace", "event_id": "$old"}, None, Relation.EDIT),
+        ({"rel_type": "org.unheard.of", "event_id": "$texter"}, None, Relation.OTHER_REPLY),
+        ("no object", None, Relation.NONE),
+    ],
+)
+async def test_relations(sink: Sink, inner: Any, clear: dict[str, Any] | None, relation: Relation) -> None:
+    """Only a reply to the texter's own words is an answer; threads count wherever they are written; doubt is a note."""
+    await sink.ours("$texter", "in:1:0")
+    await sink.ours("$card", "card")
+    content = words("hi") if inner is None else words("hi", **{"m.relates_to": inner})
+    assert (await sink.said(content, clear=clear)).relation is relation
+
+
+async def test_an_edit_is_its_new_words(sink: Sink) -> None:
+    """Of an edit the new content is taken, with its target; an edit without new content is what it shows."""
+    relation = {"rel_type": "m.replace", "event_id": "$old"}
+    said = await sink.said(words("* new", **{"m.new_content": words("new"), "m.relates_to": relation}))
+    assert (said.relation, said.target, said.body) == (Relation.EDIT, "$old", "new")
+    ((_, bare),) = await sink.see(message(words("* new", **{"m.relates_to": relation}), event_id="$2"))
+    assert isinstance(bare, Said)
+    assert (bare.relation, bare.body) == (Relation.EDIT, "* new")
+
+
+@pytest.mark.parametrize(
+    ("more", "mentions"),
+    [
+        ({}, False),
+        ({"m.mentions": {}}, False),
+        ({"m.mentions": {"user_ids": []}}, False),
+        ({"m.mentions": {"user_ids": [ADA]}}, True),
+        ({"m.mentions": {"user_ids": "all"}}, False),
+        ({"m.mentions": {"room": True}}, True),
+        ({"formatted_body": '<a href="https://matrix.to/#/@bea:x">bea</a>'}, True),
+        ({"formatted_body": '<a href="https://matrix.to/#/%40bea:x">bea</a>'}, True),
+        ({"formatted_body": '<a href="MATRIX:U/bea:x">bea</a>'}, True),
+        ({"formatted_body": "<b>loud</b>"}, False),
+        ({"formatted_body": '<mx-reply><a href="https://matrix.to/#/@bea:x">bea</a></mx-reply>hi'}, False),
+    ],
+)
+async def test_who_calls_somebody_is_not_speaking_to_the_phone(sink: Sink, more: dict[str, Any], mentions: bool) -> None:
+    """A mention is one in every form that clients write; a quote that clients add is none."""
+    assert (await sink.said(words("hi", **more))).mentions is mentions
+
+
+@pytest.mark.parametrize(("target", "mentions"), [("$texter", False), ("$card", True)])
+async def test_an_answer_to_the_texter_mentions_nobody(sink: Sink, target: str, mentions: bool) -> None:
+    """Clients mention whom they reply to: the line voice, in an answer to the texter, is no call."""
+    await sink.ours("$texter", "in:1:0")
+    await sink.ours("$card", "card")
+    relation = {"m.in_reply_to": {"event_id": target}}
+    said = await sink.said(words("hi", **{"m.mentions": {"user_ids": [VOICE]}, "m.relates_to": relation}))
+    assert said.mentions is mentions
+
+
+@pytest.mark.parametrize(
+    ("item", "event"),
+    [
+        (items.Untrusted(event_id="$e", room_id=DESK_ROOM, sender=ADA, at=0), Why.UNTRUSTED),
+        (items.Unreadable(event_id="$e", room_id=DESK_ROOM, sender=ADA, at=0), Why.UNREADABLE),
+        (dataclasses.replace(plain("m.room.message", words("hi")), event_id="$e"), Why.UNENCRYPTED),
+    ],
+    ids=["untrusted", "unreadable", "in clear"],
+)
+async def test_what_is_not_heard_is_said_why(sink: Sink, item: items.Item, event: Why) -> None:
+    """Unsigned devices, missing keys and messages in clear are not read; their sender can be told why."""
+    assert await sink.see(item) == [(DESK, NotHeard(place=DESK, sender=ADA, event_id="$e", why=event))]
+
+
+async def test_memberships_levels_and_identities(sink: Sink) -> None:
+    """Joins, departures, the desk's levels and new identities are told; what changes nothing is not."""
+
+    def moved(membership: str, previous: str, event_id: str) -> items.Membership:
+        return items.Membership(
+            room_id=DESK_ROOM,
+            user_id=ADA,
+            membership=membership,
+            sender=ADA,
+            previous=previous,
+            event_id=event_id,
+            at=0,
+        )
+
+    def levels(room: str, event_id: str) -> items.PowerLevels:
+        return items.PowerLevels(room_id=room, users={"@b:x": 0, "@a:x": 50}, sender=ADA, event_id=event_id, at=0)
+
+    told = await sink.see(
+        moved("join", "invite", "$1"),
+        moved("join", "join", "$2"),
+        moved("invite", "", "$3"),
+        moved("leave", "join", "$4"),
+        moved("ban", "leave", "$5"),
+        levels(DESK_ROOM, "$6"),
+        levels(THREAD_ROOM, "$7"),
+        items.IdentityChanged(user_id=ADA, master_key="k", first=False),
+    )
+    assert told == [
+        (DESK, Joined(place=DESK, user=ADA)),
+        (DESK, Left(place=DESK, user=ADA)),
+        (DESK, Left(place=DESK, user=ADA)),
+        (DESK, LevelsSet(users=(("@a:x", 50), ("@b:x", 0)))),
+        (DESK, IdentityChanged(user=ADA)),
+    ]
+
+
+async def test_a_redaction_is_unsaying(sink: Sink) -> None:
+    """Who redacts unsays; a redaction of nothing is passed over."""
+    told = await sink.see(
+        plain("m.room.redaction", {}, room=THREAD_ROOM, redacts="$said"),
+        dataclasses.replace(plain("m.room.redaction", {}, room=THREAD_ROOM), event_id="$other"),
+    )
+    assert told == [(sink.thread, Unsaid(place=THREAD, sender=ADA, target="$said"))]
+
+
+@pytest.mark.parametrize("relation", [None, "x", {}, {"event_id": 7, "key": "✋"}, {"event_id": "$x", "key": ["✋"]}])
+async def test_a_malformed_reaction_is_passed_over(sink: Sink, relation: Any) -> None:
+    """A reaction that is none changes nothing and hinders nothing."""
+    told = await sink.see(plain("m.reaction", {"m.relates_to": relation}), message(words("hi")))
+    assert len(told) == 1
+
+
+async def test_no_content_can_kill_the_sync(sink: Sink) -> None:
+    """Whatever a trusted device encrypts, one event never costs more than itself: the commit goes through."""
+    chance = random.Random(4711)  # noqa: S311 - chosen once, so that a failure can be repeated
+    leaves: list[Any] = [
+        None,
+        True,
+        0,
+        -1,
+        2**53 - 1,
+        0.5,
+        "",
+        "x",
+        "m.text",
+        "m.thread",
+        "m.replace",
+        "$texter",
+        "\0",
+        [],
+        {},
+        ["x"],
+    ]
+    keys = ["msgtype", "body", "m.relates_to", "m.new_content", "m.mentions", "rel_type", "event_id", "m.in_reply_to"]
+    keys += ["user_ids", "room", "formatted_body", "key"]
+
+    def anything(depth: int) -> Any:
+        if depth == 0 or chance.random() < 0.3:
+            return chance.choice(leaves)
+        return {key: anything(depth - 1) for key in chance.sample(keys, chance.randrange(len(keys)))}
+
+    def content() -> dict[str, Any]:
+        return {key: anything(3) for key in keys if chance.random() < 0.7}
+
+    await sink.ours("$texter", "in:1:0")
+    seen: list[items.Item] = []
+    for n in range(400):
+        clear = anything(2)
+        seen.append(message(content(), event_id=f"$said{n}", clear=clear if isinstance(clear, dict) else None))
+        kind = chance.choice(["m.reaction", "m.room.message", "m.room.redaction", "m.unheard.of"])
+        seen.append(dataclasses.replace(plain(kind, content(), room=THREAD_ROOM), event_id=f"$plain{n}"))
+    told = await sink.see(*seen)
+    assert len([event for _, event in told if isinstance(event, Said)]) == 400
+
+
+async def test_a_tap_knows_what_it_is_on_and_who_may(sink: Sink) -> None:
+    """A tap on an event of ours carries its `ref`, and whether its author has a confirmed device."""
+    await sink.ours("$card", "card:1")
+    expected = Tapped(place=THREAD, sender=ADA, event_id="$plain", key="✋", target="card:1", trusted=False)
+    assert await sink.see(tap("$card", room=THREAD_ROOM)) == [(sink.thread, expected)]
+
+    async def trust(conn: Any) -> None:
+        await conn.execute("INSERT INTO matrix_confirmed (user_id, master_key) VALUES ($1, 'k')", ADA)
+        await conn.execute("INSERT INTO matrix_device VALUES ($1, 'D', 'c', 'e', TRUE, 'k')", ADA)
+
+    await sink.nerves.store.commit(trust)
+    again = dataclasses.replace(tap("$card", room=THREAD_ROOM), event_id="$again")
+    assert await sink.see(again) == [(sink.thread, dataclasses.replace(expected, event_id="$again", trusted=True))]
+
+
+async def test_a_tap_on_a_card_we_have_not_noted_yet_is_not_lost(sink: Sink) -> None:
+    """We were killed after the homeserver had the card: whoever tapped it meanwhile is heard when it is noted."""
+    posting = Posting(sink.nerves)
+    task = Task(
+        number=1,
+        owner=DESK,
+        txn="q1.0",
+        created=int(sink.nerves.clock.wall()),
+        action=Post(place=DESK, body="somebody waits", ref="card:1"),
+    )
+    early = Tapped(place=DESK, sender=ADA, event_id="$plain", key="✋", target="", trusted=False)
+    assert await sink.see(tap("$q1.0")) == [(DESK, early)]
+    await posting.posts.perform(task)
+    assert await sink.inboxes() == [(DESK, dataclasses.replace(early, target="card:1"))]
+    assert posting.woken == [DESK]
+    await posting.posts.perform(task)
+    assert await sink.inboxes() == []
+
+
+async def test_taps_on_what_is_not_ours_are_forgotten(sink: Sink) -> None:
+    """A tap on somebody's words is no riddle; one on something unknown is kept for a day."""
+    await sink.see(message(words("hi"), room=DESK_ROOM))
+    await sink.see(tap("$said"), dataclasses.replace(tap("$nothing"), event_id="$other"))
+    assert await sink.nerves.count("early_tap") == 1
+    nerves = sink.nerves
+    reconcile = Reconcile(store=nerves.store, clock=nerves.clock, carrier=nerves.paper, webhook=nerves.webhook)
+    nerves.clock.at += EARLY + 1
+    await reconcile.once()
+    assert await nerves.count("early_tap") == 0

@@ -1,0 +1,108 @@
+"""What came while nobody listened is added, and nothing arrives a second time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bridge.carriers.adapter import InboundText
+from bridge.phone import Phone
+from bridge.reconcile import OLDEST, Reconcile
+from bridge.texts import HORIZON
+from tests.fakes.nerves import HANDSET, Nerves
+
+
+def listed(nerves: Nerves, number: int, *, age: float) -> InboundText:
+    at = datetime.fromtimestamp(nerves.clock.at - age, UTC)
+    return InboundText(message_id=f"id{number}", sender=Phone(HANDSET), text=f"text {number}", at=at)
+
+
+@pytest.fixture
+async def nerves(tmp_path: Path) -> AsyncIterator[Nerves]:
+    made = Nerves(tmp_path)
+    await made.open()
+    yield made
+    await made.end()
+
+
+def reconciling(nerves: Nerves) -> Reconcile:
+    return Reconcile(store=nerves.store, clock=nerves.clock, carrier=nerves.paper, webhook=nerves.webhook)
+
+
+async def test_only_what_is_missing_is_added(nerves: Nerves) -> None:
+    """After downtime the listing adds what no webhook brought, in order, and nothing a second time."""
+    reconcile = reconciling(nerves)
+    await reconcile.once()
+    assert nerves.paper.asked == []
+    await nerves.arrive("text 1", message_id="id1")
+    nerves.clock.at += 3600
+    nerves.paper.listed = [listed(nerves, n, age=100 - n) for n in (1, 2, 3)]
+    await reconcile.once()
+    await reconcile.once()
+    await nerves.run()
+    await nerves.at_rest()
+    assert nerves.posts(await nerves.thread_of(HANDSET)) == ["text 1", "text 2", "text 3"]
+
+
+async def test_the_watermark_stays_when_nothing_was_listed(nerves: Nerves) -> None:
+    """A carrier that could not be asked is asked again for the same time: its silence is no proof."""
+    reconcile = reconciling(nerves)
+    await reconcile.once()
+    for _ in range(3):
+        nerves.clock.at += 3600
+        await reconcile.once()
+    assert len(set(nerves.paper.asked)) == 1
+    nerves.paper.listed = [listed(nerves, 1, age=7000)]
+    await reconcile.once()
+    assert await nerves.count("inbox") == 1
+
+
+async def test_the_watermark_moves_to_the_last_text(nerves: Nerves) -> None:
+    """It moves as far as the listing came, less some slack, and never into the future."""
+    reconcile = reconciling(nerves)
+    await reconcile.once()
+    nerves.clock.at += 7200
+    nerves.paper.listed = [listed(nerves, 1, age=3600), listed(nerves, 2, age=-86_400)]
+    await reconcile.once()
+    await reconcile.once()
+    assert nerves.paper.asked[-1] == datetime.fromtimestamp(nerves.clock.at, UTC) - timedelta(minutes=10)
+
+
+async def test_nothing_older_than_our_memory_is_asked_for(nerves: Nerves) -> None:
+    """After a long silence the listing begins where `seen` still remembers, so that nothing arrives again."""
+    reconcile = reconciling(nerves)
+    await reconcile.once()
+    nerves.clock.at += 30 * 86_400
+    await reconcile.once()
+    assert nerves.paper.asked == [datetime.fromtimestamp(nerves.clock.at - OLDEST, UTC)]
+    assert OLDEST < HORIZON
+
+
+async def test_a_duplicate_is_known_until_the_horizon(nerves: Nerves) -> None:
+    """A carrier's id is remembered for eight days and then forgotten."""
+    reconcile = reconciling(nerves)
+    await nerves.arrive("words", message_id="id1")
+    nerves.clock.at += HORIZON - 60
+    await reconcile.once()
+    await nerves.arrive("words", message_id="id1")
+    assert await nerves.count("inbox") == 1
+    nerves.clock.at += 120
+    await reconcile.once()
+    assert await nerves.count("seen") == 0
+
+
+async def test_a_full_disk_does_not_move_the_watermark(nerves: Nerves) -> None:
+    """A text that could not be kept is listed again at the next time."""
+    reconcile = reconciling(nerves)
+    await reconcile.once()
+    nerves.clock.at += 60
+    nerves.paper.listed = [listed(nerves, 1, age=10)]
+    nerves.store.full = True
+    with pytest.raises(Exception, match="full"):
+        await reconcile.once()
+    nerves.store.full = False
+    await reconcile.once()
+    assert await nerves.count("inbox") == 1

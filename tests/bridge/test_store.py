@@ -1,0 +1,173 @@
+"""The main database: what is kept, what is not, and what a failure leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from mautrix.util.async_db import UnsupportedDatabaseVersion
+
+from bridge import schema
+from bridge.store import Connection, Store
+
+TABLES = (
+    "CREATE TABLE parent (id INTEGER PRIMARY KEY)",
+    "CREATE TABLE child (id INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)",
+    "CREATE TABLE heap (data BLOB)",
+)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    made = Store(tmp_path / "main.db", upgrades=())
+    await made.open()
+    for table in TABLES:
+        await made.commit(lambda conn, table=table: conn.execute(table))  # type: ignore[misc]
+    yield made
+    await made.close()
+
+
+async def put(conn: Connection, number: int = 1) -> int:
+    await conn.execute("INSERT INTO parent (id) VALUES ($1)", number)
+    return number
+
+
+async def test_a_commit_returns_its_value_and_is_kept(store: Store) -> None:
+    """What a commit returns comes back, and what it wrote is there."""
+    assert await store.commit(put) == 1
+    assert await store.fetchval("SELECT COUNT(*) FROM parent") == 1
+
+
+async def test_nothing_of_a_failed_commit_is_kept(store: Store) -> None:
+    """An exception goes to whoever asked, nothing of the work is kept, and the next commit is not touched by it."""
+
+    async def fails(conn: Connection) -> None:
+        await put(conn)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await store.commit(fails)
+    assert await store.fetchval("SELECT COUNT(*) FROM parent") == 0
+    assert await store.commit(put) == 1
+
+
+async def test_a_refused_commit_leaves_no_transaction_open(store: Store) -> None:
+    """When it is the COMMIT itself that fails, its work is rolled back and the next commit works."""
+
+    async def orphan(conn: Connection) -> None:
+        await conn.execute("INSERT INTO child (id) VALUES (7)")
+
+    with pytest.raises(sqlite3.IntegrityError):
+        await store.commit(orphan)
+    assert await store.commit(put) == 1
+    assert await store.fetchval("SELECT COUNT(*) FROM child") == 0
+
+
+async def test_a_full_disk_is_an_operational_error_and_passes(store: Store) -> None:
+    """A database that cannot grow refuses the commit whole, keeps what was there, and works again when there is room."""
+    await store.commit(put)
+    pages = await store.fetchval("PRAGMA page_count")
+    await store.fetchval(f"PRAGMA max_page_count = {pages}")
+
+    async def much(conn: Connection) -> None:
+        await put(conn, 2)
+        await conn.execute("INSERT INTO heap (data) VALUES (zeroblob(1000000))")
+
+    with pytest.raises(sqlite3.OperationalError):
+        await store.commit(much)
+    assert await store.fetchval("SELECT COUNT(*) FROM parent") == 1
+    await store.fetchval("PRAGMA max_page_count = 100000")
+    await store.commit(much)
+    assert await store.fetchval("SELECT COUNT(*) FROM parent") == 2
+
+
+async def test_a_commit_survives_the_cancellation_of_its_caller(store: Store) -> None:
+    """A commit once begun is finished although its caller is cancelled in the middle of it."""
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(conn: Connection) -> None:
+        await put(conn, 1)
+        begun.set()
+        await goes_on.wait()
+        await put(conn, 2)
+
+    caller = asyncio.create_task(store.commit(slow))
+    await begun.wait()
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    goes_on.set()
+    await store.commit(lambda conn: put(conn, 3))
+    assert await store.fetchval("SELECT COUNT(*) FROM parent") == 3
+
+
+async def test_closing_finishes_what_was_asked_for(tmp_path: Path) -> None:
+    """Commits that stand in the queue are kept when the store is closed, although nobody waits for them any more."""
+    store = Store(tmp_path / "main.db", upgrades=())
+    await store.open()
+    await store.commit(lambda conn: conn.execute(TABLES[0]))
+    callers = [asyncio.create_task(store.commit(lambda conn, n=n: put(conn, n))) for n in range(5)]  # type: ignore[misc]
+    await asyncio.sleep(0)
+    for caller in callers:
+        caller.cancel()
+    await store.close()
+    again = Store(tmp_path / "main.db", upgrades=())
+    await again.open()
+    assert await again.fetchval("SELECT COUNT(*) FROM parent") == 5
+    await again.close()
+
+
+async def test_nobody_reads_half_a_commit(store: Store) -> None:
+    """A read that comes in the middle of a commit sees all of it or nothing."""
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(conn: Connection) -> None:
+        await put(conn, 1)
+        begun.set()
+        await goes_on.wait()
+        await put(conn, 2)
+
+    commit = asyncio.create_task(store.commit(slow))
+    await begun.wait()
+    read = asyncio.create_task(store.fetchval("SELECT COUNT(*) FROM parent"))
+    await asyncio.sleep(0.1)
+    goes_on.set()
+    assert await read in (0, 2)
+    await commit
+
+
+async def test_many_callers_one_transaction_at_a_time(store: Store) -> None:
+    """Commits asked for at once run one after another, in the order in which they were asked for."""
+    inside: list[int] = []
+    order: list[int] = []
+
+    async def work(conn: Connection, number: int) -> None:
+        inside.append(number)
+        assert inside == [number]
+        await put(conn, number)
+        order.append(number)
+        inside.remove(number)
+
+    await asyncio.gather(*(store.commit(lambda conn, n=n: work(conn, n)) for n in range(20)))  # type: ignore[misc]
+    assert order == list(range(20))
+
+
+@pytest.mark.parametrize(("pragma", "value"), [("synchronous", 2), ("secure_delete", 1), ("journal_mode", "wal")])
+async def test_a_power_cut_loses_no_commit_and_a_deletion_overwrites(store: Store, pragma: str, value: object) -> None:
+    """Commits are synced in full, and what is deleted is overwritten (DESIGN section 5)."""
+    assert await store.fetchval(f"PRAGMA {pragma}") == value
+
+
+async def test_a_newer_database_is_refused(tmp_path: Path) -> None:
+    """A file that a newer version of this program wrote is not touched."""
+    store = Store(tmp_path / "main.db", upgrades=(schema.upgrades,))
+    await store.open()
+    await store.commit(lambda conn: conn.execute("UPDATE quietline_version SET version = 999"))
+    await store.close()
+    again = Store(tmp_path / "main.db", upgrades=(schema.upgrades,))
+    with pytest.raises(UnsupportedDatabaseVersion):
+        await again.open()
+    await again.close()

@@ -1,0 +1,109 @@
+"""A fake of Bandwidth's Messaging API v2, after dev.bandwidth.com/docs/messaging."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aiohttp import web
+
+from tests.bridge.carriers.stand import Fault
+from tests.fakes.vendor import Call, Vendor
+
+ACCOUNT, APPLICATION = "5000001", "93de2206-0000-4e07-948d-329f4b722ee2"
+LOGIN, CALLBACK_LOGIN = ("api user", "api: password"), ("callback", "påss")
+NUMBER = "+15555550100"
+
+
+def basic(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+class Bandwidth(Vendor):
+    """It stores no words; `records` are its message records. `reports` are the events after a text of ours."""
+
+    reports: Sequence[dict[str, Any]] = ({"type": "message-sent"}, {"type": "message-delivered"})
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.records: dict[str, dict[str, Any]] = {}
+        self._ids = itertools.count(1)
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.post("/users/{account}/messages", self.send),
+            web.get("/users/{account}/messages", self.search),
+        ]
+
+    def inbound(self, sender: str, text: str, media: Sequence[tuple[str, str]]) -> Callable[[], Call]:
+        message = {
+            "from": sender,
+            "to": [NUMBER],
+            "owner": NUMBER,
+            "direction": "in",
+            "text": text,
+            "media": [url for _, url in media],
+            "segmentCount": 1,
+            "channel": "RBM" if sender.startswith("whatsapp:") else "MMS" if media else "SMS",
+        }
+        return self.event(self.inbound_url, {"type": "message-received", "to": NUMBER}, self._message(message))
+
+    def event(self, url: str, event: dict[str, Any], message: dict[str, Any]) -> Callable[[], Call]:
+        body = [{"time": _now(), "description": "An event", **event, "message": message}]
+        return lambda: Call(url=url, headers=self.headers(), body=json.dumps(body).encode())
+
+    @staticmethod
+    def headers() -> dict[str, str]:
+        return {"Authorization": basic(*CALLBACK_LOGIN), "Content-Type": "application/json; charset=utf-8"}
+
+    def _message(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "id": f"1589228074636lm4k2je7j7jklbn{next(self._ids)}",
+            "time": _now(),
+            "applicationId": APPLICATION,
+            **fields,
+        }
+
+    async def send(self, request: web.Request) -> web.Response:
+        if request.headers.get("Authorization") != basic(*LOGIN) or request.match_info["account"] != ACCOUNT:
+            return web.json_response({"type": "unauthorized", "description": "Authentication Failed"}, status=401)
+        told = await request.json()
+        assert set(told) == {"applicationId", "to", "from", "text", "expiration"}
+        assert told["applicationId"] == APPLICATION
+        assert told["from"] == NUMBER
+        assert timedelta(0) < datetime.fromisoformat(told["expiration"]) - datetime.now(UTC) <= timedelta(hours=1)
+        (to,) = told["to"]
+        match self.next_fault():
+            case Fault.SILENT:
+                return await self.silence()
+            case Fault.BROKEN:
+                return web.json_response({"type": "internal-server-error"}, status=500)
+            case Fault.BUSY:
+                body = {"type": "max-message-queue-size-exceeded", "description": "The SMS queue for your account is full"}
+                return web.json_response(body, status=429)
+            case Fault.REFUSED:
+                return web.json_response({"type": "request-validation", "description": "no"}, status=400)
+            case Fault.SILENT_SENT:
+                self._take(to, told["text"])
+                return await self.silence()
+        message = self._take(to, told["text"])
+        self.call(*(self.event(self.status_url, report | {"to": to}, message | {"text": ""}) for report in self.reports))
+        return web.json_response(message | {"text": told["text"]}, status=202)
+
+    def _take(self, to: str, text: str) -> dict[str, Any]:
+        self.arrived[to].append(text)
+        message = self._message({"from": NUMBER, "owner": NUMBER, "to": [to], "direction": "out", "segmentCount": 1})
+        self.records[message["id"]] = {"messageId": message["id"], "messageStatus": "DELIVERED", "errorCode": 0}
+        return message
+
+    async def search(self, request: web.Request) -> web.Response:
+        found = self.records.get(request.query.get("messageId", ""))
+        return web.json_response({"totalCount": 1 if found else 0, "pageInfo": {}, "messages": [found] if found else []})
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,107 @@
+"""A fake of a Jasmin gateway, after its HTTP API and routing/throwers.py in jookies/jasmin@0aac58e."""
+
+from __future__ import annotations
+
+import codecs
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+
+import smsutil.codecs
+from aiohttp import web
+
+from tests.bridge.carriers.stand import Fault
+from tests.fakes.vendor import Call, Vendor
+
+codecs.register(smsutil.codecs.search_gsm0338)
+
+LOGIN = ("a user", "a password")
+NUMBER = "+15555550100"
+
+
+class Jasmin(Vendor):
+    """`by_get`: its connectors call with GET, else with POST. `reports` are what each DLR bears beyond its id."""
+
+    by_get = False
+    reports: Sequence[dict[str, Any]] = (
+        {"level": 1, "message_status": "ESME_ROK", "connector": "smpp"},
+        {
+            "level": 3,
+            "message_status": "DELIVRD",
+            "connector": "smpp",
+            "err": "000",
+            "text": "the first words",
+            "sub": "001",
+        },
+    )
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.post("/send", self.send)]
+
+    def acknowledged(self, status: int, body: bytes) -> bool:
+        return status < 400 and body.strip() == b"ACK/Jasmin"
+
+    def inbound(self, sender: str, text: str, media: Sequence[tuple[str, str]]) -> Callable[[], Call]:
+        return self.text(sender.removeprefix("+"), *encoded(text))
+
+    def text(self, sender: str, octets: bytes, coding: int | None) -> Callable[[], Call]:
+        fields: dict[str, Any] = {
+            "id": str(uuid.uuid4()),
+            "from": sender,
+            "to": NUMBER.removeprefix("+"),
+            "origin-connector": "smpp",
+            "content": octets,
+            "binary": octets.hex(),
+            "priority": 1,
+        }
+        return self.throw(self.inbound_url, fields if coding is None else fields | {"coding": coding})
+
+    def throw(self, url: str, fields: dict[str, Any]) -> Callable[[], Call]:
+        told = urlencode(fields)
+        if self.by_get:
+            return lambda: Call(method="GET", url=f"{url}?{told}")
+        return lambda: Call(url=url, headers={"Content-Type": "application/x-www-form-urlencoded"}, body=told.encode())
+
+    async def send(self, request: web.Request) -> web.Response:
+        assert request.query_string == ""
+        told = {k: v for k, (v,) in parse_qs((await request.read()).decode(), keep_blank_values=True).items()}
+        assert ("content" in told) != ("hex-content" in told)
+        if (told["username"], told["password"]) != LOGIN:
+            return web.Response(status=403, text=f'Error "Authentication failure for username:{told["username"]}"')
+        assert told["to"].isdigit()
+        assert (told["from"], told["validity-period"]) == (NUMBER.removeprefix("+"), "5")
+        assert (told["dlr"], told["dlr-level"], told["dlr-method"], told["dlr-url"]) == (
+            "yes",
+            "3",
+            "POST",
+            self.status_url,
+        )
+        if told["coding"] == "0":
+            text = told["content"].encode("gsm0338").decode("gsm0338")
+        else:
+            text = bytes.fromhex(told["hex-content"]).decode("utf-16-be")
+        to = "+" + told["to"]
+        match self.next_fault():
+            case Fault.SILENT:
+                return await self.silence()
+            case Fault.BROKEN:
+                return web.Response(status=500, text='Error "Cannot send submit_sm, check SMPPClientManagerPB log file"')
+            case Fault.BUSY:
+                return web.Response(status=403, text='Error "User throughput exceeded"')
+            case Fault.REFUSED:
+                return web.Response(status=412, text='Error "No route found"')
+            case Fault.SILENT_SENT:
+                self.arrived[to].append(text)
+                return await self.silence()
+        self.arrived[to].append(text)
+        message_id = str(uuid.uuid4())
+        self.call(*(self.throw(told["dlr-url"], {"id": message_id} | report) for report in self.reports))
+        return web.Response(status=200, text=f'Success "{message_id}"')
+
+
+def encoded(text: str) -> tuple[bytes, int]:
+    """Encode as a part comes from the air: the default alphabet, or UCS-2."""
+    if smsutil.is_valid_gsm(text):
+        return text.encode("gsm0338"), 0
+    return text.encode("utf-16-be", "surrogatepass"), 8

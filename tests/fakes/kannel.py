@@ -1,0 +1,100 @@
+"""A fake of a Kannel smsbox, after its user guide and gw/smsbox.c, gw/urltrans.c in pruiz/kannel@cdbcfc1."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from urllib.parse import quote_from_bytes
+
+from aiohttp import web
+
+from tests.bridge.carriers.stand import Fault
+from tests.fakes.vendor import Call, Vendor
+
+LOGIN = ("a user", "a pass word")
+NUMBER = "+15555550100"
+
+
+class Kannel(Vendor):
+    """`by_get`: the sms-service has a `get-url`, else a `post-url`. `reports` are values of `%d`, each with `%B`."""
+
+    by_get = False
+    reports: Sequence[tuple[str, str]] = (("8", ""), ("1", "000"))
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.post("/cgi-bin/sendsms", self.send)]
+
+    def acknowledged(self, status: int, body: bytes) -> bool:
+        # Whatever stood in the body would be texted to the handset.
+        return status in (200, 202) and body == b""
+
+    def inbound(self, sender: str, text: str, media: Sequence[tuple[str, str]]) -> Callable[[], Call]:
+        return self.text(sender.removeprefix("+"), *encoded(text))
+
+    def text(self, sender: str, words: bytes, charset: str) -> Callable[[], Call]:
+        message_id, now = str(uuid.uuid4()), datetime.now(UTC)
+        if self.by_get:
+            fields = {
+                "id": message_id.encode(),
+                "from": sender.encode(),
+                "to": NUMBER.encode(),
+                "charset": charset.encode(),
+                "at": str(int(now.timestamp())).encode(),
+                "text": words,
+            }
+            query = "&".join(f"{name}={quote_from_bytes(value, safe='')}" for name, value in fields.items())
+            return lambda: Call(method="GET", url=f"{self.inbound_url}?{query}")
+        headers = {
+            "Content-Type": f'text/plain; charset="{charset}"',
+            "X-Kannel-From": sender,
+            "X-Kannel-To": NUMBER,
+            "X-Kannel-Time": now.strftime("%Y-%m-%d %H:%M:%S"),
+            "X-Kannel-Coding": "2" if charset == "UTF-16BE" else "0",
+        }
+        return lambda: Call(url=f"{self.inbound_url}?id={message_id}", headers=headers, body=words)
+
+    async def send(self, request: web.Request) -> web.Response:
+        told = request.headers
+        if (told["X-Kannel-Username"], told["X-Kannel-Password"]) != LOGIN:
+            return web.Response(status=403, text="Authorization failed for sendsms")
+        assert request.content_type == "text/plain"
+        assert request.query_string == ""
+        assert (told["X-Kannel-From"], told["X-Kannel-DLR-Mask"], told["X-Kannel-Validity"]) == (NUMBER, "27", "5")
+        to, text = told["X-Kannel-To"], (await request.read()).decode(request.charset or "utf-8")
+        if told["X-Kannel-Coding"] == "0":
+            assert all(c in GSM for c in text)
+        match self.next_fault():
+            case Fault.SILENT:
+                return await self.silence()
+            case Fault.BROKEN:
+                return web.Response(status=500, text="Sending failed.")
+            case Fault.BUSY:
+                return web.Response(status=503, text="Temporal failure, try again later.")
+            case Fault.REFUSED:
+                return web.Response(status=403, text="Not routable. Do not try again.")
+            case Fault.SILENT_SENT:
+                self.arrived[to].append(text)
+                return await self.silence()
+        self.arrived[to].append(text)
+        self.call(*(self.report(told["X-Kannel-DLR-Url"], *report) for report in self.reports))
+        return web.Response(status=202, text="0: Accepted for delivery")
+
+    @staticmethod
+    def report(pattern: str, dlr: str, error: str) -> Callable[[], Call]:
+        url = re.sub("%[dB]", lambda found: {"%d": dlr, "%B": error}[found.group()], pattern)
+        return lambda: Call(method="GET", url=url)
+
+
+GSM = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
+    "abcdefghijklmnopqrstuvwxyzäöñüà\f^{}\\[~]|€"
+)
+
+
+def encoded(text: str) -> tuple[bytes, str]:
+    """Encode as it comes from the air: UTF-8 for 7-bit texts, UTF-16BE for the others."""
+    if all(c in GSM for c in text):
+        return text.encode(), "UTF-8"
+    return text.encode("utf-16-be", "surrogatepass"), "UTF-16BE"

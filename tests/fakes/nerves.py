@@ -1,0 +1,292 @@
+"""The bridge without a homeserver: real store, vault, engine, outbox, texts, timers and webhook; rooms that remember.
+
+Rules of this module: what is faked is what lies outside (carrier, homeserver, clock, a disk that is full), and nothing
+else; `end` leaves the files as a stopped process does, and a second `Nerves` on the same directory begins from them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from bot.actions import Action, Post
+from bot.events import Event
+from bot.model import Thread
+from bridge import codec, inbox, schema
+from bridge.carriers.adapter import (
+    Accepted,
+    Carrier,
+    Deleted,
+    DeleteOutcome,
+    DeliveryReport,
+    Inbound,
+    InboundText,
+    SendOutcome,
+    WebhookRequest,
+)
+from bridge.carriers.pace import Rate
+from bridge.crash import CrashPoint
+from bridge.engine import Engine
+from bridge.keys import Keys
+from bridge.matrix.schema import MAIN_UPGRADES
+from bridge.outbox import Outbox, Task, TryAgain
+from bridge.phone import Phone
+from bridge.rooms import Designations
+from bridge.store import Connection, Store, Work
+from bridge.texts import Texts
+from bridge.timers import Timers
+from bridge.vault import Vault
+from bridge.webhook import LARGEST, Webhook
+from policies.load import load
+from policies.pack import Pack
+from tests.e2e.waiting import until
+
+T = TypeVar("T")
+
+LINE = "main"
+NUMBER = "+15555550100"
+HANDSET = "+12065550199"
+
+
+class FullStore(Store):
+    """A store whose disk can be full: while it is, every commit is rolled back at its end."""
+
+    full = False
+    refused = 0
+
+    async def _transact(self, work: Work[T]) -> T:
+        async def then_full(conn: Connection) -> T:
+            await work(conn)
+            self.refused += 1
+            raise sqlite3.OperationalError("database or disk is full")
+
+        return await super()._transact(then_full if self.full else work)
+
+
+class SetClock:
+    """A clock that stands until it is set."""
+
+    def __init__(self, at: float = 1_800_000_000.0) -> None:
+        self.at = at
+
+    def wall(self) -> float:
+        """Return what it was set to."""
+        return self.at
+
+
+class PaperCarrier:
+    """A carrier that writes down what it is asked to send. `outcomes` are answered first, then everything is accepted."""
+
+    kind = "paper"
+    lists = True
+    rate = Rate(per_second=1000.0, burst=1000.0)
+    answer = ("text/plain", b"")
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str]] = []
+        self.outcomes: deque[SendOutcome | Exception] = deque()
+        self.listed: list[InboundText] = []
+        self.asked: list[datetime] = []
+        self.holds: asyncio.Event | None = None
+        self.sending = asyncio.Event()
+
+    def verify(self, request: WebhookRequest) -> bool:
+        """Refuse: nobody signs for this carrier."""
+        return False
+
+    def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
+        """Read nothing."""
+        return ()
+
+    async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
+        """Write it down and answer as told."""
+        self.sending.set()
+        if self.holds is not None:
+            await self.holds.wait()
+        outcome = self.outcomes.popleft() if self.outcomes else Accepted(f"id{len(self.sent)}")
+        if isinstance(outcome, Exception):
+            raise outcome
+        if isinstance(outcome, Accepted):
+            self.sent.append((to.reveal(), text))
+        return outcome
+
+    async def status(self, message_id: str) -> DeliveryReport | None:
+        """Say nothing."""
+        return None
+
+    async def delete_copy(self, message_id: str) -> DeleteOutcome:
+        """Have no copy."""
+        return Deleted()
+
+    async def list_since(self, since: datetime) -> AsyncIterator[InboundText]:
+        """List what the test put there."""
+        self.asked.append(since)
+        for text in self.listed:
+            yield text
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+class Nerves:
+    """Everything between carrier and homeserver. `shown` is what reached rooms, in order: owner and action.
+
+    `door`: the adapter whose webhooks come in; texts leave through `paper` in any case.
+    """
+
+    def __init__(self, directory: Path, *, door: Carrier | None = None, clock: SetClock | None = None) -> None:
+        self.directory = directory
+        self.clock = clock or SetClock()
+        self.paper = PaperCarrier()
+        self.pack = hurried()
+        self.shown: list[tuple[str, Action]] = []
+        self.rooms_are_there = True
+        self.crash: Callable[[CrashPoint], None] = lambda _point: None
+        self._door: Carrier = door or self.paper
+        self._running: asyncio.Task[None] | None = None
+        self._stack = contextlib.AsyncExitStack()
+
+    async def open(self) -> None:
+        """Open files and build every part; nothing runs yet."""
+        keys = Keys(path=self.directory / "keys.db")
+        await keys.open()
+        self._stack.push_async_callback(keys.close)
+        self.vault = Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))
+        self.store = FullStore(self.directory / "main.db", upgrades=(schema.upgrades, *MAIN_UPGRADES))
+        await self.store.open()
+        self._stack.push_async_callback(self.store.close)
+        shared: dict[str, Any] = {"store": self.store, "vault": self.vault, "clock": self.clock}
+        self.outbox = Outbox(**shared, wake_engine=self._wake)
+        self.timers = Timers(**shared, wake_engine=self._wake, crash=self._crash, machine=self.clock.wall)
+        self.engine = Engine(
+            **shared,
+            pack=self.pack,
+            outbox=self.outbox,
+            timers_changed=self.timers.changed,
+            desk_changed=lambda: None,
+            crash=self._crash,
+        )
+        self.texts = Texts(
+            **shared,
+            pack=self.pack,
+            carrier=self.paper,
+            numbers=(NUMBER,),
+            wake_engine=self._wake,
+            crash=self._crash,
+        )
+        self.webhook = Webhook(
+            **shared,
+            carrier=self._door,
+            line=LINE,
+            designate=Designations(store=self.store).new,
+            wake_engine=self._wake,
+            wake_rooms=lambda: None,
+            crash=self._crash,
+        )
+
+    async def run(self) -> None:
+        """Settle what stands from before, and begin to work."""
+        await self.texts.settle()
+        await self.engine.load()
+        await self.outbox.load()
+        self._running = asyncio.create_task(self._run())
+
+    async def end(self) -> None:
+        """Stop and close, in the product's order."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+        await self.texts.finish()
+        await self._stack.aclose()
+
+    async def listen(self, *, port: int = 0) -> str:
+        """Serve the webhook's routes, by default on a free port; returns the base URL."""
+        application = web.Application(client_max_size=LARGEST)
+        application.add_routes(self.webhook.routes())
+        runner = web.AppRunner(application, access_log=None)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, "127.0.0.1", port)
+        await site.start()
+        return f"http://127.0.0.1:{runner.addresses[0][1]}"
+
+    async def arrive(self, body: str, *, message_id: str, sender: str = HANDSET) -> str:
+        """Take a text in as from a verified webhook; returns its thread's id."""
+        await self.webhook.take(InboundText(message_id=message_id, sender=Phone(sender), text=body))
+        return await self.thread_of(sender)
+
+    async def thread_of(self, sender: str) -> str:
+        """Return the id of a handset's thread."""
+        phone_hash = self.vault.phone_hash(LINE, Phone(sender))
+        return str(await self.store.fetchval("SELECT id FROM thread WHERE phone_hash = $1", phone_hash))
+
+    async def tell(self, owner: str, *events: Event) -> None:
+        """Put events into an inbox, in one commit, and wake the engine."""
+        letters = [await inbox.seal(self.vault, owner, event) for event in events]
+
+        async def commit(conn: Connection) -> None:
+            for letter in letters:
+                await inbox.put(conn, letter)
+
+        await self.store.commit(commit)
+        self._wake(owner)
+
+    async def thread(self, owner: str) -> Thread:
+        """Read a thread as last committed."""
+        sealed = await self.store.fetchval("SELECT aggregate FROM thread WHERE id = $1", owner)
+        return codec.read(Thread, await self.vault.open(owner, "aggregate", sealed))
+
+    async def count(self, table: str) -> int:
+        """Count the rows of a table."""
+        return int(await self.store.fetchval(f"SELECT COUNT(*) FROM {table}"))  # noqa: S608 - the test's own word
+
+    def posts(self, owner: str, *, notices: bool = False) -> list[str]:
+        """Bodies shown for an owner: by default the texter's own words only."""
+        return [a.body for o, a in self.shown if o == owner and isinstance(a, Post) and a.notice is notices]
+
+    async def at_rest(self, *, standing: int = 0) -> None:
+        """Wait until nothing is on its way, but for so many rows of the outbox that nobody was told of."""
+
+        async def empty() -> bool | None:
+            return (await self.count("inbox") == 0 and await self.count("outbox") == standing) or None
+
+        await until("inbox and outbox are empty", empty, within=15, every=0.02)
+
+    async def show(self, task: Task) -> None:
+        """Perform a row of the way `matrix`."""
+        if not self.rooms_are_there:
+            raise TryAgain(None)
+        await self.store.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE id = $1", task.number))
+        self.shown.append((task.owner, task.action))
+
+    async def _run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.engine.run())
+            group.create_task(self.timers.run())
+            group.create_task(self.outbox.run("carrier", self.texts.perform))
+            group.create_task(self.outbox.run("matrix", self.show))
+
+    def _wake(self, owner: str) -> None:
+        self.engine.wake(owner)
+
+    def _crash(self, point: CrashPoint) -> None:
+        self.crash(point)
+
+
+@cache
+def hurried() -> Pack:
+    """Load the rehearsal pack, without an undo window."""
+    pack = load(["base", "rehearsal"])
+    return replace(pack, settings=replace(pack.settings, undo_seconds=0, undo_after_join_seconds=0))

@@ -1,0 +1,64 @@
+"""Posts over a homeserver on paper."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from bot.actions import Action, Speaker
+from bridge.crash import nowhere
+from bridge.matrix.edge import Edge
+from bridge.outbox import Task
+from bridge.posts import Posts
+from tests.fakes.nerves import Nerves
+
+
+class PaperEdge:
+    """A homeserver on paper: `found` is what it has of earlier requests, `raises` what it answers instead."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.found: str | None = None
+        self.looked: list[str] = []
+        self.raises: Exception | None = None
+
+    async def send(self, room_id: str, speaker: Speaker, txn: str, kind: str, content: dict[str, Any]) -> str:
+        if self.raises is not None:
+            raise self.raises
+        self.sent.append(txn)
+        return f"${txn}"
+
+    async def react(self, room_id: str, event_id: str, key: str, txn: str) -> str:
+        self.sent.append(txn)
+        return f"${txn}"
+
+    async def redact(self, room_id: str, event_id: str, txn: str) -> str:
+        self.sent.append(txn)
+        return f"${txn}"
+
+    async def find(self, room_id: str, speaker: Speaker, txn: str) -> str | None:
+        self.looked.append(txn)
+        return self.found
+
+
+class Posting:
+    """Posts over a paper edge, and a thread that has a room. `woken`: whom the engine was told of."""
+
+    def __init__(self, nerves: Nerves) -> None:
+        self.nerves = nerves
+        self.edge = PaperEdge()
+        self.woken: list[str] = []
+        self.posts = Posts(
+            store=nerves.store,
+            vault=nerves.vault,
+            clock=nerves.clock,
+            edge=cast("Edge", self.edge),
+            wake_engine=self.woken.append,
+            crash=nowhere,
+        )
+
+    async def task(self, action: Action, *, room: str | None = "!room") -> Task:
+        owner = await self.nerves.arrive("hello", message_id="1")
+        await self.nerves.store.commit(
+            lambda conn: conn.execute("UPDATE thread SET room_id = $1 WHERE id = $2", room, owner)
+        )
+        return Task(number=1, owner=owner, txn="q1.0", created=int(self.nerves.clock.wall()), action=action)

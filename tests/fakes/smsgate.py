@@ -1,0 +1,111 @@
+"""A fake of an SMSGate phone, after capcom6/android-sms-gateway@0cdc5d8 and android-sms-gateway/docs-web@af97537."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import itertools
+import json
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from policies.segments import segments
+from tests.bridge.carriers.stand import Fault
+from tests.fakes.vendor import Call, Vendor
+
+LOGIN, DEVICE = ("sms", "a password"), "ffffffffceb0b1db0000018e"
+SIGNING_KEY = "a signing key of thirty-two characters or more"
+NUMBER = "+15555550100"
+
+
+class SmsGate(Vendor):
+    """`part_by_part`: a long text is cut, and each part reported by itself, as a phone does; else it counts as one."""
+
+    part_by_part = False
+    state = "Delivered"
+    reason = ""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.messages: dict[str, dict[str, Any]] = {}
+        self.asked: list[str] = []
+        self._envelopes = itertools.count(1)
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.post("/messages", self.send), web.get("/messages/{id}", self.get)]
+
+    def inbound(self, sender: str, text: str, media: Sequence[tuple[str, str]]) -> Callable[[], Call]:
+        # The app hashes the content.
+        payload = {"messageId": f"{hash(text) & 0xFFFFFFFF:08x}", "sender": sender, "recipient": NUMBER, "simNumber": 1}
+        return self.event(self.inbound_url, "sms:received", payload | {"message": text, "receivedAt": _now()})
+
+    def event(self, url: str, event: str, payload: dict[str, Any]) -> Callable[[], Call]:
+        body = {
+            "id": f"Ey6ECgOkVVFjz3CL48B8{next(self._envelopes)}",
+            "webhookId": "LreFUt-Z3sSq0JufY9uWB",
+            "deviceId": DEVICE,
+            "event": event,
+            "payload": payload,
+        }
+        raw = json.dumps(body).encode()
+        return lambda: Call(url=url, headers=signed(raw), body=raw)
+
+    async def send(self, request: web.Request) -> web.Response:
+        if request.headers["Authorization"] != "Basic " + base64.b64encode(":".join(LOGIN).encode()).decode():
+            return web.json_response({"message": "Unauthorized"}, status=401)
+        told = await request.json()
+        assert told["deviceId"] == DEVICE
+        assert told["withDeliveryReport"] is True
+        assert 0 < told["ttl"] <= 3600
+        assert request.query["skipPhoneValidation"] == "true"
+        (to,) = told["phoneNumbers"]
+        text = told["textMessage"]["text"]
+        self.asked.append(told["id"])
+        fault = self.next_fault()
+        match fault:
+            case Fault.SILENT:
+                return await self.silence()
+            case Fault.BROKEN:
+                return web.json_response({"message": "failed"}, status=500)
+            case Fault.BUSY:
+                return web.json_response({"message": "slow down"}, status=429, headers={"Retry-After": "1"})
+            case Fault.REFUSED:
+                return web.json_response({"message": "already expired"}, status=400)
+        if told["id"] in self.messages:
+            return await self.silence() if fault else web.json_response({"message": "exists"}, status=409)
+        self.messages[told["id"]] = {"id": told["id"], "state": self.state, "recipients": [], "states": {}}
+        self.arrived[to].append(text)
+        if fault is Fault.SILENT_SENT:
+            return await self.silence()
+        self.call(*self._reports(told["id"], to, segments(text).count if self.part_by_part else 1))
+        return web.json_response(self.messages[told["id"]], status=202)
+
+    def _reports(self, message_id: str, to: str, parts: int) -> list[Callable[[], Call]]:
+        payload = {"messageId": message_id, "sender": NUMBER, "recipient": to, "phoneNumber": to, "simNumber": 1}
+        if self.reason:
+            told = payload | {"failedAt": _now(), "reason": self.reason}
+            return [self.event(self.status_url, "sms:failed", told)]
+        sent = self.event(self.status_url, "sms:sent", payload | {"partsCount": parts, "sentAt": _now()})
+        return [
+            sent,
+            *(self.event(self.status_url, "sms:delivered", payload | {"deliveredAt": _now()}) for _ in range(parts)),
+        ]
+
+    async def get(self, request: web.Request) -> web.Response:
+        found = self.messages.get(request.match_info["id"])
+        return web.json_response(found) if found else web.Response(status=404)
+
+
+def signed(body: bytes, *, key: str = SIGNING_KEY, at: float | None = None) -> dict[str, str]:
+    timestamp = str(int(time.time() if at is None else at))
+    signature = hmac.new(key.encode(), body + timestamp.encode(), hashlib.sha256).hexdigest()
+    return {"X-Signature": signature, "X-Timestamp": timestamp, "Content-Type": "application/json"}
+
+
+def _now() -> str:
+    return datetime.now(UTC).astimezone().isoformat(timespec="milliseconds")

@@ -1,0 +1,117 @@
+"""What the fakes of vendors have in common: they listen, fail when told to, and call webhooks until acknowledged.
+
+Rule of this module: both ways go over real sockets, on ports that the system chose, and nothing of ours is imported but the
+names of the faults.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from tests.bridge.carriers.stand import Fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One webhook, as it goes out."""
+
+    url: str
+    method: str = "POST"
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+class Vendor(ABC):
+    """One fake. `webhook` is what stands before `/inbound` and `/status`; `pause` separates the attempts, in seconds."""
+
+    attempts = 5
+
+    def __init__(self, *, webhook: str, path_secret: str = "", pause: float = 0.02) -> None:
+        self.inbound_url, self.status_url = (
+            "/".join(filter(None, (webhook, way, path_secret))) for way in ("inbound", "status")
+        )
+        self.pause = pause
+        self.faults: deque[Fault] = deque()
+        self.arrived: defaultdict[str, list[str]] = defaultdict(list)
+        self.requests = 0
+        self.port = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._runner: web.AppRunner | None = None
+        self._http: aiohttp.ClientSession | None = None
+        self._over = asyncio.Event()
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @abstractmethod
+    def routes(self) -> list[web.RouteDef]: ...
+
+    @abstractmethod
+    def inbound(self, sender: str, text: str, media: Sequence[tuple[str, str]]) -> Callable[[], Call]:
+        """Note a text from a handset and return what makes the webhook of each attempt."""
+
+    def acknowledged(self, status: int, body: bytes) -> bool:
+        return 200 <= status < 300
+
+    async def start(self) -> None:
+        app = web.Application(client_max_size=64 << 20)
+        app.add_routes(self.routes())
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.port = site.port
+        self._http = aiohttp.ClientSession()
+
+    async def stop(self) -> None:
+        self._over.set()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        if self._http is not None:
+            await self._http.close()
+
+    def text_in(self, sender: str, text: str, media: Sequence[tuple[str, str]] = ()) -> None:
+        self.call(self.inbound(sender, text, media))
+
+    def call(self, *makers: Callable[[], Call]) -> None:
+        """Call webhooks one after the other, each again until it is acknowledged."""
+        task = asyncio.create_task(self._call(makers))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _call(self, makers: Sequence[Callable[[], Call]]) -> None:
+        assert self._http is not None
+        for maker in makers:
+            for _ in range(self.attempts):
+                call = maker()
+                with suppress(aiohttp.ClientError, TimeoutError):
+                    # yarl must not write the query anew.
+                    url = URL(call.url, encoded=True)
+                    async with self._http.request(
+                        call.method, url, headers=call.headers, data=call.body or None, allow_redirects=False
+                    ) as answer:
+                        if self.acknowledged(answer.status, await answer.read()):
+                            break
+                await asyncio.sleep(self.pause)
+
+    async def silence(self) -> web.Response:
+        await self._over.wait()
+        return web.Response(status=500)
+
+    def next_fault(self) -> Fault | None:
+        self.requests += 1
+        return self.faults.popleft() if self.faults else None

@@ -1,0 +1,181 @@
+"""The house rules of DESIGN section 1, held by reading the source."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, get_args
+
+import pytest
+
+from bot import events
+from bot.decide import TABLE
+from bot.events import Event
+from bot.model import Aggregate, Desk, Thread
+
+ROOT: Final = Path(__file__).parents[1]
+MAY_IMPORT: Final = {
+    "policies": {"policies"},
+    "bot": {"bot", "policies"},
+    "bridge": {"bridge", "bot", "policies"},
+    "deploy": {"deploy", "bridge", "bot", "policies"},
+}
+FILES: Final = {
+    path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+    for folder in MAY_IMPORT
+    for path in sorted((ROOT / folder).rglob("*.py"))
+}
+NO_JUDGEMENT_NEEDS: Final = {
+    "time": "a clock: `Facts.now` is the time",
+    "random": "chance: the same events must have the same answer",
+    "secrets": "chance",
+    "uuid": "chance",
+    "os": "the machine",
+    "sys": "the machine",
+    "io": "I/O",
+    "pathlib": "I/O",
+    "socket": "I/O",
+    "subprocess": "I/O",
+    "asyncio": "waiting",
+    "threading": "waiting",
+    "logging": "I/O",
+    "sqlite3": "I/O",
+}
+LONG_FOR_A_REASON: Final = {
+    "bridge/matrix/olm.py": "the whole of one foreign interface, which is compared with its original as one",
+    "bridge/app.py": "the one place of composition by hand",
+}
+SEES_PHONES: Final = ("bridge/vault.py", "bridge/webhook.py", "bridge/carriers/")
+CATCHES_ALL: Final = {
+    "bridge/engine.py": "a bug costs one row and not the line",
+    "bridge/outbox.py": "a bug costs one row and not the lane",
+    "bridge/store.py": "an error belongs to whoever asked for the commit, not to the writer, and is handed to them",
+    "bridge/app.py": "the last place: the text of an error must not reach the log",
+}
+NOT_OUR_WORDS: Final = re.compile(r"util|manager|handler|helper", re.IGNORECASE)
+
+PASSED_OVER: Final = {
+    (Thread, events.Tapped): "a tap means something on a card at the desk only",
+    (Thread, events.LevelsSet): "the desk's levels are the roster; threads get it as a fact",
+    (Thread, events.IdentityChanged): "the desk is told; who receives keys is the bridge's to hold back",
+    (Thread, events.ThreadWaits): "said by threads to the desk",
+    (Thread, events.AlarmRaised): "said by threads to the desk",
+    (Thread, events.LetterDied): "told to the desk, which has people",
+    (Thread, events.ClockJumped): "told to the desk; no thread has a timer that destroys yet",
+    (Desk, events.TextArrived): "texts belong to a thread",
+    (Desk, events.TextOutcome): "texts belong to a thread",
+    (Desk, events.Unsaid): "what was said at the desk was acted on when it was said",
+    (Desk, events.TimerDue): "the desk sets no timer yet",
+    (Desk, events.Assigned): "said by the desk to threads",
+    (Desk, events.Removed): "said by the desk to threads",
+}
+"""Every event that an aggregate passes over on purpose, and why."""
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    """Yield the dotted names of what a module imports, wherever in it; a relative import has no name here and fails."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are written in full"
+            assert node.module is not None
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def within(folder: str) -> Iterator[tuple[str, ast.Module]]:
+    """Yield the files of one folder."""
+    yield from ((name, tree) for name, tree in FILES.items() if name.startswith(f"{folder}/"))
+
+
+@pytest.mark.parametrize("folder", MAY_IMPORT)
+def test_imports_run_one_way(folder: str) -> None:
+    """`deploy` imports `bridge` imports `bot` imports `policies`, never the other way; nothing of ours imports tests."""
+    ours = set(MAY_IMPORT) | {"tests"}
+    wrong = [
+        f"{file}: {name}"
+        for file, tree in within(folder)
+        for name in imported(tree)
+        if (top := name.partition(".")[0]) in ours and top not in MAY_IMPORT[folder]
+    ]
+    assert wrong == []
+
+
+def test_the_judgement_imports_only_what_is_pure() -> None:
+    """`bot` imports itself, `policies`, and what of the standard library knows no clock, no chance and no I/O."""
+    for file, tree in within("bot"):
+        for name in imported(tree):
+            top = name.partition(".")[0]
+            assert top in {"bot", "policies"} or top in sys.stdlib_module_names, f"{file}: {name}"
+            assert top not in NO_JUDGEMENT_NEEDS, f"{file}: {name} is {NO_JUDGEMENT_NEEDS.get(top)}"
+            assert not name.startswith(("policies.load", "policies.schema", "urllib.request")), (
+                f"{file}: {name} reads files"
+            )
+
+
+@pytest.mark.parametrize("folder", ["bot", "policies"])
+def test_the_judgement_asks_no_clock_and_touches_no_file(folder: str) -> None:
+    """Neither `bot` nor `policies` calls `now()`, `today()`, `print`, `open`; only the loader reads a pack."""
+    for file, tree in within(folder):
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+            assert called not in {"now", "utcnow", "today", "print", "open", "input", "exec", "eval"}, f"{file}: {called}"
+            assert called not in {"read_text", "read_bytes"} or file == "policies/load.py", f"{file}: {called}"
+
+
+def test_every_module_opens_with_its_rule() -> None:
+    """Every module of the house has a docstring."""
+    assert [file for file, tree in FILES.items() if not ast.get_docstring(tree)] == []
+
+
+def test_files_stay_small() -> None:
+    """No file is longer than 300 lines, except those that are listed with a reason."""
+    long = {file for file in FILES if len((ROOT / file).read_text(encoding="utf-8").splitlines()) > 300}
+    assert long - LONG_FOR_A_REASON.keys() == set()
+    assert LONG_FOR_A_REASON.keys() <= FILES.keys()
+
+
+def test_a_phone_is_seen_in_the_clear_where_it_must_be() -> None:
+    """`Phone.reveal` is used by the vault, by the webhook that seals what came, and by carriers, and nowhere else."""
+    uses = {
+        file
+        for file, tree in FILES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in {"reveal", "_value"}
+        if node.attr == "reveal"
+        or (file != "bridge/phone.py" and isinstance(node.value, ast.Name) and node.value.id == "phone")
+    }
+    assert [file for file in uses if not file.startswith(SEES_PHONES)] == []
+    assert uses, "nothing uses it: this test looks for the wrong name"
+
+
+def test_few_places_catch_everything() -> None:
+    """`except Exception` and its wider kin stand where they are listed with a reason; elsewhere an error has a name."""
+    caught = [
+        f"{file}:{node.lineno}"
+        for file, tree in FILES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ExceptHandler) and file not in CATCHES_ALL
+        if node.type is None or (isinstance(node.type, ast.Name) and node.type.id in {"Exception", "BaseException"})
+        if not any(isinstance(inner, ast.Raise) and inner.exc is None for inner in ast.walk(node))
+    ]
+    assert caught == []
+
+
+def test_names_are_our_words() -> None:
+    """No module, class or function of ours is called a helper, handler, manager or utility (DESIGN section 11)."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    names = [node.name for tree in FILES.values() for node in ast.walk(tree) if isinstance(node, kinds)]
+    assert [name for name in (*names, *FILES) if NOT_OUR_WORDS.search(name)] == []
+
+
+def test_the_table_of_decisions_is_complete() -> None:
+    """Each pair of aggregate and event has features, or is passed over for a reason that is written down; never both."""
+    pairs = {(aggregate, event) for aggregate in get_args(Aggregate) for event in get_args(Event)}
+    looked_at = {pair for pair, features in TABLE.items() if features}
+    assert TABLE.keys() <= pairs
+    assert looked_at | PASSED_OVER.keys() == pairs
+    assert looked_at & PASSED_OVER.keys() == set()
