@@ -98,9 +98,14 @@ class Store:
             try:
                 value = await self._transact(work)
             except Exception as error:  # noqa: BLE001 - it belongs to whoever asked for the commit, not to the writer
-                if done.cancelled():
-                    continue
-                done.set_exception(error)
+                if not done.cancelled():
+                    done.set_exception(error)
+            except BaseException as error:
+                # A panic of a native library is no Exception. Whoever waits must hear of it, and the writer must live.
+                if not done.cancelled():
+                    done.set_exception(RuntimeError(f"the commit ended with {type(error).__name__}"))
+                if isinstance(error, asyncio.CancelledError | KeyboardInterrupt | SystemExit):
+                    raise
             else:
                 if not done.cancelled():
                     done.set_result(value)

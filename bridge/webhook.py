@@ -110,8 +110,10 @@ class Webhook:
             await self._vault.create(owner)
             self._crash(CrashPoint.KEY_WRITTEN)
         now = self._clock.wall()
+        # What is told of hours later, by a listing or a late retry, has not just arrived: nothing answers it by itself.
+        at = now if text.at is None else min(text.at.timestamp(), now)
         seen = self._vault.keyed_hash(f"carrier {self._carrier.kind}", text.message_id)
-        event = TextArrived(id=seen[:12].hex(), body=text.text, at=now, media=len(text.media))
+        event = TextArrived(id=seen[:12].hex(), body=text.text, at=at, media=len(text.media))
         letter = await inbox.seal(self._vault, owner, event)
         phone = await self._vault.seal(owner, PHONE, text.sender.reveal().encode())
         number = await self._vault.seal(owner, NUMBER, text.to.encode()) if text.to else None

@@ -163,9 +163,4 @@ def _letter(octet: int) -> str:
 def decoded(coded: bytes, charset: str) -> str:
     """Decode words in a charset by its name; what is not known or not well formed as well as can be. Never raises."""
     codec = _CHARSETS.get(charset.strip().strip('"').lower(), "utf-8")
-    for errors in ("surrogatepass", "replace"):
-        try:
-            return clean(coded.decode(codec, errors))
-        except UnicodeDecodeError:
-            continue
-    return clean(coded.decode("utf-8", "replace"))
+    return clean(coded.decode(codec, "replace"))

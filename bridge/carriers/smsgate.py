@@ -246,11 +246,13 @@ class SmsGateCarrier:
         self._parts.expected(message_id, segments(text).count)
         # Without this the server takes only what its own list of ranges calls a mobile number.
         url = f"{self._messages}?skipPhoneValidation=true"
-        outcome = _sent(message_id, await ask(self._http, "POST", url, json=body), known=False)
-        if isinstance(outcome, UnknownOutcome):
-            again = _sent(message_id, await ask(self._http, "POST", url, json=body), known=True)
+        first = await ask(self._http, "POST", url, json=body)
+        outcome = _sent(message_id, first, again=False)
+        # A conflict at once is about something else, with an id out of 2^128: nothing is settled by asking again.
+        if isinstance(outcome, UnknownOutcome) and not (isinstance(first, Answer) and first.status == 409):
+            second = _sent(message_id, await ask(self._http, "POST", url, json=body), again=True)
             # Only a yes settles it. A refusal of the second request says nothing of the first.
-            outcome = again if isinstance(again, Accepted) else outcome
+            outcome = second if isinstance(second, Accepted) else outcome
         return outcome
 
     async def status(self, message_id: str) -> DeliveryReport | None:
@@ -277,11 +279,10 @@ class SmsGateCarrier:
         await self._http.close()
 
 
-def _sent(message_id: str, got: Asked, *, known: bool) -> SendOutcome:
+def _sent(message_id: str, got: Asked, *, again: bool) -> SendOutcome:
     if not isinstance(got, Answer):
         return got
-    # A 409 to the first request would be about another text, with an id out of 2^128.
-    if got.status == 202 or (known and got.status == 409):
+    if got.status == 202 or (again and got.status == 409):
         return Accepted(message_id)
     if got.status == 429:
         return got.later()

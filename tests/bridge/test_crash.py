@@ -54,6 +54,8 @@ MOMENTS = {
     CrashPoint.KEYS_SHARED: (Moment.CLAIM,),
     CrashPoint.INVITED: (Moment.CLAIM,),
 }
+STRAY_ROOMS = """SELECT room_id FROM matrix_room WHERE kind = 'thread'
+    EXCEPT SELECT room_id FROM warm_room EXCEPT SELECT room_id FROM thread"""
 IN_DOUBT = {CrashPoint.SMS_MARKED: 0, CrashPoint.SMS_SENT: 1}
 """Where nobody can know whether the text left, and how often it did."""
 
@@ -129,6 +131,7 @@ async def test_nothing_is_lost_or_doubled(agency: Agency, point: CrashPoint, mom
     await until("nothing is on its way any more", lambda: _at_rest(line))
     assert line.rows("SELECT short_id FROM dead_letter") == []
     assert line.orphan_keys() == set()
+    assert line.rows(STRAY_ROOMS) == []
     known = {row[0] for row in line.rows("SELECT room_id FROM matrix_room")}
     assert set((await scene.as_bot("GET", "joined_rooms"))["joined_rooms"]) == known
 

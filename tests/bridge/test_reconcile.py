@@ -106,3 +106,16 @@ async def test_a_full_disk_does_not_move_the_watermark(nerves: Nerves) -> None:
     nerves.store.full = False
     await reconcile.once()
     assert await nerves.count("inbox") == 1
+
+
+async def test_what_came_hours_ago_is_shown_but_not_answered(nerves: Nerves) -> None:
+    """A text that a listing brings hours later has not just arrived: nothing automatic leaves for that phone (DESIGN §0)."""
+    reconcile = reconciling(nerves)
+    await reconcile.once()
+    nerves.clock.at += 6 * 3600
+    nerves.paper.listed = [listed(nerves, 1, age=5 * 3600)]
+    await reconcile.once()
+    await nerves.run()
+    await nerves.at_rest()
+    assert nerves.posts(await nerves.thread_of(HANDSET)) == ["text 1"]
+    assert nerves.paper.sent == []

@@ -171,3 +171,20 @@ async def test_a_newer_database_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedDatabaseVersion):
         await again.open()
     await again.close()
+
+
+async def test_a_panic_fails_its_commit_and_nothing_else(store: Store) -> None:
+    """What is raised past `Exception`, as a native library's panic is, reaches its caller; the next commit is made."""
+
+    class Panic(BaseException):
+        pass
+
+    async def panics(conn: Connection) -> None:
+        await put(conn)
+        raise Panic
+
+    with pytest.raises(RuntimeError, match="Panic"):
+        await store.commit(panics)
+    async with asyncio.timeout(5):
+        await store.commit(put)
+    assert await store.fetchval("SELECT COUNT(*) FROM parent") == 1

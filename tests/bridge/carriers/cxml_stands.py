@@ -25,7 +25,7 @@ NUMBER = "+15555550100"
 ACCOUNT = "AC00000000000000000000000000000001"
 TOKEN, KEY = "a token", "a key"
 PATH = "/carriers/demo"
-IMPATIENT = aiohttp.ClientTimeout(total=0.4, connect=0.3)
+IMPATIENT = aiohttp.ClientTimeout(total=1.5, connect=1.0)
 
 _FAULTS = {
     Fault.SILENT: cxml.Fault(status=None),

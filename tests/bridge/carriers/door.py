@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
+from yarl import URL
 
 from bot.actions import Lane, Origin, Text
 from bot.events import TextArrived, TextOutcome
@@ -72,7 +73,7 @@ class Door:
 
     async def call(self, request: WebhookRequest, *, method: str = "POST") -> tuple[int, str, bytes]:
         """Make a request as it was made elsewhere; return status, content type and body."""
-        url = aiohttp.client.URL(self.url + request.raw_path, encoded=True)
+        url = URL(self.url + request.raw_path, encoded=True)
         async with (
             aiohttp.ClientSession() as http,
             http.request(method, url, data=request.body or None, headers=request.headers) as answer,

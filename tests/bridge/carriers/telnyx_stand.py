@@ -115,7 +115,7 @@ class TelnyxStand(Stand):
             numbers=(NUMBER,),
             validity=900,
             clock=self.clock,
-            timeout=aiohttp.ClientTimeout(total=0.4, connect=0.3),
+            timeout=aiohttp.ClientTimeout(total=1.5, connect=1.0),
         )
 
     async def vendor_goes_away(self) -> None:

@@ -1,0 +1,165 @@
+"""Several numbers of one line, and the turns that texts wait for: real database and vault, a carrier that writes down."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from mautrix.util.async_db import UpgradeTable
+
+from bot.events import Outcome
+from bridge import schema
+from bridge.carriers.adapter import Accepted, InboundText, SendOutcome, TryLater
+from bridge.carriers.pace import Rate
+from bridge.outbox import TryAgain
+from bridge.phone import Phone
+from bridge.store import Store
+from tests.bridge.carriers.door import PACK, Door, door
+from tests.bridge.carriers.stand import Clock
+from tests.fakes.nerves import PaperCarrier
+
+MAIN, SECOND = "+15555550100", "+15555550111"
+HANDSET = "+12065550199"
+LATE = PACK.settings.late_after_seconds
+
+
+class Writing(PaperCarrier):
+    """Writes down from which number each text left."""
+
+    def __init__(self, rate: Rate) -> None:
+        super().__init__()
+        self.rate = rate
+        self.numbers: list[str] = []
+
+    async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
+        outcome = await super().send(to, text, number=number)
+        if isinstance(outcome, Accepted):
+            self.numbers.append(number)
+        return outcome
+
+
+@pytest.fixture
+def carrier() -> Writing:
+    return Writing(Rate(per_second=1.0, burst=1.0))
+
+
+@pytest.fixture
+async def line(tmp_path: Path, carrier: Writing) -> AsyncIterator[Door]:
+    async with door(tmp_path, carrier, numbers=(MAIN, SECOND), clock=Clock()) as opened:
+        yield opened
+
+
+async def arrive(line: Door, message_id: str, *, to: str, sender: str = HANDSET) -> str:
+    await line.webhook.take(InboundText(message_id=message_id, sender=Phone(sender), text="hello", to=to))
+    phone_hash = line.vault.phone_hash("demo", Phone(sender))
+    return str(await line.store.fetchval("SELECT id FROM thread WHERE phone_hash = $1", phone_hash))
+
+
+async def test_answered_from_the_number_that_was_texted(line: Door, carrier: Writing) -> None:
+    """A texter is answered from the number that they texted last, and one number's turn does not hold up the other's."""
+    owner = await arrive(line, "1", to=SECOND)
+    await line.texts.perform(await line.queue(owner, "from the second"))
+    assert await arrive(line, "2", to=MAIN) == owner
+    await line.texts.perform(await line.queue(owner, "from the main one"))
+    assert carrier.numbers == [SECOND, MAIN]
+
+
+@pytest.mark.parametrize("to", ["", "+15555550199"])
+async def test_main_number_where_it_is_not_told(line: Door, carrier: Writing, to: str) -> None:
+    """Where the carrier does not say, or says a number that is not the line's (any more), the main one answers."""
+    await line.texts.perform(await line.queue(await arrive(line, "1", to=to), "x"))
+    assert carrier.numbers == [MAIN]
+
+
+async def test_a_duplicate_does_not_change_the_number(line: Door) -> None:
+    """What was seen before changes nothing, not even where the answer leaves from."""
+    owner = await arrive(line, "1", to=SECOND)
+    await arrive(line, "2", to=MAIN)
+    await arrive(line, "1", to=SECOND)
+    assert await line.number_of(owner) == MAIN
+
+
+async def test_the_number_is_sealed(line: Door, tmp_path: Path) -> None:
+    """Which of the agency's numbers somebody texts is theirs to keep: it stands in clear in no file."""
+    await arrive(line, "1", to=SECOND)
+    written = b"".join((tmp_path / name).read_bytes() for name in ("main.db", "main.db-wal", "keys.db"))
+    assert len(written) > 1000
+    assert SECOND[1:].encode() not in written
+
+
+async def test_turns(line: Door, carrier: Writing) -> None:
+    """A text whose turn has not come stays queued, unmarked, and is told exactly how long to wait."""
+    owner = await arrive(line, "1", to=MAIN)
+    first, second = [await line.queue(owner, body) for body in ("one", "two")]
+    await line.texts.perform(first)
+    with pytest.raises(TryAgain) as waits:
+        await line.texts.perform(second)
+    assert waits.value.queued
+    assert 0.5 < (waits.value.after or 0) <= 1.0
+    assert await line.state(second) == "queued"
+    assert [text for _, text in carrier.sent] == ["one"]
+
+
+async def test_segments_count(line: Door) -> None:
+    """Where the vendor counts segments, a text of three makes the next one wait three turns."""
+    owner = await arrive(line, "1", to=MAIN)
+    long, following = await line.queue(owner, "x" * 400), await line.queue(owner, "y")
+    await line.texts.perform(long)
+    with pytest.raises(TryAgain) as waits:
+        await line.texts.perform(following)
+    assert 2.5 < (waits.value.after or 0) <= 3.0
+
+
+async def test_a_waiting_text_becomes_late(line: Door, carrier: Writing) -> None:
+    """However long the queue is: what waited too long is late, and makes room for what is not."""
+    owner = await arrive(line, "1", to=MAIN)
+    first, waiting = [await line.queue(owner, body) for body in ("one", "waits")]
+    await line.texts.perform(first)
+    with pytest.raises(TryAgain):
+        await line.texts.perform(waiting)
+    line.clock.ahead += LATE + 1
+    fresh = await line.queue(owner, "fresh")
+    with pytest.raises(TryAgain) as behind:
+        await line.texts.perform(fresh)
+    await line.texts.perform(waiting)
+    assert [outcome.outcome for outcome in await line.outcomes()][-1] is Outcome.LATE
+    assert await line.state(waiting) is None
+    with pytest.raises(TryAgain) as alone:
+        await line.texts.perform(fresh)
+    assert (alone.value.after or 0) < (behind.value.after or 0)
+    assert [text for _, text in carrier.sent] == ["one"]
+
+
+async def test_retry_after_is_honoured(line: Door, carrier: Writing) -> None:
+    """When the carrier says to come again in a minute, nothing of that number is even tried before."""
+    carrier.outcomes.append(TryLater(60.0))
+    owner = await arrive(line, "1", to=MAIN)
+    first = await line.queue(owner, "one")
+    with pytest.raises(TryAgain):
+        await line.texts.perform(first)
+    assert await line.state(first) == "queued"
+    with pytest.raises(TryAgain) as waits:
+        await line.texts.perform(await line.queue(owner, "two"))
+    assert waits.value.queued
+    assert (waits.value.after or 0) > 15
+    assert carrier.sent == []
+    other = await arrive(line, "2", to=SECOND, sender="+12065550177")
+    await line.texts.perform(await line.queue(other, "three"))
+    assert [text for _, text in carrier.sent] == ["three"]
+
+
+async def test_a_database_of_before(tmp_path: Path, carrier: Writing) -> None:
+    """A database made before lines had several numbers is migrated, and its threads are answered from the main one."""
+    old = UpgradeTable(version_table_name="quietline_version")
+    old.register(schema.first, description="threads, inbox, outbox, timers")
+    store = Store(tmp_path / "main.db", upgrades=(old,))
+    await store.open()
+    columns = await store.fetch("SELECT name FROM pragma_table_info('thread')")
+    assert "number" not in {row["name"] for row in columns}
+    await store.commit(lambda conn: conn.execute("INSERT INTO thread (id, designation, aggregate) VALUES ('a', 'b', 'c')"))
+    await store.close()
+    async with door(tmp_path, carrier, numbers=(MAIN,)) as line:
+        assert await line.number_of("a") is None
+        await line.texts.perform(await line.queue(await arrive(line, "1", to=""), "x"))
+        assert carrier.numbers == [MAIN]

@@ -1,0 +1,83 @@
+"""What every part of the configuration is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from bridge.settings import Base, Section, secret, secret_files
+
+
+class Inner(Section):
+    key_file: Path | None = None
+    folder: Path = Path()
+
+
+class Outer(Section):
+    token_file: Path
+    inner: Inner
+    several: list[Inner]
+    profile: str = "no secret"
+
+
+def test_every_secret_is_found() -> None:
+    """Every field that ends in `_file` is found with its place, however deep; other paths and unset ones are not."""
+    told: dict[str, Any] = {
+        "token_file": "a",
+        "inner": {"key_file": "b", "folder": "c"},
+        "several": [{"key_file": "d"}, {}, {"key_file": "e"}],
+    }
+    assert dict(secret_files(Outer.model_validate(told))) == {
+        "token_file": Path("a"),
+        "inner.key_file": Path("b"),
+        "several.0.key_file": Path("d"),
+        "several.2.key_file": Path("e"),
+    }
+
+
+def test_a_secret_is_read_without_its_line_end(tmp_path: Path) -> None:
+    """A secret that an editor saved with a line end is the secret without it."""
+    (tmp_path / "s").write_text(" s3cret\r\n", encoding="utf-8")
+    assert secret(tmp_path / "s") == "s3cret"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://api.example.com",
+        "https://api.example.com:8443/v2",
+        "http://127.0.0.1:1",
+        "http://[::1]:1",
+        "http://10.1.2.3:8080/x",
+    ],
+)
+def test_bases(value: str) -> None:
+    """What stands before a path is taken as it is: https anywhere, http within the own walls."""
+    assert TypeAdapter(Base).validate_python(value) == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "api.example.com",
+        "http://api.example.com",
+        "http://8.8.8.8",
+        "https://api.example.com/",
+        "https://api.example.com?a=b",
+        "https://api.example.com#rc=5",
+        "https://user:s3cret@api.example.com",
+        "https://api.example.com:port",
+        " https://api.example.com",
+        "ftp://10.0.0.1",
+        "https://[half",
+    ],
+)
+def test_no_bases(value: str) -> None:
+    """A base in clear over others' networks, with credentials, or that would double a slash is refused."""
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(Base).validate_python(value)
+    assert all("s3cret" not in error["msg"] for error in caught.value.errors())
