@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from typing import Final, Protocol
+
+# Where the system has it: a clock that goes on while the machine sleeps.
+_PASSING: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class Clock(Protocol):
@@ -20,8 +23,8 @@ class SteadyClock:
     """
 
     def __init__(self) -> None:
-        self._start = time.time() - time.monotonic()
+        self._start = time.time() - time.clock_gettime(_PASSING)
 
     def wall(self) -> float:
         """Return seconds since the epoch."""
-        return self._start + time.monotonic()
+        return self._start + time.clock_gettime(_PASSING)

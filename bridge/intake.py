@@ -30,6 +30,7 @@ from bridge import inbox
 from bridge.clock import Clock
 from bridge.matrix import items
 from bridge.matrix.devices import has_trusted
+from bridge.plain import flatten
 from bridge.store import Connection
 from bridge.vault import Vault
 
@@ -172,14 +173,14 @@ class Intake:
         new = _mapping(item.content, "m.new_content")
         relation, target = await self._relation(conn, inner, clear)
         shown = new if relation is Relation.EDIT and new else item.content
-        body = shown.get("body")
+        body = _words(shown)
         kind = _string(shown, "msgtype")
-        content = Content.TEXT if kind == "m.text" and isinstance(body, str) else Content.OTHER
+        content = Content.TEXT if kind == "m.text" and body is not None else Content.OTHER
         return Said(
             place=place.name,
             sender=item.sender,
             event_id=item.event_id,
-            body=body if isinstance(body, str) else "",
+            body=body or "",
             at=item.at / 1000,
             content=Content.FILE if kind in FILES else content,
             relation=relation,
@@ -209,6 +210,16 @@ class Intake:
         formatted = content.get("formatted_body")
         pill = isinstance(formatted, str) and PILL.search(QUOTE.sub("", formatted)) is not None
         return bool(users) or mentions.get("room") is True or pill
+
+
+def _words(content: Mapping[str, Any]) -> str | None:
+    """Return what a message says, without the marks a client's formatting left in its plain body."""
+    body, formatted = content.get("body"), content.get("formatted_body")
+    if not isinstance(body, str):
+        return None
+    if content.get("format") == "org.matrix.custom.html" and isinstance(formatted, str):
+        return flatten(formatted) or body
+    return body
 
 
 def _string(content: Mapping[str, Any], key: str) -> str:

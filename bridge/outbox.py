@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final, TypeAlias
 
-from bot.actions import DESK, Action, Lane, Text
-from bot.events import LetterDied, Outcome, TextOutcome
+from bot.actions import DESK, THREAD, Action, Invite, Lane, Text
+from bot.events import Left, LetterDied, Outcome, TextOutcome
 from bridge import codec, inbox, log
 from bridge.clock import Clock
 from bridge.inbox import Letter
@@ -199,6 +199,10 @@ class Outbox:
             # Nobody knows how far it came, and its receipt must not say "leaving" for ever.
             outcome = TextOutcome(ref=action.ref, outcome=Outcome.UNKNOWN)
             told.append(await inbox.seal(self._vault, letter.owner, outcome))
+        if isinstance(action, Invite):
+            # Somebody who cannot be invited is not there: a thread whose voice that was goes back to the queue.
+            gone = Left(place=THREAD, user=action.user)
+            told.append(await inbox.seal(self._vault, letter.owner, gone))
         at = self._clock.wall()
 
         async def commit(conn: Connection) -> None:

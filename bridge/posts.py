@@ -119,7 +119,13 @@ class Posts:
         old = await self._event_of(task.owner, ref)
         event_id = await self._sent_before(task, room, Speaker.POLICY)
         if event_id is None:
-            event_id = await self._edge.react(room, mark.event_id, mark.receipt.value, task.txn)
+            try:
+                event_id = await self._edge.react(room, mark.event_id, mark.receipt.value, task.txn)
+            except Permanent as error:
+                if error.errcode != "M_DUPLICATE_ANNOTATION":
+                    raise
+                await self._done(task)  # the mark stands already
+                return
         self._crash(CrashPoint.MATRIX_SENT)
         if old is not None and old != event_id:
             await self._edge.redact(room, old, f"{task.txn}.old")

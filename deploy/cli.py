@@ -87,6 +87,49 @@ def status(data: Path, as_json: bool) -> None:
 
 
 @cli.command()
+@click.argument("kinds", nargs=-1, metavar="[KIND]...")
+@click.option("--json", "as_json", is_flag=True, help="For a program.")
+def exposure(kinds: tuple[str, ...], as_json: bool) -> None:
+    """Tell what each carrier keeps, for how long, what we delete there, and what nobody could confirm."""
+    from bridge.carriers.kinds import KINDS  # noqa: PLC0415 - only this verb needs it
+    from deploy.carriers import exposure_json, exposure_text  # noqa: PLC0415 - only this verb needs it
+
+    if unknown := [kind for kind in kinds if kind not in KINDS]:
+        raise click.UsageError(f"no such carrier: {', '.join(unknown)}. There are: {', '.join(KINDS)}.")
+    chosen = kinds or tuple(KINDS)
+    for line in [exposure_json(chosen)] if as_json else exposure_text(chosen):
+        click.echo(line)
+
+
+@cli.group()
+def carrier() -> None:
+    """Look after the line's carrier."""
+
+
+@carrier.command(name="check")
+@click.option("--config", required=True, type=click.Path(path_type=Path), help="The bridge's configuration file.")
+@click.option("--json", "as_json", is_flag=True, help="For a program.")
+def carrier_check(config: Path, as_json: bool) -> None:
+    """Try login, public address, signature and redaction of the line's carrier, beside a running bridge.
+
+    No text is sent and nothing is changed. Exit code 0 when all is well, 1 when not.
+    """
+    from bridge.config import ConfigError, load  # noqa: PLC0415 - only this verb needs it
+    from deploy.carriers import check  # noqa: PLC0415 - only this verb needs it
+
+    try:
+        loaded = load(config)
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(f"quietline: {problem}", err=True)
+        sys.exit(UNUSABLE)
+    report = asyncio.run(check(loaded))
+    for line in [report.as_json()] if as_json else report.as_text():
+        click.echo(line)
+    sys.exit(WELL if report.ok else NOT_WELL)
+
+
+@cli.command()
 def version() -> None:
     """Tell which version this is, and of what it is made."""
     own = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]

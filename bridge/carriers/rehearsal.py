@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, TypeGuard
 
 import aiohttp
+from pydantic import PositiveFloat
 
 from bridge.carriers.adapter import (
     Accepted,
@@ -71,7 +72,7 @@ class Settings(CarrierSection):
     """The carrier that comes with Quietline: handsets in a browser, no telephone network."""
 
     kind: Literal["rehearsal"]
-    texts_per_second: float = 1000.0
+    texts_per_second: PositiveFloat = 1000.0
     token_file: Path
     signing_key_file: Path
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, Literal, Self
 
 import aiohttp
+from pydantic import PositiveFloat
 
 from bridge.carriers.asking import PATIENCE
 from bridge.carriers.cxml import CxmlCarrier
@@ -66,7 +67,7 @@ class Settings(CarrierSection):
     """
 
     kind: Literal["signalwire"]
-    texts_per_second: float = 3.0
+    texts_per_second: PositiveFloat = 3.0
     project: str
     token_file: Path
     signing_key_file: Path

@@ -16,6 +16,7 @@ import aiohttp
 from bridge import log
 from bridge.clock import Clock
 from bridge.crash import Crash
+from bridge.matrix.bundle import Bundles
 from bridge.matrix.delivery import Delivery
 from bridge.matrix.devices import Devices, Sink
 from bridge.matrix.edge import Edge
@@ -66,6 +67,14 @@ class Matrix:
         )
         self.delivery = Delivery(store=store, devices=self.devices, identities=(policy, voice), vault=vault)
         self.keyring = Keyring(store=store, delivery=self.delivery, vault=vault, clock=clock)
+        bundles = Bundles(
+            store=store,
+            vault=vault,
+            clock=clock,
+            identity=policy,
+            devices=self.devices,
+            post=self.delivery.post(policy),
+        )
         self.edge = Edge(
             store=store,
             vault=vault,
@@ -73,6 +82,7 @@ class Matrix:
             voice=voice,
             keyring=self.keyring,
             delivery=self.delivery,
+            bundles=bundles,
             crash=crash,
         )
         reading = Reading(devices=self.devices, vault=vault, clock=clock)

@@ -15,6 +15,7 @@ from typing import Any, Final
 from bot.actions import Speaker
 from bridge.crash import Crash, CrashPoint
 from bridge.matrix.blueprints import SUPERVISOR, creation
+from bridge.matrix.bundle import Bundles
 from bridge.matrix.delivery import Delivery
 from bridge.matrix.identity import Identity
 from bridge.matrix.keyring import Keyring
@@ -42,6 +43,7 @@ class Edge:
         voice: Identity,
         keyring: Keyring,
         delivery: Delivery,
+        bundles: Bundles,
         crash: Crash,
     ) -> None:
         self._store = store
@@ -50,6 +52,7 @@ class Edge:
         self._voice = voice
         self._keyring = keyring
         self._delivery = delivery
+        self._bundles = bundles
         self._crash = crash
         self._members = Members(store=store)
 
@@ -143,6 +146,7 @@ class Edge:
         await self.give_keys(room_id, user)
         self._crash(CrashPoint.KEYS_SHARED)
         if await self._membership(room_id, user) not in {"join", "invite"}:
+            await self.give_bundle(room_id, user)
             body = {"user_id": user, "reason": HELLO}
             await self._policy.wire.request("POST", "rooms", room_id, "invite", body=body)
         await self._store.commit(lambda conn: _note_invited(conn, room_id, user))
@@ -151,6 +155,11 @@ class Edge:
         """Send every live first key of the room to the user's trusted devices that have not had it."""
         await self._members.room(room_id)
         await self._delivery.deliver(room_id, [user])
+
+    async def give_bundle(self, room_id: str, user: str) -> None:
+        """Send what others typed in the room to the user's trusted devices, as a bundle (MSC4268)."""
+        await self._members.room(room_id)
+        await self._bundles.give(room_id, user)
 
     async def remove(self, room_id: str, user: str) -> None:
         """Remove a user; sessions are rotated. Somebody who is not there any more is left so."""

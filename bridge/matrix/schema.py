@@ -142,6 +142,8 @@ _FIRST: Final = (
         deadline_ms BIGINT NOT NULL
     )""",
     "CREATE INDEX matrix_waiting_session ON matrix_waiting (room_id, session_id)",
+    # Key bundles that we uploaded, until they are deleted again.
+    "CREATE TABLE matrix_upload (mxc TEXT PRIMARY KEY, room_id TEXT NOT NULL, at_ms BIGINT NOT NULL)",
 )
 
 

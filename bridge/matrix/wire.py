@@ -23,6 +23,7 @@ from bridge.matrix.parse import Json, Malformed, dumps
 Method: TypeAlias = Literal["GET", "PUT", "POST", "DELETE"]
 
 CLIENT: Final = "/_matrix/client/v3"
+MEDIA: Final = "/_matrix/media/v3"
 LONGEST_WAIT: Final = 60.0
 """Seconds: whatever a homeserver asks us to wait, this is the most."""
 
@@ -100,6 +101,22 @@ class Wire:
         except (aiohttp.ClientError, TimeoutError, OSError):
             raise Transient(0, "") from None
         return _answer(status, retry, raw)
+
+    async def upload(self, data: bytes) -> str:
+        """Upload encrypted bytes and return their `mxc:` address. Raises as `request`; not idempotent."""
+        url = URL(f"{self._url}{MEDIA}/upload", encoded=True).with_query({"user_id": self.user_id})
+        headers = {**self._headers, "Content-Type": "application/octet-stream"}
+        try:
+            async with self._session.request(
+                "POST", url, data=data, headers=headers, timeout=aiohttp.ClientTimeout(total=30.0)
+            ) as response:
+                status, retry, raw = response.status, response.headers.get("Retry-After"), await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            raise Transient(0, "") from None
+        address = _answer(status, retry, raw).get("content_uri")
+        if not isinstance(address, str) or not address.startswith("mxc://"):
+            raise Transient(status, "QUIETLINE_NO_ADDRESS")
+        return address
 
 
 def _answer(status: int, retry: str | None, raw: bytes) -> Json:

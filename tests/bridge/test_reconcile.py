@@ -109,7 +109,7 @@ async def test_a_full_disk_does_not_move_the_watermark(nerves: Nerves) -> None:
 
 
 async def test_what_came_hours_ago_is_shown_but_not_answered(nerves: Nerves) -> None:
-    """A text that a listing brings hours later has not just arrived: nothing automatic leaves for that phone (DESIGN §0)."""
+    """What a listing brings hours later has not just arrived: nothing automatic leaves for that phone (DESIGN §0)."""
     reconcile = reconciling(nerves)
     await reconcile.once()
     nerves.clock.at += 6 * 3600

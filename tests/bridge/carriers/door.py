@@ -128,7 +128,12 @@ class Door:
 
 @asynccontextmanager
 async def door(
-    directory: Path, carrier: Carrier, *, numbers: tuple[str, ...] = ("+15555550100",), clock: Clock | None = None
+    directory: Path,
+    carrier: Carrier,
+    *,
+    numbers: tuple[str, ...] = ("+15555550100",),
+    clock: Clock | None = None,
+    port: int = 0,
 ) -> AsyncIterator[Door]:
     keys = Keys(path=directory / "keys.db")
     await keys.open()
@@ -143,7 +148,7 @@ async def door(
     application.add_routes(made.webhook.routes())
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
     made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
         yield made

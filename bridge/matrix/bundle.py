@@ -1,0 +1,87 @@
+"""What colleagues typed, for somebody who is about to be invited: a room key bundle (MSC4268).
+
+Rules of this module: only sessions that we hold ourselves are given, to trusted devices of the invitee only, by the same
+identity that then invites; every upload is noted before it is made known, so that it can be deleted again.
+
+Source: MSC4268 and facts-matrix, sections 3 and 11. The texter's side does not need this: its first keys are ours.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from mautrix.crypto.attachments import encrypt_attachment
+
+from bridge.clock import Clock
+from bridge.matrix.cross_signing import MEGOLM
+from bridge.matrix.devices import Devices
+from bridge.matrix.identity import Identity
+from bridge.matrix.olm import InboundGroupSession, OlmGroupSessionError
+from bridge.matrix.parse import dumps
+from bridge.matrix.post import Mail, Post
+from bridge.matrix.reading import inbound_context
+from bridge.store import Connection, Store
+from bridge.vault import Sealed, Vault
+
+KIND: Final = "m.room_key_bundle"
+
+
+class Bundles:
+    """Makes and hands out bundles as the policy bot."""
+
+    def __init__(
+        self, *, store: Store, vault: Vault, clock: Clock, identity: Identity, devices: Devices, post: Post
+    ) -> None:
+        self._store, self._vault, self._clock = store, vault, clock
+        self._identity, self._devices, self._post = identity, devices, post
+
+    async def give(self, room_id: str, user: str) -> int:
+        """Give a user what others typed in a room; returns the number of sessions. Raises what `Wire` raises."""
+        devices = await self._devices.trusted(user)
+        sessions = await self._sessions(room_id) if devices else []
+        if not sessions:
+            return 0
+        data, file = encrypt_attachment(dumps({"room_keys": sessions, "withheld": []}).encode())
+        url = await self._identity.wire.upload(bytes(data))
+        at = int(self._clock.wall() * 1000)
+
+        async def note(conn: Connection) -> None:
+            await conn.execute(
+                "INSERT INTO matrix_upload (mxc, room_id, at_ms) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                url,
+                room_id,
+                at,
+            )
+
+        await self._store.commit(note)
+        content = {"room_id": room_id, "file": {**file.serialize(), "url": url}}
+        await self._post.send([Mail(device=device, type=KIND, content=content) for device in devices])
+        return len(sessions)
+
+    async def _sessions(self, room_id: str) -> list[dict[str, Any]]:
+        rows = await self._store.fetch(
+            """
+            SELECT i.session_id, i.sender_key, i.signing_key, i.ratchet, r.key_owner FROM matrix_inbound i
+            JOIN matrix_room r ON r.room_id = i.room_id WHERE i.room_id = $1
+            """,
+            room_id,
+        )
+        sessions = []
+        for row in rows:
+            try:
+                pickle = await self._vault.open(row["key_owner"], inbound_context(row["session_id"]), bytes(row["ratchet"]))
+                session = InboundGroupSession.from_pickle(pickle, row["session_id"])
+                exported = session.export_session(session.first_known_index)
+            except (Sealed, OlmGroupSessionError):
+                continue
+            sessions.append(
+                {
+                    "algorithm": MEGOLM,
+                    "room_id": room_id,
+                    "sender_key": row["sender_key"],
+                    "session_id": row["session_id"],
+                    "session_key": exported,
+                    "sender_claimed_keys": {"ed25519": row["signing_key"]},
+                }
+            )
+        return sessions

@@ -1,0 +1,264 @@
+"""`quietline exposure`, `quietline carrier check`, and the sample line of each carrier."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from aiohttp import web
+from click.testing import CliRunner
+from multidict import CIMultiDict
+
+from bridge.carriers import kinds
+from bridge.carriers.adapter import InboundText, Malformed, WebhookRequest
+from bridge.carriers.exposure import Exposure
+from bridge.carriers.kinds import KINDS
+from bridge.config import Config, load
+from deploy import cli
+from deploy.carrier_questions import QUESTIONS, SIGNERS
+from deploy.carriers import check
+from tests.bridge.carriers.door import door
+from tests.deploy.processes import ROOT
+from tests.fakes import vonage
+
+EXAMPLES = ROOT / "deploy" / "examples"
+NAMES = sorted(path.stem for path in EXAMPLES.glob("*.yaml"))
+SECRET = "s3cret" * 8
+
+
+def sample(directory: Path, name: str, *, base: str = "https://text.example.org", **carrier: Any) -> Path:
+    """Make a configuration of a sample line, its secrets written beside it; returns its path."""
+    raw = yaml.safe_load((EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8"))
+    line = raw["lines"][0]
+    line["carrier"] |= carrier
+    raw |= {
+        "data_dir": str(directory / "data"),
+        "homeserver": {"url": "http://127.0.0.1:1", "server_name": "example.org", "as_token_file": str(directory / "as")},
+        "listen": {"port": 1, "public_base_url": base},
+        "keys": {"vault_key_file": str(directory / "vault"), "index_key_file": str(directory / "index")},
+    }
+    secrets = {"as": SECRET, "vault": "00" * 32, "index": "11" * 32}
+    for key, value in line["carrier"].items():
+        if key.endswith("_file"):
+            secrets[key] = vonage.PRIVATE_KEY if key == "private_key_file" else SECRET
+            assert value.startswith("/etc/quietline/secrets/")
+            line["carrier"][key] = str(directory / key)
+    for key, value in secrets.items():
+        (directory / key).write_text(value + "\n", encoding="utf-8")
+        (directory / key).chmod(0o600)
+    path = directory / "config.yaml"
+    path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    return path
+
+
+def test_every_carrier_has_a_sample() -> None:
+    """Each kind that a real line can have has a sample line, and there is no sample of anything else."""
+    assert set(NAMES) == set(KINDS) - {"rehearsal"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_samples_are_right(name: str, tmp_path: Path) -> None:
+    """Each sample is a right configuration once its secrets are there, and says what to do at the vendor."""
+    config = load(sample(tmp_path, name))
+    assert config.line.carrier.kind == name
+    words = (EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8")
+    assert f"/carriers/{config.line.slug}/inbound" in words
+    assert f"./quietline exposure {name}" in words
+
+
+@pytest.mark.parametrize("name", sorted(SIGNERS))
+async def test_what_we_sign_is_let_in(name: str, tmp_path: Path) -> None:
+    """What the check signs verifies with the very adapter, and is never taken for a text."""
+    base = "http://127.0.0.1:9"
+    if name == "rehearsal":
+        for file in ("token", "key"):
+            (tmp_path / file).write_text(SECRET, encoding="utf-8")
+        told = {"api_base": base, "token_file": tmp_path / "token", "signing_key_file": tmp_path / "key"}
+        settings = KINDS[name].settings.model_validate({"kind": name} | told)
+    else:
+        settings = load(sample(tmp_path, name)).line.carrier
+    base = "https://text.example.org/behind"
+    signed = SIGNERS[name](settings, f"{base}/carriers/main/status")
+    carrier = kinds.make(
+        settings, public_base_url=base, slug="main", numbers=("+15555550100",), validity=900, clock=time.time
+    )
+    request = WebhookRequest(
+        raw_path=f"/carriers/main/status{signed.rest}", headers=CIMultiDict(signed.headers), body=signed.body
+    )
+    assert carrier.verify(request)
+    try:
+        items = carrier.parse(request)
+    except Malformed:
+        items = ()
+    assert not any(isinstance(item, InboundText) for item in items)
+    assert SECRET not in repr(signed)
+    await carrier.close()
+
+
+@pytest.mark.parametrize("name", sorted(QUESTIONS.keys() - {"rehearsal"}))
+def test_no_secret_in_a_question(name: str, tmp_path: Path) -> None:
+    """A login goes in a header, never in an address that somebody logs."""
+    question = QUESTIONS[name](load(sample(tmp_path, name)).line.carrier)
+    assert SECRET not in question.url
+    assert SECRET not in repr(question)
+    assert question.url.startswith(("https://", "http://192.168."))
+
+
+def test_exposure_for_a_person() -> None:
+    """Every sentence of every adapter is printed under its title."""
+    shown = CliRunner().invoke(cli.cli, ["exposure"])
+    assert shown.exit_code == 0
+    for kind in KINDS.values():
+        assert kind.exposure.carrier in shown.output
+        for name in ("keeps", "we_delete", "unconfirmed", "sources"):
+            assert all(sentence in shown.output for sentence in getattr(kind.exposure, name))
+
+
+def test_exposure_for_a_program() -> None:
+    """As JSON it is an object by kind, with every field; a kind that does not exist is a usage error."""
+    shown = CliRunner().invoke(cli.cli, ["exposure", "--json", "twilio", "smsgate"])
+    told = json.loads(shown.output)
+    assert list(told) == ["twilio", "smsgate"]
+    assert set(told["twilio"]) == {field.name for field in fields(Exposure)}
+    assert CliRunner().invoke(cli.cli, ["exposure", "pigeon"]).exit_code == 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_exposure_is_honest(name: str) -> None:
+    """Each names what it read, and sets apart what nobody confirmed; what is not deletable is not promised."""
+    exposure = KINDS[name].exposure
+    assert exposure.sources
+    assert exposure.unconfirmed
+    assert not set(exposure.unconfirmed) & set(exposure.keeps + exposure.we_delete)
+
+
+@asynccontextmanager
+async def vendor(answer: web.Response) -> AsyncIterator[str]:
+    async def say(_request: web.Request) -> web.Response:
+        return web.Response(status=answer.status, body=answer.body, content_type=answer.content_type)
+
+    app = web.Application()
+    app.router.add_route("GET", "/{tail:.*}", say)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        number: int = taken.getsockname()[1]
+    yield number
+
+
+async def found(config: Config, tmp_path: Path, port: int, *, public: str | None = None) -> dict[str, bool]:
+    """Run the bridge's door on this port, with this configuration's carrier, and check it."""
+    carrier = kinds.make(
+        config.line.carrier,
+        public_base_url=public or config.listen.public_base_url,
+        slug="demo",
+        numbers=config.line.all_numbers,
+        validity=900,
+        clock=time.time,
+    )
+    directory = tmp_path / "door"
+    directory.mkdir()
+    async with door(directory, carrier, port=port) as opened:
+        report = await check(config)
+        rows = await opened.store.fetchval("SELECT (SELECT count(*) FROM inbox) + (SELECT count(*) FROM thread)")
+        assert rows == 0
+    await carrier.close()
+    assert SECRET not in report.as_json()
+    assert all(item.do for item in report.checks if not item.ok)
+    return {item.name: item.ok for item in report.checks}
+
+
+def named_demo(path: Path) -> Config:
+    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    raw["lines"][0]["slug"] = "demo"
+    path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    return load(path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_all_is_well(name: str, tmp_path: Path, port: int) -> None:
+    """With a vendor that takes the login and a bridge behind its public address every check is well, and no row is made."""
+    profiles = json.dumps({"data": [{"redaction_enabled": True, "redaction_level": 1}]}).encode()
+    async with vendor(web.Response(body=profiles, content_type="application/json")) as base:
+        config = named_demo(sample(tmp_path, name, base=f"http://127.0.0.1:{port}", api_base=base))
+        assert set((await found(config, tmp_path, port)).items()) == {
+            ("login", True),
+            ("webhook", True),
+            ("signature", True),
+            ("copies", True),
+        }
+
+
+async def test_a_refused_login(tmp_path: Path, port: int) -> None:
+    """A login that the vendor refuses is told as that."""
+    async with vendor(web.Response(status=401)) as base:
+        config = named_demo(sample(tmp_path, "twilio", base=f"http://127.0.0.1:{port}", api_base=base))
+        assert (await found(config, tmp_path, port))["login"] is False
+
+
+async def test_another_public_address(tmp_path: Path, port: int) -> None:
+    """A bridge that believes in another address than the one that is called fails the signature check, not the others."""
+    async with vendor(web.Response()) as base:
+        config = named_demo(sample(tmp_path, "twilio", base=f"http://127.0.0.1:{port}", api_base=base))
+        got = await found(config, tmp_path, port, public="https://elsewhere.example")
+        assert got == {"login": True, "webhook": True, "signature": False, "copies": True}
+
+
+async def test_nobody_there(tmp_path: Path, port: int) -> None:
+    """With neither vendor nor bridge there, each check says so and what to do."""
+    gone = f"http://127.0.0.1:{port}"
+    report = await check(named_demo(sample(tmp_path, "twilio", base=gone, api_base=gone)))
+    assert {item.name: item.ok for item in report.checks if item.name != "copies"} == {
+        "login": False,
+        "webhook": False,
+        "signature": False,
+    }
+    assert not report.ok
+
+
+@pytest.mark.parametrize(
+    "profiles",
+    [
+        [{"redaction_enabled": True, "redaction_level": 2}],
+        [{"redaction_enabled": False, "redaction_level": 1}],
+        [{"redaction_enabled": True}],
+        [{}],
+        [],
+        None,
+        ["words"],
+    ],
+)
+async def test_telnyx_redaction(profiles: Any, tmp_path: Path, port: int) -> None:
+    """Redaction that is off, or of the level that blanks inbound texts, is told."""
+    answer = web.Response(body=json.dumps({"data": profiles}).encode(), content_type="application/json")
+    async with vendor(answer) as base:
+        config = named_demo(sample(tmp_path, "telnyx", base=f"http://127.0.0.1:{port}", api_base=base))
+        assert (await found(config, tmp_path, port))["copies"] is False
+
+
+def test_a_wrong_configuration_exits_2(tmp_path: Path) -> None:
+    """The command tells every problem of the configuration, and exits 2; with nobody there it exits 1."""
+    ended = CliRunner().invoke(cli.cli, ["carrier", "check", "--config", str(tmp_path / "none.yaml")])
+    assert ended.exit_code == 2
+    path = sample(tmp_path, "twilio", base="http://127.0.0.1:9", api_base="http://127.0.0.1:9")
+    ended = CliRunner().invoke(cli.cli, ["carrier", "check", "--json", "--config", str(path)])
+    assert ended.exit_code == 1
+    assert json.loads(ended.output)["ok"] is False
