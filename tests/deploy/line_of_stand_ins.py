@@ -36,9 +36,9 @@ def main(directory: str, port: str, *told: str) -> int:
         layout.homeserver.mkdir(parents=True, exist_ok=True)
         layout.provisioned.touch()
         (layout.homeserver / "homeserver.db").touch()
-        for name in ("vault.key", "index.key"):
+        for name, byte in (("vault.key", "00"), ("index.key", "01")):
             (layout.secrets).mkdir(exist_ok=True)
-            (layout.secrets / name).write_text("00" * 32)
+            (layout.secrets / name).write_text(byte * 32)
             (layout.secrets / name).chmod(0o600)
         (layout.secrets / "homeserver.signing.key").write_text("ed25519 a_0000 " + "A" * 43)
         (layout.secrets / "accounts.json").write_text('[{"user": "ada", "role": "advocate", "password": "p"}]')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -157,11 +157,11 @@ async def vendor(answer: web.Response) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-def port() -> Iterator[int]:
+def port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         number: int = taken.getsockname()[1]
-    yield number
+    return number
 
 
 async def found(config: Config, tmp_path: Path, port: int, *, public: str | None = None) -> dict[str, bool]:
