@@ -129,6 +129,42 @@ def carrier_check(config: Path, as_json: bool) -> None:
     sys.exit(WELL if report.ok else NOT_WELL)
 
 
+@carrier.command(name="kit")
+@click.option("--config", type=click.Path(path_type=Path), help="The bridge's configuration file.")
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The line's directory, instead.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A new file; else it is printed.")
+def carrier_kit(config: Path | None, data: Path | None, out: Path | None) -> None:
+    """Write what 10DLC and toll-free registration ask for, as Markdown, from the line's packs and configuration.
+
+    With neither a configuration nor a directory it is written from the base pack. A file that exists is left as it is.
+    """
+    from bridge.config import ConfigError, load  # noqa: PLC0415 - only this verb needs it
+    from deploy.kit import kit  # noqa: PLC0415 - only this verb needs it
+    from policies.load import PackError  # noqa: PLC0415 - only this verb needs it
+    from policies.load import load as load_pack  # noqa: PLC0415 - only this verb needs it
+
+    if config and data:
+        raise click.UsageError("say either --config or --data.")
+    path = Layout(data.absolute()).config if data else config
+    try:
+        loaded = load(path) if path else None
+        packs = loaded.line.packs if loaded else ["base"]
+        written = kit(load_pack(packs, near=path.parent if path else None), loaded)
+    except (ConfigError, PackError) as error:
+        for problem in error.problems:
+            click.echo(f"quietline: {problem}", err=True)
+        sys.exit(UNUSABLE)
+    if out is None:
+        click.echo(written, nl=False)
+        return
+    try:
+        with out.open("x", encoding="utf-8") as file:
+            file.write(written)
+    except OSError as error:
+        click.echo(f"quietline: {out}: cannot be written ({error.strerror})", err=True)
+        sys.exit(UNUSABLE)
+
+
 @cli.command()
 def version() -> None:
     """Tell which version this is, and of what it is made."""

@@ -1,0 +1,128 @@
+"""A burst of texts, and what a carrier's adapter costs per text.
+
+Rule of this module: as in `measures`: each figure stands beside what the same machine does without us, in the same run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from multidict import CIMultiDict
+
+from bridge.carriers import kinds
+from bridge.carriers.adapter import WebhookRequest
+from bridge.config import load
+from deploy.carrier_questions import SIGNERS
+from policies.segments import segments
+from tests.bench.figures import Figure, quantile, spread
+from tests.bench.line import ROOMS, Line, loading
+from tests.deploy.test_carriers import SECRET, sample
+
+RATE, SECONDS = 200, 10
+TIMES: Final = 2000
+TEXT: Final = "Others may see texts on your phone, watch, tablet, cloud or bill. Would another way be safer? ñ {ok} " * 3
+
+
+async def burst(line: Line, *, full: bool) -> list[Figure]:
+    """200 webhooks a second for ten seconds with the engine at work; then until nothing waits any more."""
+    await line.start_bridge()
+    await line.open_threads(ROOMS)
+    await line.quiet()
+    paced = {**line.texts(count=0, in_flight=0), "kind": "paced", "rate": RATE, "seconds": SECONDS}
+    async with loading({"kind": "echo"}) as process:
+        assert process.stdout is not None
+        port = json.loads(await process.stdout.readline())["port"]
+        alone = await line.load({**paced, "url": f"http://127.0.0.1:{port}/carriers/main/inbound"})
+    answers = await line.load(paced)
+    ended = time.monotonic()
+    await line.quiet()
+    drained = time.monotonic() - ended
+    return [
+        Figure(
+            name="burst_p99",
+            unit="ms",
+            value=quantile(answers["seconds"], 0.99) * 1000,
+            ceiling=quantile(alone["seconds"], 0.99) * 1000,
+            ceiling_is="bare aiohttp echo in a process of its own, the same generator, nothing else at work",
+            aim="refused = 0",
+            definition=(
+                f"Signed webhooks at {RATE}/s for {SECONDS} s into existing threads, engine and homeserver at work: from "
+                "the moment each was due to its 2xx read. drained_s: from the last answer until nothing waits any more."
+            ),
+            more={
+                "refused": answers["refused"],
+                "drained_s": round(drained, 1),
+                "webhook_ms": spread(answers["seconds"]),
+                "echo_ms": spread(alone["seconds"]),
+            },
+        )
+    ]
+
+
+async def per_text(line: Line, *, full: bool) -> list[Figure]:
+    """Time of the processor for one signature and for cutting one text."""
+    with tempfile.TemporaryDirectory(prefix="quietline-bench-") as directory:
+        costs = {kind: await _signature(Path(directory), kind) for kind in sorted(SIGNERS.keys() - {"rehearsal"})}
+    message = TEXT.encode()
+    bare = _each(lambda: hmac.new(SECRET.encode(), message, hashlib.sha256).digest())
+    dearest = max(costs, key=lambda kind: costs[kind])
+    return [
+        Figure(
+            name="signature_per_text",
+            unit="µs",
+            value=costs[dearest],
+            ceiling=bare,
+            ceiling_is="one HMAC-SHA256 over 300 bytes",
+            aim="none",
+            definition=(
+                f"Verifying one short webhook, mean of {TIMES}: the dearest adapter ({dearest}), others in by_kind. Not "
+                "measured: those that only the vendor can sign for."
+            ),
+            more={"by_kind": {kind: round(cost, 1) for kind, cost in costs.items()}},
+        ),
+        Figure(
+            name="segmentation_per_text",
+            unit="µs",
+            value=_each(lambda: segments(TEXT)),
+            ceiling=_each(lambda: TEXT.encode("utf-16-le")),
+            ceiling_is="encoding the same text as UTF-16",
+            aim="none",
+            definition=f"Cutting one text of {len(TEXT)} letters, mean of {TIMES}.",
+        ),
+    ]
+
+
+async def _signature(directory: Path, kind: str) -> float:
+    """Return the microseconds of one verification. Raises AssertionError when what is measured is a refusal."""
+    config = load(sample(directory, kind))
+    base = config.listen.public_base_url
+    path = f"/carriers/{config.line.slug}/status"
+    signed = SIGNERS[kind](config.line.carrier, base + path)
+    carrier = kinds.make(
+        config.line.carrier,
+        public_base_url=base,
+        slug=config.line.slug,
+        numbers=config.line.all_numbers,
+        validity=900,
+        clock=time.time,
+    )
+    request = WebhookRequest(raw_path=path + signed.rest, headers=CIMultiDict(signed.headers), body=signed.body)
+    try:
+        assert carrier.verify(request)
+        return _each(lambda: carrier.verify(request))
+    finally:
+        await carrier.close()
+
+
+def _each(what: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    for _ in range(TIMES):
+        what()
+    return (time.perf_counter() - begun) / TIMES * 1e6

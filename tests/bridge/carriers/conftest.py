@@ -1,0 +1,43 @@
+"""What the conformance suite gave is collected here, and compared with the table in the documentation when the run ends."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from typing import Any, Final
+
+import pytest
+
+from tests.bridge.carriers import table
+
+OUTCOMES: Final = pytest.StashKey[dict[table.Cell, str]]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Function, call: pytest.CallInfo[Any]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if getattr(item, "originalname", None) == "test_adapter":
+        given: dict[str, Any] = dict(item.callspec.params)
+        cell = (given["row"].name, given["behaviour"].promise.__name__)
+        outcomes = item.config.stash.setdefault(OUTCOMES, {})
+        # What went wrong before or after the test itself counts as well.
+        if outcomes.get(cell, "passed") == "passed":
+            outcomes[cell] = report.outcome
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    outcomes = session.config.stash.get(OUTCOMES, {})
+    if not table.whole(outcomes):
+        return
+    found = table.drawn(outcomes)
+    if os.environ.get(table.REWRITE) == "1":
+        table.FILE.write_text(found, encoding="utf-8")
+    elif not table.FILE.is_file() or found != table.FILE.read_text(encoding="utf-8"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            name = table.FILE.relative_to(table.ROOT)
+            reporter.write_line(f"\n{name} is not what this run gave: python -m tests.bridge.carriers.table")

@@ -1,0 +1,75 @@
+"""The conformance table, adapter by behaviour, drawn from what a run of the suite gave.
+
+Rule of this module: a cell is what happened or what the vendor does not offer, and never what somebody typed.
+`python -m tests.bridge.carriers.table` runs the suite and writes the file anew.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from tests.bridge.carriers.conformance import BEHAVIOURS
+from tests.bridge.carriers.rows import ROWS
+
+ROOT: Final = Path(__file__).parents[3]
+FILE: Final = ROOT / "deploy" / "CONFORMANCE.md"
+REWRITE: Final = "QUIETLINE_WRITE_CONFORMANCE"
+"""An environment variable: set to 1, a whole run writes the file instead of comparing it."""
+
+Cell = tuple[str, str]
+"""Names of an adapter and of a behaviour."""
+
+ASKED: Final = frozenset(
+    (row.name, behaviour.promise.__name__) for row in ROWS for behaviour in BEHAVIOURS if behaviour.asked_of(row.traits)
+)
+NOT_OFFERED: Final = "-"
+SIGNS: Final = {"passed": "✓", "failed": "**failed**", "skipped": "not tried"}
+
+HEAD: Final = """\
+# What each carrier adapter was shown to do
+
+Written by the test run (`python -m tests.bridge.carriers.table`); a run of the tests that gives anything else fails. Each
+adapter ran over real sockets beside **a fake of its vendor** that follows what the vendor documents. None of them was ever
+tried against a live vendor: what nobody could confirm is told by `./quietline exposure`.
+
+✓ shown in the run. - not asked: the vendor does not offer it, or it does the opposite, which is then a row of its own.
+"""
+
+
+def whole(outcomes: Mapping[Cell, str]) -> bool:
+    """Tell whether a run asked everything of everybody; part of a run is no table."""
+    return outcomes.keys() == ASKED
+
+
+def drawn(outcomes: Mapping[Cell, str]) -> str:
+    """Draw the table. `outcomes` holds pytest's word for every cell of `ASKED`; a cell that is missing is a KeyError."""
+    return "\n".join([HEAD, *_lines(outcomes), ""])
+
+
+def _lines(outcomes: Mapping[Cell, str]) -> Iterator[str]:
+    yield _row("behaviour", *(row.name for row in ROWS))
+    yield _row("---", *(":-:" for _ in ROWS))
+    for behaviour in BEHAVIOURS:
+        name = behaviour.promise.__name__
+        promise = (inspect.getdoc(behaviour.promise) or "").replace("\n", " ").replace("|", "\\|")
+        cells = (
+            SIGNS[outcomes[row.name, name]] if behaviour.asked_of(row.traits) else NOT_OFFERED  # so that a gap is an error
+            for row in ROWS
+        )
+        yield _row(f"`{name}`: {promise}", *cells)
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    suite = Path(__file__).parent / "test_conformance.py"
+    run = (sys.executable, "-P", "-m", "pytest", str(suite), "-k", "test_adapter")
+    sys.exit(subprocess.run(run, env=os.environ | {REWRITE: "1"}, cwd=ROOT, check=False).returncode)

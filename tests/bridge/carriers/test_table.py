@@ -1,0 +1,40 @@
+"""The conformance table in the documentation, whatever part of the suite runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.bridge.carriers import table
+from tests.bridge.carriers.conformance import BEHAVIOURS
+from tests.bridge.carriers.rows import ROWS
+
+
+def test_the_committed_table_is_of_these_adapters_and_behaviours() -> None:
+    """The file is the table of a run in which all that is asked today passed: nothing older, nothing typed by hand."""
+    assert table.FILE.read_text(encoding="utf-8") == table.drawn(dict.fromkeys(table.ASKED, "passed"))
+
+
+def test_a_failure_is_drawn() -> None:
+    """A behaviour that failed or was not tried changes the table, in its own cell only."""
+    passed = dict.fromkeys(table.ASKED, "passed")
+    cell = ("twilio", "send_faults")
+    for outcome, sign in (("failed", "**failed**"), ("skipped", "not tried")):
+        was, now = table.drawn(passed).splitlines(), table.drawn(passed | {cell: outcome}).splitlines()
+        ((before, after),) = [pair for pair in zip(was, now, strict=True) if pair[0] != pair[1]]
+        column = 1 + [row.name for row in ROWS].index("twilio")
+        assert after.split(" | ")[column] == sign
+        assert before.split(" | ")[:column] == after.split(" | ")[:column]
+
+
+def test_part_of_a_run_is_no_table() -> None:
+    """With one cell missing nothing is compared or written, and nothing can be drawn."""
+    part = dict.fromkeys(table.ASKED, "passed")
+    part.popitem()
+    assert not table.whole(part)
+    with pytest.raises(KeyError):
+        table.drawn(part)
+
+
+def test_every_behaviour_is_shown_by_somebody() -> None:
+    """No row of the table is empty: a behaviour that no vendor is asked for shows nothing."""
+    assert {behaviour.promise.__name__ for behaviour in BEHAVIOURS} == {name for _, name in table.ASKED}
