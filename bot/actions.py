@@ -28,10 +28,11 @@ class Speaker(Enum):
 
 @unique
 class Lane(Enum):
-    """Order holds within a lane of a thread; conversation goes before receipts, receipts before clean-up."""
+    """Order holds within a lane of a thread; conversation goes first, clean-up last."""
 
     CONVERSATION = "conversation"
     RECEIPTS = "receipts"
+    CARDS = "cards"
     CLEANUP = "cleanup"
 
 
@@ -55,6 +56,14 @@ class Edit:
     place: str
     ref: str
     body: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redact:
+    """Redact a message of ours."""
+
+    place: str
+    ref: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +140,30 @@ class GiveKeys:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Confirm:
+    """Let this identity of somebody be the one that gets keys and gives commands."""
+
+    user: str
+    master_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellDevices:
+    """Answer, in a place, which devices somebody has and which of them are trusted."""
+
+    place: str
+    user: str
+    reply_to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Call whoever is on call outside Matrix. It says that somebody waits, and nothing more."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetTimer:
     """Wake this aggregate at `due` (seconds since the epoch); the same key replaces."""
 
@@ -153,4 +186,20 @@ class Tell:
     event: Event
 
 
-Action: TypeAlias = Post | Edit | Pin | Mark | Text | Invite | Expel | GiveKeys | SetTimer | DropTimer | Tell
+Action: TypeAlias = (
+    Post
+    | Edit
+    | Redact
+    | Pin
+    | Mark
+    | Text
+    | Invite
+    | Expel
+    | GiveKeys
+    | Confirm
+    | TellDevices
+    | Page
+    | SetTimer
+    | DropTimer
+    | Tell
+)

@@ -1,29 +1,34 @@
-"""How things stand, in words: the desk's board and a thread's status. No content, ever."""
+"""How things stand, in words: the desk's live board and a thread's status. No content, ever.
+
+Rules of this module: the live board is one message, edited in place, at most every two seconds and only when it would say
+something else; the word "waiting" stands on cards alone, so that nobody takes the board for one.
+"""
 
 from __future__ import annotations
 
-from bot.actions import THREAD, Mark, Post, Receipt
-from bot.commands import says
+from dataclasses import replace
+from typing import Final
+
+from bot.actions import DESK, Action, Edit, Pin, Post, SetTimer
+from bot.commands import answer, noted, says
 from bot.events import Said
-from bot.model import Desk, Facts, Thread
+from bot.model import Desk, Facts, Role, Thread
 from bot.step import Step
 from bot.voice import card, short
 from policies.pack import Pack
 
+REF: Final = "board"
+EVERY: Final = 2.0
+MINUTE: Final = 60.0
+SHOWN: Final = 40
+"""Threads of each kind on the board: a screen, not a ledger."""
+
 
 def board(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
-    """Answer `!board`: who waits how long, who talks with whom, who is here."""
+    """Answer `!board`."""
     if says(event, "board") is None:
         return Step(desk)
-    waiting = [f"{line.designation} · waiting {ago(facts.now - line.since)}" for line in desk.waiting]
-    held = [
-        f"{line.designation} · with {short(line.voice)} for {ago(facts.now - line.since)}"
-        for line in desk.threads
-        if line.voice is not None
-    ]
-    here = ", ".join(short(seat.user) for seat in desk.roster)
-    body = "\n".join((f"Waiting: {len(waiting)}", *waiting, f"Open: {len(held)}", *held, f"Here: {here}"))
-    return Step(desk, (Post(place=event.place, body=body, reply_to=event.event_id),), consumed=True)
+    return Step(desk, answer(facts, event, text(pack, facts, desk)), consumed=True)
 
 
 def status(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
@@ -39,8 +44,43 @@ def status(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread
             f"in the undo window: {len(thread.sending.pending)}",
         )
     )
-    note = Mark(place=THREAD, event_id=event.event_id, receipt=Receipt.NOTE)
-    return Step(thread, (note, Post(place=THREAD, body=body, reply_to=event.event_id)), consumed=True)
+    return Step(thread, (noted(event), *answer(facts, event, body)), consumed=True)
+
+
+def live(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
+    """Bring the pinned board up to date after any event of the desk, and look again while somebody waits."""
+    if not desk.roster:
+        return desk, ()
+    now = text(pack, facts, desk)
+    again: tuple[Action, ...] = (SetTimer(key=REF, due=facts.now + MINUTE),) if desk.waiting else ()
+    if now == desk.board:
+        return desk, again
+    # A clock that was set back is no reason to wait for it to catch up.
+    if 0 <= facts.now - desk.board_at < EVERY:
+        return desk, (SetTimer(key=REF, due=desk.board_at + EVERY),)
+    first = not desk.board
+    desk = replace(desk, board=now, board_at=facts.now)
+    if first:
+        return desk, (Post(place=DESK, ref=REF, body=now), Pin(place=DESK, ref=REF), *again)
+    return desk, (Edit(place=DESK, ref=REF, body=now), *again)
+
+
+def text(pack: Pack, facts: Facts, desk: Desk) -> str:
+    """Return the board: who waits how long, who talks with whom, who is here and with how much."""
+    waiting = [f"{line.designation} · queued {ago(facts.now - line.since)}" for line in desk.waiting]
+    held = [
+        f"{line.designation} · with {short(line.voice)}{' · offered to all' if line.offered else ''}"
+        for line in desk.threads
+        if line.voice is not None
+    ]
+    people = [
+        f"{short(seat.user)}{' (supervisor)' if seat.role is Role.SUPERVISOR else ''}"
+        f" {len(desk.held(seat.user))}/{pack.settings.cap}{'' if seat.duty else ' · off'}"
+        for seat in desk.roster
+    ]
+    return "\n".join(
+        (f"Queue: {len(waiting)}", *_few(waiting), f"Open: {len(held)}", *_few(held), f"Here: {', '.join(people)}")
+    )
 
 
 def ago(seconds: float) -> str:
@@ -51,3 +91,7 @@ def ago(seconds: float) -> str:
     if minutes < 120:
         return f"{minutes} min"
     return f"{minutes // 60} h"
+
+
+def _few(lines: list[str]) -> list[str]:
+    return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"… and {len(lines) - SHOWN} more"]

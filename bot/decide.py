@@ -8,8 +8,23 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeVar
 
-from bot import board, commands, desk, disclose, guard, keywords, queue, receipts, relay, roster, voice
-from bot.actions import THREAD, Action, Mark, Receipt, Text
+from bot import (
+    board,
+    commands,
+    desk,
+    disclose,
+    duty,
+    guard,
+    keywords,
+    queue,
+    receipts,
+    relay,
+    roster,
+    second,
+    transfer,
+    voice,
+)
+from bot.actions import THREAD, Action, Edit, Mark, Receipt, Text
 from bot.events import (
     AlarmRaised,
     Assigned,
@@ -20,15 +35,20 @@ from bot.events import (
     Left,
     LetterDied,
     LevelsSet,
+    Listens,
+    NotAssigned,
     NotHeard,
+    Offered,
     Removed,
     Said,
+    Spoke,
     Tapped,
     TextArrived,
     TextOutcome,
     ThreadWaits,
     TimerDue,
     Unsaid,
+    VoiceWanted,
 )
 from bot.model import Desk, Facts, Thread
 from bot.step import Feature, Step
@@ -39,22 +59,41 @@ A = TypeVar("A", Thread, Desk)
 TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Thread, TextArrived): (voice.show, keywords.obey, disclose.greet),
     (Thread, TextOutcome): (receipts.outcome,),
-    (Thread, Said): (voice.strangers, relay.edits, commands.in_thread, board.status, relay.relay),
-    (Thread, Tapped): (),
-    (Thread, Unsaid): (relay.unsay,),
+    (Thread, Said): (
+        voice.strangers,
+        relay.edits,
+        commands.in_thread,
+        board.status,
+        transfer.transfer,
+        transfer.accept,
+        transfer.company,
+        transfer.seats,
+        transfer.care,
+        second.second,
+        second.say,
+        relay.relay,
+    ),
+    (Thread, Tapped): (transfer.tapped,),
+    (Thread, Unsaid): (transfer.unsaid, relay.unsay),
     (Thread, NotHeard): (voice.not_heard,),
     (Thread, Joined): (voice.joined,),
     (Thread, Left): (voice.left,),
-    (Thread, TimerDue): (relay.leave,),
+    (Thread, TimerDue): (commands.fade, transfer.over, relay.leave),
     (Thread, Assigned): (voice.assigned,),
     (Thread, Removed): (voice.removed,),
-    (Desk, Said): (desk.strangers, commands.at_desk, queue.claim, board.board),
+    (Thread, Listens): (transfer.listens,),
+    (Thread, NotAssigned): (transfer.not_assigned,),
+    (Desk, Said): (desk.strangers, commands.at_desk, queue.claim, board.board, duty.duty, duty.trust, duty.listen),
     (Desk, Tapped): (queue.tap,),
     (Desk, NotHeard): (desk.not_heard,),
     (Desk, Joined): (roster.joined,),
     (Desk, Left): (roster.left,),
     (Desk, LevelsSet): (roster.levels,),
-    (Desk, IdentityChanged): (desk.identity_changed,),
+    (Desk, IdentityChanged): (duty.identity_changed,),
+    (Desk, TimerDue): (commands.fade, queue.ladder),
+    (Desk, VoiceWanted): (queue.wanted,),
+    (Desk, Offered): (queue.offered,),
+    (Desk, Spoke): (duty.spoke,),
     (Desk, ThreadWaits): (queue.waits,),
     (Desk, AlarmRaised): (desk.alarm,),
     (Desk, LetterDied): (desk.letter_died,),
@@ -64,6 +103,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
 
 def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
     """Say what follows from an event: the new aggregate and the actions, guarded."""
+    before = aggregate
     actions: tuple[Action, ...] = ()
     for feature in TABLE.get((type(aggregate), type(event)), ()):
         step: Step[Any] = feature(pack, facts, aggregate, event)
@@ -71,7 +111,12 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
         actions += step.actions
         if step.consumed:
             break
+    if isinstance(aggregate, Desk):
+        aggregate, shown = board.live(pack, facts, aggregate)
+        return Step(aggregate, actions + shown)
     if isinstance(aggregate, Thread):
+        if aggregate.voice.epoch and before.voice.epoch and voice.card(aggregate) != voice.card(before):
+            actions += (Edit(place=THREAD, ref="card", body=voice.card(aggregate)),)
         actions = tuple(guarded for action in actions for guarded in _guard(pack, facts, aggregate, action))
     return Step(aggregate, actions)
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from bot.actions import DESK, Post
-from bot.events import Alarm, AlarmRaised, ClockJumped, IdentityChanged, LetterDied, NotHeard, Said
+from bot.actions import DESK, Page, Post
+from bot.events import Alarm, AlarmRaised, ClockJumped, LetterDied, NotHeard, Said
 from bot.model import Desk, Facts
 from bot.step import Step
-from bot.voice import EXPLAINED, short
+from bot.voice import EXPLAINED
 from policies.pack import Pack
 
 ALARMS: Final = {
@@ -21,6 +21,7 @@ ALARMS: Final = {
     Alarm.UNKNOWN_SEND: "a text may or may not have reached the phone. It is not sent again by itself.",
     Alarm.OPTED_OUT: "the carrier says this phone opted out.",
     Alarm.NOT_INVITED: "its voice could not be invited. Please look.",
+    Alarm.ESCALATED: "its voice asks for a supervisor.",
 }
 
 
@@ -36,15 +37,13 @@ def not_heard(pack: Pack, facts: Facts, desk: Desk, event: NotHeard) -> Step[Des
     return Step(desk, (Post(place=event.place, body=EXPLAINED[event.why], reply_to=event.event_id),))
 
 
-def identity_changed(pack: Pack, facts: Facts, desk: Desk, event: IdentityChanged) -> Step[Desk]:
-    """Say loudly that somebody's identity is a new one; it receives nothing until it is confirmed."""
-    body = f"⚠️ {short(event.user)} has a new cryptographic identity. It receives nothing until it is confirmed in person."
-    return Step(desk, (Post(place=DESK, body=body, notice=False),))
-
-
 def alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk]:
     """Pass on what a thread has to say to everybody."""
-    return Step(desk, (Post(place=DESK, body=f"⚠️ {event.designation}: {ALARMS[event.alarm]}", notice=False),))
+    body = f"⚠️ {event.designation}: {ALARMS[event.alarm]}"
+    escalated = event.alarm is Alarm.ESCALATED
+    loud = Post(place=DESK, body=body, notice=False, mentions=facts.supervisors if escalated else ())
+    # Nobody who could come is here: whoever is on call hears that they are needed, and nothing else.
+    return Step(desk, (loud, Page(reason="escalated")) if escalated and not facts.supervisors else (loud,))
 
 
 def letter_died(pack: Pack, facts: Facts, desk: Desk, event: LetterDied) -> Step[Desk]:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot import guard
-from bot.actions import THREAD, Action, Origin, Post, Text
+from bot.actions import THREAD, Origin, Post, Text
 from bot.events import TextArrived
 from bot.model import Facts, State, Thread
 from bot.step import Step
-from bot.voice import on_card
 from policies.keywords import is_automatic_reply, is_tapback, language_asked
 from policies.pack import Pack, TextName
 
@@ -21,26 +20,24 @@ from policies.pack import Pack, TextName
 def greet(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
     """Greet a texter nobody talks with yet, in the language they asked for by its word."""
     asked = language_asked(event.body, pack)
-    shown: tuple[Action, ...] = ()
     if asked is not None and asked != thread.consent.language:
         thread = replace(thread, consent=replace(thread.consent, language=asked))
-        shown = on_card(thread)
     if thread.life.state is not State.WAITING or not thread.answerable:
-        return Step(thread, shown)
+        return Step(thread)
     if is_tapback(event.body) or is_automatic_reply(event.body):
-        return Step(thread, shown)
+        return Step(thread)
     greeted = dict(thread.consent.greeted)
     if any(_recent(pack, facts, greeted.get(language)) for language in ((asked,) if asked else greeted)):
-        return Step(thread, shown)
+        return Step(thread)
     language = thread.consent.language
     name = TextName.GREETING if facts.staffed else TextName.UNAVAILABLE
     body = pack.say(name, language)
     answer = Text(ref=f"answer:{event.id}", body=body, origin=Origin.ANSWER, epoch=thread.voice.epoch, since=event.at)
     if guard.may_send(pack, thread, answer, facts.now) is not None:
-        return Step(thread, shown)
+        return Step(thread)
     greeted[language] = facts.now
     thread = replace(thread, consent=replace(thread.consent, greeted=tuple(sorted(greeted.items()))))
-    return Step(thread, (*shown, answer, Post(place=THREAD, body=f"Answered by itself ({name}): {body}")))
+    return Step(thread, (answer, Post(place=THREAD, body=f"Answered by itself ({name}): {body}")))
 
 
 def _recent(pack: Pack, facts: Facts, at: float | None) -> bool:

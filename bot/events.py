@@ -68,7 +68,8 @@ class Relation(Enum):
 class Said:
     """Somebody said something, in an encrypted event from a trusted device.
 
-    `place` is where (see `actions.Place`); `target` is what an edit replaces; `at` is the homeserver's time in seconds.
+    `place` is where (see `actions`); `target` is what an edit replaces or a reply answers; `named` are the Matrix ids that
+    the message mentions, without our own; `at` is the homeserver's time in seconds.
     """
 
     place: str
@@ -80,6 +81,7 @@ class Said:
     relation: Relation = Relation.NONE
     target: str = ""
     mentions: bool = False
+    named: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +149,11 @@ class LevelsSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityChanged:
-    """Somebody's cross-signing identity is not the confirmed one any more."""
+    """Somebody's cross-signing identity is not a confirmed one; `first`: none of theirs ever was."""
 
     user: str
+    master_key: str = ""
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +183,7 @@ class Alarm(Enum):
     UNKNOWN_SEND = "unknown_send"
     OPTED_OUT = "opted_out"
     NOT_INVITED = "not_invited"
+    ESCALATED = "escalated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,11 +208,63 @@ class ClockJumped:
     seconds: int
 
 
+@unique
+class How(Enum):
+    """How somebody came to be the voice."""
+
+    CLAIMED = "claimed"
+    ACCEPTED = "accepted"
+    TOOK = "took"
+    BACK = "back"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assigned:
     """From the desk to a thread: this person is the voice now."""
 
     voice: str
+    how: How = How.CLAIMED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceWanted:
+    """From a thread to the desk: this person should be its voice; the desk alone says yes. `beyond`: even over the cap."""
+
+    thread: str
+    user: str
+    how: How
+    beyond: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotAssigned:
+    """From the desk to a thread: that person is not its voice, for this reason."""
+
+    user: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """From a thread to the desk: its voice offers it to everybody, or does no longer."""
+
+    thread: str
+    open: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoke:
+    """From a thread to the desk: this person said something for the phone there."""
+
+    thread: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listens:
+    """From the desk to a thread: this supervisor joins as a note-taker."""
+
+    user: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,5 +291,10 @@ Event: TypeAlias = (
     | LetterDied
     | ClockJumped
     | Assigned
+    | VoiceWanted
+    | NotAssigned
+    | Offered
+    | Spoke
+    | Listens
     | Removed
 )

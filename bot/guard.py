@@ -20,7 +20,7 @@ from policies.segments import segments
 
 STOPPED: Final = "the texter said STOP. Nothing leaves until they text START."
 UNANSWERABLE: Final = "this sender is a short code or a name; it cannot be answered."
-LATE: Final = "it could not leave for more than five minutes. Say it again if it still fits."
+LATE: Final = "it could not leave for more than five minutes. !again if it still fits."
 STOP_IS_OVER: Final = "the STOP that it confirms is over."
 OTHER_VOICE: Final = "the voice has changed since it was said."
 
@@ -38,6 +38,32 @@ MATRIX_WORDS: Final = re.compile(
 )
 """Matrix ids and links, however they are spaced or cased. Source: Matrix specification, appendices, "Identifier Grammar",
 "matrix.to navigation" and "Matrix URI scheme"."""
+
+
+NUMBER: Final = re.compile(r"(?<![\w.$€£])\+?\(?\d(?:[ \t.()/\u2010-\u2015-]{0,3}\d){6,}(?!\w)")
+"""Seven digits or more, however they are grouped; a price is none."""
+DATES: Final = re.compile(
+    r"(?<![\d./-])(?:(?:0?[1-9]|[12]\d|3[01])([./-])(?:0?[1-9]|[12]\d|3[01])\1(?:19|20)\d\d"
+    r"|(?:19|20)\d\d([./-])(?:0?[1-9]|1[0-2])\2(?:0?[1-9]|[12]\d|3[01])"
+    r"|(?:19|20)\d\d\s?[/\u2010-\u2015-]\s?(?:19|20)\d\d)(?![./-]?\d)"
+)
+"""Days with their year, and spans of years: digits enough for a phone number, and none."""
+NO_NAME: Final = (
+    "a|an|the|to|in|at|on|of|for|from|with|and|or|is|are|was|my|your|his|her|our|their|this|that|more|other|see|good|safe"
+    "|am|pm|secs?|seconds?|mins?|minutes?|hours?|hrs?|days?|weeks?|months?|years?|times|miles?|km|blocks?|kids?|people"
+)
+"""Words between a number and "way", "place" or "drive" that make it no street."""
+NINGUNA: Final = "a|con|desde|hace|y|en|por|para|sin|que|porque|donde|sobre|hasta|durante|cerca|mis?|tus?|sus?|hoy|ayer"
+"""Words after "calle" or "carrera" that make it no address."""
+ADDRESS: Final = re.compile(
+    rf"\b\d{{1,5}}[a-z]?\s+(?:(?!(?:{NO_NAME})\b)\w[\w'.-]*\s+){{1,4}}"
+    r"(?:st|street|ave|avenue|rd|road|blvd|boulevard|ln|lane|dr|drive|ct|court|pl|place|way|hwy|highway)\b"
+    r"|(?:\b(?:calle|avenida|avda?|av|carrera|cra|paseo|plaza)\b\.?|\bc/)\s*(?!de\s+\d)"
+    rf"(?:(?!(?:{NINGUNA})\b)\w[\w'.-]*)(?:\s+(?!(?:{NINGUNA})\b)\w[\w'.-]*){{0,4}}"
+    r"(?:,|\s+(?:n[.º°o]{1,2}|n[uú]m(?:ero|\.)?|\#))?\s*\b\d{1,5}\b",
+    re.IGNORECASE,
+)
+"""A number and a street in English, a street and a number in Spanish."""
 
 
 def may_send(pack: Pack, thread: Thread, text: Text, now: float) -> str | None:
@@ -64,10 +90,35 @@ def leaks(pack: Pack, body: str, designations: Iterable[str]) -> str | None:
     words = f" {' '.join(re.findall(r'[a-z]+', seen.casefold()))} "
     if any(f" {designation} " in words for designation in designations):
         return "it names another thread. Take that out and say it again."
-    found = segments(body)
-    if found.count > pack.settings.segments_without_long:
-        most = pack.settings.segments_without_long
-        return f"it is {found.count} texts long, more than {most}. Say it in shorter messages."
+    return None
+
+
+def refuses(pack: Pack, thread: Thread, body: str, designations: Iterable[str]) -> str | None:
+    """Say why an advocate's words are not even taken into the undo window, or None."""
+    if not thread.answerable:
+        return UNANSWERABLE
+    if thread.consent.stopped:
+        return STOPPED
+    if not body.strip():
+        return "it is empty."
+    return leaks(pack, body, designations)
+
+
+def too_long(pack: Pack, body: str) -> str | None:
+    """Say that words are many texts long, or None."""
+    count, most = segments(body).count, pack.settings.segments_without_long
+    if count <= most:
+        return None
+    return f"it is {count} texts long, more than {most}. Say it in shorter messages, or !long to send it as it is."
+
+
+def warns(body: str) -> str | None:
+    """Say what in words could identify somebody on a phone that others may hold (practice 24), or None."""
+    seen = _as_seen(body)
+    if NUMBER.search(DATES.sub("—", seen)):
+        return "it holds a phone number. If that may stand on this phone, say !anyway."
+    if ADDRESS.search(seen):
+        return "it looks like a street address. If that may stand on this phone, say !anyway."
     return None
 
 

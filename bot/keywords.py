@@ -12,7 +12,6 @@ from bot.events import Alarm, AlarmRaised, TextArrived
 from bot.model import Facts, Thread
 from bot.relay import drop_pending
 from bot.step import Step
-from bot.voice import on_card
 from policies.keywords import Keyword, reading
 from policies.pack import Pack, TextName
 
@@ -33,14 +32,14 @@ def obey(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[T
             since=event.at,
         )
         told = Post(place=THREAD, body="The texter said STOP. Nothing leaves for the phone until they text START.")
-        actions = (*dropped, told, *on_card(thread), _alarm(thread, Alarm.STOPPED))
+        actions = (*dropped, told, _alarm(thread, Alarm.STOPPED))
         return Step(thread, (answer, *actions) if not was else actions, consumed=True)
     if not was:
         return Step(thread)
     if keyword is Keyword.START:
         thread = replace(thread, consent=replace(thread.consent, stopped=False, confirmation=""))
         told = Post(place=THREAD, body="The texter said START: texts may be answered again.")
-        return Step(thread, (told, *on_card(thread), _alarm(thread, Alarm.RESUMED)), consumed=True)
+        return Step(thread, (told, _alarm(thread, Alarm.RESUMED)), consumed=True)
     return Step(thread, (_alarm(thread, Alarm.TEXT_AFTER_STOP),), consumed=True)
 
 

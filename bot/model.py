@@ -7,6 +7,7 @@ id that the homeserver makes, but those of what people said: our own events are 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import TypeAlias
@@ -29,12 +30,27 @@ class State(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A thread offered by its voice: to one person, or to everybody at the desk (`to` empty), for a while."""
+
+    to: str
+    by: str
+    until: float
+    event_id: str
+    """The message that offered it: redacting it takes the offer back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
     """Who is heard by the texter. `epoch` grows with every change: words of an earlier epoch never leave."""
 
     holder: str | None = None
     epoch: int = 0
+    before: str | None = None
+    """Whose voice a supervisor took: it goes back to them by one word."""
+    offer: Offer | None = None
     members: frozenset[str] = frozenset()
+    interpreters: frozenset[str] = frozenset()
     slow_until: float = 0.0
     """Until when the undo window is the long one, because somebody joined (seconds since the epoch)."""
 
@@ -68,14 +84,38 @@ class Sent:
 
     event_id: str
     receipt: str
+    body: str = field(default="", repr=False)
+    """The words, until the carrier has answered: what is unknown may be sent again."""
+    author: str = ""
+
+
+@unique
+class Reason(Enum):
+    """Why words of the voice are held until a person says once more that they should leave."""
+
+    LATE = "late"
+    WARNED = "warned"
+    LONG = "long"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Words of the voice that did not leave, or may not have: one command lets them leave (again)."""
+
+    event_id: str
+    body: str = field(repr=False)
+    author: str
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sending:
-    """What is on its way to the phone. `sent` keeps the last of them, so that a report can find its receipt."""
+    """What is on its way to the phone. `sent` and `held` keep the last of them, for receipts and for second words."""
 
     pending: tuple[Pending, ...] = ()
     sent: tuple[Sent, ...] = ()
+    held: tuple[Held, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +143,12 @@ class Thread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seat:
-    """A member of the desk."""
+    """A member of the desk. `spoke`: the thread in which their last words for a phone were said."""
 
     user: str
     role: Role
+    duty: bool = True
+    spoke: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +159,7 @@ class Line:
     designation: str
     since: float
     voice: str | None = None
+    offered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +169,14 @@ class Desk:
     roster: tuple[Seat, ...] = ()
     levels: tuple[tuple[str, int], ...] = ()
     threads: tuple[Line, ...] = ()
+    identities: tuple[tuple[str, str], ...] = ()
+    """Master keys that wait for a supervisor's `!trust`, by user."""
+    outage: bool = False
+    board: str = ""
+    """The live board as it was last written."""
+    board_at: float = 0.0
+    claimers: tuple[tuple[str, float], ...] = ()
+    """Who asked for the next thread while nobody waited, and until when."""
 
     def seat(self, user: str) -> Seat | None:
         """Who that person is at the desk, if they are there."""
@@ -148,17 +199,28 @@ Aggregate: TypeAlias = Thread | Desk
 class Facts:
     """What the engine looked up for one decision.
 
-    `now` in seconds since the epoch; `roster` as the desk stands; `designations` of all threads of the line but this one.
+    `now` in seconds since the epoch; `roster` as the desk stands; `designations` of all threads of the line but this one;
+    `load`: how many threads each person holds.
     """
 
     now: float
     roster: tuple[Seat, ...] = ()
     designations: frozenset[str] = frozenset()
+    load: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def staffed(self) -> bool:
-        """Whether somebody is on duty: on a line without duty hours, whoever is at the desk is."""
-        return bool(self.roster)
+        """Whether somebody is on duty."""
+        return any(seat.duty for seat in self.roster)
+
+    def seat(self, user: str) -> Seat | None:
+        """Return who that person is at the desk, if they are there."""
+        return next((seat for seat in self.roster if seat.user == user), None)
+
+    @property
+    def supervisors(self) -> tuple[str, ...]:
+        """Return the supervisors on duty."""
+        return tuple(seat.user for seat in self.roster if seat.duty and seat.role is Role.SUPERVISOR)
 
     def role(self, user: str) -> Role | None:
         """Return what that person may do, None for somebody who is not on the roster."""

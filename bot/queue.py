@@ -1,22 +1,27 @@
 """Who takes which thread. The desk decides alone and in order, so two claims in one second have one winner.
 
-Rules of this module: a waiting thread is a card of its own at the desk, without content; a claim is refused in a sentence.
+Rules of this module: a waiting thread is a card of its own at the desk, without content; a claim is refused in a sentence;
+whoever waits too long is called out again, to people on duty only, and at last to whoever is on call.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
-from bot.actions import DESK, Action, Edit, Post, Tell
-from bot.commands import says
-from bot.events import Assigned, Said, Tapped, ThreadWaits
-from bot.model import Desk, Facts, Line
+from bot.actions import DESK, Action, DropTimer, Edit, Page, Post, SetTimer, Tell
+from bot.commands import answer, says
+from bot.events import Assigned, How, NotAssigned, Offered, Said, Tapped, ThreadWaits, TimerDue, VoiceWanted
+from bot.model import Desk, Facts, Line, Role
 from bot.step import Step
 from bot.voice import short
 from policies.pack import Pack
 
-HAND = "✋"
-CARD = "card:"
+HAND: Final = "✋"
+CARD: Final = "card:"
+WAIT: Final = "wait:"
+NEXT: Final = 30.0
+"""Seconds for which a claim on an empty queue stands."""
 
 
 def waits(pack: Pack, facts: Facts, desk: Desk, event: ThreadWaits) -> Step[Desk]:
@@ -27,26 +32,37 @@ def waits(pack: Pack, facts: Facts, desk: Desk, event: ThreadWaits) -> Step[Desk
     old = (Edit(place=DESK, ref=ref, body=f"{event.designation} · back in the queue, see below"),) if event.again else ()
     how = "waiting again: its voice has left" if event.again else "waiting"
     body = f"{HAND} {event.designation} · {how}\nTap {HAND} or say !claim {event.designation}"
-    return Step(replace(desk, threads=(*others, line)), (*old, Post(place=DESK, ref=ref, body=body, notice=False)))
+    ladder = SetTimer(key=f"{WAIT}{event.thread}:0", due=facts.now + pack.settings.unclaimed_on_duty)
+    actions: tuple[Action, ...] = (*old, Post(place=DESK, ref=ref, body=body, notice=False), ladder)
+    desk = replace(desk, threads=(*others, line))
+    if (user := _next(pack, facts, desk)) is not None:
+        desk, assigned = _assign(pack, facts, desk, user, line, None)
+        return Step(desk, (*actions, *assigned))
+    return Step(desk, actions)
 
 
 def claim(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
-    """Take the named thread, or the longest waiting."""
+    """Take the named thread, or the longest waiting; on an empty queue, the next within half a minute."""
     if event.place != DESK or (wanted := says(event, "claim")) is None:
         return Step(desk)
     name = wanted.casefold()
     line = next((line for line in desk.waiting if name in ("", line.designation)), None)
-    if line is not None:
-        desk, actions = _assign(pack, facts, desk, event.sender, line, event.event_id)
+    offered = next((line for line in desk.threads if line.offered and line.designation == name), None)
+    if (line := line or offered) is not None:
+        desk, actions = _assign(pack, facts, desk, event.sender, line, event)
         return Step(desk, actions, consumed=True)
     taken = next((line for line in desk.threads if line.designation == name), None)
-    if not name:
-        why = "Nobody is waiting."
+    if not name and (why_not := _may_not(pack, desk, event.sender)) is not None:
+        why = why_not
+    elif not name:
+        claimers = (*((u, t) for u, t in desk.claimers if u != event.sender), (event.sender, facts.now + NEXT))
+        desk = replace(desk, claimers=claimers)
+        why = "Nobody is waiting. Whoever comes within the next 30 seconds is yours."
     elif taken is not None and taken.voice is not None:
         why = f"{taken.designation} is with {short(taken.voice)} already."
     else:
         why = "No waiting thread has that designation. !board shows who waits."
-    return Step(desk, (Post(place=DESK, body=why, reply_to=event.event_id),), consumed=True)
+    return Step(desk, answer(facts, event, why), consumed=True)
 
 
 def tap(pack: Pack, facts: Facts, desk: Desk, event: Tapped) -> Step[Desk]:
@@ -58,24 +74,115 @@ def tap(pack: Pack, facts: Facts, desk: Desk, event: Tapped) -> Step[Desk]:
         return Step(desk)
     if not event.trusted:
         why = f"{short(event.sender)}: verify your device first; until then you could not read {line.designation}."
-        return Step(desk, (Post(place=DESK, body=why),))
-    if line.voice is not None:
+        return Step(desk, answer(facts, event, why))
+    if line.voice is not None and not line.offered:
         if line.voice == event.sender:
             return Step(desk)
         why = f"{short(event.sender)}: {line.designation} is with {short(line.voice)} already."
-        return Step(desk, (Post(place=DESK, body=why),))
-    return Step(*_assign(pack, facts, desk, event.sender, line, ""))
+        return Step(desk, answer(facts, event, why))
+    return Step(*_assign(pack, facts, desk, event.sender, line, event))
 
 
-def _assign(pack: Pack, facts: Facts, desk: Desk, user: str, line: Line, reply_to: str) -> tuple[Desk, tuple[Action, ...]]:
-    if len(desk.held(user)) >= pack.settings.cap:
-        why = (
-            f"{short(user)} has {pack.settings.cap} threads open, which is the most. Another advocate should take this one."
-        )
-        return desk, (Post(place=DESK, body=why, reply_to=reply_to),)
-    threads = tuple(replace(known, voice=user, since=facts.now) if known is line else known for known in desk.threads)
-    return replace(desk, threads=threads), (
-        Tell(owner=line.thread, event=Assigned(voice=user)),
+def wanted(pack: Pack, facts: Facts, desk: Desk, event: VoiceWanted) -> Step[Desk]:
+    """Make somebody the voice of a thread that has one, if they may be."""
+    line = next((line for line in desk.threads if line.thread == event.thread), None)
+    seat = desk.seat(event.user)
+    if line is None:
+        return Step(desk)
+    if line.voice == event.user:
+        return Step(desk)
+    why = None
+    if seat is None:
+        why = "they are not at the desk."
+    elif event.how is How.TOOK and seat.role is not Role.SUPERVISOR:
+        why = "only supervisors take a voice."
+    elif not (event.beyond and seat.duty):
+        why = _may_not(pack, desk, event.user)
+    if why is not None:
+        return Step(desk, (Tell(owner=line.thread, event=NotAssigned(user=event.user, why=why)),))
+    # A thread that waits by now is claimed like any other: `assigned` relies on it to tell what is out of date.
+    how = event.how if line.voice is not None else How.CLAIMED
+    return Step(*_give(facts, desk, event.user, line, how))
+
+
+def offered(pack: Pack, facts: Facts, desk: Desk, event: Offered) -> Step[Desk]:
+    """Show a thread that its voice offers to everybody, or does no longer."""
+    line = next((line for line in desk.threads if line.thread == event.thread), None)
+    if line is None or line.voice is None or line.offered == event.open:
+        return Step(desk)
+    desk = replace(desk, threads=tuple(replace(k, offered=event.open) if k is line else k for k in desk.threads))
+    ref = CARD + line.thread
+    if not event.open:
+        return Step(desk, (Edit(place=DESK, ref=ref, body=f"{line.designation} · with {short(line.voice)}"),))
+    name = line.designation
+    body = f"{HAND} {name} · {short(line.voice)} offers it to everybody\nTap {HAND} or say !claim {name}"
+    return Step(desk, (Post(place=DESK, ref=ref, body=body, notice=False),))
+
+
+def ladder(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
+    """Call out again who waits: people on duty, then supervisors, then whoever is on call."""
+    if not event.key.startswith(WAIT):
+        return Step(desk)
+    thread, _, rung = event.key.removeprefix(WAIT).partition(":")
+    line = next((line for line in desk.waiting if line.thread == thread), None)
+    if line is None:
+        return Step(desk, consumed=True)
+    settings = pack.settings
+    due = (settings.unclaimed_on_duty, settings.unclaimed_supervisors, settings.unclaimed_on_call)
+    step = int(rung)
+    on_duty = [seat for seat in desk.roster if seat.duty]
+    called = [seat.user for seat in on_duty if step != 1 or seat.role is Role.SUPERVISOR]
+    minutes = int((facts.now - line.since) // 60)
+    body = f"{HAND} {line.designation} · still waiting, {minutes} min"
+    actions: list[Action] = [Post(place=DESK, body=body, notice=False, mentions=tuple(called))]
+    if step == len(due) - 1 or not on_duty:
+        actions.append(Page(reason="waiting"))
+    if step + 1 < len(due):
+        actions.append(SetTimer(key=f"{WAIT}{thread}:{step + 1}", due=facts.now + due[step + 1] - due[step]))
+    return Step(desk, tuple(actions), consumed=True)
+
+
+def _next(pack: Pack, facts: Facts, desk: Desk) -> str | None:
+    """Return who gets a thread that has just come: whoever asked for the next one, if they still may."""
+    asked = (user for user, until in desk.claimers if until >= facts.now and desk.seat(user) is not None)
+    return next((user for user in asked if _may_not(pack, desk, user) is None), None)
+
+
+def _may_not(pack: Pack, desk: Desk, user: str) -> str | None:
+    """Say why somebody who is here may not have one more thread: off duty, or as many as the cap unless they supervise."""
+    seat, cap = desk.seat(user), pack.settings.cap
+    if seat is not None and not seat.duty:
+        return f"{short(user)} is off duty. !on at the desk changes that."
+    if len(desk.held(user)) >= cap and (seat is None or seat.role is not Role.SUPERVISOR):
+        return f"{short(user)} has {cap} threads open, which is the most. Somebody else should take this one."
+    return None
+
+
+def _assign(
+    pack: Pack, facts: Facts, desk: Desk, user: str, line: Line, event: Said | Tapped | None
+) -> tuple[Desk, tuple[Action, ...]]:
+    """Give a waiting or offered thread to whoever claims it, unless they have as many as they may have."""
+    if line.voice == user:
+        return desk, _reply(facts, event, f"{line.designation} is yours already.")
+    if (why := _may_not(pack, desk, user)) is not None:
+        return desk, _reply(facts, event, why)
+    how = How.ACCEPTED if line.voice is not None else How.CLAIMED
+    desk = replace(desk, claimers=tuple((u, t) for u, t in desk.claimers if u != user and t >= facts.now))
+    desk, actions = _give(facts, desk, user, line, how)
+    told = f"{line.designation} is yours, {short(user)}: accept the invitation."
+    return desk, (*actions, *_reply(facts, event, told))
+
+
+def _give(facts: Facts, desk: Desk, user: str, line: Line, how: How) -> tuple[Desk, tuple[Action, ...]]:
+    given = replace(line, voice=user, since=facts.now, offered=False)
+    desk = replace(desk, threads=tuple(given if known.thread == line.thread else known for known in desk.threads))
+    timers = tuple(DropTimer(key=f"{WAIT}{line.thread}:{rung}") for rung in range(3))
+    return desk, (
+        Tell(owner=line.thread, event=Assigned(voice=user, how=how)),
         Edit(place=DESK, ref=CARD + line.thread, body=f"{line.designation} · with {short(user)}"),
-        Post(place=DESK, body=f"{line.designation} is yours, {short(user)}: accept the invitation.", reply_to=reply_to),
+        *timers,
     )
+
+
+def _reply(facts: Facts, event: Said | Tapped | None, body: str) -> tuple[Action, ...]:
+    return (Post(place=DESK, body=body),) if event is None else answer(facts, event, body)

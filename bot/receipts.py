@@ -10,7 +10,8 @@ from typing import Final
 
 from bot.actions import DESK, THREAD, Action, Mark, Post, Receipt, Tell
 from bot.events import Alarm, AlarmRaised, Outcome, TextOutcome
-from bot.model import Facts, Sent, Thread
+from bot.model import Facts, Held, Reason, Sent, Thread
+from bot.relay import HELD
 from bot.step import Step
 from policies.pack import Pack
 
@@ -38,9 +39,12 @@ WORDS: Final = {
     Outcome.OPTED_OUT: "Not sent: the carrier says this phone opted out. It has to text START first.",
     Outcome.FAILED: "Not delivered: the carrier gave up{code}. The phone may be off; you can say it again.",
     Outcome.UNKNOWN: "Unknown: it may or may not be on the phone. It is not sent again by itself; you can say it again.",
-    Outcome.LATE: "Held: it could not leave for more than five minutes. Say it again if it still fits.",
+    Outcome.LATE: "Held: it could not leave for more than five minutes. !again if it still fits.",
     Outcome.REFUSED: "Not sent: when it was about to leave, this thread might not be texted any more.",
 }
+
+AGAIN: Final = {Outcome.UNKNOWN: Reason.UNKNOWN, Outcome.LATE: Reason.LATE, Outcome.FAILED: Reason.UNKNOWN}
+"""What a person may send once more by one word."""
 
 
 def message_of(ref: str) -> str:
@@ -69,6 +73,12 @@ def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Ste
         return Step(thread)
     kept = tuple(sent for sent in thread.sending.sent if sent is not old)
     sending = replace(thread.sending, sent=(*kept, Sent(event_id=event_id, receipt=new.name)))
+    if event.outcome is Outcome.DELIVERED:
+        sending = replace(sending, held=tuple(h for h in sending.held if h.event_id != event_id))
+    heard = old is not None and old.author == thread.voice.holder
+    if old is not None and old.body and heard and (reason := AGAIN.get(event.outcome)) is not None:
+        again = Held(event_id=event_id, body=old.body, author=old.author, reason=reason)
+        sending = replace(sending, held=(*(h for h in sending.held if h.event_id != event_id), again)[-HELD:])
     actions: tuple[Action, ...] = (Mark(place=THREAD, event_id=event_id, receipt=new),)
     if words:
         actions += (Post(place=THREAD, body=words, reply_to=event_id),)

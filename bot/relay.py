@@ -11,10 +11,10 @@ import re
 import unicodedata
 from dataclasses import replace
 
-from bot import guard
-from bot.actions import THREAD, Action, DropTimer, Mark, Origin, Post, Receipt, SetTimer, Text
-from bot.events import Content, Relation, Said, TimerDue, Unsaid
-from bot.model import Facts, Pending, Sending, Sent, Thread
+from bot import canned, guard
+from bot.actions import DESK, THREAD, Action, DropTimer, Mark, Origin, Post, Receipt, SetTimer, Tell, Text
+from bot.events import Content, Relation, Said, Spoke, TimerDue, Unsaid
+from bot.model import Facts, Held, Pending, Reason, Sent, Thread
 from bot.step import Step
 from policies.pack import Pack
 
@@ -25,51 +25,80 @@ BLANK = "".join(chr(n) for n in range(0x3001) if chr(n).isspace() or unicodedata
 """What may stand before a note's mark without being seen: spaces, and the invisible marks that some keyboards put there."""
 KEPT = 50
 GONE = "whoever said it is not at the desk any more."
+HELD = 20
 
 
 def relay(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
     """Take the voice's words into the undo window; mark everything else as a note."""
     event = replace(event, body=without_quote(event))
-    if event.sender != thread.voice.holder or _is_note(event):
+    if event.sender != thread.voice.holder or is_note(event):
         note: Action = Mark(place=THREAD, event_id=event.event_id, receipt=Receipt.NOTE)
         if event.content is Content.FILE and event.sender == thread.voice.holder:
             return Step(thread, (note, _say(event.event_id, "Not sent: pictures and files do not go to the phone.")))
         return Step(thread, (note,))
-    if (why := _refusal(pack, facts, thread, event.body)) is not None:
-        refused = Mark(place=THREAD, event_id=event.event_id, receipt=Receipt.NOT_SENT)
-        return Step(thread, (refused, _say(event.event_id, f"Not sent: {why}")))
-    pending = Pending(
-        event_id=event.event_id,
-        body=event.body,
-        author=event.sender,
-        said_at=event.at,
-        leave_at=facts.now + _window(pack, facts, thread),
-    )
-    thread = _with_pending(thread, (*thread.sending.pending, pending))
-    return Step(thread, (Mark(place=THREAD, event_id=event.event_id, receipt=Receipt.LEAVING), *_timer(thread)))
+    words = Pending(event_id=event.event_id, body=event.body, author=event.sender, said_at=event.at, leave_at=facts.now)
+    return Step(*take(pack, facts, thread, words))
+
+
+def take(
+    pack: Pack, facts: Facts, thread: Thread, words: Pending, *, looked_at: bool = False
+) -> tuple[Thread, tuple[Action, ...]]:
+    """Take words for the phone: into the undo window, or held, or refused. `looked_at`: no second look is needed."""
+    if (why := guard.refuses(pack, thread, words.body, facts.designations)) is not None:
+        refused = Mark(place=THREAD, event_id=words.event_id, receipt=Receipt.NOT_SENT)
+        return thread, (refused, _say(words.event_id, f"Not sent: {why}"))
+    if not looked_at and (doubt := _doubt(pack, words.body)) is not None:
+        reason, why = doubt
+        thread = hold(thread, Held(event_id=words.event_id, body=words.body, author=words.author, reason=reason))
+        held = Mark(place=THREAD, event_id=words.event_id, receipt=Receipt.HELD)
+        return thread, (held, _say(words.event_id, f"Held: {why}"))
+    return into_window(pack, facts, thread, words)
+
+
+def into_window(pack: Pack, facts: Facts, thread: Thread, words: Pending) -> tuple[Thread, tuple[Action, ...]]:
+    """Let words wait their undo window, behind those that wait already."""
+    words = replace(words, leave_at=facts.now + _window(pack, facts, thread))
+    thread = _with_pending(thread, (*thread.sending.pending, words))
+    seat = facts.seat(words.author)
+    moved = seat is not None and seat.spoke != thread.id
+    spoke = (Tell(owner=DESK, event=Spoke(thread=thread.id, user=words.author)),) if moved else ()
+    return thread, (Mark(place=THREAD, event_id=words.event_id, receipt=Receipt.LEAVING), *_timer(thread), *spoke)
+
+
+def hold(thread: Thread, words: Held) -> Thread:
+    """Keep words that a second word of the voice may still let leave; the last of them."""
+    others = tuple(h for h in thread.sending.held if h.event_id != words.event_id)
+    return replace(thread, sending=replace(thread.sending, held=(*others, words)[-HELD:]))
 
 
 def edits(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
-    """Let an author replace their own words while they wait; say so when it is too late."""
+    """Let an author replace their own words while they wait or are held; say so when it is too late."""
     if event.relation is not Relation.EDIT:
         return Step(thread)
-    old = next((p for p in thread.sending.pending if p.event_id == event.target), None)
-    if old is None or old.author != event.sender:
-        if any(sent.event_id == event.target for sent in thread.sending.sent) and event.sender == thread.voice.holder:
-            told = _say(event.target, "That text has left the undo window: the edit changes nothing on the phone.")
-            return Step(thread, (told,), consumed=True)
-        return Step(thread, consumed=True)
-    if _is_note(replace(event, relation=Relation.NONE)):
-        why: str | None = "it has become a note."
-    else:
-        why = _refusal(pack, facts, thread, event.body)
-    if why is not None:
-        thread = _with_pending(thread, tuple(p for p in thread.sending.pending if p is not old))
+    known: tuple[Pending | Held, ...] = (*thread.sending.pending, *thread.sending.held)
+    old = next((w for w in known if w.event_id == event.target and w.author == event.sender), None)
+    left = any(sent.event_id == event.target for sent in thread.sending.sent)
+    if old is None or (isinstance(old, Held) and old.reason is Reason.UNKNOWN):
+        told = _say(event.target, "That text has left the undo window: the edit changes nothing on the phone.")
+        # What the room shows now is not what `!again` would send.
+        thread = _without(thread, event.target) if old is not None else thread
+        return Step(thread, (told,) if left and event.sender == thread.voice.holder else (), consumed=True)
+    body = canned.edited(pack, thread, event.body) or event.body
+    words = Pending(event_id=event.target, body=body, author=event.sender, said_at=event.at, leave_at=facts.now)
+    if is_note(replace(event, relation=Relation.NONE, body=body)):
+        thread = _without(thread, event.target)
+        told = _say(event.target, "Not sent: it has become a note.")
         refused = Mark(place=THREAD, event_id=event.target, receipt=Receipt.NOT_SENT)
-        return Step(thread, (refused, _say(event.target, f"Not sent: {why}"), *_timer(thread)), consumed=True)
-    new = replace(old, body=event.body, leave_at=facts.now + _window(pack, facts, thread))
-    thread = _with_pending(thread, tuple(new if p is old else p for p in thread.sending.pending))
-    return Step(thread, _timer(thread), consumed=True)
+        return Step(thread, (refused, told, *_timer(thread)), consumed=True)
+    new, actions = take(pack, facts, _without(thread, event.target), words)
+    if any(pending.event_id == event.target for pending in new.sending.pending) and isinstance(old, Pending):
+        # It keeps its place, so that nothing overtakes it.
+        words = replace(old, body=body, leave_at=facts.now + _window(pack, facts, thread))
+        thread = _with_pending(thread, tuple(words if p is old else p for p in thread.sending.pending))
+        return Step(thread, _timer(thread), consumed=True)
+    marked = Receipt.HELD if isinstance(old, Held) else None
+    actions = tuple(a for a in actions if not (isinstance(a, Mark) and a.receipt is marked))
+    return Step(new, (*actions, *_timer(new)), consumed=True)
 
 
 def unsay(pack: Pack, facts: Facts, thread: Thread, event: Unsaid) -> Step[Thread]:
@@ -79,6 +108,11 @@ def unsay(pack: Pack, facts: Facts, thread: Thread, event: Unsaid) -> Step[Threa
     if mine is not None:
         thread = _with_pending(thread, tuple(p for p in pending if p is not mine))
         return Step(thread, (Mark(place=THREAD, event_id=event.target, receipt=Receipt.UNSAID), *_timer(thread)))
+    held = next((h for h in thread.sending.held if h.event_id == event.target and h.author == event.sender), None)
+    if held is not None:
+        thread = _without(thread, event.target)
+        if held.reason is not Reason.UNKNOWN:
+            return Step(thread, (Mark(place=THREAD, event_id=event.target, receipt=Receipt.UNSAID),))
     if any(sent.event_id == event.target for sent in thread.sending.sent) and event.sender == thread.voice.holder:
         return Step(thread, (Post(place=THREAD, body="That text has left already: it stays on the phone."),))
     return Step(thread)
@@ -91,6 +125,7 @@ def leave(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thr
     actions: list[Action] = []
     waiting = list(thread.sending.pending)
     sent = list(thread.sending.sent)
+    late: list[Held] = []
     while waiting and waiting[0].leave_at <= facts.now:
         words = waiting.pop(0)
         text = Text(
@@ -103,24 +138,33 @@ def leave(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thr
         why = GONE if facts.role(words.author) is None else guard.may_send(pack, thread, text, facts.now)
         if why is None:
             actions.append(text)
-            sent.append(Sent(event_id=words.event_id, receipt=Receipt.LEAVING.name))
+            sent = [known for known in sent if known.event_id != words.event_id]
+            sent.append(Sent(event_id=words.event_id, receipt=Receipt.LEAVING.name, body=words.body, author=words.author))
             continue
+        if why is guard.LATE:
+            late.append(Held(event_id=words.event_id, body=words.body, author=words.author, reason=Reason.LATE))
         mark = Receipt.HELD if why is guard.LATE else Receipt.NOT_SENT
         actions += [
             Mark(place=THREAD, event_id=words.event_id, receipt=mark),
-            _say(words.event_id, f"Not sent: {why}"),
+            _say(words.event_id, f"{'Held' if why is guard.LATE else 'Not sent'}: {why}"),
         ]
-    thread = replace(thread, sending=Sending(pending=tuple(waiting), sent=tuple(sent[-KEPT:])))
+    sending = replace(thread.sending, pending=tuple(waiting), sent=tuple(sent[-KEPT:]))
+    thread = replace(thread, sending=sending)
+    for held in late:
+        thread = hold(thread, held)
     return Step(thread, (*actions, *_timer(thread)))
 
 
 def drop_pending(thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:
-    """Cancel what has not left, and say so on each of the messages."""
-    if not thread.sending.pending:
+    """Cancel what has not left, waiting or held, and say so on each of the messages."""
+    pending, held = thread.sending.pending, thread.sending.held
+    ids = [*(p.event_id for p in pending), *(h.event_id for h in held if h.reason is not Reason.UNKNOWN)]
+    thread = replace(thread, sending=replace(thread.sending, pending=(), held=()))
+    if not ids:
         return thread, ()
-    marks = tuple(Mark(place=THREAD, event_id=p.event_id, receipt=Receipt.NOT_SENT) for p in thread.sending.pending)
-    told = Post(place=THREAD, body=f"Not sent: {len(marks)} message(s) still in the undo window, because {why}.")
-    return _with_pending(thread, ()), (*marks, told, DropTimer(key=TIMER))
+    marks = tuple(Mark(place=THREAD, event_id=event_id, receipt=Receipt.NOT_SENT) for event_id in ids)
+    told = Post(place=THREAD, body=f"Not sent: {len(ids)} message(s) still in the undo window or held, because {why}.")
+    return thread, (*marks, told, DropTimer(key=TIMER))
 
 
 def without_quote(event: Said) -> str:
@@ -131,7 +175,8 @@ def without_quote(event: Said) -> str:
     return rest
 
 
-def _is_note(event: Said) -> bool:
+def is_note(event: Said) -> bool:
+    """Tell whether a message is for the room only, whoever says it (DESIGN section 3)."""
     return (
         event.content is not Content.TEXT
         or event.relation in (Relation.THREAD, Relation.OTHER_REPLY)
@@ -141,19 +186,28 @@ def _is_note(event: Said) -> bool:
     )
 
 
-def _refusal(pack: Pack, facts: Facts, thread: Thread, body: str) -> str | None:
-    if not thread.answerable:
-        return guard.UNANSWERABLE
-    if thread.consent.stopped:
-        return guard.STOPPED
-    if not body.strip():
-        return "it is empty."
-    return guard.leaks(pack, body, facts.designations)
-
-
 def _window(pack: Pack, facts: Facts, thread: Thread) -> float:
-    slow = facts.now < thread.voice.slow_until
-    return float(pack.settings.undo_after_join_seconds if slow else pack.settings.undo_seconds)
+    seat = facts.seat(thread.voice.holder or "")
+    if facts.now < thread.voice.slow_until:
+        return float(pack.settings.undo_after_join_seconds)
+    if seat is not None and seat.spoke not in ("", thread.id):
+        return float(pack.settings.undo_after_switch_seconds)
+    return float(pack.settings.undo_seconds)
+
+
+def _doubt(pack: Pack, body: str) -> tuple[Reason, str] | None:
+    """Say why words should be looked at once more before they leave, and which command lets them."""
+    if (why := guard.too_long(pack, body)) is not None:
+        return Reason.LONG, why
+    if (why := guard.warns(body)) is not None:
+        return Reason.WARNED, why
+    return None
+
+
+def _without(thread: Thread, event_id: str) -> Thread:
+    pending = tuple(p for p in thread.sending.pending if p.event_id != event_id)
+    held = tuple(h for h in thread.sending.held if h.event_id != event_id)
+    return replace(thread, sending=replace(thread.sending, pending=pending, held=held))
 
 
 def _with_pending(thread: Thread, pending: tuple[Pending, ...]) -> Thread:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.actions import DESK, THREAD, Action, Edit, Expel, Invite, Mark, Pin, Post, Receipt, Speaker, Tell
-from bot.events import Assigned, Joined, Left, NotHeard, Removed, Said, TextArrived, ThreadWaits, Why
+from bot.actions import DESK, THREAD, Action, DropTimer, Expel, Invite, Mark, Pin, Post, Receipt, Speaker, Tell
+from bot.events import Assigned, How, Joined, Left, NotHeard, Offered, Removed, Said, TextArrived, ThreadWaits, Why
 from bot.model import Facts, State, Thread
 from bot.relay import drop_pending
 from bot.step import Step
 from policies.pack import Pack
 
+OFFER = "offer"
+"""The message that makes an offer known, and the timer that ends it."""
 PIECE = 7_000
 """Characters of one room message: an event may have 65,536 bytes, a control character takes six of them (an escape in JSON)
 and encryption makes four out of three."""
@@ -49,17 +51,32 @@ def strangers(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thr
 
 
 def assigned(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[Thread]:
-    """Make this person the voice: keys, invite, card."""
+    """Make this person the voice: keys, invite, card. What the one before had not sent does not leave."""
     first = thread.voice.epoch == 0
+    before, offer = thread.voice.holder, thread.voice.offer
+    if event.how is not How.CLAIMED and before is None:
+        # Its voice left while the desk decided; the desk learns of it next, and puts it on the queue.
+        why = f"{short(event.voice)} is not the voice: the thread went back to the queue first. !claim it at the desk."
+        return Step(thread, (Post(place=THREAD, body=why),))
     thread, dropped = drop_pending(thread, "the voice changed")
-    voice = replace(thread.voice, holder=event.voice, epoch=thread.voice.epoch + 1)
-    thread = replace(thread, voice=voice, life=replace(thread.life, state=State.OPEN, since=facts.now))
-    shown: tuple[Action, ...] = (
-        (Post(place=THREAD, ref="card", body=card(thread)), Pin(place=THREAD, ref="card"))
-        if first
-        else (Edit(place=THREAD, ref="card", body=card(thread)),)
+    voice = replace(
+        thread.voice,
+        holder=event.voice,
+        epoch=thread.voice.epoch + 1,
+        before=before if event.how is How.TOOK else None,
+        offer=None,
+        interpreters=thread.voice.interpreters - {event.voice},
     )
-    return Step(thread, (*dropped, Invite(user=event.voice), *shown))
+    thread = replace(thread, voice=voice, life=replace(thread.life, state=State.OPEN, since=facts.now))
+    shown: tuple[Action, ...]
+    if first:
+        shown = (Post(place=THREAD, ref="card", body=card(thread)), Pin(place=THREAD, ref="card"))
+    else:
+        told = f"{short(event.voice)} is the voice now: the phone hears them, and nobody else."
+        shown = (Post(place=THREAD, body=told, mentions=(event.voice,)),)
+    invited = () if event.voice in voice.members else (Invite(user=event.voice),)
+    closed = (Tell(owner=DESK, event=Offered(thread=thread.id, open=False)),) if offer and not offer.to else ()
+    return Step(thread, (*dropped, *invited, DropTimer(key=OFFER), *closed, *shown))
 
 
 def joined(pack: Pack, facts: Facts, thread: Thread, event: Joined) -> Step[Thread]:
@@ -73,9 +90,10 @@ def joined(pack: Pack, facts: Facts, thread: Thread, event: Joined) -> Step[Thre
 def left(pack: Pack, facts: Facts, thread: Thread, event: Left) -> Step[Thread]:
     """Note who left; a thread whose voice is gone goes back to the queue."""
     thread = replace(thread, voice=replace(thread.voice, members=thread.voice.members - {event.user}))
+    thread, forgotten = _forget(thread, event.user)
     if event.user != thread.voice.holder:
-        return Step(thread)
-    return Step(*_without_voice(thread, facts))
+        return Step(thread, forgotten)
+    return Step(*release_to_queue(thread, facts, "the voice left"))
 
 
 def removed(pack: Pack, facts: Facts, thread: Thread, event: Removed) -> Step[Thread]:
@@ -83,9 +101,10 @@ def removed(pack: Pack, facts: Facts, thread: Thread, event: Removed) -> Step[Th
     out: tuple[Action, ...] = ()
     if event.user in thread.voice.members or event.user == thread.voice.holder:
         out = (Expel(user=event.user),)
+    thread, forgotten = _forget(thread, event.user)
     if event.user != thread.voice.holder:
-        return Step(thread, out)
-    thread, actions = _without_voice(thread, facts)
+        return Step(thread, (*out, *forgotten))
+    thread, actions = release_to_queue(thread, facts, "the voice left the desk")
     return Step(thread, (*out, *actions))
 
 
@@ -98,22 +117,23 @@ def not_heard(pack: Pack, facts: Facts, thread: Thread, event: NotHeard) -> Step
 
 
 def card(thread: Thread) -> str:
-    """Return the thread's card: short lines, no content."""
+    """Return the thread's card: short lines, no content, nothing that changes by itself."""
+    life, consent = thread.life, thread.consent
     holder = short(thread.voice.holder) if thread.voice.holder else "nobody"
-    return "\n".join(
-        (
-            f"{thread.designation} · {thread.life.state.value}",
-            f"voice: {holder}",
-            f"language: {thread.consent.language}",
-            "stopped: nothing leaves" if thread.consent.stopped else "may be answered",
-            "What the voice writes here goes to the phone. !help",
-        )
-    )
-
-
-def on_card(thread: Thread) -> tuple[Action, ...]:
-    """Bring the card up to date; it is there from the first voice on."""
-    return (Edit(place=THREAD, ref="card", body=card(thread)),) if thread.voice.epoch else ()
+    taken = f" (taken from {short(thread.voice.before)})" if thread.voice.before else ""
+    offer = thread.voice.offer
+    last = "theirs, unanswered" if life.last_inbound > life.last_outbound else "ours"
+    lines = [
+        f"{thread.designation} · {life.state.value}",
+        f"voice: {holder}{taken}",
+        *([f"offered to {short(offer.to) if offer.to else 'everybody'}"] if offer else []),
+        f"last text: {last}",
+        f"language: {consent.language}",
+        *(["STOPPED: nothing leaves until they text START"] if consent.stopped else []),
+        *(["a short code or name: it cannot be answered"] if not thread.answerable else []),
+        "!transfer · !escalate · !status · !help · !more",
+    ]
+    return "\n".join(lines)
 
 
 def short(user: str) -> str:
@@ -121,11 +141,33 @@ def short(user: str) -> str:
     return user.removeprefix("@").partition(":")[0]
 
 
-def _without_voice(thread: Thread, facts: Facts) -> tuple[Thread, tuple[Action, ...]]:
-    thread, dropped = drop_pending(thread, "the voice left")
-    voice = replace(thread.voice, holder=None, epoch=thread.voice.epoch + 1)
+def release_to_queue(thread: Thread, facts: Facts, why: str) -> tuple[Thread, tuple[Action, ...]]:
+    """Leave a thread without a voice: what has not left does not leave, and the thread waits at the desk again."""
+    thread, dropped = drop_pending(thread, why)
+    voice = replace(thread.voice, holder=None, epoch=thread.voice.epoch + 1, before=None, offer=None)
     thread = replace(thread, voice=voice, life=replace(thread.life, state=State.WAITING, since=facts.now))
-    return thread, (*dropped, *on_card(thread), _queue(thread, facts.now, again=True))
+    told = Post(place=THREAD, body="This thread is in the queue again: nobody is heard until somebody claims it.")
+    return thread, (*dropped, told, DropTimer(key=OFFER), _queue(thread, facts.now, again=True))
+
+
+def withdraw(thread: Thread, how: str) -> tuple[Thread, tuple[Action, ...]]:
+    """End an offer that nobody took, and say so where it is known."""
+    offer = thread.voice.offer
+    if offer is None:
+        return thread, ()
+    told = Post(place=THREAD, body=f"The offer {how}. {short(thread.voice.holder or 'Nobody')} is still heard.")
+    closed = () if offer.to else (Tell(owner=DESK, event=Offered(thread=thread.id, open=False)),)
+    return replace(thread, voice=replace(thread.voice, offer=None)), (told, DropTimer(key=OFFER), *closed)
+
+
+def _forget(thread: Thread, user: str) -> tuple[Thread, tuple[Action, ...]]:
+    """Nobody who is gone can be given the voice back, or accept it."""
+    told: tuple[Action, ...] = ()
+    if thread.voice.offer is not None and user in (thread.voice.offer.to, thread.voice.offer.by):
+        thread, told = withdraw(thread, f"is over: {short(user)} has gone")
+    before = None if thread.voice.before == user else thread.voice.before
+    voice = replace(thread.voice, before=before, interpreters=thread.voice.interpreters - {user})
+    return replace(thread, voice=voice), told
 
 
 def _queue(thread: Thread, since: float, *, again: bool) -> Tell:

@@ -32,6 +32,7 @@ from bridge.intake import Intake
 from bridge.keys import Keys
 from bridge.matrix.assembly import Matrix
 from bridge.matrix.schema import MAIN_UPGRADES, VOICE_UPGRADES
+from bridge.oncall import Pager
 from bridge.outbox import Outbox
 from bridge.posts import Posts
 from bridge.reconcile import Reconcile
@@ -40,6 +41,7 @@ from bridge.settings import secret
 from bridge.store import Store
 from bridge.texts import Texts
 from bridge.timers import Timers
+from bridge.trust import Trust
 from bridge.vault import Vault
 from bridge.webhook import LARGEST, Webhook
 from policies.load import PackError
@@ -142,6 +144,7 @@ class Bridge:
             wake_engine=self._wake,
             crash=crash,
         )
+        self.pager = Pager(store=store, on_call=config.line.on_call, http=http)
         self.designations = Designations(store=store)
         self.webhook = Webhook(
             store=store,
@@ -224,6 +227,7 @@ class Bridge:
             group.create_task(self.timers.run())
             group.create_task(self.reconcile.run())
             group.create_task(self.outbox.run("carrier", self.texts.perform))
+            group.create_task(self.outbox.run("page", self.pager.perform))
             group.create_task(self._run_matrix())
 
     async def _run_matrix(self) -> None:
@@ -249,6 +253,7 @@ class Bridge:
             vault=self._vault,
             clock=self._clock,
             edge=matrix.edge,
+            trust=Trust(store=self._store, devices=matrix.devices, wake=matrix.watch.wake),
             wake_engine=self._wake,
             crash=self._crash,
         )

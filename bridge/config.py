@@ -60,6 +60,25 @@ class Staff(Section):
     role: Literal["advocate", "supervisor"]
 
 
+class Email(Section):
+    """A mail server that takes the agency's mail."""
+
+    host: str
+    port: int = 587
+    starttls: bool = True
+    user: str | None = None
+    password_file: Path | None = None
+    sender: str
+    to: Annotated[list[str], Field(min_length=1)]
+
+
+class OnCall(Section):
+    """How whoever is on call hears, outside Matrix, that they are needed. `webhook_file` holds a URL, which is a secret."""
+
+    webhook_file: Path | None = None
+    email: Email | None = None
+
+
 class Line(Section):
     """One text line: its number, its carrier, its packs in order (the agency's own last) and its first roster.
 
@@ -73,6 +92,7 @@ class Line(Section):
     packs: list[str] = Field(default_factory=lambda: ["base"])
     carrier: AnySettings
     staff: list[Staff]
+    on_call: OnCall | None = None
 
     @property
     def all_numbers(self) -> tuple[str, ...]:

@@ -10,11 +10,26 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sqlite3
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bot.actions import DESK, Action, DropTimer, Lane, Mark, SetTimer, Tell, Text
+from bot.actions import (
+    DESK,
+    OFFICE,
+    Action,
+    DropTimer,
+    Edit,
+    Lane,
+    Mark,
+    Page,
+    Post,
+    Redact,
+    SetTimer,
+    Tell,
+    Text,
+)
 from bot.decide import decide
 from bot.events import Event, LetterDied
 from bot.model import Desk, Facts, Thread
@@ -129,6 +144,7 @@ class Engine:
             now=self._clock.wall(),
             roster=self._desk.roster,
             designations=frozenset(line.designation for line in self._desk.threads if line.thread != owner),
+            load=Counter(line.voice for line in self._desk.threads if line.voice is not None),
         )
         step = decide(self._pack, facts, aggregate, event)
         self._crash(CrashPoint.ENGINE_DECIDED)
@@ -173,8 +189,7 @@ class Engine:
         return codec.read(Thread, await self._vault.open(owner, AGGREGATE, sealed))
 
     async def _seal(self, owner: str, txn: str, action: Action) -> Sealed:
-        lane = Lane.RECEIPTS if isinstance(action, Mark) else Lane.CONVERSATION
-        way = "carrier" if isinstance(action, Text) else "matrix"
+        lane, way = _way(action)
         body = await self._vault.seal(owner, f"outbox {txn}", codec.encode(action))
         return Sealed(lane.value, way, type(action).__name__, txn, body)
 
@@ -192,6 +207,25 @@ class Engine:
 
         await self._store.commit(commit)
         self.wake(DESK)
+
+
+def _way(action: Action) -> tuple[Lane, str]:
+    """Say in which lane an action waits, and by which way it leaves."""
+    match action:
+        case Text():
+            return Lane.CONVERSATION, "carrier"
+        case Page():
+            return Lane.CONVERSATION, "page"
+        case Mark():
+            return Lane.RECEIPTS, "matrix"
+        case Edit():
+            return Lane.CARDS, "matrix"
+        case Redact():
+            return Lane.CLEANUP, "matrix"
+        case Post() if action.place.startswith(OFFICE):
+            # An office that does not come to be must not hold the desk up.
+            return Lane.CARDS, "matrix"
+    return Lane.CONVERSATION, "matrix"
 
 
 async def _set(conn: Connection, owner: str, timer: SetTimer | DropTimer) -> None:

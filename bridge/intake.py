@@ -38,6 +38,7 @@ FILES: Final = frozenset({"m.image", "m.file", "m.video", "m.audio"})
 QUOTE: Final = re.compile(r"<mx-reply>.*?</mx-reply>", re.DOTALL)
 EARLY: Final = 86_400
 """For how long, in seconds, a tap waits for us to know what it is on. A row of the outbox rarely stands that long."""
+MOST_NAMED: Final = 50
 PILL: Final = re.compile(r"matrix\.to/#/(@|%40)|matrix:u/", re.IGNORECASE)
 
 
@@ -64,12 +65,16 @@ class Intake:
         self._touched = set()
         for item in seen:
             if isinstance(item, items.IdentityChanged):
-                await self._put(conn, DESK, IdentityChanged(user=item.user_id))
+                changed = IdentityChanged(user=item.user_id, master_key=item.master_key, first=item.first)
+                await self._put(conn, DESK, changed)
                 continue
             place = await self._place(conn, item.room_id)
             if place is None or not await self._fresh(conn, place, item):
                 continue
             event = await self._event(conn, place, item)
+            if isinstance(event, Joined) and place.name == DESK:
+                # What the room was created with is not told by any event of somebody else's.
+                await self._put(conn, DESK, await self._levels(conn, item.room_id))
             if event is not None:
                 await self._put(conn, place.owner, event)
 
@@ -82,6 +87,10 @@ class Intake:
     async def _put(self, conn: Connection, owner: str, event: Event) -> None:
         await inbox.put(conn, await inbox.seal(self._vault, owner, event))
         self._touched.add(owner)
+
+    async def _levels(self, conn: Connection, room_id: str) -> LevelsSet:
+        rows = await conn.fetch("SELECT user_id, level FROM matrix_level WHERE room_id = $1 ORDER BY user_id", room_id)
+        return LevelsSet(users=tuple((row["user_id"], row["level"]) for row in rows))
 
     async def _place(self, conn: Connection, room_id: str) -> Place | None:
         row = await conn.fetchrow("SELECT kind, owner FROM matrix_room WHERE room_id = $1", room_id)
@@ -186,6 +195,7 @@ class Intake:
             relation=relation,
             target=target,
             mentions=self._mentions(shown, answers=relation is Relation.TEXTER_REPLY),
+            named=self._named(shown),
         )
 
     async def _relation(self, conn: Connection, inner: Mapping[str, Any], clear: Mapping[str, Any]) -> tuple[Relation, str]:
@@ -200,7 +210,13 @@ class Intake:
             related = any(name in part for part in (inner, clear) for name in ("rel_type", "m.in_reply_to"))
             return (Relation.OTHER_REPLY if related else Relation.NONE), ""
         ref = await conn.fetchval("SELECT ref FROM event WHERE event_id = $1", reply) if isinstance(reply, str) else None
-        return (Relation.TEXTER_REPLY if (ref or "").startswith("in:") else Relation.OTHER_REPLY), ""
+        target = reply if isinstance(reply, str) else ""
+        return (Relation.TEXTER_REPLY if (ref or "").startswith("in:") else Relation.OTHER_REPLY), target
+
+    def _named(self, content: Mapping[str, Any]) -> tuple[str, ...]:
+        users = _mapping(content, "m.mentions").get("user_ids")
+        named = [user for user in users if isinstance(user, str)] if isinstance(users, list) else []
+        return tuple(user for user in named[:MOST_NAMED] if user != self._voice)
 
     def _mentions(self, content: Mapping[str, Any], *, answers: bool) -> bool:
         """Whether somebody is called. Clients mention whom they reply to: that, for the texter, is no call."""

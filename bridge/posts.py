@@ -13,6 +13,8 @@ from typing import Any, Final
 from bot.actions import (
     DESK,
     OFFICE,
+    THREAD,
+    Confirm,
     Edit,
     Expel,
     GiveKeys,
@@ -20,17 +22,25 @@ from bot.actions import (
     Mark,
     Pin,
     Post,
+    Redact,
     Speaker,
+    TellDevices,
 )
 from bot.events import Tapped
-from bridge import codec, inbox
+from bridge import codec, inbox, log
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
 from bridge.matrix.edge import Edge, Permanent, TokenRefused, Transient
 from bridge.outbox import Impossible, Task, TryAgain
 from bridge.store import Connection, Store
+from bridge.trust import Trust
 from bridge.vault import Vault
 
+EVERY: Final = 2.0
+"""Seconds between two edits of one message."""
+APPEARS: Final = 120.0
+"""Seconds in which a message that is to be edited may still be on its way."""
+REMEMBERED_EDITS: Final = 4_096
 REMEMBERED: Final = 20 * 3600
 """For how long, in seconds, we rely on the homeserver to know our transaction ids; it does so for 24 hours."""
 
@@ -45,17 +55,20 @@ class Posts:
         vault: Vault,
         clock: Clock,
         edge: Edge,
+        trust: Trust,
         wake_engine: Callable[[str], None],
         crash: Crash,
     ) -> None:
         self._store, self._vault, self._clock, self._edge = store, vault, clock, edge
-        self._wake_engine, self._crash = wake_engine, crash
+        self._trust, self._wake_engine, self._crash = trust, wake_engine, crash
+        self._edited: dict[str, float] = {}
 
     async def perform(self, task: Task) -> None:
         """Do one row. Raises :class:`TryAgain` or :class:`Impossible`."""
         try:
             await self._perform(task)
         except Transient as error:
+            log.event("posts.again", kind=type(task.action).__name__, status=error.status, error=error.errcode or "none")
             raise TryAgain(error.after) from None
         except TokenRefused:
             # Nobody's row is to blame; the sync ends the program.
@@ -68,12 +81,7 @@ class Posts:
             case Post() as post:
                 await self._send(task, post.place, post.speaker, message(post), ref=post.ref)
             case Edit() as edit:
-                room = await self._room(task.owner, edit.place)
-                target = await self._event_of(task.owner, edit.ref)
-                if target is None:
-                    await self._done(task)
-                    return
-                await self._send(task, edit.place, Speaker.POLICY, replacement(edit, target), room=room)
+                await self._edit(task, edit)
             case Mark() as mark:
                 await self._mark(task, mark)
             case Pin() as pin:
@@ -90,8 +98,20 @@ class Posts:
                 await self._edge.remove(await self._room(task.owner, "thread"), expel.user)
                 await self._done(task)
             case GiveKeys() as give:
-                await self._edge.give_keys(await self._room(task.owner, give.place), give.user)
+                room = await self._room(task.owner, give.place)
+                await self._edge.give_keys(room, give.user)
+                if give.place == THREAD:
+                    await self._edge.give_bundle(room, give.user)
                 await self._done(task)
+            case Redact() as redact:
+                await self._redact(task, redact)
+            case Confirm() as confirm:
+                await self._trust.confirm(confirm.user, confirm.master_key)
+                await self._done(task)
+            case TellDevices() as tell:
+                body = await self._trust.devices(tell.user)
+                post = Post(place=tell.place, body=body, reply_to=tell.reply_to)
+                await self._send(task, tell.place, Speaker.POLICY, message(post))
             case _:
                 raise Impossible("unknown action")
 
@@ -130,6 +150,30 @@ class Posts:
         if old is not None and old != event_id:
             await self._edge.redact(room, old, f"{task.txn}.old")
         await self._done(task, room=room, event_id=event_id, ref=ref)
+
+    async def _edit(self, task: Task, edit: Edit) -> None:
+        """Edit in place, no message more often than every two seconds. It may still be on its way for the first time."""
+        room = await self._room(task.owner, edit.place)
+        target = await self._event_of(task.owner, edit.ref)
+        now = self._clock.wall()
+        if target is None:
+            if now - task.created < APPEARS:
+                raise TryAgain(1.0)
+            await self._done(task)
+            return
+        if (wait := self._edited.get(target, 0.0) + EVERY - now) > 0:
+            raise TryAgain(wait)
+        await self._send(task, edit.place, Speaker.POLICY, replacement(edit, target), room=room)
+        self._edited[target] = self._clock.wall()
+        while len(self._edited) > REMEMBERED_EDITS:
+            self._edited.pop(next(iter(self._edited)))
+
+    async def _redact(self, task: Task, redact: Redact) -> None:
+        room = await self._room(task.owner, redact.place)
+        target = await self._event_of(task.owner, redact.ref)
+        if target is not None:
+            await self._edge.redact(room, target, task.txn)
+        await self._done(task)
 
     async def _sent_before(self, task: Task, room: str, speaker: Speaker) -> str | None:
         """Look for what the homeserver has of this row, when it may have forgotten the transaction id."""

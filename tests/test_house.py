@@ -58,18 +58,21 @@ CATCHES_ALL: Final = {
 NOT_OUR_WORDS: Final = re.compile(r"util|manager|handler|helper", re.IGNORECASE)
 
 PASSED_OVER: Final = {
-    (Thread, events.Tapped): "a tap means something on a card at the desk only",
     (Thread, events.LevelsSet): "the desk's levels are the roster; threads get it as a fact",
     (Thread, events.IdentityChanged): "the desk is told; who receives keys is the bridge's to hold back",
     (Thread, events.ThreadWaits): "said by threads to the desk",
     (Thread, events.AlarmRaised): "said by threads to the desk",
+    (Thread, events.VoiceWanted): "said by threads to the desk",
+    (Thread, events.Offered): "said by threads to the desk",
+    (Thread, events.Spoke): "said by threads to the desk",
     (Thread, events.LetterDied): "told to the desk, which has people",
     (Thread, events.ClockJumped): "told to the desk; no thread has a timer that destroys yet",
     (Desk, events.TextArrived): "texts belong to a thread",
     (Desk, events.TextOutcome): "texts belong to a thread",
     (Desk, events.Unsaid): "what was said at the desk was acted on when it was said",
-    (Desk, events.TimerDue): "the desk sets no timer yet",
     (Desk, events.Assigned): "said by the desk to threads",
+    (Desk, events.NotAssigned): "said by the desk to threads",
+    (Desk, events.Listens): "said by the desk to threads",
     (Desk, events.Removed): "said by the desk to threads",
 }
 """Every event that an aggregate passes over on purpose, and why."""

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from bot.actions import DESK, THREAD, Action, Mark, Post, Receipt, Tell, Text
 from bot.decide import decide
-from bot.events import AlarmRaised, Assigned, Event, Joined, Said, TextArrived, TimerDue
+from bot.events import AlarmRaised, Assigned, Event, Joined, LetterDied, Relation, Said, TextArrived, TimerDue
 from bot.model import Desk, Facts, Thread
 from bot.step import Step
 from tests.bot.strategies import ANA, NAMED, NOW, PACK, SEATS, SUE
@@ -33,6 +33,11 @@ def said(body: str, **changed: Any) -> Said:
     return Said(**(usual | changed))
 
 
+def edit(body: str, **changed: Any) -> Said:
+    """Return an edit of that message by the voice."""
+    return said(body, **({"relation": Relation.EDIT, "target": "$m1", "event_id": "$e"} | changed))
+
+
 def at_desk(body: str, **changed: Any) -> Said:
     """Return a message at the desk."""
     return said(body, place=DESK, **changed)
@@ -53,8 +58,8 @@ def held(**changed: Any) -> Thread:
 
 
 def staffed_desk() -> Desk:
-    """Return a desk with Ana, Ben and Sue, who supervises."""
-    return Desk(roster=SEATS, levels=((SUE, 50),))
+    """Return a desk with Ana, Ben and Sue, who supervises; its board was written ten minutes ago."""
+    return decide(PACK, at(-600), Desk(roster=SEATS, levels=((SUE, 50),)), LetterDied(short_id="0badcafe")).aggregate
 
 
 def then(aggregate: Any, event: Event, facts: Facts = FACTS) -> Step[Any]:

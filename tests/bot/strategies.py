@@ -13,8 +13,26 @@ from hypothesis import strategies as st
 
 from bot import events
 from bot.actions import DESK, OFFICE, THREAD, Receipt
+from bot.commands import COMMANDS
 from bot.events import Event
-from bot.model import Consent, Desk, Facts, Life, Line, Pending, Role, Seat, Sending, Sent, State, Thread, Voice
+from bot.model import (
+    Consent,
+    Desk,
+    Facts,
+    Held,
+    Life,
+    Line,
+    Offer,
+    Pending,
+    Reason,
+    Role,
+    Seat,
+    Sending,
+    Sent,
+    State,
+    Thread,
+    Voice,
+)
 from policies.load import load
 from policies.pack import Pack
 
@@ -58,10 +76,15 @@ LEAKS: Final = (
     "ask @sue:line.example",
     "see https://matrix.to/#/!r:line.example",
     "like amber heron, or quiet maple",
-    "long " * 300,
     " ",
 )
 """What the voice may say and the phone must not get."""
+LONG: Final = "long " * 300
+WARNED: Final = ("call me at 555-0134-222", "wait at 12 Oak Street")
+DOUBTS: Final = (LONG, *WARNED)
+"""What the phone gets only after a second word: `!long`, `!anyway`."""
+SECOND: Final = {"again": ("LATE", "UNKNOWN"), "anyway": ("WARNED",), "long": ("LONG",)}
+"""Which second word lets leave what was held for which reason (DESIGN section 3)."""
 
 
 def with_settings(**changed: Any) -> Pack:
@@ -69,27 +92,50 @@ def with_settings(**changed: Any) -> Pack:
     return replace(PACK, settings=replace(PACK.settings, **changed))
 
 
+KEYS: Final = (
+    *("✋", "✋🏽", "👍", "✅", "❌", "send", "offer", "board", "other"),
+    *(f"wait:t1:{rung}" for rung in range(3)),
+    f"seat:{BEN}",
+    "fade:desk|answer:$m1",
+    "fade:thread|answer:$m1",
+)
+"""Keys of reactions and of timers."""
+
 people = st.sampled_from((*STAFF, EVE))
-bodies = st.sampled_from(
-    (*STOPS, *STARTS, *TEXTER_WORDS, *WORDS, *NOTES, *LEAKS, "!claim amber heron", "!board")
-) | st.text(max_size=40)
+bodies = (
+    st.sampled_from((*STOPS, *STARTS, *TEXTER_WORDS, *WORDS, *NOTES, *LEAKS, *DOUBTS, "!claim amber heron", "!board"))
+    | st.sampled_from(
+        tuple(
+            f"!{command.name}{rest}"
+            for command in COMMANDS
+            for rest in ("", f" {BEN}", " all", " handover", " quiet maple")
+        )
+    )
+    | st.text(max_size=40)
+)
 times = st.floats(min_value=NOW - 1000, max_value=NOW + 1000) | st.sampled_from((0.0, NOW, NOW - LATE, NOW - LATE - 1))
 places = st.sampled_from((DESK, THREAD, OFFICE + ANA))
-refs = st.sampled_from(("say:$m1", "say:$m2", "say:", "answer:a", "stop:a", "card", "card:t1", "card:t2", ""))
+refs = st.sampled_from(("say:$m1", "say:$m2", "say:", "answer:a", "stop:a", "card", "card:t1", "card:t2", "offer", ""))
 
 FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "again": st.booleans(),
     "alarm": st.sampled_from(events.Alarm),
     "at": times,
+    "beyond": st.booleans(),
     "body": bodies,
     "code": st.sampled_from(("", "30003")),
     "content": st.sampled_from(events.Content),
     "designation": st.sampled_from(NAMED),
     "event_id": st.sampled_from(MESSAGES),
+    "first": st.booleans(),
+    "how": st.sampled_from(events.How),
     "id": st.sampled_from(("a", "b")),
-    "key": st.sampled_from(("✋", "✋🏽", "👍", "send", "other")) | st.text(max_size=5),
+    "key": st.sampled_from(KEYS) | st.text(max_size=5),
+    "master_key": st.sampled_from(("k1", "k2")),
     "media": st.integers(min_value=0, max_value=3),
     "mentions": st.booleans(),
+    "named": st.lists(people, max_size=2).map(tuple),
+    "open": st.booleans(),
     "outcome": st.sampled_from(events.Outcome),
     "place": places,
     "ref": refs,
@@ -106,9 +152,16 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "voice": people,
     "why": st.sampled_from(events.Why),
 }
+OTHERWISE: Final[dict[tuple[type, str], st.SearchStrategy[Any]]] = {
+    (events.NotAssigned, "why"): st.sampled_from(("they are off duty.", "")),
+}
+"""Fields whose name means something else in that event."""
 
 EVENTS: Final[dict[type, st.SearchStrategy[Any]]] = {
-    kind: st.builds(kind, **{f.name: FIELDS[f.name] for f in fields(kind)}) for kind in EVENT_TYPES
+    kind: st.builds(
+        kind, **{f.name: OTHERWISE[kind, f.name] if (kind, f.name) in OTHERWISE else FIELDS[f.name] for f in fields(kind)}
+    )
+    for kind in EVENT_TYPES
 }
 any_event: Final = st.one_of(*EVENTS.values())
 
@@ -124,6 +177,12 @@ _sent = st.lists(
     max_size=3,
     unique_by=lambda sent: sent.event_id,
 ).map(tuple)
+_held = st.lists(
+    st.builds(Held, event_id=FIELDS["event_id"], body=bodies, author=people, reason=st.sampled_from(Reason)),
+    max_size=3,
+    unique_by=lambda held: held.event_id,
+).map(tuple)
+_offers = st.none() | st.builds(Offer, to=people | st.just(""), by=people, until=times, event_id=FIELDS["event_id"])
 _greeted = st.dictionaries(st.sampled_from(("en", "es")), times).map(lambda d: tuple(sorted(d.items())))
 
 threads: Final = st.builds(
@@ -135,7 +194,10 @@ threads: Final = st.builds(
         Voice,
         holder=st.none() | people,
         epoch=st.integers(min_value=0, max_value=5),
+        before=st.none() | people,
+        offer=_offers,
         members=st.frozensets(people),
+        interpreters=st.frozensets(people),
         slow_until=times,
     ),
     consent=st.builds(
@@ -145,33 +207,56 @@ threads: Final = st.builds(
         language=st.sampled_from(("en", "es", "fr")),
         greeted=_greeted,
     ),
-    sending=st.builds(Sending, pending=_pending, sent=_sent),
+    sending=st.builds(Sending, pending=_pending, sent=_sent, held=_held),
     life=st.builds(Life, state=st.sampled_from(State), since=times, last_inbound=times, last_outbound=times),
 )
 
 _seats = st.lists(
-    st.builds(Seat, user=people, role=st.sampled_from(Role)), max_size=4, unique_by=lambda seat: seat.user
+    st.builds(Seat, user=people, role=st.sampled_from(Role), duty=st.booleans(), spoke=st.sampled_from(("", *OWNERS))),
+    max_size=4,
+    unique_by=lambda seat: seat.user,
 ).map(tuple)
 _lines = st.lists(
-    st.builds(Line, thread=FIELDS["thread"], designation=FIELDS["designation"], since=times, voice=st.none() | people),
+    st.builds(
+        Line,
+        thread=FIELDS["thread"],
+        designation=FIELDS["designation"],
+        since=times,
+        voice=st.none() | people,
+        offered=st.booleans(),
+    ),
     max_size=3,
     unique_by=(lambda line: line.thread, lambda line: line.designation),
 ).map(tuple)
-desks: Final = st.builds(Desk, roster=_seats, levels=FIELDS["users"], threads=_lines)
+desks: Final = st.builds(
+    Desk,
+    roster=_seats | st.just(SEATS),
+    levels=FIELDS["users"],
+    threads=_lines,
+    identities=st.dictionaries(people, FIELDS["master_key"]).map(lambda d: tuple(d.items())),
+    board=st.sampled_from(("", "Queue: 0")),
+    board_at=times,
+    claimers=st.lists(st.tuples(people, times), max_size=2).map(tuple),
+)
 
 facts: Final = st.builds(
-    Facts, now=times | st.just(NOW), roster=_seats | st.just(SEATS), designations=st.frozensets(FIELDS["designation"])
+    Facts,
+    now=times | st.just(NOW),
+    roster=_seats | st.just(SEATS),
+    designations=st.frozensets(FIELDS["designation"]),
+    load=st.dictionaries(people, st.integers(min_value=0, max_value=6)),
 )
 
 FORWARD: Final = {
     None: set(Receipt),
     Receipt.LEAVING: set(Receipt) - {Receipt.NOTE, Receipt.LEAVING},
     Receipt.SENT: {Receipt.DELIVERED, Receipt.NOT_SENT},
-    Receipt.UNKNOWN: {Receipt.DELIVERED, Receipt.NOT_SENT},
+    Receipt.UNKNOWN: {Receipt.DELIVERED, Receipt.NOT_SENT, Receipt.LEAVING},
     Receipt.NOTE: set(),
     Receipt.DELIVERED: set(),
-    Receipt.NOT_SENT: set(),
-    Receipt.HELD: set(),
+    Receipt.NOT_SENT: {Receipt.LEAVING},
+    Receipt.HELD: {Receipt.NOT_SENT, Receipt.UNSAID, Receipt.LEAVING},
     Receipt.UNSAID: set(),
 }
-"""Which receipt may take the place of which: said here a second time, on purpose, and not read from the code."""
+"""Which receipt may take the place of which: said here a second time, on purpose, and not read from the code.
+Back to LEAVING only by a second word of their author."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from bot.actions import DESK, OFFICE, THREAD, Receipt
-from bot.commands import COMMANDS, lines, parse
-from bot.events import Content, Relation
-from tests.bot.examples import at_desk, held, marks, said, staffed_desk, texts, then, words
-from tests.bot.strategies import ANA, EVE
+from bot.actions import DESK, OFFICE, THREAD, Post, Receipt, Redact, SetTimer, Tell, TellDevices
+from bot.commands import COMMANDS, Command, lines, parse
+from bot.events import Content, Listens, Relation, Tapped, ThreadWaits, TimerDue, VoiceWanted
+from bot.step import Step
+from tests.bot.examples import at, at_desk, held, marks, of, said, staffed_desk, texts, then, words
+from tests.bot.strategies import ANA, BEN, EVE, NOW, SEATS, STAFF, SUE
 
 
 @pytest.mark.parametrize(
@@ -83,12 +88,15 @@ def test_a_command_in_the_wrong_place_says_the_right_one(place: str, body: str, 
 
 @pytest.mark.parametrize("place", [THREAD, DESK, OFFICE + ANA])
 def test_help_lists_what_there_is_in_a_place(place: str) -> None:
-    """`!help` lists exactly the commands of its place, one a line, each with its words of help."""
+    """`!more` lists exactly the commands of its place, one a line with its words of help; `!help` those of the card."""
     here = OFFICE if place.startswith(OFFICE) else place
-    listed = lines(place).splitlines()
-    assert [line.split()[0] for line in listed] == [f"!{c.name}" for c in COMMANDS if here in c.places]
-    step = then(held(), said("!help")) if place == THREAD else then(staffed_desk(), said("!help", place=place))
-    assert words(step) == lines(place)
+    for word in ("more", "help"):
+        step = then(held(), said(f"!{word}")) if place == THREAD else then(staffed_desk(), said(f"!{word}", place=place))
+        listed = words(step).splitlines()
+        assert listed == lines(place, every=word == "more").splitlines()
+        expected = [f"!{c.name}" for c in COMMANDS if here in c.places and (c.card or word == "more")]
+        assert [line.split()[0] for line in listed] == [*expected, *(["!more"] if word == "help" else [])]
+        assert all(c.help in words(step) for c in COMMANDS if f"!{c.name}" in expected)
 
 
 def test_status_tells_how_things_stand() -> None:
@@ -103,10 +111,10 @@ def test_status_tells_how_things_stand() -> None:
     assert "marzipan" not in words(step)
 
 
-@pytest.mark.parametrize("relation", [Relation.THREAD, Relation.EDIT, Relation.OTHER_REPLY])
+@pytest.mark.parametrize("relation", [Relation.THREAD, Relation.EDIT])
 def test_commands_are_plain_messages(relation: Relation) -> None:
-    """A command that does something is a message of its own: no edit makes one, nor a reply, nor words in a thread."""
-    assert "Waiting" not in words(then(staffed_desk(), at_desk("!board", relation=relation)))
+    """A command that does something is a message of its own, or a reply: no edit makes one, nor words in a thread."""
+    assert "Queue" not in words(then(staffed_desk(), at_desk("!board", relation=relation)))
     assert "voice:" not in words(then(held(), said("!status", relation=relation, target="$m0")))
     for content in (Content.FILE, Content.OTHER):
         for body in ("!board", "!help", "!clam"):
@@ -118,3 +126,105 @@ def test_a_stranger_commands_nothing() -> None:
     for body in ("!claim", "!board", "!help", "!clam"):
         assert then(staffed_desk(), at_desk(body, sender=EVE)).actions == ()
         assert then(held(), said(body, sender=EVE)).actions == ()
+
+
+MAY_SAY = {
+    "trust": {SUE},
+    "transfer": {ANA, SUE},
+    "with": {ANA, SUE},
+    "take": {SUE},
+    "listen": {SUE},
+    **{name: {ANA} for name in ("release", "say", "again", "anyway", "long")},
+}
+"""Who may say what in a thread whose voice is Ana; whatever is not in here is for everybody."""
+ROWS = [(command, place) for command in COMMANDS for place in (DESK, THREAD, OFFICE) if place in command.places]
+ROW_NAMES = [f"{command.name} in {place}" for command, place in ROWS]
+
+
+def try_out(command: Command, place: str, sender: str, rest: str = "") -> tuple[Any, Step[Any]]:
+    """Say a command where it belongs, and return what was before and what follows."""
+    before: Any = held() if place == THREAD else staffed_desk()
+    where = OFFICE + sender if place == OFFICE else place
+    return before, then(before, said(f"!{command.name}{rest}", place=where, sender=sender))
+
+
+@pytest.mark.parametrize("sender", STAFF)
+@pytest.mark.parametrize(("command", "place"), ROWS, ids=ROW_NAMES)
+def test_a_command_is_for_whom_it_is_for(command: Command, place: str, sender: str) -> None:
+    """Whoever may not say a command changes nothing and reads who may, and what else to do."""
+    before, step = try_out(command, place, sender)
+    refused = f"!{command.name} is for" in words(step)
+    assert refused == (sender not in MAY_SAY.get(command.name, STAFF))
+    if refused:
+        assert step.aggregate == before
+        assert command.who.value in words(step)
+        assert re.search(r"\. !(status|board|escalate) ", words(step)), "it does not say what to do"
+
+
+def test_the_restricted_commands_are_in_the_table() -> None:
+    """The table of who may say what names commands that there are."""
+    assert MAY_SAY.keys() <= {command.name for command in COMMANDS}
+
+
+@pytest.mark.parametrize("rest", ["", f" {BEN}", " handover", " nonsense", " all"])
+@pytest.mark.parametrize("sender", STAFF)
+@pytest.mark.parametrize(("command", "place"), ROWS, ids=ROW_NAMES)
+def test_no_command_is_passed_over_in_silence(command: Command, place: str, sender: str, rest: str) -> None:
+    """Every command, by whomever and with whatever behind it, is answered, or asks the desk, which answers."""
+    _, step = try_out(command, place, sender, rest)
+    answers = [
+        action
+        for action in step.actions
+        if isinstance(action, TellDevices)
+        or (isinstance(action, Post) and action.ref != "board")
+        or (isinstance(action, Tell) and isinstance(action.event, VoiceWanted | Listens))
+    ]
+    assert answers or (command.name == "say" and texts(step))
+
+
+@pytest.mark.parametrize("rest", ["", f" {BEN}", " nonsense"])
+@pytest.mark.parametrize("sender", STAFF)
+@pytest.mark.parametrize(("command", "place"), ROWS, ids=ROW_NAMES)
+def test_every_answer_disappears(command: Command, place: str, sender: str, rest: str) -> None:
+    """An answer to a command is a notice that is redacted after ten minutes; what else a command says stays."""
+    _, step = try_out(command, place, sender, rest)
+    for post in of(Post, step):
+        if post.reply_to:
+            assert post.notice
+            key = f"fade:{post.place}|{post.ref}"
+            assert [timer.due for timer in of(SetTimer, step) if timer.key == key] == [NOW + 600]
+            gone = then(step.aggregate, TimerDue(key=key), at(600))
+            assert [(a.place, a.ref) for a in of(Redact, gone)] == [(post.place, post.ref)]
+
+
+@pytest.mark.parametrize("tapped", [{"trusted": False}, {"sender": BEN}])
+def test_an_answer_to_a_tap_disappears(tapped: dict[str, Any]) -> None:
+    """What is said about a tap is an answer like any other."""
+    desk = then(staffed_desk(), ThreadWaits(thread="t1", designation="amber heron", since=NOW)).aggregate
+    usual: dict[str, Any] = {"sender": ANA, "trusted": True, "event_id": "$r"}
+    hand = Tapped(place=DESK, key="✋", target="card:t1", **(usual | tapped))
+    step = then(then(desk, hand).aggregate if "sender" in tapped else desk, replace(hand, event_id="$r2"))
+    for answer in [post for post in of(Post, step) if post.ref.startswith("answer:")]:
+        assert f"fade:desk|{answer.ref}" in [timer.key for timer in of(SetTimer, step)]
+    assert bool(words(step)) == (tapped == {"trusted": False})
+
+
+def test_a_person_is_named_by_mention_id_or_an_unmistakable_word() -> None:
+    """`@ben` is Ben while there is one; a mention or a full Matrix id always is; nobody is guessed."""
+    other = replace(SEATS[1], user="@ben:other.example")
+    for word, named, roster, person in (
+        ("@ben", (), SEATS, BEN),
+        ("@BEN", (), SEATS, BEN),
+        (BEN, (), SEATS, BEN),
+        ("Ben", (BEN,), SEATS, BEN),
+        ("@ben", (), (*SEATS, other), None),
+        (BEN, (), (*SEATS, other), BEN),
+        ("ben", (), SEATS, None),
+        ("@be", (), SEATS, None),
+        ("", (), SEATS, None),
+        ("x", (EVE,), SEATS, None),
+        ("x", (ANA, BEN), SEATS, None),
+    ):
+        step = then(held(), said(f"!transfer {word}", named=named, mentions=bool(named)), at(0, roster=roster))
+        offer = step.aggregate.voice.offer
+        assert (offer.to if offer else None) == person, word

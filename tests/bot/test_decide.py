@@ -36,7 +36,15 @@ def test_decide_is_total_and_deterministic(kind: type, aggregate: type, data: st
     assert isinstance(step.aggregate, aggregate)
     assert step == decide(PACK, known, state, event)
     if not TABLE.get((aggregate, kind)):
-        assert step == Step(state), "an event that no feature looks at changes nothing"
+        assert seen_apart_from_the_board(step, state) == Step(state), "an event that no feature looks at changes nothing"
+
+
+def seen_apart_from_the_board(step: Step[Any], was: Any) -> Step[Any]:
+    """Return a step without the live board, which is brought up to date after any event of the desk."""
+    if isinstance(step.aggregate, Thread):
+        return step
+    actions = tuple(a for a in step.actions if getattr(a, "ref", "") != "board" and getattr(a, "key", "") != "board")
+    return Step(replace(step.aggregate, board=was.board, board_at=was.board_at), actions)
 
 
 @USUAL

@@ -47,5 +47,5 @@ def test_the_card_says_who_is_the_voice_and_whether_the_phone_is_stopped() -> No
         step = then(thread, event)
         thread = step.aggregate
         cards += [a.body for a in step.actions if getattr(a, "ref", "") == "card" and hasattr(a, "body")]
-    expected = ["voice: ana", "stopped", "may be answered", "language: es", "voice: nobody", "voice: ben"]
+    expected = ["voice: ana", "STOPPED: nothing leaves", "language: en", "language: es", "voice: nobody", "voice: ben"]
     assert [line in card for line, card in zip(expected, cards, strict=True)] == [True] * len(cards)

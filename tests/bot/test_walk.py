@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from bot.actions import DESK, THREAD, Receipt
+from bot.actions import DESK, OFFICE, THREAD, Receipt
 from bot.events import (
     ClockJumped,
     Content,
@@ -32,12 +32,14 @@ from tests.bot.effort import WALK
 from tests.bot.strategies import (
     ANA,
     BEN,
+    DOUBTS,
     EVE,
     EVENTS,
     LEAKS,
     NAMED,
     NOTES,
     OWNERS,
+    SECOND,
     STAFF,
     STARTS,
     STOPS,
@@ -52,7 +54,22 @@ from tests.bot.world import World
 owners = st.sampled_from(OWNERS[:2])
 lags = st.sampled_from((0.0, 0.0, 0.0, 10.0, 290.0, 301.0))
 texter_words = st.sampled_from(TEXTER_WORDS) | st.sampled_from((*TEXTER_WORDS, *STOPS, *STARTS))
-bodies = st.sampled_from((*WORDS, *WORDS, *NOTES, *LEAKS))
+bodies = st.sampled_from((*WORDS, *WORDS, *NOTES, *LEAKS, *DOUBTS, "!say handover", "!say handover ok"))
+thread_commands = st.sampled_from(
+    (
+        *(f"!transfer {who}" for who in (ANA, BEN, SUE, EVE, "all", "all quiet", "nobody")),
+        *("!accept", "!accept", "!decline", "!escalate", f"!with {BEN}", f"!with {ANA} interpreter"),
+        *("!take", "!take", "!speak", "!speak", "!listen", "!release", "!release"),
+        *("!say handover", "!say handover // no", f"!say handover {DOUBTS[1]}", "!say something"),
+        *("!recap", "!debrief", "!status", "!help", "!more"),
+    )
+)
+desk_commands = st.sampled_from(
+    (
+        *("!claim", f"!claim {NAMED[0]}", f"!claim {NAMED[1]}", "!board", "!help"),
+        *("!on", "!on", "!off", f"!trust {BEN}", f"!devices {BEN}", "!devices", f"!listen {NAMED[0]}"),
+    )
+)
 manners: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
     (
         *({},) * 5,
@@ -130,6 +147,61 @@ class Line(RuleBasedStateMachine):
         self.world.pass_time(9.0 - wait)
         self.world.settle()
 
+    @rule(owner=owners, sender=st.sampled_from((VOICE, *STAFF)), body=thread_commands, heard=st.booleans())
+    def a_command(self, owner: str, sender: str, body: str, heard: bool) -> None:
+        self.words(owner, sender, body, {}, lag=0.0, heard=heard)
+
+    @rule(
+        owner=owners, doubt=st.sampled_from(DOUBTS), name=st.sampled_from(tuple(SECOND)), by=speakers, reply=st.booleans()
+    )
+    def a_second_word(self, owner: str, doubt: str, name: str, by: str, reply: bool) -> None:
+        """Say what is held, and a second word after it: perhaps the wrong one, perhaps somebody else."""
+        self.words(owner, VOICE, doubt, {}, lag=0.0, heard=True)
+        self.world.settle()
+        manner = {"relation": Relation.OTHER_REPLY, "target": self.said[-1][1]} if reply else {}
+        self.words(owner, by, f"!{name}", manner, lag=0.0, heard=True)
+
+    @precondition(lambda self: self.said)
+    @rule(which=st.integers(min_value=0, max_value=3), name=st.sampled_from(tuple(SECOND)), reply=st.booleans())
+    def a_word_about_earlier_ones(self, which: int, name: str, reply: bool) -> None:
+        owner, target, author = self.said[-1 - which % len(self.said)]
+        manner = {"relation": Relation.OTHER_REPLY, "target": target} if reply else {}
+        self.words(owner, author, f"!{name}", manner, lag=0.0, heard=True)
+
+    @rule(
+        owner=owners,
+        to=st.sampled_from((*STAFF, "all")),
+        by=st.sampled_from((VOICE, VOICE, SUE)),
+        answer=st.sampled_from(("✅", "✅", "❌", "✋", "!accept", "!decline", "leaves", "waits")),
+        settled=st.booleans(),
+    )
+    def a_handover(self, owner: str, to: str, by: str, answer: str, settled: bool) -> None:
+        """Offer a thread and take it or not, at once or while others decide."""
+        world = self.world
+        self.words(owner, by, f"!transfer {to}", {}, lag=0.0, heard=True)
+        if settled:
+            world.settle()
+        who = BEN if to == "all" else to
+        match answer:
+            case "✅" | "❌":
+                self.a_tap(owner, who, answer, trusted=True)
+            case "✋":
+                self.a_hand(owner, who)
+            case "leaves":
+                world.leave(owner, who)
+            case "waits":
+                world.pass_time(601.0)
+            case _:
+                self.words(owner, who, answer, {}, lag=0.0, heard=settled)
+        if settled:
+            world.settle()
+
+    @rule(owner=owners, sender=people, key=st.sampled_from(("✅", "❌", "✋")), trusted=st.booleans())
+    def a_tap(self, owner: str, sender: str, key: str, trusted: bool) -> None:
+        event_id = self.world.new_id()
+        tapped = Tapped(place=THREAD, sender=sender, event_id=event_id, key=key, target="offer", trusted=trusted)
+        self.world.tell(owner, tapped)
+
     @rule(owner=owners, bodies=st.lists(st.sampled_from((STOPS[0], STARTS[0])), min_size=2, max_size=3))
     def keywords_in_a_row(self, owner: str, bodies: list[str]) -> None:
         for body in bodies:
@@ -169,10 +241,21 @@ class Line(RuleBasedStateMachine):
         event_id = self.world.new_id()
         self.world.tell(DESK, Tapped(place=DESK, sender=sender, event_id=event_id, key="✋", target=card, trusted=True))
 
-    @rule(sender=people, body=st.sampled_from(("!claim", f"!claim {NAMED[0]}", f"!claim {NAMED[1]}", "!board", *WORDS)))
-    def a_word_at_the_desk(self, sender: str, body: str) -> None:
+    @rule(sender=people, body=desk_commands | st.sampled_from(WORDS), office=st.sampled_from((False, False, False, True)))
+    def a_word_at_the_desk(self, sender: str, body: str, office: bool) -> None:
         event_id = self.world.new_id()
-        self.world.tell(DESK, Said(place=DESK, sender=sender, event_id=event_id, body=body, at=self.world.now))
+        place = OFFICE + sender if office else DESK
+        self.world.tell(DESK, Said(place=place, sender=sender, event_id=event_id, body=body, at=self.world.now))
+
+    @rule(owner=owners, sender=st.sampled_from(STAFF), off=st.booleans(), settled=st.booleans())
+    def a_claim_of_the_next(self, owner: str, sender: str, off: bool, settled: bool) -> None:
+        """Ask for whoever comes next, and let a thread come back, perhaps after going off duty."""
+        self.a_word_at_the_desk(sender, "!claim", office=False)
+        if off:
+            self.a_word_at_the_desk(sender, "!off", office=False)
+        self.words(owner, VOICE, "!release", {}, lag=0.0, heard=True)
+        if settled:
+            self.world.settle()
 
     @rule(owner=owners, user=people)
     def acceptance(self, owner: str, user: str) -> None:
@@ -210,8 +293,13 @@ class Line(RuleBasedStateMachine):
     )
     def a_report(self, owner: str, which: int, outcome: Outcome) -> None:
         accepted = self.world.account[owner].accepted
-        if accepted:
-            self.world.tell(owner, TextOutcome(ref=accepted[-1 - which % len(accepted)].ref, outcome=outcome))
+        if not accepted:
+            return
+        text = accepted[-1 - which % len(accepted)]
+        words = self.world.account[owner].words.get(text.ref.removeprefix("say:"))
+        # Whoever says words again has given up waiting for a report about the first time.
+        if words is None or (words.times == 1 and not words.open):
+            self.world.tell(owner, TextOutcome(ref=text.ref, outcome=outcome))
 
     @rule(owner=st.sampled_from((*OWNERS[:2], DESK)))
     def one_decision(self, owner: str) -> None:
@@ -236,6 +324,12 @@ class Line(RuleBasedStateMachine):
             world.settle()
         assert not [thread for thread in world.threads.values() if thread.sending.pending]
         assert Receipt.LEAVING not in world.receipts.values()
+        assert not [thread for thread in world.threads.values() if thread.voice.offer], "an offer stands for ever"
+        assert not world.answers, "an answer does not disappear"
+        if world.desk.roster:
+            shown = world.shown[DESK, "board"]
+            assert [line.designation for line in world.desk.waiting if line.designation not in shown] == []
+            assert f"Queue: {len(world.desk.waiting)}\n" in shown
 
 
 TestLine = Line.TestCase

@@ -8,7 +8,6 @@ says comes from DESIGN and never from the code that is tried.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from dataclasses import dataclass, field
 from typing import Any
 
 from bot import guard
@@ -16,6 +15,7 @@ from bot.actions import (
     DESK,
     THREAD,
     Action,
+    Confirm,
     DropTimer,
     Edit,
     Expel,
@@ -23,12 +23,15 @@ from bot.actions import (
     Invite,
     Mark,
     Origin,
+    Page,
     Pin,
     Post,
     Receipt,
+    Redact,
     SetTimer,
     Speaker,
     Tell,
+    TellDevices,
     Text,
 )
 from bot.decide import decide
@@ -36,58 +39,42 @@ from bot.events import (
     Assigned,
     Content,
     Event,
+    How,
     Joined,
     Left,
     LevelsSet,
     Outcome,
     Relation,
     Said,
+    Spoke,
+    Tapped,
     TextArrived,
     TextOutcome,
     ThreadWaits,
     TimerDue,
     Unsaid,
+    VoiceWanted,
 )
-from bot.model import Desk, Facts, Thread
-from policies.pack import Pack
-from tests.bot.strategies import FORWARD, NAMED, NOW, OWNERS, STAFF, STARTS, STOPS, SUE, TEXTER_WORDS, WORDS
+from bot.model import Desk, Facts, Role, Thread
+from policies.pack import Pack, TextName
+from tests.bot.account import Account, Words
+from tests.bot.strategies import (
+    FORWARD,
+    LONG,
+    NAMED,
+    NOW,
+    OWNERS,
+    SECOND,
+    STAFF,
+    STARTS,
+    STOPS,
+    SUE,
+    TEXTER_WORDS,
+    WARNED,
+    WORDS,
+)
 
 SECRET = tuple(words for words in (*TEXTER_WORDS, *WORDS) if len(words) > 5)
-
-
-@dataclass(slots=True)
-class Words:
-    """What somebody said in a thread's room, as the account has it. `open`: it may still leave."""
-
-    author: str
-    at: float
-    body: str = ""
-    heard_at: float = 0.0
-    undo: float = 0.0
-    open: bool = False
-    left: bool = False
-
-
-@dataclass(slots=True)
-class Account:
-    """What a thread's texter and phone may expect."""
-
-    turn: int = 0
-    stop: str = ""
-    confirmed: bool = False
-    slow_until: float = 0.0
-    words: dict[str, Words] = field(default_factory=dict)
-    left: list[str] = field(default_factory=list)
-    invited: set[str] = field(default_factory=set)
-    members: set[str] = field(default_factory=set)
-    lane: deque[tuple[int, Text]] = field(default_factory=deque)
-    accepted: list[Text] = field(default_factory=list)
-    phone: list[Text] = field(default_factory=list)
-
-    def close(self) -> None:
-        """Nothing that has not left may leave any more."""
-        for words in self.words.values():
-            words.open = False
 
 
 class World:
@@ -100,7 +87,12 @@ class World:
         self.inbox: defaultdict[str, deque[Event]] = defaultdict(deque)
         self.timers: dict[tuple[str, str], float] = {}
         self.receipts: dict[str, Receipt] = {}
-        self.posts: list[Post | Edit] = []
+        self.shown: dict[tuple[str, str], str] = {}
+        self.answers: set[tuple[str, str]] = set()
+        self.boards: list[float] = []
+        self.spoke: dict[str, str] = {}
+        self.rooms: list[tuple[str, Post | Edit]] = []
+        self.pages = 0
         self._count = 0
         for user in STAFF:
             self.tell(DESK, Joined(place=DESK, user=user))
@@ -115,6 +107,44 @@ class World:
     def tell(self, owner: str, event: Event) -> None:
         """Put an event into an inbox."""
         self.inbox[owner].append(event)
+
+    def say(self, where: str, sender: str, body: str, **changed: Any) -> str:
+        """Let somebody say something in a thread's room, or at the desk; return the id of the message."""
+        event_id = self.new_id()
+        place = DESK if where == DESK else THREAD
+        usual: dict[str, Any] = {"place": place, "sender": sender, "event_id": event_id, "body": body, "at": self.now}
+        self.tell(where, Said(**(usual | changed)))
+        return event_id
+
+    def tap(self, where: str, sender: str, key: str, target: str, *, trusted: bool = True) -> None:
+        """Let somebody react to something of ours."""
+        place = DESK if where == DESK else THREAD
+        event_id = self.new_id()
+        self.tell(where, Tapped(place=place, sender=sender, event_id=event_id, key=key, target=target, trusted=trusted))
+
+    def text(self, owner: str, body: str) -> None:
+        """Let a text arrive."""
+        self.tell(owner, TextArrived(id=self.new_id(), body=body, at=self.now))
+
+    def open(self, owner: str, voice: str) -> None:
+        """Let a texter begin and be greeted, and somebody become the voice and join."""
+        self.text(owner, "hi, are you there?")
+        self.settle()
+        self.attempt(owner, Outcome.ACCEPTED)
+        self.tap(DESK, voice, "✋", f"card:{owner}")
+        self.settle()
+        self.join(owner, voice)
+        self.settle()
+
+    def voice(self, owner: str) -> str | None:
+        """Return who is the voice, once everybody agrees on it."""
+        self.settle()
+        self.agree()
+        return self.threads[owner].voice.holder
+
+    def seen(self, room: str) -> str:
+        """Return everything that was ever shown, as it was first said or edited, in one room."""
+        return "\n".join(post.body for where, post in self.rooms if where == room)
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass; timers that are due become events."""
@@ -135,7 +165,8 @@ class World:
             return
         event = self.inbox[owner].popleft()
         names = frozenset(line.designation for line in self.desk.threads if line.thread != owner)
-        facts = Facts(now=self.now, roster=self.desk.roster, designations=names)
+        load = {seat.user: len(self.desk.held(seat.user)) for seat in self.desk.roster}
+        facts = Facts(now=self.now, roster=self.desk.roster, designations=names, load=load)
         if owner == DESK:
             before = self.desk
             step = decide(self.pack, facts, before, event)
@@ -148,8 +179,9 @@ class World:
         self.threads[owner] = decided.aggregate
         if not isinstance(event, Said) or facts.role(event.sender) is not None:
             self._note(owner, was, event)
-        self._check_thread(owner, event, decided.actions)
+        self._check_thread(owner, was, event, decided.actions)
         self._perform(owner, decided.actions)
+        self.account[owner].again.clear()
         if isinstance(event, Said) and event.relation is not Relation.EDIT and facts.role(event.sender) is not None:
             assert event.event_id in self.receipts, "a message that was heard has no receipt"
 
@@ -170,7 +202,9 @@ class World:
         account.lane.popleft()
         self.tell(owner, TextOutcome(ref=text.ref, outcome=outcome))
         if outcome in (Outcome.ACCEPTED, Outcome.UNKNOWN):
-            assert text.ref not in {reached.ref for reached in account.phone}, "a text reached the phone twice"
+            words = account.words.get(text.ref.removeprefix("say:"))
+            before = [reached for reached in account.phone if reached.ref == text.ref]
+            assert len(before) < (words.times if words else 1), "a text reached the phone twice"
             account.phone.append(text)
             account.confirmed |= text.origin is Origin.STOP_ANSWER
             account.accepted.append(text)
@@ -188,37 +222,102 @@ class World:
                 account.stop = ""
             case Said(relation=Relation.EDIT, target=target):
                 words = account.words.get(target)
-                if words is not None and words.author == event.sender and words.open:
-                    self._heard(account, words, event)
+                if words is not None and words.author == event.sender and words.held == "UNKNOWN":
+                    words.held = ""
+                elif words is not None and words.author == event.sender and (words.open or words.held):
+                    if words.held:
+                        account.say_again(target, event.at)
+                    self._heard(owner, words, event)
             case Said():
                 words = account.words.setdefault(event.event_id, Words(author=event.sender, at=event.at))
                 if event.sender == was.voice.holder and not account.stop:
-                    self._heard(account, words, event)
+                    self._heard(owner, words, event)
+                    self._second_word(owner, was, event)
             case Unsaid(target=target):
                 words = account.words.get(target)
                 if words is not None and words.author == event.sender:
-                    words.open = False
+                    words.open, words.held = False, ""
+            case TextOutcome():
+                words = account.words.get(event.ref.removeprefix("say:"))
+                if words is not None and event.outcome is Outcome.DELIVERED:
+                    words.held = ""
+                elif words is not None and words.author == holder and event.outcome in (Outcome.LATE, Outcome.UNKNOWN):
+                    words.held = event.outcome.name
             case Joined(user=user) if user != holder:
                 account.slow_until = self.now + 300
-            case Assigned():
-                assert was.voice.holder is None, "somebody became the voice while another was"
+            case Assigned(how=How.CLAIMED):
+                assert was.voice.holder is None, "somebody claimed a thread that had a voice"
             case _:
                 pass
         if holder != was.voice.holder:
             account.turn += 1
             account.close()
 
-    def _heard(self, account: Account, words: Words, event: Said) -> None:
+    def _heard(self, owner: str, words: Words, event: Said) -> None:
+        body, own = event.body, ""
+        if canned := body.startswith("!say handover"):
+            own = body.removeprefix("!say handover").strip()
+            body = own or self.pack.say(TextName.HANDOVER, self.threads[owner].consent.language)
         to_the_phone = event.relation in (Relation.NONE, Relation.TEXTER_REPLY, Relation.EDIT)
-        plain = event.content is Content.TEXT and not event.mentions
-        words.open = event.body in WORDS and to_the_phone and plain
-        words.body, words.heard_at = event.body, self.now
-        words.undo = 20 if self.now < account.slow_until else 8
+        to_the_phone |= canned and event.relation is Relation.OTHER_REPLY
+        plain = event.content is Content.TEXT and not event.mentions and to_the_phone
+        words.open = plain and (body in WORDS or (canned and body != own))
+        words.held = "" if not plain else "LONG" if body == LONG else "WARNED" if body in WARNED else ""
+        words.body, words.heard_at = body, self.now
+        words.undo = self._undo(owner, words.author)
+
+    def _undo(self, owner: str, author: str) -> float:
+        if self.now < self.account[owner].slow_until:
+            return 20
+        return 16 if self.spoke.get(author, owner) != owner else 8
+
+    def _second_word(self, owner: str, was: Thread, event: Said) -> None:
+        name = event.body.removeprefix("!")
+        said = event.relation is not Relation.THREAD and event.content is Content.TEXT
+        if not said or name not in SECOND:
+            return
+        account = self.account[owner]
+        before = {pending.event_id for pending in was.sending.pending}
+        chosen = [p.event_id for p in self.threads[owner].sending.pending if p.event_id not in before]
+        could = {
+            event_id
+            for event_id, words in account.words.items()
+            if words.author == event.sender and words.held in SECOND[name] and event.target in ("", event_id)
+        }
+        assert len(chosen) == min(1, len(could)), "a second word lets leave exactly one of the messages that it may"
+        for event_id in chosen:
+            assert event_id in could, "a second word let leave what it must not"
+            account.say_again(event_id, self.now)
+            account.words[event_id].undo = self._undo(owner, event.sender)
 
     # What must hold of every decision.
 
-    def _check_thread(self, owner: str, event: Event, actions: tuple[Action, ...]) -> None:
+    def _check_thread(self, owner: str, was: Thread, event: Event, actions: tuple[Action, ...]) -> None:
         thread, account = self.threads[owner], self.account[owner]
+        if thread.voice.holder != was.voice.holder:
+            assert (thread.sending.pending, thread.sending.held) == ((), ()), "words of an earlier voice are kept"
+            gone = {p.event_id for p in was.sending.pending}
+            marked = {a.event_id for a in actions if isinstance(a, Mark) and a.receipt is Receipt.NOT_SENT}
+            assert gone <= marked, "a change of voice does not say what it cancelled"
+            assert not gone or any(isinstance(a, Post) and "Not sent" in a.body for a in actions)
+        for action in actions:
+            if isinstance(action, Mark) and action.receipt is Receipt.HELD and account.words[action.event_id].open:
+                words = account.words[action.event_id]
+                assert self.now - words.at > 300, "words that are not late are held as late"
+                words.open, words.held = False, "LATE"
+            if isinstance(action, Tell) and isinstance(action.event, VoiceWanted) and action.event.beyond:
+                asks = event.sender if isinstance(event, Said | Tapped) else ""
+                by = was.voice.offer.by if was.voice.offer and action.event.how is How.ACCEPTED else asks
+                seat = self.desk.seat(by)
+                assert (seat and seat.role) is Role.SUPERVISOR, "somebody else lets the cap be passed"
+        known = {p.event_id for p in was.sending.pending}
+        new = {p.author for p in thread.sending.pending if p.event_id not in known}
+        for author in new:
+            told = any(isinstance(a, Tell) and isinstance(a.event, Spoke) for a in actions)
+            assert told == (self.spoke.get(author) != owner), "the desk does not know who spoke where"
+        if isinstance(event, Tapped):
+            assert not any(isinstance(a, Text | Confirm) for a in actions), "a tap let a text leave"
+            assert {p.event_id for p in thread.sending.pending} <= known
         for text in (action for action in actions if isinstance(action, Text)):
             if text.origin is not Origin.VOICE:
                 assert isinstance(event, TextArrived), "an automatic text that answers nothing"
@@ -241,17 +340,46 @@ class World:
             assert "".join(shown) == event.body, "a text is not shown as it is"
 
     def _check_desk(self, before: Desk, event: Event, actions: tuple[Action, ...]) -> None:
-        for person in {line.voice for line in self.desk.threads if line.voice}:
-            assert len(self.desk.held(person)) <= self.pack.settings.cap, "more threads than the cap"
-            held = [thread for thread in self.threads.values() if thread.voice.holder == person]
-            assert len(held) <= self.pack.settings.cap
+        match event:
+            case Spoke():
+                self.spoke[event.user] = event.thread
+            case Left(place=place) if place == DESK:
+                self.spoke.pop(event.user, None)
+            case ThreadWaits():
+                cards = [a.body for a in actions if isinstance(a, Post) and a.ref == f"card:{event.thread}"]
+                shown = [body for body in cards if "waiting" in body and event.designation in body]
+                assert len(shown) == 1, "a thread waits without a card"
+        on_duty = {seat.user for seat in self.desk.roster if seat.duty}
+        for line in self.desk.threads:
+            here = self.desk.seat(line.voice or "")
+            assert here is None or here.duty, "somebody who is off duty has a thread in their hands"
         for action in actions:
             if isinstance(action, Tell) and isinstance(action.event, Assigned):
-                (line,) = (line for line in before.threads if line.thread == action.owner)
-                assert line.voice is None, "a thread was given away twice"
-        if isinstance(event, ThreadWaits):
-            cards = [a.body for a in actions if isinstance(a, Post) and a.place == DESK]
-            assert any("waiting" in body and event.designation in body for body in cards), "a thread waits without a card"
+                self._check_given(before, event, action)
+            if isinstance(action, Post):
+                assert set(action.mentions) <= on_duty, "somebody who is off duty is called"
+            if isinstance(action, Confirm):
+                assert isinstance(event, Said), "an identity is confirmed and nobody said so"
+                assert event.body.startswith("!trust")
+                seat = before.seat(event.sender)
+                assert (seat and seat.role) is Role.SUPERVISOR
+                assert event.sender != action.user, "somebody confirmed themselves"
+                assert (action.user, action.master_key) in before.identities, "not the identity that was shown"
+
+    def _check_given(self, before: Desk, event: Event, given: Tell) -> None:
+        line = next((line for line in before.threads if line.thread == given.owner), None)
+        assert isinstance(given.event, Assigned)
+        waits = isinstance(event, ThreadWaits) or line is None or line.voice is None
+        user = given.event.voice
+        seat = before.seat(user)
+        assert seat is not None, "a thread was given to somebody who is not there"
+        assert seat.duty, "a thread was given to somebody who is off duty"
+        assert waits or (line and line.offered) or isinstance(event, VoiceWanted), "a thread was given away twice"
+        assert waits == (given.event.how is How.CLAIMED)
+        beyond = isinstance(event, VoiceWanted) and event.beyond
+        others = [other for other in before.held(user) if other.thread != given.owner]
+        full = len(others) >= self.pack.settings.cap
+        assert not full or beyond or seat.role is Role.SUPERVISOR, "more threads than the cap"
 
     def _check_leaving(self, account: Account, turn: int, text: Text) -> None:
         assert self.now - text.since <= 300, "a text leaves late"
@@ -277,16 +405,38 @@ class World:
                 case Mark():
                     now = self.receipts.get(action.event_id)
                     assert action.receipt in FORWARD[now], f"a receipt went from {now} to {action.receipt}"
+                    if now is not None and action.receipt is Receipt.LEAVING:
+                        assert action.event_id in self.account[owner].again, "words leave again that nobody said again"
                     self.receipts[action.event_id] = action.receipt
                 case Post() | Edit():
-                    self.posts.append(action)
                     self._check_secrets(action)
+                    self._show(owner if action.place == THREAD else action.place, action)
+                case Redact():
+                    self.answers.discard((owner if action.place == THREAD else action.place, action.ref))
+                case Page():
+                    self.pages += 1
                 case Invite():
                     self.account[owner].invited.add(action.user)
                 case Expel():
                     self.leave(owner, action.user)
-                case Pin() | GiveKeys():
+                case Pin() | GiveKeys() | Confirm() | TellDevices():
                     pass
+
+    def _show(self, room: str, action: Post | Edit) -> None:
+        key = room, action.ref
+        self.rooms.append((room, action))
+        if isinstance(action, Edit):
+            assert key in self.shown, "an edit of what was never posted"
+            assert self.shown[key] != action.body, "an edit that changes nothing"
+        elif action.ref == "board":
+            assert key not in self.shown, "a second board"
+        elif action.ref.startswith("answer:"):
+            self.answers.add(key)
+        if action.ref:
+            self.shown[key] = action.body
+        if action.ref == "board":
+            assert not self.boards or self.now - self.boards[-1] >= 2, "two edits of the board within two seconds"
+            self.boards.append(self.now)
 
     def leave(self, owner: str, user: str) -> None:
         """Somebody leaves a thread's room, declines, or is removed."""
@@ -313,3 +463,6 @@ class World:
         told: dict[str, Any] = {line.thread: line.voice for line in self.desk.threads}
         are = {thread.id: thread.voice.holder for thread in self.threads.values() if thread.life.last_inbound}
         assert told == are, "desk and threads do not agree on who is the voice"
+        offered = {line.thread for line in self.desk.threads if line.offered}
+        offers = {t.id for t in self.threads.values() if t.voice.offer is not None and not t.voice.offer.to}
+        assert offered == offers, "desk and threads do not agree on what is offered to everybody"

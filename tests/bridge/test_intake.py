@@ -218,11 +218,12 @@ async def test_memberships_levels_and_identities(sink: Sink) -> None:
         items.IdentityChanged(user_id=ADA, master_key="k", first=False),
     )
     assert told == [
+        (DESK, LevelsSet(users=())),
         (DESK, Joined(place=DESK, user=ADA)),
         (DESK, Left(place=DESK, user=ADA)),
         (DESK, Left(place=DESK, user=ADA)),
         (DESK, LevelsSet(users=(("@a:x", 50), ("@b:x", 0)))),
-        (DESK, IdentityChanged(user=ADA)),
+        (DESK, IdentityChanged(user=ADA, master_key="k")),
     ]
 
 

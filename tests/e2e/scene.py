@@ -92,7 +92,7 @@ class Scene:
                 lambda i, a=author: i.sender == a and i.kind in {"message", "undecryptable"},  # type: ignore[misc]
             )
         await seat.say(self.ready.desk_room, "// hello")
-        office = await self._invited(seat, set(), office=True)
+        office = await self.invited(seat, set(), office=True)
         await seat.join(office)
         return seat
 
@@ -124,7 +124,7 @@ class Scene:
             await seat.react(self.ready.desk_room, card, HAND)
         else:
             await seat.say(self.ready.desk_room, by)
-        room = await self._invited(seat, before)
+        room = await self.invited(seat, before)
         await seat.join(room)
         names = await seat.joined()
         return Talk(seat=seat, room=room, handset=handset, designation=names[room], scene=self)
@@ -149,7 +149,9 @@ class Scene:
         assert answer.status == 200, f"the homeserver answered {answer.status} to the policy bot"
         return told if isinstance(told, dict) else {"state": told}
 
-    async def _invited(self, seat: Seat, before: set[str], *, office: bool = False) -> str:
+    async def invited(self, seat: Seat, before: set[str], *, office: bool = False) -> str:
+        """Wait until somebody is invited to a room they were not invited to before; returns the room."""
+
         async def probe() -> str | None:
             return next(
                 (r for r, name in (await seat.invites()).items() if r not in before and (name == "office") == office),

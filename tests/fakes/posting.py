@@ -9,6 +9,7 @@ from bridge.crash import nowhere
 from bridge.matrix.edge import Edge
 from bridge.outbox import Task
 from bridge.posts import Posts
+from bridge.trust import Trust
 from tests.fakes.nerves import Nerves
 
 
@@ -52,6 +53,7 @@ class Posting:
             vault=nerves.vault,
             clock=nerves.clock,
             edge=cast("Edge", self.edge),
+            trust=cast("Trust", None),
             wake_engine=self.woken.append,
             crash=nowhere,
         )

@@ -1,0 +1,82 @@
+"""Duty, trust, and listening in: what people say at the desk about themselves and each other.
+
+Rules of this module: nobody goes off duty with a thread in their hands; what changes whom we trust takes an encrypted
+command from a trusted device of a supervisor, and confirms exactly the identity that was shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.actions import DESK, Confirm, Post, Tell, TellDevices
+from bot.commands import answer, person, says
+from bot.events import IdentityChanged, Listens, Said, Spoke
+from bot.model import Desk, Facts
+from bot.step import Step
+from bot.voice import short
+from policies.pack import Pack
+
+
+def duty(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
+    """`!on` and `!off`."""
+    on = says(event, "on") is not None
+    if not on and says(event, "off") is None:
+        return Step(desk)
+    held = desk.held(event.sender)
+    if not on and held:
+        names = ", ".join(line.designation for line in held)
+        why = f"First hand over (!transfer) or !release: {names}."
+        return Step(desk, answer(facts, event, why), consumed=True)
+    roster = tuple(replace(seat, duty=on) if seat.user == event.sender else seat for seat in desk.roster)
+    told = "You are on duty." if on else "You are off duty: nobody calls you here until you say !on."
+    return Step(replace(desk, roster=roster), answer(facts, event, told), consumed=True)
+
+
+def trust(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
+    """`!trust @who` confirms the identity that was last reported; `!devices` lists somebody's devices."""
+    if (who := says(event, "devices")) is not None:
+        user = person(facts, event, who) if who else event.sender
+        if user is None:
+            return Step(desk, answer(facts, event, "That is nobody at the desk."), consumed=True)
+        return Step(desk, (TellDevices(place=DESK, user=user, reply_to=event.event_id),), consumed=True)
+    if (who := says(event, "trust")) is None:
+        return Step(desk)
+    waiting = dict(desk.identities)
+    user = person(facts, event, who)
+    if user is None or user not in waiting:
+        why = "Nobody of that name waits for it. A new identity is reported here when it is first seen."
+        return Step(desk, answer(facts, event, why), consumed=True)
+    if user == event.sender:
+        return Step(desk, answer(facts, event, "Another supervisor has to confirm yours."), consumed=True)
+    desk = replace(desk, identities=tuple(known for known in desk.identities if known[0] != user))
+    told = f"{short(user)}'s identity is confirmed by {short(event.sender)}."
+    return Step(desk, (Confirm(user=user, master_key=waiting[user]), Post(place=DESK, body=told)), consumed=True)
+
+
+def identity_changed(pack: Pack, facts: Facts, desk: Desk, event: IdentityChanged) -> Step[Desk]:
+    """Say loudly that somebody's identity is a new one; it receives nothing until a supervisor confirms it."""
+    others = tuple(known for known in desk.identities if known[0] != event.user)
+    desk = replace(desk, identities=(*others, (event.user, event.master_key)))
+    new = "has a cryptographic identity that nobody confirmed yet" if event.first else "has a NEW cryptographic identity"
+    body = (
+        f"⚠️ {short(event.user)} {new}. It receives nothing until a supervisor has asked them in person and says "
+        f"!trust @{short(event.user)}."
+    )
+    return Step(desk, (Post(place=DESK, body=body, notice=False, mentions=facts.supervisors),))
+
+
+def listen(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
+    """`!listen designation`: a supervisor joins a thread as a note-taker."""
+    if (name := says(event, "listen")) is None:
+        return Step(desk)
+    line = next((line for line in desk.threads if line.designation == name.casefold()), None)
+    if line is None:
+        return Step(desk, answer(facts, event, "Say !listen and a designation. !board shows them."), consumed=True)
+    told = answer(facts, event, f"Accept the invitation to {line.designation}: you read, and what you write is a note.")
+    return Step(desk, (Tell(owner=line.thread, event=Listens(user=event.sender)), *told), consumed=True)
+
+
+def spoke(pack: Pack, facts: Facts, desk: Desk, event: Spoke) -> Step[Desk]:
+    """Remember in which thread somebody last spoke: the next one elsewhere gets a longer undo window."""
+    roster = tuple(replace(s, spoke=event.thread) if s.user == event.user else s for s in desk.roster)
+    return Step(replace(desk, roster=roster))

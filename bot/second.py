@@ -1,0 +1,71 @@
+"""Second words: letting leave what was held, and the agency's own texts at an advocate's hand.
+
+Rules of this module: what is held leaves by one command of the voice and through the same undo window; a canned text is
+shown before it leaves, can be changed by editing the command and stopped by redacting it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from bot import canned, guard
+from bot.actions import THREAD, Post
+from bot.commands import answer, noted, says
+from bot.events import Relation, Said
+from bot.model import Facts, Held, Pending, Reason, Thread
+from bot.relay import hold, into_window, is_note, take
+from bot.step import Step
+from policies.pack import Pack
+
+LETS: Final = {
+    "again": (Reason.UNKNOWN, Reason.LATE),
+    "anyway": (Reason.WARNED,),
+    "long": (Reason.LONG,),
+}
+
+
+def second(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+    """`!again`, `!anyway`, `!long`: the message that is replied to, or the last one held for that reason."""
+    name = next((name for name in LETS if says(event, name) is not None), None)
+    if name is None:
+        return Step(thread)
+    held = [h for h in thread.sending.held if h.reason in LETS[name] and h.author == event.sender]
+    chosen = [h for h in held if h.event_id == event.target] if event.target else held[-1:]
+    if not chosen:
+        told = f"Nothing of yours is held that !{name} would send."
+        return Step(thread, (noted(event), *answer(facts, event, told)), consumed=True)
+    words = chosen[0]
+    if (why := guard.refuses(pack, thread, words.body, facts.designations)) is not None:
+        return Step(thread, (noted(event), *answer(facts, event, f"Not sent: {why}")), consumed=True)
+    if name == "long" and (warning := guard.warns(words.body)) is not None:
+        thread = hold(thread, replace(words, reason=Reason.WARNED))
+        return Step(thread, (noted(event), *answer(facts, event, f"Held: {warning}")), consumed=True)
+    rest = tuple(h for h in thread.sending.held if h is not words)
+    sent = tuple(s for s in thread.sending.sent if s.event_id != words.event_id)
+    thread = replace(thread, sending=replace(thread.sending, held=rest, sent=sent))
+    thread, actions = into_window(pack, facts, thread, _pending(facts, words))
+    return Step(thread, (noted(event), *actions), consumed=True)
+
+
+def say(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+    """`!say handover`: the agency's words, or the advocate's own instead of them, into the undo window."""
+    if (said := says(event, "say")) is None:
+        return Step(thread)
+    if (body := canned.words(pack, thread, said)) is None:
+        known = ", ".join(canned.NAMES)
+        return Step(thread, (noted(event), *answer(facts, event, f"Say !say and one of: {known}.")), consumed=True)
+    if is_note(replace(event, relation=Relation.NONE, body=body)):
+        why = "Not sent: own words that are a note, or that call a colleague, are not for the phone."
+        return Step(thread, (noted(event), *answer(facts, event, why)), consumed=True)
+    words = Pending(event_id=event.event_id, body=body, author=event.sender, said_at=event.at, leave_at=facts.now)
+    own = body != canned.words(pack, thread, said.partition(" ")[0])
+    thread, actions = take(pack, facts, thread, words, looked_at=not own)
+    if words.event_id not in (p.event_id for p in thread.sending.pending):
+        return Step(thread, actions, consumed=True)
+    told = f"Leaving in a moment: “{body}” Edit your command to change it, redact it to stop it."
+    return Step(thread, (*actions, Post(place=THREAD, body=told, reply_to=event.event_id)), consumed=True)
+
+
+def _pending(facts: Facts, words: Held) -> Pending:
+    return Pending(event_id=words.event_id, body=words.body, author=words.author, said_at=facts.now, leave_at=facts.now)

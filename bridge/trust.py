@@ -1,0 +1,31 @@
+"""Whom we trust, as people ask about it: confirm an identity, list somebody's devices.
+
+Rule of this module: exactly the identity that was reported is confirmed, never whatever the homeserver says by now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bridge.matrix.devices import Devices
+from bridge.store import Store
+
+
+class Trust:
+    """Over the Matrix edge's devices. `wake` has it send what a newly confirmed identity is owed."""
+
+    def __init__(self, *, store: Store, devices: Devices, wake: Callable[[], None]) -> None:
+        self._store, self._devices, self._wake = store, devices, wake
+
+    async def confirm(self, user: str, master_key: str) -> None:
+        """Let this master key of a user be the one that gets keys and gives commands."""
+        await self._store.commit(lambda conn: self._devices.confirm(conn, user, master_key))
+        self._wake()
+
+    async def devices(self, user: str) -> str:
+        """Say which devices a user has: ids only, and which of them are trusted."""
+        trusted = {device.device_id for device in await self._devices.trusted(user)}
+        rows = await self._store.fetch("SELECT device_id FROM matrix_device WHERE user_id = $1 ORDER BY device_id", user)
+        said = {True: "trusted", False: "NOT trusted: it gets nothing and commands nothing"}
+        lines = [f"{row['device_id']} · {said[row['device_id'] in trusted]}" for row in rows]
+        return "\n".join(lines) if lines else "No devices are known."

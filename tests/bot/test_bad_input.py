@@ -1,0 +1,358 @@
+"""What goes wrong at a desk has one defined outcome each (the table of issue 3)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.actions import DESK, THREAD, Text
+from bot.events import (
+    How,
+    Joined,
+    Left,
+    LetterDied,
+    LevelsSet,
+    NotHeard,
+    Offered,
+    Relation,
+    Removed,
+    Tapped,
+    ThreadWaits,
+    Unsaid,
+    VoiceWanted,
+    Why,
+)
+from bot.model import Thread
+from bot.step import Step
+from tests.bot.examples import at, at_desk, edit, held, of, said, staffed_desk, texts, then, words
+from tests.bot.strategies import ANA, BEN, EVE, NOW, OWNERS, SEATS, SUE, UNDO, with_settings
+from tests.bot.world import World
+
+T1, T2 = OWNERS[:2]
+
+
+def line() -> World:
+    """Return a line with a cap of one: Ana is the voice of one thread, and another waits."""
+    world = World(with_settings(cap=1), threads=2)
+    world.open(T1, ANA)
+    world.text(T2, "hi")
+    world.settle()
+    return world
+
+
+def joins(world: World, *users: str) -> None:
+    """Let people be in the first thread's room."""
+    for user in users:
+        world.account[T1].invited.add(user)
+        world.join(T1, user)
+    world.settle()
+
+
+def two_claims(world: World) -> None:
+    world.say(DESK, BEN, "!claim")
+    world.say(DESK, SUE, "!claim quiet maple")
+
+
+def two_hands(world: World) -> None:
+    world.tap(DESK, SUE, "✋", f"card:{T2}")
+    world.tap(DESK, BEN, "✋", f"card:{T2}")
+
+
+def two_acceptances(world: World) -> None:
+    world.say(T1, ANA, "!transfer all")
+    world.settle()
+    two = (lambda: world.tap(DESK, BEN, "✋", f"card:{T1}"), lambda: world.say(DESK, SUE, "!claim amber heron"))
+    for accept in two:
+        accept()
+
+
+def accepts_and_declines(world: World) -> None:
+    world.say(T1, ANA, f"!transfer {BEN}")
+    world.say(T1, BEN, "!accept")
+    world.tap(T1, BEN, "❌", "offer")
+    world.tap(T1, BEN, "✅", "offer")
+
+
+def to_somebody_off(world: World) -> None:
+    world.say(DESK, BEN, "!off")
+    world.settle()
+    world.say(T1, ANA, f"!transfer {BEN}")
+
+
+def off_after_the_offer(world: World) -> None:
+    world.say(T1, ANA, f"!transfer {BEN}")
+    world.settle()
+    world.say(DESK, BEN, "!off")
+    world.settle()
+    world.say(T1, BEN, "!accept")
+
+
+def over_the_cap(world: World) -> None:
+    world.tap(DESK, BEN, "✋", f"card:{T2}")
+    world.settle()
+    world.say(T1, ANA, f"!transfer {BEN}")
+
+
+def over_the_cap_after_the_offer(world: World) -> None:
+    world.say(T1, ANA, f"!transfer {BEN}")
+    world.settle()
+    world.tap(DESK, BEN, "✋", f"card:{T2}")
+    world.settle()
+    world.say(T1, BEN, "!accept")
+
+
+def over_the_cap_by_a_supervisor(world: World) -> None:
+    world.tap(DESK, BEN, "✋", f"card:{T2}")
+    world.settle()
+    world.say(T1, SUE, f"!transfer {BEN}")
+    world.settle()
+    world.say(T1, BEN, "!accept")
+
+
+def after_expiry(world: World) -> None:
+    world.say(T1, ANA, f"!transfer {BEN}")
+    world.settle()
+    world.pass_time(600)
+    world.say(T1, BEN, "!accept")
+    world.tap(T1, BEN, "✅", "offer")
+
+
+def expired_unseen(world: World) -> None:
+    """Let the timer be late: the offer is over by its time."""
+    world.say(T1, ANA, f"!transfer {BEN}")
+    world.settle()
+    world.timers.pop((T1, "offer"))
+    world.pass_time(600)
+    world.say(T1, BEN, "!accept")
+    world.settle()
+    world.say(T1, ANA, "!transfer nobody")
+
+
+def by_somebody_who_left(world: World) -> None:
+    world.say(T1, SUE, "!take")
+    world.tell(DESK, Left(place=DESK, user=BEN))
+    world.settle()
+    for body in ("!transfer all", "!take", "!escalate", "!release", "ok"):
+        world.say(T1, BEN, body)
+    world.say(DESK, BEN, "!claim")
+    world.tap(DESK, BEN, "✋", f"card:{T2}")
+
+
+def left_and_accepted(world: World) -> None:
+    world.say(T1, ANA, f"!transfer {BEN}")
+    world.settle()
+    world.say(T1, BEN, "!accept")
+    world.tell(DESK, Left(place=DESK, user=BEN))
+    world.work(T1)
+
+
+def accepted_and_left(world: World) -> None:
+    world.say(T1, ANA, f"!transfer {BEN}")
+    world.settle()
+    world.say(T1, BEN, "!accept")
+    world.work(T1)
+    world.tell(DESK, Left(place=DESK, user=BEN))
+
+
+def accepted_while_the_voice_left(world: World) -> None:
+    """Let the desk give a thread to whoever accepted it after its voice left and before it heard of that."""
+    world.say(T1, ANA, f"!transfer {BEN}")
+    world.settle()
+    world.say(T1, BEN, "!accept")
+    world.work(T1)
+    world.leave(T1, ANA)
+    world.work(T1)
+
+
+def given_away_and_offered(world: World) -> None:
+    """Let an offer to all reach the desk after a supervisor took the voice."""
+    world.say(T1, SUE, "!take")
+    world.say(T1, ANA, "!transfer all")
+    world.settle()
+    world.tap(DESK, BEN, "✋", f"card:{T1}")
+
+
+def unsigned_taps(world: World) -> None:
+    world.say(T1, ANA, f"!transfer {BEN}")
+    world.settle()
+    world.tap(T1, BEN, "✅", "offer", trusted=False)
+    world.tap(DESK, BEN, "✋", f"card:{T2}", trusted=False)
+
+
+def unsigned_words(world: World) -> None:
+    for owner, place in ((T1, THREAD), (DESK, DESK)):
+        world.tell(owner, NotHeard(place=place, sender=ANA, event_id=world.new_id(), why=Why.UNTRUSTED))
+
+
+def nonsense_levels(world: World) -> None:
+    for users in ((), ((SUE, -5), (EVE, 100)), ((BEN, 10**12),), (("", 50), ("not an id", 7))):
+        world.tell(DESK, LevelsSet(users=users))
+    world.settle()
+    world.say(T1, SUE, "!take")
+
+
+def left_by_everybody(world: World) -> None:
+    for user in (SUE, BEN, ANA):
+        world.tell(DESK, Left(place=DESK, user=user))
+    world.settle()
+    world.pass_time(601)
+
+
+def left_and_entered_again(world: World) -> None:
+    left_by_everybody(world)
+    world.settle()
+    for user in (ANA, BEN):
+        world.tell(DESK, Joined(place=DESK, user=user))
+    world.settle()
+    world.say(DESK, BEN, "!claim amber heron")
+
+
+def redacted_cards(world: World) -> None:
+    """Somebody redacts our cards: a reaction to what is left of them still names the thread, or nothing."""
+    world.tell(DESK, Unsaid(place=DESK, sender=SUE, target="$card"))
+    world.tap(DESK, BEN, "✋", "")
+    world.tap(DESK, BEN, "✋", "card:gone")
+    world.tap(DESK, BEN, "✋", f"card:{T1}")
+    world.tap(T1, BEN, "✅", "offer")
+
+
+def forged_edits(world: World) -> None:
+    message = world.say(T1, ANA, "ok")
+    offer = world.say(T1, ANA, f"!transfer {SUE}")
+    for sender in (BEN, SUE, EVE):
+        for target in (message, offer):
+            world.say(T1, sender, f"!transfer {BEN}", relation=Relation.EDIT, target=target)
+            world.tell(T1, Unsaid(place=THREAD, sender=sender, target=target))
+    world.say(DESK, EVE, "!claim", relation=Relation.EDIT, target="$x")
+    world.say(DESK, BEN, "!claim", relation=Relation.EDIT, target="$x")
+
+
+ROWS: list[tuple[Callable[[World], Any], str | None, str | None, str]] = [
+    (two_claims, ANA, BEN, "quiet maple is with ben already"),
+    (two_hands, ANA, SUE, "ben: quiet maple is with sue already"),
+    (two_acceptances, BEN, None, "amber heron is with ben already"),
+    (accepts_and_declines, BEN, None, "ben is the voice now"),
+    (to_somebody_off, ANA, None, "ben is off duty. Offer it to somebody else"),
+    (off_after_the_offer, ANA, None, "ben is not the voice: ben is off duty"),
+    (over_the_cap, ANA, BEN, "ben has 1 threads open, the most. A supervisor may"),
+    (over_the_cap_after_the_offer, ANA, BEN, "ben is not the voice: ben has 1 threads open"),
+    (over_the_cap_by_a_supervisor, BEN, BEN, "ben is the voice now"),
+    (lambda world: world.say(T1, ANA, f"!transfer {EVE}"), ANA, None, "That is nobody at the desk"),
+    (lambda world: world.say(T1, ANA, "!transfer"), ANA, None, "That is nobody at the desk"),
+    (lambda world: world.say(T1, ANA, f"!transfer {ANA}"), ANA, None, "ana is the voice already"),
+    (lambda world: world.say(T1, ANA, "!transfer nobody"), ANA, None, "nothing to take back"),
+    (lambda world: world.say(T1, BEN, "!accept"), ANA, None, "Nothing is offered here"),
+    (after_expiry, ANA, None, "Nothing is offered here, or it has run out"),
+    (expired_unseen, ANA, None, "Nothing is offered here, or it has run out"),
+    (by_somebody_who_left, SUE, None, ""),
+    (left_and_accepted, ANA, None, "ben is not the voice: they are not at the desk"),
+    (accepted_and_left, None, None, "in the queue again"),
+    (accepted_while_the_voice_left, None, None, "went back to the queue first"),
+    (given_away_and_offered, SUE, None, "ben: amber heron is with sue already"),
+    (unsigned_taps, ANA, None, "ben: verify your device first"),
+    (unsigned_words, ANA, None, "This device is not verified"),
+    (nonsense_levels, ANA, None, "!take is for supervisors"),
+    (left_by_everybody, None, None, "in the queue again"),
+    (left_and_entered_again, BEN, None, "amber heron is yours, ben"),
+    (redacted_cards, ANA, None, "ben: amber heron is with ana already"),
+    (forged_edits, ANA, None, "offers this thread to sue"),
+]
+
+
+ROW_NAMES = [f"{n} {row[0].__name__}" for n, row in enumerate(ROWS)]
+
+
+@pytest.mark.parametrize(("wrong", "first", "second", "shown"), ROWS, ids=ROW_NAMES)
+def test_what_goes_wrong(wrong: Callable[[World], Any], first: str | None, second: str | None, shown: str) -> None:
+    """Each mishap ends with these two voices, on which all agree, and with these words where its cause is."""
+    world = line()
+    joins(world, BEN, SUE)
+    wrong(world)
+    assert (world.voice(T1), world.voice(T2)) == (first, second)
+    assert shown in world.seen(DESK) + world.seen(T1)
+    world.pass_time(21)
+    world.settle()
+    assert [text.body for _, text in world.account[T1].lane] in ([], ["ok"])
+
+
+def test_whoever_just_left_is_neither_heard_nor_answered() -> None:
+    """A command or words by somebody who is not on the roster any more have no effect and no answer in any room."""
+    gone = at(0, roster=SEATS[1:])
+    desk = then(replace(staffed_desk(), roster=SEATS[1:]), LetterDied(short_id="0"), at(-10)).aggregate
+    for body in ("!transfer all", "!release", "!say handover", "!again", "ok", "!help", "!nonsense", "!claim"):
+        assert then(held(), said(body), gone).actions == ()
+        assert then(desk, at_desk(body), gone) == Step(desk)
+
+
+def test_a_desk_left_by_everybody_calls_for_somebody() -> None:
+    """With nobody left each thread waits again, and whoever is on call is called."""
+    world = line()
+    left_by_everybody(world)
+    world.settle()
+    assert [entry.voice for entry in world.desk.threads] == [None, None]
+    assert world.pages > 0
+
+
+@pytest.mark.parametrize("sender", [BEN, SUE, EVE])
+def test_nobody_edits_or_redacts_for_another(sender: str) -> None:
+    """A forged edit or redaction changes neither words in the window, nor held ones, nor an offer."""
+    waits = then(held(), said("hello")).aggregate
+    keeps = then(held(), said("call me at 555-0134-222")).aggregate
+    offers = then(held(), said("!transfer all")).aggregate
+    for thread in (waits, keeps, offers):
+        for event in (
+            edit("better", sender=sender),
+            edit("!say handover", sender=sender),
+            Unsaid(place=THREAD, sender=sender, target="$m1"),
+        ):
+            assert then(thread, event).aggregate == thread
+
+
+TAPS = [
+    Tapped(place=THREAD, sender=sender, event_id="$r", key=key, target=target, trusted=True)
+    for sender in (ANA, BEN, SUE, EVE)
+    for key in ("✅", "❌", "✋", "👍", "!anyway", "!again", "⏳ leaving", "✓ sent")
+    for target in ("", "offer", "card", "say:$m1", "answer:$m1", "in:a:0")
+]
+
+
+def test_a_tap_never_lets_a_text_leave() -> None:
+    """Whatever is tapped by whomever, nothing leaves, nothing enters the window, and nothing in it moves."""
+    waits = then(held(), said("hello")).aggregate
+    keeps = then(waits, said("call me at 555-0134-222", event_id="$m2")).aggregate
+    for tapped in TAPS:
+        step = then(keeps, tapped, at(UNDO + 1))
+        assert of(Text, step) == []
+        assert step.aggregate.sending == keeps.sending
+        assert step.aggregate.voice.holder == ANA
+
+
+def test_five_hundred_waiting() -> None:
+    """With five hundred who wait the longest waiting is claimed, by name any of them, and no decision takes long."""
+    desk = staffed_desk()
+    for n in range(500):
+        waits = ThreadWaits(thread=f"x{n}", designation=f"word{n:03} heron", since=NOW - n)
+        desk = then(desk, waits).aggregate
+    began = time.perf_counter()
+    assert [entry.designation for entry in then(desk, at_desk("!claim")).aggregate.held(ANA)] == ["word499 heron"]
+    named = then(desk, at_desk("!claim word007 heron"))
+    assert [entry.thread for entry in named.aggregate.held(ANA)] == ["x7"]
+    shown = words(then(desk, at_desk("!board")))
+    gone = then(desk, Left(place=DESK, user=ANA))
+    assert time.perf_counter() - began < 1
+    assert "Queue: 500" in shown
+    assert len(shown) < 4000
+    assert len([a for a in gone.actions if getattr(a, "event", None) == Removed(user=ANA)]) == 500
+
+
+def test_a_thread_nobody_knows() -> None:
+    """What a thread asks of the desk that does not know it, and what a first text never made, changes nothing."""
+    for event in (VoiceWanted(thread="x", user=ANA, how=How.TOOK), Offered(thread="x", open=True)):
+        assert then(staffed_desk(), event).actions == ()
+    empty = Thread(id="t1", designation="amber heron")
+    for body in ("!transfer all", "!accept", "!release", "!take", "!again"):
+        assert texts(then(empty, said(body))) == []

@@ -1,0 +1,326 @@
+"""Handing over, calling in, taking and giving back: exactly one person is heard at any time."""
+
+from __future__ import annotations
+
+from itertools import permutations, product
+from typing import Any
+
+import pytest
+
+from bot.actions import DESK, OFFICE, THREAD, DropTimer, Expel, GiveKeys, Invite, Origin, Post, Receipt, SetTimer, Tell
+from bot.events import (
+    Assigned,
+    How,
+    Joined,
+    Left,
+    NotAssigned,
+    Offered,
+    Outcome,
+    Removed,
+    Tapped,
+    TimerDue,
+    Unsaid,
+    VoiceWanted,
+)
+from bot.model import Offer, Thread
+from policies.pack import TextName
+from tests.bot.examples import alarms, at, due, held, marks, of, said, texts, then, told, words
+from tests.bot.strategies import ANA, BEN, NOW, OWNERS, PACK, SEATS, SUE, UNDO
+from tests.bot.world import World
+
+T1 = OWNERS[0]
+HANDOVER = PACK.say(TextName.HANDOVER, "en")
+
+
+def offered(to: str = BEN, sender: str = ANA) -> Thread:
+    """Return a thread that is offered to somebody, or to all."""
+    thread: Thread = then(held(), said(f"!transfer {to}", event_id="$o", sender=sender)).aggregate
+    return thread
+
+
+def wanted(step: Any) -> list[VoiceWanted]:
+    """Return what a step asks of the desk."""
+    return [event for event in told(step.actions, DESK) if isinstance(event, VoiceWanted)]
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_an_offer_invites_and_changes_nothing_yet(quiet: bool) -> None:
+    """Whoever is offered a thread is invited at once; the voice stays; the handover text is at hand unless `quiet`."""
+    step = then(held(), said(f"!transfer {BEN}{' quiet' if quiet else ''} she is at work", event_id="$o"))
+    assert step.aggregate.voice.holder == ANA
+    assert step.aggregate.voice.offer == Offer(to=BEN, by=ANA, until=NOW + 600, event_id="$o")
+    assert [a.user for a in of(Invite, step)] == [BEN]
+    assert [(post.mentions, post.notice) for post in of(Post, step) if post.ref == "offer"] == [((BEN,), False)]
+    assert [timer.due for timer in of(SetTimer, step)] == [NOW + 600]
+    assert (HANDOVER in words(step)) != quiet
+    assert texts(step) == []
+    assert wanted(step) == []
+
+
+def test_an_offer_to_all_is_a_card_at_the_desk() -> None:
+    """Offered to everybody, the thread is on the desk's cards again, and nobody is invited before they take it."""
+    step = then(held(), said("!transfer all"))
+    assert told(step.actions, DESK) == [Offered(thread="t1", open=True)]
+    assert of(Invite, step) == []
+
+
+@pytest.mark.parametrize(
+    ("event", "how"),
+    [
+        (said("!transfer nobody", event_id="$n"), "taken back"),
+        (Unsaid(place=THREAD, sender=ANA, target="$o"), "taken back"),
+        (said(f"!transfer {SUE}", event_id="$n"), "replaced"),
+        (said("!transfer all", event_id="$n"), "replaced"),
+        (said("!decline", sender=BEN, event_id="$n"), "declined by ben"),
+        (Tapped(place=THREAD, sender=BEN, event_id="$n", key="❌", target="offer", trusted=True), "declined by ben"),
+        (TimerDue(key="offer"), "run out"),
+        (Left(place=THREAD, user=BEN), "ben has gone"),
+        (Removed(user=BEN), "ben has gone"),
+    ],
+)
+def test_every_end_of_an_offer_is_told(event: Any, how: str) -> None:
+    """Taken back, redacted, replaced, declined, expired or left: the room reads it, and whoever had it cannot accept."""
+    step = then(offered(), event, at(600 if isinstance(event, TimerDue) else 10))
+    assert how in words(step)
+    assert "ana is still heard" in words(step)
+    assert [timer.key for timer in of(DropTimer, step)] == ["offer"]
+    assert step.aggregate.voice.holder == ANA
+    late = then(step.aggregate, said("!accept", sender=BEN, event_id="$a"), at(20))
+    assert wanted(late) == []
+    assert words(late)
+
+
+@pytest.mark.parametrize(
+    ("event", "closed"),
+    [
+        (said("!transfer nobody", event_id="$n"), True),
+        (Unsaid(place=THREAD, sender=SUE, target="$o"), True),
+        (Unsaid(place=THREAD, sender=ANA, target="$o"), False),
+        (said(f"!transfer {BEN}", event_id="$n"), True),
+        (TimerDue(key="offer"), True),
+        (Left(place=THREAD, user=SUE), True),
+        (Removed(user=SUE), True),
+        (Assigned(voice=BEN, how=How.ACCEPTED), True),
+        (Assigned(voice=SUE, how=How.TOOK), True),
+    ],
+)
+def test_the_desk_hears_that_an_offer_to_all_is_over(event: Any, closed: bool) -> None:
+    """However an offer to everybody ends, its card at the desk ends with it."""
+    thread = offered("all", sender=SUE)
+    step = then(thread, event, at(600))
+    assert (Offered(thread="t1", open=False) in told(step.actions, DESK)) == closed
+    assert (step.aggregate.voice.offer != thread.voice.offer) == closed
+
+
+@pytest.mark.parametrize("yes", [True, False])
+@pytest.mark.parametrize("sender", [ANA, BEN, SUE])
+def test_only_whom_it_is_offered_to_answers(sender: str, yes: bool) -> None:
+    """Nobody accepts or declines for somebody else, by word or by tap."""
+    word = said("!accept" if yes else "!decline", sender=sender)
+    tap = Tapped(place=THREAD, sender=sender, event_id="$r", key="✅" if yes else "❌", target="offer", trusted=True)
+    for event in (word, tap):
+        step = then(offered(), event)
+        assert bool(wanted(step)) == (yes and sender == BEN)
+        assert (step.aggregate.voice.offer is None) == (sender == BEN)
+        assert step.aggregate.voice.holder == ANA
+
+
+@pytest.mark.parametrize(
+    ("key", "target", "trusted"), [("👍", "offer", True), ("✅", "card", True), ("✅", "offer", False)]
+)
+def test_a_tap_that_is_no_answer(key: str, target: str, trusted: bool) -> None:
+    """Another sign, a tap elsewhere and a tap without a confirmed device take nothing; the last is told why."""
+    step = then(offered(), Tapped(place=THREAD, sender=BEN, event_id="$r", key=key, target=target, trusted=trusted))
+    assert step.aggregate == offered()
+    assert ("verify your device" in words(step)) != trusted
+
+
+def test_an_accepted_offer_is_accepted_once() -> None:
+    """Whoever accepts twice asks once, and what is accepted cannot be taken back or declined any more."""
+    step = then(offered(), said("!accept", sender=BEN))
+    assert wanted(step) == [VoiceWanted(thread="t1", user=BEN, how=How.ACCEPTED)]
+    for event in (said("!accept", sender=BEN, event_id="$2"), said("!decline", sender=BEN, event_id="$2")):
+        assert "Nothing is offered here" in words(then(step.aggregate, event))
+    assert then(step.aggregate, Unsaid(place=THREAD, sender=ANA, target="$o")).actions == ()
+
+
+@pytest.mark.parametrize("how", [How.ACCEPTED, How.TOOK, How.BACK])
+def test_a_change_of_voice_cancels_what_has_not_left_and_says_so(how: How) -> None:
+    """The words of the voice before do not leave; the new voice is named; the former one stays in the room."""
+    thread = then(held(), said("hello")).aggregate
+    step = then(thread, Assigned(voice=BEN, how=how), at(3))
+    assert marks(step) == {"$m1": Receipt.NOT_SENT}
+    assert "the voice changed" in words(step)
+    assert "ben is the voice now" in words(step)
+    assert of(Expel, step) == []
+    assert texts(due(step.aggregate, UNDO)) == []
+    assert marks(then(step.aggregate, said("but", event_id="$m2"), at(4))) == {"$m2": Receipt.NOTE}
+    assert step.aggregate.voice.before == (ANA if how is How.TOOK else None)
+
+
+def test_what_is_out_of_date_changes_nothing() -> None:
+    """A decision of the desk about a voice that has gone meanwhile is not followed: the thread waits already."""
+    waits = then(held(), Left(place=THREAD, user=ANA)).aggregate
+    for how in (How.ACCEPTED, How.TOOK, How.BACK):
+        step = then(waits, Assigned(voice=BEN, how=how))
+        assert step.aggregate == waits
+        assert "went back to the queue" in words(step)
+    assert then(waits, Assigned(voice=BEN)).aggregate.voice.holder == BEN
+
+
+def test_escalating_calls_the_supervisors_on_duty() -> None:
+    """Supervisors on duty are invited and the desk is told loudly; the reason stays in the room."""
+    step = then(held(), said("!escalate he is at the door"))
+    assert [a.user for a in of(Invite, step)] == [SUE]
+    assert alarms(step) == ["escalated"]
+    assert "at the door" not in repr(told(step.actions, DESK))
+    nobody = then(held(), said("!escalate"), at(0, roster=SEATS[:2]))
+    assert of(Invite, nobody) == []
+    assert "on call" in words(nobody)
+    herself = then(held(), said("!escalate", sender=SUE))
+    assert of(Invite, herself) == []
+    assert "only supervisor" in words(herself)
+
+
+def test_an_interpreter_has_a_seat_for_two_hours() -> None:
+    """An interpreter reads and writes notes for two hours; who left before, or became the voice, is not removed then."""
+    step = then(held(), said(f"!with {BEN} interpreter"))
+    assert [timer.due for timer in of(SetTimer, step) if timer.key == f"seat:{BEN}"] == [NOW + 7200]
+    sits = then(step.aggregate, Joined(place=THREAD, user=BEN)).aggregate
+    assert marks(then(sits, said("hola", sender=BEN))) == {"$m1": Receipt.NOTE}
+    assert [a.user for a in of(Expel, then(sits, TimerDue(key=f"seat:{BEN}"), at(7200)))] == [BEN]
+    voice = then(sits, Assigned(voice=BEN, how=How.ACCEPTED)).aggregate
+    assert then(voice, TimerDue(key=f"seat:{BEN}"), at(7200)).actions == ()
+    gone = then(sits, Left(place=THREAD, user=BEN)).aggregate
+    assert then(gone, TimerDue(key=f"seat:{BEN}"), at(7200)).actions == ()
+
+
+def test_care_is_where_colleagues_do_not_see_it() -> None:
+    """`!debrief` is answered in one's office only; `!recap` gives the room's keys to whoever asks."""
+    step = then(held(), said("!debrief", sender=BEN))
+    assert [post.place for post in of(Post, step)] == [OFFICE + BEN]
+    assert [(keys.place, keys.user) for keys in of(GiveKeys, then(held(), said("!recap", sender=BEN)))] == [(THREAD, BEN)]
+
+
+def test_the_desk_refuses_in_a_sentence() -> None:
+    """Whom the desk does not make the voice is named in the room with the reason."""
+    step = then(held(), NotAssigned(user=BEN, why="they are off duty."))
+    assert words(step) == "ben is not the voice: they are off duty."
+    assert step.aggregate == held()
+
+
+# With everybody: the desk and the thread together.
+
+TURNS: list[tuple[list[tuple[str, str]], str | None]] = [
+    ([(ANA, f"!transfer {BEN}"), (BEN, "!accept")], BEN),
+    ([(ANA, f"!transfer {BEN}"), (BEN, "!decline")], ANA),
+    ([(ANA, f"!transfer {BEN}"), (ANA, "!transfer nobody"), (BEN, "!accept")], ANA),
+    ([(ANA, f"!transfer {BEN}"), (ANA, f"!transfer {SUE}"), (BEN, "!accept")], ANA),
+    ([(ANA, f"!transfer {BEN}"), (ANA, f"!transfer {SUE}"), (SUE, "!accept")], SUE),
+    ([(SUE, f"!transfer {BEN}"), (BEN, "!accept")], BEN),
+    ([(SUE, "!take")], SUE),
+    ([(SUE, "!take"), (ANA, "!speak")], ANA),
+    ([(SUE, "!take"), (SUE, "!listen")], ANA),
+    ([(SUE, "!take"), (SUE, "!release")], ANA),
+    ([(SUE, "!take"), (ANA, "!release")], SUE),
+    ([(SUE, "!take"), (BEN, "!speak")], SUE),
+    ([(SUE, "!take"), (ANA, "!speak"), (SUE, "!take")], SUE),
+    ([(SUE, "!take"), (SUE, "!release"), (ANA, "!release")], None),
+    ([(SUE, "!take"), (SUE, f"!transfer {BEN}"), (BEN, "!accept")], BEN),
+    ([(SUE, "!take"), (SUE, f"!transfer {BEN}"), (BEN, "!accept"), (ANA, "!speak")], BEN),
+    ([(ANA, f"!transfer {BEN}"), (SUE, "!take"), (BEN, "!accept")], SUE),
+    ([(ANA, f"!transfer {BEN}"), (BEN, "!accept"), (SUE, "!take"), (SUE, "!release")], BEN),
+    ([(ANA, "!release")], None),
+    ([(ANA, "!release"), (SUE, "!take")], SUE),
+    ([(ANA, "!listen")], ANA),
+    ([(BEN, "!release")], ANA),
+    ([(BEN, "!take")], ANA),
+]
+
+
+@pytest.mark.parametrize(("turns", "voice"), TURNS, ids=range(len(TURNS)))
+def test_turns(turns: list[tuple[str, str]], voice: str | None) -> None:
+    """After each turn there is one voice on which desk and thread agree; only that person's words leave."""
+    world = full_room()
+    for sender, body in turns:
+        world.say(T1, sender, body)
+        world.voice(T1)
+    assert world.voice(T1) == voice
+    for sender in (ANA, BEN, SUE):
+        world.say(T1, sender, "ok")
+    world.settle()
+    world.pass_time(21)
+    world.settle()
+    heard = [text for _, text in world.account[T1].lane]
+    assert len(heard) == (voice is not None)
+
+
+def full_room() -> World:
+    """Return a line with one thread whose voice is Ana, and everybody in its room."""
+    world = World(PACK, threads=1)
+    world.open(T1, ANA)
+    for user in (BEN, SUE):
+        world.account[T1].invited.add(user)
+        world.join(T1, user)
+    world.settle()
+    return world
+
+
+MOVES: dict[str, Any] = {
+    "transfer": lambda world: world.say(T1, ANA, f"!transfer {BEN}"),
+    "to all": lambda world: world.say(T1, ANA, "!transfer all"),
+    "accept": lambda world: world.say(T1, BEN, "!accept"),
+    "hand": lambda world: world.tap(DESK, BEN, "✋", f"card:{T1}"),
+    "take": lambda world: world.say(T1, SUE, "!take"),
+    "speak": lambda world: world.say(T1, ANA, "!speak"),
+    "release": lambda world: world.say(T1, ANA, "!release"),
+    "leaves": lambda world: world.leave(T1, ANA),
+    "goes": lambda world: world.tell(DESK, Left(place=DESK, user=ANA)),
+    "words": lambda world: world.say(T1, ANA, "ok"),
+}
+
+
+@pytest.mark.parametrize("first", MOVES)
+def test_one_voice_in_any_order(first: str) -> None:
+    """Any four moves, decided one by one in three different orders, leave desk and thread agreed on one voice or none."""
+    rest = [name for name in MOVES if name != first]
+    for moves, order in product(permutations(rest, 3), ((T1, DESK), (DESK, T1), ())):
+        world = full_room()
+        for name in (first, *moves):
+            MOVES[name](world)
+            for owner in order[:1]:
+                world.work(owner)
+        while any(world.inbox.values()):
+            for owner in order or (T1, DESK):
+                world.work(owner)
+        world.agree()
+        world.pass_time(601)
+        world.settle()
+        world.agree()
+
+
+@pytest.mark.parametrize("later", ["accept", "take", "release", "leaves", "goes"])
+def test_words_of_an_earlier_voice_never_leave(later: str) -> None:
+    """Words that wait at the carrier's door when the voice changes are refused there, and their author is told."""
+    world = full_room()
+    world.say(T1, ANA, f"!transfer {BEN}")
+    message = world.say(T1, ANA, "ok")
+    world.settle()
+    world.pass_time(21)
+    world.settle()
+    assert len(world.account[T1].lane) == 1
+    MOVES[later](world)
+    world.settle()
+    assert world.voice(T1) != ANA
+    world.attempt(T1, Outcome.ACCEPTED)
+    world.settle()
+    assert [text.origin for text in world.account[T1].phone] == [Origin.ANSWER]
+    assert world.receipts[message] is Receipt.NOT_SENT
+
+
+def test_nobody_tells_the_thread_but_the_desk() -> None:
+    """No command or tap in a thread's room makes somebody the voice by itself: it asks the desk."""
+    for sender, body in product((ANA, BEN, SUE), ("!accept", "!take", "!speak", "!listen", f"!transfer {BEN}")):
+        step = then(offered(), said(body, sender=sender))
+        assert step.aggregate.voice.holder == ANA
+        assert all(isinstance(a.event, VoiceWanted | Offered) for a in of(Tell, step))

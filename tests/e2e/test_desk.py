@@ -1,0 +1,112 @@
+"""The desk, end to end, with three strict clients: one voice, and a supervisor who is called in and reads it all."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+import pytest_asyncio
+
+from tests.e2e.carrier import handset
+from tests.e2e.conftest import OpenStrict
+from tests.e2e.scene import NOTE, Scene, Talk
+from tests.e2e.seat import Item, Seat
+from tests.e2e.stack import Stack
+from tests.e2e.waiting import until
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def own(tmp_path_factory: pytest.TempPathFactory, open_strict: OpenStrict) -> AsyncIterator[tuple[Scene, list[Seat]]]:
+    """Run a line of this module's own, with all three of its people at the desk: here nobody reaches a cap."""
+    line = Stack(tmp_path_factory.mktemp("desk"))
+    seats: list[Seat] = []
+    try:
+        await line.start()
+        scene = Scene(stack=line, ready=line.ready)
+        for account in line.ready.accounts:
+            seats.append(await open_strict.seat(line.ready.homeserver, account))
+            await scene.seated(seats[-1])
+        yield scene, seats
+    finally:
+        for seat in seats:
+            await seat.stop()
+        await line.end()
+
+
+async def reads(seat: Seat, room: str, author: str, *texts: str) -> list[Item]:
+    """Wait until somebody can read these texts of an author."""
+
+    async def probe() -> list[Item] | None:
+        items = {i.body: i for i in await seat.whole(room) if i.sender == author and i.kind == "message"}
+        return [items[text] for text in texts] if all(text in items for text in texts) else None
+
+    async def seen() -> str:
+        return "; ".join(i.brief() for i in (await seat.whole(room))[-12:])
+
+    return await until(f"{seat.mxid} can read {len(texts)} texts of {author}", probe, within=45, seen=seen)
+
+
+async def is_note(seat: Seat, room: str, item: Item) -> None:
+    """Wait until somebody's message is marked as a note."""
+    await seat.find(room, "it is marked as a note", lambda i: i.event_id == item.event_id and NOTE in i.reactions)
+
+
+async def test_escalate_take_give_back_transfer(own: tuple[Scene, list[Seat]]) -> None:
+    """Whoever is called in reads both sides at once; exactly one person is heard, and the phone shows only their words.
+
+    Talk, escalate, the supervisor reads, takes, gives back; transfer; the leaving advocate's words reach nobody's phone.
+    """
+    scene, (ada, bea, sol) = own
+    phone = handset()
+    talk = await scene.talk(ada, phone, "the first words")
+    await talk.receipt(await ada.say(talk.room, "an answer before anybody came"), "delivered")
+
+    await ada.say(talk.room, "!escalate it is heavy")
+    room = await scene.invited(sol, set())
+    assert room == talk.room
+    await sol.join(room)
+    assert [i.shield for i in await reads(sol, room, scene.ready.voice, "the first words")] == ["none"]
+    (ours,) = await reads(sol, room, ada.mxid, "an answer before anybody came")
+    assert "red" not in ours.shield
+    await is_note(sol, room, await sol.say(room, "a listener's note"))
+
+    await sol.say(room, "!take")
+    await talk.told("sol is the voice now")
+    await is_note(ada, room, await ada.say(room, "from the one whose voice was taken"))
+    taken = replace(talk, seat=sol)
+    await taken.receipt(await sol.say(room, "from the supervisor"), "delivered", within=50)
+    await sol.say(room, "!listen")
+    await talk.told("ada is the voice now")
+
+    await ada.say(room, f"!transfer {bea.mxid} my shift ends")
+    assert await scene.invited(bea, set()) == room
+    await bea.join(room)
+    await reads(bea, room, scene.ready.voice, "the first words")
+    await bea.say(room, "!accept")
+    given = replace(talk, seat=bea)
+    await given.told("bea is the voice now")
+    await is_note(ada, room, await ada.say(room, "the former voice goes on writing"))
+    await given.receipt(await bea.say(room, "from the new voice"), "delivered", within=50)
+
+    heard = [text for text in await scene.carrier.received(phone) if not text.startswith("Hi, thanks")]
+    assert heard == ["an answer before anybody came", "from the supervisor", "from the new voice"]
+
+
+async def test_off_is_refused_with_a_thread_in_hand(own: tuple[Scene, list[Seat]]) -> None:
+    """Nobody goes off duty with a thread in their hands; released, it waits at the desk again and they may go."""
+    scene, (_, bea, sol) = own
+    desk = scene.ready.desk_room
+    phone = handset()
+    card = await scene.arrives(bea, phone, "somebody else's first words")
+    talk: Talk = await scene.claimed(bea, phone, card, by="!claim")
+    await bea.say(desk, "!off")
+    await bea.find(
+        desk,
+        "told which thread",
+        lambda i: i.sender == scene.ready.bot and talk.designation in i.body and "release" in i.body,
+    )
+    await bea.say(talk.room, "!release")
+    await sol.find(
+        desk, "waits again", lambda i: i.sender == scene.ready.bot and f"{talk.designation} · waiting again" in i.body
+    )
