@@ -178,8 +178,9 @@ async def memory(line: Line, *, threads: int) -> list[Figure]:
     await line.start_bridge()
     bare = _resident("import bridge.app")
     await line.quiet()
-    empty = line.memory()
+    empty, before = line.memory(), line.handsets
     await line.open_threads(threads // 2)
+    some = line.handsets
     await asyncio.sleep(5)
     half = line.memory()
     await line.open_threads(threads)
@@ -190,8 +191,9 @@ async def memory(line: Line, *, threads: int) -> list[Figure]:
     await asyncio.sleep(5)
     again = line.memory()
     more = {
-        "threads": threads,
-        "no_threads_mib": round(empty / 1024, 1),
+        "threads": line.handsets,
+        "at_first_mib": round(empty / 1024, 1),
+        "at_first_threads": before,
         "peak_mib": round(peak / 1024, 1),
         "after_a_restart_mib": round(again / 1024, 1),
     }
@@ -210,7 +212,7 @@ async def memory(line: Line, *, threads: int) -> list[Figure]:
         Figure(
             name="memory_per_thread",
             unit="KiB",
-            value=(whole - half) / (threads - threads // 2),
+            value=(whole - half) / max(line.handsets - some, 1),
             ceiling=0.0,
             ceiling_is="nothing",
             aim="value <= 10",
@@ -220,7 +222,7 @@ async def memory(line: Line, *, threads: int) -> list[Figure]:
 
 
 async def start(line: Line, *, full: bool) -> list[Figure]:
-    """From the spawn to a first sync that was answered and committed, and `/ready`."""
+    """From the spawn to a first sync that was answered, and `/ready`."""
     if not line.handsets:
         await line.start_bridge()
         await line.open_threads(ROOMS)
