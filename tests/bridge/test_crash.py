@@ -127,7 +127,12 @@ async def test_nothing_is_lost_or_doubled(agency: Agency, point: CrashPoint, mom
 
     assert await talk.arrived(whole=True) == texts
     assert {card.event_id for card in await scene.cards(agency.ada)} <= before
-    assert (await scene.carrier.received(number))[1:] == [answer] * IN_DOUBT.get(point, 1)
+    heard = await scene.carrier.received(number)
+    answers = IN_DOUBT.get(point, 1)
+    greetings = len(heard) - answers
+    assert heard[greetings:] == [answer] * answers
+    # A death while the first words are shown may catch the greeting between its mark and its request: it is in doubt then.
+    assert greetings in ((0, 1) if moment is Moment.TEXT else (1,))
     await until("nothing is on its way any more", lambda: _at_rest(line))
     assert line.rows("SELECT short_id FROM dead_letter") == []
     assert line.orphan_keys() == set()
