@@ -24,7 +24,7 @@ from bridge.inbox import Letter
 from bridge.store import Connection, Store
 from bridge.vault import Vault
 
-AT_ONCE: Final = {"matrix": 24, "carrier": 16, "page": 2}
+AT_ONCE: Final = {"matrix": 32, "carrier": 16, "page": 2}
 """Requests in flight, by way. The homeserver answers no faster with more."""
 
 PRIORITY: Final = {lane.value: n for n, lane in enumerate(Lane)}

@@ -35,6 +35,8 @@ from bridge.store import Connection, Store
 from bridge.vault import Vault
 
 LONGEST_WAIT: Final = 5.0
+VOICE_EVERY: Final = 10.0
+"""Seconds between two looks at the line voice's key counts and letters; nobody waits for either."""
 
 
 class Matrix:
@@ -120,6 +122,7 @@ class Matrix:
             take=take_nothing,
             committed=lambda: None,
             crash=lambda _point: None,
+            every=VOICE_EVERY,
         )
         self.watch = Watch(
             store=store,

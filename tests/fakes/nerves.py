@@ -64,13 +64,15 @@ class FullStore(Store):
     full = False
     refused = 0
 
-    async def _transact(self, work: Work[T]) -> T:
+    async def commit(self, work: Work[T]) -> T:
+        """Refuse while it is full."""
+
         async def then_full(conn: Connection) -> T:
             await work(conn)
             self.refused += 1
             raise sqlite3.OperationalError("database or disk is full")
 
-        return await super()._transact(then_full if self.full else work)
+        return await super().commit(then_full if self.full else work)
 
 
 class SetClock:
