@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import Final
 
 from bot.actions import DESK, Action, Edit, Pin, Post, SetTimer
+from bot.card import card, short
 from bot.commands import answer, noted, says
 from bot.events import Said
 from bot.model import Desk, Facts, Role, Thread
 from bot.step import Step
-from bot.voice import card, short
 from policies.pack import Pack
 
 REF: Final = "board"

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 from bot import (
     board,
+    card,
     commands,
     desk,
     disclose,
@@ -26,8 +27,6 @@ from bot import (
 )
 from bot.actions import THREAD, Action, Edit, Mark, Receipt, Text
 from bot.events import (
-    AlarmRaised,
-    Assigned,
     ClockJumped,
     Event,
     IdentityChanged,
@@ -35,23 +34,17 @@ from bot.events import (
     Left,
     LetterDied,
     LevelsSet,
-    Listens,
-    NotAssigned,
     NotHeard,
-    Offered,
-    Removed,
     Said,
-    Spoke,
     Tapped,
     TextArrived,
     TextOutcome,
-    ThreadWaits,
     TimerDue,
     Unsaid,
-    VoiceWanted,
 )
 from bot.model import Desk, Facts, Thread
 from bot.step import Feature, Step
+from bot.told import AlarmRaised, Assigned, Listens, NotAssigned, Offered, Removed, Spoke, ThreadWaits, VoiceWanted
 from policies.pack import Pack
 
 A = TypeVar("A", Thread, Desk)
@@ -115,8 +108,8 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
         aggregate, shown = board.live(pack, facts, aggregate)
         return Step(aggregate, actions + shown)
     if isinstance(aggregate, Thread):
-        if aggregate.voice.epoch and before.voice.epoch and voice.card(aggregate) != voice.card(before):
-            actions += (Edit(place=THREAD, ref="card", body=voice.card(aggregate)),)
+        if aggregate.voice.epoch and before.voice.epoch and card.card(aggregate) != card.card(before):
+            actions += (Edit(place=THREAD, ref="card", body=card.card(aggregate)),)
         actions = tuple(guarded for action in actions for guarded in _guard(pack, facts, aggregate, action))
     return Step(aggregate, actions)
 

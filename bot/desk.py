@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Final
 
 from bot.actions import DESK, Page, Post
-from bot.events import Alarm, AlarmRaised, ClockJumped, LetterDied, NotHeard, Said
+from bot.events import ClockJumped, LetterDied, NotHeard, Said
 from bot.model import Desk, Facts
 from bot.step import Step
+from bot.told import Alarm, AlarmRaised
 from bot.voice import EXPLAINED
 from policies.pack import Pack
 
@@ -20,7 +21,6 @@ ALARMS: Final = {
     Alarm.RESUMED: "said START: texts may be answered again.",
     Alarm.UNKNOWN_SEND: "a text may or may not have reached the phone. It is not sent again by itself.",
     Alarm.OPTED_OUT: "the carrier says this phone opted out.",
-    Alarm.NOT_INVITED: "its voice could not be invited. Please look.",
     Alarm.ESCALATED: "its voice asks for a supervisor.",
 }
 

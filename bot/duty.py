@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.actions import DESK, Confirm, Post, Tell, TellDevices
+from bot.card import short
 from bot.commands import answer, person, says
-from bot.events import IdentityChanged, Listens, Said, Spoke
+from bot.events import IdentityChanged, Said
 from bot.model import Desk, Facts
 from bot.step import Step
-from bot.voice import short
+from bot.told import Listens, Spoke
 from policies.pack import Pack
 
 

@@ -10,6 +10,18 @@ from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import TypeAlias
 
+from bot.told import (
+    AlarmRaised,
+    Assigned,
+    Listens,
+    NotAssigned,
+    Offered,
+    Removed,
+    Spoke,
+    ThreadWaits,
+    VoiceWanted,
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextArrived:
@@ -164,37 +176,6 @@ class TimerDue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ThreadWaits:
-    """From a thread to the desk: nobody is its voice. `again`: it had one before."""
-
-    thread: str
-    designation: str
-    since: float
-    again: bool = False
-
-
-@unique
-class Alarm(Enum):
-    """What the desk is told loudly, always in a new message."""
-
-    STOPPED = "stopped"
-    TEXT_AFTER_STOP = "text_after_stop"
-    RESUMED = "resumed"
-    UNKNOWN_SEND = "unknown_send"
-    OPTED_OUT = "opted_out"
-    NOT_INVITED = "not_invited"
-    ESCALATED = "escalated"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlarmRaised:
-    """From a thread to the desk."""
-
-    designation: str
-    alarm: Alarm
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LetterDied:
     """Something could not be handled. `short_id` is what a person can quote."""
 
@@ -206,72 +187,6 @@ class ClockJumped:
     """The machine's clock and the time that passed disagree by that many seconds."""
 
     seconds: int
-
-
-@unique
-class How(Enum):
-    """How somebody came to be the voice."""
-
-    CLAIMED = "claimed"
-    ACCEPTED = "accepted"
-    TOOK = "took"
-    BACK = "back"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assigned:
-    """From the desk to a thread: this person is the voice now."""
-
-    voice: str
-    how: How = How.CLAIMED
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VoiceWanted:
-    """From a thread to the desk: this person should be its voice; the desk alone says yes. `beyond`: even over the cap."""
-
-    thread: str
-    user: str
-    how: How
-    beyond: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotAssigned:
-    """From the desk to a thread: that person is not its voice, for this reason."""
-
-    user: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offered:
-    """From a thread to the desk: its voice offers it to everybody, or does no longer."""
-
-    thread: str
-    open: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spoke:
-    """From a thread to the desk: this person said something for the phone there."""
-
-    thread: str
-    user: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listens:
-    """From the desk to a thread: this supervisor joins as a note-taker."""
-
-    user: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Removed:
-    """From the desk to a thread: this person is not on the roster any more."""
-
-    user: str
 
 
 Event: TypeAlias = (

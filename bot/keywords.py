@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.actions import DESK, THREAD, Origin, Post, Tell, Text
-from bot.events import Alarm, AlarmRaised, TextArrived
+from bot.events import TextArrived
 from bot.model import Facts, Thread
 from bot.relay import drop_pending
 from bot.step import Step
+from bot.told import Alarm, AlarmRaised
 from policies.keywords import Keyword, reading
 from policies.pack import Pack, TextName
 

@@ -10,11 +10,12 @@ from dataclasses import replace
 from typing import Final
 
 from bot.actions import DESK, Action, DropTimer, Edit, Page, Post, SetTimer, Tell
+from bot.card import short
 from bot.commands import answer, says
-from bot.events import Assigned, How, NotAssigned, Offered, Said, Tapped, ThreadWaits, TimerDue, VoiceWanted
+from bot.events import Said, Tapped, TimerDue
 from bot.model import Desk, Facts, Line, Role
 from bot.step import Step
-from bot.voice import short
+from bot.told import Assigned, How, NotAssigned, Offered, ThreadWaits, VoiceWanted
 from policies.pack import Pack
 
 HAND: Final = "✋"

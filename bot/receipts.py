@@ -9,10 +9,11 @@ from dataclasses import replace
 from typing import Final
 
 from bot.actions import DESK, THREAD, Action, Mark, Post, Receipt, Tell
-from bot.events import Alarm, AlarmRaised, Outcome, TextOutcome
+from bot.events import Outcome, TextOutcome
 from bot.model import Facts, Held, Reason, Sent, Thread
 from bot.relay import HELD
 from bot.step import Step
+from bot.told import Alarm, AlarmRaised
 from policies.pack import Pack
 
 SHOWN: Final = {

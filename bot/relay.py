@@ -13,9 +13,10 @@ from dataclasses import replace
 
 from bot import canned, guard
 from bot.actions import DESK, THREAD, Action, DropTimer, Mark, Origin, Post, Receipt, SetTimer, Tell, Text
-from bot.events import Content, Relation, Said, Spoke, TimerDue, Unsaid
+from bot.events import Content, Relation, Said, TimerDue, Unsaid
 from bot.model import Facts, Held, Pending, Reason, Sent, Thread
 from bot.step import Step
+from bot.told import Spoke
 from policies.pack import Pack
 
 TIMER = "send"

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.actions import DESK, Action, GiveKeys, Post, Speaker, Tell
-from bot.events import Joined, Left, LevelsSet, Removed
+from bot.events import Joined, Left, LevelsSet
 from bot.model import Desk, Facts, Role, Seat
 from bot.step import Step
+from bot.told import Removed
 from policies.pack import Pack
 
 SUPERVISES = 50

@@ -10,11 +10,13 @@ from dataclasses import replace
 from typing import Final
 
 from bot.actions import DESK, OFFICE, THREAD, Action, DropTimer, Expel, GiveKeys, Invite, Post, SetTimer, Tell
+from bot.card import short
 from bot.commands import answer, noted, person, says
-from bot.events import Alarm, AlarmRaised, How, Listens, NotAssigned, Offered, Said, Tapped, TimerDue, Unsaid, VoiceWanted
+from bot.events import Said, Tapped, TimerDue, Unsaid
 from bot.model import Facts, Offer, Role, Thread
 from bot.step import Step
-from bot.voice import OFFER, release_to_queue, short, withdraw
+from bot.told import Alarm, AlarmRaised, How, Listens, NotAssigned, Offered, VoiceWanted
+from bot.voice import OFFER, release_to_queue, withdraw
 from policies.pack import Pack, TextName
 
 STANDS: Final = 600.0

@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.actions import DESK, THREAD, Action, DropTimer, Expel, Invite, Mark, Pin, Post, Receipt, Speaker, Tell
-from bot.events import Assigned, How, Joined, Left, NotHeard, Offered, Removed, Said, TextArrived, ThreadWaits, Why
+from bot.card import card, short
+from bot.events import Joined, Left, NotHeard, Said, TextArrived, Why
 from bot.model import Facts, State, Thread
 from bot.relay import drop_pending
 from bot.step import Step
+from bot.told import Assigned, How, Offered, Removed, ThreadWaits
 from policies.pack import Pack
 
 OFFER = "offer"
@@ -114,31 +116,6 @@ def not_heard(pack: Pack, facts: Facts, thread: Thread, event: NotHeard) -> Step
         return Step(thread)
     mark = Mark(place=THREAD, event_id=event.event_id, receipt=Receipt.NOT_SENT)
     return Step(thread, (mark, Post(place=THREAD, body=EXPLAINED[event.why], reply_to=event.event_id)))
-
-
-def card(thread: Thread) -> str:
-    """Return the thread's card: short lines, no content, nothing that changes by itself."""
-    life, consent = thread.life, thread.consent
-    holder = short(thread.voice.holder) if thread.voice.holder else "nobody"
-    taken = f" (taken from {short(thread.voice.before)})" if thread.voice.before else ""
-    offer = thread.voice.offer
-    last = "theirs, unanswered" if life.last_inbound > life.last_outbound else "ours"
-    lines = [
-        f"{thread.designation} · {life.state.value}",
-        f"voice: {holder}{taken}",
-        *([f"offered to {short(offer.to) if offer.to else 'everybody'}"] if offer else []),
-        f"last text: {last}",
-        f"language: {consent.language}",
-        *(["STOPPED: nothing leaves until they text START"] if consent.stopped else []),
-        *(["a short code or name: it cannot be answered"] if not thread.answerable else []),
-        "!transfer · !escalate · !status · !help · !more",
-    ]
-    return "\n".join(lines)
-
-
-def short(user: str) -> str:
-    """Return the local part of a Matrix id, as people say it."""
-    return user.removeprefix("@").partition(":")[0]
 
 
 def release_to_queue(thread: Thread, facts: Facts, why: str) -> tuple[Thread, tuple[Action, ...]]:

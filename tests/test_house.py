@@ -11,7 +11,7 @@ from typing import Final, get_args
 
 import pytest
 
-from bot import events
+from bot import events, told
 from bot.decide import TABLE
 from bot.events import Event
 from bot.model import Aggregate, Desk, Thread
@@ -60,20 +60,20 @@ NOT_OUR_WORDS: Final = re.compile(r"util|manager|handler|helper", re.IGNORECASE)
 PASSED_OVER: Final = {
     (Thread, events.LevelsSet): "the desk's levels are the roster; threads get it as a fact",
     (Thread, events.IdentityChanged): "the desk is told; who receives keys is the bridge's to hold back",
-    (Thread, events.ThreadWaits): "said by threads to the desk",
-    (Thread, events.AlarmRaised): "said by threads to the desk",
-    (Thread, events.VoiceWanted): "said by threads to the desk",
-    (Thread, events.Offered): "said by threads to the desk",
-    (Thread, events.Spoke): "said by threads to the desk",
+    (Thread, told.ThreadWaits): "said by threads to the desk",
+    (Thread, told.AlarmRaised): "said by threads to the desk",
+    (Thread, told.VoiceWanted): "said by threads to the desk",
+    (Thread, told.Offered): "said by threads to the desk",
+    (Thread, told.Spoke): "said by threads to the desk",
     (Thread, events.LetterDied): "told to the desk, which has people",
     (Thread, events.ClockJumped): "told to the desk; no thread has a timer that destroys yet",
     (Desk, events.TextArrived): "texts belong to a thread",
     (Desk, events.TextOutcome): "texts belong to a thread",
     (Desk, events.Unsaid): "what was said at the desk was acted on when it was said",
-    (Desk, events.Assigned): "said by the desk to threads",
-    (Desk, events.NotAssigned): "said by the desk to threads",
-    (Desk, events.Listens): "said by the desk to threads",
-    (Desk, events.Removed): "said by the desk to threads",
+    (Desk, told.Assigned): "said by the desk to threads",
+    (Desk, told.NotAssigned): "said by the desk to threads",
+    (Desk, told.Listens): "said by the desk to threads",
+    (Desk, told.Removed): "said by the desk to threads",
 }
 """Every event that an aggregate passes over on purpose, and why."""
 

@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 
 from bot.actions import DESK, THREAD, Action, Mark, Post, Receipt, Tell, Text
 from bot.decide import decide
-from bot.events import AlarmRaised, Assigned, Event, Joined, LetterDied, Relation, Said, TextArrived, TimerDue
+from bot.events import Event, Joined, LetterDied, Relation, Said, TextArrived, TimerDue
 from bot.model import Desk, Facts, Thread
 from bot.step import Step
+from bot.told import AlarmRaised, Assigned
 from tests.bot.strategies import ANA, NAMED, NOW, PACK, SEATS, SUE
 
 T = TypeVar("T")

@@ -11,9 +11,8 @@ from typing import Any, Final, get_args
 
 from hypothesis import strategies as st
 
-from bot import events
+from bot import events, told
 from bot.actions import DESK, OFFICE, THREAD, Receipt
-from bot.commands import COMMANDS
 from bot.events import Event
 from bot.model import (
     Consent,
@@ -33,6 +32,7 @@ from bot.model import (
     Thread,
     Voice,
 )
+from bot.table import COMMANDS
 from policies.load import load
 from policies.pack import Pack
 
@@ -119,7 +119,7 @@ refs = st.sampled_from(("say:$m1", "say:$m2", "say:", "answer:a", "stop:a", "car
 
 FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "again": st.booleans(),
-    "alarm": st.sampled_from(events.Alarm),
+    "alarm": st.sampled_from(told.Alarm),
     "at": times,
     "beyond": st.booleans(),
     "body": bodies,
@@ -128,7 +128,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "designation": st.sampled_from(NAMED),
     "event_id": st.sampled_from(MESSAGES),
     "first": st.booleans(),
-    "how": st.sampled_from(events.How),
+    "how": st.sampled_from(told.How),
     "id": st.sampled_from(("a", "b")),
     "key": st.sampled_from(KEYS) | st.text(max_size=5),
     "master_key": st.sampled_from(("k1", "k2")),
@@ -153,7 +153,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "why": st.sampled_from(events.Why),
 }
 OTHERWISE: Final[dict[tuple[type, str], st.SearchStrategy[Any]]] = {
-    (events.NotAssigned, "why"): st.sampled_from(("they are off duty.", "")),
+    (told.NotAssigned, "why"): st.sampled_from(("they are off duty.", "")),
 }
 """Fields whose name means something else in that event."""
 

@@ -10,24 +10,10 @@ from typing import Any
 import pytest
 
 from bot.actions import DESK, THREAD, Text
-from bot.events import (
-    How,
-    Joined,
-    Left,
-    LetterDied,
-    LevelsSet,
-    NotHeard,
-    Offered,
-    Relation,
-    Removed,
-    Tapped,
-    ThreadWaits,
-    Unsaid,
-    VoiceWanted,
-    Why,
-)
+from bot.events import Joined, Left, LetterDied, LevelsSet, NotHeard, Relation, Tapped, Unsaid, Why
 from bot.model import Thread
 from bot.step import Step
+from bot.told import How, Offered, Removed, ThreadWaits, VoiceWanted
 from tests.bot.examples import at, at_desk, edit, held, of, said, staffed_desk, texts, then, words
 from tests.bot.strategies import ANA, BEN, EVE, NOW, OWNERS, SEATS, SUE, UNDO, with_settings
 from tests.bot.world import World

@@ -8,8 +8,9 @@ import pytest
 
 from bot.actions import DESK, Edit, Pin, Post, SetTimer
 from bot.board import ago
-from bot.events import Alarm, AlarmRaised, Joined, Left, LetterDied, ThreadWaits, TimerDue
+from bot.events import Joined, Left, LetterDied, TimerDue
 from bot.model import Desk
+from bot.told import Alarm, AlarmRaised, ThreadWaits
 from tests.bot.examples import at, at_desk, of, staffed_desk, then
 from tests.bot.strategies import ANA, BEN, NAMED, NOW, OWNERS, PACK, SUE
 from tests.bot.world import World

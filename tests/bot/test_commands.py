@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from bot.actions import DESK, OFFICE, THREAD, Post, Receipt, Redact, SetTimer, Tell, TellDevices
-from bot.commands import COMMANDS, Command, lines, parse
-from bot.events import Content, Listens, Relation, Tapped, ThreadWaits, TimerDue, VoiceWanted
+from bot.commands import lines, parse
+from bot.events import Content, Relation, Tapped, TimerDue
 from bot.step import Step
+from bot.table import COMMANDS, Command
+from bot.told import Listens, ThreadWaits, VoiceWanted
 from tests.bot.examples import at, at_desk, held, marks, of, said, staffed_desk, texts, then, words
 from tests.bot.strategies import ANA, BEN, EVE, NOW, SEATS, STAFF, SUE
 

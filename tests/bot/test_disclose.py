@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bot.actions import Origin, Text
-from bot.events import Assigned
 from bot.model import Thread
+from bot.told import Assigned
 from policies.pack import TextName
 from tests.bot.examples import arrived, at, held, of, texts, then, waiting, words
 from tests.bot.strategies import ANA, PACK

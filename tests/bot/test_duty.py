@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from bot.actions import DESK, Confirm, TellDevices
-from bot.events import IdentityChanged, LevelsSet, Listens, Spoke, Tapped
+from bot.events import IdentityChanged, LevelsSet, Tapped
 from bot.model import Desk
+from bot.told import Listens, Spoke
 from tests.bot.examples import at, at_desk, due, held, of, said, staffed_desk, then, told, words
 from tests.bot.strategies import ANA, BEN, EVE, NOW, OWNERS, PACK, SEATS, SUE, UNDO
 from tests.bot.world import World

@@ -6,8 +6,8 @@ import pytest
 
 from bot import guard
 from bot.actions import DESK, Origin, Receipt, Text
-from bot.events import ThreadWaits
 from bot.model import Thread
+from bot.told import ThreadWaits
 from policies.pack import TextName
 from tests.bot.examples import alarms, arrived, at, due, held, marks, of, said, texts, then, told, waiting, words
 from tests.bot.strategies import NOW, PACK, STARTS, STOPS, UNDO

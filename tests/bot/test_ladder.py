@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from bot.actions import DESK, DropTimer, Page, Post, SetTimer
-from bot.events import Alarm, AlarmRaised, Assigned, Tapped, ThreadWaits, TimerDue
+from bot.events import Tapped, TimerDue
 from bot.model import Desk, Seat
+from bot.told import Alarm, AlarmRaised, Assigned, ThreadWaits
 from tests.bot.examples import at, at_desk, of, staffed_desk, then, told, words
 from tests.bot.strategies import ANA, BEN, NOW, OWNERS, PACK, SEATS, SUE, with_settings
 from tests.bot.world import World

@@ -8,24 +8,10 @@ from typing import Any
 import pytest
 
 from bot.actions import DESK, OFFICE, Edit, GiveKeys, Post, Speaker, Tell
-from bot.events import (
-    Alarm,
-    AlarmRaised,
-    Assigned,
-    ClockJumped,
-    IdentityChanged,
-    Joined,
-    Left,
-    LetterDied,
-    LevelsSet,
-    NotHeard,
-    Removed,
-    Tapped,
-    ThreadWaits,
-    Why,
-)
+from bot.events import ClockJumped, IdentityChanged, Joined, Left, LetterDied, LevelsSet, NotHeard, Tapped, Why
 from bot.model import Desk, Role
 from bot.step import Step
+from bot.told import Alarm, AlarmRaised, Assigned, Removed, ThreadWaits
 from tests.bot.examples import at, at_desk, of, staffed_desk, then, told, words
 from tests.bot.strategies import ANA, BEN, EVE, NAMED, NOW, OWNERS, PACK, SUE
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from bot.actions import THREAD, Receipt, SetTimer
-from bot.events import Assigned, How, Outcome, Relation, TextOutcome, Unsaid
+from bot.events import Outcome, Relation, TextOutcome, Unsaid
 from bot.model import Thread
+from bot.told import Assigned, How
 from policies.pack import TextName
 from tests.bot.examples import arrived, at, due, edit, held, marks, of, said, texts, then, words
 from tests.bot.strategies import ANA, BEN, LATE, LONG, NOW, PACK, STAFF, SUE, UNDO, WARNED

@@ -8,21 +8,9 @@ from typing import Any
 import pytest
 
 from bot.actions import DESK, OFFICE, THREAD, DropTimer, Expel, GiveKeys, Invite, Origin, Post, Receipt, SetTimer, Tell
-from bot.events import (
-    Assigned,
-    How,
-    Joined,
-    Left,
-    NotAssigned,
-    Offered,
-    Outcome,
-    Removed,
-    Tapped,
-    TimerDue,
-    Unsaid,
-    VoiceWanted,
-)
+from bot.events import Joined, Left, Outcome, Tapped, TimerDue, Unsaid
 from bot.model import Offer, Thread
+from bot.told import Assigned, How, NotAssigned, Offered, Removed, VoiceWanted
 from policies.pack import TextName
 from tests.bot.examples import alarms, at, due, held, marks, of, said, texts, then, told, words
 from tests.bot.strategies import ANA, BEN, NOW, OWNERS, PACK, SEATS, SUE, UNDO

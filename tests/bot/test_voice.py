@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from bot.actions import THREAD
-from bot.events import Assigned, Left
+from bot.events import Left
+from bot.told import Assigned
 from bot.voice import PIECE
 from tests.bot.examples import arrived, held, then, waiting, words
 from tests.bot.strategies import ANA, BEN

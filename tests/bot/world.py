@@ -36,26 +36,22 @@ from bot.actions import (
 )
 from bot.decide import decide
 from bot.events import (
-    Assigned,
     Content,
     Event,
-    How,
     Joined,
     Left,
     LevelsSet,
     Outcome,
     Relation,
     Said,
-    Spoke,
     Tapped,
     TextArrived,
     TextOutcome,
-    ThreadWaits,
     TimerDue,
     Unsaid,
-    VoiceWanted,
 )
 from bot.model import Desk, Facts, Role, Thread
+from bot.told import Assigned, How, Spoke, ThreadWaits, VoiceWanted
 from policies.pack import Pack, TextName
 from tests.bot.account import Account, Words
 from tests.bot.strategies import (

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from bot.actions import Mark, Origin, Receipt, Text
-from bot.events import Assigned, Joined, LevelsSet, Said
+from bot.events import Joined, LevelsSet, Said
+from bot.told import Assigned
 from bridge import codec
 from bridge.carriers.adapter import DeliveryReport, Rejected, TryLater, UnknownOutcome
 from bridge.crash import CrashPoint

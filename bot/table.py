@@ -1,0 +1,112 @@
+"""The command table, as data: it drives parsing, permission, help, refusals and the generated page of the documentation.
+
+Rule of this module: a row is the whole truth about who may say a command and where; what it does is in its feature.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, unique
+from typing import Final
+
+from bot.actions import DESK, OFFICE, THREAD
+
+
+@unique
+class Who(Enum):
+    """Who may say a command; the value is how a refusal names them."""
+
+    ANYBODY = "everybody at the desk"
+    VOICE = "the voice of the thread"
+    VOICE_OR_SUPERVISOR = "the voice of the thread and supervisors"
+    SUPERVISOR = "supervisors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One row: `places` where it may be said, `who` may say it, `arguments` and `help` as people read them.
+
+    `card`: it is one of those on every card; the others are behind `!more`.
+    """
+
+    name: str
+    places: tuple[str, ...]
+    help: str
+    who: Who = Who.ANYBODY
+    arguments: str = ""
+    card: bool = False
+
+
+COMMANDS: Final = (
+    Command(
+        name="claim",
+        places=(DESK,),
+        arguments="[designation]",
+        card=True,
+        help="become the voice of a waiting thread, the longest waiting when none is named (or tap ✋ on its card)",
+    ),
+    Command(name="board", places=(DESK,), help="who waits, and who talks with whom"),
+    Command(name="on", places=(DESK,), help="you are on duty: you are called when somebody waits"),
+    Command(
+        name="off",
+        places=(DESK,),
+        card=True,
+        help="you are off duty; first hand over or release every thread that you are the voice of",
+    ),
+    Command(name="trust", places=(DESK,), who=Who.SUPERVISOR, arguments="@who", help="confirm somebody's new identity"),
+    Command(name="devices", places=(DESK,), arguments="[@who]", help="which devices somebody has, and which are trusted"),
+    Command(
+        name="transfer",
+        places=(THREAD,),
+        who=Who.VOICE_OR_SUPERVISOR,
+        arguments="@who|all|nobody [quiet] [note]",
+        card=True,
+        help="offer the thread to somebody, who is heard once they accept; `nobody` takes an offer back",
+    ),
+    Command(name="accept", places=(THREAD,), help="become the voice of the thread you are offered (or tap ✅)"),
+    Command(name="decline", places=(THREAD,), help="do not take the thread you are offered (or tap ❌)"),
+    Command(
+        name="escalate",
+        places=(THREAD,),
+        arguments="[why]",
+        card=True,
+        help="call the supervisors on duty into the room; the reason stays in the room",
+    ),
+    Command(
+        name="with",
+        places=(THREAD,),
+        who=Who.VOICE_OR_SUPERVISOR,
+        arguments="@who [interpreter]",
+        help="ask somebody in: they read and write notes; an interpreter for two hours",
+    ),
+    Command(name="take", places=(THREAD,), who=Who.SUPERVISOR, help="become the voice, until you give it back"),
+    Command(name="speak", places=(THREAD,), help="take your voice back from the supervisor who took it"),
+    Command(
+        name="listen",
+        places=(DESK, THREAD),
+        who=Who.SUPERVISOR,
+        arguments="[designation]",
+        help="join a thread as a note-taker (at the desk), or give the voice back and stay (in the thread)",
+    ),
+    Command(
+        name="release",
+        places=(THREAD,),
+        who=Who.VOICE,
+        help="give the voice back to whom it was taken from, or the thread to the queue",
+    ),
+    Command(
+        name="say",
+        places=(THREAD,),
+        who=Who.VOICE,
+        arguments="handover [own words]",
+        help="put a text of the agency into the undo window; edit the command to change it, redact it to stop it",
+    ),
+    Command(name="again", places=(THREAD,), who=Who.VOICE, help="send once more what is unknown or came too late"),
+    Command(name="anyway", places=(THREAD,), who=Who.VOICE, help="send what a warning held"),
+    Command(name="long", places=(THREAD,), who=Who.VOICE, help="send what was held because it is long"),
+    Command(name="recap", places=(THREAD,), help="send the keys of this room once more to your devices"),
+    Command(name="debrief", places=(THREAD,), help="an offer to talk it over, in your office"),
+    Command(name="status", places=(THREAD,), help="this thread: voice, last texts, what is still in the undo window"),
+    Command(name="help", places=(DESK, THREAD, OFFICE), card=True, help="the commands that matter most here"),
+    Command(name="more", places=(DESK, THREAD, OFFICE), help="all commands of this place"),
+)

@@ -1,0 +1,105 @@
+"""What the two aggregates tell each other: from a thread to the desk, and back.
+
+Rule of this module: it is put into the other's inbox in the same commit, so neither ever waits for the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, unique
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadWaits:
+    """From a thread to the desk: nobody is its voice. `again`: it had one before."""
+
+    thread: str
+    designation: str
+    since: float
+    again: bool = False
+
+
+@unique
+class Alarm(Enum):
+    """What the desk is told loudly, always in a new message."""
+
+    STOPPED = "stopped"
+    TEXT_AFTER_STOP = "text_after_stop"
+    RESUMED = "resumed"
+    UNKNOWN_SEND = "unknown_send"
+    OPTED_OUT = "opted_out"
+    ESCALATED = "escalated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmRaised:
+    """From a thread to the desk."""
+
+    designation: str
+    alarm: Alarm
+
+
+@unique
+class How(Enum):
+    """How somebody came to be the voice."""
+
+    CLAIMED = "claimed"
+    ACCEPTED = "accepted"
+    TOOK = "took"
+    BACK = "back"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assigned:
+    """From the desk to a thread: this person is the voice now."""
+
+    voice: str
+    how: How = How.CLAIMED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceWanted:
+    """From a thread to the desk: this person should be its voice; the desk alone says yes. `beyond`: even over the cap."""
+
+    thread: str
+    user: str
+    how: How
+    beyond: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotAssigned:
+    """From the desk to a thread: that person is not its voice, for this reason."""
+
+    user: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """From a thread to the desk: its voice offers it to everybody, or does no longer."""
+
+    thread: str
+    open: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoke:
+    """From a thread to the desk: this person said something for the phone there."""
+
+    thread: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listens:
+    """From the desk to a thread: this supervisor joins as a note-taker."""
+
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """From the desk to a thread: this person is not on the roster any more."""
+
+    user: str
