@@ -36,6 +36,7 @@ from bot.events import (
     LevelsSet,
     NotHeard,
     Said,
+    StrayCame,
     Tapped,
     TextArrived,
     TextOutcome,
@@ -91,6 +92,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, AlarmRaised): (desk.alarm,),
     (Desk, LetterDied): (desk.letter_died,),
     (Desk, ClockJumped): (desk.clock_jumped,),
+    (Desk, StrayCame): (desk.stray,),
 }
 
 

@@ -34,6 +34,8 @@ from bridge.carriers.adapter import (
     SendOutcome,
     WebhookRequest,
 )
+from bridge.carriers.kinds import KINDS
+from bridge.carriers.ordinary import Ordinary
 from bridge.carriers.pace import Rate
 from bridge.crash import CrashPoint
 from bridge.engine import Engine
@@ -46,7 +48,7 @@ from bridge.store import Connection, Store, Work
 from bridge.texts import Texts
 from bridge.timers import Timers
 from bridge.vault import Vault
-from bridge.webhook import LARGEST, Webhook
+from bridge.webhook import Webhook
 from policies.load import load
 from policies.pack import Pack
 from tests.e2e.waiting import until
@@ -86,13 +88,13 @@ class SetClock:
         return self.at
 
 
-class PaperCarrier:
+class PaperCarrier(Ordinary):
     """A carrier that writes down what it is asked to send. `outcomes` are answered first, then everything is accepted."""
 
     kind = "paper"
+    exposure = KINDS["rehearsal"].exposure
     lists = True
     rate = Rate(per_second=1000.0, burst=1000.0)
-    answer = ("text/plain", b"")
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, str]] = []
@@ -215,7 +217,7 @@ class Nerves:
 
     async def listen(self, *, port: int = 0) -> str:
         """Serve the webhook's routes, by default on a free port; returns the base URL."""
-        application = web.Application(client_max_size=LARGEST)
+        application = web.Application(client_max_size=self.webhook.largest)
         application.add_routes(self.webhook.routes())
         runner = web.AppRunner(application, access_log=None)
         await runner.setup()
