@@ -4,8 +4,8 @@ Rule of this module: the policy bot's rooms are told by their create event; what
 the rooms of others are none of its business. A refusal is a 403 (an upload: 413).
 
 - **In the clear**: of all events that are not state only `m.room.encrypted` (Megolm), `m.reaction` and `m.room.redaction`
-  come in, from staff and from the bridge alike. A reaction whose key has letters in it is a message in the clear, and
-  refused; a redaction loses its reason, which would otherwise be one.
+  come in, from staff and from the bridge alike. A reaction with letters in it is a message in the clear and refused,
+  except our own (receipts say "✓ sent"); a redaction loses its reason, which would otherwise be one.
 - **Outsiders**: only the policy bot invites, at a desk also those whom its power levels let (supervisors); only people of
   this homeserver are invited; nobody is by e-mail or telephone number.
 - **Uploads**: what staff attach never reaches a phone (DESIGN, section 3), and a picture in an encrypted room cannot be
@@ -70,7 +70,7 @@ class Rules:
             case "m.room.encrypted":
                 return content.get("algorithm") == MEGOLM and isinstance(content.get("ciphertext"), str), None
             case "m.reaction":
-                return _is_sign(content), None
+                return self._settings.is_ours(event.sender) or _is_sign(content), None
             case "m.room.redaction":
                 kept = {"redacts": content["redacts"]} if "redacts" in content else {}
                 return True, None if dict(content) == kept else {**event.get_dict(), "content": kept}
