@@ -76,7 +76,10 @@ async def test_a_wrong_version_is_still_refused(line: Scene) -> None:
 
 
 async def test_a_strict_client_has_recovery(line: Scene) -> None:
-    """Its recovery says "enabled", all its keys count as backed up, and the server has none of a line room."""
+    """Its recovery says "enabled", its keys count as backed up, and the server has none of a line room.
+
+    And a room in which such a client was, with threads, receipts and reactions by sliding sync, is purged to the last row.
+    """
     (made,) = (account for account in line.server.accounts if account.user == "ada")
     account = Account(user="ada", mxid=mxid("ada"), password=made.password, role=made.role)
     ours, theirs = await line.room("thread", "ada"), await own_room(line, "ada")
@@ -103,9 +106,17 @@ async def test_a_strict_client_has_recovery(line: Scene) -> None:
         assert ours not in kept(line)
         assert line.desk not in kept(line)
         # And what is said from then on.
-        await client.say(ours, "again")
+        root = await client.say(ours, "again")
+        await client.say_in_thread(ours, root, "in a thread")
+        await client.react(ours, root, "✅")
         await encryption.wait_for_backup_upload_steady_state(None)
         assert encryption.recovery_state() == sdk.RecoveryState.ENABLED
         assert ours not in kept(line)
     finally:
         await client.stop()
+    assert any("sliding_sync" in table for table in line.rows_with(ours))
+    assert await line.house.sign_out(mxid("ada")) > 1
+    await line.purged(ours)
+    assert line.rows_with(ours) == {}
+    await line.house.vacuum()
+    assert line.holding(ours) == {}
