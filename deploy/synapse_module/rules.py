@@ -23,6 +23,9 @@ from deploy.synapse_module.rooms import DESK, KIND, Rooms
 from deploy.synapse_module.settings import Settings
 
 MEGOLM: Final = "m.megolm.v1.aes-sha2"
+BESIDE: Final = ("body", "formatted_body", "m.new_content", "filename", "url", "info")
+"""What a message has inside, and a client's mistake could leave beside the ciphertext."""
+
 LONGEST_REACTION: Final = 16
 """Code points: families, flags and skin tones take up to a dozen."""
 
@@ -68,7 +71,8 @@ class Rules:
         content = event.content
         match event.type:
             case "m.room.encrypted":
-                return content.get("algorithm") == MEGOLM and isinstance(content.get("ciphertext"), str), None
+                sealed = content.get("algorithm") == MEGOLM and isinstance(content.get("ciphertext"), str)
+                return sealed and not any(word in content for word in BESIDE), None
             case "m.reaction":
                 return self._settings.is_ours(event.sender) or _is_sign(content), None
             case "m.room.redaction":

@@ -42,6 +42,8 @@ async def test_nothing_in_the_clear(line: Scene, kind: Kind) -> None:
         {"algorithm": "m.none", "ciphertext": "in the clear"},
         {"algorithm": "m.megolm.v1.aes-sha2", "body": "in the clear"},
         {"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": {"body": "in the clear"}},
+        {**ENCRYPTED, "body": "in the clear"},
+        {**ENCRYPTED, "m.new_content": {"body": "in the clear"}},
         {"body": "in the clear"},
         {},
     ],
