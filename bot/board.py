@@ -79,7 +79,14 @@ def text(pack: Pack, facts: Facts, desk: Desk) -> str:
         for seat in desk.roster
     ]
     return "\n".join(
-        (f"Queue: {len(waiting)}", *_few(waiting), f"Open: {len(held)}", *_few(held), f"Here: {', '.join(people)}")
+        (
+            *(["OUTAGE: first texts hear it; !outage over ends it"] if desk.outage else []),
+            f"Queue: {len(waiting)}",
+            *_few(waiting),
+            f"Open: {len(held)}",
+            *_few(held),
+            f"Here: {', '.join(people)}",
+        )
     )
 
 

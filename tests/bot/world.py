@@ -162,7 +162,7 @@ class World:
         event = self.inbox[owner].popleft()
         names = frozenset(line.designation for line in self.desk.threads if line.thread != owner)
         load = {seat.user: len(self.desk.held(seat.user)) for seat in self.desk.roster}
-        facts = Facts(now=self.now, roster=self.desk.roster, designations=names, load=load)
+        facts = Facts(now=self.now, roster=self.desk.roster, designations=names, load=load, outage=self.desk.outage)
         if owner == DESK:
             before = self.desk
             step = decide(self.pack, facts, before, event)
