@@ -38,7 +38,7 @@ def unsafe(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread
         )
         actions = (*dropped, DropTimer(key=TIMER), told, _alarm(thread, Alarm.UNSAFE), Audit(kind=AuditKind.UNSAFE))
     line = thread.flags.line
-    if not line or thread.flags.line_ref:
+    if not line or _line_is_out(thread):
         already = () if actions else answer(facts, event, "It is marked unsafe already: nothing leaves.")
         return Step(thread, (noted(event), *actions, *already), consumed=True)
     words = canned.wording(pack, facts, thread, line)
@@ -106,6 +106,12 @@ def anew(thread: Thread, facts: Facts) -> tuple[Thread, tuple[Action, ...]]:
         notice=False,
     )
     return replace(thread, flags=flags, silence=Silence(heard=thread.silence.heard)), (told, DropTimer(key=TIMER))
+
+
+def _line_is_out(thread: Thread) -> bool:
+    """Tell whether the chosen line left, or is about to. Taken back, or of an earlier voice, it may be said again."""
+    known = (*thread.sending.pending, *thread.sending.sent)
+    return any(f"say:{words.event_id}" == thread.flags.line_ref for words in known)
 
 
 def _alarm(thread: Thread, alarm: Alarm) -> Tell:

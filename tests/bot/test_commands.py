@@ -138,7 +138,9 @@ MAY_SAY = {
     "listen": {SUE},
     "safe": {ANA, SUE},
     **{name: {ANA} for name in ("release", "say", "again", "anyway", "long")},
-    **{name: {ANA} for name in ("limits", "options", "tips", "rights", "clarify", "safecheck", "later", "switch", "urgent")},
+    **{
+        name: {ANA} for name in ("limits", "options", "tips", "rights", "clarify", "safecheck", "later", "switch", "urgent")
+    },
     **{name: {ANA} for name in ("different", "lang", "agreed")},
 }
 """Who may say what in a thread whose voice is Ana; whatever is not in here is for everybody."""
