@@ -72,7 +72,7 @@ def read(pack: Pack, facts: Facts, thread: Thread, body: str) -> Canned | None:
         return None
     words = wording(pack, facts, thread, name)
     own = own.strip()
-    return Canned(name=name, body=own or words, own=own not in ("", words))
+    return Canned(name=str(name), body=own or words, own=own not in ("", words))
 
 
 def named(pack: Pack, word: str) -> str | None:

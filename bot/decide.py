@@ -57,7 +57,7 @@ A = TypeVar("A", Thread, Desk)
 
 TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Thread, TextArrived): (voice.show, silence.heard, keywords.obey, disclose.greet),
-    (Thread, TextOutcome): (flags.outcome, safety.outcome, silence.outcome, receipts.outcome),
+    (Thread, TextOutcome): (flags.outcome, silence.outcome, safety.outcome, receipts.outcome),
     (Thread, Said): (
         voice.strangers,
         relay.edits,

@@ -19,6 +19,7 @@ from bot.step import Step
 from policies.pack import Pack, TextName
 
 CHANNELS: Final = ("call", "chat", "email", "visit")
+COVERS: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
 ANSWERS: Final = {"yes": True, "no": False}
 TIPS: Final = frozenset({TextName.DEVICE, TextName.TIPS_IPHONE, TextName.TIPS_ANDROID})
 KINDS: Final = {kind.value: kind for kind in AuditKind}
@@ -33,7 +34,7 @@ def agreed(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread
     if flags is None:
         why = (
             "Say !agreed times 9-15:30 20-22 (or any), !agreed first yes (or no), !agreed channel "
-            f"{', '.join(CHANNELS)} (or none), or !agreed unsafe and one of the agency's texts (or nothing)."
+            f"{', '.join(CHANNELS)} (or none), or !agreed unsafe cover 1 (or another text, or nothing)."
         )
         return Step(thread, (noted(event), *answer(facts, event, why)), consumed=True)
     told = answer(facts, event, "Noted on the card. It stays for their next conversation too.")
@@ -84,6 +85,12 @@ def _with(pack: Pack, flags: Flags, what: str, value: str) -> Flags | None:
         return replace(flags, channel="" if value == "none" else value)
     if what == "unsafe" and value == "nothing":
         return replace(flags, line="")
-    if what == "unsafe" and (name := canned.named(pack, value)) is not None:
+    if what == "unsafe" and (name := _chosen(pack, value)) is not None:
         return replace(flags, line=name)
     return None
+
+
+def _chosen(pack: Pack, value: str) -> str | None:
+    """Return the text that a texter chose for `!unsafe`: one of the agency's, or a line that tells nothing."""
+    cover = next((name.value for name in COVERS if name.value == "_".join(value.split())), None)
+    return cover or canned.named(pack, value)

@@ -96,15 +96,16 @@ def edits(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]
         refused = Mark(place=THREAD, event_id=event.target, receipt=Receipt.NOT_SENT)
         return Step(thread, (refused, told, *_timer(thread)), consumed=True)
     looked_at = text is not None and not text.own
+    shown = (_say(event.target, f"Leaving in a moment: “{body}”"),) if looked_at else ()
     new, actions = take(pack, facts, _without(thread, event.target), words, looked_at=looked_at)
     if any(pending.event_id == event.target for pending in new.sending.pending) and isinstance(old, Pending):
         # It keeps its place, so that nothing overtakes it.
         words = replace(old, body=body, name=name, leave_at=facts.now + _window(pack, facts, thread))
         thread = _with_pending(thread, tuple(words if p is old else p for p in thread.sending.pending))
-        return Step(thread, _timer(thread), consumed=True)
+        return Step(thread, (*_timer(thread), *shown), consumed=True)
     marked = Receipt.HELD if isinstance(old, Held) else None
     actions = tuple(a for a in actions if not (isinstance(a, Mark) and a.receipt is marked))
-    return Step(new, (*actions, *_timer(new)), consumed=True)
+    return Step(new, (*actions, *_timer(new), *(shown if new.sending.pending else ())), consumed=True)
 
 
 def unsay(pack: Pack, facts: Facts, thread: Thread, event: Unsaid) -> Step[Thread]:

@@ -110,8 +110,9 @@ def anew(thread: Thread, facts: Facts) -> tuple[Thread, tuple[Action, ...]]:
 
 def _line_is_out(thread: Thread) -> bool:
     """Tell whether the chosen line left, or is about to. Taken back, or of an earlier voice, it may be said again."""
-    known = (*thread.sending.pending, *thread.sending.sent)
-    return any(f"say:{words.event_id}" == thread.flags.line_ref for words in known)
+    pending = [words.event_id for words in thread.sending.pending]
+    left = [words.event_id for words in thread.sending.sent]
+    return thread.flags.line_ref in {f"say:{event_id}" for event_id in (*pending, *left)}
 
 
 def _alarm(thread: Thread, alarm: Alarm) -> Tell:

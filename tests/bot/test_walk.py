@@ -201,6 +201,24 @@ class Line(RuleBasedStateMachine):
         if settled:
             world.settle()
 
+    @rule(owner=owners, by=speakers, line=st.booleans(), wait=st.sampled_from((0.0, 8.0, 20.0)), safe=st.booleans())
+    def a_taken_phone(self, owner: str, by: str, line: bool, wait: float, safe: bool) -> None:
+        """Words are on their way, somebody sees that the phone is in other hands; perhaps it is safe again later."""
+        world = self.world
+        if line:
+            self.words(owner, VOICE, "!agreed unsafe later", {}, lag=0.0, heard=True)
+        self.words(owner, VOICE, WORDS[0], {}, lag=0.0, heard=True)
+        world.pass_time(wait)
+        world.settle()
+        self.words(owner, by, "!unsafe", {}, lag=0.0, heard=True)
+        world.attempt(owner, Outcome.ACCEPTED)
+        self.a_text(owner, TEXTER_WORDS[0], 0.0)
+        world.pass_time(20.0)
+        world.settle()
+        world.attempt(owner, Outcome.ACCEPTED)
+        if safe:
+            self.words(owner, VOICE, "!safe", {}, lag=0.0, heard=True)
+
     @rule(owner=owners, sender=people, key=st.sampled_from(("✅", "❌", "✋")), trusted=st.booleans())
     def a_tap(self, owner: str, sender: str, key: str, trusted: bool) -> None:
         event_id = self.world.new_id()
