@@ -80,9 +80,9 @@ def text(pack: Pack, facts: Facts, desk: Desk) -> str:
     ]
     return "\n".join(
         (
-            *(["OUTAGE: first texts hear it; !outage over ends it"] if desk.outage else []),
             f"Queue: {len(waiting)}",
             *_few(waiting),
+            *(["⚠️ Outage: whoever texts is told that the line is down"] if desk.outage else []),
             f"Open: {len(held)}",
             *_few(held),
             f"Here: {', '.join(people)}",

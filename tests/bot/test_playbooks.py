@@ -40,12 +40,12 @@ def test_an_outage_is_begun_and_ended_at_the_desk() -> None:
     step = then(staffed_desk(), at_desk("!outage"))
     assert step.aggregate.outage
     assert [post.notice for post in of(Post, step) if "OUTAGE" in post.body] == [False]
-    assert "OUTAGE" in step.aggregate.board
+    assert "Outage" in step.aggregate.board
     assert [audit.kind.value for audit in of(Audit, step)] == ["outage_began"]
     assert "already" in words(then(step.aggregate, at_desk("!outage", event_id="$2")))
     over = then(step.aggregate, at_desk("!outage over", sender=BEN, event_id="$2"), at(10))
     assert not over.aggregate.outage
-    assert "OUTAGE" not in over.aggregate.board
+    assert "Outage" not in over.aggregate.board
     assert [audit.kind.value for audit in of(Audit, over)] == ["outage_over"]
 
 
