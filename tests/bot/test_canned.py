@@ -10,7 +10,7 @@ import pytest
 from bot import canned
 from bot.actions import THREAD, Receipt
 from bot.decide import decide
-from bot.events import Unsaid
+from bot.events import Relation, Unsaid
 from policies.pack import Text, TextName, Wording
 from tests.bot.examples import FACTS, arrived, at, due, edit, held, marks, said, texts, then, words
 from tests.bot.strategies import ANA, PACK, UNDO
@@ -34,6 +34,7 @@ TEXTS = [
 ]
 
 
+@pytest.mark.practice(5, 7, 8, 25, 26, 38)
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize(("command", "name"), TEXTS)
 def test_each_command_says_its_text(command: str, name: TextName, language: str) -> None:
@@ -46,6 +47,7 @@ def test_each_command_says_its_text(command: str, name: TextName, language: str)
     assert texts(due(step.aggregate, UNDO)) == [PACK.say(name, language)]
 
 
+@pytest.mark.practice(37)
 @pytest.mark.parametrize("command", [command for command, _ in TEXTS])
 def test_own_words_an_edit_and_a_redaction(command: str) -> None:
     """Own words replace the pack's; an edit replaces them again; redacting the command stops the text (practice 37)."""
@@ -88,3 +90,11 @@ def test_after_hours_by_hand_says_when_the_line_opens() -> None:
     step = then(held(), said("!say after_hours"))
     assert "{" not in words(step)
     assert "{" not in texts(due(step.aggregate, UNDO))[0]
+
+
+@pytest.mark.practice(36, 38)
+def test_clarify_quotes_nothing() -> None:
+    """`!clarify` asks for other words and puts none of the earlier ones back onto the phone, not even as a reply."""
+    thread = then(held(), arrived("he has marzipan", id="b")).aggregate
+    reply = said("!clarify", relation=Relation.TEXTER_REPLY, target="in:b:0")
+    assert texts(due(then(thread, reply).aggregate, UNDO)) == [PACK.say(TextName.CLARIFY)]

@@ -31,6 +31,7 @@ def said_by_us(step: Step[Any]) -> str:
     return "\n".join(post.body for post in of(Post, step) if post.speaker is Speaker.POLICY)
 
 
+@pytest.mark.practice(39)
 @pytest.mark.parametrize(
     ("body", "minor"),
     [
@@ -67,6 +68,7 @@ def test_somebody_may_be_under_age(body: str, minor: bool) -> None:
     assert ("!playbook minor" in said_by_us(then(held(), arrived(body, id="b")))) == minor
 
 
+@pytest.mark.practice(27)
 @pytest.mark.parametrize(
     ("body", "told"),
     [
@@ -90,6 +92,7 @@ def test_a_disclosure_before_the_limits_goes_to_a_supervisor(body: str, told: bo
     assert "supervisor before any report" not in said_by_us(then(given, arrived(body, id="b")))
 
 
+@pytest.mark.practice(20)
 @pytest.mark.parametrize(
     ("body", "told"),
     [
@@ -128,6 +131,7 @@ def test_machines_and_keywords_bring_no_cue(body: str) -> None:
     assert "!safecheck" not in said_by_us(then(thread, arrived(body, id="b")))
 
 
+@pytest.mark.practice(11)
 @pytest.mark.parametrize(
     ("minutes", "asked"),
     [(5, None), (29, None), (30, "back after 30 min"), (300, "back after 5 h"), (60 * 24 * 31, "owner")],
@@ -142,6 +146,7 @@ def test_whoever_comes_back_is_asked_again(minutes: float, asked: str | None) ->
     assert of(Text, step) == []
 
 
+@pytest.mark.practice(11)
 def test_each_new_day_is_a_new_question() -> None:
     """A text after midnight, by the line's clock, is a reason to ask again even without a pause."""
     late = replace(held(), silence=Silence(heard=MIDNIGHT - 60, spoke=MIDNIGHT - 30))
@@ -150,6 +155,7 @@ def test_each_new_day_is_a_new_question() -> None:
     assert "a new day" not in said_by_us(then(late, arrived("hi", id="b"), replace(at(0), now=MIDNIGHT - 10)))
 
 
+@pytest.mark.practice(11)
 def test_an_hour_that_was_not_called_safe() -> None:
     """A text outside the agreed times brings the cue when that begins or after a pause, not with each text of a talk."""
     hour = local(PACK, NOW).hour
@@ -170,6 +176,7 @@ def test_nobody_is_asked_before_anybody_talked() -> None:
     assert "!safecheck" not in said_by_us(step)
 
 
+@pytest.mark.practice(26, 27)
 def test_the_limits_nag_until_they_are_given() -> None:
     """After some exchanges without limits the room is told so, again later, and not once they were given (practice 26)."""
     thread = held()

@@ -26,6 +26,7 @@ def sent(thread: Thread, command: str, outcome: Outcome = Outcome.ACCEPTED) -> T
     return taken
 
 
+@pytest.mark.practice(7, 26)
 @pytest.mark.parametrize(
     ("command", "flag"),
     [
@@ -72,6 +73,7 @@ def test_held_limits_count_when_they_leave() -> None:
     assert thread.flags.limits
 
 
+@pytest.mark.practice(26)
 def test_the_order_of_what_was_told_is_in_the_audit() -> None:
     """First text, greeting, first words and limits are noted when they happened, once, without a word (practice 26)."""
     thread = Thread(id="t1", designation="amber heron")
@@ -93,6 +95,7 @@ def test_the_order_of_what_was_told_is_in_the_audit() -> None:
     assert noted == ["first_text_in", "greeting", "first_words_out", "limits"]
 
 
+@pytest.mark.practice(11)
 def test_safe_to_text_says_when_it_was_asked() -> None:
     """The card says when the question was last put, by the line's clock, and stops asking for it (practice 11)."""
     thread = replace(held(), silence=replace(held().silence, ask=True))
@@ -103,6 +106,7 @@ def test_safe_to_text_says_when_it_was_asked() -> None:
     assert "ask again" not in card(thread)
 
 
+@pytest.mark.practice(2)
 @pytest.mark.parametrize(
     ("rest", "line"),
     [
@@ -133,6 +137,7 @@ def test_what_was_agreed_is_on_the_card(rest: str, line: str | None) -> None:
     assert [line in edit.body for edit in edits] == ([] if rest == "times any" else [True])
 
 
+@pytest.mark.practice(14)
 @pytest.mark.parametrize(
     "rest",
     [
@@ -187,6 +192,7 @@ def test_safe_times_are_of_the_lines_day(spans: str, hour: int, minute: int, saf
     assert safe_times.is_safe(flags, datetime(2027, 1, 15, hour, minute, tzinfo=ZoneInfo("UTC"))) == safe
 
 
+@pytest.mark.practice(25)
 @pytest.mark.parametrize(("rest", "language"), [("es", "es"), ("ES", "es"), ("en", "en"), ("fr", "en"), ("", "en")])
 def test_lang_chooses_the_language_of_the_agencys_texts(rest: str, language: str) -> None:
     """`!lang` sets, and tells, the language; one without texts is refused with what there is (practice 25)."""
@@ -198,6 +204,7 @@ def test_lang_chooses_the_language_of_the_agencys_texts(rest: str, language: str
     ]
 
 
+@pytest.mark.practice(26)
 def test_a_new_thread_has_nothing_agreed() -> None:
     """The card of a new thread says what was not given and not asked yet, and nags about the limits (practice 26)."""
     shown = card(waiting())

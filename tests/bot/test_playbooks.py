@@ -10,6 +10,7 @@ from tests.bot.examples import at, at_desk, held, marks, of, said, staffed_desk,
 from tests.bot.strategies import BEN, PACK, STAFF
 
 
+@pytest.mark.practice(39)
 @pytest.mark.parametrize("name", PACK.playbooks)
 @pytest.mark.parametrize("sender", STAFF)
 def test_a_playbook_is_read_in_the_room(name: str, sender: str) -> None:
@@ -35,6 +36,7 @@ def test_without_a_name_it_says_which_there_are(rest: str) -> None:
     assert all(name in words(then(held(), said(f"!playbook {rest}"))) for name in PACK.playbooks)
 
 
+@pytest.mark.practice(41)
 def test_an_outage_is_begun_and_ended_at_the_desk() -> None:
     """Both are new messages and in the audit, and the board shows it meanwhile (practice 41)."""
     step = then(staffed_desk(), at_desk("!outage"))

@@ -31,6 +31,7 @@ def decided(thread: Thread, event: Event, seconds: float, **changed: Any) -> Ste
     return decide(OFFICE_HOURS, at(seconds, **changed), thread, event)
 
 
+@pytest.mark.practice(29, 41)
 @pytest.mark.parametrize(
     ("seconds", "roster", "outage", "name"),
     [
@@ -57,6 +58,7 @@ def test_a_person_is_promised_only_when_hours_and_duty_say_so(
     assert f"Answered by itself ({name})" in words(step)
 
 
+@pytest.mark.practice(29)
 def test_a_promise_that_turned_false_is_corrected_at_the_next_text() -> None:
     """Greeted before closing, a text after it hears that nobody answers now; in the morning they are greeted; each once."""
     evening = later = OPEN + 10.9 * HOUR
@@ -70,6 +72,7 @@ def test_a_promise_that_turned_false_is_corrected_at_the_next_text() -> None:
     assert texts(outage) == [OFFICE_HOURS.say(TextName.OUTAGE)]
 
 
+@pytest.mark.practice(20)
 @pytest.mark.parametrize("body", ["", "look what he did"])
 def test_a_picture_is_answered_once_in_a_talk(body: str) -> None:
     """In a talk, the first picture brings the kind text and the playbook; later ones only the note in the room (20)."""
@@ -92,6 +95,7 @@ def spoken(thread: Thread | None = None) -> Thread:
     return taken
 
 
+@pytest.mark.practice(28)
 def test_no_automatic_text_follows_another() -> None:
     """A picture right after the greeting, before anybody spoke, is not answered by itself (practice 28)."""
     for thread in (waiting(), held()):

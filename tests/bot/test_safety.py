@@ -47,6 +47,7 @@ def chosen(thread: Thread | None = None) -> Thread:
     return agreed
 
 
+@pytest.mark.practice(9)
 @pytest.mark.parametrize("sender", STAFF)
 def test_anybody_in_the_room_stops_everything(sender: str) -> None:
     """`!unsafe` by anyone cancels what waits, sends nothing, and tells room and desk, each with a new message."""
@@ -108,6 +109,7 @@ def test_safe_without_unsafe_changes_nothing() -> None:
     assert "not marked unsafe" in words(step)
 
 
+@pytest.mark.practice(9)
 def test_the_chosen_line_leaves_once_by_the_voice() -> None:
     """What the texter chose beforehand leaves through the undo window at the voice's `!unsafe`; nothing else does."""
     step = then(chosen(), said("!unsafe", event_id="$u"))
@@ -165,6 +167,7 @@ def test_unsafe_outlives_the_voice() -> None:
     assert step.aggregate.sending.pending == ()
 
 
+@pytest.mark.practice(31)
 def test_urgent_gives_the_voice_number_and_tells_the_desk() -> None:
     """`!urgent` shows and sends the text with the voice number and alerts the desk without a word of it (practice 31)."""
     step = then(held(), said("!urgent"))
@@ -176,6 +179,7 @@ def test_urgent_gives_the_voice_number_and_tells_the_desk() -> None:
     assert PACK.say(TextName.URGENT, "en") not in words(shown)
 
 
+@pytest.mark.practice(39)
 def test_different_steps_back_and_begins_again() -> None:
     """`!different` cancels what waits, sends a text that names nobody, and then nothing that was agreed is theirs."""
     thread = replace(held(), flags=Flags(limits=1.0, tips=1.0, asked="x", text_first=True, channel="call", line="later"))
@@ -194,6 +198,7 @@ def test_different_steps_back_and_begins_again() -> None:
     assert then(done.aggregate, TimerDue(key="silence"), at(3600)).actions == ()
 
 
+@pytest.mark.practice(12, 37)
 def test_switch_and_later_are_texts_like_others() -> None:
     """`!switch` and `!later` are shown, in the texter's language, and may be said in own words (practices 12, 37)."""
     thread = then(held(), arrived("ES", id="l")).aggregate

@@ -30,6 +30,7 @@ def timers(step: Step[Any]) -> list[float]:
     return [timer.due for timer in of(SetTimer, step) if timer.key == "silence"]
 
 
+@pytest.mark.practice(35)
 def test_the_ladder_speaks_at_5_15_45_and_60_minutes_in_the_room_only() -> None:
     """After the voice's words: three cues, then the offer to park, each once; nothing for phone or desk."""
     thread, step = answered()
@@ -46,6 +47,7 @@ def test_the_ladder_speaks_at_5_15_45_and_60_minutes_in_the_room_only() -> None:
     assert then(thread, TimerDue(key="silence"), at(9000)).actions == ()
 
 
+@pytest.mark.practice(30)
 @pytest.mark.parametrize(("duty", "called"), [(True, (ANA,)), (False, ())])
 def test_the_offer_to_park_calls_the_voice_only_on_duty(duty: bool, called: tuple[str, ...]) -> None:
     """Mentions are for people on duty only (practice 30)."""
@@ -56,6 +58,7 @@ def test_the_offer_to_park_calls_the_voice_only_on_duty(duty: bool, called: tupl
     assert post.mentions == called
 
 
+@pytest.mark.practice(35)
 @pytest.mark.parametrize("body", ["hi", "", "STOP", "Liked “hello”"])
 def test_any_text_of_theirs_ends_it(body: str) -> None:
     """A text, a keyword or a reaction drops the timer; what is due all the same says nothing."""
