@@ -56,7 +56,7 @@ DISCLOSURE: Final = re.compile(
 _SPEAKER = re.compile(r"^\s*(?:\[?\d{1,4}[:/.-]\d{1,2}[^\]\n]{0,25}\]?\s*)?[^\W\d][\w .'-]{0,24}:\s*\S", re.MULTILINE)
 _QUOTED = re.compile(r"^\s*(?:>|\[\d{1,4}[:/.-]\d{1,2})", re.MULTILINE)
 FORWARDED: Final = re.compile(
-    r"\A\W{0,3}(?:fwd?|rv|forwarded|reenviad[oa])\b\s*:?|-{2,}\s*(?:forwarded|original|mensaje)"
+    r"\A\W{0,3}(?:(?:fwd?|rv)\s*:|(?:forwarded|reenviad[oa])\b)|-{2,}\s*(?:forwarded|original|mensaje)"
     r"|\b(?:forwarded message|mensaje reenviado)\b",
     re.IGNORECASE,
 )

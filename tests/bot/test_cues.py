@@ -104,7 +104,8 @@ def test_a_disclosure_before_the_limits_goes_to_a_supervisor(body: str, told: bo
         ("RV: te voy a encontrar", True),
         ("I want to tell you: he came back", False),
         ("He forwarded my mail to his mother and I " + "am so tired of it all " * 30, False),
-        ("fw", True),
+        ("fw: you", True),
+        ("rv park, number 4", False),
         ("My plan:\nfirst I pack", False),
     ],
 )
