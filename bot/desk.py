@@ -22,6 +22,9 @@ ALARMS: Final = {
     Alarm.UNKNOWN_SEND: "a text may or may not have reached the phone. It is not sent again by itself.",
     Alarm.OPTED_OUT: "the carrier says this phone opted out.",
     Alarm.ESCALATED: "its voice asks for a supervisor.",
+    Alarm.URGENT: "it is urgent: its voice asks them to call. Whoever answers calls should know.",
+    Alarm.UNSAFE: "the phone may be in other hands. Nothing leaves for it until somebody there says !safe.",
+    Alarm.SAFE: "texting is safe again, its people say.",
 }
 
 

@@ -21,6 +21,7 @@ from policies.segments import segments
 STOPPED: Final = "the texter said STOP. Nothing leaves until they text START."
 UNANSWERABLE: Final = "this sender is a short code or a name; it cannot be answered."
 LATE: Final = "it could not leave for more than five minutes. !again if it still fits."
+UNSAFE: Final = "the phone may be in other hands. Nothing leaves until its voice or a supervisor says !safe."
 STOP_IS_OVER: Final = "the STOP that it confirms is over."
 OTHER_VOICE: Final = "the voice has changed since it was said."
 
@@ -70,6 +71,8 @@ def may_send(pack: Pack, thread: Thread, text: Text, now: float) -> str | None:
     """Say why this text may not leave now, or None if it may."""
     if not thread.answerable:
         return UNANSWERABLE
+    if thread.flags.unsafe and (not thread.flags.line_ref or text.ref != thread.flags.line_ref):
+        return UNSAFE
     if text.origin is Origin.STOP_ANSWER:
         if not thread.consent.stopped or text.ref != thread.consent.confirmation:
             return STOP_IS_OVER
@@ -99,6 +102,8 @@ def refuses(pack: Pack, thread: Thread, body: str, designations: Iterable[str]) 
         return UNANSWERABLE
     if thread.consent.stopped:
         return STOPPED
+    if thread.flags.unsafe:
+        return UNSAFE
     if not body.strip():
         return "it is empty."
     return leaks(pack, body, designations)

@@ -76,6 +76,8 @@ class Pending:
     author: str
     said_at: float
     leave_at: float
+    name: str = ""
+    """Which of the agency's texts it is, in its own words or in the advocate's; empty for anything else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,7 @@ class Sent:
     body: str = field(default="", repr=False)
     """The words, until the carrier has answered: what is unknown may be sent again."""
     author: str = ""
+    name: str = ""
 
 
 @unique
@@ -107,6 +110,7 @@ class Held:
     body: str = field(repr=False)
     author: str
     reason: Reason
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +133,50 @@ class Life:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Flags:
+    """What was said to the texter once and for all, and what was agreed with them. It outlives a conversation.
+
+    `limits`, `tips`, `rights`: when the carrier took that text (seconds since the epoch; 0: never). `asked`: when the
+    question whether texting is still safe was last put, as the line's clock on the wall said. `safe_times`: minutes of the
+    line's day, [from, to), over midnight when `to` is the smaller; empty: any. `text_first`: None until it was asked.
+    `channel`: one of `flags.CHANNELS`. `line`: the text that the texter chose for `!unsafe`.
+    """
+
+    limits: float = 0.0
+    tips: float = 0.0
+    rights: float = 0.0
+    asked: str = ""
+    safe_times: tuple[tuple[int, int], ...] = ()
+    text_first: bool | None = None
+    channel: str = ""
+    line: str = ""
+    unsafe: bool = False
+    """Nothing leaves for the phone, until a person says that it is safe again."""
+    line_ref: str = ""
+    """The `ref` of the one text, chosen by the texter beforehand, that may leave all the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """How the exchange stands. Nothing of it outlives a conversation.
+
+    `heard`: the last text of theirs; `spoke`: the last of the voice's that the carrier took; `exchanges`: how often they
+    answered the voice; `cued`: what the room was told once. Times in seconds since the epoch; 0: never.
+    """
+
+    heard: float = 0.0
+    spoke: float = 0.0
+    rung: int = 0
+    """How many cues about their silence the room has had."""
+    exchanges: int = 0
+    cued: frozenset[str] = frozenset()
+    ask: bool = False
+    """Something has changed: the voice should ask again whether texting is safe."""
+    answer: str = ""
+    """The last text that the line answered by itself: which of the agency's it was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Thread:
     """One conversation. `answerable` is false for short codes and names: shown, not answered."""
 
@@ -139,6 +187,8 @@ class Thread:
     consent: Consent = field(default_factory=Consent)
     sending: Sending = field(default_factory=Sending)
     life: Life = field(default_factory=Life)
+    flags: Flags = field(default_factory=Flags)
+    silence: Silence = field(default_factory=Silence)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,13 +250,14 @@ class Facts:
     """What the engine looked up for one decision.
 
     `now` in seconds since the epoch; `roster` as the desk stands; `designations` of all threads of the line but this one;
-    `load`: how many threads each person holds.
+    `load`: how many threads each person holds; `outage`: the desk says that texts do not work well.
     """
 
     now: float
     roster: tuple[Seat, ...] = ()
     designations: frozenset[str] = frozenset()
     load: Mapping[str, int] = field(default_factory=dict)
+    outage: bool = False
 
     @property
     def staffed(self) -> bool:

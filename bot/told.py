@@ -29,6 +29,9 @@ class Alarm(Enum):
     UNKNOWN_SEND = "unknown_send"
     OPTED_OUT = "opted_out"
     ESCALATED = "escalated"
+    URGENT = "urgent"
+    UNSAFE = "unsafe"
+    SAFE = "safe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
