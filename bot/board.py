@@ -78,8 +78,16 @@ def text(pack: Pack, facts: Facts, desk: Desk) -> str:
         f" {len(desk.held(seat.user))}/{pack.settings.cap}{'' if seat.duty else ' · off'}"
         for seat in desk.roster
     ]
+    blocked = [f"Dropped from blocked phones: {desk.dropped}"] if desk.dropped else []
     return "\n".join(
-        (f"Queue: {len(waiting)}", *_few(waiting), f"Open: {len(held)}", *_few(held), f"Here: {', '.join(people)}")
+        (
+            f"Queue: {len(waiting)}",
+            *_few(waiting),
+            f"Open: {len(held)}",
+            *_few(held),
+            *blocked,
+            f"Here: {', '.join(people)}",
+        )
     )
 
 

@@ -22,7 +22,26 @@ ALARMS: Final = {
     Alarm.UNKNOWN_SEND: "a text may or may not have reached the phone. It is not sent again by itself.",
     Alarm.OPTED_OUT: "the carrier says this phone opted out.",
     Alarm.ESCALATED: "its voice asks for a supervisor.",
+    Alarm.STOPPED_LIVE: "said STOP in the middle of a conversation. It is honoured. Is it still them? Please look.",
+    Alarm.STOPPED_BY_STAFF: "asked us to stop in their own words. Nothing leaves until they text START.",
+    Alarm.START_ASKS: "said START. A person decides: !resume in the thread.",
+    Alarm.LEFT_QUIETLY: "left with a silent word. Nothing was sent; write nothing more.",
+    Alarm.LEFT_ALARMED: "cannot go on now. Nothing was sent; write nothing until they text again.",
+    Alarm.CALL: "asks for a call. Nothing was sent.",
+    Alarm.HELP: "said a word for help. A person has to answer.",
+    Alarm.BLOCKED: "is blocked by a supervisor: nothing leaves, and what it sends is dropped.",
+    Alarm.UNBLOCKED: "is not blocked any more.",
 }
+CALLS: Final = (
+    Alarm.ESCALATED,
+    Alarm.STOPPED_LIVE,
+    Alarm.TEXT_AFTER_STOP,
+    Alarm.START_ASKS,
+    Alarm.LEFT_ALARMED,
+    Alarm.CALL,
+    Alarm.HELP,
+)
+"""What supervisors are called for by name."""
 
 
 def strangers(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
@@ -41,7 +60,7 @@ def alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk
     """Pass on what a thread has to say to everybody."""
     body = f"⚠️ {event.designation}: {ALARMS[event.alarm]}"
     escalated = event.alarm is Alarm.ESCALATED
-    loud = Post(place=DESK, body=body, notice=False, mentions=facts.supervisors if escalated else ())
+    loud = Post(place=DESK, body=body, notice=False, mentions=facts.supervisors if event.alarm in CALLS else ())
     # Nobody who could come is here: whoever is on call hears that they are needed, and nothing else.
     return Step(desk, (loud, Page(reason="escalated")) if escalated and not facts.supervisors else (loud,))
 

@@ -25,7 +25,7 @@ def greet(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
         thread = replace(thread, consent=replace(thread.consent, language=asked))
     if thread.life.state is not State.WAITING or not thread.answerable:
         return Step(thread)
-    if not read.from_a_person:
+    if not read.from_a_person or event.flood:
         return Step(thread)
     greeted = dict(thread.consent.greeted)
     if any(_recent(pack, facts, greeted.get(language)) for language in ((asked,) if asked else greeted)):

@@ -74,6 +74,7 @@ PASSED_OVER: Final = {
     (Desk, told.NotAssigned): "said by the desk to threads",
     (Desk, told.Listens): "said by the desk to threads",
     (Desk, told.Removed): "said by the desk to threads",
+    (Thread, told.TextDropped): "said to the desk, which counts",
 }
 """Every event that an aggregate passes over on purpose, and why."""
 

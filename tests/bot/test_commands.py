@@ -136,6 +136,8 @@ MAY_SAY = {
     "with": {ANA, SUE},
     "take": {SUE},
     "listen": {SUE},
+    **{name: {ANA, SUE} for name in ("stopped", "resume", "tally")},
+    **{name: {SUE} for name in ("reply", "block")},
     **{name: {ANA} for name in ("release", "say", "again", "anyway", "long")},
 }
 """Who may say what in a thread whose voice is Ana; whatever is not in here is for everybody."""
