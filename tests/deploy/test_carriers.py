@@ -43,9 +43,9 @@ def sample(directory: Path, name: str, *, base: str = "https://text.example.org"
         "data_dir": str(directory / "data"),
         "homeserver": {"url": "http://127.0.0.1:1", "server_name": "example.org", "as_token_file": str(directory / "as")},
         "listen": {"port": 1, "public_base_url": base},
-        "keys": {"vault_key_file": str(directory / "vault"), "index_key_file": str(directory / "index")},
+        "keys": {f"{key}_key_file": str(directory / key) for key in ("vault", "index", "suppression")},
     }
-    secrets = {"as": SECRET, "vault": "00" * 32, "index": "11" * 32}
+    secrets = {"as": SECRET, "vault": "00" * 32, "index": "11" * 32, "suppression": "22" * 32}
     for key, value in line["carrier"].items():
         if key.endswith("_file"):
             secrets[key] = vonage.PRIVATE_KEY if key == "private_key_file" else SECRET

@@ -37,12 +37,14 @@ from bridge.carriers.adapter import (
 from bridge.carriers.pace import Rate
 from bridge.crash import CrashPoint
 from bridge.engine import Engine
+from bridge.floods import Floods
 from bridge.keys import Keys
 from bridge.matrix.schema import MAIN_UPGRADES
 from bridge.outbox import Outbox, Task, TryAgain
 from bridge.phone import Phone
 from bridge.rooms import Designations
 from bridge.store import Connection, Store, Work
+from bridge.suppression import Suppression
 from bridge.texts import Texts
 from bridge.timers import Timers
 from bridge.vault import Vault
@@ -153,6 +155,7 @@ class Nerves:
         self.pack = hurried()
         self.shown: list[tuple[str, Action]] = []
         self.rooms_are_there = True
+        self.floods = Floods(per_number_per_hour=1000, per_minute=10_000)
         self.crash: Callable[[CrashPoint], None] = lambda _point: None
         self._door: Carrier = door or self.paper
         self._running: asyncio.Task[None] | None = None
@@ -168,12 +171,14 @@ class Nerves:
         await self.store.open()
         self._stack.push_async_callback(self.store.close)
         shared: dict[str, Any] = {"store": self.store, "vault": self.vault, "clock": self.clock}
+        suppression = self.suppression = Suppression(key=bytes(range(2, 34)), line=LINE)
         self.outbox = Outbox(**shared, wake_engine=self._wake)
         self.timers = Timers(**shared, wake_engine=self._wake, crash=self._crash, machine=self.clock.wall)
         self.engine = Engine(
             **shared,
             pack=self.pack,
             outbox=self.outbox,
+            suppression=suppression,
             timers_changed=self.timers.changed,
             desk_changed=lambda: None,
             crash=self._crash,
@@ -190,6 +195,8 @@ class Nerves:
             **shared,
             carrier=self._door,
             line=LINE,
+            suppression=suppression,
+            floods=self.floods,
             designate=Designations(store=self.store).new,
             wake_engine=self._wake,
             wake_rooms=lambda: None,
