@@ -47,6 +47,7 @@ def seen_apart_from_the_board(step: Step[Any], was: Any) -> Step[Any]:
     return Step(replace(step.aggregate, board=was.board, board_at=was.board_at), actions)
 
 
+@pytest.mark.practice(28)
 @USUAL
 @given(thread=threads, event=any_event, known=facts)
 def test_an_automatic_text_is_the_answer_to_a_text_just_received(thread: Thread, event: Event, known: Facts) -> None:

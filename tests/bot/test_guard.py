@@ -103,6 +103,7 @@ LEAKS = [
 LONG = ["x" * 919, "á" * 403, "🙂" * 202]
 
 
+@pytest.mark.practice(24)
 @pytest.mark.parametrize("body", LEAKS, ids=range(len(LEAKS)))
 def test_the_leak_firewall_refuses(body: str) -> None:
     """Matrix ids and links in any form, and another thread's designation, are refused."""
@@ -270,6 +271,7 @@ NO_WARNING = [
 ]
 
 
+@pytest.mark.practice(24)
 @pytest.mark.parametrize("body", WARNS, ids=range(len(WARNS)))
 def test_phone_numbers_and_street_addresses_are_asked_about(body: str) -> None:
     """Seven digits or more, however grouped, and street addresses in both languages need one more word."""

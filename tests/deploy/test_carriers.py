@@ -112,6 +112,7 @@ def test_no_secret_in_a_question(name: str, tmp_path: Path) -> None:
     assert question.url.startswith(("https://", "http://192.168."))
 
 
+@pytest.mark.practice(19)
 def test_exposure_for_a_person() -> None:
     """Every sentence of every adapter is printed under its title."""
     shown = CliRunner().invoke(cli.cli, ["exposure"])

@@ -98,6 +98,7 @@ def write(folder: Path, text: str) -> str:
     return str(path)
 
 
+@pytest.mark.practice(28)
 @pytest.mark.parametrize("name", list(TextName))
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_each_text_is_one_segment_of_its_length(base: Pack, name: TextName, language: str) -> None:
