@@ -25,8 +25,12 @@ def greet(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
         thread = replace(thread, consent=replace(thread.consent, language=asked))
     if thread.life.state is not State.WAITING or not thread.answerable:
         return Step(thread)
-    if not read.from_a_person or event.flood:
+    if not read.from_a_person:
         return Step(thread)
+    if event.flood:
+        # Who comes in a flood may be nobody: they count as greeted, so that a second text brings no greeting either.
+        as_if = tuple((language, facts.now) for language in sorted(pack.languages))
+        return Step(replace(thread, consent=replace(thread.consent, greeted=as_if)))
     greeted = dict(thread.consent.greeted)
     if any(_recent(pack, facts, greeted.get(language)) for language in ((asked,) if asked else greeted)):
         return Step(thread)

@@ -20,6 +20,7 @@ from policies.pack import Pack
 
 TIMER: Final = "reply"
 NOTHING: Final = "There is no text after a STOP that waits for a reply: one for each, and only after it."
+TOO_LATE: Final = "it could not leave for more than five minutes. !reply once more if it still fits."
 VENDOR: Final = "the carrier keeps this opt-out itself and would refuse it. The texter has to text START."
 
 
@@ -94,7 +95,12 @@ def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Ste
         return Step(thread)
     if event.outcome not in (Outcome.LATE, Outcome.REFUSED, Outcome.REJECTED):
         return Step(thread)
-    return Step(replace(thread, consent=replace(thread.consent, after_stop=event.ref, replied="")))
+    thread = replace(thread, consent=replace(thread.consent, after_stop=event.ref, replied=""))
+    if event.outcome is not Outcome.LATE:
+        return Step(thread)
+    event_id = event.ref.removeprefix("say:")
+    mark = Mark(place=THREAD, event_id=event_id, receipt=Receipt.NOT_SENT)
+    return Step(thread, (mark, Post(place=THREAD, body=f"Not sent: {TOO_LATE}", reply_to=event_id)), consumed=True)
 
 
 def drop_reply(thread: Thread, why: str, *, again: bool = False) -> tuple[Thread, tuple[Action, ...]]:
