@@ -16,6 +16,7 @@ import hashlib
 import hmac
 from typing import Final
 
+from argon2.exceptions import HashingError
 from argon2.low_level import Type, hash_secret_raw
 
 from bot.actions import Muted, Suppress
@@ -37,10 +38,16 @@ class Suppression:
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def digest(self, phone: Phone) -> bytes:
-        """Return the 32 bytes under which a phone is remembered on this line. Some tens of milliseconds, in a thread."""
+        """Return the 32 bytes under which a phone is remembered on this line. Some tens of milliseconds, in a thread.
+
+        Raises OSError when the machine has no memory for it now: whoever asked waits, so that no STOP is lost.
+        """
         number = phone.reveal().encode("utf-8", "surrogatepass")
         async with self._turns:
-            return await asyncio.to_thread(self._slow, number)
+            try:
+                return await asyncio.to_thread(self._slow, number)
+            except (HashingError, MemoryError):
+                raise OSError("there is no memory to hash with") from None
 
     async def of(self, store: Store, phone: Phone, *, now: float) -> frozenset[Muted]:
         """Return what is remembered of a phone. For a new texter; whoever has a thread is judged by it."""
