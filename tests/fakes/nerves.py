@@ -272,8 +272,10 @@ class Nerves:
 
         async def empty() -> bool | None:
             # In one statement: what leaves the outbox comes back into the inbox in one commit.
-            query = "SELECT (SELECT COUNT(*) FROM inbox) AS inbox, (SELECT COUNT(*) FROM outbox) AS outbox"
-            row = await self.store.fetchrow(query)
+            # A timer that is due comes into the inbox, too: an undo window without length is one.
+            query = """SELECT (SELECT COUNT(*) FROM inbox) + (SELECT COUNT(*) FROM timer WHERE due <= $1) AS inbox,
+                       (SELECT COUNT(*) FROM outbox) AS outbox"""
+            row = await self.store.fetchrow(query, self.clock.at)
             return (row is not None and row["inbox"] == 0 and row["outbox"] == standing) or None
 
         await until("inbox and outbox are empty", empty, within=15, every=0.02)
