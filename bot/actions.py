@@ -104,6 +104,7 @@ class Origin(Enum):
     VOICE = "voice"
     ANSWER = "answer"
     STOP_ANSWER = "stop_answer"
+    STOP_REPLY = "stop_reply"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +162,31 @@ class Page:
     """Call whoever is on call outside Matrix. It says that somebody waits, and nothing more."""
 
     reason: str
+
+
+@unique
+class Muted(Enum):
+    """Why nothing leaves for a phone, beyond the end of its thread."""
+
+    STOP = "stop"
+    BLOCK = "block"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppress:
+    """Remember this about the thread's phone until then (seconds since the epoch), or forget it where `until` is 0."""
+
+    muted: Muted
+    until: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """Add one to a counter that knows no thread: a month (`2027-01`, UTC), a language, a kind."""
+
+    month: str
+    language: str
+    kind: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +262,8 @@ Action: TypeAlias = (
     | Confirm
     | TellDevices
     | Page
+    | Suppress
+    | Count
     | SetTimer
     | DropTimer
     | Tell

@@ -78,6 +78,7 @@ def text(pack: Pack, facts: Facts, desk: Desk) -> str:
         f" {len(desk.held(seat.user))}/{pack.settings.cap}{'' if seat.duty else ' · off'}"
         for seat in desk.roster
     ]
+    blocked = [f"Dropped from blocked phones: {desk.dropped}"] if desk.dropped else []
     return "\n".join(
         (
             f"Queue: {len(waiting)}",
@@ -85,6 +86,7 @@ def text(pack: Pack, facts: Facts, desk: Desk) -> str:
             *(["⚠️ Outage: whoever texts is told that the line is down"] if desk.outage else []),
             f"Open: {len(held)}",
             *_few(held),
+            *blocked,
             f"Here: {', '.join(people)}",
         )
     )

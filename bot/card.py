@@ -31,6 +31,9 @@ def card(thread: Thread) -> str:
         f"language: {consent.language}",
         *_flags(thread),
         *(["STOPPED: nothing leaves until they text START"] if consent.stopped else []),
+        *(["after the STOP they texted: !reply, once, by a supervisor"] if consent.stopped and consent.after_stop else []),
+        *(["the carrier says they opted out: they have to text START"] if consent.vendor_block else []),
+        *(["BLOCKED: nothing leaves, nothing is kept"] if consent.blocked_until else []),
         *(["a short code or name: it cannot be answered"] if not thread.answerable else []),
         COMMANDS_LINE,
     ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final, TypeVar
 
 from bot import (
+    block,
     board,
     card,
     commands,
@@ -16,6 +17,7 @@ from bot import (
     disclose,
     duty,
     flags,
+    flood,
     guard,
     keywords,
     outage,
@@ -23,10 +25,12 @@ from bot import (
     queue,
     receipts,
     relay,
+    reply,
     roster,
     safety,
     second,
     silence,
+    tally,
     transfer,
     voice,
 )
@@ -50,16 +54,35 @@ from bot.events import (
 )
 from bot.model import Desk, Facts, Thread
 from bot.step import Feature, Step
-from bot.told import AlarmRaised, Assigned, Listens, NotAssigned, Offered, Removed, Spoke, ThreadWaits, VoiceWanted
+from bot.told import (
+    AlarmRaised,
+    Assigned,
+    Listens,
+    NotAssigned,
+    Offered,
+    Removed,
+    Spoke,
+    TextDropped,
+    ThreadWaits,
+    VoiceWanted,
+)
 from policies.pack import Pack
 
 A = TypeVar("A", Thread, Desk)
 
 TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
-    (Thread, TextArrived): (voice.show, silence.heard, keywords.obey, disclose.greet),
-    (Thread, TextOutcome): (flags.outcome, silence.outcome, safety.outcome, receipts.outcome),
+    (Thread, TextArrived): (block.drop, voice.show, silence.heard, keywords.obey, disclose.greet),
+    (Thread, TextOutcome): (
+        keywords.vendor,
+        flags.outcome,
+        silence.outcome,
+        safety.outcome,
+        reply.outcome,
+        receipts.outcome,
+    ),
     (Thread, Said): (
         voice.strangers,
+        reply.edited,
         relay.edits,
         commands.in_thread,
         board.status,
@@ -77,15 +100,22 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         safety.different,
         second.second,
         second.say,
+        keywords.by_hand,
+        reply.reply,
+        block.block,
+        tally.tally,
         relay.relay,
     ),
-    (Thread, Tapped): (transfer.tapped,),
-    (Thread, Unsaid): (transfer.unsaid, relay.unsay),
+    (Thread, Tapped): (tally.tapped, transfer.tapped),
+    (Thread, Unsaid): (transfer.unsaid, reply.unsaid, relay.unsay),
     (Thread, NotHeard): (voice.not_heard,),
     (Thread, Joined): (voice.joined,),
     (Thread, Left): (voice.left,),
-    (Thread, TimerDue): (commands.fade, transfer.over, silence.due, relay.leave),
-    (Thread, Assigned): (voice.assigned,),
+    (Thread, TimerDue): (commands.fade, transfer.over, block.over, silence.due, reply.leave, relay.leave),
+    (Thread, Assigned): (
+        tally.waited,
+        voice.assigned,
+    ),
     (Thread, Removed): (voice.removed,),
     (Thread, Listens): (transfer.listens,),
     (Thread, NotAssigned): (transfer.not_assigned,),
@@ -105,11 +135,15 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, Left): (roster.left,),
     (Desk, LevelsSet): (roster.levels,),
     (Desk, IdentityChanged): (duty.identity_changed,),
-    (Desk, TimerDue): (commands.fade, queue.ladder),
+    (Desk, TimerDue): (commands.fade, flood.cards, queue.ladder),
+    (Desk, TextDropped): (block.dropped,),
     (Desk, VoiceWanted): (queue.wanted,),
     (Desk, Offered): (queue.offered,),
     (Desk, Spoke): (duty.spoke,),
-    (Desk, ThreadWaits): (queue.waits,),
+    (Desk, ThreadWaits): (
+        flood.waits,
+        queue.waits,
+    ),
     (Desk, AlarmRaised): (desk.alarm,),
     (Desk, LetterDied): (desk.letter_died,),
     (Desk, ClockJumped): (desk.clock_jumped,),

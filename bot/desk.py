@@ -25,7 +25,26 @@ ALARMS: Final = {
     Alarm.URGENT: "it is urgent: its voice asks them to call. Whoever answers calls should know.",
     Alarm.UNSAFE: "the phone may be in other hands. Nothing leaves for it until somebody there says !safe.",
     Alarm.SAFE: "texting is safe again, its people say.",
+    Alarm.STOPPED_LIVE: "said STOP in the middle of a conversation. It is honoured. Is it still them? Please look.",
+    Alarm.STOPPED_BY_STAFF: "asked us to stop in their own words. Nothing leaves until they text START.",
+    Alarm.START_ASKS: "said START. A person decides: !resume in the thread.",
+    Alarm.LEFT_QUIETLY: "left with a silent word. Nothing was sent; write nothing more.",
+    Alarm.LEFT_ALARMED: "cannot go on now. Nothing was sent; write nothing until they text again.",
+    Alarm.CALL: "asks for a call. Nothing was sent.",
+    Alarm.HELP: "said a word for help. A person has to answer.",
+    Alarm.BLOCKED: "is blocked by a supervisor: nothing leaves, and what it sends is dropped.",
+    Alarm.UNBLOCKED: "is not blocked any more.",
 }
+CALLS: Final = (
+    Alarm.ESCALATED,
+    Alarm.STOPPED_LIVE,
+    Alarm.TEXT_AFTER_STOP,
+    Alarm.START_ASKS,
+    Alarm.LEFT_ALARMED,
+    Alarm.CALL,
+    Alarm.HELP,
+)
+"""What supervisors are called for by name."""
 
 
 STRAYS: Final = {
@@ -50,7 +69,7 @@ def alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk
     """Pass on what a thread has to say to everybody."""
     body = f"⚠️ {event.designation}: {ALARMS[event.alarm]}"
     escalated = event.alarm is Alarm.ESCALATED
-    loud = Post(place=DESK, body=body, notice=False, mentions=facts.supervisors if escalated else ())
+    loud = Post(place=DESK, body=body, notice=False, mentions=facts.supervisors if event.alarm in CALLS else ())
     # Nobody who could come is here: whoever is on call hears that they are needed, and nothing else.
     return Step(desk, (loud, Page(reason="escalated")) if escalated and not facts.supervisors else (loud,))
 

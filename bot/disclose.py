@@ -29,6 +29,11 @@ def greet(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
         thread = replace(thread, consent=replace(thread.consent, language=means.language))
     if not thread.answerable or not means.from_a_person:
         return Step(thread)
+    if event.flood:
+        # Who comes in a flood may be nobody: they count as greeted, so that a second text brings no greeting either.
+        named = (TextName.GREETING, TextName.AFTER_HOURS, TextName.OUTAGE)
+        as_if = {_key(language, name): facts.now for language in pack.languages for name in named}
+        return Step(replace(thread, consent=replace(thread.consent, greeted=tuple(sorted(as_if.items())))))
     name = promise(pack, facts)
     if thread.life.state is State.WAITING and not _greeted(pack, facts, thread, name, means.language):
         new, actions = _answer(pack, facts, thread, event, name)

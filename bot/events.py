@@ -18,6 +18,7 @@ from bot.told import (
     Offered,
     Removed,
     Spoke,
+    TextDropped,
     ThreadWaits,
     VoiceWanted,
 )
@@ -25,12 +26,16 @@ from bot.told import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextArrived:
-    """A text from the handset. `id` is opaque and stable over the carrier's retries; `media` counts what is not fetched."""
+    """A text from the handset. `id` is opaque and stable over the carrier's retries; `media` counts what is not fetched.
+
+    `flood`: it opened a thread while more new texters came than the pack allows for.
+    """
 
     id: str
     body: str = field(repr=False)
     at: float
     media: int = 0
+    flood: bool = False
 
 
 @unique
@@ -228,4 +233,5 @@ Event: TypeAlias = (
     | Spoke
     | Listens
     | Removed
+    | TextDropped
 )

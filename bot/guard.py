@@ -22,7 +22,8 @@ STOPPED: Final = "the texter said STOP. Nothing leaves until they text START."
 UNANSWERABLE: Final = "this sender is a short code or a name; it cannot be answered."
 LATE: Final = "it could not leave for more than five minutes. !again if it still fits."
 UNSAFE: Final = "the phone may be in other hands. Nothing leaves until its voice or a supervisor says !safe."
-STOP_IS_OVER: Final = "the STOP that it confirms is over."
+STOP_IS_OVER: Final = "the STOP that it belongs to is over."
+BLOCKED: Final = "a supervisor blocked this phone. !block off ends that."
 OTHER_VOICE: Final = "the voice has changed since it was said."
 
 SERVER: Final = r"(?:[a-z0-9-]+(?:\.[a-z0-9-]+)+|[a-z][a-z0-9-]{2,}|\[[0-9a-f:.]+\])"
@@ -71,9 +72,14 @@ def may_send(pack: Pack, thread: Thread, text: Text, now: float) -> str | None:
     """Say why this text may not leave now, or None if it may."""
     if not thread.answerable:
         return UNANSWERABLE
+    if (why := blocked(thread, now)) is not None:
+        return why
     if thread.flags.unsafe and (not thread.flags.line_ref or text.ref != thread.flags.line_ref):
         return UNSAFE
-    if text.origin is Origin.STOP_ANSWER:
+    if text.origin is Origin.STOP_REPLY:
+        if not thread.consent.stopped or text.ref != thread.consent.replied:
+            return STOP_IS_OVER
+    elif text.origin is Origin.STOP_ANSWER:
         if not thread.consent.stopped or text.ref != thread.consent.confirmation:
             return STOP_IS_OVER
     elif thread.consent.stopped:
@@ -83,6 +89,11 @@ def may_send(pack: Pack, thread: Thread, text: Text, now: float) -> str | None:
     if now - text.since > pack.settings.late_after_seconds:
         return LATE
     return None
+
+
+def blocked(thread: Thread, now: float) -> str | None:
+    """Say that a supervisor's block stands, or None."""
+    return BLOCKED if now < thread.consent.blocked_until else None
 
 
 def leaks(pack: Pack, body: str, designations: Iterable[str]) -> str | None:
@@ -100,6 +111,8 @@ def refuses(pack: Pack, thread: Thread, body: str, designations: Iterable[str]) 
     """Say why an advocate's words are not even taken into the undo window, or None."""
     if not thread.answerable:
         return UNANSWERABLE
+    if thread.consent.blocked_until:
+        return BLOCKED
     if thread.consent.stopped:
         return STOPPED
     if thread.flags.unsafe:

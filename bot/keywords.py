@@ -1,48 +1,184 @@
-"""STOP and START: honoured exactly, as the whole message (practices.md, rules beside the practices).
+"""Whole messages with a meaning: honoured exactly, shown to people, and never answered but by the one STOP confirmation.
 
-Rule of this module: a keyword is always shown to the people in the room as well; nothing but the one confirmation leaves.
+Rules of this module: a keyword is always shown in the room as well (`voice.show`); whoever said STOP hears nothing more
+until they say START; a silent way out is silent; what a person must know is an alarm at the desk, a new message each time
+(practices.md, rules beside the practices; practice 12).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
-from bot.actions import DESK, THREAD, Origin, Post, Tell, Text
-from bot.events import TextArrived
-from bot.model import Facts, Thread
+from bot.actions import DESK, THREAD, Action, Muted, Origin, Post, Suppress, Tell, Text
+from bot.commands import answer, noted, says
+from bot.events import Outcome, Said, TextArrived, TextOutcome
+from bot.model import Consent, Facts, State, Thread
 from bot.relay import drop_pending
+from bot.reply import drop_reply
 from bot.step import Step
+from bot.tally import count
 from bot.told import Alarm, AlarmRaised
 from policies.keywords import Meaning, reading
-from policies.pack import Pack, TextName
+from policies.pack import Pack, Resumes, TextName
+
+LIVE: Final = 1800.0
+"""Seconds after our last text in which a STOP contradicts a conversation that was going on."""
+
+SILENT: Final = {
+    Meaning.EXIT_PARK: (
+        Alarm.LEFT_QUIETLY,
+        "The texter left with a silent word. Nothing was sent back. Please write nothing more; the thread can be closed.",
+    ),
+    Meaning.EXIT_ALERT: (
+        Alarm.LEFT_ALARMED,
+        "The texter cannot go on now. Nothing was sent back. Please write nothing until they text again.",
+    ),
+    Meaning.CALL: (
+        Alarm.CALL,
+        "The texter asks for a call. Nothing was sent back. Ask a supervisor who calls, and whether it is safe to.",
+    ),
+    Meaning.HELP: (
+        Alarm.HELP,
+        "The texter said a word for help. The machine answers none of those: please answer yourself, now.",
+    ),
+}
+"""Words that are never answered by the machine: what the desk hears, and what the room is told."""
+LEAVES: Final = (Meaning.EXIT_PARK, Meaning.EXIT_ALERT)
 
 
 def obey(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
-    """Stop at STOP, resume at START, and be loud about any other text after a STOP."""
+    """Stop at STOP, resume at START, be silent at a silent word, and be loud about any other text after a STOP."""
     meaning = reading(event.body, pack).meaning
-    was = thread.consent.stopped
+    if meaning is Meaning.START and thread.consent.vendor_block:
+        thread = replace(thread, consent=replace(thread.consent, vendor_block=False))
     if meaning is Meaning.STOP:
-        thread, dropped = drop_pending(thread, "the texter said STOP")
-        ref = thread.consent.confirmation if was else f"stop:{event.id}"
-        thread = replace(thread, consent=replace(thread.consent, stopped=True, confirmation=ref))
-        answer = Text(
-            ref=ref,
-            body=pack.say(TextName.STOP, thread.consent.language),
-            origin=Origin.STOP_ANSWER,
-            epoch=thread.voice.epoch,
-            since=event.at,
+        return _stop(pack, facts, thread, event)
+    if thread.consent.stopped:
+        return _start(pack, thread) if meaning is Meaning.START else _after_stop(pack, thread, event, meaning)
+    if meaning in SILENT:
+        alarm, words = SILENT[meaning]
+        dropped: tuple[Action, ...] = ()
+        if meaning in LEAVES:
+            dropped = _unheard(facts, thread)
+            thread, waiting = drop_pending(thread, "the texter left with a silent word")
+            dropped += waiting
+        told = Post(place=THREAD, body=words, mentions=_voice(thread))
+        return Step(thread, (*dropped, told, raised(thread, alarm)), consumed=True)
+    if meaning is Meaning.WISH:
+        words = (
+            "They may be asking us to stop. If they are, say !stopped: it counts as their STOP, and sends nothing. "
+            "If not, go on."
         )
-        told = Post(place=THREAD, body="The texter said STOP. Nothing leaves for the phone until they text START.")
-        actions = (*dropped, told, _alarm(thread, Alarm.STOPPED))
-        return Step(thread, (answer, *actions) if not was else actions, consumed=True)
-    if not was:
+        return Step(thread, (Post(place=THREAD, body=words, mentions=_voice(thread)),), consumed=True)
+    return Step(thread)
+
+
+def by_hand(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+    """Let a person honour a wish in free words as a STOP (`!stopped`), and end a STOP where that is theirs (`!resume`)."""
+    if says(event, "stopped") is not None:
+        if thread.consent.stopped:
+            return Step(thread, (noted(event), *answer(facts, event, "It is stopped already.")), consumed=True)
+        thread, dropped = _stopped(thread, "", "the texter asked us to stop", may_resume=True)
+        told = Post(
+            place=THREAD,
+            body="Stopped, as they asked: nothing leaves until they text START. If it was a slip, !resume takes it back.",
+        )
+        actions = (noted(event), *dropped, told, _remember(pack, facts), raised(thread, Alarm.STOPPED_BY_STAFF))
+        return Step(thread, actions, consumed=True)
+    if says(event, "resume") is None:
         return Step(thread)
-    if meaning is Meaning.START:
-        thread = replace(thread, consent=replace(thread.consent, stopped=False, confirmation=""))
-        told = Post(place=THREAD, body="The texter said START: texts may be answered again.")
-        return Step(thread, (told, _alarm(thread, Alarm.RESUMED)), consumed=True)
-    return Step(thread, (_alarm(thread, Alarm.TEXT_AFTER_STOP),), consumed=True)
+    if not thread.consent.may_resume:
+        why = "The texter said STOP. Only their START ends it." if thread.consent.stopped else "Nothing is stopped here."
+        return Step(thread, (noted(event), *answer(facts, event, why)), consumed=True)
+    step = _resumed(thread, "Resumed: texts may be answered again.")
+    return Step(step.aggregate, (noted(event), *step.actions), consumed=True)
 
 
-def _alarm(thread: Thread, alarm: Alarm) -> Tell:
+def vendor(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
+    """Note that the carrier itself refuses this phone because it opted out there, and when it no longer does."""
+    now = {Outcome.OPTED_OUT: True, Outcome.ACCEPTED: False}.get(event.outcome, thread.consent.vendor_block)
+    return Step(replace(thread, consent=replace(thread.consent, vendor_block=now)))
+
+
+def raised(thread: Thread, alarm: Alarm) -> Tell:
+    """Raise an alarm at the desk."""
     return Tell(owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=alarm))
+
+
+def _stop(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
+    again = thread.consent.stopped
+    live = thread.voice.holder is not None and facts.now - thread.life.last_outbound < LIVE
+    unheard = () if again else _unheard(facts, thread)
+    ref = thread.consent.confirmation if again else f"stop:{event.id}"
+    thread, dropped = _stopped(thread, ref, "the texter said STOP", may_resume=False)
+    told = Post(
+        place=THREAD,
+        body="The texter said STOP. Nothing leaves for the phone until they text START.",
+        mentions=_voice(thread),
+    )
+    alarm = raised(thread, Alarm.STOPPED_LIVE if live and not again else Alarm.STOPPED)
+    actions: tuple[Action, ...] = (*dropped, told, _remember(pack, facts), *unheard, alarm)
+    if again:
+        return Step(thread, actions, consumed=True)
+    confirmation = Text(
+        ref=ref,
+        body=pack.say(TextName.STOP, thread.consent.language),
+        origin=Origin.STOP_ANSWER,
+        epoch=thread.voice.epoch,
+        since=event.at,
+    )
+    return Step(thread, (confirmation, *actions), consumed=True)
+
+
+def _start(pack: Pack, thread: Thread) -> Step[Thread]:
+    if pack.settings.stop_resumes is Resumes.AT_ONCE:
+        return _resumed(thread, "The texter said START: texts may be answered again.")
+    thread = replace(thread, consent=replace(thread.consent, may_resume=True))
+    told = Post(
+        place=THREAD,
+        body="The texter said START. If it is them, !resume lets texts leave again; until then nothing does.",
+        mentions=_voice(thread),
+    )
+    return Step(thread, (told, raised(thread, Alarm.START_ASKS)), consumed=True)
+
+
+def _after_stop(pack: Pack, thread: Thread, event: TextArrived, meaning: Meaning) -> Step[Thread]:
+    """Be loud, whatever it says. Somebody who texts after their STOP may be in trouble, or may be somebody else."""
+    one = meaning not in (Meaning.TAPBACK, Meaning.AUTOMATIC_REPLY) and pack.settings.reply_after_stop
+    if one:
+        thread = replace(thread, consent=replace(thread.consent, after_stop=event.id))
+    how = " A supervisor may send one reply: !reply and the words." if one else ""
+    told = Post(place=THREAD, body=f"This came after a STOP: it was not answered, and nothing leaves.{how}")
+    alarms = (Alarm.TEXT_AFTER_STOP, *((SILENT[meaning][0],) if meaning in SILENT else ()))
+    return Step(thread, (told, *(raised(thread, alarm) for alarm in alarms)), consumed=True)
+
+
+def _stopped(thread: Thread, ref: str, why: str, *, may_resume: bool) -> tuple[Thread, tuple[Action, ...]]:
+    thread, dropped = drop_pending(thread, why)
+    thread, unsent = drop_reply(thread, why)
+    consent = replace(thread.consent, stopped=True, confirmation=ref, may_resume=may_resume, after_stop="", replied="")
+    return replace(thread, consent=consent), (*dropped, *unsent)
+
+
+def _resumed(thread: Thread, words: str) -> Step[Thread]:
+    thread, unsent = drop_reply(thread, "the STOP is over: it can be said by the voice")
+    consent: Consent = replace(thread.consent, stopped=False, confirmation="", may_resume=False, after_stop="", replied="")
+    told = Post(place=THREAD, body=words)
+    actions = (*unsent, told, Suppress(muted=Muted.STOP), raised(thread, Alarm.RESUMED))
+    return Step(replace(thread, consent=consent), actions, consumed=True)
+
+
+def _remember(pack: Pack, facts: Facts) -> Suppress:
+    """Keep the STOP beyond the thread: the next one of this phone begins with it."""
+    return Suppress(muted=Muted.STOP, until=facts.now + pack.settings.suppression_ttl)
+
+
+def _unheard(facts: Facts, thread: Thread) -> tuple[Action, ...]:
+    """Count who gave up before anybody answered; not who says it as their first word."""
+    waited = thread.life.state is State.WAITING and thread.voice.epoch == 0 and thread.life.since < facts.now
+    return (count(facts, thread, "gave_up_waiting"),) if waited else ()
+
+
+def _voice(thread: Thread) -> tuple[str, ...]:
+    return (thread.voice.holder,) if thread.voice.holder else ()

@@ -56,6 +56,16 @@ class Voice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """The one reply of a supervisor to a text after a STOP, in its undo window."""
+
+    event_id: str
+    body: str = field(repr=False)
+    author: str
+    said_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
     """What the texter allowed. `stopped`: said STOP. `language`: asked for by its word."""
 
@@ -65,6 +75,17 @@ class Consent:
     language: str = "en"
     greeted: tuple[tuple[str, float], ...] = ()
     """When the greeting last left, per language."""
+    may_resume: bool = False
+    """A person may end the STOP: the texter said START and the line asks, or it was a person who took words for a STOP."""
+    after_stop: str = ""
+    """The id of the last text after the STOP, as long as nobody replied to it."""
+    reply: Reply | None = None
+    replied: str = ""
+    """The `ref` of the last reply: it and nothing else may leave after a STOP."""
+    vendor_block: bool = False
+    """The carrier refused a text because this phone opted out there."""
+    blocked_until: float = 0.0
+    """Until when a supervisor's block stands (seconds since the epoch): nothing leaves, nothing is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +210,8 @@ class Thread:
     life: Life = field(default_factory=Life)
     flags: Flags = field(default_factory=Flags)
     silence: Silence = field(default_factory=Silence)
+    tallied: frozenset[str] = frozenset()
+    """What this conversation was counted as, so that a second tap counts nothing. The counters know no thread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +233,8 @@ class Line:
     since: float
     voice: str | None = None
     offered: bool = False
+    carded: bool = True
+    """False for a texter who came in a flood, until their card can be shown: no room is made for them before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +252,10 @@ class Desk:
     board_at: float = 0.0
     claimers: tuple[tuple[str, float], ...] = ()
     """Who asked for the next thread while nobody waited, and until when."""
+    flood_told: float = 0.0
+    dropped: int = 0
+    """Texts from blocked phones, within a day of `dropped_since`."""
+    dropped_since: float = 0.0
 
     def seat(self, user: str) -> Seat | None:
         """Who that person is at the desk, if they are there."""

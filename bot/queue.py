@@ -32,7 +32,7 @@ def waits(pack: Pack, facts: Facts, desk: Desk, event: ThreadWaits) -> Step[Desk
     ref = CARD + event.thread
     old = (Edit(place=DESK, ref=ref, body=f"{event.designation} · back in the queue, see below"),) if event.again else ()
     how = "waiting again: its voice has left" if event.again else "waiting"
-    body = f"{HAND} {event.designation} · {how}\nTap {HAND} or say !claim {event.designation}"
+    body = card_of(event.designation, how)
     ladder = SetTimer(key=f"{WAIT}{event.thread}:0", due=facts.now + pack.settings.unclaimed_on_duty)
     actions: tuple[Action, ...] = (*old, Post(place=DESK, ref=ref, body=body, notice=False), ladder)
     desk = replace(desk, threads=(*others, line))
@@ -143,6 +143,11 @@ def ladder(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
     return Step(desk, tuple(actions), consumed=True)
 
 
+def card_of(designation: str, how: str) -> str:
+    """Return the card of a thread that can be claimed."""
+    return f"{HAND} {designation} · {how}\nTap {HAND} or say !claim {designation}"
+
+
 def _next(pack: Pack, facts: Facts, desk: Desk) -> str | None:
     """Return who gets a thread that has just come: whoever asked for the next one, if they still may."""
     asked = (user for user, until in desk.claimers if until >= facts.now and desk.seat(user) is not None)
@@ -175,12 +180,13 @@ def _assign(
 
 
 def _give(facts: Facts, desk: Desk, user: str, line: Line, how: How) -> tuple[Desk, tuple[Action, ...]]:
-    given = replace(line, voice=user, since=facts.now, offered=False)
+    given = replace(line, voice=user, since=facts.now, offered=False, carded=True)
     desk = replace(desk, threads=tuple(given if known.thread == line.thread else known for known in desk.threads))
+    show = Edit if line.carded else Post
     timers = tuple(DropTimer(key=f"{WAIT}{line.thread}:{rung}") for rung in range(3))
     return desk, (
         Tell(owner=line.thread, event=Assigned(voice=user, how=how)),
-        Edit(place=DESK, ref=CARD + line.thread, body=f"{line.designation} · with {short(user)}"),
+        show(place=DESK, ref=CARD + line.thread, body=f"{line.designation} · with {short(user)}"),
         *timers,
     )
 

@@ -11,12 +11,13 @@ from enum import Enum, unique
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadWaits:
-    """From a thread to the desk: nobody is its voice. `again`: it had one before."""
+    """From a thread to the desk: nobody is its voice. `again`: it had one before; `flood`: its card has to wait."""
 
     thread: str
     designation: str
     since: float
     again: bool = False
+    flood: bool = False
 
 
 @unique
@@ -32,6 +33,15 @@ class Alarm(Enum):
     URGENT = "urgent"
     UNSAFE = "unsafe"
     SAFE = "safe"
+    STOPPED_LIVE = "stopped_live"
+    STOPPED_BY_STAFF = "stopped_by_staff"
+    START_ASKS = "start_asks"
+    LEFT_QUIETLY = "left_quietly"
+    LEFT_ALARMED = "left_alarmed"
+    CALL = "call"
+    HELP = "help"
+    BLOCKED = "blocked"
+    UNBLOCKED = "unblocked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +50,11 @@ class AlarmRaised:
 
     designation: str
     alarm: Alarm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextDropped:
+    """To the desk: a text from a blocked phone came and was not kept."""
 
 
 @unique

@@ -42,7 +42,7 @@ def show(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[T
     elif not pieces:
         posts.append(Post(place=THREAD, body="A text without words arrived."))
     if thread.life.last_inbound == 0.0:
-        posts.append(_queue(thread, facts.now, again=False))
+        posts.append(_queue(thread, facts.now, again=False, flood=event.flood))
     life = replace(thread.life, last_inbound=facts.now, since=thread.life.since or facts.now)
     return Step(replace(thread, life=life), tuple(posts))
 
@@ -147,6 +147,6 @@ def _forget(thread: Thread, user: str) -> tuple[Thread, tuple[Action, ...]]:
     return replace(thread, voice=voice), told
 
 
-def _queue(thread: Thread, since: float, *, again: bool) -> Tell:
-    event = ThreadWaits(thread=thread.id, designation=thread.designation, since=since, again=again)
+def _queue(thread: Thread, since: float, *, again: bool, flood: bool = False) -> Tell:
+    event = ThreadWaits(thread=thread.id, designation=thread.designation, since=since, again=again, flood=flood)
     return Tell(owner=DESK, event=event)

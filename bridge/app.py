@@ -28,6 +28,7 @@ from bridge.clock import SteadyClock
 from bridge.config import Config, ConfigError
 from bridge.crash import Crash, nowhere
 from bridge.engine import Engine
+from bridge.floods import Floods
 from bridge.intake import Intake
 from bridge.keys import Keys
 from bridge.matrix.assembly import Matrix
@@ -39,6 +40,7 @@ from bridge.reconcile import Reconcile
 from bridge.rooms import Designations, Rooms, forget_ungiven
 from bridge.settings import secret
 from bridge.store import Store
+from bridge.suppression import Suppression
 from bridge.texts import Texts
 from bridge.timers import Timers
 from bridge.trust import Trust
@@ -116,6 +118,7 @@ class Bridge:
         vault: Vault,
         http: aiohttp.ClientSession,
         carrier: Carrier,
+        suppression: Suppression,
     ) -> None:
         self._config, self._crash, self._http = config, crash, http
         self._store, self._voice_store, self._vault = store, voice_store, vault
@@ -130,6 +133,7 @@ class Bridge:
             pack=pack,
             clock=self._clock,
             outbox=self.outbox,
+            suppression=suppression,
             timers_changed=self.timers.changed,
             desk_changed=self._rooms_changed.set,
             crash=crash,
@@ -152,6 +156,11 @@ class Bridge:
             clock=self._clock,
             carrier=carrier,
             line=config.line.slug,
+            suppression=suppression,
+            floods=Floods(
+                per_number_per_hour=pack.settings.new_threads_per_number_per_hour,
+                per_minute=pack.settings.new_threads_per_minute,
+            ),
             designate=self.designations.new,
             wake_engine=self._wake,
             wake_rooms=self._rooms_changed.set,
@@ -196,6 +205,7 @@ class Bridge:
             vault=vault,
             http=http,
             carrier=carrier,
+            suppression=Suppression(key=bytes.fromhex(secret(config.keys.suppression_key_file)), line=config.line.slug),
         )
         await bridge.settle()
         stack.push_async_callback(bridge.texts.finish)

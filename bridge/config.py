@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import re
 import stat
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -47,10 +48,14 @@ class Listen(Section):
 
 
 class Keys(Section):
-    """The two keys of the vault, each 32 bytes in hex in a file of mode 0600: one seals, the other indexes phones."""
+    """Keys, each 32 bytes in hex in a file of mode 0600: one seals, one indexes phones, one remembers STOP and blocks.
+
+    The last one goes into a backup, apart from the database; the first never does.
+    """
 
     vault_key_file: Path
     index_key_file: Path
+    suppression_key_file: Path
 
 
 class Staff(Section):
@@ -163,7 +168,7 @@ def _secret_problems(config: Config) -> list[str]:
             problems.append(f"{name}: the file must hold 32 bytes in hex")
         elif not values[name]:
             problems.append(f"{name}: the file is empty")
-    vault_key, index_key = values.get("keys.vault_key_file"), values.get("keys.index_key_file")
-    if vault_key and index_key and hmac.compare_digest(vault_key.lower().encode(), index_key.lower().encode()):
-        problems.append("keys: the two keys must be different")
+    keys = [value.lower().encode() for name, value in values.items() if name.startswith("keys.") and value]
+    if any(hmac.compare_digest(one, other) for one, other in combinations(keys, 2)):
+        problems.append("keys: the keys must be different")
     return problems

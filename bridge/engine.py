@@ -20,6 +20,7 @@ from bot.actions import (
     OFFICE,
     Action,
     Audit,
+    Count,
     DropTimer,
     Edit,
     Lane,
@@ -28,18 +29,22 @@ from bot.actions import (
     Post,
     Redact,
     SetTimer,
+    Suppress,
     Tell,
     Text,
 )
 from bot.decide import decide
 from bot.events import Event, LetterDied
 from bot.model import Desk, Facts, Thread
-from bridge import codec, inbox, log
+from bridge import codec, inbox, log, suppression
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
 from bridge.inbox import Letter
 from bridge.outbox import Outbox, Sealed
+from bridge.phone import Phone
 from bridge.store import Connection, Store
+from bridge.suppression import Suppression
+from bridge.texts import PHONE
 from bridge.vault import Vault
 from policies.pack import Pack
 
@@ -67,12 +72,14 @@ class Engine:
         pack: Pack,
         clock: Clock,
         outbox: Outbox,
+        suppression: Suppression,
         timers_changed: Callable[[], None],
         desk_changed: Callable[[], None],
         crash: Crash,
     ) -> None:
         self._store, self._vault, self._pack, self._clock = store, vault, pack, clock
         self._outbox, self._timers_changed, self._desk_changed, self._crash = outbox, timers_changed, desk_changed, crash
+        self._suppression = suppression
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._queued: set[str] = set()
         self._desk = Desk()
@@ -160,8 +167,12 @@ class Engine:
         rows = [
             await self._seal(owner, f"q{row.seq}.{n}", action)
             for n, action in enumerate(step.actions)
-            if not isinstance(action, Tell | SetTimer | DropTimer | Audit)
+            if not isinstance(action, Tell | SetTimer | DropTimer | Audit | Suppress | Count)
         ]
+        suppressed = [a for a in step.actions if isinstance(a, Suppress)]
+        counted = [a for a in step.actions if isinstance(a, Count)]
+        # Before the commit: it takes some tens of milliseconds, and a commit waits for nothing.
+        digest = await self._suppression.digest(await self._phone(owner)) if suppressed else b""
         created = int(facts.now)
 
         async def commit(conn: Connection) -> list[tuple[int, Sealed]]:
@@ -178,6 +189,10 @@ class Engine:
                     owner,
                     audit.kind.value,
                 )
+            for told in suppressed:
+                await suppression.keep(conn, digest, told, now=facts.now)
+            for one in counted:
+                await _count(conn, one)
             placed = [(await self._outbox.put(conn, owner, item, created), item) for item in rows]
             await conn.execute("DELETE FROM inbox WHERE seq = $1", row.seq)
             return placed
@@ -198,6 +213,10 @@ class Engine:
     async def _thread(self, owner: str) -> Thread:
         sealed = await self._store.fetchval("SELECT aggregate FROM thread WHERE id = $1", owner)
         return codec.read(Thread, await self._vault.open(owner, AGGREGATE, sealed))
+
+    async def _phone(self, owner: str) -> Phone:
+        sealed = await self._store.fetchval("SELECT phone FROM thread WHERE id = $1", owner)
+        return Phone((await self._vault.open(owner, PHONE, sealed)).decode())
 
     async def _seal(self, owner: str, txn: str, action: Action) -> Sealed:
         lane, way = _way(action)
@@ -251,3 +270,13 @@ async def _set(conn: Connection, owner: str, timer: SetTimer | DropTimer) -> Non
             )
         case DropTimer():
             await conn.execute("DELETE FROM timer WHERE owner = $1 AND key = $2", owner, timer.key)
+
+
+async def _count(conn: Connection, one: Count) -> None:
+    await conn.execute(
+        """INSERT INTO tally (month, language, kind, number) VALUES ($1, $2, $3, 1)
+           ON CONFLICT (month, language, kind) DO UPDATE SET number = tally.number + 1""",
+        one.month,
+        one.language,
+        one.kind,
+    )

@@ -11,7 +11,7 @@ import asyncio
 import random
 import sqlite3
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from bot.actions import DESK
 from bot.model import Desk
@@ -99,7 +99,7 @@ class Rooms:
             await self._edge.leave_unknown_rooms()
             self.desk_room = await self._make_desk()
             return True
-        waiting = await self._store.fetchrow("SELECT id, designation FROM thread WHERE room_id IS NULL LIMIT 1")
+        waiting = await self._roomless()
         if waiting is not None:
             await self._thread_room(waiting["designation"], waiting["id"])
             return True
@@ -110,6 +110,12 @@ class Rooms:
             await self._thread_room(self._designations.new(), None)
             return True
         return False
+
+    async def _roomless(self) -> Any | None:
+        """Return a thread that needs a room now. Whoever came in a flood needs one once their card is shown."""
+        rows = await self._store.fetch("SELECT id, designation, crowded FROM thread WHERE room_id IS NULL")
+        shown = {line.thread for line in self._desk().threads if line.carded}
+        return next((row for row in rows if not row["crowded"] or row["id"] in shown), None)
 
     async def _make_desk(self) -> str:
         room_id: str | None = await self._store.fetchval("SELECT room_id FROM matrix_room WHERE kind = 'desk'")

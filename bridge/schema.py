@@ -16,14 +16,16 @@ upgrades = UpgradeTable(version_table_name="quietline_version")
 
 # {seq} never repeats a value, for transaction ids are made of them; {blob} is the dialect's word for bytes.
 TABLES: Final = (
-    # A thread: its phone (sealed, and as keyed hash), its room, and the aggregate (sealed).
+    # A thread: its phone (sealed, and as keyed hash), its room, and the aggregate (sealed). `crowded`: it came in a flood,
+    # and gets its room when its card is shown.
     """CREATE TABLE thread (
         id TEXT PRIMARY KEY,
         phone_hash {blob} UNIQUE,
         phone {blob},
         room_id TEXT UNIQUE,
         designation TEXT NOT NULL,
-        aggregate {blob} NOT NULL
+        aggregate {blob} NOT NULL,
+        crowded BIGINT NOT NULL DEFAULT 0
     )""",
     # The desk's aggregate (sealed); one row.
     "CREATE TABLE desk (id TEXT PRIMARY KEY, aggregate {blob} NOT NULL)",
@@ -94,6 +96,21 @@ TABLES: Final = (
     )""",
     # What was said and done, in its order, times by the hour: kinds, never words.
     "CREATE TABLE audit (seq {seq}, hour BIGINT NOT NULL, owner TEXT NOT NULL, kind TEXT NOT NULL)",
+    # Phones that said STOP or are blocked, as slow keyed hashes, until the entry ends; no thread is named.
+    """CREATE TABLE suppression (
+        hash {blob} NOT NULL,
+        muted TEXT NOT NULL,
+        until BIGINT NOT NULL,
+        PRIMARY KEY (hash, muted)
+    )""",
+    # What conversations were counted as; no thread is named.
+    """CREATE TABLE tally (
+        month TEXT NOT NULL,
+        language TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        number BIGINT NOT NULL,
+        PRIMARY KEY (month, language, kind)
+    )""",
     # Rooms made ahead, with the designation they bear.
     "CREATE TABLE warm_room (room_id TEXT PRIMARY KEY, designation TEXT NOT NULL)",
 )

@@ -3,7 +3,8 @@
 Rules of this module: no signature, no inbox; the 2xx leaves only after one durable commit holds the text (and, for a new
 texter, after their key is synced in `keys.db`); a commit that fails is a 503, so that the carrier tries again; what came
 before is answered 2xx and changes nothing; nothing of a request is logged. What is signed and no text to this line is kept
-nowhere, and told at the desk by its kind alone, once an hour at most.
+nowhere, and told at the desk by its kind alone, once an hour at most. A new texter is looked up first: whoever said STOP in
+an earlier thread begins stopped, and what a blocked phone sends is counted and dropped.
 """
 
 from __future__ import annotations
@@ -17,15 +18,18 @@ from weakref import WeakValueDictionary
 
 from aiohttp import web
 
-from bot.actions import DESK
+from bot.actions import DESK, Muted
 from bot.events import Outcome, Stray, StrayCame, TextArrived, TextOutcome
-from bot.model import Thread
+from bot.model import Consent, Thread
+from bot.told import TextDropped
 from bridge import codec, inbox, log
 from bridge.carriers.adapter import Carrier, DeliveryReport, Inbound, InboundText, Malformed, Unwanted, WebhookRequest
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
+from bridge.floods import Floods
 from bridge.phone import Phone
 from bridge.store import Connection, Store
+from bridge.suppression import Suppression
 from bridge.texts import HORIZON, NUMBER, PHONE
 from bridge.vault import Vault
 
@@ -54,6 +58,8 @@ class Webhook:
         clock: Clock,
         carrier: Carrier,
         line: str,
+        suppression: Suppression,
+        floods: Floods,
         designate: Callable[[], str],
         wake_engine: Callable[[str], None],
         wake_rooms: Callable[[], None],
@@ -61,6 +67,7 @@ class Webhook:
     ) -> None:
         self._store, self._vault, self._clock, self._carrier, self._line = store, vault, clock, carrier, line
         self._designate, self._wake_engine, self._wake_rooms, self._crash = designate, wake_engine, wake_rooms, crash
+        self._suppression, self._floods = suppression, floods
         # One at a time per texter: a new texter gets one thread, and texts keep the order in which they came.
         self._turns: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
         # What SQL says, so that a flood costs no commit each.
@@ -128,15 +135,26 @@ class Webhook:
             await self._keep(text, owner, phone_hash)
 
     async def _keep(self, text: InboundText, known: str | None, phone_hash: bytes) -> None:
+        now = self._clock.wall()
+        seen = self._vault.keyed_hash(f"carrier {self._carrier.kind}", text.message_id)
+        muted: frozenset[Muted] = frozenset()
+        flood = False
+        if known is None:
+            if await self._store.fetchval("SELECT until FROM seen WHERE hash = $1", seen) is not None:
+                log.event("webhook.duplicate")
+                return
+            muted = await self._suppression.of(self._store, text.sender, now=now)
+            if Muted.BLOCK in muted:
+                await self._drop(seen, now)
+                return
+            flood = self._floods.beyond(phone_hash, now)
         owner = known or secrets.token_hex(16)
         if known is None:
             await self._vault.create(owner)
             self._crash(CrashPoint.KEY_WRITTEN)
-        now = self._clock.wall()
         # What is told of hours later, by a listing or a late retry, has not just arrived: nothing answers it by itself.
         at = now if text.at is None else min(text.at.timestamp(), now)
-        seen = self._vault.keyed_hash(f"carrier {self._carrier.kind}", text.message_id)
-        event = TextArrived(id=seen[:12].hex(), body=text.text, at=at, media=len(text.media))
+        event = TextArrived(id=seen[:12].hex(), body=text.text, at=at, media=len(text.media), flood=flood)
         letter = await inbox.seal(self._vault, owner, event)
         phone = await self._vault.seal(owner, PHONE, text.sender.reveal().encode())
         number = await self._vault.seal(owner, NUMBER, text.to.encode()) if text.to else None
@@ -150,7 +168,7 @@ class Webhook:
             if fresh is None:
                 return False
             if known is None:
-                await self._open(conn, owner, phone_hash, phone, text.sender)
+                await self._open(conn, owner, phone_hash, phone, text.sender, stopped=Muted.STOP in muted, flood=flood)
             if number is not None:
                 await conn.execute("UPDATE thread SET number = $1 WHERE id = $2", number, owner)
             await inbox.put(conn, letter)
@@ -166,24 +184,52 @@ class Webhook:
         if known is None:
             self._wake_rooms()
 
-    async def _open(self, conn: Connection, owner: str, phone_hash: bytes, phone: bytes, sender: Phone) -> None:
-        """Make a thread, in a warm room if there is one; otherwise its room is made for it."""
-        warm = await conn.fetchrow("SELECT room_id, designation FROM warm_room LIMIT 1")
+    async def _drop(self, seen: bytes, now: float) -> None:
+        """Count a text of a blocked phone at the desk, once, and keep nothing of it."""
+        letter = await inbox.seal(self._vault, DESK, TextDropped())
+
+        async def commit(conn: Connection) -> None:
+            fresh = await conn.fetchval(
+                "INSERT INTO seen (hash, until) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING until",
+                seen,
+                int(now) + HORIZON,
+            )
+            if fresh is not None:
+                await inbox.put(conn, letter)
+
+        await self._store.commit(commit)
+        self._wake_engine(DESK)
+
+    async def _open(
+        self,
+        conn: Connection,
+        owner: str,
+        phone_hash: bytes,
+        phone: bytes,
+        sender: Phone,
+        *,
+        stopped: bool,
+        flood: bool,
+    ) -> None:
+        """Make a thread, in a warm room if there is one; otherwise its room is made for it, in a flood later."""
+        warm = None if flood else await conn.fetchrow("SELECT room_id, designation FROM warm_room LIMIT 1")
         room_id, designation = (warm["room_id"], warm["designation"]) if warm else (None, self._designate())
         if warm:
             await conn.execute("DELETE FROM warm_room WHERE room_id = $1", room_id)
             await conn.execute("UPDATE matrix_room SET owner = $1 WHERE room_id = $2", owner, room_id)
-        thread = Thread(id=owner, designation=designation, answerable=sender.answerable)
+        consent = Consent(stopped=stopped)
+        thread = Thread(id=owner, designation=designation, answerable=sender.answerable, consent=consent)
         aggregate = await self._vault.seal(owner, "aggregate", codec.encode(thread))
         await conn.execute(
-            """INSERT INTO thread (id, phone_hash, phone, room_id, designation, aggregate)
-               VALUES ($1, $2, $3, $4, $5, $6)""",
+            """INSERT INTO thread (id, phone_hash, phone, room_id, designation, aggregate, crowded)
+               VALUES ($1, $2, $3, $4, $5, $6, $7)""",
             owner,
             phone_hash,
             phone,
             room_id,
             designation,
             aggregate,
+            int(flood),
         )
 
     async def report(self, report: DeliveryReport) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from deploy.cli_practice import practices, report
 from deploy.layout import DEFAULT_PORT_BASE, Layout, Ports
 from deploy.policy_verbs import policy
 
@@ -206,6 +207,10 @@ def bridge(config: Path) -> None:
     from bridge.app import main as run  # noqa: PLC0415 - only this verb needs it
 
     sys.exit(run(config))
+
+
+cli.add_command(practices)
+cli.add_command(report)
 
 
 def _run(*command: str) -> int:

@@ -165,7 +165,11 @@ def _config(layout: Layout, ports: Ports, secrets: Secrets) -> dict[str, Any]:
             "as_token_file": str(secrets.as_token),
         },
         "listen": {"host": HOST, "port": ports.bridge, "public_base_url": ports.url("bridge")},
-        "keys": {"vault_key_file": str(secrets.vault_key), "index_key_file": str(secrets.index_key)},
+        "keys": {
+            "vault_key_file": str(secrets.vault_key),
+            "index_key_file": str(secrets.index_key),
+            "suppression_key_file": str(secrets.suppression_key),
+        },
         "lines": [
             {
                 "slug": SLUG,

@@ -86,6 +86,11 @@ class Secrets:
         return self.directory / "index.key"
 
     @property
+    def suppression_key(self) -> Path:
+        """Keys the slow hash of phones that said STOP or are blocked: 32 bytes in hex."""
+        return self.directory / "suppression.key"
+
+    @property
     def carrier_token(self) -> Path:
         """What the bridge says to the rehearsal carrier."""
         return self.directory / "carrier_token"
@@ -123,7 +128,8 @@ class Secrets:
     def make(self, *, provisioned: bool) -> None:
         """Make what is missing. Raises :class:`Unusable` when data exist that only a lost secret could open."""
         private_directory(self.directory)
-        kept = {self.vault_key: _key, self.index_key: _key, self.signing_key: _signing_key, self.accounts: _accounts}
+        keys = dict.fromkeys((self.vault_key, self.index_key, self.suppression_key), _key)
+        kept = {**keys, self.signing_key: _signing_key, self.accounts: _accounts}
         renewed = (self.as_token, self.hs_token, self.carrier_token, self.carrier_signing_key, self.macaroon, self.form)
         lost = [path for path in kept if provisioned and not path.is_file()]
         if lost:

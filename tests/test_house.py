@@ -48,7 +48,7 @@ LONG_FOR_A_REASON: Final = {
     "bridge/matrix/olm.py": "the whole of one foreign interface, which is compared with its original as one",
     "bridge/app.py": "the one place of composition by hand",
 }
-SEES_PHONES: Final = ("bridge/vault.py", "bridge/webhook.py", "bridge/carriers/")
+SEES_PHONES: Final = ("bridge/vault.py", "bridge/suppression.py", "bridge/webhook.py", "bridge/carriers/")
 CATCHES_ALL: Final = {
     "bridge/engine.py": "a bug costs one row and not the line",
     "bridge/outbox.py": "a bug costs one row and not the lane",
@@ -75,6 +75,7 @@ PASSED_OVER: Final = {
     (Desk, told.NotAssigned): "said by the desk to threads",
     (Desk, told.Listens): "said by the desk to threads",
     (Desk, told.Removed): "said by the desk to threads",
+    (Thread, told.TextDropped): "said to the desk, which counts",
 }
 """Every event that an aggregate passes over on purpose, and why."""
 

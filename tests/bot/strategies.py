@@ -25,6 +25,7 @@ from bot.model import (
     Offer,
     Pending,
     Reason,
+    Reply,
     Role,
     Seat,
     Sending,
@@ -108,7 +109,7 @@ def with_settings(**changed: Any) -> Pack:
 
 
 KEYS: Final = (
-    *("✋", "✋🏽", "👍", "✅", "❌", "send", "offer", "board", "other"),
+    *("✋", "✋🏽", "👍", "✅", "❌", "send", "offer", "board", "other", "reply", "block", "flood", "🏠"),
     *(f"wait:t1:{rung}" for rung in range(3)),
     f"seat:{BEN}",
     "silence",
@@ -131,7 +132,9 @@ bodies = (
 )
 times = st.floats(min_value=NOW - 1000, max_value=NOW + 1000) | st.sampled_from((0.0, NOW, NOW - LATE, NOW - LATE - 1))
 places = st.sampled_from((DESK, THREAD, OFFICE + ANA))
-refs = st.sampled_from(("say:$m1", "say:$m2", "say:", "answer:a", "stop:a", "card", "card:t1", "card:t2", "offer", ""))
+refs = st.sampled_from(
+    ("say:$m1", "say:$m2", "say:", "answer:a", "stop:a", "card", "card:t1", "card:t2", "offer", "tally", "")
+)
 
 FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "again": st.booleans(),
@@ -144,6 +147,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "designation": st.sampled_from(NAMED),
     "event_id": st.sampled_from(MESSAGES),
     "first": st.booleans(),
+    "flood": st.booleans(),
     "how": st.sampled_from(told.How),
     "id": st.sampled_from(("a", "b")),
     "key": st.sampled_from(KEYS) | st.text(max_size=5),
@@ -252,6 +256,12 @@ threads: Final = st.builds(
         confirmation=st.sampled_from(("", "stop:a", "stop:b")),
         language=st.sampled_from(("en", "es", "fr")),
         greeted=_greeted,
+        may_resume=st.booleans(),
+        after_stop=st.sampled_from(("", "a", "b")),
+        reply=st.none() | st.builds(Reply, event_id=FIELDS["event_id"], body=bodies, author=people, said_at=times),
+        replied=st.sampled_from(("", "say:$m1", "say:$m2")),
+        vendor_block=st.booleans(),
+        blocked_until=st.sampled_from((0.0, 0.0, NOW - 1, NOW + 100)),
     ),
     sending=st.builds(Sending, pending=_pending, sent=_sent, held=_held),
     life=st.builds(Life, state=st.sampled_from(State), since=times, last_inbound=times, last_outbound=times),
@@ -272,6 +282,7 @@ _lines = st.lists(
         since=times,
         voice=st.none() | people,
         offered=st.booleans(),
+        carded=st.booleans(),
     ),
     max_size=3,
     unique_by=(lambda line: line.thread, lambda line: line.designation),

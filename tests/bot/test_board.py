@@ -109,6 +109,7 @@ def test_the_board_holds_no_words() -> None:
     assert len(desk.board) < 4000
 
 
+@pytest.mark.practice(33)
 def test_people_on_the_board() -> None:
     """It says who is here, who is off duty, who supervises, and how much of the cap each has."""
     world = World(PACK, threads=2)

@@ -137,6 +137,8 @@ MAY_SAY = {
     "take": {SUE},
     "listen": {SUE},
     "safe": {ANA, SUE},
+    **{name: {ANA, SUE} for name in ("stopped", "resume", "tally")},
+    **{name: {SUE} for name in ("reply", "block")},
     **{name: {ANA} for name in ("release", "say", "again", "anyway", "long")},
     **{
         name: {ANA} for name in ("limits", "options", "tips", "rights", "clarify", "safecheck", "later", "switch", "urgent")

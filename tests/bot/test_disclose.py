@@ -20,6 +20,7 @@ def new(*, answerable: bool = True) -> Thread:
     return Thread(id="t1", designation="amber heron", answerable=answerable)
 
 
+@pytest.mark.practice(5)
 @pytest.mark.parametrize(
     ("body", "greeted"),
     [
@@ -74,6 +75,7 @@ def test_each_language_is_greeted_once() -> None:
     assert texts(later) == [GREETING["es"]]
 
 
+@pytest.mark.practice(29)
 def test_nobody_is_promised_when_nobody_is_there() -> None:
     """With nobody at the desk the answer says that nobody can answer now (practice 29), and it counts like a greeting."""
     step = then(new(), arrived("hi"), at(0, roster=()))

@@ -18,6 +18,7 @@ T1, T2 = OWNERS[:2]
 SWITCHED = PACK.settings.undo_after_switch_seconds
 
 
+@pytest.mark.practice(4)
 def test_off_is_refused_with_threads_in_hand() -> None:
     """Nobody goes off duty with a thread in their hands; the refusal names it and what to do (practice 4)."""
     world = World(PACK, threads=1)
@@ -75,6 +76,7 @@ def shown(*users: str, first: bool = False) -> Desk:
     return desk
 
 
+@pytest.mark.practice(13)
 @pytest.mark.parametrize("first", [True, False])
 def test_a_supervisor_confirms_the_identity_that_was_shown(first: bool) -> None:
     """`!trust` by a supervisor confirms exactly the key that was reported last, once."""

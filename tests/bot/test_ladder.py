@@ -18,6 +18,7 @@ T1, T2 = OWNERS[:2]
 WAITS = ThreadWaits(thread=T1, designation="amber heron", since=NOW)
 
 
+@pytest.mark.practice(30)
 def test_the_ladder() -> None:
     """At two minutes everybody on duty is called, at five the supervisors, at ten everybody and whoever is on call."""
     world = World(PACK, threads=1)
@@ -42,6 +43,7 @@ def test_a_reminder_is_a_new_message_without_content() -> None:
     assert post.body.endswith("amber heron · still waiting, 2 min")
 
 
+@pytest.mark.practice(30)
 def test_with_nobody_on_duty_whoever_is_on_call_is_called_at_once() -> None:
     """When nobody here is on duty, the first reminder already calls whoever is on call, and mentions nobody."""
     seats = tuple(replace(seat, duty=False) for seat in SEATS)
@@ -115,6 +117,7 @@ def test_whoever_asked_and_went_gets_nothing() -> None:
     assert told(then(gone, WAITS, at(5)).actions, T1) == []
 
 
+@pytest.mark.practice(34)
 def test_at_the_cap_nobody_is_promised_the_next() -> None:
     """Whoever may not have one more is not told that the next one is theirs (practice 34)."""
     world = World(with_settings(cap=1), threads=2)

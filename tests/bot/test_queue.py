@@ -94,6 +94,7 @@ def test_two_claims_have_one_winner(first: Any, second: Any) -> None:
     assert lost.aggregate.threads == won.aggregate.threads
 
 
+@pytest.mark.practice(34)
 def test_the_cap_holds() -> None:
     """Nobody gets more threads than the cap by tap or by word; somebody else may take what they cannot (practice 34)."""
     cap = PACK.settings.cap

@@ -21,6 +21,7 @@ def pending(thread: Thread) -> list[Pending]:
     return list(thread.sending.pending)
 
 
+@pytest.mark.practice(37)
 @pytest.mark.parametrize(
     "body", [*WORDS, "  two\nlines \n", "e-mail me: a.b@c.example", "1/2 or 3//4", "why!", "¡Hola!", "at @ 5"]
 )
@@ -75,6 +76,7 @@ def test_a_stranger_is_not_taken() -> None:
     assert then(thread, said("hello", sender=EVE)).actions == ()
 
 
+@pytest.mark.practice(36)
 def test_a_reply_to_the_texter_is_an_answer_without_the_quote() -> None:
     """The quoted lines that old clients put before a reply do not go back onto the phone (practice 36)."""
     event = said("> <@line-a:line.example> I am scared\n> of him\n\nI hear you.", relation=Relation.TEXTER_REPLY)

@@ -185,6 +185,7 @@ def test_the_handover_text_is_shown_and_leaves_after_the_window(language: str) -
     assert texts(due(step.aggregate, UNDO)) == [HANDOVER[language]]
 
 
+@pytest.mark.practice(37)
 @pytest.mark.parametrize(
     ("event", "leaves"),
     [

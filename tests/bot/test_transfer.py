@@ -31,6 +31,7 @@ def wanted(step: Any) -> list[VoiceWanted]:
     return [event for event in told(step.actions, DESK) if isinstance(event, VoiceWanted)]
 
 
+@pytest.mark.practice(4)
 @pytest.mark.parametrize("quiet", [False, True])
 def test_an_offer_invites_and_changes_nothing_yet(quiet: bool) -> None:
     """Whoever is offered a thread is invited at once; the voice stays; the handover text is at hand unless `quiet`."""
@@ -156,6 +157,7 @@ def test_what_is_out_of_date_changes_nothing() -> None:
     assert then(waits, Assigned(voice=BEN)).aggregate.voice.holder == BEN
 
 
+@pytest.mark.practice(40)
 def test_escalating_calls_the_supervisors_on_duty() -> None:
     """Supervisors on duty are invited and the desk is told loudly; the reason stays in the room."""
     step = then(held(), said("!escalate he is at the door"))
@@ -170,6 +172,7 @@ def test_escalating_calls_the_supervisors_on_duty() -> None:
     assert "only supervisor" in words(herself)
 
 
+@pytest.mark.practice(25)
 def test_an_interpreter_has_a_seat_for_two_hours() -> None:
     """An interpreter reads and writes notes for two hours; who left before, or became the voice, is not removed then."""
     step = then(held(), said(f"!with {BEN} interpreter"))
@@ -183,6 +186,7 @@ def test_an_interpreter_has_a_seat_for_two_hours() -> None:
     assert then(gone, TimerDue(key=f"seat:{BEN}"), at(7200)).actions == ()
 
 
+@pytest.mark.practice(32)
 def test_care_is_where_colleagues_do_not_see_it() -> None:
     """`!debrief` is answered in one's office only; `!recap` gives the room's keys to whoever asks."""
     step = then(held(), said("!debrief", sender=BEN))

@@ -23,7 +23,7 @@ from bridge.vault import Vault
 from tests.e2e.stack import ROOT
 from tests.fakes.killable import ORDER
 
-FILES = ("as_token", "vault_key", "index_key", "carrier_token", "signing_key")
+FILES = ("as_token", "vault_key", "index_key", "suppression_key", "carrier_token", "signing_key")
 
 
 class Papers:
@@ -43,7 +43,7 @@ class Papers:
                 "as_token_file": self.file("as_token"),
             },
             "listen": {"port": 0, "public_base_url": "http://127.0.0.1:9"},
-            "keys": {"vault_key_file": self.file("vault_key"), "index_key_file": self.file("index_key")},
+            "keys": {f"{name}_file": self.file(name) for name in ("vault_key", "index_key", "suppression_key")},
             "lines": [
                 {
                     "slug": "main",
@@ -160,7 +160,7 @@ def test_every_bad_secret_is_told_at_once(papers: Papers) -> None:
     assert "homeserver.as_token_file: the file cannot be read" in problems
     assert "lines.0.carrier.token_file: the file is empty" in problems
     assert "keys.vault_key_file: the file must hold 32 bytes in hex" in problems
-    assert "keys: the two keys must be different" in problems
+    assert "keys: the keys must be different" in problems
 
 
 def test_a_real_line_cannot_use_the_rehearsal_carrier(papers: Papers) -> None:

@@ -36,7 +36,7 @@ def main(directory: str, port: str, *told: str) -> int:
         layout.homeserver.mkdir(parents=True, exist_ok=True)
         layout.provisioned.touch()
         (layout.homeserver / "homeserver.db").touch()
-        for name, byte in (("vault.key", "00"), ("index.key", "01")):
+        for name, byte in (("vault.key", "00"), ("index.key", "01"), ("suppression.key", "02")):
             (layout.secrets).mkdir(exist_ok=True)
             (layout.secrets / name).write_text(byte * 32)
             (layout.secrets / name).chmod(0o600)

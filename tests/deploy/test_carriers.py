@@ -43,9 +43,9 @@ def sample(directory: Path, name: str, *, base: str = "https://text.example.org"
         "data_dir": str(directory / "data"),
         "homeserver": {"url": "http://127.0.0.1:1", "server_name": "example.org", "as_token_file": str(directory / "as")},
         "listen": {"port": 1, "public_base_url": base},
-        "keys": {"vault_key_file": str(directory / "vault"), "index_key_file": str(directory / "index")},
+        "keys": {f"{key}_key_file": str(directory / key) for key in ("vault", "index", "suppression")},
     }
-    secrets = {"as": SECRET, "vault": "00" * 32, "index": "11" * 32}
+    secrets = {"as": SECRET, "vault": "00" * 32, "index": "11" * 32, "suppression": "22" * 32}
     for key, value in line["carrier"].items():
         if key.endswith("_file"):
             secrets[key] = vonage.PRIVATE_KEY if key == "private_key_file" else SECRET
@@ -112,6 +112,7 @@ def test_no_secret_in_a_question(name: str, tmp_path: Path) -> None:
     assert question.url.startswith(("https://", "http://192.168."))
 
 
+@pytest.mark.practice(19)
 def test_exposure_for_a_person() -> None:
     """Every sentence of every adapter is printed under its title."""
     shown = CliRunner().invoke(cli.cli, ["exposure"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+import pytest
 import pytest_asyncio
 
 from tests.e2e.carrier import handset
@@ -34,6 +35,7 @@ async def test_texts_before_the_claim_are_read_without_a_shield(talk: Talk) -> N
     assert await talk.arrived(whole=True) == list(BEFORE)
 
 
+@pytest.mark.practice(14)
 async def test_the_designation_says_nothing_of_the_phone(talk: Talk) -> None:
     """A thread's name is two plain words and no part of the number."""
     first, second = talk.designation.split()
@@ -41,6 +43,7 @@ async def test_the_designation_says_nothing_of_the_phone(talk: Talk) -> None:
     assert second.isalpha()
 
 
+@pytest.mark.practice(1, 37)
 async def test_an_answer_reaches_the_phone_word_for_word(talk: Talk) -> None:
     """Emoji, newlines and accents arrive as they were typed, once, after one greeting, with one receipt."""
     carrier = talk.scene.carrier

@@ -52,6 +52,7 @@ async def is_note(seat: Seat, room: str, item: Item) -> None:
     await seat.find(room, "it is marked as a note", lambda i: i.event_id == item.event_id and NOTE in i.reactions)
 
 
+@pytest.mark.practice(33)
 async def test_escalate_take_give_back_transfer(own: tuple[Scene, list[Seat]]) -> None:
     """Whoever is called in reads both sides at once; exactly one person is heard, and the phone shows only their words.
 
@@ -93,6 +94,7 @@ async def test_escalate_take_give_back_transfer(own: tuple[Scene, list[Seat]]) -
     assert heard == ["an answer before anybody came", "from the supervisor", "from the new voice"]
 
 
+@pytest.mark.practice(4)
 async def test_off_is_refused_with_a_thread_in_hand(own: tuple[Scene, list[Seat]]) -> None:
     """Nobody goes off duty with a thread in their hands; released, it waits at the desk again and they may go."""
     scene, (_, bea, sol) = own

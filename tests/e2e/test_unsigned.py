@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from tests.e2e.carrier import handset
@@ -26,6 +27,7 @@ async def unsigned(scene: Scene, bea: Seat) -> AsyncIterator[CrossNio]:
         yield seat
 
 
+@pytest.mark.practice(6)
 async def test_the_strict_client_is_strict(scene: Scene, ada: Seat, unsigned: CrossNio) -> None:
     """The strict client shows nothing of an unsigned device and gives it no keys; or these tests would prove little."""
     desk = scene.ready.desk_room

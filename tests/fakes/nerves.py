@@ -39,12 +39,14 @@ from bridge.carriers.ordinary import Ordinary
 from bridge.carriers.pace import Rate
 from bridge.crash import CrashPoint
 from bridge.engine import Engine
+from bridge.floods import Floods
 from bridge.keys import Keys
 from bridge.matrix.schema import MAIN_UPGRADES
 from bridge.outbox import Outbox, Task, TryAgain
 from bridge.phone import Phone
 from bridge.rooms import Designations
 from bridge.store import Connection, Store, Work
+from bridge.suppression import Suppression
 from bridge.texts import Texts
 from bridge.timers import Timers
 from bridge.vault import Vault
@@ -155,6 +157,7 @@ class Nerves:
         self.pack = hurried()
         self.shown: list[tuple[str, Action]] = []
         self.rooms_are_there = True
+        self.floods = Floods(per_number_per_hour=1000, per_minute=10_000)
         self.crash: Callable[[CrashPoint], None] = lambda _point: None
         self._door: Carrier = door or self.paper
         self._running: asyncio.Task[None] | None = None
@@ -170,12 +173,14 @@ class Nerves:
         await self.store.open()
         self._stack.push_async_callback(self.store.close)
         shared: dict[str, Any] = {"store": self.store, "vault": self.vault, "clock": self.clock}
+        suppression = self.suppression = Suppression(key=bytes(range(2, 34)), line=LINE)
         self.outbox = Outbox(**shared, wake_engine=self._wake)
         self.timers = Timers(**shared, wake_engine=self._wake, crash=self._crash, machine=self.clock.wall)
         self.engine = Engine(
             **shared,
             pack=self.pack,
             outbox=self.outbox,
+            suppression=suppression,
             timers_changed=self.timers.changed,
             desk_changed=lambda: None,
             crash=self._crash,
@@ -192,6 +197,8 @@ class Nerves:
             **shared,
             carrier=self._door,
             line=LINE,
+            suppression=suppression,
+            floods=self.floods,
             designate=Designations(store=self.store).new,
             wake_engine=self._wake,
             wake_rooms=lambda: None,
@@ -265,8 +272,10 @@ class Nerves:
 
         async def empty() -> bool | None:
             # In one statement: what leaves the outbox comes back into the inbox in one commit.
-            query = "SELECT (SELECT COUNT(*) FROM inbox) AS inbox, (SELECT COUNT(*) FROM outbox) AS outbox"
-            row = await self.store.fetchrow(query)
+            # A timer that is due comes into the inbox, too: an undo window without length is one.
+            query = """SELECT (SELECT COUNT(*) FROM inbox) + (SELECT COUNT(*) FROM timer WHERE due <= $1) AS inbox,
+                       (SELECT COUNT(*) FROM outbox) AS outbox"""
+            row = await self.store.fetchrow(query, self.clock.at)
             return (row is not None and row["inbox"] == 0 and row["outbox"] == standing) or None
 
         await until("inbox and outbox are empty", empty, within=15, every=0.02)

@@ -99,6 +99,7 @@ def write(folder: Path, text: str) -> str:
 
 
 @pytest.mark.parametrize("name", list(TextName))
+@pytest.mark.practice(28)
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_each_text_is_one_segment_of_its_length(base: Pack, name: TextName, language: str) -> None:
     """Practice 28: each text of the base pack is one GSM-7 segment, exactly as long as the practices have it."""

@@ -21,9 +21,11 @@ from bot.model import Thread
 from bridge import codec, schema
 from bridge.carriers.adapter import Carrier, WebhookRequest
 from bridge.crash import nowhere
+from bridge.floods import Floods
 from bridge.keys import Keys
 from bridge.outbox import Task
 from bridge.store import Connection, Store
+from bridge.suppression import Suppression
 from bridge.texts import NUMBER, Texts
 from bridge.vault import Vault
 from bridge.webhook import Webhook
@@ -55,6 +57,8 @@ class Door:
             clock=Wall(clock),
             carrier=carrier,
             line="demo",
+            suppression=Suppression(key=bytes(range(2, 34)), line="demo"),
+            floods=Floods(per_number_per_hour=1000, per_minute=10_000),
             designate=lambda: secrets.token_hex(4),
             wake_engine=lambda _owner: None,
             wake_rooms=lambda: None,

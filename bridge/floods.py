@@ -1,0 +1,39 @@
+"""How many new threads are too many at once.
+
+Rules of this module: it counts and refuses nothing; whoever is beyond the limit gets a thread all the same, without a room
+and without an answer until the desk shows their card (practices.md, defaults, "new threads"). What it counts is in memory
+only: that a number texted an hour ago must not outlive its thread on the disk.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+HOUR: Final = 3600.0
+MINUTE: Final = 60.0
+REMEMBERED: Final = 10_000
+"""Numbers after which those of more than an hour ago are looked for and forgotten."""
+
+
+class Floods:
+    """Counts new threads, by number and overall; both limits come from the pack."""
+
+    def __init__(self, *, per_number_per_hour: int, per_minute: int) -> None:
+        self._per_number = per_number_per_hour
+        self._all: deque[float] = deque(maxlen=per_minute)
+        self._of: dict[bytes, deque[float]] = {}
+
+    def beyond(self, phone_hash: bytes, now: float) -> bool:
+        """Count a new thread of this phone and say whether it is one too many. `now` in seconds."""
+        if len(self._of) >= REMEMBERED:
+            self._of = {phone: times for phone, times in self._of.items() if now - times[-1] < HOUR}
+        own = self._of.setdefault(phone_hash, deque(maxlen=self._per_number))
+        return bool(_full(own, now, HOUR) | _full(self._all, now, MINUTE))
+
+
+def _full(times: deque[float], now: float, span: float) -> bool:
+    """Note a time; say whether as many as there is room for lie within the span before it."""
+    full = len(times) == times.maxlen and now - times[0] < span
+    times.append(now)
+    return full
