@@ -9,8 +9,11 @@ from __future__ import annotations
 from typing import Any, Final, TypeVar
 
 from bot import (
+    assign,
     board,
     card,
+    care,
+    cold,
     commands,
     desk,
     disclose,
@@ -35,6 +38,7 @@ from bot.events import (
     LetterDied,
     LevelsSet,
     NotHeard,
+    RoomLost,
     Said,
     Tapped,
     TextArrived,
@@ -44,16 +48,32 @@ from bot.events import (
 )
 from bot.model import Desk, Facts, Thread
 from bot.step import Feature, Step
-from bot.told import AlarmRaised, Assigned, Listens, NotAssigned, Offered, Removed, Spoke, ThreadWaits, VoiceWanted
+from bot.told import (
+    AlarmRaised,
+    Answered,
+    Assigned,
+    Listens,
+    Marked,
+    NotAssigned,
+    Offered,
+    Removed,
+    Spoke,
+    Stirred,
+    TextedFirst,
+    ThreadBegun,
+    ThreadWaits,
+    VoiceWanted,
+)
 from policies.pack import Pack
 
 A = TypeVar("A", Thread, Desk)
 
 TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
-    (Thread, TextArrived): (voice.show, keywords.obey, disclose.greet),
-    (Thread, TextOutcome): (receipts.outcome,),
+    (Thread, TextArrived): (care.stirs, voice.show, keywords.obey, disclose.greet),
+    (Thread, TextOutcome): (care.stirs, receipts.outcome),
     (Thread, Said): (
         voice.strangers,
+        assign.answered,
         relay.edits,
         commands.in_thread,
         board.status,
@@ -66,21 +86,39 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         second.say,
         relay.relay,
     ),
-    (Thread, Tapped): (transfer.tapped,),
+    (Thread, Tapped): (assign.answered, transfer.tapped),
     (Thread, Unsaid): (transfer.unsaid, relay.unsay),
     (Thread, NotHeard): (voice.not_heard,),
-    (Thread, Joined): (voice.joined,),
+    (Thread, Joined): (voice.joined, assign.answered),
     (Thread, Left): (voice.left,),
-    (Thread, TimerDue): (commands.fade, transfer.over, relay.leave),
-    (Thread, Assigned): (voice.assigned,),
+    (Thread, TimerDue): (commands.fade, assign.unanswered, transfer.over, relay.leave),
+    (Thread, Assigned): (voice.assigned, assign.given),
     (Thread, Removed): (voice.removed,),
     (Thread, Listens): (transfer.listens,),
     (Thread, NotAssigned): (transfer.not_assigned,),
-    (Desk, Said): (desk.strangers, commands.at_desk, queue.claim, board.board, duty.duty, duty.trust, duty.listen),
-    (Desk, Tapped): (queue.tap,),
-    (Desk, NotHeard): (desk.not_heard,),
+    (Thread, Answered): (assign.answered,),
+    (Thread, TextedFirst): (cold.texted_first,),
+    (Desk, Said): (
+        desk.strangers,
+        assign.shows,
+        cold.cold,
+        commands.at_desk,
+        queue.claim,
+        board.board,
+        duty.duty,
+        duty.trust,
+        duty.sign_out,
+        duty.listen,
+    ),
+    (Desk, Tapped): (assign.shows, queue.tap),
+    (Desk, NotHeard): (cold.not_heard, desk.not_heard),
     (Desk, Joined): (roster.joined,),
     (Desk, Left): (roster.left,),
+    (Desk, RoomLost): (roster.room_lost,),
+    (Desk, Marked): (care.marked,),
+    (Desk, Stirred): (care.stirred,),
+    (Desk, Answered): (assign.shown,),
+    (Desk, ThreadBegun): (cold.begun,),
     (Desk, LevelsSet): (roster.levels,),
     (Desk, IdentityChanged): (duty.identity_changed,),
     (Desk, TimerDue): (commands.fade, queue.ladder),
@@ -88,7 +126,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, Offered): (queue.offered,),
     (Desk, Spoke): (duty.spoke,),
     (Desk, ThreadWaits): (queue.waits,),
-    (Desk, AlarmRaised): (desk.alarm,),
+    (Desk, AlarmRaised): (desk.alarm, care.weighed),
     (Desk, LetterDied): (desk.letter_died,),
     (Desk, ClockJumped): (desk.clock_jumped,),
 }
@@ -105,8 +143,10 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
         if step.consumed:
             break
     if isinstance(aggregate, Desk):
+        aggregate, given = assign.live(pack, facts, aggregate)
+        aggregate, cared = care.live(pack, facts, before, aggregate)
         aggregate, shown = board.live(pack, facts, aggregate)
-        return Step(aggregate, actions + shown)
+        return Step(aggregate, actions + given + cared + shown)
     if isinstance(aggregate, Thread):
         if aggregate.voice.epoch and before.voice.epoch and card.card(aggregate) != card.card(before):
             actions += (Edit(place=THREAD, ref="card", body=card.card(aggregate)),)

@@ -12,12 +12,17 @@ from typing import TypeAlias
 
 from bot.told import (
     AlarmRaised,
+    Answered,
     Assigned,
     Listens,
+    Marked,
     NotAssigned,
     Offered,
     Removed,
     Spoke,
+    Stirred,
+    TextedFirst,
+    ThreadBegun,
     ThreadWaits,
     VoiceWanted,
 )
@@ -189,6 +194,22 @@ class ClockJumped:
     seconds: int
 
 
+@unique
+class Loss(Enum):
+    """How a room of ours ceased to be of use."""
+
+    CLOSED = "closed"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomLost:
+    """The desk's room was closed (tombstoned, as an upgrade does), or we were removed from it."""
+
+    place: str
+    how: Loss
+
+
 Event: TypeAlias = (
     TextArrived
     | TextOutcome
@@ -212,4 +233,10 @@ Event: TypeAlias = (
     | Spoke
     | Listens
     | Removed
+    | Marked
+    | Stirred
+    | Answered
+    | TextedFirst
+    | ThreadBegun
+    | RoomLost
 )

@@ -41,7 +41,8 @@ def show(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[T
         posts.append(Post(place=THREAD, body=f"{event.media} picture(s) or file(s) came with it and were not fetched."))
     elif not pieces:
         posts.append(Post(place=THREAD, body="A text without words arrived."))
-    if thread.life.last_inbound == 0.0:
+    # A thread that we began is with its voice already.
+    if thread.life.last_inbound == 0.0 and thread.voice.epoch == 0:
         posts.append(_queue(thread, facts.now, again=False))
     life = replace(thread.life, last_inbound=facts.now, since=thread.life.since or facts.now)
     return Step(replace(thread, life=life), tuple(posts))

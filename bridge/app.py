@@ -25,20 +25,23 @@ from bridge import log, schema
 from bridge.carriers import kinds
 from bridge.carriers.adapter import Carrier
 from bridge.clock import SteadyClock
+from bridge.cold import FirstTexts, nobody_can_tell
 from bridge.config import Config, ConfigError
 from bridge.crash import Crash, nowhere
 from bridge.engine import Engine
 from bridge.intake import Intake
 from bridge.keys import Keys
 from bridge.matrix.assembly import Matrix
+from bridge.matrix.house import House
 from bridge.matrix.schema import MAIN_UPGRADES, VOICE_UPGRADES
 from bridge.oncall import Pager
 from bridge.outbox import Outbox
+from bridge.phone import Phone
 from bridge.posts import Posts
 from bridge.reconcile import Reconcile
 from bridge.rooms import Designations, Rooms, forget_ungiven
 from bridge.settings import secret
-from bridge.store import Store
+from bridge.store import Connection, Store
 from bridge.texts import Texts
 from bridge.timers import Timers
 from bridge.trust import Trust
@@ -133,6 +136,15 @@ class Bridge:
             timers_changed=self.timers.changed,
             desk_changed=self._rooms_changed.set,
             crash=crash,
+            first_texts=FirstTexts(
+                store=store,
+                vault=vault,
+                line=config.line.slug,
+                numbers=config.line.all_numbers,
+                open_thread=self._open_thread,
+                barred=nobody_can_tell,
+                threads_changed=self._rooms_changed.set,
+            ),
         )
         self.texts = Texts(
             store=store,
@@ -253,7 +265,9 @@ class Bridge:
             vault=self._vault,
             clock=self._clock,
             edge=matrix.edge,
-            trust=Trust(store=self._store, devices=matrix.devices, wake=matrix.watch.wake),
+            trust=Trust(
+                store=self._store, devices=matrix.devices, wake=matrix.watch.wake, house=House(wire=matrix.policy.wire)
+            ),
             wake_engine=self._wake,
             crash=self._crash,
         )
@@ -271,6 +285,9 @@ class Bridge:
             group.create_task(matrix.run())
             group.create_task(self._rooms.run())
             group.create_task(self.outbox.run("matrix", posts.perform))
+
+    async def _open_thread(self, conn: Connection, owner: str, phone_hash: bytes, sealed: bytes, phone: Phone) -> None:
+        await self.webhook.open_thread(conn, owner, phone_hash, sealed, phone)
 
     def _wake(self, owner: str) -> None:
         self.engine.wake(owner)

@@ -29,12 +29,14 @@ from bot.actions import (
     SetTimer,
     Tell,
     Text,
+    TextFirst,
 )
 from bot.decide import decide
 from bot.events import Event, LetterDied
 from bot.model import Desk, Facts, Thread
 from bridge import codec, inbox, log
 from bridge.clock import Clock
+from bridge.cold import FirstTexts
 from bridge.crash import Crash, CrashPoint
 from bridge.inbox import Letter
 from bridge.outbox import Outbox, Sealed
@@ -68,9 +70,11 @@ class Engine:
         timers_changed: Callable[[], None],
         desk_changed: Callable[[], None],
         crash: Crash,
+        first_texts: FirstTexts | None = None,
     ) -> None:
         self._store, self._vault, self._pack, self._clock = store, vault, pack, clock
         self._outbox, self._timers_changed, self._desk_changed, self._crash = outbox, timers_changed, desk_changed, crash
+        self._first_texts = first_texts
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._queued: set[str] = set()
         self._desk = Desk()
@@ -145,6 +149,7 @@ class Engine:
             roster=self._desk.roster,
             designations=frozenset(line.designation for line in self._desk.threads if line.thread != owner),
             load=Counter(line.voice for line in self._desk.threads if line.voice is not None),
+            number=await self._first_texts.number(self._pack, event) if self._first_texts else None,
         )
         step = decide(self._pack, facts, aggregate, event)
         self._crash(CrashPoint.ENGINE_DECIDED)
@@ -156,8 +161,9 @@ class Engine:
         rows = [
             await self._seal(owner, f"q{row.seq}.{n}", action)
             for n, action in enumerate(step.actions)
-            if not isinstance(action, Tell | SetTimer | DropTimer)
+            if not isinstance(action, Tell | SetTimer | DropTimer | TextFirst)
         ]
+        begins = await self._first_texts.prepare(event, step.actions) if self._first_texts else None
         created = int(facts.now)
 
         async def commit(conn: Connection) -> list[tuple[int, Sealed]]:
@@ -168,6 +174,8 @@ class Engine:
             for timer in timers:
                 await _set(conn, owner, timer)
             placed = [(await self._outbox.put(conn, owner, item, created), item) for item in rows]
+            if begins is not None:
+                await begins.commit(conn)
             await conn.execute("DELETE FROM inbox WHERE seq = $1", row.seq)
             return placed
 
@@ -183,6 +191,8 @@ class Engine:
             self.wake(letter.owner)
         if timers:
             self._timers_changed()
+        if begins is not None and await begins.settle():
+            self.wake(begins.owner)
 
     async def _thread(self, owner: str) -> Thread:
         sealed = await self._store.fetchval("SELECT aggregate FROM thread WHERE id = $1", owner)

@@ -23,9 +23,12 @@ from bot.actions import (
     Pin,
     Post,
     Redact,
+    RedactSaid,
+    SignOut,
     Speaker,
     TellDevices,
 )
+from bot.card import short
 from bot.events import Tapped
 from bridge import codec, inbox, log
 from bridge.clock import Clock
@@ -105,6 +108,12 @@ class Posts:
                 await self._done(task)
             case Redact() as redact:
                 await self._redact(task, redact)
+            case RedactSaid() as said:
+                await self._edge.redact(await self._room(task.owner, said.place), said.event_id, task.txn)
+                await self._done(task)
+            case SignOut() as out:
+                body = f"{short(out.user)} {await self._trust.sign_out(out.user)}"
+                await self._send(task, DESK, Speaker.POLICY, message(Post(place=DESK, body=body)))
             case Confirm() as confirm:
                 await self._trust.confirm(confirm.user, confirm.master_key)
                 await self._done(task)

@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bridge.matrix.devices import Devices
+from bridge.matrix.house import Away, House, Refused
+from bridge.matrix.wire import Transient
 from bridge.store import Store
 
 
 class Trust:
     """Over the Matrix edge's devices. `wake` has it send what a newly confirmed identity is owed."""
 
-    def __init__(self, *, store: Store, devices: Devices, wake: Callable[[], None]) -> None:
-        self._store, self._devices, self._wake = store, devices, wake
+    def __init__(self, *, store: Store, devices: Devices, wake: Callable[[], None], house: House) -> None:
+        self._store, self._devices, self._wake, self._house = store, devices, wake, house
 
     async def confirm(self, user: str, master_key: str) -> None:
         """Let this master key of a user be the one that gets keys and gives commands."""
@@ -29,3 +31,13 @@ class Trust:
         said = {True: "trusted", False: "NOT trusted: it gets nothing and commands nothing"}
         lines = [f"{row['device_id']} · {said[row['device_id'] in trusted]}" for row in rows]
         return "\n".join(lines) if lines else "No devices are known."
+
+    async def sign_out(self, user: str) -> str:
+        """Sign a member of the desk out everywhere, and say how it went. Raises `Transient` while nobody answers."""
+        try:
+            count = await self._house.sign_out(user)
+        except Away as error:
+            raise Transient(error.status, error.errcode, max(error.after, 5.0)) from None
+        except Refused:
+            return "could NOT be signed out: the homeserver knows nobody of that name at the desk. Tell the technician."
+        return f"is signed out everywhere ({count} device(s)). Whatever they log in with next has to be verified anew."

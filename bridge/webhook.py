@@ -127,7 +127,7 @@ class Webhook:
             if fresh is None:
                 return False
             if known is None:
-                await self._open(conn, owner, phone_hash, phone, text.sender)
+                await self.open_thread(conn, owner, phone_hash, phone, text.sender)
             if number is not None:
                 await conn.execute("UPDATE thread SET number = $1 WHERE id = $2", number, owner)
             await inbox.put(conn, letter)
@@ -143,7 +143,7 @@ class Webhook:
         if known is None:
             self._wake_rooms()
 
-    async def _open(self, conn: Connection, owner: str, phone_hash: bytes, phone: bytes, sender: Phone) -> None:
+    async def open_thread(self, conn: Connection, owner: str, phone_hash: bytes, phone: bytes, sender: Phone) -> None:
         """Make a thread, in a warm room if there is one; otherwise its room is made for it."""
         warm = await conn.fetchrow("SELECT room_id, designation FROM warm_room LIMIT 1")
         room_id, designation = (warm["room_id"], warm["designation"]) if warm else (None, self._designate())

@@ -8,12 +8,14 @@ who is not greeted.
 from __future__ import annotations
 
 import re
+import unicodedata
 from enum import Enum, unique
 
 from policies.pack import Pack
 
 FINAL = " .!?…,;:"
 OPENING = " ¡¿"
+_STRAIGHT = str.maketrans({"\u2019": "'", "\u2013": "-", "\u2014": "-"})
 
 
 @unique
@@ -27,6 +29,13 @@ class Keyword(Enum):
 def plain(text: str) -> str:
     """Return a message as keywords are compared: case, outer spaces and final punctuation gone, spaces within made one."""
     return " ".join(text.split()).casefold().rstrip(FINAL).lstrip(OPENING)
+
+
+def words(text: str) -> str:
+    """Return a text as plain words with one space between them: no case, accents, punctuation or invisible letters."""
+    apart = unicodedata.normalize("NFKD", text.translate(_STRAIGHT).replace("'", ""))
+    seen = "".join(c for c in apart if not unicodedata.combining(c) and unicodedata.category(c) != "Cf")
+    return " ".join(re.findall(r"[^\W_]+", seen.casefold()))
 
 
 def reading(text: str, pack: Pack) -> Keyword | None:

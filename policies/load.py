@@ -20,7 +20,8 @@ import yaml
 from pydantic import ValidationError
 
 from policies.keywords import plain
-from policies.pack import Hours, Keywords, Pack, Settings, Text, TextName, Wording
+from policies.keywords import words as plain_words
+from policies.pack import Assignment, Hours, Keywords, Pack, Settings, Text, TextName, Wording
 from policies.schema import HoursPart, PackFile, WeekPart, WordingPart
 
 PACKS = Path(__file__).parent / "packs"
@@ -111,6 +112,7 @@ def _merge(files: Sequence[PackFile], problems: list[str]) -> Pack | None:
         hours=hours,
         keywords=keywords,
         texts=MappingProxyType(texts),
+        leak_words=frozenset(leak for file in files for word in file.leak_words if (leak := plain_words(word))),
     )
 
 
@@ -123,6 +125,7 @@ def _settings(files: Sequence[PackFile], problems: list[str]) -> Settings | None
     if missing:
         return None
     said["silence_cues"] = tuple(said["silence_cues"])
+    said["assignment"] = Assignment(said["assignment"])
     settings = Settings(**said)
     for ladder in LADDERS:
         if any(said[a] > said[b] for a, b in pairwise(ladder)):

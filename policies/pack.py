@@ -27,6 +27,15 @@ class TextName(StrEnum):
     PICTURE = "picture"
 
 
+@unique
+class Assignment(StrEnum):
+    """Who gets a thread that waits: whoever claims it, the first on duty who may have it, or the one with the fewest."""
+
+    NONE = "none"
+    FIRST = "first"
+    LEAST_LOADED = "least-loaded"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
     """A text in one language, and who reviewed exactly these words, when. A sample must be replaced before a real line."""
@@ -108,6 +117,9 @@ class Settings:
     receipt_retention: int
     new_threads_per_number_per_hour: int
     new_threads_per_minute: int
+    assignment: Assignment
+    assignment_answer: int
+    cold_outbound: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +132,7 @@ class Pack:
     hours: Hours
     keywords: Keywords
     texts: Mapping[TextName, Text] = field(repr=False)
+    leak_words: frozenset[str] = field(repr=False)
 
     def say(self, name: TextName, language: str | None = None) -> str:
         """Return a text in a language of the line; in the line's first when it is not one of them, or not known."""

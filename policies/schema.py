@@ -165,6 +165,9 @@ class SettingsPart(Part):
     receipt_retention: Duration | None = None
     new_threads_per_number_per_hour: Count | None = None
     new_threads_per_minute: Count | None = None
+    assignment: Literal["none", "first", "least-loaded"] | None = None
+    assignment_answer: Duration | None = None
+    cold_outbound: bool | None = None
 
 
 def _text_name(value: Any) -> TextName:
@@ -182,4 +185,5 @@ class PackFile(Part):
     settings: SettingsPart = SettingsPart()
     hours: HoursPart | None = None
     keywords: KeywordsPart = KeywordsPart()
+    leak_words: list[Keyword] = Field(default_factory=list)
     texts: dict[Annotated[TextName, BeforeValidator(_text_name)], TextPart] = Field(default_factory=dict)

@@ -24,19 +24,19 @@ def test_off_is_refused_with_threads_in_hand() -> None:
     world.open(T1, ANA)
     world.say(DESK, ANA, "!off")
     world.settle()
-    assert world.desk.seat(ANA) == replace(SEATS[0], spoke="")
+    assert world.desk.seat(ANA) == replace(SEATS[0], since=NOW)
     assert "First hand over (!transfer) or !release: amber heron." in world.seen(DESK)
     world.say(T1, ANA, f"!transfer {BEN}")
     world.settle()
     world.say(DESK, ANA, "!off")
     world.settle()
-    assert world.desk.seat(ANA) == SEATS[0], "an offer is no handover yet"
+    assert world.desk.seat(ANA) == replace(SEATS[0], since=NOW), "an offer is no handover yet"
     world.join(T1, BEN)
     world.say(T1, BEN, "!accept")
     world.settle()
     world.say(DESK, ANA, "!off")
     assert world.voice(T1) == BEN
-    assert world.desk.seat(ANA) == replace(SEATS[0], duty=False)
+    assert world.desk.seat(ANA) == replace(SEATS[0], duty=False, since=NOW)
 
 
 def test_a_voice_that_was_taken_does_not_keep_anybody_on_duty() -> None:

@@ -28,11 +28,14 @@ from bot.actions import (
     Post,
     Receipt,
     Redact,
+    RedactSaid,
     SetTimer,
+    SignOut,
     Speaker,
     Tell,
     TellDevices,
     Text,
+    TextFirst,
 )
 from bot.decide import decide
 from bot.events import (
@@ -415,7 +418,7 @@ class World:
                     self.account[owner].invited.add(action.user)
                 case Expel():
                     self.leave(owner, action.user)
-                case Pin() | GiveKeys() | Confirm() | TellDevices():
+                case Pin() | GiveKeys() | Confirm() | TellDevices() | RedactSaid() | SignOut() | TextFirst():
                     pass
 
     def _show(self, room: str, action: Post | Edit) -> None:

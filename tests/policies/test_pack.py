@@ -97,6 +97,9 @@ def test_settings_are_those_of_the_practices(base: Pack) -> None:
         "segments_without_long",
         "new_threads_per_number_per_hour",
         "new_threads_per_minute",
+        "assignment",
+        "assignment_answer",
+        "cold_outbound",
     }
 
 
