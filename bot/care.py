@@ -13,6 +13,7 @@ from bot.actions import DESK, OFFICE, Action, Post, Tell
 from bot.events import Outcome as Came
 from bot.events import TextArrived, TextOutcome
 from bot.model import Desk, Facts, Line, Seat, Thread
+from bot.receipts import message_of
 from bot.step import Step
 from bot.told import Alarm, AlarmRaised, Marked, Stirred
 from policies.pack import Pack
@@ -37,7 +38,8 @@ OFFER: Final = (
 def stirs(pack: Pack, facts: Facts, thread: Thread, event: TextArrived | TextOutcome) -> Step[Thread]:
     """Tell the desk that a text came or went, at most once a minute, so that the board knows how long it is quiet."""
     life = thread.life
-    if isinstance(event, TextOutcome) and event.outcome is not Came.ACCEPTED:
+    # Only what a person said counts as ours: after an automatic answer it is still our turn.
+    if isinstance(event, TextOutcome) and (event.outcome is not Came.ACCEPTED or not message_of(event.ref)):
         return Step(thread)
     theirs = isinstance(event, TextArrived)
     # The desk does not know a thread before its first text has made it wait there.

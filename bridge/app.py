@@ -34,6 +34,7 @@ from bridge.keys import Keys
 from bridge.matrix.assembly import Matrix
 from bridge.matrix.house import House
 from bridge.matrix.schema import MAIN_UPGRADES, VOICE_UPGRADES
+from bridge.matrix.uploads import Uploads
 from bridge.oncall import Pager
 from bridge.outbox import Outbox
 from bridge.phone import Phone
@@ -260,14 +261,13 @@ class Bridge:
             sink=intake.take,
             committed=intake.committed,
         )
+        house = House(wire=matrix.policy.wire)
         posts = Posts(
             store=self._store,
             vault=self._vault,
             clock=self._clock,
             edge=matrix.edge,
-            trust=Trust(
-                store=self._store, devices=matrix.devices, wake=matrix.watch.wake, house=House(wire=matrix.policy.wire)
-            ),
+            trust=Trust(store=self._store, devices=matrix.devices, wake=matrix.watch.wake, house=house),
             wake_engine=self._wake,
             crash=self._crash,
         )
@@ -280,11 +280,13 @@ class Bridge:
             room_ready=self.outbox.room_ready,
             changed=self._rooms_changed,
             crash=self._crash,
+            ours=(config.policy_mxid, config.voice_mxid),
         )
         async with asyncio.TaskGroup() as group:
             group.create_task(matrix.run())
             group.create_task(self._rooms.run())
             group.create_task(self.outbox.run("matrix", posts.perform))
+            group.create_task(Uploads(store=self._store, house=house, clock=self._clock).run())
 
     async def _open_thread(self, conn: Connection, owner: str, phone_hash: bytes, sealed: bytes, phone: Phone) -> None:
         await self.webhook.open_thread(conn, owner, phone_hash, sealed, phone)

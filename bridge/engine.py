@@ -27,6 +27,7 @@ from bot.actions import (
     Post,
     Redact,
     SetTimer,
+    SignOut,
     Tell,
     Text,
     TextFirst,
@@ -230,7 +231,7 @@ def _way(action: Action) -> tuple[Lane, str]:
             return Lane.RECEIPTS, "matrix"
         case Edit():
             return Lane.CARDS, "matrix"
-        case Redact():
+        case Redact() | SignOut():
             return Lane.CLEANUP, "matrix"
         case Post() if action.place.startswith(OFFICE):
             # An office that does not come to be must not hold the desk up.

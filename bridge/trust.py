@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bridge.matrix.devices import Devices
-from bridge.matrix.house import Away, House, Refused
+from bridge.matrix.house import Away, House, Missing, Refused
 from bridge.matrix.wire import Transient
 from bridge.store import Store
 
@@ -32,11 +32,18 @@ class Trust:
         lines = [f"{row['device_id']} · {said[row['device_id'] in trusted]}" for row in rows]
         return "\n".join(lines) if lines else "No devices are known."
 
-    async def sign_out(self, user: str) -> str:
-        """Sign a member of the desk out everywhere, and say how it went. Raises `Transient` while nobody answers."""
+    async def sign_out(self, user: str, *, last: bool) -> str:
+        """Sign a member of the desk out everywhere, and say how it went. Raises `Transient` while it may still work.
+
+        `last`: say so instead when nobody answers this time either.
+        """
         try:
             count = await self._house.sign_out(user)
+        except Missing:
+            return "could NOT be signed out: the homeserver has no module of ours. Tell the technician."
         except Away as error:
+            if last:
+                return "could NOT be signed out: the homeserver does not answer. Tell the technician."
             raise Transient(error.status, error.errcode, max(error.after, 5.0)) from None
         except Refused:
             return "could NOT be signed out: the homeserver knows nobody of that name at the desk. Tell the technician."

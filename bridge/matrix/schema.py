@@ -143,7 +143,14 @@ _FIRST: Final = (
     )""",
     "CREATE INDEX matrix_waiting_session ON matrix_waiting (room_id, session_id)",
     # Key bundles that we uploaded, until they are deleted again.
-    "CREATE TABLE matrix_upload (mxc TEXT PRIMARY KEY, room_id TEXT NOT NULL, at_ms BIGINT NOT NULL)",
+    """CREATE TABLE matrix_upload (
+        mxc     TEXT    PRIMARY KEY,
+        room_id TEXT    NOT NULL,
+        user_id TEXT    NOT NULL,
+        at_ms   BIGINT  NOT NULL,
+        due_ms  BIGINT  NOT NULL,
+        joined  BOOLEAN NOT NULL
+    )""",
 )
 
 

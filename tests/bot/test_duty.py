@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.actions import DESK, Confirm, TellDevices
+from bot.actions import DESK, Confirm, SignOut, TellDevices
 from bot.events import IdentityChanged, LevelsSet, Tapped
 from bot.model import Desk
 from bot.told import Listens, Spoke
@@ -169,3 +169,23 @@ def test_levels_of_any_size(level: int) -> None:
         (BEN, "advocate"),
         (SUE, "advocate"),
     ]
+
+
+@pytest.mark.parametrize(("said", "confirms"), [("abcd EFGH", True), ("abcdEFGH", True), ("abcdefgh", False), ("x", False)])
+def test_a_fingerprint_must_be_the_one_that_was_shown(said: str, confirms: bool) -> None:
+    """With a fingerprint an identity is confirmed only if it is that one, letter for letter, however it is spaced."""
+    reported = then(staffed_desk(), IdentityChanged(user=BEN, master_key="abcdEFGH"))
+    assert "abcd EFGH" in words(reported)
+    step = then(reported.aggregate, at_desk(f"!trust @ben {said}", sender=SUE))
+    assert bool(of(Confirm, step)) == confirms
+    assert confirms or "NOT the fingerprint" in words(step)
+    assert bool(step.aggregate.identities) != confirms
+
+
+def test_signing_somebody_out() -> None:
+    """A supervisor signs somebody at the desk out everywhere; the desk reads who asked; an unknown name does nothing."""
+    step = then(staffed_desk(), at_desk("!signout @ben", sender=SUE))
+    assert [action.user for action in of(SignOut, step)] == [BEN]
+    assert "at the word of sue" in words(step)
+    for body, sender in (("!signout @nobody", SUE), ("!signout", SUE), ("!signout @ben", ANA), ("!signout @ben", EVE)):
+        assert of(SignOut, then(staffed_desk(), at_desk(body, sender=sender))) == []

@@ -370,7 +370,7 @@ class World:
         assert isinstance(given.event, Assigned)
         waits = isinstance(event, ThreadWaits) or line is None or line.voice is None
         user = given.event.voice
-        seat = before.seat(user)
+        seat = self.desk.seat(user)
         assert seat is not None, "a thread was given to somebody who is not there"
         assert seat.duty, "a thread was given to somebody who is off duty"
         assert waits or (line and line.offered) or isinstance(event, VoiceWanted), "a thread was given away twice"
