@@ -1,4 +1,4 @@
-"""The same walk on a line that gives threads away unasked: nobody ends up without a voice that should have one, nor with two."""
+"""The same walk on a line that gives threads away unasked: what holds of a line holds of it too."""
 
 from __future__ import annotations
 

@@ -376,7 +376,7 @@ class World:
         assert waits or (line and line.offered) or isinstance(event, VoiceWanted), "a thread was given away twice"
         assert waits == (given.event.how is How.CLAIMED)
         beyond = isinstance(event, VoiceWanted) and event.beyond
-        others = [other for other in before.held(user) if other.thread != given.owner]
+        others = [other for other in self.desk.held(user) if other.thread != given.owner]
         full = len(others) >= self.pack.settings.cap
         assert not full or beyond or seat.role is Role.SUPERVISOR, "more threads than the cap"
 
