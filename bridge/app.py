@@ -267,7 +267,7 @@ class Bridge:
             vault=self._vault,
             clock=self._clock,
             edge=matrix.edge,
-            trust=Trust(store=self._store, devices=matrix.devices, wake=matrix.watch.wake, house=house),
+            trust=Trust(store=self._store, devices=matrix.devices, wake=matrix.watch.wake, house=house, clock=self._clock),
             wake_engine=self._wake,
             crash=self._crash,
         )

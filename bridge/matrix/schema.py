@@ -81,6 +81,13 @@ _FIRST: Final = (
         master_key   TEXT    NOT NULL,
         PRIMARY KEY (user_id, device_id)
     )""",
+    # When a device was last heard, to the day, or first known: for the question which are stale.
+    """CREATE TABLE matrix_heard (
+        user_id   TEXT   NOT NULL,
+        device_id TEXT   NOT NULL,
+        at_ms     BIGINT NOT NULL,
+        PRIMARY KEY (user_id, device_id)
+    )""",
     """CREATE TABLE matrix_seen_identity (
         user_id    TEXT   PRIMARY KEY,
         master_key TEXT   NOT NULL,
