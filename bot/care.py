@@ -36,7 +36,7 @@ OFFER: Final = (
 
 
 def stirs(pack: Pack, facts: Facts, thread: Thread, event: TextArrived | TextOutcome) -> Step[Thread]:
-    """Tell the desk that a text came or went, at most once a minute, so that the board knows how long it is quiet."""
+    """Tell the desk that a text came or went, so that the board knows how long it is quiet and whose turn it is."""
     life = thread.life
     # Only what a person said counts as ours: after an automatic answer it is still our turn.
     if isinstance(event, TextOutcome) and (event.outcome is not Came.ACCEPTED or not message_of(event.ref)):

@@ -120,7 +120,7 @@ class Marked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stirred:
-    """From a thread to the desk: a text came or went, `theirs` or ours; told at most once a minute, never its words."""
+    """From a thread to the desk: a text came or went, `theirs` or ours. Told when the turn changes, else once a minute."""
 
     thread: str
     at: float

@@ -122,7 +122,7 @@ def not_heard(pack: Pack, facts: Facts, thread: Thread, event: NotHeard) -> Step
 def release_to_queue(thread: Thread, facts: Facts, why: str) -> tuple[Thread, tuple[Action, ...]]:
     """Leave a thread without a voice: what has not left does not leave, and the thread waits at the desk again."""
     thread, dropped = drop_pending(thread, why)
-    voice = replace(thread.voice, holder=None, epoch=thread.voice.epoch + 1, before=None, offer=None)
+    voice = replace(thread.voice, holder=None, epoch=thread.voice.epoch + 1, before=None, offer=None, answer_by=0.0)
     thread = replace(thread, voice=voice, life=replace(thread.life, state=State.WAITING, since=facts.now))
     told = Post(place=THREAD, body="This thread is in the queue again: nobody is heard until somebody claims it.")
     return thread, (*dropped, told, DropTimer(key=OFFER), _queue(thread, facts.now, again=True))

@@ -24,13 +24,13 @@ from policies.pack import Pack
 
 TAKEN: Final = "SELECT 1 FROM thread WHERE phone_hash = $1"
 
-Barred: TypeAlias = Callable[[bytes], Awaitable[bool]]
-"""Whether the phone with this hash said STOP here, or is blocked."""
+Barred: TypeAlias = Callable[[Phone], Awaitable[bool]]
+"""Whether this phone said STOP here, or is blocked."""
 OpenThread: TypeAlias = Callable[[Connection, str, bytes, bytes, Phone], Awaitable[None]]
 """Make a thread: its id, the phone's hash, the sealed phone, the phone."""
 
 
-async def nobody_can_tell(_phone_hash: bytes) -> bool:
+async def nobody_can_tell(_phone: Phone) -> bool:
     """Bar every phone: nothing here knows yet who said STOP."""
     return True
 
@@ -77,7 +77,7 @@ class FirstTexts:
         if phone is None:
             return Number(kind=kind)
         phone_hash = self._vault.phone_hash(self._line, phone)
-        if await self._barred(phone_hash):
+        if await self._barred(phone):
             return Number(kind=NumberKind.BARRED)
         if await self._store.fetchval(TAKEN, phone_hash) is not None:
             return Number(kind=NumberKind.TAKEN)

@@ -26,6 +26,7 @@ from bot.actions import (
     Page,
     Post,
     Redact,
+    RedactSaid,
     SetTimer,
     SignOut,
     Tell,
@@ -227,7 +228,7 @@ def _way(action: Action) -> tuple[Lane, str]:
             return Lane.CONVERSATION, "carrier"
         case Page():
             return Lane.CONVERSATION, "page"
-        case Mark():
+        case Mark() | RedactSaid():
             return Lane.RECEIPTS, "matrix"
         case Edit():
             return Lane.CARDS, "matrix"

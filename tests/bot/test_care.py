@@ -9,7 +9,7 @@ import pytest
 from bot.actions import DESK, OFFICE, Post
 from bot.care import AGAIN, LONG, OFFER
 from bot.events import Left, Outcome
-from bot.told import Marked
+from bot.told import Marked, Stirred
 from tests.bot.strategies import ANA, BEN, NAMED, OWNERS, PACK, SUE, with_settings
 from tests.bot.world import World
 
@@ -135,3 +135,24 @@ def test_a_long_shift_is_seen() -> None:
     world.pass_time(3)
     world.settle()
     assert "ana 0/5, " in world.shown[DESK, "board"], "a new shift begins at nothing"
+
+
+def test_the_desk_does_not_hear_of_every_text() -> None:
+    """Of forty texts in a minute the desk hears once or twice; of an answer at once, so that the board is right."""
+    world = open_one()
+    world.pass_time(61)
+    heard = []
+    for _ in range(40):
+        world.text(T1, "and")
+        world.work(T1)
+        heard += [event for event in world.inbox[DESK] if isinstance(event, Stirred)]
+        world.settle()
+        world.pass_time(1.5)
+    assert len(heard) == 1
+    world.say(T1, ANA, "ok")
+    world.settle()
+    world.pass_time(8)
+    world.settle()
+    world.attempt(T1, Outcome.ACCEPTED)
+    world.work(T1)
+    assert [event.theirs for event in world.inbox[DESK] if isinstance(event, Stirred)] == [False]

@@ -22,7 +22,7 @@ TYPED = "(206) 555-0199"
 DIGITS = (b"2065550199", b"555-0199", b"206) 555")
 
 
-async def free(_phone_hash: bytes) -> bool:
+async def free(_phone: Phone) -> bool:
     return False
 
 
