@@ -40,6 +40,7 @@ from bot.events import (
     NotHeard,
     RoomLost,
     Said,
+    StrayCame,
     Tapped,
     TextArrived,
     TextOutcome,
@@ -129,6 +130,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, AlarmRaised): (desk.alarm, care.weighed),
     (Desk, LetterDied): (desk.letter_died,),
     (Desk, ClockJumped): (desk.clock_jumped,),
+    (Desk, StrayCame): (desk.stray,),
 }
 
 

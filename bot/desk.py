@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from bot.actions import DESK, Page, Post
-from bot.events import ClockJumped, LetterDied, NotHeard, Said
+from bot.events import ClockJumped, LetterDied, NotHeard, Said, Stray, StrayCame
 from bot.model import Desk, Facts
 from bot.step import Step
 from bot.told import Alarm, AlarmRaised
@@ -22,6 +22,12 @@ ALARMS: Final = {
     Alarm.UNKNOWN_SEND: "a text may or may not have reached the phone. It is not sent again by itself.",
     Alarm.OPTED_OUT: "the carrier says this phone opted out.",
     Alarm.ESCALATED: "its voice asks for a supervisor.",
+}
+
+
+STRAYS: Final = {
+    Stray.CHANNEL: "Somebody wrote over another channel than text messages, such as WhatsApp.",
+    Stray.GROUP: "Somebody wrote to this line in a group message.",
 }
 
 
@@ -56,3 +62,9 @@ def clock_jumped(pack: Pack, facts: Facts, desk: Desk, event: ClockJumped) -> St
     """Say that the machine's clock was set."""
     body = f"⚠️ The machine's clock jumped by about {abs(event.seconds)} seconds. Please tell the technician."
     return Step(desk, (Post(place=DESK, body=body, notice=False),))
+
+
+def stray(pack: Pack, facts: Facts, desk: Desk, event: StrayCame) -> Step[Desk]:
+    """Say that something came which cannot be shown or answered here."""
+    told = f"⚠️ {STRAYS[event.kind]} It was not kept and cannot be answered here. This is said once an hour at most."
+    return Step(desk, (Post(place=DESK, body=told, notice=False),))

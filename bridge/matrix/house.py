@@ -61,8 +61,8 @@ class Room:
     """A room as the homeserver's tables have it. `GONE` with `leftovers` 0 is all gone.
 
     `events`: events left, state included. `uncensored`: redacted events whose content still lies in the database.
-    `leftovers`: rows that name the room where Synapse's own purge does not look: keys in somebody's key backup, changes of
-    membership, finished tasks. `purge`, asked once more when the room is gone, removes them.
+    `leftovers`: counted when it is gone, rows that name it where Synapse's own purge does not look: keys in somebody's key
+    backup, changes of membership, finished tasks. `purge`, asked once more, removes them.
     """
 
     state: RoomState
@@ -96,8 +96,9 @@ class House:
         self._wire = wire
 
     async def purge(self, room_id: str) -> RoomState:
-        """Begin to purge one of our rooms: `PURGING` while it goes on (over a restart too), `GONE` when nothing is left.
+        """Begin to purge one of our rooms: `PURGING` while it goes on, `GONE` when nothing is left.
 
+        A homeserver that is killed meanwhile goes on with it by itself, after one to three minutes of `PURGING`.
         Ask until it is gone, the last leftovers go with that answer. A room nobody knows is gone. The desk is refused.
         """
         return _state(await self._ask("POST", "rooms", room_id, "purge"))
