@@ -67,6 +67,31 @@ class Redact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RedactSaid:
+    """Redact what somebody said there, at once: it held what must not stand in a room."""
+
+    place: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignOut:
+    """Sign somebody out everywhere: all devices, all at once."""
+
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextFirst:
+    """Make a thread for the telephone number in the message that is being decided upon, with this person as its voice.
+
+    The number is in no action: whoever performs it reads the message itself, in the same commit.
+    """
+
+    voice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:
     """Pin a message of ours."""
 
@@ -264,6 +289,9 @@ Action: TypeAlias = (
     | Page
     | Suppress
     | Count
+    | RedactSaid
+    | SignOut
+    | TextFirst
     | SetTimer
     | DropTimer
     | Tell

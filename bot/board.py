@@ -13,13 +13,17 @@ from bot.actions import DESK, Action, Edit, Pin, Post, SetTimer
 from bot.card import card, short
 from bot.commands import answer, noted, says
 from bot.events import Said
-from bot.model import Desk, Facts, Role, Thread
+from bot.model import Desk, Facts, Line, Role, Seat, Thread
 from bot.step import Step
 from policies.pack import Pack
 
 REF: Final = "board"
 EVERY: Final = 2.0
 MINUTE: Final = 60.0
+STEP: Final = 5
+"""Minutes in which open threads are counted: an edit a minute all day would be noise."""
+SHIFT: Final = 8 * 3_600.0
+"""Seconds on duty from which on the board says how long it has been."""
 SHOWN: Final = 40
 """Threads of each kind on the board: a screen, not a ledger."""
 
@@ -48,11 +52,12 @@ def status(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread
 
 
 def live(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
-    """Bring the pinned board up to date after any event of the desk, and look again while somebody waits."""
+    """Bring the pinned board up to date after any event of the desk, and look again while there are threads."""
     if not desk.roster:
         return desk, ()
     now = text(pack, facts, desk)
-    again: tuple[Action, ...] = (SetTimer(key=REF, due=facts.now + MINUTE),) if desk.waiting else ()
+    later = MINUTE if desk.waiting else STEP * MINUTE
+    again: tuple[Action, ...] = (SetTimer(key=REF, due=facts.now + later),) if desk.threads else ()
     if now == desk.board:
         return desk, again
     # A clock that was set back is no reason to wait for it to catch up.
@@ -67,24 +72,26 @@ def live(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]
 
 def text(pack: Pack, facts: Facts, desk: Desk) -> str:
     """Return the board: who waits how long, who talks with whom, who is here and with how much."""
-    waiting = [f"{line.designation} · queued {ago(facts.now - line.since)}" for line in desk.waiting]
+    waiting = [f"{line.designation}{_marks(line)} · queued {ago(facts.now - line.since)}" for line in desk.waiting]
+    opened = sorted((line for line in desk.threads if line.voice is not None), key=lambda line: not line.duress)
     held = [
-        f"{line.designation} · with {short(line.voice)}{' · offered to all' if line.offered else ''}"
-        for line in desk.threads
-        if line.voice is not None
+        f"{line.designation}{_marks(line)} · with {short(line.voice or '')}{' · offered to all' if line.offered else ''}"
+        f" · open {_steps(facts.now - line.begun)}{_last(facts, line)}"
+        for line in opened
     ]
     people = [
         f"{short(seat.user)}{' (supervisor)' if seat.role is Role.SUPERVISOR else ''}"
-        f" {len(desk.held(seat.user))}/{pack.settings.cap}{'' if seat.duty else ' · off'}"
+        f" {len(desk.held(seat.user))}/{pack.settings.cap}{_shift(facts, seat)}"
         for seat in desk.roster
     ]
     blocked = [f"Dropped from blocked phones: {desk.dropped}"] if desk.dropped else []
+    marks = (("duress", sum(line.duress for line in desk.threads)), ("on hold", sum(line.held for line in desk.threads)))
     return "\n".join(
         (
             f"Queue: {len(waiting)}",
             *_few(waiting),
             *(["⚠️ Outage: whoever texts is told that the line is down"] if desk.outage else []),
-            f"Open: {len(held)}",
+            f"Open: {len(held)}{''.join(f' · {count} {name}' for name, count in marks if count)}",
             *_few(held),
             *blocked,
             f"Here: {', '.join(people)}",
@@ -100,6 +107,27 @@ def ago(seconds: float) -> str:
     if minutes < 120:
         return f"{minutes} min"
     return f"{minutes // 60} h"
+
+
+def _marks(line: Line) -> str:
+    return f"{' · DURESS' if line.duress else ''}{' · on hold' if line.held else ''}"
+
+
+def _last(facts: Facts, line: Line) -> str:
+    """Say whose the last text was and how long ago."""
+    return f" · {'theirs' if line.theirs else 'ours'} {_steps(facts.now - line.last)} ago" if line.last else ""
+
+
+def _shift(facts: Facts, seat: Seat) -> str:
+    if not seat.duty:
+        return " · off"
+    return f" · {ago(facts.now - seat.since)} on duty" if seat.since and facts.now - seat.since >= SHIFT else ""
+
+
+def _steps(seconds: float) -> str:
+    """Say a length of time in steps of five minutes, so that a board which nothing happens to is not edited each minute."""
+    minutes = int(max(seconds, 0) // 60) // STEP * STEP
+    return ago(minutes * MINUTE) if minutes else f"under {STEP} min"
 
 
 def _few(lines: list[str]) -> list[str]:

@@ -9,9 +9,12 @@ from __future__ import annotations
 from typing import Any, Final, TypeVar
 
 from bot import (
+    assign,
     block,
     board,
     card,
+    care,
+    cold,
     commands,
     desk,
     disclose,
@@ -44,6 +47,7 @@ from bot.events import (
     LetterDied,
     LevelsSet,
     NotHeard,
+    RoomLost,
     Said,
     StrayCame,
     Tapped,
@@ -56,13 +60,18 @@ from bot.model import Desk, Facts, Thread
 from bot.step import Feature, Step
 from bot.told import (
     AlarmRaised,
+    Answered,
     Assigned,
     Listens,
+    Marked,
     NotAssigned,
     Offered,
     Removed,
     Spoke,
+    Stirred,
     TextDropped,
+    TextedFirst,
+    ThreadBegun,
     ThreadWaits,
     VoiceWanted,
 )
@@ -71,8 +80,9 @@ from policies.pack import Pack
 A = TypeVar("A", Thread, Desk)
 
 TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
-    (Thread, TextArrived): (block.drop, voice.show, silence.heard, keywords.obey, disclose.greet),
+    (Thread, TextArrived): (block.drop, care.stirs, voice.show, silence.heard, keywords.obey, disclose.greet),
     (Thread, TextOutcome): (
+        care.stirs,
         keywords.vendor,
         flags.outcome,
         silence.outcome,
@@ -82,6 +92,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     ),
     (Thread, Said): (
         voice.strangers,
+        assign.answered,
         reply.edited,
         relay.edits,
         commands.in_thread,
@@ -106,33 +117,52 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         tally.tally,
         relay.relay,
     ),
-    (Thread, Tapped): (tally.tapped, transfer.tapped),
+    (Thread, Tapped): (assign.answered, tally.tapped, transfer.tapped),
     (Thread, Unsaid): (transfer.unsaid, reply.unsaid, relay.unsay),
     (Thread, NotHeard): (voice.not_heard,),
-    (Thread, Joined): (voice.joined,),
+    (Thread, Joined): (voice.joined, assign.answered),
     (Thread, Left): (voice.left,),
-    (Thread, TimerDue): (commands.fade, transfer.over, block.over, silence.due, reply.leave, relay.leave),
+    (Thread, TimerDue): (
+        commands.fade,
+        assign.unanswered,
+        transfer.over,
+        block.over,
+        silence.due,
+        reply.leave,
+        relay.leave,
+    ),
     (Thread, Assigned): (
         tally.waited,
         voice.assigned,
+        assign.given,
     ),
     (Thread, Removed): (voice.removed,),
     (Thread, Listens): (transfer.listens,),
     (Thread, NotAssigned): (transfer.not_assigned,),
+    (Thread, Answered): (assign.answered,),
+    (Thread, TextedFirst): (cold.texted_first,),
     (Desk, Said): (
         desk.strangers,
+        assign.shows,
+        cold.cold,
         commands.at_desk,
         queue.claim,
         board.board,
         duty.duty,
         duty.trust,
+        duty.sign_out,
         duty.listen,
         outage.outage,
     ),
-    (Desk, Tapped): (queue.tap,),
-    (Desk, NotHeard): (desk.not_heard,),
+    (Desk, Tapped): (assign.shows, queue.tap),
+    (Desk, NotHeard): (cold.not_heard, desk.not_heard),
     (Desk, Joined): (roster.joined,),
     (Desk, Left): (roster.left,),
+    (Desk, RoomLost): (roster.room_lost,),
+    (Desk, Marked): (care.marked,),
+    (Desk, Stirred): (care.stirred,),
+    (Desk, Answered): (assign.shown,),
+    (Desk, ThreadBegun): (cold.begun,),
     (Desk, LevelsSet): (roster.levels,),
     (Desk, IdentityChanged): (duty.identity_changed,),
     (Desk, TimerDue): (commands.fade, flood.cards, queue.ladder),
@@ -144,7 +174,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         flood.waits,
         queue.waits,
     ),
-    (Desk, AlarmRaised): (desk.alarm,),
+    (Desk, AlarmRaised): (desk.alarm, care.weighed),
     (Desk, LetterDied): (desk.letter_died,),
     (Desk, ClockJumped): (desk.clock_jumped,),
     (Desk, StrayCame): (desk.stray,),
@@ -162,8 +192,10 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
         if step.consumed:
             break
     if isinstance(aggregate, Desk):
+        aggregate, given = assign.live(pack, facts, aggregate)
+        aggregate, cared = care.live(pack, facts, before, aggregate)
         aggregate, shown = board.live(pack, facts, aggregate)
-        return Step(aggregate, actions + shown)
+        return Step(aggregate, actions + given + cared + shown)
     if isinstance(aggregate, Thread):
         if aggregate.voice.epoch and before.voice.epoch and card.card(aggregate) != card.card(before):
             actions += (Edit(place=THREAD, ref="card", body=card.card(aggregate)),)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.actions import DESK, Confirm, Post, Tell, TellDevices
+from bot.actions import DESK, Confirm, Post, SignOut, Tell, TellDevices
 from bot.card import short
 from bot.commands import answer, person, says
 from bot.events import IdentityChanged, Said
-from bot.model import Desk, Facts
+from bot.model import Desk, Facts, Seat
 from bot.step import Step
 from bot.told import Listens, Spoke
 from policies.pack import Pack
@@ -28,13 +28,30 @@ def duty(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
         names = ", ".join(line.designation for line in held)
         why = f"First hand over (!transfer) or !release: {names}."
         return Step(desk, answer(facts, event, why), consumed=True)
-    roster = tuple(replace(seat, duty=on) if seat.user == event.sender else seat for seat in desk.roster)
+    roster = tuple(_goes(seat, facts.now, on=on) if seat.user == event.sender else seat for seat in desk.roster)
     told = "You are on duty." if on else "You are off duty: nobody calls you here until you say !on."
     return Step(replace(desk, roster=roster), answer(facts, event, told), consumed=True)
 
 
+def _goes(seat: Seat, now: float, *, on: bool) -> Seat:
+    """Return somebody on or off duty; a shift begins when they were off before it."""
+    begins = on and not seat.duty
+    return replace(seat, duty=on, since=now, heavy=0) if begins else replace(seat, duty=on)
+
+
+def sign_out(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
+    """`!signout @who`: sign somebody out everywhere, because a device is lost or they have gone (practice 13)."""
+    if (who := says(event, "signout")) is None:
+        return Step(desk)
+    if (user := person(facts, event, who)) is None:
+        why = "That is nobody at the desk. Whoever has left the desk receives nothing any more."
+        return Step(desk, answer(facts, event, why), consumed=True)
+    told = f"{short(user)} is being signed out everywhere, at the word of {short(event.sender)}."
+    return Step(desk, (Post(place=DESK, body=told, notice=False), SignOut(user=user)), consumed=True)
+
+
 def trust(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
-    """`!trust @who` confirms the identity that was last reported; `!devices` lists somebody's devices."""
+    """`!trust @who [fingerprint]` confirms the identity that was last reported; `!devices` lists somebody's devices."""
     if (who := says(event, "devices")) is not None:
         user = person(facts, event, who) if who else event.sender
         if user is None:
@@ -43,12 +60,16 @@ def trust(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
     if (who := says(event, "trust")) is None:
         return Step(desk)
     waiting = dict(desk.identities)
+    who, _, fingerprint = who.partition(" ")
     user = person(facts, event, who)
     if user is None or user not in waiting:
         why = "Nobody of that name waits for it. A new identity is reported here when it is first seen."
         return Step(desk, answer(facts, event, why), consumed=True)
     if user == event.sender:
         return Step(desk, answer(facts, event, "Another supervisor has to confirm yours."), consumed=True)
+    if fingerprint and "".join(fingerprint.split()) != waiting[user]:
+        why = f"That is NOT the fingerprint that was reported. Nothing is confirmed. Ask {short(user)} in person."
+        return Step(desk, answer(facts, event, why), consumed=True)
     desk = replace(desk, identities=tuple(known for known in desk.identities if known[0] != user))
     told = f"{short(user)}'s identity is confirmed by {short(event.sender)}."
     return Step(desk, (Confirm(user=user, master_key=waiting[user]), Post(place=DESK, body=told)), consumed=True)
@@ -61,9 +82,14 @@ def identity_changed(pack: Pack, facts: Facts, desk: Desk, event: IdentityChange
     new = "has a cryptographic identity that nobody confirmed yet" if event.first else "has a NEW cryptographic identity"
     body = (
         f"⚠️ {short(event.user)} {new}. It receives nothing until a supervisor has asked them in person and says "
-        f"!trust @{short(event.user)}."
+        f"!trust @{short(event.user)}. Fingerprint: {' '.join(fours(event.master_key))}"
     )
     return Step(desk, (Post(place=DESK, body=body, notice=False, mentions=facts.supervisors),))
+
+
+def fours(key: str) -> list[str]:
+    """Cut a key into pieces that people can read to each other."""
+    return [key[n : n + 4] for n in range(0, len(key), 4)]
 
 
 def listen(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:

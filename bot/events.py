@@ -12,13 +12,18 @@ from typing import TypeAlias
 
 from bot.told import (
     AlarmRaised,
+    Answered,
     Assigned,
     Listens,
+    Marked,
     NotAssigned,
     Offered,
     Removed,
     Spoke,
+    Stirred,
     TextDropped,
+    TextedFirst,
+    ThreadBegun,
     ThreadWaits,
     VoiceWanted,
 )
@@ -195,6 +200,22 @@ class ClockJumped:
 
 
 @unique
+class Loss(Enum):
+    """How a room of ours ceased to be of use."""
+
+    CLOSED = "closed"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomLost:
+    """The desk's room was closed (tombstoned, as an upgrade does), or we were removed from it."""
+
+    place: str
+    how: Loss
+
+
+@unique
 class Stray(Enum):
     """What is signed by the carrier and is no text to this line: somebody on another channel, or a group."""
 
@@ -234,4 +255,10 @@ Event: TypeAlias = (
     | Listens
     | Removed
     | TextDropped
+    | Marked
+    | Stirred
+    | Answered
+    | TextedFirst
+    | ThreadBegun
+    | RoomLost
 )

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 from bot.actions import Origin, Text
 from bot.model import Thread
+from policies.leaks import leak
 from policies.pack import Pack
 from policies.segments import segments
 
@@ -104,6 +105,8 @@ def leaks(pack: Pack, body: str, designations: Iterable[str]) -> str | None:
     words = f" {' '.join(re.findall(r'[a-z]+', seen.casefold()))} "
     if any(f" {designation} " in words for designation in designations):
         return "it names another thread. Take that out and say it again."
+    if leak(pack, body) is not None:
+        return "it holds a word that the agency keeps from phones. Take that out and say it again."
     return None
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import TypeAlias
 
+from bot.number import Cold, Number
+
 
 @unique
 class Role(Enum):
@@ -53,6 +55,8 @@ class Voice:
     interpreters: frozenset[str] = frozenset()
     slow_until: float = 0.0
     """Until when the undo window is the long one, because somebody joined (seconds since the epoch)."""
+    answer_by: float = 0.0
+    """Until when whoever was given the thread unasked has to show that they are there; 0 when nothing is asked of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,17 +220,29 @@ class Thread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seat:
-    """A member of the desk. `spoke`: the thread in which their last words for a phone were said."""
+    """A member of the desk. `spoke`: the thread in which their last words for a phone were said.
+
+    `away`: was given a thread unasked and did not show themselves. `since`: on duty since then. `heavy`: heavy threads
+    since then. `offered`: when they were last offered a talk unasked. Counts and times, never what it was about.
+    """
 
     user: str
     role: Role
     duty: bool = True
     spoke: str = ""
+    away: bool = False
+    since: float = 0.0
+    heavy: int = 0
+    offered: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A thread as the desk sees it. `voice` is None while it waits."""
+    """A thread as the desk sees it. `voice` is None while it waits; `since`: when it came to wait, or to its voice.
+
+    `begun`: when it came to the desk. `last`, `theirs`: the last text, to the minute, and whose it was. `given`: to its
+    voice unasked; `tried`: who had it in their hands and has it no longer. `held`, `duress`, `heavy`: marks, no content.
+    """
 
     thread: str
     designation: str
@@ -235,6 +251,14 @@ class Line:
     offered: bool = False
     carded: bool = True
     """False for a texter who came in a flood, until their card can be shown: no room is made for them before."""
+    begun: float = 0.0
+    last: float = 0.0
+    theirs: bool = True
+    given: bool = False
+    tried: tuple[str, ...] = ()
+    held: bool = False
+    duress: bool = False
+    heavy: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +280,7 @@ class Desk:
     dropped: int = 0
     """Texts from blocked phones, within a day of `dropped_since`."""
     dropped_since: float = 0.0
+    cold: tuple[Cold, ...] = ()
 
     def seat(self, user: str) -> Seat | None:
         """Who that person is at the desk, if they are there."""
@@ -279,7 +304,8 @@ class Facts:
     """What the engine looked up for one decision.
 
     `now` in seconds since the epoch; `roster` as the desk stands; `designations` of all threads of the line but this one;
-    `load`: how many threads each person holds; `outage`: the desk says that texts do not work well.
+    `load`: how many threads each person holds; `outage`: the desk says that texts do not work well; `number`: what a
+    message in an office is as a telephone number.
     """
 
     now: float
@@ -287,6 +313,7 @@ class Facts:
     designations: frozenset[str] = frozenset()
     load: Mapping[str, int] = field(default_factory=dict)
     outage: bool = False
+    number: Number | None = None
 
     @property
     def staffed(self) -> bool:

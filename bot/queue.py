@@ -27,14 +27,19 @@ NEXT: Final = 30.0
 
 def waits(pack: Pack, facts: Facts, desk: Desk, event: ThreadWaits) -> Step[Desk]:
     """Put a thread on the queue and its card on the desk, always as a new message."""
-    line = Line(thread=event.thread, designation=event.designation, since=event.since)
-    others = tuple(known for known in desk.threads if known.thread != event.thread)
+    old = next((known for known in desk.threads if known.thread == event.thread), None)
+    others = tuple(known for known in desk.threads if known is not old)
+    line = _waiting(old, event)
+    if old is not None and old.given:
+        # It was given to them unasked, and they did not show themselves: they get no other until they do.
+        roster = tuple(replace(seat, away=True) if seat.user == old.voice else seat for seat in desk.roster)
+        desk = replace(desk, roster=roster)
     ref = CARD + event.thread
-    old = (Edit(place=DESK, ref=ref, body=f"{event.designation} · back in the queue, see below"),) if event.again else ()
+    before = (Edit(place=DESK, ref=ref, body=f"{event.designation} · back in the queue, see below"),) if event.again else ()
     how = "waiting again: its voice has left" if event.again else "waiting"
     body = card_of(event.designation, how)
     ladder = SetTimer(key=f"{WAIT}{event.thread}:0", due=facts.now + pack.settings.unclaimed_on_duty)
-    actions: tuple[Action, ...] = (*old, Post(place=DESK, ref=ref, body=body, notice=False), ladder)
+    actions: tuple[Action, ...] = (*before, Post(place=DESK, ref=ref, body=body, notice=False), ladder)
     desk = replace(desk, threads=(*others, line))
     if (user := _next(pack, facts, desk)) is not None:
         desk, assigned = _assign(pack, facts, desk, user, line, None)
@@ -53,7 +58,7 @@ def claim(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
         desk, actions = _assign(pack, facts, desk, event.sender, line, event)
         return Step(desk, actions, consumed=True)
     taken = next((line for line in desk.threads if line.designation == name), None)
-    if not name and (why_not := _may_not(pack, desk, event.sender)) is not None:
+    if not name and (why_not := may_not(pack, desk, event.sender)) is not None:
         why = why_not
     elif not name:
         claimers = (*((u, t) for u, t in desk.claimers if u != event.sender), (event.sender, facts.now + NEXT))
@@ -98,12 +103,12 @@ def wanted(pack: Pack, facts: Facts, desk: Desk, event: VoiceWanted) -> Step[Des
     elif event.how is How.TOOK and seat.role is not Role.SUPERVISOR:
         why = "only supervisors take a voice."
     elif not (event.beyond and seat.duty):
-        why = _may_not(pack, desk, event.user)
+        why = may_not(pack, desk, event.user)
     if why is not None:
         return Step(desk, (Tell(owner=line.thread, event=NotAssigned(user=event.user, why=why)),))
     # A thread that waits by now is claimed like any other: `assigned` relies on it to tell what is out of date.
     how = event.how if line.voice is not None else How.CLAIMED
-    return Step(*_give(facts, desk, event.user, line, how))
+    return Step(*give(facts, desk, event.user, line, how))
 
 
 def offered(pack: Pack, facts: Facts, desk: Desk, event: Offered) -> Step[Desk]:
@@ -151,10 +156,10 @@ def card_of(designation: str, how: str) -> str:
 def _next(pack: Pack, facts: Facts, desk: Desk) -> str | None:
     """Return who gets a thread that has just come: whoever asked for the next one, if they still may."""
     asked = (user for user, until in desk.claimers if until >= facts.now and desk.seat(user) is not None)
-    return next((user for user in asked if _may_not(pack, desk, user) is None), None)
+    return next((user for user in asked if may_not(pack, desk, user) is None), None)
 
 
-def _may_not(pack: Pack, desk: Desk, user: str) -> str | None:
+def may_not(pack: Pack, desk: Desk, user: str) -> str | None:
     """Say why somebody who is here may not have one more thread: off duty, or as many as the cap unless they supervise."""
     seat, cap = desk.seat(user), pack.settings.cap
     if seat is not None and not seat.duty:
@@ -170,25 +175,38 @@ def _assign(
     """Give a waiting or offered thread to whoever claims it, unless they have as many as they may have."""
     if line.voice == user:
         return desk, _reply(facts, event, f"{line.designation} is yours already.")
-    if (why := _may_not(pack, desk, user)) is not None:
+    if (why := may_not(pack, desk, user)) is not None:
         return desk, _reply(facts, event, why)
     how = How.ACCEPTED if line.voice is not None else How.CLAIMED
     desk = replace(desk, claimers=tuple((u, t) for u, t in desk.claimers if u != user and t >= facts.now))
-    desk, actions = _give(facts, desk, user, line, how)
+    desk, actions = give(facts, desk, user, line, how)
     told = f"{line.designation} is yours, {short(user)}: accept the invitation."
     return desk, (*actions, *_reply(facts, event, told))
 
 
-def _give(facts: Facts, desk: Desk, user: str, line: Line, how: How) -> tuple[Desk, tuple[Action, ...]]:
-    given = replace(line, voice=user, since=facts.now, offered=False, carded=True)
-    desk = replace(desk, threads=tuple(given if known.thread == line.thread else known for known in desk.threads))
+def give(
+    facts: Facts, desk: Desk, user: str, line: Line, how: How, *, answer_by: float = 0.0
+) -> tuple[Desk, tuple[Action, ...]]:
+    """Make somebody the voice of a thread. `answer_by`: they did not ask for it, and have to show themselves until then."""
+    tried = line.tried if answer_by else ()
+    changed = replace(line, voice=user, since=facts.now, offered=False, carded=True, given=bool(answer_by), tried=tried)
+    desk = replace(desk, threads=tuple(changed if known.thread == line.thread else known for known in desk.threads))
     show = Edit if line.carded else Post
     timers = tuple(DropTimer(key=f"{WAIT}{line.thread}:{rung}") for rung in range(3))
     return desk, (
-        Tell(owner=line.thread, event=Assigned(voice=user, how=how)),
+        Tell(owner=line.thread, event=Assigned(voice=user, how=how, answer_by=answer_by)),
         show(place=DESK, ref=CARD + line.thread, body=f"{line.designation} · with {short(user)}"),
         *timers,
     )
+
+
+def _waiting(old: Line | None, event: ThreadWaits) -> Line:
+    """Return the thread as it waits; what is known of it from before stays known."""
+    line = old or Line(
+        thread=event.thread, designation=event.designation, since=event.since, begun=event.since, last=event.since
+    )
+    tried = (*line.tried, line.voice) if line.voice is not None and line.voice not in line.tried else line.tried
+    return replace(line, since=event.since, voice=None, offered=False, given=False, tried=tried)
 
 
 def _reply(facts: Facts, event: Said | Tapped | None, body: str) -> tuple[Action, ...]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.actions import DESK, Action, GiveKeys, Post, Speaker, Tell
-from bot.events import Joined, Left, LevelsSet
+from bot.actions import DESK, Action, GiveKeys, Page, Post, Speaker, Tell
+from bot.events import Joined, Left, LevelsSet, Loss, RoomLost
 from bot.model import Desk, Facts, Role, Seat
 from bot.step import Step
 from bot.told import Removed
@@ -24,7 +24,7 @@ def joined(pack: Pack, facts: Facts, desk: Desk, event: Joined) -> Step[Desk]:
         return Step(desk, (GiveKeys(place=event.place, user=event.user), Post(place=event.place, body=_OFFICE)))
     if desk.seat(event.user) is not None:
         return Step(desk)
-    seat = Seat(user=event.user, role=_role(dict(desk.levels), event.user))
+    seat = Seat(user=event.user, role=_role(dict(desk.levels), event.user), since=facts.now)
     greeting: tuple[Action, ...] = (
         GiveKeys(place=DESK, user=event.user),
         Post(place=DESK, body="Welcome. Please say hello here once, so that your client learns to read us. !help"),
@@ -39,7 +39,19 @@ def left(pack: Pack, facts: Facts, desk: Desk, event: Left) -> Step[Desk]:
         return Step(desk)
     told = tuple(Tell(owner=line.thread, event=Removed(user=event.user)) for line in desk.threads)
     roster = tuple(seat for seat in desk.roster if seat.user != event.user)
-    return Step(replace(desk, roster=roster), told)
+    # With nobody left there is nobody to call out at the desk, and nobody who could invite anybody.
+    calls = () if roster else (Page(reason="empty"),)
+    return Step(replace(desk, roster=roster), (*told, *calls))
+
+
+def room_lost(pack: Pack, facts: Facts, desk: Desk, event: RoomLost) -> Step[Desk]:
+    """Call whoever is on call when the desk's room was closed or taken from us; threads go on in their own rooms."""
+    body = (
+        "⚠️ Somebody closed this room (an upgrade does that). Quietline stays here and is not in any other room."
+        " Threads go on. Please tell the technician."
+    )
+    said = (Post(place=DESK, body=body, notice=False),) if event.how is Loss.CLOSED else ()
+    return Step(desk, (*said, Page(reason="desk")))
 
 
 def levels(pack: Pack, facts: Facts, desk: Desk, event: LevelsSet) -> Step[Desk]:

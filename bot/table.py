@@ -53,7 +53,20 @@ COMMANDS: Final = (
         card=True,
         help="you are off duty; first hand over or release every thread that you are the voice of",
     ),
-    Command(name="trust", places=(DESK,), who=Who.SUPERVISOR, arguments="@who", help="confirm somebody's new identity"),
+    Command(
+        name="trust",
+        places=(DESK,),
+        who=Who.SUPERVISOR,
+        arguments="@who [fingerprint]",
+        help="confirm somebody's new identity; with a fingerprint, only if it is that one",
+    ),
+    Command(
+        name="signout",
+        places=(DESK,),
+        who=Who.SUPERVISOR,
+        arguments="@who",
+        help="sign somebody out everywhere: a device is lost, or they have gone",
+    ),
     Command(name="devices", places=(DESK,), arguments="[@who]", help="which devices somebody has, and which are trusted"),
     Command(
         name="transfer",
@@ -223,6 +236,7 @@ COMMANDS: Final = (
     Command(name="recap", places=(THREAD,), help="send the keys of this room once more to your devices"),
     Command(name="debrief", places=(THREAD,), help="an offer to talk it over, in your office"),
     Command(name="status", places=(THREAD,), help="this thread: voice, last texts, what is still in the undo window"),
+    Command(name="text", places=(OFFICE,), help="text somebody first who asked for it (if this line allows it)"),
     Command(name="help", places=(DESK, THREAD, OFFICE), card=True, help="the commands that matter most here"),
     Command(name="more", places=(DESK, THREAD, OFFICE), help="all commands of this place"),
 )

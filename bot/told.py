@@ -69,10 +69,14 @@ class How(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assigned:
-    """From the desk to a thread: this person is the voice now."""
+    """From the desk to a thread: this person is the voice now.
+
+    `answer_by`: it was given to them unasked, and is taken back unless they show themselves until then (0: they asked).
+    """
 
     voice: str
     how: How = How.CLAIMED
+    answer_by: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,3 +125,45 @@ class Removed:
     """From the desk to a thread: this person is not on the roster any more."""
 
     user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marked:
+    """From a thread to the desk: it is under duress, or held for counsel, or no longer; None leaves a mark as it is."""
+
+    thread: str
+    duress: bool | None = None
+    held: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stirred:
+    """From a thread to the desk: a text came or went, `theirs` or ours. Told when the turn changes, else once a minute."""
+
+    thread: str
+    at: float
+    theirs: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """From the desk to a thread, or from it to the desk: whom it was given to unasked is there, as the other has seen."""
+
+    thread: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextedFirst:
+    """From the bridge to a thread that it has just made: this person may text a phone that never texted us."""
+
+    voice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadBegun:
+    """From a thread to the desk: this person texts first there, and is its voice from the beginning."""
+
+    thread: str
+    designation: str
+    voice: str

@@ -41,7 +41,8 @@ def show(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[T
         posts.append(Post(place=THREAD, body=f"{event.media} picture(s) or file(s) came with it and were not fetched."))
     elif not pieces:
         posts.append(Post(place=THREAD, body="A text without words arrived."))
-    if thread.life.last_inbound == 0.0:
+    # A thread that we began is with its voice already.
+    if thread.life.last_inbound == 0.0 and thread.voice.epoch == 0:
         posts.append(_queue(thread, facts.now, again=False, flood=event.flood))
     life = replace(thread.life, last_inbound=facts.now, since=thread.life.since or facts.now)
     return Step(replace(thread, life=life), tuple(posts))
@@ -121,7 +122,7 @@ def not_heard(pack: Pack, facts: Facts, thread: Thread, event: NotHeard) -> Step
 def release_to_queue(thread: Thread, facts: Facts, why: str) -> tuple[Thread, tuple[Action, ...]]:
     """Leave a thread without a voice: what has not left does not leave, and the thread waits at the desk again."""
     thread, dropped = drop_pending(thread, why)
-    voice = replace(thread.voice, holder=None, epoch=thread.voice.epoch + 1, before=None, offer=None)
+    voice = replace(thread.voice, holder=None, epoch=thread.voice.epoch + 1, before=None, offer=None, answer_by=0.0)
     thread = replace(thread, voice=voice, life=replace(thread.life, state=State.WAITING, since=facts.now))
     told = Post(place=THREAD, body="This thread is in the queue again: nobody is heard until somebody claims it.")
     return thread, (*dropped, told, DropTimer(key=OFFER), _queue(thread, facts.now, again=True))

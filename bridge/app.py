@@ -25,6 +25,7 @@ from bridge import log, schema
 from bridge.carriers import kinds
 from bridge.carriers.adapter import Carrier
 from bridge.clock import SteadyClock
+from bridge.cold import FirstTexts
 from bridge.config import Config, ConfigError
 from bridge.crash import Crash, nowhere
 from bridge.engine import Engine
@@ -32,14 +33,17 @@ from bridge.floods import Floods
 from bridge.intake import Intake
 from bridge.keys import Keys
 from bridge.matrix.assembly import Matrix
+from bridge.matrix.house import House
 from bridge.matrix.schema import MAIN_UPGRADES, VOICE_UPGRADES
+from bridge.matrix.uploads import Uploads
 from bridge.oncall import Pager
 from bridge.outbox import Outbox
+from bridge.phone import Phone
 from bridge.posts import Posts
 from bridge.reconcile import Reconcile
 from bridge.rooms import Designations, Rooms, forget_ungiven
 from bridge.settings import secret
-from bridge.store import Store
+from bridge.store import Connection, Store
 from bridge.suppression import Suppression
 from bridge.texts import Texts
 from bridge.timers import Timers
@@ -120,7 +124,7 @@ class Bridge:
         carrier: Carrier,
         suppression: Suppression,
     ) -> None:
-        self._config, self._crash, self._http = config, crash, http
+        self._config, self._crash, self._http, self._suppression = config, crash, http, suppression
         self._store, self._voice_store, self._vault = store, voice_store, vault
         self._clock = SteadyClock()
         self._rooms: Rooms | None = None
@@ -137,6 +141,15 @@ class Bridge:
             timers_changed=self.timers.changed,
             desk_changed=self._rooms_changed.set,
             crash=crash,
+            first_texts=FirstTexts(
+                store=store,
+                vault=vault,
+                line=config.line.slug,
+                numbers=config.line.all_numbers,
+                open_thread=self._open_thread,
+                barred=self._barred,
+                threads_changed=self._rooms_changed.set,
+            ),
         )
         self.texts = Texts(
             store=store,
@@ -258,12 +271,13 @@ class Bridge:
             sink=intake.take,
             committed=intake.committed,
         )
+        house = House(wire=matrix.policy.wire)
         posts = Posts(
             store=self._store,
             vault=self._vault,
             clock=self._clock,
             edge=matrix.edge,
-            trust=Trust(store=self._store, devices=matrix.devices, wake=matrix.watch.wake),
+            trust=Trust(store=self._store, devices=matrix.devices, wake=matrix.watch.wake, house=house, clock=self._clock),
             wake_engine=self._wake,
             crash=self._crash,
         )
@@ -276,11 +290,16 @@ class Bridge:
             room_ready=self.outbox.room_ready,
             changed=self._rooms_changed,
             crash=self._crash,
+            ours=(config.policy_mxid, config.voice_mxid),
         )
         async with asyncio.TaskGroup() as group:
             group.create_task(matrix.run())
             group.create_task(self._rooms.run())
             group.create_task(self.outbox.run("matrix", posts.perform))
+            group.create_task(Uploads(store=self._store, house=house, clock=self._clock).run())
+
+    async def _open_thread(self, conn: Connection, owner: str, phone_hash: bytes, sealed: bytes, phone: Phone) -> None:
+        await self.webhook.open_thread(conn, owner, phone_hash, sealed, phone)
 
     def _wake(self, owner: str) -> None:
         self.engine.wake(owner)
@@ -291,6 +310,10 @@ class Bridge:
         return web.json_response(
             {"bot": self._config.policy_mxid, "voice": self._config.voice_mxid, "desk_room": self._rooms.desk_room}
         )
+
+    async def _barred(self, phone: Phone) -> bool:
+        """Tell whether nobody may text this phone first: it said STOP once, or is blocked."""
+        return bool(await self._suppression.of(self._store, phone, now=self._clock.wall()))
 
     async def _sweep_keys(self) -> None:
         """Destroy keys whose thread or room never came to be, because a crash came between."""

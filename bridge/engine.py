@@ -28,16 +28,20 @@ from bot.actions import (
     Page,
     Post,
     Redact,
+    RedactSaid,
     SetTimer,
+    SignOut,
     Suppress,
     Tell,
     Text,
+    TextFirst,
 )
 from bot.decide import decide
 from bot.events import Event, LetterDied
 from bot.model import Desk, Facts, Thread
 from bridge import codec, inbox, log, suppression
 from bridge.clock import Clock
+from bridge.cold import FirstTexts
 from bridge.crash import Crash, CrashPoint
 from bridge.inbox import Letter
 from bridge.outbox import Outbox, Sealed
@@ -76,10 +80,12 @@ class Engine:
         timers_changed: Callable[[], None],
         desk_changed: Callable[[], None],
         crash: Crash,
+        first_texts: FirstTexts | None = None,
     ) -> None:
         self._store, self._vault, self._pack, self._clock = store, vault, pack, clock
         self._outbox, self._timers_changed, self._desk_changed, self._crash = outbox, timers_changed, desk_changed, crash
         self._suppression = suppression
+        self._first_texts = first_texts
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._queued: set[str] = set()
         self._desk = Desk()
@@ -155,6 +161,7 @@ class Engine:
             designations=frozenset(line.designation for line in self._desk.threads if line.thread != owner),
             load=Counter(line.voice for line in self._desk.threads if line.voice is not None),
             outage=self._desk.outage,
+            number=await self._first_texts.number(self._pack, event) if self._first_texts else None,
         )
         step = decide(self._pack, facts, aggregate, event)
         self._crash(CrashPoint.ENGINE_DECIDED)
@@ -167,12 +174,13 @@ class Engine:
         rows = [
             await self._seal(owner, f"q{row.seq}.{n}", action)
             for n, action in enumerate(step.actions)
-            if not isinstance(action, Tell | SetTimer | DropTimer | Audit | Suppress | Count)
+            if not isinstance(action, Tell | SetTimer | DropTimer | Audit | Suppress | Count | TextFirst)
         ]
         suppressed = [a for a in step.actions if isinstance(a, Suppress)]
         counted = [a for a in step.actions if isinstance(a, Count)]
         # Before the commit: it takes some tens of milliseconds, and a commit waits for nothing.
         digest = await self._suppression.digest(await self._phone(owner)) if suppressed else b""
+        begins = await self._first_texts.prepare(event, step.actions) if self._first_texts else None
         created = int(facts.now)
 
         async def commit(conn: Connection) -> list[tuple[int, Sealed]]:
@@ -194,6 +202,8 @@ class Engine:
             for one in counted:
                 await _count(conn, one)
             placed = [(await self._outbox.put(conn, owner, item, created), item) for item in rows]
+            if begins is not None:
+                await begins.commit(conn)
             await conn.execute("DELETE FROM inbox WHERE seq = $1", row.seq)
             return placed
 
@@ -209,6 +219,8 @@ class Engine:
             self.wake(letter.owner)
         if timers:
             self._timers_changed()
+        if begins is not None and await begins.settle():
+            self.wake(begins.owner)
 
     async def _thread(self, owner: str) -> Thread:
         sealed = await self._store.fetchval("SELECT aggregate FROM thread WHERE id = $1", owner)
@@ -246,11 +258,11 @@ def _way(action: Action) -> tuple[Lane, str]:
             return Lane.CONVERSATION, "carrier"
         case Page():
             return Lane.CONVERSATION, "page"
-        case Mark():
+        case Mark() | RedactSaid():
             return Lane.RECEIPTS, "matrix"
         case Edit():
             return Lane.CARDS, "matrix"
-        case Redact():
+        case Redact() | SignOut():
             return Lane.CLEANUP, "matrix"
         case Post() if action.place.startswith(OFFICE):
             # An office that does not come to be must not hold the desk up.

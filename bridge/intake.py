@@ -19,8 +19,10 @@ from bot.events import (
     Joined,
     Left,
     LevelsSet,
+    Loss,
     NotHeard,
     Relation,
+    RoomLost,
     Said,
     Tapped,
     Unsaid,
@@ -135,6 +137,8 @@ class Intake:
                 return Left(place=place.name, user=item.user_id)
             case items.PowerLevels() if place.name == DESK:
                 return LevelsSet(users=tuple(sorted(item.users.items())))
+            case items.RoomLost() if place.name == DESK:
+                return RoomLost(place=DESK, how=Loss(item.how))
         return None
 
     async def _plain(self, conn: Connection, place: Place, item: items.Plain) -> Event | None:

@@ -23,9 +23,12 @@ from bot.actions import (
     Pin,
     Post,
     Redact,
+    RedactSaid,
+    SignOut,
     Speaker,
     TellDevices,
 )
+from bot.card import short
 from bot.events import Tapped
 from bridge import codec, inbox, log
 from bridge.clock import Clock
@@ -40,6 +43,8 @@ EVERY: Final = 2.0
 """Seconds between two edits of one message."""
 APPEARS: Final = 120.0
 """Seconds in which a message that is to be edited may still be on its way."""
+GIVES_UP: Final = 120.0
+"""Seconds after which it is said that somebody could not be signed out: whoever asked has to know."""
 REMEMBERED_EDITS: Final = 4_096
 REMEMBERED: Final = 20 * 3600
 """For how long, in seconds, we rely on the homeserver to know our transaction ids; it does so for 24 hours."""
@@ -105,6 +110,13 @@ class Posts:
                 await self._done(task)
             case Redact() as redact:
                 await self._redact(task, redact)
+            case RedactSaid() as said:
+                await self._edge.redact(await self._room(task.owner, said.place), said.event_id, task.txn)
+                await self._done(task)
+            case SignOut() as out:
+                waited = self._clock.wall() - task.created
+                body = f"{short(out.user)} {await self._trust.sign_out(out.user, last=waited > GIVES_UP)}"
+                await self._send(task, DESK, Speaker.POLICY, message(Post(place=DESK, body=body, notice=False)))
             case Confirm() as confirm:
                 await self._trust.confirm(confirm.user, confirm.master_key)
                 await self._done(task)

@@ -2,7 +2,7 @@
 
 Rules of this module: what should be there is compared with what is, and the difference made, as often as it takes; a
 thread that waits for a room comes before the stock; a room that a crash left behind unnoted is left and forgotten at the
-next start.
+next start. A desk that everybody has left is one that nobody can invite to: its supervisors are invited again.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from bot.actions import DESK
@@ -25,6 +26,8 @@ from policies.designations import designation
 
 STOCK: Final = 4
 """Warm rooms. A first text takes one; making another takes about a third of a second."""
+INVITES_EVERY: Final = 3600.0
+"""Seconds between two invitations of the supervisors that the configuration names to a desk that everybody has left."""
 
 
 class Designations:
@@ -61,7 +64,11 @@ class Rooms:
         room_ready: Callable[[str], None],
         changed: asyncio.Event,
         crash: Crash,
+        ours: Collection[str],
+        passing: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Make the keeper. `ours` are our identities, who are no people at a desk."""
+        self._ours, self._passing, self._invites_after = frozenset(ours), passing, 0.0
         self._store, self._edge, self._designations, self._staff = store, edge, designations, staff
         self._desk, self._room_ready, self._changed, self._crash = desk, room_ready, changed, crash
         self.desk_room = ""
@@ -103,6 +110,10 @@ class Rooms:
         if waiting is not None:
             await self._thread_room(waiting["designation"], waiting["id"])
             return True
+        if await self._empty() and self._passing() >= self._invites_after:
+            self._invites_after = self._passing() + INVITES_EVERY
+            await self._invite(self.desk_room, [staff for staff in self._staff if staff.role == "supervisor"])
+            return True
         for seat in self._desk().roster:
             if await self._office(seat.user):
                 return True
@@ -123,13 +134,24 @@ class Rooms:
             supervisors = [staff.mxid for staff in self._staff if staff.role == "supervisor"]
             room_id = await self._create("desk", "desk", owner=DESK, supervisors=supervisors)
         if await self._store.fetchval("SELECT value FROM line WHERE name = 'staff_invited'") is None:
-            for staff in self._staff:
-                await self._edge.invite(room_id, staff.mxid)
+            await self._invite(room_id, self._staff)
             await self._store.commit(
                 lambda conn: conn.execute("INSERT INTO line (name, value) VALUES ('staff_invited', 'yes')")
             )
         self._room_ready(DESK)
         return room_id
+
+    async def _invite(self, room_id: str, staff: list[Staff]) -> None:
+        for one in staff:
+            await self._edge.invite(room_id, one.mxid)
+
+    async def _empty(self) -> bool:
+        """Whether nobody of the agency is at the desk, nor invited: then nobody there could invite anybody."""
+        rows = await self._store.fetch(
+            """SELECT m.user_id FROM matrix_member m JOIN matrix_room r ON r.room_id = m.room_id
+               WHERE r.kind = 'desk' AND m.membership IN ('join', 'invite')"""
+        )
+        return {row["user_id"] for row in rows} <= self._ours
 
     async def _office(self, user: str) -> bool:
         """Make somebody's office and invite them once; return whether anything was missing."""

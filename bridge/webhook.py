@@ -168,7 +168,9 @@ class Webhook:
             if fresh is None:
                 return False
             if known is None:
-                await self._open(conn, owner, phone_hash, phone, text.sender, stopped=Muted.STOP in muted, flood=flood)
+                await self.open_thread(
+                    conn, owner, phone_hash, phone, text.sender, stopped=Muted.STOP in muted, flood=flood
+                )
             if number is not None:
                 await conn.execute("UPDATE thread SET number = $1 WHERE id = $2", number, owner)
             await inbox.put(conn, letter)
@@ -200,7 +202,7 @@ class Webhook:
         await self._store.commit(commit)
         self._wake_engine(DESK)
 
-    async def _open(
+    async def open_thread(
         self,
         conn: Connection,
         owner: str,
@@ -208,8 +210,8 @@ class Webhook:
         phone: bytes,
         sender: Phone,
         *,
-        stopped: bool,
-        flood: bool,
+        stopped: bool = False,
+        flood: bool = False,
     ) -> None:
         """Make a thread, in a warm room if there is one; otherwise its room is made for it, in a flood later."""
         warm = None if flood else await conn.fetchrow("SELECT room_id, designation FROM warm_room LIMIT 1")

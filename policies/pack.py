@@ -196,6 +196,7 @@ class Settings:
     stop_resumes: Resumes
     reply_after_stop: bool
     assignment: Assignment
+    assignment_answer: int
     cold_outbound: bool
 
 

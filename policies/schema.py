@@ -215,6 +215,7 @@ class SettingsPart(Part):
     stop_resumes: Literal["at_once", "ask"] | None = None
     reply_after_stop: bool | None = None
     assignment: Literal["none", "first", "least-loaded"] | None = None
+    assignment_answer: Duration | None = None
     cold_outbound: bool | None = None
 
 

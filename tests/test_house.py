@@ -48,7 +48,13 @@ LONG_FOR_A_REASON: Final = {
     "bridge/matrix/olm.py": "the whole of one foreign interface, which is compared with its original as one",
     "bridge/app.py": "the one place of composition by hand",
 }
-SEES_PHONES: Final = ("bridge/vault.py", "bridge/suppression.py", "bridge/webhook.py", "bridge/carriers/")
+SEES_PHONES: Final = (
+    "bridge/vault.py",
+    "bridge/suppression.py",
+    "bridge/webhook.py",
+    "bridge/cold.py",
+    "bridge/carriers/",
+)
 CATCHES_ALL: Final = {
     "bridge/engine.py": "a bug costs one row and not the line",
     "bridge/outbox.py": "a bug costs one row and not the lane",
@@ -65,6 +71,10 @@ PASSED_OVER: Final = {
     (Thread, told.VoiceWanted): "said by threads to the desk",
     (Thread, told.Offered): "said by threads to the desk",
     (Thread, told.Spoke): "said by threads to the desk",
+    (Thread, told.Marked): "said by threads to the desk",
+    (Thread, told.Stirred): "said by threads to the desk",
+    (Thread, told.ThreadBegun): "said by threads to the desk",
+    (Thread, events.RoomLost): "the desk is told, which can call somebody",
     (Thread, events.LetterDied): "told to the desk, which has people",
     (Thread, events.ClockJumped): "told to the desk; no thread has a timer that destroys yet",
     (Thread, events.StrayCame): "told to the desk; it belongs to no thread",
@@ -76,6 +86,7 @@ PASSED_OVER: Final = {
     (Desk, told.Listens): "said by the desk to threads",
     (Desk, told.Removed): "said by the desk to threads",
     (Thread, told.TextDropped): "said to the desk, which counts",
+    (Desk, told.TextedFirst): "said by the bridge to a thread that it has just made",
 }
 """Every event that an aggregate passes over on purpose, and why."""
 
@@ -144,7 +155,7 @@ def test_files_stay_small() -> None:
 
 
 def test_a_phone_is_seen_in_the_clear_where_it_must_be() -> None:
-    """`Phone.reveal` is used by the vault, by the webhook that seals what came, and by carriers, and nowhere else."""
+    """`Phone.reveal` is used by the vault, by what seals a phone that came or was typed, and by carriers; nowhere else."""
     uses = {
         file
         for file, tree in FILES.items()

@@ -20,7 +20,8 @@ from bridge.matrix.olm import InboundGroupSession, OlmGroupSessionError
 from bridge.matrix.parse import dumps
 from bridge.matrix.post import Mail, Post
 from bridge.matrix.reading import inbound_context
-from bridge.store import Connection, Store
+from bridge.matrix.uploads import note_upload
+from bridge.store import Store
 from bridge.vault import Sealed, Vault
 
 KIND: Final = "m.room_key_bundle"
@@ -45,15 +46,7 @@ class Bundles:
         url = await self._identity.wire.upload(bytes(data))
         at = int(self._clock.wall() * 1000)
 
-        async def note(conn: Connection) -> None:
-            await conn.execute(
-                "INSERT INTO matrix_upload (mxc, room_id, at_ms) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-                url,
-                room_id,
-                at,
-            )
-
-        await self._store.commit(note)
+        await self._store.commit(lambda conn: note_upload(conn, url, room_id=room_id, user_id=user, at_ms=at))
         content = {"room_id": room_id, "file": {**file.serialize(), "url": url}}
         await self._post.send([Mail(device=device, type=KIND, content=content) for device in devices])
         return len(sessions)

@@ -29,6 +29,7 @@ TRUSTED: Final = """
 """SQL: the trusted devices, as `d`."""
 
 SEND_AGAIN_SECONDS: Final = 3600.0
+DAY: Final = 86_400.0
 
 Sink = Callable[[Connection, Sequence[Item]], Awaitable[None]]
 
@@ -101,6 +102,18 @@ class Devices:
             master_key,
         )
         await self.mark(conn, [user_id])
+
+    async def heard(self, conn: Connection, device: Device) -> None:
+        """Note that a device has just been heard, to the day: more nobody needs to know of a colleague."""
+        await conn.execute(
+            """
+            INSERT INTO matrix_heard (user_id, device_id, at_ms) VALUES ($1, $2, $3)
+            ON CONFLICT (user_id, device_id) DO UPDATE SET at_ms=excluded.at_ms WHERE matrix_heard.at_ms < excluded.at_ms
+            """,
+            device.user_id,
+            device.device_id,
+            int(self._clock.wall() // DAY * DAY * 1000),
+        )
 
     async def find(self, conn: Connection, user_id: str, curve25519: str) -> tuple[Device, bool] | None:
         """Return a user's device by its identity key, and whether it is trusted; None when it is not known."""
@@ -240,6 +253,10 @@ class Devices:
                 cross_signed,
                 master_key,
             )
+            if device.device_id not in before:
+                await self.heard(conn, device)  # from when it is known on
+        for device_id in before.keys() - {device.device_id for device, _ in now}:
+            await conn.execute("DELETE FROM matrix_heard WHERE user_id=$1 AND device_id=$2", user_id, device_id)
         rekeyed = {
             d.device_id for d, _ in now if before.get(d.device_id, (d.curve25519, d.ed25519)) != (d.curve25519, d.ed25519)
         }

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from bridge.matrix.devices import Devices
 from bridge.matrix.inbox import Opened
-from bridge.matrix.items import Item, Membership, Plain, PowerLevels
+from bridge.matrix.items import Item, Membership, Plain, PowerLevels, RoomLost
 from bridge.matrix.members import room_of, rotate, set_levels, set_membership
 from bridge.matrix.olm_channel import Letter
 from bridge.matrix.parse import BAD_DATA, LARGEST, Json, Malformed, inner, mapping, number, objects, plain, strings, text
@@ -51,7 +51,20 @@ class Intake:
                     opened.dropped += 1
                 else:
                     items += [] if item is None else [item]
+        for room_id, told in inner(response, "rooms", "leave").items():
+            if await room_of(conn, room_id) is not None:
+                items += [lost for event in _events(told, None) if (lost := self._removed(room_id, event)) is not None]
         return items
+
+    def _removed(self, room_id: str, event: Json) -> RoomLost | None:
+        """Say that we are no longer in a room of ours, if this event made it so and somebody else sent it."""
+        try:
+            kind, sender = text(event, "type", longest=255), text(event, "sender", longest=255)
+            if kind != "m.room.member" or text(event, "state_key", longest=255) not in self._ours or sender in self._ours:
+                return None
+            return None if inner(event, "content").get("membership") == "join" else _lost(room_id, event, "removed")
+        except BAD_DATA:
+            return None
 
     async def _letter(self, conn: Connection, letter: Letter) -> list[Item]:
         if letter.type == "m.room_key":
@@ -72,6 +85,8 @@ class Intake:
                     return await self._member(conn, room_id, event, sender)
                 case "m.room.power_levels" if event["state_key"] == "":
                     return await self._levels(conn, room_id, event, sender)
+                case "m.room.tombstone" if event["state_key"] == "":
+                    return _lost(room_id, event, "closed")
                 case _:
                     return None
         if sender in self._ours:
@@ -129,6 +144,16 @@ class Intake:
         if sender in self._ours:
             return None
         return PowerLevels(room_id=room_id, users=users, sender=sender, event_id=event_id, at=at)
+
+
+def _lost(room_id: str, event: Json, how: str) -> RoomLost:
+    return RoomLost(
+        room_id=room_id,
+        how=how,
+        sender=text(event, "sender", longest=255),
+        event_id=text(event, "event_id", longest=255),
+        at=number(event, "origin_server_ts", default=0),
+    )
 
 
 def _events(told: object, gap: Sequence[Json] | None) -> list[Json]:

@@ -98,4 +98,15 @@ class IdentityChanged:
     first: bool
 
 
-Item: TypeAlias = Said | Untrusted | Unreadable | Plain | Membership | PowerLevels | IdentityChanged
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomLost:
+    """A room of ours was closed by a tombstone (`how` is "closed"), or we were removed from it ("removed")."""
+
+    room_id: str
+    how: str
+    sender: str
+    event_id: str
+    at: int
+
+
+Item: TypeAlias = Said | Untrusted | Unreadable | Plain | Membership | PowerLevels | RoomLost | IdentityChanged

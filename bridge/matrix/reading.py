@@ -190,6 +190,7 @@ class Reading:
             return event.untrusted()
         if not await self._first_time(conn, event, session_id, index):
             return None
+        await self._devices.heard(conn, known[0])
         return _said(event, payload, known[0].device_id)
 
     async def _decrypt(self, row: Any, event: Encrypted, session_id: str) -> tuple[str, int]:

@@ -81,6 +81,13 @@ _FIRST: Final = (
         master_key   TEXT    NOT NULL,
         PRIMARY KEY (user_id, device_id)
     )""",
+    # When a device was last heard, to the day, or first known: for the question which are stale.
+    """CREATE TABLE matrix_heard (
+        user_id   TEXT   NOT NULL,
+        device_id TEXT   NOT NULL,
+        at_ms     BIGINT NOT NULL,
+        PRIMARY KEY (user_id, device_id)
+    )""",
     """CREATE TABLE matrix_seen_identity (
         user_id    TEXT   PRIMARY KEY,
         master_key TEXT   NOT NULL,
@@ -143,7 +150,14 @@ _FIRST: Final = (
     )""",
     "CREATE INDEX matrix_waiting_session ON matrix_waiting (room_id, session_id)",
     # Key bundles that we uploaded, until they are deleted again.
-    "CREATE TABLE matrix_upload (mxc TEXT PRIMARY KEY, room_id TEXT NOT NULL, at_ms BIGINT NOT NULL)",
+    """CREATE TABLE matrix_upload (
+        mxc     TEXT    PRIMARY KEY,
+        room_id TEXT    NOT NULL,
+        user_id TEXT    NOT NULL,
+        at_ms   BIGINT  NOT NULL,
+        due_ms  BIGINT  NOT NULL,
+        joined  BOOLEAN NOT NULL
+    )""",
 )
 
 

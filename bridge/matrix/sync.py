@@ -41,7 +41,7 @@ WITH_ROOMS: Final = {
     **_QUIET,
     "room": {
         "timeline": {"limit": PAGE},
-        "state": {"types": ["m.room.member", "m.room.power_levels"], "lazy_load_members": False},
+        "state": {"types": ["m.room.member", "m.room.power_levels", "m.room.tombstone"], "lazy_load_members": False},
         "ephemeral": _NOTHING,
         "account_data": _NOTHING,
     },

@@ -35,6 +35,7 @@ from bot.model import (
     Thread,
     Voice,
 )
+from bot.number import Cold, Number, NumberKind
 from bot.table import COMMANDS
 from policies.load import load
 from policies.pack import Pack, TextName
@@ -113,6 +114,7 @@ KEYS: Final = (
     *(f"wait:t1:{rung}" for rung in range(3)),
     f"seat:{BEN}",
     "silence",
+    "answer",
     "fade:desk|answer:$m1",
     "fade:thread|answer:$m1",
 )
@@ -139,15 +141,18 @@ refs = st.sampled_from(
 FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "again": st.booleans(),
     "alarm": st.sampled_from(told.Alarm),
+    "answer_by": st.just(0.0) | times,
     "at": times,
     "beyond": st.booleans(),
     "body": bodies,
     "code": st.sampled_from(("", "30003")),
     "content": st.sampled_from(events.Content),
     "designation": st.sampled_from(NAMED),
+    "duress": st.none() | st.booleans(),
     "event_id": st.sampled_from(MESSAGES),
     "first": st.booleans(),
     "flood": st.booleans(),
+    "held": st.none() | st.booleans(),
     "how": st.sampled_from(told.How),
     "id": st.sampled_from(("a", "b")),
     "key": st.sampled_from(KEYS) | st.text(max_size=5),
@@ -165,6 +170,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "short_id": st.just("0badcafe"),
     "since": times,
     "target": st.sampled_from(MESSAGES) | refs,
+    "theirs": st.booleans(),
     "thread": st.sampled_from(OWNERS),
     "trusted": st.booleans(),
     "user": people,
@@ -173,6 +179,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "why": st.sampled_from(events.Why),
 }
 OTHERWISE: Final[dict[tuple[type, str], st.SearchStrategy[Any]]] = {
+    (events.RoomLost, "how"): st.sampled_from(events.Loss),
     (told.NotAssigned, "why"): st.sampled_from(("they are off duty.", "")),
     (events.StrayCame, "kind"): st.sampled_from(events.Stray),
 }
@@ -249,6 +256,7 @@ threads: Final = st.builds(
         members=st.frozensets(people),
         interpreters=st.frozensets(people),
         slow_until=times,
+        answer_by=st.just(0.0) | times,
     ),
     consent=st.builds(
         Consent,
@@ -270,7 +278,17 @@ threads: Final = st.builds(
 )
 
 _seats = st.lists(
-    st.builds(Seat, user=people, role=st.sampled_from(Role), duty=st.booleans(), spoke=st.sampled_from(("", *OWNERS))),
+    st.builds(
+        Seat,
+        user=people,
+        role=st.sampled_from(Role),
+        duty=st.booleans(),
+        spoke=st.sampled_from(("", *OWNERS)),
+        away=st.booleans(),
+        since=times,
+        heavy=st.integers(min_value=0, max_value=3),
+        offered=times,
+    ),
     max_size=4,
     unique_by=lambda seat: seat.user,
 ).map(tuple)
@@ -283,6 +301,14 @@ _lines = st.lists(
         voice=st.none() | people,
         offered=st.booleans(),
         carded=st.booleans(),
+        begun=times,
+        last=times,
+        theirs=st.booleans(),
+        given=st.booleans(),
+        tried=st.lists(people, max_size=2).map(tuple),
+        held=st.booleans(),
+        duress=st.booleans(),
+        heavy=st.booleans(),
     ),
     max_size=3,
     unique_by=(lambda line: line.thread, lambda line: line.designation),
@@ -297,6 +323,11 @@ desks: Final = st.builds(
     board=st.sampled_from(("", "Queue: 0")),
     board_at=times,
     claimers=st.lists(st.tuples(people, times), max_size=2).map(tuple),
+    cold=st.lists(
+        st.builds(Cold, user=people, until=times, asked=st.booleans(), digest=st.sampled_from(("", "d1"))),
+        max_size=2,
+        unique_by=lambda cold: cold.user,
+    ).map(tuple),
 )
 
 facts: Final = st.builds(
@@ -306,6 +337,7 @@ facts: Final = st.builds(
     designations=st.frozensets(FIELDS["designation"]),
     load=st.dictionaries(people, st.integers(min_value=0, max_value=6)),
     outage=st.booleans(),
+    number=st.none() | st.builds(Number, kind=st.sampled_from(NumberKind), digest=st.sampled_from(("d1", "d2"))),
 )
 
 FORWARD: Final = {

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bot.actions import DESK, THREAD, Text
-from bot.events import Joined, Left, LetterDied, LevelsSet, NotHeard, Relation, Tapped, Unsaid, Why
+from bot.actions import DESK, THREAD, Page, Post, Text
+from bot.events import Joined, Left, LetterDied, LevelsSet, Loss, NotHeard, Relation, RoomLost, Tapped, Unsaid, Why
 from bot.model import Thread
 from bot.step import Step
 from bot.told import How, Offered, Removed, ThreadWaits, VoiceWanted
@@ -315,6 +315,27 @@ def test_a_tap_never_lets_a_text_leave() -> None:
         assert of(Text, step) == []
         assert step.aggregate.sending == keeps.sending
         assert step.aggregate.voice.holder == ANA
+
+
+@pytest.mark.parametrize(("how", "said"), [(Loss.CLOSED, True), (Loss.REMOVED, False)])
+def test_a_desk_that_was_closed_or_taken_from_us(how: Loss, said: bool) -> None:
+    """Whoever is on call is called at once; where anybody can still read it, it is said aloud; no thread changes."""
+    desk = then(staffed_desk(), ThreadWaits(thread=T1, designation="amber heron", since=NOW)).aggregate
+    step = then(desk, RoomLost(place=DESK, how=how))
+    assert len(of(Page, step)) == 1
+    assert [post.notice for post in of(Post, step) if post.ref != "board"] == ([False] if said else [])
+    assert step.aggregate.threads == desk.threads
+
+
+def test_the_last_to_leave_the_desk_is_noticed_at_once() -> None:
+    """When the last person leaves the desk, somebody is called before anybody has to wait for a reminder."""
+    desk = staffed_desk()
+    pages = []
+    for user in (ANA, SUE, BEN):
+        step = then(desk, Left(place=DESK, user=user))
+        desk = step.aggregate
+        pages.append(len(of(Page, step)))
+    assert pages == [0, 0, 1]
 
 
 def test_five_hundred_waiting() -> None:

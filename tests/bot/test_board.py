@@ -8,10 +8,10 @@ import pytest
 
 from bot.actions import DESK, Edit, Pin, Post, SetTimer
 from bot.board import ago
-from bot.events import Joined, Left, LetterDied, TimerDue
+from bot.events import Joined, Left, LetterDied, Outcome, TimerDue
 from bot.model import Desk
-from bot.told import Alarm, AlarmRaised, ThreadWaits
-from tests.bot.examples import at, at_desk, of, staffed_desk, then
+from bot.told import Alarm, AlarmRaised, Marked, ThreadWaits
+from tests.bot.examples import at, at_desk, of, staffed_desk, then, words
 from tests.bot.strategies import ANA, BEN, NAMED, NOW, OWNERS, PACK, SUE
 from tests.bot.world import World
 
@@ -135,3 +135,48 @@ def test_people_on_the_board() -> None:
 def test_how_long(seconds: float, words: str) -> None:
     """A length of time is said in the words of people."""
     assert ago(seconds) == words
+
+
+def test_open_rows() -> None:
+    """An open thread shows its voice, how long it has been, and whose the last text was how long ago, in steps."""
+    world = World(PACK, threads=2)
+    world.open(T1, ANA)
+    row = "amber heron · with ana · open under 5 min · theirs under 5 min ago"
+    world.pass_time(3)
+    world.settle()
+    assert row in world.shown[DESK, "board"].splitlines()
+    world.say(T1, ANA, "ok")
+    world.settle()
+    world.pass_time(8)
+    world.settle()
+    world.attempt(T1, Outcome.ACCEPTED)
+    world.settle()
+    for _ in range(12):
+        world.pass_time(60)
+        world.settle()
+    assert "amber heron · with ana · open 10 min · ours 10 min ago" in world.shown[DESK, "board"].splitlines()
+    edits = len(world.boards)
+    for _ in range(20):
+        world.pass_time(60)
+        world.settle()
+    assert len(world.boards) - edits <= 4, "a board on which nothing happens is edited all the time"
+
+
+def test_marks_on_the_board() -> None:
+    """Duress comes first among the open ones and is counted, holds are counted, an outage is said, and all of it ends."""
+    desk = staffed_desk()
+    for n, thread in enumerate(OWNERS):
+        desk = then(desk, ThreadWaits(thread=thread, designation=NAMED[n], since=NOW + n)).aggregate
+        desk = then(desk, at_desk("!claim", sender=SUE), at(n)).aggregate
+    for event in (Marked(thread=OWNERS[2], duress=True), Marked(thread=T1, held=True), Marked(thread="x", duress=True)):
+        desk = then(desk, event, at(5)).aggregate
+    lines = words(then(replace(desk, outage=True), at_desk("!board"), at(9))).splitlines()
+    assert lines[1].startswith("⚠️ Outage")
+    assert lines[2] == "Open: 3 · 1 duress · 1 on hold"
+    assert lines[3].startswith("plain river · DURESS · with sue")
+    assert "amber heron · on hold · with sue" in lines[4]
+    waits = then(desk, ThreadWaits(thread=OWNERS[2], designation=NAMED[2], since=NOW + 9, again=True), at(9)).aggregate
+    assert "plain river · DURESS · queued" in words(then(waits, at_desk("!board"), at(12)))
+    for event in (Marked(thread=OWNERS[2], duress=False), Marked(thread=T1, held=False)):
+        waits = then(waits, event, at(15)).aggregate
+    assert "Open: 2\n" in words(then(waits, at_desk("!board"), at(20)))

@@ -132,6 +132,7 @@ def test_a_stranger_commands_nothing() -> None:
 
 MAY_SAY = {
     "trust": {SUE},
+    "signout": {SUE},
     "transfer": {ANA, SUE},
     "with": {ANA, SUE},
     "take": {SUE},

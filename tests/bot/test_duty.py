@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.actions import DESK, Confirm, TellDevices
+from bot.actions import DESK, Confirm, SignOut, TellDevices
 from bot.events import IdentityChanged, LevelsSet, Tapped
 from bot.model import Desk
 from bot.told import Listens, Spoke
@@ -25,19 +25,19 @@ def test_off_is_refused_with_threads_in_hand() -> None:
     world.open(T1, ANA)
     world.say(DESK, ANA, "!off")
     world.settle()
-    assert world.desk.seat(ANA) == replace(SEATS[0], spoke="")
+    assert world.desk.seat(ANA) == replace(SEATS[0], since=NOW)
     assert "First hand over (!transfer) or !release: amber heron." in world.seen(DESK)
     world.say(T1, ANA, f"!transfer {BEN}")
     world.settle()
     world.say(DESK, ANA, "!off")
     world.settle()
-    assert world.desk.seat(ANA) == SEATS[0], "an offer is no handover yet"
+    assert world.desk.seat(ANA) == replace(SEATS[0], since=NOW), "an offer is no handover yet"
     world.join(T1, BEN)
     world.say(T1, BEN, "!accept")
     world.settle()
     world.say(DESK, ANA, "!off")
     assert world.voice(T1) == BEN
-    assert world.desk.seat(ANA) == replace(SEATS[0], duty=False)
+    assert world.desk.seat(ANA) == replace(SEATS[0], duty=False, since=NOW)
 
 
 def test_a_voice_that_was_taken_does_not_keep_anybody_on_duty() -> None:
@@ -171,3 +171,23 @@ def test_levels_of_any_size(level: int) -> None:
         (BEN, "advocate"),
         (SUE, "advocate"),
     ]
+
+
+@pytest.mark.parametrize(("said", "confirms"), [("abcd EFGH", True), ("abcdEFGH", True), ("abcdefgh", False), ("x", False)])
+def test_a_fingerprint_must_be_the_one_that_was_shown(said: str, confirms: bool) -> None:
+    """With a fingerprint an identity is confirmed only if it is that one, letter for letter, however it is spaced."""
+    reported = then(staffed_desk(), IdentityChanged(user=BEN, master_key="abcdEFGH"))
+    assert "abcd EFGH" in words(reported)
+    step = then(reported.aggregate, at_desk(f"!trust @ben {said}", sender=SUE))
+    assert bool(of(Confirm, step)) == confirms
+    assert confirms or "NOT the fingerprint" in words(step)
+    assert bool(step.aggregate.identities) != confirms
+
+
+def test_signing_somebody_out() -> None:
+    """A supervisor signs somebody at the desk out everywhere; the desk reads who asked; an unknown name does nothing."""
+    step = then(staffed_desk(), at_desk("!signout @ben", sender=SUE))
+    assert [action.user for action in of(SignOut, step)] == [BEN]
+    assert "at the word of sue" in words(step)
+    for body, sender in (("!signout @nobody", SUE), ("!signout", SUE), ("!signout @ben", ANA), ("!signout @ben", EVE)):
+        assert of(SignOut, then(staffed_desk(), at_desk(body, sender=sender))) == []

@@ -287,3 +287,18 @@ def test_ordinary_numbers_are_not_asked_about(body: str) -> None:
     """Times, dates, prices, counts, short numbers and figures of speech need no second word."""
     for words in (body, f"Hello. {body}", f"{body}, ok?"):
         assert guard.warns(words) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "leaks"),
+    [
+        *(("we are at Harbor House", True), ("HARBOR  house.", True), ("harbor-house", True), ("Harbor\u200b House", True)),
+        *(("the harbor of our house", False), ("harbor houses", False), ("ask harbour house", False), ("Müller", True)),
+        *(("muller?", True), ("mullers", False)),
+    ],
+)
+def test_the_agencys_own_words(body: str, leaks: bool) -> None:
+    """Configured words never reach a phone, whatever their case, spacing and accents; a part of a word is none."""
+    pack = replace(PACK, leak_words=frozenset({"harbor house", "muller"}))
+    assert ("keeps from phones" in (guard.leaks(pack, body, ()) or "")) == leaks
+    assert guard.leaks(PACK, body, ()) is None, "without the words it would leave"

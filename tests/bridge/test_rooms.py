@@ -72,6 +72,7 @@ class House:
         self.desk = Desk()
         self.ready: list[str] = []
         self.changed = asyncio.Event()
+        self.passed = 10_000.0
         self.rooms = self.again()
         self.running: asyncio.Task[None] | None = None
 
@@ -86,6 +87,8 @@ class House:
             room_ready=self.ready.append,
             changed=self.changed,
             crash=nowhere,
+            ours=("@policy:x", "@line-main:x"),
+            passing=lambda: self.passed,
         )
 
     def run(self) -> None:
@@ -264,3 +267,27 @@ async def _invited(house: House, room: str, user: str) -> bool | None:
 
 async def _refused(house: House) -> bool | None:
     return house.nerves.store.refused > 0 or None
+
+
+async def test_a_desk_left_by_everybody_is_offered_to_its_supervisors_again(house: House) -> None:
+    """When nobody is at the desk or invited, the configuration's supervisors are invited again, once an hour at most."""
+    house.run()
+    await house.furnished()
+
+    async def goes(*users: str) -> None:
+        for user in users:
+            await house.nerves.store.commit(lambda conn, user=user: set_membership(conn, "!0", user, "leave"))  # type: ignore[misc]
+        house.changed.set()
+        await asyncio.sleep(0.2)
+
+    ada, sol = (staff.mxid for staff in STAFF)
+    before = len(house.edge.invited)
+    await goes(ada)
+    assert house.edge.invited[before:] == [], "somebody is still there"
+    await goes(sol)
+    assert house.edge.invited[before:] == [("!0", sol)]
+    await goes(sol)
+    assert house.edge.invited[before:] == [("!0", sol)], "who declines is not asked again at once"
+    house.passed += 3601
+    await goes(sol)
+    assert house.edge.invited[before:] == [("!0", sol)] * 2

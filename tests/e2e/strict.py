@@ -119,6 +119,19 @@ class StrictClient:
         gc.collect()
         await asyncio.sleep(0.5)
 
+    async def recovery_key(self) -> str:
+        """Set recovery up, as clients do when they are first used; returns the key that verifies a further device."""
+
+        class Listener(sdk.EnableRecoveryProgressListener):  # type: ignore[misc]
+            def on_update(self, status: Any) -> None:
+                pass
+
+        return str(await self._client.encryption().enable_recovery(False, None, Listener()))
+
+    async def verify(self, recovery_key: str) -> None:
+        """Verify this device with that key: it is cross-signed by the same identity from now on."""
+        await self._client.encryption().recover(recovery_key)
+
     async def invites(self) -> Mapping[str, str]:
         """Rooms this person is invited to, and their names."""
         return self._named(sdk.Membership.INVITED)
@@ -134,6 +147,8 @@ class StrictClient:
             return next((r for r in self._client.rooms() if r.id() == room_id), None)
 
         room = await until(f"{self.mxid} is invited to the room", invited)
+        if (before := self._rooms.pop(room_id, None)) is not None:
+            before.task.cancel()  # of an earlier stay
         await room.join()
         await self._live(room_id)
 

@@ -112,3 +112,16 @@ async def test_off_is_refused_with_a_thread_in_hand(own: tuple[Scene, list[Seat]
     await sol.find(
         desk, "waits again", lambda i: i.sender == scene.ready.bot and f"{talk.designation} · waiting again" in i.body
     )
+
+
+async def test_a_lost_device_is_signed_out(own: tuple[Scene, list[Seat]]) -> None:
+    """A supervisor signs somebody out everywhere with one command, and reads how many devices that were."""
+    scene, (_, bea, sol) = own
+    desk = scene.ready.desk_room
+    await sol.say(desk, f"!devices {bea.mxid}")
+    listed = await sol.find(desk, "her device is listed", lambda i: i.sender == scene.ready.bot and "· trusted" in i.body)
+    assert "STALE" not in listed.body
+    await sol.say(desk, f"!signout {bea.mxid}")
+    await sol.find(desk, "told that it is done", lambda i: "is signed out everywhere (1 device(s))" in i.body)
+    await sol.say(desk, f"!devices {bea.mxid}")
+    await sol.find(desk, "no device is left", lambda i: i.sender == scene.ready.bot and "No devices are known" in i.body)

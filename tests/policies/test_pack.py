@@ -77,6 +77,7 @@ DEFAULTS = {
     "stop_resumes": Resumes.AT_ONCE,
     "reply_after_stop": True,
     "assignment": Assignment.NONE,
+    "assignment_answer": 180,
     "cold_outbound": False,
 }
 

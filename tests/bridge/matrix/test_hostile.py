@@ -42,6 +42,7 @@ KINDS = st.sampled_from(
         "m.room.encrypted",
         "m.room.member",
         "m.room.power_levels",
+        "m.room.tombstone",
         "m.room.redaction",
         "m.room_key",
         "m.dummy",

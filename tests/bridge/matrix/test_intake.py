@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import Any
 
 import pytest
 
-from bridge.matrix.items import Membership, Plain, PowerLevels, Said, Unreadable
+from bridge.matrix.items import Membership, Plain, PowerLevels, RoomLost, Said, Unreadable
 from tests.bridge.matrix.person import Person
 from tests.bridge.matrix.rig import POLICY, VOICE, Rig
 from tests.bridge.matrix.room import ROOM, joins, ours, texts, timeline
@@ -199,3 +200,25 @@ async def test_members_levels_and_what_is_in_the_clear(rig: Rig, server: SmallHo
     assert await rig.matrix.members.levels(ROOM) == {sol.mxid: 50}
     plain = [item for item in rig.items if isinstance(item, Plain)]
     assert [item.redacts for item in plain] == [None, "$x"]
+
+
+async def test_a_room_that_was_closed_or_taken_from_us(rig: Rig, server: SmallHomeserver) -> None:
+    """A tombstone and our removal are told once each; what we left ourselves, and rooms that are not ours, are not."""
+    await ours(rig)
+    closed: dict[str, Any] = {
+        "event_id": "$t",
+        "sender": "@eve:x",
+        "type": "m.room.tombstone",
+        "state_key": "",
+        "content": {},
+    }
+    gone = closed | {"event_id": "$k", "type": "m.room.member", "state_key": POLICY, "content": {"membership": "leave"}}
+    own = gone | {"event_id": "$o", "sender": POLICY}
+    odd = gone | {"event_id": "$x", "state_key": ["no", "id"]}
+    for room_id, events in ((ROOM, [own, odd, gone]), ("!other", [gone])):
+        server.say({"rooms": {"leave": {room_id: {"timeline": {"events": events}}}}})
+        await rig.matrix.sync.turn()
+    server.say(timeline(closed, closed | {"state_key": "not this one"}))
+    await rig.matrix.sync.turn()
+    lost = [(item.room_id, item.how, item.event_id) for item in rig.items if isinstance(item, RoomLost)]
+    assert lost == [(ROOM, "removed", "$k"), (ROOM, "closed", "$t")]

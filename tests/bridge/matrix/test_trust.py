@@ -126,3 +126,27 @@ async def test_somebody_elses_session_cannot_be_taken_over(rig: Rig, server: Sma
     server.say({"to_device": {"events": keys}, **timeline(ada.says(ROOM, "still me"))})
     await rig.matrix.sync.turn()
     assert [(item.sender, item.content["body"]) for item in rig.items if isinstance(item, Said)] == [(ada.mxid, "still me")]
+
+
+async def test_when_a_device_was_last_heard(rig: Rig, server: SmallHomeserver) -> None:
+    """A device is dated, to the day, when it is first known and when it speaks; with it goes its date."""
+    await ours(rig)
+    ada = Person("@ada:x")
+    server.tell(ada)
+    await rig.matrix.devices.ensure([ada.mxid])
+
+    async def heard() -> int | None:
+        value: int | None = await rig.store.fetchval("SELECT at_ms FROM matrix_heard WHERE user_id = $1", ada.mxid)
+        return value
+
+    today = await heard()
+    assert today is not None
+    assert today % 86_400_000 == 0
+    await rig.store.commit(lambda conn: conn.execute("UPDATE matrix_heard SET at_ms = 0"))
+    key = ada.key_letter(server.ours[POLICY], ROOM)
+    server.say({"to_device": {"events": [key]}, **timeline(ada.says(ROOM, "hello"))})
+    await rig.matrix.sync.turn()
+    assert await heard() == today
+    server.people.clear()
+    await rig.store.commit(lambda conn: rig.matrix.devices.absorb(conn, [ada.mxid], {"device_keys": {}}))
+    assert await heard() is None

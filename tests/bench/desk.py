@@ -1,0 +1,156 @@
+"""How quickly the desk answers, and how soon whoever claims can read: from a client's own screen to its own screen.
+
+Rule of this module: a person's client is the instrument, an independent one; what it is compared with is one raw send by
+the same process, in turns with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import nio
+
+from deploy import provision
+from tests.bench.figures import Figure, quantile, spread
+from tests.bench.line import PLAIN, Line, encrypted, mxid
+from tests.bench.load import send_url
+from tests.e2e.crossnio import CrossNio
+from tests.e2e.scene import HAND
+from tests.e2e.seat import Account
+from tests.e2e.waiting import until
+
+PAUSE: Final = 0.1
+MESSAGES: Final = 50
+OPEN: Final = 200
+
+
+class Supervisor(CrossNio):
+    """The line's supervisor, who has no cap, with a clock: when the answer to a message could be read."""
+
+    def __init__(self, homeserver: str, account: Account) -> None:
+        super().__init__(homeserver, account)
+        self._answers: dict[str, float] = {}
+        self._client.add_event_callback(self._note, nio.RoomMessage)
+
+    async def ask(self, room: str, words: str) -> float:
+        """Say something; return the seconds from before it is encrypted until a decrypted answer to it is here."""
+        begun = time.perf_counter()
+        asked = await self._send(room, "m.room.message", {"msgtype": "m.text", "body": words})
+
+        async def answered() -> float | None:
+            return self._answers.get(asked)
+
+        return await until(f"an answer to {words.split(maxsplit=1)[0]}", answered, within=30, every=0.002) - begun
+
+    async def _note(self, _room: Any, event: Any) -> None:
+        relation = event.source["content"].get("m.relates_to", {})
+        if target := relation.get("m.in_reply_to", {}).get("event_id"):
+            self._answers.setdefault(target, time.perf_counter())
+
+
+async def desk(line: Line, *, full: bool) -> list[Figure]:
+    """Measure a command's answer, and a claim's history, on a line with many open threads."""
+    await line.start_bridge()
+    async with _seated(line) as (sol, told):
+        room = told["desk_room"]
+        await line.open_threads(OPEN)
+        await line.quiet()
+        for _ in range(OPEN):
+            await sol.ask(room, "!claim")
+        await line.quiet()
+        answers: list[float] = []
+        raw: list[float] = []
+        for number in range(-5, 120 if full else 60):
+            await asyncio.sleep(PAUSE)
+            one = await _raw(line, number)
+            await asyncio.sleep(PAUSE)
+            answer = await sol.ask(room, ("!help", "!board", "!on")[number % 3])
+            if number >= 0:
+                raw.append(one)
+                answers.append(answer)
+        histories = [await _history(line, sol, told) for _ in range(30 if full else 12)]
+    return [
+        Figure(
+            name="command_p95",
+            unit="ms",
+            value=quantile(answers, 0.95) * 1000,
+            ceiling=quantile(raw, 0.95) * 1000,
+            ceiling_is="raw PUT send, p95",
+            aim="ratio <= 6",
+            definition=(
+                "From before a client encrypts a command at the desk (!help, !board, !on) until the same client has"
+                f" decrypted the answer; one at a time, in turns with raw sends, {OPEN} open threads with one voice."
+            ),
+            more={"answer_ms": spread(answers), "raw_ms": spread(raw), "threads": line.handsets},
+        ),
+        Figure(
+            name="claim_to_history_p95",
+            unit="s",
+            value=quantile(histories, 0.95),
+            ceiling=quantile(raw, 0.95),
+            ceiling_is="raw PUT send, p95",
+            aim="value <= 3",
+            definition=(
+                f"From the tap on a card until the client that tapped has joined and decrypted all {MESSAGES} texts of"
+                " the thread; one at a time."
+            ),
+            more={"history_ms": spread(histories)},
+        ),
+    ]
+
+
+@asynccontextmanager
+async def _seated(line: Line) -> AsyncIterator[tuple[Supervisor, dict[str, str]]]:
+    """Log the supervisor in and bring them to the desk; yields them and what `/ready` says."""
+    async with line.http.get(f"{line.ports.url('bridge')}/ready") as answer:
+        told: dict[str, str] = await answer.json()
+    found = next(a for a in provision.secrets_of(line.layout).read_accounts() if a.role == "supervisor")
+    account = Account(user=found.user, mxid=provision.mxid(found.user), password=found.password, role=found.role)
+    sol = Supervisor(line.ports.url("homeserver"), account)
+    try:
+        await sol.start()
+        await sol.join(told["desk_room"])
+        await sol.find(told["desk_room"], "the bot is readable", lambda i: i.sender == told["bot"] and "Welcome" in i.body)
+        yield sol, told
+    finally:
+        await sol.stop()
+
+
+async def _history(line: Line, sol: Supervisor, told: dict[str, str]) -> float:
+    """Claim a thread of many texts and read all of it; return the seconds that it took."""
+    number, line.handsets = line.handsets, line.handsets + 1
+    before = set(await sol.invites())
+    await line.load(line.texts(count=MESSAGES, in_flight=1, first=number, handsets=1))
+    await line.quiet()
+    name = line.ask(line.layout.bridge / "main.db", "SELECT designation FROM thread ORDER BY rowid DESC LIMIT 1")
+    card = await sol.find(told["desk_room"], "its card is there", lambda i: f"{HAND} {name} · waiting" in i.body)
+    begun = time.perf_counter()
+    await sol.react(told["desk_room"], card, HAND)
+
+    async def invited() -> str | None:
+        return next((room for room in await sol.invites() if room not in before), None)
+
+    room = await until("the invite", invited, within=30, every=0.01)
+    await sol.join(room)
+
+    async def all_read() -> bool | None:
+        items = [i for i in await sol.whole(room) if i.sender == told["voice"] and i.kind == "message"]
+        return len(items) >= MESSAGES or None
+
+    await until(f"all {MESSAGES} texts can be read", all_read, within=30, every=0.05)
+    return time.perf_counter() - begun
+
+
+async def _raw(line: Line, number: int) -> float:
+    """Send one event of a text's size straight to the homeserver; return the seconds until it answered."""
+    url = send_url(line.ports.url("homeserver"), line.rooms[number % len(line.rooms)], mxid(PLAIN))
+    headers = {"Authorization": f"Bearer {line.token}"}
+    begun = time.perf_counter()
+    async with line.http.put(url, json=encrypted(), headers=headers) as answer:
+        await answer.read()
+        assert answer.status == 200, f"the homeserver answered {answer.status} to a raw send"
+    return time.perf_counter() - begun

@@ -1,0 +1,151 @@
+"""What each event means for a thread's texter and phone, by DESIGN and never by the code that is tried."""
+
+from __future__ import annotations
+
+from bot.actions import (
+    Receipt,
+)
+from bot.events import (
+    Content,
+    Event,
+    Joined,
+    Outcome,
+    Relation,
+    Said,
+    TextArrived,
+    TextOutcome,
+    Unsaid,
+)
+from bot.model import Desk, Thread
+from bot.told import Assigned, How
+from policies.pack import Pack
+from tests.bot.account import Account, Words
+from tests.bot.strategies import (
+    CANNED,
+    LONG,
+    NAMED,
+    NOW,
+    OWNERS,
+    SECOND,
+    STARTS,
+    STOPS,
+    WARNED,
+    WORDS,
+)
+
+
+class Bookkeeping:
+    """Threads, a desk, and an account of what was said and heard in each thread. `now` moves only when it is told to."""
+
+    def __init__(self, pack: Pack, *, threads: int) -> None:
+        self.pack, self.now, self.desk = pack, NOW, Desk()
+        self.threads = {o: Thread(id=o, designation=d) for o, d in zip(OWNERS[:threads], NAMED, strict=False)}
+        self.account = {owner: Account() for owner in self.threads}
+        self.receipts: dict[str, Receipt] = {}
+        self.spoke: dict[str, str] = {}
+
+    def _note(self, owner: str, was: Thread, event: Event) -> None:
+        account, holder = self.account[owner], self.threads[owner].voice.holder
+        match event:
+            case TextArrived(body=body) if body in STOPS:
+                account.close()
+                if not account.stop:
+                    account.stop, account.confirmed = event.id, False
+            case TextArrived(body=body) if body in STARTS:
+                account.stop = ""
+            case Said(relation=Relation.EDIT, target=target):
+                words = account.words.get(target)
+                if words is not None and words.author == event.sender and words.held == "UNKNOWN":
+                    words.held = ""
+                elif words is not None and words.author == event.sender and account.unsafe:
+                    words.open, words.held = False, ""
+                elif words is not None and words.author == event.sender and (words.open or words.held):
+                    if words.held:
+                        account.say_again(target, event.at)
+                    self._heard(owner, words, event)
+            case Said():
+                words = account.words.setdefault(event.event_id, Words(author=event.sender, at=event.at))
+                self._safety_move(owner, was, event)
+                if event.sender == was.voice.holder and not account.stop and not account.unsafe:
+                    self._heard(owner, words, event)
+                    self._second_word(owner, was, event)
+            case Unsaid(target=target):
+                words = account.words.get(target)
+                if words is not None and words.author == event.sender:
+                    words.open, words.held = False, ""
+            case TextOutcome():
+                words = account.words.get(event.ref.removeprefix("say:"))
+                if words is not None and event.outcome is Outcome.DELIVERED:
+                    words.held = ""
+                elif words is not None and words.author == holder and event.outcome in (Outcome.LATE, Outcome.UNKNOWN):
+                    words.held = event.outcome.name
+            case Joined(user=user) if user != holder:
+                account.slow_until = self.now + 300
+            case Assigned(how=How.CLAIMED):
+                assert was.voice.holder is None, "somebody claimed a thread that had a voice"
+            case _:
+                pass
+        if holder != was.voice.holder:
+            account.turn += 1
+            account.close()
+
+    def _heard(self, owner: str, words: Words, event: Said) -> None:
+        body, own = event.body, ""
+        command = max((c for c in CANNED if body == c or body.startswith(f"{c} ")), key=len, default="")
+        if canned := bool(command):
+            own = body.removeprefix(command).strip()
+            body = own or self.pack.say(CANNED[command], self.threads[owner].consent.language)
+        to_the_phone = event.relation in (Relation.NONE, Relation.TEXTER_REPLY, Relation.EDIT)
+        to_the_phone |= canned and event.relation is Relation.OTHER_REPLY
+        plain = event.content is Content.TEXT and not event.mentions and to_the_phone
+        words.open = plain and (body in WORDS or (canned and body != own))
+        words.held = "" if not plain else "LONG" if body == LONG else "WARNED" if body in WARNED else ""
+        words.body, words.heard_at = body, self.now
+        words.undo = self._undo(owner, words.author)
+
+    def _undo(self, owner: str, author: str) -> float:
+        if self.now < self.account[owner].slow_until:
+            return 20
+        return 16 if self.spoke.get(author, owner) != owner else 8
+
+    def _second_word(self, owner: str, was: Thread, event: Said) -> None:
+        name = event.body.removeprefix("!")
+        said = event.relation is not Relation.THREAD and event.content is Content.TEXT
+        if not said or name not in SECOND:
+            return
+        account = self.account[owner]
+        before = {pending.event_id for pending in was.sending.pending}
+        chosen = [p.event_id for p in self.threads[owner].sending.pending if p.event_id not in before]
+        could = {
+            event_id
+            for event_id, words in account.words.items()
+            if words.author == event.sender and words.held in SECOND[name] and event.target in ("", event_id)
+        }
+        assert len(chosen) == min(1, len(could)), "a second word lets leave exactly one of the messages that it may"
+        for event_id in chosen:
+            assert event_id in could, "a second word let leave what it must not"
+            account.say_again(event_id, self.now)
+            account.words[event_id].undo = self._undo(owner, event.sender)
+
+    def _safety_move(self, owner: str, was: Thread, event: Said) -> None:
+        account, voice = self.account[owner], event.sender == was.voice.holder
+        if event.relation is Relation.THREAD or event.content is not Content.TEXT:
+            return
+        match event.body:
+            case "!agreed unsafe later" if voice:
+                account.line = True
+            case "!different" if voice:
+                account.close()
+            case "!safe" if voice or self._supervises(event.sender):
+                account.unsafe, account.chosen = False, ""
+            case "!unsafe":
+                if not account.unsafe:
+                    account.close()
+                    account.unsafe, account.chosen = True, ""
+                before = account.words.get(account.chosen)
+                out = before is not None and (before.open or account.chosen in account.left)
+                if account.line and voice and not account.stop and not out:
+                    account.chosen = event.event_id
+                    words = account.words[event.event_id]
+                    words.open, words.body = True, self.pack.say(TextName.LATER, was.consent.language)
+                    words.heard_at, words.undo = self.now, self._undo(owner, event.sender)

@@ -1,0 +1,148 @@
+"""What the bridge does with actions: inboxes, timers, rooms, a carrier and a phone, in the bridge's order."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+
+from bot import guard
+from bot.actions import (
+    THREAD,
+    Action,
+    Confirm,
+    DropTimer,
+    Edit,
+    Expel,
+    GiveKeys,
+    Invite,
+    Mark,
+    Origin,
+    Page,
+    Pin,
+    Post,
+    Receipt,
+    Redact,
+    RedactSaid,
+    SetTimer,
+    SignOut,
+    Tell,
+    TellDevices,
+    Text,
+    TextFirst,
+)
+from bot.events import (
+    Event,
+    Joined,
+    Left,
+    Outcome,
+    TextOutcome,
+)
+from policies.pack import Pack
+from tests.bot.promises import Promises
+from tests.bot.strategies import (
+    FORWARD,
+)
+
+
+class Outside(Promises):
+    """Takes actions. `rooms`: all that was shown, in order; `shown`: what stands, by its ref; `pages`: calls outside."""
+
+    def __init__(self, pack: Pack, *, threads: int) -> None:
+        super().__init__(pack, threads=threads)
+        self.inbox: defaultdict[str, deque[Event]] = defaultdict(deque)
+        self.timers: dict[tuple[str, str], float] = {}
+        self.shown: dict[tuple[str, str], str] = {}
+        self.answers: set[tuple[str, str]] = set()
+        self.boards: list[float] = []
+        self.rooms: list[tuple[str, Post | Edit]] = []
+        self.pages = 0
+
+    def tell(self, owner: str, event: Event) -> None:
+        """Put an event into an inbox."""
+        self.inbox[owner].append(event)
+
+    def attempt(self, owner: str, outcome: Outcome | None) -> None:
+        """Let the outbox try the first text of a thread. None: the carrier asks to try later."""
+        account = self.account[owner]
+        if not account.lane:
+            return
+        turn, text = account.lane[0]
+        why = guard.may_send(self.pack, self.threads[owner], text, self.now)
+        if why is not None:
+            account.lane.popleft()
+            self.tell(owner, TextOutcome(ref=text.ref, outcome=Outcome.LATE if why is guard.LATE else Outcome.REFUSED))
+            return
+        self._check_leaving(account, turn, text)
+        if outcome is None:
+            return
+        account.lane.popleft()
+        self.tell(owner, TextOutcome(ref=text.ref, outcome=outcome))
+        if outcome in (Outcome.ACCEPTED, Outcome.UNKNOWN):
+            words = account.words.get(text.ref.removeprefix("say:"))
+            before = [reached for reached in account.phone if reached.ref == text.ref]
+            assert len(before) < (words.times if words else 1), "a text reached the phone twice"
+            account.phone.append(text)
+            account.confirmed |= text.origin is Origin.STOP_ANSWER
+            account.accepted.append(text)
+
+    def leave(self, owner: str, user: str) -> None:
+        """Somebody leaves a thread's room, declines, or is removed."""
+        account = self.account[owner]
+        if user in account.members | account.invited:
+            account.members.discard(user)
+            account.invited.discard(user)
+            self.tell(owner, Left(place=THREAD, user=user))
+
+    def join(self, owner: str, user: str) -> None:
+        """Somebody accepts an invitation."""
+        account = self.account[owner]
+        if user in account.invited:
+            account.invited.discard(user)
+            account.members.add(user)
+            self.tell(owner, Joined(place=THREAD, user=user))
+
+    def _perform(self, owner: str, actions: tuple[Action, ...]) -> None:
+        for action in actions:
+            match action:
+                case Tell():
+                    self.tell(action.owner, action.event)
+                case SetTimer():
+                    self.timers[owner, action.key] = action.due
+                case DropTimer():
+                    self.timers.pop((owner, action.key), None)
+                case Text():
+                    self.account[owner].lane.append((self.account[owner].turn, action))
+                case Mark():
+                    now = self.receipts.get(action.event_id)
+                    assert action.receipt in FORWARD[now], f"a receipt went from {now} to {action.receipt}"
+                    if now is not None and action.receipt is Receipt.LEAVING:
+                        assert action.event_id in self.account[owner].again, "words leave again that nobody said again"
+                    self.receipts[action.event_id] = action.receipt
+                case Post() | Edit():
+                    self._check_secrets(action)
+                    self._show(owner if action.place == THREAD else action.place, action)
+                case Redact():
+                    self.answers.discard((owner if action.place == THREAD else action.place, action.ref))
+                case Page():
+                    self.pages += 1
+                case Invite():
+                    self.account[owner].invited.add(action.user)
+                case Expel():
+                    self.leave(owner, action.user)
+                case Pin() | GiveKeys() | Confirm() | TellDevices() | RedactSaid() | SignOut() | TextFirst():
+                    pass
+
+    def _show(self, room: str, action: Post | Edit) -> None:
+        key = room, action.ref
+        self.rooms.append((room, action))
+        if isinstance(action, Edit):
+            assert key in self.shown, "an edit of what was never posted"
+            assert self.shown[key] != action.body, "an edit that changes nothing"
+        elif action.ref == "board":
+            assert key not in self.shown, "a second board"
+        elif action.ref.startswith("answer:"):
+            self.answers.add(key)
+        if action.ref:
+            self.shown[key] = action.body
+        if action.ref == "board":
+            assert not self.boards or self.now - self.boards[-1] >= 2, "two edits of the board within two seconds"
+            self.boards.append(self.now)
