@@ -16,9 +16,9 @@ from bot.events import (
     TextOutcome,
     Unsaid,
 )
-from bot.model import Desk, Thread
+from bot.model import Desk, Role, Thread
 from bot.told import Assigned, How
-from policies.pack import Pack
+from policies.pack import Pack, TextName
 from tests.bot.account import Account, Words
 from tests.bot.strategies import (
     CANNED,
@@ -149,3 +149,7 @@ class Bookkeeping:
                     words = account.words[event.event_id]
                     words.open, words.body = True, self.pack.say(TextName.LATER, was.consent.language)
                     words.heard_at, words.undo = self.now, self._undo(owner, event.sender)
+
+    def _supervises(self, user: str) -> bool:
+        seat = self.desk.seat(user)
+        return seat is not None and seat.role is Role.SUPERVISOR

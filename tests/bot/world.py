@@ -24,7 +24,7 @@ from bot.events import (
     TextArrived,
     TimerDue,
 )
-from bot.model import Facts, Role
+from bot.model import Facts
 from policies.pack import Pack
 from tests.bot.outside import Outside
 from tests.bot.strategies import (
@@ -125,10 +125,6 @@ class World(Outside):
         self.account[owner].again.clear()
         if isinstance(event, Said) and event.relation is not Relation.EDIT and facts.role(event.sender) is not None:
             assert event.event_id in self.receipts, "a message that was heard has no receipt"
-
-    def _supervises(self, user: str) -> bool:
-        seat = self.desk.seat(user)
-        return seat is not None and seat.role is Role.SUPERVISOR
 
     def agree(self) -> None:
         """Check that desk and threads name the same voices. Only true when no inbox holds anything."""
