@@ -67,6 +67,14 @@ class Redact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RedactSaid:
+    """Redact what somebody said: it holds a codeword."""
+
+    place: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:
     """Pin a message of ours."""
 
@@ -115,6 +123,8 @@ class Text:
     origin: Origin
     epoch: int
     since: float
+    not_before: float = 0.0
+    """It leaves no sooner (seconds since the epoch): a verdict's answer tells nothing by how soon it comes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +200,7 @@ Action: TypeAlias = (
     Post
     | Edit
     | Redact
+    | RedactSaid
     | Pin
     | Mark
     | Text

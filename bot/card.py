@@ -6,7 +6,9 @@ here and nowhere else.
 
 from __future__ import annotations
 
-from bot.model import Thread
+from datetime import UTC, datetime
+
+from bot.model import Lock, Thread
 
 
 def card(thread: Thread) -> str:
@@ -22,11 +24,27 @@ def card(thread: Thread) -> str:
         *([f"offered to {short(offer.to) if offer.to else 'everybody'}"] if offer else []),
         f"last text: {last}",
         f"language: {consent.language}",
+        *_escort(thread),
         *(["STOPPED: nothing leaves until they text START"] if consent.stopped else []),
         *(["a short code or name: it cannot be answered"] if not thread.answerable else []),
         "!transfer · !escalate · !status · !help · !more",
     ]
     return "\n".join(lines)
+
+
+def _escort(thread: Thread) -> list[str]:
+    escort = thread.escort
+    lines = []
+    if escort.lock is Lock.DURESS:
+        lines.append("⚠️ DURESS: nothing leaves but !cover 1, 2, 3, until a supervisor's !unlock")
+    if escort.lock is Lock.UNVERIFIED:
+        lines.append("⚠️ UNVERIFIED, possible duress: nothing leaves but !cover 1, 2, 3, until a supervisor's !unlock")
+    if escort.words is not None:
+        state = "burned, it is on that phone now: agree on a new one by voice" if escort.burned else "agreed"
+        lines.append(f"codeword: {state}")
+    if escort.verified and escort.lock is Lock.NONE:
+        lines.append(f"verified: {datetime.fromtimestamp(escort.verified, UTC):%Y-%m-%d %H:%M} UTC")
+    return lines
 
 
 def short(user: str) -> str:

@@ -22,7 +22,10 @@ ALARMS: Final = {
     Alarm.UNKNOWN_SEND: "a text may or may not have reached the phone. It is not sent again by itself.",
     Alarm.OPTED_OUT: "the carrier says this phone opted out.",
     Alarm.ESCALATED: "its voice asks for a supervisor.",
+    Alarm.DURESS: "DURESS. The duress word came. Nothing leaves but !cover 1, 2 and 3. Supervisors: !listen, then decide.",
+    Alarm.UNVERIFIED: "unverified, possible duress. Nothing leaves but !cover 1, 2 and 3, until a supervisor's !unlock.",
 }
+CALLS_SUPERVISORS: Final = (Alarm.ESCALATED, Alarm.DURESS, Alarm.UNVERIFIED)
 
 
 def strangers(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
@@ -40,10 +43,12 @@ def not_heard(pack: Pack, facts: Facts, desk: Desk, event: NotHeard) -> Step[Des
 def alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk]:
     """Pass on what a thread has to say to everybody."""
     body = f"⚠️ {event.designation}: {ALARMS[event.alarm]}"
-    escalated = event.alarm is Alarm.ESCALATED
+    escalated = event.alarm in CALLS_SUPERVISORS
     loud = Post(place=DESK, body=body, notice=False, mentions=facts.supervisors if escalated else ())
     # Nobody who could come is here: whoever is on call hears that they are needed, and nothing else.
-    return Step(desk, (loud, Page(reason="escalated")) if escalated and not facts.supervisors else (loud,))
+    # For duress they are called in any case: at the desk nobody may be looking.
+    paged = event.alarm is Alarm.DURESS or (escalated and not facts.supervisors)
+    return Step(desk, (loud, Page(reason="escalated")) if paged else (loud,))
 
 
 def letter_died(pack: Pack, facts: Facts, desk: Desk, event: LetterDied) -> Step[Desk]:

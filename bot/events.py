@@ -20,6 +20,8 @@ from bot.told import (
     Spoke,
     ThreadWaits,
     VoiceWanted,
+    WordChosen,
+    WordWanted,
 )
 
 
@@ -212,4 +214,6 @@ Event: TypeAlias = (
     | Spoke
     | Listens
     | Removed
+    | WordWanted
+    | WordChosen
 )

@@ -14,8 +14,8 @@ from typing import Final
 from urllib.parse import unquote
 
 from bot.actions import Origin, Text
-from bot.model import Thread
-from policies.pack import Pack
+from bot.model import Lock, Thread
+from policies.pack import Pack, TextName
 from policies.segments import segments
 
 STOPPED: Final = "the texter said STOP. Nothing leaves until they text START."
@@ -23,6 +23,12 @@ UNANSWERABLE: Final = "this sender is a short code or a name; it cannot be answe
 LATE: Final = "it could not leave for more than five minutes. !again if it still fits."
 STOP_IS_OVER: Final = "the STOP that it confirms is over."
 OTHER_VOICE: Final = "the voice has changed since it was said."
+LOCKED: Final = {
+    Lock.DURESS: "the duress word came from this phone. Only !cover 1, 2 and 3 leave, until a supervisor's !unlock.",
+    Lock.UNVERIFIED: "this phone failed the agreed word. Only !cover 1, 2 and 3 leave, until a supervisor's !unlock.",
+}
+NOT_ASKED: Final = "a challenge leaves only by !verify, and only while it waits for its answer."
+COVER: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
 
 SERVER: Final = r"(?:[a-z0-9-]+(?:\.[a-z0-9-]+)+|[a-z][a-z0-9-]{2,}|\[[0-9a-f:.]+\])"
 MATRIX_WORDS: Final = re.compile(
@@ -77,9 +83,23 @@ def may_send(pack: Pack, thread: Thread, text: Text, now: float) -> str | None:
         return STOPPED
     if text.origin is Origin.VOICE and text.epoch != thread.voice.epoch:
         return OTHER_VOICE
+    if text.origin not in (Origin.ANSWER, Origin.STOP_ANSWER):
+        if _is_one_of(pack, text.body, (TextName.CHALLENGE,)) and text.ref != f"say:{thread.escort.asked}":
+            return NOT_ASKED
+        if (why := locked(pack, thread, text.body)) is not None:
+            return why
     if now - text.since > pack.settings.late_after_seconds:
         return LATE
     return None
+
+
+def locked(pack: Pack, thread: Thread, body: str) -> str | None:
+    """Say why words of a person may not leave for a phone under duress, or unverified, or None.
+
+    What the line answers by itself still leaves: it would after the right word, so its absence would tell (practice 10).
+    """
+    lock = thread.escort.lock
+    return None if lock is Lock.NONE or _is_one_of(pack, body, COVER) else LOCKED[lock]
 
 
 def leaks(pack: Pack, body: str, designations: Iterable[str]) -> str | None:
@@ -99,8 +119,12 @@ def refuses(pack: Pack, thread: Thread, body: str, designations: Iterable[str]) 
         return UNANSWERABLE
     if thread.consent.stopped:
         return STOPPED
+    if (why := locked(pack, thread, body)) is not None:
+        return why
     if not body.strip():
         return "it is empty."
+    if _is_one_of(pack, body, (TextName.CHALLENGE,)):
+        return NOT_ASKED
     return leaks(pack, body, designations)
 
 
@@ -120,6 +144,11 @@ def warns(body: str) -> str | None:
     if ADDRESS.search(seen):
         return "it looks like a street address. If that may stand on this phone, say !anyway."
     return None
+
+
+def _is_one_of(pack: Pack, body: str, names: Iterable[TextName]) -> bool:
+    """Tell whether words are one of these texts of the agency, in any of its languages."""
+    return any(body == wording.text for name in names for wording in pack.texts[name].wordings.values())
 
 
 def _as_seen(body: str) -> str:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import TypeAlias
 
+from bot.escort_words import Digests, Taken, Word
+
 
 @unique
 class Role(Enum):
@@ -128,6 +130,33 @@ class Life:
     last_outbound: float = 0.0
 
 
+@unique
+class Lock(Enum):
+    """Why an advocate's free words do not leave for a phone; the agreed cover lines do, until a supervisor's `!unlock`."""
+
+    NONE = "none"
+    UNVERIFIED = "unverified"
+    DURESS = "duress"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Escort:
+    """The word agreed with a survivor. It belongs to the phone: all of it goes over into the next conversation.
+
+    `burned`: a word was texted, so it is on that phone now; `heard`: when the last text came, by its own time. `asked`: the
+    `!verify` whose challenge has not been answered, `asked_at`: when the carrier took it, 0 while it has not.
+    """
+
+    words: Digests | None = field(default=None, repr=False)
+    burned: bool = False
+    verified: float = 0.0
+    failures: tuple[float, ...] = ()
+    lock: Lock = Lock.NONE
+    heard: float = 0.0
+    asked: str = ""
+    asked_at: float = 0.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thread:
     """One conversation. `answerable` is false for short codes and names: shown, not answered."""
@@ -139,6 +168,7 @@ class Thread:
     consent: Consent = field(default_factory=Consent)
     sending: Sending = field(default_factory=Sending)
     life: Life = field(default_factory=Life)
+    escort: Escort = field(default_factory=Escort)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +193,17 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """Somebody is being asked in their office for a codeword; `second`: they said it, and are asked for the duress word."""
+
+    user: str
+    thread: str
+    designation: str
+    until: float
+    second: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """Roster and queue of a line; serial, so that two claims in one second have one winner."""
 
@@ -177,6 +218,9 @@ class Desk:
     board_at: float = 0.0
     claimers: tuple[tuple[str, float], ...] = ()
     """Who asked for the next thread while nobody waited, and until when."""
+    asking: tuple[Asking, ...] = ()
+    worded: tuple[str, ...] = ()
+    """The last messages that held a codeword and were redacted: what edits them is redacted as well."""
 
     def seat(self, user: str) -> Seat | None:
         """Who that person is at the desk, if they are there."""
@@ -207,6 +251,10 @@ class Facts:
     roster: tuple[Seat, ...] = ()
     designations: frozenset[str] = frozenset()
     load: Mapping[str, int] = field(default_factory=dict)
+    word: Word = Word.NONE
+    """Which agreed word the event held, before it was masked."""
+    taken: Taken | None = None
+    """What was said in an office that was asked for a codeword; the words themselves are not in the event any more."""
 
     @property
     def staffed(self) -> bool:

@@ -5,8 +5,10 @@ Rule of this module: it is put into the other's inbox in the same commit, so nei
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, unique
+
+from bot.escort_words import Digests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,8 @@ class Alarm(Enum):
     UNKNOWN_SEND = "unknown_send"
     OPTED_OUT = "opted_out"
     ESCALATED = "escalated"
+    DURESS = "duress"
+    UNVERIFIED = "unverified"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,3 +107,20 @@ class Removed:
     """From the desk to a thread: this person is not on the roster any more."""
 
     user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordWanted:
+    """From a thread to the desk: this person has agreed on a codeword by voice; ask them for it in their office."""
+
+    thread: str
+    designation: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordChosen:
+    """From the desk to a thread: this person was told these words. What they are is in nobody's hands any more."""
+
+    user: str
+    digests: Digests = field(repr=False)

@@ -23,6 +23,7 @@ from bot.actions import (
     Pin,
     Post,
     Redact,
+    RedactSaid,
     Speaker,
     TellDevices,
 )
@@ -105,6 +106,9 @@ class Posts:
                 await self._done(task)
             case Redact() as redact:
                 await self._redact(task, redact)
+            case RedactSaid() as said:
+                await self._edge.redact(await self._room(task.owner, said.place), said.event_id, task.txn)
+                await self._done(task)
             case Confirm() as confirm:
                 await self._trust.confirm(confirm.user, confirm.master_key)
                 await self._done(task)

@@ -25,6 +25,12 @@ class TextName(StrEnum):
     HANDOVER = "handover"
     STOP = "stop"
     PICTURE = "picture"
+    CHALLENGE = "challenge"
+    VERIFIED = "verified"
+    UNVERIFIED = "unverified"
+    COVER_1 = "cover_1"
+    COVER_2 = "cover_2"
+    COVER_3 = "cover_3"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +114,8 @@ class Settings:
     receipt_retention: int
     new_threads_per_number_per_hour: int
     new_threads_per_minute: int
+    verdict_delay: int
+    challenge_window: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

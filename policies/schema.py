@@ -165,6 +165,8 @@ class SettingsPart(Part):
     receipt_retention: Duration | None = None
     new_threads_per_number_per_hour: Count | None = None
     new_threads_per_minute: Count | None = None
+    verdict_delay: Annotated[int, BeforeValidator(seconds), Field(ge=1, le=60)] | None = None
+    challenge_window: Annotated[int, BeforeValidator(seconds), Field(ge=30, le=3600)] | None = None
 
 
 def _text_name(value: Any) -> TextName:

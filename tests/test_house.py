@@ -65,6 +65,7 @@ PASSED_OVER: Final = {
     (Thread, told.VoiceWanted): "said by threads to the desk",
     (Thread, told.Offered): "said by threads to the desk",
     (Thread, told.Spoke): "said by threads to the desk",
+    (Thread, told.WordWanted): "said by threads to the desk",
     (Thread, events.LetterDied): "told to the desk, which has people",
     (Thread, events.ClockJumped): "told to the desk; no thread has a timer that destroys yet",
     (Desk, events.TextArrived): "texts belong to a thread",
@@ -73,6 +74,7 @@ PASSED_OVER: Final = {
     (Desk, told.Assigned): "said by the desk to threads",
     (Desk, told.NotAssigned): "said by the desk to threads",
     (Desk, told.Listens): "said by the desk to threads",
+    (Desk, told.WordChosen): "said by the desk to threads",
     (Desk, told.Removed): "said by the desk to threads",
 }
 """Every event that an aggregate passes over on purpose, and why."""
