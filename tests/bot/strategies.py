@@ -13,14 +13,18 @@ from hypothesis import strategies as st
 
 from bot import events, told
 from bot.actions import DESK, OFFICE, THREAD, Receipt
+from bot.escort_words import Digests, Flaw, Taken, Word
 from bot.events import Event
 from bot.model import (
+    Asking,
     Consent,
     Desk,
+    Escort,
     Facts,
     Held,
     Life,
     Line,
+    Lock,
     Offer,
     Pending,
     Reason,
@@ -93,7 +97,8 @@ def with_settings(**changed: Any) -> Pack:
 
 
 KEYS: Final = (
-    *("✋", "✋🏽", "👍", "✅", "❌", "send", "offer", "board", "other"),
+    *("✋", "✋🏽", "👍", "✅", "❌", "send", "offer", "board", "challenge", "other"),
+    f"word:{ANA}",
     *(f"wait:t1:{rung}" for rung in range(3)),
     f"seat:{BEN}",
     "fade:desk|answer:$m1",
@@ -117,6 +122,7 @@ times = st.floats(min_value=NOW - 1000, max_value=NOW + 1000) | st.sampled_from(
 places = st.sampled_from((DESK, THREAD, OFFICE + ANA))
 refs = st.sampled_from(("say:$m1", "say:$m2", "say:", "answer:a", "stop:a", "card", "card:t1", "card:t2", "offer", ""))
 
+DIGESTS: Final = Digests(salt="00", safe="01", duress="02", lengths=(8, 9))
 FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "again": st.booleans(),
     "alarm": st.sampled_from(told.Alarm),
@@ -126,6 +132,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "code": st.sampled_from(("", "30003")),
     "content": st.sampled_from(events.Content),
     "designation": st.sampled_from(NAMED),
+    "digests": st.just(DIGESTS),
     "event_id": st.sampled_from(MESSAGES),
     "first": st.booleans(),
     "how": st.sampled_from(told.How),
@@ -185,6 +192,18 @@ _held = st.lists(
 _offers = st.none() | st.builds(Offer, to=people | st.just(""), by=people, until=times, event_id=FIELDS["event_id"])
 _greeted = st.dictionaries(st.sampled_from(("en", "es")), times).map(lambda d: tuple(sorted(d.items())))
 
+_escorts = st.builds(
+    Escort,
+    words=st.none() | st.just(DIGESTS),
+    burned=st.booleans(),
+    verified=times,
+    failures=st.lists(times, max_size=3).map(tuple),
+    lock=st.sampled_from((Lock.NONE, Lock.NONE, *Lock)),
+    heard=times,
+    asked=st.sampled_from(("", *MESSAGES)),
+    asked_at=times,
+)
+
 threads: Final = st.builds(
     Thread,
     id=FIELDS["thread"],
@@ -209,6 +228,7 @@ threads: Final = st.builds(
     ),
     sending=st.builds(Sending, pending=_pending, sent=_sent, held=_held),
     life=st.builds(Life, state=st.sampled_from(State), since=times, last_inbound=times, last_outbound=times),
+    escort=_escorts,
 )
 
 _seats = st.lists(
@@ -237,6 +257,19 @@ desks: Final = st.builds(
     board=st.sampled_from(("", "Queue: 0")),
     board_at=times,
     claimers=st.lists(st.tuples(people, times), max_size=2).map(tuple),
+    asking=st.lists(
+        st.builds(
+            Asking,
+            user=people,
+            thread=FIELDS["thread"],
+            designation=FIELDS["designation"],
+            until=times,
+            second=st.booleans(),
+        ),
+        max_size=2,
+        unique_by=lambda asking: asking.user,
+    ).map(tuple),
+    worded=st.lists(st.sampled_from(MESSAGES), max_size=2).map(tuple),
 )
 
 facts: Final = st.builds(
@@ -245,6 +278,8 @@ facts: Final = st.builds(
     roster=_seats | st.just(SEATS),
     designations=st.frozensets(FIELDS["designation"]),
     load=st.dictionaries(people, st.integers(min_value=0, max_value=6)),
+    word=st.sampled_from((Word.NONE, Word.NONE, *Word)),
+    taken=st.none() | st.builds(Taken, flaw=st.none() | st.sampled_from(Flaw), digests=st.none() | st.just(DIGESTS)),
 )
 
 FORWARD: Final = {

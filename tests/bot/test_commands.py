@@ -137,6 +137,8 @@ MAY_SAY = {
     "take": {SUE},
     "listen": {SUE},
     **{name: {ANA} for name in ("release", "say", "again", "anyway", "long")},
+    **{name: {ANA, SUE} for name in ("codeword", "forget-word", "verify", "cover")},
+    "unlock": {SUE},
 }
 """Who may say what in a thread whose voice is Ana; whatever is not in here is for everybody."""
 ROWS = [(command, place) for command in COMMANDS for place in (DESK, THREAD, OFFICE) if place in command.places]
