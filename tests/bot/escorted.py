@@ -26,7 +26,8 @@ def agreed(**changed: Any) -> Thread:
     """Return a thread with Ana as its voice, an agreed word, and a text that has just come."""
     thread = held()
     thread = replace(thread, escort=Escort(words=DIGESTS, **changed))
-    return then(thread, arrived("hello again", id="recent"), at(0)).aggregate
+    step: Step[Thread] = then(thread, arrived("hello again", id="recent"), at(0))
+    return step.aggregate
 
 
 def locked(lock: Lock) -> Thread:
@@ -38,7 +39,8 @@ def asked(thread: Thread | None = None, *, seconds: float = 0.0, name: str = "$v
     """Return a thread whose challenge the carrier took, as soon as it could after `!verify` was said."""
     thread = then(thread or agreed(), said("!verify", event_id=name), at(seconds)).aggregate
     thread = then(thread, TimerDue(key="send"), at(seconds + UNDO)).aggregate
-    return then(thread, TextOutcome(ref=f"say:{name}", outcome=Outcome.ACCEPTED), at(seconds + UNDO)).aggregate
+    sent: Step[Thread] = then(thread, TextOutcome(ref=f"say:{name}", outcome=Outcome.ACCEPTED), at(seconds + UNDO))
+    return sent.aggregate
 
 
 def comes(thread: Thread, word: Word, seconds: float, body: str = MASK, **changed: Any) -> Step[Thread]:

@@ -12,6 +12,7 @@ from bot.card import card
 from bot.escort_words import MASK, Word
 from bot.events import Outcome, Relation, TextOutcome, TimerDue
 from bot.model import Lock
+from bot.step import Step
 from bot.told import Alarm, AlarmRaised, Assigned
 from policies.pack import TextName
 from tests.bot.escorted import (
@@ -137,7 +138,7 @@ def test_a_locked_phone_is_answered_by_itself_as_any_other() -> None:
 
 def test_three_failures_within_a_day_lock_the_phone() -> None:
     """The third answer without the word: unverified, desk told, free words held; two and an old one do not."""
-    thread = agreed()
+    thread, step = agreed(), Step(agreed())
     for n in range(3):
         start = n * 600.0
         thread = then(thread, arrived("hi", seconds=start, id=f"t{n}"), at(start)).aggregate

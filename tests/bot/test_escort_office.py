@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -73,7 +74,7 @@ def test_a_refused_word_is_redacted_and_asked_for_again(flaw: Flaw, second: bool
 def test_an_enrolment_that_is_interrupted_keeps_nothing(how: str, second: bool) -> None:
     """Five minutes, leaving, a restart, a message in clear, another `!codeword`: at neither step is a word kept."""
     desk = asking(second=second)
-    steps = {
+    steps: dict[str, Callable[[], Step[Desk]]] = {
         "time": lambda: then(desk, TimerDue(key=f"word:{ANA}"), at(STANDS)),
         "left": lambda: then(desk, Left(place="desk", user=ANA)),
         "lost": lambda: answered(desk, Taken(flaw=Flaw.LOST)),
