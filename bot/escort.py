@@ -25,6 +25,8 @@ from policies.pack import Pack, TextName
 TIMER: Final = "challenge"
 SOON: Final = 1.0
 """Seconds that lie at least between a verdict and its answer, so that what else the verdict sets off cannot show in it."""
+ALONE: Final = 12
+"""Words of a text beyond which an agreed word in it may be one guess of many: then it is burned, and verifies nothing."""
 CLOCKS: Final = 2.0
 """Seconds by which a carrier's clock, or its rounding, may put a text before the challenge that it answers."""
 DURESS: Final = (
@@ -46,7 +48,7 @@ def arrived(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Ste
         thread, told = _failed(pack, facts, thread)
         name = TextName.UNVERIFIED
     else:
-        thread, told = _came(facts, thread, asked=asked)
+        thread, told = _came(facts, thread, asked=asked, alone=len(event.body.split()) <= ALONE)
         name = TextName.VERIFIED
     return Step(thread, (*(_answer(pack, facts, thread, event, name) if asked else ()), *told))
 
@@ -104,7 +106,7 @@ def _is_an_answer(pack: Pack, event: TextArrived) -> bool:
     return bool(body.strip()) and not is_tapback(body) and not is_automatic_reply(body)
 
 
-def _came(facts: Facts, thread: Thread, *, asked: bool) -> tuple[Thread, tuple[Action, ...]]:
+def _came(facts: Facts, thread: Thread, *, asked: bool, alone: bool) -> tuple[Thread, tuple[Action, ...]]:
     """Take note of a word that came. Whatever the phone can ever notice of it is the same for both words."""
     escort, duress = thread.escort, facts.word is Word.DURESS
     again = escort.burned
@@ -124,6 +126,9 @@ def _came(facts: Facts, thread: Thread, *, asked: bool) -> tuple[Thread, tuple[A
             place=THREAD, body="The burned codeword came once more. It proves nothing: agree on a new one by voice."
         )
         return thread, (*common, told)
+    if not alone:
+        body = "The codeword came among many words, as if guessed. It verifies nothing; agree on a new one by voice."
+        return thread, (*common, Post(place=THREAD, body=body, notice=False))
     thread = replace(thread, escort=replace(thread.escort, verified=facts.now))
     how = "as the answer to the challenge" if asked else "without being asked for"
     locked = " What is locked stays so until a supervisor's !unlock." if escort.lock is not Lock.NONE else ""

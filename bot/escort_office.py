@@ -34,7 +34,9 @@ PLAIN: Final = (Relation.NONE, Relation.TEXTER_REPLY, Relation.OTHER_REPLY)
 def asked(desk: Desk, event: Said) -> Asking | None:
     """Return what is being asked for where this was said, if it counts as an answer: anything that is no command."""
     asking = next((a for a in desk.asking if event.place == OFFICE + a.user and event.sender == a.user), None)
-    return None if event.relation is not Relation.EDIT and parse(event.body) is not None else asking
+    parsed = parse(event.body)
+    command = parsed is not None and parsed.command is not None and event.relation is not Relation.EDIT
+    return None if command else asking
 
 
 def is_plain(event: Said) -> bool:

@@ -151,6 +151,18 @@ def test_three_failures_within_a_day_lock_the_phone() -> None:
     assert comes(asked(old), Word.NONE, 20, "who is this").aggregate.escort.lock is Lock.NONE
 
 
+@pytest.mark.parametrize("seconds", [5.0, 20.0])
+def test_a_word_among_many_may_be_a_guess(seconds: float) -> None:
+    """Guesses in a row verify nothing, asked or not; the phone gets what it would after the duress word all the same."""
+    guesses = f"apple pear plum quince fig date lime lemon {MASK} melon peach berry grape"
+    thread = asked() if seconds > UNDO else agreed()
+    steps = [comes(thread, word, seconds, guesses) for word in (Word.SAFE, Word.DURESS)]
+    assert leaving(steps[0]) == leaving(steps[1])
+    assert (steps[0].aggregate.escort.verified, steps[0].aggregate.escort.burned) == (0.0, True)
+    assert "guessed" in words(steps[0])
+    assert steps[1].aggregate.escort.lock is Lock.DURESS
+
+
 def test_one_challenge_is_one_failure() -> None:
     """Of ten texts within a second the first is the answer; the others are conversation, and the word among them counts."""
     thread = asked()

@@ -53,7 +53,7 @@ ORDERS: Final = (
     "!codeword",
     "!release",
 )
-HOLDS: Final = (MASK, f"ok {MASK}!", f"{MASK}\n{MASK}")
+HOLDS: Final = (MASK, f"ok {MASK}!", f"{MASK}\n{MASK}", f"{'so ' * 12}{MASK}")
 speakers = st.sampled_from((ANA, ANA, SUE, BEN))
 lags = st.sampled_from((0.0, 0.0, 0.0, 2.0, 40.0, 400.0))
 

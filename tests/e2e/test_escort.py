@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 
 from tests.e2e.carrier import handset
 from tests.e2e.scene import NOTE, Scene, Talk
 from tests.e2e.seat import Seat
+from tests.e2e.waiting import until
 
 SAFE, DURESS = "Gooseberry weathercock", "Ptarmigan"
 SPELLED = ("gooseberry", "weathercock", "ptarmigan")
@@ -51,7 +53,7 @@ async def test_success_and_duress_look_alike_on_the_handset(scene: Scene, ada: S
     )
     for talk in talks:
         free = await ada.say(talk.room, "are you safe where you are?")
-        await talk.receipt(free, "sent" if talk is success else "not sent")
+        await talk.receipt(free, "delivered" if talk is success else "not sent")
         await ada.say(talk.room, "!cover 3")
         await scene.carrier.reaches(talk.handset, COVER, within=40)
     assert "are you safe where you are?" not in await scene.carrier.received(duress.handset)
@@ -76,9 +78,21 @@ async def _agree(scene: Scene, seat: Seat, office: str, talk: Talk) -> None:
     asks = f"Codeword for {talk.designation}"
     await seat.find(office, "the bot asks", lambda i: i.sender == scene.ready.bot and asks in i.body)
     for word in (SAFE, DURESS):
-        said = await seat.say(office, word)
-        await seat.find(office, "it is redacted", lambda i, s=said: i.event_id == s.event_id and i.kind == "redacted")  # type: ignore[misc]
+        before = await _redacted(seat, office)
+        # It is gone before the client has seen its own words come back, so nobody waits for that.
+        saying = asyncio.create_task(seat.say(office, word))
+
+        async def gone(before: int = before) -> bool | None:
+            return await _redacted(seat, office) > before or None
+
+        await until("what was said in the office is redacted", gone)
+        saying.cancel()
+        await asyncio.gather(saying, return_exceptions=True)
     await talk.told("A codeword is agreed")
+
+
+async def _redacted(seat: Seat, room: str) -> int:
+    return sum(item.kind == "redacted" and item.sender == seat.mxid for item in await seat.items(room))
 
 
 async def _delay(scene: Scene, number: str) -> float:
