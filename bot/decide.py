@@ -39,6 +39,7 @@ from bot.events import (
     LevelsSet,
     NotHeard,
     Said,
+    StrayCame,
     Tapped,
     TextArrived,
     TextOutcome,
@@ -122,6 +123,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, AlarmRaised): (desk.alarm,),
     (Desk, LetterDied): (desk.letter_died,),
     (Desk, ClockJumped): (desk.clock_jumped,),
+    (Desk, StrayCame): (desk.stray,),
 }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from bot.actions import DESK, Page, Post
-from bot.events import ClockJumped, LetterDied, NotHeard, Said
+from bot.events import ClockJumped, LetterDied, NotHeard, Said, Stray, StrayCame
 from bot.model import Desk, Facts
 from bot.step import Step
 from bot.told import Alarm, AlarmRaised
@@ -26,6 +26,12 @@ ALARMS: Final = {
     Alarm.UNVERIFIED: "unverified, possible duress. Nothing leaves but !cover 1, 2 and 3, until a supervisor's !unlock.",
 }
 CALLS_SUPERVISORS: Final = (Alarm.ESCALATED, Alarm.DURESS, Alarm.UNVERIFIED)
+
+
+STRAYS: Final = {
+    Stray.CHANNEL: "Somebody wrote over another channel than text messages, such as WhatsApp.",
+    Stray.GROUP: "Somebody wrote to this line in a group message.",
+}
 
 
 def strangers(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
@@ -61,3 +67,9 @@ def clock_jumped(pack: Pack, facts: Facts, desk: Desk, event: ClockJumped) -> St
     """Say that the machine's clock was set."""
     body = f"⚠️ The machine's clock jumped by about {abs(event.seconds)} seconds. Please tell the technician."
     return Step(desk, (Post(place=DESK, body=body, notice=False),))
+
+
+def stray(pack: Pack, facts: Facts, desk: Desk, event: StrayCame) -> Step[Desk]:
+    """Say that something came which cannot be shown or answered here."""
+    told = f"⚠️ {STRAYS[event.kind]} It was not kept and cannot be answered here. This is said once an hour at most."
+    return Step(desk, (Post(place=DESK, body=told, notice=False),))

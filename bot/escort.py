@@ -19,7 +19,7 @@ from bot.model import Escort, Facts, Lock, Thread
 from bot.relay import cancel
 from bot.step import Step
 from bot.told import Alarm, AlarmRaised
-from policies.keywords import is_automatic_reply, is_tapback, language_asked, reading
+from policies.keywords import Meaning, reading
 from policies.pack import Pack, TextName
 
 TIMER: Final = "challenge"
@@ -99,11 +99,11 @@ def _is_asked(pack: Pack, escort: Escort, event: TextArrived) -> bool:
 
 
 def _is_an_answer(pack: Pack, event: TextArrived) -> bool:
-    """Tell whether somebody answered in words: pictures, keywords and what phones send by themselves count for nothing."""
-    body = event.body
-    if reading(body, pack) is not None or language_asked(body, pack) is not None:
-        return False
-    return bool(body.strip()) and not is_tapback(body) and not is_automatic_reply(body)
+    """Tell whether somebody answered in words: pictures, keywords and what phones send by themselves count for nothing.
+
+    Nor does a wish for no more texts: the answer to it is a person's.
+    """
+    return bool(event.body.strip()) and reading(event.body, pack).meaning is Meaning.CONVERSATION
 
 
 def _came(facts: Facts, thread: Thread, *, asked: bool, alone: bool) -> tuple[Thread, tuple[Action, ...]]:

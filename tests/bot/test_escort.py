@@ -189,8 +189,17 @@ def test_a_challenge_answered_a_day_later_is_not_answered(word: Word) -> None:
 
 @pytest.mark.parametrize(
     ("body", "media"),
-    [("", 2), (" ", 0), ("STOP", 0), ("ES", 0), ("Liked “ok”", 0), ("I'm driving", 0)],
-    ids=["pictures", "blank", "keyword", "language", "tapback", "automatic"],
+    [
+        ("", 2),
+        (" ", 0),
+        ("STOP", 0),
+        ("ES", 0),
+        ("Liked “ok”", 0),
+        ("I'm driving", 0),
+        ("please stop texting me", 0),
+        ("BYE", 0),
+    ],
+    ids=["pictures", "blank", "keyword", "language", "tapback", "automatic", "wish", "exit"],
 )
 def test_what_is_no_answer_counts_for_nothing(body: str, media: int) -> None:
     """Pictures alone, keywords and what phones send by themselves neither fail a challenge nor end it."""

@@ -1,0 +1,204 @@
+"""Which rooms are the policy bot's, who sits at its desks, and how a room goes.
+
+Rule of this module: a room is ours if the policy bot created it and for no other reason; what kind of room it is stands in
+its create event, which nobody can change. All is read from the tables each time: a room may have gone since.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Any, Final
+
+from synapse.module_api import ModuleApi
+from synapse.module_api.errors import SynapseError
+
+from deploy.synapse_module.settings import Settings
+
+KIND: Final = "quietline.kind"
+"""Key in the content of our create events: desk, office or thread (bridge/matrix/blueprints.py)."""
+DESK: Final = "desk"
+NOT_OURS: Final = "QUIETLINE_NOT_OURS"
+IS_DESK: Final = "QUIETLINE_DESK"
+
+LEFTOVERS: Final = (
+    "current_state_delta_stream",
+    "delayed_events",
+    "device_lists_changes_in_room",
+    "e2e_room_keys",
+    "event_reports",
+    "room_ban_redactions",
+    "room_reports",
+    "room_tags_revisions",
+    "sliding_sync_connection_lazy_members",
+    "sliding_sync_connection_room_configs",
+    "sliding_sync_connection_streams",
+    "sliding_sync_joined_rooms_to_recalculate",
+    "thread_subscriptions",
+    "threads",
+    "timeline_gaps",
+)
+"""Tables with a `room_id` that Synapse's purge passes over (facts-matrix, section 6; compared with its purge_events.py)."""
+
+# Constants, all of it: no value from outside is ever put into a statement.
+TASK: Final = "FROM scheduled_tasks WHERE action IN ('shutdown_and_purge_room', 'purge_room') AND resource_id = ?"
+UNDER_WAY: Final = f"{TASK} AND status IN ('scheduled', 'active')"
+REMNANTS: Final = (
+    *(f"FROM {table} WHERE room_id = ?" for table in LEFTOVERS),
+    f"{TASK} AND status NOT IN ('scheduled', 'active')",
+)
+POSITION: Final = "device_lists_changes_converted_stream_position"
+"""One row: how far Synapse is, as a number and the room's id at which it stopped. Without the id it only looks twice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """A room in the tables. `creator`: None when there is no such room. `leftovers`: counted once it is gone."""
+
+    creator: str | None
+    purging: bool
+    events: int
+    groups: int
+    uncensored: int
+    leftovers: int
+
+    @property
+    def gone(self) -> bool:
+        """Whether nothing is left that Synapse would call the room."""
+        return self.creator is None and self.events == 0 and self.groups == 0 and not self.purging
+
+    @property
+    def state(self) -> str:
+        """`present`, `purging` or `gone`."""
+        return "gone" if self.gone else "purging" if self.purging else "present"
+
+
+class Rooms:
+    """Looks at rooms and purges ours."""
+
+    def __init__(self, *, api: ModuleApi, settings: Settings) -> None:
+        self._api = api
+        self._policy = settings.policy
+
+    async def strangers(self, room_ids: Iterable[str]) -> set[str]:
+        """Return those of these rooms that are known and not ours."""
+        wanted = list(room_ids)
+
+        def read(txn: Any) -> set[str]:
+            found = set()
+            for room_id in wanted:
+                txn.execute("SELECT creator FROM rooms WHERE room_id = ?", (room_id,))
+                row = txn.fetchone()
+                if row is not None and row[0] and row[0] != self._policy:
+                    found.add(room_id)
+            return found
+
+        strangers: set[str] = await self._api.run_db_interaction("quietline_strangers", read)
+        return strangers
+
+    async def look(self, room_id: str) -> Facts:
+        """Look at a room of ours, or at one that is not there. Refuses any other."""
+
+        def read(txn: Any) -> Facts:
+            def one(sql: str) -> Any:
+                txn.execute(f"SELECT {sql}", (room_id,))
+                row = txn.fetchone()
+                return None if row is None else row[0]
+
+            facts = Facts(
+                creator=one("COALESCE(creator, '') FROM rooms WHERE room_id = ?"),
+                purging=one(f"COUNT(*) {UNDER_WAY}") > 0,
+                events=one("COUNT(*) FROM events WHERE room_id = ?"),
+                groups=one("COUNT(*) FROM state_groups WHERE room_id = ?"),
+                uncensored=one(
+                    "COUNT(*) FROM redactions r JOIN events e ON e.event_id = r.redacts "
+                    "WHERE e.room_id = ? AND NOT r.have_censored"
+                ),
+                leftovers=0,
+            )
+            if not facts.gone:
+                return facts
+            # Most of these tables have no index on rooms: only now.
+            places = (*REMNANTS, f"FROM {POSITION} WHERE room_id = ?")
+            return replace(facts, leftovers=sum(one(f"COUNT(*) {rows}") for rows in places))
+
+        facts: Facts = await self._api.run_db_interaction("quietline_look", read)
+        if facts.creator not in {None, self._policy} or (facts.creator is None and facts.events):
+            raise refused(NOT_OURS)
+        return facts
+
+    async def purge(self, room_id: str) -> Facts:
+        """Begin to purge a room of ours, or take away what a finished purge left behind. May be repeated."""
+        facts = await self.look(room_id)
+        if facts.purging:
+            return facts
+        if facts.gone:
+            if facts.leftovers:
+                await self._api.run_db_interaction("quietline_leftovers", _forget, room_id)
+                return await self.look(room_id)
+            return facts
+        if facts.creator is not None and await self._kind(room_id) == DESK:
+            raise refused(IS_DESK)
+        # A task in Synapse's tables: it goes on after a restart. Refused only when another call has begun it meanwhile.
+        with contextlib.suppress(SynapseError):
+            await self._api.delete_room(room_id)
+        return await self.look(room_id)
+
+    async def at_desk(self, user_id: str) -> bool:
+        """Whether somebody sits at a desk now."""
+        return await self._any_desk(
+            """SELECT m.room_id FROM local_current_membership m JOIN rooms r ON r.room_id = m.room_id
+               WHERE m.user_id = ? AND m.membership = 'join' AND r.creator = ?""",
+            user_id,
+        )
+
+    async def was_at_desk(self, user_id: str) -> bool:
+        """Whether somebody sits at a desk now or did so before."""
+        return await self._any_desk(
+            """SELECT DISTINCT m.room_id FROM room_memberships m JOIN rooms r ON r.room_id = m.room_id
+               WHERE m.user_id = ? AND m.membership = 'join' AND r.creator = ?""",
+            user_id,
+        )
+
+    async def in_any(self, user_id: str) -> bool:
+        """Whether somebody is in, or invited to, any room of ours."""
+
+        def read(txn: Any) -> bool:
+            txn.execute(
+                """SELECT 1 FROM local_current_membership m JOIN rooms r ON r.room_id = m.room_id
+                   WHERE m.user_id = ? AND m.membership IN ('join', 'invite') AND r.creator = ? LIMIT 1""",
+                (user_id, self._policy),
+            )
+            return txn.fetchone() is not None
+
+        return bool(await self._api.run_db_interaction("quietline_in_any", read))
+
+    async def _any_desk(self, sql: str, user_id: str) -> bool:
+        def read(txn: Any) -> list[str]:
+            txn.execute(sql, (user_id, self._policy))
+            return [row[0] for row in txn.fetchall()]
+
+        for room_id in await self._api.run_db_interaction("quietline_desks", read):
+            if await self._kind(room_id) == DESK:
+                return True
+        return False
+
+    async def _kind(self, room_id: str) -> Any:
+        state = await self._api.get_room_state(room_id, [("m.room.create", "")])
+        create = state.get(("m.room.create", ""))
+        if create is None or create.sender != self._policy:
+            raise refused(NOT_OURS)
+        return create.content.get(KIND)
+
+
+def refused(errcode: str) -> SynapseError:
+    """Make the answer to what this module does not do."""
+    return SynapseError(HTTPStatus.FORBIDDEN, "Refused", errcode)
+
+
+def _forget(txn: Any, room_id: str) -> None:
+    for rows in REMNANTS:
+        txn.execute(f"DELETE {rows}", (room_id,))
+    txn.execute(f"UPDATE {POSITION} SET room_id = '' WHERE room_id = ?", (room_id,))  # noqa: S608 - constants
