@@ -196,6 +196,43 @@ class Tell:
     event: Event
 
 
+@unique
+class AuditKind(Enum):
+    """What the audit notes: that it was said or done, never which words. Those of texts are the texts' own names."""
+
+    FIRST_TEXT_IN = "first_text_in"
+    FIRST_WORDS_OUT = "first_words_out"
+    GREETING = "greeting"
+    AFTER_HOURS = "after_hours"
+    UNAVAILABLE = "unavailable"
+    OUTAGE = "outage"
+    PICTURE = "picture"
+    LIMITS = "limits"
+    DEVICE = "device"
+    TIPS_IPHONE = "tips_iphone"
+    TIPS_ANDROID = "tips_android"
+    RIGHTS = "rights"
+    OPTIONS = "options"
+    SAFE_CHECK = "safe_check"
+    SWITCH = "switch"
+    LATER = "later"
+    URGENT = "urgent"
+    DIFFERENT = "different"
+    HANDOVER = "handover"
+    CLOSING = "closing"
+    UNSAFE = "unsafe"
+    SAFE = "safe"
+    OUTAGE_BEGAN = "outage_began"
+    OUTAGE_OVER = "outage_over"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """Note that this was said or done, in its order, by the hour. A text is noted when the carrier took it."""
+
+    kind: AuditKind
+
+
 Action: TypeAlias = (
     Post
     | Edit
@@ -213,4 +250,5 @@ Action: TypeAlias = (
     | SetTimer
     | DropTimer
     | Tell
+    | Audit
 )

@@ -79,7 +79,14 @@ def text(pack: Pack, facts: Facts, desk: Desk) -> str:
         for seat in desk.roster
     ]
     return "\n".join(
-        (f"Queue: {len(waiting)}", *_few(waiting), f"Open: {len(held)}", *_few(held), f"Here: {', '.join(people)}")
+        (
+            f"Queue: {len(waiting)}",
+            *_few(waiting),
+            *(["⚠️ Outage: whoever texts is told that the line is down"] if desk.outage else []),
+            f"Open: {len(held)}",
+            *_few(held),
+            f"Here: {', '.join(people)}",
+        )
     )
 
 

@@ -7,8 +7,15 @@ here and nowhere else.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
 
-from bot.model import Lock, Thread
+from bot import safe_times
+from bot.escort_slice import Lock
+from bot.model import Thread
+from bot.table import COMMANDS
+
+COMMANDS_LINE: Final = " · ".join([f"!{command.name}" for command in COMMANDS if command.card] + ["!more"])
+"""The last line of every card, from the table."""
 
 
 def card(thread: Thread) -> str:
@@ -25,9 +32,10 @@ def card(thread: Thread) -> str:
         f"last text: {last}",
         f"language: {consent.language}",
         *_escort(thread),
+        *_flags(thread),
         *(["STOPPED: nothing leaves until they text START"] if consent.stopped else []),
         *(["a short code or name: it cannot be answered"] if not thread.answerable else []),
-        "!transfer · !escalate · !status · !help · !more",
+        COMMANDS_LINE,
     ]
     return "\n".join(lines)
 
@@ -45,6 +53,22 @@ def _escort(thread: Thread) -> list[str]:
     if escort.verified and escort.lock is Lock.NONE:
         lines.append(f"verified: {datetime.fromtimestamp(escort.verified, UTC):%Y-%m-%d %H:%M} UTC")
     return lines
+
+
+def _flags(thread: Thread) -> list[str]:
+    """Return what was told and agreed, and what is still to be asked (practices 2, 11, 26)."""
+    flags = thread.flags
+    asked = f"asked {flags.asked}" if flags.asked else "not asked yet (!safecheck)"
+    first = {True: "yes", False: "no", None: "not asked (!agreed first)"}[flags.text_first]
+    told = [name for name, at in (("tips", flags.tips), ("rights", flags.rights)) if at]
+    return [
+        *(["UNSAFE: nothing leaves until !safe"] if flags.unsafe else []),
+        f"limits: {'given' if flags.limits else 'NOT GIVEN YET (!limits)'}{''.join(f', {name} given' for name in told)}",
+        f"safe to text: {asked}{'; ask again (!safecheck)' if thread.silence.ask else ''} · {safe_times.said(flags)}",
+        f"may we text first: {first}",
+        *([f"another way: {flags.channel}"] if flags.channel else []),
+        *(["chose a line for !unsafe"] if flags.line else []),
+    ]
 
 
 def short(user: str) -> str:

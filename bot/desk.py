@@ -24,6 +24,9 @@ ALARMS: Final = {
     Alarm.ESCALATED: "its voice asks for a supervisor.",
     Alarm.DURESS: "DURESS. The duress word came. Nothing leaves but !cover 1, 2 and 3. Supervisors: !listen, then decide.",
     Alarm.UNVERIFIED: "unverified, possible duress. Nothing leaves but !cover 1, 2 and 3, until a supervisor's !unlock.",
+    Alarm.URGENT: "it is urgent: its voice asks them to call. Whoever answers calls should know.",
+    Alarm.UNSAFE: "the phone may be in other hands. Nothing leaves for it until somebody there says !safe.",
+    Alarm.SAFE: "texting is safe again, its people say.",
 }
 CALLS_SUPERVISORS: Final = (Alarm.ESCALATED, Alarm.DURESS, Alarm.UNVERIFIED)
 

@@ -1,45 +1,77 @@
 """What the agency says by itself: only the immediate answer to a text that has just arrived (DESIGN section 0).
 
-Rules of this module: the greeting promises a person only while somebody is on duty (practice 29), goes out once per twelve
-hours and language, and never to tapbacks or automatic replies; every automatic text is shown in the room.
+Rules of this module: the greeting promises a person only while the hours say so and somebody is on duty (practice 29); it
+goes out once per twelve hours and language, and never to tapbacks or automatic replies; no text brings two, and none comes
+after another without a person's words between, but a greeting (practice 28); every automatic text is shown in the room.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from bot import guard
-from bot.actions import THREAD, Origin, Post, Text
+from bot import canned, guard
+from bot.actions import THREAD, Action, Origin, Post, Text
 from bot.events import TextArrived
 from bot.model import Facts, State, Thread
 from bot.step import Step
+from policies.hours import open_at
 from policies.keywords import reading
 from policies.pack import Pack, TextName
 
+ALIKE = frozenset({TextName.GREETING, TextName.UNAVAILABLE})
+"""These change with every `!on` and `!off`: one of them stands for both."""
+
 
 def greet(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
-    """Greet a texter nobody talks with yet, in the language they asked for by its word."""
-    read = reading(event.body, pack)
-    asked = read.language or None
-    if asked is not None and asked != thread.consent.language:
-        thread = replace(thread, consent=replace(thread.consent, language=asked))
-    if thread.life.state is not State.WAITING or not thread.answerable:
+    """Answer a texter nobody talks with yet, in the language they asked for by its word; and a picture, once."""
+    means = reading(event.body, pack)
+    if means.language and means.language != thread.consent.language:
+        thread = replace(thread, consent=replace(thread.consent, language=means.language))
+    if not thread.answerable or not means.from_a_person:
         return Step(thread)
-    if not read.from_a_person:
-        return Step(thread)
-    greeted = dict(thread.consent.greeted)
-    if any(_recent(pack, facts, greeted.get(language)) for language in ((asked,) if asked else greeted)):
-        return Step(thread)
-    language = thread.consent.language
-    name = TextName.GREETING if facts.staffed else TextName.UNAVAILABLE
-    body = pack.say(name, language)
+    name = promise(pack, facts)
+    if thread.life.state is State.WAITING and not _greeted(pack, facts, thread, name, means.language):
+        new, actions = _answer(pack, facts, thread, event, name)
+        if actions:
+            greeted = dict(thread.consent.greeted) | {_key(thread.consent.language, name): facts.now}
+            new = replace(new, consent=replace(new.consent, greeted=tuple(sorted(greeted.items()))))
+        return Step(new, actions)
+    alone = not thread.silence.answer and "picture answered" not in thread.silence.cued
+    if event.media and alone and name is TextName.GREETING:
+        new, actions = _answer(pack, facts, thread, event, TextName.PICTURE)
+        if actions:
+            new = replace(new, silence=replace(new.silence, cued=new.silence.cued | {"picture answered"}))
+        return Step(new, actions)
+    return Step(thread)
+
+
+def promise(pack: Pack, facts: Facts) -> TextName:
+    """Return what a first text is answered with: a person, when the hours and somebody on duty say so."""
+    if facts.outage:
+        return TextName.OUTAGE
+    if not open_at(pack.hours, facts.now):
+        return TextName.AFTER_HOURS
+    return TextName.GREETING if facts.staffed else TextName.UNAVAILABLE
+
+
+def _answer(
+    pack: Pack, facts: Facts, thread: Thread, event: TextArrived, name: TextName
+) -> tuple[Thread, tuple[Action, ...]]:
+    body = canned.wording(pack, facts, thread, name)
     answer = Text(ref=f"answer:{event.id}", body=body, origin=Origin.ANSWER, epoch=thread.voice.epoch, since=event.at)
     if guard.may_send(pack, thread, answer, facts.now) is not None:
-        return Step(thread)
-    greeted[language] = facts.now
-    thread = replace(thread, consent=replace(thread.consent, greeted=tuple(sorted(greeted.items()))))
-    return Step(thread, (answer, Post(place=THREAD, body=f"Answered by itself ({name}): {body}")))
+        return thread, ()
+    thread = replace(thread, silence=replace(thread.silence, answer=name.value))
+    return thread, (answer, Post(place=THREAD, body=f"Answered by itself ({name}): {body}"))
 
 
-def _recent(pack: Pack, facts: Facts, at: float | None) -> bool:
-    return at is not None and facts.now - at < pack.settings.greeting_every_hours * 3600
+def _key(language: str, name: TextName) -> str:
+    return language if name in ALIKE else f"{language} {name}"
+
+
+def _greeted(pack: Pack, facts: Facts, thread: Thread, name: TextName, asked: str) -> bool:
+    """Tell whether they heard this within the time; asked for by its word, whether in that language."""
+    languages = (asked,) if asked else {*pack.languages, thread.consent.language}
+    greeted = dict(thread.consent.greeted)
+    times = (greeted.get(_key(language, name)) for language in languages)
+    return any(at is not None and facts.now - at < pack.settings.greeting_every_hours * 3600 for at in times)

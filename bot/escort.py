@@ -13,9 +13,10 @@ from typing import Final
 
 from bot import guard
 from bot.actions import DESK, THREAD, Action, DropTimer, Mark, Origin, Post, Receipt, RedactSaid, SetTimer, Tell, Text
+from bot.escort_slice import Escort, Lock
 from bot.escort_words import Word
 from bot.events import Outcome, Relation, Said, TextArrived, TextOutcome, TimerDue
-from bot.model import Escort, Facts, Lock, Thread
+from bot.model import Facts, Thread
 from bot.relay import cancel
 from bot.step import Step
 from bot.told import Alarm, AlarmRaised
@@ -154,8 +155,8 @@ def _failed(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[Act
 
 def _answer(pack: Pack, facts: Facts, thread: Thread, event: TextArrived, name: TextName) -> tuple[Action, ...]:
     """Answer a text that answered the challenge, a fixed time after it came; show the room what the phone gets."""
-    if thread.voice.holder is None:
-        return ()  # It asks for patience, and nobody is there; whoever is not greeted twice is greeted elsewhere.
+    if thread.voice.holder is None or event.media:
+        return ()  # It would ask for patience where nobody is; and a picture has an answer of its own.
     body = pack.say(name, thread.consent.language)
     answer = Text(
         ref=f"answer:{event.id}",

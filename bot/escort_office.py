@@ -12,9 +12,10 @@ from typing import Final
 
 from bot.actions import OFFICE, DropTimer, Post, RedactSaid, SetTimer, Tell
 from bot.commands import parse
+from bot.escort_slice import Asking
 from bot.escort_words import Flaw
 from bot.events import Content, Left, NotHeard, Relation, Said, TimerDue, Why
-from bot.model import Asking, Desk, Facts
+from bot.model import Desk, Facts
 from bot.step import Step
 from bot.told import WordChosen, WordWanted
 from policies.pack import Pack

@@ -13,8 +13,9 @@ from bot import guard
 from bot.actions import DESK, THREAD, Action, DropTimer, Post, Tell
 from bot.commands import answer, noted, says
 from bot.escort import TIMER
+from bot.escort_slice import Escort, Lock
 from bot.events import Said
-from bot.model import Escort, Facts, Lock, Pending, Role, Thread
+from bot.model import Facts, Pending, Role, Thread
 from bot.relay import into_window
 from bot.step import Step
 from bot.told import WordChosen, WordWanted

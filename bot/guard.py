@@ -14,13 +14,15 @@ from typing import Final
 from urllib.parse import unquote
 
 from bot.actions import Origin, Text
-from bot.model import Lock, Thread
+from bot.escort_slice import Lock
+from bot.model import Thread
 from policies.pack import Pack, TextName
 from policies.segments import segments
 
 STOPPED: Final = "the texter said STOP. Nothing leaves until they text START."
 UNANSWERABLE: Final = "this sender is a short code or a name; it cannot be answered."
 LATE: Final = "it could not leave for more than five minutes. !again if it still fits."
+UNSAFE: Final = "the phone may be in other hands. Nothing leaves until its voice or a supervisor says !safe."
 STOP_IS_OVER: Final = "the STOP that it confirms is over."
 OTHER_VOICE: Final = "the voice has changed since it was said."
 LOCKED: Final = {
@@ -76,6 +78,8 @@ def may_send(pack: Pack, thread: Thread, text: Text, now: float) -> str | None:
     """Say why this text may not leave now, or None if it may."""
     if not thread.answerable:
         return UNANSWERABLE
+    if thread.flags.unsafe and (not thread.flags.line_ref or text.ref != thread.flags.line_ref):
+        return UNSAFE
     if text.origin is Origin.STOP_ANSWER:
         if not thread.consent.stopped or text.ref != thread.consent.confirmation:
             return STOP_IS_OVER
@@ -121,6 +125,8 @@ def refuses(pack: Pack, thread: Thread, body: str, designations: Iterable[str]) 
         return STOPPED
     if (why := locked(pack, thread, body)) is not None:
         return why
+    if thread.flags.unsafe:
+        return UNSAFE
     if not body.strip():
         return "it is empty."
     if _is_one_of(pack, body, (TextName.CHALLENGE,)):

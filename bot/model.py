@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import TypeAlias
 
-from bot.escort_words import Digests, Taken, Word
+from bot.escort_slice import Asking, Escort
+from bot.escort_words import Taken, Word
 
 
 @unique
@@ -78,6 +79,8 @@ class Pending:
     author: str
     said_at: float
     leave_at: float
+    name: str = ""
+    """Which of the agency's texts it is, in its own words or in the advocate's; empty for anything else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +92,7 @@ class Sent:
     body: str = field(default="", repr=False)
     """The words, until the carrier has answered: what is unknown may be sent again."""
     author: str = ""
+    name: str = ""
 
 
 @unique
@@ -109,6 +113,7 @@ class Held:
     body: str = field(repr=False)
     author: str
     reason: Reason
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,31 +135,48 @@ class Life:
     last_outbound: float = 0.0
 
 
-@unique
-class Lock(Enum):
-    """Why an advocate's free words do not leave for a phone; the agreed cover lines do, until a supervisor's `!unlock`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flags:
+    """What was said to the texter once and for all, and what was agreed with them. It outlives a conversation.
 
-    NONE = "none"
-    UNVERIFIED = "unverified"
-    DURESS = "duress"
+    `limits`, `tips`, `rights`: when the carrier took that text (seconds since the epoch; 0: never). `asked`: when the
+    question whether texting is still safe was last put, as the line's clock on the wall said. `safe_times`: minutes of the
+    line's day, [from, to), over midnight when `to` is the smaller; empty: any. `text_first`: None until it was asked.
+    `channel`: one of `flags.CHANNELS`. `line`: the text that the texter chose for `!unsafe`.
+    """
+
+    limits: float = 0.0
+    tips: float = 0.0
+    rights: float = 0.0
+    asked: str = ""
+    safe_times: tuple[tuple[int, int], ...] = ()
+    text_first: bool | None = None
+    channel: str = ""
+    line: str = ""
+    unsafe: bool = False
+    """Nothing leaves for the phone, until a person says that it is safe again."""
+    line_ref: str = ""
+    """The `ref` of the one text, chosen by the texter beforehand, that may leave all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Escort:
-    """The word agreed with a survivor. It belongs to the phone: all of it goes over into the next conversation.
+class Silence:
+    """How the exchange stands. Nothing of it outlives a conversation.
 
-    `burned`: a word was texted, so it is on that phone now; `heard`: when the last text came, by its own time. `asked`: the
-    `!verify` whose challenge has not been answered, `asked_at`: when the carrier took it, 0 while it has not.
+    `heard`: the last text of theirs; `spoke`: the last of the voice's that the carrier took; `exchanges`: how often they
+    answered the voice; `cued`: what the room was told once. Times in seconds since the epoch; 0: never.
     """
 
-    words: Digests | None = field(default=None, repr=False)
-    burned: bool = False
-    verified: float = 0.0
-    failures: tuple[float, ...] = ()
-    lock: Lock = Lock.NONE
     heard: float = 0.0
-    asked: str = ""
-    asked_at: float = 0.0
+    spoke: float = 0.0
+    rung: int = 0
+    """How many cues about their silence the room has had."""
+    exchanges: int = 0
+    cued: frozenset[str] = frozenset()
+    ask: bool = False
+    """Something has changed: the voice should ask again whether texting is safe."""
+    answer: str = ""
+    """The last text that the line answered by itself: which of the agency's it was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +191,8 @@ class Thread:
     sending: Sending = field(default_factory=Sending)
     life: Life = field(default_factory=Life)
     escort: Escort = field(default_factory=Escort)
+    flags: Flags = field(default_factory=Flags)
+    silence: Silence = field(default_factory=Silence)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,17 +214,6 @@ class Line:
     since: float
     voice: str | None = None
     offered: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
-    """Somebody is being asked in their office for a codeword; `second`: they said it, and are asked for the duress word."""
-
-    user: str
-    thread: str
-    designation: str
-    until: float
-    second: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,7 +257,7 @@ class Facts:
     """What the engine looked up for one decision.
 
     `now` in seconds since the epoch; `roster` as the desk stands; `designations` of all threads of the line but this one;
-    `load`: how many threads each person holds.
+    `load`: how many threads each person holds; `outage`: the desk says that texts do not work well.
     """
 
     now: float
@@ -255,6 +268,7 @@ class Facts:
     """Which agreed word the event held, before it was masked."""
     taken: Taken | None = None
     """What was said in an office that was asked for a codeword; the words themselves are not in the event any more."""
+    outage: bool = False
 
     @property
     def staffed(self) -> bool:

@@ -56,6 +56,14 @@ def message_of(ref: str) -> str:
     return event_id if kind == "say" else ""
 
 
+def taken(thread: Thread, event: TextOutcome) -> Sent | None:
+    """Return the voice's words that the carrier took just now, as a report says for the first time; else None."""
+    if event.outcome not in (Outcome.ACCEPTED, Outcome.DELIVERED) or not (event_id := message_of(event.ref)):
+        return None
+    sent = next((sent for sent in thread.sending.sent if sent.event_id == event_id), None)
+    return sent if sent is not None and Receipt[sent.receipt] in (Receipt.LEAVING, Receipt.UNKNOWN) else None
+
+
 def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
     """Move the receipt forward and say in words what a person has to know."""
     if event.outcome is Outcome.ACCEPTED:
@@ -75,12 +83,12 @@ def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Ste
     if old is not None and RANK[new] <= RANK[Receipt[old.receipt]]:
         return Step(thread)
     kept = tuple(sent for sent in thread.sending.sent if sent is not old)
-    sending = replace(thread.sending, sent=(*kept, Sent(event_id=event_id, receipt=new.name)))
+    sending = replace(thread.sending, sent=(*kept, Sent(event_id=event_id, receipt=new.name, name=old.name if old else "")))
     if event.outcome in SETTLED:
         sending = replace(sending, held=tuple(h for h in sending.held if h.event_id != event_id))
     heard = old is not None and old.author == thread.voice.holder
     if old is not None and old.body and heard and (reason := AGAIN.get(event.outcome)) is not None:
-        again = Held(event_id=event_id, body=old.body, author=old.author, reason=reason)
+        again = Held(event_id=event_id, body=old.body, author=old.author, reason=reason, name=old.name)
         sending = replace(sending, held=(*(h for h in sending.held if h.event_id != event_id), again)[-HELD:])
     actions: tuple[Action, ...] = (Mark(place=THREAD, event_id=event_id, receipt=new),)
     if words:

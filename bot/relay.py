@@ -50,7 +50,10 @@ def take(
         return thread, (refused, _say(words.event_id, f"Not sent: {why}"))
     if not looked_at and (doubt := _doubt(pack, words.body)) is not None:
         reason, why = doubt
-        thread = hold(thread, Held(event_id=words.event_id, body=words.body, author=words.author, reason=reason))
+        thread = hold(
+            thread,
+            Held(event_id=words.event_id, body=words.body, author=words.author, reason=reason, name=words.name),
+        )
         held = Mark(place=THREAD, event_id=words.event_id, receipt=Receipt.HELD)
         return thread, (held, _say(words.event_id, f"Held: {why}"))
     return into_window(pack, facts, thread, words)
@@ -84,22 +87,25 @@ def edits(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]
         # What the room shows now is not what `!again` would send.
         thread = _without(thread, event.target) if old is not None else thread
         return Step(thread, (told,) if left and event.sender == thread.voice.holder else (), consumed=True)
-    body = canned.edited(pack, thread, event.body) or event.body
-    words = Pending(event_id=event.target, body=body, author=event.sender, said_at=event.at, leave_at=facts.now)
+    text = canned.read(pack, facts, thread, event.body)
+    body, name = (text.body, text.name) if text is not None else (event.body, "")
+    words = Pending(event_id=event.target, body=body, author=event.sender, said_at=event.at, leave_at=facts.now, name=name)
     if is_note(replace(event, relation=Relation.NONE, body=body)):
         thread = _without(thread, event.target)
         told = _say(event.target, "Not sent: it has become a note.")
         refused = Mark(place=THREAD, event_id=event.target, receipt=Receipt.NOT_SENT)
         return Step(thread, (refused, told, *_timer(thread)), consumed=True)
-    new, actions = take(pack, facts, _without(thread, event.target), words)
+    looked_at = text is not None and not text.own
+    shown = (_say(event.target, f"Leaving in a moment: “{body}”"),) if looked_at else ()
+    new, actions = take(pack, facts, _without(thread, event.target), words, looked_at=looked_at)
     if any(pending.event_id == event.target for pending in new.sending.pending) and isinstance(old, Pending):
         # It keeps its place, so that nothing overtakes it.
-        words = replace(old, body=body, leave_at=facts.now + _window(pack, facts, thread))
+        words = replace(old, body=body, name=name, leave_at=facts.now + _window(pack, facts, thread))
         thread = _with_pending(thread, tuple(words if p is old else p for p in thread.sending.pending))
-        return Step(thread, _timer(thread), consumed=True)
+        return Step(thread, (*_timer(thread), *shown), consumed=True)
     marked = Receipt.HELD if isinstance(old, Held) else None
     actions = tuple(a for a in actions if not (isinstance(a, Mark) and a.receipt is marked))
-    return Step(new, (*actions, *_timer(new)), consumed=True)
+    return Step(new, (*actions, *_timer(new), *(shown if new.sending.pending else ())), consumed=True)
 
 
 def unsay(pack: Pack, facts: Facts, thread: Thread, event: Unsaid) -> Step[Thread]:
@@ -140,10 +146,15 @@ def leave(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thr
         if why is None:
             actions.append(text)
             sent = [known for known in sent if known.event_id != words.event_id]
-            sent.append(Sent(event_id=words.event_id, receipt=Receipt.LEAVING.name, body=words.body, author=words.author))
+            leaving = Receipt.LEAVING.name
+            sent.append(
+                Sent(event_id=words.event_id, receipt=leaving, body=words.body, author=words.author, name=words.name)
+            )
             continue
         if why is guard.LATE:
-            late.append(Held(event_id=words.event_id, body=words.body, author=words.author, reason=Reason.LATE))
+            late.append(
+                Held(event_id=words.event_id, body=words.body, author=words.author, reason=Reason.LATE, name=words.name)
+            )
         mark = Receipt.HELD if why is guard.LATE else Receipt.NOT_SENT
         actions += [
             Mark(place=THREAD, event_id=words.event_id, receipt=mark),

@@ -49,23 +49,38 @@ def second(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread
 
 
 def say(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
-    """`!say handover`: the agency's words, or the advocate's own instead of them, into the undo window."""
-    if (said := says(event, "say")) is None:
+    """`!say handover`, `!limits`, `!tips`: the agency's words, or the advocate's own instead, into the undo window."""
+    command = next((name for name in canned.COMMANDS if says(event, name) is not None), None)
+    if command is None:
         return Step(thread)
-    if (body := canned.words(pack, thread, said)) is None:
-        known = ", ".join(canned.NAMES)
+    text = canned.read(pack, facts, thread, event.body)
+    if text is None:
+        known = ", ".join(canned.names(pack))
         return Step(thread, (noted(event), *answer(facts, event, f"Say !say and one of: {known}.")), consumed=True)
-    if is_note(replace(event, relation=Relation.NONE, body=body)):
+    if is_note(replace(event, relation=Relation.NONE, body=text.body)):
         why = "Not sent: own words that are a note, or that call a colleague, are not for the phone."
         return Step(thread, (noted(event), *answer(facts, event, why)), consumed=True)
-    words = Pending(event_id=event.event_id, body=body, author=event.sender, said_at=event.at, leave_at=facts.now)
-    own = body != canned.words(pack, thread, said.partition(" ")[0])
-    thread, actions = take(pack, facts, thread, words, looked_at=not own)
+    words = Pending(
+        event_id=event.event_id,
+        body=text.body,
+        author=event.sender,
+        said_at=event.at,
+        leave_at=facts.now,
+        name=text.name,
+    )
+    thread, actions = take(pack, facts, thread, words, looked_at=not text.own)
     if words.event_id not in (p.event_id for p in thread.sending.pending):
         return Step(thread, actions, consumed=True)
-    told = f"Leaving in a moment: “{body}” Edit your command to change it, redact it to stop it."
+    told = f"Leaving in a moment: “{text.body}” Edit your command to change it, redact it to stop it."
     return Step(thread, (*actions, Post(place=THREAD, body=told, reply_to=event.event_id)), consumed=True)
 
 
 def _pending(facts: Facts, words: Held) -> Pending:
-    return Pending(event_id=words.event_id, body=words.body, author=words.author, said_at=facts.now, leave_at=facts.now)
+    return Pending(
+        event_id=words.event_id,
+        body=words.body,
+        author=words.author,
+        said_at=facts.now,
+        leave_at=facts.now,
+        name=words.name,
+    )

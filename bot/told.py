@@ -33,6 +33,9 @@ class Alarm(Enum):
     ESCALATED = "escalated"
     DURESS = "duress"
     UNVERIFIED = "unverified"
+    URGENT = "urgent"
+    UNSAFE = "unsafe"
+    SAFE = "safe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

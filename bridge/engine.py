@@ -19,6 +19,7 @@ from bot.actions import (
     DESK,
     OFFICE,
     Action,
+    Audit,
     DropTimer,
     Edit,
     Lane,
@@ -46,6 +47,7 @@ from policies.pack import Pack
 
 AGGREGATE: Final = "aggregate"
 AT_ONCE: Final = 32
+HOUR: Final = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,7 @@ class Engine:
             load=Counter(line.voice for line in self._desk.threads if line.voice is not None),
             word=found.word,
             taken=found.taken,
+            outage=self._desk.outage,
         )
         step = decide(self._pack, facts, aggregate, found.event)
         self._crash(CrashPoint.ENGINE_DECIDED)
@@ -163,10 +166,11 @@ class Engine:
         table = "desk" if owner == DESK else "thread"
         letters = [await inbox.seal(self._vault, a.owner, a.event) for a in step.actions if isinstance(a, Tell)]
         timers = [a for a in step.actions if isinstance(a, SetTimer | DropTimer)]
+        audits = [a for a in step.actions if isinstance(a, Audit)]
         rows = [
             await self._seal(owner, f"q{row.seq}.{n}", action)
             for n, action in enumerate(step.actions)
-            if not isinstance(action, Tell | SetTimer | DropTimer)
+            if not isinstance(action, Tell | SetTimer | DropTimer | Audit)
         ]
         created = int(facts.now)
 
@@ -177,6 +181,13 @@ class Engine:
                 await inbox.put(conn, letter)
             for timer in timers:
                 await _set(conn, owner, timer)
+            for audit in audits:
+                await conn.execute(
+                    "INSERT INTO audit (hour, owner, kind) VALUES ($1, $2, $3)",
+                    created - created % HOUR,
+                    owner,
+                    audit.kind.value,
+                )
             placed = [(await self._outbox.put(conn, owner, item, created), item) for item in rows]
             await conn.execute("DELETE FROM inbox WHERE seq = $1", row.seq)
             return placed

@@ -92,6 +92,8 @@ TABLES: Final = (
         body {blob} NOT NULL,
         at BIGINT NOT NULL
     )""",
+    # What was said and done, in its order, times by the hour: kinds, never words.
+    "CREATE TABLE audit (seq {seq}, hour BIGINT NOT NULL, owner TEXT NOT NULL, kind TEXT NOT NULL)",
     # Rooms made ahead, with the designation they bear.
     "CREATE TABLE warm_room (room_id TEXT PRIMARY KEY, designation TEXT NOT NULL)",
 )

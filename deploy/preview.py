@@ -168,7 +168,8 @@ class _Stage:
     def _decide(self, owner: str, event: Event) -> None:
         names = frozenset(line.designation for line in self._desk.threads if line.thread != owner)
         load = {seat.user: len(self._desk.held(seat.user)) for seat in self._desk.roster}
-        facts = Facts(now=self._now, roster=self._desk.roster, designations=names, load=load)
+        known = self._desk.roster
+        facts = Facts(now=self._now, roster=known, designations=names, load=load, outage=self._desk.outage)
         actions: tuple[Action, ...]
         if owner == DESK:
             at_desk = decide(self._pack, facts, self._desk, event)

@@ -35,6 +35,10 @@ class Account:
     turn: int = 0
     stop: str = ""
     confirmed: bool = False
+    unsafe: bool = False
+    line: bool = False
+    """The texter chose a line for `!unsafe`; `chosen` is the message that lets it leave."""
+    chosen: str = ""
     slow_until: float = 0.0
     words: dict[str, Words] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)

@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 from bot.actions import Text
+from bot.escort_slice import Escort, Lock
 from bot.escort_words import MASK, Word
 from bot.events import Outcome, TextOutcome, TimerDue
-from bot.model import Escort, Facts, Lock, Thread
+from bot.model import Facts, Thread
 from bot.step import Step
 from policies.pack import TextName
 from tests.bot.examples import arrived, at, held, of, said, then

@@ -13,18 +13,17 @@ from hypothesis import strategies as st
 
 from bot import events, told
 from bot.actions import DESK, OFFICE, THREAD, Receipt
+from bot.escort_slice import Asking, Escort, Lock
 from bot.escort_words import Digests, Flaw, Taken, Word
 from bot.events import Event
 from bot.model import (
-    Asking,
     Consent,
     Desk,
-    Escort,
     Facts,
+    Flags,
     Held,
     Life,
     Line,
-    Lock,
     Offer,
     Pending,
     Reason,
@@ -32,13 +31,14 @@ from bot.model import (
     Seat,
     Sending,
     Sent,
+    Silence,
     State,
     Thread,
     Voice,
 )
 from bot.table import COMMANDS
 from policies.load import load
-from policies.pack import Pack
+from policies.pack import Pack, TextName
 
 ANA, BEN, SUE, EVE = (f"@{name}:line.example" for name in ("ana", "ben", "sue", "eve"))
 """Two advocates, a supervisor, and somebody who is not on the roster."""
@@ -87,6 +87,19 @@ LONG: Final = "long " * 300
 WARNED: Final = ("call me at 555-0134-222", "wait at 12 Oak Street")
 DOUBTS: Final = (LONG, *WARNED)
 """What the phone gets only after a second word: `!long`, `!anyway`."""
+CANNED: Final = {
+    "!say handover": TextName.HANDOVER,
+    "!say clarify": TextName.CLARIFY,
+    "!limits": TextName.LIMITS,
+    "!tips": TextName.DEVICE,
+    "!tips iphone": TextName.TIPS_IPHONE,
+    "!options": TextName.OPTIONS,
+    "!later": TextName.LATER,
+    "!safecheck": TextName.SAFE_CHECK,
+    "!urgent": TextName.URGENT,
+    "!different": TextName.DIFFERENT,
+}
+"""Which text a command puts into the undo window, when nothing of one's own follows."""
 SECOND: Final = {"again": ("LATE", "UNKNOWN"), "anyway": ("WARNED",), "long": ("LONG",)}
 """Which second word lets leave what was held for which reason (DESIGN section 3)."""
 
@@ -101,6 +114,7 @@ KEYS: Final = (
     f"word:{ANA}",
     *(f"wait:t1:{rung}" for rung in range(3)),
     f"seat:{BEN}",
+    "silence",
     "fade:desk|answer:$m1",
     "fade:thread|answer:$m1",
 )
@@ -113,7 +127,7 @@ bodies = (
         tuple(
             f"!{command.name}{rest}"
             for command in COMMANDS
-            for rest in ("", f" {BEN}", " all", " handover", " quiet maple")
+            for rest in ("", f" {BEN}", " all", " handover", " quiet maple", " times 9-17", " unsafe later", " es", " over")
         )
     )
     | st.text(max_size=40)
@@ -173,20 +187,24 @@ EVENTS: Final[dict[type, st.SearchStrategy[Any]]] = {
 }
 any_event: Final = st.one_of(*EVENTS.values())
 
+_names = st.sampled_from(("", *TextName))
 _pending = st.lists(
-    st.builds(Pending, event_id=FIELDS["event_id"], body=bodies, author=people, said_at=times, leave_at=times),
+    st.builds(Pending, event_id=FIELDS["event_id"], body=bodies, author=people, said_at=times, leave_at=times, name=_names),
     max_size=3,
     unique_by=lambda pending: pending.event_id,
 ).map(tuple)
 _sent = st.lists(
     st.builds(
-        Sent, event_id=FIELDS["event_id"], receipt=st.sampled_from(("LEAVING", "UNKNOWN", "SENT", "DELIVERED", "NOT_SENT"))
+        Sent,
+        event_id=FIELDS["event_id"],
+        receipt=st.sampled_from(("LEAVING", "UNKNOWN", "SENT", "DELIVERED", "NOT_SENT")),
+        name=_names,
     ),
     max_size=3,
     unique_by=lambda sent: sent.event_id,
 ).map(tuple)
 _held = st.lists(
-    st.builds(Held, event_id=FIELDS["event_id"], body=bodies, author=people, reason=st.sampled_from(Reason)),
+    st.builds(Held, event_id=FIELDS["event_id"], body=bodies, author=people, reason=st.sampled_from(Reason), name=_names),
     max_size=3,
     unique_by=lambda held: held.event_id,
 ).map(tuple)
@@ -203,6 +221,30 @@ _escorts = st.builds(
     heard=times,
     asked=st.sampled_from(("", *MESSAGES)),
     asked_at=times,
+)
+_minutes = st.integers(min_value=0, max_value=1440)
+flags: Final = st.builds(
+    Flags,
+    limits=times,
+    tips=times,
+    rights=times,
+    asked=st.sampled_from(("", "2027-01-15 08:00")),
+    safe_times=st.lists(st.tuples(_minutes, _minutes), max_size=2).map(tuple),
+    text_first=st.none() | st.booleans(),
+    channel=st.sampled_from(("", "call")),
+    line=st.sampled_from(("", "later", "clarify")),
+    unsafe=st.booleans(),
+    line_ref=st.sampled_from(("", "say:$m1")),
+)
+silences: Final = st.builds(
+    Silence,
+    heard=times,
+    spoke=times,
+    rung=st.integers(min_value=0, max_value=6),
+    exchanges=st.integers(min_value=0, max_value=30),
+    cued=st.frozensets(st.sampled_from(("minor", "picture", "picture answered", "ask"))),
+    ask=st.booleans(),
+    answer=st.sampled_from(("", "greeting", "picture")),
 )
 
 threads: Final = st.builds(
@@ -230,6 +272,8 @@ threads: Final = st.builds(
     sending=st.builds(Sending, pending=_pending, sent=_sent, held=_held),
     life=st.builds(Life, state=st.sampled_from(State), since=times, last_inbound=times, last_outbound=times),
     escort=_escorts,
+    flags=flags,
+    silence=silences,
 )
 
 _seats = st.lists(
@@ -255,6 +299,7 @@ desks: Final = st.builds(
     levels=FIELDS["users"],
     threads=_lines,
     identities=st.dictionaries(people, FIELDS["master_key"]).map(lambda d: tuple(d.items())),
+    outage=st.booleans(),
     board=st.sampled_from(("", "Queue: 0")),
     board_at=times,
     claimers=st.lists(st.tuples(people, times), max_size=2).map(tuple),
@@ -281,6 +326,7 @@ facts: Final = st.builds(
     load=st.dictionaries(people, st.integers(min_value=0, max_value=6)),
     word=st.sampled_from((Word.NONE, Word.NONE, *Word)),
     taken=st.none() | st.builds(Taken, flaw=st.none() | st.sampled_from(Flaw), digests=st.none() | st.just(DIGESTS)),
+    outage=st.booleans(),
 )
 
 FORWARD: Final = {

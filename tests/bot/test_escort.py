@@ -9,9 +9,9 @@ import pytest
 from bot import guard
 from bot.actions import DESK, Mark, Origin, Page, Post, Receipt, RedactSaid, SetTimer, Text
 from bot.card import card
+from bot.escort_slice import Lock
 from bot.escort_words import MASK, Word
 from bot.events import Outcome, Relation, TextOutcome, TimerDue
-from bot.model import Lock
 from bot.step import Step
 from bot.told import Alarm, AlarmRaised, Assigned
 from policies.pack import TextName

@@ -9,9 +9,10 @@ import pytest
 
 from bot.actions import OFFICE, Post, RedactSaid, Tell
 from bot.escort_office import STANDS
+from bot.escort_slice import Lock
 from bot.escort_words import Flaw, Taken
 from bot.events import Left, NotHeard, Relation, TimerDue, Why
-from bot.model import Desk, Lock
+from bot.model import Desk
 from bot.step import Step
 from bot.told import WordChosen, WordWanted
 from tests.bot.escorted import agreed, locked

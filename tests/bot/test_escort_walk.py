@@ -16,9 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from bot import guard
 from bot.actions import THREAD, Action, DropTimer, Origin, SetTimer, Tell, Text
 from bot.decide import decide
+from bot.escort_slice import Lock
 from bot.escort_words import MASK, Word
 from bot.events import Event, Left, Outcome, Said, TextArrived, TextOutcome, TimerDue
-from bot.model import Facts, Lock, Thread
+from bot.model import Facts, Thread
 from bot.told import Assigned, WordChosen
 from tests.bot.effort import USUAL, WALK
 from tests.bot.escorted import COVERS

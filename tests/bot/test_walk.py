@@ -54,7 +54,9 @@ from tests.bot.world import World
 owners = st.sampled_from(OWNERS[:2])
 lags = st.sampled_from((0.0, 0.0, 0.0, 10.0, 290.0, 301.0))
 texter_words = st.sampled_from(TEXTER_WORDS) | st.sampled_from((*TEXTER_WORDS, *STOPS, *STARTS))
-bodies = st.sampled_from((*WORDS, *WORDS, *NOTES, *LEAKS, *DOUBTS, "!say handover", "!say handover ok"))
+bodies = st.sampled_from(
+    (*WORDS, *WORDS, *NOTES, *LEAKS, *DOUBTS, "!say handover", "!say handover ok", "!limits", "!limits ok", "!tips iphone")
+)
 thread_commands = st.sampled_from(
     (
         *(f"!transfer {who}" for who in (ANA, BEN, SUE, EVE, "all", "all quiet", "nobody")),
@@ -62,11 +64,14 @@ thread_commands = st.sampled_from(
         *("!take", "!take", "!speak", "!speak", "!listen", "!release", "!release"),
         *("!say handover", "!say handover // no", f"!say handover {DOUBTS[1]}", "!say something"),
         *("!recap", "!debrief", "!status", "!help", "!more"),
+        *("!unsafe", "!unsafe", "!safe", "!safe", "!safe", "!agreed unsafe later", "!agreed times 9-10", "!lang es"),
+        *("!different", "!urgent", "!safecheck", "!playbook minor"),
     )
 )
 desk_commands = st.sampled_from(
     (
         *("!claim", f"!claim {NAMED[0]}", f"!claim {NAMED[1]}", "!board", "!help"),
+        *("!outage", "!outage over"),
         *("!on", "!on", "!off", f"!trust {BEN}", f"!devices {BEN}", "!devices", f"!listen {NAMED[0]}"),
     )
 )
@@ -109,10 +114,10 @@ class Line(RuleBasedStateMachine):
                 if greeted:
                     self.world.attempt(owner, Outcome.ACCEPTED)
 
-    @rule(owner=owners, body=texter_words, lag=lags)
-    def a_text(self, owner: str, body: str, lag: float) -> None:
+    @rule(owner=owners, body=texter_words, lag=lags, media=st.sampled_from((0, 0, 0, 1)))
+    def a_text(self, owner: str, body: str, lag: float, media: int = 0) -> None:
         world = self.world
-        world.tell(owner, TextArrived(id=world.new_id(), body=body, at=world.now - lag))
+        world.tell(owner, TextArrived(id=world.new_id(), body=body, at=world.now - lag, media=media))
         world.work(owner)
 
     @rule(owner=owners, sender=speakers, body=bodies, manner=manners, lag=lags, heard=st.sampled_from((True, True, False)))
@@ -195,6 +200,24 @@ class Line(RuleBasedStateMachine):
                 self.words(owner, who, answer, {}, lag=0.0, heard=settled)
         if settled:
             world.settle()
+
+    @rule(owner=owners, by=speakers, line=st.booleans(), wait=st.sampled_from((0.0, 8.0, 20.0)), safe=st.booleans())
+    def a_taken_phone(self, owner: str, by: str, line: bool, wait: float, safe: bool) -> None:
+        """Words are on their way, somebody sees that the phone is in other hands; perhaps it is safe again later."""
+        world = self.world
+        if line:
+            self.words(owner, VOICE, "!agreed unsafe later", {}, lag=0.0, heard=True)
+        self.words(owner, VOICE, WORDS[0], {}, lag=0.0, heard=True)
+        world.pass_time(wait)
+        world.settle()
+        self.words(owner, by, "!unsafe", {}, lag=0.0, heard=True)
+        world.attempt(owner, Outcome.ACCEPTED)
+        self.a_text(owner, TEXTER_WORDS[0], 0.0)
+        world.pass_time(20.0)
+        world.settle()
+        world.attempt(owner, Outcome.ACCEPTED)
+        if safe:
+            self.words(owner, VOICE, "!safe", {}, lag=0.0, heard=True)
 
     @rule(owner=owners, sender=people, key=st.sampled_from(("✅", "❌", "✋")), trusted=st.booleans())
     def a_tap(self, owner: str, sender: str, key: str, trusted: bool) -> None:

@@ -55,6 +55,7 @@ from bot.told import Assigned, How, Spoke, ThreadWaits, VoiceWanted
 from policies.pack import Pack, TextName
 from tests.bot.account import Account, Words
 from tests.bot.strategies import (
+    CANNED,
     FORWARD,
     LONG,
     NAMED,
@@ -162,7 +163,7 @@ class World:
         event = self.inbox[owner].popleft()
         names = frozenset(line.designation for line in self.desk.threads if line.thread != owner)
         load = {seat.user: len(self.desk.held(seat.user)) for seat in self.desk.roster}
-        facts = Facts(now=self.now, roster=self.desk.roster, designations=names, load=load)
+        facts = Facts(now=self.now, roster=self.desk.roster, designations=names, load=load, outage=self.desk.outage)
         if owner == DESK:
             before = self.desk
             step = decide(self.pack, facts, before, event)
@@ -222,13 +223,16 @@ class World:
                 words = account.words.get(target)
                 if words is not None and words.author == event.sender and words.held == "UNKNOWN":
                     words.held = ""
+                elif words is not None and words.author == event.sender and account.unsafe:
+                    words.open, words.held = False, ""
                 elif words is not None and words.author == event.sender and (words.open or words.held):
                     if words.held:
                         account.say_again(target, event.at)
                     self._heard(owner, words, event)
             case Said():
                 words = account.words.setdefault(event.event_id, Words(author=event.sender, at=event.at))
-                if event.sender == was.voice.holder and not account.stop:
+                self._safety_move(owner, was, event)
+                if event.sender == was.voice.holder and not account.stop and not account.unsafe:
                     self._heard(owner, words, event)
                     self._second_word(owner, was, event)
             case Unsaid(target=target):
@@ -253,9 +257,10 @@ class World:
 
     def _heard(self, owner: str, words: Words, event: Said) -> None:
         body, own = event.body, ""
-        if canned := body.startswith("!say handover"):
-            own = body.removeprefix("!say handover").strip()
-            body = own or self.pack.say(TextName.HANDOVER, self.threads[owner].consent.language)
+        command = max((c for c in CANNED if body == c or body.startswith(f"{c} ")), key=len, default="")
+        if canned := bool(command):
+            own = body.removeprefix(command).strip()
+            body = own or self.pack.say(CANNED[command], self.threads[owner].consent.language)
         to_the_phone = event.relation in (Relation.NONE, Relation.TEXTER_REPLY, Relation.EDIT)
         to_the_phone |= canned and event.relation is Relation.OTHER_REPLY
         plain = event.content is Content.TEXT and not event.mentions and to_the_phone
@@ -263,6 +268,33 @@ class World:
         words.held = "" if not plain else "LONG" if body == LONG else "WARNED" if body in WARNED else ""
         words.body, words.heard_at = body, self.now
         words.undo = self._undo(owner, words.author)
+
+    def _safety_move(self, owner: str, was: Thread, event: Said) -> None:
+        account, voice = self.account[owner], event.sender == was.voice.holder
+        if event.relation is Relation.THREAD or event.content is not Content.TEXT:
+            return
+        match event.body:
+            case "!agreed unsafe later" if voice:
+                account.line = True
+            case "!different" if voice:
+                account.close()
+            case "!safe" if voice or self._supervises(event.sender):
+                account.unsafe, account.chosen = False, ""
+            case "!unsafe":
+                if not account.unsafe:
+                    account.close()
+                    account.unsafe, account.chosen = True, ""
+                before = account.words.get(account.chosen)
+                out = before is not None and (before.open or account.chosen in account.left)
+                if account.line and voice and not account.stop and not out:
+                    account.chosen = event.event_id
+                    words = account.words[event.event_id]
+                    words.open, words.body = True, self.pack.say(TextName.LATER, was.consent.language)
+                    words.heard_at, words.undo = self.now, self._undo(owner, event.sender)
+
+    def _supervises(self, user: str) -> bool:
+        seat = self.desk.seat(user)
+        return seat is not None and seat.role is Role.SUPERVISOR
 
     def _undo(self, owner: str, author: str) -> float:
         if self.now < self.account[owner].slow_until:
@@ -383,6 +415,8 @@ class World:
         assert self.now - text.since <= 300, "a text leaves late"
         if text.origin is Origin.VOICE:
             assert turn == account.turn, "words of an earlier voice leave"
+        if account.unsafe:
+            assert text.ref == f"say:{account.chosen}", "something leaves for an unsafe phone"
         if account.stop:
             assert text.ref == f"stop:{account.stop}", "something leaves for a stopped phone"
             assert not account.confirmed, "a STOP is confirmed twice"

@@ -152,3 +152,15 @@ async def test_a_thread_and_the_desk_change_in_one_commit(nerves: Nerves) -> Non
 
 async def _refused(nerves: Nerves) -> bool | None:
     return nerves.store.refused > 0 or None
+
+
+async def test_what_was_said_is_in_the_audit_by_the_hour(nerves: Nerves) -> None:
+    """Kinds stand in the audit in their order, with the hour and the thread, and no word or time beside them."""
+    await nerves.run()
+    nerves.clock.at += 1234.5
+    owner = await nerves.arrive("hi, marzipan", message_id="1")
+    await nerves.at_rest()
+    rows = [dict(row) for row in await nerves.store.fetch("SELECT * FROM audit ORDER BY seq")]
+    assert [(row["owner"], row["kind"]) for row in rows] == [(owner, "first_text_in"), (owner, "unavailable")]
+    assert {row["hour"] for row in rows} == {1_800_000_000}
+    assert {key for row in rows for key in row} == {"seq", "hour", "owner", "kind"}

@@ -16,9 +16,10 @@ import pytest
 from argon2.exceptions import HashingError
 
 from bot.actions import DESK, OFFICE, THREAD, Post, RedactSaid
+from bot.escort_slice import Asking, Escort, Lock
 from bot.escort_words import MASK, Digests, Flaw, Word
 from bot.events import Content, Joined, LevelsSet, Relation, Said, TextArrived
-from bot.model import Asking, Desk, Escort, Lock, Thread
+from bot.model import Desk, Thread
 from bot.told import Assigned
 from bridge import words as module
 from bridge.words import FEW, MANY, Found, Words

@@ -1,0 +1,96 @@
+"""What the texter was told, and what was agreed with them (practices 2, 7, 26): the flags on the card.
+
+Rules of this module: an agreement is noted by whoever asked, never guessed; a text counts as told when the carrier took
+it; nothing in here is free text, because it outlives the conversation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from bot import canned, safe_times
+from bot.actions import Action, Audit, AuditKind
+from bot.commands import answer, noted, says
+from bot.events import Said, TextOutcome
+from bot.model import Facts, Flags, Thread
+from bot.receipts import taken
+from bot.step import Step
+from policies.pack import Pack, TextName
+
+CHANNELS: Final = ("call", "chat", "email", "visit")
+COVERS: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
+ANSWERS: Final = {"yes": True, "no": False}
+TIPS: Final = frozenset({TextName.DEVICE, TextName.TIPS_IPHONE, TextName.TIPS_ANDROID})
+KINDS: Final = {kind.value: kind for kind in AuditKind}
+
+
+def agreed(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+    """`!agreed`: when texting is safe, whether we may text first, another way, and the line for `!unsafe`."""
+    if (said := says(event, "agreed")) is None:
+        return Step(thread)
+    what, _, value = said.casefold().partition(" ")
+    flags = _with(pack, thread.flags, what, value.strip())
+    if flags is None:
+        why = (
+            "Say !agreed times 9-15:30 20-22 (or any), !agreed first yes (or no), !agreed channel "
+            f"{', '.join(CHANNELS)} (or none), or !agreed unsafe cover 1 (or another text, or nothing)."
+        )
+        return Step(thread, (noted(event), *answer(facts, event, why)), consumed=True)
+    told = answer(facts, event, "Noted on the card. It stays for their next conversation too.")
+    return Step(replace(thread, flags=flags), (noted(event), *told), consumed=True)
+
+
+def language(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+    """`!lang es`: in which language the agency's texts leave. Alone it tells which that is."""
+    if (said := says(event, "lang")) is None:
+        return Step(thread)
+    wanted = said.casefold()
+    if wanted and wanted not in pack.languages:
+        why = f"This line has texts in {', '.join(pack.languages)}. Anything else: !with @who interpreter."
+        return Step(thread, (noted(event), *answer(facts, event, why)), consumed=True)
+    if wanted:
+        thread = replace(thread, consent=replace(thread.consent, language=wanted))
+    told = answer(facts, event, f"The agency's texts for this phone are in {thread.consent.language}.")
+    return Step(thread, (noted(event), *told), consumed=True)
+
+
+def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
+    """Note that the carrier took a text of the agency's that the voice sent."""
+    sent = taken(thread, event)
+    if sent is None or not sent.name:
+        return Step(thread)
+    flags, name, now = thread.flags, sent.name, facts.now
+    audit: tuple[Action, ...] = (Audit(kind=KINDS[name]),) if name in KINDS else ()
+    if name == TextName.LIMITS:
+        flags = replace(flags, limits=now)
+    elif name in TIPS:
+        flags = replace(flags, tips=now)
+    elif name == TextName.RIGHTS:
+        flags = replace(flags, rights=now)
+    elif name == TextName.SAFE_CHECK:
+        flags = replace(flags, asked=f"{safe_times.local(pack, now):%Y-%m-%d %H:%M}")
+        thread = replace(thread, silence=replace(thread.silence, ask=False))
+    return Step(replace(thread, flags=flags), audit)
+
+
+def _with(pack: Pack, flags: Flags, what: str, value: str) -> Flags | None:
+    """Return the flags with one of them noted; None when it cannot be read."""
+    if what == "times":
+        spans = () if value == "any" else safe_times.read(value)
+        return None if spans is None else replace(flags, safe_times=spans)
+    if what == "first" and value in ANSWERS:
+        return replace(flags, text_first=ANSWERS[value])
+    if what == "channel" and value in (*CHANNELS, "none"):
+        return replace(flags, channel="" if value == "none" else value)
+    if what == "unsafe" and value == "nothing":
+        return replace(flags, line="")
+    if what == "unsafe" and (name := _chosen(pack, value)) is not None:
+        return replace(flags, line=name)
+    return None
+
+
+def _chosen(pack: Pack, value: str) -> str | None:
+    """Return the text that a texter chose for `!unsafe`: one of the agency's, or a line that tells nothing."""
+    cover = next((name.value for name in COVERS if name.value == "_".join(value.split())), None)
+    return cover or canned.named(pack, value)

@@ -1,0 +1,119 @@
+"""Safety moves: the phone is in other hands, it is safe again, it is urgent, it is somebody else (practices 9, 12, 31, 39).
+
+Rules of this module: whoever is in the room may stop everything for a phone; only the line that the texter chose beforehand
+leaves then, once, by the voice; nothing here calls anybody outside the agency.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot import canned, guard
+from bot.actions import DESK, THREAD, Action, Audit, AuditKind, DropTimer, Post, Tell
+from bot.commands import answer, noted, says
+from bot.cues import ask
+from bot.events import Said, TextOutcome
+from bot.model import Facts, Flags, Pending, Silence, Thread
+from bot.receipts import taken
+from bot.relay import drop_pending, into_window
+from bot.silence import TIMER
+from bot.step import Step
+from bot.told import Alarm, AlarmRaised
+from policies.pack import Pack, TextName
+
+
+def unsafe(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+    """`!unsafe`: nothing leaves for this phone any more, but the line that the texter chose, if they did."""
+    if says(event, "unsafe") is None:
+        return Step(thread)
+    actions: tuple[Action, ...] = ()
+    if not thread.flags.unsafe:
+        thread, dropped = drop_pending(thread, "the phone is unsafe")
+        thread = replace(thread, flags=replace(thread.flags, unsafe=True, line_ref=""))
+        told = Post(
+            place=THREAD,
+            body="UNSAFE: nothing leaves for the phone until its voice or a supervisor says !safe. "
+            "Nothing was sent. !playbook abuser_on_the_line says what can be done.",
+            notice=False,
+        )
+        actions = (*dropped, DropTimer(key=TIMER), told, _alarm(thread, Alarm.UNSAFE), Audit(kind=AuditKind.UNSAFE))
+    line = thread.flags.line
+    if not line or _line_is_out(thread):
+        already = () if actions else answer(facts, event, "It is marked unsafe already: nothing leaves.")
+        return Step(thread, (noted(event), *actions, *already), consumed=True)
+    words = canned.wording(pack, facts, thread, line)
+    if event.sender != thread.voice.holder:
+        shown = f"They chose a line for this: “{words}” It leaves when the voice says !unsafe as well."
+        return Step(thread, (noted(event), *actions, Post(place=THREAD, body=shown)), consumed=True)
+    ref = f"say:{event.event_id}"
+    chosen = replace(thread, flags=replace(thread.flags, line_ref=ref))
+    if not thread.answerable or thread.consent.stopped:
+        why = guard.UNANSWERABLE if not thread.answerable else guard.STOPPED
+        return Step(thread, (noted(event), *actions, *answer(facts, event, f"Not sent: {why}")), consumed=True)
+    pending = Pending(
+        event_id=event.event_id, body=words, author=event.sender, said_at=event.at, leave_at=facts.now, name=line
+    )
+    thread, taken_in = into_window(pack, facts, chosen, pending)
+    shown = f"Leaving in a moment, because they chose it for this: “{words}” Redact your command to stop it."
+    return Step(thread, (*actions, *taken_in, Post(place=THREAD, body=shown, reply_to=event.event_id)), consumed=True)
+
+
+def safe(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+    """`!safe`: the phone may be texted again. A person has found out, by a way that is not this phone."""
+    if says(event, "safe") is None:
+        return Step(thread)
+    if not thread.flags.unsafe:
+        return Step(thread, (noted(event), *answer(facts, event, "It was not marked unsafe.")), consumed=True)
+    flags = replace(thread.flags, unsafe=False, line_ref="")
+    thread = replace(thread, flags=flags, silence=replace(thread.silence, ask=True))
+    told = ask("Texts may leave again.")
+    return Step(thread, (noted(event), told, _alarm(thread, Alarm.SAFE), Audit(kind=AuditKind.SAFE)), consumed=True)
+
+
+def urgent(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+    """`!urgent`: tell the desk. The text with the voice number goes the way of every other text of the agency's."""
+    if says(event, "urgent") is None:
+        return Step(thread)
+    return Step(thread, (_alarm(thread, Alarm.URGENT),))
+
+
+def different(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+    """`!different`: what has not left does not leave; the text that names nobody goes the way of the others."""
+    if says(event, "different") is None:
+        return Step(thread)
+    return Step(*drop_pending(thread, "somebody else has the phone"))
+
+
+def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
+    """Once the text that names nobody is out, the conversation that was before is not this person's any more."""
+    sent = taken(thread, event)
+    if sent is None or sent.name != TextName.DIFFERENT:
+        return Step(thread)
+    return Step(*anew(thread, facts))
+
+
+def anew(thread: Thread, facts: Facts) -> tuple[Thread, tuple[Action, ...]]:
+    """Begin again with whoever has the phone now: nothing that was agreed before is theirs.
+
+    The seam for parking: it ends the conversation here, and the next text of this phone gets a room and a designation of
+    its own. What was chosen for `!unsafe`, and that the phone is unsafe, belong to the phone and stay.
+    """
+    flags = Flags(line=thread.flags.line, unsafe=thread.flags.unsafe, line_ref=thread.flags.line_ref)
+    told = Post(
+        place=THREAD,
+        body="From here on it is somebody else: nothing of what is above is for them, and nothing on the card was agreed "
+        "with them. !close ends it here, and their next text begins a conversation of its own.",
+        notice=False,
+    )
+    return replace(thread, flags=flags, silence=Silence(heard=thread.silence.heard)), (told, DropTimer(key=TIMER))
+
+
+def _line_is_out(thread: Thread) -> bool:
+    """Tell whether the chosen line left, or is about to. Taken back, or of an earlier voice, it may be said again."""
+    pending = [words.event_id for words in thread.sending.pending]
+    left = [words.event_id for words in thread.sending.sent]
+    return thread.flags.line_ref in {f"say:{event_id}" for event_id in (*pending, *left)}
+
+
+def _alarm(thread: Thread, alarm: Alarm) -> Tell:
+    return Tell(owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=alarm))

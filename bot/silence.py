@@ -1,0 +1,89 @@
+"""Their silence, and their coming back: cues to the voice, in the room only (practices 11, 26, 35).
+
+Rules of this module: nothing here makes a text, because whoever holds the phone while she is silent would read it; the
+ladder begins when the carrier took words of the voice and ends with any text of theirs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from bot import cues
+from bot.actions import THREAD, Action, Audit, AuditKind, DropTimer, Post, SetTimer
+from bot.board import ago
+from bot.events import Outcome, TextArrived, TextOutcome, TimerDue
+from bot.flags import KINDS
+from bot.model import Facts, Thread
+from bot.receipts import message_of, taken
+from bot.step import Step
+from policies.pack import Pack
+
+TIMER: Final = "silence"
+NAGS: Final = (2, 5, 10, 20)
+"""After how many exchanges the room hears again that the limits were not given."""
+
+
+def heard(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
+    """End the ladder, and tell the room what a person should look at in this text."""
+    before = thread.silence
+    found, posts = cues.of(pack, facts, thread, event)
+    exchanges = before.exchanges + (before.spoke > before.heard)
+    silence = replace(
+        before,
+        heard=facts.now,
+        rung=0,
+        exchanges=exchanges,
+        cued=before.cued | found,
+        ask=before.ask or cues.ASK in found,
+    )
+    actions: list[Action] = [DropTimer(key=TIMER)] if before.spoke else [] if before.heard else [_audit(first=True)]
+    if exchanges > before.exchanges and exchanges in NAGS and not thread.flags.limits:
+        told = (
+            "They were not told the limits yet, and a disclosure cannot be interrupted: !limits, in your words if you like."
+        )
+        posts = (*posts, Post(place=THREAD, body=told))
+    return Step(replace(thread, silence=silence), (*actions, *posts))
+
+
+def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
+    """Begin the ladder when the carrier took words of the voice."""
+    silence = thread.silence
+    if taken(thread, event) is not None:
+        first = (_audit(first=False),) if not silence.spoke else ()
+        thread = replace(thread, silence=replace(silence, spoke=facts.now, rung=0, answer=""))
+        return Step(thread, (*first, SetTimer(key=TIMER, due=facts.now + pack.settings.silence_cues[0])))
+    # The room's own answers: what was said in which order can be shown from the audit (practice 26).
+    if not message_of(event.ref) and event.outcome is Outcome.ACCEPTED and silence.answer in KINDS:
+        return Step(thread, (Audit(kind=KINDS[silence.answer]),))
+    return Step(thread)
+
+
+def due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
+    """Say in the room, once more, that no answer came; at last, that the conversation may be parked."""
+    if event.key != TIMER:
+        return Step(thread)
+    silence, settings = thread.silence, pack.settings
+    rungs = (*settings.silence_cues, settings.silence_offer_park)
+    over = not silence.spoke or silence.heard > silence.spoke or silence.rung >= len(rungs)
+    if over or thread.voice.holder is None or thread.consent.stopped or thread.flags.unsafe:
+        return Step(thread, consumed=True)
+    last = silence.rung + 1 == len(rungs)
+    long = ago(rungs[silence.rung])
+    if last:
+        seat = facts.seat(thread.voice.holder)
+        called = (thread.voice.holder,) if seat is not None and seat.duty else ()
+        body = (
+            f"No answer for {long}. If it is over for now, !close parks it: nothing reaches the phone. They can come back."
+        )
+        cue = Post(place=THREAD, body=body, notice=False, mentions=called)
+    else:
+        body = f"No answer for {long}. Nothing is sent by itself: they may have had to put the phone away."
+        cue = Post(place=THREAD, body=body)
+    thread = replace(thread, silence=replace(silence, rung=silence.rung + 1))
+    again = () if last else (SetTimer(key=TIMER, due=silence.spoke + rungs[silence.rung + 1]),)
+    return Step(thread, (cue, *again), consumed=True)
+
+
+def _audit(*, first: bool) -> Audit:
+    return Audit(kind=AuditKind.FIRST_TEXT_IN if first else AuditKind.FIRST_WORDS_OUT)

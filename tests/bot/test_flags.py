@@ -1,0 +1,227 @@
+"""Flags: what was told counts once the carrier took it; what was agreed is noted by a person, and both are on the card."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bot import safe_times
+from bot.actions import THREAD, Audit, Edit, Receipt
+from bot.card import card
+from bot.events import Event, Outcome, Relation, TextOutcome
+from bot.model import Flags, Thread
+from bot.table import COMMANDS
+from policies.pack import TextName
+from tests.bot.examples import arrived, at, due, held, marks, of, said, texts, then, waiting, words
+from tests.bot.strategies import BEN, NOW, PACK, SUE, UNDO
+
+
+def sent(thread: Thread, command: str, outcome: Outcome = Outcome.ACCEPTED) -> Thread:
+    """Let the voice say a command for a text, its window pass, and the carrier answer."""
+    thread = due(then(thread, said(command)).aggregate, UNDO).aggregate
+    taken: Thread = then(thread, TextOutcome(ref="say:$m1", outcome=outcome), at(10)).aggregate
+    return taken
+
+
+@pytest.mark.practice(7, 26)
+@pytest.mark.parametrize(
+    ("command", "flag"),
+    [
+        ("!limits", "limits"),
+        ("!limits If a child is hurt I may have to tell.", "limits"),
+        ("!say limits", "limits"),
+        ("!tips", "tips"),
+        ("!tips iphone", "tips"),
+        ("!tips android", "tips"),
+        ("!rights", "rights"),
+    ],
+)
+def test_what_the_carrier_took_was_told(command: str, flag: str) -> None:
+    """A flag is set when the carrier took the text, in the pack's words or one's own, and not before (practices 7, 26)."""
+    thread = held()
+    assert getattr(due(then(thread, said(command)).aggregate, UNDO).aggregate.flags, flag) == 0.0
+    assert getattr(sent(thread, command).flags, flag) == NOW + 10
+    for other in (Outcome.UNKNOWN, Outcome.REJECTED, Outcome.OPTED_OUT, Outcome.FAILED, Outcome.LATE):
+        assert getattr(sent(thread, command, other).flags, flag) == 0.0
+
+
+def test_a_report_after_a_doubt_counts() -> None:
+    """Limits whose sending was in doubt were told once a report says that they arrived."""
+    thread = sent(held(), "!limits", Outcome.UNKNOWN)
+    step = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.DELIVERED), at(20))
+    assert step.aggregate.flags.limits == NOW + 20
+
+
+def test_the_last_words_of_an_edit_decide_what_was_told() -> None:
+    """Limits that were edited into something else were not told; own words that came by an edit were."""
+    thread = then(held(), said("!limits")).aggregate
+    for body, told in (("how are you?", False), ("!limits my own words", True), ("!clarify", False)):
+        edited = then(thread, replace(said(body), relation=Relation.EDIT, target="$m1", event_id="$e"), at(1)).aggregate
+        edited = due(edited, 1 + UNDO).aggregate
+        edited = then(edited, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(10)).aggregate
+        assert bool(edited.flags.limits) == told, body
+
+
+def test_held_limits_count_when_they_leave() -> None:
+    """Own limits with a number in them are asked about, and count when a second word let them leave."""
+    thread = then(held(), said("!limits call me at 555-0134-222")).aggregate
+    thread = due(then(thread, said("!anyway", event_id="$s")).aggregate, UNDO).aggregate
+    thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED)).aggregate
+    assert thread.flags.limits
+
+
+@pytest.mark.practice(26)
+def test_the_order_of_what_was_told_is_in_the_audit() -> None:
+    """First text, greeting, first words and limits are noted when they happened, once, without a word (practice 26)."""
+    thread = Thread(id="t1", designation="amber heron")
+    noted: list[str] = []
+    steps: list[tuple[Event, float]] = [
+        (arrived("hi", id="first"), 0.0),
+        (TextOutcome(ref="answer:first", outcome=Outcome.ACCEPTED), 1.0),
+        (TextOutcome(ref="answer:first", outcome=Outcome.DELIVERED), 2.0),
+    ]
+    for event, seconds in steps:
+        step = then(thread, event, at(seconds))
+        thread, noted = step.aggregate, noted + [audit.kind.value for audit in of(Audit, step)]
+    thread = replace(thread, voice=held().voice, life=held().life)
+    for command, event_id in (("hello", "$m1"), ("!limits", "$m2"), ("hello again", "$m3")):
+        thread = due(then(thread, said(command, event_id=event_id)).aggregate, UNDO).aggregate
+        for outcome in (Outcome.ACCEPTED, Outcome.DELIVERED):
+            step = then(thread, TextOutcome(ref=f"say:{event_id}", outcome=outcome), at(20))
+            thread, noted = step.aggregate, noted + [audit.kind.value for audit in of(Audit, step)]
+    assert noted == ["first_text_in", "greeting", "first_words_out", "limits"]
+
+
+@pytest.mark.practice(11)
+def test_safe_to_text_says_when_it_was_asked() -> None:
+    """The card says when the question was last put, by the line's clock, and stops asking for it (practice 11)."""
+    thread = replace(held(), silence=replace(held().silence, ask=True))
+    assert "ask again (!safecheck)" in card(thread)
+    thread = sent(thread, "!safecheck")
+    when = datetime.fromtimestamp(NOW + 10, ZoneInfo(PACK.hours.timezone))
+    assert f"safe to text: asked {when:%Y-%m-%d %H:%M}" in card(thread)
+    assert "ask again" not in card(thread)
+
+
+@pytest.mark.practice(2)
+@pytest.mark.parametrize(
+    ("rest", "line"),
+    [
+        ("times 9-15:30 20-22", "9:00-15:30, 20:00-22:00"),
+        ("times 22-2", "22:00-2:00"),
+        ("times 9-24", "9:00-24:00"),
+        ("times any", "any time"),
+        ("first yes", "may we text first: yes"),
+        ("first no", "may we text first: no"),
+        ("FIRST No", "may we text first: no"),
+        ("channel call", "another way: call"),
+        ("unsafe cover", None),
+        ("unsafe later", "chose a line for !unsafe"),
+        ("unsafe cover 2", "chose a line for !unsafe"),
+        ("unsafe cover_3", "chose a line for !unsafe"),
+    ],
+)
+def test_what_was_agreed_is_on_the_card(rest: str, line: str | None) -> None:
+    """What a texter told their advocate stands on the card at once (practice 2); the card changes in the same decision."""
+    step = then(held(), said(f"!agreed {rest}"))
+    assert marks(step) == {"$m1": Receipt.NOTE}
+    assert texts(step) == []
+    if line is None:
+        assert step.aggregate == held()
+        return
+    assert line in card(step.aggregate)
+    edits = [edit for edit in of(Edit, step) if edit.ref == "card"]
+    assert [line in edit.body for edit in edits] == ([] if rest == "times any" else [True])
+
+
+@pytest.mark.practice(14)
+@pytest.mark.parametrize(
+    "rest",
+    [
+        *(
+            "",
+            "times",
+            "times tonight",
+            "times 9-9",
+            "times 25-26",
+            "times 9",
+            "times " + "1-2 " * 6,
+            "first maybe",
+            "first",
+        ),
+        *("channel 555-0134-222", "channel", "unsafe", "unsafe nothing here", "unsafe stop", "nonsense yes"),
+    ],
+)
+def test_what_cannot_be_read_is_not_noted(rest: str) -> None:
+    """Anything else changes nothing and says what can be noted; no free words and no number are ever kept (practice 14)."""
+    step = then(held(), said(f"!agreed {rest}"))
+    assert step.aggregate == held()
+    assert "!agreed times" in words(step)
+
+
+def test_agreements_can_be_taken_back() -> None:
+    """`any`, `none` and `nothing` take back what was noted."""
+    thread = held()
+    for rest in ("times 9-15", "channel call", "unsafe later", "times any", "channel none", "unsafe nothing"):
+        thread = then(thread, said(f"!agreed {rest}")).aggregate
+    assert thread.flags == Flags()
+
+
+@pytest.mark.parametrize(
+    ("spans", "hour", "minute", "safe"),
+    [
+        ("", 3, 0, True),
+        ("9-15", 9, 0, True),
+        ("9-15", 14, 59, True),
+        ("9-15", 15, 0, False),
+        ("9-15", 8, 59, False),
+        ("22-2", 23, 0, True),
+        ("22-2", 1, 59, True),
+        ("22-2", 2, 0, False),
+        ("22-2", 12, 0, False),
+        ("9-15 20-24", 23, 59, True),
+        ("9-15 20-24", 17, 0, False),
+    ],
+)
+def test_safe_times_are_of_the_lines_day(spans: str, hour: int, minute: int, safe: bool) -> None:
+    """A span includes its beginning and not its end, and may run over midnight; without any, every time is safe."""
+    flags = Flags(safe_times=safe_times.read(spans) or ())
+    assert safe_times.is_safe(flags, datetime(2027, 1, 15, hour, minute, tzinfo=ZoneInfo("UTC"))) == safe
+
+
+@pytest.mark.practice(25)
+@pytest.mark.parametrize(("rest", "language"), [("es", "es"), ("ES", "es"), ("en", "en"), ("fr", "en"), ("", "en")])
+def test_lang_chooses_the_language_of_the_agencys_texts(rest: str, language: str) -> None:
+    """`!lang` sets, and tells, the language; one without texts is refused with what there is (practice 25)."""
+    step = then(held(), said(f"!lang {rest}"))
+    assert step.aggregate.consent.language == language
+    assert ("interpreter" in words(step)) == (rest == "fr")
+    assert texts(due(then(step.aggregate, said("!limits", event_id="$m2")).aggregate, UNDO)) == [
+        PACK.say(TextName.LIMITS, language)
+    ]
+
+
+@pytest.mark.practice(26)
+def test_a_new_thread_has_nothing_agreed() -> None:
+    """The card of a new thread says what was not given and not asked yet, and nags about the limits (practice 26)."""
+    shown = card(waiting())
+    for line in ("limits: NOT GIVEN YET (!limits)", "safe to text: not asked yet", "may we text first: not asked"):
+        assert line in shown
+
+
+def test_the_cards_last_line_is_the_tables() -> None:
+    """Every card ends with the commands that the table puts on it, those of DESIGN section 8 among them."""
+    last = card(waiting()).splitlines()[-1]
+    assert last.split(" · ") == [*(f"!{command.name}" for command in COMMANDS if command.card), "!more"]
+    for name in ("claim", "limits", "options", "unsafe", "escalate", "transfer", "off"):
+        assert f"!{name}" in last
+
+
+@pytest.mark.parametrize("sender", [BEN, SUE])
+def test_only_the_voice_notes_what_was_agreed(sender: str) -> None:
+    """Nobody else notes agreements: who asked is who is heard."""
+    step = then(held(), said("!agreed first yes", sender=sender, place=THREAD))
+    assert step.aggregate.flags.text_first is None
