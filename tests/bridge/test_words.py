@@ -8,6 +8,7 @@ import inspect
 import logging
 import re
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from bot.model import Desk, Thread
 from bot.told import Assigned
 from bridge import words as module
 from bridge.words import FEW, MANY, Found, Words
+from tests.e2e.waiting import until
 from tests.fakes.nerves import Nerves, hurried
 
 ANA, BEN = "@ana:line.example", "@ben:line.example"
@@ -338,7 +340,7 @@ async def test_through_the_engine_no_word_is_anywhere(
         assert thread.escort.lock is Lock.DURESS
         assert f"I am fine. {MASK}!" in nerves.posts(owner)
         assert f"so {MASK} it is" in nerves.posts(owner)
-        assert [post.body for o, post in nerves.shown if o == DESK and isinstance(post, Post) and "DURESS" in post.body]
+        await until("the desk is told", partial(_told_at_the_desk, nerves), within=15, every=0.05)
         kept = await nerves.vault.open(
             owner, "aggregate", await nerves.store.fetchval("SELECT aggregate FROM thread WHERE id = $1", owner)
         )
@@ -347,9 +349,11 @@ async def test_through_the_engine_no_word_is_anywhere(
         assert not [word for word in SPELLED if word.encode() in raw.lower()], place
 
 
-async def _until_buried(nerves: Nerves, owner: str, count: int) -> None:
-    from tests.e2e.waiting import until
+async def _told_at_the_desk(nerves: Nerves) -> bool | None:
+    return any(o == DESK and isinstance(post, Post) and "DURESS" in post.body for o, post in nerves.shown) or None
 
+
+async def _until_buried(nerves: Nerves, owner: str, count: int) -> None:
     async def buried() -> bool | None:
         rows = await nerves.store.fetch("SELECT short_id FROM dead_letter WHERE owner = $1", owner)
         return len(rows) >= count or None
