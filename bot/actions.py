@@ -141,6 +141,8 @@ class Text:
     origin: Origin
     epoch: int
     since: float
+    not_before: float = 0.0
+    """It leaves no sooner (seconds since the epoch): a verdict's answer tells nothing by how soon it comes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,6 +280,7 @@ Action: TypeAlias = (
     Post
     | Edit
     | Redact
+    | RedactSaid
     | Pin
     | Mark
     | Text
@@ -289,7 +292,6 @@ Action: TypeAlias = (
     | Page
     | Suppress
     | Count
-    | RedactSaid
     | SignOut
     | TextFirst
     | SetTimer

@@ -6,9 +6,11 @@ here and nowhere else.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Final
 
 from bot import safe_times
+from bot.escort_slice import Lock
 from bot.model import Thread
 from bot.table import COMMANDS
 
@@ -29,6 +31,7 @@ def card(thread: Thread) -> str:
         *([f"offered to {short(offer.to) if offer.to else 'everybody'}"] if offer else []),
         f"last text: {last}",
         f"language: {consent.language}",
+        *_escort(thread),
         *_flags(thread),
         *(["STOPPED: nothing leaves until they text START"] if consent.stopped else []),
         *(["after the STOP they texted: !reply, once, by a supervisor"] if consent.stopped and consent.after_stop else []),
@@ -38,6 +41,21 @@ def card(thread: Thread) -> str:
         COMMANDS_LINE,
     ]
     return "\n".join(lines)
+
+
+def _escort(thread: Thread) -> list[str]:
+    escort = thread.escort
+    lines = []
+    if escort.lock is Lock.DURESS:
+        lines.append("⚠️ DURESS: nothing leaves but !cover 1, 2, 3, until a supervisor's !unlock")
+    if escort.lock is Lock.UNVERIFIED:
+        lines.append("⚠️ UNVERIFIED, possible duress: nothing leaves but !cover 1, 2, 3, until a supervisor's !unlock")
+    if escort.words is not None:
+        state = "burned, it is on that phone now: agree on a new one by voice" if escort.burned else "agreed"
+        lines.append(f"codeword: {state}")
+    if escort.verified and escort.lock is Lock.NONE:
+        lines.append(f"verified: {datetime.fromtimestamp(escort.verified, UTC):%Y-%m-%d %H:%M} UTC")
+    return lines
 
 
 def _flags(thread: Thread) -> list[str]:

@@ -22,6 +22,8 @@ ALARMS: Final = {
     Alarm.UNKNOWN_SEND: "a text may or may not have reached the phone. It is not sent again by itself.",
     Alarm.OPTED_OUT: "the carrier says this phone opted out.",
     Alarm.ESCALATED: "its voice asks for a supervisor.",
+    Alarm.DURESS: "DURESS. The duress word came. Nothing leaves but !cover 1, 2 and 3. Supervisors: !listen, then decide.",
+    Alarm.UNVERIFIED: "unverified, possible duress. Nothing leaves but !cover 1, 2 and 3, until a supervisor's !unlock.",
     Alarm.URGENT: "it is urgent: its voice asks them to call. Whoever answers calls should know.",
     Alarm.UNSAFE: "the phone may be in other hands. Nothing leaves for it until somebody there says !safe.",
     Alarm.SAFE: "texting is safe again, its people say.",
@@ -43,6 +45,8 @@ CALLS: Final = (
     Alarm.LEFT_ALARMED,
     Alarm.CALL,
     Alarm.HELP,
+    Alarm.DURESS,
+    Alarm.UNVERIFIED,
 )
 """What supervisors are called for by name."""
 
@@ -71,7 +75,9 @@ def alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk
     escalated = event.alarm is Alarm.ESCALATED
     loud = Post(place=DESK, body=body, notice=False, mentions=facts.supervisors if event.alarm in CALLS else ())
     # Nobody who could come is here: whoever is on call hears that they are needed, and nothing else.
-    return Step(desk, (loud, Page(reason="escalated")) if escalated and not facts.supervisors else (loud,))
+    # For duress they are called in any case: at the desk nobody may be looking.
+    paged = event.alarm is Alarm.DURESS or (escalated and not facts.supervisors)
+    return Step(desk, (loud, Page(reason="escalated")) if paged else (loud,))
 
 
 def letter_died(pack: Pack, facts: Facts, desk: Desk, event: LetterDied) -> Step[Desk]:

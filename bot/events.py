@@ -26,6 +26,8 @@ from bot.told import (
     ThreadBegun,
     ThreadWaits,
     VoiceWanted,
+    WordChosen,
+    WordWanted,
 )
 
 
@@ -261,4 +263,6 @@ Event: TypeAlias = (
     | TextedFirst
     | ThreadBegun
     | RoomLost
+    | WordWanted
+    | WordChosen
 )

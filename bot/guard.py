@@ -14,9 +14,10 @@ from typing import Final
 from urllib.parse import unquote
 
 from bot.actions import Origin, Text
+from bot.escort_slice import Lock
 from bot.model import Thread
 from policies.leaks import leak
-from policies.pack import Pack
+from policies.pack import Pack, TextName
 from policies.segments import segments
 
 STOPPED: Final = "the texter said STOP. Nothing leaves until they text START."
@@ -26,6 +27,12 @@ UNSAFE: Final = "the phone may be in other hands. Nothing leaves until its voice
 STOP_IS_OVER: Final = "the STOP that it belongs to is over."
 BLOCKED: Final = "a supervisor blocked this phone. !block off ends that."
 OTHER_VOICE: Final = "the voice has changed since it was said."
+LOCKED: Final = {
+    Lock.DURESS: "the duress word came from this phone. Only !cover 1, 2 and 3 leave, until a supervisor's !unlock.",
+    Lock.UNVERIFIED: "this phone failed the agreed word. Only !cover 1, 2 and 3 leave, until a supervisor's !unlock.",
+}
+NOT_ASKED: Final = "a challenge leaves only by !verify, and only while it waits for its answer."
+COVER: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
 
 SERVER: Final = r"(?:[a-z0-9-]+(?:\.[a-z0-9-]+)+|[a-z][a-z0-9-]{2,}|\[[0-9a-f:.]+\])"
 MATRIX_WORDS: Final = re.compile(
@@ -87,6 +94,11 @@ def may_send(pack: Pack, thread: Thread, text: Text, now: float) -> str | None:
         return STOPPED
     if text.origin is Origin.VOICE and text.epoch != thread.voice.epoch:
         return OTHER_VOICE
+    if text.origin not in (Origin.ANSWER, Origin.STOP_ANSWER):
+        if _is_one_of(pack, text.body, (TextName.CHALLENGE,)) and text.ref != f"say:{thread.escort.asked}":
+            return NOT_ASKED
+        if (why := locked(pack, thread, text.body)) is not None:
+            return why
     if now - text.since > pack.settings.late_after_seconds:
         return LATE
     return None
@@ -95,6 +107,15 @@ def may_send(pack: Pack, thread: Thread, text: Text, now: float) -> str | None:
 def blocked(thread: Thread, now: float) -> str | None:
     """Say that a supervisor's block stands, or None."""
     return BLOCKED if now < thread.consent.blocked_until else None
+
+
+def locked(pack: Pack, thread: Thread, body: str) -> str | None:
+    """Say why words of a person may not leave for a phone under duress, or unverified, or None.
+
+    What the line answers by itself still leaves: it would after the right word, so its absence would tell (practice 10).
+    """
+    lock = thread.escort.lock
+    return None if lock is Lock.NONE or _is_one_of(pack, body, COVER) else LOCKED[lock]
 
 
 def leaks(pack: Pack, body: str, designations: Iterable[str]) -> str | None:
@@ -118,10 +139,14 @@ def refuses(pack: Pack, thread: Thread, body: str, designations: Iterable[str]) 
         return BLOCKED
     if thread.consent.stopped:
         return STOPPED
+    if (why := locked(pack, thread, body)) is not None:
+        return why
     if thread.flags.unsafe:
         return UNSAFE
     if not body.strip():
         return "it is empty."
+    if _is_one_of(pack, body, (TextName.CHALLENGE,)):
+        return NOT_ASKED
     return leaks(pack, body, designations)
 
 
@@ -141,6 +166,11 @@ def warns(body: str) -> str | None:
     if ADDRESS.search(seen):
         return "it looks like a street address. If that may stand on this phone, say !anyway."
     return None
+
+
+def _is_one_of(pack: Pack, body: str, names: Iterable[TextName]) -> bool:
+    """Tell whether words are one of these texts of the agency, in any of its languages."""
+    return any(body == wording.text for name in names for wording in pack.texts[name].wordings.values())
 
 
 def _as_seen(body: str) -> str:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import TypeAlias
 
+from bot.escort_slice import Asking, Escort
+from bot.escort_words import Taken, Word
 from bot.number import Cold, Number
 
 
@@ -212,6 +214,7 @@ class Thread:
     consent: Consent = field(default_factory=Consent)
     sending: Sending = field(default_factory=Sending)
     life: Life = field(default_factory=Life)
+    escort: Escort = field(default_factory=Escort)
     flags: Flags = field(default_factory=Flags)
     silence: Silence = field(default_factory=Silence)
     tallied: frozenset[str] = frozenset()
@@ -281,6 +284,9 @@ class Desk:
     """Texts from blocked phones, within a day of `dropped_since`."""
     dropped_since: float = 0.0
     cold: tuple[Cold, ...] = ()
+    asking: tuple[Asking, ...] = ()
+    worded: tuple[str, ...] = ()
+    """The last messages that held a codeword and were redacted: what edits them is redacted as well."""
 
     def seat(self, user: str) -> Seat | None:
         """Who that person is at the desk, if they are there."""
@@ -312,6 +318,10 @@ class Facts:
     roster: tuple[Seat, ...] = ()
     designations: frozenset[str] = frozenset()
     load: Mapping[str, int] = field(default_factory=dict)
+    word: Word = Word.NONE
+    """Which agreed word the event held, before it was masked."""
+    taken: Taken | None = None
+    """What was said in an office that was asked for a codeword; the words themselves are not in the event any more."""
     outage: bool = False
     number: Number | None = None
 

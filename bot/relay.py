@@ -179,6 +179,15 @@ def drop_pending(thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:
     return thread, (*marks, told, DropTimer(key=TIMER))
 
 
+def cancel(thread: Thread, event_id: str, why: str) -> tuple[Thread, tuple[Action, ...]]:
+    """Stop one message that waits its undo window, and say why."""
+    if not any(pending.event_id == event_id for pending in thread.sending.pending):
+        return thread, ()
+    thread = _without(thread, event_id)
+    refused = Mark(place=THREAD, event_id=event_id, receipt=Receipt.NOT_SENT)
+    return thread, (refused, _say(event_id, f"Not sent: {why}"), *_timer(thread))
+
+
 def without_quote(event: Said) -> str:
     """Take the quoted lines off that older clients put before a reply: earlier words never go back onto the phone."""
     if event.relation is not Relation.TEXTER_REPLY or not event.body.startswith("> <"):

@@ -5,8 +5,10 @@ Rule of this module: it is put into the other's inbox in the same commit, so nei
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, unique
+
+from bot.escort_words import Digests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,8 @@ class Alarm(Enum):
     UNKNOWN_SEND = "unknown_send"
     OPTED_OUT = "opted_out"
     ESCALATED = "escalated"
+    DURESS = "duress"
+    UNVERIFIED = "unverified"
     URGENT = "urgent"
     UNSAFE = "unsafe"
     SAFE = "safe"
@@ -154,6 +158,15 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WordWanted:
+    """From a thread to the desk: this person has agreed on a codeword by voice; ask them for it in their office."""
+
+    thread: str
+    designation: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TextedFirst:
     """From the bridge to a thread that it has just made: this person may text a phone that never texted us."""
 
@@ -167,3 +180,11 @@ class ThreadBegun:
     thread: str
     designation: str
     voice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordChosen:
+    """From the desk to a thread: this person was told these words. What they are is in nobody's hands any more."""
+
+    user: str
+    digests: Digests = field(repr=False)

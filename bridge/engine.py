@@ -50,6 +50,7 @@ from bridge.store import Connection, Store
 from bridge.suppression import Suppression
 from bridge.texts import PHONE
 from bridge.vault import Vault
+from bridge.words import Found, Words
 from policies.pack import Pack
 
 AGGREGATE: Final = "aggregate"
@@ -86,6 +87,7 @@ class Engine:
         self._outbox, self._timers_changed, self._desk_changed, self._crash = outbox, timers_changed, desk_changed, crash
         self._suppression = suppression
         self._first_texts = first_texts
+        self._words = Words(vault=vault, pack=pack)
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._queued: set[str] = set()
         self._desk = Desk()
@@ -144,26 +146,33 @@ class Engine:
         return None if row is None else Row(row["seq"], Letter(owner, row["kind"], row["body"]))
 
     async def _handle(self, row: Row) -> None:
+        owner = row.letter.owner
         try:
-            await self._decide(row)
+            event: Event = codec.decode(row.letter.kind, await self._vault.open(owner, inbox.CONTEXT, row.letter.body))
+            aggregate: Any = self._desk if owner == DESK else await self._thread(owner)
+            found = await self._words.look(aggregate, event)
+            if found.event is not event:
+                # A dead letter is kept; the word that stood in it is not.
+                row = Row(row.seq, await inbox.seal(self._vault, owner, found.event))
+            await self._decide(row, aggregate, found)
         except (sqlite3.OperationalError, OSError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever a bug raises, the owner goes on without this row
             await self._bury(row, error)
 
-    async def _decide(self, row: Row) -> None:
+    async def _decide(self, row: Row, aggregate: Any, found: Found) -> None:
         owner = row.letter.owner
-        event: Event = codec.decode(row.letter.kind, await self._vault.open(owner, inbox.CONTEXT, row.letter.body))
-        aggregate: Any = self._desk if owner == DESK else await self._thread(owner)
         facts = Facts(
             now=self._clock.wall(),
             roster=self._desk.roster,
             designations=frozenset(line.designation for line in self._desk.threads if line.thread != owner),
             load=Counter(line.voice for line in self._desk.threads if line.voice is not None),
+            word=found.word,
+            taken=found.taken,
             outage=self._desk.outage,
-            number=await self._first_texts.number(self._pack, event) if self._first_texts else None,
+            number=await self._first_texts.number(self._pack, found.event) if self._first_texts else None,
         )
-        step = decide(self._pack, facts, aggregate, event)
+        step = decide(self._pack, facts, aggregate, found.event)
         self._crash(CrashPoint.ENGINE_DECIDED)
         changed = step.aggregate != aggregate
         sealed = await self._vault.seal(owner, AGGREGATE, codec.encode(step.aggregate)) if changed else None
@@ -180,7 +189,7 @@ class Engine:
         counted = [a for a in step.actions if isinstance(a, Count)]
         # Before the commit: it takes some tens of milliseconds, and a commit waits for nothing.
         digest = await self._suppression.digest(await self._phone(owner)) if suppressed else b""
-        begins = await self._first_texts.prepare(event, step.actions) if self._first_texts else None
+        begins = await self._first_texts.prepare(found.event, step.actions) if self._first_texts else None
         created = int(facts.now)
 
         async def commit(conn: Connection) -> list[tuple[int, Sealed]]:

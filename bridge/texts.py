@@ -69,6 +69,8 @@ class Texts:
         text = task.action
         if not isinstance(text, Text):
             raise Impossible("not a text")
+        if (wait := text.not_before - self._clock.wall()) > 0:
+            raise TryAgain(wait, queued=True)
         ends = await self._mark(task, text)
         if ends is None:
             return

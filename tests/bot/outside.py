@@ -67,6 +67,8 @@ class Outside(Promises):
             return
         turn, text = account.lane[0]
         why = guard.may_send(self.pack, self.threads[owner], text, self.now)
+        if why is None and self.now < text.not_before:
+            return
         if why is not None:
             account.lane.popleft()
             self.tell(owner, TextOutcome(ref=text.ref, outcome=Outcome.LATE if why is guard.LATE else Outcome.REFUSED))

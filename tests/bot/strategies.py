@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from bot import events, told
 from bot.actions import DESK, OFFICE, THREAD, Receipt
+from bot.escort_slice import Asking, Escort, Lock
+from bot.escort_words import Digests, Flaw, Taken, Word
 from bot.events import Event
 from bot.model import (
     Consent,
@@ -110,7 +112,8 @@ def with_settings(**changed: Any) -> Pack:
 
 
 KEYS: Final = (
-    *("✋", "✋🏽", "👍", "✅", "❌", "send", "offer", "board", "other", "reply", "block", "flood", "🏠"),
+    *("✋", "✋🏽", "👍", "✅", "❌", "send", "offer", "board", "other", "reply", "block", "flood", "🏠", "challenge"),
+    f"word:{ANA}",
     *(f"wait:t1:{rung}" for rung in range(3)),
     f"seat:{BEN}",
     "silence",
@@ -138,6 +141,7 @@ refs = st.sampled_from(
     ("say:$m1", "say:$m2", "say:", "answer:a", "stop:a", "card", "card:t1", "card:t2", "offer", "tally", "")
 )
 
+DIGESTS: Final = Digests(salt="00", safe="01", duress="02", lengths=(8, 9))
 FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "again": st.booleans(),
     "alarm": st.sampled_from(told.Alarm),
@@ -149,6 +153,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "content": st.sampled_from(events.Content),
     "designation": st.sampled_from(NAMED),
     "duress": st.none() | st.booleans(),
+    "digests": st.just(DIGESTS),
     "event_id": st.sampled_from(MESSAGES),
     "first": st.booleans(),
     "flood": st.booleans(),
@@ -217,6 +222,17 @@ _held = st.lists(
 _offers = st.none() | st.builds(Offer, to=people | st.just(""), by=people, until=times, event_id=FIELDS["event_id"])
 _greeted = st.dictionaries(st.sampled_from(("en", "es")), times).map(lambda d: tuple(sorted(d.items())))
 
+_escorts = st.builds(
+    Escort,
+    words=st.none() | st.just(DIGESTS),
+    burned=st.booleans(),
+    verified=times,
+    failures=st.lists(times, max_size=3).map(tuple),
+    lock=st.sampled_from((Lock.NONE, Lock.NONE, *Lock)),
+    heard=times,
+    asked=st.sampled_from(("", *MESSAGES)),
+    asked_at=times,
+)
 _minutes = st.integers(min_value=0, max_value=1440)
 flags: Final = st.builds(
     Flags,
@@ -273,6 +289,7 @@ threads: Final = st.builds(
     ),
     sending=st.builds(Sending, pending=_pending, sent=_sent, held=_held),
     life=st.builds(Life, state=st.sampled_from(State), since=times, last_inbound=times, last_outbound=times),
+    escort=_escorts,
     flags=flags,
     silence=silences,
 )
@@ -328,6 +345,19 @@ desks: Final = st.builds(
         max_size=2,
         unique_by=lambda cold: cold.user,
     ).map(tuple),
+    asking=st.lists(
+        st.builds(
+            Asking,
+            user=people,
+            thread=FIELDS["thread"],
+            designation=FIELDS["designation"],
+            until=times,
+            second=st.booleans(),
+        ),
+        max_size=2,
+        unique_by=lambda asking: asking.user,
+    ).map(tuple),
+    worded=st.lists(st.sampled_from(MESSAGES), max_size=2).map(tuple),
 )
 
 facts: Final = st.builds(
@@ -336,6 +366,8 @@ facts: Final = st.builds(
     roster=_seats | st.just(SEATS),
     designations=st.frozensets(FIELDS["designation"]),
     load=st.dictionaries(people, st.integers(min_value=0, max_value=6)),
+    word=st.sampled_from((Word.NONE, Word.NONE, *Word)),
+    taken=st.none() | st.builds(Taken, flaw=st.none() | st.sampled_from(Flaw), digests=st.none() | st.just(DIGESTS)),
     outage=st.booleans(),
     number=st.none() | st.builds(Number, kind=st.sampled_from(NumberKind), digest=st.sampled_from(("d1", "d2"))),
 )

@@ -141,6 +141,8 @@ MAY_SAY = {
     **{name: {ANA, SUE} for name in ("stopped", "resume", "tally")},
     **{name: {SUE} for name in ("reply", "block")},
     **{name: {ANA} for name in ("release", "say", "again", "anyway", "long")},
+    **{name: {ANA, SUE} for name in ("codeword", "forget-word", "verify", "cover")},
+    "unlock": {SUE},
     **{
         name: {ANA} for name in ("limits", "options", "tips", "rights", "clarify", "safecheck", "later", "switch", "urgent")
     },

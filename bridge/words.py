@@ -1,0 +1,153 @@
+"""Codewords on their way in: found, masked, and turned into digests, before anything is decided or kept.
+
+Rules of this module: no word leaves it but as a digest; a text of a phone with an enrolled word costs the same number of
+digests whether it holds one or not, and each of them is compared with both; a digest is computed in a thread, few at a
+time; where none can be computed now, the text waits, for it is neither lost nor shown unmasked.
+
+Source: RFC 9106 (Argon2id; section 4: a salt of 16 bytes, a tag of 32) and the OWASP Password Storage Cheat Sheet, which
+names these parameters (19 MiB, two passes, one lane).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from argon2.exceptions import HashingError
+from argon2.low_level import Type, hash_secret_raw
+
+from bot import escort_words
+from bot.escort_office import STANDS, asked, is_plain
+from bot.escort_words import NO_DURESS_WORD, Digests, Flaw, Taken, Word
+from bot.events import Event, Said, TextArrived
+from bot.model import Desk, Thread
+from bridge.vault import Vault
+from policies.pack import Pack
+
+MEMORY_KIB: Final = 19 * 1024
+PASSES: Final = 2
+LANES: Final = 1
+DIGEST_BYTES: Final = 32
+SALT_BYTES: Final = 16
+AT_ONCE: Final = 2
+"""Texts that are compared at the same time: so many times 19 MiB, and as many threads."""
+FEW: Final = 16
+MANY: Final = 64
+"""Digests that a text costs: the first number, or, when it holds more runs of a fitting length, the second. A text of 160
+letters seldom has more than the first; of a longer one no more are compared than the second, likely ones before others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An event without its words, and what they were."""
+
+    event: Event
+    word: Word = Word.NONE
+    taken: Taken | None = None
+
+
+class Words:
+    """Looks at every event before it is decided. Holds the first of two words while its person is asked for the second."""
+
+    def __init__(self, *, vault: Vault, pack: Pack) -> None:
+        self._pepper, self._pack = vault.derive("codeword pepper"), pack
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._first: dict[str, str] = {}
+
+    async def look(self, aggregate: Thread | Desk, event: Event) -> Found:
+        """Return the event as it may be decided. Raises `OSError` when there is no memory to compare it now."""
+        match aggregate, event:
+            case Thread(), TextArrived() | Said() if aggregate.escort.words is not None:
+                body, word = await self._compare(aggregate.escort.words, event.body)
+                return Found(event if body == event.body else replace(event, body=body), word)
+            case Desk(), Said() if (asking := asked(aggregate, event)) is not None:
+                taken = await self._take(event, asking.user, second=asking.second)
+                return Found(replace(event, body="", named=()), taken=taken)
+        return Found(event)
+
+    async def _compare(self, digests: Digests, body: str) -> tuple[str, Word]:
+        runs = escort_words.runs(body, digests.lengths)
+        forms = list(dict.fromkeys(run.form for run in runs))[:MANY]
+        held = await self._work(_which, self._pepper, digests, forms)
+        found = {form: word for form, word in zip(forms, held, strict=True) if word is not Word.NONE}
+        masked = escort_words.masked(body, [run for run in runs if run.form in found])
+        # Whoever texts both is not free to say which one was meant.
+        word = Word.DURESS if Word.DURESS in found.values() else Word.SAFE if found else Word.NONE
+        return masked, word
+
+    async def _take(self, event: Said, user: str, *, second: bool) -> Taken:
+        """Take what was said in an office that is being asked."""
+        said = _without_quote(event.body)
+        if not is_plain(event):
+            return Taken(flaw=Flaw.NOT_PLAIN)
+        if not second:
+            flaw = escort_words.flaw(self._pack, said)
+            if flaw is None:
+                self._keep(user, escort_words.plain(said))
+            return Taken(flaw=flaw)
+        if (first := self._first.get(user)) is None:
+            return Taken(flaw=Flaw.LOST)
+        none = NO_DURESS_WORD.fullmatch(said.strip()) is not None
+        flaw = None if none else escort_words.flaw(self._pack, said, first)
+        if flaw is not None:
+            return Taken(flaw=flaw)
+        # A word that nobody can text stands for none, so that there are two to compare with all the same.
+        other = os.urandom(DIGEST_BYTES).hex() if none else escort_words.plain(said)
+        return Taken(digests=await self._work(_enrol, self._pepper, first, other, len(first) if none else len(other)))
+
+    def _keep(self, user: str, form: str) -> None:
+        """Hold a word until the second comes, and no longer than that is waited for."""
+        self._first[user] = form
+        asyncio.get_running_loop().call_later(STANDS + 1.0, self._forget, user, form)
+
+    def _forget(self, user: str, form: str) -> None:
+        if self._first.get(user) is form:
+            del self._first[user]
+
+    async def _work(self, work: Any, *args: Any) -> Any:
+        async with self._turns:
+            try:
+                return await asyncio.to_thread(work, *args)
+            except HashingError:
+                raise OSError("no memory for a digest") from None
+
+
+def digest(pepper: bytes, salt: bytes, form: str) -> bytes:
+    """Return a word's digest: Argon2id over its HMAC under the vault's pepper. About 20 ms. Raises `HashingError`."""
+    peppered = hmac.digest(pepper, form.encode(), hashlib.sha256)
+    return hash_secret_raw(
+        peppered,
+        salt,
+        time_cost=PASSES,
+        memory_cost=MEMORY_KIB,
+        parallelism=LANES,
+        hash_len=DIGEST_BYTES,
+        type=Type.ID,
+    )
+
+
+def _enrol(pepper: bytes, safe: str, duress: str, length: int) -> Digests:
+    salt = os.urandom(SALT_BYTES)
+    made = [digest(pepper, salt, form).hex() for form in (safe, duress)]
+    return Digests(salt=salt.hex(), safe=made[0], duress=made[1], lengths=(len(safe), length))
+
+
+def _which(pepper: bytes, digests: Digests, forms: Sequence[str]) -> list[Word]:
+    """Say of each form which word it is. The work depends on how many forms there are, and on nothing else."""
+    salt, safe, duress = (bytes.fromhex(part) for part in (digests.salt, digests.safe, digests.duress))
+    found: list[Word] = []
+    for number in range(FEW if len(forms) <= FEW else MANY):
+        made = digest(pepper, salt, forms[number] if number < len(forms) else "")
+        is_safe, is_duress = hmac.compare_digest(made, safe), hmac.compare_digest(made, duress)
+        found.append(Word.DURESS if is_duress else Word.SAFE if is_safe else Word.NONE)
+    return found[: len(forms)]
+
+
+def _without_quote(body: str) -> str:
+    """Take the quoted lines off that older clients put before a reply."""
+    return body.partition("\n\n")[2] if body.startswith("> <") else body

@@ -1,0 +1,348 @@
+"""The escort: what follows when the agreed word comes, or does not (practice 10, DESIGN section 6)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bot import guard
+from bot.actions import DESK, Mark, Origin, Page, Post, Receipt, RedactSaid, SetTimer, Text
+from bot.card import card
+from bot.escort_slice import Lock
+from bot.escort_words import MASK, Word
+from bot.events import Outcome, Relation, TextOutcome, TimerDue
+from bot.step import Step
+from bot.told import Alarm, AlarmRaised, Assigned
+from policies.pack import TextName
+from tests.bot.escorted import (
+    CHALLENGE,
+    COVERS,
+    DELAY,
+    UNVERIFIED,
+    VERIFIED,
+    WINDOW,
+    agreed,
+    asked,
+    comes,
+    holding,
+    leaving,
+    locked,
+)
+from tests.bot.examples import alarms, arrived, at, edit, held, marks, of, said, staffed_desk, texts, then, words
+from tests.bot.strategies import BEN, NOW, PACK, SUE, UNDO
+
+BOTH = pytest.mark.parametrize("word", [Word.SAFE, Word.DURESS])
+
+
+@BOTH
+def test_the_answer_to_a_challenge_leaves_a_fixed_time_after_the_text(word: Word) -> None:
+    """Success and duress: the same text, three seconds after the text that answered, however long looking at it took."""
+    for looking in (0.0, 0.4, 1.9):
+        step = then(asked(), arrived(MASK, seconds=20), holding(word, 20 + looking))
+        assert leaving(step) == [(VERIFIED, NOW + 20 + DELAY)]
+        (text,) = of(Text, step)
+        assert (text.origin, text.ref) == (Origin.ANSWER, "answer:a")
+
+
+@BOTH
+def test_what_is_looked_at_late_is_answered_a_second_later(word: Word) -> None:
+    """When looking took longer than the delay, the answer still leaves a fixed time after the decision."""
+    step = then(asked(), arrived(MASK, seconds=20), holding(word, 40))
+    assert leaving(step) == [(VERIFIED, NOW + 41)]
+
+
+def test_an_answer_without_the_word_is_answered_after_the_same_time() -> None:
+    """The phone gets an answer to a wrong word too, so that a challenge reads like conversation; a person decides."""
+    step = comes(asked(), Word.NONE, 20, "all fine here")
+    assert leaving(step) == [(UNVERIFIED, NOW + 20 + DELAY)]
+    assert "1 of 3" in words(step)
+
+
+def test_the_right_word_verifies_once() -> None:
+    """The card says when, and that the word is burned; the same word again proves nothing and is not counted as new."""
+    thread = comes(asked(), Word.SAFE, 20).aggregate
+    assert "verified: 2027-01-15 08:00 UTC" in card(thread)
+    assert "burned" in card(thread)
+    again = comes(thread, Word.SAFE, 4000, id="b")
+    assert texts(again) == []
+    assert "proves nothing" in words(again)
+    assert again.aggregate.escort.verified == thread.escort.verified
+
+
+@BOTH
+def test_a_word_that_was_not_asked_for_is_not_answered(word: Word) -> None:
+    """Unasked, the phone gets nothing, whichever of the two it was."""
+    step = comes(agreed(), word, 5)
+    assert texts(step) == []
+    assert step.aggregate.escort.burned
+
+
+@pytest.mark.parametrize("before", [agreed, asked, held, lambda: locked(Lock.UNVERIFIED), lambda: agreed(burned=True)])
+def test_duress_is_told_to_voice_desk_and_whoever_is_on_call(before: object) -> None:
+    """Asked or not, burned or not: a loud message to the voice, an alarm that names the supervisors, a call outside."""
+    thread = before()  # type: ignore[operator]
+    if thread.escort.words is None:
+        assert comes(thread, Word.DURESS, 20).aggregate.escort.lock is Lock.NONE, "without a word there is no duress word"
+        return
+    step = comes(thread, Word.DURESS, 20)
+    assert step.aggregate.escort.lock is Lock.DURESS
+    assert alarms(step) == ["duress"]
+    (loud,) = [post for post in of(Post, step) if "DURESS" in post.body]
+    assert (loud.notice, loud.mentions) == (False, (thread.voice.holder,))
+    desk = then(staffed_desk(), AlarmRaised(designation="amber heron", alarm=Alarm.DURESS))
+    (post,) = [post for post in of(Post, desk) if "DURESS" in post.body]
+    assert (post.place, post.mentions) == (DESK, (SUE,))
+    assert len(of(Page, desk)) == 1
+
+
+def test_the_card_says_duress_and_not_verified() -> None:
+    """Nobody who opens the room takes a thread under duress for a verified one."""
+    assert "DURESS" in card(comes(asked(), Word.DURESS, 20).aggregate)
+    assert "verified:" not in card(comes(comes(asked(), Word.SAFE, 20).aggregate, Word.DURESS, 30).aggregate)
+
+
+@pytest.mark.parametrize("lock", [Lock.DURESS, Lock.UNVERIFIED])
+def test_only_cover_lines_leave_for_a_locked_phone(lock: Lock) -> None:
+    """Free words, the agency's other texts and the challenge are refused with the way out; cover lines leave, in time."""
+    for body in ("I am here", "!say handover", "!say handover my own words", "!verify", "!long", CHALLENGE):
+        step = then(locked(lock), said(body))
+        assert step.aggregate.sending.pending == (), body
+    assert "!unlock" in words(then(locked(lock), said("I am here")))
+    for n, line in enumerate(COVERS, 1):
+        step = then(locked(lock), said(f"!cover {n}"))
+        assert marks(step)["$m1"] is Receipt.LEAVING
+        assert texts(then(step.aggregate, TimerDue(key="send"), at(UNDO))) == [line]
+
+
+def test_words_in_the_undo_window_do_not_leave_under_duress() -> None:
+    """What was said before the duress word came does not leave after it; neither does what the carrier has not got yet."""
+    thread = then(agreed(), said("meet me at the shelter"), at(0)).aggregate
+    thread = comes(thread, Word.DURESS, 2).aggregate
+    step = then(thread, TimerDue(key="send"), at(UNDO))
+    assert texts(step) == []
+    assert marks(step)["$m1"] is Receipt.NOT_SENT
+    queued = Text(ref="say:$x", body="on its way", origin=Origin.VOICE, epoch=thread.voice.epoch, since=NOW)
+    assert guard.may_send(PACK, thread, queued, NOW) == guard.LOCKED[Lock.DURESS]
+
+
+def test_a_locked_phone_is_answered_by_itself_as_any_other() -> None:
+    """A greeting and the confirmation of a STOP leave as they would after success: their absence would tell."""
+    for lock in (Lock.NONE, Lock.DURESS):
+        thread = locked(lock) if lock is not Lock.NONE else agreed(burned=True)
+        assert texts(then(thread, arrived("STOP"))) == [PACK.say(TextName.STOP)]
+        thread = then(thread, said("!release", event_id="$r")).aggregate
+        later = 13 * 3600.0
+        assert texts(then(thread, arrived("hi", seconds=later), at(later))) == [PACK.say(TextName.GREETING)]
+
+
+def test_three_failures_within_a_day_lock_the_phone() -> None:
+    """The third answer without the word: unverified, desk told, free words held; two and an old one do not."""
+    thread, step = agreed(), Step(agreed())
+    for n in range(3):
+        start = n * 600.0
+        thread = then(thread, arrived("hi", seconds=start, id=f"t{n}"), at(start)).aggregate
+        step = comes(asked(thread, seconds=start, name=f"$v{n}"), Word.NONE, start + 20, "who is this", id=f"w{n}")
+        thread = step.aggregate
+        assert texts(step) == [UNVERIFIED]
+        assert (thread.escort.lock is Lock.UNVERIFIED) == (n == 2)
+    assert alarms(step) == ["unverified"]
+    old = agreed(failures=(NOW - 86_500, NOW - 60))
+    assert comes(asked(old), Word.NONE, 20, "who is this").aggregate.escort.lock is Lock.NONE
+
+
+@pytest.mark.parametrize("seconds", [5.0, 20.0])
+def test_a_word_among_many_may_be_a_guess(seconds: float) -> None:
+    """Guesses in a row verify nothing, asked or not; the phone gets what it would after the duress word all the same."""
+    guesses = f"apple pear plum quince fig date lime lemon {MASK} melon peach berry grape"
+    thread = asked() if seconds > UNDO else agreed()
+    steps = [comes(thread, word, seconds, guesses) for word in (Word.SAFE, Word.DURESS)]
+    assert leaving(steps[0]) == leaving(steps[1])
+    assert (steps[0].aggregate.escort.verified, steps[0].aggregate.escort.burned) == (0.0, True)
+    assert "guessed" in words(steps[0])
+    assert steps[1].aggregate.escort.lock is Lock.DURESS
+
+
+def test_one_challenge_is_one_failure() -> None:
+    """Of ten texts within a second the first is the answer; the others are conversation, and the word among them counts."""
+    thread = asked()
+    sent: list[str] = []
+    for n in range(10):
+        step = comes(thread, Word.SAFE if n == 7 else Word.NONE, 20 + n / 10, MASK if n == 7 else "hi", id=f"t{n}")
+        thread, sent = step.aggregate, sent + texts(step)
+    assert sent == [UNVERIFIED]
+    assert thread.escort.failures == ()
+    assert thread.escort.verified
+
+
+@BOTH
+def test_a_challenge_answered_a_day_later_is_not_answered(word: Word) -> None:
+    """After the window nothing is an answer: no text, no failure; the word itself is still recognised."""
+    for later in (UNDO + WINDOW + 1.0, 86_400.0):
+        assert texts(comes(asked(), word, later)) == []
+        step = comes(asked(), Word.NONE, later, "hello?")
+        assert (texts(step), step.aggregate.escort.failures) == ([], ())
+    over = then(asked(), TimerDue(key="challenge"), at(UNDO + WINDOW))
+    assert "not answered" in words(over)
+    assert over.aggregate.escort.asked == ""
+
+
+@pytest.mark.parametrize(
+    ("body", "media"),
+    [
+        ("", 2),
+        (" ", 0),
+        ("STOP", 0),
+        ("ES", 0),
+        ("Liked “ok”", 0),
+        ("I'm driving", 0),
+        ("please stop texting me", 0),
+        ("BYE", 0),
+    ],
+    ids=["pictures", "blank", "keyword", "language", "tapback", "automatic", "wish", "exit"],
+)
+def test_what_is_no_answer_counts_for_nothing(body: str, media: int) -> None:
+    """Pictures alone, keywords and what phones send by themselves neither fail a challenge nor end it."""
+    step = then(asked(), arrived(body, seconds=20, media=media), at(20))
+    assert UNVERIFIED not in texts(step)
+    assert step.aggregate.escort.failures == ()
+    assert step.aggregate.escort.asked == "$v"
+
+
+def test_a_text_from_before_the_challenge_does_not_answer_it() -> None:
+    """By its own time: what was on its way when the challenge left is no failure."""
+    step = then(asked(), arrived("on my way", seconds=UNDO - 3), at(UNDO + 5))
+    assert step.aggregate.escort.asked == "$v"
+    assert step.aggregate.escort.failures == ()
+
+
+def test_the_challenge_waits_its_undo_window_and_leaves_by_its_command_alone() -> None:
+    """`!verify` within five minutes of a text; the same words typed by hand are refused."""
+    step = then(agreed(), said("!verify", event_id="$v"))
+    assert marks(step) == {"$v": Receipt.LEAVING}
+    assert texts(then(step.aggregate, TimerDue(key="send"), at(UNDO))) == [CHALLENGE]
+    assert "!verify" in words(then(agreed(), said(CHALLENGE)))
+    assert "five minutes" in words(then(agreed(), said("!verify"), at(WINDOW + 1.0)))
+
+
+@pytest.mark.parametrize(
+    ("thread", "why"),
+    [(held, "no codeword"), (lambda: agreed(burned=True), "burned"), (lambda: locked(Lock.UNVERIFIED), "!unlock")],
+)
+def test_no_challenge_without_a_word_that_can_answer_it(thread: object, why: str) -> None:
+    """Without a word, with a burned one, or locked: refused with the reason."""
+    step = then(thread(), said("!verify"))  # type: ignore[operator]
+    assert why in words(step).casefold()
+    assert step.aggregate.escort.asked == ""
+
+
+@BOTH
+def test_a_challenge_that_has_not_left_does_not_follow_the_word(word: Word) -> None:
+    """A word that comes while the challenge waits makes it needless: it leaves after neither of the two."""
+    thread = then(agreed(), said("!verify", event_id="$v")).aggregate
+    step = comes(thread, word, 2)
+    assert marks(step) == {"$v": Receipt.NOT_SENT}
+    assert step.aggregate.sending.pending == ()
+    queued = then(thread, TimerDue(key="send"), at(UNDO))
+    (text,) = of(Text, queued)
+    after = comes(queued.aggregate, word, UNDO + 1).aggregate
+    assert guard.may_send(PACK, after, text, NOW + UNDO + 2) == guard.NOT_ASKED
+
+
+def test_a_challenge_that_the_carrier_refused_is_not_waited_for() -> None:
+    """What comes then is no answer."""
+    thread = then(agreed(), said("!verify", event_id="$v")).aggregate
+    thread = then(thread, TimerDue(key="send"), at(UNDO)).aggregate
+    thread = then(thread, TextOutcome(ref="say:$v", outcome=Outcome.REJECTED), at(UNDO)).aggregate
+    step = comes(thread, Word.NONE, 20, "hi")
+    assert (texts(step), step.aggregate.escort.failures) == ([], ())
+
+
+def test_nobody_is_asked_for_patience_when_nobody_is_there() -> None:
+    """A thread that went back to the queue while its challenge was out is greeted, at most, and not answered twice."""
+    thread = then(asked(), said("!release", event_id="$r")).aggregate
+    assert VERIFIED not in texts(comes(thread, Word.SAFE, 20))
+
+
+def test_a_supervisor_unlocks_and_nobody_else() -> None:
+    """`!unlock` lets free words leave again and forgets the failures; the burned word stays burned."""
+    thread = comes(asked(), Word.DURESS, 20).aggregate
+    assert then(thread, said("!unlock")).aggregate == thread
+    assert then(thread, said("!unlock", sender=BEN)).aggregate == thread
+    free = then(thread, said("!unlock", sender=SUE)).aggregate
+    assert (free.escort.lock, free.escort.burned) == (Lock.NONE, True)
+    assert marks(then(free, said("I am here", event_id="$n")))["$n"] is Receipt.LEAVING
+    assert "Nothing is locked" in words(then(free, said("!unlock", sender=SUE)))
+
+
+def test_a_success_does_not_unlock() -> None:
+    """After three failures the word alone opens nothing: whoever guessed it is not let in."""
+    step = comes(locked(Lock.UNVERIFIED), Word.SAFE, 20)
+    assert step.aggregate.escort.lock is Lock.UNVERIFIED
+    assert "!unlock" in words(step)
+
+
+def test_forgetting_and_agreeing_wait_for_an_unlock() -> None:
+    """Under a lock no word is forgotten and none agreed; without one, forgetting keeps nothing but the failures."""
+    for body in ("!forget-word", "!codeword"):
+        thread = locked(Lock.DURESS)
+        step = then(thread, said(body))
+        assert "!unlock" in words(step)
+        assert step.aggregate == thread
+    forgotten = then(agreed(failures=(NOW,)), said("!forget-word")).aggregate.escort
+    assert (forgotten.words, forgotten.failures) == (None, (NOW,))
+    assert "No codeword" in words(then(held(), said("!forget-word")))
+
+
+def test_the_lock_outlives_a_change_of_voice() -> None:
+    """The lock belongs to the phone: whoever takes the thread has the same cover lines and nothing else."""
+    thread = then(locked(Lock.DURESS), said("!release", event_id="$r")).aggregate
+    thread = then(thread, Assigned(voice=BEN)).aggregate
+    assert "DURESS" in card(thread)
+    assert then(thread, said("I am Ben", sender=BEN, event_id="$n")).aggregate.sending.pending == ()
+
+
+def test_cover_lines_are_shown_before_one_is_chosen() -> None:
+    """`!cover` alone, or with a number that is none, shows the three."""
+    for body in ("!cover", "!cover 4"):
+        assert all(line in words(then(agreed(), said(body))) for line in COVERS)
+
+
+@BOTH
+def test_a_word_that_a_colleague_writes_is_taken_out_of_the_room(word: Word) -> None:
+    """It is redacted, marked, and does not leave; an edit that holds it stops what it was to replace."""
+    step = then(agreed(), said(f"is your word {MASK}?"), holding(word, 0))
+    assert of(RedactSaid, step) == [RedactSaid(place="thread", event_id="$m1")]
+    assert marks(step) == {"$m1": Receipt.NOT_SENT}
+    assert step.aggregate.sending.pending == ()
+    pending = then(agreed(), said("hello")).aggregate
+    step = then(pending, edit(MASK), holding(word, 0))
+    assert of(RedactSaid, step) == [RedactSaid(place="thread", event_id="$e")]
+    assert step.aggregate.sending.pending == ()
+    other = then(pending, edit(MASK, sender=BEN), holding(word, 0))
+    assert len(other.aggregate.sending.pending) == 1
+
+
+def test_a_late_duress_word_still_locks() -> None:
+    """A text told of hours later answers nothing, and its duress word locks and alarms all the same."""
+    step = then(agreed(), arrived(MASK, seconds=-7200), holding(Word.DURESS, 0))
+    assert texts(step) == []
+    assert alarms(step) == ["duress"]
+    assert step.aggregate.escort.lock is Lock.DURESS
+
+
+def test_the_room_says_what_the_phone_gets_and_when_to_look_again() -> None:
+    """The answer is shown in the room; the window of a challenge has a timer."""
+    step = comes(asked(), Word.DURESS, 20)
+    assert f"Answered by itself (verified): {VERIFIED}" in words(step)
+    thread = then(then(agreed(), said("!verify", event_id="$v")).aggregate, TimerDue(key="send"), at(UNDO)).aggregate
+    sent = then(thread, TextOutcome(ref="say:$v", outcome=Outcome.ACCEPTED), at(UNDO))
+    assert SetTimer(key="challenge", due=NOW + UNDO + WINDOW) in sent.actions
+    assert not [m for m in of(Mark, sent) if m.receipt is Receipt.NOTE]
+
+
+def test_a_thread_relation_is_no_way_round() -> None:
+    """A reply in a Matrix thread that holds the word is redacted like any other message."""
+    step = then(agreed(), said(MASK, relation=Relation.THREAD), holding(Word.SAFE, 0))
+    assert of(RedactSaid, step)
+    assert replace(step.aggregate, sending=agreed().sending) == agreed()

@@ -1,0 +1,102 @@
+"""The escort from end to end: agreed in the office, texted, and on two handsets the same bytes after the same delay."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+from tests.e2e.carrier import handset
+from tests.e2e.scene import NOTE, Scene, Talk
+from tests.e2e.seat import Seat
+from tests.e2e.waiting import until
+
+SAFE, DURESS = "Gooseberry weathercock", "Ptarmigan"
+SPELLED = ("gooseberry", "weathercock", "ptarmigan")
+CHALLENGE = "Good to hear from you. How has your week been so far?"
+VERIFIED = "Thanks for telling me. Give me a minute, please."
+COVER = "Thanks for asking! All fine here, busy week. Talk another day."
+DELAY = 3.0
+MASK = "▮▮▮"
+
+
+async def test_success_and_duress_look_alike_on_the_handset(scene: Scene, ada: Seat) -> None:
+    """Two handsets with the same words: one texts the word, the other the duress word, each as answer to the challenge.
+
+    Both get the same texts, the last a fixed time after theirs; under duress the desk is told and free words stay here,
+    while a cover line leaves from either. Neither word is in a room, in a log, or in any file of the line.
+    """
+    office = next(room for room, name in (await ada.joined()).items() if name == "office")
+    talks, delays = [], []
+    for word in (SAFE, DURESS):
+        talk = await scene.talk(ada, handset(), f"hello from the one with {len(word)} letters")
+        await _agree(scene, ada, office, talk)
+        await scene.carrier.text(talk.handset, "is anybody there still?")
+        await talk.shows("is anybody there still?")
+        await ada.say(talk.room, "!verify")
+        await scene.carrier.reaches(talk.handset, CHALLENGE, within=40)
+        await scene.carrier.text(talk.handset, f"oh, fine. {word.upper()}!")
+        await scene.carrier.reaches(talk.handset, VERIFIED)
+        await talk.shows(f"oh, fine. {MASK}!")
+        delays.append(await _delay(scene, talk.handset))
+        talks.append(talk)
+    assert all(DELAY <= delay < DELAY + 1.5 for delay in delays), f"answered after {delays} seconds"
+    assert abs(delays[0] - delays[1]) < 1.0
+
+    success, duress = talks
+    assert await scene.carrier.received(success.handset) == await scene.carrier.received(duress.handset)
+    await success.told("codeword came", "burned")
+    await duress.told("DURESS")
+    await ada.find(
+        scene.ready.desk_room,
+        "the desk is told of duress",
+        lambda i: i.sender == scene.ready.bot and "DURESS" in i.body and duress.designation in i.body,
+    )
+    for talk in talks:
+        free = await ada.say(talk.room, "are you safe where you are?")
+        await talk.receipt(free, "delivered" if talk is success else "not sent")
+        await ada.say(talk.room, "!cover 3")
+        await scene.carrier.reaches(talk.handset, COVER, within=40)
+    assert "are you safe where you are?" not in await scene.carrier.received(duress.handset)
+
+    items = [i for room in (office, scene.ready.desk_room, *(t.room for t in talks)) for i in await ada.whole(room)]
+    shown = "\n".join(item.body for item in items).casefold()
+    assert [word for word in SPELLED if word in shown] == []
+    for place, text in scene.stack.logs().items():
+        assert [word for word in SPELLED if word in text.casefold()] == [], place
+    for path in scene.stack.data.rglob("*"):
+        if path.is_file():
+            raw = path.read_bytes().lower()
+            assert [word for word in SPELLED if word.encode() in raw] == [], path.relative_to(scene.stack.data)
+    for talk in talks:
+        await ada.say(talk.room, "!release")
+
+
+async def _agree(scene: Scene, seat: Seat, office: str, talk: Talk) -> None:
+    """Agree on both words, as after a call: `!codeword`, and the answers in the office, which are redacted."""
+    command = await seat.say(talk.room, "!codeword")
+    await talk.receipt(command, NOTE)
+    asks = f"Codeword for {talk.designation}"
+    await seat.find(office, "the bot asks", lambda i: i.sender == scene.ready.bot and asks in i.body)
+    for word in (SAFE, DURESS):
+        before = await _redacted(seat, office)
+        # It is gone before the client has seen its own words come back, so nobody waits for that.
+        saying = asyncio.create_task(seat.say(office, word))
+
+        async def gone(before: int = before) -> bool | None:
+            return await _redacted(seat, office) > before or None
+
+        await until("what was said in the office is redacted", gone)
+        saying.cancel()
+        await asyncio.gather(saying, return_exceptions=True)
+    await talk.told("A codeword is agreed")
+
+
+async def _redacted(seat: Seat, room: str) -> int:
+    return sum(item.kind == "redacted" and item.sender == seat.mxid for item in await seat.items(room))
+
+
+async def _delay(scene: Scene, number: str) -> float:
+    """Return the seconds between the last text of a handset and the last that reached it."""
+    texts = await scene.carrier.texts(number)
+    last = {way: max(datetime.fromisoformat(t["at"]) for t in texts if t["direction"] == way) for way in ("in", "out")}
+    return (last["out"] - last["in"]).total_seconds()
