@@ -106,6 +106,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     ),
     (Thread, Said): (
         voice.strangers,
+        silence.present,
         escort.spoken,
         assign.answered,
         reply.edited,

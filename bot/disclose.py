@@ -41,7 +41,8 @@ def greet(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
             greeted = dict(thread.consent.greeted) | {_key(thread.consent.language, name): facts.now}
             new = replace(new, consent=replace(new.consent, greeted=tuple(sorted(greeted.items()))))
         return Step(new, actions)
-    alone = not thread.silence.answer and "picture answered" not in thread.silence.cued
+    silence = thread.silence
+    alone = not (silence.answered or silence.answering or "picture answered" in silence.cued)
     if event.media and alone and name is TextName.GREETING:
         new, actions = _answer(pack, facts, thread, event, TextName.PICTURE)
         if actions:
@@ -66,7 +67,7 @@ def _answer(
     answer = Text(ref=f"answer:{event.id}", body=body, origin=Origin.ANSWER, epoch=thread.voice.epoch, since=event.at)
     if guard.may_send(pack, thread, answer, facts.now) is not None:
         return thread, ()
-    thread = replace(thread, silence=replace(thread.silence, answer=name.value))
+    thread = replace(thread, silence=replace(thread.silence, answer=name.value, answering=True))
     return thread, (answer, Post(place=THREAD, body=f"Answered by itself ({name}): {body}"))
 
 

@@ -54,7 +54,7 @@ def arrived(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Ste
     answer = _answer(pack, facts, thread, event, name) if asked else ()
     if answer:
         # One answer to one text: what came with it is not answered by itself as well.
-        thread = replace(thread, silence=replace(thread.silence, answer=name.value))
+        thread = replace(thread, silence=replace(thread.silence, answer=name.value, answering=True))
     return Step(thread, (*answer, *told))
 
 

@@ -200,7 +200,12 @@ class Silence:
     ask: bool = False
     """Something has changed: the voice should ask again whether texting is safe."""
     answer: str = ""
-    """The last text that the line answered by itself: which of the agency's it was."""
+    """The last text that the line sent by itself: which of the agency's it was."""
+    answering: bool = False
+    """Their last text was answered by itself; `answered`: so was the one before; and the voice has said nothing since. That
+    they said it counts, not that it left: what does not leave under duress must not show in what the line answers by itself
+    (practice 10)."""
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,17 +9,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot import cues
+from bot import canned, cues
 from bot.actions import THREAD, Action, Audit, AuditKind, DropTimer, Post, SetTimer
 from bot.board import ago
-from bot.events import Outcome, TextArrived, TextOutcome, TimerDue
+from bot.commands import says
+from bot.events import Outcome, Said, TextArrived, TextOutcome, TimerDue
 from bot.flags import KINDS
 from bot.model import Facts, Thread
 from bot.receipts import message_of, taken
+from bot.relay import is_note
 from bot.step import Step
 from policies.pack import Pack
 
 TIMER: Final = "silence"
+TO_THE_PHONE: Final = (*canned.COMMANDS, "verify", "cover")
 NAGS: Final = (2, 5, 10, 20)
 """After how many exchanges the room hears again that the limits were not given."""
 
@@ -36,6 +39,8 @@ def heard(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
         exchanges=exchanges,
         cued=before.cued | found,
         ask=before.ask or cues.ASK in found,
+        answered=before.answering,
+        answering=False,
     )
     actions: list[Action] = [DropTimer(key=TIMER)] if before.spoke else [] if before.heard else [_audit(first=True)]
     if exchanges > before.exchanges and exchanges in NAGS and not thread.flags.limits:
@@ -46,12 +51,21 @@ def heard(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
     return Step(replace(thread, silence=silence), (*actions, *posts))
 
 
+def present(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+    """Note words of the voice for the phone: what the line answers by itself next is not the second such text in a row."""
+    silence = thread.silence
+    to_the_phone = not is_note(event) or any(says(event, name) is not None for name in TO_THE_PHONE)
+    if event.sender != thread.voice.holder or not to_the_phone or not (silence.answering or silence.answered):
+        return Step(thread)
+    return Step(replace(thread, silence=replace(silence, answering=False, answered=False)))
+
+
 def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
     """Begin the ladder when the carrier took words of the voice."""
     silence = thread.silence
     if taken(thread, event) is not None:
         first = (_audit(first=False),) if not silence.spoke else ()
-        thread = replace(thread, silence=replace(silence, spoke=facts.now, rung=0, answer=""))
+        thread = replace(thread, silence=replace(silence, spoke=facts.now, rung=0))
         return Step(thread, (*first, SetTimer(key=TIMER, due=facts.now + pack.settings.silence_cues[0])))
     # The room's own answers: what was said in which order can be shown from the audit (practice 26).
     if not message_of(event.ref) and event.outcome is Outcome.ACCEPTED and silence.answer in KINDS:

@@ -42,7 +42,7 @@ from tests.bot.strategies import (
 
 FREE: Final = ("I am here", "take your time", "!say handover", "!say handover my own words")
 """What an advocate writes, or lets the agency say, in this conversation: it leaves after success and not under duress."""
-FREE_BODIES: Final = (*FREE[:2], "my own words", "My shift is ending")
+FREE_BODIES: Final = (*FREE[:2], "my own words", "My shift is ending", "Termina mi turno")
 ORDERS: Final = (
     "!verify",
     "!verify",
