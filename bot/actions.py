@@ -179,6 +179,50 @@ class DropTimer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Everything in the thread's room up to this event was seen: its lifetime begins (DESIGN section 5).
+
+    `said`: the event is something that the voice said, so that words which came in the last moments before it may not have
+    been read yet.
+    """
+
+    event_id: str
+    said: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle:
+    """A message of ours at the desk has served its purpose and may go."""
+
+    ref: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erase:
+    """Redact an event now, whoever sent it, with its edits and its receipt."""
+
+    place: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Park:
+    """Hand the thread's room over to be erased; `patience`: seconds that clients which are off have to hear of it."""
+
+    patience: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """Destroy what was kept of the texter: number, flags, key, and that they ever wrote."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustClock:
+    """A person says that the machine's clock is right: what waits for its time may be destroyed again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tell:
     """Put an event into another aggregate's inbox, in the same commit. `owner` is a thread's id or `desk`."""
 
@@ -202,4 +246,10 @@ Action: TypeAlias = (
     | SetTimer
     | DropTimer
     | Tell
+    | Seen
+    | Settle
+    | Erase
+    | Park
+    | End
+    | TrustClock
 )

@@ -21,10 +21,12 @@ def card(thread: Thread) -> str:
         f"voice: {holder}{taken}",
         *([f"offered to {short(offer.to) if offer.to else 'everybody'}"] if offer else []),
         f"last text: {last}",
+        *(["closing: soon everything here goes; !reopen takes it back"] if life.closes else []),
+        *(["continuing: number and flags are kept longer"] if life.continuing else []),
         f"language: {consent.language}",
         *(["STOPPED: nothing leaves until they text START"] if consent.stopped else []),
         *(["a short code or name: it cannot be answered"] if not thread.answerable else []),
-        "!transfer · !escalate · !status · !help · !more",
+        "!transfer · !escalate · !close · !status · !help · !more",
     ]
     return "\n".join(lines)
 

@@ -20,6 +20,7 @@ from bot import (
     queue,
     receipts,
     relay,
+    retain,
     roster,
     second,
     transfer,
@@ -34,7 +35,9 @@ from bot.events import (
     Left,
     LetterDied,
     LevelsSet,
+    NotGone,
     NotHeard,
+    Read,
     Said,
     StrayCame,
     Tapped,
@@ -45,16 +48,28 @@ from bot.events import (
 )
 from bot.model import Desk, Facts, Thread
 from bot.step import Feature, Step
-from bot.told import AlarmRaised, Assigned, Listens, NotAssigned, Offered, Removed, Spoke, ThreadWaits, VoiceWanted
+from bot.told import (
+    AlarmRaised,
+    Assigned,
+    Listens,
+    NotAssigned,
+    Offered,
+    Removed,
+    Spoke,
+    ThreadGone,
+    ThreadWaits,
+    VoiceWanted,
+)
 from policies.pack import Pack
 
 A = TypeVar("A", Thread, Desk)
 
 TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
-    (Thread, TextArrived): (voice.show, keywords.obey, disclose.greet),
-    (Thread, TextOutcome): (receipts.outcome,),
+    (Thread, TextArrived): (retain.begins, voice.show, keywords.obey, disclose.greet),
+    (Thread, TextOutcome): (receipts.outcome, retain.answered),
     (Thread, Said): (
         voice.strangers,
+        retain.spoke,
         relay.edits,
         commands.in_thread,
         board.status,
@@ -63,6 +78,8 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         transfer.company,
         transfer.seats,
         transfer.care,
+        retain.close,
+        retain.redact,
         second.second,
         second.say,
         relay.relay,
@@ -72,12 +89,22 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Thread, NotHeard): (voice.not_heard,),
     (Thread, Joined): (voice.joined,),
     (Thread, Left): (voice.left,),
-    (Thread, TimerDue): (commands.fade, transfer.over, relay.leave),
+    (Thread, TimerDue): (commands.fade, transfer.over, relay.leave, retain.due),
+    (Thread, Read): (retain.read,),
     (Thread, Assigned): (voice.assigned,),
     (Thread, Removed): (voice.removed,),
     (Thread, Listens): (transfer.listens,),
     (Thread, NotAssigned): (transfer.not_assigned,),
-    (Desk, Said): (desk.strangers, commands.at_desk, queue.claim, board.board, duty.duty, duty.trust, duty.listen),
+    (Desk, Said): (
+        desk.strangers,
+        commands.at_desk,
+        queue.claim,
+        board.board,
+        duty.duty,
+        duty.trust,
+        duty.listen,
+        desk.time_ok,
+    ),
     (Desk, Tapped): (queue.tap,),
     (Desk, NotHeard): (desk.not_heard,),
     (Desk, Joined): (roster.joined,),
@@ -93,6 +120,8 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, LetterDied): (desk.letter_died,),
     (Desk, ClockJumped): (desk.clock_jumped,),
     (Desk, StrayCame): (desk.stray,),
+    (Desk, NotGone): (desk.not_gone,),
+    (Desk, ThreadGone): (queue.gone,),
 }
 
 
@@ -100,7 +129,7 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
     """Say what follows from an event: the new aggregate and the actions, guarded."""
     before = aggregate
     actions: tuple[Action, ...] = ()
-    for feature in TABLE.get((type(aggregate), type(event)), ()):
+    for feature in () if retain.asleep(aggregate, event) else TABLE.get((type(aggregate), type(event)), ()):
         step: Step[Any] = feature(pack, facts, aggregate, event)
         aggregate = step.aggregate
         actions += step.actions
@@ -113,6 +142,7 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
         if aggregate.voice.epoch and before.voice.epoch and card.card(aggregate) != card.card(before):
             actions += (Edit(place=THREAD, ref="card", body=card.card(aggregate)),)
         actions = tuple(guarded for action in actions for guarded in _guard(pack, facts, aggregate, action))
+        actions = retain.without_room(aggregate, actions)
     return Step(aggregate, actions)
 
 

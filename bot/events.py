@@ -18,6 +18,7 @@ from bot.told import (
     Offered,
     Removed,
     Spoke,
+    ThreadGone,
     ThreadWaits,
     VoiceWanted,
 )
@@ -160,6 +161,23 @@ class LevelsSet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """Somebody's client says that they saw this event and what was before it."""
+
+    place: str
+    user: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotGone:
+    """Something that should be erased by now is still there: `what` it is, in a fixed word of ours; `hours` since then."""
+
+    what: str
+    hours: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityChanged:
     """Somebody's cross-signing identity is not a confirmed one; `first`: none of theirs ever was."""
 
@@ -228,4 +246,7 @@ Event: TypeAlias = (
     | Spoke
     | Listens
     | Removed
+    | Read
+    | NotGone
+    | ThreadGone
 )

@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from bot.actions import Origin, Text
-from bot.model import Thread
+from bot.model import State, Thread
 from policies.pack import Pack
 from policies.segments import segments
 
@@ -22,6 +22,7 @@ STOPPED: Final = "the texter said STOP. Nothing leaves until they text START."
 UNANSWERABLE: Final = "this sender is a short code or a name; it cannot be answered."
 LATE: Final = "it could not leave for more than five minutes. !again if it still fits."
 STOP_IS_OVER: Final = "the STOP that it confirms is over."
+OVER: Final = "the conversation is over."
 OTHER_VOICE: Final = "the voice has changed since it was said."
 
 SERVER: Final = r"(?:[a-z0-9-]+(?:\.[a-z0-9-]+)+|[a-z][a-z0-9-]{2,}|\[[0-9a-f:.]+\])"
@@ -70,6 +71,8 @@ def may_send(pack: Pack, thread: Thread, text: Text, now: float) -> str | None:
     """Say why this text may not leave now, or None if it may."""
     if not thread.answerable:
         return UNANSWERABLE
+    if thread.life.state is State.PARKED:
+        return OVER
     if text.origin is Origin.STOP_ANSWER:
         if not thread.consent.stopped or text.ref != thread.consent.confirmation:
             return STOP_IS_OVER

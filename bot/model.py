@@ -27,6 +27,7 @@ class State(Enum):
 
     WAITING = "waiting"
     OPEN = "open"
+    PARKED = "parked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +127,10 @@ class Life:
     since: float = 0.0
     last_inbound: float = 0.0
     last_outbound: float = 0.0
+    closes: float = 0.0
+    """When it is parked unless that is taken back; 0: it is not being closed."""
+    continuing: bool = False
+    """The survivor chose to be known the next time: number and flags are kept longer (DESIGN section 5)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,13 +205,21 @@ class Facts:
     """What the engine looked up for one decision.
 
     `now` in seconds since the epoch; `roster` as the desk stands; `designations` of all threads of the line but this one;
-    `load`: how many threads each person holds.
+    `load`: how many threads each person holds. The others are for threads only, and `fresh` for a parked one.
     """
 
     now: float
     roster: tuple[Seat, ...] = ()
     designations: frozenset[str] = frozenset()
     load: Mapping[str, int] = field(default_factory=dict)
+    frozen: bool = False
+    """Somebody put the thread on hold: nothing of it is destroyed (DESIGN section 5)."""
+    showing: bool = False
+    """Something of the thread is still on its way into its room."""
+    arriving: bool = False
+    """A text of this texter is in the inbox, behind this event."""
+    fresh: str = ""
+    """Two words that no conversation bears, for one that begins."""
 
     @property
     def staffed(self) -> bool:

@@ -55,6 +55,8 @@ class Assigned:
 
     voice: str
     how: How = How.CLAIMED
+    designation: str = ""
+    """Which of the texter's conversations is meant: another one is none of this answer's business. Empty: any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,3 +105,10 @@ class Removed:
     """From the desk to a thread: this person is not on the roster any more."""
 
     user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadGone:
+    """From a thread to the desk: the conversation is parked, and nothing of it is left to be claimed."""
+
+    thread: str

@@ -28,6 +28,9 @@ from bridge.clock import SteadyClock
 from bridge.config import Config, ConfigError
 from bridge.crash import Crash, nowhere
 from bridge.engine import Engine
+from bridge.erasure_acts import Acts
+from bridge.erasure_copies import COPIES, Copies
+from bridge.erasure_parts import Alarm, WayDown
 from bridge.intake import Intake
 from bridge.keys import Keys
 from bridge.matrix.assembly import Matrix
@@ -117,11 +120,23 @@ class Bridge:
         http: aiohttp.ClientSession,
         carrier: Carrier,
     ) -> None:
-        self._config, self._crash, self._http = config, crash, http
+        self._config, self._crash, self._http, self._pack = config, crash, http, pack
         self._store, self._voice_store, self._vault = store, voice_store, vault
         self._clock = SteadyClock()
         self._rooms: Rooms | None = None
         self._rooms_changed = asyncio.Event()
+        self._way_down: WayDown | None = None
+        self.alarm = Alarm(store=store, vault=vault, clock=self._clock, wake_engine=self._wake)
+        self.copies = Copies(
+            store=store,
+            vault=vault,
+            clock=self._clock,
+            carrier=carrier,
+            alarm=self.alarm,
+            settled=self._wake_way_down,
+            crash=crash,
+        )
+        self.designations = Designations(store=store)
         self.outbox = Outbox(store=store, vault=vault, clock=self._clock, wake_engine=self._wake)
         self.timers = Timers(store=store, vault=vault, clock=self._clock, wake_engine=self._wake, crash=crash)
         self.engine = Engine(
@@ -130,6 +145,8 @@ class Bridge:
             pack=pack,
             clock=self._clock,
             outbox=self.outbox,
+            acts=Acts(clock=self._clock, settings=pack.settings, wake=self._wake_way_down),
+            designations=self.designations,
             timers_changed=self.timers.changed,
             desk_changed=self._rooms_changed.set,
             crash=crash,
@@ -141,11 +158,11 @@ class Bridge:
             clock=self._clock,
             carrier=carrier,
             numbers=config.line.all_numbers,
+            copies=self.copies,
             wake_engine=self._wake,
             crash=crash,
         )
         self.pager = Pager(store=store, on_call=config.line.on_call, http=http)
-        self.designations = Designations(store=store)
         self.webhook = Webhook(
             store=store,
             vault=vault,
@@ -153,6 +170,7 @@ class Bridge:
             carrier=carrier,
             line=config.line.slug,
             designate=self.designations.new,
+            copies=self.copies,
             wake_engine=self._wake,
             wake_rooms=self._rooms_changed.set,
             crash=crash,
@@ -204,11 +222,13 @@ class Bridge:
 
     async def settle(self) -> None:
         """Bring memory and files to what SQL says."""
+        await self._vault.create(COPIES)
         await self.texts.settle()
         await self._sweep_keys()
         await self.designations.load()
         await self.engine.load()
         await self.outbox.load()
+        await self.timers.settle()
 
     async def listen(self, stack: AsyncExitStack) -> None:
         """Take webhooks and say whether we are ready."""
@@ -226,13 +246,16 @@ class Bridge:
             group.create_task(self.engine.run())
             group.create_task(self.timers.run())
             group.create_task(self.reconcile.run())
+            group.create_task(self.copies.run())
             group.create_task(self.outbox.run("carrier", self.texts.perform))
             group.create_task(self.outbox.run("page", self.pager.perform))
             group.create_task(self._run_matrix())
 
     async def _run_matrix(self) -> None:
-        config = self._config
-        intake = Intake(vault=self._vault, clock=self._clock, voice=config.voice_mxid, wake_engine=self._wake)
+        config, lifetime = self._config, self._pack.settings.message_ttl
+        intake = Intake(
+            vault=self._vault, clock=self._clock, voice=config.voice_mxid, lifetime=lifetime, wake_engine=self._wake
+        )
         matrix = await Matrix.open(
             store=self._store,
             voice_store=self._voice_store,
@@ -254,6 +277,7 @@ class Bridge:
             clock=self._clock,
             edge=matrix.edge,
             trust=Trust(store=self._store, devices=matrix.devices, wake=matrix.watch.wake),
+            lifetime=lifetime,
             wake_engine=self._wake,
             crash=self._crash,
         )
@@ -267,13 +291,30 @@ class Bridge:
             changed=self._rooms_changed,
             crash=self._crash,
         )
+        way_down = self._way_down = WayDown(
+            store=self._store,
+            vault=self._vault,
+            clock=self._clock,
+            settings=self._pack.settings,
+            matrix=matrix,
+            outbox=self.outbox,
+            alarm=self.alarm,
+            crash=self._crash,
+        )
         async with asyncio.TaskGroup() as group:
+            group.create_task(way_down.run())
             group.create_task(matrix.run())
             group.create_task(self._rooms.run())
             group.create_task(self.outbox.run("matrix", posts.perform))
 
     def _wake(self, owner: str) -> None:
         self.engine.wake(owner)
+
+    def _wake_way_down(self) -> None:
+        """Something has ended, or what was waited for has come: also the copies of it may be due."""
+        self.copies.wake()
+        if self._way_down is not None:
+            self._way_down.wake()
 
     async def _ready(self, _request: web.Request) -> web.Response:
         if self._rooms is None or not self._rooms.desk_room:
@@ -286,7 +327,7 @@ class Bridge:
         """Destroy keys whose thread or room never came to be, because a crash came between."""
         await self._store.commit(forget_ungiven)
         rows = await self._store.fetch("SELECT id AS owner FROM thread UNION SELECT key_owner FROM matrix_room")
-        orphans = await self._vault.owners() - {row["owner"] for row in rows} - {DESK}
+        orphans = await self._vault.owners() - {row["owner"] for row in rows} - {DESK, COPIES}
         for owner in orphans:
             await self._vault.destroy(owner)
         if orphans:

@@ -2,7 +2,8 @@
 
 Rules of this module: one event at a time per owner, many owners at once; memory is only a wake-up, SQL is the truth; an
 event that fails as a bug is kept as a dead letter, loudly and without content, and its owner goes on; a database that
-cannot write now is waited for.
+cannot write now is waited for. What destroys is decided again when, inside its commit, a text has come or somebody holds
+the thread; whoever has ended hears nothing more.
 """
 
 from __future__ import annotations
@@ -21,24 +22,32 @@ from bot.actions import (
     Action,
     DropTimer,
     Edit,
+    End,
+    Erase,
     Lane,
     Mark,
     Page,
+    Park,
     Post,
     Redact,
     SetTimer,
+    Speaker,
     Tell,
     Text,
 )
 from bot.decide import decide
-from bot.events import Event, LetterDied
-from bot.model import Desk, Facts, Thread
+from bot.events import Event, LetterDied, Said, TextArrived, TimerDue
+from bot.model import Desk, Facts, State, Thread
+from bot.retain import DESTRUCTIVE
 from bridge import codec, inbox, log
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
+from bridge.erasure_acts import Act, Acts, is_act
 from bridge.inbox import Letter
 from bridge.outbox import Outbox, Sealed
+from bridge.rooms import Designations
 from bridge.store import Connection, Store
+from bridge.vault import Sealed as NoKey
 from bridge.vault import Vault
 from policies.pack import Pack
 
@@ -54,6 +63,10 @@ class Row:
     letter: Letter
 
 
+class _Overtaken(Exception):  # noqa: N818 - it says what happened
+    """Something came between the facts and the commit that must be known before anything is destroyed."""
+
+
 class Engine:
     """Runs decisions. `wake` after a commit that put something into an inbox; `run` until cancelled."""
 
@@ -65,12 +78,15 @@ class Engine:
         pack: Pack,
         clock: Clock,
         outbox: Outbox,
+        acts: Acts,
+        designations: Designations,
         timers_changed: Callable[[], None],
         desk_changed: Callable[[], None],
         crash: Crash,
     ) -> None:
         self._store, self._vault, self._pack, self._clock = store, vault, pack, clock
         self._outbox, self._timers_changed, self._desk_changed, self._crash = outbox, timers_changed, desk_changed, crash
+        self._acts, self._designations = acts, designations
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._queued: set[str] = set()
         self._desk = Desk()
@@ -130,7 +146,11 @@ class Engine:
 
     async def _handle(self, row: Row) -> None:
         try:
-            await self._decide(row)
+            while True:
+                try:
+                    return await self._decide(row)
+                except _Overtaken:
+                    continue
         except (sqlite3.OperationalError, OSError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever a bug raises, the owner goes on without this row
@@ -138,29 +158,35 @@ class Engine:
 
     async def _decide(self, row: Row) -> None:
         owner = row.letter.owner
+        stored = None if owner == DESK else await self._stored(owner)
+        if owner != DESK and stored is None:
+            # It has ended: what the desk still had to tell it concerns nobody.
+            await self._store.commit(lambda conn: conn.execute("DELETE FROM inbox WHERE seq = $1", row.seq))
+            return
         event: Event = codec.decode(row.letter.kind, await self._vault.open(owner, inbox.CONTEXT, row.letter.body))
-        aggregate: Any = self._desk if owner == DESK else await self._thread(owner)
-        facts = Facts(
-            now=self._clock.wall(),
-            roster=self._desk.roster,
-            designations=frozenset(line.designation for line in self._desk.threads if line.thread != owner),
-            load=Counter(line.voice for line in self._desk.threads if line.voice is not None),
-        )
+        aggregate: Any = self._desk if stored is None else await self._thread(owner, stored)
+        facts = await self._facts(row, event, aggregate, frozen=stored is not None and bool(stored["held"]))
         step = decide(self._pack, facts, aggregate, event)
         self._crash(CrashPoint.ENGINE_DECIDED)
+        acts = [action for action in step.actions if is_act(action)]
+        renamed = isinstance(aggregate, Thread) and step.aggregate.designation != aggregate.designation
         changed = step.aggregate != aggregate
         sealed = await self._vault.seal(owner, AGGREGATE, codec.encode(step.aggregate)) if changed else None
         table = "desk" if owner == DESK else "thread"
-        letters = [await inbox.seal(self._vault, a.owner, a.event) for a in step.actions if isinstance(a, Tell)]
+        letters = [letter for a in step.actions if isinstance(a, Tell) and (letter := await self._letter(a)) is not None]
         timers = [a for a in step.actions if isinstance(a, SetTimer | DropTimer)]
         rows = [
             await self._seal(owner, f"q{row.seq}.{n}", action)
             for n, action in enumerate(step.actions)
-            if not isinstance(action, Tell | SetTimer | DropTimer)
+            if not isinstance(action, Tell | SetTimer | DropTimer) and not is_act(action)
         ]
         created = int(facts.now)
 
         async def commit(conn: Connection) -> list[tuple[int, Sealed]]:
+            for act in acts:
+                await self._perform(conn, row, act)
+            if renamed:
+                await conn.execute("UPDATE thread SET designation = $1 WHERE id = $2", step.aggregate.designation, owner)
             if sealed is not None:
                 await conn.execute(f"UPDATE {table} SET aggregate = $1 WHERE id = $2", sealed, owner)  # noqa: S608 - one of two words
             for letter in letters:
@@ -183,10 +209,55 @@ class Engine:
             self.wake(letter.owner)
         if timers:
             self._timers_changed()
+        if acts:
+            self._acts.wake()
+        if renamed:
+            # The words of one that is over are free again; one that begins needs a room.
+            self._designations.release(aggregate.designation)
+            self._desk_changed()
 
-    async def _thread(self, owner: str) -> Thread:
-        sealed = await self._store.fetchval("SELECT aggregate FROM thread WHERE id = $1", owner)
-        return codec.read(Thread, await self._vault.open(owner, AGGREGATE, sealed))
+    async def _stored(self, owner: str) -> Any | None:
+        return await self._store.fetchrow("SELECT aggregate, held FROM thread WHERE id = $1", owner)
+
+    async def _thread(self, owner: str, stored: Any) -> Thread:
+        return codec.read(Thread, await self._vault.open(owner, AGGREGATE, stored["aggregate"]))
+
+    async def _facts(self, row: Row, event: Event, aggregate: Thread | Desk, *, frozen: bool) -> Facts:
+        owner = row.letter.owner
+        asks = owner != DESK and (isinstance(event, Said) or (isinstance(event, TimerDue) and event.key in DESTRUCTIVE))
+        begins = isinstance(aggregate, Thread) and aggregate.life.state is State.PARKED and isinstance(event, TextArrived)
+        return Facts(
+            now=self._clock.wall(),
+            roster=self._desk.roster,
+            designations=frozenset(line.designation for line in self._desk.threads if line.thread != owner),
+            load=Counter(line.voice for line in self._desk.threads if line.voice is not None),
+            frozen=frozen,
+            showing=asks and await self._showing(owner),
+            arriving=asks and await _arriving(self._store, row),
+            fresh=self._designations.new() if begins else "",
+        )
+
+    async def _showing(self, owner: str) -> bool:
+        """Whether words of the texter are still on their way into the room."""
+        for row in await self._store.fetch("SELECT kind, txn, body FROM outbox WHERE owner = $1 AND kind = 'Post'", owner):
+            post: Post = codec.decode(row["kind"], await self._vault.open(owner, f"outbox {row['txn']}", row["body"]))
+            if post.speaker is Speaker.VOICE:
+                return True
+        return False
+
+    async def _perform(self, conn: Connection, row: Row, act: Act) -> None:
+        owner = row.letter.owner
+        if isinstance(act, Park | End):
+            frozen = await conn.fetchval("SELECT held FROM thread WHERE id = $1", owner)
+            if bool(frozen) or await _arriving(conn, row):
+                raise _Overtaken
+        await self._acts.perform(conn, owner, act)
+
+    async def _letter(self, tell: Tell) -> Letter | None:
+        try:
+            return await inbox.seal(self._vault, tell.owner, tell.event)
+        except NoKey:
+            return None
 
     async def _seal(self, owner: str, txn: str, action: Action) -> Sealed:
         lane, way = _way(action)
@@ -209,6 +280,12 @@ class Engine:
         self.wake(DESK)
 
 
+async def _arriving(conn: Any, row: Row) -> bool:
+    """Whether a text of this texter stands behind this event in the inbox. `conn`: or the store."""
+    query = "SELECT 1 FROM inbox WHERE owner = $1 AND seq > $2 AND kind = 'TextArrived' LIMIT 1"
+    return await conn.fetchval(query, row.letter.owner, row.seq) is not None
+
+
 def _way(action: Action) -> tuple[Lane, str]:
     """Say in which lane an action waits, and by which way it leaves."""
     match action:
@@ -220,7 +297,7 @@ def _way(action: Action) -> tuple[Lane, str]:
             return Lane.RECEIPTS, "matrix"
         case Edit():
             return Lane.CARDS, "matrix"
-        case Redact():
+        case Redact() | Erase():
             return Lane.CLEANUP, "matrix"
         case Post() if action.place.startswith(OFFICE):
             # An office that does not come to be must not hold the desk up.
@@ -232,11 +309,12 @@ async def _set(conn: Connection, owner: str, timer: SetTimer | DropTimer) -> Non
     match timer:
         case SetTimer():
             await conn.execute(
-                """INSERT INTO timer (owner, key, due) VALUES ($1, $2, $3)
+                """INSERT INTO timer (owner, key, due, destroys) VALUES ($1, $2, $3, $4)
                    ON CONFLICT (owner, key) DO UPDATE SET due = excluded.due""",
                 owner,
                 timer.key,
                 timer.due,
+                timer.key in DESTRUCTIVE,
             )
         case DropTimer():
             await conn.execute("DELETE FROM timer WHERE owner = $1 AND key = $2", owner, timer.key)

@@ -1,7 +1,8 @@
 """The way in from the homeserver: what the Matrix edge saw becomes events for the thread or the desk it concerns.
 
-Rules of this module: it runs inside the sync response's own commit, so an event is in the inbox exactly if the cursor has
-passed it; nothing is judged here beyond what an event is; an event seen before changes nothing.
+Rules of this module: it runs inside the sync response's own commit, so an event is in the inbox, and on the deletion
+index, exactly if the cursor has passed it; nothing is judged here beyond what an event is; an event seen before changes
+nothing; a room on its way down is not heard, only noted.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from bot.events import (
     Left,
     LevelsSet,
     NotHeard,
+    Read,
     Relation,
     Said,
     Tapped,
     Unsaid,
     Why,
 )
-from bridge import inbox
+from bridge import inbox, sweep_index
 from bridge.clock import Clock
 from bridge.matrix import items
 from bridge.matrix.devices import has_trusted
@@ -39,6 +41,7 @@ QUOTE: Final = re.compile(r"<mx-reply>.*?</mx-reply>", re.DOTALL)
 EARLY: Final = 86_400
 """For how long, in seconds, a tap waits for us to know what it is on. A row of the outbox rarely stands that long."""
 MOST_NAMED: Final = 50
+LONGEST_ADDRESS: Final = 255
 PILL: Final = re.compile(r"matrix\.to/#/(@|%40)|matrix:u/", re.IGNORECASE)
 
 
@@ -53,8 +56,11 @@ class Place:
 class Intake:
     """The sink of the sync. `committed` after each commit wakes whom it concerns."""
 
-    def __init__(self, *, vault: Vault, clock: Clock, voice: str, wake_engine: Callable[[str], None]) -> None:
+    def __init__(
+        self, *, vault: Vault, clock: Clock, voice: str, lifetime: int, wake_engine: Callable[[str], None]
+    ) -> None:
         self._vault, self._clock, self._voice, self._wake_engine = vault, clock, voice, wake_engine
+        self._lifetime = lifetime
         self._before: set[str] = set()
         self._touched: set[str] = set()
 
@@ -69,7 +75,12 @@ class Intake:
                 await self._put(conn, DESK, changed)
                 continue
             place = await self._place(conn, item.room_id)
-            if place is None or not await self._fresh(conn, place, item):
+            if isinstance(item, items.Seen):
+                if place is not None and place.owner and place.name == THREAD:
+                    read = Read(place=THREAD, user=item.user_id, event_id=item.event_id)
+                    await self._put(conn, place.owner, read)
+                continue
+            if place is None or not await self._fresh(conn, place, item) or not place.owner:
                 continue
             event = await self._event(conn, place, item)
             if isinstance(event, Joined) and place.name == DESK:
@@ -99,23 +110,34 @@ class Intake:
                 return Place(DESK, DESK)
             case ("office", str() as user):
                 return Place(DESK, OFFICE + user)
-            case ("thread", str() as thread) if thread:
+            case ("thread", str() as thread):
+                # Without an owner: a warm room, in which nothing happens, or one on its way down.
                 return Place(thread, THREAD)
         return None
 
     async def _fresh(self, conn: Connection, place: Place, item: items.Item) -> bool:
         """Note the event for deletion; an event noted before is not taken again."""
-        if isinstance(item, items.IdentityChanged):
+        if isinstance(item, items.IdentityChanged | items.Seen):
             return True
-        noted = await conn.fetchval(
-            """INSERT INTO event (event_id, room_id, owner, at) VALUES ($1, $2, $3, $4)
-               ON CONFLICT (event_id) DO NOTHING RETURNING event_id""",
-            item.event_id,
-            item.room_id,
-            place.owner,
-            item.at,
+        for address in _uploads(item):
+            await conn.execute(
+                "INSERT INTO matrix_upload (mxc, room_id, at_ms) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                address,
+                item.room_id,
+                item.at,
+            )
+        return await sweep_index.note(
+            conn,
+            event_id=item.event_id,
+            room_id=item.room_id,
+            owner=place.owner,
+            place=place.name,
+            about=_about(item),
+            at=item.at,
+            now=self._clock.wall(),
+            lifetime=self._lifetime,
+            state=isinstance(item, items.Membership | items.PowerLevels),
         )
-        return noted is not None
 
     async def _event(self, conn: Connection, place: Place, item: items.Item) -> Event | None:
         match item:
@@ -226,6 +248,22 @@ class Intake:
         formatted = content.get("formatted_body")
         pill = isinstance(formatted, str) and PILL.search(QUOTE.sub("", formatted)) is not None
         return bool(users) or mentions.get("room") is True or pill
+
+
+def _about(item: items.Item) -> str:
+    """Return the event that an edit or a reaction is on."""
+    content = item.content if isinstance(item, items.Said | items.Plain) else {}
+    relation = _mapping(content, "m.relates_to")
+    return _string(relation, "event_id") if _string(relation, "rel_type") in {"m.replace", "m.annotation"} else ""
+
+
+def _uploads(item: items.Item) -> set[str]:
+    """Return what somebody uploaded for a message: it is deleted with it (facts-matrix, section 5)."""
+    content = item.content if isinstance(item, items.Said | items.Plain) else {}
+    info = _mapping(content, "info")
+    parts = (content, _mapping(content, "file"), info, _mapping(info, "thumbnail_file"))
+    found = {_string(part, name) for part in parts for name in ("url", "thumbnail_url")}
+    return {address for address in found if address.startswith("mxc://") and len(address) <= LONGEST_ADDRESS}
 
 
 def _words(content: Mapping[str, Any]) -> str | None:

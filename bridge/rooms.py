@@ -11,7 +11,7 @@ import asyncio
 import random
 import sqlite3
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from bot.actions import DESK
 from bot.model import Desk
@@ -45,6 +45,11 @@ class Designations:
         words = designation(self._random, [taken.split()[0] for taken in self._taken], taken=self._taken)
         self._taken.append(words)
         return words
+
+    def release(self, words: str) -> None:
+        """Say that a conversation of that designation is over."""
+        if words in self._taken:
+            self._taken.remove(words)
 
 
 class Rooms:
@@ -99,7 +104,9 @@ class Rooms:
             await self._edge.leave_unknown_rooms()
             self.desk_room = await self._make_desk()
             return True
-        waiting = await self._store.fetchrow("SELECT id, designation FROM thread WHERE room_id IS NULL LIMIT 1")
+        waiting = await self._store.fetchrow(
+            "SELECT id, designation FROM thread WHERE room_id IS NULL AND designation <> '' LIMIT 1"
+        )
         if waiting is not None:
             await self._thread_room(waiting["designation"], waiting["id"])
             return True
@@ -142,14 +149,22 @@ class Rooms:
         room_id = await self._create("thread", name, owner=thread or "")
         await self._edge.warm(room_id)
 
-        async def commit(conn: Connection) -> None:
-            if thread is None:
-                await conn.execute("INSERT INTO warm_room (room_id, designation) VALUES ($1, $2)", room_id, name)
-            else:
-                await conn.execute("UPDATE thread SET room_id = $1 WHERE id = $2", room_id, thread)
+        async def commit(conn: Connection) -> bool:
+            if thread is not None:
+                given: Any = await conn.fetchval(
+                    "UPDATE thread SET room_id = $1 WHERE id = $2 AND room_id IS NULL AND designation = $3 RETURNING id",
+                    room_id,
+                    thread,
+                    name,
+                )
+                if given is not None:
+                    return True
+                # The conversation was over before its room was there: nobody was in it, and another may have it.
+                await conn.execute("UPDATE matrix_room SET owner = '' WHERE room_id = $1", room_id)
+            await conn.execute("INSERT INTO warm_room (room_id, designation) VALUES ($1, $2)", room_id, name)
+            return False
 
-        await self._store.commit(commit)
-        if thread is not None:
+        if await self._store.commit(commit) and thread is not None:
             self._room_ready(thread)
 
     async def _create(self, kind: Kind, name: str, *, owner: str, supervisors: list[str] | None = None) -> str:
@@ -163,5 +178,6 @@ async def forget_ungiven(conn: Connection) -> None:
     await conn.execute(
         """DELETE FROM matrix_room WHERE kind = 'thread'
            AND room_id NOT IN (SELECT room_id FROM warm_room)
-           AND room_id NOT IN (SELECT room_id FROM thread WHERE room_id IS NOT NULL)"""
+           AND room_id NOT IN (SELECT room_id FROM thread WHERE room_id IS NOT NULL)
+           AND room_id NOT IN (SELECT subject FROM erasure)"""
     )

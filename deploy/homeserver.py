@@ -118,6 +118,16 @@ def _where(layout: Layout, ports: Ports, secrets: Secrets) -> dict[str, Any]:
         "macaroon_secret_key_path": str(secrets.macaroon),
         "form_secret_path": str(secrets.form),
         "app_service_config_files": [str(layout.homeserver / "registration.yaml")],
+        # Purge, media, sign-out and the rules of line rooms; it reads the token from the registration.
+        "modules": [
+            {
+                "module": "deploy.synapse_module.Quietline",
+                "config": {
+                    "registration": str(layout.homeserver / "registration.yaml"),
+                    "policy": f"@policy:{SERVER_NAME}",
+                },
+            }
+        ],
         "default_room_version": "12",
     }
 

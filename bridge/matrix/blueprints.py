@@ -41,7 +41,8 @@ def creation(kind: Kind, name: str, *, invite: Sequence[str], supervisors: Seque
         "name": name,
         "invite": list(invite),
         "is_direct": False,
-        "creation_content": {"m.federate": False},
+        # The kind is for the homeserver's module: which of our rooms is the desk, and so who is on the roster.
+        "creation_content": {"m.federate": False, "quietline.kind": kind},
         "power_level_content_override": power_levels(kind, supervisors),
         "initial_state": [
             _state("m.room.encryption", {"algorithm": MEGOLM}),

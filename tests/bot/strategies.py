@@ -93,7 +93,7 @@ def with_settings(**changed: Any) -> Pack:
 
 
 KEYS: Final = (
-    *("✋", "✋🏽", "👍", "✅", "❌", "send", "offer", "board", "other"),
+    *("✋", "✋🏽", "👍", "✅", "❌", "send", "offer", "board", "other", "close", "idle", "end"),
     *(f"wait:t1:{rung}" for rung in range(3)),
     f"seat:{BEN}",
     "fade:desk|answer:$m1",
@@ -128,6 +128,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "designation": st.sampled_from(NAMED),
     "event_id": st.sampled_from(MESSAGES),
     "first": st.booleans(),
+    "hours": st.integers(min_value=0, max_value=99),
     "how": st.sampled_from(told.How),
     "id": st.sampled_from(("a", "b")),
     "key": st.sampled_from(KEYS) | st.text(max_size=5),
@@ -150,6 +151,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "user": people,
     "users": st.dictionaries(people, st.integers(min_value=-1, max_value=100)).map(lambda d: tuple(d.items())),
     "voice": people,
+    "what": st.just("an upload"),
     "why": st.sampled_from(events.Why),
 }
 OTHERWISE: Final[dict[tuple[type, str], st.SearchStrategy[Any]]] = {
@@ -209,7 +211,15 @@ threads: Final = st.builds(
         greeted=_greeted,
     ),
     sending=st.builds(Sending, pending=_pending, sent=_sent, held=_held),
-    life=st.builds(Life, state=st.sampled_from(State), since=times, last_inbound=times, last_outbound=times),
+    life=st.builds(
+        Life,
+        state=st.sampled_from(State),
+        since=times,
+        last_inbound=times,
+        last_outbound=times,
+        closes=st.just(0.0) | times,
+        continuing=st.booleans(),
+    ),
 )
 
 _seats = st.lists(
@@ -246,6 +256,10 @@ facts: Final = st.builds(
     roster=_seats | st.just(SEATS),
     designations=st.frozensets(FIELDS["designation"]),
     load=st.dictionaries(people, st.integers(min_value=0, max_value=6)),
+    frozen=st.booleans(),
+    showing=st.booleans(),
+    arriving=st.booleans(),
+    fresh=st.just("still brook"),
 )
 
 FORWARD: Final = {

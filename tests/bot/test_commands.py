@@ -136,6 +136,8 @@ MAY_SAY = {
     "with": {ANA, SUE},
     "take": {SUE},
     "listen": {SUE},
+    "time": {SUE},
+    **{name: {ANA, SUE} for name in ("close", "reopen", "continue")},
     **{name: {ANA} for name in ("release", "say", "again", "anyway", "long")},
 }
 """Who may say what in a thread whose voice is Ana; whatever is not in here is for everybody."""

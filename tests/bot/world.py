@@ -24,6 +24,7 @@ from bot.actions import (
     Mark,
     Origin,
     Page,
+    Park,
     Pin,
     Post,
     Receipt,
@@ -50,7 +51,7 @@ from bot.events import (
     TimerDue,
     Unsaid,
 )
-from bot.model import Desk, Facts, Role, Thread
+from bot.model import Desk, Facts, Role, State, Thread
 from bot.told import Assigned, How, Spoke, ThreadWaits, VoiceWanted
 from policies.pack import Pack, TextName
 from tests.bot.account import Account, Words
@@ -160,9 +161,13 @@ class World:
         if not self.inbox[owner]:
             return
         event = self.inbox[owner].popleft()
+        if self._has_gone(owner, event):
+            return
         names = frozenset(line.designation for line in self.desk.threads if line.thread != owner)
         load = {seat.user: len(self.desk.held(seat.user)) for seat in self.desk.roster}
-        facts = Facts(now=self.now, roster=self.desk.roster, designations=names, load=load)
+        arriving = any(isinstance(later, TextArrived) for later in self.inbox[owner])
+        fresh = f"fresh {self.new_id()}"
+        facts = Facts(now=self.now, roster=self.desk.roster, designations=names, load=load, arriving=arriving, fresh=fresh)
         if owner == DESK:
             before = self.desk
             step = decide(self.pack, facts, before, event)
@@ -411,12 +416,28 @@ class World:
                     self.answers.discard((owner if action.place == THREAD else action.place, action.ref))
                 case Page():
                     self.pages += 1
+                case Park():
+                    self._park(owner)
                 case Invite():
                     self.account[owner].invited.add(action.user)
                 case Expel():
                     self.leave(owner, action.user)
                 case Pin() | GiveKeys() | Confirm() | TellDevices():
                     pass
+
+    def _park(self, owner: str) -> None:
+        """The room is no longer the thread's: what was on its way from there is not heard."""
+        self.inbox[owner] = deque(event for event in self.inbox[owner] if isinstance(event, TextArrived))
+        self.timers = {key: due for key, due in self.timers.items() if key[0] != owner}
+        self.shown = {key: body for key, body in self.shown.items() if key[0] != owner}
+        self.answers = {answer for answer in self.answers if answer[0] != owner}
+        before = self.account[owner]
+        self.account[owner] = Account(stop=before.stop, confirmed=before.confirmed)
+
+    def _has_gone(self, owner: str, event: Event) -> bool:
+        """Whether something happens in a room that is no longer the thread's: the bridge does not hear it."""
+        parked = owner != DESK and self.threads[owner].life.state is State.PARKED
+        return parked and not isinstance(event, TextArrived | TimerDue)
 
     def _show(self, room: str, action: Post | Edit) -> None:
         key = room, action.ref

@@ -1,0 +1,58 @@
+"""Quietline's module for Synapse: forgetting for the policy bot's own rooms, and what those rooms never hold.
+
+Rules of this module: it gives its power to nobody but the bearer of our registration's token, and over nothing but rooms
+that the policy bot created, their uploads, and who sits at its desk; whatever it cannot tell it refuses. A Synapse that
+lacks a part which it needs does not start with it. It imports nothing of the house but itself, so that an agency's own
+Synapse can load it: README.md beside this file says how, and what to do where that is impossible.
+
+Sources: Synapse's module documentation (writing_a_module, third_party_rules_callbacks, media_repository_callbacks) and its
+source, 1.163.2; measured facts: facts-matrix, sections 4 to 6 and 10.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from synapse.module_api import ModuleApi
+
+from deploy.synapse_module.censoring import Censoring
+from deploy.synapse_module.inside import Inside, discard_key_backups
+from deploy.synapse_module.media import Media
+from deploy.synapse_module.resource import Door
+from deploy.synapse_module.rooms import Rooms
+from deploy.synapse_module.rules import Rules
+from deploy.synapse_module.settings import Settings
+from deploy.synapse_module.vacuum import Vacuum
+
+PATH: Final = "/_synapse/client/quietline"
+
+
+class Quietline:
+    """What `modules:` in `homeserver.yaml` names: `deploy.synapse_module.Quietline`."""
+
+    @staticmethod
+    def parse_config(config: dict[str, Any]) -> Settings:
+        """Read the module's part of the configuration; Synapse stops with the sentence of a ConfigError."""
+        return Settings.read(config)
+
+    def __init__(self, config: Settings, api: ModuleApi) -> None:
+        config.check(api.server_name)
+        rooms = Rooms(api=api, settings=config)
+        rules = Rules(rooms=rooms, settings=config)
+        api.register_third_party_rules_callbacks(check_event_allowed=rules.check_event_allowed)
+        api.register_media_repository_callbacks(
+            is_user_allowed_to_upload_media_of_size=rules.may_upload, get_media_config_for_user=rules.media_config
+        )
+        discard_key_backups(api, rooms)
+        # The rules hold in every process of a Synapse with workers; the door is the main process's alone.
+        if api.worker_app is None:
+            inside = Inside(api)
+            door = Door(
+                settings=config,
+                rooms=rooms,
+                censoring=Censoring(api=api, inside=inside),
+                media=Media(api=api, inside=inside, rooms=rooms, settings=config),
+                vacuum=Vacuum(inside=inside),
+                inside=inside,
+            )
+            api.register_web_resource(PATH, door)

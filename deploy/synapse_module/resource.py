@@ -1,0 +1,123 @@
+"""The door: `/_synapse/client/quietline/…`, for the bridge and for nobody else.
+
+Rule of this module: the token is compared first, in constant time and only from the header (an address is logged); what a
+path asks for is then one of a fixed list. Bodies are not read. Nothing is logged. Every call may be repeated.
+
+    GET    health                       -> {"version", "enforces": [..], "problems": [..]}
+    GET    rooms/{room_id}              -> {"state": present|purging|gone, "events", "uncensored", "leftovers"}
+    POST   rooms/{room_id}/purge        -> the same; begins it, or removes the leftovers of a finished one
+    POST   rooms/{room_id}/censor       -> {"left": n}
+    GET    media/{server}/{media_id}    -> {"exists": bool}
+    DELETE media/{server}/{media_id}    -> {"exists": false}
+    DELETE users/{user_id}/devices      -> {"devices": n}
+    POST   vacuum                       -> {"engine", "milliseconds", "bytes"}
+
+Errors: 401 without the token; 403 QUIETLINE_NOT_OURS, QUIETLINE_DESK, QUIETLINE_NOT_AT_DESK; 404 M_UNRECOGNIZED for any
+other path; 503 QUIETLINE_BUSY, QUIETLINE_STILL_THERE, QUIETLINE_LOG_NOT_EMPTY: try again.
+"""
+
+from __future__ import annotations
+
+import hmac
+from http import HTTPStatus
+from typing import Any, Final
+
+from synapse.module_api import DirectServeJsonResource
+from synapse.module_api.errors import SynapseError
+
+from deploy.synapse_module.censoring import Censoring
+from deploy.synapse_module.inside import Inside
+from deploy.synapse_module.media import Media
+from deploy.synapse_module.rooms import Facts, Rooms, refused
+from deploy.synapse_module.rules import ENFORCES
+from deploy.synapse_module.settings import Settings
+from deploy.synapse_module.vacuum import Vacuum
+
+VERSION: Final = "1"
+NOT_AT_DESK: Final = "QUIETLINE_NOT_AT_DESK"
+BEARER: Final = b"Bearer "
+
+
+class Door(DirectServeJsonResource):  # type: ignore[misc]
+    """The web resource."""
+
+    isLeaf = True  # noqa: N815 - Twisted's word: everything below this path comes here
+
+    def __init__(
+        self, *, settings: Settings, rooms: Rooms, censoring: Censoring, media: Media, vacuum: Vacuum, inside: Inside
+    ) -> None:
+        super().__init__()
+        self._settings, self._rooms, self._censoring = settings, rooms, censoring
+        self._media, self._vacuum, self._inside = media, vacuum, inside
+
+    async def _async_render_GET(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802 - Synapse's word
+        return HTTPStatus.OK, await self._answer("GET", request)
+
+    async def _async_render_POST(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802
+        return HTTPStatus.OK, await self._answer("POST", request)
+
+    async def _async_render_DELETE(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802
+        return HTTPStatus.OK, await self._answer("DELETE", request)
+
+    async def _answer(self, method: str, request: Any) -> dict[str, Any]:
+        self._admit(request.requestHeaders.getRawHeaders(b"Authorization") or [])
+        try:
+            path = [part.decode("utf-8") for part in request.postpath]
+        except UnicodeDecodeError:
+            raise _unknown() from None
+        match method, path:
+            case "GET", ["health"]:
+                return {"version": VERSION, "enforces": list(ENFORCES), "problems": self._inside.problems}
+            case "GET", ["rooms", room_id]:
+                return _told(await self._rooms.look(room_id))
+            case "POST", ["rooms", room_id, "purge"]:
+                return _told(await self._purge(room_id))
+            case "POST", ["rooms", room_id, "censor"]:
+                return {"left": await self._censor(room_id)}
+            case "GET", ["media", server, media_id]:
+                return {"exists": await self._media.exists(server, media_id)}
+            case "DELETE", ["media", server, media_id]:
+                await self._media.delete(server, media_id)
+                return {"exists": False}
+            case "DELETE", ["users", user_id, "devices"]:
+                return {"devices": await self._sign_out(user_id)}
+            case "POST", ["vacuum"]:
+                return await self._vacuum.run()
+        raise _unknown()
+
+    def _admit(self, headers: list[bytes]) -> None:
+        if len(headers) != 1 or not headers[0].startswith(BEARER):
+            raise SynapseError(HTTPStatus.UNAUTHORIZED, "No token", "M_MISSING_TOKEN")
+        if not hmac.compare_digest(headers[0].removeprefix(BEARER), self._settings.token.encode()):
+            raise SynapseError(HTTPStatus.UNAUTHORIZED, "Wrong token", "M_UNKNOWN_TOKEN")
+
+    async def _purge(self, room_id: str) -> Facts:
+        await self._vacuum.overwrite()
+        facts = await self._rooms.purge(room_id)
+        if facts.gone:
+            await self._vacuum.empty_log()
+        return facts
+
+    async def _censor(self, room_id: str) -> int:
+        await self._rooms.look(room_id)
+        await self._vacuum.overwrite()
+        return await self._censoring.censor(room_id)
+
+    async def _sign_out(self, user_id: str) -> int:
+        # Our own identities sit at the desk as well: without their devices the line is deaf.
+        if self._settings.is_ours(user_id) or not await self._rooms.at_desk(user_id):
+            raise refused(NOT_AT_DESK)
+        return await self._inside.sign_out(user_id)
+
+
+def _told(facts: Facts) -> dict[str, Any]:
+    return {
+        "state": facts.state,
+        "events": facts.events,
+        "uncensored": facts.uncensored,
+        "leftovers": facts.leftovers,
+    }
+
+
+def _unknown() -> SynapseError:
+    return SynapseError(HTTPStatus.NOT_FOUND, "Unrecognized request", "M_UNRECOGNIZED")

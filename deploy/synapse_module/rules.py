@@ -1,0 +1,91 @@
+"""What a line room never holds, whoever sends it: words in the clear, outsiders, uploads without need.
+
+Rule of this module: the policy bot's rooms are told by their create event; whatever the module cannot tell, it refuses;
+the rooms of others are none of its business. A refusal is a 403 (an upload: 413).
+
+- **In the clear**: of all events that are not state only `m.room.encrypted` (Megolm), `m.reaction` and `m.room.redaction`
+  come in, from staff and from the bridge alike. A reaction whose key has letters in it is a message in the clear, and
+  refused; a redaction loses its reason, which would otherwise be one.
+- **Outsiders**: only the policy bot invites, at a desk also those whom its power levels let (supervisors); only people of
+  this homeserver are invited; nobody is by e-mail or telephone number.
+- **Uploads**: what staff attach never reaches a phone (DESIGN, section 3), and a picture in an encrypted room cannot be
+  told from any other upload: the homeserver sees neither type nor room. What clients do need to upload is small: key
+  bundles of an inviting supervisor (MSC4268), about 500 bytes a session, and a profile picture. So who is in a line room
+  uploads at most `upload_bytes` at once (64 KiB unless configured), which is less than a photograph. Our own identities
+  are free: the bridge uploads bundles and what survivors send, and deletes both.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from deploy.synapse_module.rooms import DESK, KIND, Rooms
+from deploy.synapse_module.settings import Settings
+
+MEGOLM: Final = "m.megolm.v1.aes-sha2"
+LONGEST_REACTION: Final = 16
+"""Code points: families, flags and skin tones take up to a dozen."""
+
+ENFORCES: Final = ("no-clear-text", "no-outsiders", "small-uploads", "key-backup-discarded")
+
+
+class Rules:
+    """The callbacks that Synapse asks."""
+
+    def __init__(self, *, rooms: Rooms, settings: Settings) -> None:
+        self._rooms, self._settings = rooms, settings
+
+    async def check_event_allowed(self, event: Any, state: Any) -> tuple[bool, dict[str, Any] | None]:
+        """Say whether an event may enter its room, or what may enter instead (third_party_rules_callbacks)."""
+        create = event if event.type == "m.room.create" else state.get(("m.room.create", ""))
+        if create is None:
+            # Without a create event there is no telling whose room it is. One may always go, out of another's room too.
+            own = event.type == "m.room.member" and getattr(event, "state_key", None) == event.sender
+            return bool(own) and event.content.get("membership") == "leave", None
+        if create.sender != self._settings.policy:
+            return True, None
+        if not event.is_state():
+            return self._timeline(event)
+        match event.type:
+            case "m.room.member" if event.content.get("membership") == "invite":
+                return self._invitation(event, create), None
+            case "m.room.third_party_invite":
+                return False, None
+        return True, None
+
+    async def may_upload(self, user_id: str, size: int) -> bool:
+        """Say whether somebody may upload so much (media_repository_callbacks)."""
+        return size <= self._settings.upload_bytes or not await self._limited(user_id)
+
+    async def media_config(self, user_id: str) -> dict[str, Any] | None:
+        """Tell clients of the limit beforehand."""
+        return {"m.upload.size": self._settings.upload_bytes} if await self._limited(user_id) else None
+
+    async def _limited(self, user_id: str) -> bool:
+        return not self._settings.is_ours(user_id) and await self._rooms.in_any(user_id)
+
+    def _timeline(self, event: Any) -> tuple[bool, dict[str, Any] | None]:
+        content = event.content
+        match event.type:
+            case "m.room.encrypted":
+                return content.get("algorithm") == MEGOLM and isinstance(content.get("ciphertext"), str), None
+            case "m.reaction":
+                return _is_sign(content), None
+            case "m.room.redaction":
+                kept = {"redacts": content["redacts"]} if "redacts" in content else {}
+                return True, None if dict(content) == kept else {**event.get_dict(), "content": kept}
+        return False, None
+
+    def _invitation(self, event: Any, create: Any) -> bool:
+        by_us = event.sender == self._settings.policy
+        here = self._settings.policy.partition(":")[2]
+        local = event.state_key.partition(":")[2] == here
+        return bool(local and (by_us or create.content.get(KIND) == DESK))
+
+
+def _is_sign(content: Any) -> bool:
+    try:
+        key = content["m.relates_to"]["key"]
+    except (KeyError, TypeError):
+        return False
+    return isinstance(key, str) and 0 < len(key) <= LONGEST_REACTION and not any(letter.isalpha() for letter in key)

@@ -1,0 +1,94 @@
+"""Rewrites the homeserver's database so that what was deleted is in no byte of it.
+
+Rule of this module: it is done only when the log beside the database is empty too, and says so only then; one at a time.
+It holds the database while it lasts: quiet hours are the caller's to know.
+
+SQLite: `VACUUM`, then `PRAGMA wal_checkpoint(TRUNCATE)`, whose answer tells whether it did anything (facts-matrix,
+sections 4 and 6). PostgreSQL: `VACUUM (FULL)` of the tables that hold what people wrote or whom they keyed, and a plain
+`VACUUM` of all; what its write-ahead log and its backups keep is beyond us.
+"""
+
+from __future__ import annotations
+
+import time
+from http import HTTPStatus
+from typing import Any, Final
+
+from synapse.module_api.errors import SynapseError
+
+from deploy.synapse_module.inside import Inside
+
+TRIES: Final = 10
+PAUSE: Final = 0.2
+"""Seconds between two tries at the write-ahead log."""
+
+HOLDING: Final = ("event_json", "events", "state_events", "room_stats_state", "device_inbox", "e2e_room_keys", "redactions")
+
+
+class Vacuum:
+    """Vacuums the database."""
+
+    def __init__(self, *, inside: Inside) -> None:
+        self._inside = inside
+        self._busy = False
+
+    async def overwrite(self) -> None:
+        """Have SQLite overwrite what is deleted from now on; until the next vacuum that is all that can be had."""
+        if self._inside.engine == "sqlite":
+            await self._inside.with_connection(_secure_delete)
+
+    async def empty_log(self) -> None:
+        """Empty SQLite's write-ahead log if nobody is reading just now; the vacuum insists."""
+        if self._inside.engine == "sqlite":
+            await self._inside.with_connection(_checkpoint)
+
+    async def run(self) -> dict[str, Any]:
+        """Vacuum; returns engine, milliseconds and bytes."""
+        if self._busy:
+            raise _unfinished("QUIETLINE_BUSY")
+        self._busy = True
+        begun = time.monotonic()
+        try:
+            work = _sqlite if self._inside.engine == "sqlite" else _postgres
+            size = await self._inside.with_connection(work)
+        finally:
+            self._busy = False
+        if size is None:
+            raise _unfinished("QUIETLINE_LOG_NOT_EMPTY")
+        return {"engine": self._inside.engine, "milliseconds": round((time.monotonic() - begun) * 1000), "bytes": size}
+
+
+def _sqlite(connection: Any) -> int | None:
+    cursor = connection.cursor()
+    cursor.execute("VACUUM")
+    for _ in range(TRIES):
+        if _checkpoint(connection):
+            cursor.execute("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")
+            return int(cursor.fetchone()[0])
+        time.sleep(PAUSE)
+    return None
+
+
+def _secure_delete(connection: Any) -> None:
+    connection.cursor().execute("PRAGMA secure_delete = ON")
+
+
+def _checkpoint(connection: Any) -> bool:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    # busy, frames in the log, frames moved.
+    busy, frames, _moved = cursor.fetchone()
+    return not busy and frames == 0
+
+
+def _postgres(connection: Any) -> int | None:
+    cursor = connection.cursor()
+    for table in HOLDING:
+        cursor.execute(f"VACUUM (FULL) {table}")
+    cursor.execute("VACUUM")
+    cursor.execute("SELECT pg_database_size(current_database())")
+    return int(cursor.fetchone()[0])
+
+
+def _unfinished(errcode: str) -> SynapseError:
+    return SynapseError(HTTPStatus.SERVICE_UNAVAILABLE, "Not done", errcode)

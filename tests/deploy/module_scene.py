@@ -1,0 +1,119 @@
+"""A real Synapse with our module in it, and the people and rooms that its tests need.
+
+Rule of this module: everything is done over HTTP, as the bridge and clients do it; only what is *left* is read from files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+
+from bridge.matrix.blueprints import creation
+from bridge.matrix.house import House, RoomState
+from bridge.matrix.members import Kind
+from bridge.matrix.wire import Wire
+from deploy.layout import Layout, Ports
+from deploy.provision import mxid, provision, running, secrets_of
+from tests.deploy.processes import free_base
+from tests.deploy.server import Server
+from tests.e2e.waiting import until
+
+POLICY, VOICE = mxid("policy"), mxid("line-main")
+DOOR = "/_synapse/client/quietline"
+CLIENT = "/_matrix/client/v3"
+SECRET = "cipherCANARYtext"
+ENCRYPTED = {"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": SECRET, "session_id": "s"}
+
+
+@dataclass(slots=True, kw_only=True)
+class Scene:
+    """A desk with ada and sol at it; bea is on the homeserver and in no room. `tokens`: localpart to access token."""
+
+    server: Server
+    house: House
+    as_token: str
+    desk: str = ""
+    tokens: dict[str, str] = field(default_factory=dict)
+    txn: itertools.count[int] = field(default_factory=itertools.count)
+
+    @property
+    def database(self) -> Path:
+        return self.server.layout.homeserver / "homeserver.db"
+
+    async def door(self, method: str, path: str, token: str | None = None) -> tuple[int, Any]:
+        return await self.server.ask(method, f"{DOOR}/{path}", self.as_token if token is None else token)
+
+    async def be(self, user: str, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        """Ask as one of our identities (a Matrix id) or as a member of staff (a localpart)."""
+        if user.startswith("@"):
+            mark = "&" if "?" in path else "?"
+            return await self.server.ask(method, f"{CLIENT}/{path}{mark}user_id={quote(user)}", self.as_token, body)
+        return await self.server.ask(method, f"{CLIENT}/{path}", self.tokens[user], body)
+
+    async def room(self, kind: Kind = "thread", *people: str, name: str = "amber heron") -> str:
+        """Make a room as the bridge does, with these people (localparts) in it."""
+        status, made = await self.be(
+            POLICY, "POST", "createRoom", creation(kind, name, invite=[VOICE], supervisors=[mxid("sol")])
+        )
+        assert status == 200, made
+        room_id = str(made["room_id"])
+        assert (await self.be(VOICE, "POST", f"join/{room_id}"))[0] == 200
+        for person in people:
+            assert (await self.be(POLICY, "POST", f"rooms/{room_id}/invite", {"user_id": mxid(person)}))[0] == 200
+            assert (await self.be(person, "POST", f"join/{room_id}"))[0] == 200
+        return room_id
+
+    async def send(self, user: str, room_id: str, kind: str, content: object) -> tuple[int, Any]:
+        return await self.be(user, "PUT", f"rooms/{room_id}/send/{kind}/t{next(self.txn)}", content)
+
+    async def said(self, user: str, room_id: str, content: object = None) -> str:
+        status, sent = await self.send(user, room_id, "m.room.encrypted", content or ENCRYPTED)
+        assert status == 200, sent
+        return str(sent["event_id"])
+
+    async def upload(self, user: str, data: bytes) -> tuple[int, Any]:
+        token, query = (self.as_token, f"?user_id={quote(user)}") if user.startswith("@") else (self.tokens[user], "")
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/octet-stream"}
+        url = f"{self.server.url}/_matrix/media/v3/upload{query}"
+        async with self.server.http.post(url, data=data, headers=headers) as answer:
+            return answer.status, await answer.json()
+
+    async def purged(self, room_id: str) -> None:
+        """Purge a room to its end."""
+
+        async def gone() -> bool | None:
+            return (await self.house.purge(room_id) is RoomState.GONE) or None
+
+        await until("the room is purged", gone, within=30)
+
+    def holding(self, *needles: str) -> dict[str, list[str]]:
+        """Which files of the homeserver hold these, byte for byte."""
+        files = [path for path in self.server.layout.homeserver.rglob("*") if path.is_file()]
+        found = {needle: [f.name for f in files if needle.encode() in f.read_bytes()] for needle in needles}
+        return {needle: names for needle, names in found.items() if names}
+
+
+@contextlib.asynccontextmanager
+async def scene(directory: Path) -> AsyncIterator[Scene]:
+    """Provision a homeserver and seat people at its desk."""
+    layout, ports = Layout(directory / "line"), Ports(free_base())
+    accounts = await provision(layout, ports)
+    secrets = secrets_of(layout)
+    token = secrets.read(secrets.as_token)
+    async with running(layout, ports), aiohttp.ClientSession() as http:
+        wire = Wire(session=http, url=ports.url("homeserver"), token=token, user_id=POLICY)
+        made = Scene(server=Server(layout, ports, accounts, http), house=House(wire=wire), as_token=token)
+        for localpart in ("policy", "line-main"):
+            body = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
+            assert (await made.server.ask("POST", f"{CLIENT}/register", token, body))[0] == 200
+        for account in accounts:
+            made.tokens[account.user] = await made.server.sign_in(account)
+        made.desk = await made.room("desk", "ada", "sol", name="desk")
+        yield made
