@@ -222,7 +222,6 @@ class Bridge:
 
     async def settle(self) -> None:
         """Bring memory and files to what SQL says."""
-        await self._vault.create(COPIES)
         await self.texts.settle()
         await self._sweep_keys()
         await self.designations.load()

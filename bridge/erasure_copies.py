@@ -62,7 +62,12 @@ class Copies:
 
     async def seal(self, message_id: str) -> bytes:
         """Seal a carrier's id, before the commit that notes its copy."""
-        return await self._vault.seal(COPIES, COPIES, message_id.encode("utf-8", "surrogatepass"))
+        raw = message_id.encode("utf-8", "surrogatepass")
+        try:
+            return await self._vault.seal(COPIES, COPIES, raw)
+        except Sealed:
+            await self._vault.create(COPIES)
+            return await self._vault.seal(COPIES, COPIES, raw)
 
     async def run(self) -> None:
         """Delete what is due, until cancelled."""

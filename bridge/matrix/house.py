@@ -61,8 +61,8 @@ class Room:
     """A room as the homeserver's tables have it. `GONE` with `leftovers` 0 is all gone.
 
     `events`: events left, state included. `uncensored`: redacted events whose content still lies in the database.
-    `leftovers`: rows that name the room where Synapse's own purge does not look: keys in somebody's key backup, changes of
-    membership, finished tasks. `purge`, asked once more when the room is gone, removes them.
+    `leftovers`: counted when it is gone, rows that name it where Synapse's own purge does not look: keys in somebody's key
+    backup, changes of membership, finished tasks. `purge`, asked once more, removes them.
     """
 
     state: RoomState

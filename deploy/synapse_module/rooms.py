@@ -6,8 +6,9 @@ its create event, which nobody can change. All is read from the tables each time
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -22,19 +23,39 @@ DESK: Final = "desk"
 NOT_OURS: Final = "QUIETLINE_NOT_OURS"
 IS_DESK: Final = "QUIETLINE_DESK"
 
-PURGES: Final = "action IN ('shutdown_and_purge_room', 'purge_room')"
-# Where a room's id stays after Synapse's purge (facts-matrix, section 6; Synapse's purge_events.py names the first).
 LEFTOVERS: Final = (
-    "DELETE FROM current_state_delta_stream WHERE room_id = ?",
-    "DELETE FROM e2e_room_keys WHERE room_id = ?",
-    # Constants, all of it: no value from outside is ever put into a statement.
-    f"DELETE FROM scheduled_tasks WHERE resource_id = ? AND {PURGES} AND status NOT IN ('scheduled', 'active')",  # noqa: S608
+    "current_state_delta_stream",
+    "delayed_events",
+    "device_lists_changes_in_room",
+    "e2e_room_keys",
+    "event_reports",
+    "room_ban_redactions",
+    "room_reports",
+    "room_tags_revisions",
+    "sliding_sync_connection_lazy_members",
+    "sliding_sync_connection_room_configs",
+    "sliding_sync_connection_streams",
+    "sliding_sync_joined_rooms_to_recalculate",
+    "thread_subscriptions",
+    "threads",
+    "timeline_gaps",
 )
+"""Tables with a `room_id` that Synapse's purge passes over (facts-matrix, section 6; compared with its purge_events.py)."""
+
+# Constants, all of it: no value from outside is ever put into a statement.
+TASK: Final = "FROM scheduled_tasks WHERE action IN ('shutdown_and_purge_room', 'purge_room') AND resource_id = ?"
+UNDER_WAY: Final = f"{TASK} AND status IN ('scheduled', 'active')"
+REMNANTS: Final = (
+    *(f"FROM {table} WHERE room_id = ?" for table in LEFTOVERS),
+    f"{TASK} AND status NOT IN ('scheduled', 'active')",
+)
+POSITION: Final = "device_lists_changes_converted_stream_position"
+"""One row: how far Synapse is, as a number and the room's id at which it stopped. Without the id it only looks twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """A room in the tables. `creator`: None when there is no such room."""
+    """A room in the tables. `creator`: None when there is no such room. `leftovers`: counted once it is gone."""
 
     creator: str | None
     purging: bool
@@ -81,27 +102,27 @@ class Rooms:
         """Look at a room of ours, or at one that is not there. Refuses any other."""
 
         def read(txn: Any) -> Facts:
-            def one(sql: str, value: str = room_id) -> Any:
-                txn.execute(sql, (value,))
+            def one(sql: str) -> Any:
+                txn.execute(f"SELECT {sql}", (room_id,))
                 row = txn.fetchone()
                 return None if row is None else row[0]
 
-            return Facts(
-                creator=one("SELECT COALESCE(creator, '') FROM rooms WHERE room_id = ?"),
-                purging=bool(
-                    one(
-                        f"SELECT COUNT(*) FROM scheduled_tasks WHERE resource_id = ? AND {PURGES} "  # noqa: S608 - a constant
-                        "AND status IN ('scheduled', 'active')"
-                    )
-                ),
-                events=one("SELECT COUNT(*) FROM events WHERE room_id = ?"),
-                groups=one("SELECT COUNT(*) FROM state_groups WHERE room_id = ?"),
+            facts = Facts(
+                creator=one("COALESCE(creator, '') FROM rooms WHERE room_id = ?"),
+                purging=one(f"COUNT(*) {UNDER_WAY}") > 0,
+                events=one("COUNT(*) FROM events WHERE room_id = ?"),
+                groups=one("COUNT(*) FROM state_groups WHERE room_id = ?"),
                 uncensored=one(
-                    "SELECT COUNT(*) FROM redactions r JOIN events e ON e.event_id = r.redacts "
+                    "COUNT(*) FROM redactions r JOIN events e ON e.event_id = r.redacts "
                     "WHERE e.room_id = ? AND NOT r.have_censored"
                 ),
-                leftovers=sum(one(sql.replace("DELETE", "SELECT COUNT(*)", 1)) for sql in LEFTOVERS),
+                leftovers=0,
             )
+            if not facts.gone:
+                return facts
+            # Most of these tables have no index on rooms: only now.
+            places = (*REMNANTS, f"FROM {POSITION} WHERE room_id = ?")
+            return replace(facts, leftovers=sum(one(f"COUNT(*) {rows}") for rows in places))
 
         facts: Facts = await self._api.run_db_interaction("quietline_look", read)
         if facts.creator not in {None, self._policy} or (facts.creator is None and facts.events):
@@ -120,8 +141,9 @@ class Rooms:
             return facts
         if facts.creator is not None and await self._kind(room_id) == DESK:
             raise refused(IS_DESK)
-        # A task in Synapse's tables: it goes on after a restart.
-        await self._api.delete_room(room_id)
+        # A task in Synapse's tables: it goes on after a restart. Refused only when another call has begun it meanwhile.
+        with contextlib.suppress(SynapseError):
+            await self._api.delete_room(room_id)
         return await self.look(room_id)
 
     async def at_desk(self, user_id: str) -> bool:
@@ -177,5 +199,6 @@ def refused(errcode: str) -> SynapseError:
 
 
 def _forget(txn: Any, room_id: str) -> None:
-    for sql in LEFTOVERS:
-        txn.execute(sql, (room_id,))
+    for rows in REMNANTS:
+        txn.execute(f"DELETE {rows}", (room_id,))
+    txn.execute(f"UPDATE {POSITION} SET room_id = '' WHERE room_id = ?", (room_id,))  # noqa: S608 - constants

@@ -4,8 +4,8 @@ Rule of this module: the policy bot's rooms are told by their create event; what
 the rooms of others are none of its business. A refusal is a 403 (an upload: 413).
 
 - **In the clear**: of all events that are not state only `m.room.encrypted` (Megolm), `m.reaction` and `m.room.redaction`
-  come in, from staff and from the bridge alike. A reaction whose key has letters in it is a message in the clear, and
-  refused; a redaction loses its reason, which would otherwise be one.
+  come in, from staff and from the bridge alike. A reaction with letters in it is a message in the clear and refused,
+  except our own (receipts say "✓ sent"); a redaction loses its reason, which would otherwise be one.
 - **Outsiders**: only the policy bot invites, at a desk also those whom its power levels let (supervisors); only people of
   this homeserver are invited; nobody is by e-mail or telephone number.
 - **Uploads**: what staff attach never reaches a phone (DESIGN, section 3), and a picture in an encrypted room cannot be
@@ -23,6 +23,9 @@ from deploy.synapse_module.rooms import DESK, KIND, Rooms
 from deploy.synapse_module.settings import Settings
 
 MEGOLM: Final = "m.megolm.v1.aes-sha2"
+BESIDE: Final = ("body", "formatted_body", "m.new_content", "filename", "url", "info")
+"""What a message has inside, and a client's mistake could leave beside the ciphertext."""
+
 LONGEST_REACTION: Final = 16
 """Code points: families, flags and skin tones take up to a dozen."""
 
@@ -68,9 +71,10 @@ class Rules:
         content = event.content
         match event.type:
             case "m.room.encrypted":
-                return content.get("algorithm") == MEGOLM and isinstance(content.get("ciphertext"), str), None
+                sealed = content.get("algorithm") == MEGOLM and isinstance(content.get("ciphertext"), str)
+                return sealed and not any(word in content for word in BESIDE), None
             case "m.reaction":
-                return _is_sign(content), None
+                return self._settings.is_ours(event.sender) or _is_sign(content), None
             case "m.room.redaction":
                 kept = {"redacts": content["redacts"]} if "redacts" in content else {}
                 return True, None if dict(content) == kept else {**event.get_dict(), "content": kept}

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,6 +94,19 @@ class Scene:
             return (await self.house.purge(room_id) is RoomState.GONE) or None
 
         await until("the room is purged", gone, within=30)
+
+    def rows_with(self, needle: str) -> dict[str, int]:
+        """Look for a string in every column of every table: table to the number of rows that hold it."""
+        found = {}
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as db:
+            for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                columns = [row[1] for row in db.execute(f'PRAGMA table_info("{table}")')]
+                where = " OR ".join(f'instr(CAST("{column}" AS TEXT), ?) > 0' for column in columns)
+                sql = f'SELECT COUNT(*) FROM "{table}" WHERE {where}'  # noqa: S608 - the tables' own names
+                (count,) = db.execute(sql, [needle] * len(columns)).fetchone()
+                if count:
+                    found[table] = count
+        return found
 
     def holding(self, *needles: str) -> dict[str, list[str]]:
         """Which files of the homeserver hold these, byte for byte."""

@@ -39,6 +39,8 @@ from bridge.carriers.ordinary import Ordinary
 from bridge.carriers.pace import Rate
 from bridge.crash import CrashPoint
 from bridge.engine import Engine
+from bridge.erasure_acts import Acts
+from bridge.erasure_copies import Copies
 from bridge.keys import Keys
 from bridge.matrix.schema import MAIN_UPGRADES
 from bridge.outbox import Outbox, Task, TryAgain
@@ -171,11 +173,15 @@ class Nerves:
         self._stack.push_async_callback(self.store.close)
         shared: dict[str, Any] = {"store": self.store, "vault": self.vault, "clock": self.clock}
         self.outbox = Outbox(**shared, wake_engine=self._wake)
+        self.alarms: list[str] = []
+        self.copies = Copies(**shared, carrier=self.paper, alarm=self._alarm, settled=lambda: None, crash=self._crash)
         self.timers = Timers(**shared, wake_engine=self._wake, crash=self._crash, machine=self.clock.wall)
         self.engine = Engine(
             **shared,
             pack=self.pack,
             outbox=self.outbox,
+            acts=Acts(clock=self.clock, settings=self.pack.settings, wake=lambda: None),
+            designations=Designations(store=self.store),
             timers_changed=self.timers.changed,
             desk_changed=lambda: None,
             crash=self._crash,
@@ -185,6 +191,7 @@ class Nerves:
             pack=self.pack,
             carrier=self.paper,
             numbers=(NUMBER,),
+            copies=self.copies,
             wake_engine=self._wake,
             crash=self._crash,
         )
@@ -193,6 +200,7 @@ class Nerves:
             carrier=self._door,
             line=LINE,
             designate=Designations(store=self.store).new,
+            copies=self.copies,
             wake_engine=self._wake,
             wake_rooms=lambda: None,
             crash=self._crash,
@@ -274,6 +282,15 @@ class Nerves:
             raise TryAgain(None)
         await self.store.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE id = $1", task.number))
         self.shown.append((task.owner, task.action))
+
+    async def note_room(self, room: str, owner: str) -> None:
+        """Note a room as a thread's."""
+        query = """INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ($1, 'thread', $2, $3)
+                   ON CONFLICT (room_id) DO NOTHING"""
+        await self.store.commit(lambda conn: conn.execute(query, room, owner, f"room:{room}"))
+
+    async def _alarm(self, what: str, _since: float) -> None:
+        self.alarms.append(what)
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:

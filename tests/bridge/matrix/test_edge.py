@@ -80,7 +80,7 @@ def test_what_a_room_looks_like(kind: str) -> None:
     assert state["m.room.encryption"] == {"algorithm": "m.megolm.v1.aes-sha2"}
     assert state["m.room.history_visibility"] == {"history_visibility": "shared"}
     assert state["m.room.guest_access"] == {"guest_access": "forbidden"}
-    assert body["creation_content"] == {"m.federate": False}
+    assert body["creation_content"] == {"m.federate": False, "quietline.kind": kind}
     assert "topic" not in body
     levels = body["power_level_content_override"]
     assert levels["users"] == ({"@sol:x": 50} if kind == "desk" else {})
