@@ -12,16 +12,18 @@ import unicodedata
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from policies.holidays import RULES
 from policies.keywords import plain
 from policies.pack import OPENS, TextName
+from policies.segments import segments
 
 DURATION = re.compile(r"(\d{1,6}) ?(s|min|h|days?)")
 UNIT = {"s": 1, "min": 60, "h": 3600, "day": 86400, "days": 86400}
 PERIOD = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)|([01]\d|2[0-3]):([0-5]\d)-24:00")
-LONGEST_TEXT = 1600
+MOST_SEGMENTS = 3
+"""What is said by itself or by one command has to be read at a glance (practice 28)."""
 
 
 def seconds(value: Any) -> Any:
@@ -53,13 +55,18 @@ def keyword(value: str) -> str:
 
 
 def sendable(value: str) -> str:
-    """Refuse a text that no phone should get: empty, endless, or with characters that cannot be seen."""
+    """Refuse a text that no phone should get: empty, or with characters that cannot be seen."""
     if not value.strip() or value != value.strip():
         raise ValueError("must not be empty, nor begin or end with a space")
-    if len(value) > LONGEST_TEXT:
-        raise ValueError(f"must not be longer than {LONGEST_TEXT} characters")
     if any(unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Cn"} and c != "\n" for c in value):
         raise ValueError("must not contain control characters")
+    return value
+
+
+def brief(value: str) -> str:
+    """Refuse a text that takes too many segments."""
+    if (count := segments(value).count) > MOST_SEGMENTS:
+        raise ValueError(f"takes {count} segments; the most is {MOST_SEGMENTS}, and one is better")
     return value
 
 
@@ -74,9 +81,16 @@ Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 Keyword = Annotated[str, AfterValidator(keyword)]
 Line = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(sendable)]
 Own = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
-Period = Annotated[tuple[int, int], BeforeValidator(period)]
-Undo = Annotated[int, BeforeValidator(seconds), Field(ge=0, le=120)]
-Duration = Annotated[int, BeforeValidator(seconds), Field(ge=1, le=400 * 86400)]
+Period = Annotated[
+    tuple[int, int], BeforeValidator(period), WithJsonSchema({"type": "string", "examples": ["08:00-20:00"]})
+]
+Seconds = Annotated[
+    int,
+    BeforeValidator(seconds),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": f"^{DURATION.pattern}$"}]}),
+]
+Undo = Annotated[Seconds, Field(ge=0, le=120)]
+Duration = Annotated[Seconds, Field(ge=1, le=400 * 86400)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
 
 
@@ -89,7 +103,7 @@ class Part(BaseModel):
 class WordingPart(Part):
     """A text in one language. A later pack replaces it whole, so a review never outlives the words it was for."""
 
-    text: Annotated[str, AfterValidator(sendable)]
+    text: Annotated[str, AfterValidator(sendable), AfterValidator(brief)]
     reviewed_by: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     reviewed_on: date | None = None
     sample: bool = False
@@ -170,7 +184,7 @@ class SettingsPart(Part):
     undo_after_join_seconds: Undo | None = None
     undo_after_join_window: Duration | None = None
     undo_after_switch_seconds: Undo | None = None
-    late_after_seconds: Annotated[int, BeforeValidator(seconds), Field(ge=30, le=3600)] | None = None
+    late_after_seconds: Annotated[Seconds, Field(ge=30, le=3600)] | None = None
     carrier_validity_seconds: Duration | None = None
     greeting_every_hours: Annotated[int, Field(ge=1, le=24 * 30)] | None = None
     cap: Annotated[int, Field(ge=1, le=50)] | None = None
@@ -192,11 +206,11 @@ class SettingsPart(Part):
     receipt_retention: Duration | None = None
     new_threads_per_number_per_hour: Count | None = None
     new_threads_per_minute: Count | None = None
-    verdict_delay: Annotated[int, BeforeValidator(seconds), Field(ge=1, le=60)] | None = None
-    challenge_window: Annotated[int, BeforeValidator(seconds), Field(ge=30, le=3600)] | None = None
+    verdict_delay: Annotated[Seconds, Field(ge=1, le=60)] | None = None
+    challenge_window: Annotated[Seconds, Field(ge=30, le=3600)] | None = None
     return_cue: Duration | None = None
     dormant_cue: Duration | None = None
-    suppression_ttl: Annotated[int, BeforeValidator(seconds), Field(ge=86400, le=1100 * 86400)] | None = None
+    suppression_ttl: Annotated[Seconds, Field(ge=86400, le=1100 * 86400)] | None = None
     stop_resumes: Literal["at_once", "ask"] | None = None
     reply_after_stop: bool | None = None
     assignment: Literal["none", "first", "least-loaded"] | None = None
