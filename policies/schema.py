@@ -89,6 +89,7 @@ Seconds = Annotated[
     BeforeValidator(seconds),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": f"^{DURATION.pattern}$"}]}),
 ]
+Holidays = Annotated[str, AfterValidator(holiday_rules), WithJsonSchema({"type": "string", "enum": [*RULES]})]
 Undo = Annotated[Seconds, Field(ge=0, le=120)]
 Duration = Annotated[Seconds, Field(ge=1, le=400 * 86400)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
@@ -164,7 +165,7 @@ class HoursPart(Part):
     timezone: str | None = None
     week: WeekPart | None = None
     closed: list[date] = Field(default_factory=list)
-    holidays: list[Annotated[str, AfterValidator(holiday_rules)]] = Field(default_factory=list)
+    holidays: list[Holidays] = Field(default_factory=list)
     clock: Literal[12, 24] | None = None
     sample: bool = False
 
