@@ -7,7 +7,8 @@ that the clock skips is reached at the moment after the skip.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -34,15 +35,11 @@ def next_opening(hours: Hours, now: float) -> datetime | None:
     local = _local(hours, now)
     if hours.open_at(local):
         return local
-    zone = local.tzinfo
     for ahead in range(FURTHEST + 1):
         day = local.date() + timedelta(days=ahead)
-        for start, _ in hours.on(day):
-            wall = datetime.combine(day, time(start // 60, start % 60), tzinfo=zone)
-            # There and back again: a time that the clock skips becomes the one that it shows then.
-            moments = [wall.replace(fold=fold).astimezone(UTC).astimezone(zone) for fold in (0, 1)]
-            if later := [moment for moment in moments if moment.timestamp() > now and hours.open_at(moment)]:
-                return min(later, key=datetime.timestamp)
+        for moment in _moments(hours, day, ZoneInfo(hours.timezone)):
+            if moment.timestamp() > now and hours.open_at(moment):
+                return moment
     return None
 
 
@@ -72,3 +69,13 @@ def opens(hours: Hours, now: float, language: str) -> str | None:
 
 def _local(hours: Hours, now: float) -> datetime:
     return datetime.fromtimestamp(now, ZoneInfo(hours.timezone))
+
+
+def _moments(hours: Hours, day: date, zone: ZoneInfo) -> Iterator[datetime]:
+    """Give the moments of a day, in order, among which is each at which the line opens."""
+    begin = datetime.combine(day, time(), tzinfo=zone)
+    end = datetime.combine(day + timedelta(days=1), time(), tzinfo=zone)
+    if begin.utcoffset() == end.utcoffset():
+        yield from (begin.replace(hour=start // 60, minute=start % 60) for start, _ in hours.on(day))
+    else:  # clocks change: a period may begin at the change itself, or come twice
+        yield from (datetime.fromtimestamp(t, zone) for t in range(int(begin.timestamp()), int(end.timestamp()), 60))

@@ -89,7 +89,7 @@ def reading(text: str, pack: Pack) -> Reading:
 _CLAUSE = re.compile(r"[.!?…,;:()\n¡¿]+|\b(?:and|but|so|cuz|bc|because|y|pero|porque|asi que)\b", re.IGNORECASE)
 _BEFORE = frozenset(
     """
-    please pls plz ok okay hey hi hello sorry just now no yes and i want need would like you u to can could will must should
+    please pls plz ok okay hey hi hello sorry just now yes and i want need would like you u to can could will must should
     por favor porfa oye hola perdon ya solo quiero que necesito puedes pueden puede
     """.split()  # noqa: SIM905 - words are easier to read, and to strike out, as words
 )

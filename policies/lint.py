@@ -169,7 +169,7 @@ def _filtered(it: _Wording) -> _Found:
         return f"“{hit}” is a word for which carriers hold texts back", "Use another word."
     if LINK.search(it.said):
         return "holds a link", "Leave it out: carriers filter links, and a link stays on the phone."
-    if re.search(r"[!?]{3,}|\b[A-Z]{4,}(?: [A-Z]{4,}){2,}", it.said):
+    if re.search(r"[!?]{3,}|(?:\b[A-ZÁÉÍÓÚÑ]{2,}\b\W+){3}", it.said):
         return "shouts", "One mark at the end of a sentence, and small letters."
     return None
 

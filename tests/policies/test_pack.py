@@ -37,7 +37,7 @@ LENGTHS = {
     "urgent": (142, 150),
     "switch": (147, 133),
     "later": (112, 108),
-    "safe_check": (102, 88),
+    "safe_check": (91, 88),
     "challenge": (53, 45),
     "verified": (48, 48),
     "unverified": (58, 60),
