@@ -93,10 +93,20 @@ _BEFORE = frozenset(
     por favor porfa oye hola perdon ya solo quiero que necesito puedes pueden puede
     """.split()  # noqa: SIM905 - words are easier to read, and to strike out, as words
 )
+_POLITE = frozenset(
+    """
+    please pls plz ok okay now thanks thank you sorry just por favor porfa gracias ya perdon
+    """.split()  # noqa: SIM905 - as above
+)
+"""What people put around a STOP that is meant as one ("please stop"); with any other word it may be about somebody else."""
 _LONGEST_WISH = 1600
 
 
 def _wishes_to_stop(text: str, pack: Pack) -> bool:
+    if (bare := [word for word in words(text[:_LONGEST_WISH]).split() if word not in _POLITE]) and all(
+        word in pack.keywords.stop for word in bare
+    ):
+        return True
     for clause in _CLAUSE.split(text[:_LONGEST_WISH]):
         said = words(clause).split()
         while said:

@@ -220,8 +220,8 @@ class Pack:
     def say(self, name: str, language: str | None = None, *, opens: str | None = None) -> str:
         """Return a text in a language of the line; in the line's first when it is not one of them, or not known.
 
-        `name` is a :class:`TextName` or the name of a canned text (else KeyError). `opens` is when the line opens again, in
-        words (`policies.hours.opens`); without it the after-hours text would promise nothing, so `unavailable` is said.
+        `name` is a :class:`TextName` or the name of a canned text (else ValueError). `opens` is when the line opens again,
+        in words (`policies.hours.opens`); without it the after-hours text could not say when, so `unavailable` is said.
         """
         text = self.canned[name] if name in self.canned else self.texts[TextName(name)]
         words = text.wordings[language if language in self.languages else self.languages[0]].text
