@@ -230,6 +230,91 @@ class Tell:
     event: Event
 
 
+@unique
+class AuditKind(Enum):
+    """What the audit notes: that it was said or done, never which words. Those of texts are the texts' own names."""
+
+    FIRST_TEXT_IN = "first_text_in"
+    FIRST_WORDS_OUT = "first_words_out"
+    GREETING = "greeting"
+    AFTER_HOURS = "after_hours"
+    UNAVAILABLE = "unavailable"
+    OUTAGE = "outage"
+    PICTURE = "picture"
+    LIMITS = "limits"
+    DEVICE = "device"
+    TIPS_IPHONE = "tips_iphone"
+    TIPS_ANDROID = "tips_android"
+    RIGHTS = "rights"
+    OPTIONS = "options"
+    SAFE_CHECK = "safe_check"
+    SWITCH = "switch"
+    LATER = "later"
+    URGENT = "urgent"
+    DIFFERENT = "different"
+    HANDOVER = "handover"
+    CLOSING = "closing"
+    UNSAFE = "unsafe"
+    SAFE = "safe"
+    OUTAGE_BEGAN = "outage_began"
+    OUTAGE_OVER = "outage_over"
+    # What is done with a thread, the desk, and the line itself (bot/audit, deploy).
+    CLAIM = "claim"
+    TRANSFER = "transfer"
+    RELEASE = "release"
+    ESCALATED = "escalated"
+    STOPPED = "stopped"
+    RESUMED = "resumed"
+    OPTED_OUT = "opted_out"
+    BLOCKED = "blocked"
+    UNBLOCKED = "unblocked"
+    DURESS = "duress"
+    UNVERIFIED = "unverified"
+    UNLOCK = "unlock"
+    CLOSE = "close"
+    END = "end"
+    HOLD = "hold"
+    UNHOLD = "unhold"
+    REVEAL_ASKED = "reveal_asked"
+    REVEAL_GRANTED = "reveal_granted"
+    TRUST = "trust"
+    SIGN_OUT = "sign_out"
+    LOOKUP = "lookup"
+    BACKUP = "backup"
+    RESTORE = "restore"
+    CONFIGURATION = "configuration"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """Note that this was said or done, in its order, by the hour. A text is noted when the carrier took it."""
+
+    kind: AuditKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellAudit:
+    """Answer, in a place, what the audit noted last."""
+
+    place: str
+    reply_to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Freeze every deleter of this thread, or let them go on."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reveal:
+    """Show the thread's number in the offices of these people, for a minute. It is not in here."""
+
+    users: tuple[str, ...]
+    designation: str
+
+
 Action: TypeAlias = (
     Post
     | Edit
@@ -252,4 +337,8 @@ Action: TypeAlias = (
     | Park
     | End
     | TrustClock
+    | Audit
+    | TellAudit
+    | Hold
+    | Reveal
 )

@@ -13,7 +13,7 @@ from bot.actions import DESK, Action, Edit, Pin, Post, SetTimer
 from bot.card import card, short
 from bot.commands import answer, noted, says
 from bot.events import Said
-from bot.model import Desk, Facts, Role, Thread
+from bot.model import Desk, Facts, Line, Role, Thread
 from bot.step import Step
 from policies.pack import Pack
 
@@ -67,9 +67,9 @@ def live(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]
 
 def text(pack: Pack, facts: Facts, desk: Desk) -> str:
     """Return the board: who waits how long, who talks with whom, who is here and with how much."""
-    waiting = [f"{line.designation} · queued {ago(facts.now - line.since)}" for line in desk.waiting]
+    waiting = [f"{line.designation} · queued {ago(facts.now - line.since)}{_held(desk, line)}" for line in desk.waiting]
     held = [
-        f"{line.designation} · with {short(line.voice)}{' · offered to all' if line.offered else ''}"
+        f"{line.designation} · with {short(line.voice)}{' · offered to all' if line.offered else ''}{_held(desk, line)}"
         for line in desk.threads
         if line.voice is not None
     ]
@@ -78,8 +78,10 @@ def text(pack: Pack, facts: Facts, desk: Desk) -> str:
         f" {len(desk.held(seat.user))}/{pack.settings.cap}{'' if seat.duty else ' · off'}"
         for seat in desk.roster
     ]
+    over = len(set(desk.holds) - {line.thread for line in desk.threads})
     return "\n".join(
         (f"Queue: {len(waiting)}", *_few(waiting), f"Open: {len(held)}", *_few(held), f"Here: {', '.join(people)}")
+        + ((f"On hold, their conversation over: {over}",) if over else ())
     )
 
 
@@ -91,6 +93,10 @@ def ago(seconds: float) -> str:
     if minutes < 120:
         return f"{minutes} min"
     return f"{minutes // 60} h"
+
+
+def _held(desk: Desk, line: Line) -> str:
+    return " · ON HOLD" if line.thread in desk.holds else ""
 
 
 def _few(lines: list[str]) -> list[str]:

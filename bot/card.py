@@ -22,6 +22,7 @@ def card(thread: Thread) -> str:
         *([f"offered to {short(offer.to) if offer.to else 'everybody'}"] if offer else []),
         f"last text: {last}",
         *(["closing: soon everything here goes; !reopen takes it back"] if life.closes else []),
+        *(["ON HOLD: nothing of this is erased"] if thread.held else []),
         *(["continuing: number and flags are kept longer"] if life.continuing else []),
         f"language: {consent.language}",
         *(["STOPPED: nothing leaves until they text START"] if consent.stopped else []),

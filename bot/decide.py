@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final, TypeVar
 
 from bot import (
+    audit,
     board,
     card,
     commands,
@@ -16,11 +17,13 @@ from bot import (
     disclose,
     duty,
     guard,
+    hold,
     keywords,
     queue,
     receipts,
     relay,
     retain,
+    reveal,
     roster,
     second,
     transfer,
@@ -55,8 +58,11 @@ from bot.told import (
     NotAssigned,
     Offered,
     Removed,
+    RevealAsked,
+    RevealConfirmed,
     Spoke,
     ThreadGone,
+    ThreadHeld,
     ThreadWaits,
     VoiceWanted,
 )
@@ -78,6 +84,9 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         transfer.company,
         transfer.seats,
         transfer.care,
+        hold.hold,
+        hold.subpoena,
+        reveal.ask,
         retain.close,
         retain.redact,
         second.second,
@@ -89,8 +98,9 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Thread, NotHeard): (voice.not_heard,),
     (Thread, Joined): (voice.joined,),
     (Thread, Left): (voice.left,),
-    (Thread, TimerDue): (commands.fade, transfer.over, relay.leave, retain.due),
+    (Thread, TimerDue): (hold.linger, commands.fade, transfer.over, relay.leave, retain.due),
     (Thread, Read): (retain.read,),
+    (Thread, RevealConfirmed): (reveal.confirmed,),
     (Thread, Assigned): (voice.assigned,),
     (Thread, Removed): (voice.removed,),
     (Thread, Listens): (transfer.listens,),
@@ -104,6 +114,9 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         duty.trust,
         duty.listen,
         desk.time_ok,
+        hold.subpoena_at_desk,
+        reveal.at_desk,
+        audit.show,
     ),
     (Desk, Tapped): (queue.tap,),
     (Desk, NotHeard): (desk.not_heard,),
@@ -122,6 +135,8 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, StrayCame): (desk.stray,),
     (Desk, NotGone): (desk.not_gone,),
     (Desk, ThreadGone): (queue.gone,),
+    (Desk, ThreadHeld): (hold.shown,),
+    (Desk, RevealAsked): (reveal.asked,),
 }
 
 
@@ -129,7 +144,10 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
     """Say what follows from an event: the new aggregate and the actions, guarded."""
     before = aggregate
     actions: tuple[Action, ...] = ()
-    for feature in () if retain.asleep(aggregate, event) else TABLE.get((type(aggregate), type(event)), ()):
+    features = () if retain.asleep(aggregate, event) else TABLE.get((type(aggregate), type(event)), ())
+    if features and isinstance(aggregate, Thread):
+        aggregate, actions = hold.follow(facts, aggregate)
+    for feature in features:
         step: Step[Any] = feature(pack, facts, aggregate, event)
         aggregate = step.aggregate
         actions += step.actions
@@ -137,12 +155,13 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
             break
     if isinstance(aggregate, Desk):
         aggregate, shown = board.live(pack, facts, aggregate)
-        return Step(aggregate, actions + shown)
+        return Step(aggregate, actions + shown + audit.notes(before, aggregate, actions))
     if isinstance(aggregate, Thread):
         if aggregate.voice.epoch and before.voice.epoch and card.card(aggregate) != card.card(before):
             actions += (Edit(place=THREAD, ref="card", body=card.card(aggregate)),)
         actions = tuple(guarded for action in actions for guarded in _guard(pack, facts, aggregate, action))
-        actions = retain.without_room(aggregate, actions)
+        actions = retain.without_room(aggregate, tuple(a for a in actions if not hold.kept(aggregate, a)))
+        actions += audit.notes(before, aggregate, actions)
     return Step(aggregate, actions)
 
 

@@ -17,8 +17,11 @@ from bot.told import (
     NotAssigned,
     Offered,
     Removed,
+    RevealAsked,
+    RevealConfirmed,
     Spoke,
     ThreadGone,
+    ThreadHeld,
     ThreadWaits,
     VoiceWanted,
 )
@@ -249,4 +252,7 @@ Event: TypeAlias = (
     | Read
     | NotGone
     | ThreadGone
+    | ThreadHeld
+    | RevealAsked
+    | RevealConfirmed
 )

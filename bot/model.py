@@ -134,6 +134,14 @@ class Life:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Somebody asks to see the number; until then a second person can say yes."""
+
+    by: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Thread:
     """One conversation. `answerable` is false for short codes and names: shown, not answered."""
 
@@ -144,6 +152,9 @@ class Thread:
     consent: Consent = field(default_factory=Consent)
     sending: Sending = field(default_factory=Sending)
     life: Life = field(default_factory=Life)
+    held: bool = False
+    """It is on hold, as last seen here; the database has the truth (`Facts.frozen`)."""
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +193,8 @@ class Desk:
     board_at: float = 0.0
     claimers: tuple[tuple[str, float], ...] = ()
     """Who asked for the next thread while nobody waited, and until when."""
+    holds: tuple[str, ...] = ()
+    """Threads that are on hold, also those whose conversation is over."""
 
     def seat(self, user: str) -> Seat | None:
         """Who that person is at the desk, if they are there."""

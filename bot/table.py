@@ -131,6 +131,22 @@ COMMANDS: Final = (
         arguments="ok",
         help="after an alert about the machine's clock: it is right, and what is old may go again",
     ),
+    Command(
+        name="hold",
+        places=(THREAD,),
+        who=Who.SUPERVISOR,
+        help="nothing of this thread is erased any more, whatever its age, until !unhold; noted in the audit",
+    ),
+    Command(name="unhold", places=(THREAD,), who=Who.SUPERVISOR, help="lift the hold: what is due goes as before"),
+    Command(
+        name="reveal",
+        places=(DESK, THREAD),
+        who=Who.VOICE_OR_SUPERVISOR,
+        arguments="reason|yes|no",
+        help="ask to see the number; once a second person, a supervisor, says yes it is in both offices for a minute",
+    ),
+    Command(name="subpoena", places=(DESK, THREAD), help="what to do with a paper that asks for records"),
+    Command(name="audit", places=(DESK,), who=Who.SUPERVISOR, help="what was done lately, by the hour, without content"),
     Command(name="help", places=(DESK, THREAD, OFFICE), card=True, help="the commands that matter most here"),
     Command(name="more", places=(DESK, THREAD, OFFICE), help="all commands of this place"),
 )

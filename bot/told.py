@@ -108,6 +108,32 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadHeld:
+    """From a thread to the desk: it is on hold, or not any more. No designation: its conversation is over."""
+
+    thread: str
+    designation: str
+    held: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevealAsked:
+    """From a thread to the desk: this person asks to see the number."""
+
+    thread: str
+    designation: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevealConfirmed:
+    """From the desk to a thread: this supervisor says yes to whoever asks there."""
+
+    user: str
+    designation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadGone:
     """From a thread to the desk: the conversation is parked, and nothing of it is left to be claimed."""
 

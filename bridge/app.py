@@ -305,6 +305,7 @@ class Bridge:
             group.create_task(matrix.run())
             group.create_task(self._rooms.run())
             group.create_task(self.outbox.run("matrix", posts.perform))
+            group.create_task(posts.reveals.run())
 
     def _wake(self, owner: str) -> None:
         self.engine.wake(owner)

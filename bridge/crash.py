@@ -43,6 +43,8 @@ class CrashPoint(Enum):
     ROOM_PURGED = "the homeserver has nothing left of the room, that is not noted"
     ROOM_LOOKED = "everything was looked for and found gone, our own rows of the room still stand"
     PERSON_KEY_DESTROYED = "the key of a texter who has ended is destroyed, that is not noted"
+    REVEAL_SENT = "a number stands in the offices, that is not noted"
+    REVEAL_TAKEN_BACK = "a number is taken back, that is not noted"
     ERASURE_SIGNED = "the receipt is signed, it is not kept yet"
 
 

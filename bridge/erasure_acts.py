@@ -12,14 +12,14 @@ import secrets
 from collections.abc import Callable
 from typing import Final, TypeAlias, TypeGuard
 
-from bot.actions import DESK, Action, End, Park, Seen, Settle, TrustClock
+from bot.actions import DESK, Action, End, Hold, Park, Seen, Settle, TrustClock
 from bridge import sweep_clock, sweep_index
 from bridge.clock import Clock
 from bridge.store import Connection, Store
 from policies.pack import Settings
 
-Act: TypeAlias = Seen | Settle | Park | End | TrustClock
-ACTS: Final = (Seen, Settle, Park, End, TrustClock)
+Act: TypeAlias = Seen | Settle | Park | End | TrustClock | Hold
+ACTS: Final = (Seen, Settle, Park, End, TrustClock, Hold)
 
 ROOM, PERSON = "room", "person"
 """What is on its way down: a room, or what was kept of a texter."""
@@ -52,6 +52,8 @@ class Acts:
                 await _end(conn, owner, now=now)
             case TrustClock():
                 await sweep_clock.trust(conn)
+            case Hold():
+                await conn.execute("UPDATE thread SET held = $2 WHERE id = $1", owner, act.on)
 
 
 def is_act(action: Action) -> TypeGuard[Act]:

@@ -25,16 +25,20 @@ from bot.actions import (
     Pin,
     Post,
     Redact,
+    Reveal,
     Speaker,
+    TellAudit,
     TellDevices,
 )
 from bot.events import Tapped
-from bridge import codec, inbox, log, sweep_index
+from bridge import audit, codec, inbox, log, sweep_index
 from bridge.clock import Clock
+from bridge.contents import message, replacement
 from bridge.crash import Crash, CrashPoint
 from bridge.erasure_copies import shown
 from bridge.matrix.edge import Edge, Permanent, TokenRefused, Transient
 from bridge.outbox import Impossible, Task, TryAgain
+from bridge.reveal import Reveals
 from bridge.store import Connection, Store
 from bridge.trust import Trust
 from bridge.vault import Vault
@@ -44,6 +48,8 @@ EVERY: Final = 2.0
 APPEARS: Final = 120.0
 """Seconds in which a message that is to be edited may still be on its way."""
 REMEMBERED_EDITS: Final = 4_096
+AUDITED: Final = 40
+"""Entries of the audit that are shown at the desk: a screen; `quietline audit` has them all."""
 OWNED: Final = "SELECT 1 FROM thread WHERE room_id = $1 AND id = $2"
 REMEMBERED: Final = 20 * 3600
 """For how long, in seconds, we rely on the homeserver to know our transaction ids; it does so for 24 hours."""
@@ -69,6 +75,7 @@ class Posts:
         self._trust, self._wake_engine, self._crash = trust, wake_engine, crash
         self._lifetime = lifetime
         self._edited: dict[str, float] = {}
+        self.reveals = Reveals(store=store, vault=vault, clock=clock, edge=edge, lifetime=lifetime, crash=crash)
 
     async def perform(self, task: Task) -> None:
         """Do one row. Raises :class:`TryAgain` or :class:`Impossible`."""
@@ -119,6 +126,12 @@ class Posts:
                 await self._done(task)
             case TellDevices() as tell:
                 body = await self._trust.devices(tell.user)
+                post = Post(place=tell.place, body=body, reply_to=tell.reply_to)
+                await self._send(task, tell.place, Speaker.POLICY, message(post))
+            case Reveal() as reveal:
+                await self.reveals.show(task, reveal)
+            case TellAudit() as tell:
+                body = audit.told(await audit.entries(self._store, AUDITED))
                 post = Post(place=tell.place, body=body, reply_to=tell.reply_to)
                 await self._send(task, tell.place, Speaker.POLICY, message(post))
             case _:
@@ -273,26 +286,3 @@ class Posts:
             "SELECT event_id FROM event WHERE owner = $1 AND ref = $2", owner, ref
         )
         return found
-
-
-def message(post: Post) -> dict[str, Any]:
-    """Return the content of a message (Client-Server API, m.room.message), with mentions always told."""
-    content: dict[str, Any] = {
-        "msgtype": "m.notice" if post.notice else "m.text",
-        "body": post.body,
-        "m.mentions": {"user_ids": list(post.mentions)} if post.mentions else {},
-    }
-    if post.reply_to:
-        content["m.relates_to"] = {"m.in_reply_to": {"event_id": post.reply_to}}
-    return content
-
-
-def replacement(edit: Edit, target: str) -> dict[str, Any]:
-    """Return the content of an edit (Client-Server API, event replacements)."""
-    return {
-        "msgtype": "m.text",
-        "body": f"* {edit.body}",
-        "m.mentions": {},
-        "m.new_content": {"msgtype": "m.text", "body": edit.body, "m.mentions": {}},
-        "m.relates_to": {"rel_type": "m.replace", "event_id": target},
-    }

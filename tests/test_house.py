@@ -75,6 +75,9 @@ PASSED_OVER: Final = {
     (Desk, told.NotAssigned): "said by the desk to threads",
     (Desk, told.Listens): "said by the desk to threads",
     (Desk, told.Removed): "said by the desk to threads",
+    (Desk, told.RevealConfirmed): "said by the desk to threads",
+    (Thread, told.RevealAsked): "said by threads to the desk",
+    (Thread, told.ThreadHeld): "said by threads to the desk",
 }
 """Every event that an aggregate passes over on purpose, and why."""
 

@@ -15,6 +15,7 @@ from bot import events, told
 from bot.actions import DESK, OFFICE, THREAD, Receipt
 from bot.events import Event
 from bot.model import (
+    Asked,
     Consent,
     Desk,
     Facts,
@@ -122,6 +123,8 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "alarm": st.sampled_from(told.Alarm),
     "at": times,
     "beyond": st.booleans(),
+    "by": people,
+    "held": st.booleans(),
     "body": bodies,
     "code": st.sampled_from(("", "30003")),
     "content": st.sampled_from(events.Content),
@@ -220,6 +223,8 @@ threads: Final = st.builds(
         closes=st.just(0.0) | times,
         continuing=st.booleans(),
     ),
+    held=st.booleans(),
+    asked=st.none() | st.builds(Asked, by=people, until=times),
 )
 
 _seats = st.lists(
@@ -247,6 +252,7 @@ desks: Final = st.builds(
     identities=st.dictionaries(people, FIELDS["master_key"]).map(lambda d: tuple(d.items())),
     board=st.sampled_from(("", "Queue: 0")),
     board_at=times,
+    holds=st.lists(FIELDS["thread"], max_size=2, unique=True).map(tuple),
     claimers=st.lists(st.tuples(people, times), max_size=2).map(tuple),
 )
 

@@ -8,6 +8,7 @@ says comes from DESIGN and never from the code that is tried.
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from dataclasses import replace
 from typing import Any
 
 from bot import guard
@@ -18,8 +19,10 @@ from bot.actions import (
     Confirm,
     DropTimer,
     Edit,
+    End,
     Expel,
     GiveKeys,
+    Hold,
     Invite,
     Mark,
     Origin,
@@ -90,6 +93,7 @@ class World:
         self.spoke: dict[str, str] = {}
         self.rooms: list[tuple[str, Post | Edit]] = []
         self.pages = 0
+        self.frozen: set[str] = set()
         self._count = 0
         for user in STAFF:
             self.tell(DESK, Joined(place=DESK, user=user))
@@ -168,6 +172,7 @@ class World:
         arriving = any(isinstance(later, TextArrived) for later in self.inbox[owner])
         fresh = f"fresh {self.new_id()}"
         facts = Facts(now=self.now, roster=self.desk.roster, designations=names, load=load, arriving=arriving, fresh=fresh)
+        facts = replace(facts, frozen=owner in self.frozen)
         if owner == DESK:
             before = self.desk
             step = decide(self.pack, facts, before, event)
@@ -417,7 +422,12 @@ class World:
                 case Page():
                     self.pages += 1
                 case Park():
+                    assert owner not in self.frozen, "a thread on hold is parked"
                     self._park(owner)
+                case End():
+                    assert owner not in self.frozen, "a thread on hold is ended"
+                case Hold():
+                    (self.frozen.add if action.on else self.frozen.discard)(owner)
                 case Invite():
                     self.account[owner].invited.add(action.user)
                 case Expel():
