@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 from bridge import sweep_index
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
 from bridge.erasure import Case, NotYet, Step, close
-from bridge.erasure_receipt import Receipt, Signer
+from bridge.erasure_receipt import LEFT, Receipt, Signer
 from bridge.erasure_rows import OF_ROOM, left
 from bridge.matrix.edge import Edge, Permanent, TokenRefused
 from bridge.matrix.forget import Forgetting
-from bridge.matrix.house import House, RoomState
+from bridge.matrix.house import House, Refused, RoomState
 from bridge.matrix.members import destroy_keys, forget_room
 from bridge.store import Connection, Store
 from bridge.vault import Vault
@@ -122,9 +123,13 @@ class RoomSteps:
         return "uploads"
 
     async def uploads(self, case: Case) -> str:
-        """Delete what was uploaded for the room."""
+        """Delete what was uploaded for the room; what somebody else uploaded, and was only pointed to here, is not ours."""
         for address in await self._uploads(case.subject):
-            await self._house.delete_media(address)
+            try:
+                await self._house.delete_media(address)
+            except Refused:
+                _count(case, LEFT, 1)
+                await self._store.commit(partial(_forget_upload, address=address))
         self._crash(CrashPoint.UPLOADS_DELETED)
         return "destroy"
 
@@ -252,6 +257,10 @@ async def keep(conn: Connection, receipt: Receipt, until: int) -> None:
         receipt.signature,
         until,
     )
+
+
+async def _forget_upload(conn: Connection, *, address: str) -> None:
+    await conn.execute("DELETE FROM matrix_upload WHERE mxc = $1", address)
 
 
 def _count(case: Case, name: str, more: int) -> None:
