@@ -242,7 +242,7 @@ class Intake:
         parts = (content, _mapping(content, "file"), info, _mapping(info, "thumbnail_file"))
         found = {_string(part, name) for part in parts for name in ("url", "thumbnail_url")}
         here = self._voice.partition(":")[2]
-        return {address for address in found if (m := UPLOAD.fullmatch(address)) is not None and m["server"] == here}
+        return {address for address in found if (m := UPLOAD.fullmatch(address)) and m["server"] == here}
 
     def _named(self, content: Mapping[str, Any]) -> tuple[str, ...]:
         users = _mapping(content, "m.mentions").get("user_ids")
