@@ -182,6 +182,7 @@ class RoomSteps:
                 raise NotYet("an upload is still there")
         if await self._vault.has(f"room:{room_id}"):
             return "destroy"
+        case.counts.pop(AGAIN, None)
         case.counts.update({"rooms": 1, "events": len(rows), "uploads": len(uploads), "keys": 1})
         self._crash(CrashPoint.ROOM_LOOKED)
         return "forget"

@@ -236,7 +236,7 @@ class Intake:
         return (Relation.TEXTER_REPLY if (ref or "").startswith("in:") else Relation.OTHER_REPLY), target
 
     def _uploads(self, item: items.Item) -> set[str]:
-        """Return what somebody uploaded to our homeserver for a message: it is deleted with it (facts-matrix, section 5)."""
+        """Return what somebody uploaded to our homeserver for a message: it goes with it (facts-matrix, section 5)."""
         content = item.content if isinstance(item, items.Said | items.Plain) else {}
         info = _mapping(content, "info")
         parts = (content, _mapping(content, "file"), info, _mapping(info, "thumbnail_file"))
