@@ -131,9 +131,11 @@ class Erasure:
     async def _note(self, case: Case, following: str) -> None:
         now = self._clock.wall()
         due = now + (case.patience if following == "purge" else 0.0)
-        query = "UPDATE erasure SET step = $2, due = $3, tries = 0, counts = $4 WHERE id = $1 AND step = $5"
+        query = "UPDATE erasure SET step = $2, due = $3, tries = $6, counts = $4 WHERE id = $1 AND step = $5"
         counts = json.dumps(case.counts)
-        await self._store.commit(lambda conn: conn.execute(query, case.id, following, due, counts, case.step))
+        # A step that is done again has not got on yet.
+        tries = case.tries if following == case.step else 0
+        await self._store.commit(lambda conn: conn.execute(query, case.id, following, due, counts, case.step, tries))
 
     async def _later(self, case: Case, what: str, after: float) -> None:
         tries = case.tries + 1

@@ -21,6 +21,8 @@ from bridge.vault import Vault
 
 LABEL: Final = "erasure receipts"
 HOUR: Final = 3600
+LEFT: Final = "uploads of others, only pointed to"
+"""The one thing that is counted and not ours to erase."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +55,8 @@ class Signer:
             "what": what,
             "began": hour(began),
             "done": hour(done),
-            "gone": dict(sorted(counts.items())),
+            "gone": {name: count for name, count in sorted(counts.items()) if name != LEFT},
+            "left": {name: count for name, count in sorted(counts.items()) if name == LEFT},
             "carrier": dict(sorted(carrier.items())),
         }
         body = json.dumps(told, ensure_ascii=True, sort_keys=True, separators=(",", ":"))

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
+from bot.actions import THREAD
 from bridge import sweep_index
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
 from bridge.erasure import Case, NotYet, Step, close
-from bridge.erasure_receipt import Receipt, Signer
+from bridge.erasure_receipt import LEFT, Receipt, Signer
 from bridge.erasure_rows import OF_ROOM, left
 from bridge.matrix.edge import Edge, Permanent, TokenRefused
 from bridge.matrix.forget import Forgetting
-from bridge.matrix.house import House, RoomState
+from bridge.matrix.house import House, Refused, RoomState
 from bridge.matrix.members import destroy_keys, forget_room
 from bridge.store import Connection, Store
 from bridge.vault import Vault
@@ -30,6 +32,7 @@ AT_ONCE: Final = 8
 POLL: Final = 0.3
 GIVES_WAY: Final = 0.5
 """Seconds that one redaction waits for a conversation, at the most."""
+AGAIN: Final = "redacted again"
 ALREADY: Final = frozenset({"M_NOT_FOUND"})
 
 
@@ -83,8 +86,8 @@ class RoomSteps:
             room_id,
         )
         if not rows:
-            return "redact" if await self._find(room_id) else "empty"
-        await self.redact_all(room_id, rows)
+            return "redact" if await self._find(case) else "empty"
+        await self.redact_all(room_id, rows, again=case.counts.get(AGAIN, 0))
         self._crash(CrashPoint.ROOM_REDACTED)
 
         async def commit(conn: Connection) -> None:
@@ -94,15 +97,18 @@ class RoomSteps:
         await self._store.commit(commit)
         return "redact"
 
-    async def redact_all(self, room_id: str, rows: list[Any]) -> None:
-        """Redact these events (`n`, `event_id`), some at once when nobody talks. What is not there is redacted."""
+    async def redact_all(self, room_id: str, rows: list[Any], *, again: int = 0) -> None:
+        """Redact these events (`n`, `event_id`), some at once when nobody talks. What is not there is redacted.
+
+        `again`: for the so manieth time, because the homeserver took it before and did not do it.
+        """
         slots = asyncio.Semaphore(AT_ONCE)
 
         async def one(row: Any) -> None:
             async with slots:
                 await self._quiet(GIVES_WAY)
                 try:
-                    await self._edge.redact(room_id, row["event_id"], f"x{row['n']}")
+                    await self._edge.redact(room_id, row["event_id"], f"x{row['n']}.{again}")
                 except TokenRefused:
                     raise
                 except Permanent as error:
@@ -122,9 +128,13 @@ class RoomSteps:
         return "uploads"
 
     async def uploads(self, case: Case) -> str:
-        """Delete what was uploaded for the room."""
+        """Delete what was uploaded for the room; what somebody else uploaded, and was only pointed to here, is not ours."""
         for address in await self._uploads(case.subject):
-            await self._house.delete_media(address)
+            try:
+                await self._house.delete_media(address)
+            except Refused:
+                _count(case, LEFT, 1)
+                await self._store.commit(partial(_forget_upload, address=address))
         self._crash(CrashPoint.UPLOADS_DELETED)
         return "destroy"
 
@@ -172,6 +182,7 @@ class RoomSteps:
                 raise NotYet("an upload is still there")
         if await self._vault.has(f"room:{room_id}"):
             return "destroy"
+        case.counts.pop(AGAIN, None)
         case.counts.update({"rooms": 1, "events": len(rows), "uploads": len(uploads), "keys": 1})
         self._crash(CrashPoint.ROOM_LOOKED)
         return "forget"
@@ -210,21 +221,25 @@ class RoomSteps:
         await self._store.checkpoint()
         return ""
 
-    async def _find(self, room_id: str) -> bool:
+    async def _find(self, case: Case) -> bool:
         """Put what the homeserver has beside the index onto it; return whether there was anything."""
+        room_id = case.subject
         found = await self._unredacted(room_id)
         now = self._clock.wall()
 
-        async def commit(conn: Connection) -> None:
+        async def commit(conn: Connection) -> bool:
+            known = False
             for event_id, at in found:
-                await sweep_index.note(
-                    conn, event_id=event_id, room_id=room_id, owner="", place="thread", at=at, now=now, lifetime=0
+                known |= not await sweep_index.note(
+                    conn, event_id=event_id, room_id=room_id, owner="", place=THREAD, at=at, now=now, lifetime=0
                 )
-                # Redacted before and readable all the same: once more.
                 await conn.execute("UPDATE event SET gone = $2 WHERE event_id = $1", event_id, False)
+            return known
 
-        if found:
-            await self._store.commit(commit)
+        again = bool(found) and await self._store.commit(commit)
+        if again:
+            _count(case, AGAIN, 1)
+            raise NotYet("a message was redacted and can still be read")
         return bool(found)
 
     async def _unredacted(self, room_id: str) -> list[tuple[str, int]]:
@@ -252,6 +267,10 @@ async def keep(conn: Connection, receipt: Receipt, until: int) -> None:
         receipt.signature,
         until,
     )
+
+
+async def _forget_upload(conn: Connection, *, address: str) -> None:
+    await conn.execute("DELETE FROM matrix_upload WHERE mxc = $1", address)
 
 
 def _count(case: Case, name: str, more: int) -> None:

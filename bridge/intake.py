@@ -41,7 +41,7 @@ QUOTE: Final = re.compile(r"<mx-reply>.*?</mx-reply>", re.DOTALL)
 EARLY: Final = 86_400
 """For how long, in seconds, a tap waits for us to know what it is on. A row of the outbox rarely stands that long."""
 MOST_NAMED: Final = 50
-LONGEST_ADDRESS: Final = 255
+UPLOAD: Final = re.compile(r"mxc://(?P<server>[^/]{1,230})/[A-Za-z0-9_-]{8,255}")
 PILL: Final = re.compile(r"matrix\.to/#/(@|%40)|matrix:u/", re.IGNORECASE)
 
 
@@ -119,7 +119,7 @@ class Intake:
         """Note the event for deletion; an event noted before is not taken again."""
         if isinstance(item, items.IdentityChanged | items.Seen):
             return True
-        for address in _uploads(item):
+        for address in self._uploads(item):
             await conn.execute(
                 "INSERT INTO matrix_upload (mxc, room_id, at_ms) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
                 address,
@@ -235,6 +235,15 @@ class Intake:
         target = reply if isinstance(reply, str) else ""
         return (Relation.TEXTER_REPLY if (ref or "").startswith("in:") else Relation.OTHER_REPLY), target
 
+    def _uploads(self, item: items.Item) -> set[str]:
+        """Return what somebody uploaded to our homeserver for a message: it goes with it (facts-matrix, section 5)."""
+        content = item.content if isinstance(item, items.Said | items.Plain) else {}
+        info = _mapping(content, "info")
+        parts = (content, _mapping(content, "file"), info, _mapping(info, "thumbnail_file"))
+        found = {_string(part, name) for part in parts for name in ("url", "thumbnail_url")}
+        here = self._voice.partition(":")[2]
+        return {address for address in found if (m := UPLOAD.fullmatch(address)) and m["server"] == here}
+
     def _named(self, content: Mapping[str, Any]) -> tuple[str, ...]:
         users = _mapping(content, "m.mentions").get("user_ids")
         named = [user for user in users if isinstance(user, str)] if isinstance(users, list) else []
@@ -255,15 +264,6 @@ def _about(item: items.Item) -> str:
     content = item.content if isinstance(item, items.Said | items.Plain) else {}
     relation = _mapping(content, "m.relates_to")
     return _string(relation, "event_id") if _string(relation, "rel_type") in {"m.replace", "m.annotation"} else ""
-
-
-def _uploads(item: items.Item) -> set[str]:
-    """Return what somebody uploaded for a message: it is deleted with it (facts-matrix, section 5)."""
-    content = item.content if isinstance(item, items.Said | items.Plain) else {}
-    info = _mapping(content, "info")
-    parts = (content, _mapping(content, "file"), info, _mapping(info, "thumbnail_file"))
-    found = {_string(part, name) for part in parts for name in ("url", "thumbnail_url")}
-    return {address for address in found if address.startswith("mxc://") and len(address) <= LONGEST_ADDRESS}
 
 
 def _words(content: Mapping[str, Any]) -> str | None:

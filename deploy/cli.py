@@ -106,6 +106,38 @@ def exposure(kinds: tuple[str, ...], as_json: bool) -> None:
 
 
 @cli.group()
+def erasure() -> None:
+    """Look at what was erased."""
+
+
+@erasure.command(name="verify")
+@_DATA
+@click.option("--json", "as_json", is_flag=True, help="For a program.")
+def erasure_verify(data: Path, as_json: bool) -> None:
+    """Check the signed receipts of what was erased, and whether anything that should be gone is not.
+
+    Reads beside a running line and changes nothing. Exit code 0 when all is well, 1 when not.
+    """
+    import sqlite3  # noqa: PLC0415 - only this verb needs it
+
+    from bridge.config import ConfigError, load  # noqa: PLC0415 - only this verb needs it
+    from deploy.erasure import verify  # noqa: PLC0415 - only this verb needs it
+
+    try:
+        report = verify(load(Layout(data.absolute()).config))
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(f"quietline: {problem}", err=True)
+        sys.exit(UNUSABLE)
+    except (sqlite3.Error, OSError):
+        click.echo(f"quietline: {data}: no line that can be read", err=True)
+        sys.exit(UNUSABLE)
+    for line in [report.as_json()] if as_json else report.as_text():
+        click.echo(line)
+    sys.exit(WELL if report.ok else NOT_WELL)
+
+
+@cli.group()
 def carrier() -> None:
     """Look after the line's carrier."""
 

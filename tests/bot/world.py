@@ -436,7 +436,7 @@ class World:
                     pass
 
     def _park(self, owner: str) -> None:
-        """The room is no longer the thread's: what was on its way from there is not heard."""
+        """Take the room from the thread: what was on its way from there is not heard."""
         self.inbox[owner] = deque(event for event in self.inbox[owner] if isinstance(event, TextArrived))
         self.timers = {key: due for key, due in self.timers.items() if key[0] != owner}
         self.shown = {key: body for key, body in self.shown.items() if key[0] != owner}
