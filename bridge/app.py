@@ -34,7 +34,9 @@ from bridge.erasure_parts import Alarm, WayDown
 from bridge.intake import Intake
 from bridge.keys import Keys
 from bridge.matrix.assembly import Matrix
+from bridge.matrix.house import House
 from bridge.matrix.schema import MAIN_UPGRADES, VOICE_UPGRADES
+from bridge.night import Night
 from bridge.oncall import Pager
 from bridge.outbox import Outbox
 from bridge.posts import Posts
@@ -300,12 +302,23 @@ class Bridge:
             alarm=self.alarm,
             crash=self._crash,
         )
+        night = Night(
+            store=self._store,
+            vault=self._vault,
+            clock=self._clock,
+            house=House(wire=matrix.policy.wire),
+            hours=config.quiet_hours,
+            zone=self._pack.hours.timezone,
+            retention=self._pack.settings.audit_retention,
+            quiet=self.outbox.quiet,
+        )
         async with asyncio.TaskGroup() as group:
             group.create_task(way_down.run())
             group.create_task(matrix.run())
             group.create_task(self._rooms.run())
             group.create_task(self.outbox.run("matrix", posts.perform))
             group.create_task(posts.reveals.run())
+            group.create_task(night.run())
 
     def _wake(self, owner: str) -> None:
         self.engine.wake(owner)

@@ -24,6 +24,8 @@ from bridge.vault import Vault
 
 SECONDS: Final = 60.0
 EVERY: Final = 1.0
+GONE: Final = frozenset({"M_NOT_FOUND", "QUIETLINE_NOT_OUR_ROOM"})
+"""Errors that say that the message, or its office, is not there any more."""
 
 
 class Reveals:
@@ -98,8 +100,12 @@ class Reveals:
         except TokenRefused:
             raise
         except Permanent as error:
-            # The office may be gone, and the number with it.
-            log.event("reveal.refused", status=error.status)
+            if error.errcode not in GONE:
+                log.event("reveal.refused", status=error.status)
+                later = self._clock.wall() + SECONDS
+                query = "UPDATE revealed SET until = $2 WHERE event_id = $1"
+                await self._store.commit(lambda conn: conn.execute(query, event_id, later))
+                return
         self._crash(CrashPoint.REVEAL_TAKEN_BACK)
 
         async def commit(conn: Connection) -> None:
