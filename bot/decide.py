@@ -38,6 +38,7 @@ from bot.events import (
     Left,
     LetterDied,
     LevelsSet,
+    LineRestored,
     NotGone,
     NotHeard,
     Read,
@@ -135,6 +136,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, StrayCame): (desk.stray,),
     (Desk, NotGone): (desk.not_gone,),
     (Desk, ThreadGone): (queue.gone,),
+    (Desk, LineRestored): (desk.restored,),
     (Desk, ThreadHeld): (hold.shown,),
     (Desk, RevealAsked): (reveal.asked,),
 }

@@ -9,7 +9,7 @@ from typing import Final
 
 from bot.actions import DESK, Page, Post, TrustClock
 from bot.commands import answer, says
-from bot.events import ClockJumped, LetterDied, NotGone, NotHeard, Said, Stray, StrayCame
+from bot.events import ClockJumped, LetterDied, LineRestored, NotGone, NotHeard, Said, Stray, StrayCame
 from bot.model import Desk, Facts
 from bot.step import Step
 from bot.told import Alarm, AlarmRaised
@@ -66,6 +66,17 @@ def clock_jumped(pack: Pack, facts: Facts, desk: Desk, event: ClockJumped) -> St
         "erased by its age until a supervisor says !time ok here."
     )
     return Step(desk, (Post(place=DESK, body=body, notice=False, mentions=facts.supervisors),))
+
+
+def restored(pack: Pack, facts: Facts, desk: Desk, event: LineRestored) -> Step[Desk]:
+    """Say that the line began anew from a backup, and what that means for whoever was texting."""
+    texts = "1 text was" if event.unfinished == 1 else f"{event.unfinished} texts were"
+    unknown = f" {texts} on the way to phones then: whether they arrived is unknown, and they are not sent again."
+    body = (
+        f"⚠️ This line was restored from a backup made about {event.hours} h ago. No conversation came back: whoever texts "
+        f"begins anew.{unknown if event.unfinished else ''} Texts that came in between are not here."
+    )
+    return Step(desk, (Post(place=DESK, body=body, notice=False),))
 
 
 def time_ok(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:

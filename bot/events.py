@@ -225,6 +225,14 @@ class StrayCame:
     kind: Stray
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineRestored:
+    """The line began anew from a backup that is so many hours old; so many texts were on their way to phones then."""
+
+    hours: int
+    unfinished: int
+
+
 Event: TypeAlias = (
     TextArrived
     | TextOutcome
@@ -255,4 +263,5 @@ Event: TypeAlias = (
     | ThreadHeld
     | RevealAsked
     | RevealConfirmed
+    | LineRestored
 )

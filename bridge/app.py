@@ -21,7 +21,7 @@ from aiohttp import web
 
 from bot.actions import DESK
 from bridge import config as configuration
-from bridge import log, schema
+from bridge import configured, log, restored, schema
 from bridge.carriers import kinds
 from bridge.carriers.adapter import Carrier
 from bridge.clock import SteadyClock
@@ -228,6 +228,8 @@ class Bridge:
         await self._sweep_keys()
         await self.designations.load()
         await self.engine.load()
+        await restored.tell(self._store, self._vault, self._clock)
+        await configured.note(self._store, self._vault, self._clock, self._config)
         await self.outbox.load()
         await self.timers.settle()
 
@@ -286,7 +288,7 @@ class Bridge:
             store=self._store,
             edge=matrix.edge,
             designations=self.designations,
-            staff=config.line.staff,
+            staff=await restored.staff(self._store, config.line.staff),
             desk=lambda: self.engine.desk,
             room_ready=self.outbox.room_ready,
             changed=self._rooms_changed,

@@ -76,6 +76,7 @@ PASSED_OVER: Final = {
     (Desk, told.Listens): "said by the desk to threads",
     (Desk, told.Removed): "said by the desk to threads",
     (Desk, told.RevealConfirmed): "said by the desk to threads",
+    (Thread, events.LineRestored): "told to the desk; no thread was restored",
     (Thread, told.RevealAsked): "said by threads to the desk",
     (Thread, told.ThreadHeld): "said by threads to the desk",
 }

@@ -151,6 +151,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "target": st.sampled_from(MESSAGES) | refs,
     "thread": st.sampled_from(OWNERS),
     "trusted": st.booleans(),
+    "unfinished": st.integers(min_value=0, max_value=3),
     "user": people,
     "users": st.dictionaries(people, st.integers(min_value=-1, max_value=100)).map(lambda d: tuple(d.items())),
     "voice": people,
