@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from deploy.cli_kept import VERBS
 from deploy.layout import DEFAULT_PORT_BASE, Layout, Ports
 from deploy.policy_verbs import policy
 
@@ -88,21 +89,6 @@ def status(data: Path, as_json: bool) -> None:
     for line in [report.as_json()] if as_json else report.as_text():
         click.echo(line)
     sys.exit(WELL if report.ok else NOT_WELL)
-
-
-@cli.command()
-@click.argument("kinds", nargs=-1, metavar="[KIND]...")
-@click.option("--json", "as_json", is_flag=True, help="For a program.")
-def exposure(kinds: tuple[str, ...], as_json: bool) -> None:
-    """Tell what each carrier keeps, for how long, what we delete there, and what nobody could confirm."""
-    from bridge.carriers.kinds import KINDS  # noqa: PLC0415 - only this verb needs it
-    from deploy.carriers import exposure_json, exposure_text  # noqa: PLC0415 - only this verb needs it
-
-    if unknown := [kind for kind in kinds if kind not in KINDS]:
-        raise click.UsageError(f"no such carrier: {', '.join(unknown)}. There are: {', '.join(KINDS)}.")
-    chosen = kinds or tuple(KINDS)
-    for line in [exposure_json(chosen)] if as_json else exposure_text(chosen):
-        click.echo(line)
 
 
 @cli.group()
@@ -238,6 +224,10 @@ def bridge(config: Path) -> None:
     from bridge.app import main as run  # noqa: PLC0415 - only this verb needs it
 
     sys.exit(run(config))
+
+
+for _verb in VERBS:
+    cli.add_command(_verb)
 
 
 def _run(*command: str) -> int:
