@@ -99,7 +99,7 @@ def gather(layout: Layout, config: Config) -> Backup:
             root=str(layout.data),
             config=layout.config.read_text(encoding="utf-8"),
             files=files,
-            packs={name: str(path.absolute()) for name, path in packs.items()},
+            packs={name: str(path) for name, path in packs.items()},
             roster=_roster(db, ours=(config.policy_mxid, config.voice_mxid)),
             tables={table: [dict(row) for row in db.execute(f"SELECT * FROM {table}")] for table in _kept(db)},  # noqa: S608 - names from above
             unfinished=int(db.execute("SELECT COUNT(*) FROM outbox WHERE kind = 'Text'").fetchone()[0])
@@ -112,6 +112,7 @@ def _comes_with_us(name: str) -> bool:
 
 
 def _pack(path: Path) -> Path:
+    path = Path(os.path.normpath(path.absolute()))
     return path / "pack.yaml" if path.is_dir() else path
 
 
