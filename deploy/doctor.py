@@ -145,7 +145,7 @@ def rows(config: Config, pack: Pack, layout: Layout) -> list[Check]:
     """Check what the line's database says."""
     try:
         with beside.reading(config) as db:
-            found = doctor_rows.checks(db, config, pack, begun=layout.provisioned)
+            found = list(doctor_rows.checks(db, config, pack, begun=layout.provisioned))
         report = verify(config)
     except (sqlite3.Error, OSError):
         do = "Start the line once: ./quietline up"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -47,6 +48,7 @@ class KeptLine:
 @contextlib.asynccontextmanager
 async def kept_line(directory: Path) -> AsyncIterator[KeptLine]:
     """Make it, and close it whatever happens."""
+    before = os.umask(0o077)  # as the bridge does
     layout = Layout(directory / "line")
     write_files(layout, Ports(8448))
     for name, key in (("vault.key", VAULT_KEY), ("index.key", INDEX_KEY)):
@@ -57,3 +59,4 @@ async def kept_line(directory: Path) -> AsyncIterator[KeptLine]:
         yield KeptLine(layout, nerves)
     finally:
         await nerves.end()
+        os.umask(before)
