@@ -93,7 +93,9 @@ async def test_closed_now_nothing_of_it_is_left(own: Stack, staff: tuple[Seat, S
         assert talk.room not in await seat.joined()
         # The client has heard that each message is gone, and that it is no longer a member.
         assert not [i for i in await seat.items(talk.room) if i.body in {TEXT, ANSWER, PICTURE}]
-    _nowhere(own.data, TEXT, ANSWER, PICTURE, number[1:], talk.room)
+    _nowhere(own.data, TEXT, ANSWER, PICTURE, number[1:])
+    await scene.vacuum()
+    _nowhere(own.data, talk.room)
     _nowhere(own.data, *[row[1] for row in held])
 
 
