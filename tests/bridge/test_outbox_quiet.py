@@ -62,7 +62,7 @@ async def test_erasing_waits_for_words_on_their_way(nerves: Nerves, lane: str, w
 
 
 async def test_it_does_not_wait_for_ever(nerves: Nerves) -> None:
-    """Words that do not get through, because the homeserver hangs, hold erasing up for as long as was said and no longer."""
+    """Words that do not get through, because the homeserver hangs, hold erasing up for as long as was said."""
 
     async def perform(task: Task) -> None:
         await asyncio.sleep(60)

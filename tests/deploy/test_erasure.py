@@ -56,7 +56,7 @@ def wrong(report: Report) -> list[str]:
 
 
 def test_a_line_that_is_well(config: Config) -> None:
-    """A good receipt says what was gone and what the carrier keeps; all is well, in the form that DESIGN section 9 promises."""
+    """A good receipt says what was gone and what the carrier keeps; all is well, in the form of DESIGN section 9."""
     report = verify(config, now=NOW)
     assert (report.ok, wrong(report)) == (True, [])
     told = json.loads(report.as_json())
@@ -74,8 +74,8 @@ def test_a_line_that_is_well(config: Config) -> None:
         ("UPDATE receipt SET signature = X'00'", "receipt 0badcafe"),
         ("UPDATE receipt SET body = 'x'", "receipt 0badcafe"),
         (
-            "INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began) "
-            "VALUES ('a', 'room', '!r', '', 'purge', 1, 0, 0)",
+            """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began)
+               VALUES ('a', 'room', '!r', '', 'purge', 1, 0, 0)""",
             "on the way down",
         ),
         ("INSERT INTO carrier_copy (hash, owner, ref, id, due, noted) VALUES (X'00', 't', '', X'00', 1, 0)", "carrier"),
