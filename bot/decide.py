@@ -39,6 +39,7 @@ from bot.events import (
     NotHeard,
     Read,
     Said,
+    StrayCame,
     Tapped,
     TextArrived,
     TextOutcome,
@@ -120,6 +121,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, ClockJumped): (desk.clock_jumped,),
     (Desk, NotGone): (desk.not_gone,),
     (Desk, ThreadGone): (queue.gone,),
+    (Desk, StrayCame): (desk.stray,),
 }
 
 

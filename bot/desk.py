@@ -9,7 +9,7 @@ from typing import Final
 
 from bot.actions import DESK, Page, Post, TrustClock
 from bot.commands import answer, says
-from bot.events import ClockJumped, LetterDied, NotGone, NotHeard, Said
+from bot.events import ClockJumped, LetterDied, NotGone, NotHeard, Said, Stray, StrayCame
 from bot.model import Desk, Facts
 from bot.step import Step
 from bot.told import Alarm, AlarmRaised
@@ -23,6 +23,12 @@ ALARMS: Final = {
     Alarm.UNKNOWN_SEND: "a text may or may not have reached the phone. It is not sent again by itself.",
     Alarm.OPTED_OUT: "the carrier says this phone opted out.",
     Alarm.ESCALATED: "its voice asks for a supervisor.",
+}
+
+
+STRAYS: Final = {
+    Stray.CHANNEL: "Somebody wrote over another channel than text messages, such as WhatsApp.",
+    Stray.GROUP: "Somebody wrote to this line in a group message.",
 }
 
 
@@ -77,3 +83,9 @@ def not_gone(pack: Pack, facts: Facts, desk: Desk, event: NotGone) -> Step[Desk]
     since = f" for {event.hours} h" if event.hours else ""
     body = f"⚠️ Not erased yet{since}: {event.what}. It is tried again by itself. Please tell the technician."
     return Step(desk, (Post(place=DESK, body=body, notice=False, mentions=facts.supervisors),))
+
+
+def stray(pack: Pack, facts: Facts, desk: Desk, event: StrayCame) -> Step[Desk]:
+    """Say that something came which cannot be shown or answered here."""
+    told = f"⚠️ {STRAYS[event.kind]} It was not kept and cannot be answered here. This is said once an hour at most."
+    return Step(desk, (Post(place=DESK, body=told, notice=False),))

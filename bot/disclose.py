@@ -13,18 +13,19 @@ from bot.actions import THREAD, Origin, Post, Text
 from bot.events import TextArrived
 from bot.model import Facts, State, Thread
 from bot.step import Step
-from policies.keywords import is_automatic_reply, is_tapback, language_asked
+from policies.keywords import reading
 from policies.pack import Pack, TextName
 
 
 def greet(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
     """Greet a texter nobody talks with yet, in the language they asked for by its word."""
-    asked = language_asked(event.body, pack)
+    read = reading(event.body, pack)
+    asked = read.language or None
     if asked is not None and asked != thread.consent.language:
         thread = replace(thread, consent=replace(thread.consent, language=asked))
     if thread.life.state is not State.WAITING or not thread.answerable:
         return Step(thread)
-    if is_tapback(event.body) or is_automatic_reply(event.body):
+    if not read.from_a_person:
         return Step(thread)
     greeted = dict(thread.consent.greeted)
     if any(_recent(pack, facts, greeted.get(language)) for language in ((asked,) if asked else greeted)):

@@ -207,6 +207,21 @@ class ClockJumped:
     seconds: int
 
 
+@unique
+class Stray(Enum):
+    """What is signed by the carrier and is no text to this line: somebody on another channel, or a group."""
+
+    CHANNEL = "channel"
+    GROUP = "group"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrayCame:
+    """Something of that kind came and was not taken. Whoever it was, and what they wrote, is known to nobody here."""
+
+    kind: Stray
+
+
 Event: TypeAlias = (
     TextArrived
     | TextOutcome
@@ -223,6 +238,7 @@ Event: TypeAlias = (
     | AlarmRaised
     | LetterDied
     | ClockJumped
+    | StrayCame
     | Assigned
     | VoiceWanted
     | NotAssigned

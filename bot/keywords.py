@@ -13,15 +13,15 @@ from bot.model import Facts, Thread
 from bot.relay import drop_pending
 from bot.step import Step
 from bot.told import Alarm, AlarmRaised
-from policies.keywords import Keyword, reading
+from policies.keywords import Meaning, reading
 from policies.pack import Pack, TextName
 
 
 def obey(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
     """Stop at STOP, resume at START, and be loud about any other text after a STOP."""
-    keyword = reading(event.body, pack)
+    meaning = reading(event.body, pack).meaning
     was = thread.consent.stopped
-    if keyword is Keyword.STOP:
+    if meaning is Meaning.STOP:
         thread, dropped = drop_pending(thread, "the texter said STOP")
         ref = thread.consent.confirmation if was else f"stop:{event.id}"
         thread = replace(thread, consent=replace(thread.consent, stopped=True, confirmation=ref))
@@ -37,7 +37,7 @@ def obey(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[T
         return Step(thread, (answer, *actions) if not was else actions, consumed=True)
     if not was:
         return Step(thread)
-    if keyword is Keyword.START:
+    if meaning is Meaning.START:
         thread = replace(thread, consent=replace(thread.consent, stopped=False, confirmation=""))
         told = Post(place=THREAD, body="The texter said START: texts may be answered again.")
         return Step(thread, (told, _alarm(thread, Alarm.RESUMED)), consumed=True)

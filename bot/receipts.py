@@ -29,11 +29,13 @@ SHOWN: Final = {
 RANK: Final = {
     Receipt.LEAVING: 0,
     Receipt.UNKNOWN: 1,
-    Receipt.SENT: 1,
-    Receipt.HELD: 2,
-    Receipt.NOT_SENT: 2,
-    Receipt.DELIVERED: 2,
+    Receipt.SENT: 2,
+    Receipt.HELD: 3,
+    Receipt.NOT_SENT: 3,
+    Receipt.DELIVERED: 3,
 }
+SETTLED: Final = frozenset({Outcome.ACCEPTED, Outcome.DELIVERED, Outcome.OPTED_OUT})
+"""After these nothing of a text is held any more: it left after all, or must not leave again."""
 
 WORDS: Final = {
     Outcome.REJECTED: "Not sent: the carrier refused it{code}. Try other words, or another way to reach them.",
@@ -74,7 +76,7 @@ def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Ste
         return Step(thread)
     kept = tuple(sent for sent in thread.sending.sent if sent is not old)
     sending = replace(thread.sending, sent=(*kept, Sent(event_id=event_id, receipt=new.name)))
-    if event.outcome is Outcome.DELIVERED:
+    if event.outcome in SETTLED:
         sending = replace(sending, held=tuple(h for h in sending.held if h.event_id != event_id))
     heard = old is not None and old.author == thread.voice.holder
     if old is not None and old.body and heard and (reason := AGAIN.get(event.outcome)) is not None:

@@ -46,7 +46,7 @@ from bridge.texts import Texts
 from bridge.timers import Timers
 from bridge.trust import Trust
 from bridge.vault import Vault
-from bridge.webhook import LARGEST, Webhook
+from bridge.webhook import Webhook
 from policies.load import PackError
 from policies.load import load as load_pack
 from policies.pack import Pack, samples, unreviewed
@@ -231,7 +231,7 @@ class Bridge:
 
     async def listen(self, stack: AsyncExitStack) -> None:
         """Take webhooks and say whether we are ready."""
-        application = web.Application(client_max_size=LARGEST)
+        application = web.Application(client_max_size=self.webhook.largest)
         application.add_routes([*self.webhook.routes(), web.get("/ready", self._ready)])
         runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=3.0)
         await runner.setup()

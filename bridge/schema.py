@@ -55,7 +55,14 @@ TABLES: Final = (
     # What came from the carrier before, as keyed hashes, past its horizon of retries and listing.
     "CREATE TABLE seen (hash {blob} PRIMARY KEY, until BIGINT NOT NULL)",
     # Which text of ours a carrier's id belongs to; and reports that came before we knew.
-    "CREATE TABLE sent_text (hash {blob} PRIMARY KEY, owner TEXT NOT NULL, ref TEXT NOT NULL, until BIGINT NOT NULL)",
+    # `unknown`: 1 while nobody knows whether it left.
+    """CREATE TABLE sent_text (
+        hash {blob} PRIMARY KEY,
+        owner TEXT NOT NULL,
+        ref TEXT NOT NULL,
+        unknown INTEGER NOT NULL DEFAULT 0,
+        until BIGINT NOT NULL
+    )""",
     """CREATE TABLE early_report (
         hash {blob} PRIMARY KEY,
         outcome TEXT NOT NULL,

@@ -2,7 +2,7 @@
 
 Rules of this module: the guard is asked, the number's turn is taken and the row is marked `sending` in one commit, and only
 then the carrier is asked; a row that still says `sending` when the program starts, or whose request ended in doubt, is
-`unknown` and is never sent again by itself; no text leaves late.
+`unknown` and is never sent again by itself, though a report that comes after all settles it; no text leaves late.
 """
 
 from __future__ import annotations
@@ -155,7 +155,8 @@ class Texts:
                 result = TextOutcome(ref=text.ref, outcome=kind, code=outcome.code[:20])
                 await self._conclude(task.number, task.owner, result)
             case UnknownOutcome():
-                await self._conclude(task.number, task.owner, TextOutcome(ref=text.ref, outcome=Outcome.UNKNOWN))
+                result = TextOutcome(ref=text.ref, outcome=Outcome.UNKNOWN)
+                await self._conclude(task.number, task.owner, result, message_id=outcome.message_id)
             case TryLater():
                 await self._store.commit(
                     lambda conn: conn.execute("UPDATE outbox SET state = 'queued' WHERE id = $1", task.number)
@@ -187,10 +188,12 @@ class Texts:
             await inbox.put(conn, letter)
             if message_id:
                 await conn.execute(
-                    "INSERT INTO sent_text (hash, owner, ref, until) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+                    """INSERT INTO sent_text (hash, owner, ref, unknown, until) VALUES ($1, $2, $3, $4, $5)
+                       ON CONFLICT DO NOTHING""",
                     digest,
                     owner,
                     result.ref,
+                    int(result.outcome is Outcome.UNKNOWN),
                     until,
                 )
                 early = await conn.fetchrow("DELETE FROM early_report WHERE hash = $1 RETURNING outcome, code", digest)

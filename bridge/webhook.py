@@ -3,7 +3,7 @@
 Rules of this module: no signature, no inbox; the 2xx leaves only after one durable commit holds the text (and, for a new
 texter, after their key is synced in `keys.db`); a commit that fails is a 503, so that the carrier tries again; what came
 before is answered 2xx and changes nothing; a text for a thread that is just ending begins another; nothing of a request is
-logged.
+logged. What is signed and no text to this line is kept nowhere, and told at the desk by its kind alone, hourly at most.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from weakref import WeakValueDictionary
 
 from aiohttp import web
 
-from bot.events import Outcome, TextArrived, TextOutcome
+from bot.actions import DESK
+from bot.events import Outcome, Stray, StrayCame, TextArrived, TextOutcome
 from bot.model import Thread
 from bridge import codec, erasure_copies, inbox, log
 from bridge.carriers.adapter import Carrier, DeliveryReport, Inbound, InboundText, Malformed, Unwanted, WebhookRequest
@@ -29,10 +30,18 @@ from bridge.store import Connection, Store
 from bridge.texts import HORIZON, NUMBER, PHONE
 from bridge.vault import Sealed, Vault
 
-LARGEST: Final = 4 * 1024 * 1024
-"""Bytes of a request. No text is that long; a person's longest is a few kilobytes."""
+REFUSED: Final = b"not signed by the carrier"
+"""What a stranger is told: with it `carrier check` knows our refusal from a proxy's."""
+QUIET: Final = 3600.0
+"""Seconds between two words at the desk about strays of one kind."""
 
-REPORTED: Final = {"delivered": Outcome.DELIVERED, "failed": Outcome.FAILED}
+REPORTED: Final = {
+    "sent": Outcome.ACCEPTED,
+    "delivered": Outcome.DELIVERED,
+    "failed": Outcome.FAILED,
+    "opted_out": Outcome.OPTED_OUT,
+}
+STRAYS: Final = {"channel": Stray.CHANNEL, "group": Stray.GROUP}
 
 
 class _Ended(Exception):  # noqa: N818 - it says what happened
@@ -61,6 +70,13 @@ class Webhook:
         self._copies = copies
         # One at a time per texter: a new texter gets one thread, and texts keep the order in which they came.
         self._turns: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
+        # What SQL says, so that a flood costs no commit each.
+        self._told: dict[Stray, float] = {}
+
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest request that is taken: an application that serves the routes must take as many."""
+        return self._carrier.largest
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of this line."""
@@ -71,12 +87,16 @@ class Webhook:
         ]
 
     async def receive(self, request: web.Request) -> web.Response:
-        """Answer one webhook: 403 without a valid signature, 400 malformed, 503 when it cannot be kept, else 200."""
-        body = await request.read()
+        """Answer one webhook: 200; `Carrier.refusal` without signature, 400 malformed, 413 too large, 503 not kept."""
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            log.event("webhook.too_large")
+            raise
         called = WebhookRequest(raw_path=request.raw_path, headers=request.headers, body=body)
         if not self._carrier.verify(called):
             log.event("webhook.unsigned")
-            return web.Response(status=403)
+            return web.Response(status=self._carrier.refusal, body=REFUSED)
         try:
             arrived = self._carrier.parse(called)
         except Malformed:
@@ -103,6 +123,8 @@ class Webhook:
                 await self.report(item)
             case Unwanted():
                 log.event("webhook.unwanted", kind=item.why)
+                if (stray := STRAYS.get(item.why)) is not None:
+                    await self.stray(stray)
 
     async def take(self, text: InboundText) -> None:
         """Keep one text, once. Raises what the database raises."""
@@ -184,18 +206,28 @@ class Webhook:
         )
 
     async def report(self, report: DeliveryReport) -> None:
-        """Take a delivery report in; one that comes before its text's result is kept for it."""
-        outcome = REPORTED.get(report.status)
-        if outcome is None:
-            return
+        """Take a delivery report in; one that comes before its text's result is kept for it, one that comes twice is one.
+
+        That a text was sent is news only while its result is unknown.
+        """
+        outcome = REPORTED[report.status]
         digest = self._vault.keyed_hash(f"carrier {self._carrier.kind}", report.message_id)
+        seen = self._vault.keyed_hash(f"report {self._carrier.kind}", f"{report.status} {report.message_id}")
         now = self._clock.wall()
         until = int(now) + HORIZON
 
         async def commit(conn: Connection) -> str | None:
-            await erasure_copies.reported(conn, digest, now)
+            if outcome is not Outcome.ACCEPTED:
+                await erasure_copies.reported(conn, digest, now)
             # Looked up in here: the text's result may be on its way into the database right now.
-            known = await conn.fetchrow("SELECT owner, ref FROM sent_text WHERE hash = $1", digest)
+            known = await conn.fetchrow("SELECT owner, ref, unknown FROM sent_text WHERE hash = $1", digest)
+            if known is not None and outcome is Outcome.ACCEPTED and not known["unknown"]:
+                return None
+            fresh = await conn.fetchval(
+                "INSERT INTO seen (hash, until) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING until", seen, until
+            )
+            if fresh is None:
+                return None
             if known is not None:
                 event = TextOutcome(ref=known["ref"], outcome=outcome, code=report.code[:20])
                 try:
@@ -205,7 +237,9 @@ class Webhook:
                 await inbox.put(conn, letter)
                 return letter.owner
             await conn.execute(
-                "INSERT INTO early_report (hash, outcome, code, until) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+                """INSERT INTO early_report (hash, outcome, code, until) VALUES ($1, $2, $3, $4)
+                   ON CONFLICT (hash) DO UPDATE SET outcome = excluded.outcome, code = excluded.code
+                   WHERE early_report.outcome = 'accepted'""",
                 digest,
                 outcome.value,
                 report.code[:20],
@@ -217,3 +251,26 @@ class Webhook:
         self._copies.wake()
         if owner is not None:
             self._wake_engine(owner)
+
+    async def stray(self, kind: Stray) -> None:
+        """Tell the desk that something came which is no text to this line, unless it was told within the hour."""
+        now = self._clock.wall()
+        if now - self._told.get(kind, 0.0) < QUIET:
+            return
+        letter, name = await inbox.seal(self._vault, DESK, StrayCame(kind=kind)), f"stray_{kind.value}"
+
+        async def commit(conn: Connection) -> float:
+            told = float(await conn.fetchval("SELECT value FROM line WHERE name = $1", name) or 0)
+            if 0 <= now - told < QUIET:
+                return told
+            await conn.execute(
+                """INSERT INTO line (name, value) VALUES ($1, $2)
+                   ON CONFLICT (name) DO UPDATE SET value = excluded.value""",
+                name,
+                str(now),
+            )
+            await inbox.put(conn, letter)
+            return now
+
+        self._told[kind] = await self._store.commit(commit)
+        self._wake_engine(DESK)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge.carriers.asking import Answer, ask, session
 from bridge.carriers.kinds import KINDS
+from bridge.webhook import REFUSED
 from deploy.carrier_questions import QUESTIONS, SIGNERS, Signed
 from deploy.status import Check, Report
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 TITLES: Final = {
     "keeps": "What it keeps",
     "we_delete": "What we delete there, and when that is confirmed",
+    "remains": "What stays there even of a text that is gone",
     "bill_shows": "What its bill shows",
     "opt_outs": "Opt-outs that it enforces by itself",
     "speaks": "What it may send to a phone without us",
@@ -61,7 +63,7 @@ async def check(config: Config) -> Report:
     url = f"{config.listen.public_base_url}/carriers/{line.slug}/status"
     async with session() as http:
         asked, login = await _login(http, line)
-        checks = (login, await _reachable(http, url), await _signature(http, line, url), _copies(line, asked))
+        checks = (login, await _reachable(http, line, url), await _signature(http, line, url), _copies(line, asked))
     return Report(checks=checks)
 
 
@@ -84,13 +86,18 @@ async def _login(http: aiohttp.ClientSession, line: Line) -> tuple[Asked | None,
     return got, Check(name="login", ok=True, what="the carrier takes the login")
 
 
-async def _reachable(http: aiohttp.ClientSession, url: str) -> Check:
+def _refuses(line: Line, got: Answer) -> bool:
+    """Whether this is our refusal of a stranger, and not a proxy's."""
+    return got.status == KINDS[line.carrier.kind].adapter.refusal and got.body == REFUSED
+
+
+async def _reachable(http: aiohttp.ClientSession, line: Line, url: str) -> Check:
     """Call our own webhook by its public address without a signature: it must be refused, and by us."""
     got = await ask(http, "POST", url, form=b"")
     if not isinstance(got, Answer):
         do = "Does the name of listen.public_base_url lead here, is its certificate valid, does the proxy run?"
         return Check(name="webhook", ok=False, what="cannot be reached by its public address", do=do)
-    if got.status == 403:
+    if _refuses(line, got):
         what = "refuses strangers by its public address, asked from this machine"
         return Check(name="webhook", ok=True, what=what)
     do = "The proxy must pass `/carriers/` on to listen.host and listen.port, path and all; and the bridge must run."
@@ -107,7 +114,7 @@ async def _signature(http: aiohttp.ClientSession, line: Line, url: str) -> Check
     got = await ask(http, "POST", url + signed.rest, form=signed.body, headers=signed.headers)
     if isinstance(got, Answer) and got.status in (200, 400):
         return Check(name="signature", ok=True, what="what is signed with our key for our address is let in")
-    if isinstance(got, Answer) and got.status == 403:
+    if isinstance(got, Answer) and _refuses(line, got):
         do = (
             "The bridge must have been started since the secrets were written; the proxy must not change the path; "
             "listen.public_base_url must be exactly what the vendor calls; the clock must be right."

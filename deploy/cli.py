@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from deploy.layout import DEFAULT_PORT_BASE, Layout, Ports
+from deploy.policy_verbs import policy
 
 if TYPE_CHECKING:
     from deploy.up import Told
@@ -39,6 +40,9 @@ _PASSED_ON = {"ignore_unknown_options": True, "help_option_names": []}
 @click.group(name="quietline", context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """Run a text line that forgets: text messages into end-to-end encrypted rooms on your own server."""
+
+
+cli.add_command(policy)
 
 
 @cli.command()

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from policies.pack import TextName, unreviewed
+from policies.pack import OPENS, TextName, unreviewed
 from policies.pack import samples as examples
 from policies.segments import segments
 
@@ -199,10 +199,11 @@ def _wordings(pack: Pack, name: TextName) -> Iterator[str]:
     text = pack.texts[name]
     for language in pack.languages:
         wording = text.wordings[language]
-        count = segments(wording.text).count
+        said = wording.text.replace(OPENS, "8:00 AM")
+        count = segments(said).count
         yield f"- `{name}.{language}`, {count} segment{'s' if count > 1 else ''}{_state(wording)}"
         yield ""
-        yield from (f"  > {line}" for line in wording.text.split("\n"))
+        yield from (f"  > {line}" for line in said.split("\n"))
         yield ""
 
 

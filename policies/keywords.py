@@ -2,46 +2,121 @@
 
 Rules of this module: a keyword is the whole message or nothing ("please stop him" is not STOP), and what only looks like a
 machine's message is taken for a person's. The price of a wrong "no" is a greeting too many; of a wrong "yes", a survivor
-who is not greeted.
+who is not greeted. What looks like a wish to stop is conversation all the same: a person is told, and decides.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from dataclasses import dataclass
 from enum import Enum, unique
 
-from policies.pack import Pack
+from policies.pack import Exit, Pack
 
 FINAL = " .!?…,;:"
 OPENING = " ¡¿"
+_STRAIGHT = str.maketrans({"\u2019": "'", "\u2013": "-", "\u2014": "-"})
 
 
 @unique
-class Keyword(Enum):
-    """What a message that is nothing but a keyword asks for."""
+class Meaning(Enum):
+    """What a message is. All but the last four are whole messages that are nothing but a keyword."""
 
     STOP = "stop"
     START = "start"
+    LANGUAGE = "language"
+    CALL = "call"
+    EXIT_PARK = "exit_park"
+    EXIT_ALERT = "exit_alert"
+    HELP = "help"
+    TAPBACK = "tapback"
+    AUTOMATIC_REPLY = "automatic_reply"
+    WISH = "wish"
+    """Words of a person that suggest wanting no more texts. They are conversation in everything else."""
+    CONVERSATION = "conversation"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a message means; `language` is the one that it asks for, with `LANGUAGE` only."""
+
+    meaning: Meaning
+    language: str = ""
+
+    @property
+    def from_a_person(self) -> bool:
+        """Whether a person wrote it, as far as can be told."""
+        return self.meaning not in (Meaning.TAPBACK, Meaning.AUTOMATIC_REPLY)
 
 
 def plain(text: str) -> str:
     """Return a message as keywords are compared: case, outer spaces and final punctuation gone, spaces within made one."""
-    return " ".join(text.split()).casefold().rstrip(FINAL).lstrip(OPENING)
+    return " ".join(text.translate(_STRAIGHT).split()).casefold().rstrip(FINAL).lstrip(OPENING)
 
 
-def reading(text: str, pack: Pack) -> Keyword | None:
-    """Return the keyword that the whole message is, in any of the languages of the pack; None for everything else."""
-    word = plain(text)
-    if word in pack.keywords.stop:
-        return Keyword.STOP
-    if word in pack.keywords.start:
-        return Keyword.START
-    return None
+def words(text: str) -> str:
+    """Return a text as plain words with one space between them: no case, accents, punctuation or invisible letters."""
+    apart = unicodedata.normalize("NFKD", text.translate(_STRAIGHT).replace("'", ""))
+    seen = "".join(c for c in apart if not unicodedata.combining(c) and unicodedata.category(c) != "Cf")
+    return " ".join(re.findall(r"[^\W_]+", seen.casefold()))
 
 
-def language_asked(text: str, pack: Pack) -> str | None:
-    """Return the language that the whole message asks for (the greeting offers "Español: ES"), or None."""
-    return pack.keywords.language.get(plain(text))
+def reading(text: str, pack: Pack) -> Reading:
+    """Say what a message means, in any of the languages of the pack. Total; what is nothing else is conversation."""
+    word, keywords = plain(text), pack.keywords
+    if word in keywords.stop:
+        return Reading(Meaning.STOP)
+    if word in keywords.start:
+        return Reading(Meaning.START)
+    if word in keywords.language:
+        return Reading(Meaning.LANGUAGE, keywords.language[word])
+    if word in keywords.call:
+        return Reading(Meaning.CALL)
+    if word in keywords.exit:
+        return Reading(Meaning.EXIT_PARK if keywords.exit[word] is Exit.PARK else Meaning.EXIT_ALERT)
+    if word in keywords.help:
+        return Reading(Meaning.HELP)
+    if is_tapback(text):
+        return Reading(Meaning.TAPBACK)
+    if is_automatic_reply(text):
+        return Reading(Meaning.AUTOMATIC_REPLY)
+    return Reading(Meaning.WISH if _wishes_to_stop(text, pack) else Meaning.CONVERSATION)
+
+
+# "I told him to stop texting me" is about somebody else: the phrase counts at the beginning of a clause, after a few words
+# that people put before a request.
+_CLAUSE = re.compile(r"[.!?…,;:()\n¡¿]+|\b(?:and|but|so|cuz|bc|because|y|pero|porque|asi que)\b", re.IGNORECASE)
+_BEFORE = frozenset(
+    """
+    please pls plz ok okay hey hi hello sorry just now yes and i want need would like you u to can could will must should
+    por favor porfa oye hola perdon ya solo quiero que necesito puedes pueden puede
+    """.split()  # noqa: SIM905 - words are easier to read, and to strike out, as words
+)
+_POLITE = frozenset(
+    """
+    please pls plz ok okay now thanks thank you sorry just por favor porfa gracias ya perdon
+    """.split()  # noqa: SIM905 - as above
+)
+"""What people put around a STOP that is meant as one ("please stop"); with any other word it may be about somebody else."""
+_LONGEST_WISH = 1600
+
+
+def _wishes_to_stop(text: str, pack: Pack) -> bool:
+    if (bare := [word for word in words(text[:_LONGEST_WISH]).split() if word not in _POLITE]) and all(
+        word in pack.keywords.stop for word in bare
+    ):
+        return True
+    for clause in _CLAUSE.split(text[:_LONGEST_WISH]):
+        said = words(clause).split()
+        while said:
+            rest = " ".join(said) + " "
+            if any(rest.startswith(f"{phrase} ") for phrase in pack.keywords.wish_to_stop):
+                return True
+            if said[0] not in _BEFORE:
+                break
+            said = said[1:]
+    return False
 
 
 # A phone that cannot show a reaction turns it into a text: a fixed phrase, then all of the earlier words in quotes, or the
@@ -107,7 +182,6 @@ _AUTOMATICS = (
     rf"(?:estoy|voy) (?:conduciendo|manejando)(?: ahora| en este momento)?[.!]?{_LATER_ES}",
 )
 _AUTOMATIC = re.compile("|".join(f"(?:{phrase})" for phrase in _AUTOMATICS), re.IGNORECASE | re.DOTALL)
-_STRAIGHT = str.maketrans({"\u2019": "'", "\u2013": "-", "\u2014": "-"})
 
 
 def is_automatic_reply(text: str) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import fields
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,12 +19,26 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 from pydantic import ValidationError
 
-from policies.keywords import plain
-from policies.pack import Hours, Keywords, Pack, Settings, Text, TextName, Wording
-from policies.schema import HoursPart, PackFile, WeekPart, WordingPart
+from policies.keywords import words
+from policies.pack import (
+    Assignment,
+    Exit,
+    Hours,
+    Keywords,
+    Pack,
+    Playbook,
+    Resumes,
+    Settings,
+    Text,
+    TextName,
+    Wording,
+)
+from policies.schema import HoursPart, PackFile, TextPart, WeekPart, WordingPart
 
 PACKS = Path(__file__).parent / "packs"
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
+OURS = re.compile(r"[a-z]{2}/[a-z]{2}")
+"""A pack that comes with Quietline for one part of a country, such as `us/ca`."""
 LADDERS = (
     ("undo_seconds", "undo_after_switch_seconds"),
     ("undo_seconds", "undo_after_join_seconds"),
@@ -57,6 +71,8 @@ def load(packs: Sequence[str], *, near: Path | None = None) -> Pack:
 
 
 def _find(name: str, near: Path) -> Path:
+    if OURS.fullmatch(name) and (ours := PACKS / f"{name}.yaml").is_file():
+        return ours
     if not NAME.fullmatch(name):
         path = near / name
         return path / "pack.yaml" if path.is_dir() else path
@@ -100,7 +116,17 @@ def _merge(files: Sequence[PackFile], problems: list[str]) -> Pack | None:
         problems.append("languages: one is there twice")
     settings = _settings(files, problems)
     hours = _hours(next((file.hours for file in reversed(files) if file.hours), None), problems)
-    texts = {name: _text(name, files, languages, problems) for name in TextName}
+    texts = {
+        name: _text(name, [f.texts[name] for f in files if name in f.texts], f"texts.{name}", languages, problems)
+        for name in TextName
+    }
+    canned = {
+        name: _text(name, [f.canned[name] for f in files if name in f.canned], f"canned.{name}", languages, problems)
+        for name in dict.fromkeys(name for file in files for name in file.canned)
+    }
+    playbooks = {
+        name: Playbook(title=part.title, steps=tuple(part.steps)) for file in files for name, part in file.playbooks.items()
+    }
     keywords = _keywords(files, languages, problems)
     if problems or settings is None or hours is None:
         return None
@@ -111,6 +137,9 @@ def _merge(files: Sequence[PackFile], problems: list[str]) -> Pack | None:
         hours=hours,
         keywords=keywords,
         texts=MappingProxyType(texts),
+        canned=MappingProxyType(canned),
+        playbooks=MappingProxyType(playbooks),
+        leak_words=frozenset(leak for file in files for word in file.leak_words if (leak := words(word))),
     )
 
 
@@ -123,6 +152,8 @@ def _settings(files: Sequence[PackFile], problems: list[str]) -> Settings | None
     if missing:
         return None
     said["silence_cues"] = tuple(said["silence_cues"])
+    said["stop_resumes"] = Resumes(said["stop_resumes"])
+    said["assignment"] = Assignment(said["assignment"])
     settings = Settings(**said)
     for ladder in LADDERS:
         if any(said[a] > said[b] for a, b in pairwise(ladder)):
@@ -149,16 +180,17 @@ def _hours(part: HoursPart | None, problems: list[str]) -> Hours | None:
         timezone=part.timezone or "UTC",
         week=tuple(tuple(sorted(periods)) for _, periods in week),
         closed=frozenset(part.closed),
+        holidays=tuple(dict.fromkeys(part.holidays)),
+        clock=part.clock or 12,
         sample=part.sample,
     )
 
 
-def _text(name: TextName, files: Sequence[PackFile], languages: Iterable[str], problems: list[str]) -> Text:
-    parts = [file.texts[name] for file in files if name in file.texts]
+def _text(name: str, parts: Sequence[TextPart], path: str, languages: Iterable[str], problems: list[str]) -> Text:
     said: dict[str, WordingPart] = {}
     for part in parts:
         said |= part.wordings
-    problems += [f"texts.{name}.wordings.{language}: no pack says it" for language in languages if language not in said]
+    problems += [f"{path}.wordings.{language}: no pack says it" for language in languages if language not in said]
     wordings = {
         language: Wording(
             text=said[language].text,
@@ -169,26 +201,38 @@ def _text(name: TextName, files: Sequence[PackFile], languages: Iterable[str], p
         for language in languages
         if language in said
     }
-    return Text(name=name, legal=any(part.legal for part in parts), wordings=MappingProxyType(wordings))
+    return Text(
+        name=name,
+        legal=any(part.legal for part in parts),
+        wordings=MappingProxyType(wordings),
+        statute=next((part.statute for part in reversed(parts) if part.statute), ""),
+    )
 
 
 def _keywords(files: Sequence[PackFile], languages: Sequence[str], problems: list[str]) -> Keywords:
-    # STOP words count in every language, also in one that the line does not speak
-    stop = frozenset(word for file in files for words in file.keywords.stop.values() for word in words)
-    start = frozenset(word for file in files for words in file.keywords.start.values() for word in words)
+    # They count in every language, also in one that the line does not speak: STOP is honoured, and an alert costs little.
+    def all_of(family: str) -> frozenset[str]:
+        return frozenset(w for file in files for said in getattr(file.keywords, family).values() for w in said)
+
+    stop, start, call, help_, wish = (all_of(family) for family in ("stop", "start", "call", "help", "wish_to_stop"))
+    wish = frozenset(words(phrase) for phrase in wish)
+    exits = {word: Exit(way) for file in files for said in file.keywords.exit.values() for word, way in said.items()}
     language = {
-        plain(word): code
-        for file in files
-        for code, words in file.keywords.language.items()
-        if code in languages
-        for word in words
+        word: code for file in files for code, said in file.keywords.language.items() if code in languages for word in said
     }
-    problems += [
-        f"keywords.{family}: no pack says any" for family, words in (("stop", stop), ("start", start)) if not words
-    ]
-    if stop & start or (stop | start) & language.keys():
+    problems += [f"keywords.{family}: no pack says any" for family, said in (("stop", stop), ("start", start)) if not said]
+    families = (stop, start, language.keys(), call, exits.keys(), help_)
+    if any(one & other for one, other in combinations(families, 2)):
         problems.append("keywords: one word has two meanings")
-    return Keywords(stop=stop, start=start, language=MappingProxyType(language))
+    return Keywords(
+        stop=stop,
+        start=start,
+        language=MappingProxyType(language),
+        call=call,
+        exit=MappingProxyType(exits),
+        help=help_,
+        wish_to_stop=wish,
+    )
 
 
 class _TwiceError(yaml.YAMLError):

@@ -6,10 +6,13 @@ Rule of this module: it is data and the standard library only, because `bot` rea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum, unique
+from typing import Final
+
+from policies.holidays import holidays
 
 
 @unique
@@ -25,6 +28,52 @@ class TextName(StrEnum):
     HANDOVER = "handover"
     STOP = "stop"
     PICTURE = "picture"
+    OPTIONS = "options"
+    TIPS_IPHONE = "tips_iphone"
+    TIPS_ANDROID = "tips_android"
+    RIGHTS = "rights"
+    CLARIFY = "clarify"
+    OUTAGE = "outage"
+    DIFFERENT = "different"
+    URGENT = "urgent"
+    SWITCH = "switch"
+    LATER = "later"
+    SAFE_CHECK = "safe_check"
+    CHALLENGE = "challenge"
+    VERIFIED = "verified"
+    UNVERIFIED = "unverified"
+    COVER_1 = "cover_1"
+    COVER_2 = "cover_2"
+    COVER_3 = "cover_3"
+
+
+OPENS: Final = "{opens}"
+"""Stands in the after-hours text for when the line opens again."""
+
+
+@unique
+class Assignment(StrEnum):
+    """Who gets a thread that waits: whoever claims it, the first on duty who may have it, or the one with the fewest."""
+
+    NONE = "none"
+    FIRST = "first"
+    LEAST_LOADED = "least-loaded"
+
+
+@unique
+class Resumes(StrEnum):
+    """What START after a STOP does: it resumes at once, or it asks the people in the room."""
+
+    AT_ONCE = "at_once"
+    ASK = "ask"
+
+
+@unique
+class Exit(StrEnum):
+    """What a silent exit word does. Nothing goes back to the phone either way."""
+
+    PARK = "park"
+    ALERT = "alert"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,30 +93,55 @@ class Wording:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A text in all languages of the line. Legal: it says something the agency's counsel must have read."""
+    """A text in all languages of the line. Legal: it says something the agency's counsel must have read.
 
-    name: TextName
+    `name` is a :class:`TextName` or the agency's own; `statute` names the law that counsel has to compare the words with.
+    """
+
+    name: str
     legal: bool
     wordings: Mapping[str, Wording]
+    statute: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Playbook:
+    """What people in the room do in a situation, step by step (practice 39). It is never sent to a phone."""
+
+    title: str
+    steps: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keywords:
-    """Whole messages with a meaning, in the form that `policies.keywords.plain` gives. `language`: word to language."""
+    """Whole messages with a meaning, in the form that `policies.keywords.plain` gives.
+
+    `language`: word to language. `exit`: word to what it does. `wish_to_stop` are no whole messages but phrases within one.
+    """
 
     stop: frozenset[str]
     start: frozenset[str]
     language: Mapping[str, str]
+    call: frozenset[str]
+    exit: Mapping[str, Exit]
+    help: frozenset[str]
+    wish_to_stop: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hours:
-    """When somebody answers. Local time of `timezone`; `week` is Monday to Sunday, each a row of [from, to) in minutes."""
+    """When somebody answers. Local time of `timezone`; `week` is Monday to Sunday, each a row of [from, to) in minutes.
+
+    Closed on the dates of `closed` and on those that the rules named in `holidays` give. `clock`: 12 or 24 hours, as it is
+    written in texts. The times of the world are turned into local ones by `policies.hours`.
+    """
 
     always: bool
     timezone: str
     week: tuple[tuple[tuple[int, int], ...], ...]
     closed: frozenset[date]
+    holidays: tuple[str, ...]
+    clock: int
     sample: bool
 
     def open_at(self, local: datetime) -> bool:
@@ -75,12 +149,18 @@ class Hours:
         if self.always:
             return True
         minute = local.hour * 60 + local.minute
-        return local.date() not in self.closed and any(a <= minute < b for a, b in self.week[local.weekday()])
+        return any(start <= minute < end for start, end in self.on(local.date()))
+
+    def on(self, day: date) -> tuple[tuple[int, int], ...]:
+        """Return the periods of a day, without regard to `always`."""
+        if day in self.closed or any(day in holidays(name, day.year) for name in self.holidays):
+            return ()
+        return self.week[day.weekday()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The numbers. Seconds unless the name says otherwise; what each is for is told in the base pack."""
+    """The numbers and choices. Seconds unless the name says otherwise; what each is for is told in the base pack."""
 
     undo_seconds: int
     undo_after_join_seconds: int
@@ -108,11 +188,24 @@ class Settings:
     receipt_retention: int
     new_threads_per_number_per_hour: int
     new_threads_per_minute: int
+    verdict_delay: int
+    challenge_window: int
+    return_cue: int
+    dormant_cue: int
+    suppression_ttl: int
+    stop_resumes: Resumes
+    reply_after_stop: bool
+    assignment: Assignment
+    cold_outbound: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pack:
-    """All packs of a line as one. `names`: those it was made of, in order. The first language is the one for a stranger."""
+    """All packs of a line as one. `names`: those it was made of, in order. The first language is the one for a stranger.
+
+    `canned`: the agency's own texts, by the name that `!say` takes. `leak_words`: what must never reach a phone, in the
+    form that `policies.leaks` looks for.
+    """
 
     names: tuple[str, ...]
     languages: tuple[str, ...]
@@ -120,30 +213,36 @@ class Pack:
     hours: Hours
     keywords: Keywords
     texts: Mapping[TextName, Text] = field(repr=False)
+    canned: Mapping[str, Text] = field(repr=False)
+    playbooks: Mapping[str, Playbook] = field(repr=False)
+    leak_words: frozenset[str] = field(repr=False)
 
-    def say(self, name: TextName, language: str | None = None) -> str:
-        """Return a text in a language of the line; in the line's first when it is not one of them, or not known."""
-        wordings = self.texts[name].wordings
-        return wordings[language if language in self.languages else self.languages[0]].text
+    def say(self, name: str, language: str | None = None, *, opens: str | None = None) -> str:
+        """Return a text in a language of the line; in the line's first when it is not one of them, or not known.
+
+        `name` is a :class:`TextName` or the name of a canned text (else ValueError). `opens` is when the line opens again,
+        in words (`policies.hours.opens`); without it the after-hours text could not say when, so `unavailable` is said.
+        """
+        text = self.canned[name] if name in self.canned else self.texts[TextName(name)]
+        words = text.wordings[language if language in self.languages else self.languages[0]].text
+        if OPENS in words and opens is None:
+            return self.say(TextName.UNAVAILABLE, language)
+        return words.replace(OPENS, opens or "")
+
+    @property
+    def wordings(self) -> Iterator[tuple[Text, str, Wording]]:
+        """Every wording with its text and language: first the house's texts, then the canned ones."""
+        for text in (*self.texts.values(), *self.canned.values()):
+            for language, wording in text.wordings.items():
+                yield text, language, wording
 
 
 def unreviewed(pack: Pack) -> tuple[str, ...]:
     """Name the legal wordings that nobody reviewed, as `limits.es`. A line that is no rehearsal does not start with any."""
-    return tuple(
-        f"{text.name}.{language}"
-        for text in pack.texts.values()
-        if text.legal
-        for language, wording in text.wordings.items()
-        if not wording.reviewed
-    )
+    return tuple(f"{text.name}.{language}" for text, language, w in pack.wordings if text.legal and not w.reviewed)
 
 
 def samples(pack: Pack) -> tuple[str, ...]:
     """Name what still holds an example's telephone number or hours, as `after_hours.en` or `hours`. Not for a real line."""
-    found = [
-        f"{text.name}.{language}"
-        for text in pack.texts.values()
-        for language, wording in text.wordings.items()
-        if wording.sample
-    ]
+    found = [f"{text.name}.{language}" for text, language, wording in pack.wordings if wording.sample]
     return (*found, "hours") if pack.hours.sample else tuple(found)

@@ -12,15 +12,18 @@ import unicodedata
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from policies.holidays import RULES
 from policies.keywords import plain
-from policies.pack import TextName
+from policies.pack import OPENS, TextName
+from policies.segments import segments
 
 DURATION = re.compile(r"(\d{1,6}) ?(s|min|h|days?)")
 UNIT = {"s": 1, "min": 60, "h": 3600, "day": 86400, "days": 86400}
 PERIOD = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)|([01]\d|2[0-3]):([0-5]\d)-24:00")
-LONGEST_TEXT = 1600
+MOST_SEGMENTS = 3
+"""What is said by itself or by one command has to be read at a glance (practice 28)."""
 
 
 def seconds(value: Any) -> Any:
@@ -52,21 +55,43 @@ def keyword(value: str) -> str:
 
 
 def sendable(value: str) -> str:
-    """Refuse a text that no phone should get: empty, endless, or with characters that cannot be seen."""
+    """Refuse a text that no phone should get: empty, or with characters that cannot be seen."""
     if not value.strip() or value != value.strip():
         raise ValueError("must not be empty, nor begin or end with a space")
-    if len(value) > LONGEST_TEXT:
-        raise ValueError(f"must not be longer than {LONGEST_TEXT} characters")
     if any(unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Cn"} and c != "\n" for c in value):
         raise ValueError("must not contain control characters")
     return value
 
 
+def brief(value: str) -> str:
+    """Refuse a text that takes too many segments."""
+    if (count := segments(value).count) > MOST_SEGMENTS:
+        raise ValueError(f"takes {count} segments; the most is {MOST_SEGMENTS}, and one is better")
+    return value
+
+
+def holiday_rules(value: str) -> str:
+    """Refuse rules that nobody wrote."""
+    if value not in RULES:
+        raise ValueError(f"there are no such rules (there are {', '.join(RULES)}); other days are `closed`")
+    return value
+
+
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 Keyword = Annotated[str, AfterValidator(keyword)]
-Period = Annotated[tuple[int, int], BeforeValidator(period)]
-Undo = Annotated[int, BeforeValidator(seconds), Field(ge=0, le=120)]
-Duration = Annotated[int, BeforeValidator(seconds), Field(ge=1, le=400 * 86400)]
+Line = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(sendable)]
+Own = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
+Period = Annotated[
+    tuple[int, int], BeforeValidator(period), WithJsonSchema({"type": "string", "examples": ["08:00-20:00"]})
+]
+Seconds = Annotated[
+    int,
+    BeforeValidator(seconds),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": f"^{DURATION.pattern}$"}]}),
+]
+Holidays = Annotated[str, AfterValidator(holiday_rules), WithJsonSchema({"type": "string", "enum": [*RULES]})]
+Undo = Annotated[Seconds, Field(ge=0, le=120)]
+Duration = Annotated[Seconds, Field(ge=1, le=400 * 86400)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
 
 
@@ -79,7 +104,7 @@ class Part(BaseModel):
 class WordingPart(Part):
     """A text in one language. A later pack replaces it whole, so a review never outlives the words it was for."""
 
-    text: Annotated[str, AfterValidator(sendable)]
+    text: Annotated[str, AfterValidator(sendable), AfterValidator(brief)]
     reviewed_by: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     reviewed_on: date | None = None
     sample: bool = False
@@ -95,15 +120,30 @@ class TextPart(Part):
     """A text. Once a pack calls it legal, no later pack can take that back."""
 
     legal: bool = False
+    statute: Line | None = None
     wordings: dict[Language, WordingPart] = Field(default_factory=dict)
 
 
+class PlaybookPart(Part):
+    """Steps for the people in the room. A later pack replaces a playbook whole."""
+
+    title: Line
+    steps: Annotated[list[Line], Field(min_length=1, max_length=20)]
+
+
 class KeywordsPart(Part):
-    """Words by language. A later pack adds to them and takes none away: STOP is honoured, whoever wrote the pack."""
+    """Words by language. A later pack adds to them and takes none away: STOP is honoured, whoever wrote the pack.
+
+    What an exit word does is said by the last pack that lists it.
+    """
 
     stop: dict[Language, list[Keyword]] = Field(default_factory=dict)
     start: dict[Language, list[Keyword]] = Field(default_factory=dict)
     language: dict[Language, list[Keyword]] = Field(default_factory=dict)
+    call: dict[Language, list[Keyword]] = Field(default_factory=dict)
+    exit: dict[Language, dict[Keyword, Literal["park", "alert"]]] = Field(default_factory=dict)
+    help: dict[Language, list[Keyword]] = Field(default_factory=dict)
+    wish_to_stop: dict[Language, list[Keyword]] = Field(default_factory=dict)
 
 
 class WeekPart(Part):
@@ -125,11 +165,13 @@ class HoursPart(Part):
     timezone: str | None = None
     week: WeekPart | None = None
     closed: list[date] = Field(default_factory=list)
+    holidays: list[Holidays] = Field(default_factory=list)
+    clock: Literal[12, 24] | None = None
     sample: bool = False
 
     @model_validator(mode="after")
     def _one_or_the_other(self) -> Self:
-        if self.always and (self.timezone or self.week or self.closed):
+        if self.always and (self.timezone or self.week or self.closed or self.holidays):
             raise ValueError("is either `always: true` or a timezone with a week")
         if not self.always and not (self.timezone and self.week):
             raise ValueError("needs `always: true`, or a timezone and a week")
@@ -137,13 +179,13 @@ class HoursPart(Part):
 
 
 class SettingsPart(Part):
-    """The numbers, with the range in which each makes sense. The fields are those of `policies.pack.Settings`."""
+    """The numbers and choices, with what makes sense for each. The fields are those of `policies.pack.Settings`."""
 
     undo_seconds: Undo | None = None
     undo_after_join_seconds: Undo | None = None
     undo_after_join_window: Duration | None = None
     undo_after_switch_seconds: Undo | None = None
-    late_after_seconds: Annotated[int, BeforeValidator(seconds), Field(ge=30, le=3600)] | None = None
+    late_after_seconds: Annotated[Seconds, Field(ge=30, le=3600)] | None = None
     carrier_validity_seconds: Duration | None = None
     greeting_every_hours: Annotated[int, Field(ge=1, le=24 * 30)] | None = None
     cap: Annotated[int, Field(ge=1, le=50)] | None = None
@@ -165,6 +207,15 @@ class SettingsPart(Part):
     receipt_retention: Duration | None = None
     new_threads_per_number_per_hour: Count | None = None
     new_threads_per_minute: Count | None = None
+    verdict_delay: Annotated[Seconds, Field(ge=1, le=60)] | None = None
+    challenge_window: Annotated[Seconds, Field(ge=30, le=3600)] | None = None
+    return_cue: Duration | None = None
+    dormant_cue: Duration | None = None
+    suppression_ttl: Annotated[Seconds, Field(ge=86400, le=1100 * 86400)] | None = None
+    stop_resumes: Literal["at_once", "ask"] | None = None
+    reply_after_stop: bool | None = None
+    assignment: Literal["none", "first", "least-loaded"] | None = None
+    cold_outbound: bool | None = None
 
 
 def _text_name(value: Any) -> TextName:
@@ -177,9 +228,23 @@ def _text_name(value: Any) -> TextName:
 class PackFile(Part):
     """One pack file."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}(/[a-z][a-z0-9-]{0,30})?$")]
     languages: Annotated[list[Language], Field(min_length=1)] | None = None
     settings: SettingsPart = SettingsPart()
     hours: HoursPart | None = None
     keywords: KeywordsPart = KeywordsPart()
+    leak_words: list[Keyword] = Field(default_factory=list)
     texts: dict[Annotated[TextName, BeforeValidator(_text_name)], TextPart] = Field(default_factory=dict)
+    canned: dict[Own, TextPart] = Field(default_factory=dict)
+    playbooks: dict[Own, PlaybookPart] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _opens_where_it_is_said(self) -> Self:
+        parts = [(f"texts.{name}", part) for name, part in self.texts.items() if name is not TextName.AFTER_HOURS]
+        parts += [(f"canned.{name}", part) for name, part in self.canned.items()]
+        for name, part in parts:
+            if any(OPENS in wording.text for wording in part.wordings.values()):
+                raise ValueError(f"{name} holds {OPENS}, which only texts.after_hours may")
+        if taken := sorted(self.canned.keys() & set(TextName)):
+            raise ValueError(f"canned.{taken[0]} is the name of one of the texts")
+        return self

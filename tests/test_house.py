@@ -67,6 +67,7 @@ PASSED_OVER: Final = {
     (Thread, told.Spoke): "said by threads to the desk",
     (Thread, events.LetterDied): "told to the desk, which has people",
     (Thread, events.ClockJumped): "told to the desk; no thread has a timer that destroys yet",
+    (Thread, events.StrayCame): "told to the desk; it belongs to no thread",
     (Desk, events.TextArrived): "texts belong to a thread",
     (Desk, events.TextOutcome): "texts belong to a thread",
     (Desk, events.Unsaid): "what was said at the desk was acted on when it was said",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
+from bridge.carriers.exposure import Exposure
 from bridge.carriers.pace import Rate
 from bridge.phone import Phone
 
@@ -55,12 +56,18 @@ class InboundText:
     at: datetime | None = None
 
 
+Status: TypeAlias = Literal["sent", "delivered", "failed", "opted_out"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryReport:
-    """What became of a text we sent. `status`: `sent`, `delivered` or `failed` (final); `code` is the vendor's own."""
+    """What became of a text we sent. All but `sent` are final; `code` is the vendor's own.
+
+    `opted_out`: it failed because the texter said STOP to the vendor itself, which some vendors tell only here.
+    """
 
     message_id: str
-    status: str
+    status: Status
     code: str = ""
 
 
@@ -106,7 +113,12 @@ class TryLater:
 
 @dataclass(frozen=True, slots=True)
 class UnknownOutcome:
-    """The request may or may not have had an effect (time-out, broken connection, 5xx): a person decides."""
+    """The request may or may not have had an effect (time-out, broken connection, 5xx): a person decides.
+
+    `message_id`: the text's id where it is ours to give, so that a report that comes after all settles it; else empty.
+    """
+
+    message_id: str = ""
 
 
 SendOutcome: TypeAlias = Accepted | Rejected | TryLater | UnknownOutcome
@@ -114,24 +126,51 @@ SendOutcome: TypeAlias = Accepted | Rejected | TryLater | UnknownOutcome
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """The carrier confirms that its copy is gone (or that it never had it)."""
+    """Confirmed gone: a look afterwards found nothing, or there was nothing (404).
+
+    What stays with the vendor all the same is in `Carrier.exposure.remains`.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class NotConfirmed:
+    """The carrier said yes to the request, and nobody could look.
+
+    `after`: seconds after which asking once more may confirm it; None where the vendor offers no look, ever.
+    """
+
+    after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
-    """Not deletable now; try again after that many seconds."""
+    """Not deleted now (409, 429, 5xx, no answer, or still there when looked at); try again after that many seconds.
+
+    A refused login is told the same, for somebody may mend it: whoever asks says how often is enough.
+    """
 
     after: float
 
 
 @dataclass(frozen=True, slots=True)
 class Keeps:
-    """The carrier cannot delete it. `until` says for how long it keeps it, in words for a person."""
+    """The carrier will not delete it, and its own term ends that. `until` tells the term in words for a person.
+
+    `days`: the term, counted from the text; None: for ever.
+    """
 
     until: str
+    days: int | None = None
 
 
-DeleteOutcome: TypeAlias = Deleted | NotYet | Keeps
+@dataclass(frozen=True, slots=True)
+class CannotDelete:
+    """The carrier offers no deletion, and no end of its keeping is known. `why`: what it keeps, in words for a person."""
+
+    why: str
+
+
+DeleteOutcome: TypeAlias = Deleted | NotConfirmed | NotYet | Keeps | CannotDelete
 
 
 class Carrier(Protocol):
@@ -141,8 +180,14 @@ class Carrier(Protocol):
     """The word in the configuration, e.g. `rehearsal`."""
     lists: bool
     """Whether `list_since` can say what came while we were away."""
+    exposure: Exposure
+    """What the vendor keeps and does; `exposure.remains` is what stays there of a text whose copy is gone."""
     rate: Rate
     """What one of our numbers may send."""
+    refusal: int
+    """The status that a webhook without a valid signature is refused with. 5xx for a vendor that calls again only then."""
+    largest: int
+    """Bytes of the largest webhook that is taken."""
     answer: tuple[str, bytes]
     """Content type and body of the 200 that a webhook is answered with. Some vendors want certain words there, and some
     text whatever stands there to the handset."""
@@ -163,7 +208,14 @@ class Carrier(Protocol):
         """Ask what became of a text; None when the carrier does not know or cannot say now."""
 
     async def delete_copy(self, message_id: str) -> DeleteOutcome:
-        """Delete the carrier's copy of a text, either direction."""
+        """Delete the carrier's copy of a text, either direction.
+
+        May be asked again at any time: what is gone is `Deleted`. Where the vendor has a call for it, it is looked at
+        afterwards (`copy_exists`), and only a look that finds nothing, or a 404, is called confirmed.
+        """
+
+    async def copy_exists(self, message_id: str) -> bool | None:
+        """Whether the vendor shows a copy of that text; None when it cannot be asked, or did not answer now."""
 
     def list_since(self, since: datetime) -> AsyncIterator[InboundText]:
         """Inbound texts received at or after that time, oldest first. Empty where `lists` is false.

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -21,26 +21,25 @@ from typing import Any, Final, Literal, Self
 import aiohttp
 
 from bridge.carriers.adapter import (
-    Accepted,
+    CannotDelete,
     DeleteOutcome,
     DeliveryReport,
     Inbound,
     InboundText,
-    Keeps,
     Malformed,
     Media,
     Rejected,
     SendOutcome,
-    UnknownOutcome,
+    Status,
     Unwanted,
     WebhookRequest,
 )
 from bridge.carriers.asking import PATIENCE, Answer, ask, segment, session
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.numbers import sender
+from bridge.carriers.ordinary import Ordinary
 from bridge.carriers.pace import Rate
 from bridge.carriers.reading import (
-    MESSAGE_ID,
     code,
     identifier,
     json_value,
@@ -51,29 +50,36 @@ from bridge.carriers.reading import (
     string,
     time_of,
 )
+from bridge.carriers.sorting import Sorting, Verdict
 from bridge.carriers.strength import PathSecretFile
 from bridge.phone import Phone
 from bridge.settings import Base, CarrierSection, secret
 
-OPTED_OUT: Final = frozenset({"4775"})
-"""Codes of a failed text whose texter said STOP to the carrier."""
-IN_DOUBT: Final = frozenset({"9902", "9999"})
-"""Codes that leave open whether the text arrived."""
-LATER: Final = frozenset({"4780", "4781", "4785"})
-"""Codes of a failed text that left too fast: the only ones of class 4 that are worth another try."""
+SORTING: Final = Sorting(
+    taken=frozenset({202}),
+    message_id=lambda answer: answer.json.get("id"),
+    error=lambda answer: answer.json.get("type"),
+    # An answer bears words; numbers come with the events.
+    codes={
+        # destination-rejected-due-to-user-opt-out
+        "4775": Verdict.OPTED_OUT,
+        # Its wait for a delivery receipt ran out; the carrier's code is unknown to it.
+        "9902": Verdict.UNKNOWN,
+        "9999": Verdict.UNKNOWN,
+    },
+)
 
 RATE: Final = Rate(per_second=1.0)
 """Segments: an account's queue empties at 60 a minute unless it was raised (docs/messaging/rateLimits)."""
 
-_NOTHING: tuple[InboundText, ...] = ()
-_STATUS = {
+_STATUS: Final[dict[str, Status]] = {
     "SENT": "sent",
     "ACCEPTED": "sent",
     "DELIVERED": "delivered",
     "FAILED": "failed",
     "UNDELIVERED": "failed",
 }
-_REPORTS = {"message-sent": "sent", "message-delivered": "delivered", "message-read": "delivered"}
+_REPORTS: Final[dict[str, Status]] = {"message-sent": "sent", "message-delivered": "delivered", "message-read": "delivered"}
 _ERROR_CODE = re.compile(r"[0-9]{4}")
 
 EXPOSURE = Exposure(
@@ -84,6 +90,7 @@ EXPOSURE = Exposure(
         "Pictures that a texter sent: up to 48 hours, or until deleted.",
     ),
     we_delete=(),
+    remains=("Its message records, as above: there is no deletion.", "What the telephone companies on the way keep."),
     bill_shows="One record for each segment, with both numbers and the time.",
     opt_outs=(
         "Long codes and short codes: none, STOP comes through and is obeyed here. "
@@ -100,13 +107,14 @@ EXPOSURE = Exposure(
         "dev.bandwidth.com/docs/messaging/webhooks",
         "dev.bandwidth.com/docs/messaging/errors",
         "dev.bandwidth.com/docs/account/applications",
+        "support.bandwidth.com: 360010785613 (opt-out and opt-in words)",
         "github.com/Bandwidth/python-sdk@ba8d157",
     ),
     unconfirmed=(
         "How long message records are kept beyond the 14 days of one search.",
         "What exactly a line of the bill shows.",
         "Whether every account may log in with Basic credentials, as this adapter does: OAuth 2 is offered as well.",
-        "The opt-outs of toll-free numbers (known from a support page that could not be read again).",
+        "That toll-free networks confirm STOP and UNSTOP by a text (read of Twilio's, not of Bandwidth's).",
     ),
 )
 
@@ -125,12 +133,11 @@ class Settings(CarrierSection):
     path_secret_file: PathSecretFile
 
 
-class BandwidthCarrier:
+class BandwidthCarrier(Ordinary):
     """One line's connection to Bandwidth. Made inside the running event loop."""
 
     kind = "bandwidth"
-    lists = False
-    answer = ("text/plain", b"")
+    exposure = EXPOSURE
 
     def __init__(
         self,
@@ -200,19 +207,7 @@ class BandwidthCarrier:
             "text": text,
             "expiration": expires.isoformat().replace("+00:00", "Z"),
         }
-        got = await ask(self._http, "POST", self._messages, json=body)
-        if not isinstance(got, Answer):
-            return got
-        if got.status == 202:
-            message_id = got.json.get("id")
-            if isinstance(message_id, str) and MESSAGE_ID.fullmatch(message_id):
-                return Accepted(message_id)
-            return UnknownOutcome()
-        if got.status == 429:
-            return got.later()
-        if got.in_doubt or got.status < 400:
-            return UnknownOutcome()
-        return Rejected(code(got.json.get("type"), f"http-{got.status}"))
+        return SORTING.sent(await ask(self._http, "POST", self._messages, json=body))
 
     async def status(self, message_id: str) -> DeliveryReport | None:
         """`GET /users/ACCOUNT/messages?messageId=` → 200 with `messages[0].messageStatus`."""
@@ -226,18 +221,9 @@ class BandwidthCarrier:
 
     async def delete_copy(self, message_id: str) -> DeleteOutcome:  # noqa: ARG002 - whatever it is
         """Say what is so: there is nothing to ask for. Source: docs/messaging/getMessage."""
-        return Keeps(
+        return CannotDelete(
             "does not store the words; keeps both numbers and the time in its message records, and pictures for 48 hours"
         )
-
-    async def list_since(self, since: datetime) -> AsyncIterator[InboundText]:  # noqa: ARG002 - whatever it is
-        """Nothing: its listing holds no words."""
-        for text in _NOTHING:
-            yield text
-
-    async def close(self) -> None:
-        """End the HTTP session."""
-        await self._http.close()
 
 
 def _basic(user: str, password: str) -> str:
@@ -277,7 +263,6 @@ def _inbound(message: dict[str, Any]) -> Inbound:
     )
 
 
-def _told(message_id: str, status: str, error: Any) -> DeliveryReport:
+def _told(message_id: str, status: Status, error: Any) -> DeliveryReport:
     told = code(error)
-    told = told if _ERROR_CODE.fullmatch(told) else ""
-    return DeliveryReport(message_id=message_id, status="sent" if told in IN_DOUBT else status, code=told)
+    return SORTING.reported(message_id, status, told if _ERROR_CODE.fullmatch(told) else "")

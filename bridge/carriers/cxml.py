@@ -18,8 +18,6 @@ from urllib.parse import urlencode
 import aiohttp
 
 from bridge.carriers.adapter import (
-    Accepted,
-    Deleted,
     DeleteOutcome,
     DeliveryReport,
     Inbound,
@@ -27,22 +25,29 @@ from bridge.carriers.adapter import (
     NotYet,
     Rejected,
     SendOutcome,
-    TryLater,
-    UnknownOutcome,
+    Status,
     Unwanted,
     WebhookRequest,
 )
 from bridge.carriers.asking import Answer, ask, segment, session
 from bridge.carriers.cxml_fields import listed, signature, texted, urls
+from bridge.carriers.ordinary import Ordinary, shown
 from bridge.carriers.pace import Rate
-from bridge.carriers.reading import MESSAGE_ID, clean, code, form, identifier, same
+from bridge.carriers.reading import clean, code, form, identifier, same
+from bridge.carriers.sorting import Sorting, Verdict
 from bridge.phone import Phone
 
-OPTED_OUT: Final = frozenset({"21610"})
-QUEUE_FULL: Final = frozenset({"21611", "20429"})
-"""Certainly not taken, and only for now: the number's queue is full (21611), too many requests (20429)."""
-QUEUE_EMPTIES: Final = 60.0
-"""Seconds after which a full queue is asked again, when the vendor names no time."""
+SORTING: Final = Sorting(
+    taken=frozenset({200, 201}),
+    message_id=lambda answer: answer.json.get("sid"),
+    error=lambda answer: answer.json.get("code"),
+    codes={
+        "21610": Verdict.OPTED_OUT,
+        # The number's queue is full; too many requests.
+        "21611": Verdict.FOR_NOW,
+        "20429": Verdict.FOR_NOW,
+    },
+)
 TOO_EARLY: Final = 90.0
 """Seconds. A message can be deleted about a minute after it is final (20009)."""
 LONGEST_VALIDITY: Final = 36_000
@@ -50,7 +55,7 @@ LONGEST_VALIDITY: Final = 36_000
 PAGE: Final = 1000
 MOST_PAGES: Final = 1000
 
-STATUSES: Final[Mapping[str, str]] = {
+STATUSES: Final[Mapping[str, Status]] = {
     "sent": "sent",
     "delivered": "delivered",
     "read": "delivered",
@@ -61,12 +66,12 @@ STATUSES: Final[Mapping[str, str]] = {
 """Their words for ours. The others (`accepted`, `queued`, `sending` …) say nothing new."""
 
 
-class CxmlCarrier:
+class CxmlCarrier(Ordinary):
     """One line's connection to a vendor of the family, made inside the running event loop: Twilio's or SignalWire's."""
 
-    kind: str
     lists = True
     answer = ("text/xml", b"<Response/>")
+    patience = TOO_EARLY
     signature_header: ClassVar[str]
     media_first: ClassVar[bool] = False
     """Whether a message's media stays when the message is deleted, so that it must go before it."""
@@ -125,63 +130,50 @@ class CxmlCarrier:
         ours = STATUSES.get(status)
         if ours is None:
             return (Unwanted("event"),)
-        message_id = identifier(fields, "MessageSid")
-        return (DeliveryReport(message_id=message_id, status=ours, code=code(fields.get("ErrorCode"))),)
+        return (SORTING.reported(identifier(fields, "MessageSid"), ours, code(fields.get("ErrorCode"))),)
 
     async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
         """`POST …/Messages.json` → 201 `{"sid"}`; 4xx `{"code"}`; 429 is safe to repeat (20429)."""
         if not to.answerable:
             return Rejected("not-answerable")
         fields = {"To": to.reveal(), "From": number, "Body": clean(text), **self._each_time}
-        got = await ask(self._http, "POST", self._url(".json"), form=urlencode(fields).encode())
-        if not isinstance(got, Answer):
-            return got
-        if got.status == 429:
-            return got.later()
-        if got.in_doubt:
-            return UnknownOutcome()
-        if got.status < 400:
-            sid = got.json.get("sid")
-            taken = got.status in (200, 201) and isinstance(sid, str) and MESSAGE_ID.fullmatch(sid)
-            return Accepted(str(sid)) if taken else UnknownOutcome()
-        told = code(got.json.get("code"), f"http-{got.status}")
-        if told in QUEUE_FULL:
-            return TryLater(got.later(QUEUE_EMPTIES).after)
-        return Rejected(told, opted_out=told in OPTED_OUT)
+        return SORTING.sent(await ask(self._http, "POST", self._url(".json"), form=urlencode(fields).encode()))
 
     async def status(self, message_id: str) -> DeliveryReport | None:
         """`GET …/Messages/SID.json` → 200 with `status` and `error_code`."""
-        got = await ask(self._http, "GET", self._url(f"/{segment(message_id)}.json"))
+        got = await ask(self._http, "GET", self._one(message_id))
         if not isinstance(got, Answer) or got.status != 200:
             return None
         ours = STATUSES.get(str(got.json.get("status")))
-        if ours is None:
-            return None
-        return DeliveryReport(message_id=message_id, status=ours, code=code(got.json.get("error_code")))
+        return None if ours is None else SORTING.reported(message_id, ours, code(got.json.get("error_code")))
 
     async def delete_copy(self, message_id: str) -> DeleteOutcome:
         """`DELETE …/Messages/SID.json` → 204; 404 when there is none; refused until the message is final (20009)."""
         if self.media_first and not await self._media_deleted(message_id):
             return NotYet(TOO_EARLY)
-        got = await ask(self._http, "DELETE", self._url(f"/{segment(message_id)}.json"))
-        if not isinstance(got, Answer):
-            return NotYet(TOO_EARLY)
-        return Deleted() if got.status in (204, 404) else NotYet(got.later(TOO_EARLY).after)
+        return await self._erased(await ask(self._http, "DELETE", self._one(message_id)), message_id)
+
+    async def copy_exists(self, message_id: str) -> bool | None:
+        """`GET …/Messages/SID.json` → 200, or 404 when there is none."""
+        return shown(await ask(self._http, "GET", self._one(message_id)))
+
+    async def _media(self, message_id: str) -> list[Any] | None:
+        """Return the ids of a message's media; None when they cannot be told."""
+        got = await ask(self._http, "GET", self._url(f"/{segment(message_id)}/Media.json"))
+        if not isinstance(got, Answer) or got.status not in (200, 404):
+            return None
+        found = got.json.get("media_list", []) if got.status == 200 else []
+        return [item.get("sid") if isinstance(item, dict) else None for item in found] if isinstance(found, list) else None
 
     async def _media_deleted(self, message_id: str) -> bool:
-        of_message = f"/{segment(message_id)}/Media"
-        got = await ask(self._http, "GET", self._url(f"{of_message}.json"))
-        if not isinstance(got, Answer) or got.status not in (200, 404):
-            return False
-        found = got.json.get("media_list", []) if got.status == 200 else []
-        sids = [item.get("sid") for item in found if isinstance(item, dict)] if isinstance(found, list) else [None]
-        for sid in sids:
+        """Delete a message's media and look again: true when none is left."""
+        for sid in await self._media(message_id) or ():
             if not isinstance(sid, str):
                 return False
-            done = await ask(self._http, "DELETE", self._url(f"{of_message}/{segment(sid)}.json"))
+            done = await ask(self._http, "DELETE", self._url(f"/{segment(message_id)}/Media/{segment(sid)}.json"))
             if not isinstance(done, Answer) or done.status not in (204, 404):
                 return False
-        return True
+        return await self._media(message_id) == []
 
     async def list_since(self, since: datetime) -> AsyncIterator[InboundText]:
         """`GET …/Messages.json?To=&DateSent>=`, for each of our numbers → `{"messages", "next_page_uri"}`, newest first.
@@ -220,9 +212,8 @@ class CxmlCarrier:
             raise ConnectionError("the carrier's listing broke off")
         return got.json
 
-    async def close(self) -> None:
-        """End the HTTP session."""
-        await self._http.close()
+    def _one(self, message_id: str) -> str:
+        return self._url(f"/{segment(message_id)}.json")
 
     def _url(self, rest: str) -> str:
         return f"{self._api_base}{self._messages}{rest}"

@@ -18,6 +18,8 @@ class Exposure:
     """What it keeps of a text, where, and for how long."""
     we_delete: tuple[str, ...]
     """What we ask it to delete, and when that counts as confirmed. Empty: nothing can be deleted."""
+    remains: tuple[str, ...]
+    """What stays there even of a text whose copy is gone: logs, backups, bills."""
     bill_shows: str
     opt_outs: str
     """Which opt-outs it enforces by itself."""

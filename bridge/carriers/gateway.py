@@ -8,28 +8,28 @@ we do not know are shown as well as can be, and never thrown away.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
-from datetime import datetime
-from typing import Annotated, Any, ClassVar, Final, Literal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 import aiohttp
 from pydantic import Field
 
-from bridge.carriers.adapter import DeleteOutcome, DeliveryReport, InboundText, Keeps, WebhookRequest
-from bridge.carriers.asking import session
+from bridge.carriers.adapter import CannotDelete, DeleteOutcome, WebhookRequest
+from bridge.carriers.asking import PATIENCE, session
 from bridge.carriers.numbers import national_sender, sender
+from bridge.carriers.ordinary import Ordinary
 from bridge.carriers.pace import Rate
 from bridge.carriers.reading import clean, secret_path
 from bridge.carriers.strength import PathSecretFile
 from bridge.phone import Phone
-from bridge.settings import CarrierSection
+from bridge.settings import CarrierSection, secret
 
 RATE: Final = Rate(per_second=1.0)
 """Segments. What the SMPP connection behind it bears is the operator's to say."""
 
 _INTERNATIONAL = re.compile(r"[1-9][0-9]{8,14}")
 _ABROAD = re.compile(r"00([1-9][0-9]{6,14})")
-_NOTHING: tuple[InboundText, ...] = ()
 # 3GPP TS 23.038 §6.2.1, in the order of the codes; ESC is no letter. The extension is §6.2.1.1.
 _ALPHABET = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -66,56 +66,76 @@ class GatewaySettings(CarrierSection):
     """What both have. `plain_numbers` says what digits without `+` are: with country code, or as dialled in `region`."""
 
     username: str
+    password_file: Path
     path_secret_file: PathSecretFile
     plain_numbers: Literal["international", "national"]
     region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 
+    @property
+    def own(self) -> Mapping[str, Any]:
+        """What the adapter's constructor takes beyond what both have."""
+        return {}
 
-class Gateway:
+
+class Gateway(Ordinary):
     """The part of an adapter that both have."""
 
-    lists = False
+    send_path: ClassVar[str]
     logs: ClassVar[str]
     """What it keeps unless told otherwise, in words for a person."""
 
     def __init__(
         self,
         *,
+        api_base: str,
+        login: tuple[str, str],
         status_url: str,
         path_secret: str,
         plain_numbers: Literal["international", "national"],
         region: str,
         validity: int,
-        rate: Rate,
-        timeout: aiohttp.ClientTimeout,
+        rate: Rate = RATE,
+        timeout: aiohttp.ClientTimeout = PATIENCE,
     ) -> None:
         self.rate = rate
+        self._send_url, self._login = f"{api_base}{self.send_path}", login
         self._status_url, self._path_secret, self._region = f"{status_url}/{path_secret}", path_secret, region
         self._international = plain_numbers == "international"
         # It counts in minutes, and none is for ever.
         self._minutes = max(1, validity // 60)
         self._http = session(timeout=timeout)
 
+    @classmethod
+    def make(
+        cls,
+        settings: Any,
+        *,
+        public_base_url: str,
+        slug: str,
+        numbers: tuple[str, ...],  # noqa: ARG003 - each text says its own
+        validity: int,
+        clock: Callable[[], float],  # noqa: ARG003 - nothing bears a time
+    ) -> Self:
+        """Make it from its settings (:class:`GatewaySettings`)."""
+        return cls(
+            api_base=settings.api_base,
+            login=(settings.username, secret(settings.password_file)),
+            status_url=f"{public_base_url}/carriers/{slug}/status",
+            path_secret=secret(settings.path_secret_file),
+            plain_numbers=settings.plain_numbers,
+            region=settings.region,
+            validity=validity,
+            rate=Rate(per_second=settings.texts_per_second),
+            **settings.own,
+        )
+
     def verify(self, request: WebhookRequest) -> bool:
         """Whether the path bears its secret segment: there is nothing else to check."""
         return secret_path(request.raw_path, self._path_secret)
 
-    async def status(self, message_id: str) -> DeliveryReport | None:  # noqa: ARG002 - whatever it is
-        """Nothing: it can be asked for no single text."""
-        return None
-
     async def delete_copy(self, message_id: str) -> DeleteOutcome:  # noqa: ARG002 - whatever it is
         """Say what is so: it offers no deletion."""
-        return Keeps(self.logs)
-
-    async def list_since(self, since: datetime) -> AsyncIterator[InboundText]:  # noqa: ARG002 - whatever it is
-        """Nothing: it lists none."""
-        for text in _NOTHING:
-            yield text
-
-    async def close(self) -> None:
-        """End the HTTP session."""
-        await self._http.close()
+        return CannotDelete(self.logs)
 
     def sender(self, value: str) -> Phone | None:
         """Read who texted. `00` before a country code is `+` in either way of writing."""

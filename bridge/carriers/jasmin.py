@@ -15,32 +15,27 @@ gateway. Configuration: an `httpccm` to `/carriers/LINE/inbound/SECRET` with met
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from pathlib import Path
-from typing import Final, Literal, Self
+from collections.abc import Mapping
+from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
-import aiohttp
-
 from bridge.carriers.adapter import (
-    Accepted,
-    DeliveryReport,
     Inbound,
     InboundText,
     Malformed,
     Rejected,
     SendOutcome,
-    UnknownOutcome,
+    Status,
     Unwanted,
     WebhookRequest,
 )
-from bridge.carriers.asking import PATIENCE, Answer, ask
+from bridge.carriers.asking import Answer, ask
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.gateway import RATE, Gateway, GatewaySettings, decoded, default_alphabet
-from bridge.carriers.pace import Rate
+from bridge.carriers.gateway import Gateway, GatewaySettings, decoded, default_alphabet
 from bridge.carriers.reading import code, form, identifier, string
+from bridge.carriers.sorting import Sorting, Verdict
 from bridge.phone import Phone
-from bridge.settings import Base, secret
+from bridge.settings import Base
 from policies.segments import segments
 
 EXPOSURE = Exposure(
@@ -51,6 +46,7 @@ EXPOSURE = Exposure(
         "The SMPP provider behind it: what its contract says.",
     ),
     we_delete=(),
+    remains=("Everything above: it has no deletion; its logs are yours to delete.",),
     bill_shows="The SMPP provider's bill.",
     opt_outs="None of its own; the SMPP provider's are its own.",
     speaks="None.",
@@ -60,8 +56,23 @@ EXPOSURE = Exposure(
 )
 
 _SUCCESS = re.compile(rb'\s*Success "([A-Za-z0-9_-]{1,64})"\s*')
-_TOO_FAST: Final = b"throughput exceeded"
-_REPORTS: Final = {
+
+
+def _id(answer: Answer) -> str | None:
+    taken = _SUCCESS.fullmatch(answer.body)
+    return taken.group(1).decode() if taken else None
+
+
+SORTING: Final = Sorting(
+    taken=frozenset({200}),
+    message_id=_id,
+    # `Error "User throughput exceeded"`; its other words are for a person.
+    error=lambda answer: "too-fast" if answer.status == 403 and b"throughput exceeded" in answer.body else None,
+    codes={"too-fast": Verdict.FOR_NOW},
+    patience=1.0,
+)
+
+_REPORTS: Final[dict[str, Status]] = {
     "ESME_ROK": "sent",
     "ACCEPTD": "sent",
     "ENROUTE": "sent",
@@ -84,67 +95,28 @@ class Settings(GatewaySettings):
 
     kind: Literal["jasmin"]
     api_base: Base = "http://127.0.0.1:1401"
-    password_file: Path
     default_alphabet: Literal["gsm0338", "iso-8859-1", "us-ascii", "utf-8"] = "gsm0338"
+
+    @property
+    def own(self) -> Mapping[str, Any]:
+        """What the adapter's constructor takes beyond what both have."""
+        return {"default_alphabet": self.default_alphabet}
 
 
 class JasminCarrier(Gateway):
     """One line's gateway. Made inside the running event loop."""
 
     kind = "jasmin"
+    exposure = EXPOSURE
+    send_path = "/send"
     answer = ("text/plain", b"ACK/Jasmin")
     logs = (
         "for as long as its own logs do, which you can tell to leave the words out; the SMPP provider keeps what it keeps"
     )
 
-    def __init__(
-        self,
-        *,
-        api_base: str,
-        login: tuple[str, str],
-        status_url: str,
-        path_secret: str,
-        plain_numbers: Literal["international", "national"],
-        region: str,
-        validity: int,
-        default_alphabet: str = "gsm0338",
-        rate: Rate = RATE,
-        timeout: aiohttp.ClientTimeout = PATIENCE,
-    ) -> None:
-        super().__init__(
-            status_url=status_url,
-            path_secret=path_secret,
-            plain_numbers=plain_numbers,
-            region=region,
-            validity=validity,
-            rate=rate,
-            timeout=timeout,
-        )
-        self._send_url, self._login, self._default_alphabet = f"{api_base}/send", login, default_alphabet
-
-    @classmethod
-    def make(
-        cls,
-        settings: Settings,
-        *,
-        public_base_url: str,
-        slug: str,
-        numbers: tuple[str, ...],  # noqa: ARG003 - each text says its own
-        validity: int,
-        clock: Callable[[], float],  # noqa: ARG003 - nothing bears a time
-    ) -> Self:
-        """Make it from its settings."""
-        return cls(
-            api_base=settings.api_base,
-            login=(settings.username, secret(settings.password_file)),
-            status_url=f"{public_base_url}/carriers/{slug}/status",
-            path_secret=secret(settings.path_secret_file),
-            plain_numbers=settings.plain_numbers,
-            region=settings.region,
-            validity=validity,
-            default_alphabet=settings.default_alphabet,
-            rate=Rate(per_second=settings.texts_per_second),
-        )
+    def __init__(self, *, default_alphabet: str = "gsm0338", **common: Any) -> None:
+        super().__init__(**common)
+        self._default_alphabet = default_alphabet
 
     def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
         """Read a report (it has `message_status`) or a text (it has `binary`). Source: apis/http/index.rst."""
@@ -192,22 +164,11 @@ class JasminCarrier(Gateway):
             "dlr-method": "POST",
             **words,
         }
-        got = await ask(self._http, "POST", self._send_url, form=urlencode(body).encode())
-        if not isinstance(got, Answer):
-            return got
-        taken = _SUCCESS.fullmatch(got.body) if got.status == 200 else None
-        if taken is not None:
-            return Accepted(taken.group(1).decode())
-        if got.status == 429 or (got.status == 403 and _TOO_FAST in got.body):
-            return got.later()
-        if got.in_doubt or got.status < 400:
-            return UnknownOutcome()
-        return Rejected(f"http-{got.status}")
+        return SORTING.sent(await ask(self._http, "POST", self._send_url, form=urlencode(body).encode()))
 
 
 def _report(message_id: str, told: str, error: str) -> Inbound:
-    status = _REPORTS.get(told, "failed" if told.startswith("ESME_") else "")
-    if not status:
+    status = _REPORTS.get(told, "failed" if told.startswith("ESME_") else None)
+    if status is None:
         return Unwanted("event")
-    why = (code(error) or code(told)) if status == "failed" else ""
-    return DeliveryReport(message_id=message_id, status=status, code=why)
+    return SORTING.reported(message_id, status, (code(error) or code(told)) if status == "failed" else "")

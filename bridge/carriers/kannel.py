@@ -22,32 +22,26 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Final, Literal, Self
-
-import aiohttp
+from typing import Final, Literal
 
 from bridge.carriers.adapter import (
-    Accepted,
-    DeliveryReport,
     Inbound,
     InboundText,
     Malformed,
     Rejected,
     SendOutcome,
-    UnknownOutcome,
+    Status,
     Unwanted,
     WebhookRequest,
 )
-from bridge.carriers.asking import PATIENCE, Answer, ask
+from bridge.carriers.asking import Answer, ask
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.gateway import RATE, Gateway, GatewaySettings, decoded, octets
-from bridge.carriers.pace import Rate
+from bridge.carriers.gateway import Gateway, GatewaySettings, decoded, octets
 from bridge.carriers.reading import code, form, identifier, string, time_of
+from bridge.carriers.sorting import Sorting
 from bridge.phone import Phone
-from bridge.settings import Base, secret
+from bridge.settings import Base
 from policies.segments import segments
 
 EXPOSURE = Exposure(
@@ -58,6 +52,7 @@ EXPOSURE = Exposure(
         "The SMPP provider behind it: what its contract says.",
     ),
     we_delete=(),
+    remains=("Everything above: it has no deletion; its logs are yours to delete.",),
     bill_shows="The SMPP provider's bill.",
     opt_outs="None of its own (a black list may be configured); the SMPP provider's are its own.",
     speaks=(
@@ -69,7 +64,14 @@ EXPOSURE = Exposure(
     unconfirmed=("That release 1.4.5 behaves as the sources of 1.5 that were read.",),
 )
 
-_REPORTS: Final = {"1": "delivered", "2": "failed", "4": "sent", "8": "sent", "16": "failed"}
+SORTING: Final = Sorting(
+    taken=frozenset({202}),
+    message_id=lambda answer: None,  # noqa: ARG005 - it is ours
+    error=lambda answer: None,  # noqa: ARG005 - its words are for a person
+    codes={},
+)
+
+_REPORTS: Final[dict[str, Status]] = {"1": "delivered", "2": "failed", "4": "sent", "8": "sent", "16": "failed"}
 _MASK: Final = "27"
 """Delivered, not delivered, at the SMS centre, refused by it. Not 4 (queued): it says nothing new."""
 _NOT_TAKEN: Final = b"Temporal failure, try again later."
@@ -81,62 +83,15 @@ class Settings(GatewaySettings):
 
     kind: Literal["kannel"]
     api_base: Base = "http://127.0.0.1:13013"
-    password_file: Path
 
 
 class KannelCarrier(Gateway):
     """One line's gateway. Made inside the running event loop."""
 
     kind = "kannel"
-    answer = ("text/plain", b"")
+    exposure = EXPOSURE
+    send_path = "/cgi-bin/sendsms"
     logs = "for as long as its own access log does, which you can switch off; the SMPP provider keeps what it keeps"
-
-    def __init__(
-        self,
-        *,
-        api_base: str,
-        login: tuple[str, str],
-        status_url: str,
-        path_secret: str,
-        plain_numbers: Literal["international", "national"],
-        region: str,
-        validity: int,
-        rate: Rate = RATE,
-        timeout: aiohttp.ClientTimeout = PATIENCE,
-    ) -> None:
-        super().__init__(
-            status_url=status_url,
-            path_secret=path_secret,
-            plain_numbers=plain_numbers,
-            region=region,
-            validity=validity,
-            rate=rate,
-            timeout=timeout,
-        )
-        self._send_url, self._login = f"{api_base}/cgi-bin/sendsms", login
-
-    @classmethod
-    def make(
-        cls,
-        settings: Settings,
-        *,
-        public_base_url: str,
-        slug: str,
-        numbers: tuple[str, ...],  # noqa: ARG003 - each text says its own
-        validity: int,
-        clock: Callable[[], float],  # noqa: ARG003 - nothing bears a time
-    ) -> Self:
-        """Make it from its settings."""
-        return cls(
-            api_base=settings.api_base,
-            login=(settings.username, secret(settings.password_file)),
-            status_url=f"{public_base_url}/carriers/{slug}/status",
-            path_secret=secret(settings.path_secret_file),
-            plain_numbers=settings.plain_numbers,
-            region=settings.region,
-            validity=validity,
-            rate=Rate(per_second=settings.texts_per_second),
-        )
 
     def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
         """Read a report (it has `dlr`), or a text: from the query (`text`), or from the body with `X-Kannel-*` headers."""
@@ -147,7 +102,7 @@ class KannelCarrier(Gateway):
             if status is None:
                 return (Unwanted("event"),)
             told = code(fields.get("err", "")) if status == "failed" else ""
-            return (DeliveryReport(message_id=identifier(fields, "id"), status=status, code=told),)
+            return (SORTING.reported(identifier(fields, "id"), status, told),)
         if path.rstrip("/").rpartition("/")[0].endswith("/status"):
             raise Malformed("dlr: not there")
         headers = request.headers
@@ -186,18 +141,10 @@ class KannelCarrier(Gateway):
             "Content-Type": "text/plain; charset=UTF-8",
         }
         got = await ask(self._http, "POST", self._send_url, form=text.encode(), headers=headers)
-        if not isinstance(got, Answer):
-            return got
-        if got.status == 202:
-            return Accepted(message_id)
-        if got.status == 429:
-            return got.later()
         # Of a text cut into several, others may have been taken.
-        if got.status == 503 and got.body.strip() == _NOT_TAKEN and cut.count == 1:
+        if isinstance(got, Answer) and got.status == 503 and got.body.strip() == _NOT_TAKEN and cut.count == 1:
             return got.later()
-        if got.in_doubt or got.status < 400:
-            return UnknownOutcome()
-        return Rejected(f"http-{got.status}")
+        return SORTING.sent(got, ours=message_id)
 
 
 def _epoch(value: str) -> datetime | None:

@@ -15,31 +15,34 @@ from pydantic import Field
 from bridge.carriers import bandwidth, jasmin, kannel, rehearsal, signalwire, smsgate, telnyx, twilio, vonage
 from bridge.carriers.adapter import Carrier
 from bridge.carriers.exposure import Exposure
+from bridge.carriers.ordinary import Ordinary
 from bridge.settings import CarrierSection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """One carrier. `make(settings, *, public_base_url, slug, numbers, validity, clock)` is the adapter's own."""
+    """One carrier. The adapter's own `make` takes `(settings, *, public_base_url, slug, numbers, validity, clock)`."""
 
     settings: type[CarrierSection]
-    make: Callable[..., Carrier]
-    exposure: Exposure
+    adapter: type[Ordinary]
+
+    @property
+    def exposure(self) -> Exposure:
+        """What the vendor keeps and does."""
+        return self.adapter.exposure
 
 
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
-        "rehearsal": Kind(settings=rehearsal.Settings, make=rehearsal.RehearsalCarrier.make, exposure=rehearsal.EXPOSURE),
-        "twilio": Kind(settings=twilio.Settings, make=twilio.TwilioCarrier.make, exposure=twilio.EXPOSURE),
-        "signalwire": Kind(
-            settings=signalwire.Settings, make=signalwire.SignalWireCarrier.make, exposure=signalwire.EXPOSURE
-        ),
-        "telnyx": Kind(settings=telnyx.Settings, make=telnyx.TelnyxCarrier.make, exposure=telnyx.EXPOSURE),
-        "bandwidth": Kind(settings=bandwidth.Settings, make=bandwidth.BandwidthCarrier.make, exposure=bandwidth.EXPOSURE),
-        "vonage": Kind(settings=vonage.Settings, make=vonage.VonageCarrier.make, exposure=vonage.EXPOSURE),
-        "smsgate": Kind(settings=smsgate.Settings, make=smsgate.SmsGateCarrier.make, exposure=smsgate.EXPOSURE),
-        "kannel": Kind(settings=kannel.Settings, make=kannel.KannelCarrier.make, exposure=kannel.EXPOSURE),
-        "jasmin": Kind(settings=jasmin.Settings, make=jasmin.JasminCarrier.make, exposure=jasmin.EXPOSURE),
+        "rehearsal": Kind(settings=rehearsal.Settings, adapter=rehearsal.RehearsalCarrier),
+        "twilio": Kind(settings=twilio.Settings, adapter=twilio.TwilioCarrier),
+        "signalwire": Kind(settings=signalwire.Settings, adapter=signalwire.SignalWireCarrier),
+        "telnyx": Kind(settings=telnyx.Settings, adapter=telnyx.TelnyxCarrier),
+        "bandwidth": Kind(settings=bandwidth.Settings, adapter=bandwidth.BandwidthCarrier),
+        "vonage": Kind(settings=vonage.Settings, adapter=vonage.VonageCarrier),
+        "smsgate": Kind(settings=smsgate.Settings, adapter=smsgate.SmsGateCarrier),
+        "kannel": Kind(settings=kannel.Settings, adapter=kannel.KannelCarrier),
+        "jasmin": Kind(settings=jasmin.Settings, adapter=jasmin.JasminCarrier),
     }
 )
 
@@ -65,5 +68,7 @@ def make(
     `/carriers/SLUG/inbound` and `…/status`; `numbers` are the line's in E.164, the main one first; `validity` the seconds
     after which a carrier is to give up a text, where it can be told; `clock` the wall clock in seconds since 1970.
     """
-    kind = KINDS[settings.kind]
-    return kind.make(settings, public_base_url=public_base_url, slug=slug, numbers=numbers, validity=validity, clock=clock)
+    made: Carrier = KINDS[settings.kind].adapter.make(
+        settings, public_base_url=public_base_url, slug=slug, numbers=numbers, validity=validity, clock=clock
+    )
+    return made

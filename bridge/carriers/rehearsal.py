@@ -22,26 +22,24 @@ import aiohttp
 from pydantic import PositiveFloat
 
 from bridge.carriers.adapter import (
-    Accepted,
-    Deleted,
     DeleteOutcome,
     DeliveryReport,
     Inbound,
     InboundText,
     Malformed,
     Media,
-    NotYet,
     Rejected,
     SendOutcome,
-    UnknownOutcome,
     Unwanted,
     WebhookRequest,
 )
 from bridge.carriers.asking import PATIENCE, Answer, ask, segment, session
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.numbers import sender
+from bridge.carriers.ordinary import Ordinary, shown
 from bridge.carriers.pace import Rate
 from bridge.carriers.reading import MESSAGE_ID, code, identifier, json_object, own_number, raw, same, string, time_of
+from bridge.carriers.sorting import Sorting, Verdict
 from bridge.phone import Phone
 from bridge.settings import CarrierSection, secret
 
@@ -51,15 +49,20 @@ TOLERANCE = 300.0
 RATE = Rate(per_second=1000.0, burst=1000.0)
 """As good as none: it is a program on this machine."""
 
-_NOT_YET = 5.0
 _PAGE = 100
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
-_OPTED_OUT = "opted-out"
+SORTING = Sorting(
+    taken=frozenset({201}),
+    message_id=lambda answer: answer.json.get("id"),
+    error=lambda answer: answer.json.get("code"),
+    codes={"opted-out": Verdict.OPTED_OUT},
+)
 
 EXPOSURE = Exposure(
     carrier="Rehearsal",
     keeps=("A copy of every text, in the memory of this machine, until it is deleted or the rehearsal stops.",),
     we_delete=("The copy of each text in either direction; confirmed by the carrier's 204 or 404.",),
+    remains=(),
     bill_shows="There is no bill.",
     opt_outs="None: STOP words come through and are obeyed here.",
     speaks="None.",
@@ -77,7 +80,7 @@ class Settings(CarrierSection):
     signing_key_file: Path
 
 
-class RehearsalCarrier:
+class RehearsalCarrier(Ordinary):
     """One line's connection to the rehearsal carrier. Made inside the running event loop.
 
     `slug` is the line's, `public_base_url` what stands before the raw path in the URL that the carrier signs, `api_base`
@@ -85,8 +88,9 @@ class RehearsalCarrier:
     """
 
     kind = "rehearsal"
+    exposure = EXPOSURE
     lists = True
-    answer = ("text/plain", b"")
+    patience = 5.0
 
     def __init__(
         self,
@@ -154,18 +158,7 @@ class RehearsalCarrier:
         """`POST /v1/messages` → 201 `{"id"}`; 400 `{"code"}`; 429 with `Retry-After` in seconds."""
         if not to.answerable:
             return Rejected("not-answerable")
-        got = await ask(self._http, "POST", self._messages, json={"to": to.reveal(), "text": text})
-        if not isinstance(got, Answer):
-            return got
-        if got.status == 201:
-            message_id = got.json.get("id")
-            return Accepted(message_id) if _is_id(message_id) else UnknownOutcome()
-        if got.status == 429:
-            return got.later()
-        if got.in_doubt or got.status < 400:
-            return UnknownOutcome()
-        told = code(got.json.get("code"), f"http-{got.status}")
-        return Rejected(told, opted_out=told == _OPTED_OUT)
+        return SORTING.sent(await ask(self._http, "POST", self._messages, json={"to": to.reveal(), "text": text}))
 
     async def status(self, message_id: str) -> DeliveryReport | None:
         """`GET /v1/messages/ID` → 200 with `status`. A text still queued has no report yet."""
@@ -179,10 +172,11 @@ class RehearsalCarrier:
 
     async def delete_copy(self, message_id: str) -> DeleteOutcome:
         """`DELETE /v1/messages/ID` → 204; 404 when there is no copy."""
-        got = await ask(self._http, "DELETE", self._one(message_id))
-        if not isinstance(got, Answer):
-            return NotYet(_NOT_YET)
-        return Deleted() if got.status in (204, 404) else NotYet(got.later(_NOT_YET).after)
+        return await self._erased(await ask(self._http, "DELETE", self._one(message_id)), message_id)
+
+    async def copy_exists(self, message_id: str) -> bool | None:
+        """`GET /v1/messages/ID` → 200, or 404 when there is no copy."""
+        return shown(await ask(self._http, "GET", self._one(message_id)))
 
     async def list_since(self, since: datetime) -> AsyncIterator[InboundText]:
         """`GET /v1/messages?direction=inbound&since=&after=&limit=` → `{"messages", "next"}`, oldest first.
@@ -212,10 +206,6 @@ class RehearsalCarrier:
             if not _is_id(following) or following == after:
                 raise ConnectionError("the carrier's listing has no end")
             after = following
-
-    async def close(self) -> None:
-        """End the HTTP session."""
-        await self._http.close()
 
     def _one(self, message_id: str) -> str:
         return f"{self._messages}/{segment(message_id)}"
@@ -248,7 +238,7 @@ def _report(body: dict[str, Any]) -> DeliveryReport:
         raise Malformed("status: neither `sent` nor `delivered` nor `failed`")
     if not isinstance(told, str) or (told and not code(told)):
         raise Malformed("code: not a code")
-    return DeliveryReport(message_id=identifier(body, "id"), status=status, code=told)
+    return SORTING.reported(identifier(body, "id"), status, told)
 
 
 def _media(body: dict[str, Any]) -> tuple[Media, ...]:

@@ -38,6 +38,10 @@ EXPOSURE = Exposure(
             "gone. Refused while the text is still queued."
         ),
     ),
+    remains=(
+        "Backups and logs, about which nothing was found.",
+        "What its bill, and the telephone companies on the way, keep.",
+    ),
     bill_shows="The price of a text stands in its message record, which we delete. What the bill lists was not found.",
     opt_outs="A number that texted STOP is refused with 21610.",
     speaks="Nothing was found; see what is unconfirmed, and assume answers to STOP, START and HELP.",
@@ -77,6 +81,7 @@ class SignalWireCarrier(CxmlCarrier):
     """One line's connection to SignalWire."""
 
     kind = "signalwire"
+    exposure = EXPOSURE
     signature_header = "X-SignalWire-Signature"
     media_first = True
 

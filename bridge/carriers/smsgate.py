@@ -22,8 +22,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable
-from datetime import datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -32,15 +31,16 @@ from pydantic import Field, PositiveFloat
 
 from bridge.carriers.adapter import (
     Accepted,
+    CannotDelete,
     DeleteOutcome,
     DeliveryReport,
     Inbound,
     InboundText,
-    Keeps,
     Malformed,
     Media,
     Rejected,
     SendOutcome,
+    Status,
     TryLater,
     UnknownOutcome,
     Unwanted,
@@ -49,6 +49,7 @@ from bridge.carriers.adapter import (
 from bridge.carriers.asking import PATIENCE, Answer, Asked, ask, segment, session
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.numbers import national_sender
+from bridge.carriers.ordinary import Ordinary
 from bridge.carriers.pace import Rate
 from bridge.carriers.parts import Parts
 from bridge.carriers.reading import (
@@ -63,6 +64,7 @@ from bridge.carriers.reading import (
     string,
     time_of,
 )
+from bridge.carriers.sorting import Sorting, Verdict
 from bridge.carriers.strength import KeyFile
 from bridge.phone import Phone
 from bridge.settings import Base, CarrierSection, secret
@@ -76,11 +78,19 @@ EVENTS: Final = ("sms:received", "mms:downloaded", "sms:sent", "sms:delivered", 
 """One webhook for each. Registered twice, it brings each text twice under two envelopes; `mms:received` has no words."""
 RATE: Final = Rate(per_second=0.05, burst=30.0)
 """Segments: 180 an hour, for SIM cards are blocked between 30 and 200 (docs-web, faq/errors)."""
+LARGEST: Final = 16 * 1024 * 1024
+"""Bytes of a webhook: the pictures of a text come inside of it, in base64. They are read past and kept nowhere."""
+SORTING: Final = Sorting(
+    taken=frozenset({202}),
+    message_id=lambda answer: None,  # noqa: ARG005 - it is ours
+    error=lambda answer: None,  # noqa: ARG005 - its words are for a person
+    # A conflict at once is about something else than our id.
+    codes={"http-409": Verdict.UNKNOWN},
+)
 
-_NOTHING: tuple[InboundText, ...] = ()
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 _RESULT = re.compile(r"RESULT_[A-Z_]{1,33}")
-_SENT = {"Sent": "sent", "Delivered": "delivered", "Failed": "failed", "Cancelled": "failed"}
+_SENT: Final[dict[str, Status]] = {"Sent": "sent", "Delivered": "delivered", "Failed": "failed", "Cancelled": "failed"}
 
 EXPOSURE = Exposure(
     carrier="SMSGate (Android phone)",
@@ -92,6 +102,7 @@ EXPOSURE = Exposure(
         "The SIM card's operator: what operators keep.",
     ),
     we_delete=(),
+    remains=("Everything above, until it is deleted on the phone: nothing can be deleted from here.",),
     bill_shows="The operator's bill of the SIM card: each number texted, and when.",
     opt_outs="None: STOP comes through and is obeyed here.",
     speaks="None. (Other apps on the phone might: it should have none.)",
@@ -122,12 +133,12 @@ class Settings(CarrierSection):
     texts_per_second: PositiveFloat = RATE.per_second
 
 
-class SmsGateCarrier:
+class SmsGateCarrier(Ordinary):
     """One line's phone. Made inside the running event loop."""
 
     kind = "smsgate"
-    lists = False
-    answer = ("text/plain", b"")
+    exposure = EXPOSURE
+    largest = LARGEST
 
     def __init__(
         self,
@@ -267,30 +278,16 @@ class SmsGateCarrier:
 
     async def delete_copy(self, message_id: str) -> DeleteOutcome:  # noqa: ARG002 - whatever it is
         """Say what is so. `DELETE /messages/ID` only cancels what has not left, and is not asked for."""
-        return Keeps("the phone keeps it until it is deleted there; a server keeps hashes of words and number for 30 days")
-
-    async def list_since(self, since: datetime) -> AsyncIterator[InboundText]:  # noqa: ARG002 - whatever it is
-        """Nothing: its export comes under new envelopes, so that what is known could not be told from what is not."""
-        for text in _NOTHING:
-            yield text
-
-    async def close(self) -> None:
-        """End the HTTP session."""
-        await self._http.close()
+        return CannotDelete("the phone keeps it until it is deleted there; a server keeps hashes of it for 30 days")
 
 
 def _sent(message_id: str, got: Asked, *, again: bool) -> SendOutcome:
-    if not isinstance(got, Answer):
-        return got
-    if got.status == 202 or (again and got.status == 409):
-        return Accepted(message_id)
-    if got.status == 429:
-        return got.later()
-    if got.status == 503 and str(got.json.get("message", "")).startswith("queue limits exceeded"):
-        return TryLater(QUEUE_EMPTIES)
-    if got.in_doubt or got.status < 400 or got.status == 409:
-        return UnknownOutcome()
-    return Rejected(f"http-{got.status}")
+    if isinstance(got, Answer):
+        if again and got.status == 409:
+            return Accepted(message_id)
+        if got.status == 503 and str(got.json.get("message", "")).startswith("queue limits exceeded"):
+            return TryLater(QUEUE_EMPTIES)
+    return SORTING.sent(got, ours=message_id)
 
 
 def _reason(told: Any) -> str:

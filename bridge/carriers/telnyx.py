@@ -16,8 +16,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import AsyncIterator, Callable
-from datetime import datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
@@ -27,35 +26,27 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import AfterValidator
 
 from bridge.carriers.adapter import (
-    Accepted,
+    CannotDelete,
     DeleteOutcome,
     DeliveryReport,
     Inbound,
-    InboundText,
-    Keeps,
     Malformed,
     Rejected,
     SendOutcome,
-    TryLater,
-    UnknownOutcome,
     Unwanted,
     WebhookRequest,
 )
 from bridge.carriers.asking import PATIENCE, Answer, ask, segment, session
 from bridge.carriers.exposure import Exposure
+from bridge.carriers.ordinary import Ordinary
 from bridge.carriers.pace import Rate
-from bridge.carriers.reading import MESSAGE_ID, clean, identifier, json_object, mapping, raw
-from bridge.carriers.telnyx_events import error_code, report, texted
+from bridge.carriers.reading import clean, identifier, json_object, mapping, raw
+from bridge.carriers.telnyx_events import SORTING, report, texted
 from bridge.phone import Phone
 from bridge.settings import Base, CarrierSection, secret
 
 TOLERANCE: Final = 300.0
 """Seconds that a webhook's timestamp may differ from our clock, either way (`TIMESTAMP_TOLERANCE_SECONDS`)."""
-OPTED_OUT: Final = frozenset({"40300"})
-FOR_NOW: Final = frozenset({"40318", "10011"})
-"""Certainly not taken, and only for now: the queue is full (40318), too many requests (10011)."""
-QUEUE_EMPTIES: Final = 60.0
-"""Seconds after which a full queue is asked again, when the vendor names no time."""
 
 EXPOSURE = Exposure(
     carrier="Telnyx",
@@ -70,12 +61,16 @@ EXPOSURE = Exposure(
         ),
     ),
     we_delete=(),
+    remains=("Everything above: nothing can be deleted.",),
     bill_shows="Cost stands in each detail record; reports list every text with both numbers.",
     opt_outs=(
         "STOP, STOPALL, STOP ALL, UNSUBSCRIBE, CANCEL, END and QUIT block our answers (40300) for all numbers of the "
         "messaging profile, until START or UNSTOP."
     ),
-    speaks="Nothing was found in what was read; see what is unconfirmed.",
+    speaks=(
+        "A sentence of its own in answer to the opt-out words, such as “You have successfully been unsubscribed …”, and to "
+        "START and HELP; it can be reworded on the messaging profile (auto responses)."
+    ),
     signed="Ed25519 under the account's key over time and body, five minutes old at most. The URL is not covered.",
     sources=(
         (
@@ -84,12 +79,14 @@ EXPOSURE = Exposure(
         ),
         (
             "developers.telnyx.com: receiving-webhooks, messages/error-codes, messages/rate-limiting, "
-            "messages/message-redaction, messages/configuration-and-usage, api-reference/messages/retrieve-a-message"
+            "messages/message-redaction, messages/configuration-and-usage, messages/advanced-opt-in-out, "
+            "api-reference/messages/retrieve-a-message"
         ),
+        "support.telnyx.com: 1270091 (opt-out words and the answer to them)",
     ),
     unconfirmed=(
         "For how long detail records and text are kept in all.",
-        "That it answers STOP, START and HELP by itself, and that this can be reworded on the messaging profile.",
+        "What it answers to START and HELP when nothing is set there.",
         "The HTTP statuses that come with 40300 and 40318 (only the code is looked at).",
         "Whether parts of a long text count one by one against the rate.",
     ),
@@ -121,12 +118,11 @@ class Settings(CarrierSection):
     api_key_file: Path
 
 
-class TelnyxCarrier:
+class TelnyxCarrier(Ordinary):
     """One line's connection to Telnyx. Made inside the running event loop."""
 
     kind = "telnyx"
-    lists = False
-    answer = ("text/plain", b"")
+    exposure = EXPOSURE
 
     def __init__(
         self,
@@ -209,22 +205,7 @@ class TelnyxCarrier:
             "webhook_url": self._callback,
             "use_profile_webhooks": False,
         }
-        got = await ask(self._http, "POST", self._messages, json=body)
-        if not isinstance(got, Answer):
-            return got
-        if got.status == 429:
-            return got.later()
-        if got.in_doubt:
-            return UnknownOutcome()
-        if got.status < 400:
-            data = got.json.get("data")
-            message_id = data.get("id") if isinstance(data, dict) else None
-            taken = got.status in (200, 201, 202) and isinstance(message_id, str) and MESSAGE_ID.fullmatch(message_id)
-            return Accepted(str(message_id)) if taken else UnknownOutcome()
-        told = error_code(got.json) or f"http-{got.status}"
-        if told in FOR_NOW:
-            return TryLater(got.later(QUEUE_EMPTIES).after)
-        return Rejected(told, opted_out=told in OPTED_OUT)
+        return SORTING.sent(await ask(self._http, "POST", self._messages, json=body))
 
     async def status(self, message_id: str) -> DeliveryReport | None:
         """`GET /v2/messages/ID` → 200 `{"data"}`, for ten days."""
@@ -234,17 +215,7 @@ class TelnyxCarrier:
 
     async def delete_copy(self, message_id: str) -> DeleteOutcome:  # noqa: ARG002 - none can be deleted
         """Telnyx deletes no single message: its API has no such call."""
-        return Keeps("Telnyx keeps it in its message records, for at least 10 days; how long in all is not documented.")
-
-    async def list_since(self, since: datetime) -> AsyncIterator[InboundText]:  # noqa: ARG002 - there is no listing
-        """There is no listing of messages."""
-        nothing: tuple[InboundText, ...] = ()
-        for text in nothing:
-            yield text
-
-    async def close(self) -> None:
-        """End the HTTP session."""
-        await self._http.close()
+        return CannotDelete("keeps it in its message records, for at least 10 days; how long in all is not documented")
 
 
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")

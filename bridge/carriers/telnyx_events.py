@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bridge.carriers.adapter import DeliveryReport, InboundText, Malformed, Media, Unwanted
+from bridge.carriers.adapter import DeliveryReport, InboundText, Malformed, Media, Status, Unwanted
 from bridge.carriers.numbers import sender
 from bridge.carriers.reading import clean, code, identifier, mapping, own_number, string, time_of
+from bridge.carriers.sorting import Sorting, Verdict
 
-STATUSES: Final[Mapping[str, str]] = {
+STATUSES: Final[Mapping[str, Status]] = {
     "sent": "sent",
     "delivered": "delivered",
     "read": "delivered",
@@ -65,7 +66,7 @@ def report(payload: dict[str, Any], message_id: str) -> DeliveryReport | None:
     to = payload.get("to")
     first = to[0] if isinstance(to, list) and to and isinstance(to[0], dict) else {}
     status = STATUSES.get(str(first.get("status")))
-    return DeliveryReport(message_id=message_id, status=status, code=error_code(payload)) if status else None
+    return SORTING.reported(message_id, status, error_code(payload)) if status else None
 
 
 def error_code(body: dict[str, Any]) -> str:
@@ -73,3 +74,21 @@ def error_code(body: dict[str, Any]) -> str:
     errors = body.get("errors")
     first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
     return code(first.get("code"))
+
+
+def _message_id(body: dict[str, Any]) -> Any:
+    data = body.get("data")
+    return data.get("id") if isinstance(data, dict) else None
+
+
+SORTING: Final = Sorting(
+    message_id=lambda answer: _message_id(answer.json),
+    error=lambda answer: error_code(answer.json),
+    codes={
+        "40300": Verdict.OPTED_OUT,
+        # The queue is full; too many requests; too many texts.
+        "40318": Verdict.FOR_NOW,
+        "10011": Verdict.FOR_NOW,
+        "40011": Verdict.FOR_NOW,
+    },
+)

@@ -30,7 +30,7 @@ EXPOSURE = Exposure(
     carrier="Twilio",
     keeps=(
         "Body, both numbers, times, status and price of every text, as a message record, until it is deleted.",
-        "Deleted bodies in backups, for up to 30 days.",
+        "Records that are not deleted: shown for 400 days, after that in bulk exports, without an end.",
         (
             "With message redaction switched on: the unredacted text in production for up to 24 hours, then with limited "
             "access for compliance."
@@ -47,6 +47,11 @@ EXPOSURE = Exposure(
             "account)."
         ),
     ),
+    remains=(
+        "Bodies in backups, for up to 30 days after the deletion.",
+        "The list of numbers that texted STOP, as long as its opt-out handling is on.",
+        "What its bill, and the telephone companies on the way, keep.",
+    ),
     bill_shows="The price of a text stands in its message record, which we delete. What the bill lists was not found.",
     opt_outs=(
         "STOP, UNSUBSCRIBE, END, QUIT, STOPALL, REVOKE, OPTOUT and CANCEL as the only word block our answers (21610) "
@@ -54,8 +59,9 @@ EXPOSURE = Exposure(
         "be switched off."
     ),
     speaks=(
-        "On toll-free numbers the network answers STOP with `NETWORK MSG …`, which cannot be removed or reworded. For the "
-        "other numbers see what is unconfirmed."
+        "Unless it is reworded or switched off in the messaging service: its own sentence in answer to opt-out and opt-in "
+        "words, and to HELP. On toll-free numbers the network answers STOP and UNSTOP with `NETWORK MSG …`, which cannot "
+        "be removed or reworded."
     ),
     signed=(
         "HMAC-SHA1 under the account's auth token over URL and all fields (or SHA-256 under a shared key); no time in "
@@ -66,16 +72,15 @@ EXPOSURE = Exposure(
         "twilio.com/docs/messaging/guides/webhook-request",
         "twilio.com/docs/usage/webhooks/webhooks-connection-overrides",
         "twilio.com/docs/api/errors: 20009, 20429, 21610, 21611, 30029",
-        "twilio.com/docs/messaging: message redaction, advanced opt-out",
+        "twilio.com/docs/messaging: message redaction, advanced opt-out; twilio.com/docs/proxy/opt-out-keywords",
         "support.twilio.com: 223181008, 223133687, 360058144374",
     ),
     unconfirmed=(
-        "That it answers STOP, START and HELP by itself until that is reworded or switched off in the messaging service.",
         "Whether its debugger keeps the fields of a webhook that we did not take.",
         "Whether the fragment of a connection override is part of the signed URL.",
-        "Whether records that are not deleted are ever removed by Twilio itself.",
         "The HTTP status that comes with 20009 (any but 204 and 404 is taken as not yet).",
         "Codes 21614, 30007 and 30034 (taken as permanent, as every 4xx is that is not named otherwise).",
+        "Whether a status callback ever bears 21610 (it is read as an opt-out if it does).",
     ),
 )
 
@@ -101,6 +106,7 @@ class TwilioCarrier(CxmlCarrier):
     """One line's connection to Twilio."""
 
     kind = "twilio"
+    exposure = EXPOSURE
     signature_header = "X-Twilio-Signature"
 
     @classmethod

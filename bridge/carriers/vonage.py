@@ -1,14 +1,14 @@
 """The adapter for Vonage (Messages API v1, SMS channel).
 
 Rules of this module: a webhook's token is good only for the very bytes that came with it (`payload_hash`, which Vonage's
-own SDK does not compare); where redaction is not provisioned, that is said and not tried for ever.
+own SDK does not compare); what bears no valid one is refused with a 5xx, for after any other refusal Vonage does not call
+again, and says itself that it may once send a text unsigned; where redaction is not provisioned, that is said and not tried
+for ever.
 
 Interface: `POST /v1/messages` with a token of ours (RS256) → 202 with `message_uuid`; webhooks are JSON with a token of
 theirs (HS256, the account's signature secret), retried for 24 hours on 429 and 5xx. Long texts arrive whole
-(`sms.num_messages` tells of how many). Numbers stand without `+`. Sources: developer.vonage.com/api/messages,
-/messages/concepts/messages-status-callbacks, /api-errors/messages, /api/redact, /api-errors/redact,
-/opt-out-assist/guides/messaging-opted-out-numbers; nexmo-developer@4da2b39 messages/concepts/signed-webhooks;
-vonage-python-sdk@b308cb1. Not tried against a live account.
+(`sms.num_messages` tells of how many). Numbers stand without `+`. Sources: those of `EXPOSURE`. Not tried against a live
+account. (Vonage recommends a `ttl` of 30 minutes or more; ours is the pack's, for late words are dangerous.)
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ import base64
 import hashlib
 import re
 import uuid
-from collections.abc import AsyncIterator, Callable
-from datetime import datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -27,26 +26,27 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import PositiveFloat
 
 from bridge.carriers.adapter import (
-    Accepted,
     Deleted,
     DeleteOutcome,
-    DeliveryReport,
     Inbound,
     InboundText,
     Keeps,
     Media,
+    NotConfirmed,
     NotYet,
     Rejected,
     SendOutcome,
-    UnknownOutcome,
+    Status,
     Unwanted,
     WebhookRequest,
 )
 from bridge.carriers.asking import PATIENCE, Answer, ask, session
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.numbers import sender
+from bridge.carriers.ordinary import Ordinary
 from bridge.carriers.pace import Rate
-from bridge.carriers.reading import MESSAGE_ID, clean, code, identifier, json_object, own_number, same, string, time_of
+from bridge.carriers.reading import clean, code, identifier, json_object, own_number, same, string, time_of
+from bridge.carriers.sorting import Sorting, Verdict
 from bridge.carriers.tokens import hs256_claims, private_key, rs256
 from bridge.phone import Phone
 from bridge.settings import Base, CarrierSection, secret
@@ -62,15 +62,29 @@ PREMATURE: Final = 3600.0
 RATE: Final = Rate(per_second=30.0, burst=30.0, by_segment=False)
 """Requests that an account may make."""
 
-_NOTHING: tuple[InboundText, ...] = ()
+SORTING: Final = Sorting(
+    taken=frozenset({202}),
+    message_id=lambda answer: answer.json.get("message_uuid"),
+    error=lambda answer: _problem(answer.json),
+    codes={
+        # Too fast.
+        "1000": Verdict.FOR_NOW,
+        # "Illegal number": the user already sent a STOP.
+        "1240": Verdict.OPTED_OUT,
+    },
+    patience=1.0,
+)
+
+KEPT_DAYS: Final = 395
 _RECORDS = "13 months in its records of calls and texts"
-_STATUS = {
+_STATUS: Final[dict[str, Status]] = {
     "submitted": "sent",
     "delivered": "delivered",
     "read": "delivered",
     "rejected": "failed",
     "undeliverable": "failed",
 }
+_NUMERIC = re.compile(r"[0-9]{4}")
 _WHOLE_NUMBER = re.compile(r"[1-9][0-9]{8,14}")
 
 EXPOSURE = Exposure(
@@ -80,27 +94,36 @@ EXPOSURE = Exposure(
         "Server logs with both: some weeks; the Redact API does not reach them.",
     ),
     we_delete=(
-        "The record of each text, by the Redact API, an hour after it at the earliest; confirmed by 204. The logs stay.",
+        (
+            "The record of each text, by the Redact API, an hour after it at the earliest; answered by 204, and not to be "
+            "confirmed: there is no look at a single record."
+        ),
         "Only if the account is provisioned for redaction.",
+    ),
+    remains=(
+        "Server logs with words and numbers, for some weeks: the Redact API does not reach them.",
+        "What its bill, and the telephone companies on the way, keep.",
     ),
     bill_shows="One record for each text, with both numbers, the time and the network.",
     opt_outs="With Opt-Out Assist: the words that are set there. The send is accepted; the failure comes as a report.",
-    speaks="With Opt-Out Assist: its confirmations. Without it nothing.",
+    speaks="With Opt-Out Assist: answers to opt-out and opt-in words and to HELP. Without it nothing.",
     signed=(
         "A token (HS256) over the hash of the body. The URL is not covered, and a token is taken for 26 hours, since a "
-        "retry may bear the first one; a replay is stopped by the text's id."
+        "retry may bear the first one; a replay is stopped by the text's id. What is not signed is refused in such a way "
+        "that it comes again, for 24 hours."
     ),
     sources=(
         "developer.vonage.com/api/messages",
         "developer.vonage.com/messages/concepts/messages-status-callbacks",
         "developer.vonage.com/api-errors/messages",
         "developer.vonage.com/api/redact",
-        "developer.vonage.com/opt-out-assist/guides/messaging-opted-out-numbers",
-        "github.com/Nexmo/nexmo-developer@4da2b39 (2021)",
+        "developer.vonage.com/opt-out-assist: technical-details, guides/messaging-opted-out-numbers",
+        "developer.vonage.com/messages/concepts/signed-webhooks; api.support.vonage.com: 360028543292",
+        "github.com/Nexmo/nexmo-oas-renderer@1cc7093: errors/messages-olympus.md",
         "github.com/Vonage/vonage-python-sdk@b308cb1",
     ),
     unconfirmed=(
-        "Which error code of the Messages API says that the texter opted out (the SMS API's is 9).",
+        "That Opt-Out Assist tells an opt-out with 1240, the code whose meaning is a STOP (the SMS API's is 9).",
         "Whether a retried webhook bears a new token.",
         "Whether inbound texts are redactable under the product `messages`, and what it says of one that is redacted.",
         "That the records are kept for 13 months and the logs for 15 to 30 days.",
@@ -121,12 +144,13 @@ class Settings(CarrierSection):
     signature_secret_file: Path
 
 
-class VonageCarrier:
+class VonageCarrier(Ordinary):
     """One line's connection to Vonage. Made inside the running event loop."""
 
     kind = "vonage"
-    lists = False
-    answer = ("text/plain", b"")
+    exposure = EXPOSURE
+    refusal = 503
+    patience = PREMATURE
 
     def __init__(
         self,
@@ -201,27 +225,11 @@ class VonageCarrier:
             "text": text,
             "ttl": self._validity,
         }
-        got = await ask(self._http, "POST", f"{self._api_base}/v1/messages", json=body, headers=self._bearer())
-        if not isinstance(got, Answer):
-            return got
-        if got.status == 202:
-            message_id = got.json.get("message_uuid")
-            if isinstance(message_id, str) and MESSAGE_ID.fullmatch(message_id):
-                return Accepted(message_id)
-            return UnknownOutcome()
-        told = _problem(got.json)
-        if got.status == 429 or (400 <= got.status < 500 and told == "1000"):
-            return got.later()
-        if got.in_doubt or got.status < 400:
-            return UnknownOutcome()
-        return Rejected(told or f"http-{got.status}")
-
-    async def status(self, message_id: str) -> DeliveryReport | None:  # noqa: ARG002 - whatever it is
-        """Nothing: no interface for it is documented for texts."""
-        return None
+        url = f"{self._api_base}/v1/messages"
+        return SORTING.sent(await ask(self._http, "POST", url, json=body, headers=self._bearer()))
 
     async def delete_copy(self, message_id: str) -> DeleteOutcome:
-        """`POST /v1/redact/transaction` → 204. We are not told the direction here, so both are asked for."""
+        """`POST /v1/redact/transaction` → 204, or 404. We are not told the direction here, so both are asked for."""
         statuses = set()
         for direction in ("outbound", "inbound"):
             body = {"id": clean(message_id), "product": "messages", "type": direction}
@@ -229,23 +237,15 @@ class VonageCarrier:
             got = await ask(self._http, "POST", url, json=body, headers={"Authorization": self._login})
             if not isinstance(got, Answer):
                 return NotYet(PREMATURE)
-            if got.status == 429 or got.in_doubt or (got.status < 400 and got.status != 204):
+            if got.status in (409, 429) or got.in_doubt or (got.status < 400 and got.status != 204):
                 return NotYet(got.later(PREMATURE).after)
             if _problem(got.json) == "premature-redaction":
                 return NotYet(PREMATURE)
             statuses.add(got.status)
-        if 204 in statuses or statuses <= {404}:
-            return Deleted()
-        return Keeps(f"{_RECORDS}: the account is not provisioned for redaction, or the login is wrong")
-
-    async def list_since(self, since: datetime) -> AsyncIterator[InboundText]:  # noqa: ARG002 - whatever it is
-        """Nothing: it lists none."""
-        for text in _NOTHING:
-            yield text
-
-    async def close(self) -> None:
-        """End the HTTP session."""
-        await self._http.close()
+        if 204 in statuses or statuses == {404}:
+            return NotConfirmed() if 204 in statuses else Deleted()
+        why = f"{_RECORDS}: the account is not provisioned for redaction, or the login is wrong"
+        return Keeps(why, days=KEPT_DAYS)
 
     def _bearer(self) -> dict[str, str]:
         now = int(self._clock())
@@ -263,7 +263,7 @@ def _whole(value: str) -> str:
 
 
 def _inbound(body: dict[str, Any]) -> Inbound:
-    if body.get("channel") not in ("sms", "mms"):
+    if string(body, "channel") not in ("sms", "mms"):
         return Unwanted("channel")
     phone = sender(_whole(string(body, "from")))
     if phone is None:
@@ -288,5 +288,13 @@ def _report(body: dict[str, Any]) -> Inbound:
         return Unwanted("channel")
     if not isinstance(status, str) or status not in _STATUS:
         return Unwanted("event")
-    told = (_problem(error) or code(error.get("title"))) if isinstance(error, dict) else ""
-    return DeliveryReport(message_id=identifier(body, "message_uuid"), status=_STATUS[status], code=told)
+    return SORTING.reported(identifier(body, "message_uuid"), _STATUS[status], _told(error))
+
+
+def _told(error: Any) -> str:
+    """Read the code of a failed text: the number stands behind `#` of `type`, or is the `title`."""
+    error = error.get("error", error) if isinstance(error, dict) else None
+    if not isinstance(error, dict):
+        return ""
+    kind, title = _problem(error), code(error.get("title"))
+    return title if _NUMERIC.fullmatch(title) and not _NUMERIC.fullmatch(kind) else kind or title

@@ -156,6 +156,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
 }
 OTHERWISE: Final[dict[tuple[type, str], st.SearchStrategy[Any]]] = {
     (told.NotAssigned, "why"): st.sampled_from(("they are off duty.", "")),
+    (events.StrayCame, "kind"): st.sampled_from(events.Stray),
 }
 """Fields whose name means something else in that event."""
 

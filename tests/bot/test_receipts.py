@@ -21,6 +21,12 @@ from tests.bot.strategies import UNDO
         ("opted_out", "NOT_SENT"),
         ("unknown", "UNKNOWN"),
         ("unknown delivered", "UNKNOWN DELIVERED"),
+        ("unknown accepted", "UNKNOWN SENT"),
+        ("unknown accepted delivered", "UNKNOWN SENT DELIVERED"),
+        ("unknown failed", "UNKNOWN NOT_SENT"),
+        ("accepted opted_out", "SENT NOT_SENT"),
+        ("unknown opted_out", "UNKNOWN NOT_SENT"),
+        ("delivered opted_out", "DELIVERED"),
         ("late", "HELD"),
         ("refused", "NOT_SENT"),
         ("delivered accepted", "DELIVERED"),
@@ -60,3 +66,23 @@ def test_what_became_of_an_automatic_answer_is_told() -> None:
         step = then(held(), TextOutcome(ref="answer:a", outcome=outcome))
         assert marks(step) == {}
         assert bool(words(step)) == (outcome not in (Outcome.ACCEPTED, Outcome.DELIVERED))
+
+
+def test_an_opt_out_that_is_told_later_is_as_loud_as_at_once() -> None:
+    """Told only by a report, after the text was taken: the receipt, the words and the desk's alarm are the same."""
+    thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
+    at_once = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.OPTED_OUT))
+    taken = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED)).aggregate
+    later = then(taken, TextOutcome(ref="say:$m1", outcome=Outcome.OPTED_OUT, code="4775"))
+    assert (words(later), alarms(later), marks(later)) == (words(at_once), alarms(at_once), marks(at_once))
+    assert alarms(later) == ["opted_out"]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.ACCEPTED, Outcome.DELIVERED, Outcome.OPTED_OUT])
+def test_what_is_settled_is_not_held(outcome: Outcome) -> None:
+    """Words of which nobody knew are no longer offered to be sent again once a report settles them."""
+    thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
+    unknown = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.UNKNOWN)).aggregate
+    assert [h.event_id for h in unknown.sending.held] == ["$m1"]
+    settled = then(unknown, TextOutcome(ref="say:$m1", outcome=outcome)).aggregate
+    assert settled.sending.held == ()

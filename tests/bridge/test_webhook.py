@@ -17,8 +17,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from bridge.carriers.ordinary import LARGEST
 from bridge.carriers.rehearsal import RehearsalCarrier
-from bridge.webhook import LARGEST
 from deploy.rehearsal.running import running
 from deploy.rehearsal.settings import Pace, Settings
 from tests.e2e.carrier import CarrierApi

@@ -118,7 +118,7 @@ def test_exposure_for_a_person() -> None:
     assert shown.exit_code == 0
     for kind in KINDS.values():
         assert kind.exposure.carrier in shown.output
-        for name in ("keeps", "we_delete", "unconfirmed", "sources"):
+        for name in ("keeps", "we_delete", "remains", "unconfirmed", "sources"):
             assert all(sentence in shown.output for sentence in getattr(kind.exposure, name))
 
 
@@ -137,6 +137,7 @@ def test_exposure_is_honest(name: str) -> None:
     exposure = KINDS[name].exposure
     assert exposure.sources
     assert exposure.unconfirmed
+    assert exposure.remains
     assert not set(exposure.unconfirmed) & set(exposure.keeps + exposure.we_delete)
 
 

@@ -77,7 +77,8 @@ class Bandwidth(Vendor):
         assert told["from"] == NUMBER
         assert timedelta(0) < datetime.fromisoformat(told["expiration"]) - datetime.now(UTC) <= timedelta(hours=1)
         (to,) = told["to"]
-        match self.next_fault():
+        fault, reports = self.next_fault(), self.reports
+        match fault:
             case Fault.SILENT:
                 return await self.silence()
             case Fault.BROKEN:
@@ -91,7 +92,9 @@ class Bandwidth(Vendor):
                 self._take(to, told["text"])
                 return await self.silence()
         message = self._take(to, told["text"])
-        self.call(*(self.event(self.status_url, report | {"to": to}, message | {"text": ""}) for report in self.reports))
+        if fault is Fault.REPORTED_OPT_OUT:
+            reports = [{"type": "message-failed", "errorCode": 4775}]
+        self.call(*(self.event(self.status_url, report | {"to": to}, message | {"text": ""}) for report in reports))
         return web.json_response(message | {"text": told["text"]}, status=202)
 
     def _take(self, to: str, text: str) -> dict[str, Any]:

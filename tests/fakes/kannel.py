@@ -76,6 +76,7 @@ class Kannel(Vendor):
                 return web.Response(status=403, text="Not routable. Do not try again.")
             case Fault.SILENT_SENT:
                 self.arrived[to].append(text)
+                self.call(*(self.report(told["X-Kannel-DLR-Url"], *report) for report in self.reports))
                 return await self.silence()
         self.arrived[to].append(text)
         self.call(*(self.report(told["X-Kannel-DLR-Url"], *report) for report in self.reports))

@@ -34,6 +34,8 @@ from bridge.carriers.adapter import (
     SendOutcome,
     WebhookRequest,
 )
+from bridge.carriers.kinds import KINDS
+from bridge.carriers.ordinary import Ordinary
 from bridge.carriers.pace import Rate
 from bridge.crash import CrashPoint
 from bridge.engine import Engine
@@ -48,7 +50,7 @@ from bridge.store import Connection, Store, Work
 from bridge.texts import Texts
 from bridge.timers import Timers
 from bridge.vault import Vault
-from bridge.webhook import LARGEST, Webhook
+from bridge.webhook import Webhook
 from policies.load import load
 from policies.pack import Pack
 from tests.e2e.waiting import until
@@ -88,13 +90,13 @@ class SetClock:
         return self.at
 
 
-class PaperCarrier:
+class PaperCarrier(Ordinary):
     """A carrier that writes down what it is asked to send. `outcomes` are answered first, then everything is accepted."""
 
     kind = "paper"
+    exposure = KINDS["rehearsal"].exposure
     lists = True
     rate = Rate(per_second=1000.0, burst=1000.0)
-    answer = ("text/plain", b"")
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, str]] = []
@@ -223,7 +225,7 @@ class Nerves:
 
     async def listen(self, *, port: int = 0) -> str:
         """Serve the webhook's routes, by default on a free port; returns the base URL."""
-        application = web.Application(client_max_size=LARGEST)
+        application = web.Application(client_max_size=self.webhook.largest)
         application.add_routes(self.webhook.routes())
         runner = web.AppRunner(application, access_log=None)
         await runner.setup()
@@ -270,7 +272,10 @@ class Nerves:
         """Wait until nothing is on its way, but for so many rows of the outbox that nobody was told of."""
 
         async def empty() -> bool | None:
-            return (await self.count("inbox") == 0 and await self.count("outbox") == standing) or None
+            # In one statement: what leaves the outbox comes back into the inbox in one commit.
+            query = "SELECT (SELECT COUNT(*) FROM inbox) AS inbox, (SELECT COUNT(*) FROM outbox) AS outbox"
+            row = await self.store.fetchrow(query)
+            return (row is not None and row["inbox"] == 0 and row["outbox"] == standing) or None
 
         await until("inbox and outbox are empty", empty, within=15, every=0.02)
 

@@ -80,9 +80,9 @@ class SmsGate(Vendor):
             return await self.silence() if fault else web.json_response({"message": "exists"}, status=409)
         self.messages[told["id"]] = {"id": told["id"], "state": self.state, "recipients": [], "states": {}}
         self.arrived[to].append(text)
+        self.call(*self._reports(told["id"], to, segments(text).count if self.part_by_part else 1))
         if fault is Fault.SILENT_SENT:
             return await self.silence()
-        self.call(*self._reports(told["id"], to, segments(text).count if self.part_by_part else 1))
         return web.json_response(self.messages[told["id"]], status=202)
 
     def _reports(self, message_id: str, to: str, parts: int) -> list[Callable[[], Call]]:

@@ -43,6 +43,7 @@ class Vendor(ABC):
         self.faults: deque[Fault] = deque()
         self.arrived: defaultdict[str, list[str]] = defaultdict(list)
         self.requests = 0
+        self.taken = 0
         self.port = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
@@ -62,6 +63,9 @@ class Vendor(ABC):
 
     def acknowledged(self, status: int, body: bytes) -> bool:
         return 200 <= status < 300
+
+    def gives_up(self, status: int) -> bool:
+        return False
 
     async def start(self) -> None:
         app = web.Application(client_max_size=64 << 20)
@@ -105,6 +109,9 @@ class Vendor(ABC):
                         call.method, url, headers=call.headers, data=call.body or None, allow_redirects=False
                     ) as answer:
                         if self.acknowledged(answer.status, await answer.read()):
+                            self.taken += 1
+                            break
+                        if self.gives_up(answer.status):
                             break
                 await asyncio.sleep(self.pause)
 

@@ -54,6 +54,10 @@ class Vonage(Vendor):
     def routes(self) -> list[web.RouteDef]:
         return [web.post("/v1/messages", self.send), web.post("/v1/redact/transaction", self.redact)]
 
+    def gives_up(self, status: int) -> bool:
+        # api.support.vonage.com 360028543292: it calls again after 429 and 5xx, and after nothing else.
+        return 400 <= status < 500 and status != 429
+
     def inbound(self, sender: str, text: str, media: Sequence[tuple[str, str]]) -> Callable[[], Call]:
         message_id = self._record("inbound")
         body: dict[str, Any] = {
@@ -87,7 +91,8 @@ class Vonage(Vendor):
         assert set(told) == {"message_type", "channel", "to", "from", "text", "ttl"}
         assert (told["message_type"], told["channel"], told["from"]) == ("text", "sms", NUMBER.removeprefix("+"))
         assert told["to"].isdigit()
-        match self.next_fault():
+        fault, reports = self.next_fault(), self.reports
+        match fault:
             case Fault.SILENT:
                 return await self.silence()
             case Fault.BROKEN:
@@ -100,8 +105,11 @@ class Vonage(Vendor):
                 self._take(told)
                 return await self.silence()
         message_id = self._take(told)
+        if fault is Fault.REPORTED_OPT_OUT:
+            error = {"type": f"{ERRORS}#1240", "title": 1240, "detail": "Illegal Number"}
+            reports = [{"status": "rejected", "error": error}]
         status = {"message_uuid": message_id, "to": told["to"], "from": told["from"], "timestamp": _now(), "channel": "sms"}
-        self.call(*(self.webhook(self.status_url, status | report) for report in self.reports))
+        self.call(*(self.webhook(self.status_url, status | report) for report in reports))
         return web.json_response({"message_uuid": message_id}, status=202)
 
     def _take(self, told: dict[str, Any]) -> str:

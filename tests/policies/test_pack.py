@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from policies.load import load
-from policies.pack import Pack, TextName, samples, unreviewed
+from policies.pack import Assignment, Pack, Resumes, TextName, samples, unreviewed
 from policies.segments import breaks_gsm7, segments
 
 # practices.md, "Texts of the base pack": the numbers are lengths
@@ -27,6 +27,23 @@ LENGTHS = {
     "handover": (131, 120),
     "stop": (86, 87),
     "picture": (121, 123),
+    "options": (142, 139),
+    "tips_iphone": (149, 149),
+    "tips_android": (153, 143),
+    "rights": (150, 128),
+    "clarify": (85, 73),
+    "outage": (133, 123),
+    "different": (66, 70),
+    "urgent": (142, 150),
+    "switch": (147, 133),
+    "later": (112, 108),
+    "safe_check": (91, 88),
+    "challenge": (53, 45),
+    "verified": (48, 48),
+    "unverified": (58, 60),
+    "cover_1": (20, 34),
+    "cover_2": (98, 101),
+    "cover_3": (62, 75),
 }
 DAY = 86400
 # practices.md, "Defaults"; DESIGN, sections 3 and 5
@@ -54,6 +71,13 @@ DEFAULTS = {
     "codeword_window": DAY,
     "audit_retention": 30 * DAY,
     "receipt_retention": 30 * DAY,
+    "verdict_delay": 3,
+    "challenge_window": 300,
+    "return_cue": 1800,
+    "stop_resumes": Resumes.AT_ONCE,
+    "reply_after_stop": True,
+    "assignment": Assignment.NONE,
+    "cold_outbound": False,
 }
 
 
@@ -78,10 +102,11 @@ def write(folder: Path, text: str) -> str:
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_each_text_is_one_segment_of_its_length(base: Pack, name: TextName, language: str) -> None:
     """Practice 28: each text of the base pack is one GSM-7 segment, exactly as long as the practices have it."""
-    cut = segments(base.say(name, language))
+    text = base.say(name, language, opens="8:00 AM")
+    cut = segments(text)
     assert (cut.count, cut.encoding) == (1, "gsm7")
     assert cut.units == LENGTHS[name][language == "es"]
-    assert breaks_gsm7(base.say(name, language)) == ()
+    assert breaks_gsm7(text) == ()
 
 
 def test_nothing_asks_for_yes(base: Pack) -> None:
@@ -97,6 +122,8 @@ def test_settings_are_those_of_the_practices(base: Pack) -> None:
         "segments_without_long",
         "new_threads_per_number_per_hour",
         "new_threads_per_minute",
+        "dormant_cue",
+        "suppression_ttl",
     }
 
 
@@ -118,8 +145,8 @@ def test_stop_words_are_those_of_the_contract(base: Pack) -> None:
 
 
 def test_legal_texts_are_unreviewed_until_reviewed(base: Pack, tmp_path: Path) -> None:
-    """Limits, device and stop wait for counsel; a review of the words as they stand takes one off the list."""
-    legal = ("limits.en", "limits.es", "device.en", "device.es", "stop.en", "stop.es")
+    """Limits, device, stop and rights wait for counsel; a review of the words as they stand takes one off the list."""
+    legal = ("limits.en", "limits.es", "device.en", "device.es", "stop.en", "stop.es", "rights.en", "rights.es")
     assert unreviewed(base) == legal
     words = base.say(TextName.STOP, "en")
     agency = {"name": "agency", "texts": {"stop": {"wordings": {"en": {"text": words, "reviewed_by": "Counsel"}}}}}
@@ -143,7 +170,8 @@ def test_a_review_dies_with_the_words(tmp_path: Path) -> None:
 
 def test_samples_are_named_until_replaced(base: Pack, rehearsal: Pack, tmp_path: Path) -> None:
     """An example's telephone number and hours are found before they reach somebody in danger."""
-    numbers = ("after_hours.en", "after_hours.es", "unavailable.en", "unavailable.es")
+    named_so = ("after_hours", "unavailable", "options", "outage", "urgent")
+    numbers = tuple(f"{name}.{language}" for name in named_so for language in ("en", "es"))
     assert samples(base) == (*numbers, "hours")
     assert samples(rehearsal) == numbers
     named = {
@@ -154,7 +182,8 @@ def test_samples_are_named_until_replaced(base: Pack, rehearsal: Pack, tmp_path:
     }
     assert named == set(numbers)
     own = write(tmp_path, "name: own\ntexts: {unavailable: {wordings: {en: {text: Text again later.}}}}\n")
-    assert samples(load(["base", own])) == ("after_hours.en", "after_hours.es", "unavailable.es", "hours")
+    replaced = tuple(name for name in numbers if name != "unavailable.en")
+    assert samples(load(["base", own])) == (*replaced, "hours")
 
 
 def test_a_stranger_is_greeted_in_the_first_language(base: Pack, tmp_path: Path) -> None:
@@ -162,7 +191,7 @@ def test_a_stranger_is_greeted_in_the_first_language(base: Pack, tmp_path: Path)
     assert base.say(TextName.GREETING) == base.say(TextName.GREETING, "fr") == base.say(TextName.GREETING, "en")
     spanish = load(["base", write(tmp_path, "name: own\nlanguages: [es]\n")])
     assert spanish.say(TextName.GREETING, "en") == base.say(TextName.GREETING, "es")
-    assert unreviewed(spanish) == ("limits.es", "device.es", "stop.es")
+    assert unreviewed(spanish) == ("limits.es", "device.es", "stop.es", "rights.es")
 
 
 def test_hours_are_local_and_half_open(tmp_path: Path) -> None:
@@ -194,6 +223,7 @@ def test_what_the_bot_reads_needs_no_yaml() -> None:
     """Packs, keywords, designations and segments are the standard library alone: bot may import them."""
     code = (
         "import sys, policies.pack, policies.keywords, policies.designations, policies.segments\n"
+        "import policies.hours, policies.leaks\n"
         "print([m for m in ('yaml', 'pydantic', 'pydantic_core') if m in sys.modules])"
     )
     root = Path(__file__).parents[2]

@@ -9,20 +9,44 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from bridge.carriers.adapter import Deleted, DeliveryReport, Keeps
-from tests.bridge.carriers.receiver import http, until, wire
-from tests.bridge.carriers.stand import Stand
+from bridge.carriers.adapter import CannotDelete, Deleted, DeliveryReport, NotConfirmed, NotYet
+from tests.bridge.carriers.receiver import forgetful, http, until, wire
+from tests.bridge.carriers.stand import Stand, Trait
 from tests.bridge.carriers.steps import HANDSET, one_text, other, read_text, sent
 
 
 async def delete_copies(stand: Stand) -> None:
-    """Copies of both directions are deleted and stay so; deleting again, or what never was, is done as well."""
+    """Copies of both directions are deleted, confirmed where one can look; what is gone, or never was, is gone (404)."""
+    done = Deleted() if Trait.SHOWS_COPIES in stand.traits else NotConfirmed()
     inbound = read_text(stand, await one_text(stand)).message_id
     outbound, kept = await sent(stand), await sent(stand)
     assert {inbound, outbound, kept} == await stand.copies()
-    for message_id in (inbound, outbound, inbound, "never-was"):
-        assert await stand.carrier.delete_copy(message_id) == Deleted()
+    for message_id, expected in ((inbound, done), (outbound, done), (inbound, Deleted()), ("never-was", Deleted())):
+        assert await stand.carrier.delete_copy(message_id) == expected
     assert await stand.copies() == {kept}
+
+
+async def delete_later(stand: Stand) -> None:
+    """A vendor that is busy, not ready or not well (409, 429, 5xx) has deleted nothing: it is asked again later."""
+    for status in (409, 429, 500, 503):
+        async with wire(http(status, headers="Retry-After: 7\r\n")) as line, other(stand, line.url) as carrier:
+            outcome = await carrier.delete_copy("1")
+            assert isinstance(outcome, NotYet)
+            assert outcome.after > 0
+    async with wire(http(404)) as line, other(stand, line.url) as carrier:
+        assert await carrier.delete_copy("1") == Deleted()
+
+
+async def delete_is_looked_at(stand: Stand) -> None:
+    """The vendor's yes is not enough: gone is what a look does not find; a look without an answer confirms nothing."""
+    for status, expected, exists in ((404, Deleted, False), (200, NotYet, True), (500, NotConfirmed, None)):
+        async with forgetful(status) as url, other(stand, url) as carrier:
+            assert isinstance(await carrier.delete_copy("1"), expected)
+            assert await carrier.copy_exists("1") is exists
+    message_id = await sent(stand)
+    assert await stand.carrier.copy_exists(message_id) is True
+    assert await stand.carrier.delete_copy(message_id) == Deleted()
+    assert await stand.carrier.copy_exists(message_id) is False
 
 
 async def delete_only_that(stand: Stand) -> None:
@@ -45,8 +69,9 @@ async def delete_only_that(stand: Stand) -> None:
 async def keeps_are_told(stand: Stand) -> None:
     """A vendor that deletes nothing is not asked to; what it keeps, and how long, is said in words for a person."""
     outcome = await stand.carrier.delete_copy(await sent(stand))
-    assert isinstance(outcome, Keeps)
-    assert len(outcome.until) > 10
+    assert isinstance(outcome, CannotDelete)
+    assert len(outcome.why) > 10
+    assert await stand.carrier.copy_exists("1") is None
 
 
 async def status_told(stand: Stand) -> None:

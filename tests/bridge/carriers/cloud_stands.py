@@ -48,7 +48,7 @@ STATUS: dict[str, Any] = {
 
 
 class BandwidthStand(FakeStand):
-    traits = frozenset({Trait.RETRIES, Trait.TELLS_STATUS, Trait.OTHER_CHANNELS})
+    traits = frozenset({Trait.RETRIES, Trait.TELLS_STATUS, Trait.OTHER_CHANNELS, Trait.REPORTS_OPT_OUT})
     signature_headers = ("Authorization",)
     refused_code = "request-validation"
     vendor: bandwidth.Bandwidth
@@ -80,7 +80,7 @@ class BandwidthStand(FakeStand):
 
 
 class VonageStand(FakeStand):
-    traits = frozenset({Trait.SIGNS_BODY, Trait.RETRIES, Trait.DELETES, Trait.OTHER_CHANNELS})
+    traits = frozenset({Trait.SIGNS_BODY, Trait.RETRIES, Trait.DELETES, Trait.OTHER_CHANNELS, Trait.REPORTS_OPT_OUT})
     signature_headers = ("Authorization",)
     refused_code = "1120"
     vendor: vonage.Vonage

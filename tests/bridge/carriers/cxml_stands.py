@@ -110,7 +110,7 @@ class CxmlStand(Stand):
 
 class TwilioStand(CxmlStand):
     signature_headers = ("X-Twilio-Signature",)
-    traits = frozenset(Trait) - {Trait.SIGNS_TIME}
+    traits = frozenset(Trait) - {Trait.SIGNS_TIME, Trait.REPORTS_OPT_OUT, Trait.OUR_IDS}
 
     def adapter(self, api_base: str) -> twilio.TwilioCarrier:
         settings = twilio.Settings(
@@ -121,7 +121,7 @@ class TwilioStand(CxmlStand):
 
 class SignalWireStand(CxmlStand):
     signature_headers = ("X-SignalWire-Signature",)
-    traits = frozenset(Trait) - {Trait.SIGNS_TIME, Trait.RETRIES}
+    traits = frozenset(Trait) - {Trait.SIGNS_TIME, Trait.RETRIES, Trait.REPORTS_OPT_OUT, Trait.OUR_IDS}
 
     def adapter(self, api_base: str) -> signalwire.SignalWireCarrier:
         settings = signalwire.Settings(

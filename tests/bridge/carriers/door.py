@@ -15,7 +15,7 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from bot.actions import Lane, Origin, Text
+from bot.actions import DESK, Lane, Origin, Text
 from bot.events import TextArrived, TextOutcome
 from bot.model import Thread
 from bridge import codec, schema
@@ -27,7 +27,7 @@ from bridge.outbox import Task
 from bridge.store import Connection, Store
 from bridge.texts import NUMBER, Texts
 from bridge.vault import Vault
-from bridge.webhook import LARGEST, Webhook
+from bridge.webhook import Webhook
 from policies.load import load
 from tests.bridge.carriers.stand import Clock
 
@@ -154,13 +154,14 @@ async def door(
     keys = Keys(path=directory / "keys.db")
     await keys.open()
     vault = Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))
+    await vault.create(DESK)
     store = Store(directory / "main.db", upgrades=(schema.upgrades,))
     await store.open()
     await store.commit(
         lambda conn: conn.execute("CREATE TABLE IF NOT EXISTS matrix_room (room_id TEXT, owner TEXT, key_owner TEXT)")
     )
     made = Door(store=store, vault=vault, carrier=carrier, numbers=numbers, clock=clock or Clock())
-    application = web.Application(client_max_size=LARGEST)
+    application = web.Application(client_max_size=made.webhook.largest)
     application.add_routes(made.webhook.routes())
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()

@@ -33,7 +33,7 @@ FAILED = {"messageId": "00ff", "recipient": "+15555550101", "reason": CANARY, "f
 
 
 class SmsGateStand(FakeStand):
-    traits = frozenset({Trait.SIGNS_BODY, Trait.SIGNS_TIME, Trait.RETRIES, Trait.TELLS_STATUS})
+    traits = frozenset({Trait.SIGNS_BODY, Trait.SIGNS_TIME, Trait.RETRIES, Trait.TELLS_STATUS, Trait.OUR_IDS})
     signature_headers = ("X-Signature", "X-Timestamp")
     refused_code = "http-400"
     tries = 2
@@ -77,7 +77,7 @@ REPORT = {"id": "00ff", "dlr": "2", "err": "001"}
 
 
 class KannelStand(FakeStand):
-    traits = frozenset({Trait.RETRIES})
+    traits = frozenset({Trait.RETRIES, Trait.OUR_IDS})
     signature_headers = ()
     refused_code = "http-403"
     vendor: kannel.Kannel

@@ -112,6 +112,29 @@ async def wire(answer: bytes) -> AsyncIterator[Wire]:
         server.close()
 
 
+@asynccontextmanager
+async def forgetful(status: int) -> AsyncIterator[str]:
+    """Serve a vendor that says yes to every DELETE, and from then on answers every look with this status."""
+    deleted = False
+
+    async def say(request: web.Request) -> web.Response:
+        nonlocal deleted
+        if request.method == "DELETE":
+            deleted = True
+            return web.Response(status=204)
+        return web.json_response({}, status=status if deleted else 200)
+
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", say)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
 def http(status: int, body: bytes = b"", *, headers: str = "", promised: int | None = None) -> bytes:
     """Write an HTTP/1.1 answer; `promised` is its Content-Length when that is to be a lie."""
     length = len(body) if promised is None else promised

@@ -26,7 +26,7 @@ NUMBER = "+15555550100"
 TOKEN = "a token"
 SIGNING_KEY = "a signing key"
 PATH = "/carriers/demo"
-TRAITS = frozenset(Trait) - {Trait.OTHER_CHANNELS}
+TRAITS = frozenset(Trait) - {Trait.OTHER_CHANNELS, Trait.REPORTS_OPT_OUT, Trait.OUR_IDS}
 
 _FAULTS = {
     Fault.SILENT: "timeout",

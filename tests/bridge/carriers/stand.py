@@ -31,6 +31,12 @@ class Trait(Enum):
     """A webhook that was not acknowledged comes again."""
     LISTS = auto()
     DELETES = auto()
+    SHOWS_COPIES = auto()
+    """A single text can be looked at, so that a deletion is confirmed."""
+    REPORTS_OPT_OUT = auto()
+    """Its delivery reports tell that a texter said STOP to it."""
+    OUR_IDS = auto()
+    """A text goes by an id of ours, so that a report settles a send that ended in doubt."""
     TELLS_STATUS = auto()
     KNOWS_OPT_OUT = auto()
     MEDIA = auto()
@@ -54,6 +60,8 @@ class Fault(Enum):
     """It will never send this, with the code `E123`."""
     OPTED_OUT = auto()
     """It will not send this because the texter told the vendor STOP."""
+    REPORTED_OPT_OUT = auto()
+    """It takes this, and reports that the texter told the vendor STOP."""
 
 
 class Clock:

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 
 from hypothesis import settings
 
-from bridge.carriers.adapter import Accepted, Carrier, InboundText, Keeps, NotYet, WebhookRequest
+from bridge.carriers.adapter import (
+    Accepted,
+    CannotDelete,
+    Carrier,
+    InboundText,
+    NotYet,
+    SendOutcome,
+    UnknownOutcome,
+    WebhookRequest,
+)
 from bridge.phone import Phone
 from tests.bridge.carriers.stand import Stand, Trait
 
@@ -50,9 +59,14 @@ async def sent(stand: Stand, text: str = "here") -> str:
     return outcome.message_id
 
 
-def not_deleted(stand: Stand) -> type[NotYet | Keeps]:
-    """Return what `delete_copy` says where nothing was deleted: later, or, if the vendor never does, that it keeps it."""
-    return NotYet if Trait.DELETES in stand.traits else Keeps
+def not_deleted(stand: Stand) -> type[NotYet | CannotDelete]:
+    """Return what `delete_copy` says where nothing was deleted: later, or, if the vendor never does, that it cannot."""
+    return NotYet if Trait.DELETES in stand.traits else CannotDelete
+
+
+def in_doubt(stand: Stand, outcome: SendOutcome) -> bool:
+    """Whether nobody knows what became of a send; its id is told exactly where ids are ours."""
+    return isinstance(outcome, UnknownOutcome) and bool(outcome.message_id) is (Trait.OUR_IDS in stand.traits)
 
 
 async def breaks_off(carrier: Carrier) -> None:

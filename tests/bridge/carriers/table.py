@@ -14,8 +14,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from bridge.carriers.kinds import KINDS
 from tests.bridge.carriers.conformance import BEHAVIOURS
 from tests.bridge.carriers.rows import ROWS
+from tests.bridge.carriers.stand import Trait
 
 ROOT: Final = Path(__file__).parents[3]
 FILE: Final = ROOT / "deploy" / "CONFORMANCE.md"
@@ -42,6 +44,17 @@ tried against a live vendor: what nobody could confirm is told by `./quietline e
 """
 
 
+DATA: Final = """
+## What each adapter says of itself
+
+`refusal`: the status that a webhook without a valid signature gets. `largest`: how much of one is taken.
+
+`delete_copy` may be asked again at any time; 404 is gone; 409, 429 and 5xx mean later. *confirmed*: gone when a look
+afterwards finds nothing. *not confirmed*: the vendor says yes and offers no look. *cannot*: there is nothing to ask for.
+What remains in each case is told by `./quietline exposure`.
+"""
+
+
 def whole(outcomes: Mapping[Cell, str]) -> bool:
     """Tell whether a run asked everything of everybody; part of a run is no table."""
     return outcomes.keys() == ASKED
@@ -49,7 +62,7 @@ def whole(outcomes: Mapping[Cell, str]) -> bool:
 
 def drawn(outcomes: Mapping[Cell, str]) -> str:
     """Draw the table. `outcomes` holds pytest's word for every cell of `ASKED`; a cell that is missing is a KeyError."""
-    return "\n".join([HEAD, *_lines(outcomes), ""])
+    return "\n".join([HEAD, *_lines(outcomes), DATA, *_data(), ""])
 
 
 def _lines(outcomes: Mapping[Cell, str]) -> Iterator[str]:
@@ -63,6 +76,21 @@ def _lines(outcomes: Mapping[Cell, str]) -> Iterator[str]:
             for row in ROWS
         )
         yield _row(f"`{name}`: {promise}", *cells)
+
+
+def _data() -> Iterator[str]:
+    adapters = [KINDS[row.name].adapter for row in ROWS]
+    yield _row("", *(row.name for row in ROWS))
+    yield _row("---", *(":-:" for _ in ROWS))
+    yield _row("`refusal`", *(str(adapter.refusal) for adapter in adapters))
+    yield _row("`largest`", *(f"{adapter.largest >> 20} MiB" for adapter in adapters))
+    yield _row("`delete_copy`", *(_deletion(row.traits) for row in ROWS))
+
+
+def _deletion(traits: frozenset[Trait]) -> str:
+    if Trait.DELETES not in traits:
+        return "cannot"
+    return "confirmed" if Trait.SHOWS_COPIES in traits else "not confirmed"
 
 
 def _row(*cells: str) -> str:

@@ -23,7 +23,14 @@ from tests.fakes import telnyx as fake
 NUMBER = "+15555550100"
 API_KEY = "an api key"
 PATH = "/carriers/demo"
-NEVER = {Trait.SIGNS_URL, Trait.LISTS, Trait.DELETES}
+NEVER = {
+    Trait.SIGNS_URL,
+    Trait.LISTS,
+    Trait.DELETES,
+    Trait.SHOWS_COPIES,
+    Trait.REPORTS_OPT_OUT,
+    Trait.OUR_IDS,
+}
 
 _FAULTS = {
     Fault.SILENT: fake.Fault(status=None),

@@ -12,12 +12,13 @@ import pytest
 from multidict import CIMultiDict
 
 from bridge.carriers.adapter import (
+    CannotDelete,
     DeliveryReport,
     InboundText,
-    Keeps,
     Malformed,
     Media,
     Rejected,
+    Status,
     TryLater,
     UnknownOutcome,
     Unwanted,
@@ -102,7 +103,7 @@ async def test_other_events(stand: BandwidthStand) -> None:
 @pytest.mark.parametrize(
     ("code", "status", "told"),
     [
-        (4775, "failed", "4775"),
+        (4775, "opted_out", "4775"),
         (4720, "failed", "4720"),
         (4781, "failed", "4781"),
         (5600, "failed", "5600"),
@@ -112,7 +113,7 @@ async def test_other_events(stand: BandwidthStand) -> None:
         (None, "failed", ""),
     ],
 )
-async def test_failures(stand: BandwidthStand, code: Any, status: str, told: str) -> None:
+async def test_failures(stand: BandwidthStand, code: Any, status: Status, told: str) -> None:
     """A failure is told with its code; one that says nothing of what became of the text is no failure."""
     report = DeliveryReport(message_id="00ff", status=status, code=told)
     assert read(stand, FAILED | {"errorCode": code}) == (report,)
@@ -195,5 +196,5 @@ async def test_any_order(stand: BandwidthStand) -> None:
 async def test_says_what_it_keeps(stand: BandwidthStand) -> None:
     """It holds no words to delete; numbers it keeps, and says so."""
     outcome = await stand.carrier.delete_copy((await one_text(stand)).raw_path)
-    assert isinstance(outcome, Keeps)
-    assert "numbers" in outcome.until
+    assert isinstance(outcome, CannotDelete)
+    assert "numbers" in outcome.why

@@ -27,7 +27,7 @@ from bridge.phone import Phone
 from tests.bridge.carriers.fake_stand import PATH, PATH_SECRET, standing
 from tests.bridge.carriers.own_stands import KannelStand
 from tests.bridge.carriers.receiver import http, wire
-from tests.bridge.carriers.steps import HANDSET, ODD_TEXTS, one_text, read_text, sent
+from tests.bridge.carriers.steps import HANDSET, ODD_TEXTS, in_doubt, one_text, read_text, sent
 from tests.fakes import kannel
 
 
@@ -192,7 +192,8 @@ async def test_answers(stand: KannelStand) -> None:
     for answer, text, expected in table:
         async with wire(answer) as line:
             carrier = stand.elsewhere(line.url)
-            assert await carrier.send(Phone(HANDSET), text, number=stand.number) == expected
+            outcome = await carrier.send(Phone(HANDSET), text, number=stand.number)
+            assert in_doubt(stand, outcome) if isinstance(expected, UnknownOutcome) else outcome == expected
             await carrier.close()
 
 

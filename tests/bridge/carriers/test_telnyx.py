@@ -22,6 +22,7 @@ from bridge.carriers.adapter import (
     Malformed,
     Media,
     Rejected,
+    Status,
     TryLater,
     Unwanted,
     WebhookRequest,
@@ -130,7 +131,7 @@ async def test_reads(stand: TelnyxStand) -> None:
         ("delivery_unconfirmed", None),
     ],
 )
-async def test_status(stand: TelnyxStand, status: str, expected: str | None) -> None:
+async def test_status(stand: TelnyxStand, status: str, expected: Status | None) -> None:
     """Each status of the SDK's list is ours or of no concern; an unconfirmed delivery is told neither done nor failed."""
     payload = REPORT | {"to": [{"status": status}], "errors": []}
     told = DeliveryReport(message_id=REPORT["id"], status=expected) if expected else Unwanted("event")
@@ -185,6 +186,7 @@ async def test_her_carrier_is_not_read(stand: TelnyxStand) -> None:
         (400, "40008", Rejected("40008")),
         (400, "40009", Rejected("40009")),
         (400, "40318", TryLater(60.0)),
+        (400, "40011", TryLater(60.0)),
         (429, "10011", TryLater(1.0)),
         (401, "10009", Rejected("10009")),
         (400, "some words", Rejected("http-400")),

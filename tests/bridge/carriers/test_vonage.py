@@ -26,6 +26,7 @@ from bridge.carriers.adapter import (
     Keeps,
     Malformed,
     Media,
+    NotConfirmed,
     NotYet,
     Rejected,
     TryLater,
@@ -162,6 +163,18 @@ async def test_picture(stand: VonageStand) -> None:
             DeliveryReport(message_id="00ff", status="failed", code="1000"),
         ),
         ({"status": "rejected", "error": {"type": 7}}, DeliveryReport(message_id="00ff", status="failed")),
+        (
+            {"status": "rejected", "error": {"type": f"{vonage.ERRORS}#1240", "title": 1240}},
+            DeliveryReport(message_id="00ff", status="opted_out", code="1240"),
+        ),
+        (
+            {"status": "rejected", "error": {"type": f"{vonage.ERRORS}#rejected", "title": "1240"}},
+            DeliveryReport(message_id="00ff", status="opted_out", code="1240"),
+        ),
+        (
+            {"status": "undeliverable", "error": {"error": {"type": f"{vonage.ERRORS}#1260"}}},
+            DeliveryReport(message_id="00ff", status="failed", code="1260"),
+        ),
         ({"status": "something new"}, Unwanted("event")),
         ({"status": ["delivered"]}, Unwanted("event")),
         ({"channel": "whatsapp"}, Unwanted("channel")),
@@ -174,7 +187,14 @@ async def test_statuses(stand: VonageStand, status: dict[str, Any], expected: ob
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("message_uuid", None), ("message_uuid", "a b"), ("from", 15555550101), ("text", None), ("text", ["x"])],
+    [
+        ("channel", None),
+        ("message_uuid", None),
+        ("message_uuid", "a b"),
+        ("from", 15555550101),
+        ("text", None),
+        ("text", ["x"]),
+    ],
 )
 async def test_malformed(stand: VonageStand, field: str, value: Any) -> None:
     """Each field that is not as documented is named."""
@@ -211,8 +231,9 @@ async def test_too_early(stand: VonageStand) -> None:
     stand.vendor.premature = 3600.0
     assert await stand.carrier.delete_copy(message_id) == NotYet(3600.0)
     stand.vendor.premature = 0.0
-    assert await stand.carrier.delete_copy(message_id) == Deleted()
+    assert await stand.carrier.delete_copy(message_id) == NotConfirmed()
     assert message_id not in stand.vendor.records
+    assert await stand.carrier.delete_copy(message_id) == Deleted()
 
 
 async def test_not_provisioned(stand: VonageStand) -> None:
@@ -222,6 +243,7 @@ async def test_not_provisioned(stand: VonageStand) -> None:
     outcome = await stand.carrier.delete_copy(message_id)
     assert isinstance(outcome, Keeps)
     assert "13 months" in outcome.until
+    assert outcome.days == 395
 
 
 async def test_redaction_too_fast(stand: VonageStand) -> None:

@@ -1,0 +1,81 @@
+"""When the line is open, in the time of the world, and how that is said in a text.
+
+Rule of this module: pure. What is asked is given in seconds since the epoch; nothing here knows what time it is. On the
+days on which clocks change, a period is what the clock on the wall says: an hour that comes twice counts twice, and a time
+that the clock skips is reached at the moment after the skip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from policies.pack import Hours
+
+FURTHEST: Final = 366
+"""How many days ahead an opening is looked for."""
+MONTHS: Final = {
+    "en": ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+    "es": ("ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "sep", "oct", "nov", "dic"),
+}
+
+
+def open_at(hours: Hours, now: float) -> bool:
+    """Tell whether somebody answers at that moment."""
+    return hours.open_at(_local(hours, now))
+
+
+def next_opening(hours: Hours, now: float) -> datetime | None:
+    """Return the first moment from now on at which the line is open, in its local time; now itself if it is open.
+
+    None when it does not open within a year.
+    """
+    local = _local(hours, now)
+    if hours.open_at(local):
+        return local
+    for ahead in range(FURTHEST + 1):
+        day = local.date() + timedelta(days=ahead)
+        for moment in _moments(hours, day, ZoneInfo(hours.timezone)):
+            if moment.timestamp() > now and hours.open_at(moment):
+                return moment
+    return None
+
+
+def opens(hours: Hours, now: float, language: str) -> str | None:
+    """Say when the line opens, as the after-hours text takes it: `8:00 AM`; with the date when that is a day away or more.
+
+    It is a date because GSM-7 lacks letters of some Spanish days of the week. None: it does not open within a year.
+    """
+    moment = next_opening(hours, now)
+    if moment is None:
+        return None
+    minute = f"{moment.minute:02}"
+    if hours.clock == 12:
+        said = f"{moment.hour % 12 or 12}:{minute} {'AM' if moment.hour < 12 else 'PM'}"
+    else:
+        said = f"{moment.hour}:{minute}"
+    if moment.timestamp() - now < 86400:
+        return said
+    months = MONTHS.get(language)
+    if months is None:
+        return f"{said}, {moment.day}/{moment.month}"
+    month = months[moment.month - 1]
+    if language == "es":
+        return f"{said} del {moment.day} de {month}"
+    return f"{said} on {moment.day} {month}" if hours.clock == 24 else f"{said} on {month} {moment.day}"
+
+
+def _local(hours: Hours, now: float) -> datetime:
+    return datetime.fromtimestamp(now, ZoneInfo(hours.timezone))
+
+
+def _moments(hours: Hours, day: date, zone: ZoneInfo) -> Iterator[datetime]:
+    """Give the moments of a day, in order, among which is each at which the line opens."""
+    begin = datetime.combine(day, time(), tzinfo=zone)
+    end = datetime.combine(day + timedelta(days=1), time(), tzinfo=zone)
+    if begin.utcoffset() == end.utcoffset():
+        yield from (begin.replace(hour=start // 60, minute=start % 60) for start, _ in hours.on(day))
+    else:  # clocks change: a period may begin at the change itself, or come twice
+        yield from (datetime.fromtimestamp(t, zone) for t in range(int(begin.timestamp()), int(end.timestamp()), 60))

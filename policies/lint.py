@@ -1,0 +1,206 @@
+"""What is wrong with the words of a pack, and what to do about it.
+
+Rules of this module: a pack that loads is looked at as a reader who holds the phone would look at it, and as a carrier's
+filter would. What `must` change keeps a line from being well; the rest is advice, and the agency knows better. Nothing here
+changes a pack.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from policies.filtered import FILTERED
+from policies.grade import grade
+from policies.keywords import words
+from policies.leaks import leak
+from policies.pack import OPENS, Pack, Text, TextName, Wording
+from policies.segments import breaks_gsm7, segments
+
+LONGEST_OPENING: Final = {"es": "12:00 PM del 28 de nov"}
+"""The longest that stands for `{opens}`; in other languages the next line's."""
+LONGEST: Final = "12:00 PM on Nov 28"
+FEW: Final = 8
+"""Words below which a formula says nothing."""
+GRADE: Final = 6.0
+"""Practice 28: short, clear, not overwhelming. Six years of school, which is what health agencies ask of their leaflets."""
+
+ASKS_NOTHING: Final = frozenset(
+    {
+        *(TextName.CLOSING, TextName.AFTER_HOURS, TextName.UNAVAILABLE, TextName.OUTAGE, TextName.STOP, TextName.LATER),
+        *(TextName.DIFFERENT, TextName.COVER_1, TextName.COVER_2, TextName.COVER_3),
+        *(TextName.VERIFIED, TextName.UNVERIFIED),
+    }
+)
+"""What ends something, or is read by somebody else: a question would call for an answer."""
+INNOCENT: Final = frozenset(
+    {
+        *(TextName.DIFFERENT, TextName.COVER_1, TextName.COVER_2, TextName.COVER_3),
+        *(TextName.CHALLENGE, TextName.VERIFIED, TextName.UNVERIFIED),
+    }
+)
+"""What may be read by somebody who must not learn what this number is."""
+TELLING: Final = frozenset(
+    """
+    safe safety danger help helpline hotline crisis shelter advocate advocates survivor survivors victim abuse abuser
+    violence police court code codeword word password verify verified confirm agency counselor support
+    segura seguro seguridad peligro ayuda linea crisis refugio defensora victima abuso violencia policia juzgado clave
+    contrasena palabra verificar confirmar agencia consejera apoyo
+    """.split()  # noqa: SIM905 - words are easier to read, and to strike out, as words
+)
+YES: Final = re.compile(
+    r"\bYES\b|\bS[IÍ]\b"
+    r"|(?i:\b(?:reply|answer|text|say|type|write|send)\W+(?:with\W+|back\W+)?(?:yes|y)\b)"
+    r"|(?i:\b(?:responde|responda|contesta|conteste|escribe|escriba|di|manda|mande|env[ií]a|env[ií]e)\W+(?:con\W+)?(?:sí|yes)\b)"
+)
+UNFILLED: Final = re.compile(r"[\[{<]\s*\w|\bTODO\b|\bXXX+\b|_{2,}")
+LINK: Final = re.compile(r"https?://|\bwww\.|\b(?:bit\.ly|tinyurl|t\.co|goo\.gl|ow\.ly)\b", re.IGNORECASE)
+DIGITS: Final = re.compile(r"\d(?:[ ().-]{0,2}\d){2,}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing about one wording. `path` as in the pack; `rule` names what was looked at; `do` is one sentence."""
+
+    path: str
+    rule: str
+    must: bool
+    what: str
+    do: str
+
+
+def lint(pack: Pack) -> tuple[Finding, ...]:
+    """Look at every wording of a pack, at its hours and at what nobody reviewed. In the order of the pack."""
+    found: list[Finding] = []
+    for text, language, wording in pack.wordings:
+        found += _wording(_Wording(pack, text, language, wording, as_sent(wording, language)))
+    if pack.hours.sample:
+        do = "Say your own hours in your own pack."
+        found.append(Finding(path="hours", rule="sample", must=True, what="these are an example's hours", do=do))
+    if not pack.leak_words:
+        what = "no word of the agency is listed, so none is kept from phones"
+        do = "List the agency's name, street and surnames of staff."
+        found.append(Finding(path="leak_words", rule="names", must=False, what=what, do=do))
+    return tuple(found)
+
+
+def as_sent(wording: Wording, language: str) -> str:
+    """Return a wording as a phone gets it at its longest."""
+    return wording.text.replace(OPENS, LONGEST_OPENING.get(language, LONGEST))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wording:
+    """What the rules look at: `said` is the wording as a phone gets it at its longest."""
+
+    pack: Pack
+    text: Text
+    language: str
+    wording: Wording
+    said: str
+
+
+_Found = tuple[str, str] | None
+
+
+def _wording(it: _Wording) -> Iterator[Finding]:
+    path = f"{'texts' if it.text.name in it.pack.texts else 'canned'}.{it.text.name}.wordings.{it.language}"
+    for rule, must, look in _RULES:
+        if (found := look(it)) is not None:
+            what, do = found
+            yield Finding(path=path, rule=rule, must=must, what=what, do=do)
+
+
+def _segments(it: _Wording) -> _Found:
+    cut = segments(it.said)
+    if cut.count == 1:
+        return None
+    return f"{cut.count} segments ({cut.units} units as {cut.encoding})", "Say it in one segment, 160 letters."
+
+
+def _encoding(it: _Wording) -> _Found:
+    letters = breaks_gsm7(it.said)
+    if not letters:
+        return None
+    named = ", ".join(f"{letter} (U+{ord(letter):04X})" for letter in letters)
+    return f"GSM-7 lacks {named}: a segment holds 70 letters, not 160", "Reword; do not drop accents."
+
+
+def _grade(it: _Wording) -> _Found:
+    years = grade(it.said, it.language)
+    if years is None or years <= GRADE or len(it.said.split()) < FEW:
+        return None
+    return f"asks for {years:.0f} years of school, more than {GRADE:.0f}", "Shorter sentences, shorter words."
+
+
+def _names(it: _Wording) -> _Found:
+    word = leak(it.pack, it.said)
+    return None if word is None else (f"holds “{word}”, one of the leak_words", "Say it without a name.")
+
+
+def _asks(it: _Wording) -> _Found:
+    if it.text.name not in ASKS_NOTHING or not re.search("[?¿]", it.said):
+        return None
+    return "asks a question where nothing may be asked", "Say it as a statement: somebody else may answer."
+
+
+def _yes(it: _Wording) -> _Found:
+    if not YES.search(it.said):
+        return None
+    return "asks for YES, which carriers take for an opt-in", "Ask so that the answer is any other word."
+
+
+def _innocent(it: _Wording) -> _Found:
+    if it.text.name not in INNOCENT:
+        return None
+    telling = next((word for word in words(it.said).split() if word in TELLING), None)
+    if telling is None and not DIGITS.search(it.said):
+        return None
+    what = f"“{telling}” tells what this number is" if telling else "holds a number"
+    return what, "Say what a shop, a stranger or an acquaintance would."
+
+
+def _filtered(it: _Wording) -> _Found:
+    plain = f" {words(it.said)} "
+    hit = next((word for word in FILTERED if f" {word} " in plain), None)
+    if hit is not None:
+        return f"“{hit}” is a word for which carriers hold texts back", "Use another word."
+    if LINK.search(it.said):
+        return "holds a link", "Leave it out: carriers filter links, and a link stays on the phone."
+    if re.search(r"[!?]{3,}|(?:\b[A-ZÁÉÍÓÚÑ]{2,}\b\W+){3}", it.said):
+        return "shouts", "One mark at the end of a sentence, and small letters."
+    return None
+
+
+def _unfilled(it: _Wording) -> _Found:
+    return ("holds a gap that nobody filled in", "Fill it in.") if UNFILLED.search(it.said) else None
+
+
+def _sample(it: _Wording) -> _Found:
+    if not it.wording.sample:
+        return None
+    return "holds an example, such as a telephone number", "Say it with your own, in your own pack."
+
+
+def _review(it: _Wording) -> _Found:
+    if not it.text.legal or it.wording.reviewed:
+        return None
+    with_what = f" with {it.text.statute}" if it.text.statute else ""
+    return "is legal text that nobody reviewed", f"Counsel compares it{with_what}; then reviewed_by and reviewed_on."
+
+
+_RULES: Final[tuple[tuple[str, bool, Callable[[_Wording], _Found]], ...]] = (
+    ("segments", False, _segments),
+    ("encoding", False, _encoding),
+    ("grade", False, _grade),
+    ("names", True, _names),
+    ("question", True, _asks),
+    ("yes", True, _yes),
+    ("innocent", True, _innocent),
+    ("filtered", False, _filtered),
+    ("unfilled", True, _unfilled),
+    ("sample", True, _sample),
+    ("review", True, _review),
+)

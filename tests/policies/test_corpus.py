@@ -1,0 +1,33 @@
+"""What two hundred real-sounding texts mean."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from policies.keywords import Meaning, reading
+from policies.load import load
+
+PACK = load(["base"])
+CORPUS: dict[str, list[str]] = yaml.safe_load((Path(__file__).parent / "corpus.yaml").read_text(encoding="utf-8"))
+CASES = [(text, meaning) for meaning, texts in CORPUS.items() for text in texts]
+
+
+@pytest.mark.parametrize(("text", "meaning"), CASES)
+def test_each_text_means_what_a_person_would_say(text: str, meaning: str) -> None:
+    """Keywords are whole messages; sentences with one inside, in either language or in both, are conversation."""
+    name, _, language = meaning.partition(" ")
+    read = reading(text, PACK)
+    assert (read.meaning.value, read.language) == (name, language)
+    assert read.from_a_person == (name not in ("tapback", "automatic_reply"))
+
+
+def test_the_corpus_is_large_and_leaves_nothing_out() -> None:
+    """At least two hundred different texts, half of them conversation, and every meaning is among them."""
+    assert len(CASES) >= 200
+    assert [text for text, times in Counter(text for text, _ in CASES).items() if times > 1] == []
+    assert {meaning.partition(" ")[0] for meaning in CORPUS} == {meaning.value for meaning in Meaning}
+    assert len(CORPUS["conversation"]) >= 100

@@ -1,0 +1,240 @@
+"""What lint finds in words, and what it leaves alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from policies.filtered import FILTERED
+from policies.grade import grade
+from policies.leaks import leak
+from policies.lint import ASKS_NOTHING, lint
+from policies.load import PACKS, load
+from policies.pack import Pack, TextName
+from policies.segments import segments
+
+STATES = sorted(path.stem for path in (PACKS / "us").glob("*.yaml"))
+SHIPPED = [["base"], ["base", "rehearsal"], ["base", "uk"], *(["base", f"us/{state}"] for state in STATES)]
+
+
+def pack(folder: Path, *after: str, **own: object) -> Pack:
+    """Return the base pack with an agency's own after it."""
+    path = folder / "own.yaml"
+    path.write_text(yaml.safe_dump({"name": "own"} | own, allow_unicode=True), encoding="utf-8")
+    return load(["base", *after, str(path)])
+
+
+def said(name: str, text: str, language: str = "en", **more: object) -> dict[str, object]:
+    """Return the `texts` of a pack that words one text."""
+    return {name: {"wordings": {language: {"text": text} | more}}}
+
+
+def rules(pack: Pack, path: str) -> set[str]:
+    """Return the rules that found something at a path."""
+    return {found.rule for found in lint(pack) if found.path == path}
+
+
+@pytest.mark.parametrize("names", SHIPPED, ids="+".join)
+def test_what_comes_with_quietline_waits_for_counsel_and_for_numbers_only(names: list[str]) -> None:
+    """Every shipped pack: nothing but reviews and examples is left, and each text is one GSM-7 segment and easy to read."""
+    assert {found.rule for found in lint(load(names)) if found.path != "leak_words"} == {"sample", "review"}
+
+
+def test_there_is_a_template_for_each_state() -> None:
+    """Fifty states and the District: legal, an example, unreviewed in both languages, naming a statute of its own."""
+    assert len(STATES) == 51
+    statutes = []
+    for state in STATES:
+        text = load(["base", f"us/{state}"]).texts[TextName.LIMITS]
+        assert text.legal
+        assert all(wording.sample and not wording.reviewed for wording in text.wordings.values())
+        assert text.wordings.keys() == {"en", "es"}
+        assert "§" in text.statute or state in ("il", "la")
+        statutes.append(text.statute)
+    assert len(set(statutes)) == 51
+
+
+def test_lint_sends_counsel_to_the_statute() -> None:
+    """The complaint about an unreviewed duty names what the words are to be compared with."""
+    found = [f for f in lint(load(["base", "us/ca"])) if f.path == "texts.limits.wordings.en" and f.rule == "review"]
+    assert len(found) == 1
+    assert found[0].must
+    assert "Cal. Penal Code § 11164" in found[0].do
+
+
+def test_the_united_kingdom_has_its_own_numbers() -> None:
+    """No American number, no American holiday, no offer of a language that the line does not speak."""
+    uk = load(["base", "uk"])
+    every = " ".join(w.text for _, _, w in uk.wordings) + " ".join(s for b in uk.playbooks.values() for s in b.steps)
+    for foreign in ("911", "555-555", "988", "1-800", "Español", "relay 711"):
+        assert foreign not in every, foreign
+    assert "999" in every
+    assert uk.languages == ("en",)
+    assert (uk.hours.timezone, uk.hours.holidays, uk.hours.clock) == ("Europe/London", ("uk_england_wales",), 24)
+    assert "999" in uk.keywords.help
+
+
+@pytest.mark.parametrize(
+    ("name", "language", "text", "rule"),
+    [
+        ("clarify", "en", "word " * 40 + "end.", "segments"),
+        ("clarify", "es", "¿Puedes contarme más?", "encoding"),
+        ("clarify", "en", "Take care \U0001f642", "encoding"),
+        (
+            "clarify",
+            "en",
+            "Institutional confidentiality obligations necessitate comprehensive deliberation beforehand, always.",
+            "grade",
+        ),
+        (
+            *("clarify", "es"),
+            "Nuestras obligaciones institucionales extraordinarias imposibilitan responderle hoy inmediatamente.",
+            "grade",
+        ),
+        ("clarify", "en", "This is Harbor House.", "names"),
+        ("clarify", "en", "Come to 12 ELM street, side door.", "names"),
+        ("clarify", "en", "Ask for ms. o'neill there.", "names"),
+        ("closing", "en", "Take care. Was it good to talk?", "question"),
+        ("stop", "es", "Listo. ¿Algo más?", "question"),
+        ("verified", "en", "Thanks. Anything else?", "question"),
+        ("safe_check", "en", "Is it safe? Reply YES.", "yes"),
+        ("safe_check", "en", "Is it safe? Answer with yes or no.", "yes"),
+        ("safe_check", "en", "Text Y if it is.", "yes"),
+        ("safe_check", "es", "¿Puedes hablar? Responde SI o NO.", "yes"),
+        ("safe_check", "es", "¿Puedes hablar? Contesta sí o no.", "yes"),
+        ("cover_1", "en", "The shelter is full today.", "innocent"),
+        ("cover_2", "en", "Call 555-0123 for your book.", "innocent"),
+        ("challenge", "en", "What is the code word?", "innocent"),
+        ("verified", "es", "Gracias por el premio.", "filtered"),
+        ("different", "es", "Perdona, buscaba el refugio.", "innocent"),
+        ("clarify", "en", "He has a gun, then?", "filtered"),
+        ("clarify", "en", "See https://example.org for more.", "filtered"),
+        ("clarify", "en", "PLEASE LISTEN NOW TO THIS FIRST", "filtered"),
+        ("clarify", "en", "We are [agency name].", "unfilled"),
+        ("clarify", "en", "We open at <time>.", "unfilled"),
+    ],
+)
+def test_each_rule_finds_what_it_is_for(tmp_path: Path, name: str, language: str, text: str, rule: str) -> None:
+    """One wording, one fault, found at its path."""
+    own = pack(tmp_path, leak_words=["Harbor House", "Elm Street", "O'Neill"], texts=said(name, text.strip(), language))
+    assert rule in rules(own, f"texts.{name}.wordings.{language}")
+
+
+@pytest.mark.parametrize(
+    ("name", "language", "text"),
+    [
+        ("safe_check", "en", "Say when it is good for you. Yesterday was hard."),
+        ("safe_check", "es", "Si quieres, escribe luego. Di cuando."),
+        ("clarify", "en", "The harbor is near a house."),
+        ("clarify", "en", "Elmer went down the street."),
+        ("clarify", "en", "Text me {that word} again."),
+        ("cover_1", "en", "The shop opens at 9."),
+    ],
+)
+def test_what_only_looks_like_a_fault_is_left_alone(tmp_path: Path, name: str, language: str, text: str) -> None:
+    """Words within words, a yes that is asked of nobody, an hour in a cover line."""
+    own = pack(tmp_path, leak_words=["Harbor House", "Elm Street"], texts=said(name, text, language))
+    found = rules(own, f"texts.{name}.wordings.{language}")
+    assert found <= ({"unfilled"} if "{" in text else set())
+
+
+def test_the_letter_is_named(tmp_path: Path) -> None:
+    """Whoever wrote it learns which letters cost more than half of the segment."""
+    own = pack(tmp_path, texts=said("clarify", "Más información", "es"))
+    found = next(f for f in lint(own) if f.rule == "encoding")
+    assert "á (U+00E1), ó (U+00F3)" in found.what
+    assert not found.must
+
+
+def test_canned_texts_are_looked_at_too(tmp_path: Path) -> None:
+    """The agency's own texts stand under the same rules, and wait for counsel when they are legal."""
+    wordings = {language: {"text": "This is Harbor House."} for language in ("en", "es")}
+    own = pack(tmp_path, leak_words=["harbor house"], canned={"bus": {"legal": True, "wordings": wordings}})
+    assert rules(own, "canned.bus.wordings.en") == {"names", "review"}
+
+
+def test_a_pack_that_is_ready_has_nothing_to_hear(tmp_path: Path) -> None:
+    """With own hours, own numbers, own words and counsel's name, lint is silent."""
+    base = load(["base"])
+    review = {"reviewed_by": "Counsel", "reviewed_on": "2026-03-01"}
+    texts: dict[str, object] = {
+        str(text.name): {"wordings": {language: {"text": w.text} | (review if text.legal else {})}}
+        for text, language, w in base.wordings
+        if text.legal or w.sample
+        if language == "en"
+    }
+    path = tmp_path / "own.yaml"
+    body = yaml.safe_dump({"name": "own", "languages": ["en"], "leak_words": ["Harbor House"], "texts": texts})
+    hours = "hours: {timezone: America/New_York, week: {mon: ['08:00-20:00']}}\n"
+    path.write_text(body.replace("'2026-03-01'", "2026-03-01") + hours, encoding="utf-8")
+    assert lint(load(["base", str(path)])) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("Welcome to HARBOR  HOUSE!", "harbor house"),
+        ("harbor-house", "harbor house"),
+        ("Hárbor Hou\u200bse", "harbor house"),
+        ("Ｈａｒｂｏｒ House", "harbor house"),  # noqa: RUF001 - wide letters are what is tried
+        ("the harbor house's door", None),
+        ("harborhouse", None),
+        ("O'Neill", "oneill"),
+        ("o’neill", "oneill"),  # noqa: RUF001 - the apostrophe that phones write
+        ("ONEILL", "oneill"),
+    ],
+)
+def test_the_agencys_words_are_found_as_a_reader_sees_them(tmp_path: Path, text: str, word: str | None) -> None:
+    """Case, accents, spaces, marks and wide letters change nothing; a longer word is another word."""
+    own = pack(tmp_path, leak_words=["Harbor House", "O'Neill"])
+    assert leak(own, text) == word
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "low", "high"),
+    [
+        ("The cat sat on the mat.", "en", 0, 2),
+        ("Would another way be safer?", "en", 2, 7),
+        ("Comprehensive institutional deliberation necessitates extraordinary accommodation.", "en", 14, 60),
+        ("El sol sale hoy.", "es", 4, 5),
+        ("La responsabilidad institucional imposibilita extraordinariamente la comunicación.", "es", 13, 16),
+    ],
+)
+def test_the_grade_tells_easy_from_hard(text: str, language: str, low: float, high: float) -> None:
+    """An estimate, and the right way round."""
+    years = grade(text, language)
+    assert years is not None
+    assert low <= years <= high
+
+
+def test_the_grade_says_nothing_where_it_knows_nothing() -> None:
+    """No formula for the language, no words: no answer, and no division by zero."""
+    assert grade("Bonjour tout le monde.", "fr") is None
+    assert grade("... 911 !", "en") is None
+    assert grade("", "es") is None
+
+
+def test_the_formula_is_the_published_one() -> None:
+    """Seven words of fourteen syllables, and two Spanish sentences of five words and eight syllables, counted by hand."""
+    text = "Another person will answer your message tomorrow."
+    assert grade(text, "en") == pytest.approx(0.39 * 7 + 11.8 * 14 / 7 - 15.59)
+    points = 206.84 - 60 * 8 / 5 - 1.02 * 5 / 2
+    assert points > 90
+    assert grade("La casa es grande. Ven.", "es") == 4.0
+
+
+def test_lists_are_lists() -> None:
+    """No filtered word is there twice in one form, none is empty; whatever ends a conversation asks nothing."""
+    assert all(word == word.strip() and word for word in FILTERED)
+    assert {TextName.CLOSING, TextName.AFTER_HOURS, TextName.STOP} <= ASKS_NOTHING
+
+
+def test_no_verdict_can_be_told_from_the_other_by_its_shape() -> None:
+    """What is said after a right word and after a wrong one: one segment each, no question, no number (invariant 5)."""
+    base = load(["base"])
+    for language in base.languages:
+        for name in (TextName.VERIFIED, TextName.UNVERIFIED):
+            assert segments(base.say(name, language)).count == 1
+            assert not set("?¿0123456789") & set(base.say(name, language))

@@ -1,0 +1,163 @@
+"""Mistakes that people make in packs: each is told with its path, all at once, and none shows what was written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from policies.load import PackError, load
+
+FOUR = "words " * 78
+MISTAKES = {
+    # wrong types and ranges
+    "settings: {cap: three}": "settings.cap",
+    "settings: {cap: true}": "settings.cap",
+    "settings: {verdict_delay: 0}": "settings.verdict_delay",
+    "settings: {verdict_delay: 2 min}": "settings.verdict_delay",
+    "settings: {challenge_window: 2 days}": "settings.challenge_window",
+    "settings: {suppression_ttl: 1 h}": "settings.suppression_ttl",
+    "settings: {stop_resumes: yes}": "settings.stop_resumes",
+    "settings: {assignment: least_loaded}": "settings.assignment",
+    "settings: {assignment: null, cold_outbound: 'no'}": "settings.cold_outbound",
+    "settings: {dormant_cue: a month}": "settings.dormant_cue",
+    "languages: en": "languages",
+    "languages: []": "languages",
+    "leak_words: Harbor House": "leak_words",
+    "leak_words: ['!!']": "leak_words.0",
+    "hours: {timezone: UTC, week: {}, holidays: us_federal}": "hours.holidays",
+    "hours: {timezone: UTC, week: {}, holidays: [us]}": "hours.holidays.0",
+    "hours: {timezone: UTC, week: {}, clock: 13}": "hours.clock",
+    "hours: {always: true, holidays: [us_federal]}": "hours",
+    "hours: {timezone: UTC, week: {mon: ['22:00-02:00']}}": "hours.week.mon.0",
+    "hours: {timezone: UTC, week: {mon: ['8:00-20:00']}}": "hours.week.mon.0",
+    "hours: {timezone: UTC, week: {}, closed: [tomorrow]}": "hours.closed.0",
+    # unknown keys
+    "setting: {}": "setting",
+    "includes: [base]": "includes",
+    "extends: own": "extends",
+    "hours: {timezone: UTC, week: {}, holiday: []}": "hours.holiday",
+    "keywords: {quit: {en: [QUIT]}}": "keywords.quit",
+    "texts: {cover_4: {}}": "texts.cover_4.[key]",
+    "texts: {limits: {statutes: x}}": "texts.limits.statutes",
+    "playbooks: {prank: {title: a, steps: [b], sent: true}}": "playbooks.prank.sent",
+    # keywords
+    "keywords: {exit: {en: [BYE]}}": "keywords.exit.en",
+    "keywords: {exit: {en: {BYE: leave}}}": "keywords.exit.en.BYE",
+    "keywords: {exit: {en: {STOP: park}}}": "keywords",
+    "keywords: {call: {en: [Help!]}}": "keywords",
+    "keywords: {help: {es: [es]}}": "keywords",
+    "keywords: {call: {EN: [CALL]}}": "keywords.call.EN.[key]",
+    "keywords: {wish_to_stop: {en: ['...']}}": "keywords.wish_to_stop.en.0",
+    # texts
+    "texts: {limits: {wordings: {en: {text: ''}}}}": "texts.limits.wordings.en.text",
+    "texts: {limits: {wordings: {en: {text: '  '}}}}": "texts.limits.wordings.en.text",
+    "texts: {limits: {wordings: {en: {}}}}": "texts.limits.wordings.en.text",
+    "texts: {limits: {wordings: {en: words}}}": "texts.limits.wordings.en",
+    f"texts: {{limits: {{wordings: {{en: {{text: '{FOUR}end'}}}}}}}}": "texts.limits.wordings.en.text",
+    f"texts: {{limits: {{wordings: {{es: {{text: '{'más ' * 51}fin'}}}}}}}}": "texts.limits.wordings.es.text",
+    "texts: {closing: {wordings: {en: {text: 'Again at {opens}.'}}}}": "the whole file",
+    "texts: {limits: {wordings: {en: {text: a, reviewed_on: 2026-03-01}}}}": "texts.limits.wordings.en",
+    # canned texts and playbooks
+    "canned: {limits: {wordings: {en: {text: a}, es: {text: b}}}}": "the whole file",
+    "canned: {Bus: {wordings: {en: {text: a}, es: {text: b}}}}": "canned.Bus.[key]",
+    "canned: {bus: {wordings: {en: {text: a}}}}": "canned.bus.wordings.es",
+    "canned: {bus: {}}": "canned.bus.wordings.en",
+    "playbooks: {prank: {title: a, steps: []}}": "playbooks.prank.steps",
+    "playbooks: {prank: {steps: [a]}}": "playbooks.prank.title",
+    "playbooks: {prank: {title: a, steps: ['']}}": "playbooks.prank.steps.0",
+}
+
+
+def problems(folder: Path, text: str, *more: str) -> list[str]:
+    """Load the base pack with one that says this, and return the problems without the file's name."""
+    path = folder / "own.yaml"
+    path.write_text(f"name: own\n{text}\n", encoding="utf-8")
+    with pytest.raises(PackError) as refused:
+        load(["base", str(path), *more])
+    return [problem.removeprefix(f"{path}: ") for problem in refused.value.problems]
+
+
+@pytest.mark.parametrize(("text", "path"), MISTAKES.items())
+def test_each_mistake_is_told_at_its_path(tmp_path: Path, text: str, path: str) -> None:
+    """Nothing starts on it, and the sentence begins with where it is."""
+    found = problems(tmp_path, text)
+    assert path in [problem.split(": ")[0] for problem in found]
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    """Everything that is wrong in one file comes in one answer, and beside it what is wrong in another."""
+    text = (
+        "settings: {cap: three, verdict_delay: 0}\nincludes: [own]\nleak_words: ['!!']\n"
+        "texts: {limits: {wordings: {en: {text: ''}}}, cover_4: {}}\nplaybooks: {prank: {title: a, steps: []}}\n"
+    )
+    found = problems(tmp_path, text, str(tmp_path / "other.yaml"))
+    paths = {problem.split(": ")[0] for problem in found}
+    assert paths == {
+        *("settings.cap", "settings.verdict_delay", "includes", "leak_words.0", "texts.limits.wordings.en.text"),
+        *("texts.cover_4.[key]", "playbooks.prank.steps", str(tmp_path / "other.yaml")),
+    }
+
+
+def test_a_long_text_is_counted_as_the_phone_counts(tmp_path: Path) -> None:
+    """Three segments are the most; an accent that GSM-7 lacks makes segments of 67 letters."""
+    gsm = "a" * (3 * 153)
+    for text, fits in ((gsm, True), (gsm + "a", False), ("á" * (3 * 67), True), ("á" * (3 * 67 + 1), False)):
+        body = f"name: own\ntexts: {{clarify: {{wordings: {{en: {{text: {text}}}}}}}}}\n"
+        path = tmp_path / "own.yaml"
+        path.write_text(body, encoding="utf-8")
+        if fits:
+            assert load(["base", str(path)]).say("clarify") == text
+            continue
+        with pytest.raises(PackError, match="takes 4 segments; the most is 3"):
+            load(["base", str(path)])
+
+
+def test_a_pack_that_names_others_cannot_loop(tmp_path: Path) -> None:
+    """Packs do not include each other: who tries is told, in both files, and the line lists them in order instead."""
+    for name, other in (("one", "two"), ("two", "one")):
+        (tmp_path / f"{name}.yaml").write_text(f"name: {name}\ninclude: {other}.yaml\n", encoding="utf-8")
+    with pytest.raises(PackError) as refused:
+        load(["base", "./one.yaml", "./two.yaml"], near=tmp_path)
+    assert refused.value.problems == ["./one.yaml: include: unknown key", "./two.yaml: include: unknown key"]
+
+
+def test_keywords_are_added_and_exits_can_be_changed(tmp_path: Path) -> None:
+    """A later pack adds words; what an exit word does is said by the last, and no exit is lost."""
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        "name: own\nkeywords:\n  call: {en: [RING ME]}\n  exit: {en: {bye: alert, TTYL: park}}\n"
+        "  help: {fr: [AIDE]}\n  wish_to_stop: {en: [go away]}\nleak_words: [Harbor House]\n"
+        "canned: {bus: {wordings: {en: {text: The bus is free.}, es: {text: El bus es gratis.}}}}\n"
+        "playbooks: {prank: {title: Own, steps: [One.]}, floods: {title: Water, steps: [Up.]}}\n",
+        encoding="utf-8",
+    )
+    base, own = load(["base"]), load(["base", str(path)])
+    assert own.keywords.call == base.keywords.call | {"ring me"}
+    assert own.keywords.exit == {**base.keywords.exit, "bye": "alert", "ttyl": "park"}
+    assert own.keywords.help == base.keywords.help | {"aide"}
+    assert own.keywords.wish_to_stop == base.keywords.wish_to_stop | {"go away"}
+    assert own.leak_words == {"harbor house"}
+    assert own.say("bus", "es") == "El bus es gratis."
+    assert own.say("bus", "fr") == "The bus is free."
+    assert own.playbooks["prank"].steps == ("One.",)
+    assert own.playbooks.keys() == base.playbooks.keys() | {"floods"}
+    with pytest.raises((KeyError, ValueError)):
+        own.say("train")
+
+
+def test_a_statute_stays_until_another_is_named(tmp_path: Path) -> None:
+    """The agency's own words do not make the law that they have to keep to unknown."""
+    path = tmp_path / "own.yaml"
+    path.write_text("name: own\ntexts: {limits: {wordings: {en: {text: Ours.}}}}\n", encoding="utf-8")
+    pack = load(["base", "us/tx", str(path)])
+    assert pack.texts["limits"].statute == "Tex. Fam. Code Ann. § 261.101"  # type: ignore[index]
+    assert pack.say("limits", "en") == "Ours."
+    assert pack.names == ("base", "us/tx", "own")
+
+
+@pytest.mark.parametrize("name", ["us/zz", "us/CA", "us/../base", "us"])
+def test_a_place_that_has_no_pack_is_told(name: str, tmp_path: Path) -> None:
+    """A state that does not exist is a path that cannot be read, and nothing outside is looked at for it."""
+    with pytest.raises(PackError, match="cannot be read"):
+        load(["base", name], near=tmp_path)
