@@ -69,7 +69,7 @@ async def test_what_was_ended_is_gone_all_the_same(agency: Agency, point: CrashP
         if point is not CrashPoint.COPY_DELETED:
             line.condemn(point)
         (owner,) = line.rows("SELECT id FROM thread")
-        await sol.say(talk.room, "!close now")
+        await scene.last_words(sol, talk.room, "!close now")
 
         async def gone() -> bool | None:
             return (not line.rows("SELECT 1 FROM erasure UNION ALL SELECT 1 FROM thread") and line.deaths > deaths) or None

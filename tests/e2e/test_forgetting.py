@@ -78,7 +78,7 @@ async def test_closed_now_nothing_of_it_is_left(own: Stack, staff: tuple[Seat, S
     assert [row[0] for row in held] == [talk.room]
 
     began = time.monotonic()
-    await sol.say(talk.room, "!close now")
+    await scene.last_words(sol, talk.room, "!close now")
     await until("two receipts are kept", lambda: _receipts(own, 2), within=SECONDS, seen=lambda: _way(own))
     assert time.monotonic() - began <= SECONDS
 
@@ -110,7 +110,7 @@ async def test_who_texts_again_begins_anew(own: Stack, staff: tuple[Seat, Seat])
     before = set(await sol.invites())
     await ada.say(first.room, "!escalate")
     await sol.join(await scene.invited(sol, before))
-    await sol.say(first.room, "!close now")
+    await scene.last_words(sol, first.room, "!close now")
     await until("nothing is on its way down", lambda: _nothing_down(own), within=SECONDS)
     second = await scene.talk(ada, number, "the second conversation")
     assert second.room != first.room
@@ -143,7 +143,7 @@ async def test_five_hundred_events_go_within_half_a_minute(own: Stack, staff: tu
     sending = time.monotonic() - began
     kept = len(rows(own, "SELECT id FROM receipt"))
     began = time.monotonic()
-    await sol.say(talk.room, "!close now")
+    await scene.last_words(sol, talk.room, "!close now")
     room = "SELECT step FROM erasure WHERE kind = 'room'"
     await until("it is on its way", lambda: _is(own, room), within=30)
     start = time.monotonic()
