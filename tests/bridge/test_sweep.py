@@ -14,6 +14,7 @@ from bot.told import Assigned
 from bridge import sweep_clock, sweep_index
 from bridge.matrix.edge import Permanent
 from bridge.store import Connection
+from bridge.texts import HORIZON
 from tests.fakes.nerves import Nerves
 from tests.fakes.paper_rooms import ADA, ROOM, SOL, PaperRooms, WayDown
 
@@ -124,6 +125,25 @@ async def test_one_that_cannot_be_redacted_holds_up_no_other(way: WayDown) -> No
     await way.sweep.once()
     assert [what.split(" (")[0] for what in way.nerves.alarms] == ["a message whose time has come"]
     assert [name for name, says in way.rooms.events.items() if says] == ["$one"]
+
+
+async def test_what_is_remembered_until_a_time_is_forgotten_after_it(way: WayDown) -> None:
+    """Carriers' ids, early reports and taps, and receipts go when their own time is over, and not before; none in doubt."""
+    store, now = way.nerves.store, int(way.nerves.clock.at)
+    await way.nerves.arrive("words", message_id="id1")
+    await way.nerves.at_rest()
+    query = "INSERT INTO receipt (id, body, signature, until) VALUES ($1, '', $2, $3)"
+    await store.commit(lambda conn: conn.execute(query, "old", b"", now + HORIZON + 1))
+    tables = ("seen", "receipt")
+    for later, kept in ((HORIZON, True), (HORIZON + 2, False)):
+        way.nerves.clock.at = now + later
+        await store.commit(sweep_clock.doubt)
+        await way.sweep.once()
+        assert all([await way.nerves.count(table) for table in tables])
+        await store.commit(sweep_clock.trust)
+        await way.sweep.once()
+        way.sweep._pruned = 0.0
+        assert all([await way.nerves.count(table) for table in tables]) is kept
 
 
 async def test_a_superseded_edit_goes_and_the_newest_stays(way: WayDown) -> None:
