@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sqlite3
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -33,19 +32,19 @@ from bot.actions import (
     Redact,
     Reveal,
     SetTimer,
-    Speaker,
     Tell,
     Text,
 )
 from bot.decide import decide
-from bot.events import Event, LetterDied, Said, TextArrived, TimerDue
-from bot.model import Desk, Facts, State, Thread
+from bot.events import Event, LetterDied
+from bot.model import Desk, Thread
 from bot.retain import DESTRUCTIVE
 from bridge import codec, inbox, log
 from bridge.audit import Ledger
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
 from bridge.erasure_acts import Act, Acts, is_act
+from bridge.facts import Lookup, arriving
 from bridge.inbox import Letter
 from bridge.outbox import Outbox, Sealed
 from bridge.rooms import Designations
@@ -91,6 +90,7 @@ class Engine:
         self._outbox, self._timers_changed, self._desk_changed, self._crash = outbox, timers_changed, desk_changed, crash
         self._acts, self._designations = acts, designations
         self._ledger = Ledger(vault=vault)
+        self._lookup = Lookup(store=store, vault=vault, fresh=designations.new)
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._queued: set[str] = set()
         self._desk = Desk()
@@ -169,7 +169,15 @@ class Engine:
             return
         event: Event = codec.decode(row.letter.kind, await self._vault.open(owner, inbox.CONTEXT, row.letter.body))
         aggregate: Any = self._desk if stored is None else await self._thread(owner, stored)
-        facts = await self._facts(row, event, aggregate, frozen=stored is not None and bool(stored["held"]))
+        facts = await self._lookup.facts(
+            owner=owner,
+            seq=row.seq,
+            event=event,
+            aggregate=aggregate,
+            desk=self._desk,
+            frozen=stored is not None and bool(stored["held"]),
+            now=self._clock.wall(),
+        )
         step = decide(self._pack, facts, aggregate, event)
         self._crash(CrashPoint.ENGINE_DECIDED)
         acts = [action for action in step.actions if is_act(action)]
@@ -228,34 +236,11 @@ class Engine:
     async def _thread(self, owner: str, stored: Any) -> Thread:
         return codec.read(Thread, await self._vault.open(owner, AGGREGATE, stored["aggregate"]))
 
-    async def _facts(self, row: Row, event: Event, aggregate: Thread | Desk, *, frozen: bool) -> Facts:
-        owner = row.letter.owner
-        asks = owner != DESK and (isinstance(event, Said) or (isinstance(event, TimerDue) and event.key in DESTRUCTIVE))
-        begins = isinstance(aggregate, Thread) and aggregate.life.state is State.PARKED and isinstance(event, TextArrived)
-        return Facts(
-            now=self._clock.wall(),
-            roster=self._desk.roster,
-            designations=frozenset(line.designation for line in self._desk.threads if line.thread != owner),
-            load=Counter(line.voice for line in self._desk.threads if line.voice is not None),
-            frozen=frozen,
-            showing=asks and await self._showing(owner),
-            arriving=asks and await _arriving(self._store, row),
-            fresh=self._designations.new() if begins else "",
-        )
-
-    async def _showing(self, owner: str) -> bool:
-        """Whether words of the texter are still on their way into the room."""
-        for row in await self._store.fetch("SELECT kind, txn, body FROM outbox WHERE owner = $1 AND kind = 'Post'", owner):
-            post: Post = codec.decode(row["kind"], await self._vault.open(owner, f"outbox {row['txn']}", row["body"]))
-            if post.speaker is Speaker.VOICE:
-                return True
-        return False
-
     async def _perform(self, conn: Connection, row: Row, act: Act) -> None:
         owner = row.letter.owner
         if isinstance(act, Park | End):
             frozen = await conn.fetchval("SELECT held FROM thread WHERE id = $1", owner)
-            if bool(frozen) or await _arriving(conn, row):
+            if bool(frozen) or await arriving(conn, owner, row.seq):
                 raise _Overtaken
         await self._acts.perform(conn, owner, act)
 
@@ -284,12 +269,6 @@ class Engine:
 
         await self._store.commit(commit)
         self.wake(DESK)
-
-
-async def _arriving(conn: Any, row: Row) -> bool:
-    """Whether a text of this texter stands behind this event in the inbox. `conn`: or the store."""
-    query = "SELECT 1 FROM inbox WHERE owner = $1 AND seq > $2 AND kind = 'TextArrived' LIMIT 1"
-    return await conn.fetchval(query, row.letter.owner, row.seq) is not None
 
 
 def _way(action: Action) -> tuple[Lane, str]:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from bridge import log, sweep_clock
-from bridge.carriers.adapter import Carrier, Deleted, Keeps, NotYet
+from bridge.carriers.adapter import CannotDelete, Carrier, Deleted, Keeps, NotConfirmed, NotYet
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
 from bridge.store import Connection, Store
@@ -31,7 +31,11 @@ LONGEST_WAIT: Final = 6 * 3600.0
 LOUD: Final = (6, 30, 100)
 """Tries after which the desk hears of a copy that does not go."""
 
+PATIENCE: Final = 10
+"""Tries after which a deletion that the carrier accepts and never confirms is called so."""
+
 GONE: Final = "gone"
+UNCONFIRMED: Final = "deletion asked for, which the carrier does not confirm"
 UNKNOWN_ID: Final = "its id could not be opened"
 
 Alarm = Callable[[str, float], Awaitable[None]]
@@ -113,14 +117,23 @@ class Copies:
                 await self._settle(row, GONE)
             case Keeps():
                 await self._settle(row, f"carrier keeps it: {outcome.until}")
-            case NotYet():
-                tries = row["tries"] + 1
-                wait = min(max(outcome.after, 2.0 ** min(tries, 14)), LONGEST_WAIT)
-                due = self._clock.wall() + wait
-                query = "UPDATE carrier_copy SET tries = $2, due = $3 WHERE n = $1"
-                await self._store.commit(lambda conn: conn.execute(query, row["n"], tries, due))
-                if tries in LOUD:
-                    await self._alarm("a copy of a text at the carrier", row["noted"])
+            case CannotDelete():
+                await self._settle(row, f"carrier cannot delete it: {outcome.why}")
+            case NotConfirmed(after=None):
+                await self._settle(row, UNCONFIRMED)
+            case NotConfirmed() if row["tries"] >= PATIENCE:
+                await self._settle(row, UNCONFIRMED)
+            case NotConfirmed() | NotYet():
+                await self._again(row, outcome.after or 0.0)
+
+    async def _again(self, row: Any, after: float) -> None:
+        tries = row["tries"] + 1
+        wait = min(max(after, 2.0 ** min(tries, 14)), LONGEST_WAIT)
+        due = self._clock.wall() + wait
+        query = "UPDATE carrier_copy SET tries = $2, due = $3 WHERE n = $1"
+        await self._store.commit(lambda conn: conn.execute(query, row["n"], tries, due))
+        if tries in LOUD:
+            await self._alarm("a copy of a text at the carrier", row["noted"])
 
     async def _settle(self, row: Any, result: str) -> None:
         async def commit(conn: Connection) -> None:

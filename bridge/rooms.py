@@ -37,7 +37,9 @@ class Designations:
 
     async def load(self) -> None:
         """Read which are taken."""
-        rows = await self._store.fetch("SELECT designation FROM thread UNION ALL SELECT designation FROM warm_room")
+        rows = await self._store.fetch(
+            "SELECT designation FROM thread WHERE designation <> '' UNION ALL SELECT designation FROM warm_room"
+        )
         self._taken = [row["designation"] for row in rows]
 
     def new(self) -> str:

@@ -1,4 +1,4 @@
-"""Whatever has come to the end of its time goes: events, remembered ids, receipts, uploads of bundles.
+"""Whatever has come to the end of its time goes: events and what could read them, remembered ids, receipts, bundles.
 
 Rules of this module: an event is redacted first and taken off the deletion index after it; sweeping yields to every
 conversation; while the machine's clock is doubted nothing goes here; nothing of a thread that somebody holds goes.
@@ -19,6 +19,8 @@ from bridge.crash import Crash, CrashPoint
 from bridge.matrix.edge import HomeserverError, Permanent, TokenRefused
 from bridge.matrix.house import Away, House, Refused
 from bridge.store import Connection, Store
+from bridge.sweep_keys import prune
+from bridge.vault import Vault
 
 BATCH: Final = 48
 EVERY: Final = 5.0
@@ -38,13 +40,14 @@ class Sweep:
         self,
         *,
         store: Store,
+        vault: Vault,
         clock: Clock,
         house: House,
         redact: Callable[[str, list[Any]], Awaitable[None]],
         alarm: Callable[[str, float], Awaitable[None]],
         crash: Crash,
     ) -> None:
-        self._store, self._clock, self._house, self._redact = store, clock, house, redact
+        self._store, self._vault, self._clock, self._house, self._redact = store, vault, clock, house, redact
         self._alarm, self._crash = alarm, crash
         self._pruned = 0.0
 
@@ -70,6 +73,7 @@ class Sweep:
         if now - self._pruned >= HOURLY or now < self._pruned:
             await self._prune(int(now))
             await self._bundles(int(now * 1000))
+            await prune(self._store, self._vault)
             self._pruned = now
         rows = await sweep_index.expired(self._store, now, BATCH)
         rooms: defaultdict[str, list[Any]] = defaultdict(list)

@@ -198,7 +198,8 @@ class Texts:
                 )
                 early = await conn.fetchrow("DELETE FROM early_report WHERE hash = $1 RETURNING outcome, code", digest)
                 if early is not None:
-                    await erasure_copies.reported(conn, digest, now)
+                    if early["outcome"] != Outcome.ACCEPTED.value:
+                        await erasure_copies.reported(conn, digest, now)
                     report = TextOutcome(ref=result.ref, outcome=Outcome(early["outcome"]), code=early["code"])
                     await inbox.put(conn, await inbox.seal(self._vault, owner, report))
 

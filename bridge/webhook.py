@@ -3,8 +3,7 @@
 Rules of this module: no signature, no inbox; the 2xx leaves only after one durable commit holds the text (and, for a new
 texter, after their key is synced in `keys.db`); a commit that fails is a 503, so that the carrier tries again; what came
 before is answered 2xx and changes nothing; a text for a thread that is just ending begins another; nothing of a request is
-logged. What is signed and no text to this line is kept nowhere, and told at the desk by its kind alone, once an hour at
-most.
+logged. What is signed and no text to this line is kept nowhere, and told at the desk by its kind alone, hourly at most.
 """
 
 from __future__ import annotations
@@ -218,7 +217,8 @@ class Webhook:
         until = int(now) + HORIZON
 
         async def commit(conn: Connection) -> str | None:
-            await erasure_copies.reported(conn, digest, now)
+            if outcome is not Outcome.ACCEPTED:
+                await erasure_copies.reported(conn, digest, now)
             # Looked up in here: the text's result may be on its way into the database right now.
             known = await conn.fetchrow("SELECT owner, ref, unknown FROM sent_text WHERE hash = $1", digest)
             if known is not None and outcome is Outcome.ACCEPTED and not known["unknown"]:

@@ -96,8 +96,9 @@ class House:
         self._wire = wire
 
     async def purge(self, room_id: str) -> RoomState:
-        """Begin to purge one of our rooms: `PURGING` while it goes on (over a restart too), `GONE` when nothing is left.
+        """Begin to purge one of our rooms: `PURGING` while it goes on, `GONE` when nothing is left.
 
+        A homeserver that is killed meanwhile goes on with it by itself, after one to three minutes of `PURGING`.
         Ask until it is gone, the last leftovers go with that answer. A room nobody knows is gone. The desk is refused.
         """
         return _state(await self._ask("POST", "rooms", room_id, "purge"))

@@ -47,12 +47,15 @@ class Quietline:
         # The rules hold in every process of a Synapse with workers; the door is the main process's alone.
         if api.worker_app is None:
             inside = Inside(api)
+            vacuum = Vacuum(inside=inside)
             door = Door(
                 settings=config,
                 rooms=rooms,
                 censoring=Censoring(api=api, inside=inside),
                 media=Media(api=api, inside=inside, rooms=rooms, settings=config),
-                vacuum=Vacuum(inside=inside),
+                vacuum=vacuum,
                 inside=inside,
             )
             api.register_web_resource(PATH, door)
+            # From the start, for what is deleted in between; a purge sees to it again, in case of a new connection.
+            api.run_as_background_process("quietline_overwrite", vacuum.overwrite)

@@ -19,7 +19,7 @@ from synapse.module_api.errors import SynapseError
 
 from deploy.synapse_module.inside import Inside
 
-TRIES: Final = 10
+TRIES: Final = 5
 PAUSE: Final = 0.2
 """Seconds between two tries at the write-ahead log."""
 

@@ -14,6 +14,7 @@ from bot.told import Assigned
 from bridge import sweep_clock, sweep_index
 from bridge.matrix.edge import Permanent
 from bridge.store import Connection
+from bridge.texts import HORIZON
 from tests.fakes.nerves import Nerves
 from tests.fakes.paper_rooms import ADA, ROOM, SOL, PaperRooms, WayDown
 
@@ -114,23 +115,6 @@ async def test_a_doubted_clock_lets_nothing_go(way: WayDown) -> None:
     assert not way.rooms.events["$text"]
 
 
-@pytest.mark.parametrize(
-    ("last", "now", "jump"),
-    [
-        ("1000.0 500.0 b", (1100.0, 600.0, "b"), 0),
-        ("1000.0 500.0 b", (1000.0 + DAY, 600.0, "b"), DAY - 100),
-        ("100000.0 500.0 b", (100000.0 - DAY, 600.0, "b"), -DAY - 100),
-        ("1000.0 500.0 b", (1000.0 + 3600, 10.0, "c"), 0),
-        ("1000.0 500.0 b", (1000.0 + 2 * DAY, 10.0, "c"), 2 * DAY),
-        ("100000.0 500.0 b", (10000.0, 10.0, "c"), -90000),
-        ("1000.0 500.0 ", (1100.0, 600.0, ""), 0),
-    ],
-)
-def test_a_clock_that_was_set_while_nobody_ran_is_found(last: str, now: tuple[float, float, str], jump: int) -> None:
-    """With the same start of the machine exactly; over a restart of it, a step back or more than half a day is doubted."""
-    assert sweep_clock.jumped(last, sweep_clock.Reading(*now)) == jump
-
-
 async def test_one_that_cannot_be_redacted_holds_up_no_other(way: WayDown) -> None:
     """An event that the homeserver refuses to redact is told to the desk and tried again later; the others go."""
     owner = await held(way)
@@ -141,6 +125,25 @@ async def test_one_that_cannot_be_redacted_holds_up_no_other(way: WayDown) -> No
     await way.sweep.once()
     assert [what.split(" (")[0] for what in way.nerves.alarms] == ["a message whose time has come"]
     assert [name for name, says in way.rooms.events.items() if says] == ["$one"]
+
+
+async def test_what_is_remembered_until_a_time_is_forgotten_after_it(way: WayDown) -> None:
+    """Carriers' ids, early reports and taps, and receipts go when their own time is over, and not before; none in doubt."""
+    store, now = way.nerves.store, int(way.nerves.clock.at)
+    await way.nerves.arrive("words", message_id="id1")
+    await way.nerves.at_rest()
+    query = "INSERT INTO receipt (id, body, signature, until) VALUES ($1, '', $2, $3)"
+    await store.commit(lambda conn: conn.execute(query, "old", b"", now + HORIZON + 1))
+    tables = ("seen", "receipt")
+    for later, kept in ((HORIZON, True), (HORIZON + 2, False)):
+        way.nerves.clock.at = now + later
+        await store.commit(sweep_clock.doubt)
+        await way.sweep.once()
+        assert all([await way.nerves.count(table) for table in tables])
+        await store.commit(sweep_clock.trust)
+        await way.sweep.once()
+        way.sweep._pruned = 0.0
+        assert all([await way.nerves.count(table) for table in tables]) is kept
 
 
 async def test_a_superseded_edit_goes_and_the_newest_stays(way: WayDown) -> None:

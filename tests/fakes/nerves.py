@@ -272,7 +272,10 @@ class Nerves:
         """Wait until nothing is on its way, but for so many rows of the outbox that nobody was told of."""
 
         async def empty() -> bool | None:
-            return (await self.count("inbox") == 0 and await self.count("outbox") == standing) or None
+            # In one statement: what leaves the outbox comes back into the inbox in one commit.
+            query = "SELECT (SELECT COUNT(*) FROM inbox) AS inbox, (SELECT COUNT(*) FROM outbox) AS outbox"
+            row = await self.store.fetchrow(query)
+            return (row is not None and row["inbox"] == 0 and row["outbox"] == standing) or None
 
         await until("inbox and outbox are empty", empty, within=15, every=0.02)
 

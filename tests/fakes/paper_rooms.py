@@ -121,6 +121,7 @@ class WayDown:
         )
         self.sweep = Sweep(
             store=nerves.store,
+            vault=nerves.vault,
             clock=nerves.clock,
             house=cast("House", rooms),
             redact=steps.redact_all,
