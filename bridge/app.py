@@ -22,6 +22,7 @@ from aiohttp import web
 from bot.actions import DESK
 from bridge import config as configuration
 from bridge import configured, log, restored, schema
+from bridge.audit import Ledger
 from bridge.carriers import kinds
 from bridge.carriers.adapter import Carrier
 from bridge.clock import SteadyClock
@@ -147,7 +148,7 @@ class Bridge:
             pack=pack,
             clock=self._clock,
             outbox=self.outbox,
-            acts=Acts(clock=self._clock, settings=pack.settings, wake=self._wake_way_down),
+            acts=Acts(clock=self._clock, settings=pack.settings, ledger=Ledger(vault=vault), wake=self._wake_way_down),
             designations=self.designations,
             timers_changed=self.timers.changed,
             desk_changed=self._rooms_changed.set,

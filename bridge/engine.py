@@ -19,7 +19,6 @@ from bot.actions import (
     DESK,
     OFFICE,
     Action,
-    Audit,
     DropTimer,
     Edit,
     End,
@@ -40,7 +39,6 @@ from bot.events import Event, LetterDied
 from bot.model import Desk, Thread
 from bot.retain import DESTRUCTIVE
 from bridge import codec, inbox, log
-from bridge.audit import Ledger
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
 from bridge.erasure_acts import Act, Acts, is_act
@@ -89,7 +87,6 @@ class Engine:
         self._store, self._vault, self._pack, self._clock = store, vault, pack, clock
         self._outbox, self._timers_changed, self._desk_changed, self._crash = outbox, timers_changed, desk_changed, crash
         self._acts, self._designations = acts, designations
-        self._ledger = Ledger(vault=vault)
         self._lookup = Lookup(store=store, vault=vault, fresh=designations.new)
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._queued: set[str] = set()
@@ -187,11 +184,10 @@ class Engine:
         table = "desk" if owner == DESK else "thread"
         letters = [letter for a in step.actions if isinstance(a, Tell) and (letter := await self._letter(a)) is not None]
         timers = [a for a in step.actions if isinstance(a, SetTimer | DropTimer)]
-        audits = [a.kind for a in step.actions if isinstance(a, Audit)]
         rows = [
             await self._seal(owner, f"q{row.seq}.{n}", action)
             for n, action in enumerate(step.actions)
-            if not isinstance(action, Tell | SetTimer | DropTimer | Audit) and not is_act(action)
+            if not isinstance(action, Tell | SetTimer | DropTimer) and not is_act(action)
         ]
         created = int(facts.now)
 
@@ -206,7 +202,6 @@ class Engine:
                 await inbox.put(conn, letter)
             for timer in timers:
                 await _set(conn, owner, timer)
-            await self._ledger.note(conn, owner, audits, now=created)
             placed = [(await self._outbox.put(conn, owner, item, created), item) for item in rows]
             await conn.execute("DELETE FROM inbox WHERE seq = $1", row.seq)
             return placed
@@ -280,12 +275,10 @@ def _way(action: Action) -> tuple[Lane, str]:
             return Lane.CONVERSATION, "page"
         case Mark():
             return Lane.RECEIPTS, "matrix"
-        case Edit():
+        case Edit() | Reveal():
             return Lane.CARDS, "matrix"
         case Redact() | Erase():
             return Lane.CLEANUP, "matrix"
-        case Reveal():
-            return Lane.CARDS, "matrix"
         case Post() if action.place.startswith(OFFICE):
             # An office that does not come to be must not hold the desk up.
             return Lane.CARDS, "matrix"

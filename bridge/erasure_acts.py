@@ -12,14 +12,15 @@ import secrets
 from collections.abc import Callable
 from typing import Final, TypeAlias, TypeGuard
 
-from bot.actions import DESK, Action, End, Hold, Park, Seen, Settle, TrustClock
+from bot.actions import DESK, Action, Audit, End, Hold, Park, Seen, Settle, TrustClock
 from bridge import sweep_clock, sweep_index
+from bridge.audit import Ledger
 from bridge.clock import Clock
 from bridge.store import Connection, Store
 from policies.pack import Settings
 
-Act: TypeAlias = Seen | Settle | Park | End | TrustClock | Hold
-ACTS: Final = (Seen, Settle, Park, End, TrustClock, Hold)
+Act: TypeAlias = Seen | Settle | Park | End | TrustClock | Hold | Audit
+ACTS: Final = (Seen, Settle, Park, End, TrustClock, Hold, Audit)
 
 ROOM, PERSON = "room", "person"
 """What is on its way down: a room, or what was kept of a texter."""
@@ -32,8 +33,8 @@ OF_THREAD: Final = ("outbox", "timer", "dead_letter", "early_tap", "sent_text")
 class Acts:
     """Performs these actions. `wake`: something may be due at once."""
 
-    def __init__(self, *, clock: Clock, settings: Settings, wake: Callable[[], None]) -> None:
-        self._clock, self._settings, self.wake = clock, settings, wake
+    def __init__(self, *, clock: Clock, settings: Settings, ledger: Ledger, wake: Callable[[], None]) -> None:
+        self._clock, self._settings, self._ledger, self.wake = clock, settings, ledger, wake
 
     async def perform(self, conn: Connection, owner: str, act: Act) -> None:
         """Do one, inside the commit of the decision that asked for it."""
@@ -52,6 +53,8 @@ class Acts:
                 await _end(conn, owner, now=now)
             case TrustClock():
                 await sweep_clock.trust(conn)
+            case Audit():
+                await self._ledger.note(conn, owner, [act.kind], now=now)
             case Hold():
                 await conn.execute("UPDATE thread SET held = $2 WHERE id = $1", owner, act.on)
 

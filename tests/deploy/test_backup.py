@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bot.actions import DESK, End, Origin, Text
 from bridge import inbox, restored
+from bridge.audit import Ledger
 from bridge.clock import SteadyClock
 from bridge.config import load
 from bridge.erasure_acts import Acts
@@ -88,7 +89,8 @@ async def test_a_backup_opened_with_every_key_holds_no_conversation(line: KeptLi
     assert not [name for name in found.files if "keys.db" in name or name.endswith((".db", "vault.key", "index.key"))]
     assert {name.rsplit("/", 1)[-1] for name in found.files} >= {"as_token", "accounts.json", "homeserver.signing.key"}
 
-    acts = Acts(clock=line.nerves.clock, settings=line.nerves.pack.settings, wake=lambda: None)
+    ledger = Ledger(vault=line.nerves.vault)
+    acts = Acts(clock=line.nerves.clock, settings=line.nerves.pack.settings, ledger=ledger, wake=lambda: None)
     await line.nerves.store.commit(lambda conn: acts.perform(conn, owner, End()))
     await line.nerves.vault.destroy(owner)
     there = Layout(tmp_path / "again")

@@ -23,6 +23,7 @@ from bot.actions import Action, Post
 from bot.events import Event
 from bot.model import Thread
 from bridge import codec, inbox, schema
+from bridge.audit import Ledger
 from bridge.carriers.adapter import (
     Accepted,
     Carrier,
@@ -180,7 +181,7 @@ class Nerves:
             **shared,
             pack=self.pack,
             outbox=self.outbox,
-            acts=Acts(clock=self.clock, settings=self.pack.settings, wake=lambda: None),
+            acts=Acts(clock=self.clock, settings=self.pack.settings, ledger=Ledger(vault=self.vault), wake=lambda: None),
             designations=Designations(store=self.store),
             timers_changed=self.timers.changed,
             desk_changed=lambda: None,
