@@ -22,6 +22,7 @@ OF_ROOM: Final = (
     ("matrix_read", "room_id"),
     ("matrix_waiting", "room_id"),
     ("matrix_upload", "room_id"),
+    ("revealed", "room_id"),
     # mautrix's own, which stay empty: room keys are handed out and kept by our own code.
     ("crypto_megolm_inbound_session", "room_id"),
     ("crypto_megolm_outbound_session", "room_id"),

@@ -106,7 +106,7 @@ TABLES: Final = (
         at BIGINT NOT NULL
     )""",
     # What was said and done, in its order, times by the hour: kinds, never words; `mac` chains them (bridge/audit).
-    "CREATE TABLE audit (seq {seq}, hour BIGINT NOT NULL, owner TEXT NOT NULL, kind TEXT NOT NULL, mac {blob} NOT NULL)",
+    "CREATE TABLE audit (seq {seq}, hour BIGINT NOT NULL, about TEXT NOT NULL, kind TEXT NOT NULL, mac {blob} NOT NULL)",
     # Numbers that stand in offices for a minute: the bridge takes them out, at its start at the latest (bridge/reveal).
     "CREATE TABLE revealed (event_id TEXT PRIMARY KEY, room_id TEXT NOT NULL, until DOUBLE PRECISION NOT NULL)",
     # Rooms made ahead, with the designation they bear.

@@ -27,7 +27,7 @@ class Audit:
 
     def as_json(self) -> str:
         """Write it for a program."""
-        entries = [{"hour": hour_of(e.hour), "of": _of(e), "kind": e.kind} for e in self.entries]
+        entries = [{"hour": hour_of(e.hour), "of": e.about, "kind": e.kind} for e in self.entries]
         return json.dumps({"ok": not self.problems, "problems": list(self.problems), "entries": entries})
 
     def as_text(self) -> list[str]:
@@ -38,7 +38,7 @@ class Audit:
 def audit(config: Config, pack: Pack) -> Audit:
     """Read and check the audit. Raises `sqlite3.Error`."""
     with beside.reading(config) as db:
-        rows = db.execute("SELECT seq, hour, owner, kind, mac FROM audit ORDER BY seq").fetchall()
+        rows = db.execute("SELECT seq, hour, about, kind, mac FROM audit ORDER BY seq").fetchall()
         marks: dict[str, Any] = {
             row["name"]: row["value"]
             for row in db.execute("SELECT name, value FROM line WHERE name IN (?, ?)", (HEAD, FLOOR))
@@ -48,7 +48,3 @@ def audit(config: Config, pack: Pack) -> Audit:
     expired = time.time() - pack.settings.audit_retention + HOUR
     problems = Ledger(vault=beside.vault(config)).check(entries, marks.get(HEAD), marks.get(FLOOR), expired=expired)
     return Audit(entries=entries, problems=tuple(problems))
-
-
-def _of(entry: Entry) -> str:
-    return entry.owner if len(entry.owner) < 8 else entry.owner[:6]

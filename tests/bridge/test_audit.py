@@ -57,13 +57,13 @@ async def test_an_empty_audit_is_well(nerves: Nerves) -> None:
     [
         "UPDATE audit SET kind = 'later' WHERE seq = 3",
         "UPDATE audit SET hour = hour + 3600 WHERE seq = 2",
-        "UPDATE audit SET owner = 'somebody' WHERE seq = 4",
+        "UPDATE audit SET about = 'somebody' WHERE seq = 4",
         "DELETE FROM audit WHERE seq = 1",
         "DELETE FROM audit WHERE seq = 3",
         "DELETE FROM audit WHERE seq = 5",
         "DELETE FROM audit WHERE seq >= 4",
         "DELETE FROM audit",
-        "INSERT INTO audit (hour, owner, kind, mac) SELECT hour, owner, kind, mac FROM audit WHERE seq = 2",
+        "INSERT INTO audit (hour, about, kind, mac) SELECT hour, about, kind, mac FROM audit WHERE seq = 2",
         "UPDATE audit SET seq = CASE seq WHEN 2 THEN -3 WHEN 3 THEN -2 END WHERE seq IN (2, 3)",
         "DELETE FROM line WHERE name = 'audit_head'",
         "UPDATE line SET value = '[]' WHERE name = 'audit_head'",
@@ -129,8 +129,16 @@ async def test_another_vault_key_makes_another_audit(nerves: Nerves) -> None:
     assert await check(nerves, stranger)
 
 
-async def test_words_for_a_person_hold_no_thread_id(nerves: Nerves) -> None:
-    """A line is hour, kind, and six letters that only tell threads apart."""
-    await write(nerves, 1, owner="0123456789abcdef")
-    assert audit.told(await audit.entries(nerves.store, 9)).split()[1:] == ["first_text_in", "012345"]
+async def test_no_entry_names_a_thread_for_longer_than_it_lives(nerves: Nerves) -> None:
+    """Six letters that only the thread's key makes: the same while it lives, anybody's when it has ended."""
+    owner = await nerves.arrive("hello", message_id="1")
+    ledger = await write(nerves, 2, owner=owner)
+    found = await audit.entries(nerves.store, 9)
+    assert found[0].about == found[1].about != owner[:6]
+    assert len(found[0].about) == 6
+    assert owner not in repr(found)
+    assert audit.told(found).split()[1:3] == ["first_text_in", found[0].about]
+    await nerves.vault.destroy(owner)
+    await nerves.store.commit(lambda conn: ledger.note(conn, owner, [AuditKind.END], now=nerves.clock.at))
+    assert (await audit.entries(nerves.store, 1))[0].about == "gone"
     assert audit.told([]) == "Nothing is noted."

@@ -26,22 +26,23 @@ async def line(tmp_path: Path) -> AsyncIterator[KeptLine]:
 
 async def write(line: KeptLine) -> None:
     ledger = Ledger(vault=line.nerves.vault)
-    for owner, kind in (("desk", AuditKind.TRUST), ("0123456789abcdef", AuditKind.HOLD)):
+    for owner, kind in (("desk", AuditKind.TRUST), (await line.nerves.arrive("hello", message_id="1"), AuditKind.HOLD)):
         await line.nerves.store.commit(
             lambda conn, owner=owner, kind=kind: ledger.note(conn, owner, [kind], now=time.time())  # type: ignore[misc]
         )
 
 
 async def test_it_tells_kinds_and_hours(line: KeptLine) -> None:
-    """As text and as JSON; a thread is six letters of a random id."""
+    """As text and as JSON; a thread is six letters."""
     await write(line)
     told = await _invoke(line, "--json")
     found = json.loads(told.output)
     assert (told.exit_code, found["ok"], found["problems"]) == (0, True, [])
-    assert [(entry["of"], entry["kind"]) for entry in found["entries"]] == [("desk", "trust"), ("012345", "hold")]
+    assert [entry["kind"] for entry in found["entries"]] == ["trust", "hold"]
+    assert (found["entries"][0]["of"], len(found["entries"][1]["of"])) == ("desk", 6)
     assert all(entry["hour"].endswith("Z") and ":" not in entry["hour"] for entry in found["entries"])
     text = await _invoke(line)
-    assert "hold  012345" in text.output
+    assert f"hold  {found['entries'][1]['of']}" in text.output
 
 
 async def test_a_change_is_told_and_not_well(line: KeptLine) -> None:

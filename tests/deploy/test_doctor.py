@@ -121,7 +121,7 @@ async def test_rows_of_a_new_line_are_well(line: KeptLine) -> None:
             "INSERT INTO dead_letter (short_id, owner, kind, body, at) VALUES ('x', 'desk', 'Said', X'00', 1)",
             "dead letters",
         ),
-        ("INSERT INTO audit (hour, owner, kind, mac) VALUES (0, 'desk', 'hold', X'00')", "audit"),
+        ("INSERT INTO audit (hour, about, kind, mac) VALUES (0, 'desk', 'hold', X'00')", "audit"),
     ],
 )
 async def test_each_row_that_speaks_against_it_is_found(line: KeptLine, statement: str, name: str) -> None:
