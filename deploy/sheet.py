@@ -125,7 +125,7 @@ def _bridge(config: Config, pack: Pack) -> Sequence[Kept]:
         ),
         Kept(
             where="Bridge, the audit",
-            what="kinds of things that were done, by the hour, of threads by letters that end with them; no content, no names",
+            what="kinds of things that were done, by the hour, of threads by letters that end with them; no content",
             how_long=long(settings.audit_retention),
             readable_by="supervisors (!audit), the technician",
         ),
