@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import Final, TypeAlias
 
+from bot.audit_kinds import AuditKind as AuditKind  # noqa: PLC0414 - an action's own word, had from here
 from bot.events import Event
 
 DESK: Final = "desk"
@@ -232,6 +233,50 @@ class DropTimer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Everything in the thread's room up to this event was seen: its lifetime begins (DESIGN section 5).
+
+    `said`: the event is something that the voice said, so that words which came in the last moments before it may not have
+    been read yet.
+    """
+
+    event_id: str
+    said: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle:
+    """A message of ours at the desk has served its purpose and may go."""
+
+    ref: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erase:
+    """Redact an event now, whoever sent it, with its edits and its receipt."""
+
+    place: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Park:
+    """Hand the thread's room over to be erased; `patience`: seconds that clients which are off have to hear of it."""
+
+    patience: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """Destroy what was kept of the texter: number, flags, key, and that they ever wrote."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustClock:
+    """A person says that the machine's clock is right: what waits for its time may be destroyed again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tell:
     """Put an event into another aggregate's inbox, in the same commit. `owner` is a thread's id or `desk`."""
 
@@ -239,41 +284,34 @@ class Tell:
     event: Event
 
 
-@unique
-class AuditKind(Enum):
-    """What the audit notes: that it was said or done, never which words. Those of texts are the texts' own names."""
-
-    FIRST_TEXT_IN = "first_text_in"
-    FIRST_WORDS_OUT = "first_words_out"
-    GREETING = "greeting"
-    AFTER_HOURS = "after_hours"
-    UNAVAILABLE = "unavailable"
-    OUTAGE = "outage"
-    PICTURE = "picture"
-    LIMITS = "limits"
-    DEVICE = "device"
-    TIPS_IPHONE = "tips_iphone"
-    TIPS_ANDROID = "tips_android"
-    RIGHTS = "rights"
-    OPTIONS = "options"
-    SAFE_CHECK = "safe_check"
-    SWITCH = "switch"
-    LATER = "later"
-    URGENT = "urgent"
-    DIFFERENT = "different"
-    HANDOVER = "handover"
-    CLOSING = "closing"
-    UNSAFE = "unsafe"
-    SAFE = "safe"
-    OUTAGE_BEGAN = "outage_began"
-    OUTAGE_OVER = "outage_over"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
     """Note that this was said or done, in its order, by the hour. A text is noted when the carrier took it."""
 
     kind: AuditKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellAudit:
+    """Answer, in a place, what the audit noted last."""
+
+    place: str
+    reply_to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Freeze every deleter of this thread, or let them go on."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reveal:
+    """Show the thread's number in the offices of these people, for a minute. It is not in here."""
+
+    users: tuple[str, ...]
+    designation: str
 
 
 Action: TypeAlias = (
@@ -297,5 +335,14 @@ Action: TypeAlias = (
     | SetTimer
     | DropTimer
     | Tell
+    | Seen
+    | Settle
+    | Erase
+    | Park
+    | End
+    | TrustClock
     | Audit
+    | TellAudit
+    | Hold
+    | Reveal
 )

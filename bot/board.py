@@ -72,11 +72,11 @@ def live(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]
 
 def text(pack: Pack, facts: Facts, desk: Desk) -> str:
     """Return the board: who waits how long, who talks with whom, who is here and with how much."""
-    waiting = [f"{line.designation}{_marks(line)} · queued {ago(facts.now - line.since)}" for line in desk.waiting]
+    waiting = [f"{line.designation}{_marks(desk, line)} · queued {ago(facts.now - line.since)}" for line in desk.waiting]
     opened = sorted((line for line in desk.threads if line.voice is not None), key=lambda line: not line.duress)
     held = [
-        f"{line.designation}{_marks(line)} · with {short(line.voice or '')}{' · offered to all' if line.offered else ''}"
-        f" · open {_steps(facts.now - line.begun)}{_last(facts, line)}"
+        f"{line.designation}{_marks(desk, line)} · with {short(line.voice or '')}"
+        f"{' · offered to all' if line.offered else ''} · open {_steps(facts.now - line.begun)}{_last(facts, line)}"
         for line in opened
     ]
     people = [
@@ -85,7 +85,7 @@ def text(pack: Pack, facts: Facts, desk: Desk) -> str:
         for seat in desk.roster
     ]
     blocked = [f"Dropped from blocked phones: {desk.dropped}"] if desk.dropped else []
-    marks = (("duress", sum(line.duress for line in desk.threads)), ("on hold", sum(line.held for line in desk.threads)))
+    marks = (("duress", sum(line.duress for line in desk.threads)), ("on hold", len(desk.holds)))
     return "\n".join(
         (
             f"Queue: {len(waiting)}",
@@ -109,8 +109,8 @@ def ago(seconds: float) -> str:
     return f"{minutes // 60} h"
 
 
-def _marks(line: Line) -> str:
-    return f"{' · DURESS' if line.duress else ''}{' · on hold' if line.held else ''}"
+def _marks(desk: Desk, line: Line) -> str:
+    return f"{' · DURESS' if line.duress else ''}{' · ON HOLD' if line.thread in desk.holds else ''}"
 
 
 def _last(facts: Facts, line: Line) -> str:

@@ -55,8 +55,7 @@ def stirred(pack: Pack, facts: Facts, desk: Desk, event: Stirred) -> Step[Desk]:
 
 def marked(pack: Pack, facts: Facts, desk: Desk, event: Marked) -> Step[Desk]:
     """Note what a thread is marked with; duress makes it a heavy one for whoever carries it."""
-    marks = {name: mark for name in ("duress", "held") if (mark := getattr(event, name)) is not None}
-    desk = _changed(desk, event.thread, **marks)
+    desk = _changed(desk, event.thread, duress=event.duress)
     return Step(_weigh(desk, event.thread) if event.duress else desk)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 from bot import (
     assign,
+    audit,
     block,
     board,
     card,
@@ -25,6 +26,7 @@ from bot import (
     flags,
     flood,
     guard,
+    hold,
     keywords,
     outage,
     playbooks,
@@ -32,6 +34,8 @@ from bot import (
     receipts,
     relay,
     reply,
+    retain,
+    reveal,
     roster,
     safety,
     second,
@@ -49,7 +53,10 @@ from bot.events import (
     Left,
     LetterDied,
     LevelsSet,
+    LineRestored,
+    NotGone,
     NotHeard,
+    Read,
     RoomLost,
     Said,
     StrayCame,
@@ -70,11 +77,15 @@ from bot.told import (
     NotAssigned,
     Offered,
     Removed,
+    RevealAsked,
+    RevealConfirmed,
     Spoke,
     Stirred,
     TextDropped,
     TextedFirst,
     ThreadBegun,
+    ThreadGone,
+    ThreadHeld,
     ThreadWaits,
     VoiceWanted,
     WordChosen,
@@ -87,6 +98,7 @@ A = TypeVar("A", Thread, Desk)
 TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Thread, TextArrived): (
         block.drop,
+        retain.begins,
         care.stirs,
         voice.show,
         silence.heard,
@@ -103,9 +115,11 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         reply.outcome,
         receipts.outcome,
         escort.outcome,
+        retain.answered,
     ),
     (Thread, Said): (
         voice.strangers,
+        retain.spoke,
         silence.present,
         escort.spoken,
         assign.answered,
@@ -125,6 +139,11 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         safety.safe,
         safety.urgent,
         safety.different,
+        hold.hold,
+        hold.subpoena,
+        reveal.ask,
+        retain.close,
+        retain.redact,
         second.second,
         second.say,
         keywords.by_hand,
@@ -143,6 +162,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Thread, Joined): (voice.joined, assign.answered),
     (Thread, Left): (voice.left,),
     (Thread, TimerDue): (
+        hold.linger,
         commands.fade,
         assign.unanswered,
         transfer.over,
@@ -151,7 +171,10 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         escort.over,
         reply.leave,
         relay.leave,
+        retain.due,
     ),
+    (Thread, Read): (retain.read,),
+    (Thread, RevealConfirmed): (reveal.confirmed,),
     (Thread, Assigned): (
         tally.waited,
         voice.assigned,
@@ -176,6 +199,10 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         duty.sign_out,
         duty.listen,
         outage.outage,
+        desk.time_ok,
+        hold.subpoena_at_desk,
+        reveal.at_desk,
+        audit.show,
     ),
     (Desk, Tapped): (assign.shows, queue.tap),
     (Desk, NotHeard): (escort_office.not_heard, cold.not_heard, desk.not_heard),
@@ -202,6 +229,11 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, LetterDied): (desk.letter_died,),
     (Desk, ClockJumped): (desk.clock_jumped,),
     (Desk, StrayCame): (desk.stray,),
+    (Desk, NotGone): (desk.not_gone,),
+    (Desk, ThreadGone): (queue.gone,),
+    (Desk, LineRestored): (desk.restored,),
+    (Desk, ThreadHeld): (hold.shown,),
+    (Desk, RevealAsked): (reveal.asked,),
 }
 
 
@@ -209,7 +241,10 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
     """Say what follows from an event: the new aggregate and the actions, guarded."""
     before = aggregate
     actions: tuple[Action, ...] = ()
-    for feature in TABLE.get((type(aggregate), type(event)), ()):
+    features = () if retain.asleep(aggregate, event) else TABLE.get((type(aggregate), type(event)), ())
+    if features and isinstance(aggregate, Thread):
+        aggregate, actions = hold.follow(facts, aggregate)
+    for feature in features:
         step: Step[Any] = feature(pack, facts, aggregate, event)
         aggregate = step.aggregate
         actions += step.actions
@@ -219,11 +254,14 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
         aggregate, given = assign.live(pack, facts, aggregate)
         aggregate, cared = care.live(pack, facts, before, aggregate)
         aggregate, shown = board.live(pack, facts, aggregate)
-        return Step(aggregate, actions + given + cared + shown)
+        actions += given + cared
+        return Step(aggregate, actions + shown + audit.notes(before, aggregate, actions))
     if isinstance(aggregate, Thread):
         if aggregate.voice.epoch and before.voice.epoch and card.card(aggregate) != card.card(before):
             actions += (Edit(place=THREAD, ref="card", body=card.card(aggregate)),)
         actions = tuple(guarded for action in actions for guarded in _guard(pack, facts, aggregate, action))
+        actions = retain.without_room(aggregate, tuple(a for a in actions if not hold.kept(aggregate, a)))
+        actions += audit.notes(before, aggregate, actions)
     return Step(aggregate, actions)
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from bot.actions import DESK, Page, Post
-from bot.events import ClockJumped, LetterDied, NotHeard, Said, Stray, StrayCame
+from bot.actions import DESK, Page, Post, TrustClock
+from bot.commands import answer, says
+from bot.events import ClockJumped, LetterDied, LineRestored, NotGone, NotHeard, Said, Stray, StrayCame
 from bot.model import Desk, Facts
 from bot.step import Step
 from bot.told import Alarm, AlarmRaised
@@ -87,9 +88,40 @@ def letter_died(pack: Pack, facts: Facts, desk: Desk, event: LetterDied) -> Step
 
 
 def clock_jumped(pack: Pack, facts: Facts, desk: Desk, event: ClockJumped) -> Step[Desk]:
-    """Say that the machine's clock was set."""
-    body = f"⚠️ The machine's clock jumped by about {abs(event.seconds)} seconds. Please tell the technician."
+    """Say that the machine's clock was set: from now on nothing goes because its time has come, until a person says so."""
+    body = (
+        f"⚠️ The machine's clock jumped by about {abs(event.seconds)} seconds. Please tell the technician. Nothing is "
+        "erased by its age until a supervisor says !time ok here."
+    )
+    return Step(desk, (Post(place=DESK, body=body, notice=False, mentions=facts.supervisors),))
+
+
+def restored(pack: Pack, facts: Facts, desk: Desk, event: LineRestored) -> Step[Desk]:
+    """Say that the line began anew from a backup, and what that means for whoever was texting."""
+    texts = "1 text was" if event.unfinished == 1 else f"{event.unfinished} texts were"
+    unknown = f" {texts} on the way to phones then: whether they arrived is unknown, and they are not sent again."
+    body = (
+        f"⚠️ This line was restored from a backup made about {event.hours} h ago. No conversation came back: whoever texts "
+        f"begins anew.{unknown if event.unfinished else ''} Texts that came in between are not here."
+    )
     return Step(desk, (Post(place=DESK, body=body, notice=False),))
+
+
+def time_ok(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
+    """`!time ok`: a supervisor looked at the clock and found it right."""
+    if event.place != DESK or (words := says(event, "time")) is None:
+        return Step(desk)
+    if words.casefold() != "ok":
+        return Step(desk, answer(facts, event, "Look at the machine's clock; if it is right, say !time ok."), consumed=True)
+    told = answer(facts, event, "The clock is taken as right: what has come to the end of its time goes again.")
+    return Step(desk, (TrustClock(), *told), consumed=True)
+
+
+def not_gone(pack: Pack, facts: Facts, desk: Desk, event: NotGone) -> Step[Desk]:
+    """Say that something is still there which should be gone. Nothing is called erased that is not."""
+    since = f" for {event.hours} h" if event.hours else ""
+    body = f"⚠️ Not erased yet{since}: {event.what}. It is tried again by itself. Please tell the technician."
+    return Step(desk, (Post(place=DESK, body=body, notice=False, mentions=facts.supervisors),))
 
 
 def stray(pack: Pack, facts: Facts, desk: Desk, event: StrayCame) -> Step[Desk]:

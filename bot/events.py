@@ -19,11 +19,15 @@ from bot.told import (
     NotAssigned,
     Offered,
     Removed,
+    RevealAsked,
+    RevealConfirmed,
     Spoke,
     Stirred,
     TextDropped,
     TextedFirst,
     ThreadBegun,
+    ThreadGone,
+    ThreadHeld,
     ThreadWaits,
     VoiceWanted,
     WordChosen,
@@ -172,6 +176,23 @@ class LevelsSet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """Somebody's client says that they saw this event and what was before it."""
+
+    place: str
+    user: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotGone:
+    """Something that should be erased by now is still there: `what` it is, in a fixed word of ours; `hours` since then."""
+
+    what: str
+    hours: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityChanged:
     """Somebody's cross-signing identity is not a confirmed one; `first`: none of theirs ever was."""
 
@@ -232,6 +253,14 @@ class StrayCame:
     kind: Stray
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineRestored:
+    """The line began anew from a backup that is so many hours old; so many texts were on their way to phones then."""
+
+    hours: int
+    unfinished: int
+
+
 Event: TypeAlias = (
     TextArrived
     | TextOutcome
@@ -265,4 +294,11 @@ Event: TypeAlias = (
     | RoomLost
     | WordWanted
     | WordChosen
+    | Read
+    | NotGone
+    | ThreadGone
+    | ThreadHeld
+    | RevealAsked
+    | RevealConfirmed
+    | LineRestored
 )

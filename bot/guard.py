@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from bot.actions import Origin, Text
 from bot.escort_slice import Lock
-from bot.model import Thread
+from bot.model import State, Thread
 from policies.leaks import leak
 from policies.pack import Pack, TextName
 from policies.segments import segments
@@ -26,6 +26,7 @@ LATE: Final = "it could not leave for more than five minutes. !again if it still
 UNSAFE: Final = "the phone may be in other hands. Nothing leaves until its voice or a supervisor says !safe."
 STOP_IS_OVER: Final = "the STOP that it belongs to is over."
 BLOCKED: Final = "a supervisor blocked this phone. !block off ends that."
+OVER: Final = "the conversation is over."
 OTHER_VOICE: Final = "the voice has changed since it was said."
 LOCKED: Final = {
     Lock.DURESS: "the duress word came from this phone. Only !cover 1, 2 and 3 leave, until a supervisor's !unlock.",
@@ -80,6 +81,8 @@ def may_send(pack: Pack, thread: Thread, text: Text, now: float) -> str | None:
     """Say why this text may not leave now, or None if it may."""
     if not thread.answerable:
         return UNANSWERABLE
+    if thread.life.state is State.PARKED:
+        return OVER
     if (why := blocked(thread, now)) is not None:
         return why
     if thread.flags.unsafe and (not thread.flags.line_ref or text.ref != thread.flags.line_ref):

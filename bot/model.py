@@ -31,6 +31,7 @@ class State(Enum):
 
     WAITING = "waiting"
     OPEN = "open"
+    PARKED = "parked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +158,18 @@ class Life:
     since: float = 0.0
     last_inbound: float = 0.0
     last_outbound: float = 0.0
+    closes: float = 0.0
+    """When it is parked unless that is taken back; 0: it is not being closed."""
+    continuing: bool = False
+    """The survivor chose to be known the next time: number and flags are kept longer (DESIGN section 5)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Somebody asks to see the number; until then a second person can say yes."""
+
+    by: str
+    until: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +237,9 @@ class Thread:
     silence: Silence = field(default_factory=Silence)
     tallied: frozenset[str] = frozenset()
     """What this conversation was counted as, so that a second tap counts nothing. The counters know no thread."""
+    held: bool = False
+    """It is on hold, as last seen here; the database has the truth (`Facts.frozen`)."""
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,7 +265,7 @@ class Line:
     """A thread as the desk sees it. `voice` is None while it waits; `since`: when it came to wait, or to its voice.
 
     `begun`: when it came to the desk. `last`, `theirs`: the last text, to the minute, and whose it was. `given`: to its
-    voice unasked; `tried`: who had it in their hands and has it no longer. `held`, `duress`, `heavy`: marks, no content.
+    voice unasked; `tried`: who had it in their hands and has it no longer. `duress`, `heavy`: marks, no content.
     """
 
     thread: str
@@ -264,7 +280,6 @@ class Line:
     theirs: bool = True
     given: bool = False
     tried: tuple[str, ...] = ()
-    held: bool = False
     duress: bool = False
     heavy: bool = False
 
@@ -292,6 +307,8 @@ class Desk:
     asking: tuple[Asking, ...] = ()
     worded: tuple[str, ...] = ()
     """The last messages that held a codeword and were redacted: what edits them is redacted as well."""
+    holds: tuple[str, ...] = ()
+    """Threads that are on hold, also those whose conversation is over."""
 
     def seat(self, user: str) -> Seat | None:
         """Who that person is at the desk, if they are there."""
@@ -316,7 +333,7 @@ class Facts:
 
     `now` in seconds since the epoch; `roster` as the desk stands; `designations` of all threads of the line but this one;
     `load`: how many threads each person holds; `outage`: the desk says that texts do not work well; `number`: what a
-    message in an office is as a telephone number.
+    message in an office is as a telephone number. The rest is for threads only, and `fresh` for a parked one.
     """
 
     now: float
@@ -329,6 +346,14 @@ class Facts:
     """What was said in an office that was asked for a codeword; the words themselves are not in the event any more."""
     outage: bool = False
     number: Number | None = None
+    frozen: bool = False
+    """Somebody put the thread on hold: nothing of it is destroyed (DESIGN section 5)."""
+    showing: bool = False
+    """Something of the thread is still on its way into its room."""
+    arriving: bool = False
+    """A text of this texter is in the inbox, behind this event."""
+    fresh: str = ""
+    """Two words that no conversation bears, for one that begins."""
 
     @property
     def staffed(self) -> bool:

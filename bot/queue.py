@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.actions import DESK, Action, DropTimer, Edit, Page, Post, SetTimer, Tell
+from bot.actions import DESK, Action, DropTimer, Edit, Page, Post, SetTimer, Settle, Tell
 from bot.card import short
 from bot.commands import answer, says
 from bot.events import Said, Tapped, TimerDue
 from bot.model import Desk, Facts, Line, Role
 from bot.step import Step
-from bot.told import Assigned, How, NotAssigned, Offered, ThreadWaits, VoiceWanted
+from bot.told import Assigned, How, NotAssigned, Offered, ThreadGone, ThreadWaits, VoiceWanted
 from policies.pack import Pack
 
 HAND: Final = "✋"
@@ -45,6 +45,14 @@ def waits(pack: Pack, facts: Facts, desk: Desk, event: ThreadWaits) -> Step[Desk
         desk, assigned = _assign(pack, facts, desk, user, line, None)
         return Step(desk, (*actions, *assigned))
     return Step(desk, actions)
+
+
+def gone(pack: Pack, facts: Facts, desk: Desk, event: ThreadGone) -> Step[Desk]:
+    """Forget a conversation that is over, and let its card go."""
+    timers = tuple(DropTimer(key=f"{WAIT}{event.thread}:{rung}") for rung in range(3))
+    roster = tuple(replace(seat, spoke="") if seat.spoke == event.thread else seat for seat in desk.roster)
+    desk = replace(desk, threads=tuple(line for line in desk.threads if line.thread != event.thread), roster=roster)
+    return Step(desk, (Settle(ref=CARD + event.thread), *timers))
 
 
 def claim(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
@@ -194,7 +202,7 @@ def give(
     show = Edit if line.carded else Post
     timers = tuple(DropTimer(key=f"{WAIT}{line.thread}:{rung}") for rung in range(3))
     return desk, (
-        Tell(owner=line.thread, event=Assigned(voice=user, how=how, answer_by=answer_by)),
+        Tell(owner=line.thread, event=Assigned(voice=user, how=how, answer_by=answer_by, designation=line.designation)),
         show(place=DESK, ref=CARD + line.thread, body=f"{line.designation} · with {short(user)}"),
         *timers,
     )

@@ -81,6 +81,8 @@ class Assigned:
     voice: str
     how: How = How.CLAIMED
     answer_by: float = 0.0
+    designation: str = ""
+    """Which of the texter's conversations is meant: another one is none of this answer's business. Empty: any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,11 +135,10 @@ class Removed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marked:
-    """From a thread to the desk: it is under duress, or held for counsel, or no longer; None leaves a mark as it is."""
+    """From a thread to the desk: it is under duress, or no longer."""
 
     thread: str
-    duress: bool | None = None
-    held: bool | None = None
+    duress: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,3 +189,36 @@ class WordChosen:
 
     user: str
     digests: Digests = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadHeld:
+    """From a thread to the desk: it is on hold, or not any more. No designation: its conversation is over."""
+
+    thread: str
+    designation: str
+    held: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevealAsked:
+    """From a thread to the desk: this person asks to see the number."""
+
+    thread: str
+    designation: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevealConfirmed:
+    """From the desk to a thread: this supervisor says yes to whoever asks there."""
+
+    user: str
+    designation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadGone:
+    """From a thread to the desk: the conversation is parked, and nothing of it is left to be claimed."""
+
+    thread: str

@@ -55,6 +55,8 @@ def strangers(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thr
 
 def assigned(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[Thread]:
     """Make this person the voice: keys, invite, card. What the one before had not sent does not leave."""
+    if event.designation not in ("", thread.designation):
+        return Step(thread)
     first = thread.voice.epoch == 0
     before, offer = thread.voice.holder, thread.voice.offer
     if event.how is not How.CLAIMED and before is None:

@@ -21,7 +21,8 @@ from aiohttp import web
 
 from bot.actions import DESK
 from bridge import config as configuration
-from bridge import log, schema
+from bridge import configured, log, restored, schema
+from bridge.audit import Ledger
 from bridge.carriers import kinds
 from bridge.carriers.adapter import Carrier
 from bridge.clock import SteadyClock
@@ -29,6 +30,9 @@ from bridge.cold import FirstTexts
 from bridge.config import Config, ConfigError
 from bridge.crash import Crash, nowhere
 from bridge.engine import Engine
+from bridge.erasure_acts import Acts
+from bridge.erasure_copies import COPIES, Copies
+from bridge.erasure_parts import Alarm, WayDown
 from bridge.floods import Floods
 from bridge.intake import Intake
 from bridge.keys import Keys
@@ -36,6 +40,7 @@ from bridge.matrix.assembly import Matrix
 from bridge.matrix.house import House
 from bridge.matrix.schema import MAIN_UPGRADES, VOICE_UPGRADES
 from bridge.matrix.uploads import Uploads
+from bridge.night import Night
 from bridge.oncall import Pager
 from bridge.outbox import Outbox
 from bridge.phone import Phone
@@ -124,11 +129,24 @@ class Bridge:
         carrier: Carrier,
         suppression: Suppression,
     ) -> None:
-        self._config, self._crash, self._http, self._suppression = config, crash, http, suppression
+        self._config, self._crash, self._http, self._pack = config, crash, http, pack
+        self._suppression = suppression
         self._store, self._voice_store, self._vault = store, voice_store, vault
         self._clock = SteadyClock()
         self._rooms: Rooms | None = None
         self._rooms_changed = asyncio.Event()
+        self._way_down: WayDown | None = None
+        self.alarm = Alarm(store=store, vault=vault, clock=self._clock, wake_engine=self._wake)
+        self.copies = Copies(
+            store=store,
+            vault=vault,
+            clock=self._clock,
+            carrier=carrier,
+            alarm=self.alarm,
+            settled=self._wake_way_down,
+            crash=crash,
+        )
+        self.designations = Designations(store=store)
         self.outbox = Outbox(store=store, vault=vault, clock=self._clock, wake_engine=self._wake)
         self.timers = Timers(store=store, vault=vault, clock=self._clock, wake_engine=self._wake, crash=crash)
         self.engine = Engine(
@@ -137,7 +155,14 @@ class Bridge:
             pack=pack,
             clock=self._clock,
             outbox=self.outbox,
-            suppression=suppression,
+            acts=Acts(
+                clock=self._clock,
+                settings=pack.settings,
+                ledger=Ledger(vault=vault),
+                suppression=suppression,
+                wake=self._wake_way_down,
+            ),
+            designations=self.designations,
             timers_changed=self.timers.changed,
             desk_changed=self._rooms_changed.set,
             crash=crash,
@@ -158,11 +183,11 @@ class Bridge:
             clock=self._clock,
             carrier=carrier,
             numbers=config.line.all_numbers,
+            copies=self.copies,
             wake_engine=self._wake,
             crash=crash,
         )
         self.pager = Pager(store=store, on_call=config.line.on_call, http=http)
-        self.designations = Designations(store=store)
         self.webhook = Webhook(
             store=store,
             vault=vault,
@@ -175,6 +200,7 @@ class Bridge:
                 per_minute=pack.settings.new_threads_per_minute,
             ),
             designate=self.designations.new,
+            copies=self.copies,
             wake_engine=self._wake,
             wake_rooms=self._rooms_changed.set,
             crash=crash,
@@ -231,7 +257,10 @@ class Bridge:
         await self._sweep_keys()
         await self.designations.load()
         await self.engine.load()
+        await restored.tell(self._store, self._vault, self._clock)
+        await configured.note(self._store, self._vault, self._clock, self._config)
         await self.outbox.load()
+        await self.timers.settle()
 
     async def listen(self, stack: AsyncExitStack) -> None:
         """Take webhooks and say whether we are ready."""
@@ -249,13 +278,16 @@ class Bridge:
             group.create_task(self.engine.run())
             group.create_task(self.timers.run())
             group.create_task(self.reconcile.run())
+            group.create_task(self.copies.run())
             group.create_task(self.outbox.run("carrier", self.texts.perform))
             group.create_task(self.outbox.run("page", self.pager.perform))
             group.create_task(self._run_matrix())
 
     async def _run_matrix(self) -> None:
-        config = self._config
-        intake = Intake(vault=self._vault, clock=self._clock, voice=config.voice_mxid, wake_engine=self._wake)
+        config, lifetime = self._config, self._pack.settings.message_ttl
+        intake = Intake(
+            vault=self._vault, clock=self._clock, voice=config.voice_mxid, lifetime=lifetime, wake_engine=self._wake
+        )
         matrix = await Matrix.open(
             store=self._store,
             voice_store=self._voice_store,
@@ -278,6 +310,7 @@ class Bridge:
             clock=self._clock,
             edge=matrix.edge,
             trust=Trust(store=self._store, devices=matrix.devices, wake=matrix.watch.wake, house=house, clock=self._clock),
+            lifetime=lifetime,
             wake_engine=self._wake,
             crash=self._crash,
         )
@@ -285,24 +318,53 @@ class Bridge:
             store=self._store,
             edge=matrix.edge,
             designations=self.designations,
-            staff=config.line.staff,
+            staff=await restored.staff(self._store, config.line.staff),
             desk=lambda: self.engine.desk,
             room_ready=self.outbox.room_ready,
             changed=self._rooms_changed,
             crash=self._crash,
             ours=(config.policy_mxid, config.voice_mxid),
         )
+        way_down = self._way_down = WayDown(
+            store=self._store,
+            vault=self._vault,
+            clock=self._clock,
+            settings=self._pack.settings,
+            matrix=matrix,
+            outbox=self.outbox,
+            alarm=self.alarm,
+            crash=self._crash,
+        )
+        night = Night(
+            store=self._store,
+            vault=self._vault,
+            clock=self._clock,
+            house=House(wire=matrix.policy.wire),
+            hours=config.quiet_hours,
+            zone=self._pack.hours.timezone,
+            retention=self._pack.settings.audit_retention,
+            quiet=self.outbox.quiet,
+        )
         async with asyncio.TaskGroup() as group:
+            group.create_task(way_down.run())
             group.create_task(matrix.run())
             group.create_task(self._rooms.run())
             group.create_task(self.outbox.run("matrix", posts.perform))
             group.create_task(Uploads(store=self._store, house=house, clock=self._clock).run())
+            group.create_task(posts.reveals.run())
+            group.create_task(night.run())
 
     async def _open_thread(self, conn: Connection, owner: str, phone_hash: bytes, sealed: bytes, phone: Phone) -> None:
         await self.webhook.open_thread(conn, owner, phone_hash, sealed, phone)
 
     def _wake(self, owner: str) -> None:
         self.engine.wake(owner)
+
+    def _wake_way_down(self) -> None:
+        """Something has ended, or what was waited for has come: also the copies of it may be due."""
+        self.copies.wake()
+        if self._way_down is not None:
+            self._way_down.wake()
 
     async def _ready(self, _request: web.Request) -> web.Response:
         if self._rooms is None or not self._rooms.desk_room:
@@ -319,7 +381,7 @@ class Bridge:
         """Destroy keys whose thread or room never came to be, because a crash came between."""
         await self._store.commit(forget_ungiven)
         rows = await self._store.fetch("SELECT id AS owner FROM thread UNION SELECT key_owner FROM matrix_room")
-        orphans = await self._vault.owners() - {row["owner"] for row in rows} - {DESK}
+        orphans = await self._vault.owners() - {row["owner"] for row in rows} - {DESK, COPIES}
         for owner in orphans:
             await self._vault.destroy(owner)
         if orphans:

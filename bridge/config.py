@@ -11,15 +11,24 @@ import re
 import stat
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from bridge.carriers.kinds import AnySettings
 from bridge.settings import E164, Base, Section, secret, secret_files
 
 KEY: Final = re.compile(r"[0-9A-Fa-f]{64}")
+
+
+Hour: TypeAlias = Annotated[int, Field(ge=0, le=24)]
+
+
+def _some_hours(value: tuple[int, int]) -> tuple[int, int]:
+    if value[0] % 24 == value[1] % 24:
+        raise ValueError("the two hours must differ")
+    return value
 
 
 class ConfigError(Exception):
@@ -113,6 +122,8 @@ class Config(Section):
     listen: Listen
     keys: Keys
     lines: Annotated[list[Line], Field(min_length=1, max_length=1)]
+    quiet_hours: Annotated[tuple[Hour, Hour], AfterValidator(_some_hours)] = (3, 5)
+    """From and to, in the time zone of the packs: when the homeserver's database is rewritten (bridge/night)."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property

@@ -34,6 +34,18 @@ class CrashPoint(Enum):
     ROOM_NOTED = "a room is noted, it is not yet ready for a thread"
     KEYS_SHARED = "first keys are sent to somebody's devices, the invite is not"
     INVITED = "somebody is invited, the outbox row still stands"
+    EVENT_EXPIRED = "an event whose time had come is redacted, its row on the deletion index still stands"
+    COPY_DELETED = "the carrier has answered about its copy of a text, the answer is not noted"
+    ROOM_REDACTED = "events of a room on its way down are redacted, that is not noted"
+    ROOM_EMPTIED = "everybody is removed from the room, that is not noted"
+    UPLOADS_DELETED = "the room's uploads are deleted, that is not noted"
+    ROOM_KEY_DESTROYED = "the room's key is destroyed, its sealed sessions still stand"
+    ROOM_PURGED = "the homeserver has nothing left of the room, that is not noted"
+    ROOM_LOOKED = "everything was looked for and found gone, our own rows of the room still stand"
+    PERSON_KEY_DESTROYED = "the key of a texter who has ended is destroyed, that is not noted"
+    REVEAL_SENT = "a number stands in the offices, that is not noted"
+    REVEAL_TAKEN_BACK = "a number is taken back, that is not noted"
+    ERASURE_SIGNED = "the receipt is signed, it is not kept yet"
 
 
 Crash: TypeAlias = Callable[[CrashPoint], None]

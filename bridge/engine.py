@@ -2,7 +2,8 @@
 
 Rules of this module: one event at a time per owner, many owners at once; memory is only a wake-up, SQL is the truth; an
 event that fails as a bug is kept as a dead letter, loudly and without content, and its owner goes on; a database that
-cannot write now is waited for.
+cannot write now is waited for. What destroys is decided again when, inside its commit, a text has come or somebody holds
+the thread; whoever has ended hears nothing more.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sqlite3
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,16 +19,18 @@ from bot.actions import (
     DESK,
     OFFICE,
     Action,
-    Audit,
-    Count,
     DropTimer,
     Edit,
+    End,
+    Erase,
     Lane,
     Mark,
     Page,
+    Park,
     Post,
     Redact,
     RedactSaid,
+    Reveal,
     SetTimer,
     SignOut,
     Suppress,
@@ -38,24 +40,27 @@ from bot.actions import (
 )
 from bot.decide import decide
 from bot.events import Event, LetterDied
-from bot.model import Desk, Facts, Thread
-from bridge import codec, inbox, log, suppression
+from bot.model import Desk, Thread
+from bot.retain import DESTRUCTIVE
+from bridge import codec, inbox, log
 from bridge.clock import Clock
 from bridge.cold import FirstTexts
 from bridge.crash import Crash, CrashPoint
+from bridge.erasure_acts import Act, Acts, is_act
+from bridge.facts import Lookup, arriving
 from bridge.inbox import Letter
 from bridge.outbox import Outbox, Sealed
 from bridge.phone import Phone
+from bridge.rooms import Designations
 from bridge.store import Connection, Store
-from bridge.suppression import Suppression
 from bridge.texts import PHONE
+from bridge.vault import Sealed as NoKey
 from bridge.vault import Vault
 from bridge.words import Found, Words
 from policies.pack import Pack
 
 AGGREGATE: Final = "aggregate"
 AT_ONCE: Final = 32
-HOUR: Final = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,10 @@ class Row:
 
     seq: int
     letter: Letter
+
+
+class _Overtaken(Exception):  # noqa: N818 - it says what happened
+    """Something came between the facts and the commit that must be known before anything is destroyed."""
 
 
 class Engine:
@@ -77,7 +86,8 @@ class Engine:
         pack: Pack,
         clock: Clock,
         outbox: Outbox,
-        suppression: Suppression,
+        acts: Acts,
+        designations: Designations,
         timers_changed: Callable[[], None],
         desk_changed: Callable[[], None],
         crash: Crash,
@@ -85,8 +95,9 @@ class Engine:
     ) -> None:
         self._store, self._vault, self._pack, self._clock = store, vault, pack, clock
         self._outbox, self._timers_changed, self._desk_changed, self._crash = outbox, timers_changed, desk_changed, crash
-        self._suppression = suppression
+        self._acts, self._designations = acts, designations
         self._first_texts = first_texts
+        self._lookup = Lookup(store=store, vault=vault, pack=pack, fresh=designations.new, first_texts=first_texts)
         self._words = Words(vault=vault, pack=pack)
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._queued: set[str] = set()
@@ -148,68 +159,69 @@ class Engine:
     async def _handle(self, row: Row) -> None:
         owner = row.letter.owner
         try:
-            event: Event = codec.decode(row.letter.kind, await self._vault.open(owner, inbox.CONTEXT, row.letter.body))
-            aggregate: Any = self._desk if owner == DESK else await self._thread(owner)
-            found = await self._words.look(aggregate, event)
-            if found.event is not event:
+            while True:
+                stored = None if owner == DESK else await self._stored(owner)
+                if owner != DESK and stored is None:
+                    # It has ended: what the desk still had to tell it concerns nobody.
+                    await self._store.commit(lambda conn: conn.execute("DELETE FROM inbox WHERE seq = $1", row.seq))
+                    return
+                aggregate: Any = self._desk if stored is None else await self._thread(owner, stored)
+                body = await self._vault.open(owner, inbox.CONTEXT, row.letter.body)
+                event: Event = codec.decode(row.letter.kind, body)
+                found = await self._words.look(aggregate, event)
                 # A dead letter is kept; the word that stood in it is not.
-                row = Row(row.seq, await inbox.seal(self._vault, owner, found.event))
-            await self._decide(row, aggregate, found)
+                letter = row.letter if found.event is event else await inbox.seal(self._vault, owner, found.event)
+                try:
+                    await self._decide(row, aggregate, found, frozen=stored is not None and bool(stored["held"]))
+                except _Overtaken:
+                    continue
+                except (sqlite3.OperationalError, OSError):
+                    raise
+                except Exception as error:  # noqa: BLE001 - whatever a bug raises, the owner goes on without this row
+                    await self._bury(Row(row.seq, letter), error)
+                return
         except (sqlite3.OperationalError, OSError):
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a bug raises, the owner goes on without this row
+        except Exception as error:  # noqa: BLE001 - a row that cannot be read is put aside as well
             await self._bury(row, error)
 
-    async def _decide(self, row: Row, aggregate: Any, found: Found) -> None:
+    async def _decide(self, row: Row, aggregate: Any, found: Found, *, frozen: bool) -> None:
         owner = row.letter.owner
-        facts = Facts(
-            now=self._clock.wall(),
-            roster=self._desk.roster,
-            designations=frozenset(line.designation for line in self._desk.threads if line.thread != owner),
-            load=Counter(line.voice for line in self._desk.threads if line.voice is not None),
-            word=found.word,
-            taken=found.taken,
-            outage=self._desk.outage,
-            number=await self._first_texts.number(self._pack, found.event) if self._first_texts else None,
+        now = self._clock.wall()
+        facts = await self._lookup.facts(
+            owner=owner, seq=row.seq, found=found, aggregate=aggregate, desk=self._desk, frozen=frozen, now=now
         )
         step = decide(self._pack, facts, aggregate, found.event)
         self._crash(CrashPoint.ENGINE_DECIDED)
+        acts = [action for action in step.actions if is_act(action)]
+        renamed = isinstance(aggregate, Thread) and step.aggregate.designation != aggregate.designation
         changed = step.aggregate != aggregate
         sealed = await self._vault.seal(owner, AGGREGATE, codec.encode(step.aggregate)) if changed else None
         table = "desk" if owner == DESK else "thread"
-        letters = [await inbox.seal(self._vault, a.owner, a.event) for a in step.actions if isinstance(a, Tell)]
+        letters = [letter for a in step.actions if isinstance(a, Tell) and (letter := await self._letter(a)) is not None]
         timers = [a for a in step.actions if isinstance(a, SetTimer | DropTimer)]
-        audits = [a for a in step.actions if isinstance(a, Audit)]
         rows = [
             await self._seal(owner, f"q{row.seq}.{n}", action)
             for n, action in enumerate(step.actions)
-            if not isinstance(action, Tell | SetTimer | DropTimer | Audit | Suppress | Count | TextFirst)
+            if not isinstance(action, Tell | SetTimer | DropTimer | TextFirst) and not is_act(action)
         ]
-        suppressed = [a for a in step.actions if isinstance(a, Suppress)]
-        counted = [a for a in step.actions if isinstance(a, Count)]
         # Before the commit: it takes some tens of milliseconds, and a commit waits for nothing.
-        digest = await self._suppression.digest(await self._phone(owner)) if suppressed else b""
+        suppresses = any(isinstance(act, Suppress) for act in acts)
+        phone = await self._acts.suppression.digest(await self._phone(owner)) if suppresses else b""
         begins = await self._first_texts.prepare(found.event, step.actions) if self._first_texts else None
         created = int(facts.now)
 
         async def commit(conn: Connection) -> list[tuple[int, Sealed]]:
+            for act in acts:
+                await self._perform(conn, row, act, phone)
+            if renamed:
+                await conn.execute("UPDATE thread SET designation = $1 WHERE id = $2", step.aggregate.designation, owner)
             if sealed is not None:
                 await conn.execute(f"UPDATE {table} SET aggregate = $1 WHERE id = $2", sealed, owner)  # noqa: S608 - one of two words
             for letter in letters:
                 await inbox.put(conn, letter)
             for timer in timers:
                 await _set(conn, owner, timer)
-            for audit in audits:
-                await conn.execute(
-                    "INSERT INTO audit (hour, owner, kind) VALUES ($1, $2, $3)",
-                    created - created % HOUR,
-                    owner,
-                    audit.kind.value,
-                )
-            for told in suppressed:
-                await suppression.keep(conn, digest, told, now=facts.now)
-            for one in counted:
-                await _count(conn, one)
             placed = [(await self._outbox.put(conn, owner, item, created), item) for item in rows]
             if begins is not None:
                 await begins.commit(conn)
@@ -230,14 +242,36 @@ class Engine:
             self._timers_changed()
         if begins is not None and await begins.settle():
             self.wake(begins.owner)
+        if acts:
+            self._acts.wake()
+        if renamed:
+            # The words of one that is over are free again; one that begins needs a room.
+            self._designations.release(aggregate.designation)
+            self._desk_changed()
 
-    async def _thread(self, owner: str) -> Thread:
-        sealed = await self._store.fetchval("SELECT aggregate FROM thread WHERE id = $1", owner)
-        return codec.read(Thread, await self._vault.open(owner, AGGREGATE, sealed))
+    async def _stored(self, owner: str) -> Any | None:
+        return await self._store.fetchrow("SELECT aggregate, held FROM thread WHERE id = $1", owner)
+
+    async def _thread(self, owner: str, stored: Any) -> Thread:
+        return codec.read(Thread, await self._vault.open(owner, AGGREGATE, stored["aggregate"]))
+
+    async def _perform(self, conn: Connection, row: Row, act: Act, phone: bytes) -> None:
+        owner = row.letter.owner
+        if isinstance(act, Park | End):
+            frozen = await conn.fetchval("SELECT held FROM thread WHERE id = $1", owner)
+            if bool(frozen) or await arriving(conn, owner, row.seq):
+                raise _Overtaken
+        await self._acts.perform(conn, owner, act, phone=phone)
 
     async def _phone(self, owner: str) -> Phone:
         sealed = await self._store.fetchval("SELECT phone FROM thread WHERE id = $1", owner)
         return Phone((await self._vault.open(owner, PHONE, sealed)).decode())
+
+    async def _letter(self, tell: Tell) -> Letter | None:
+        try:
+            return await inbox.seal(self._vault, tell.owner, tell.event)
+        except NoKey:
+            return None
 
     async def _seal(self, owner: str, txn: str, action: Action) -> Sealed:
         lane, way = _way(action)
@@ -269,9 +303,9 @@ def _way(action: Action) -> tuple[Lane, str]:
             return Lane.CONVERSATION, "page"
         case Mark() | RedactSaid():
             return Lane.RECEIPTS, "matrix"
-        case Edit():
+        case Edit() | Reveal():
             return Lane.CARDS, "matrix"
-        case Redact() | SignOut():
+        case Redact() | Erase() | SignOut():
             return Lane.CLEANUP, "matrix"
         case Post() if action.place.startswith(OFFICE):
             # An office that does not come to be must not hold the desk up.
@@ -283,21 +317,12 @@ async def _set(conn: Connection, owner: str, timer: SetTimer | DropTimer) -> Non
     match timer:
         case SetTimer():
             await conn.execute(
-                """INSERT INTO timer (owner, key, due) VALUES ($1, $2, $3)
+                """INSERT INTO timer (owner, key, due, destroys) VALUES ($1, $2, $3, $4)
                    ON CONFLICT (owner, key) DO UPDATE SET due = excluded.due""",
                 owner,
                 timer.key,
                 timer.due,
+                timer.key in DESTRUCTIVE,
             )
         case DropTimer():
             await conn.execute("DELETE FROM timer WHERE owner = $1 AND key = $2", owner, timer.key)
-
-
-async def _count(conn: Connection, one: Count) -> None:
-    await conn.execute(
-        """INSERT INTO tally (month, language, kind, number) VALUES ($1, $2, $3, 1)
-           ON CONFLICT (month, language, kind) DO UPDATE SET number = tally.number + 1""",
-        one.month,
-        one.language,
-        one.kind,
-    )

@@ -1,7 +1,8 @@
 """The way in from the homeserver: what the Matrix edge saw becomes events for the thread or the desk it concerns.
 
-Rules of this module: it runs inside the sync response's own commit, so an event is in the inbox exactly if the cursor has
-passed it; nothing is judged here beyond what an event is; an event seen before changes nothing.
+Rules of this module: it runs inside the sync response's own commit, so an event is in the inbox, and on the deletion
+index, exactly if the cursor has passed it; nothing is judged here beyond what an event is; an event seen before changes
+nothing; a room on its way down is not heard, only noted.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from bot.events import (
     LevelsSet,
     Loss,
     NotHeard,
+    Read,
     Relation,
     RoomLost,
     Said,
@@ -28,7 +30,7 @@ from bot.events import (
     Unsaid,
     Why,
 )
-from bridge import inbox
+from bridge import inbox, sweep_index
 from bridge.clock import Clock
 from bridge.matrix import items
 from bridge.matrix.devices import has_trusted
@@ -41,6 +43,7 @@ QUOTE: Final = re.compile(r"<mx-reply>.*?</mx-reply>", re.DOTALL)
 EARLY: Final = 86_400
 """For how long, in seconds, a tap waits for us to know what it is on. A row of the outbox rarely stands that long."""
 MOST_NAMED: Final = 50
+UPLOAD: Final = re.compile(r"mxc://(?P<server>[^/]{1,230})/[A-Za-z0-9_-]{8,255}")
 PILL: Final = re.compile(r"matrix\.to/#/(@|%40)|matrix:u/", re.IGNORECASE)
 
 
@@ -55,8 +58,11 @@ class Place:
 class Intake:
     """The sink of the sync. `committed` after each commit wakes whom it concerns."""
 
-    def __init__(self, *, vault: Vault, clock: Clock, voice: str, wake_engine: Callable[[str], None]) -> None:
+    def __init__(
+        self, *, vault: Vault, clock: Clock, voice: str, lifetime: int, wake_engine: Callable[[str], None]
+    ) -> None:
         self._vault, self._clock, self._voice, self._wake_engine = vault, clock, voice, wake_engine
+        self._lifetime = lifetime
         self._before: set[str] = set()
         self._touched: set[str] = set()
 
@@ -71,7 +77,12 @@ class Intake:
                 await self._put(conn, DESK, changed)
                 continue
             place = await self._place(conn, item.room_id)
-            if place is None or not await self._fresh(conn, place, item):
+            if isinstance(item, items.Seen):
+                if place is not None and place.owner and place.name == THREAD:
+                    read = Read(place=THREAD, user=item.user_id, event_id=item.event_id)
+                    await self._put(conn, place.owner, read)
+                continue
+            if place is None or not await self._fresh(conn, place, item) or not place.owner:
                 continue
             event = await self._event(conn, place, item)
             if isinstance(event, Joined) and place.name == DESK:
@@ -101,23 +112,34 @@ class Intake:
                 return Place(DESK, DESK)
             case ("office", str() as user):
                 return Place(DESK, OFFICE + user)
-            case ("thread", str() as thread) if thread:
+            case ("thread", str() as thread):
+                # Without an owner: a warm room, in which nothing happens, or one on its way down.
                 return Place(thread, THREAD)
         return None
 
     async def _fresh(self, conn: Connection, place: Place, item: items.Item) -> bool:
         """Note the event for deletion; an event noted before is not taken again."""
-        if isinstance(item, items.IdentityChanged):
+        if isinstance(item, items.IdentityChanged | items.Seen):
             return True
-        noted = await conn.fetchval(
-            """INSERT INTO event (event_id, room_id, owner, at) VALUES ($1, $2, $3, $4)
-               ON CONFLICT (event_id) DO NOTHING RETURNING event_id""",
-            item.event_id,
-            item.room_id,
-            place.owner,
-            item.at,
+        for address in self._uploads(item):
+            await conn.execute(
+                "INSERT INTO matrix_upload (mxc, room_id, at_ms) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                address,
+                item.room_id,
+                item.at,
+            )
+        return await sweep_index.note(
+            conn,
+            event_id=item.event_id,
+            room_id=item.room_id,
+            owner=place.owner,
+            place=place.name,
+            about=_about(item),
+            at=item.at,
+            now=self._clock.wall(),
+            lifetime=self._lifetime,
+            state=isinstance(item, items.Membership | items.PowerLevels),
         )
-        return noted is not None
 
     async def _event(self, conn: Connection, place: Place, item: items.Item) -> Event | None:
         match item:
@@ -217,6 +239,15 @@ class Intake:
         target = reply if isinstance(reply, str) else ""
         return (Relation.TEXTER_REPLY if (ref or "").startswith("in:") else Relation.OTHER_REPLY), target
 
+    def _uploads(self, item: items.Item) -> set[str]:
+        """Return what somebody uploaded to our homeserver for a message: it goes with it (facts-matrix, section 5)."""
+        content = item.content if isinstance(item, items.Said | items.Plain) else {}
+        info = _mapping(content, "info")
+        parts = (content, _mapping(content, "file"), info, _mapping(info, "thumbnail_file"))
+        found = {_string(part, name) for part in parts for name in ("url", "thumbnail_url")}
+        here = self._voice.partition(":")[2]
+        return {address for address in found if (m := UPLOAD.fullmatch(address)) and m["server"] == here}
+
     def _named(self, content: Mapping[str, Any]) -> tuple[str, ...]:
         users = _mapping(content, "m.mentions").get("user_ids")
         named = [user for user in users if isinstance(user, str)] if isinstance(users, list) else []
@@ -230,6 +261,13 @@ class Intake:
         formatted = content.get("formatted_body")
         pill = isinstance(formatted, str) and PILL.search(QUOTE.sub("", formatted)) is not None
         return bool(users) or mentions.get("room") is True or pill
+
+
+def _about(item: items.Item) -> str:
+    """Return the event that an edit or a reaction is on."""
+    content = item.content if isinstance(item, items.Said | items.Plain) else {}
+    relation = _mapping(content, "m.relates_to")
+    return _string(relation, "event_id") if _string(relation, "rel_type") in {"m.replace", "m.annotation"} else ""
 
 
 def _words(content: Mapping[str, Any]) -> str | None:

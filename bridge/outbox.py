@@ -3,6 +3,7 @@
 Rules of this module: a row stands until a commit holds what came of it; performing it again after a crash must not show
 (transaction ids, reading first), except a text, whose performer marks it before the request (see `texts`). What the other
 side certainly did not take is tried again; what it refuses for good becomes a dead letter, loudly and without content.
+What belongs to nobody any more, because its thread has ended, is dropped.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from bridge import codec, inbox, log
 from bridge.clock import Clock
 from bridge.inbox import Letter
 from bridge.store import Connection, Store
+from bridge.vault import Sealed as NoKey
 from bridge.vault import Vault
 
 AT_ONCE: Final = {"matrix": 32, "carrier": 16, "page": 2}
 """Requests in flight, by way. The homeserver answers no faster with more."""
 
 PRIORITY: Final = {lane.value: n for n, lane in enumerate(Lane)}
+TALK: Final = frozenset({Lane.CONVERSATION.value, Lane.RECEIPTS.value})
 LONGEST_WAIT: Final = 30.0
 ASK_AGAIN: Final = 15.0
 """Seconds after which a row that waits for its room looks for it by itself."""
@@ -92,6 +95,9 @@ class Outbox:
         self._attempts: defaultdict[Key, int] = defaultdict(int)
         self._parked: defaultdict[str, set[Key]] = defaultdict(set)
         self._order = count()
+        self._talking = 0
+        self._calm = asyncio.Event()
+        self._calm.set()
 
     async def load(self) -> None:
         """Queue what stands from before."""
@@ -125,6 +131,17 @@ class Outbox:
         for key in self._parked.pop(owner, set()):
             self._push(key)
 
+    async def quiet(self, most: float) -> None:
+        """Wait while somebody's words are being brought to the homeserver, but no longer than so many seconds.
+
+        For what has time, like erasing: it yields to every conversation and is starved by none.
+        """
+        try:
+            async with asyncio.timeout(most):
+                await self._calm.wait()
+        except TimeoutError:
+            return
+
     async def run(self, way: str, perform: Perform) -> None:
         """Perform the rows of one way until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -138,8 +155,13 @@ class Outbox:
         while True:
             _, _, key = await queue.get()
             number = self._rows[key][0]
+            talks = key[2] == "matrix" and key[1] in TALK
             try:
-                await self._perform(number, key, perform)
+                self._talk(talks)
+                try:
+                    await self._perform(number, key, perform)
+                finally:
+                    self._talk(-talks)
             except TryAgain as again:
                 self._later(key, again.after, queued=again.queued)
                 continue
@@ -153,6 +175,13 @@ class Outbox:
                 self._push(key)
             else:
                 del self._rows[key]
+
+    def _talk(self, more: int) -> None:
+        self._talking += more
+        if self._talking:
+            self._calm.clear()
+        else:
+            self._calm.set()
 
     def _later(self, key: Key, after: float | None, *, queued: bool = False) -> None:
         loop = asyncio.get_running_loop()
@@ -185,6 +214,8 @@ class Outbox:
             await perform(Task(number=number, owner=key[0], txn=row["txn"], created=row["created"], action=action))
         except (TryAgain, sqlite3.OperationalError, OSError):
             raise
+        except NoKey:
+            await self._store.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE id = $1", number))
         except Impossible as verdict:
             log.event("outbox.impossible", kind=row["kind"], status=verdict.code)
             await self._bury(number, letter, action)
@@ -195,19 +226,24 @@ class Outbox:
     async def _bury(self, number: int, letter: Letter, action: Action | None) -> None:
         short_id = secrets.token_hex(4)
         told = [await inbox.seal(self._vault, DESK, LetterDied(short_id=short_id))]
-        if isinstance(action, Text):
-            # Nobody knows how far it came, and its receipt must not say "leaving" for ever.
-            outcome = TextOutcome(ref=action.ref, outcome=Outcome.UNKNOWN)
-            told.append(await inbox.seal(self._vault, letter.owner, outcome))
-        if isinstance(action, Invite):
-            # Somebody who cannot be invited is not there: a thread whose voice that was goes back to the queue.
-            gone = Left(place=THREAD, user=action.user)
-            told.append(await inbox.seal(self._vault, letter.owner, gone))
+        try:
+            if isinstance(action, Text):
+                # Nobody knows how far it came, and its receipt must not say "leaving" for ever.
+                outcome = TextOutcome(ref=action.ref, outcome=Outcome.UNKNOWN)
+                told.append(await inbox.seal(self._vault, letter.owner, outcome))
+            if isinstance(action, Invite):
+                # Somebody who cannot be invited is not there: a thread whose voice that was goes back to the queue.
+                gone = Left(place=THREAD, user=action.user)
+                told.append(await inbox.seal(self._vault, letter.owner, gone))
+        except NoKey:
+            told = []
         at = self._clock.wall()
 
         async def commit(conn: Connection) -> None:
+            # A row that was cleared away meanwhile, because its conversation is over, leaves no letter behind.
+            if await conn.fetchval("DELETE FROM outbox WHERE id = $1 RETURNING id", number) is None or not told:
+                return
             await inbox.bury(conn, letter, short_id=short_id, at=at, told=told)
-            await conn.execute("DELETE FROM outbox WHERE id = $1", number)
 
         await self._store.commit(commit)
         for each in told:

@@ -1,12 +1,13 @@
 """Everything that is shown in rooms leaves here, and invitations with it.
 
 Rules of this module: an event carries its row's transaction id, so that performing a row again posts nothing twice; what
-the homeserver may have forgotten is looked up first; nothing is sent in clear but reactions and pins.
+the homeserver may have forgotten is looked up first; nothing is sent in clear but reactions and pins; every event is
+noted on the deletion index by the commit that takes its row away.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from bot.actions import (
     THREAD,
     Confirm,
     Edit,
+    Erase,
     Expel,
     GiveKeys,
     Invite,
@@ -24,17 +26,22 @@ from bot.actions import (
     Post,
     Redact,
     RedactSaid,
+    Reveal,
     SignOut,
     Speaker,
+    TellAudit,
     TellDevices,
 )
 from bot.card import short
 from bot.events import Tapped
-from bridge import codec, inbox, log
+from bridge import audit, codec, inbox, log, sweep_index
 from bridge.clock import Clock
+from bridge.contents import message, replacement
 from bridge.crash import Crash, CrashPoint
+from bridge.erasure_copies import shown
 from bridge.matrix.edge import Edge, Permanent, TokenRefused, Transient
 from bridge.outbox import Impossible, Task, TryAgain
+from bridge.reveal import Reveals
 from bridge.store import Connection, Store
 from bridge.trust import Trust
 from bridge.vault import Vault
@@ -46,6 +53,9 @@ APPEARS: Final = 120.0
 GIVES_UP: Final = 120.0
 """Seconds after which it is said that somebody could not be signed out: whoever asked has to know."""
 REMEMBERED_EDITS: Final = 4_096
+AUDITED: Final = 40
+"""Entries of the audit that are shown at the desk: a screen; `quietline audit` has them all."""
+OWNED: Final = "SELECT 1 FROM thread WHERE room_id = $1 AND id = $2"
 REMEMBERED: Final = 20 * 3600
 """For how long, in seconds, we rely on the homeserver to know our transaction ids; it does so for 24 hours."""
 
@@ -61,12 +71,16 @@ class Posts:
         clock: Clock,
         edge: Edge,
         trust: Trust,
+        lifetime: int,
         wake_engine: Callable[[str], None],
         crash: Crash,
     ) -> None:
+        """Make it. `lifetime`: seconds that what we say at the desk and in offices stands there."""
         self._store, self._vault, self._clock, self._edge = store, vault, clock, edge
         self._trust, self._wake_engine, self._crash = trust, wake_engine, crash
+        self._lifetime = lifetime
         self._edited: dict[str, float] = {}
+        self.reveals = Reveals(store=store, vault=vault, clock=clock, edge=edge, lifetime=lifetime, crash=crash)
 
     async def perform(self, task: Task) -> None:
         """Do one row. Raises :class:`TryAgain` or :class:`Impossible`."""
@@ -117,11 +131,19 @@ class Posts:
                 waited = self._clock.wall() - task.created
                 body = f"{short(out.user)} {await self._trust.sign_out(out.user, last=waited > GIVES_UP)}"
                 await self._send(task, DESK, Speaker.POLICY, message(Post(place=DESK, body=body, notice=False)))
+            case Erase() as erase:
+                await self._erase(task, erase)
             case Confirm() as confirm:
                 await self._trust.confirm(confirm.user, confirm.master_key)
                 await self._done(task)
             case TellDevices() as tell:
                 body = await self._trust.devices(tell.user)
+                post = Post(place=tell.place, body=body, reply_to=tell.reply_to)
+                await self._send(task, tell.place, Speaker.POLICY, message(post))
+            case Reveal() as reveal:
+                await self.reveals.show(task, reveal)
+            case TellAudit() as tell:
+                body = audit.told(await audit.entries(self._store, AUDITED))
                 post = Post(place=tell.place, body=body, reply_to=tell.reply_to)
                 await self._send(task, tell.place, Speaker.POLICY, message(post))
             case _:
@@ -135,6 +157,7 @@ class Posts:
         content: dict[str, Any],
         *,
         ref: str = "",
+        about: str = "",
         room: str | None = None,
     ) -> None:
         room = room or await self._room(task.owner, place)
@@ -142,7 +165,7 @@ class Posts:
         if event_id is None:
             event_id = await self._edge.send(room, speaker, task.txn, "m.room.message", content)
         self._crash(CrashPoint.MATRIX_SENT)
-        await self._done(task, room=room, event_id=event_id, ref=ref)
+        await self._done(task, room=room, place=place, event_id=event_id, ref=ref, about=about)
 
     async def _mark(self, task: Task, mark: Mark) -> None:
         """Put the new receipt up before the old one goes, so that there is never none."""
@@ -161,7 +184,8 @@ class Posts:
         self._crash(CrashPoint.MATRIX_SENT)
         if old is not None and old != event_id:
             await self._edge.redact(room, old, f"{task.txn}.old")
-        await self._done(task, room=room, event_id=event_id, ref=ref)
+        gone = [old] if old is not None and old != event_id else []
+        await self._done(task, room=room, place=mark.place, event_id=event_id, ref=ref, about=mark.event_id, gone=gone)
 
     async def _edit(self, task: Task, edit: Edit) -> None:
         """Edit in place, no message more often than every two seconds. It may still be on its way for the first time."""
@@ -175,7 +199,9 @@ class Posts:
             return
         if (wait := self._edited.get(target, 0.0) + EVERY - now) > 0:
             raise TryAgain(wait)
-        await self._send(task, edit.place, Speaker.POLICY, replacement(edit, target), room=room)
+        content = replacement(edit, target)
+        ref = sweep_index.EDIT + edit.ref
+        await self._send(task, edit.place, Speaker.POLICY, content, ref=ref, about=target, room=room)
         self._edited[target] = self._clock.wall()
         while len(self._edited) > REMEMBERED_EDITS:
             self._edited.pop(next(iter(self._edited)))
@@ -185,7 +211,17 @@ class Posts:
         target = await self._event_of(task.owner, redact.ref)
         if target is not None:
             await self._edge.redact(room, target, task.txn)
-        await self._done(task)
+        await self._done(task, gone=[] if target is None else [target])
+
+    async def _erase(self, task: Task, erase: Erase) -> None:
+        """Redact a message with whatever is on it: its edits say the same words, its receipt has lost its message."""
+        room = await self._room(task.owner, erase.place)
+        query = "SELECT event_id FROM event WHERE room_id = $1 AND NOT state AND (event_id = $2 OR about = $2) ORDER BY n"
+        known = [row["event_id"] for row in await self._store.fetch(query, room, erase.event_id)]
+        if erase.event_id in known:
+            for number, event_id in enumerate(known):
+                await self._edge.redact(room, event_id, f"{task.txn}.{number}")
+        await self._done(task, gone=known)
 
     async def _sent_before(self, task: Task, room: str, speaker: Speaker) -> str | None:
         """Look for what the homeserver has of this row, when it may have forgotten the transaction id."""
@@ -193,24 +229,40 @@ class Posts:
             return None
         return await self._edge.find(room, speaker, task.txn)
 
-    async def _done(self, task: Task, *, room: str = "", event_id: str = "", ref: str = "") -> None:
-        at = int(self._clock.wall() * 1000)
+    async def _done(
+        self,
+        task: Task,
+        *,
+        room: str = "",
+        place: str = "",
+        event_id: str = "",
+        ref: str = "",
+        about: str = "",
+        gone: Sequence[str] = (),
+    ) -> None:
+        now = self._clock.wall()
 
         async def commit(conn: Connection) -> bool:
             tapped = False
+            await sweep_index.forget(conn, gone)
             if event_id:
-                if ref:
-                    await conn.execute("UPDATE event SET ref = NULL WHERE owner = $1 AND ref = $2", task.owner, ref)
-                await conn.execute(
-                    """INSERT INTO event (event_id, room_id, owner, ref, at) VALUES ($1, $2, $3, $4, $5)
-                       ON CONFLICT (event_id) DO UPDATE SET ref = excluded.ref""",
-                    event_id,
-                    room,
-                    task.owner,
-                    ref or None,
-                    at,
+                # The conversation may be over since the room was looked up: then nobody asks for this event by its name.
+                over = place == THREAD and await conn.fetchval(OWNED, room, task.owner) is None
+                await sweep_index.note(
+                    conn,
+                    event_id=event_id,
+                    room_id=room,
+                    owner="" if over else task.owner,
+                    place=place,
+                    ref="" if over else ref,
+                    about=about,
+                    at=int(now * 1000),
+                    now=now,
+                    lifetime=self._lifetime,
                 )
-                if ref:
+                if ref.startswith("in:"):
+                    await shown(conn, task.owner, ref, now)
+                if ref and not over:
                     tapped = await self._tapped_before(conn, task.owner, event_id, ref)
             await conn.execute("DELETE FROM outbox WHERE id = $1", task.number)
             return tapped
@@ -246,26 +298,3 @@ class Posts:
             "SELECT event_id FROM event WHERE owner = $1 AND ref = $2", owner, ref
         )
         return found
-
-
-def message(post: Post) -> dict[str, Any]:
-    """Return the content of a message (Client-Server API, m.room.message), with mentions always told."""
-    content: dict[str, Any] = {
-        "msgtype": "m.notice" if post.notice else "m.text",
-        "body": post.body,
-        "m.mentions": {"user_ids": list(post.mentions)} if post.mentions else {},
-    }
-    if post.reply_to:
-        content["m.relates_to"] = {"m.in_reply_to": {"event_id": post.reply_to}}
-    return content
-
-
-def replacement(edit: Edit, target: str) -> dict[str, Any]:
-    """Return the content of an edit (Client-Server API, event replacements)."""
-    return {
-        "msgtype": "m.text",
-        "body": f"* {edit.body}",
-        "m.mentions": {},
-        "m.new_content": {"msgtype": "m.text", "body": edit.body, "m.mentions": {}},
-        "m.relates_to": {"rel_type": "m.replace", "event_id": target},
-    }

@@ -62,8 +62,5 @@ class Reconcile:
                    ON CONFLICT (name) DO UPDATE SET value = excluded.value""",
                 str(mark or began),
             )
-            # What is past every carrier's horizon is forgotten.
-            for table in ("seen", "sent_text", "early_report", "early_tap"):
-                await conn.execute(f"DELETE FROM {table} WHERE until < $1", int(began))  # noqa: S608 - one of four words
 
         await self._store.commit(commit)

@@ -40,7 +40,9 @@ class Designations:
 
     async def load(self) -> None:
         """Read which are taken."""
-        rows = await self._store.fetch("SELECT designation FROM thread UNION ALL SELECT designation FROM warm_room")
+        rows = await self._store.fetch(
+            "SELECT designation FROM thread WHERE designation <> '' UNION ALL SELECT designation FROM warm_room"
+        )
         self._taken = [row["designation"] for row in rows]
 
     def new(self) -> str:
@@ -48,6 +50,11 @@ class Designations:
         words = designation(self._random, [taken.split()[0] for taken in self._taken], taken=self._taken)
         self._taken.append(words)
         return words
+
+    def release(self, words: str) -> None:
+        """Say that a conversation of that designation is over."""
+        if words in self._taken:
+            self._taken.remove(words)
 
 
 class Rooms:
@@ -124,7 +131,8 @@ class Rooms:
 
     async def _roomless(self) -> Any | None:
         """Return a thread that needs a room now. Whoever came in a flood needs one once their card is shown."""
-        rows = await self._store.fetch("SELECT id, designation, crowded FROM thread WHERE room_id IS NULL")
+        query = "SELECT id, designation, crowded FROM thread WHERE room_id IS NULL AND designation <> ''"
+        rows = await self._store.fetch(query)
         shown = {line.thread for line in self._desk().threads if line.carded}
         return next((row for row in rows if not row["crowded"] or row["id"] in shown), None)
 
@@ -170,14 +178,22 @@ class Rooms:
         room_id = await self._create("thread", name, owner=thread or "")
         await self._edge.warm(room_id)
 
-        async def commit(conn: Connection) -> None:
-            if thread is None:
-                await conn.execute("INSERT INTO warm_room (room_id, designation) VALUES ($1, $2)", room_id, name)
-            else:
-                await conn.execute("UPDATE thread SET room_id = $1 WHERE id = $2", room_id, thread)
+        async def commit(conn: Connection) -> bool:
+            if thread is not None:
+                given: Any = await conn.fetchval(
+                    "UPDATE thread SET room_id = $1 WHERE id = $2 AND room_id IS NULL AND designation = $3 RETURNING id",
+                    room_id,
+                    thread,
+                    name,
+                )
+                if given is not None:
+                    return True
+                # The conversation was over before its room was there: nobody was in it, and another may have it.
+                await conn.execute("UPDATE matrix_room SET owner = '' WHERE room_id = $1", room_id)
+            await conn.execute("INSERT INTO warm_room (room_id, designation) VALUES ($1, $2)", room_id, name)
+            return False
 
-        await self._store.commit(commit)
-        if thread is not None:
+        if await self._store.commit(commit) and thread is not None:
             self._room_ready(thread)
 
     async def _create(self, kind: Kind, name: str, *, owner: str, supervisors: list[str] | None = None) -> str:
@@ -191,5 +207,6 @@ async def forget_ungiven(conn: Connection) -> None:
     await conn.execute(
         """DELETE FROM matrix_room WHERE kind = 'thread'
            AND room_id NOT IN (SELECT room_id FROM warm_room)
-           AND room_id NOT IN (SELECT room_id FROM thread WHERE room_id IS NOT NULL)"""
+           AND room_id NOT IN (SELECT room_id FROM thread WHERE room_id IS NOT NULL)
+           AND room_id NOT IN (SELECT subject FROM erasure)"""
     )

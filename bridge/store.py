@@ -85,7 +85,8 @@ class _Sqlite(SQLiteDatabase):
 class _Asked:
     """A commit somebody waits for."""
 
-    work: Work[Any]
+    work: Work[Any] | None
+    """None: empty the log."""
     done: asyncio.Future[Any]
 
     def answer(self, value: Any, error: BaseException | None) -> None:
@@ -151,6 +152,15 @@ class Store:
         self._queue.put_nowait(_Asked(work, done))
         return await asyncio.shield(done)
 
+    async def checkpoint(self) -> bool:
+        """Empty the write-ahead log, so that no deleted row is left in it; False while somebody reads from it: try again.
+
+        Between two commits, and off the event loop. Source: sqlite.org/pragma.html#pragma_wal_checkpoint.
+        """
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._queue.put_nowait(_Asked(None, done))
+        return await asyncio.shield(done)
+
     async def fetch(self, query: str, *args: Any) -> list[Any]:
         """Read rows outside any transaction: what is committed, all of a commit or nothing."""
         if self._reader is None or not query.lstrip().startswith("SELECT"):
@@ -174,9 +184,22 @@ class Store:
             while len(asked) < TOGETHER and not self._queue.empty():
                 asked.append(self._queue.get_nowait())
             more = None not in asked
-            waiting = [each for each in asked if each is not None]
+            waiting = [each for each in asked if each is not None and each.work is not None]
             while waiting:
                 waiting = await self._keep(waiting)
+            for each in asked:
+                if each is not None and each.work is None:
+                    await self._empty_log(each)
+
+    async def _empty_log(self, asked: _Asked) -> None:
+        acquired = cast("AbstractAsyncContextManager[LoggingConnection]", self.db.acquire())
+        try:
+            async with acquired as conn:
+                row = await asyncio.to_thread(_truncate, conn.wrapped._conn)  # noqa: SLF001 - the one connection, between commits
+        except sqlite3.Error as error:
+            asked.answer(None, error)
+        else:
+            asked.answer(row, None)
 
     async def _keep(self, asked: list[_Asked]) -> list[_Asked]:
         """Commit these together and answer each. Returns those that were not begun because the database gave up."""
@@ -207,7 +230,7 @@ class Store:
             try:
                 async with cast("AbstractAsyncContextManager[None]", conn.transaction()):
                     for each in asked:
-                        answers.append(await _one(conn, each.work, alone=len(asked) == 1))  # noqa: PERF401 - told one by one
+                        answers.append(await _one(conn, each, alone=len(asked) == 1))  # noqa: PERF401 - told one by one
             except BaseException:
                 # mautrix rolls back when the work fails, not when the COMMIT does; what then stays open blocks every other.
                 if conn.wrapped.in_transaction:
@@ -215,12 +238,20 @@ class Store:
                 raise
 
 
+def _truncate(connection: sqlite3.Connection) -> bool:
+    busy, log, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return bool(busy == 0 and log == 0)
+
+
 def _taken_back() -> sqlite3.OperationalError:
     return sqlite3.OperationalError("taken back with another commit")
 
 
-async def _one(conn: Connection, work: Work[Any], *, alone: bool) -> tuple[Any, BaseException | None]:
+async def _one(conn: Connection, asked: _Asked, *, alone: bool) -> tuple[Any, BaseException | None]:
     """Run one work in the transaction that is open, and take back what it wrote when it fails."""
+    work = asked.work
+    if work is None:
+        return None, None
     if alone:
         return await work(conn), None
     await conn.execute("SAVEPOINT one")

@@ -16,15 +16,16 @@ from bot import guard
 from bot.actions import Text
 from bot.events import Outcome, TextOutcome
 from bot.model import Thread
-from bridge import codec, inbox, log
+from bridge import codec, erasure_copies, inbox, log
 from bridge.carriers.adapter import Accepted, Carrier, Rejected, SendOutcome, TryLater, UnknownOutcome
 from bridge.carriers.pace import Pace
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
+from bridge.erasure_copies import Copies
 from bridge.outbox import Impossible, Task, TryAgain
 from bridge.phone import Phone
 from bridge.store import Connection, Store
-from bridge.vault import Vault
+from bridge.vault import Sealed, Vault
 from policies.pack import Pack
 from policies.segments import segments
 
@@ -48,12 +49,14 @@ class Texts:
         clock: Clock,
         carrier: Carrier,
         numbers: tuple[str, ...],
+        copies: Copies,
         wake_engine: Callable[[str], None],
         crash: Crash,
     ) -> None:
         self._store, self._vault, self._pack, self._clock = store, vault, pack, clock
         self._carrier, self._wake_engine, self._crash = carrier, wake_engine, crash
         self._numbers, self._pace = numbers, Pace(carrier.rate)
+        self._copies = copies
         self._sending: set[asyncio.Task[None]] = set()
 
     async def settle(self) -> None:
@@ -112,11 +115,15 @@ class Texts:
 
         async def commit(conn: Connection) -> tuple[Phone, str] | float | None:
             row: Any = await conn.fetchrow("SELECT phone, number, aggregate FROM thread WHERE id = $1", task.owner)
+            state = await conn.fetchval("SELECT state FROM outbox WHERE id = $1", task.number)
+            if row is None or state is None:
+                # The conversation is over since this row was read: nothing leaves any more.
+                return None
             thread = codec.read(Thread, await self._vault.open(task.owner, "aggregate", row["aggregate"]))
             number = await self._number(task.owner, row["number"])
             why = guard.may_send(self._pack, thread, text, now)
             # Marked before by us: a commit that failed may have been kept all the same. Twice is worse than not.
-            begun = await conn.fetchval("SELECT state FROM outbox WHERE id = $1", task.number) == "sending"
+            begun = state == "sending"
             if why is not None or begun:
                 verdict = late if why is guard.LATE else refused
                 await inbox.put(conn, unknown if begun else verdict)
@@ -161,11 +168,25 @@ class Texts:
         self._wake_engine(task.owner)
 
     async def _conclude(self, number: int, owner: str, result: TextOutcome, *, message_id: str = "") -> None:
-        letter = await inbox.seal(self._vault, owner, result)
+        try:
+            letter = await inbox.seal(self._vault, owner, result)
+        except Sealed:
+            letter = None
         digest = self.digest(message_id)
-        until = int(self._clock.wall()) + HORIZON
+        copy = await self._copies.seal(message_id)
+        now = self._clock.wall()
+        until = int(now) + HORIZON
 
         async def commit(conn: Connection) -> None:
+            over = await conn.fetchval("DELETE FROM outbox WHERE id = $1 RETURNING id", number) is None
+            if message_id:
+                # Also of a text whose conversation ended while it was under way; then there is no thread to name.
+                whose = await conn.fetchval("SELECT id FROM thread WHERE id = $1", owner) or ""
+                due = now + (erasure_copies.UNREPORTED if whose else 0.0)
+                ref = result.ref if whose else ""
+                await erasure_copies.note(conn, hash_=digest, owner=whose, ref=ref, sealed=copy, due=due, now=now)
+            if over or letter is None:
+                return
             await inbox.put(conn, letter)
             if message_id:
                 await conn.execute(
@@ -179,11 +200,13 @@ class Texts:
                 )
                 early = await conn.fetchrow("DELETE FROM early_report WHERE hash = $1 RETURNING outcome, code", digest)
                 if early is not None:
+                    if early["outcome"] != Outcome.ACCEPTED.value:
+                        await erasure_copies.reported(conn, digest, now)
                     report = TextOutcome(ref=result.ref, outcome=Outcome(early["outcome"]), code=early["code"])
                     await inbox.put(conn, await inbox.seal(self._vault, owner, report))
-            await conn.execute("DELETE FROM outbox WHERE id = $1", number)
 
         await self._store.commit(commit)
+        self._copies.wake()
 
     def digest(self, message_id: str) -> bytes:
         """Return what stands for a carrier's id in our tables."""

@@ -1,7 +1,7 @@
 """Timers: rows with a due time; a due row becomes an inbox row in one commit.
 
 Rules of this module: a timer outlives the process; the time that passes is measured by a clock that does not jump, and
-when the machine's clock was set by more than a minute the desk is told.
+when the machine's clock was set by more than a minute the desk is told, and what destroys waits for a person.
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from bot.actions import DESK
 from bot.events import ClockJumped, TimerDue
-from bridge import inbox, log
+from bridge import inbox, log, sweep_clock
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
+from bridge.inbox import Letter
 from bridge.store import Connection, Store
-from bridge.vault import Vault
+from bridge.sweep_clock import JUMP
+from bridge.vault import Sealed, Vault
 
 BATCH: Final = 100
 LONGEST_SLEEP: Final = 5.0
-JUMP: Final = 60.0
 
 
 class Timers:
@@ -37,9 +38,11 @@ class Timers:
         wake_engine: Callable[[str], None],
         crash: Crash,
         machine: Callable[[], float] = time.time,
+        readings: Callable[[], sweep_clock.Reading] = sweep_clock.machine,
     ) -> None:
         self._store, self._vault, self._clock, self._wake_engine, self._crash = store, vault, clock, wake_engine, crash
         self._machine = machine
+        self._doubt = sweep_clock.Doubt(store=store, read=readings)
         self._offset = machine() - clock.wall()
         self._changed = asyncio.Event()
 
@@ -47,12 +50,18 @@ class Timers:
         """Say that a timer was set."""
         self._changed.set()
 
+    async def settle(self) -> None:
+        """At the start: find out whether the clock was set while nobody ran."""
+        if jump := await self._doubt.look():
+            await self._jumped(jump)
+
     async def run(self) -> None:
         """Fire what is due, until cancelled."""
         while True:
             self._changed.clear()
             try:
                 await self._watch_clock()
+                await self._doubt.note()
                 wait = await self._fire()
             except (sqlite3.OperationalError, OSError) as error:
                 log.failure("timers.wait", error)
@@ -67,11 +76,11 @@ class Timers:
     async def _fire(self) -> float:
         """Fire up to a batch; return the seconds until the next one is due."""
         now = self._clock.wall()
-        rows = await self._store.fetch("SELECT owner, key, due FROM timer ORDER BY due LIMIT $1", BATCH)
+        rows = await self._rows()
         due = [row for row in rows if row["due"] <= now]
         if not due:
-            return float(rows[0]["due"] - now) if rows else LONGEST_SLEEP
-        letters = [(row, await inbox.seal(self._vault, row["owner"], TimerDue(key=row["key"]))) for row in due]
+            return float(min(row["due"] for row in rows) - now) if rows else LONGEST_SLEEP
+        letters = [(row, letter) for row in due if (letter := await self._letter(row)) is not None]
         self._crash(CrashPoint.TIMER_DUE)
 
         async def commit(conn: Connection) -> None:
@@ -92,12 +101,33 @@ class Timers:
             self._wake_engine(row["owner"])
         return 0.0
 
+    async def _rows(self) -> list[Any]:
+        """Read what is due first: of what destroys nothing while the clock is doubted."""
+        kinds = (False,) if await sweep_clock.doubted(self._store) else (False, True)
+        query = "SELECT owner, key, due FROM timer WHERE destroys = $1 ORDER BY due LIMIT $2"
+        return [row for destroys in kinds for row in await self._store.fetch(query, destroys, BATCH)]
+
+    async def _letter(self, row: Any) -> Letter | None:
+        try:
+            return await inbox.seal(self._vault, row["owner"], TimerDue(key=row["key"]))
+        except Sealed:
+            # Its thread has ended since the row was read, and the row with it.
+            return None
+
     async def _watch_clock(self) -> None:
         jump = self._machine() - self._clock.wall() - self._offset
         if abs(jump) < JUMP:
             return
-        letter = await inbox.seal(self._vault, DESK, ClockJumped(seconds=int(jump)))
-        await self._store.commit(lambda conn: inbox.put(conn, letter))
+        await self._jumped(int(jump))
         self._offset += jump
-        log.event("timers.clock_jumped", seconds=int(jump))
+
+    async def _jumped(self, seconds: int) -> None:
+        letter = await inbox.seal(self._vault, DESK, ClockJumped(seconds=seconds))
+
+        async def commit(conn: Connection) -> None:
+            await sweep_clock.doubt(conn)
+            await inbox.put(conn, letter)
+
+        await self._store.commit(commit)
+        log.event("timers.clock_jumped", seconds=seconds)
         self._wake_engine(DESK)

@@ -103,6 +103,10 @@ class Vault:
         self._cache.pop(owner, None)
         await self._keys.delete(owner)
 
+    async def has(self, owner: str) -> bool:
+        """Whether an owner has a key: asked of the disk, for after a destruction."""
+        return await self._keys.read(owner) is not None
+
     async def owners(self) -> set[str]:
         """Return everybody who has a key: at the start, those without a thread are orphans and are destroyed."""
         return await self._keys.owners()

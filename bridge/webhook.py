@@ -2,9 +2,10 @@
 
 Rules of this module: no signature, no inbox; the 2xx leaves only after one durable commit holds the text (and, for a new
 texter, after their key is synced in `keys.db`); a commit that fails is a 503, so that the carrier tries again; what came
-before is answered 2xx and changes nothing; nothing of a request is logged. What is signed and no text to this line is kept
-nowhere, and told at the desk by its kind alone, once an hour at most. A new texter is looked up first: whoever said STOP in
-an earlier thread begins stopped, and what a blocked phone sends is counted and dropped.
+before is answered 2xx and changes nothing; a text for a thread that is just ending begins another; nothing of a request is
+logged. What is signed and no text to this line is kept nowhere, and told at the desk by its kind alone, once an hour at
+most. A new texter is looked up first: whoever said STOP in an earlier thread begins stopped, and what a blocked phone sends
+is counted and dropped.
 """
 
 from __future__ import annotations
@@ -22,16 +23,17 @@ from bot.actions import DESK, Muted
 from bot.events import Outcome, Stray, StrayCame, TextArrived, TextOutcome
 from bot.model import Consent, Thread
 from bot.told import TextDropped
-from bridge import codec, inbox, log
+from bridge import codec, erasure_copies, inbox, log
 from bridge.carriers.adapter import Carrier, DeliveryReport, Inbound, InboundText, Malformed, Unwanted, WebhookRequest
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
+from bridge.erasure_copies import Copies
 from bridge.floods import Floods
 from bridge.phone import Phone
 from bridge.store import Connection, Store
 from bridge.suppression import Suppression
 from bridge.texts import HORIZON, NUMBER, PHONE
-from bridge.vault import Vault
+from bridge.vault import Sealed, Vault
 
 REFUSED: Final = b"not signed by the carrier"
 """What a stranger is told: with it `carrier check` knows our refusal from a proxy's."""
@@ -45,6 +47,10 @@ REPORTED: Final = {
     "opted_out": Outcome.OPTED_OUT,
 }
 STRAYS: Final = {"channel": Stray.CHANNEL, "group": Stray.GROUP}
+
+
+class _Ended(Exception):  # noqa: N818 - it says what happened
+    """The texter's thread ended between the look-up and the commit."""
 
 
 class Webhook:
@@ -61,6 +67,7 @@ class Webhook:
         suppression: Suppression,
         floods: Floods,
         designate: Callable[[], str],
+        copies: Copies,
         wake_engine: Callable[[str], None],
         wake_rooms: Callable[[], None],
         crash: Crash,
@@ -68,6 +75,7 @@ class Webhook:
         self._store, self._vault, self._clock, self._carrier, self._line = store, vault, clock, carrier, line
         self._designate, self._wake_engine, self._wake_rooms, self._crash = designate, wake_engine, wake_rooms, crash
         self._suppression, self._floods = suppression, floods
+        self._copies = copies
         # One at a time per texter: a new texter gets one thread, and texts keep the order in which they came.
         self._turns: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
         # What SQL says, so that a flood costs no commit each.
@@ -131,8 +139,14 @@ class Webhook:
         phone_hash = self._vault.phone_hash(self._line, text.sender)
         turn = self._turns.setdefault(phone_hash, asyncio.Lock())
         async with turn:
-            owner = await self._store.fetchval("SELECT id FROM thread WHERE phone_hash = $1", phone_hash)
-            await self._keep(text, owner, phone_hash)
+            while True:
+                owner = await self._store.fetchval("SELECT id FROM thread WHERE phone_hash = $1", phone_hash)
+                try:
+                    return await self._keep(text, owner, phone_hash)
+                except (_Ended, Sealed):
+                    # Its key goes right after its row, and neither comes back.
+                    if owner is None:
+                        raise
 
     async def _keep(self, text: InboundText, known: str | None, phone_hash: bytes) -> None:
         now = self._clock.wall()
@@ -158,8 +172,11 @@ class Webhook:
         letter = await inbox.seal(self._vault, owner, event)
         phone = await self._vault.seal(owner, PHONE, text.sender.reveal().encode())
         number = await self._vault.seal(owner, NUMBER, text.to.encode()) if text.to else None
+        copy = await self._copies.seal(text.message_id)
 
         async def commit(conn: Connection) -> bool:
+            if known is not None and await conn.fetchval("SELECT 1 FROM thread WHERE id = $1", known) is None:
+                raise _Ended
             fresh = await conn.fetchval(
                 "INSERT INTO seen (hash, until) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING until",
                 seen,
@@ -174,6 +191,9 @@ class Webhook:
             if number is not None:
                 await conn.execute("UPDATE thread SET number = $1 WHERE id = $2", number, owner)
             await inbox.put(conn, letter)
+            due = now + erasure_copies.UNSHOWN
+            ref = f"in:{event.id}"
+            await erasure_copies.note(conn, hash_=seen, owner=owner, ref=ref, sealed=copy, due=due, now=now)
             return True
 
         if not await self._store.commit(commit):
@@ -242,9 +262,12 @@ class Webhook:
         outcome = REPORTED[report.status]
         digest = self._vault.keyed_hash(f"carrier {self._carrier.kind}", report.message_id)
         seen = self._vault.keyed_hash(f"report {self._carrier.kind}", f"{report.status} {report.message_id}")
-        until = int(self._clock.wall()) + HORIZON
+        now = self._clock.wall()
+        until = int(now) + HORIZON
 
         async def commit(conn: Connection) -> str | None:
+            if outcome is not Outcome.ACCEPTED:
+                await erasure_copies.reported(conn, digest, now)
             # Looked up in here: the text's result may be on its way into the database right now.
             known = await conn.fetchrow("SELECT owner, ref, unknown FROM sent_text WHERE hash = $1", digest)
             if known is not None and outcome is Outcome.ACCEPTED and not known["unknown"]:
@@ -256,7 +279,10 @@ class Webhook:
                 return None
             if known is not None:
                 event = TextOutcome(ref=known["ref"], outcome=outcome, code=report.code[:20])
-                letter = await inbox.seal(self._vault, known["owner"], event)
+                try:
+                    letter = await inbox.seal(self._vault, known["owner"], event)
+                except Sealed:
+                    return None
                 await inbox.put(conn, letter)
                 return letter.owner
             await conn.execute(
@@ -270,7 +296,9 @@ class Webhook:
             )
             return None
 
-        if (owner := await self._store.commit(commit)) is not None:
+        owner = await self._store.commit(commit)
+        self._copies.wake()
+        if owner is not None:
             self._wake_engine(owner)
 
     async def stray(self, kind: Stray) -> None:

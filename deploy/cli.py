@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from deploy.cli_kept import VERBS
 from deploy.cli_practice import practices, report
 from deploy.layout import DEFAULT_PORT_BASE, Layout, Ports
 from deploy.policy_verbs import policy
@@ -91,19 +92,36 @@ def status(data: Path, as_json: bool) -> None:
     sys.exit(WELL if report.ok else NOT_WELL)
 
 
-@cli.command()
-@click.argument("kinds", nargs=-1, metavar="[KIND]...")
-@click.option("--json", "as_json", is_flag=True, help="For a program.")
-def exposure(kinds: tuple[str, ...], as_json: bool) -> None:
-    """Tell what each carrier keeps, for how long, what we delete there, and what nobody could confirm."""
-    from bridge.carriers.kinds import KINDS  # noqa: PLC0415 - only this verb needs it
-    from deploy.carriers import exposure_json, exposure_text  # noqa: PLC0415 - only this verb needs it
+@cli.group()
+def erasure() -> None:
+    """Look at what was erased."""
 
-    if unknown := [kind for kind in kinds if kind not in KINDS]:
-        raise click.UsageError(f"no such carrier: {', '.join(unknown)}. There are: {', '.join(KINDS)}.")
-    chosen = kinds or tuple(KINDS)
-    for line in [exposure_json(chosen)] if as_json else exposure_text(chosen):
+
+@erasure.command(name="verify")
+@_DATA
+@click.option("--json", "as_json", is_flag=True, help="For a program.")
+def erasure_verify(data: Path, as_json: bool) -> None:
+    """Check the signed receipts of what was erased, and whether anything that should be gone is not.
+
+    Reads beside a running line and changes nothing. Exit code 0 when all is well, 1 when not.
+    """
+    import sqlite3  # noqa: PLC0415 - only this verb needs it
+
+    from bridge.config import ConfigError, load  # noqa: PLC0415 - only this verb needs it
+    from deploy.erasure import verify  # noqa: PLC0415 - only this verb needs it
+
+    try:
+        report = verify(load(Layout(data.absolute()).config))
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(f"quietline: {problem}", err=True)
+        sys.exit(UNUSABLE)
+    except (sqlite3.Error, OSError):
+        click.echo(f"quietline: {data}: no line that can be read", err=True)
+        sys.exit(UNUSABLE)
+    for line in [report.as_json()] if as_json else report.as_text():
         click.echo(line)
+    sys.exit(WELL if report.ok else NOT_WELL)
 
 
 @cli.group()
@@ -211,6 +229,8 @@ def bridge(config: Path) -> None:
 
 cli.add_command(practices)
 cli.add_command(report)
+for _verb in VERBS:
+    cli.add_command(_verb)
 
 
 def _run(*command: str) -> int:

@@ -17,6 +17,19 @@ PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
 
 
+NOT_TO_BE_BACKED_UP = "CACHEDIR.TAG"
+SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55\n"
+
+
+def not_to_be_backed_up(directory: Path) -> None:
+    """Mark a directory so that backup programs leave it out (Cache Directory Tagging Specification)."""
+    tag = directory / NOT_TO_BE_BACKED_UP
+    if not tag.is_file():
+        write_whole(
+            tag, SIGNATURE + "# Keys and conversations that end: no backup may hold them. Use `quietline backup`.\n"
+        )
+
+
 def private_directory(path: Path) -> Path:
     """Make a directory (mode 0700) with its parents where it is missing; return it."""
     path.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)

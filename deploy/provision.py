@@ -21,7 +21,7 @@ import yaml
 
 from bridge.config import Config, ConfigError, Line, load
 from deploy import homeserver
-from deploy.files import private_directory, write_whole
+from deploy.files import not_to_be_backed_up, private_directory, write_whole
 from deploy.layout import HOST, Layout, Ports
 from deploy.probe import Probe
 from deploy.secret_files import STAFF, Account, Secrets, Unusable
@@ -60,8 +60,10 @@ def write_files(layout: Layout, ports: Ports) -> Config:
     try:
         for directory in (layout.data, layout.run, layout.logs, layout.bridge):
             private_directory(directory)
+        not_to_be_backed_up(layout.bridge)
         secrets.make(provisioned=_provisioned(layout))
         homeserver.write(layout, ports, secrets)
+        not_to_be_backed_up(layout.homeserver)
         _write_config(layout, ports, secrets)
         config = load(layout.config)
         write_whole(layout.carrier, json.dumps(_carrier(config.line, ports, secrets), indent=2) + "\n")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 LOG_BYTES: Final = 4 * 1024 * 1024
+LOG_SECONDS: Final = 7 * 24 * 3600.0
 LOG_CHECK_SECONDS: Final = 30.0
 REFUSED_CHARACTERS: Final = 4000
 
@@ -204,13 +205,17 @@ def environment() -> dict[str, str]:
 
 
 def rotate(log: Path) -> None:
-    """Move a log that is larger than 4 MiB aside to `NAME.1`, in a way its writer does not notice (it appends).
+    """Move a log that is larger than 4 MiB, or was not moved for a week, aside to `NAME.1`.
 
-    On a full disk the older one is given up.
+    Its writer does not notice (it appends). So no line stands for more than two weeks. On a full disk the older one is
+    given up.
     """
-    if _size(log) <= LOG_BYTES:
-        return
     older = log.with_name(f"{log.name}.1")
+    if _size(log) and not older.exists():
+        with contextlib.suppress(OSError):
+            older.touch(mode=0o600)  # its time says since when the log has been written
+    if _size(log) <= LOG_BYTES and time.time() - _moved(older) < LOG_SECONDS:
+        return
     older.unlink(missing_ok=True)
     try:
         older.touch(mode=0o600)
@@ -238,6 +243,14 @@ def remove_stale(pid_files: Iterable[Path], *, patience: float = 10.0) -> list[s
                     os.kill(holder, signal.SIGKILL)
             time.sleep(0.02)
     return left
+
+
+def _moved(older: Path) -> float:
+    """When a log was last moved; now, when nobody can tell."""
+    try:
+        return older.stat().st_mtime
+    except OSError:
+        return time.time()
 
 
 def _holder(path: Path) -> int | None:

@@ -77,8 +77,11 @@ PASSED_OVER: Final = {
     (Thread, events.RoomLost): "the desk is told, which can call somebody",
     (Thread, told.WordWanted): "said by threads to the desk",
     (Thread, events.LetterDied): "told to the desk, which has people",
-    (Thread, events.ClockJumped): "told to the desk; no thread has a timer that destroys yet",
+    (Thread, events.ClockJumped): "told to the desk; timers that destroy wait by themselves",
     (Thread, events.StrayCame): "told to the desk; it belongs to no thread",
+    (Thread, events.NotGone): "told to the desk, which has people",
+    (Thread, told.ThreadGone): "said by threads to the desk",
+    (Desk, events.Read): "what is said at the desk has its time from the start",
     (Desk, events.TextArrived): "texts belong to a thread",
     (Desk, events.TextOutcome): "texts belong to a thread",
     (Desk, events.Unsaid): "what was said at the desk was acted on when it was said",
@@ -89,6 +92,10 @@ PASSED_OVER: Final = {
     (Desk, told.Removed): "said by the desk to threads",
     (Thread, told.TextDropped): "said to the desk, which counts",
     (Desk, told.TextedFirst): "said by the bridge to a thread that it has just made",
+    (Desk, told.RevealConfirmed): "said by the desk to threads",
+    (Thread, events.LineRestored): "told to the desk; no thread was restored",
+    (Thread, told.RevealAsked): "said by threads to the desk",
+    (Thread, told.ThreadHeld): "said by threads to the desk",
 }
 """Every event that an aggregate passes over on purpose, and why."""
 

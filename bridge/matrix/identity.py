@@ -194,6 +194,12 @@ def master_key(identity: Identity) -> str:
     return str(next(iter(keys.values())))
 
 
+def fingerprint(vault: Vault, user_id: str) -> str:
+    """Return the public master key that an identity of this installation has, without opening the identity."""
+    keys = inner(upload_body(user_id, _seeds(vault, user_id)), "master_key", "keys")
+    return str(next(iter(keys.values())))
+
+
 async def _make(conn: Connection, crypto: PgCryptoStore, device_id: str) -> dict[str, Any]:
     await crypto.put_account(OlmAccount())
     await crypto.put_device_id(DeviceID(device_id))

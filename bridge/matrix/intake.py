@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from bridge.matrix.devices import Devices
 from bridge.matrix.inbox import Opened
-from bridge.matrix.items import Item, Membership, Plain, PowerLevels, RoomLost
+from bridge.matrix.items import Item, Membership, Plain, PowerLevels, RoomLost, Seen
 from bridge.matrix.members import room_of, rotate, set_levels, set_membership
 from bridge.matrix.olm_channel import Letter
 from bridge.matrix.parse import BAD_DATA, LARGEST, Json, Malformed, inner, mapping, number, objects, plain, strings, text
@@ -19,6 +19,8 @@ from bridge.matrix.reading import Encrypted, Reading
 from bridge.store import Connection
 
 MEMBERSHIPS: Final = frozenset({"join", "invite", "leave", "ban", "knock"})
+
+LONGEST_ID: Final = 255
 
 Gaps: TypeAlias = Mapping[str, Sequence[Json]]
 """Room id -> events that a limited timeline left out, oldest first."""
@@ -51,6 +53,7 @@ class Intake:
                     opened.dropped += 1
                 else:
                     items += [] if item is None else [item]
+            items += self._seen(room_id, told)
         for room_id, told in inner(response, "rooms", "leave").items():
             if await room_of(conn, room_id) is not None:
                 items += [lost for event in _events(told, None) if (lost := self._removed(room_id, event)) is not None]
@@ -65,6 +68,20 @@ class Intake:
             return None if inner(event, "content").get("membership") == "join" else _lost(room_id, event, "removed")
         except BAD_DATA:
             return None
+
+    def _seen(self, room_id: str, told: object) -> list[Item]:
+        """Return who has read what (Client-Server API, m.receipt): of each person the newest that is told."""
+        newest: dict[str, str] = {}
+        room = told if isinstance(told, dict) else {}
+        for event in objects(inner(room, "ephemeral").get("events")):
+            if event.get("type") != "m.receipt":
+                continue
+            content = inner(event, "content")
+            for event_id in strings([*content]):
+                for user_id in strings([*inner(content, event_id, "m.read")]):
+                    if user_id not in self._ours and max(len(event_id), len(user_id)) <= LONGEST_ID:
+                        newest[user_id] = event_id
+        return [Seen(room_id=room_id, user_id=user_id, event_id=event_id) for user_id, event_id in newest.items()]
 
     async def _letter(self, conn: Connection, letter: Letter) -> list[Item]:
         if letter.type == "m.room_key":

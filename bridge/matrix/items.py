@@ -87,6 +87,15 @@ class PowerLevels:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Somebody else's client says, for all to see, that they read up to this event (`m.receipt`, `m.read`)."""
+
+    room_id: str
+    user_id: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityChanged:
     """A user's master key is not the confirmed one; nothing goes to that user until `confirm(user_id, master_key)`.
 
@@ -109,4 +118,4 @@ class RoomLost:
     at: int
 
 
-Item: TypeAlias = Said | Untrusted | Unreadable | Plain | Membership | PowerLevels | RoomLost | IdentityChanged
+Item: TypeAlias = Said | Untrusted | Unreadable | Plain | Membership | PowerLevels | Seen | RoomLost | IdentityChanged

@@ -42,11 +42,11 @@ WITH_ROOMS: Final = {
     "room": {
         "timeline": {"limit": PAGE},
         "state": {"types": ["m.room.member", "m.room.power_levels", "m.room.tombstone"], "lazy_load_members": False},
-        "ephemeral": _NOTHING,
+        "ephemeral": {"types": ["m.receipt"]},
         "account_data": _NOTHING,
     },
 }
-"""What the policy bot asks for."""
+"""What the policy bot asks for. Of what passes only who read what: a text's lifetime begins when its voice has seen it."""
 
 WITHOUT_ROOMS: Final = {**_QUIET, "room": {"rooms": []}}
 """What the line voice asks for: its key counts and its to-device inbox."""

@@ -6,17 +6,21 @@ from collections import defaultdict, deque
 
 from bot import guard
 from bot.actions import (
+    DESK,
     THREAD,
     Action,
     Confirm,
     DropTimer,
     Edit,
+    End,
     Expel,
     GiveKeys,
+    Hold,
     Invite,
     Mark,
     Origin,
     Page,
+    Park,
     Pin,
     Post,
     Receipt,
@@ -34,9 +38,13 @@ from bot.events import (
     Joined,
     Left,
     Outcome,
+    TextArrived,
     TextOutcome,
+    TimerDue,
 )
+from bot.model import State
 from policies.pack import Pack
+from tests.bot.account import Account
 from tests.bot.promises import Promises
 from tests.bot.strategies import (
     FORWARD,
@@ -55,6 +63,7 @@ class Outside(Promises):
         self.boards: list[float] = []
         self.rooms: list[tuple[str, Post | Edit]] = []
         self.pages = 0
+        self.frozen: set[str] = set()
 
     def tell(self, owner: str, event: Event) -> None:
         """Put an event into an inbox."""
@@ -102,6 +111,26 @@ class Outside(Promises):
             account.members.add(user)
             self.tell(owner, Joined(place=THREAD, user=user))
 
+    def _park(self, owner: str) -> None:
+        """Take the room from the thread: what was on its way from there is not heard."""
+        self.inbox[owner] = deque(event for event in self.inbox[owner] if isinstance(event, TextArrived))
+        self.timers = {key: due for key, due in self.timers.items() if key[0] != owner}
+        self.shown = {key: body for key, body in self.shown.items() if key[0] != owner}
+        self.answers = {answer for answer in self.answers if answer[0] != owner}
+        before = self.account[owner]
+        self.account[owner] = Account(
+            stop=before.stop,
+            confirmed=before.confirmed,
+            unsafe=before.unsafe,
+            line=before.line,
+            chosen=before.chosen,
+        )
+
+    def _has_gone(self, owner: str, event: Event) -> bool:
+        """Whether something happens in a room that is no longer the thread's: the bridge does not hear it."""
+        parked = owner != DESK and self.threads[owner].life.state is State.PARKED
+        return parked and not isinstance(event, TextArrived | TimerDue)
+
     def _perform(self, owner: str, actions: tuple[Action, ...]) -> None:
         for action in actions:
             match action:
@@ -126,6 +155,13 @@ class Outside(Promises):
                     self.answers.discard((owner if action.place == THREAD else action.place, action.ref))
                 case Page():
                     self.pages += 1
+                case Park():
+                    assert owner not in self.frozen, "a thread on hold is parked"
+                    self._park(owner)
+                case End():
+                    assert owner not in self.frozen, "a thread on hold is ended"
+                case Hold():
+                    (self.frozen.add if action.on else self.frozen.discard)(owner)
                 case Invite():
                     self.account[owner].invited.add(action.user)
                 case Expel():

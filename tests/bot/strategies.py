@@ -17,6 +17,7 @@ from bot.escort_slice import Asking, Escort, Lock
 from bot.escort_words import Digests, Flaw, Taken, Word
 from bot.events import Event
 from bot.model import (
+    Asked,
     Consent,
     Desk,
     Facts,
@@ -112,7 +113,25 @@ def with_settings(**changed: Any) -> Pack:
 
 
 KEYS: Final = (
-    *("✋", "✋🏽", "👍", "✅", "❌", "send", "offer", "board", "other", "reply", "block", "flood", "🏠", "challenge"),
+    *(
+        "✋",
+        "✋🏽",
+        "👍",
+        "✅",
+        "❌",
+        "send",
+        "offer",
+        "board",
+        "other",
+        "reply",
+        "block",
+        "flood",
+        "🏠",
+        "challenge",
+        "close",
+        "idle",
+        "end",
+    ),
     f"word:{ANA}",
     *(f"wait:t1:{rung}" for rung in range(3)),
     f"seat:{BEN}",
@@ -148,6 +167,8 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "answer_by": st.just(0.0) | times,
     "at": times,
     "beyond": st.booleans(),
+    "by": people,
+    "held": st.booleans(),
     "body": bodies,
     "code": st.sampled_from(("", "30003")),
     "content": st.sampled_from(events.Content),
@@ -157,7 +178,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "event_id": st.sampled_from(MESSAGES),
     "first": st.booleans(),
     "flood": st.booleans(),
-    "held": st.none() | st.booleans(),
+    "hours": st.integers(min_value=0, max_value=99),
     "how": st.sampled_from(told.How),
     "id": st.sampled_from(("a", "b")),
     "key": st.sampled_from(KEYS) | st.text(max_size=5),
@@ -178,9 +199,11 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "theirs": st.booleans(),
     "thread": st.sampled_from(OWNERS),
     "trusted": st.booleans(),
+    "unfinished": st.integers(min_value=0, max_value=3),
     "user": people,
     "users": st.dictionaries(people, st.integers(min_value=-1, max_value=100)).map(lambda d: tuple(d.items())),
     "voice": people,
+    "what": st.just("an upload"),
     "why": st.sampled_from(events.Why),
 }
 OTHERWISE: Final[dict[tuple[type, str], st.SearchStrategy[Any]]] = {
@@ -288,10 +311,20 @@ threads: Final = st.builds(
         blocked_until=st.sampled_from((0.0, 0.0, NOW - 1, NOW + 100)),
     ),
     sending=st.builds(Sending, pending=_pending, sent=_sent, held=_held),
-    life=st.builds(Life, state=st.sampled_from(State), since=times, last_inbound=times, last_outbound=times),
     escort=_escorts,
     flags=flags,
     silence=silences,
+    life=st.builds(
+        Life,
+        state=st.sampled_from(State),
+        since=times,
+        last_inbound=times,
+        last_outbound=times,
+        closes=st.just(0.0) | times,
+        continuing=st.booleans(),
+    ),
+    held=st.booleans(),
+    asked=st.none() | st.builds(Asked, by=people, until=times),
 )
 
 _seats = st.lists(
@@ -323,7 +356,6 @@ _lines = st.lists(
         theirs=st.booleans(),
         given=st.booleans(),
         tried=st.lists(people, max_size=2).map(tuple),
-        held=st.booleans(),
         duress=st.booleans(),
         heavy=st.booleans(),
     ),
@@ -339,6 +371,7 @@ desks: Final = st.builds(
     outage=st.booleans(),
     board=st.sampled_from(("", "Queue: 0")),
     board_at=times,
+    holds=st.lists(FIELDS["thread"], max_size=2, unique=True).map(tuple),
     claimers=st.lists(st.tuples(people, times), max_size=2).map(tuple),
     cold=st.lists(
         st.builds(Cold, user=people, until=times, asked=st.booleans(), digest=st.sampled_from(("", "d1"))),
@@ -370,6 +403,10 @@ facts: Final = st.builds(
     taken=st.none() | st.builds(Taken, flaw=st.none() | st.sampled_from(Flaw), digests=st.none() | st.just(DIGESTS)),
     outage=st.booleans(),
     number=st.none() | st.builds(Number, kind=st.sampled_from(NumberKind), digest=st.sampled_from(("d1", "d2"))),
+    frozen=st.booleans(),
+    showing=st.booleans(),
+    arriving=st.booleans(),
+    fresh=st.just("still brook"),
 )
 
 FORWARD: Final = {

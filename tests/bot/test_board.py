@@ -10,7 +10,7 @@ from bot.actions import DESK, Edit, Pin, Post, SetTimer
 from bot.board import ago
 from bot.events import Joined, Left, LetterDied, Outcome, TimerDue
 from bot.model import Desk
-from bot.told import Alarm, AlarmRaised, Marked, ThreadWaits
+from bot.told import Alarm, AlarmRaised, Marked, ThreadHeld, ThreadWaits
 from tests.bot.examples import at, at_desk, of, staffed_desk, then, words
 from tests.bot.strategies import ANA, BEN, NAMED, NOW, OWNERS, PACK, SUE
 from tests.bot.world import World
@@ -168,15 +168,16 @@ def test_marks_on_the_board() -> None:
     for n, thread in enumerate(OWNERS):
         desk = then(desk, ThreadWaits(thread=thread, designation=NAMED[n], since=NOW + n)).aggregate
         desk = then(desk, at_desk("!claim", sender=SUE), at(n)).aggregate
-    for event in (Marked(thread=OWNERS[2], duress=True), Marked(thread=T1, held=True), Marked(thread="x", duress=True)):
+    held = ThreadHeld(thread=T1, designation=NAMED[0], held=True)
+    for event in (Marked(thread=OWNERS[2], duress=True), held, Marked(thread="x", duress=True)):
         desk = then(desk, event, at(5)).aggregate
     lines = words(then(replace(desk, outage=True), at_desk("!board"), at(9))).splitlines()
     assert lines[1].startswith("⚠️ Outage")
     assert lines[2] == "Open: 3 · 1 duress · 1 on hold"
     assert lines[3].startswith("plain river · DURESS · with sue")
-    assert "amber heron · on hold · with sue" in lines[4]
+    assert "amber heron · ON HOLD · with sue" in lines[4]
     waits = then(desk, ThreadWaits(thread=OWNERS[2], designation=NAMED[2], since=NOW + 9, again=True), at(9)).aggregate
     assert "plain river · DURESS · queued" in words(then(waits, at_desk("!board"), at(12)))
-    for event in (Marked(thread=OWNERS[2], duress=False), Marked(thread=T1, held=False)):
+    for event in (Marked(thread=OWNERS[2], duress=False), replace(held, held=False)):
         waits = then(waits, event, at(15)).aggregate
     assert "Open: 2\n" in words(then(waits, at_desk("!board"), at(20)))

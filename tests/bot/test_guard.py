@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot import guard
 from bot.actions import Origin, Text
-from bot.model import Consent, Thread, Voice
+from bot.model import Consent, State, Thread, Voice
 from tests.bot.effort import USUAL
 from tests.bot.strategies import LATE, NOW, PACK, WORDS, threads
 
@@ -55,7 +55,7 @@ def test_each_reason_to_stay_silent(thread: Thread, text: Text, later: float, wh
 def test_no_words_leave_but_in_a_state_that_lets_them(thread: Thread, since: float, epoch: int) -> None:
     """In any state the guard lets a voice's words go only when none of the reasons against it holds."""
     open_to_us = thread.answerable and not thread.consent.stopped and thread.consent.blocked_until <= NOW
-    free = open_to_us and epoch == thread.voice.epoch and NOW - since <= LATE
+    free = thread.life.state is not State.PARKED and open_to_us and epoch == thread.voice.epoch and NOW - since <= LATE
     assert (guard.may_send(PACK, thread, replace(WORD, epoch=epoch, since=since), NOW) is None) == free
 
 

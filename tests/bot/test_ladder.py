@@ -104,9 +104,9 @@ def test_first_come_first_served() -> None:
     """Of two who asked, the first gets the next thread and the second the one after."""
     desk = asks(asks(staffed_desk()), BEN)
     step = then(desk, WAITS, at(5))
-    assert told(step.actions, T1) == [Assigned(voice=ANA)]
+    assert told(step.actions, T1) == [Assigned(voice=ANA, designation="amber heron")]
     step = then(step.aggregate, replace(WAITS, thread=T2, designation="quiet maple"), at(6))
-    assert told(step.actions, T2) == [Assigned(voice=BEN)]
+    assert told(step.actions, T2) == [Assigned(voice=BEN, designation="quiet maple")]
 
 
 def test_whoever_asked_and_went_gets_nothing() -> None:
@@ -138,7 +138,8 @@ def test_off_duty_nobody_takes_a_thread(by: str) -> None:
     step = then(desk, event)
     assert told(step.actions, T1) == []
     assert "!on" in words(step)
-    assert told(then(then(desk, at_desk("!on")).aggregate, event).actions, T1) == [Assigned(voice=ANA)]
+    given = Assigned(voice=ANA, designation="amber heron")
+    assert told(then(then(desk, at_desk("!on")).aggregate, event).actions, T1) == [given]
 
 
 def test_no_reminder_is_set_twice() -> None:

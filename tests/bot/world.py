@@ -105,9 +105,20 @@ class World(Outside):
         if not self.inbox[owner]:
             return
         event = self.inbox[owner].popleft()
+        if self._has_gone(owner, event):
+            return
         names = frozenset(line.designation for line in self.desk.threads if line.thread != owner)
         load = {seat.user: len(self.desk.held(seat.user)) for seat in self.desk.roster}
-        facts = Facts(now=self.now, roster=self.desk.roster, designations=names, load=load, outage=self.desk.outage)
+        facts = Facts(
+            now=self.now,
+            roster=self.desk.roster,
+            designations=names,
+            load=load,
+            outage=self.desk.outage,
+            frozen=owner in self.frozen,
+            arriving=any(isinstance(later, TextArrived) for later in self.inbox[owner]),
+            fresh=f"fresh {self.new_id()}",
+        )
         if owner == DESK:
             before = self.desk
             step = decide(self.pack, facts, before, event)

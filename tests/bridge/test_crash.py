@@ -15,6 +15,7 @@ import pytest_asyncio
 
 from bridge.crash import CrashPoint
 from bridge.rooms import STOCK
+from tests.bridge.forgetting import FORGETTING
 from tests.e2e.carrier import handset
 from tests.e2e.conftest import OpenStrict
 from tests.e2e.scene import Scene
@@ -84,7 +85,7 @@ async def agency(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Agen
 
 @pytest.mark.parametrize(
     ("point", "moment"),
-    [(point, moment) for point in CrashPoint for moment in MOMENTS[point]],
+    [(point, moment) for point, moments in MOMENTS.items() for moment in moments],
     ids=lambda chosen: chosen.name,
 )
 async def test_nothing_is_lost_or_doubled(agency: Agency, point: CrashPoint, moment: Moment) -> None:
@@ -139,6 +140,12 @@ async def test_nothing_is_lost_or_doubled(agency: Agency, point: CrashPoint, mom
     assert line.rows(STRAY_ROOMS) == []
     known = {row[0] for row in line.rows("SELECT room_id FROM matrix_room")}
     assert set((await scene.as_bot("GET", "joined_rooms"))["joined_rooms"]) == known
+
+
+def test_every_point_has_its_story() -> None:
+    """No point is named that nobody is killed at: here, on the way down (`test_crash_forgetting`), or in `test_reveal`."""
+    revealing = {CrashPoint.REVEAL_SENT, CrashPoint.REVEAL_TAKEN_BACK}
+    assert MOMENTS.keys() | FORGETTING | revealing == set(CrashPoint)
 
 
 async def _at_rest(line: MortalLine) -> bool | None:

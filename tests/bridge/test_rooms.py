@@ -15,6 +15,7 @@ from bridge.crash import nowhere
 from bridge.matrix.edge import Edge, Permanent, TokenRefused, Transient
 from bridge.matrix.members import Kind, Members, Room, note_room, set_membership
 from bridge.rooms import STOCK, Designations, Rooms, forget_ungiven
+from bridge.store import Connection
 from tests.e2e.waiting import until
 from tests.fakes.nerves import Nerves
 
@@ -243,6 +244,11 @@ async def test_a_room_that_was_noted_and_not_given_is_forgotten(house: House) ->
     assert {room.room_id for room in await Members(store=house.nerves.store).rooms()} == before
 
 
+async def parked(conn: Connection) -> None:
+    """Have a thread that is parked, and bears no designation."""
+    await conn.execute("INSERT INTO thread (id, designation, aggregate) VALUES ('parked', '', $1)", b"")
+
+
 async def test_designations_are_not_given_twice(house: House) -> None:
     """Those of threads and of warm rooms are taken, over a restart too."""
     house.run()
@@ -250,6 +256,7 @@ async def test_designations_are_not_given_twice(house: House) -> None:
     await house.nerves.arrive("hello", message_id="1")
     query = "SELECT designation FROM thread UNION SELECT designation FROM warm_room"
     taken = {row["designation"] for row in await house.nerves.store.fetch(query)}
+    await house.nerves.store.commit(parked)
     later = Designations(store=house.nerves.store)
     await later.load()
     new = {later.new() for _ in range(50)}

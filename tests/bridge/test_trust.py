@@ -79,6 +79,7 @@ class Stand:
             clock=nerves.clock,
             edge=cast("Edge", self.edge),
             trust=trust,
+            lifetime=86_400,
             wake_engine=lambda _owner: None,
             crash=nowhere,
         )

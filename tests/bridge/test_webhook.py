@@ -125,7 +125,7 @@ async def test_a_duplicate_changes_nothing(door: Door) -> None:
     assert await asyncio.gather(*(door.post(text("words")) for _ in range(5))) == [200] * 5
     assert await door.post(text("words")) == 200
     assert await door.nerves.count("inbox") == await door.nerves.count("thread") == 1
-    assert len(await door.nerves.vault.owners()) == 2  # the desk and the thread
+    assert len(await door.nerves.vault.owners()) == 3  # the desk, the copies, and the thread
 
 
 async def test_first_texts_at_once_make_one_thread(door: Door) -> None:
@@ -134,7 +134,7 @@ async def test_first_texts_at_once_make_one_thread(door: Door) -> None:
     assert await asyncio.gather(*map(door.post, bodies)) == [200] * 8
     assert await door.nerves.count("thread") == 1
     assert await door.nerves.count("inbox") == 8
-    assert len(await door.nerves.vault.owners()) == 2
+    assert len(await door.nerves.vault.owners()) == 3
 
 
 async def test_a_duplicate_is_known_after_a_restart(door: Door, tmp_path: Path) -> None:

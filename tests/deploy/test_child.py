@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from deploy import child
-from deploy.supervise import LOG_BYTES, remove_stale, rotate
+from deploy.supervise import LOG_BYTES, LOG_SECONDS, remove_stale, rotate
 from tests.deploy.processes import ROOT, alive, eventually
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
@@ -94,7 +95,7 @@ def test_a_full_log_is_moved_aside_under_its_writer(tmp_path: Path) -> None:
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(descriptor, b"x" * LOG_BYTES)
     rotate(log)
-    assert not (tmp_path / "any.log.1").exists()
+    assert (tmp_path / "any.log.1").read_bytes() == b""
     os.write(descriptor, b"y")
     rotate(log)
     os.write(descriptor, b"after")
@@ -103,3 +104,20 @@ def test_a_full_log_is_moved_aside_under_its_writer(tmp_path: Path) -> None:
     older = tmp_path / "any.log.1"
     assert older.stat().st_size == LOG_BYTES + 1
     assert older.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_log_is_moved_aside_after_a_week(tmp_path: Path) -> None:
+    """However little is written, no line stands for more than two weeks: a week here, a week in `NAME.1`."""
+    log, older = tmp_path / "any.log", tmp_path / "any.log.1"
+    log.write_bytes(b"first")
+    rotate(log)
+    os.utime(older, (0, time.time() - LOG_SECONDS + 60))
+    rotate(log)
+    assert log.read_bytes() == b"first"
+    os.utime(older, (0, time.time() - LOG_SECONDS - 1))
+    rotate(log)
+    assert (log.read_bytes(), older.read_bytes()) == (b"", b"first")
+    os.utime(older, (0, time.time() - LOG_SECONDS - 1))
+    log.write_bytes(b"second")
+    rotate(log)
+    assert older.read_bytes() == b"second"

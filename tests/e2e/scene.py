@@ -5,6 +5,7 @@ Rule of this module: it knows what DESIGN section 9 promises to checks from outs
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ import aiohttp
 from tests.e2e.carrier import CarrierApi
 from tests.e2e.seat import NO_SHIELD, Item, Seat, newest
 from tests.e2e.stack import Ready, Stack
-from tests.e2e.waiting import until
+from tests.e2e.waiting import StepFailed, until
 
 UNDO = 8.0
 """Seconds of the ordinary undo window (DESIGN section 3)."""
@@ -148,6 +149,23 @@ class Scene:
             told: Any = await answer.json()
         assert answer.status == 200, f"the homeserver answered {answer.status} to the policy bot"
         return told if isinstance(told, dict) else {"state": told}
+
+    async def last_words(self, seat: Seat, room: str, text: str) -> None:
+        """Have somebody say what ends the thread: it may be redacted before their client has seen its own message."""
+        try:
+            async with asyncio.timeout(3.0):
+                await seat.say(room, text)
+        except (StepFailed, TimeoutError):
+            return
+
+    async def vacuum(self) -> None:
+        """Have the homeserver rewrite its database, as it does in quiet hours: what is deleted is then in no byte of it."""
+        headers = {"Authorization": f"Bearer {self.stack.secret('as_token')}"}
+        async with (
+            aiohttp.ClientSession(self.ready.homeserver, headers=headers) as http,
+            http.post("/_synapse/client/quietline/vacuum") as answer,
+        ):
+            assert answer.status == 200, f"the homeserver answered {answer.status} to a vacuum"
 
     async def invited(self, seat: Seat, before: set[str], *, office: bool = False) -> str:
         """Wait until somebody is invited to a room they were not invited to before; returns the room."""

@@ -103,7 +103,7 @@ class Stack:
 
     async def start(self) -> None:
         """Start `up` and wait until it is ready."""
-        first = not self.data.exists()
+        first = not (self.data / "homeserver" / "provisioned").exists()
         begun = asyncio.get_running_loop().time()
         with self.outputs.open("ab") as out:
             self._up = await asyncio.create_subprocess_exec(

@@ -127,7 +127,7 @@ class MortalLine(Stack):
         return (
             owners
             - {row[0] for row in self.rows("SELECT id FROM thread UNION SELECT key_owner FROM matrix_room")}
-            - {"desk"}
+            - {"desk", "copies"}
         )
 
     async def _keep(self) -> None:

@@ -23,6 +23,7 @@ from bot.actions import Action, Post
 from bot.events import Event
 from bot.model import Thread
 from bridge import codec, inbox, schema
+from bridge.audit import Ledger
 from bridge.carriers.adapter import (
     Accepted,
     Carrier,
@@ -39,6 +40,8 @@ from bridge.carriers.ordinary import Ordinary
 from bridge.carriers.pace import Rate
 from bridge.crash import CrashPoint
 from bridge.engine import Engine
+from bridge.erasure_acts import Acts
+from bridge.erasure_copies import Copies
 from bridge.floods import Floods
 from bridge.keys import Keys
 from bridge.matrix.schema import MAIN_UPGRADES
@@ -175,12 +178,21 @@ class Nerves:
         shared: dict[str, Any] = {"store": self.store, "vault": self.vault, "clock": self.clock}
         suppression = self.suppression = Suppression(key=bytes(range(2, 34)), line=LINE)
         self.outbox = Outbox(**shared, wake_engine=self._wake)
+        self.alarms: list[str] = []
+        self.copies = Copies(**shared, carrier=self.paper, alarm=self._alarm, settled=lambda: None, crash=self._crash)
         self.timers = Timers(**shared, wake_engine=self._wake, crash=self._crash, machine=self.clock.wall)
         self.engine = Engine(
             **shared,
             pack=self.pack,
             outbox=self.outbox,
-            suppression=suppression,
+            acts=Acts(
+                clock=self.clock,
+                settings=self.pack.settings,
+                ledger=Ledger(vault=self.vault),
+                suppression=suppression,
+                wake=lambda: None,
+            ),
+            designations=Designations(store=self.store),
             timers_changed=self.timers.changed,
             desk_changed=lambda: None,
             crash=self._crash,
@@ -190,6 +202,7 @@ class Nerves:
             pack=self.pack,
             carrier=self.paper,
             numbers=(NUMBER,),
+            copies=self.copies,
             wake_engine=self._wake,
             crash=self._crash,
         )
@@ -200,6 +213,7 @@ class Nerves:
             suppression=suppression,
             floods=self.floods,
             designate=Designations(store=self.store).new,
+            copies=self.copies,
             wake_engine=self._wake,
             wake_rooms=lambda: None,
             crash=self._crash,
@@ -286,6 +300,15 @@ class Nerves:
             raise TryAgain(None)
         await self.store.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE id = $1", task.number))
         self.shown.append((task.owner, task.action))
+
+    async def note_room(self, room: str, owner: str) -> None:
+        """Note a room as a thread's."""
+        query = """INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ($1, 'thread', $2, $3)
+                   ON CONFLICT (room_id) DO NOTHING"""
+        await self.store.commit(lambda conn: conn.execute(query, room, owner, f"room:{room}"))
+
+    async def _alarm(self, what: str, _since: float) -> None:
+        self.alarms.append(what)
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:

@@ -54,6 +54,7 @@ class Posting:
             clock=nerves.clock,
             edge=cast("Edge", self.edge),
             trust=cast("Trust", None),
+            lifetime=86_400,
             wake_engine=self.woken.append,
             crash=nowhere,
         )
@@ -63,4 +64,6 @@ class Posting:
         await self.nerves.store.commit(
             lambda conn: conn.execute("UPDATE thread SET room_id = $1 WHERE id = $2", room, owner)
         )
+        if room is not None:
+            await self.nerves.note_room(room, owner)
         return Task(number=1, owner=owner, txn="q1.0", created=int(self.nerves.clock.wall()), action=action)

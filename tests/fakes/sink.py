@@ -12,6 +12,7 @@ from tests.fakes.nerves import Nerves
 
 ADA = "@ada:quietline.localhost"
 VOICE = "@line-main:quietline.localhost"
+DAY = 86_400
 DESK_ROOM, OFFICE_ROOM, WARM_ROOM, THREAD_ROOM = "!desk", "!office", "!warm", "!thread"
 
 
@@ -21,7 +22,9 @@ class Sink:
     def __init__(self, nerves: Nerves) -> None:
         self.nerves = nerves
         self.woken: list[str] = []
-        self.intake = Intake(vault=nerves.vault, clock=nerves.clock, voice=VOICE, wake_engine=self.woken.append)
+        self.intake = Intake(
+            vault=nerves.vault, clock=nerves.clock, voice=VOICE, lifetime=DAY, wake_engine=self.woken.append
+        )
         self.thread = ""
 
     async def furnish(self) -> None:

@@ -21,6 +21,7 @@ from bot.model import Thread
 from bridge import codec, schema
 from bridge.carriers.adapter import Carrier, WebhookRequest
 from bridge.crash import nowhere
+from bridge.erasure_copies import Copies
 from bridge.floods import Floods
 from bridge.keys import Keys
 from bridge.outbox import Task
@@ -51,6 +52,19 @@ class Door:
     def __init__(self, *, store: Store, vault: Vault, carrier: Carrier, numbers: tuple[str, ...], clock: Clock) -> None:
         self.store, self.vault, self.carrier, self.clock = store, vault, carrier, clock
         self.url = ""
+
+        async def loud(what: str, _since: float) -> None:
+            raise AssertionError(what)
+
+        self.copies = Copies(
+            store=store,
+            vault=vault,
+            clock=Wall(clock),
+            carrier=carrier,
+            alarm=loud,
+            settled=lambda: None,
+            crash=nowhere,
+        )
         self.webhook = Webhook(
             store=store,
             vault=vault,
@@ -60,6 +74,7 @@ class Door:
             suppression=Suppression(key=bytes(range(2, 34)), line="demo"),
             floods=Floods(per_number_per_hour=1000, per_minute=10_000),
             designate=lambda: secrets.token_hex(4),
+            copies=self.copies,
             wake_engine=lambda _owner: None,
             wake_rooms=lambda: None,
             crash=nowhere,
@@ -71,6 +86,7 @@ class Door:
             clock=Wall(clock),
             carrier=carrier,
             numbers=numbers,
+            copies=self.copies,
             wake_engine=lambda _owner: None,
             crash=nowhere,
         )

@@ -1,0 +1,254 @@
+"""The life of a conversation, and its end (DESIGN section 5).
+
+`waiting`, `open` → (closing, which can be taken back) → `parked` → gone.
+
+Rules of this module: content goes in one decision, the one that parks; it is not made while a text is on its way to us or
+into the room, nor while somebody holds the thread; whatever is not named in `SURVIVES` does not outlive it. What is parked
+has no room, so nothing is shown and nothing leaves; a text begins a new conversation under a new designation, and nobody is
+told that there was one before. Nothing here says anything to a phone (DESIGN section 0).
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any, Final
+
+from bot.actions import (
+    DESK,
+    THREAD,
+    Action,
+    DropTimer,
+    Edit,
+    End,
+    Erase,
+    Expel,
+    GiveKeys,
+    Invite,
+    Mark,
+    Park,
+    Pin,
+    Post,
+    Redact,
+    Seen,
+    SetTimer,
+    Tell,
+    Text,
+)
+from bot.commands import answer, noted, says
+from bot.events import Outcome, Read, Relation, Said, TextArrived, TextOutcome, TimerDue
+from bot.model import Desk, Facts, Held, Life, Pending, Role, Sent, State, Thread
+from bot.relay import TIMER
+from bot.step import Step
+from bot.told import ThreadGone
+from policies.pack import Pack
+
+SURVIVES: Final = frozenset({"id", "answerable", "consent", "escort", "flags", "held"})
+"""The slices of a thread that are still there when it is parked. The number is the bridge's, sealed."""
+GOES: Final = frozenset({"designation", "voice", "sending", "life", "silence", "asked"})
+"""The slices that are not. A slice that is in neither is an error of whoever made it, and a test says so."""
+
+CLOSE: Final = "close"
+IDLE: Final = "idle"
+END: Final = "end"
+DESTRUCTIVE: Final = frozenset({CLOSE, IDLE, END})
+"""Timers that destroy: after the machine's clock was set they wait for a person (DESIGN section 4)."""
+NOW: Final = 10.0
+"""Seconds that clients which are on have to hear that a room goes, when it is closed at once."""
+MOMENT: Final = 1.0
+HOUR: Final = 3600.0
+
+
+def begins(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
+    """Let a text begin a new conversation where the one before is parked, and take back a closing."""
+    if thread.life.state is State.PARKED:
+        life = Life(continuing=thread.life.continuing)
+        return Step(replace(thread, designation=facts.fresh, life=life), (DropTimer(key=END),))
+    if not thread.life.closes:
+        return Step(thread)
+    thread, told = _taken_back(thread, "A text arrived: the closing is taken back.")
+    return Step(thread, told)
+
+
+def answered(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
+    """Look again when nothing was said for long after an answer."""
+    if event.outcome is not Outcome.ACCEPTED or thread.voice.holder is None:
+        return Step(thread)
+    return Step(thread, (SetTimer(key=IDLE, due=facts.now + pack.settings.idle),))
+
+
+def spoke(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+    """Take the voice's next message as the sign that it has seen what was there before it."""
+    if event.sender != thread.voice.holder:
+        return Step(thread)
+    return Step(thread, (Seen(event_id=event.event_id, said=True),))
+
+
+def read(pack: Pack, facts: Facts, thread: Thread, event: Read) -> Step[Thread]:
+    """Take the voice's read receipt as the sign that it has seen what was there."""
+    return Step(thread, (Seen(event_id=event.event_id),) if event.user == thread.voice.holder else ())
+
+
+def close(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+    """`!close [now]`, `!reopen`, `!continue [no]`."""
+    if (words := says(event, "close")) is not None:
+        if words.casefold() == "now":
+            return _at_once(facts, thread, event)
+        if words:
+            return _reply(facts, thread, event, "Say !close, or !close now, and nothing behind it.")
+        thread, closing = park_soon(pack, facts, thread, "Closing.")
+        return Step(thread, (noted(event), *closing), consumed=True)
+    if says(event, "reopen") is not None:
+        if not thread.life.closes:
+            return _reply(facts, thread, event, "It is not being closed.")
+        thread, back = _taken_back(thread, "The closing is taken back.")
+        return Step(thread, (noted(event), *back), consumed=True)
+    if (words := says(event, "continue")) is not None:
+        if words.casefold() not in {"", "no"}:
+            return _reply(facts, thread, event, "Say !continue, or !continue no.")
+        yes = not words
+        thread = replace(thread, life=replace(thread.life, continuing=yes))
+        kept = pack.settings.continuing if yes else pack.settings.grace
+        why = f"After the close number and flags are kept for {_long(kept)}, sealed; what was said is not. Ask them first."
+        return _reply(facts, thread, event, why)
+    return Step(thread)
+
+
+def redact(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+    """`!redact` as a reply: that message leaves the room now, and does not leave for the phone if it has not yet."""
+    if says(event, "redact") is None:
+        return Step(thread)
+    if not event.target:
+        return _reply(facts, thread, event, "Say it as a reply to the message that should go.")
+    sending, target = thread.sending, event.target
+    mine: tuple[Pending | Held | Sent, ...] = (*sending.pending, *sending.held, *sending.sent)
+    own = any(words.event_id == target and words.author == event.sender for words in mine)
+    of_texter = event.relation is Relation.TEXTER_REPLY and event.sender == thread.voice.holder
+    if not (own or of_texter or facts.role(event.sender) is Role.SUPERVISOR):
+        why = "Only supervisors take out what others wrote. Your own message you can remove in your client."
+        return _reply(facts, thread, event, why)
+    if facts.frozen:
+        return _reply(facts, thread, event, ON_HOLD)
+    pending = tuple(words for words in sending.pending if words.event_id != target)
+    held = tuple(words for words in sending.held if words.event_id != target)
+    left = [words for words in sending.sent if words.event_id == target]
+    thread = replace(thread, sending=replace(sending, pending=pending, held=held))
+    timer = SetTimer(key=TIMER, due=pending[0].leave_at) if pending else DropTimer(key=TIMER)
+    told = "It is taken out of the room." + (" It has left already: it stays on the phone." if left else "")
+    return Step(
+        thread, (noted(event), Erase(place=THREAD, event_id=target), timer, *answer(facts, event, told)), consumed=True
+    )
+
+
+def due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
+    """Park or end what has come to its time, unless something speaks against it."""
+    life = thread.life
+    match event.key:
+        case "close" if life.closes and life.state is not State.PARKED:
+            if life.closes > facts.now:
+                return _wait(thread, CLOSE, life.closes)
+            return _unless_busy(facts, thread, CLOSE) or _park(pack, facts, thread)
+        case "idle" if life.state is State.OPEN and not life.closes and life.last_outbound >= life.last_inbound:
+            quiet = max(life.last_outbound, life.since) + pack.settings.idle
+            if quiet > facts.now:
+                return _wait(thread, IDLE, quiet)
+            if thread.sending.pending:
+                return _wait(thread, IDLE, facts.now + HOUR)
+            return _unless_busy(facts, thread, IDLE) or _park(pack, facts, thread)
+        case "end" if life.state is State.PARKED:
+            kept_until = life.since + _kept(pack, thread)
+            if kept_until > facts.now:
+                return _wait(thread, END, kept_until)
+            return _unless_busy(facts, thread, END) or Step(thread, (End(),), consumed=True)
+    return Step(thread)
+
+
+def park_soon(pack: Pack, facts: Facts, thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:
+    """Begin to close a conversation, for `why` (a sentence for the room): it is parked when the undo time is over.
+
+    What closes already goes on closing. Nothing is said to the phone.
+    """
+    undo = pack.settings.close_undo
+    if thread.life.closes or thread.life.state is State.PARKED:
+        return thread, ()
+    thread = replace(thread, life=replace(thread.life, closes=facts.now + undo))
+    told = f"{why} In {_long(undo)} everything here goes, and this room. A text of theirs, or !reopen, takes it back."
+    return thread, (Post(place=THREAD, body=told), SetTimer(key=CLOSE, due=facts.now + undo))
+
+
+def asleep(aggregate: Thread | Desk, event: Any) -> bool:
+    """Whether an event comes too late for a conversation that is over: it concerned a room that is no longer ours."""
+    parked = isinstance(aggregate, Thread) and aggregate.life.state is State.PARKED
+    return parked and not isinstance(event, TextArrived | TimerDue)
+
+
+def without_room(thread: Thread, actions: tuple[Action, ...]) -> tuple[Action, ...]:
+    """Return the actions that are still possible: what is parked has no room to show anything in."""
+    if thread.life.state is not State.PARKED:
+        return actions
+    shown = (Post, Edit, Redact, Pin, Mark, GiveKeys, Erase)
+    return tuple(
+        a
+        for a in actions
+        if not (isinstance(a, shown) and a.place == THREAD) and not isinstance(a, Invite | Expel | Text | Seen)
+    )
+
+
+ON_HOLD: Final = "This thread is on hold: nothing of it is erased before a supervisor releases it."
+
+
+def _at_once(facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+    if facts.role(event.sender) is not Role.SUPERVISOR:
+        return _reply(facts, thread, event, "!close now is for supervisors: it cannot be taken back. Say !close.")
+    if facts.frozen:
+        return _reply(facts, thread, event, ON_HOLD)
+    if facts.showing or facts.arriving or thread.life.last_inbound > event.at:
+        why = "Not closed: a text is just arriving. Look at it, then say it again."
+        return _reply(facts, thread, event, why)
+    parked, actions = _over(facts, thread, patience=NOW)
+    return Step(parked, (*actions, End()), consumed=True)
+
+
+def _park(pack: Pack, facts: Facts, thread: Thread) -> Step[Thread]:
+    parked, actions = _over(facts, thread, patience=pack.settings.client_grace)
+    end = SetTimer(key=END, due=facts.now + _kept(pack, parked))
+    return Step(parked, (*actions, end), consumed=True)
+
+
+def _over(facts: Facts, thread: Thread, *, patience: float) -> tuple[Thread, tuple[Action, ...]]:
+    """Return what is left of a thread whose conversation is over, and what hands the rest over to be erased."""
+    kept: dict[str, Any] = {f.name: getattr(thread, f.name) for f in fields(Thread) if f.name in SURVIVES}
+    life = Life(state=State.PARKED, since=facts.now, continuing=thread.life.continuing)
+    gone = Tell(owner=DESK, event=ThreadGone(thread=thread.id))
+    return Thread(**kept, designation="", life=life), (Park(patience=patience), gone)
+
+
+def _kept(pack: Pack, thread: Thread) -> int:
+    return pack.settings.continuing if thread.life.continuing else pack.settings.grace
+
+
+def _unless_busy(facts: Facts, thread: Thread, key: str) -> Step[Thread] | None:
+    """Wait with what cannot be undone while a text is on its way, or somebody holds the thread."""
+    if facts.frozen:
+        return _wait(thread, key, facts.now + HOUR)
+    return _wait(thread, key, facts.now + MOMENT) if facts.showing or facts.arriving else None
+
+
+def _wait(thread: Thread, key: str, until: float) -> Step[Thread]:
+    return Step(thread, (SetTimer(key=key, due=until),), consumed=True)
+
+
+def _taken_back(thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:
+    thread = replace(thread, life=replace(thread.life, closes=0.0))
+    return thread, (DropTimer(key=CLOSE), Post(place=THREAD, body=why))
+
+
+def _reply(facts: Facts, thread: Thread, event: Said, told: str) -> Step[Thread]:
+    return Step(thread, (noted(event), *answer(facts, event, told)), consumed=True)
+
+
+def _long(seconds: float) -> str:
+    """Say a length of time as people do."""
+    minutes = round(seconds / 60)
+    if minutes < 120:
+        return f"{minutes} minutes" if minutes != 1 else "a minute"
+    return f"{minutes // 60} hours" if minutes < 72 * 60 else f"{minutes // 1440} days"

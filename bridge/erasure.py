@@ -1,0 +1,159 @@
+"""The way down: what is over goes step by step, and is looked for when it is gone.
+
+A room:    redact → empty → uploads → destroy → wait → purge → look → forget → sign
+A person:  key → copies → person
+
+Rules of this module: a step is done outside first and noted in the database after it, so every step may be done again, and
+a crash between any two lines repeats at most the step it fell into; a step is noted only with what it found, never with
+what it hoped; whatever refuses, breaks off or is still there is tried again, and after a while told to the desk. Nobody who
+holds the thread waits for more than the step under way. Nothing is signed before everything was looked for, from outside:
+events by fetching them, uploads and the room by asking the homeserver, our own rows by asking every table.
+
+Why people are removed before keys are destroyed and the room is purged: a purge is told to nobody. A client keeps what it
+had unless it hears of the redactions and of its own removal, so the room stays for `patience` (facts-matrix, section 10).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from bridge import log, sweep_clock
+from bridge.clock import Clock
+from bridge.erasure_acts import ROOM
+from bridge.matrix.edge import Permanent, TokenRefused, Transient
+from bridge.matrix.house import Away, Refused
+from bridge.store import Connection, Store
+
+LONGEST_SLEEP: Final = 5.0
+LONGEST_WAIT: Final = 300.0
+LOUD: Final = (5, 50, 500)
+"""Tries of one step after which the desk hears of it."""
+AT_ONCE: Final = 3600.0
+"""Patience up to which the end was a person's order, and no doubt of the clock holds it back."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Case:
+    """One thing on its way down. `step` is the next one to do; `counts` what was found gone so far."""
+
+    id: str
+    kind: str
+    subject: str
+    thread: str
+    step: str
+    due: float
+    patience: float
+    began: float
+    tries: int
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+class NotYet(Exception):  # noqa: N818 - it is an answer
+    """It is not gone yet, or cannot be looked at. `what`: in a fixed word, for the desk. `after`: seconds."""
+
+    def __init__(self, what: str, *, after: float = 0.0) -> None:
+        super().__init__(what)
+        self.what, self.after = what, after
+
+
+Step = Callable[[Case], Awaitable[str]]
+"""Does one step and returns the next one; empty when the case is closed, by a commit of the step's own. Raises `NotYet`."""
+
+
+class Erasure:
+    """Walks every case down. `wake` after a commit that began one; `run` until cancelled."""
+
+    def __init__(
+        self, *, store: Store, clock: Clock, steps: dict[str, Step], alarm: Callable[[str, float], Awaitable[None]]
+    ) -> None:
+        self._store, self._clock, self._steps, self._alarm = store, clock, steps, alarm
+        self._changed = asyncio.Event()
+
+    def wake(self) -> None:
+        """Say that something may be due."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Walk until cancelled. Raises :class:`TokenRefused`."""
+        while True:
+            self._changed.clear()
+            try:
+                wait = await self.once()
+            except (sqlite3.OperationalError, OSError) as error:
+                log.failure("erasure.waits", error)
+                wait = 1.0
+            if wait > 0:
+                try:
+                    async with asyncio.timeout(min(wait, LONGEST_SLEEP)):
+                        await self._changed.wait()
+                except TimeoutError:
+                    continue
+
+    async def once(self) -> float:
+        """Do one step of what is due first; return for how many seconds nothing is due."""
+        now = self._clock.wall()
+        doubted = await sweep_clock.doubted(self._store)
+        # What waits for its time waits on while the clock is doubted, but for what somebody wanted at once.
+        only = f"AND (e.step <> 'purge' OR e.patience <= {AT_ONCE})" if doubted else ""
+        row = await self._store.fetchrow(
+            f"""SELECT e.* FROM erasure e
+                WHERE NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = e.thread AND t.held) {only}
+                ORDER BY e.due LIMIT 1"""  # noqa: S608 - constants
+        )
+        if row is None:
+            return LONGEST_SLEEP
+        if row["due"] > now:
+            return float(row["due"] - now)
+        await self._step(_case(row))
+        return 0.0
+
+    async def _step(self, case: Case) -> None:
+        try:
+            following = await self._steps[case.step](case)
+        except NotYet as not_yet:
+            await self._later(case, not_yet.what, not_yet.after)
+        except (Transient, Away) as error:
+            await self._later(case, "the homeserver does not answer", error.after)
+        except TokenRefused:
+            raise
+        except (Permanent, Refused) as error:
+            log.event("erasure.refused", status=error.status, kind=case.step)
+            await self._later(case, f"the homeserver refuses the step “{case.step}”", 30.0)
+        else:
+            if following:
+                await self._note(case, following)
+
+    async def _note(self, case: Case, following: str) -> None:
+        now = self._clock.wall()
+        due = now + (case.patience if following == "purge" else 0.0)
+        query = "UPDATE erasure SET step = $2, due = $3, tries = $6, counts = $4 WHERE id = $1 AND step = $5"
+        counts = json.dumps(case.counts)
+        # A step that is done again has not got on yet.
+        tries = case.tries if following == case.step else 0
+        await self._store.commit(lambda conn: conn.execute(query, case.id, following, due, counts, case.step, tries))
+
+    async def _later(self, case: Case, what: str, after: float) -> None:
+        tries = case.tries + 1
+        due = self._clock.wall() + min(max(after, 0.2 * 2.0 ** min(tries, 12)), LONGEST_WAIT)
+        query = "UPDATE erasure SET tries = $2, due = $3, counts = $4 WHERE id = $1"
+        counts = json.dumps(case.counts)
+        await self._store.commit(lambda conn: conn.execute(query, case.id, tries, due, counts))
+        log.event("erasure.again", kind=case.step, attempt=tries)
+        if tries in LOUD:
+            noun = "a room" if case.kind == ROOM else "what was kept of a texter"
+            await self._alarm(f"{noun} ({what})", case.began)
+
+
+def _case(row: Any) -> Case:
+    return Case(**{**dict(row), "counts": json.loads(row["counts"])})
+
+
+async def close(conn: Connection, case: Case) -> None:
+    """Take a case off its way, inside the commit that keeps its receipt."""
+    await conn.execute("DELETE FROM erasure WHERE id = $1", case.id)
+    await conn.execute("DELETE FROM copy_result WHERE owner = $1", case.id)

@@ -1,0 +1,178 @@
+"""The carrier's copies of texts: each is deleted by itself, as soon as it may be, until the carrier has confirmed it.
+
+Rules of this module: an inbound copy may go once the text is kept here and shown; an outbound one after its final report,
+or an hour after it was taken when none came; a copy is called gone only when the carrier says so, and one that it keeps is
+called kept, with its words for how long. The carrier's id of a text is sealed under a key of the copies' own, which is not
+the texter's: it must still open when the texter's is destroyed, and the row goes when the copy is settled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from bridge import log, sweep_clock
+from bridge.carriers.adapter import CannotDelete, Carrier, Deleted, Keeps, NotConfirmed, NotYet
+from bridge.clock import Clock
+from bridge.crash import Crash, CrashPoint
+from bridge.store import Connection, Store
+from bridge.vault import Sealed, Vault
+
+COPIES: Final = "copies"
+"""The vault's owner of the copies' key."""
+UNREPORTED: Final = 3600.0
+UNSHOWN: Final = 86_400.0
+"""Seconds after which a copy is no longer kept for what has not come: a report, or a room to show the text in."""
+BATCH: Final = 20
+LONGEST_SLEEP: Final = 5.0
+LONGEST_WAIT: Final = 6 * 3600.0
+LOUD: Final = (6, 30, 100)
+"""Tries after which the desk hears of a copy that does not go."""
+
+PATIENCE: Final = 10
+"""Tries after which a deletion that the carrier accepts and never confirms is called so."""
+
+GONE: Final = "gone"
+UNCONFIRMED: Final = "deletion asked for, which the carrier does not confirm"
+UNKNOWN_ID: Final = "its id could not be opened"
+
+Alarm = Callable[[str, float], Awaitable[None]]
+"""Says what is not gone, and since when."""
+
+
+class Copies:
+    """Notes copies, and deletes them: `run` until cancelled."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        vault: Vault,
+        clock: Clock,
+        carrier: Carrier,
+        alarm: Alarm,
+        settled: Callable[[], None],
+        crash: Crash,
+    ) -> None:
+        self._store, self._vault, self._clock, self._carrier = store, vault, clock, carrier
+        self._alarm, self._settled, self._crash = alarm, settled, crash
+        self._changed = asyncio.Event()
+
+    def wake(self) -> None:
+        """Say that a copy may be due."""
+        self._changed.set()
+
+    async def seal(self, message_id: str) -> bytes:
+        """Seal a carrier's id, before the commit that notes its copy."""
+        raw = message_id.encode("utf-8", "surrogatepass")
+        try:
+            return await self._vault.seal(COPIES, COPIES, raw)
+        except Sealed:
+            await self._vault.create(COPIES)
+            return await self._vault.seal(COPIES, COPIES, raw)
+
+    async def run(self) -> None:
+        """Delete what is due, until cancelled."""
+        while True:
+            self._changed.clear()
+            try:
+                more = await self.once()
+            except (sqlite3.OperationalError, OSError) as error:
+                log.failure("copies.wait", error)
+                more = False
+            if not more:
+                try:
+                    async with asyncio.timeout(LONGEST_SLEEP):
+                        await self._changed.wait()
+                except TimeoutError:
+                    continue
+
+    async def once(self) -> bool:
+        """Try a batch of what is due; return whether there was anything."""
+        doubted = await sweep_clock.doubted(self._store)
+        # With a clock that is doubted only those go for which an end waits: a person asked for it, or it came before.
+        only = " AND EXISTS (SELECT 1 FROM erasure x WHERE x.id = c.owner)" if doubted else ""
+        rows = await self._store.fetch(
+            f"""SELECT n, owner, id, tries, noted FROM carrier_copy c WHERE due <= $1{only}
+                AND NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = c.owner AND t.held)
+                ORDER BY due LIMIT {BATCH}""",  # noqa: S608 - constants
+            self._clock.wall(),
+        )
+        for row in rows:
+            await self._one(row)
+        return bool(rows)
+
+    async def _one(self, row: Any) -> None:
+        try:
+            message_id = (await self._vault.open(COPIES, COPIES, row["id"])).decode("utf-8", "surrogatepass")
+        except Sealed:
+            await self._settle(row, UNKNOWN_ID)
+            return
+        outcome = await self._carrier.delete_copy(message_id)
+        self._crash(CrashPoint.COPY_DELETED)
+        match outcome:
+            case Deleted():
+                await self._settle(row, GONE)
+            case Keeps():
+                await self._settle(row, f"carrier keeps it: {outcome.until}")
+            case CannotDelete():
+                await self._settle(row, f"carrier cannot delete it: {outcome.why}")
+            case NotConfirmed(after=None):
+                await self._settle(row, UNCONFIRMED)
+            case NotConfirmed() if row["tries"] >= PATIENCE:
+                await self._settle(row, UNCONFIRMED)
+            case NotConfirmed() | NotYet():
+                await self._again(row, outcome.after or 0.0)
+
+    async def _again(self, row: Any, after: float) -> None:
+        tries = row["tries"] + 1
+        wait = min(max(after, 2.0 ** min(tries, 14)), LONGEST_WAIT)
+        due = self._clock.wall() + wait
+        query = "UPDATE carrier_copy SET tries = $2, due = $3 WHERE n = $1"
+        await self._store.commit(lambda conn: conn.execute(query, row["n"], tries, due))
+        if tries in LOUD:
+            await self._alarm("a copy of a text at the carrier", row["noted"])
+
+    async def _settle(self, row: Any, result: str) -> None:
+        async def commit(conn: Connection) -> None:
+            # Whose it is may have changed while the carrier was asked.
+            owner = await conn.fetchval("DELETE FROM carrier_copy WHERE n = $1 RETURNING owner", row["n"])
+            if owner:
+                await conn.execute(
+                    """INSERT INTO copy_result (owner, result, count) VALUES ($1, $2, 1)
+                       ON CONFLICT (owner, result) DO UPDATE SET count = copy_result.count + 1""",
+                    owner,
+                    result,
+                )
+
+        await self._store.commit(commit)
+        self._settled()
+
+
+async def note(conn: Connection, *, hash_: bytes, owner: str, ref: str, sealed: bytes, due: float, now: float) -> None:
+    """Note a copy inside a commit. `due`: when it goes at the latest; what needs it no longer says so before."""
+    await conn.execute(
+        """INSERT INTO carrier_copy (hash, owner, ref, id, due, noted) VALUES ($1, $2, $3, $4, $5, $6)
+           ON CONFLICT (hash) DO NOTHING""",
+        hash_,
+        owner,
+        ref,
+        sealed,
+        due,
+        now,
+    )
+
+
+async def shown(conn: Connection, owner: str, ref: str, now: float) -> None:
+    """Let the copy of a text go that is in its room now. `ref` is `in:`, the text's id, and the number of its piece."""
+    text = ref.rpartition(":")[0]
+    await conn.execute(
+        "UPDATE carrier_copy SET due = $3 WHERE owner = $1 AND ref = $2 AND due > $3 AND tries = 0", owner, text, now
+    )
+
+
+async def reported(conn: Connection, hash_: bytes, now: float) -> None:
+    """Let the copy of a text go of which the carrier has said its last."""
+    await conn.execute("UPDATE carrier_copy SET due = $2 WHERE hash = $1 AND due > $2 AND tries = 0", hash_, now)

@@ -1,0 +1,276 @@
+"""The steps by which a room goes; their order and their rules are in `erasure`.
+
+Rules of this module: the deletion index says what to redact, and the homeserver is asked what it has beside that, before
+anybody is removed and once more before the purge; what is redacted stays on the index until it was looked for; redacting
+yields to every conversation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Final
+
+from bot.actions import THREAD
+from bridge import sweep_index
+from bridge.clock import Clock
+from bridge.crash import Crash, CrashPoint
+from bridge.erasure import Case, NotYet, Step, close
+from bridge.erasure_receipt import LEFT, Receipt, Signer
+from bridge.erasure_rows import OF_ROOM, left
+from bridge.matrix.edge import Edge, Permanent, TokenRefused
+from bridge.matrix.forget import Forgetting
+from bridge.matrix.house import House, Refused, RoomState
+from bridge.matrix.members import destroy_keys, forget_room
+from bridge.store import Connection, Store
+from bridge.vault import Vault
+
+BATCH: Final = 48
+AT_ONCE: Final = 8
+"""Requests of ours in flight when nobody talks; a homeserver answers no faster with more."""
+POLL: Final = 0.3
+GIVES_WAY: Final = 0.5
+"""Seconds that one redaction waits for a conversation, at the most."""
+AGAIN: Final = "redacted again"
+ALREADY: Final = frozenset({"M_NOT_FOUND"})
+
+
+class RoomSteps:
+    """Performs the steps of rooms. `quiet` waits while people's words are on their way, so many seconds at most."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        vault: Vault,
+        clock: Clock,
+        edge: Edge,
+        house: House,
+        forgetting: Forgetting,
+        signer: Signer,
+        retention: int,
+        quiet: Callable[[float], Awaitable[None]],
+        keys_gone: Callable[[str], None],
+        crash: Crash,
+    ) -> None:
+        self._store, self._vault, self._clock = store, vault, clock
+        self._edge, self._house, self._forgetting = edge, house, forgetting
+        self._signer, self._retention, self._quiet, self._keys_gone, self._crash = (
+            signer,
+            retention,
+            quiet,
+            keys_gone,
+            crash,
+        )
+
+    def steps(self) -> dict[str, Step]:
+        """Return the steps by their names."""
+        return {
+            "redact": self.redact,
+            "empty": self.empty,
+            "uploads": self.uploads,
+            "destroy": self.destroy,
+            "purge": self.purge,
+            "look": self.look,
+            "forget": self.forget,
+            "sign": self.sign,
+        }
+
+    async def redact(self, case: Case) -> str:
+        """Redact a batch of what is on the index; when nothing is, ask the homeserver what it still has."""
+        room_id = case.subject
+        rows = await self._store.fetch(
+            f"""SELECT n, event_id FROM event WHERE room_id = $1 AND NOT gone AND NOT state
+                ORDER BY n LIMIT {BATCH}""",  # noqa: S608 - a constant
+            room_id,
+        )
+        if not rows:
+            return "redact" if await self._find(case) else "empty"
+        await self.redact_all(room_id, rows, again=case.counts.get(AGAIN, 0))
+        self._crash(CrashPoint.ROOM_REDACTED)
+
+        async def commit(conn: Connection) -> None:
+            for row in rows:
+                await conn.execute("UPDATE event SET gone = $2 WHERE n = $1", row["n"], True)
+
+        await self._store.commit(commit)
+        return "redact"
+
+    async def redact_all(self, room_id: str, rows: list[Any], *, again: int = 0) -> None:
+        """Redact these events (`n`, `event_id`), some at once when nobody talks. What is not there is redacted.
+
+        `again`: for the so manieth time, because the homeserver took it before and did not do it.
+        """
+        slots = asyncio.Semaphore(AT_ONCE)
+
+        async def one(row: Any) -> None:
+            async with slots:
+                await self._quiet(GIVES_WAY)
+                try:
+                    await self._edge.redact(room_id, row["event_id"], f"x{row['n']}.{again}")
+                except TokenRefused:
+                    raise
+                except Permanent as error:
+                    if error.errcode not in ALREADY:
+                        raise
+
+        results = await asyncio.gather(*(one(row) for row in rows), return_exceptions=True)
+        for error in results:
+            if isinstance(error, BaseException):
+                raise error
+
+    async def empty(self, case: Case) -> str:
+        """Remove everybody, so that their clients hear that the room is gone; done when a look finds nobody."""
+        removed = await self._forgetting.empty(case.subject)
+        self._crash(CrashPoint.ROOM_EMPTIED)
+        return "empty" if removed else "uploads"
+
+    async def uploads(self, case: Case) -> str:
+        """Delete what was uploaded for the room; what somebody else uploaded, and was only pointed to here, is not ours."""
+        for address in await self._uploads(case.subject):
+            try:
+                await self._house.delete_media(address)
+            except Refused:
+                _count(case, LEFT, 1)
+                await self._store.commit(partial(_forget_upload, address=address))
+        self._crash(CrashPoint.UPLOADS_DELETED)
+        return "destroy"
+
+    async def destroy(self, case: Case) -> str:
+        """Destroy the room's key, and with it every sealed session; then the sessions."""
+        await self._vault.destroy(f"room:{case.subject}")
+        self._keys_gone(case.subject)
+        self._crash(CrashPoint.ROOM_KEY_DESTROYED)
+        await self._store.commit(lambda conn: destroy_keys(conn, case.subject))
+        return "purge"
+
+    async def purge(self, case: Case) -> str:
+        """Look once more for words, then have the homeserver purge the room until nothing is left of it."""
+        room = await self._house.room(case.subject)
+        if room.state is RoomState.PRESENT and await self._unredacted(case.subject):
+            return "redact"
+        if await self._house.purge(case.subject) is not RoomState.GONE:
+            raise NotYet("the homeserver still purges it", after=POLL)
+        room = await self._house.room(case.subject)
+        if room.state is not RoomState.GONE or room.events or room.leftovers:
+            raise NotYet("the homeserver still has something of it", after=POLL)
+        self._crash(CrashPoint.ROOM_PURGED)
+        return "look"
+
+    async def look(self, case: Case) -> str:
+        """Look for everything from outside: the room, each event, each upload, the key."""
+        room_id = case.subject
+        room = await self._house.room(room_id)
+        if room.state is not RoomState.GONE or room.events or room.leftovers:
+            return "purge"
+        rows = await self._store.fetch("SELECT event_id FROM event WHERE room_id = $1 AND NOT state", room_id)
+        slots = asyncio.Semaphore(AT_ONCE)
+
+        async def gone(event_id: str) -> bool:
+            async with slots:
+                await self._quiet(GIVES_WAY)
+                return await self._forgetting.event_gone(room_id, event_id)
+
+        if not all(await asyncio.gather(*(gone(row["event_id"]) for row in rows))):
+            raise NotYet("an event can still be fetched")
+        uploads = await self._uploads(room_id)
+        for address in uploads:
+            if not await self._house.media_gone(address):
+                await self._house.delete_media(address)
+                raise NotYet("an upload is still there")
+        if await self._vault.has(f"room:{room_id}"):
+            return "destroy"
+        case.counts.pop(AGAIN, None)
+        case.counts.update({"rooms": 1, "events": len(rows), "uploads": len(uploads), "keys": 1})
+        self._crash(CrashPoint.ROOM_LOOKED)
+        return "forget"
+
+    async def forget(self, case: Case) -> str:
+        """Delete our own rows of the room, and empty the log that still holds them."""
+
+        async def commit(conn: Connection) -> None:
+            for table in ("event", "matrix_upload"):
+                await conn.execute(f"DELETE FROM {table} WHERE room_id = $1", case.subject)  # noqa: S608 - one of two words
+            await forget_room(conn, case.subject)
+
+        await self._store.commit(commit)
+        if not await self._store.checkpoint():
+            raise NotYet("the database's log is in use", after=POLL)
+        return "sign"
+
+    async def sign(self, case: Case) -> str:
+        """Look into every table; then keep the receipt, and with it forget that there was a room."""
+        done = self._clock.wall()
+        receipt = self._signer.sign(
+            id_=case.id, what="conversation", began=case.began, done=done, counts=case.counts, carrier={}
+        )
+        self._crash(CrashPoint.ERASURE_SIGNED)
+        until = int(done) + self._retention
+
+        async def commit(conn: Connection) -> int:
+            if count := await left(conn, OF_ROOM, case.subject):
+                return count
+            await keep(conn, receipt, until)
+            await close(conn, case)
+            return 0
+
+        if await self._store.commit(commit):
+            raise NotYet("rows of our own database")
+        await self._store.checkpoint()
+        return ""
+
+    async def _find(self, case: Case) -> bool:
+        """Put what the homeserver has beside the index onto it; return whether there was anything."""
+        room_id = case.subject
+        found = await self._unredacted(room_id)
+        now = self._clock.wall()
+
+        async def commit(conn: Connection) -> bool:
+            known = False
+            for event_id, at in found:
+                known |= not await sweep_index.note(
+                    conn, event_id=event_id, room_id=room_id, owner="", place=THREAD, at=at, now=now, lifetime=0
+                )
+                await conn.execute("UPDATE event SET gone = $2 WHERE event_id = $1", event_id, False)
+            return known
+
+        again = bool(found) and await self._store.commit(commit)
+        if again:
+            _count(case, AGAIN, 1)
+            raise NotYet("a message was redacted and can still be read")
+        return bool(found)
+
+    async def _unredacted(self, room_id: str) -> list[tuple[str, int]]:
+        try:
+            return await self._forgetting.readable(room_id)
+        except TokenRefused:
+            raise
+        except Permanent:
+            # A purge that broke off may have removed us already: then nobody can read there, and the purge goes on.
+            if (await self._house.room(room_id)).state is RoomState.GONE:
+                return []
+            raise
+
+    async def _uploads(self, room_id: str) -> list[str]:
+        rows = await self._store.fetch("SELECT mxc FROM matrix_upload WHERE room_id = $1", room_id)
+        return [row["mxc"] for row in rows]
+
+
+async def keep(conn: Connection, receipt: Receipt, until: int) -> None:
+    """Keep a receipt, inside the commit that ends what it is about."""
+    await conn.execute(
+        "INSERT INTO receipt (id, body, signature, until) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING",
+        receipt.id,
+        receipt.body,
+        receipt.signature,
+        until,
+    )
+
+
+async def _forget_upload(conn: Connection, *, address: str) -> None:
+    await conn.execute("DELETE FROM matrix_upload WHERE mxc = $1", address)
+
+
+def _count(case: Case, name: str, more: int) -> None:
+    case.counts[name] = case.counts.get(name, 0) + more

@@ -1,0 +1,66 @@
+"""What is looked up for one decision.
+
+Rule of this module: it reads, and decides nothing; what is dear to know is asked only for the events that turn on it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from bot.actions import DESK, Post, Speaker
+from bot.events import Said, TextArrived, TimerDue
+from bot.model import Desk, Facts, State, Thread
+from bot.retain import DESTRUCTIVE
+from bridge import codec
+from bridge.cold import FirstTexts
+from bridge.store import Store
+from bridge.vault import Vault
+from bridge.words import Found
+from policies.pack import Pack
+
+
+class Lookup:
+    """Looks facts up. `fresh` gives two words that no conversation bears."""
+
+    def __init__(
+        self, *, store: Store, vault: Vault, pack: Pack, fresh: Callable[[], str], first_texts: FirstTexts | None
+    ) -> None:
+        self._store, self._vault, self._pack, self._fresh, self._first_texts = store, vault, pack, fresh, first_texts
+
+    async def facts(
+        self, *, owner: str, seq: int, found: Found, aggregate: Thread | Desk, desk: Desk, frozen: bool, now: float
+    ) -> Facts:
+        """Return the facts for the event of that inbox row."""
+        event = found.event
+        asks = owner != DESK and (isinstance(event, Said) or (isinstance(event, TimerDue) and event.key in DESTRUCTIVE))
+        begins = isinstance(aggregate, Thread) and aggregate.life.state is State.PARKED and isinstance(event, TextArrived)
+        return Facts(
+            now=now,
+            roster=desk.roster,
+            designations=frozenset(line.designation for line in desk.threads if line.thread != owner),
+            load=Counter(line.voice for line in desk.threads if line.voice is not None),
+            outage=desk.outage,
+            word=found.word,
+            taken=found.taken,
+            number=await self._first_texts.number(self._pack, event) if self._first_texts else None,
+            frozen=frozen,
+            showing=asks and await self._showing(owner),
+            arriving=asks and await arriving(self._store, owner, seq),
+            fresh=self._fresh() if begins else "",
+        )
+
+    async def _showing(self, owner: str) -> bool:
+        """Whether words of the texter are still on their way into the room."""
+        for row in await self._store.fetch("SELECT kind, txn, body FROM outbox WHERE owner = $1 AND kind = 'Post'", owner):
+            post: Post = codec.decode(row["kind"], await self._vault.open(owner, f"outbox {row['txn']}", row["body"]))
+            if post.speaker is Speaker.VOICE:
+                return True
+        return False
+
+
+async def arriving(conn: Any, owner: str, seq: int) -> bool:
+    """Whether a text of this texter stands behind that row in the inbox. `conn`: a connection or the store."""
+    query = "SELECT 1 FROM inbox WHERE owner = $1 AND seq > $2 AND kind = 'TextArrived' LIMIT 1"
+    return await conn.fetchval(query, owner, seq) is not None

@@ -1,0 +1,93 @@
+"""What is done when nobody needs the line: the homeserver's database is rewritten, the audit forgets what is old.
+
+Rules of this module: a vacuum holds the homeserver for a second or more, so it is done in quiet hours only, once a night,
+and waits for words that are on their way; when it was last done is kept, so that `doctor` can say so. While the machine's
+clock is doubted nothing is forgotten here, and there is no vacuum either, for nobody knows whether it is night.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from bridge import log, sweep_clock
+from bridge.audit import Ledger
+from bridge.clock import Clock
+from bridge.matrix.edge import TokenRefused
+from bridge.matrix.house import Away, House, Refused
+from bridge.store import Connection, Store
+from bridge.vault import Vault
+
+VACUUMED: Final = "vacuumed"
+"""The row of `line` that says when the homeserver's database was last rewritten."""
+NIGHT: Final = 20 * 3600.0
+EVERY: Final = 60.0
+HOURLY: Final = 3600.0
+GIVES_WAY: Final = 300.0
+
+
+class Night:
+    """`run` until cancelled. `hours`: from and to, in the time zone of the line's packs; from 22 to 5 passes midnight."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        vault: Vault,
+        clock: Clock,
+        house: House,
+        hours: tuple[int, int],
+        zone: str,
+        retention: int,
+        quiet: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self._store, self._clock, self._house, self._quiet = store, clock, house, quiet
+        self._ledger = Ledger(vault=vault)
+        self._hours, self._zone, self._retention = hours, ZoneInfo(zone), retention
+        self._forgot = 0.0
+
+    async def run(self) -> None:
+        """Look once a minute, until cancelled. Raises :class:`TokenRefused`."""
+        while True:
+            try:
+                await self.once()
+            except TokenRefused:
+                raise
+            except (Away, Refused) as error:
+                log.event("night.again", status=error.status)
+            except (sqlite3.OperationalError, OSError) as error:
+                log.failure("night.waits", error)
+            await asyncio.sleep(EVERY)
+
+    async def once(self) -> None:
+        """Do what is due."""
+        if await sweep_clock.doubted(self._store):
+            return
+        now = self._clock.wall()
+        if abs(now - self._forgot) >= HOURLY:
+            await self._store.commit(lambda conn: self._ledger.forget(conn, now - self._retention))
+            self._forgot = now
+        last = float(await self._store.fetchval("SELECT value FROM line WHERE name = $1", VACUUMED) or 0)
+        if self.is_quiet(now) and abs(now - last) >= NIGHT:
+            await self._quiet(GIVES_WAY)
+            done = await self._house.vacuum()
+            log.event("night.vacuumed", seconds=round(done.seconds, 1))
+            await self._store.commit(lambda conn: _note(conn, now))
+
+    def is_quiet(self, at: float) -> bool:
+        """Whether this is a quiet hour."""
+        begin, end = self._hours
+        hour = datetime.fromtimestamp(at, self._zone).hour
+        return begin <= hour < end if begin <= end else hour >= begin or hour < end
+
+
+async def _note(conn: Connection, at: float) -> None:
+    await conn.execute(
+        "INSERT INTO line (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        VACUUMED,
+        str(at),
+    )

@@ -1,0 +1,126 @@
+"""The deletion index: a row for every event of our rooms, and the time at which it goes.
+
+Rules of this module: what nobody has seen has no time; a thread's events get theirs when its voice has seen them, those of
+desk and offices when they are noted; what people still need is excepted by its name: a thread's card, the live board, the
+card of a thread that waits, each with its newest edit. All functions run inside the caller's commit. Times are seconds.
+
+Why an event is "seen up to" another one only if it was noted before it *and* is older: the order in which we note is not
+quite the order in the room, and a machine's clock may have been set; only both together never call unseen words seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from bot.actions import THREAD
+from bridge.store import Connection
+
+CARDS: Final = "card:"
+EDIT: Final = "edit:"
+LASTING: Final = ("card", "board")
+UNREAD_MS: Final = 2000
+"""Words that came so shortly before somebody spoke are not taken as read by them."""
+KEPT_SQL: Final = "(ref IS NULL OR ref NOT IN ('card', 'edit:card'))"
+
+
+def lasts(ref: str) -> bool:
+    """Whether a message of ours stays until something else takes its place or settles it."""
+    plain = ref.removeprefix(EDIT)
+    return plain in LASTING or plain.startswith(CARDS)
+
+
+async def note(
+    conn: Connection,
+    *,
+    event_id: str,
+    room_id: str,
+    owner: str,
+    place: str,
+    at: int,
+    now: float,
+    lifetime: int,
+    ref: str = "",
+    about: str = "",
+    state: bool = False,
+) -> bool:
+    """Note an event (`at` in milliseconds); return whether it is a new one. A room that has gone has no events any more."""
+    if ref:
+        await conn.execute(
+            "UPDATE event SET ref = NULL, expires = COALESCE(expires, $3) WHERE owner = $1 AND ref = $2 AND event_id <> $4",
+            owner,
+            ref,
+            int(now) + lifetime,
+            event_id,
+        )
+    expires = None if place == THREAD or await _stands(conn, ref) else int(now) + lifetime
+    noted: Any = await conn.fetchval(
+        """INSERT INTO event (event_id, room_id, owner, ref, about, at, expires, state)
+           SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE EXISTS (SELECT 1 FROM matrix_room WHERE room_id = $2)
+           ON CONFLICT (event_id) DO NOTHING RETURNING n""",
+        event_id,
+        room_id,
+        owner,
+        ref or None,
+        about or None,
+        at,
+        expires,
+        state,
+    )
+    if noted is None and ref:
+        await conn.execute("UPDATE event SET ref = $2 WHERE event_id = $1 AND owner = $3", event_id, ref, owner)
+    return noted is not None
+
+
+async def seen(conn: Connection, room_id: str, event_id: str, *, said: bool, expires: int) -> None:
+    """Give what was seen in a thread's room up to this event its time."""
+    mark: Any = await conn.fetchrow("SELECT n, at FROM event WHERE event_id = $1 AND room_id = $2", event_id, room_id)
+    if mark is None:
+        return
+    await conn.execute(
+        f"""UPDATE event SET expires = $2 WHERE room_id = $1 AND expires IS NULL AND NOT state AND {KEPT_SQL}
+            AND ((n <= $3 AND at <= $4) OR n = $3)""",  # noqa: S608 - a constant
+        room_id,
+        expires,
+        mark["n"],
+        mark["at"] - (UNREAD_MS if said else 0),
+    )
+
+
+async def settle(conn: Connection, owner: str, ref: str, *, expires: int) -> None:
+    """Let a message that lasted, and its newest edit, go."""
+    await conn.execute(
+        "UPDATE event SET expires = $4 WHERE owner = $1 AND ref IN ($2, $3) AND expires IS NULL",
+        owner,
+        ref,
+        EDIT + ref,
+        expires,
+    )
+
+
+async def expired(conn: Any, now: float, most: int) -> list[Any]:
+    """Return up to `most` events whose time has come, without those of threads that somebody holds. `conn`: or a store."""
+    rows: list[Any] = await conn.fetch(
+        """SELECT n, event_id, room_id, state FROM event e WHERE expires <= $1 AND NOT gone
+           AND NOT EXISTS (SELECT 1 FROM thread t WHERE t.room_id = e.room_id AND t.held) ORDER BY expires LIMIT $2""",
+        int(now),
+        most,
+    )
+    return rows
+
+
+async def forget(conn: Connection, event_ids: Iterable[str]) -> None:
+    """Delete rows of events that are redacted."""
+    for event_id in event_ids:
+        await conn.execute("DELETE FROM event WHERE event_id = $1", event_id)
+
+
+async def _stands(conn: Connection, ref: str) -> bool:
+    """Whether something lasts now: the card of a thread that is parked by now does not."""
+    if not lasts(ref):
+        return False
+    plain = ref.removeprefix(EDIT)
+    if not plain.startswith(CARDS):
+        return True
+    thread = plain.removeprefix(CARDS)
+    return await conn.fetchval("SELECT 1 FROM thread WHERE id = $1 AND designation <> ''", thread) is not None

@@ -1,0 +1,187 @@
+"""The exposure sheet of the parts that we run: what sits where, for how long, and who could read it (practices 18, 19).
+
+Rules of this module: numbers come from the running configuration and its packs; what a part still has when a conversation
+is over stands beside what goes; nothing is called gone that a person with a copy could still read. What the carrier has is
+the adapter's own to tell (`bridge/carriers/exposure`).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
+
+from bridge.carriers.kinds import KINDS
+from deploy.carriers import exposure_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.config import Config
+    from policies.pack import Pack
+
+HOUR, DAY = 3600, 86_400
+MASTER: Final = "whoever has this machine while the line runs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """One thing that is kept. Each field is a sentence or two for a person."""
+
+    where: str
+    what: str
+    how_long: str
+    readable_by: str
+    remains: str = ""
+
+
+def sheet(config: Config, pack: Pack) -> tuple[Kept, ...]:
+    """Return everything that the parts we run keep, with this configuration."""
+    return (*_homeserver(config, pack), *_bridge(config, pack), *_rest(pack))
+
+
+def as_json(config: Config, pack: Pack) -> str:
+    """Write the sheet, and what the line's carrier has, for a program."""
+    exposure = asdict(KINDS[config.line.carrier.kind].exposure)
+    return json.dumps({"carrier": exposure, "line": [asdict(kept) for kept in sheet(config, pack)]}, ensure_ascii=False)
+
+
+def as_text(config: Config, pack: Pack) -> list[str]:
+    """Write the sheet, and what the line's carrier has, for a person."""
+    lines = ["What this line itself keeps", "===========================", ""]
+    for kept in sheet(config, pack):
+        lines += [
+            kept.where,
+            f"  What:        {kept.what}",
+            f"  How long:    {kept.how_long}",
+            f"  Readable by: {kept.readable_by}",
+        ]
+        lines += [f"  Remains:     {kept.remains}"] if kept.remains else []
+        lines.append("")
+    return [*lines, "What its carrier keeps", "======================", "", *exposure_text((config.line.carrier.kind,))]
+
+
+def _homeserver(config: Config, pack: Pack) -> Sequence[Kept]:
+    settings = pack.settings
+    begin, end = config.quiet_hours
+    return (
+        Kept(
+            where="Homeserver, a conversation's room",
+            what="ciphertext of both sides, who wrote when, reactions (in clear), members, two words as name",
+            how_long=(
+                f"words: {long(settings.message_ttl)} after they were answered or seen; "
+                f"the room: until {long(settings.client_grace)} "
+                "after its close, or ten seconds after `!close now`; a thread on hold: until the hold is lifted"
+            ),
+            readable_by="its members' trusted devices; whoever has the homeserver: times, members, reactions",
+            remains=f"its id in free pages until the next vacuum (nightly, {begin}:00 to {end}:00, {pack.hours.timezone})",
+        ),
+        Kept(
+            where="Homeserver, desk and offices",
+            what="ciphertext of cards, alerts, answers; who is staff, and who supervises, in clear",
+            how_long=f"words: {long(settings.message_ttl)}; a number that was revealed: a minute; roster: as it is",
+            readable_by="staff's trusted devices; whoever has the homeserver sees who works here",
+        ),
+        Kept(
+            where="Homeserver, accounts",
+            what="names of accounts, devices and their last addresses; no key backup of conversations is kept",
+            how_long="accounts: until they are deleted; addresses: a day",
+            readable_by="whoever has the homeserver",
+        ),
+    )
+
+
+def _bridge(config: Config, pack: Pack) -> Sequence[Kept]:
+    settings = pack.settings
+    kept = (
+        Kept(
+            where="Bridge, main.db: a thread",
+            what="number, language and flags, sealed under the thread's own key; a hash of the number; words on their way",
+            how_long=(
+                f"words: until shown or sent; the rest: {long(settings.grace)} after the close, "
+                f"{long(settings.continuing)} for who chose to be known again; while on hold: as it was when the hold began"
+            ),
+            readable_by=f"{MASTER}; not whoever has main.db alone",
+            remains="nothing: the key is destroyed, and the file is overwritten where it was",
+        ),
+        Kept(
+            where="Bridge, keys.db",
+            what="one wrapped key per thread and room; outside every backup",
+            how_long="as long as the thread, or the room",
+            readable_by=f"{MASTER}; wrapped by a key in another file",
+            remains="what a snapshot or backup of the whole disk took, against our advice: `doctor` looks for copies",
+        ),
+        Kept(
+            where="Bridge, main.db: STOP and blocks",
+            what="a slow keyed hash of a number that said STOP or is blocked, under a key of its own",
+            how_long="until the entry expires; numbers are given to others",
+            readable_by="whoever has the database and the key, and tries every number, for years of one core",
+        ),
+        Kept(
+            where="Bridge, main.db: ids of carriers",
+            what="keyed hashes of texts' ids, so that nothing arrives twice; ids of copies at the carrier, sealed",
+            how_long="past the carrier's horizon of retries; ids of copies until each copy is settled",
+            readable_by="nobody, without the keys",
+        ),
+        Kept(
+            where="Bridge, the audit",
+            what="kinds of things that were done, by the hour, of threads by letters that end with them; no content",
+            how_long=long(settings.audit_retention),
+            readable_by="supervisors (!audit), the technician",
+        ),
+        Kept(
+            where="Bridge, receipts of what was erased",
+            what="counts, hours, what a carrier keeps; a signature",
+            how_long=long(settings.receipt_retention),
+            readable_by="the technician",
+        ),
+    )
+    if config.line.on_call is None:
+        return kept
+    paged = "that somebody waits, and when; no words, no number"
+    return (
+        *kept,
+        Kept(
+            where="On call (webhook or mail)", what=paged, how_long="as that service keeps it", readable_by="that service"
+        ),
+    )
+
+
+def _rest(pack: Pack) -> Sequence[Kept]:
+    return (
+        Kept(
+            where="Backups (`quietline backup`)",
+            what="configuration, tokens, first accounts, roster, STOP entries, counters; no conversation and no key of one",
+            how_long="as long as you keep the file",
+            readable_by="whoever has the file and its passphrase",
+        ),
+        Kept(
+            where="Logs of homeserver and bridge",
+            what="fixed event names, counts, exception types; no words, no names, no room",
+            how_long="at most two weeks, or 8 MiB for each part",
+            readable_by="the technician",
+        ),
+        Kept(
+            where="Staff's devices",
+            what="decrypted words in the client's cache, notifications, whatever was copied or photographed",
+            how_long=(
+                "until the client hears that a room was emptied; a client that stays off for longer than "
+                f"{long(pack.settings.client_grace)} keeps what it had"
+            ),
+            readable_by="whoever unlocks the device",
+            remains="what somebody copied: agency devices only, app lock, no previews, `!signout @who` for a lost one",
+        ),
+        Kept(
+            where="The texter's own phone, cloud, bill",
+            what="every text, as any phone keeps it; the bill shows the line's number and the time",
+            how_long="not ours to say: `!tips` tells them how to delete",
+            readable_by="whoever has that phone, its cloud account or its bill",
+        ),
+    )
+
+
+def long(seconds: int) -> str:
+    """Say a length of time in hours, or in days when it is some."""
+    if seconds < HOUR:
+        return f"{seconds // 60} min"
+    return f"{seconds // HOUR} h" if seconds < 4 * DAY else f"{seconds // DAY} days"

@@ -1,0 +1,130 @@
+"""The vacuum comes once a night, when nobody needs the line; the audit forgets in time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bot.actions import AuditKind
+from bridge import configured, sweep_clock
+from bridge.audit import Ledger
+from bridge.config import load
+from bridge.matrix.house import Away, Vacuumed
+from bridge.night import Night
+from tests.deploy.kept_line import kept_line
+from tests.fakes.nerves import Nerves
+
+ZONE = "America/Chicago"
+
+
+def at(day: int, hour: int) -> float:
+    return datetime(2027, 3, day, hour, 30, tzinfo=ZoneInfo(ZONE)).timestamp()
+
+
+class House:
+    """A homeserver that counts vacuums."""
+
+    def __init__(self) -> None:
+        self.vacuums = 0
+        self.away = False
+
+    async def vacuum(self) -> Vacuumed:
+        if self.away:
+            raise Away(503)
+        self.vacuums += 1
+        return Vacuumed(engine="sqlite", seconds=1.5, bytes=1)
+
+
+@pytest.fixture
+async def nerves(tmp_path: Path) -> AsyncIterator[Nerves]:
+    made = Nerves(tmp_path)
+    await made.open()
+    yield made
+    await made.end()
+
+
+def night(nerves: Nerves, house: House, hours: tuple[int, int] = (3, 5), waited: list[float] | None = None) -> Night:
+    async def quiet(most: float) -> None:
+        if waited is not None:
+            waited.append(most)
+
+    made: Any = house
+    return Night(
+        store=nerves.store,
+        vault=nerves.vault,
+        clock=nerves.clock,
+        house=made,
+        hours=hours,
+        zone=ZONE,
+        retention=30 * 86_400,
+        quiet=quiet,
+    )
+
+
+async def test_once_a_night_in_quiet_hours(nerves: Nerves) -> None:
+    """Not by day, once by night however often it is looked at, again the next night; and it yields to words."""
+    house, waited = House(), list[float]()
+    for day, hour, count in ((1, 14, 0), (1, 2, 0), (1, 3, 1), (1, 4, 1), (1, 5, 1), (2, 3, 2), (3, 12, 2)):
+        nerves.clock.at = at(day, hour)
+        await night(nerves, house, waited=waited).once()
+        assert house.vacuums == count, (day, hour)
+    assert len(waited) == 2
+
+
+@pytest.mark.parametrize(("hour", "quiet"), [(21, False), (22, True), (23, True), (0, True), (4, True), (5, False)])
+async def test_hours_may_pass_midnight(nerves: Nerves, hour: int, quiet: bool) -> None:
+    """From 22 to 5 is one night."""
+    assert night(nerves, House(), (22, 5)).is_quiet(at(5, hour)) is quiet
+
+
+async def test_a_homeserver_that_is_away_is_asked_again(nerves: Nerves) -> None:
+    """What was not done is not noted as done."""
+    house = House()
+    nerves.clock.at, house.away = at(1, 3), True
+    with pytest.raises(Away):
+        await night(nerves, house).once()
+    house.away = False
+    await night(nerves, house).once()
+    assert house.vacuums == 1
+
+
+async def test_a_doubted_clock_stops_both(nerves: Nerves) -> None:
+    """Nobody knows whether it is night, or how old anything is."""
+    house, ledger = House(), Ledger(vault=nerves.vault)
+    await nerves.store.commit(lambda conn: ledger.note(conn, "desk", [AuditKind.HOLD], now=at(1, 3) - 40 * 86_400))
+    await nerves.store.commit(sweep_clock.doubt)
+    nerves.clock.at = at(1, 3)
+    await night(nerves, house).once()
+    assert (house.vacuums, await nerves.count("audit")) == (0, 1)
+    await nerves.store.commit(sweep_clock.trust)
+    await night(nerves, house).once()
+    assert (house.vacuums, await nerves.count("audit")) == (1, 0)
+
+
+async def test_another_configuration_is_noted(tmp_path: Path) -> None:
+    """The first start notes nothing, the same again nothing, a change one entry; no value is kept."""
+    async with kept_line(tmp_path) as line:
+        nerves = line.nerves
+
+        async def start() -> int:
+            await configured.note(nerves.store, nerves.vault, nerves.clock, load(line.layout.config))
+            return await nerves.count("audit")
+
+        assert [await start(), await start()] == [0, 0]
+        line.layout.config.write_text(line.layout.config.read_text() + "quiet_hours: [1, 2]\n")
+        assert [await start(), await start()] == [1, 1]
+        assert await nerves.store.fetchval("SELECT kind FROM audit") == "configuration"
+
+
+@pytest.mark.parametrize("hours", ["[3, 3]", "[0, 24]", "[-1, 3]", "[3]", "[3, 25]"])
+async def test_quiet_hours_are_two_different_hours(tmp_path: Path, hours: str) -> None:
+    """Anything else is an error of the configuration, by its path."""
+    async with kept_line(tmp_path) as line:
+        line.layout.config.write_text(line.layout.config.read_text() + f"quiet_hours: {hours}\n")
+        with pytest.raises(Exception, match="quiet_hours"):
+            load(line.layout.config)

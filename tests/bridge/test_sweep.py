@@ -1,0 +1,190 @@
+"""What has come to the end of its time goes, and nothing before that."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.actions import DESK
+from bot.events import Joined, Read, Said
+from bot.told import Assigned
+from bridge import sweep_clock, sweep_index
+from bridge.matrix.edge import Permanent
+from bridge.store import Connection
+from bridge.texts import HORIZON
+from tests.fakes.nerves import Nerves
+from tests.fakes.paper_rooms import ADA, ROOM, SOL, PaperRooms, WayDown
+
+DAY = 86_400
+
+
+@pytest.fixture
+async def way(tmp_path: Path) -> AsyncIterator[WayDown]:
+    nerves = Nerves(tmp_path)
+    await nerves.open()
+    await nerves.run()
+    yield WayDown(nerves, PaperRooms())
+    await nerves.end()
+
+
+async def expiring(way: WayDown) -> set[str]:
+    """Return the events that have a time."""
+    return {row["event_id"] for row in await way.nerves.store.fetch("SELECT event_id FROM event WHERE expires IS NOT NULL")}
+
+
+async def held(way: WayDown) -> str:
+    """Return a thread whose voice is Ada."""
+    owner = await way.furnish(events=0, uploads=0)
+    await way.nerves.store.commit(lambda conn: conn.execute("DELETE FROM event"))
+    await way.nerves.tell(owner, Assigned(voice=ADA), Joined(place="thread", user=ADA))
+    await way.nerves.at_rest()
+    return owner
+
+
+async def test_what_nobody_saw_never_goes(way: WayDown) -> None:
+    """Texts that the voice has not seen have no time, whoever else reads or speaks, however long it takes."""
+    owner = await held(way)
+    await way.event(owner, "$text", ref="in:a:0")
+    await way.nerves.tell(owner, Read(place="thread", user=SOL, event_id="$text"))
+    await way.nerves.at_rest()
+    assert await expiring(way) == set()
+    way.nerves.clock.at += 400 * DAY
+    assert await way.sweep.once() is False
+    assert way.rooms.events["$text"]
+
+
+async def test_what_the_voice_saw_goes_after_its_lifetime(way: WayDown) -> None:
+    """The voice's read receipt gives everything up to that event its time; what came after it has none; the card stays."""
+    owner = await held(way)
+    await way.event(owner, "$card", ref="card")
+    for name in ("$one", "$two", "$three"):
+        way.nerves.clock.at += 1
+        await way.event(owner, name, ref=f"in:{name}:0")
+    await way.nerves.tell(owner, Read(place="thread", user=ADA, event_id="$two"))
+    await way.nerves.at_rest()
+    assert await expiring(way) == {"$one", "$two"}
+    way.nerves.clock.at += DAY - 1
+    await way.sweep.once()
+    assert way.rooms.events["$one"]
+    way.nerves.clock.at += 1
+    await way.sweep.once()
+    said = {name for name, says in way.rooms.events.items() if says}
+    assert said == {"$card", "$three"}
+    assert await way.nerves.count("event") == 2
+
+
+async def test_words_that_came_just_before_an_answer_are_not_called_seen(way: WayDown) -> None:
+    """The voice's next message says that it has seen what was there, but for the last two seconds before it."""
+    owner = await held(way)
+    now = int(way.nerves.clock.at * 1000)
+    await way.event(owner, "$old", at=now - 2000)
+    await way.event(owner, "$new", at=now - 1999)
+    await way.event(owner, "$mine", at=now)
+    await way.say(owner, "an answer", sender=ADA, event_id="$mine")
+    assert await expiring(way) == {"$old", "$mine"}
+
+
+async def test_an_event_noted_late_is_not_seen_because_it_is_old(way: WayDown) -> None:
+    """A clock that was set back does not make unseen words look seen: order and time must both say so."""
+    owner = await held(way)
+    now = int(way.nerves.clock.at * 1000)
+    await way.event(owner, "$read", at=now)
+    await way.event(owner, "$after", at=now - 3_600_000)
+    await way.nerves.tell(owner, Read(place="thread", user=ADA, event_id="$read"))
+    await way.nerves.at_rest()
+    assert await expiring(way) == {"$read"}
+
+
+async def test_a_doubted_clock_lets_nothing_go(way: WayDown) -> None:
+    """After a jump neither an event nor a parked room goes by its age, until a supervisor says `!time ok` at the desk."""
+    owner = await held(way)
+    await way.event(owner, "$text")
+    await way.nerves.store.commit(lambda conn: conn.execute("UPDATE event SET expires = 1"))
+    await way.nerves.store.commit(sweep_clock.doubt)
+    assert await way.sweep.once() is False
+    assert way.rooms.events["$text"]
+    for sender, heard in ((ADA, False), (SOL, True)):
+        said = Said(place=DESK, sender=sender, event_id=f"$t{sender}", body="!time ok", at=way.nerves.clock.at)
+        await way.nerves.tell(DESK, said)
+        await way.nerves.at_rest()
+        assert await sweep_clock.doubted(way.nerves.store) is not heard
+    await way.sweep.once()
+    assert not way.rooms.events["$text"]
+
+
+async def test_one_that_cannot_be_redacted_holds_up_no_other(way: WayDown) -> None:
+    """An event that the homeserver refuses to redact is told to the desk and tried again later; the others go."""
+    owner = await held(way)
+    for name in ("$one", "$two"):
+        await way.event(owner, name)
+    await way.nerves.store.commit(lambda conn: conn.execute("UPDATE event SET expires = 1"))
+    way.rooms.faults.extend([Permanent(403, "M_FORBIDDEN"), Permanent(403, "M_FORBIDDEN"), Permanent(403, "M_FORBIDDEN")])
+    await way.sweep.once()
+    assert [what.split(" (")[0] for what in way.nerves.alarms] == ["a message whose time has come"]
+    assert [name for name, says in way.rooms.events.items() if says] == ["$one"]
+
+
+async def test_what_is_remembered_until_a_time_is_forgotten_after_it(way: WayDown) -> None:
+    """Carriers' ids, early reports and taps, and receipts go when their own time is over, and not before; none in doubt."""
+    store, now = way.nerves.store, int(way.nerves.clock.at)
+    await way.nerves.arrive("words", message_id="id1")
+    await way.nerves.at_rest()
+    query = "INSERT INTO receipt (id, body, signature, until) VALUES ($1, '', $2, $3)"
+    await store.commit(lambda conn: conn.execute(query, "old", b"", now + HORIZON + 1))
+    tables = ("seen", "receipt")
+    for later, kept in ((HORIZON, True), (HORIZON + 2, False)):
+        way.nerves.clock.at = now + later
+        await store.commit(sweep_clock.doubt)
+        await way.sweep.once()
+        assert all([await way.nerves.count(table) for table in tables])
+        await store.commit(sweep_clock.trust)
+        await way.sweep.once()
+        way.sweep._pruned = 0.0
+        assert all([await way.nerves.count(table) for table in tables]) is kept
+
+
+async def test_a_superseded_edit_goes_and_the_newest_stays(way: WayDown) -> None:
+    """Of a board or a card the newest edit stays; the one before gets its time when another takes its place."""
+    await way.furnish(events=0)
+
+    async def edit(event_id: str) -> None:
+        now = way.nerves.clock.wall()
+        await way.nerves.store.commit(
+            lambda conn: sweep_index.note(
+                conn, event_id=event_id, room_id=ROOM, owner=DESK, place=DESK, ref="edit:board", at=0, now=now, lifetime=DAY
+            )
+        )
+
+    await edit("$e1")
+    assert await expiring(way) == set()
+    await edit("$e2")
+    assert await expiring(way) == {"$e1"}
+
+
+async def test_a_million_rows_cost_a_tick_nothing(way: WayDown) -> None:
+    """With a million events and timers, none of them due, looking for what is due takes milliseconds (issue 5's figure)."""
+    store, now = way.nerves.store, way.nerves.clock.at
+
+    async def many(conn: Connection) -> None:
+        await conn.execute(
+            """WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 1000000)
+               INSERT INTO event (event_id, room_id, owner, at, expires) SELECT '$' || x, '!r', '', 0, $1 + x FROM c""",
+            int(now) + 1000,
+        )
+        await conn.execute(
+            """WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 1000000)
+               INSERT INTO timer (owner, key, due, destroys) SELECT 't' || x, 'end', $1 + x, x % 2 FROM c""",
+            now + 1000,
+        )
+
+    await store.commit(many)
+    ticks = []
+    for _ in range(50):
+        began = time.perf_counter()
+        assert await sweep_index.expired(store, now, 48) == []
+        assert await way.nerves.timers._fire() > 0
+        ticks.append(time.perf_counter() - began)
+    assert sorted(ticks)[len(ticks) // 2] <= 0.005

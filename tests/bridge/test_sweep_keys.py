@@ -1,0 +1,64 @@
+"""Keys of others are moved past messages that are gone, and no further."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bridge.matrix.olm import InboundGroupSession, OlmGroupSessionError, OutboundGroupSession
+from bridge.matrix.reading import inbound_context
+from bridge.store import Connection
+from bridge.sweep_keys import prune
+from tests.fakes.nerves import Nerves
+
+ROOM = "!desk"
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Nerves]:
+    made = Nerves(tmp_path)
+    await made.open()
+    yield made
+    await made.end()
+
+
+async def test_what_is_gone_can_be_read_by_nobody_with_our_files(rig: Nerves) -> None:
+    """Of five messages the first two are gone: those cannot be read any more, the others can, and so can the next one."""
+    await rig.note_room(ROOM, "")
+    await rig.vault.create(f"room:{ROOM}")
+    sender = OutboundGroupSession()
+    inbound = InboundGroupSession(sender.session_key)
+    ciphertexts = [sender.encrypt(f"words {n}") for n in range(6)]
+    sealed = await rig.vault.seal(f"room:{ROOM}", inbound_context(sender.id), inbound.pickle(sender.id))
+
+    async def commit(conn: Connection) -> None:
+        query = """INSERT INTO matrix_inbound (room_id, session_id, sender, sender_key, signing_key, first_index, ratchet)
+                   VALUES ($1, $2, '@ada:x', 'k', 's', 0, $3)"""
+        await conn.execute(query, ROOM, sender.id, sealed)
+        for n in range(5):
+            read = "INSERT INTO matrix_read (room_id, session_id, position, event_id) VALUES ($1, $2, $3, $4)"
+            await conn.execute(read, ROOM, sender.id, n, f"$m{n}")
+            if n >= 2:
+                note = "INSERT INTO event (event_id, room_id, owner, at) VALUES ($1, $2, 'desk', 0)"
+                await conn.execute(note, f"$m{n}", ROOM)
+
+    await rig.store.commit(commit)
+    assert await prune(rig.store, rig.vault) == 1
+    assert await prune(rig.store, rig.vault) == 0
+    (row,) = await rig.store.fetch("SELECT first_index, ratchet FROM matrix_inbound")
+    assert row["first_index"] == 2
+    pickle = await rig.vault.open(f"room:{ROOM}", inbound_context(sender.id), bytes(row["ratchet"]))
+    session = InboundGroupSession.from_pickle(pickle, sender.id)
+    assert [session.decrypt(ciphertexts[n])[0] for n in range(2, 6)] == [f"words {n}" for n in range(2, 6)]
+    for n in range(2):
+        with pytest.raises(OlmGroupSessionError):
+            session.decrypt(ciphertexts[n])
+    positions = await rig.store.fetch("SELECT position FROM matrix_read ORDER BY position")
+    assert [row["position"] for row in positions] == [2, 3, 4]
+
+    await rig.store.commit(lambda conn: conn.execute("DELETE FROM event"))
+    assert await prune(rig.store, rig.vault) == 1
+    assert await rig.store.fetchval("SELECT first_index FROM matrix_inbound") == 5
+    assert await rig.store.fetchval("SELECT COUNT(*) FROM matrix_read") == 0

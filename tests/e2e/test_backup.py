@@ -1,0 +1,179 @@
+"""A real line is backed up, a conversation ends, the line is put up elsewhere: it comes back, the conversation does not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from deploy import backup as made
+from tests.e2e.carrier import handset
+from tests.e2e.conftest import OpenStrict
+from tests.e2e.scene import Scene
+from tests.e2e.seat import Seat
+from tests.e2e.stack import Stack, run
+from tests.e2e.test_forgetting import rows
+from tests.e2e.waiting import until
+
+pytestmark = [pytest.mark.timeout(600)]
+
+TEXT = "kestrelfjord texted before the backup"
+ANSWER = "marzipanglacier answered before the backup"
+PASSPHRASE = "otter lantern velvet mosaic harbor plum"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def stacks(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Stack, Stack]]:
+    """Run a line, and have room for another."""
+    lines = [Stack(tmp_path_factory.mktemp(name)) for name in ("backed-up", "restored")]
+    try:
+        await lines[0].start()
+        yield lines[0], lines[1]
+    finally:
+        for line in lines:
+            await line.end()
+
+
+async def test_a_restored_line_brings_nothing_back(
+    stacks: tuple[Stack, Stack], open_strict: OpenStrict, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Planted, backed up, ended, restored, looked for: in every byte of the new line, and in the opened backup.
+
+    The new line runs: same accounts, other devices, nothing resumed, nothing sent, the desk told why; both are well by
+    `doctor`; counsel's look-up says open and then nothing; and a restore over either is refused.
+    """
+    old, new = stacks
+    beside = tmp_path_factory.mktemp("beside")
+    phrase, file = beside / "phrase", beside / "line.backup"
+    _write(phrase, PASSPHRASE)
+    staff = [await open_strict.seat(old.ready.homeserver, old.ready.account(role)) for role in ("advocate", "supervisor")]
+    try:
+        scene, number = Scene(stack=old, ready=old.ready), handset()
+        for seat in staff:
+            await scene.seated(seat)
+        await _plant(scene, staff, old, number, file, phrase)
+    finally:
+        for seat in staff:
+            await seat.stop()
+
+    restore = ["restore", "--passphrase-file", str(phrase), str(file), "--data"]
+    code, out = await run(old.command(*restore, str(old.data)))
+    assert (code, "not empty" in out) == (2, True), "a running line is not restored over"
+    await old.stop()
+    code, out = await run(old.command(*restore, str(old.data)))
+    assert code == 2, "nor one that stands still"
+    code, out = await run(new.command(*restore, str(new.data)))
+    assert code == 0, out
+    await new.start()
+    await new.well()
+
+    assert rows(new, "SELECT id FROM thread") == []
+    assert rows(new, "SELECT id FROM outbox WHERE way = 'carrier'") == []
+    devices = [rows(line, "SELECT device_id FROM matrix_identity") for line in (old, new)]
+    assert devices[0] != devices[1]
+    seat = await open_strict.seat(new.ready.homeserver, new.ready.account("supervisor"))
+    try:
+        scene = Scene(stack=new, ready=new.ready)
+        await scene.seated(seat)
+        code, told = await run(new.command("audit", "--json", "--data", str(new.data)))
+        assert (code, "restore" in [entry["kind"] for entry in json.loads(told)["entries"]]) == (0, True)
+        talk = await scene.talk(seat, handset(), "somebody new texts the restored line")
+        assert await talk.arrived() == ["somebody new texts the restored line"]
+    finally:
+        await seat.stop()
+    assert await _doctor(new) == []
+    assert [text for text in await new.carrier.texts(number) if text["direction"] == "out"] == []
+
+    backup = made.opened(file, PASSPHRASE.encode())
+    canaries = (TEXT, ANSWER, number[1:])
+    opened = repr(backup).encode()
+    assert not [canary for canary in canaries if canary.encode() in opened]
+    for path, raw in _files(new.data, beside):
+        assert not [canary for canary in canaries if canary.encode() in raw], f"in {path.name}"
+
+
+async def _plant(scene: Scene, staff: list[Seat], old: Stack, number: str, file: Path, phrase: Path) -> None:
+    """Talk, see the number with two people, back the line up, and end the conversation."""
+    ada, sol = staff
+    talk = await scene.talk(ada, number, TEXT)
+    await ada.say(talk.room, ANSWER)
+    await scene.carrier.reaches(number, ANSWER)
+    await ada.say(talk.room, "!reveal they asked us to call")
+    await ada.find(talk.room, "the question stands", lambda i: "asks to see the number" in i.body)
+    await sol.say(scene.ready.desk_room, f"!reveal yes {talk.designation}")
+    await until("the number stands in two offices", lambda: _revealed(old, 2), within=30)
+    assert await _doctor(old) == []
+    code, out = await run(
+        old.command("backup", "--data", str(old.data), "--to", str(file), "--passphrase-file", str(phrase))
+    )
+    assert code == 0, out
+    assert await _lookup(old, number) == "open"
+    before = set(await sol.invites())
+    await ada.say(talk.room, "!escalate")
+    await sol.join(await scene.invited(sol, before))
+    await sol.say(talk.room, "!hold")
+    await ada.find(talk.room, "it is on hold", lambda i: "ON HOLD" in i.body)
+    assert await _lookup(old, number) == "held"
+    await sol.say(talk.room, "!close now")
+    await ada.find(talk.room, "a hold wins", lambda i: "on hold" in i.body and "before a supervisor" in i.body)
+    await sol.say(talk.room, "!unhold")
+    await ada.find(talk.room, "the hold is lifted", lambda i: "hold is lifted" in i.body)
+    await sol.say(talk.room, "!close now")
+    await until("the conversation has ended", lambda: _ended(old), within=90)
+    assert await _lookup(old, number) == "nothing"
+    await until("the number is taken back", lambda: _revealed(old, 0), within=90)
+    code, told = await run(old.command("audit", "--json", "--data", str(old.data)))
+    kinds = [entry["kind"] for entry in json.loads(told)["entries"]]
+    assert code == 0
+    assert [
+        kind for kind in kinds if kind in {"reveal_asked", "reveal_granted", "backup", "hold", "unhold", "close", "end"}
+    ] == [
+        "reveal_asked",
+        "reveal_granted",
+        "backup",
+        "hold",
+        "unhold",
+        "close",
+        "end",
+    ]
+
+
+async def _revealed(line: Stack, count: int) -> bool | None:
+    return len(rows(line, "SELECT event_id FROM revealed")) == count or None
+
+
+async def _ended(line: Stack) -> bool | None:
+    return (not rows(line, "SELECT id FROM thread") and not rows(line, "SELECT id FROM erasure")) or None
+
+
+async def _doctor(line: Stack) -> list[dict[str, str]]:
+    """Return what `doctor` finds not well."""
+    code, out = await run(line.command("doctor", "--json", "--data", str(line.data)))
+    told = json.loads(out)
+    bad = [check for check in told["checks"] if not check["ok"]]
+    assert (code == 0) == (bad == []) == told["ok"]
+    return bad
+
+
+async def _lookup(line: Stack, number: str) -> str:
+    """Ask as counsel does: the number by standard input, from a file that only its owner reads."""
+    asked = line.data.parent / "asked"
+    _write(asked, number + "\n")
+    command = " ".join(line.command("lookup", "--data", str(line.data)))
+    code, out = await run(["sh", "-c", f"{command} < {asked}"])
+    assert code == 0, out
+    asked.unlink()
+    return out.strip().splitlines()[-1]
+
+
+def _write(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text)
+
+
+def _files(*directories: Path) -> Iterable[tuple[Path, bytes]]:
+    for directory in directories:
+        yield from ((path, path.read_bytes()) for path in directory.rglob("*") if path.is_file())
