@@ -44,7 +44,7 @@ from policies.pack import Pack
 
 SURVIVES: Final = frozenset({"id", "answerable", "consent", "escort", "flags", "held"})
 """The slices of a thread that are still there when it is parked. The number is the bridge's, sealed."""
-GOES: Final = frozenset({"designation", "voice", "sending", "life", "silence", "asked"})
+GOES: Final = frozenset({"designation", "voice", "sending", "life", "silence", "asked", "tallied"})
 """The slices that are not. A slice that is in neither is an error of whoever made it, and a test says so."""
 
 CLOSE: Final = "close"
