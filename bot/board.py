@@ -85,7 +85,8 @@ def text(pack: Pack, facts: Facts, desk: Desk) -> str:
         for seat in desk.roster
     ]
     blocked = [f"Dropped from blocked phones: {desk.dropped}"] if desk.dropped else []
-    marks = (("duress", sum(line.duress for line in desk.threads)), ("on hold", len(desk.holds)))
+    marks = (("duress", sum(line.duress for line in desk.threads)), ("on hold", sum(line.thread in desk.holds for line in desk.threads)))
+    over = len(set(desk.holds) - {line.thread for line in desk.threads})
     return "\n".join(
         (
             f"Queue: {len(waiting)}",
@@ -93,6 +94,7 @@ def text(pack: Pack, facts: Facts, desk: Desk) -> str:
             *(["⚠️ Outage: whoever texts is told that the line is down"] if desk.outage else []),
             f"Open: {len(held)}{''.join(f' · {count} {name}' for name, count in marks if count)}",
             *_few(held),
+            *([f"On hold, their conversation over: {over}"] if over else []),
             *blocked,
             f"Here: {', '.join(people)}",
         )

@@ -162,6 +162,13 @@ def due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Threa
     return Step(thread)
 
 
+def park_now(facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
+    """Close a conversation without an undo time: a text that is arriving right now still takes it back."""
+    if thread.life.state is State.PARKED:
+        return thread, ()
+    return replace(thread, life=replace(thread.life, closes=facts.now)), (SetTimer(key=CLOSE, due=facts.now),)
+
+
 def park_soon(pack: Pack, facts: Facts, thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:
     """Begin to close a conversation, for `why` (a sentence for the room): it is parked when the undo time is over.
 

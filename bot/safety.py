@@ -16,6 +16,7 @@ from bot.events import Said, TextOutcome
 from bot.model import Facts, Flags, Pending, Silence, Thread
 from bot.receipts import taken
 from bot.relay import drop_pending, into_window
+from bot.retain import park_now
 from bot.silence import TIMER
 from bot.step import Step
 from bot.told import Alarm, AlarmRaised
@@ -95,17 +96,19 @@ def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Ste
 def anew(thread: Thread, facts: Facts) -> tuple[Thread, tuple[Action, ...]]:
     """Begin again with whoever has the phone now: nothing that was agreed before is theirs.
 
-    The seam for parking: it ends the conversation here, and the next text of this phone gets a room and a designation of
-    its own. What was chosen for `!unsafe`, and that the phone is unsafe, belong to the phone and stay.
+    The conversation ends here, and the next text of this phone gets a room and a designation of its own. What was chosen for
+    `!unsafe`, and that the phone is unsafe, belong to the phone and stay.
     """
     flags = Flags(line=thread.flags.line, unsafe=thread.flags.unsafe, line_ref=thread.flags.line_ref)
     told = Post(
         place=THREAD,
-        body="From here on it is somebody else: nothing of what is above is for them, and nothing on the card was agreed "
-        "with them. !close ends it here, and their next text begins a conversation of its own.",
+        body="Somebody else has the phone: this conversation is over, and their next text begins one of its own. Nothing "
+        "here is for them, and nothing on the card was agreed with them.",
         notice=False,
     )
-    return replace(thread, flags=flags, silence=Silence(heard=thread.silence.heard)), (told, DropTimer(key=TIMER))
+    thread = replace(thread, flags=flags, silence=Silence(heard=thread.silence.heard))
+    thread, closing = park_now(facts, thread)
+    return thread, (told, DropTimer(key=TIMER), *closing)
 
 
 def _line_is_out(thread: Thread) -> bool:

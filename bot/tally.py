@@ -80,7 +80,7 @@ def tapped(pack: Pack, facts: Facts, thread: Thread, event: Tapped) -> Step[Thre
 
 def waited(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[Thread]:
     """Count how long a texter waited for their first voice, in steps."""
-    if thread.voice.epoch:
+    if thread.voice.epoch or event.designation not in ("", thread.designation):
         return Step(thread)
     seconds = facts.now - thread.life.since
     return Step(thread, (count(facts, thread, next((kind for limit, kind in WAITS if seconds < limit), LONGER)),))

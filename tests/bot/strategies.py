@@ -173,7 +173,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "code": st.sampled_from(("", "30003")),
     "content": st.sampled_from(events.Content),
     "designation": st.sampled_from(NAMED),
-    "duress": st.none() | st.booleans(),
+    "duress": st.booleans(),
     "digests": st.just(DIGESTS),
     "event_id": st.sampled_from(MESSAGES),
     "first": st.booleans(),

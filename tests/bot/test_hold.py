@@ -41,7 +41,7 @@ def test_a_supervisor_holds_and_everybody_sees_it() -> None:
     seen = then(desk, event)
     assert "amber heron" in words(seen)
     assert "ON HOLD" in words(seen)
-    assert "amber heron · with ana · ON HOLD" in words(then(seen.aggregate, at_desk("!board")))
+    assert "amber heron · ON HOLD · with ana" in words(then(seen.aggregate, at_desk("!board")))
 
 
 def test_lifting_lets_everything_go_on() -> None:

@@ -176,7 +176,7 @@ def test_what_is_parked_shows_and_sends_nothing(thread: Thread, event: Event, kn
     """Whatever happens to a conversation that is over, nothing is shown in a room, nobody is invited, nothing leaves."""
     over = replace(thread, life=replace(thread.life, state=State.PARKED))
     step = then(over, event, known)
-    if isinstance(event, TextArrived):
+    if isinstance(event, TextArrived) and over.consent.blocked_until <= known.now:
         assert step.aggregate.life.state is State.WAITING
         return
     assert step.aggregate.life.state is State.PARKED
