@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bot.actions import DESK, Action, Audit, AuditKind, Confirm, End, Park, Tell, TellAudit
+from bot.actions import DESK, Action, Audit, AuditKind, Confirm, End, Park, SignOut, Tell, TellAudit
 from bot.commands import says
 from bot.events import Said
 from bot.model import Desk, Facts, State, Thread
@@ -16,7 +16,12 @@ from bot.step import Step
 from bot.told import AlarmRaised
 from policies.pack import Pack
 
-DONE: Final[dict[type, AuditKind]] = {Confirm: AuditKind.TRUST, Park: AuditKind.CLOSE, End: AuditKind.END}
+DONE: Final[dict[type, AuditKind]] = {
+    Confirm: AuditKind.TRUST,
+    SignOut: AuditKind.SIGN_OUT,
+    Park: AuditKind.CLOSE,
+    End: AuditKind.END,
+}
 """Actions that are noted whenever they are asked for."""
 KINDS: Final = {kind.value: kind for kind in AuditKind}
 """An alarm is noted when a kind bears its name."""

@@ -85,7 +85,8 @@ def text(pack: Pack, facts: Facts, desk: Desk) -> str:
         for seat in desk.roster
     ]
     blocked = [f"Dropped from blocked phones: {desk.dropped}"] if desk.dropped else []
-    marks = (("duress", sum(line.duress for line in desk.threads)), ("on hold", sum(line.thread in desk.holds for line in desk.threads)))
+    on_hold = sum(line.thread in desk.holds for line in desk.threads)
+    marks = (("duress", sum(line.duress for line in desk.threads)), ("on hold", on_hold))
     over = len(set(desk.holds) - {line.thread for line in desk.threads})
     return "\n".join(
         (

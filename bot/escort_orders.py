@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot import guard
-from bot.actions import DESK, THREAD, Action, DropTimer, Post, Tell
+from bot.actions import DESK, THREAD, Action, Audit, DropTimer, Post, Tell
 from bot.commands import answer, noted, says
 from bot.escort import TIMER
 from bot.escort_slice import Escort, Lock
@@ -106,7 +106,7 @@ def unlock(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread
         place=THREAD, body="Unlocked by a supervisor: the voice's words leave again. Words on that phone stay burned."
     )
     mark = Tell(owner=DESK, event=Marked(thread=thread.id, duress=False))
-    return Step(thread, (noted(event), told, mark), consumed=True)
+    return Step(thread, (noted(event), told, mark, Audit(kind=AuditKind.UNLOCK)), consumed=True)
 
 
 def _cannot(pack: Pack, facts: Facts, thread: Thread, body: str) -> str | None:

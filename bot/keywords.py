@@ -28,7 +28,7 @@ LIVE: Final = 1800.0
 SILENT: Final = {
     Meaning.EXIT_PARK: (
         Alarm.LEFT_QUIETLY,
-        "The texter left with a silent word. Nothing was sent back. Please write nothing more; the thread can be closed.",
+        "The texter left with a silent word. Nothing was sent back. Please write nothing more.",
     ),
     Meaning.EXIT_ALERT: (
         Alarm.LEFT_ALARMED,

@@ -32,7 +32,8 @@ RANK: Final = {
     Receipt.SENT: 2,
     Receipt.HELD: 3,
     Receipt.NOT_SENT: 3,
-    Receipt.DELIVERED: 3,
+    # A carrier that gave up and then reports delivery was wrong the first time: the phone has it.
+    Receipt.DELIVERED: 4,
 }
 SETTLED: Final = frozenset({Outcome.ACCEPTED, Outcome.DELIVERED, Outcome.OPTED_OUT})
 """After these nothing of a text is held any more: it left after all, or must not leave again."""

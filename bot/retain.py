@@ -179,7 +179,7 @@ def park_soon(pack: Pack, facts: Facts, thread: Thread, why: str) -> tuple[Threa
         return thread, ()
     thread = replace(thread, life=replace(thread.life, closes=facts.now + undo))
     told = f"{why} In {_long(undo)} everything here goes, and this room. A text of theirs, or !reopen, takes it back."
-    return thread, (Post(place=THREAD, body=told), SetTimer(key=CLOSE, due=facts.now + undo))
+    return thread, (Post(place=THREAD, body=told), *tally.offer(thread), SetTimer(key=CLOSE, due=facts.now + undo))
 
 
 def asleep(aggregate: Thread | Desk, event: Any) -> bool:

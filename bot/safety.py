@@ -96,8 +96,8 @@ def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Ste
 def anew(thread: Thread, facts: Facts) -> tuple[Thread, tuple[Action, ...]]:
     """Begin again with whoever has the phone now: nothing that was agreed before is theirs.
 
-    The conversation ends here, and the next text of this phone gets a room and a designation of its own. What was chosen for
-    `!unsafe`, and that the phone is unsafe, belong to the phone and stay.
+    The conversation ends here, and the next text of this phone gets a room and a designation of its own. What was chosen
+    for `!unsafe`, and that the phone is unsafe, belong to the phone and stay.
     """
     flags = Flags(line=thread.flags.line, unsafe=thread.flags.unsafe, line_ref=thread.flags.line_ref)
     told = Post(

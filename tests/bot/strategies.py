@@ -416,7 +416,7 @@ FORWARD: Final = {
     Receipt.UNKNOWN: {Receipt.DELIVERED, Receipt.NOT_SENT, Receipt.LEAVING},
     Receipt.NOTE: set(),
     Receipt.DELIVERED: set(),
-    Receipt.NOT_SENT: {Receipt.LEAVING},
+    Receipt.NOT_SENT: {Receipt.LEAVING, Receipt.DELIVERED},
     Receipt.HELD: {Receipt.NOT_SENT, Receipt.UNSAID, Receipt.LEAVING},
     Receipt.UNSAID: set(),
 }

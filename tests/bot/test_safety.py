@@ -10,7 +10,7 @@ from bot import guard
 from bot.actions import DESK, THREAD, Audit, DropTimer, Origin, Post, Receipt, SetTimer, Text
 from bot.card import card
 from bot.events import Outcome, TextOutcome, TimerDue, Unsaid
-from bot.model import Flags, Thread
+from bot.model import Flags, State, Thread
 from bot.told import Assigned, How
 from policies.pack import TextName
 from tests.bot.examples import (
@@ -191,11 +191,13 @@ def test_different_steps_back_and_begins_again() -> None:
     assert left.aggregate.flags == thread.flags, "until the text is out, nothing has changed"
     done = then(left.aggregate, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(9))
     assert done.aggregate.flags == Flags(line="later")
-    assert "somebody else" in words(done)
-    keys = [a.key for a in done.actions if isinstance(a, SetTimer | DropTimer)]
-    assert keys[-1] == "silence"
-    assert isinstance([a for a in done.actions if isinstance(a, SetTimer | DropTimer)][-1], DropTimer)
-    assert then(done.aggregate, TimerDue(key="silence"), at(3600)).actions == ()
+    assert "Somebody else" in words(done)
+    assert DropTimer(key="silence") in done.actions
+    assert SetTimer(key="close", due=NOW + 9) in done.actions
+    over = then(done.aggregate, TimerDue(key="close"), at(9))
+    assert over.aggregate.life.state is State.PARKED
+    assert over.aggregate.flags == Flags(line="later")
+    assert then(over.aggregate, TimerDue(key="silence"), at(3600)).actions == ()
 
 
 @pytest.mark.practice(12, 37)
