@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.actions import DESK, Action, DropTimer, Post, SetTimer, Tell
+from bot.actions import DESK, Action, Post
+from bot.acts import DropTimer, SetTimer, Tell
 from bot.card import short
 from bot.events import Joined, Said, Tapped, TimerDue
 from bot.model import Desk, Facts, Line, Role, Seat, Thread

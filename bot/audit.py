@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from bot.actions import DESK, Action, Audit, AuditKind, Confirm, End, Park, SignOut, Tell, TellAudit
+from bot.actions import DESK, Action, Confirm, SignOut, TellAudit
+from bot.acts import Audit, End, Park, Tell
+from bot.audit_kinds import AuditKind
 from bot.commands import says
 from bot.events import Said
-from bot.model import Desk, Facts, State, Thread
+from bot.model import Desk, Facts, Thread
+from bot.slices import State
 from bot.step import Step
 from bot.told import AlarmRaised
 from policies.pack import Pack

@@ -10,7 +10,8 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from bot.actions import DESK, THREAD, Action, DropTimer, Muted, Post, SetTimer, Suppress, Tell
+from bot.actions import DESK, THREAD, Action, Post
+from bot.acts import DropTimer, Muted, SetTimer, Suppress, Tell
 from bot.commands import answer, noted, says
 from bot.events import Said, TextArrived, TimerDue
 from bot.guard import blocked

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.actions import DESK, Action, Edit, Pin, Post, SetTimer
+from bot.actions import DESK, Action, Edit, Pin, Post
+from bot.acts import SetTimer
 from bot.card import card, short
 from bot.commands import answer, noted, says
 from bot.events import Said

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.actions import DESK, OFFICE, Action, Post, Tell
+from bot.actions import DESK, OFFICE, Action, Post
+from bot.acts import Tell
 from bot.events import Outcome as Came
 from bot.events import TextArrived, TextOutcome
 from bot.model import Desk, Facts, Line, Seat, Thread

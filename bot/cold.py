@@ -10,7 +10,8 @@ import hmac
 from dataclasses import replace
 from typing import Final
 
-from bot.actions import DESK, OFFICE, Action, Post, RedactSaid, Tell, TextFirst
+from bot.actions import DESK, OFFICE, Action, Post, RedactSaid
+from bot.acts import Tell, TextFirst
 from bot.card import short
 from bot.commands import parse, says
 from bot.events import NotHeard, Relation, Said

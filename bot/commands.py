@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final, TypeVar
 
-from bot.actions import DESK, OFFICE, THREAD, Action, Mark, Post, Receipt, Redact, SetTimer
+from bot.actions import DESK, OFFICE, THREAD, Action, Mark, Post, Receipt, Redact
+from bot.acts import SetTimer
 from bot.events import Content, Relation, Said, Tapped, TimerDue
 from bot.model import Desk, Facts, Role, Thread
 from bot.step import Step

@@ -12,8 +12,9 @@ from typing import Final
 from bot.actions import THREAD, Post
 from bot.board import ago
 from bot.events import TextArrived
-from bot.model import Facts, State, Thread
+from bot.model import Facts, Thread
 from bot.safe_times import is_safe, local
+from bot.slices import State
 from policies.keywords import Meaning, reading
 from policies.pack import Pack
 

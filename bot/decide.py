@@ -46,26 +46,21 @@ from bot import (
 )
 from bot.actions import THREAD, Action, Edit, Mark, Receipt, Text
 from bot.events import (
-    ClockJumped,
     Event,
     IdentityChanged,
     Joined,
     Left,
-    LetterDied,
     LevelsSet,
-    LineRestored,
-    NotGone,
     NotHeard,
     Read,
-    RoomLost,
     Said,
-    StrayCame,
     Tapped,
     TextArrived,
     TextOutcome,
     TimerDue,
     Unsaid,
 )
+from bot.incidents import ClockJumped, LetterDied, LineRestored, NotGone, RoomLost, StrayCame
 from bot.model import Desk, Facts, Thread
 from bot.step import Feature, Step
 from bot.told import (

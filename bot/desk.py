@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from bot.actions import DESK, Page, Post, TrustClock
+from bot.actions import DESK, Page, Post
+from bot.acts import TrustClock
 from bot.commands import answer, says
-from bot.events import ClockJumped, LetterDied, LineRestored, NotGone, NotHeard, Said, Stray, StrayCame
+from bot.events import NotHeard, Said
+from bot.incidents import ClockJumped, LetterDied, LineRestored, NotGone, Stray, StrayCame
 from bot.model import Desk, Facts
 from bot.step import Step
 from bot.told import Alarm, AlarmRaised

@@ -12,7 +12,8 @@ from dataclasses import replace
 from bot import canned, guard
 from bot.actions import THREAD, Action, Origin, Post, Text
 from bot.events import TextArrived
-from bot.model import Facts, State, Thread
+from bot.model import Facts, Thread
+from bot.slices import State
 from bot.step import Step
 from policies.hours import open_at
 from policies.keywords import reading

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.actions import DESK, Confirm, Post, SignOut, Tell, TellDevices
+from bot.actions import DESK, Confirm, Post, SignOut, TellDevices
+from bot.acts import Tell
 from bot.card import short
 from bot.commands import answer, person, says
 from bot.events import IdentityChanged, Said

@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import Final
 
 from bot import guard
-from bot.actions import DESK, THREAD, Action, DropTimer, Mark, Origin, Post, Receipt, RedactSaid, SetTimer, Tell, Text
+from bot.actions import DESK, THREAD, Action, Mark, Origin, Post, Receipt, RedactSaid, Text
+from bot.acts import DropTimer, SetTimer, Tell
 from bot.escort_slice import Escort, Lock
 from bot.escort_words import Word
 from bot.events import Outcome, Relation, Said, TextArrived, TextOutcome, TimerDue

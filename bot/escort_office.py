@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.actions import OFFICE, DropTimer, Post, RedactSaid, SetTimer, Tell
+from bot.actions import OFFICE, Post, RedactSaid
+from bot.acts import DropTimer, SetTimer, Tell
 from bot.commands import parse
 from bot.escort_slice import Asking
 from bot.escort_words import Flaw

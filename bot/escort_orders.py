@@ -10,13 +10,16 @@ from dataclasses import replace
 from typing import Final
 
 from bot import guard
-from bot.actions import DESK, THREAD, Action, Audit, DropTimer, Post, Tell
+from bot.actions import DESK, THREAD, Action, Post
+from bot.acts import Audit, DropTimer, Tell
+from bot.audit_kinds import AuditKind
 from bot.commands import answer, noted, says
 from bot.escort import TIMER
 from bot.escort_slice import Escort, Lock
 from bot.events import Said
-from bot.model import Facts, Pending, Role, Thread
+from bot.model import Facts, Role, Thread
 from bot.relay import into_window
+from bot.slices import Pending
 from bot.step import Step
 from bot.told import Marked, WordChosen, WordWanted
 from policies.pack import Pack, TextName

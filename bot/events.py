@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import TypeAlias
 
+from bot.incidents import ClockJumped, LetterDied, LineRestored, NotGone, RoomLost, StrayCame
 from bot.told import (
     AlarmRaised,
     Answered,
@@ -185,14 +186,6 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NotGone:
-    """Something that should be erased by now is still there: `what` it is, in a fixed word of ours; `hours` since then."""
-
-    what: str
-    hours: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityChanged:
     """Somebody's cross-signing identity is not a confirmed one; `first`: none of theirs ever was."""
 
@@ -206,59 +199,6 @@ class TimerDue:
     """A timer that a decision had set is due."""
 
     key: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LetterDied:
-    """Something could not be handled. `short_id` is what a person can quote."""
-
-    short_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClockJumped:
-    """The machine's clock and the time that passed disagree by that many seconds."""
-
-    seconds: int
-
-
-@unique
-class Loss(Enum):
-    """How a room of ours ceased to be of use."""
-
-    CLOSED = "closed"
-    REMOVED = "removed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoomLost:
-    """The desk's room was closed (tombstoned, as an upgrade does), or we were removed from it."""
-
-    place: str
-    how: Loss
-
-
-@unique
-class Stray(Enum):
-    """What is signed by the carrier and is no text to this line: somebody on another channel, or a group."""
-
-    CHANNEL = "channel"
-    GROUP = "group"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StrayCame:
-    """Something of that kind came and was not taken. Whoever it was, and what they wrote, is known to nobody here."""
-
-    kind: Stray
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineRestored:
-    """The line began anew from a backup that is so many hours old; so many texts were on their way to phones then."""
-
-    hours: int
-    unfinished: int
 
 
 Event: TypeAlias = (

@@ -10,11 +10,14 @@ from dataclasses import replace
 from typing import Final
 
 from bot import canned, safe_times
-from bot.actions import Action, Audit, AuditKind
+from bot.actions import Action
+from bot.acts import Audit
+from bot.audit_kinds import AuditKind
 from bot.commands import answer, noted, says
 from bot.events import Said, TextOutcome
-from bot.model import Facts, Flags, Thread
+from bot.model import Facts, Thread
 from bot.receipts import taken
+from bot.slices import Flags
 from bot.step import Step
 from policies.pack import Pack, TextName
 

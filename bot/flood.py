@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.actions import DESK, Post, SetTimer
+from bot.actions import DESK, Post
+from bot.acts import SetTimer
 from bot.events import TimerDue
 from bot.model import Desk, Facts, Line
 from bot.queue import CARD, WAIT, card_of

@@ -15,7 +15,8 @@ from urllib.parse import unquote
 
 from bot.actions import Origin, Text
 from bot.escort_slice import Lock
-from bot.model import State, Thread
+from bot.model import Thread
+from bot.slices import State
 from policies.leaks import leak
 from policies.pack import Pack, TextName
 from policies.segments import segments

@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.actions import DESK, THREAD, Action, Audit, AuditKind, Erase, Hold, Post, Redact, SetTimer, Tell
+from bot.actions import DESK, THREAD, Action, Erase, Post, Redact
+from bot.acts import Audit, Hold, SetTimer, Tell
+from bot.audit_kinds import AuditKind
 from bot.commands import FADE, answer, noted, says
 from bot.events import Said, TimerDue
 from bot.model import Desk, Facts, Thread

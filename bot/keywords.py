@@ -10,12 +10,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.actions import DESK, THREAD, Action, Muted, Origin, Post, Suppress, Tell, Text
+from bot.actions import DESK, THREAD, Action, Origin, Post, Text
+from bot.acts import Muted, Suppress, Tell
 from bot.commands import answer, noted, says
 from bot.events import Outcome, Said, TextArrived, TextOutcome
-from bot.model import Consent, Facts, State, Thread
+from bot.model import Facts, Thread
 from bot.relay import drop_pending
 from bot.reply import drop_reply
+from bot.retain import park_soon
+from bot.slices import Consent, State
 from bot.step import Step
 from bot.tally import count
 from bot.told import Alarm, AlarmRaised
@@ -64,7 +67,11 @@ def obey(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[T
             thread, waiting = drop_pending(thread, "the texter left with a silent word")
             dropped += waiting
         told = Post(place=THREAD, body=words, mentions=_voice(thread))
-        return Step(thread, (*dropped, told, raised(thread, alarm)), consumed=True)
+        closing: tuple[Action, ...] = ()
+        if meaning is Meaning.EXIT_PARK and thread.life.state is State.OPEN:
+            # What nobody has seen yet does not go: a thread that waits is closed by a person.
+            thread, closing = park_soon(pack, facts, thread, "They left with a silent word.")
+        return Step(thread, (*dropped, told, raised(thread, alarm), *closing), consumed=True)
     if meaning is Meaning.WISH:
         words = (
             "They may be asking us to stop. If they are, say !stopped: it counts as their STOP, and sends nothing. "

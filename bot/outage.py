@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.actions import DESK, Audit, AuditKind, Post
+from bot.actions import DESK, Post
+from bot.acts import Audit
+from bot.audit_kinds import AuditKind
 from bot.card import short
 from bot.commands import answer, says
 from bot.events import Said

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.actions import DESK, Action, DropTimer, Edit, Page, Post, SetTimer, Settle, Tell
+from bot.actions import DESK, Action, Edit, Page, Post
+from bot.acts import DropTimer, SetTimer, Settle, Tell
 from bot.card import short
 from bot.commands import answer, says
 from bot.events import Said, Tapped, TimerDue

@@ -8,10 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.actions import DESK, THREAD, Action, Mark, Post, Receipt, Tell
+from bot.actions import DESK, THREAD, Action, Mark, Post, Receipt
+from bot.acts import Tell
 from bot.events import Outcome, TextOutcome
-from bot.model import Facts, Held, Reason, Sent, Thread
+from bot.model import Facts, Thread
 from bot.relay import HELD
+from bot.slices import Held, Reason, Sent
 from bot.step import Step
 from bot.told import Alarm, AlarmRaised
 from policies.pack import Pack

@@ -12,9 +12,11 @@ import unicodedata
 from dataclasses import replace
 
 from bot import canned, guard
-from bot.actions import DESK, THREAD, Action, DropTimer, Mark, Origin, Post, Receipt, SetTimer, Tell, Text
+from bot.actions import DESK, THREAD, Action, Mark, Origin, Post, Receipt, Text
+from bot.acts import DropTimer, SetTimer, Tell
 from bot.events import Content, Relation, Said, TimerDue, Unsaid
-from bot.model import Facts, Held, Pending, Reason, Sent, Thread
+from bot.model import Facts, Thread
+from bot.slices import Held, Pending, Reason, Sent
 from bot.step import Step
 from bot.told import Spoke
 from policies.pack import Pack

@@ -11,10 +11,12 @@ from dataclasses import replace
 from typing import Final
 
 from bot import guard
-from bot.actions import THREAD, Action, DropTimer, Mark, Origin, Post, Receipt, SetTimer, Text
+from bot.actions import THREAD, Action, Mark, Origin, Post, Receipt, Text
+from bot.acts import DropTimer, SetTimer
 from bot.commands import answer, noted, parse, says
 from bot.events import Outcome, Relation, Said, TextOutcome, TimerDue, Unsaid
-from bot.model import Facts, Reply, Role, Thread
+from bot.model import Facts, Role, Thread
+from bot.slices import Reply
 from bot.step import Step
 from policies.pack import Pack
 

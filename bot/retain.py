@@ -13,31 +13,14 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any, Final
 
-from bot.actions import (
-    DESK,
-    THREAD,
-    Action,
-    DropTimer,
-    Edit,
-    End,
-    Erase,
-    Expel,
-    GiveKeys,
-    Invite,
-    Mark,
-    Park,
-    Pin,
-    Post,
-    Redact,
-    Seen,
-    SetTimer,
-    Tell,
-    Text,
-)
+from bot import tally
+from bot.actions import DESK, THREAD, Action, Edit, Erase, Expel, GiveKeys, Invite, Mark, Pin, Post, Redact, Text
+from bot.acts import DropTimer, End, Park, Seen, SetTimer, Tell
 from bot.commands import answer, noted, says
 from bot.events import Outcome, Read, Relation, Said, TextArrived, TextOutcome, TimerDue
-from bot.model import Desk, Facts, Held, Life, Pending, Role, Sent, State, Thread
+from bot.model import Desk, Facts, Role, Thread
 from bot.relay import TIMER
+from bot.slices import Held, Life, Pending, Sent, State
 from bot.step import Step
 from bot.told import ThreadGone
 from policies.pack import Pack

@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.actions import DESK, THREAD, Audit, AuditKind, Post, Reveal, Tell
+from bot.actions import DESK, THREAD, Post, Reveal
+from bot.acts import Audit, Tell
+from bot.audit_kinds import AuditKind
 from bot.card import short
 from bot.commands import answer, noted, says
 from bot.events import Said

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.actions import DESK, Action, GiveKeys, Page, Post, Speaker, Tell
-from bot.events import Joined, Left, LevelsSet, Loss, RoomLost
+from bot.actions import DESK, Action, GiveKeys, Page, Post, Speaker
+from bot.acts import Tell
+from bot.events import Joined, Left, LevelsSet
+from bot.incidents import Loss, RoomLost
 from bot.model import Desk, Facts, Role, Seat
 from bot.step import Step
 from bot.told import Removed

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from bot.model import Flags
+from bot.slices import Flags
 from policies.pack import Pack
 
 SPAN: Final = re.compile(r"([01]?\d|2[0-3])(?::([0-5]\d))?-(?:([01]?\d|2[0-3])(?::([0-5]\d))?|24(?::00)?)")

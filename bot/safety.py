@@ -9,15 +9,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot import canned, guard
-from bot.actions import DESK, THREAD, Action, Audit, AuditKind, DropTimer, Post, Tell
+from bot.actions import DESK, THREAD, Action, Post
+from bot.acts import Audit, DropTimer, Tell
+from bot.audit_kinds import AuditKind
 from bot.commands import answer, noted, says
 from bot.cues import ask
 from bot.events import Said, TextOutcome
-from bot.model import Facts, Flags, Pending, Silence, Thread
+from bot.model import Facts, Thread
 from bot.receipts import taken
 from bot.relay import drop_pending, into_window
 from bot.retain import park_now
 from bot.silence import TIMER
+from bot.slices import Flags, Pending, Silence
 from bot.step import Step
 from bot.told import Alarm, AlarmRaised
 from policies.pack import Pack, TextName

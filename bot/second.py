@@ -13,8 +13,9 @@ from bot import canned, guard
 from bot.actions import THREAD, Post
 from bot.commands import answer, noted, says
 from bot.events import Relation, Said
-from bot.model import Facts, Held, Pending, Reason, Thread
+from bot.model import Facts, Thread
 from bot.relay import hold, into_window, is_note, take
+from bot.slices import Held, Pending, Reason
 from bot.step import Step
 from policies.pack import Pack
 

@@ -10,7 +10,9 @@ from dataclasses import replace
 from typing import Final
 
 from bot import canned, cues
-from bot.actions import THREAD, Action, Audit, AuditKind, DropTimer, Post, SetTimer
+from bot.actions import THREAD, Action, Post
+from bot.acts import Audit, DropTimer, SetTimer
+from bot.audit_kinds import AuditKind
 from bot.board import ago
 from bot.commands import says
 from bot.events import Outcome, Said, TextArrived, TextOutcome, TimerDue

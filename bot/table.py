@@ -130,10 +130,7 @@ COMMANDS: Final = (
         help="the phone may be in other hands: nothing leaves any more, and nothing is sent",
     ),
     Command(
-        name="safe",
-        places=(THREAD,),
-        who=Who.VOICE_OR_SUPERVISOR,
-        help="you know that it is safe again: texts may leave",
+        name="safe", places=(THREAD,), who=Who.VOICE_OR_SUPERVISOR, help="you know that it is safe again: texts may leave"
     ),
     Command(
         name="say",

@@ -11,7 +11,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from bot.actions import THREAD, Action, Count, Post
+from bot.actions import THREAD, Action, Post
+from bot.acts import Count
 from bot.commands import answer, noted, says
 from bot.events import Said, Tapped
 from bot.model import Facts, Thread

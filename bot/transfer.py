@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.actions import DESK, OFFICE, THREAD, Action, DropTimer, Expel, GiveKeys, Invite, Post, SetTimer, Tell
+from bot.actions import DESK, OFFICE, THREAD, Action, Expel, GiveKeys, Invite, Post
+from bot.acts import DropTimer, SetTimer, Tell
 from bot.card import short
 from bot.commands import answer, noted, person, says
 from bot.events import Said, Tapped, TimerDue, Unsaid
-from bot.model import Facts, Offer, Role, Thread
+from bot.model import Facts, Role, Thread
+from bot.slices import Offer
 from bot.step import Step
 from bot.told import Alarm, AlarmRaised, How, Listens, NotAssigned, Offered, VoiceWanted
 from bot.voice import OFFER, release_to_queue, withdraw

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.actions import DESK, THREAD, Action, DropTimer, Expel, Invite, Mark, Pin, Post, Receipt, Speaker, Tell
+from bot.actions import DESK, THREAD, Action, Expel, Invite, Mark, Pin, Post, Receipt, Speaker
+from bot.acts import DropTimer, Tell
 from bot.card import card, short
 from bot.events import Joined, Left, NotHeard, Said, TextArrived, Why
-from bot.model import Facts, State, Thread
+from bot.model import Facts, Thread
 from bot.relay import drop_pending
+from bot.slices import State
 from bot.step import Step
 from bot.told import Assigned, How, Offered, Removed, ThreadWaits
 from policies.pack import Pack

@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from bot.actions import DESK, AuditKind
+from bot.actions import DESK
+from bot.audit_kinds import AuditKind
 from bridge import log
 from bridge.store import Connection
 from bridge.vault import Sealed, Vault

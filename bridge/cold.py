@@ -10,7 +10,8 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
 
-from bot.actions import OFFICE, Action, TextFirst
+from bot.actions import OFFICE, Action
+from bot.acts import TextFirst
 from bot.events import Event, Said
 from bot.number import Number, NumberKind
 from bot.told import TextedFirst

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bot.actions import AuditKind
+from bot.audit_kinds import AuditKind
 from bridge.audit import Ledger
 from bridge.clock import Clock
 from bridge.config import Config

@@ -15,31 +15,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bot.actions import (
-    DESK,
-    OFFICE,
-    Action,
-    DropTimer,
-    Edit,
-    End,
-    Erase,
-    Lane,
-    Mark,
-    Page,
-    Park,
-    Post,
-    Redact,
-    RedactSaid,
-    Reveal,
-    SetTimer,
-    SignOut,
-    Suppress,
-    Tell,
-    Text,
-    TextFirst,
-)
+from bot.actions import DESK, OFFICE, Action, Edit, Erase, Lane, Mark, Page, Post, Redact, RedactSaid, Reveal, SignOut, Text
+from bot.acts import DropTimer, End, Park, SetTimer, Suppress, Tell, TextFirst
 from bot.decide import decide
-from bot.events import Event, LetterDied
+from bot.events import Event
+from bot.incidents import LetterDied
 from bot.model import Desk, Thread
 from bot.retain import DESTRUCTIVE
 from bridge import codec, inbox, log

@@ -12,7 +12,8 @@ import secrets
 from collections.abc import Callable
 from typing import Final, TypeAlias, TypeGuard
 
-from bot.actions import DESK, Action, Audit, Count, End, Hold, Park, Seen, Settle, Suppress, TrustClock
+from bot.actions import DESK, Action
+from bot.acts import Audit, Count, End, Hold, Park, Seen, Settle, Suppress, TrustClock
 from bridge import sweep_clock, sweep_index
 from bridge.audit import Ledger
 from bridge.clock import Clock

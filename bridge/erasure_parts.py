@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from bot.actions import DESK
-from bot.events import NotGone
+from bot.incidents import NotGone
 from bridge import inbox, log
 from bridge.clock import Clock
 from bridge.crash import Crash

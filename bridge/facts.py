@@ -11,8 +11,9 @@ from typing import Any
 
 from bot.actions import DESK, Post, Speaker
 from bot.events import Said, TextArrived, TimerDue
-from bot.model import Desk, Facts, State, Thread
+from bot.model import Desk, Facts, Thread
 from bot.retain import DESTRUCTIVE
+from bot.slices import State
 from bridge import codec
 from bridge.cold import FirstTexts
 from bridge.store import Store

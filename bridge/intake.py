@@ -20,16 +20,15 @@ from bot.events import (
     Joined,
     Left,
     LevelsSet,
-    Loss,
     NotHeard,
     Read,
     Relation,
-    RoomLost,
     Said,
     Tapped,
     Unsaid,
     Why,
 )
+from bot.incidents import Loss, RoomLost
 from bridge import inbox, sweep_index
 from bridge.clock import Clock
 from bridge.matrix import items

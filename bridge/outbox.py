@@ -18,7 +18,8 @@ from itertools import count
 from typing import Final, TypeAlias
 
 from bot.actions import DESK, THREAD, Action, Invite, Lane, Text
-from bot.events import Left, LetterDied, Outcome, TextOutcome
+from bot.events import Left, Outcome, TextOutcome
+from bot.incidents import LetterDied
 from bridge import codec, inbox, log
 from bridge.clock import Clock
 from bridge.inbox import Letter

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from bot.actions import DESK, AuditKind
-from bot.events import LineRestored
+from bot.actions import DESK
+from bot.audit_kinds import AuditKind
+from bot.incidents import LineRestored
 from bridge import inbox, log
 from bridge.audit import Ledger
 from bridge.clock import Clock

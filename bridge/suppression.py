@@ -19,7 +19,7 @@ from typing import Final
 from argon2.exceptions import HashingError
 from argon2.low_level import Type, hash_secret_raw
 
-from bot.actions import Muted, Suppress
+from bot.acts import Muted, Suppress
 from bridge.phone import Phone
 from bridge.store import Connection, Store
 

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from bot.actions import DESK
-from bot.events import ClockJumped, TimerDue
+from bot.events import TimerDue
+from bot.incidents import ClockJumped
 from bridge import inbox, log, sweep_clock
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint

@@ -19,9 +19,12 @@ from weakref import WeakValueDictionary
 
 from aiohttp import web
 
-from bot.actions import DESK, Muted
-from bot.events import Outcome, Stray, StrayCame, TextArrived, TextOutcome
-from bot.model import Consent, Thread
+from bot.actions import DESK
+from bot.acts import Muted
+from bot.events import Outcome, TextArrived, TextOutcome
+from bot.incidents import Stray, StrayCame
+from bot.model import Thread
+from bot.slices import Consent
 from bot.told import TextDropped
 from bridge import codec, erasure_copies, inbox, log
 from bridge.carriers.adapter import Carrier, DeliveryReport, Inbound, InboundText, Malformed, Unwanted, WebhookRequest

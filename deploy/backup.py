@@ -23,7 +23,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from bot.actions import AuditKind
+from bot.audit_kinds import AuditKind
 from bridge.config import load
 from bridge.settings import secret_files
 from deploy import beside

@@ -20,7 +20,7 @@ from bridge.vault import Vault
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bot.actions import AuditKind
+    from bot.audit_kinds import AuditKind
     from bridge.config import Config
 
 LINE: Final = "line"

@@ -81,7 +81,7 @@ def lookup(data: Path, then: str | None) -> None:
 
     The number is asked for without echo, or read from standard input; never give it as an argument.
     """
-    from bot.actions import AuditKind  # noqa: PLC0415 - only this verb needs it
+    from bot.audit_kinds import AuditKind  # noqa: PLC0415 - only this verb needs it
     from bridge.config import load  # noqa: PLC0415 - only this verb needs it
     from deploy.lookup import lookup as look  # noqa: PLC0415 - only this verb needs it
     from deploy.lookup import read  # noqa: PLC0415 - only this verb needs it

@@ -11,7 +11,7 @@ import re
 from enum import Enum, unique
 from typing import TYPE_CHECKING, Final
 
-from bot.actions import AuditKind
+from bot.audit_kinds import AuditKind
 from bridge.phone import Phone
 from deploy import beside
 

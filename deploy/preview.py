@@ -17,7 +17,8 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from bot import guard
-from bot.actions import DESK, THREAD, Action, DropTimer, Expel, Invite, Mark, Post, Receipt, SetTimer, Speaker, Tell, Text
+from bot.actions import DESK, THREAD, Action, Expel, Invite, Mark, Post, Receipt, Speaker, Text
+from bot.acts import DropTimer, SetTimer, Tell
 from bot.decide import decide
 from bot.events import Event, Joined, Left, LevelsSet, Outcome, Said, TextArrived, TextOutcome, TimerDue
 from bot.model import Desk, Facts, Thread

@@ -11,7 +11,7 @@ from typing import Final, get_args
 
 import pytest
 
-from bot import events, told
+from bot import events, incidents, told
 from bot.decide import TABLE
 from bot.events import Event
 from bot.model import Aggregate, Desk, Thread
@@ -45,6 +45,7 @@ NO_JUDGEMENT_NEEDS: Final = {
     "sqlite3": "I/O",
 }
 LONG_FOR_A_REASON: Final = {
+    "bot/table.py": "one table, a row for each command",
     "bridge/matrix/olm.py": "the whole of one foreign interface, which is compared with its original as one",
     "bridge/app.py": "the one place of composition by hand",
 }
@@ -74,12 +75,12 @@ PASSED_OVER: Final = {
     (Thread, told.Marked): "said by threads to the desk",
     (Thread, told.Stirred): "said by threads to the desk",
     (Thread, told.ThreadBegun): "said by threads to the desk",
-    (Thread, events.RoomLost): "the desk is told, which can call somebody",
+    (Thread, incidents.RoomLost): "the desk is told, which can call somebody",
     (Thread, told.WordWanted): "said by threads to the desk",
-    (Thread, events.LetterDied): "told to the desk, which has people",
-    (Thread, events.ClockJumped): "told to the desk; timers that destroy wait by themselves",
-    (Thread, events.StrayCame): "told to the desk; it belongs to no thread",
-    (Thread, events.NotGone): "told to the desk, which has people",
+    (Thread, incidents.LetterDied): "told to the desk, which has people",
+    (Thread, incidents.ClockJumped): "told to the desk; timers that destroy wait by themselves",
+    (Thread, incidents.StrayCame): "told to the desk; it belongs to no thread",
+    (Thread, incidents.NotGone): "told to the desk, which has people",
     (Thread, told.ThreadGone): "said by threads to the desk",
     (Desk, events.Read): "what is said at the desk has its time from the start",
     (Desk, events.TextArrived): "texts belong to a thread",
@@ -93,7 +94,7 @@ PASSED_OVER: Final = {
     (Thread, told.TextDropped): "said to the desk, which counts",
     (Desk, told.TextedFirst): "said by the bridge to a thread that it has just made",
     (Desk, told.RevealConfirmed): "said by the desk to threads",
-    (Thread, events.LineRestored): "told to the desk; no thread was restored",
+    (Thread, incidents.LineRestored): "told to the desk; no thread was restored",
     (Thread, told.RevealAsked): "said by threads to the desk",
     (Thread, told.ThreadHeld): "said by threads to the desk",
 }

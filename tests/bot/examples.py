@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from bot.actions import DESK, THREAD, Action, Mark, Post, Receipt, Tell, Text
+from bot.actions import DESK, THREAD, Action, Mark, Post, Receipt, Text
+from bot.acts import Tell
 from bot.decide import decide
-from bot.events import Event, Joined, LetterDied, Relation, Said, TextArrived, TimerDue
+from bot.events import Event, Joined, Relation, Said, TextArrived, TimerDue
+from bot.incidents import LetterDied
 from bot.model import Desk, Facts, Thread
 from bot.step import Step
 from bot.told import AlarmRaised, Assigned

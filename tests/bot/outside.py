@@ -10,29 +10,23 @@ from bot.actions import (
     THREAD,
     Action,
     Confirm,
-    DropTimer,
     Edit,
-    End,
     Expel,
     GiveKeys,
-    Hold,
     Invite,
     Mark,
     Origin,
     Page,
-    Park,
     Pin,
     Post,
     Receipt,
     Redact,
     RedactSaid,
-    SetTimer,
     SignOut,
-    Tell,
     TellDevices,
     Text,
-    TextFirst,
 )
+from bot.acts import DropTimer, End, Hold, Park, SetTimer, Tell, TextFirst
 from bot.events import (
     Event,
     Joined,
@@ -42,7 +36,7 @@ from bot.events import (
     TextOutcome,
     TimerDue,
 )
-from bot.model import State
+from bot.slices import State
 from policies.pack import Pack
 from tests.bot.account import Account
 from tests.bot.promises import Promises

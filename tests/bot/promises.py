@@ -2,20 +2,8 @@
 
 from __future__ import annotations
 
-from bot.actions import (
-    DESK,
-    THREAD,
-    Action,
-    Confirm,
-    Edit,
-    Mark,
-    Origin,
-    Post,
-    Receipt,
-    Speaker,
-    Tell,
-    Text,
-)
+from bot.actions import DESK, THREAD, Action, Confirm, Edit, Mark, Origin, Post, Receipt, Speaker, Text
+from bot.acts import Tell
 from bot.events import (
     Event,
     Left,

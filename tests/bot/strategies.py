@@ -11,34 +11,14 @@ from typing import Any, Final, get_args
 
 from hypothesis import strategies as st
 
-from bot import events, told
+from bot import events, incidents, told
 from bot.actions import DESK, OFFICE, THREAD, Receipt
 from bot.escort_slice import Asking, Escort, Lock
 from bot.escort_words import Digests, Flaw, Taken, Word
 from bot.events import Event
-from bot.model import (
-    Asked,
-    Consent,
-    Desk,
-    Facts,
-    Flags,
-    Held,
-    Life,
-    Line,
-    Offer,
-    Pending,
-    Reason,
-    Reply,
-    Role,
-    Seat,
-    Sending,
-    Sent,
-    Silence,
-    State,
-    Thread,
-    Voice,
-)
+from bot.model import Asked, Desk, Facts, Line, Role, Seat, Thread
 from bot.number import Cold, Number, NumberKind
+from bot.slices import Consent, Flags, Held, Life, Offer, Pending, Reason, Reply, Sending, Sent, Silence, State, Voice
 from bot.table import COMMANDS
 from policies.load import load
 from policies.pack import Pack, TextName
@@ -207,9 +187,9 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "why": st.sampled_from(events.Why),
 }
 OTHERWISE: Final[dict[tuple[type, str], st.SearchStrategy[Any]]] = {
-    (events.RoomLost, "how"): st.sampled_from(events.Loss),
+    (incidents.RoomLost, "how"): st.sampled_from(incidents.Loss),
     (told.NotAssigned, "why"): st.sampled_from(("they are off duty.", "")),
-    (events.StrayCame, "kind"): st.sampled_from(events.Stray),
+    (incidents.StrayCame, "kind"): st.sampled_from(incidents.Stray),
 }
 """Fields whose name means something else in that event."""
 

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from bot.actions import DESK, OFFICE, Audit, AuditKind, Confirm, End, Park, Tell, TellAudit
+from bot.actions import DESK, OFFICE, Confirm, TellAudit
+from bot.acts import Audit, End, Park, Tell
+from bot.audit_kinds import AuditKind
 from bot.events import Event, IdentityChanged, TimerDue
 from bot.model import Facts, Thread
 from bot.step import Step

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from bot.actions import DESK, THREAD, Page, Post, Text
-from bot.events import Joined, Left, LetterDied, LevelsSet, Loss, NotHeard, Relation, RoomLost, Tapped, Unsaid, Why
+from bot.events import Joined, Left, LevelsSet, NotHeard, Relation, Tapped, Unsaid, Why
+from bot.incidents import LetterDied, Loss, RoomLost
 from bot.model import Thread
 from bot.step import Step
 from bot.told import How, Offered, Removed, ThreadWaits, VoiceWanted

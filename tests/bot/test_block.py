@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bot import guard
-from bot.actions import DESK, Muted, Post, Receipt, SetTimer, Suppress
+from bot.actions import DESK, Post, Receipt
+from bot.acts import Muted, SetTimer, Suppress
 from bot.board import text as board
 from bot.card import card
 from bot.events import TimerDue

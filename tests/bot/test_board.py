@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from bot.actions import DESK, Edit, Pin, Post, SetTimer
+from bot.actions import DESK, Edit, Pin, Post
+from bot.acts import SetTimer
 from bot.board import ago
-from bot.events import Joined, Left, LetterDied, Outcome, TimerDue
+from bot.events import Joined, Left, Outcome, TimerDue
+from bot.incidents import LetterDied
 from bot.model import Desk
 from bot.told import Alarm, AlarmRaised, Marked, ThreadHeld, ThreadWaits
 from tests.bot.examples import at, at_desk, of, staffed_desk, then, words

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.actions import DESK, OFFICE, Invite, Post, RedactSaid, Tell, Text, TextFirst
+from bot.actions import DESK, OFFICE, Invite, Post, RedactSaid, Text
+from bot.acts import Tell, TextFirst
 from bot.cold import ASK, DIFFER, ONCE, OPENS, TWICE, WHY
 from bot.decide import decide
 from bot.events import Joined, NotHeard, Relation, Said, TextArrived, Why

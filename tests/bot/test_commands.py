@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from bot.actions import DESK, OFFICE, THREAD, Post, Receipt, Redact, SetTimer, Tell, TellAudit, TellDevices
+from bot.actions import DESK, OFFICE, THREAD, Post, Receipt, Redact, TellAudit, TellDevices
+from bot.acts import SetTimer, Tell
 from bot.commands import lines, parse
 from bot.events import Content, Relation, Tapped, TimerDue
 from bot.step import Step

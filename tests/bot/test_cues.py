@@ -10,8 +10,9 @@ import pytest
 from bot import cues
 from bot.actions import Post, Speaker, Text
 from bot.card import card
-from bot.model import Flags, Silence, Thread
+from bot.model import Thread
 from bot.safe_times import local
+from bot.slices import Flags, Silence
 from bot.step import Step
 from tests.bot.examples import arrived, at, held, of, then, waiting
 from tests.bot.strategies import NOW, PACK

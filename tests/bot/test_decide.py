@@ -13,7 +13,8 @@ from bot import guard
 from bot.actions import THREAD, Edit, Origin, Post, Text
 from bot.decide import TABLE, decide
 from bot.events import Content, Event, Relation, Said, TextArrived, TimerDue
-from bot.model import Desk, Facts, Pending, Sending, Thread
+from bot.model import Desk, Facts, Thread
+from bot.slices import Pending, Sending
 from bot.step import Step
 from tests.bot.effort import COMMON, EXPLORES, USUAL
 from tests.bot.examples import held, staffed_desk

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from bot import guard
-from bot.actions import DESK, Mark, Origin, Page, Post, Receipt, RedactSaid, SetTimer, Text
+from bot.actions import DESK, Mark, Origin, Page, Post, Receipt, RedactSaid, Text
+from bot.acts import SetTimer
 from bot.card import card
 from bot.escort_slice import Lock
 from bot.escort_words import MASK, Word

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.actions import OFFICE, Post, RedactSaid, Tell
+from bot.actions import OFFICE, Post, RedactSaid
+from bot.acts import Tell
 from bot.escort_office import STANDS
 from bot.escort_slice import Lock
 from bot.escort_words import Flaw, Taken

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from bot import guard
-from bot.actions import THREAD, Action, DropTimer, Origin, SetTimer, Tell, Text
+from bot.actions import THREAD, Action, Origin, Text
+from bot.acts import DropTimer, SetTimer, Tell
 from bot.decide import decide
 from bot.escort_slice import Lock
 from bot.escort_words import MASK, Word

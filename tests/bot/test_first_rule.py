@@ -7,7 +7,8 @@ from typing import Any
 import hypothesis.strategies as st
 from hypothesis import given
 
-from bot.actions import DropTimer, Origin, SetTimer, Text
+from bot.actions import Origin, Text
+from bot.acts import DropTimer, SetTimer
 from bot.decide import decide
 from bot.events import Event, Outcome, Said, TextArrived, TextOutcome, TimerDue
 from bot.model import Facts, Thread

@@ -9,10 +9,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot import safe_times
-from bot.actions import THREAD, Audit, Edit, Receipt
+from bot.actions import THREAD, Edit, Receipt
+from bot.acts import Audit
 from bot.card import card
 from bot.events import Event, Outcome, Relation, TextOutcome
-from bot.model import Flags, Thread
+from bot.model import Thread
+from bot.slices import Flags
 from bot.table import COMMANDS
 from policies.pack import TextName
 from tests.bot.examples import arrived, at, due, held, marks, of, said, texts, then, waiting, words

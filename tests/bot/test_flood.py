@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.actions import DESK, Edit, Post, SetTimer
+from bot.actions import DESK, Edit, Post
+from bot.acts import SetTimer
 from bot.events import Outcome, TextArrived, TimerDue
 from bot.model import Desk, Thread
 from bot.told import ThreadWaits

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from bot import guard
 from bot.actions import Origin, Text
-from bot.model import Consent, State, Thread, Voice
+from bot.model import Thread
+from bot.slices import Consent, State, Voice
 from tests.bot.effort import USUAL
 from tests.bot.strategies import LATE, NOW, PACK, WORDS, threads
 

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.actions import DESK, THREAD, AuditKind, End, Erase, Hold, Park, Redact, SetTimer, Text
+from bot.actions import DESK, THREAD, Erase, Redact, Text
+from bot.acts import End, Hold, Park, SetTimer
+from bot.audit_kinds import AuditKind
 from bot.decide import decide
 from bot.events import Event, Relation, TextArrived, TimerDue
 from bot.model import Facts, Line, Thread

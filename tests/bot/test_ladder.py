@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.actions import DESK, DropTimer, Page, Post, SetTimer
+from bot.actions import DESK, Page, Post
+from bot.acts import DropTimer, SetTimer
 from bot.events import Tapped, TimerDue
 from bot.model import Desk, Seat
 from bot.told import Alarm, AlarmRaised, Assigned, ThreadWaits

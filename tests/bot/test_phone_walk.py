@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from bot import guard
-from bot.actions import THREAD, Action, DropTimer, Muted, Origin, SetTimer, Suppress, Text
+from bot.actions import THREAD, Action, Origin, Text
+from bot.acts import DropTimer, Muted, SetTimer, Suppress
 from bot.decide import decide
 from bot.events import Event, Joined, Outcome, Said, TextArrived, TextOutcome, TimerDue, Unsaid
 from bot.model import Facts, Thread

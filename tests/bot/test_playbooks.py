@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.actions import Audit, Post, Receipt, Redact
+from bot.actions import Post, Receipt, Redact
+from bot.acts import Audit
 from bot.events import TimerDue
 from tests.bot.examples import at, at_desk, held, marks, of, said, staffed_desk, texts, then, words
 from tests.bot.strategies import BEN, PACK, STAFF

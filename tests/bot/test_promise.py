@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from bot.actions import Audit
+from bot.acts import Audit
 from bot.decide import decide
 from bot.events import Event, Outcome, TextOutcome
-from bot.model import Facts, Flags, Thread
+from bot.model import Facts, Thread
+from bot.slices import Flags
 from bot.step import Step
 from policies.load import load
 from policies.pack import TextName

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from bot.actions import DESK, OFFICE, Edit, GiveKeys, Page, Post, Speaker, Tell
-from bot.events import ClockJumped, IdentityChanged, Joined, Left, LetterDied, LevelsSet, NotHeard, Tapped, Why
+from bot.actions import DESK, OFFICE, Edit, GiveKeys, Page, Post, Speaker
+from bot.acts import Tell
+from bot.events import IdentityChanged, Joined, Left, LevelsSet, NotHeard, Tapped, Why
+from bot.incidents import ClockJumped, LetterDied
 from bot.model import Desk, Role
 from bot.step import Step
 from bot.told import Alarm, AlarmRaised, Assigned, Removed, ThreadWaits

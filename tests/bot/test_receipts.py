@@ -33,7 +33,7 @@ from tests.bot.strategies import UNDO
         ("accepted accepted", "SENT"),
         ("accepted unknown", "SENT"),
         ("accepted delivered failed", "SENT DELIVERED"),
-        ("accepted failed delivered", "SENT NOT_SENT"),
+        ("accepted failed delivered", "SENT NOT_SENT DELIVERED"),
     ],
 )
 def test_a_receipt_moves_forward(outcomes: str, receipts: str) -> None:

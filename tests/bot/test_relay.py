@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from bot.actions import THREAD, DropTimer, Edit, Expel, Invite, Mark, Receipt, SetTimer, Text
+from bot.actions import THREAD, Edit, Expel, Invite, Mark, Receipt, Text
+from bot.acts import DropTimer, SetTimer
 from bot.events import Content, Joined, Left, NotHeard, Relation, TimerDue, Unsaid, Why
-from bot.model import Pending, Thread
+from bot.model import Thread
+from bot.slices import Pending
 from bot.told import Assigned, Removed
 from tests.bot.examples import arrived, at, due, held, marks, of, said, texts, then, waiting, words
 from tests.bot.strategies import ANA, BEN, EVE, LATE, NOTES, NOW, SEATS, STAFF, SUE, UNDO, WORDS

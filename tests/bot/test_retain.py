@@ -9,26 +9,12 @@ import pytest
 from hypothesis import given
 
 from bot import retain
-from bot.actions import (
-    DESK,
-    DropTimer,
-    End,
-    Erase,
-    Invite,
-    Origin,
-    Park,
-    Post,
-    Receipt,
-    Seen,
-    SetTimer,
-    Settle,
-    Speaker,
-    Tell,
-    Text,
-    TrustClock,
-)
-from bot.events import ClockJumped, Event, NotGone, Outcome, Read, Relation, TextArrived, TextOutcome, TimerDue
-from bot.model import Consent, Facts, Life, Line, State, Thread, Voice
+from bot.actions import DESK, Erase, Invite, Origin, Post, Receipt, Speaker, Text
+from bot.acts import DropTimer, End, Park, Seen, SetTimer, Settle, Tell, TrustClock
+from bot.events import Event, Outcome, Read, Relation, TextArrived, TextOutcome, TimerDue
+from bot.incidents import ClockJumped, NotGone
+from bot.model import Facts, Line, Thread
+from bot.slices import Consent, Life, State, Voice
 from bot.step import Step
 from bot.told import Assigned, ThreadGone, ThreadWaits
 from tests.bot.effort import USUAL

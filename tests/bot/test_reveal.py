@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from bot.actions import DESK, AuditKind, Post, Reveal
+from bot.actions import DESK, Post, Reveal
+from bot.audit_kinds import AuditKind
 from bot.decide import decide
 from bot.events import Event, Said
 from bot.model import Facts, Line, Role, Seat, Thread

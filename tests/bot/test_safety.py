@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 
 from bot import guard
-from bot.actions import DESK, THREAD, Audit, DropTimer, Origin, Post, Receipt, SetTimer, Text
+from bot.actions import DESK, THREAD, Origin, Post, Receipt, Text
+from bot.acts import Audit, DropTimer, SetTimer
 from bot.card import card
 from bot.events import Outcome, TextOutcome, TimerDue, Unsaid
-from bot.model import Flags, State, Thread
+from bot.model import Thread
+from bot.slices import Flags, State
 from bot.told import Assigned, How
 from policies.pack import TextName
 from tests.bot.examples import (

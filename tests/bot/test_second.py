@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.actions import THREAD, Receipt, SetTimer
+from bot.actions import THREAD, Receipt
+from bot.acts import SetTimer
 from bot.events import Outcome, Relation, TextOutcome, Unsaid
 from bot.model import Thread
 from bot.told import Assigned, How

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from bot.actions import DropTimer, Post, SetTimer, Tell, Text
+from bot.actions import Post, Text
+from bot.acts import DropTimer, SetTimer, Tell
 from bot.events import Outcome, TextOutcome, TimerDue
-from bot.model import Flags, Thread
+from bot.model import Thread
+from bot.slices import Flags
 from bot.step import Step
 from bot.told import Assigned, How
 from tests.bot.examples import arrived, at, due, held, of, said, texts, then, words

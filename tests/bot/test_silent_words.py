@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.actions import DESK, Count, Muted, Post, Receipt, Suppress, Text
+from bot.actions import DESK, Post, Receipt, Text
+from bot.acts import Count, Muted, Suppress
 from bot.model import Thread
 from bot.told import Alarm, AlarmRaised
 from policies.pack import Resumes

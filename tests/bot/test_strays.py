@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.actions import DESK, Post
-from bot.events import Stray, StrayCame
+from bot.incidents import Stray, StrayCame
 from bot.model import Desk
 from tests.bot.examples import of, then
 

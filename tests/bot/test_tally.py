@@ -6,7 +6,8 @@ from dataclasses import fields, replace
 
 import pytest
 
-from bot.actions import THREAD, Count
+from bot.actions import THREAD
+from bot.acts import Count
 from bot.events import Tapped
 from bot.model import Thread
 from bot.tally import KINDS, offer

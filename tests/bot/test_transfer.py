@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from bot.actions import DESK, OFFICE, THREAD, DropTimer, Expel, GiveKeys, Invite, Origin, Post, Receipt, SetTimer, Tell
+from bot.actions import DESK, OFFICE, THREAD, Expel, GiveKeys, Invite, Origin, Post, Receipt
+from bot.acts import DropTimer, SetTimer, Tell
 from bot.events import Joined, Left, Outcome, Tapped, TimerDue, Unsaid
-from bot.model import Offer, Thread
+from bot.model import Thread
+from bot.slices import Offer
 from bot.told import Assigned, How, NotAssigned, Offered, Removed, VoiceWanted
 from policies.pack import TextName
 from tests.bot.examples import alarms, at, due, held, marks, of, said, texts, then, told, words

@@ -10,13 +10,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from bot.actions import DESK, OFFICE, THREAD, Receipt
 from bot.events import (
-    ClockJumped,
     Content,
     Event,
     IdentityChanged,
     Joined,
     Left,
-    LetterDied,
     LevelsSet,
     NotHeard,
     Outcome,
@@ -28,6 +26,7 @@ from bot.events import (
     Unsaid,
     Why,
 )
+from bot.incidents import ClockJumped, LetterDied
 from tests.bot.effort import WALK
 from tests.bot.strategies import (
     ANA,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.actions import AuditKind
+from bot.audit_kinds import AuditKind
 from bridge import audit
 from bridge.audit import FLOOR, HEAD, Ledger
 from bridge.vault import Vault

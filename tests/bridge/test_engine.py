@@ -12,7 +12,8 @@ import pytest
 
 from bot.actions import DESK, Post
 from bot.decide import decide
-from bot.events import Event, LetterDied, TextArrived
+from bot.events import Event, TextArrived
+from bot.incidents import LetterDied
 from bot.model import Facts
 from bot.step import Step
 from bridge import engine as module

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.events import TimerDue
-from bot.model import State
+from bot.slices import State
 from bridge import erasure_acts
 from bridge.erasure_receipt import Receipt
 from bridge.erasure_rows import OF_PERSON, OF_ROOM

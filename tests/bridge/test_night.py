@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.actions import AuditKind
+from bot.audit_kinds import AuditKind
 from bridge import configured, sweep_clock
 from bridge.audit import Ledger
 from bridge.config import load

@@ -13,7 +13,7 @@ from argon2.exceptions import HashingError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.actions import Muted, Suppress
+from bot.acts import Muted, Suppress
 from bot.events import Said
 from bot.model import Desk, Role, Seat
 from bridge.phone import Phone

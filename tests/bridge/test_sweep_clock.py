@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.actions import SetTimer
-from bot.events import ClockJumped
+from bot.acts import SetTimer
+from bot.incidents import ClockJumped
 from bot.retain import CLOSE
 from bridge import codec, sweep_clock
 from bridge import engine as module

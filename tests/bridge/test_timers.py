@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.actions import DropTimer, SetTimer
+from bot.acts import DropTimer, SetTimer
 from bot.events import Event, TimerDue
 from bot.step import Step
 from bridge import codec

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from bot.actions import AuditKind
+from bot.audit_kinds import AuditKind
 from bridge.audit import Ledger
 from deploy.cli import cli
 from tests.deploy.kept_line import KeptLine, kept_line

@@ -15,7 +15,8 @@ import yaml
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from bot.actions import DESK, End, Origin, Text
+from bot.actions import DESK, Origin, Text
+from bot.acts import End
 from bridge import inbox, restored
 from bridge.audit import Ledger
 from bridge.clock import SteadyClock

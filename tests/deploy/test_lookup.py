@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from bot.actions import AuditKind
+from bot.audit_kinds import AuditKind
 from bridge.phone import Phone
 from deploy.cli import cli
 from deploy.lookup import Answer, lookup, read

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.events import Outcome, Stray, StrayCame
+from bot.events import Outcome
+from bot.incidents import Stray, StrayCame
 from bridge.carriers.adapter import DeliveryReport, InboundText, Status, UnknownOutcome
 from bridge.phone import Phone
 from bridge.webhook import QUIET

@@ -1,0 +1,70 @@
+"""What the bridge has to tell the desk of the line itself.
+
+Rule of this module: an incident names no thread and holds no content; whoever reads it can do something about it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, unique
+
+
+@unique
+class Loss(Enum):
+    """How a room of ours ceased to be of use."""
+
+    CLOSED = "closed"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotGone:
+    """Something that should be erased by now is still there: `what` it is, in a fixed word of ours; `hours` since then."""
+
+    what: str
+    hours: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterDied:
+    """Something could not be handled. `short_id` is what a person can quote."""
+
+    short_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockJumped:
+    """The machine's clock and the time that passed disagree by that many seconds."""
+
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomLost:
+    """The desk's room was closed (tombstoned, as an upgrade does), or we were removed from it."""
+
+    place: str
+    how: Loss
+
+
+@unique
+class Stray(Enum):
+    """What is signed by the carrier and is no text to this line: somebody on another channel, or a group."""
+
+    CHANNEL = "channel"
+    GROUP = "group"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrayCame:
+    """Something of that kind came and was not taken. Whoever it was, and what they wrote, is known to nobody here."""
+
+    kind: Stray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineRestored:
+    """The line began anew from a backup that is so many hours old; so many texts were on their way to phones then."""
+
+    hours: int
+    unfinished: int
