@@ -33,6 +33,7 @@ from bridge import inbox, sweep_index
 from bridge.clock import Clock
 from bridge.matrix import items
 from bridge.matrix.devices import has_trusted
+from bridge.matrix.uploads import note_shown
 from bridge.plain import flatten
 from bridge.store import Connection
 from bridge.vault import Vault
@@ -121,12 +122,7 @@ class Intake:
         if isinstance(item, items.IdentityChanged | items.Seen):
             return True
         for address in self._uploads(item):
-            await conn.execute(
-                "INSERT INTO matrix_upload (mxc, room_id, at_ms) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-                address,
-                item.room_id,
-                item.at,
-            )
+            await note_shown(conn, address, room_id=item.room_id, event_id=item.event_id, at_ms=item.at)
         return await sweep_index.note(
             conn,
             event_id=item.event_id,

@@ -104,10 +104,7 @@ class Posts:
             case Mark() as mark:
                 await self._mark(task, mark)
             case Pin() as pin:
-                room = await self._room(task.owner, pin.place)
-                if (target := await self._event_of(task.owner, pin.ref)) is not None:
-                    await self._edge.pin(room, target)
-                await self._done(task)
+                await self._pin(task, pin)
             case Invite() as invite:
                 room = await self._room(task.owner, "thread")
                 await self._edge.invite(room, invite.user)
@@ -137,17 +134,23 @@ class Posts:
                 await self._trust.confirm(confirm.user, confirm.master_key)
                 await self._done(task)
             case TellDevices() as tell:
-                body = await self._trust.devices(tell.user)
-                post = Post(place=tell.place, body=body, reply_to=tell.reply_to)
-                await self._send(task, tell.place, Speaker.POLICY, message(post))
+                await self._tell(task, tell, await self._trust.devices(tell.user))
             case Reveal() as reveal:
                 await self.reveals.show(task, reveal)
             case TellAudit() as tell:
-                body = audit.told(await audit.entries(self._store, AUDITED))
-                post = Post(place=tell.place, body=body, reply_to=tell.reply_to)
-                await self._send(task, tell.place, Speaker.POLICY, message(post))
+                await self._tell(task, tell, audit.told(await audit.entries(self._store, AUDITED)))
             case _:
                 raise Impossible("unknown action")
+
+    async def _tell(self, task: Task, tell: TellDevices | TellAudit, body: str) -> None:
+        post = Post(place=tell.place, body=body, reply_to=tell.reply_to)
+        await self._send(task, tell.place, Speaker.POLICY, message(post))
+
+    async def _pin(self, task: Task, pin: Pin) -> None:
+        room = await self._room(task.owner, pin.place)
+        if (target := await self._event_of(task.owner, pin.ref)) is not None:
+            await self._edge.pin(room, target)
+        await self._done(task)
 
     async def _send(
         self,

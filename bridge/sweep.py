@@ -1,4 +1,4 @@
-"""Whatever has come to the end of its time goes: events and what could read them, remembered ids, receipts, bundles.
+"""Whatever has come to the end of its time goes: events and what could read them, remembered ids, receipts.
 
 Rules of this module: an event is redacted first and taken off the deletion index after it; sweeping yields to every
 conversation; while the machine's clock is doubted nothing goes here; nothing of a thread that somebody holds goes.
@@ -10,14 +10,12 @@ import asyncio
 import sqlite3
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any, Final
 
 from bridge import log, sweep_clock, sweep_index
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
 from bridge.matrix.edge import HomeserverError, Permanent, TokenRefused
-from bridge.matrix.house import Away, House, Refused
 from bridge.store import Connection, Store
 from bridge.sweep_keys import prune
 from bridge.vault import Vault
@@ -25,8 +23,6 @@ from bridge.vault import Vault
 BATCH: Final = 48
 EVERY: Final = 5.0
 HOURLY: Final = 3600.0
-BUNDLE: Final = 1800_000
-"""Milliseconds that the upload of a key bundle stands: some minutes after a join (facts-matrix, section 11)."""
 UNTIL: Final = ("seen", "sent_text", "early_report", "early_tap", "receipt")
 """Tables whose rows say until when they stand."""
 AGAIN: Final = 3600
@@ -42,12 +38,11 @@ class Sweep:
         store: Store,
         vault: Vault,
         clock: Clock,
-        house: House,
         redact: Callable[[str, list[Any]], Awaitable[None]],
         alarm: Callable[[str, float], Awaitable[None]],
         crash: Crash,
     ) -> None:
-        self._store, self._vault, self._clock, self._house, self._redact = store, vault, clock, house, redact
+        self._store, self._vault, self._clock, self._redact = store, vault, clock, redact
         self._alarm, self._crash = alarm, crash
         self._pruned = 0.0
 
@@ -59,7 +54,7 @@ class Sweep:
                 more = await self.once()
             except TokenRefused:
                 raise
-            except (HomeserverError, Away) as error:
+            except HomeserverError as error:
                 log.event("sweep.again", status=error.status)
             except (sqlite3.OperationalError, OSError) as error:
                 log.failure("sweep.waits", error)
@@ -72,7 +67,6 @@ class Sweep:
         now = self._clock.wall()
         if now - self._pruned >= HOURLY or now < self._pruned:
             await self._prune(int(now))
-            await self._bundles(int(now * 1000))
             await prune(self._store, self._vault)
             self._pruned = now
         rows = await sweep_index.expired(self._store, now, BATCH)
@@ -109,23 +103,3 @@ class Sweep:
                 await conn.execute(f"DELETE FROM {table} WHERE until < $1", now)  # noqa: S608 - names from above
 
         await self._store.commit(commit)
-
-    async def _bundles(self, now: int) -> None:
-        """Delete uploads of bundles that whoever was invited has by now; those of a room on its way down go with it."""
-        rows = await self._store.fetch(
-            """SELECT mxc FROM matrix_upload u WHERE at_ms < $1
-               AND NOT EXISTS (SELECT 1 FROM thread t WHERE t.room_id = u.room_id AND t.held)
-               AND NOT EXISTS (SELECT 1 FROM erasure e WHERE e.subject = u.room_id)""",
-            now - BUNDLE,
-        )
-        for row in rows:
-            try:
-                await self._house.delete_media(row["mxc"])
-            except Refused:
-                log.event("sweep.upload_refused")
-                continue
-            await self._store.commit(partial(_forget_upload, mxc=row["mxc"]))
-
-
-async def _forget_upload(conn: Connection, *, mxc: str) -> None:
-    await conn.execute("DELETE FROM matrix_upload WHERE mxc = $1", mxc)

@@ -63,7 +63,7 @@ class Timers:
             try:
                 await self._watch_clock()
                 await self._doubt.note()
-                wait = await self._fire()
+                wait = await self.tick()
             except (sqlite3.OperationalError, OSError) as error:
                 log.failure("timers.wait", error)
                 wait = 1.0
@@ -74,7 +74,7 @@ class Timers:
                 except TimeoutError:
                     continue
 
-    async def _fire(self) -> float:
+    async def tick(self) -> float:
         """Fire up to a batch; return the seconds until the next one is due."""
         now = self._clock.wall()
         rows = await self._rows()

@@ -149,14 +149,16 @@ _FIRST: Final = (
         deadline_ms BIGINT NOT NULL
     )""",
     "CREATE INDEX matrix_waiting_session ON matrix_waiting (room_id, session_id)",
-    # Key bundles that we uploaded, until they are deleted again.
+    # What was uploaded for a room, until it is deleted: key bundles of ours, for whom (`user_id`) and until when
+    # (`due_ms`); and what a message pointed to (`event_id`), which goes with the message.
     """CREATE TABLE matrix_upload (
-        mxc     TEXT    PRIMARY KEY,
-        room_id TEXT    NOT NULL,
-        user_id TEXT    NOT NULL,
-        at_ms   BIGINT  NOT NULL,
-        due_ms  BIGINT  NOT NULL,
-        joined  BOOLEAN NOT NULL
+        mxc      TEXT    PRIMARY KEY,
+        room_id  TEXT    NOT NULL,
+        user_id  TEXT    NOT NULL DEFAULT '',
+        event_id TEXT    NOT NULL DEFAULT '',
+        at_ms    BIGINT  NOT NULL,
+        due_ms   BIGINT,
+        joined   BOOLEAN NOT NULL DEFAULT FALSE
     )""",
 )
 

@@ -1,7 +1,8 @@
-"""Key bundles that we uploaded, deleted again some minutes after whom they were for has come in.
+"""What was uploaded for our rooms, deleted again: key bundles of ours, and what somebody's message pointed to.
 
-Rules of this module: an upload outlives its use by minutes and nobody's patience by more than a day; its row stands until
-the homeserver said that it is gone; a failure waits and goes on. (Those of a thread that ended go with its room.)
+Rules of this module: a bundle outlives its use by minutes and nobody's patience by more than a day; what a message pointed
+to goes when the message has gone; nothing of a thread that somebody holds goes; a row stands until the homeserver said that
+its upload is gone; a failure waits and goes on. (What is left of a thread that ended goes with its room.)
 
 Source: facts-matrix, section 11: clients accept a bundle within 24 h of the invite, so not after the invite but the join.
 """
@@ -23,6 +24,13 @@ AFTER: Final = 300.0
 LONGEST: Final = 86_400.0
 """Seconds after the upload: no client takes it any more."""
 EVERY: Final = 60.0
+DUE: Final = """
+    SELECT mxc FROM matrix_upload u
+    WHERE (due_ms <= $1 OR due_ms IS NULL AND NOT EXISTS (SELECT 1 FROM event e WHERE e.event_id = u.event_id))
+    AND NOT EXISTS (SELECT 1 FROM thread t WHERE t.room_id = u.room_id AND t.held)
+    AND NOT EXISTS (SELECT 1 FROM erasure e WHERE e.subject = u.room_id)
+    ORDER BY due_ms
+"""
 AGAIN: Final = 600.0
 """Seconds until the homeserver is asked again about an upload that it would not delete."""
 
@@ -40,6 +48,17 @@ async def note_upload(conn: Connection, mxc: str, *, room_id: str, user_id: str,
         at_ms,
         at_ms + int(LONGEST * 1000),
         False,
+    )
+
+
+async def note_shown(conn: Connection, mxc: str, *, room_id: str, event_id: str, at_ms: int) -> None:
+    """Note what a message pointed to, in the commit that puts the message on the deletion index."""
+    await conn.execute(
+        "INSERT INTO matrix_upload (mxc, room_id, event_id, at_ms) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        mxc,
+        room_id,
+        event_id,
+        at_ms,
     )
 
 
@@ -62,7 +81,7 @@ class Uploads:
         """Note who has come in or gone, and delete what is due."""
         await self._store.commit(self._note)
         now = self._now()
-        for row in await self._store.fetch("SELECT mxc FROM matrix_upload WHERE due_ms <= $1 ORDER BY due_ms", now):
+        for row in await self._store.fetch(DUE, now):
             mxc = row["mxc"]
             try:
                 await self._house.delete_media(mxc)
@@ -81,7 +100,7 @@ class Uploads:
             """
             SELECT u.mxc, m.membership FROM matrix_upload u
             JOIN matrix_member m ON m.room_id = u.room_id AND m.user_id = u.user_id
-            WHERE NOT u.joined AND m.membership <> 'invite'
+            WHERE u.event_id = '' AND NOT u.joined AND m.membership <> 'invite'
             """
         )
         for row in rows:

@@ -17,11 +17,24 @@ from pathlib import Path
 from typing import Any
 
 from deploy.files import write_whole
-from tests.bench import burst, desk, measures
+from tests.bench import burst, desk, forgetting, measures
 from tests.bench.figures import Figure, machine
 from tests.bench.line import Line
 
-NAMES = ("latency", "first_text", "acknowledgement", "throughput", "burst", "per_text", "desk", "memory", "start")
+NAMES = (
+    "latency",
+    "first_text",
+    "acknowledgement",
+    "throughput",
+    "burst",
+    "per_text",
+    "sweep",
+    "timers",
+    "ending",
+    "desk",
+    "memory",
+    "start",
+)
 
 
 def main() -> int:
@@ -57,6 +70,9 @@ async def _measure(names: Sequence[str], *, full: bool, threads: int) -> dict[st
                     "memory": partial(measures.memory, threads=threads),
                     "burst": partial(burst.burst, full=full),
                     "per_text": partial(burst.per_text, full=full),
+                    "sweep": partial(forgetting.sweep, full=full),
+                    "timers": partial(forgetting.timers, full=full),
+                    "ending": partial(forgetting.ending, full=full),
                     "desk": partial(desk.desk, full=full),
                 }.get(name) or partial(getattr(measures, name), full=full)
                 figures += await measure(line)

@@ -55,7 +55,7 @@ class Supervisor(CrossNio):
 async def desk(line: Line, *, full: bool) -> list[Figure]:
     """Measure a command's answer, and a claim's history, on a line with many open threads."""
     await line.start_bridge()
-    async with _seated(line) as (sol, told):
+    async with seated(line) as (sol, told):
         room = told["desk_room"]
         await line.open_threads(OPEN)
         await line.quiet()
@@ -104,7 +104,7 @@ async def desk(line: Line, *, full: bool) -> list[Figure]:
 
 
 @asynccontextmanager
-async def _seated(line: Line) -> AsyncIterator[tuple[Supervisor, dict[str, str]]]:
+async def seated(line: Line) -> AsyncIterator[tuple[Supervisor, dict[str, str]]]:
     """Log the supervisor in and bring them to the desk; yields them and what `/ready` says."""
     async with line.http.get(f"{line.ports.url('bridge')}/ready") as answer:
         told: dict[str, str] = await answer.json()

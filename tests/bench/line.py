@@ -186,6 +186,15 @@ class Line:
         """Tell the same of the ceiling's user."""
         return self._accepted(since, mxid(PLAIN))
 
+    def redacted(self, since: int) -> tuple[int, float, float]:
+        """Tell how many redactions were accepted after a place in the stream, and when the first and the last were."""
+        what = "FROM events WHERE stream_ordering > ? AND type = 'm.room.redaction'"
+        count, first, last = (
+            self.ask(self._homeserver, f"SELECT {of} {what}", since)
+            for of in ("COUNT(*)", "MIN(received_ts)", "MAX(received_ts)")
+        )
+        return int(count), float(first) / 1000, float(last) / 1000
+
     def place(self) -> int:
         """Tell how far the homeserver's stream of events is."""
         return int(self.ask(self._homeserver, "SELECT MAX(stream_ordering) FROM events"))

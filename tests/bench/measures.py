@@ -37,7 +37,7 @@ async def latency(line: Line, *, full: bool) -> list[Figure]:
     raw: list[float] = []
     syncs: list[float] = []
     for number in range(-5, 200 if full else 60):
-        each = [await _raw(line, number), await _text(line, number), await _webhook(line, number)]
+        each = [await _raw(line, number), await _text(line, number), await text_from_webhook(line, number)]
         if number >= 0:
             for times, one in zip((raw, texts, webhooks), each, strict=True):
                 times.append(one)
@@ -260,7 +260,8 @@ async def _text(line: Line, number: int) -> float:
     return await _timed(line, _is_voice, lambda: _to_carrier(line, number % ROOMS))
 
 
-async def _webhook(line: Line, number: int) -> float:
+async def text_from_webhook(line: Line, number: int) -> float:
+    """Text by a signed webhook; return the seconds until the forwarder has seen the homeserver take the event."""
     sender = Sender(line.texts(count=1, in_flight=1, first=number % ROOMS, handsets=1), line.http)
     return await _timed(line, _is_voice, lambda: sender.text(number))
 

@@ -185,6 +185,6 @@ async def test_a_million_rows_cost_a_tick_nothing(way: WayDown) -> None:
     for _ in range(50):
         began = time.perf_counter()
         assert await sweep_index.expired(store, now, 48) == []
-        assert await way.nerves.timers._fire() > 0
+        assert await way.nerves.timers.tick() > 0
         ticks.append(time.perf_counter() - began)
     assert sorted(ticks)[len(ticks) // 2] <= 0.005

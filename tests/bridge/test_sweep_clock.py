@@ -68,7 +68,7 @@ async def alerts(nerves: Nerves) -> list[int]:
 
 async def drain(timers: Timers) -> None:
     await timers._watch_clock()
-    while await timers._fire() == 0.0:
+    while await timers.tick() == 0.0:
         pass
 
 

@@ -123,7 +123,6 @@ class WayDown:
             store=nerves.store,
             vault=nerves.vault,
             clock=nerves.clock,
-            house=cast("House", rooms),
             redact=steps.redact_all,
             alarm=nerves._alarm,
             crash=nerves._crash,
@@ -142,7 +141,7 @@ class WayDown:
             await conn.execute("UPDATE thread SET room_id = $1 WHERE id = $2", ROOM, owner)
             for number in range(uploads):
                 self.rooms.media.add(f"mxc://x/upload{number}")
-                query = "INSERT INTO matrix_upload (mxc, room_id, at_ms) VALUES ($1, $2, 0)"
+                query = "INSERT INTO matrix_upload (mxc, room_id, at_ms, due_ms) VALUES ($1, $2, 0, 0)"
                 await conn.execute(query, f"mxc://x/upload{number}", ROOM)
             query = """INSERT INTO matrix_session (session_id, room_id, user_id, first_key, next_index, active, begun_ms)
                        VALUES ('s', $1, '@voice:x', $2, 0, $3, 0)"""

@@ -1,17 +1,18 @@
-"""Uploaded key bundles: gone some minutes after whom they were for has come in, whatever the homeserver says meanwhile."""
+"""Uploads are gone when nobody needs them any more, whatever the homeserver says, and not while somebody holds."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
+from bridge import schema, sweep_index
 from bridge.matrix.house import Away, House, Refused
 from bridge.matrix.members import Room, note_room, set_membership
 from bridge.matrix.schema import MAIN_UPGRADES
-from bridge.matrix.uploads import AFTER, AGAIN, LONGEST, Uploads, note_upload
+from bridge.matrix.uploads import AFTER, AGAIN, LONGEST, Uploads, note_shown, note_upload
 from bridge.store import Store
 from tests.fakes.nerves import SetClock
 
@@ -53,7 +54,7 @@ class Stand:
 
 @pytest.fixture
 async def stand(tmp_path: Path) -> AsyncIterator[Stand]:
-    store = Store(tmp_path / "main.db", upgrades=MAIN_UPGRADES)
+    store = Store(tmp_path / "main.db", upgrades=(schema.upgrades, *MAIN_UPGRADES))
     await store.open()
     made = Stand(store)
     room = Room(room_id=ROOM, kind="thread", owner="t1", key_owner="k")
@@ -97,3 +98,26 @@ async def test_a_row_stands_until_the_upload_is_gone(stand: Stand) -> None:
     assert await stand.after(AGAIN - 2) == [], "it is asked again too soon"
     assert await stand.noted() == 1
     assert await stand.after(2) == [MXC]
+
+
+async def test_what_a_message_pointed_to_goes_with_the_message(stand: Stand) -> None:
+    """A colleague's picture stands while its message does, however long, and goes when the message has gone."""
+    at = int(stand.clock.wall() * 1000)
+    note: dict[str, Any] = {"event_id": "$said", "room_id": ROOM, "owner": "t1", "place": "thread", "at": at, "lifetime": 60}
+    await stand.store.commit(lambda conn: sweep_index.note(conn, **note, now=stand.clock.wall()))
+    await stand.store.commit(lambda conn: note_shown(conn, "mxc://x/two", room_id=ROOM, event_id="$said", at_ms=at))
+    await stand.becomes("leave")
+    assert await stand.after(10 * LONGEST) == [MXC]
+    await stand.store.commit(lambda conn: sweep_index.forget(conn, ["$said"]))
+    assert await stand.after(1) == [MXC, "mxc://x/two"]
+
+
+async def test_nothing_of_a_thread_on_hold_is_deleted(stand: Stand) -> None:
+    """Whatever its time: while somebody holds the thread its uploads stay, and go when that ends."""
+    insert = """INSERT INTO thread (id, phone_hash, phone, room_id, designation, aggregate, held)
+                VALUES ('t1', $1, $1, $2, 'amber heron', $1, $3)"""
+    await stand.store.commit(lambda conn: conn.execute(insert, b"", ROOM, True))
+    await stand.becomes("leave")
+    assert await stand.after(2 * LONGEST) == []
+    await stand.store.commit(lambda conn: conn.execute("UPDATE thread SET held = $1", False))
+    assert await stand.after(1) == [MXC]
