@@ -103,8 +103,8 @@ async def test_a_row_stands_until_the_upload_is_gone(stand: Stand) -> None:
 async def test_what_a_message_pointed_to_goes_with_the_message(stand: Stand) -> None:
     """A colleague's picture stands while its message does, however long, and goes when the message has gone."""
     at = int(stand.clock.wall() * 1000)
-    note: dict[str, Any] = {"event_id": "$said", "room_id": ROOM, "owner": "t1", "place": "thread", "at": at, "lifetime": 60}
-    await stand.store.commit(lambda conn: sweep_index.note(conn, **note, now=stand.clock.wall()))
+    note: dict[str, Any] = {"event_id": "$said", "room_id": ROOM, "owner": "t1", "place": "thread", "lifetime": 60}
+    await stand.store.commit(lambda conn: sweep_index.note(conn, **note, at=at, now=stand.clock.wall()))
     await stand.store.commit(lambda conn: note_shown(conn, "mxc://x/two", room_id=ROOM, event_id="$said", at_ms=at))
     await stand.becomes("leave")
     assert await stand.after(10 * LONGEST) == [MXC]
