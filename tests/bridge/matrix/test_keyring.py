@@ -187,23 +187,41 @@ async def test_a_device_that_is_gone_ends_the_sessions_it_had(rig: Rig, server: 
 
 
 async def test_a_retired_session_never_encrypts_again(rig: Rig, server: SmallHomeserver) -> None:
-    """Not even a message that was on its way when the session was retired by the commit before."""
+    """Once the commit that retires it has returned, also not while it is still at hand in memory with indices to use."""
     await with_ada(rig, server)
     before = await encrypt(rig)
-    _, after = await asyncio.gather(rig.store.commit(lambda conn: rotate(conn, ROOM)), encrypt(rig))
+    await rig.store.commit(lambda conn: rotate(conn, ROOM))
+    assert rig.matrix.keyring._ready
+    after = await encrypt(rig)
     assert before["session_id"] != after["session_id"]
 
 
+async def test_what_is_stored_is_ahead_of_what_was_said(rig: Rig, server: SmallHomeserver) -> None:
+    """No key that is kept makes anew what was said before; and most messages cost no commit."""
+    await with_ada(rig, server)
+    await encrypt(rig)
+    rows = "SELECT next_index FROM matrix_session"
+    for number in range(1, 3 * keyring.AHEAD):
+        before = await rig.store.fetchval(rows)
+        await encrypt(rig)
+        after = await rig.store.fetchval(rows)
+        assert after > number, "an index is used that nothing has taken"
+        assert after - before == (keyring.AHEAD if number % keyring.AHEAD == 0 else 0)
+    session = await rig.matrix.keyring._load(POLICY, ROOM)
+    assert session is not None
+    assert session.ratchet.message_index == await rig.store.fetchval(rows)
+
+
 async def test_no_index_twice(rig: Rig, server: SmallHomeserver) -> None:
-    """Failed commits, restarts, sessions loaded twice: each ciphertext has an index of its own."""
+    """Restarts, sessions loaded twice, indices taken and not used: each ciphertext has an index of its own."""
     ada = await with_ada(rig, server)
     done = [await encrypt(rig)]
     key = ada.opens(server.sent_to(ada)[0])["content"]["session_key"]
     (name,) = rig.matrix.keyring._ready
     stale = rig.matrix.keyring._ready.pop(name)
-    done.append(await encrypt(rig))
+    done += [await encrypt(rig) for _ in range(3)]
     rig.matrix.keyring._ready[name] = stale
-    done += await asyncio.gather(*(encrypt(rig) for _ in range(5)))
+    done += await asyncio.gather(*(encrypt(rig) for _ in range(2 * keyring.AHEAD)))
     await rig.stop()
     await rig.start(run=False)
     done.append(await encrypt(rig))
