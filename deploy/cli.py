@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 WELL, NOT_WELL, UNUSABLE = 0, 1, 2
+TOGETHER: Final = ("-n", "3", "--dist", "loadgroup", "--no-loadscope-reorder")
+"""How pytest runs the whole suite; the groups are those of `tests/conftest.py`."""
 
 _DATA = click.option(
     "--data",
@@ -200,14 +202,17 @@ def version() -> None:
 @cli.command(context_settings=_PASSED_ON)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def test(arguments: tuple[str, ...]) -> None:
-    """Check style and types, then run the tests. Arguments are passed to pytest; paths are from the project's root."""
+    """Check style and types, then run the tests. Arguments are passed to pytest; paths are from the project's root.
+
+    Without arguments everything runs, in several processes: tests wait more than they compute.
+    """
     python = (sys.executable, "-P", "-m")
     checks = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",))
     failed = [" ".join(check) for check in checks if _run(*python, *check) != 0]
     if failed:
         click.echo(f"quietline: not well: {', '.join(failed)} (see above). The tests follow.", err=True)
     # Last, so that the closing line of pytest is the last line.
-    code = _run(*python, "pytest", *arguments)
+    code = _run(*python, "pytest", *(arguments or TOGETHER))
     sys.exit(NOT_WELL if failed or code else WELL)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.conftest import STOOD_IN
 from tests.e2e.crossnio import CrossNio
 from tests.e2e.scene import Scene
 from tests.e2e.seat import Account, Seat
@@ -23,11 +24,6 @@ from tests.e2e.stack import Stack
 STRICT_GLIBC = (2, 38)
 TIMEOUT = 400
 """Seconds: the last resort, also for a first start in a test's fixtures; every step has a shorter limit of its own."""
-_STOOD_IN = pytest.StashKey[list[str]]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_STOOD_IN] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,16 +38,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say loudly, and with a count, where the strict client could not be the one who looked."""
-    if stood_in := config.stash[_STOOD_IN]:
-        text = f"{len(stood_in)} STRICT CLIENT(S) STEPPED ASIDE FOR NIO: {platform.libc_ver()} is older than 2.38"
-        terminalreporter.write_line(text, red=True, bold=True)
-
-
 @pytest.fixture(scope="session")
 def open_strict(pytestconfig: pytest.Config) -> OpenStrict:
-    return OpenStrict(stood_in=pytestconfig.stash[_STOOD_IN])
+    return OpenStrict(stood_in=pytestconfig.stash[STOOD_IN])
 
 
 class OpenStrict:

@@ -230,9 +230,13 @@ async def run(command: list[str], *, within: float = 60.0) -> tuple[int, str]:
 
 
 def free_ports() -> int:
-    """Return N such that N, N+1 and N+2 are free on loopback; below the range from which clients get theirs."""
+    """Return N such that N, N+1 and N+2 are free on loopback; below the range from which clients get theirs.
+
+    Test processes that run beside each other (pytest-xdist) look in ranges of their own.
+    """
+    first = 20_000 + 3_000 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4)
     for _ in range(200):
-        base = random.randrange(20_000, 32_000)  # noqa: S311 - a port, not a secret
+        base = random.randrange(first, first + 2_998)  # noqa: S311 - a port, not a secret
         with contextlib.ExitStack() as held, contextlib.suppress(OSError):
             for port in range(base, base + 3):
                 held.enter_context(contextlib.closing(socket.create_server(("127.0.0.1", port))))
