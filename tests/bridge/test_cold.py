@@ -13,6 +13,7 @@ from bot.actions import DESK, OFFICE, THREAD, Invite, Post, RedactSaid
 from bot.events import Joined, Said
 from bridge.carriers.adapter import InboundText
 from bridge.cold import FirstTexts
+from bridge.erasure_copies import COPIES
 from bridge.phone import Phone
 from bridge.texts import PHONE
 from tests.fakes.nerves import HANDSET, LINE, NUMBER, Nerves
@@ -45,7 +46,7 @@ async def everybody(_phone: Phone) -> bool:
 
 def allow(nerves: Nerves, *, barred: bool = False) -> None:
     """Wire texting first as `app` does."""
-    nerves.engine._first_texts = FirstTexts(
+    nerves.engine._first_texts = nerves.engine._lookup._first_texts = FirstTexts(
         store=nerves.store,
         vault=nerves.vault,
         line=LINE,
@@ -137,4 +138,4 @@ async def test_they_text_us_between_the_question_and_the_commit(nerves: Nerves, 
     await nerves.at_rest()
     assert await nerves.count("thread") == 1
     assert (await nerves.thread(owner)).voice.holder is None
-    assert await nerves.vault.owners() == {DESK, owner}
+    assert await nerves.vault.owners() == {DESK, COPIES, owner}

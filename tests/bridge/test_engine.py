@@ -162,6 +162,9 @@ async def test_what_was_said_is_in_the_audit_by_the_hour(nerves: Nerves) -> None
     owner = await nerves.arrive("hi, marzipan", message_id="1")
     await nerves.at_rest()
     rows = [dict(row) for row in await nerves.store.fetch("SELECT * FROM audit ORDER BY seq")]
-    assert [(row["owner"], row["kind"]) for row in rows] == [(owner, "first_text_in"), (owner, "unavailable")]
+    assert [row["kind"] for row in rows] == ["first_text_in", "unavailable"]
+    (about,) = {row["about"] for row in rows}
+    assert len(about) == 6
+    assert about not in owner
     assert {row["hour"] for row in rows} == {1_800_000_000}
-    assert {key for row in rows for key in row} == {"seq", "hour", "owner", "kind"}
+    assert {key for row in rows for key in row} == {"seq", "hour", "about", "kind", "mac"}
