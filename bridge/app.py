@@ -148,7 +148,14 @@ class Bridge:
         )
         self.designations = Designations(store=store)
         self.outbox = Outbox(store=store, vault=vault, clock=self._clock, wake_engine=self._wake)
-        self.timers = Timers(store=store, vault=vault, clock=self._clock, wake_engine=self._wake, crash=crash)
+        self.timers = Timers(
+            store=store,
+            vault=vault,
+            clock=self._clock,
+            wake_engine=self._wake,
+            crash=crash,
+            rested=self._rested,
+        )
         self.engine = Engine(
             store=store,
             vault=vault,
@@ -356,6 +363,9 @@ class Bridge:
 
     async def _open_thread(self, conn: Connection, owner: str, phone_hash: bytes, sealed: bytes, phone: Phone) -> None:
         await self.webhook.open_thread(conn, owner, phone_hash, sealed, phone)
+
+    async def _rested(self) -> None:
+        await self.engine.rested()
 
     def _wake(self, owner: str) -> None:
         self.engine.wake(owner)

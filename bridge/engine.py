@@ -41,6 +41,8 @@ from policies.pack import Pack
 
 AGGREGATE: Final = "aggregate"
 AT_ONCE: Final = 32
+FEW: Final = 4
+"""Owners that wait for a decision while what has time may go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ class Engine:
         self._words = Words(vault=vault, pack=pack)
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._queued: set[str] = set()
+        self._rested = asyncio.Event()
+        self._rested.set()
         self._desk = Desk()
 
     @property
@@ -109,6 +113,12 @@ class Engine:
         if owner not in self._queued:
             self._queued.add(owner)
             self._ready.put_nowait(owner)
+            if len(self._queued) > FEW:
+                self._rested.clear()
+
+    async def rested(self) -> None:
+        """Wait until hardly anybody waits for a decision."""
+        await self._rested.wait()
 
     async def run(self) -> None:
         """Decide until cancelled."""
@@ -122,15 +132,20 @@ class Engine:
             try:
                 while (row := await self._next(owner)) is not None:
                     await self._handle(row)
-                self._queued.discard(owner)
+                self._done_with(owner)
                 if await self._next(owner) is not None:
                     self.wake(owner)
             except (sqlite3.OperationalError, OSError) as error:
                 # The disk is full or the file is busy: nothing is lost, the row still stands.
                 log.failure("engine.waits", error)
                 await asyncio.sleep(1)
-                self._queued.discard(owner)
+                self._done_with(owner)
                 self.wake(owner)
+
+    def _done_with(self, owner: str) -> None:
+        self._queued.discard(owner)
+        if len(self._queued) <= FEW:
+            self._rested.set()
 
     async def _next(self, owner: str) -> Row | None:
         row = await self._store.fetchrow("SELECT seq, kind, body FROM inbox WHERE owner = $1 ORDER BY seq LIMIT 1", owner)

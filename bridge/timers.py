@@ -1,7 +1,8 @@
 """Timers: rows with a due time; a due row becomes an inbox row in one commit.
 
-Rules of this module: a timer outlives the process; the time that passes is measured by a clock that does not jump, and
-when the machine's clock was set by more than a minute the desk is told, and what destroys waits for a person.
+Rules of this module: a timer outlives the process; many that are due at once come a few at a time, so that no text waits
+behind all of them; the time that passes is measured by a clock that does not jump, and when the machine's clock was set by
+more than a minute the desk is told, and what destroys waits for a person.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from bot.actions import DESK
@@ -23,7 +24,7 @@ from bridge.store import Connection, Store
 from bridge.sweep_clock import JUMP
 from bridge.vault import Sealed, Vault
 
-BATCH: Final = 100
+BATCH: Final = 20
 LONGEST_SLEEP: Final = 5.0
 
 
@@ -38,11 +39,12 @@ class Timers:
         clock: Clock,
         wake_engine: Callable[[str], None],
         crash: Crash,
+        rested: Callable[[], Awaitable[None]],
         machine: Callable[[], float] = time.time,
         readings: Callable[[], sweep_clock.Reading] = sweep_clock.machine,
     ) -> None:
         self._store, self._vault, self._clock, self._wake_engine, self._crash = store, vault, clock, wake_engine, crash
-        self._machine = machine
+        self._machine, self._rested = machine, rested
         self._doubt = sweep_clock.Doubt(store=store, read=readings)
         self._offset = machine() - clock.wall()
         self._changed = asyncio.Event()
@@ -100,6 +102,7 @@ class Timers:
         self._crash(CrashPoint.TIMER_FIRED)
         for row in due:
             self._wake_engine(row["owner"])
+        await self._rested()
         return 0.0
 
     async def _rows(self) -> list[Any]:

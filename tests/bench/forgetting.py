@@ -167,6 +167,7 @@ async def _tick() -> Figure:
                 clock=SteadyClock(),
                 wake_engine=lambda _owner: None,
                 crash=nowhere,
+                rested=nerves.rested,
             )
             ticks, bare = [], []
             for _ in range(200):

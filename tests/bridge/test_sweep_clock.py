@@ -46,6 +46,7 @@ class Machine:
             clock=nerves.clock,
             wake_engine=lambda _owner: None,
             crash=nowhere,
+            rested=nerves.rested,
             machine=lambda: self.wall,
             readings=self.reading,
         )

@@ -27,14 +27,20 @@ class Bench:
         self.nerves = nerves
         self.machine = SetClock(nerves.clock.at)
         self.woken: list[str] = []
+        self.rest = asyncio.Event()
+        self.rest.set()
         self.timers = Timers(
             store=nerves.store,
             vault=nerves.vault,
             clock=nerves.clock,
             wake_engine=self.woken.append,
             crash=nowhere,
+            rested=self._rested,
             machine=self.machine.wall,
         )
+
+    async def _rested(self) -> None:
+        await self.rest.wait()
 
     async def set(self, key: str, due: float, *, owner: str = "t1") -> None:
         """Write a timer's row, as the engine does."""
@@ -155,6 +161,42 @@ async def test_more_than_a_batch_fires(bench: Bench) -> None:
     bench.timers.changed()
     await until("all fired", lambda: _fired(bench, BATCH + 20), within=10, every=0.02)
     assert await bench.fired() == [("t1", f"k{n:03}") for n in range(BATCH + 20)]
+
+
+async def test_the_next_batch_waits_until_the_last_one_is_decided(bench: Bench) -> None:
+    """However many are due at once, only a few stand before a text that comes now."""
+    now = bench.nerves.clock.at
+    await bench.nerves.vault.create("t1")
+
+    async def many(conn: Any) -> None:
+        for n in range(3 * BATCH):
+            await module._set(conn, "t1", SetTimer(key=f"k{n:03}", due=now - 1000 + n))
+
+    bench.rest.clear()
+    await bench.nerves.store.commit(many)
+    bench.timers.changed()
+    await until("the first ones fired", lambda: _fired(bench, BATCH), within=10, every=0.02)
+    await asyncio.sleep(0.2)
+    assert len(await bench.fired()) == BATCH
+    bench.rest.set()
+    await until("all fired", lambda: _fired(bench, 3 * BATCH), within=10, every=0.02)
+
+
+async def test_the_engine_rests_when_hardly_anybody_waits(tmp_path: Path) -> None:
+    """What has time goes on only while few owners wait for a decision."""
+    nerves = Nerves(tmp_path)
+    await nerves.open()
+    await nerves.engine.load()
+    await asyncio.wait_for(nerves.engine.rested(), 5)
+    owners = [f"t{n}" for n in range(module.FEW + 1)]
+    for owner in owners:
+        nerves.engine.wake(owner)
+    rests = asyncio.create_task(nerves.engine.rested())
+    await asyncio.sleep(0.05)
+    assert not rests.done()
+    await nerves.run()
+    await asyncio.wait_for(rests, 5)
+    await nerves.end()
 
 
 async def test_a_jump_of_the_clock_is_told_once(bench: Bench) -> None:

@@ -180,7 +180,9 @@ class Nerves:
         self.outbox = Outbox(**shared, wake_engine=self._wake)
         self.alarms: list[str] = []
         self.copies = Copies(**shared, carrier=self.paper, alarm=self._alarm, settled=lambda: None, crash=self._crash)
-        self.timers = Timers(**shared, wake_engine=self._wake, crash=self._crash, machine=self.clock.wall)
+        self.timers = Timers(
+            **shared, wake_engine=self._wake, crash=self._crash, rested=self.rested, machine=self.clock.wall
+        )
         self.engine = Engine(
             **shared,
             pack=self.pack,
@@ -316,6 +318,10 @@ class Nerves:
             group.create_task(self.timers.run())
             group.create_task(self.outbox.run("carrier", self.texts.perform))
             group.create_task(self.outbox.run("matrix", self.show))
+
+    async def rested(self) -> None:
+        """Wait until the engine has hardly anything to do."""
+        await self.engine.rested()
 
     def _wake(self, owner: str) -> None:
         self.engine.wake(owner)
