@@ -1,7 +1,8 @@
 """The family of Twilio: form webhooks signed over URL and fields, and its message resource of 2010.
 
-Rules of this module: the signed string is made from the configured public URL and the raw path, never from the request; a
-send has no idempotency key, so what ended in doubt is unknown and is not repeated.
+Rules of this module: the signed string is made from the configured public URL and the raw path, never from the request;
+since all fields must be sorted before anything is known of who sent them, what cannot be signed, or is larger than any
+text, is refused before that; a send has no idempotency key, so what ended in doubt is unknown and is not repeated.
 
 Sources: twilio 9.13.0 (`request_validator.py`, `rest/api/v2010/account/message`),
 twilio.com/docs/messaging/guides/webhook-request, twilio.com/docs/api/errors, signalwire/docs (cXML, compatibility API).
@@ -30,7 +31,7 @@ from bridge.carriers.adapter import (
     WebhookRequest,
 )
 from bridge.carriers.asking import Answer, ask, segment, session
-from bridge.carriers.cxml_fields import listed, signature, texted, urls
+from bridge.carriers.cxml_fields import SIGNATURE, listed, signature, texted, urls
 from bridge.carriers.ordinary import Ordinary, shown
 from bridge.carriers.pace import Rate
 from bridge.carriers.reading import clean, code, form, identifier, same
@@ -52,6 +53,8 @@ TOO_EARLY: Final = 90.0
 """Seconds. A message can be deleted about a minute after it is final (20009)."""
 LONGEST_VALIDITY: Final = 36_000
 """Seconds (`ValidityPeriod`)."""
+LARGEST: Final = 64 * 1024
+"""Bytes of a webhook. A text of 1600 letters is some 20 KiB at most, and pictures are told by their addresses."""
 PAGE: Final = 1000
 MOST_PAGES: Final = 1000
 
@@ -72,6 +75,7 @@ class CxmlCarrier(Ordinary):
     lists = True
     answer = ("text/xml", b"<Response/>")
     patience = TOO_EARLY
+    largest = LARGEST
     signature_header: ClassVar[str]
     media_first: ClassVar[bool] = False
     """Whether a message's media stays when the message is deleted, so that it must go before it."""
@@ -107,10 +111,10 @@ class CxmlCarrier(Ordinary):
 
     def verify(self, request: WebhookRequest) -> bool:
         """Check the signature. There is no time in it: a replay is stopped by the id alone."""
-        key = self._keys.get(self.algorithm(request))
-        if key is None:
+        key, told = self._keys.get(self.algorithm(request)), request.headers.get(self.signature_header, "")
+        if key is None or not SIGNATURE.fullmatch(told):
             return False
-        told, fields = request.headers.get(self.signature_header, ""), form(request.body)
+        fields = form(request.body)
         without, within = [
             same(signature(key, url, fields, algorithm=self.algorithm(request)), told)
             for url in urls(self._public_base_url, request.raw_path)

@@ -19,6 +19,8 @@ from bridge.carriers.numbers import sender
 from bridge.carriers.reading import clean, identifier, mail_time_of, own_number, raw, string
 
 MOST_MEDIA: Final = 10
+SIGNATURE: Final = re.compile(r"[A-Za-z0-9+/]{27}=|[A-Za-z0-9+/]{43}=")
+"""SHA-1 or SHA-256 in base64. Whatever else stands in the header was signed by nobody."""
 _COUNT = re.compile(r"[0-9]{1,2}")
 
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from multidict import MultiDict
@@ -24,6 +24,8 @@ from bridge.phone import E164
 _CANNOT_BE_ENCODED = re.compile(r"[\x00\ud800-\udfff]")
 _SECONDS = re.compile(r"[0-9]{1,5}")
 _CODE = re.compile(r"[A-Za-z0-9._-]{1,40}")
+MOST_FIELDS: Final = 500
+"""Fields of a form that are read. Vendors send some thirty; what is longer keeps a processor busy, and is no form."""
 MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """What most vendors' ids look like."""
 
@@ -73,10 +75,14 @@ def answered(body: bytes) -> dict[str, Any]:
 
 
 def form(body: bytes | str) -> MultiDict[str]:
-    """Return the fields of a form or query, blank and repeated ones included, as they stand. Never raises."""
+    """Return the fields of a form or query, blank and repeated ones included, as they stand. Never raises.
+
+    More than :data:`MOST_FIELDS` are none.
+    """
     text = body if isinstance(body, str) else body.decode("utf-8", "surrogateescape")
     try:
-        return MultiDict(parse_qsl(text, keep_blank_values=True, errors="surrogateescape"))
+        fields = parse_qsl(text, keep_blank_values=True, errors="surrogateescape", max_num_fields=MOST_FIELDS)
+        return MultiDict(fields)
     except ValueError:
         return MultiDict()
 

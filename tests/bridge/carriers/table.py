@@ -83,8 +83,12 @@ def _data() -> Iterator[str]:
     yield _row("", *(row.name for row in ROWS))
     yield _row("---", *(":-:" for _ in ROWS))
     yield _row("`refusal`", *(str(adapter.refusal) for adapter in adapters))
-    yield _row("`largest`", *(f"{adapter.largest >> 20} MiB" for adapter in adapters))
+    yield _row("`largest`", *(_size(adapter.largest) for adapter in adapters))
     yield _row("`delete_copy`", *(_deletion(row.traits) for row in ROWS))
+
+
+def _size(count: int) -> str:
+    return f"{count >> 20} MiB" if count >= 1 << 20 else f"{count >> 10} KiB"
 
 
 def _deletion(traits: frozenset[Trait]) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
@@ -13,7 +15,8 @@ from twilio.request_validator import RequestValidator, get_signature_algorithm  
 
 from bridge.carriers import twilio
 from bridge.carriers.adapter import WebhookRequest
-from tests.bridge.carriers.cxml_stands import ACCOUNT, KEY, CxmlStand, twilio_stand
+from bridge.carriers.reading import MOST_FIELDS
+from tests.bridge.carriers.cxml_stands import ACCOUNT, KEY, PATH, CxmlStand, signalwire_stand, twilio_stand
 from tests.bridge.carriers.steps import QUICK
 
 WORDS = st.text(max_size=8) | st.sampled_from(["", " ", "+", "%", "&=", "ä", "🫂"])
@@ -130,3 +133,34 @@ async def test_vectors(stand: CxmlStand) -> None:
         assert RequestValidator("12345").validate(url, fields, signature, told) is expected
     await carrier.close()
     await plain.close()
+
+
+@pytest.mark.parametrize("make", [twilio_stand, signalwire_stand])
+async def test_no_work_for_strangers(make: Any) -> None:
+    """Nobody without the key can keep the line busy: what is no signature is not read, nor more fields than there are."""
+    async with make() as stand:
+        (name,) = stand.signature_headers
+        path, url = f"{PATH}/inbound", f"{stand.receiver.url}{PATH}/inbound"
+        for count, right in ((MOST_FIELDS, True), (MOST_FIELDS + 1, False)):
+            fields = MultiDict((f"f{n}", "") for n in range(count))
+            headers = CIMultiDict({name: RequestValidator(KEY).compute_signature(url, fields)})
+            request = WebhookRequest(raw_path=path, headers=headers, body=urlencode(fields).encode())
+            assert stand.carrier.verify(request) is right
+        assert stand.carrier.largest == 64 * 1024
+        flood = (b"a&" * stand.carrier.largest)[: stand.carrier.largest]
+        for told in ("", "x", "A" * 28, "A" * 27 + "="):
+            began = time.process_time()
+            assert not stand.carrier.verify(WebhookRequest(raw_path=path, headers=CIMultiDict({name: told}), body=flood))
+            assert time.process_time() - began < 0.05
+
+
+async def test_unsigned_is_not_read(stand: CxmlStand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a signature of the right form nothing of a body is parsed."""
+
+    def read(_body: Any) -> Any:
+        raise AssertionError("a stranger's body was read")
+
+    monkeypatch.setattr("bridge.carriers.cxml.form", read)
+    for told in ("", "x" * 28, "é" * 27 + "=", "\udcff", "A" * 27 + "=\n"):
+        request = WebhookRequest(raw_path="/", headers=CIMultiDict({"X-Twilio-Signature": told}), body=b"a=b")
+        assert not stand.carrier.verify(request)

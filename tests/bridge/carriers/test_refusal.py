@@ -13,6 +13,7 @@ import pytest
 from multidict import CIMultiDict
 
 from bot.events import TextArrived
+from bridge.carriers.cxml import LARGEST as LARGEST_FORM
 from bridge.carriers.ordinary import LARGEST
 from bridge.carriers.smsgate import LARGEST as LARGEST_WITH_PICTURES
 from bridge.webhook import REFUSED
@@ -23,6 +24,8 @@ from tests.bridge.carriers.own_stands import ENVELOPE, PICTURE, SmsGateStand
 from tests.bridge.carriers.receiver import until
 from tests.bridge.carriers.rows import ROWS
 from tests.bridge.carriers.stand import Row
+
+SPECIAL = {"smsgate": LARGEST_WITH_PICTURES, "twilio": LARGEST_FORM, "signalwire": LARGEST_FORM}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -75,7 +78,7 @@ async def test_a_picture_inside_of_the_webhook(tmp_path: Path) -> None:
 async def test_too_large(row: Row, tmp_path: Path) -> None:
     """What is larger than the kind of carrier ever sends is answered 413 and leaves nothing; the next is served."""
     async with row.stand() as stand, door(tmp_path, stand.carrier, clock=stand.clock) as opened:
-        largest = LARGEST_WITH_PICTURES if row.name == "smsgate" else LARGEST
+        largest = SPECIAL.get(row.name, LARGEST)
         assert stand.carrier.largest == largest
         signed = replace(stand.sign(b""), body=b"x" * (largest + 1))
         assert (await opened.call(signed))[0] == 413
