@@ -1,111 +1,152 @@
-"""What a carrier can be asked without sending a text, and how its webhooks are signed, as two tables by kind.
+"""What a carrier can be asked without sending a text, as a table by kind.
 
-Rules of this module: a question changes nothing at the vendor; a request that we sign as the vendor would says nothing that
-the bridge could take for a text. What a vendor offers no harmless question for, or signs with a key that only it has, is
-not in the table, and is told as such.
+Rules of this module: a question changes nothing at the vendor; an answer is a yes only when it is what this vendor says to
+somebody whom it knows, for any web server answers 200, 404 or 405 to anybody. What a vendor offers no harmless question
+for is not in the table, and is told as such.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import json
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote
 
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from bridge.carriers.asking import Answer
 from bridge.carriers.bandwidth import Settings as Bandwidth
-from bridge.carriers.cxml_fields import signature, urls
-from bridge.carriers.jasmin import Settings as Jasmin
-from bridge.carriers.kannel import Settings as Kannel
-from bridge.carriers.reading import form
+from bridge.carriers.bearer import FORM, basic, granted
 from bridge.carriers.rehearsal import Settings as Rehearsal
 from bridge.carriers.signalwire import API as SIGNALWIRE_API
 from bridge.carriers.signalwire import Settings as SignalWire
 from bridge.carriers.smsgate import Settings as SmsGate
 from bridge.carriers.telnyx import Settings as Telnyx
-from bridge.carriers.tokens import private_key, rs256
+from bridge.carriers.tokens import private_key
 from bridge.carriers.twilio import API as TWILIO_API
 from bridge.carriers.twilio import Settings as Twilio
 from bridge.carriers.vonage import Settings as Vonage
 from bridge.settings import secret
 
-FORM: Final = b"quietline=check"
-JSON: Final = b'{"quietline": "check"}'
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A GET that needs the login and changes nothing. 401 or 403 is a no, every other answer a yes."""
+    """A request that needs a login and changes nothing: a GET, or a POST of `form`.
+
+    `right`: whether an answer is what the vendor says to somebody whom it knows. `after`: what is asked next in its place,
+    given its answer; None when that answer decides. `name`: the check's.
+    """
 
     url: str
     headers: Mapping[str, str] = field(repr=False)
+    right: Callable[[Answer], bool]
+    name: str = "login"
+    form: bytes | None = field(default=None, repr=False)
+    after: Callable[[Answer], Question | None] = field(default=lambda _: None, repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signed:
-    """A request to our own webhook as the vendor would make it. `rest` stands behind `/carriers/LINE/status`."""
-
-    body: bytes
-    headers: Mapping[str, str] = field(repr=False)
-    rest: str = field(default="", repr=False)
+def _lists(name: str) -> Callable[[Answer], bool]:
+    """Make the test for an object that has a list under that name."""
+    return lambda answer: answer.status == 200 and isinstance(answer.json.get(name), list)
 
 
-def _basic(user: str, password: str) -> dict[str, str]:
-    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+def bearer(token: str) -> dict[str, str]:
+    """Write the header of a token."""
+    return {"Authorization": f"Bearer {token}"}
 
 
-def _rehearsal(settings: Rehearsal) -> Question:
-    headers = {"Authorization": f"Bearer {secret(settings.token_file)}"}
-    return Question(
-        url=f"{settings.api_base}/v1/messages?direction=inbound&since=2100-01-01T00%3A00%3A00Z", headers=headers
+def _rehearsal(settings: Rehearsal) -> tuple[Question, ...]:
+    url = f"{settings.api_base}/v1/messages?direction=inbound&since=2100-01-01T00%3A00%3A00Z"
+    return (Question(url=url, headers=bearer(secret(settings.token_file)), right=_lists("messages")),)
+
+
+def _twilio(settings: Twilio) -> tuple[Question, ...]:
+    url = f"{settings.api_base}{TWILIO_API}/Accounts/{quote(settings.account_sid, safe='')}/Messages.json?PageSize=1"
+    own = {"Authorization": basic(settings.account_sid, secret(settings.auth_token_file))}
+    token = Question(url=url, headers=own, right=_lists("messages"))
+    if settings.password_file is None:
+        return (token,)
+    key = {"Authorization": basic(settings.user or settings.account_sid, secret(settings.password_file))}
+    # Texts leave with the one, and are verified with the other.
+    return (
+        Question(url=url, headers=key, right=_lists("messages")),
+        Question(url=url, headers=own, right=_lists("messages"), name="auth_token"),
     )
 
 
-def _twilio(settings: Twilio) -> Question:
-    password = settings.auth_token_file if settings.password_file is None else settings.password_file
-    return Question(
-        url=f"{settings.api_base}{TWILIO_API}/Accounts/{quote(settings.account_sid, safe='')}/Messages.json?PageSize=1",
-        headers=_basic(settings.user or settings.account_sid, secret(password)),
+def _signalwire(settings: SignalWire) -> tuple[Question, ...]:
+    url = f"{settings.api_base}{SIGNALWIRE_API}/Accounts/{quote(settings.project, safe='')}/Messages.json?PageSize=1"
+    headers = {"Authorization": basic(settings.project, secret(settings.token_file))}
+    return (Question(url=url, headers=headers, right=_lists("messages")),)
+
+
+def _telnyx(settings: Telnyx) -> tuple[Question, ...]:
+    url = f"{settings.api_base}/messaging_profiles?page%5Bsize%5D=1"
+    return (Question(url=url, headers=bearer(secret(settings.api_key_file)), right=_lists("data")),)
+
+
+def _bandwidth(settings: Bandwidth) -> tuple[Question, ...]:
+    url = f"{settings.api_base}/users/{quote(settings.account_id, safe='')}/messages?messageId=quietline-check"
+
+    def with_token(answer: Answer) -> Question | None:
+        token = granted(answer)
+        return None if token is None else Question(url=url, headers=bearer(token), right=_lists("messages"))
+
+    headers = {"Authorization": basic(settings.client_id, secret(settings.client_secret_file))}
+    login = Question(
+        url=settings.token_url,
+        form=FORM,
+        headers=headers,
+        right=lambda answer: granted(answer) is not None,
+        after=with_token,
+    )
+    return (login,)
+
+
+def _vonage(settings: Vonage) -> tuple[Question, ...]:
+    """Ask for the application, by key and secret: it tells the public key that our private one must belong to."""
+    url = f"{settings.api_base}/v2/applications/{quote(settings.application_id, safe='')}"
+    headers = {"Authorization": basic(settings.api_key, secret(settings.api_secret_file))}
+    ours = private_key(secret(settings.private_key_file)).public_key().public_numbers()
+
+    def known(answer: Answer) -> bool:
+        return answer.status == 200 and answer.json.get("id") == settings.application_id
+
+    def same_key(answer: Answer) -> bool:
+        keys = answer.json.get("keys")
+        told = keys.get("public_key") if isinstance(keys, dict) else None
+        try:
+            theirs: Any = load_pem_public_key(told.encode()) if isinstance(told, str) else None
+        except ValueError:
+            theirs = None
+        return known(answer) and theirs is not None and theirs.public_numbers() == ours
+
+    return (
+        Question(url=url, headers=headers, right=known),
+        Question(url=url, headers=headers, right=same_key, name="private_key"),
     )
 
 
-def _signalwire(settings: SignalWire) -> Question:
-    return Question(
-        url=f"{settings.api_base}{SIGNALWIRE_API}/Accounts/{quote(settings.project, safe='')}/Messages.json?PageSize=1",
-        headers=_basic(settings.project, secret(settings.token_file)),
+def _smsgate(settings: SmsGate) -> tuple[Question, ...]:
+    """Ask for the devices: a server calls it `/devices`, a phone's own server `/device`."""
+    headers = {"Authorization": basic(settings.username, secret(settings.password_file))}
+
+    def ours(answer: Answer) -> bool:
+        found = answer.value if answer.status == 200 and isinstance(answer.value, list) else []
+        return any(isinstance(device, dict) and device.get("id") == settings.device_id for device in found)
+
+    phone = Question(url=f"{settings.api_base}/device", headers=headers, right=ours)
+    server = Question(
+        url=f"{settings.api_base}/devices",
+        headers=headers,
+        right=ours,
+        after=lambda answer: phone if answer.status == 404 else None,
     )
+    return (server,)
 
 
-def _telnyx(settings: Telnyx) -> Question:
-    headers = {"Authorization": f"Bearer {secret(settings.api_key_file)}"}
-    return Question(url=f"{settings.api_base}/messaging_profiles", headers=headers)
-
-
-def _bandwidth(settings: Bandwidth) -> Question:
-    return Question(
-        url=f"{settings.api_base}/users/{quote(settings.account_id, safe='')}/messages?messageId=quietline-check",
-        headers=_basic(settings.username, secret(settings.password_file)),
-    )
-
-
-def _vonage(settings: Vonage) -> Question:
-    now = int(time.time())
-    claims = {"application_id": settings.application_id, "iat": now, "exp": now + 60, "jti": f"quietline-check-{now}"}
-    token = rs256(private_key(secret(settings.private_key_file)), claims)
-    return Question(url=f"{settings.api_base}/v1/messages/quietline-check", headers={"Authorization": f"Bearer {token}"})
-
-
-def _smsgate(settings: SmsGate) -> Question:
-    headers = _basic(settings.username, secret(settings.password_file))
-    return Question(url=f"{settings.api_base}/messages/quietline-check", headers=headers)
-
-
-QUESTIONS: Final[Mapping[str, Callable[[Any], Question]]] = MappingProxyType(
+QUESTIONS: Final[Mapping[str, Callable[[Any], tuple[Question, ...]]]] = MappingProxyType(
     {
         "rehearsal": _rehearsal,
         "twilio": _twilio,
@@ -117,67 +158,3 @@ QUESTIONS: Final[Mapping[str, Callable[[Any], Question]]] = MappingProxyType(
     }
 )
 """Kannel and Jasmin are not here: they look at a login only when a text is sent."""
-
-
-def _signed_rehearsal(settings: Rehearsal, url: str) -> Signed:
-    timestamp = str(int(time.time()))
-    message = b"\n".join((timestamp.encode(), url.encode(), JSON))
-    digest = hmac.new(secret(settings.signing_key_file).encode(), message, hashlib.sha256).hexdigest()
-    return Signed(body=JSON, headers={"X-Rehearsal-Timestamp": timestamp, "X-Rehearsal-Signature": digest})
-
-
-def _signed_cxml(header: str, key: str, url: str) -> Signed:
-    told = signature(key.encode(), urls(url, "")[0], form(FORM)).decode()
-    return Signed(body=FORM, headers={"Content-Type": "application/x-www-form-urlencoded", header: told})
-
-
-def _signed_twilio(settings: Twilio, url: str) -> Signed:
-    return _signed_cxml("X-Twilio-Signature", secret(settings.auth_token_file), url)
-
-
-def _signed_signalwire(settings: SignalWire, url: str) -> Signed:
-    return _signed_cxml("X-SignalWire-Signature", secret(settings.signing_key_file), url)
-
-
-def _signed_bandwidth(settings: Bandwidth, _url: str) -> Signed:
-    headers = _basic(settings.callback_username, secret(settings.callback_password_file))
-    return Signed(body=JSON, headers=headers, rest=f"/{secret(settings.path_secret_file)}")
-
-
-def _signed_vonage(settings: Vonage, _url: str) -> Signed:
-    claims = {
-        "iss": "Vonage",
-        "iat": int(time.time()),
-        "api_key": settings.api_key,
-        "payload_hash": hashlib.sha256(JSON).hexdigest(),
-    }
-    parts = [json.dumps(part).encode() for part in ({"alg": "HS256", "typ": "JWT"}, claims)]
-    signed = ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
-    digest = hmac.new(secret(settings.signature_secret_file).encode(), signed.encode(), hashlib.sha256).digest()
-    token = f"{signed}.{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
-    return Signed(body=JSON, headers={"Authorization": f"Bearer {token}"})
-
-
-def _signed_smsgate(settings: SmsGate, _url: str) -> Signed:
-    timestamp = str(int(time.time()))
-    digest = hmac.new(secret(settings.signing_key_file).encode(), JSON + timestamp.encode(), hashlib.sha256).hexdigest()
-    return Signed(body=JSON, headers={"X-Timestamp": timestamp, "X-Signature": digest})
-
-
-def _signed_gateway(settings: Kannel | Jasmin, _url: str) -> Signed:
-    return Signed(body=FORM, headers={}, rest=f"/{secret(settings.path_secret_file)}")
-
-
-SIGNERS: Final[Mapping[str, Callable[[Any, str], Signed]]] = MappingProxyType(
-    {
-        "rehearsal": _signed_rehearsal,
-        "twilio": _signed_twilio,
-        "signalwire": _signed_signalwire,
-        "bandwidth": _signed_bandwidth,
-        "vonage": _signed_vonage,
-        "smsgate": _signed_smsgate,
-        "kannel": _signed_gateway,
-        "jasmin": _signed_gateway,
-    }
-)
-"""Telnyx is not here: it signs with a key that only Telnyx has."""

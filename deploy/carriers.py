@@ -9,20 +9,25 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from bridge.carriers.asking import Answer, ask, session
 from bridge.carriers.kinds import KINDS
 from bridge.webhook import REFUSED
-from deploy.carrier_questions import QUESTIONS, SIGNERS, Signed
+from deploy.carrier_copies import copies
+from deploy.carrier_questions import QUESTIONS, Question
+from deploy.carrier_signers import SIGNERS, Signed
 from deploy.status import Check, Report
 
 if TYPE_CHECKING:
     import aiohttp
 
-    from bridge.carriers.asking import Asked
     from bridge.carriers.exposure import Exposure
     from bridge.config import Config, Line
+
+OURS: Final = (
+    "Whether the vendor signs with the same secret shows only when it calls: text the line from a phone of your own."
+)
 
 TITLES: Final = {
     "keeps": "What it keeps",
@@ -58,32 +63,52 @@ def _paragraphs(exposure: Exposure) -> list[str]:
 
 
 async def check(config: Config) -> Report:
-    """Check the carrier of a configuration's line: login, way to us, signature, copies."""
+    """Check the carrier of a configuration's line: logins, way to us, signature, copies."""
     line = config.line
     url = f"{config.listen.public_base_url}/carriers/{line.slug}/status"
     async with session() as http:
-        asked, login = await _login(http, line)
-        checks = (login, await _reachable(http, line, url), await _signature(http, line, url), _copies(line, asked))
+        checks = (
+            *await _logins(http, line),
+            await _reachable(http, line, url),
+            await _signature(http, line, url),
+            await copies(http, line),
+        )
     return Report(checks=checks)
 
 
-async def _login(http: aiohttp.ClientSession, line: Line) -> tuple[Asked | None, Check]:
+async def _logins(http: aiohttp.ClientSession, line: Line) -> list[Check]:
     make = QUESTIONS.get(line.carrier.kind)
     if make is None:
         what = f"{line.carrier.kind} looks at a login only when a text is sent"
-        return None, Check(name="login", ok=True, what=what, do="Send a text to a phone of your own to try it.")
-    question = make(line.carrier)
-    got = await ask(http, "GET", question.url, headers=question.headers)
+        return [Check(name="login", ok=True, what=what, do="Send a text to a phone of your own to try it.")]
+    return [await _asked(http, question) for question in make(line.carrier)]
+
+
+async def _asked(http: aiohttp.ClientSession, question: Question) -> Check:
+    name, what = question.name, question.name.replace("_", " ")
+    while True:
+        method = "GET" if question.form is None else "POST"
+        got = await ask(http, method, question.url, form=question.form, headers=question.headers)
+        following = question.after(got) if isinstance(got, Answer) else None
+        if following is None:
+            break
+        question = following
     if not isinstance(got, Answer):
-        do = f"Is {line.carrier.api_base} right (lines.0.carrier.api_base), and may this machine reach it?"
-        return got, Check(name="login", ok=False, what="the carrier cannot be reached", do=do)
+        do = "Is lines.0.carrier.api_base right, and may this machine reach it?"
+        return Check(name=name, ok=False, what="the carrier cannot be reached", do=do)
+    if question.right(got):
+        return Check(name=name, ok=True, what=f"the carrier takes the {what}")
     if got.status in (401, 403):
         do = "Compare account and secret files of lines.0.carrier with what the vendor's console shows."
-        return got, Check(name="login", ok=False, what=f"the carrier refuses the login ({got.status})", do=do)
-    if got.in_doubt:
-        do = "Try again later; see the vendor's status page."
-        return got, Check(name="login", ok=False, what=f"the carrier is not well ({got.status})", do=do)
-    return got, Check(name="login", ok=True, what="the carrier takes the login")
+        return Check(name=name, ok=False, what=f"the carrier refuses the {what} ({got.status})", do=do)
+    if got.status == 429 or got.in_doubt:
+        do = "Try again later; see the vendor's status page. After a redirect: is lines.0.carrier.api_base right?"
+        return Check(name=name, ok=False, what=f"the carrier is not well ({got.status})", do=do)
+    do = (
+        "Is lines.0.carrier.api_base the vendor's, and do account, application, device and key in lines.0.carrier belong "
+        "together, as its console shows them?"
+    )
+    return Check(name=name, ok=False, what=f"the answer is not what this carrier says to the right {what}", do=do)
 
 
 def _refuses(line: Line, got: Answer) -> bool:
@@ -113,7 +138,8 @@ async def _signature(http: aiohttp.ClientSession, line: Line, url: str) -> Check
     signed: Signed = make(line.carrier, url)
     got = await ask(http, "POST", url + signed.rest, form=signed.body, headers=signed.headers)
     if isinstance(got, Answer) and got.status in (200, 400):
-        return Check(name="signature", ok=True, what="what is signed with our key for our address is let in")
+        what = "what is signed with our copy of the key for our address is let in"
+        return Check(name="signature", ok=True, what=what, do=OURS)
     if isinstance(got, Answer) and _refuses(line, got):
         do = (
             "The bridge must have been started since the secrets were written; the proxy must not change the path; "
@@ -121,29 +147,3 @@ async def _signature(http: aiohttp.ClientSession, line: Line, url: str) -> Check
         )
         return Check(name="signature", ok=False, what="what is signed with our key for our address is refused", do=do)
     return Check(name="signature", ok=False, what="could not be tried", do="See the check before.")
-
-
-def _copies(line: Line, asked: Asked | None) -> Check:
-    exposure = KINDS[line.carrier.kind].exposure
-    if line.carrier.kind == "telnyx":
-        return _redaction(asked)
-    if exposure.we_delete:
-        return Check(name="copies", ok=True, what=exposure.we_delete[0])
-    what = f"{exposure.carrier} deletes nothing for us: {' '.join(exposure.keeps)}"
-    return Check(name="copies", ok=True, what=what, do="See `quietline exposure` and the vendor checklist.")
-
-
-def _redaction(asked: Asked | None) -> Check:
-    """Read the messaging profiles' redaction. Level 2, the default, would blank what texters write before it reaches us."""
-    found: Any = asked.json.get("data") if isinstance(asked, Answer) and asked.status == 200 else None
-    profiles = [profile for profile in found if isinstance(profile, dict)] if isinstance(found, list) else []
-    if not profiles:
-        return Check(name="copies", ok=False, what="the messaging profiles cannot be read", do="See the login.")
-    on = [profile for profile in profiles if profile.get("redaction_enabled") is True]
-    if any(profile.get("redaction_level") != 1 for profile in on):
-        do = "Set redaction_level to 1 on the line's messaging profile, or texts will arrive without words."
-        return Check(name="copies", ok=False, what="redaction also blanks inbound texts (level 2)", do=do)
-    if len(on) < len(profiles):
-        do = "Ask Telnyx to allow redaction, then set redaction_enabled and redaction_level 1 on the line's profile."
-        return Check(name="copies", ok=False, what="Telnyx shows texts and numbers in its records: redaction is off", do=do)
-    return Check(name="copies", ok=True, what="redaction is on: Telnyx masks texts and numbers where it shows them")

@@ -73,13 +73,14 @@ class DeliveryReport:
 
 @dataclass(frozen=True, slots=True)
 class Unwanted:
-    """Something signed and well formed that is no text to this line: another channel, a group, an event of no concern.
+    """Something signed that is no text to this line: another channel, a group, an event of no concern or that says nothing.
 
     It is answered like a text, for a vendor that is refused tries again and again, and by and by stops calling; it is kept
-    nowhere. `why` is a fixed word of ours for the log: `channel`, `group` or `event`.
+    nowhere. `why` is a fixed word of ours for the log: `channel`, `group`, `event`, or `malformed` for one item that cannot
+    be read beside others that can (a request with nothing else in it may be :class:`Malformed` as well).
     """
 
-    why: Literal["channel", "group", "event"]
+    why: Literal["channel", "group", "event", "malformed"]
 
 
 Inbound: TypeAlias = InboundText | DeliveryReport | Unwanted

@@ -21,7 +21,7 @@ from multidict import CIMultiDict
 from bridge.carriers import kinds, telnyx
 from bridge.carriers.adapter import WebhookRequest
 from bridge.config import load
-from deploy.carrier_questions import JSON, SIGNERS, Signed
+from deploy.carrier_signers import JSON, SIGNERS, Signed
 from policies.segments import segments
 from tests.bench.figures import Figure, quantile, spread
 from tests.bench.line import ROOMS, Line, loading

@@ -1,10 +1,11 @@
-"""A fake of Bandwidth's Messaging API v2, after dev.bandwidth.com/docs/messaging."""
+"""A fake of Bandwidth's Messaging API v2 and its tokens, after dev.bandwidth.com/docs: messaging, account/credentials."""
 
 from __future__ import annotations
 
 import base64
 import itertools
 import json
+import secrets
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from tests.bridge.carriers.stand import Fault
 from tests.fakes.vendor import Call, Vendor
 
 ACCOUNT, APPLICATION = "5000001", "93de2206-0000-4e07-948d-329f4b722ee2"
-LOGIN, CALLBACK_LOGIN = ("api user", "api: password"), ("callback", "påss")
+LOGIN, CALLBACK_LOGIN = ("a client", "a client: secret"), ("callback", "påss")
 NUMBER = "+15555550100"
 
 
@@ -24,17 +25,23 @@ def basic(user: str, password: str) -> str:
 
 
 class Bandwidth(Vendor):
-    """It stores no words; `records` are its message records. `reports` are the events after a text of ours."""
+    """It stores no words; `records` are its message records. `reports` are the events after a text of ours.
+
+    `tokens` are those that it takes now, `given` counts how many it gave.
+    """
 
     reports: Sequence[dict[str, Any]] = ({"type": "message-sent"}, {"type": "message-delivered"})
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.records: dict[str, dict[str, Any]] = {}
+        self.tokens: set[str] = set()
+        self.given = 0
         self._ids = itertools.count(1)
 
     def routes(self) -> list[web.RouteDef]:
         return [
+            web.post("/api/v1/oauth2/token", self.token),
             web.post("/users/{account}/messages", self.send),
             web.get("/users/{account}/messages", self.search),
         ]
@@ -68,9 +75,28 @@ class Bandwidth(Vendor):
             **fields,
         }
 
-    async def send(self, request: web.Request) -> web.Response:
-        if request.headers.get("Authorization") != basic(*LOGIN) or request.match_info["account"] != ACCOUNT:
+    @property
+    def token_url(self) -> str:
+        return f"{self.base}/api/v1/oauth2/token"
+
+    async def token(self, request: web.Request) -> web.Response:
+        if request.headers.get("Authorization") != basic(*LOGIN):
+            return web.json_response({"error": "invalid_client"}, status=401)
+        assert (await request.post()).get("grant_type") == "client_credentials"
+        token = f"eyJ.{secrets.token_urlsafe(20)}"
+        self.tokens.add(token)
+        self.given += 1
+        return web.json_response({"access_token": token, "token_type": "Bearer", "expires_in": 3600})
+
+    def _refuses(self, request: web.Request) -> web.Response | None:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme != "Bearer" or token not in self.tokens or request.match_info["account"] != ACCOUNT:
             return web.json_response({"type": "unauthorized", "description": "Authentication Failed"}, status=401)
+        return None
+
+    async def send(self, request: web.Request) -> web.Response:
+        if (refused := self._refuses(request)) is not None:
+            return refused
         told = await request.json()
         assert set(told) == {"applicationId", "to", "from", "text", "expiration"}
         assert told["applicationId"] == APPLICATION
@@ -104,6 +130,8 @@ class Bandwidth(Vendor):
         return message
 
     async def search(self, request: web.Request) -> web.Response:
+        if (refused := self._refuses(request)) is not None:
+            return refused
         found = self.records.get(request.query.get("messageId", ""))
         return web.json_response({"totalCount": 1 if found else 0, "pageInfo": {}, "messages": [found] if found else []})
 

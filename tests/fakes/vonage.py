@@ -14,7 +14,7 @@ from typing import Any
 import jwt
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from tests.bridge.carriers.stand import Fault
 from tests.fakes.vendor import Call, Vendor
@@ -24,6 +24,10 @@ SIGNATURE_SECRET = "a signature secret of thirty-two characters or more"
 NUMBER = "+15555550100"
 _KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 PRIVATE_KEY = _KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+PUBLIC_KEY, ANOTHER_PUBLIC_KEY = (
+    key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    for key in (_KEY, rsa.generate_private_key(public_exponent=65537, key_size=2048))
+)
 ERRORS = "https://developer.vonage.com/api-errors/messages"
 
 

@@ -68,6 +68,7 @@ class BandwidthStand(FakeStand):
     def elsewhere(self, api_base: str) -> BandwidthCarrier:
         return BandwidthCarrier(
             api_base=api_base,
+            token_url=self.vendor.token_url,
             account_id=bandwidth.ACCOUNT,
             application_id=bandwidth.APPLICATION,
             login=bandwidth.LOGIN,

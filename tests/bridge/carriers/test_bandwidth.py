@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -124,15 +125,23 @@ async def test_failures(stand: BandwidthStand, code: Any, status: Status, told: 
     [("id", None), ("id", "a b"), ("from", None), ("from", 7), ("text", 7), ("media", {}), ("media", [7])],
 )
 async def test_malformed(stand: BandwidthStand, field: str, value: Any) -> None:
-    """Each field that is not as documented is named."""
-    with pytest.raises(Malformed, match=f"^{field}: ") as caught:
-        read(stand, EVENT | {"message": MESSAGE | {field: value}})
-    assert caught.value.__context__ is None
+    """One event that is not as documented is told as that, and the others of its array are read all the same."""
+    wrong = EVENT | {"message": MESSAGE | {field: value}}
+    first, second, third = read(stand, EVENT, wrong, EVENT)
+    assert second == Unwanted("malformed")
+    assert isinstance(first, InboundText)
+    assert first == third
+
+
+@pytest.mark.parametrize("event", [7, None, [], {"type": "message-received"}, {"type": "message-sent", "message": {}}])
+async def test_an_event_that_is_none(stand: BandwidthStand, event: Any) -> None:
+    """An event without its message is no reason to be called again for a day."""
+    assert read(stand, event) == (Unwanted("malformed"),)
 
 
 async def test_events_missing(stand: BandwidthStand) -> None:
     """Nothing at all, or an object, is malformed."""
-    for body in (b"[]", b"{}", b"[7]", b'[{"type": "message-received"}]'):
+    for body in (b"[]", b"{}", b"7", b"words"):
         with pytest.raises(Malformed):
             stand.carrier.parse(stand.sign(body))
 
@@ -198,3 +207,67 @@ async def test_says_what_it_keeps(stand: BandwidthStand) -> None:
     outcome = await stand.carrier.delete_copy((await one_text(stand)).raw_path)
     assert isinstance(outcome, CannotDelete)
     assert "numbers" in outcome.why
+
+
+async def test_one_token_for_many(stand: BandwidthStand) -> None:
+    """A token is asked for once, kept while it is good, and renewed before its end."""
+    await asyncio.gather(*(sent(stand, str(n)) for n in range(5)))
+    assert await stand.carrier.status("never-was") is None
+    assert stand.vendor.given == 1
+    stand.clock.ahead = 3530
+    assert await stand.carrier.status("never-was") is None
+    assert stand.vendor.given == 1
+    stand.clock.ahead = 3550
+    assert await stand.carrier.status("never-was") is None
+    assert stand.vendor.given == 2
+
+
+async def test_a_token_that_ended_early(stand: BandwidthStand) -> None:
+    """A token that the vendor takes no more costs one refusal: a new one is fetched, and the text leaves once."""
+    await sent(stand, "one")
+    stand.vendor.tokens.clear()
+    await sent(stand, "two")
+    assert stand.vendor.given == 2
+    assert await stand.arrived(HANDSET) == ["one", "two"]
+
+
+async def test_a_refused_client(stand: BandwidthStand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that gets no token sends nothing, and waiting does not help."""
+    monkeypatch.setattr(bandwidth, "LOGIN", ("another", "client"))
+    assert await stand.carrier.send(Phone(HANDSET), "word", number=stand.number) == Rejected("http-401")
+    assert await stand.arrived(HANDSET) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (http(500), TryLater(5.0)),
+        (http(429, headers="Retry-After: 9\r\n"), TryLater(9.0)),
+        (http(302, headers="Location: /\r\n"), TryLater(5.0)),
+        (http(200, b"<html>welcome to the hotel</html>"), TryLater(5.0)),
+        (http(200, b'{"access_token": "two\\r\\nlines"}'), TryLater(5.0)),
+        (http(200, b'{"access_token": 7}'), TryLater(5.0)),
+        (b"", TryLater(5.0)),
+        (http(400, b'{"error": "invalid_client"}'), Rejected("http-400")),
+    ],
+)
+async def test_no_token_no_text(stand: BandwidthStand, answer: bytes, expected: Any) -> None:
+    """Without a token nothing was sent, which is certain whatever the vendor's tokens suffer from."""
+    async with wire(answer) as line:
+        carrier: Any = stand.carrier
+        carrier._api._url = line.url
+        assert await stand.carrier.send(Phone(HANDSET), "word", number=stand.number) == expected
+        assert line.requests == 1
+    assert await stand.arrived(HANDSET) == []
+
+
+async def test_a_token_of_unknown_length(stand: BandwidthStand) -> None:
+    """A token whose end is not told is kept for minutes, not for ever."""
+    async with wire(http(200, b'{"access_token": "abc", "expires_in": "soon"}')) as line:
+        carrier: Any = stand.carrier
+        carrier._api._url = line.url
+        stand.vendor.tokens.add("abc")
+        for ahead, asked in ((0, 1), (200, 1), (300, 2)):
+            stand.clock.ahead = ahead
+            assert await stand.carrier.status("never-was") is None
+            assert line.requests == asked

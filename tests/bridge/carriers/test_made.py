@@ -26,11 +26,11 @@ MADE: tuple[tuple[type[FakeStand], dict[str, Any], dict[str, str]], ...] = (
             "kind": "bandwidth",
             "account_id": bandwidth.ACCOUNT,
             "application_id": bandwidth.APPLICATION,
-            "username": bandwidth.LOGIN[0],
+            "client_id": bandwidth.LOGIN[0],
             "callback_username": bandwidth.CALLBACK_LOGIN[0],
         },
         {
-            "password_file": bandwidth.LOGIN[1],
+            "client_secret_file": bandwidth.LOGIN[1],
             "callback_password_file": bandwidth.CALLBACK_LOGIN[1],
             "path_secret_file": PATH_SECRET,
         },
@@ -74,9 +74,10 @@ async def test_made_from_settings(
 ) -> None:
     """Made from its section of the configuration, an adapter knows its vendor's webhooks and its vendor knows its sends."""
     async with standing(kind) as stand:
-        settings: CarrierSection = TypeAdapter(kinds.AnySettings).validate_python(
-            told | write(tmp_path, secrets) | {"api_base": stand.vendor.base}
-        )
+        where = {"api_base": stand.vendor.base}
+        if isinstance(stand, BandwidthStand):
+            where["token_url"] = stand.vendor.token_url
+        settings: CarrierSection = TypeAdapter(kinds.AnySettings).validate_python(told | write(tmp_path, secrets) | where)
         assert {name for name, _ in secret_files(settings)} == set(secrets)
         carrier = kinds.make(
             settings,

@@ -1,0 +1,81 @@
+"""Requests with a token that a vendor gives for client credentials, and that is good for a while (RFC 6749 §4.4).
+
+Rules of this module: no request is made without a token, so one that could not be had is told as a request that certainly
+did not arrive; a 401 says that nothing was done, and only after it is a request made once more, with a new token. A token
+is in memory alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+import aiohttp
+
+from bridge.carriers.adapter import TryLater
+from bridge.carriers.asking import Answer, Asked, ask
+
+PATIENCE: Final = 5.0
+"""Seconds after which a token that was not to be had is asked for again."""
+UNTOLD: Final = 300
+"""Seconds that a token is taken to be good for when the vendor does not say."""
+MARGIN: Final = 60
+"""Seconds before its end at which a token is renewed."""
+FORM: Final = b"grant_type=client_credentials"
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,8192}=*")
+
+
+def basic(user: str, password: str) -> str:
+    """Write an `Authorization` header of the Basic scheme (RFC 7617, UTF-8)."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def granted(answer: Answer) -> str | None:
+    """Read the token of a vendor's answer; None when there is none that a header can hold."""
+    token = answer.json.get("access_token") if answer.status == 200 else None
+    return token if isinstance(token, str) and _TOKEN.fullmatch(token) else None
+
+
+class Bearer:
+    """One login. `url` is where tokens are given, `login` the client's id and secret, `clock` in seconds."""
+
+    def __init__(
+        self, http: aiohttp.ClientSession, *, url: str, login: tuple[str, str], clock: Callable[[], float]
+    ) -> None:
+        self._http, self._url, self._clock = http, url, clock
+        self._login = basic(*login)
+        self._token, self._until = "", 0.0
+        self._turn = asyncio.Lock()
+
+    async def ask(self, method: str, url: str, *, json: Any = None) -> Asked:
+        """Make one request, and after a 401 once more. A login that is refused is told as the vendor's answer to it."""
+        refused: Asked | None = None
+        for _ in range(2):
+            token = await self._good()
+            if not isinstance(token, str):
+                return token
+            refused = await ask(self._http, method, url, json=json, headers={"Authorization": f"Bearer {token}"})
+            if not isinstance(refused, Answer) or refused.status != 401:
+                return refused
+            if self._token == token:
+                self._token = ""
+        return refused if refused is not None else TryLater(PATIENCE)
+
+    async def _good(self) -> str | Asked:
+        async with self._turn:
+            if self._token and self._clock() < self._until:
+                return self._token
+            got = await ask(self._http, "POST", self._url, form=FORM, headers={"Authorization": self._login})
+            if not isinstance(got, Answer):
+                return TryLater(PATIENCE)
+            if 400 <= got.status < 500 and got.status != 429 and not got.in_doubt:
+                return got
+            token, lasts = granted(got), got.json.get("expires_in")
+            if token is None:
+                return got.later(PATIENCE)
+            lasts = lasts if type(lasts) is int and lasts > 0 else UNTOLD
+            self._token, self._until = token, self._clock() + lasts - min(MARGIN, lasts / 2)
+            return token
