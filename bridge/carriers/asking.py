@@ -25,11 +25,12 @@ LARGEST: Final = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the carrier said. `retry_after` as it stood in the header."""
+    """What the carrier said. `retry_after` and `date` as they stood in the headers."""
 
     status: int
     body: bytes = field(repr=False)
     retry_after: str | None = None
+    date: str | None = None
 
     @property
     def json(self) -> dict[str, Any]:
@@ -48,7 +49,7 @@ class Answer:
 
     def later(self, otherwise: float = 1.0) -> TryLater:
         """Say when to come again."""
-        return TryLater(seconds(self.retry_after, otherwise))
+        return TryLater(seconds(self.retry_after, otherwise, date=self.date))
 
 
 Asked: TypeAlias = Answer | TryLater | UnknownOutcome
@@ -99,7 +100,8 @@ async def ask(
                 body += piece
                 if len(body) > LARGEST:
                     return UnknownOutcome()
-            return Answer(status=answer.status, body=body, retry_after=answer.headers.get("Retry-After"))
+            said = answer.headers
+            return Answer(status=answer.status, body=body, retry_after=said.get("Retry-After"), date=said.get("Date"))
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
         return TryLater()
     except (aiohttp.ClientError, TimeoutError):

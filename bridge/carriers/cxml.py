@@ -31,7 +31,7 @@ from bridge.carriers.adapter import (
     WebhookRequest,
 )
 from bridge.carriers.asking import Answer, ask, segment, session
-from bridge.carriers.cxml_fields import SIGNATURE, listed, signature, texted, urls
+from bridge.carriers.cxml_fields import SIGNATURE, read_listing, signature, texted, urls
 from bridge.carriers.ordinary import Ordinary, shown
 from bridge.carriers.pace import Rate
 from bridge.carriers.reading import clean, code, form, identifier, same
@@ -52,7 +52,7 @@ SORTING: Final = Sorting(
 TOO_EARLY: Final = 90.0
 """Seconds. A message can be deleted about a minute after it is final (20009)."""
 LONGEST_VALIDITY: Final = 36_000
-"""Seconds (`ValidityPeriod`)."""
+"""Seconds (`ValidityPeriod`). Twilio's; SignalWire's is 172800, and no pack comes near either."""
 LARGEST: Final = 64 * 1024
 """Bytes of a webhook. A text of 1600 letters is some 20 KiB at most, and pictures are told by their addresses."""
 PAGE: Final = 1000
@@ -95,10 +95,12 @@ class CxmlCarrier(Ordinary):
         validity: int,
         rate: Rate,
         more: Mapping[str, str] | None = None,
+        fragment: str = "",
         timeout: aiohttp.ClientTimeout,
     ) -> None:
         self.rate = rate
         self._public_base_url, self._numbers = public_base_url, numbers
+        self._fragment = f"#{fragment}".encode() if fragment else b""
         self._keys = {algorithm: key.encode() for algorithm, key in keys.items()}
         self._api_base, self._messages = api_base, f"{path}/Accounts/{segment(account)}/Messages"
         self._each_time = {
@@ -110,16 +112,21 @@ class CxmlCarrier(Ordinary):
         self._http = session(timeout=timeout, headers={"Authorization": f"Basic {login}"})
 
     def verify(self, request: WebhookRequest) -> bool:
-        """Check the signature. There is no time in it: a replay is stopped by the id alone."""
+        """Check the signature, with and without the fragment that configures the vendor's retries.
+
+        There is no time in it: a replay is stopped by the id alone.
+        """
         key, told = self._keys.get(self.algorithm(request)), request.headers.get(self.signature_header, "")
         if key is None or not SIGNATURE.fullmatch(told):
             return False
         fields = form(request.body)
-        without, within = [
-            same(signature(key, url, fields, algorithm=self.algorithm(request)), told)
+        # A list, so that each is compared, whichever is right.
+        right = [
+            same(signature(key, url + end, fields, algorithm=self.algorithm(request)), told)
             for url in urls(self._public_base_url, request.raw_path)
+            for end in dict.fromkeys((b"", self._fragment))
         ]
-        return without or within
+        return any(right)
 
     def algorithm(self, request: WebhookRequest) -> str:  # noqa: ARG002 - Twilio's names it in a header
         """Return the hash that a request is signed with."""
@@ -182,33 +189,37 @@ class CxmlCarrier(Ordinary):
     async def list_since(self, since: datetime) -> AsyncIterator[InboundText]:
         """`GET …/Messages.json?To=&DateSent>=`, for each of our numbers → `{"messages", "next_page_uri"}`, newest first.
 
-        All pages are read before the first text is given, for the oldest comes last. Times are whole seconds, and a
-        message's `date_sent` is when the vendor called our webhook, or tried to.
+        The vendors document a date there, no time, so the exact bound is ours. All pages are read before the first text is
+        given, for the oldest comes last. Times are whole seconds, and a message's `date_sent` is when the vendor called our
+        webhook, or tried to. A message that cannot be read lets the listing end as one that broke off, after the others.
         """
         since = since.astimezone(UTC).replace(microsecond=0)
         found: dict[str, tuple[datetime, InboundText]] = {}
+        whole = True
         for number in self._numbers:
-            query = {
-                "To": number,
-                "DateSent>": (since - timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%SZ"),
-                "PageSize": str(PAGE),
-            }
-            url, asked = f"{self._url('.json')}?{urlencode(query)}", 0
-            while url:
-                page = await self._page(url)
-                for item in page["messages"]:
-                    text = listed(item)
-                    if text is not None and text.at is not None and text.at >= since:
-                        found.setdefault(text.message_id, (text.at, text))
-                following, asked = page.get("next_page_uri"), asked + 1
-                if following and (not isinstance(following, str) or not following.startswith("/") or asked > MOST_PAGES):
-                    raise ConnectionError("the carrier's listing has no end")
-                url = self._api_base + following if following else ""
-        # Turned round first, so that those of one second are in order as well.
-        oldest_first = list(found.values())[::-1]
-        oldest_first.sort(key=lambda pair: pair[0])
-        for _, text in oldest_first:
+            texts, all_read = read_listing(await self._listed(number, since), since)
+            whole = whole and all_read
+            for at, text in texts:
+                found.setdefault(text.message_id, (at, text))
+        for _, text in sorted(found.values(), key=lambda pair: pair[0]):
             yield text
+        if not whole:
+            raise ConnectionError("a message of the carrier's listing cannot be read")
+
+    async def _listed(self, number: str, since: datetime) -> list[Any]:
+        """Return what the vendor lists for one number from the day before that time on, newest first."""
+        day = (since - timedelta(days=1)).strftime("%Y-%m-%d")
+        url = f"{self._url('.json')}?{urlencode({'To': number, 'DateSent>': day, 'PageSize': str(PAGE)})}"
+        items: list[Any] = []
+        asked = 0
+        while url:
+            page = await self._page(url)
+            items += page["messages"]
+            following, asked = page.get("next_page_uri"), asked + 1
+            if following and (not isinstance(following, str) or not following.startswith("/") or asked > MOST_PAGES):
+                raise ConnectionError("the carrier's listing has no end")
+            url = self._api_base + following if following else ""
+        return items
 
     async def _page(self, url: str) -> dict[str, Any]:
         got = await ask(self._http, "GET", url)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import base64
 import hmac
 import re
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -16,7 +18,7 @@ from multidict import MultiDict
 
 from bridge.carriers.adapter import InboundText, Malformed, Media
 from bridge.carriers.numbers import sender
-from bridge.carriers.reading import clean, identifier, mail_time_of, own_number, raw, string
+from bridge.carriers.reading import clean, identifier, mail_time_of, own_number, raw, string, time_of
 
 MOST_MEDIA: Final = 10
 SIGNATURE: Final = re.compile(r"[A-Za-z0-9+/]{27}=|[A-Za-z0-9+/]{43}=")
@@ -68,14 +70,39 @@ def texted(fields: MultiDict[str]) -> InboundText | None:
     )
 
 
-def listed(item: Any) -> InboundText | None:
-    """Read a text from a listing; None when it is none to this line."""
-    if not isinstance(item, dict) or item.get("direction") != "inbound":
+def read_listing(items: list[Any], since: datetime) -> tuple[list[tuple[datetime, InboundText]], bool]:
+    """Read a listing, newest first, into the texts since a time, oldest first; False beside them when one is unreadable.
+
+    A text whose time cannot be read has that of the one before it, so that it is neither lost nor taken for a new one.
+    """
+    kept: list[InboundText] = []
+    whole, past = True, False
+    for item in items:
+        try:
+            text = _listed(item)
+        except Malformed:
+            whole = False
+            continue
+        if text is None:
+            continue
+        past = past or (text.at is not None and text.at < since)
+        # What is without a time and stands behind what is too old is too old.
+        if text.at >= since if text.at is not None else not past:
+            kept.append(text)
+    texts, at = [], since
+    for text in reversed(kept):
+        at = text.at or at
+        texts.append((at, text if text.at is not None else replace(text, at=at)))
+    return texts, whole
+
+
+def _listed(item: Any) -> InboundText | None:
+    """Read a text from a listing; None when it is none to this line. Raises :class:`Malformed`."""
+    if not isinstance(item, dict) or not isinstance(item.get("direction"), str):
+        raise Malformed("direction: not there")
+    if item["direction"] != "inbound":
         return None
-    try:
-        message_id, phone, text = identifier(item, "sid"), sender(string(item, "from")), clean(str(item.get("body") or ""))
-    except Malformed:
-        return None
+    message_id, phone, text = identifier(item, "sid"), sender(string(item, "from")), clean(str(item.get("body") or ""))
     if phone is None:
         return None
     count = str(item.get("num_media") or "0")
@@ -88,5 +115,9 @@ def listed(item: Any) -> InboundText | None:
         to=own_number(item.get("to")),
         # How many there are is what matters: nothing of it is fetched.
         media=(Media(url=place, content_type=""),) * (min(int(count), MOST_MEDIA) if _COUNT.fullmatch(count) else 0),
-        at=mail_time_of(item.get("date_sent")) or mail_time_of(item.get("date_created")),
+        at=_time(item.get("date_sent")) or _time(item.get("date_created")),
     )
+
+
+def _time(value: Any) -> datetime | None:
+    return mail_time_of(value) or time_of(value)

@@ -11,7 +11,7 @@ import hmac
 import json
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -22,8 +22,10 @@ from bridge.carriers.adapter import Malformed
 from bridge.phone import E164
 
 _CANNOT_BE_ENCODED = re.compile(r"[\x00\ud800-\udfff]")
-_SECONDS = re.compile(r"[0-9]{1,5}")
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _CODE = re.compile(r"[A-Za-z0-9._-]{1,40}")
+LONGEST_WAIT: Final = 3600.0
+"""Seconds."""
 MOST_FIELDS: Final = 500
 """Fields of a form that are read. Vendors send some thirty; what is longer keeps a processor busy, and is no form."""
 MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -121,9 +123,22 @@ def own_number(value: Any) -> str:
     return value if isinstance(value, str) and E164.fullmatch(value) else ""
 
 
-def seconds(value: str | None, otherwise: float) -> float:
-    """Return the seconds of a `Retry-After` header; `otherwise` when it has another form."""
-    return float(value) if value is not None and _SECONDS.fullmatch(value) else otherwise
+def seconds(value: str | None, otherwise: float, *, date: str | None = None) -> float:
+    """Return the seconds of a `Retry-After` header (RFC 9110 §10.2.3), `otherwise` when it has another form.
+
+    A moment is counted from `date`, the answer's own `Date`, so that no clock of ours matters. Never less than one second,
+    nor more than :data:`LONGEST_WAIT`: what a proxy invents must not close the line for a day.
+    """
+    if value is None:
+        return otherwise
+    if _SECONDS.fullmatch(value):
+        told = float(value)
+    else:
+        until, now = mail_time_of(value), mail_time_of(date)
+        if until is None or now is None:
+            return otherwise
+        told = (until - now).total_seconds()
+    return min(max(told, 1.0), LONGEST_WAIT)
 
 
 def time_of(value: Any) -> datetime | None:
@@ -136,12 +151,12 @@ def time_of(value: Any) -> datetime | None:
 
 
 def mail_time_of(value: Any) -> datetime | None:
-    """Return an RFC 2822 time (`Thu, 24 Aug 2023 05:01:45 +0000`), or None."""
+    """Return an RFC 2822 time (`Thu, 24 Aug 2023 05:01:45 +0000`), or None. `-0000` is UTC as well (§3.3)."""
     try:
         at = parsedate_to_datetime(value) if isinstance(value, str) else None
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return _ordinary(at)
+    return _ordinary(at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at)
 
 
 def _ordinary(at: datetime | None) -> datetime | None:

@@ -182,9 +182,9 @@ class RehearsalCarrier(Ordinary):
         """`GET /v1/messages?direction=inbound&since=&after=&limit=` → `{"messages", "next"}`, oldest first.
 
         Raises `ConnectionError` when it cannot be brought to its end: one that ended early without a word would move the
-        watermark past texts that nobody has seen. An item that is no text is passed over.
+        watermark past texts that nobody has seen; and, after the others, when one of them cannot be read.
         """
-        after = ""
+        after, whole = "", True
         while True:
             query = {"direction": "inbound", "since": since.isoformat(), "after": after, "limit": str(_PAGE)}
             got = await ask(self._http, "GET", self._messages, query=query)
@@ -196,16 +196,19 @@ class RehearsalCarrier(Ordinary):
                 try:
                     text = _inbound(item if isinstance(item, dict) else {})
                 except Malformed:
+                    whole = False
                     continue
                 if text is not None:
                     yield text
             following = page.get("next")
             if following is None:
-                return
+                break
             # A cursor that stands still would be asked for ever.
             if not _is_id(following) or following == after:
                 raise ConnectionError("the carrier's listing has no end")
             after = following
+        if not whole:
+            raise ConnectionError("a text of the carrier's listing cannot be read")
 
     def _one(self, message_id: str) -> str:
         return f"{self._messages}/{segment(message_id)}"

@@ -52,14 +52,13 @@ EXPOSURE = Exposure(
     sources=(
         "signalwire 2.1.1: request_validator.py",
         "signalwire/docs: cxml/messaging/overview.mdx, swml/webhook-security.mdx, compatibility API (main.tsp)",
-        "developer.signalwire.com/compatibility-api/rest/create-a-message, …/client-sdks/methods/messaging/list",
+        "developer.signalwire.com/compatibility-api/rest/create-a-message (ValidityPeriod: 1 to 172800), …/list",
     ),
     unconfirmed=(
         "For how long records and media stay when they are not deleted; backups.",
         "Whether a webhook that failed is called again.",
         "Whether the port is left out of the signed URL as at Twilio (either is accepted).",
         "Which opt-out words it acts on, and whether it answers them by itself.",
-        "The longest validity period.",
     ),
 )
 

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 import aiohttp
+from pydantic import Field
 
 from bridge.carriers.adapter import WebhookRequest
 from bridge.carriers.asking import PATIENCE
@@ -77,7 +78,7 @@ EXPOSURE = Exposure(
     ),
     unconfirmed=(
         "Whether its debugger keeps the fields of a webhook that we did not take.",
-        "Whether the fragment of a connection override is part of the signed URL.",
+        "Whether the fragment of a connection override is part of the signed URL (either is accepted).",
         "The HTTP status that comes with 20009 (any but 204 and 404 is taken as not yet).",
         "Codes 21614, 30007 and 30034 (taken as permanent, as every 4xx is that is not named otherwise).",
         "Whether a status callback ever bears 21610 (it is read as an opt-out if it does).",
@@ -89,17 +90,19 @@ class Settings(CarrierSection):
     """An account, its auth token, and the figure of one number: a long code sends one segment a second (21611).
 
     `user` and `password_file` are an API key (`SK…`) and its secret for sending; without them the account's own. A shared
-    key is for accounts whose webhooks are signed with HMAC-SHA256.
+    key is for accounts whose webhooks are signed with HMAC-SHA256. `webhook_fragment` is what stands behind `#` in the
+    webhook's address in the console: a signature is right with it or without it.
     """
 
     kind: Literal["twilio"]
     api_base: Base = "https://api.twilio.com"
-    account_sid: str
+    account_sid: Annotated[str, Field(pattern=r"^AC[0-9a-fA-F]{32}$")]
     auth_token_file: Path
     user: str | None = None
     password_file: Path | None = None
     shared_key_file: Path | None = None
     discard_content: bool = False
+    webhook_fragment: Annotated[str, Field(pattern=r"^[A-Za-z0-9=&.,_-]{0,100}$")] = "rc=5&rp=all"
 
 
 class TwilioCarrier(CxmlCarrier):
@@ -139,6 +142,7 @@ class TwilioCarrier(CxmlCarrier):
             validity=validity,
             rate=Rate(per_second=settings.texts_per_second),
             more={"ContentRetention": "discard"} if settings.discard_content else None,
+            fragment=settings.webhook_fragment,
             timeout=timeout,
         )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import secrets
 import uuid
 from collections.abc import Callable
@@ -193,7 +194,10 @@ class CxmlVendor:
         query = request.query
         found = [r for r in reversed(self.records.values()) if "To" not in query or r.to == query["To"]]
         if since := query.get("DateSent>"):
-            found = [r for r in found if r.at >= datetime.fromisoformat(since)]
+            if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", since):
+                # What is documented is a date.
+                return web.json_response({"code": 20001, "message": "DateSent"}, status=422)
+            found = [r for r in found if r.at.date().isoformat() >= since]
         size, page = min(int(query["PageSize"]), self.page), int(query.get("Page", 0))
         following = None
         if (page + 1) * size < len(found):

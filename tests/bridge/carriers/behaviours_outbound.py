@@ -116,8 +116,20 @@ async def strange_answers(stand: Stand) -> None:
 
 
 async def retry_after(stand: Stand) -> None:
-    """`Retry-After` in seconds is honoured; without one, or with nonsense, it is soon but not at once."""
-    for header, expected in (("Retry-After: 17\r\n", 17.0), ("", 1.0), ("Retry-After: soon\r\n", 1.0)):
+    """`Retry-After` is honoured, in seconds or as a moment, an hour at most; without one, or with nonsense, it is soon."""
+    now, until = "Date: Wed, 25 Nov 2026 10:00:00 GMT\r\n", "Retry-After: Wed, 25 Nov 2026 10:02:30 GMT\r\n"
+    for header, expected in (
+        ("Retry-After: 17\r\n", 17.0),
+        ("Retry-After: 1.5\r\n", 1.5),
+        ("Retry-After: 0\r\n", 1.0),
+        ("Retry-After: 100000\r\n", 3600.0),
+        (now + until, 150.0),
+        (until, 1.0),
+        (now + "Retry-After: Wed, 25 Nov 2026 09:00:00 GMT\r\n", 1.0),
+        (now + "Retry-After: Fri, 25 Nov 2033 09:00:00 GMT\r\n", 3600.0),
+        ("", 1.0),
+        ("Retry-After: soon\r\n", 1.0),
+    ):
         async with wire(http(429, headers=header)) as line, other(stand, line.url) as carrier:
             assert await carrier.send(Phone(HANDSET), "word", number=stand.number) == TryLater(expected)
 

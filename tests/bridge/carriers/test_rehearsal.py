@@ -12,6 +12,7 @@ from bridge.carriers.adapter import Accepted, DeliveryReport, InboundText, Malfo
 from bridge.phone import Phone
 from tests.bridge.carriers.receiver import http, wire
 from tests.bridge.carriers.rehearsal_stand import NUMBER, RehearsalStand, rehearsal_stand
+from tests.bridge.carriers.steps import listing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -77,11 +78,12 @@ async def test_malformed_media(stand: RehearsalStand) -> None:
 
 
 async def test_listing_passes_over(stand: RehearsalStand) -> None:
-    """What is no text in a listing is passed over, and those after it are still given."""
+    """What cannot be read in a listing takes no other text with it, and the listing says that it is not whole."""
     page = {"messages": [TEXT, {}, 7, TEXT | {"from": "whatsapp:+1"}, TEXT | {"id": "cd"}], "next": None}
     async with wire(http(200, json.dumps(page).encode())) as line:
         carrier = stand.elsewhere(line.url)
-        assert [item.message_id async for item in carrier.list_since(datetime.now(UTC))] == ["ab", "cd"]
+        found, whole = await listing(carrier, datetime.now(UTC))
+        assert ([item.message_id for item in found], whole) == (["ab", "cd"], False)
         await carrier.close()
 
 
