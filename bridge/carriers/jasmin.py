@@ -3,10 +3,10 @@
 Rules of this module: a webhook is acknowledged by the very words `ACK/Jasmin`, and only when the text is kept; the words of
 a text are read from `binary` and `coding`, as they were on the air, for `content` passed through alphabets before.
 
-Interface: `POST /send` → 200 `Success "UUID"`, else `Error "…"`. Inbound texts and reports by GET or POST (POST is
-recommended: URLs end in logs), three retries 30 seconds apart, and none after a 404: then the text is lost, as it is
-when we are away for longer. Long texts arrive whole; parts that wait for another are dropped after some minutes. A
-report speaks of the last part. Sources: jookies/jasmin@0aac58e (misc/doc/sources/apis/http;
+Interface: `POST /send` → 200 `Success "UUID"`, else `Error "…"`. Inbound texts and reports by POST (GET is understood: but
+URLs end in logs), three retries 30 seconds apart, and none after a 404: then the text is lost, as it is when we are away
+for longer. Long texts arrive whole, if all their parts come within five minutes; a report speaks of the last part, so of a
+text in several parts no more is ever said than "sent". Sources: jookies/jasmin@0aac58e (misc/doc/sources/apis/http;
 protocols/http/endpoints/send.py, routing/throwers.py, managers/dlr.py, managers/listeners.py). Not tried against a live
 gateway. Configuration: an `httpccm` to `/carriers/LINE/inbound/SECRET` with method POST, a default MO route to it,
 `log_privacy = True` in each section that has it, and more `max_retries` in `deliversm-thrower` and `dlr-thrower`.
@@ -32,7 +32,7 @@ from bridge.carriers.adapter import (
 from bridge.carriers.asking import Answer, ask
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.gateway import Gateway, GatewaySettings, decoded, default_alphabet
-from bridge.carriers.reading import code, form, identifier, string
+from bridge.carriers.reading import clean, code, form, identifier, string
 from bridge.carriers.sorting import Sorting, Verdict
 from bridge.phone import Phone
 from bridge.settings import Base
@@ -42,7 +42,15 @@ EXPOSURE = Exposure(
     carrier="Jasmin (a gateway of one's own)",
     keeps=(
         "Its logs: words and numbers of every text unless `log_privacy = True`, and numbers even then, until deleted.",
-        "Its queues and Redis: texts under way, parts that wait for others, and which report belongs to which text.",
+        (
+            "Its queues and Redis: texts under way, which report belongs to which text, and parts of long texts that wait "
+            "for others. After five minutes those parts are dropped: a long text that lost one never comes at all."
+        ),
+        (
+            "It tells the parts of long texts apart by our number and a reference from 0 to 255, not by who sent them: of "
+            "two long texts within those minutes parts may get mixed up. (Most SMPP providers can put them together "
+            "themselves: ask for it.)"
+        ),
         "The SMPP provider behind it: what its contract says.",
     ),
     we_delete=(),
@@ -123,7 +131,8 @@ class JasminCarrier(Gateway):
         fields = form(request.body or request.raw_path.partition("?")[2])
         message_id = identifier(fields, "id")
         if "message_status" in fields:
-            return (_report(message_id, string(fields, "message_status"), fields.get("err", "")),)
+            whole = form(request.raw_path.partition("?")[2]).get("parts") == "1"
+            return (_report(message_id, string(fields, "message_status"), fields.get("err", ""), whole=whole),)
         phone = self.sender(string(fields, "from"))
         if phone is None:
             return (Unwanted("group"),)
@@ -147,10 +156,11 @@ class JasminCarrier(Gateway):
         """`POST /send` → 200 `Success "UUID"`; 403 `Error "User throughput exceeded"`: too fast; other 4xx: never."""
         if not to.answerable:
             return Rejected("not-answerable")
-        if segments(text).encoding == "gsm7":
+        text, cut = clean(text), segments(clean(text))
+        if cut.encoding == "gsm7":
             words = {"coding": "0", "content": text}
         else:
-            words = {"coding": "8", "hex-content": text.encode("utf-16-be", "replace").hex()}
+            words = {"coding": "8", "hex-content": text.encode("utf-16-be").hex()}
         body = {
             "username": self._login[0],
             "password": self._login[1],
@@ -159,7 +169,7 @@ class JasminCarrier(Gateway):
             "from": number.removeprefix("+"),
             "validity-period": str(self._minutes),
             "dlr": "yes",
-            "dlr-url": self._status_url,
+            "dlr-url": f"{self._status_url}?parts={cut.count}",
             "dlr-level": "3",
             "dlr-method": "POST",
             **words,
@@ -167,8 +177,11 @@ class JasminCarrier(Gateway):
         return SORTING.sent(await ask(self._http, "POST", self._send_url, form=urlencode(body).encode()))
 
 
-def _report(message_id: str, told: str, error: str) -> Inbound:
+def _report(message_id: str, told: str, error: str, *, whole: bool) -> Inbound:
     status = _REPORTS.get(told, "failed" if told.startswith("ESME_") else None)
     if status is None:
         return Unwanted("event")
+    if status == "delivered" and not whole:
+        # It speaks of the last part of several.
+        status = "sent"
     return SORTING.reported(message_id, status, (code(error) or code(told)) if status == "failed" else "")

@@ -5,15 +5,15 @@ service *must* have `max-messages = 0` and `omit-empty = true`, or the gateway s
 in the body of a request, never in a URL, for URLs end in logs.
 
 Interface: `POST /cgi-bin/sendsms` with `X-Kannel-*` headers → 202. It names no id: ours stands in the `dlr-url`.
-Inbound texts by `post-url` (recommended) or `get-url`, reports by GET. By default it does not retry
+Inbound texts by `post-url`, reports by GET. (A `get-url` is understood as well, and is no way to run a line: the words of a
+survivor would stand in the log of every proxy, and a long text is too long for some.) By default it does not retry
 (`http-request-retry = 0`): a text that comes while we are away is lost; set it. Long texts arrive whole with
-`sms-combine-concatenated-mo`, the default; a report speaks of the first part only. Sources: the user guide, "SMSBox"
-and "Delivery Reports"; gw/smsbox.c, gw/urltrans.c, gw/sms.c in pruiz/kannel@cdbcfc1. Not tried against a live gateway.
-Configuration, with `/carriers/LINE/inbound/SECRET` for `URL`:
+`sms-combine-concatenated-mo`, the default; a report speaks of the first part only, so of a text in several parts no more
+is ever said than "sent". Sources: the user guide, "SMSBox" and "Delivery Reports"; gw/smsbox.c, gw/urltrans.c, gw/sms.c in
+pruiz/kannel@cdbcfc1. Not tried against a live gateway. Configuration, with `/carriers/LINE/inbound/SECRET` for `URL`:
 
     group = sms-service: keyword = default, catch-all = true, max-messages = 0, omit-empty = true, send-sender = true,
                          post-url = "URL?id=%I"
-    or instead           get-url = "URL?id=%I&from=%p&to=%P&charset=%C&at=%T&text=%b"
     group = sendsms-user: concatenation = true, max-messages = 10
     group = smsbox:      http-request-retry = 8640, http-queue-delay = 10, no access-log
 """
@@ -38,7 +38,7 @@ from bridge.carriers.adapter import (
 from bridge.carriers.asking import Answer, ask
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.gateway import Gateway, GatewaySettings, decoded, octets
-from bridge.carriers.reading import code, form, identifier, string, time_of
+from bridge.carriers.reading import clean, code, form, identifier, string, time_of
 from bridge.carriers.sorting import Sorting
 from bridge.phone import Phone
 from bridge.settings import Base
@@ -101,6 +101,9 @@ class KannelCarrier(Gateway):
             status = _REPORTS.get(fields["dlr"])
             if status is None:
                 return (Unwanted("event"),)
+            if status == "delivered" and fields.get("parts") != "1":
+                # It speaks of the first part of several.
+                status = "sent"
             told = code(fields.get("err", "")) if status == "failed" else ""
             return (SORTING.reported(identifier(fields, "id"), status, told),)
         if path.rstrip("/").rpartition("/")[0].endswith("/status"):
@@ -127,7 +130,8 @@ class KannelCarrier(Gateway):
         """`POST /cgi-bin/sendsms` → 202; 4xx never; 503 "Temporal failure" not now."""
         if not to.answerable:
             return Rejected("not-answerable")
-        message_id, cut = secrets.token_hex(16), segments(text)
+        text, message_id = clean(text), secrets.token_hex(16)
+        cut = segments(text)
         headers = {
             "X-Kannel-Username": self._login[0],
             "X-Kannel-Password": self._login[1],
@@ -137,7 +141,7 @@ class KannelCarrier(Gateway):
             "X-Kannel-Validity": str(self._minutes),
             "X-Kannel-DLR-Mask": _MASK,
             # %d and %B are filled in by Kannel: what became of it, and the SMS centre's error.
-            "X-Kannel-DLR-Url": f"{self._status_url}?id={message_id}&dlr=%d&err=%B",
+            "X-Kannel-DLR-Url": f"{self._status_url}?id={message_id}&parts={cut.count}&dlr=%d&err=%B",
             "Content-Type": "text/plain; charset=UTF-8",
         }
         got = await ask(self._http, "POST", self._send_url, form=text.encode(), headers=headers)

@@ -38,7 +38,7 @@ from bridge.carriers.exposure import Exposure
 from bridge.carriers.numbers import sender
 from bridge.carriers.ordinary import Ordinary, shown
 from bridge.carriers.pace import Rate
-from bridge.carriers.reading import MESSAGE_ID, code, identifier, json_object, own_number, raw, same, string, time_of
+from bridge.carriers.reading import MESSAGE_ID, clean, code, identifier, json_object, own_number, raw, same, string, time_of
 from bridge.carriers.sorting import Sorting, Verdict
 from bridge.phone import Phone
 from bridge.settings import CarrierSection, secret
@@ -158,7 +158,7 @@ class RehearsalCarrier(Ordinary):
         """`POST /v1/messages` → 201 `{"id"}`; 400 `{"code"}`; 429 with `Retry-After` in seconds."""
         if not to.answerable:
             return Rejected("not-answerable")
-        return SORTING.sent(await ask(self._http, "POST", self._messages, json={"to": to.reveal(), "text": text}))
+        return SORTING.sent(await ask(self._http, "POST", self._messages, json={"to": to.reveal(), "text": clean(text)}))
 
     async def status(self, message_id: str) -> DeliveryReport | None:
         """`GET /v1/messages/ID` → 200 with `status`. A text still queued has no report yet."""

@@ -244,7 +244,7 @@ class SmsGateCarrier(Ordinary):
         """`POST /messages` → 202, and 409 for an id that it has; 503 when its queue is full. At most twice, same id."""
         if not to.answerable:
             return Rejected("not-answerable")
-        message_id = secrets.token_hex(16)
+        text, message_id = clean(text), secrets.token_hex(16)
         body = {
             "id": message_id,
             "deviceId": self._device_id,

@@ -222,7 +222,7 @@ class VonageCarrier(Ordinary):
             "channel": "sms",
             "to": to.reveal().removeprefix("+"),
             "from": number.removeprefix("+"),
-            "text": text,
+            "text": clean(text),
             "ttl": self._validity,
         }
         url = f"{self._api_base}/v1/messages"

@@ -17,6 +17,7 @@ from bridge.carriers import kinds
 from bridge.carriers.adapter import InboundText, Malformed, WebhookRequest
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.kinds import KINDS
+from bridge.carriers.smsgate import EVENTS
 from bridge.config import load
 from deploy import cli
 from deploy.carrier_questions import QUESTIONS
@@ -67,6 +68,20 @@ def test_samples_are_right(name: str, tmp_path: Path) -> None:
     words = (EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8")
     assert f"/carriers/{config.line.slug}/inbound" in words
     assert f"./quietline exposure {name}" in words
+
+
+def test_every_event_of_the_phone_is_named() -> None:
+    """The sample of the phone names each event that a webhook is needed for: one left out is news that never comes."""
+    words = (EXAMPLES / "smsgate.yaml").read_text(encoding="utf-8")
+    assert all(event in words for event in EVENTS)
+
+
+def test_words_are_not_asked_for_in_an_address() -> None:
+    """The samples of gateways ask for webhooks by POST alone: what stands in an address stands in logs."""
+    for name in ("kannel", "jasmin"):
+        words = (EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8")
+        assert "post" in words
+        assert "text=%" not in words
 
 
 @pytest.mark.parametrize("name", sorted(SIGNERS))

@@ -101,7 +101,9 @@ class Bandwidth(Vendor):
         assert set(told) == {"applicationId", "to", "from", "text", "expiration"}
         assert told["applicationId"] == APPLICATION
         assert told["from"] == NUMBER
-        assert timedelta(0) < datetime.fromisoformat(told["expiration"]) - datetime.now(UTC) <= timedelta(hours=1)
+        lasts = datetime.fromisoformat(told["expiration"]) - datetime.now(UTC)
+        assert timedelta(0) < lasts <= timedelta(hours=1)
+        self.validities.append(lasts.total_seconds())
         (to,) = told["to"]
         fault, reports = self.next_fault(), self.reports
         match fault:

@@ -59,7 +59,8 @@ class Jasmin(Vendor):
 
     def throw(self, url: str, fields: dict[str, Any]) -> Callable[[], Call]:
         told = urlencode(fields)
-        if self.by_get:
+        # `dlr-method` is the sender's to say, of each text.
+        if self.by_get and not url.startswith(self.status_url):
             return lambda: Call(method="GET", url=f"{url}?{told}")
         return lambda: Call(url=url, headers={"Content-Type": "application/x-www-form-urlencoded"}, body=told.encode())
 
@@ -70,13 +71,10 @@ class Jasmin(Vendor):
         if (told["username"], told["password"]) != LOGIN:
             return web.Response(status=403, text=f'Error "Authentication failure for username:{told["username"]}"')
         assert told["to"].isdigit()
-        assert (told["from"], told["validity-period"]) == (NUMBER.removeprefix("+"), "5")
-        assert (told["dlr"], told["dlr-level"], told["dlr-method"], told["dlr-url"]) == (
-            "yes",
-            "3",
-            "POST",
-            self.status_url,
-        )
+        assert told["from"] == NUMBER.removeprefix("+")
+        self.validities.append(60.0 * int(told["validity-period"]))
+        assert (told["dlr"], told["dlr-level"], told["dlr-method"]) == ("yes", "3", "POST")
+        assert told["dlr-url"].partition("?")[0] == self.status_url
         if told["coding"] == "0":
             text = told["content"].encode("gsm0338").decode("gsm0338")
         else:

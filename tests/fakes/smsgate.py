@@ -24,9 +24,13 @@ NUMBER = "+15555550100"
 
 
 class SmsGate(Vendor):
-    """`part_by_part`: a long text is cut, and each part reported by itself, as a phone does; else it counts as one."""
+    """`part_by_part`: a long text is cut, and each part reported by itself, as a phone does; else it counts as one.
+
+    `arriving`: how many of those parts arrive.
+    """
 
     part_by_part = False
+    arriving = 255
     state = "Delivered"
     reason = ""
 
@@ -62,6 +66,7 @@ class SmsGate(Vendor):
         assert told["deviceId"] == DEVICE
         assert told["withDeliveryReport"] is True
         assert 0 < told["ttl"] <= 3600
+        self.validities.append(told["ttl"])
         assert request.query["skipPhoneValidation"] == "true"
         (to,) = told["phoneNumbers"]
         text = told["textMessage"]["text"]
@@ -93,7 +98,10 @@ class SmsGate(Vendor):
         sent = self.event(self.status_url, "sms:sent", payload | {"partsCount": parts, "sentAt": _now()})
         return [
             sent,
-            *(self.event(self.status_url, "sms:delivered", payload | {"deliveredAt": _now()}) for _ in range(parts)),
+            *(
+                self.event(self.status_url, "sms:delivered", payload | {"deliveredAt": _now()})
+                for _ in range(min(parts, self.arriving))
+            ),
         ]
 
     async def get(self, request: web.Request) -> web.Response:

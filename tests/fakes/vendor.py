@@ -31,7 +31,10 @@ class Call:
 
 
 class Vendor(ABC):
-    """One fake. `webhook` is what stands before `/inbound` and `/status`; `pause` separates the attempts, in seconds."""
+    """One fake. `webhook` is what stands before `/inbound` and `/status`; `pause` separates the attempts, in seconds.
+
+    `validities` are the seconds that each text of ours might have waited, as the request said.
+    """
 
     attempts = 5
 
@@ -42,6 +45,7 @@ class Vendor(ABC):
         self.pause = pause
         self.faults: deque[Fault] = deque()
         self.arrived: defaultdict[str, list[str]] = defaultdict(list)
+        self.validities: list[float] = []
         self.requests = 0
         self.taken = 0
         self.port = 0

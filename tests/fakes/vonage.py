@@ -95,6 +95,7 @@ class Vonage(Vendor):
         assert set(told) == {"message_type", "channel", "to", "from", "text", "ttl"}
         assert (told["message_type"], told["channel"], told["from"]) == ("text", "sms", NUMBER.removeprefix("+"))
         assert told["to"].isdigit()
+        self.validities.append(told["ttl"])
         fault, reports = self.next_fault(), self.reports
         match fault:
             case Fault.SILENT:

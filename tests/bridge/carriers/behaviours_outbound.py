@@ -6,10 +6,11 @@ Rule of this module: a behaviour speaks the adapter's contract and the words of 
 
 from __future__ import annotations
 
-from bridge.carriers.adapter import DeliveryReport, Rejected, SendOutcome, TryLater, UnknownOutcome
+from bridge.carriers.adapter import Accepted, DeliveryReport, Rejected, SendOutcome, TryLater, UnknownOutcome
 from bridge.phone import Phone
+from policies.segments import segments
 from tests.bridge.carriers.receiver import http, wire
-from tests.bridge.carriers.stand import Fault, Stand
+from tests.bridge.carriers.stand import Fault, Stand, Trait
 from tests.bridge.carriers.steps import HANDSET, ODD_TEXTS, breaks_off, in_doubt, not_deleted, other, sent
 
 
@@ -25,9 +26,39 @@ async def send_verbatim(stand: Stand) -> None:
             if isinstance(item, DeliveryReport)
         ]
         assert {report.message_id for report in reports} == {message_id}
-        assert [report.status for report in reports] == ["sent", "delivered"]
+        long = Trait.REPORTS_PARTS in stand.traits and segments(text).count > 1 and reports[1].status == "sent"
+        assert [report.status for report in reports] == ["sent", "sent" if long else "delivered"]
         stand.receiver.requests.clear()
     assert await stand.arrived(HANDSET) == list(ODD_TEXTS[1:])
+
+
+async def parts(stand: Stand) -> None:
+    """A report about one part of a long text is never told as one about the text; a short text is delivered by its own."""
+    stand.report_one_part()
+    for text, expected in (("word " * 80, ["sent", "sent"]), ("word", ["sent", "delivered"])):
+        message_id = await sent(stand, text)
+        reports = [item for request in await stand.receiver.come(2) for item in stand.carrier.parse(request)]
+        told = [
+            report.status for report in reports if isinstance(report, DeliveryReport) and report.message_id == message_id
+        ]
+        assert told == expected
+        stand.receiver.requests.clear()
+
+
+async def validity(stand: Stand) -> None:
+    """A text bears how long it may wait at the vendor: what the line's pack says, to the minute, and never for ever."""
+    for seconds in (300, 900, 30):
+        stand.validity = seconds
+        async with other(stand, stand.base) as carrier:
+            assert isinstance(await carrier.send(Phone(HANDSET), "word", number=stand.number), Accepted)
+        told = stand.validities()[-1]
+        assert max(seconds - 60, 0) < told <= max(seconds, 60)
+
+
+async def what_cannot_be_sent(stand: Stand) -> None:
+    """Half of a letter's code is no reason to lose a text or to stop: it leaves as U+FFFD."""
+    await sent(stand, "a\ud83db")
+    assert await stand.arrived(HANDSET) == ["a\ufffdb"]
 
 
 async def send_faults(stand: Stand) -> None:

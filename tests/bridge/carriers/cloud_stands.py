@@ -48,7 +48,18 @@ STATUS: dict[str, Any] = {
 
 
 class BandwidthStand(FakeStand):
-    traits = frozenset({Trait.RETRIES, Trait.TELLS_STATUS, Trait.OTHER_CHANNELS, Trait.REPORTS_OPT_OUT})
+    traits = frozenset(
+        {
+            Trait.SIGNS,
+            Trait.SECRET_PATH,
+            Trait.RETRIES,
+            Trait.TELLS_STATUS,
+            Trait.OTHER_CHANNELS,
+            Trait.REPORTS_OPT_OUT,
+            Trait.TELLS_TIME,
+            Trait.VALIDITY,
+        }
+    )
     signature_headers = ("Authorization",)
     refused_code = "request-validation"
     vendor: bandwidth.Bandwidth
@@ -56,9 +67,9 @@ class BandwidthStand(FakeStand):
     def make_vendor(self) -> bandwidth.Bandwidth:
         return bandwidth.Bandwidth(webhook=self.receiver.url + PATH, path_secret=PATH_SECRET)
 
-    def sign(self, body: bytes) -> WebhookRequest:
+    def sign(self, body: bytes, *, way: str = "inbound") -> WebhookRequest:
         headers = CIMultiDict(self.vendor.headers())
-        return WebhookRequest(raw_path=f"{PATH}/inbound/{PATH_SECRET}", headers=headers, body=body)
+        return WebhookRequest(raw_path=f"{PATH}/{way}/{PATH_SECRET}", headers=headers, body=body)
 
     def bodies(self) -> st.SearchStrategy[bytes]:
         message = changed(MESSAGE).map(lambda m: EVENT | {"message": m})
@@ -74,14 +85,25 @@ class BandwidthStand(FakeStand):
             login=bandwidth.LOGIN,
             callback_login=bandwidth.CALLBACK_LOGIN,
             path_secret=PATH_SECRET,
-            validity=300,
+            validity=self.validity,
             clock=self.clock,
             timeout=HASTE,
         )
 
 
 class VonageStand(FakeStand):
-    traits = frozenset({Trait.SIGNS_BODY, Trait.RETRIES, Trait.DELETES, Trait.OTHER_CHANNELS, Trait.REPORTS_OPT_OUT})
+    traits = frozenset(
+        {
+            Trait.SIGNS,
+            Trait.SIGNS_BODY,
+            Trait.RETRIES,
+            Trait.DELETES,
+            Trait.OTHER_CHANNELS,
+            Trait.REPORTS_OPT_OUT,
+            Trait.TELLS_TIME,
+            Trait.VALIDITY,
+        }
+    )
     signature_headers = ("Authorization",)
     refused_code = "1120"
     vendor: vonage.Vonage
@@ -89,9 +111,9 @@ class VonageStand(FakeStand):
     def make_vendor(self) -> vonage.Vonage:
         return vonage.Vonage(webhook=self.receiver.url + PATH)
 
-    def sign(self, body: bytes, **claims: Any) -> WebhookRequest:
+    def sign(self, body: bytes, *, way: str = "inbound", **claims: Any) -> WebhookRequest:
         headers = CIMultiDict({"authorization": f"Bearer {vonage.token(body, **claims)}"})
-        return WebhookRequest(raw_path=f"{PATH}/inbound", headers=headers, body=body)
+        return WebhookRequest(raw_path=f"{PATH}/{way}", headers=headers, body=body)
 
     def bodies(self) -> st.SearchStrategy[bytes]:
         return (changed(INBOUND) | changed(STATUS) | ANYTHING).map(lambda value: json.dumps(value).encode())
@@ -107,7 +129,7 @@ class VonageStand(FakeStand):
             api_key=vonage.API_KEY,
             api_secret=vonage.API_SECRET,
             signature_secret=vonage.SIGNATURE_SECRET,
-            validity=300,
+            validity=self.validity,
             clock=self.clock,
             timeout=HASTE,
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.bridge.carriers import behaviours_copies as copies
+from tests.bridge.carriers import behaviours_door as at_the_door
 from tests.bridge.carriers import behaviours_inbound as inbound
 from tests.bridge.carriers import behaviours_outbound as outbound
 from tests.bridge.carriers.stand import Stand, Trait
@@ -41,12 +42,14 @@ def _lacks(promise: Callable[[Stand], Awaitable[None]], *lacks: Trait) -> Behavi
 
 BEHAVIOURS = (
     _needs(inbound.right_signature),
-    _needs(inbound.wrong_signature),
+    _needs(inbound.wrong_signature, Trait.SIGNS),
+    _needs(inbound.secret_path, Trait.SECRET_PATH),
     _needs(inbound.verify_is_total),
     _needs(inbound.altered_body, Trait.SIGNS_BODY),
     _needs(inbound.altered_url, Trait.SIGNS_URL),
     _needs(inbound.old_or_future, Trait.SIGNS_TIME),
     _needs(inbound.same_id_on_retry, Trait.RETRIES),
+    _needs(at_the_door.duplicates),
     _needs(inbound.words_stay),
     _needs(inbound.what_cannot_be_encoded),
     _needs(inbound.senders),
@@ -54,9 +57,14 @@ BEHAVIOURS = (
     _needs(inbound.number_texted),
     _needs(inbound.answer_says_nothing),
     _needs(inbound.media_not_fetched, Trait.MEDIA),
-    _needs(inbound.time_of_the_carrier),
+    _needs(inbound.time_of_the_carrier, Trait.TELLS_TIME),
     _needs(inbound.malformed),
     _needs(outbound.send_verbatim),
+    _needs(outbound.what_cannot_be_sent),
+    _needs(outbound.validity, Trait.VALIDITY),
+    _needs(at_the_door.paced),
+    _needs(at_the_door.any_order),
+    _needs(outbound.parts, Trait.REPORTS_PARTS),
     _needs(outbound.send_faults),
     _needs(outbound.opted_out, Trait.KNOWS_OPT_OUT),
     _needs(outbound.reports_opt_out, Trait.REPORTS_OPT_OUT),

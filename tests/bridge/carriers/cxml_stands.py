@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote_from_bytes, urlencode
 
 import aiohttp
 from aiohttp import web
@@ -25,6 +25,14 @@ NUMBER = "+15555550100"
 ACCOUNT = "AC00000000000000000000000000000001"
 TOKEN, KEY = "a token", "a key"
 PATH = "/carriers/demo"
+NEVER = {
+    Trait.SECRET_PATH,
+    Trait.SIGNS_TIME,
+    Trait.TELLS_TIME,
+    Trait.REPORTS_OPT_OUT,
+    Trait.REPORTS_PARTS,
+    Trait.OUR_IDS,
+}
 IMPATIENT = aiohttp.ClientTimeout(total=1.5, connect=1.0)
 
 _FAULTS = {
@@ -49,6 +57,7 @@ _REPORT = {"MessageSid": "SM00ff", "MessageStatus": "delivered", "ErrorCode": "3
 class CxmlStand(Stand):
     refused_code = "21211"
     number = NUMBER
+    validity = 900
 
     def __init__(
         self, *, receiver: Receiver, vendor: cxml.CxmlVendor, base: str, stack: AsyncExitStack, secrets: Path
@@ -69,7 +78,7 @@ class CxmlStand(Stand):
             "public_base_url": self.receiver.url,
             "slug": "demo",
             "numbers": (NUMBER,),
-            "validity": 900,
+            "validity": self.validity,
             "clock": self.clock,
             "timeout": IMPATIENT,
         }
@@ -86,10 +95,21 @@ class CxmlStand(Stand):
     async def fault(self, fault: Fault, *, times: int = 1) -> None:
         self.vendor.faults += [_FAULTS[fault]] * times
 
-    def sign(self, body: bytes) -> WebhookRequest:
-        signature = self.vendor.signed(f"{self.receiver.url}{PATH}/inbound", body)
+    def validities(self) -> list[float]:
+        return [float(form["ValidityPeriod"]) for form in self.vendor.forms]
+
+    def sign(self, body: bytes, *, way: str = "inbound") -> WebhookRequest:
+        return self._signed(f"{PATH}/{way}", body)
+
+    def signings(self, body: bytes, *, way: str) -> list[tuple[str, WebhookRequest]]:
+        # No client writes a query that is empty.
+        query = f"?{quote_from_bytes(body, safe='=&%+')}" if body else ""
+        return [("POST", self.sign(body, way=way)), ("GET", self._signed(f"{PATH}/{way}{query}", b""))]
+
+    def _signed(self, path: str, body: bytes) -> WebhookRequest:
+        signature = self.vendor.signed(self.receiver.url + path, body)
         headers = CIMultiDict({self.signature_headers[0].lower(): signature})
-        return WebhookRequest(raw_path=f"{PATH}/inbound", headers=headers, body=body)
+        return WebhookRequest(raw_path=path, headers=headers, body=body)
 
     def bodies(self) -> st.SearchStrategy[bytes]:
         value = st.text(st.characters(exclude_categories=()), max_size=8).map(lambda s: CANARY + s)
@@ -110,7 +130,7 @@ class CxmlStand(Stand):
 
 class TwilioStand(CxmlStand):
     signature_headers = ("X-Twilio-Signature",)
-    traits = frozenset(Trait) - {Trait.SIGNS_TIME, Trait.REPORTS_OPT_OUT, Trait.OUR_IDS}
+    traits = frozenset(Trait) - NEVER
 
     def adapter(self, api_base: str) -> twilio.TwilioCarrier:
         settings = twilio.Settings(
@@ -121,7 +141,7 @@ class TwilioStand(CxmlStand):
 
 class SignalWireStand(CxmlStand):
     signature_headers = ("X-SignalWire-Signature",)
-    traits = frozenset(Trait) - {Trait.SIGNS_TIME, Trait.RETRIES, Trait.REPORTS_OPT_OUT, Trait.OUR_IDS}
+    traits = frozenset(Trait) - NEVER - {Trait.RETRIES}
 
     def adapter(self, api_base: str) -> signalwire.SignalWireCarrier:
         settings = signalwire.Settings(

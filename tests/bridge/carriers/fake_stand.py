@@ -56,6 +56,13 @@ class FakeStand(Stand):
     async def text_in(self, sender: str, text: str, *, media: tuple[tuple[str, str], ...] = ()) -> None:
         self.vendor.text_in(sender, text, media)
 
+    @property
+    def base(self) -> str:  # type: ignore[override]
+        return self.vendor.base
+
+    def validities(self) -> list[float]:
+        return self.vendor.validities
+
     async def arrived(self, number: str) -> list[str]:
         return list(self.vendor.arrived[number])
 

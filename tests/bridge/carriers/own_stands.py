@@ -33,7 +33,19 @@ FAILED = {"messageId": "00ff", "recipient": "+15555550101", "reason": CANARY, "f
 
 
 class SmsGateStand(FakeStand):
-    traits = frozenset({Trait.SIGNS_BODY, Trait.SIGNS_TIME, Trait.RETRIES, Trait.TELLS_STATUS, Trait.OUR_IDS})
+    traits = frozenset(
+        {
+            Trait.SIGNS,
+            Trait.SIGNS_BODY,
+            Trait.SIGNS_TIME,
+            Trait.RETRIES,
+            Trait.TELLS_STATUS,
+            Trait.OUR_IDS,
+            Trait.TELLS_TIME,
+            Trait.VALIDITY,
+            Trait.REPORTS_PARTS,
+        }
+    )
     signature_headers = ("X-Signature", "X-Timestamp")
     refused_code = "http-400"
     tries = 2
@@ -42,13 +54,16 @@ class SmsGateStand(FakeStand):
     def make_vendor(self) -> smsgate.SmsGate:
         return smsgate.SmsGate(webhook=self.receiver.url + PATH)
 
+    def report_one_part(self) -> None:
+        self.vendor.part_by_part, self.vendor.arriving = True, 1
+
     async def fault(self, fault: Fault, *, times: int = 1) -> None:
         in_doubt = fault in (Fault.SILENT, Fault.SILENT_SENT, Fault.BROKEN)
         await super().fault(fault, times=times * self.tries if in_doubt else times)
 
-    def sign(self, body: bytes) -> WebhookRequest:
+    def sign(self, body: bytes, *, way: str = "inbound") -> WebhookRequest:
         headers = CIMultiDict(smsgate.signed(body, at=self.clock()))
-        return WebhookRequest(raw_path=f"{PATH}/inbound", headers=headers, body=body)
+        return WebhookRequest(raw_path=f"{PATH}/{way}", headers=headers, body=body)
 
     def bodies(self) -> st.SearchStrategy[bytes]:
         texts = changed(PAYLOAD).map(lambda p: ENVELOPE | {"payload": p})
@@ -65,10 +80,16 @@ class SmsGateStand(FakeStand):
             signing_key=smsgate.SIGNING_KEY,
             region="US",
             sim_number=1,
-            validity=300,
+            validity=self.validity,
             clock=self.clock,
             timeout=HASTE,
         )
+
+
+def by_get(query: bytes, way: str) -> WebhookRequest:
+    """Call with what a form would hold in the query."""
+    path = f"{PATH}/{way}/{PATH_SECRET}?{quote_from_bytes(query, safe='=&%+')}"
+    return WebhookRequest(raw_path=path, headers=CIMultiDict(), body=b"")
 
 
 _WORDS = st.text(max_size=8).map(lambda s: CANARY + s)
@@ -77,7 +98,16 @@ REPORT = {"id": "00ff", "dlr": "2", "err": "001"}
 
 
 class KannelStand(FakeStand):
-    traits = frozenset({Trait.RETRIES, Trait.OUR_IDS})
+    traits = frozenset(
+        {
+            Trait.RETRIES,
+            Trait.OUR_IDS,
+            Trait.SECRET_PATH,
+            Trait.TELLS_TIME,
+            Trait.VALIDITY,
+            Trait.REPORTS_PARTS,
+        }
+    )
     signature_headers = ()
     refused_code = "http-403"
     vendor: kannel.Kannel
@@ -85,9 +115,13 @@ class KannelStand(FakeStand):
     def make_vendor(self) -> kannel.Kannel:
         return kannel.Kannel(webhook=self.receiver.url + PATH, path_secret=PATH_SECRET)
 
-    def sign(self, body: bytes) -> WebhookRequest:
-        query = quote_from_bytes(body, safe="=&%+")
-        return WebhookRequest(raw_path=f"{PATH}/inbound/{PATH_SECRET}?{query}", headers=CIMultiDict(), body=b"")
+    def sign(self, body: bytes, *, way: str = "inbound") -> WebhookRequest:
+        return by_get(body, way)
+
+    def signings(self, body: bytes, *, way: str) -> list[tuple[str, WebhookRequest]]:
+        headers = CIMultiDict({"X-Kannel-From": "15555550101", "Content-Type": "text/plain; charset=UTF-8"})
+        post = WebhookRequest(raw_path=f"{PATH}/{way}/{PATH_SECRET}?id=00ff", headers=headers, body=body)
+        return [("GET", self.sign(body, way=way)), ("POST", post)]
 
     def bodies(self) -> st.SearchStrategy[bytes]:
         texts = changed(QUERY, _WORDS).map(lambda fields: urlencode(fields).encode())
@@ -102,7 +136,7 @@ class KannelStand(FakeStand):
             path_secret=PATH_SECRET,
             plain_numbers="international",
             region="US",
-            validity=300,
+            validity=self.validity,
             timeout=HASTE,
         )
 
@@ -122,7 +156,7 @@ DLR = {"id": "00ff", "message_status": "UNDELIV", "level": "3", "err": "001", "t
 
 
 class JasminStand(FakeStand):
-    traits = frozenset({Trait.RETRIES})
+    traits = frozenset({Trait.RETRIES, Trait.SECRET_PATH, Trait.VALIDITY, Trait.REPORTS_PARTS})
     receiver_type: ClassVar[type[Receiver]] = Acknowledging
     signature_headers = ()
     refused_code = "http-412"
@@ -131,8 +165,11 @@ class JasminStand(FakeStand):
     def make_vendor(self) -> jasmin.Jasmin:
         return jasmin.Jasmin(webhook=self.receiver.url + PATH, path_secret=PATH_SECRET)
 
-    def sign(self, body: bytes) -> WebhookRequest:
-        return WebhookRequest(raw_path=f"{PATH}/inbound/{PATH_SECRET}", headers=CIMultiDict(), body=body)
+    def sign(self, body: bytes, *, way: str = "inbound") -> WebhookRequest:
+        return WebhookRequest(raw_path=f"{PATH}/{way}/{PATH_SECRET}", headers=CIMultiDict(), body=body)
+
+    def signings(self, body: bytes, *, way: str) -> list[tuple[str, WebhookRequest]]:
+        return [("POST", self.sign(body, way=way)), ("GET", by_get(body, way))]
 
     def bodies(self) -> st.SearchStrategy[bytes]:
         texts = changed(MO, _WORDS | st.binary(max_size=9).map(bytes.hex)).map(lambda fields: urlencode(fields).encode())
@@ -147,7 +184,7 @@ class JasminStand(FakeStand):
             path_secret=PATH_SECRET,
             plain_numbers="international",
             region="US",
-            validity=300,
+            validity=self.validity,
             timeout=HASTE,
         )
 

@@ -26,7 +26,14 @@ NUMBER = "+15555550100"
 TOKEN = "a token"
 SIGNING_KEY = "a signing key"
 PATH = "/carriers/demo"
-TRAITS = frozenset(Trait) - {Trait.OTHER_CHANNELS, Trait.REPORTS_OPT_OUT, Trait.OUR_IDS}
+TRAITS = frozenset(Trait) - {
+    Trait.SECRET_PATH,
+    Trait.OTHER_CHANNELS,
+    Trait.REPORTS_OPT_OUT,
+    Trait.REPORTS_PARTS,
+    Trait.OUR_IDS,
+    Trait.VALIDITY,
+}
 
 _FAULTS = {
     Fault.SILENT: "timeout",
@@ -81,12 +88,12 @@ class RehearsalStand(Stand):
     async def fault(self, fault: Fault, *, times: int = 1) -> None:
         await self.post("/api/faults", {"send": _FAULTS[fault], "times": times})
 
-    def sign(self, body: bytes) -> WebhookRequest:
+    def sign(self, body: bytes, *, way: str = "inbound") -> WebhookRequest:
         timestamp = str(int(self.clock()))
-        message = f"{timestamp}\n{self.receiver.url}{PATH}/inbound\n".encode() + body
+        message = f"{timestamp}\n{self.receiver.url}{PATH}/{way}\n".encode() + body
         signature = hmac.new(SIGNING_KEY.encode(), message, hashlib.sha256).hexdigest()
         headers = CIMultiDict({"x-rehearsal-signature": signature, "x-rehearsal-timestamp": timestamp})
-        return WebhookRequest(raw_path=f"{PATH}/inbound", headers=headers, body=body)
+        return WebhookRequest(raw_path=f"{PATH}/{way}", headers=headers, body=body)
 
     def bodies(self) -> st.SearchStrategy[bytes]:
         def changed(right: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 class Trait(Enum):
     """What a vendor does. A behaviour is asked only of adapters whose vendor has the traits it needs."""
 
+    SIGNS = auto()
+    """Headers tell the vendor from a stranger."""
+    SECRET_PATH = auto()
+    """The last segment of its webhooks' path is a secret."""
     SIGNS_BODY = auto()
     SIGNS_URL = auto()
     SIGNS_TIME = auto()
@@ -41,6 +45,12 @@ class Trait(Enum):
     KNOWS_OPT_OUT = auto()
     MEDIA = auto()
     """What comes with a text is told by its URL and MIME type."""
+    TELLS_TIME = auto()
+    """A text's webhook says when it was sent."""
+    VALIDITY = auto()
+    """A text of ours may bear how long it may wait."""
+    REPORTS_PARTS = auto()
+    """A report speaks of one part of a long text."""
     OTHER_CHANNELS = auto()
     """WhatsApp and the like may come to the same webhook."""
 
@@ -89,6 +99,10 @@ class Stand(ABC):
     """How often a send is asked for when its answer is in doubt: once, but where the vendor refuses an id that it knows."""
     number = "+15555550100"
     """The line's."""
+    validity = 300
+    """Seconds after which `elsewhere` lets the vendor give up a text."""
+    base: str
+    """Where the vendor is."""
 
     @abstractmethod
     async def text_in(self, sender: str, text: str, *, media: tuple[tuple[str, str], ...] = ()) -> None:
@@ -107,8 +121,19 @@ class Stand(ABC):
         """Make the next sends go wrong."""
 
     @abstractmethod
-    def sign(self, body: bytes) -> WebhookRequest:
-        """Sign a body as the vendor would sign an inbound text for the line's public URL."""
+    def sign(self, body: bytes, *, way: str = "inbound") -> WebhookRequest:
+        """Sign a body as the vendor would for the line's public URL, an inbound text or a `status`."""
+
+    def signings(self, body: bytes, *, way: str) -> list[tuple[str, WebhookRequest]]:
+        """Sign it in every way in which the vendor may call, each with its HTTP method."""
+        return [("POST", self.sign(body, way=way))]
+
+    def validities(self) -> list[float]:
+        """Seconds that each text of ours might wait at the vendor, as it was told."""
+        raise NotImplementedError
+
+    def report_one_part(self) -> None:  # noqa: B027 - most that report parts report no other
+        """Have the vendor report one part of each long text from now on, and nothing of the others."""
 
     @abstractmethod
     def bodies(self) -> SearchStrategy[bytes]:

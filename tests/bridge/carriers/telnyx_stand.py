@@ -24,6 +24,9 @@ NUMBER = "+15555550100"
 API_KEY = "an api key"
 PATH = "/carriers/demo"
 NEVER = {
+    Trait.SECRET_PATH,
+    Trait.VALIDITY,
+    Trait.REPORTS_PARTS,
     Trait.SIGNS_URL,
     Trait.LISTS,
     Trait.DELETES,
@@ -78,7 +81,7 @@ class TelnyxStand(Stand):
     ) -> None:
         self.receiver, self.vendor, self.secrets = receiver, vendor, secrets
         self.clock = Clock()
-        self._stack = stack
+        self._stack, self.base = stack, base
         self.carrier = self.elsewhere(base)
 
     async def text_in(self, sender: str, text: str, *, media: tuple[tuple[str, str], ...] = ()) -> None:
@@ -93,9 +96,9 @@ class TelnyxStand(Stand):
     async def fault(self, fault: Fault, *, times: int = 1) -> None:
         self.vendor.faults += [_FAULTS[fault]] * times
 
-    def sign(self, body: bytes) -> WebhookRequest:
+    def sign(self, body: bytes, *, way: str = "inbound") -> WebhookRequest:
         headers = CIMultiDict(self.vendor.signed(body, str(int(self.clock()))))
-        return WebhookRequest(raw_path=f"{PATH}/inbound", headers=headers, body=body)
+        return WebhookRequest(raw_path=f"{PATH}/{way}", headers=headers, body=body)
 
     def bodies(self) -> st.SearchStrategy[bytes]:
         def changed(kind: str, right: dict[str, Any]) -> st.SearchStrategy[bytes]:

@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 from bridge.carriers.kinds import KINDS
-from tests.bridge.carriers import behaviours_copies, behaviours_inbound, behaviours_outbound
+from tests.bridge.carriers import behaviours_copies, behaviours_door, behaviours_inbound, behaviours_outbound
 from tests.bridge.carriers.conformance import BEHAVIOURS, Behaviour
 from tests.bridge.carriers.rows import ROWS
 from tests.bridge.carriers.stand import Row, Trait
@@ -46,7 +46,7 @@ def test_nothing_left_out() -> None:
     """Every behaviour that is written is in the table, and says what it promises."""
     written = {
         function
-        for module in (behaviours_copies, behaviours_inbound, behaviours_outbound)
+        for module in (behaviours_copies, behaviours_door, behaviours_inbound, behaviours_outbound)
         for _, function in inspect.getmembers(module, inspect.iscoroutinefunction)
         if list(inspect.signature(function).parameters) == ["stand"]
     }

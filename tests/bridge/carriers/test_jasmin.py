@@ -40,8 +40,9 @@ async def stand() -> AsyncIterator[JasminStand]:
         yield made
 
 
-def read(stand: JasminStand, fields: dict[str, Any]) -> Inbound:
-    (item,) = stand.carrier.parse(stand.sign(urlencode(fields).encode()))
+def read(stand: JasminStand, fields: dict[str, Any], query: str = "") -> Inbound:
+    request = stand.sign(urlencode(fields).encode())
+    (item,) = stand.carrier.parse(replace(request, raw_path=request.raw_path + query))
     return item
 
 
@@ -155,7 +156,15 @@ def test_alphabet_is_total(coded: bytes) -> None:
 )
 async def test_reports(stand: JasminStand, told: str, expected: object) -> None:
     """Each status has its meaning; what does not say what became of the text is no failure."""
-    assert read(stand, {"id": "00ff", "message_status": told}) == expected
+    assert read(stand, {"id": "00ff", "message_status": told}, "?parts=1") == expected
+
+
+@pytest.mark.parametrize("query", ["?parts=2", "?parts=", ""])
+async def test_the_last_part_is_not_the_text(stand: JasminStand, query: str) -> None:
+    """That the last part of several arrived, or of an unknown number, is no more than that the text was sent."""
+    told = {"id": "00ff", "message_status": "DELIVRD"}
+    assert read(stand, told, query) == DeliveryReport(message_id="00ff", status="sent")
+    assert read(stand, DLR, query) == DeliveryReport(message_id="00ff", status="failed", code="001")
 
 
 async def test_error_of_the_network(stand: JasminStand) -> None:

@@ -144,7 +144,16 @@ async def test_plain_numbers(stand: KannelStand, plain: Any, value: str, expecte
 )
 async def test_reports(stand: KannelStand, dlr: str, expected: DeliveryReport) -> None:
     """Each bit has its meaning; a failure carries the SMS centre's error."""
-    assert stand.carrier.parse(get(f"id=ab&dlr={dlr}&err=00B", "status")) == (expected,)
+    assert stand.carrier.parse(get(f"id=ab&parts=1&dlr={dlr}&err=00B", "status")) == (expected,)
+
+
+@pytest.mark.parametrize("parts", ["parts=2&", "parts=10&", "parts=&", ""])
+async def test_the_first_part_is_not_the_text(stand: KannelStand, parts: str) -> None:
+    """That the first part of several arrived, or of an unknown number, is no more than that the text was sent."""
+    (report,) = stand.carrier.parse(get(f"id=ab&{parts}dlr=1", "status"))
+    assert report == DeliveryReport(message_id="ab", status="sent")
+    (report,) = stand.carrier.parse(get(f"id=ab&{parts}dlr=16&err=00B", "status"))
+    assert report == DeliveryReport(message_id="ab", status="failed", code="00B")
 
 
 async def test_any_order(stand: KannelStand) -> None:
