@@ -21,7 +21,7 @@ from aiohttp import web
 
 from bot.actions import DESK
 from bridge import config as configuration
-from bridge import configured, log, restored, schema
+from bridge import configured, listening, log, restored, schema
 from bridge.audit import Ledger
 from bridge.carriers import kinds
 from bridge.carriers.adapter import Carrier
@@ -271,9 +271,8 @@ class Bridge:
 
     async def listen(self, stack: AsyncExitStack) -> None:
         """Take webhooks and say whether we are ready."""
-        application = web.Application(client_max_size=self.webhook.largest)
-        application.add_routes([*self.webhook.routes(), web.get("/ready", self._ready)])
-        runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=3.0)
+        routes = [*self.webhook.routes(), web.get("/ready", self._ready)]
+        runner = listening.server(routes, largest=self.webhook.largest)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, self._config.listen.host, self._config.listen.port).start()

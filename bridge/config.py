@@ -159,6 +159,8 @@ def load(path: Path) -> Config:
     problems = [f"{path}: {problem}" for problem in _secret_problems(config)]
     if not config.line.rehearsal and config.line.carrier.kind == "rehearsal":
         problems.append(f"{path}: lines.0.carrier: only a line marked `rehearsal: true` may use the rehearsal carrier")
+    if config.line.carrier.one_number and len(config.line.all_numbers) > 1:
+        problems.append(f"{path}: lines.0.numbers: {config.line.carrier.kind} serves one number; leave the others out")
     if problems:
         raise ConfigError(problems)
     return config

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, ClassVar, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat
@@ -47,11 +47,18 @@ Base: TypeAlias = Annotated[str, AfterValidator(_base)]
 E164: TypeAlias = Annotated[str, Field(pattern=r"^\+[1-9]\d{6,14}$")]
 
 
+Filled: TypeAlias = Annotated[str, Field(pattern=r"^\S(.*\S)?$")]
+"""A name or an id that is not left empty, without spaces around it."""
+
+
 class CarrierSection(Section):
     """What every carrier has. Each adapter's `Settings` narrows `kind` and gives `api_base` its vendor's default.
 
     `texts_per_second` is what one number of ours may send, in the vendor's own unit (see the adapter's `Rate`).
     """
+
+    one_number: ClassVar[bool] = False
+    """Whether a line with this carrier has one number and no more."""
 
     kind: str
     api_base: Base

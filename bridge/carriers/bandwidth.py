@@ -14,10 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Final, Literal, Self
 
 import aiohttp
-from pydantic import Field
 
 from bridge.carriers.adapter import (
     CannotDelete,
@@ -38,7 +37,7 @@ from bridge.carriers.pace import Rate
 from bridge.carriers.reading import clean, json_value, same, secret_path
 from bridge.carriers.strength import PathSecretFile
 from bridge.phone import Phone
-from bridge.settings import Base, CarrierSection, secret
+from bridge.settings import Base, CarrierSection, Filled, secret
 
 RATE: Final = Rate(per_second=1.0)
 """Segments: an account's queue empties at 60 a minute unless it was raised (docs/messaging/rateLimits)."""
@@ -89,12 +88,12 @@ class Settings(CarrierSection):
 
     kind: Literal["bandwidth"]
     api_base: Base = "https://messaging.bandwidth.com/api/v2"
-    account_id: str
-    application_id: str
-    client_id: Annotated[str, Field(min_length=1)]
+    account_id: Filled
+    application_id: Filled
+    client_id: Filled
     client_secret_file: Path
     token_url: Base = "https://api.bandwidth.com/api/v1/oauth2/token"  # noqa: S105 - an address
-    callback_username: str
+    callback_username: Filled
     callback_password_file: Path
     path_secret_file: PathSecretFile
 

@@ -10,7 +10,6 @@ twilio.com/docs/messaging/guides/webhook-request, twilio.com/docs/api/errors, si
 
 from __future__ import annotations
 
-import base64
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
@@ -31,6 +30,7 @@ from bridge.carriers.adapter import (
     WebhookRequest,
 )
 from bridge.carriers.asking import Answer, ask, segment, session
+from bridge.carriers.bearer import basic
 from bridge.carriers.cxml_fields import SIGNATURE, read_listing, signature, texted, urls
 from bridge.carriers.ordinary import Ordinary, shown
 from bridge.carriers.pace import Rate
@@ -108,8 +108,7 @@ class CxmlCarrier(Ordinary):
             "ValidityPeriod": str(min(max(validity, 1), LONGEST_VALIDITY)),
             **(more or {}),
         }
-        login = base64.b64encode(f"{user}:{password}".encode()).decode()
-        self._http = session(timeout=timeout, headers={"Authorization": f"Basic {login}"})
+        self._http = session(timeout=timeout, headers={"Authorization": basic(user, password)})
 
     def verify(self, request: WebhookRequest) -> bool:
         """Check the signature, with and without the fragment that configures the vendor's retries.

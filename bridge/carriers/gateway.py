@@ -10,20 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
 import aiohttp
-from pydantic import Field
 
 from bridge.carriers.adapter import CannotDelete, DeleteOutcome, WebhookRequest
 from bridge.carriers.asking import PATIENCE, session
-from bridge.carriers.numbers import national_sender, sender
+from bridge.carriers.numbers import Region, national_sender, sender
 from bridge.carriers.ordinary import Ordinary
 from bridge.carriers.pace import Rate
 from bridge.carriers.reading import clean, secret_path
 from bridge.carriers.strength import PathSecretFile
 from bridge.phone import Phone
-from bridge.settings import CarrierSection, secret
+from bridge.settings import CarrierSection, Filled, secret
 
 RATE: Final = Rate(per_second=1.0)
 """Segments. What the SMPP connection behind it bears is the operator's to say."""
@@ -65,11 +64,11 @@ _CHARSETS: Mapping[str, str] = {
 class GatewaySettings(CarrierSection):
     """What both have. `plain_numbers` says what digits without `+` are: with country code, or as dialled in `region`."""
 
-    username: str
+    username: Filled
     password_file: Path
     path_secret_file: PathSecretFile
     plain_numbers: Literal["international", "national"]
-    region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+    region: Region
 
     @property
     def own(self) -> Mapping[str, Any]:

@@ -9,8 +9,10 @@ known to send those.
 from __future__ import annotations
 
 import re
+from typing import Annotated, TypeAlias
 
 import phonenumbers
+from pydantic import AfterValidator
 
 from bridge.carriers.reading import clean
 from bridge.phone import E164, Phone
@@ -24,6 +26,16 @@ _GROUP = re.compile(r"[,;]|\A\s*group:", re.IGNORECASE)
 LONGEST = 320
 """Characters of a sender: an e-mail address with the longest name and domain."""
 _NATIONAL = re.compile(r"[0-9(][0-9 ()./-]{5,24}")
+
+
+def _region(value: str) -> str:
+    if value not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError("not a country as in ISO 3166, e.g. US")
+    return value
+
+
+Region: TypeAlias = Annotated[str, AfterValidator(_region)]
+"""The country whose way of writing numbers is meant, e.g. `US` (ISO 3166)."""
 
 
 def sender(value: str) -> Phone | None:

@@ -22,7 +22,7 @@ from bridge.carriers.asking import PATIENCE
 from bridge.carriers.cxml import CxmlCarrier
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.pace import Rate
-from bridge.settings import CarrierSection, secret
+from bridge.settings import CarrierSection, Filled, secret
 
 API: Final = "/api/laml/2010-04-01"
 
@@ -71,7 +71,7 @@ class Settings(CarrierSection):
 
     kind: Literal["signalwire"]
     texts_per_second: PositiveFloat = 3.0
-    project: str
+    project: Filled
     token_file: Path
     signing_key_file: Path
 

@@ -17,14 +17,13 @@ not used: it reaches from server to phone only, is not authenticated, and inboun
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import re
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 import aiohttp
 from pydantic import Field, PositiveFloat
@@ -47,8 +46,9 @@ from bridge.carriers.adapter import (
     WebhookRequest,
 )
 from bridge.carriers.asking import PATIENCE, Answer, Asked, ask, segment, session
+from bridge.carriers.bearer import basic
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.numbers import national_sender
+from bridge.carriers.numbers import Region, national_sender
 from bridge.carriers.ordinary import Ordinary
 from bridge.carriers.pace import Rate
 from bridge.carriers.parts import Parts
@@ -67,7 +67,7 @@ from bridge.carriers.reading import (
 from bridge.carriers.sorting import Sorting, Verdict
 from bridge.carriers.strength import KeyFile
 from bridge.phone import Phone
-from bridge.settings import Base, CarrierSection, secret
+from bridge.settings import Base, CarrierSection, Filled, secret
 from policies.segments import segments
 
 TOLERANCE: Final = 300.0
@@ -120,15 +120,20 @@ EXPOSURE = Exposure(
 
 
 class Settings(CarrierSection):
-    """SMSGate. `device_id` stands on the app's home screen; `region` (ISO 3166) reads numbers in national format."""
+    """SMSGate. `device_id` stands on the app's home screen; `region` (ISO 3166) reads numbers in national format.
+
+    A line has one number, for texts leave from one SIM card (`sim_number`).
+    """
+
+    one_number: ClassVar[bool] = True
 
     kind: Literal["smsgate"]
     api_base: Base = "https://api.sms-gate.app/3rdparty/v1"
-    username: str
+    username: Filled
     password_file: Path
     device_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
     signing_key_file: KeyFile
-    region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+    region: Region
     sim_number: Annotated[int, Field(ge=1, le=3)] | None = None
     texts_per_second: PositiveFloat = RATE.per_second
 
@@ -160,8 +165,7 @@ class SmsGateCarrier(Ordinary):
         self._sim = {} if sim_number is None else {"simNumber": sim_number}
         self._signing_key = signing_key.encode()
         self._parts = Parts()
-        credentials = base64.b64encode(":".join(login).encode()).decode()
-        self._http = session(timeout=timeout, headers={"Authorization": f"Basic {credentials}"})
+        self._http = session(timeout=timeout, headers={"Authorization": basic(*login)})
 
     @classmethod
     def make(

@@ -11,14 +11,17 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from pydantic import AfterValidator
 
 from bridge.carriers.reading import answered, raw, same
+from bridge.settings import secret
 
 
 def hs256_claims(authorization: str, secret: bytes) -> dict[str, Any] | None:
@@ -48,6 +51,20 @@ def private_key(pem: str) -> rsa.RSAPrivateKey:
     if not isinstance(key, rsa.RSAPrivateKey):
         raise ValueError("not an RSA key in PEM without password")  # noqa: TRY004 - it is of the wrong value
     return key
+
+
+def _rsa(path: Path) -> Path:
+    try:
+        pem = secret(path)
+    except (OSError, ValueError):
+        # Whoever loads the configuration names a file that cannot be read.
+        return path
+    private_key(pem)
+    return path
+
+
+PrivateKeyFile: TypeAlias = Annotated[Path, AfterValidator(_rsa)]
+"""Where an RSA key stands, in PEM without password."""
 
 
 def _base64(value: bytes) -> str:

@@ -22,7 +22,7 @@ from bridge.carriers.asking import PATIENCE
 from bridge.carriers.cxml import CxmlCarrier
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.pace import Rate
-from bridge.settings import Base, CarrierSection, secret
+from bridge.settings import Base, CarrierSection, Filled, secret
 
 SETTINGS_HEADER: Final = "X-Twilio-Webhooks-Signature-Settings"
 API: Final = "/2010-04-01"
@@ -98,7 +98,7 @@ class Settings(CarrierSection):
     api_base: Base = "https://api.twilio.com"
     account_sid: Annotated[str, Field(pattern=r"^AC[0-9a-fA-F]{32}$")]
     auth_token_file: Path
-    user: str | None = None
+    user: Filled | None = None
     password_file: Path | None = None
     shared_key_file: Path | None = None
     discard_content: bool = False

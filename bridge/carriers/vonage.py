@@ -13,7 +13,6 @@ account. (Vonage recommends a `ttl` of 30 minutes or more; ours is the pack's, f
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 import uuid
@@ -41,15 +40,16 @@ from bridge.carriers.adapter import (
     WebhookRequest,
 )
 from bridge.carriers.asking import PATIENCE, Answer, ask, session
+from bridge.carriers.bearer import basic
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.numbers import sender
 from bridge.carriers.ordinary import Ordinary
 from bridge.carriers.pace import Rate
 from bridge.carriers.reading import clean, code, identifier, json_object, own_number, same, string, time_of
 from bridge.carriers.sorting import Sorting, Verdict
-from bridge.carriers.tokens import hs256_claims, private_key, rs256
+from bridge.carriers.tokens import PrivateKeyFile, hs256_claims, private_key, rs256
 from bridge.phone import Phone
-from bridge.settings import Base, CarrierSection, secret
+from bridge.settings import Base, CarrierSection, Filled, secret
 
 OLDEST: Final = 26 * 3600.0
 """Seconds that a token may be old. It is not documented that a retry gets a new one, and retries go on for 24 hours: a
@@ -137,9 +137,9 @@ class Settings(CarrierSection):
     kind: Literal["vonage"]
     texts_per_second: PositiveFloat = 30.0
     api_base: Base = "https://api.nexmo.com"
-    application_id: str
-    private_key_file: Path
-    api_key: str
+    application_id: Filled
+    private_key_file: PrivateKeyFile
+    api_key: Filled
     api_secret_file: Path
     signature_secret_file: Path
 
@@ -169,7 +169,7 @@ class VonageCarrier(Ordinary):
         self.rate = rate
         self._api_base, self._application_id, self._key = api_base, application_id, key
         self._api_key, self._signature_secret = api_key, signature_secret.encode()
-        self._login = "Basic " + base64.b64encode(f"{api_key}:{api_secret}".encode()).decode()
+        self._login = basic(api_key, api_secret)
         self._validity, self._clock = validity, clock
         self._http = session(timeout=timeout)
 

@@ -18,7 +18,7 @@ from bridge.carriers.adapter import InboundText, Malformed, WebhookRequest
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.kinds import KINDS
 from bridge.carriers.smsgate import EVENTS
-from bridge.config import load
+from bridge.config import ConfigError, load
 from deploy import cli
 from deploy.carrier_questions import QUESTIONS
 from deploy.carrier_signers import SIGNERS
@@ -68,6 +68,55 @@ def test_samples_are_right(name: str, tmp_path: Path) -> None:
     words = (EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8")
     assert f"/carriers/{config.line.slug}/inbound" in words
     assert f"./quietline exposure {name}" in words
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("twilio", {"account_sid": ""}),
+        ("twilio", {"account_sid": "SK00000000000000000000000000000000"}),
+        ("twilio", {"webhook_fragment": "#rc=5"}),
+        ("twilio", {"user": ""}),
+        ("signalwire", {"project": " "}),
+        ("bandwidth", {"account_id": ""}),
+        ("bandwidth", {"client_id": " CLI-1"}),
+        ("vonage", {"application_id": ""}),
+        ("kannel", {"region": "XX"}),
+        ("jasmin", {"region": "us"}),
+        ("smsgate", {"region": "EU"}),
+        ("smsgate", {"username": ""}),
+    ],
+)
+def test_what_cannot_be_right_is_told_at_once(name: str, wrong: dict[str, Any], tmp_path: Path) -> None:
+    """An account, a name or a country that cannot be right stops the start by its place in the file, and is not shown."""
+    with pytest.raises(ConfigError, match=rf"lines\.0\.carrier\.{name}\.{next(iter(wrong))}: ") as caught:
+        load(sample(tmp_path, name, **wrong))
+    assert "SK0000" not in str(caught.value)
+
+
+@pytest.mark.parametrize("pem", ["words", "", vonage.PUBLIC_KEY, vonage.PRIVATE_KEY[:200]])
+def test_a_private_key_that_is_none(pem: str, tmp_path: Path) -> None:
+    """A file that holds no private key stops the start by its place, not by an error when the first text leaves."""
+    path = sample(tmp_path, "vonage")
+    (tmp_path / "private_key_file").write_text(pem, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"private_key_file: ") as caught:
+        load(path)
+    assert not pem or pem not in str(caught.value)
+    ended = CliRunner().invoke(cli.cli, ["carrier", "check", "--config", str(path)])
+    assert ended.exit_code == 2
+
+
+def test_one_sim_card_one_number(tmp_path: Path) -> None:
+    """A phone has one number for texts to leave from: a line with more would answer some texters from a stranger's."""
+    path = sample(tmp_path, "smsgate")
+    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    raw["lines"][0]["numbers"] = [raw["lines"][0]["number"]]
+    path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    assert len(load(path).line.all_numbers) == 1
+    raw["lines"][0]["numbers"] = ["+15555550111"]
+    path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"lines\.0\.numbers: "):
+        load(path)
 
 
 def test_every_event_of_the_phone_is_named() -> None:

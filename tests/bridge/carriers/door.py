@@ -18,7 +18,7 @@ from yarl import URL
 from bot.actions import DESK, Lane, Origin, Text
 from bot.events import TextArrived, TextOutcome
 from bot.model import Thread
-from bridge import codec, schema
+from bridge import codec, listening, schema
 from bridge.carriers.adapter import Carrier, WebhookRequest
 from bridge.crash import nowhere
 from bridge.erasure_copies import Copies
@@ -165,9 +165,7 @@ async def door(
         lambda conn: conn.execute("CREATE TABLE IF NOT EXISTS matrix_room (room_id TEXT, owner TEXT, key_owner TEXT)")
     )
     made = Door(store=store, vault=vault, carrier=carrier, numbers=numbers, clock=clock or Clock())
-    application = web.Application(client_max_size=made.webhook.largest)
-    application.add_routes(made.webhook.routes())
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    runner = listening.server(made.webhook.routes(), largest=made.webhook.largest, patience=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"

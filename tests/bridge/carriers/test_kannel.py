@@ -24,6 +24,7 @@ from bridge.carriers.adapter import (
 )
 from bridge.carriers.kannel import KannelCarrier, Settings
 from bridge.phone import Phone
+from tests.bridge.carriers.door import door
 from tests.bridge.carriers.fake_stand import PATH, PATH_SECRET, standing
 from tests.bridge.carriers.own_stands import KannelStand
 from tests.bridge.carriers.receiver import http, wire
@@ -204,6 +205,19 @@ async def test_answers(stand: KannelStand) -> None:
             outcome = await carrier.send(Phone(HANDSET), text, number=stand.number)
             assert in_doubt(stand, outcome) if isinstance(expected, UnknownOutcome) else outcome == expected
             await carrier.close()
+
+
+async def test_a_long_text_by_get(stand: KannelStand, tmp_path: Path) -> None:
+    """A gateway that calls by GET all the same loses no long text to a limit of the server's."""
+    stand.vendor.by_get = True
+    text = "приве́т 🫂 " * 400
+    async with door(tmp_path, stand.carrier, clock=stand.clock) as opened:
+        call = stand.vendor.text("15555550101", text.encode("utf-16-be"), "UTF-16BE")()
+        path = call.url.removeprefix(stand.receiver.url)
+        assert len(path) > 20_000
+        request = WebhookRequest(raw_path=path, headers=CIMultiDict(), body=b"")
+        assert await opened.call(request, method="GET") == (200, *stand.carrier.answer)
+        assert await opened.bodies() == [text]
 
 
 async def test_nothing_to_text_back(stand: KannelStand) -> None:
