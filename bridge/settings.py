@@ -54,7 +54,8 @@ Filled: TypeAlias = Annotated[str, Field(pattern=r"^\S(.*\S)?$")]
 class CarrierSection(Section):
     """What every carrier has. Each adapter's `Settings` narrows `kind` and gives `api_base` its vendor's default.
 
-    `texts_per_second` is what one number of ours may send, in the vendor's own unit (see the adapter's `Rate`).
+    `texts_per_second` is what one number of ours may send, or the account, in the vendor's own unit (see the adapter's
+    `Rate`).
     """
 
     one_number: ClassVar[bool] = False

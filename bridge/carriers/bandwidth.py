@@ -12,6 +12,7 @@ migration}; Bandwidth/python-sdk@ba8d157. Not tried against a live account.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal, Self
@@ -39,7 +40,7 @@ from bridge.carriers.strength import PathSecretFile
 from bridge.phone import Phone
 from bridge.settings import Base, CarrierSection, Filled, secret
 
-RATE: Final = Rate(per_second=1.0)
+RATE: Final = Rate(per_second=1.0, shared=True)
 """Segments: an account's queue empties at 60 a minute unless it was raised (docs/messaging/rateLimits)."""
 
 EXPOSURE = Exposure(
@@ -147,7 +148,7 @@ class BandwidthCarrier(Ordinary):
             callback_login=(settings.callback_username, secret(settings.callback_password_file)),
             path_secret=secret(settings.path_secret_file),
             validity=validity,
-            rate=Rate(per_second=settings.texts_per_second),
+            rate=replace(RATE, per_second=settings.texts_per_second),
             clock=clock,
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, Self
 
@@ -24,8 +25,8 @@ from bridge.carriers.strength import PathSecretFile
 from bridge.phone import Phone
 from bridge.settings import CarrierSection, Filled, secret
 
-RATE: Final = Rate(per_second=1.0)
-"""Segments. What the SMPP connection behind it bears is the operator's to say."""
+RATE: Final = Rate(per_second=1.0, shared=True)
+"""Segments of all numbers. What the SMPP connection behind it bears is the operator's to say."""
 
 _INTERNATIONAL = re.compile(r"[1-9][0-9]{8,14}")
 _ABROAD = re.compile(r"00([1-9][0-9]{6,14})")
@@ -124,7 +125,7 @@ class Gateway(Ordinary):
             plain_numbers=settings.plain_numbers,
             region=settings.region,
             validity=validity,
-            rate=Rate(per_second=settings.texts_per_second),
+            rate=replace(RATE, per_second=settings.texts_per_second),
             **settings.own,
         )
 

@@ -1,4 +1,4 @@
-"""How fast texts may leave: a bucket of tokens for each of our numbers, first come first served.
+"""How fast texts may leave: a bucket of tokens for each of our numbers, or one for all of them, first come first served.
 
 Rules of this module: nothing sleeps here. Whoever has no turn yet is told how long to wait and asks again, so that the
 guard judges a waiting text anew each time and one that waits too long becomes late. A ticket that no longer asks stands in
@@ -23,12 +23,14 @@ PATIENCE: Final = 10.0
 class Rate:
     """What a vendor lets one number send: that many per second, and at most `burst` at once after a pause.
 
-    `by_segment`: the vendor counts segments on the air, not texts.
+    `by_segment`: the vendor counts segments on the air, not texts. `shared`: it counts the account's texts, whichever of
+    our numbers they leave from.
     """
 
     per_second: float
     burst: float = 1.0
     by_segment: bool = True
+    shared: bool = False
 
 
 @dataclass(slots=True)
@@ -48,7 +50,7 @@ class Pace:
 
     def turn(self, number: str, ticket: int, *, cost: float = 1.0) -> float:
         """Return 0.0 when it is this ticket's turn, which is thereby used up; else the seconds after which to ask again."""
-        now, bucket, waiting = self._clock(), self._bucket(number), self._waiting[number]
+        now, bucket, waiting = self._clock(), self._bucket(number), self._waiting[self._name(number)]
         for other in [other for other, (_, due) in waiting.items() if due + PATIENCE < now]:
             del waiting[other]
         # One text may be larger than the bucket: it leaves when the bucket is full, and what follows waits the longer.
@@ -66,16 +68,19 @@ class Pace:
 
     def leave(self, number: str, ticket: int) -> None:
         """Give up a place in the queue."""
-        self._waiting[number].pop(ticket, None)
+        self._waiting[self._name(number)].pop(ticket, None)
 
     def hold(self, number: str, seconds: float) -> None:
         """Let nothing leave for that long: the carrier said so (`Retry-After`)."""
         bucket = self._bucket(number)
         bucket.held = max(bucket.held, self._clock() + seconds)
 
+    def _name(self, number: str) -> str:
+        return "" if self.rate.shared else number
+
     def _bucket(self, number: str) -> _Bucket:
         now = self._clock()
-        bucket = self._buckets.setdefault(number, _Bucket(tokens=self.rate.burst, filled=now))
+        bucket = self._buckets.setdefault(self._name(number), _Bucket(tokens=self.rate.burst, filled=now))
         bucket.tokens = min(self.rate.burst, bucket.tokens + (now - bucket.filled) * self.rate.per_second)
         bucket.filled = now
         return bucket

@@ -22,6 +22,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
@@ -120,10 +121,7 @@ EXPOSURE = Exposure(
 
 
 class Settings(CarrierSection):
-    """SMSGate. `device_id` stands on the app's home screen; `region` (ISO 3166) reads numbers in national format.
-
-    A line has one number, for texts leave from one SIM card (`sim_number`).
-    """
+    """SMSGate. `device_id` stands on the app's home screen; `region` reads national numbers; one SIM card is one number."""
 
     one_number: ClassVar[bool] = True
 
@@ -187,7 +185,7 @@ class SmsGateCarrier(Ordinary):
             region=settings.region,
             sim_number=settings.sim_number,
             validity=validity,
-            rate=Rate(per_second=settings.texts_per_second, burst=RATE.burst),
+            rate=replace(RATE, per_second=settings.texts_per_second),
             clock=clock,
         )
 

@@ -3,9 +3,10 @@
 Rule of this module: everything here was read in Telnyx's SDK 4.189.0 or documentation; what was not stands in `unconfirmed`
 of `EXPOSURE`. Nothing was tried against a live account.
 
-Webhooks: the messaging profile's webhook URL is `PUBLIC/carriers/LINE/inbound`, API version 2. Telnyx waits two seconds for
-the answer and calls three times at most. There is no listing: what it could not bring us in those three times is lost to
-us, and a person must look into its portal after a long outage.
+Webhooks: the messaging profile's webhook URL is `PUBLIC/carriers/LINE/inbound`, API version 2, and so is its failover URL.
+Telnyx waits two seconds for the answer and calls each of them three times at most, the failover URL last: six calls instead
+of three. There is no listing: what it could not bring us in those is lost to us, and a person must look into its portal
+after a long outage.
 
 A send has no validity period (`valid_until` is only told, never taken), so a text may wait in Telnyx's queue for hours. It
 is our own pace that keeps texts from waiting there. `Idempotency-Key` is not used: what ended in doubt is not repeated.
@@ -47,6 +48,9 @@ from bridge.settings import Base, CarrierSection, secret
 
 TOLERANCE: Final = 300.0
 """Seconds that a webhook's timestamp may differ from our clock, either way (`TIMESTAMP_TOLERANCE_SECONDS`)."""
+
+ABROAD: Final = 0.1
+"""Texts a second of a long code outside the US (messages/rate-limiting)."""
 
 EXPOSURE = Exposure(
     carrier="Telnyx",
@@ -106,8 +110,8 @@ def _key(value: str) -> str:
 class Settings(CarrierSection):
     """An API key, and the account's public key from the portal (base64; no secret).
 
-    One number sends a text every ten seconds outside the US, 20 a second if it is toll-free; inside the US its campaign
-    says how many.
+    One number sends a text every ten seconds outside the US, which is what a line without a US number is held to when
+    nothing is configured; 20 a second if it is toll-free; inside the US its campaign says how many (or one).
     Redaction: ask support to allow it, then set `redaction_enabled` with `redaction_level` **1** on the messaging profile;
     the default level 2 blanks our inbound texts too.
     """
@@ -116,6 +120,12 @@ class Settings(CarrierSection):
     api_base: Base = "https://api.telnyx.com/v2"
     public_key: Annotated[str, AfterValidator(_key)]
     api_key_file: Path
+
+
+def _rate(settings: Settings, numbers: tuple[str, ...]) -> Rate:
+    abroad = any(not number.startswith("+1") for number in numbers)
+    configured = "texts_per_second" in settings.model_fields_set
+    return Rate(per_second=ABROAD if abroad and not configured else settings.texts_per_second, by_segment=False)
 
 
 class TelnyxCarrier(Ordinary):
@@ -149,7 +159,7 @@ class TelnyxCarrier(Ordinary):
         *,
         public_base_url: str,
         slug: str,
-        numbers: tuple[str, ...],  # noqa: ARG003 - each send names its own
+        numbers: tuple[str, ...],
         validity: int,  # noqa: ARG003 - there is none, see the module
         clock: Callable[[], float],
         timeout: aiohttp.ClientTimeout = PATIENCE,
@@ -161,7 +171,7 @@ class TelnyxCarrier(Ordinary):
             api_base=settings.api_base,
             api_key=secret(settings.api_key_file),
             public_key=settings.public_key,
-            rate=Rate(per_second=settings.texts_per_second, by_segment=False),
+            rate=_rate(settings, numbers),
             clock=clock,
             timeout=timeout,
         )

@@ -35,6 +35,15 @@ def hs256_claims(authorization: str, secret: bytes) -> dict[str, Any] | None:
     return _unpacked(claims)
 
 
+def in_force(claims: Mapping[str, Any], now: float, *, slack: float) -> bool:
+    """Whether a token is neither over (`exp`) nor to come (`nbf`), where it says (RFC 7519 §4.1). `slack` in seconds."""
+    for name, sign in (("exp", 1), ("nbf", -1)):
+        told = claims.get(name, now)
+        if isinstance(told, bool) or not isinstance(told, (int, float)) or not sign * (told - now) >= -slack:
+            return False
+    return True
+
+
 def rs256(key: rsa.RSAPrivateKey, claims: Mapping[str, Any]) -> str:
     """Make a token of these claims."""
     signed = f"{_packed({'alg': 'RS256', 'typ': 'JWT'})}.{_packed(claims)}"

@@ -7,18 +7,19 @@ for ever.
 
 Interface: `POST /v1/messages` with a token of ours (RS256) → 202 with `message_uuid`; webhooks are JSON with a token of
 theirs (HS256, the account's signature secret), retried for 24 hours on 429 and 5xx. Long texts arrive whole
-(`sms.num_messages` tells of how many). Numbers stand without `+`. Sources: those of `EXPOSURE`. Not tried against a live
+(`sms.num_messages` tells of how many parts; only Vonage's older SMS API leaves them to us, and an account has one of the
+two). Numbers stand without `+`. Sources: those of `EXPOSURE`. Not tried against a live
 account. (Vonage recommends a `ttl` of 30 minutes or more; ours is the pack's, for late words are dangerous.)
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Final, Literal, Self
 
 import aiohttp
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -28,26 +29,21 @@ from bridge.carriers.adapter import (
     Deleted,
     DeleteOutcome,
     Inbound,
-    InboundText,
     Keeps,
-    Media,
     NotConfirmed,
     NotYet,
     Rejected,
     SendOutcome,
-    Status,
-    Unwanted,
     WebhookRequest,
 )
 from bridge.carriers.asking import PATIENCE, Answer, ask, session
 from bridge.carriers.bearer import basic
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.numbers import sender
 from bridge.carriers.ordinary import Ordinary
 from bridge.carriers.pace import Rate
-from bridge.carriers.reading import clean, code, identifier, json_object, own_number, same, string, time_of
-from bridge.carriers.sorting import Sorting, Verdict
-from bridge.carriers.tokens import PrivateKeyFile, hs256_claims, private_key, rs256
+from bridge.carriers.reading import clean, json_object, same
+from bridge.carriers.tokens import PrivateKeyFile, hs256_claims, in_force, private_key, rs256
+from bridge.carriers.vonage_events import SORTING, problem, read
 from bridge.phone import Phone
 from bridge.settings import Base, CarrierSection, Filled, secret
 
@@ -59,33 +55,11 @@ TOKEN_LIFE: Final = 300
 PREMATURE: Final = 3600.0
 """Seconds before which a text cannot be redacted."""
 
-RATE: Final = Rate(per_second=30.0, burst=30.0, by_segment=False)
+RATE: Final = Rate(per_second=30.0, burst=30.0, by_segment=False, shared=True)
 """Requests that an account may make."""
-
-SORTING: Final = Sorting(
-    taken=frozenset({202}),
-    message_id=lambda answer: answer.json.get("message_uuid"),
-    error=lambda answer: _problem(answer.json),
-    codes={
-        # Too fast.
-        "1000": Verdict.FOR_NOW,
-        # "Illegal number": the user already sent a STOP.
-        "1240": Verdict.OPTED_OUT,
-    },
-    patience=1.0,
-)
 
 KEPT_DAYS: Final = 395
 _RECORDS = "13 months in its records of calls and texts"
-_STATUS: Final[dict[str, Status]] = {
-    "submitted": "sent",
-    "delivered": "delivered",
-    "read": "delivered",
-    "rejected": "failed",
-    "undeliverable": "failed",
-}
-_NUMERIC = re.compile(r"[0-9]{4}")
-_WHOLE_NUMBER = re.compile(r"[1-9][0-9]{8,14}")
 
 EXPOSURE = Exposure(
     carrier="Vonage (Messages API)",
@@ -193,7 +167,7 @@ class VonageCarrier(Ordinary):
             api_secret=secret(settings.api_secret_file),
             signature_secret=secret(settings.signature_secret_file),
             validity=validity,
-            rate=Rate(per_second=settings.texts_per_second, burst=max(1.0, settings.texts_per_second), by_segment=False),
+            rate=replace(RATE, per_second=settings.texts_per_second, burst=max(1.0, settings.texts_per_second)),
             clock=clock,
         )
 
@@ -206,12 +180,11 @@ class VonageCarrier(Ordinary):
         # Vonage's example is lower case; hexadecimal is the same in either.
         mine = same(hashlib.sha256(request.body).hexdigest(), payload_hash.lower()) and same(self._api_key, account)
         now = self._clock()
-        return mine and int(now - OLDEST) <= issued <= int(now + AHEAD)
+        return mine and int(now - OLDEST) <= issued <= int(now + AHEAD) and in_force(claims, now, slack=AHEAD)
 
     def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
         """Read one inbound message, or one status, which is told by its field of that name."""
-        body = json_object(request.body)
-        return (_report(body) if "status" in body else _inbound(body),)
+        return (read(json_object(request.body)),)
 
     async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
         """`POST /v1/messages` → 202 `{"message_uuid"}`; 4xx with `type` ending in `#CODE`; 429 or #1000: too fast."""
@@ -239,7 +212,7 @@ class VonageCarrier(Ordinary):
                 return NotYet(PREMATURE)
             if got.status in (409, 429) or got.in_doubt or (got.status < 400 and got.status != 204):
                 return NotYet(got.later(PREMATURE).after)
-            if _problem(got.json) == "premature-redaction":
+            if problem(got.json) == "premature-redaction":
                 return NotYet(PREMATURE)
             statuses.add(got.status)
         if 204 in statuses or statuses == {404}:
@@ -251,50 +224,3 @@ class VonageCarrier(Ordinary):
         now = int(self._clock())
         claims = {"application_id": self._application_id, "iat": now, "exp": now + TOKEN_LIFE, "jti": str(uuid.uuid4())}
         return {"Authorization": f"Bearer {rs256(self._key, claims)}"}
-
-
-def _problem(answer: dict[str, Any]) -> str:
-    kind = answer.get("type")
-    return code(kind.rpartition("#")[2].rpartition("/")[2]) if isinstance(kind, str) else ""
-
-
-def _whole(value: str) -> str:
-    return f"+{value}" if _WHOLE_NUMBER.fullmatch(value) else value
-
-
-def _inbound(body: dict[str, Any]) -> Inbound:
-    if string(body, "channel") not in ("sms", "mms"):
-        return Unwanted("channel")
-    phone = sender(_whole(string(body, "from")))
-    if phone is None:
-        return Unwanted("channel")
-    to = body.get("to")
-    kind = body.get("message_type")
-    media = body.get(kind) if isinstance(kind, str) and kind != "text" else None
-    words = body.get("text", media.get("caption", "") if isinstance(media, dict) else None)
-    return InboundText(
-        message_id=identifier(body, "message_uuid"),
-        sender=phone,
-        text=string({"text": words}, "text"),
-        to=own_number(_whole(to)) if isinstance(to, str) else "",
-        media=(Media(url=string(media, "url"), content_type=clean(str(kind))),) if isinstance(media, dict) else (),
-        at=time_of(body.get("timestamp")),
-    )
-
-
-def _report(body: dict[str, Any]) -> Inbound:
-    status, error = body.get("status"), body.get("error")
-    if body.get("channel", "sms") not in ("sms", "mms"):
-        return Unwanted("channel")
-    if not isinstance(status, str) or status not in _STATUS:
-        return Unwanted("event")
-    return SORTING.reported(identifier(body, "message_uuid"), _STATUS[status], _told(error))
-
-
-def _told(error: Any) -> str:
-    """Read the code of a failed text: the number stands behind `#` of `type`, or is the `title`."""
-    error = error.get("error", error) if isinstance(error, dict) else None
-    if not isinstance(error, dict):
-        return ""
-    kind, title = _problem(error), code(error.get("title"))
-    return title if _NUMERIC.fullmatch(title) and not _NUMERIC.fullmatch(kind) else kind or title

@@ -40,6 +40,9 @@ Written by the test run (`python -m tests.bridge.carriers.table`); a run of the 
 adapter ran over real sockets beside **a fake of its vendor** that follows what the vendor documents. None of them was ever
 tried against a live vendor: what nobody could confirm is told by `./quietline exposure`.
 
+A long text arrives as one: each of these vendors puts its parts together before it calls (`words_stay`). Vonage's older SMS
+API, which leaves that to others, is not used.
+
 ✓ shown in the run. - not asked: the vendor does not offer it, or it does the opposite, which is then a row of its own.
 """
 

@@ -87,6 +87,7 @@ async def test_made_from_settings(
             validity=300,
             clock=stand.clock,
         )
+        assert carrier.rate.shared == stand.carrier.rate.shared == (told["kind"] != "smsgate")
         request = await one_text(stand)
         assert carrier.verify(request)
         assert carrier.parse(request) == stand.carrier.parse(request)

@@ -48,6 +48,19 @@ def test_each_number_for_itself(hand: Hand) -> None:
     assert pace.turn(B, 2) == 0.0
 
 
+def test_an_account_for_all_its_numbers(hand: Hand) -> None:
+    """Where the vendor counts the account's texts, the numbers of a line wait for each other, and for its `Retry-After`."""
+    pace = Pace(Rate(per_second=1.0, shared=True), clock=hand)
+    assert pace.turn(A, 1) == 0.0
+    assert pace.turn(B, 2) == pytest.approx(1.0)
+    assert pace.turn(A, 3) == pytest.approx(2.0)
+    pace.leave(B, 2)
+    assert pace.turn(A, 3) == pytest.approx(1.0)
+    pace.hold(A, 5.0)
+    hand.now += 1.0
+    assert pace.turn(B, 2) == pytest.approx(4.0)
+
+
 def test_a_long_text_is_no_hindrance_for_itself(hand: Hand) -> None:
     """A text of more segments than the bucket holds leaves when it is full, and what follows waits the longer."""
     pace = Pace(Rate(per_second=1.0), clock=hand)

@@ -205,3 +205,28 @@ def test_public_key(key: str, tmp_path: Any) -> None:
     """A public key that is none is told at the start, not by the first text."""
     with pytest.raises(ValidationError, match="not a public key"):
         telnyx.Settings(kind="telnyx", public_key=key, api_key_file=tmp_path / "key")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "more", "expected"),
+    [
+        (("+15555550100",), {}, 1.0),
+        (("+447700900001",), {}, 0.1),
+        (("+15555550100", "+447700900001"), {}, 0.1),
+        (("+447700900001",), {"texts_per_second": 1.0}, 1.0),
+    ],
+)
+async def test_slower_abroad(stand: TelnyxStand, numbers: tuple[str, ...], more: dict[str, float], expected: float) -> None:
+    """Outside the US a number sends a text every ten seconds, unless somebody says that theirs sends more."""
+    told = {"kind": "telnyx", "public_key": stand.vendor.public_key, "api_key_file": stand.secrets / "api_key"}
+    carrier = telnyx.TelnyxCarrier.make(
+        telnyx.Settings.model_validate(told | more),
+        public_base_url="https://text.example.org",
+        slug="demo",
+        numbers=numbers,
+        validity=900,
+        clock=stand.clock,
+    )
+    assert carrier.rate.per_second == expected
+    assert not carrier.rate.by_segment
+    await carrier.close()
