@@ -37,11 +37,11 @@ def hs256_claims(authorization: str, secret: bytes) -> dict[str, Any] | None:
 
 def in_force(claims: Mapping[str, Any], now: float, *, slack: float) -> bool:
     """Whether a token is neither over (`exp`) nor to come (`nbf`), where it says (RFC 7519 §4.1). `slack` in seconds."""
-    for name, sign in (("exp", 1), ("nbf", -1)):
-        told = claims.get(name, now)
-        if isinstance(told, bool) or not isinstance(told, (int, float)) or not sign * (told - now) >= -slack:
-            return False
-    return True
+    ends, begins = claims.get("exp", now), claims.get("nbf", now)
+    if any(isinstance(told, bool) or not isinstance(told, (int, float)) for told in (ends, begins)):
+        return False
+    # Compared as they are: a number may be too large to be subtracted.
+    return bool(ends >= now - slack and begins <= now + slack)
 
 
 def rs256(key: rsa.RSAPrivateKey, claims: Mapping[str, Any]) -> str:

@@ -146,6 +146,27 @@ async def test_age(stand: VonageStand) -> None:
         assert not stand.carrier.verify(stand.sign(b"{}", iat=issued))
 
 
+async def test_a_token_that_is_over_or_to_come(stand: VonageStand) -> None:
+    """A token that says when it ends or begins is taken in between, five minutes more either way; nonsense is not taken."""
+    now = int(stand.clock())
+    for claims, expected in (
+        ({"exp": now + 10}, True),
+        ({"exp": now - 290}, True),
+        ({"exp": now - 310}, False),
+        ({"nbf": now + 290}, True),
+        ({"nbf": now + 310}, False),
+        ({"exp": 10**400}, True),
+        ({"nbf": -(10**400)}, True),
+        ({"nbf": 10**400}, False),
+        ({"exp": -1e400}, False),
+        ({"exp": float("nan")}, False),
+        ({"exp": "never"}, False),
+        ({"exp": True}, False),
+        ({"nbf": [1]}, False),
+    ):
+        assert stand.carrier.verify(stand.sign(b"{}", **claims)) is expected, claims
+
+
 @pytest.mark.parametrize("algorithm", ["none", "HS512", "RS256"])
 async def test_algorithms(stand: VonageStand, algorithm: str) -> None:
     """No other algorithm is taken, whatever the token says of itself, not even over a right signature."""
