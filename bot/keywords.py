@@ -103,8 +103,11 @@ def by_hand(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Threa
 
 
 def vendor(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
-    """Note that the carrier itself refuses this phone because it opted out there, and when it no longer does."""
-    now = {Outcome.OPTED_OUT: True, Outcome.ACCEPTED: False}.get(event.outcome, thread.consent.vendor_block)
+    """Note that the carrier itself refuses this phone because it opted out there, and when it no longer does.
+
+    That it accepts a text says nothing: some refuse it only in their report. That one arrived does.
+    """
+    now = {Outcome.OPTED_OUT: True, Outcome.DELIVERED: False}.get(event.outcome, thread.consent.vendor_block)
     return Step(replace(thread, consent=replace(thread.consent, vendor_block=now)))
 
 

@@ -145,7 +145,11 @@ class Texts:
     async def _number(self, owner: str, sealed: bytes | None) -> str:
         """Return the number that the texter texted, if it is still one of the line's; else the main one."""
         number = (await self._vault.open(owner, NUMBER, sealed)).decode() if sealed is not None else ""
-        return number if number in self._numbers else self._numbers[0]
+        if number in self._numbers:
+            return number
+        if number:
+            log.event("texts.number_not_configured")
+        return self._numbers[0]
 
     async def _result(self, task: Task, text: Text, outcome: SendOutcome) -> None:
         match outcome:

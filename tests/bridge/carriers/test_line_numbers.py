@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -66,10 +67,18 @@ async def test_answered_from_the_number_that_was_texted(line: Door, carrier: Wri
 
 
 @pytest.mark.parametrize("to", ["", "+15555550199"])
-async def test_main_number_where_it_is_not_told(line: Door, carrier: Writing, to: str) -> None:
-    """Where the carrier does not say, or says a number that is not the line's (any more), the main one answers."""
+async def test_main_number_where_it_is_not_told(
+    line: Door, carrier: Writing, to: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the carrier does not say, or says a number that is not the line's (any more), the main one answers.
+
+    The latter is an error of the configuration, and stands in the log without the number.
+    """
+    caplog.set_level(logging.INFO)
     await line.texts.perform(await line.queue(await arrive(line, "1", to=to), "x"))
     assert carrier.numbers == [MAIN]
+    assert ("texts.number_not_configured" in caplog.text) is bool(to)
+    assert not to or to[1:] not in caplog.text
 
 
 async def test_a_duplicate_does_not_change_the_number(line: Door) -> None:
