@@ -65,9 +65,9 @@ def texted(fields: MultiDict[str]) -> InboundText | None:
         for n in range(min(int(count), MOST_MEDIA) if _COUNT.fullmatch(count) else 0)
         if f"MediaUrl{n}" in fields
     )
-    return InboundText(
-        message_id=message_id, sender=phone, text=string(fields, "Body"), to=own_number(fields.get("To")), media=media
-    )
+    # A picture may come without words.
+    text = "" if media and "Body" not in fields else string(fields, "Body")
+    return InboundText(message_id=message_id, sender=phone, text=text, to=own_number(fields.get("To")), media=media)
 
 
 def read_listing(items: list[Any], since: datetime) -> tuple[list[tuple[datetime, InboundText]], bool]:

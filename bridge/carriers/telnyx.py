@@ -93,6 +93,7 @@ EXPOSURE = Exposure(
         "What it answers to START and HELP when nothing is set there.",
         "The HTTP statuses that come with 40300 and 40318 (only the code is looked at).",
         "Whether parts of a long text count one by one against the rate.",
+        "That the failover URL may be the same as the first.",
     ),
 )
 

@@ -63,15 +63,21 @@ def _inbound(body: dict[str, Any]) -> Inbound:
     to = body.get("to")
     kind = body.get("message_type")
     media = body.get(kind) if isinstance(kind, str) and kind != "text" else None
-    words = body.get("text", media.get("caption", "") if isinstance(media, dict) else None)
+    # A picture may come without words, and what somebody shares without an address.
+    words = body.get("text") if not isinstance(media, dict) else body.get("text") or media.get("caption") or ""
     return InboundText(
         message_id=identifier(body, "message_uuid"),
         sender=phone,
         text=string({"text": words}, "text"),
         to=own_number(_whole(to)) if isinstance(to, str) else "",
-        media=(Media(url=string(media, "url"), content_type=clean(str(kind))),) if isinstance(media, dict) else (),
+        media=(_media(media, clean(str(kind))),) if isinstance(media, dict) else (),
         at=time_of(body.get("timestamp")),
     )
+
+
+def _media(media: dict[str, Any], kind: str) -> Media:
+    url = media.get("url")
+    return Media(url=clean(url) if isinstance(url, str) else "", content_type=kind)
 
 
 def _report(body: dict[str, Any]) -> Inbound:

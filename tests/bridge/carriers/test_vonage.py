@@ -75,6 +75,14 @@ async def test_picture(stand: VonageStand) -> None:
     assert len(stand.receiver.requests) == 1
 
 
+@pytest.mark.parametrize("shared", [{"caption": None}, {"caption": "", "url": None}, {}, {"url": 7}])
+async def test_what_comes_without_words_or_address(stand: VonageStand, shared: dict[str, Any]) -> None:
+    """Something shared without words, or without an address, is still a sign of life: it is shown as such, and not lost."""
+    told = {k: v for k, v in INBOUND.items() if k != "text"} | {"channel": "mms", "message_type": "vcard", "vcard": shared}
+    (item,) = read(stand, told)
+    assert (item.text, item.media) == ("", (Media(url="", content_type="vcard"),))
+
+
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
