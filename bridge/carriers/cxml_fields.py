@@ -78,25 +78,25 @@ def read_listing(items: list[Any], since: datetime) -> tuple[list[tuple[datetime
     kept: list[InboundText] = []
     whole, past = True, False
     for item in items:
+        at = _sent(item)
+        past = past or (at is not None and at < since)
+        # What is without a time and stands behind what is too old is too old.
+        if past if at is None else at < since:
+            continue
         try:
-            text = _listed(item)
+            text = _listed(item, at)
         except Malformed:
             whole = False
-            continue
-        if text is None:
-            continue
-        past = past or (text.at is not None and text.at < since)
-        # What is without a time and stands behind what is too old is too old.
-        if text.at >= since if text.at is not None else not past:
-            kept.append(text)
-    texts, at = [], since
+        else:
+            kept += [text] if text is not None else []
+    texts, before = [], since
     for text in reversed(kept):
-        at = text.at or at
-        texts.append((at, text if text.at is not None else replace(text, at=at)))
+        before = text.at or before
+        texts.append((before, replace(text, at=before)))
     return texts, whole
 
 
-def _listed(item: Any) -> InboundText | None:
+def _listed(item: Any, at: datetime | None) -> InboundText | None:
     """Read a text from a listing; None when it is none to this line. Raises :class:`Malformed`."""
     if not isinstance(item, dict) or not isinstance(item.get("direction"), str):
         raise Malformed("direction: not there")
@@ -115,9 +115,10 @@ def _listed(item: Any) -> InboundText | None:
         to=own_number(item.get("to")),
         # How many there are is what matters: nothing of it is fetched.
         media=(Media(url=place, content_type=""),) * (min(int(count), MOST_MEDIA) if _COUNT.fullmatch(count) else 0),
-        at=_time(item.get("date_sent")) or _time(item.get("date_created")),
+        at=at,
     )
 
 
-def _time(value: Any) -> datetime | None:
-    return mail_time_of(value) or time_of(value)
+def _sent(item: Any) -> datetime | None:
+    told = (item.get("date_sent"), item.get("date_created")) if isinstance(item, dict) else ()
+    return next((at for value in told if (at := mail_time_of(value) or time_of(value)) is not None), None)

@@ -114,6 +114,14 @@ async def test_a_listed_text_that_cannot_be_read(either: CxmlStand, item: Any) -
     assert [text.message_id for text in found] == ["SM1", "SM3"]
 
 
+async def test_what_is_too_old_is_no_reason(either: CxmlStand) -> None:
+    """What cannot be read and is of before the time that was asked for does not let every listing after it break off."""
+    old = "Wed, 25 Nov 2026 09:00:00 +0000"
+    items = [told("SM3"), told("a b", date_sent=old), told("c d")]
+    found, whole = await listed(either, items, SINCE)
+    assert ([text.message_id for text in found], whole) == (["SM3"], True)
+
+
 async def test_what_is_no_text_to_us(either: CxmlStand) -> None:
     """Texts of ours and other channels are no reason to call a listing broken."""
     items = [told("SM3", direction="outbound-api"), told("SM2", **{"from": "whatsapp:+15555550101"}), told("SM1")]
