@@ -47,8 +47,9 @@ from bridge.phone import Phone
 from bridge.posts import Posts
 from bridge.reconcile import Reconcile
 from bridge.rooms import Designations, Rooms, forget_ungiven
+from bridge.screening import Screening
 from bridge.settings import secret
-from bridge.store import Connection, Store
+from bridge.store import Store
 from bridge.suppression import Suppression
 from bridge.texts import Texts
 from bridge.timers import Timers
@@ -178,9 +179,8 @@ class Bridge:
                 vault=vault,
                 line=config.line.slug,
                 numbers=config.line.all_numbers,
-                open_thread=self._open_thread,
                 barred=self._barred,
-                threads_changed=self._rooms_changed.set,
+                screen=self._screen,
             ),
         )
         self.texts = Texts(
@@ -201,13 +201,21 @@ class Bridge:
             clock=self._clock,
             carrier=carrier,
             line=config.line.slug,
+            copies=self.copies,
+            wake_engine=self._wake,
+            screen=self._screen,
+            crash=crash,
+        )
+        self.screening = Screening(
+            store=store,
+            vault=vault,
+            clock=self._clock,
             suppression=suppression,
             floods=Floods(
                 per_number_per_hour=pack.settings.new_threads_per_number_per_hour,
                 per_minute=pack.settings.new_threads_per_minute,
             ),
             designate=self.designations.new,
-            copies=self.copies,
             wake_engine=self._wake,
             wake_rooms=self._rooms_changed.set,
             crash=crash,
@@ -264,6 +272,7 @@ class Bridge:
         await self._sweep_keys()
         await self.designations.load()
         await self.engine.load()
+        await self.screening.load()
         await restored.tell(self._store, self._vault, self._clock)
         await configured.note(self._store, self._vault, self._clock, self._config)
         await self.outbox.load()
@@ -283,6 +292,7 @@ class Bridge:
         """Work until cancelled. Raises what ends the program."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.engine.run())
+            group.create_task(self.screening.run())
             group.create_task(self.timers.run())
             group.create_task(self.reconcile.run())
             group.create_task(self.copies.run())
@@ -361,14 +371,14 @@ class Bridge:
             group.create_task(posts.reveals.run())
             group.create_task(night.run())
 
-    async def _open_thread(self, conn: Connection, owner: str, phone_hash: bytes, sealed: bytes, phone: Phone) -> None:
-        await self.webhook.open_thread(conn, owner, phone_hash, sealed, phone)
-
     async def _rested(self) -> None:
         await self.engine.rested()
 
     def _wake(self, owner: str) -> None:
         self.engine.wake(owner)
+
+    def _screen(self, owner: str) -> None:
+        self.screening.wake(owner)
 
     def _wake_way_down(self) -> None:
         """Something has ended, or what was waited for has come: also the copies of it may be due."""

@@ -17,6 +17,8 @@ class CrashPoint(Enum):
     """Where the process may die. The value is what a test names."""
 
     KEY_WRITTEN = "the thread's key is in keys.db, the thread is not yet in the main database"
+    SCREENED = "a new texter was looked up and their thread may begin, the engine has not looked yet"
+    TURNED_AWAY = "the thread of a blocked phone is gone again, its key still stands"
     INBOUND_COMMITTED = "the text is in the inbox, the carrier has no answer yet"
     INBOUND_ANSWERED = "the carrier has its 2xx, the engine has not looked yet"
     ENGINE_DECIDED = "decide has answered, nothing of it is committed"

@@ -48,6 +48,7 @@ from bridge.matrix.schema import MAIN_UPGRADES
 from bridge.outbox import Outbox, Task, TryAgain
 from bridge.phone import Phone
 from bridge.rooms import Designations
+from bridge.screening import Screening
 from bridge.store import Connection, Store, Work
 from bridge.suppression import Suppression
 from bridge.texts import Texts
@@ -208,16 +209,22 @@ class Nerves:
             wake_engine=self._wake,
             crash=self._crash,
         )
+        self.screening = Screening(
+            **shared,
+            suppression=suppression,
+            floods=self.floods,
+            designate=Designations(store=self.store).new,
+            wake_engine=self._wake,
+            wake_rooms=lambda: None,
+            crash=self._crash,
+        )
         self.webhook = Webhook(
             **shared,
             carrier=self._door,
             line=LINE,
-            suppression=suppression,
-            floods=self.floods,
-            designate=Designations(store=self.store).new,
             copies=self.copies,
             wake_engine=self._wake,
-            wake_rooms=lambda: None,
+            screen=self.screening.wake,
             crash=self._crash,
         )
 
@@ -225,6 +232,7 @@ class Nerves:
         """Settle what stands from before, and begin to work."""
         await self.texts.settle()
         await self.engine.load()
+        await self.screening.load()
         await self.outbox.load()
         self._running = asyncio.create_task(self._run())
 
@@ -250,9 +258,12 @@ class Nerves:
         return f"http://127.0.0.1:{runner.addresses[0][1]}"
 
     async def arrive(self, body: str, *, message_id: str, sender: str = HANDSET) -> str:
-        """Take a text in as from a verified webhook; returns its thread's id."""
+        """Take a text in as from a verified webhook; returns its thread's id. Where nothing runs, it is screened here."""
         await self.webhook.take(InboundText(message_id=message_id, sender=Phone(sender), text=body))
-        return await self.thread_of(sender)
+        owner = await self.thread_of(sender)
+        if self._running is None:
+            await self.screening.look(owner)
+        return owner
 
     async def thread_of(self, sender: str) -> str:
         """Return the id of a handset's thread."""
@@ -315,6 +326,7 @@ class Nerves:
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.engine.run())
+            group.create_task(self.screening.run())
             group.create_task(self.timers.run())
             group.create_task(self.outbox.run("carrier", self.texts.perform))
             group.create_task(self.outbox.run("matrix", self.show))

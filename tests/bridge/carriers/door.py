@@ -22,11 +22,9 @@ from bridge import codec, schema
 from bridge.carriers.adapter import Carrier, WebhookRequest
 from bridge.crash import nowhere
 from bridge.erasure_copies import Copies
-from bridge.floods import Floods
 from bridge.keys import Keys
 from bridge.outbox import Task
 from bridge.store import Connection, Store
-from bridge.suppression import Suppression
 from bridge.texts import NUMBER, Texts
 from bridge.vault import Vault
 from bridge.webhook import Webhook
@@ -71,12 +69,9 @@ class Door:
             clock=Wall(clock),
             carrier=carrier,
             line="demo",
-            suppression=Suppression(key=bytes(range(2, 34)), line="demo"),
-            floods=Floods(per_number_per_hour=1000, per_minute=10_000),
-            designate=lambda: secrets.token_hex(4),
             copies=self.copies,
             wake_engine=lambda _owner: None,
-            wake_rooms=lambda: None,
+            screen=lambda _owner: None,
             crash=nowhere,
         )
         self.texts = Texts(
