@@ -21,6 +21,7 @@ from policies.pack import Pack
 ALARMS: Final = {
     Alarm.STOPPED: "said STOP. Nothing leaves until they text START.",
     Alarm.TEXT_AFTER_STOP: "texted after a STOP. It was not answered. Please look.",
+    Alarm.CAME_LATE: "what they texted around a STOP came late and out of its order. Nothing left for it. Please look.",
     Alarm.RESUMED: "said START: texts may be answered again.",
     Alarm.UNKNOWN_SEND: "a text may or may not have reached the phone. It is not sent again by itself.",
     Alarm.OPTED_OUT: "the carrier says this phone opted out.",

@@ -21,6 +21,7 @@ from aiohttp import web
 from bot.actions import DESK
 from bot.events import Outcome, TextArrived, TextOutcome
 from bot.incidents import Stray, StrayCame
+from bot.order import DOUBT
 from bridge import erasure_copies, inbox, log, screening
 from bridge.carriers.adapter import Carrier, DeliveryReport, Inbound, InboundText, Malformed, Unwanted, WebhookRequest
 from bridge.clock import Clock
@@ -149,8 +150,10 @@ class Webhook:
             await self._vault.create(owner)
             self._crash(CrashPoint.KEY_WRITTEN)
         # What is told of hours later, by a listing or a late retry, has not just arrived: nothing answers it by itself.
-        at = now if text.at is None else min(text.at.timestamp(), now)
-        event = TextArrived(id=seen[:12].hex(), body=text.text, at=at, media=len(text.media))
+        told = None if text.at is None else text.at.timestamp()
+        sent = told if told is not None and told <= now + DOUBT else None
+        at = now if told is None else min(told, now)
+        event = TextArrived(id=seen[:12].hex(), body=text.text, at=at, sent=sent, media=len(text.media))
         letter = await inbox.seal(self._vault, owner, event)
         phone = await self._vault.seal(owner, PHONE, text.sender.reveal().encode())
         number = await self._vault.seal(owner, NUMBER, text.to.encode()) if text.to else None

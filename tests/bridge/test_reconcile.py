@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -69,6 +70,38 @@ async def test_the_watermark_moves_to_the_last_text(nerves: Nerves) -> None:
     await reconcile.once()
     await reconcile.once()
     assert nerves.paper.asked[-1] == datetime.fromtimestamp(nerves.clock.at, UTC) - timedelta(minutes=10)
+
+
+async def test_a_watermark_of_a_wrong_clock_comes_back(nerves: Nerves) -> None:
+    """After the first start with a clock a day ahead, what came since is asked for as soon as the clock is right."""
+    reconcile, right = reconciling(nerves), nerves.clock.at
+    nerves.clock.at = right + 86_400
+    await reconcile.once()
+    for later in (3600.0, 7200.0):
+        nerves.clock.at = right + later
+        await reconcile.once()
+    asked = datetime.fromtimestamp(right + 3600, UTC) - timedelta(minutes=10)
+    assert nerves.paper.asked == [asked, asked]
+
+
+@pytest.mark.parametrize(("by_webhook", "by_listing"), [("STOP", "START"), ("START", "STOP")])
+async def test_an_older_word_of_the_listing_changes_nothing(nerves: Nerves, by_webhook: str, by_listing: str) -> None:
+    """After downtime a STOP or START that the listing brings does not undo the other one, which was texted after it."""
+    reconcile = reconciling(nerves)
+    await reconcile.once()
+    nerves.clock.at += 3600
+    await nerves.run()
+    owner = await nerves.arrive(by_webhook, message_id="id1")
+    await nerves.at_rest()
+    sent, remembered = len(nerves.paper.sent), await nerves.count("suppression")
+    nerves.paper.listed = [replace(listed(nerves, 2, age=600), text=by_listing)]
+    await reconcile.once()
+    await nerves.at_rest()
+    assert (await nerves.thread(owner)).consent.stopped is (by_webhook == "STOP")
+    assert (len(nerves.paper.sent), await nerves.count("suppression")) == (sent, remembered)
+    assert nerves.posts(owner) == [by_webhook, by_listing]
+    assert any("came late" in body for body in nerves.posts(owner, notices=True))
+    assert any("came late and out of its order" in body for body in nerves.posts("desk"))
 
 
 async def test_nothing_older_than_our_memory_is_asked_for(nerves: Nerves) -> None:
