@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import TypeAlias
 
-from bot.incidents import ClockJumped, LetterDied, LineRestored, NotGone, RoomLost, StrayCame
+from bot.incidents import ClockJumped, LetterDied, LineRestored, NotGone, RoomLost, StrayCame, TextsMissing
 from bot.told import (
     AlarmRaised,
     Answered,
@@ -220,6 +220,7 @@ Event: TypeAlias = (
     | LetterDied
     | ClockJumped
     | StrayCame
+    | TextsMissing
     | Assigned
     | VoiceWanted
     | NotAssigned

@@ -50,9 +50,8 @@ def newest(new: Moment, old: Moment | None) -> Moment:
             return max((new, old or new), key=lambda each: each.at)
 
 
-def ago(seconds: float) -> str:
-    """Say how long ago something was, as people do."""
-    minutes = max(round(seconds / 60), 1)
+def length(minutes: int) -> str:
+    """Say a length of time as people do."""
     if minutes < 120:
-        return f"{minutes} min ago"
-    return f"{minutes // 60} h ago" if minutes < 72 * 60 else f"{minutes // 1440} days ago"
+        return f"{max(minutes, 1)} min"
+    return f"{minutes // 60} h" if minutes < 72 * 60 else f"{minutes // 1440} days"

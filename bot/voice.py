@@ -13,7 +13,7 @@ from bot.acts import DropTimer, Tell
 from bot.card import card, short
 from bot.events import Joined, Left, NotHeard, Said, TextArrived, Why
 from bot.model import Facts, Thread
-from bot.order import Order, ago, moment, newest, order
+from bot.order import Order, length, moment, newest, order
 from bot.relay import drop_pending
 from bot.slices import State
 from bot.step import Step
@@ -152,7 +152,7 @@ def withdraw(thread: Thread, how: str) -> tuple[Thread, tuple[Action, ...]]:
 
 def _late(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> str | None:
     """Say that a text came late, so that nobody takes it for their last word, or for news; None when it did not."""
-    when = ago(facts.now - event.at)
+    when = f"{length(round((facts.now - event.at) / 60))} ago"
     if order(moment(event), thread.life.newest) is Order.BEFORE:
         return f"⏱ This came late: it was texted {when}, before what stands above it."
     return f"⏱ This came late: it was texted {when}." if facts.now - event.at > pack.settings.late_after_seconds else None

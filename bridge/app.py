@@ -24,7 +24,7 @@ from bridge import config as configuration
 from bridge import configured, log, restored, schema
 from bridge.audit import Ledger
 from bridge.carriers import kinds
-from bridge.carriers.adapter import Carrier
+from bridge.carriers.adapter import Carrier, DeliveryReport
 from bridge.clock import SteadyClock
 from bridge.cold import FirstTexts
 from bridge.config import Config, ConfigError
@@ -34,6 +34,7 @@ from bridge.erasure_acts import Acts
 from bridge.erasure_copies import COPIES, Copies
 from bridge.erasure_parts import Alarm, WayDown
 from bridge.floods import Floods
+from bridge.hourly import Hourly
 from bridge.intake import Intake
 from bridge.keys import Keys
 from bridge.matrix.assembly import Matrix
@@ -145,6 +146,7 @@ class Bridge:
             carrier=carrier,
             alarm=self.alarm,
             settled=self._wake_way_down,
+            report=self._report,
             crash=crash,
         )
         self.designations = Designations(store=store)
@@ -195,6 +197,7 @@ class Bridge:
             crash=crash,
         )
         self.pager = Pager(store=store, on_call=config.line.on_call, http=http)
+        hourly = Hourly(store=store, vault=vault, clock=self._clock, wake_engine=self._wake)
         self.webhook = Webhook(
             store=store,
             vault=vault,
@@ -204,6 +207,7 @@ class Bridge:
             copies=self.copies,
             wake_engine=self._wake,
             screen=self._screen,
+            hourly=hourly,
             crash=crash,
         )
         self.screening = Screening(
@@ -220,7 +224,7 @@ class Bridge:
             wake_rooms=self._rooms_changed.set,
             crash=crash,
         )
-        self.reconcile = Reconcile(store=store, clock=self._clock, carrier=carrier, webhook=self.webhook)
+        self.reconcile = Reconcile(store=store, clock=self._clock, carrier=carrier, webhook=self.webhook, hourly=hourly)
 
     @classmethod
     async def open(cls, *, config: Config, pack: Pack, crash: Crash, stack: AsyncExitStack) -> Bridge:
@@ -276,6 +280,8 @@ class Bridge:
         await restored.tell(self._store, self._vault, self._clock)
         await configured.note(self._store, self._vault, self._clock, self._config)
         await self.outbox.load()
+        # Before the timers, which note that the line is there again.
+        await self.reconcile.back()
         await self.timers.settle()
 
     async def listen(self, stack: AsyncExitStack) -> None:
@@ -376,6 +382,9 @@ class Bridge:
 
     def _wake(self, owner: str) -> None:
         self.engine.wake(owner)
+
+    async def _report(self, report: DeliveryReport) -> None:
+        await self.webhook.report(report)
 
     def _screen(self, owner: str) -> None:
         self.screening.wake(owner)

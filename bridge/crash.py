@@ -37,6 +37,7 @@ class CrashPoint(Enum):
     KEYS_SHARED = "first keys are sent to somebody's devices, the invite is not"
     INVITED = "somebody is invited, the outbox row still stands"
     EVENT_EXPIRED = "an event whose time had come is redacted, its row on the deletion index still stands"
+    STATUS_TAKEN = "what the carrier says of a text without a report is kept, its copy of the text still stands"
     COPY_DELETED = "the carrier has answered about its copy of a text, the answer is not noted"
     ROOM_REDACTED = "events of a room on its way down are redacted, that is not noted"
     ROOM_EMPTIED = "everybody is removed from the room, that is not noted"

@@ -3,8 +3,9 @@
 Rules of this module: no signature, no inbox; the 2xx leaves only after one durable commit holds the text (and, for a new
 texter, after their key is synced in `keys.db`); a commit that fails is a 503, so that the carrier tries again; what came
 before is answered 2xx and changes nothing; a text for a thread that is just ending begins another; nothing of a request is
-logged. What is signed and no text to this line is kept nowhere, and told at the desk by its kind alone, once an hour at
-most. Who a new texter is, is looked up after the 2xx (`screening`): nothing slow stands before it.
+logged. What is signed and no text to this line is kept nowhere, and told at the desk by its kind alone; so is what could
+not be read, and what is refused again and again (`hourly`). Who a new texter is, is looked up after the 2xx
+(`screening`): nothing slow stands before it.
 """
 
 from __future__ import annotations
@@ -18,23 +19,21 @@ from weakref import WeakValueDictionary
 
 from aiohttp import web
 
-from bot.actions import DESK
 from bot.events import Outcome, TextArrived, TextOutcome
-from bot.incidents import Stray, StrayCame
+from bot.incidents import Gap, Stray, StrayCame, TextsMissing
 from bot.order import DOUBT
 from bridge import erasure_copies, inbox, log, screening
 from bridge.carriers.adapter import Carrier, DeliveryReport, Inbound, InboundText, Malformed, Unwanted, WebhookRequest
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
 from bridge.erasure_copies import Copies
+from bridge.hourly import Hourly, Refusals
 from bridge.store import Connection, Store
 from bridge.texts import HORIZON, NUMBER, PHONE
 from bridge.vault import Sealed, Vault
 
 REFUSED: Final = b"not signed by the carrier"
 """What a stranger is told: with it `carrier check` knows our refusal from a proxy's."""
-QUIET: Final = 3600.0
-"""Seconds between two words at the desk about strays of one kind."""
 
 REPORTED: Final = {
     "sent": Outcome.ACCEPTED,
@@ -42,7 +41,12 @@ REPORTED: Final = {
     "failed": Outcome.FAILED,
     "opted_out": Outcome.OPTED_OUT,
 }
-STRAYS: Final = {"channel": Stray.CHANNEL, "group": Stray.GROUP}
+TOLD: Final[dict[str, StrayCame | TextsMissing]] = {
+    "channel": StrayCame(kind=Stray.CHANNEL),
+    "group": StrayCame(kind=Stray.GROUP),
+    "malformed": TextsMissing(kind=Gap.UNREADABLE),
+}
+"""What the desk hears of what is `Unwanted`, by its `why`."""
 
 
 class _Ended(Exception):  # noqa: N818 - it says what happened
@@ -63,14 +67,14 @@ class Webhook:
         copies: Copies,
         wake_engine: Callable[[str], None],
         screen: Callable[[str], None],
+        hourly: Hourly,
         crash: Crash,
     ) -> None:
         self._store, self._vault, self._clock, self._carrier, self._line = store, vault, clock, carrier, line
         self._copies, self._wake_engine, self._screen, self._crash = copies, wake_engine, screen, crash
         # One at a time per texter: a new texter gets one thread, and texts keep the order in which they came.
         self._turns: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
-        # What SQL says, so that a flood costs no commit each.
-        self._told: dict[Stray, float] = {}
+        self._hourly, self._refusals = hourly, Refusals()
 
     @property
     def largest(self) -> int:
@@ -95,18 +99,23 @@ class Webhook:
         called = WebhookRequest(raw_path=request.raw_path, headers=request.headers, body=body)
         if not self._carrier.verify(called):
             log.event("webhook.unsigned")
+            await self._refused(request, called)
             return web.Response(status=self._carrier.refusal, body=REFUSED)
         try:
-            arrived = self._carrier.parse(called)
+            arrived: tuple[Inbound, ...] | None = self._carrier.parse(called)
         except Malformed:
             log.event("webhook.malformed")
-            return web.Response(status=400)
+            arrived = None
         try:
-            for item in arrived:
+            if arrived is None and _of_texts(request):
+                await self._hourly.tell(TextsMissing(kind=Gap.UNREADABLE))
+            for item in arrived or ():
                 await self._one(item)
         except (sqlite3.Error, OSError) as error:
             log.failure("webhook.not_kept", error)
             return web.Response(status=503)
+        if arrived is None:
+            return web.Response(status=400)
         content_type, words = self._carrier.answer
         answer = web.Response(status=200, content_type=content_type, body=words)
         await answer.prepare(request)
@@ -122,8 +131,21 @@ class Webhook:
                 await self.report(item)
             case Unwanted():
                 log.event("webhook.unwanted", kind=item.why)
-                if (stray := STRAYS.get(item.why)) is not None:
-                    await self.stray(stray)
+                if (told := TOLD.get(item.why)) is not None:
+                    await self._hourly.tell(told)
+
+    async def _refused(self, request: web.Request, called: WebhookRequest) -> None:
+        """Tell the desk when what could be the carrier is refused again and again: its key or its address may be wrong."""
+        if (
+            not _of_texts(request)
+            or not (called.body or request.query_string)
+            or not self._refusals.again(self._clock.wall())
+        ):
+            return
+        try:
+            await self._hourly.tell(TextsMissing(kind=Gap.REFUSED))
+        except (sqlite3.Error, OSError) as error:
+            log.failure("webhook.not_told", error)
 
     async def take(self, text: InboundText) -> None:
         """Keep one text, once. Raises what the database raises."""
@@ -236,25 +258,7 @@ class Webhook:
         if owner is not None:
             self._wake_engine(owner)
 
-    async def stray(self, kind: Stray) -> None:
-        """Tell the desk that something came which is no text to this line, unless it was told within the hour."""
-        now = self._clock.wall()
-        if now - self._told.get(kind, 0.0) < QUIET:
-            return
-        letter, name = await inbox.seal(self._vault, DESK, StrayCame(kind=kind)), f"stray_{kind.value}"
 
-        async def commit(conn: Connection) -> float:
-            told = float(await conn.fetchval("SELECT value FROM line WHERE name = $1", name) or 0)
-            if 0 <= now - told < QUIET:
-                return told
-            await conn.execute(
-                """INSERT INTO line (name, value) VALUES ($1, $2)
-                   ON CONFLICT (name) DO UPDATE SET value = excluded.value""",
-                name,
-                str(now),
-            )
-            await inbox.put(conn, letter)
-            return now
-
-        self._told[kind] = await self._store.commit(commit)
-        self._wake_engine(DESK)
+def _of_texts(request: web.Request) -> bool:
+    """Whether a request came where texts come, and not reports of ours."""
+    return request.match_info.get("way") == "inbound"

@@ -180,6 +180,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "master_key": st.sampled_from(("k1", "k2")),
     "media": st.integers(min_value=0, max_value=3),
     "mentions": st.booleans(),
+    "minutes": st.integers(min_value=0, max_value=100_000),
     "named": st.lists(people, max_size=2).map(tuple),
     "open": st.booleans(),
     "outcome": st.sampled_from(events.Outcome),
@@ -206,6 +207,7 @@ OTHERWISE: Final[dict[tuple[type, str], st.SearchStrategy[Any]]] = {
     (incidents.RoomLost, "how"): st.sampled_from(incidents.Loss),
     (told.NotAssigned, "why"): st.sampled_from(("they are off duty.", "")),
     (incidents.StrayCame, "kind"): st.sampled_from(incidents.Stray),
+    (incidents.TextsMissing, "kind"): st.sampled_from(incidents.Gap),
 }
 """Fields whose name means something else in that event."""
 

@@ -43,6 +43,7 @@ from bridge.engine import Engine
 from bridge.erasure_acts import Acts
 from bridge.erasure_copies import Copies
 from bridge.floods import Floods
+from bridge.hourly import Hourly
 from bridge.keys import Keys
 from bridge.matrix.schema import MAIN_UPGRADES
 from bridge.outbox import Outbox, Task, TryAgain
@@ -107,6 +108,8 @@ class PaperCarrier(Ordinary):
         self.outcomes: deque[SendOutcome | Exception] = deque()
         self.listed: list[InboundText] = []
         self.asked: list[datetime] = []
+        self.states: dict[str, DeliveryReport] = {}
+        self.asked_status: list[str] = []
         self.holds: asyncio.Event | None = None
         self.sending = asyncio.Event()
 
@@ -131,8 +134,9 @@ class PaperCarrier(Ordinary):
         return outcome
 
     async def status(self, message_id: str) -> DeliveryReport | None:
-        """Say nothing."""
-        return None
+        """Say what the test put there."""
+        self.asked_status.append(message_id)
+        return self.states.get(message_id)
 
     async def delete_copy(self, message_id: str) -> DeleteOutcome:
         """Have no copy."""
@@ -180,7 +184,14 @@ class Nerves:
         suppression = self.suppression = Suppression(key=bytes(range(2, 34)), line=LINE)
         self.outbox = Outbox(**shared, wake_engine=self._wake)
         self.alarms: list[str] = []
-        self.copies = Copies(**shared, carrier=self.paper, alarm=self._alarm, settled=lambda: None, crash=self._crash)
+        self.copies = Copies(
+            **shared,
+            carrier=self.paper,
+            alarm=self._alarm,
+            settled=lambda: None,
+            report=self._report,
+            crash=self._crash,
+        )
         self.timers = Timers(
             **shared, wake_engine=self._wake, crash=self._crash, rested=self.rested, machine=self.clock.wall
         )
@@ -218,6 +229,7 @@ class Nerves:
             wake_rooms=lambda: None,
             crash=self._crash,
         )
+        self.hourly = Hourly(**shared, wake_engine=self._wake)
         self.webhook = Webhook(
             **shared,
             carrier=self._door,
@@ -225,6 +237,7 @@ class Nerves:
             copies=self.copies,
             wake_engine=self._wake,
             screen=self.screening.wake,
+            hourly=self.hourly,
             crash=self._crash,
         )
 
@@ -319,6 +332,9 @@ class Nerves:
         query = """INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ($1, 'thread', $2, $3)
                    ON CONFLICT (room_id) DO NOTHING"""
         await self.store.commit(lambda conn: conn.execute(query, room, owner, f"room:{room}"))
+
+    async def _report(self, report: DeliveryReport) -> None:
+        await self.webhook.report(report)
 
     async def _alarm(self, what: str, _since: float) -> None:
         self.alarms.append(what)

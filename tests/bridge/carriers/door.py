@@ -19,9 +19,10 @@ from bot.actions import DESK, Lane, Origin, Text
 from bot.events import TextArrived, TextOutcome
 from bot.model import Thread
 from bridge import codec, schema
-from bridge.carriers.adapter import Carrier, WebhookRequest
+from bridge.carriers.adapter import Carrier, DeliveryReport, WebhookRequest
 from bridge.crash import nowhere
 from bridge.erasure_copies import Copies
+from bridge.hourly import Hourly
 from bridge.keys import Keys
 from bridge.outbox import Task
 from bridge.store import Connection, Store
@@ -61,8 +62,10 @@ class Door:
             carrier=carrier,
             alarm=loud,
             settled=lambda: None,
+            report=self._report,
             crash=nowhere,
         )
+        self.hourly = Hourly(store=store, vault=vault, clock=Wall(clock), wake_engine=lambda _owner: None)
         self.webhook = Webhook(
             store=store,
             vault=vault,
@@ -72,6 +75,7 @@ class Door:
             copies=self.copies,
             wake_engine=lambda _owner: None,
             screen=lambda _owner: None,
+            hourly=self.hourly,
             crash=nowhere,
         )
         self.texts = Texts(
@@ -85,6 +89,9 @@ class Door:
             wake_engine=lambda _owner: None,
             crash=nowhere,
         )
+
+    async def _report(self, report: DeliveryReport) -> None:
+        await self.webhook.report(report)
 
     async def call(self, request: WebhookRequest, *, method: str = "POST") -> tuple[int, str, bytes]:
         """Make a request as it was made elsewhere; return status, content type and body."""
