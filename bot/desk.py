@@ -11,8 +11,9 @@ from bot.actions import DESK, Page, Post
 from bot.acts import TrustClock
 from bot.commands import answer, says
 from bot.events import NotHeard, Said
-from bot.incidents import ClockJumped, LetterDied, LineRestored, NotGone, Stray, StrayCame
+from bot.incidents import ClockJumped, Gap, LetterDied, LineRestored, NotGone, Stray, StrayCame, TextsMissing
 from bot.model import Desk, Facts
+from bot.order import length
 from bot.step import Step
 from bot.told import Alarm, AlarmRaised
 from bot.voice import EXPLAINED
@@ -21,6 +22,7 @@ from policies.pack import Pack
 ALARMS: Final = {
     Alarm.STOPPED: "said STOP. Nothing leaves until they text START.",
     Alarm.TEXT_AFTER_STOP: "texted after a STOP. It was not answered. Please look.",
+    Alarm.CAME_LATE: "what they texted around a STOP came late and out of its order. Nothing left for it. Please look.",
     Alarm.RESUMED: "said START: texts may be answered again.",
     Alarm.UNKNOWN_SEND: "a text may or may not have reached the phone. It is not sent again by itself.",
     Alarm.OPTED_OUT: "the carrier says this phone opted out.",
@@ -57,6 +59,20 @@ CALLS: Final = (
 STRAYS: Final = {
     Stray.CHANNEL: "Somebody wrote over another channel than text messages, such as WhatsApp.",
     Stray.GROUP: "Somebody wrote to this line in a group message.",
+}
+LOOK: Final = "Please look in the carrier's portal for texts that are not here, and tell the technician"
+GAPS: Final = {
+    Gap.UNREADABLE: f"The carrier brought something that could not be read: a text may be missing. {LOOK}.",
+    Gap.REFUSED: (
+        "Requests to the carrier's address were refused, because they are not signed by the carrier. If texts are missing, "
+        f"its key or its address is set wrong. {LOOK} (quietline carrier check). If none are, it was a stranger, and there "
+        "is nothing to do."
+    ),
+    Gap.UNLISTED: (
+        f"The carrier does not say which texts came while the line was away. It is asked again by itself. {LOOK} "
+        "(quietline carrier check)."
+    ),
+    Gap.AWAY: f"Its carrier cannot be asked what came meanwhile, and may have given up on some. {LOOK}, if any are.",
 }
 
 
@@ -129,4 +145,11 @@ def not_gone(pack: Pack, facts: Facts, desk: Desk, event: NotGone) -> Step[Desk]
 def stray(pack: Pack, facts: Facts, desk: Desk, event: StrayCame) -> Step[Desk]:
     """Say that something came which cannot be shown or answered here."""
     told = f"⚠️ {STRAYS[event.kind]} It was not kept and cannot be answered here. This is said once an hour at most."
+    return Step(desk, (Post(place=DESK, body=told, notice=False),))
+
+
+def missing(pack: Pack, facts: Facts, desk: Desk, event: TextsMissing) -> Step[Desk]:
+    """Say that texts may be missing, why, and where they can be found."""
+    since = f"This line was away for about {length(event.minutes)}. " if event.kind is Gap.AWAY else ""
+    told = f"⚠️ {since}{GAPS[event.kind]} This is said once an hour at most."
     return Step(desk, (Post(place=DESK, body=told, notice=False),))

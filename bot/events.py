@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import TypeAlias
 
-from bot.incidents import ClockJumped, LetterDied, LineRestored, NotGone, RoomLost, StrayCame
+from bot.incidents import ClockJumped, LetterDied, LineRestored, NotGone, RoomLost, StrayCame, TextsMissing
 from bot.told import (
     AlarmRaised,
     Answered,
@@ -40,6 +40,7 @@ from bot.told import (
 class TextArrived:
     """A text from the handset. `id` is opaque and stable over the carrier's retries; `media` counts what is not fetched.
 
+    `at`: when it was texted, or came, never in the future; `sent`: what the carrier told of it, where it can be believed.
     `flood`: it opened a thread while more new texters came than the pack allows for.
     """
 
@@ -47,6 +48,7 @@ class TextArrived:
     body: str = field(repr=False)
     at: float
     media: int = 0
+    sent: float | None = None
     flood: bool = False
 
 
@@ -218,6 +220,7 @@ Event: TypeAlias = (
     | LetterDied
     | ClockJumped
     | StrayCame
+    | TextsMissing
     | Assigned
     | VoiceWanted
     | NotAssigned

@@ -62,6 +62,24 @@ class StrayCame:
     kind: Stray
 
 
+@unique
+class Gap(Enum):
+    """Why texts may be missing here without anybody having seen them."""
+
+    UNREADABLE = "unreadable"
+    REFUSED = "refused"
+    UNLISTED = "unlisted"
+    AWAY = "away"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextsMissing:
+    """Texts may be missing, for that reason; `minutes` since it is so, where that is known."""
+
+    kind: Gap
+    minutes: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineRestored:
     """The line began anew from a backup that is so many hours old; so many texts were on their way to phones then."""

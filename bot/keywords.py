@@ -1,8 +1,9 @@
 """Whole messages with a meaning: honoured exactly, shown to people, and never answered but by the one STOP confirmation.
 
 Rules of this module: a keyword is always shown in the room as well (`voice.show`); whoever said STOP hears nothing more
-until they say START; a silent way out is silent; what a person must know is an alarm at the desk, a new message each time
-(practices.md, rules beside the practices; practice 12).
+until they say START; which of the two is the later is told by when they were texted, not by when they reached us, and in
+doubt it is the STOP (`order`); a silent way out is silent; what a person must know is an alarm at the desk, a new message
+each time (practices.md, rules beside the practices; practice 12).
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from bot.acts import Muted, Suppress, Tell
 from bot.commands import answer, noted, says
 from bot.events import Outcome, Said, TextArrived, TextOutcome
 from bot.model import Facts, Thread
+from bot.order import DOUBT, Order, moment, newest, order
 from bot.relay import drop_pending
 from bot.reply import drop_reply
 from bot.retain import park_soon
-from bot.slices import Consent, State
+from bot.slices import Consent, Moment, State
 from bot.step import Step
 from bot.tally import count
 from bot.told import Alarm, AlarmRaised
@@ -53,12 +55,14 @@ LEAVES: Final = (Meaning.EXIT_PARK, Meaning.EXIT_ALERT)
 def obey(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
     """Stop at STOP, resume at START, be silent at a silent word, and be loud about any other text after a STOP."""
     meaning = reading(event.body, pack).meaning
-    if meaning is Meaning.START and thread.consent.vendor_block:
-        thread = replace(thread, consent=replace(thread.consent, vendor_block=False))
     if meaning is Meaning.STOP:
+        if order(moment(event), thread.consent.settled) is Order.BEFORE:
+            return _overtaken(thread)
         return _stop(pack, facts, thread, event)
+    if meaning is Meaning.START:
+        return _start(pack, facts, thread, event)
     if thread.consent.stopped:
-        return _start(pack, thread) if meaning is Meaning.START else _after_stop(pack, thread, event, meaning)
+        return _after_stop(pack, thread, event, meaning)
     if meaning in SILENT:
         alarm, words = SILENT[meaning]
         dropped: tuple[Action, ...] = ()
@@ -68,8 +72,8 @@ def obey(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[T
             dropped += waiting
         told = Post(place=THREAD, body=words, mentions=_voice(thread))
         closing: tuple[Action, ...] = ()
-        if meaning is Meaning.EXIT_PARK and thread.life.state is State.OPEN:
-            # What nobody has seen yet does not go: a thread that waits is closed by a person.
+        if meaning is Meaning.EXIT_PARK and thread.life.state is State.OPEN and not _older(thread, event):
+            # What nobody has seen yet does not go: a thread that waits is closed by a person. Nor what they texted since.
             thread, closing = park_soon(pack, facts, thread, "They left with a silent word.")
         return Step(thread, (*dropped, told, raised(thread, alarm), *closing), consumed=True)
     if meaning is Meaning.WISH:
@@ -87,6 +91,7 @@ def by_hand(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Threa
         if thread.consent.stopped:
             return Step(thread, (noted(event), *answer(facts, event, "It is stopped already.")), consumed=True)
         thread, dropped = _stopped(thread, "", "the texter asked us to stop", may_resume=True)
+        thread = _settled(facts, thread)
         told = Post(
             place=THREAD,
             body="Stopped, as they asked: nothing leaves until they text START. If it was a slip, !resume takes it back.",
@@ -98,7 +103,7 @@ def by_hand(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Threa
     if not thread.consent.may_resume:
         why = "The texter said STOP. Only their START ends it." if thread.consent.stopped else "Nothing is stopped here."
         return Step(thread, (noted(event), *answer(facts, event, why)), consumed=True)
-    step = _resumed(thread, "Resumed: texts may be answered again.")
+    step = _resumed(_settled(facts, thread), "Resumed: texts may be answered again.")
     return Step(step.aggregate, (noted(event), *step.actions), consumed=True)
 
 
@@ -117,11 +122,15 @@ def raised(thread: Thread, alarm: Alarm) -> Tell:
 
 
 def _stop(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
-    again = thread.consent.stopped
+    consent, said = thread.consent, moment(event)
+    again = consent.stopped
     live = thread.voice.holder is not None and facts.now - thread.life.last_outbound < LIVE
     unheard = () if again else _unheard(facts, thread)
-    ref = thread.consent.confirmation if again else f"stop:{event.id}"
-    thread, dropped = _stopped(thread, ref, "the texter said STOP", may_resume=False)
+    ref = consent.confirmation if again else f"stop:{event.id}"
+    # A START that was texted after this STOP, or with it, may have come before it.
+    asks = order(said, consent.started) is not Order.AFTER
+    thread, dropped = _stopped(thread, ref, "the texter said STOP", may_resume=asks)
+    thread = replace(thread, consent=replace(thread.consent, settled=newest(said, consent.settled)))
     told = Post(
         place=THREAD,
         body="The texter said STOP. Nothing leaves for the phone until they text START.",
@@ -129,6 +138,11 @@ def _stop(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
     )
     alarm = raised(thread, Alarm.STOPPED_LIVE if live and not again else Alarm.STOPPED)
     actions: tuple[Action, ...] = (*dropped, told, _remember(pack, facts), *unheard, alarm)
+    if asks:
+        actions += _asks(thread)
+    elif _older(thread, event) and not again:
+        thread, since = _since(pack, thread, event)
+        actions += since
     if again:
         return Step(thread, actions, consumed=True)
     confirmation = Text(
@@ -141,27 +155,87 @@ def _stop(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
     return Step(thread, (confirmation, *actions), consumed=True)
 
 
-def _start(pack: Pack, thread: Thread) -> Step[Thread]:
-    if pack.settings.stop_resumes is Resumes.AT_ONCE:
-        return _resumed(thread, "The texter said START: texts may be answered again.")
-    thread = replace(thread, consent=replace(thread.consent, may_resume=True))
+def _start(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
+    """Resume where the START was surely texted after the STOP; ask a person in doubt, and where the line always asks."""
+    consent, said = thread.consent, moment(event)
+    stands = order(said, consent.settled)
+    if consent.stopped and consent.settled is None and facts.now - event.at > DOUBT:
+        # The STOP was said in an earlier thread, and what comes late may have been texted before it.
+        stands = Order.UNSURE
+    if stands is Order.BEFORE:
+        return _overtaken(thread) if consent.stopped else Step(thread)
+    consent = replace(consent, started=newest(said, consent.started))
+    if stands is Order.AFTER:
+        consent = replace(consent, vendor_block=False)
+        if pack.settings.stop_resumes is Resumes.AT_ONCE:
+            thread = replace(thread, consent=replace(consent, settled=said))
+            resumed = "The texter said START: texts may be answered again."
+            return _resumed(thread, resumed) if consent.stopped else Step(thread)
+    if not consent.stopped:
+        return Step(replace(thread, consent=consent))
+    thread = replace(thread, consent=replace(consent, may_resume=True))
+    return Step(thread, _asks(thread), consumed=True)
+
+
+def _asks(thread: Thread) -> tuple[Action, ...]:
     told = Post(
         place=THREAD,
         body="The texter said START. If it is them, !resume lets texts leave again; until then nothing does.",
         mentions=_voice(thread),
     )
-    return Step(thread, (told, raised(thread, Alarm.START_ASKS)), consumed=True)
+    return told, raised(thread, Alarm.START_ASKS)
+
+
+def _overtaken(thread: Thread) -> Step[Thread]:
+    """Be loud about a STOP or a START that came late, and change nothing: they texted the other one after it."""
+    stopped = thread.consent.stopped
+    body = (
+        "This was texted before the STOP that counts: it changes nothing, and nothing leaves."
+        if stopped
+        else "This STOP is older than the START, or the !resume, that counts: it changes nothing. If they want us to stop, "
+        "say !stopped."
+    )
+    told = Post(place=THREAD, body=body, mentions=_voice(thread))
+    return Step(thread, (told, raised(thread, Alarm.CAME_LATE)), consumed=True)
+
+
+def _since(pack: Pack, thread: Thread, event: TextArrived) -> tuple[Thread, tuple[Action, ...]]:
+    """Be as loud about what was texted after a STOP, and shown before it came, as if it had come in its order."""
+    thread, how = _may_reply(pack, thread, event)
+    told = Post(place=THREAD, body=f"This STOP came late: they have texted since, see above.{how}")
+    return thread, (told, raised(thread, Alarm.TEXT_AFTER_STOP))
+
+
+def _may_reply(pack: Pack, thread: Thread, event: TextArrived) -> tuple[Thread, str]:
+    if not pack.settings.reply_after_stop:
+        return thread, ""
+    thread = replace(thread, consent=replace(thread.consent, after_stop=event.id))
+    return thread, " A supervisor may send one reply: !reply and the words."
 
 
 def _after_stop(pack: Pack, thread: Thread, event: TextArrived, meaning: Meaning) -> Step[Thread]:
     """Be loud, whatever it says. Somebody who texts after their STOP may be in trouble, or may be somebody else."""
-    one = meaning not in (Meaning.TAPBACK, Meaning.AUTOMATIC_REPLY) and pack.settings.reply_after_stop
-    if one:
-        thread = replace(thread, consent=replace(thread.consent, after_stop=event.id))
-    how = " A supervisor may send one reply: !reply and the words." if one else ""
-    told = Post(place=THREAD, body=f"This came after a STOP: it was not answered, and nothing leaves.{how}")
-    alarms = (Alarm.TEXT_AFTER_STOP, *((SILENT[meaning][0],) if meaning in SILENT else ()))
+    how, alarm = "", Alarm.TEXT_AFTER_STOP
+    if order(moment(event), thread.consent.settled) is Order.BEFORE:
+        body, alarm = "This was texted before their STOP and came after it", Alarm.CAME_LATE
+    else:
+        body = "This came after a STOP"
+        if meaning not in (Meaning.TAPBACK, Meaning.AUTOMATIC_REPLY):
+            thread, how = _may_reply(pack, thread, event)
+    told = Post(place=THREAD, body=f"{body}: it was not answered, and nothing leaves.{how}")
+    alarms = (alarm, *((SILENT[meaning][0],) if meaning in SILENT else ()))
     return Step(thread, (told, *(raised(thread, alarm) for alarm in alarms)), consumed=True)
+
+
+def _older(thread: Thread, event: TextArrived) -> bool:
+    """Whether they have surely texted something else since, which came before this."""
+    return order(moment(event), thread.life.newest) is Order.BEFORE
+
+
+def _settled(facts: Facts, thread: Thread) -> Thread:
+    """Let a person's word stand for everything that was texted until now, and for nothing after it."""
+    until = thread.life.newest or Moment(at=facts.now)
+    return replace(thread, consent=replace(thread.consent, settled=until))
 
 
 def _stopped(thread: Thread, ref: str, why: str, *, may_resume: bool) -> tuple[Thread, tuple[Action, ...]]:

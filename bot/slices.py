@@ -10,6 +10,14 @@ from enum import Enum, unique
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """When something was texted (seconds since the epoch): as the carrier `told`, or else when it came (`bot.order`)."""
+
+    at: float
+    told: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """The one reply of a supervisor to a text after a STOP, in its undo window."""
 
@@ -75,6 +83,11 @@ class Consent:
     """The `ref` of the last reply: it and nothing else may leave after a STOP."""
     vendor_block: bool = False
     """The carrier refused a text because this phone opted out there."""
+    settled: Moment | None = None
+    """When the word was texted that says how it stands: a STOP, a START, or what a person took for one. What was texted
+    before it changes nothing any more, whenever it comes."""
+    started: Moment | None = None
+    """When the last START was texted: a STOP that was not surely texted after it may be ended by a person."""
     blocked_until: float = 0.0
     """Until when a supervisor's block stands (seconds since the epoch): nothing leaves, nothing is kept."""
 
@@ -142,6 +155,8 @@ class Life:
     since: float = 0.0
     last_inbound: float = 0.0
     last_outbound: float = 0.0
+    newest: Moment | None = None
+    """When the newest text of theirs was texted."""
     closes: float = 0.0
     """When it is parked unless that is taken back; 0: it is not being closed."""
     continuing: bool = False

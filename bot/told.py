@@ -28,6 +28,7 @@ class Alarm(Enum):
 
     STOPPED = "stopped"
     TEXT_AFTER_STOP = "text_after_stop"
+    CAME_LATE = "came_late"
     RESUMED = "resumed"
     UNKNOWN_SEND = "unknown_send"
     OPTED_OUT = "opted_out"

@@ -13,6 +13,7 @@ from bot.acts import DropTimer, Tell
 from bot.card import card, short
 from bot.events import Joined, Left, NotHeard, Said, TextArrived, Why
 from bot.model import Facts, Thread
+from bot.order import Order, length, moment, newest, order
 from bot.relay import drop_pending
 from bot.slices import State
 from bot.step import Step
@@ -43,10 +44,17 @@ def show(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[T
         posts.append(Post(place=THREAD, body=f"{event.media} picture(s) or file(s) came with it and were not fetched."))
     elif not pieces:
         posts.append(Post(place=THREAD, body="A text without words arrived."))
+    if (late := _late(pack, facts, thread, event)) is not None:
+        posts.append(Post(place=THREAD, body=late))
     # A thread that we began is with its voice already.
     if thread.life.last_inbound == 0.0 and thread.voice.epoch == 0:
         posts.append(_queue(thread, facts.now, again=False, flood=event.flood))
-    life = replace(thread.life, last_inbound=facts.now, since=thread.life.since or facts.now)
+    life = replace(
+        thread.life,
+        last_inbound=facts.now,
+        since=thread.life.since or facts.now,
+        newest=newest(moment(event), thread.life.newest),
+    )
     return Step(replace(thread, life=life), tuple(posts))
 
 
@@ -140,6 +148,14 @@ def withdraw(thread: Thread, how: str) -> tuple[Thread, tuple[Action, ...]]:
     told = Post(place=THREAD, body=f"The offer {how}. {short(thread.voice.holder or 'Nobody')} is still heard.")
     closed = () if offer.to else (Tell(owner=DESK, event=Offered(thread=thread.id, open=False)),)
     return replace(thread, voice=replace(thread.voice, offer=None)), (told, DropTimer(key=OFFER), *closed)
+
+
+def _late(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> str | None:
+    """Say that a text came late, so that nobody takes it for their last word, or for news; None when it did not."""
+    when = f"{length(round((facts.now - event.at) / 60))} ago"
+    if order(moment(event), thread.life.newest) is Order.BEFORE:
+        return f"⏱ This came late: it was texted {when}, before what stands above it."
+    return f"⏱ This came late: it was texted {when}." if facts.now - event.at > pack.settings.late_after_seconds else None
 
 
 def _forget(thread: Thread, user: str) -> tuple[Thread, tuple[Action, ...]]:

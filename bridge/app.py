@@ -24,7 +24,7 @@ from bridge import config as configuration
 from bridge import configured, listening, log, restored, schema
 from bridge.audit import Ledger
 from bridge.carriers import kinds
-from bridge.carriers.adapter import Carrier
+from bridge.carriers.adapter import Carrier, DeliveryReport
 from bridge.clock import SteadyClock
 from bridge.cold import FirstTexts
 from bridge.config import Config, ConfigError
@@ -34,6 +34,7 @@ from bridge.erasure_acts import Acts
 from bridge.erasure_copies import COPIES, Copies
 from bridge.erasure_parts import Alarm, WayDown
 from bridge.floods import Floods
+from bridge.hourly import Hourly
 from bridge.intake import Intake
 from bridge.keys import Keys
 from bridge.matrix.assembly import Matrix
@@ -47,8 +48,9 @@ from bridge.phone import Phone
 from bridge.posts import Posts
 from bridge.reconcile import Reconcile
 from bridge.rooms import Designations, Rooms, forget_ungiven
+from bridge.screening import Screening
 from bridge.settings import secret
-from bridge.store import Connection, Store
+from bridge.store import Store
 from bridge.suppression import Suppression
 from bridge.texts import Texts
 from bridge.timers import Timers
@@ -144,6 +146,7 @@ class Bridge:
             carrier=carrier,
             alarm=self.alarm,
             settled=self._wake_way_down,
+            report=self._report,
             crash=crash,
         )
         self.designations = Designations(store=store)
@@ -178,9 +181,8 @@ class Bridge:
                 vault=vault,
                 line=config.line.slug,
                 numbers=config.line.all_numbers,
-                open_thread=self._open_thread,
                 barred=self._barred,
-                threads_changed=self._rooms_changed.set,
+                screen=self._screen,
             ),
         )
         self.texts = Texts(
@@ -195,24 +197,34 @@ class Bridge:
             crash=crash,
         )
         self.pager = Pager(store=store, on_call=config.line.on_call, http=http)
+        hourly = Hourly(store=store, vault=vault, clock=self._clock, wake_engine=self._wake)
         self.webhook = Webhook(
             store=store,
             vault=vault,
             clock=self._clock,
             carrier=carrier,
             line=config.line.slug,
+            copies=self.copies,
+            wake_engine=self._wake,
+            screen=self._screen,
+            hourly=hourly,
+            crash=crash,
+        )
+        self.screening = Screening(
+            store=store,
+            vault=vault,
+            clock=self._clock,
             suppression=suppression,
             floods=Floods(
                 per_number_per_hour=pack.settings.new_threads_per_number_per_hour,
                 per_minute=pack.settings.new_threads_per_minute,
             ),
             designate=self.designations.new,
-            copies=self.copies,
             wake_engine=self._wake,
             wake_rooms=self._rooms_changed.set,
             crash=crash,
         )
-        self.reconcile = Reconcile(store=store, clock=self._clock, carrier=carrier, webhook=self.webhook)
+        self.reconcile = Reconcile(store=store, clock=self._clock, carrier=carrier, webhook=self.webhook, hourly=hourly)
 
     @classmethod
     async def open(cls, *, config: Config, pack: Pack, crash: Crash, stack: AsyncExitStack) -> Bridge:
@@ -264,9 +276,12 @@ class Bridge:
         await self._sweep_keys()
         await self.designations.load()
         await self.engine.load()
+        await self.screening.load()
         await restored.tell(self._store, self._vault, self._clock)
         await configured.note(self._store, self._vault, self._clock, self._config)
         await self.outbox.load()
+        # Before the timers, which note that the line is there again.
+        await self.reconcile.back()
         await self.timers.settle()
 
     async def listen(self, stack: AsyncExitStack) -> None:
@@ -282,6 +297,7 @@ class Bridge:
         """Work until cancelled. Raises what ends the program."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.engine.run())
+            group.create_task(self.screening.run())
             group.create_task(self.timers.run())
             group.create_task(self.reconcile.run())
             group.create_task(self.copies.run())
@@ -360,14 +376,17 @@ class Bridge:
             group.create_task(posts.reveals.run())
             group.create_task(night.run())
 
-    async def _open_thread(self, conn: Connection, owner: str, phone_hash: bytes, sealed: bytes, phone: Phone) -> None:
-        await self.webhook.open_thread(conn, owner, phone_hash, sealed, phone)
-
     async def _rested(self) -> None:
         await self.engine.rested()
 
     def _wake(self, owner: str) -> None:
         self.engine.wake(owner)
+
+    async def _report(self, report: DeliveryReport) -> None:
+        await self.webhook.report(report)
+
+    def _screen(self, owner: str) -> None:
+        self.screening.wake(owner)
 
     def _wake_way_down(self) -> None:
         """Something has ended, or what was waited for has come: also the copies of it may be due."""

@@ -15,7 +15,7 @@ from bot.acts import TextFirst
 from bot.events import Event, Said
 from bot.number import Number, NumberKind
 from bot.told import TextedFirst
-from bridge import inbox
+from bridge import inbox, screening
 from bridge.carriers.typed import typed
 from bridge.phone import Phone
 from bridge.store import Connection, Store
@@ -27,25 +27,26 @@ TAKEN: Final = "SELECT 1 FROM thread WHERE phone_hash = $1"
 
 Barred: TypeAlias = Callable[[Phone], Awaitable[bool]]
 """Whether this phone said STOP here, or is blocked."""
-OpenThread: TypeAlias = Callable[[Connection, str, bytes, bytes, Phone], Awaitable[None]]
-"""Make a thread: its id, the phone's hash, the sealed phone, the phone."""
 
 
 class Beginning:
     """A thread that is about to be made: its key exists, everything else comes with `commit`."""
 
-    def __init__(self, *, owner: str, vault: Vault, made: Callable[[Connection], Awaitable[bool]]) -> None:
-        self.owner, self._vault, self._made, self._kept = owner, vault, made, False
+    def __init__(
+        self, *, owner: str, vault: Vault, made: Callable[[Connection], Awaitable[bool]], screen: Callable[[str], None]
+    ) -> None:
+        self.owner, self._vault, self._made, self._screen, self._kept = owner, vault, made, screen, False
 
     async def commit(self, conn: Connection) -> None:
         """Make the thread, within the decision's commit, unless its phone has texted us in the meantime."""
         self._kept = await self._made(conn)
 
-    async def settle(self) -> bool:
-        """After the commit: whether the thread is there. The key of one that is not is destroyed."""
-        if not self._kept:
+    async def settle(self) -> None:
+        """After the commit: have the thread looked up like any other. The key of one that is not there is destroyed."""
+        if self._kept:
+            self._screen(self.owner)
+        else:
             await self._vault.destroy(self.owner)
-        return self._kept
 
 
 class FirstTexts:
@@ -58,12 +59,11 @@ class FirstTexts:
         vault: Vault,
         line: str,
         numbers: tuple[str, ...],
-        open_thread: OpenThread,
         barred: Barred,
-        threads_changed: Callable[[], None],
+        screen: Callable[[str], None],
     ) -> None:
         self._store, self._vault, self._line, self._numbers = store, vault, line, numbers
-        self._open_thread, self._barred, self._threads_changed = open_thread, barred, threads_changed
+        self._barred, self._screen = barred, screen
 
     async def number(self, pack: Pack, event: Event) -> Number | None:
         """Say what a message in an office is as a telephone number, without its digits; None for everything else."""
@@ -95,9 +95,8 @@ class FirstTexts:
         async def made(conn: Connection) -> bool:
             if await conn.fetchval(TAKEN, phone_hash) is not None:
                 return False
-            await self._open_thread(conn, owner, phone_hash, sealed, phone)
+            await screening.put(conn, self._vault, owner=owner, phone_hash=phone_hash, sealed=sealed, phone=phone)
             await inbox.put(conn, letter)
-            self._threads_changed()
             return True
 
-        return Beginning(owner=owner, vault=self._vault, made=made)
+        return Beginning(owner=owner, vault=self._vault, made=made, screen=self._screen)

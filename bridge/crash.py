@@ -17,6 +17,8 @@ class CrashPoint(Enum):
     """Where the process may die. The value is what a test names."""
 
     KEY_WRITTEN = "the thread's key is in keys.db, the thread is not yet in the main database"
+    SCREENED = "a new texter was looked up and their thread may begin, the engine has not looked yet"
+    TURNED_AWAY = "the thread of a blocked phone is gone again, its key still stands"
     INBOUND_COMMITTED = "the text is in the inbox, the carrier has no answer yet"
     INBOUND_ANSWERED = "the carrier has its 2xx, the engine has not looked yet"
     ENGINE_DECIDED = "decide has answered, nothing of it is committed"
@@ -35,6 +37,7 @@ class CrashPoint(Enum):
     KEYS_SHARED = "first keys are sent to somebody's devices, the invite is not"
     INVITED = "somebody is invited, the outbox row still stands"
     EVENT_EXPIRED = "an event whose time had come is redacted, its row on the deletion index still stands"
+    STATUS_TAKEN = "what the carrier says of a text without a report is kept, its copy of the text still stands"
     COPY_DELETED = "the carrier has answered about its copy of a text, the answer is not noted"
     ROOM_REDACTED = "events of a room on its way down are redacted, that is not noted"
     ROOM_EMPTIED = "everybody is removed from the room, that is not noted"

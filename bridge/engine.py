@@ -148,7 +148,10 @@ class Engine:
             self._rested.set()
 
     async def _next(self, owner: str) -> Row | None:
-        row = await self._store.fetchrow("SELECT seq, kind, body FROM inbox WHERE owner = $1 ORDER BY seq LIMIT 1", owner)
+        # Of a thread whose phone was not looked up yet nothing is decided: `screening` wakes it.
+        query = """SELECT seq, kind, body FROM inbox WHERE owner = $1
+                   AND NOT EXISTS (SELECT 1 FROM thread WHERE id = $1 AND NOT screened) ORDER BY seq LIMIT 1"""
+        row = await self._store.fetchrow(query, owner)
         return None if row is None else Row(row["seq"], Letter(owner, row["kind"], row["body"]))
 
     async def _handle(self, row: Row) -> None:
@@ -235,8 +238,8 @@ class Engine:
             self.wake(letter.owner)
         if timers:
             self._timers_changed()
-        if begins is not None and await begins.settle():
-            self.wake(begins.owner)
+        if begins is not None:
+            await begins.settle()
         if acts:
             self._acts.wake()
         if renamed:

@@ -1,9 +1,10 @@
 """The carrier's copies of texts: each is deleted by itself, as soon as it may be, until the carrier has confirmed it.
 
 Rules of this module: an inbound copy may go once the text is kept here and shown; an outbound one after its final report,
-or an hour after it was taken when none came; a copy is called gone only when the carrier says so, and one that it keeps is
-called kept, with its words for how long. The carrier's id of a text is sealed under a key of the copies' own, which is not
-the texter's: it must still open when the texter's is destroyed, and the row goes when the copy is settled.
+or an hour after it was taken when none came, and then the carrier is asked first what became of it; a copy is called gone
+only when the carrier says so, and one that it keeps is called kept, with its words for how long. The carrier's id of a text
+is sealed under a key of the copies' own, which is not the texter's: it must still open when the texter's is destroyed, and
+the row goes when the copy is settled.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from bridge import log, sweep_clock
-from bridge.carriers.adapter import CannotDelete, Carrier, Deleted, Keeps, NotConfirmed, NotYet
+from bridge.carriers.adapter import CannotDelete, Carrier, Deleted, DeliveryReport, Keeps, NotConfirmed, NotYet
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
 from bridge.store import Connection, Store
@@ -54,10 +55,11 @@ class Copies:
         carrier: Carrier,
         alarm: Alarm,
         settled: Callable[[], None],
+        report: Callable[[DeliveryReport], Awaitable[None]],
         crash: Crash,
     ) -> None:
         self._store, self._vault, self._clock, self._carrier = store, vault, clock, carrier
-        self._alarm, self._settled, self._crash = alarm, settled, crash
+        self._alarm, self._settled, self._report, self._crash = alarm, settled, report, crash
         self._changed = asyncio.Event()
 
     def wake(self) -> None:
@@ -95,7 +97,7 @@ class Copies:
         # With a clock that is doubted only those go for which an end waits: a person asked for it, or it came before.
         only = " AND EXISTS (SELECT 1 FROM erasure x WHERE x.id = c.owner)" if doubted else ""
         rows = await self._store.fetch(
-            f"""SELECT n, owner, id, tries, noted FROM carrier_copy c WHERE due <= $1{only}
+            f"""SELECT n, owner, hash, id, due, tries, noted FROM carrier_copy c WHERE due <= $1{only}
                 AND NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = c.owner AND t.held)
                 ORDER BY due LIMIT {BATCH}""",  # noqa: S608 - constants
             self._clock.wall(),
@@ -110,6 +112,9 @@ class Copies:
         except Sealed:
             await self._settle(row, UNKNOWN_ID)
             return
+        if await self._unreported(row) and (told := await self._carrier.status(message_id)) is not None:
+            await self._report(told)
+            self._crash(CrashPoint.STATUS_TAKEN)
         outcome = await self._carrier.delete_copy(message_id)
         self._crash(CrashPoint.COPY_DELETED)
         match outcome:
@@ -125,6 +130,12 @@ class Copies:
                 await self._settle(row, UNCONFIRMED)
             case NotConfirmed() | NotYet():
                 await self._again(row, outcome.after or 0.0)
+
+    async def _unreported(self, row: Any) -> bool:
+        """Whether it is a text of ours whose last report never came: once the copy is gone nobody can be asked."""
+        waited = row["due"] - row["noted"] > UNREPORTED - 1 and not row["tries"]
+        query = "SELECT 1 FROM sent_text WHERE hash = $1"
+        return waited and await self._store.fetchval(query, row["hash"]) is not None
 
     async def _again(self, row: Any, after: float) -> None:
         tries = row["tries"] + 1

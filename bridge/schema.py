@@ -16,8 +16,9 @@ upgrades = UpgradeTable(version_table_name="quietline_version")
 
 # {seq} never repeats a value, for transaction ids are made of them; {blob} is the dialect's word for bytes.
 TABLES: Final = (
-    # A thread: its phone (sealed, and as keyed hash), its room, and the aggregate (sealed). `crowded`: it came in a flood,
-    # and gets its room when its card is shown. Held: nothing of it is erased.
+    # A thread: its phone (sealed, and as keyed hash), its room, and the aggregate (sealed). `screened`: who it is, was
+    # looked up; nothing is decided before. `crowded`: it came in a flood, and gets its room when its card is shown. Held:
+    # nothing of it is erased.
     """CREATE TABLE thread (
         id TEXT PRIMARY KEY,
         phone_hash {blob} UNIQUE,
@@ -26,6 +27,7 @@ TABLES: Final = (
         designation TEXT NOT NULL,
         held BOOLEAN NOT NULL DEFAULT FALSE,
         aggregate {blob} NOT NULL,
+        screened BOOLEAN NOT NULL DEFAULT FALSE,
         crowded BIGINT NOT NULL DEFAULT 0
     )""",
     # The desk's aggregate (sealed); one row.

@@ -3,9 +3,9 @@
 Rules of this module: no signature, no inbox; the 2xx leaves only after one durable commit holds the text (and, for a new
 texter, after their key is synced in `keys.db`); a commit that fails is a 503, so that the carrier tries again; what came
 before is answered 2xx and changes nothing; a text for a thread that is just ending begins another; nothing of a request is
-logged. What is signed and no text to this line is kept nowhere, and told at the desk by its kind alone, once an hour at
-most. A new texter is looked up first: whoever said STOP in an earlier thread begins stopped, and what a blocked phone sends
-is counted and dropped.
+logged. What is signed and no text to this line is kept nowhere, and told at the desk by its kind alone; so is what could
+not be read, and what is refused again and again (`hourly`). Who a new texter is, is looked up after the 2xx
+(`screening`): nothing slow stands before it.
 """
 
 from __future__ import annotations
@@ -14,34 +14,26 @@ import asyncio
 import secrets
 import sqlite3
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from aiohttp import web
 
-from bot.actions import DESK
-from bot.acts import Muted
 from bot.events import Outcome, TextArrived, TextOutcome
-from bot.incidents import Stray, StrayCame
-from bot.model import Thread
-from bot.slices import Consent
-from bot.told import TextDropped
-from bridge import codec, erasure_copies, inbox, log
+from bot.incidents import Gap, Stray, StrayCame, TextsMissing
+from bot.order import DOUBT
+from bridge import erasure_copies, inbox, log, screening
 from bridge.carriers.adapter import Carrier, DeliveryReport, Inbound, InboundText, Malformed, Unwanted, WebhookRequest
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
 from bridge.erasure_copies import Copies
-from bridge.floods import Floods
-from bridge.phone import Phone
+from bridge.hourly import Hourly, Refusals
 from bridge.store import Connection, Store
-from bridge.suppression import Suppression
 from bridge.texts import HORIZON, NUMBER, PHONE
 from bridge.vault import Sealed, Vault
 
 REFUSED: Final = b"not signed by the carrier"
 """What a stranger is told: with it `carrier check` knows our refusal from a proxy's."""
-QUIET: Final = 3600.0
-"""Seconds between two words at the desk about strays of one kind."""
 
 REPORTED: Final = {
     "sent": Outcome.ACCEPTED,
@@ -49,7 +41,12 @@ REPORTED: Final = {
     "failed": Outcome.FAILED,
     "opted_out": Outcome.OPTED_OUT,
 }
-STRAYS: Final = {"channel": Stray.CHANNEL, "group": Stray.GROUP}
+TOLD: Final[dict[str, StrayCame | TextsMissing]] = {
+    "channel": StrayCame(kind=Stray.CHANNEL),
+    "group": StrayCame(kind=Stray.GROUP),
+    "malformed": TextsMissing(kind=Gap.UNREADABLE),
+}
+"""What the desk hears of what is `Unwanted`, by its `why`."""
 
 
 class _Ended(Exception):  # noqa: N818 - it says what happened
@@ -67,22 +64,17 @@ class Webhook:
         clock: Clock,
         carrier: Carrier,
         line: str,
-        suppression: Suppression,
-        floods: Floods,
-        designate: Callable[[], str],
         copies: Copies,
         wake_engine: Callable[[str], None],
-        wake_rooms: Callable[[], None],
+        screen: Callable[[str], None],
+        hourly: Hourly,
         crash: Crash,
     ) -> None:
         self._store, self._vault, self._clock, self._carrier, self._line = store, vault, clock, carrier, line
-        self._designate, self._wake_engine, self._wake_rooms, self._crash = designate, wake_engine, wake_rooms, crash
-        self._suppression, self._floods = suppression, floods
-        self._copies = copies
+        self._copies, self._wake_engine, self._screen, self._crash = copies, wake_engine, screen, crash
         # One at a time per texter: a new texter gets one thread, and texts keep the order in which they came.
         self._turns: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
-        # What SQL says, so that a flood costs no commit each.
-        self._told: dict[Stray, float] = {}
+        self._hourly, self._refusals = hourly, Refusals()
 
     @property
     def largest(self) -> int:
@@ -107,18 +99,23 @@ class Webhook:
         called = WebhookRequest(raw_path=request.raw_path, headers=request.headers, body=body)
         if not self._carrier.verify(called):
             log.event("webhook.unsigned")
+            await self._refused(request, called)
             return web.Response(status=self._carrier.refusal, body=REFUSED)
         try:
-            arrived = self._carrier.parse(called)
+            arrived: tuple[Inbound, ...] | None = self._carrier.parse(called)
         except Malformed:
             log.event("webhook.malformed")
-            return web.Response(status=400)
+            arrived = None
         try:
-            for item in arrived:
+            if arrived is None and _of_texts(request):
+                await self._hourly.tell(TextsMissing(kind=Gap.UNREADABLE))
+            for item in arrived or ():
                 await self._one(item)
         except (sqlite3.Error, OSError) as error:
             log.failure("webhook.not_kept", error)
             return web.Response(status=503)
+        if arrived is None:
+            return web.Response(status=400)
         content_type, words = self._carrier.answer
         answer = web.Response(status=200, content_type=content_type, body=words)
         await answer.prepare(request)
@@ -134,8 +131,21 @@ class Webhook:
                 await self.report(item)
             case Unwanted():
                 log.event("webhook.unwanted", kind=item.why)
-                if (stray := STRAYS.get(item.why)) is not None:
-                    await self.stray(stray)
+                if (told := TOLD.get(item.why)) is not None:
+                    await self._hourly.tell(told)
+
+    async def _refused(self, request: web.Request, called: WebhookRequest) -> None:
+        """Tell the desk when what could be the carrier is refused again and again: its key or its address may be wrong."""
+        if (
+            not _of_texts(request)
+            or not (called.body or request.query_string)
+            or not self._refusals.again(self._clock.wall())
+        ):
+            return
+        try:
+            await self._hourly.tell(TextsMissing(kind=Gap.REFUSED))
+        except (sqlite3.Error, OSError) as error:
+            log.failure("webhook.not_told", error)
 
     async def take(self, text: InboundText) -> None:
         """Keep one text, once. Raises what the database raises."""
@@ -154,31 +164,26 @@ class Webhook:
     async def _keep(self, text: InboundText, known: str | None, phone_hash: bytes) -> None:
         now = self._clock.wall()
         seen = self._vault.keyed_hash(f"carrier {self._carrier.kind}", text.message_id)
-        muted: frozenset[Muted] = frozenset()
-        flood = False
+        owner = known or secrets.token_hex(16)
         if known is None:
             if await self._store.fetchval("SELECT until FROM seen WHERE hash = $1", seen) is not None:
                 log.event("webhook.duplicate")
                 return
-            muted = await self._suppression.of(self._store, text.sender, now=now)
-            if Muted.BLOCK in muted:
-                await self._drop(seen, now)
-                return
-            flood = self._floods.beyond(phone_hash, now)
-        owner = known or secrets.token_hex(16)
-        if known is None:
             await self._vault.create(owner)
             self._crash(CrashPoint.KEY_WRITTEN)
         # What is told of hours later, by a listing or a late retry, has not just arrived: nothing answers it by itself.
-        at = now if text.at is None else min(text.at.timestamp(), now)
-        event = TextArrived(id=seen[:12].hex(), body=text.text, at=at, media=len(text.media), flood=flood)
+        told = None if text.at is None else text.at.timestamp()
+        sent = told if told is not None and told <= now + DOUBT else None
+        at = now if told is None else min(told, now)
+        event = TextArrived(id=seen[:12].hex(), body=text.text, at=at, sent=sent, media=len(text.media))
         letter = await inbox.seal(self._vault, owner, event)
         phone = await self._vault.seal(owner, PHONE, text.sender.reveal().encode())
         number = await self._vault.seal(owner, NUMBER, text.to.encode()) if text.to else None
         copy = await self._copies.seal(text.message_id)
 
-        async def commit(conn: Connection) -> bool:
-            if known is not None and await conn.fetchval("SELECT 1 FROM thread WHERE id = $1", known) is None:
+        async def commit(conn: Connection) -> Callable[[str], None] | None:
+            standing: Any = await conn.fetchrow("SELECT screened FROM thread WHERE id = $1", owner)
+            if known is not None and standing is None:
                 raise _Ended
             fresh = await conn.fetchval(
                 "INSERT INTO seen (hash, until) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING until",
@@ -186,76 +191,25 @@ class Webhook:
                 int(now) + HORIZON,
             )
             if fresh is None:
-                return False
+                return None
             if known is None:
-                await self.open_thread(
-                    conn, owner, phone_hash, phone, text.sender, stopped=Muted.STOP in muted, flood=flood
-                )
+                await screening.put(conn, self._vault, owner=owner, phone_hash=phone_hash, sealed=phone, phone=text.sender)
             if number is not None:
                 await conn.execute("UPDATE thread SET number = $1 WHERE id = $2", number, owner)
             await inbox.put(conn, letter)
             due = now + erasure_copies.UNSHOWN
             ref = f"in:{event.id}"
             await erasure_copies.note(conn, hash_=seen, owner=owner, ref=ref, sealed=copy, due=due, now=now)
-            return True
+            return self._wake_engine if standing is not None and standing["screened"] else self._screen
 
-        if not await self._store.commit(commit):
+        wake = await self._store.commit(commit)
+        if wake is None:
             log.event("webhook.duplicate")
             if known is None:
                 await self._vault.destroy(owner)
             return
         self._crash(CrashPoint.INBOUND_COMMITTED)
-        self._wake_engine(owner)
-        if known is None:
-            self._wake_rooms()
-
-    async def _drop(self, seen: bytes, now: float) -> None:
-        """Count a text of a blocked phone at the desk, once, and keep nothing of it."""
-        letter = await inbox.seal(self._vault, DESK, TextDropped())
-
-        async def commit(conn: Connection) -> None:
-            fresh = await conn.fetchval(
-                "INSERT INTO seen (hash, until) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING until",
-                seen,
-                int(now) + HORIZON,
-            )
-            if fresh is not None:
-                await inbox.put(conn, letter)
-
-        await self._store.commit(commit)
-        self._wake_engine(DESK)
-
-    async def open_thread(
-        self,
-        conn: Connection,
-        owner: str,
-        phone_hash: bytes,
-        phone: bytes,
-        sender: Phone,
-        *,
-        stopped: bool = False,
-        flood: bool = False,
-    ) -> None:
-        """Make a thread, in a warm room if there is one; otherwise its room is made for it, in a flood later."""
-        warm = None if flood else await conn.fetchrow("SELECT room_id, designation FROM warm_room LIMIT 1")
-        room_id, designation = (warm["room_id"], warm["designation"]) if warm else (None, self._designate())
-        if warm:
-            await conn.execute("DELETE FROM warm_room WHERE room_id = $1", room_id)
-            await conn.execute("UPDATE matrix_room SET owner = $1 WHERE room_id = $2", owner, room_id)
-        consent = Consent(stopped=stopped)
-        thread = Thread(id=owner, designation=designation, answerable=sender.answerable, consent=consent)
-        aggregate = await self._vault.seal(owner, "aggregate", codec.encode(thread))
-        await conn.execute(
-            """INSERT INTO thread (id, phone_hash, phone, room_id, designation, aggregate, crowded)
-               VALUES ($1, $2, $3, $4, $5, $6, $7)""",
-            owner,
-            phone_hash,
-            phone,
-            room_id,
-            designation,
-            aggregate,
-            int(flood),
-        )
+        wake(owner)
 
     async def report(self, report: DeliveryReport) -> None:
         """Take a delivery report in; one that comes before its text's result is kept for it, one that comes twice is one.
@@ -304,25 +258,7 @@ class Webhook:
         if owner is not None:
             self._wake_engine(owner)
 
-    async def stray(self, kind: Stray) -> None:
-        """Tell the desk that something came which is no text to this line, unless it was told within the hour."""
-        now = self._clock.wall()
-        if now - self._told.get(kind, 0.0) < QUIET:
-            return
-        letter, name = await inbox.seal(self._vault, DESK, StrayCame(kind=kind)), f"stray_{kind.value}"
 
-        async def commit(conn: Connection) -> float:
-            told = float(await conn.fetchval("SELECT value FROM line WHERE name = $1", name) or 0)
-            if 0 <= now - told < QUIET:
-                return told
-            await conn.execute(
-                """INSERT INTO line (name, value) VALUES ($1, $2)
-                   ON CONFLICT (name) DO UPDATE SET value = excluded.value""",
-                name,
-                str(now),
-            )
-            await inbox.put(conn, letter)
-            return now
-
-        self._told[kind] = await self._store.commit(commit)
-        self._wake_engine(DESK)
+def _of_texts(request: web.Request) -> bool:
+    """Whether a request came where texts come, and not reports of ours."""
+    return request.match_info.get("way") == "inbound"

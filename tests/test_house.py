@@ -58,6 +58,7 @@ SEES_PHONES: Final = (
 )
 CATCHES_ALL: Final = {
     "bridge/engine.py": "a bug costs one row and not the line",
+    "bridge/screening.py": "a bug costs one texter and not the others",
     "bridge/outbox.py": "a bug costs one row and not the lane",
     "bridge/store.py": "an error belongs to whoever asked for the commit, not to the writer, and is handed to them",
     "bridge/app.py": "the last place: the text of an error must not reach the log",
@@ -80,6 +81,7 @@ PASSED_OVER: Final = {
     (Thread, incidents.LetterDied): "told to the desk, which has people",
     (Thread, incidents.ClockJumped): "told to the desk; timers that destroy wait by themselves",
     (Thread, incidents.StrayCame): "told to the desk; it belongs to no thread",
+    (Thread, incidents.TextsMissing): "told to the desk, which has people",
     (Thread, incidents.NotGone): "told to the desk, which has people",
     (Thread, told.ThreadGone): "said by threads to the desk",
     (Desk, events.Read): "what is said at the desk has its time from the start",

@@ -34,7 +34,9 @@ NAMES = (
     "desk",
     "memory",
     "start",
+    "newcomers",
 )
+"""In this order: the last one leaves a flood, in which most threads have no room."""
 
 
 def main() -> int:
@@ -69,6 +71,7 @@ async def _measure(names: Sequence[str], *, full: bool, threads: int) -> dict[st
                 measure = {
                     "memory": partial(measures.memory, threads=threads),
                     "burst": partial(burst.burst, full=full),
+                    "newcomers": partial(burst.newcomers, full=full),
                     "per_text": partial(burst.per_text, full=full),
                     "sweep": partial(forgetting.sweep, full=full),
                     "timers": partial(forgetting.timers, full=full),

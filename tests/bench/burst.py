@@ -12,6 +12,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -26,8 +27,11 @@ from policies.segments import segments
 from tests.bench.figures import Figure, quantile, spread
 from tests.bench.line import ROOMS, Line, loading
 from tests.deploy.test_carriers import SECRET, sample
+from tests.e2e.waiting import until
 
-RATE, SECONDS = 200, 10
+RATE, SECONDS, FEW_SECONDS = 200, 10, 5
+STRICTEST: Final = 2.0
+"""Seconds in which the strictest vendor wants its answer."""
 TIMES: Final = 2000
 TEXT: Final = "Others may see texts on your phone, watch, tablet, cloud or bill. Would another way be safer? ñ {ok} " * 3
 
@@ -68,6 +72,45 @@ async def burst(line: Line, *, full: bool) -> list[Figure]:
     ]
 
 
+async def newcomers(line: Line, *, full: bool) -> list[Figure]:
+    """200 first texts a second, each of another handset: acknowledged before anybody is looked up. It leaves a flood."""
+    await line.start_bridge()
+    await line.open_threads(ROOMS)
+    await line.quiet()
+    count = RATE * FEW_SECONDS
+    first, line.handsets = line.handsets, line.handsets + count
+    paced = {**line.texts(count=0, in_flight=0, first=first, handsets=count), "kind": "paced", "rate": RATE}
+    job = {**paced, "seconds": FEW_SECONDS}
+    async with loading({"kind": "echo"}) as process:
+        assert process.stdout is not None
+        port = json.loads(await process.stdout.readline())["port"]
+        alone = await line.load({**job, "url": f"http://127.0.0.1:{port}/carriers/main/inbound"})
+    answers = await line.load(job)
+    ended = time.monotonic()
+    await until("everybody is looked up and queued", partial(_looked_up, line), within=300, every=0.2)
+    return [
+        Figure(
+            name="newcomers_p99",
+            unit="ms",
+            value=quantile(answers["seconds"], 0.99) * 1000,
+            ceiling=quantile(alone["seconds"], 0.99) * 1000,
+            ceiling_is="bare aiohttp echo in a process of its own, the same generator, nothing else at work",
+            aim="over_2s = 0, refused = 0",
+            definition=(
+                f"Signed webhooks at {RATE}/s for {FEW_SECONDS} s, each the first text of a handset: from the moment each "
+                "was due to its 2xx read. drained_s: from the last answer until all are looked up and on the desk's queue."
+            ),
+            more={
+                "refused": answers["refused"],
+                "over_2s": sum(seconds > STRICTEST for seconds in answers["seconds"]),
+                "drained_s": round(time.monotonic() - ended, 1),
+                "webhook_ms": spread(answers["seconds"]),
+                "echo_ms": spread(alone["seconds"]),
+            },
+        )
+    ]
+
+
 async def per_text(line: Line, *, full: bool) -> list[Figure]:
     """Time of the processor for one signature and for cutting one text."""
     with tempfile.TemporaryDirectory(prefix="quietline-bench-") as directory:
@@ -100,6 +143,11 @@ async def per_text(line: Line, *, full: bool) -> list[Figure]:
             definition=f"Cutting one text of {len(TEXT)} letters, mean of {TIMES}.",
         ),
     ]
+
+
+async def _looked_up(line: Line) -> bool | None:
+    waiting = "SELECT (SELECT COUNT(*) FROM inbox) + (SELECT COUNT(*) FROM thread WHERE NOT screened)"
+    return not line.ask(line.layout.bridge / "main.db", waiting) or None
 
 
 async def _signature(directory: Path, kind: str) -> float:

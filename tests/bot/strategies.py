@@ -18,7 +18,22 @@ from bot.escort_words import Digests, Flaw, Taken, Word
 from bot.events import Event
 from bot.model import Asked, Desk, Facts, Line, Role, Seat, Thread
 from bot.number import Cold, Number, NumberKind
-from bot.slices import Consent, Flags, Held, Life, Offer, Pending, Reason, Reply, Sending, Sent, Silence, State, Voice
+from bot.slices import (
+    Consent,
+    Flags,
+    Held,
+    Life,
+    Moment,
+    Offer,
+    Pending,
+    Reason,
+    Reply,
+    Sending,
+    Sent,
+    Silence,
+    State,
+    Voice,
+)
 from bot.table import COMMANDS
 from policies.load import load
 from policies.pack import Pack, TextName
@@ -165,6 +180,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "master_key": st.sampled_from(("k1", "k2")),
     "media": st.integers(min_value=0, max_value=3),
     "mentions": st.booleans(),
+    "minutes": st.integers(min_value=0, max_value=100_000),
     "named": st.lists(people, max_size=2).map(tuple),
     "open": st.booleans(),
     "outcome": st.sampled_from(events.Outcome),
@@ -173,6 +189,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "relation": st.sampled_from(events.Relation),
     "seconds": st.integers(min_value=-100_000, max_value=100_000),
     "sender": people,
+    "sent": st.none() | times,
     "short_id": st.just("0badcafe"),
     "since": times,
     "target": st.sampled_from(MESSAGES) | refs,
@@ -190,6 +207,7 @@ OTHERWISE: Final[dict[tuple[type, str], st.SearchStrategy[Any]]] = {
     (incidents.RoomLost, "how"): st.sampled_from(incidents.Loss),
     (told.NotAssigned, "why"): st.sampled_from(("they are off duty.", "")),
     (incidents.StrayCame, "kind"): st.sampled_from(incidents.Stray),
+    (incidents.TextsMissing, "kind"): st.sampled_from(incidents.Gap),
 }
 """Fields whose name means something else in that event."""
 
@@ -201,6 +219,7 @@ EVENTS: Final[dict[type, st.SearchStrategy[Any]]] = {
 }
 any_event: Final = st.one_of(*EVENTS.values())
 
+moments = st.none() | st.builds(Moment, at=times, told=st.booleans())
 _names = st.sampled_from(("", *TextName))
 _pending = st.lists(
     st.builds(Pending, event_id=FIELDS["event_id"], body=bodies, author=people, said_at=times, leave_at=times, name=_names),
@@ -288,6 +307,8 @@ threads: Final = st.builds(
         reply=st.none() | st.builds(Reply, event_id=FIELDS["event_id"], body=bodies, author=people, said_at=times),
         replied=st.sampled_from(("", "say:$m1", "say:$m2")),
         vendor_block=st.booleans(),
+        settled=moments,
+        started=moments,
         blocked_until=st.sampled_from((0.0, 0.0, NOW - 1, NOW + 100)),
     ),
     sending=st.builds(Sending, pending=_pending, sent=_sent, held=_held),
@@ -300,6 +321,7 @@ threads: Final = st.builds(
         since=times,
         last_inbound=times,
         last_outbound=times,
+        newest=moments,
         closes=st.just(0.0) | times,
         continuing=st.booleans(),
     ),

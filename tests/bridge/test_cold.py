@@ -46,15 +46,15 @@ async def everybody(_phone: Phone) -> bool:
 
 def allow(nerves: Nerves, *, barred: bool = False) -> None:
     """Wire texting first as `app` does."""
-    nerves.engine._first_texts = nerves.engine._lookup._first_texts = FirstTexts(
+    first_texts = FirstTexts(
         store=nerves.store,
         vault=nerves.vault,
         line=LINE,
         numbers=(NUMBER,),
-        open_thread=nerves.webhook.open_thread,
         barred=everybody if barred else free,
-        threads_changed=lambda: None,
+        screen=nerves.screening.wake,
     )
+    nerves.engine._first_texts = nerves.engine._lookup._first_texts = first_texts
 
 
 async def types(nerves: Nerves, *bodies: str) -> None:

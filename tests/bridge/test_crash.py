@@ -13,8 +13,12 @@ from enum import Enum, unique
 import pytest
 import pytest_asyncio
 
+from bot.acts import Muted
 from bridge.crash import CrashPoint
+from bridge.phone import Phone
 from bridge.rooms import STOCK
+from bridge.suppression import Suppression
+from deploy.provision import SLUG, secrets_of
 from tests.bridge.forgetting import FORGETTING
 from tests.e2e.carrier import handset
 from tests.e2e.conftest import OpenStrict
@@ -37,6 +41,7 @@ class Moment(Enum):
 
 MOMENTS = {
     CrashPoint.KEY_WRITTEN: (Moment.TEXT,),
+    CrashPoint.SCREENED: (Moment.TEXT,),
     CrashPoint.INBOUND_COMMITTED: (Moment.TEXT,),
     CrashPoint.INBOUND_ANSWERED: (Moment.TEXT,),
     CrashPoint.ENGINE_DECIDED: (Moment.TEXT,),
@@ -142,10 +147,47 @@ async def test_nothing_is_lost_or_doubled(agency: Agency, point: CrashPoint, mom
     assert set((await scene.as_bot("GET", "joined_rooms"))["joined_rooms"]) == known
 
 
+async def test_nothing_of_a_blocked_phone_outlives_a_death(agency: Agency) -> None:
+    """Killed when its thread is gone and its key is not: after the start nothing of it stands, and it was counted once."""
+    line, number = agency.line, handset()
+    deaths, secrets = line.deaths, secrets_of(line.layout)
+    suppression = Suppression(key=bytes.fromhex(secrets.read(secrets.suppression_key)), line=SLUG)
+    line.remember(await suppression.digest(Phone(number)), Muted.BLOCK)
+    threads, copies = line.rows("SELECT id FROM thread"), "SELECT n FROM carrier_copy WHERE owner = ''"
+    line.condemn(CrashPoint.TURNED_AWAY)
+    try:
+        await agency.scene.carrier.text(number, "you")
+        await until("it died", lambda: _died(line, deaths), within=20)
+    finally:
+        line.pardon()
+    await line.up()
+    await until("the carrier's copy is gone", lambda: _none(line, copies), within=20)
+    await until("nothing is on its way any more", lambda: _at_rest(line))
+    assert line.rows("SELECT id FROM thread") == threads
+    assert line.orphan_keys() == set()
+    assert await agency.scene.carrier.received(number) == []
+
+
+async def _died(line: MortalLine, before: int) -> bool | None:
+    return line.deaths > before or None
+
+
+async def _none(line: MortalLine, query: str) -> bool | None:
+    return not line.rows(query) or None
+
+
 def test_every_point_has_its_story() -> None:
-    """No point is named that nobody is killed at: here, on the way down (`test_crash_forgetting`), or in `test_reveal`."""
-    revealing = {CrashPoint.REVEAL_SENT, CrashPoint.REVEAL_TAKEN_BACK}
-    assert MOMENTS.keys() | FORGETTING | revealing == set(CrashPoint)
+    """No point is named that nobody is killed at.
+
+    Above, on the way down (`test_crash_forgetting`), in `test_reveal` or in `test_erasure_copies`.
+    """
+    elsewhere = {
+        CrashPoint.REVEAL_SENT,
+        CrashPoint.REVEAL_TAKEN_BACK,
+        CrashPoint.TURNED_AWAY,
+        CrashPoint.STATUS_TAKEN,
+    }
+    assert MOMENTS.keys() | FORGETTING | elsewhere == set(CrashPoint)
 
 
 async def _at_rest(line: MortalLine) -> bool | None:

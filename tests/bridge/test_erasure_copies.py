@@ -10,15 +10,20 @@ from typing import Any
 
 import pytest
 
-from bot.events import Said
+from bot.events import Said, TextOutcome
 from bridge import erasure_acts, erasure_copies, sweep_clock
-from bridge.carriers.adapter import Deleted, DeleteOutcome, DeliveryReport, Keeps, NotYet
+from bridge.carriers.adapter import Deleted, DeleteOutcome, DeliveryReport, Keeps, NotYet, Status
+from bridge.crash import CrashPoint
 from bridge.erasure_copies import COPIES, UNREPORTED, UNSHOWN
 from tests.e2e.waiting import until
-from tests.fakes.nerves import Nerves
+from tests.fakes.nerves import Nerves, SetClock
 from tests.fakes.paper_rooms import PaperRooms, WayDown
 
 ID = "SM4711-vendor-id"
+
+
+class Died(BaseException):
+    """The process is gone."""
 
 
 class Archive:
@@ -82,6 +87,103 @@ async def test_an_outbound_copy_goes_after_its_last_report(nerves: Nerves) -> No
     nerves.clock.at += UNREPORTED
     await nerves.copies.once()
     assert "id1" in archive.asked
+
+
+async def answered(nerves: Nerves) -> str:
+    """Have a texter greeted; the carrier took the greeting as `id0`. Returns their thread."""
+    owner = await nerves.arrive("hello", message_id="in0")
+    await nerves.at_rest()
+    assert len(nerves.paper.sent) == 1
+    return owner
+
+
+async def _first(heard: list[TextOutcome]) -> TextOutcome | None:
+    return heard[0] if heard else None
+
+
+async def outcomes(
+    nerves: Nerves, monkeypatch: pytest.MonkeyPatch, heard: list[TextOutcome] | None = None
+) -> list[TextOutcome]:
+    """Note what threads hear of their texts from now on."""
+    heard = [] if heard is None else heard
+    look = nerves.engine._words.look
+
+    async def noted(aggregate: Any, event: Any) -> Any:
+        if isinstance(event, TextOutcome):
+            heard.append(event)
+        return await look(aggregate, event)
+
+    monkeypatch.setattr(nerves.engine._words, "look", noted)
+    return heard
+
+
+@pytest.mark.parametrize("status", ["delivered", "failed"])
+async def test_a_text_without_a_report_is_asked_about(
+    nerves: Nerves, status: Status, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An hour after a text was taken, when no report came, the carrier says what became of it, before its copy goes."""
+    archive = Archive(nerves)
+    await nerves.run()
+    await answered(nerves)
+    heard = await outcomes(nerves, monkeypatch)
+    nerves.paper.states["id0"] = DeliveryReport(message_id="id0", status=status, code="")
+    await nerves.copies.once()
+    assert nerves.paper.asked_status == []
+    nerves.clock.at += UNREPORTED
+    await nerves.copies.once()
+    await until("it is heard", lambda: _first(heard), within=5, every=0.01)
+    assert [event.outcome.value for event in heard] == [status]
+    assert (nerves.paper.asked_status, "id0" in archive.asked) == (["id0"], True)
+    await nerves.webhook.report(DeliveryReport(message_id="id0", status=status))
+    assert await nerves.store.fetchval("SELECT COUNT(*) FROM inbox WHERE kind = 'TextOutcome'") == 0
+
+
+@pytest.mark.parametrize("reports", [True, False])
+async def test_nobody_is_asked_in_vain(nerves: Nerves, reports: bool) -> None:
+    """Neither a text whose last report came is asked about, nor one of theirs; where nobody knows, nothing changes."""
+    archive = Archive(nerves)
+    await nerves.run()
+    await answered(nerves)
+    if reports:
+        await nerves.webhook.report(DeliveryReport(message_id="id0", status="delivered"))
+        await nerves.at_rest()
+    nerves.clock.at += UNSHOWN
+    await nerves.copies.once()
+    assert nerves.paper.asked_status == ([] if reports else ["id0"])
+    assert sorted(archive.asked) == ["id0", "in0"]
+
+
+async def test_killed_between_the_answer_and_the_copy(
+    nerves: Nerves, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed when the carrier's word is kept and its copy still stands: it is heard once, and the copy goes after all."""
+
+    def crash(now: CrashPoint) -> None:
+        if now is CrashPoint.STATUS_TAKEN:
+            raise Died
+
+    await nerves.run()
+    await answered(nerves)
+    heard = await outcomes(nerves, monkeypatch)
+    report = DeliveryReport(message_id="id0", status="delivered")
+    nerves.paper.states["id0"] = report
+    nerves.clock.at += UNREPORTED
+    nerves.crash = crash
+    with pytest.raises(Died):
+        await nerves.copies.once()
+    at = nerves.clock.at
+    await nerves.end()
+    later = Nerves(tmp_path, clock=SetClock(at))
+    await later.open()
+    archive = Archive(later)
+    await outcomes(later, monkeypatch, heard)
+    later.paper.states["id0"] = report
+    await later.run()
+    await later.copies.once()
+    await until("it is heard", lambda: _first(heard), within=5, every=0.01)
+    assert await later.store.fetchval("SELECT COUNT(*) FROM inbox WHERE kind = 'TextOutcome'") == 0
+    assert ([event.outcome.value for event in heard], archive.asked.count("id0")) == (["delivered"], 1)
+    await later.end()
 
 
 @pytest.mark.parametrize("tries", [1, 7])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from bridge import sweep_clock
 from bridge.carriers.adapter import InboundText
 from bridge.phone import Phone
 from bridge.reconcile import OLDEST, Reconcile
@@ -29,7 +32,9 @@ async def nerves(tmp_path: Path) -> AsyncIterator[Nerves]:
 
 
 def reconciling(nerves: Nerves) -> Reconcile:
-    return Reconcile(store=nerves.store, clock=nerves.clock, carrier=nerves.paper, webhook=nerves.webhook)
+    return Reconcile(
+        store=nerves.store, clock=nerves.clock, carrier=nerves.paper, webhook=nerves.webhook, hourly=nerves.hourly
+    )
 
 
 async def test_only_what_is_missing_is_added(nerves: Nerves) -> None:
@@ -69,6 +74,85 @@ async def test_the_watermark_moves_to_the_last_text(nerves: Nerves) -> None:
     await reconcile.once()
     await reconcile.once()
     assert nerves.paper.asked[-1] == datetime.fromtimestamp(nerves.clock.at, UTC) - timedelta(minutes=10)
+
+
+async def test_a_watermark_of_a_wrong_clock_comes_back(nerves: Nerves) -> None:
+    """After the first start with a clock a day ahead, what came since is asked for as soon as the clock is right."""
+    reconcile, right = reconciling(nerves), nerves.clock.at
+    nerves.clock.at = right + 86_400
+    await reconcile.once()
+    for later in (3600.0, 7200.0):
+        nerves.clock.at = right + later
+        await reconcile.once()
+    asked = datetime.fromtimestamp(right + 3600, UTC) - timedelta(minutes=10)
+    assert nerves.paper.asked == [asked, asked]
+
+
+@pytest.mark.parametrize(("by_webhook", "by_listing"), [("STOP", "START"), ("START", "STOP")])
+async def test_an_older_word_of_the_listing_changes_nothing(nerves: Nerves, by_webhook: str, by_listing: str) -> None:
+    """After downtime a STOP or START that the listing brings does not undo the other one, which was texted after it."""
+    reconcile = reconciling(nerves)
+    await reconcile.once()
+    nerves.clock.at += 3600
+    await nerves.run()
+    owner = await nerves.arrive(by_webhook, message_id="id1")
+    await nerves.at_rest()
+    sent, remembered = len(nerves.paper.sent), await nerves.count("suppression")
+    nerves.paper.listed = [replace(listed(nerves, 2, age=600), text=by_listing)]
+    await reconcile.once()
+    await nerves.at_rest()
+    assert (await nerves.thread(owner)).consent.stopped is (by_webhook == "STOP")
+    assert (len(nerves.paper.sent), await nerves.count("suppression")) == (sent, remembered)
+    assert nerves.posts(owner) == [by_webhook, by_listing]
+    assert any("came late" in body for body in nerves.posts(owner, notices=True))
+    assert any("came late and out of its order" in body for body in nerves.posts("desk"))
+
+
+async def test_a_listing_that_fails_for_long_is_told(nerves: Nerves, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A carrier that does not answer is asked again; after five minutes the desk hears of it, once an hour at most."""
+    reconcile = reconciling(nerves)
+    await nerves.run()
+    await reconcile.watched()
+
+    async def breaks_off(since: datetime) -> AsyncIterator[InboundText]:
+        for text in [listed(nerves, 1, age=since.timestamp())][:0]:
+            yield text
+        raise ConnectionError("the carrier's listing broke off")
+
+    for broken, seconds, words in (
+        (True, 0, 0),
+        (True, 240, 0),
+        (True, 90, 1),
+        (True, 600, 1),
+        (False, 0, 1),
+        (True, 60, 1),
+    ):
+        nerves.clock.at += seconds
+        with monkeypatch.context() as patched:
+            if broken:
+                patched.setattr(nerves.paper, "list_since", breaks_off)
+            with pytest.raises(ConnectionError) if broken else nullcontext():
+                await reconcile.watched()
+        await nerves.at_rest()
+        assert len([body for body in nerves.posts("desk") if "does not say which texts came" in body]) == words
+
+
+@pytest.mark.parametrize(("lists", "away", "words"), [(False, 7260, 1), (False, 300, 0), (True, 7260, 0)])
+async def test_after_a_long_time_away_people_look_for_themselves(
+    nerves: Nerves, lists: bool, away: float, words: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the carrier cannot be asked, the desk hears after a long time away that texts may be only in its portal."""
+    monkeypatch.setattr(nerves.paper, "lists", lists)
+    reconcile = reconciling(nerves)
+    await nerves.run()
+    await reconcile.back()
+    await sweep_clock.Doubt(store=nerves.store, read=lambda: sweep_clock.Reading(nerves.clock.at, 100.0, "b")).note()
+    nerves.clock.at += away
+    for _ in range(2):
+        await reconcile.back()
+    await nerves.at_rest()
+    assert len([body for body in nerves.posts("desk") if "This line was away for about 2 h" in body]) == words
+    assert not [body for body in nerves.posts("desk") if "away" in body and not words]
 
 
 async def test_nothing_older_than_our_memory_is_asked_for(nerves: Nerves) -> None:

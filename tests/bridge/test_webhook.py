@@ -17,8 +17,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from bot.actions import DESK
+from bot.events import Event
+from bot.incidents import Gap, TextsMissing
+from bridge import codec, inbox
 from bridge.carriers.ordinary import LARGEST
 from bridge.carriers.rehearsal import RehearsalCarrier
+from bridge.hourly import DAY, QUIET, REPEATED
 from deploy.rehearsal.running import running
 from deploy.rehearsal.settings import Pace, Settings
 from tests.e2e.carrier import CarrierApi
@@ -45,6 +50,12 @@ class Door:
         async with aiohttp.ClientSession() as http, http.post(self.url + path, data=body, headers=headers) as answer:
             await answer.read()
         return answer.status
+
+    async def told(self) -> list[Event]:
+        """Return what stands in the desk's inbox, oldest first."""
+        vault = self.nerves.vault
+        rows = await self.nerves.store.fetch("SELECT kind, body FROM inbox WHERE owner = $1 ORDER BY seq", DESK)
+        return [codec.decode(row["kind"], await vault.open(DESK, inbox.CONTEXT, row["body"])) for row in rows]
 
 
 def text(words: str, *, message_id: str = "id1", sender: str = HANDSET) -> bytes:
@@ -106,11 +117,51 @@ async def test_a_wrong_signature_is_refused(door: Door) -> None:
     assert await door.nerves.count("inbox") == await door.nerves.count("thread") == await door.nerves.count("seen") == 0
 
 
+async def test_the_desk_hears_of_what_is_refused_again_and_again(door: Door) -> None:
+    """Texts that are refused one after the other are told once an hour: a key or an address may be wrong at the carrier."""
+    clock = door.nerves.clock
+    for n in range(REPEATED - 1):
+        assert await door.post(text("words", message_id=f"m{n}"), key="another key") == 403
+    assert await door.told() == []
+    for _ in range(20):
+        assert await door.post(text("words"), key="another key") == 403
+    assert await door.told() == [TextsMissing(kind=Gap.REFUSED)]
+    clock.at += QUIET + 1
+    for _ in range(20):
+        assert await door.post(text("words"), key="another key") == 403
+    assert await door.told() == [TextsMissing(kind=Gap.REFUSED)] * 2
+    assert await door.nerves.count("thread") == await door.nerves.count("seen") == 0
+
+
+async def test_a_stranger_who_tries_is_not_told(door: Door) -> None:
+    """Nobody hears of requests that bring nothing, come for reports, or come once in a while; nor of a check of our own."""
+    for _ in range(5):
+        assert await door.post(b"", key="another key") == 403
+        assert await door.post(text("words"), key="another key", way="status") == 403
+    for _ in range(5):
+        assert await door.post(text("words"), key="another key") == 403
+        door.nerves.clock.at += DAY / 2
+    assert await door.told() == []
+
+
+async def test_a_full_disk_says_nothing_of_strangers(door: Door) -> None:
+    """A word at the desk that cannot be kept costs nobody their answer; what could not be read then comes again."""
+    door.nerves.store.full = True
+    for _ in range(REPEATED):
+        assert await door.post(text("words"), key="another key") == 403
+    assert await door.post(b"{") == 503
+    door.nerves.store.full = False
+    assert await door.post(b"{") == 400
+    assert await door.told() == [TextsMissing(kind=Gap.UNREADABLE)]
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff\xfe", b'{"type": "text"}', text("x", message_id="no good")])
 async def test_a_malformed_body_is_refused(door: Door, body: bytes) -> None:
-    """A signed request that is not what the carrier documents is answered 400 and changes nothing."""
+    """A signed request that is not what the carrier documents is answered 400; the desk hears that one may be missing."""
     assert await door.post(body) == 400
-    assert await door.nerves.count("inbox") == await door.nerves.count("thread") == 0
+    assert await door.post(body, way="status") == 400
+    assert await door.nerves.count("thread") == 0
+    assert await door.told() == [TextsMissing(kind=Gap.UNREADABLE)]
 
 
 async def test_an_oversize_body_is_refused(door: Door) -> None:

@@ -13,6 +13,7 @@ import os
 import signal
 import sqlite3
 import sys
+import time
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Any, Final
 import aiohttp
 import yaml
 
+from bot.acts import Muted
 from bridge.crash import CrashPoint
 from deploy.homeserver import SERVER_NAME
 from deploy.layout import Layout, Ports
@@ -120,6 +122,12 @@ class MortalLine(Stack):
     def rows(self, query: str) -> list[Any]:
         """Read the main database beside the running bridge."""
         return _read(self.layout.bridge / "main.db", query)
+
+    def remember(self, digest: bytes, muted: Muted) -> None:
+        """Remember something of a phone for a day, as an earlier thread of it would have."""
+        with contextlib.closing(sqlite3.connect(self.layout.bridge / "main.db", timeout=10)) as connection, connection:
+            row = (digest, muted.value, int(time.time()) + 86_400)
+            connection.execute("INSERT INTO suppression (hash, muted, until) VALUES (?, ?, ?)", row)
 
     def orphan_keys(self) -> set[str]:
         """Return owners in `keys.db` that own nothing."""

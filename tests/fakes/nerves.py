@@ -43,11 +43,13 @@ from bridge.engine import Engine
 from bridge.erasure_acts import Acts
 from bridge.erasure_copies import Copies
 from bridge.floods import Floods
+from bridge.hourly import Hourly
 from bridge.keys import Keys
 from bridge.matrix.schema import MAIN_UPGRADES
 from bridge.outbox import Outbox, Task, TryAgain
 from bridge.phone import Phone
 from bridge.rooms import Designations
+from bridge.screening import Screening
 from bridge.store import Connection, Store, Work
 from bridge.suppression import Suppression
 from bridge.texts import Texts
@@ -106,6 +108,8 @@ class PaperCarrier(Ordinary):
         self.outcomes: deque[SendOutcome | Exception] = deque()
         self.listed: list[InboundText] = []
         self.asked: list[datetime] = []
+        self.states: dict[str, DeliveryReport] = {}
+        self.asked_status: list[str] = []
         self.holds: asyncio.Event | None = None
         self.sending = asyncio.Event()
 
@@ -130,8 +134,9 @@ class PaperCarrier(Ordinary):
         return outcome
 
     async def status(self, message_id: str) -> DeliveryReport | None:
-        """Say nothing."""
-        return None
+        """Say what the test put there."""
+        self.asked_status.append(message_id)
+        return self.states.get(message_id)
 
     async def delete_copy(self, message_id: str) -> DeleteOutcome:
         """Have no copy."""
@@ -179,7 +184,14 @@ class Nerves:
         suppression = self.suppression = Suppression(key=bytes(range(2, 34)), line=LINE)
         self.outbox = Outbox(**shared, wake_engine=self._wake)
         self.alarms: list[str] = []
-        self.copies = Copies(**shared, carrier=self.paper, alarm=self._alarm, settled=lambda: None, crash=self._crash)
+        self.copies = Copies(
+            **shared,
+            carrier=self.paper,
+            alarm=self._alarm,
+            settled=lambda: None,
+            report=self._report,
+            crash=self._crash,
+        )
         self.timers = Timers(
             **shared, wake_engine=self._wake, crash=self._crash, rested=self.rested, machine=self.clock.wall
         )
@@ -208,16 +220,24 @@ class Nerves:
             wake_engine=self._wake,
             crash=self._crash,
         )
+        self.screening = Screening(
+            **shared,
+            suppression=suppression,
+            floods=self.floods,
+            designate=Designations(store=self.store).new,
+            wake_engine=self._wake,
+            wake_rooms=lambda: None,
+            crash=self._crash,
+        )
+        self.hourly = Hourly(**shared, wake_engine=self._wake)
         self.webhook = Webhook(
             **shared,
             carrier=self._door,
             line=LINE,
-            suppression=suppression,
-            floods=self.floods,
-            designate=Designations(store=self.store).new,
             copies=self.copies,
             wake_engine=self._wake,
-            wake_rooms=lambda: None,
+            screen=self.screening.wake,
+            hourly=self.hourly,
             crash=self._crash,
         )
 
@@ -225,6 +245,7 @@ class Nerves:
         """Settle what stands from before, and begin to work."""
         await self.texts.settle()
         await self.engine.load()
+        await self.screening.load()
         await self.outbox.load()
         self._running = asyncio.create_task(self._run())
 
@@ -250,9 +271,12 @@ class Nerves:
         return f"http://127.0.0.1:{runner.addresses[0][1]}"
 
     async def arrive(self, body: str, *, message_id: str, sender: str = HANDSET) -> str:
-        """Take a text in as from a verified webhook; returns its thread's id."""
+        """Take a text in as from a verified webhook; returns its thread's id. Where nothing runs, it is screened here."""
         await self.webhook.take(InboundText(message_id=message_id, sender=Phone(sender), text=body))
-        return await self.thread_of(sender)
+        owner = await self.thread_of(sender)
+        if self._running is None:
+            await self.screening.look(owner)
+        return owner
 
     async def thread_of(self, sender: str) -> str:
         """Return the id of a handset's thread."""
@@ -309,12 +333,16 @@ class Nerves:
                    ON CONFLICT (room_id) DO NOTHING"""
         await self.store.commit(lambda conn: conn.execute(query, room, owner, f"room:{room}"))
 
+    async def _report(self, report: DeliveryReport) -> None:
+        await self.webhook.report(report)
+
     async def _alarm(self, what: str, _since: float) -> None:
         self.alarms.append(what)
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.engine.run())
+            group.create_task(self.screening.run())
             group.create_task(self.timers.run())
             group.create_task(self.outbox.run("carrier", self.texts.perform))
             group.create_task(self.outbox.run("matrix", self.show))

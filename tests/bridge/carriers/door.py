@@ -19,14 +19,13 @@ from bot.actions import DESK, Lane, Origin, Text
 from bot.events import TextArrived, TextOutcome
 from bot.model import Thread
 from bridge import codec, listening, schema
-from bridge.carriers.adapter import Carrier, WebhookRequest
+from bridge.carriers.adapter import Carrier, DeliveryReport, WebhookRequest
 from bridge.crash import nowhere
 from bridge.erasure_copies import Copies
-from bridge.floods import Floods
+from bridge.hourly import Hourly
 from bridge.keys import Keys
 from bridge.outbox import Task
 from bridge.store import Connection, Store
-from bridge.suppression import Suppression
 from bridge.texts import NUMBER, Texts
 from bridge.vault import Vault
 from bridge.webhook import Webhook
@@ -63,20 +62,20 @@ class Door:
             carrier=carrier,
             alarm=loud,
             settled=lambda: None,
+            report=self._report,
             crash=nowhere,
         )
+        self.hourly = Hourly(store=store, vault=vault, clock=Wall(clock), wake_engine=lambda _owner: None)
         self.webhook = Webhook(
             store=store,
             vault=vault,
             clock=Wall(clock),
             carrier=carrier,
             line="demo",
-            suppression=Suppression(key=bytes(range(2, 34)), line="demo"),
-            floods=Floods(per_number_per_hour=1000, per_minute=10_000),
-            designate=lambda: secrets.token_hex(4),
             copies=self.copies,
             wake_engine=lambda _owner: None,
-            wake_rooms=lambda: None,
+            screen=lambda _owner: None,
+            hourly=self.hourly,
             crash=nowhere,
         )
         self.texts = Texts(
@@ -90,6 +89,9 @@ class Door:
             wake_engine=lambda _owner: None,
             crash=nowhere,
         )
+
+    async def _report(self, report: DeliveryReport) -> None:
+        await self.webhook.report(report)
 
     async def call(self, request: WebhookRequest, *, method: str = "POST") -> tuple[int, str, bytes]:
         """Make a request as it was made elsewhere; return status, content type and body."""

@@ -83,4 +83,4 @@ async def test_too_large(row: Row, tmp_path: Path) -> None:
         signed = replace(stand.sign(b""), body=b"x" * (largest + 1))
         assert (await opened.call(signed))[0] == 413
         assert (await opened.call(stand.sign(b"")))[0] in (200, 400)
-        assert await opened.events() == []
+        assert await opened.bodies() == []

@@ -10,8 +10,8 @@ import pytest
 from bot.events import Outcome
 from bot.incidents import Stray, StrayCame
 from bridge.carriers.adapter import DeliveryReport, InboundText, Status, UnknownOutcome
+from bridge.hourly import QUIET
 from bridge.phone import Phone
-from bridge.webhook import QUIET
 from tests.bridge.carriers.cxml_stands import twilio_stand
 from tests.bridge.carriers.door import Door, door
 from tests.bridge.carriers.stand import Clock
@@ -114,8 +114,8 @@ async def test_the_desk_hears_of_strays_once_an_hour(tmp_path: Path) -> None:
                 assert await strays(opened) == expected
                 assert await opened.threads() == []
         async with door(tmp_path, stand.carrier, clock=stand.clock) as opened:
-            await opened.webhook.stray(Stray.GROUP)
-            await opened.webhook.stray(Stray.GROUP)
+            await opened.hourly.tell(StrayCame(kind=Stray.GROUP))
+            await opened.hourly.tell(StrayCame(kind=Stray.GROUP))
             stand.clock.ahead += QUIET + 1
             assert (await opened.call(request))[0] == 200
             assert (await opened.call(request))[0] == 200
