@@ -46,7 +46,7 @@ def show(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[T
     # A thread that we began is with its voice already.
     if thread.life.last_inbound == 0.0 and thread.voice.epoch == 0:
         posts.append(_queue(thread, facts.now, again=False, flood=event.flood))
-    life = replace(thread.life, last_inbound=facts.now, since=thread.life.since or facts.now)
+    life = replace(thread.life, last_inbound=facts.now, since=thread.life.since or facts.now, unseen=thread.life.unseen + 1)
     return Step(replace(thread, life=life), tuple(posts))
 
 
