@@ -220,7 +220,7 @@ def _over(facts: Facts, thread: Thread, *, patience: float) -> tuple[Thread, tup
     kept: dict[str, Any] = {f.name: getattr(thread, f.name) for f in fields(Thread) if f.name in SURVIVES}
     life = Life(state=State.PARKED, since=facts.now, continuing=thread.life.continuing)
     gone = Tell(owner=DESK, event=ThreadGone(thread=thread.id))
-    return Thread(**kept, designation="", life=life), (Park(patience=patience), gone)
+    return Thread(**kept, designation="", life=life), (*tally.gone(facts, thread), Park(patience=patience), gone)
 
 
 def _answered(thread: Thread) -> float:

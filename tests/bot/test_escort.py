@@ -37,6 +37,7 @@ from tests.bot.strategies import ANA, BEN, DIGESTS, EVE, NOW, PACK, SUE, UNDO
 BOTH = pytest.mark.parametrize("word", [Word.SAFE, Word.DURESS])
 
 
+@pytest.mark.practice(10)
 @BOTH
 def test_the_answer_to_a_challenge_leaves_a_fixed_time_after_the_text(word: Word) -> None:
     """Success and duress: the same text, three seconds after the text that answered, however long looking at it took."""
@@ -360,6 +361,7 @@ def test_forgetting_and_agreeing_wait_for_an_unlock() -> None:
     assert "No codeword" in words(then(held(), said("!forget-word")))
 
 
+@pytest.mark.practice(10)
 def test_the_lock_outlives_a_change_of_voice() -> None:
     """The lock belongs to the phone: whoever takes the thread has the same cover lines and nothing else."""
     thread = then(locked(Lock.DURESS), said("!release", event_id="$r")).aggregate

@@ -38,6 +38,7 @@ def answered(desk: Desk, taken: Taken | None, *, seconds: float = 0.0, **changed
     return then(desk, event, at(seconds, taken=taken))
 
 
+@pytest.mark.practice(10)
 def test_the_words_are_asked_for_in_the_office_of_whoever_agreed_on_them() -> None:
     """`!codeword` in the thread: the answer says that only a word agreed by voice is one; the desk asks in the office."""
     step = then(held(), said("!codeword"))

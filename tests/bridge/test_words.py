@@ -316,6 +316,7 @@ def _everything(nerves: Nerves, directory: Path, caplog: pytest.LogCaptureFixtur
     return places
 
 
+@pytest.mark.practice(10, 14)
 @pytest.mark.parametrize("buggy", [False, True])
 async def test_through_the_engine_no_word_is_anywhere(
     nerves: Nerves,
