@@ -6,6 +6,7 @@ suggested, never guessed; an answer is a notice that disappears after a while.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final, TypeVar
@@ -23,6 +24,11 @@ A = TypeVar("A", Thread, Desk)
 FADES: Final = 600.0
 """Seconds after which an answer disappears."""
 FADE: Final = "fade:"
+OF_WORDS: Final = ("codeword", "forgetword", "verify")
+"""The commands about an agreed word, without their hyphens; none of them has anything behind it."""
+MEANT: Final = frozenset({"code", "word", "password", "safeword", "duress", "duressword"})
+"""What people say for `!codeword` when they have forgotten how it is called."""
+ALIKE: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,18 @@ def says(event: Said, name: str) -> str | None:
         return None
     parsed = parse(event.body)
     return parsed.arguments if parsed is not None and parsed.command is not None and parsed.command.name == name else None
+
+
+def tells_a_word(body: str) -> bool:
+    """Tell whether a message says something behind a command about an agreed word, or behind what was meant as one.
+
+    It may be the word. Whether it is new, an edit, a reply or a file makes no difference: it stands in a room.
+    """
+    if (mark := re.match(r"\s*[!/]+", body)) is None:
+        return False
+    said = re.findall(r"[^\W_]+", body[mark.end() :].casefold())
+    heads = ("".join(said[:n]) for n in (1, 2) if len(said) > n)
+    return any(head in MEANT or get_close_matches(head, OF_WORDS, n=1, cutoff=ALIKE) for head in heads)
 
 
 def in_thread(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:

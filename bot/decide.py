@@ -113,10 +113,10 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         retain.answered,
     ),
     (Thread, Said): (
+        escort.spoken,
         voice.strangers,
         retain.spoke,
         silence.present,
-        escort.spoken,
         assign.answered,
         reply.edited,
         relay.edits,
@@ -165,6 +165,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         silence.due,
         escort.over,
         reply.leave,
+        safety.steps_back,
         relay.leave,
         retain.due,
     ),
@@ -182,6 +183,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Thread, TextedFirst): (cold.texted_first,),
     (Thread, WordChosen): (escort_orders.chosen,),
     (Desk, Said): (
+        escort_office.spoken,
         desk.strangers,
         escort_office.taken,
         assign.shows,

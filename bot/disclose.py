@@ -2,7 +2,8 @@
 
 Rules of this module: the greeting promises a person only while the hours say so and somebody is on duty (practice 29); it
 goes out once per twelve hours and language, and never to tapbacks or automatic replies; no text brings two, and none comes
-after another without a person's words between, but a greeting (practice 28); every automatic text is shown in the room.
+after another without a person's words between, but one that takes back what the other said about when a person answers
+(practices 28 and 29), or in the language they ask for; every automatic text is shown in the room.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from policies.pack import Pack, TextName
 
 ALIKE = frozenset({TextName.GREETING, TextName.UNAVAILABLE})
 """These change with every `!on` and `!off`: one of them stands for both."""
+PROMISES = frozenset({*ALIKE, TextName.AFTER_HOURS, TextName.OUTAGE})
+"""What a first text is answered with: the greeting, that a person answers; any other of them, that nobody can."""
 
 
 def greet(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
@@ -36,7 +39,11 @@ def greet(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
         as_if = {_key(language, name): facts.now for language in pack.languages for name in named}
         return Step(replace(thread, consent=replace(thread.consent, greeted=tuple(sorted(as_if.items())))))
     name = promise(pack, facts)
-    if thread.life.state is State.WAITING and not _greeted(pack, facts, thread, name, means.language):
+    if (
+        thread.life.state is State.WAITING
+        and _is_news(pack, facts, thread, name, means.language)
+        and not _greeted(pack, facts, thread, name, means.language)
+    ):
         new, actions = _answer(pack, facts, thread, event, name)
         if actions:
             greeted = dict(thread.consent.greeted) | {_key(thread.consent.language, name): facts.now}
@@ -59,6 +66,19 @@ def promise(pack: Pack, facts: Facts) -> TextName:
     if not open_at(pack.hours, facts.now):
         return TextName.AFTER_HOURS
     return TextName.GREETING if facts.staffed else TextName.UNAVAILABLE
+
+
+def _is_news(pack: Pack, facts: Facts, thread: Thread, name: TextName, asked: str) -> bool:
+    """Tell whether this may follow what the line said by itself when no person has said anything since.
+
+    It may when that was long ago, and when it is not so any more: it said that a person answers, and now nobody can, or the
+    other way round. Who asks for a language by its word is answered in it.
+    """
+    silence, long = thread.silence, pack.settings.greeting_every_hours * 3600
+    recent = any(facts.now - at < long for _, at in thread.consent.greeted)
+    if asked or not recent or not (silence.answered or silence.answering):
+        return True
+    return silence.answer in PROMISES and (silence.answer == TextName.GREETING) != (name is TextName.GREETING)
 
 
 def _answer(

@@ -11,9 +11,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot import guard
+from bot import guard, retain
 from bot.actions import DESK, THREAD, Action, Mark, Origin, Post, Receipt, RedactSaid, Text
 from bot.acts import DropTimer, SetTimer, Tell
+from bot.commands import tells_a_word
 from bot.escort_slice import Escort, Lock
 from bot.escort_words import Word
 from bot.events import Outcome, Relation, Said, TextArrived, TextOutcome, TimerDue
@@ -31,6 +32,14 @@ ALONE: Final = 12
 """Words of a text beyond which an agreed word in it may be one guess of many: then it is burned, and verifies nothing."""
 CLOCKS: Final = 2.0
 """Seconds by which a carrier's clock, or its rounding, may put a text before the challenge that it answers."""
+SEEN: Final = (
+    "a word that stood in a room is none any more, for others may have read it. Choose another one by voice, and say the "
+    "command with nothing behind it: you are asked in your office."
+)
+PARTLY: Final = (
+    "That text is too long to be compared to the end. A word in it may have been missed, and stands there then: treat it "
+    "as if it might be there."
+)
 DURESS: Final = (
     "⚠️ DURESS. The duress word came. Act as before: the phone sees what it would after the right word. Nothing you write "
     "leaves; !cover 1, 2 and 3 do. The desk and the supervisors are told."
@@ -39,24 +48,25 @@ DURESS: Final = (
 
 def arrived(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
     """Look at what the bridge found in a text: the word, the duress word, or, after a challenge, neither."""
-    escort = thread.escort
+    escort = replace(thread.escort, heard=max(thread.escort.heard, event.at))
+    thread = replace(thread, escort=escort)
     if escort.words is None:
         return Step(thread)
-    thread = replace(thread, escort=replace(escort, heard=max(escort.heard, event.at)))
     asked = _is_asked(pack, escort, event)
+    partly = (Post(place=THREAD, body=PARTLY),) if facts.partly else ()
     if facts.word is Word.NONE:
         if not asked or not _is_an_answer(pack, event):
-            return Step(thread)
+            return Step(thread, partly)
         thread, told = _failed(pack, facts, thread)
         name = TextName.UNVERIFIED
     else:
-        thread, told = _came(facts, thread, asked=asked, alone=len(event.body.split()) <= ALONE)
+        thread, told = _came(pack, facts, thread, asked=asked, alone=len(event.body.split()) <= ALONE)
         name = TextName.VERIFIED
     answer = _answer(pack, facts, thread, event, name) if asked else ()
     if answer:
         # One answer to one text: what came with it is not answered by itself as well.
         thread = replace(thread, silence=replace(thread.silence, answer=name.value, answering=True))
-    return Step(thread, (*answer, *told))
+    return Step(thread, (*answer, *told, *partly))
 
 
 def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
@@ -85,11 +95,13 @@ def over(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thre
 
 
 def spoken(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
-    """Take an agreed word out of the room that a colleague wrote there; it neither stays nor leaves."""
-    if facts.word is Word.NONE:
+    """Take a word out of the room that a colleague wrote there, an agreed one or one to be: it neither stays nor leaves."""
+    told = "That held an agreed word: it was redacted, and nothing of it leaves. Never write it, here or to the phone."
+    if tells_a_word(event.body):
+        told = f"Redacted, and not taken: {SEEN}"
+    elif facts.word is Word.NONE:
         return Step(thread)
     edit = event.relation is Relation.EDIT
-    told = "That held an agreed word: it was redacted, and nothing of it leaves. Never write it, here or to the phone."
     marks = () if edit else (Mark(place=THREAD, event_id=event.event_id, receipt=Receipt.NOT_SENT),)
     # What an edit was to replace is not what its author wants to say any more.
     mine = edit and any(p.event_id == event.target and p.author == event.sender for p in thread.sending.pending)
@@ -112,7 +124,7 @@ def _is_an_answer(pack: Pack, event: TextArrived) -> bool:
     return bool(event.body.strip()) and reading(event.body, pack).meaning is Meaning.CONVERSATION
 
 
-def _came(facts: Facts, thread: Thread, *, asked: bool, alone: bool) -> tuple[Thread, tuple[Action, ...]]:
+def _came(pack: Pack, facts: Facts, thread: Thread, *, asked: bool, alone: bool) -> tuple[Thread, tuple[Action, ...]]:
     """Take note of a word that came. Whatever the phone can ever notice of it is the same for both words."""
     escort, duress = thread.escort, facts.word is Word.DURESS
     again = escort.burned
@@ -120,8 +132,8 @@ def _came(facts: Facts, thread: Thread, *, asked: bool, alone: bool) -> tuple[Th
     thread, stopped = cancel(thread, escort.asked, "the word has come already") if escort.asked else (thread, ())
     thread = _close(thread)
     failures = escort.failures if again else ()
-    thread = replace(thread, escort=replace(thread.escort, burned=True, failures=failures))
-    common = (*stopped, DropTimer(key=TIMER))
+    thread = replace(thread, escort=replace(thread.escort, burned=True, came=True, failures=failures))
+    common = (*stopped, DropTimer(key=TIMER), SetTimer(key=retain.IDLE, due=facts.now + pack.settings.idle))
     if duress:
         thread = replace(thread, escort=replace(thread.escort, lock=Lock.DURESS))
         mentions = (thread.voice.holder,) if thread.voice.holder else ()

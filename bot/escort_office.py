@@ -12,7 +12,8 @@ from typing import Final
 
 from bot.actions import OFFICE, Post, RedactSaid
 from bot.acts import DropTimer, SetTimer, Tell
-from bot.commands import parse
+from bot.commands import parse, tells_a_word
+from bot.escort import SEEN
 from bot.escort_slice import Asking
 from bot.escort_words import Flaw
 from bot.events import Content, Left, NotHeard, Relation, Said, TimerDue, Why
@@ -24,12 +25,15 @@ from policies.pack import Pack
 TIMER: Final = "word:"
 STANDS: Final = 300.0
 """Seconds in which each of the two answers has to come."""
+LINGERS: Final = 600.0
+"""Seconds after that in which what is said there is still redacted: people answer late, and it is no word any more."""
 KEPT: Final = 20
 SECOND: Final = (
     "Redacted and taken. Now the duress word, which they would text when somebody makes them: unlike the first. "
     "Or say - if there is none."
 )
-DONE: Final = "Redacted and kept: nobody sees it again, you and I included. Once it comes in a text it is used up."
+DONE: Final = "Redacted and taken. It is kept once I say so here."
+ALONE: Final = "here a word is written alone, when I ask for it. !codeword in the thread makes me ask."
 PLAIN: Final = (Relation.NONE, Relation.TEXTER_REPLY, Relation.OTHER_REPLY)
 
 
@@ -53,11 +57,22 @@ def wanted(pack: Pack, facts: Facts, desk: Desk, event: WordWanted) -> Step[Desk
     until = facts.now + STANDS
     asking = Asking(user=event.user, thread=event.thread, designation=event.designation, until=until)
     body = (
-        f"Codeword for {event.designation}. Only one that they chose by voice or in person, never by text. Write it here "
-        "now, within five minutes, and nothing else; I redact it at once."
+        f"Codeword for {event.designation}. Only one that they chose by voice or in person, never by text. Tell them: it "
+        "is heard alone or between other words of one text; not with letters added (cherry is not heard in cherries), nor "
+        "parted over two texts. Write it here now, within five minutes, and nothing else; I redact it at once."
     )
     actions = (Post(place=OFFICE + event.user, body=body), SetTimer(key=TIMER + event.user, due=until))
     return Step(_with(desk, event.user, asking), actions)
+
+
+def spoken(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
+    """Take out what was said behind a command about words, at the desk or in an office: it may be one."""
+    if not tells_a_word(event.body):
+        return Step(desk)
+    own = event.place == OFFICE + event.sender
+    told = f"Redacted, and not taken: {ALONE if own else SEEN}"
+    redacted = RedactSaid(place=event.place, event_id=event.event_id)
+    return Step(desk, (redacted, Post(place=event.place, body=told)), consumed=True)
 
 
 def taken(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
@@ -109,8 +124,14 @@ def over(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
     asking = next((a for a in desk.asking if a.user == event.key.removeprefix(TIMER)), None)
     if asking is None or facts.now < asking.until:
         return Step(desk, consumed=True)
-    body = f"Five minutes are over: no codeword is kept for {asking.designation}. What you write here now I leave as it is."
-    return Step(_with(desk, asking.user, None), (Post(place=OFFICE + asking.user, body=body),), consumed=True)
+    if facts.now >= asking.until + LINGERS:
+        return Step(_with(desk, asking.user, None), consumed=True)
+    body = (
+        f"Five minutes are over: no codeword is kept for {asking.designation}. What you write here in the next ten minutes "
+        "I redact all the same, for it may be the word."
+    )
+    again = SetTimer(key=event.key, due=asking.until + LINGERS)
+    return Step(desk, (Post(place=OFFICE + asking.user, body=body), again), consumed=True)
 
 
 def gone(pack: Pack, facts: Facts, desk: Desk, event: Left) -> Step[Desk]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot import guard
-from bot.actions import DESK, THREAD, Action, Post
+from bot.actions import DESK, OFFICE, THREAD, Action, Post
 from bot.acts import Audit, DropTimer, Tell
 from bot.audit_kinds import AuditKind
 from bot.commands import answer, noted, says
@@ -19,12 +19,17 @@ from bot.escort_slice import Escort, Lock
 from bot.events import Said
 from bot.model import Facts, Role, Thread
 from bot.relay import into_window
-from bot.slices import Pending
+from bot.slices import Pending, State
 from bot.step import Step
 from bot.told import Marked, WordChosen, WordWanted
 from policies.pack import Pack, TextName
 
 LINES: Final = {"1": TextName.COVER_1, "2": TextName.COVER_2, "3": TextName.COVER_3}
+KEPT: Final = "It is kept: nobody sees it again, you and I included. Once it comes in a text it is used up."
+NOT_KEPT: Final = (
+    "No codeword was kept: the conversation was over, its voice changed, or the phone was locked, in between. Say "
+    "!codeword again."
+)
 BY_VOICE: Final = "Only a word agreed by voice or in person is one: never agree on it by text."
 
 
@@ -42,7 +47,7 @@ def codeword(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thre
         return _refuse(facts, thread, event, "No codeword is kept for this phone.")
     if thread.escort.lock is not Lock.NONE:
         return _refuse(facts, thread, event, "First a supervisor's !unlock: until then the words are still listened for.")
-    kept = Escort(failures=thread.escort.failures)
+    kept = Escort(failures=thread.escort.failures, came=thread.escort.came, heard=thread.escort.heard)
     told = "The codeword is forgotten: texts are not compared any more."
     thread = replace(thread, escort=kept)
     return Step(thread, (noted(event), DropTimer(key=TIMER), *answer(facts, event, told)), consumed=True)
@@ -51,12 +56,13 @@ def codeword(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thre
 def chosen(pack: Pack, facts: Facts, thread: Thread, event: WordChosen) -> Step[Thread]:
     """Keep the digests of new words, in place of any before, if whoever told them may still speak for this thread."""
     may = event.user == thread.voice.holder or facts.role(event.user) is Role.SUPERVISOR
-    if not may or thread.escort.lock is not Lock.NONE:
-        why = "No codeword was kept: the voice changed, or the phone was locked, in between. Say !codeword again."
-        return Step(thread, (Post(place=THREAD, body=why),))
-    thread = replace(thread, escort=Escort(words=event.digests, failures=thread.escort.failures))
+    place = OFFICE + event.user
+    if not may or thread.escort.lock is not Lock.NONE or thread.life.state is State.PARKED:
+        return Step(thread, (Post(place=THREAD, body=NOT_KEPT), Post(place=place, body=NOT_KEPT)))
+    kept = Escort(failures=thread.escort.failures, came=thread.escort.came, heard=thread.escort.heard)
+    thread = replace(thread, escort=replace(kept, words=event.digests))
     told = "A codeword is agreed. From now every text is compared with it, and it is masked when it comes."
-    return Step(thread, (DropTimer(key=TIMER), Post(place=THREAD, body=told)))
+    return Step(thread, (DropTimer(key=TIMER), Post(place=THREAD, body=told), Post(place=place, body=KEPT)))
 
 
 def verify(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
@@ -73,10 +79,7 @@ def verify(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread
             facts, thread, event, "The codeword is burned: it stands on that phone. Agree on a new one by voice."
         )
     if facts.now - escort.heard > pack.settings.challenge_window:
-        why = (
-            "Not now: their last text is more than five minutes old, and the phone may be in other hands. Wait for a text."
-        )
-        return _refuse(facts, thread, event, why)
+        return _refuse(facts, thread, event, f"Not now: {guard.NOT_NOW}")
     body = pack.say(TextName.CHALLENGE, thread.consent.language)
     if (why_not := _cannot(pack, facts, thread, body)) is not None:
         return _refuse(facts, thread, event, f"Not sent: {why_not}")

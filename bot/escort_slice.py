@@ -25,11 +25,14 @@ class Escort:
     """The word agreed with a survivor. It belongs to the phone: all of it goes over into the next conversation.
 
     `burned`: a word was texted, so it is on that phone now; `heard`: when the last text came, by its own time. `asked`: the
-    `!verify` whose challenge has not been answered, `asked_at`: when the carrier took it, 0 while it has not.
+    `!verify` whose challenge has not been answered, `asked_at`: when the carrier took it, 0 while it has not. `came`: one
+    of two words was texted once, whichever it was: from then on nothing that shows on the phone may turn on whether words
+    of a person left, for under duress they do not. What counts instead is that they were said.
     """
 
     words: Digests | None = field(default=None, repr=False)
     burned: bool = False
+    came: bool = False
     verified: float = 0.0
     failures: tuple[float, ...] = ()
     lock: Lock = Lock.NONE

@@ -1,15 +1,16 @@
 """Codewords as they are compared: the form in which two spellings are one word, and what may not be a codeword.
 
 Rules of this module: case, accents, spaces and punctuation make no difference, in any script; a word is looked for in the
-whole text and in every run of its words; what is found is replaced by a mask of one length, whatever it was; a refusal
-never repeats the word. Source: Unicode Standard Annex 15 (normalisation) and Core Specification, section 3.13 (folding).
+whole text and in every run of its words, and where a script puts no spaces between words, of its letters; what is found is
+replaced by a mask of one length, whatever it was; a refusal never repeats the word. Source: Unicode Standard Annex 15
+(normalisation) and Core Specification, section 3.13 (folding).
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from enum import Enum, unique
 from typing import Final
@@ -26,6 +27,13 @@ NO_ACCENT: Final = str.maketrans(
     {"\u0131": "i", "ł": "l", "ø": "o", "đ": "d", "ħ": "h", "æ": "ae", "œ": "oe", STRETCH: None}
 )
 """Letters that normalisation leaves whole and people type otherwise; and the Arabic line that only stretches."""
+NO_SPACES: Final = (
+    *("CJK ", "HIRAGANA ", "KATAKANA ", "HALFWIDTH KATAKANA ", "BOPOMOFO ", "HANGUL ", "YI "),
+    *("THAI ", "LAO ", "KHMER ", "MYANMAR ", "TIBETAN ", "JAVANESE ", "BALINESE ", "TAI ", "NEW TAI "),
+)
+"""How the names of letters begin that no spaces part (Unicode Standard Annex 14, classes SA and ID), and of Hangul, whose
+particles hang on the word."""
+LETTERS, DIGITS, UNSPACED = "letters", "digits", "unspaced"
 NO_DURESS_WORD: Final = re.compile(r"[-\u2010-\u2015\u2212]+")
 
 
@@ -67,6 +75,8 @@ class Digests:
     safe: str = field(repr=False)
     duress: str = field(repr=False)
     lengths: tuple[int, int] = field(repr=False)
+    parts: tuple[int, int] = field(default=(1, 1), repr=False)
+    """Of how many tokens each is: runs of so many are the likely ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +98,16 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Words of a text that follow each other, as one word. `likely` is false where all of them are common words."""
+    """Words of a text that follow each other, as one word.
+
+    `likely` is false where all of them are common words; `fits`: they are as many as the word that is looked for has.
+    """
 
     form: str = field(repr=False)
     start: int
     end: int
     likely: bool
+    fits: bool
 
 
 def plain(text: str) -> str:
@@ -102,36 +116,47 @@ def plain(text: str) -> str:
 
 
 def tokens(text: str) -> list[Token]:
-    """Return the words of a text. Invisible marks and accents part none; anything else that is no letter does."""
+    """Return the words of a text. Invisible marks and accents part none; anything else that is no letter does.
+
+    Where a script is written without spaces each of its letters is one, for nobody can tell where a word begins; and digits
+    are parted from letters, for thumbs add them.
+    """
     found: list[Token] = []
-    form, start = "", 0
+    form, start, kind = "", 0, ""
     for place, char in enumerate(text):
         if unicodedata.category(char) == "Cf" or _is_accent(char) or char == STRETCH:
             continue
-        if folded := _fold(char):
-            start = start if form else place
-            form += folded
-        elif form:
+        folded = _fold(char)
+        now = _kind(char) if folded else ""
+        if form and (now != kind or now == UNSPACED):
             found.append(Token(form, start, place))
             form = ""
+        if folded:
+            start = start if form else place
+            form += folded
+        kind = now
     return [*found, Token(form, start, len(text))] if form else found
 
 
-def runs(text: str, lengths: Iterable[int]) -> list[Run]:
-    """Return what could be a word of one of these lengths: the whole text first, then likely ones, in their order."""
+def runs(text: str, lengths: Sequence[int], parts: Sequence[int] = ()) -> list[Run]:
+    """Return what could be a word of one of these lengths, of so many tokens each.
+
+    The whole text comes first, then likely words, those of as many tokens as the word before others, in their order.
+    """
     wanted = set(lengths)
+    fitting = set(zip(lengths, parts, strict=False))
     longest, words = max(wanted, default=0), tokens(text)
     found: list[Run] = []
     for first in range(len(words)):
         form, likely = "", False
-        for word in words[first:]:
+        for last, word in enumerate(words[first:], 1):
             form, likely = form + word.form, likely or word.form not in COMMON
             if len(form) > longest:
                 break
             if len(form) in wanted:
-                found.append(Run(form, words[first].start, word.end, likely))
+                found.append(Run(form, words[first].start, word.end, likely, (len(form), last) in fitting))
     whole = (words[0].start, words[-1].end) if words else ()
-    return sorted(found, key=lambda run: ((run.start, run.end) != whole, not run.likely))
+    return sorted(found, key=lambda run: ((run.start, run.end) != whole, not (run.fits and run.likely), not run.likely))
 
 
 def masked(text: str, found: Iterable[Run]) -> str:
@@ -149,7 +174,7 @@ def masked(text: str, found: Iterable[Run]) -> str:
 
 def flaw(pack: Pack, text: str, first: str | None = None) -> Flaw | None:
     """Say why a word is not taken, or None. `first`: the codeword, in the form compared, when this is the duress word."""
-    words, form = tokens(text), plain(text)
+    words, form = _spaced(text), plain(text)
     if not any(char.isalpha() for char in form):
         return Flaw.NO_LETTERS
     ideographs = all(unicodedata.east_asian_width(char) == "W" for char in form)
@@ -159,7 +184,7 @@ def flaw(pack: Pack, text: str, first: str | None = None) -> Flaw | None:
         return Flaw.LONG
     if form in _keywords(pack):
         return Flaw.KEYWORD
-    if form in COMMON or all(word.form in COMMON for word in words):
+    if form in COMMON or all(word in COMMON for word in words):
         return Flaw.COMMON
     if any(run.form == form for ours in _texts(pack) for run in runs(ours, (len(form),))):
         return Flaw.OURS
@@ -168,6 +193,26 @@ def flaw(pack: Pack, text: str, first: str | None = None) -> Flaw | None:
     if form == first:
         return Flaw.SAME
     return Flaw.NEAR if form in first or first in form or _distance(form, first) <= NEAR else None
+
+
+def _spaced(text: str) -> list[str]:
+    """Return the words of a text as people count them: what stands between spaces and punctuation."""
+    found: list[str] = []
+    end = -1
+    for token in tokens(text):
+        if token.start == end:
+            found[-1] += token.form
+        else:
+            found.append(token.form)
+        end = token.end
+    return found
+
+
+def _kind(char: str) -> str:
+    """Tell letters, digits, and letters of a script that puts no spaces between its words, or hangs endings on them."""
+    if unicodedata.category(char)[0] == "N":
+        return DIGITS
+    return UNSPACED if unicodedata.name(char, "").startswith(NO_SPACES) else LETTERS
 
 
 def _fold(char: str) -> str:

@@ -30,10 +30,13 @@ BLOCKED: Final = "a supervisor blocked this phone. !block off ends that."
 OVER: Final = "the conversation is over."
 OTHER_VOICE: Final = "the voice has changed since it was said."
 LOCKED: Final = {
-    Lock.DURESS: "the duress word came from this phone. Only !cover 1, 2 and 3 leave, until a supervisor's !unlock.",
-    Lock.UNVERIFIED: "this phone failed the agreed word. Only !cover 1, 2 and 3 leave, until a supervisor's !unlock.",
+    Lock.DURESS: "the duress word came from this phone. Only !cover 1, 2 and 3 leave, until a supervisor's !unlock. "
+    "What is held then leaves by !again alone.",
+    Lock.UNVERIFIED: "this phone failed the agreed word. Only !cover 1, 2 and 3 leave, until a supervisor's !unlock. "
+    "What is held then leaves by !again alone.",
 }
 NOT_ASKED: Final = "a challenge leaves only by !verify, and only while it waits for its answer."
+NOT_NOW: Final = "their last text is more than five minutes old, and the phone may be in other hands. Wait for a text."
 COVER: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
 
 SERVER: Final = r"(?:[a-z0-9-]+(?:\.[a-z0-9-]+)+|[a-z][a-z0-9-]{2,}|\[[0-9a-f:.]+\])"
@@ -101,6 +104,8 @@ def may_send(pack: Pack, thread: Thread, text: Text, now: float) -> str | None:
     if text.origin not in (Origin.ANSWER, Origin.STOP_ANSWER):
         if _is_one_of(pack, text.body, (TextName.CHALLENGE,)) and text.ref != f"say:{thread.escort.asked}":
             return NOT_ASKED
+        if text.ref == f"say:{thread.escort.asked}" and now - thread.escort.heard > pack.settings.challenge_window:
+            return NOT_NOW
         if (why := locked(pack, thread, text.body)) is not None:
             return why
     if now - text.since > pack.settings.late_after_seconds:

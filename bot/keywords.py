@@ -19,7 +19,7 @@ from bot.model import Facts, Thread
 from bot.order import DOUBT, Order, moment, newest, order
 from bot.relay import drop_pending
 from bot.reply import drop_reply
-from bot.retain import park_soon
+from bot.retain import LEFT, park_soon
 from bot.slices import Consent, Moment, State
 from bot.step import Step
 from bot.tally import count
@@ -49,6 +49,10 @@ SILENT: Final = {
     ),
 }
 """Words that are never answered by the machine: what the desk hears, and what the room is told."""
+UNSEEN: Final = (
+    "What they wrote before that was neither read nor answered, as far as can be told. Please read it now; it is closed "
+    "soon after you have, or by !close."
+)
 LEAVES: Final = (Meaning.EXIT_PARK, Meaning.EXIT_ALERT)
 
 
@@ -74,7 +78,11 @@ def obey(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[T
         closing: tuple[Action, ...] = ()
         if meaning is Meaning.EXIT_PARK and thread.life.state is State.OPEN and not _older(thread, event):
             # What nobody has seen yet does not go: a thread that waits is closed by a person. Nor what they texted since.
-            thread, closing = park_soon(pack, facts, thread, "They left with a silent word.")
+            if thread.life.unseen > 1:
+                thread = replace(thread, life=replace(thread.life, leaving=True))
+                closing = (Post(place=THREAD, body=UNSEEN), raised(thread, Alarm.LEFT_UNSEEN))
+            else:
+                thread, closing = park_soon(pack, facts, thread, LEFT)
         return Step(thread, (*dropped, told, raised(thread, alarm), *closing), consumed=True)
     if meaning is Meaning.WISH:
         words = (

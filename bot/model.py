@@ -155,6 +155,8 @@ class Facts:
     load: Mapping[str, int] = field(default_factory=dict)
     word: Word = Word.NONE
     """Which agreed word the event held, before it was masked."""
+    partly: bool = False
+    """It was so long that not all of it could be compared with the agreed word."""
     taken: Taken | None = None
     """What was said in an office that was asked for a codeword; the words themselves are not in the event any more."""
     outage: bool = False

@@ -61,7 +61,12 @@ def message_of(ref: str) -> str:
 
 def taken(thread: Thread, event: TextOutcome) -> Sent | None:
     """Return the voice's words that the carrier took just now, as a report says for the first time; else None."""
-    if event.outcome not in (Outcome.ACCEPTED, Outcome.DELIVERED) or not (event_id := message_of(event.ref)):
+    return first_heard(thread, event) if event.outcome in (Outcome.ACCEPTED, Outcome.DELIVERED) else None
+
+
+def first_heard(thread: Thread, event: TextOutcome) -> Sent | None:
+    """Return the voice's words of which it was not known yet whether the carrier took them; else None."""
+    if not (event_id := message_of(event.ref)):
         return None
     sent = next((sent for sent in thread.sending.sent if sent.event_id == event_id), None)
     return sent if sent is not None and Receipt[sent.receipt] in (Receipt.LEAVING, Receipt.UNKNOWN) else None

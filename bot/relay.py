@@ -14,18 +14,22 @@ from dataclasses import replace
 from bot import canned, guard
 from bot.actions import DESK, THREAD, Action, Mark, Origin, Post, Receipt, Text
 from bot.acts import DropTimer, SetTimer, Tell
+from bot.commands import says
+from bot.escort_slice import Lock
 from bot.events import Content, Relation, Said, TimerDue, Unsaid
 from bot.model import Facts, Thread
 from bot.slices import Held, Pending, Reason, Sent
 from bot.step import Step
 from bot.told import Spoke
-from policies.pack import Pack
+from policies.pack import Pack, TextName
 
 TIMER = "send"
 MENTION = re.compile(r"(?<!\w)@\w")
 """A word that begins with @; an e-mail address does not."""
 BLANK = "".join(chr(n) for n in range(0x3001) if chr(n).isspace() or unicodedata.category(chr(n)) == "Cf") + "\ufeff"
 """What may stand before a note's mark without being seen: spaces, and the invisible marks that some keyboards put there."""
+TO_THE_PHONE = (*canned.COMMANDS, "verify", "cover", "again", "anyway", "long")
+"""Commands that say something to the phone."""
 KEPT = 50
 GONE = "whoever said it is not at the desk any more."
 HELD = 20
@@ -47,15 +51,15 @@ def take(
     pack: Pack, facts: Facts, thread: Thread, words: Pending, *, looked_at: bool = False
 ) -> tuple[Thread, tuple[Action, ...]]:
     """Take words for the phone: into the undo window, or held, or refused. `looked_at`: no second look is needed."""
-    if (why := guard.refuses(pack, thread, words.body, facts.designations)) is not None:
+    why = guard.refuses(pack, thread, words.body, facts.designations)
+    if why is not None and why in guard.LOCKED.values():
+        return _locked(pack, facts, thread, words, why, looked_at=looked_at)
+    if why is not None:
         refused = Mark(place=THREAD, event_id=words.event_id, receipt=Receipt.NOT_SENT)
         return thread, (refused, _say(words.event_id, f"Not sent: {why}"))
     if not looked_at and (doubt := _doubt(pack, words.body)) is not None:
         reason, why = doubt
-        thread = hold(
-            thread,
-            Held(event_id=words.event_id, body=words.body, author=words.author, reason=reason, name=words.name),
-        )
+        thread = hold(thread, _held(words, reason))
         held = Mark(place=THREAD, event_id=words.event_id, receipt=Receipt.HELD)
         return thread, (held, _say(words.event_id, f"Held: {why}"))
     return into_window(pack, facts, thread, words)
@@ -134,39 +138,38 @@ def leave(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thr
     actions: list[Action] = []
     waiting = list(thread.sending.pending)
     sent = list(thread.sending.sent)
-    late: list[Held] = []
+    held: list[Held] = []
     while waiting and waiting[0].leave_at <= facts.now:
         words = waiting.pop(0)
-        text = Text(
-            ref=f"say:{words.event_id}",
-            body=words.body,
-            origin=Origin.VOICE,
-            epoch=thread.voice.epoch,
-            since=words.said_at,
-        )
-        why = GONE if facts.role(words.author) is None else guard.may_send(pack, thread, text, facts.now)
+        why = hinders(pack, facts, thread, words)
         if why is None:
-            actions.append(text)
+            actions.append(_text(thread, words))
             sent = [known for known in sent if known.event_id != words.event_id]
             leaving = Receipt.LEAVING.name
             sent.append(
                 Sent(event_id=words.event_id, receipt=leaving, body=words.body, author=words.author, name=words.name)
             )
             continue
-        if why is guard.LATE:
-            late.append(
-                Held(event_id=words.event_id, body=words.body, author=words.author, reason=Reason.LATE, name=words.name)
-            )
-        mark = Receipt.HELD if why is guard.LATE else Receipt.NOT_SENT
+        reason = Reason.LATE if why is guard.LATE else Reason.LOCKED if why in guard.LOCKED.values() else None
+        if reason is not None:
+            held.append(_held(words, reason))
+        mark = Receipt.NOT_SENT if reason is None else Receipt.HELD
         actions += [
             Mark(place=THREAD, event_id=words.event_id, receipt=mark),
-            _say(words.event_id, f"{'Held' if why is guard.LATE else 'Not sent'}: {why}"),
+            _say(words.event_id, f"{'Not sent' if reason is None else 'Held'}: {why}"),
         ]
     sending = replace(thread.sending, pending=tuple(waiting), sent=tuple(sent[-KEPT:]))
     thread = replace(thread, sending=sending)
-    for held in late:
-        thread = hold(thread, held)
+    for each in held:
+        thread = hold(thread, each)
     return Step(thread, (*actions, *_timer(thread)))
+
+
+def hinders(pack: Pack, facts: Facts, thread: Thread, words: Pending) -> str | None:
+    """Say why words whose undo window is over may not leave now, or None."""
+    if facts.role(words.author) is None:
+        return GONE
+    return guard.may_send(pack, thread, _text(thread, words), facts.now)
 
 
 def drop_pending(thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:
@@ -198,6 +201,11 @@ def without_quote(event: Said) -> str:
     return rest
 
 
+def for_the_phone(event: Said) -> bool:
+    """Tell whether a message is meant for the phone, whether or not it may leave."""
+    return not is_note(event) or any(says(event, name) is not None for name in TO_THE_PHONE)
+
+
 def is_note(event: Said) -> bool:
     """Tell whether a message is for the room only, whoever says it (DESIGN section 3)."""
     return (
@@ -207,6 +215,35 @@ def is_note(event: Said) -> bool:
         or event.body.lstrip(BLANK).startswith(("!", "/"))
         or MENTION.search(event.body) is not None
     )
+
+
+def _locked(
+    pack: Pack, facts: Facts, thread: Thread, words: Pending, why: str, *, looked_at: bool
+) -> tuple[Thread, tuple[Action, ...]]:
+    """Hold words for a phone that is locked: after `!unlock` they are the voice's to send, and never leave by themselves.
+
+    The text that steps back before somebody else waits its undo window as it would after success, for the conversation is
+    over when it would leave; it does not leave (`safety.steps_back`).
+    """
+    if words.name == TextName.DIFFERENT:
+        lock = thread.escort.lock
+        free = replace(thread, escort=replace(thread.escort, lock=Lock.NONE))
+        free, actions = take(pack, facts, free, words, looked_at=looked_at)
+        return replace(free, escort=replace(free.escort, lock=lock)), actions
+    told = _say(words.event_id, f"Held: {why}")
+    return hold(thread, _held(words, Reason.LOCKED)), (
+        Mark(place=THREAD, event_id=words.event_id, receipt=Receipt.HELD),
+        told,
+    )
+
+
+def _held(words: Pending, reason: Reason) -> Held:
+    return Held(event_id=words.event_id, body=words.body, author=words.author, reason=reason, name=words.name)
+
+
+def _text(thread: Thread, words: Pending) -> Text:
+    ref, epoch = f"say:{words.event_id}", thread.voice.epoch
+    return Text(ref=ref, body=words.body, origin=Origin.VOICE, epoch=epoch, since=words.said_at)
 
 
 def _window(pack: Pack, facts: Facts, thread: Thread) -> float:

@@ -19,10 +19,10 @@ from bot.acts import DropTimer, End, Park, Seen, SetTimer, Tell
 from bot.commands import answer, noted, says
 from bot.events import Outcome, Read, Relation, Said, TextArrived, TextOutcome, TimerDue
 from bot.model import Desk, Facts, Role, Thread
-from bot.relay import TIMER
+from bot.relay import TIMER, for_the_phone
 from bot.slices import Held, Life, Pending, Sent, State
 from bot.step import Step
-from bot.told import ThreadGone
+from bot.told import ThreadGone, WordChosen
 from policies.pack import Pack
 
 SURVIVES: Final = frozenset({"id", "answerable", "consent", "escort", "flags", "held"})
@@ -38,6 +38,7 @@ DESTRUCTIVE: Final = frozenset({CLOSE, IDLE, END})
 NOW: Final = 10.0
 """Seconds that clients which are on have to hear that a room goes, when it is closed at once."""
 MOMENT: Final = 1.0
+LEFT: Final = "They left with a silent word."
 HOUR: Final = 3600.0
 
 
@@ -45,16 +46,18 @@ def begins(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step
     """Let a text begin a new conversation where the one before is parked, and take back a closing."""
     if thread.life.state is State.PARKED:
         life = Life(continuing=thread.life.continuing)
-        return Step(replace(thread, designation=facts.fresh, life=life), (DropTimer(key=END),))
+        # A block that stood would have dropped the text; its timer went with the conversation.
+        consent = replace(thread.consent, blocked_until=0.0)
+        return Step(replace(thread, designation=facts.fresh, life=life, consent=consent), (DropTimer(key=END),))
     if not thread.life.closes:
-        return Step(thread)
+        return Step(replace(thread, life=replace(thread.life, leaving=False)))
     thread, told = _taken_back(thread, "A text arrived: the closing is taken back.")
     return Step(thread, told)
 
 
 def answered(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
     """Look again when nothing was said for long after an answer."""
-    if event.outcome is not Outcome.ACCEPTED or thread.voice.holder is None:
+    if event.outcome is not Outcome.ACCEPTED or thread.voice.holder is None or thread.escort.came:
         return Step(thread)
     return Step(thread, (SetTimer(key=IDLE, due=facts.now + pack.settings.idle),))
 
@@ -63,12 +66,20 @@ def spoke(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]
     """Take the voice's next message as the sign that it has seen what was there before it."""
     if event.sender != thread.voice.holder:
         return Step(thread)
-    return Step(thread, (Seen(event_id=event.event_id, said=True),))
+    thread, closing = _seen(pack, facts, thread)
+    again: tuple[Action, ...] = ()
+    if for_the_phone(event):
+        thread = replace(thread, life=replace(thread.life, said=facts.now))
+        again = (SetTimer(key=IDLE, due=facts.now + pack.settings.idle),) if thread.escort.came else ()
+    return Step(thread, (Seen(event_id=event.event_id, said=True), *again, *closing))
 
 
 def read(pack: Pack, facts: Facts, thread: Thread, event: Read) -> Step[Thread]:
     """Take the voice's read receipt as the sign that it has seen what was there."""
-    return Step(thread, (Seen(event_id=event.event_id),) if event.user == thread.voice.holder else ())
+    if event.user != thread.voice.holder:
+        return Step(thread)
+    thread, closing = _seen(pack, facts, thread)
+    return Step(thread, (Seen(event_id=event.event_id), *closing))
 
 
 def close(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
@@ -81,7 +92,7 @@ def close(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]
         thread, closing = park_soon(pack, facts, thread, "Closing.")
         return Step(thread, (noted(event), *closing), consumed=True)
     if says(event, "reopen") is not None:
-        if not thread.life.closes:
+        if not (thread.life.closes or thread.life.leaving):
             return _reply(facts, thread, event, "It is not being closed.")
         thread, back = _taken_back(thread, "The closing is taken back.")
         return Step(thread, (noted(event), *back), consumed=True)
@@ -130,8 +141,8 @@ def due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Threa
             if life.closes > facts.now:
                 return _wait(thread, CLOSE, life.closes)
             return _unless_busy(facts, thread, CLOSE) or _park(pack, facts, thread)
-        case "idle" if life.state is State.OPEN and not life.closes and life.last_outbound >= life.last_inbound:
-            quiet = max(life.last_outbound, life.since) + pack.settings.idle
+        case "idle" if life.state is State.OPEN and not life.closes and _answered(thread) >= life.last_inbound:
+            quiet = max(_answered(thread), life.since) + pack.settings.idle
             if quiet > facts.now:
                 return _wait(thread, IDLE, quiet)
             if thread.sending.pending:
@@ -168,7 +179,7 @@ def park_soon(pack: Pack, facts: Facts, thread: Thread, why: str) -> tuple[Threa
 def asleep(aggregate: Thread | Desk, event: Any) -> bool:
     """Whether an event comes too late for a conversation that is over: it concerned a room that is no longer ours."""
     parked = isinstance(aggregate, Thread) and aggregate.life.state is State.PARKED
-    return parked and not isinstance(event, TextArrived | TimerDue)
+    return parked and not isinstance(event, TextArrived | TimerDue | WordChosen)
 
 
 def without_room(thread: Thread, actions: tuple[Action, ...]) -> tuple[Action, ...]:
@@ -209,7 +220,19 @@ def _over(facts: Facts, thread: Thread, *, patience: float) -> tuple[Thread, tup
     kept: dict[str, Any] = {f.name: getattr(thread, f.name) for f in fields(Thread) if f.name in SURVIVES}
     life = Life(state=State.PARKED, since=facts.now, continuing=thread.life.continuing)
     gone = Tell(owner=DESK, event=ThreadGone(thread=thread.id))
-    return Thread(**kept, designation="", life=life), (Park(patience=patience), gone)
+    return Thread(**kept, designation="", life=life), (*tally.gone(facts, thread), Park(patience=patience), gone)
+
+
+def _answered(thread: Thread) -> float:
+    """Return when they were last answered: by what left, and where an agreed word came by what was said (practice 10)."""
+    return thread.life.said if thread.escort.came else thread.life.last_outbound
+
+
+def _seen(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
+    """Note that the voice saw what came; close what somebody left with a silent word before it was seen."""
+    leaving = thread.life.leaving
+    thread = replace(thread, life=replace(thread.life, unseen=0, leaving=False))
+    return park_soon(pack, facts, thread, LEFT) if leaving else (thread, ())
 
 
 def _kept(pack: Pack, thread: Thread) -> int:
@@ -228,7 +251,7 @@ def _wait(thread: Thread, key: str, until: float) -> Step[Thread]:
 
 
 def _taken_back(thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:
-    thread = replace(thread, life=replace(thread.life, closes=0.0))
+    thread = replace(thread, life=replace(thread.life, closes=0.0, leaving=False))
     return thread, (DropTimer(key=CLOSE), Post(place=THREAD, body=why))
 
 

@@ -14,10 +14,12 @@ from bot.acts import Audit, DropTimer, Tell
 from bot.audit_kinds import AuditKind
 from bot.commands import answer, noted, says
 from bot.cues import ask
-from bot.events import Said, TextOutcome
+from bot.escort_slice import Lock
+from bot.events import Outcome, Said, TextOutcome, TimerDue
 from bot.model import Facts, Thread
-from bot.receipts import taken
-from bot.relay import drop_pending, into_window
+from bot.receipts import first_heard
+from bot.relay import TIMER as UNDONE
+from bot.relay import drop_pending, hinders, into_window
 from bot.retain import park_now
 from bot.silence import TIMER
 from bot.slices import Flags, Pending, Silence
@@ -89,9 +91,25 @@ def different(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thr
 
 
 def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
-    """Once the text that names nobody is out, the conversation that was before is not this person's any more."""
-    sent = taken(thread, event)
-    if sent is None or sent.name != TextName.DIFFERENT:
+    """Once the text that names nobody is out, the conversation that was before is not this person's any more.
+
+    Where an agreed word came it is over whatever became of that text, as it is under duress, when the text does not leave.
+    """
+    sent = first_heard(thread, event)
+    over = thread.escort.came or event.outcome in (Outcome.ACCEPTED, Outcome.DELIVERED)
+    if sent is None or sent.name != TextName.DIFFERENT or not over:
+        return Step(thread)
+    return Step(*anew(thread, facts))
+
+
+def steps_back(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
+    """End a conversation under a lock at the moment at which the text that names nobody would leave without one."""
+    lock = thread.escort.lock
+    if event.key != UNDONE or lock is Lock.NONE:
+        return Step(thread)
+    free = replace(thread, escort=replace(thread.escort, lock=Lock.NONE))
+    due = [w for w in thread.sending.pending if w.name == TextName.DIFFERENT and w.leave_at <= facts.now]
+    if all(hinders(pack, facts, free, words) is not None for words in due):
         return Step(thread)
     return Step(*anew(thread, facts))
 

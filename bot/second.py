@@ -20,7 +20,7 @@ from bot.step import Step
 from policies.pack import Pack
 
 LETS: Final = {
-    "again": (Reason.UNKNOWN, Reason.LATE),
+    "again": (Reason.UNKNOWN, Reason.LATE, Reason.LOCKED),
     "anyway": (Reason.WARNED,),
     "long": (Reason.LONG,),
 }
@@ -73,6 +73,10 @@ def say(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
     if words.event_id not in (p.event_id for p in thread.sending.pending):
         return Step(thread, actions, consumed=True)
     told = f"Leaving in a moment: “{text.body}” Edit your command to change it, redact it to stop it."
+    if (locked := guard.locked(pack, thread, text.body)) is not None:
+        told = (
+            f"Nothing leaves: {locked} The conversation is over in a moment all the same; redact your command to stop that."
+        )
     return Step(thread, (*actions, Post(place=THREAD, body=told, reply_to=event.event_id)), consumed=True)
 
 

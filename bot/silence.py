@@ -9,22 +9,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot import canned, cues
+from bot import cues
 from bot.actions import THREAD, Action, Post
 from bot.acts import Audit, DropTimer, SetTimer
 from bot.audit_kinds import AuditKind
 from bot.board import ago
-from bot.commands import says
 from bot.events import Outcome, Said, TextArrived, TextOutcome, TimerDue
 from bot.flags import KINDS
 from bot.model import Facts, Thread
 from bot.receipts import message_of, taken
-from bot.relay import is_note
+from bot.relay import for_the_phone
 from bot.step import Step
 from policies.pack import Pack
 
 TIMER: Final = "silence"
-TO_THE_PHONE: Final = (*canned.COMMANDS, "verify", "cover")
 NAGS: Final = (2, 5, 10, 20)
 """After how many exchanges the room hears again that the limits were not given."""
 
@@ -41,7 +39,7 @@ def heard(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
         exchanges=exchanges,
         cued=before.cued | found,
         ask=before.ask or cues.ASK in found,
-        answered=before.answering,
+        answered=before.answered or before.answering,
         answering=False,
     )
     actions: list[Action] = [DropTimer(key=TIMER)] if before.spoke else [] if before.heard else [_audit(first=True)]
@@ -56,8 +54,7 @@ def heard(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
 def present(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
     """Note words of the voice for the phone: what the line answers by itself next is not the second such text in a row."""
     silence = thread.silence
-    to_the_phone = not is_note(event) or any(says(event, name) is not None for name in TO_THE_PHONE)
-    if event.sender != thread.voice.holder or not to_the_phone or not (silence.answering or silence.answered):
+    if event.sender != thread.voice.holder or not for_the_phone(event) or not (silence.answering or silence.answered):
         return Step(thread)
     return Step(replace(thread, silence=replace(silence, answering=False, answered=False)))
 

@@ -125,6 +125,7 @@ class Reason(Enum):
     WARNED = "warned"
     LONG = "long"
     UNKNOWN = "unknown"
+    LOCKED = "locked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,8 +158,14 @@ class Life:
     last_outbound: float = 0.0
     newest: Moment | None = None
     """When the newest text of theirs was texted."""
+    said: float = 0.0
+    """When the voice last said something for the phone, whether or not it left."""
+    unseen: int = 0
+    """Texts that came since its voice last read or said anything."""
     closes: float = 0.0
     """When it is parked unless that is taken back; 0: it is not being closed."""
+    leaving: bool = False
+    """They left with a silent word: it is closed as soon as what they wrote before was seen."""
     continuing: bool = False
     """The survivor chose to be known the next time: number and flags are kept longer (DESIGN section 5)."""
 
@@ -206,7 +213,7 @@ class Silence:
     answer: str = ""
     """The last text that the line sent by itself: which of the agency's it was."""
     answering: bool = False
-    """Their last text was answered by itself; `answered`: so was the one before; and the voice has said nothing since. That
+    """Their last text was answered by itself; `answered`: so was one before it; and the voice has said nothing since. That
     they said it counts, not that it left: what does not leave under duress must not show in what the line answers by itself
     (practice 10)."""
     answered: bool = False

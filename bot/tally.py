@@ -39,6 +39,7 @@ WAITS: Final = (
     (1800.0, "wait_10_to_30_min"),
 )
 LONGER: Final = "wait_over_30_min"
+GONE: Final = "gone_when_answered"
 UNMET: Final = "unmet_language"
 LANGUAGE: Final = re.compile(r"[a-z]{2,3}")
 PLAIN: Final = str.maketrans("", "", "\ufe0f")
@@ -85,6 +86,13 @@ def waited(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[Th
         return Step(thread)
     seconds = facts.now - thread.life.since
     return Step(thread, (count(facts, thread, next((kind for limit, kind in WAITS if seconds < limit), LONGER)),))
+
+
+def gone(facts: Facts, thread: Thread) -> tuple[Action, ...]:
+    """Count, when it is over, a conversation in which no text of theirs came after our first words: they had gone."""
+    silence = thread.silence
+    silent = silence.heard and silence.spoke >= silence.heard and not silence.exchanges
+    return (count(facts, thread, GONE),) if silent else ()
 
 
 def count(facts: Facts, thread: Thread, kind: str) -> Count:

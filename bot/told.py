@@ -42,6 +42,7 @@ class Alarm(Enum):
     STOPPED_BY_STAFF = "stopped_by_staff"
     START_ASKS = "start_asks"
     LEFT_QUIETLY = "left_quietly"
+    LEFT_UNSEEN = "left_unseen"
     LEFT_ALARMED = "left_alarmed"
     CALL = "call"
     HELP = "help"

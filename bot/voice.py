@@ -53,6 +53,7 @@ def show(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[T
         thread.life,
         last_inbound=facts.now,
         since=thread.life.since or facts.now,
+        unseen=thread.life.unseen + 1,
         newest=newest(moment(event), thread.life.newest),
     )
     return Step(replace(thread, life=life), tuple(posts))

@@ -166,7 +166,13 @@ class Engine:
                 aggregate: Any = self._desk if stored is None else await self._thread(owner, stored)
                 body = await self._vault.open(owner, inbox.CONTEXT, row.letter.body)
                 event: Event = codec.decode(row.letter.kind, body)
-                found = await self._words.look(aggregate, event)
+                try:
+                    found = await self._words.look(aggregate, event)
+                except (sqlite3.OperationalError, OSError):
+                    raise
+                except Exception as error:  # noqa: BLE001 - a word may stand in it, and a dead letter is kept
+                    await self._bury(Row(row.seq, Letter(owner, row.letter.kind, b"")), error)
+                    return
                 # A dead letter is kept; the word that stood in it is not.
                 letter = row.letter if found.event is event else await inbox.seal(self._vault, owner, found.event)
                 try:

@@ -44,6 +44,7 @@ class Lookup:
             load=Counter(line.voice for line in desk.threads if line.voice is not None),
             outage=desk.outage,
             word=found.word,
+            partly=found.partly,
             taken=found.taken,
             number=await self._first_texts.number(self._pack, event) if self._first_texts else None,
             frozen=frozen,

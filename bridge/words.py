@@ -36,10 +36,10 @@ DIGEST_BYTES: Final = 32
 SALT_BYTES: Final = 16
 AT_ONCE: Final = 2
 """Texts that are compared at the same time: so many times 19 MiB, and as many threads."""
-FEW: Final = 16
-MANY: Final = 64
-"""Digests that a text costs: the first number, or, when it holds more runs of a fitting length, the second. A text of 160
-letters seldom has more than the first; of a longer one no more are compared than the second, likely ones before others."""
+STEPS: Final = (16, 64, 256)
+"""Digests that a text costs: the first number, or, when it holds more runs of a fitting length, the second, or the last. A
+text of 160 letters seldom has more than the first; of a very long one no more are compared than the last, likely ones
+before others, and the room is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,8 @@ class Found:
 
     event: Event
     word: Word = Word.NONE
+    partly: bool = False
+    """Not all that it held could be compared."""
     taken: Taken | None = None
 
 
@@ -63,22 +65,23 @@ class Words:
         """Return the event as it may be decided. Raises `OSError` when there is no memory to compare it now."""
         match aggregate, event:
             case Thread(), TextArrived() | Said() if aggregate.escort.words is not None:
-                body, word = await self._compare(aggregate.escort.words, event.body)
-                return Found(event if body == event.body else replace(event, body=body), word)
+                return await self._compare(aggregate.escort.words, event)
             case Desk(), Said() if (asking := asked(aggregate, event)) is not None:
                 taken = await self._take(event, asking.user, second=asking.second)
                 return Found(replace(event, body="", named=()), taken=taken)
         return Found(event)
 
-    async def _compare(self, digests: Digests, body: str) -> tuple[str, Word]:
-        runs = escort_words.runs(body, digests.lengths)
-        forms = list(dict.fromkeys(run.form for run in runs))[:MANY]
+    async def _compare(self, digests: Digests, event: TextArrived | Said) -> Found:
+        body = event.body
+        runs = escort_words.runs(body, digests.lengths, digests.parts)
+        every = list(dict.fromkeys(run.form for run in runs))
+        forms = every[: STEPS[-1]]
         held = await self._work(_which, self._pepper, digests, forms)
         found = {form: word for form, word in zip(forms, held, strict=True) if word is not Word.NONE}
         masked = escort_words.masked(body, [run for run in runs if run.form in found])
         # Whoever texts both is not free to say which one was meant.
         word = Word.DURESS if Word.DURESS in found.values() else Word.SAFE if found else Word.NONE
-        return masked, word
+        return Found(event if masked == body else replace(event, body=masked), word, partly=len(every) > len(forms))
 
     async def _take(self, event: Said, user: str, *, second: bool) -> Taken:
         """Take what was said in an office that is being asked."""
@@ -88,32 +91,32 @@ class Words:
         if not second:
             flaw = escort_words.flaw(self._pack, said)
             if flaw is None:
-                self._keep(user, escort_words.plain(said))
+                self._keep(user, said)
             return Taken(flaw=flaw)
         if (first := self._first.get(user)) is None:
             return Taken(flaw=Flaw.LOST)
         none = NO_DURESS_WORD.fullmatch(said.strip()) is not None
-        flaw = None if none else escort_words.flaw(self._pack, said, first)
+        flaw = None if none else escort_words.flaw(self._pack, said, escort_words.plain(first))
         if flaw is not None:
             return Taken(flaw=flaw)
-        # A word that nobody can text stands for none, so that there are two to compare with all the same.
-        other = os.urandom(DIGEST_BYTES).hex() if none else escort_words.plain(said)
-        return Taken(digests=await self._work(_enrol, self._pepper, first, other, len(first) if none else len(other)))
+        other = None if none else said
+        return Taken(digests=await self._work(_enrol, self._pepper, first, other))
 
-    def _keep(self, user: str, form: str) -> None:
+    def _keep(self, user: str, said: str) -> None:
         """Hold a word until the second comes, and no longer than that is waited for."""
-        self._first[user] = form
-        asyncio.get_running_loop().call_later(STANDS + 1.0, self._forget, user, form)
+        self._first[user] = said
+        asyncio.get_running_loop().call_later(STANDS + 1.0, self._forget, user, said)
 
-    def _forget(self, user: str, form: str) -> None:
-        if self._first.get(user) is form:
+    def _forget(self, user: str, said: str) -> None:
+        if self._first.get(user) is said:
             del self._first[user]
 
     async def _work(self, work: Any, *args: Any) -> Any:
         async with self._turns:
             try:
                 return await asyncio.to_thread(work, *args)
-            except HashingError:
+            except (HashingError, MemoryError, RuntimeError):
+                # The last is what Python says when it can start no thread.
                 raise OSError("no memory for a digest") from None
 
 
@@ -131,17 +134,28 @@ def digest(pepper: bytes, salt: bytes, form: str) -> bytes:
     )
 
 
-def _enrol(pepper: bytes, safe: str, duress: str, length: int) -> Digests:
+def _enrol(pepper: bytes, safe: str, duress: str | None) -> Digests:
     salt = os.urandom(SALT_BYTES)
-    made = [digest(pepper, salt, form).hex() for form in (safe, duress)]
-    return Digests(salt=salt.hex(), safe=made[0], duress=made[1], lengths=(len(safe), length))
+    words = (safe, safe if duress is None else duress)
+    forms = [escort_words.plain(word) for word in words]
+    # A word that nobody can text stands for none, so that there are two to compare with all the same.
+    texted = forms if duress is not None else [forms[0], os.urandom(DIGEST_BYTES).hex()]
+    made = [digest(pepper, salt, form).hex() for form in texted]
+    parts = [len(escort_words.tokens(word)) for word in words]
+    return Digests(
+        salt=salt.hex(),
+        safe=made[0],
+        duress=made[1],
+        lengths=(len(forms[0]), len(forms[1])),
+        parts=(parts[0], parts[1]),
+    )
 
 
 def _which(pepper: bytes, digests: Digests, forms: Sequence[str]) -> list[Word]:
     """Say of each form which word it is. The work depends on how many forms there are, and on nothing else."""
     salt, safe, duress = (bytes.fromhex(part) for part in (digests.salt, digests.safe, digests.duress))
     found: list[Word] = []
-    for number in range(FEW if len(forms) <= FEW else MANY):
+    for number in range(next(step for step in STEPS if len(forms) <= step)):
         made = digest(pepper, salt, forms[number] if number < len(forms) else "")
         is_safe, is_duress = hmac.compare_digest(made, safe), hmac.compare_digest(made, duress)
         found.append(Word.DURESS if is_duress else Word.SAFE if is_safe else Word.NONE)

@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import resource
 import runpy
 import signal
 import sys
@@ -36,6 +37,11 @@ def die_with(parent: int) -> None:
         _watch(parent)
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leave_no_core() -> None:
+    """Have the kernel write no core file when this process, or one that it starts, crashes: words would stand in it."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def hold(pid_file: str) -> int:
@@ -70,6 +76,7 @@ def _watch(parent: int) -> None:
 def main(arguments: list[str]) -> None:
     """Tie, lock, and become the module."""
     parent, pid_file, module, *rest = arguments
+    leave_no_core()
     die_with(int(parent))
     try:
         hold(pid_file)

@@ -228,7 +228,9 @@ def bench(arguments: tuple[str, ...]) -> None:
 def bridge(config: Path) -> None:
     """Run the bridge alone. `up` does this for you."""
     from bridge.app import main as run  # noqa: PLC0415 - only this verb needs it
+    from deploy.child import leave_no_core  # noqa: PLC0415 - only this verb needs it
 
+    leave_no_core()
     sys.exit(run(config))
 
 

@@ -103,6 +103,17 @@ def advocate() -> str:
             " thread, anything that mentions a colleague, pictures and files. Held until you say so: phone numbers and"
             f" street addresses (`!anyway`), more than {s.segments_without_long} texts at once (`!long`)."
         ),
+        "## An agreed word",
+        (
+            "For a survivor who fears that somebody takes the phone. Agree on a word by voice or in person, never by text,"
+            " and on a second one, the duress word, for when somebody makes them write. `!codeword`, with nothing behind"
+            " it: you are asked in your office, where both are redacted. A word is heard alone or between others, not with"
+            " letters added, nor parted over two texts. Nobody sees it again; once it was texted it is used up.\n\n"
+            f"`!verify`, within {minutes(s.challenge_window)} of a text, asks for it with a harmless question. After the"
+            " duress word the phone sees what it would after the right one, and you act as before: what you write is held"
+            " here, `!cover 1`, `2` and `3` leave, the supervisors are told. Only a supervisor's `!unlock` ends that, after"
+            " hearing them by voice; then `!again` sends what was held, if it still fits."
+        ),
         "## Before you start, once",
         (
             "- An app lock on this device, and notifications without their content.\n"

@@ -16,7 +16,17 @@ from policies.pack import Exit, Pack
 
 FINAL = " .!?…,;:"
 OPENING = " ¡¿"
-_STRAIGHT = str.maketrans({"\u2019": "'", "\u2013": "-", "\u2014": "-"})
+_STRAIGHT = str.maketrans(
+    {
+        **dict.fromkeys("\u2018\u2019\u02bc\u00b4\u0060\u2032", "'"),
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"),
+    }
+)
+"""What phones put where a keyboard has an apostrophe or a hyphen."""
+
+
+_PICTURES = re.compile("[\\s\u2190-\u2bff\ufe0e\ufe0f\U0001f000-\U0001faff]+$")
+"""Arrows, symbols and emoji at the end, with what joins and colours them. Source: Unicode Technical Standard 51."""
 
 
 @unique
@@ -51,8 +61,17 @@ class Reading:
 
 
 def plain(text: str) -> str:
-    """Return a message as keywords are compared: case, outer spaces and final punctuation gone, spaces within made one."""
-    return " ".join(text.translate(_STRAIGHT).split()).casefold().rstrip(FINAL).lstrip(OPENING)
+    """Return a message as keywords are compared: case, outer spaces and final punctuation gone, spaces within made one.
+
+    Letters and their accents count as one, and marks that nobody sees as none.
+    """
+    seen = "".join(c for c in unicodedata.normalize("NFC", text) if unicodedata.category(c) != "Cf")
+    return " ".join(seen.translate(_STRAIGHT).split()).casefold().rstrip(FINAL).lstrip(OPENING)
+
+
+def _without_pictures(word: str) -> str:
+    """Take off the pictures that people put behind a word ("BYE 👋")."""
+    return _PICTURES.sub("", word).rstrip(FINAL)
 
 
 def words(text: str) -> str:
@@ -69,6 +88,8 @@ def reading(text: str, pack: Pack) -> Reading:
         return Reading(Meaning.STOP)
     if word in keywords.start:
         return Reading(Meaning.START)
+    # These are taken with a picture behind them; a STOP is not, for "stop 😂" is banter and would shut somebody out.
+    word = _without_pictures(word)
     if word in keywords.language:
         return Reading(Meaning.LANGUAGE, keywords.language[word])
     if word in keywords.call:

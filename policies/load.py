@@ -95,6 +95,8 @@ def _read(name: str, near: Path, problems: list[str]) -> PackFile | None:
         problems.append(f"{name}: line {line}: is not YAML")
     except yaml.YAMLError:
         problems.append(f"{name}: is not YAML")
+    except RecursionError:
+        problems.append(f"{name}: is nested too deeply")
     except ValueError:  # YAML's own constructors let it through
         problems.append(f"{name}: a date or a number cannot be read")
     else:
@@ -127,6 +129,14 @@ def _merge(files: Sequence[PackFile], problems: list[str]) -> Pack | None:
     playbooks = {
         name: Playbook(title=part.title, steps=tuple(part.steps)) for file in files for name, part in file.playbooks.items()
     }
+    # The guard knows these by their words, so a cover line that is the challenge would never leave.
+    challenges = {wording.text for wording in texts[TextName.CHALLENGE].wordings.values()}
+    problems += [
+        f"texts.{cover}.wordings.{language}: is the same as texts.{TextName.CHALLENGE}"
+        for cover in (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
+        for language, wording in texts[cover].wordings.items()
+        if wording.text in challenges
+    ]
     keywords = _keywords(files, languages, problems)
     if problems or settings is None or hours is None:
         return None

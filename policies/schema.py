@@ -185,7 +185,7 @@ class SettingsPart(Part):
     undo_after_join_seconds: Undo | None = None
     undo_after_join_window: Duration | None = None
     undo_after_switch_seconds: Undo | None = None
-    late_after_seconds: Annotated[Seconds, Field(ge=30, le=3600)] | None = None
+    late_after_seconds: Annotated[Seconds, Field(ge=30, le=300)] | None = None
     carrier_validity_seconds: Duration | None = None
     greeting_every_hours: Annotated[int, Field(ge=1, le=24 * 30)] | None = None
     cap: Annotated[int, Field(ge=1, le=50)] | None = None
@@ -207,8 +207,8 @@ class SettingsPart(Part):
     receipt_retention: Duration | None = None
     new_threads_per_number_per_hour: Count | None = None
     new_threads_per_minute: Count | None = None
-    verdict_delay: Annotated[Seconds, Field(ge=1, le=60)] | None = None
-    challenge_window: Annotated[Seconds, Field(ge=30, le=3600)] | None = None
+    verdict_delay: Annotated[Seconds, Field(ge=2, le=15)] | None = None
+    challenge_window: Annotated[Seconds, Field(ge=30, le=300)] | None = None
     return_cue: Duration | None = None
     dormant_cue: Duration | None = None
     suppression_ttl: Annotated[Seconds, Field(ge=86400, le=1100 * 86400)] | None = None

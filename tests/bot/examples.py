@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from bot.actions import DESK, THREAD, Action, Mark, Post, Receipt, Text
 from bot.acts import Tell
 from bot.decide import decide
-from bot.events import Event, Joined, Relation, Said, TextArrived, TimerDue
+from bot.events import Event, Joined, Read, Relation, Said, TextArrived, TimerDue
 from bot.incidents import LetterDied
 from bot.model import Desk, Facts, Thread
 from bot.step import Step
@@ -53,9 +53,9 @@ def waiting(**changed: Any) -> Thread:
 
 
 def held(**changed: Any) -> Thread:
-    """Return a thread with Ana as its voice, in its room."""
+    """Return a thread with Ana as its voice, in its room, who has read what was there."""
     thread = waiting(**changed)
-    for event in (Assigned(voice=ANA), Joined(place=THREAD, user=ANA)):
+    for event in (Assigned(voice=ANA), Joined(place=THREAD, user=ANA), Read(place=THREAD, user=ANA, event_id="$read")):
         thread = decide(PACK, at(-30), thread, event).aggregate
     return thread
 

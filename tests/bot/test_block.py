@@ -10,7 +10,9 @@ from bot.acts import Muted, SetTimer, Suppress
 from bot.board import text as board
 from bot.card import card
 from bot.events import TimerDue
-from bot.told import TextDropped
+from bot.model import Thread
+from bot.slices import Life, State
+from bot.told import Assigned, TextDropped
 from tests.bot.examples import (
     FACTS,
     alarms,
@@ -98,3 +100,14 @@ def test_a_block_ends_by_itself_or_by_a_word() -> None:
         assert alarms(step) == ["unblocked"]
         assert "hi" in words(then(step.aggregate, arrived("hi", id="x"), at(43_201)))
     assert "not blocked" in words(then(held(), said("!block off", sender=SUE)))
+
+
+def test_a_block_that_is_over_does_not_outlive_a_conversation() -> None:
+    """Its timer goes with a conversation; the next one, which began after its time, is answered by its voice."""
+    blocked = then(held(), said("!block 1 h", sender=SUE)).aggregate.consent
+    over = Thread(id="t1", designation="", consent=blocked, life=Life(state=State.PARKED))
+    thread = then(over, arrived("hi", id="x"), at(7200, fresh="still brook")).aggregate
+    assert (thread.designation, thread.consent.blocked_until) == ("still brook", 0)
+    thread = then(thread, Assigned(voice=ANA), at(7210)).aggregate
+    assert marks(then(thread, said("I am here"), at(7220))) == {"$m1": Receipt.LEAVING}
+    assert "BLOCKED" not in card(thread)

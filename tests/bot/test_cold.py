@@ -72,6 +72,7 @@ def test_what_is_no_phone_of_hers_is_told_and_removed(
     assert all(one.digest == "" for one in step.aggregate.cold)
 
 
+@pytest.mark.practice(15)
 def test_two_different_numbers_begin_nothing() -> None:
     """A slip in one of the two is noticed; both have to be typed again."""
     step = say(until(*ONE), "206 555 0198", replace(GOOD, digest="d2"))
@@ -97,6 +98,7 @@ def test_it_can_be_cancelled(body: str, typed: tuple[tuple[str, Number | None], 
     assert of(TextFirst, say(step.aggregate, "206 555 0199", GOOD)) == []
 
 
+@pytest.mark.practice(15)
 def test_it_is_off_by_default_and_a_number_behind_the_command_goes() -> None:
     """A line that does not allow it says so; a number that was typed with the command is removed, allowed or not."""
     for pack, answer in ((with_settings(cold_outbound=False), "texts nobody first"), (PACK, "she asked")):

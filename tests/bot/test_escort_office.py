@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from bot.actions import OFFICE, Post, RedactSaid
-from bot.acts import Tell
-from bot.escort_office import STANDS
+from bot.acts import SetTimer, Tell
+from bot.escort_office import LINGERS, STANDS
+from bot.escort_orders import KEPT, NOT_KEPT
 from bot.escort_slice import Lock
 from bot.escort_words import Flaw, Taken
 from bot.events import Left, NotHeard, Relation, TimerDue, Why
-from bot.model import Desk
+from bot.model import Desk, Thread
+from bot.slices import Life, State
 from bot.step import Step
 from bot.told import WordChosen, WordWanted
 from tests.bot.escorted import agreed, locked
@@ -36,6 +38,7 @@ def answered(desk: Desk, taken: Taken | None, *, seconds: float = 0.0, **changed
     return then(desk, event, at(seconds, taken=taken))
 
 
+@pytest.mark.practice(10)
 def test_the_words_are_asked_for_in_the_office_of_whoever_agreed_on_them() -> None:
     """`!codeword` in the thread: the answer says that only a word agreed by voice is one; the desk asks in the office."""
     step = then(held(), said("!codeword"))
@@ -77,7 +80,7 @@ def test_an_enrolment_that_is_interrupted_keeps_nothing(how: str, second: bool) 
     """Five minutes, leaving, a restart, a message in clear, another `!codeword`: at neither step is a word kept."""
     desk = asking(second=second)
     steps: dict[str, Callable[[], Step[Desk]]] = {
-        "time": lambda: then(desk, TimerDue(key=f"word:{ANA}"), at(STANDS)),
+        "time": lambda: then(desk, TimerDue(key=f"word:{ANA}"), at(STANDS + LINGERS)),
         "left": lambda: then(desk, Left(place="desk", user=ANA)),
         "lost": lambda: answered(desk, Taken(flaw=Flaw.LOST)),
         "clear": lambda: then(desk, NotHeard(place=ROOM, sender=ANA, event_id="$c", why=Why.UNENCRYPTED)),
@@ -92,6 +95,45 @@ def test_an_enrolment_that_is_interrupted_keeps_nothing(how: str, second: bool) 
     assert step.aggregate.asking == ()
     if how in ("lost", "clear", "late"):
         assert of(RedactSaid, step), "what was said stands"
+
+
+@pytest.mark.parametrize("second", [False, True])
+def test_what_comes_late_is_redacted_and_not_taken(second: bool) -> None:
+    """For ten minutes after its time a word is redacted like one in time, and not taken: people answer late."""
+    step = then(asking(second=second), TimerDue(key=f"word:{ANA}"), at(STANDS))
+    assert "Five minutes are over" in words(step)
+    assert of(SetTimer, step) == [SetTimer(key=f"word:{ANA}", due=at(STANDS + LINGERS).now)]
+    late = answered(step.aggregate, BOTH, seconds=STANDS + 60, event_id="$w")
+    assert of(RedactSaid, late) == [RedactSaid(place=ROOM, event_id="$w")]
+    assert not [tell for tell in of(Tell, late) if isinstance(tell.event, WordChosen)]
+    assert late.aggregate.asking == ()
+
+
+@pytest.mark.parametrize(
+    "body", ["!codeword tulip", "!code-word tulip", "!Codeword: tulip", "/codeword tulip", "!word tulip"]
+)
+def test_a_word_behind_its_command_is_taken_out(body: str) -> None:
+    """At the desk and in an office, asked or not: what stands behind `!codeword`, or what was meant as it, is redacted."""
+    for desk in (staffed_desk(), asking()):
+        for place in ("desk", ROOM):
+            step = then(desk, said(body, place=place, event_id="$w"), at(0, taken=FIRST))
+            assert of(RedactSaid, step) == [RedactSaid(place=place, event_id="$w")]
+            assert "not taken" in words(step)
+            assert "tulip" not in words(step)
+            assert step.aggregate.asking == desk.asking
+
+
+def test_the_office_says_kept_when_it_is_kept() -> None:
+    """The thread alone says into the office that a word is kept, or that it is not; what is parked says that too."""
+    said_in_office = [post.body for post in of(Post, answered(asking(second=True), BOTH)) if post.place == ROOM]
+    assert not any("It is kept:" in body or "nobody sees it again" in body for body in said_in_office)
+    kept = then(held(), WordChosen(user=ANA, digests=DIGESTS))
+    assert [post.body for post in of(Post, kept) if post.place == ROOM] == [KEPT]
+    parked = Thread(id="t1", designation="", life=Life(state=State.PARKED))
+    for thread in (locked(Lock.DURESS), parked):
+        step = then(thread, WordChosen(user=ANA, digests=DIGESTS))
+        assert [post.body for post in of(Post, step) if post.place == ROOM] == [NOT_KEPT]
+        assert step.aggregate.escort == thread.escort
 
 
 def test_an_early_timer_forgets_nothing() -> None:

@@ -7,21 +7,25 @@ differs is what a person wrote in their own words, which under duress does not l
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from bot import guard
 from bot.actions import THREAD, Action, Origin, Text
-from bot.acts import DropTimer, SetTimer, Tell
+from bot.acts import DropTimer, Park, SetTimer, Tell
 from bot.decide import decide
 from bot.escort_slice import Lock
 from bot.escort_words import MASK, Word
-from bot.events import Event, Left, Outcome, Said, TextArrived, TextOutcome, TimerDue
-from bot.model import Facts, Thread
+from bot.events import Event, Left, Outcome, Read, Said, TextArrived, TextOutcome, TimerDue, Unsaid
+from bot.model import Facts, Seat, Thread
 from bot.told import Assigned, WordChosen
+from policies.pack import TextName
 from tests.bot.effort import USUAL, WALK
 from tests.bot.escorted import COVERS
 from tests.bot.strategies import (
@@ -43,7 +47,8 @@ from tests.bot.strategies import (
 
 FREE: Final = ("I am here", "take your time", "!say handover", "!say handover my own words")
 """What an advocate writes, or lets the agency say, in this conversation: it leaves after success and not under duress."""
-FREE_BODIES: Final = (*FREE[:2], "my own words", "My shift is ending", "Termina mi turno")
+STEPS_BACK: Final = tuple(PACK.say(TextName.DIFFERENT, language) for language in PACK.languages)
+FREE_BODIES: Final = (*FREE[:2], "my own words", "My shift is ending", "Termina mi turno", *STEPS_BACK)
 ORDERS: Final = (
     "!verify",
     "!verify",
@@ -54,7 +59,13 @@ ORDERS: Final = (
     "!forget-word",
     "!codeword",
     "!release",
+    "!close",
+    "!reopen",
+    "!unsafe",
+    "!safe",
+    "!again",
 )
+SILENT: Final = ("BYE", "later", "CALL", "HELP")
 HOLDS: Final = (MASK, f"ok {MASK}!", f"{MASK}\n{MASK}", f"{'so ' * 12}{MASK}")
 speakers = st.sampled_from((ANA, ANA, SUE, BEN))
 lags = st.sampled_from((0.0, 0.0, 0.0, 2.0, 40.0, 400.0))
@@ -70,6 +81,8 @@ class Side:
         self.lane: deque[Text] = deque()
         self.phone: list[tuple[float, str]] = []
         self.locked_at: int | None = None
+        self.roster: tuple[Seat, ...] = SEATS
+        self.outage = False
 
     def new_id(self) -> str:
         self.count += 1
@@ -78,9 +91,14 @@ class Side:
     def tell(self, event: Event, *, held: bool = False) -> None:
         """Decide one event as the engine does: words that this phone has are found, of any other text nothing is."""
         known = held and self.thread.escort.words is not None
-        world = Facts(now=self.now, roster=SEATS, word=self.word if known else Word.NONE)
+        word = self.word if known else Word.NONE
+        world = Facts(now=self.now, roster=self.roster, outage=self.outage, word=word, fresh="still brook")
         step = decide(PACK, world, self.thread, event)
         self.thread = step.aggregate
+        if any(isinstance(action, Park) for action in step.actions):
+            # With a conversation goes what waited for it (`bridge.erasure_acts`).
+            self.timers.clear()
+            self.lane.clear()
         for action in step.actions:
             self.perform(action)
         if self.thread.escort.lock is Lock.NONE:
@@ -101,6 +119,10 @@ class Side:
 
     def say(self, sender: str, body: str) -> None:
         self.tell(Said(place=THREAD, sender=sender, event_id=self.new_id(), body=body, at=self.now))
+
+    def read(self) -> None:
+        if self.thread.voice.holder:
+            self.tell(Read(place=THREAD, user=self.thread.voice.holder, event_id=self.new_id()))
 
     def text(self, body: str, lag: float, media: int, *, held: bool) -> None:
         self.tell(TextArrived(id=self.new_id(), body=body, at=self.now - lag, media=media), held=held)
@@ -163,7 +185,7 @@ class Twins(RuleBasedStateMachine):
         for side in self.sides:
             side.text(body, lag, media, held=True)
 
-    @rule(body=st.sampled_from((*TEXTER_WORDS, *STOPS[:2], *STARTS, "no", "who is this?")), lag=lags)
+    @rule(body=st.sampled_from((*TEXTER_WORDS, *STOPS[:2], *STARTS, *SILENT, "no", "who is this?")), lag=lags)
     def another_text(self, body: str, lag: float) -> None:
         for side in self.sides:
             side.text(body, lag, 0 if body else 1, held=False)
@@ -189,6 +211,41 @@ class Twins(RuleBasedStateMachine):
                 body = {"word": HOLDS[1], "no": "who is this?", "picture": ""}[answer]
                 side.text(body, lag, int(answer == "picture"), held=answer == "word")
             side.pass_time(side.now + 4.0, Outcome.ACCEPTED)
+
+    @rule()
+    def the_room_is_read(self) -> None:
+        for side in self.sides:
+            side.read()
+
+    @rule(on=st.sampled_from(("all", "all", "nobody", "outage")))
+    def who_is_there(self, on: str) -> None:
+        """Change what a first text is promised."""
+        for side in self.sides:
+            side.roster = tuple(replace(seat, duty=on != "nobody") for seat in SEATS)
+            side.outage = on == "outage"
+
+    @rule(undone=st.sampled_from((False, False, True)), hours=st.sampled_from((0, 0, 13)))
+    def somebody_else_has_the_phone(self, undone: bool, hours: int) -> None:
+        """Step back, perhaps by mistake; the carrier is there, for while it is not nobody can tell what has left."""
+        for side in self.sides:
+            side.pass_time(side.now + hours * 3600.0, Outcome.ACCEPTED)
+            side.text("who is this", 0.0, 0, held=False)
+            if side.thread.voice.holder is None:
+                side.tell(Assigned(voice=ANA))
+            voice = side.thread.voice.holder or ANA
+            side.say(voice, "!different")
+            if undone:
+                side.tell(Unsaid(place=THREAD, sender=voice, target=f"${side.count}"))
+            side.pass_time(side.now + 30.0, Outcome.ACCEPTED)
+
+    @rule(hours=st.sampled_from((1, 13)), spoken=st.booleans())
+    def a_night(self, hours: int, spoken: bool) -> None:
+        """Say something or nothing, and nothing happens for long; then a text."""
+        for side in self.sides:
+            if spoken:
+                side.say(side.thread.voice.holder or ANA, FREE[0])
+            side.pass_time(side.now + hours * 3600.0, Outcome.ACCEPTED)
+            side.text("hello?", 0.0, 0, held=False)
 
     @rule(renews=st.booleans())
     def a_call(self, renews: bool) -> None:
@@ -229,6 +286,60 @@ class Twins(RuleBasedStateMachine):
         for side in self.sides:
             side.pass_time(side.now + 700.0, Outcome.ACCEPTED)
         self.the_phone_cannot_tell()
+
+
+FOUND: Final[dict[str, list[Callable[[Twins], Any]]]] = {
+    "idle": [
+        lambda t: t.the_word(HOLDS[0], 0.0, 0),
+        lambda t: t.words_of_staff(ANA, FREE[0]),
+        lambda t: t.time(60.0, Outcome.ACCEPTED),
+        lambda t: t.a_night(13, spoken=False),
+    ],
+    "idle, where the carrier refuses": [
+        lambda t: t.the_word(HOLDS[0], 0.0, 0),
+        lambda t: t.words_of_staff(ANA, FREE[0]),
+        lambda t: t.time(60.0, Outcome.REJECTED),
+        lambda t: t.a_night(13, spoken=False),
+    ],
+    "idle, and the word forgotten": [
+        lambda t: t.the_word(HOLDS[0], 0.0, 0),
+        lambda t: t.words_of_staff(ANA, "!forget-word"),
+        lambda t: t.a_night(13, spoken=True),
+    ],
+    "steps back": [
+        lambda t: t.the_word(HOLDS[0], 0.0, 0),
+        lambda t: t.somebody_else_has_the_phone(undone=False, hours=13),
+        lambda t: t.another_text("hi", 0.0),
+    ],
+    "steps back by mistake": [
+        lambda t: t.the_word(HOLDS[0], 0.0, 0),
+        lambda t: t.somebody_else_has_the_phone(undone=True, hours=13),
+        lambda t: t.another_text("hi", 0.0),
+    ],
+    "the word while stepping back": [
+        lambda t: t.words_of_staff(ANA, "!different"),
+        lambda t: t.time(1.0, Outcome.ACCEPTED),
+        lambda t: t.the_word(HOLDS[0], 0.0, 0),
+        lambda t: t.time(13 * 3600.0, Outcome.ACCEPTED),
+        lambda t: t.another_text("hi", 0.0),
+    ],
+}
+"""What a walk once came upon by luck, or an auditor by thought."""
+
+
+@pytest.mark.practice(10)
+@pytest.mark.parametrize("name", FOUND)
+def test_what_follows_is_the_same_when_a_person_wrote_something(name: str) -> None:
+    """Whether words of a person left shows in nothing that the line does by itself afterwards (DESIGN 10.5)."""
+    twins = Twins()
+    twins.a_word_is_agreed(at_once=False)
+    for step in FOUND[name]:
+        step(twins)
+        twins.the_phone_cannot_tell()
+    success, duress = twins.sides
+    assert (success.thread.escort.lock, duress.thread.escort.lock) == (Lock.NONE, Lock.DURESS)
+    assert success.thread.life.state is duress.thread.life.state
+    twins.teardown()
 
 
 TestTwins = Twins.TestCase

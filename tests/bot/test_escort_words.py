@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.escort_common import COMMON
-from bot.escort_words import LONGEST, MASK, Flaw, flaw, masked, plain, runs
+from bot.escort_words import LONGEST, MASK, Flaw, flaw, masked, plain, runs, tokens
 from policies.pack import TextName
 from tests.bot.effort import USUAL
 from tests.bot.strategies import PACK
@@ -49,6 +49,35 @@ def test_two_spellings_of_a_word_are_one(one: str, other: str) -> None:
     assert plain(one) == plain(other) != ""
     (run,) = [run for run in runs(other, (len(plain(one)),)) if run.form == plain(one)]
     assert run.start < run.end
+
+
+@pytest.mark.parametrize(
+    ("word", "text", "shown"),
+    [
+        ("枇杷", "我觉得枇杷很好吃", f"我觉得{MASK}很好吃"),
+        ("つくしんぼ", "これはつくしんぼです", f"これは{MASK}です"),
+        ("カザグルマ", "あのｶｻﾞｸﾞﾙﾏは", f"あの{MASK}は"),
+        ("มะม่วงสุก", "ฉันกินมะม่วงสุกแล้ว", f"ฉันกิน{MASK}แล้ว"),
+        ("សេះសមុទ្រ", "ខ្ញុំឃើញសេះសមុទ្រហើយ", f"ខ្ញុំឃើញ{MASK}ហើយ"),
+        ("우산장수", "그것은 우산장수이다", f"그것은 {MASK}이다"),
+        ("umbrella", "my umbrella2 and umbrella", f"my {MASK}2 and {MASK}"),
+        ("umbrella7", "Umbrella 7!", f"{MASK}!"),
+    ],
+)
+def test_a_word_is_found_where_nothing_parts_words(word: str, text: str, shown: str) -> None:
+    """In scripts without spaces, with a particle or a digit behind it: found, and masked alone; and it may be agreed."""
+    found = [run for run in runs(text, (len(plain(word)),), (len(tokens(word)),)) if run.form == plain(word)]
+    assert masked(text, found) == shown
+    assert all(run.fits for run in found) or word == "umbrella7"
+    assert flaw(PACK, word) is None or word.startswith("umbrella")
+
+
+def test_runs_of_as_many_words_come_first() -> None:
+    """Of a long text those runs are tried first that have as many words as the word, wherever they stand."""
+    text = f"{'ba na ' * 200} mango {'ba na ' * 200}"
+    first, *_ = runs(text, (4, 5), (1, 1))
+    assert first.form == "mango"
+    assert [run.form for run in runs(text, (4, 5))].index("mango") > 100
 
 
 @pytest.mark.parametrize(("one", "other"), [("marzipan", "marzipane"), ("कमल", "कमाल"), ("กา", "กิ"), ("苹果", "果苹")])

@@ -61,8 +61,11 @@ def test_a_person_is_promised_only_when_hours_and_duty_say_so(
 
 @pytest.mark.practice(29)
 def test_a_promise_that_turned_false_is_corrected_at_the_next_text() -> None:
-    """Greeted before closing, a text after it hears that nobody answers now; in the morning they are greeted; each once."""
-    evening = later = OPEN + 10.9 * HOUR
+    """Greeted before closing, a text after it hears that nobody answers now; in the morning they are greeted; each once.
+
+    That nobody can answer is said once: an outage after hours, or the end of the shift in one, is no news to them.
+    """
+    evening = later = OPEN - 13.1 * HOUR
     step = decided(NEW, arrived("hi", seconds=evening), evening)
     assert texts(step) == [OFFICE_HOURS.say(TextName.GREETING)]
     for hours, expected in ((0.5, 1), (1.0, 0)):
@@ -70,7 +73,11 @@ def test_a_promise_that_turned_false_is_corrected_at_the_next_text() -> None:
         step = decided(step.aggregate, arrived("hello?", id=f"l{hours}", seconds=later), later)
         assert len(texts(step)) == expected
     outage = decided(step.aggregate, arrived("hello?", id="o", seconds=later + 60), later + 60, outage=True)
-    assert texts(outage) == [OFFICE_HOURS.say(TextName.OUTAGE)]
+    assert texts(outage) == []
+    morning = evening + 13.2 * HOUR
+    step = decided(outage.aggregate, arrived("hello", id="m", seconds=morning), morning)
+    assert texts(step) == [OFFICE_HOURS.say(TextName.GREETING)]
+    assert texts(decided(step.aggregate, arrived("hello", id="n", seconds=morning + 9), morning + 9)) == []
 
 
 @pytest.mark.practice(20)
@@ -98,8 +105,8 @@ def spoken(thread: Thread | None = None) -> Thread:
 
 @pytest.mark.practice(28)
 def test_no_automatic_text_follows_another() -> None:
-    """A picture right after the greeting, before anybody spoke, is not answered by itself (practice 28)."""
-    for thread in (waiting(), held()):
+    """A picture after the greeting, at once or later, before anybody spoke, is not answered by itself (practice 28)."""
+    for thread in (waiting(), held(), then(held(), arrived("are you there", id="c")).aggregate):
         step = then(thread, arrived("", id="b", media=1))
         assert texts(step) == []
         assert "!playbook evidence_offered" in words(step)

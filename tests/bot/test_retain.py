@@ -42,6 +42,7 @@ def parked(**life: Any) -> Thread:
     return Thread(id="t1", designation="", life=Life(state=State.PARKED, since=NOW, **life))
 
 
+@pytest.mark.practice(14)
 def test_every_slice_of_a_thread_has_its_fate() -> None:
     """Whoever adds a slice says whether it outlives the conversation: there is no third kind."""
     names = {f.name for f in fields(Thread)}
@@ -62,6 +63,7 @@ def test_a_close_can_be_taken_back_for_ten_minutes() -> None:
         assert of(Park, fires(back.aggregate, retain.CLOSE, UNDO)) == []
 
 
+@pytest.mark.practice(17)
 def test_after_ten_minutes_it_is_parked() -> None:
     """Not a second before; then nothing is left but number and flags, the room is handed over and the desk forgets it."""
     assert of(Park, fires(closing(), retain.CLOSE, UNDO - 1)) == []
@@ -116,6 +118,7 @@ def test_idle_after_an_answer_it_is_parked_silently() -> None:
     assert of(Park, fires(step.aggregate, retain.IDLE, IDLE - 1)) == []
 
 
+@pytest.mark.practice(16)
 def test_who_goes_on_is_kept_for_longer() -> None:
     """`!continue` keeps number and flags for ninety days from each parking; `!continue no` takes that back."""
     thread = then(held(), said("!continue")).aggregate
@@ -127,6 +130,7 @@ def test_who_goes_on_is_kept_for_longer() -> None:
     assert again.life.continuing
 
 
+@pytest.mark.practice(16)
 def test_when_its_time_has_come_it_ends() -> None:
     """Not before `grace` is over, whatever a timer says; then number, key and flags go."""
     assert of(End, fires(parked(), retain.END, GRACE - 1)) == []

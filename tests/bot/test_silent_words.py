@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from bot.actions import DESK, Post, Receipt, Text
+from bot.actions import DESK, THREAD, Post, Receipt, Text
 from bot.acts import Count, Muted, Suppress
+from bot.events import Read
 from bot.model import Thread
 from bot.told import Alarm, AlarmRaised
 from policies.pack import Resumes
@@ -55,6 +56,22 @@ def test_nothing_goes_back_to_a_silent_word(thread: Thread, body: str, alarm: st
     assert alarms(step) == [alarm]
     assert body in words(step)
     assert not step.aggregate.consent.stopped
+
+
+def test_a_silent_word_does_not_close_over_what_nobody_saw() -> None:
+    """A text, then BYE, and the voice away: nothing is closed, the desk is told loudly; once it is read it closes."""
+    before = then(held(), arrived("he has a knife, kids with me", id="k")).aggregate
+    step = then(before, arrived("bye", id="x"), at(5))
+    assert alarms(step) == ["left_quietly", "left_unseen"]
+    assert step.aggregate.life.closes == 0
+    for event in (Read(place=THREAD, user=ANA, event_id="$r"), said("// seen", event_id="$n")):
+        seen = then(step.aggregate, event, at(900))
+        assert seen.aggregate.life.closes == NOW + 900 + PACK.settings.close_undo
+    assert then(step.aggregate, Read(place=THREAD, user=BEN, event_id="$r"), at(900)).aggregate == step.aggregate
+    assert then(step.aggregate, said("!reopen", sender=SUE), at(9)).aggregate.life.leaving is False
+    assert then(step.aggregate, arrived("still here", id="y"), at(9)).aggregate.life.leaving is False
+    read = then(before, Read(place=THREAD, user=ANA, event_id="$r"), at(2)).aggregate
+    assert then(read, arrived("bye", id="x"), at(5)).aggregate.life.closes
 
 
 @pytest.mark.parametrize("body", ["BYE", "LATER"])

@@ -7,13 +7,13 @@ from dataclasses import fields, replace
 import pytest
 
 from bot.actions import THREAD
-from bot.acts import Count
-from bot.events import Tapped
+from bot.acts import Count, Park
+from bot.events import Outcome, Tapped, TextOutcome, TimerDue
 from bot.model import Thread
 from bot.tally import KINDS, offer
 from bot.told import Assigned
-from tests.bot.examples import at, held, of, said, texts, then, words
-from tests.bot.strategies import ANA, BEN, EVE, NOW, SUE
+from tests.bot.examples import arrived, at, due, held, of, said, texts, then, words
+from tests.bot.strategies import ANA, BEN, EVE, NOW, PACK, SUE, UNDO
 
 
 def tap(key: str, **changed: object) -> Tapped:
@@ -77,3 +77,15 @@ def test_the_first_wait_is_counted_in_steps(seconds: float, kind: str) -> None:
     step = then(thread, Assigned(voice=ANA), at(seconds))
     assert [one.kind for one in of(Count, step)] == [kind]
     assert of(Count, then(step.aggregate, Assigned(voice=BEN), at(seconds + 9))) == []
+
+
+def test_who_had_gone_when_we_answered_is_counted() -> None:
+    """Our first words came and no text after them: counted once, when it is over. Any text of theirs, and it is not."""
+    answered = due(then(held(), said("I am here")).aggregate, UNDO).aggregate
+    answered = then(answered, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(UNDO)).aggregate
+    back = then(answered, arrived("thank you", id="b", seconds=60), at(60)).aggregate
+    for thread, kinds in ((answered, ["gone_when_answered"]), (back, []), (held(), [])):
+        closing = then(thread, said("!close", event_id="$c"), at(90)).aggregate
+        step = then(closing, TimerDue(key="close"), at(90 + PACK.settings.close_undo))
+        assert of(Park, step)
+        assert [one.kind for one in of(Count, step)] == kinds

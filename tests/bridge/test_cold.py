@@ -88,6 +88,7 @@ async def test_a_thread_for_the_number_that_was_typed(nerves: Nerves, caplog: py
     assert [line.voice for line in nerves.engine.desk.threads] == [ANA]
 
 
+@pytest.mark.practice(14)
 async def test_the_number_is_in_no_byte_but_sealed_ones(nerves: Nerves) -> None:
     """In nothing that is shown, and in no file, is a digit of it; the sealed column opens to it."""
     await types(nerves, "!text", "she asked", TYPED, TYPED)

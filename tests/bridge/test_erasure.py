@@ -30,6 +30,7 @@ async def way(tmp_path: Path) -> AsyncIterator[WayDown]:
     await nerves.end()
 
 
+@pytest.mark.practice(16, 17)
 async def test_closed_now_everything_goes_and_the_receipts_say_so(way: WayDown) -> None:
     """`!close now`: room, people, uploads, keys, number, rows and the carrier's copies go, and were looked for."""
     owner = await way.furnish(events=120, uploads=2)
@@ -55,6 +56,7 @@ async def test_closed_now_everything_goes_and_the_receipts_say_so(way: WayDown) 
     assert person["gone"] == {"keys": 1, "people": 1}
 
 
+@pytest.mark.practice(16, 17)
 async def test_a_close_leaves_number_and_flags_for_the_grace_and_the_room_for_its_clients(way: WayDown) -> None:
     """Parked: content goes at once, the room after `client_grace`, number and flags after `grace`; each has its receipt."""
     owner = await way.furnish()

@@ -57,6 +57,7 @@ async def shown(nerves: Nerves, owner: str) -> None:
     await nerves.store.commit(lambda conn: erasure_copies.shown(conn, owner, f"{ref}:0", nerves.clock.at))
 
 
+@pytest.mark.practice(18)
 async def test_an_inbound_copy_goes_once_its_text_is_shown(nerves: Nerves) -> None:
     """Kept while the text is not in its room yet, for a day at the longest; then deleted by the carrier's own id."""
     archive = Archive(nerves)
@@ -186,6 +187,7 @@ async def test_killed_between_the_answer_and_the_copy(
     await later.end()
 
 
+@pytest.mark.practice(18)
 @pytest.mark.parametrize("tries", [1, 7])
 async def test_it_is_asked_until_the_carrier_confirms(nerves: Nerves, tries: int) -> None:
     """409, 429, 500 or a copy that is still there: asked again, later each time; after some hours the desk hears of it."""
@@ -204,6 +206,7 @@ async def test_it_is_asked_until_the_carrier_confirms(nerves: Nerves, tries: int
     assert nerves.alarms == (["a copy of a text at the carrier"] if tries >= 6 else [])
 
 
+@pytest.mark.practice(18)
 async def test_what_the_carrier_keeps_is_called_kept(tmp_path: Path) -> None:
     """A copy that the carrier keeps stands in the receipt in the carrier's words, and never as gone."""
     nerves = Nerves(tmp_path)

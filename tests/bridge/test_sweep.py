@@ -55,6 +55,7 @@ async def test_what_nobody_saw_never_goes(way: WayDown) -> None:
     assert way.rooms.events["$text"]
 
 
+@pytest.mark.practice(17)
 async def test_what_the_voice_saw_goes_after_its_lifetime(way: WayDown) -> None:
     """The voice's read receipt gives everything up to that event its time; what came after it has none; the card stays."""
     owner = await held(way)

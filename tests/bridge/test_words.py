@@ -23,7 +23,7 @@ from bot.events import Content, Joined, LevelsSet, Relation, Said, TextArrived
 from bot.model import Desk, Thread
 from bot.told import Assigned
 from bridge import words as module
-from bridge.words import FEW, MANY, Found, Words
+from bridge.words import STEPS, Found, Words
 from tests.e2e.waiting import until
 from tests.fakes.nerves import Nerves, hurried
 
@@ -149,12 +149,21 @@ async def test_the_work_does_not_tell_what_was_found(words: Words, monkeypatch: 
         computed.clear()
         compared.clear()
         await look(words, thread, body)
-        assert len(computed) == FEW, body
-        assert len(compared) == 2 * FEW, body
+        assert len(computed) == STEPS[0], body
+        assert len(compared) == 2 * STEPS[0], body
     lengths = thread.escort.words.lengths if thread.escort.words else (0, 0)
-    computed.clear()
-    await look(words, thread, " ".join(f"{n:0{lengths[0]}}" for n in range(500)))
-    assert len(computed) == MANY
+    for many, step in ((STEPS[0] + 1, STEPS[1]), (STEPS[1] + 1, STEPS[2]), (STEPS[2] + 1, STEPS[2])):
+        computed.clear()
+        found = await words.look(thread, arrived(" ".join(f"{n:0{lengths[0]}}" for n in range(many))))
+        assert len(computed) == step
+        assert found.partly == (many > STEPS[2])
+
+
+async def test_the_duress_word_is_found_at_the_end_of_a_long_text(words: Words) -> None:
+    """Behind hundreds of words, and letters that nothing parts, the word is found: likely runs are tried before others."""
+    thread = await enrolled(words, "pelican", "枇杷树")
+    assert (await look(words, thread, f"{'so we went ' * 60}and then pelican"))[0] is Word.SAFE
+    assert (await look(words, thread, "我昨天晚上很晚才回家因为路上下雨了而且没有公共汽车所以枇杷树"))[0] is Word.DURESS
 
 
 async def test_the_parameters_are_those_of_the_design(words: Words, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,12 +270,15 @@ async def test_the_second_word_must_be_unlike_the_first(words: Words) -> None:
         assert found.taken.flaw is flaw
 
 
-async def test_without_memory_the_text_waits(words: Words, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [HashingError("marzipan"), MemoryError(), RuntimeError("can't start new thread")])
+async def test_without_memory_or_threads_the_text_waits(
+    words: Words, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     """When no digest can be computed the engine is told to try again: the text is neither lost nor shown unmasked."""
     thread = await enrolled(words)
 
     def no_memory(*_args: Any, **_kwargs: Any) -> bytes:
-        raise HashingError("marzipan")
+        raise error
 
     monkeypatch.setattr(module, "hash_secret_raw", no_memory)
     with pytest.raises(OSError, match="no memory") as told:
@@ -304,6 +316,7 @@ def _everything(nerves: Nerves, directory: Path, caplog: pytest.LogCaptureFixtur
     return places
 
 
+@pytest.mark.practice(10, 14)
 @pytest.mark.parametrize("buggy", [False, True])
 async def test_through_the_engine_no_word_is_anywhere(
     nerves: Nerves,
@@ -347,6 +360,26 @@ async def test_through_the_engine_no_word_is_anywhere(
     places = _everything(nerves, tmp_path, caplog) | {"kept": kept}
     for place, raw in places.items():
         assert not [word for word in SPELLED if word.encode() in raw.lower()], place
+
+
+async def test_what_cannot_be_looked_at_is_buried_without_its_words(
+    nerves: Nerves, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A bug in the comparison itself costs the text and nothing more: the dead letter that is kept holds no word."""
+    caplog.set_level(logging.DEBUG)
+    await nerves.run()
+    owner = await nerves.arrive("hello", message_id="1")
+    await _agree(nerves, owner)
+
+    def bug(self: Words, digests: Digests, event: TextArrived) -> Found:
+        raise KeyError(event.body)
+
+    monkeypatch.setattr(Words, "_compare", bug)
+    await nerves.arrive(f"so {DURESS} it is", message_id="2")
+    await _until_buried(nerves, owner, 1)
+    (letter,) = await nerves.store.fetch("SELECT kind, body FROM dead_letter WHERE owner = $1", owner)
+    assert (letter["kind"], letter["body"]) == ("TextArrived", b"")
+    assert "tulip" not in caplog.text.lower()
 
 
 async def _told_at_the_desk(nerves: Nerves) -> bool | None:

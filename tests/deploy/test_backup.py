@@ -73,6 +73,7 @@ async def test_every_table_is_kept_or_left_out_on_purpose(line: KeptLine) -> Non
     assert ours - set(made.KEPT) == set().union(*LEFT_OUT.values())
 
 
+@pytest.mark.practice(14, 18)
 async def test_a_backup_opened_with_every_key_holds_no_conversation(line: KeptLine, tmp_path: Path) -> None:
     """Planted, ended, the older backup opened with its passphrase and whatever other key still exists: nothing of it."""
     owner = await planted(line)

@@ -62,6 +62,17 @@ def test_a_child_whose_parent_is_gone_does_not_begin(tmp_path: Path) -> None:
     assert not (tmp_path / "any.pid").exists()
 
 
+def test_a_child_leaves_no_core(tmp_path: Path) -> None:
+    """Whatever a child crashes of, no core file of it is written, by soft limit and by hard; nor of what it starts."""
+    code = (
+        "import resource, runpy, sys; from deploy import child;"
+        "runpy.run_module = lambda *a, **k: print(*resource.getrlimit(resource.RLIMIT_CORE)); child.die_with = print;"
+        f"child.main(['1', {str(tmp_path / 'any.pid')!r}, 'any'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 0"
+
+
 def test_two_copies_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second copy of a child gives up instead of running beside the first."""
     monkeypatch.setattr(child, "PATIENCE_SECONDS", 0.1)

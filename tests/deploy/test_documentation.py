@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
+import click
 import pytest
 
 from bot.actions import Receipt
 from bot.table import COMMANDS
+from deploy.cli import cli
 from deploy.documentation import DOCS, PAGES, advocate, commands
 
 
@@ -41,3 +45,18 @@ def test_no_row_is_broken() -> None:
             now = line.replace("\\|", "").count("|") if line.startswith("|") else 0
             assert not (cells and now) or now == cells, line
             cells = now
+
+
+@pytest.mark.practice(23)
+@pytest.mark.parametrize("name", ["breach.md", "vendor.md"])
+def test_what_a_page_tells_people_to_say_is_there(name: str) -> None:
+    """The pages for a breach and for a contract name the clock, and only commands and verbs that exist."""
+    page = (DOCS / name).read_text(encoding="utf-8")
+    assert "24 hours" in page
+    assert set(re.findall(r"`!([a-z-]+)", page)) <= {command.name for command in COMMANDS}
+    for verb in re.findall(r"`quietline ([a-z]+(?: [a-z]+)*)`", page):
+        group: click.Command = cli
+        for word in verb.split():
+            assert isinstance(group, click.Group)
+            assert word in group.commands, verb
+            group = group.commands[word]

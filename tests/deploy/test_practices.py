@@ -54,7 +54,12 @@ def test_there_are_forty_one_rows_in_order() -> None:
     rows = yaml.safe_load(ROWS.read_text(encoding="utf-8"))
     assert [row["number"] for row in rows] == list(range(1, 42))
     assert all(set(row) == {"number", "best", "title", "how"} and row["how"].endswith(".") for row in rows)
-    assert set(DOUBTS) | {int(number) for number in collect()} <= {row["number"] for row in rows}
+    assert set(DOUBTS) <= {row["number"] for row in rows}
+
+
+def test_each_row_has_a_test() -> None:
+    """No practice is "not met" because nobody wrote down what shows it; 22 is shown to be said honestly."""
+    assert {int(number) for number in collect()} == set(range(1, 42))
 
 
 @pytest.mark.practice(22)

@@ -43,7 +43,7 @@ async def test_the_designation_says_nothing_of_the_phone(talk: Talk) -> None:
     assert second.isalpha()
 
 
-@pytest.mark.practice(1, 37)
+@pytest.mark.practice(1, 15, 37)
 async def test_an_answer_reaches_the_phone_word_for_word(talk: Talk) -> None:
     """Emoji, newlines and accents arrive as they were typed, once, after one greeting, with one receipt."""
     carrier = talk.scene.carrier

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 
+import pytest
+
 from tests.e2e.carrier import handset
 from tests.e2e.scene import NOTE, Scene, Talk
 from tests.e2e.seat import Seat
@@ -15,15 +17,20 @@ SPELLED = ("gooseberry", "weathercock", "ptarmigan")
 CHALLENGE = "Good to hear from you. How has your week been so far?"
 VERIFIED = "Thanks for telling me. Give me a minute, please."
 COVER = "Thanks for asking! All fine here, busy week. Talk another day."
+PICTURE = "We can't open pictures here. If it is safe, keep it somewhere only you can reach. Can you tell me in words what it shows?"
+STOPPED = "OK. You will get no more texts from this number. Text START if you want answers again."
+FREE = "are you safe where you are?"
 DELAY = 3.0
 MASK = "▮▮▮"
 
 
+@pytest.mark.practice(10)
 async def test_success_and_duress_look_alike_on_the_handset(scene: Scene, ada: Seat) -> None:
     """Two handsets with the same words: one texts the word, the other the duress word, each as answer to the challenge.
 
     Both get the same texts, the last a fixed time after theirs; under duress the desk is told and free words stay here,
-    while a cover line leaves from either. Neither word is in a room, in a log, or in any file of the line.
+    while a cover line leaves from either. A picture and a STOP afterwards are answered alike. Neither word is in a room, in
+    a log, or in any file of the line.
     """
     office = next(room for room, name in (await ada.joined()).items() if name == "office")
     talks, delays = [], []
@@ -52,11 +59,18 @@ async def test_success_and_duress_look_alike_on_the_handset(scene: Scene, ada: S
         lambda i: i.sender == scene.ready.bot and "DURESS" in i.body and duress.designation in i.body,
     )
     for talk in talks:
-        free = await ada.say(talk.room, "are you safe where you are?")
-        await talk.receipt(free, "delivered" if talk is success else "not sent")
+        free = await ada.say(talk.room, FREE)
+        await talk.receipt(free, "delivered" if talk is success else "held")
         await ada.say(talk.room, "!cover 3")
         await scene.carrier.reaches(talk.handset, COVER, within=40)
-    assert "are you safe where you are?" not in await scene.carrier.received(duress.handset)
+    for talk in talks:
+        await scene.carrier.text(talk.handset, "look", media=[{"type": "image/jpeg", "url": "http://127.0.0.1:9/1.jpg"}])
+        await scene.carrier.reaches(talk.handset, PICTURE)
+        await scene.carrier.text(talk.handset, "STOP")
+        await scene.carrier.reaches(talk.handset, STOPPED)
+    shown_to = [await scene.carrier.received(talk.handset) for talk in talks]
+    assert FREE not in shown_to[1]
+    assert [text for text in shown_to[0] if text != FREE] == shown_to[1]
 
     items = [i for room in (office, scene.ready.desk_room, *(t.room for t in talks)) for i in await ada.whole(room)]
     shown = "\n".join(item.body for item in items).casefold()

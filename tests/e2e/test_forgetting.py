@@ -55,6 +55,7 @@ async def staff(own: Stack, open_strict: OpenStrict) -> AsyncIterator[tuple[Seat
             await seat.stop()
 
 
+@pytest.mark.practice(16, 17)
 async def test_closed_now_nothing_of_it_is_left(own: Stack, staff: tuple[Seat, Seat]) -> None:
     """Within a minute of `!close now` none of what was planted is in any byte of ours, at the carrier, or in a client.
 

@@ -42,7 +42,6 @@ async def staff(own: Stack, open_strict: OpenStrict) -> AsyncIterator[list[Seat]
             await seat.stop()
 
 
-@pytest.mark.practice(15)
 async def test_nothing_is_lost_or_doubled_when_anything_is_killed(own: Stack, staff: list[Seat]) -> None:
     """Every text is in its room exactly once and in order, every answer at most once on its phone with one receipt.
 

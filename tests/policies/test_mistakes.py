@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from policies.load import PackError, load
+from policies.pack import TextName
 
 FOUR = "words " * 78
 MISTAKES = {
@@ -15,7 +16,9 @@ MISTAKES = {
     "settings: {cap: true}": "settings.cap",
     "settings: {verdict_delay: 0}": "settings.verdict_delay",
     "settings: {verdict_delay: 2 min}": "settings.verdict_delay",
-    "settings: {challenge_window: 2 days}": "settings.challenge_window",
+    "settings: {challenge_window: 6 min}": "settings.challenge_window",
+    "settings: {late_after_seconds: 6 min}": "settings.late_after_seconds",
+    "settings: {verdict_delay: 16 s}": "settings.verdict_delay",
     "settings: {suppression_ttl: 1 h}": "settings.suppression_ttl",
     "settings: {stop_resumes: yes}": "settings.stop_resumes",
     "settings: {assignment: least_loaded}": "settings.assignment",
@@ -111,6 +114,24 @@ def test_a_long_text_is_counted_as_the_phone_counts(tmp_path: Path) -> None:
             continue
         with pytest.raises(PackError, match="takes 4 segments; the most is 3"):
             load(["base", str(path)])
+
+
+@pytest.mark.parametrize("deep", ["[" * 100_000, "a: {" * 50_000, "- " * 100_000])
+def test_what_is_nested_without_end_is_told(tmp_path: Path, deep: str) -> None:
+    """A file of nothing but brackets is a mistake like another, not the end of the program."""
+    path = tmp_path / "own.yaml"
+    path.write_text(deep, encoding="utf-8")
+    with pytest.raises(PackError, match=r"own\.yaml: is nested too deeply"):
+        load(["base", str(path)])
+
+
+def test_a_cover_line_is_not_the_challenge(tmp_path: Path) -> None:
+    """The guard knows both by their words: where they are the same, in any language, a cover line would never leave."""
+    challenge = load(["base"]).say(TextName.CHALLENGE, "en")
+    for language in ("en", "es"):
+        wording = f"{{text: {challenge!r}}}"
+        found = problems(tmp_path, f"texts: {{cover_2: {{wordings: {{{language}: {wording}}}}}}}")
+        assert found == [f"texts.cover_2.wordings.{language}: is the same as texts.challenge"]
 
 
 def test_a_pack_that_names_others_cannot_loop(tmp_path: Path) -> None:
