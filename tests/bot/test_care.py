@@ -57,7 +57,9 @@ def nothing(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "count"), [(escalates, 1), (duress, 1), (long, 1), (breaks_off, 1), (nothing, 0)], ids=str
+    ("what", "count"),
+    [(escalates, 1), (duress, 1), (long, 1), (breaks_off, 1), (nothing, 0)],
+    ids=["escalates", "duress", "long", "breaks_off", "nothing"],
 )
 def test_an_offer_after_what_may_stay_with_one(what: Callable[[World], None], count: int) -> None:
     """After a heavy, long or broken-off conversation has left their hands, and not before, somebody is offered a talk."""
