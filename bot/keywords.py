@@ -61,7 +61,10 @@ def obey(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[T
     meaning = reading(event.body, pack).meaning
     if meaning is Meaning.STOP:
         if order(moment(event), thread.consent.settled) is Order.BEFORE:
-            return _overtaken(thread)
+            # What a person took for a STOP can be taken back, unless the texter said it too, and no START since.
+            slip = order(moment(event), thread.consent.started) is not Order.AFTER
+            kept = replace(thread.consent, may_resume=thread.consent.may_resume and slip)
+            return _overtaken(replace(thread, consent=kept))
         return _stop(pack, facts, thread, event)
     if meaning is Meaning.START:
         return _start(pack, facts, thread, event)
@@ -99,7 +102,9 @@ def by_hand(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Threa
         if thread.consent.stopped:
             return Step(thread, (noted(event), *answer(facts, event, "It is stopped already.")), consumed=True)
         thread, dropped = _stopped(thread, "", "the texter asked us to stop", may_resume=True)
-        thread = _settled(facts, thread)
+        # It stands for everything that was texted until now, and for nothing after it.
+        settled = thread.life.newest or Moment(at=facts.now)
+        thread = replace(thread, consent=replace(thread.consent, settled=settled))
         told = Post(
             place=THREAD,
             body="Stopped, as they asked: nothing leaves until they text START. If it was a slip, !resume takes it back.",
@@ -111,7 +116,9 @@ def by_hand(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Threa
     if not thread.consent.may_resume:
         why = "The texter said STOP. Only their START ends it." if thread.consent.stopped else "Nothing is stopped here."
         return Step(thread, (noted(event), *answer(facts, event, why)), consumed=True)
-    step = _resumed(_settled(facts, thread), "Resumed: texts may be answered again.")
+    # The START is what counts then, if there was one: a STOP that nobody has seen yet is not taken back with a slip.
+    thread = replace(thread, consent=replace(thread.consent, settled=thread.consent.started))
+    step = _resumed(thread, "Resumed: texts may be answered again.")
     return Step(step.aggregate, (noted(event), *step.actions), consumed=True)
 
 
@@ -200,8 +207,7 @@ def _overtaken(thread: Thread) -> Step[Thread]:
     body = (
         "This was texted before the STOP that counts: it changes nothing, and nothing leaves."
         if stopped
-        else "This STOP is older than the START, or the !resume, that counts: it changes nothing. If they want us to stop, "
-        "say !stopped."
+        else "This STOP was texted before their START: it changes nothing. If they want us to stop, say !stopped."
     )
     told = Post(place=THREAD, body=body, mentions=_voice(thread))
     return Step(thread, (told, raised(thread, Alarm.CAME_LATE)), consumed=True)
@@ -238,12 +244,6 @@ def _after_stop(pack: Pack, thread: Thread, event: TextArrived, meaning: Meaning
 def _older(thread: Thread, event: TextArrived) -> bool:
     """Whether they have surely texted something else since, which came before this."""
     return order(moment(event), thread.life.newest) is Order.BEFORE
-
-
-def _settled(facts: Facts, thread: Thread) -> Thread:
-    """Let a person's word stand for everything that was texted until now, and for nothing after it."""
-    until = thread.life.newest or Moment(at=facts.now)
-    return replace(thread, consent=replace(thread.consent, settled=until))
 
 
 def _stopped(thread: Thread, ref: str, why: str, *, may_resume: bool) -> tuple[Thread, tuple[Action, ...]]:
