@@ -79,7 +79,8 @@ class Promises(Bookkeeping):
 
     def _check_desk(self, before: Desk, event: Event, actions: tuple[Action, ...]) -> None:
         match event:
-            case Spoke():
+            case Spoke() if before.seat(event.user) is not None:
+                # Who has left meanwhile is nobody at the desk, and spoke nowhere when they come back.
                 self.spoke[event.user] = event.thread
             case Left(place=place) if place == DESK:
                 self.spoke.pop(event.user, None)

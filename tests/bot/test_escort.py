@@ -414,3 +414,19 @@ def test_a_thread_relation_is_no_way_round() -> None:
     step = then(agreed(), said(MASK, relation=Relation.THREAD), holding(Word.SAFE, 0))
     assert of(RedactSaid, step)
     assert replace(step.aggregate, sending=agreed().sending) == agreed()
+
+
+@BOTH
+def test_the_words_are_listened_for_in_the_next_conversation(word: Word) -> None:
+    """After a park the phone keeps its words: the first text of the next conversation is compared, and answered alike."""
+    closing = then(agreed(), said("!close", event_id="$c")).aggregate
+    later = float(PACK.settings.close_undo)
+    parked = then(closing, TimerDue(key="close"), at(later)).aggregate
+    assert parked.escort.words == DIGESTS
+    night = later + 13 * 3600
+    known = at(night, word=word, fresh="still brook")
+    step = then(parked, arrived(MASK, id="w", seconds=night), known)
+    assert texts(step) == [PACK.say(TextName.GREETING)]
+    assert step.aggregate.escort.burned
+    assert (step.aggregate.escort.lock is Lock.DURESS) == (word is Word.DURESS)
+    assert alarms(step) == (["duress"] if word is Word.DURESS else [])

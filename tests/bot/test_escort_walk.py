@@ -304,7 +304,9 @@ FOUND: Final[dict[str, list[Callable[[Twins], Any]]]] = {
     "idle, and the word forgotten": [
         lambda t: t.the_word(HOLDS[0], 0.0, 0),
         lambda t: t.words_of_staff(ANA, "!forget-word"),
-        lambda t: t.a_night(13, spoken=True),
+        lambda t: t.words_of_staff(ANA, FREE[0]),
+        lambda t: t.time(60.0, Outcome.REJECTED),
+        lambda t: t.a_night(13, spoken=False),
     ],
     "steps back": [
         lambda t: t.the_word(HOLDS[0], 0.0, 0),

@@ -419,6 +419,34 @@ async def test_success_and_duress_leave_at_the_same_moment(nerves: Nerves) -> No
     assert sent[0] == sent[1] != []
 
 
+@pytest.mark.parametrize("word", [SAFE, DURESS])
+async def test_a_restart_does_not_hasten_the_answer(nerves: Nerves, tmp_path: Path, word: str) -> None:
+    """Decided, then stopped and started within the delay: the answer leaves once, a fixed time after the text."""
+    await nerves.run()
+    owner = await nerves.arrive("hello", message_id="1")
+    await _agree(nerves, owner)
+    await nerves.arrive("hi", message_id="2")
+    await nerves.tell(owner, Said(place=THREAD, sender=ANA, event_id="$v", body="!verify", at=nerves.clock.wall()))
+    await nerves.at_rest()
+    await nerves.arrive(word, message_id="3")
+    duress = int(word == DURESS)  # the call to whoever is on call, whom nobody plays here
+    await nerves.at_rest(standing=1 + duress)
+    at = nerves.clock.at
+    await nerves.end()
+    again = Nerves(tmp_path)
+    again.clock.at = at + 2.5
+    await again.open()
+    await again.run()
+    try:
+        await asyncio.sleep(0.3)
+        assert again.paper.sent == []
+        again.clock.at = at + 3.1
+        await again.at_rest(standing=duress)
+        assert [text for _, text in again.paper.sent] == [hurried().say("verified")]
+    finally:
+        await again.end()
+
+
 async def test_a_busy_database_does_not_lose_the_first_word(words: Words) -> None:
     """A commit that failed is tried again: the same message in the office is taken the same way again."""
     await words.look(desk(), in_office(SAFE))
