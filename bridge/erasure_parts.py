@@ -76,7 +76,7 @@ class WayDown:
             store=store, vault=vault, clock=clock, signer=signer, retention=settings.receipt_retention, crash=crash
         )
         self._erasure = Erasure(store=store, clock=clock, steps={**rooms.steps(), **people.steps()}, alarm=alarm)
-        self._sweep = Sweep(store=store, vault=vault, clock=clock, redact=rooms.redact_all, alarm=alarm, crash=crash)
+        self._sweep = Sweep(store=store, vault=vault, clock=clock, rooms=rooms, alarm=alarm, crash=crash)
 
     def wake(self) -> None:
         """Say that something may be due."""

@@ -45,7 +45,7 @@ async def test_closed_now_everything_goes_and_the_receipts_say_so(way: WayDown) 
     assert (rooms.present, rooms.members, rooms.media) == (False, set(), set())
     assert not any(rooms.events.values())
     assert rooms.asked.index("empty") > max(n for n, asked in enumerate(rooms.asked) if asked == "redact")
-    assert rooms.asked.index("purge") > rooms.asked.index("empty")
+    assert rooms.asked.index("purge") > rooms.asked.index("censor") > rooms.asked.index("empty")
     assert way.keys_gone == [ROOM]
     assert await way.nerves.vault.owners() == {"desk", "copies"}
     for table, _ in {*OF_ROOM, *OF_PERSON} - {("timer", "owner"), ("event", "owner")}:
@@ -250,3 +250,17 @@ async def _pass(way: WayDown, owner: str, seconds: float, key: str) -> None:
     await way.nerves.store.commit(lambda conn: conn.execute("DELETE FROM timer WHERE owner = $1 AND key = $2", owner, key))
     await way.nerves.tell(owner, TimerDue(key=key))
     await way.nerves.at_rest()
+
+
+async def test_an_order_does_not_wait_behind_what_is_over_by_itself(way: WayDown) -> None:
+    """With ten rooms on their way down since earlier, what a supervisor closed now goes first."""
+    owner = await way.furnish()
+    query = """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began)
+               VALUES ($1, 'room', $1, '', 'redact', $2, $3, 0)"""
+    for number in range(10):
+        values = (f"!old{number}", way.nerves.clock.at - 60, CLIENTS)
+        await way.nerves.store.commit(lambda conn, values=values: conn.execute(query, *values))  # type: ignore[misc]
+    await way.say(owner, "!close now")
+    while await way.nerves.store.fetchval("SELECT step FROM erasure WHERE subject = $1", ROOM) != "purge":
+        assert await way.nerves.store.fetchval("SELECT COUNT(*) FROM erasure WHERE id = subject AND step = 'redact'") == 10
+        await way.erasure.once()
