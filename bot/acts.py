@@ -83,9 +83,13 @@ class Settle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Park:
-    """Hand the thread's room over to be erased; `patience`: seconds that clients which are off have to hear of it."""
+    """Hand the thread's room over to be erased; `patience`: seconds that clients which are off have to hear of it.
+
+    `drops`: a person said that texts which have not left yet need not leave any more.
+    """
 
     patience: float
+    drops: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import Final
 
 from bot.actions import DESK, OFFICE, Action, Post, RedactSaid
-from bot.acts import Tell, TextFirst
+from bot.acts import SetTimer, Tell, TextFirst
 from bot.card import short
 from bot.commands import parse, says
-from bot.events import NotHeard, Relation, Said
+from bot.events import NotHeard, Relation, Said, TimerDue
 from bot.model import Desk, Facts, Line, Thread
 from bot.number import Cold, NumberKind
 from bot.queue import CARD, may_not
@@ -25,6 +25,7 @@ from policies.pack import Pack
 
 STANDS: Final = 600.0
 """Seconds that the questions stand."""
+TIMER: Final = "cold:"
 ASKED: Final = frozenset({"she asked", "he asked", "they asked"})
 NO: Final = frozenset({"cancel", "no", "stop", "nobody"})
 
@@ -85,6 +86,15 @@ def not_heard(pack: Pack, facts: Facts, desk: Desk, event: NotHeard) -> Step[Des
     return Step(desk, (RedactSaid(place=event.place, event_id=event.event_id),) if waits and event.place != DESK else ())
 
 
+def over(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
+    """Forget what was not finished in time: of a number that was typed once, a digest would stay."""
+    if not event.key.startswith(TIMER):
+        return Step(desk)
+    mine = next((one for one in desk.cold if one.user == event.key.removeprefix(TIMER)), None)
+    stands = mine is not None and mine.until > facts.now
+    return Step(desk if mine is None or stands else _with(desk, mine.user, None), consumed=True)
+
+
 def texted_first(pack: Pack, facts: Facts, thread: Thread, event: TextedFirst) -> Step[Thread]:
     """Begin a thread that no text began: the desk is told whose it is."""
     if thread.life.since:
@@ -119,8 +129,9 @@ def _begin(pack: Pack, facts: Facts, desk: Desk, event: Said, *, typed: bool) ->
         return Step(desk, (*gone, _say(event, why)), consumed=True)
     if (refused := may_not(pack, desk, event.sender)) is not None:
         return Step(desk, (*gone, _say(event, refused)), consumed=True)
-    desk = _with(desk, event.sender, Cold(user=event.sender, until=facts.now + STANDS))
-    return Step(desk, (*gone, _say(event, ASK)), consumed=True)
+    until = facts.now + STANDS
+    desk = _with(desk, event.sender, Cold(user=event.sender, until=until))
+    return Step(desk, (*gone, SetTimer(key=TIMER + event.sender, due=until), _say(event, ASK)), consumed=True)
 
 
 def _number(pack: Pack, facts: Facts, desk: Desk, event: Said, mine: Cold) -> Step[Desk]:

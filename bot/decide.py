@@ -212,7 +212,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, ThreadBegun): (cold.begun,),
     (Desk, LevelsSet): (roster.levels,),
     (Desk, IdentityChanged): (duty.identity_changed,),
-    (Desk, TimerDue): (commands.fade, escort_office.over, flood.cards, queue.ladder),
+    (Desk, TimerDue): (commands.fade, escort_office.over, cold.over, flood.cards, queue.ladder),
     (Desk, TextDropped): (block.dropped,),
     (Desk, VoiceWanted): (queue.wanted,),
     (Desk, WordWanted): (escort_office.wanted,),

@@ -167,6 +167,8 @@ class Facts:
     """Something of the thread is still on its way into its room."""
     arriving: bool = False
     """A text of this texter is in the inbox, behind this event."""
+    leaving: bool = False
+    """A text to this phone is decided, and has not left yet or is just leaving."""
     fresh: str = ""
     """Two words that no conversation bears, for one that begins."""
 

@@ -2,10 +2,10 @@
 
 `waiting`, `open` → (closing, which can be taken back) → `parked` → gone.
 
-Rules of this module: content goes in one decision, the one that parks; it is not made while a text is on its way to us or
-into the room, nor while somebody holds the thread; whatever is not named in `SURVIVES` does not outlive it. What is parked
-has no room, so nothing is shown and nothing leaves; a text begins a new conversation under a new designation, and nobody is
-told that there was one before. Nothing here says anything to a phone (DESIGN section 0).
+Rules of this module: content goes in one decision, the one that parks; it is not made while a text is on its way to us,
+into the room or to the phone, nor while somebody holds the thread; whatever is not named in `SURVIVES` does not outlive it.
+What is parked has no room, so nothing is shown and nothing leaves; a text begins a new conversation under two other words,
+and nobody is told that there was one before. Nothing here says anything to a phone (DESIGN section 0).
 """
 
 from __future__ import annotations
@@ -83,10 +83,10 @@ def read(pack: Pack, facts: Facts, thread: Thread, event: Read) -> Step[Thread]:
 
 
 def close(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
-    """`!close [now]`, `!reopen`, `!continue [no]`."""
+    """`!close [now [anyway]]`, `!reopen`, `!continue [no]`."""
     if (words := says(event, "close")) is not None:
-        if words.casefold() == "now":
-            return _at_once(facts, thread, event)
+        if (how := words.casefold().split()) in (["now"], ["now", "anyway"]):
+            return _at_once(facts, thread, event, anyway=len(how) > 1)
         if words:
             return _reply(facts, thread, event, "Say !close, or !close now, and nothing behind it.")
         thread, closing = park_soon(pack, facts, thread, "Closing.")
@@ -145,8 +145,6 @@ def due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Threa
             quiet = max(_answered(thread), life.since) + pack.settings.idle
             if quiet > facts.now:
                 return _wait(thread, IDLE, quiet)
-            if thread.sending.pending:
-                return _wait(thread, IDLE, facts.now + HOUR)
             return _unless_busy(facts, thread, IDLE) or _park(pack, facts, thread)
         case "end" if life.state is State.PARKED:
             kept_until = life.since + _kept(pack, thread)
@@ -195,9 +193,13 @@ def without_room(thread: Thread, actions: tuple[Action, ...]) -> tuple[Action, .
 
 
 ON_HOLD: Final = "This thread is on hold: nothing of it is erased before a supervisor releases it."
+NOT_LEFT: Final = (
+    "Not closed: words have not left for the phone yet. Take them back or wait for their ✓, then say it again;"
+    " “!close now anyway” drops them."
+)
 
 
-def _at_once(facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+def _at_once(facts: Facts, thread: Thread, event: Said, *, anyway: bool) -> Step[Thread]:
     if facts.role(event.sender) is not Role.SUPERVISOR:
         return _reply(facts, thread, event, "!close now is for supervisors: it cannot be taken back. Say !close.")
     if facts.frozen:
@@ -205,7 +207,9 @@ def _at_once(facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
     if facts.showing or facts.arriving or thread.life.last_inbound > event.at:
         why = "Not closed: a text is just arriving. Look at it, then say it again."
         return _reply(facts, thread, event, why)
-    parked, actions = _over(facts, thread, patience=NOW)
+    if _leaves(facts, thread) and not anyway:
+        return _reply(facts, thread, event, NOT_LEFT)
+    parked, actions = _over(facts, thread, patience=NOW, drops=anyway)
     return Step(parked, (*actions, End()), consumed=True)
 
 
@@ -215,12 +219,14 @@ def _park(pack: Pack, facts: Facts, thread: Thread) -> Step[Thread]:
     return Step(parked, (*actions, end), consumed=True)
 
 
-def _over(facts: Facts, thread: Thread, *, patience: float) -> tuple[Thread, tuple[Action, ...]]:
+def _over(facts: Facts, thread: Thread, *, patience: float, drops: bool = False) -> tuple[Thread, tuple[Action, ...]]:
     """Return what is left of a thread whose conversation is over, and what hands the rest over to be erased."""
     kept: dict[str, Any] = {f.name: getattr(thread, f.name) for f in fields(Thread) if f.name in SURVIVES}
+    # That they said STOP outlives the conversation; what was about to be answered to it does not.
+    kept["consent"] = replace(thread.consent, reply=None, replied="", after_stop="", confirmation="")
     life = Life(state=State.PARKED, since=facts.now, continuing=thread.life.continuing)
-    gone = Tell(owner=DESK, event=ThreadGone(thread=thread.id))
-    return Thread(**kept, designation="", life=life), (*tally.gone(facts, thread), Park(patience=patience), gone)
+    goes = (Park(patience=patience, drops=drops), Tell(owner=DESK, event=ThreadGone(thread=thread.id)))
+    return Thread(**kept, designation="", life=life), (*tally.gone(facts, thread), *goes)
 
 
 def _answered(thread: Thread) -> float:
@@ -240,10 +246,16 @@ def _kept(pack: Pack, thread: Thread) -> int:
 
 
 def _unless_busy(facts: Facts, thread: Thread, key: str) -> Step[Thread] | None:
-    """Wait with what cannot be undone while a text is on its way, or somebody holds the thread."""
+    """Wait with what cannot be undone while a text is on its way, in or out, or somebody holds the thread."""
     if facts.frozen:
         return _wait(thread, key, facts.now + HOUR)
-    return _wait(thread, key, facts.now + MOMENT) if facts.showing or facts.arriving else None
+    busy = facts.showing or facts.arriving or _leaves(facts, thread)
+    return _wait(thread, key, facts.now + MOMENT) if busy else None
+
+
+def _leaves(facts: Facts, thread: Thread) -> bool:
+    """Whether something that a person said is still to leave for the phone. What is held waits for a person, not for us."""
+    return facts.leaving or bool(thread.sending.pending) or thread.consent.reply is not None
 
 
 def _wait(thread: Thread, key: str, until: float) -> Step[Thread]:

@@ -269,9 +269,12 @@ COMMANDS: Final = (
         name="close",
         places=(THREAD,),
         who=Who.VOICE_OR_SUPERVISOR,
-        arguments="[now]",
+        arguments="[now [anyway]]",
         card=True,
-        help="end the conversation: in ten minutes everything here goes; `now` (supervisors) at once and for good",
+        help=(
+            "end the conversation: in ten minutes everything here goes; `now` (supervisors) at once and for good,"
+            " `anyway` also when words have not left yet"
+        ),
     ),
     Command(name="reopen", places=(THREAD,), who=Who.VOICE_OR_SUPERVISOR, help="take a !close back"),
     Command(

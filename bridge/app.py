@@ -32,13 +32,12 @@ from bridge.crash import Crash, nowhere
 from bridge.engine import Engine
 from bridge.erasure_acts import Acts
 from bridge.erasure_copies import COPIES, Copies
-from bridge.erasure_parts import Alarm, WayDown
+from bridge.erasure_parts import Alarm, WayDown, house_of
 from bridge.floods import Floods
 from bridge.hourly import Hourly
 from bridge.intake import Intake
 from bridge.keys import Keys
 from bridge.matrix.assembly import Matrix
-from bridge.matrix.house import House
 from bridge.matrix.schema import MAIN_UPGRADES, VOICE_UPGRADES
 from bridge.matrix.uploads import Uploads
 from bridge.night import Night
@@ -325,7 +324,7 @@ class Bridge:
             sink=intake.take,
             committed=intake.committed,
         )
-        house = House(wire=matrix.policy.wire)
+        house = await house_of(config, matrix, self._http)
         posts = Posts(
             store=self._store,
             vault=self._vault,
@@ -353,6 +352,7 @@ class Bridge:
             clock=self._clock,
             settings=self._pack.settings,
             matrix=matrix,
+            house=house,
             outbox=self.outbox,
             alarm=self.alarm,
             crash=self._crash,
@@ -361,7 +361,7 @@ class Bridge:
             store=self._store,
             vault=self._vault,
             clock=self._clock,
-            house=House(wire=matrix.policy.wire),
+            house=house,
             hours=config.quiet_hours,
             zone=self._pack.hours.timezone,
             retention=self._pack.settings.audit_retention,

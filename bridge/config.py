@@ -40,11 +40,15 @@ class ConfigError(Exception):
 
 
 class Homeserver(Section):
-    """Where the homeserver is, and the application service token (file, mode 0600)."""
+    """Where the homeserver is, and the application service token (file, mode 0600).
+
+    `admin_token_file`: an administrator's, only for a homeserver that cannot load our module.
+    """
 
     url: str
     server_name: str
     as_token_file: Path
+    admin_token_file: Path | None = None
     policy_localpart: str = "policy"
 
 

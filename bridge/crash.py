@@ -41,6 +41,7 @@ class CrashPoint(Enum):
     COPY_DELETED = "the carrier has answered about its copy of a text, the answer is not noted"
     ROOM_REDACTED = "events of a room on its way down are redacted, that is not noted"
     ROOM_EMPTIED = "everybody is removed from the room, that is not noted"
+    ROOM_CENSORED = "what was redacted in a room is overwritten, that is not noted"
     UPLOADS_DELETED = "the room's uploads are deleted, that is not noted"
     ROOM_KEY_DESTROYED = "the room's key is destroyed, its sealed sessions still stand"
     ROOM_PURGED = "the homeserver has nothing left of the room, that is not noted"

@@ -27,7 +27,7 @@ from bridge.clock import Clock
 from bridge.cold import FirstTexts
 from bridge.crash import Crash, CrashPoint
 from bridge.erasure_acts import Act, Acts, is_act
-from bridge.facts import Lookup, arriving
+from bridge.facts import Lookup, arriving, leaving
 from bridge.inbox import Letter
 from bridge.outbox import Outbox, Sealed
 from bridge.phone import Phone
@@ -264,6 +264,8 @@ class Engine:
         if isinstance(act, Park | End):
             frozen = await conn.fetchval("SELECT held FROM thread WHERE id = $1", owner)
             if bool(frozen) or await arriving(conn, owner, row.seq):
+                raise _Overtaken
+            if isinstance(act, Park) and not act.drops and await leaving(conn, owner):
                 raise _Overtaken
         await self._acts.perform(conn, owner, act, phone=phone)
 

@@ -1,6 +1,6 @@
 """The way down: what is over goes step by step, and is looked for when it is gone.
 
-A room:    redact → empty → uploads → destroy → wait → purge → look → forget → sign
+A room:    redact → empty → censor → uploads → destroy → wait → purge → look → forget → sign
 A person:  key → copies → person
 
 Rules of this module: a step is done outside first and noted in the database after it, so every step may be done again, and
@@ -98,12 +98,15 @@ class Erasure:
         """Do one step of what is due first; return for how many seconds nothing is due."""
         now = self._clock.wall()
         doubted = await sweep_clock.doubted(self._store)
+        # What somebody wanted at once does not wait behind what is over by itself.
+        first = f"CASE WHEN e.due <= $1 AND e.patience <= {AT_ONCE} THEN 0 ELSE 1 END"
         # What waits for its time waits on while the clock is doubted, but for what somebody wanted at once.
         only = f"AND (e.step <> 'purge' OR e.patience <= {AT_ONCE})" if doubted else ""
         row = await self._store.fetchrow(
             f"""SELECT e.* FROM erasure e
                 WHERE NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = e.thread AND t.held) {only}
-                ORDER BY e.due LIMIT 1"""  # noqa: S608 - constants
+                ORDER BY {first}, e.due LIMIT 1""",  # noqa: S608 - constants
+            now,
         )
         if row is None:
             return LONGEST_SLEEP

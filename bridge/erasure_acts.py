@@ -14,7 +14,7 @@ from typing import Final, TypeAlias, TypeGuard
 
 from bot.actions import DESK, Action
 from bot.acts import Audit, Count, End, Hold, Park, Seen, Settle, Suppress, TrustClock
-from bridge import sweep_clock, sweep_index
+from bridge import erasure_copies, sweep_clock, sweep_index
 from bridge.audit import Ledger
 from bridge.clock import Clock
 from bridge.store import Connection, Store
@@ -118,6 +118,9 @@ async def _end(conn: Connection, thread: str, *, now: float) -> None:
 
 
 async def _clear(conn: Connection, thread: str, *, now: float) -> None:
+    sending = "SELECT COUNT(*) FROM outbox WHERE owner = $1 AND kind = 'Text' AND state = 'sending'"
+    if under_way := int(await conn.fetchval(sending, thread)):
+        await erasure_copies.count(conn, thread, erasure_copies.UNNAMED, more=under_way)
     for table in OF_THREAD:
         await conn.execute(f"DELETE FROM {table} WHERE owner = $1", thread)  # noqa: S608 - names from above
     await conn.execute("DELETE FROM inbox WHERE owner = $1 AND kind <> 'TextArrived'", thread)

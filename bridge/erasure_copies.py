@@ -1,10 +1,12 @@
 """The carrier's copies of texts: each is deleted by itself, as soon as it may be, until the carrier has confirmed it.
 
-Rules of this module: an inbound copy may go once the text is kept here and shown; an outbound one after its final report,
-or an hour after it was taken when none came, and then the carrier is asked first what became of it; a copy is called gone
-only when the carrier says so, and one that it keeps is called kept, with its words for how long. The carrier's id of a text
-is sealed under a key of the copies' own, which is not the texter's: it must still open when the texter's is destroyed, and
-the row goes when the copy is settled.
+Rules of this module: an inbound copy may go once the text is kept here and shown, or is not kept at all; an outbound one
+after its final report, or an hour after it was taken when none came, and then the carrier is asked first what became of it;
+an id that only a report tells is a copy as well, though nobody knows whose; a text whose id nobody ever told is counted and
+never called gone; nobody who holds a thread waits for more than the request under way; a copy is called gone only when the
+carrier says so, and one that it keeps is called kept, with its words for how long. The carrier's id of a text is sealed
+under a key of the copies' own, which is not the texter's: it must still open when the texter's is destroyed, and the row
+goes when the copy is settled.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ UNREPORTED: Final = 3600.0
 UNSHOWN: Final = 86_400.0
 """Seconds after which a copy is no longer kept for what has not come: a report, or a room to show the text in."""
 BATCH: Final = 20
+EARLY: Final = 30.0
+"""Seconds in which the result of a text may follow its last report: then the copy has an owner."""
 LONGEST_SLEEP: Final = 5.0
 LONGEST_WAIT: Final = 6 * 3600.0
 LOUD: Final = (6, 30, 100)
@@ -38,6 +42,12 @@ PATIENCE: Final = 10
 GONE: Final = "gone"
 UNCONFIRMED: Final = "deletion asked for, which the carrier does not confirm"
 UNKNOWN_ID: Final = "its id could not be opened"
+UNNAMED: Final = "texts that may have reached the carrier, which told us no id"
+
+# Of a copy without an owner nobody knows that it is not a held thread's, as long as that thread has texts without an id.
+FREE: Final = f"""NOT EXISTS (
+    SELECT 1 FROM thread t WHERE t.held AND (t.id = c.owner OR c.owner = '' AND EXISTS (
+        SELECT 1 FROM copy_result r WHERE r.owner = t.id AND r.result = '{UNNAMED}')))"""  # noqa: S608 - a constant
 
 Alarm = Callable[[str, float], Awaitable[None]]
 """Says what is not gone, and since when."""
@@ -97,8 +107,7 @@ class Copies:
         # With a clock that is doubted only those go for which an end waits: a person asked for it, or it came before.
         only = " AND EXISTS (SELECT 1 FROM erasure x WHERE x.id = c.owner)" if doubted else ""
         rows = await self._store.fetch(
-            f"""SELECT n, owner, hash, id, due, tries, noted FROM carrier_copy c WHERE due <= $1{only}
-                AND NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = c.owner AND t.held)
+            f"""SELECT n, owner, hash, id, due, tries, noted FROM carrier_copy c WHERE due <= $1{only} AND {FREE}
                 ORDER BY due LIMIT {BATCH}""",  # noqa: S608 - constants
             self._clock.wall(),
         )
@@ -111,6 +120,9 @@ class Copies:
             message_id = (await self._vault.open(COPIES, COPIES, row["id"])).decode("utf-8", "surrogatepass")
         except Sealed:
             await self._settle(row, UNKNOWN_ID)
+            return
+        # The others of this batch took their time: somebody may hold it by now.
+        if await self._store.fetchval(f"SELECT 1 FROM carrier_copy c WHERE n = $1 AND {FREE}", row["n"]) is None:  # noqa: S608
             return
         if await self._unreported(row) and (told := await self._carrier.status(message_id)) is not None:
             await self._report(told)
@@ -151,22 +163,20 @@ class Copies:
             # Whose it is may have changed while the carrier was asked.
             owner = await conn.fetchval("DELETE FROM carrier_copy WHERE n = $1 RETURNING owner", row["n"])
             if owner:
-                await conn.execute(
-                    """INSERT INTO copy_result (owner, result, count) VALUES ($1, $2, 1)
-                       ON CONFLICT (owner, result) DO UPDATE SET count = copy_result.count + 1""",
-                    owner,
-                    result,
-                )
+                await count(conn, owner, result)
 
         await self._store.commit(commit)
         self._settled()
 
 
 async def note(conn: Connection, *, hash_: bytes, owner: str, ref: str, sealed: bytes, due: float, now: float) -> None:
-    """Note a copy inside a commit. `due`: when it goes at the latest; what needs it no longer says so before."""
+    """Note a copy inside a commit. `due`: when it goes at the latest; what needs it no longer says so before.
+
+    `owner` may be empty: nobody's, or nobody knows whose yet; noted again with one, it is theirs.
+    """
     await conn.execute(
         """INSERT INTO carrier_copy (hash, owner, ref, id, due, noted) VALUES ($1, $2, $3, $4, $5, $6)
-           ON CONFLICT (hash) DO NOTHING""",
+           ON CONFLICT (hash) DO UPDATE SET owner = excluded.owner, ref = excluded.ref WHERE carrier_copy.owner = ''""",
         hash_,
         owner,
         ref,
@@ -187,3 +197,21 @@ async def shown(conn: Connection, owner: str, ref: str, now: float) -> None:
 async def reported(conn: Connection, hash_: bytes, now: float) -> None:
     """Let the copy of a text go of which the carrier has said its last."""
     await conn.execute("UPDATE carrier_copy SET due = $2 WHERE hash = $1 AND due > $2 AND tries = 0", hash_, now)
+
+
+async def count(conn: Connection, owner: str, result: str, *, more: int = 1) -> None:
+    """Count what became of a copy, for the receipt of whom it concerns."""
+    await conn.execute(
+        """INSERT INTO copy_result (owner, result, count) VALUES ($1, $2, $3)
+           ON CONFLICT (owner, result) DO UPDATE SET count = copy_result.count + excluded.count""",
+        owner,
+        result,
+        more,
+    )
+    await conn.execute("DELETE FROM copy_result WHERE owner = $1 AND result = $2 AND count <= 0", owner, result)
+
+
+async def whose(conn: Connection, thread: str) -> str:
+    """Return who a thread's copies belong to now: it, what waits for them when it has ended, or nobody."""
+    query = "SELECT id FROM thread WHERE id = $1 UNION ALL SELECT id FROM erasure WHERE subject = $1 AND kind = 'person'"
+    return str(await conn.fetchval(query, thread) or "")

@@ -8,19 +8,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import aiohttp
+
 from bot.actions import DESK
 from bot.incidents import NotGone
 from bridge import inbox, log
 from bridge.clock import Clock
+from bridge.config import Config
 from bridge.crash import Crash
 from bridge.erasure import Erasure
 from bridge.erasure_person import PersonSteps
 from bridge.erasure_receipt import Signer
 from bridge.erasure_room import RoomSteps
+from bridge.matrix.administrator import Administrator, standing_in
 from bridge.matrix.assembly import Matrix
 from bridge.matrix.forget import Forgetting
 from bridge.matrix.house import House
+from bridge.matrix.wire import Wire
 from bridge.outbox import Outbox
+from bridge.settings import secret
 from bridge.store import Store
 from bridge.sweep import Sweep
 from bridge.vault import Vault
@@ -42,6 +48,14 @@ class Alarm:
         self._wake_engine(DESK)
 
 
+async def house_of(config: Config, matrix: Matrix, session: aiohttp.ClientSession) -> House:
+    """Return what purges, deletes uploads and signs out: the homeserver's module, or an administrator in its stead."""
+    path, url = config.homeserver.admin_token_file, config.homeserver.url
+    user_id = matrix.policy.user_id
+    wire = None if path is None else Wire(session=session, url=url, token=secret(path), user_id=user_id)
+    return await standing_in(House(wire=matrix.policy.wire), None if wire is None else Administrator(wire=wire))
+
+
 class WayDown:
     """Erasure and sweep over one homeserver. `run` until cancelled; `wake` when something may be due."""
 
@@ -53,11 +67,11 @@ class WayDown:
         clock: Clock,
         settings: Settings,
         matrix: Matrix,
+        house: House,
         outbox: Outbox,
         alarm: Callable[[str, float], Awaitable[None]],
         crash: Crash,
     ) -> None:
-        house = House(wire=matrix.policy.wire)
         signer = Signer(vault=vault)
         rooms = RoomSteps(
             store=store,
@@ -76,7 +90,7 @@ class WayDown:
             store=store, vault=vault, clock=clock, signer=signer, retention=settings.receipt_retention, crash=crash
         )
         self._erasure = Erasure(store=store, clock=clock, steps={**rooms.steps(), **people.steps()}, alarm=alarm)
-        self._sweep = Sweep(store=store, vault=vault, clock=clock, redact=rooms.redact_all, alarm=alarm, crash=crash)
+        self._sweep = Sweep(store=store, vault=vault, clock=clock, rooms=rooms, alarm=alarm, crash=crash)
 
     def wake(self) -> None:
         """Say that something may be due."""

@@ -1,8 +1,8 @@
 """The steps by which a room goes; their order and their rules are in `erasure`.
 
 Rules of this module: the deletion index says what to redact, and the homeserver is asked what it has beside that, before
-anybody is removed and once more before the purge; what is redacted stays on the index until it was looked for; redacting
-yields to every conversation.
+anybody is removed and once more before the purge; what is redacted stays on the index until it was looked for, also outside
+of a room's way down; redacting yields to every conversation, and asks before each event whether somebody holds its thread.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ class RoomSteps:
         return {
             "redact": self.redact,
             "empty": self.empty,
+            "censor": self.censor,
             "uploads": self.uploads,
             "destroy": self.destroy,
             "purge": self.purge,
@@ -87,44 +88,72 @@ class RoomSteps:
         )
         if not rows:
             return "redact" if await self._find(case) else "empty"
-        await self.redact_all(room_id, rows, again=case.counts.get(AGAIN, 0))
+        redacted = await self.redact_all(room_id, rows, again=case.counts.get(AGAIN, 0))
         self._crash(CrashPoint.ROOM_REDACTED)
 
         async def commit(conn: Connection) -> None:
-            for row in rows:
+            for row in redacted:
                 await conn.execute("UPDATE event SET gone = $2 WHERE n = $1", row["n"], True)
 
         await self._store.commit(commit)
         return "redact"
 
-    async def redact_all(self, room_id: str, rows: list[Any], *, again: int = 0) -> None:
+    async def redact_all(self, room_id: str, rows: list[Any], *, again: int = 0) -> list[Any]:
         """Redact these events (`n`, `event_id`), some at once when nobody talks. What is not there is redacted.
 
-        `again`: for the so manieth time, because the homeserver took it before and did not do it.
+        `again`: for the so manieth time, because the homeserver took it before and did not do it. Returns those that are
+        redacted: not the ones that somebody holds by now.
         """
+
+        async def one(row: Any) -> bool:
+            if not await sweep_index.free(self._store, row["n"]):
+                return False
+            try:
+                await self._edge.redact(room_id, row["event_id"], f"x{row['n']}.{again}")
+            except TokenRefused:
+                raise
+            except Permanent as error:
+                if error.errcode not in ALREADY:
+                    raise
+            return True
+
+        return await self._each(one, rows)
+
+    async def let_go(self, room_id: str, rows: list[Any], *, again: int) -> list[Any]:
+        """Redact events and look for each; return those that were found gone. For what goes by its age."""
+        redacted = await self.redact_all(room_id, rows, again=again)
+        return await self._each(lambda row: self._forgetting.event_gone(room_id, row["event_id"]), redacted)
+
+    async def overwrite(self, room_id: str) -> int:
+        """Have the homeserver overwrite what was redacted in a room; returns how much it did not come to."""
+        return await self._house.censor(room_id)
+
+    async def _each(self, one: Callable[[Any], Awaitable[bool]], rows: list[Any]) -> list[Any]:
+        """Do it for every row, some at once, yielding to conversations; return those for which it was true."""
         slots = asyncio.Semaphore(AT_ONCE)
 
-        async def one(row: Any) -> None:
+        async def in_turn(row: Any) -> bool:
             async with slots:
                 await self._quiet(GIVES_WAY)
-                try:
-                    await self._edge.redact(room_id, row["event_id"], f"x{row['n']}.{again}")
-                except TokenRefused:
-                    raise
-                except Permanent as error:
-                    if error.errcode not in ALREADY:
-                        raise
+                return await one(row)
 
-        results = await asyncio.gather(*(one(row) for row in rows), return_exceptions=True)
-        for error in results:
-            if isinstance(error, BaseException):
-                raise error
+        results = await asyncio.gather(*(in_turn(row) for row in rows), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return [row for row, result in zip(rows, results, strict=True) if result]
 
     async def empty(self, case: Case) -> str:
         """Remove everybody, so that their clients hear that the room is gone; done when a look finds nobody."""
         removed = await self._forgetting.empty(case.subject)
         self._crash(CrashPoint.ROOM_EMPTIED)
-        return "empty" if removed else "uploads"
+        return "empty" if removed else "censor"
+
+    async def censor(self, case: Case) -> str:
+        """Have what is redacted overwritten now: the homeserver's own loop would keep it for a while (DESIGN section 5)."""
+        left = await self.overwrite(case.subject)
+        self._crash(CrashPoint.ROOM_CENSORED)
+        return "censor" if left else "uploads"
 
     async def uploads(self, case: Case) -> str:
         """Delete what was uploaded for the room; what somebody else uploaded, and was only pointed to here, is not ours."""
@@ -165,14 +194,7 @@ class RoomSteps:
         if room.state is not RoomState.GONE or room.events or room.leftovers:
             return "purge"
         rows = await self._store.fetch("SELECT event_id FROM event WHERE room_id = $1 AND NOT state", room_id)
-        slots = asyncio.Semaphore(AT_ONCE)
-
-        async def gone(event_id: str) -> bool:
-            async with slots:
-                await self._quiet(GIVES_WAY)
-                return await self._forgetting.event_gone(room_id, event_id)
-
-        if not all(await asyncio.gather(*(gone(row["event_id"]) for row in rows))):
+        if len(await self._each(lambda row: self._forgetting.event_gone(room_id, row["event_id"]), rows)) < len(rows):
             raise NotYet("an event can still be fetched")
         uploads = await self._uploads(room_id)
         for address in uploads:

@@ -50,6 +50,7 @@ class Lookup:
             frozen=frozen,
             showing=asks and await self._showing(owner),
             arriving=asks and await arriving(self._store, owner, seq),
+            leaving=asks and await leaving(self._store, owner),
             fresh=self._fresh() if begins else "",
         )
 
@@ -66,3 +67,8 @@ async def arriving(conn: Any, owner: str, seq: int) -> bool:
     """Whether a text of this texter stands behind that row in the inbox. `conn`: a connection or the store."""
     query = "SELECT 1 FROM inbox WHERE owner = $1 AND seq > $2 AND kind = 'TextArrived' LIMIT 1"
     return await conn.fetchval(query, owner, seq) is not None
+
+
+async def leaving(conn: Any, owner: str) -> bool:
+    """Whether a text to this phone waits for its turn, or is just being sent. `conn`: a connection or the store."""
+    return await conn.fetchval("SELECT 1 FROM outbox WHERE owner = $1 AND kind = 'Text' LIMIT 1", owner) is not None

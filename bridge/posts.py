@@ -52,6 +52,8 @@ APPEARS: Final = 120.0
 """Seconds in which a message that is to be edited may still be on its way."""
 GIVES_UP: Final = 120.0
 """Seconds after which it is said that somebody could not be signed out: whoever asked has to know."""
+HELD: Final = 60.0
+"""Seconds until it is asked again whether somebody still holds the thread of what should go."""
 REMEMBERED_EDITS: Final = 4_096
 AUDITED: Final = 40
 """Entries of the audit that are shown at the desk: a screen; `quietline audit` has them all."""
@@ -220,10 +222,12 @@ class Posts:
         """Redact a message with whatever is on it: its edits say the same words, its receipt has lost its message."""
         room = await self._room(task.owner, erase.place)
         query = "SELECT event_id FROM event WHERE room_id = $1 AND NOT state AND (event_id = $2 OR about = $2) ORDER BY n"
+        if await self._store.fetchval("SELECT 1 FROM thread WHERE id = $1 AND held", task.owner) is not None:
+            raise TryAgain(HELD)
         known = [row["event_id"] for row in await self._store.fetch(query, room, erase.event_id)]
-        if erase.event_id in known:
-            for number, event_id in enumerate(known):
-                await self._edge.redact(room, event_id, f"{task.txn}.{number}")
+        # Also when the message itself has gone before: what is on it says its words, and is in this room.
+        for number, event_id in enumerate(known):
+            await self._edge.redact(room, event_id, f"{task.txn}.{number}")
         await self._done(task, gone=known)
 
     async def _sent_before(self, task: Task, room: str, speaker: Speaker) -> str | None:

@@ -3,13 +3,15 @@
 Rules of this module: a number is opened here, goes into encrypted messages of two offices and nowhere else, and is taken
 back a minute after it was granted; whatever still stands when the program starts is taken back first. A grant that could
 not be performed within its minute shows nothing any more, and what an earlier try may have shown is looked for and taken
-back. While the machine's clock is doubted it goes all the same: here nothing is lost by going early.
+back. It has a session of its own in each office, begun before it and destroyed with it, so that whoever kept the ciphertext
+finds no key here. While the machine's clock is doubted it goes all the same: here nothing is lost by going early.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
+from functools import partial
 from typing import Any, Final
 
 from bot.actions import DESK, OFFICE, Reveal, Speaker
@@ -17,8 +19,10 @@ from bridge import log, sweep_index
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
 from bridge.matrix.edge import Edge, HomeserverError, Permanent, TokenRefused
+from bridge.matrix.members import rotate
 from bridge.outbox import Impossible, Task, TryAgain
 from bridge.store import Connection, Store
+from bridge.sweep_keys import retire_since
 from bridge.texts import PHONE
 from bridge.vault import Vault
 
@@ -40,6 +44,8 @@ class Reveals:
         rooms = [await self._office(user) for user in dict.fromkeys(reveal.users)]
         if self._clock.wall() - task.created < SECONDS:
             body = await self._words(task.owner, reveal)
+            for room in rooms:
+                await self._store.commit(partial(rotate, room_id=room))
             found = [(room, await self._send(room, body, f"{task.txn}.{n}")) for n, room in enumerate(rooms)]
         else:
             looked = [
@@ -53,9 +59,11 @@ class Reveals:
         async def commit(conn: Connection) -> None:
             for room, event_id in found:
                 await conn.execute(
-                    "INSERT INTO revealed (event_id, room_id, until) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                    """INSERT INTO revealed (event_id, room_id, granted, until) VALUES ($1, $2, $3, $4)
+                       ON CONFLICT DO NOTHING""",
                     event_id,
                     room,
+                    task.created,
                     until,
                 )
                 await sweep_index.note(
@@ -89,7 +97,7 @@ class Reveals:
 
     async def once(self, *, every: bool = False) -> None:
         """Take back what is due; `every`: whatever stands."""
-        for row in await self._store.fetch("SELECT event_id, room_id, until FROM revealed"):
+        for row in await self._store.fetch("SELECT event_id, room_id, granted, until FROM revealed"):
             if every or row["until"] <= self._clock.wall():
                 await self._take_back(row)
 
@@ -109,6 +117,7 @@ class Reveals:
         self._crash(CrashPoint.REVEAL_TAKEN_BACK)
 
         async def commit(conn: Connection) -> None:
+            await retire_since(conn, row["room_id"], row["granted"])
             await conn.execute("DELETE FROM revealed WHERE event_id = $1", event_id)
             await sweep_index.forget(conn, [event_id])
 

@@ -127,7 +127,12 @@ TABLES: Final = (
     # What was said and done, in its order, times by the hour: kinds, never words; `mac` chains them (bridge/audit).
     "CREATE TABLE audit (seq {seq}, hour BIGINT NOT NULL, about TEXT NOT NULL, kind TEXT NOT NULL, mac {blob} NOT NULL)",
     # Numbers that stand in offices for a minute: the bridge takes them out, at its start at the latest (bridge/reveal).
-    "CREATE TABLE revealed (event_id TEXT PRIMARY KEY, room_id TEXT NOT NULL, until DOUBLE PRECISION NOT NULL)",
+    """CREATE TABLE revealed (
+        event_id TEXT PRIMARY KEY,
+        room_id TEXT NOT NULL,
+        granted BIGINT NOT NULL,
+        until DOUBLE PRECISION NOT NULL
+    )""",
     # Rooms made ahead, with the designation they bear.
     "CREATE TABLE warm_room (room_id TEXT PRIMARY KEY, designation TEXT NOT NULL)",
     # What is on its way down (bridge/erasure): a room, or what was kept of a texter. `thread` only while there is one.

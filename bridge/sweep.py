@@ -1,7 +1,9 @@
 """Whatever has come to the end of its time goes: events and what could read them, remembered ids, receipts.
 
-Rules of this module: an event is redacted first and taken off the deletion index after it; sweeping yields to every
-conversation; while the machine's clock is doubted nothing goes here; nothing of a thread that somebody holds goes.
+Rules of this module: an event is redacted, looked for, and taken off the deletion index when it was found gone; one that
+can still be read stays on it, is tried again and told to the desk; what is redacted is overwritten at once; sweeping
+yields to every conversation; while the machine's clock is doubted nothing goes here; nothing of a thread that somebody
+holds goes.
 """
 
 from __future__ import annotations
@@ -10,12 +12,14 @@ import asyncio
 import sqlite3
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
+from bot.actions import DESK
 from bridge import log, sweep_clock, sweep_index
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
 from bridge.matrix.edge import HomeserverError, Permanent, TokenRefused
+from bridge.matrix.house import Away, Refused
 from bridge.store import Connection, Store
 from bridge.sweep_keys import prune
 from bridge.vault import Vault
@@ -23,10 +27,22 @@ from bridge.vault import Vault
 BATCH: Final = 48
 EVERY: Final = 5.0
 HOURLY: Final = 3600.0
-UNTIL: Final = ("seen", "sent_text", "early_report", "early_tap", "receipt")
+UNTIL: Final = ("seen", "sent_text", "early_report", "early_tap", "receipt", "suppression")
 """Tables whose rows say until when they stand."""
+DEAD: Final = 7 * 86_400
+"""Seconds that a dead letter of the desk is kept, which may hold what was typed in an office. A thread's go with it."""
 AGAIN: Final = 3600
 """Seconds after which an event that could not be redacted is tried again."""
+
+
+class Rooms(Protocol):
+    """What sweeping needs of rooms (`erasure_room.RoomSteps`)."""
+
+    async def let_go(self, room_id: str, rows: list[Any], *, again: int) -> list[Any]:
+        """Redact events, look for them, and return those that are gone."""
+
+    async def overwrite(self, room_id: str) -> int:
+        """Have what is redacted overwritten."""
 
 
 class Sweep:
@@ -38,11 +54,11 @@ class Sweep:
         store: Store,
         vault: Vault,
         clock: Clock,
-        redact: Callable[[str, list[Any]], Awaitable[None]],
+        rooms: Rooms,
         alarm: Callable[[str, float], Awaitable[None]],
         crash: Crash,
     ) -> None:
-        self._store, self._vault, self._clock, self._redact = store, vault, clock, redact
+        self._store, self._vault, self._clock, self._rooms = store, vault, clock, rooms
         self._alarm, self._crash = alarm, crash
         self._pruned = 0.0
 
@@ -78,9 +94,9 @@ class Sweep:
         return len(rows) == BATCH
 
     async def _room(self, room_id: str, events: list[Any], now: int) -> None:
-        gone = [row["event_id"] for row in events]
+        said = [row for row in events if not row["state"]]
         try:
-            await self._redact(room_id, [row for row in events if not row["state"]])
+            found = await self._rooms.let_go(room_id, said, again=now // AGAIN)
         except TokenRefused:
             raise
         except Permanent as error:
@@ -90,16 +106,39 @@ class Sweep:
                     await self._room(room_id, [row], now)
                 return
             log.event("sweep.refused", status=error.status)
-            query = "UPDATE event SET expires = $2 WHERE event_id = $1"
-            await self._store.commit(lambda conn: conn.execute(query, gone[0], now + AGAIN))
+            await self._later(events, now)
             await self._alarm("a message whose time has come (the homeserver refuses to redact it)", now)
             return
         self._crash(CrashPoint.EVENT_EXPIRED)
-        await self._store.commit(lambda conn: sweep_index.forget(conn, gone))
+        gone = {row["n"] for row in (*found, *(row for row in events if row["state"]))}
+        names = [row["event_id"] for row in events if row["n"] in gone]
+        await self._store.commit(lambda conn: sweep_index.forget(conn, names))
+        # Not those that somebody holds by now: they wait as they are.
+        left = [row for row in said if row["n"] not in gone and await sweep_index.free(self._store, row["n"])]
+        if left:
+            await self._later(left, now)
+            await self._alarm("a message whose time has come (it was redacted and can still be read)", now)
+        if found:
+            await self._overwrite(room_id)
+
+    async def _later(self, events: list[Any], now: int) -> None:
+        async def commit(conn: Connection) -> None:
+            for row in events:
+                await conn.execute("UPDATE event SET expires = $2 WHERE n = $1", row["n"], now + AGAIN)
+
+        await self._store.commit(commit)
+
+    async def _overwrite(self, room_id: str) -> None:
+        try:
+            await self._rooms.overwrite(room_id)
+        except (Away, Refused) as error:
+            # It is redacted, and nobody can fetch it; the homeserver's own loop overwrites it some minutes later.
+            log.event("sweep.not_overwritten", status=error.status)
 
     async def _prune(self, now: int) -> None:
         async def commit(conn: Connection) -> None:
             for table in UNTIL:
                 await conn.execute(f"DELETE FROM {table} WHERE until < $1", now)  # noqa: S608 - names from above
+            await conn.execute("DELETE FROM dead_letter WHERE owner = $1 AND at < $2", DESK, now - DEAD)
 
         await self._store.commit(commit)

@@ -21,6 +21,10 @@ EDIT: Final = "edit:"
 LASTING: Final = ("card", "board")
 UNREAD_MS: Final = 2000
 """Words that came so shortly before somebody spoke are not taken as read by them."""
+FREE: Final = """NOT EXISTS (
+    SELECT 1 FROM thread t WHERE t.held AND (
+        t.room_id = e.room_id OR t.id = e.owner OR t.id IN (SELECT x.thread FROM erasure x WHERE x.subject = e.room_id)))"""
+"""SQL: nobody holds the thread of an event `e`: the one whose room it is or was, or that it is about."""
 KEPT_SQL: Final = "(ref IS NULL OR ref NOT IN ('card', 'edit:card'))"
 
 
@@ -101,12 +105,17 @@ async def settle(conn: Connection, owner: str, ref: str, *, expires: int) -> Non
 async def expired(conn: Any, now: float, most: int) -> list[Any]:
     """Return up to `most` events whose time has come, without those of threads that somebody holds. `conn`: or a store."""
     rows: list[Any] = await conn.fetch(
-        """SELECT n, event_id, room_id, state FROM event e WHERE expires <= $1 AND NOT gone
-           AND NOT EXISTS (SELECT 1 FROM thread t WHERE t.room_id = e.room_id AND t.held) ORDER BY expires LIMIT $2""",
+        f"""SELECT n, event_id, room_id, state FROM event e WHERE expires <= $1 AND NOT gone AND {FREE}
+            ORDER BY expires LIMIT $2""",  # noqa: S608 - a constant
         int(now),
         most,
     )
     return rows
+
+
+async def free(conn: Any, n: int) -> bool:
+    """Whether an event is still on the index and may go: nobody holds its thread now. `conn`: or a store."""
+    return await conn.fetchval(f"SELECT 1 FROM event e WHERE n = $1 AND {FREE}", n) is not None  # noqa: S608 - a constant
 
 
 async def forget(conn: Connection, event_ids: Iterable[str]) -> None:

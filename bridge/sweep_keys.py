@@ -2,7 +2,12 @@
 
 Rules of this module: an inbound session is moved forward to the first message that is still on the deletion index, or past
 the last one that was read; what lies before can then be read by nobody with our files, and be replayed to us by nobody
-either, so that we need not remember which indices were read. A session is never thrown away: its owner may still use it.
+either, so that we need not remember which indices were read. A session of others is never thrown away: its owner may still
+use it. One of ours for desk or office is, once it is retired and nothing said with it is left on the index; a thread's goes
+with its room.
+
+What was said with a session is told by times: from when it began until its successor did, and a minute more for what was
+just being sent. An event noted even later, after a crash, is lost to newcomers; nothing is kept for longer by it.
 
 Source: https://spec.matrix.org/latest/client-server-api/#mmegolmv1aes-sha2 (a ratchet goes forward only).
 """
@@ -12,10 +17,13 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
+from bridge.matrix.members import rotate
 from bridge.matrix.olm import InboundGroupSession, OlmGroupSessionError
 from bridge.matrix.reading import inbound_context
 from bridge.store import Connection, Store
 from bridge.vault import Sealed, Vault
+
+JUST_SENT_MS: Final = 60_000
 
 # `kept`: the first index whose message is still there; `last`: the last one that was read.
 _READ: Final = """
@@ -28,8 +36,36 @@ _READ: Final = """
 """
 
 
+# Of all events of the room: also what others said in that time keeps it, and nothing stands there for more than a day but
+# the board and cards.
+_OVER: Final = f"""
+    DELETE FROM matrix_session WHERE NOT active
+    AND room_id IN (SELECT room_id FROM matrix_room WHERE kind <> 'thread')
+    AND NOT EXISTS (
+        SELECT 1 FROM event e WHERE e.room_id = matrix_session.room_id AND NOT e.state AND e.at >= matrix_session.begun_ms
+        AND e.at <= COALESCE((
+            SELECT MIN(s.begun_ms) FROM matrix_session s WHERE s.room_id = matrix_session.room_id
+            AND s.user_id = matrix_session.user_id AND s.begun_ms > matrix_session.begun_ms
+        ) + {JUST_SENT_MS}, e.at)
+    )
+"""  # noqa: S608 - a constant
+
+
+async def forget_retired(conn: Connection) -> None:
+    """Delete first keys of desk and offices with which nothing is read any more."""
+    await conn.execute(_OVER)
+
+
+async def retire_since(conn: Connection, room_id: str, since: float) -> None:
+    """Delete what was begun in a room since then (seconds), and let nothing be encrypted with it any more."""
+    await rotate(conn, room_id)
+    query = "DELETE FROM matrix_session WHERE room_id = $1 AND NOT active AND begun_ms >= $2"
+    await conn.execute(query, room_id, int(since * 1000))
+
+
 async def prune(store: Store, vault: Vault) -> int:
-    """Move every session past what is gone; return how many were moved."""
+    """Move every session of others past what is gone, and delete those of ours; return how many were moved."""
+    await store.commit(forget_retired)
     moved = 0
     for row in await store.fetch(_READ):
         first = row["last"] + 1 if row["kept"] is None else row["kept"]

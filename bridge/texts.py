@@ -183,12 +183,16 @@ class Texts:
 
         async def commit(conn: Connection) -> None:
             over = await conn.fetchval("DELETE FROM outbox WHERE id = $1 RETURNING id", number) is None
+            # Also of a text whose conversation ended while it was under way: then nothing needs its copy any more.
+            whose = await erasure_copies.whose(conn, owner)
             if message_id:
-                # Also of a text whose conversation ended while it was under way; then there is no thread to name.
-                whose = await conn.fetchval("SELECT id FROM thread WHERE id = $1", owner) or ""
-                due = now + (erasure_copies.UNREPORTED if whose else 0.0)
-                ref = result.ref if whose else ""
+                due = now + (0.0 if over else erasure_copies.UNREPORTED)
+                ref = "" if over else result.ref
                 await erasure_copies.note(conn, hash_=digest, owner=whose, ref=ref, sealed=copy, due=due, now=now)
+            unnamed = result.outcome is Outcome.UNKNOWN and not message_id
+            if whose and unnamed is not over:
+                # What was under way at the end was counted as without an id then.
+                await erasure_copies.count(conn, whose, erasure_copies.UNNAMED, more=1 if unnamed else -1)
             if over or letter is None:
                 return
             await inbox.put(conn, letter)

@@ -219,6 +219,7 @@ class Webhook:
         outcome = REPORTED[report.status]
         digest = self._vault.keyed_hash(f"carrier {self._carrier.kind}", report.message_id)
         seen = self._vault.keyed_hash(f"report {self._carrier.kind}", f"{report.status} {report.message_id}")
+        copy = await self._copies.seal(report.message_id)
         now = self._clock.wall()
         until = int(now) + HORIZON
 
@@ -242,6 +243,9 @@ class Webhook:
                     return None
                 await inbox.put(conn, letter)
                 return letter.owner
+            # Its result is on its way, or never came: then this is all that says under which id the carrier has it.
+            due = now + (erasure_copies.UNREPORTED if outcome is Outcome.ACCEPTED else erasure_copies.EARLY)
+            await erasure_copies.note(conn, hash_=digest, owner="", ref="", sealed=copy, due=due, now=now)
             await conn.execute(
                 """INSERT INTO early_report (hash, outcome, code, until) VALUES ($1, $2, $3, $4)
                    ON CONFLICT (hash) DO UPDATE SET outcome = excluded.outcome, code = excluded.code

@@ -15,6 +15,7 @@ import aiohttp
 
 from bridge.carriers.kinds import KINDS
 from bridge.config import load
+from bridge.matrix.administrator import Administrator, standing_in
 from bridge.matrix.cross_signing import master_key_of
 from bridge.matrix.house import Away, House, Missing, Refused
 from bridge.matrix.identity import fingerprint
@@ -103,7 +104,11 @@ async def homeserver(config: Config) -> list[Check]:
     async with aiohttp.ClientSession() as session:
         token = secret(config.homeserver.as_token_file)
         wire = Wire(session=session, url=config.homeserver.url, token=token, user_id=config.policy_mxid)
-        return [await _module(House(wire=wire)), await _identities(config, wire)]
+        house, module = House(wire=wire), await _module(House(wire=wire))
+        if (path := config.homeserver.admin_token_file) is not None:
+            admin = Wire(session=session, url=config.homeserver.url, token=secret(path), user_id=config.policy_mxid)
+            module = await _administrator(house, Administrator(wire=admin), module)
+        return [module, await _identities(config, wire)]
 
 
 async def _module(house: House) -> Check:
@@ -123,6 +128,21 @@ async def _module(house: House) -> Check:
         do = "Change these settings of the homeserver."
         return Check(name=name, ok=False, what=" ".join(health.problems), do=do)
     return Check(name=name, ok=True, what=f"enforces {', '.join(sorted(health.enforces))}")
+
+
+async def _administrator(house: House, administrator: House, module: Check) -> Check:
+    """Tell which of the two is in force: the token only where the module is not, and never as well."""
+    name = "homeserver administrator"
+    if await standing_in(house, administrator) is house:
+        do = "Take homeserver.admin_token_file out, and the administrator's rights away: nothing needs them."
+        return Check(name=name, ok=False, what=f"the token is not used; the module {module.what}", do=do)
+    try:
+        health = await administrator.health()
+    except (Away, Refused) as error:
+        do = "Is it an administrator's token? Without it nothing is purged here."
+        return Check(name=name, ok=False, what=f"the token is refused ({error.status})", do=do)
+    do = "Load the module if this homeserver can; what is said here nobody else does."
+    return Check(name=name, ok=True, what=f"is in force, the module is not loaded. {' '.join(health.problems)}", do=do)
 
 
 async def _identities(config: Config, wire: Wire) -> Check:

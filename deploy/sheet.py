@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 from bridge.carriers.kinds import KINDS
+from bridge.sweep import DEAD
 from deploy.carriers import exposure_text
 
 if TYPE_CHECKING:
@@ -83,10 +84,32 @@ def _homeserver(config: Config, pack: Pack) -> Sequence[Kept]:
             readable_by="staff's trusted devices; whoever has the homeserver sees who works here",
         ),
         Kept(
+            where="Homeserver, keys on their way to devices",
+            what="room keys, each encrypted for one device, in the box of a device that has not fetched them",
+            how_long="until that device comes back or is signed out (`!devices` names those silent for a month)",
+            readable_by="that device alone; when the room is gone they open nothing that is still here",
+            remains="what such a device fetched before and kept",
+        ),
+        *_administrator(config),
+        Kept(
             where="Homeserver, accounts",
             what="names of accounts, devices and their last addresses; no key backup of conversations is kept",
             how_long="accounts: until they are deleted; addresses: a day",
             readable_by="whoever has the homeserver",
+        ),
+    )
+
+
+def _administrator(config: Config) -> Sequence[Kept]:
+    if config.homeserver.admin_token_file is None:
+        return ()
+    return (
+        Kept(
+            where="Homeserver, an administrator's token",
+            what="used only while our module is not loaded: it can read every room's metadata and take over every account",
+            how_long="as long as the file and the account stand",
+            readable_by=MASTER,
+            remains="redacted words until Synapse overwrites them, a purged room's id in some tables, staff's key backups",
         ),
     )
 
@@ -122,6 +145,23 @@ def _bridge(config: Config, pack: Pack) -> Sequence[Kept]:
             what="keyed hashes of texts' ids, so that nothing arrives twice; ids of copies at the carrier, sealed",
             how_long="past the carrier's horizon of retries; ids of copies until each copy is settled",
             readable_by="nobody, without the keys",
+            remains=(
+                "at the carrier, a text of which nobody knows whether it left, unless a report tells its id: the receipt "
+                "counts it; texts of blocked phones are kept nowhere here, and deleted there"
+            ),
+        ),
+        Kept(
+            where="Bridge, main.db: keys of desk and offices",
+            what="the first key of each session, sealed, so that a newcomer reads what stands there",
+            how_long="until nothing said with it stands there; a revealed number's: with it, after a minute",
+            readable_by=MASTER,
+            remains="what had left the homeserver while the key was here, for whoever took both",
+        ),
+        Kept(
+            where="Bridge, main.db: dead letters",
+            what="what a fault kept from being handled, sealed; of an office it may hold what was typed there",
+            how_long=f"of desk and offices: {long(DEAD)}; of a thread: as long as the thread",
+            readable_by=MASTER,
         ),
         Kept(
             where="Bridge, the audit",

@@ -4,7 +4,8 @@ Rules of this module: the other side is our own Synapse module (`deploy/synapse_
 policy bot's own rooms and roster only; every call may be repeated; nothing is called gone that was not looked at. A call
 that got no answer may still have happened: look, or call again.
 
-The token is the application service's; no administrator exists. Nothing is logged here.
+The token is the application service's; no administrator exists, but where no module can be loaded (`administrator`).
+Nothing is logged here.
 """
 
 from __future__ import annotations
@@ -122,11 +123,11 @@ class House:
 
     async def delete_media(self, address: str) -> None:
         """Delete an upload (`mxc://server/id`) of ours or of somebody who is or was at the desk; also when it is gone."""
-        await self._ask("DELETE", "media", *_parts(address))
+        await self._ask("DELETE", "media", *parts(address))
 
     async def media_gone(self, address: str) -> bool:
         """Whether neither a row nor a file of this upload is there."""
-        return not _truth(await self._ask("GET", "media", *_parts(address)), "exists")
+        return not _truth(await self._ask("GET", "media", *parts(address)), "exists")
 
     async def sign_out(self, user_id: str) -> int:
         """Sign a member of the desk out everywhere: devices, tokens, pushers. Returns how many devices there were.
@@ -168,7 +169,8 @@ class House:
             raise Refused(error.status, error.errcode) from None
 
 
-def _parts(address: str) -> tuple[str, str]:
+def parts(address: str) -> tuple[str, str]:
+    """Split `mxc://server/id`. Raises `Refused`."""
     scheme, _, rest = address.partition("://")
     server, _, media_id = rest.partition("/")
     if scheme != "mxc" or not server or not media_id:

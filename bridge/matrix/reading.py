@@ -21,11 +21,14 @@ from bridge.matrix.members import room_of
 from bridge.matrix.olm import InboundGroupSession, OlmGroupSessionError
 from bridge.matrix.olm_channel import Letter
 from bridge.matrix.parse import BAD_DATA, Json, Malformed, dumps, inner, loads, mapping, number, plain, text
-from bridge.store import Connection
+from bridge.store import Connection, Store
 from bridge.vault import Sealed, Vault
 
 PATIENCE_MS: Final = 30_000
 """How long an event may wait for its key."""
+TOO_LONG: Final = "(needs='key' AND deadline_ms <= $1 OR needs='device' AND deadline_ms <= $2)"
+DAY_MS: Final = 86_400_000
+"""How much longer it may wait for its sender's devices: a homeserver that is away for hours loses nobody's words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,15 +151,27 @@ class Reading:
         return items
 
     async def give_up(self, conn: Connection) -> list[Item]:
-        """Return what has waited too long for its key, and keep it no longer."""
-        rows = await conn.fetch(
-            "SELECT room_id, event FROM matrix_waiting WHERE needs='key' AND deadline_ms <= $1 ORDER BY arrived",
-            int(self._clock.wall() * 1000),
-        )
-        events = [Encrypted.read(loads(row["event"]), row["room_id"]) for row in rows]
-        for event in events:
+        """Return what has waited too long for its key, or a day for its sender's devices, and keep it no longer.
+
+        Only what is returned is put on the deletion index: nothing may wait for ever.
+        """
+        query = f"SELECT room_id, event, needs FROM matrix_waiting WHERE {TOO_LONG} ORDER BY arrived"  # noqa: S608
+        rows = await conn.fetch(query, *self._deadlines())
+        items: list[Item] = []
+        for row in rows:
+            event = Encrypted.read(loads(row["event"]), row["room_id"])
             await self.drop(conn, event.event_id)
-        return [event.unreadable() for event in events]
+            items.append(event.unreadable() if row["needs"] == "key" else event.untrusted())
+        return items
+
+    async def waits_too_long(self, store: Store) -> bool:
+        """Whether there is anything to give up."""
+        query = f"SELECT 1 FROM matrix_waiting WHERE {TOO_LONG} LIMIT 1"  # noqa: S608 - a constant
+        return await store.fetchval(query, *self._deadlines()) is not None
+
+    def _deadlines(self) -> tuple[int, int]:
+        now = int(self._clock.wall() * 1000)
+        return now, now - DAY_MS
 
     async def drop(self, conn: Connection, event_id: str) -> None:
         """Keep an event no longer: it was read, given up or redacted."""

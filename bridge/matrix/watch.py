@@ -120,10 +120,7 @@ class Watch:
             await self._sink(conn, items)
 
     async def _give_up(self) -> None:
-        due = await self._store.fetchval(
-            "SELECT 1 FROM matrix_waiting WHERE needs='key' AND deadline_ms <= $1 LIMIT 1", self._now()
-        )
-        if due is not None:
+        if await self._reading.waits_too_long(self._store):
             await self._store.commit(self._unreadable)
             self._committed()
 

@@ -408,6 +408,7 @@ facts: Final = st.builds(
     frozen=st.booleans(),
     showing=st.booleans(),
     arriving=st.booleans(),
+    leaving=st.booleans(),
     fresh=st.just("still brook"),
 )
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from bot.actions import DESK, OFFICE, Invite, Post, RedactSaid, Text
-from bot.acts import Tell, TextFirst
-from bot.cold import ASK, DIFFER, ONCE, OPENS, TWICE, WHY
+from bot.acts import SetTimer, Tell, TextFirst
+from bot.cold import ASK, DIFFER, ONCE, OPENS, STANDS, TIMER, TWICE, WHY
 from bot.decide import decide
-from bot.events import Joined, NotHeard, Relation, Said, TextArrived, Why
+from bot.events import Joined, NotHeard, Relation, Said, TextArrived, TimerDue, Why
 from bot.model import Desk, Thread
 from bot.number import Number, NumberKind
 from bot.step import Step
@@ -168,3 +168,14 @@ def test_the_thread_that_is_begun() -> None:
     for step in (first, desk, opened, answer):
         assert of(Text, step) == []
     assert not [a for a in answer.actions if isinstance(a, Tell) and type(a.event).__name__ == "ThreadWaits"]
+
+
+def test_a_number_that_was_typed_once_is_not_remembered_for_longer() -> None:
+    """When the questions' time is over the digest goes by a timer, not with that person's next message; not before."""
+    begun = say(staffed_desk(), "!text")
+    (timer,) = [action for action in of(SetTimer, begun) if action.key == TIMER + ANA]
+    desk = until(*ONE)
+    assert desk.cold[0].digest
+    assert decide(PACK, at(STANDS - 1), desk, TimerDue(key=timer.key)).aggregate == desk
+    assert timer.due == NOW + STANDS
+    assert decide(PACK, at(STANDS), desk, TimerDue(key=timer.key)).aggregate.cold == ()

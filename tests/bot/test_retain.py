@@ -14,7 +14,7 @@ from bot.acts import DropTimer, End, Park, Seen, SetTimer, Settle, Tell, TrustCl
 from bot.events import Event, Outcome, Read, Relation, TextArrived, TextOutcome, TimerDue
 from bot.incidents import ClockJumped, NotGone
 from bot.model import Facts, Line, Thread
-from bot.slices import Consent, Life, State, Voice
+from bot.slices import Consent, Life, Pending, Reply, State, Voice
 from bot.step import Step
 from bot.told import Assigned, ThreadGone, ThreadWaits
 from tests.bot.effort import USUAL
@@ -22,6 +22,7 @@ from tests.bot.examples import arrived, at, at_desk, held, of, said, staffed_des
 from tests.bot.strategies import ANA, BEN, EVENTS, NAMED, NOW, PACK, SUE, any_event, facts, threads
 from tests.bot.world import World
 
+PENDING = Pending(event_id="$p", body="go now", author=ANA, said_at=NOW, leave_at=NOW + 8)
 UNDO, IDLE = PACK.settings.close_undo, PACK.settings.idle
 GRACE, LONGER = PACK.settings.grace, PACK.settings.continuing
 
@@ -76,7 +77,7 @@ def test_after_ten_minutes_it_is_parked() -> None:
     assert of(End, step) == []
 
 
-@pytest.mark.parametrize("why", ["frozen", "showing", "arriving"])
+@pytest.mark.parametrize("why", ["frozen", "showing", "arriving", "leaving"])
 @pytest.mark.parametrize("key", [retain.CLOSE, retain.IDLE, retain.END])
 def test_nothing_goes_while_a_text_is_on_its_way_or_somebody_holds_it(key: str, why: str) -> None:
     """Held, or with a text on its way in or into the room, a thread waits, and looks again later."""
@@ -87,6 +88,41 @@ def test_nothing_goes_while_a_text_is_on_its_way_or_somebody_holds_it(key: str, 
     assert [a for a in step.actions if isinstance(a, Park | End)] == []
     assert [timer.key for timer in of(SetTimer, step)] == [key]
     assert replace(step.aggregate, held=False) == thread
+
+
+@pytest.mark.parametrize("key", [retain.CLOSE, retain.IDLE])
+def test_nothing_goes_while_words_wait_in_their_undo_window(key: str) -> None:
+    """An answer that was said just before the time leaves first; so does a supervisor's reply to a STOP."""
+    thread = {retain.CLOSE: closing(), retain.IDLE: _answered()}[key]
+    waiting = replace(thread, sending=replace(thread.sending, pending=(PENDING,)))
+    replying = replace(thread, consent=Consent(reply=Reply(event_id="$r", body="bye", author=SUE, said_at=NOW)))
+    for busy in (waiting, replying):
+        step = fires(busy, key, UNDO + IDLE)
+        assert (of(Park, step), step.aggregate) == ([], busy)
+        assert [(timer.key, timer.due) for timer in of(SetTimer, step)] == [(key, NOW + UNDO + IDLE + retain.MOMENT)]
+
+
+def test_close_now_names_words_that_have_not_left() -> None:
+    """Words in their undo window, or on their way out, keep a supervisor's `!close now` back; `anyway` drops them."""
+    waiting = replace(held(), sending=replace(held().sending, pending=(PENDING,)))
+    for thread, known in ((waiting, at(0)), (held(), at(0, leaving=True))):
+        refused = then(thread, said("!close now", sender=SUE), known)
+        assert of(Park, refused) == []
+        assert "have not left" in words(refused)
+        assert "!close now anyway" in words(refused)
+        dropped = then(thread, said("!close now anyway", sender=SUE), known)
+        assert (of(Park, dropped), of(End, dropped)) == ([Park(patience=retain.NOW, drops=True)], [End()])
+        assert of(Park, then(thread, said("!close now anyway"), known)) == []
+
+
+def test_what_was_to_be_said_about_a_stop_does_not_outlive_the_conversation() -> None:
+    """That they said STOP is kept; the words of a reply to it, and what it was a reply to, are not."""
+    consent = Consent(stopped=True, after_stop="abc", replied="say:$r", confirmation="stop:1")
+    over = fires(replace(closing(), consent=consent), retain.CLOSE, UNDO).aggregate
+    assert over.consent == Consent(stopped=True)
+    reply = Reply(event_id="$r", body="words", author=SUE, said_at=NOW)
+    now = then(replace(held(), consent=replace(consent, reply=reply)), said("!close now anyway", sender=SUE)).aggregate
+    assert now.consent == Consent(stopped=True)
 
 
 def test_close_now_is_for_supervisors_and_ends_at_once() -> None:

@@ -16,6 +16,7 @@ FORGETTING: Final = frozenset(
         CrashPoint.COPY_DELETED,
         CrashPoint.ROOM_REDACTED,
         CrashPoint.ROOM_EMPTIED,
+        CrashPoint.ROOM_CENSORED,
         CrashPoint.UPLOADS_DELETED,
         CrashPoint.ROOM_KEY_DESTROYED,
         CrashPoint.ROOM_PURGED,

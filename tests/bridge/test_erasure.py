@@ -19,6 +19,8 @@ from tests.fakes.nerves import HANDSET, Nerves
 from tests.fakes.paper_rooms import ROOM, PaperRooms, WayDown
 
 GRACE, CLIENTS = 72 * 3600.0, 7 * 86_400.0
+PERSON_STEPS = ("key", "copies", "person")
+STEPS = ("redact", "empty", "censor", "uploads", "destroy", "purge", "look", "forget", "sign", *PERSON_STEPS)
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ async def test_closed_now_everything_goes_and_the_receipts_say_so(way: WayDown) 
     assert (rooms.present, rooms.members, rooms.media) == (False, set(), set())
     assert not any(rooms.events.values())
     assert rooms.asked.index("empty") > max(n for n, asked in enumerate(rooms.asked) if asked == "redact")
-    assert rooms.asked.index("purge") > rooms.asked.index("empty")
+    assert rooms.asked.index("purge") > rooms.asked.index("censor") > rooms.asked.index("empty")
     assert way.keys_gone == [ROOM]
     assert await way.nerves.vault.owners() == {"desk", "copies"}
     for table, _ in {*OF_ROOM, *OF_PERSON} - {("timer", "owner"), ("event", "owner")}:
@@ -250,3 +252,47 @@ async def _pass(way: WayDown, owner: str, seconds: float, key: str) -> None:
     await way.nerves.store.commit(lambda conn: conn.execute("DELETE FROM timer WHERE owner = $1 AND key = $2", owner, key))
     await way.nerves.tell(owner, TimerDue(key=key))
     await way.nerves.at_rest()
+
+
+async def test_an_order_does_not_wait_behind_what_is_over_by_itself(way: WayDown) -> None:
+    """With ten rooms on their way down since earlier, what a supervisor closed now goes first."""
+    owner = await way.furnish()
+    query = """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began)
+               VALUES ($1, 'room', $1, '', 'redact', $2, $3, 0)"""
+    for number in range(10):
+        values = (f"!old{number}", way.nerves.clock.at - 60, CLIENTS)
+        await way.nerves.store.commit(lambda conn, values=values: conn.execute(query, *values))  # type: ignore[misc]
+    await way.say(owner, "!close now")
+    while await way.nerves.store.fetchval("SELECT step FROM erasure WHERE subject = $1", ROOM) != "purge":
+        assert await way.nerves.store.fetchval("SELECT COUNT(*) FROM erasure WHERE id = subject AND step = 'redact'") == 10
+        await way.erasure.once()
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_text_during_any_step_is_not_lost(way: WayDown, step: str) -> None:
+    """Whatever is being done with what is over: a text has a conversation of its own, and the old still goes."""
+    owner = await way.furnish()
+    ends = step in PERSON_STEPS
+    if ends:
+        await way.say(owner, "!close now")
+    else:
+        await way.say(owner, "!close")
+        await _pass(way, owner, 600, "close")
+    query = "SELECT step FROM erasure WHERE kind = $1"
+    for _ in range(60):
+        if await way.nerves.store.fetchval(query, "person" if ends else "room") == step:
+            break
+        await way.nerves.copies.once()
+        way.nerves.clock.at += await way.erasure.once()
+    else:
+        raise AssertionError("it never came to this step")
+    other = await way.nerves.arrive("do not lose me", message_id="late", sender="+12065550199")
+    await way.nerves.at_rest()
+    assert (other == owner) is not ends
+    assert way.nerves.posts(other)[-1] == "do not lose me"
+    assert (await way.nerves.thread(other)).life.state is State.WAITING
+    way.nerves.clock.at += CLIENTS
+    await way.down()
+    assert not way.rooms.present
+    assert way.nerves.posts(other)[-1] == "do not lose me"
+    assert await way.nerves.vault.has(other)

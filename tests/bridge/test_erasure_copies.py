@@ -12,9 +12,9 @@ import pytest
 
 from bot.events import Said, TextOutcome
 from bridge import erasure_acts, erasure_copies, sweep_clock
-from bridge.carriers.adapter import Deleted, DeleteOutcome, DeliveryReport, Keeps, NotYet, Status
+from bridge.carriers.adapter import Deleted, DeleteOutcome, DeliveryReport, Keeps, NotYet, Status, UnknownOutcome
 from bridge.crash import CrashPoint
-from bridge.erasure_copies import COPIES, UNREPORTED, UNSHOWN
+from bridge.erasure_copies import COPIES, EARLY, UNNAMED, UNREPORTED, UNSHOWN
 from tests.e2e.waiting import until
 from tests.fakes.nerves import Nerves, SetClock
 from tests.fakes.paper_rooms import PaperRooms, WayDown
@@ -270,7 +270,7 @@ async def test_the_carriers_id_is_sealed_under_a_key_of_its_own(nerves: Nerves) 
 
 
 async def test_a_copy_of_a_text_that_was_under_way_is_not_forgotten(tmp_path: Path) -> None:
-    """A text that the carrier takes after its conversation was closed has its copy deleted too, and tells nobody."""
+    """A text that was being sent when it was closed all the same is in the receipt: without an id, until it has one."""
     nerves = Nerves(tmp_path)
     await nerves.open()
     await nerves.run()
@@ -283,6 +283,7 @@ async def test_a_copy_of_a_text_that_was_under_way_is_not_forgotten(tmp_path: Pa
     await asyncio.wait_for(nerves.paper.sending.wait(), 10)
     await nerves.tell(owner, *_close_now(nerves))
     await _gone(nerves)
+    assert (await results(nerves))[UNNAMED] == 1
     nerves.paper.holds.set()
     await nerves.at_rest()
     await nerves.texts.finish()
@@ -290,12 +291,118 @@ async def test_a_copy_of_a_text_that_was_under_way_is_not_forgotten(tmp_path: Pa
     assert len(nerves.paper.sent) == before + 1
     assert f"id{before}" in archive.asked
     await way.down()
+    assert (await way.receipts())[1]["carrier"] == {"copies deleted, confirmed": 4}
     assert await nerves.count("dead_letter") == 0
     await nerves.end()
 
 
+async def test_a_text_whose_result_is_unknown_is_never_called_gone(tmp_path: Path) -> None:
+    """The carrier took it and the answer was lost: its report tells the id, and the receipt that one had none."""
+    nerves = Nerves(tmp_path)
+    await nerves.open()
+    await nerves.run()
+    archive = Archive(nerves)
+    way = WayDown(nerves, PaperRooms())
+    nerves.paper.outcomes.append(UnknownOutcome())
+    owner = await way.furnish(uploads=0)
+    await nerves.webhook.report(DeliveryReport(message_id="vendor-77", status="delivered"))
+    await way.say(owner, "!close now")
+    await way.down()
+    nerves.clock.at += EARLY
+    await nerves.copies.once()
+    assert "vendor-77" in archive.asked
+    assert (await way.receipts())[1]["carrier"] == {"copies deleted, confirmed": 1, UNNAMED: 1}
+    await nerves.end()
+
+
+async def test_a_text_that_was_being_sent_at_a_crash_is_never_called_gone(tmp_path: Path) -> None:
+    """Killed with the carrier's answer in hand: the receipt of that person says that a text has no id."""
+    nerves = Nerves(tmp_path)
+    await nerves.open()
+    await nerves.run()
+    nerves.paper.holds = asyncio.Event()
+    owner = await nerves.arrive("hello", message_id=ID)
+    await asyncio.wait_for(nerves.paper.sending.wait(), 10)
+    nerves.texts._sending.clear()
+    await nerves.end()
+    again = Nerves(tmp_path)
+    await again.open()
+    await again.run()
+    await again.at_rest()
+    query = "SELECT owner, count FROM copy_result WHERE result = $1"
+    assert [tuple(row) for row in await again.store.fetch(query, UNNAMED)] == [(owner, 1)]
+    await again.end()
+
+
+async def test_a_report_before_the_result_is_the_same_copy(nerves: Nerves) -> None:
+    """A report that overtakes its text's result notes the copy, and the result says whose it is: one row, one deletion."""
+    archive = Archive(nerves)
+    await nerves.run()
+    await nerves.webhook.report(DeliveryReport(message_id="id0", status="delivered"))
+    assert not await nerves.copies.once()
+    owner = await nerves.arrive("hello", message_id="in0")
+    await nerves.at_rest()
+    query = "SELECT owner FROM carrier_copy WHERE ref NOT LIKE 'in:%'"
+    assert [row["owner"] for row in await nerves.store.fetch(query)] == [owner]
+    await nerves.copies.once()
+    assert archive.asked == ["id0"]
+
+
+async def test_nobodys_copy_waits_for_whom_it_may_concern(nerves: Nerves) -> None:
+    """While a held thread has a text without an id, a copy of which nobody knows whose it is stays."""
+    archive = Archive(nerves)
+    nerves.paper.outcomes.append(UnknownOutcome())
+    await nerves.run()
+    owner = await nerves.arrive("hello", message_id="in0")
+    await nerves.at_rest()
+    await erasure_acts.hold(nerves.store, owner)
+    await nerves.webhook.report(DeliveryReport(message_id="vendor-77", status="delivered"))
+    nerves.clock.at += UNSHOWN
+    assert not await nerves.copies.once()
+    await erasure_acts.release(nerves.store, owner)
+    await nerves.copies.once()
+    assert "vendor-77" in archive.asked
+
+
+async def test_a_blocked_phones_texts_go_at_the_carrier_too(tmp_path: Path) -> None:
+    """What a blocked phone sends is kept nowhere: its copy is deleted at once, and again after a retry nothing happens."""
+    nerves = Nerves(tmp_path)
+    await nerves.open()
+    await nerves.run()
+    archive = Archive(nerves)
+    way = WayDown(nerves, PaperRooms())
+    owner = await way.furnish(uploads=0)
+    await way.say(owner, "!block 30 days")
+    await way.say(owner, "!close now", event_id="$now")
+    await way.down()
+    for _ in range(2):
+        await nerves.arrive("I will find you", message_id="blocked", sender="+12065550199")
+        await nerves.at_rest()
+        await nerves.copies.once()
+    assert archive.asked.count("blocked") == 1
+    assert await nerves.count("thread") == 0
+    await nerves.end()
+
+
+async def test_a_hold_stops_a_batch_of_deletions(nerves: Nerves) -> None:
+    """A hold that is set while the first of six copies is being deleted keeps the other five."""
+    archive = Archive(nerves)
+    for number in range(6):
+        owner = await nerves.arrive(f"text {number}", message_id=f"m{number}")
+    nerves.clock.at += UNSHOWN
+
+    async def delete_copy(message_id: str) -> DeleteOutcome:
+        await erasure_acts.hold(nerves.store, owner)
+        return await archive.delete_copy(message_id)
+
+    nerves.paper.delete_copy = delete_copy  # type: ignore[method-assign]
+    await nerves.copies.once()
+    assert archive.asked == ["m0"]
+    assert await nerves.count("carrier_copy") == 5
+
+
 def _close_now(nerves: Nerves) -> list[Any]:
-    return [Said(place="thread", sender="@sol:x", event_id="$now", body="!close now", at=nerves.clock.at + 1)]
+    return [Said(place="thread", sender="@sol:x", event_id="$now", body="!close now anyway", at=nerves.clock.at + 1)]
 
 
 async def _gone(nerves: Nerves) -> None:

@@ -12,12 +12,11 @@ import pytest
 
 from bot.actions import DESK, OFFICE, THREAD, Post
 from bot.events import Content, IdentityChanged, Joined, Left, LevelsSet, NotHeard, Relation, Said, Tapped, Unsaid, Why
-from bridge.crash import nowhere
 from bridge.intake import EARLY
 from bridge.matrix import items
 from bridge.outbox import Task
-from bridge.sweep import Sweep
 from tests.fakes.nerves import Nerves
+from tests.fakes.paper_rooms import PaperRooms, WayDown
 from tests.fakes.posting import Posting
 from tests.fakes.sink import (
     ADA,
@@ -327,18 +326,7 @@ async def test_taps_on_what_is_not_ours_are_forgotten(sink: Sink) -> None:
     await sink.see(tap("$said"), dataclasses.replace(tap("$nothing"), event_id="$other"))
     assert await sink.nerves.count("early_tap") == 1
     nerves = sink.nerves
-    sweep = Sweep(
-        store=nerves.store,
-        vault=nerves.vault,
-        clock=nerves.clock,
-        redact=_nothing_to_redact,
-        alarm=nerves._alarm,
-        crash=nowhere,
-    )
+    sweep = WayDown(nerves, PaperRooms()).sweep
     nerves.clock.at += EARLY + 1
     await sweep.once()
     assert await nerves.count("early_tap") == 0
-
-
-async def _nothing_to_redact(_room_id: str, _rows: list[Any]) -> None:
-    """Nothing but taps is due."""

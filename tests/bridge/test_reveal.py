@@ -186,6 +186,29 @@ async def test_what_cannot_be_taken_back_now_is_tried_again(offices: Offices) ->
     assert offices.edge.stands == {}
 
 
+async def test_the_number_has_a_session_of_its_own(offices: Offices) -> None:
+    """What was said before it, and is said after it, is under other keys; its own goes when it is taken back."""
+    store, task = offices.nerves.store, await offices.task()
+
+    async def session(name: str, room: str) -> None:
+        begun = int(offices.nerves.clock.at * 1000)
+        query = """INSERT INTO matrix_session (session_id, room_id, user_id, first_key, next_index, active, begun_ms)
+                   VALUES ($1, $2, '@policy:x', $3, 0, $4, $5)"""
+        await store.commit(lambda conn: conn.execute(query, name, room, b"sealed", True, begun))
+
+    offices.nerves.clock.at -= 60
+    for room in ("!ana", "!sue"):
+        await session(f"before {room}", room)
+    offices.nerves.clock.at += 60
+    await offices.reveals.show(task, GRANT)
+    assert await store.fetchval("SELECT COUNT(*) FROM matrix_session WHERE active") == 0, "it begins one"
+    for room in ("!ana", "!sue"):
+        await session(f"number {room}", room)
+    await offices.reveals.once(every=True)
+    left = {row["session_id"] for row in await store.fetch("SELECT session_id FROM matrix_session")}
+    assert left == {"before !ana", "before !sue"}
+
+
 async def test_the_number_is_in_no_row(offices: Offices) -> None:
     """Neither in the action nor in any byte of the database."""
     await offices.reveals.show(await offices.task(), GRANT)

@@ -8,11 +8,16 @@ from typing import Any
 
 import pytest
 
-from bot.actions import DESK
+from bot.actions import DESK, OFFICE
+from bot.acts import Muted, Suppress
 from bot.events import Joined, Read, Said
 from bot.told import Assigned
-from bridge import sweep_clock, sweep_index
+from bridge import erasure_acts, sweep_clock, sweep_index
+from bridge.erasure_room import AT_ONCE
 from bridge.matrix.edge import Permanent
+from bridge.matrix.house import Missing
+from bridge.store import Connection
+from bridge.suppression import keep as suppress
 from bridge.texts import HORIZON
 from tests.fakes.nerves import Nerves
 from tests.fakes.paper_rooms import ADA, ROOM, SOL, PaperRooms, WayDown
@@ -180,3 +185,94 @@ async def test_what_is_due_is_found_by_an_index(way: WayDown, monkeypatch: pytes
     for query, args in asked:
         steps = [row["detail"] for row in await store.db.fetch(f"EXPLAIN QUERY PLAN {query}", *args)]
         assert [step for step in steps if step.startswith("SCAN")] == [], query
+
+
+async def test_what_was_redacted_and_can_still_be_read_is_not_gone(way: WayDown) -> None:
+    """A homeserver that says yes to a redaction and does not do it: the event stays on the index, and the desk hears."""
+    owner = await held(way)
+    for name in ("$gone", "$stays"):
+        await way.event(owner, name)
+    way.rooms.stubborn.add("$stays")
+    await way.nerves.store.commit(lambda conn: conn.execute("UPDATE event SET expires = 1"))
+    await way.sweep.once()
+    assert [row["event_id"] for row in await way.nerves.store.fetch("SELECT event_id FROM event")] == ["$stays"]
+    assert way.nerves.alarms == ["a message whose time has come (it was redacted and can still be read)"]
+    way.rooms.stubborn.clear()
+    await way.sweep.once()
+    assert await way.nerves.count("event") == 1, "not before its time"
+    way.nerves.clock.at += 3600
+    await way.sweep.once()
+    assert (await way.nerves.count("event"), way.rooms.events["$stays"]) == (0, "")
+    assert len(set(way.rooms.txns)) == len(way.rooms.txns), "the homeserver takes no transaction twice"
+
+
+async def test_what_is_swept_is_overwritten_at_once(way: WayDown) -> None:
+    """Each room of which something was redacted is overwritten; a homeserver that cannot keeps nothing from going."""
+    owner = await held(way)
+    await way.event(owner, "$one")
+    await way.nerves.store.commit(lambda conn: conn.execute("UPDATE event SET expires = 1"))
+    await way.sweep.once()
+    assert way.rooms.asked == ["redact", "event", "censor"]
+    await way.event(owner, "$two")
+    await way.nerves.store.commit(lambda conn: conn.execute("UPDATE event SET expires = 1"))
+    way.rooms.uncensored = Missing(404)
+    await way.sweep.once()
+    assert await way.nerves.count("event") == 0
+
+
+async def test_a_hold_stops_a_sweep_in_its_middle(way: WayDown) -> None:
+    """A hold that is set while the first of twenty events is being redacted keeps those that are not under way."""
+    owner = await held(way)
+    for number in range(20):
+        await way.event(owner, f"$x{number}")
+    await way.nerves.store.commit(lambda conn: conn.execute("UPDATE event SET expires = 1"))
+    way.rooms.meanwhile = lambda: erasure_acts.hold(way.nerves.store, owner)
+    await way.sweep.once()
+    way.rooms.meanwhile = None
+    kept = sum(bool(says) for says in way.rooms.events.values())
+    assert kept >= 20 - AT_ONCE, "no more than the requests under way"
+    assert await way.nerves.count("event") == kept
+    assert way.nerves.alarms == []
+    assert await way.sweep.once() is False
+    await erasure_acts.release(way.nerves.store, owner)
+    await way.sweep.once()
+    assert not any(way.rooms.events.values())
+
+
+async def test_what_offices_say_of_a_held_thread_stays(way: WayDown) -> None:
+    """A notice in somebody's office about a thread on hold does not go by its age; after the release it does."""
+    owner = await held(way)
+    now = way.nerves.clock.at
+
+    async def commit(conn: Connection) -> None:
+        query = "INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ('!off', 'office', $1, 'room:!off')"
+        await conn.execute(query, ADA)
+        await sweep_index.note(
+            conn, event_id="$o", room_id="!off", owner=owner, place=OFFICE + ADA, at=0, now=now, lifetime=60
+        )
+
+    await way.nerves.store.commit(commit)
+    await erasure_acts.hold(way.nerves.store, owner)
+    assert await sweep_index.expired(way.nerves.store, now + 61, 48) == []
+    await erasure_acts.release(way.nerves.store, owner)
+    assert [row["event_id"] for row in await sweep_index.expired(way.nerves.store, now + 61, 48)] == ["$o"]
+
+
+async def test_entries_and_dead_letters_end_by_themselves(way: WayDown) -> None:
+    """A STOP entry goes when its time is over, a dead letter of the desk after a week; a thread's stays with its thread."""
+    store, now = way.nerves.store, int(way.nerves.clock.at)
+    owner = await held(way)
+
+    async def commit(conn: Connection) -> None:
+        await suppress(conn, b"h" * 32, Suppress(muted=Muted.STOP, until=now + 100), now=now)
+        for short_id, whose in (("d", DESK), ("t", owner)):
+            query = "INSERT INTO dead_letter (short_id, owner, kind, body, at) VALUES ($1, $2, 'Said', $3, $4)"
+            await conn.execute(query, short_id, whose, b"sealed", now)
+
+    await store.commit(commit)
+    for later, entries, letters in ((90, 1, {"d", "t"}), (7 * DAY + 1, 0, {"t"})):
+        way.nerves.clock.at = now + later
+        way.sweep._pruned = 0.0
+        await way.sweep.once()
+        assert await way.nerves.count("suppression") == entries
+        assert {row["short_id"] for row in await store.fetch("SELECT short_id FROM dead_letter")} == letters

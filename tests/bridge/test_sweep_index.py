@@ -10,8 +10,9 @@ import pytest
 
 from bot.actions import DESK, THREAD, Edit, Erase, Mark, Post, Receipt, Redact
 from bot.events import Read
+from bridge import erasure_acts
 from bridge.matrix import items
-from bridge.outbox import Task
+from bridge.outbox import Task, TryAgain
 from tests.fakes.nerves import Nerves
 from tests.fakes.posting import Posting
 from tests.fakes.sink import ADA, DAY, DESK_ROOM, OFFICE_ROOM, THREAD_ROOM, Sink, message
@@ -83,6 +84,32 @@ async def test_erase_takes_the_message_its_edits_and_its_receipt(nerves: Nerves)
         Task(number=9, owner=task.owner, txn="q9.0", created=0, action=Erase(place=THREAD, event_id="$x"))
     )
     assert len(redacted) == 3, "an event that is not in the room is not redacted"
+
+
+async def test_erase_takes_an_edit_whose_message_has_gone(nerves: Nerves) -> None:
+    """An edit of something that was redacted before is redacted too, and only then leaves the index."""
+    posting = Posting(nerves)
+    task = await posting.task(Erase(place=THREAD, event_id="$said"))
+    query = "INSERT INTO event (event_id, room_id, owner, about, at) VALUES ('$edit', '!room', '', '$said', 0)"
+    await nerves.store.commit(lambda conn: conn.execute(query))
+    await posting.posts.perform(task)
+    assert posting.edge.sent == ["q1.0.0"]
+    assert await index(nerves) == {}
+
+
+async def test_nothing_is_erased_of_what_somebody_holds_by_now(nerves: Nerves) -> None:
+    """A `!redact` that was decided before a hold waits until it is lifted."""
+    posting = Posting(nerves)
+    task = await posting.task(Erase(place=THREAD, event_id="$said"))
+    query = "INSERT INTO event (event_id, room_id, owner, at) VALUES ('$said', '!room', '', 0)"
+    await nerves.store.commit(lambda conn: conn.execute(query))
+    await erasure_acts.hold(nerves.store, task.owner)
+    with pytest.raises(TryAgain):
+        await posting.posts.perform(task)
+    assert (posting.edge.sent, set(await index(nerves))) == ([], {"$said"})
+    await erasure_acts.release(nerves.store, task.owner)
+    await posting.posts.perform(task)
+    assert await index(nerves) == {}
 
 
 async def test_what_is_said_at_the_desk_has_its_time_from_the_start(nerves: Nerves) -> None:

@@ -62,3 +62,30 @@ async def test_what_is_gone_can_be_read_by_nobody_with_our_files(rig: Nerves) ->
     assert await prune(rig.store, rig.vault) == 1
     assert await rig.store.fetchval("SELECT first_index FROM matrix_inbound") == 5
     assert await rig.store.fetchval("SELECT COUNT(*) FROM matrix_read") == 0
+
+
+async def test_a_retired_key_of_ours_goes_with_what_was_said_with_it(rig: Nerves) -> None:
+    """At desk and in offices it stays while an event of its time does; the present one stays, and so do a thread's."""
+    rooms = (("!desk", "desk"), ("!off", "office"), ("!room", "thread"))
+
+    async def commit(conn: Connection) -> None:
+        for room, kind in rooms:
+            query = "INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ($1, $2, $1, $1)"
+            await conn.execute(query, room, kind)
+            for n, (begun, active) in enumerate(((1_000_000, False), (2_000_000, False), (3_000_000, True))):
+                query = """INSERT INTO matrix_session
+                           (session_id, room_id, user_id, first_key, next_index, active, begun_ms)
+                           VALUES ($1, $2, '@policy:x', $3, 0, $4, $5)"""
+                await conn.execute(query, f"{room}{n}", room, b"sealed", active, begun)
+            note = "INSERT INTO event (event_id, room_id, owner, at) VALUES ($1, $2, 'desk', 1500000)"
+            await conn.execute(note, f"$early{room}", room)
+
+    async def sessions() -> set[str]:
+        await prune(rig.store, rig.vault)
+        return {row["session_id"] for row in await rig.store.fetch("SELECT session_id FROM matrix_session")}
+
+    threads = {"!room0", "!room1", "!room2"}
+    await rig.store.commit(commit)
+    assert await sessions() == {"!desk0", "!desk2", "!off0", "!off2"} | threads
+    await rig.store.commit(lambda conn: conn.execute("DELETE FROM event"))
+    assert await sessions() == {"!desk2", "!off2"} | threads

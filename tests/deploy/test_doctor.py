@@ -116,7 +116,7 @@ async def test_rows_of_a_new_line_are_well(line: KeptLine) -> None:
     [
         ("INSERT INTO line (name, value) VALUES ('clock_doubted', 'yes')", "clock"),
         ("INSERT INTO line (name, value) VALUES ('vacuumed', unixepoch() - 4 * 86400)", "vacuum"),
-        ("INSERT INTO revealed (event_id, room_id, until) VALUES ('$e', '!r', 1.0)", "reveal"),
+        ("INSERT INTO revealed (event_id, room_id, granted, until) VALUES ('$e', '!r', 0, 1.0)", "reveal"),
         (
             "INSERT INTO dead_letter (short_id, owner, kind, body, at) VALUES ('x', 'desk', 'Said', X'00', 1)",
             "dead letters",

@@ -101,3 +101,24 @@ def test_nothing_is_changed(config: Config, tmp_path: Path) -> None:
     verify(config, now=NOW)
     assert files() == was
     assert not (tmp_path / "keys.db").exists()
+
+
+def test_what_somebody_holds_is_not_late(config: Config) -> None:
+    """Events, copies and a room of a held thread that should be gone otherwise: well, and it says how many are on hold."""
+    write(
+        config.data_dir, "INSERT INTO thread (id, aggregate, designation, held, room_id) VALUES ('t', X'00', '', 1, '!r')"
+    )
+    for query in (
+        "INSERT INTO event (event_id, room_id, owner, at, expires) VALUES ('$a', '!r', 't', 0, 1)",
+        "INSERT INTO carrier_copy (hash, owner, ref, id, due, noted) VALUES (X'01', 't', '', X'00', 1, 0)",
+        """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began)
+           VALUES ('a', 'room', '!old', 't', 'purge', 1, 0, 0)""",
+    ):
+        write(config.data_dir, query)
+    report = verify(config, now=NOW)
+    assert wrong(report) == []
+    assert [check.what for check in report.checks if check.name == "on hold"] == [
+        "1 on hold: nothing of it goes before its release"
+    ]
+    write(config.data_dir, "UPDATE thread SET held = 0")
+    assert wrong(verify(config, now=NOW)) == ["on the way down", "carrier", "events"]

@@ -29,7 +29,8 @@ async def test_it_names_every_part(line: KeptLine) -> None:
     """Homeserver, bridge, keys, backups, logs, staff's devices, the texter's own phone; and each says who could read it."""
     found = sheet.sheet(line.config, PACK)
     places = " ".join(kept.where for kept in found)
-    for part in ("Homeserver", "main.db", "keys.db", "audit", "receipts", "Backups", "Logs", "Staff's devices", "phone"):
+    parts = ("Homeserver", "main.db", "keys.db", "audit", "receipts", "Backups", "Logs", "Staff's devices", "phone")
+    for part in (*parts, "dead letters", "keys of desk and offices", "on their way to devices"):
         assert part in places
     assert all(kept.what and kept.how_long and kept.readable_by for kept in found)
 
@@ -55,6 +56,10 @@ async def test_its_numbers_are_the_lines_own(line: KeptLine, setting: str, secon
 async def test_what_is_only_there_when_it_is_used(line: KeptLine) -> None:
     """A pager is in the sheet of a line that has one; quiet hours are those of the configuration."""
     assert "On call" not in "\n".join(sheet.as_text(line.config, PACK))
+    assert "administrator" not in "\n".join(sheet.as_text(line.config, PACK))
+    homeserver = line.config.homeserver.model_copy(update={"admin_token_file": Path("token")})
+    told = "\n".join(sheet.as_text(line.config.model_copy(update={"homeserver": homeserver}), PACK))
+    assert "an administrator's token" in told
     on_call = line.config.line.model_copy(update={"on_call": OnCall()})
     config = line.config.model_copy(update={"lines": [on_call], "quiet_hours": (1, 2)})
     told = "\n".join(sheet.as_text(config, PACK))

@@ -11,7 +11,9 @@ from contextlib import closing
 import pytest
 import pytest_asyncio
 
+from bridge.matrix.administrator import Administrator, standing_in
 from bridge.matrix.house import Away, Refused, RoomState
+from bridge.matrix.wire import Wire
 from deploy.provision import mxid
 from tests.deploy.module_scene import POLICY, VOICE, Scene, scene
 from tests.e2e.waiting import until
@@ -217,3 +219,9 @@ async def test_no_account_is_an_administrator(line: Scene) -> None:
     """Neither staff nor our identities, after setup and after everything above."""
     with closing(sqlite3.connect(f"file:{line.database}?mode=ro", uri=True)) as db:
         assert db.execute("SELECT COUNT(*), SUM(admin) FROM users").fetchone() == (5, 0)
+
+
+async def test_beside_the_module_no_administrators_token_is_used(line: Scene) -> None:
+    """With the module loaded its house is taken, whatever token there is beside it."""
+    wire = Wire(session=line.server.http, url=line.server.url, token="no token", user_id=POLICY)
+    assert await standing_in(line.house, Administrator(wire=wire)) is line.house

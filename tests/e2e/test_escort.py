@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 
 import pytest
 
+from tests.e2e.agreed import agree
 from tests.e2e.carrier import handset
-from tests.e2e.scene import NOTE, Scene, Talk
+from tests.e2e.scene import Scene
 from tests.e2e.seat import Seat
-from tests.e2e.waiting import until
 
 SAFE, DURESS = "Gooseberry weathercock", "Ptarmigan"
 SPELLED = ("gooseberry", "weathercock", "ptarmigan")
@@ -35,11 +34,10 @@ async def test_success_and_duress_look_alike_on_the_handset(scene: Scene, ada: S
     while a cover line leaves from either. A picture and a STOP afterwards are answered alike. Neither word is in a room, in
     a log, or in any file of the line.
     """
-    office = next(room for room, name in (await ada.joined()).items() if name == "office")
-    talks, delays = [], []
+    talks, delays, offices = [], [], set()
     for word in (SAFE, DURESS):
         talk = await scene.talk(ada, handset(), f"hello from the one with {len(word)} letters")
-        await _agree(scene, ada, office, talk)
+        offices.add(await agree(scene, ada, talk, SAFE, DURESS))
         await scene.carrier.text(talk.handset, "is anybody there still?")
         await talk.shows("is anybody there still?")
         await ada.say(talk.room, "!verify")
@@ -75,7 +73,7 @@ async def test_success_and_duress_look_alike_on_the_handset(scene: Scene, ada: S
     assert FREE not in shown_to[1]
     assert [text for text in shown_to[0] if text != FREE] == shown_to[1]
 
-    items = [i for room in (office, scene.ready.desk_room, *(t.room for t in talks)) for i in await ada.whole(room)]
+    items = [i for room in (*offices, scene.ready.desk_room, *(t.room for t in talks)) for i in await ada.whole(room)]
     shown = "\n".join(item.body for item in items).casefold()
     assert [word for word in SPELLED if word in shown] == []
     for place, text in scene.stack.logs().items():
@@ -86,30 +84,6 @@ async def test_success_and_duress_look_alike_on_the_handset(scene: Scene, ada: S
             assert [word for word in SPELLED if word.encode() in raw] == [], path.relative_to(scene.stack.data)
     for talk in talks:
         await ada.say(talk.room, "!release")
-
-
-async def _agree(scene: Scene, seat: Seat, office: str, talk: Talk) -> None:
-    """Agree on both words, as after a call: `!codeword`, and the answers in the office, which are redacted."""
-    command = await seat.say(talk.room, "!codeword")
-    await talk.receipt(command, NOTE)
-    asks = f"Codeword for {talk.designation}"
-    await seat.find(office, "the bot asks", lambda i: i.sender == scene.ready.bot and asks in i.body)
-    for word in (SAFE, DURESS):
-        before = await _redacted(seat, office)
-        # It is gone before the client has seen its own words come back, so nobody waits for that.
-        saying = asyncio.create_task(seat.say(office, word))
-
-        async def gone(before: int = before) -> bool | None:
-            return await _redacted(seat, office) > before or None
-
-        await until("what was said in the office is redacted", gone)
-        saying.cancel()
-        await asyncio.gather(saying, return_exceptions=True)
-    await talk.told("A codeword is agreed")
-
-
-async def _redacted(seat: Seat, room: str) -> int:
-    return sum(item.kind == "redacted" and item.sender == seat.mxid for item in await seat.items(room))
 
 
 async def _delay(scene: Scene, number: str) -> float:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import pytest
 import pytest_asyncio
 
+from tests.e2e.agreed import agree
 from tests.e2e.carrier import handset
 from tests.e2e.conftest import OpenStrict
 from tests.e2e.scene import Scene
@@ -27,6 +28,7 @@ pytestmark = [pytest.mark.timeout(400)]
 TEXT = "kestrelfjord texted this"
 ANSWER = "marzipanglacier answered that"
 PICTURE = "velvetcormorant-at-home.jpg"
+AGREED, DURESS = "Snapdragonquay", "Thimblewhirlpool"
 SECONDS = 60.0
 
 
@@ -59,7 +61,8 @@ async def staff(own: Stack, open_strict: OpenStrict) -> AsyncIterator[tuple[Seat
 async def test_closed_now_nothing_of_it_is_left(own: Stack, staff: tuple[Seat, Seat]) -> None:
     """Within a minute of `!close now` none of what was planted is in any byte of ours, at the carrier, or in a client.
 
-    Planted: a text, an answer, a number, a picture's name. The signed receipt says so, and the command line finds it good.
+    Planted: a text, an answer, an agreed word that is enrolled and texted, a number, a picture's name. The signed
+    receipt says so, and the command line finds it good.
     """
     ada, sol = staff
     scene = Scene(stack=own, ready=own.ready)
@@ -69,6 +72,9 @@ async def test_closed_now_nothing_of_it_is_left(own: Stack, staff: tuple[Seat, S
     talk = await scene.talk(ada, number, TEXT)
     await ada.say(talk.room, ANSWER)
     await scene.carrier.reaches(number, ANSWER)
+    await agree(scene, ada, talk, AGREED, DURESS)
+    await scene.carrier.text(number, f"it is me, {AGREED}")
+    await talk.told("codeword came")
     picture = {"msgtype": "m.image", "body": PICTURE, "url": "mxc://quietline.localhost/nowhereAtAllHere"}
     await ada.say_raw(talk.room, picture)
     before = set(await sol.invites())
@@ -90,13 +96,16 @@ async def test_closed_now_nothing_of_it_is_left(own: Stack, staff: tuple[Seat, S
     assert {body["what"] for body in bodies} == {"conversation", "person"}
     gone = next(body["carrier"] for body in bodies if body["what"] == "person")
     assert gone == {"copies deleted, confirmed": len(await scene.carrier.texts(number))}
+    spelled = (AGREED, DURESS, AGREED.casefold(), DURESS.casefold())
 
     assert [r for r in await scene.carrier.records() if number in (r["from"], r["to"])] == []
     for seat in staff:
         assert talk.room not in await seat.joined()
         # The client has heard that each message is gone, and that it is no longer a member.
         assert not [i for i in await seat.items(talk.room) if i.body in {TEXT, ANSWER, PICTURE}]
-    _nowhere(own.data, TEXT, ANSWER, PICTURE, number[1:])
+        for room in await seat.joined():
+            assert not [i for i in await seat.items(room) if any(word in i.body for word in spelled)]
+    _nowhere(own.data, TEXT, ANSWER, PICTURE, number[1:], *spelled)
     await scene.vacuum()
     _nowhere(own.data, talk.room)
     _nowhere(own.data, *[row[1] for row in held])

@@ -165,6 +165,7 @@ class Nerves:
         self.pack = hurried()
         self.shown: list[tuple[str, Action]] = []
         self.rooms_are_there = True
+        self._showing = 0
         self.floods = Floods(per_number_per_hour=1000, per_minute=10_000)
         self.crash: Callable[[CrashPoint], None] = lambda _point: None
         self._door: Carrier = door or self.paper
@@ -316,7 +317,8 @@ class Nerves:
             query = """SELECT (SELECT COUNT(*) FROM inbox) + (SELECT COUNT(*) FROM timer WHERE due <= $1) AS inbox,
                        (SELECT COUNT(*) FROM outbox) AS outbox"""
             row = await self.store.fetchrow(query, self.clock.at)
-            return (row is not None and row["inbox"] == 0 and row["outbox"] == standing) or None
+            # A row that has gone from the outbox is shown a moment later.
+            return (row is not None and row["inbox"] == 0 and row["outbox"] == standing and not self._showing) or None
 
         await until("inbox and outbox are empty", empty, within=15, every=0.02)
 
@@ -324,8 +326,12 @@ class Nerves:
         """Perform a row of the way `matrix`."""
         if not self.rooms_are_there:
             raise TryAgain(None)
-        await self.store.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE id = $1", task.number))
-        self.shown.append((task.owner, task.action))
+        self._showing += 1
+        try:
+            await self.store.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE id = $1", task.number))
+            self.shown.append((task.owner, task.action))
+        finally:
+            self._showing -= 1
 
     async def note_room(self, room: str, owner: str) -> None:
         """Note a room as a thread's."""

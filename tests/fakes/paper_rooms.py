@@ -1,12 +1,14 @@
 """A homeserver on paper that keeps rooms until they are purged, and the whole way down over it.
 
 Rules of this module: what is faked is the homeserver; index, engine, vault, receipts are real. `faults` are raised first,
-whatever is asked; a room is purged after it was asked `purges_after` times, as a real one takes its time.
+whatever is asked; `uncensored` is what overwriting ends with; `meanwhile` happens while something is being redacted; a room
+is purged after it was asked `purges_after` times, as a real one takes its time.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -38,6 +40,9 @@ class PaperRooms:
     stubborn: set[str] = field(default_factory=set)
     purges_after: int = 2
     asked: list[str] = field(default_factory=list)
+    txns: list[str] = field(default_factory=list)
+    uncensored: Exception | None = None
+    meanwhile: Callable[[], Awaitable[object]] | None = None
     faults: deque[Exception] = field(default_factory=deque)
 
     def _ask(self, what: str) -> None:
@@ -47,8 +52,11 @@ class PaperRooms:
 
     async def redact(self, room_id: str, event_id: str, txn: str) -> str:
         self._ask("redact")
+        if self.meanwhile is not None:
+            await self.meanwhile()
         if not self.present:
             raise Permanent(403, "M_FORBIDDEN")
+        self.txns.append(txn)
         if event_id not in self.stubborn and event_id in self.events:
             self.events[event_id] = ""
         return f"${txn}"
@@ -58,6 +66,12 @@ class PaperRooms:
         if not self.present:
             raise Permanent(403, "M_FORBIDDEN")
         return [(event_id, 0) for event_id, says in self.events.items() if says]
+
+    async def censor(self, room_id: str) -> int:
+        self._ask("censor")
+        if self.uncensored is not None:
+            raise self.uncensored
+        return 0
 
     async def empty(self, room_id: str) -> int:
         self._ask("empty")
@@ -123,7 +137,7 @@ class WayDown:
             store=nerves.store,
             vault=nerves.vault,
             clock=nerves.clock,
-            redact=steps.redact_all,
+            rooms=steps,
             alarm=nerves._alarm,
             crash=nerves._crash,
         )

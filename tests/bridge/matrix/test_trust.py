@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
 from bridge.matrix.items import IdentityChanged, Membership, Said, Unreadable, Untrusted
+from bridge.matrix.reading import DAY_MS
 from tests.bridge.matrix.person import Person
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.room import ROOM, joins, ours, texts, timeline
@@ -112,6 +115,20 @@ async def test_words_of_another_room_or_another_person(rig: Rig, server: SmallHo
     await rig.store.commit(lambda conn: conn.execute("UPDATE matrix_waiting SET deadline_ms = 0"))
     await rig.matrix.watch.turn()
     assert {item.event_id for item in rig.items if isinstance(item, Unreadable)} == {"$stolen", moved["event_id"]}
+    assert texts(rig.items) == []
+
+
+async def test_nothing_waits_for_a_device_list_for_ever(rig: Rig, server: SmallHomeserver) -> None:
+    """Words whose sender's devices nobody tells are not heard after a day, and so come to be deleted; not before."""
+    await ours(rig)
+    ada = Person("@ada:x")
+    server.say({"to_device": {"events": [ada.key_letter(server.ours[POLICY], ROOM)]}, **timeline(ada.says(ROOM, "hello"))})
+    await rig.matrix.sync.turn()
+    assert await rig.store.fetchval("SELECT needs FROM matrix_waiting") == "device"
+    for deadline, told in ((int(time.time() * 1000) - DAY_MS + 60_000, 0), (0, 1)):
+        await rig.store.commit(lambda conn, at=deadline: conn.execute("UPDATE matrix_waiting SET deadline_ms = $1", at))  # type: ignore[misc]
+        await rig.matrix.watch._give_up()
+        assert len([item for item in rig.items if isinstance(item, Untrusted)]) == told
     assert texts(rig.items) == []
 
 
