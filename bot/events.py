@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import TypeAlias
 
-from bot.incidents import ClockJumped, LetterDied, LineRestored, NotGone, RoomLost, StrayCame, TextsMissing
+from bot.incidents import ClockJumped, LetterDied, LineRestored, NobodyCalled, NotGone, RoomLost, StrayCame, TextsMissing
 from bot.told import (
     AlarmRaised,
     Answered,
@@ -218,6 +218,7 @@ Event: TypeAlias = (
     | ThreadWaits
     | AlarmRaised
     | LetterDied
+    | NobodyCalled
     | ClockJumped
     | StrayCame
     | TextsMissing

@@ -128,7 +128,9 @@ def company(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Threa
             if called
             else "You are the only supervisor on duty; the desk was told."
             if facts.supervisors
-            else "No supervisor is on duty. Whoever is on call is being called."
+            else "No supervisor is on duty. Whoever is on call is being called; the desk was told."
+            if facts.on_call
+            else "No supervisor is on duty, and this line calls nobody outside. The desk was told: please phone somebody."
         )
         invited = tuple(Invite(user=user) for user in called)
         return Step(thread, (noted(event), *invited, alarm, *answer(facts, event, body)), consumed=True)

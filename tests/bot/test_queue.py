@@ -10,7 +10,7 @@ import pytest
 from bot.actions import DESK, OFFICE, Edit, GiveKeys, Page, Post, Speaker
 from bot.acts import Tell
 from bot.events import IdentityChanged, Joined, Left, LevelsSet, NotHeard, Tapped, Why
-from bot.incidents import ClockJumped, LetterDied
+from bot.incidents import ClockJumped, LetterDied, NobodyCalled
 from bot.model import Desk, Role
 from bot.step import Step
 from bot.told import Alarm, AlarmRaised, Assigned, Removed, ThreadWaits
@@ -187,6 +187,8 @@ def test_power_levels_make_supervisors(level: int, role: Role) -> None:
     [
         *((AlarmRaised(designation="amber heron", alarm=alarm), "amber heron") for alarm in Alarm),
         (LetterDied(short_id="0badcafe"), "0badcafe"),
+        (NobodyCalled(given_up=False), "could not be reached. It is tried for a quarter of an hour. Please phone them"),
+        (NobodyCalled(given_up=True), "could not be reached. It is not tried any more. Please phone them"),
         (ClockJumped(seconds=-7200), "7200"),
         (IdentityChanged(user=ANA), "ana has a NEW cryptographic identity"),
         (IdentityChanged(user=ANA, first=True), "ana has a cryptographic identity that nobody confirmed"),
