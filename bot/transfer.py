@@ -169,7 +169,7 @@ def care(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
     """`!recap` sends the room's keys once more; `!debrief` offers a talk, where colleagues do not see it."""
     if says(event, "recap") is not None:
         told = answer(facts, event, "The keys of this room are on their way to your devices.")
-        return Step(thread, (noted(event), GiveKeys(place=THREAD, user=event.sender), *told), consumed=True)
+        return Step(thread, (noted(event), GiveKeys(place=THREAD, user=event.sender, again=True), *told), consumed=True)
     if says(event, "debrief") is not None:
         offer = "Some conversations stay with one. A supervisor can take a quiet quarter of an hour with you: just ask."
         return Step(thread, (noted(event), Post(place=OFFICE + event.sender, body=offer)), consumed=True)

@@ -115,7 +115,7 @@ class Posts:
                 await self._done(task)
             case GiveKeys() as give:
                 room = await self._room(task.owner, give.place)
-                await self._edge.give_keys(room, give.user)
+                await self._edge.give_keys(room, give.user, again=give.again)
                 if give.place == THREAD:
                     await self._edge.give_bundle(room, give.user)
                 await self._done(task)

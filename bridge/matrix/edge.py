@@ -151,10 +151,10 @@ class Edge:
             await self._policy.wire.request("POST", "rooms", room_id, "invite", body=body)
         await self._store.commit(lambda conn: _note_invited(conn, room_id, user))
 
-    async def give_keys(self, room_id: str, user: str) -> None:
-        """Send every live first key of the room to the user's trusted devices that have not had it."""
+    async def give_keys(self, room_id: str, user: str, *, again: bool = False) -> None:
+        """Send every live first key of the room to the user's trusted devices that have not had it; `again`: to all."""
         await self._members.room(room_id)
-        await self._delivery.deliver(room_id, [user])
+        await self._delivery.deliver(room_id, [user], again=again)
 
     async def give_bundle(self, room_id: str, user: str) -> None:
         """Send what others typed in the room to the user's trusted devices, as a bundle (MSC4268)."""

@@ -195,10 +195,11 @@ def test_an_interpreter_has_a_seat_for_two_hours() -> None:
 
 @pytest.mark.practice(32)
 def test_care_is_where_colleagues_do_not_see_it() -> None:
-    """`!debrief` is answered in one's office only; `!recap` gives the room's keys to whoever asks."""
+    """`!debrief` is answered in one's office only; `!recap` gives the room's keys once more to whoever asks."""
     step = then(held(), said("!debrief", sender=BEN))
     assert [post.place for post in of(Post, step)] == [OFFICE + BEN]
-    assert [(keys.place, keys.user) for keys in of(GiveKeys, then(held(), said("!recap", sender=BEN)))] == [(THREAD, BEN)]
+    given = of(GiveKeys, then(held(), said("!recap", sender=BEN)))
+    assert given == [GiveKeys(place=THREAD, user=BEN, again=True)]
 
 
 def test_the_desk_refuses_in_a_sentence() -> None:
