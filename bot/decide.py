@@ -265,7 +265,7 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
 
 
 def _guard(pack: Pack, facts: Facts, thread: Thread, action: Action) -> tuple[Action, ...]:
-    if not isinstance(action, Text) or guard.may_send(pack, thread, action, facts.now) is None:
+    if not isinstance(action, Text) or guard.may_send(pack, thread, action, facts.now, facts.designations) is None:
         return (action,)
     if event_id := receipts.message_of(action.ref):
         return (Mark(place=THREAD, event_id=event_id, receipt=Receipt.NOT_SENT),)

@@ -69,7 +69,8 @@ class Outside(Promises):
         if not account.lane:
             return
         turn, text = account.lane[0]
-        why = guard.may_send(self.pack, self.threads[owner], text, self.now)
+        others = [thread.designation for name, thread in self.threads.items() if name != owner]
+        why = guard.may_send(self.pack, self.threads[owner], text, self.now, others)
         if why is None and self.now < text.not_before:
             return
         if why is not None:
