@@ -162,6 +162,13 @@ class GiveKeys:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreLevels:
+    """Write a room's power levels as it was made with, but for who supervises now."""
+
+    place: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Confirm:
     """Let this identity of somebody be the one that gets keys and gives commands."""
 
@@ -220,6 +227,7 @@ Action: TypeAlias = (
     | Invite
     | Expel
     | GiveKeys
+    | RestoreLevels
     | Confirm
     | TellDevices
     | Page

@@ -173,9 +173,10 @@ class Left:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LevelsSet:
-    """The desk room's power levels are these."""
+    """The desk room's power levels are these. `bent`: what people may do there is not as it was made."""
 
     users: tuple[tuple[str, int], ...]
+    bent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from bot.actions import (
     Receipt,
     Redact,
     RedactSaid,
+    RestoreLevels,
     SignOut,
     TellDevices,
     Text,
@@ -161,7 +162,16 @@ class Outside(Promises):
                     self.account[owner].invited.add(action.user)
                 case Expel():
                     self.leave(owner, action.user)
-                case Pin() | GiveKeys() | Confirm() | TellDevices() | RedactSaid() | SignOut() | TextFirst():
+                case (
+                    Pin()
+                    | GiveKeys()
+                    | RestoreLevels()
+                    | Confirm()
+                    | TellDevices()
+                    | RedactSaid()
+                    | SignOut()
+                    | TextFirst()
+                ):
                     pass
 
     def _show(self, room: str, action: Post | Edit) -> None:

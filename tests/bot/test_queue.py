@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.actions import DESK, OFFICE, Edit, GiveKeys, Page, Post, Speaker
+from bot.actions import DESK, OFFICE, Edit, GiveKeys, Page, Post, RestoreLevels, Speaker
 from bot.acts import Tell
 from bot.events import IdentityChanged, Joined, Left, LevelsSet, NotHeard, Tapped, Why
 from bot.incidents import ClockJumped, LetterDied, NobodyCalled
@@ -180,6 +180,16 @@ def test_power_levels_make_supervisors(level: int, role: Role) -> None:
     desk = then(desk, Joined(place=DESK, user=EVE)).aggregate
     roles = {seat.user: seat.role for seat in desk.roster}
     assert roles == {ANA: role, BEN: Role.ADVOCATE, SUE: Role.ADVOCATE, EVE: role}
+
+
+def test_what_else_was_changed_is_put_back() -> None:
+    """When more than roles was changed, it is put back and the desk is told aloud; who supervises is as was set."""
+    step = then(staffed_desk(), LevelsSet(users=((ANA, 50),), bent=True))
+    assert of(RestoreLevels, step) == [RestoreLevels(place=DESK)]
+    (post,) = [post for post in of(Post, step) if post.ref != "board"]
+    assert (post.notice, post.mentions, "It is put back" in post.body) == (False, (SUE,), True)
+    assert [seat.user for seat in step.aggregate.roster if seat.role is Role.SUPERVISOR] == [ANA]
+    assert of(RestoreLevels, then(staffed_desk(), LevelsSet(users=((ANA, 50),)))) == []
 
 
 @pytest.mark.parametrize(
