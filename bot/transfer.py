@@ -21,8 +21,6 @@ from bot.told import Alarm, AlarmRaised, How, Listens, NotAssigned, Offered, Voi
 from bot.voice import OFFER, release_to_queue, withdraw
 from policies.pack import Pack, TextName
 
-STANDS: Final = 600.0
-"""Seconds that an offer stands."""
 SEAT: Final = "seat:"
 INTERPRETS: Final = 7_200.0
 """Seconds after which an interpreter's seat ends."""
@@ -49,7 +47,7 @@ def transfer(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thre
     if to and (why := _cannot_take(pack, facts, thread, event.sender, to)):
         return _refuse(facts, thread, event, why)
     thread, before = withdraw(thread, "was replaced") if thread.voice.offer else (thread, ())
-    offer = Offer(to=to, by=event.sender, until=facts.now + STANDS, event_id=event.event_id)
+    offer = Offer(to=to, by=event.sender, until=facts.now + pack.settings.offer_stands, event_id=event.event_id)
     thread = replace(thread, voice=replace(thread.voice, offer=offer))
     whom = short(to) if to else "everybody at the desk"
     how = f"{YES} or !accept takes it, {NO} or !decline does not" if to else "at the desk, ✋ on its card takes it"
