@@ -79,7 +79,7 @@ class Promises(Bookkeeping):
 
     def _check_desk(self, before: Desk, event: Event, actions: tuple[Action, ...]) -> None:
         match event:
-            case Spoke():
+            case Spoke() if self.desk.seat(event.user) is not None:
                 self.spoke[event.user] = event.thread
             case Left(place=place) if place == DESK:
                 self.spoke.pop(event.user, None)
