@@ -151,10 +151,21 @@ class Expel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GiveKeys:
-    """Send a room's live keys to somebody's trusted devices, after asking afresh which those are."""
+    """Send a room's live keys to somebody's trusted devices, after asking afresh which those are.
+
+    `again`: also to devices that have had them; somebody asks because they cannot read.
+    """
 
     place: str
     user: str
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreLevels:
+    """Write a room's power levels as it was made with, but for who supervises now."""
+
+    place: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +227,7 @@ Action: TypeAlias = (
     | Invite
     | Expel
     | GiveKeys
+    | RestoreLevels
     | Confirm
     | TellDevices
     | Page

@@ -60,7 +60,7 @@ from bot.events import (
     TimerDue,
     Unsaid,
 )
-from bot.incidents import ClockJumped, LetterDied, LineRestored, NotGone, RoomLost, StrayCame, TextsMissing
+from bot.incidents import ClockJumped, LetterDied, LineRestored, NobodyCalled, NotGone, RoomLost, StrayCame, TextsMissing
 from bot.model import Desk, Facts, Thread
 from bot.step import Feature, Step
 from bot.told import (
@@ -224,6 +224,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     ),
     (Desk, AlarmRaised): (desk.alarm, care.weighed),
     (Desk, LetterDied): (desk.letter_died,),
+    (Desk, NobodyCalled): (desk.nobody_called,),
     (Desk, ClockJumped): (desk.clock_jumped,),
     (Desk, StrayCame): (desk.stray,),
     (Desk, TextsMissing): (desk.missing,),
@@ -264,7 +265,7 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
 
 
 def _guard(pack: Pack, facts: Facts, thread: Thread, action: Action) -> tuple[Action, ...]:
-    if not isinstance(action, Text) or guard.may_send(pack, thread, action, facts.now) is None:
+    if not isinstance(action, Text) or guard.may_send(pack, thread, action, facts.now, facts.designations) is None:
         return (action,)
     if event_id := receipts.message_of(action.ref):
         return (Mark(place=THREAD, event_id=event_id, receipt=Receipt.NOT_SENT),)

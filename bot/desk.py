@@ -11,7 +11,7 @@ from bot.actions import DESK, Page, Post
 from bot.acts import TrustClock
 from bot.commands import answer, says
 from bot.events import NotHeard, Said
-from bot.incidents import ClockJumped, Gap, LetterDied, LineRestored, NotGone, Stray, StrayCame, TextsMissing
+from bot.incidents import ClockJumped, Gap, LetterDied, LineRestored, NobodyCalled, NotGone, Stray, StrayCame, TextsMissing
 from bot.model import Desk, Facts
 from bot.order import length
 from bot.step import Step
@@ -105,6 +105,14 @@ def letter_died(pack: Pack, facts: Facts, desk: Desk, event: LetterDied) -> Step
     """Say that something could not be handled, with the id that whoever looks after the machine will ask for."""
     body = f"⚠️ Something could not be handled and is kept for the technician: {event.short_id}. The line goes on."
     return Step(desk, (Post(place=DESK, body=body, notice=False),))
+
+
+def nobody_called(pack: Pack, facts: Facts, desk: Desk, event: NobodyCalled) -> Step[Desk]:
+    """Say that whoever is on call does not hear of it: whoever reads this has a telephone."""
+    tried = "is not tried any more" if event.given_up else "is tried for a quarter of an hour"
+    body = f"⚠️ Whoever is on call could not be reached. It {tried}. Please phone them, and tell the technician."
+    on_duty = tuple(seat.user for seat in desk.roster if seat.duty)
+    return Step(desk, (Post(place=DESK, body=body, notice=False, mentions=on_duty),))
 
 
 def clock_jumped(pack: Pack, facts: Facts, desk: Desk, event: ClockJumped) -> Step[Desk]:

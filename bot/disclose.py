@@ -86,7 +86,7 @@ def _answer(
 ) -> tuple[Thread, tuple[Action, ...]]:
     body = canned.wording(pack, facts, thread, name)
     answer = Text(ref=f"answer:{event.id}", body=body, origin=Origin.ANSWER, epoch=thread.voice.epoch, since=event.at)
-    if guard.may_send(pack, thread, answer, facts.now) is not None:
+    if guard.may_send(pack, thread, answer, facts.now, facts.designations) is not None:
         return thread, ()
     thread = replace(thread, silence=replace(thread.silence, answer=name.value, answering=True))
     return thread, (answer, Post(place=THREAD, body=f"Answered by itself ({name}): {body}"))

@@ -184,7 +184,7 @@ def _answer(pack: Pack, facts: Facts, thread: Thread, event: TextArrived, name: 
         since=event.at,
         not_before=max(event.at + pack.settings.verdict_delay, facts.now + SOON),
     )
-    if guard.may_send(pack, thread, answer, facts.now) is not None:
+    if guard.may_send(pack, thread, answer, facts.now, facts.designations) is not None:
         return ()
     return (answer, Post(place=THREAD, body=f"Answered by itself ({name}): {body}"))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import TypeAlias
 
-from bot.incidents import ClockJumped, LetterDied, LineRestored, NotGone, RoomLost, StrayCame, TextsMissing
+from bot.incidents import ClockJumped, LetterDied, LineRestored, NobodyCalled, NotGone, RoomLost, StrayCame, TextsMissing
 from bot.told import (
     AlarmRaised,
     Answered,
@@ -173,9 +173,10 @@ class Left:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LevelsSet:
-    """The desk room's power levels are these."""
+    """The desk room's power levels are these. `bent`: what people may do there is not as it was made."""
 
     users: tuple[tuple[str, int], ...]
+    bent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +219,7 @@ Event: TypeAlias = (
     | ThreadWaits
     | AlarmRaised
     | LetterDied
+    | NobodyCalled
     | ClockJumped
     | StrayCame
     | TextsMissing

@@ -8,10 +8,8 @@ silent is added here and nowhere else.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import unquote
 
 from bot.actions import Origin, Text
 from bot.escort_slice import Lock
@@ -19,6 +17,7 @@ from bot.model import Thread
 from bot.slices import State
 from policies.leaks import leak
 from policies.pack import Pack, TextName
+from policies.seen import as_seen, holds
 from policies.segments import segments
 
 STOPPED: Final = "the texter said STOP. Nothing leaves until they text START."
@@ -37,6 +36,8 @@ LOCKED: Final = {
 }
 NOT_ASKED: Final = "a challenge leaves only by !verify, and only while it waits for its answer."
 NOT_NOW: Final = "their last text is more than five minutes old, and the phone may be in other hands. Wait for a text."
+PERSONS: Final = (Origin.VOICE, Origin.STOP_REPLY)
+"""Where the words come from that a person said or chose."""
 COVER: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
 
 SERVER: Final = r"(?:[a-z0-9-]+(?:\.[a-z0-9-]+)+|[a-z][a-z0-9-]{2,}|\[[0-9a-f:.]+\])"
@@ -46,7 +47,7 @@ MATRIX_WORDS: Final = re.compile(
     | [!#][^\s:]{{2,255}}:{SERVER} # a room, an alias
     | \$[^\s:]{{8,255}}:{SERVER}   # an event of old rooms, but no price
     | [!$][a-z0-9_-]{{43}}         # a room or an event whose id is a hash
-    | \bmatrix\s*(?:\.|[(\[]?\s*\bdot\b\s*[)\]]?)\s*to\b
+    | \bmatrix[\W_]{{0,4}}(?:\.|dot)[\W_]{{0,4}}to\b
     | \bmatrix:\S
     """,
     re.IGNORECASE | re.VERBOSE,
@@ -55,8 +56,10 @@ MATRIX_WORDS: Final = re.compile(
 "matrix.to navigation" and "Matrix URI scheme"."""
 
 
-NUMBER: Final = re.compile(r"(?<![\w.$€£])\+?\(?\d(?:[ \t.()/\u2010-\u2015-]{0,3}\d){6,}(?!\w)")
-"""Seven digits or more, however they are grouped; a price is none."""
+NUMBER: Final = re.compile(
+    r"(?<![\d$€£])(?<!\d[.,])\+?\(?\d(?:(?:[ \t.()/_\u2010-\u2015-]{0,3}|,|[ \t]{0,2}\n[ \t]{0,2})\d){6,}"
+)
+"""Seven digits or more, however they are grouped and whatever letters stand beside them; a price is none."""
 DATES: Final = re.compile(
     r"(?<![\d./-])(?:(?:0?[1-9]|[12]\d|3[01])([./-])(?:0?[1-9]|[12]\d|3[01])\1(?:19|20)\d\d"
     r"|(?:19|20)\d\d([./-])(?:0?[1-9]|1[0-2])\2(?:0?[1-9]|[12]\d|3[01])"
@@ -72,17 +75,25 @@ NINGUNA: Final = "a|con|desde|hace|y|en|por|para|sin|que|porque|donde|sobre|hast
 """Words after "calle" or "carrera" that make it no address."""
 ADDRESS: Final = re.compile(
     rf"\b\d{{1,5}}[a-z]?\s+(?:(?!(?:{NO_NAME})\b)\w[\w'.-]*\s+){{1,4}}"
-    r"(?:st|street|ave|avenue|rd|road|blvd|boulevard|ln|lane|dr|drive|ct|court|pl|place|way|hwy|highway)\b"
+    r"(?:st|street|ave|avenue|rd|road|blvd|boulevard|ln|lane|dr|drive|ct|court|pl|place|way|hwy|highway"
+    r"|ter|terrace|cir|circle|pkwy|parkway|sq|square)\b"
+    r"|\b\d{1,5}[a-z]?\s+(?:[nsew]\.?\s+|(?:north|south|east|west)\s+)?broadway\b"
+    r"|\bp\.?\s?o\.?\s?box\s*[#n]?\w{0,2}[.º°]?\s*\d|\bapartado\s+(?:(?:de\s+)?correos|postal)\s+\d"
     r"|(?:\b(?:calle|avenida|avda?|av|carrera|cra|paseo|plaza)\b\.?|\bc/)\s*(?!de\s+\d)"
     rf"(?:(?!(?:{NINGUNA})\b)\w[\w'.-]*)(?:\s+(?!(?:{NINGUNA})\b)\w[\w'.-]*){{0,4}}"
     r"(?:,|\s+(?:n[.º°o]{1,2}|n[uú]m(?:ero|\.)?|\#))?\s*\b\d{1,5}\b",
     re.IGNORECASE,
 )
-"""A number and a street in English, a street and a number in Spanish."""
+"""A number and a street in English, a street and a number in Spanish; a post office box in both."""
 
 
-def may_send(pack: Pack, thread: Thread, text: Text, now: float) -> str | None:
-    """Say why this text may not leave now, or None if it may."""
+def may_send(pack: Pack, thread: Thread, text: Text, now: float, designations: Iterable[str]) -> str | None:
+    """Say why this text may not leave now, or None if it may. `designations`: those of all other threads of the line.
+
+    A person's words pass the leak firewall here once more: since they were said another thread may have come by that name,
+    or the agency may have added a word. The agency's own answers were looked at when the pack was loaded, and must not
+    fail because two of their words are somebody's designation today.
+    """
     if not thread.answerable:
         return UNANSWERABLE
     if thread.life.state is State.PARKED:
@@ -108,6 +119,8 @@ def may_send(pack: Pack, thread: Thread, text: Text, now: float) -> str | None:
             return NOT_NOW
         if (why := locked(pack, thread, text.body)) is not None:
             return why
+    if text.origin in PERSONS and (why := leaks(pack, text.body, designations)) is not None:
+        return why
     if now - text.since > pack.settings.late_after_seconds:
         return LATE
     return None
@@ -129,11 +142,10 @@ def locked(pack: Pack, thread: Thread, body: str) -> str | None:
 
 def leaks(pack: Pack, body: str, designations: Iterable[str]) -> str | None:
     """Say what in an advocate's words must not reach a phone, or None (the leak firewall, DESIGN section 3)."""
-    seen = _as_seen(body)
+    seen = as_seen(body)
     if MATRIX_WORDS.search(seen):
         return "it holds a Matrix address or link. Take that out and say it again."
-    words = f" {' '.join(re.findall(r'[a-z]+', seen.casefold()))} "
-    if any(f" {designation} " in words for designation in designations):
+    if holds(re.findall(r"[a-z]+", seen.casefold()), designations, plural=True) is not None:
         return "it names another thread. Take that out and say it again."
     if leak(pack, body) is not None:
         return "it holds a word that the agency keeps from phones. Take that out and say it again."
@@ -169,7 +181,7 @@ def too_long(pack: Pack, body: str) -> str | None:
 
 def warns(body: str) -> str | None:
     """Say what in words could identify somebody on a phone that others may hold (practice 24), or None."""
-    seen = _as_seen(body)
+    seen = as_seen(body)
     if NUMBER.search(DATES.sub("—", seen)):
         return "it holds a phone number. If that may stand on this phone, say !anyway."
     if ADDRESS.search(seen):
@@ -180,9 +192,3 @@ def warns(body: str) -> str | None:
 def _is_one_of(pack: Pack, body: str, names: Iterable[TextName]) -> bool:
     """Tell whether words are one of these texts of the agency, in any of its languages."""
     return any(body == wording.text for name in names for wording in pack.texts[name].wordings.values())
-
-
-def _as_seen(body: str) -> str:
-    """Return words as a reader or a phone takes them: without invisible letters, without %40, without wide dots."""
-    text = unicodedata.normalize("NFKC", unquote(body)).replace("。", ".")
-    return "".join(c for c in text if unicodedata.category(c) != "Cf")

@@ -33,6 +33,13 @@ class LetterDied:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NobodyCalled:
+    """Whoever is on call could not be called outside Matrix so far; `given_up`: and is not tried any more."""
+
+    given_up: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClockJumped:
     """The machine's clock and the time that passed disagree by that many seconds."""
 

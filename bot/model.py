@@ -160,6 +160,8 @@ class Facts:
     taken: Taken | None = None
     """What was said in an office that was asked for a codeword; the words themselves are not in the event any more."""
     outage: bool = False
+    on_call: bool = False
+    """Somebody outside Matrix can be called."""
     number: Number | None = None
     frozen: bool = False
     """Somebody put the thread on hold: nothing of it is destroyed (DESIGN section 5)."""

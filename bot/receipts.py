@@ -46,7 +46,7 @@ WORDS: Final = {
     Outcome.FAILED: "Not delivered: the carrier gave up{code}. The phone may be off; you can say it again.",
     Outcome.UNKNOWN: "Unknown: it may or may not be on the phone. It is not sent again by itself; you can say it again.",
     Outcome.LATE: "Held: it could not leave for more than five minutes. !again if it still fits.",
-    Outcome.REFUSED: "Not sent: when it was about to leave, this thread might not be texted any more.",
+    Outcome.REFUSED: "Not sent: when it was about to leave, it might not any more. Look at the card, and at its words.",
 }
 
 AGAIN: Final = {Outcome.UNKNOWN: Reason.UNKNOWN, Outcome.LATE: Reason.LATE, Outcome.FAILED: Reason.UNKNOWN}

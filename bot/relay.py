@@ -22,6 +22,7 @@ from bot.slices import Held, Pending, Reason, Sent
 from bot.step import Step
 from bot.told import Spoke
 from policies.pack import Pack, TextName
+from policies.seen import as_seen
 
 TIMER = "send"
 MENTION = re.compile(r"(?<!\w)@\w")
@@ -169,7 +170,7 @@ def hinders(pack: Pack, facts: Facts, thread: Thread, words: Pending) -> str | N
     """Say why words whose undo window is over may not leave now, or None."""
     if facts.role(words.author) is None:
         return GONE
-    return guard.may_send(pack, thread, _text(thread, words), facts.now)
+    return guard.may_send(pack, thread, _text(thread, words), facts.now, facts.designations)
 
 
 def drop_pending(thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:
@@ -213,7 +214,7 @@ def is_note(event: Said) -> bool:
         or event.relation in (Relation.THREAD, Relation.OTHER_REPLY)
         or event.mentions
         or event.body.lstrip(BLANK).startswith(("!", "/"))
-        or MENTION.search(event.body) is not None
+        or MENTION.search(as_seen(event.body)) is not None
     )
 
 

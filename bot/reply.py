@@ -85,7 +85,7 @@ def leave(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thr
     ref = f"say:{words.event_id}"
     text = Text(ref=ref, body=words.body, origin=Origin.STOP_REPLY, epoch=thread.voice.epoch, since=words.said_at)
     going = replace(thread, consent=replace(thread.consent, reply=None, replied=ref))
-    if (why := guard.may_send(pack, going, text, facts.now)) is not None:
+    if (why := guard.may_send(pack, going, text, facts.now, facts.designations)) is not None:
         thread, actions = drop_reply(thread, why, again=True)
         return Step(thread, actions, consumed=True)
     return Step(going, (text,), consumed=True)

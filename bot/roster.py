@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.actions import DESK, Action, GiveKeys, Page, Post, Speaker
+from bot.actions import DESK, Action, GiveKeys, Page, Post, RestoreLevels, Speaker
 from bot.acts import Tell
 from bot.events import Joined, Left, LevelsSet
 from bot.incidents import Loss, RoomLost
@@ -57,10 +57,18 @@ def room_lost(pack: Pack, facts: Facts, desk: Desk, event: RoomLost) -> Step[Des
 
 
 def levels(pack: Pack, facts: Facts, desk: Desk, event: LevelsSet) -> Step[Desk]:
-    """Take over who is a supervisor."""
+    """Take over who is a supervisor. Whatever else was changed is put back: it could silence whoever has to be heard."""
     now = dict(event.users)
     roster = tuple(replace(seat, role=_role(now, seat.user)) for seat in desk.roster)
-    return Step(replace(desk, levels=tuple(sorted(now.items())), roster=roster))
+    desk = replace(desk, levels=tuple(sorted(now.items())), roster=roster)
+    if not event.bent:
+        return Step(desk)
+    body = (
+        "⚠️ Somebody changed what people may do in this room. It is put back; supervisors stay supervisors."
+        " To take somebody off the roster, remove them from this room."
+    )
+    told = Post(place=DESK, body=body, notice=False, mentions=facts.supervisors)
+    return Step(desk, (RestoreLevels(place=DESK), told))
 
 
 _OFFICE = "This is your office: only you and the software are here. Numbers and codewords belong here, not at the desk."

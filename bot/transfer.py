@@ -21,8 +21,6 @@ from bot.told import Alarm, AlarmRaised, How, Listens, NotAssigned, Offered, Voi
 from bot.voice import OFFER, release_to_queue, withdraw
 from policies.pack import Pack, TextName
 
-STANDS: Final = 600.0
-"""Seconds that an offer stands."""
 SEAT: Final = "seat:"
 INTERPRETS: Final = 7_200.0
 """Seconds after which an interpreter's seat ends."""
@@ -49,7 +47,7 @@ def transfer(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thre
     if to and (why := _cannot_take(pack, facts, thread, event.sender, to)):
         return _refuse(facts, thread, event, why)
     thread, before = withdraw(thread, "was replaced") if thread.voice.offer else (thread, ())
-    offer = Offer(to=to, by=event.sender, until=facts.now + STANDS, event_id=event.event_id)
+    offer = Offer(to=to, by=event.sender, until=facts.now + pack.settings.offer_stands, event_id=event.event_id)
     thread = replace(thread, voice=replace(thread.voice, offer=offer))
     whom = short(to) if to else "everybody at the desk"
     how = f"{YES} or !accept takes it, {NO} or !decline does not" if to else "at the desk, ✋ on its card takes it"
@@ -128,7 +126,9 @@ def company(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Threa
             if called
             else "You are the only supervisor on duty; the desk was told."
             if facts.supervisors
-            else "No supervisor is on duty. Whoever is on call is being called."
+            else "No supervisor is on duty. Whoever is on call is being called; the desk was told."
+            if facts.on_call
+            else "No supervisor is on duty, and this line calls nobody outside. The desk was told: please phone somebody."
         )
         invited = tuple(Invite(user=user) for user in called)
         return Step(thread, (noted(event), *invited, alarm, *answer(facts, event, body)), consumed=True)
@@ -167,7 +167,7 @@ def care(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
     """`!recap` sends the room's keys once more; `!debrief` offers a talk, where colleagues do not see it."""
     if says(event, "recap") is not None:
         told = answer(facts, event, "The keys of this room are on their way to your devices.")
-        return Step(thread, (noted(event), GiveKeys(place=THREAD, user=event.sender), *told), consumed=True)
+        return Step(thread, (noted(event), GiveKeys(place=THREAD, user=event.sender, again=True), *told), consumed=True)
     if says(event, "debrief") is not None:
         offer = "Some conversations stay with one. A supervisor can take a quiet quarter of an hour with you: just ask."
         return Step(thread, (noted(event), Post(place=OFFICE + event.sender, body=offer)), consumed=True)

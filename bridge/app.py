@@ -175,6 +175,7 @@ class Bridge:
             timers_changed=self.timers.changed,
             desk_changed=self._rooms_changed.set,
             crash=crash,
+            on_call=config.line.on_call is not None and config.line.on_call.reaches,
             first_texts=FirstTexts(
                 store=store,
                 vault=vault,
@@ -195,7 +196,15 @@ class Bridge:
             wake_engine=self._wake,
             crash=crash,
         )
-        self.pager = Pager(store=store, on_call=config.line.on_call, http=http)
+        self.pager = Pager(
+            store=store,
+            vault=vault,
+            clock=self._clock,
+            on_call=config.line.on_call,
+            http=http,
+            wake_engine=self._wake,
+            crash=crash,
+        )
         hourly = Hourly(store=store, vault=vault, clock=self._clock, wake_engine=self._wake)
         self.webhook = Webhook(
             store=store,

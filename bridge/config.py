@@ -96,6 +96,11 @@ class OnCall(Section):
     webhook_file: Path | None = None
     email: Email | None = None
 
+    @property
+    def reaches(self) -> bool:
+        """Whether there is any way to call somebody."""
+        return self.webhook_file is not None or self.email is not None
+
 
 class Line(Section):
     """One text line: its number, its carrier, its packs in order (the agency's own last) and its first roster.

@@ -49,6 +49,7 @@ class CrashPoint(Enum):
     PERSON_KEY_DESTROYED = "the key of a texter who has ended is destroyed, that is not noted"
     REVEAL_SENT = "a number stands in the offices, that is not noted"
     REVEAL_TAKEN_BACK = "a number is taken back, that is not noted"
+    PAGED = "whoever is on call was called, the outbox row still stands"
     ERASURE_SIGNED = "the receipt is signed, it is not kept yet"
 
 

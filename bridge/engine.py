@@ -73,13 +73,17 @@ class Engine:
         timers_changed: Callable[[], None],
         desk_changed: Callable[[], None],
         crash: Crash,
+        on_call: bool = False,
         first_texts: FirstTexts | None = None,
     ) -> None:
+        """Make it. `on_call`: somebody can be called outside Matrix."""
         self._store, self._vault, self._pack, self._clock = store, vault, pack, clock
         self._outbox, self._timers_changed, self._desk_changed, self._crash = outbox, timers_changed, desk_changed, crash
         self._acts, self._designations = acts, designations
         self._first_texts = first_texts
-        self._lookup = Lookup(store=store, vault=vault, pack=pack, fresh=designations.new, first_texts=first_texts)
+        self._lookup = Lookup(
+            store=store, vault=vault, pack=pack, fresh=designations.new, on_call=on_call, first_texts=first_texts
+        )
         self._words = Words(vault=vault, pack=pack)
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._queued: set[str] = set()

@@ -26,9 +26,17 @@ class Lookup:
     """Looks facts up. `fresh` gives two words that no conversation bears."""
 
     def __init__(
-        self, *, store: Store, vault: Vault, pack: Pack, fresh: Callable[[], str], first_texts: FirstTexts | None
+        self,
+        *,
+        store: Store,
+        vault: Vault,
+        pack: Pack,
+        fresh: Callable[[], str],
+        on_call: bool,
+        first_texts: FirstTexts | None,
     ) -> None:
         self._store, self._vault, self._pack, self._fresh, self._first_texts = store, vault, pack, fresh, first_texts
+        self._on_call = on_call
 
     async def facts(
         self, *, owner: str, seq: int, found: Found, aggregate: Thread | Desk, desk: Desk, frozen: bool, now: float
@@ -43,6 +51,7 @@ class Lookup:
             designations=frozenset(line.designation for line in desk.threads if line.thread != owner),
             load=Counter(line.voice for line in desk.threads if line.voice is not None),
             outage=desk.outage,
+            on_call=self._on_call,
             word=found.word,
             partly=found.partly,
             taken=found.taken,

@@ -153,7 +153,7 @@ class Intake:
             case items.Membership(membership="leave" | "ban"):
                 return Left(place=place.name, user=item.user_id)
             case items.PowerLevels() if place.name == DESK:
-                return LevelsSet(users=tuple(sorted(item.users.items())))
+                return LevelsSet(users=tuple(sorted(item.users.items())), bent=item.bent)
             case items.RoomLost() if place.name == DESK:
                 return RoomLost(place=DESK, how=Loss(item.how))
         return None

@@ -26,6 +26,7 @@ from bot.actions import (
     Post,
     Redact,
     RedactSaid,
+    RestoreLevels,
     Reveal,
     SignOut,
     Speaker,
@@ -117,9 +118,12 @@ class Posts:
                 await self._done(task)
             case GiveKeys() as give:
                 room = await self._room(task.owner, give.place)
-                await self._edge.give_keys(room, give.user)
+                await self._edge.give_keys(room, give.user, again=give.again)
                 if give.place == THREAD:
                     await self._edge.give_bundle(room, give.user)
+                await self._done(task)
+            case RestoreLevels() as restore:
+                await self._edge.restore_levels(await self._room(task.owner, restore.place))
                 await self._done(task)
             case Redact() as redact:
                 await self._redact(task, redact)

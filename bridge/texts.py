@@ -121,7 +121,8 @@ class Texts:
                 return None
             thread = codec.read(Thread, await self._vault.open(task.owner, "aggregate", row["aggregate"]))
             number = await self._number(task.owner, row["number"])
-            why = guard.may_send(self._pack, thread, text, now)
+            others = await conn.fetch("SELECT designation FROM thread WHERE designation <> '' AND id <> $1", task.owner)
+            why = guard.may_send(self._pack, thread, text, now, [row["designation"] for row in others])
             # Marked before by us: a commit that failed may have been kept all the same. Twice is worse than not.
             begun = state == "sending"
             if why is not None or begun:

@@ -67,7 +67,7 @@ def packs(config: Config, pack: Pack) -> Check:
 
 def on_call(config: Config) -> Check:
     """Whether somebody hears, outside Matrix, that they are needed."""
-    if config.line.on_call is not None and (config.line.on_call.webhook_file or config.line.on_call.email):
+    if config.line.on_call is not None and config.line.on_call.reaches:
         return Check(name="on-call", ok=True, what="somebody outside Matrix is called when nobody comes")
     do = "Give lines.0.on_call a webhook_file or an email, and try it."
     what = "nobody outside Matrix is called when nobody comes"

@@ -16,7 +16,7 @@ from bot.actions import DESK, OFFICE, THREAD, Receipt
 from bot.commands import FADES
 from bot.queue import HAND, NEXT
 from bot.table import COMMANDS, Command, Who
-from bot.transfer import NO, STANDS, YES
+from bot.transfer import NO, YES
 from policies.load import load
 
 DOCS: Final = Path(__file__).parent / "docs"
@@ -85,7 +85,10 @@ def advocate() -> str:
         f"`!claim` with nobody waiting: whoever comes within {int(NEXT)} seconds is yours. `!more` lists all commands.",
         "## What a tap does",
         _table(("tap", "where, and what happens"), [f"| {key} | {what} |" for key, what in TAPS]),
-        f"A tap never sends anything to a phone and never changes whom we trust. An offer stands for {minutes(STANDS)}.",
+        (
+            "A tap never sends anything to a phone and never changes whom we trust."
+            f" An offer stands for {minutes(s.offer_stands)}."
+        ),
         "## What the marks on your messages say",
         _table(("mark", "what it means"), [f"| {mark.value} | {LEGEND[mark]} |" for mark in Receipt]),
         "One mark at a time, the newest. No mark yet: it has not been read here.",

@@ -190,7 +190,7 @@ class _Stage:
             case DropTimer():
                 self._timers.pop((owner, action.key), None)
             case Text():
-                if (why := guard.may_send(self._pack, self._thread, action, self._now)) is not None:
+                if (why := guard.may_send(self._pack, self._thread, action, self._now, ())) is not None:
                     self._show("not sent", why)
                     self._tell(owner, TextOutcome(ref=action.ref, outcome=Outcome.REFUSED))
                     return

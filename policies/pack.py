@@ -197,6 +197,7 @@ class Settings:
     reply_after_stop: bool
     assignment: Assignment
     assignment_answer: int
+    offer_stands: int
     cold_outbound: bool
 
 

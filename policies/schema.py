@@ -216,6 +216,7 @@ class SettingsPart(Part):
     reply_after_stop: bool | None = None
     assignment: Literal["none", "first", "least-loaded"] | None = None
     assignment_answer: Duration | None = None
+    offer_stands: Duration | None = None
     cold_outbound: bool | None = None
 
 

@@ -6,7 +6,7 @@ may do what is written out. Pure. Sources: DESIGN, section 2; https://spec.matri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from bridge.matrix.cross_signing import MEGOLM
@@ -72,6 +72,24 @@ def power_levels(kind: Kind, supervisors: Sequence[str]) -> dict[str, Any]:
         "redact": roles,
         "notifications": {"room": roles},
     }
+
+
+def bent(kind: Kind, levels: Mapping[str, Any]) -> bool:
+    """Tell whether a room's power levels are not what we made them, other than in who has a role there.
+
+    What we write nothing about does not count, except for events: a homeserver adds fields of its own (`historical`).
+    """
+    users = levels.get("users")
+    silenced = isinstance(users, Mapping) and any(isinstance(level, int) and level < 0 for level in users.values())
+    ours = power_levels(kind, ())
+    return silenced or any(levels.get(name) != value for name, value in ours.items() if name != "users")
+
+
+def mended(kind: Kind, levels: Mapping[str, Any]) -> dict[str, Any]:
+    """Return power levels as we made them, with the supervisors that there are now."""
+    users = levels.get("users")
+    named = users.items() if isinstance(users, Mapping) else ()
+    return power_levels(kind, sorted(user for user, level in named if isinstance(level, int) and level >= SUPERVISOR))
 
 
 def _state(kind: str, content: dict[str, Any]) -> dict[str, Any]:

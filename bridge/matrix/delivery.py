@@ -25,6 +25,10 @@ _WHERE_MEMBER = f"""EXISTS (
     SELECT 1 FROM matrix_member m
     WHERE m.room_id = s.room_id AND m.user_id = d.user_id AND m.membership IN {COUNTED}
 )"""  # noqa: S608 - constants only
+_HAD_NOT = """AND NOT EXISTS (
+    SELECT 1 FROM matrix_sent x
+    WHERE x.session_id = s.session_id AND x.user_id = d.user_id AND x.device_id = d.device_id
+)"""
 
 
 class Delivery:
@@ -40,43 +44,43 @@ class Delivery:
         """Return the identity's post, of which there must be one only."""
         return self._posts[identity.user_id]
 
-    async def deliver(self, room_id: str, users: Iterable[str]) -> list[Device]:
+    async def deliver(self, room_id: str, users: Iterable[str], *, again: bool = False) -> list[Device]:
         """Send every live first key of the room to the trusted devices of these users that have not had it.
 
-        Live are all sessions since the room began, as long as their keys are kept. Returns devices without a one-time
+        `again`: also to those that have had it, for whoever says that they lost it. What is noted stays noted all the
+        while: by it a session is retired when a device that has its key is not trusted any more. Live are all sessions
+        since the room began, as long as their keys are kept. Returns devices without a one-time
         key, whose users are marked to be tried again. Raises what `Wire` raises; what was sent is noted.
         """
         wanted = list(users)
         await self._devices.ensure(wanted)
-        return await self._deliver(wanted, room_id)
+        return await self._deliver(wanted, room_id, again=again)
 
     async def deliver_everywhere(self, users: Iterable[str]) -> list[Device]:
         """Like `deliver`, for every room in which each user counts as a member. Lists are not asked for again."""
         return await self._deliver(list(users), None)
 
-    async def _deliver(self, users: list[str], room_id: str | None) -> list[Device]:
+    async def _deliver(self, users: list[str], room_id: str | None, *, again: bool = False) -> list[Device]:
         users = [user for user in users if user not in self._posts]
         if not users:
             return []
         missed: list[Device] = []
         for sender, post in self._posts.items():
-            mail = await self._mail(await self._owed(sender, users, room_id))
+            mail = await self._mail(await self._owed(sender, users, room_id, again=again))
             missed += await post.send(mail, arrived=self._note_sent)
         if missed:
             late = {device.user_id for device in missed}
             await self._store.commit(lambda conn: self._devices.mark(conn, late, stale=False, seconds=60))
         return missed
 
-    async def _owed(self, sender: str, users: Sequence[str], room_id: str | None) -> list[Any]:
+    async def _owed(self, sender: str, users: Sequence[str], room_id: str | None, *, again: bool) -> list[Any]:
         where = _WHERE_MEMBER if room_id is None else f"s.room_id = ${len(users) + 2}"
+        had = "" if again else _HAD_NOT
         return await self._store.fetch(
             f"""
             SELECT s.session_id, s.room_id, s.first_key, r.key_owner, d.user_id, d.device_id, d.curve25519, d.ed25519
             FROM matrix_session s JOIN matrix_room r ON r.room_id = s.room_id CROSS JOIN {TRUSTED}
-            WHERE s.user_id = $1 AND d.user_id IN ({places(len(users), after=1)}) AND {where} AND NOT EXISTS (
-                SELECT 1 FROM matrix_sent x
-                WHERE x.session_id = s.session_id AND x.user_id = d.user_id AND x.device_id = d.device_id
-            )
+            WHERE s.user_id = $1 AND d.user_id IN ({places(len(users), after=1)}) AND {where} {had}
             ORDER BY s.begun_ms DESC
             """,  # noqa: S608 - placeholders and constants only
             sender,

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from bot.actions import Speaker
 from bridge.crash import Crash, CrashPoint
-from bridge.matrix.blueprints import SUPERVISOR, creation
+from bridge.matrix.blueprints import SUPERVISOR, bent, creation, mended
 from bridge.matrix.bundle import Bundles
 from bridge.matrix.delivery import Delivery
 from bridge.matrix.identity import Identity
@@ -151,10 +151,10 @@ class Edge:
             await self._policy.wire.request("POST", "rooms", room_id, "invite", body=body)
         await self._store.commit(lambda conn: _note_invited(conn, room_id, user))
 
-    async def give_keys(self, room_id: str, user: str) -> None:
-        """Send every live first key of the room to the user's trusted devices that have not had it."""
+    async def give_keys(self, room_id: str, user: str, *, again: bool = False) -> None:
+        """Send every live first key of the room to the user's trusted devices that have not had it; `again`: to all."""
         await self._members.room(room_id)
-        await self._delivery.deliver(room_id, [user])
+        await self._delivery.deliver(room_id, [user], again=again)
 
     async def give_bundle(self, room_id: str, user: str) -> None:
         """Send what others typed in the room to the user's trusted devices, as a bundle (MSC4268)."""
@@ -167,6 +167,14 @@ class Edge:
         if await self._membership(room_id, user) in {"join", "invite", "knock"}:
             await self._policy.wire.request("POST", "rooms", room_id, "kick", body={"user_id": user})
         await self._store.commit(lambda conn: rotate(conn, room_id))
+
+    async def restore_levels(self, room_id: str) -> None:
+        """Write the power levels as the room was made with, but for who has a role. As they should be is left so."""
+        room = await self._members.room(room_id)
+        now = await self._policy.wire.request("GET", "rooms", room_id, "state", "m.room.power_levels", "")
+        if bent(room.kind, now):
+            body = mended(room.kind, now)
+            await self._policy.wire.request("PUT", "rooms", room_id, "state", "m.room.power_levels", "", body=body)
 
     async def leave_unknown_rooms(self) -> None:
         """Leave and forget, as both, every room that is not in our table: what a crash left unnoted."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, TypeAlias
 
+from bridge.matrix.blueprints import bent
 from bridge.matrix.devices import Devices
 from bridge.matrix.inbox import Opened
 from bridge.matrix.items import Item, Membership, Plain, PowerLevels, RoomLost, Seen
@@ -160,7 +161,9 @@ class Intake:
         await set_levels(conn, room_id, users)
         if sender in self._ours:
             return None
-        return PowerLevels(room_id=room_id, users=users, sender=sender, event_id=event_id, at=at)
+        room = await room_of(conn, room_id)
+        is_bent = room is not None and bent(room.kind, plain(inner(event, "content")))
+        return PowerLevels(room_id=room_id, users=users, sender=sender, event_id=event_id, at=at, bent=is_bent)
 
 
 def _lost(room_id: str, event: Json, how: str) -> RoomLost:

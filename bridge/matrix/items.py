@@ -77,13 +77,17 @@ class Membership:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerLevels:
-    """Somebody set the power levels. `users` are those named, with their levels; the creator is not among them."""
+    """Somebody set the power levels. `users` are those named, with their levels; the creator is not among them.
+
+    `bent`: something else than roles is not as we made it.
+    """
 
     room_id: str
     users: Mapping[str, int]
     sender: str
     event_id: str
     at: int
+    bent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from bot.actions import (
     Receipt,
     Redact,
     RedactSaid,
+    RestoreLevels,
     SignOut,
     TellDevices,
     Text,
@@ -69,7 +70,8 @@ class Outside(Promises):
         if not account.lane:
             return
         turn, text = account.lane[0]
-        why = guard.may_send(self.pack, self.threads[owner], text, self.now)
+        others = [thread.designation for name, thread in self.threads.items() if name != owner]
+        why = guard.may_send(self.pack, self.threads[owner], text, self.now, others)
         if why is None and self.now < text.not_before:
             return
         if why is not None:
@@ -160,7 +162,16 @@ class Outside(Promises):
                     self.account[owner].invited.add(action.user)
                 case Expel():
                     self.leave(owner, action.user)
-                case Pin() | GiveKeys() | Confirm() | TellDevices() | RedactSaid() | SignOut() | TextFirst():
+                case (
+                    Pin()
+                    | GiveKeys()
+                    | RestoreLevels()
+                    | Confirm()
+                    | TellDevices()
+                    | RedactSaid()
+                    | SignOut()
+                    | TextFirst()
+                ):
                     pass
 
     def _show(self, room: str, action: Post | Edit) -> None:

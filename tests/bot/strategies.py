@@ -158,6 +158,8 @@ refs = st.sampled_from(
 DIGESTS: Final = Digests(salt="00", safe="01", duress="02", lengths=(8, 9))
 FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "again": st.booleans(),
+    "given_up": st.booleans(),
+    "bent": st.booleans(),
     "alarm": st.sampled_from(told.Alarm),
     "answer_by": st.just(0.0) | times,
     "at": times,

@@ -84,7 +84,7 @@ def test_every_text_passes_the_guard(thread: Thread, event: Event, known: Facts)
     """No text comes out of a decision that the guard would refuse for the thread as it is after the decision."""
     step = decide(PACK, known, thread, event)
     for text in (a for a in step.actions if isinstance(a, Text)):
-        assert guard.may_send(PACK, step.aggregate, text, known.now) is None
+        assert guard.may_send(PACK, step.aggregate, text, known.now, ()) is None
 
 
 @USUAL

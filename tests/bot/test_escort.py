@@ -126,7 +126,7 @@ def test_words_in_the_undo_window_do_not_leave_under_duress() -> None:
     assert texts(step) == []
     assert marks(step)["$m1"] is Receipt.HELD
     queued = Text(ref="say:$x", body="on its way", origin=Origin.VOICE, epoch=thread.voice.epoch, since=NOW)
-    assert guard.may_send(PACK, thread, queued, NOW) == guard.LOCKED[Lock.DURESS]
+    assert guard.may_send(PACK, thread, queued, NOW, ()) == guard.LOCKED[Lock.DURESS]
 
 
 def test_a_locked_phone_is_answered_by_itself_as_any_other() -> None:
@@ -200,8 +200,8 @@ def test_a_challenge_is_not_late() -> None:
     """It leaves within five minutes of their last text or not at all, however long it waited for the carrier."""
     thread = then(agreed(), said("!verify", event_id="$v"), at(WINDOW - 9)).aggregate
     (text,) = of(Text, then(thread, TimerDue(key="send"), at(WINDOW - 1)))
-    assert guard.may_send(PACK, thread, text, NOW + WINDOW) is None
-    assert guard.may_send(PACK, thread, text, NOW + WINDOW + 1) == guard.NOT_NOW
+    assert guard.may_send(PACK, thread, text, NOW + WINDOW, ()) is None
+    assert guard.may_send(PACK, thread, text, NOW + WINDOW + 1, ()) == guard.NOT_NOW
     assert texts(then(thread, TimerDue(key="send"), at(WINDOW + 7))) == []
 
 
@@ -313,7 +313,7 @@ def test_a_challenge_that_has_not_left_does_not_follow_the_word(word: Word) -> N
     queued = then(thread, TimerDue(key="send"), at(UNDO))
     (text,) = of(Text, queued)
     after = comes(queued.aggregate, word, UNDO + 1).aggregate
-    assert guard.may_send(PACK, after, text, NOW + UNDO + 2) == guard.NOT_ASKED
+    assert guard.may_send(PACK, after, text, NOW + UNDO + 2, ()) == guard.NOT_ASKED
 
 
 def test_a_challenge_that_the_carrier_refused_is_not_waited_for() -> None:

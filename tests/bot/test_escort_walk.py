@@ -146,7 +146,7 @@ class Side:
     def carry(self, outcome: Outcome) -> None:
         while self.lane:
             text = self.lane[0]
-            why = guard.may_send(PACK, self.thread, text, self.now)
+            why = guard.may_send(PACK, self.thread, text, self.now, ())
             if why is None and text.not_before > self.now:
                 return
             self.lane.popleft()

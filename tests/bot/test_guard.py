@@ -48,7 +48,34 @@ CONFIRMATION = Text(ref="stop:a", body="OK.", origin=Origin.STOP_ANSWER, epoch=3
 )
 def test_each_reason_to_stay_silent(thread: Thread, text: Text, later: float, why: str | None) -> None:
     """A text leaves for a phone that can be answered, that said no STOP, in its voice's turn, and within five minutes."""
-    assert guard.may_send(PACK, thread, text, NOW + later) == why
+    assert guard.may_send(PACK, thread, text, NOW + later, ()) == why
+
+
+LEAKING = "ask quiet maple"
+
+
+@pytest.mark.practice(24)
+@pytest.mark.parametrize(
+    ("thread", "text", "leaves"),
+    [
+        (OPEN, WORD, False),
+        (STOPPED, replace(WORD, ref="say:$r", origin=Origin.STOP_REPLY), False),
+        (OPEN, GREETING, True),
+        (STOPPED, CONFIRMATION, True),
+    ],
+    ids=["voice", "reply", "answer", "confirmation"],
+)
+def test_the_firewall_is_asked_again_before_words_leave(thread: Thread, text: Text, leaves: bool) -> None:
+    """A person's words that name what is another thread's by now do not leave; the agency's own answers still do.
+
+    So it is with a word that the agency has added to those it keeps from phones.
+    """
+    thread = replace(thread, consent=replace(thread.consent, replied="say:$r"))
+    text = replace(text, body=LEAKING)
+    assert guard.may_send(PACK, thread, text, NOW, ()) is None
+    assert (guard.may_send(PACK, thread, text, NOW, ["quiet maple"]) is None) == leaves
+    pack = replace(PACK, leak_words=frozenset({"quiet maple"}))
+    assert (guard.may_send(pack, thread, text, NOW, ()) is None) == leaves
 
 
 @USUAL
@@ -57,7 +84,7 @@ def test_no_words_leave_but_in_a_state_that_lets_them(thread: Thread, since: flo
     """In any state the guard lets a voice's words go only when none of the reasons against it holds."""
     open_to_us = thread.answerable and not thread.consent.stopped and thread.consent.blocked_until <= NOW
     free = thread.life.state is not State.PARKED and open_to_us and epoch == thread.voice.epoch and NOW - since <= LATE
-    assert (guard.may_send(PACK, thread, replace(WORD, epoch=epoch, since=since), NOW) is None) == free
+    assert (guard.may_send(PACK, thread, replace(WORD, epoch=epoch, since=since), NOW, ()) is None) == free
 
 
 HASH = "x" * 43
@@ -101,6 +128,29 @@ LEAKS = [
     "quiet\nmaple.",
     "QUIET-MAPLE",
     "qui\u00adet maple",
+    "quietmaple",
+    "#QuietMaple",
+    "qu iet maple",
+    "q u i e t m a p l e",
+    "quíet maple",
+    "quiet maples",
+    "quietmaple's",
+    "quıet mаple",  # noqa: RUF001 - one letter is Turkish, one Cyrillic
+    "𝓺𝓾𝓲𝓮𝓽 𝓶𝓪𝓹𝓵𝓮",  # noqa: RUF001
+    "quiet%20maple",
+    "matrix[.]to",
+    "matrix(.)to",
+    "matrix-dot-to",
+    "matrix _dot_ to",
+    "matrix%252Eto",
+    "matrix&#46;to",
+    "matrix&period;to",
+    "mаtrix.to",  # noqa: RUF001 - the a is Cyrillic
+    "ｍａｔｒｉｘ．ｔｏ",  # noqa: RUF001
+    "ma\u034ftrix.to",
+    "matrix·to",
+    "m\u0301atrix.to",
+    "&#64;ana&#58;line.example",
 ]
 LONG = ["x" * 919, "á" * 403, "🙂" * 202]
 
@@ -135,6 +185,13 @@ HARMLESS = [
     "maple, quiet",
     "a quiet mapletree",
     "quiet. The maple",
+    "quietmapletree",
+    "disquietmaple",
+    "quiet mapleleaf",
+    "a qui, et mapl",
+    "the matrix. Together we look",
+    "matrix (dotted) to",
+    "AT&T; R&D",
     "100% sure",
     *LONG,
     "",
@@ -234,6 +291,28 @@ WARNS = [
     "Paseo de la Reforma 222",
     "Plaza España 1",
     "calle Alcalá nº 45",
+    "Tel.5551234567",
+    "tel5551234567",
+    "555-123-4567x2",
+    "5551234567ext",
+    "555,123,4567",
+    "555_123_4567",
+    "555\n123\n4567",
+    "5️⃣5️⃣5️⃣1️⃣2️⃣3️⃣4️⃣",
+    "№5551234567",
+    "#5551234567",
+    "٥٥٥١٢٣٤٥٦٧",
+    "12 Elm Terrace",
+    "7 Sunset Circle",
+    "900 Lake Pkwy",
+    "4 Harbour Parkway",
+    "3 Union Square",
+    "PO Box 113",
+    "P.O. Box #44",
+    "p o box no. 7",
+    "apartado de correos 113",
+    "1500 Broadway",
+    "20 N Broadway",
     "c/ Toledo 8",
     "calle Luna núm. 4",
 ]
@@ -254,6 +333,12 @@ NO_WARNING = [
     "$1,000,000",
     "$1234567",
     "$1500-2000",
+    "$1,000,000.00",
+    "room 12, floor 3, bed 4",
+    "at 5, 6, 7, 8, 9 or 10",
+    "I went round in a circle 3 times",
+    "the box 5 is mine",
+    "po 5",
     "from 5:30 to 7:45",
     "9-5, 9-5",
     "room 12",

@@ -82,13 +82,13 @@ def test_a_confirmation_does_not_outlive_its_stop() -> None:
     """A confirmation that was delayed leaves neither after START nor beside the one of a second STOP."""
     step = then(held(), arrived("STOP", id="s1"))
     (first,) = of(Text, step)
-    assert guard.may_send(PACK, step.aggregate, first, NOW) is None
+    assert guard.may_send(PACK, step.aggregate, first, NOW, ()) is None
     resumed = then(step.aggregate, arrived("START", id="t"), at(5)).aggregate
-    assert guard.may_send(PACK, resumed, first, NOW + 5) is not None
+    assert guard.may_send(PACK, resumed, first, NOW + 5, ()) is not None
     step = then(resumed, arrived("STOP", id="s2"), at(10))
     (second,) = of(Text, step)
-    assert guard.may_send(PACK, step.aggregate, first, NOW + 10) is not None
-    assert guard.may_send(PACK, step.aggregate, second, NOW + 10) is None
+    assert guard.may_send(PACK, step.aggregate, first, NOW + 10, ()) is not None
+    assert guard.may_send(PACK, step.aggregate, second, NOW + 10, ()) is None
 
 
 def test_a_stop_as_the_first_word() -> None:

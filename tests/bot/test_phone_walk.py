@@ -137,7 +137,7 @@ class Phone(RuleBasedStateMachine):
         if not self.lane:
             return
         text = self.lane.pop(0)
-        why = guard.may_send(PACK, self.thread, text, self.now)
+        why = guard.may_send(PACK, self.thread, text, self.now, ())
         if why is not None:
             self.hear(TextOutcome(ref=text.ref, outcome=Outcome.LATE if why is guard.LATE else Outcome.REFUSED))
             return

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from bot.actions import DESK, OFFICE, Edit, GiveKeys, Page, Post, Speaker
+from bot.actions import DESK, OFFICE, Edit, GiveKeys, Page, Post, RestoreLevels, Speaker
 from bot.acts import Tell
 from bot.events import IdentityChanged, Joined, Left, LevelsSet, NotHeard, Tapped, Why
-from bot.incidents import ClockJumped, LetterDied
+from bot.incidents import ClockJumped, LetterDied, NobodyCalled
 from bot.model import Desk, Role
 from bot.step import Step
 from bot.told import Alarm, AlarmRaised, Assigned, Removed, ThreadWaits
@@ -182,11 +182,23 @@ def test_power_levels_make_supervisors(level: int, role: Role) -> None:
     assert roles == {ANA: role, BEN: Role.ADVOCATE, SUE: Role.ADVOCATE, EVE: role}
 
 
+def test_what_else_was_changed_is_put_back() -> None:
+    """When more than roles was changed, it is put back and the desk is told aloud; who supervises is as was set."""
+    step = then(staffed_desk(), LevelsSet(users=((ANA, 50),), bent=True))
+    assert of(RestoreLevels, step) == [RestoreLevels(place=DESK)]
+    (post,) = [post for post in of(Post, step) if post.ref != "board"]
+    assert (post.notice, post.mentions, "It is put back" in post.body) == (False, (SUE,), True)
+    assert [seat.user for seat in step.aggregate.roster if seat.role is Role.SUPERVISOR] == [ANA]
+    assert of(RestoreLevels, then(staffed_desk(), LevelsSet(users=((ANA, 50),)))) == []
+
+
 @pytest.mark.parametrize(
     ("event", "shown"),
     [
         *((AlarmRaised(designation="amber heron", alarm=alarm), "amber heron") for alarm in Alarm),
         (LetterDied(short_id="0badcafe"), "0badcafe"),
+        (NobodyCalled(given_up=False), "could not be reached. It is tried for a quarter of an hour. Please phone them"),
+        (NobodyCalled(given_up=True), "could not be reached. It is not tried any more. Please phone them"),
         (ClockJumped(seconds=-7200), "7200"),
         (IdentityChanged(user=ANA), "ana has a NEW cryptographic identity"),
         (IdentityChanged(user=ANA, first=True), "ana has a cryptographic identity that nobody confirmed"),

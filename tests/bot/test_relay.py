@@ -47,6 +47,8 @@ def test_the_voice_is_relayed_verbatim_after_the_window(body: str) -> None:
         {"body": "\ufeff// x"},
         {"body": "ask (@ben)"},
         {"body": "¿@ben?"},
+        {"body": "＠ben look"},  # noqa: RUF001 - a wide sign is one all the same
+        {"body": "@\u200bben look"},
         {"body": "hi\n@ben"},
         {"mentions": True},
         {"relation": Relation.THREAD},
@@ -184,6 +186,15 @@ def test_a_changed_voice_cancels_what_has_not_left(event: Left | Removed | Assig
     assert marks(step) == {"$m1": NOT_SENT}
     assert "Not sent" in words(step)
     assert texts(due(step.aggregate, UNDO)) == []
+
+
+def test_words_that_came_to_name_another_thread_do_not_leave() -> None:
+    """Words that were harmless when said and are another thread's designation when they could leave stay here."""
+    waits = then(held(), said("the quiet maple on the corner"), at(0, designations=frozenset())).aggregate
+    step = then(waits, TimerDue(key="send"), at(UNDO, designations=frozenset({"quiet maple"})))
+    assert texts(step) == []
+    assert "names another thread" in words(step)
+    assert marks(step) == {"$m1": Receipt.NOT_SENT}
 
 
 def test_words_of_somebody_who_left_the_desk_do_not_leave() -> None:

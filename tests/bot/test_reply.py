@@ -44,7 +44,7 @@ def test_a_supervisor_sends_one_reply() -> None:
     step = leaves(step.aggregate)
     (text,) = of(Text, step)
     assert (text.body, text.origin) == (WORDS, Origin.STOP_REPLY)
-    assert guard.may_send(PACK, step.aggregate, text, NOW + UNDO) is None
+    assert guard.may_send(PACK, step.aggregate, text, NOW + UNDO, ()) is None
     sent = then(step.aggregate, TextOutcome(ref=text.ref, outcome=Outcome.ACCEPTED), at(9))
     assert marks(sent) == {"$r": Receipt.SENT}
     assert "no text after a STOP" in words(reply(sent.aggregate, event_id="$r2"))

@@ -87,9 +87,9 @@ def test_what_is_on_its_way_is_stopped_by_the_guard() -> None:
     """Words that left the undo window before `!unsafe` are refused when the outbox asks once more."""
     thread = due(then(held(), said("hello")).aggregate, UNDO)
     (text,) = of(Text, thread)
-    assert guard.may_send(PACK, thread.aggregate, text, NOW + UNDO) is None
+    assert guard.may_send(PACK, thread.aggregate, text, NOW + UNDO, ()) is None
     for origin in Origin:
-        why = guard.may_send(PACK, unsafe(thread.aggregate), replace(text, origin=origin), NOW + UNDO)
+        why = guard.may_send(PACK, unsafe(thread.aggregate), replace(text, origin=origin), NOW + UNDO, ())
         assert why is guard.UNSAFE
 
 

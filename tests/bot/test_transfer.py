@@ -161,14 +161,19 @@ def test_what_is_out_of_date_changes_nothing() -> None:
 
 @pytest.mark.practice(40)
 def test_escalating_calls_the_supervisors_on_duty() -> None:
-    """Supervisors on duty are invited and the desk is told loudly; the reason stays in the room."""
+    """Supervisors on duty are invited and the desk is told loudly; the reason stays in the room.
+
+    With none on duty the voice is told whether anybody outside is called: nobody waits for a call that nobody makes.
+    """
     step = then(held(), said("!escalate he is at the door"))
     assert [a.user for a in of(Invite, step)] == [SUE]
     assert alarms(step) == ["escalated"]
     assert "at the door" not in repr(told(step.actions, DESK))
     nobody = then(held(), said("!escalate"), at(0, roster=SEATS[:2]))
     assert of(Invite, nobody) == []
-    assert "on call" in words(nobody)
+    assert "calls nobody outside" in words(nobody)
+    on_call = then(held(), said("!escalate"), at(0, roster=SEATS[:2], on_call=True))
+    assert "Whoever is on call is being called" in words(on_call)
     herself = then(held(), said("!escalate", sender=SUE))
     assert of(Invite, herself) == []
     assert "only supervisor" in words(herself)
@@ -190,10 +195,11 @@ def test_an_interpreter_has_a_seat_for_two_hours() -> None:
 
 @pytest.mark.practice(32)
 def test_care_is_where_colleagues_do_not_see_it() -> None:
-    """`!debrief` is answered in one's office only; `!recap` gives the room's keys to whoever asks."""
+    """`!debrief` is answered in one's office only; `!recap` gives the room's keys once more to whoever asks."""
     step = then(held(), said("!debrief", sender=BEN))
     assert [post.place for post in of(Post, step)] == [OFFICE + BEN]
-    assert [(keys.place, keys.user) for keys in of(GiveKeys, then(held(), said("!recap", sender=BEN)))] == [(THREAD, BEN)]
+    given = of(GiveKeys, then(held(), said("!recap", sender=BEN)))
+    assert given == [GiveKeys(place=THREAD, user=BEN, again=True)]
 
 
 def test_the_desk_refuses_in_a_sentence() -> None:

@@ -179,13 +179,14 @@ async def _none(line: MortalLine, query: str) -> bool | None:
 def test_every_point_has_its_story() -> None:
     """No point is named that nobody is killed at.
 
-    Above, on the way down (`test_crash_forgetting`), in `test_reveal` or in `test_erasure_copies`.
+    Above, on the way down (`test_crash_forgetting`), in `test_reveal`, `test_oncall` or `test_erasure_copies`.
     """
     elsewhere = {
         CrashPoint.REVEAL_SENT,
         CrashPoint.REVEAL_TAKEN_BACK,
         CrashPoint.TURNED_AWAY,
         CrashPoint.STATUS_TAKEN,
+        CrashPoint.PAGED,
     }
     assert MOMENTS.keys() | FORGETTING | elsewhere == set(CrashPoint)
 

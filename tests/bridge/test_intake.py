@@ -205,7 +205,9 @@ async def test_memberships_levels_and_identities(sink: Sink) -> None:
         )
 
     def levels(room: str, event_id: str) -> items.PowerLevels:
-        return items.PowerLevels(room_id=room, users={"@b:x": 0, "@a:x": 50}, sender=ADA, event_id=event_id, at=0)
+        return items.PowerLevels(
+            room_id=room, users={"@b:x": 0, "@a:x": 50}, sender=ADA, event_id=event_id, at=0, bent=True
+        )
 
     told = await sink.see(
         moved("join", "invite", "$1"),
@@ -222,7 +224,7 @@ async def test_memberships_levels_and_identities(sink: Sink) -> None:
         (DESK, Joined(place=DESK, user=ADA)),
         (DESK, Left(place=DESK, user=ADA)),
         (DESK, Left(place=DESK, user=ADA)),
-        (DESK, LevelsSet(users=(("@a:x", 50), ("@b:x", 0)))),
+        (DESK, LevelsSet(users=(("@a:x", 50), ("@b:x", 0)), bent=True)),
         (DESK, IdentityChanged(user=ADA, master_key="k")),
     ]
 

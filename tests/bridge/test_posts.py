@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.actions import THREAD, Action, Mark, Post, Receipt
+from bot.actions import THREAD, Action, GiveKeys, Mark, Post, Receipt
 from bridge.matrix.edge import Permanent, TokenRefused, Transient
 from bridge.outbox import Impossible, Task, TryAgain
 from bridge.posts import REMEMBERED
@@ -87,3 +87,12 @@ async def test_there_is_one_receipt_and_never_none(nerves: Nerves) -> None:
     assert posting.edge.sent == ["q1.0", "q2.0", "q2.0.old"]
     await posting.posts.perform(second)
     assert posting.edge.sent == ["q1.0", "q2.0", "q2.0.old", "q2.0"]
+
+
+@pytest.mark.parametrize("again", [True, False])
+async def test_who_asks_for_the_keys_gets_both_sides(nerves: Nerves, again: bool) -> None:
+    """`!recap` in a thread sends the texter's side, also to devices that have had it, and what colleagues typed."""
+    posting = Posting(nerves)
+    task = await posting.task(GiveKeys(place=THREAD, user="@ana:line.example", again=again))
+    await posting.posts.perform(task)
+    assert posting.edge.sent == [f"keys again={again}", "bundle"]

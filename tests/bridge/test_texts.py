@@ -77,6 +77,23 @@ async def test_the_guard_is_asked_right_before(nerves: Nerves) -> None:
     assert receipts(nerves)[-1] is Receipt.NOT_SENT
 
 
+async def test_the_firewall_is_asked_right_before(nerves: Nerves) -> None:
+    """Words that are the designation of a thread which has come since they were decided on do not leave."""
+    owner = await talk(nerves)
+    other = await nerves.arrive("somebody else", message_id="2", sender="+12065550198")
+    await nerves.at_rest()
+    name = await nerves.store.fetchval("SELECT designation FROM thread WHERE id = $1", other)
+    before = len(nerves.paper.sent)
+    await release(nerves, owner, await queued(nerves, owner, f"as {name} said"))
+    await nerves.at_rest()
+    assert len(nerves.paper.sent) == before
+    assert receipts(nerves)[-1] is Receipt.NOT_SENT
+    own = await nerves.store.fetchval("SELECT designation FROM thread WHERE id = $1", owner)
+    await release(nerves, owner, await queued(nerves, owner, f"the {own} is nobody else's"))
+    await nerves.at_rest()
+    assert len(nerves.paper.sent) == before + 1
+
+
 async def test_words_of_an_earlier_voice_do_not_leave(nerves: Nerves) -> None:
     """When the voice changes between decision and request, what has not left does not leave."""
     owner = await talk(nerves)

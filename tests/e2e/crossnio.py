@@ -162,6 +162,12 @@ class CrossNio:
 
         return await until(f"{self.mxid}: {step}", probe, within=within, seen=seen)
 
+    async def call(self, method: str, path: str, body: Mapping[str, Any]) -> int:
+        """Ask the homeserver something that no client offers; returns the status. `path` after `/_matrix/client/v3/`."""
+        assert self._http is not None, "not started"
+        async with self._http.request(method, f"/_matrix/client/v3/{path}", json=dict(body)) as answer:
+            return answer.status
+
     async def _synced(self) -> bool | None:
         assert self._sync is not None, "not started"
         if self._sync.done():

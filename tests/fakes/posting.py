@@ -36,6 +36,12 @@ class PaperEdge:
         self.sent.append(txn)
         return f"${txn}"
 
+    async def give_keys(self, room_id: str, user: str, *, again: bool) -> None:
+        self.sent.append(f"keys again={again}")
+
+    async def give_bundle(self, room_id: str, user: str) -> None:
+        self.sent.append("bundle")
+
     async def find(self, room_id: str, speaker: Speaker, txn: str) -> str | None:
         self.looked.append(txn)
         return self.found

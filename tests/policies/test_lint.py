@@ -180,14 +180,19 @@ def test_a_pack_that_is_ready_has_nothing_to_hear(tmp_path: Path) -> None:
         ("Hárbor Hou\u200bse", "harbor house"),
         ("Ｈａｒｂｏｒ House", "harbor house"),  # noqa: RUF001 - wide letters are what is tried
         ("the harbor house's door", None),
-        ("harborhouse", None),
+        ("harborhouse", "harbor house"),
+        ("www.harborhouse.org", "harbor house"),
+        ("hаrbоr house", "harbor house"),  # noqa: RUF001 - two letters are Cyrillic
+        ("harbor%20house", "harbor house"),
+        ("harborhouses", None),
+        ("safeharborhouse", None),
         ("O'Neill", "oneill"),
         ("o’neill", "oneill"),  # noqa: RUF001 - the apostrophe that phones write
         ("ONEILL", "oneill"),
     ],
 )
 def test_the_agencys_words_are_found_as_a_reader_sees_them(tmp_path: Path, text: str, word: str | None) -> None:
-    """Case, accents, spaces, marks and wide letters change nothing; a longer word is another word."""
+    """Case, accents, spaces, marks, codes and strange letters change nothing; a longer word is another word."""
     own = pack(tmp_path, leak_words=["Harbor House", "O'Neill"])
     assert leak(own, text) == word
 

@@ -78,6 +78,7 @@ DEFAULTS = {
     "reply_after_stop": True,
     "assignment": Assignment.NONE,
     "assignment_answer": 180,
+    "offer_stands": 600,
     "cold_outbound": False,
 }
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from bridge.matrix.items import Item, Said
-from bridge.matrix.members import Room, note_room
+from bridge.matrix.members import Kind, Room, note_room
 from tests.bridge.matrix.person import Person
 from tests.bridge.matrix.rig import POLICY, VOICE, Rig
 
 ROOM = "!room"
 
 
-async def ours(rig: Rig, room_id: str = ROOM) -> None:
+async def ours(rig: Rig, room_id: str = ROOM, *, kind: Kind = "thread") -> None:
     """Make a room ours, with a key."""
     await rig.vault.create(f"room:{room_id}")
-    room = Room(room_id=room_id, kind="thread", owner="t", key_owner=f"room:{room_id}")
+    room = Room(room_id=room_id, kind=kind, owner="t", key_owner=f"room:{room_id}")
     await rig.store.commit(lambda conn: note_room(conn, room, members={POLICY: "join", VOICE: "join"}, levels={}))
 
 

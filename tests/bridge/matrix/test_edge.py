@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from aiohttp import web
 
 from bot.actions import Speaker
 from bridge.matrix.blueprints import creation
 from bridge.matrix.edge import Permanent, TokenRefused, Transient
+from bridge.matrix.items import PowerLevels
 from bridge.matrix.members import Members
 from tests.bridge.matrix.person import Person
 from tests.bridge.matrix.rig import POLICY, VOICE, Rig
-from tests.bridge.matrix.room import ROOM, ours
+from tests.bridge.matrix.room import ROOM, ours, timeline
 from tests.bridge.matrix.small_homeserver import SmallHomeserver
 
 SECRET = "words that are nobody's business"
@@ -121,3 +124,40 @@ async def test_an_event_is_found_by_its_transaction(rig: Rig, server: SmallHomes
     server.messages[ROOM] = {"chunk": [others, mine]}
     assert await rig.edge.find(ROOM, Speaker.VOICE, "t1") == "$mine"
     assert await rig.edge.find(ROOM, Speaker.VOICE, "t2") is None
+
+
+MADE = {**creation("desk", "desk", invite=[], supervisors=["@sol:x"])["power_level_content_override"], "historical": 100}
+
+
+@pytest.mark.parametrize(
+    ("levels", "wrong"),
+    [
+        (MADE, False),
+        ({**MADE, "users": {"@sol:x": 50, "@ada:x": 50, "@bea:x": 25}}, False),
+        ({**MADE, "users": {}}, False),
+        ({**MADE, "events": {**MADE["events"], "m.room.encrypted": 50}}, True),
+        ({**MADE, "events": {**MADE["events"], "m.room.name": 0}}, True),
+        ({**MADE, "users_default": 50}, True),
+        ({**MADE, "kick": 0}, True),
+        ({**MADE, "invite": "50"}, True),
+        ({**MADE, "users": {"@ada:x": -1, "@sol:x": 50}}, True),
+        ({"users": {"@sol:x": 50}}, True),
+        ({}, True),
+    ],
+    ids=range(11),
+)
+async def test_levels_that_were_bent_are_put_back(
+    rig: Rig, server: SmallHomeserver, levels: dict[str, Any], wrong: bool
+) -> None:
+    """What silences people or gives everybody a supervisor's power is told and put back; roles are left as they are."""
+    await ours(rig, kind="desk")
+    event = {"event_id": "$l", "sender": "@sol:x", "type": "m.room.power_levels", "state_key": "", "content": levels}
+    server.say(timeline(event))
+    await rig.matrix.sync.turn()
+    assert [item.bent for item in rig.items if isinstance(item, PowerLevels)] == [wrong]
+    server.faults.append(web.json_response(levels))
+    await rig.edge.restore_levels(ROOM)
+    written = [a.body for a in server.asked if a.method == "PUT" and a.path.endswith("/state/m.room.power_levels/")]
+    supervisors = [user for user, level in levels.get("users", {}).items() if level == 50]
+    put_back = creation("desk", "", invite=[], supervisors=supervisors)["power_level_content_override"]
+    assert written == ([put_back] if wrong else [])

@@ -303,3 +303,25 @@ async def test_a_device_that_could_not_read_is_sent_the_keys_again(rig: Rig, ser
         await rig.matrix.sync.turn()
         await rig.matrix.watch.turn()
     assert len(server.sent_to(ada)) == 2
+
+
+async def test_whoever_asks_gets_the_keys_again(rig: Rig, server: SmallHomeserver) -> None:
+    """Asked again (`!recap`), every live key goes once more to each trusted device of who asks, and to nobody else.
+
+    What they had stays noted, so that a device signed out afterwards still ends the session.
+    """
+    ada = await with_ada(rig, server)
+    before = await encrypt(rig)
+    eve = Person("@eve:x")
+    server.tell(eve)
+    await rig.edge.give_keys(ROOM, ada.mxid)
+    assert len(server.sent_to(ada)) == 1
+    await rig.edge.give_keys(ROOM, ada.mxid, again=True)
+    first, second = (ada.opens(event)["content"] for event in server.sent_to(ada))
+    assert first == second
+    assert server.sent_to(eve) == []
+    server.tell(ada.another_device())
+    server.say({"device_lists": {"changed": ["@ada:x"]}})
+    await rig.matrix.sync.turn()
+    await rig.matrix.watch.turn()
+    assert (await encrypt(rig))["session_id"] != before["session_id"]

@@ -1,0 +1,70 @@
+"""Words as a person sees them, whatever letters, marks and codes they are made of.
+
+Rule of this module: it is for looking only; what it returns is never shown and never sent. Two spellings that a reader
+takes for the same come out the same: wide and ornate letters, accents, marks and letters that cannot be seen, letters of
+other alphabets that look like Latin ones, codes of links and of web pages, dots of any kind.
+
+Sources: Unicode UAX 15 (compatibility decomposition) and UTS 39 (confusables; of its table the lower-case letters that
+look like Latin ones in most typefaces, and the small capitals); RFC 3986, 2.1; HTML, 13.5.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from html import unescape
+from typing import Final
+from urllib.parse import unquote
+
+UNSEEN: Final = frozenset({"Cf", "Mn", "Me"})
+"""Marks over and around letters, and what cannot be seen at all."""
+CODED: Final = 3
+"""How often a text is decoded: a code of a code of a code is read by nobody."""
+ALIKE: Final = (
+    ("авекмнорстухіјѕһԁԛԝѵү", "abekmhopctyxijshdqwvy"),
+    ("αβγεηικνορτυχωϲ", "abyenikvoptuxwc"),
+    ("ıȷɑɡɩɪʏɴʀʟʙʜᴀᴄᴅᴇᴊᴋᴍᴏᴘᴛᴜᴠᴡᴢꜱ", "ijagiiynrlbhacdejkmoptuvwzs"),
+    ("øłđħŧ", "oldht"),
+    ("。·•‧∙⋅・", "......."),
+)
+_LATIN: Final = {
+    ord(form): latin
+    for strange, plain in ALIKE
+    for letter, latin in zip(strange, plain, strict=True)
+    for form in {letter, letter.upper()}
+    if len(form) == 1 and not form.isascii()
+}
+
+
+def as_seen(text: str) -> str:
+    """Return words as a reader takes them. Their case is left as it is."""
+    for _ in range(CODED):
+        if (plain := unescape(unquote(text))) == text:
+            break
+        text = plain
+    apart = unicodedata.normalize("NFKD", text)
+    return "".join(c for c in apart if unicodedata.category(c) not in UNSEEN).translate(_LATIN)
+
+
+def holds(words: Iterable[str], names: Iterable[str], *, plural: bool = False) -> str | None:
+    """Return the first of `names` that words hold, in this order, however they are put together or taken apart.
+
+    `words`, and those of a name, are lower-case letters only. A part of a word is none: what is found begins and ends
+    where a word does; with `plural` an s or es may follow.
+    """
+    begins, ends, said = set[int](), set[int](), list(words)
+    length = 0
+    for word in said:
+        begins.add(length)
+        length += len(word)
+        ends.add(length)
+    run, tails = "".join(said), ("", "s", "es") if plural else ("",)
+    for name in names:
+        bare = name.replace(" ", "")
+        at = run.find(bare)
+        while at >= 0:
+            end = at + len(bare)
+            if at in begins and any(run.startswith(tail, end) and end + len(tail) in ends for tail in tails):
+                return name
+            at = run.find(bare, at + 1)
+    return None
