@@ -1,8 +1,8 @@
 """The bridge as a process: everything is made here, by hand, and let go in the reverse order.
 
 Start: lock the data directory, migrate, let `sending` become `unknown`, listen, reach the homeserver, sync, reconcile,
-timers, outbox, ready. Webhooks are taken as soon as the database is open, whatever the homeserver does. Stop: the reverse;
-a commit once begun is finished.
+timers and what stood for phones (`catchup`), ready. Webhooks are taken as soon as the database is open, whatever the
+homeserver does. Stop: the reverse; a commit once begun is finished.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from bridge import configured, listening, log, restored, schema
 from bridge.audit import Ledger
 from bridge.carriers import kinds
 from bridge.carriers.adapter import Carrier, DeliveryReport
+from bridge.catchup import CatchUp
 from bridge.clock import SteadyClock
 from bridge.cold import FirstTexts
 from bridge.config import Config, ConfigError
@@ -137,6 +138,7 @@ class Bridge:
         self._clock = SteadyClock()
         self._rooms: Rooms | None = None
         self._rooms_changed = asyncio.Event()
+        self._synced = asyncio.Event()
         self._way_down: WayDown | None = None
         self.alarm = Alarm(store=store, vault=vault, clock=self._clock, wake_engine=self._wake)
         self.copies = Copies(
@@ -151,6 +153,7 @@ class Bridge:
         )
         self.designations = Designations(store=store)
         self.outbox = Outbox(store=store, vault=vault, clock=self._clock, wake_engine=self._wake)
+        self.catchup = CatchUp(store=store, go_on=self.outbox.room_ready)
         self.timers = Timers(
             store=store,
             vault=vault,
@@ -273,6 +276,7 @@ class Bridge:
     async def settle(self) -> None:
         """Bring memory and files to what SQL says."""
         await self.texts.settle()
+        await self.catchup.begin()
         await self._sweep_keys()
         await self.designations.load()
         await self.engine.load()
@@ -298,12 +302,17 @@ class Bridge:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.engine.run())
             group.create_task(self.screening.run())
-            group.create_task(self.timers.run())
+            group.create_task(self.catchup.run(self._synced, self.reconcile.listed))
+            group.create_task(self._run_timers())
             group.create_task(self.reconcile.run())
             group.create_task(self.copies.run())
-            group.create_task(self.outbox.run("carrier", self.texts.perform))
+            group.create_task(self.outbox.run("carrier", self.catchup.holding(self.texts.perform)))
             group.create_task(self.outbox.run("page", self.pager.perform))
             group.create_task(self._run_matrix())
+
+    async def _run_timers(self) -> None:
+        await self.catchup.done.wait()
+        await self.timers.run()
 
     async def _run_matrix(self) -> None:
         config, lifetime = self._config, self._pack.settings.message_ttl
@@ -370,11 +379,16 @@ class Bridge:
         async with asyncio.TaskGroup() as group:
             group.create_task(way_down.run())
             group.create_task(matrix.run())
+            group.create_task(self._told_of_sync(matrix))
             group.create_task(self._rooms.run())
             group.create_task(self.outbox.run("matrix", posts.perform))
             group.create_task(Uploads(store=self._store, house=house, clock=self._clock).run())
             group.create_task(posts.reveals.run())
             group.create_task(night.run())
+
+    async def _told_of_sync(self, matrix: Matrix) -> None:
+        await matrix.sync.caught_up.wait()
+        self._synced.set()
 
     async def _rested(self) -> None:
         await self.engine.rested()

@@ -420,7 +420,7 @@ FORWARD: Final = {
     Receipt.DELIVERED: set(),
     Receipt.NOT_SENT: {Receipt.LEAVING, Receipt.DELIVERED},
     Receipt.HELD: {Receipt.NOT_SENT, Receipt.UNSAID, Receipt.LEAVING},
-    Receipt.UNSAID: set(),
+    Receipt.UNSAID: {Receipt.DELIVERED},
 }
 """Which receipt may take the place of which: said here a second time, on purpose, and not read from the code.
 Back to LEAVING only by a second word of their author."""

@@ -38,6 +38,7 @@ from bridge.carriers.adapter import (
 from bridge.carriers.kinds import KINDS
 from bridge.carriers.ordinary import Ordinary
 from bridge.carriers.pace import Rate
+from bridge.catchup import CatchUp
 from bridge.crash import CrashPoint
 from bridge.engine import Engine
 from bridge.erasure_acts import Acts
@@ -155,7 +156,8 @@ class PaperCarrier(Ordinary):
 class Nerves:
     """Everything between carrier and homeserver. `shown` is what reached rooms, in order: owner and action.
 
-    `door`: the adapter whose webhooks come in; texts leave through `paper` in any case.
+    `door`: the adapter whose webhooks come in; texts leave through `paper` in any case. `heard`: what a start waits for
+    before anything of before leaves, for `patience` seconds.
     """
 
     def __init__(self, directory: Path, *, door: Carrier | None = None, clock: SetClock | None = None) -> None:
@@ -165,6 +167,8 @@ class Nerves:
         self.pack = hurried()
         self.shown: list[tuple[str, Action]] = []
         self.rooms_are_there = True
+        self.heard: tuple[asyncio.Event, ...] = ()
+        self.patience = 10.0
         self.floods = Floods(per_number_per_hour=1000, per_minute=10_000)
         self.crash: Callable[[CrashPoint], None] = lambda _point: None
         self._door: Carrier = door or self.paper
@@ -183,6 +187,7 @@ class Nerves:
         shared: dict[str, Any] = {"store": self.store, "vault": self.vault, "clock": self.clock}
         suppression = self.suppression = Suppression(key=bytes(range(2, 34)), line=LINE)
         self.outbox = Outbox(**shared, wake_engine=self._wake)
+        self.catchup = CatchUp(store=self.store, go_on=self.outbox.room_ready, longest=self.patience)
         self.alarms: list[str] = []
         self.copies = Copies(
             **shared,
@@ -244,18 +249,23 @@ class Nerves:
     async def run(self) -> None:
         """Settle what stands from before, and begin to work."""
         await self.texts.settle()
+        await self.catchup.begin()
         await self.engine.load()
         await self.screening.load()
         await self.outbox.load()
         self._running = asyncio.create_task(self._run())
 
-    async def end(self) -> None:
-        """Stop and close, in the product's order."""
+    async def stop_working(self) -> None:
+        """Let everything stop where it is; files stay open, and webhooks are still taken."""
         running, self._running = self._running, None
         if running is not None:
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running
+
+    async def end(self) -> None:
+        """Stop and close, in the product's order."""
+        await self.stop_working()
         await self.texts.finish()
         await self._stack.aclose()
 
@@ -319,6 +329,8 @@ class Nerves:
             return (row is not None and row["inbox"] == 0 and row["outbox"] == standing) or None
 
         await until("inbox and outbox are empty", empty, within=15, every=0.02)
+        # Read beside the writer: whoever asked for the last commit may not have been answered yet.
+        await asyncio.sleep(0.01)
 
     async def show(self, task: Task) -> None:
         """Perform a row of the way `matrix`."""
@@ -343,13 +355,18 @@ class Nerves:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.engine.run())
             group.create_task(self.screening.run())
-            group.create_task(self.timers.run())
-            group.create_task(self.outbox.run("carrier", self.texts.perform))
+            group.create_task(self.catchup.run(*self.heard))
+            group.create_task(self._run_timers())
+            group.create_task(self.outbox.run("carrier", self.catchup.holding(self.texts.perform)))
             group.create_task(self.outbox.run("matrix", self.show))
 
     async def rested(self) -> None:
         """Wait until the engine has hardly anything to do."""
         await self.engine.rested()
+
+    async def _run_timers(self) -> None:
+        await self.catchup.done.wait()
+        await self.timers.run()
 
     def _wake(self, owner: str) -> None:
         self.engine.wake(owner)
