@@ -109,9 +109,11 @@ def letter_died(pack: Pack, facts: Facts, desk: Desk, event: LetterDied) -> Step
 
 def clock_jumped(pack: Pack, facts: Facts, desk: Desk, event: ClockJumped) -> Step[Desk]:
     """Say that the machine's clock was set: from now on nothing goes because its time has come, until a person says so."""
+    way = "forward" if event.seconds > 0 else "back"
     body = (
-        f"⚠️ The machine's clock jumped by about {abs(event.seconds)} seconds. Please tell the technician. Nothing is "
-        "erased by its age until a supervisor says !time ok here."
+        f"⚠️ The machine's clock was set {way} by about {abs(event.seconds)} seconds. "
+        "Please tell the technician. Opening hours go by its new time at once; answers leave as before. Nothing is erased "
+        "by its age until a supervisor says !time ok here."
     )
     return Step(desk, (Post(place=DESK, body=body, notice=False, mentions=facts.supervisors),))
 

@@ -79,7 +79,9 @@ class Engine:
         self._outbox, self._timers_changed, self._desk_changed, self._crash = outbox, timers_changed, desk_changed, crash
         self._acts, self._designations = acts, designations
         self._first_texts = first_texts
-        self._lookup = Lookup(store=store, vault=vault, pack=pack, fresh=designations.new, first_texts=first_texts)
+        self._lookup = Lookup(
+            store=store, vault=vault, pack=pack, clock=clock, fresh=designations.new, first_texts=first_texts
+        )
         self._words = Words(vault=vault, pack=pack)
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._queued: set[str] = set()

@@ -15,6 +15,7 @@ from bot.model import Desk, Facts, Thread
 from bot.retain import DESTRUCTIVE
 from bot.slices import State
 from bridge import codec
+from bridge.clock import Clock, ahead
 from bridge.cold import FirstTexts
 from bridge.store import Store
 from bridge.vault import Vault
@@ -26,9 +27,17 @@ class Lookup:
     """Looks facts up. `fresh` gives two words that no conversation bears."""
 
     def __init__(
-        self, *, store: Store, vault: Vault, pack: Pack, fresh: Callable[[], str], first_texts: FirstTexts | None
+        self,
+        *,
+        store: Store,
+        vault: Vault,
+        pack: Pack,
+        clock: Clock,
+        fresh: Callable[[], str],
+        first_texts: FirstTexts | None,
     ) -> None:
         self._store, self._vault, self._pack, self._fresh, self._first_texts = store, vault, pack, fresh, first_texts
+        self._clock = clock
 
     async def facts(
         self, *, owner: str, seq: int, found: Found, aggregate: Thread | Desk, desk: Desk, frozen: bool, now: float
@@ -51,6 +60,7 @@ class Lookup:
             showing=asks and await self._showing(owner),
             arriving=asks and await arriving(self._store, owner, seq),
             fresh=self._fresh() if begins else "",
+            ahead=ahead(self._clock),
         )
 
     async def _showing(self, owner: str) -> bool:

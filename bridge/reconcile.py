@@ -79,7 +79,7 @@ class Reconcile:
 
     async def once(self) -> None:
         """Take in what was listed since the watermark, then move it. The first time there is nothing to ask for."""
-        began = self._clock.wall()
+        began = self._clock.machine()
         mark = float(await self._store.fetchval("SELECT value FROM line WHERE name = 'carrier_watermark'") or 0)
         # One that was made while the machine's clock was ahead would pass over everything until then.
         mark = min(mark, began)

@@ -24,7 +24,7 @@ from bot.incidents import Gap, Stray, StrayCame, TextsMissing
 from bot.order import DOUBT
 from bridge import erasure_copies, inbox, log, screening
 from bridge.carriers.adapter import Carrier, DeliveryReport, Inbound, InboundText, Malformed, Unwanted, WebhookRequest
-from bridge.clock import Clock
+from bridge.clock import Clock, heard
 from bridge.crash import Crash, CrashPoint
 from bridge.erasure_copies import Copies
 from bridge.hourly import Hourly, Refusals
@@ -172,7 +172,7 @@ class Webhook:
             await self._vault.create(owner)
             self._crash(CrashPoint.KEY_WRITTEN)
         # What is told of hours later, by a listing or a late retry, has not just arrived: nothing answers it by itself.
-        told = None if text.at is None else text.at.timestamp()
+        told = None if text.at is None else heard(self._clock, text.at.timestamp())
         sent = told if told is not None and told <= now + DOUBT else None
         at = now if told is None else min(told, now)
         event = TextArrived(id=seen[:12].hex(), body=text.text, at=at, sent=sent, media=len(text.media))

@@ -189,6 +189,27 @@ async def test_a_full_disk_does_not_move_the_watermark(nerves: Nerves) -> None:
     assert await nerves.count("inbox") == 1
 
 
+@pytest.mark.parametrize("ahead", [-3600.0, 3600.0])
+async def test_a_text_of_now_is_answered_when_the_clock_was_set(nerves: Nerves, ahead: float) -> None:
+    """The carrier's time is right and the bridge began with a wrong one: a new texter is greeted all the same."""
+    nerves.clock.ahead = ahead
+    await nerves.run()
+    now = datetime.fromtimestamp(nerves.clock.machine(), UTC)
+    await nerves.webhook.take(InboundText(message_id="1", sender=Phone(HANDSET), text="hello", at=now))
+    await nerves.at_rest()
+    assert len(nerves.paper.sent) == 1
+
+
+async def test_an_old_text_is_not_answered_when_the_clock_was_set(nerves: Nerves) -> None:
+    """A clock that was set forward by five hours does not make a text of five hours ago one of now."""
+    nerves.clock.ahead = 5 * 3600.0
+    await nerves.run()
+    old = datetime.fromtimestamp(nerves.clock.machine() - 5 * 3600, UTC)
+    await nerves.webhook.take(InboundText(message_id="1", sender=Phone(HANDSET), text="hello", at=old))
+    await nerves.at_rest()
+    assert nerves.paper.sent == []
+
+
 async def test_what_came_hours_ago_is_shown_but_not_answered(nerves: Nerves) -> None:
     """What a listing brings hours later has not just arrived: nothing automatic leaves for that phone (DESIGN §0)."""
     reconcile = reconciling(nerves)

@@ -86,14 +86,18 @@ class FullStore(Store):
 
 
 class SetClock:
-    """A clock that stands until it is set."""
+    """A clock that stands until it is set. `ahead`: seconds by which the machine's own was set forward meanwhile."""
 
     def __init__(self, at: float = 1_800_000_000.0) -> None:
-        self.at = at
+        self.at, self.ahead = at, 0.0
 
     def wall(self) -> float:
         """Return what it was set to."""
         return self.at
+
+    def machine(self) -> float:
+        """Return what the machine's own clock shows."""
+        return self.at + self.ahead
 
 
 class PaperCarrier(Ordinary):
