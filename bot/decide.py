@@ -60,7 +60,17 @@ from bot.events import (
     TimerDue,
     Unsaid,
 )
-from bot.incidents import ClockJumped, LetterDied, LineRestored, NotGone, RoomLost, StrayCame, TextsMissing
+from bot.incidents import (
+    ClockJumped,
+    LetterDied,
+    LineRestored,
+    NotGone,
+    NotInvited,
+    RoomLost,
+    StrayCame,
+    TextsMissing,
+    Unheard,
+)
 from bot.model import Desk, Facts, Thread
 from bot.step import Feature, Step
 from bot.told import (
@@ -225,6 +235,8 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, AlarmRaised): (desk.alarm, care.weighed),
     (Desk, LetterDied): (desk.letter_died,),
     (Desk, ClockJumped): (desk.clock_jumped,),
+    (Desk, NotInvited): (desk.not_invited,),
+    (Desk, Unheard): (desk.unheard,),
     (Desk, StrayCame): (desk.stray,),
     (Desk, TextsMissing): (desk.missing,),
     (Desk, NotGone): (desk.not_gone,),

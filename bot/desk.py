@@ -9,9 +9,21 @@ from typing import Final
 
 from bot.actions import DESK, Page, Post
 from bot.acts import TrustClock
+from bot.card import short
 from bot.commands import answer, says
 from bot.events import NotHeard, Said
-from bot.incidents import ClockJumped, Gap, LetterDied, LineRestored, NotGone, Stray, StrayCame, TextsMissing
+from bot.incidents import (
+    ClockJumped,
+    Gap,
+    LetterDied,
+    LineRestored,
+    NotGone,
+    NotInvited,
+    Stray,
+    StrayCame,
+    TextsMissing,
+    Unheard,
+)
 from bot.model import Desk, Facts
 from bot.order import length
 from bot.step import Step
@@ -103,8 +115,33 @@ def alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk
 
 def letter_died(pack: Pack, facts: Facts, desk: Desk, event: LetterDied) -> Step[Desk]:
     """Say that something could not be handled, with the id that whoever looks after the machine will ask for."""
+    if event.designation:
+        body = (
+            f"⚠️ {event.designation}: words of the texter could not be shown, nobody has read them: {event.short_id}. A "
+            f"supervisor can try once more with !retry {event.short_id}. Please tell the technician."
+        )
+        return Step(desk, (Post(place=DESK, body=body, notice=False, mentions=facts.supervisors),))
     body = f"⚠️ Something could not be handled and is kept for the technician: {event.short_id}. The line goes on."
     return Step(desk, (Post(place=DESK, body=body, notice=False),))
+
+
+def not_invited(pack: Pack, facts: Facts, desk: Desk, event: NotInvited) -> Step[Desk]:
+    """Say that the homeserver would not invite somebody; a person finds out why."""
+    where = "the desk" if event.place == DESK else "their office, where numbers and codewords are asked for"
+    body = (
+        f"⚠️ {short(event.user)} could not be invited to {where}. Is the account there, and does it take invitations? The "
+        "line goes on without."
+    )
+    return Step(desk, (Post(place=DESK, body=body, notice=False, mentions=facts.supervisors),))
+
+
+def unheard(pack: Pack, facts: Facts, desk: Desk, event: Unheard) -> Step[Desk]:
+    """Say that nobody was heard for a while, and call whoever is on call: this word may not get through either."""
+    body = (
+        f"⚠️ For {event.minutes} minutes or more the line has not heard what is said in its rooms: nothing that you write "
+        "reaches a phone until it does. Please tell the technician."
+    )
+    return Step(desk, (Post(place=DESK, body=body, notice=False, mentions=facts.supervisors), Page(reason="unheard")))
 
 
 def clock_jumped(pack: Pack, facts: Facts, desk: Desk, event: ClockJumped) -> Step[Desk]:

@@ -10,7 +10,17 @@ from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import TypeAlias
 
-from bot.incidents import ClockJumped, LetterDied, LineRestored, NotGone, RoomLost, StrayCame, TextsMissing
+from bot.incidents import (
+    ClockJumped,
+    LetterDied,
+    LineRestored,
+    NotGone,
+    NotInvited,
+    RoomLost,
+    StrayCame,
+    TextsMissing,
+    Unheard,
+)
 from bot.told import (
     AlarmRaised,
     Answered,
@@ -219,6 +229,8 @@ Event: TypeAlias = (
     | AlarmRaised
     | LetterDied
     | ClockJumped
+    | NotInvited
+    | Unheard
     | StrayCame
     | TextsMissing
     | Assigned

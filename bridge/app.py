@@ -20,8 +20,9 @@ import aiohttp
 from aiohttp import web
 
 from bot.actions import DESK
+from bot.events import Event
 from bridge import config as configuration
-from bridge import configured, listening, log, restored, schema
+from bridge import configured, inbox, listening, log, restored, schema
 from bridge.audit import Ledger
 from bridge.carriers import kinds
 from bridge.carriers.adapter import Carrier, DeliveryReport
@@ -35,6 +36,7 @@ from bridge.erasure_acts import Acts
 from bridge.erasure_copies import COPIES, Copies
 from bridge.erasure_parts import Alarm, WayDown
 from bridge.floods import Floods
+from bridge.hearing import Hearing
 from bridge.hourly import Hourly
 from bridge.intake import Intake
 from bridge.keys import Keys
@@ -139,6 +141,7 @@ class Bridge:
         self._rooms: Rooms | None = None
         self._rooms_changed = asyncio.Event()
         self._synced = asyncio.Event()
+        self._caught_up: asyncio.Event | None = None
         self._way_down: WayDown | None = None
         self.alarm = Alarm(store=store, vault=vault, clock=self._clock, wake_engine=self._wake)
         self.copies = Copies(
@@ -355,7 +358,9 @@ class Bridge:
             changed=self._rooms_changed,
             crash=self._crash,
             ours=(config.policy_mxid, config.voice_mxid),
+            tell=self._tell_desk,
         )
+        self._caught_up = matrix.sync.caught_up
         way_down = self._way_down = WayDown(
             store=self._store,
             vault=self._vault,
@@ -380,6 +385,7 @@ class Bridge:
             group.create_task(way_down.run())
             group.create_task(matrix.run())
             group.create_task(self._told_of_sync(matrix))
+            group.create_task(Hearing(caught_up=matrix.sync.caught_up, tell=self._tell_desk).run())
             group.create_task(self._rooms.run())
             group.create_task(self.outbox.run("matrix", posts.perform))
             group.create_task(Uploads(store=self._store, house=house, clock=self._clock).run())
@@ -392,6 +398,11 @@ class Bridge:
 
     async def _rested(self) -> None:
         await self.engine.rested()
+
+    async def _tell_desk(self, event: Event) -> None:
+        letter = await inbox.seal(self._vault, DESK, event)
+        await self._store.commit(lambda conn: inbox.put(conn, letter))
+        self._wake(DESK)
 
     def _wake(self, owner: str) -> None:
         self.engine.wake(owner)
@@ -409,7 +420,8 @@ class Bridge:
             self._way_down.wake()
 
     async def _ready(self, _request: web.Request) -> web.Response:
-        if self._rooms is None or not self._rooms.desk_room:
+        heard = self._caught_up is not None and self._caught_up.is_set()
+        if self._rooms is None or not self._rooms.desk_room or not heard:
             return web.Response(status=503)
         return web.json_response(
             {"bot": self._config.policy_mxid, "voice": self._config.voice_mxid, "desk_room": self._rooms.desk_room}

@@ -79,6 +79,8 @@ PASSED_OVER: Final = {
     (Thread, incidents.RoomLost): "the desk is told, which can call somebody",
     (Thread, told.WordWanted): "said by threads to the desk",
     (Thread, incidents.LetterDied): "told to the desk, which has people",
+    (Thread, incidents.NotInvited): "told to the desk, which has people",
+    (Thread, incidents.Unheard): "told to the desk, which has people",
     (Thread, incidents.ClockJumped): "told to the desk; timers that destroy wait by themselves",
     (Thread, incidents.StrayCame): "told to the desk; it belongs to no thread",
     (Thread, incidents.TextsMissing): "told to the desk, which has people",

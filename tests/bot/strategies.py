@@ -196,6 +196,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "theirs": st.booleans(),
     "thread": st.sampled_from(OWNERS),
     "trusted": st.booleans(),
+    "minutes": st.integers(min_value=3, max_value=60),
     "unfinished": st.integers(min_value=0, max_value=3),
     "user": people,
     "users": st.dictionaries(people, st.integers(min_value=-1, max_value=100)).map(lambda d: tuple(d.items())),
@@ -206,6 +207,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
 OTHERWISE: Final[dict[tuple[type, str], st.SearchStrategy[Any]]] = {
     (incidents.RoomLost, "how"): st.sampled_from(incidents.Loss),
     (told.NotAssigned, "why"): st.sampled_from(("they are off duty.", "")),
+    (incidents.NotInvited, "place"): st.sampled_from((DESK, OFFICE)),
     (incidents.StrayCame, "kind"): st.sampled_from(incidents.Stray),
     (incidents.TextsMissing, "kind"): st.sampled_from(incidents.Gap),
 }

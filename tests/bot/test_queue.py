@@ -10,7 +10,7 @@ import pytest
 from bot.actions import DESK, OFFICE, Edit, GiveKeys, Page, Post, Speaker
 from bot.acts import Tell
 from bot.events import IdentityChanged, Joined, Left, LevelsSet, NotHeard, Tapped, Why
-from bot.incidents import ClockJumped, LetterDied
+from bot.incidents import ClockJumped, LetterDied, NotInvited, Unheard
 from bot.model import Desk, Role
 from bot.step import Step
 from bot.told import Alarm, AlarmRaised, Assigned, Removed, ThreadWaits
@@ -187,7 +187,11 @@ def test_power_levels_make_supervisors(level: int, role: Role) -> None:
     [
         *((AlarmRaised(designation="amber heron", alarm=alarm), "amber heron") for alarm in Alarm),
         (LetterDied(short_id="0badcafe"), "0badcafe"),
+        (LetterDied(short_id="0badcafe", designation="amber heron"), "amber heron"),
         (ClockJumped(seconds=-7200), "7200"),
+        (NotInvited(user=ANA, place=DESK), "ana could not be invited to the desk"),
+        (NotInvited(user=ANA, place=OFFICE), "ana could not be invited to their office"),
+        (Unheard(minutes=3), "3 minutes"),
         (IdentityChanged(user=ANA), "ana has a NEW cryptographic identity"),
         (IdentityChanged(user=ANA, first=True), "ana has a cryptographic identity that nobody confirmed"),
     ],
