@@ -207,6 +207,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         duty.listen,
         outage.outage,
         desk.time_ok,
+        desk.retry,
         hold.subpoena_at_desk,
         reveal.at_desk,
         audit.show,

@@ -5,12 +5,13 @@ Rule of this module: an alarm is a new message, never an edit, and holds a desig
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
-from bot.actions import DESK, Page, Post
+from bot.actions import DESK, Page, Post, Retry
 from bot.acts import TrustClock
 from bot.card import short
-from bot.commands import answer, says
+from bot.commands import answer, noted, says
 from bot.events import NotHeard, Said
 from bot.incidents import (
     ClockJumped,
@@ -70,6 +71,7 @@ CALLS: Final = (
 """What supervisors are called for by name."""
 
 
+SHORT_ID: Final = re.compile(r"[0-9a-f]{8}")
 STRAYS: Final = {
     Stray.CHANNEL: "Somebody wrote over another channel than text messages, such as WhatsApp.",
     Stray.GROUP: "Somebody wrote to this line in a group message.",
@@ -164,6 +166,16 @@ def restored(pack: Pack, facts: Facts, desk: Desk, event: LineRestored) -> Step[
         f"begins anew.{unknown if event.unfinished else ''} Texts that came in between are not here."
     )
     return Step(desk, (Post(place=DESK, body=body, notice=False),))
+
+
+def retry(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
+    """`!retry id`: a supervisor lets words be shown after all."""
+    if event.place != DESK or (words := says(event, "retry")) is None:
+        return Step(desk)
+    if not SHORT_ID.fullmatch(words.casefold()):
+        return Step(desk, answer(facts, event, "Say !retry and the id that the alert gave."), consumed=True)
+    again = Retry(place=DESK, reply_to=event.event_id, short_id=words.casefold())
+    return Step(desk, (noted(event), again), consumed=True)
 
 
 def time_ok(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:

@@ -50,6 +50,7 @@ from bridge.outbox import Outbox
 from bridge.phone import Phone
 from bridge.posts import Posts
 from bridge.reconcile import Reconcile
+from bridge.retry import Retries
 from bridge.rooms import Designations, Rooms, forget_ungiven
 from bridge.screening import Screening
 from bridge.settings import secret
@@ -344,6 +345,7 @@ class Bridge:
             clock=self._clock,
             edge=matrix.edge,
             trust=Trust(store=self._store, devices=matrix.devices, wake=matrix.watch.wake, house=house, clock=self._clock),
+            retries=Retries(store=self._store, clock=self._clock, wake_outbox=self.outbox.wake, wake_engine=self._wake),
             lifetime=lifetime,
             wake_engine=self._wake,
             crash=self._crash,

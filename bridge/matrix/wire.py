@@ -38,7 +38,10 @@ class HomeserverError(Exception):
 
 
 class Transient(HomeserverError):  # noqa: N818 - the house's word
-    """Worth trying again: no answer, 429 or 5xx. `after` is what the homeserver asked for in seconds, or 0."""
+    """Worth trying again: no answer, 429, 5xx, or a refusal that is not Matrix's but a proxy's.
+
+    `after` is what was asked for in seconds, or 0.
+    """
 
     def __init__(self, status: int, errcode: str, after: float = 0.0) -> None:
         super().__init__(status, errcode)
@@ -136,6 +139,10 @@ def _answer(status: int, retry: str | None, raw: bytes) -> Json:
         raise Transient(status, errcode, _after(None, retry))
     if errcode in {"M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"}:
         raise TokenRefused(status, errcode)
+    if not errcode and status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        # Every refusal of a homeserver has a code: this is something in front of it, which a person will put right. Only
+        # what is too large for a proxy now is too large for it later.
+        raise Transient(status, "", _after(None, retry))
     raise Permanent(status, errcode)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.actions import DESK, OFFICE, Edit, GiveKeys, Page, Post, Speaker
+from bot.actions import DESK, OFFICE, Edit, GiveKeys, Page, Post, Retry, Speaker
 from bot.acts import Tell
 from bot.events import IdentityChanged, Joined, Left, LevelsSet, NotHeard, Tapped, Why
 from bot.incidents import ClockJumped, LetterDied, NotInvited, Unheard
@@ -210,3 +210,13 @@ def test_who_is_not_heard_at_the_desk_is_told_why() -> None:
         event = NotHeard(place=DESK, sender=ANA, event_id="$m1", why=why)
         assert words(then(staffed_desk(), event))
         assert then(staffed_desk(), replace(event, sender=EVE)).actions == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "id_"), [("!retry 0badcafe", "0badcafe"), ("!retry 0BADCAFE", "0badcafe"), ("!retry", None)]
+)
+def test_a_supervisor_has_words_tried_again(words: str, id_: str | None) -> None:
+    """`!retry` with the alert's id asks for it; without one it says what is missing; an advocate may not."""
+    step = then(staffed_desk(), at_desk(words, sender=SUE))
+    assert [retry.short_id for retry in of(Retry, step)] == ([id_] if id_ else [])
+    assert of(Retry, then(staffed_desk(), at_desk(words, sender=ANA))) == []

@@ -47,7 +47,7 @@ from bridge.floods import Floods
 from bridge.hourly import Hourly
 from bridge.keys import Keys
 from bridge.matrix.schema import MAIN_UPGRADES
-from bridge.outbox import Outbox, Task, TryAgain
+from bridge.outbox import Impossible, Outbox, Task, TryAgain
 from bridge.phone import Phone
 from bridge.rooms import Designations
 from bridge.screening import Screening
@@ -171,6 +171,7 @@ class Nerves:
         self.pack = hurried()
         self.shown: list[tuple[str, Action]] = []
         self.rooms_are_there = True
+        self.refuses: Callable[[Action], bool] = lambda _action: False
         self.heard: tuple[asyncio.Event, ...] = ()
         self.patience = 10.0
         self.floods = Floods(per_number_per_hour=1000, per_minute=10_000)
@@ -340,6 +341,8 @@ class Nerves:
         """Perform a row of the way `matrix`."""
         if not self.rooms_are_there:
             raise TryAgain(None)
+        if self.refuses(task.action):
+            raise Impossible("M_TOO_LARGE")
         await self.store.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE id = $1", task.number))
         self.shown.append((task.owner, task.action))
 
