@@ -170,7 +170,7 @@ async def test_the_next_batch_waits_until_the_last_one_is_decided(bench: Bench) 
 
     async def many(conn: Any) -> None:
         for n in range(3 * BATCH):
-            await module._set(conn, "t1", SetTimer(key=f"k{n:03}", due=now - 1000 + n))
+            await timers.put(conn, "t1", SetTimer(key=f"k{n:03}", due=now - 1000 + n))
 
     bench.rest.clear()
     await bench.nerves.store.commit(many)
