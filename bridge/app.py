@@ -14,11 +14,13 @@ import signal
 import sys
 import time
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import aiohttp
 from aiohttp import web
 
+from bot import relay
 from bot.actions import DESK
 from bot.events import Event
 from bridge import config as configuration
@@ -337,6 +339,7 @@ class Bridge:
             trust_on_first_use=config.line.rehearsal,
             sink=intake.take,
             committed=intake.committed,
+            hurried=partial(self.timers.waiting, relay.TIMER),
         )
         house = House(wire=matrix.policy.wire)
         posts = Posts(

@@ -32,8 +32,9 @@ from policies.segments import segments
 
 PHONE: Final = "phone"
 NUMBER: Final = "number"
-FINISH: Final = 12.0
-"""Seconds that an orderly stop waits for requests under way: longer than an adapter's own patience."""
+FINISH: Final = 11.0
+"""Seconds that an orderly stop waits for requests under way: longer than an adapter's own patience (`carriers/asking`), and
+so short that with the requests to us it stays within what the supervision allows (`deploy/up`)."""
 SOON: Final = 0.05
 """Seconds until it is looked again whether what stands in the thread's inbox is decided upon."""
 HORIZON: Final = 8 * 86_400

@@ -78,6 +78,10 @@ class Timers:
                 except TimeoutError:
                     continue
 
+    async def waiting(self, key: str) -> bool:
+        """Whether a timer of that key is set for anybody."""
+        return await self._store.fetchval("SELECT 1 FROM timer WHERE key = $1 LIMIT 1", key) is not None
+
     async def tick(self) -> float:
         """Fire up to a batch; return the seconds until the next one is due."""
         now = self._clock.wall()

@@ -49,6 +49,10 @@ TOLD: Final[dict[str, StrayCame | TextsMissing]] = {
 """What the desk hears of what is `Unwanted`, by its `why`."""
 
 
+class NotKept(OSError):  # noqa: N818 - it says what happened
+    """There is no way to keep a text of this phone now: its thread stands and its key is gone. A carrier tries again."""
+
+
 class _Ended(Exception):  # noqa: N818 - it says what happened
     """The texter's thread ended between the look-up and the commit."""
 
@@ -148,18 +152,21 @@ class Webhook:
             log.failure("webhook.not_told", error)
 
     async def take(self, text: InboundText) -> None:
-        """Keep one text, once. Raises what the database raises."""
+        """Keep one text, once. Raises what the database raises, and `NotKept`."""
         phone_hash = self._vault.phone_hash(self._line, text.sender)
         turn = self._turns.setdefault(phone_hash, asyncio.Lock())
         async with turn:
-            while True:
+            for last in (False, True):
                 owner = await self._store.fetchval("SELECT id FROM thread WHERE phone_hash = $1", phone_hash)
                 try:
-                    return await self._keep(text, owner, phone_hash)
+                    await self._keep(text, owner, phone_hash)
                 except (_Ended, Sealed):
-                    # Its key goes right after its row, and neither comes back.
-                    if owner is None:
-                        raise
+                    # Its key goes right after its row, and neither comes back. Where a row stands without its key, as
+                    # after somebody put an older keys.db back, no second look helps.
+                    if last or owner is None:
+                        raise NotKept from None
+                else:
+                    return
 
     async def _keep(self, text: InboundText, known: str | None, phone_hash: bytes) -> None:
         now = self._clock.wall()

@@ -76,6 +76,14 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     await nerves.end()
 
 
+async def test_who_waits_is_known(bench: Bench) -> None:
+    """While a timer of that key is set for anybody, something waits; afterwards nothing does."""
+    assert not await bench.timers.waiting("send")
+    await bench.set("send", bench.nerves.clock.at + 10)
+    assert await bench.timers.waiting("send")
+    assert not await bench.timers.waiting("idle")
+
+
 async def test_a_timer_fires_when_it_is_due_and_once(bench: Bench) -> None:
     """Not before, not twice; whoever it belongs to is woken."""
     await bench.set("send", bench.nerves.clock.at + 10)
