@@ -77,6 +77,7 @@ class Matrix:
             identity=policy,
             devices=self.devices,
             post=self.delivery.post(policy),
+            crash=crash,
         )
         self.edge = Edge(
             store=store,

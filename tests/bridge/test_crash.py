@@ -20,6 +20,7 @@ from bridge.rooms import STOCK
 from bridge.suppression import Suppression
 from deploy.provision import SLUG, secrets_of
 from tests.bridge.forgetting import FORGETTING
+from tests.bridge.matrix.test_crash_members import MEMBERS
 from tests.e2e.carrier import handset
 from tests.e2e.conftest import OpenStrict
 from tests.e2e.scene import Scene
@@ -56,6 +57,7 @@ MOMENTS = {
     CrashPoint.TIMER_DUE: (Moment.ANSWER,),
     CrashPoint.TIMER_FIRED: (Moment.ANSWER,),
     CrashPoint.ROOM_CREATED: (Moment.TEXT,),
+    CrashPoint.ROOM_KEY_WRITTEN: (Moment.TEXT,),
     CrashPoint.ROOM_NOTED: (Moment.TEXT,),
     CrashPoint.KEYS_SHARED: (Moment.CLAIM,),
     CrashPoint.INVITED: (Moment.CLAIM,),
@@ -179,7 +181,7 @@ async def _none(line: MortalLine, query: str) -> bool | None:
 def test_every_point_has_its_story() -> None:
     """No point is named that nobody is killed at.
 
-    Above, on the way down (`test_crash_forgetting`), in `test_reveal` or in `test_erasure_copies`.
+    Above, on the way down (`test_crash_forgetting`), in `test_reveal`, `test_erasure_copies` or `matrix/test_crash_members`.
     """
     elsewhere = {
         CrashPoint.REVEAL_SENT,
@@ -187,7 +189,7 @@ def test_every_point_has_its_story() -> None:
         CrashPoint.TURNED_AWAY,
         CrashPoint.STATUS_TAKEN,
     }
-    assert MOMENTS.keys() | FORGETTING | elsewhere == set(CrashPoint)
+    assert MOMENTS.keys() | FORGETTING | elsewhere | MEMBERS == set(CrashPoint)
 
 
 async def _at_rest(line: MortalLine) -> bool | None:
