@@ -149,6 +149,28 @@ async def test_nothing_is_lost_or_doubled(agency: Agency, point: CrashPoint, mom
     assert set((await scene.as_bot("GET", "joined_rooms"))["joined_rooms"]) == known
 
 
+@pytest.mark.parametrize("point", [CrashPoint.TIMER_DUE, CrashPoint.TIMER_FIRED], ids=lambda point: point.name)
+async def test_words_taken_back_while_nobody_ran_stay_here(agency: Agency, point: CrashPoint) -> None:
+    """Said, the bridge dies when they should leave, their author redacts them, it starts again: they do not leave.
+
+    What is said afterwards does, so nothing was only late.
+    """
+    line, scene, number = agency.line, agency.scene, handset()
+    talk = await scene.talk(agency.ada, number, f"hello before {point.name}")
+    deaths = line.deaths
+    line.condemn(point)
+    try:
+        said = await agency.ada.say(talk.room, "meant for another room")
+        await until("the bridge died", lambda: _died(line, deaths), within=30, every=0.01)
+    finally:
+        line.pardon()
+    await agency.ada.redact(talk.room, said)
+    await line.up()
+    await agency.ada.say(talk.room, "still here")
+    await scene.carrier.reaches(number, "still here")
+    assert "meant for another room" not in await scene.carrier.received(number)
+
+
 async def test_nothing_of_a_blocked_phone_outlives_a_death(agency: Agency) -> None:
     """Killed when its thread is gone and its key is not: after the start nothing of it stands, and it was counted once."""
     line, number = agency.line, handset()
