@@ -15,13 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bot.actions import DESK, Action
+from bot.actions import DESK
 from bot.acts import DropTimer, End, Park, SetTimer, Suppress, Tell, TextFirst
 from bot.decide import decide
 from bot.events import Event, TextArrived
 from bot.incidents import LetterDied
 from bot.model import Desk, Thread
-from bridge import codec, inbox, log, timers
+from bridge import codec, inbox, log, places, timers
 from bridge.clock import Clock
 from bridge.cold import FirstTexts
 from bridge.crash import Crash, CrashPoint
@@ -35,7 +35,6 @@ from bridge.store import Connection, Store
 from bridge.texts import PHONE
 from bridge.vault import Sealed as NoKey
 from bridge.vault import Vault
-from bridge.ways import way_of
 from bridge.words import Found, Words
 from policies.pack import Pack
 
@@ -207,7 +206,7 @@ class Engine:
         letters = [letter for a in step.actions if isinstance(a, Tell) and (letter := await self._letter(a)) is not None]
         set_ = [a for a in step.actions if isinstance(a, SetTimer | DropTimer)]
         rows = [
-            await self._seal(owner, f"q{row.seq}.{n}", action)
+            await self._outbox.seal(owner, f"q{row.seq}.{n}", action)
             for n, action in enumerate(step.actions)
             if not isinstance(action, Tell | SetTimer | DropTimer | TextFirst) and not is_act(action)
         ]
@@ -279,21 +278,14 @@ class Engine:
         except NoKey:
             return None
 
-    async def _seal(self, owner: str, txn: str, action: Action) -> Sealed:
-        lane, way = way_of(action)
-        body = await self._vault.seal(owner, f"outbox {txn}", codec.encode(action))
-        return Sealed(lane, way, type(action).__name__, txn, body)
-
     async def _bury(self, row: Row, error: Exception) -> None:
         short_id = secrets.token_hex(4)
         log.failure("engine.dead_letter", error, short_id=short_id, kind=row.letter.kind)
         # When the desk cannot hear of a death, telling it would only make the next one, without end.
         mute = row.letter.kind == LetterDied.__name__
         unread = row.letter.kind == TextArrived.__name__
-        query = "SELECT designation FROM thread WHERE id = $1"
-        designation = (unread and await self._store.fetchval(query, row.letter.owner)) or ""
-        died = LetterDied(short_id=short_id, designation=designation)
-        told = [] if mute else [await inbox.seal(self._vault, DESK, died)]
+        named = await places.designation(self._store, row.letter.owner) if unread else ""
+        told = [] if mute else [await inbox.seal(self._vault, DESK, LetterDied(short_id=short_id, designation=named))]
         at = self._clock.wall()
 
         async def commit(conn: Connection) -> None:

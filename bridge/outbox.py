@@ -20,12 +20,13 @@ from typing import Final, TypeAlias
 from bot.actions import DESK, THREAD, Action, Invite, Lane, Post, Speaker, Text
 from bot.events import Left, Outcome, TextOutcome
 from bot.incidents import LetterDied
-from bridge import codec, inbox, log
+from bridge import codec, inbox, log, places
 from bridge.clock import Clock
 from bridge.inbox import Buried, Letter
 from bridge.store import Connection, Store
 from bridge.vault import Sealed as NoKey
 from bridge.vault import Vault
+from bridge.ways import way_of
 
 AT_ONCE: Final = {"matrix": 32, "carrier": 16, "page": 2}
 """Requests in flight, by way. The homeserver answers no faster with more."""
@@ -105,6 +106,12 @@ class Outbox:
         """Queue what stands from before."""
         for row in await self._store.fetch("SELECT id, owner, lane, way FROM outbox ORDER BY id"):
             self.wake(row["id"], row["owner"], row["lane"], row["way"])
+
+    async def seal(self, owner: str, txn: str, action: Action) -> Sealed:
+        """Seal an action for its owner. Before the commit, which waits for nothing."""
+        lane, way = way_of(action)
+        body = await self._vault.seal(owner, f"outbox {txn}", codec.encode(action))
+        return Sealed(lane, way, type(action).__name__, txn, body)
 
     async def put(self, conn: Connection, owner: str, item: Sealed, created: int) -> int:
         """Put a row in and return its number."""
@@ -229,8 +236,8 @@ class Outbox:
 
     async def _bury(self, number: int, letter: Letter, action: Action | None, buried: Buried) -> None:
         unread = isinstance(action, Post) and action.speaker is Speaker.VOICE
-        designation = unread and await self._store.fetchval("SELECT designation FROM thread WHERE id = $1", letter.owner)
-        died = LetterDied(short_id=buried.short_id, designation=designation or "")
+        named = await places.designation(self._store, letter.owner) if unread else ""
+        died = LetterDied(short_id=buried.short_id, designation=named)
         told = [await inbox.seal(self._vault, DESK, died)]
         try:
             if isinstance(action, Text):

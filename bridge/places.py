@@ -21,6 +21,12 @@ async def room(store: Store, owner: str, place: str) -> str | None:
     return room_id
 
 
+async def designation(store: Store, owner: str) -> str:
+    """Return the designation of a thread, empty where there is none."""
+    found: str | None = await store.fetchval("SELECT designation FROM thread WHERE id = $1", owner)
+    return found or ""
+
+
 async def event(store: Store, owner: str, ref: str) -> str | None:
     """Return the id of the message that bears that name."""
     found: str | None = await store.fetchval("SELECT event_id FROM event WHERE owner = $1 AND ref = $2", owner, ref)

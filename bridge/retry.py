@@ -17,6 +17,7 @@ from bridge.inbox import Letter
 from bridge.store import Connection, Store
 
 AGAIN: Final = "It is tried once more. If it fails again there is another alert."
+NOT_KEPT: Final = "Its words were not kept: an agreed word may have stood in them. Ask them to say it again."
 UNKNOWN: Final = "Nothing is kept under that id: it was tried again already, or its conversation is over."
 NOT_THIS: Final = "That is nothing that can be tried again. It is kept for the technician."
 
@@ -45,6 +46,8 @@ class Retries:
         shown = row["way"] == "matrix" and row["kind"] == Post.__name__
         if not shown and not (row["way"] == "" and row["kind"] == TextArrived.__name__):
             return NOT_THIS
+        if not row["body"]:
+            return NOT_KEPT
         now = int(self._clock.wall())
 
         async def commit(conn: Connection) -> int | None:

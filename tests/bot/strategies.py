@@ -196,7 +196,6 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "theirs": st.booleans(),
     "thread": st.sampled_from(OWNERS),
     "trusted": st.booleans(),
-    "minutes": st.integers(min_value=3, max_value=60),
     "unfinished": st.integers(min_value=0, max_value=3),
     "user": people,
     "users": st.dictionaries(people, st.integers(min_value=-1, max_value=100)).map(lambda d: tuple(d.items())),

@@ -203,7 +203,7 @@ async def _none(line: MortalLine, query: str) -> bool | None:
 def test_every_point_has_its_story() -> None:
     """No point is named that nobody is killed at.
 
-    Above, on the way down (`test_crash_forgetting`), in `test_reveal`, `test_erasure_copies` or `matrix/test_crash_members`.
+    Above, on the way down (`test_crash_forgetting`), in `test_reveal`, `test_erasure_copies`, `matrix/test_crash_members`.
     """
     elsewhere = {
         CrashPoint.REVEAL_SENT,

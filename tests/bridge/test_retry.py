@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from bot.actions import OFFICE, Post
+from bot.decide import decide as real
 from bot.events import TextArrived
+from bridge import engine
 from bridge.outbox import Impossible, TryAgain
 from bridge.posts import NO_OFFICE
-from bridge.retry import AGAIN, NOT_THIS, UNKNOWN, Retries
+from bridge.retry import AGAIN, NOT_KEPT, NOT_THIS, UNKNOWN, Retries
 from tests.bridge.test_texts import talk
 from tests.fakes.nerves import HANDSET, Nerves
 from tests.fakes.posting import Posting
@@ -58,22 +60,33 @@ async def test_a_text_that_died_on_its_way_to_a_decision_is_decided(
 ) -> None:
     """A bug that took a text from the engine: once it is mended, !retry has it decided upon and shown."""
     owner = await talk(nerves)
-    look = nerves.engine._words.look
+    decide = real
 
-    async def bug(aggregate: Any, event: Any) -> Any:
-        return None if isinstance(event, TextArrived) else await look(aggregate, event)
+    def bug(pack: Any, facts: Any, aggregate: Any, event: Any) -> Any:
+        return None if isinstance(event, TextArrived) else decide(pack, facts, aggregate, event)
 
-    monkeypatch.setattr(nerves.engine._words, "look", bug)
+    monkeypatch.setattr(engine, "decide", bug)
     await nerves.arrive(WORDS, message_id="2")
     await nerves.at_rest()
     short_id = await nerves.store.fetchval("SELECT short_id FROM dead_letter")
     assert any(short_id in body for body in nerves.posts("desk"))
     designation = (await nerves.thread(owner)).designation
     assert any(designation in body for body in nerves.posts("desk") if short_id in body)
-    monkeypatch.setattr(nerves.engine._words, "look", look)
+    monkeypatch.setattr(engine, "decide", decide)
     assert await retries(nerves).again(short_id) == AGAIN
     await nerves.at_rest()
     assert nerves.posts(owner)[-1] == WORDS
+
+
+async def test_what_was_not_kept_is_not_tried(nerves: Nerves, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words that could not be compared are not kept, for an agreed word may stand in them: !retry says so."""
+    await talk(nerves)
+    monkeypatch.setattr(nerves.engine._words, "look", None)
+    await nerves.arrive(WORDS, message_id="2")
+    await nerves.at_rest()
+    monkeypatch.undo()
+    short_id = await nerves.store.fetchval("SELECT short_id FROM dead_letter WHERE kind = 'TextArrived'")
+    assert await retries(nerves).again(short_id) == NOT_KEPT
 
 
 async def test_a_text_to_a_phone_is_never_tried_again(nerves: Nerves) -> None:

@@ -334,8 +334,9 @@ class Nerves:
             return (row is not None and row["inbox"] == 0 and row["outbox"] == standing) or None
 
         await until("inbox and outbox are empty", empty, within=15, every=0.02)
-        # Read beside the writer: whoever asked for the last commit may not have been answered yet.
-        await asyncio.sleep(0.01)
+        # Read beside the writer: whoever asked for the last commit may not have been answered yet, and is before us now.
+        await Store.commit(self.store, _nothing)
+        await asyncio.sleep(0)
 
     async def show(self, task: Task) -> None:
         """Perform a row of the way `matrix`."""
@@ -387,3 +388,7 @@ def hurried() -> Pack:
     """Load the rehearsal pack, without an undo window."""
     pack = load(["base", "rehearsal"])
     return replace(pack, settings=replace(pack.settings, undo_seconds=0, undo_after_join_seconds=0))
+
+
+async def _nothing(_conn: Connection) -> None:
+    """Write nothing."""
