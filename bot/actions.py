@@ -33,6 +33,7 @@ class Lane(Enum):
     CONVERSATION = "conversation"
     RECEIPTS = "receipts"
     CARDS = "cards"
+    OFFICES = "offices"
     CLEANUP = "cleanup"
 
 
@@ -193,6 +194,15 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Try something once more that could not be handled, by its short id, and say in `place` what became of that."""
+
+    place: str
+    reply_to: str
+    short_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Erase:
     """Redact an event now, whoever sent it, with its edits and its receipt."""
 
@@ -230,6 +240,7 @@ Action: TypeAlias = (
     | RestoreLevels
     | Confirm
     | TellDevices
+    | Retry
     | Page
     | Suppress
     | Count

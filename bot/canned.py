@@ -84,4 +84,4 @@ def named(pack: Pack, word: str) -> str | None:
 def wording(pack: Pack, facts: Facts, thread: Thread, name: str) -> str:
     """Return the pack's words of a text, in the texter's language."""
     language = thread.consent.language
-    return pack.say(name, language, opens=opens(pack.hours, facts.now, language))
+    return pack.say(name, language, opens=opens(pack.hours, facts.clock, language))

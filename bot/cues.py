@@ -104,7 +104,7 @@ def changed(pack: Pack, facts: Facts, thread: Thread) -> str | None:
     silence, settings = thread.silence, pack.settings
     if not silence.spoke and thread.life.state is not State.OPEN:
         return None  # nobody has talked with them yet: the greeting asks
-    here, there = local(pack, facts.now), local(pack, silence.heard)
+    here, there = local(pack, facts.clock), local(pack, silence.heard + facts.ahead)
     last = max(silence.heard, silence.spoke)
     away = facts.now - last
     if last and away >= settings.dormant_cue:

@@ -60,7 +60,18 @@ from bot.events import (
     TimerDue,
     Unsaid,
 )
-from bot.incidents import ClockJumped, LetterDied, LineRestored, NobodyCalled, NotGone, RoomLost, StrayCame, TextsMissing
+from bot.incidents import (
+    ClockJumped,
+    LetterDied,
+    LineRestored,
+    NobodyCalled,
+    NotGone,
+    NotInvited,
+    RoomLost,
+    StrayCame,
+    TextsMissing,
+    Unheard,
+)
 from bot.model import Desk, Facts, Thread
 from bot.step import Feature, Step
 from bot.told import (
@@ -197,6 +208,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         duty.listen,
         outage.outage,
         desk.time_ok,
+        desk.retry,
         hold.subpoena_at_desk,
         reveal.at_desk,
         audit.show,
@@ -226,6 +238,8 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, LetterDied): (desk.letter_died,),
     (Desk, NobodyCalled): (desk.nobody_called,),
     (Desk, ClockJumped): (desk.clock_jumped,),
+    (Desk, NotInvited): (desk.not_invited,),
+    (Desk, Unheard): (desk.unheard,),
     (Desk, StrayCame): (desk.stray,),
     (Desk, TextsMissing): (desk.missing,),
     (Desk, NotGone): (desk.not_gone,),

@@ -5,13 +5,27 @@ Rule of this module: an alarm is a new message, never an edit, and holds a desig
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
-from bot.actions import DESK, Page, Post
+from bot.actions import DESK, Page, Post, Retry
 from bot.acts import TrustClock
-from bot.commands import answer, says
+from bot.card import short
+from bot.commands import answer, noted, says
 from bot.events import NotHeard, Said
-from bot.incidents import ClockJumped, Gap, LetterDied, LineRestored, NobodyCalled, NotGone, Stray, StrayCame, TextsMissing
+from bot.incidents import (
+    ClockJumped,
+    Gap,
+    LetterDied,
+    LineRestored,
+    NobodyCalled,
+    NotGone,
+    NotInvited,
+    Stray,
+    StrayCame,
+    TextsMissing,
+    Unheard,
+)
 from bot.model import Desk, Facts
 from bot.order import length
 from bot.step import Step
@@ -58,6 +72,7 @@ CALLS: Final = (
 """What supervisors are called for by name."""
 
 
+SHORT_ID: Final = re.compile(r"[0-9a-f]{8}")
 STRAYS: Final = {
     Stray.CHANNEL: "Somebody wrote over another channel than text messages, such as WhatsApp.",
     Stray.GROUP: "Somebody wrote to this line in a group message.",
@@ -103,6 +118,12 @@ def alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk
 
 def letter_died(pack: Pack, facts: Facts, desk: Desk, event: LetterDied) -> Step[Desk]:
     """Say that something could not be handled, with the id that whoever looks after the machine will ask for."""
+    if event.designation:
+        body = (
+            f"⚠️ {event.designation}: words of the texter could not be shown, nobody has read them: {event.short_id}. A "
+            f"supervisor can try once more with !retry {event.short_id}. Please tell the technician."
+        )
+        return Step(desk, (Post(place=DESK, body=body, notice=False, mentions=facts.supervisors),))
     body = f"⚠️ Something could not be handled and is kept for the technician: {event.short_id}. The line goes on."
     return Step(desk, (Post(place=DESK, body=body, notice=False),))
 
@@ -115,11 +136,32 @@ def nobody_called(pack: Pack, facts: Facts, desk: Desk, event: NobodyCalled) -> 
     return Step(desk, (Post(place=DESK, body=body, notice=False, mentions=on_duty),))
 
 
+def not_invited(pack: Pack, facts: Facts, desk: Desk, event: NotInvited) -> Step[Desk]:
+    """Say that the homeserver would not invite somebody; a person finds out why."""
+    where = "the desk" if event.place == DESK else "their office, where numbers and codewords are asked for"
+    body = (
+        f"⚠️ {short(event.user)} could not be invited to {where}. Is the account there, and does it take invitations? The "
+        "line goes on without."
+    )
+    return Step(desk, (Post(place=DESK, body=body, notice=False, mentions=facts.supervisors),))
+
+
+def unheard(pack: Pack, facts: Facts, desk: Desk, event: Unheard) -> Step[Desk]:
+    """Say that nobody was heard for a while, and call whoever is on call: this word may not get through either."""
+    body = (
+        f"⚠️ For {event.minutes} minutes or more the line has not heard what is said in its rooms: nothing that you write "
+        "reaches a phone until it does. Please tell the technician."
+    )
+    return Step(desk, (Post(place=DESK, body=body, notice=False, mentions=facts.supervisors), Page(reason="unheard")))
+
+
 def clock_jumped(pack: Pack, facts: Facts, desk: Desk, event: ClockJumped) -> Step[Desk]:
     """Say that the machine's clock was set: from now on nothing goes because its time has come, until a person says so."""
+    way = "forward" if event.seconds > 0 else "back"
     body = (
-        f"⚠️ The machine's clock jumped by about {abs(event.seconds)} seconds. Please tell the technician. Nothing is "
-        "erased by its age until a supervisor says !time ok here."
+        f"⚠️ The machine's clock was set {way} by about {abs(event.seconds)} seconds. "
+        "Please tell the technician. Opening hours go by its new time at once; answers leave as before. Nothing is erased "
+        "by its age until a supervisor says !time ok here."
     )
     return Step(desk, (Post(place=DESK, body=body, notice=False, mentions=facts.supervisors),))
 
@@ -133,6 +175,16 @@ def restored(pack: Pack, facts: Facts, desk: Desk, event: LineRestored) -> Step[
         f"begins anew.{unknown if event.unfinished else ''} Texts that came in between are not here."
     )
     return Step(desk, (Post(place=DESK, body=body, notice=False),))
+
+
+def retry(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
+    """`!retry id`: a supervisor lets words be shown after all."""
+    if event.place != DESK or (words := says(event, "retry")) is None:
+        return Step(desk)
+    if not SHORT_ID.fullmatch(words.casefold()):
+        return Step(desk, answer(facts, event, "Say !retry and the id that the alert gave."), consumed=True)
+    again = Retry(place=DESK, reply_to=event.event_id, short_id=words.casefold())
+    return Step(desk, (noted(event), again), consumed=True)
 
 
 def time_ok(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:

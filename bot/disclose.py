@@ -63,7 +63,7 @@ def promise(pack: Pack, facts: Facts) -> TextName:
     """Return what a first text is answered with: a person, when the hours and somebody on duty say so."""
     if facts.outage:
         return TextName.OUTAGE
-    if not open_at(pack.hours, facts.now):
+    if not open_at(pack.hours, facts.clock):
         return TextName.AFTER_HOURS
     return TextName.GREETING if facts.staffed else TextName.UNAVAILABLE
 

@@ -10,7 +10,18 @@ from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import TypeAlias
 
-from bot.incidents import ClockJumped, LetterDied, LineRestored, NobodyCalled, NotGone, RoomLost, StrayCame, TextsMissing
+from bot.incidents import (
+    ClockJumped,
+    LetterDied,
+    LineRestored,
+    NobodyCalled,
+    NotGone,
+    NotInvited,
+    RoomLost,
+    StrayCame,
+    TextsMissing,
+    Unheard,
+)
 from bot.told import (
     AlarmRaised,
     Answered,
@@ -221,6 +232,8 @@ Event: TypeAlias = (
     | LetterDied
     | NobodyCalled
     | ClockJumped
+    | NotInvited
+    | Unheard
     | StrayCame
     | TextsMissing
     | Assigned

@@ -72,7 +72,7 @@ def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Ste
     elif name == TextName.RIGHTS:
         flags = replace(flags, rights=now)
     elif name == TextName.SAFE_CHECK:
-        flags = replace(flags, asked=f"{safe_times.local(pack, now):%Y-%m-%d %H:%M}")
+        flags = replace(flags, asked=f"{safe_times.local(pack, facts.clock):%Y-%m-%d %H:%M}")
         thread = replace(thread, silence=replace(thread.silence, ask=False))
     return Step(replace(thread, flags=flags), audit)
 

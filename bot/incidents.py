@@ -1,6 +1,7 @@
 """What the bridge has to tell the desk of the line itself.
 
-Rule of this module: an incident names no thread and holds no content; whoever reads it can do something about it.
+Rule of this module: an incident holds no content, and names a thread only where somebody must look into it; whoever reads
+it can do something about it.
 """
 
 from __future__ import annotations
@@ -27,9 +28,28 @@ class NotGone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LetterDied:
-    """Something could not be handled. `short_id` is what a person can quote."""
+    """Something could not be handled. `short_id` is what a person can quote.
+
+    `designation`: of the thread whose texter's words they were, which nobody has read; else empty.
+    """
 
     short_id: str
+    designation: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotInvited:
+    """The homeserver would not invite that person to the desk or to their office (`place`)."""
+
+    user: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unheard:
+    """For so many minutes the homeserver has not told us what is said in the rooms."""
+
+    minutes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -173,6 +173,13 @@ class Facts:
     """A text to this phone is decided, and has not left yet or is just leaving."""
     fresh: str = ""
     """Two words that no conversation bears, for one that begins."""
+    ahead: float = 0.0
+    """By how many seconds the machine's clock was set forward since the start: `now` does not follow it."""
+
+    @property
+    def clock(self) -> float:
+        """What a clock on the wall shows (seconds since the epoch): for whatever is of a time of day."""
+        return self.now + self.ahead
 
     @property
     def staffed(self) -> bool:

@@ -12,7 +12,7 @@ from bot.actions import DESK, THREAD, Action, Mark, Post, Receipt
 from bot.acts import Tell
 from bot.events import Outcome, TextOutcome
 from bot.model import Facts, Thread
-from bot.relay import HELD
+from bot.relay import HELD, LEFT
 from bot.slices import Held, Reason, Sent
 from bot.step import Step
 from bot.told import Alarm, AlarmRaised
@@ -34,6 +34,7 @@ RANK: Final = {
     Receipt.SENT: 2,
     Receipt.HELD: 3,
     Receipt.NOT_SENT: 3,
+    Receipt.UNSAID: 3,
     # A carrier that gave up and then reports delivery was wrong the first time: the phone has it.
     Receipt.DELIVERED: 4,
 }
@@ -88,13 +89,15 @@ def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Ste
         return Step(thread, (*told, *alarms))
     new = SHOWN[event.outcome]
     old = next((sent for sent in thread.sending.sent if sent.event_id == event_id), None)
+    if old is not None and old.taken_back:
+        new, words = _taken_back(event.outcome, new, words)
     if old is not None and RANK[new] <= RANK[Receipt[old.receipt]]:
         return Step(thread)
     kept = tuple(sent for sent in thread.sending.sent if sent is not old)
     sending = replace(thread.sending, sent=(*kept, Sent(event_id=event_id, receipt=new.name, name=old.name if old else "")))
     if event.outcome in SETTLED:
         sending = replace(sending, held=tuple(h for h in sending.held if h.event_id != event_id))
-    heard = old is not None and old.author == thread.voice.holder
+    heard = old is not None and old.author == thread.voice.holder and not old.taken_back
     if old is not None and old.body and heard and (reason := AGAIN.get(event.outcome)) is not None:
         again = Held(event_id=event_id, body=old.body, author=old.author, reason=reason, name=old.name)
         sending = replace(sending, held=(*(h for h in sending.held if h.event_id != event_id), again)[-HELD:])
@@ -102,3 +105,16 @@ def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Ste
     if words:
         actions += (Post(place=THREAD, body=words, reply_to=event_id),)
     return Step(replace(thread, sending=sending), (*actions, *alarms))
+
+
+def _taken_back(outcome: Outcome, receipt: Receipt, words: str) -> tuple[Receipt, str]:
+    """Say of words that were taken back on their way whether that was in time. They are never offered again."""
+    match outcome:
+        case Outcome.REFUSED | Outcome.LATE | Outcome.REJECTED | Outcome.OPTED_OUT:
+            return Receipt.UNSAID, ""
+        case Outcome.ACCEPTED:
+            return receipt, LEFT
+        case Outcome.UNKNOWN:
+            return receipt, "Unknown: it may have left before it was taken back. It is not sent again."
+        case Outcome.DELIVERED | Outcome.FAILED:
+            return receipt, words

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import replace
 
 from bot import canned, guard
@@ -34,6 +35,7 @@ TO_THE_PHONE = (*canned.COMMANDS, "verify", "cover", "again", "anyway", "long")
 KEPT = 50
 GONE = "whoever said it is not at the desk any more."
 HELD = 20
+LEFT = "That text has left already: it stays on the phone."
 
 
 def relay(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
@@ -116,7 +118,7 @@ def edits(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]
 
 
 def unsay(pack: Pack, facts: Facts, thread: Thread, event: Unsaid) -> Step[Thread]:
-    """Stop words whose author took them back; say so when they have left already."""
+    """Stop words whose author took them back, also where they wait for the carrier; say so when they have left already."""
     pending = thread.sending.pending
     mine = next((p for p in pending if p.event_id == event.target and p.author == event.sender), None)
     if mine is not None:
@@ -127,9 +129,22 @@ def unsay(pack: Pack, facts: Facts, thread: Thread, event: Unsaid) -> Step[Threa
         thread = _without(thread, event.target)
         if held.reason is not Reason.UNKNOWN:
             return Step(thread, (Mark(place=THREAD, event_id=event.target, receipt=Receipt.UNSAID),))
-    if any(sent.event_id == event.target for sent in thread.sending.sent) and event.sender == thread.voice.holder:
-        return Step(thread, (Post(place=THREAD, body="That text has left already: it stays on the phone."),))
+    sent = next((s for s in thread.sending.sent if s.event_id == event.target), None)
+    if sent is not None and sent.receipt == Receipt.LEAVING.name and sent.author == event.sender:
+        return Step(take_back(thread, lambda words: words is sent))
+    if sent is not None and event.sender == thread.voice.holder:
+        return Step(thread, (Post(place=THREAD, body=LEFT),))
     return Step(thread)
+
+
+def take_back(thread: Thread, which: Callable[[Sent], bool]) -> Thread:
+    """Let nothing leave any more of what waits for its turn at the carrier; its outcome says whether it had left."""
+    leaving = Receipt.LEAVING.name
+    sent = tuple(
+        replace(words, taken_back=True) if words.receipt == leaving and which(words) else words
+        for words in thread.sending.sent
+    )
+    return replace(thread, sending=replace(thread.sending, sent=sent))
 
 
 def leave(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:

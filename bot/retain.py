@@ -14,12 +14,12 @@ from dataclasses import fields, replace
 from typing import Any, Final
 
 from bot import tally
-from bot.actions import DESK, THREAD, Action, Edit, Erase, Expel, GiveKeys, Invite, Mark, Pin, Post, Redact, Text
+from bot.actions import DESK, THREAD, Action, Edit, Erase, Expel, GiveKeys, Invite, Mark, Pin, Post, Receipt, Redact, Text
 from bot.acts import DropTimer, End, Park, Seen, SetTimer, Tell
 from bot.commands import answer, noted, says
 from bot.events import Outcome, Read, Relation, Said, TextArrived, TextOutcome, TimerDue
 from bot.model import Desk, Facts, Role, Thread
-from bot.relay import TIMER, for_the_phone
+from bot.relay import TIMER, for_the_phone, take_back
 from bot.slices import Held, Life, Pending, Sent, State
 from bot.step import Step
 from bot.told import ThreadGone, WordChosen
@@ -126,8 +126,12 @@ def redact(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread
     held = tuple(words for words in sending.held if words.event_id != target)
     left = [words for words in sending.sent if words.event_id == target]
     thread = replace(thread, sending=replace(sending, pending=pending, held=held))
+    thread = take_back(thread, lambda words: words.event_id == target)
     timer = SetTimer(key=TIMER, due=pending[0].leave_at) if pending else DropTimer(key=TIMER)
-    told = "It is taken out of the room." + (" It has left already: it stays on the phone." if left else "")
+    stays = " It has left already: it stays on the phone."
+    stops = " It is stopped, if it has not left yet; its receipt will say."
+    leaving = any(words.receipt == Receipt.LEAVING.name for words in left)
+    told = "It is taken out of the room." + (stops if leaving else stays if left else "")
     return Step(
         thread, (noted(event), Erase(place=THREAD, event_id=target), timer, *answer(facts, event, told)), consumed=True
     )

@@ -19,7 +19,7 @@ from bot.events import Outcome, Said, TextOutcome, TimerDue
 from bot.model import Facts, Thread
 from bot.receipts import first_heard
 from bot.relay import TIMER as UNDONE
-from bot.relay import drop_pending, hinders, into_window
+from bot.relay import drop_pending, hinders, into_window, take_back
 from bot.retain import park_now
 from bot.silence import TIMER
 from bot.slices import Flags, Pending, Silence
@@ -87,7 +87,8 @@ def different(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thr
     """`!different`: what has not left does not leave; the text that names nobody goes the way of the others."""
     if says(event, "different") is None:
         return Step(thread)
-    return Step(*drop_pending(thread, "somebody else has the phone"))
+    # What waits for its turn at the carrier was for whoever had the phone before.
+    return Step(*drop_pending(take_back(thread, lambda _words: True), "somebody else has the phone"))
 
 
 def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
@@ -135,7 +136,7 @@ def anew(thread: Thread, facts: Facts) -> tuple[Thread, tuple[Action, ...]]:
 def _line_is_out(thread: Thread) -> bool:
     """Tell whether the chosen line left, or is about to. Taken back, or of an earlier voice, it may be said again."""
     pending = [words.event_id for words in thread.sending.pending]
-    left = [words.event_id for words in thread.sending.sent]
+    left = [words.event_id for words in thread.sending.sent if not words.taken_back]
     return thread.flags.line_ref in {f"say:{event_id}" for event_id in (*pending, *left)}
 
 

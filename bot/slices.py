@@ -115,6 +115,8 @@ class Sent:
     """The words, until the carrier has answered: what is unknown may be sent again."""
     author: str = ""
     name: str = ""
+    taken_back: bool = False
+    """It should not leave any more. It may have left: what the carrier's answer is, shows."""
 
 
 @unique

@@ -293,6 +293,13 @@ COMMANDS: Final = (
         help="after an alert about the machine's clock: it is right, and what is old may go again",
     ),
     Command(
+        name="retry",
+        places=(DESK,),
+        who=Who.SUPERVISOR,
+        arguments="id",
+        help="after an alert about words that could not be shown: try once more",
+    ),
+    Command(
         name="hold",
         places=(THREAD,),
         who=Who.SUPERVISOR,

@@ -1,8 +1,8 @@
 """The bridge as a process: everything is made here, by hand, and let go in the reverse order.
 
 Start: lock the data directory, migrate, let `sending` become `unknown`, listen, reach the homeserver, sync, reconcile,
-timers, outbox, ready. Webhooks are taken as soon as the database is open, whatever the homeserver does. Stop: the reverse;
-a commit once begun is finished.
+timers and what stood for phones (`catchup`), ready. Webhooks are taken as soon as the database is open, whatever the
+homeserver does. Stop: the reverse; a commit once begun is finished.
 """
 
 from __future__ import annotations
@@ -14,17 +14,21 @@ import signal
 import sys
 import time
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import aiohttp
 from aiohttp import web
 
+from bot import relay
 from bot.actions import DESK
+from bot.events import Event
 from bridge import config as configuration
-from bridge import configured, listening, log, restored, schema
+from bridge import configured, inbox, listening, log, restored, schema
 from bridge.audit import Ledger
 from bridge.carriers import kinds
 from bridge.carriers.adapter import Carrier, DeliveryReport
+from bridge.catchup import CatchUp
 from bridge.clock import SteadyClock
 from bridge.cold import FirstTexts
 from bridge.config import Config, ConfigError
@@ -34,6 +38,7 @@ from bridge.erasure_acts import Acts
 from bridge.erasure_copies import COPIES, Copies
 from bridge.erasure_parts import Alarm, WayDown, house_of
 from bridge.floods import Floods
+from bridge.hearing import Hearing
 from bridge.hourly import Hourly
 from bridge.intake import Intake
 from bridge.keys import Keys
@@ -46,6 +51,7 @@ from bridge.outbox import Outbox
 from bridge.phone import Phone
 from bridge.posts import Posts
 from bridge.reconcile import Reconcile
+from bridge.retry import Retries
 from bridge.rooms import Designations, Rooms, forget_ungiven
 from bridge.screening import Screening
 from bridge.settings import secret
@@ -136,6 +142,8 @@ class Bridge:
         self._clock = SteadyClock()
         self._rooms: Rooms | None = None
         self._rooms_changed = asyncio.Event()
+        self._synced = asyncio.Event()
+        self._caught_up: asyncio.Event | None = None
         self._way_down: WayDown | None = None
         self.alarm = Alarm(store=store, vault=vault, clock=self._clock, wake_engine=self._wake)
         self.copies = Copies(
@@ -150,6 +158,7 @@ class Bridge:
         )
         self.designations = Designations(store=store)
         self.outbox = Outbox(store=store, vault=vault, clock=self._clock, wake_engine=self._wake)
+        self.catchup = CatchUp(store=store, go_on=self.outbox.room_ready)
         self.timers = Timers(
             store=store,
             vault=vault,
@@ -281,6 +290,7 @@ class Bridge:
     async def settle(self) -> None:
         """Bring memory and files to what SQL says."""
         await self.texts.settle()
+        await self.catchup.begin()
         await self._sweep_keys()
         await self.designations.load()
         await self.engine.load()
@@ -306,12 +316,17 @@ class Bridge:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.engine.run())
             group.create_task(self.screening.run())
-            group.create_task(self.timers.run())
+            group.create_task(self.catchup.run(self._synced, self.reconcile.listed))
+            group.create_task(self._run_timers())
             group.create_task(self.reconcile.run())
             group.create_task(self.copies.run())
-            group.create_task(self.outbox.run("carrier", self.texts.perform))
+            group.create_task(self.outbox.run("carrier", self.catchup.holding(self.texts.perform)))
             group.create_task(self.outbox.run("page", self.pager.perform))
             group.create_task(self._run_matrix())
+
+    async def _run_timers(self) -> None:
+        await self.catchup.done.wait()
+        await self.timers.run()
 
     async def _run_matrix(self) -> None:
         config, lifetime = self._config, self._pack.settings.message_ttl
@@ -332,6 +347,7 @@ class Bridge:
             trust_on_first_use=config.line.rehearsal,
             sink=intake.take,
             committed=intake.committed,
+            hurried=partial(self.timers.waiting, relay.TIMER),
         )
         house = await house_of(config, matrix, self._http)
         posts = Posts(
@@ -340,6 +356,7 @@ class Bridge:
             clock=self._clock,
             edge=matrix.edge,
             trust=Trust(store=self._store, devices=matrix.devices, wake=matrix.watch.wake, house=house, clock=self._clock),
+            retries=Retries(store=self._store, clock=self._clock, wake_outbox=self.outbox.wake, wake_engine=self._wake),
             lifetime=lifetime,
             wake_engine=self._wake,
             crash=self._crash,
@@ -354,7 +371,9 @@ class Bridge:
             changed=self._rooms_changed,
             crash=self._crash,
             ours=(config.policy_mxid, config.voice_mxid),
+            tell=self._tell_desk,
         )
+        self._caught_up = matrix.sync.caught_up
         way_down = self._way_down = WayDown(
             store=self._store,
             vault=self._vault,
@@ -379,14 +398,25 @@ class Bridge:
         async with asyncio.TaskGroup() as group:
             group.create_task(way_down.run())
             group.create_task(matrix.run())
+            group.create_task(self._told_of_sync(matrix))
+            group.create_task(Hearing(caught_up=matrix.sync.caught_up, tell=self._tell_desk).run())
             group.create_task(self._rooms.run())
             group.create_task(self.outbox.run("matrix", posts.perform))
             group.create_task(Uploads(store=self._store, house=house, clock=self._clock).run())
             group.create_task(posts.reveals.run())
             group.create_task(night.run())
 
+    async def _told_of_sync(self, matrix: Matrix) -> None:
+        await matrix.sync.caught_up.wait()
+        self._synced.set()
+
     async def _rested(self) -> None:
         await self.engine.rested()
+
+    async def _tell_desk(self, event: Event) -> None:
+        letter = await inbox.seal(self._vault, DESK, event)
+        await self._store.commit(lambda conn: inbox.put(conn, letter))
+        self._wake(DESK)
 
     def _wake(self, owner: str) -> None:
         self.engine.wake(owner)
@@ -404,7 +434,8 @@ class Bridge:
             self._way_down.wake()
 
     async def _ready(self, _request: web.Request) -> web.Response:
-        if self._rooms is None or not self._rooms.desk_room:
+        heard = self._caught_up is not None and self._caught_up.is_set()
+        if self._rooms is None or not self._rooms.desk_room or not heard:
             return web.Response(status=503)
         return web.json_response(
             {"bot": self._config.policy_mxid, "voice": self._config.voice_mxid, "desk_room": self._rooms.desk_room}

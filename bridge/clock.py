@@ -1,4 +1,8 @@
-"""Time, injected: seconds since the epoch, in steps that never jump while the process lives."""
+"""Time, injected: seconds since the epoch, in steps that never jump while the process lives.
+
+Rule of this module: what another program stamped is brought to this clock (`heard`) before it is compared with it. Others
+follow the machine's clock, or the time of day that it was set to.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +19,25 @@ class Clock(Protocol):
     def wall(self) -> float:
         """Return seconds since the epoch."""
 
+    def machine(self) -> float:
+        """Return what the machine's own clock shows now, which somebody may have set; seconds since the epoch."""
+
+
+def heard(clock: Clock, at: float) -> float:
+    """Return a time that another program's clock stamped as a time of ours; what it stamps now is our now."""
+    return at - ahead(clock)
+
+
+def ahead(clock: Clock) -> float:
+    """Return by how many seconds the machine's clock was set forward since the start."""
+    return clock.machine() - clock.wall()
+
 
 class SteadyClock:
     """The machine's clock as it stood at the start, carried on by time that passes.
 
-    When somebody sets the machine's clock, undo windows and waits stay as long as they were; `timers` tells the desk.
+    When somebody sets the machine's clock, undo windows and waits stay as long as they were; `timers` tells the desk. What
+    is of a time of day (opening hours, quiet hours) goes by the machine's clock.
     """
 
     def __init__(self) -> None:
@@ -28,3 +46,7 @@ class SteadyClock:
     def wall(self) -> float:
         """Return seconds since the epoch."""
         return self._start + time.clock_gettime(_PASSING)
+
+    def machine(self) -> float:
+        """Return what the machine's own clock shows now."""
+        return time.time()

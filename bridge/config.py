@@ -20,6 +20,8 @@ from bridge.carriers.kinds import AnySettings
 from bridge.settings import E164, Base, Section, secret, secret_files
 
 KEY: Final = re.compile(r"[0-9A-Fa-f]{64}")
+LOCALPART: Final = re.compile(r"@[a-z0-9._=/+-]{1,200}")
+"""Rooms of a line do not federate, so its people are on its own homeserver (Matrix specification, appendix on user ids)."""
 
 
 Hour: TypeAlias = Annotated[int, Field(ge=0, le=24)]
@@ -165,7 +167,7 @@ def load(path: Path) -> Config:
         config = Config.model_validate(raw)
     except ValidationError as error:
         raise ConfigError([f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]) from None
-    problems = [f"{path}: {problem}" for problem in _secret_problems(config)]
+    problems = [f"{path}: {problem}" for problem in (*_secret_problems(config), *_staff_problems(config))]
     if not config.line.rehearsal and config.line.carrier.kind == "rehearsal":
         problems.append(f"{path}: lines.0.carrier: only a line marked `rehearsal: true` may use the rehearsal carrier")
     if config.line.carrier.one_number and len(config.line.all_numbers) > 1:
@@ -173,6 +175,15 @@ def load(path: Path) -> Config:
     if problems:
         raise ConfigError(problems)
     return config
+
+
+def _staff_problems(config: Config) -> list[str]:
+    here = config.homeserver.server_name
+    return [
+        f"lines.0.staff.{n}.mxid: must be a whole Matrix id of an account on {here}, such as @name:{here}"
+        for n, staff in enumerate(config.line.staff)
+        if not LOCALPART.fullmatch(staff.mxid.removesuffix(f":{here}")) or not staff.mxid.endswith(f":{here}")
+    ]
 
 
 def _secret_problems(config: Config) -> list[str]:

@@ -15,14 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bot.actions import DESK, OFFICE, Action, Edit, Erase, Lane, Mark, Page, Post, Redact, RedactSaid, Reveal, SignOut, Text
+from bot.actions import DESK
 from bot.acts import DropTimer, End, Park, SetTimer, Suppress, Tell, TextFirst
 from bot.decide import decide
-from bot.events import Event
+from bot.events import Event, TextArrived
 from bot.incidents import LetterDied
 from bot.model import Desk, Thread
-from bot.retain import DESTRUCTIVE
-from bridge import codec, inbox, log
+from bridge import codec, inbox, log, places, timers
 from bridge.clock import Clock
 from bridge.cold import FirstTexts
 from bridge.crash import Crash, CrashPoint
@@ -82,7 +81,13 @@ class Engine:
         self._acts, self._designations = acts, designations
         self._first_texts = first_texts
         self._lookup = Lookup(
-            store=store, vault=vault, pack=pack, fresh=designations.new, on_call=on_call, first_texts=first_texts
+            store=store,
+            vault=vault,
+            pack=pack,
+            clock=clock,
+            fresh=designations.new,
+            on_call=on_call,
+            first_texts=first_texts,
         )
         self._words = Words(vault=vault, pack=pack)
         self._ready: asyncio.Queue[str] = asyncio.Queue()
@@ -207,9 +212,9 @@ class Engine:
         sealed = await self._vault.seal(owner, AGGREGATE, codec.encode(step.aggregate)) if changed else None
         table = "desk" if owner == DESK else "thread"
         letters = [letter for a in step.actions if isinstance(a, Tell) and (letter := await self._letter(a)) is not None]
-        timers = [a for a in step.actions if isinstance(a, SetTimer | DropTimer)]
+        set_ = [a for a in step.actions if isinstance(a, SetTimer | DropTimer)]
         rows = [
-            await self._seal(owner, f"q{row.seq}.{n}", action)
+            await self._outbox.seal(owner, f"q{row.seq}.{n}", action)
             for n, action in enumerate(step.actions)
             if not isinstance(action, Tell | SetTimer | DropTimer | TextFirst) and not is_act(action)
         ]
@@ -228,8 +233,8 @@ class Engine:
                 await conn.execute(f"UPDATE {table} SET aggregate = $1 WHERE id = $2", sealed, owner)  # noqa: S608 - one of two words
             for letter in letters:
                 await inbox.put(conn, letter)
-            for timer in timers:
-                await _set(conn, owner, timer)
+            for timer in set_:
+                await timers.put(conn, owner, timer)
             placed = [(await self._outbox.put(conn, owner, item, created), item) for item in rows]
             if begins is not None:
                 await begins.commit(conn)
@@ -246,7 +251,7 @@ class Engine:
             self._outbox.wake(number, owner, item.lane, item.way)
         for letter in letters:
             self.wake(letter.owner)
-        if timers:
+        if set_:
             self._timers_changed()
         if begins is not None:
             await begins.settle()
@@ -283,56 +288,19 @@ class Engine:
         except NoKey:
             return None
 
-    async def _seal(self, owner: str, txn: str, action: Action) -> Sealed:
-        lane, way = _way(action)
-        body = await self._vault.seal(owner, f"outbox {txn}", codec.encode(action))
-        return Sealed(lane.value, way, type(action).__name__, txn, body)
-
     async def _bury(self, row: Row, error: Exception) -> None:
         short_id = secrets.token_hex(4)
         log.failure("engine.dead_letter", error, short_id=short_id, kind=row.letter.kind)
         # When the desk cannot hear of a death, telling it would only make the next one, without end.
         mute = row.letter.kind == LetterDied.__name__
-        told = [] if mute else [await inbox.seal(self._vault, DESK, LetterDied(short_id=short_id))]
+        unread = row.letter.kind == TextArrived.__name__
+        named = await places.designation(self._store, row.letter.owner) if unread else ""
+        told = [] if mute else [await inbox.seal(self._vault, DESK, LetterDied(short_id=short_id, designation=named))]
         at = self._clock.wall()
 
         async def commit(conn: Connection) -> None:
-            await inbox.bury(conn, row.letter, short_id=short_id, at=at, told=told)
+            await inbox.bury(conn, row.letter, inbox.Buried(short_id), at=at, told=told)
             await conn.execute("DELETE FROM inbox WHERE seq = $1", row.seq)
 
         await self._store.commit(commit)
         self.wake(DESK)
-
-
-def _way(action: Action) -> tuple[Lane, str]:
-    """Say in which lane an action waits, and by which way it leaves."""
-    match action:
-        case Text():
-            return Lane.CONVERSATION, "carrier"
-        case Page():
-            return Lane.CONVERSATION, "page"
-        case Mark() | RedactSaid():
-            return Lane.RECEIPTS, "matrix"
-        case Edit() | Reveal():
-            return Lane.CARDS, "matrix"
-        case Redact() | Erase() | SignOut():
-            return Lane.CLEANUP, "matrix"
-        case Post() if action.place.startswith(OFFICE):
-            # An office that does not come to be must not hold the desk up.
-            return Lane.CARDS, "matrix"
-    return Lane.CONVERSATION, "matrix"
-
-
-async def _set(conn: Connection, owner: str, timer: SetTimer | DropTimer) -> None:
-    match timer:
-        case SetTimer():
-            await conn.execute(
-                """INSERT INTO timer (owner, key, due, destroys) VALUES ($1, $2, $3, $4)
-                   ON CONFLICT (owner, key) DO UPDATE SET due = excluded.due""",
-                owner,
-                timer.key,
-                timer.due,
-                timer.key in DESTRUCTIVE,
-            )
-        case DropTimer():
-            await conn.execute("DELETE FROM timer WHERE owner = $1 AND key = $2", owner, timer.key)

@@ -15,6 +15,7 @@ from bot.model import Desk, Facts, Thread
 from bot.retain import DESTRUCTIVE
 from bot.slices import State
 from bridge import codec
+from bridge.clock import Clock, ahead
 from bridge.cold import FirstTexts
 from bridge.store import Store
 from bridge.vault import Vault
@@ -31,12 +32,13 @@ class Lookup:
         store: Store,
         vault: Vault,
         pack: Pack,
+        clock: Clock,
         fresh: Callable[[], str],
         on_call: bool,
         first_texts: FirstTexts | None,
     ) -> None:
         self._store, self._vault, self._pack, self._fresh, self._first_texts = store, vault, pack, fresh, first_texts
-        self._on_call = on_call
+        self._clock, self._on_call = clock, on_call
 
     async def facts(
         self, *, owner: str, seq: int, found: Found, aggregate: Thread | Desk, desk: Desk, frozen: bool, now: float
@@ -61,6 +63,7 @@ class Lookup:
             arriving=asks and await arriving(self._store, owner, seq),
             leaving=asks and await leaving(self._store, owner),
             fresh=self._fresh() if begins else "",
+            ahead=ahead(self._clock),
         )
 
     async def _showing(self, owner: str) -> bool:

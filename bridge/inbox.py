@@ -26,6 +26,16 @@ class Letter:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Buried:
+    """What a dead letter is called by, and where in the outbox it stood; empty for one of an inbox."""
+
+    short_id: str
+    lane: str = ""
+    way: str = ""
+    txn: str = ""
+
+
 async def seal(vault: Vault, owner: str, event: Event) -> Letter:
     """Seal an event for its owner. Done before the commit, so that a commit waits for nothing."""
     return Letter(owner, type(event).__name__, await vault.seal(owner, CONTEXT, codec.encode(event)))
@@ -36,15 +46,19 @@ async def put(conn: Connection, letter: Letter) -> None:
     await conn.execute("INSERT INTO inbox (owner, kind, body) VALUES ($1, $2, $3)", letter.owner, letter.kind, letter.body)
 
 
-async def bury(conn: Connection, letter: Letter, *, short_id: str, at: float, told: Sequence[Letter]) -> None:
-    """Keep what could not be handled, and tell whom it concerns: the desk knows nothing but the short id."""
+async def bury(conn: Connection, letter: Letter, buried: Buried, *, at: float, told: Sequence[Letter]) -> None:
+    """Keep what could not be handled, and tell whom it concerns: the desk knows its short id."""
     await conn.execute(
-        "INSERT INTO dead_letter (short_id, owner, kind, body, at) VALUES ($1, $2, $3, $4, $5)",
-        short_id,
+        """INSERT INTO dead_letter (short_id, owner, kind, body, at, lane, way, txn)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)""",
+        buried.short_id,
         letter.owner,
         letter.kind,
         letter.body,
         int(at),
+        buried.lane,
+        buried.way,
+        buried.txn,
     )
     for each in told:
         await put(conn, each)

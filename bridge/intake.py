@@ -30,7 +30,7 @@ from bot.events import (
 )
 from bot.incidents import Loss, RoomLost
 from bridge import inbox, sweep_index
-from bridge.clock import Clock
+from bridge.clock import Clock, heard
 from bridge.matrix import items
 from bridge.matrix.devices import has_trusted
 from bridge.matrix.uploads import note_shown
@@ -122,7 +122,7 @@ class Intake:
         if isinstance(item, items.IdentityChanged | items.Seen):
             return True
         for address in self._uploads(item):
-            await note_shown(conn, address, room_id=item.room_id, event_id=item.event_id, at_ms=item.at)
+            await note_shown(conn, address, room_id=item.room_id, event_id=item.event_id, at_ms=self._at_ms(item.at))
         return await sweep_index.note(
             conn,
             event_id=item.event_id,
@@ -130,11 +130,14 @@ class Intake:
             owner=place.owner,
             place=place.name,
             about=_about(item),
-            at=item.at,
+            at=self._at_ms(item.at),
             now=self._clock.wall(),
             lifetime=self._lifetime,
             state=isinstance(item, items.Membership | items.PowerLevels),
         )
+
+    def _at_ms(self, at: int) -> int:
+        return round(heard(self._clock, at / 1000) * 1000)
 
     async def _event(self, conn: Connection, place: Place, item: items.Item) -> Event | None:
         match item:
@@ -211,7 +214,7 @@ class Intake:
             sender=item.sender,
             event_id=item.event_id,
             body=body or "",
-            at=item.at / 1000,
+            at=min(self._at_ms(item.at) / 1000, self._clock.wall()),
             content=Content.FILE if kind in FILES else content,
             relation=relation,
             target=target,

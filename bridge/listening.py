@@ -16,7 +16,7 @@ LONGEST_LINE: Final = 64 * 1024
 with three letters: some 1300 letters of a script beyond Latin are more."""
 
 
-def server(routes: Iterable[web.AbstractRouteDef], *, largest: int, patience: float = 3.0) -> web.AppRunner:
+def server(routes: Iterable[web.AbstractRouteDef], *, largest: int, patience: float = 1.0) -> web.AppRunner:
     """Make the server of these routes. `largest`: bytes of a body; `patience`: seconds that a stop waits for requests."""
     application = web.Application(client_max_size=largest)
     application.add_routes(routes)

@@ -72,7 +72,7 @@ class Night:
             await self._store.commit(lambda conn: self._ledger.forget(conn, now - self._retention))
             self._forgot = now
         last = float(await self._store.fetchval("SELECT value FROM line WHERE name = $1", VACUUMED) or 0)
-        if self.is_quiet(now) and abs(now - last) >= NIGHT:
+        if self.is_quiet(self._clock.machine()) and abs(now - last) >= NIGHT:
             await self._quiet(GIVES_WAY)
             done = await self._house.vacuum()
             log.event("night.vacuumed", seconds=round(done.seconds, 1))

@@ -17,20 +17,22 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final, TypeAlias
 
-from bot.actions import DESK, THREAD, Action, Invite, Lane, Text
+from bot.actions import DESK, THREAD, Action, Invite, Lane, Post, Speaker, Text
 from bot.events import Left, Outcome, TextOutcome
 from bot.incidents import LetterDied
-from bridge import codec, inbox, log
+from bridge import codec, inbox, log, places
 from bridge.clock import Clock
-from bridge.inbox import Letter
+from bridge.inbox import Buried, Letter
 from bridge.store import Connection, Store
 from bridge.vault import Sealed as NoKey
 from bridge.vault import Vault
+from bridge.ways import way_of
 
 AT_ONCE: Final = {"matrix": 32, "carrier": 16, "page": 2}
 """Requests in flight, by way. The homeserver answers no faster with more."""
 
 PRIORITY: Final = {lane.value: n for n, lane in enumerate(Lane)}
+"""By what stands before the colon of a row's lane: each office has a lane of its own, and its name after the colon."""
 TALK: Final = frozenset({Lane.CONVERSATION.value, Lane.RECEIPTS.value})
 LONGEST_WAIT: Final = 30.0
 ASK_AGAIN: Final = 15.0
@@ -105,6 +107,12 @@ class Outbox:
         for row in await self._store.fetch("SELECT id, owner, lane, way FROM outbox ORDER BY id"):
             self.wake(row["id"], row["owner"], row["lane"], row["way"])
 
+    async def seal(self, owner: str, txn: str, action: Action) -> Sealed:
+        """Seal an action for its owner. Before the commit, which waits for nothing."""
+        lane, way = way_of(action)
+        body = await self._vault.seal(owner, f"outbox {txn}", codec.encode(action))
+        return Sealed(lane, way, type(action).__name__, txn, body)
+
     async def put(self, conn: Connection, owner: str, item: Sealed, created: int) -> int:
         """Put a row in and return its number."""
         number: int = await conn.fetchval(
@@ -150,7 +158,7 @@ class Outbox:
                 group.create_task(self._work(self._queues[way], perform))
 
     def _push(self, key: Key) -> None:
-        self._queues[key[2]].put_nowait((PRIORITY[key[1]], next(self._order), key))
+        self._queues[key[2]].put_nowait((PRIORITY[key[1].partition(":")[0]], next(self._order), key))
 
     async def _work(self, queue: asyncio.PriorityQueue[tuple[int, int, Key]], perform: Perform) -> None:
         while True:
@@ -218,15 +226,19 @@ class Outbox:
         except NoKey:
             await self._store.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE id = $1", number))
         except Impossible as verdict:
-            log.event("outbox.impossible", kind=row["kind"], status=verdict.code)
-            await self._bury(number, letter, action)
+            short_id = secrets.token_hex(4)
+            log.event("outbox.impossible", kind=row["kind"], status=verdict.code, short_id=short_id)
+            await self._bury(number, letter, action, Buried(short_id, *key[1:], row["txn"]))
         except Exception as error:  # noqa: BLE001 - whatever a bug raises, the lane goes on without this row
-            log.failure("outbox.dead_letter", error, kind=row["kind"])
-            await self._bury(number, letter, action)
+            short_id = secrets.token_hex(4)
+            log.failure("outbox.dead_letter", error, kind=row["kind"], short_id=short_id)
+            await self._bury(number, letter, action, Buried(short_id, *key[1:], row["txn"]))
 
-    async def _bury(self, number: int, letter: Letter, action: Action | None) -> None:
-        short_id = secrets.token_hex(4)
-        told = [await inbox.seal(self._vault, DESK, LetterDied(short_id=short_id))]
+    async def _bury(self, number: int, letter: Letter, action: Action | None, buried: Buried) -> None:
+        unread = isinstance(action, Post) and action.speaker is Speaker.VOICE
+        named = await places.designation(self._store, letter.owner) if unread else ""
+        died = LetterDied(short_id=buried.short_id, designation=named)
+        told = [await inbox.seal(self._vault, DESK, died)]
         try:
             if isinstance(action, Text):
                 # Nobody knows how far it came, and its receipt must not say "leaving" for ever.
@@ -244,7 +256,7 @@ class Outbox:
             # A row that was cleared away meanwhile, because its conversation is over, leaves no letter behind.
             if await conn.fetchval("DELETE FROM outbox WHERE id = $1 RETURNING id", number) is None or not told:
                 return
-            await inbox.bury(conn, letter, short_id=short_id, at=at, told=told)
+            await inbox.bury(conn, letter, buried, at=at, told=told)
 
         await self._store.commit(commit)
         for each in told:

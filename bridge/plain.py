@@ -9,6 +9,7 @@ Source: Client-Server API, m.room.message, `org.matrix.custom.html`.
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from typing import Final
 
@@ -16,7 +17,11 @@ FORMATS: Final = frozenset(
     {"strong", "b", "em", "i", "u", "del", "s", "code", "a", "li", "span", "sup", "sub", "img", "details"}
 )
 BLOCKS: Final = frozenset({"p", "div", "ul", "ol", "blockquote", "pre", "h1", "h2", "h3", "h4", "h5", "h6", "table", "tr"})
-LONGEST: Final = 65_536
+LONGEST: Final = 8_192
+"""Letters. Python's parser takes seconds for 64 KiB that somebody made for it, and the event loop has to wait."""
+UNCLOSED: Final = re.compile(r"<[^<>]*(?=<)")
+MOST_UNCLOSED: Final = 8
+"""Tags that are not closed before the next begins: no client writes any, and each is looked at once for every other."""
 DEEPEST: Final = 100
 
 
@@ -72,9 +77,9 @@ def flatten(html: str) -> str | None:
     """Return a formatted body as plain words.
 
     None when there is nothing to flatten (the plain body beside it says the same, letter for letter), when there are no
-    words, or when it is too large to be read.
+    words, or when it is too large or too broken to be read.
     """
-    if len(html) > LONGEST:
+    if len(html) > LONGEST or len(UNCLOSED.findall(html)) > MOST_UNCLOSED:
         return None
     words = _Words()
     try:

@@ -27,6 +27,7 @@ from bot.actions import (
     Redact,
     RedactSaid,
     RestoreLevels,
+    Retry,
     Reveal,
     SignOut,
     Speaker,
@@ -35,13 +36,14 @@ from bot.actions import (
 )
 from bot.card import short
 from bot.events import Tapped
-from bridge import audit, codec, inbox, log, sweep_index
+from bridge import audit, codec, inbox, log, places, sweep_index
 from bridge.clock import Clock
 from bridge.contents import message, replacement
 from bridge.crash import Crash, CrashPoint
 from bridge.erasure_copies import shown
 from bridge.matrix.edge import Edge, Permanent, TokenRefused, Transient
 from bridge.outbox import Impossible, Task, TryAgain
+from bridge.retry import Retries
 from bridge.reveal import Reveals
 from bridge.store import Connection, Store
 from bridge.trust import Trust
@@ -51,6 +53,8 @@ EVERY: Final = 2.0
 """Seconds between two edits of one message."""
 APPEARS: Final = 120.0
 """Seconds in which a message that is to be edited may still be on its way."""
+NO_OFFICE: Final = 900.0
+"""Seconds after which it is said that something did not reach an office that is not there."""
 GIVES_UP: Final = 120.0
 """Seconds after which it is said that somebody could not be signed out: whoever asked has to know."""
 HELD: Final = 60.0
@@ -74,6 +78,7 @@ class Posts:
         clock: Clock,
         edge: Edge,
         trust: Trust,
+        retries: Retries,
         lifetime: int,
         wake_engine: Callable[[str], None],
         crash: Crash,
@@ -81,7 +86,7 @@ class Posts:
         """Make it. `lifetime`: seconds that what we say at the desk and in offices stands there."""
         self._store, self._vault, self._clock, self._edge = store, vault, clock, edge
         self._trust, self._wake_engine, self._crash = trust, wake_engine, crash
-        self._lifetime = lifetime
+        self._lifetime, self._retries = lifetime, retries
         self._edited: dict[str, float] = {}
         self.reveals = Reveals(store=store, vault=vault, clock=clock, edge=edge, lifetime=lifetime, crash=crash)
 
@@ -109,26 +114,26 @@ class Posts:
             case Pin() as pin:
                 await self._pin(task, pin)
             case Invite() as invite:
-                room = await self._room(task.owner, "thread")
+                room = await self._room(task, "thread")
                 await self._edge.invite(room, invite.user)
                 self._crash(CrashPoint.INVITED)
                 await self._done(task)
             case Expel() as expel:
-                await self._edge.remove(await self._room(task.owner, "thread"), expel.user)
+                await self._edge.remove(await self._room(task, "thread"), expel.user)
                 await self._done(task)
             case GiveKeys() as give:
-                room = await self._room(task.owner, give.place)
+                room = await self._room(task, give.place)
                 await self._edge.give_keys(room, give.user, again=give.again)
                 if give.place == THREAD:
                     await self._edge.give_bundle(room, give.user)
                 await self._done(task)
             case RestoreLevels() as restore:
-                await self._edge.restore_levels(await self._room(task.owner, restore.place))
+                await self._edge.restore_levels(await self._room(task, restore.place))
                 await self._done(task)
             case Redact() as redact:
                 await self._redact(task, redact)
             case RedactSaid() as said:
-                await self._edge.redact(await self._room(task.owner, said.place), said.event_id, task.txn)
+                await self._edge.redact(await self._room(task, said.place), said.event_id, task.txn)
                 await self._done(task)
             case SignOut() as out:
                 waited = self._clock.wall() - task.created
@@ -143,18 +148,20 @@ class Posts:
                 await self._tell(task, tell, await self._trust.devices(tell.user))
             case Reveal() as reveal:
                 await self.reveals.show(task, reveal)
+            case Retry() as retry:
+                await self._tell(task, retry, await self._retries.again(retry.short_id))
             case TellAudit() as tell:
                 await self._tell(task, tell, audit.told(await audit.entries(self._store, AUDITED)))
             case _:
                 raise Impossible("unknown action")
 
-    async def _tell(self, task: Task, tell: TellDevices | TellAudit, body: str) -> None:
+    async def _tell(self, task: Task, tell: TellDevices | TellAudit | Retry, body: str) -> None:
         post = Post(place=tell.place, body=body, reply_to=tell.reply_to)
         await self._send(task, tell.place, Speaker.POLICY, message(post))
 
     async def _pin(self, task: Task, pin: Pin) -> None:
-        room = await self._room(task.owner, pin.place)
-        if (target := await self._event_of(task.owner, pin.ref)) is not None:
+        room = await self._room(task, pin.place)
+        if (target := await places.event(self._store, task.owner, pin.ref)) is not None:
             await self._edge.pin(room, target)
         await self._done(task)
 
@@ -169,7 +176,7 @@ class Posts:
         about: str = "",
         room: str | None = None,
     ) -> None:
-        room = room or await self._room(task.owner, place)
+        room = room or await self._room(task, place)
         event_id = await self._sent_before(task, room, speaker)
         if event_id is None:
             event_id = await self._edge.send(room, speaker, task.txn, "m.room.message", content)
@@ -178,9 +185,9 @@ class Posts:
 
     async def _mark(self, task: Task, mark: Mark) -> None:
         """Put the new receipt up before the old one goes, so that there is never none."""
-        room = await self._room(task.owner, mark.place)
+        room = await self._room(task, mark.place)
         ref = f"mark:{mark.event_id}"
-        old = await self._event_of(task.owner, ref)
+        old = await places.event(self._store, task.owner, ref)
         event_id = await self._sent_before(task, room, Speaker.POLICY)
         if event_id is None:
             try:
@@ -198,8 +205,8 @@ class Posts:
 
     async def _edit(self, task: Task, edit: Edit) -> None:
         """Edit in place, no message more often than every two seconds. It may still be on its way for the first time."""
-        room = await self._room(task.owner, edit.place)
-        target = await self._event_of(task.owner, edit.ref)
+        room = await self._room(task, edit.place)
+        target = await places.event(self._store, task.owner, edit.ref)
         now = self._clock.wall()
         if target is None:
             if now - task.created < APPEARS:
@@ -216,15 +223,15 @@ class Posts:
             self._edited.pop(next(iter(self._edited)))
 
     async def _redact(self, task: Task, redact: Redact) -> None:
-        room = await self._room(task.owner, redact.place)
-        target = await self._event_of(task.owner, redact.ref)
+        room = await self._room(task, redact.place)
+        target = await places.event(self._store, task.owner, redact.ref)
         if target is not None:
             await self._edge.redact(room, target, task.txn)
         await self._done(task, gone=[] if target is None else [target])
 
     async def _erase(self, task: Task, erase: Erase) -> None:
         """Redact a message with whatever is on it: its edits say the same words, its receipt has lost its message."""
-        room = await self._room(task.owner, erase.place)
+        room = await self._room(task, erase.place)
         query = "SELECT event_id FROM event WHERE room_id = $1 AND NOT state AND (event_id = $2 OR about = $2) ORDER BY n"
         if await self._store.fetchval("SELECT 1 FROM thread WHERE id = $1 AND held", task.owner) is not None:
             raise TryAgain(HELD)
@@ -290,22 +297,11 @@ class Posts:
             await inbox.put(conn, await inbox.seal(self._vault, owner, replace(tap, target=ref)))
         return bool(rows)
 
-    async def _room(self, owner: str, place: str) -> str:
+    async def _room(self, task: Task, place: str) -> str:
         """Return the room of a place, or wait until there is one."""
-        if place == DESK:
-            query, args = "SELECT room_id FROM matrix_room WHERE kind = 'desk'", []
-        elif place.startswith(OFFICE):
-            user = place.removeprefix(OFFICE)
-            query, args = "SELECT room_id FROM matrix_room WHERE kind = 'office' AND owner = $1", [user]
-        else:
-            query, args = "SELECT room_id FROM thread WHERE id = $1", [owner]
-        room_id: str | None = await self._store.fetchval(query, *args)
+        room_id = await places.room(self._store, task.owner, place)
+        if room_id is None and place.startswith(OFFICE) and self._clock.wall() - task.created > NO_OFFICE:
+            raise Impossible("no office")
         if room_id is None:
             raise TryAgain(None)
         return room_id
-
-    async def _event_of(self, owner: str, ref: str) -> str | None:
-        found: str | None = await self._store.fetchval(
-            "SELECT event_id FROM event WHERE owner = $1 AND ref = $2", owner, ref
-        )
-        return found

@@ -39,6 +39,8 @@ class Reconcile:
     def __init__(self, *, store: Store, clock: Clock, carrier: Carrier, webhook: Webhook, hourly: Hourly) -> None:
         self._store, self._clock, self._carrier, self._webhook, self._hourly = store, clock, carrier, webhook, hourly
         self._failed = 0.0
+        self.listed = asyncio.Event()
+        """Set once what the carrier listed after the start is taken in; at once for a carrier that lists nothing."""
 
     async def back(self) -> None:
         """At the start: after a long time away, of a carrier that cannot be asked, say so."""
@@ -58,7 +60,10 @@ class Reconcile:
             except (sqlite3.OperationalError, OSError) as error:
                 log.failure("reconcile.waits", error)
                 wait = 30.0
+            else:
+                self.listed.set()
             await asyncio.sleep(wait)
+        self.listed.set()
 
     async def watched(self) -> None:
         """Reconcile, and say so when the carrier could not be asked for a while. Raises what `once` raises."""
@@ -74,7 +79,7 @@ class Reconcile:
 
     async def once(self) -> None:
         """Take in what was listed since the watermark, then move it. The first time there is nothing to ask for."""
-        began = self._clock.wall()
+        began = self._clock.machine()
         mark = float(await self._store.fetchval("SELECT value FROM line WHERE name = 'carrier_watermark'") or 0)
         # One that was made while the machine's clock was ahead would pass over everything until then.
         mark = min(mark, began)

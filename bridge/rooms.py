@@ -1,8 +1,9 @@
 """Rooms are made here and only here: the desk, an office per member of staff, a few warm rooms, one per thread.
 
 Rules of this module: what should be there is compared with what is, and the difference made, as often as it takes; a
-thread that waits for a room comes before the stock; a room that a crash left behind unnoted is left and forgotten at the
-next start. A desk that everybody has left is one that nobody can invite to: its supervisors are invited again.
+thread that waits for a room comes before the stock; a room that a crash or a lost answer left behind unnoted is left and
+forgotten, at the next start or once all is calm. One person who cannot be invited holds up nobody else: the desk is told. A
+desk that everybody has left is one that nobody can invite to: its supervisors are invited again.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import asyncio
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Final
 
-from bot.actions import DESK
+from bot.actions import DESK, OFFICE
+from bot.incidents import NotInvited
 from bot.model import Desk
 from bridge import log
 from bridge.config import Staff
@@ -27,7 +29,10 @@ from policies.designations import designation
 STOCK: Final = 4
 """Warm rooms. A first text takes one; making another takes about a third of a second."""
 INVITES_EVERY: Final = 3600.0
-"""Seconds between two invitations of the supervisors that the configuration names to a desk that everybody has left."""
+"""Seconds between two invitations of the supervisors that the configuration names to a desk that everybody has left, and
+until somebody is tried again whom the homeserver would not invite to their office."""
+LONGEST_WAIT: Final = 2.0
+"""Seconds between two tries while the homeserver does not answer."""
 
 
 class Designations:
@@ -72,9 +77,11 @@ class Rooms:
         changed: asyncio.Event,
         crash: Crash,
         ours: Collection[str],
+        tell: Callable[[NotInvited], Awaitable[None]],
         passing: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Make the keeper. `ours` are our identities, who are no people at a desk."""
+        """Make the keeper. `ours` are our identities, who are no people at a desk; `tell` tells the desk."""
+        self._tell, self._doubt, self._refused = tell, False, dict[str, float]()
         self._ours, self._passing, self._invites_after = frozenset(ours), passing, 0.0
         self._store, self._edge, self._designations, self._staff = store, edge, designations, staff
         self._desk, self._room_ready, self._changed, self._crash = desk, room_ready, changed, crash
@@ -89,7 +96,8 @@ class Rooms:
             try:
                 more = await self._step()
             except Transient as error:
-                await asyncio.sleep(min(max(error.after, 0.2), 5.0))
+                failures += 1
+                await asyncio.sleep(min(max(error.after, min(0.1 * 2.0**failures, LONGEST_WAIT)), 5.0))
                 continue
             except TokenRefused:
                 raise
@@ -101,7 +109,7 @@ class Rooms:
                 log.failure("rooms.wait", error)
                 # Each try may have made a room that could not be noted.
                 failures += 1
-                await asyncio.sleep(min(2.0**failures, 60.0))
+                await asyncio.sleep(min(2.0 ** min(failures, 10), 60.0))
                 continue
             failures = 0
             if not more:
@@ -125,9 +133,22 @@ class Rooms:
             if await self._office(seat.user):
                 return True
         if await self._store.fetchval("SELECT COUNT(*) FROM warm_room") < STOCK:
-            await self._thread_room(self._designations.new(), None)
+            await self._warm_room()
             return True
+        if self._doubt:
+            await self._store.commit(forget_ungiven)
+            await self._edge.leave_unknown_rooms()
+            self._doubt = False
         return False
+
+    async def _warm_room(self) -> None:
+        name = self._designations.new()
+        try:
+            await self._thread_room(name, None)
+        except BaseException:
+            # Two words that stand on no room are free: an outage has many tries, and there are only so many words.
+            self._designations.release(name)
+            raise
 
     async def _roomless(self) -> Any | None:
         """Return a thread that needs a room now. Whoever came in a flood needs one once their card is shown."""
@@ -151,7 +172,18 @@ class Rooms:
 
     async def _invite(self, room_id: str, staff: list[Staff]) -> None:
         for one in staff:
-            await self._edge.invite(room_id, one.mxid)
+            await self._invited(room_id, one.mxid, DESK)
+
+    async def _invited(self, room_id: str, user: str, place: str) -> None:
+        try:
+            await self._edge.invite(room_id, user)
+        except TokenRefused:
+            raise
+        except Permanent as error:
+            log.event("rooms.not_invited", status=error.errcode or error.status)
+            if place + user not in self._refused:
+                await self._tell(NotInvited(user=user, place=place))
+            self._refused[place + user] = self._passing() + INVITES_EVERY
 
     async def _empty(self) -> bool:
         """Whether nobody of the agency is at the desk, nor invited: then nobody there could invite anybody."""
@@ -166,15 +198,20 @@ class Rooms:
         room_id = await self._store.fetchval("SELECT room_id FROM matrix_room WHERE kind = 'office' AND owner = $1", user)
         if room_id is None:
             room_id = await self._create("office", "office", owner=user)
-        elif await self._store.fetchval(
-            "SELECT membership FROM matrix_member WHERE room_id = $1 AND user_id = $2", room_id, user
+        elif (
+            await self._store.fetchval(
+                "SELECT membership FROM matrix_member WHERE room_id = $1 AND user_id = $2", room_id, user
+            )
+            or self._refused.get(OFFICE + user, 0.0) > self._passing()
         ):
             return False
-        await self._edge.invite(room_id, user)
+        await self._invited(room_id, user, OFFICE)
         self._room_ready(DESK)
         return True
 
     async def _thread_room(self, name: str, thread: str | None) -> None:
+        # Whatever fails from here on may leave a room that belongs to nobody.
+        doubt, self._doubt = self._doubt, True
         room_id = await self._create("thread", name, owner=thread or "")
         await self._edge.warm(room_id)
 
@@ -193,7 +230,9 @@ class Rooms:
             await conn.execute("INSERT INTO warm_room (room_id, designation) VALUES ($1, $2)", room_id, name)
             return False
 
-        if await self._store.commit(commit) and thread is not None:
+        given = await self._store.commit(commit)
+        self._doubt = doubt
+        if given and thread is not None:
             self._room_ready(thread)
 
     async def _create(self, kind: Kind, name: str, *, owner: str, supervisors: list[str] | None = None) -> str:

@@ -101,13 +101,17 @@ TABLES: Final = (
     "CREATE INDEX event_room ON event (room_id, gone)",
     "CREATE INDEX event_about ON event (about)",
     "CREATE INDEX event_expires ON event (expires)",
-    # What could not be handled, sealed, by the short id that a person can quote.
+    # What could not be handled, sealed, by the short id that a person can quote; and where in the outbox it stood, empty
+    # for an event, so that it can be tried again (bridge/retry).
     """CREATE TABLE dead_letter (
         short_id TEXT PRIMARY KEY,
         owner TEXT NOT NULL,
         kind TEXT NOT NULL,
         body {blob} NOT NULL,
-        at BIGINT NOT NULL
+        at BIGINT NOT NULL,
+        lane TEXT NOT NULL DEFAULT '',
+        way TEXT NOT NULL DEFAULT '',
+        txn TEXT NOT NULL DEFAULT ''
     )""",
     # Phones that said STOP or are blocked, as slow keyed hashes, until the entry ends; no thread is named.
     """CREATE TABLE suppression (

@@ -183,7 +183,7 @@ class Screening:
 
     async def _put_aside(self, seq: int, letter: Letter, short_id: str, told: Letter) -> None:
         async def commit(conn: Connection) -> None:
-            await inbox.bury(conn, letter, short_id=short_id, at=self._clock.wall(), told=[told])
+            await inbox.bury(conn, letter, inbox.Buried(short_id), at=self._clock.wall(), told=[told])
             await conn.execute("DELETE FROM inbox WHERE seq = $1", seq)
 
         await self._store.commit(commit)

@@ -1,8 +1,9 @@
 """Texts leave here: at most once each.
 
-Rules of this module: the guard is asked, the number's turn is taken and the row is marked `sending` in one commit, and only
-then the carrier is asked; a row that still says `sending` when the program starts, or whose request ended in doubt, is
-`unknown` and is never sent again by itself, though a report that comes after all settles it; no text leaves late.
+Rules of this module: nothing leaves while something stands in the thread's inbox, for it may be a STOP; the guard is
+asked, the number's turn is taken and the row is marked `sending` in one commit, and only then the carrier is asked; a row
+that still says `sending` when the program starts, or whose request ended in doubt, is `unknown` and is never sent again by
+itself, though a report that comes after all settles it; no text leaves late.
 """
 
 from __future__ import annotations
@@ -31,8 +32,11 @@ from policies.segments import segments
 
 PHONE: Final = "phone"
 NUMBER: Final = "number"
-FINISH: Final = 12.0
-"""Seconds that an orderly stop waits for requests under way: longer than an adapter's own patience."""
+FINISH: Final = 11.0
+"""Seconds that an orderly stop waits for requests under way: longer than an adapter's own patience (`carriers/asking`), and
+so short that with the requests to us it stays within what the supervision allows (`deploy/up`)."""
+SOON: Final = 0.05
+"""Seconds until it is looked again whether what stands in the thread's inbox is decided upon."""
 HORIZON: Final = 8 * 86_400
 """How long carriers' ids are remembered, in seconds: longer than any of them retries or lists."""
 
@@ -121,10 +125,12 @@ class Texts:
                 return None
             thread = codec.read(Thread, await self._vault.open(task.owner, "aggregate", row["aggregate"]))
             number = await self._number(task.owner, row["number"])
-            others = await conn.fetch("SELECT designation FROM thread WHERE designation <> '' AND id <> $1", task.owner)
-            why = guard.may_send(self._pack, thread, text, now, [row["designation"] for row in others])
             # Marked before by us: a commit that failed may have been kept all the same. Twice is worse than not.
             begun = state == "sending"
+            if not begun and await conn.fetchval("SELECT 1 FROM inbox WHERE owner = $1 LIMIT 1", task.owner) is not None:
+                return SOON
+            others = await conn.fetch("SELECT designation FROM thread WHERE designation <> '' AND id <> $1", task.owner)
+            why = guard.may_send(self._pack, thread, text, now, [row["designation"] for row in others])
             if why is not None or begun:
                 verdict = late if why is guard.LATE else refused
                 await inbox.put(conn, unknown if begun else verdict)

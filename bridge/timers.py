@@ -14,8 +14,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from bot.actions import DESK
+from bot.acts import DropTimer, SetTimer
 from bot.events import TimerDue
 from bot.incidents import ClockJumped
+from bot.retain import DESTRUCTIVE
 from bridge import inbox, log, sweep_clock
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
@@ -76,6 +78,10 @@ class Timers:
                 except TimeoutError:
                     continue
 
+    async def waiting(self, key: str) -> bool:
+        """Whether a timer of that key is set for anybody."""
+        return await self._store.fetchval("SELECT 1 FROM timer WHERE key = $1 LIMIT 1", key) is not None
+
     async def tick(self) -> float:
         """Fire up to a batch; return the seconds until the next one is due."""
         now = self._clock.wall()
@@ -135,3 +141,19 @@ class Timers:
         await self._store.commit(commit)
         log.event("timers.clock_jumped", seconds=seconds)
         self._wake_engine(DESK)
+
+
+async def put(conn: Connection, owner: str, timer: SetTimer | DropTimer) -> None:
+    """Set a timer, or forget one, inside the commit of the decision that asked for it."""
+    match timer:
+        case SetTimer():
+            await conn.execute(
+                """INSERT INTO timer (owner, key, due, destroys) VALUES ($1, $2, $3, $4)
+                   ON CONFLICT (owner, key) DO UPDATE SET due = excluded.due""",
+                owner,
+                timer.key,
+                timer.due,
+                timer.key in DESTRUCTIVE,
+            )
+        case DropTimer():
+            await conn.execute("DELETE FROM timer WHERE owner = $1 AND key = $2", owner, timer.key)

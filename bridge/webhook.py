@@ -24,7 +24,7 @@ from bot.incidents import Gap, Stray, StrayCame, TextsMissing
 from bot.order import DOUBT
 from bridge import erasure_copies, inbox, log, screening
 from bridge.carriers.adapter import Carrier, DeliveryReport, Inbound, InboundText, Malformed, Unwanted, WebhookRequest
-from bridge.clock import Clock
+from bridge.clock import Clock, heard
 from bridge.crash import Crash, CrashPoint
 from bridge.erasure_copies import Copies
 from bridge.hourly import Hourly, Refusals
@@ -47,6 +47,10 @@ TOLD: Final[dict[str, StrayCame | TextsMissing]] = {
     "malformed": TextsMissing(kind=Gap.UNREADABLE),
 }
 """What the desk hears of what is `Unwanted`, by its `why`."""
+
+
+class NotKept(OSError):  # noqa: N818 - it says what happened
+    """There is no way to keep a text of this phone now: its thread stands and its key is gone. A carrier tries again."""
 
 
 class _Ended(Exception):  # noqa: N818 - it says what happened
@@ -148,18 +152,21 @@ class Webhook:
             log.failure("webhook.not_told", error)
 
     async def take(self, text: InboundText) -> None:
-        """Keep one text, once. Raises what the database raises."""
+        """Keep one text, once. Raises what the database raises, and `NotKept`."""
         phone_hash = self._vault.phone_hash(self._line, text.sender)
         turn = self._turns.setdefault(phone_hash, asyncio.Lock())
         async with turn:
-            while True:
+            for last in (False, True):
                 owner = await self._store.fetchval("SELECT id FROM thread WHERE phone_hash = $1", phone_hash)
                 try:
-                    return await self._keep(text, owner, phone_hash)
+                    await self._keep(text, owner, phone_hash)
                 except (_Ended, Sealed):
-                    # Its key goes right after its row, and neither comes back.
-                    if owner is None:
-                        raise
+                    # Its key goes right after its row, and neither comes back. Where a row stands without its key, as
+                    # after somebody put an older keys.db back, no second look helps.
+                    if last or owner is None:
+                        raise NotKept from None
+                else:
+                    return
 
     async def _keep(self, text: InboundText, known: str | None, phone_hash: bytes) -> None:
         now = self._clock.wall()
@@ -172,7 +179,7 @@ class Webhook:
             await self._vault.create(owner)
             self._crash(CrashPoint.KEY_WRITTEN)
         # What is told of hours later, by a listing or a late retry, has not just arrived: nothing answers it by itself.
-        told = None if text.at is None else text.at.timestamp()
+        told = None if text.at is None else heard(self._clock, text.at.timestamp())
         sent = told if told is not None and told <= now + DOUBT else None
         at = now if told is None else min(told, now)
         event = TextArrived(id=seen[:12].hex(), body=text.text, at=at, sent=sent, media=len(text.media))

@@ -80,6 +80,8 @@ PASSED_OVER: Final = {
     (Thread, told.WordWanted): "said by threads to the desk",
     (Thread, incidents.LetterDied): "told to the desk, which has people",
     (Thread, incidents.NobodyCalled): "told to the desk, which has people",
+    (Thread, incidents.NotInvited): "told to the desk, which has people",
+    (Thread, incidents.Unheard): "told to the desk, which has people",
     (Thread, incidents.ClockJumped): "told to the desk; timers that destroy wait by themselves",
     (Thread, incidents.StrayCame): "told to the desk; it belongs to no thread",
     (Thread, incidents.TextsMissing): "told to the desk, which has people",

@@ -27,7 +27,7 @@ from bridge.matrix.keyring import Keyring
 from bridge.matrix.members import Members
 from bridge.matrix.parse import Json
 from bridge.matrix.reading import Reading
-from bridge.matrix.sync import WITH_ROOMS, WITHOUT_ROOMS, Sync, take_nothing
+from bridge.matrix.sync import WITH_ROOMS, WITHOUT_ROOMS, Sync, never, take_nothing
 from bridge.matrix.upkeep import Upkeep
 from bridge.matrix.watch import Watch
 from bridge.matrix.wire import Transient
@@ -54,6 +54,7 @@ class Matrix:
         trust_on_first_use: bool,
         sink: Sink,
         committed: Callable[[], None],
+        hurried: Callable[[], Awaitable[bool]],
     ) -> None:
         ours = (policy.user_id, voice.user_id)
         self.policy, self.voice = policy, voice
@@ -76,6 +77,7 @@ class Matrix:
             identity=policy,
             devices=self.devices,
             post=self.delivery.post(policy),
+            crash=crash,
         )
         self.edge = Edge(
             store=store,
@@ -113,6 +115,7 @@ class Matrix:
             take=take,
             committed=told,
             crash=crash,
+            hurried=hurried,
         )
         self.voice_sync = Sync(
             identity=voice,
@@ -152,11 +155,12 @@ class Matrix:
         trust_on_first_use: bool,
         sink: Sink,
         committed: Callable[[], None],
+        hurried: Callable[[], Awaitable[bool]] = never,
     ) -> Self:
         """Load both identities; at the very first start, make them, waiting for the homeserver as long as it takes.
 
-        `store` was opened with `schema.MAIN_UPGRADES`, `voice_store` with `schema.VOICE_UPGRADES`. Raises
-        :class:`~bridge.matrix.wire.Permanent` when the homeserver refuses us.
+        `hurried`: see :class:`~bridge.matrix.sync.Sync`. `store` was opened with `schema.MAIN_UPGRADES`, `voice_store` with
+        `schema.VOICE_UPGRADES`. Raises :class:`~bridge.matrix.wire.Permanent` when the homeserver refuses us.
         """
         policy, voice = [
             await _patiently(
@@ -187,6 +191,7 @@ class Matrix:
             trust_on_first_use=trust_on_first_use,
             sink=sink,
             committed=committed,
+            hurried=hurried,
         )
 
     async def run(self) -> None:

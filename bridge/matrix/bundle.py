@@ -1,7 +1,7 @@
 """What colleagues typed, for somebody who is about to be invited: a room key bundle (MSC4268).
 
 Rules of this module: only sessions that we hold ourselves are given, to trusted devices of the invitee only, by the same
-identity that then invites; every upload is noted before it is made known, so that it can be deleted again.
+identity that then invites; every upload is noted before it is made, so that it can be deleted again.
 
 Source: MSC4268 and facts-matrix, sections 3 and 11. The texter's side does not need this: its first keys are ours.
 """
@@ -13,6 +13,7 @@ from typing import Any, Final
 from mautrix.crypto.attachments import encrypt_attachment
 
 from bridge.clock import Clock
+from bridge.crash import Crash, CrashPoint
 from bridge.matrix.cross_signing import MEGOLM
 from bridge.matrix.devices import Devices
 from bridge.matrix.identity import Identity
@@ -31,9 +32,9 @@ class Bundles:
     """Makes and hands out bundles as the policy bot."""
 
     def __init__(
-        self, *, store: Store, vault: Vault, clock: Clock, identity: Identity, devices: Devices, post: Post
+        self, *, store: Store, vault: Vault, clock: Clock, identity: Identity, devices: Devices, post: Post, crash: Crash
     ) -> None:
-        self._store, self._vault, self._clock = store, vault, clock
+        self._store, self._vault, self._clock, self._crash = store, vault, clock, crash
         self._identity, self._devices, self._post = identity, devices, post
 
     async def give(self, room_id: str, user: str) -> int:
@@ -43,10 +44,13 @@ class Bundles:
         if not sessions:
             return 0
         data, file = encrypt_attachment(dumps({"room_keys": sessions, "withheld": []}).encode())
-        url = await self._identity.wire.upload(bytes(data))
+        url = await self._identity.wire.reserve()
         at = int(self._clock.wall() * 1000)
 
         await self._store.commit(lambda conn: note_upload(conn, url, room_id=room_id, user_id=user, at_ms=at))
+        self._crash(CrashPoint.BUNDLE_NOTED)
+        await self._identity.wire.upload(url, bytes(data))
+        self._crash(CrashPoint.BUNDLE_UPLOADED)
         content = {"room_id": room_id, "file": {**file.serialize(), "url": url}}
         await self._post.send([Mail(device=device, type=KIND, content=content) for device in devices])
         return len(sessions)

@@ -125,6 +125,7 @@ class Edge:
             await self.name_voice(room_id, name)
         room = Room(room_id=room_id, kind=kind, owner=owner, key_owner=f"room:{room_id}")
         await self._vault.create(room.key_owner)
+        self._crash(CrashPoint.ROOM_KEY_WRITTEN)
         members = dict.fromkeys([self._policy.user_id, *invite], "join")
         levels = dict.fromkeys(supervisors, SUPERVISOR) if kind == "desk" else {}
         await self._store.commit(lambda conn: note_room(conn, room, members=members, levels=levels))
@@ -166,6 +167,7 @@ class Edge:
         await self._members.room(room_id)
         if await self._membership(room_id, user) in {"join", "invite", "knock"}:
             await self._policy.wire.request("POST", "rooms", room_id, "kick", body={"user_id": user})
+        self._crash(CrashPoint.MEMBER_REMOVED)
         await self._store.commit(lambda conn: rotate(conn, room_id))
 
     async def restore_levels(self, room_id: str) -> None:

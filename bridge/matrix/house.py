@@ -27,6 +27,7 @@ VACUUM_SECONDS: Final = 900.0
 """A vacuum holds the whole database: 1.5 s for half a gigabyte of SQLite (facts-matrix, section 10)."""
 
 UNKNOWN_PATH: Final = "M_UNRECOGNIZED"
+NO_SUCH_PATH: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 
 
 class Away(Exception):  # noqa: N818 - the house's word
@@ -159,12 +160,11 @@ class House:
         try:
             return await self._wire.request(method, *path, prefix=PREFIX, seconds=seconds)
         except Transient as error:
+            if error.status in NO_SUCH_PATH:
+                raise Missing(error.status, error.errcode) from None
             raise Away(error.status, error.errcode, error.after) from None
         except Permanent as error:
-            if error.status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED} and error.errcode in {
-                "",
-                UNKNOWN_PATH,
-            }:
+            if error.status in NO_SUCH_PATH and error.errcode == UNKNOWN_PATH:
                 raise Missing(error.status, error.errcode) from None
             raise Refused(error.status, error.errcode) from None
 

@@ -32,6 +32,8 @@ LONGEST_WAIT: Final = 2.0
 BREATH: Final = 0.02
 LONGEST_BREATH: Final = 1.0
 """Seconds between two questions, per event that came: see `_breath`."""
+HURRIED: Final = 0.25
+"""The most while somebody may still take words back: a redaction that waits here must not come too late."""
 PAGE: Final = 100
 MOST_PAGES: Final = 500
 
@@ -55,6 +57,11 @@ Take: TypeAlias = Callable[[Connection, Json, Opened, Gaps], Awaitable[None]]
 """Writes what a response tells, inside its commit."""
 
 
+async def never() -> bool:
+    """Say that nobody is in a hurry."""
+    return False
+
+
 async def take_nothing(_conn: Connection, _response: Json, _opened: Opened, _gaps: Gaps) -> None:
     """Write nothing: for the line voice, whose letters are read to keep its Olm sessions and then forgotten."""
 
@@ -72,13 +79,16 @@ class Sync:
         take: Take,
         committed: Callable[[], None],
         crash: Crash,
+        hurried: Callable[[], Awaitable[bool]] = never,
         every: float = 0.0,
     ) -> None:
-        """Make the loop. `every`: ask every so many seconds instead of waiting at the homeserver for something to happen.
+        """Make the loop. `hurried` tells whether words wait that may still be taken back.
+
+        `every`: ask every so many seconds instead of waiting at the homeserver for something to happen.
 
         A waiting question is worked out anew for each event in each room of the identity, whatever its filter says.
         """
-        self._every = every
+        self._every, self._hurried = every, hurried
         self._identity = identity
         self._what = json.dumps(what)
         self._inbox = inbox
@@ -120,6 +130,8 @@ class Sync:
         self._crash(CrashPoint.SYNC_COMMITTED)
         self._since = cursor
         self._breath = _breath(response)
+        if self._breath > HURRIED and await self._hurried():
+            self._breath = HURRIED
         if opened.dropped:
             log.event("matrix.dropped", count=opened.dropped)
         self._committed()

@@ -36,7 +36,7 @@ AGAIN: Final = 600.0
 
 
 async def note_upload(conn: Connection, mxc: str, *, room_id: str, user_id: str, at_ms: int) -> None:
-    """Note an upload before it is made known, for whom it is, and when it is due at the latest."""
+    """Note an upload before it is made, for whom it is, and when it is due at the latest."""
     await conn.execute(
         """
         INSERT INTO matrix_upload (mxc, room_id, user_id, at_ms, due_ms, joined) VALUES ($1, $2, $3, $4, $5, $6)

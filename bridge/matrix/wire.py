@@ -24,6 +24,7 @@ Method: TypeAlias = Literal["GET", "PUT", "POST", "DELETE"]
 
 CLIENT: Final = "/_matrix/client/v3"
 MEDIA: Final = "/_matrix/media/v3"
+RESERVED: Final = "/_matrix/media/v1"
 LONGEST_WAIT: Final = 60.0
 """Seconds: whatever a homeserver asks us to wait, this is the most."""
 
@@ -38,7 +39,10 @@ class HomeserverError(Exception):
 
 
 class Transient(HomeserverError):  # noqa: N818 - the house's word
-    """Worth trying again: no answer, 429 or 5xx. `after` is what the homeserver asked for in seconds, or 0."""
+    """Worth trying again: no answer, 429, 5xx, or a refusal that is not Matrix's but a proxy's.
+
+    `after` is what was asked for in seconds, or 0.
+    """
 
     def __init__(self, status: int, errcode: str, after: float = 0.0) -> None:
         super().__init__(status, errcode)
@@ -102,21 +106,30 @@ class Wire:
             raise Transient(0, "") from None
         return _answer(status, retry, raw)
 
-    async def upload(self, data: bytes) -> str:
-        """Upload encrypted bytes and return their `mxc:` address. Raises as `request`; not idempotent."""
-        url = URL(f"{self._url}{MEDIA}/upload", encoded=True).with_query({"user_id": self.user_id})
+    async def reserve(self) -> str:
+        """Have the homeserver give an `mxc:` address for something to be uploaded; unused, it ends by itself after a day.
+
+        Source: https://spec.matrix.org/latest/client-server-api/#post_matrixmediav1create
+        """
+        address = (await self.request("POST", "create", prefix=RESERVED)).get("content_uri")
+        if not isinstance(address, str) or not address.startswith("mxc://"):
+            raise Transient(HTTPStatus.OK, "QUIETLINE_NO_ADDRESS")
+        return address
+
+    async def upload(self, address: str, data: bytes) -> None:
+        """Upload encrypted bytes to a reserved address. Raises as `request`; once only per address."""
+        server, _, media_id = address.removeprefix("mxc://").partition("/")
+        path = "/".join(quote(part, safe="") for part in (server, media_id))
+        url = URL(f"{self._url}{MEDIA}/upload/{path}", encoded=True).with_query({"user_id": self.user_id})
         headers = {**self._headers, "Content-Type": "application/octet-stream"}
         try:
             async with self._session.request(
-                "POST", url, data=data, headers=headers, timeout=aiohttp.ClientTimeout(total=30.0)
+                "PUT", url, data=data, headers=headers, timeout=aiohttp.ClientTimeout(total=30.0)
             ) as response:
                 status, retry, raw = response.status, response.headers.get("Retry-After"), await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError):
             raise Transient(0, "") from None
-        address = _answer(status, retry, raw).get("content_uri")
-        if not isinstance(address, str) or not address.startswith("mxc://"):
-            raise Transient(status, "QUIETLINE_NO_ADDRESS")
-        return address
+        _answer(status, retry, raw)
 
 
 def _answer(status: int, retry: str | None, raw: bytes) -> Json:
@@ -136,6 +149,10 @@ def _answer(status: int, retry: str | None, raw: bytes) -> Json:
         raise Transient(status, errcode, _after(None, retry))
     if errcode in {"M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"}:
         raise TokenRefused(status, errcode)
+    if not errcode and status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        # Every refusal of a homeserver has a code: this is something in front of it, which a person will put right. Only
+        # what is too large for a proxy now is too large for it later.
+        raise Transient(status, "", _after(None, retry))
     raise Permanent(status, errcode)
 
 

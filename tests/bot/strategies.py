@@ -208,6 +208,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
 OTHERWISE: Final[dict[tuple[type, str], st.SearchStrategy[Any]]] = {
     (incidents.RoomLost, "how"): st.sampled_from(incidents.Loss),
     (told.NotAssigned, "why"): st.sampled_from(("they are off duty.", "")),
+    (incidents.NotInvited, "place"): st.sampled_from((DESK, OFFICE)),
     (incidents.StrayCame, "kind"): st.sampled_from(incidents.Stray),
     (incidents.TextsMissing, "kind"): st.sampled_from(incidents.Gap),
 }
@@ -423,7 +424,7 @@ FORWARD: Final = {
     Receipt.DELIVERED: set(),
     Receipt.NOT_SENT: {Receipt.LEAVING, Receipt.DELIVERED},
     Receipt.HELD: {Receipt.NOT_SENT, Receipt.UNSAID, Receipt.LEAVING},
-    Receipt.UNSAID: set(),
+    Receipt.UNSAID: {Receipt.DELIVERED},
 }
 """Which receipt may take the place of which: said here a second time, on purpose, and not read from the code.
 Back to LEAVING only by a second word of their author."""

@@ -142,6 +142,7 @@ MAY_SAY = {
     **{name: {ANA, SUE} for name in ("stopped", "resume", "tally")},
     **{name: {SUE} for name in ("reply", "block")},
     "time": {SUE},
+    "retry": {SUE},
     "hold": {SUE},
     "unhold": {SUE},
     "audit": {SUE},

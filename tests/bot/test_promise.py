@@ -60,6 +60,15 @@ def test_a_person_is_promised_only_when_hours_and_duty_say_so(
 
 
 @pytest.mark.practice(29)
+@pytest.mark.parametrize(("seconds", "ahead", "name"), [(0, OPEN, TextName.GREETING), (OPEN, -OPEN, TextName.AFTER_HOURS)])
+def test_hours_go_by_the_clock_on_the_wall(seconds: float, ahead: float, name: TextName) -> None:
+    """When the machine's clock was set, opening hours go by its new time, whatever time the line itself goes by."""
+    step = decided(NEW, arrived("hi", seconds=seconds), seconds, ahead=ahead)
+    opens = "8:00 AM"
+    assert texts(step) == [OFFICE_HOURS.say(name, opens=opens)]
+
+
+@pytest.mark.practice(29)
 def test_a_promise_that_turned_false_is_corrected_at_the_next_text() -> None:
     """Greeted before closing, a text after it hears that nobody answers now; in the morning they are greeted; each once.
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from bot.actions import DESK, OFFICE, Edit, GiveKeys, Page, Post, RestoreLevels, Speaker
+from bot.actions import DESK, OFFICE, Edit, GiveKeys, Page, Post, RestoreLevels, Retry, Speaker
 from bot.acts import Tell
 from bot.events import IdentityChanged, Joined, Left, LevelsSet, NotHeard, Tapped, Why
-from bot.incidents import ClockJumped, LetterDied, NobodyCalled
+from bot.incidents import ClockJumped, LetterDied, NobodyCalled, NotInvited, Unheard
 from bot.model import Desk, Role
 from bot.step import Step
 from bot.told import Alarm, AlarmRaised, Assigned, Removed, ThreadWaits
@@ -199,7 +199,11 @@ def test_what_else_was_changed_is_put_back() -> None:
         (LetterDied(short_id="0badcafe"), "0badcafe"),
         (NobodyCalled(given_up=False), "could not be reached. It is tried for a quarter of an hour. Please phone them"),
         (NobodyCalled(given_up=True), "could not be reached. It is not tried any more. Please phone them"),
+        (LetterDied(short_id="0badcafe", designation="amber heron"), "amber heron"),
         (ClockJumped(seconds=-7200), "7200"),
+        (NotInvited(user=ANA, place=DESK), "ana could not be invited to the desk"),
+        (NotInvited(user=ANA, place=OFFICE), "ana could not be invited to their office"),
+        (Unheard(minutes=3), "3 minutes"),
         (IdentityChanged(user=ANA), "ana has a NEW cryptographic identity"),
         (IdentityChanged(user=ANA, first=True), "ana has a cryptographic identity that nobody confirmed"),
     ],
@@ -218,3 +222,13 @@ def test_who_is_not_heard_at_the_desk_is_told_why() -> None:
         event = NotHeard(place=DESK, sender=ANA, event_id="$m1", why=why)
         assert words(then(staffed_desk(), event))
         assert then(staffed_desk(), replace(event, sender=EVE)).actions == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "id_"), [("!retry 0badcafe", "0badcafe"), ("!retry 0BADCAFE", "0badcafe"), ("!retry", None)]
+)
+def test_a_supervisor_has_words_tried_again(words: str, id_: str | None) -> None:
+    """`!retry` with the alert's id asks for it; without one it says what is missing; an advocate may not."""
+    step = then(staffed_desk(), at_desk(words, sender=SUE))
+    assert [retry.short_id for retry in of(Retry, step)] == ([id_] if id_ else [])
+    assert of(Retry, then(staffed_desk(), at_desk(words, sender=ANA))) == []

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bot.actions import Mark
-from bot.events import Outcome, TextOutcome
+from bot.actions import THREAD, Mark
+from bot.events import Outcome, TextOutcome, Unsaid
 from bot.receipts import RANK, SHOWN
 from tests.bot.examples import alarms, at, due, held, marks, of, said, then, words
-from tests.bot.strategies import UNDO
+from tests.bot.strategies import ANA, UNDO
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,27 @@ def test_each_outcome_has_a_receipt_and_a_failure_has_words() -> None:
         assert ("30003" in words(step)) == (outcome in (Outcome.REJECTED, Outcome.FAILED))
     assert alarms(then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.UNKNOWN))) == ["unknown_send"]
     assert alarms(then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.OPTED_OUT))) == ["opted_out"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "receipt", "told"),
+    [
+        ("refused", "UNSAID", ""),
+        ("late", "UNSAID", ""),
+        ("rejected", "UNSAID", ""),
+        ("accepted", "SENT", "left already"),
+        ("unknown", "UNKNOWN", "not sent again"),
+    ],
+)
+def test_what_became_of_words_that_were_taken_back(outcome: str, receipt: str, told: str) -> None:
+    """Taken back on their way: the receipt says whether that was in time, and they are never offered again."""
+    thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
+    thread = then(thread, Unsaid(place=THREAD, sender=ANA, target="$m1"), at(9)).aggregate
+    step = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome(outcome)), at(10))
+    assert [mark.receipt.name for mark in of(Mark, step)] == [receipt]
+    assert told in words(step)
+    assert bool(told) == bool(words(step))
+    assert step.aggregate.sending.held == ()
 
 
 def test_what_became_of_an_automatic_answer_is_told() -> None:

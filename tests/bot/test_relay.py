@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
+from bot import guard
 from bot.actions import THREAD, Edit, Expel, Invite, Mark, Receipt, Text
 from bot.acts import DropTimer, SetTimer
-from bot.events import Content, Joined, Left, NotHeard, Relation, TimerDue, Unsaid, Why
+from bot.events import Content, Joined, Left, NotHeard, Outcome, Relation, TextOutcome, TimerDue, Unsaid, Why
 from bot.model import Thread
 from bot.slices import Pending
 from bot.told import Assigned, Removed
 from tests.bot.examples import arrived, at, due, held, marks, of, said, texts, then, waiting, words
-from tests.bot.strategies import ANA, BEN, EVE, LATE, NOTES, NOW, SEATS, STAFF, SUE, UNDO, WORDS
+from tests.bot.strategies import ANA, BEN, EVE, LATE, NOTES, NOW, PACK, SEATS, STAFF, SUE, UNDO, WORDS
 
 NOTE, LEAVING, NOT_SENT, HELD = Receipt.NOTE, Receipt.LEAVING, Receipt.NOT_SENT, Receipt.HELD
 
@@ -160,8 +161,9 @@ def test_an_edit_starts_the_window_again() -> None:
 
 
 def test_too_late_for_an_edit_or_a_redaction() -> None:
-    """After the window neither changes the phone, and the voice is told so."""
+    """Once the carrier has it neither changes the phone, and the voice is told so."""
     thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
+    thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(UNDO)).aggregate
     for event in (said("x", relation=Relation.EDIT, target="$m1"), Unsaid(place=THREAD, sender=ANA, target="$m1")):
         step = then(thread, event, at(UNDO + 1))
         assert texts(step) == []
@@ -176,6 +178,25 @@ def test_a_redaction_in_the_window(sender: str, leaves: list[str]) -> None:
     step = then(thread, Unsaid(place=THREAD, sender=sender, target="$m1"), at(3))
     assert marks(step) == ({} if leaves else {"$m1": Receipt.UNSAID})
     assert texts(due(step.aggregate, UNDO)) == leaves
+
+
+@pytest.mark.parametrize(("sender", "leaves"), [(ANA, False), (BEN, True), (SUE, True), (EVE, True)])
+def test_a_redaction_on_the_way_to_the_carrier(sender: str, leaves: bool) -> None:
+    """After the window, while the carrier has not answered: what its author takes back may not leave any more."""
+    step = due(then(held(), said("hello")).aggregate, UNDO)
+    [text] = of(Text, step)
+    thread = then(step.aggregate, Unsaid(place=THREAD, sender=sender, target="$m1"), at(UNDO + 1)).aggregate
+    assert guard.may_send(PACK, thread, text, NOW + UNDO + 1, ()) == (None if leaves else guard.TAKEN_BACK)
+
+
+def test_a_supervisor_takes_words_back_on_the_way_to_the_carrier() -> None:
+    """`!redact` stops what waits for its turn at the carrier, and does not claim that it has left."""
+    step = due(then(held(), said("hello")).aggregate, UNDO)
+    [text] = of(Text, step)
+    redact = said("!redact", event_id="$r", sender=SUE, target="$m1", relation=Relation.OTHER_REPLY)
+    step = then(step.aggregate, redact, at(UNDO + 1))
+    assert guard.may_send(PACK, step.aggregate, text, NOW + UNDO + 1, ()) == guard.TAKEN_BACK
+    assert "stopped, if it has not left" in words(step)
 
 
 @pytest.mark.parametrize("event", [Left(place=THREAD, user=ANA), Removed(user=ANA), Assigned(voice=BEN)])

@@ -114,6 +114,17 @@ def test_all_errors_are_told_at_once_with_their_paths(papers: Papers) -> None:
 
 
 @pytest.mark.parametrize(
+    "mxid", ["ada", "@ada", "@ada:other.example", "@Ada:quietline.localhost", "ada:quietline.localhost", ""]
+)
+def test_staff_have_accounts_on_the_homeserver(papers: Papers, mxid: str) -> None:
+    """Whoever could not be invited is a mistake at the start, and not a room that never comes to be."""
+    papers.line["staff"][0]["mxid"] = mxid
+    (problem,) = papers.problems()
+    assert problem.startswith("lines.0.staff.0.mxid: ")
+    assert "@name:quietline.localhost" in problem
+
+
+@pytest.mark.parametrize(
     "spoil",
     [
         lambda p: p.raw.update(secret_token="x"),

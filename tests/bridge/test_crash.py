@@ -20,6 +20,7 @@ from bridge.rooms import STOCK
 from bridge.suppression import Suppression
 from deploy.provision import SLUG, secrets_of
 from tests.bridge.forgetting import FORGETTING
+from tests.bridge.matrix.test_crash_members import MEMBERS
 from tests.e2e.carrier import handset
 from tests.e2e.conftest import OpenStrict
 from tests.e2e.scene import Scene
@@ -56,6 +57,7 @@ MOMENTS = {
     CrashPoint.TIMER_DUE: (Moment.ANSWER,),
     CrashPoint.TIMER_FIRED: (Moment.ANSWER,),
     CrashPoint.ROOM_CREATED: (Moment.TEXT,),
+    CrashPoint.ROOM_KEY_WRITTEN: (Moment.TEXT,),
     CrashPoint.ROOM_NOTED: (Moment.TEXT,),
     CrashPoint.KEYS_SHARED: (Moment.CLAIM,),
     CrashPoint.INVITED: (Moment.CLAIM,),
@@ -147,6 +149,28 @@ async def test_nothing_is_lost_or_doubled(agency: Agency, point: CrashPoint, mom
     assert set((await scene.as_bot("GET", "joined_rooms"))["joined_rooms"]) == known
 
 
+@pytest.mark.parametrize("point", [CrashPoint.TIMER_DUE, CrashPoint.TIMER_FIRED], ids=lambda point: point.name)
+async def test_words_taken_back_while_nobody_ran_stay_here(agency: Agency, point: CrashPoint) -> None:
+    """Said, the bridge dies when they should leave, their author redacts them, it starts again: they do not leave.
+
+    What is said afterwards does, so nothing was only late.
+    """
+    line, scene, number = agency.line, agency.scene, handset()
+    talk = await scene.talk(agency.ada, number, f"hello before {point.name}")
+    deaths = line.deaths
+    line.condemn(point)
+    try:
+        said = await agency.ada.say(talk.room, "meant for another room")
+        await until("the bridge died", lambda: _died(line, deaths), within=30, every=0.01)
+    finally:
+        line.pardon()
+    await agency.ada.redact(talk.room, said)
+    await line.up()
+    await agency.ada.say(talk.room, "still here")
+    await scene.carrier.reaches(number, "still here")
+    assert "meant for another room" not in await scene.carrier.received(number)
+
+
 async def test_nothing_of_a_blocked_phone_outlives_a_death(agency: Agency) -> None:
     """Killed when its thread is gone and its key is not: after the start nothing of it stands, and it was counted once."""
     line, number = agency.line, handset()
@@ -179,7 +203,8 @@ async def _none(line: MortalLine, query: str) -> bool | None:
 def test_every_point_has_its_story() -> None:
     """No point is named that nobody is killed at.
 
-    Above, on the way down (`test_crash_forgetting`), in `test_reveal`, `test_oncall` or `test_erasure_copies`.
+    Above, on the way down (`test_crash_forgetting`), in `test_reveal`, `test_oncall`, `test_erasure_copies` or
+    `matrix/test_crash_members`.
     """
     elsewhere = {
         CrashPoint.REVEAL_SENT,
@@ -188,7 +213,7 @@ def test_every_point_has_its_story() -> None:
         CrashPoint.STATUS_TAKEN,
         CrashPoint.PAGED,
     }
-    assert MOMENTS.keys() | FORGETTING | elsewhere == set(CrashPoint)
+    assert MOMENTS.keys() | FORGETTING | elsewhere | MEMBERS == set(CrashPoint)
 
 
 async def _at_rest(line: MortalLine) -> bool | None:

@@ -52,8 +52,27 @@ async def test_words_reach_the_inbox_of_their_place(sink: Sink) -> None:
         (OFFICE_ROOM, DESK, OFFICE + ADA),
     ):
         told = await sink.see(message(words("hi"), room=room, event_id=f"${room}"))
-        expected = Said(place=place, sender=ADA, event_id=f"${room}", body="hi", at=1_800_000_000.5)
+        expected = Said(place=place, sender=ADA, event_id=f"${room}", body="hi", at=1_799_999_999.5)
         assert told == [(owner, expected)]
+
+
+@pytest.mark.parametrize("ahead", [-3600.0, 0.0, 3600.0])
+async def test_words_are_as_old_as_they_are_when_the_clock_was_set(sink: Sink, ahead: float) -> None:
+    """The homeserver stamps with a clock that somebody set: said a second ago is a second ago, by our own clock."""
+    sink.nerves.clock.ahead = ahead
+    stamped = int((sink.nerves.clock.machine() - 1) * 1000)
+    [(_, event)] = await sink.see(dataclasses.replace(message(words("hi")), at=stamped))
+    assert isinstance(event, Said)
+    assert event.at == sink.nerves.clock.at - 1
+    assert await sink.nerves.store.fetchval("SELECT at FROM event") == event.at * 1000
+
+
+async def test_nothing_was_said_in_the_future(sink: Sink) -> None:
+    """Words that were stamped before the clock was set back are as new as can be, and no newer."""
+    late = int((sink.nerves.clock.at + 3600) * 1000)
+    [(_, event)] = await sink.see(dataclasses.replace(message(words("hi")), at=late))
+    assert isinstance(event, Said)
+    assert event.at == sink.nerves.clock.at
 
 
 @pytest.mark.parametrize("room", [WARM_ROOM, "!elsewhere"])

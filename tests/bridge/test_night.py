@@ -76,6 +76,17 @@ async def test_once_a_night_in_quiet_hours(nerves: Nerves) -> None:
     assert len(waited) == 2
 
 
+async def test_quiet_hours_go_by_the_clock_on_the_wall(nerves: Nerves) -> None:
+    """A bridge that began with a wrong time does not rewrite the database in the middle of the day."""
+    house = House()
+    nerves.clock.at, nerves.clock.ahead = at(1, 3), 9 * 3600.0
+    await night(nerves, house).once()
+    assert house.vacuums == 0
+    nerves.clock.at, nerves.clock.ahead = at(1, 12), -9 * 3600.0
+    await night(nerves, house).once()
+    assert house.vacuums == 1
+
+
 @pytest.mark.parametrize(("hour", "quiet"), [(21, False), (22, True), (23, True), (0, True), (4, True), (5, False)])
 async def test_hours_may_pass_midnight(nerves: Nerves, hour: int, quiet: bool) -> None:
     """From 22 to 5 is one night."""

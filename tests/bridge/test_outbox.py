@@ -11,10 +11,11 @@ from typing import cast
 
 import pytest
 
-from bot.actions import DESK, THREAD, Action, Lane, Origin, Post, Text
+from bot.actions import DESK, OFFICE, THREAD, Action, Edit, Lane, Origin, Post, Text
 from bridge import codec, log
 from bridge import outbox as module
 from bridge.outbox import Impossible, Sealed, Task, TryAgain
+from bridge.ways import way_of
 from tests.e2e.waiting import until
 from tests.fakes.nerves import Nerves
 
@@ -208,6 +209,23 @@ async def test_a_room_that_came_in_between_is_found(rows: Rows, monkeypatch: pyt
     assert rows.done == ["first"]
 
 
+async def test_an_office_that_is_not_there_holds_up_nothing(rows: Rows) -> None:
+    """What waits for one office lets the board, the cards and every other office go on."""
+    lost, other = Post(place=f"{OFFICE}@ada:x", body="lost"), Post(place=f"{OFFICE}@bea:x", body="other")
+    board = Edit(place=DESK, ref="board", body="board")
+
+    async def no_office(task: Task) -> None:
+        if task.action == lost:
+            raise TryAgain(None)
+
+    rows.first = no_office
+    for action in (lost, board, other):
+        await rows.put("", owner=DESK, lane=way_of(action)[0], action=action)
+    rows.run()
+    await until("the others are done", lambda: _done(rows, 2), within=5, every=0.01)
+    assert set(rows.done) == {"board", "other"}
+
+
 async def test_a_refusal_for_good_is_a_dead_letter(rows: Rows, caplog: pytest.LogCaptureFixture) -> None:
     """What the other side refuses for good is kept sealed, the desk gets its short id, and the lane goes on."""
     caplog.set_level(logging.DEBUG, logger=log.OURS)
@@ -226,7 +244,7 @@ async def test_a_refusal_for_good_is_a_dead_letter(rows: Rows, caplog: pytest.Lo
     assert (letter["owner"], letter["kind"]) == ("t1", "Post")
     assert SECRET.encode() not in letter["body"]
     assert await rows.nerves.store.fetchval("SELECT kind FROM inbox WHERE owner = $1", DESK) == "LetterDied"
-    assert "M_FORBIDDEN" in caplog.text
+    assert f"status=M_FORBIDDEN short_id={letter['short_id']}" in caplog.text
     assert SECRET not in caplog.text
 
 
@@ -280,3 +298,7 @@ async def test_a_full_disk_is_waited_for(rows: Rows) -> None:
 
 async def _tried(rows: Rows, body: str) -> bool | None:
     return rows.tried[body] > 0 or None
+
+
+async def _done(rows: Rows, count: int) -> bool | None:
+    return len(rows.done) == count or None

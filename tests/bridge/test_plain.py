@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.plain import flatten
+from bridge.plain import LONGEST, flatten
 
 
 @pytest.mark.parametrize(
@@ -38,3 +40,13 @@ def test_any_text_is_survived(html: str) -> None:
     """Whatever stands in a formatted body, reading it raises nothing and invents no words."""
     words = flatten(html)
     assert words is None or words.strip()
+
+
+@pytest.mark.parametrize("piece", ["<a ", "<a\t", '<a b="', "<!--", "</", "<a a=a a=a ", "<", "<b>"])
+@pytest.mark.parametrize("length", [LONGEST, 60_000])
+def test_nobody_stops_the_line_with_a_message(piece: str, length: int) -> None:
+    """What is made to be slow to read is not read, or is read at once: every other text would wait for it."""
+    html = (piece * length)[:length]
+    began = time.process_time()
+    flatten(html)
+    assert time.process_time() - began < 0.5

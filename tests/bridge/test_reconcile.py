@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -15,6 +16,7 @@ from bridge.carriers.adapter import InboundText
 from bridge.phone import Phone
 from bridge.reconcile import OLDEST, Reconcile
 from bridge.texts import HORIZON
+from tests.e2e.waiting import until
 from tests.fakes.nerves import HANDSET, Nerves
 
 
@@ -144,8 +146,9 @@ async def test_after_a_long_time_away_people_look_for_themselves(
     """Where the carrier cannot be asked, the desk hears after a long time away that texts may be only in its portal."""
     monkeypatch.setattr(nerves.paper, "lists", lists)
     reconcile = reconciling(nerves)
-    await nerves.run()
     await reconcile.back()
+    await nerves.run()
+    await until("the timers noted the clock", lambda: _noted(nerves), within=5, every=0.01)
     await sweep_clock.Doubt(store=nerves.store, read=lambda: sweep_clock.Reading(nerves.clock.at, 100.0, "b")).note()
     nerves.clock.at += away
     for _ in range(2):
@@ -189,6 +192,27 @@ async def test_a_full_disk_does_not_move_the_watermark(nerves: Nerves) -> None:
     assert await nerves.count("inbox") == 1
 
 
+@pytest.mark.parametrize("ahead", [-3600.0, 3600.0])
+async def test_a_text_of_now_is_answered_when_the_clock_was_set(nerves: Nerves, ahead: float) -> None:
+    """The carrier's time is right and the bridge began with a wrong one: a new texter is greeted all the same."""
+    nerves.clock.ahead = ahead
+    await nerves.run()
+    now = datetime.fromtimestamp(nerves.clock.machine(), UTC)
+    await nerves.webhook.take(InboundText(message_id="1", sender=Phone(HANDSET), text="hello", at=now))
+    await nerves.at_rest()
+    assert len(nerves.paper.sent) == 1
+
+
+async def test_an_old_text_is_not_answered_when_the_clock_was_set(nerves: Nerves) -> None:
+    """A clock that was set forward by five hours does not make a text of five hours ago one of now."""
+    nerves.clock.ahead = 5 * 3600.0
+    await nerves.run()
+    old = datetime.fromtimestamp(nerves.clock.machine() - 5 * 3600, UTC)
+    await nerves.webhook.take(InboundText(message_id="1", sender=Phone(HANDSET), text="hello", at=old))
+    await nerves.at_rest()
+    assert nerves.paper.sent == []
+
+
 async def test_what_came_hours_ago_is_shown_but_not_answered(nerves: Nerves) -> None:
     """What a listing brings hours later has not just arrived: nothing automatic leaves for that phone (DESIGN §0)."""
     reconcile = reconciling(nerves)
@@ -200,3 +224,7 @@ async def test_what_came_hours_ago_is_shown_but_not_answered(nerves: Nerves) -> 
     await nerves.at_rest()
     assert nerves.posts(await nerves.thread_of(HANDSET)) == ["text 1"]
     assert nerves.paper.sent == []
+
+
+async def _noted(nerves: Nerves) -> str | None:
+    return cast("str | None", await nerves.store.fetchval("SELECT value FROM line WHERE name = $1", sweep_clock.LAST))

@@ -9,6 +9,8 @@ from typing import cast
 
 import pytest
 
+from bot.actions import DESK, OFFICE
+from bot.incidents import NotInvited
 from bot.model import Desk, Role, Seat
 from bridge.config import Staff
 from bridge.crash import nowhere
@@ -36,6 +38,10 @@ class PaperEdge:
         self.warmed: list[str] = []
         self.left = 0
         self.fails: list[Exception] = []
+        self.blocks: set[str] = set()
+        """Who takes no invitations."""
+        self.lost = 0
+        """So many rooms are still made whose answer never comes."""
 
     def _asked(self) -> None:
         if self.fails:
@@ -43,6 +49,9 @@ class PaperEdge:
 
     async def create_room(self, kind: Kind, name: str, *, owner: str, supervisors: Sequence[str]) -> str:
         self._asked()
+        if self.lost:
+            self.lost -= 1
+            raise Transient(0, "")
         room_id = f"!{len(self.made)}"
         self.made.append((kind, name, owner))
         self.supervisors[kind] = supervisors
@@ -56,6 +65,8 @@ class PaperEdge:
 
     async def invite(self, room_id: str, user: str) -> None:
         self._asked()
+        if user in self.blocks:
+            raise Permanent(403, "M_FORBIDDEN")
         self.invited.append((room_id, user))
         await self._nerves.store.commit(lambda conn: set_membership(conn, room_id, user, "invite"))
 
@@ -72,6 +83,7 @@ class House:
         self.edge = PaperEdge(nerves)
         self.desk = Desk()
         self.ready: list[str] = []
+        self.told: list[NotInvited] = []
         self.changed = asyncio.Event()
         self.passed = 10_000.0
         self.rooms = self.again()
@@ -89,8 +101,12 @@ class House:
             changed=self.changed,
             crash=nowhere,
             ours=("@policy:x", "@line-main:x"),
+            tell=self._tell,
             passing=lambda: self.passed,
         )
+
+    async def _tell(self, event: NotInvited) -> None:
+        self.told.append(event)
 
     def run(self) -> None:
         self.running = asyncio.create_task(self.rooms.run())
@@ -133,6 +149,62 @@ async def test_the_first_start(house: House) -> None:
     assert len({name.split()[0] for name in names}) == STOCK
     assert house.edge.warmed == [f"!{n}" for n in range(1, STOCK + 1)]
     assert house.edge.left == 1
+
+
+async def test_one_who_cannot_be_invited_holds_up_nobody(house: House) -> None:
+    """The homeserver refuses one of the staff: the others are invited, rooms are made, and the desk is told whom."""
+    house.edge.blocks = {STAFF[0].mxid}
+    house.run()
+    await house.furnished()
+    assert house.edge.invited == [("!0", STAFF[1].mxid)]
+    assert house.told == [NotInvited(user=STAFF[0].mxid, place=DESK)]
+
+
+async def test_an_office_that_is_refused_holds_up_nobody(house: House) -> None:
+    """Somebody takes no invitations: the next one's office and the stock are made; they are tried again an hour later."""
+    house.edge.blocks = {"@blocks:x"}
+    house.run()
+    await house.furnished()
+    house.desk = Desk(roster=(Seat(user="@blocks:x", role=Role.ADVOCATE), Seat(user="@cat:x", role=Role.ADVOCATE)))
+    await house.nerves.arrive("hi", message_id="1")
+    house.changed.set()
+    await until("the next office is there", lambda: _was_invited(house, "@cat:x"), within=5, every=0.01)
+    await house.furnished()
+    assert house.told == [NotInvited(user="@blocks:x", place=OFFICE)]
+    house.edge.blocks.clear()
+    house.passed += 3600
+    house.changed.set()
+    await until("they are invited after all", lambda: _was_invited(house, "@blocks:x"), within=5, every=0.01)
+    assert [kind for kind, _, _ in house.edge.made].count("office") == 2
+    assert len(house.told) == 1
+
+
+async def test_an_outage_uses_up_no_designations(house: House) -> None:
+    """However often a room is tried in vain, the two words meant for it are free again."""
+    house.run()
+    await house.furnished()
+    await house.nerves.arrive("hi", message_id="1")
+    before = len(house.rooms._designations._taken)
+    house.edge.fails = [Transient(0, "", after=0.001) for _ in range(5)]
+    house.changed.set()
+    await house.furnished()
+    assert len(house.rooms._designations._taken) == before + 1
+    assert house.edge.fails == []
+
+
+async def test_rooms_whose_answer_was_lost_are_left(house: House) -> None:
+    """The homeserver made rooms and its answers did not come: once all is calm they are left, not at the next start."""
+    house.run()
+    await house.furnished()
+    assert house.edge.left == 1
+    house.edge.lost = 2
+    await house.nerves.arrive("hi", message_id="1")
+    house.changed.set()
+    await until("what is unknown was left", lambda: _left(house), within=5, every=0.01)
+    assert await house.nerves.count("warm_room") == STOCK
+    house.changed.set()
+    await asyncio.sleep(0.1)
+    assert house.edge.left == 2, "once is enough"
 
 
 async def test_a_restart_makes_and_invites_nothing_again(house: House) -> None:
@@ -298,3 +370,11 @@ async def test_a_desk_left_by_everybody_is_offered_to_its_supervisors_again(hous
     house.passed += 3601
     await goes(sol)
     assert house.edge.invited[before:] == [("!0", sol)] * 2
+
+
+async def _was_invited(house: House, user: str) -> bool | None:
+    return any(who == user for _, who in house.edge.invited) or None
+
+
+async def _left(house: House) -> bool | None:
+    return house.edge.left == 2 or None

@@ -11,7 +11,7 @@ from bot.acts import SetTimer
 from bot.incidents import ClockJumped
 from bot.retain import CLOSE
 from bridge import codec, sweep_clock
-from bridge import engine as module
+from bridge import timers as module
 from bridge.crash import nowhere
 from bridge.sweep_clock import Reading
 from bridge.timers import Timers
@@ -53,7 +53,7 @@ class Machine:
 
 
 async def set_timer(nerves: Nerves, key: str, due: float) -> None:
-    await nerves.store.commit(lambda conn: module._set(conn, "t1", SetTimer(key=key, due=due)))
+    await nerves.store.commit(lambda conn: module.put(conn, "t1", SetTimer(key=key, due=due)))
 
 
 async def fired(nerves: Nerves) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.actions import Mark, Origin, Receipt, Text
-from bot.events import Joined, LevelsSet, Said
+from bot.events import Joined, LevelsSet, Said, TextArrived, Unsaid
 from bot.told import Assigned
 from bridge import codec
 from bridge.carriers.adapter import DeliveryReport, Rejected, TryLater, UnknownOutcome
@@ -92,6 +92,57 @@ async def test_the_firewall_is_asked_right_before(nerves: Nerves) -> None:
     await release(nerves, owner, await queued(nerves, owner, f"the {own} is nobody else's"))
     await nerves.at_rest()
     assert len(nerves.paper.sent) == before + 1
+
+
+async def test_a_stop_that_has_its_2xx_stops_what_waits(nerves: Nerves, tmp_path: Path) -> None:
+    """A STOP that is kept and not decided upon when the bridge dies: what stood in the outbox does not leave after it."""
+    owner = await talk(nerves)
+    await queued(nerves, owner, "after the STOP")
+    await nerves.stop_working()
+    await nerves.arrive("STOP", message_id="2")
+    await nerves.end()
+    again = Nerves(tmp_path, clock=nerves.clock)
+    await again.open()
+    await again.run()
+    await again.at_rest()
+    assert (await again.thread(owner)).consent.stopped
+    assert len(again.paper.sent) == 1, "the confirmation of the STOP, and nothing else"
+    assert "after the STOP" not in again.paper.sent[0][1]
+    await again.end()
+
+
+async def test_nothing_leaves_beside_a_text_that_is_still_looked_at(
+    nerves: Nerves, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a text of the phone waits for its comparison nothing leaves for it: the text may be a STOP."""
+    owner = await talk(nerves)
+    looked, goes_on = nerves.engine._words.look, asyncio.Event()
+
+    async def slowly(aggregate: Any, event: Any) -> Any:
+        if isinstance(event, TextArrived):
+            await goes_on.wait()
+        return await looked(aggregate, event)
+
+    monkeypatch.setattr(nerves.engine._words, "look", slowly)
+    row = await queued(nerves, owner, "too late now")
+    await nerves.arrive("STOP", message_id="2")
+    await release(nerves, owner, row)
+    await asyncio.sleep(0.2)
+    goes_on.set()
+    await nerves.at_rest()
+    assert "too late now" not in [body for _, body in nerves.paper.sent]
+
+
+async def test_words_taken_back_while_the_carrier_is_busy_do_not_leave(nerves: Nerves) -> None:
+    """Their undo window is over, their turn at the carrier has not come, and their author redacts them: they stay here."""
+    owner = await talk(nerves)
+    nerves.paper.outcomes.append(TryLater(0.5))
+    await say(nerves, owner, "meant for another room")
+    await until("the carrier was asked", lambda: _asked(nerves), within=5, every=0.01)
+    await nerves.tell(owner, Unsaid(place="thread", sender=ADA, target="$1"))
+    await nerves.at_rest()
+    assert len(nerves.paper.sent) == GREETED
+    assert receipts(nerves) == [Receipt.LEAVING, Receipt.UNSAID]
 
 
 async def test_words_of_an_earlier_voice_do_not_leave(nerves: Nerves) -> None:
@@ -287,3 +338,7 @@ async def release(nerves: Nerves, owner: str, number: int) -> None:
 
 async def _refused(nerves: Nerves) -> bool | None:
     return nerves.store.refused > 1 or None
+
+
+async def _asked(nerves: Nerves) -> bool | None:
+    return not nerves.paper.outcomes or None

@@ -12,7 +12,7 @@ import pytest
 from bot.acts import DropTimer, SetTimer
 from bot.events import Event, TimerDue
 from bot.step import Step
-from bridge import codec
+from bridge import codec, timers
 from bridge import engine as module
 from bridge.crash import nowhere
 from bridge.timers import BATCH, Timers
@@ -45,7 +45,7 @@ class Bench:
     async def set(self, key: str, due: float, *, owner: str = "t1") -> None:
         """Write a timer's row, as the engine does."""
         await self.nerves.vault.create(owner)
-        await self.nerves.store.commit(lambda conn: module._set(conn, owner, SetTimer(key=key, due=due)))
+        await self.nerves.store.commit(lambda conn: timers.put(conn, owner, SetTimer(key=key, due=due)))
         self.timers.changed()
 
     async def fired(self) -> list[tuple[str, str]]:
@@ -74,6 +74,14 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     await nerves.end()
+
+
+async def test_who_waits_is_known(bench: Bench) -> None:
+    """While a timer of that key is set for anybody, something waits; afterwards nothing does."""
+    assert not await bench.timers.waiting("send")
+    await bench.set("send", bench.nerves.clock.at + 10)
+    assert await bench.timers.waiting("send")
+    assert not await bench.timers.waiting("idle")
 
 
 async def test_a_timer_fires_when_it_is_due_and_once(bench: Bench) -> None:
@@ -114,7 +122,7 @@ async def test_a_timer_that_was_due_in_the_downtime_fires_at_the_start(tmp_path:
     bench = Bench(first)
     await bench.set("send", first.clock.at + 10)
     await bench.set("gone", first.clock.at + 10)
-    await first.store.commit(lambda conn: module._set(conn, "t1", DropTimer(key="gone")))
+    await first.store.commit(lambda conn: timers.put(conn, "t1", DropTimer(key="gone")))
     await first.end()
     again = Nerves(tmp_path, clock=SetClock(first.clock.at + 3600))
     await again.open()
@@ -155,7 +163,7 @@ async def test_more_than_a_batch_fires(bench: Bench) -> None:
 
     async def many(conn: Any) -> None:
         for n in range(BATCH + 20):
-            await module._set(conn, "t1", SetTimer(key=f"k{n:03}", due=now - 1000 + n))
+            await timers.put(conn, "t1", SetTimer(key=f"k{n:03}", due=now - 1000 + n))
 
     await bench.nerves.store.commit(many)
     bench.timers.changed()
@@ -170,7 +178,7 @@ async def test_the_next_batch_waits_until_the_last_one_is_decided(bench: Bench) 
 
     async def many(conn: Any) -> None:
         for n in range(3 * BATCH):
-            await module._set(conn, "t1", SetTimer(key=f"k{n:03}", due=now - 1000 + n))
+            await timers.put(conn, "t1", SetTimer(key=f"k{n:03}", due=now - 1000 + n))
 
     bench.rest.clear()
     await bench.nerves.store.commit(many)

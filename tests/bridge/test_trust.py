@@ -17,6 +17,7 @@ from bridge.matrix.house import Away, House, Missing, Refused
 from bridge.matrix.identity import Identity
 from bridge.outbox import Task, TryAgain
 from bridge.posts import GIVES_UP, Posts
+from bridge.retry import Retries
 from bridge.store import Connection
 from bridge.trust import Trust
 from tests.fakes.nerves import Nerves
@@ -79,6 +80,7 @@ class Stand:
             clock=nerves.clock,
             edge=cast("Edge", self.edge),
             trust=trust,
+            retries=cast("Retries", None),
             lifetime=86_400,
             wake_engine=lambda _owner: None,
             crash=nowhere,

@@ -217,6 +217,15 @@ async def test_a_full_disk_is_a_503_and_the_retry_succeeds(door: Door) -> None:
     assert await door.nerves.count("thread") == await door.nerves.count("inbox") == 1
 
 
+async def test_a_thread_whose_key_is_gone_is_a_503(door: Door) -> None:
+    """A row that stands without its key, as after an older keys.db was put back: a refusal at once, and no endless try."""
+    assert await door.post(text("words")) == 200
+    await door.nerves.vault.destroy(await door.nerves.thread_of(HANDSET))
+    async with asyncio.timeout(5):
+        assert await door.post(text("more", message_id="id2")) == 503
+        assert await door.post(text("another's", message_id="id3", sender="+12065550177")) == 200
+
+
 async def test_the_carrier_brings_a_text_through_a_full_disk(tmp_path: Path) -> None:
     """The real carrier retries, so a text that met a full disk is shown once and in order, and answered once."""
     async with AsyncExitStack() as stack:

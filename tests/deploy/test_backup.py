@@ -53,7 +53,7 @@ async def planted(line: KeptLine) -> str:
     """Let somebody text, with an answer on its way that nobody knows the end of."""
     owner = await line.nerves.arrive(WORDS, message_id="carrier-id-of-it")
     text = Text(ref="say:$1", body=WORDS, origin=Origin.VOICE, epoch=1, since=0.0)
-    item = await line.nerves.engine._seal(owner, "q1.0", text)
+    item = await line.nerves.outbox.seal(owner, "q1.0", text)
     await line.nerves.store.commit(lambda conn: line.nerves.outbox.put(conn, owner, item, 0))
     await line.execute("UPDATE outbox SET state = 'sending'")
     await line.desk()

@@ -38,6 +38,7 @@ from bridge.carriers.adapter import (
 from bridge.carriers.kinds import KINDS
 from bridge.carriers.ordinary import Ordinary
 from bridge.carriers.pace import Rate
+from bridge.catchup import CatchUp
 from bridge.crash import CrashPoint
 from bridge.engine import Engine
 from bridge.erasure_acts import Acts
@@ -46,7 +47,7 @@ from bridge.floods import Floods
 from bridge.hourly import Hourly
 from bridge.keys import Keys
 from bridge.matrix.schema import MAIN_UPGRADES
-from bridge.outbox import Outbox, Task, TryAgain
+from bridge.outbox import Impossible, Outbox, Task, TryAgain
 from bridge.phone import Phone
 from bridge.rooms import Designations
 from bridge.screening import Screening
@@ -85,14 +86,18 @@ class FullStore(Store):
 
 
 class SetClock:
-    """A clock that stands until it is set."""
+    """A clock that stands until it is set. `ahead`: seconds by which the machine's own was set forward meanwhile."""
 
     def __init__(self, at: float = 1_800_000_000.0) -> None:
-        self.at = at
+        self.at, self.ahead = at, 0.0
 
     def wall(self) -> float:
         """Return what it was set to."""
         return self.at
+
+    def machine(self) -> float:
+        """Return what the machine's own clock shows."""
+        return self.at + self.ahead
 
 
 class PaperCarrier(Ordinary):
@@ -155,7 +160,8 @@ class PaperCarrier(Ordinary):
 class Nerves:
     """Everything between carrier and homeserver. `shown` is what reached rooms, in order: owner and action.
 
-    `door`: the adapter whose webhooks come in; texts leave through `paper` in any case.
+    `door`: the adapter whose webhooks come in; texts leave through `paper` in any case. `heard`: what a start waits for
+    before anything of before leaves, for `patience` seconds.
     """
 
     def __init__(self, directory: Path, *, door: Carrier | None = None, clock: SetClock | None = None) -> None:
@@ -166,6 +172,9 @@ class Nerves:
         self.shown: list[tuple[str, Action]] = []
         self.rooms_are_there = True
         self._showing = 0
+        self.refuses: Callable[[Action], bool] = lambda _action: False
+        self.heard: tuple[asyncio.Event, ...] = ()
+        self.patience = 10.0
         self.floods = Floods(per_number_per_hour=1000, per_minute=10_000)
         self.crash: Callable[[CrashPoint], None] = lambda _point: None
         self._door: Carrier = door or self.paper
@@ -184,6 +193,7 @@ class Nerves:
         shared: dict[str, Any] = {"store": self.store, "vault": self.vault, "clock": self.clock}
         suppression = self.suppression = Suppression(key=bytes(range(2, 34)), line=LINE)
         self.outbox = Outbox(**shared, wake_engine=self._wake)
+        self.catchup = CatchUp(store=self.store, go_on=self.outbox.room_ready, longest=self.patience)
         self.alarms: list[str] = []
         self.copies = Copies(
             **shared,
@@ -245,18 +255,23 @@ class Nerves:
     async def run(self) -> None:
         """Settle what stands from before, and begin to work."""
         await self.texts.settle()
+        await self.catchup.begin()
         await self.engine.load()
         await self.screening.load()
         await self.outbox.load()
         self._running = asyncio.create_task(self._run())
 
-    async def end(self) -> None:
-        """Stop and close, in the product's order."""
+    async def stop_working(self) -> None:
+        """Let everything stop where it is; files stay open, and webhooks are still taken."""
         running, self._running = self._running, None
         if running is not None:
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running
+
+    async def end(self) -> None:
+        """Stop and close, in the product's order."""
+        await self.stop_working()
         await self.texts.finish()
         await self._stack.aclose()
 
@@ -321,11 +336,16 @@ class Nerves:
             return (row is not None and row["inbox"] == 0 and row["outbox"] == standing and not self._showing) or None
 
         await until("inbox and outbox are empty", empty, within=15, every=0.02)
+        # Read beside the writer: whoever asked for the last commit may not have been answered yet, and is before us now.
+        await Store.commit(self.store, _nothing)
+        await asyncio.sleep(0)
 
     async def show(self, task: Task) -> None:
         """Perform a row of the way `matrix`."""
         if not self.rooms_are_there:
             raise TryAgain(None)
+        if self.refuses(task.action):
+            raise Impossible("M_TOO_LARGE")
         self._showing += 1
         try:
             await self.store.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE id = $1", task.number))
@@ -349,13 +369,18 @@ class Nerves:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.engine.run())
             group.create_task(self.screening.run())
-            group.create_task(self.timers.run())
-            group.create_task(self.outbox.run("carrier", self.texts.perform))
+            group.create_task(self.catchup.run(*self.heard))
+            group.create_task(self._run_timers())
+            group.create_task(self.outbox.run("carrier", self.catchup.holding(self.texts.perform)))
             group.create_task(self.outbox.run("matrix", self.show))
 
     async def rested(self) -> None:
         """Wait until the engine has hardly anything to do."""
         await self.engine.rested()
+
+    async def _run_timers(self) -> None:
+        await self.catchup.done.wait()
+        await self.timers.run()
 
     def _wake(self, owner: str) -> None:
         self.engine.wake(owner)
@@ -369,3 +394,7 @@ def hurried() -> Pack:
     """Load the rehearsal pack, without an undo window."""
     pack = load(["base", "rehearsal"])
     return replace(pack, settings=replace(pack.settings, undo_seconds=0, undo_after_join_seconds=0))
+
+
+async def _nothing(_conn: Connection) -> None:
+    """Write nothing."""

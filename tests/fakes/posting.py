@@ -9,6 +9,7 @@ from bridge.crash import nowhere
 from bridge.matrix.edge import Edge
 from bridge.outbox import Task
 from bridge.posts import Posts
+from bridge.retry import Retries
 from bridge.trust import Trust
 from tests.fakes.nerves import Nerves
 
@@ -60,6 +61,7 @@ class Posting:
             clock=nerves.clock,
             edge=cast("Edge", self.edge),
             trust=cast("Trust", None),
+            retries=cast("Retries", None),
             lifetime=86_400,
             wake_engine=self.woken.append,
             crash=nowhere,

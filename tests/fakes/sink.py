@@ -92,7 +92,7 @@ def message(
         type=kind,
         content=content,
         clear_relation=clear,
-        at=1_800_000_000_500,
+        at=1_799_999_999_500,
     )
 
 

@@ -6,7 +6,7 @@ Rule of this module: what is in the database is read as it stands there; what wa
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,21 @@ class Wall:
     def wall(self) -> float:
         return self._clock()
 
+    def machine(self) -> float:
+        return self._clock()
+
+
+class _AfterDecision(Texts):
+    """Texts behind an engine that has decided upon everything: what stands in an inbox holds nothing up."""
+
+    def __init__(self, *, decide: Callable[[], Awaitable[None]], **parts: Any) -> None:
+        super().__init__(**parts)
+        self._decide = decide
+
+    async def perform(self, task: Task) -> None:
+        await self._decide()
+        await super().perform(task)
+
 
 class Door:
     """One line: `call` is what arrives from outside, `texts` is what leaves."""
@@ -51,6 +66,7 @@ class Door:
     def __init__(self, *, store: Store, vault: Vault, carrier: Carrier, numbers: tuple[str, ...], clock: Clock) -> None:
         self.store, self.vault, self.carrier, self.clock = store, vault, carrier, clock
         self.url = ""
+        self._decided: list[Any] = []
 
         async def loud(what: str, _since: float) -> None:
             raise AssertionError(what)
@@ -78,7 +94,8 @@ class Door:
             hourly=self.hourly,
             crash=nowhere,
         )
-        self.texts = Texts(
+        self.texts = _AfterDecision(
+            decide=self.decide,
             store=store,
             vault=vault,
             pack=PACK,
@@ -103,7 +120,15 @@ class Door:
             return answer.status, answer.content_type, await answer.read()
 
     async def events(self) -> list[Any]:
-        """Open what is in the inbox, oldest first."""
+        """Open what is or was in the inbox, oldest first."""
+        return [*self._decided, *await self._standing()]
+
+    async def decide(self) -> None:
+        """Take everything out of the inbox, as the engine does."""
+        self._decided += await self._standing()
+        await self.store.commit(lambda conn: conn.execute("DELETE FROM inbox"))
+
+    async def _standing(self) -> list[Any]:
         rows = await self.store.fetch("SELECT owner, kind, body FROM inbox ORDER BY seq")
         return [codec.decode(row["kind"], await self.vault.open(row["owner"], "inbox", row["body"])) for row in rows]
 

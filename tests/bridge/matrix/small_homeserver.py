@@ -85,7 +85,8 @@ class SmallHomeserver:
 
     async def _answer(self, request: web.Request) -> web.Response:
         raw = await request.read()
-        asked = Asked(request.method, request.path, dict(request.query), json.loads(raw) if raw else None)
+        written = raw and request.content_type == "application/json"
+        asked = Asked(request.method, request.path, dict(request.query), json.loads(raw) if written else None)
         self.asked.append(asked)
         if self.fail_at == len(self.asked) - 1:
             return web.json_response({"errcode": "M_UNRECOGNIZED"}, status=404)
@@ -93,6 +94,8 @@ class SmallHomeserver:
             return self.faults.popleft()
         if self.refuse is not None and self.refuse[0] in request.path:
             return web.json_response({"errcode": "M_UNKNOWN"}, status=self.refuse[1])
+        if request.path == "/_matrix/media/v1/create":
+            return web.json_response({"content_uri": f"mxc://x/media{len(self.asked)}"})
         parts = request.path.removeprefix("/_matrix/client/v3/").split("/")
         match parts:
             case ["sync"]:

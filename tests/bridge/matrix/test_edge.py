@@ -31,7 +31,11 @@ SECRET = "words that are nobody's business"
         (web.json_response([], status=200), Transient, 0.0),
         (web.json_response({"event_id": 7}), Transient, 0.0),
         (web.json_response({"errcode": "M_FORBIDDEN", "error": SECRET}, status=403), Permanent, None),
-        (web.json_response({"errcode": SECRET}, status=400), Permanent, None),
+        (web.json_response({"errcode": SECRET}, status=400), Transient, 0.0),
+        (web.Response(status=404, text="<html>"), Transient, 0.0),
+        (web.Response(status=403, text="<html>", headers={"Retry-After": "7"}), Transient, 7.0),
+        (web.Response(status=413, text="<html>"), Permanent, None),
+        (web.json_response({"errcode": "M_TOO_LARGE"}, status=413), Permanent, None),
         (web.json_response({"errcode": "M_UNKNOWN_TOKEN"}, status=401), TokenRefused, None),
     ],
 )

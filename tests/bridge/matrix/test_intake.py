@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bridge.matrix.items import Membership, Plain, PowerLevels, RoomLost, Said, Unreadable
+from bridge.matrix.sync import BREATH, HURRIED
 from tests.bridge.matrix.person import Person
 from tests.bridge.matrix.rig import POLICY, VOICE, Rig
 from tests.bridge.matrix.room import ROOM, joins, ours, texts, timeline
@@ -59,6 +60,22 @@ async def test_a_key_that_does_not_come(rig: Rig, server: SmallHomeserver) -> No
     await rig.matrix.watch.turn()
     await rig.matrix.watch.turn()
     assert [type(item) for item in rig.items] == [Unreadable]
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_rush_makes_nobody_too_late(
+    rig: Rig, server: SmallHomeserver, monkeypatch: pytest.MonkeyPatch, waits: bool
+) -> None:
+    """In a rush the homeserver is asked less often; while words wait that may be taken back, at most a quarter second."""
+    await ours(rig)
+
+    async def hurried() -> bool:
+        return waits
+
+    monkeypatch.setattr(rig.matrix.sync, "_hurried", hurried)
+    server.say(timeline(*[{"type": "m.x", "event_id": f"${n}", "sender": "@ada:x", "content": {}} for n in range(40)]))
+    await rig.matrix.sync.turn()
+    assert rig.matrix.sync._breath == (HURRIED if waits else 40 * BREATH)
 
 
 async def test_a_response_given_twice(rig: Rig, server: SmallHomeserver) -> None:
