@@ -114,6 +114,8 @@ class Outside(Promises):
         self.shown = {key: body for key, body in self.shown.items() if key[0] != owner}
         self.answers = {answer for answer in self.answers if answer[0] != owner}
         before = self.account[owner]
+        # Marks go with their room, also of what the carrier never had; a message is said once and has one id.
+        self.receipts = {event_id: mark for event_id, mark in self.receipts.items() if event_id not in before.words}
         self.account[owner] = Account(
             stop=before.stop,
             confirmed=before.confirmed,
