@@ -48,6 +48,8 @@ class Post:
     notice: bool = True
     reply_to: str = ""
     mentions: tuple[str, ...] = ()
+    taps: tuple[str, ...] = ()
+    """Reactions that we put on it ourselves, so that whoever wants to tap finds them there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,16 +140,18 @@ class Text:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invite:
-    """Give somebody the room's first keys, then invite them."""
+    """Give somebody a room's first keys, then invite them; to the thread's own room, or back to their office."""
 
     user: str
+    place: str = THREAD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expel:
-    """Remove somebody from the thread's room; sessions rotate."""
+    """Remove somebody from a room, or take their invitation back; sessions rotate."""
 
     user: str
+    place: str = THREAD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +188,7 @@ class TellDevices:
     place: str
     user: str
     reply_to: str
+    ref: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +221,7 @@ class TellAudit:
 
     place: str
     reply_to: str
+    ref: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Final
 from bot.actions import DESK, Action, Confirm, SignOut, TellAudit
 from bot.acts import Audit, End, Park, Tell
 from bot.audit_kinds import AuditKind
-from bot.commands import says
+from bot.commands import answer_ref, fades, says
 from bot.events import Said
 from bot.model import Desk, Facts, Thread
 from bot.slices import State
@@ -34,7 +34,8 @@ def show(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
     """`!audit`: what was noted last, for supervisors."""
     if event.place != DESK or says(event, "audit") is None:
         return Step(desk)
-    return Step(desk, (TellAudit(place=DESK, reply_to=event.event_id),), consumed=True)
+    tell = TellAudit(place=DESK, reply_to=event.event_id, ref=answer_ref(event))
+    return Step(desk, (tell, fades(facts, event)), consumed=True)
 
 
 def notes(before: Thread | Desk, after: Thread | Desk, actions: tuple[Action, ...]) -> tuple[Audit, ...]:

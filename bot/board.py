@@ -11,9 +11,10 @@ from typing import Final
 
 from bot.actions import DESK, Action, Edit, Pin, Post
 from bot.acts import SetTimer
-from bot.card import card, short
+from bot.card import pinned, short
 from bot.commands import answer, noted, says
-from bot.events import Said
+from bot.desk_cards import EDIT
+from bot.events import Said, Unsaid
 from bot.model import Desk, Facts, Line, Role, Seat, Thread
 from bot.step import Step
 from policies.pack import Pack
@@ -43,7 +44,7 @@ def status(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread
     life = thread.life
     body = "\n".join(
         (
-            card(thread),
+            pinned(pack, thread),
             f"last text in: {ago(facts.now - life.last_inbound) if life.last_inbound else 'none'}",
             f"last text out: {ago(facts.now - life.last_outbound) if life.last_outbound else 'none'}",
             f"in the undo window: {len(thread.sending.pending)}",
@@ -69,6 +70,13 @@ def live(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]
     if first:
         return desk, (Post(place=DESK, ref=REF, body=now), Pin(place=DESK, ref=REF), *again)
     return desk, (Edit(place=DESK, ref=REF, body=now), *again)
+
+
+def restored(pack: Pack, facts: Facts, desk: Desk, event: Unsaid) -> Step[Desk]:
+    """Show the board again that somebody redacted, or its newest edit: nobody may work by an old one."""
+    if event.ref == EDIT + REF:
+        return Step(desk, (Edit(place=DESK, ref=REF, body=desk.board),))
+    return Step(replace(desk, board="") if event.ref == REF else desk)
 
 
 def text(pack: Pack, facts: Facts, desk: Desk) -> str:

@@ -61,9 +61,9 @@ def read(pack: Pack, facts: Facts, thread: Thread, body: str) -> Canned | None:
     parsed = parse(body)
     if parsed is None or parsed.command is None:
         return None
-    command, own = parsed.command.name, parsed.arguments
+    command, own = parsed.command.name, parsed.words
     name: str | None = SHORT.get(command)
-    first, _, rest = own.partition(" ")
+    first, rest = (*own.split(maxsplit=1), "", "")[:2]
     if command == "say":
         name, own = named(pack, first), rest
     elif command == "tips":

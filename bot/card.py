@@ -13,6 +13,7 @@ from bot import safe_times
 from bot.escort_slice import Lock
 from bot.model import Thread
 from bot.table import COMMANDS
+from policies.pack import Pack
 
 COMMANDS_LINE: Final = " · ".join([f"!{command.name}" for command in COMMANDS if command.card] + ["!more"])
 """The last line of every card, from the table."""
@@ -24,12 +25,11 @@ def card(thread: Thread) -> str:
     holder = short(thread.voice.holder) if thread.voice.holder else "nobody"
     taken = f" (taken from {short(thread.voice.before)})" if thread.voice.before else ""
     offer = thread.voice.offer
-    last = "theirs, unanswered" if life.last_inbound > life.last_outbound else "ours"
     lines = [
         f"{thread.designation} · {life.state.value}",
         f"voice: {holder}{taken}",
         *([f"offered to {short(offer.to) if offer.to else 'everybody'}"] if offer else []),
-        f"last text: {last}",
+        f"last text: {_last(thread)}",
         *(["closing: soon everything here goes; !reopen takes it back"] if life.closes else []),
         *(["ON HOLD: nothing of this is erased"] if thread.held else []),
         *(["continuing: number and flags are kept longer"] if life.continuing else []),
@@ -44,6 +44,22 @@ def card(thread: Thread) -> str:
         COMMANDS_LINE,
     ]
     return "\n".join(lines)
+
+
+def pinned(pack: Pack, thread: Thread) -> str:
+    """Return the card as it stands in the room: with what holds for every thread of the line, before the commands."""
+    hours = pack.settings.message_ttl // 3600
+    erases = f"erases: what is said here, {hours} h after it was seen; all of it after !close"
+    state, _, commands = card(thread).rpartition("\n")
+    return f"{state}\n{erases}\n{commands}"
+
+
+def _last(thread: Thread) -> str:
+    """Say whose the last text was, and since when: what the line answers by itself is no answer."""
+    silence = thread.silence
+    if not (silence.heard or silence.spoke):
+        return "none yet"
+    return f"theirs, unanswered since {silence.turn}" if silence.heard > silence.spoke else f"ours, since {silence.turn}"
 
 
 def _escort(thread: Thread) -> list[str]:

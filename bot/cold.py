@@ -14,10 +14,11 @@ from bot.actions import DESK, OFFICE, Action, Post, RedactSaid
 from bot.acts import SetTimer, Tell, TextFirst
 from bot.card import short
 from bot.commands import parse, says
+from bot.desk_cards import ref
 from bot.events import NotHeard, Relation, Said, TimerDue
 from bot.model import Desk, Facts, Line, Thread
 from bot.number import Cold, NumberKind
-from bot.queue import CARD, may_not
+from bot.queue import may_not
 from bot.step import Step
 from bot.told import Assigned, TextedFirst, ThreadBegun
 from policies.keywords import words
@@ -117,7 +118,7 @@ def begun(pack: Pack, facts: Facts, desk: Desk, event: ThreadBegun) -> Step[Desk
         theirs=False,
     )
     body = f"{event.designation} · with {short(event.voice)}, who texts first: it was asked for"
-    post = Post(place=DESK, ref=CARD + event.thread, body=body)
+    post = Post(place=DESK, ref=ref(line), body=body)
     desk = replace(desk, threads=(*desk.threads, line))
     return Step(desk, (post, Tell(owner=event.thread, event=Assigned(voice=event.voice))))
 

@@ -21,6 +21,8 @@ from policies.pack import Pack
 
 A = TypeVar("A", Thread, Desk)
 
+NAMES: Final = {command.name: command for command in COMMANDS}
+NEARLY: Final = ("\u00a1", "\uff01")
 FADES: Final = 600.0
 """Seconds after which an answer disappears."""
 FADE: Final = "fade:"
@@ -29,25 +31,35 @@ OF_WORDS: Final = ("codeword", "forgetword", "verify")
 MEANT: Final = frozenset({"code", "word", "password", "safeword", "duress", "duressword"})
 """What people say for `!codeword` when they have forgotten how it is called."""
 ALIKE: Final = 0.8
+NOBODY: Final = "That is nobody at the desk. Say their full Matrix id, or mention them in a message that is no reply."
+REPLIES: Final = (Relation.TEXTER_REPLY, Relation.OTHER_REPLY)
+PLACES: Final = {DESK: "at the desk", THREAD: "in the thread's own room", OFFICE: "in your office"}
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What a message beginning with `!` says. `command` is None when there is no such command."""
+    """What a message beginning with `!` says. `command` is None when there is no such command.
+
+    `arguments` has one space between words; `words` is what was typed behind the command, lines and all.
+    """
 
     word: str
     arguments: str
     command: Command | None
+    words: str = ""
 
 
 def parse(body: str) -> Parsed | None:
     """Read a message as a command; None when it is not meant as one."""
     stripped = body.strip()
+    if stripped.startswith(NEARLY) and (meant := stripped[1:].split() or [""])[0].casefold() in NAMES:
+        # Another keyboard's mark before a command's name: a near miss like any other, and never words for a phone.
+        return Parsed(meant[0], " ".join(meant[1:]), None)
     if not stripped.startswith("!"):
         return None
-    word, *rest = stripped[1:].split() or [""]
-    name = word.casefold()
-    return Parsed(word, " ".join(rest), next((c for c in COMMANDS if c.name == name), None))
+    word, *rest = stripped[1:].split(maxsplit=1) or [""]
+    words = rest[0] if rest else ""
+    return Parsed(word, " ".join(words.split()), NAMES.get(word.casefold()), words)
 
 
 def says(event: Said, name: str) -> str | None:
@@ -72,8 +84,11 @@ def tells_a_word(body: str) -> bool:
 
 def in_thread(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
     """Answer `!help`, what is no command here, and whoever may not say it."""
-    if event.relation is Relation.THREAD or event.content is not Content.TEXT or (parsed := parse(event.body)) is None:
+    if event.content is not Content.TEXT or (parsed := parse(event.body)) is None:
         return Step(thread)
+    if (why := _not_by(event, parsed)) is not None:
+        mark = () if event.relation is Relation.EDIT else (noted(event),)
+        return Step(thread, (*mark, *answer(facts, event, why)), consumed=True)
     voice = event.sender == thread.voice.holder
     supervisor = facts.role(event.sender) is Role.SUPERVISOR
     text = _answer(parsed, THREAD, voice=voice, supervisor=supervisor)
@@ -84,6 +99,8 @@ def at_desk(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
     """Answer `!help`, what is no command here, and whoever may not say it."""
     if event.content is not Content.TEXT or (parsed := parse(event.body)) is None:
         return Step(desk)
+    if (why := _not_by(event, parsed)) is not None:
+        return Step(desk, answer(facts, event, why), consumed=True)
     supervisor = facts.role(event.sender) is Role.SUPERVISOR
     text = _answer(parsed, event.place, voice=False, supervisor=supervisor)
     return Step(desk, answer(facts, event, text), consumed=True) if text else Step(desk)
@@ -99,12 +116,20 @@ def fade(pack: Pack, facts: Facts, aggregate: A, event: TimerDue) -> Step[A]:
 
 def answer(facts: Facts, event: Said | Tapped, body: str) -> tuple[Action, ...]:
     """Answer a person's message, or their tap, with a notice that disappears after a while."""
-    ref = f"answer:{event.event_id}"
-    reply_to = event.event_id if isinstance(event, Said) else ""
-    return (
-        Post(place=event.place, body=body, reply_to=reply_to, ref=ref),
-        SetTimer(key=f"{FADE}{event.place}|{ref}", due=facts.now + FADES),
-    )
+    reply_to = ""
+    if isinstance(event, Said):
+        reply_to = event.target if event.relation is Relation.EDIT else event.event_id
+    return Post(place=event.place, body=body, reply_to=reply_to, ref=answer_ref(event)), fades(facts, event)
+
+
+def answer_ref(event: Said | Tapped) -> str:
+    """Name the answer to a message or a tap."""
+    return f"answer:{event.event_id}"
+
+
+def fades(facts: Facts, event: Said | Tapped) -> SetTimer:
+    """Let the answer to a message or a tap disappear after a while."""
+    return SetTimer(key=f"{FADE}{event.place}|{answer_ref(event)}", due=facts.now + FADES)
 
 
 def noted(event: Said) -> Mark:
@@ -121,15 +146,28 @@ def lines(place: str, *, every: bool) -> str:
 
 
 def person(facts: Facts, event: Said, word: str) -> str | None:
-    """Return the member of the desk that a command names: by mention, by Matrix id, or by an unmistakable `@name`."""
+    """Return the member of the desk that a command names: by Matrix id, by an unmistakable `@name`, or by mention.
+
+    What was typed wins. Clients mention whom a reply answers, so the mention in a reply names nobody; one in another
+    message does when the word is a display name, and contradicts it when the word is somebody else's name.
+    """
     users = [seat.user for seat in facts.roster]
-    named = [user for user in event.named if user in users]
-    if len(named) == 1:
-        return named[0]
     if word in users:
         return word
+    named = () if event.relation in REPLIES else tuple(user for user in event.named if user in users)
     alike = [user for user in users if user.partition(":")[0] == word.casefold()]
-    return alike[0] if len(alike) == 1 else None
+    if alike:
+        meant = [user for user in alike if not named or user in named]
+        return meant[0] if len(meant) == 1 else None
+    return named[0] if len(named) == 1 and not word.startswith("@") else None
+
+
+def _not_by(event: Said, parsed: Parsed) -> str | None:
+    """Say that a command was said in a way in which none is taken, lest somebody believes that it was."""
+    if parsed.command is None or event.relation not in (Relation.THREAD, Relation.EDIT):
+        return None
+    way = "in a thread of the room" if event.relation is Relation.THREAD else "by changing a message"
+    return f"!{parsed.command.name} did nothing: no command is taken {way}. Say it as a new message."
 
 
 def _answer(parsed: Parsed, place: str, *, voice: bool, supervisor: bool) -> str | None:
@@ -138,10 +176,10 @@ def _answer(parsed: Parsed, place: str, *, voice: bool, supervisor: bool) -> str
     command = parsed.command
     if command is None:
         near = get_close_matches(parsed.word.casefold(), [c.name for c in COMMANDS], n=1)
-        hint = f"Did you mean !{near[0]}?" if near else "!help lists what there is."
+        hint = f"Did you mean !{near[0]}? Say it as a new message." if near else "!help lists what there is."
         return f"There is no such command, and nothing was sent. {hint}"
     if here not in command.places:
-        where = "at the desk" if DESK in command.places else "in the thread's own room"
+        where = " or ".join(name for place, name in PLACES.items() if place in command.places)
         return f"!{command.name} is said {where}; here it does nothing."
     allowed = {
         Who.ANYBODY: True,

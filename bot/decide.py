@@ -18,6 +18,7 @@ from bot import (
     cold,
     commands,
     desk,
+    desk_cards,
     disclose,
     duty,
     escort,
@@ -82,6 +83,7 @@ from bot.told import (
     Marked,
     NotAssigned,
     Offered,
+    OffWanted,
     Removed,
     RevealAsked,
     RevealConfirmed,
@@ -136,6 +138,8 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         transfer.transfer,
         transfer.accept,
         transfer.company,
+        transfer.claim,
+        transfer.off,
         transfer.seats,
         transfer.care,
         flags.agreed,
@@ -214,6 +218,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         audit.show,
     ),
     (Desk, Tapped): (assign.shows, queue.tap),
+    (Desk, Unsaid): (board.restored, desk_cards.restored),
     (Desk, NotHeard): (escort_office.not_heard, cold.not_heard, desk.not_heard),
     (Desk, Joined): (roster.joined,),
     (Desk, Left): (roster.left, escort_office.gone),
@@ -229,6 +234,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, VoiceWanted): (queue.wanted,),
     (Desk, WordWanted): (escort_office.wanted,),
     (Desk, Offered): (queue.offered,),
+    (Desk, OffWanted): (duty.off_wanted,),
     (Desk, Spoke): (duty.spoke,),
     (Desk, ThreadWaits): (
         flood.waits,
@@ -271,7 +277,7 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
         return Step(aggregate, actions + shown + audit.notes(before, aggregate, actions))
     if isinstance(aggregate, Thread):
         if aggregate.voice.epoch and before.voice.epoch and card.card(aggregate) != card.card(before):
-            actions += (Edit(place=THREAD, ref="card", body=card.card(aggregate)),)
+            actions += (Edit(place=THREAD, ref="card", body=card.pinned(pack, aggregate)),)
         actions = tuple(guarded for action in actions for guarded in _guard(pack, facts, aggregate, action))
         actions = retain.without_room(aggregate, tuple(a for a in actions if not hold.kept(aggregate, a)))
         actions += audit.notes(before, aggregate, actions)

@@ -11,11 +11,11 @@ from dataclasses import replace
 from bot.actions import DESK, Confirm, Post, SignOut, TellDevices
 from bot.acts import Tell
 from bot.card import short
-from bot.commands import answer, person, says
+from bot.commands import NOBODY, answer, answer_ref, fades, person, says
 from bot.events import IdentityChanged, Said
 from bot.model import Desk, Facts, Seat
 from bot.step import Step
-from bot.told import Listens, Spoke
+from bot.told import Listens, OffWanted, Spoke
 from policies.pack import Pack
 
 
@@ -34,6 +34,15 @@ def duty(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
     return Step(replace(desk, roster=roster), answer(facts, event, told), consumed=True)
 
 
+def off_wanted(pack: Pack, facts: Facts, desk: Desk, event: OffWanted) -> Step[Desk]:
+    """Let somebody go who said `!off` in a thread's room, unless a thread came into their hands meanwhile."""
+    if held := desk.held(event.user):
+        why = f"{short(event.user)} stays on duty: first hand over (!transfer) or !release {held[0].designation}."
+        return Step(desk, (Post(place=DESK, body=why),))
+    roster = tuple(replace(seat, duty=False) if seat.user == event.user else seat for seat in desk.roster)
+    return Step(replace(desk, roster=roster))
+
+
 def _goes(seat: Seat, now: float, *, on: bool) -> Seat:
     """Return somebody on or off duty; a shift begins when they were off before it."""
     begins = on and not seat.duty
@@ -45,7 +54,7 @@ def sign_out(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
     if (who := says(event, "signout")) is None:
         return Step(desk)
     if (user := person(facts, event, who)) is None:
-        why = "That is nobody at the desk. Whoever has left the desk receives nothing any more."
+        why = f"{NOBODY} Whoever has left the desk receives nothing any more."
         return Step(desk, answer(facts, event, why), consumed=True)
     told = f"{short(user)} is being signed out everywhere, at the word of {short(event.sender)}."
     return Step(desk, (Post(place=DESK, body=told, notice=False), SignOut(user=user)), consumed=True)
@@ -56,8 +65,9 @@ def trust(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
     if (who := says(event, "devices")) is not None:
         user = person(facts, event, who) if who else event.sender
         if user is None:
-            return Step(desk, answer(facts, event, "That is nobody at the desk."), consumed=True)
-        return Step(desk, (TellDevices(place=DESK, user=user, reply_to=event.event_id),), consumed=True)
+            return Step(desk, answer(facts, event, NOBODY), consumed=True)
+        tell = TellDevices(place=DESK, user=user, reply_to=event.event_id, ref=answer_ref(event))
+        return Step(desk, (tell, fades(facts, event)), consumed=True)
     if (who := says(event, "trust")) is None:
         return Step(desk)
     waiting = dict(desk.identities)

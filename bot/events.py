@@ -30,6 +30,7 @@ from bot.told import (
     Marked,
     NotAssigned,
     Offered,
+    OffWanted,
     Removed,
     RevealAsked,
     RevealConfirmed,
@@ -111,7 +112,8 @@ class Said:
     """Somebody said something, in an encrypted event from a trusted device.
 
     `place` is where (see `actions`); `target` is what an edit replaces or a reply answers; `named` are the Matrix ids that
-    the message mentions, without our own; `at` is the homeserver's time in seconds.
+    the message mentions, without our own; `at` is the homeserver's time in seconds. `ref`: our own name for the target of a
+    reply, where that is a message of ours. A reply to a notice of ours has what that notice is about as its target.
     """
 
     place: str
@@ -124,6 +126,7 @@ class Said:
     target: str = ""
     mentions: bool = False
     named: tuple[str, ...] = ()
+    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,11 +143,12 @@ class Tapped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unsaid:
-    """Somebody redacted that event."""
+    """Somebody redacted that event. `ref`: our own name for it, where it is ours."""
 
     place: str
     sender: str
     target: str
+    ref: str = ""
 
 
 @unique
@@ -239,6 +243,7 @@ Event: TypeAlias = (
     | Assigned
     | VoiceWanted
     | NotAssigned
+    | OffWanted
     | Offered
     | Spoke
     | Listens

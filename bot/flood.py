@@ -11,9 +11,9 @@ from typing import Final
 
 from bot.actions import DESK, Post
 from bot.acts import SetTimer
+from bot.desk_cards import WAIT, claimable
 from bot.events import TimerDue
 from bot.model import Desk, Facts, Line
-from bot.queue import CARD, WAIT, card_of
 from bot.step import Step
 from bot.told import ThreadWaits
 from policies.pack import Pack
@@ -50,9 +50,7 @@ def cards(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
     now = waiting[: pack.settings.new_threads_per_minute]
     shown = {line.thread for line in now}
     threads = tuple(replace(line, carded=True) if line.thread in shown else line for line in desk.threads)
-    posts = tuple(
-        Post(place=DESK, ref=CARD + line.thread, body=card_of(line.designation, "waiting"), notice=False) for line in now
-    )
+    posts = tuple(claimable(line) for line in now)
     ladders = tuple(SetTimer(key=f"{WAIT}{line.thread}:0", due=facts.now + pack.settings.unclaimed_on_duty) for line in now)
     again = (SetTimer(key=TIMER, due=facts.now + EVERY),) if len(waiting) > len(now) else ()
     return Step(replace(desk, threads=threads), (*posts, *ladders, *again), consumed=True)

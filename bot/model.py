@@ -88,6 +88,8 @@ class Line:
     offered: bool = False
     carded: bool = True
     """False for a texter who came in a flood, until their card can be shown: no room is made for them before."""
+    cards: int = 0
+    """How many messages at the desk were its card before the present one."""
     begun: float = 0.0
     last: float = 0.0
     theirs: bool = True

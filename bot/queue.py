@@ -10,18 +10,16 @@ from dataclasses import replace
 from typing import Final
 
 from bot.actions import DESK, Action, Edit, Page, Post
-from bot.acts import DropTimer, SetTimer, Settle, Tell
+from bot.acts import DropTimer, SetTimer, Tell
 from bot.card import short
 from bot.commands import answer, says
+from bot.desk_cards import HAND, WAIT, anew, claimable, ref, settled, taken, thread_of
 from bot.events import Said, Tapped, TimerDue
 from bot.model import Desk, Facts, Line, Role
 from bot.step import Step
 from bot.told import Assigned, How, NotAssigned, Offered, ThreadGone, ThreadWaits, VoiceWanted
 from policies.pack import Pack
 
-HAND: Final = "✋"
-CARD: Final = "card:"
-WAIT: Final = "wait:"
 NEXT: Final = 30.0
 """Seconds for which a claim on an empty queue stands."""
 
@@ -35,12 +33,14 @@ def waits(pack: Pack, facts: Facts, desk: Desk, event: ThreadWaits) -> Step[Desk
         # It was given to them unasked, and they did not show themselves: they get no other until they do.
         roster = tuple(replace(seat, away=True) if seat.user == old.voice else seat for seat in desk.roster)
         desk = replace(desk, roster=roster)
-    ref = CARD + event.thread
-    before = (Edit(place=DESK, ref=ref, body=f"{event.designation} · back in the queue, see below"),) if event.again else ()
-    how = "waiting again: its voice has left" if event.again else "waiting"
-    body = card_of(event.designation, how)
+    before: tuple[Action, ...] = ()
+    if old is not None and old.carded:
+        line, over = anew(line)
+        before = (Edit(place=DESK, ref=ref(old), body=f"{event.designation} · back in the queue, see below"), *over)
+    card = claimable(line, "waiting again: its voice has left" if event.again else "waiting")
+    line = replace(line, carded=True)
     ladder = SetTimer(key=f"{WAIT}{event.thread}:0", due=facts.now + pack.settings.unclaimed_on_duty)
-    actions: tuple[Action, ...] = (*before, Post(place=DESK, ref=ref, body=body, notice=False), ladder)
+    actions: tuple[Action, ...] = (*before, card, ladder)
     desk = replace(desk, threads=(*others, line))
     if (user := _next(pack, facts, desk)) is not None:
         desk, assigned = _assign(pack, facts, desk, user, line, None)
@@ -52,15 +52,18 @@ def gone(pack: Pack, facts: Facts, desk: Desk, event: ThreadGone) -> Step[Desk]:
     """Forget a conversation that is over, and let its card go."""
     timers = tuple(DropTimer(key=f"{WAIT}{event.thread}:{rung}") for rung in range(3))
     roster = tuple(replace(seat, spoke="") if seat.spoke == event.thread else seat for seat in desk.roster)
-    desk = replace(desk, threads=tuple(line for line in desk.threads if line.thread != event.thread), roster=roster)
-    return Step(desk, (Settle(ref=CARD + event.thread), *timers))
+    over = [line for line in desk.threads if line.thread == event.thread]
+    desk = replace(desk, threads=tuple(line for line in desk.threads if line not in over), roster=roster)
+    return Step(desk, (*(action for line in over for action in settled(line)), *timers))
 
 
 def claim(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
-    """Take the named thread, or the longest waiting; on an empty queue, the next within half a minute."""
+    """Take the thread that is named, or whose card is replied to, or the longest waiting; else the next within seconds."""
     if event.place != DESK or (wanted := says(event, "claim")) is None:
         return Step(desk)
     name = wanted.casefold()
+    if not name and (thread := thread_of(event.ref)):
+        name = next((line.designation for line in desk.threads if line.thread == thread), "that")
     line = next((line for line in desk.waiting if name in ("", line.designation)), None)
     offered = next((line for line in desk.threads if line.offered and line.designation == name), None)
     if (line := line or offered) is not None:
@@ -81,10 +84,10 @@ def claim(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
 
 
 def tap(pack: Pack, facts: Facts, desk: Desk, event: Tapped) -> Step[Desk]:
-    """Take the thread whose card was tapped with a raised hand."""
-    if not event.key.startswith(HAND) or not event.target.startswith(CARD) or desk.seat(event.sender) is None:
+    """Take the thread whose card, or the reminder of which, was tapped with a raised hand."""
+    if not event.key.startswith(HAND) or desk.seat(event.sender) is None:
         return Step(desk)
-    line = next((line for line in desk.threads if CARD + line.thread == event.target), None)
+    line = next((line for line in desk.threads if line.thread == thread_of(event.target)), None)
     if line is None:
         return Step(desk)
     if not event.trusted:
@@ -109,6 +112,8 @@ def wanted(pack: Pack, facts: Facts, desk: Desk, event: VoiceWanted) -> Step[Des
     why = None
     if seat is None:
         why = "they are not at the desk."
+    elif event.how is How.CLAIMED and line.voice is not None and not line.offered:
+        why = f"{short(line.voice)} was quicker."
     elif event.how is How.TOOK and seat.role is not Role.SUPERVISOR:
         why = "only supervisors take a voice."
     elif not (event.beyond and seat.duty):
@@ -116,7 +121,7 @@ def wanted(pack: Pack, facts: Facts, desk: Desk, event: VoiceWanted) -> Step[Des
     if why is not None:
         return Step(desk, (Tell(owner=line.thread, event=NotAssigned(user=event.user, why=why)),))
     # A thread that waits by now is claimed like any other: `assigned` relies on it to tell what is out of date.
-    how = event.how if line.voice is not None else How.CLAIMED
+    how = How.CLAIMED if line.voice is None else How.ACCEPTED if event.how is How.CLAIMED else event.how
     return Step(*give(facts, desk, event.user, line, how))
 
 
@@ -125,13 +130,11 @@ def offered(pack: Pack, facts: Facts, desk: Desk, event: Offered) -> Step[Desk]:
     line = next((line for line in desk.threads if line.thread == event.thread), None)
     if line is None or line.voice is None or line.offered == event.open:
         return Step(desk)
-    desk = replace(desk, threads=tuple(replace(k, offered=event.open) if k is line else k for k in desk.threads))
-    ref = CARD + line.thread
+    changed, over = anew(replace(line, offered=True)) if event.open else (replace(line, offered=False), ())
+    desk = replace(desk, threads=tuple(changed if known is line else known for known in desk.threads))
     if not event.open:
-        return Step(desk, (Edit(place=DESK, ref=ref, body=f"{line.designation} · with {short(line.voice)}"),))
-    name = line.designation
-    body = f"{HAND} {name} · {short(line.voice)} offers it to everybody\nTap {HAND} or say !claim {name}"
-    return Step(desk, (Post(place=DESK, ref=ref, body=body, notice=False),))
+        return Step(desk, (Edit(place=DESK, ref=ref(changed), body=taken(changed)),))
+    return Step(desk, (*over, claimable(changed)))
 
 
 def ladder(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
@@ -149,17 +152,12 @@ def ladder(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
     called = [seat.user for seat in on_duty if step != 1 or seat.role is Role.SUPERVISOR]
     minutes = int((facts.now - line.since) // 60)
     body = f"{HAND} {line.designation} · still waiting, {minutes} min"
-    actions: list[Action] = [Post(place=DESK, body=body, notice=False, mentions=tuple(called))]
+    actions: list[Action] = [Post(place=DESK, ref=event.key, body=body, notice=False, mentions=tuple(called), taps=(HAND,))]
     if step == len(due) - 1 or not on_duty:
         actions.append(Page(reason="waiting"))
     if step + 1 < len(due):
         actions.append(SetTimer(key=f"{WAIT}{thread}:{step + 1}", due=facts.now + due[step + 1] - due[step]))
     return Step(desk, tuple(actions), consumed=True)
-
-
-def card_of(designation: str, how: str) -> str:
-    """Return the card of a thread that can be claimed."""
-    return f"{HAND} {designation} · {how}\nTap {HAND} or say !claim {designation}"
 
 
 def _next(pack: Pack, facts: Facts, desk: Desk) -> str | None:
@@ -204,7 +202,7 @@ def give(
     timers = tuple(DropTimer(key=f"{WAIT}{line.thread}:{rung}") for rung in range(3))
     return desk, (
         Tell(owner=line.thread, event=Assigned(voice=user, how=how, answer_by=answer_by, designation=line.designation)),
-        show(place=DESK, ref=CARD + line.thread, body=f"{line.designation} · with {short(user)}"),
+        show(place=DESK, ref=ref(changed), body=taken(changed)),
         *timers,
     )
 

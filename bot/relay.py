@@ -15,7 +15,7 @@ from dataclasses import replace
 from bot import canned, guard
 from bot.actions import DESK, THREAD, Action, Mark, Origin, Post, Receipt, Text
 from bot.acts import DropTimer, SetTimer, Tell
-from bot.commands import says
+from bot.commands import parse, says
 from bot.escort_slice import Lock
 from bot.events import Content, Relation, Said, TimerDue, Unsaid
 from bot.model import Facts, Thread
@@ -32,6 +32,10 @@ BLANK = "".join(chr(n) for n in range(0x3001) if chr(n).isspace() or unicodedata
 """What may stand before a note's mark without being seen: spaces, and the invisible marks that some keyboards put there."""
 TO_THE_PHONE = (*canned.COMMANDS, "verify", "cover", "again", "anyway", "long")
 """Commands that say something to the phone."""
+ONLY_WORDS = {
+    Content.FILE: "pictures and files do not go to the phone.",
+    Content.OTHER: "only written words go to the phone, no stickers, polls or places.",
+}
 KEPT = 50
 GONE = "whoever said it is not at the desk any more."
 HELD = 20
@@ -40,11 +44,10 @@ LEFT = "That text has left already: it stays on the phone."
 
 def relay(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
     """Take the voice's words into the undo window; mark everything else as a note."""
-    event = replace(event, body=without_quote(event))
     if event.sender != thread.voice.holder or is_note(event):
         note: Action = Mark(place=THREAD, event_id=event.event_id, receipt=Receipt.NOTE)
-        if event.content is Content.FILE and event.sender == thread.voice.holder:
-            return Step(thread, (note, _say(event.event_id, "Not sent: pictures and files do not go to the phone.")))
+        if event.content is not Content.TEXT and event.sender == thread.voice.holder:
+            return Step(thread, (note, _say(event.event_id, f"Not sent: {ONLY_WORDS[event.content]}")))
         return Step(thread, (note,))
     words = Pending(event_id=event.event_id, body=event.body, author=event.sender, said_at=event.at, leave_at=facts.now)
     return Step(*take(pack, facts, thread, words))
@@ -91,6 +94,8 @@ def edits(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]
     known: tuple[Pending | Held, ...] = (*thread.sending.pending, *thread.sending.held)
     old = next((w for w in known if w.event_id == event.target and w.author == event.sender), None)
     left = any(sent.event_id == event.target for sent in thread.sending.sent)
+    if old is None and not left and (parsed := parse(event.body)) is not None and parsed.command is not None:
+        return Step(thread)  # No command is taken this way, and its author hears so.
     if old is None or (isinstance(old, Held) and old.reason is Reason.UNKNOWN):
         told = _say(event.target, "That text has left the undo window: the edit changes nothing on the phone.")
         # What the room shows now is not what `!again` would send.
@@ -98,7 +103,15 @@ def edits(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]
         return Step(thread, (told,) if left and event.sender == thread.voice.holder else (), consumed=True)
     text = canned.read(pack, facts, thread, event.body)
     body, name = (text.body, text.name) if text is not None else (event.body, "")
-    words = Pending(event_id=event.target, body=body, author=event.sender, said_at=event.at, leave_at=facts.now, name=name)
+    words = Pending(
+        event_id=event.target,
+        body=body,
+        author=event.sender,
+        said_at=event.at,
+        leave_at=facts.now,
+        name=name,
+        edit=event.event_id,
+    )
     if is_note(replace(event, relation=Relation.NONE, body=body)):
         thread = _without(thread, event.target)
         told = _say(event.target, "Not sent: it has become a note.")
@@ -109,7 +122,8 @@ def edits(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]
     new, actions = take(pack, facts, _without(thread, event.target), words, looked_at=looked_at)
     if any(pending.event_id == event.target for pending in new.sending.pending) and isinstance(old, Pending):
         # It keeps its place, so that nothing overtakes it.
-        words = replace(old, body=body, name=name, leave_at=facts.now + _window(pack, facts, thread))
+        until = facts.now + _window(pack, facts, thread)
+        words = replace(old, body=body, name=name, leave_at=until, edit=event.event_id)
         thread = _with_pending(thread, tuple(words if p is old else p for p in thread.sending.pending))
         return Step(thread, (*_timer(thread), *shown), consumed=True)
     marked = Receipt.HELD if isinstance(old, Held) else None
@@ -118,17 +132,19 @@ def edits(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]
 
 
 def unsay(pack: Pack, facts: Facts, thread: Thread, event: Unsaid) -> Step[Thread]:
-    """Stop words whose author took them back, also where they wait for the carrier; say so when they have left already."""
-    pending = thread.sending.pending
-    mine = next((p for p in pending if p.event_id == event.target and p.author == event.sender), None)
+    """Stop words whose author took them back, or their last edit, also where they wait for the carrier.
+
+    Without its edit a message shows earlier words again, and those are not what its author last wanted to leave. What has
+    left already stays on the phone, and that is said.
+    """
+    known: tuple[Pending | Held, ...] = (*thread.sending.pending, *thread.sending.held)
+    mine = next((w for w in known if event.target in (w.event_id, w.edit) and w.author == event.sender), None)
     if mine is not None:
-        thread = _with_pending(thread, tuple(p for p in pending if p is not mine))
-        return Step(thread, (Mark(place=THREAD, event_id=event.target, receipt=Receipt.UNSAID), *_timer(thread)))
-    held = next((h for h in thread.sending.held if h.event_id == event.target and h.author == event.sender), None)
-    if held is not None:
-        thread = _without(thread, event.target)
-        if held.reason is not Reason.UNKNOWN:
-            return Step(thread, (Mark(place=THREAD, event_id=event.target, receipt=Receipt.UNSAID),))
+        thread = _without(thread, mine.event_id)
+        if not isinstance(mine, Held) or mine.reason is not Reason.UNKNOWN:
+            unsaid = Mark(place=THREAD, event_id=mine.event_id, receipt=Receipt.UNSAID)
+            told = _say(mine.event_id, "Not sent: the edit was taken back. Say it again.")
+            return Step(thread, (unsaid, *((told,) if event.target == mine.edit else ()), *_timer(thread)))
     sent = next((s for s in thread.sending.sent if s.event_id == event.target), None)
     if sent is not None and sent.receipt == Receipt.LEAVING.name and sent.author == event.sender:
         return Step(take_back(thread, lambda words: words is sent))
@@ -209,14 +225,6 @@ def cancel(thread: Thread, event_id: str, why: str) -> tuple[Thread, tuple[Actio
     return thread, (refused, _say(event_id, f"Not sent: {why}"), *_timer(thread))
 
 
-def without_quote(event: Said) -> str:
-    """Take the quoted lines off that older clients put before a reply: earlier words never go back onto the phone."""
-    if event.relation is not Relation.TEXTER_REPLY or not event.body.startswith("> <"):
-        return event.body
-    _, _, rest = event.body.partition("\n\n")
-    return rest
-
-
 def for_the_phone(event: Said) -> bool:
     """Tell whether a message is meant for the phone, whether or not it may leave."""
     return not is_note(event) or any(says(event, name) is not None for name in TO_THE_PHONE)
@@ -229,6 +237,7 @@ def is_note(event: Said) -> bool:
         or event.relation in (Relation.THREAD, Relation.OTHER_REPLY)
         or event.mentions
         or event.body.lstrip(BLANK).startswith(("!", "/"))
+        or parse(event.body) is not None
         or MENTION.search(as_seen(event.body)) is not None
     )
 
@@ -254,7 +263,9 @@ def _locked(
 
 
 def _held(words: Pending, reason: Reason) -> Held:
-    return Held(event_id=words.event_id, body=words.body, author=words.author, reason=reason, name=words.name)
+    return Held(
+        event_id=words.event_id, body=words.body, author=words.author, reason=reason, name=words.name, edit=words.edit
+    )
 
 
 def _text(thread: Thread, words: Pending) -> Text:

@@ -16,6 +16,7 @@ from bot.acts import DropTimer, SetTimer
 from bot.commands import answer, noted, parse, says
 from bot.events import Outcome, Relation, Said, TextOutcome, TimerDue, Unsaid
 from bot.model import Facts, Role, Thread
+from bot.relay import is_note
 from bot.slices import Reply
 from bot.step import Step
 from policies.pack import Pack
@@ -23,14 +24,16 @@ from policies.pack import Pack
 TIMER: Final = "reply"
 NOTHING: Final = "There is no text after a STOP that waits for a reply: one for each, and only after it."
 TOO_LATE: Final = "it could not leave for more than five minutes. !reply once more if it still fits."
+SECOND: Final = ("!anyway", "!long")
 VENDOR: Final = "the carrier keeps this opt-out itself and would refuse it. The texter has to text START."
 
 
 def reply(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
     """`!reply words` of a supervisor, as one answer to the last text after the STOP."""
-    if (body := says(event, "reply")) is None:
+    if says(event, "reply") is None:
         return Step(thread)
-    if (why := _may_not(pack, facts, thread, body)) is not None:
+    body, sure = _read(event)
+    if (why := _may_not(pack, facts, thread, body) or _unfit(pack, facts, event, body, sure)) is not None:
         return Step(thread, (noted(event), *answer(facts, event, why)), consumed=True)
     words = Reply(event_id=event.event_id, body=body, author=event.sender, said_at=event.at)
     consent = replace(thread.consent, after_stop="", reply=words, replied="")
@@ -52,12 +55,12 @@ def edited(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread
     mine = words is not None and (words.event_id, words.author) == (event.target, event.sender)
     if event.relation is not Relation.EDIT or not mine or words is None:
         return Step(thread)
-    parsed = parse(event.body)
-    body = parsed.arguments if parsed and parsed.command and parsed.command.name == "reply" else ""
-    if (why := guard.leaks(pack, body, facts.designations) if body else "it is not a !reply any more.") is not None:
-        thread, actions = drop_reply(thread, why, again=True)
+    body, sure = _read(event)
+    why = _unfit(pack, facts, event, body, sure) if body else "Not sent: it is not a !reply any more."
+    if why is not None:
+        thread, actions = drop_reply(thread, why.removeprefix("Not sent: "), again=True)
         return Step(thread, actions, consumed=True)
-    words = replace(words, body=body)
+    words = replace(words, body=body, edit=event.event_id)
     again = SetTimer(key=TIMER, due=facts.now + pack.settings.undo_seconds)
     return Step(replace(thread, consent=replace(thread.consent, reply=words)), (again,), consumed=True)
 
@@ -65,7 +68,7 @@ def edited(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread
 def unsaid(pack: Pack, facts: Facts, thread: Thread, event: Unsaid) -> Step[Thread]:
     """Let the author take the reply back; the text it answers may then be replied to once more."""
     words = thread.consent.reply
-    if words is None or (words.event_id, words.author) != (event.target, event.sender):
+    if words is None or event.target not in (words.event_id, words.edit) or event.sender != words.author:
         return Step(thread)
     consent = replace(thread.consent, reply=None, after_stop=words.event_id)
     mark = Mark(place=THREAD, event_id=words.event_id, receipt=Receipt.UNSAID)
@@ -128,5 +131,28 @@ def _may_not(pack: Pack, facts: Facts, thread: Thread, body: str) -> str | None:
         return "Say !reply and the words."
     if consent.vendor_block:
         return f"Not sent: {VENDOR}"
-    why = guard.blocked(thread, facts.now) or guard.leaks(pack, body, facts.designations) or guard.too_long(pack, body)
+    why = guard.blocked(thread, facts.now)
     return f"Not sent: {why}" if why else None
+
+
+def _read(event: Said) -> tuple[str, frozenset[str]]:
+    """Return the words of a `!reply`, and which second words stand before them; no words when it is none."""
+    parsed = parse(event.body)
+    if parsed is None or parsed.command is None or parsed.command.name != "reply":
+        return "", frozenset()
+    body, sure = parsed.words, set()
+    while (first := body.split(maxsplit=1)) and first[0].casefold() in SECOND:
+        sure.add(first[0].casefold())
+        body = first[1] if len(first) > 1 else ""
+    return body, frozenset(sure)
+
+
+def _unfit(pack: Pack, facts: Facts, event: Said, body: str, sure: frozenset[str]) -> str | None:
+    """Say why these words are not for a phone: what holds for the voice's words holds here (DESIGN section 3)."""
+    if (why := guard.leaks(pack, body, facts.designations)) is not None:
+        return f"Not sent: {why}"
+    if is_note(replace(event, relation=Relation.NONE, body=body)):
+        return "Not sent: words that are a note, or that call a colleague, are not for the phone."
+    doubts = {"!long": guard.too_long(pack, body), "!anyway": guard.warns(body)}
+    doubt = next(((word, why) for word, why in doubts.items() if why is not None and word not in sure), None)
+    return f"Not sent: {doubt[1]} Here: !reply {doubt[0]} and the words." if doubt is not None else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.actions import DESK, Action, GiveKeys, Page, Post, RestoreLevels, Speaker
+from bot.actions import DESK, OFFICE, Action, Expel, GiveKeys, Invite, Page, Post, RestoreLevels, Speaker
 from bot.acts import Tell
 from bot.events import Joined, Left, LevelsSet
 from bot.incidents import Loss, RoomLost
@@ -29,6 +29,8 @@ def joined(pack: Pack, facts: Facts, desk: Desk, event: Joined) -> Step[Desk]:
     seat = Seat(user=event.user, role=_role(dict(desk.levels), event.user), since=facts.now)
     greeting: tuple[Action, ...] = (
         GiveKeys(place=DESK, user=event.user),
+        # Who has been here before has an office already, and was removed from it.
+        Invite(place=OFFICE + event.user, user=event.user),
         Post(place=DESK, body="Welcome. Please say hello here once, so that your client learns to read us. !help"),
         Post(place=DESK, body="This is the line: texters' words come under this identity.", speaker=Speaker.VOICE),
     )
@@ -36,14 +38,15 @@ def joined(pack: Pack, facts: Facts, desk: Desk, event: Joined) -> Step[Desk]:
 
 
 def left(pack: Pack, facts: Facts, desk: Desk, event: Left) -> Step[Desk]:
-    """Remove somebody from the roster and from every thread: they may be a member of some that they do not hold."""
+    """Remove somebody from the roster, their office and every thread: they may be in some that they do not hold."""
     if event.place != DESK or desk.seat(event.user) is None:
         return Step(desk)
     told = tuple(Tell(owner=line.thread, event=Removed(user=event.user)) for line in desk.threads)
     roster = tuple(seat for seat in desk.roster if seat.user != event.user)
     # With nobody left there is nobody to call out at the desk, and nobody who could invite anybody.
     calls = () if roster else (Page(reason="empty"),)
-    return Step(replace(desk, roster=roster), (*told, *calls))
+    out = Expel(place=OFFICE + event.user, user=event.user)
+    return Step(replace(desk, roster=roster), (*told, out, *calls))
 
 
 def room_lost(pack: Pack, facts: Facts, desk: Desk, event: RoomLost) -> Step[Desk]:

@@ -88,4 +88,5 @@ def _pending(facts: Facts, words: Held) -> Pending:
         said_at=facts.now,
         leave_at=facts.now,
         name=words.name,
+        edit=words.edit,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot import cues
+from bot import cues, safe_times
 from bot.actions import THREAD, Action, Post
 from bot.acts import Audit, DropTimer, SetTimer
 from bot.audit_kinds import AuditKind
@@ -35,6 +35,7 @@ def heard(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
     silence = replace(
         before,
         heard=facts.now,
+        turn=before.turn if before.heard > before.spoke else _clock(pack, facts),
         rung=0,
         exchanges=exchanges,
         cued=before.cued | found,
@@ -64,7 +65,8 @@ def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Ste
     silence = thread.silence
     if taken(thread, event) is not None:
         first = (_audit(first=False),) if not silence.spoke else ()
-        thread = replace(thread, silence=replace(silence, spoke=facts.now, rung=0))
+        turn = _clock(pack, facts) if silence.heard >= silence.spoke else silence.turn
+        thread = replace(thread, silence=replace(silence, spoke=facts.now, turn=turn, rung=0))
         return Step(thread, (*first, SetTimer(key=TIMER, due=facts.now + pack.settings.silence_cues[0])))
     # The room's own answers: what was said in which order can be shown from the audit (practice 26).
     if not message_of(event.ref) and event.outcome is Outcome.ACCEPTED and silence.answer in KINDS:
@@ -96,6 +98,10 @@ def due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Threa
     thread = replace(thread, silence=replace(silence, rung=silence.rung + 1))
     again = () if last else (SetTimer(key=TIMER, due=silence.spoke + rungs[silence.rung + 1]),)
     return Step(thread, (cue, *again), consumed=True)
+
+
+def _clock(pack: Pack, facts: Facts) -> str:
+    return f"{safe_times.local(pack, facts.now):%a %H:%M}"
 
 
 def _audit(*, first: bool) -> Audit:

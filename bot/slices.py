@@ -25,6 +25,8 @@ class Reply:
     body: str = field(repr=False)
     author: str
     said_at: float
+    edit: str = ""
+    """The edit that these words came by, if it was one."""
 
 
 @unique
@@ -103,6 +105,8 @@ class Pending:
     leave_at: float
     name: str = ""
     """Which of the agency's texts it is, in its own words or in the advocate's; empty for anything else."""
+    edit: str = ""
+    """The edit that these words came by, if it was one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +143,7 @@ class Held:
     author: str
     reason: Reason
     name: str = ""
+    edit: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +211,9 @@ class Silence:
 
     heard: float = 0.0
     spoke: float = 0.0
+    turn: str = ""
+    """Since when the last text is theirs, or the voice's, as the line's clock on the wall said: the first of theirs without
+    an answer, or the first answer."""
     rung: int = 0
     """How many cues about their silence the room has had."""
     exchanges: int = 0

@@ -40,16 +40,17 @@ class Command:
 COMMANDS: Final = (
     Command(
         name="claim",
-        places=(DESK,),
+        places=(DESK, THREAD),
         arguments="[designation]",
         card=True,
-        help="become the voice of a waiting thread, the longest waiting when none is named (or tap ✋ on its card)",
+        help="become the voice of a waiting thread: in its room, of this one; at the desk, of the one that is named, or"
+        " whose card you reply to (or tap with ✋), or of the longest waiting",
     ),
     Command(name="board", places=(DESK,), help="who waits, and who talks with whom"),
     Command(name="on", places=(DESK,), help="you are on duty: you are called when somebody waits"),
     Command(
         name="off",
-        places=(DESK,),
+        places=(DESK, THREAD),
         card=True,
         help="you are off duty; first hand over or release every thread that you are the voice of",
     ),
@@ -104,8 +105,9 @@ COMMANDS: Final = (
     Command(
         name="release",
         places=(THREAD,),
-        who=Who.VOICE,
-        help="give the voice back to whom it was taken from, or the thread to the queue",
+        who=Who.VOICE_OR_SUPERVISOR,
+        arguments="[queue]",
+        help="give the voice back to whom it was taken from, or the thread to the queue; `queue`: in any case",
     ),
     Command(
         name="limits",
@@ -315,6 +317,6 @@ COMMANDS: Final = (
     ),
     Command(name="subpoena", places=(DESK, THREAD), help="what to do with a paper that asks for records"),
     Command(name="audit", places=(DESK,), who=Who.SUPERVISOR, help="what was done lately, by the hour, without content"),
-    Command(name="help", places=(DESK, THREAD, OFFICE), card=True, help="the commands that matter most here"),
+    Command(name="help", places=(DESK, THREAD, OFFICE), help="the commands that matter most here"),
     Command(name="more", places=(DESK, THREAD, OFFICE), help="all commands of this place"),
 )

@@ -98,6 +98,13 @@ class VoiceWanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OffWanted:
+    """From a thread to the desk: this person goes off duty."""
+
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NotAssigned:
     """From the desk to a thread: that person is not its voice, for this reason."""
 

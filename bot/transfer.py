@@ -12,12 +12,12 @@ from typing import Final
 from bot.actions import DESK, OFFICE, THREAD, Action, Expel, GiveKeys, Invite, Post
 from bot.acts import DropTimer, SetTimer, Tell
 from bot.card import short
-from bot.commands import answer, noted, person, says
+from bot.commands import NOBODY, answer, noted, person, says
 from bot.events import Said, Tapped, TimerDue, Unsaid
 from bot.model import Facts, Role, Thread
 from bot.slices import Offer
 from bot.step import Step
-from bot.told import Alarm, AlarmRaised, How, Listens, NotAssigned, Offered, VoiceWanted
+from bot.told import Alarm, AlarmRaised, How, Listens, NotAssigned, Offered, OffWanted, VoiceWanted
 from bot.voice import OFFER, release_to_queue, withdraw
 from policies.pack import Pack, TextName
 
@@ -43,7 +43,7 @@ def transfer(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thre
     everybody = first.casefold() in {"all", "everybody"}
     to = "" if everybody else person(facts, event, first)
     if to is None:
-        return _refuse(facts, thread, event, "That is nobody at the desk. Say their full Matrix id, or mention them.")
+        return _refuse(facts, thread, event, NOBODY)
     if to and (why := _cannot_take(pack, facts, thread, event.sender, to)):
         return _refuse(facts, thread, event, why)
     thread, before = withdraw(thread, "was replaced") if thread.voice.offer else (thread, ())
@@ -55,8 +55,9 @@ def transfer(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thre
     body = f"{short(event.sender)} offers this thread to {whom}: {how}. Until then {heard} is heard."
     told: list[Action] = [noted(event), *before]
     told += [Invite(user=to)] if to else [Tell(owner=DESK, event=Offered(thread=thread.id, open=True))]
-    told.append(Post(place=THREAD, ref=OFFER, body=body, notice=False, mentions=(to,) if to else ()))
-    if "quiet" not in note.casefold().split():
+    whom_too, taps = ((to,), (YES, NO)) if to else ((), ())
+    told.append(Post(place=THREAD, ref=OFFER, body=body, notice=False, mentions=whom_too, taps=taps))
+    if note.casefold().split()[:1] != ["quiet"]:
         handover = pack.say(TextName.HANDOVER, thread.consent.language)
         told.append(Post(place=THREAD, body=f"Ready for the phone: “{handover}” Say !say handover to send it."))
     return Step(thread, (*told, SetTimer(key=OFFER, due=offer.until)), consumed=True)
@@ -78,8 +79,10 @@ def tapped(pack: Pack, facts: Facts, thread: Thread, event: Tapped) -> Step[Thre
     yes = event.key.startswith(YES)
     if event.target != OFFER or not (yes or event.key.startswith(NO)):
         return Step(thread)
-    if _not_for(facts, thread, event.sender) is not None:
+    if facts.role(event.sender) is None:
         return Step(thread)
+    if (why := _not_for(facts, thread, event.sender)) is not None:
+        return Step(thread, answer(facts, event, f"{short(event.sender)}: {_lower(why)}"))
     if not event.trusted:
         return Step(thread, answer(facts, event, f"{short(event.sender)}: verify your device first, then tap again."))
     return Step(*_take_or_not(facts, thread, event.sender, yes=yes))
@@ -110,12 +113,20 @@ def company(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Threa
         who, _, rest = words.partition(" ")
         user = person(facts, event, who)
         if user is None or user == event.sender:
-            return _refuse(facts, thread, event, "Say !with and somebody else at the desk, by full name or mention.")
+            return _refuse(
+                facts, thread, event, NOBODY if user is None else "You are here already. Say !with and who else."
+            )
+        if user == thread.voice.holder:
+            return _refuse(facts, thread, event, f"{short(user)} is the voice, and stays: nobody has to ask them in.")
+        if not _is_on(facts, user):
+            return _refuse(facts, thread, event, f"{short(user)} is off duty. Ask somebody else in.")
         actions: tuple[Action, ...] = (noted(event), Invite(user=user))
+        others = thread.voice.interpreters - {user}
+        seat: Action = DropTimer(key=SEAT + user)
         if rest.strip().casefold() == "interpreter":
-            voice = replace(thread.voice, interpreters=thread.voice.interpreters | {user})
-            thread = replace(thread, voice=voice)
-            actions += (SetTimer(key=SEAT + user, due=facts.now + INTERPRETS),)
+            others, seat = others | {user}, SetTimer(key=SEAT + user, due=facts.now + INTERPRETS)
+        thread = replace(thread, voice=replace(thread.voice, interpreters=others))
+        actions += (seat,)
         told = f"{short(user)} is asked in, to read and to write notes; the phone does not hear them."
         return Step(thread, (*actions, *answer(facts, event, told)), consumed=True)
     if says(event, "escalate") is not None:
@@ -133,6 +144,30 @@ def company(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Threa
         invited = tuple(Invite(user=user) for user in called)
         return Step(thread, (noted(event), *invited, alarm, *answer(facts, event, body)), consumed=True)
     return Step(thread)
+
+
+def claim(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+    """`!claim` in a thread's own room: this thread, if it waits or is offered to everybody; the desk decides."""
+    if says(event, "claim") is None:
+        return Step(thread)
+    holder, offer = thread.voice.holder, thread.voice.offer
+    if holder == event.sender:
+        return _refuse(facts, thread, event, "You are the voice already.")
+    if holder is not None and (offer is None or offer.to):
+        return _refuse(facts, thread, event, f"{short(holder)} is its voice. Ask for !transfer; supervisors: !take.")
+    return _want(facts, thread, event, event.sender, How.CLAIMED)
+
+
+def off(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+    """`!off` in a thread's room: the desk lets nobody go who has a thread in their hands."""
+    if says(event, "off") is None:
+        return Step(thread)
+    if count := facts.load.get(event.sender, 0):
+        why = f"First hand over (!transfer) or !release: you are the voice of {count}, !board at the desk says which."
+        return _refuse(facts, thread, event, why)
+    told = answer(facts, event, "You are off duty: nobody calls you at the desk until you say !on there.")
+    wanted = Tell(owner=DESK, event=OffWanted(user=event.sender))
+    return Step(thread, (noted(event), wanted, *told), consumed=True)
 
 
 def seats(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
@@ -155,7 +190,14 @@ def seats(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]
             why = f"{short(voice.before)} is off duty: !transfer it, or !release it to the queue."
             return _refuse(facts, thread, event, why)
         return _want(facts, thread, event, voice.before, How.BACK)
-    if says(event, "release") is not None:
+    if (words := says(event, "release")) is not None:
+        to_queue = words.casefold() == "queue"
+        if sender != voice.holder and (voice.holder is None or not to_queue):
+            why = "!release queue takes it from its voice and lets it wait." if voice.holder else "It is in the queue."
+            return _refuse(facts, thread, event, why)
+        if to_queue:
+            thread, actions = release_to_queue(thread, facts, f"{short(sender)} put the thread back into the queue")
+            return Step(thread, (noted(event), *actions), consumed=True)
         if voice.before is not None and _is_on(facts, voice.before):
             return _want(facts, thread, event, voice.before, How.BACK)
         thread, actions = release_to_queue(thread, facts, "the voice was released")
@@ -222,6 +264,10 @@ def _take_or_not(facts: Facts, thread: Thread, user: str, *, yes: bool) -> tuple
     beyond = facts.role(offer.by) is Role.SUPERVISOR
     wanted = VoiceWanted(thread=thread.id, user=user, how=How.ACCEPTED, beyond=beyond)
     return thread, (Tell(owner=DESK, event=wanted), DropTimer(key=OFFER))
+
+
+def _lower(why: str) -> str:
+    return why[0].lower() + why[1:]
 
 
 def _is_on(facts: Facts, user: str) -> bool:

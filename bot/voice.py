@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from bot.actions import DESK, THREAD, Action, Expel, Invite, Mark, Pin, Post, Receipt, Speaker
 from bot.acts import DropTimer, Tell
-from bot.card import card, short
+from bot.card import pinned, short
 from bot.events import Joined, Left, NotHeard, Said, TextArrived, Why
 from bot.model import Facts, Thread
 from bot.order import Order, length, moment, newest, order
@@ -86,7 +86,7 @@ def assigned(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[
     thread = replace(thread, voice=voice, life=replace(thread.life, state=State.OPEN, since=facts.now))
     shown: tuple[Action, ...]
     if first:
-        shown = (Post(place=THREAD, ref="card", body=card(thread)), Pin(place=THREAD, ref="card"))
+        shown = (Post(place=THREAD, ref="card", body=pinned(pack, thread)), Pin(place=THREAD, ref="card"))
     else:
         told = f"{short(event.voice)} is the voice now: the phone hears them, and nobody else."
         shown = (Post(place=THREAD, body=told, mentions=(event.voice,)),)
@@ -96,7 +96,12 @@ def assigned(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[
 
 
 def joined(pack: Pack, facts: Facts, thread: Thread, event: Joined) -> Step[Thread]:
-    """Note a member; when it is not the voice who came, undo windows are longer for a while."""
+    """Note a member; when it is not the voice who came, undo windows are longer for a while.
+
+    Whoever is not at the desk has no seat here, whatever invitation they still had.
+    """
+    if facts.role(event.user) is None:
+        return Step(thread, (Expel(user=event.user),), consumed=True)
     voice = replace(thread.voice, members=thread.voice.members | {event.user})
     if event.user != thread.voice.holder:
         voice = replace(voice, slow_until=facts.now + pack.settings.undo_after_join_window)
@@ -113,15 +118,16 @@ def left(pack: Pack, facts: Facts, thread: Thread, event: Left) -> Step[Thread]:
 
 
 def removed(pack: Pack, facts: Facts, thread: Thread, event: Removed) -> Step[Thread]:
-    """Remove somebody who left the desk; a thread whose voice that was goes back to the queue."""
-    out: tuple[Action, ...] = ()
-    if event.user in thread.voice.members or event.user == thread.voice.holder:
-        out = (Expel(user=event.user),)
+    """Remove somebody who left the desk; a thread whose voice that was goes back to the queue.
+
+    They may have been asked in and not have come yet, and only the homeserver knows: so they are removed in any case.
+    """
+    out = Expel(user=event.user)
     thread, forgotten = _forget(thread, event.user)
     if event.user != thread.voice.holder:
-        return Step(thread, (*out, *forgotten))
+        return Step(thread, (out, *forgotten))
     thread, actions = release_to_queue(thread, facts, "the voice left the desk")
-    return Step(thread, (*out, *actions))
+    return Step(thread, (out, *actions))
 
 
 def not_heard(pack: Pack, facts: Facts, thread: Thread, event: NotHeard) -> Step[Thread]:

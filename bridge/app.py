@@ -331,7 +331,12 @@ class Bridge:
     async def _run_matrix(self) -> None:
         config, lifetime = self._config, self._pack.settings.message_ttl
         intake = Intake(
-            vault=self._vault, clock=self._clock, voice=config.voice_mxid, lifetime=lifetime, wake_engine=self._wake
+            vault=self._vault,
+            clock=self._clock,
+            policy=config.policy_mxid,
+            voice=config.voice_mxid,
+            lifetime=lifetime,
+            wake_engine=self._wake,
         )
         matrix = await Matrix.open(
             store=self._store,

@@ -34,17 +34,21 @@ from bridge.clock import Clock, heard
 from bridge.matrix import items
 from bridge.matrix.devices import has_trusted
 from bridge.matrix.uploads import note_shown
-from bridge.plain import flatten
+from bridge.plain import PERSON, flatten, without_quote
 from bridge.store import Connection
 from bridge.vault import Vault
 
 FILES: Final = frozenset({"m.image", "m.file", "m.video", "m.audio"})
+ANSWERS: Final = (Relation.TEXTER_REPLY, Relation.OTHER_REPLY, Relation.EDIT)
+SHOWN: Final = frozenset(
+    {"m.sticker", "m.poll.start", "org.matrix.msc3381.poll.start", "m.message", "org.matrix.msc1767.message"}
+)
+"""What clients show like a message and is none: it is a note, and its author hears so."""
 QUOTE: Final = re.compile(r"<mx-reply>.*?</mx-reply>", re.DOTALL)
 EARLY: Final = 86_400
 """For how long, in seconds, a tap waits for us to know what it is on. A row of the outbox rarely stands that long."""
 MOST_NAMED: Final = 50
 UPLOAD: Final = re.compile(r"mxc://(?P<server>[^/]{1,230})/[A-Za-z0-9_-]{8,255}")
-PILL: Final = re.compile(r"matrix\.to/#/(@|%40)|matrix:u/", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +63,10 @@ class Intake:
     """The sink of the sync. `committed` after each commit wakes whom it concerns."""
 
     def __init__(
-        self, *, vault: Vault, clock: Clock, voice: str, lifetime: int, wake_engine: Callable[[str], None]
+        self, *, vault: Vault, clock: Clock, policy: str, voice: str, lifetime: int, wake_engine: Callable[[str], None]
     ) -> None:
         self._vault, self._clock, self._voice, self._wake_engine = vault, clock, voice, wake_engine
-        self._lifetime = lifetime
+        self._ours, self._lifetime = frozenset((policy, voice)), lifetime
         self._before: set[str] = set()
         self._touched: set[str] = set()
 
@@ -141,7 +145,7 @@ class Intake:
 
     async def _event(self, conn: Connection, place: Place, item: items.Item) -> Event | None:
         match item:
-            case items.Said(type="m.room.message"):
+            case items.Said(type=kind) if kind == "m.room.message" or kind in SHOWN:
                 return await self._said(conn, place, item)
             case items.Untrusted():
                 why = Why.UNTRUSTED
@@ -183,7 +187,8 @@ class Intake:
                     await self._too_early(conn, place, tap, target)
                 return tap
             case "m.room.redaction" if item.redacts:
-                return Unsaid(place=place.name, sender=item.sender, target=item.redacts)
+                ref = await self._ref(conn, item.redacts)
+                return Unsaid(place=place.name, sender=item.sender, target=item.redacts, ref=ref)
             case "m.room.message":
                 why = Why.UNENCRYPTED
                 return NotHeard(place=place.name, sender=item.sender, event_id=item.event_id, why=why)
@@ -204,11 +209,13 @@ class Intake:
     async def _said(self, conn: Connection, place: Place, item: items.Said) -> Said:
         inner, clear = _mapping(item.content, "m.relates_to"), item.clear_relation or {}
         new = _mapping(item.content, "m.new_content")
-        relation, target = await self._relation(conn, inner, clear)
+        relation, target, ref = await self._relation(conn, inner, clear)
         shown = new if relation is Relation.EDIT and new else item.content
         body = _words(shown)
+        body = without_quote(body) if body is not None and relation is not Relation.NONE else body
         kind = _string(shown, "msgtype")
-        content = Content.TEXT if kind == "m.text" and body is not None else Content.OTHER
+        plain = item.type == "m.room.message" and kind == "m.text" and body is not None
+        content = Content.TEXT if plain else Content.OTHER
         return Said(
             place=place.name,
             sender=item.sender,
@@ -218,24 +225,35 @@ class Intake:
             content=Content.FILE if kind in FILES else content,
             relation=relation,
             target=target,
-            mentions=self._mentions(shown, answers=relation is Relation.TEXTER_REPLY),
+            mentions=self._mentions(shown, answers=relation in ANSWERS),
             named=self._named(shown),
+            ref=ref,
         )
 
-    async def _relation(self, conn: Connection, inner: Mapping[str, Any], clear: Mapping[str, Any]) -> tuple[Relation, str]:
+    async def _relation(
+        self, conn: Connection, inner: Mapping[str, Any], clear: Mapping[str, Any]
+    ) -> tuple[Relation, str, str]:
+        """Return how it stands to another message, which one that is, and our own name for that one."""
         kinds = {_string(inner, "rel_type"), _string(clear, "rel_type")}
         if "m.thread" in kinds:
-            return Relation.THREAD, ""
+            return Relation.THREAD, "", ""
         target = inner.get("event_id")
         if "m.replace" in kinds and isinstance(target, str):
-            return Relation.EDIT, target
+            return Relation.EDIT, target, ""
         reply = _mapping(inner, "m.in_reply_to").get("event_id") or _mapping(clear, "m.in_reply_to").get("event_id")
         if reply is None:
             related = any(name in part for part in (inner, clear) for name in ("rel_type", "m.in_reply_to"))
-            return (Relation.OTHER_REPLY if related else Relation.NONE), ""
-        ref = await conn.fetchval("SELECT ref FROM event WHERE event_id = $1", reply) if isinstance(reply, str) else None
-        target = reply if isinstance(reply, str) else ""
-        return (Relation.TEXTER_REPLY if (ref or "").startswith("in:") else Relation.OTHER_REPLY), target
+            return (Relation.OTHER_REPLY if related else Relation.NONE), "", ""
+        if not isinstance(reply, str):
+            return Relation.OTHER_REPLY, "", ""
+        ref = await self._ref(conn, reply)
+        # Whoever answers a notice of ours means the message that it is on.
+        about = await conn.fetchval("SELECT about FROM event WHERE event_id = $1", reply)
+        return (Relation.TEXTER_REPLY if ref.startswith("in:") else Relation.OTHER_REPLY), about or reply, ref
+
+    async def _ref(self, conn: Connection, event_id: str) -> str:
+        """Return our own name for an event of ours; empty for any other."""
+        return (await conn.fetchval("SELECT ref FROM event WHERE event_id = $1", event_id)) or ""
 
     def _uploads(self, item: items.Item) -> set[str]:
         """Return what somebody uploaded to our homeserver for a message: it goes with it (facts-matrix, section 5)."""
@@ -249,15 +267,15 @@ class Intake:
     def _named(self, content: Mapping[str, Any]) -> tuple[str, ...]:
         users = _mapping(content, "m.mentions").get("user_ids")
         named = [user for user in users if isinstance(user, str)] if isinstance(users, list) else []
-        return tuple(user for user in named[:MOST_NAMED] if user != self._voice)
+        return tuple(user for user in named[:MOST_NAMED] if user not in self._ours)
 
     def _mentions(self, content: Mapping[str, Any], *, answers: bool) -> bool:
-        """Whether somebody is called. Clients mention whom they reply to: that, for the texter, is no call."""
+        """Whether somebody is called. Clients mention whom they reply to, also in edits: when it is us, it is no call."""
         mentions = _mapping(content, "m.mentions")
         named = mentions.get("user_ids")
-        users = [user for user in named if not (answers and user == self._voice)] if isinstance(named, list) else []
+        users = [user for user in named if not (answers and user in self._ours)] if isinstance(named, list) else []
         formatted = content.get("formatted_body")
-        pill = isinstance(formatted, str) and PILL.search(QUOTE.sub("", formatted)) is not None
+        pill = isinstance(formatted, str) and PERSON.search(QUOTE.sub("", formatted)) is not None
         return bool(users) or mentions.get("room") is True or pill
 
 
@@ -269,7 +287,7 @@ def _about(item: items.Item) -> str:
 
 
 def _words(content: Mapping[str, Any]) -> str | None:
-    """Return what a message says, without the marks a client's formatting left in its plain body."""
+    """Return what a message says, without the marks that a client's formatting left in its plain body."""
     body, formatted = content.get("body"), content.get("formatted_body")
     if not isinstance(body, str):
         return None

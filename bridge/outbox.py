@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final, TypeAlias
 
-from bot.actions import DESK, THREAD, Action, Invite, Lane, Post, Speaker, Text
+from bot.actions import DESK, Action, Invite, Lane, Post, Speaker, Text
 from bot.events import Left, Outcome, TextOutcome
 from bot.incidents import LetterDied
 from bridge import codec, inbox, log, places
@@ -246,7 +246,7 @@ class Outbox:
                 told.append(await inbox.seal(self._vault, letter.owner, outcome))
             if isinstance(action, Invite):
                 # Somebody who cannot be invited is not there: a thread whose voice that was goes back to the queue.
-                gone = Left(place=THREAD, user=action.user)
+                gone = Left(place=action.place, user=action.user)
                 told.append(await inbox.seal(self._vault, letter.owner, gone))
         except NoKey:
             told = []

@@ -40,6 +40,7 @@ from bridge import audit, codec, inbox, log, places, sweep_index
 from bridge.clock import Clock
 from bridge.contents import message, replacement
 from bridge.crash import Crash, CrashPoint
+from bridge.edit_pace import EditPace
 from bridge.erasure_copies import shown
 from bridge.matrix.edge import Edge, Permanent, TokenRefused, Transient
 from bridge.outbox import Impossible, Task, TryAgain
@@ -49,8 +50,6 @@ from bridge.store import Connection, Store
 from bridge.trust import Trust
 from bridge.vault import Vault
 
-EVERY: Final = 2.0
-"""Seconds between two edits of one message."""
 APPEARS: Final = 120.0
 """Seconds in which a message that is to be edited may still be on its way."""
 NO_OFFICE: Final = 900.0
@@ -59,9 +58,11 @@ GIVES_UP: Final = 120.0
 """Seconds after which it is said that somebody could not be signed out: whoever asked has to know."""
 HELD: Final = 60.0
 """Seconds until it is asked again whether somebody still holds the thread of what should go."""
-REMEMBERED_EDITS: Final = 4_096
 AUDITED: Final = 40
 """Entries of the audit that are shown at the desk: a screen; `quietline audit` has them all."""
+AT_DESK: Final = """SELECT 1 FROM matrix_member m JOIN matrix_room r ON r.room_id = m.room_id
+    WHERE r.kind = 'desk' AND m.user_id = $1 AND m.membership = 'join'"""
+"""Whether somebody is on the roster, as the homeserver last told us."""
 OWNED: Final = "SELECT 1 FROM thread WHERE room_id = $1 AND id = $2"
 REMEMBERED: Final = 20 * 3600
 """For how long, in seconds, we rely on the homeserver to know our transaction ids; it does so for 24 hours."""
@@ -87,7 +88,7 @@ class Posts:
         self._store, self._vault, self._clock, self._edge = store, vault, clock, edge
         self._trust, self._wake_engine, self._crash = trust, wake_engine, crash
         self._lifetime, self._retries = lifetime, retries
-        self._edited: dict[str, float] = {}
+        self._pace = EditPace(store=store, vault=vault, clock=clock)
         self.reveals = Reveals(store=store, vault=vault, clock=clock, edge=edge, lifetime=lifetime, crash=crash)
 
     async def perform(self, task: Task) -> None:
@@ -106,7 +107,9 @@ class Posts:
     async def _perform(self, task: Task) -> None:
         match task.action:
             case Post() as post:
-                await self._send(task, post.place, post.speaker, message(post), ref=post.ref)
+                await self._send(
+                    task, post.place, post.speaker, message(post), ref=post.ref, about=post.reply_to, taps=post.taps
+                )
             case Edit() as edit:
                 await self._edit(task, edit)
             case Mark() as mark:
@@ -114,12 +117,10 @@ class Posts:
             case Pin() as pin:
                 await self._pin(task, pin)
             case Invite() as invite:
-                room = await self._room(task, "thread")
-                await self._edge.invite(room, invite.user)
-                self._crash(CrashPoint.INVITED)
-                await self._done(task)
+                await self._invite(task, invite)
             case Expel() as expel:
-                await self._edge.remove(await self._room(task, "thread"), expel.user)
+                if (room := await places.room(self._store, task.owner, expel.place)) is not None:
+                    await self._edge.remove(room, expel.user)
                 await self._done(task)
             case GiveKeys() as give:
                 room = await self._room(task, give.place)
@@ -155,9 +156,27 @@ class Posts:
             case _:
                 raise Impossible("unknown action")
 
+    async def _invite(self, task: Task, invite: Invite) -> None:
+        """Invite whoever is at the desk now; who has left it meanwhile is being removed, and gets no keys."""
+        if invite.place == THREAD:
+            room: str | None = await self._room(task, invite.place)
+        else:
+            room = await places.room(self._store, task.owner, invite.place)
+        if room is not None and await self._store.fetchval(AT_DESK, invite.user) is not None:
+            await self._edge.invite(room, invite.user)
+            self._crash(CrashPoint.INVITED)
+        await self._done(task)
+
     async def _tell(self, task: Task, tell: TellDevices | TellAudit | Retry, body: str) -> None:
         post = Post(place=tell.place, body=body, reply_to=tell.reply_to)
-        await self._send(task, tell.place, Speaker.POLICY, message(post))
+        await self._send(
+            task,
+            tell.place,
+            Speaker.POLICY,
+            message(post),
+            ref="" if isinstance(tell, Retry) else tell.ref,
+            about=tell.reply_to,
+        )
 
     async def _pin(self, task: Task, pin: Pin) -> None:
         room = await self._room(task, pin.place)
@@ -175,13 +194,24 @@ class Posts:
         ref: str = "",
         about: str = "",
         room: str | None = None,
+        taps: Sequence[str] = (),
     ) -> None:
         room = room or await self._room(task, place)
         event_id = await self._sent_before(task, room, speaker)
         if event_id is None:
             event_id = await self._edge.send(room, speaker, task.txn, "m.room.message", content)
         self._crash(CrashPoint.MATRIX_SENT)
-        await self._done(task, room=room, place=place, event_id=event_id, ref=ref, about=about)
+        taken = [await self._tap(task, room, event_id, key, n) for n, key in enumerate(taps)]
+        await self._done(task, room=room, place=place, event_id=event_id, ref=ref, about=about, taps=taken)
+
+    async def _tap(self, task: Task, room: str, event_id: str, key: str, number: int) -> str:
+        """Put a reaction there for others to tap; returns its id, or nothing when it stands already or may not be."""
+        try:
+            return await self._edge.react(room, event_id, key, f"{task.txn}.tap{number}")
+        except TokenRefused:
+            raise
+        except Permanent:
+            return ""
 
     async def _mark(self, task: Task, mark: Mark) -> None:
         """Put the new receipt up before the old one goes, so that there is never none."""
@@ -213,14 +243,15 @@ class Posts:
                 raise TryAgain(1.0)
             await self._done(task)
             return
-        if (wait := self._edited.get(target, 0.0) + EVERY - now) > 0:
+        if (wait := self._pace.wait(target)) > 0:
+            if await self._pace.overtaken(task, edit):
+                await self._done(task)
+                return
             raise TryAgain(wait)
         content = replacement(edit, target)
         ref = sweep_index.EDIT + edit.ref
         await self._send(task, edit.place, Speaker.POLICY, content, ref=ref, about=target, room=room)
-        self._edited[target] = self._clock.wall()
-        while len(self._edited) > REMEMBERED_EDITS:
-            self._edited.pop(next(iter(self._edited)))
+        self._pace.edited(target)
 
     async def _redact(self, task: Task, redact: Redact) -> None:
         room = await self._room(task, redact.place)
@@ -257,6 +288,7 @@ class Posts:
         ref: str = "",
         about: str = "",
         gone: Sequence[str] = (),
+        taps: Sequence[str] = (),
     ) -> None:
         now = self._clock.wall()
 
@@ -278,6 +310,18 @@ class Posts:
                     now=now,
                     lifetime=self._lifetime,
                 )
+                for tap in filter(None, taps):
+                    await sweep_index.note(
+                        conn,
+                        event_id=tap,
+                        room_id=room,
+                        owner="" if over else task.owner,
+                        place=place,
+                        about=event_id,
+                        at=int(now * 1000),
+                        now=now,
+                        lifetime=self._lifetime,
+                    )
                 if ref.startswith("in:"):
                     await shown(conn, task.owner, ref, now)
                 if ref and not over:

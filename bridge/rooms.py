@@ -198,6 +198,9 @@ class Rooms:
         room_id = await self._store.fetchval("SELECT room_id FROM matrix_room WHERE kind = 'office' AND owner = $1", user)
         if room_id is None:
             room_id = await self._create("office", "office", owner=user)
+            if user not in {seat.user for seat in self._desk().roster}:
+                # They left while it was made. Should they come back, the desk invites them.
+                return True
         elif (
             await self._store.fetchval(
                 "SELECT membership FROM matrix_member WHERE room_id = $1 AND user_id = $2", room_id, user

@@ -131,5 +131,5 @@ async def _stands(conn: Connection, ref: str) -> bool:
     plain = ref.removeprefix(EDIT)
     if not plain.startswith(CARDS):
         return True
-    thread = plain.removeprefix(CARDS)
+    thread = plain.removeprefix(CARDS).partition(":")[0]
     return await conn.fetchval("SELECT 1 FROM thread WHERE id = $1 AND designation <> ''", thread) is not None

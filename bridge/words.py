@@ -85,7 +85,7 @@ class Words:
 
     async def _take(self, event: Said, user: str, *, second: bool) -> Taken:
         """Take what was said in an office that is being asked."""
-        said = _without_quote(event.body)
+        said = event.body
         if not is_plain(event):
             return Taken(flaw=Flaw.NOT_PLAIN)
         if not second:
@@ -160,8 +160,3 @@ def _which(pepper: bytes, digests: Digests, forms: Sequence[str]) -> list[Word]:
         is_safe, is_duress = hmac.compare_digest(made, safe), hmac.compare_digest(made, duress)
         found.append(Word.DURESS if is_duress else Word.SAFE if is_safe else Word.NONE)
     return found[: len(forms)]
-
-
-def _without_quote(body: str) -> str:
-    """Take the quoted lines off that older clients put before a reply."""
-    return body.partition("\n\n")[2] if body.startswith("> <") else body

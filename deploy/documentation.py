@@ -14,7 +14,8 @@ from typing import Final
 
 from bot.actions import DESK, OFFICE, THREAD, Receipt
 from bot.commands import FADES
-from bot.queue import HAND, NEXT
+from bot.desk_cards import HAND
+from bot.queue import NEXT
 from bot.table import COMMANDS, Command, Who
 from bot.transfer import NO, YES
 from policies.load import load
@@ -43,7 +44,7 @@ LEGEND: Final = {
     Receipt.UNSAID: "you took it back in time",
 }
 TAPS: Final = (
-    (HAND, "on a waiting card at the desk: the thread is yours"),
+    (HAND, "on a waiting card at the desk, or on a reminder of it: the thread is yours"),
     (YES, "on an offer in a room: you take the thread"),
     (NO, "on an offer in a room: you do not take it"),
 )
@@ -82,7 +83,10 @@ def advocate() -> str:
         ),
         "## The commands on every card",
         _table(("command", "where", "what it does"), card),
-        f"`!claim` with nobody waiting: whoever comes within {int(NEXT)} seconds is yours. `!more` lists all commands.",
+        (
+            f"`!claim` with nobody waiting: whoever comes within {int(NEXT)} seconds is yours. `!more` lists all commands."
+            " A command is a message of its own, or a reply; by an edit, or in a thread, it does nothing and says so."
+        ),
         "## What a tap does",
         _table(("tap", "where, and what happens"), [f"| {key} | {what} |" for key, what in TAPS]),
         (
@@ -104,7 +108,8 @@ def advocate() -> str:
         (
             "Begin with `//` to write a note. Notes as well: replies to anybody but the texter, anything in a Matrix"
             " thread, anything that mentions a colleague, pictures and files. Held until you say so: phone numbers and"
-            f" street addresses (`!anyway`), more than {s.segments_without_long} texts at once (`!long`)."
+            f" street addresses (`!anyway`), more than {s.segments_without_long} texts at once (`!long`). Say such a word"
+            " as a reply to your message, or to the answer that asks for it; alone, it is about your last one."
         ),
         "## An agreed word",
         (

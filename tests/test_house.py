@@ -48,6 +48,8 @@ LONG_FOR_A_REASON: Final = {
     "bot/table.py": "one table, a row for each command",
     "bridge/matrix/olm.py": "the whole of one foreign interface, which is compared with its original as one",
     "bridge/app.py": "the one place of composition by hand",
+    "bridge/engine.py": "one event from its row to its commit, told in one place",
+    "bridge/posts.py": "each action that is shown in a room, one after the other",
 }
 SEES_PHONES: Final = (
     "bridge/vault.py",

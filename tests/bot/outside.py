@@ -160,6 +160,8 @@ class Outside(Promises):
                     assert owner not in self.frozen, "a thread on hold is ended"
                 case Hold():
                     (self.frozen.add if action.on else self.frozen.discard)(owner)
+                case Invite() | Expel() if action.place != THREAD:
+                    pass
                 case Invite():
                     self.account[owner].invited.add(action.user)
                 case Expel():

@@ -85,7 +85,7 @@ class Promises(Bookkeeping):
             case Left(place=place) if place == DESK:
                 self.spoke.pop(event.user, None)
             case ThreadWaits():
-                cards = [a.body for a in actions if isinstance(a, Post) and a.ref == f"card:{event.thread}"]
+                cards = [a.body for a in actions if isinstance(a, Post) and a.ref.startswith(f"card:{event.thread}")]
                 shown = [body for body in cards if "waiting" in body and event.designation in body]
                 assert len(shown) == 1, "a thread waits without a card"
         on_duty = {seat.user for seat in self.desk.roster if seat.duty}

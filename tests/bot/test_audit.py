@@ -56,7 +56,7 @@ def test_trust_is_noted() -> None:
 def test_supervisors_see_the_audit_at_the_desk() -> None:
     """`!audit` asks the bridge for it; nobody else may, and not in an office."""
     step = then(staffed_desk(), at_desk("!audit", sender=SUE))
-    assert of(TellAudit, step) == [TellAudit(place=DESK, reply_to="$m1")]
+    assert of(TellAudit, step) == [TellAudit(place=DESK, reply_to="$m1", ref="answer:$m1")]
     assert not of(TellAudit, then(staffed_desk(), at_desk("!audit")))
     office = then(staffed_desk(), said("!audit", sender=SUE, place=OFFICE + SUE))
     assert not of(TellAudit, office)

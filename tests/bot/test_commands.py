@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.actions import DESK, OFFICE, THREAD, Post, Receipt, Redact, TellAudit, TellDevices
+from bot.actions import DESK, OFFICE, THREAD, Post, Receipt, Redact, SignOut, TellAudit, TellDevices
 from bot.acts import SetTimer, Tell
 from bot.commands import lines, parse
 from bot.events import Content, Relation, Tapped, TimerDue
@@ -74,12 +74,14 @@ def test_a_near_miss_is_suggested_and_nothing_is_done(body: str, hint: str) -> N
 @pytest.mark.parametrize(
     ("place", "body", "where"),
     [
-        (THREAD, "!claim", "at the desk"),
         (THREAD, "!board", "at the desk"),
         (DESK, "!status", "in the thread's own room"),
         (OFFICE + ANA, "!claim", "at the desk"),
         (OFFICE + ANA, "!board", "at the desk"),
         (OFFICE + ANA, "!status", "in the thread's own room"),
+        (THREAD, "!text", "in your office"),
+        (DESK, "!text", "in your office"),
+        (OFFICE + ANA, "!subpoena", "at the desk or in the thread's own room"),
     ],
 )
 def test_a_command_in_the_wrong_place_says_the_right_one(place: str, body: str, where: str) -> None:
@@ -124,6 +126,41 @@ def test_commands_are_plain_messages(relation: Relation) -> None:
             assert words(then(staffed_desk(), at_desk(body, content=content))) == ""
 
 
+@pytest.mark.parametrize(("relation", "how"), [(Relation.THREAD, "in a thread"), (Relation.EDIT, "by changing a message")])
+def test_a_command_that_is_not_taken_is_not_passed_over(relation: Relation, how: str) -> None:
+    """Nobody believes that the line was stopped when it was not: such a command is answered, and does nothing."""
+    for body in ("!unsafe", "!close", "!claim"):
+        step = then(held(), said(body, relation=relation, target="$m0"))
+        assert how in words(step)
+        assert "Say it as a new message" in words(step)
+        assert replace(step.aggregate, silence=held().silence) == held()
+        assert marks(step) == ({"$m1": Receipt.NOTE} if relation is Relation.THREAD else {})
+    step = then(staffed_desk(), at_desk("!claim", relation=relation, target="$m0"))
+    assert how in words(step)
+
+
+@pytest.mark.parametrize("body", ["\u00a1unsafe", "\uff01unsafe", "\uff01Unsafe now", "\u00a1claim"])
+def test_another_keyboards_mark_is_a_near_miss(body: str) -> None:
+    """A command's name behind a mark that looks like one never leaves for the phone, and the command is suggested."""
+    step = then(held(), said(body))
+    assert marks(step) == {"$m1": Receipt.NOTE}
+    assert "Did you mean !" in words(step)
+    assert step.aggregate.sending.pending == ()
+
+
+@pytest.mark.parametrize("body", ["\u00a1Claro que s\u00ed!", "\u00a1Hola!", "\uff01"])
+def test_words_that_begin_with_such_a_mark_are_words(body: str) -> None:
+    """Spanish begins a sentence with one."""
+    assert [pending.body for pending in then(held(), said(body)).aggregate.sending.pending] == [body]
+
+
+def test_own_words_leave_as_they_were_typed() -> None:
+    """Behind a command for a text lines and spaces stay as they are; the command itself is read whatever they are."""
+    for body in ("!limits  one\n\n two ", "!say limits one\n\n two", "!tips iphone\none\n\n two"):
+        step = then(held(), said(body))
+        assert [pending.body for pending in step.aggregate.sending.pending] == ["one\n\n two"]
+
+
 def test_a_stranger_commands_nothing() -> None:
     """Somebody who is not on the roster gets no answer anywhere."""
     for body in ("!claim", "!board", "!help", "!clam"):
@@ -149,7 +186,8 @@ MAY_SAY = {
     "reveal in desk": {SUE},
     "reveal": {ANA, SUE},
     **{name: {ANA, SUE} for name in ("close", "reopen", "continue")},
-    **{name: {ANA} for name in ("release", "say", "again", "anyway", "long")},
+    "release": {ANA, SUE},
+    **{name: {ANA} for name in ("say", "again", "anyway", "long")},
     **{name: {ANA, SUE} for name in ("codeword", "forget-word", "verify", "cover")},
     "unlock": {SUE},
     **{
@@ -212,6 +250,8 @@ def test_every_answer_disappears(command: Command, place: str, sender: str, rest
     So does a text for the phone that a command put into the undo window: it is the only place that shows it.
     """
     _, step = try_out(command, place, sender, rest)
+    for asked in [action for action in step.actions if isinstance(action, TellDevices | TellAudit)]:
+        assert f"fade:{asked.place}|{asked.ref}" in [timer.key for timer in of(SetTimer, step)]
     for post in of(Post, step):
         if post.reply_to and not post.body.startswith("Leaving in a moment"):
             assert post.notice
@@ -252,3 +292,29 @@ def test_a_person_is_named_by_mention_id_or_an_unmistakable_word() -> None:
         step = then(held(), said(f"!transfer {word}", named=named, mentions=bool(named)), at(0, roster=roster))
         offer = step.aggregate.voice.offer
         assert (offer.to if offer else None) == person, word
+
+
+@pytest.mark.parametrize(
+    ("word", "named", "in_a_reply", "person"),
+    [
+        (BEN, (SUE,), True, BEN),
+        (BEN, (SUE,), False, BEN),
+        ("@ben", (SUE,), True, BEN),
+        ("@ben", (SUE,), False, None),
+        ("@ben", (SUE, BEN), False, BEN),
+        ("Ben", (SUE,), True, None),
+        ("", (SUE,), True, None),
+        ("@bne", (SUE,), False, None),
+    ],
+)
+def test_whom_a_reply_answers_is_not_whom_a_command_names(
+    word: str, named: tuple[str, ...], in_a_reply: bool, person: str | None
+) -> None:
+    """Clients mention whom a reply answers: what was typed wins, and where the two contradict each other it is nobody."""
+    relation = Relation.OTHER_REPLY if in_a_reply else Relation.NONE
+    changed: dict[str, Any] = {"named": named, "mentions": True, "relation": relation, "target": "$x" if in_a_reply else ""}
+    step = then(held(), said(f"!transfer {word}", **changed))
+    offer = step.aggregate.voice.offer
+    assert (offer.to if offer else None) == person
+    signed_out = of(SignOut, then(staffed_desk(), at_desk(f"!signout {word}", sender=SUE, **changed)))
+    assert [out.user for out in signed_out] == ([person] if person else [])

@@ -9,16 +9,17 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot import safe_times
-from bot.actions import THREAD, Edit, Receipt
+from bot.actions import THREAD, Edit, Post, Receipt
 from bot.acts import Audit
 from bot.card import card
 from bot.events import Event, Outcome, Relation, TextOutcome
 from bot.model import Thread
 from bot.slices import Flags
 from bot.table import COMMANDS
+from bot.told import Assigned
 from policies.pack import TextName
 from tests.bot.examples import arrived, at, due, held, marks, of, said, texts, then, waiting, words
-from tests.bot.strategies import BEN, NOW, PACK, SUE, UNDO
+from tests.bot.strategies import ANA, BEN, NOW, PACK, SUE, UNDO
 
 
 def sent(thread: Thread, command: str, outcome: Outcome = Outcome.ACCEPTED) -> Thread:
@@ -215,11 +216,37 @@ def test_a_new_thread_has_nothing_agreed() -> None:
 
 
 def test_the_cards_last_line_is_the_tables() -> None:
-    """Every card ends with the commands that the table puts on it, those of DESIGN section 8 among them."""
+    """Every card ends with the commands that the table puts on it: the eight of DESIGN section 8, each good in its room."""
     last = card(waiting()).splitlines()[-1]
     assert last.split(" · ") == [*(f"!{command.name}" for command in COMMANDS if command.card), "!more"]
-    for name in ("claim", "limits", "options", "unsafe", "escalate", "transfer", "off"):
-        assert f"!{name}" in last
+    eight = ("claim", "limits", "options", "unsafe", "escalate", "transfer", "close", "off")
+    assert {command.name for command in COMMANDS if command.card} == set(eight)
+    assert all(THREAD in command.places for command in COMMANDS if command.card)
+
+
+def test_the_card_says_whose_turn_it_is_and_since_when() -> None:
+    """What the line answers by itself is no answer; the first unanswered text counts, and the first answer to it."""
+
+    def last(thread: Thread) -> str:
+        return next(line for line in card(thread).splitlines() if line.startswith("last text: "))
+
+    greeted = then(waiting(), TextOutcome(ref="answer:first", outcome=Outcome.ACCEPTED), at(1)).aggregate
+    assert last(greeted) == "last text: theirs, unanswered since Fri 07:59"
+    more = then(greeted, arrived("hello?", id="b", seconds=600), at(600)).aggregate
+    assert last(more) == "last text: theirs, unanswered since Fri 07:59"
+    spoken = due(then(held(), said("here")).aggregate, UNDO).aggregate
+    heard = then(spoken, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(60)).aggregate
+    assert last(heard) == "last text: ours, since Fri 08:01"
+    assert last(Thread(id="t1", designation="amber heron")) == "last text: none yet"
+
+
+def test_the_pinned_card_says_when_things_go() -> None:
+    """The card in the room says for how long words stand, above the commands, wherever it is shown."""
+    new = then(waiting(), Assigned(voice=ANA))
+    shown = next(post.body for post in of(Post, new) if post.ref == "card")
+    assert shown.splitlines()[-2] == "erases: what is said here, 24 h after it was seen; all of it after !close"
+    edited = then(new.aggregate, said("!lang es", sender=ANA))
+    assert [edit.body.splitlines()[-2:] for edit in of(Edit, edited)] == [shown.splitlines()[-2:]]
 
 
 @pytest.mark.parametrize("sender", [BEN, SUE])

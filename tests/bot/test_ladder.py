@@ -40,7 +40,7 @@ def test_a_reminder_is_a_new_message_without_content() -> None:
     """A reminder says who waits for how long, loudly, and nothing else."""
     desk = then(staffed_desk(), WAITS).aggregate
     (post,) = [post for post in of(Post, then(desk, TimerDue(key=f"wait:{T1}:0"), at(120))) if post.ref != "board"]
-    assert (post.notice, post.ref) == (False, "")
+    assert (post.notice, post.ref) == (False, f"wait:{T1}:0")
     assert post.body.endswith("amber heron · still waiting, 2 min")
 
 

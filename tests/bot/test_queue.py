@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.actions import DESK, OFFICE, Edit, GiveKeys, Page, Post, RestoreLevels, Retry, Speaker
+from bot.actions import DESK, OFFICE, Edit, Expel, GiveKeys, Invite, Page, Post, RestoreLevels, Retry, Speaker
 from bot.acts import Tell
 from bot.events import IdentityChanged, Joined, Left, LevelsSet, NotHeard, Tapped, Why
 from bot.incidents import ClockJumped, LetterDied, NobodyCalled, NotInvited, Unheard
@@ -166,9 +166,17 @@ def test_whoever_leaves_the_desk_is_removed_from_every_thread() -> None:
     step = then(desk, Left(place=DESK, user=ANA))
     assert step.aggregate.seat(ANA) is None
     assert [told(step.actions, owner) for owner in ("t1", "t2")] == [[Removed(user=ANA)]] * 2
+    assert of(Expel, step) == [Expel(place=OFFICE + ANA, user=ANA)], "their office is a room like the others"
     for event in (Left(place=OFFICE + ANA, user=ANA), Left(place=DESK, user=EVE)):
         assert not of(Tell, then(desk, event))
         assert then(desk, event).aggregate.roster == desk.roster
+
+
+def test_whoever_comes_back_gets_their_office_back() -> None:
+    """Somebody who left the desk was removed from their office: coming back they are invited to it again."""
+    away = then(staffed_desk(), Left(place=DESK, user=ANA)).aggregate
+    back = then(away, Joined(place=DESK, user=ANA))
+    assert of(Invite, back) == [Invite(place=OFFICE + ANA, user=ANA)]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from bot.events import Content, Joined, Left, NotHeard, Outcome, Relation, TextO
 from bot.model import Thread
 from bot.slices import Pending
 from bot.told import Assigned, Removed
-from tests.bot.examples import arrived, at, due, held, marks, of, said, texts, then, waiting, words
+from tests.bot.examples import arrived, at, due, edit, held, marks, of, said, texts, then, waiting, words
 from tests.bot.strategies import ANA, BEN, EVE, LATE, NOTES, NOW, PACK, SEATS, STAFF, SUE, UNDO, WORDS
 
 NOTE, LEAVING, NOT_SENT, HELD = Receipt.NOTE, Receipt.LEAVING, Receipt.NOT_SENT, Receipt.HELD
@@ -58,8 +58,8 @@ def test_the_voice_is_relayed_verbatim_after_the_window(body: str) -> None:
         {"content": Content.OTHER},
         {"sender": BEN},
         {"sender": SUE},
-        {"relation": Relation.TEXTER_REPLY, "body": "> <@line-a:line.example> hi\n\n// not for her"},
-        {"relation": Relation.TEXTER_REPLY, "body": "> <@line-a:line.example> hi\n\n@ben look"},
+        {"body": "\u00a1unsafe"},
+        {"body": "\uff01unsafe now"},
     ],
 )
 def test_everything_else_is_a_note(changed: dict[str, Any]) -> None:
@@ -81,11 +81,25 @@ def test_a_stranger_is_not_taken() -> None:
     assert then(thread, said("hello", sender=EVE)).actions == ()
 
 
-@pytest.mark.practice(36)
-def test_a_reply_to_the_texter_is_an_answer_without_the_quote() -> None:
-    """The quoted lines that old clients put before a reply do not go back onto the phone (practice 36)."""
-    event = said("> <@line-a:line.example> I am scared\n> of him\n\nI hear you.", relation=Relation.TEXTER_REPLY)
-    assert texts(due(then(held(), event).aggregate, UNDO)) == ["I hear you."]
+@pytest.mark.parametrize("content", [Content.FILE, Content.OTHER])
+def test_only_written_words_go_to_the_phone(content: Content) -> None:
+    """Pictures, files, stickers and polls of the voice are notes, and the voice hears that they did not leave."""
+    step = then(held(), said("x", content=content))
+    assert marks(step) == {"$m1": NOTE}
+    assert words(step).startswith("Not sent: ")
+    assert words(then(held(), said("x", content=content, sender=BEN))) == ""
+
+
+def test_an_edit_that_is_taken_back_leaves_nothing() -> None:
+    """Redacting the edit shows the old words again, and nobody knows which were meant: neither leaves, the voice hears."""
+    thread = then(held(), said("I am at the office")).aggregate
+    thread = then(thread, edit("I am at home", event_id="$e1"), at(1)).aggregate
+    thread = then(thread, edit("I am at school", event_id="$e2"), at(2)).aggregate
+    for sender, target, leaves in ((ANA, "$e1", True), (SUE, "$e2", True), (ANA, "$e2", False)):
+        step = then(thread, Unsaid(place=THREAD, sender=sender, target=target), at(3))
+        assert texts(due(step.aggregate, UNDO + 3)) == (["I am at school"] if leaves else [])
+        assert marks(step) == ({} if leaves else {"$m1": Receipt.UNSAID})
+        assert ("edit was taken back" in words(step)) != leaves
 
 
 @pytest.mark.parametrize("body", ["#room:line.example", "quiet maple", "", " \n"])
@@ -234,8 +248,21 @@ def test_who_goes_is_removed_and_who_comes_is_invited() -> None:
     step = then(watched, Removed(user=BEN))
     assert [a.user for a in of(Expel, step)] == [BEN]
     assert step.aggregate.voice.holder == ANA
-    assert of(Expel, then(held(), Removed(user=BEN))) == []
     assert [a.user for a in of(Invite, then(waiting(), Assigned(voice=BEN)))] == [BEN]
+
+
+@pytest.mark.parametrize("how", ["!with @ben", f"!transfer {BEN}"])
+def test_an_invitation_is_no_way_in_for_who_left_the_desk(how: str) -> None:
+    """Whoever was asked in and left the desk before they came is removed like a member, and again if they still come."""
+    gone = tuple(seat for seat in SEATS if seat.user != BEN)
+    asked = then(held(), said(how)).aggregate
+    step = then(asked, Removed(user=BEN), at(1, roster=gone))
+    assert [(a.user, a.place) for a in of(Expel, step)] == [(BEN, THREAD)]
+    assert step.aggregate.voice.holder == ANA
+    step = then(step.aggregate, Joined(place=THREAD, user=BEN), at(2, roster=gone))
+    assert [(a.user, a.place) for a in of(Expel, step)] == [(BEN, THREAD)]
+    assert step.aggregate.voice.members == {ANA}
+    assert step.aggregate.voice.slow_until <= NOW + 2, "somebody who is not there slows nobody down"
 
 
 def test_the_window_is_longer_after_somebody_joined() -> None:

@@ -114,6 +114,46 @@ def test_a_reply_is_guarded_like_all_words() -> None:
     assert "sends no replies" in words(none)
 
 
+@pytest.mark.parametrize(
+    ("body", "changed", "why"),
+    [
+        ("@ben please call her", {}, "call a colleague"),
+        ("Ben: call her", {"mentions": True, "named": (BEN,)}, "call a colleague"),
+        ("// she sounds afraid", {}, "a note"),
+        ("my cell is 555-123-4567", {}, "a phone number"),
+        ("come to 12 Elm Street", {}, "a street address"),
+        ("long " * 400, {}, "texts long"),
+    ],
+)
+def test_the_rules_for_words_hold_for_a_reply_and_its_edits(body: str, changed: dict[str, object], why: str) -> None:
+    """What would not leave as words of the voice does not leave as a reply to a text after a STOP, nor by its edit."""
+    step = reply(after_stop(), body, **changed)
+    assert why in words(step)
+    assert (step.aggregate.consent.reply, marks(step)) == (None, {"$r": Receipt.NOTE})
+    waiting = reply(after_stop()).aggregate
+    step = then(waiting, edit(f"!reply {body}", **({"sender": SUE, "target": "$r"} | changed)), at(1))
+    assert why in words(step)
+    assert marks(step) == {"$r": Receipt.NOT_SENT}
+    assert texts(leaves(step.aggregate, UNDO + 1)) == []
+
+
+@pytest.mark.parametrize("body", ["call 555-123-4567", "long " * 400, "long " * 400 + "555-123-4567"])
+def test_second_words_stand_before_the_reply(body: str) -> None:
+    """What a warning kept from leaving leaves when the reply says so itself; what it says does not reach the phone."""
+    step = reply(after_stop(), f"!anyway !long {body.strip()}")
+    assert texts(leaves(step.aggregate)) == [body.strip()]
+
+
+def test_a_reply_keeps_its_lines_and_an_edit_that_is_taken_back_stops_it() -> None:
+    """The words leave as they were typed; without its edit a reply is not what its author last wrote."""
+    waiting = reply(after_stop(), "We saw it.\n\nCall 911.").aggregate
+    assert texts(leaves(waiting)) == ["We saw it.\n\nCall 911."]
+    changed = then(waiting, edit("!reply Call 911.", sender=SUE, target="$r", event_id="$e1"), at(1)).aggregate
+    step = then(changed, Unsaid(place="thread", sender=SUE, target="$e1"), at(2))
+    assert marks(step) == {"$r": Receipt.UNSAID}
+    assert texts(leaves(step.aggregate, UNDO + 2)) == []
+
+
 def test_whoever_does_not_supervise_any_more_is_not_heard() -> None:
     """The role counts when it leaves, too."""
     waiting = reply(after_stop()).aggregate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations, product
 from typing import Any
 
@@ -12,7 +13,7 @@ from bot.acts import DropTimer, SetTimer, Tell
 from bot.events import Joined, Left, Outcome, Tapped, TimerDue, Unsaid
 from bot.model import Thread
 from bot.slices import Offer
-from bot.told import Assigned, How, NotAssigned, Offered, Removed, VoiceWanted
+from bot.told import Assigned, How, NotAssigned, Offered, OffWanted, Removed, VoiceWanted
 from policies.pack import TextName
 from tests.bot.examples import alarms, at, due, held, marks, of, said, texts, then, told, words
 from tests.bot.strategies import ANA, BEN, NOW, OWNERS, PACK, SEATS, SUE, UNDO
@@ -44,6 +45,7 @@ def test_an_offer_invites_and_changes_nothing_yet(quiet: bool) -> None:
     assert [(post.mentions, post.notice) for post in of(Post, step) if post.ref == "offer"] == [((BEN,), False)]
     assert [timer.due for timer in of(SetTimer, step)] == [NOW + 600]
     assert (HANDOVER in words(step)) != quiet
+    assert [post.taps for post in of(Post, step) if post.ref == "offer"] == [("✅", "❌")], "one tap is enough"
     assert texts(step) == []
     assert wanted(step) == []
 
@@ -194,6 +196,99 @@ def test_an_interpreter_has_a_seat_for_two_hours() -> None:
 
 
 @pytest.mark.practice(32)
+def test_quiet_is_a_word_of_its_own() -> None:
+    """`quiet` right behind the name leaves the handover text out; in a note it is a word like any other."""
+    step = then(held(), said(f"!transfer {BEN} it is quiet now, she sleeps", event_id="$o"))
+    assert HANDOVER in words(step)
+
+
+def test_nobody_loses_a_seat_that_is_not_an_interpreters() -> None:
+    """Two hours end an interpreter's seat only: the voice never has one, nor who was asked in once more without it."""
+    step = then(held(), said(f"!with {ANA} interpreter", sender=SUE))
+    assert step.aggregate.voice.interpreters == frozenset()
+    assert "ana is the voice" in words(step)
+    assert of(Expel, then(step.aggregate, TimerDue(key=f"seat:{ANA}"), at(7_300))) == []
+    asked = then(held(), said(f"!with {BEN} interpreter")).aggregate
+    again = then(asked, said(f"!with {BEN}", event_id="$m2"), at(60))
+    assert DropTimer(key=f"seat:{BEN}") in again.actions
+    assert of(Expel, then(again.aggregate, TimerDue(key=f"seat:{BEN}"), at(7_300))) == []
+
+
+def test_nobody_off_duty_is_asked_in() -> None:
+    """Whoever is off duty is not called into a room; the refusal says so."""
+    off = tuple(replace(seat, duty=seat.user != BEN) for seat in SEATS)
+    step = then(held(), said("!with @ben"), at(0, roster=off))
+    assert of(Invite, step) == []
+    assert "ben is off duty" in words(step)
+
+
+@pytest.mark.parametrize(
+    ("thread", "sender", "why"),
+    [
+        (held(), BEN, "nothing is offered here, or it has run out"),
+        (offered(), SUE, "it is offered to somebody else"),
+        (offered("all"), BEN, "it is offered to everybody"),
+    ],
+)
+def test_no_tap_on_an_offer_is_passed_over_in_silence(thread: Thread, sender: str, why: str) -> None:
+    """Whoever taps an offer that is over, or for others, hears that it changed nothing."""
+    for key in ("✅", "❌"):
+        step = then(thread, Tapped(place=THREAD, sender=sender, event_id="$t", key=key, target="offer", trusted=True))
+        assert why in words(step)
+        assert step.aggregate == thread
+        assert wanted(step) == []
+
+
+def test_a_supervisor_puts_the_thread_of_somebody_absent_into_the_queue() -> None:
+    """`!release queue` of a supervisor lets a thread wait again, whoever is its voice and whoever was."""
+    world = World(PACK, threads=1)
+    world.open(T1, ANA)
+    world.say(T1, SUE, "!release")
+    assert world.voice(T1) == ANA
+    assert "!release queue takes it from its voice" in world.seen(T1)
+    world.say(T1, SUE, "!take")
+    world.settle()
+    world.say(T1, SUE, "!release queue")
+    assert world.voice(T1) is None
+    world.say(DESK, BEN, "!claim")
+    world.settle()
+    world.say(T1, SUE, "!release queue")
+    assert world.voice(T1) is None
+
+
+@pytest.mark.parametrize("how", ["waits", "is offered"])
+def test_a_thread_is_claimed_in_its_own_room(how: str) -> None:
+    """`!claim` in the room of a thread that waits, or is offered to all, makes one its voice; two have one winner."""
+    world = World(PACK, threads=1)
+    world.open(T1, ANA)
+    world.say(T1, ANA, "!release" if how == "waits" else "!transfer all")
+    world.settle()
+    world.say(T1, BEN, "!claim")
+    world.say(T1, SUE, "!claim")
+    assert world.voice(T1) == BEN
+    assert ("ben was quicker" in world.seen(T1)) != ("ben is its voice" in world.seen(T1))
+    world.say(T1, SUE, "!claim")
+    world.say(T1, BEN, "!claim")
+    assert world.voice(T1) == BEN
+    assert "You are the voice already." in world.seen(T1)
+
+
+def test_off_in_a_threads_room_is_the_desks_to_allow() -> None:
+    """`!off` works from a room as well; whoever has a thread in their hands stays, also when it comes in that moment."""
+    world = World(PACK, threads=1)
+    world.open(T1, ANA)
+    world.say(T1, ANA, "!off")
+    world.settle()
+    assert "you are the voice of 1" in world.seen(T1)
+    world.say(T1, BEN, "!off")
+    world.settle()
+    assert [(seat.user, seat.duty) for seat in world.desk.roster] == [(ANA, True), (BEN, False), (SUE, True)]
+    world.tell(DESK, OffWanted(user=ANA))
+    world.settle()
+    assert world.desk.seat(ANA) == replace(SEATS[0], since=NOW, spoke="")
+    assert "ana stays on duty" in world.seen(DESK)
+
+
 def test_care_is_where_colleagues_do_not_see_it() -> None:
     """`!debrief` is answered in one's office only; `!recap` gives the room's keys once more to whoever asks."""
     step = then(held(), said("!debrief", sender=BEN))

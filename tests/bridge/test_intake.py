@@ -22,6 +22,7 @@ from tests.fakes.sink import (
     ADA,
     DESK_ROOM,
     OFFICE_ROOM,
+    POLICY,
     THREAD_ROOM,
     VOICE,
     WARM_ROOM,
@@ -185,14 +186,85 @@ async def test_who_calls_somebody_is_not_speaking_to_the_phone(sink: Sink, more:
     assert (await sink.said(words("hi", **more))).mentions is mentions
 
 
-@pytest.mark.parametrize(("target", "mentions"), [("$texter", False), ("$card", True)])
-async def test_an_answer_to_the_texter_mentions_nobody(sink: Sink, target: str, mentions: bool) -> None:
-    """Clients mention whom they reply to: the line voice, in an answer to the texter, is no call."""
+@pytest.mark.parametrize("whom", [VOICE, POLICY, ADA])
+@pytest.mark.parametrize(
+    "relation",
+    [
+        {"m.in_reply_to": {"event_id": "$texter"}},
+        {"m.in_reply_to": {"event_id": "$card"}},
+        {"rel_type": "m.replace", "event_id": "$old"},
+    ],
+    ids=["answer", "reply to us", "edit"],
+)
+async def test_an_answer_to_us_mentions_nobody(sink: Sink, relation: dict[str, Any], whom: str) -> None:
+    """Clients mention whom they reply to, and again in an edit of the reply: when it is one of us, that is no call."""
     await sink.ours("$texter", "in:1:0")
     await sink.ours("$card", "card")
-    relation = {"m.in_reply_to": {"event_id": target}}
-    said = await sink.said(words("hi", **{"m.mentions": {"user_ids": [VOICE]}, "m.relates_to": relation}))
-    assert said.mentions is mentions
+    shown = words("hi", **{"m.mentions": {"user_ids": [whom]}})
+    said = await sink.said({**shown, "m.new_content": shown, "m.relates_to": relation})
+    assert said.mentions is (whom == ADA)
+    assert said.named == ((ADA,) if whom == ADA else ())
+
+
+@pytest.mark.practice(36)
+@pytest.mark.parametrize(
+    ("body", "left"),
+    [
+        ("> <@line-a:line.example> I am scared\n> of him\n\nI hear you.", "I hear you."),
+        ("> <@ana:line.example> one\n> \n> two\n\n!redact", "!redact"),
+        ("> * <@ana:line.example> waves\n\n!unsafe\nnow", "!unsafe\nnow"),
+        ("> <@ana:line.example> one\n!redact", "!redact"),
+        ("> <@ana:line.example> one", ""),
+        ("> not a quote of anybody\n\nx", "> not a quote of anybody\n\nx"),
+    ],
+)
+async def test_quoted_lines_come_off_every_reply(sink: Sink, body: str, left: str) -> None:
+    """Earlier words do not go back onto a phone (practice 36), and a command is one behind a quote as well."""
+    await sink.ours("$texter", "in:1:0")
+    for number, target in enumerate(("$texter", "$other")):
+        reply = words(body, **{"m.relates_to": {"m.in_reply_to": {"event_id": target}}})
+        ((_, said),) = await sink.see(message(reply, event_id=f"$reply{number}"))
+        assert isinstance(said, Said)
+        assert said.body == left
+    ((_, alone),) = await sink.see(message(words(body), event_id="$alone"))
+    assert isinstance(alone, Said)
+    assert alone.body == body, "what is no reply stays as it was typed"
+
+
+async def test_who_answers_a_notice_means_what_it_is_about(sink: Sink) -> None:
+    """A reply to a notice of ours counts as one to the message that the notice is on; to a card, it knows which."""
+    posting = Posting(sink.nerves)
+    notice = Post(place=THREAD, body="Held: say !anyway.", reply_to="$held")
+    await sink.nerves.store.commit(
+        lambda conn: conn.execute("UPDATE thread SET room_id = $1 WHERE id = $2", THREAD_ROOM, sink.thread)
+    )
+    await posting.posts.perform(Task(number=1, owner=sink.thread, txn="q1.0", created=0, action=notice))
+    await sink.ours("$card", "card:1")
+    for number, (target, meant, ref) in enumerate((("$q1.0", "$held", ""), ("$card", "$card", "card:1"))):
+        reply = words("!anyway", **{"m.relates_to": {"m.in_reply_to": {"event_id": target}}})
+        ((_, said),) = await sink.see(message(reply, event_id=f"$reply{number}"))
+        assert isinstance(said, Said)
+        assert (said.relation, said.target, said.ref) == (Relation.OTHER_REPLY, meant, ref)
+
+
+@pytest.mark.parametrize(
+    ("kind", "heard"),
+    [
+        ("m.sticker", True),
+        ("m.poll.start", True),
+        ("org.matrix.msc3381.poll.start", True),
+        ("m.message", True),
+        ("m.poll.response", False),
+        ("m.key.verification.request", False),
+        ("m.call.invite", False),
+    ],
+)
+async def test_what_looks_like_a_message_is_heard_as_one(sink: Sink, kind: str, heard: bool) -> None:
+    """Stickers and polls stand in the room like messages, so whoever sent one hears that it did not leave."""
+    told = await sink.see(message({"msgtype": "m.text", "body": "x"}, kind=kind))
+    assert [(event.content, event.body) for _, event in told if isinstance(event, Said)] == (
+        [(Content.OTHER, "x")] if heard else []
+    )
 
 
 @pytest.mark.parametrize(
@@ -255,6 +327,11 @@ async def test_a_redaction_is_unsaying(sink: Sink) -> None:
         dataclasses.replace(plain("m.room.redaction", {}, room=THREAD_ROOM), event_id="$other"),
     )
     assert told == [(sink.thread, Unsaid(place=THREAD, sender=ADA, target="$said"))]
+    await sink.ours("$card", "card:1")
+    told = await sink.see(
+        dataclasses.replace(plain("m.room.redaction", {}, room=DESK_ROOM, redacts="$card"), event_id="$r")
+    )
+    assert told == [(DESK, Unsaid(place=DESK, sender=ADA, target="$card", ref="card:1"))]
 
 
 @pytest.mark.parametrize("relation", [None, "x", {}, {"event_id": 7, "key": "✋"}, {"event_id": "$x", "key": ["✋"]}])

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from bot.actions import THREAD, Action, GiveKeys, Mark, Post, Receipt
+from bot.actions import DESK, OFFICE, THREAD, Action, Edit, Expel, GiveKeys, Invite, Mark, Post, Receipt
 from bridge.matrix.edge import Permanent, TokenRefused, Transient
+from bridge.matrix.members import set_membership
 from bridge.outbox import Impossible, Task, TryAgain
 from bridge.posts import REMEMBERED
+from bridge.store import Connection
 from tests.fakes.nerves import Nerves
 from tests.fakes.posting import Posting
 
@@ -96,3 +100,81 @@ async def test_who_asks_for_the_keys_gets_both_sides(nerves: Nerves, again: bool
     task = await posting.task(GiveKeys(place=THREAD, user="@ana:line.example", again=again))
     await posting.posts.perform(task)
     assert posting.edge.sent == [f"keys again={again}", "bundle"]
+
+
+async def desk_with(nerves: Nerves, **memberships: str) -> None:
+    """Note a desk room with these members."""
+
+    async def commit(conn: Connection) -> None:
+        query = "INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ($1, $2, $3, $4)"
+        await conn.execute(query, "!desk", "desk", DESK, "room:!desk")
+        await conn.execute(query, "!office", "office", "@ben:h", "room:!office")
+        for name, membership in memberships.items():
+            await set_membership(conn, "!desk", f"@{name}:h", membership)
+
+    await nerves.store.commit(commit)
+
+
+async def test_nobody_is_invited_who_has_left_the_desk(nerves: Nerves) -> None:
+    """An invitation that waited while its person left the desk sends neither keys nor invite; nobody waits for it."""
+    posting = Posting(nerves)
+    await desk_with(nerves, ana="join", ben="leave", eve="invite")
+    for user in ("@ana:h", "@ben:h", "@eve:h", "@nobody:h"):
+        await posting.posts.perform(await posting.task(Invite(user=user)))
+    assert posting.edge.company == [("invite", "!room", "@ana:h")]
+
+
+async def test_an_office_that_is_not_there_holds_nothing_up(nerves: Nerves) -> None:
+    """Removing somebody from their office, or inviting them back, is done at once where they have none."""
+    posting = Posting(nerves)
+    await desk_with(nerves, ana="join", ben="join")
+    for user in ("@ana:h", "@ben:h"):
+        await posting.posts.perform(await posting.task(Expel(user=user, place=OFFICE + user)))
+        await posting.posts.perform(await posting.task(Invite(user=user, place=OFFICE + user)))
+    assert posting.edge.company == [("remove", "!office", "@ben:h"), ("invite", "!office", "@ben:h")]
+
+
+async def test_a_card_bears_what_is_to_be_tapped(nerves: Nerves) -> None:
+    """What a message asks to be tapped stands on it, once however often the row is performed, and goes when it goes."""
+    posting = Posting(nerves)
+    task = await posting.task(Post(place=THREAD, body="words", ref="r", taps=("✅", "❌")))
+    for _ in range(2):
+        await posting.posts.perform(task)
+        assert posting.edge.sent == ["q1.0", "q1.0.tap0", "q1.0.tap1"]
+        posting.edge.sent.clear()
+    rows = await nerves.store.fetch("SELECT event_id FROM event WHERE about = '$q1.0' ORDER BY n")
+    assert [row["event_id"] for row in rows] == ["$q1.0.tap0", "$q1.0.tap1"]
+
+
+async def test_a_tap_that_is_refused_holds_no_card_up(nerves: Nerves) -> None:
+    """A reaction that stands already, or may not be, is left; the message is shown all the same."""
+    posting = Posting(nerves)
+    posting.edge.no_taps = Permanent(400, "M_DUPLICATE_ANNOTATION")
+    task = await posting.task(Post(place=THREAD, body="words", ref="r", taps=("✅",)))
+    await posting.posts.perform(task)
+    assert await nerves.store.fetchval("SELECT event_id FROM event WHERE ref = 'r'") == "$q1.0"
+
+
+async def test_an_edit_that_another_one_overtakes_is_not_sent(nerves: Nerves) -> None:
+    """Many changes of one message within two seconds are two edits, the first and the last; others' are not touched."""
+    posting = Posting(nerves)
+    first = await posting.task(Post(place=THREAD, body="0", ref="card"))
+    await posting.posts.perform(first)
+    await posting.posts.perform(replace(first, txn="q2.0", action=Post(place=THREAD, body="0", ref="other")))
+    tasks = []
+    for number, ref in enumerate(("card", "card", "other", "card"), 3):
+        edit = Edit(place=THREAD, ref=ref, body=f"{number}")
+        sealed = await nerves.outbox.seal(first.owner, f"q{number}.0", edit)
+        row = await nerves.store.commit(partial(nerves.outbox.put, owner=first.owner, item=sealed, created=first.created))
+        tasks.append(replace(first, number=row, txn=f"q{number}.0", action=edit))
+    posting.edge.sent.clear()
+    await posting.posts.perform(tasks[0])
+    await posting.posts.perform(tasks[1])
+    await posting.posts.perform(tasks[2])
+    with pytest.raises(TryAgain):
+        await posting.posts.perform(tasks[3])
+    assert posting.edge.sent == ["q3.0", "q5.0"]
+    nerves.clock.at += 2
+    await posting.posts.perform(tasks[3])
+    assert posting.edge.sent == ["q3.0", "q5.0", "q6.0"]
+    assert await nerves.count("outbox") == 0

@@ -131,13 +131,13 @@ async def test_a_card_lasts_as_long_as_its_thread_waits(nerves: Nerves) -> None:
     task = await posting.task(Post(place=DESK, body="amber heron waits"))
     query = "INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ('!desk', 'desk', 'desk', 'desk')"
     await nerves.store.commit(lambda conn: conn.execute(query))
-    for number, gone in ((2, False), (3, True)):
+    for number, gone, later in ((2, False, ""), (4, False, ":1"), (3, True, ""), (5, True, ":1")):
         if gone:
             await nerves.store.commit(lambda conn: conn.execute("UPDATE thread SET designation = ''"))
-        card = Post(place=DESK, body="x", ref=f"card:{task.owner}")
+        card = Post(place=DESK, body="x", ref=f"card:{task.owner}{later}")
         await posting.posts.perform(Task(number=number, owner=DESK, txn=f"q{number}.0", created=0, action=card))
-    expires = {name: row["expires"] for name, row in (await index(nerves)).items()}
-    assert expires["$q3.0"] is not None
+        expires = {name: row["expires"] for name, row in (await index(nerves)).items()}
+        assert (expires[f"$q{number}.0"] is not None) == gone
 
 
 async def test_read_receipts_reach_the_thread_they_are_of(nerves: Nerves) -> None:

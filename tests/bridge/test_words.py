@@ -238,7 +238,6 @@ async def test_an_office_is_heard_once_and_in_order(words: Words) -> None:
         (in_office("tulip", relation=Relation.EDIT), Flaw.NOT_PLAIN),
         (in_office("tulip", relation=Relation.THREAD), Flaw.NOT_PLAIN),
         (in_office("tulip", named=(BEN,)), Flaw.NOT_PLAIN),
-        (in_office("> <@policy:line.example> write it\n\nhelp"), Flaw.KEYWORD),
     ],
 )
 async def test_a_bad_word_is_a_flaw_and_nothing_is_kept(words: Words, event: Said, flaw: Flaw) -> None:

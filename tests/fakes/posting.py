@@ -22,6 +22,9 @@ class PaperEdge:
         self.found: str | None = None
         self.looked: list[str] = []
         self.raises: Exception | None = None
+        self.no_taps: Exception | None = None
+        self.company: list[tuple[str, str, str]] = []
+        """Who was invited to and removed from which room, in order."""
 
     async def send(self, room_id: str, speaker: Speaker, txn: str, kind: str, content: dict[str, Any]) -> str:
         if self.raises is not None:
@@ -30,6 +33,8 @@ class PaperEdge:
         return f"${txn}"
 
     async def react(self, room_id: str, event_id: str, key: str, txn: str) -> str:
+        if self.no_taps is not None:
+            raise self.no_taps
         self.sent.append(txn)
         return f"${txn}"
 
@@ -42,6 +47,12 @@ class PaperEdge:
 
     async def give_bundle(self, room_id: str, user: str) -> None:
         self.sent.append("bundle")
+
+    async def invite(self, room_id: str, user: str) -> None:
+        self.company.append(("invite", room_id, user))
+
+    async def remove(self, room_id: str, user: str) -> None:
+        self.company.append(("remove", room_id, user))
 
     async def find(self, room_id: str, speaker: Speaker, txn: str) -> str | None:
         self.looked.append(txn)

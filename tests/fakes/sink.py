@@ -11,6 +11,7 @@ from bridge.matrix import items
 from tests.fakes.nerves import Nerves
 
 ADA = "@ada:quietline.localhost"
+POLICY = "@policy:quietline.localhost"
 VOICE = "@line-main:quietline.localhost"
 DAY = 86_400
 DESK_ROOM, OFFICE_ROOM, WARM_ROOM, THREAD_ROOM = "!desk", "!office", "!warm", "!thread"
@@ -23,7 +24,12 @@ class Sink:
         self.nerves = nerves
         self.woken: list[str] = []
         self.intake = Intake(
-            vault=nerves.vault, clock=nerves.clock, voice=VOICE, lifetime=DAY, wake_engine=self.woken.append
+            vault=nerves.vault,
+            clock=nerves.clock,
+            policy=POLICY,
+            voice=VOICE,
+            lifetime=DAY,
+            wake_engine=self.woken.append,
         )
         self.thread = ""
 

@@ -1,0 +1,47 @@
+"""How often a message of ours is edited: once in two seconds at most, and what was overtaken meanwhile not at all.
+
+Rule of this module: nothing is lost by waiting; the last of many changes is always shown.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bot.actions import Edit
+from bridge import codec
+from bridge.clock import Clock
+from bridge.outbox import Task
+from bridge.store import Store
+from bridge.vault import Vault
+
+EVERY: Final = 2.0
+"""Seconds between two edits of one message."""
+REMEMBERED: Final = 4_096
+LATER: Final = "SELECT txn, body FROM outbox WHERE owner = $1 AND id > $2 AND kind = 'Edit' ORDER BY id LIMIT $3"
+MOST_LATER: Final = 50
+
+
+class EditPace:
+    """Remembers which messages were edited just now, by event id."""
+
+    def __init__(self, *, store: Store, vault: Vault, clock: Clock) -> None:
+        self._store, self._vault, self._clock = store, vault, clock
+        self._edited: dict[str, float] = {}
+
+    def wait(self, target: str) -> float:
+        """Return for how many seconds this message must not be edited yet, 0 or less when it may be."""
+        return self._edited.get(target, 0.0) + EVERY - self._clock.wall()
+
+    def edited(self, target: str) -> None:
+        """Note that it was edited now."""
+        self._edited[target] = self._clock.wall()
+        while len(self._edited) > REMEMBERED:
+            self._edited.pop(next(iter(self._edited)))
+
+    async def overtaken(self, task: Task, edit: Edit) -> bool:
+        """Tell whether a later row edits the same message, so that nobody needs this one. Raises what `Vault` raises."""
+        for row in await self._store.fetch(LATER, task.owner, task.number, MOST_LATER):
+            later = codec.read(Edit, await self._vault.open(task.owner, f"outbox {row['txn']}", row["body"]))
+            if (later.place, later.ref) == (edit.place, edit.ref):
+                return True
+        return False
