@@ -21,7 +21,7 @@ from bot.decide import decide
 from bot.events import Event, TextArrived
 from bot.incidents import LetterDied
 from bot.model import Desk, Thread
-from bridge import codec, inbox, log, places, timers
+from bridge import codec, inbox, log, timers
 from bridge.clock import Clock
 from bridge.cold import FirstTexts
 from bridge.crash import Crash, CrashPoint
@@ -33,7 +33,6 @@ from bridge.phone import Phone
 from bridge.rooms import Designations
 from bridge.store import Connection, Store
 from bridge.texts import PHONE
-from bridge.vault import Sealed as NoKey
 from bridge.vault import Vault
 from bridge.words import Found, Words
 from policies.pack import Pack
@@ -167,7 +166,8 @@ class Engine:
         owner = row.letter.owner
         try:
             while True:
-                stored = None if owner == DESK else await self._stored(owner)
+                query = "SELECT aggregate, held FROM thread WHERE id = $1"
+                stored = None if owner == DESK else await self._store.fetchrow(query, owner)
                 if owner != DESK and stored is None:
                     # It has ended: what the desk still had to tell it concerns nobody.
                     await self._store.commit(lambda conn: conn.execute("DELETE FROM inbox WHERE seq = $1", row.seq))
@@ -211,7 +211,8 @@ class Engine:
         changed = step.aggregate != aggregate
         sealed = await self._vault.seal(owner, AGGREGATE, codec.encode(step.aggregate)) if changed else None
         table = "desk" if owner == DESK else "thread"
-        letters = [letter for a in step.actions if isinstance(a, Tell) and (letter := await self._letter(a)) is not None]
+        tells = [(a.owner, a.event) for a in step.actions if isinstance(a, Tell)]
+        letters = [letter for to in tells if (letter := await inbox.seal_if(self._vault, *to)) is not None]
         set_ = [a for a in step.actions if isinstance(a, SetTimer | DropTimer)]
         rows = [
             await self._outbox.seal(owner, f"q{row.seq}.{n}", action)
@@ -262,9 +263,6 @@ class Engine:
             self._designations.release(aggregate.designation)
             self._desk_changed()
 
-    async def _stored(self, owner: str) -> Any | None:
-        return await self._store.fetchrow("SELECT aggregate, held FROM thread WHERE id = $1", owner)
-
     async def _thread(self, owner: str, stored: Any) -> Thread:
         return codec.read(Thread, await self._vault.open(owner, AGGREGATE, stored["aggregate"]))
 
@@ -282,19 +280,13 @@ class Engine:
         sealed = await self._store.fetchval("SELECT phone FROM thread WHERE id = $1", owner)
         return Phone((await self._vault.open(owner, PHONE, sealed)).decode())
 
-    async def _letter(self, tell: Tell) -> Letter | None:
-        try:
-            return await inbox.seal(self._vault, tell.owner, tell.event)
-        except NoKey:
-            return None
-
     async def _bury(self, row: Row, error: Exception) -> None:
         short_id = secrets.token_hex(4)
         log.failure("engine.dead_letter", error, short_id=short_id, kind=row.letter.kind)
         # When the desk cannot hear of a death, telling it would only make the next one, without end.
         mute = row.letter.kind == LetterDied.__name__
         unread = row.letter.kind == TextArrived.__name__
-        named = await places.designation(self._store, row.letter.owner) if unread else ""
+        named = await inbox.named(self._store, row.letter.owner) if unread else ""
         told = [] if mute else [await inbox.seal(self._vault, DESK, LetterDied(short_id=short_id, designation=named))]
         at = self._clock.wall()
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from bot.events import Event
 from bridge import codec
-from bridge.store import Connection
-from bridge.vault import Vault
+from bridge.store import Connection, Store
+from bridge.vault import Sealed, Vault
 
 CONTEXT = "inbox"
 
@@ -41,9 +41,23 @@ async def seal(vault: Vault, owner: str, event: Event) -> Letter:
     return Letter(owner, type(event).__name__, await vault.seal(owner, CONTEXT, codec.encode(event)))
 
 
+async def seal_if(vault: Vault, owner: str, event: Event) -> Letter | None:
+    """Seal an event for an owner who may have ended meanwhile; None then."""
+    try:
+        return await seal(vault, owner, event)
+    except Sealed:
+        return None
+
+
 async def put(conn: Connection, letter: Letter) -> None:
     """Put a sealed event into the inbox."""
     await conn.execute("INSERT INTO inbox (owner, kind, body) VALUES ($1, $2, $3)", letter.owner, letter.kind, letter.body)
+
+
+async def named(store: Store, owner: str) -> str:
+    """Return the designation that an alert about words of that thread names; empty where there is none."""
+    found: str | None = await store.fetchval("SELECT designation FROM thread WHERE id = $1", owner)
+    return found or ""
 
 
 async def bury(conn: Connection, letter: Letter, buried: Buried, *, at: float, told: Sequence[Letter]) -> None:

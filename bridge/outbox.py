@@ -20,7 +20,7 @@ from typing import Final, TypeAlias
 from bot.actions import DESK, Action, Invite, Lane, Post, Speaker, Text
 from bot.events import Left, Outcome, TextOutcome
 from bot.incidents import LetterDied
-from bridge import codec, inbox, log, places
+from bridge import codec, inbox, log
 from bridge.clock import Clock
 from bridge.inbox import Buried, Letter
 from bridge.store import Connection, Store
@@ -236,7 +236,7 @@ class Outbox:
 
     async def _bury(self, number: int, letter: Letter, action: Action | None, buried: Buried) -> None:
         unread = isinstance(action, Post) and action.speaker is Speaker.VOICE
-        named = await places.designation(self._store, letter.owner) if unread else ""
+        named = await inbox.named(self._store, letter.owner) if unread else ""
         died = LetterDied(short_id=buried.short_id, designation=named)
         told = [await inbox.seal(self._vault, DESK, died)]
         try:

@@ -5,8 +5,14 @@ Rule of this module: it reads what others wrote, and makes nothing.
 
 from __future__ import annotations
 
+from typing import Final
+
 from bot.actions import DESK, OFFICE
+from bridge.outbox import Impossible, Task, TryAgain
 from bridge.store import Store
+
+NO_OFFICE: Final = 900.0
+"""Seconds after which it is said that something did not reach an office that is not there."""
 
 
 async def room(store: Store, owner: str, place: str) -> str | None:
@@ -21,10 +27,17 @@ async def room(store: Store, owner: str, place: str) -> str | None:
     return room_id
 
 
-async def designation(store: Store, owner: str) -> str:
-    """Return the designation of a thread, empty where there is none."""
-    found: str | None = await store.fetchval("SELECT designation FROM thread WHERE id = $1", owner)
-    return found or ""
+async def standing(store: Store, task: Task, place: str, *, now: float) -> str:
+    """Return the room of a place for a row. Raises :class:`TryAgain` while there is none.
+
+    An office that has not come to be is waited for no longer than `NO_OFFICE`; then :class:`Impossible`.
+    """
+    room_id = await room(store, task.owner, place)
+    if room_id is None and place.startswith(OFFICE) and now - task.created > NO_OFFICE:
+        raise Impossible("no office")
+    if room_id is None:
+        raise TryAgain(None)
+    return room_id
 
 
 async def event(store: Store, owner: str, ref: str) -> str | None:

@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from bot.actions import (
     DESK,
-    OFFICE,
     THREAD,
     Confirm,
     Edit,
@@ -52,8 +51,6 @@ from bridge.vault import Vault
 
 APPEARS: Final = 120.0
 """Seconds in which a message that is to be edited may still be on its way."""
-NO_OFFICE: Final = 900.0
-"""Seconds after which it is said that something did not reach an office that is not there."""
 GIVES_UP: Final = 120.0
 """Seconds after which it is said that somebody could not be signed out: whoever asked has to know."""
 HELD: Final = 60.0
@@ -342,10 +339,4 @@ class Posts:
         return bool(rows)
 
     async def _room(self, task: Task, place: str) -> str:
-        """Return the room of a place, or wait until there is one."""
-        room_id = await places.room(self._store, task.owner, place)
-        if room_id is None and place.startswith(OFFICE) and self._clock.wall() - task.created > NO_OFFICE:
-            raise Impossible("no office")
-        if room_id is None:
-            raise TryAgain(None)
-        return room_id
+        return await places.standing(self._store, task, place, now=self._clock.wall())

@@ -21,10 +21,9 @@ from bot.retain import DESTRUCTIVE
 from bridge import inbox, log, sweep_clock
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
-from bridge.inbox import Letter
 from bridge.store import Connection, Store
 from bridge.sweep_clock import JUMP
-from bridge.vault import Sealed, Vault
+from bridge.vault import Vault
 
 BATCH: Final = 20
 LONGEST_SLEEP: Final = 5.0
@@ -89,7 +88,9 @@ class Timers:
         due = [row for row in rows if row["due"] <= now]
         if not due:
             return float(min(row["due"] for row in rows) - now) if rows else LONGEST_SLEEP
-        letters = [(row, letter) for row in due if (letter := await self._letter(row)) is not None]
+        # None: its thread has ended since the row was read, and the row with it.
+        told = [(row, await inbox.seal_if(self._vault, row["owner"], TimerDue(key=row["key"]))) for row in due]
+        letters = [(row, letter) for row, letter in told if letter is not None]
         self._crash(CrashPoint.TIMER_DUE)
 
         async def commit(conn: Connection) -> None:
@@ -116,13 +117,6 @@ class Timers:
         kinds = (False,) if await sweep_clock.doubted(self._store) else (False, True)
         query = "SELECT owner, key, due FROM timer WHERE destroys = $1 ORDER BY due LIMIT $2"
         return [row for destroys in kinds for row in await self._store.fetch(query, destroys, BATCH)]
-
-    async def _letter(self, row: Any) -> Letter | None:
-        try:
-            return await inbox.seal(self._vault, row["owner"], TimerDue(key=row["key"]))
-        except Sealed:
-            # Its thread has ended since the row was read, and the row with it.
-            return None
 
     async def _watch_clock(self) -> None:
         jump = self._machine() - self._clock.wall() - self._offset

@@ -13,7 +13,7 @@ from bot.decide import decide as real
 from bot.events import TextArrived
 from bridge import engine
 from bridge.outbox import Impossible, TryAgain
-from bridge.posts import NO_OFFICE
+from bridge.places import NO_OFFICE
 from bridge.retry import AGAIN, NOT_KEPT, NOT_THIS, UNKNOWN, Retries
 from tests.bridge.test_texts import talk
 from tests.fakes.nerves import HANDSET, Nerves

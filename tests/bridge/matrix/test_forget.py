@@ -72,7 +72,7 @@ async def test_whether_an_event_is_gone(rig: Rig, server: SmallHomeserver, answe
     [
         (web.Response(status=502), Transient),
         (web.json_response({"errcode": "M_UNRECOGNIZED"}, status=404), Permanent),
-        (web.Response(status=404, text="<html>"), Permanent),
+        (web.Response(status=404, text="<html>"), Transient),
         (web.json_response({"errcode": "M_UNKNOWN"}, status=400), Permanent),
     ],
 )

@@ -127,7 +127,7 @@ async def test_a_failed_upload_is_repeated(rig: Rig, server: SmallHomeserver) ->
     server.asked.clear()
     server.say({"device_one_time_keys_count": {"signed_curve25519": 0}})
     await rig.matrix.sync.turn()
-    server.faults.append(web.json_response({}, status=403))
+    server.faults.append(web.json_response({"errcode": "M_FORBIDDEN"}, status=403))
     with pytest.raises(Permanent):
         await rig.matrix.upkeeps[POLICY].turn()
     await rig.matrix.upkeeps[POLICY].turn()
