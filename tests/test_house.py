@@ -48,6 +48,8 @@ LONG_FOR_A_REASON: Final = {
     "bot/table.py": "one table, a row for each command",
     "bridge/matrix/olm.py": "the whole of one foreign interface, which is compared with its original as one",
     "bridge/app.py": "the one place of composition by hand",
+    "bot/relay.py": "words of the voice from the undo window to the carrier, told in one place",
+    "bridge/intake.py": "each item of a sync response, one after the other",
     "bridge/engine.py": "one event from its row to its commit, told in one place",
     "bridge/posts.py": "each action that is shown in a room, one after the other",
 }
@@ -80,6 +82,7 @@ PASSED_OVER: Final = {
     (Thread, told.ThreadBegun): "said by threads to the desk",
     (Thread, incidents.RoomLost): "the desk is told, which can call somebody",
     (Thread, told.WordWanted): "said by threads to the desk",
+    (Thread, told.OffWanted): "said by threads to the desk",
     (Thread, incidents.LetterDied): "told to the desk, which has people",
     (Thread, incidents.NobodyCalled): "told to the desk, which has people",
     (Thread, incidents.NotInvited): "told to the desk, which has people",
