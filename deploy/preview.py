@@ -201,9 +201,9 @@ class _Stage:
                 self._post(action)
             case Mark() if action.receipt in SHOWN:
                 self._show("", action.receipt.value)
-            case Invite():
+            case Invite() if action.place == THREAD:
                 self._tell(OWNER, Joined(place=THREAD, user=action.user))
-            case Expel():
+            case Expel() if action.place == THREAD:
                 self._tell(OWNER, Left(place=THREAD, user=action.user))
             case _:
                 pass

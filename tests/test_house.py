@@ -95,7 +95,6 @@ PASSED_OVER: Final = {
     (Desk, events.Read): "what is said at the desk has its time from the start",
     (Desk, events.TextArrived): "texts belong to a thread",
     (Desk, events.TextOutcome): "texts belong to a thread",
-    (Desk, events.Unsaid): "what was said at the desk was acted on when it was said",
     (Desk, told.Assigned): "said by the desk to threads",
     (Desk, told.NotAssigned): "said by the desk to threads",
     (Desk, told.Listens): "said by the desk to threads",
