@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bot import guard
 from bot.actions import Origin, Text
+from bot.escort_slice import Lock
 from bot.model import Thread
 from bot.slices import Consent, State, Voice
 from tests.bot.effort import USUAL
@@ -83,7 +84,11 @@ def test_the_firewall_is_asked_again_before_words_leave(thread: Thread, text: Te
 def test_no_words_leave_but_in_a_state_that_lets_them(thread: Thread, since: float, epoch: int) -> None:
     """In any state the guard lets a voice's words go only when none of the reasons against it holds."""
     open_to_us = thread.answerable and not thread.consent.stopped and thread.consent.blocked_until <= NOW
-    free = thread.life.state is not State.PARKED and open_to_us and epoch == thread.voice.epoch and NOW - since <= LATE
+    safe = (not thread.flags.unsafe or thread.flags.line_ref == WORD.ref) and thread.escort.lock is Lock.NONE
+    stands = not any(sent.taken_back and WORD.ref == f"say:{sent.event_id}" for sent in thread.sending.sent)
+    asked = WORD.ref == f"say:{thread.escort.asked}" and NOW - thread.escort.heard > PACK.settings.challenge_window
+    here = thread.life.state is not State.PARKED and epoch == thread.voice.epoch and NOW - since <= LATE
+    free = here and open_to_us and safe and stands and not asked
     assert (guard.may_send(PACK, thread, replace(WORD, epoch=epoch, since=since), NOW, ()) is None) == free
 
 
