@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bot import guard
 from bot.actions import Origin, Text
+from bot.escort_slice import Lock
 from bot.model import Thread
 from bot.slices import Consent, State, Voice
 from tests.bot.effort import USUAL
@@ -83,7 +84,10 @@ def test_the_firewall_is_asked_again_before_words_leave(thread: Thread, text: Te
 def test_no_words_leave_but_in_a_state_that_lets_them(thread: Thread, since: float, epoch: int) -> None:
     """In any state the guard lets a voice's words go only when none of the reasons against it holds."""
     open_to_us = thread.answerable and not thread.consent.stopped and thread.consent.blocked_until <= NOW
-    free = thread.life.state is not State.PARKED and open_to_us and epoch == thread.voice.epoch and NOW - since <= LATE
+    safe = thread.escort.lock is Lock.NONE and (not thread.flags.unsafe or thread.flags.line_ref == WORD.ref)
+    back = any(sent.taken_back and WORD.ref == f"say:{sent.event_id}" for sent in thread.sending.sent)
+    said_now = epoch == thread.voice.epoch and NOW - since <= LATE
+    free = thread.life.state is not State.PARKED and open_to_us and safe and not back and said_now
     assert (guard.may_send(PACK, thread, replace(WORD, epoch=epoch, since=since), NOW, ()) is None) == free
 
 
