@@ -12,9 +12,10 @@ from bot.actions import DESK, THREAD, Action, Mark, Post, Receipt
 from bot.acts import Tell
 from bot.events import Outcome, TextOutcome
 from bot.model import Facts, Thread
-from bot.relay import HELD, LEFT
+from bot.relay import HELD
 from bot.slices import Held, Reason, Sent
 from bot.step import Step
+from bot.taken_back import became
 from bot.told import Alarm, AlarmRaised
 from policies.pack import Pack
 
@@ -90,7 +91,7 @@ def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Ste
     new = SHOWN[event.outcome]
     old = next((sent for sent in thread.sending.sent if sent.event_id == event_id), None)
     if old is not None and old.taken_back:
-        new, words = _taken_back(event.outcome, new, words)
+        new, words = became(event.outcome, new, words)
     if old is not None and RANK[new] <= RANK[Receipt[old.receipt]]:
         return Step(thread)
     kept = tuple(sent for sent in thread.sending.sent if sent is not old)
@@ -105,16 +106,3 @@ def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Ste
     if words:
         actions += (Post(place=THREAD, body=words, reply_to=event_id),)
     return Step(replace(thread, sending=sending), (*actions, *alarms))
-
-
-def _taken_back(outcome: Outcome, receipt: Receipt, words: str) -> tuple[Receipt, str]:
-    """Say of words that were taken back on their way whether that was in time. They are never offered again."""
-    match outcome:
-        case Outcome.REFUSED | Outcome.LATE | Outcome.REJECTED | Outcome.OPTED_OUT:
-            return Receipt.UNSAID, ""
-        case Outcome.ACCEPTED:
-            return receipt, LEFT
-        case Outcome.UNKNOWN:
-            return receipt, "Unknown: it may have left before it was taken back. It is not sent again."
-        case Outcome.DELIVERED | Outcome.FAILED:
-            return receipt, words

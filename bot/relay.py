@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
 from dataclasses import replace
 
 from bot import canned, guard
@@ -21,6 +20,7 @@ from bot.events import Content, Relation, Said, TimerDue, Unsaid
 from bot.model import Facts, Thread
 from bot.slices import Held, Pending, Reason, Sent
 from bot.step import Step
+from bot.taken_back import LEFT, take_back
 from bot.told import Spoke
 from policies.pack import Pack, TextName
 from policies.seen import as_seen
@@ -39,7 +39,6 @@ ONLY_WORDS = {
 KEPT = 50
 GONE = "whoever said it is not at the desk any more."
 HELD = 20
-LEFT = "That text has left already: it stays on the phone."
 
 
 def relay(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
@@ -151,16 +150,6 @@ def unsay(pack: Pack, facts: Facts, thread: Thread, event: Unsaid) -> Step[Threa
     if sent is not None and event.sender == thread.voice.holder:
         return Step(thread, (Post(place=THREAD, body=LEFT),))
     return Step(thread)
-
-
-def take_back(thread: Thread, which: Callable[[Sent], bool]) -> Thread:
-    """Let nothing leave any more of what waits for its turn at the carrier; its outcome says whether it had left."""
-    leaving = Receipt.LEAVING.name
-    sent = tuple(
-        replace(words, taken_back=True) if words.receipt == leaving and which(words) else words
-        for words in thread.sending.sent
-    )
-    return replace(thread, sending=replace(thread.sending, sent=sent))
 
 
 def leave(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:

@@ -19,11 +19,12 @@ from bot.events import Outcome, Said, TextOutcome, TimerDue
 from bot.model import Facts, Thread
 from bot.receipts import first_heard
 from bot.relay import TIMER as UNDONE
-from bot.relay import drop_pending, hinders, into_window, take_back
+from bot.relay import drop_pending, hinders, into_window
 from bot.retain import park_now
 from bot.silence import TIMER
 from bot.slices import Flags, Pending, Silence
 from bot.step import Step
+from bot.taken_back import take_back
 from bot.told import Alarm, AlarmRaised
 from policies.pack import Pack, TextName
 

@@ -44,7 +44,7 @@ async def test_no_number_no_words_no_name_leak(scene: Scene, bea: Seat) -> None:
     for path in scene.stack.data.rglob("*"):
         if path.is_file():
             raw = path.read_bytes()
-            held = sum(thing.encode() in raw for thing in numbers | {CODEWORD})
+            held = sum(thing.encode() in raw for thing in planted - {STAFF_NAME})
             assert held == 0, f"{held} planted thing(s) in the bytes of {path.relative_to(scene.stack.data)}"
 
 
