@@ -1,41 +1,29 @@
-"""The voice's words on their way to the phone: what is a note, what waits, what leaves (DESIGN section 3).
+"""The voice's words on their way to the phone: what waits, what leaves (DESIGN section 3).
 
-Rules of this module: only the voice is relayed and anything doubtful is a note; words wait their undo window in the order
+Rules of this module: only the voice is relayed; words wait their undo window in the order
 in which they were said; a later word never overtakes an earlier one; words too old when they could leave are held and
 their author is told.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from dataclasses import replace
 
 from bot import canned, guard
 from bot.actions import DESK, THREAD, Action, Mark, Origin, Post, Receipt, Text
 from bot.acts import DropTimer, SetTimer, Tell
-from bot.commands import parse, says
+from bot.commands import parse
 from bot.escort_slice import Lock
 from bot.events import Content, Relation, Said, TimerDue, Unsaid
 from bot.model import Facts, Thread
+from bot.notes import ONLY_WORDS, is_note
 from bot.slices import Held, Pending, Reason, Sent
 from bot.step import Step
 from bot.taken_back import LEFT, take_back
 from bot.told import Spoke
 from policies.pack import Pack, TextName
-from policies.seen import as_seen
 
 TIMER = "send"
-MENTION = re.compile(r"(?<!\w)@\w")
-"""A word that begins with @; an e-mail address does not."""
-BLANK = "".join(chr(n) for n in range(0x3001) if chr(n).isspace() or unicodedata.category(chr(n)) == "Cf") + "\ufeff"
-"""What may stand before a note's mark without being seen: spaces, and the invisible marks that some keyboards put there."""
-TO_THE_PHONE = (*canned.COMMANDS, "verify", "cover", "again", "anyway", "long")
-"""Commands that say something to the phone."""
-ONLY_WORDS = {
-    Content.FILE: "pictures and files do not go to the phone.",
-    Content.OTHER: "only written words go to the phone, no stickers, polls or places.",
-}
 KEPT = 50
 GONE = "whoever said it is not at the desk any more."
 HELD = 20
@@ -212,23 +200,6 @@ def cancel(thread: Thread, event_id: str, why: str) -> tuple[Thread, tuple[Actio
     thread = _without(thread, event_id)
     refused = Mark(place=THREAD, event_id=event_id, receipt=Receipt.NOT_SENT)
     return thread, (refused, _say(event_id, f"Not sent: {why}"), *_timer(thread))
-
-
-def for_the_phone(event: Said) -> bool:
-    """Tell whether a message is meant for the phone, whether or not it may leave."""
-    return not is_note(event) or any(says(event, name) is not None for name in TO_THE_PHONE)
-
-
-def is_note(event: Said) -> bool:
-    """Tell whether a message is for the room only, whoever says it (DESIGN section 3)."""
-    return (
-        event.content is not Content.TEXT
-        or event.relation in (Relation.THREAD, Relation.OTHER_REPLY)
-        or event.mentions
-        or event.body.lstrip(BLANK).startswith(("!", "/"))
-        or parse(event.body) is not None
-        or MENTION.search(as_seen(event.body)) is not None
-    )
 
 
 def _locked(

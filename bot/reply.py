@@ -16,7 +16,7 @@ from bot.acts import DropTimer, SetTimer
 from bot.commands import answer, noted, parse, says
 from bot.events import Outcome, Relation, Said, TextOutcome, TimerDue, Unsaid
 from bot.model import Facts, Role, Thread
-from bot.relay import is_note
+from bot.notes import is_note
 from bot.slices import Reply
 from bot.step import Step
 from policies.pack import Pack

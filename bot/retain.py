@@ -19,7 +19,8 @@ from bot.acts import DropTimer, End, Park, Seen, SetTimer, Tell
 from bot.commands import answer, noted, says
 from bot.events import Outcome, Read, Relation, Said, TextArrived, TextOutcome, TimerDue
 from bot.model import Desk, Facts, Role, Thread
-from bot.relay import TIMER, for_the_phone
+from bot.notes import for_the_phone
+from bot.relay import TIMER
 from bot.slices import Held, Life, Pending, Sent, State
 from bot.step import Step
 from bot.taken_back import take_back

@@ -14,7 +14,8 @@ from bot.actions import THREAD, Post
 from bot.commands import answer, noted, says
 from bot.events import Relation, Said
 from bot.model import Facts, Thread
-from bot.relay import hold, into_window, is_note, take
+from bot.notes import is_note
+from bot.relay import hold, into_window, take
 from bot.slices import Held, Pending, Reason
 from bot.step import Step
 from policies.pack import Pack

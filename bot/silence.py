@@ -17,8 +17,8 @@ from bot.board import ago
 from bot.events import Outcome, Said, TextArrived, TextOutcome, TimerDue
 from bot.flags import KINDS
 from bot.model import Facts, Thread
+from bot.notes import for_the_phone
 from bot.receipts import message_of, taken
-from bot.relay import for_the_phone
 from bot.step import Step
 from policies.pack import Pack
 

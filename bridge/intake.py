@@ -29,7 +29,7 @@ from bot.events import (
     Why,
 )
 from bot.incidents import Loss, RoomLost
-from bridge import inbox, sweep_index
+from bridge import early_taps, inbox, sweep_index
 from bridge.clock import Clock, heard
 from bridge.matrix import items
 from bridge.matrix.devices import has_trusted
@@ -45,8 +45,6 @@ SHOWN: Final = frozenset(
 )
 """What clients show like a message and is none: it is a note, and its author hears so."""
 QUOTE: Final = re.compile(r"<mx-reply>.*?</mx-reply>", re.DOTALL)
-EARLY: Final = 86_400
-"""For how long, in seconds, a tap waits for us to know what it is on. A row of the outbox rarely stands that long."""
 MOST_NAMED: Final = 50
 UPLOAD: Final = re.compile(r"mxc://(?P<server>[^/]{1,230})/[A-Za-z0-9_-]{8,255}")
 
@@ -184,7 +182,7 @@ class Intake:
                     trusted=await has_trusted(conn, item.sender),
                 )
                 if row is None:
-                    await self._too_early(conn, place, tap, target)
+                    await early_taps.keep(conn, self._vault, place.owner, tap, target, now=self._clock.wall())
                 return tap
             case "m.room.redaction" if item.redacts:
                 ref = await self._ref(conn, item.redacts)
@@ -193,18 +191,6 @@ class Intake:
                 why = Why.UNENCRYPTED
                 return NotHeard(place=place.name, sender=item.sender, event_id=item.event_id, why=why)
         return None
-
-    async def _too_early(self, conn: Connection, place: Place, tap: Tapped, target: str) -> None:
-        """Keep a tap on what may be ours and not noted yet: `posts` puts it into the inbox again when it is."""
-        await conn.execute(
-            """INSERT INTO early_tap (event_id, target, owner, body, until) VALUES ($1, $2, $3, $4, $5)
-               ON CONFLICT DO NOTHING""",
-            tap.event_id,
-            target,
-            place.owner,
-            (await inbox.seal(self._vault, place.owner, tap)).body,
-            int(self._clock.wall()) + EARLY,
-        )
 
     async def _said(self, conn: Connection, place: Place, item: items.Said) -> Said:
         inner, clear = _mapping(item.content, "m.relates_to"), item.clear_relation or {}

@@ -1,4 +1,4 @@
-"""Where a place is: its room, and what of ours stands there by its name.
+"""Where a place is: its room, what of ours stands there by its name, and who is at the desk.
 
 Rule of this module: it reads what others wrote, and makes nothing.
 """
@@ -11,6 +11,8 @@ from bot.actions import DESK, OFFICE
 from bridge.outbox import Impossible, Task, TryAgain
 from bridge.store import Store
 
+AT_DESK: Final = """SELECT 1 FROM matrix_member m JOIN matrix_room r ON r.room_id = m.room_id
+    WHERE r.kind = 'desk' AND m.user_id = $1 AND m.membership = 'join'"""
 NO_OFFICE: Final = 900.0
 """Seconds after which it is said that something did not reach an office that is not there."""
 
@@ -44,3 +46,8 @@ async def event(store: Store, owner: str, ref: str) -> str | None:
     """Return the id of the message that bears that name."""
     found: str | None = await store.fetchval("SELECT event_id FROM event WHERE owner = $1 AND ref = $2", owner, ref)
     return found
+
+
+async def at_desk(store: Store, user: str) -> bool:
+    """Tell whether somebody is on the roster, as the homeserver last told us."""
+    return await store.fetchval(AT_DESK, user) is not None

@@ -8,7 +8,6 @@ noted on the deletion index by the commit that takes its row away.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from bot.actions import (
@@ -34,8 +33,7 @@ from bot.actions import (
     TellDevices,
 )
 from bot.card import short
-from bot.events import Tapped
-from bridge import audit, codec, inbox, log, places, sweep_index
+from bridge import audit, early_taps, log, places, sweep_index
 from bridge.clock import Clock
 from bridge.contents import message, replacement
 from bridge.crash import Crash, CrashPoint
@@ -57,9 +55,6 @@ HELD: Final = 60.0
 """Seconds until it is asked again whether somebody still holds the thread of what should go."""
 AUDITED: Final = 40
 """Entries of the audit that are shown at the desk: a screen; `quietline audit` has them all."""
-AT_DESK: Final = """SELECT 1 FROM matrix_member m JOIN matrix_room r ON r.room_id = m.room_id
-    WHERE r.kind = 'desk' AND m.user_id = $1 AND m.membership = 'join'"""
-"""Whether somebody is on the roster, as the homeserver last told us."""
 OWNED: Final = "SELECT 1 FROM thread WHERE room_id = $1 AND id = $2"
 REMEMBERED: Final = 20 * 3600
 """For how long, in seconds, we rely on the homeserver to know our transaction ids; it does so for 24 hours."""
@@ -159,7 +154,7 @@ class Posts:
             room: str | None = await self._room(task, invite.place)
         else:
             room = await places.room(self._store, task.owner, invite.place)
-        if room is not None and await self._store.fetchval(AT_DESK, invite.user) is not None:
+        if room is not None and await places.at_desk(self._store, invite.user):
             await self._edge.invite(room, invite.user)
             self._crash(CrashPoint.INVITED)
         await self._done(task)
@@ -295,26 +290,15 @@ class Posts:
             if event_id:
                 # The conversation may be over since the room was looked up: then nobody asks for this event by its name.
                 over = place == THREAD and await conn.fetchval(OWNED, room, task.owner) is None
-                await sweep_index.note(
-                    conn,
-                    event_id=event_id,
-                    room_id=room,
-                    owner="" if over else task.owner,
-                    place=place,
-                    ref="" if over else ref,
-                    about=about,
-                    at=int(now * 1000),
-                    now=now,
-                    lifetime=self._lifetime,
-                )
-                for tap in filter(None, taps):
+                for noted, name, on in ((event_id, ref, about), *((tap, "", event_id) for tap in taps if tap)):
                     await sweep_index.note(
                         conn,
-                        event_id=tap,
+                        event_id=noted,
                         room_id=room,
                         owner="" if over else task.owner,
                         place=place,
-                        about=event_id,
+                        ref="" if over else name,
+                        about=on,
                         at=int(now * 1000),
                         now=now,
                         lifetime=self._lifetime,
@@ -322,21 +306,12 @@ class Posts:
                 if ref.startswith("in:"):
                     await shown(conn, task.owner, ref, now)
                 if ref and not over:
-                    tapped = await self._tapped_before(conn, task.owner, event_id, ref)
+                    tapped = await early_taps.hear(conn, self._vault, task.owner, event_id, ref)
             await conn.execute("DELETE FROM outbox WHERE id = $1", task.number)
             return tapped
 
         if await self._store.commit(commit):
             self._wake_engine(task.owner)
-
-    async def _tapped_before(self, conn: Connection, owner: str, event_id: str, ref: str) -> bool:
-        """Put taps that came before we knew this event as ours into the inbox; return whether there were any."""
-        query = "DELETE FROM early_tap WHERE target = $1 AND owner = $2 RETURNING body"
-        rows = await conn.fetch(query, event_id, owner)
-        for row in rows:
-            tap = codec.read(Tapped, await self._vault.open(owner, inbox.CONTEXT, row["body"]))
-            await inbox.put(conn, await inbox.seal(self._vault, owner, replace(tap, target=ref)))
-        return bool(rows)
 
     async def _room(self, task: Task, place: str) -> str:
         return await places.standing(self._store, task, place, now=self._clock.wall())

@@ -12,7 +12,7 @@ import pytest
 
 from bot.actions import DESK, OFFICE, THREAD, Post
 from bot.events import Content, IdentityChanged, Joined, Left, LevelsSet, NotHeard, Relation, Said, Tapped, Unsaid, Why
-from bridge.intake import EARLY
+from bridge.early_taps import EARLY
 from bridge.matrix import items
 from bridge.outbox import Task
 from tests.fakes.nerves import Nerves
