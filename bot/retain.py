@@ -236,8 +236,13 @@ def _over(facts: Facts, thread: Thread, *, patience: float, drops: bool = False)
 
 
 def _answered(thread: Thread) -> float:
-    """Return when they were last answered: by what left, and where an agreed word came by what was said (practice 10)."""
-    return thread.life.said if thread.escort.came else thread.life.last_outbound
+    """Return when a person last answered them: by what left, and where an agreed word came by what was said (practice 10).
+
+    What the line answers by itself is no answer, but after a STOP nobody can give another.
+    """
+    if thread.escort.came:
+        return thread.life.said
+    return thread.life.last_outbound if thread.consent.stopped else thread.silence.spoke
 
 
 def _seen(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:

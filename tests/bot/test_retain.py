@@ -14,7 +14,7 @@ from bot.acts import DropTimer, End, Park, Seen, SetTimer, Settle, Tell, TrustCl
 from bot.events import Event, Outcome, Read, Relation, TextArrived, TextOutcome, TimerDue
 from bot.incidents import ClockJumped, NotGone
 from bot.model import Facts, Line, Thread
-from bot.slices import Consent, Life, Pending, Reply, State, Voice
+from bot.slices import Consent, Life, Pending, Reply, Sending, Sent, State, Voice
 from bot.step import Step
 from bot.told import Assigned, ThreadGone, ThreadWaits
 from tests.bot.effort import USUAL
@@ -137,14 +137,27 @@ def test_close_now_is_for_supervisors_and_ends_at_once() -> None:
     assert of(Park, then(held(), said("!close forever", sender=SUE))) == []
 
 
+def _said() -> Thread:
+    """Return a thread whose voice's words are with the carrier."""
+    return replace(held(), sending=Sending(sent=(Sent(event_id="$x", receipt=Receipt.LEAVING.name, author=ANA),)))
+
+
 def _answered() -> Thread:
-    thread: Thread = then(held(), TextOutcome(ref="say:$x", outcome=Outcome.ACCEPTED)).aggregate
+    thread: Thread = then(_said(), TextOutcome(ref="say:$x", outcome=Outcome.ACCEPTED)).aggregate
     return thread
+
+
+def test_what_the_line_answers_by_itself_is_no_answer() -> None:
+    """Claimed and greeted and answered by nobody: it is not parked by its age, until the texter said STOP."""
+    thread = then(held(), TextOutcome(ref="greeting:1", outcome=Outcome.ACCEPTED)).aggregate
+    assert of(Park, fires(thread, retain.IDLE, IDLE)) == []
+    stopped = replace(thread, consent=replace(thread.consent, stopped=True))
+    assert of(Park, fires(stopped, retain.IDLE, IDLE))
 
 
 def test_idle_after_an_answer_it_is_parked_silently() -> None:
     """Claimed and answered and then quiet for twelve hours: parked, and not a word to anybody; unanswered: never."""
-    step = then(held(), TextOutcome(ref="say:$x", outcome=Outcome.ACCEPTED))
+    step = then(_said(), TextOutcome(ref="say:$x", outcome=Outcome.ACCEPTED))
     assert (retain.IDLE, NOW + IDLE) in [(timer.key, timer.due) for timer in of(SetTimer, step)]
     over = fires(step.aggregate, retain.IDLE, IDLE)
     assert of(Park, over)
