@@ -49,9 +49,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(text, red=True, bold=True)
 
 
-@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each test its group, for `pytest -n` with `--dist loadgroup`; without `-n` this is their order alone."""
+    """Give each test its group, for `pytest -n` with `--dist loadgroup`; without `-n` this is their order alone.
+
+    Not as the last of these hooks: that is the one of pytest-xdist that reads the groups.
+    """
     groups = {item: _group(item) for item in items}
     items.sort(key=lambda item: _rank(groups[item]))
     for item, group in groups.items():

@@ -99,7 +99,9 @@ class Scene:
         """Look for a string in every column of every table: table to the number of rows that hold it."""
         found = {}
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as db:
-            for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            # `_temp_…` is Synapse's own list of work in its first minute, which it drops when that is done.
+            tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '_temp_*'"
+            for (table,) in db.execute(tables).fetchall():
                 columns = [row[1] for row in db.execute(f'PRAGMA table_info("{table}")')]
                 where = " OR ".join(f'instr(CAST("{column}" AS TEXT), ?) > 0' for column in columns)
                 sql = f'SELECT COUNT(*) FROM "{table}" WHERE {where}'  # noqa: S608 - the tables' own names

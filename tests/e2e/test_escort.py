@@ -27,7 +27,7 @@ MASK = "▮▮▮"
 
 
 @pytest.mark.practice(10)
-async def test_success_and_duress_look_alike_on_the_handset(scene: Scene, ada: Seat) -> None:
+async def test_success_and_duress_look_alike_on_the_handset(scene: Scene, ada: Seat, sol: Seat) -> None:
     """Two handsets with the same words: one texts the word, the other the duress word, each as answer to the challenge.
 
     Both get the same texts, the last a fixed time after theirs; under duress the desk is told and free words stay here,
@@ -83,7 +83,10 @@ async def test_success_and_duress_look_alike_on_the_handset(scene: Scene, ada: S
             raw = path.read_bytes().lower()
             assert [word for word in SPELLED if word.encode() in raw] == [], path.relative_to(scene.stack.data)
     for talk in talks:
-        await ada.say(talk.room, "!release")
+        before = set(await sol.invites())
+        await ada.say(talk.room, "!escalate")
+        await sol.join(await scene.invited(sol, before))
+        await scene.last_words(sol, talk.room, "!close now")
 
 
 async def _delay(scene: Scene, number: str) -> float:
