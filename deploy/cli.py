@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 WELL, NOT_WELL, UNUSABLE = 0, 1, 2
-TOGETHER: Final = ("-n", "3", "--dist", "loadgroup", "--no-loadscope-reorder")
+TOGETHER: Final = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
 """How pytest runs the whole suite; the groups are those of `tests/conftest.py`."""
 
 _DATA = click.option(

@@ -8,6 +8,7 @@ machine is slow: nothing here has a deadline but against hanging.
 from __future__ import annotations
 
 import platform
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,22 +50,30 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(text, red=True, bold=True)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out whole groups, for `pytest -n` with `--dist loadfile`."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):  # type: ignore[misc] - pytest-xdist ships without annotations
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid.partition("::")[0])
+
+    return Groups(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each test its group, for `pytest -n` with `--dist loadgroup`; without `-n` this is their order alone.
-
-    Not as the last of these hooks: that is the one of pytest-xdist that reads the groups.
-    """
-    groups = {item: _group(item) for item in items}
-    items.sort(key=lambda item: _rank(groups[item]))
-    for item, group in groups.items():
-        item.add_marker(pytest.mark.xdist_group(group))
+    """Let what takes longest begin first."""
+    items.sort(key=lambda item: _rank(group(item.nodeid.partition("::")[0])))
 
 
-def _group(item: pytest.Item) -> str:
-    if "stack" in getattr(item, "fixturenames", ()):
-        return "the line"
-    return item.path.relative_to(HERE).as_posix()
+@cache
+def group(file: str) -> str:
+    """Say which tests stay together with those of this file (from the project's root): all that use the one line do."""
+    name = Path(file).relative_to("tests").as_posix()
+    shared = name.startswith("e2e/") and "Stack(" not in (HERE / name).read_text(encoding="utf-8")
+    return "the line" if shared else name
 
 
-def _rank(group: str) -> int:
-    return next((rank for rank, name in enumerate(LONGEST_FIRST) if group.startswith(name)), len(LONGEST_FIRST))
+def _rank(name: str) -> int:
+    return next((rank for rank, first in enumerate(LONGEST_FIRST) if name.startswith(first)), len(LONGEST_FIRST))
