@@ -55,7 +55,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Hand out whole groups, for `pytest -n` with `--dist loadfile`."""
     from xdist.scheduler import LoadScopeScheduling
 
-    class Groups(LoadScopeScheduling):  # type: ignore[misc] - pytest-xdist ships without annotations
+    class Groups(LoadScopeScheduling):  # type: ignore[misc]  # it ships without annotations
         def _split_scope(self, nodeid: str) -> str:
             return group(nodeid.partition("::")[0])
 
