@@ -14,6 +14,8 @@ from bot.acts import Audit, Count, DropTimer, End, Hold, Park, Seen, SetTimer, S
 
 DESK: Final = "desk"
 THREAD: Final = "thread"
+RECAP: Final = "recap"
+"""The name of what says again what colleagues typed: one stands in a room, the newest."""
 OFFICE: Final = "office:"
 """Places: the desk room, the thread's own room, and `office:` followed by whose office it is."""
 
@@ -167,6 +169,17 @@ class GiveKeys:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recap:
+    """Say again in a thread's room what colleagues typed there, in answer to `reply_to`, in the place of the one before.
+
+    It bears the name `RECAP` and goes after a while by itself; whatever takes a message out of the room redacts it too.
+    """
+
+    place: str
+    reply_to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreLevels:
     """Write a room's power levels as it was made with, but for who supervises now."""
 
@@ -243,6 +256,7 @@ Action: TypeAlias = (
     | Invite
     | Expel
     | GiveKeys
+    | Recap
     | RestoreLevels
     | Confirm
     | TellDevices
@@ -266,3 +280,6 @@ Action: TypeAlias = (
     | Hold
     | Reveal
 )
+
+SHOWN: Final = (Post, Edit, Redact, Pin, Mark, GiveKeys, Recap, Erase)
+"""What is done in a room, at its `place`: it is not possible any more where there is none."""

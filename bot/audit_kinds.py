@@ -19,6 +19,7 @@ class AuditKind(Enum):
     UNAVAILABLE = "unavailable"
     OUTAGE = "outage"
     PICTURE = "picture"
+    HELP_ANSWER = "help_answer"
     LIMITS = "limits"
     DEVICE = "device"
     TIPS_IPHONE = "tips_iphone"

@@ -39,12 +39,13 @@ OFFER: Final = (
 def stirs(pack: Pack, facts: Facts, thread: Thread, event: TextArrived | TextOutcome) -> Step[Thread]:
     """Tell the desk that a text came or went, so that the board knows how long it is quiet and whose turn it is."""
     life = thread.life
-    # Only what a person said counts as ours: after an automatic answer it is still our turn.
+    # Only what a person said counts as ours, here and in `spoke`: after an automatic answer it is still our turn.
     if isinstance(event, TextOutcome) and (event.outcome is not Came.ACCEPTED or not message_of(event.ref)):
         return Step(thread)
-    theirs = isinstance(event, TextArrived)
+    theirs, spoke = isinstance(event, TextArrived), thread.silence.spoke
+    same = theirs == (life.last_inbound >= spoke)
     # The desk does not know a thread before its first text has made it wait there.
-    if not life.since or (facts.now - max(life.last_inbound, life.last_outbound) < MINUTE and theirs == _theirs(thread)):
+    if not life.since or (same and facts.now - max(life.last_inbound, spoke) < MINUTE):
         return Step(thread)
     return Step(thread, (Tell(owner=DESK, event=Stirred(thread=thread.id, at=facts.now, theirs=theirs)),))
 
@@ -122,7 +123,3 @@ def _weigh(desk: Desk, thread: str) -> Desk:
 def _changed(desk: Desk, thread: str, **changed: object) -> Desk:
     threads = tuple(replace(line, **changed) if line.thread == thread else line for line in desk.threads)  # type: ignore[arg-type] # fields of Line
     return replace(desk, threads=threads)
-
-
-def _theirs(thread: Thread) -> bool:
-    return thread.life.last_inbound >= thread.life.last_outbound

@@ -85,6 +85,15 @@ GAPS: Final = {
         f"its key or its address is set wrong. {LOOK} (quietline carrier check). If none are, it was a stranger, and there "
         "is nothing to do."
     ),
+    Gap.LARGE: (
+        "Requests to the carrier's address were refused, because they are larger than any text. If texts are missing, they "
+        f"may have come with pictures. {LOOK}. If none are, it was a stranger, and there is nothing to do."
+    ),
+    Gap.REPORTS: (
+        "Reports of what became of our texts were refused or could not be read. If texts stay without ✓✓ that arrived, the "
+        "carrier's key or the address for its reports is set wrong: please look in the carrier's portal, and tell the "
+        "technician (quietline carrier check). If none do, it was a stranger, and there is nothing to do."
+    ),
     Gap.UNLISTED: (
         f"The carrier does not say which texts came while the line was away. It is asked again by itself. {LOOK} "
         "(quietline carrier check)."
@@ -118,10 +127,11 @@ def alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk
 
 def letter_died(pack: Pack, facts: Facts, desk: Desk, event: LetterDied) -> Step[Desk]:
     """Say that something could not be handled, with the id that whoever looks after the machine will ask for."""
-    if event.designation:
+    if event.designation or event.new:
+        whose = f"{event.designation}: words of the texter" if event.designation else "Words of somebody new"
         body = (
-            f"⚠️ {event.designation}: words of the texter could not be shown, nobody has read them: {event.short_id}. A "
-            f"supervisor can try once more with !retry {event.short_id}. Please tell the technician."
+            f"⚠️ {whose} could not be shown, nobody has read them: {event.short_id}. A supervisor can try once more with "
+            f"!retry {event.short_id}. Please tell the technician."
         )
         return Step(desk, (Post(place=DESK, body=body, notice=False, mentions=facts.supervisors),))
     body = f"⚠️ Something could not be handled and is kept for the technician: {event.short_id}. The line goes on."

@@ -3,12 +3,14 @@
 Rules of this module: the greeting promises a person only while the hours say so and somebody is on duty (practice 29); it
 goes out once per twelve hours and language, and never to tapbacks or automatic replies; no text brings two, and none comes
 after another without a person's words between, but one that takes back what the other said about when a person answers
-(practices 28 and 29), or in the language they ask for; every automatic text is shown in the room.
+(practices 28 and 29), in the language they ask for, or because a carrier forces one; every automatic text is shown in
+the room.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from bot import canned, guard
 from bot.actions import THREAD, Action, Origin, Post, Text
@@ -17,13 +19,17 @@ from bot.model import Facts, Thread
 from bot.slices import State
 from bot.step import Step
 from policies.hours import open_at
-from policies.keywords import reading
+from policies.keywords import plain, reading
 from policies.pack import Pack, TextName
 
 ALIKE = frozenset({TextName.GREETING, TextName.UNAVAILABLE})
 """These change with every `!on` and `!off`: one of them stands for both."""
 PROMISES = frozenset({*ALIKE, TextName.AFTER_HOURS, TextName.OUTAGE})
 """What a first text is answered with: the greeting, that a person answers; any other of them, that nobody can."""
+
+HELP: Final = "help_answer"
+FORCED: Final = frozenset({"help", "info"})
+"""The words that carriers want answered. Whoever texts 911, SOS or AYUDA hears from a person alone."""
 
 
 def greet(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
@@ -46,8 +52,7 @@ def greet(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
     ):
         new, actions = _answer(pack, facts, thread, event, name)
         if actions:
-            greeted = dict(thread.consent.greeted) | {_key(thread.consent.language, name): facts.now}
-            new = replace(new, consent=replace(new.consent, greeted=tuple(sorted(greeted.items()))))
+            new = _noted(facts, new, name)
         return Step(new, actions)
     silence = thread.silence
     alone = not (silence.answered or silence.answering or "picture answered" in silence.cued)
@@ -81,22 +86,45 @@ def _is_news(pack: Pack, facts: Facts, thread: Thread, name: TextName, asked: st
     return silence.answer in PROMISES and (silence.answer == TextName.GREETING) != (name is TextName.GREETING)
 
 
+def helped(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> tuple[Thread, tuple[Action, ...]]:
+    """Answer HELP and INFO, and no other word for help, by the agency's one line, where a carrier forces an answer."""
+    name = pack.settings.help_answer
+    if not name or plain(event.body) not in FORCED or event.flood or _greeted(pack, facts, thread, HELP, ""):
+        return thread, ()
+    answer, told = _says(pack, facts, thread, event, name, kind=HELP)
+    if guard.may_send(pack, thread, answer, facts.now, facts.designations) is not None:
+        return thread, ()
+    return _noted(facts, thread, HELP), (answer, told)
+
+
 def _answer(
     pack: Pack, facts: Facts, thread: Thread, event: TextArrived, name: TextName
 ) -> tuple[Thread, tuple[Action, ...]]:
-    body = canned.wording(pack, facts, thread, name)
-    answer = Text(ref=f"answer:{event.id}", body=body, origin=Origin.ANSWER, epoch=thread.voice.epoch, since=event.at)
+    answer, told = _says(pack, facts, thread, event, name)
     if guard.may_send(pack, thread, answer, facts.now, facts.designations) is not None:
         return thread, ()
     thread = replace(thread, silence=replace(thread.silence, answer=name.value, answering=True))
-    return thread, (answer, Post(place=THREAD, body=f"Answered by itself ({name}): {body}"))
+    return thread, (answer, told)
 
 
-def _key(language: str, name: TextName) -> str:
+def _says(pack: Pack, facts: Facts, thread: Thread, event: TextArrived, name: str, *, kind: str = "") -> tuple[Text, Post]:
+    body = canned.wording(pack, facts, thread, name)
+    # What it is stands in its name: the carrier's report of this text, and of no other, is noted as that (practice 26).
+    ref = f"{kind or name}:{event.id}"
+    answer = Text(ref=ref, body=body, origin=Origin.ANSWER, epoch=thread.voice.epoch, since=event.at)
+    return answer, Post(place=THREAD, body=f"Answered by itself ({name}): {body}")
+
+
+def _noted(facts: Facts, thread: Thread, name: str) -> Thread:
+    greeted = dict(thread.consent.greeted) | {_key(thread.consent.language, name): facts.now}
+    return replace(thread, consent=replace(thread.consent, greeted=tuple(sorted(greeted.items()))))
+
+
+def _key(language: str, name: str) -> str:
     return language if name in ALIKE else f"{language} {name}"
 
 
-def _greeted(pack: Pack, facts: Facts, thread: Thread, name: TextName, asked: str) -> bool:
+def _greeted(pack: Pack, facts: Facts, thread: Thread, name: str, asked: str) -> bool:
     """Tell whether they heard this within the time; asked for by its word, whether in that language."""
     languages = (asked,) if asked else {*pack.languages, thread.consent.language}
     greeted = dict(thread.consent.greeted)

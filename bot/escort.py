@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot import guard, retain
+from bot import cues, guard, retain
 from bot.actions import DESK, THREAD, Action, Mark, Origin, Post, Receipt, RedactSaid, Text
 from bot.acts import DropTimer, SetTimer, Tell
 from bot.commands import tells_a_word
@@ -19,6 +19,7 @@ from bot.escort_slice import Escort, Lock
 from bot.escort_words import Word
 from bot.events import Outcome, Relation, Said, TextArrived, TextOutcome, TimerDue
 from bot.model import Facts, Thread
+from bot.recap import NOT_AGAIN
 from bot.relay import cancel
 from bot.step import Step
 from bot.told import Alarm, AlarmRaised, Marked
@@ -107,7 +108,7 @@ def spoken(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread
     mine = edit and any(p.event_id == event.target and p.author == event.sender for p in thread.sending.pending)
     thread, stopped = cancel(thread, event.target, "its author was changing it") if mine else (thread, ())
     redacted = RedactSaid(place=THREAD, event_id=event.event_id)
-    return Step(thread, (*marks, *stopped, redacted, Post(place=THREAD, body=told)), consumed=True)
+    return Step(thread, (*marks, *stopped, redacted, NOT_AGAIN, Post(place=THREAD, body=told)), consumed=True)
 
 
 def _is_asked(pack: Pack, escort: Escort, event: TextArrived) -> bool:
@@ -164,7 +165,9 @@ def _failed(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[Act
     thread = replace(thread, escort=replace(thread.escort, failures=failures))
     count = f"✗ The answer does not hold the codeword ({len(failures)} of {settings.codeword_failures})."
     if len(failures) < settings.codeword_failures:
-        return thread, (DropTimer(key=TIMER), Post(place=THREAD, body=f"{count} A slip, perhaps: !verify asks again."))
+        # It may be a slip, and it may be somebody else: something has changed (practice 11).
+        thread = replace(thread, silence=replace(thread.silence, ask=True))
+        return thread, (DropTimer(key=TIMER), cues.ask(f"{count} A slip, perhaps: !verify asks again."))
     if thread.escort.lock is Lock.NONE:
         thread = replace(thread, escort=replace(thread.escort, lock=Lock.UNVERIFIED))
     told = Post(place=THREAD, body=f"⚠️ {count} Unverified, possible duress. {guard.LOCKED[Lock.UNVERIFIED]}", notice=False)

@@ -53,7 +53,8 @@ class TextArrived:
     """A text from the handset. `id` is opaque and stable over the carrier's retries; `media` counts what is not fetched.
 
     `at`: when it was texted, or came, never in the future; `sent`: what the carrier told of it, where it can be believed.
-    `flood`: it opened a thread while more new texters came than the pack allows for.
+    `flood`: it opened a thread while more new texters came than the pack allows for. `loose`: the seconds within which the
+    carrier's texts may come in another order than they were texted, where it tells no time.
     """
 
     id: str
@@ -62,6 +63,7 @@ class TextArrived:
     media: int = 0
     sent: float | None = None
     flood: bool = False
+    loose: float = 0.0
 
 
 @unique

@@ -25,7 +25,8 @@ CHANNELS: Final = ("call", "chat", "email", "visit")
 COVERS: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
 ANSWERS: Final = {"yes": True, "no": False}
 TIPS: Final = frozenset({TextName.DEVICE, TextName.TIPS_IPHONE, TextName.TIPS_ANDROID})
-KINDS: Final = {kind.value: kind for kind in AuditKind}
+KINDS: Final = {kind.value: kind for kind in AuditKind if kind.value in {*TextName, AuditKind.HELP_ANSWER.value}}
+"""What is noted of texts, by their names. An agency's own text may be called like anything else that the audit knows."""
 
 
 def agreed(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:

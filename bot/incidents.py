@@ -30,11 +30,13 @@ class NotGone:
 class LetterDied:
     """Something could not be handled. `short_id` is what a person can quote.
 
-    `designation`: of the thread whose texter's words they were, which nobody has read; else empty.
+    `designation`: of the thread whose texter's words they were, which nobody has read; else empty. `new`: words of somebody
+    who has no designation yet.
     """
 
     short_id: str
     designation: str = ""
+    new: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,17 +93,19 @@ class StrayCame:
 
 @unique
 class Gap(Enum):
-    """Why texts may be missing here without anybody having seen them."""
+    """Why texts may be missing here without anybody having seen them, or reports about ours (`REPORTS`)."""
 
     UNREADABLE = "unreadable"
     REFUSED = "refused"
+    LARGE = "large"
+    REPORTS = "reports"
     UNLISTED = "unlisted"
     AWAY = "away"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextsMissing:
-    """Texts may be missing, for that reason; `minutes` since it is so, where that is known."""
+    """Texts, or reports about ours, may be missing, for that reason; `minutes` since it is so, where that is known."""
 
     kind: Gap
     minutes: int = 0

@@ -2,8 +2,9 @@
 
 Rules of this module: a keyword is always shown in the room as well (`voice.show`); whoever said STOP hears nothing more
 until they say START; which of the two is the later is told by when they were texted, not by when they reached us, and in
-doubt it is the STOP (`order`); a silent way out is silent; what a person must know is an alarm at the desk, a new message
-each time (practices.md, rules beside the practices; practice 12).
+doubt it is the STOP (`order`); a silent way out is silent; a word for help is answered only where a carrier forces a
+line; what a person must know is an alarm at the desk, a new message each time (practices.md, rules beside the practices;
+practice 12).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final
 from bot.actions import DESK, THREAD, Action, Origin, Post, Text
 from bot.acts import Muted, Suppress, Tell
 from bot.commands import answer, noted, says
+from bot.disclose import helped
 from bot.events import Outcome, Said, TextArrived, TextOutcome
 from bot.model import Facts, Thread
 from bot.order import DOUBT, Order, moment, newest, order
@@ -45,10 +47,10 @@ SILENT: Final = {
     ),
     Meaning.HELP: (
         Alarm.HELP,
-        "The texter said a word for help. The machine answers none of those: please answer yourself, now.",
+        "The texter said a word for help. No person has answered it: please do, now.",
     ),
 }
-"""Words that are never answered by the machine: what the desk hears, and what the room is told."""
+"""Words that are not answered by the machine (HELP only where a carrier forces it): what desk and room are told."""
 UNSEEN: Final = (
     "What they wrote before that was neither read nor answered, as far as can be told. Please read it now; it is closed "
     "soon after you have, or by !close."
@@ -73,6 +75,8 @@ def obey(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[T
     if meaning in SILENT:
         alarm, words = SILENT[meaning]
         dropped: tuple[Action, ...] = ()
+        if meaning is Meaning.HELP:
+            thread, dropped = helped(pack, facts, thread, event)
         if meaning in LEAVES:
             dropped = _unheard(facts, thread)
             thread, waiting = drop_pending(thread, "the texter left with a silent word")

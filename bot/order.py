@@ -1,8 +1,9 @@
 """In which order somebody texted, where the order in which it came does not tell: after an outage, or by a late retry.
 
 Rules of this module: times that the carrier told are compared with each other exactly; texts without such a time keep the
-order in which they came; between one and the other some minutes say nothing, for two clocks differ and a text is on its
-way for a while. What is unsure is called so, and whoever asks takes the side on which nothing leaves.
+order in which they came, but for those so close to each other that the carrier's retries may have turned them round;
+between one and the other some minutes say nothing, for two clocks differ and a text is on its way for a while. What is
+unsure is called so, and whoever asks takes the side on which nothing leaves.
 """
 
 from __future__ import annotations
@@ -28,14 +29,16 @@ class Order(Enum):
 
 def moment(event: TextArrived) -> Moment:
     """Return when a text was texted."""
-    return Moment(at=event.at) if event.sent is None else Moment(at=event.sent, told=True)
+    return Moment(at=event.at, loose=event.loose) if event.sent is None else Moment(at=event.sent, told=True)
 
 
 def order(new: Moment, old: Moment | None) -> Order:
     """Say how what has just come stands to what came before it; whatever came first is AFTER."""
-    if old is None or not (new.told or old.told):
+    if old is None:
         return Order.AFTER
     apart, unsure = new.at - old.at, 0.0 if new.told and old.told else DOUBT
+    if not (new.told or old.told):
+        return Order.UNSURE if abs(apart) < new.loose else Order.AFTER
     if abs(apart) <= unsure:
         return Order.UNSURE
     return Order.AFTER if apart > 0 else Order.BEFORE

@@ -14,12 +14,13 @@ from dataclasses import fields, replace
 from typing import Any, Final
 
 from bot import tally
-from bot.actions import DESK, THREAD, Action, Edit, Erase, Expel, GiveKeys, Invite, Mark, Pin, Post, Receipt, Redact, Text
+from bot.actions import DESK, SHOWN, THREAD, Action, Erase, Expel, Invite, Post, Receipt, Text
 from bot.acts import DropTimer, End, Park, Seen, SetTimer, Tell
 from bot.commands import answer, noted, says
 from bot.events import Outcome, Read, Relation, Said, TextArrived, TextOutcome, TimerDue
 from bot.model import Desk, Facts, Role, Thread
 from bot.notes import for_the_phone
+from bot.recap import NOT_AGAIN
 from bot.relay import TIMER
 from bot.slices import Held, Life, Pending, Sent, State
 from bot.step import Step
@@ -134,9 +135,8 @@ def redact(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread
     stops = " It is stopped, if it has not left yet; its receipt will say."
     leaving = any(words.receipt == Receipt.LEAVING.name for words in left)
     told = "It is taken out of the room." + (stops if leaving else stays if left else "")
-    return Step(
-        thread, (noted(event), Erase(place=THREAD, event_id=target), timer, *answer(facts, event, told)), consumed=True
-    )
+    gone = (Erase(place=THREAD, event_id=target), NOT_AGAIN)
+    return Step(thread, (noted(event), *gone, timer, *answer(facts, event, told)), consumed=True)
 
 
 def due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
@@ -190,11 +190,10 @@ def without_room(thread: Thread, actions: tuple[Action, ...]) -> tuple[Action, .
     """Return the actions that are still possible: what is parked has no room to show anything in."""
     if thread.life.state is not State.PARKED:
         return actions
-    shown = (Post, Edit, Redact, Pin, Mark, GiveKeys, Erase)
     return tuple(
         a
         for a in actions
-        if not (isinstance(a, shown) and a.place == THREAD) and not isinstance(a, Invite | Expel | Text | Seen)
+        if not (isinstance(a, SHOWN) and a.place == THREAD) and not isinstance(a, Invite | Expel | Text | Seen)
     )
 
 

@@ -52,7 +52,7 @@ def left(pack: Pack, facts: Facts, desk: Desk, event: Left) -> Step[Desk]:
 def room_lost(pack: Pack, facts: Facts, desk: Desk, event: RoomLost) -> Step[Desk]:
     """Call whoever is on call when the desk's room was closed or taken from us; threads go on in their own rooms."""
     body = (
-        "⚠️ Somebody closed this room (an upgrade does that). Quietline stays here and is not in any other room."
+        "⚠️ Somebody closed this room (an upgrade does that). Quietline stays here; no other room is the desk."
         " Threads go on. Please tell the technician."
     )
     said = (Post(place=DESK, body=body, notice=False),) if event.how is Loss.CLOSED else ()

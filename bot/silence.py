@@ -18,7 +18,7 @@ from bot.events import Outcome, Said, TextArrived, TextOutcome, TimerDue
 from bot.flags import KINDS
 from bot.model import Facts, Thread
 from bot.notes import for_the_phone
-from bot.receipts import message_of, taken
+from bot.receipts import taken
 from bot.step import Step
 from policies.pack import Pack
 
@@ -68,9 +68,15 @@ def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Ste
         turn = _clock(pack, facts) if silence.heard >= silence.spoke else silence.turn
         thread = replace(thread, silence=replace(silence, spoke=facts.now, turn=turn, rung=0))
         return Step(thread, (*first, SetTimer(key=TIMER, due=facts.now + pack.settings.silence_cues[0])))
-    # The room's own answers: what was said in which order can be shown from the audit (practice 26).
-    if not message_of(event.ref) and event.outcome is Outcome.ACCEPTED and silence.answer in KINDS:
-        return Step(thread, (Audit(kind=KINDS[silence.answer]),))
+    # What the line said by itself: what was said in which order can be shown from the audit (practice 26).
+    kind = KINDS.get(event.ref.partition(":")[0])
+    if kind is None:
+        return Step(thread)
+    if event.outcome is Outcome.UNKNOWN:
+        return Step(replace(thread, silence=replace(silence, doubt=event.ref)))
+    late = event.outcome is Outcome.DELIVERED and silence.doubt == event.ref
+    if event.outcome is Outcome.ACCEPTED or late:
+        return Step(replace(thread, silence=replace(silence, doubt="")), (Audit(kind=kind),))
     return Step(thread)
 
 

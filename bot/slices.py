@@ -11,10 +11,14 @@ from enum import Enum, unique
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """When something was texted (seconds since the epoch): as the carrier `told`, or else when it came (`bot.order`)."""
+    """When something was texted (seconds since the epoch): as the carrier `told`, or else when it came (`bot.order`).
+
+    `loose`: what came less than so many seconds before it may have been texted after it.
+    """
 
     at: float
     told: bool = False
+    loose: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,3 +231,5 @@ class Silence:
     they said it counts, not that it left: what does not leave under duress must not show in what the line answers by itself
     (practice 10)."""
     answered: bool = False
+    doubt: str = ""
+    """The `ref` of the last of those of which nobody knew whether the carrier took it."""

@@ -263,7 +263,11 @@ COMMANDS: Final = (
         who=Who.SUPERVISOR,
         help="let free words leave again after duress or failed words, once you have heard them by voice",
     ),
-    Command(name="recap", places=(THREAD,), help="send the keys of this room once more to your devices"),
+    Command(
+        name="recap",
+        places=(THREAD,),
+        help="for a device that came later: this room's keys and what colleagues typed, once more",
+    ),
     Command(name="debrief", places=(THREAD,), help="an offer to talk it over, in your office"),
     Command(name="status", places=(THREAD,), help="this thread: voice, last texts, what is still in the undo window"),
     Command(name="text", places=(OFFICE,), help="text somebody first who asked for it (if this line allows it)"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.actions import DESK, OFFICE, THREAD, Action, Expel, GiveKeys, Invite, Post
+from bot.actions import DESK, OFFICE, THREAD, Action, Expel, Invite, Post
 from bot.acts import DropTimer, SetTimer, Tell
 from bot.card import short
 from bot.commands import NOBODY, answer, noted, person, says
@@ -206,10 +206,7 @@ def seats(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]
 
 
 def care(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
-    """`!recap` sends the room's keys once more; `!debrief` offers a talk, where colleagues do not see it."""
-    if says(event, "recap") is not None:
-        told = answer(facts, event, "The keys of this room are on their way to your devices.")
-        return Step(thread, (noted(event), GiveKeys(place=THREAD, user=event.sender, again=True), *told), consumed=True)
+    """`!debrief` offers a talk, where colleagues do not see it."""
     if says(event, "debrief") is not None:
         offer = "Some conversations stay with one. A supervisor can take a quiet quarter of an hour with you: just ask."
         return Step(thread, (noted(event), Post(place=OFFICE + event.sender, body=offer)), consumed=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.actions import DESK, THREAD, Action, Expel, Invite, Mark, Pin, Post, Receipt, Speaker
+from bot.actions import DESK, THREAD, Action, Expel, GiveKeys, Invite, Mark, Pin, Post, Receipt, Speaker
 from bot.acts import DropTimer, Tell
 from bot.card import pinned, short
 from bot.events import Joined, Left, NotHeard, Said, TextArrived, Why
@@ -96,8 +96,9 @@ def assigned(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[
 
 
 def joined(pack: Pack, facts: Facts, thread: Thread, event: Joined) -> Step[Thread]:
-    """Note a member; when it is not the voice who came, undo windows are longer for a while.
+    """Note a member and give them the keys once more; when it is not the voice who came, undo windows are longer a while.
 
+    The device that they accepted on may be younger than the invitation, or had not met us yet when keys came with it.
     Whoever is not at the desk has no seat here, whatever invitation they still had.
     """
     if facts.role(event.user) is None:
@@ -105,7 +106,7 @@ def joined(pack: Pack, facts: Facts, thread: Thread, event: Joined) -> Step[Thre
     voice = replace(thread.voice, members=thread.voice.members | {event.user})
     if event.user != thread.voice.holder:
         voice = replace(voice, slow_until=facts.now + pack.settings.undo_after_join_window)
-    return Step(replace(thread, voice=voice))
+    return Step(replace(thread, voice=voice), (GiveKeys(place=THREAD, user=event.user),))
 
 
 def left(pack: Pack, facts: Facts, thread: Thread, event: Left) -> Step[Thread]:

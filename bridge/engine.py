@@ -242,7 +242,8 @@ class Engine:
             await conn.execute("DELETE FROM inbox WHERE seq = $1", row.seq)
             return placed
 
-        placed = await self._store.commit(commit)
+        # The outbox lets nothing out before this is synced. Acts do not go through it: a key, say, is gone at once.
+        placed = await self._store.commit(commit, synced=bool(acts))
         if isinstance(step.aggregate, Desk):
             self._desk = step.aggregate
             if changed:

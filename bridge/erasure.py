@@ -1,6 +1,6 @@
 """The way down: what is over goes step by step, and is looked for when it is gone.
 
-A room:    redact → empty → censor → uploads → destroy → wait → purge → look → forget → sign
+A room:    redact → be heard → empty → censor → uploads → destroy → wait → purge → look → forget → sign
 A person:  key → copies → person
 
 Rules of this module: a step is done outside first and noted in the database after it, so every step may be done again, and
@@ -35,6 +35,9 @@ LOUD: Final = (5, 50, 500)
 """Tries of one step after which the desk hears of it."""
 AT_ONCE: Final = 3600.0
 """Patience up to which the end was a person's order, and no doubt of the clock holds it back."""
+HEARD: Final = 2.0
+"""Seconds between the last redaction and the removal of whoever is in the room. A client that is on hears of one after the
+other in that time; whoever is removed hears no more, and keeps what a burst that was cut short did not take away."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -133,7 +136,8 @@ class Erasure:
 
     async def _note(self, case: Case, following: str) -> None:
         now = self._clock.wall()
-        due = now + (case.patience if following == "purge" else 0.0)
+        heard = HEARD if (case.step, following) == ("redact", "empty") else 0.0
+        due = now + (case.patience if following == "purge" else heard)
         query = "UPDATE erasure SET step = $2, due = $3, tries = $6, counts = $4 WHERE id = $1 AND step = $5"
         counts = json.dumps(case.counts)
         # A step that is done again has not got on yet.

@@ -3,10 +3,10 @@
 Rules of this module: an inbound copy may go once the text is kept here and shown, or is not kept at all; an outbound one
 after its final report, or an hour after it was taken when none came, and then the carrier is asked first what became of it;
 an id that only a report tells is a copy as well, though nobody knows whose; a text whose id nobody ever told is counted and
-never called gone; nobody who holds a thread waits for more than the request under way; a copy is called gone only when the
-carrier says so, and one that it keeps is called kept, with its words for how long. The carrier's id of a text is sealed
-under a key of the copies' own, which is not the texter's: it must still open when the texter's is destroyed, and the row
-goes when the copy is settled.
+never called gone; it gives way to people's words, and nobody who holds a thread waits for more than the request under way;
+a copy is called gone only when the carrier says so, and one that it keeps is called kept, with its words for how long. The
+carrier's id of a text is sealed under a key of the copies' own, which is not the texter's: it must still open when the
+texter's is destroyed, and the row goes when the copy is settled.
 """
 
 from __future__ import annotations
@@ -66,10 +66,12 @@ class Copies:
         alarm: Alarm,
         settled: Callable[[], None],
         report: Callable[[DeliveryReport], Awaitable[None]],
+        pause: Callable[[], Awaitable[None]],
         crash: Crash,
     ) -> None:
+        """Make it. `pause` waits for one in what people say, and not for long."""
         self._store, self._vault, self._clock, self._carrier = store, vault, clock, carrier
-        self._alarm, self._settled, self._report, self._crash = alarm, settled, report, crash
+        self._alarm, self._settled, self._report, self._pause, self._crash = alarm, settled, report, pause, crash
         self._changed = asyncio.Event()
 
     def wake(self) -> None:
@@ -112,6 +114,7 @@ class Copies:
             self._clock.wall(),
         )
         for row in rows:
+            await self._pause()
             await self._one(row)
         return bool(rows)
 

@@ -1,4 +1,4 @@
-"""Forgetting put together: what `app.py` makes before there is a homeserver, and what it runs when there is one.
+"""Forgetting put together: what `app` makes before there is a homeserver, and `matrix_side` when there is one.
 
 Rule of this module: it is wiring, and the one sentence by which the desk hears that something is not gone.
 """
@@ -82,7 +82,7 @@ class WayDown:
             forgetting=Forgetting(policy=matrix.policy, ours=(matrix.policy.user_id, matrix.voice.user_id)),
             signer=signer,
             retention=settings.receipt_retention,
-            quiet=outbox.quiet,
+            talk=outbox.talk,
             keys_gone=matrix.keyring.forget,
             crash=crash,
         )

@@ -20,24 +20,21 @@ from bridge.erasure import Case, NotYet, Step, close
 from bridge.erasure_receipt import LEFT, Receipt, Signer
 from bridge.erasure_rows import OF_ROOM, left
 from bridge.matrix.edge import Edge, Permanent, TokenRefused
-from bridge.matrix.forget import Forgetting
+from bridge.matrix.forget import OUTSIDE, Forgetting
 from bridge.matrix.house import House, Refused, RoomState
 from bridge.matrix.members import destroy_keys, forget_room
 from bridge.store import Connection, Store
+from bridge.talk import Talk
 from bridge.vault import Vault
 
 BATCH: Final = 48
-AT_ONCE: Final = 8
-"""Requests of ours in flight when nobody talks; a homeserver answers no faster with more."""
 POLL: Final = 0.3
-GIVES_WAY: Final = 0.5
-"""Seconds that one redaction waits for a conversation, at the most."""
 AGAIN: Final = "redacted again"
 ALREADY: Final = frozenset({"M_NOT_FOUND"})
 
 
 class RoomSteps:
-    """Performs the steps of rooms. `quiet` waits while people's words are on their way, so many seconds at most."""
+    """Performs the steps of rooms."""
 
     def __init__(
         self,
@@ -50,19 +47,14 @@ class RoomSteps:
         forgetting: Forgetting,
         signer: Signer,
         retention: int,
-        quiet: Callable[[float], Awaitable[None]],
+        talk: Talk,
         keys_gone: Callable[[str], None],
         crash: Crash,
     ) -> None:
         self._store, self._vault, self._clock = store, vault, clock
         self._edge, self._house, self._forgetting = edge, house, forgetting
-        self._signer, self._retention, self._quiet, self._keys_gone, self._crash = (
-            signer,
-            retention,
-            quiet,
-            keys_gone,
-            crash,
-        )
+        self._signer, self._retention, self._talk = signer, retention, talk
+        self._keys_gone, self._crash = keys_gone, crash
 
     def steps(self) -> dict[str, Step]:
         """Return the steps by their names."""
@@ -126,15 +118,14 @@ class RoomSteps:
 
     async def overwrite(self, room_id: str) -> int:
         """Have the homeserver overwrite what was redacted in a room; returns how much it did not come to."""
-        return await self._house.censor(room_id)
+        async with self._talk.turn():
+            return await self._house.censor(room_id)
 
     async def _each(self, one: Callable[[Any], Awaitable[bool]], rows: list[Any]) -> list[Any]:
         """Do it for every row, some at once, yielding to conversations; return those for which it was true."""
-        slots = asyncio.Semaphore(AT_ONCE)
 
         async def in_turn(row: Any) -> bool:
-            async with slots:
-                await self._quiet(GIVES_WAY)
+            async with self._talk.turn():
                 return await one(row)
 
         results = await asyncio.gather(*(in_turn(row) for row in rows), return_exceptions=True)
@@ -177,7 +168,7 @@ class RoomSteps:
     async def purge(self, case: Case) -> str:
         """Look once more for words, then have the homeserver purge the room until nothing is left of it."""
         room = await self._house.room(case.subject)
-        if room.state is RoomState.PRESENT and await self._unredacted(case.subject):
+        if room.state is RoomState.PRESENT and await self._unredacted(case.subject, removed=True):
             return "redact"
         if await self._house.purge(case.subject) is not RoomState.GONE:
             raise NotYet("the homeserver still purges it", after=POLL)
@@ -263,14 +254,15 @@ class RoomSteps:
             raise NotYet("a message was redacted and can still be read")
         return bool(found)
 
-    async def _unredacted(self, room_id: str) -> list[tuple[str, int]]:
+    async def _unredacted(self, room_id: str, *, removed: bool = False) -> list[tuple[str, int]]:
+        """Return what still says something. `removed`: a purge that failed may have removed us; only another one helps."""
         try:
             return await self._forgetting.readable(room_id)
         except TokenRefused:
             raise
-        except Permanent:
-            # A purge that broke off may have removed us already: then nobody can read there, and the purge goes on.
-            if (await self._house.room(room_id)).state is RoomState.GONE:
+        except Permanent as error:
+            # Where we were removed nobody can read, and the purge goes on.
+            if (removed and error.errcode in OUTSIDE) or (await self._house.room(room_id)).state is RoomState.GONE:
                 return []
             raise
 

@@ -34,7 +34,7 @@ from bridge.clock import Clock, heard
 from bridge.matrix import items
 from bridge.matrix.devices import has_trusted
 from bridge.matrix.uploads import note_shown
-from bridge.plain import PERSON, flatten, without_quote
+from bridge.plain import PERSON, without_quote, words_of
 from bridge.store import Connection
 from bridge.vault import Vault
 
@@ -197,7 +197,7 @@ class Intake:
         new = _mapping(item.content, "m.new_content")
         relation, target, ref = await self._relation(conn, inner, clear)
         shown = new if relation is Relation.EDIT and new else item.content
-        body = _words(shown)
+        body = words_of(shown)
         body = without_quote(body) if body is not None and relation is not Relation.NONE else body
         kind = _string(shown, "msgtype")
         plain = item.type == "m.room.message" and kind == "m.text" and body is not None
@@ -270,16 +270,6 @@ def _about(item: items.Item) -> str:
     content = item.content if isinstance(item, items.Said | items.Plain) else {}
     relation = _mapping(content, "m.relates_to")
     return _string(relation, "event_id") if _string(relation, "rel_type") in {"m.replace", "m.annotation"} else ""
-
-
-def _words(content: Mapping[str, Any]) -> str | None:
-    """Return what a message says, without the marks that a client's formatting left in its plain body."""
-    body, formatted = content.get("body"), content.get("formatted_body")
-    if not isinstance(body, str):
-        return None
-    if content.get("format") == "org.matrix.custom.html" and isinstance(formatted, str):
-        return flatten(formatted) or body
-    return body
 
 
 def _string(content: Mapping[str, Any], key: str) -> str:

@@ -13,6 +13,7 @@ import secrets
 import sqlite3
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Final, TypeAlias
@@ -24,6 +25,7 @@ from bridge import codec, inbox, log
 from bridge.clock import Clock
 from bridge.inbox import Buried, Letter
 from bridge.store import Connection, Store
+from bridge.talk import Talk
 from bridge.vault import Sealed as NoKey
 from bridge.vault import Vault
 from bridge.ways import way_of
@@ -98,9 +100,7 @@ class Outbox:
         self._attempts: defaultdict[Key, int] = defaultdict(int)
         self._parked: defaultdict[str, set[Key]] = defaultdict(set)
         self._order = count()
-        self._talking = 0
-        self._calm = asyncio.Event()
-        self._calm.set()
+        self.talk = Talk()
 
     async def load(self) -> None:
         """Queue what stands from before."""
@@ -140,17 +140,6 @@ class Outbox:
         for key in self._parked.pop(owner, set()):
             self._push(key)
 
-    async def quiet(self, most: float) -> None:
-        """Wait while somebody's words are being brought to the homeserver, but no longer than so many seconds.
-
-        For what has time, like erasing: it yields to every conversation and is starved by none.
-        """
-        try:
-            async with asyncio.timeout(most):
-                await self._calm.wait()
-        except TimeoutError:
-            return
-
     async def run(self, way: str, perform: Perform) -> None:
         """Perform the rows of one way until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -166,11 +155,8 @@ class Outbox:
             number = self._rows[key][0]
             talks = key[2] == "matrix" and key[1] in TALK
             try:
-                self._talk(talks)
-                try:
+                with self.talk.under_way() if talks else nullcontext():
                     await self._perform(number, key, perform)
-                finally:
-                    self._talk(-talks)
             except TryAgain as again:
                 self._later(key, again.after, queued=again.queued)
                 continue
@@ -184,13 +170,6 @@ class Outbox:
                 self._push(key)
             else:
                 del self._rows[key]
-
-    def _talk(self, more: int) -> None:
-        self._talking += more
-        if self._talking:
-            self._calm.clear()
-        else:
-            self._calm.set()
 
     def _later(self, key: Key, after: float | None, *, queued: bool = False) -> None:
         loop = asyncio.get_running_loop()
@@ -220,6 +199,7 @@ class Outbox:
         try:
             body = await self._vault.open(key[0], f"outbox {row['txn']}", row["body"])
             action = codec.decode(row["kind"], body)
+            await self._store.synced()
             await perform(Task(number=number, owner=key[0], txn=row["txn"], created=row["created"], action=action))
         except (TryAgain, sqlite3.OperationalError, OSError):
             raise

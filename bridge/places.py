@@ -48,6 +48,12 @@ async def event(store: Store, owner: str, ref: str) -> str | None:
     return found
 
 
+async def inside(store: Store, room_id: str, user: str) -> bool:
+    """Tell whether somebody is in a room, as the homeserver last told us."""
+    query = "SELECT 1 FROM matrix_member WHERE room_id = $1 AND user_id = $2 AND membership = 'join'"
+    return await store.fetchval(query, room_id, user) is not None
+
+
 async def at_desk(store: Store, user: str) -> bool:
     """Tell whether somebody is on the roster, as the homeserver last told us."""
     return await store.fetchval(AT_DESK, user) is not None

@@ -11,8 +11,9 @@ Sources: Client-Server API, m.room.message, `org.matrix.custom.html`; v1.12 of i
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from html.parser import HTMLParser
-from typing import Final
+from typing import Any, Final
 
 FORMATS: Final = frozenset(
     {"strong", "b", "em", "i", "u", "del", "s", "strike", "code", "a", "li", "span", "sup", "sub", "img", "details"}
@@ -105,6 +106,16 @@ class _Words(HTMLParser):
             self.parts.append("\n")
         if apart and self.parts and not "".join(self.parts[-2:]).endswith("\n\n"):
             self.parts.append("\n")
+
+
+def words_of(content: Mapping[str, Any]) -> str | None:
+    """Return what a message says, without the marks that a client's formatting left in its plain body."""
+    body, formatted = content.get("body"), content.get("formatted_body")
+    if not isinstance(body, str):
+        return None
+    if content.get("format") == "org.matrix.custom.html" and isinstance(formatted, str):
+        return flatten(formatted) or body
+    return body
 
 
 def without_quote(body: str) -> str:

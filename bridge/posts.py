@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from bot.actions import (
     DESK,
+    RECAP,
     THREAD,
     Confirm,
     Edit,
@@ -22,6 +23,7 @@ from bot.actions import (
     Mark,
     Pin,
     Post,
+    Recap,
     Redact,
     RedactSaid,
     RestoreLevels,
@@ -41,6 +43,7 @@ from bridge.edit_pace import EditPace
 from bridge.erasure_copies import shown
 from bridge.matrix.edge import Edge, Permanent, TokenRefused, Transient
 from bridge.outbox import Impossible, Task, TryAgain
+from bridge.recap import Recaps
 from bridge.retry import Retries
 from bridge.reveal import Reveals
 from bridge.store import Connection, Store
@@ -73,14 +76,16 @@ class Posts:
         trust: Trust,
         retries: Retries,
         lifetime: int,
+        zone: str,
         wake_engine: Callable[[str], None],
         crash: Crash,
     ) -> None:
-        """Make it. `lifetime`: seconds that what we say at the desk and in offices stands there."""
+        """Make it. `lifetime`: seconds that what is said stands; `zone`: the line's time zone."""
         self._store, self._vault, self._clock, self._edge = store, vault, clock, edge
         self._trust, self._wake_engine, self._crash = trust, wake_engine, crash
         self._lifetime, self._retries = lifetime, retries
         self._pace = EditPace(store=store, vault=vault, clock=clock)
+        self._recaps = Recaps(store=store, clock=clock, edge=edge, zone=zone, lifetime=lifetime, crash=crash)
         self.reveals = Reveals(store=store, vault=vault, clock=clock, edge=edge, lifetime=lifetime, crash=crash)
 
     async def perform(self, task: Task) -> None:
@@ -115,11 +120,9 @@ class Posts:
                     await self._edge.remove(room, expel.user)
                 await self._done(task)
             case GiveKeys() as give:
-                room = await self._room(task, give.place)
-                await self._edge.give_keys(room, give.user, again=give.again)
-                if give.place == THREAD:
-                    await self._edge.give_bundle(room, give.user)
-                await self._done(task)
+                await self._give(task, give)
+            case Recap() as recap:
+                await self._recap(task, recap)
             case RestoreLevels() as restore:
                 await self._edge.restore_levels(await self._room(task, restore.place))
                 await self._done(task)
@@ -158,6 +161,29 @@ class Posts:
             await self._edge.invite(room, invite.user)
             self._crash(CrashPoint.INVITED)
         await self._done(task)
+
+    async def _give(self, task: Task, give: GiveKeys) -> None:
+        """Give keys to whoever is in the room now; who has left it meanwhile gets none."""
+        room = await self._room(task, give.place)
+        if await places.inside(self._store, room, give.user):
+            await self._edge.give_keys(room, give.user, again=give.again)
+            if give.place == THREAD:
+                await self._edge.give_bundle(room, give.user)
+        await self._done(task)
+
+    async def _recap(self, task: Task, recap: Recap) -> None:
+        room = await self._room(task, recap.place)
+        now = await self._recaps.show(task, recap, room)
+        await self._done(
+            task,
+            room=room,
+            place=recap.place,
+            event_id=now.event_id,
+            ref=RECAP,
+            about=recap.reply_to,
+            gone=now.gone,
+            until=now.until,
+        )
 
     async def _tell(self, task: Task, tell: TellDevices | TellAudit | Retry, body: str) -> None:
         post = Post(place=tell.place, body=body, reply_to=tell.reply_to)
@@ -281,6 +307,7 @@ class Posts:
         about: str = "",
         gone: Sequence[str] = (),
         taps: Sequence[str] = (),
+        until: int | None = None,
     ) -> None:
         now = self._clock.wall()
 
@@ -302,6 +329,7 @@ class Posts:
                         at=int(now * 1000),
                         now=now,
                         lifetime=self._lifetime,
+                        until=until,
                     )
                 if ref.startswith("in:"):
                     await shown(conn, task.owner, ref, now)
@@ -310,7 +338,8 @@ class Posts:
             await conn.execute("DELETE FROM outbox WHERE id = $1", task.number)
             return tapped
 
-        if await self._store.commit(commit):
+        # Not synced: what a power cut takes back is done again, which does not show.
+        if await self._store.commit(commit, synced=False):
             self._wake_engine(task.owner)
 
     async def _room(self, task: Task, place: str) -> str:

@@ -23,7 +23,7 @@ NOT_THIS: Final = "That is nothing that can be tried again. It is kept for the t
 
 
 class Retries:
-    """Puts dead letters back. `wake_outbox` and `wake_engine` as after any commit."""
+    """Puts dead letters back. `wake_outbox`, `wake_engine` and, for who is still to be looked up, `screen`."""
 
     def __init__(
         self,
@@ -32,9 +32,10 @@ class Retries:
         clock: Clock,
         wake_outbox: Callable[[int, str, str, str], None],
         wake_engine: Callable[[str], None],
+        screen: Callable[[str], None],
     ) -> None:
         self._store, self._clock = store, clock
-        self._wake_outbox, self._wake_engine = wake_outbox, wake_engine
+        self._wake_outbox, self._wake_engine, self._screen = wake_outbox, wake_engine, screen
 
     async def again(self, short_id: str) -> str:
         """Try that again; return a sentence for whoever asked."""
@@ -75,6 +76,8 @@ class Retries:
             return UNKNOWN
         if shown:
             self._wake_outbox(number, row["owner"], row["lane"], row["way"])
+        elif await self._store.fetchval("SELECT 1 FROM thread WHERE id = $1 AND NOT screened", row["owner"]):
+            self._screen(row["owner"])
         else:
             self._wake_engine(row["owner"])
         return AGAIN

@@ -1,14 +1,16 @@
 """Rooms are made here and only here: the desk, an office per member of staff, a few warm rooms, one per thread.
 
 Rules of this module: what should be there is compared with what is, and the difference made, as often as it takes; a
-thread that waits for a room comes before the stock; a room that a crash or a lost answer left behind unnoted is left and
-forgotten, at the next start or once all is calm. One person who cannot be invited holds up nobody else: the desk is told. A
-desk that everybody has left is one that nobody can invite to: its supervisors are invited again.
+thread that waits for a room comes before the stock; a room that nobody noted (a crash, a lost answer, an upgrade) is left
+and forgotten, at the next start, once all is calm, or within the hour. One person who cannot be invited holds up nobody
+else: the desk is told. A desk that everybody has left is one that nobody can invite to: its supervisors are invited
+again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import sqlite3
 import time
@@ -31,6 +33,8 @@ STOCK: Final = 4
 INVITES_EVERY: Final = 3600.0
 """Seconds between two invitations of the supervisors that the configuration names to a desk that everybody has left, and
 until somebody is tried again whom the homeserver would not invite to their office."""
+LOOKS_EVERY: Final = 3600.0
+"""Seconds between two looks for rooms that we are in and did not make: an upgrade of ours makes one that replaces it."""
 LONGEST_WAIT: Final = 2.0
 """Seconds between two tries while the homeserver does not answer."""
 
@@ -82,7 +86,7 @@ class Rooms:
     ) -> None:
         """Make the keeper. `ours` are our identities, who are no people at a desk; `tell` tells the desk."""
         self._tell, self._doubt, self._refused = tell, False, dict[str, float]()
-        self._ours, self._passing, self._invites_after = frozenset(ours), passing, 0.0
+        self._ours, self._passing, self._invites_after, self._looks_after = frozenset(ours), passing, 0.0, 0.0
         self._store, self._edge, self._designations, self._staff = store, edge, designations, staff
         self._desk, self._room_ready, self._changed, self._crash = desk, room_ready, changed, crash
         self.desk_room = ""
@@ -113,12 +117,14 @@ class Rooms:
                 continue
             failures = 0
             if not more:
-                await self._changed.wait()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOKS_EVERY):
+                        await self._changed.wait()
 
     async def _step(self) -> bool:
         """Make one missing thing; return whether there may be more."""
         if not self.desk_room:
-            await self._edge.leave_unknown_rooms()
+            await self._leave_unknown()
             self.desk_room = await self._make_desk()
             return True
         waiting = await self._roomless()
@@ -137,9 +143,15 @@ class Rooms:
             return True
         if self._doubt:
             await self._store.commit(forget_ungiven)
-            await self._edge.leave_unknown_rooms()
+        if self._doubt or self._passing() >= self._looks_after:
+            await self._leave_unknown()
             self._doubt = False
         return False
+
+    async def _leave_unknown(self) -> None:
+        # Here alone, where no room is being made: what is not noted now never will be.
+        await self._edge.leave_unknown_rooms()
+        self._looks_after = self._passing() + LOOKS_EVERY
 
     async def _warm_room(self) -> None:
         name = self._designations.new()

@@ -177,7 +177,7 @@ class Screening:
         for row in await self._store.fetch("SELECT seq, kind, body FROM inbox WHERE owner = $1 ORDER BY seq", owner):
             short_id = secrets.token_hex(4)
             log.failure("screening.dead_letter", error, short_id=short_id, kind=row["kind"])
-            letter, told = Letter(owner, row["kind"], row["body"]), LetterDied(short_id=short_id)
+            letter, told = Letter(owner, row["kind"], row["body"]), LetterDied(short_id=short_id, new=row["kind"] == TEXT)
             await self._put_aside(row["seq"], letter, short_id, await inbox.seal(self._vault, DESK, told))
         self._wake_engine(DESK)
 

@@ -1,16 +1,15 @@
 """The main database: one writer, and a connection to read from beside it.
 
 Rules of this module: what must be true together is written by one `commit`; a commit once begun is finished, whoever is
-cancelled meanwhile; nothing inside a commit waits for a network. Commits that wait at the same moment share one sync of
-the disk: each stays whole, alone and in its order, and none is answered before all of them are kept. mautrix keeps its
+cancelled meanwhile; nothing inside a commit waits for a network. A commit is answered when it is on the disk, or, where the
+caller says so, when it is written: then nothing outside may know of it before `synced` (see `disk`). mautrix keeps its
 connection and its "in a transaction" flag in process-wide context variables (facts-matrix, section 4), so every commit runs
 in one task with a context of its own, and no other database may be touched inside it.
 
 Why statements run in the event loop: one takes some tens of microseconds, handing it to a thread and back takes several
-times that and, under load, a wait for the interpreter's lock each time. What waits for the disk, the COMMIT, has a thread.
+times that and, under load, a wait for the interpreter's lock each time. What waits for the disk has threads.
 
-Sources: sqlite.org/lang_savepoint.html, sqlite.org/wal.html, sqlite.org/lang_transaction.html (section 3.1, what rolls back
-by itself).
+Sources: sqlite.org/wal.html, sqlite.org/lang_transaction.html (section 3.1, what rolls back by itself).
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import sqlite3
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
@@ -30,21 +29,21 @@ from mautrix.util.async_db.aiosqlite import POSITIONAL_PARAM_PATTERN, SQLiteData
 from mautrix.util.async_db.connection import LoggingConnection
 from yarl import URL
 
+from bridge.disk import Disk
+
 T = TypeVar("T")
 Connection: TypeAlias = LoggingConnection
 Work: TypeAlias = Callable[[LoggingConnection], Awaitable[T]]
 
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = FULL",
+    "PRAGMA synchronous = NORMAL",
+    "PRAGMA wal_autocheckpoint = 0",
     "PRAGMA secure_delete = ON",
     "PRAGMA foreign_keys = ON",
     "PRAGMA busy_timeout = 5000",
     "PRAGMA temp_store = MEMORY",
 )
-
-TOGETHER: Final = 32
-"""Commits that share one sync of the disk, at most."""
 
 ENDING: Final = (asyncio.CancelledError, KeyboardInterrupt, SystemExit)
 """What ends the writer itself."""
@@ -63,9 +62,6 @@ class _Inline(TxnConnection):
         if self._statements % BREATH == 0:
             await asyncio.sleep(0)
         return fn(*args, **kwargs)
-
-    async def commit(self) -> None:
-        await super()._execute(self._conn.commit)  # type: ignore[no-untyped-call]
 
 
 class _Sqlite(SQLiteDatabase):
@@ -88,9 +84,10 @@ class _Asked:
     work: Work[Any] | None
     """None: empty the log."""
     done: asyncio.Future[Any]
+    synced: bool = True
 
-    def answer(self, value: Any, error: BaseException | None) -> None:
-        if self.done.cancelled():
+    def answer(self, value: Any, error: BaseException | None = None) -> None:
+        if self.done.done():
             return
         if error is None:
             self.done.set_result(value)
@@ -99,10 +96,6 @@ class _Asked:
         else:
             # A panic of a native library is no Exception. Whoever waits must hear of it, and the writer must live.
             self.done.set_exception(RuntimeError(f"the commit ended with {type(error).__name__}"))
-
-
-class _RolledBack(Exception):  # noqa: N818 - it says what the database did
-    """The database took the whole transaction back, with the commits that were done before in it."""
 
 
 class Store:
@@ -117,8 +110,13 @@ class Store:
         self._path = path
         self._upgrades = upgrades
         self._queue: asyncio.Queue[_Asked | None] = asyncio.Queue()
-        self._writer: asyncio.Task[None] | None = None
+        self._disk = Disk(path)
+        self._tasks: list[asyncio.Task[None]] = []
         self._reader: sqlite3.Connection | None = None
+        self._dirty = asyncio.Event()
+        self._written = self._kept = 0
+        self._waiting: deque[tuple[int, _Asked, Any]] = deque()
+        self._lost = asyncio.Event()
 
     async def open(self) -> None:
         """Connect and migrate. Raises what the database raises when the file is unusable or newer than this program."""
@@ -129,28 +127,51 @@ class Store:
         self._reader = sqlite3.connect(uri, uri=True, isolation_level=None, detect_types=sqlite3.PARSE_DECLTYPES)
         self._reader.row_factory = sqlite3.Row
         self._reader.execute("PRAGMA busy_timeout = 5000")
-        self._writer = asyncio.create_task(self._write(), name="writer", context=contextvars.Context())
+        self._reader.execute("PRAGMA cache_size = -256")  # every commit empties it: a larger one only scatters the heap
+        await self.db.fetchval("SELECT COUNT(*) FROM sqlite_master")  # the log stands from the first look on
+        self._disk.open()
+        await self._disk.sync()
+        self._tasks = [
+            asyncio.create_task(self._write(), name="writer", context=contextvars.Context()),
+            asyncio.create_task(self._sync(), name="syncer"),
+        ]
 
     async def close(self) -> None:
         """Let queued commits finish, then disconnect."""
-        if self._writer is not None:
+        if self._tasks:
             self._queue.put_nowait(None)
-            await self._writer
-            self._writer = None
+            await asyncio.gather(*self._tasks)
+            self._tasks = []
+        await self._disk.close()
         if self._reader is not None:
             self._reader.close()
             self._reader = None
         await self.db.stop()
 
-    async def commit(self, work: Work[T]) -> T:
+    async def lasts(self) -> None:
+        """Never return. Raises `OSError` once the disk did not keep what was written: only a new start helps then."""
+        await self._lost.wait()
+        raise OSError("the disk did not keep what was written")
+
+    async def commit(self, work: Work[T], *, synced: bool = True) -> T:
         """Run `work` in one transaction and return its value; on an exception nothing of it is kept.
 
-        The caller may be cancelled; the work is not. When the database cannot keep it, `sqlite3.OperationalError`, also for
-        a work that another one's failure took with it: it may be tried again.
+        The caller may be cancelled; the work is not. When the database cannot keep it, `sqlite3.OperationalError`: it may
+        be tried again. `synced`: it returns when the commit is on the disk; otherwise when others can read it, and a power
+        cut may take it back, with all that came after it and nothing that came before.
         """
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue.put_nowait(_Asked(work, done))
+        self._queue.put_nowait(_Asked(work, done, synced))
         return await asyncio.shield(done)
+
+    async def synced(self) -> None:
+        """Wait until everything that was written by now is on the disk. Raises `sqlite3.OperationalError`."""
+        if self._lost.is_set():
+            raise _not_kept()
+        if self._kept < self._written:
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append((self._written, _Asked(None, done), None))
+            await asyncio.shield(done)
 
     async def checkpoint(self) -> bool:
         """Empty the write-ahead log, so that no deleted row is left in it; False while somebody reads from it: try again.
@@ -178,18 +199,31 @@ class Store:
         return None if row is None else row[0]
 
     async def _write(self) -> None:
-        more = True
-        while more:
-            asked = [await self._queue.get()]
-            while len(asked) < TOGETHER and not self._queue.empty():
-                asked.append(self._queue.get_nowait())
-            more = None not in asked
-            waiting = [each for each in asked if each is not None and each.work is not None]
-            while waiting:
-                waiting = await self._keep(waiting)
-            for each in asked:
-                if each is not None and each.work is None:
-                    await self._empty_log(each)
+        try:
+            while (asked := await self._queue.get()) is not None:
+                if asked.work is None:
+                    await self._empty_log(asked)
+                else:
+                    await self._make(asked, asked.work)
+        finally:
+            self._written += 1  # one more sync, which is the last
+            self._dirty.set()
+
+    async def _sync(self) -> None:
+        """Sync what was written, again and again, and answer who waited for it."""
+        while not self._tasks[0].done() or self._kept < self._written:
+            await self._dirty.wait()
+            self._dirty.clear()
+            written = self._written
+            try:
+                await self._disk.sync()
+            except OSError:
+                # What the disk did not keep it may not try to keep again: nothing after this can be relied on.
+                self._lost.set()
+            self._kept = written
+            while self._waiting and self._waiting[0][0] <= written:
+                _, asked, value = self._waiting.popleft()
+                asked.answer(value, _not_kept() if self._lost.is_set() else None)
 
     async def _empty_log(self, asked: _Asked) -> None:
         acquired = cast("AbstractAsyncContextManager[LoggingConnection]", self.db.acquire())
@@ -201,36 +235,32 @@ class Store:
         else:
             asked.answer(row, None)
 
-    async def _keep(self, asked: list[_Asked]) -> list[_Asked]:
-        """Commit these together and answer each. Returns those that were not begun because the database gave up."""
-        answers: list[tuple[Any, BaseException | None]] = []
+    async def _make(self, asked: _Asked, work: Work[Any]) -> None:
+        if self._lost.is_set():
+            asked.answer(None, _not_kept())
+            return
         try:
-            await self._transact(asked, answers)
-        except _RolledBack as rolled_back:
-            for each in asked[: len(answers)]:
-                each.answer(None, _taken_back())
-            asked[len(answers)].answer(None, rolled_back.__cause__)
-            return asked[len(answers) + 1 :]
+            value = await self._transact(work)
         except BaseException as error:
-            # A COMMIT that is refused for one of them is no fault of the others, who try again as on a full disk.
-            shared = error if len(asked) == 1 or not isinstance(error, sqlite3.IntegrityError) else _taken_back()
-            for each, (_, own) in zip(asked, chain(answers, repeat((None, None))), strict=False):
-                each.answer(None, own or shared)
+            asked.answer(None, error)
             if isinstance(error, ENDING):
                 raise
+            return
+        self._written += 1
+        self._disk.wrote()
+        if asked.synced:
+            self._waiting.append((self._written, asked, value))
         else:
-            for each, (value, own) in zip(asked, answers, strict=True):
-                each.answer(value, own)
-        return []
+            asked.answer(value)
+        self._dirty.set()
 
-    async def _transact(self, asked: Sequence[_Asked], answers: list[tuple[Any, BaseException | None]]) -> None:
+    async def _transact(self, work: Work[T]) -> T:
         # mautrix annotates its context managers with what they yield
         acquired = cast("AbstractAsyncContextManager[LoggingConnection]", self.db.acquire())
         async with acquired as conn:
             try:
                 async with cast("AbstractAsyncContextManager[None]", conn.transaction()):
-                    for each in asked:
-                        answers.append(await _one(conn, each, alone=len(asked) == 1))  # noqa: PERF401 - told one by one
+                    return await work(conn)
             except BaseException:
                 # mautrix rolls back when the work fails, not when the COMMIT does; what then stays open blocks every other.
                 if conn.wrapped.in_transaction:
@@ -243,28 +273,5 @@ def _truncate(connection: sqlite3.Connection) -> bool:
     return bool(busy == 0 and log == 0)
 
 
-def _taken_back() -> sqlite3.OperationalError:
-    return sqlite3.OperationalError("taken back with another commit")
-
-
-async def _one(conn: Connection, asked: _Asked, *, alone: bool) -> tuple[Any, BaseException | None]:
-    """Run one work in the transaction that is open, and take back what it wrote when it fails."""
-    work = asked.work
-    if work is None:
-        return None, None
-    if alone:
-        return await work(conn), None
-    await conn.execute("SAVEPOINT one")
-    try:
-        value = await work(conn)
-    except ENDING:
-        raise
-    except BaseException as error:
-        # It belongs to whoever asked for the commit, not to the writer.
-        if not conn.wrapped.in_transaction:
-            raise _RolledBack from error
-        await conn.execute("ROLLBACK TO one")
-        await conn.execute("RELEASE one")
-        return None, error
-    await conn.execute("RELEASE one")
-    return value, None
+def _not_kept() -> sqlite3.OperationalError:
+    return sqlite3.OperationalError("the disk did not keep what was written")

@@ -24,7 +24,7 @@ from bridge.store import Connection, Store
 from bridge.sweep_keys import prune
 from bridge.vault import Vault
 
-BATCH: Final = 48
+BATCH: Final = 96
 EVERY: Final = 5.0
 HOURLY: Final = 3600.0
 UNTIL: Final = ("seen", "sent_text", "early_report", "early_tap", "receipt", "suppression")
@@ -89,9 +89,13 @@ class Sweep:
         rooms: defaultdict[str, list[Any]] = defaultdict(list)
         for row in rows:
             rooms[row["room_id"]].append(row)
-        for room_id, events in rooms.items():
-            await self._room(room_id, events, int(now))
-        return len(rows) == BATCH
+        done = await asyncio.gather(
+            *(self._room(room_id, events, int(now)) for room_id, events in rooms.items()), return_exceptions=True
+        )
+        failed = [error for error in done if error is not None]
+        if failed:
+            raise next((error for error in failed if isinstance(error, TokenRefused)), failed[0])
+        return bool(rows)
 
     async def _room(self, room_id: str, events: list[Any], now: int) -> None:
         said = [row for row in events if not row["state"]]

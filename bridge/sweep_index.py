@@ -47,8 +47,12 @@ async def note(
     ref: str = "",
     about: str = "",
     state: bool = False,
+    until: int | None = None,
 ) -> bool:
-    """Note an event (`at` in milliseconds); return whether it is a new one. A room that has gone has no events any more."""
+    """Note an event (`at` in milliseconds); return whether it is a new one. A room that has gone has no events any more.
+
+    `until`: when it goes, where that is not what its place says.
+    """
     if ref:
         await conn.execute(
             "UPDATE event SET ref = NULL, expires = COALESCE(expires, $3) WHERE owner = $1 AND ref = $2 AND event_id <> $4",
@@ -57,7 +61,9 @@ async def note(
             int(now) + lifetime,
             event_id,
         )
-    expires = None if place == THREAD or await _stands(conn, ref) else int(now) + lifetime
+    expires = until
+    if until is None and place != THREAD and not await _stands(conn, ref):
+        expires = int(now) + lifetime
     noted: Any = await conn.fetchval(
         """INSERT INTO event (event_id, room_id, owner, ref, about, at, expires, state)
            SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE EXISTS (SELECT 1 FROM matrix_room WHERE room_id = $2)
@@ -103,10 +109,15 @@ async def settle(conn: Connection, owner: str, ref: str, *, expires: int) -> Non
 
 
 async def expired(conn: Any, now: float, most: int) -> list[Any]:
-    """Return up to `most` events whose time has come, without those of threads that somebody holds. `conn`: or a store."""
+    """Return up to `most` events whose time has come, without those of threads that somebody holds. `conn`: or a store.
+
+    From the rooms of what has been over for longest, room by room, so that what is done once a room is done seldom.
+    """
+    over = f"event e WHERE expires <= $1 AND NOT gone AND {FREE}"
     rows: list[Any] = await conn.fetch(
-        f"""SELECT n, event_id, room_id, state FROM event e WHERE expires <= $1 AND NOT gone AND {FREE}
-            ORDER BY expires LIMIT $2""",  # noqa: S608 - a constant
+        f"""SELECT n, event_id, room_id, state FROM {over} AND room_id IN (
+                SELECT room_id FROM {over} ORDER BY expires LIMIT $2
+            ) ORDER BY room_id, n LIMIT $2""",  # noqa: S608 - a constant
         int(now),
         most,
     )

@@ -4,8 +4,8 @@ Rules of this module: no signature, no inbox; the 2xx leaves only after one dura
 texter, after their key is synced in `keys.db`); a commit that fails is a 503, so that the carrier tries again; what came
 before is answered 2xx and changes nothing; a text for a thread that is just ending begins another; nothing of a request is
 logged. What is signed and no text to this line is kept nowhere, and told at the desk by its kind alone; so is what could
-not be read, and what is refused again and again (`hourly`). Who a new texter is, is looked up after the 2xx
-(`screening`): nothing slow stands before it.
+not be read, and what is refused again and again, be it for its signature or its size (`hourly`). Who a new texter is, is
+looked up after the 2xx (`screening`): nothing slow stands before it.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ from bridge.vault import Sealed, Vault
 
 REFUSED: Final = b"not signed by the carrier"
 """What a stranger is told: with it `carrier check` knows our refusal from a proxy's."""
+
+CHECKS: Final = (b"", b"quietline=check", b'{"quietline": "check"}')
+"""What `carrier check` calls us with, unsigned and signed: nobody need hear of it."""
 
 REPORTED: Final = {
     "sent": Outcome.ACCEPTED,
@@ -78,7 +81,7 @@ class Webhook:
         self._copies, self._wake_engine, self._screen, self._crash = copies, wake_engine, screen, crash
         # One at a time per texter: a new texter gets one thread, and texts keep the order in which they came.
         self._turns: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
-        self._hourly, self._refusals = hourly, Refusals()
+        self._hourly, self._refusals = hourly, {kind: Refusals() for kind in Gap}
 
     @property
     def largest(self) -> int:
@@ -99,11 +102,14 @@ class Webhook:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             log.event("webhook.too_large")
+            await self._again(Gap.LARGE if _of_texts(request) else Gap.REPORTS)
             raise
         called = WebhookRequest(raw_path=request.raw_path, headers=request.headers, body=body)
+        concerns = body not in CHECKS or bool(request.query_string)
         if not self._carrier.verify(called):
             log.event("webhook.unsigned")
-            await self._refused(request, called)
+            if concerns:
+                await self._again(Gap.REFUSED if _of_texts(request) else Gap.REPORTS)
             return web.Response(status=self._carrier.refusal, body=REFUSED)
         try:
             arrived: tuple[Inbound, ...] | None = self._carrier.parse(called)
@@ -119,6 +125,8 @@ class Webhook:
             log.failure("webhook.not_kept", error)
             return web.Response(status=503)
         if arrived is None:
+            if concerns and not _of_texts(request):
+                await self._again(Gap.REPORTS)
             return web.Response(status=400)
         content_type, words = self._carrier.answer
         answer = web.Response(status=200, content_type=content_type, body=words)
@@ -138,16 +146,12 @@ class Webhook:
                 if (told := TOLD.get(item.why)) is not None:
                     await self._hourly.tell(told)
 
-    async def _refused(self, request: web.Request, called: WebhookRequest) -> None:
-        """Tell the desk when what could be the carrier is refused again and again: its key or its address may be wrong."""
-        if (
-            not _of_texts(request)
-            or not (called.body or request.query_string)
-            or not self._refusals.again(self._clock.wall())
-        ):
+    async def _again(self, kind: Gap) -> None:
+        """Tell the desk when what could be the carrier's is refused again and again: its key or address may be wrong."""
+        if not self._refusals[kind].again(self._clock.wall()):
             return
         try:
-            await self._hourly.tell(TextsMissing(kind=Gap.REFUSED))
+            await self._hourly.tell(TextsMissing(kind=kind))
         except (sqlite3.Error, OSError) as error:
             log.failure("webhook.not_told", error)
 
@@ -182,9 +186,11 @@ class Webhook:
         told = None if text.at is None else heard(self._clock, text.at.timestamp())
         sent = told if told is not None and told <= now + DOUBT else None
         at = now if told is None else min(told, now)
-        event = TextArrived(id=seen[:12].hex(), body=text.text, at=at, sent=sent, media=len(text.media))
+        event = TextArrived(
+            id=seen[:12].hex(), body=text.text, at=at, sent=sent, media=len(text.media), loose=self._carrier.loose
+        )
         letter = await inbox.seal(self._vault, owner, event)
-        phone = await self._vault.seal(owner, PHONE, text.sender.reveal().encode())
+        phone = await self._vault.seal(owner, PHONE, text.sender.reveal().encode()) if known is None else b""
         number = await self._vault.seal(owner, NUMBER, text.to.encode()) if text.to else None
         copy = await self._copies.seal(text.message_id)
 
@@ -209,14 +215,17 @@ class Webhook:
             await erasure_copies.note(conn, hash_=seen, owner=owner, ref=ref, sealed=copy, due=due, now=now)
             return self._wake_engine if standing is not None and standing["screened"] else self._screen
 
-        wake = await self._store.commit(commit)
+        # It is decided on while it is on its way to the disk; nothing leaves and nothing is answered before it is there.
+        wake = await self._store.commit(commit, synced=False)
         if wake is None:
             log.event("webhook.duplicate")
             if known is None:
                 await self._vault.destroy(owner)
+            await self._store.synced()
             return
         self._crash(CrashPoint.INBOUND_COMMITTED)
         wake(owner)
+        await self._store.synced()
 
     async def report(self, report: DeliveryReport) -> None:
         """Take a delivery report in; one that comes before its text's result is kept for it, one that comes twice is one.

@@ -29,9 +29,9 @@ from bridge.carriers.smsgate import Settings as SmsGate
 from bridge.carriers.twilio import Settings as Twilio
 from bridge.carriers.vonage import Settings as Vonage
 from bridge.settings import secret
+from bridge.webhook import CHECKS
 
-FORM: Final = b"quietline=check"
-JSON: Final = b'{"quietline": "check"}'
+_, FORM, JSON = CHECKS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 WELL, NOT_WELL, UNUSABLE = 0, 1, 2
-TOGETHER: Final = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
+TOGETHER: Final = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder")
 """How pytest runs the whole suite; the groups are those of `tests/conftest.py`."""
 
 _DATA = click.option(
@@ -227,7 +227,7 @@ def bench(arguments: tuple[str, ...]) -> None:
 @click.option("--config", required=True, type=click.Path(path_type=Path), help="The bridge's configuration file.")
 def bridge(config: Path) -> None:
     """Run the bridge alone. `up` does this for you."""
-    from bridge.app import main as run  # noqa: PLC0415 - only this verb needs it
+    from bridge.process import main as run  # noqa: PLC0415 - only this verb needs it
     from deploy.child import leave_no_core  # noqa: PLC0415 - only this verb needs it
 
     leave_no_core()

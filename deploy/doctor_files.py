@@ -97,6 +97,8 @@ def homeserver(layout: Layout) -> Check:
         wrong.append("listeners: it listens for other homeservers")
     if told.get("redaction_retention_period", "7d") in (None, "7d"):
         wrong.append("redaction_retention_period: redacted words would stay for a week or for ever")
+    if not (told.get("experimental_features") or {}).get("msc4222_enabled"):
+        wrong.append("experimental_features: without msc4222_enabled somebody who left may be taken for a member")
     if not any("Quietline" in str(module.get("module")) for module in told.get("modules", [])):
         wrong.append("modules: ours is not named")
     if (told.get("rc_message") or {}).get("per_second", 0.2) < TYPIST:

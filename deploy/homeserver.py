@@ -129,6 +129,8 @@ def _where(layout: Layout, ports: Ports, secrets: Secrets) -> dict[str, Any]:
             }
         ],
         "default_room_version": "12",
+        # Which membership holds when two were changed at once; without it a sync tells what may be over.
+        "experimental_features": {"msc4222_enabled": True},
     }
 
 

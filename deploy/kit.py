@@ -72,9 +72,13 @@ What is registered is kept by the registry, the vendor and the carriers, and the
 HELP: Final = f"""\
 **Answer to HELP**: none is automatic. HELP on this line may be all that a person can say; it goes to an advocate like any
 other words, and a canned answer on a watched phone is dangerous. A form that insists on a text gets one that names nobody,
-and the vendor's own automatic answer is turned off wherever it can be:
+and the vendor's own automatic answer is turned off wherever it can be. Where the carrier insists that it is really sent,
+and the vendor does not, `settings.help_answer` of the agency's own pack names that text: then HELP and INFO are answered.
 
 > {OPEN}: words by the agency and its counsel, without the name of the service
+"""
+HELP_SENT: Final = """\
+**Answer to HELP and INFO** (a person is called as well; the vendor's own automatic answer is turned off):
 """
 
 TOLL_FREE_ALSO: Final = (
@@ -176,7 +180,10 @@ def _words(pack: Pack) -> Iterator[str]:
     yield "**Answer to opt-out** (once, then nothing):"
     yield ""
     yield from _wordings(pack, TextName.STOP)
-    yield HELP
+    if pack.settings.help_answer:
+        yield from (HELP_SENT, *_wordings(pack, pack.settings.help_answer))
+    else:
+        yield HELP
 
 
 def _links() -> Iterator[str]:
@@ -195,8 +202,8 @@ def _toll_free(config: Config | None) -> Iterator[str]:
     yield from ("ordinary number where you can.", "")
 
 
-def _wordings(pack: Pack, name: TextName) -> Iterator[str]:
-    text = pack.texts[name]
+def _wordings(pack: Pack, name: str) -> Iterator[str]:
+    text = pack.canned[name] if name in pack.canned else pack.texts[TextName(name)]
     for language in pack.languages:
         wording = text.wordings[language]
         said = wording.text.replace(OPENS, "8:00 AM")

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from bot.disclose import FORCED
 from deploy.preview import Script, play
 from deploy.status import Check, Report
 from policies.grade import grade
@@ -65,6 +66,7 @@ def preview(pack: Pack, scripts: Iterable[Script]) -> Iterator[str]:
         ("leaves: parked, no answer", [w for w, way in words.exit.items() if way is Exit.PARK]),
         ("not now: alert, no answer", [w for w, way in words.exit.items() if way is Exit.ALERT]),
         ("help: alert, a person answers", words.help),
+        *([("... and answered at once, because a carrier forces it", FORCED)] if pack.settings.help_answer else []),
         ("a wish to stop, at the beginning of a sentence: offered to the voice", words.wish_to_stop),
     )
     yield from (f"| {what} | {', '.join(sorted(said))} |" for what, said in rows)

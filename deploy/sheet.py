@@ -75,7 +75,11 @@ def _homeserver(config: Config, pack: Pack) -> Sequence[Kept]:
                 "after its close, or ten seconds after `!close now`; a thread on hold: until the hold is lifted"
             ),
             readable_by="its members' trusted devices; whoever has the homeserver: times, members, reactions",
-            remains=f"its id in free pages until the next vacuum (nightly, {begin}:00 to {end}:00, {pack.hours.timezone})",
+            remains=(
+                f"its id in free pages until the next vacuum (nightly, {begin}:00 to {end}:00, {pack.hours.timezone}); "
+                "with PostgreSQL, in an agency's own homeserver, until then its ciphertext too, its id for about a week, "
+                "and the ciphertext in the write-ahead log, standbys and dumps as long as those are kept"
+            ),
         ),
         Kept(
             where="Homeserver, desk and offices",
@@ -206,7 +210,8 @@ def _rest(pack: Pack) -> Sequence[Kept]:
             what="decrypted words in the client's cache, notifications, whatever was copied or photographed",
             how_long=(
                 "until the client hears that a room was emptied; a client that stays off for longer than "
-                f"{long(pack.settings.client_grace)} keeps what it had"
+                f"{long(pack.settings.client_grace)} or, after `!close now`, for longer than ten seconds, keeps what it "
+                "had, at least until it is signed out"
             ),
             readable_by="whoever unlocks the device",
             remains="what somebody copied: agency devices only, app lock, no previews, `!signout @who` for a lost one",

@@ -65,8 +65,12 @@ def plain(text: str) -> str:
 
     Letters and their accents count as one, and marks that nobody sees as none.
     """
-    seen = "".join(c for c in unicodedata.normalize("NFC", text) if unicodedata.category(c) != "Cf")
+    seen = text if text.isascii() else _visible(unicodedata.normalize("NFC", text))
     return " ".join(seen.translate(_STRAIGHT).split()).casefold().rstrip(FINAL).lstrip(OPENING)
+
+
+def _visible(text: str, *, marks: bool = True) -> str:
+    return "".join(c for c in text if unicodedata.category(c) != "Cf" and (marks or not unicodedata.combining(c)))
 
 
 def _without_pictures(word: str) -> str:
@@ -76,8 +80,9 @@ def _without_pictures(word: str) -> str:
 
 def words(text: str) -> str:
     """Return a text as plain words with one space between them: no case, accents, punctuation or invisible letters."""
-    apart = unicodedata.normalize("NFKD", text.translate(_STRAIGHT).replace("'", ""))
-    seen = "".join(c for c in apart if not unicodedata.combining(c) and unicodedata.category(c) != "Cf")
+    apart = text.translate(_STRAIGHT).replace("'", "")
+    # Most texts are plain ASCII, in which each letter is one and none is invisible.
+    seen = apart if apart.isascii() else _visible(unicodedata.normalize("NFKD", apart), marks=False)
     return " ".join(re.findall(r"[^\W_]+", seen.casefold()))
 
 
@@ -124,10 +129,14 @@ _LONGEST_WISH = 1600
 
 
 def _wishes_to_stop(text: str, pack: Pack) -> bool:
-    if (bare := [word for word in words(text[:_LONGEST_WISH]).split() if word not in _POLITE]) and all(
+    said_in_all = words(text[:_LONGEST_WISH])
+    if (bare := [word for word in said_in_all.split() if word not in _POLITE]) and all(
         word in pack.keywords.stop for word in bare
     ):
         return True
+    # A clause's words stand in the whole as they are: where no phrase is, no clause need be looked at.
+    if not any(f" {phrase} " in f" {said_in_all} " for phrase in pack.keywords.wish_to_stop):
+        return False
     for clause in _CLAUSE.split(text[:_LONGEST_WISH]):
         said = words(clause).split()
         while said:

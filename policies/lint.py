@@ -56,6 +56,7 @@ YES: Final = re.compile(
     r"|(?i:\b(?:responde|responda|contesta|conteste|escribe|escriba|di|manda|mande|env[ií]a|env[ií]e)\W+(?:con\W+)?(?:sí|yes)\b)"
 )
 UNFILLED: Final = re.compile(r"[\[{<]\s*\w|\bTODO\b|\bXXX+\b|_{2,}")
+"""What a template leaves for the agency to fill in."""
 LINK: Final = re.compile(r"https?://|\bwww\.|\b(?:bit\.ly|tinyurl|t\.co|goo\.gl|ow\.ly)\b", re.IGNORECASE)
 DIGITS: Final = re.compile(r"\d(?:[ ().-]{0,2}\d){2,}")
 

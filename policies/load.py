@@ -137,6 +137,8 @@ def _merge(files: Sequence[PackFile], problems: list[str]) -> Pack | None:
         for language, wording in texts[cover].wordings.items()
         if wording.text in challenges
     ]
+    if settings is not None and settings.help_answer and settings.help_answer not in canned:
+        problems.append("settings.help_answer: is not the name of one of `canned`")
     keywords = _keywords(files, languages, problems)
     if problems or settings is None or hours is None:
         return None

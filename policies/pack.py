@@ -199,6 +199,8 @@ class Settings:
     assignment_answer: int
     offer_stands: int
     cold_outbound: bool
+    help_answer: str
+    """The name of the one of `canned` that answers HELP and INFO, where a carrier forces an answer; empty: none does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -218,6 +218,7 @@ class SettingsPart(Part):
     assignment_answer: Duration | None = None
     offer_stands: Duration | None = None
     cold_outbound: bool | None = None
+    help_answer: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_-]{0,30})?$")] | None = None
 
 
 def _text_name(value: Any) -> TextName:

@@ -71,7 +71,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def group(file: str) -> str:
     """Say which tests stay together with those of this file (from the project's root): all that use the one line do."""
     name = Path(file).relative_to("tests").as_posix()
-    shared = name.startswith("e2e/") and "Stack(" not in (HERE / name).read_text(encoding="utf-8")
+    text = (HERE / name).read_text(encoding="utf-8")
+    shared = name.startswith("e2e/") and not ("Stack(" in text or "own_line.running(" in text)
     return "the line" if shared else name
 
 

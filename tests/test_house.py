@@ -47,7 +47,6 @@ NO_JUDGEMENT_NEEDS: Final = {
 LONG_FOR_A_REASON: Final = {
     "bot/table.py": "one table, a row for each command",
     "bridge/matrix/olm.py": "the whole of one foreign interface, which is compared with its original as one",
-    "bridge/app.py": "the one place of composition by hand",
     "bridge/engine.py": "one event from its row to its commit, told in one place",
     "bridge/posts.py": "each action that is shown in a room, one after the other",
 }
@@ -63,7 +62,7 @@ CATCHES_ALL: Final = {
     "bridge/screening.py": "a bug costs one texter and not the others",
     "bridge/outbox.py": "a bug costs one row and not the lane",
     "bridge/store.py": "an error belongs to whoever asked for the commit, not to the writer, and is handed to them",
-    "bridge/app.py": "the last place: the text of an error must not reach the log",
+    "bridge/process.py": "the last place: the text of an error must not reach the log",
 }
 NOT_OUR_WORDS: Final = re.compile(r"util|manager|handler|helper", re.IGNORECASE)
 

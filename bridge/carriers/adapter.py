@@ -189,6 +189,9 @@ class Carrier(Protocol):
     """The status that a webhook without a valid signature is refused with. 5xx for a vendor that calls again only then."""
     largest: int
     """Bytes of the largest webhook that is taken."""
+    loose: float
+    """Seconds within which texts whose time it does not tell may come in another order than they were texted: after an
+    outage each of them is brought by a retry of its own."""
     answer: tuple[str, bytes]
     """Content type and body of the 200 that a webhook is answered with. Some vendors want certain words there, and some
     text whatever stands there to the handset."""

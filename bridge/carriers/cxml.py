@@ -55,6 +55,8 @@ LONGEST_VALIDITY: Final = 36_000
 """Seconds (`ValidityPeriod`). Twilio's; SignalWire's is 172800, and no pack comes near either."""
 LARGEST: Final = 64 * 1024
 """Bytes of a webhook. A text of 1600 letters is some 20 KiB at most, and pictures are told by their addresses."""
+RETRIED: Final = 15.0
+"""Seconds that all calls of one webhook may take together (webhooks-connection-overrides; SignalWire's is the same)."""
 PAGE: Final = 1000
 MOST_PAGES: Final = 1000
 
@@ -76,6 +78,7 @@ class CxmlCarrier(Ordinary):
     answer = ("text/xml", b"<Response/>")
     patience = TOO_EARLY
     largest = LARGEST
+    loose = RETRIED
     signature_header: ClassVar[str]
     media_first: ClassVar[bool] = False
     """Whether a message's media stays when the message is deleted, so that it must go before it."""

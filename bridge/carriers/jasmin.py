@@ -63,6 +63,9 @@ EXPOSURE = Exposure(
     unconfirmed=("In which alphabet a given SMPP provider writes `coding` 0; it is set by `default_alphabet`.",),
 )
 
+RETRIED: Final = 45.0
+"""Seconds: its retries are 30 apart (`retry_delay`), and a call takes its time."""
+
 _SUCCESS = re.compile(rb'\s*Success "([A-Za-z0-9_-]{1,64})"\s*')
 
 
@@ -116,6 +119,7 @@ class JasminCarrier(Gateway):
 
     kind = "jasmin"
     exposure = EXPOSURE
+    loose = RETRIED
     send_path = "/send"
     answer = ("text/plain", b"ACK/Jasmin")
     logs = (

@@ -31,6 +31,7 @@ class Ordinary:
     answer: tuple[str, bytes] = ("text/plain", b"")
     refusal: int = 403
     largest: int = LARGEST
+    loose: float = 0.0
     patience: ClassVar[float] = 60.0
     """Seconds after which a deletion that was not to be had is asked for again."""
     _http: aiohttp.ClientSession
@@ -38,7 +39,7 @@ class Ordinary:
     @classmethod
     def make(cls, *args: Any, **kwargs: Any) -> Any:
         """Make it from its settings, inside the running event loop (see `kinds.make`)."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: each adapter takes settings of its own
 
     async def status(self, message_id: str) -> DeliveryReport | None:  # noqa: ARG002 - whatever it is
         """Nothing: it can be asked for no single text."""

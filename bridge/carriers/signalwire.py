@@ -53,6 +53,7 @@ EXPOSURE = Exposure(
         "signalwire 2.1.1: request_validator.py",
         "signalwire/docs: cxml/messaging/overview.mdx, swml/webhook-security.mdx, compatibility API (main.tsp)",
         "developer.signalwire.com/compatibility-api/rest/create-a-message (ValidityPeriod: 1 to 172800), …/list",
+        "signalwire.com/docs/compatibility-api/rest/messages/webhooks/sms-status-callback",
     ),
     unconfirmed=(
         "For how long records and media stay when they are not deleted; backups.",

@@ -70,7 +70,7 @@ EXPOSURE = Exposure(
     ),
     sources=(
         "twilio 9.13.0: request_validator.py, rest/api/v2010/account/message",
-        "twilio.com/docs/messaging/guides/webhook-request",
+        "twilio.com/docs/messaging/guides/webhook-request and …/track-outbound-message-status",
         "twilio.com/docs/usage/webhooks/webhooks-connection-overrides",
         "twilio.com/docs/api/errors: 20009, 20429, 21610, 21611, 30029",
         "twilio.com/docs/messaging: message redaction, advanced opt-out; twilio.com/docs/proxy/opt-out-keywords",

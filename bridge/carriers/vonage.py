@@ -100,7 +100,7 @@ EXPOSURE = Exposure(
         "That Opt-Out Assist tells an opt-out with 1240, the code whose meaning is a STOP (the SMS API's is 9).",
         "Whether a retried webhook bears a new token.",
         "Whether inbound texts are redactable under the product `messages`, and what it says of one that is redacted.",
-        "That the records are kept for 13 months and the logs for 15 to 30 days.",
+        "That the records are still kept for 13 months and the logs for 15 to 30 days, as was documented in 2021.",
     ),
 )
 

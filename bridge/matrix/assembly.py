@@ -1,4 +1,4 @@
-"""The Matrix edge put together: what `app.py` opens, runs and lets go.
+"""The Matrix edge put together: what `matrix_side` opens, runs and lets go.
 
 Rule of this module: it is wiring only. Order: stores are open, then `Matrix.open`, then `run` until cancelled, then the
 stores are closed. Nothing here is global, and nothing is owned but the tasks inside `run`.
@@ -16,10 +16,12 @@ import aiohttp
 from bridge import log
 from bridge.clock import Clock
 from bridge.crash import Crash
+from bridge.matrix.anew import Anew
 from bridge.matrix.bundle import Bundles
 from bridge.matrix.delivery import Delivery
 from bridge.matrix.devices import Devices, Sink
 from bridge.matrix.edge import Edge
+from bridge.matrix.history import History
 from bridge.matrix.identity import Identity
 from bridge.matrix.inbox import Inbox, Opened
 from bridge.matrix.intake import Gaps, Intake
@@ -27,7 +29,7 @@ from bridge.matrix.keyring import Keyring
 from bridge.matrix.members import Members
 from bridge.matrix.parse import Json
 from bridge.matrix.reading import Reading
-from bridge.matrix.sync import WITH_ROOMS, WITHOUT_ROOMS, Sync, never, take_nothing
+from bridge.matrix.sync import WITH_ROOMS, WITHOUT_ROOMS, Sync, never
 from bridge.matrix.upkeep import Upkeep
 from bridge.matrix.watch import Watch
 from bridge.matrix.wire import Transient
@@ -87,10 +89,12 @@ class Matrix:
             keyring=self.keyring,
             delivery=self.delivery,
             bundles=bundles,
+            history=History(store=store, vault=vault, identity=policy, ours=ours),
             crash=crash,
         )
         reading = Reading(devices=self.devices, vault=vault, clock=clock)
-        intake = Intake(devices=self.devices, reading=reading, ours=ours)
+        intake = Intake(devices=self.devices, reading=reading, policy=policy.user_id, ours=ours)
+        anew = Anew(store=store, identity=voice, devices=self.devices, crash=crash)
 
         async def take(conn: Connection, response: Json, opened: Opened, gaps: Gaps) -> None:
             if items := await intake.take(conn, response, opened, gaps):
@@ -122,7 +126,7 @@ class Matrix:
             what=WITHOUT_ROOMS,
             inbox=inboxes[voice.user_id],
             upkeep=self.upkeeps[voice.user_id],
-            take=take_nothing,
+            take=anew.take,
             committed=lambda: None,
             crash=lambda _point: None,
             every=VOICE_EVERY,
@@ -133,6 +137,7 @@ class Matrix:
             delivery=self.delivery,
             reading=reading,
             sync=self.sync,
+            anew=anew,
             sink=sink,
             committed=committed,
             clock=clock,

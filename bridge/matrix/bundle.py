@@ -1,7 +1,7 @@
-"""What colleagues typed, for somebody who is about to be invited: a room key bundle (MSC4268).
+"""What colleagues typed, for somebody who is about to be invited, and again when they are in: a room key bundle (MSC4268).
 
 Rules of this module: only sessions that we hold ourselves are given, to trusted devices of the invitee only, by the same
-identity that then invites; every upload is noted before it is made, so that it can be deleted again.
+identity that invites; every upload is noted before it is made, so that it can be deleted again.
 
 Source: MSC4268 and facts-matrix, sections 3 and 11. The texter's side does not need this: its first keys are ours.
 """

@@ -28,6 +28,7 @@ _WHERE_MEMBER = f"""EXISTS (
 _HAD_NOT = """AND NOT EXISTS (
     SELECT 1 FROM matrix_sent x
     WHERE x.session_id = s.session_id AND x.user_id = d.user_id AND x.device_id = d.device_id
+    AND NOT x.owed
 )"""
 
 
@@ -124,11 +125,12 @@ async def _write_sent(conn: Connection, mail: Sequence[Mail]) -> None:
             """
             INSERT INTO matrix_sent (session_id, user_id, device_id)
             SELECT session_id, $2, $3 FROM matrix_session WHERE session_id=$1
-            ON CONFLICT DO NOTHING
+            ON CONFLICT (session_id, user_id, device_id) DO UPDATE SET owed=$4
             """,
             m.content["session_id"],
             m.device.user_id,
             m.device.device_id,
+            False,
         )
 
 

@@ -28,7 +28,11 @@ TRUSTED: Final = """
 """
 """SQL: the trusted devices, as `d`."""
 
-SEND_AGAIN_SECONDS: Final = 3600.0
+HAD_FROM: Final = """user_id=$1 AND device_id=$2
+    AND session_id IN (SELECT session_id FROM matrix_session WHERE user_id=$3)"""
+"""SQL: what a device has had of one of our identities."""
+
+SEND_AGAIN_MS: Final = 3_600_000
 DAY: Final = 86_400.0
 
 Sink = Callable[[Connection, Sequence[Item]], Awaitable[None]]
@@ -60,7 +64,6 @@ class Devices:
         self._clock = clock
         self._sink = sink
         self._committed = committed
-        self._sent_again: dict[tuple[str, str], float] = {}
 
     async def trusted(self, user_id: str) -> list[Device]:
         """Return the devices of a user that may have keys and give commands."""
@@ -115,7 +118,7 @@ class Devices:
             int(self._clock.wall() // DAY * DAY * 1000),
         )
 
-    async def find(self, conn: Connection, user_id: str, curve25519: str) -> tuple[Device, bool] | None:
+    async def find(self, conn: Connection | Store, user_id: str, curve25519: str) -> tuple[Device, bool] | None:
         """Return a user's device by its identity key, and whether it is trusted; None when it is not known."""
         row: Any = await conn.fetchrow(
             """
@@ -279,11 +282,16 @@ class Devices:
             )
             await conn.execute("DELETE FROM matrix_sent WHERE user_id=$1 AND device_id=$2", user_id, device_id)
 
-    async def send_again(self, conn: Connection, device: Device) -> None:
-        """Forget what a device was sent, so that it gets every live key again; at most once an hour."""
-        now, name = self._clock.wall(), (device.user_id, device.device_id)
-        if now - self._sent_again.get(name, -SEND_AGAIN_SECONDS) < SEND_AGAIN_SECONDS:
+    async def send_again(self, conn: Connection, device: Device, sender: str) -> None:
+        """Owe a device every live key of one of our identities once more; at most once an hour.
+
+        Of that one alone: if it lost its session with the other as well, it will say so. That it had them stays noted
+        meanwhile: by that their sessions end when it is not trusted any more. When it last asked stands in the same commit,
+        so that a commit which fails can be done again.
+        """
+        now, whose = int(self._clock.wall() * 1000), (device.user_id, device.device_id, sender)
+        asked = await conn.fetchval(f"SELECT MAX(again_ms) FROM matrix_sent WHERE {HAD_FROM}", *whose)  # noqa: S608
+        if asked is None or 0 <= now - asked < SEND_AGAIN_MS:
             return
-        self._sent_again[name] = now
-        await conn.execute("DELETE FROM matrix_sent WHERE user_id=$1 AND device_id=$2", *name)
+        await conn.execute(f"UPDATE matrix_sent SET owed=$4, again_ms=$5 WHERE {HAD_FROM}", *whose, True, now)  # noqa: S608
         await self.mark(conn, [device.user_id], stale=False)

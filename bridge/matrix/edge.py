@@ -10,16 +10,17 @@ Sources: facts-matrix, sections 3 to 5; https://spec.matrix.org/latest/client-se
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from bot.actions import Speaker
 from bridge.crash import Crash, CrashPoint
 from bridge.matrix.blueprints import SUPERVISOR, bent, creation, mended
 from bridge.matrix.bundle import Bundles
 from bridge.matrix.delivery import Delivery
+from bridge.matrix.history import History, Typed
 from bridge.matrix.identity import Identity
 from bridge.matrix.keyring import Keyring
-from bridge.matrix.members import Kind, Members, Room, note_room, rotate, set_membership
+from bridge.matrix.members import MEMBERSHIP, Kind, Members, Room, note_room, rotate, set_membership
 from bridge.matrix.parse import Json, Malformed, inner, objects, strings
 from bridge.matrix.wire import HomeserverError, Permanent, TokenRefused, Transient
 from bridge.store import Connection, Store
@@ -44,6 +45,7 @@ class Edge:
         keyring: Keyring,
         delivery: Delivery,
         bundles: Bundles,
+        history: History,
         crash: Crash,
     ) -> None:
         self._store = store
@@ -53,6 +55,7 @@ class Edge:
         self._keyring = keyring
         self._delivery = delivery
         self._bundles = bundles
+        self._history = history
         self._crash = crash
         self._members = Members(store=store)
 
@@ -146,11 +149,12 @@ class Edge:
         """Send the room's keys to a user's devices, then invite. Somebody who is invited or joined already is left so."""
         await self.give_keys(room_id, user)
         self._crash(CrashPoint.KEYS_SHARED)
+        before = await self._store.fetchval(MEMBERSHIP, room_id, user)
         if await self._membership(room_id, user) not in {"join", "invite"}:
             await self.give_bundle(room_id, user)
             body = {"user_id": user, "reason": HELLO}
             await self._policy.wire.request("POST", "rooms", room_id, "invite", body=body)
-        await self._store.commit(lambda conn: _note_invited(conn, room_id, user))
+        await self._store.commit(lambda conn: _note_invited(conn, room_id, user, before))
 
     async def give_keys(self, room_id: str, user: str, *, again: bool = False) -> None:
         """Send every live first key of the room to the user's trusted devices that have not had it; `again`: to all."""
@@ -161,6 +165,11 @@ class Edge:
         """Send what others typed in the room to the user's trusted devices, as a bundle (MSC4268)."""
         await self._members.room(room_id)
         await self._bundles.give(room_id, user)
+
+    async def typed(self, room_id: str) -> Typed:
+        """Return what others typed last in the room, with the keys that we hold."""
+        await self._members.room(room_id)
+        return await self._history.typed(room_id)
 
     async def remove(self, room_id: str, user: str) -> None:
         """Remove a user; sessions are rotated. Somebody who is not there any more is left so."""
@@ -214,10 +223,9 @@ class Edge:
         return self._policy if speaker is Speaker.POLICY else self._voice
 
 
-async def _note_invited(conn: Connection, room_id: str, user: str) -> None:
-    """Write what the sync will tell in a moment, unless it has told more already."""
-    before: Any = await conn.fetchval("SELECT membership FROM matrix_member WHERE room_id=$1 AND user_id=$2", room_id, user)
-    if before != "join":
+async def _note_invited(conn: Connection, room_id: str, user: str, before: object) -> None:
+    """Write what the sync will tell in a moment, unless it has told something since."""
+    if await conn.fetchval(MEMBERSHIP, room_id, user) == before and before != "join":
         await set_membership(conn, room_id, user, "invite")
 
 

@@ -48,10 +48,14 @@ class Inbox:
         self._identity = identity
         self._clock = clock
 
-    async def take(self, conn: Connection, account: OlmAccount, response: Json) -> Opened:
-        """Open every message of a sync response."""
+    async def take(self, conn: Connection, response: Json) -> Opened:
+        """Open every message of a sync response. Most have none: to load the account costs as much as all the rest."""
         opened = Opened()
-        for event in objects(inner(response, "to_device").get("events")):
+        events = list(objects(inner(response, "to_device").get("events")))
+        if not events:
+            return opened
+        account = await self._identity.olm.begin()
+        for event in events:
             try:
                 await self._one(conn, account, event, opened)
             except BAD_DATA:

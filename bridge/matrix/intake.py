@@ -23,16 +23,23 @@ MEMBERSHIPS: Final = frozenset({"join", "invite", "leave", "ban", "knock"})
 
 LONGEST_ID: Final = 255
 
+KEPT_STATE: Final = ("m.room.member", "m.room.power_levels", "m.room.tombstone")
+"""The kinds of state that we know of, and ask for."""
+
+STATE_AFTER: Final = ("state_after", "org.matrix.msc4222.state_after")
+"""Where a homeserver tells what holds at the end of the timeline (specification 1.16; before that MSC4222)."""
+
 Gaps: TypeAlias = Mapping[str, Sequence[Json]]
 """Room id -> events that a limited timeline left out, oldest first."""
 
 
 class Intake:
-    """Turns responses into items. `ours`: the user ids of both identities."""
+    """Turns responses into items. `policy`: the user id of whose sync it is; `ours`: those of both identities."""
 
-    def __init__(self, *, devices: Devices, reading: Reading, ours: Collection[str]) -> None:
+    def __init__(self, *, devices: Devices, reading: Reading, policy: str, ours: Collection[str]) -> None:
         self._devices = devices
         self._reading = reading
+        self._policy = policy
         self._ours = frozenset(ours)
 
     async def take(self, conn: Connection, response: Json, opened: Opened, gaps: Gaps) -> list[Item]:
@@ -47,7 +54,7 @@ class Intake:
         for room_id, told in inner(response, "rooms", "join").items():
             if await room_of(conn, room_id) is None:
                 continue
-            for event in _events(told, gaps.get(room_id)):
+            for event in _events(told, gaps.get(room_id, ())):
                 try:
                     item = await self._event(conn, room_id, event)
                 except BAD_DATA:
@@ -57,7 +64,7 @@ class Intake:
             items += self._seen(room_id, told)
         for room_id, told in inner(response, "rooms", "leave").items():
             if await room_of(conn, room_id) is not None:
-                items += [lost for event in _events(told, None) if (lost := self._removed(room_id, event)) is not None]
+                items += [lost for event in _events(told, ()) if (lost := self._removed(room_id, event)) is not None]
         return items
 
     def _removed(self, room_id: str, event: Json) -> RoomLost | None:
@@ -92,7 +99,7 @@ class Intake:
             # the device began a new Olm session because it could not read our last message, which may have been a key
             known = await self._devices.find(conn, letter.sender, letter.sender_key)
             if known is not None and known[1]:
-                await self._devices.send_again(conn, known[0])
+                await self._devices.send_again(conn, known[0], self._policy)
         return []
 
     async def _event(self, conn: Connection, room_id: str, event: Json) -> Item | None:
@@ -176,8 +183,33 @@ def _lost(room_id: str, event: Json, how: str) -> RoomLost:
     )
 
 
-def _events(told: object, gap: Sequence[Json] | None) -> list[Json]:
-    """Put a room's events in order. The state block is the state before the timeline: needed only without the gap."""
+def _events(told: object, gap: Sequence[Json]) -> list[Json]:
+    """Return what came into a room, oldest first, without changes of state that do not hold.
+
+    Two events that are made at once do not know of each other, and the order in which they come does not say which of two
+    memberships holds: the homeserver decides that, and tells it as `state_after`. Of each such key the event that holds is
+    taken, and what came before it; one that holds but did not come is put first. (`state`, what held before the first event
+    of the timeline, is never asked: beside such a pair it brings back what is over.) Where the homeserver does not tell,
+    the order counts.
+    """
     room = told if isinstance(told, dict) else {}
-    state = objects(inner(room, "state").get("events")) if gap is None else gap
-    return [*state, *objects(inner(room, "timeline").get("events"))]
+    came = [*gap, *objects(inner(room, "timeline").get("events"))]
+    after = next((objects(inner(room, name).get("events")) for name in STATE_AFTER if name in room), None)
+    if after is None:
+        return came
+    holds = {key: event for event in after if (key := _key(event)) is not None}
+    kept: list[Json] = []
+    found = set[tuple[str, str]]()
+    for event in reversed(came):
+        key = _key(event)
+        if key in holds and event.get("event_id") == holds[key].get("event_id"):
+            found.add(key)
+        if key is None or key in found:
+            kept.append(event)
+    return [*(event for key, event in holds.items() if key not in found), *reversed(kept)]
+
+
+def _key(event: Json) -> tuple[str, str] | None:
+    """Return the key of a state that we keep."""
+    kind, key = event.get("type"), event.get("state_key")
+    return (kind, key) if isinstance(kind, str) and kind in KEPT_STATE and isinstance(key, str) else None

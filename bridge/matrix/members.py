@@ -18,6 +18,8 @@ Kind: TypeAlias = Literal["desk", "office", "thread"]
 COUNTED: Final = "('join', 'invite')"
 """SQL: the memberships that count for keys."""
 
+MEMBERSHIP: Final = "SELECT membership FROM matrix_member WHERE room_id=$1 AND user_id=$2"
+
 
 class NotOurs(Permanent):
     """The room is not in our table: nothing is sent there, least of all in the clear."""
@@ -91,7 +93,7 @@ async def room_of(conn: Connection | Store, room_id: str) -> Room | None:
 
 async def set_membership(conn: Connection, room_id: str, user_id: str, membership: str) -> str:
     """Write a membership and return the one before, or an empty string."""
-    before = await conn.fetchval("SELECT membership FROM matrix_member WHERE room_id=$1 AND user_id=$2", room_id, user_id)
+    before = await conn.fetchval(MEMBERSHIP, room_id, user_id)
     await conn.execute(
         """
         INSERT INTO matrix_member (room_id, user_id, membership) VALUES ($1, $2, $3)

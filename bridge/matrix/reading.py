@@ -206,7 +206,7 @@ class Reading:
         if not await self._first_time(conn, event, session_id, index):
             return None
         await self._devices.heard(conn, known[0])
-        return _said(event, payload, known[0].device_id)
+        return opened(event, payload, known[0].device_id)
 
     async def _decrypt(self, row: Any, event: Encrypted, session_id: str) -> tuple[str, int]:
         try:
@@ -269,7 +269,8 @@ class Reading:
         return items
 
 
-def _said(event: Encrypted, plaintext: str, device_id: str) -> Said:
+def opened(event: Encrypted, plaintext: str, device_id: str = "") -> Said:
+    """Return what a decrypted event says. Raises what is in `BAD_DATA`."""
     payload = loads(plaintext)
     if payload.get("room_id") != event.room_id:
         raise Malformed("room_id")

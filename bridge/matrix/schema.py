@@ -114,10 +114,13 @@ _FIRST: Final = (
         begun_ms   BIGINT  NOT NULL
     )""",
     "CREATE INDEX matrix_session_room ON matrix_session (room_id, user_id, active)",
+    # Whose device has had a session's key; `owed`: it asked for it once more, last at `again_ms`.
     """CREATE TABLE matrix_sent (
-        session_id TEXT NOT NULL REFERENCES matrix_session (session_id) ON DELETE CASCADE,
-        user_id    TEXT NOT NULL,
-        device_id  TEXT NOT NULL,
+        session_id TEXT    NOT NULL REFERENCES matrix_session (session_id) ON DELETE CASCADE,
+        user_id    TEXT    NOT NULL,
+        device_id  TEXT    NOT NULL,
+        owed       BOOLEAN NOT NULL DEFAULT FALSE,
+        again_ms   BIGINT  NOT NULL DEFAULT 0,
         PRIMARY KEY (session_id, user_id, device_id)
     )""",
     "CREATE INDEX matrix_sent_device ON matrix_sent (user_id, device_id)",
@@ -163,7 +166,19 @@ _FIRST: Final = (
 )
 
 
+async def _anew(conn: Connection) -> None:
+    # Whose device began a new Olm session with the line voice, until its keys are owed in the main store.
+    await conn.execute("""
+        CREATE TABLE matrix_anew (
+            user_id    TEXT NOT NULL,
+            sender_key TEXT NOT NULL,
+            PRIMARY KEY (user_id, sender_key)
+        )
+    """)
+
+
 IDENTITY.register(_identities, description="Identities and their wedged Olm sessions")
+IDENTITY.register(_anew, description="Devices that began a new Olm session")
 ROOMS.register(_rooms, description="Rooms, members, devices, Megolm sessions")
 
 

@@ -14,13 +14,11 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeAlias
 
-from mautrix.crypto.account import OlmAccount
-
 from bridge import log
 from bridge.crash import Crash, CrashPoint
 from bridge.matrix.identity import Identity
 from bridge.matrix.inbox import Inbox, Opened
-from bridge.matrix.intake import Gaps
+from bridge.matrix.intake import KEPT_STATE, STATE_AFTER, Gaps
 from bridge.matrix.parse import Json, inner, objects
 from bridge.matrix.upkeep import Upkeep
 from bridge.matrix.wire import HomeserverError, Permanent, TokenRefused, Transient, Wire, note_failure
@@ -43,7 +41,7 @@ WITH_ROOMS: Final = {
     **_QUIET,
     "room": {
         "timeline": {"limit": PAGE},
-        "state": {"types": ["m.room.member", "m.room.power_levels", "m.room.tombstone"], "lazy_load_members": False},
+        "state": {"types": [*KEPT_STATE], "lazy_load_members": False},
         "ephemeral": {"types": ["m.receipt"]},
         "account_data": _NOTHING,
     },
@@ -53,6 +51,9 @@ WITH_ROOMS: Final = {
 WITHOUT_ROOMS: Final = {**_QUIET, "room": {"rooms": []}}
 """What the line voice asks for: its key counts and its to-device inbox."""
 
+SETTLED: Final = {f"{name.removesuffix('state_after')}use_state_after": "true" for name in STATE_AFTER}
+"""Asks to be told which state holds after the timeline, in place of which held before it."""
+
 Take: TypeAlias = Callable[[Connection, Json, Opened, Gaps], Awaitable[None]]
 """Writes what a response tells, inside its commit."""
 
@@ -60,10 +61,6 @@ Take: TypeAlias = Callable[[Connection, Json, Opened, Gaps], Awaitable[None]]
 async def never() -> bool:
     """Say that nobody is in a hurry."""
     return False
-
-
-async def take_nothing(_conn: Connection, _response: Json, _opened: Opened, _gaps: Gaps) -> None:
-    """Write nothing: for the line voice, whose letters are read to keep its Olm sessions and then forgotten."""
 
 
 class Sync:
@@ -126,7 +123,7 @@ class Sync:
         response = await self._poll(since)
         gaps = await self._gaps(response, since)
         self._crash(CrashPoint.SYNC_RECEIVED)
-        opened, cursor = await self._identity.commit(lambda conn, account: self._write(conn, account, response, gaps))
+        opened, cursor = await self._identity.store.commit(lambda conn: self._write(conn, response, gaps))
         self._crash(CrashPoint.SYNC_COMMITTED)
         self._since = cursor
         self._breath = _breath(response)
@@ -140,7 +137,7 @@ class Sync:
     async def _poll(self, since: str) -> Json:
         # the first answer after a start comes at once, so that we know where we are
         patience = POLL_SECONDS if since and self.caught_up.is_set() and not self._every else 0
-        query = {"filter": self._what, "timeout": str(patience * 1000), "set_presence": "offline"}
+        query = {"filter": self._what, "timeout": str(patience * 1000), "set_presence": "offline", **SETTLED}
         if since:
             query["since"] = since
         return await self._identity.wire.request("GET", "sync", query=query, seconds=patience + 60)
@@ -156,8 +153,8 @@ class Sync:
                     gaps[room_id] = await _between(self._identity.wire, room_id, since, timeline["prev_batch"])
         return gaps
 
-    async def _write(self, conn: Connection, account: OlmAccount, response: Json, gaps: Gaps) -> tuple[Opened, str]:
-        opened = await self._inbox.take(conn, account, response)
+    async def _write(self, conn: Connection, response: Json, gaps: Gaps) -> tuple[Opened, str]:
+        opened = await self._inbox.take(conn, response)
         await self._take(conn, response, opened, gaps)
         cursor = response.get("next_batch")
         if not isinstance(cursor, str) or not cursor:

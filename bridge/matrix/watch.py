@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from bridge.clock import Clock
+from bridge.matrix.anew import Anew
 from bridge.matrix.delivery import Delivery
 from bridge.matrix.devices import Devices, Sink
 from bridge.matrix.items import Item
@@ -38,6 +39,7 @@ class Watch:
         delivery: Delivery,
         reading: Reading,
         sync: Sync,
+        anew: Anew,
         sink: Sink,
         committed: Callable[[], None],
         clock: Clock,
@@ -47,6 +49,7 @@ class Watch:
         self._delivery = delivery
         self._reading = reading
         self._sync = sync
+        self._anew = anew
         self._sink = sink
         self._committed = committed
         self._clock = clock
@@ -83,6 +86,7 @@ class Watch:
 
     async def turn(self) -> None:
         """Do everything that is due now."""
+        await self._anew.owe()
         rows = await self._store.fetch(
             "SELECT user_id, mark FROM matrix_dirty WHERE due_ms <= $1 ORDER BY due_ms LIMIT $2", self._now(), AT_ONCE
         )

@@ -55,6 +55,8 @@ class Inside:
             found.append("media_storage_providers: uploads are also kept elsewhere, and nothing here deletes those copies")
         if self._config.server.redaction_retention_period is None:
             found.append("redaction_retention_period: it must not be null, which keeps redacted words for ever")
+        if not self._config.experimental.msc4222_enabled:
+            found.append("experimental_features: without msc4222_enabled somebody who left may be taken for a member")
         return found
 
     @property

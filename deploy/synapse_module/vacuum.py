@@ -6,7 +6,10 @@ It holds the database while it lasts: quiet hours are the caller's to know.
 SQLite: `VACUUM`, then `PRAGMA wal_checkpoint(TRUNCATE)`, whose answer tells whether it did anything (facts-matrix,
 sections 4 and 6). PostgreSQL: `VACUUM (FULL)` of everything, because a plain `VACUUM` only gives the space free: measured
 on PostgreSQL 15, a purged room's id was still in most tables' files, and its name in two. It holds one table after another
-and needs room for a copy of the largest. What its write-ahead log and its backups keep is beyond us.
+and needs room for a copy of the largest. It is not begun beside a transaction that is older than the call, such as a
+dump's: what that one may still see is copied along. Nor does it stand in line for a table, for whoever wants the same table
+would stand behind it: with a dump under way no text came in until the dump was done. What its write-ahead log and its
+backups keep is beyond us.
 """
 
 from __future__ import annotations
@@ -21,7 +24,15 @@ from deploy.synapse_module.inside import Inside
 
 TRIES: Final = 5
 PAUSE: Final = 0.2
-"""Seconds between two tries at the write-ahead log."""
+"""Seconds between two tries at the write-ahead log, or two looks at who is still busy."""
+LOCK: Final = "2s"
+"""How long PostgreSQL's vacuum stands in line for a table."""
+NO_LOCK: Final = "55P03"
+"""PostgreSQL's code for that."""
+
+# Of the locks everybody may see all; of the sessions of others only which database they are in.
+BUSY: Final = """SELECT l.virtualtransaction FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+    WHERE l.locktype = 'virtualxid' AND a.datname = current_database() AND a.pid <> pg_backend_pid()"""
 
 
 class Vacuum:
@@ -53,7 +64,7 @@ class Vacuum:
         finally:
             self._busy = False
         if size is None:
-            raise _unfinished("QUIETLINE_LOG_NOT_EMPTY")
+            raise _unfinished("QUIETLINE_LOG_NOT_EMPTY" if work is _sqlite else "QUIETLINE_READERS")
         return {"engine": self._inside.engine, "milliseconds": round((time.monotonic() - begun) * 1000), "bytes": size}
 
 
@@ -82,9 +93,32 @@ def _checkpoint(connection: Any) -> bool:
 
 def _postgres(connection: Any) -> int | None:
     cursor = connection.cursor()
-    cursor.execute("VACUUM (FULL)")
+    if not _alone(cursor):
+        return None
+    cursor.execute(f"SET lock_timeout = '{LOCK}'")
+    try:
+        cursor.execute("VACUUM (FULL)")
+    except Exception as error:
+        if getattr(error, "pgcode", None) != NO_LOCK:
+            raise
+        return None
+    finally:
+        cursor.execute("RESET lock_timeout")
     cursor.execute("SELECT pg_database_size(current_database())")
     return int(cursor.fetchone()[0])
+
+
+def _alone(cursor: Any) -> bool:
+    """Wait until every transaction that is open now has ended; false when one goes on."""
+    older: set[str] | None = None
+    for _ in range(TRIES):
+        cursor.execute(BUSY)
+        now = {row[0] for row in cursor.fetchall()}
+        older = now if older is None else older & now
+        if not older:
+            return True
+        time.sleep(PAUSE)
+    return False
 
 
 def _unfinished(errcode: str) -> SynapseError:

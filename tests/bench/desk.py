@@ -16,7 +16,7 @@ import nio
 
 from deploy import provision
 from tests.bench.figures import Figure, quantile, spread
-from tests.bench.line import PLAIN, Line, encrypted, mxid
+from tests.bench.line import DEVICE, PLAIN, Line, encrypted, mxid
 from tests.bench.load import send_url
 from tests.e2e.crossnio import CrossNio
 from tests.e2e.scene import HAND
@@ -147,7 +147,7 @@ async def _history(line: Line, sol: Supervisor, told: dict[str, str]) -> float:
 
 async def _raw(line: Line, number: int) -> float:
     """Send one event of a text's size straight to the homeserver; return the seconds until it answered."""
-    url = send_url(line.ports.url("homeserver"), line.rooms[number % len(line.rooms)], mxid(PLAIN))
+    url = send_url(line.ports.url("homeserver"), line.rooms[number % len(line.rooms)], mxid(PLAIN), DEVICE)
     headers = {"Authorization": f"Bearer {line.token}"}
     begun = time.perf_counter()
     async with line.http.put(url, json=encrypted(), headers=headers) as answer:

@@ -49,12 +49,13 @@ async def sweep(line: Line, *, full: bool) -> list[Figure]:
     idle = [await text_from_webhook(line, number) for number in range(times)]
     await line.quiet()
     await line.stop_bridge()
-    total = _expire(line)
+    _expire(line)
+    since = line.place()
     await line.start_bridge(forwarded=True)
     beside: list[float] = []
     while len(beside) < times and _left(line) > 0:
         beside.append(await text_from_webhook(line, len(beside)))
-    left = _left(line)
+    swept, left = line.redacted(since)[0], _left(line)
     assert len(beside) >= times // 4, f"the sweep was over after {len(beside)} texts"
     await until("the sweep is done", lambda: _all_swept(line), within=300, every=0.2)
     return [
@@ -85,7 +86,7 @@ async def sweep(line: Line, *, full: bool) -> list[Figure]:
             more={
                 "beside_ms": spread(beside),
                 "idle_ms": spread(idle),
-                "swept_meanwhile": total - left,
+                "swept_meanwhile": swept,
                 "left_at_the_end": left,
             },
         ),

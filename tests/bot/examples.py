@@ -13,10 +13,15 @@ from bot.incidents import LetterDied
 from bot.model import Desk, Facts, Thread
 from bot.step import Step
 from bot.told import AlarmRaised, Assigned
-from tests.bot.strategies import ANA, NAMED, NOW, PACK, SEATS, SUE
+from policies.pack import TextName
+from tests.bot.strategies import ANA, NAMED, NOW, PACK, SEATS, SUE, with_settings
 
 T = TypeVar("T")
 
+FORCED = replace(
+    with_settings(help_answer="neutral"), canned={"neutral": replace(PACK.texts[TextName.LATER], name="neutral")}
+)
+"""The usual pack on a line whose carrier forces an answer to HELP and INFO."""
 FACTS = Facts(now=NOW, roster=SEATS, designations=frozenset(NAMED[1:]))
 
 

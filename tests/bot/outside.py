@@ -19,6 +19,7 @@ from bot.actions import (
     Page,
     Pin,
     Post,
+    Recap,
     Receipt,
     Redact,
     RedactSaid,
@@ -169,6 +170,7 @@ class Outside(Promises):
                 case (
                     Pin()
                     | GiveKeys()
+                    | Recap()
                     | RestoreLevels()
                     | Confirm()
                     | TellDevices()

@@ -147,12 +147,7 @@ def test_open_rows() -> None:
     world.pass_time(3)
     world.settle()
     assert row in world.shown[DESK, "board"].splitlines()
-    world.say(T1, ANA, "ok")
-    world.settle()
-    world.pass_time(8)
-    world.settle()
-    world.attempt(T1, Outcome.ACCEPTED)
-    world.settle()
+    world.reaches(T1, ANA, "ok")
     for _ in range(12):
         world.pass_time(60)
         world.settle()
@@ -162,6 +157,25 @@ def test_open_rows() -> None:
         world.pass_time(60)
         world.settle()
     assert len(world.boards) - edits <= 4, "a board on which nothing happens is edited all the time"
+
+
+def test_an_answer_right_after_the_greeting_is_ours() -> None:
+    """A person's first answer makes the last text ours, also within a minute of what the line answered by itself."""
+    world = World(PACK, threads=1)
+    world.text(T1, "hi")
+    world.settle()
+    world.pass_time(1)
+    world.attempt(T1, Outcome.ACCEPTED)
+    world.tap(DESK, ANA, "✋", f"card:{T1}")
+    world.settle()
+    world.join(T1, ANA)
+    world.pass_time(3)
+    world.settle()
+    assert "theirs under 5 min ago" in world.shown[DESK, "board"]
+    world.reaches(T1, ANA, "ok")
+    world.pass_time(3)
+    world.settle()
+    assert "ours under 5 min ago" in world.shown[DESK, "board"]
 
 
 def test_marks_on_the_board() -> None:

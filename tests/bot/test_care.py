@@ -43,12 +43,7 @@ def long(world: World) -> None:
 
 def breaks_off(world: World) -> None:
     """Let the voice answer, and nothing come back for an hour."""
-    world.say(T1, ANA, "ok")
-    world.settle()
-    world.pass_time(8)
-    world.settle()
-    world.attempt(T1, Outcome.ACCEPTED)
-    world.settle()
+    world.reaches(T1, ANA, "ok")
     world.pass_time(PACK.settings.silence_offer_park)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.actions import DESK, OFFICE, THREAD, Post, Receipt, Redact, SignOut, TellAudit, TellDevices
+from bot.actions import DESK, OFFICE, THREAD, Post, Recap, Receipt, Redact, SignOut, TellAudit, TellDevices
 from bot.acts import SetTimer, Tell
 from bot.commands import lines, parse
 from bot.events import Content, Relation, Tapped, TimerDue
@@ -234,7 +234,7 @@ def test_no_command_is_passed_over_in_silence(command: Command, place: str, send
     answers = [
         action
         for action in step.actions
-        if isinstance(action, TellDevices | TellAudit)
+        if isinstance(action, TellDevices | TellAudit | Recap)
         or (isinstance(action, Post) and action.ref != "board")
         or (isinstance(action, Tell) and isinstance(action.event, VoiceWanted | Listens))
     ]

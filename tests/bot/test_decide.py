@@ -16,6 +16,7 @@ from bot.events import Content, Event, Relation, Said, TextArrived, TimerDue
 from bot.model import Desk, Facts, Thread
 from bot.slices import Pending, Sending
 from bot.step import Step
+from policies.pack import TextName
 from tests.bot.effort import COMMON, EXPLORES, USUAL
 from tests.bot.examples import held, staffed_desk
 from tests.bot.strategies import ANA, EVENT_TYPES, EVENTS, NOW, PACK, any_event, desks, facts, threads
@@ -61,7 +62,11 @@ def test_an_automatic_text_is_the_answer_to_a_text_just_received(thread: Thread,
     assert len(automatic) <= 1
     for text in automatic:
         assert isinstance(event, TextArrived)
-        assert text.ref == f"{'stop' if text.origin is Origin.STOP_ANSWER else 'answer'}:{event.id}"
+        # It begins with what it is: the confirmation of a STOP, a verdict ("answer"), or one of the agency's texts.
+        kind, _, answered = text.ref.partition(":")
+        assert (kind == "stop") == (text.origin is Origin.STOP_ANSWER)
+        assert kind in {"stop", "answer", *TextName}
+        assert answered == event.id
         assert text.since == event.at
         assert known.now - event.at <= PACK.settings.late_after_seconds
 

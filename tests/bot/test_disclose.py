@@ -111,4 +111,4 @@ def test_whoever_cannot_be_answered_is_not_greeted() -> None:
 def test_a_greeting_refers_to_its_text() -> None:
     """The answer carries the id and the time of the text that it answers."""
     step = then(new(), arrived("hi", id="x", seconds=-5))
-    assert [(t.ref, t.since, t.origin) for t in of(Text, step)] == [("answer:x", at(-5).now, Origin.ANSWER)]
+    assert [(t.ref, t.since, t.origin) for t in of(Text, step)] == [("greeting:x", at(-5).now, Origin.ANSWER)]

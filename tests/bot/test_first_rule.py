@@ -14,6 +14,7 @@ from bot.events import Event, Outcome, Said, TextArrived, TextOutcome, TimerDue
 from bot.model import Facts, Thread
 from policies.load import load
 from tests.bot.effort import USUAL
+from tests.bot.examples import FORCED
 from tests.bot.strategies import EVENTS, NOW, PACK, facts, threads
 
 BASE = load(["base"])
@@ -21,8 +22,8 @@ BASE = load(["base"])
 MOVES = [kind for kind in EVENTS if kind is not TimerDue]
 
 
-def _walk(data: st.DataObject, pack: Any) -> None:
-    """Let anything happen to a thread for some hours, with every timer that was set becoming due."""
+def _walk(data: st.DataObject, pack: Any, *also: str) -> None:
+    """Let anything happen to a thread for some hours, with every timer set becoming due. `also`: other texts."""
     thread: Thread = data.draw(threads)
     known: Facts = data.draw(facts)
     now, answered, inbound = NOW, 0, 0
@@ -40,7 +41,8 @@ def _walk(data: st.DataObject, pack: Any) -> None:
         else:
             event = data.draw(EVENTS[data.draw(st.sampled_from(MOVES))])
         if isinstance(event, TextArrived):
-            event = TextArrived(id=f"walk{n}", body=event.body, media=event.media, at=now)
+            body = data.draw(st.sampled_from((event.body, *also)))
+            event = TextArrived(id=f"walk{n}", body=body, media=event.media, at=now)
             inbound += 1
         step = decide(pack, Facts(now=now, roster=known.roster, load=known.load, outage=known.outage), thread, event)
         thread = step.aggregate
@@ -79,6 +81,13 @@ def test_nothing_leaves_by_itself_but_as_an_answer(data: st.DataObject) -> None:
 def test_nor_when_the_line_is_closed(data: st.DataObject) -> None:
     """The same with hours that close: opening and closing make no text."""
     _walk(data, BASE)
+
+
+@USUAL
+@given(data=st.data())
+def test_nor_where_a_carrier_forces_an_answer_to_help(data: st.DataObject) -> None:
+    """The same where HELP is answered: at once, as the one answer to it."""
+    _walk(data, FORCED, "HELP", "info", "911")
 
 
 @USUAL

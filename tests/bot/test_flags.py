@@ -12,9 +12,10 @@ from bot import safe_times
 from bot.actions import THREAD, Edit, Post, Receipt
 from bot.acts import Audit
 from bot.card import card
+from bot.decide import decide
 from bot.events import Event, Outcome, Relation, TextOutcome
 from bot.model import Thread
-from bot.slices import Flags
+from bot.slices import Flags, Silence
 from bot.table import COMMANDS
 from bot.told import Assigned
 from policies.pack import TextName
@@ -83,8 +84,8 @@ def test_the_order_of_what_was_told_is_in_the_audit() -> None:
     noted: list[str] = []
     steps: list[tuple[Event, float]] = [
         (arrived("hi", id="first"), 0.0),
-        (TextOutcome(ref="answer:first", outcome=Outcome.ACCEPTED), 1.0),
-        (TextOutcome(ref="answer:first", outcome=Outcome.DELIVERED), 2.0),
+        (TextOutcome(ref="greeting:first", outcome=Outcome.ACCEPTED), 1.0),
+        (TextOutcome(ref="greeting:first", outcome=Outcome.DELIVERED), 2.0),
     ]
     for event, seconds in steps:
         step = then(thread, event, at(seconds))
@@ -96,6 +97,31 @@ def test_the_order_of_what_was_told_is_in_the_audit() -> None:
             step = then(thread, TextOutcome(ref=f"say:{event_id}", outcome=outcome), at(20))
             thread, noted = step.aggregate, noted + [audit.kind.value for audit in of(Audit, step)]
     assert noted == ["first_text_in", "greeting", "first_words_out", "limits"]
+
+
+@pytest.mark.practice(26)
+@pytest.mark.parametrize("first", [Outcome.ACCEPTED, Outcome.DELIVERED])
+def test_an_answer_of_which_nobody_knew_is_noted_when_it_is_known(first: Outcome) -> None:
+    """A greeting whose request ended in doubt is noted once, with the first report that it went out after all."""
+    noted: list[str] = []
+    thread = waiting()
+    for outcome in (Outcome.UNKNOWN, first, Outcome.DELIVERED):
+        step = then(thread, TextOutcome(ref="greeting:first", outcome=outcome))
+        thread, noted = step.aggregate, noted + [audit.kind.value for audit in of(Audit, step)]
+    assert noted == ["greeting"]
+
+
+def test_what_was_not_said_is_not_in_the_audit() -> None:
+    """Confirming a STOP is no second greeting, and an agency's own text called like a deed is not that deed."""
+    stopped = then(waiting(), arrived("STOP", id="s")).aggregate
+    for ref in ("stop:s", "answer:a"):
+        assert of(Audit, then(stopped, TextOutcome(ref=ref, outcome=Outcome.ACCEPTED))) == []
+    text = PACK.texts[TextName.LATER]
+    pack = replace(PACK, canned={"hold": replace(text, name="hold")})
+    thread = decide(pack, at(0), replace(held(), silence=Silence(spoke=NOW)), said("!say hold")).aggregate
+    thread = due(thread, UNDO).aggregate
+    assert thread.sending.sent[-1].name == "hold"
+    assert of(Audit, then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED))) == []
 
 
 @pytest.mark.practice(11)
@@ -230,7 +256,7 @@ def test_the_card_says_whose_turn_it_is_and_since_when() -> None:
     def last(thread: Thread) -> str:
         return next(line for line in card(thread).splitlines() if line.startswith("last text: "))
 
-    greeted = then(waiting(), TextOutcome(ref="answer:first", outcome=Outcome.ACCEPTED), at(1)).aggregate
+    greeted = then(waiting(), TextOutcome(ref="greeting:first", outcome=Outcome.ACCEPTED), at(1)).aggregate
     assert last(greeted) == "last text: theirs, unanswered since Fri 07:59"
     more = then(greeted, arrived("hello?", id="b", seconds=600), at(600)).aggregate
     assert last(more) == "last text: theirs, unanswered since Fri 07:59"

@@ -21,7 +21,12 @@ from tests.bot.strategies import NOW, with_settings
 
 MODES = {mode: with_settings(stop_resumes=mode) for mode in Resumes}
 WORDS = ("STOP", "START", "please help me")
-moments = st.builds(Moment, at=st.floats(0, 1000) | st.sampled_from((0.0, DOUBT, 2 * DOUBT)), told=st.booleans())
+moments = st.builds(
+    Moment,
+    at=st.floats(0, 1000) | st.sampled_from((0.0, DOUBT, 2 * DOUBT)),
+    told=st.booleans(),
+    loose=st.sampled_from((0.0, 45.0)),
+)
 
 
 def late(body: str, texted: float, *, came: float, id: str = "l") -> TextArrived:  # noqa: A002 - as the event calls it
@@ -103,16 +108,47 @@ def test_in_doubt_nothing_leaves(data: st.DataObject, mode: Resumes) -> None:
 
 
 @USUAL
+@given(
+    bodies=st.lists(st.sampled_from(WORDS), min_size=1, max_size=5).map(lambda bodies: [*bodies, "STOP"]),
+    mode=st.sampled_from(Resumes),
+    data=st.data(),
+)
+def test_a_retry_that_comes_late_ends_no_stop(bodies: list[str], mode: Resumes, data: st.DataObject) -> None:
+    """Where no times are told and each text is brought by a retry of its own, no START ends a later STOP.
+
+    All of them were texted during an outage, and come in any order, within the time between two retries.
+    """
+    thread = Thread(id="t1", designation="amber heron")
+    came = sorted(data.draw(st.lists(st.floats(0, 44), min_size=len(bodies), max_size=len(bodies))))
+    for n, (body, now) in enumerate(zip(data.draw(st.permutations(bodies)), came, strict=True)):
+        event = TextArrived(id=f"m{n}", body=body, at=NOW + now, loose=45.0)
+        thread = decide(MODES[mode], replace(FACTS, now=NOW + now), thread, event).aggregate
+    assert thread.consent.stopped
+
+
+def test_a_start_in_its_own_time_ends_a_stop() -> None:
+    """What comes longer after the STOP than a retry takes was texted after it; sooner than that a person is asked."""
+    for seconds, asks in ((44, True), (46, False)):
+        thread = then(held(), arrived("STOP", id="s", loose=45.0)).aggregate
+        step = then(thread, arrived("START", id="t", seconds=seconds, loose=45.0), at(seconds))
+        assert (step.aggregate.consent.stopped, step.aggregate.consent.may_resume) == (asks, asks)
+        assert alarms(step) == ["start_asks" if asks else "resumed"]
+
+
+@USUAL
 @given(new=moments, old=moments)
 def test_an_order_is_sure_or_called_unsure(new: Moment, old: Moment) -> None:
-    """Told times are compared exactly, others by when they came; between the two, what two clocks may differ is unsure."""
+    """Told times are compared exactly, others by when they came, as far as retries keep the order.
+
+    Between the two, what two clocks may differ is unsure.
+    """
     stands = order(new, old)
     if new.told and old.told:
         assert stands is (Order.AFTER if new.at > old.at else Order.BEFORE if new.at < old.at else Order.UNSURE)
     elif new.told is not old.told:
         assert (stands is Order.UNSURE) == (abs(new.at - old.at) <= DOUBT)
     else:
-        assert stands is Order.AFTER
+        assert stands is (Order.UNSURE if abs(new.at - old.at) < new.loose else Order.AFTER)
     assert order(new, None) is Order.AFTER
     assert newest(new, old) in (new, old)
     assert moment(TextArrived(id="a", body="", at=5.0)) == Moment(at=5.0)

@@ -97,7 +97,7 @@ def test_a_picture_is_answered_once_in_a_talk(body: str) -> None:
     assert texts(step) == [PICTURE]
     assert "!playbook evidence_offered" in words(step)
     assert "not fetched" in words(step)
-    thread = then(step.aggregate, TextOutcome(ref="answer:b", outcome=Outcome.ACCEPTED), at(1)).aggregate
+    thread = then(step.aggregate, TextOutcome(ref="picture:b", outcome=Outcome.ACCEPTED), at(1)).aggregate
     for seconds in (5, 10):
         step = then(spoken(thread), arrived(body, id=f"c{seconds}", media=2, seconds=seconds), at(seconds))
         assert texts(step) == []
@@ -153,7 +153,7 @@ def test_an_unsafe_phone_gets_no_picture_text() -> None:
 def test_the_audit_names_what_was_answered() -> None:
     """Which automatic text the carrier took is in the audit, once."""
     step = decided(NEW, arrived("hi"), 0)
-    taken = then(step.aggregate, TextOutcome(ref="answer:a", outcome=Outcome.ACCEPTED))
+    taken = then(step.aggregate, TextOutcome(ref="after_hours:a", outcome=Outcome.ACCEPTED))
     assert [audit.kind.value for audit in of(Audit, taken)] == ["after_hours"]
-    refused = then(step.aggregate, TextOutcome(ref="answer:a", outcome=Outcome.REJECTED))
+    refused = then(step.aggregate, TextOutcome(ref="after_hours:a", outcome=Outcome.REJECTED))
     assert of(Audit, refused) == []

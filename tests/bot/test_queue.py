@@ -208,6 +208,7 @@ def test_what_else_was_changed_is_put_back() -> None:
         (NobodyCalled(given_up=False), "could not be reached. It is tried for a quarter of an hour. Please phone them"),
         (NobodyCalled(given_up=True), "could not be reached. It is not tried any more. Please phone them"),
         (LetterDied(short_id="0badcafe", designation="amber heron"), "amber heron"),
+        (LetterDied(short_id="0badcafe", new=True), "Words of somebody new could not be shown, nobody has read them: 0bad"),
         (ClockJumped(seconds=-7200), "7200"),
         (NotInvited(user=ANA, place=DESK), "ana could not be invited to the desk"),
         (NotInvited(user=ANA, place=OFFICE), "ana could not be invited to their office"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot import guard
-from bot.actions import THREAD, Edit, Expel, Invite, Mark, Receipt, Text
+from bot.actions import THREAD, Edit, Expel, GiveKeys, Invite, Mark, Receipt, Text
 from bot.acts import DropTimer, SetTimer
 from bot.events import Content, Joined, Left, NotHeard, Outcome, Relation, TextOutcome, TimerDue, Unsaid, Why
 from bot.model import Thread
@@ -261,8 +261,15 @@ def test_an_invitation_is_no_way_in_for_who_left_the_desk(how: str) -> None:
     assert step.aggregate.voice.holder == ANA
     step = then(step.aggregate, Joined(place=THREAD, user=BEN), at(2, roster=gone))
     assert [(a.user, a.place) for a in of(Expel, step)] == [(BEN, THREAD)]
+    assert of(GiveKeys, step) == []
     assert step.aggregate.voice.members == {ANA}
     assert step.aggregate.voice.slow_until <= NOW + 2, "somebody who is not there slows nobody down"
+
+
+@pytest.mark.parametrize("user", [ANA, BEN])
+def test_whoever_comes_in_is_given_the_keys_once_more(user: str) -> None:
+    """Voice or not: what went with the invitation may have met another device, or one that did not know us yet."""
+    assert of(GiveKeys, then(held(), Joined(place=THREAD, user=user))) == [GiveKeys(place=THREAD, user=user)]
 
 
 def test_the_window_is_longer_after_somebody_joined() -> None:

@@ -214,6 +214,39 @@ def test_switch_and_later_are_texts_like_others() -> None:
         assert texts(due(step.aggregate, UNDO)) == ["mejor te llamo"]
 
 
+def asked_whether_safe() -> Thread:
+    """Return a thread whose voice has asked whether texting is safe now."""
+    thread = due(then(held(), said("!safecheck")).aggregate, UNDO).aggregate
+    sent: Thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(UNDO)).aggregate
+    return sent
+
+
+@pytest.mark.practice(9, 11)
+@pytest.mark.parametrize("body", ["No", "no.", "not sure", "idk", "no sé", "NO ES SEGURO", "he is here", "yes", "👎"])
+def test_whatever_the_answer_a_person_hears_it(body: str) -> None:
+    """Asked whether it is safe: no, not sure and anything else is shown to people, and nothing ends or leaves by itself."""
+    for thread in (waiting(), asked_whether_safe()):
+        step = then(thread, arrived(body, id="n", seconds=20), at(20))
+        (shown,) = [post for post in of(Post, step) if post.body == body]
+        assert (shown.place, shown.notice) == (THREAD, False)
+        assert texts(step) == []
+        assert step.aggregate.life.state is thread.life.state
+        assert (step.aggregate.life.closes, step.aggregate.consent.stopped) == (0.0, False)
+
+
+@pytest.mark.practice(9, 35)
+def test_silence_after_the_question_is_a_persons_to_judge() -> None:
+    """No answer to it brings a cue in the room, then the offer to park, and never a text or an end."""
+    thread = asked_whether_safe()
+    for minutes in (5, 15, 45, 60):
+        step = then(thread, TimerDue(key="silence"), at(UNDO + minutes * 60))
+        thread = step.aggregate
+        assert "No answer for" in words(step)
+        assert [post.place for post in of(Post, step)] == [THREAD]
+        assert texts(step) == []
+        assert (thread.life.state, thread.life.closes) == (State.OPEN, 0.0)
+
+
 def test_a_waiting_thread_can_be_unsafe() -> None:
     """A phone can be marked before anybody is the voice; the thread stays on the queue."""
     thread = then(waiting(), said("!unsafe", sender=SUE)).aggregate

@@ -92,7 +92,7 @@ def test_what_did_not_leave_begins_nothing(outcome: Outcome) -> None:
 
 def test_an_automatic_answer_begins_nothing() -> None:
     """The greeting is nobody's words: no ladder follows it."""
-    step = then(held(), TextOutcome(ref="answer:first", outcome=Outcome.ACCEPTED))
+    step = then(held(), TextOutcome(ref="greeting:first", outcome=Outcome.ACCEPTED))
     assert timers(step) == []
 
 

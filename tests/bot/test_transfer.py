@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import permutations, product
+from itertools import product
 from typing import Any
 
 import pytest
 
-from bot.actions import DESK, OFFICE, THREAD, Expel, GiveKeys, Invite, Origin, Post, Receipt
+from bot.actions import DESK, OFFICE, THREAD, Expel, Invite, Post, Receipt
 from bot.acts import DropTimer, SetTimer, Tell
-from bot.events import Joined, Left, Outcome, Tapped, TimerDue, Unsaid
+from bot.events import Joined, Left, Tapped, TimerDue, Unsaid
 from bot.model import Thread
+from bot.recap import NOT_AGAIN
 from bot.slices import Offer
 from bot.told import Assigned, How, NotAssigned, Offered, OffWanted, Removed, VoiceWanted
 from policies.pack import TextName
@@ -134,7 +135,7 @@ def test_an_accepted_offer_is_accepted_once() -> None:
     assert wanted(step) == [VoiceWanted(thread="t1", user=BEN, how=How.ACCEPTED)]
     for event in (said("!accept", sender=BEN, event_id="$2"), said("!decline", sender=BEN, event_id="$2")):
         assert "Nothing is offered here" in words(then(step.aggregate, event))
-    assert then(step.aggregate, Unsaid(place=THREAD, sender=ANA, target="$o")).actions == ()
+    assert then(step.aggregate, Unsaid(place=THREAD, sender=ANA, target="$o")).actions == (NOT_AGAIN,)
 
 
 @pytest.mark.parametrize("how", [How.ACCEPTED, How.TOOK, How.BACK])
@@ -290,11 +291,9 @@ def test_off_in_a_threads_room_is_the_desks_to_allow() -> None:
 
 
 def test_care_is_where_colleagues_do_not_see_it() -> None:
-    """`!debrief` is answered in one's office only; `!recap` gives the room's keys once more to whoever asks."""
+    """`!debrief` is answered in one's office only."""
     step = then(held(), said("!debrief", sender=BEN))
     assert [post.place for post in of(Post, step)] == [OFFICE + BEN]
-    given = of(GiveKeys, then(held(), said("!recap", sender=BEN)))
-    assert given == [GiveKeys(place=THREAD, user=BEN, again=True)]
 
 
 def test_the_desk_refuses_in_a_sentence() -> None:
@@ -302,115 +301,6 @@ def test_the_desk_refuses_in_a_sentence() -> None:
     step = then(held(), NotAssigned(user=BEN, why="they are off duty."))
     assert words(step) == "ben is not the voice: they are off duty."
     assert step.aggregate == held()
-
-
-# With everybody: the desk and the thread together.
-
-TURNS: list[tuple[list[tuple[str, str]], str | None]] = [
-    ([(ANA, f"!transfer {BEN}"), (BEN, "!accept")], BEN),
-    ([(ANA, f"!transfer {BEN}"), (BEN, "!decline")], ANA),
-    ([(ANA, f"!transfer {BEN}"), (ANA, "!transfer nobody"), (BEN, "!accept")], ANA),
-    ([(ANA, f"!transfer {BEN}"), (ANA, f"!transfer {SUE}"), (BEN, "!accept")], ANA),
-    ([(ANA, f"!transfer {BEN}"), (ANA, f"!transfer {SUE}"), (SUE, "!accept")], SUE),
-    ([(SUE, f"!transfer {BEN}"), (BEN, "!accept")], BEN),
-    ([(SUE, "!take")], SUE),
-    ([(SUE, "!take"), (ANA, "!speak")], ANA),
-    ([(SUE, "!take"), (SUE, "!listen")], ANA),
-    ([(SUE, "!take"), (SUE, "!release")], ANA),
-    ([(SUE, "!take"), (ANA, "!release")], SUE),
-    ([(SUE, "!take"), (BEN, "!speak")], SUE),
-    ([(SUE, "!take"), (ANA, "!speak"), (SUE, "!take")], SUE),
-    ([(SUE, "!take"), (SUE, "!release"), (ANA, "!release")], None),
-    ([(SUE, "!take"), (SUE, f"!transfer {BEN}"), (BEN, "!accept")], BEN),
-    ([(SUE, "!take"), (SUE, f"!transfer {BEN}"), (BEN, "!accept"), (ANA, "!speak")], BEN),
-    ([(ANA, f"!transfer {BEN}"), (SUE, "!take"), (BEN, "!accept")], SUE),
-    ([(ANA, f"!transfer {BEN}"), (BEN, "!accept"), (SUE, "!take"), (SUE, "!release")], BEN),
-    ([(ANA, "!release")], None),
-    ([(ANA, "!release"), (SUE, "!take")], SUE),
-    ([(ANA, "!listen")], ANA),
-    ([(BEN, "!release")], ANA),
-    ([(BEN, "!take")], ANA),
-]
-
-
-@pytest.mark.parametrize(("turns", "voice"), TURNS, ids=range(len(TURNS)))
-def test_turns(turns: list[tuple[str, str]], voice: str | None) -> None:
-    """After each turn there is one voice on which desk and thread agree; only that person's words leave."""
-    world = full_room()
-    for sender, body in turns:
-        world.say(T1, sender, body)
-        world.voice(T1)
-    assert world.voice(T1) == voice
-    for sender in (ANA, BEN, SUE):
-        world.say(T1, sender, "ok")
-    world.settle()
-    world.pass_time(21)
-    world.settle()
-    heard = [text for _, text in world.account[T1].lane]
-    assert len(heard) == (voice is not None)
-
-
-def full_room() -> World:
-    """Return a line with one thread whose voice is Ana, and everybody in its room."""
-    world = World(PACK, threads=1)
-    world.open(T1, ANA)
-    for user in (BEN, SUE):
-        world.account[T1].invited.add(user)
-        world.join(T1, user)
-    world.settle()
-    return world
-
-
-MOVES: dict[str, Any] = {
-    "transfer": lambda world: world.say(T1, ANA, f"!transfer {BEN}"),
-    "to all": lambda world: world.say(T1, ANA, "!transfer all"),
-    "accept": lambda world: world.say(T1, BEN, "!accept"),
-    "hand": lambda world: world.tap(DESK, BEN, "✋", f"card:{T1}"),
-    "take": lambda world: world.say(T1, SUE, "!take"),
-    "speak": lambda world: world.say(T1, ANA, "!speak"),
-    "release": lambda world: world.say(T1, ANA, "!release"),
-    "leaves": lambda world: world.leave(T1, ANA),
-    "goes": lambda world: world.tell(DESK, Left(place=DESK, user=ANA)),
-    "words": lambda world: world.say(T1, ANA, "ok"),
-}
-
-
-@pytest.mark.parametrize("first", MOVES)
-def test_one_voice_in_any_order(first: str) -> None:
-    """Any four moves, decided one by one in three different orders, leave desk and thread agreed on one voice or none."""
-    rest = [name for name in MOVES if name != first]
-    for moves, order in product(permutations(rest, 3), ((T1, DESK), (DESK, T1), ())):
-        world = full_room()
-        for name in (first, *moves):
-            MOVES[name](world)
-            for owner in order[:1]:
-                world.work(owner)
-        while any(world.inbox.values()):
-            for owner in order or (T1, DESK):
-                world.work(owner)
-        world.agree()
-        world.pass_time(601)
-        world.settle()
-        world.agree()
-
-
-@pytest.mark.parametrize("later", ["accept", "take", "release", "leaves", "goes"])
-def test_words_of_an_earlier_voice_never_leave(later: str) -> None:
-    """Words that wait at the carrier's door when the voice changes are refused there, and their author is told."""
-    world = full_room()
-    world.say(T1, ANA, f"!transfer {BEN}")
-    message = world.say(T1, ANA, "ok")
-    world.settle()
-    world.pass_time(21)
-    world.settle()
-    assert len(world.account[T1].lane) == 1
-    MOVES[later](world)
-    world.settle()
-    assert world.voice(T1) != ANA
-    world.attempt(T1, Outcome.ACCEPTED)
-    world.settle()
-    assert [text.origin for text in world.account[T1].phone] == [Origin.ANSWER]
-    assert world.receipts[message] is Receipt.NOT_SENT
 
 
 def test_nobody_tells_the_thread_but_the_desk() -> None:

@@ -57,6 +57,15 @@ class World(Outside):
         self.tell(where, Said(**(usual | changed)))
         return event_id
 
+    def reaches(self, owner: str, voice: str, body: str) -> None:
+        """Let words of the voice pass their undo window, and the carrier take them."""
+        self.say(owner, voice, body)
+        self.settle()
+        self.pass_time(8)
+        self.settle()
+        self.attempt(owner, Outcome.ACCEPTED)
+        self.settle()
+
     def tap(self, where: str, sender: str, key: str, target: str, *, trusted: bool = True) -> None:
         """Let somebody react to something of ours."""
         place = DESK if where == DESK else THREAD

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
+from bot.actions import DESK, THREAD
 from bot.audit_kinds import AuditKind
+from bot.events import Joined, LevelsSet, Said
+from bot.told import Assigned
 from bridge import audit
 from bridge.audit import FLOOR, HEAD, Ledger
 from bridge.vault import Vault
 from tests.fakes.nerves import Nerves
 
 HOUR = 3600
-
-
-@pytest.fixture
-async def nerves(tmp_path: Path) -> AsyncIterator[Nerves]:
-    made = Nerves(tmp_path)
-    await made.open()
-    yield made
-    await made.end()
+ANA, BEN = "@ana:line.example", "@ben:line.example"
 
 
 async def write(nerves: Nerves, count: int = 5, *, owner: str = "desk") -> Ledger:
@@ -45,6 +38,43 @@ async def test_it_holds_hours_and_kinds_in_order(nerves: Nerves) -> None:
     assert [entry.kind for entry in found] == [kind.value for kind in list(AuditKind)[:5]]
     assert all(entry.hour % HOUR == 0 for entry in found)
     assert await check(nerves, ledger) == []
+
+
+@pytest.mark.practice(26)
+async def test_the_order_of_what_was_said_can_be_told_from_it_alone(nerves: Nerves) -> None:
+    """Two conversations within one hour: in which the limits came before everything else that was said, and in which not.
+
+    The hour tells nothing; the numbers of the entries do, and the chain shows that nobody changed their order.
+    """
+    await nerves.run()
+    told: list[list[str]] = []
+    for n, (user, words) in enumerate(((ANA, ("!limits", "!tips", "hello")), (BEN, ("hello", "!tips", "!limits")))):
+        await nerves.tell(DESK, Joined(place=DESK, user=user), LevelsSet(users=()))
+        await nerves.at_rest()
+        owner = await nerves.arrive("hello", message_id=f"{n}", sender=f"+1206555012{n}")
+        await nerves.at_rest()
+        await nerves.tell(owner, Assigned(voice=user), Joined(place=THREAD, user=user))
+        await nerves.at_rest()
+        for body in words:
+            said = Said(place=THREAD, sender=user, event_id=f"${n}{body}", body=body, at=nerves.clock.wall())
+            await nerves.tell(owner, said)
+            await nerves.at_rest()
+            nerves.clock.at += 1
+        about = (await nerves.vault.derive_for(owner, "audit")).hex()[:6]
+        told.append([entry.kind for entry in await audit.entries(nerves.store, 100) if entry.about == about])
+    assert told[0] == ["first_text_in", "greeting", "claim", "limits", "first_words_out", "device"]
+    assert told[1] == ["first_text_in", "greeting", "claim", "first_words_out", "device", "limits"]
+    found = await audit.entries(nerves.store, 100)
+    assert len({entry.hour for entry in found}) == 1
+    ledger = Ledger(vault=nerves.vault)
+    assert await check(nerves, ledger) == []
+    # What the two said last, put before what they said first.
+    last, first = (next(e.seq for e in found if e.kind == kind and e.seq > 6) for kind in ("limits", "first_words_out"))
+    await nerves.store.commit(lambda conn: conn.execute("UPDATE audit SET seq = -seq WHERE seq IN ($1, $2)", first, last))
+    await nerves.store.commit(
+        lambda conn: conn.execute("UPDATE audit SET seq = CASE seq WHEN -$1 THEN $2 ELSE $1 END WHERE seq < 0", first, last)
+    )
+    assert await check(nerves, ledger)
 
 
 async def test_an_empty_audit_is_well(nerves: Nerves) -> None:

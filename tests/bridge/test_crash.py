@@ -203,8 +203,8 @@ async def _none(line: MortalLine, query: str) -> bool | None:
 def test_every_point_has_its_story() -> None:
     """No point is named that nobody is killed at.
 
-    Above, on the way down (`test_crash_forgetting`), in `test_reveal`, `test_oncall`, `test_erasure_copies` or
-    `matrix/test_crash_members`.
+    Above, on the way down (`test_crash_forgetting`), in `test_reveal`, `test_oncall`, `test_erasure_copies`,
+    `matrix/test_crash_members` or `matrix/test_keys_again`.
     """
     elsewhere = {
         CrashPoint.REVEAL_SENT,
@@ -212,6 +212,7 @@ def test_every_point_has_its_story() -> None:
         CrashPoint.TURNED_AWAY,
         CrashPoint.STATUS_TAKEN,
         CrashPoint.PAGED,
+        CrashPoint.KEYS_OWED,
     }
     assert MOMENTS.keys() | FORGETTING | elsewhere | MEMBERS == set(CrashPoint)
 

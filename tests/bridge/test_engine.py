@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +22,6 @@ from tests.e2e.waiting import until
 from tests.fakes.nerves import Nerves
 
 SECRET = "sesame 4711 words nobody may log"
-
-
-@pytest.fixture
-async def nerves(tmp_path: Path) -> AsyncIterator[Nerves]:
-    made = Nerves(tmp_path)
-    await made.open()
-    yield made
-    await made.end()
 
 
 def fail_on(monkeypatch: pytest.MonkeyPatch, *kinds: type, body: str = "") -> None:
@@ -80,7 +71,7 @@ async def test_a_full_disk_is_waited_for(nerves: Nerves) -> None:
     owner = await nerves.arrive("kept before the disk was full", message_id="1")
     nerves.store.full = True
     await nerves.run()
-    await until("the engine tried", lambda: _refused(nerves), within=5, every=0.02)
+    await until("the engine tried", lambda: _refused(nerves), every=0.02)
     assert nerves.shown == []
     assert nerves.paper.sent == []
     nerves.store.full = False

@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from bot.events import TimerDue
 from bot.slices import State
 from bridge import erasure_acts
+from bridge.erasure import HEARD
 from bridge.erasure_receipt import Receipt
 from bridge.erasure_rows import OF_PERSON, OF_ROOM
 from bridge.matrix.edge import Permanent, Transient
 from bridge.matrix.house import Away, Missing, Refused
-from tests.fakes.nerves import HANDSET, Nerves
-from tests.fakes.paper_rooms import ROOM, PaperRooms, WayDown
+from tests.fakes.nerves import HANDSET
+from tests.fakes.paper_rooms import ROOM, WayDown
 
 GRACE, CLIENTS = 72 * 3600.0, 7 * 86_400.0
 PERSON_STEPS = ("key", "copies", "person")
 STEPS = ("redact", "empty", "censor", "uploads", "destroy", "purge", "look", "forget", "sign", *PERSON_STEPS)
-
-
-@pytest.fixture
-async def way(tmp_path: Path) -> AsyncIterator[WayDown]:
-    nerves = Nerves(tmp_path)
-    await nerves.open()
-    await nerves.run()
-    yield WayDown(nerves, PaperRooms())
-    await nerves.end()
 
 
 @pytest.mark.practice(16, 17)
@@ -69,8 +59,7 @@ async def test_a_close_leaves_number_and_flags_for_the_grace_and_the_room_for_it
     assert (thread.life.state, thread.designation) == (State.PARKED, "")
     (row,) = await way.nerves.store.fetch("SELECT room_id, designation, phone FROM thread WHERE id = $1", owner)
     assert (row["room_id"], row["designation"]) == (None, "")
-    while await way.erasure.once() == 0:
-        pass
+    await way.go_on()
     assert not any(way.rooms.events.values())
     assert (way.rooms.members, way.rooms.present) == (set(), True)
     assert not await way.nerves.vault.has(f"room:{ROOM}")
@@ -80,8 +69,7 @@ async def test_a_close_leaves_number_and_flags_for_the_grace_and_the_room_for_it
     await _pass(way, owner, GRACE, "end")
     assert await way.nerves.store.fetchval("SELECT COUNT(*) FROM thread") == 0
     assert await way.nerves.store.fetchval("SELECT COUNT(*) FROM erasure WHERE thread <> ''") == 0
-    while await way.erasure.once() == 0:
-        await way.nerves.copies.once()
+    await way.go_on()
     assert [told["what"] for told in await way.receipts()] == ["person"]
     assert way.rooms.present
     way.nerves.clock.at += CLIENTS
@@ -141,13 +129,31 @@ async def test_what_is_not_on_the_index_is_found_before_people_are_removed(way: 
     way.rooms.events["$unnoted"] = "words"
     await way.say(owner, "!close now")
     while await way.nerves.store.fetchval("SELECT step FROM erasure WHERE kind = 'room'") != "purge":
-        await way.erasure.once()
+        way.nerves.clock.at += await way.erasure.once()
     assert not way.rooms.events["$unnoted"]
     way.rooms.events["$late"] = "words"
     await way.down()
     assert not any(way.rooms.events.values())
     told = (await way.receipts())[0]
     assert told["gone"]["events"] == 5
+
+
+@pytest.mark.practice(16)
+async def test_who_is_in_the_room_hears_of_the_redactions_before_they_are_removed(way: WayDown) -> None:
+    """Between the last redaction and the removal clients have a moment: who is out hears no more."""
+    owner = await way.furnish()
+    await way.say(owner, "!close now")
+    while any(way.rooms.events.values()):
+        await way.erasure.once()
+    for _ in range(10):
+        await way.erasure.once()
+    assert way.rooms.members
+    way.nerves.clock.at += HEARD - 0.1
+    await way.erasure.once()
+    assert way.rooms.members
+    way.nerves.clock.at += 0.1
+    await way.erasure.once()
+    assert not way.rooms.members
 
 
 async def test_a_hold_stops_before_the_next_step_and_release_goes_on(way: WayDown) -> None:
@@ -263,7 +269,7 @@ async def test_an_order_does_not_wait_behind_what_is_over_by_itself(way: WayDown
         values = (f"!old{number}", way.nerves.clock.at - 60, CLIENTS)
         await way.nerves.store.commit(lambda conn, values=values: conn.execute(query, *values))  # type: ignore[misc]
     await way.say(owner, "!close now")
-    while await way.nerves.store.fetchval("SELECT step FROM erasure WHERE subject = $1", ROOM) != "purge":
+    while await way.nerves.store.fetchval("SELECT step FROM erasure WHERE subject = $1", ROOM) != "empty":
         assert await way.nerves.store.fetchval("SELECT COUNT(*) FROM erasure WHERE id = subject AND tries = 0") == 10
         await way.erasure.once()
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bot.events import Said, TextOutcome
+from bot.events import TextOutcome
 from bridge import erasure_acts, erasure_copies, sweep_clock
-from bridge.carriers.adapter import Deleted, DeleteOutcome, DeliveryReport, Keeps, NotYet, Status, UnknownOutcome
+from bridge.carriers.adapter import Deleted, DeleteOutcome, DeliveryReport, NotYet, Status, UnknownOutcome
 from bridge.crash import CrashPoint
-from bridge.erasure_copies import COPIES, EARLY, UNNAMED, UNREPORTED, UNSHOWN
+from bridge.erasure_copies import COPIES, UNREPORTED, UNSHOWN
+from bridge.talk import GIVES_WAY
 from tests.e2e.waiting import until
 from tests.fakes.nerves import Nerves, SetClock
-from tests.fakes.paper_rooms import PaperRooms, WayDown
 
 ID = "SM4711-vendor-id"
 
@@ -37,14 +36,6 @@ class Archive:
     async def delete_copy(self, message_id: str) -> DeleteOutcome:
         self.asked.append(message_id)
         return self.answers.popleft() if self.answers else Deleted()
-
-
-@pytest.fixture
-async def nerves(tmp_path: Path) -> AsyncIterator[Nerves]:
-    made = Nerves(tmp_path)
-    await made.open()
-    yield made
-    await made.end()
 
 
 async def results(nerves: Nerves) -> dict[str, int]:
@@ -70,6 +61,23 @@ async def test_an_inbound_copy_goes_once_its_text_is_shown(nerves: Nerves) -> No
     await nerves.arrive("never shown", message_id="other")
     nerves.clock.at += UNSHOWN
     assert await nerves.copies.once()
+
+
+@pytest.mark.parametrize("held", [False, True])
+async def test_a_copy_gives_way_to_words_and_not_for_long(nerves: Nerves, held: bool) -> None:
+    """While somebody talks it waits for a pause, and no longer than that; who holds the thread meanwhile keeps the copy."""
+    archive = Archive(nerves)
+    owner = await nerves.arrive("words", message_id=ID)
+    await shown(nerves, owner)
+    with nerves.outbox.talk.under_way():
+        going = asyncio.create_task(nerves.copies.once())
+        await asyncio.sleep(GIVES_WAY / 4)
+        assert archive.asked == []
+        if held:
+            await nerves.store.commit(lambda conn: conn.execute("UPDATE thread SET held = TRUE WHERE id = $1", owner))
+        async with asyncio.timeout(10):
+            await going
+    assert archive.asked == ([] if held else [ID])
 
 
 async def test_an_outbound_copy_goes_after_its_last_report(nerves: Nerves) -> None:
@@ -206,44 +214,6 @@ async def test_it_is_asked_until_the_carrier_confirms(nerves: Nerves, tries: int
     assert nerves.alarms == (["a copy of a text at the carrier"] if tries >= 6 else [])
 
 
-@pytest.mark.practice(18)
-async def test_what_the_carrier_keeps_is_called_kept(tmp_path: Path) -> None:
-    """A copy that the carrier keeps stands in the receipt in the carrier's words, and never as gone."""
-    nerves = Nerves(tmp_path)
-    await nerves.open()
-    await nerves.run()
-    archive = Archive(nerves)
-    way = WayDown(nerves, PaperRooms())
-    owner = await way.furnish()
-    archive.answers.append(Keeps("until 2027-01-01"))
-    await way.say(owner, "!close now")
-    await way.down()
-    person = (await way.receipts())[1]
-    assert person["carrier"] == {"carrier keeps it: until 2027-01-01": 1, "copies deleted, confirmed": 1}
-    await nerves.end()
-
-
-async def test_nobody_is_called_erased_whose_copy_is_not_settled(tmp_path: Path) -> None:
-    """While one copy is still at the carrier there is no receipt for the person; when it is gone, there is."""
-    nerves = Nerves(tmp_path)
-    await nerves.open()
-    await nerves.run()
-    archive = Archive(nerves)
-    way = WayDown(nerves, PaperRooms())
-    owner = await way.furnish()
-    archive.answers.append(NotYet(7200.0))
-    await way.say(owner, "!close now")
-    for _ in range(60):
-        await way.erasure.once()
-        await nerves.copies.once()
-        nerves.clock.at += 1
-    assert [told["what"] for told in await way.receipts()] == ["conversation"]
-    nerves.clock.at += 7200
-    await way.down()
-    assert [told["what"] for told in await way.receipts()] == ["conversation", "person"]
-    await nerves.end()
-
-
 async def test_a_held_threads_copies_stay(nerves: Nerves) -> None:
     """A hold freezes this deleter too, and so does a doubted clock, unless an end waits for it."""
     archive = Archive(nerves)
@@ -267,71 +237,6 @@ async def test_the_carriers_id_is_sealed_under_a_key_of_its_own(nerves: Nerves) 
     assert ID not in [value for value in row if isinstance(value, str)]
     await nerves.vault.destroy(owner)
     assert await nerves.vault.open(COPIES, COPIES, row["id"]) == ID.encode()
-
-
-async def test_a_copy_of_a_text_that_was_under_way_is_not_forgotten(tmp_path: Path) -> None:
-    """A text that was being sent when it was closed all the same is in the receipt: without an id, until it has one."""
-    nerves = Nerves(tmp_path)
-    await nerves.open()
-    await nerves.run()
-    archive = Archive(nerves)
-    way = WayDown(nerves, PaperRooms())
-    owner = await way.furnish()
-    before = len(nerves.paper.sent)
-    nerves.paper.holds, nerves.paper.sending = asyncio.Event(), asyncio.Event()
-    await nerves.arrive("es", message_id="asks for Spanish")
-    await asyncio.wait_for(nerves.paper.sending.wait(), 10)
-    await nerves.tell(owner, *_close_now(nerves))
-    await _gone(nerves)
-    assert (await results(nerves))[UNNAMED] == 1
-    nerves.paper.holds.set()
-    await nerves.at_rest()
-    await nerves.texts.finish()
-    await nerves.copies.once()
-    assert len(nerves.paper.sent) == before + 1
-    assert f"id{before}" in archive.asked
-    await way.down()
-    assert (await way.receipts())[1]["carrier"] == {"copies deleted, confirmed": 4}
-    assert await nerves.count("dead_letter") == 0
-    await nerves.end()
-
-
-async def test_a_text_whose_result_is_unknown_is_never_called_gone(tmp_path: Path) -> None:
-    """The carrier took it and the answer was lost: its report tells the id, and the receipt that one had none."""
-    nerves = Nerves(tmp_path)
-    await nerves.open()
-    await nerves.run()
-    archive = Archive(nerves)
-    way = WayDown(nerves, PaperRooms())
-    nerves.paper.outcomes.append(UnknownOutcome())
-    owner = await way.furnish(uploads=0)
-    await nerves.webhook.report(DeliveryReport(message_id="vendor-77", status="delivered"))
-    await way.say(owner, "!close now")
-    await way.down()
-    nerves.clock.at += EARLY
-    await nerves.copies.once()
-    assert "vendor-77" in archive.asked
-    assert (await way.receipts())[1]["carrier"] == {"copies deleted, confirmed": 1, UNNAMED: 1}
-    await nerves.end()
-
-
-async def test_a_text_that_was_being_sent_at_a_crash_is_never_called_gone(tmp_path: Path) -> None:
-    """Killed with the carrier's answer in hand: the receipt of that person says that a text has no id."""
-    nerves = Nerves(tmp_path)
-    await nerves.open()
-    await nerves.run()
-    nerves.paper.holds = asyncio.Event()
-    owner = await nerves.arrive("hello", message_id=ID)
-    await asyncio.wait_for(nerves.paper.sending.wait(), 10)
-    nerves.texts._sending.clear()
-    await nerves.end()
-    again = Nerves(tmp_path)
-    await again.open()
-    await again.run()
-    await again.at_rest()
-    query = "SELECT owner, count FROM copy_result WHERE result = $1"
-    assert [tuple(row) for row in await again.store.fetch(query, UNNAMED)] == [(owner, 1)]
-    await again.end()
 
 
 async def test_a_report_before_the_result_is_the_same_copy(nerves: Nerves) -> None:
@@ -364,26 +269,6 @@ async def test_nobodys_copy_waits_for_whom_it_may_concern(nerves: Nerves) -> Non
     assert "vendor-77" in archive.asked
 
 
-async def test_a_blocked_phones_texts_go_at_the_carrier_too(tmp_path: Path) -> None:
-    """What a blocked phone sends is kept nowhere: its copy is deleted at once, and again after a retry nothing happens."""
-    nerves = Nerves(tmp_path)
-    await nerves.open()
-    await nerves.run()
-    archive = Archive(nerves)
-    way = WayDown(nerves, PaperRooms())
-    owner = await way.furnish(uploads=0)
-    await way.say(owner, "!block 30 days")
-    await way.say(owner, "!close now", event_id="$now")
-    await way.down()
-    for _ in range(2):
-        await nerves.arrive("I will find you", message_id="blocked", sender="+12065550199")
-        await nerves.at_rest()
-        await nerves.copies.once()
-    assert archive.asked.count("blocked") == 1
-    assert await nerves.count("thread") == 0
-    await nerves.end()
-
-
 async def test_a_hold_stops_a_batch_of_deletions(nerves: Nerves) -> None:
     """A hold that is set while the first of six copies is being deleted keeps the other five."""
     archive = Archive(nerves)
@@ -399,14 +284,3 @@ async def test_a_hold_stops_a_batch_of_deletions(nerves: Nerves) -> None:
     await nerves.copies.once()
     assert archive.asked == ["m0"]
     assert await nerves.count("carrier_copy") == 5
-
-
-def _close_now(nerves: Nerves) -> list[Any]:
-    return [Said(place="thread", sender="@sol:x", event_id="$now", body="!close now anyway", at=nerves.clock.at + 1)]
-
-
-async def _gone(nerves: Nerves) -> None:
-    async def probe() -> bool | None:
-        return await nerves.count("thread") == 0 or None
-
-    await until("the thread has ended", probe, within=10, every=0.02)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
-
-import pytest
 
 from bridge.erasure_rows import OF_PERSON, OF_ROOM
 from bridge.matrix.schema import VOICE_UPGRADES
@@ -15,14 +12,6 @@ from tests.fakes.nerves import Nerves
 
 NAMES: Final = {"room_id": OF_ROOM, "owner": OF_PERSON, "thread": OF_PERSON}
 """Columns that name somebody, by their names, and the list that must hold their table."""
-
-
-@pytest.fixture
-async def nerves(tmp_path: Path) -> AsyncIterator[Nerves]:
-    made = Nerves(tmp_path)
-    await made.open()
-    yield made
-    await made.end()
 
 
 async def columns(store: Store) -> set[tuple[str, str]]:

@@ -95,7 +95,7 @@ async def test_rooms_are_made_for_whose_card_is_shown(tmp_path: Path) -> None:
         async def made() -> bool | None:
             return await nerves.store.fetchval(with_room) == 2 or None
 
-        await until("the shown one has a room", made, within=5, every=0.02)
+        await until("the shown one has a room", made, every=0.02)
         assert await nerves.store.fetchval("SELECT room_id FROM thread WHERE id = $1", rows[0]["id"])
     finally:
         await house.stop()

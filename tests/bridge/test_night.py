@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -38,14 +37,6 @@ class House:
             raise Away(503)
         self.vacuums += 1
         return Vacuumed(engine="sqlite", seconds=1.5, bytes=1)
-
-
-@pytest.fixture
-async def nerves(tmp_path: Path) -> AsyncIterator[Nerves]:
-    made = Nerves(tmp_path)
-    await made.open()
-    yield made
-    await made.end()
 
 
 def night(nerves: Nerves, house: House, hours: tuple[int, int] = (3, 5), waited: list[float] | None = None) -> Night:

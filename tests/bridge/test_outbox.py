@@ -18,6 +18,7 @@ from bridge.outbox import Impossible, Sealed, Task, TryAgain
 from bridge.ways import way_of
 from tests.e2e.waiting import until
 from tests.fakes.nerves import Nerves
+from tests.fakes.platter import Platter
 
 SECRET = "sesame 4711 words nobody may log"
 CONVERSATION, RECEIPTS = Lane.CONVERSATION.value, Lane.RECEIPTS.value
@@ -44,7 +45,15 @@ class Rows:
         self._number = 0
         self._running: asyncio.Task[None] | None = None
 
-    async def put(self, body: str, *, owner: str = "t1", lane: str = CONVERSATION, action: Action | None = None) -> None:
+    async def put(
+        self,
+        body: str,
+        *,
+        owner: str = "t1",
+        lane: str = CONVERSATION,
+        action: Action | None = None,
+        synced: bool = True,
+    ) -> None:
         """Commit one row, as the engine does."""
         await self.nerves.vault.create(owner)
         self._number += 1
@@ -52,7 +61,9 @@ class Rows:
         sealed = await self.nerves.vault.seal(owner, f"outbox {txn}", codec.encode(action))
         item = Sealed(lane, way, type(action).__name__, txn, sealed)
         created = int(self.nerves.clock.wall())
-        number = await self.nerves.store.commit(lambda conn: self.nerves.outbox.put(conn, owner, item, created))
+        number = await self.nerves.store.commit(
+            lambda conn: self.nerves.outbox.put(conn, owner, item, created), synced=synced
+        )
         self.nerves.outbox.wake(number, owner, lane, way)
 
     async def perform(self, task: Task) -> None:
@@ -73,7 +84,7 @@ class Rows:
         async def gone() -> bool | None:
             return not await self.nerves.count("outbox") or None
 
-        await until("the outbox is empty", gone, within=10, every=0.01)
+        await until("the outbox is empty", gone, every=0.01)
         await self.stop()
 
     async def stop(self) -> None:
@@ -153,27 +164,27 @@ async def test_a_refusal_for_now_is_tried_again_with_growing_patience(rows: Rows
     await rows.empty()
     assert rows.done == ["elsewhere", "first", "second"]
     assert times[1] - times[0] >= 0.3
-    assert times[2] - times[1] >= 1.5 * (times[1] - times[0])
+    assert times[2] - times[1] >= 0.7
 
 
 async def test_a_turn_that_has_not_come_is_no_failure(rows: Rows) -> None:
     """Who waits for a turn is asked again when it said, however often, without backing off."""
 
     async def waits(task: Task) -> None:
-        if rows.tried["first"] < 8:
+        if rows.tried["first"] < 40:
             raise TryAgain(0.01, queued=True)
 
     rows.first = waits
     await rows.put("first")
     rows.run()
-    begun = asyncio.get_running_loop().time()
+    # Backing off, so many questions would take two minutes.
     await rows.empty()
-    assert rows.tried["first"] == 8
-    assert asyncio.get_running_loop().time() - begun < 1.0
+    assert rows.tried["first"] == 40
 
 
-async def test_what_waits_for_a_room_goes_on_when_it_is_there(rows: Rows) -> None:
+async def test_what_waits_for_a_room_goes_on_when_it_is_there(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
     """A row without a room is not tried until the room is ready; then it and what is behind it go on in order."""
+    monkeypatch.setattr(module, "ASK_AGAIN", 600.0)
     there = asyncio.Event()
 
     async def roomless(task: Task) -> None:
@@ -184,7 +195,7 @@ async def test_what_waits_for_a_room_goes_on_when_it_is_there(rows: Rows) -> Non
     await rows.put("first")
     await rows.put("second")
     rows.run()
-    await until("it was tried", lambda: _tried(rows, "first"), within=5, every=0.01)
+    await until("it was tried", lambda: _tried(rows, "first"), every=0.01)
     await asyncio.sleep(0.1)
     assert rows.tried == {"first": 1}
     there.set()
@@ -222,7 +233,7 @@ async def test_an_office_that_is_not_there_holds_up_nothing(rows: Rows) -> None:
     for action in (lost, board, other):
         await rows.put("", owner=DESK, lane=way_of(action)[0], action=action)
     rows.run()
-    await until("the others are done", lambda: _done(rows, 2), within=5, every=0.01)
+    await until("the others are done", lambda: _done(rows, 2), every=0.01)
     assert set(rows.done) == {"board", "other"}
 
 
@@ -302,3 +313,20 @@ async def _tried(rows: Rows, body: str) -> bool | None:
 
 async def _done(rows: Rows, count: int) -> bool | None:
     return len(rows.done) == count or None
+
+
+async def test_nothing_leaves_before_it_is_on_the_disk(
+    rows: Rows, nerves: Nerves, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was decided is written and not yet synced: others read it, and nobody outside hears of it."""
+    platter = Platter(tmp_path / "main.db", tmp_path / "kept")
+    platter.stand_in(monkeypatch)
+    rows.run()
+    with platter.held():
+        await rows.put("words", synced=False)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert await nerves.count("outbox") == 1
+        assert rows.tried == {}
+    await rows.empty()
+    assert rows.done == ["words"]

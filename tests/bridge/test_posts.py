@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -17,14 +15,6 @@ from bridge.posts import REMEMBERED
 from bridge.store import Connection
 from tests.fakes.nerves import Nerves
 from tests.fakes.posting import Posting
-
-
-@pytest.fixture
-async def nerves(tmp_path: Path) -> AsyncIterator[Nerves]:
-    made = Nerves(tmp_path)
-    await made.open()
-    yield made
-    await made.end()
 
 
 @pytest.mark.parametrize(
@@ -98,8 +88,20 @@ async def test_who_asks_for_the_keys_gets_both_sides(nerves: Nerves, again: bool
     """`!recap` in a thread sends the texter's side, also to devices that have had it, and what colleagues typed."""
     posting = Posting(nerves)
     task = await posting.task(GiveKeys(place=THREAD, user="@ana:line.example", again=again))
+    await nerves.store.commit(lambda conn: set_membership(conn, "!room", "@ana:line.example", "join"))
     await posting.posts.perform(task)
     assert posting.edge.sent == [f"keys again={again}", "bundle"]
+
+
+@pytest.mark.parametrize("membership", ["leave", "ban", "invite"])
+async def test_who_is_not_in_the_room_gets_no_keys(nerves: Nerves, membership: str) -> None:
+    """Keys that waited while their person was removed or left do not go, nor to one who was never in."""
+    posting = Posting(nerves)
+    task = await posting.task(GiveKeys(place=THREAD, user="@ana:line.example", again=True))
+    await posting.posts.perform(task)
+    await nerves.store.commit(lambda conn: set_membership(conn, "!room", "@ana:line.example", membership))
+    await posting.posts.perform(task)
+    assert posting.edge.sent == []
 
 
 async def desk_with(nerves: Nerves, **memberships: str) -> None:

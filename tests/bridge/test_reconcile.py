@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -23,14 +22,6 @@ from tests.fakes.nerves import HANDSET, Nerves
 def listed(nerves: Nerves, number: int, *, age: float) -> InboundText:
     at = datetime.fromtimestamp(nerves.clock.at - age, UTC)
     return InboundText(message_id=f"id{number}", sender=Phone(HANDSET), text=f"text {number}", at=at)
-
-
-@pytest.fixture
-async def nerves(tmp_path: Path) -> AsyncIterator[Nerves]:
-    made = Nerves(tmp_path)
-    await made.open()
-    yield made
-    await made.end()
 
 
 def reconciling(nerves: Nerves) -> Reconcile:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,23 +13,23 @@ from bridge import engine
 from bridge.outbox import Impossible, TryAgain
 from bridge.places import NO_OFFICE
 from bridge.retry import AGAIN, NOT_KEPT, NOT_THIS, UNKNOWN, Retries
+from bridge.suppression import Suppression
 from tests.bridge.test_texts import talk
+from tests.e2e.waiting import until
 from tests.fakes.nerves import HANDSET, Nerves
 from tests.fakes.posting import Posting
 
 WORDS = "he has the car keys"
 
 
-@pytest.fixture
-async def nerves(tmp_path: Path) -> AsyncIterator[Nerves]:
-    made = Nerves(tmp_path)
-    await made.open()
-    yield made
-    await made.end()
-
-
 def retries(nerves: Nerves) -> Retries:
-    return Retries(store=nerves.store, clock=nerves.clock, wake_outbox=nerves.outbox.wake, wake_engine=nerves.engine.wake)
+    return Retries(
+        store=nerves.store,
+        clock=nerves.clock,
+        wake_outbox=nerves.outbox.wake,
+        wake_engine=nerves.engine.wake,
+        screen=nerves.screening.wake,
+    )
 
 
 async def test_words_that_nobody_read_are_named_and_shown_after_all(nerves: Nerves) -> None:
@@ -76,6 +74,25 @@ async def test_a_text_that_died_on_its_way_to_a_decision_is_decided(
     assert await retries(nerves).again(short_id) == AGAIN
     await nerves.at_rest()
     assert nerves.posts(owner)[-1] == WORDS
+
+
+async def test_words_of_somebody_new_are_looked_up_again(nerves: Nerves, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug in looking up who a new texter is: once it is mended, !retry has them looked up and their words shown."""
+
+    async def bug(*_told: Any, **_named: Any) -> Any:
+        raise ValueError
+
+    await nerves.run()
+    with monkeypatch.context() as broken:
+        broken.setattr(Suppression, "of", bug)
+        await nerves.arrive(WORDS, message_id="1")
+        await until("it died", lambda: nerves.store.fetchval("SELECT short_id FROM dead_letter"), every=0.02)
+    owner = await nerves.thread_of(HANDSET)
+    short_id = await nerves.store.fetchval("SELECT short_id FROM dead_letter")
+    assert await retries(nerves).again(short_id) == AGAIN
+    await nerves.at_rest()
+    assert nerves.posts(owner)[0] == WORDS
+    assert await nerves.count("dead_letter") == 0
 
 
 async def test_what_was_not_kept_is_not_tried(nerves: Nerves, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from bridge.phone import Phone
 from bridge.screening import AT_ONCE
 from bridge.store import Connection
 from bridge.suppression import Suppression, keep
-from tests.e2e.waiting import until
+from tests.e2e.waiting import PATIENCE, until
 from tests.fakes.nerves import HANDSET, Nerves
 
 OTHER = "+12065550123"
@@ -26,36 +25,30 @@ DAY = 86_400
 
 
 class Slow:
-    """Look-ups that end when they are let. `most`: how many were under way at once; `takes`: seconds, when they may end."""
+    """Look-ups that end when they are let. `most`: how many were under way at once; `begun`: whose, in their order."""
 
     def __init__(self) -> None:
         self.gate = threading.Event()
-        self.most = 0
-        self.takes = 0.0
+        self.most = self.ended = 0
+        self.begun: list[str] = []
         self._under_way = 0
         self._lock = threading.Lock()
 
     def hash(self, number: bytes) -> bytes:
         with self._lock:
+            self.begun.append(number.decode())
             self._under_way += 1
             self.most = max(self.most, self._under_way)
-        self.gate.wait(20)
-        time.sleep(self.takes)
+        # Longer than any test waits for what must not wait for it.
+        self.gate.wait(3 * PATIENCE)
         with self._lock:
             self._under_way -= 1
+            self.ended += 1
         return number.ljust(32)
 
 
 class Died(BaseException):
     """The process is gone."""
-
-
-@pytest.fixture
-async def nerves(tmp_path: Path) -> AsyncIterator[Nerves]:
-    made = Nerves(tmp_path)
-    await made.open()
-    yield made
-    await made.end()
 
 
 @pytest.fixture
@@ -109,14 +102,13 @@ async def test_no_carrier_waits_for_the_look_up(nerves: Nerves, slow: Slow) -> N
     """However slow look-ups are, new texters are acknowledged at once; before, nothing is shown, sent or given a room."""
     await nerves.store.commit(_warm)
     await nerves.run()
-    began = time.perf_counter()
     await asyncio.gather(*(comes(nerves, "hello", f"m{n}", f"+1206555{n:04}") for n in range(40)))
-    assert time.perf_counter() - began < 2
+    await until("look-ups are under way", lambda: _under_way(slow), every=0.01)
     await asyncio.sleep(0.2)
     assert (await nerves.count("thread"), await nerves.count("inbox"), await nerves.count("warm_room")) == (40, 40, 1)
     assert await nerves.store.fetchval("SELECT COUNT(*) FROM thread WHERE designation <> '' OR room_id IS NOT NULL") == 0
     assert (nerves.shown, nerves.paper.sent, nerves.engine.desk.threads) == ([], [], ())
-    assert slow.most == AT_ONCE
+    assert (slow.most, slow.ended) == (AT_ONCE, 0)
     slow.gate.set()
     await nerves.at_rest()
     assert len(nerves.engine.desk.threads) == 40
@@ -133,25 +125,41 @@ async def test_no_other_thread_waits_for_a_look_up(nerves: Nerves, slow: Slow) -
     for n in range(200):
         await comes(nerves, "hello", f"m{n}", f"+1206556{n:04}")
     await comes(nerves, "are you there", "k2")
-    await until("the known one is shown", has_shown(nerves, owner, "are you there"), within=2, every=0.01)
+    await until("the known one is shown", has_shown(nerves, owner, "are you there"), every=0.01)
     assert await nerves.store.fetchval("SELECT COUNT(*) FROM thread WHERE NOT screened") == 200
     slow.gate.set()
     await nerves.at_rest()
 
 
-async def test_a_stop_waits_for_one_look_up_at_most(nerves: Nerves, slow: Slow) -> None:
+async def test_a_stop_waits_for_one_look_up_at_most(nerves: Nerves, slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
     """A STOP that is to be remembered in the middle of a flood is not put behind all of its look-ups."""
     slow.gate.set()
     await nerves.run()
     owner = await comes(nerves, "hello", "k1")
     await nerves.at_rest()
-    slow.takes = 0.1
+    slow.gate.clear()
+    slow.begun.clear()
     for n in range(60):
         await comes(nerves, "hello", f"m{n}", f"+1206556{n:04}")
+    await until("look-ups are under way", lambda: _under_way(slow), every=0.01)
+    asked, digest = list[str](), Suppression.digest
+
+    async def noted(suppression: Suppression, phone: Phone) -> bytes:
+        asked.append(phone.reveal())
+        return await digest(suppression, phone)
+
+    monkeypatch.setattr(Suppression, "digest", noted)
     await comes(nerves, "STOP", "k2")
-    await until("the STOP is shown", has_shown(nerves, owner, "STOP"), within=2, every=0.01)
-    assert await nerves.store.fetchval("SELECT COUNT(*) FROM thread WHERE NOT screened") > 10
+
+    async def waits() -> bool | None:
+        return HANDSET in asked or None
+
+    await until("the STOP waits to be remembered", waits, every=0.01)
+    slow.gate.set()
     await nerves.at_rest()
+    assert slow.begun[AT_ONCE] == HANDSET
+    assert "STOP" in nerves.posts(owner)
+    assert len(slow.begun) == 61
 
 
 async def test_what_came_meanwhile_is_shown_in_its_order(nerves: Nerves, slow: Slow) -> None:
@@ -221,7 +229,7 @@ async def test_nothing_of_a_blocked_phone_is_kept(nerves: Nerves) -> None:
         owners.append(await comes(nerves, "you", f"m{n}"))
         await comes(nerves, "you", f"m{n}")
     await nerves.at_rest()
-    await until("its keys are gone", lambda: _keyless(nerves, owners), within=5, every=0.01)
+    await until("its keys are gone", lambda: _keyless(nerves, owners), every=0.01)
     assert (await nerves.count("thread"), await nerves.count("inbox"), nerves.engine.desk.dropped) == (0, 0, 3)
     assert (nerves.shown, nerves.paper.sent, nerves.engine.desk.threads) == ([], [], ())
     copies = await nerves.store.fetch("SELECT owner, ref, due FROM carrier_copy")
@@ -253,8 +261,10 @@ async def test_who_cannot_be_looked_up_is_a_dead_letter(nerves: Nerves) -> None:
     other = await comes(nerves, "hi", "m2", OTHER)
     await nerves.at_rest()
     assert (nerves.posts(owner), nerves.posts(other)) == ([], ["hi"])
-    assert await nerves.count("dead_letter") == 1
-    assert any("could not be handled" in body for body in nerves.posts("desk"))
+    short_id = await nerves.store.fetchval("SELECT short_id FROM dead_letter")
+    (alert,) = [body for body in nerves.posts("desk") if short_id in body]
+    assert "somebody new could not be shown" in alert
+    assert f"!retry {short_id}" in alert
 
 
 async def test_a_full_disk_postpones_a_look_up(nerves: Nerves) -> None:
@@ -263,12 +273,19 @@ async def test_a_full_disk_postpones_a_look_up(nerves: Nerves) -> None:
     owner = await comes(nerves, "hello", "m1")
     nerves.store.full = True
     await nerves.run()
-    await asyncio.sleep(0.2)
-    assert nerves.store.refused
+    await until("it was tried", lambda: _refused(nerves), every=0.01)
     nerves.store.full = False
-    await until("it is shown", has_shown(nerves, owner, "hello"), within=5, every=0.02)
+    await until("it is shown", has_shown(nerves, owner, "hello"), every=0.02)
     await nerves.at_rest()
     assert len(nerves.engine.desk.threads) == 1
+
+
+async def _under_way(slow: Slow) -> bool | None:
+    return slow.most == AT_ONCE or None
+
+
+async def _refused(nerves: Nerves) -> bool | None:
+    return bool(nerves.store.refused) or None
 
 
 async def _keyless(nerves: Nerves, owners: list[str]) -> bool | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,25 +11,15 @@ from bot.acts import Muted, Suppress
 from bot.events import Joined, Read, Said
 from bot.told import Assigned
 from bridge import erasure_acts, sweep_clock, sweep_index
-from bridge.erasure_room import AT_ONCE
-from bridge.matrix.edge import Permanent
+from bridge.matrix.edge import Permanent, Transient
 from bridge.matrix.house import Missing
 from bridge.store import Connection
 from bridge.suppression import keep as suppress
+from bridge.talk import AT_ONCE
 from bridge.texts import HORIZON
-from tests.fakes.nerves import Nerves
-from tests.fakes.paper_rooms import ADA, ROOM, SOL, PaperRooms, WayDown
+from tests.fakes.paper_rooms import ADA, ROOM, SOL, WayDown
 
 DAY = 86_400
-
-
-@pytest.fixture
-async def way(tmp_path: Path) -> AsyncIterator[WayDown]:
-    nerves = Nerves(tmp_path)
-    await nerves.open()
-    await nerves.run()
-    yield WayDown(nerves, PaperRooms())
-    await nerves.end()
 
 
 async def expiring(way: WayDown) -> set[str]:
@@ -276,3 +264,43 @@ async def test_entries_and_dead_letters_end_by_themselves(way: WayDown) -> None:
         await way.sweep.once()
         assert await way.nerves.count("suppression") == entries
         assert {row["short_id"] for row in await store.fetch("SELECT short_id FROM dead_letter")} == letters
+
+
+async def in_three_rooms(way: WayDown) -> None:
+    """Have three events in each of three offices, noted in turns, all of them over."""
+    now = way.nerves.clock.at
+
+    async def commit(conn: Connection) -> None:
+        for n in range(9):
+            room = f"!{n % 3}"
+            query = """INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ($1, 'office', $2, $3)
+                       ON CONFLICT DO NOTHING"""
+            await conn.execute(query, room, f"@{room}:x", f"room:{room}")
+            await sweep_index.note(
+                conn, event_id=f"${n}", room_id=room, owner=ADA, place=OFFICE + ADA, at=0, now=now - 61, lifetime=60
+            )
+            way.rooms.events[f"${n}"] = "words"
+
+    await way.nerves.store.commit(commit)
+
+
+async def test_what_is_over_goes_room_by_room(way: WayDown) -> None:
+    """In whatever order events were noted, a room is overwritten once; while something went, there may be more."""
+    await in_three_rooms(way)
+    assert await way.sweep.once() is True
+    assert not any(way.rooms.events.values())
+    assert way.rooms.asked.count("censor") == 3
+    assert await way.nerves.count("event") == 0
+    assert await way.sweep.once() is False
+
+
+async def test_a_room_that_cannot_be_reached_keeps_no_other(way: WayDown) -> None:
+    """An answer that fails leaves that room's events for another look, and is told to the loop; the other rooms go."""
+    await in_three_rooms(way)
+    way.rooms.faults.append(Transient(503, "M_UNKNOWN"))
+    with pytest.raises(Transient):
+        await way.sweep.once()
+    assert await way.nerves.count("event") == 3
+    await way.sweep.once()
+    assert await way.nerves.count("event") == 0
+    assert not any(way.rooms.events.values())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,14 +14,6 @@ from bridge.outbox import Task, TryAgain
 from tests.fakes.nerves import Nerves
 from tests.fakes.posting import Posting
 from tests.fakes.sink import ADA, DAY, DESK_ROOM, OFFICE_ROOM, THREAD_ROOM, Sink, message
-
-
-@pytest.fixture
-async def nerves(tmp_path: Path) -> AsyncIterator[Nerves]:
-    made = Nerves(tmp_path)
-    await made.open()
-    yield made
-    await made.end()
 
 
 async def index(nerves: Nerves) -> dict[str, Any]:

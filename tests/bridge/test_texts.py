@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +21,6 @@ from tests.fakes.nerves import HANDSET, Nerves
 ADA = "@ada:quietline.localhost"
 GREETED = 1
 """The greeting, which every first text is answered with."""
-
-
-@pytest.fixture
-async def nerves(tmp_path: Path) -> AsyncIterator[Nerves]:
-    made = Nerves(tmp_path)
-    await made.open()
-    yield made
-    await made.end()
 
 
 async def talk(nerves: Nerves) -> str:
@@ -138,7 +129,7 @@ async def test_words_taken_back_while_the_carrier_is_busy_do_not_leave(nerves: N
     owner = await talk(nerves)
     nerves.paper.outcomes.append(TryLater(0.5))
     await say(nerves, owner, "meant for another room")
-    await until("the carrier was asked", lambda: _asked(nerves), within=5, every=0.01)
+    await until("the carrier was asked", lambda: _asked(nerves), every=0.01)
     await nerves.tell(owner, Unsaid(place="thread", sender=ADA, target="$1"))
     await nerves.at_rest()
     assert len(nerves.paper.sent) == GREETED
@@ -189,7 +180,7 @@ async def test_a_full_disk_after_the_request_does_not_send_twice(nerves: Nerves)
 
     nerves.crash = full
     await say(nerves, owner, "exactly once")
-    await until("the result could not be written", lambda: _refused(nerves), within=5, every=0.01)
+    await until("the result could not be written", lambda: _refused(nerves), every=0.01)
     nerves.crash = lambda _point: None
     nerves.store.full = False
     await nerves.at_rest()

@@ -144,14 +144,13 @@ async def test_a_timer_set_by_a_decision_fires_without_waiting(tmp_path: Path, m
 
     heard: list[str] = []
     monkeypatch.setattr(module, "decide", decide)
+    monkeypatch.setattr(timers, "LONGEST_SLEEP", 600.0)
     nerves = Nerves(tmp_path)
     await nerves.open()
     await nerves.run()
     await asyncio.sleep(0.1)
-    begun = asyncio.get_running_loop().time()
     await nerves.arrive("hello", message_id="1")
-    await until("the timer was decided", lambda: _heard(heard), within=5, every=0.01)
-    assert asyncio.get_running_loop().time() - begun < 2
+    await until("the timer was decided", lambda: _heard(heard), every=0.01)
     assert heard == ["TextArrived", "TimerDue"]
     await nerves.end()
 

@@ -81,6 +81,7 @@ class Stand:
             edge=cast("Edge", self.edge),
             trust=trust,
             retries=cast("Retries", None),
+            zone="UTC",
             lifetime=86_400,
             wake_engine=lambda _owner: None,
             crash=nowhere,

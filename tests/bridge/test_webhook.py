@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import socket
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -24,14 +25,17 @@ from bridge import codec, inbox
 from bridge.carriers.ordinary import LARGEST
 from bridge.carriers.rehearsal import RehearsalCarrier
 from bridge.hourly import DAY, QUIET, REPEATED
+from bridge.webhook import CHECKS
 from deploy.rehearsal.running import running
 from deploy.rehearsal.settings import Pace, Settings
 from tests.e2e.carrier import CarrierApi
 from tests.e2e.waiting import until
 from tests.fakes.nerves import HANDSET, LINE, NUMBER, Nerves, SetClock
+from tests.fakes.platter import Platter
 
 PUBLIC = "https://line.example"
 KEY = "signing key"
+REPORT = json.dumps({"type": "report", "id": "id9", "status": "delivered", "code": ""}).encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +98,26 @@ async def test_a_text_is_kept_before_it_is_acknowledged(door: Door) -> None:
     assert b"hello there" in await door.nerves.vault.open(row["owner"], "inbox", row["body"])
 
 
+async def test_nobody_is_answered_before_it_is_on_the_disk(
+    door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the disk has not kept a text its carrier waits, the second time as well; a disk that fails is a 503."""
+    platter = Platter(tmp_path / "main.db", tmp_path / "kept")
+    platter.stand_in(monkeypatch)
+
+    async def written() -> bool | None:
+        return await door.nerves.count("inbox") == 1 or None
+
+    with platter.held():
+        texts = [asyncio.create_task(door.post(text("hello there"))) for _ in range(2)]
+        await until("the text is written", written)
+        await asyncio.sleep(0.1)
+        assert not any(each.done() for each in texts)
+    assert await asyncio.gather(*texts) == [200, 200]
+    platter.fails = True
+    assert await door.post(text("one more")) == 503
+
+
 async def test_no_number_stands_in_clear_in_any_file(door: Door, tmp_path: Path) -> None:
     """Neither number nor words are in any byte of the files, while the thread lives."""
     assert await door.post(text("hello there")) == 200
@@ -134,14 +158,43 @@ async def test_the_desk_hears_of_what_is_refused_again_and_again(door: Door) -> 
 
 
 async def test_a_stranger_who_tries_is_not_told(door: Door) -> None:
-    """Nobody hears of requests that bring nothing, come for reports, or come once in a while; nor of a check of our own."""
+    """Nobody hears of requests that bring nothing, or come once in a while; nor of a check of our own."""
     for _ in range(5):
         assert await door.post(b"", key="another key") == 403
-        assert await door.post(text("words"), key="another key", way="status") == 403
+        for check in CHECKS:
+            assert await door.post(check, key="another key", way="status") == 403
+            assert await door.post(check, way="status") == 400
     for _ in range(5):
         assert await door.post(text("words"), key="another key") == 403
+        assert await door.post(REPORT, key="another key", way="status") == 403
+        assert await door.post(b"x" * (LARGEST + 1)) == 413
         door.nerves.clock.at += DAY / 2
     assert await door.told() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "key", "status"),
+    [(REPORT, "another key", 403), (b"{", KEY, 400), (b"x" * (LARGEST + 1), KEY, 413)],
+    ids=["not signed", "unreadable", "too large"],
+)
+async def test_the_desk_hears_of_reports_that_do_not_come_in(door: Door, body: bytes, key: str, status: int) -> None:
+    """Reports that are refused or unreadable one after the other are told once an hour: none may come in at all."""
+    for _ in range(REPEATED - 1):
+        assert await door.post(body, key=key, way="status") == status
+    assert await door.told() == []
+    for _ in range(5):
+        assert await door.post(body, key=key, way="status") == status
+    assert await door.told() == [TextsMissing(kind=Gap.REPORTS)]
+    door.nerves.clock.at += QUIET + 1
+    assert await door.post(body, key=key, way="status") == status
+    assert await door.told() == [TextsMissing(kind=Gap.REPORTS)] * 2
+
+
+async def test_the_desk_hears_of_what_is_too_large_again_and_again(door: Door) -> None:
+    """A picture that is larger than what is taken comes again and again: the desk hears of it, once an hour."""
+    for told in ([], [], [TextsMissing(kind=Gap.LARGE)], [TextsMissing(kind=Gap.LARGE)]):
+        assert await door.post(b"x" * (LARGEST + 1)) == 413
+        assert await door.told() == told
 
 
 async def test_a_full_disk_says_nothing_of_strangers(door: Door) -> None:
@@ -149,6 +202,8 @@ async def test_a_full_disk_says_nothing_of_strangers(door: Door) -> None:
     door.nerves.store.full = True
     for _ in range(REPEATED):
         assert await door.post(text("words"), key="another key") == 403
+        assert await door.post(REPORT, key="another key", way="status") == 403
+        assert await door.post(b"x" * (LARGEST + 1)) == 413
     assert await door.post(b"{") == 503
     door.nerves.store.full = False
     assert await door.post(b"{") == 400
@@ -206,15 +261,37 @@ async def test_a_duplicate_is_known_after_a_restart(door: Door, tmp_path: Path) 
 
 async def test_a_full_disk_is_a_503_and_the_retry_succeeds(door: Door) -> None:
     """While nothing can be written texts and reports are answered 503 and leave nothing; later they are taken."""
-    report = json.dumps({"type": "report", "id": "id9", "status": "delivered", "code": ""}).encode()
     door.nerves.store.full = True
     assert await door.post(text("words")) == 503
-    assert await door.post(report, way="status") == 503
+    assert await door.post(REPORT, way="status") == 503
     assert await door.nerves.count("thread") == await door.nerves.count("inbox") == await door.nerves.count("seen") == 0
     door.nerves.store.full = False
     assert await door.post(text("words")) == 200
-    assert await door.post(report, way="status") == 200
+    assert await door.post(REPORT, way="status") == 200
     assert await door.nerves.count("thread") == await door.nerves.count("inbox") == 1
+
+
+async def test_a_full_disk_under_the_keys_is_a_503_too(door: Door) -> None:
+    """SQLite itself has no page left for keys.db: a new texter is refused and nothing of them stays; known ones go on."""
+    assert await door.post(text("words")) == 200
+    keys = door.nerves.vault._keys
+    await keys._run(lambda: keys._connection and keys._connection.execute("PRAGMA max_page_count = 1"))
+
+    async def fill() -> None:
+        for number in range(1000):
+            await door.nerves.vault.create(f"filler {number}")
+
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        await fill()
+    stranger = text("a stranger's words", message_id="id2", sender="+12065550177")
+    assert await door.post(stranger) == 503
+    assert await door.post(text("more words", message_id="id3")) == 200
+    assert await door.nerves.count("thread") == 1
+    assert await door.nerves.count("seen") == 2
+    await keys._run(lambda: keys._connection and keys._connection.execute("PRAGMA max_page_count = 100000"))
+    assert await door.post(stranger) == 200
+    assert await door.nerves.count("thread") == 2
+    assert await door.nerves.count("inbox") == 3
 
 
 async def test_a_thread_whose_key_is_gone_is_a_503(door: Door) -> None:
@@ -256,9 +333,9 @@ async def test_the_carrier_brings_a_text_through_a_full_disk(tmp_path: Path) -> 
         nerves.store.full = True
         await api.text(HANDSET, "one")
         await api.text(HANDSET, "two")
-        await until("the carrier was refused", lambda: _refused(nerves), within=5, every=0.02)
+        await until("the carrier was refused", lambda: _refused(nerves), every=0.02)
         nerves.store.full = False
-        await api.all_taken(HANDSET, 2, within=10)
+        await api.all_taken(HANDSET, 2)
         await nerves.at_rest()
         assert nerves.posts(await nerves.thread_of(HANDSET)) == ["one", "two"]
         assert len(nerves.paper.sent) == 1

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+from tests.e2e.waiting import PATIENCE
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -34,7 +36,7 @@ def free_base() -> int:
             return base
 
 
-def eventually(true: Callable[[], bool], seconds: float = 15.0) -> None:
+def eventually(true: Callable[[], bool], seconds: float = PATIENCE) -> None:
     """Wait until something is true, or fail."""
     deadline = time.monotonic() + seconds
     while not true():

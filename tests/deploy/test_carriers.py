@@ -17,6 +17,7 @@ from bridge.carriers import kinds
 from bridge.carriers.adapter import InboundText, Malformed, WebhookRequest
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.kinds import KINDS
+from bridge.carriers.pace import Rate
 from bridge.carriers.smsgate import EVENTS
 from bridge.config import ConfigError, load
 from deploy import cli
@@ -28,6 +29,17 @@ from tests.fakes import vonage
 EXAMPLES = ROOT / "deploy" / "examples"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.yaml"))
 SECRET = "s3cret" * 8
+FIGURES = {
+    "twilio": Rate(per_second=1),  # docs/api/errors/21611: a long code, segments
+    "signalwire": Rate(per_second=3),  # toll-free
+    "telnyx": Rate(per_second=1, by_segment=False),  # messages/rate-limiting
+    "bandwidth": Rate(per_second=1, shared=True),  # docs/messaging/rateLimits: 60 segments a minute
+    "vonage": Rate(per_second=30, burst=30, by_segment=False, shared=True),  # requests of an account
+    "smsgate": Rate(per_second=180 / 3600, burst=30),  # faq/errors: SIM cards are blocked beyond
+    # What stands behind a gateway of one's own is its operator's to say.
+    "kannel": Rate(per_second=1, shared=True),
+    "jasmin": Rate(per_second=1, shared=True),
+}
 
 
 def sample(directory: Path, name: str, *, base: str = "https://text.example.org", **carrier: Any) -> Path:
@@ -68,6 +80,22 @@ def test_samples_are_right(name: str, tmp_path: Path) -> None:
     words = (EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8")
     assert f"/carriers/{config.line.slug}/inbound" in words
     assert f"./quietline exposure {name}" in words
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_pace_is_the_vendors_figure(name: str, tmp_path: Path) -> None:
+    """A line that is configured as its sample sends as fast as the vendor documents for the least of numbers."""
+    settings = load(sample(tmp_path, name)).line.carrier
+    carrier = kinds.make(
+        settings,
+        public_base_url="https://text.example.org",
+        slug="main",
+        numbers=("+15555550100",),
+        validity=900,
+        clock=time.time,
+    )
+    assert carrier.rate == FIGURES[name]
+    await carrier.close()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from deploy import child
 from deploy.supervise import LOG_BYTES, LOG_SECONDS, remove_stale, rotate
 from tests.deploy.processes import ROOT, alive, eventually
+from tests.e2e.waiting import PATIENCE
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
 
@@ -33,7 +34,7 @@ def test_a_stale_child_is_killed(tmp_path: Path) -> None:
         eventually(lambda: holds(tmp_path, process))
         # Nobody waits for it but this test: let the zombie go while the lock is watched.
         assert remove_stale([tmp_path / "any.pid", tmp_path / "never.pid"]) == []
-        assert process.wait(5) == -9
+        assert process.wait(PATIENCE) == -9
 
 
 def test_a_recycled_id_is_never_killed(tmp_path: Path) -> None:
@@ -58,7 +59,7 @@ def test_a_holder_that_cannot_be_named_is_reported(tmp_path: Path) -> None:
 def test_a_child_whose_parent_is_gone_does_not_begin(tmp_path: Path) -> None:
     """A child that was started by somebody who is dead by now ends before its module runs (the getppid race)."""
     with start(tmp_path, 1) as process:
-        assert process.wait(10) == -9
+        assert process.wait(PATIENCE) == -9
     assert not (tmp_path / "any.pid").exists()
 
 
@@ -97,7 +98,7 @@ def test_without_the_kernels_help_the_parent_is_watched(tmp_path: Path) -> None:
         pid = int(parent.stdout.readline())
         assert alive(pid)
         parent.kill()
-    eventually(lambda: not alive(pid), 5)
+    eventually(lambda: not alive(pid))
 
 
 def test_a_full_log_is_moved_aside_under_its_writer(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from deploy import cli
 from deploy.layout import Layout
 from deploy.status import status
 from tests.deploy.processes import ROOT, eventually, free_base, line, ready
+from tests.e2e.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,7 +102,7 @@ def test_status_beside_a_line(tmp_path: Path) -> None:
             "carrier": True,
         }
         process.send_signal(signal.SIGKILL)
-        process.wait(5)
+        process.wait(PATIENCE)
         eventually(lambda: not any(check.ok for check in asyncio.run(status(Layout(tmp_path))).checks))
         ended = quietline("status", "--data", str(tmp_path))
         assert ended.returncode == 1

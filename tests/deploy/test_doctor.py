@@ -77,6 +77,10 @@ HARM: dict[str, tuple[str, Callable[[Layout], object]]] = {
         "homeserver settings",
         lambda layout: change(layout.homeserver_config, redaction_retention_period=None),
     ),
+    "it tells what is over": (
+        "homeserver settings",
+        lambda layout: change(layout.homeserver_config, experimental_features=None),
+    ),
     "no module": ("homeserver settings", lambda layout: change(layout.homeserver_config, modules=[])),
     "typists are held up": (
         "homeserver settings",

@@ -68,6 +68,17 @@ def test_the_brand_conflict_is_said() -> None:
         assert words in written
 
 
+def test_the_answer_to_help_is_the_one_that_is_sent() -> None:
+    """Without one the kit asks for words; with one it has the agency's own, in every language."""
+    pack = load(["base"])
+    assert "**Answer to HELP**: none is automatic" in kit.kit(pack)
+    own = replace(pack.texts[TextName.LATER], name="neutral")
+    forced = replace(pack, settings=replace(pack.settings, help_answer="neutral"), canned={"neutral": own})
+    written = kit.kit(forced)
+    assert "none is automatic" not in written
+    assert all(f"> {pack.say(TextName.LATER, language)}\n" in written for language in pack.languages)
+
+
 def test_links_and_numbers_in_texts_are_found() -> None:
     """The campaign says truthfully whether a text holds a telephone number or a link."""
     pack = load(["base"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -117,7 +118,7 @@ def test_it_makes_what_is_needed_once_and_from_anywhere(root: Path, tmp_path: Pa
 
 @pytest.mark.crash
 def test_two_at_once_and_a_kill_in_the_middle(root: Path, tmp_path: Path) -> None:
-    """A build killed with -9 is done again; of two that begin together one builds and the other waits for it."""
+    """A build killed with -9 is done again; of two that wait for the same turn one builds and the other finds it built."""
     path = path_with(tmp_path / "bin", python3=REAL) + ":/usr/bin:/bin"
     notes = root / ".venv" / "quietline.json"
     with subprocess.Popen(
@@ -130,14 +131,20 @@ def test_two_at_once_and_a_kill_in_the_middle(root: Path, tmp_path: Path) -> Non
         eventually(lambda: notes.is_file() and (root / ".venv" / "bin").is_dir())
         os.killpg(process.pid, signal.SIGKILL)
     assert json.loads(notes.read_text())["making"] == "environment"
+    # Held until both have found it held: nobody is late, and the one that was killed has ended, however long that took.
+    lock = os.open(root, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
     two = [
         subprocess.Popen([str(root / "quietline"), "version"], env={"PATH": path}, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    said = [process.communicate(timeout=120)[1] for process in two]
-    assert [process.returncode for process in two] == [0, 0]
+    for one in two:
+        assert one.stderr is not None
+        assert "waiting for it" in one.stderr.readline()
+    os.close(lock)
+    said = [one.communicate(timeout=120)[1] for one in two]
+    assert [one.returncode for one in two] == [0, 0]
     assert sum("first run here" in text for text in said) == 1
-    assert sum("waiting for it" in text for text in said) == 1
     assert json.loads(notes.read_text())["making"] is None
 
 

@@ -17,8 +17,10 @@ from bridge.config import load
 from deploy.layout import Layout, Ports
 from deploy.provision import make_accounts, provision, running, secrets_of, write_files
 from deploy.secret_files import Unusable
+from deploy.supervise import ALLOCATOR
 from tests.deploy.processes import alive, eventually, free_base, line, ready
 from tests.deploy.server import Server
+from tests.e2e.waiting import PATIENCE
 
 
 def kernel_shows(pid: int, what: str) -> str:
@@ -38,9 +40,10 @@ async def test_no_secret_in_arguments_or_environment(tmp_path: Path) -> None:
             shown = kernel_shows(pid, "cmdline") + kernel_shows(pid, "environ")
             assert len(shown) > 20
             assert not any(value in shown for value in values)
+        assert f"GLIBC_TUNABLES={ALLOCATOR}" in kernel_shows(pids["bridge"], "environ").split("\0")
         environment = kernel_shows(pids["homeserver"], "environ")
         told = {entry.split("=")[0] for entry in environment.split("\0") if entry}
-        assert told <= {"PATH", "HOME", "LANG", "TZ", "PYTHONPATH", "VIRTUAL_ENV", "LC_CTYPE"}
+        assert told <= {"PATH", "HOME", "LANG", "TZ", "PYTHONPATH", "VIRTUAL_ENV", "GLIBC_TUNABLES", "LC_CTYPE"}
 
 
 def settings(tmp_path: Path) -> dict[str, Any]:
@@ -69,6 +72,7 @@ def test_the_configuration_is_hardened(tmp_path: Path) -> None:
         "push": {"enabled": True, "include_content": False},
         "report_stats": False,
         "enable_metrics": False,
+        "experimental_features": {"msc4222_enabled": True},
     }
     assert {key: read.get(key) for key in hardened} == hardened
     (listener,) = read["listeners"]
@@ -179,7 +183,7 @@ def test_a_stop_in_the_middle_of_the_first_run(tmp_path: Path) -> None:
         pid = int(pid_file.read_text())
         assert not (tmp_path / "homeserver" / "provisioned").exists()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
+        assert process.wait(PATIENCE) == 0
         assert not alive(pid)
     assert not (tmp_path / "homeserver" / "provisioned").exists()
     with line(tmp_path, base, "homeserver=real"):

@@ -33,6 +33,8 @@ async def test_it_names_every_part(line: KeptLine) -> None:
     for part in (*parts, "dead letters", "keys of desk and offices", "on their way to devices"):
         assert part in places
     assert all(kept.what and kept.how_long and kept.readable_by for kept in found)
+    (room,) = [kept for kept in found if "conversation's room" in kept.where]
+    assert all(word in room.remains for word in ("vacuum", "PostgreSQL", "write-ahead log", "dumps"))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from bridge.matrix.administrator import Administrator, standing_in
+from bridge.matrix.forget import OUTSIDE
 from bridge.matrix.house import Away, Refused, RoomState
 from bridge.matrix.wire import Wire
 from deploy.provision import mxid
@@ -185,6 +186,29 @@ async def test_old_key_backups_go_with_the_room(line: Scene) -> None:
     assert (await line.house.room(room_id)).leftovers > 1
     await line.purged(room_id)
     assert (await line.house.room(room_id)).leftovers == 0
+    assert line.rows_with(room_id) == {}
+
+
+@pytest.mark.parametrize("rows_gone", [False, True], ids=["people are gone", "all but state groups is gone"])
+async def test_a_purge_that_failed_half_way_is_done_again(line: Scene, rows_gone: bool) -> None:
+    """We are out of the room and cannot look into it, which is said as that; another purge leaves nothing."""
+    room_id = await line.room("thread")
+    event_id = await line.said(VOICE, room_id)
+    if rows_gone:
+        await line.purged(room_id)
+        change, values = "INSERT INTO state_groups (id, room_id, event_id) VALUES (1000000, ?, ?)", (room_id, event_id)
+    else:
+        for user in (VOICE, POLICY):
+            for act in ("leave", "forget"):
+                assert (await line.be(user, "POST", f"rooms/{room_id}/{act}", {}))[0] == 200
+        # Synapse goes on with what everybody forgot by itself, unless that failed.
+        change, values = "UPDATE scheduled_tasks SET status = ? WHERE resource_id = ?", ("failed", room_id)
+    with closing(sqlite3.connect(line.database, timeout=10)) as db, db:
+        assert db.execute(change, values).rowcount == 1
+    assert (await line.house.room(room_id)).state is RoomState.PRESENT
+    status, answer = await line.be(POLICY, "GET", f"rooms/{room_id}/messages?dir=b")
+    assert (status in {403, 404}, answer["errcode"] in OUTSIDE) == (True, True), answer
+    await line.purged(room_id)
     assert line.rows_with(room_id) == {}
 
 

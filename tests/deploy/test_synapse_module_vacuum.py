@@ -1,4 +1,8 @@
-"""The vacuum on a real SQLite file that is busy, or was opened by a library that overwrites nothing by itself."""
+"""The vacuum on a real SQLite file that is busy, or was opened by a library that overwrites nothing by itself.
+
+PostgreSQL is not on every machine that runs these tests: what is said to it is looked at here, and what it does with it
+was tried by hand (DECISIONS, 103).
+"""
 
 from __future__ import annotations
 
@@ -73,3 +77,73 @@ async def test_one_at_a_time(inside: OneConnection) -> None:
     assert (caught.value.code, caught.value.errcode) == (503, "QUIETLINE_BUSY")
     assert (await first)["engine"] == "sqlite"
     assert (await vacuum.run())["engine"] == "sqlite"
+
+
+class LockNotAvailableError(Exception):
+    """As psycopg2 raises it."""
+
+    pgcode = "55P03"
+
+
+class Elephant:
+    """Stands for PostgreSQL. `busy`: the transactions that each look finds; `fault`: how the vacuum ends."""
+
+    engine = "postgres"
+
+    def __init__(self, *busy: set[str], fault: Exception | None = None) -> None:
+        self.busy, self.fault, self.said = list(busy), fault, list[str]()
+
+    async def with_connection(self, work: Callable[[Any], Any]) -> Any:
+        return await asyncio.to_thread(work, self)
+
+    def cursor(self) -> Elephant:
+        return self
+
+    def execute(self, statement: str) -> None:
+        self.said.append(" ".join(statement.split()[:2]))
+        if self.said[-1] == "VACUUM (FULL)" and self.fault is not None:
+            raise self.fault
+
+    def fetchall(self) -> list[tuple[str]]:
+        return [(one,) for one in (self.busy.pop(0) if len(self.busy) > 1 else self.busy[0])]
+
+    def fetchone(self) -> tuple[int]:
+        return (4096,)
+
+
+WHOLE = ["SET lock_timeout", "VACUUM (FULL)", "RESET lock_timeout"]
+
+
+@pytest.mark.parametrize("busy", [[set()], [{"3/7", "4/1"}, {"4/1", "5/5"}, {"5/5"}]], ids=["alone", "others come and go"])
+async def test_postgresql_is_rewritten_once_what_was_open_has_ended(busy: list[set[str]]) -> None:
+    """Whoever began after the call sees nothing of what was deleted before it, and is not waited for."""
+    elephant = Elephant(*busy)
+    told = await Vacuum(inside=elephant).run()  # type: ignore[arg-type]
+    assert (told["engine"], told["bytes"]) == ("postgres", 4096)
+    assert elephant.said[len(busy) : -1] == WHOLE
+
+
+async def test_beside_a_dump_postgresql_is_left_alone() -> None:
+    """What an older transaction may still see would be copied along, and called gone; nothing is begun."""
+    elephant = Elephant({"3/7"})
+    with pytest.raises(SynapseError) as caught:
+        await Vacuum(inside=elephant).run()  # type: ignore[arg-type]
+    assert (caught.value.code, caught.value.errcode) == (503, "QUIETLINE_READERS")
+    assert not set(WHOLE) & set(elephant.said)
+
+
+async def test_it_does_not_stand_in_line_for_a_table() -> None:
+    """A table that somebody holds: not done, said so, and the connection is given back as it was."""
+    elephant = Elephant(set(), fault=LockNotAvailableError())
+    with pytest.raises(SynapseError) as caught:
+        await Vacuum(inside=elephant).run()  # type: ignore[arg-type]
+    assert (caught.value.code, caught.value.errcode) == (503, "QUIETLINE_READERS")
+    assert elephant.said[1:] == WHOLE
+
+
+async def test_another_fault_of_postgresql_is_no_patience() -> None:
+    """A full disk is told as what it is, and the connection is given back as it was."""
+    elephant = Elephant(set(), fault=RuntimeError("no space"))
+    with pytest.raises(RuntimeError):
+        await Vacuum(inside=elephant).run()  # type: ignore[arg-type]
+    assert elephant.said[1:] == WHOLE

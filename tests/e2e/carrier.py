@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from datetime import datetime
 from typing import Any
 
 import aiohttp
@@ -87,6 +88,12 @@ class CarrierApi:
             return len(await self.taken(number)) >= count or None
 
         await until(f"the line acknowledged {count} text(s) of the handset", probe, within=within)
+
+    async def answered_after(self, number: str) -> float:
+        """Return the seconds between the last text of a handset and the last that reached it (the carrier's stamps)."""
+        texts = await self.texts(number)
+        last = {way: max(datetime.fromisoformat(t["at"]) for t in texts if t["direction"] == way) for way in ("in", "out")}
+        return (last["out"] - last["in"]).total_seconds()
 
     async def settled(self, number: str, *, after: float) -> list[str]:
         """Tell what is on the handset after so many seconds in which it may grow."""

@@ -2,7 +2,7 @@
 
 Rules of these fixtures: tests run one after another in one event loop; each uses handsets of its own and leaves the
 queue empty and everything running; nobody takes more than the five threads that the line's cap allows; a strict client
-logs in once per account, because its identity lives in its memory.
+logs in once per account, because its identity lives and ends with it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from tests.conftest import STOOD_IN
+from tests.e2e import own_line
 from tests.e2e.crossnio import CrossNio
 from tests.e2e.scene import Scene
 from tests.e2e.seat import Account, Seat
@@ -68,15 +69,8 @@ class OpenStrict:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """Run the line that most tests share, logging at DEBUG throughout so that the canary sees everything."""
-    line = Stack(tmp_path_factory.mktemp("line"))
-    try:
-        await line.start()
-        line.configure(log_level="DEBUG")
-        await line.kill("bridge")
-        await line.well()
-        yield line
-    finally:
-        await line.end()
+    async with own_line.running(tmp_path_factory.mktemp("line"), log_level="DEBUG") as scene:
+        yield scene.stack
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -48,8 +48,19 @@ class CrossNio:
             device = str(self._client.device_id)
             await cross_sign(self._http, mxid=self.mxid, password=self._account.password, device_id=device)
         self._client.add_event_callback(self._keep, nio.Event)
-        self._sync = asyncio.create_task(self._client.sync_forever(timeout=3000, full_state=True, loop_sleep_time=0))
+        await self.back()
         await until(f"{self.mxid}: first sync", self._synced)
+
+    async def away(self) -> None:
+        """Be switched off: the device keeps what it has and hears nothing."""
+        if self._sync is not None:
+            self._sync.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sync
+
+    async def back(self) -> None:
+        """Be switched on, or on again with what the device has."""
+        self._sync = asyncio.create_task(self._client.sync_forever(timeout=3000, full_state=True, loop_sleep_time=0))
 
     async def log_out(self) -> None:
         """Remove the device from the server; `stop` is still to be called."""
@@ -57,10 +68,7 @@ class CrossNio:
 
     async def stop(self) -> None:
         """Stop syncing; the device stays on the server."""
-        if self._sync is not None:
-            self._sync.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._sync
+        await self.away()
         if self._http is not None:
             await self._http.close()
         await self._client.close()

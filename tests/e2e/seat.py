@@ -66,6 +66,12 @@ class Seat(Protocol):
     async def start(self) -> None:
         """Log in, set up encryption and begin to sync."""
 
+    async def away(self) -> None:
+        """Stop syncing and keep the client: it is switched off."""
+
+    async def back(self) -> None:
+        """Sync again, from where it went away."""
+
     async def stop(self) -> None:
         """Stop syncing and forget the client; the account stays as it is."""
 

@@ -12,10 +12,12 @@ import asyncio
 import gc
 import itertools
 import json
+import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+import aiohttp
 import matrix_sdk_python as sdk
 from matrix_sdk_python._generated import matrix_sdk_crypto as crypto
 
@@ -50,7 +52,10 @@ class _Live:
         self.task = await self.timeline.add_listener(Listener())
 
     def items(self) -> list[Item]:
-        return [shown_item(event) for entry in self.shown if (event := entry.as_event())]
+        """Each event once: after a gap that was paged in, the SDK may show one at both ends of it."""
+        items = [shown_item(event) for entry in self.shown if (event := entry.as_event())]
+        ids = [item.event_id for item in items]
+        return [item for n, item in enumerate(items) if item.event_id is None or item.event_id not in ids[:n]]
 
     def refusals(self) -> dict[str, str]:
         """Own messages the SDK gave up sending: body to reason."""
@@ -70,7 +75,11 @@ class _Live:
 
 
 class StrictClient:
-    """A `Seat` on the strict SDK, with its own device and cross-signing identity, in memory only."""
+    """A `Seat` on the strict SDK, with its own device and cross-signing identity, in a folder that goes with it.
+
+    Not in memory: there the SDK takes one room's place in its cache for another's. When a message of one room is decrypted
+    late, or redacted, where another room has a gap, it panics, and the client is dead from then on.
+    """
 
     def __init__(self, homeserver: str, account: Account) -> None:
         self.homeserver = homeserver
@@ -80,14 +89,21 @@ class StrictClient:
         self._client: Any = None
         self._sync: Any = None
         self._going: asyncio.Task[None] | None = None
+        self._recovery = ""
+        self._folder = tempfile.TemporaryDirectory(prefix="strict-", ignore_cleanup_errors=True)
 
     async def start(self) -> None:
-        """Log in as a new device; cross-signing is set up by the SDK, as in a real client."""
+        """Log in as a new device and begin to sync."""
+        await self.log_in()
+        await self.back()
+
+    async def log_in(self) -> None:
+        """Log in as a new device that has not heard anything yet; the SDK sets up cross-signing, as in a real client."""
         strict = crypto.DecryptionSettings(sender_device_trust_requirement=crypto.TrustRequirement.CROSS_SIGNED_OR_LEGACY)
         self._client = await (
             sdk.ClientBuilder()
             .homeserver_url(self.homeserver)
-            .in_memory_store()
+            .sqlite_store(sdk.SqliteStoreBuilder(self._folder.name, self._folder.name))
             .sliding_sync_version_builder(sdk.SlidingSyncVersionBuilder.DISCOVER_NATIVE)
             .auto_enable_cross_signing(True)
             .enable_share_history_on_invite(True)
@@ -98,6 +114,16 @@ class StrictClient:
         await self._client.login(self._account.user, self._account.password, "strict", None)
         await self._client.encryption().wait_for_e2ee_initialization_tasks()
         self._sync = await self._client.sync_service().with_offline_mode().finish()
+
+    async def away(self) -> None:
+        """Be switched off: the device keeps what it has and hears nothing."""
+        assert self._going is not None, "not started"
+        self._going.cancel()
+        await asyncio.gather(self._going, return_exceptions=True)
+        await self._sync.stop()
+
+    async def back(self) -> None:
+        """Be switched on again, with what the device has."""
         await self._sync.start()
         self._going = asyncio.create_task(self._keep_going())
 
@@ -118,6 +144,7 @@ class StrictClient:
         self._sync = self._client = None
         gc.collect()
         await asyncio.sleep(0.5)
+        self._folder.cleanup()
 
     async def recovery_key(self) -> str:
         """Set recovery up, as clients do when they are first used; returns the key that verifies a further device."""
@@ -126,11 +153,22 @@ class StrictClient:
             def on_update(self, status: Any) -> None:
                 pass
 
-        return str(await self._client.encryption().enable_recovery(False, None, Listener()))
+        if not self._recovery:
+            self._recovery = str(await self._client.encryption().enable_recovery(False, None, Listener()))
+        return self._recovery
 
     async def verify(self, recovery_key: str) -> None:
         """Verify this device with that key: it is cross-signed by the same identity from now on."""
         await self._client.encryption().recover(recovery_key)
+
+    async def ask(self, path: str, **query: str) -> tuple[int, dict[str, Any]]:
+        """Ask the homeserver as this device, past the client; `path` after `/_matrix/client/v3/`. Status and answer."""
+        headers = {"Authorization": f"Bearer {self._client.session().access_token}"}
+        async with (
+            aiohttp.ClientSession(self.homeserver, headers=headers) as http,
+            http.get(f"/_matrix/client/v3/{path}", params=query) as answer,
+        ):
+            return answer.status, await answer.json()
 
     async def invites(self) -> Mapping[str, str]:
         """Rooms this person is invited to, and their names."""

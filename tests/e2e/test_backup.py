@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ import pytest_asyncio
 from deploy import backup as made
 from tests.e2e.carrier import handset
 from tests.e2e.conftest import OpenStrict
+from tests.e2e.reading import every_file
 from tests.e2e.scene import Scene
 from tests.e2e.seat import Seat
 from tests.e2e.stack import Stack, run
@@ -91,7 +92,7 @@ async def test_a_restored_line_brings_nothing_back(
     canaries = (TEXT, ANSWER, number[1:])
     opened = repr(backup).encode()
     assert not [canary for canary in canaries if canary.encode() in opened]
-    for path, raw in _files(new.data, beside):
+    for path, raw in every_file(new.data, beside):
         assert not [canary for canary in canaries if canary.encode() in raw], f"in {path.name}"
 
 
@@ -172,8 +173,3 @@ async def _lookup(line: Stack, number: str) -> str:
 def _write(path: Path, text: str) -> None:
     path.touch(mode=0o600)
     path.write_text(text)
-
-
-def _files(*directories: Path) -> Iterable[tuple[Path, bytes]]:
-    for directory in directories:
-        yield from ((path, path.read_bytes()) for path in directory.rglob("*") if path.is_file())

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import aiohttp
 
 from tests.e2e.carrier import handset
+from tests.e2e.reading import every_file
 from tests.e2e.scene import Scene
 from tests.e2e.seat import Seat
 
@@ -41,11 +42,9 @@ async def test_no_number_no_words_no_name_leak(scene: Scene, bea: Seat) -> None:
         found = len(_found(text, planted | staff if place.endswith(".log") else planted))
         assert found == 0, f"{found} planted thing(s), or ids of the staff, in {place}"
 
-    for path in scene.stack.data.rglob("*"):
-        if path.is_file():
-            raw = path.read_bytes()
-            held = sum(thing.encode() in raw for thing in planted - {STAFF_NAME})
-            assert held == 0, f"{held} planted thing(s) in the bytes of {path.relative_to(scene.stack.data)}"
+    for path, raw in every_file(scene.stack.data):
+        held = sum(thing.encode() in raw for thing in planted - {STAFF_NAME})
+        assert held == 0, f"{held} planted thing(s) in the bytes of {path.relative_to(scene.stack.data)}"
 
 
 async def _states(scene: Scene) -> dict[str, str]:

@@ -8,7 +8,7 @@ import re
 from tests.e2e.carrier import handset
 from tests.e2e.scene import Scene
 from tests.e2e.seat import Seat
-from tests.e2e.waiting import quiet
+from tests.e2e.waiting import quiet, until
 
 
 async def test_a_raised_hand_on_the_card_claims(scene: Scene, bea: Seat) -> None:
@@ -37,8 +37,7 @@ async def test_two_claims_at_once_have_one_winner(scene: Scene, ada: Seat, bea: 
     async def invited(seat: Seat) -> str | None:
         return next((r for r in await seat.invites() if r not in before[seat.mxid]), None)
 
+    room = await until("the winner is invited", lambda: invited(winner))
     await quiet("the one who was second is invited", lambda: invited(other), during=2)
-    room = await invited(winner)
-    assert room is not None, "the winner is not invited"
     await winner.join(room)
     assert (await winner.joined())[room] == name

@@ -1,13 +1,12 @@
-"""The escort from end to end: agreed in the office, texted, and on two handsets the same bytes after the same delay."""
+"""The escort from end to end: agreed in the office, texted, and on two handsets the same bytes, never before their time."""
 
 from __future__ import annotations
-
-from datetime import datetime
 
 import pytest
 
 from tests.e2e.agreed import agree
 from tests.e2e.carrier import handset
+from tests.e2e.reading import every_file
 from tests.e2e.scene import Scene
 from tests.e2e.seat import Seat
 
@@ -30,11 +29,12 @@ MASK = "▮▮▮"
 async def test_success_and_duress_look_alike_on_the_handset(scene: Scene, ada: Seat, sol: Seat) -> None:
     """Two handsets with the same words: one texts the word, the other the duress word, each as answer to the challenge.
 
-    Both get the same texts, the last a fixed time after theirs; under duress the desk is told and free words stay here,
-    while a cover line leaves from either. A picture and a STOP afterwards are answered alike. Neither word is in a room, in
-    a log, or in any file of the line.
+    Both get the same texts, the last no sooner than a fixed time after theirs; under duress the desk is told and free words
+    stay here, while a cover line leaves from either. A picture and a STOP afterwards are answered alike. Neither word is in
+    a room, in a log, or in any file of the line. That the time is the same for both is held by set clocks, in
+    `tests/bot/test_escort_walk.py` and `tests/bridge/test_words_travel.py`.
     """
-    talks, delays, offices = [], [], set()
+    talks, offices = [], set()
     for word in (SAFE, DURESS):
         talk = await scene.talk(ada, handset(), f"hello from the one with {len(word)} letters")
         offices.add(await agree(scene, ada, talk, SAFE, DURESS))
@@ -45,10 +45,8 @@ async def test_success_and_duress_look_alike_on_the_handset(scene: Scene, ada: S
         await scene.carrier.text(talk.handset, f"oh, fine. {word.upper()}!")
         await scene.carrier.reaches(talk.handset, VERIFIED)
         await talk.shows(f"oh, fine. {MASK}!")
-        delays.append(await _delay(scene, talk.handset))
+        assert await scene.carrier.answered_after(talk.handset) >= DELAY
         talks.append(talk)
-    assert all(DELAY <= delay < DELAY + 1.5 for delay in delays), f"answered after {delays} seconds"
-    assert abs(delays[0] - delays[1]) < 1.0
 
     success, duress = talks
     assert await scene.carrier.received(success.handset) == await scene.carrier.received(duress.handset)
@@ -78,19 +76,11 @@ async def test_success_and_duress_look_alike_on_the_handset(scene: Scene, ada: S
     assert [word for word in SPELLED if word in shown] == []
     for place, text in scene.stack.logs().items():
         assert [word for word in SPELLED if word in text.casefold()] == [], place
-    for path in scene.stack.data.rglob("*"):
-        if path.is_file():
-            raw = path.read_bytes().lower()
-            assert [word for word in SPELLED if word.encode() in raw] == [], path.relative_to(scene.stack.data)
+    for path, raw in every_file(scene.stack.data):
+        lower = raw.lower()
+        assert [word for word in SPELLED if word.encode() in lower] == [], path.relative_to(scene.stack.data)
     for talk in talks:
         before = set(await sol.invites())
         await ada.say(talk.room, "!escalate")
         await sol.join(await scene.invited(sol, before))
         await scene.last_words(sol, talk.room, "!close now")
-
-
-async def _delay(scene: Scene, number: str) -> float:
-    """Return the seconds between the last text of a handset and the last that reached it."""
-    texts = await scene.carrier.texts(number)
-    last = {way: max(datetime.fromisoformat(t["at"]) for t in texts if t["direction"] == way) for way in ("in", "out")}
-    return (last["out"] - last["in"]).total_seconds()

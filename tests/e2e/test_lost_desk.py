@@ -60,12 +60,48 @@ async def test_left_by_everybody(own: tuple[Scene, list[Seat]]) -> None:
     await sol.find(room, "the words are there", lambda i: i.body == "is anybody there?" and i.kind == "message")
 
 
-async def test_closed_as_by_an_upgrade(own: tuple[Scene, list[Seat]]) -> None:
+async def told(scene: Scene, sol: Seat, times: int) -> None:
+    """Wait until the desk has been told so often that it was closed, and see that it still answers."""
+    desk = scene.ready.desk_room
+
+    async def said() -> bool | None:
+        bodies = [item.body for item in await sol.items(desk) if item.sender == scene.ready.bot]
+        return sum("closed this room" in body for body in bodies) == times or None
+
+    await until("told that it was closed", said)
+    before = {item.event_id for item in await sol.items(desk)}
+    await sol.say(desk, "!board")
+    await sol.find(desk, "the desk still answers", lambda i: i.event_id not in before and "Queue: 0" in i.body)
+
+
+async def test_upgraded(own: tuple[Scene, list[Seat]]) -> None:
+    """The desk goes on where it was; nobody is in the room that replaces it, and at the next start not even we are."""
+    scene, seats = own
+    desk, line, sol = scene.ready.desk_room, scene.stack, seats[-1]
+    made = await scene.as_bot("POST", f"rooms/{quote(desk, safe='')}/upgrade", {"new_version": "12"})
+    other = made["replacement_room"]
+    await told(scene, sol, 1)
+    assert set(await people(scene, other)) == {scene.ready.bot}
+    await line.kill("bridge")
+    await line.well()
+
+    async def left() -> bool | None:
+        return other not in (await scene.as_bot("GET", "joined_rooms"))["joined_rooms"] or None
+
+    await until("the other room is left", left)
+    assert scene.ready.desk_room == line.ready.desk_room == desk
+    assert other not in {**await sol.invites(), **await sol.joined()}
+
+
+async def people(scene: Scene, room: str) -> list[str]:
+    """Who is in a room, or invited to it."""
+    chunk = (await scene.as_bot("GET", f"rooms/{quote(room, safe='')}/members"))["chunk"]
+    return [event["state_key"] for event in chunk if event["content"]["membership"] in {"join", "invite"}]
+
+
+async def test_closed_by_a_tombstone(own: tuple[Scene, list[Seat]]) -> None:
     """A tombstone is told aloud in the room itself, and the desk goes on where it was."""
     scene, seats = own
-    desk, sol = scene.ready.desk_room, seats[-1]
-    path = f"rooms/{quote(desk, safe='')}/state/m.room.tombstone"
+    path = f"rooms/{quote(scene.ready.desk_room, safe='')}/state/m.room.tombstone"
     await scene.as_bot("PUT", path, {"body": "moved", "replacement_room": "!nowhere"})
-    await sol.find(desk, "told that it was closed", lambda i: i.sender == scene.ready.bot and "closed this room" in i.body)
-    await sol.say(desk, "!board")
-    await sol.find(desk, "the desk still answers", lambda i: i.sender == scene.ready.bot and "Queue: 0" in i.body)
+    await told(scene, seats[-1], 2)

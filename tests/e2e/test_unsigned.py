@@ -59,8 +59,9 @@ async def test_an_unsigned_device_is_given_nothing_and_may_command_nothing(
         return set(await unsigned.invites()) - invites or None
 
     await quiet("its claim is obeyed", invited, during=2)
-    seen = {i.event_id: i for i in await unsigned.items(desk)}
-    assert seen[card.event_id].kind == "undecryptable"
-    assert not [i for i in seen.values() if i.sender == scene.ready.bot and i.kind == "message"]
+    there = await unsigned.find(desk, "the card is there", lambda i: i.event_id == card.event_id)
+    assert there.kind == "undecryptable"
+    assert not [i for i in await unsigned.items(desk) if i.sender == scene.ready.bot and i.kind == "message"]
     talk = await scene.claimed(sol, "", card)
+    await talk.shows("not for an unsigned device")
     assert await talk.arrived(whole=True) == ["not for an unsigned device"]

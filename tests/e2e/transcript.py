@@ -1,7 +1,7 @@
 """Plays one conversation on the real product and prints what each side saw: the README's transcript.
 
 Run it as `python -m tests.e2e.transcript`. Rule of this module: nothing is written by hand; every line was read back from
-a strict client's timeline or from the handset.
+a strict client's timeline or from the handset. `test_transcript` holds the README to it.
 """
 
 from __future__ import annotations
@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from tests.e2e.scene import Scene
+from tests.e2e.scene import Scene, Talk
 from tests.e2e.seat import Item, Seat
 from tests.e2e.stack import Stack
-from tests.e2e.strict import StrictClient
 
 HANDSET = "+15555550188"
 
 
 async def main() -> None:
     """Play and print."""
+    from tests.e2e.strict import StrictClient  # only here: it has no build for some C libraries
+
     with tempfile.TemporaryDirectory() as folder:
         stack = Stack(Path(folder))
         await stack.start()
@@ -29,42 +31,47 @@ async def main() -> None:
             ada = StrictClient(stack.ready.homeserver, next(a for a in stack.ready.accounts if a.user == "ada"))
             await ada.start()
             try:
-                await play(scene, ada)
+                sys.stdout.write("\n".join(await shown(scene, await play(scene, ada))) + "\n")
             finally:
                 await ada.stop()
         finally:
             await stack.end()
 
 
-async def play(scene: Scene, ada: Seat) -> None:
+async def play(scene: Scene, ada: Seat) -> Talk:
     """One text, one claim, one note, one answer."""
     await scene.seated(ada)
     talk = await scene.talk(ada, HANDSET, "is anyone there")
     await ada.say(talk.room, "// first contact, I have her")
     said = await ada.say(talk.room, "Hi, I'm here. Take your time.")
     await talk.receipt(said, "delivered")
-    show("The desk", await ada.whole(scene.ready.desk_room))
-    show(f"The room “{talk.designation}”", await ada.whole(talk.room))
-    out("The handset")
-    for text in await scene.carrier.texts(HANDSET):
-        out(f"  {'<-' if text['direction'] == 'out' else '->'}  {text['text']}")
+    return talk
 
 
-def show(title: str, items: list[Item]) -> None:
-    """Print a room as a client shows it: who, what, and the marks on it. All of it decrypted, none with a shield."""
-    out(title)
+async def shown(scene: Scene, talk: Talk) -> list[str]:
+    """Return what each side sees now, line by line."""
+    desk, room = await talk.seat.whole(scene.ready.desk_room), await talk.seat.whole(talk.room)
+    texts = await scene.carrier.texts(HANDSET)
+    return [
+        "The desk",
+        *_lines(desk),
+        f"The room “{talk.designation}”",
+        *_lines(room),
+        "The handset",
+        *(f"  {'<-' if text['direction'] == 'out' else '->'}  {text['text']}" for text in texts),
+    ]
+
+
+def _lines(items: list[Item]) -> Iterator[str]:
+    """Tell a room as a client shows it: who, what, and the marks on it. All of it decrypted, none with a shield."""
     for item in items:
         if item.kind != "message":
             continue
         marks = ", ".join(item.reactions)
         who = item.sender.removeprefix("@").partition(":")[0]
-        body = item.body.replace("\n", "\n" + " " * 14)
-        out(f"  {who:<10}  {body}{'   [' + marks + ']' if marks else ''}")
-
-
-def out(line: str) -> None:
-    """Print."""
-    sys.stdout.write(line + "\n")
+        yield from f"  {who:<10}  {item.body}{'   [' + marks + ']' if marks else ''}".replace("\n", "\n" + " " * 14).split(
+            "\n"
+        )
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from bridge.app import main
 from bridge.crash import CrashPoint
+from bridge.process import main
 
 ORDER: Final = "QUIETLINE_TEST_CRASH"
 

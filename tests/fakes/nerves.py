@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
-from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from aiohttp import web
 
@@ -25,19 +22,10 @@ from bot.model import Thread
 from bridge import codec, inbox, schema
 from bridge.audit import Ledger
 from bridge.carriers.adapter import (
-    Accepted,
     Carrier,
-    Deleted,
-    DeleteOutcome,
     DeliveryReport,
-    Inbound,
     InboundText,
-    SendOutcome,
-    WebhookRequest,
 )
-from bridge.carriers.kinds import KINDS
-from bridge.carriers.ordinary import Ordinary
-from bridge.carriers.pace import Rate
 from bridge.catchup import CatchUp
 from bridge.crash import CrashPoint
 from bridge.engine import Engine
@@ -51,7 +39,7 @@ from bridge.outbox import Impossible, Outbox, Task, TryAgain
 from bridge.phone import Phone
 from bridge.rooms import Designations
 from bridge.screening import Screening
-from bridge.store import Connection, Store, Work
+from bridge.store import Connection, Store
 from bridge.suppression import Suppression
 from bridge.texts import Texts
 from bridge.timers import Timers
@@ -60,29 +48,12 @@ from bridge.webhook import Webhook
 from policies.load import load
 from policies.pack import Pack
 from tests.e2e.waiting import until
-
-T = TypeVar("T")
+from tests.fakes.full_store import FullStore
+from tests.fakes.paper_carrier import PaperCarrier
 
 LINE = "main"
 NUMBER = "+15555550100"
 HANDSET = "+12065550199"
-
-
-class FullStore(Store):
-    """A store whose disk can be full: while it is, every commit is rolled back at its end."""
-
-    full = False
-    refused = 0
-
-    async def commit(self, work: Work[T]) -> T:
-        """Refuse while it is full."""
-
-        async def then_full(conn: Connection) -> T:
-            await work(conn)
-            self.refused += 1
-            raise sqlite3.OperationalError("database or disk is full")
-
-        return await super().commit(then_full if self.full else work)
 
 
 class SetClock:
@@ -98,63 +69,6 @@ class SetClock:
     def machine(self) -> float:
         """Return what the machine's own clock shows."""
         return self.at + self.ahead
-
-
-class PaperCarrier(Ordinary):
-    """A carrier that writes down what it is asked to send. `outcomes` are answered first, then everything is accepted."""
-
-    kind = "paper"
-    exposure = KINDS["rehearsal"].exposure
-    lists = True
-    rate = Rate(per_second=1000.0, burst=1000.0)
-
-    def __init__(self) -> None:
-        self.sent: list[tuple[str, str]] = []
-        self.outcomes: deque[SendOutcome | Exception] = deque()
-        self.listed: list[InboundText] = []
-        self.asked: list[datetime] = []
-        self.states: dict[str, DeliveryReport] = {}
-        self.asked_status: list[str] = []
-        self.holds: asyncio.Event | None = None
-        self.sending = asyncio.Event()
-
-    def verify(self, request: WebhookRequest) -> bool:
-        """Refuse: nobody signs for this carrier."""
-        return False
-
-    def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
-        """Read nothing."""
-        return ()
-
-    async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
-        """Write it down and answer as told."""
-        self.sending.set()
-        if self.holds is not None:
-            await self.holds.wait()
-        outcome = self.outcomes.popleft() if self.outcomes else Accepted(f"id{len(self.sent)}")
-        if isinstance(outcome, Exception):
-            raise outcome
-        if isinstance(outcome, Accepted):
-            self.sent.append((to.reveal(), text))
-        return outcome
-
-    async def status(self, message_id: str) -> DeliveryReport | None:
-        """Say what the test put there."""
-        self.asked_status.append(message_id)
-        return self.states.get(message_id)
-
-    async def delete_copy(self, message_id: str) -> DeleteOutcome:
-        """Have no copy."""
-        return Deleted()
-
-    async def list_since(self, since: datetime) -> AsyncIterator[InboundText]:
-        """List what the test put there."""
-        self.asked.append(since)
-        for text in self.listed:
-            yield text
-
-    async def close(self) -> None:
-        """Do nothing."""
 
 
 class Nerves:
@@ -201,6 +115,7 @@ class Nerves:
             alarm=self._alarm,
             settled=lambda: None,
             report=self._report,
+            pause=self.outbox.talk.pause,
             crash=self._crash,
         )
         self.timers = Timers(

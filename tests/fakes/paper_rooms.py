@@ -2,7 +2,8 @@
 
 Rules of this module: what is faked is the homeserver; index, engine, vault, receipts are real. `faults` are raised first,
 whatever is asked; `uncensored` is what overwriting ends with; `meanwhile` happens while something is being redacted; a room
-is purged after it was asked `purges_after` times, as a real one takes its time.
+is purged after it was asked `purges_after` times, as a real one takes its time; `outside`: a purge that failed has removed
+us already.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, cast
 from bot.actions import DESK, THREAD
 from bot.events import Joined, LevelsSet, Said
 from bridge import sweep_index
-from bridge.erasure import Erasure
+from bridge.erasure import HEARD, Erasure
 from bridge.erasure_person import PersonSteps
 from bridge.erasure_receipt import Receipt, Signer
 from bridge.erasure_room import RoomSteps
@@ -37,6 +38,7 @@ class PaperRooms:
     members: set[str] = field(default_factory=lambda: {ADA, SOL})
     media: set[str] = field(default_factory=set)
     present: bool = True
+    outside: bool = False
     stubborn: set[str] = field(default_factory=set)
     purges_after: int = 2
     asked: list[str] = field(default_factory=list)
@@ -63,7 +65,7 @@ class PaperRooms:
 
     async def readable(self, room_id: str) -> list[tuple[str, int]]:
         self._ask("readable")
-        if not self.present:
+        if self.outside or not self.present:
             raise Permanent(403, "M_FORBIDDEN")
         return [(event_id, 0) for event_id, says in self.events.items() if says]
 
@@ -124,7 +126,7 @@ class WayDown:
             edge=cast("Edge", rooms),
             house=cast("House", rooms),
             forgetting=cast("Forgetting", rooms),
-            quiet=nerves.outbox.quiet,
+            talk=nerves.outbox.talk,
             keys_gone=self.keys_gone.append,
         )
         self.erasure = Erasure(
@@ -200,6 +202,12 @@ class WayDown:
                 return taken
             self.nerves.clock.at += wait
         raise AssertionError("it did not come down")
+
+    async def go_on(self) -> None:
+        """Walk down until nothing is due for longer than clients have to hear of redactions."""
+        while (wait := await self.erasure.once()) <= HEARD:
+            await self.nerves.copies.once()
+            self.nerves.clock.at += wait
 
     async def receipts(self) -> list[dict[str, Any]]:
         """Return what each receipt says; every one is good."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, cast
 
 from bot.actions import Action, Speaker
-from bridge.crash import nowhere
+from bridge.crash import Crash, nowhere
 from bridge.matrix.edge import Edge
+from bridge.matrix.history import Typed
 from bridge.outbox import Task
 from bridge.posts import Posts
 from bridge.retry import Retries
@@ -23,6 +24,11 @@ class PaperEdge:
         self.looked: list[str] = []
         self.raises: Exception | None = None
         self.no_taps: Exception | None = None
+        self.posted: dict[str, str] = {}
+        """What each transaction posted first; what the homeserver has is not posted anew."""
+        self.redacted: list[str] = []
+        self.history = Typed(said=())
+        self.unreadable: Exception | None = None
         self.company: list[tuple[str, str, str]] = []
         """Who was invited to and removed from which room, in order."""
 
@@ -30,6 +36,7 @@ class PaperEdge:
         if self.raises is not None:
             raise self.raises
         self.sent.append(txn)
+        self.posted.setdefault(txn, content["body"])
         return f"${txn}"
 
     async def react(self, room_id: str, event_id: str, key: str, txn: str) -> str:
@@ -40,6 +47,7 @@ class PaperEdge:
 
     async def redact(self, room_id: str, event_id: str, txn: str) -> str:
         self.sent.append(txn)
+        self.redacted.append(event_id)
         return f"${txn}"
 
     async def give_keys(self, room_id: str, user: str, *, again: bool) -> None:
@@ -47,6 +55,11 @@ class PaperEdge:
 
     async def give_bundle(self, room_id: str, user: str) -> None:
         self.sent.append("bundle")
+
+    async def typed(self, room_id: str) -> Typed:
+        if self.unreadable is not None:
+            raise self.unreadable
+        return self.history
 
     async def invite(self, room_id: str, user: str) -> None:
         self.company.append(("invite", room_id, user))
@@ -62,7 +75,7 @@ class PaperEdge:
 class Posting:
     """Posts over a paper edge, and a thread that has a room. `woken`: whom the engine was told of."""
 
-    def __init__(self, nerves: Nerves) -> None:
+    def __init__(self, nerves: Nerves, *, crash: Crash = nowhere) -> None:
         self.nerves = nerves
         self.edge = PaperEdge()
         self.woken: list[str] = []
@@ -74,8 +87,9 @@ class Posting:
             trust=cast("Trust", None),
             retries=cast("Retries", None),
             lifetime=86_400,
+            zone="UTC",
             wake_engine=self.woken.append,
-            crash=nowhere,
+            crash=crash,
         )
 
     async def task(self, action: Action, *, room: str | None = "!room") -> Task:

@@ -23,6 +23,8 @@ MISTAKES = {
     "settings: {stop_resumes: yes}": "settings.stop_resumes",
     "settings: {assignment: least_loaded}": "settings.assignment",
     "settings: {assignment: null, cold_outbound: 'no'}": "settings.cold_outbound",
+    "settings: {help_answer: true}": "settings.help_answer",
+    "settings: {help_answer: neutral}": "settings.help_answer",
     "settings: {dormant_cue: a month}": "settings.dormant_cue",
     "languages: en": "languages",
     "languages: []": "languages",

@@ -80,6 +80,7 @@ DEFAULTS = {
     "assignment_answer": 180,
     "offer_stands": 600,
     "cold_outbound": False,
+    "help_answer": "",
 }
 
 

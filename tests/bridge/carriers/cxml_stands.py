@@ -68,7 +68,7 @@ class CxmlStand(Stand):
         self.carrier = self.elsewhere(base)
 
     def adapter(self, api_base: str) -> CxmlCarrier:
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: Twilio and SignalWire differ in this alone
 
     def elsewhere(self, api_base: str) -> Carrier:
         return self.adapter(api_base)

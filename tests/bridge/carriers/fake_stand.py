@@ -47,7 +47,7 @@ class FakeStand(Stand):
         self.vendor = self.make_vendor()
 
     def make_vendor(self) -> Vendor:
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: each stand has its vendor's fake
 
     async def start(self) -> None:
         await self.vendor.start()
@@ -67,7 +67,7 @@ class FakeStand(Stand):
         return list(self.vendor.arrived[number])
 
     async def copies(self) -> set[str]:
-        raise NotImplementedError
+        raise NotImplementedError  # asked only where the table says that the vendor has copies to delete
 
     async def fault(self, fault: Fault, *, times: int = 1) -> None:
         self.vendor.faults.extend([fault] * times)

@@ -130,7 +130,7 @@ class Stand(ABC):
 
     def validities(self) -> list[float]:
         """Seconds that each text of ours might wait at the vendor, as it was told."""
-        raise NotImplementedError
+        raise NotImplementedError  # asked only where the table says that the vendor takes a validity
 
     def report_one_part(self) -> None:  # noqa: B027 - most that report parts report no other
         """Have the vendor report one part of each long text from now on, and nothing of the others."""

@@ -36,6 +36,20 @@ ODD_TEXTS = (
     "é€[]{}\\" * 40,
 )
 
+PATHS = (
+    "/carriers/demo/inbound",
+    "/carriers/demo/status?a=%20b&c&a=",
+    "/carriers/demo/inbound?x=%2F%C3%A4",
+    "/carriers/d%65mo/inbound",
+)
+"""Paths as they may stand on the wire: with escapes, with a query, with blank and repeated fields in it."""
+PROXIES: tuple[dict[str, str], ...] = (
+    {},
+    {"Host": "10.1.2.3", "X-Forwarded-Proto": "http", "X-Forwarded-Host": "elsewhere.example:8080"},
+    {"Host": "inside", "Forwarded": "for=10.0.0.1;proto=http;host=elsewhere.example", "X-Original-URL": "/other"},
+)
+"""What proxies add on the way: nothing of it may count."""
+
 QUICK = settings(max_examples=200, deadline=None, database=None)
 
 

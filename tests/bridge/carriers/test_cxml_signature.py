@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict, MultiDict
 from twilio.request_validator import RequestValidator, get_signature_algorithm  # type: ignore[import-untyped]
 
-from bridge.carriers import twilio
+from bridge.carriers import signalwire, twilio
 from bridge.carriers.adapter import WebhookRequest
 from bridge.carriers.reading import MOST_FIELDS
 from tests.bridge.carriers.cxml_stands import ACCOUNT, KEY, PATH, CxmlStand, signalwire_stand, twilio_stand
-from tests.bridge.carriers.steps import QUICK
+from tests.bridge.carriers.steps import PATHS, PROXIES, QUICK
 
 WORDS = st.text(max_size=8) | st.sampled_from(["", " ", "+", "%", "&=", "ä", "🫂"])
 FIELDS = st.lists(st.tuples(WORDS | st.sampled_from(["Body", "From", "MessageSid"]), WORDS), max_size=6)
@@ -28,12 +28,6 @@ BASES = (
     "http://10.0.0.1:80",
 )
 ALGORITHMS = (None, "HMAC_SHA1", "HMAC_SHA256")
-PATHS = (
-    "/carriers/demo/inbound",
-    "/carriers/demo/status?a=%20b&c&a=",
-    "/carriers/demo/inbound?x=%2F%C3%A4",
-    "/carriers/d%65mo/inbound",
-)
 
 
 @pytest.fixture
@@ -55,13 +49,25 @@ def at(stand: CxmlStand, base: str, shared_key: str | None = None) -> twilio.Twi
     return twilio.TwilioCarrier.make(settings, **(stand.common() | {"public_base_url": base}))
 
 
+def of_signalwire(stand: CxmlStand, base: str) -> signalwire.SignalWireCarrier:
+    settings = signalwire.Settings(
+        kind="signalwire",
+        api_base="http://127.0.0.1:9",
+        project=ACCOUNT,
+        token_file=stand.secrets / "token",
+        signing_key_file=stand.secrets / "key",
+    )
+    return signalwire.SignalWireCarrier.make(settings, **(stand.common() | {"public_base_url": base}))
+
+
 async def test_like_the_official_validator(stand: CxmlStand) -> None:
-    """What Twilio's own validator accepts we accept, and what it rejects we reject.
+    """What Twilio's own validator accepts we accept, and what it rejects we reject; for SignalWire, which signs alike, too.
 
     Over blank, repeated and odd fields, encoded paths, URLs with and without port, changed fields, a proxy's own URL, and
     either hash. (That a signature over a fragment is accepted as well is ours alone, and is not drawn here.)
     """
     carriers = {base: at(stand, base, shared_key=KEY) for base in BASES}
+    others = {base: of_signalwire(stand, base) for base in BASES}
     verdicts = set()
 
     @QUICK
@@ -72,8 +78,9 @@ async def test_like_the_official_validator(stand: CxmlStand) -> None:
         fields=FIELDS,
         change=st.sampled_from(["nothing", "nothing", "drop", "add", "strip", "signature"]),
         algorithm=st.sampled_from(ALGORITHMS),
+        proxy=st.sampled_from(PROXIES),
     )
-    @example(BASES[1], BASES[0], PATHS[0], [("a", ""), ("a", "b"), ("a", "")], "nothing", None)
+    @example(BASES[1], BASES[0], PATHS[0], [("a", ""), ("a", "b"), ("a", "")], "nothing", None, PROXIES[1])
     def attempt(
         base: str,
         signed_base: str | None,
@@ -81,6 +88,7 @@ async def test_like_the_official_validator(stand: CxmlStand) -> None:
         fields: list[tuple[str, str]],
         change: str,
         algorithm: str | None,
+        proxy: dict[str, str],
     ) -> None:
         signature = RequestValidator(KEY).compute_signature((signed_base or base) + path, MultiDict(fields), algorithm)
         match change:
@@ -95,15 +103,18 @@ async def test_like_the_official_validator(stand: CxmlStand) -> None:
         body = urlencode(fields).encode()
         read = MultiDict(parse_qsl(body.decode(), keep_blank_values=True))
         right = RequestValidator(KEY).validate(base + path, read, signature, algorithm)
-        headers = CIMultiDict({"X-Twilio-Signature": signature, "Host": "10.1.2.3", "X-Forwarded-Proto": "http"})
+        headers = CIMultiDict({"X-Twilio-Signature": signature} | proxy)
         if algorithm is not None:
             headers[twilio.SETTINGS_HEADER] = f"key=1, algorithm={algorithm}"
         assert carriers[base].verify(WebhookRequest(raw_path=path, headers=headers, body=body)) is right
+        if algorithm is None:
+            headers["X-SignalWire-Signature"] = headers.pop("X-Twilio-Signature")
+            assert others[base].verify(WebhookRequest(raw_path=path, headers=headers, body=body)) is right
         verdicts.add((algorithm, right))
 
     attempt()
     assert verdicts == {(algorithm, right) for algorithm in ALGORITHMS for right in (True, False)}
-    for carrier in carriers.values():
+    for carrier in (*carriers.values(), *others.values()):
         await carrier.close()
 
 

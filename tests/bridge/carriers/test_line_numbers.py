@@ -18,7 +18,7 @@ from bridge.phone import Phone
 from bridge.store import Store
 from tests.bridge.carriers.door import PACK, Door, door
 from tests.bridge.carriers.stand import Clock
-from tests.fakes.nerves import PaperCarrier
+from tests.fakes.paper_carrier import PaperCarrier
 
 MAIN, SECOND = "+15555550100", "+15555550111"
 HANDSET = "+12065550199"

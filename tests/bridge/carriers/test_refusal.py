@@ -23,7 +23,8 @@ from tests.bridge.carriers.fake_stand import standing
 from tests.bridge.carriers.own_stands import ENVELOPE, PICTURE, SmsGateStand
 from tests.bridge.carriers.receiver import until
 from tests.bridge.carriers.rows import ROWS
-from tests.bridge.carriers.stand import Row
+from tests.bridge.carriers.stand import Row, Trait
+from tests.bridge.carriers.steps import one_text
 
 SPECIAL = {"smsgate": LARGEST_WITH_PICTURES, "twilio": LARGEST_FORM, "signalwire": LARGEST_FORM}
 
@@ -72,6 +73,17 @@ async def test_a_picture_inside_of_the_webhook(tmp_path: Path) -> None:
         written = b"".join((tmp_path / name).read_bytes() for name in ("main.db", "main.db-wal", "keys.db"))
         assert base64.b64encode(b"c4n4ry-picture-")[:16] not in written
         assert len(written) < LARGEST
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+async def test_either_when_it_was_texted_or_how_long_that_is_unsure(row: Row, tmp_path: Path) -> None:
+    """A text comes with the carrier's own time; where it tells none, with the seconds that a retry takes."""
+    async with row.stand() as stand, door(tmp_path, stand.carrier, clock=stand.clock) as opened:
+        assert (await opened.call(await one_text(stand, "hello")))[0] == 200
+        (event,) = await opened.events()
+        assert isinstance(event, TextArrived)
+        assert (event.sent is not None, event.loose) == (Trait.TELLS_TIME in row.traits, stand.carrier.loose)
+        assert (event.loose == 0) is (event.sent is not None)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

@@ -16,7 +16,7 @@ from tests.bridge.carriers.cxml_stands import twilio_stand
 from tests.bridge.carriers.door import Door, door
 from tests.bridge.carriers.stand import Clock
 from tests.bridge.carriers.steps import one_text
-from tests.fakes.nerves import PaperCarrier
+from tests.fakes.paper_carrier import PaperCarrier
 
 HANDSET = "+12065550199"
 

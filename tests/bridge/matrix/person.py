@@ -15,6 +15,7 @@ from bridge.matrix.olm import (
     Account,
     InboundGroupSession,
     InboundSession,
+    OlmMessage,
     OlmPreKeyMessage,
     OutboundGroupSession,
     OutboundSession,
@@ -148,10 +149,15 @@ class Person:
         }
 
     def opens(self, event: dict[str, Any]) -> dict[str, Any]:
-        """Decrypt a to-device message that was sent to this device; returns its inside."""
+        """Decrypt a to-device message that was sent to this device; returns its inside.
+
+        What is no answer to the last letter begins a session: no other message of these tests is answered.
+        """
         content = event["content"]
         message = content["ciphertext"][self.curve25519]
-        assert message["type"] == 0, "a person of these tests never answers, so every message begins a session"
+        if message["type"] == 1:
+            answer: dict[str, Any] = json.loads(self._to[event["sender"]].decrypt(OlmMessage(message["body"])))
+            return answer
         prekey = OlmPreKeyMessage(message["body"])
         session = self._to.get(event["sender"])
         if session is None or not session.matches(prekey):

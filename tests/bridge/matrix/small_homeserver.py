@@ -29,11 +29,15 @@ class Asked:
 
 @dataclass(slots=True)
 class SmallHomeserver:
-    """`url` once started. `responses`: sync responses of the policy bot, in order; then the last cursor, after a while."""
+    """`url` once started. `responses`: sync responses of the policy bot, in order; then the last cursor, after a while.
+
+    `to_voice`: those of the line voice.
+    """
 
     people: dict[str, Person] = field(default_factory=dict)
     ours: dict[str, Published] = field(default_factory=dict)
     responses: deque[str] = field(default_factory=deque)
+    to_voice: deque[str] = field(default_factory=deque)
     messages: dict[str, dict[str, Any]] = field(default_factory=dict)
     faults: deque[web.Response] = field(default_factory=deque)
     refuse: tuple[str, int] | None = None
@@ -65,11 +69,11 @@ class SmallHomeserver:
         """Have these people's devices known."""
         self.people |= {person.mxid: person for person in people}
 
-    def say(self, response: dict[str, Any]) -> str:
-        """Answer the policy bot's next sync with this; returns its cursor."""
+    def say(self, response: dict[str, Any], *, voice: bool = False) -> str:
+        """Answer the policy bot's next sync with this, or the line voice's; returns its cursor."""
         self._count += 1
         cursor = f"c{self._count}"
-        self.responses.append(json.dumps({"next_batch": cursor, **response}))
+        (self.to_voice if voice else self.responses).append(json.dumps({"next_batch": cursor, **response}))
         return cursor
 
     def sent_to(self, person: Person) -> list[dict[str, Any]]:
@@ -133,8 +137,9 @@ class SmallHomeserver:
         self.ours[user_id].one_time_keys += [key["key"] for key in asked.body.get("one_time_keys", {}).values()]
 
     async def _sync(self, asked: Asked) -> web.Response:
-        if asked.query["user_id"].startswith("@policy") and self.responses:
-            return web.Response(text=self.responses.popleft(), content_type="application/json")
+        responses = self.responses if asked.query["user_id"].startswith("@policy") else self.to_voice
+        if responses:
+            return web.Response(text=responses.popleft(), content_type="application/json")
         await asyncio.sleep(min(int(asked.query["timeout"]) / 1000, 0.05))
         return web.json_response({"next_batch": asked.query.get("since") or "c0"})
 

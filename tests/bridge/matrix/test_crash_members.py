@@ -38,9 +38,8 @@ async def dies(rig: Rig, point: CrashPoint, work: Callable[[], Awaitable[None]])
     await rig.start(run=False)
 
 
-@pytest.mark.parametrize("point", [CrashPoint.BUNDLE_NOTED, CrashPoint.BUNDLE_UPLOADED], ids=lambda point: point.name)
-async def test_every_upload_is_known(rig: Rig, server: SmallHomeserver, point: CrashPoint) -> None:
-    """Killed around the upload of a bundle: every address that something may lie at is noted, and the invite goes on."""
+async def typed(rig: Rig, server: SmallHomeserver) -> Person:
+    """Have Ada type something in a room of ours; return Sol, who was not there."""
     await ours(rig)
     ada, sol = Person("@ada:x"), Person("@sol:x")
     server.tell(ada, sol)
@@ -48,15 +47,54 @@ async def test_every_upload_is_known(rig: Rig, server: SmallHomeserver, point: C
     letter = ada.key_letter(server.ours[POLICY], ROOM)
     server.say({"to_device": {"events": [letter]}, **timeline(joins(ada), ada.says(ROOM, "what I typed"))})
     await rig.matrix.sync.turn()
+    return sol
 
-    await dies(rig, point, lambda: rig.edge.invite(ROOM, sol.mxid))
-    await rig.edge.invite(ROOM, sol.mxid)
-    put = {f"mxc://{a.path.split('/upload/')[1]}" for a in server.asked if "/media/v3/upload/" in a.path}
+
+def uploaded(server: SmallHomeserver) -> set[str]:
+    """Return every address that something was uploaded to."""
+    return {f"mxc://{a.path.split('/upload/')[1]}" for a in server.asked if "/media/v3/upload/" in a.path}
+
+
+@pytest.mark.parametrize("invites", [True, False], ids=["before the invite", "after the join"])
+@pytest.mark.parametrize("point", [CrashPoint.BUNDLE_NOTED, CrashPoint.BUNDLE_UPLOADED], ids=lambda point: point.name)
+async def test_every_upload_is_known(rig: Rig, server: SmallHomeserver, point: CrashPoint, invites: bool) -> None:
+    """Killed around the upload of a bundle: every address that something may lie at is noted, and what waited goes on."""
+    sol = await typed(rig, server)
+
+    async def work() -> None:
+        await (rig.edge.invite if invites else rig.edge.give_bundle)(ROOM, sol.mxid)
+
+    await dies(rig, point, work)
+    await work()
     noted = {row["mxc"] for row in await rig.store.fetch("SELECT mxc FROM matrix_upload WHERE user_id = $1", sol.mxid)}
-    assert len(put) == (2 if point is CrashPoint.BUNDLE_UPLOADED else 1)
-    assert put <= noted
+    assert len(uploaded(server)) == (2 if point is CrashPoint.BUNDLE_UPLOADED else 1)
+    assert uploaded(server) <= noted
     assert len(noted) == 2
-    assert [a for a in server.asked if a.path.endswith("/invite")]
+    assert [sol.opens(event)["type"] for event in server.sent_to(sol)] == ["m.room_key_bundle"]
+    assert bool([a for a in server.asked if a.path.endswith("/invite")]) is invites
+
+
+async def test_after_the_join_the_devices_of_then_are_given_it(rig: Rig, server: SmallHomeserver) -> None:
+    """Nothing is uploaded where nobody else typed, or for nobody's device; a device since then gets what was typed."""
+    sol = await typed(rig, server)
+    ula = Person("@ula:x", cross_signed=False)
+    server.tell(ula)
+    server.say(timeline(joins(ula), joins(sol)))
+    await rig.matrix.sync.turn()
+    await rig.edge.give_keys(ROOM, ula.mxid)
+    await rig.edge.give_bundle(ROOM, ula.mxid)
+    await ours(rig, "!quiet")
+    await rig.edge.give_bundle("!quiet", sol.mxid)
+    assert uploaded(server) == set()
+    younger = sol.another_device()
+    server.tell(younger)
+    server.say({"device_lists": {"changed": [sol.mxid]}})
+    await rig.matrix.sync.turn()
+    await rig.edge.give_keys(ROOM, sol.mxid)
+    await rig.edge.give_bundle(ROOM, sol.mxid)
+    assert server.sent_to(sol) == []
+    (event,) = server.sent_to(younger)
+    assert younger.opens(event)["content"]["file"]["url"] in uploaded(server)
 
 
 async def test_who_was_removed_reads_no_further(rig: Rig, server: SmallHomeserver) -> None:

@@ -141,6 +141,41 @@ async def test_a_commit_that_fails_leaves_an_olm_session_where_it_was(rig: Rig, 
     assert await rig.store.fetchval("SELECT COUNT(*) FROM matrix_inbound") == 1
 
 
+OURS = "SELECT COUNT(*) FROM crypto_olm_session WHERE account_id <> 'filler'"
+
+
+async def test_a_full_disk_under_the_voice_s_sessions_costs_no_letter(
+    rig: Rig, server: SmallHomeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite itself has no page left for voice.db: the letter is not acknowledged, comes again, and is read then."""
+    ada = Person("@ada:x")
+    server.tell(ada)
+    store = rig.voice_store
+    await store.commit(lambda conn: conn.fetchval("PRAGMA max_page_count = 1"))
+    filler = """INSERT INTO crypto_olm_session VALUES
+                ('filler', hex(randomblob(8)), 'key', zeroblob(100), '2026-01-01', '2026-01-01', '2026-01-01')"""
+
+    async def fill() -> None:
+        for _ in range(1000):
+            await store.commit(lambda conn: conn.execute(filler))
+
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        await fill()
+    response = {"to_device": {"events": [ada.letter(server.ours[VOICE], "m.dummy", {})]}}
+
+    async def answered(_since: str) -> dict[str, Any]:
+        return {"next_batch": "c9", **response}
+
+    monkeypatch.setattr(rig.matrix.voice_sync, "_poll", answered)
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        await rig.matrix.voice_sync.turn()
+    assert await store.fetchval("SELECT cursor FROM matrix_identity") == ""
+    assert await store.fetchval(OURS) == 0
+    await store.commit(lambda conn: conn.fetchval("PRAGMA max_page_count = 100000"))
+    await rig.matrix.voice_sync.turn()
+    assert await store.fetchval(OURS) == 1
+
+
 async def test_a_replayed_index_is_not_said_again(rig: Rig, server: SmallHomeserver) -> None:
     """The same ciphertext under another event id is dropped: the homeserver cannot repeat somebody's words."""
     await ours(rig)

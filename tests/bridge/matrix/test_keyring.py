@@ -292,36 +292,3 @@ async def test_a_session_whose_key_could_not_go_out_sends_nothing(rig: Rig, serv
     server.refuse = None
     await rig.edge.send(ROOM, Speaker.POLICY, "t1", "m.room.message", TEXT)
     assert await rig.store.fetchval("SELECT COUNT(*) FROM matrix_session") == 1
-
-
-async def test_a_device_that_could_not_read_is_sent_the_keys_again(rig: Rig, server: SmallHomeserver) -> None:
-    """`m.dummy` says that a device began anew: it gets every live key again, at most once an hour."""
-    ada = await with_ada(rig, server)
-    await encrypt(rig)
-    for _ in range(2):
-        server.say({"to_device": {"events": [ada.letter(server.ours[POLICY], "m.dummy", {})]}})
-        await rig.matrix.sync.turn()
-        await rig.matrix.watch.turn()
-    assert len(server.sent_to(ada)) == 2
-
-
-async def test_whoever_asks_gets_the_keys_again(rig: Rig, server: SmallHomeserver) -> None:
-    """Asked again (`!recap`), every live key goes once more to each trusted device of who asks, and to nobody else.
-
-    What they had stays noted, so that a device signed out afterwards still ends the session.
-    """
-    ada = await with_ada(rig, server)
-    before = await encrypt(rig)
-    eve = Person("@eve:x")
-    server.tell(eve)
-    await rig.edge.give_keys(ROOM, ada.mxid)
-    assert len(server.sent_to(ada)) == 1
-    await rig.edge.give_keys(ROOM, ada.mxid, again=True)
-    first, second = (ada.opens(event)["content"] for event in server.sent_to(ada))
-    assert first == second
-    assert server.sent_to(eve) == []
-    server.tell(ada.another_device())
-    server.say({"device_lists": {"changed": ["@ada:x"]}})
-    await rig.matrix.sync.turn()
-    await rig.matrix.watch.turn()
-    assert (await encrypt(rig))["session_id"] != before["session_id"]

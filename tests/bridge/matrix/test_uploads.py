@@ -75,6 +75,18 @@ async def test_minutes_after_the_join_and_not_after_the_invite(stand: Stand) -> 
     assert await stand.noted() == 0
 
 
+async def test_what_was_uploaded_after_the_join_goes_minutes_after_it(stand: Stand) -> None:
+    """An upload for somebody who is in already stands some minutes, and not for ever."""
+    await stand.becomes("join")
+    assert await stand.after(AFTER) == []
+    at = int(stand.clock.wall() * 1000)
+    await stand.store.commit(lambda conn: note_upload(conn, "mxc://x/two", room_id=ROOM, user_id=BEN, at_ms=at))
+    assert await stand.after(AFTER) == [MXC]
+    assert await stand.after(AFTER - 1) == [MXC]
+    assert await stand.after(1) == [MXC, "mxc://x/two"]
+    assert await stand.noted() == 0
+
+
 async def test_nobody_waits_longer_than_a_bundle_is_taken(stand: Stand) -> None:
     """Whoever never comes in, or declines, leaves no upload behind."""
     assert await stand.after(LONGEST - 1) == []

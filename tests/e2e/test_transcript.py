@@ -1,0 +1,69 @@
+"""The README's transcript is what people see: it is played, and compared line by line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.e2e import transcript
+from tests.e2e.conftest import OpenStrict
+from tests.e2e.scene import Scene, Talk
+from tests.e2e.stack import Stack
+from tests.e2e.waiting import StepFailed, until
+
+README = Path(__file__).parents[2] / "README.md"
+PLAYED = re.compile(r"^The desk$.*?(?=^```$)", re.MULTILINE | re.DOTALL)
+NAME = re.compile(r"^The room “(.+)”$", re.MULTILINE)
+TIME = re.compile(r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d\d:\d\d\b")
+CUT = " …"
+"""Ends a line of which the README shows no more."""
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def played(tmp_path_factory: pytest.TempPathFactory, open_strict: OpenStrict) -> AsyncIterator[tuple[Scene, Talk]]:
+    """Play the conversation on a line where nothing else has happened."""
+    line = Stack(tmp_path_factory.mktemp("transcript"))
+    try:
+        await line.start()
+        seat = await open_strict.seat(line.ready.homeserver, line.ready.account("advocate", 0))
+        try:
+            scene = Scene(stack=line, ready=line.ready)
+            yield scene, await transcript.play(scene, seat)
+        finally:
+            await seat.stop()
+    finally:
+        await line.end()
+
+
+def plain(text: str) -> list[str]:
+    """Return a transcript's lines without what is different each time: the designation, and when it was."""
+    found = NAME.search(text)
+    assert found, "a transcript names its room"
+    return TIME.sub("Thu 00:00", text.replace(found[1], "amber heron")).splitlines()
+
+
+def same(written: list[str], seen: list[str]) -> bool:
+    """Whether what is written is what was seen, where written lines may be cut short."""
+    return len(written) == len(seen) and all(
+        s.startswith(w.removesuffix(CUT)) if w.endswith(CUT) else s == w for w, s in zip(written, seen, strict=True)
+    )
+
+
+async def test_the_readme_shows_what_people_see(played: tuple[Scene, Talk]) -> None:
+    """Desk, room and handset are as the README has them, once cards and board have come to rest."""
+    found = PLAYED.search(README.read_text(encoding="utf-8"))
+    assert found, "the README holds a transcript"
+    written, seen = plain(found[0]), list[str]()
+
+    async def as_written() -> bool | None:
+        seen[:] = plain("\n".join(await transcript.shown(*played)))
+        return same(written, seen) or None
+
+    try:
+        await until("people see what the README shows", as_written)
+    except StepFailed:
+        assert written == seen

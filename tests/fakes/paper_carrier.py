@@ -1,0 +1,80 @@
+"""A carrier on paper: it writes down what it is asked to send, and answers as a test tells it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+from bridge.carriers.adapter import (
+    Accepted,
+    Deleted,
+    DeleteOutcome,
+    DeliveryReport,
+    Inbound,
+    InboundText,
+    SendOutcome,
+    WebhookRequest,
+)
+from bridge.carriers.kinds import KINDS
+from bridge.carriers.ordinary import Ordinary
+from bridge.carriers.pace import Rate
+from bridge.phone import Phone
+
+
+class PaperCarrier(Ordinary):
+    """A carrier that writes down what it is asked to send. `outcomes` are answered first, then everything is accepted."""
+
+    kind = "paper"
+    exposure = KINDS["rehearsal"].exposure
+    lists = True
+    rate = Rate(per_second=1000.0, burst=1000.0)
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str]] = []
+        self.outcomes: deque[SendOutcome | Exception] = deque()
+        self.listed: list[InboundText] = []
+        self.asked: list[datetime] = []
+        self.states: dict[str, DeliveryReport] = {}
+        self.asked_status: list[str] = []
+        self.holds: asyncio.Event | None = None
+        self.sending = asyncio.Event()
+
+    def verify(self, request: WebhookRequest) -> bool:
+        """Refuse: nobody signs for this carrier."""
+        return False
+
+    def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
+        """Read nothing."""
+        return ()
+
+    async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
+        """Write it down and answer as told."""
+        self.sending.set()
+        if self.holds is not None:
+            await self.holds.wait()
+        outcome = self.outcomes.popleft() if self.outcomes else Accepted(f"id{len(self.sent)}")
+        if isinstance(outcome, Exception):
+            raise outcome
+        if isinstance(outcome, Accepted):
+            self.sent.append((to.reveal(), text))
+        return outcome
+
+    async def status(self, message_id: str) -> DeliveryReport | None:
+        """Say what the test put there."""
+        self.asked_status.append(message_id)
+        return self.states.get(message_id)
+
+    async def delete_copy(self, message_id: str) -> DeleteOutcome:
+        """Have no copy."""
+        return Deleted()
+
+    async def list_since(self, since: datetime) -> AsyncIterator[InboundText]:
+        """List what the test put there."""
+        self.asked.append(since)
+        for text in self.listed:
+            yield text
+
+    async def close(self) -> None:
+        """Do nothing."""
