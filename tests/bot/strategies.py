@@ -130,6 +130,7 @@ KEYS: Final = (
     f"word:{ANA}",
     *(f"wait:t1:{rung}" for rung in range(3)),
     f"seat:{BEN}",
+    f"keys:{BEN}",
     "silence",
     "answer",
     "fade:desk|answer:$m1",
