@@ -1,31 +1,25 @@
 """What a line remembers of a phone beyond its thread: that it said STOP, or that a supervisor blocked it.
 
 Rules of this module: the number is not kept, only a slow keyed hash of it, under a key that is no other key and stands in
-its own file; hashing never runs in the event loop; every entry ends, because numbers are given to others (practices.md,
-conflicts). The entries are in the main database and so in a backup; the key is restored beside it, or they mean nothing.
+its own file; every entry ends, because numbers are given to others (practices.md, conflicts). The entries are in the main
+database and so in a backup; the key is restored beside it, or they mean nothing.
 
 Why slow: there are only some ten thousand million numbers, so whoever has the database and the key can try them all. With
-this at about 25 ms each, that is years of one core instead of an hour. Sources: RFC 9106 (Argon2id); OWASP Password
-Storage Cheat Sheet (19 MiB, two passes, one lane); RFC 2104 (HMAC).
+this at about 25 ms each, that is years of one core instead of an hour. Source: RFC 2104 (HMAC).
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 from typing import Final
 
-from argon2.exceptions import HashingError
-from argon2.low_level import Type, hash_secret_raw
-
 from bot.acts import Muted, Suppress
 from bridge.phone import Phone
+from bridge.slow_hash import SALT_BYTES, Slowly, slow_hash
 from bridge.store import Connection, Store
 
 KEY_BYTES: Final = 32
-AT_ONCE: Final = 2
-"""Hashes that run at the same time, each with 19 MiB: a flood must not take the machine's memory."""
 
 
 class Suppression:
@@ -35,19 +29,14 @@ class Suppression:
         if len(key) != KEY_BYTES:
             raise ValueError(f"the suppression key must be {KEY_BYTES} bytes, not {len(key)}")
         self._key, self._line = key, line
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._slowly = Slowly()
 
     async def digest(self, phone: Phone) -> bytes:
         """Return the 32 bytes under which a phone is remembered on this line. Some tens of milliseconds, in a thread.
 
         Raises OSError when the machine has no memory for it now: whoever asked waits, so that no STOP is lost.
         """
-        number = phone.reveal().encode("utf-8", "surrogatepass")
-        async with self._turns:
-            try:
-                return await asyncio.to_thread(self._slow, number)
-            except (HashingError, MemoryError):
-                raise OSError("there is no memory to hash with") from None
+        return await self._slowly.do(self._slow, phone.reveal().encode("utf-8", "surrogatepass"))
 
     async def of(self, store: Store, phone: Phone, *, now: float) -> frozenset[Muted]:
         """Return what is remembered of a phone. For a new texter; whoever has a thread is judged by it."""
@@ -59,8 +48,8 @@ class Suppression:
     def _slow(self, number: bytes) -> bytes:
         line = self._line.encode()
         keyed = hmac.digest(self._key, b"phone" + len(line).to_bytes(4, "big") + line + number, hashlib.sha256)
-        salt = hmac.digest(self._key, b"salt" + line, hashlib.sha256)[:16]
-        return hash_secret_raw(keyed, salt, time_cost=2, memory_cost=19_456, parallelism=1, hash_len=32, type=Type.ID)
+        salt = hmac.digest(self._key, b"salt" + line, hashlib.sha256)[:SALT_BYTES]
+        return slow_hash(keyed, salt)
 
 
 async def keep(conn: Connection, digest: bytes, told: Suppress, *, now: float) -> None:

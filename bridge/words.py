@@ -1,11 +1,8 @@
 """Codewords on their way in: found, masked, and turned into digests, before anything is decided or kept.
 
 Rules of this module: no word leaves it but as a digest; a text of a phone with an enrolled word costs the same number of
-digests whether it holds one or not, and each of them is compared with both; a digest is computed in a thread, few at a
-time; where none can be computed now, the text waits, for it is neither lost nor shown unmasked.
-
-Source: RFC 9106 (Argon2id; section 4: a salt of 16 bytes, a tag of 32) and the OWASP Password Storage Cheat Sheet, which
-names these parameters (19 MiB, two passes, one lane).
+digests whether it holds one or not, and each of them is compared with both; where none can be computed now, the text
+waits, for it is neither lost nor shown unmasked.
 """
 
 from __future__ import annotations
@@ -16,26 +13,17 @@ import hmac
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
-
-from argon2.exceptions import HashingError
-from argon2.low_level import Type, hash_secret_raw
+from typing import Final
 
 from bot import escort_words
 from bot.escort_office import STANDS, asked, is_plain
 from bot.escort_words import NO_DURESS_WORD, Digests, Flaw, Taken, Word
 from bot.events import Event, Said, TextArrived
 from bot.model import Desk, Thread
+from bridge.slow_hash import HASH_BYTES, SALT_BYTES, Slowly, slow_hash
 from bridge.vault import Vault
 from policies.pack import Pack
 
-MEMORY_KIB: Final = 19 * 1024
-PASSES: Final = 2
-LANES: Final = 1
-DIGEST_BYTES: Final = 32
-SALT_BYTES: Final = 16
-AT_ONCE: Final = 2
-"""Texts that are compared at the same time: so many times 19 MiB, and as many threads."""
 STEPS: Final = (16, 64, 256)
 """Digests that a text costs: the first number, or, when it holds more runs of a fitting length, the second, or the last. A
 text of 160 letters seldom has more than the first; of a very long one no more are compared than the last, likely ones
@@ -58,7 +46,7 @@ class Words:
 
     def __init__(self, *, vault: Vault, pack: Pack) -> None:
         self._pepper, self._pack = vault.derive("codeword pepper"), pack
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._slowly = Slowly()
         self._first: dict[str, str] = {}
 
     async def look(self, aggregate: Thread | Desk, event: Event) -> Found:
@@ -76,7 +64,7 @@ class Words:
         runs = escort_words.runs(body, digests.lengths, digests.parts)
         every = list(dict.fromkeys(run.form for run in runs))
         forms = every[: STEPS[-1]]
-        held = await self._work(_which, self._pepper, digests, forms)
+        held = await self._slowly.do(_which, self._pepper, digests, forms)
         found = {form: word for form, word in zip(forms, held, strict=True) if word is not Word.NONE}
         masked = escort_words.masked(body, [run for run in runs if run.form in found])
         # Whoever texts both is not free to say which one was meant.
@@ -100,7 +88,7 @@ class Words:
         if flaw is not None:
             return Taken(flaw=flaw)
         other = None if none else said
-        return Taken(digests=await self._work(_enrol, self._pepper, first, other))
+        return Taken(digests=await self._slowly.do(_enrol, self._pepper, first, other))
 
     def _keep(self, user: str, said: str) -> None:
         """Hold a word until the second comes, and no longer than that is waited for."""
@@ -111,27 +99,10 @@ class Words:
         if self._first.get(user) is said:
             del self._first[user]
 
-    async def _work(self, work: Any, *args: Any) -> Any:
-        async with self._turns:
-            try:
-                return await asyncio.to_thread(work, *args)
-            except (HashingError, MemoryError, RuntimeError):
-                # The last is what Python says when it can start no thread.
-                raise OSError("no memory for a digest") from None
-
 
 def digest(pepper: bytes, salt: bytes, form: str) -> bytes:
-    """Return a word's digest: Argon2id over its HMAC under the vault's pepper. About 20 ms. Raises `HashingError`."""
-    peppered = hmac.digest(pepper, form.encode(), hashlib.sha256)
-    return hash_secret_raw(
-        peppered,
-        salt,
-        time_cost=PASSES,
-        memory_cost=MEMORY_KIB,
-        parallelism=LANES,
-        hash_len=DIGEST_BYTES,
-        type=Type.ID,
-    )
+    """Return a word's digest: the slow hash of its HMAC under the vault's pepper. Raises `HashingError`."""
+    return slow_hash(hmac.digest(pepper, form.encode(), hashlib.sha256), salt)
 
 
 def _enrol(pepper: bytes, safe: str, duress: str | None) -> Digests:
@@ -139,7 +110,7 @@ def _enrol(pepper: bytes, safe: str, duress: str | None) -> Digests:
     words = (safe, safe if duress is None else duress)
     forms = [escort_words.plain(word) for word in words]
     # A word that nobody can text stands for none, so that there are two to compare with all the same.
-    texted = forms if duress is not None else [forms[0], os.urandom(DIGEST_BYTES).hex()]
+    texted = forms if duress is not None else [forms[0], os.urandom(HASH_BYTES).hex()]
     made = [digest(pepper, salt, form).hex() for form in texted]
     parts = [len(escort_words.tokens(word)) for word in words]
     return Digests(

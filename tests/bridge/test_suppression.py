@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from bot.acts import Muted, Suppress
 from bot.events import Said
 from bot.model import Desk, Role, Seat
-from bridge import suppression as module
 from bridge.phone import Phone
 from bridge.store import Connection
 from bridge.suppression import Suppression, keep
@@ -121,7 +120,7 @@ async def test_no_number_is_in_it_and_it_is_slow(nerves: Nerves, tmp_path: Path,
         costs.append((how["type"], how["memory_cost"], how["time_cost"]))
         return slow(*args, **how)
 
-    monkeypatch.setattr(module, "hash_secret_raw", hashed)
+    monkeypatch.setattr("bridge.slow_hash.hash_secret_raw", hashed)
     await nerves.arrive("STOP", message_id="m1")
     await nerves.at_rest()
     (row,) = await nerves.store.fetch("SELECT hash FROM suppression")
@@ -200,7 +199,7 @@ async def test_a_stop_waits_for_memory_and_is_not_lost(nerves: Nerves, monkeypat
         raise HashingError("no memory")
 
     with monkeypatch.context() as patched:
-        patched.setattr("bridge.suppression.hash_secret_raw", fails)
+        patched.setattr("bridge.slow_hash.hash_secret_raw", fails)
         await nerves.arrive("STOP", message_id="m2")
         other = await nerves.arrive("hello", message_id="m3", sender=OTHER)
         await asyncio.sleep(0.2)

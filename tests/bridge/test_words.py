@@ -18,6 +18,7 @@ from bot.escort_slice import Asking, Escort
 from bot.escort_words import MASK, Digests, Flaw, Word
 from bot.events import Content, Relation, Said, TextArrived
 from bot.model import Desk, Thread
+from bridge import slow_hash
 from bridge import words as module
 from bridge.words import STEPS, Found, Words
 from tests.fakes.nerves import Nerves, hurried
@@ -160,7 +161,7 @@ async def test_the_parameters_are_those_of_the_design(words: Words, monkeypatch:
         asked.append({"secret": secret, "salt": salt, **parameters})
         return real(secret, salt, **parameters)
 
-    monkeypatch.setattr(module, "hash_secret_raw", noted)
+    monkeypatch.setattr(slow_hash, "hash_secret_raw", noted)
     first, second = await enrolled(words), await enrolled(words)
     assert {(a["memory_cost"], a["time_cost"], a["parallelism"], a["hash_len"]) for a in asked} == {(19 * 1024, 2, 1, 32)}
     assert {a["type"].name for a in asked} == {"ID"}
@@ -264,7 +265,7 @@ async def test_without_memory_or_threads_the_text_waits(
     def no_memory(*_args: Any, **_kwargs: Any) -> bytes:
         raise error
 
-    monkeypatch.setattr(module, "hash_secret_raw", no_memory)
+    monkeypatch.setattr(slow_hash, "hash_secret_raw", no_memory)
     with pytest.raises(OSError, match="no memory") as told:
         await look(words, thread, SAFE)
     assert "marzipan" not in str(told.value)
@@ -291,9 +292,15 @@ async def test_a_busy_database_does_not_lose_the_first_word(words: Words) -> Non
 
 
 def test_only_the_bridge_computes_digests() -> None:
-    """Two modules of ours use Argon2: one for codewords, one for phones that said STOP."""
-    assert inspect.getsource(module).count("hash_secret_raw(") == 1
+    """One module of ours uses Argon2, and two have hashes made there: for codewords, and for phones that said STOP."""
+    assert inspect.getsource(slow_hash).count("hash_secret_raw(") == 1
     root = Path(module.__file__).parents[1]
     files = [path for folder in ("bot", "bridge", "deploy") for path in (root / folder).rglob("*.py")]
-    users = [path.name for path in files if re.search(r"^(from|import) argon2", path.read_text(), re.MULTILINE)]
-    assert sorted(users) == ["suppression.py", "words.py"]
+
+    def of(package: str) -> list[str]:
+        return sorted(
+            path.name for path in files if re.search(rf"^(from|import) {package}\b", path.read_text(), re.MULTILINE)
+        )
+
+    assert of("argon2") == ["slow_hash.py"]
+    assert of(r"bridge\.slow_hash") == ["suppression.py", "words.py"]

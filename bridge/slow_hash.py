@@ -1,0 +1,57 @@
+"""The slow hash, for what few enough can be guessed: agreed words and phone numbers.
+
+Rules of this module: it never runs in the event loop, and few run at a time; what is hashed is keyed before, so that the
+database alone gives nothing to try.
+
+Source: RFC 9106 (Argon2id; section 4: a salt of 16 bytes, a tag of 32) and the OWASP Password Storage Cheat Sheet, which
+names these parameters (19 MiB, two passes, one lane).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, ParamSpec, TypeVar
+
+from argon2.exceptions import HashingError
+from argon2.low_level import Type, hash_secret_raw
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MEMORY_KIB: Final = 19 * 1024
+PASSES: Final = 2
+LANES: Final = 1
+HASH_BYTES: Final = 32
+SALT_BYTES: Final = 16
+AT_ONCE: Final = 2
+"""So many times 19 MiB, and as many threads: a flood must not take the machine's memory."""
+
+
+def slow_hash(keyed: bytes, salt: bytes) -> bytes:
+    """Return 32 bytes for what was keyed before. `salt`: 16 bytes. About 25 ms. Raises `HashingError`."""
+    return hash_secret_raw(
+        keyed,
+        salt,
+        time_cost=PASSES,
+        memory_cost=MEMORY_KIB,
+        parallelism=LANES,
+        hash_len=HASH_BYTES,
+        type=Type.ID,
+    )
+
+
+class Slowly:
+    """Does slow work in threads, in turns. One for each purpose: agreed words do not wait for a flood of strangers."""
+
+    def __init__(self) -> None:
+        self._turns = asyncio.Semaphore(AT_ONCE)
+
+    async def do(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what the work returns. Raises `OSError` when the machine has no memory, or no thread, for it now."""
+        async with self._turns:
+            try:
+                return await asyncio.to_thread(work, *args, **kwargs)
+            except (HashingError, MemoryError, RuntimeError):
+                # The last is what Python says when it can start no thread.
+                raise OSError("no memory for a slow hash now") from None
