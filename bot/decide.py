@@ -176,7 +176,6 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Thread, TimerDue): (
         hold.linger,
         commands.fade,
-        voice.looked_around,
         assign.unanswered,
         transfer.over,
         block.over,

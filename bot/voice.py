@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.actions import DESK, THREAD, Action, Expel, GiveKeys, Invite, Mark, Pin, Post, Receipt, Speaker
-from bot.acts import DropTimer, SetTimer, Tell
+from bot.acts import DropTimer, Tell
 from bot.card import pinned, short
-from bot.events import Joined, Left, NotHeard, Said, TextArrived, TimerDue, Why
+from bot.events import Joined, Left, NotHeard, Said, TextArrived, Why
 from bot.model import Facts, Thread
 from bot.order import Order, length, moment, newest, order
 from bot.relay import drop_pending
@@ -22,10 +22,6 @@ from policies.pack import Pack
 
 OFFER = "offer"
 """The message that makes an offer known, and the timer that ends it."""
-KEYS = "keys:"
-"""The timer after which whoever came in is given the keys a last time, and whom."""
-LOOKED_AROUND = 45.0
-"""Seconds after which a client that came in knows our identities: it takes up to thirty (facts-matrix, section 3)."""
 PIECE = 7_000
 """Characters of one room message: an event may have 65,536 bytes, a control character takes six of them (an escape in JSON)
 and encryption makes four out of three."""
@@ -102,25 +98,15 @@ def assigned(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[
 def joined(pack: Pack, facts: Facts, thread: Thread, event: Joined) -> Step[Thread]:
     """Note a member and give them the keys once more; when it is not the voice who came, undo windows are longer a while.
 
-    The device that they accepted on may be younger than the invitation, or had not met us yet when keys came with it. It
-    may not have met us now either, and says nothing when it drops them: so they go a last time when it must have. Whoever
-    is not at the desk has no seat here, whatever invitation they still had.
+    The device that they accepted on may be younger than the invitation, or had not met us yet when keys came with it.
+    Whoever is not at the desk has no seat here, whatever invitation they still had.
     """
     if facts.role(event.user) is None:
         return Step(thread, (Expel(user=event.user),), consumed=True)
     voice = replace(thread.voice, members=thread.voice.members | {event.user})
     if event.user != thread.voice.holder:
         voice = replace(voice, slow_until=facts.now + pack.settings.undo_after_join_window)
-    later = SetTimer(key=KEYS + event.user, due=facts.now + LOOKED_AROUND)
-    return Step(replace(thread, voice=voice), (GiveKeys(place=THREAD, user=event.user), later))
-
-
-def looked_around(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
-    """Give whoever came in, and has not left since, the keys a last time."""
-    user = event.key.removeprefix(KEYS)
-    if not event.key.startswith(KEYS) or user not in thread.voice.members:
-        return Step(thread)
-    return Step(thread, (GiveKeys(place=THREAD, user=user),), consumed=True)
+    return Step(replace(thread, voice=voice), (GiveKeys(place=THREAD, user=event.user),))
 
 
 def left(pack: Pack, facts: Facts, thread: Thread, event: Left) -> Step[Thread]:

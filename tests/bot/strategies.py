@@ -130,7 +130,6 @@ KEYS: Final = (
     f"word:{ANA}",
     *(f"wait:t1:{rung}" for rung in range(3)),
     f"seat:{BEN}",
-    f"keys:{BEN}",
     "silence",
     "answer",
     "fade:desk|answer:$m1",

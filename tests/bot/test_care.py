@@ -138,7 +138,6 @@ def test_the_desk_does_not_hear_of_every_text() -> None:
     """Of forty texts in a minute the desk hears once or twice; of an answer at once, so that the board is right."""
     world = open_one()
     world.pass_time(61)
-    world.settle()
     heard = []
     for _ in range(40):
         world.text(T1, "and")

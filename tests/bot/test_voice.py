@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bot.actions import THREAD, GiveKeys
-from bot.acts import SetTimer
-from bot.events import Joined, Left, TimerDue
+from bot.actions import THREAD
+from bot.events import Left
 from bot.told import Assigned
-from bot.voice import LOOKED_AROUND, PIECE
-from tests.bot.examples import arrived, at, held, of, then, waiting, words
-from tests.bot.strategies import ANA, BEN, NOW
+from bot.voice import PIECE
+from tests.bot.examples import arrived, held, then, waiting, words
+from tests.bot.strategies import ANA, BEN
 
 
 def test_a_long_text_is_shown_whole_in_pieces_that_fit() -> None:
@@ -51,16 +50,3 @@ def test_the_card_says_who_is_the_voice_and_whether_the_phone_is_stopped() -> No
         cards += [a.body for a in step.actions if getattr(a, "ref", "") == "card" and hasattr(a, "body")]
     expected = ["voice: ana", "STOPPED: nothing leaves", "language: en", "language: es", "voice: nobody", "voice: ben"]
     assert [line in card for line, card in zip(expected, cards, strict=True)] == [True] * len(cards)
-
-
-def test_whoever_came_in_is_given_the_keys_a_last_time_when_their_client_knows_us() -> None:
-    """What went with the invitation and at the join their client may have dropped; who left meanwhile gets nothing."""
-    came = then(held(), Joined(place=THREAD, user=BEN))
-    (timer,) = of(SetTimer, came)
-    assert timer.due == NOW + LOOKED_AROUND
-    due = TimerDue(key=timer.key)
-    given = then(came.aggregate, due, at(LOOKED_AROUND))
-    assert of(GiveKeys, given) == [GiveKeys(place=THREAD, user=BEN)]
-    assert not of(SetTimer, given), "it is the last time"
-    left = then(came.aggregate, Left(place=THREAD, user=BEN)).aggregate
-    assert not of(GiveKeys, then(left, due, at(LOOKED_AROUND)))

@@ -9,16 +9,11 @@ from tests.e2e.scene import Scene
 from tests.e2e.seat import NO_SHIELD, Item, Seat
 from tests.e2e.waiting import until
 
-READS = 90.0
-"""Seconds until a client can read: one that has just met our identities for the first time takes about thirty, and what it
-dropped until then comes once more after forty-five."""
+READS = 60.0
+"""Seconds until a client can read: one that has just met our identities for the first time takes about thirty."""
 
 
-SOON = 30.0
-"""Seconds until a client that knows us can read: before anything comes once more by itself."""
-
-
-async def reads(scene: Scene, seat: Seat, room: str, author: str, *texts: str, within: float = READS) -> None:
+async def reads(scene: Scene, seat: Seat, room: str, author: str, *texts: str) -> None:
     """Wait until somebody can read these texts of an author: ours without a shield, colleagues' at most with a grey one."""
     ours = author in {scene.ready.voice, scene.ready.bot}
 
@@ -32,7 +27,7 @@ async def reads(scene: Scene, seat: Seat, room: str, author: str, *texts: str, w
     async def seen() -> str:
         return "; ".join(i.brief() for i in (await seat.whole(room))[-12:])
 
-    await until(f"{seat.mxid} can read {len(texts)} texts of {author}", probe, within=within, every=0.5, seen=seen)
+    await until(f"{seat.mxid} can read {len(texts)} texts of {author}", probe, within=READS, every=0.5, seen=seen)
 
 
 async def knows_us(scene: Scene, seat: Seat) -> None:
