@@ -30,6 +30,7 @@ __all__ = ["Edge", "HomeserverError", "Permanent", "TokenRefused", "Transient"]
 
 MOST_PAGES: Final = 20
 HELLO: Final = "Please say hello when you are in: it lets your device read everything here."
+AGAIN: Final = " What it still cannot read, !recap says again."
 
 
 class Edge:
@@ -147,12 +148,13 @@ class Edge:
 
     async def invite(self, room_id: str, user: str) -> None:
         """Send the room's keys to a user's devices, then invite. Somebody who is invited or joined already is left so."""
+        room = await self._members.room(room_id)
         await self.give_keys(room_id, user)
         self._crash(CrashPoint.KEYS_SHARED)
         before = await self._store.fetchval(MEMBERSHIP, room_id, user)
         if await self._membership(room_id, user) not in {"join", "invite"}:
             await self.give_bundle(room_id, user)
-            body = {"user_id": user, "reason": HELLO}
+            body = {"user_id": user, "reason": HELLO + AGAIN if room.kind == "thread" else HELLO}
             await self._policy.wire.request("POST", "rooms", room_id, "invite", body=body)
         await self._store.commit(lambda conn: _note_invited(conn, room_id, user, before))
 

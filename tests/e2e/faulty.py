@@ -1,6 +1,7 @@
-"""A homeserver with its bad moments: what stands between it and the bridge here makes them.
+"""A homeserver with its bad moments: what stands between it and the bridge, or a person's client, here makes them.
 
-Rules of this module: it forwards what it forwards unchanged; a fault is one that homeservers and proxies really have.
+Rules of this module: it forwards what it forwards unchanged, but that the homeserver's address is its own; a fault is one
+that homeservers and proxies really have.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from aiohttp import web
 from yarl import URL
 
 SLOW: Final = 1.5
-"""Seconds that a slow one thinks about each request."""
+"""Seconds that a slow one thinks about each request, and that a late answer takes."""
 SAYS: Final = ("Authorization", "Content-Type")
 
 
@@ -31,15 +32,20 @@ class Mood(Enum):
     """429, with a time after which to ask again."""
     BROKEN = "broken"
     """500, and nothing is done."""
+    LATE = "late"
+    """What is asked is done, and the answer comes when others have told of it."""
     MUTE = "mute"
     """What is asked is done, and the answer is lost."""
 
 
 class Faulty:
-    """Stands at `url` for the homeserver at `real`. `met`: how many requests met each mood."""
+    """Stands at `url` for the homeserver at `real`. `met`: how many requests met each mood.
 
-    def __init__(self, real: str) -> None:
-        self._real = real
+    `only`: what stands in the path of the requests that meet its mood; the others find it well.
+    """
+
+    def __init__(self, real: str, *, only: str = "/") -> None:
+        self._real, self._only = real, only
         self.mood = Mood.WELL
         self.met: Counter[Mood] = Counter()
         self.url = ""
@@ -62,7 +68,7 @@ class Faulty:
                 await runner.cleanup()
 
     async def _handle(self, request: web.Request) -> web.Response:
-        mood = self.mood
+        mood = self.mood if self._only in request.path else Mood.WELL
         self.met[mood] += 1
         if mood is Mood.BUSY:
             told = {"errcode": "M_LIMIT_EXCEEDED", "error": "Too many requests", "retry_after_ms": 300}
@@ -75,7 +81,9 @@ class Faulty:
         url = URL(self._real + request.raw_path, encoded=True)
         body = await request.read()
         async with self._http.request(request.method, url, data=body or None, headers=headers) as answer:
-            said = await answer.read()
+            said = (await answer.read()).replace(self._real.encode(), self.url.encode())
+        if mood is Mood.LATE:
+            await asyncio.sleep(SLOW)
         if mood is Mood.MUTE and request.transport is not None:
             request.transport.abort()
         return web.Response(status=answer.status, body=said, content_type="application/json")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from tests.e2e.scene import Scene
+from tests.e2e.scene import Scene, Talk
 from tests.e2e.seat import NO_SHIELD, Item, Seat
-from tests.e2e.waiting import until
+from tests.e2e.waiting import StepFailed, until
 
 READS = 60.0
 """Seconds until a client can read: one that has just met our identities for the first time takes about thirty."""
@@ -28,6 +29,19 @@ async def reads(scene: Scene, seat: Seat, room: str, author: str, *texts: str) -
         return "; ".join(i.brief() for i in (await seat.whole(room))[-12:])
 
     await until(f"{seat.mxid} can read {len(texts)} texts of {author}", probe, within=READS, every=0.5, seen=seen)
+
+
+async def reads_or_is_told(talk: Talk, seat: Seat, typed: str) -> None:
+    """Wait until somebody can read what the thread's voice typed before, with its key, or else in what `!recap` says.
+
+    A client that learns from its sync that it joined, before the join is answered, has forgotten that it was asked in, and
+    takes no bundle from then on: seen on busy machines where nothing could be given with the invitation.
+    """
+    try:
+        await reads(talk.scene, seat, talk.room, talk.seat.mxid, typed)
+    except StepFailed:
+        await seat.say(talk.room, "!recap")
+        await replace(talk, seat=seat).told("on their way to your devices", typed)
 
 
 async def knows_us(scene: Scene, seat: Seat) -> None:

@@ -6,11 +6,9 @@ whoever has left reads nothing that came afterwards.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
@@ -19,13 +17,11 @@ import pytest_asyncio
 from tests.e2e import own_line
 from tests.e2e.carrier import handset
 from tests.e2e.conftest import OpenStrict
-from tests.e2e.reading import READS, knows_us, reads
+from tests.e2e.devices import second_device, strict
+from tests.e2e.reading import READS, knows_us, reads, reads_or_is_told
 from tests.e2e.scene import Scene, Talk
 from tests.e2e.seat import NO_SHIELD, Seat
 from tests.e2e.waiting import quiet, until
-
-if TYPE_CHECKING:
-    from tests.e2e.strict import StrictClient
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -65,29 +61,6 @@ async def test_a_first_login_after_the_words(own: tuple[Scene, Seat, Seat], open
         await reads(scene, sol, talk.room, ada.mxid, "typed while you listen")
     finally:
         await sol.stop()
-
-
-@contextlib.asynccontextmanager
-async def second_device(scene: Scene, seat: Seat, *, verified: bool = True) -> AsyncIterator[StrictClient]:
-    """Log somebody in a second time, on a device that they verify themselves."""
-    key = await strict(seat).recovery_key()
-    second = type(strict(seat))(scene.ready.homeserver, next(a for a in scene.ready.accounts if a.mxid == seat.mxid))
-    try:
-        await second.start()
-        if verified:
-            await second.verify(key)
-        yield second
-    finally:
-        await second.stop()
-
-
-def strict(seat: Seat) -> StrictClient:
-    """Return the seat as the strict client that it is."""
-    from tests.e2e.strict import StrictClient
-
-    if not isinstance(seat, StrictClient):
-        pytest.fail("this needs the strict client, which has no build for this C library")
-    return seat
 
 
 async def test_a_second_device_later(own: tuple[Scene, Seat, Seat]) -> None:
@@ -169,7 +142,7 @@ async def test_a_second_device_accepts_the_invitation(own: tuple[Scene, Seat, Se
         assert await scene.invited(second, set()) == talk.room
         await second.join(talk.room)
         await reads(scene, second, talk.room, scene.ready.voice, "said before you came on either")
-        await reads(scene, second, talk.room, ada.mxid, "// typed before you came on either")
+        await reads_or_is_told(talk, second, "// typed before you came on either")
         await texts(scene, talk, "said while you are here", seat=second)
         await ada.say(talk.room, "// typed while you are here")
         await reads(scene, second, talk.room, ada.mxid, "// typed while you are here")
