@@ -30,6 +30,9 @@ from tests.e2e.waiting import PATIENCE, StepFailed, until
 
 PAGE_EVERY = 10
 """How many looks at a timeline until it is paged back again: after a gap the SDK begins it anew."""
+ACCEPTS = 1.5
+"""Seconds that somebody takes to accept an invitation. What was sent with it is there by then, and the client takes that
+whatever else goes wrong; one that accepts at once may take nothing at all (`test_no_bundle`)."""
 OPEN_EVERY = 50
 """How many looks until the room is opened anew."""
 
@@ -190,6 +193,7 @@ class StrictClient:
 
         room = await until(f"{self.mxid} is invited to the room", invited)
         self._close(room_id)  # of an earlier stay
+        await asyncio.sleep(ACCEPTS)
         await room.join()
         await self._live(room_id)
 
