@@ -23,6 +23,8 @@ AFTER: Final = 300.0
 """Seconds after the join: slow clients fetch a bundle when they first show the room."""
 LONGEST: Final = 86_400.0
 """Seconds after the upload: no client takes it any more."""
+INVITES: Final = 60.0
+"""Seconds after the upload within which the invitation is noted: before that, somebody asked back in is still out."""
 EVERY: Final = 60.0
 DUE: Final = """
     SELECT mxc FROM matrix_upload u
@@ -100,8 +102,10 @@ class Uploads:
             """
             SELECT u.mxc, m.membership FROM matrix_upload u
             JOIN matrix_member m ON m.room_id = u.room_id AND m.user_id = u.user_id
-            WHERE u.event_id = '' AND NOT u.joined AND m.membership <> 'invite'
-            """
+            WHERE u.event_id = '' AND NOT u.joined
+            AND (m.membership = 'join' OR m.membership <> 'invite' AND u.at_ms <= $1)
+            """,
+            self._now() - int(INVITES * 1000),
         )
         for row in rows:
             soon = AFTER if row["membership"] == "join" else 0.0

@@ -12,7 +12,7 @@ from bridge import schema, sweep_index
 from bridge.matrix.house import Away, House, Refused
 from bridge.matrix.members import Room, note_room, set_membership
 from bridge.matrix.schema import MAIN_UPGRADES
-from bridge.matrix.uploads import AFTER, AGAIN, LONGEST, Uploads, note_shown, note_upload
+from bridge.matrix.uploads import AFTER, AGAIN, INVITES, LONGEST, Uploads, note_shown, note_upload
 from bridge.store import Store
 from tests.fakes.nerves import SetClock
 
@@ -94,16 +94,27 @@ async def test_nobody_waits_longer_than_a_bundle_is_taken(stand: Stand) -> None:
 
 
 async def test_whoever_declines_needs_none(stand: Stand) -> None:
-    """When somebody declines or is removed, the upload that was for them goes at once."""
+    """When somebody declines or is removed, the upload that was for them goes."""
     await stand.becomes("leave")
-    assert await stand.after(1) == [MXC]
+    assert await stand.after(INVITES) == [MXC]
+
+
+async def test_whoever_is_asked_back_in_is_out_until_the_invitation_is_noted(stand: Stand) -> None:
+    """Between the upload and the invitation they are still out; what is for them stays: who finds none asks no more."""
+    await stand.becomes("leave")
+    assert await stand.after(INVITES - 1) == []
+    await stand.becomes("invite")
+    assert await stand.after(3600) == []
+    await stand.becomes("join")
+    assert await stand.after(1) == []
+    assert await stand.after(AFTER) == [MXC]
 
 
 async def test_a_row_stands_until_the_upload_is_gone(stand: Stand) -> None:
     """While the homeserver does not answer it is asked each time; when it refuses, later; nothing is forgotten."""
     await stand.becomes("leave")
     stand.house.says = Away(503)
-    assert await stand.after(1) == []
+    assert await stand.after(INVITES) == []
     stand.house.says = Refused(403, "M_FORBIDDEN")
     assert await stand.after(1) == []
     stand.house.says = None
