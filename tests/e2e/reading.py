@@ -31,17 +31,17 @@ async def reads(scene: Scene, seat: Seat, room: str, author: str, *texts: str) -
     await until(f"{seat.mxid} can read {len(texts)} texts of {author}", probe, within=READS, every=0.5, seen=seen)
 
 
-async def reads_or_is_told(talk: Talk, seat: Seat, typed: str) -> None:
-    """Wait until somebody can read what the thread's voice typed before, with its key, or else in what `!recap` says.
+async def reads_or_is_told(talk: Talk, seat: Seat, author: str, *typed: str) -> None:
+    """Wait until somebody can read what a colleague typed before, with their key, or else in what `!recap` says.
 
     A client that learns from its sync that it joined, before the join is answered, has forgotten that it was asked in, and
-    takes no bundle from then on: seen on busy machines where nothing could be given with the invitation.
+    takes no bundle from then on: seen on busy machines with clients that had just logged in.
     """
     try:
-        await reads(talk.scene, seat, talk.room, talk.seat.mxid, typed)
+        await reads(talk.scene, seat, talk.room, author, *typed)
     except StepFailed:
         await seat.say(talk.room, "!recap")
-        await replace(talk, seat=seat).told("on their way to your devices", typed)
+        await replace(talk, seat=seat).told("on their way to your devices", *typed)
 
 
 async def knows_us(scene: Scene, seat: Seat) -> None:

@@ -76,7 +76,7 @@ async def accepts(scene: Scene, talk: Talk, seat: Seat, words: str) -> None:
     await seat.find(desk, "the desk can be read", lambda i: i.sender == bot and i.kind == "message", within=READS)
     await seat.join(talk.room)
     await reads(scene, seat, talk.room, scene.ready.voice, f"said {words}")
-    await reads_or_is_told(talk, seat, f"// typed {words}")
+    await reads_or_is_told(talk, seat, talk.seat.mxid, f"// typed {words}")
 
 
 async def test_called_in_before_the_client_has_heard_of_us(own: tuple[Scene, Seat]) -> None:
