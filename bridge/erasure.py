@@ -1,7 +1,7 @@
 """The way down: what is over goes step by step, and is looked for when it is gone.
 
-A room:    redact → be heard → empty → censor → uploads → destroy → wait → purge → look → forget → sign
-A person:  key → copies → person
+A room:    redact → be heard → empty → censor → uploads → destroy → wait → purge → look → forget → sign → flush
+A person:  key → copies → person → flush
 
 Rules of this module: a step is done outside first and noted in the database after it, so every step may be done again, and
 a crash between any two lines repeats at most the step it fell into; a step is noted only with what it found, never with
@@ -64,17 +64,34 @@ class NotYet(Exception):  # noqa: N818 - it is an answer
         self.what, self.after = what, after
 
 
+class LogInUse(NotYet):
+    """Somebody reads the database, so its log cannot be emptied, and holds what was deleted."""
+
+    def __init__(self) -> None:
+        super().__init__("the database's log is in use", after=0.3)
+
+
+FLUSH: Final = "flush"
+"""The last step of every case."""
+
 Step = Callable[[Case], Awaitable[str]]
-"""Does one step and returns the next one; empty when the case is closed, by a commit of the step's own. Raises `NotYet`."""
+"""Does one step and returns the next one; empty when a commit of the step's own has noted it. Raises `NotYet`."""
 
 
 class Erasure:
-    """Walks every case down. `wake` after a commit that began one; `run` until cancelled."""
+    """Walks every case down; `wake` after a commit that began one, `run` until cancelled. `pause` waits for a calm one."""
 
     def __init__(
-        self, *, store: Store, clock: Clock, steps: dict[str, Step], alarm: Callable[[str, float], Awaitable[None]]
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        steps: dict[str, Step],
+        pause: Callable[[], Awaitable[None]],
+        alarm: Callable[[str, float], Awaitable[None]],
     ) -> None:
-        self._store, self._clock, self._steps, self._alarm = store, clock, steps, alarm
+        self._store, self._clock, self._pause, self._alarm = store, clock, pause, alarm
+        self._steps = {**steps, FLUSH: self._flush}
         self._changed = asyncio.Event()
 
     def wake(self) -> None:
@@ -134,6 +151,24 @@ class Erasure:
             if following:
                 await self._note(case, following)
 
+    async def _flush(self, case: Case) -> str:
+        """Write the database anew, without what is deleted, and then close what was signed before."""
+        signed = await self._store.fetch("SELECT id FROM erasure WHERE step = $1", case.step)
+        await self._pause()
+        try:
+            if not await self._store.rewrite():
+                raise LogInUse
+        except sqlite3.OperationalError as error:
+            log.failure("erasure.waits", error)
+            raise NotYet("the database cannot be written anew", after=30.0) from None
+
+        async def commit(conn: Connection) -> None:
+            for row in signed:
+                await conn.execute("DELETE FROM erasure WHERE id = $1", row["id"])
+
+        await self._store.commit(commit)
+        return ""
+
     async def _note(self, case: Case, following: str) -> None:
         now = self._clock.wall()
         heard = HEARD if (case.step, following) == ("redact", "empty") else 0.0
@@ -160,7 +195,7 @@ def _case(row: Any) -> Case:
     return Case(**{**dict(row), "counts": json.loads(row["counts"])})
 
 
-async def close(conn: Connection, case: Case) -> None:
-    """Take a case off its way, inside the commit that keeps its receipt."""
-    await conn.execute("DELETE FROM erasure WHERE id = $1", case.id)
+async def signed(conn: Connection, case: Case) -> None:
+    """Forget what a case was about, inside the commit that keeps its receipt; what is left of it says nothing."""
+    await conn.execute("UPDATE erasure SET subject = id, thread = '', step = $2 WHERE id = $1", case.id, FLUSH)
     await conn.execute("DELETE FROM copy_result WHERE owner = $1", case.id)

@@ -89,7 +89,8 @@ class WayDown:
         people = PersonSteps(
             store=store, vault=vault, clock=clock, signer=signer, retention=settings.receipt_retention, crash=crash
         )
-        self._erasure = Erasure(store=store, clock=clock, steps={**rooms.steps(), **people.steps()}, alarm=alarm)
+        steps = {**rooms.steps(), **people.steps()}
+        self._erasure = Erasure(store=store, clock=clock, steps=steps, pause=outbox.talk.pause, alarm=alarm)
         self._sweep = Sweep(store=store, vault=vault, clock=clock, rooms=rooms, alarm=alarm, crash=crash)
 
     def wake(self) -> None:

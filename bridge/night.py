@@ -1,8 +1,9 @@
-"""What is done when nobody needs the line: the homeserver's database is rewritten, the audit forgets what is old.
+"""What is done when nobody needs the line: the databases are rewritten, the audit forgets what is old.
 
-Rules of this module: a vacuum holds the homeserver for a second or more, so it is done in quiet hours only, once a night,
-and waits for words that are on their way; when it was last done is kept, so that `doctor` can say so. While the machine's
-clock is doubted nothing is forgotten here, and there is no vacuum either, for nobody knows whether it is night.
+Rules of this module: a vacuum holds the homeserver for a second or more, and us for less, so both are done in quiet hours
+only, once a night, and wait for words that are on their way; when it was last done is kept, so that `doctor` can say so.
+While the machine's clock is doubted nothing is forgotten here, and there is no vacuum either, for nobody knows whether it
+is night.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from bridge.store import Connection, Store
 from bridge.vault import Vault
 
 VACUUMED: Final = "vacuumed"
-"""The row of `line` that says when the homeserver's database was last rewritten."""
+"""The row of `line` that says when the databases were last rewritten."""
 NIGHT: Final = 20 * 3600.0
 EVERY: Final = 60.0
 HOURLY: Final = 3600.0
@@ -77,6 +78,7 @@ class Night:
             done = await self._house.vacuum()
             log.event("night.vacuumed", seconds=round(done.seconds, 1))
             await self._store.commit(lambda conn: _note(conn, now))
+            await self._store.rewrite()  # what a reader keeps in the log goes with the next conversation that ends
 
     def is_quiet(self, at: float) -> bool:
         """Whether this is a quiet hour."""

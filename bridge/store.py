@@ -79,12 +79,12 @@ class _Sqlite(SQLiteDatabase):
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A commit somebody waits for."""
+    """A commit somebody waits for, or work between two commits (`between`) on the connection itself."""
 
-    work: Work[Any] | None
-    """None: empty the log."""
     done: asyncio.Future[Any]
+    work: Work[Any] | None = None
     synced: bool = True
+    between: Callable[[sqlite3.Connection], bool] | None = None
 
     def answer(self, value: Any, error: BaseException | None = None) -> None:
         if self.done.done():
@@ -161,7 +161,7 @@ class Store:
         cut may take it back, with all that came after it and nothing that came before.
         """
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue.put_nowait(_Asked(work, done, synced))
+        self._queue.put_nowait(_Asked(done, work, synced))
         return await asyncio.shield(done)
 
     async def synced(self) -> None:
@@ -170,16 +170,29 @@ class Store:
             raise _not_kept()
         if self._kept < self._written:
             done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append((self._written, _Asked(None, done), None))
+            self._waiting.append((self._written, _Asked(done), None))
             await asyncio.shield(done)
 
     async def checkpoint(self) -> bool:
         """Empty the write-ahead log, so that no deleted row is left in it; False while somebody reads from it: try again.
 
-        Between two commits, and off the event loop. Source: sqlite.org/pragma.html#pragma_wal_checkpoint.
+        Source: sqlite.org/pragma.html#pragma_wal_checkpoint.
         """
+        return await self._between(_truncate)
+
+    async def rewrite(self) -> bool:
+        """Write the whole file anew and empty the log, so that nothing deleted is in any byte of either; False: try again.
+
+        `secure_delete` overwrites a row where it is, and not where it was before its page was balanced. Nobody commits
+        meanwhile: some 4 ms for each MiB. Raises `sqlite3.OperationalError` when there is no room for a second copy.
+        Source: sqlite.org/lang_vacuum.html.
+        """
+        return await self._between(_vacuum)
+
+    async def _between(self, work: Callable[[sqlite3.Connection], bool]) -> bool:
+        """Do something between two commits, and off the event loop."""
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._queue.put_nowait(_Asked(None, done))
+        self._queue.put_nowait(_Asked(done, between=work))
         return await asyncio.shield(done)
 
     async def fetch(self, query: str, *args: Any) -> list[Any]:
@@ -201,9 +214,9 @@ class Store:
     async def _write(self) -> None:
         try:
             while (asked := await self._queue.get()) is not None:
-                if asked.work is None:
-                    await self._empty_log(asked)
-                else:
+                if asked.between is not None:
+                    await self._tidy(asked, asked.between)
+                elif asked.work is not None:
                     await self._make(asked, asked.work)
         finally:
             self._written += 1  # one more sync, which is the last
@@ -225,15 +238,15 @@ class Store:
                 _, asked, value = self._waiting.popleft()
                 asked.answer(value, _not_kept() if self._lost.is_set() else None)
 
-    async def _empty_log(self, asked: _Asked) -> None:
+    async def _tidy(self, asked: _Asked, work: Callable[[sqlite3.Connection], bool]) -> None:
         acquired = cast("AbstractAsyncContextManager[LoggingConnection]", self.db.acquire())
         try:
             async with acquired as conn:
-                row = await asyncio.to_thread(_truncate, conn.wrapped._conn)  # noqa: SLF001 - the one connection, between commits
+                done = await asyncio.to_thread(work, conn.wrapped._conn)  # noqa: SLF001 - the one connection, between commits
         except sqlite3.Error as error:
             asked.answer(None, error)
         else:
-            asked.answer(row, None)
+            asked.answer(done)
 
     async def _make(self, asked: _Asked, work: Work[Any]) -> None:
         if self._lost.is_set():
@@ -271,6 +284,11 @@ class Store:
 def _truncate(connection: sqlite3.Connection) -> bool:
     busy, log, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return bool(busy == 0 and log == 0)
+
+
+def _vacuum(connection: sqlite3.Connection) -> bool:
+    connection.execute("VACUUM")
+    return _truncate(connection)
 
 
 def _not_kept() -> sqlite3.OperationalError:

@@ -129,7 +129,7 @@ def _bridge(config: Config, pack: Pack) -> Sequence[Kept]:
                 f"{long(settings.continuing)} for who chose to be known again; while on hold: as it was when the hold began"
             ),
             readable_by=f"{MASTER}; not whoever has main.db alone",
-            remains="nothing: the key is destroyed, and the file is overwritten where it was",
+            remains="nothing: the key is destroyed, and the file is written anew",
         ),
         Kept(
             where="Bridge, keys.db",

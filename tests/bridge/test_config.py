@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fcntl
 import os
 import secrets
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,6 +19,7 @@ from bridge.config import ConfigError, load
 from bridge.keys import Keys
 from bridge.vault import Vault
 from tests.e2e.stack import ROOT
+from tests.fakes.keys_file import standing
 from tests.fakes.killable import ORDER
 
 FILES = ("as_token", "vault_key", "index_key", "suppression_key", "carrier_token", "signing_key")
@@ -250,11 +249,11 @@ class TestTheProgram:
         data = Path(papers.raw["data_dir"])
         data.mkdir()
         asyncio.run(_foreign_keys(data / "keys.db"))
-        before = _keys(data / "keys.db")
+        before = standing(data / "keys.db")
         done = self.start(papers)
         assert done.returncode == 1
         assert "bridge.broke error=ValueError" in done.stderr
-        assert _keys(data / "keys.db") == before != []
+        assert standing(data / "keys.db") == before != {}
 
 
 async def _foreign_keys(path: Path) -> None:
@@ -262,8 +261,3 @@ async def _foreign_keys(path: Path) -> None:
     await keys.open()
     await Vault(keys=keys, vault_key=secrets.token_bytes(32), index_key=bytes(32)).create("desk")
     await keys.close()
-
-
-def _keys(path: Path) -> list[Any]:
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        return connection.execute("SELECT owner, wrapped FROM keys").fetchall()

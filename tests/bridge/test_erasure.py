@@ -18,7 +18,7 @@ from tests.fakes.nerves import HANDSET
 from tests.fakes.paper_rooms import ROOM, WayDown
 
 GRACE, CLIENTS = 72 * 3600.0, 7 * 86_400.0
-PERSON_STEPS = ("key", "copies", "person")
+PERSON_STEPS = ("key", "copies", "person", "flush")
 STEPS = ("redact", "empty", "censor", "uploads", "destroy", "purge", "look", "forget", "sign", *PERSON_STEPS)
 
 

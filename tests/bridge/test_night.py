@@ -15,6 +15,7 @@ from bridge.audit import Ledger
 from bridge.config import load
 from bridge.matrix.house import Away, Vacuumed
 from bridge.night import Night
+from tests.bridge.litter import littered
 from tests.deploy.kept_line import kept_line
 from tests.fakes.nerves import Nerves
 
@@ -65,6 +66,16 @@ async def test_once_a_night_in_quiet_hours(nerves: Nerves) -> None:
         await night(nerves, house, waited=waited).once()
         assert house.vacuums == count, (day, hour)
     assert len(waited) == 2
+
+
+async def test_our_own_database_is_rewritten_too(nerves: Nerves) -> None:
+    """What was deleted is in no byte of it after the night."""
+    gone = await littered(nerves.store)
+    await nerves.store.checkpoint()
+    nerves.clock.at = at(1, 3)
+    await night(nerves, House()).once()
+    raw = (nerves.directory / "main.db").read_bytes()
+    assert not [data for data in gone if data in raw]
 
 
 async def test_quiet_hours_go_by_the_clock_on_the_wall(nerves: Nerves) -> None:

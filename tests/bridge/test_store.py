@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from mautrix.util.async_db import UnsupportedDatabaseVersion
 
 from bridge import schema
 from bridge.store import Connection, Store
+from tests.bridge.litter import ROWS, littered
 
 TABLES = (
     "CREATE TABLE parent (id INTEGER PRIMARY KEY)",
@@ -28,6 +30,10 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
         await made.commit(lambda conn, table=table: conn.execute(table))  # type: ignore[misc]
     yield made
     await made.close()
+
+
+def everything(directory: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in directory.iterdir())
 
 
 async def put(conn: Connection, number: int = 1) -> int:
@@ -159,6 +165,34 @@ async def test_many_callers_one_transaction_at_a_time(store: Store) -> None:
 async def test_a_deletion_overwrites(store: Store, pragma: str, value: object) -> None:
     """What is deleted is overwritten (DESIGN section 5); that a power cut loses no commit, `test_store_together` shows."""
     assert await store.fetchval(f"PRAGMA {pragma}") == value
+
+
+async def test_what_was_deleted_is_in_no_byte_once_it_is_rewritten(store: Store, tmp_path: Path) -> None:
+    """Also not where a row was before its page was balanced, which `secure_delete` does not overwrite; the rest stays."""
+    gone = await littered(store)
+    assert await store.rewrite()
+    raw = everything(tmp_path)
+    assert not [data for data in gone if data in raw]
+    assert await store.fetchval("SELECT COUNT(*) FROM litter") == ROWS - len(gone)
+    assert await store.commit(put) == 1
+
+
+async def test_a_rewrite_that_somebody_reads_past_is_said(store: Store, tmp_path: Path) -> None:
+    """While a reader holds what was before, its bytes stand: that is False, never a lie; afterwards it works."""
+    await store.db.execute("PRAGMA busy_timeout = 50")
+    await store.commit(lambda conn: conn.execute("INSERT INTO heap VALUES ($1)", b"words to forget"))
+    await store.checkpoint()
+    with contextlib.closing(sqlite3.connect(tmp_path / "main.db", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT COUNT(*) FROM heap").fetchone()
+        await store.commit(lambda conn: conn.execute("DELETE FROM heap"))
+        assert not await store.rewrite()
+        assert b"words to forget" in (tmp_path / "main.db").read_bytes()
+        assert await store.commit(put) == 1
+        reader.execute("COMMIT")
+    assert await store.rewrite()
+    assert b"words to forget" not in everything(tmp_path)
+    assert await store.fetchval("SELECT COUNT(*) FROM parent") == 1
 
 
 async def test_a_newer_database_is_refused(tmp_path: Path) -> None:

@@ -172,7 +172,7 @@ async def test_a_wrapped_key_belongs_to_its_owner(vault: Vault, keys: Keys, path
     await vault.create("t1")
     await vault.create("t2")
     with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE keys SET wrapped = (SELECT wrapped FROM keys WHERE owner = 't2') WHERE owner = 't1'")
+        connection.execute("UPDATE slot SET wrapped = (SELECT wrapped FROM slot WHERE n = 2) WHERE n = 1")
     connection.close()
     with pytest.raises(Sealed):
         await vault_over(keys).load("t1")

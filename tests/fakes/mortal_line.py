@@ -30,6 +30,7 @@ from deploy.provision import NUMBER, SLUG, mxid, provision, running
 from tests.e2e.seat import Account
 from tests.e2e.stack import ROOT, Ready, Stack
 from tests.e2e.waiting import until
+from tests.fakes.keys_file import standing
 from tests.fakes.killable import ORDER
 
 PACK: Final = """\
@@ -131,9 +132,8 @@ class MortalLine(Stack):
 
     def orphan_keys(self) -> set[str]:
         """Return owners in `keys.db` that own nothing."""
-        owners = {row[0] for row in _read(self.layout.bridge / "keys.db", "SELECT owner FROM keys")}
         return (
-            owners
+            set(standing(self.layout.bridge / "keys.db"))
             - {row[0] for row in self.rows("SELECT id FROM thread UNION SELECT key_owner FROM matrix_room")}
             - {"desk", "copies"}
         )

@@ -133,6 +133,7 @@ class WayDown:
             store=nerves.store,
             clock=nerves.clock,
             steps={**steps.steps(), **PersonSteps(**shared).steps()},
+            pause=nerves.outbox.talk.pause,
             alarm=nerves._alarm,
         )
         self.sweep = Sweep(

@@ -7,6 +7,7 @@ from bridge.sweep_keys import retire_since
 from tests.bridge.matrix.person import Person
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.small_homeserver import SmallHomeserver
+from tests.fakes.nerves import SetClock
 
 OFFICE = "!office"
 
@@ -15,6 +16,8 @@ async def test_the_key_of_what_was_revealed_is_gone(rig: Rig, server: SmallHomes
     """The session that a reveal began is destroyed with it: no device gets it any more, and the next has another."""
     ada = Person("@ada:x")
     server.tell(ada)
+    clock = SetClock()
+    rig.matrix.keyring._clock = clock
     await rig.vault.create(f"room:{OFFICE}")
     room = Room(room_id=OFFICE, kind="office", owner=ada.mxid, key_owner=f"room:{OFFICE}")
     await rig.store.commit(lambda conn: note_room(conn, room, members={POLICY: "join"}, levels={}))
@@ -25,7 +28,8 @@ async def test_the_key_of_what_was_revealed_is_gone(rig: Rig, server: SmallHomes
         return str(encrypted["session_id"])
 
     before = await said("a notice")
-    granted = rig.matrix.keyring._clock.wall()
+    clock.at += 1
+    granted = clock.wall()
     await rig.store.commit(lambda conn: rotate(conn, OFFICE))
     shown = await said("amber heron: +12065550199")
     await rig.store.commit(lambda conn: retire_since(conn, OFFICE, granted))
