@@ -87,6 +87,7 @@ class MatrixSide:
         )
         night = Night(
             store=ground.store,
+            voice_store=ground.voice_store,
             vault=ground.vault,
             clock=ground.clock,
             house=house,

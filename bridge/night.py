@@ -38,6 +38,7 @@ class Night:
         self,
         *,
         store: Store,
+        voice_store: Store,
         vault: Vault,
         clock: Clock,
         house: House,
@@ -46,7 +47,8 @@ class Night:
         retention: int,
         quiet: Callable[[float], Awaitable[None]],
     ) -> None:
-        self._store, self._clock, self._house, self._quiet = store, clock, house, quiet
+        self._store, self._voice_store = store, voice_store
+        self._clock, self._house, self._quiet = clock, house, quiet
         self._ledger = Ledger(vault=vault)
         self._hours, self._zone, self._retention = hours, ZoneInfo(zone), retention
         self._forgot = 0.0
@@ -78,7 +80,8 @@ class Night:
             done = await self._house.vacuum()
             log.event("night.vacuumed", seconds=round(done.seconds, 1))
             await self._store.commit(lambda conn: _note(conn, now))
-            await self._store.rewrite()  # what a reader keeps in the log goes with the next conversation that ends
+            for ours in (self._store, self._voice_store):
+                await ours.rewrite()  # what a reader keeps in the log goes another night
 
     def is_quiet(self, at: float) -> bool:
         """Whether this is a quiet hour."""

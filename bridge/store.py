@@ -35,13 +35,17 @@ T = TypeVar("T")
 Connection: TypeAlias = LoggingConnection
 Work: TypeAlias = Callable[[LoggingConnection], Awaitable[T]]
 
+WAITS: Final = "PRAGMA busy_timeout = 5000"
+WAITS_BRIEFLY: Final = "PRAGMA busy_timeout = 100"
+"""For what nobody may commit beside, and what is tried again anyway."""
+
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = NORMAL",
     "PRAGMA wal_autocheckpoint = 0",
     "PRAGMA secure_delete = ON",
     "PRAGMA foreign_keys = ON",
-    "PRAGMA busy_timeout = 5000",
+    WAITS,
     "PRAGMA temp_store = MEMORY",
 )
 
@@ -126,7 +130,7 @@ class Store:
         uri = f"{self._path.absolute().as_uri()}?mode=ro"
         self._reader = sqlite3.connect(uri, uri=True, isolation_level=None, detect_types=sqlite3.PARSE_DECLTYPES)
         self._reader.row_factory = sqlite3.Row
-        self._reader.execute("PRAGMA busy_timeout = 5000")
+        self._reader.execute(WAITS)
         self._reader.execute("PRAGMA cache_size = -256")  # every commit empties it: a larger one only scatters the heap
         await self.db.fetchval("SELECT COUNT(*) FROM sqlite_master")  # the log stands from the first look on
         self._disk.open()
@@ -282,7 +286,11 @@ class Store:
 
 
 def _truncate(connection: sqlite3.Connection) -> bool:
-    busy, log, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    connection.execute(WAITS_BRIEFLY)
+    try:
+        busy, log, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.execute(WAITS)
     return bool(busy == 0 and log == 0)
 
 

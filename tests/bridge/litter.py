@@ -6,6 +6,7 @@ Measured with SQLite 3.46: one of some 500 deleted, where rows are of different 
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 from bridge.store import Connection, Store
 
@@ -29,3 +30,8 @@ async def littered(store: Store) -> list[bytes]:
     await store.commit(fill)
     await store.commit(clear)
     return [data for _, data in rows[::2]]
+
+
+def everything(directory: Path) -> bytes:
+    """Return all bytes of all files in a directory."""
+    return b"".join(file.read_bytes() for file in sorted(directory.rglob("*")) if file.is_file())

@@ -7,20 +7,13 @@ import sqlite3
 
 import pytest
 
-from tests.bridge.litter import littered
-from tests.fakes.nerves import Nerves
+from tests.bridge.litter import everything, littered
 from tests.fakes.paper_rooms import ROOM, WayDown
-
-
-def written(nerves: Nerves) -> bytes:
-    """All bytes of the main database and its log."""
-    return b"".join((nerves.directory / name).read_bytes() for name in ("main.db", "main.db-wal"))
 
 
 async def test_while_somebody_reads_it_is_not_closed(way: WayDown) -> None:
     """A reader keeps the log: the case stays, without a name, until its room is in no byte of ours."""
     nerves = way.nerves
-    await nerves.store.db.execute("PRAGMA busy_timeout = 50")
     owner = await way.furnish()
     await way.say(owner, "!close now")
     query = "SELECT COUNT(*) FROM erasure WHERE subject = $1 AND step <> 'sign'"
@@ -35,12 +28,12 @@ async def test_while_somebody_reads_it_is_not_closed(way: WayDown) -> None:
         rows = await nerves.store.fetch("SELECT * FROM erasure")
         assert {row["step"] for row in rows} == {"flush"}
         assert all(row["subject"] == row["id"] and row["thread"] == "" for row in rows)
-        assert ROOM.encode() in written(nerves)
+        assert ROOM.encode() in everything(nerves.directory)
         reader.execute("COMMIT")
     assert len(await way.receipts()) == 2
     await way.down()
-    assert ROOM.encode() not in written(nerves)
-    assert owner.encode() not in written(nerves)
+    assert ROOM.encode() not in everything(nerves.directory)
+    assert owner.encode() not in everything(nerves.directory)
 
 
 async def test_what_a_tree_left_behind_goes_too(way: WayDown) -> None:
@@ -49,7 +42,7 @@ async def test_what_a_tree_left_behind_goes_too(way: WayDown) -> None:
     gone = await littered(way.nerves.store)
     await way.say(owner, "!close now")
     await way.down()
-    raw = written(way.nerves)
+    raw = everything(way.nerves.directory)
     assert not [data for data in gone if data in raw]
 
 

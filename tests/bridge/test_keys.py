@@ -18,6 +18,7 @@ from mautrix.util.async_db import UpgradeTable
 from bridge.keys import Keys
 from bridge.store import Connection, Store
 from bridge.vault import Vault
+from tests.bridge.litter import everything
 from tests.fakes.keys_file import standing
 
 
@@ -41,11 +42,6 @@ def vault(keys: Keys) -> Vault:
 
 def vault_over(keys: Keys) -> Vault:
     return Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))
-
-
-def everything(directory: Path) -> bytes:
-    """All bytes of all files."""
-    return b"".join(file.read_bytes() for file in sorted(directory.rglob("*")) if file.is_file())
 
 
 def modes(directory: Path) -> dict[str, int]:

@@ -15,7 +15,8 @@ from bridge.audit import Ledger
 from bridge.config import load
 from bridge.matrix.house import Away, Vacuumed
 from bridge.night import Night
-from tests.bridge.litter import littered
+from bridge.store import Store
+from tests.bridge.litter import everything, littered
 from tests.deploy.kept_line import kept_line
 from tests.fakes.nerves import Nerves
 
@@ -40,7 +41,13 @@ class House:
         return Vacuumed(engine="sqlite", seconds=1.5, bytes=1)
 
 
-def night(nerves: Nerves, house: House, hours: tuple[int, int] = (3, 5), waited: list[float] | None = None) -> Night:
+def night(
+    nerves: Nerves,
+    house: House,
+    hours: tuple[int, int] = (3, 5),
+    waited: list[float] | None = None,
+    voice_store: Store | None = None,
+) -> Night:
     async def quiet(most: float) -> None:
         if waited is not None:
             waited.append(most)
@@ -48,6 +55,7 @@ def night(nerves: Nerves, house: House, hours: tuple[int, int] = (3, 5), waited:
     made: Any = house
     return Night(
         store=nerves.store,
+        voice_store=voice_store or nerves.store,
         vault=nerves.vault,
         clock=nerves.clock,
         house=made,
@@ -68,14 +76,16 @@ async def test_once_a_night_in_quiet_hours(nerves: Nerves) -> None:
     assert len(waited) == 2
 
 
-async def test_our_own_database_is_rewritten_too(nerves: Nerves) -> None:
-    """What was deleted is in no byte of it after the night."""
-    gone = await littered(nerves.store)
-    await nerves.store.checkpoint()
+async def test_our_own_databases_are_rewritten_too(nerves: Nerves, tmp_path: Path) -> None:
+    """What was deleted is in no byte of them after the night: rows, and Olm sessions as they were."""
+    voice = Store(tmp_path / "voice.db", upgrades=())
+    await voice.open()
+    gone = [*await littered(nerves.store), *await littered(voice)]
     nerves.clock.at = at(1, 3)
-    await night(nerves, House()).once()
-    raw = (nerves.directory / "main.db").read_bytes()
+    await night(nerves, House(), voice_store=voice).once()
+    raw = everything(nerves.directory) + everything(tmp_path)
     assert not [data for data in gone if data in raw]
+    await voice.close()
 
 
 async def test_quiet_hours_go_by_the_clock_on_the_wall(nerves: Nerves) -> None:

@@ -13,7 +13,7 @@ from mautrix.util.async_db import UnsupportedDatabaseVersion
 
 from bridge import schema
 from bridge.store import Connection, Store
-from tests.bridge.litter import ROWS, littered
+from tests.bridge.litter import ROWS, everything, littered
 
 TABLES = (
     "CREATE TABLE parent (id INTEGER PRIMARY KEY)",
@@ -30,10 +30,6 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
         await made.commit(lambda conn, table=table: conn.execute(table))  # type: ignore[misc]
     yield made
     await made.close()
-
-
-def everything(directory: Path) -> bytes:
-    return b"".join(path.read_bytes() for path in directory.iterdir())
 
 
 async def put(conn: Connection, number: int = 1) -> int:
@@ -179,7 +175,6 @@ async def test_what_was_deleted_is_in_no_byte_once_it_is_rewritten(store: Store,
 
 async def test_a_rewrite_that_somebody_reads_past_is_said(store: Store, tmp_path: Path) -> None:
     """While a reader holds what was before, its bytes stand: that is False, never a lie; afterwards it works."""
-    await store.db.execute("PRAGMA busy_timeout = 50")
     await store.commit(lambda conn: conn.execute("INSERT INTO heap VALUES ($1)", b"words to forget"))
     await store.checkpoint()
     with contextlib.closing(sqlite3.connect(tmp_path / "main.db", isolation_level=None)) as reader:
