@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from bridge.matrix.olm import InboundGroupSession, OlmGroupSessionError, OutboundGroupSession
@@ -16,22 +13,14 @@ from tests.fakes.nerves import Nerves
 ROOM = "!desk"
 
 
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Nerves]:
-    made = Nerves(tmp_path)
-    await made.open()
-    yield made
-    await made.end()
-
-
-async def test_what_is_gone_can_be_read_by_nobody_with_our_files(rig: Nerves) -> None:
+async def test_what_is_gone_can_be_read_by_nobody_with_our_files(nerves: Nerves) -> None:
     """Of five messages the first two are gone: those cannot be read any more, the others can, and so can the next one."""
-    await rig.note_room(ROOM, "")
-    await rig.vault.create(f"room:{ROOM}")
+    await nerves.note_room(ROOM, "")
+    await nerves.vault.create(f"room:{ROOM}")
     sender = OutboundGroupSession()
     inbound = InboundGroupSession(sender.session_key)
     ciphertexts = [sender.encrypt(f"words {n}") for n in range(6)]
-    sealed = await rig.vault.seal(f"room:{ROOM}", inbound_context(sender.id), inbound.pickle(sender.id))
+    sealed = await nerves.vault.seal(f"room:{ROOM}", inbound_context(sender.id), inbound.pickle(sender.id))
 
     async def commit(conn: Connection) -> None:
         query = """INSERT INTO matrix_inbound (room_id, session_id, sender, sender_key, signing_key, first_index, ratchet)
@@ -44,27 +33,27 @@ async def test_what_is_gone_can_be_read_by_nobody_with_our_files(rig: Nerves) ->
                 note = "INSERT INTO event (event_id, room_id, owner, at) VALUES ($1, $2, 'desk', 0)"
                 await conn.execute(note, f"$m{n}", ROOM)
 
-    await rig.store.commit(commit)
-    assert await prune(rig.store, rig.vault) == 1
-    assert await prune(rig.store, rig.vault) == 0
-    (row,) = await rig.store.fetch("SELECT first_index, ratchet FROM matrix_inbound")
+    await nerves.store.commit(commit)
+    assert await prune(nerves.store, nerves.vault) == 1
+    assert await prune(nerves.store, nerves.vault) == 0
+    (row,) = await nerves.store.fetch("SELECT first_index, ratchet FROM matrix_inbound")
     assert row["first_index"] == 2
-    pickle = await rig.vault.open(f"room:{ROOM}", inbound_context(sender.id), bytes(row["ratchet"]))
+    pickle = await nerves.vault.open(f"room:{ROOM}", inbound_context(sender.id), bytes(row["ratchet"]))
     session = InboundGroupSession.from_pickle(pickle, sender.id)
     assert [session.decrypt(ciphertexts[n])[0] for n in range(2, 6)] == [f"words {n}" for n in range(2, 6)]
     for n in range(2):
         with pytest.raises(OlmGroupSessionError):
             session.decrypt(ciphertexts[n])
-    positions = await rig.store.fetch("SELECT position FROM matrix_read ORDER BY position")
+    positions = await nerves.store.fetch("SELECT position FROM matrix_read ORDER BY position")
     assert [row["position"] for row in positions] == [2, 3, 4]
 
-    await rig.store.commit(lambda conn: conn.execute("DELETE FROM event"))
-    assert await prune(rig.store, rig.vault) == 1
-    assert await rig.store.fetchval("SELECT first_index FROM matrix_inbound") == 5
-    assert await rig.store.fetchval("SELECT COUNT(*) FROM matrix_read") == 0
+    await nerves.store.commit(lambda conn: conn.execute("DELETE FROM event"))
+    assert await prune(nerves.store, nerves.vault) == 1
+    assert await nerves.store.fetchval("SELECT first_index FROM matrix_inbound") == 5
+    assert await nerves.store.fetchval("SELECT COUNT(*) FROM matrix_read") == 0
 
 
-async def test_a_retired_key_of_ours_goes_with_what_was_said_with_it(rig: Nerves) -> None:
+async def test_a_retired_key_of_ours_goes_with_what_was_said_with_it(nerves: Nerves) -> None:
     """At desk and in offices it stays while an event of its time does; the present one stays, and so do a thread's."""
     rooms = (("!desk", "desk"), ("!off", "office"), ("!room", "thread"))
 
@@ -81,11 +70,11 @@ async def test_a_retired_key_of_ours_goes_with_what_was_said_with_it(rig: Nerves
             await conn.execute(note, f"$early{room}", room)
 
     async def sessions() -> set[str]:
-        await prune(rig.store, rig.vault)
-        return {row["session_id"] for row in await rig.store.fetch("SELECT session_id FROM matrix_session")}
+        await prune(nerves.store, nerves.vault)
+        return {row["session_id"] for row in await nerves.store.fetch("SELECT session_id FROM matrix_session")}
 
     threads = {"!room0", "!room1", "!room2"}
-    await rig.store.commit(commit)
+    await nerves.store.commit(commit)
     assert await sessions() == {"!desk0", "!desk2", "!off0", "!off2"} | threads
-    await rig.store.commit(lambda conn: conn.execute("DELETE FROM event"))
+    await nerves.store.commit(lambda conn: conn.execute("DELETE FROM event"))
     assert await sessions() == {"!desk2", "!off2"} | threads

@@ -149,15 +149,21 @@ async def test_success_and_duress_leave_at_the_same_moment(nerves: Nerves) -> No
     assert sent[0] == sent[1] != []
 
 
-@pytest.mark.parametrize("word", [SAFE, DURESS])
-async def test_a_restart_does_not_hasten_the_answer(nerves: Nerves, tmp_path: Path, word: str) -> None:
-    """Decided, then stopped and started within the delay: the answer leaves once, a fixed time after the text."""
+async def _asked(nerves: Nerves) -> str:
+    """Run, and have a texter who agreed on words be asked for one; returns their thread."""
     await nerves.run()
     owner = await nerves.arrive("hello", message_id="1")
     await _agree(nerves, owner)
     await nerves.arrive("hi", message_id="2")
     await nerves.tell(owner, Said(place=THREAD, sender=ANA, event_id="$v", body="!verify", at=nerves.clock.wall()))
     await nerves.at_rest()
+    return owner
+
+
+@pytest.mark.parametrize("word", [SAFE, DURESS])
+async def test_a_restart_does_not_hasten_the_answer(nerves: Nerves, tmp_path: Path, word: str) -> None:
+    """Decided, then stopped and started within the delay: the answer leaves once, a fixed time after the text."""
+    await _asked(nerves)
     await nerves.arrive(word, message_id="3")
     duress = int(word == DURESS)  # the call to whoever is on call, whom nobody plays here
     await nerves.at_rest(standing=1 + duress)
@@ -183,12 +189,7 @@ async def test_ten_texts_at_once_during_a_check(nerves: Nerves, word: str) -> No
 
     One answer leaves, and nothing that the others say counts as a failure.
     """
-    await nerves.run()
-    owner = await nerves.arrive("hello", message_id="1")
-    await _agree(nerves, owner)
-    await nerves.arrive("hi", message_id="2")
-    await nerves.tell(owner, Said(place=THREAD, sender=ANA, event_id="$v", body="!verify", at=nerves.clock.wall()))
-    await nerves.at_rest()
+    owner = await _asked(nerves)
     before, shown = len(nerves.paper.sent), len(nerves.posts(owner))
     duress = int(word == DURESS)  # the call to whoever is on call, whom nobody plays here
     bodies = [f"ok, {word}", *(f"text {n}" for n in range(9))]
