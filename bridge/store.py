@@ -6,9 +6,6 @@ caller says so, when it is written: then nothing outside may know of it before `
 connection and its "in a transaction" flag in process-wide context variables (facts-matrix, section 4), so every commit runs
 in one task with a context of its own, and no other database may be touched inside it.
 
-Why statements run in the event loop: one takes some tens of microseconds, handing it to a thread and back takes several
-times that and, under load, a wait for the interpreter's lock each time. What waits for the disk has threads.
-
 Sources: sqlite.org/wal.html, sqlite.org/lang_transaction.html (section 3.1, what rolls back by itself).
 """
 
@@ -25,60 +22,19 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from mautrix.util.async_db import Database, UpgradeTable
-from mautrix.util.async_db.aiosqlite import POSITIONAL_PARAM_PATTERN, SQLiteDatabase, TxnConnection
+from mautrix.util.async_db.aiosqlite import POSITIONAL_PARAM_PATTERN
 from mautrix.util.async_db.connection import LoggingConnection
 from yarl import URL
 
+from bridge import sqlite
 from bridge.disk import Disk
 
 T = TypeVar("T")
 Connection: TypeAlias = LoggingConnection
 Work: TypeAlias = Callable[[LoggingConnection], Awaitable[T]]
 
-WAITS: Final = "PRAGMA busy_timeout = 5000"
-WAITS_BRIEFLY: Final = "PRAGMA busy_timeout = 100"
-"""For what nobody may commit beside, and what is tried again anyway."""
-
-PRAGMAS = (
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = NORMAL",
-    "PRAGMA wal_autocheckpoint = 0",
-    "PRAGMA secure_delete = ON",
-    "PRAGMA foreign_keys = ON",
-    WAITS,
-    "PRAGMA temp_store = MEMORY",
-)
-
 ENDING: Final = (asyncio.CancelledError, KeyboardInterrupt, SystemExit)
 """What ends the writer itself."""
-
-BREATH: Final = 64
-"""Statements after which others have a turn."""
-
-
-class _Inline(TxnConnection):
-    """mautrix's connection, whose statements run where they are asked for."""
-
-    _statements = 0
-
-    async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        self._statements += 1
-        if self._statements % BREATH == 0:
-            await asyncio.sleep(0)
-        return fn(*args, **kwargs)
-
-
-class _Sqlite(SQLiteDatabase):
-    """mautrix's database, with one connection of ours."""
-
-    async def start(self) -> None:
-        conn = await _Inline(self._path, check_same_thread=False)
-        for command in self._init_commands:
-            await conn.execute(command)
-        conn.row_factory = sqlite3.Row
-        self._pool.put_nowait(cast("TxnConnection", conn))
-        self._conns += 1
-        await Database.start(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +62,10 @@ class Store:
     """A database file with its one writer. `open` migrates; `close` finishes what was begun."""
 
     def __init__(self, path: Path, *, upgrades: Sequence[UpgradeTable]) -> None:
-        self.db: Database = _Sqlite(
+        self.db: Database = sqlite.Sqlite(
             URL(f"sqlite:///{path}"),
             upgrade_table=UpgradeTable(),
-            db_args={"init_commands": list(PRAGMAS), "min_size": 1},
+            db_args={"init_commands": list(sqlite.PRAGMAS), "min_size": 1},
         )
         self._path = path
         self._upgrades = upgrades
@@ -127,11 +83,7 @@ class Store:
         await self.db.start()
         for table in self._upgrades:
             await table.upgrade(self.db)
-        uri = f"{self._path.absolute().as_uri()}?mode=ro"
-        self._reader = sqlite3.connect(uri, uri=True, isolation_level=None, detect_types=sqlite3.PARSE_DECLTYPES)
-        self._reader.row_factory = sqlite3.Row
-        self._reader.execute(WAITS)
-        self._reader.execute("PRAGMA cache_size = -256")  # every commit empties it: a larger one only scatters the heap
+        self._reader = sqlite.reader(self._path)
         await self.db.fetchval("SELECT COUNT(*) FROM sqlite_master")  # the log stands from the first look on
         self._disk.open()
         await self._disk.sync()
@@ -182,7 +134,7 @@ class Store:
 
         Source: sqlite.org/pragma.html#pragma_wal_checkpoint.
         """
-        return await self._between(_truncate)
+        return await self._between(sqlite.truncate)
 
     async def rewrite(self) -> bool:
         """Write the whole file anew and empty the log, so that nothing deleted is in any byte of either; False: try again.
@@ -191,7 +143,7 @@ class Store:
         meanwhile: some 4 ms for each MiB. Raises `sqlite3.OperationalError` when there is no room for a second copy.
         Source: sqlite.org/lang_vacuum.html.
         """
-        return await self._between(_vacuum)
+        return await self._between(sqlite.vacuum)
 
     async def _between(self, work: Callable[[sqlite3.Connection], bool]) -> bool:
         """Do something between two commits, and off the event loop."""
@@ -283,20 +235,6 @@ class Store:
                 if conn.wrapped.in_transaction:
                     await conn.wrapped.rollback()
                 raise
-
-
-def _truncate(connection: sqlite3.Connection) -> bool:
-    connection.execute(WAITS_BRIEFLY)
-    try:
-        busy, log, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    finally:
-        connection.execute(WAITS)
-    return bool(busy == 0 and log == 0)
-
-
-def _vacuum(connection: sqlite3.Connection) -> bool:
-    connection.execute("VACUUM")
-    return _truncate(connection)
 
 
 def _not_kept() -> sqlite3.OperationalError:

@@ -1,0 +1,90 @@
+"""SQLite as the bridge opens it, and what is done with the connection itself between two commits.
+
+Rule of this module: it knows no transaction and no order; who may write when is the store's (`store`).
+
+Why statements run in the event loop: one takes some tens of microseconds, handing it to a thread and back takes several
+times that and, under load, a wait for the interpreter's lock each time. What waits for the disk has threads.
+
+Sources: sqlite.org/pragma.html, sqlite.org/wal.html, sqlite.org/lang_vacuum.html.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, cast
+
+from mautrix.util.async_db import Database
+from mautrix.util.async_db.aiosqlite import SQLiteDatabase, TxnConnection
+
+WAITS: Final = "PRAGMA busy_timeout = 5000"
+WAITS_BRIEFLY: Final = "PRAGMA busy_timeout = 100"
+"""For what nobody may commit beside, and what is tried again anyway."""
+
+PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = NORMAL",
+    "PRAGMA wal_autocheckpoint = 0",
+    "PRAGMA secure_delete = ON",
+    "PRAGMA foreign_keys = ON",
+    WAITS,
+    "PRAGMA temp_store = MEMORY",
+)
+
+BREATH: Final = 64
+"""Statements after which others have a turn."""
+
+
+class Inline(TxnConnection):
+    """mautrix's connection, whose statements run where they are asked for."""
+
+    _statements = 0
+
+    async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        self._statements += 1
+        if self._statements % BREATH == 0:
+            await asyncio.sleep(0)
+        return fn(*args, **kwargs)
+
+
+class Sqlite(SQLiteDatabase):
+    """mautrix's database, with one connection of ours."""
+
+    async def start(self) -> None:
+        """Open it, with our settings."""
+        conn = await Inline(self._path, check_same_thread=False)
+        for command in self._init_commands:
+            await conn.execute(command)
+        conn.row_factory = sqlite3.Row
+        self._pool.put_nowait(cast("TxnConnection", conn))
+        self._conns += 1
+        await Database.start(self)
+
+
+def reader(path: Path) -> sqlite3.Connection:
+    """Open a connection beside the writer's, which can only read."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, detect_types=sqlite3.PARSE_DECLTYPES
+    )
+    connection.row_factory = sqlite3.Row
+    connection.execute(WAITS)
+    connection.execute("PRAGMA cache_size = -256")  # every commit empties it: a larger one only scatters the heap
+    return connection
+
+
+def truncate(connection: sqlite3.Connection) -> bool:
+    """Empty the write-ahead log; False while somebody reads from it."""
+    connection.execute(WAITS_BRIEFLY)
+    try:
+        busy, log, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.execute(WAITS)
+    return bool(busy == 0 and log == 0)
+
+
+def vacuum(connection: sqlite3.Connection) -> bool:
+    """Write the file anew, then empty the log; False while somebody reads from it."""
+    connection.execute("VACUUM")
+    return truncate(connection)
