@@ -11,6 +11,7 @@ Sources: sqlite.org/pragma.html, sqlite.org/wal.html, sqlite.org/lang_vacuum.htm
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,11 @@ PRAGMAS = (
     WAITS,
     "PRAGMA temp_store = MEMORY",
 )
+
+_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+"""Gives back what the copy took in memory, which is as much as the file: it came in blocks too small to go by themselves.
+
+Other C libraries than glibc do not have it. Source: malloc_trim(3)."""
 
 BREATH: Final = 64
 """Statements after which others have a turn."""
@@ -87,4 +93,6 @@ def truncate(connection: sqlite3.Connection) -> bool:
 def vacuum(connection: sqlite3.Connection) -> bool:
     """Write the file anew, then empty the log; False while somebody reads from it."""
     connection.execute("VACUUM")
+    if _trim is not None:
+        _trim(0)
     return truncate(connection)
