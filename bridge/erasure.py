@@ -24,6 +24,7 @@ from typing import Any, Final
 
 from bridge import log, sweep_clock
 from bridge.clock import Clock
+from bridge.crash import Crash, CrashPoint
 from bridge.erasure_acts import ROOM
 from bridge.matrix.edge import Permanent, TokenRefused, Transient
 from bridge.matrix.house import Away, Refused
@@ -89,8 +90,9 @@ class Erasure:
         steps: dict[str, Step],
         pause: Callable[[], Awaitable[None]],
         alarm: Callable[[str, float], Awaitable[None]],
+        crash: Crash,
     ) -> None:
-        self._store, self._clock, self._pause, self._alarm = store, clock, pause, alarm
+        self._store, self._clock, self._pause, self._alarm, self._crash = store, clock, pause, alarm, crash
         self._steps = {**steps, FLUSH: self._flush}
         self._changed = asyncio.Event()
 
@@ -161,6 +163,7 @@ class Erasure:
         except sqlite3.OperationalError as error:
             log.failure("erasure.waits", error)
             raise NotYet("the database cannot be written anew", after=30.0) from None
+        self._crash(CrashPoint.DATABASE_REWRITTEN)
 
         async def commit(conn: Connection) -> None:
             for row in signed:

@@ -90,7 +90,7 @@ class WayDown:
             store=store, vault=vault, clock=clock, signer=signer, retention=settings.receipt_retention, crash=crash
         )
         steps = {**rooms.steps(), **people.steps()}
-        self._erasure = Erasure(store=store, clock=clock, steps=steps, pause=outbox.talk.pause, alarm=alarm)
+        self._erasure = Erasure(store=store, clock=clock, steps=steps, pause=outbox.talk.pause, alarm=alarm, crash=crash)
         self._sweep = Sweep(store=store, vault=vault, clock=clock, rooms=rooms, alarm=alarm, crash=crash)
 
     def wake(self) -> None:

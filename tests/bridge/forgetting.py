@@ -23,5 +23,6 @@ FORGETTING: Final = frozenset(
         CrashPoint.ROOM_LOOKED,
         CrashPoint.PERSON_KEY_DESTROYED,
         CrashPoint.ERASURE_SIGNED,
+        CrashPoint.DATABASE_REWRITTEN,
     }
 )

@@ -135,6 +135,7 @@ class WayDown:
             steps={**steps.steps(), **PersonSteps(**shared).steps()},
             pause=nerves.outbox.talk.pause,
             alarm=nerves._alarm,
+            crash=nerves._crash,
         )
         self.sweep = Sweep(
             store=nerves.store,
