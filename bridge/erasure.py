@@ -65,13 +65,6 @@ class NotYet(Exception):  # noqa: N818 - it is an answer
         self.what, self.after = what, after
 
 
-class LogInUse(NotYet):
-    """Somebody reads the database, so its log cannot be emptied, and holds what was deleted."""
-
-    def __init__(self) -> None:
-        super().__init__("the database's log is in use", after=0.3)
-
-
 FLUSH: Final = "flush"
 """The last step of every case."""
 
@@ -157,12 +150,8 @@ class Erasure:
         """Write the database anew, without what is deleted, and then close what was signed before."""
         signed = await self._store.fetch("SELECT id FROM erasure WHERE step = $1", case.step)
         await self._pause()
-        try:
-            if not await self._store.rewrite():
-                raise LogInUse
-        except sqlite3.OperationalError as error:
-            log.failure("erasure.waits", error)
-            raise NotYet("the database cannot be written anew", after=30.0) from None
+        if not await self._store.rewrite():
+            raise NotYet("the database is in use, or has no room to be written anew")
         self._crash(CrashPoint.DATABASE_REWRITTEN)
 
         async def commit(conn: Connection) -> None:
@@ -198,7 +187,11 @@ def _case(row: Any) -> Case:
     return Case(**{**dict(row), "counts": json.loads(row["counts"])})
 
 
-async def signed(conn: Connection, case: Case) -> None:
-    """Forget what a case was about, inside the commit that keeps its receipt; what is left of it says nothing."""
-    await conn.execute("UPDATE erasure SET subject = id, thread = '', step = $2 WHERE id = $1", case.id, FLUSH)
+async def signed(conn: Connection, case: Case, now: float) -> None:
+    """Forget what a case was about, inside the commit that keeps its receipt; what is left of it says nothing.
+
+    It is due after those that are due already, so that one copy serves all of them.
+    """
+    query = "UPDATE erasure SET subject = id, thread = '', step = $2, due = $3, tries = 0 WHERE id = $1"
+    await conn.execute(query, case.id, FLUSH, now)
     await conn.execute("DELETE FROM copy_result WHERE owner = $1", case.id)

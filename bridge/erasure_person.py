@@ -10,7 +10,7 @@ from typing import Final
 
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
-from bridge.erasure import Case, LogInUse, NotYet, Step, signed
+from bridge.erasure import Case, NotYet, Step, signed
 from bridge.erasure_copies import GONE
 from bridge.erasure_receipt import Signer
 from bridge.erasure_room import POLL, keep
@@ -44,7 +44,7 @@ class PersonSteps:
         if await self._store.fetchval(query, case.id):
             raise NotYet("copies of texts at the carrier", after=POLL)
         if not await self._store.checkpoint():
-            raise LogInUse
+            raise NotYet("the database's log is in use", after=POLL)
         return "person"
 
     async def person(self, case: Case) -> str:
@@ -63,7 +63,7 @@ class PersonSteps:
             if count := await left(conn, OF_PERSON, case.subject):
                 return count
             await keep(conn, receipt, until)
-            await signed(conn, case)
+            await signed(conn, case, done)
             return 0
 
         if await self._store.commit(commit):

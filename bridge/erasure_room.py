@@ -16,7 +16,7 @@ from bot.actions import THREAD
 from bridge import sweep_index
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
-from bridge.erasure import Case, LogInUse, NotYet, Step, signed
+from bridge.erasure import Case, NotYet, Step, signed
 from bridge.erasure_receipt import LEFT, Receipt, Signer
 from bridge.erasure_rows import OF_ROOM, left
 from bridge.matrix.edge import Edge, Permanent, TokenRefused
@@ -209,7 +209,7 @@ class RoomSteps:
 
         await self._store.commit(commit)
         if not await self._store.checkpoint():
-            raise LogInUse
+            raise NotYet("the database's log is in use", after=POLL)
         return "sign"
 
     async def sign(self, case: Case) -> str:
@@ -225,7 +225,7 @@ class RoomSteps:
             if count := await left(conn, OF_ROOM, case.subject):
                 return count
             await keep(conn, receipt, until)
-            await signed(conn, case)
+            await signed(conn, case, done)
             return 0
 
         if await self._store.commit(commit):

@@ -16,7 +16,10 @@ or a flash controller keeps of its own accord; against those stands the wrapping
 Why slots of one size, overwritten and used again, and never a row that is deleted. When SQLite balances a tree it moves
 rows to other pages and leaves what it moved where it was; `secure_delete` overwrites the row that is deleted, not what an
 earlier move left behind (measured with 3.46: one of 4,045 destroyed keys was still in the file). What only grows at its end
-and never changes its size is never moved.
+and never changes its size is moved only when the tree deepens, as a whole page, which `secure_delete` does overwrite.
+
+Why the file is opened in exclusive mode. The first look at it plays back the journal of a transaction that a crash broke
+off; in normal mode SQLite then deletes that journal, and its blocks go back to the file system with the keys in them.
 
 Sources: sqlite.org/fileformat2.html (a page has space that belongs to no row), sqlite.org/atomiccommit.html,
 sqlite.org/pragma.html (journal_mode, synchronous, secure_delete).
@@ -29,6 +32,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -36,6 +40,7 @@ T = TypeVar("T")
 
 SETTINGS = (
     "PRAGMA busy_timeout = 5000",
+    "PRAGMA locking_mode = EXCLUSIVE",
     "PRAGMA journal_mode = PERSIST",
     "PRAGMA synchronous = FULL",
     "PRAGMA secure_delete = ON",
@@ -51,6 +56,14 @@ MODE = 0o600
 CHUNK = 1 << 16
 
 
+@dataclass(frozen=True, slots=True)
+class _Slots:
+    """Who has which slot, and which are free, by the rows' numbers."""
+
+    taken: dict[str, int]
+    free: list[int]
+
+
 class Keys:
     """The file of wrapped keys. What is in a row only the vault can read.
 
@@ -63,8 +76,7 @@ class Keys:
         self._journal = path.with_name(path.name + "-journal")
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keys")
         self._connection: sqlite3.Connection | None = None
-        self._taken: dict[str, int] = {}
-        self._free: list[int] = []
+        self._slots: _Slots | None = None
 
     async def open(self) -> None:
         """Make the file if there is none (mode 0600), undo what a crash left half done, clear the journal.
@@ -89,6 +101,11 @@ class Keys:
         """Return an owner's wrapped key, or None."""
         return await self._run(lambda: self._read(owner))
 
+    async def stands(self, owner: str) -> bool:
+        """Whether the file itself has a key of this owner, whatever we know of it: for after a destruction."""
+        query = "SELECT COUNT(*) FROM slot WHERE owner = ?"
+        return await self._run(lambda: bool(self._db().execute(query, (_padded(owner),)).fetchone()[0]))
+
     async def delete(self, owner: str) -> None:
         """Remove an owner's key from the file and the journal, durably. No key is no error.
 
@@ -98,7 +115,7 @@ class Keys:
 
     async def owners(self) -> set[str]:
         """Return everybody who has a key."""
-        return await self._run(lambda: set(self._taken))
+        return await self._run(lambda: set(self._known().taken))
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -114,7 +131,7 @@ class Keys:
         try:
             for setting in SETTINGS:
                 connection.execute(setting)
-            # Taking the write lock is what plays a crashed transaction's journal back; only then may it be zeroed.
+            # By now a crashed transaction's journal was played back; only then may it be zeroed.
             connection.execute("BEGIN IMMEDIATE")
             _refuse_newer(connection)
             connection.execute(TABLE)
@@ -122,13 +139,12 @@ class Keys:
             connection.execute(f"PRAGMA user_version = {VERSION}")
             connection.execute("COMMIT")
             self._clear_journal()
-            slots = {n: _name(owner) for n, owner in connection.execute("SELECT n, owner FROM slot")}
+            connection.execute("PRAGMA locking_mode = NORMAL")  # which the next look at the file brings about
+            self._slots = _slots(connection)
         except BaseException:
             connection.close()
             raise
         self._connection = connection
-        self._taken = {name: n for n, name in slots.items() if name}
-        self._free = [n for n, name in slots.items() if not name]
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -147,35 +163,50 @@ class Keys:
         finally:
             os.close(directory)
 
+    def _known(self) -> _Slots:
+        """Return who has which slot: what is remembered, or after an error what the file says."""
+        if self._slots is None:
+            self._slots = _slots(self._db())
+        return self._slots
+
+    def _change(self, query: str, *args: object) -> sqlite3.Cursor:
+        # An error may come after the commit: until it is known that it did not, nothing is.
+        self._slots = None
+        return self._db().execute(query, args)
+
     def _insert(self, owner: str, wrapped: bytes) -> bytes:
         standing = self._read(owner)
         if standing is not None:
             return standing
         if len(wrapped) != WRAPPED_BYTES:
             raise ValueError(f"a wrapped key has {WRAPPED_BYTES} bytes, not {len(wrapped)}")
-        name = _padded(owner)
-        if self._free:
-            n = self._free[-1]
-            self._db().execute("UPDATE slot SET owner = ?, wrapped = ? WHERE n = ?", (name, wrapped, n))
-            self._free.pop()
+        name, slots = _padded(owner), self._known()
+        if slots.free:
+            n = slots.free[-1]
+            self._change("UPDATE slot SET owner = ?, wrapped = ? WHERE n = ?", name, wrapped, n)
+            slots.free.pop()
         else:
-            cursor = self._db().execute("INSERT INTO slot (owner, wrapped) VALUES (?, ?)", (name, wrapped))
+            cursor = self._change("INSERT INTO slot (owner, wrapped) VALUES (?, ?)", name, wrapped)
             n = cast("int", cursor.lastrowid)  # None only before any row was inserted
-        self._taken[owner] = n
+        slots.taken[owner] = n
+        self._slots = slots
         return wrapped
 
     def _read(self, owner: str) -> bytes | None:
-        db = self._db()
-        n = self._taken.get(owner)
-        return None if n is None else bytes(db.execute("SELECT wrapped FROM slot WHERE n = ?", (n,)).fetchone()[0])
+        n = self._known().taken.get(owner)
+        if n is None:
+            return None
+        return bytes(self._db().execute("SELECT wrapped FROM slot WHERE n = ?", (n,)).fetchone()[0])
 
     def _delete(self, owner: str) -> None:
-        db = self._db()
-        n = self._taken.get(owner)
+        slots = self._known()
+        n = slots.taken.get(owner)
         if n is not None:
-            db.execute("UPDATE slot SET owner = ?, wrapped = ? WHERE n = ?", (NOBODY, bytes(WRAPPED_BYTES), n))
-            del self._taken[owner]
-            self._free.append(n)
+            query = "UPDATE slot SET owner = ?, wrapped = ? WHERE n = ?"
+            self._change(query, NOBODY, bytes(WRAPPED_BYTES), n)
+            del slots.taken[owner]
+            slots.free.append(n)
+            self._slots = slots
         self._clear_journal()
 
     def _clear_journal(self) -> None:
@@ -206,12 +237,13 @@ def _from_rows(connection: sqlite3.Connection) -> None:
     connection.execute("DROP TABLE keys")
 
 
+def _slots(connection: sqlite3.Connection) -> _Slots:
+    named = [(n, bytes(owner).rstrip(b"\0").decode()) for n, owner in connection.execute("SELECT n, owner FROM slot")]
+    return _Slots(taken={name: n for n, name in named if name}, free=[n for n, name in named if not name])
+
+
 def _padded(owner: str) -> bytes:
     name = owner.encode()
     if not 0 < len(name) <= OWNER_BYTES:
         raise ValueError(f"an owner has 1 to {OWNER_BYTES} bytes, not {len(name)}")
     return name.ljust(OWNER_BYTES, b"\0")
-
-
-def _name(owner: bytes) -> str:
-    return owner.rstrip(b"\0").decode()

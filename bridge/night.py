@@ -24,7 +24,9 @@ from bridge.store import Connection, Store
 from bridge.vault import Vault
 
 VACUUMED: Final = "vacuumed"
-"""The row of `line` that says when the databases were last rewritten."""
+"""The row of `line` that says when the homeserver's database was last rewritten."""
+REWRITTEN: Final = "rewritten"
+"""The row of `line` that says when ours were."""
 NIGHT: Final = 20 * 3600.0
 EVERY: Final = 60.0
 HOURLY: Final = 3600.0
@@ -74,14 +76,22 @@ class Night:
         if abs(now - self._forgot) >= HOURLY:
             await self._store.commit(lambda conn: self._ledger.forget(conn, now - self._retention))
             self._forgot = now
-        last = float(await self._store.fetchval("SELECT value FROM line WHERE name = $1", VACUUMED) or 0)
-        if self.is_quiet(self._clock.machine()) and abs(now - last) >= NIGHT:
+        if not self.is_quiet(self._clock.machine()):
+            return
+        if await self._due(REWRITTEN, now):
             await self._quiet(GIVES_WAY)
-            done = await self._house.vacuum()
-            log.event("night.vacuumed", seconds=round(done.seconds, 1))
-            await self._store.commit(lambda conn: _note(conn, now))
-            for ours in (self._store, self._voice_store):
-                await ours.rewrite()  # what a reader keeps in the log goes another night
+            done = [await ours.rewrite() for ours in (self._store, self._voice_store)]
+            if all(done):
+                await self._store.commit(lambda conn: _note(conn, REWRITTEN, now))
+        if await self._due(VACUUMED, now):
+            await self._quiet(GIVES_WAY)
+            vacuumed = await self._house.vacuum()
+            log.event("night.vacuumed", seconds=round(vacuumed.seconds, 1))
+            await self._store.commit(lambda conn: _note(conn, VACUUMED, now))
+
+    async def _due(self, name: str, now: float) -> bool:
+        last = float(await self._store.fetchval("SELECT value FROM line WHERE name = $1", name) or 0)
+        return abs(now - last) >= NIGHT
 
     def is_quiet(self, at: float) -> bool:
         """Whether this is a quiet hour."""
@@ -90,9 +100,9 @@ class Night:
         return begin <= hour < end if begin <= end else hour >= begin or hour < end
 
 
-async def _note(conn: Connection, at: float) -> None:
+async def _note(conn: Connection, name: str, at: float) -> None:
     await conn.execute(
         "INSERT INTO line (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        VACUUMED,
+        name,
         str(at),
     )

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +39,9 @@ _trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 """Gives back what the copy took in memory, which is as much as the file: it came in blocks too small to go by themselves.
 
 Other C libraries than glibc do not have it. Source: malloc_trim(3)."""
+
+COPIES: Final = 3
+"""Times the database's size that must be free before it is written anew: the log takes one, and others use the disk too."""
 
 BREATH: Final = 64
 """Statements after which others have a turn."""
@@ -91,8 +95,20 @@ def truncate(connection: sqlite3.Connection) -> bool:
 
 
 def vacuum(connection: sqlite3.Connection) -> bool:
-    """Write the file anew, then empty the log; False while somebody reads from it."""
-    connection.execute("VACUUM")
-    if _trim is not None:
-        _trim(0)
-    return truncate(connection)
+    """Write the file anew, then empty the log; False while somebody reads from it, or without room for a second copy.
+
+    The log is emptied first, for what nobody can copy back only makes it longer; and afterwards in any case, for a copy
+    that broke off may have taken all the room there was. Raises what SQLite raises.
+    """
+    if not truncate(connection):
+        return False
+    path = connection.execute("PRAGMA database_list").fetchone()["file"]
+    if shutil.disk_usage(path).free < COPIES * Path(path).stat().st_size:
+        return False
+    try:
+        connection.execute("VACUUM")
+    finally:
+        emptied = truncate(connection)
+        if _trim is not None:
+            _trim(0)
+    return emptied

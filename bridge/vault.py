@@ -105,7 +105,7 @@ class Vault:
 
     async def has(self, owner: str) -> bool:
         """Whether an owner has a key: asked of the disk, for after a destruction."""
-        return await self._keys.read(owner) is not None
+        return await self._keys.stands(owner)
 
     async def owners(self) -> set[str]:
         """Return everybody who has a key: at the start, those without a thread are orphans and are destroyed."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from bridge.night import VACUUMED
+from bridge.night import REWRITTEN, VACUUMED
 from bridge.sweep_clock import DOUBT
 from deploy.audit import audit
 from deploy.backup import BACKED_UP
@@ -34,7 +34,7 @@ def checks(db: sqlite3.Connection, config: Config, pack: Pack, *, begun: Path) -
     now = time.time()
     age = (now - begun.stat().st_mtime) / DAY if begun.exists() else 0.0
     yield clock(db)
-    yield vacuum(db, now, age)
+    yield from vacuums(db, now, age)
     yield backups(db, config, now, age)
     yield holds(db)
     yield revealed(db, now)
@@ -50,16 +50,25 @@ def clock(db: sqlite3.Connection) -> Check:
     return Check(name="clock", ok=not doubted, what=what, do=do)
 
 
-def vacuum(db: sqlite3.Connection, now: float, age: float) -> Check:
-    """Whether the homeserver's database is rewritten from time to time."""
-    last = _line(db, VACUUMED)
-    days = (now - float(last)) / DAY if last else age
-    ok = days <= VACUUM_DAYS
-    what = f"the homeserver's database was rewritten {days:.1f} days ago" if last else "no quiet hour has come yet"
-    if not last and not ok:
-        what = "the homeserver's database was never rewritten"
-    do = "" if ok else "Does the line run in its quiet_hours, and is the homeserver's module loaded?"
-    return Check(name="vacuum", ok=ok, what=what, do=do)
+def vacuums(db: sqlite3.Connection, now: float, age: float) -> Iterator[Check]:
+    """Whether the homeserver's database and ours are written anew from time to time."""
+    for name, row, whose, other in (
+        ("vacuum", VACUUMED, "the homeserver's database was", "is the homeserver's module loaded?"),
+        (
+            "own vacuum",
+            REWRITTEN,
+            "our own databases were",
+            "has the disk room for a copy, and is nobody reading?",
+        ),
+    ):
+        last = _line(db, row)
+        days = (now - float(last)) / DAY if last else age
+        ok = days <= VACUUM_DAYS
+        what = f"{whose} rewritten {days:.1f} days ago" if last else "no quiet hour has come yet"
+        if not last and not ok:
+            what = f"{whose} never rewritten"
+        do = "" if ok else f"Does the line run in its quiet_hours, and {other}"
+        yield Check(name=name, ok=ok, what=what, do=do)
 
 
 def backups(db: sqlite3.Connection, config: Config, now: float, age: float) -> Check:

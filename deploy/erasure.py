@@ -104,7 +104,7 @@ def _down(rows: list[Any], now: float) -> Check:
         name="on the way down",
         ok=False,
         what=f"{what}, {len(late)} not getting on: {steps}",
-        do="It is tried again by itself. Is the line running, and the homeserver's module loaded?",
+        do="It is tried again by itself. Is the line running, the homeserver's module loaded, and main.db not kept open?",
     )
 
 

@@ -129,7 +129,10 @@ def _bridge(config: Config, pack: Pack) -> Sequence[Kept]:
                 f"{long(settings.continuing)} for who chose to be known again; while on hold: as it was when the hold began"
             ),
             readable_by=f"{MASTER}; not whoever has main.db alone",
-            remains="nothing: the key is destroyed, and the file is written anew",
+            remains=(
+                "nothing that can be opened: the key is destroyed, and the file is written anew; in blocks that were given "
+                "back to the file system, until it uses them again: ids, the hash, what was sealed"
+            ),
         ),
         Kept(
             where="Bridge, keys.db",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import stat
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from mautrix.util.async_db import UpgradeTable
@@ -161,6 +163,79 @@ async def test_opening_clears_the_journal(keys: Keys, path: Path, tmp_path: Path
     await again.open()
     await again.close()
     assert wrapped not in everything(tmp_path)
+
+
+@pytest.mark.crash
+async def test_a_broken_off_deletion_leaves_no_key_in_a_journal_given_away(keys: Keys, path: Path, tmp_path: Path) -> None:
+    """The journal of a transaction that a crash broke off is played back, kept in its place, and overwritten there."""
+    wrapped = {f"t{n}": os.urandom(61) for n in range(200)}
+    for owner, key in wrapped.items():
+        await keys.insert(owner, key)
+    crashed = tmp_path / "crashed"
+    crashed.mkdir()
+
+    def half() -> None:
+        connection = keys._db()
+        connection.execute("PRAGMA cache_size = 1")  # so that the file is written to before the end
+        connection.execute("BEGIN")
+        connection.execute("UPDATE slot SET wrapped = zeroblob(61)")
+        for name in ("keys.db", "keys.db-journal"):
+            shutil.copy(path.with_name(name), crashed / name)
+        connection.execute("ROLLBACK")
+
+    await keys._run(half)
+    blocks = tmp_path / "blocks" / "journal"
+    blocks.parent.mkdir()
+    os.link(crashed / "keys.db-journal", blocks)
+    assert any(key in everything(crashed) for key in wrapped.values())
+    again = Keys(path=crashed / "keys.db")
+    await again.open()
+    assert await again.owners() == set(wrapped)
+    assert {owner: await again.read(owner) for owner in wrapped} == wrapped
+    for owner in wrapped:
+        await again.delete(owner)
+    await again.close()
+    assert not any(key in everything(crashed) for key in wrapped.values())
+    assert not any(key in everything(blocks.parent) for key in wrapped.values())
+
+
+@pytest.mark.parametrize("happened", [True, False], ids=["and it happened", "and nothing happened"])
+async def test_after_an_error_the_file_says_who_has_a_key(keys: Keys, path: Path, happened: bool) -> None:
+    """An error that comes after the commit is no reason to write a key twice, nor to leave one that is to go."""
+    first, second = os.urandom(61), os.urandom(61)
+    await keys.insert("t0", os.urandom(61))
+    await keys.delete("t0")
+    whole = keys._db()
+    keys._connection = cast("sqlite3.Connection", Breaking(whole, happened=happened))
+    with pytest.raises(sqlite3.OperationalError):
+        await keys.insert("t1", first)
+    keys._connection = whole
+    assert await keys.insert("t1", second) == (first if happened else second)
+    keys._connection = cast("sqlite3.Connection", Breaking(whole, happened=happened))
+    with pytest.raises(sqlite3.OperationalError):
+        await keys.delete("t1")
+    keys._connection = whole
+    assert await keys.stands("t1") is not happened
+    await keys.delete("t1")
+    assert await keys.owners() == set()
+    assert not await keys.stands("t1")
+    assert standing(path) == {}
+    assert not [key for key in (first, second) if key in everything(path.parent)]
+
+
+class Breaking:
+    """A connection whose disk fails at an UPDATE or INSERT: before it, or after its commit."""
+
+    def __init__(self, whole: sqlite3.Connection, *, happened: bool) -> None:
+        self._whole, self._happened = whole, happened
+
+    def execute(self, query: str, *args: Any) -> sqlite3.Cursor:
+        """Do it, or not, and fail."""
+        if not query.startswith(("UPDATE", "INSERT")):
+            return self._whole.execute(query, *args)
+        if self._happened:
+            self._whole.execute(query, *args)
+        raise sqlite3.OperationalError("disk I/O error")
 
 
 async def test_files_are_for_their_owner_only(path: Path, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ async def test_once_a_night_in_quiet_hours(nerves: Nerves) -> None:
         nerves.clock.at = at(day, hour)
         await night(nerves, house, waited=waited).once()
         assert house.vacuums == count, (day, hour)
-    assert len(waited) == 2
+    assert len(waited) == 4  # for the homeserver's and for ours
 
 
 async def test_our_own_databases_are_rewritten_too(nerves: Nerves, tmp_path: Path) -> None:
@@ -86,6 +86,29 @@ async def test_our_own_databases_are_rewritten_too(nerves: Nerves, tmp_path: Pat
     raw = everything(nerves.directory) + everything(tmp_path)
     assert not [data for data in gone if data in raw]
     await voice.close()
+
+
+async def test_what_could_not_be_rewritten_is_tried_again(nerves: Nerves, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours do not wait for a homeserver that is away, and are noted only when all are done; each is tried."""
+    tried: list[Store] = []
+    works = False
+
+    async def rewrite(store: Store) -> bool:
+        tried.append(store)
+        return works
+
+    monkeypatch.setattr(Store, "rewrite", rewrite)
+    house = House()
+    house.away, nerves.clock.at = True, at(1, 3)
+    for _ in range(2):
+        with pytest.raises(Away):
+            await night(nerves, house).once()
+    assert len(tried) == 4
+    works = True
+    for _ in range(2):
+        with pytest.raises(Away):
+            await night(nerves, house).once()
+    assert len(tried) == 6
 
 
 async def test_quiet_hours_go_by_the_clock_on_the_wall(nerves: Nerves) -> None:

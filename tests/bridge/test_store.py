@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 from mautrix.util.async_db import UnsupportedDatabaseVersion
 
-from bridge import schema
+from bridge import schema, sqlite
 from bridge.store import Connection, Store
 from tests.bridge.litter import ROWS, everything, littered
 
@@ -188,6 +190,70 @@ async def test_a_rewrite_that_somebody_reads_past_is_said(store: Store, tmp_path
     assert await store.rewrite()
     assert b"words to forget" not in everything(tmp_path)
     assert await store.fetchval("SELECT COUNT(*) FROM parent") == 1
+
+
+async def test_tries_past_a_reader_do_not_fill_the_disk(store: Store, tmp_path: Path) -> None:
+    """A try that cannot succeed writes nothing: else each would leave a whole copy in the log."""
+    await littered(store)
+    await store.checkpoint()
+    with contextlib.closing(sqlite3.connect(tmp_path / "main.db", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT COUNT(*) FROM litter").fetchone()
+        await store.commit(put)
+        size = len(everything(tmp_path))
+        for _ in range(3):
+            assert not await store.rewrite()
+        assert len(everything(tmp_path)) == size
+        reader.execute("COMMIT")
+    assert await store.rewrite()
+
+
+async def test_without_room_for_a_copy_nothing_is_written(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy that would take all the room there is is not begun: texts need it."""
+    await littered(store)
+    await store.checkpoint()
+    size = len(everything(tmp_path))
+    little = shutil.disk_usage(tmp_path)._replace(free=2 * size)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: little)
+    assert not await store.rewrite()
+    assert len(everything(tmp_path)) == size
+    monkeypatch.undo()
+    assert await store.rewrite()
+
+
+async def test_a_copy_that_breaks_off_gives_its_room_back(store: Store, tmp_path: Path) -> None:
+    """The log does not keep what was copied until then, and the next commit is kept."""
+    await littered(store)
+    await store.checkpoint()
+    size = len(everything(tmp_path))
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size // 4, limit[1]))  # the log cannot take all of the copy
+    try:
+        assert not await store.rewrite()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert len(everything(tmp_path)) <= size
+    assert await store.commit(put) == 1
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("can't start new thread"), sqlite3.DatabaseError("malformed")]
+)
+async def test_what_breaks_between_two_commits_ends_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """No memory, no thread, a damaged page that nobody reads: that is False, and the next commit works."""
+
+    def fails(_connection: sqlite3.Connection) -> bool:
+        raise error
+
+    for name in ("vacuum", "truncate"):
+        monkeypatch.setattr(sqlite, name, fails)
+    assert not await store.rewrite()
+    assert not await store.checkpoint()
+    assert await store.commit(put) == 1
 
 
 async def test_a_newer_database_is_refused(tmp_path: Path) -> None:

@@ -39,6 +39,9 @@ class RamKeys(Keys):
         self.reads += 1
         return self.rows.get(owner)
 
+    async def stands(self, owner: str) -> bool:
+        return owner in self.rows
+
     async def delete(self, owner: str) -> None:
         self.rows.pop(owner, None)
 

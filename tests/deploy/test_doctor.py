@@ -120,6 +120,7 @@ async def test_rows_of_a_new_line_are_well(line: KeptLine) -> None:
     [
         ("INSERT INTO line (name, value) VALUES ('clock_doubted', 'yes')", "clock"),
         ("INSERT INTO line (name, value) VALUES ('vacuumed', unixepoch() - 4 * 86400)", "vacuum"),
+        ("INSERT INTO line (name, value) VALUES ('rewritten', unixepoch() - 4 * 86400)", "own vacuum"),
         ("INSERT INTO revealed (event_id, room_id, granted, until) VALUES ('$e', '!r', 0, 1.0)", "reveal"),
         (
             "INSERT INTO dead_letter (short_id, owner, kind, body, at) VALUES ('x', 'desk', 'Said', X'00', 1)",
@@ -147,6 +148,7 @@ async def test_age_speaks_where_nothing_was_done_yet(line: KeptLine) -> None:
     """A line of four days that was never vacuumed is not well; a real one of ten days without backup neither."""
     utime(line.layout.provisioned, (0, time.time() - 10 * DAY))
     assert not rows(line)["vacuum"].ok
+    assert not rows(line)["own vacuum"].ok
     assert rows(line)["backup"].ok, "a rehearsal needs none"
     with beside.reading(line.config) as db:
         assert not doctor_rows.backups(db, real(line.config), time.time(), 10.0).ok
