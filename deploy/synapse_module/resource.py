@@ -13,7 +13,7 @@ path asks for is then one of a fixed list. Bodies are not read. Nothing is logge
     POST   vacuum                       -> {"engine", "milliseconds", "bytes"}
 
 Errors: 401 without the token; 403 QUIETLINE_NOT_OURS, QUIETLINE_DESK, QUIETLINE_NOT_AT_DESK; 404 M_UNRECOGNIZED for any
-other path; 503 QUIETLINE_BUSY, QUIETLINE_STILL_THERE, QUIETLINE_LOG_NOT_EMPTY: try again.
+other path; 503 QUIETLINE_BUSY, QUIETLINE_STILL_THERE, QUIETLINE_LOG_NOT_EMPTY, QUIETLINE_NO_ROOM: try again.
 """
 
 from __future__ import annotations

@@ -14,8 +14,10 @@ backups keep is beyond us.
 
 from __future__ import annotations
 
+import shutil
 import time
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Final
 
 from synapse.module_api.errors import SynapseError
@@ -25,6 +27,8 @@ from deploy.synapse_module.inside import Inside
 TRIES: Final = 5
 PAUSE: Final = 0.2
 """Seconds between two tries at the write-ahead log, or two looks at who is still busy."""
+COPIES: Final = 3
+"""Times the database's size that must be free: the log takes one copy, and others use the disk too."""
 LOCK: Final = "2s"
 """How long PostgreSQL's vacuum stands in line for a table."""
 NO_LOCK: Final = "55P03"
@@ -69,14 +73,28 @@ class Vacuum:
 
 
 def _sqlite(connection: Any) -> int | None:
+    # First: a copy that cannot be moved back only makes the log longer by the whole database, at every try.
+    if not _emptied(connection):
+        return None
     cursor = connection.cursor()
-    cursor.execute("VACUUM")
+    cursor.execute("PRAGMA database_list")
+    path = cursor.fetchone()[2]
+    if shutil.disk_usage(path).free < COPIES * Path(path).stat().st_size:
+        raise _unfinished("QUIETLINE_NO_ROOM")
+    try:
+        cursor.execute("VACUUM")
+    finally:
+        emptied = _emptied(connection)
+    cursor.execute("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")
+    return int(cursor.fetchone()[0]) if emptied else None
+
+
+def _emptied(connection: Any) -> bool:
     for _ in range(TRIES):
         if _checkpoint(connection):
-            cursor.execute("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")
-            return int(cursor.fetchone()[0])
+            return True
         time.sleep(PAUSE)
-    return None
+    return False
 
 
 def _secure_delete(connection: Any) -> None:

@@ -7,6 +7,7 @@ was tried by hand (DECISIONS, 103).
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -54,17 +55,34 @@ async def test_what_is_deleted_is_overwritten(inside: OneConnection) -> None:
 
 
 async def test_a_log_that_cannot_be_emptied_is_not_called_empty(inside: OneConnection, tmp_path: Path) -> None:
-    """While somebody reads (a backup), the vacuum is not done and says so; afterwards it is."""
+    """While somebody reads (a backup), the vacuum is not done and says so, and copies nothing; afterwards it is."""
     reader = sqlite3.connect(tmp_path / "homeserver.db", isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM t").fetchall()
+    with inside.connection:
+        inside.connection.execute("INSERT INTO t VALUES ('more')")
+    log = (tmp_path / "homeserver.db-wal").stat().st_size
     vacuum = vacuum_of(inside)
     with pytest.raises(SynapseError) as caught:
         await vacuum.run()
+    assert (tmp_path / "homeserver.db-wal").stat().st_size == log
     assert (caught.value.code, caught.value.errcode) == (503, "QUIETLINE_LOG_NOT_EMPTY")
     reader.close()
     assert (await vacuum.run())["bytes"] == (tmp_path / "homeserver.db").stat().st_size
     assert (tmp_path / "homeserver.db-wal").stat().st_size == 0
+
+
+async def test_without_room_for_a_copy_it_is_not_begun(
+    inside: OneConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk would stop every text."""
+    little = shutil.disk_usage(tmp_path)._replace(free=(tmp_path / "homeserver.db").stat().st_size)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: little)
+    with pytest.raises(SynapseError) as caught:
+        await vacuum_of(inside).run()
+    assert (caught.value.code, caught.value.errcode) == (503, "QUIETLINE_NO_ROOM")
+    monkeypatch.undo()
+    assert (await vacuum_of(inside).run())["engine"] == "sqlite"
 
 
 async def test_one_at_a_time(inside: OneConnection) -> None:
