@@ -7,9 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from bridge import slow_hash
 from tests.fakes.nerves import Nerves
 from tests.fakes.paper_rooms import PaperRooms, WayDown
 from tests.fakes.sink import Sink
+
+
+@pytest.fixture
+def cheap_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the slow hash be quick, where many are made and their cost is not the question."""
+    monkeypatch.setattr(slow_hash, "MEMORY_KIB", 64)
+    monkeypatch.setattr(slow_hash, "PASSES", 1)
 
 
 @pytest.fixture

@@ -114,6 +114,7 @@ async def test_without_a_word_nothing_is_computed(words: Words, monkeypatch: pyt
     assert (await words.look(desk(), in_office("tulip", sender=BEN))).taken is None
 
 
+@pytest.mark.usefixtures("cheap_hash")
 async def test_the_work_does_not_tell_what_was_found(words: Words, monkeypatch: pytest.MonkeyPatch) -> None:
     """As many digests for a match, for duress and for neither; each compared with both words; never more than the most."""
     thread = await enrolled(words)
@@ -145,6 +146,7 @@ async def test_the_work_does_not_tell_what_was_found(words: Words, monkeypatch: 
         assert found.partly == (many > STEPS[2])
 
 
+@pytest.mark.usefixtures("cheap_hash")
 async def test_the_duress_word_is_found_at_the_end_of_a_long_text(words: Words) -> None:
     """Behind hundreds of words, and letters that nothing parts, the word is found: likely runs are tried before others."""
     thread = await enrolled(words, "pelican", "枇杷树")

@@ -20,6 +20,8 @@ from tests.bridge.test_words import ANA, BEN, DURESS, SAFE, in_office
 from tests.e2e.waiting import until
 from tests.fakes.nerves import Nerves, hurried
 
+pytestmark = pytest.mark.usefixtures("cheap_hash")
+
 SPELLED: Final = ("marzipanfjord", "marzipan", "fjord", "tulip")
 """What of the two must be nowhere. Nothing else in these tests holds it."""
 
