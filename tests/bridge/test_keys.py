@@ -79,23 +79,24 @@ async def test_a_destroyed_key_is_in_no_byte(vault: Vault, path: Path, tmp_path:
 async def test_a_key_is_never_moved(keys: Keys, path: Path) -> None:
     """Each key that lives is in the file once, whatever came and went around it, and no destroyed one is.
 
-    With a row for each key this fails: SQLite moves rows of different lengths about, and leaves copies where they were.
+    With a row for each key, which SQLite moves about, three of these stood in the file twice (measured with 3.46).
     """
-    rng = random.Random(7)  # noqa: S311 - the same story each time
+    rng = random.Random(0)  # noqa: S311 - the same story each time
     living: dict[str, bytes] = {}
     gone: list[bytes] = []
     for _ in range(1500):
-        if rng.random() < 0.6 or not living:
-            owner, wrapped = "t" * rng.randint(1, 200) + f"{rng.getrandbits(64):x}", rng.randbytes(61)
+        if rng.random() < 0.9 or not living:
+            owner, wrapped = f"{rng.getrandbits(64):x}" + "t" * rng.choice((1, 240)), rng.randbytes(61)
             living[owner] = await keys.insert(owner, wrapped)
         else:
             owner = rng.choice(sorted(living))
             gone.append(living.pop(owner))
             await keys.delete(owner)
-    raw = everything(path.parent)
+    raw = await asyncio.to_thread(path.read_bytes)  # the journal has copies until the next deletion
     assert standing(path) == living
     assert {raw.count(wrapped) for wrapped in living.values()} == {1}
-    assert not [wrapped for wrapped in gone if wrapped[-16:] in raw]
+    left = everything(path.parent)
+    assert not [wrapped for wrapped in gone if wrapped[-16:] in left]
 
 
 async def test_a_slot_is_used_again(path: Path) -> None:
