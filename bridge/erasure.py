@@ -73,7 +73,10 @@ Step = Callable[[Case], Awaitable[str]]
 
 
 class Erasure:
-    """Walks every case down; `wake` after a commit that began one, `run` until cancelled. `pause` waits for a calm one."""
+    """Walks every case down. `wake` after a commit that began one; `run` until cancelled.
+
+    `pause` waits for a pause in what people say, and not for long.
+    """
 
     def __init__(
         self,

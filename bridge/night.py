@@ -80,8 +80,8 @@ class Night:
             return
         if await self._due(REWRITTEN, now):
             await self._quiet(GIVES_WAY)
-            done = [await ours.rewrite() for ours in (self._store, self._voice_store)]
-            if all(done):
+            rewritten = [await ours.rewrite() for ours in (self._store, self._voice_store)]
+            if all(rewritten):
                 await self._store.commit(lambda conn: _note(conn, REWRITTEN, now))
         if await self._due(VACUUMED, now):
             await self._quiet(GIVES_WAY)

@@ -52,14 +52,9 @@ def clock(db: sqlite3.Connection) -> Check:
 
 def vacuums(db: sqlite3.Connection, now: float, age: float) -> Iterator[Check]:
     """Whether the homeserver's database and ours are written anew from time to time."""
-    for name, row, whose, other in (
+    for name, row, whose, besides in (
         ("vacuum", VACUUMED, "the homeserver's database was", "is the homeserver's module loaded?"),
-        (
-            "own vacuum",
-            REWRITTEN,
-            "our own databases were",
-            "has the disk room for a copy, and is nobody reading?",
-        ),
+        ("own vacuum", REWRITTEN, "our own databases were", "has the disk room for a copy, and is nobody reading?"),
     ):
         last = _line(db, row)
         days = (now - float(last)) / DAY if last else age
@@ -67,7 +62,7 @@ def vacuums(db: sqlite3.Connection, now: float, age: float) -> Iterator[Check]:
         what = f"{whose} rewritten {days:.1f} days ago" if last else "no quiet hour has come yet"
         if not last and not ok:
             what = f"{whose} never rewritten"
-        do = "" if ok else f"Does the line run in its quiet_hours, and {other}"
+        do = "" if ok else f"Does the line run in its quiet_hours, and {besides}"
         yield Check(name=name, ok=ok, what=what, do=do)
 
 
