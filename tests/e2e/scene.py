@@ -184,8 +184,12 @@ class Scene:
 
         async def probe() -> str | None:
             return next(
-                (r for r, name in (await seat.invites()).items() if r not in before and (name == "office") == office),
-                None,
+                (
+                    r
+                    for r, name in (await seat.invites()).items()
+                    if name and r not in before and (name == "office") == office
+                ),
+                None,  # a client may hear of an invitation before it has the name
             )
 
         async def seen() -> str:

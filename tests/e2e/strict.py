@@ -24,8 +24,7 @@ import matrix_sdk_python as sdk
 from matrix_sdk_python._generated import matrix_sdk_crypto as crypto
 
 from tests.e2e.seat import Account, Item, newest
-from tests.e2e.strict_items import apply, variant
-from tests.e2e.strict_items import item as shown_item
+from tests.e2e.strict_room import LiveRoom, Unreadable
 from tests.e2e.waiting import PATIENCE, StepFailed, until
 
 PAGE_EVERY = 10
@@ -35,50 +34,6 @@ ACCEPTS = 1.5
 whatever else goes wrong; one that accepts at once may take nothing at all (`test_no_bundle`)."""
 OPEN_EVERY = 50
 """How many looks until the room is opened anew."""
-
-
-class _Live:
-    """The timeline of one room, kept up to date by the SDK's own thread: every change makes a new list."""
-
-    def __init__(self, room: Any, timeline: Any) -> None:
-        self.room = room
-        self.timeline = timeline
-        self.shown: list[Any] = []
-        self.task: Any = None
-
-    async def follow(self) -> None:
-        live = self
-
-        class Listener(sdk.TimelineListener):  # type: ignore[misc]
-            def on_update(self, diff: list[Any]) -> None:
-                shown = list(live.shown)
-                for change in diff:
-                    apply(shown, change)
-                live.shown = shown
-
-        self.task = await self.timeline.add_listener(Listener())
-
-    def items(self) -> list[Item]:
-        """Each event once: after a gap that was paged in, the SDK may show one at both ends of it."""
-        items = [shown_item(event) for entry in self.shown if (event := entry.as_event())]
-        ids = [item.event_id for item in items]
-        return [item for n, item in enumerate(items) if item.event_id is None or item.event_id not in ids[:n]]
-
-    def refusals(self) -> dict[str, str]:
-        """Own messages the SDK gave up sending: body to reason."""
-        told = {}
-        for entry in self.shown:
-            event = entry.as_event()
-            state = event and event.local_send_state
-            if state and variant(state) == "SENDING_FAILED" and not state.is_recoverable:
-                told[shown_item(event).body] = variant(state.error)
-        return told
-
-    async def page_back(self) -> None:
-        for _ in range(100):
-            if await self.timeline.paginate_backwards(100):
-                return
-        raise AssertionError("the room's beginning was not reached in 100 pages")
 
 
 class StrictClient:
@@ -92,11 +47,13 @@ class StrictClient:
         self.homeserver = homeserver
         self.mxid = account.mxid
         self._account = account
-        self._rooms: dict[str, _Live] = {}
+        self._rooms: dict[str, LiveRoom] = {}
         self._client: Any = None
         self._sync: Any = None
         self._going: asyncio.Task[None] | None = None
         self._recovery = ""
+        self._starting = asyncio.Lock()
+        self._unreadable = Unreadable()
         self._folder = tempfile.TemporaryDirectory(prefix="strict-", ignore_cleanup_errors=True)
 
     async def start(self) -> None:
@@ -106,8 +63,25 @@ class StrictClient:
 
     async def log_in(self) -> None:
         """Log in as a new device that has not heard anything yet; the SDK sets up cross-signing, as in a real client."""
+        self._client = await self._built()
+        await self._client.login(self._account.user, self._account.password, "strict", None)
+        await self._ready()
+
+    async def restart(self) -> None:
+        """Be ended and started again with what the device has; who is away stays away."""
+        async with self._starting:
+            away = self._going is None or self._going.done()
+            session = self._client.session()
+            await self._end()
+            self._client = await self._built()
+            await self._client.restore_session(session)
+            await self._ready()
+            if not away:
+                await self.back()
+
+    async def _built(self) -> Any:
         strict = crypto.DecryptionSettings(sender_device_trust_requirement=crypto.TrustRequirement.CROSS_SIGNED_OR_LEGACY)
-        self._client = await (
+        return await (
             sdk.ClientBuilder()
             .homeserver_url(self.homeserver)
             .sqlite_store(sdk.SqliteStoreBuilder(self._folder.name, self._folder.name))
@@ -118,7 +92,8 @@ class StrictClient:
             .room_key_recipient_strategy(crypto.CollectStrategy.IDENTITY_BASED_STRATEGY)
             .build()
         )
-        await self._client.login(self._account.user, self._account.password, "strict", None)
+
+    async def _ready(self) -> None:
         await self._client.encryption().wait_for_e2ee_initialization_tasks()
         self._sync = await self._client.sync_service().with_offline_mode().finish()
 
@@ -140,6 +115,10 @@ class StrictClient:
         The SDK's threads must be done with Python before the process ends: one that calls back into a finishing
         interpreter aborts it. Hence the collection and the moment's wait.
         """
+        await self._end()
+        self._folder.cleanup()
+
+    async def _end(self) -> None:
         if self._going is not None:
             self._going.cancel()
             await asyncio.gather(self._going, return_exceptions=True)
@@ -151,7 +130,6 @@ class StrictClient:
         self._sync = self._client = None
         gc.collect()
         await asyncio.sleep(0.5)
-        self._folder.cleanup()
 
     async def recovery_key(self) -> str:
         """Set recovery up, as clients do when they are first used; returns the key that verifies a further device."""
@@ -204,13 +182,20 @@ class StrictClient:
 
     async def items(self, room_id: str) -> list[Item]:
         """Return the room's events that the client has, oldest first."""
-        return (await self._live(room_id)).items()
+        items = (await self._live(room_id)).items()
+        if self._unreadable.too_long(items):
+            await self.restart()
+            items = (await self._live(room_id)).items()
+        return items
 
     async def whole(self, room_id: str) -> list[Item]:
         """All of the room's events, oldest first."""
         items = await self._paged(room_id)
         if any(item.kind == "undecryptable" for item in items):
             self._close(room_id)
+            items = await self._paged(room_id)
+        if self._unreadable.too_long(items):
+            await self.restart()
             items = await self._paged(room_id)
         return items
 
@@ -277,7 +262,8 @@ class StrictClient:
             await self._client.enable_all_send_queues(True)
 
     def _named(self, membership: Any) -> dict[str, str]:
-        return {r.id(): r.raw_name() or "" for r in self._client.rooms() if r.membership() == membership}
+        rooms = self._client.rooms() if self._client is not None else ()
+        return {r.id(): r.raw_name() or "" for r in rooms if r.membership() == membership}
 
     def _close(self, room_id: str) -> None:
         if (live := self._rooms.pop(room_id, None)) is not None:
@@ -289,7 +275,9 @@ class StrictClient:
         await asyncio.sleep(0.5)  # the listener hears of the pages a moment after the call returned
         return live.items()
 
-    async def _live(self, room_id: str) -> _Live:
+    async def _live(self, room_id: str) -> LiveRoom:
+        async with self._starting:
+            pass
         if room_id in self._rooms:
             return self._rooms[room_id]
 
@@ -302,7 +290,7 @@ class StrictClient:
         room = await until(f"{self.mxid} is in the room", joined)
         # Without a subscription the server sends one event of a room at a time and the rest is a gap.
         await self._sync.room_list_service().subscribe_to_rooms([*self._rooms, room_id])
-        live = _Live(room, await room.timeline())
+        live = LiveRoom(room, await room.timeline())
         await live.follow()
         self._rooms[room_id] = live
 

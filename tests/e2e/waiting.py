@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 PATIENCE = 30.0
 """Seconds a step may take on two busy cores when the test does not say otherwise."""
+HUNG = 60.0
+"""Seconds that a last look may take."""
 
 
 class StepFailed(AssertionError):  # noqa: N818 - reads as what it is: a step failed
@@ -31,16 +33,25 @@ async def until(
 ) -> T:
     """Ask `probe` until it answers something true, and return that.
 
-    `within` and `every` in seconds. Raises :class:`StepFailed` with `step`, the time it had, and what `seen` tells.
+    `within` and `every` in seconds. Raises :class:`StepFailed` with `step`, the time it had, and what `seen` tells; also
+    when `probe` itself has not answered `HUNG` seconds after the deadline.
     """
     deadline = time.monotonic() + within
-    while True:
-        if answer := await probe():
-            return answer
-        if time.monotonic() >= deadline:
-            last = f"\n  seen: {await seen()}" if seen else ""
-            raise StepFailed(f"step not reached in {within:.0f} s: {step}{last}")
-        await asyncio.sleep(every)
+    limit = asyncio.timeout(within + HUNG)
+    try:
+        async with limit:
+            while True:
+                if answer := await probe():
+                    return answer
+                if time.monotonic() >= deadline:
+                    break
+                await asyncio.sleep(every)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise StepFailed(f"nothing answers any more after {within:.0f} s: {step}") from None
+    last = f"\n  seen: {await seen()}" if seen else ""
+    raise StepFailed(f"step not reached in {within:.0f} s: {step}{last}")
 
 
 async def quiet(
