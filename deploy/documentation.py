@@ -126,8 +126,8 @@ def advocate() -> str:
         (
             "- An app lock on this device, and notifications without their content.\n"
             "- Your device verified; a supervisor has confirmed your identity (`!trust`).\n"
-            "- A new device: what it cannot read after a minute, it reads once the app was closed and started again, or after"
-            " `!recap`.\n"
+            "- A new device: what it cannot read after a minute, it reads once the app was closed and started again, or"
+            " after `!recap`.\n"
             "- A lost device: tell a supervisor at once (`!signout`)."
         ),
     ]
