@@ -81,6 +81,11 @@ def named(pack: Pack, word: str) -> str | None:
     return next((known for known in names(pack) if known.replace("-", "_") == name), None)
 
 
+def stands(pack: Pack, name: str) -> bool:
+    """Whether the agency has a text of that name: what was chosen in an earlier conversation may be gone from its packs."""
+    return name in pack.canned or name in {known.value for known in TextName}
+
+
 def wording(pack: Pack, facts: Facts, thread: Thread, name: str) -> str:
     """Return the pack's words of a text, in the texter's language."""
     language = thread.consent.language

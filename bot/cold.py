@@ -18,9 +18,9 @@ from bot.desk_cards import ref
 from bot.events import NotHeard, Relation, Said, TimerDue
 from bot.model import Desk, Facts, Line, Thread
 from bot.number import Cold, NumberKind
-from bot.queue import may_not
+from bot.queue import may_not, waits
 from bot.step import Step
-from bot.told import Assigned, TextedFirst, ThreadBegun
+from bot.told import Assigned, TextedFirst, ThreadBegun, ThreadWaits
 from policies.keywords import words
 from policies.pack import Pack
 
@@ -100,7 +100,8 @@ def texted_first(pack: Pack, facts: Facts, thread: Thread, event: TextedFirst) -
     """Begin a thread that no text began: the desk is told whose it is."""
     if thread.life.since:
         return Step(thread)
-    thread = replace(thread, life=replace(thread.life, since=facts.now))
+    consent = replace(thread.consent, language=thread.consent.language or pack.languages[0])
+    thread = replace(thread, life=replace(thread.life, since=facts.now), consent=consent)
     begun = ThreadBegun(thread=thread.id, designation=thread.designation, voice=event.voice)
     return Step(thread, (Tell(owner=DESK, event=begun),))
 
@@ -109,6 +110,10 @@ def begun(pack: Pack, facts: Facts, desk: Desk, event: ThreadBegun) -> Step[Desk
     """Show at the desk that somebody texts first, without a word of whom, and make them the voice."""
     if any(line.thread == event.thread for line in desk.threads):
         return Step(desk)
+    seat = desk.seat(event.voice)
+    if seat is None or not seat.duty:
+        # They have gone since they said the number: it waits for somebody else, who asks them what it was about.
+        return waits(pack, facts, desk, ThreadWaits(thread=event.thread, designation=event.designation, since=facts.now))
     line = Line(
         thread=event.thread,
         designation=event.designation,

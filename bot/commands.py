@@ -7,6 +7,7 @@ suggested, never guessed; an answer is a notice that disappears after a while.
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final, TypeVar
@@ -22,6 +23,8 @@ from policies.pack import Pack
 A = TypeVar("A", Thread, Desk)
 
 NAMES: Final = {command.name: command for command in COMMANDS}
+BLANK: Final = "".join(chr(n) for n in range(0x3001) if chr(n).isspace() or unicodedata.category(chr(n)) == "Cf") + "\ufeff"
+"""What may stand before a mark without being seen: spaces, and the invisible marks that some keyboards put there."""
 NEARLY: Final = ("\u00a1", "\uff01")
 FADES: Final = 600.0
 """Seconds after which an answer disappears."""
@@ -51,7 +54,7 @@ class Parsed:
 
 def parse(body: str) -> Parsed | None:
     """Read a message as a command; None when it is not meant as one."""
-    stripped = body.strip()
+    stripped = body.strip().lstrip(BLANK)
     if stripped.startswith(NEARLY) and (meant := stripped[1:].split() or [""])[0].casefold() in NAMES:
         # Another keyboard's mark before a command's name: a near miss like any other, and never words for a phone.
         return Parsed(meant[0], " ".join(meant[1:]), None)
@@ -75,7 +78,8 @@ def tells_a_word(body: str) -> bool:
 
     It may be the word. Whether it is new, an edit, a reply or a file makes no difference: it stands in a room.
     """
-    if (mark := re.match(r"\s*[!/]+", body)) is None:
+    body = body.lstrip(BLANK)
+    if (mark := re.match(r"[!/\u00a1\uff01]+", body)) is None:
         return False
     said = re.findall(r"[^\W_]+", body[mark.end() :].casefold())
     heads = ("".join(said[:n]) for n in (1, 2) if len(said) > n)

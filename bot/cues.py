@@ -12,10 +12,11 @@ from typing import Final
 from bot.actions import THREAD, Post
 from bot.board import ago
 from bot.events import TextArrived
+from bot.meaning import meaning
 from bot.model import Facts, Thread
 from bot.safe_times import is_safe, local
 from bot.slices import State
-from policies.keywords import Meaning, reading
+from policies.keywords import Meaning
 from policies.pack import Pack
 
 ASK: Final = "ask"
@@ -82,8 +83,7 @@ TOLD: Final = {
 
 def of(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> tuple[frozenset[str], tuple[Post, ...]]:
     """Return what there is to look at in a text, and the cues for what the room was not told before."""
-    meaning = reading(event.body, pack).meaning
-    if meaning not in TALK:
+    if meaning(event.body, pack).meaning not in TALK:
         return frozenset(), ()
     body = event.body[:LOOKED_AT].translate(STRAIGHT)
     found = {

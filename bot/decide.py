@@ -27,6 +27,7 @@ from bot import (
     flags,
     flood,
     guard,
+    held,
     hold,
     keywords,
     outage,
@@ -184,6 +185,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         reply.leave,
         safety.steps_back,
         relay.leave,
+        held.forget,
         retain.due,
     ),
     (Thread, Read): (retain.read,),
@@ -280,6 +282,8 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
     if isinstance(aggregate, Thread):
         if aggregate.voice.epoch and before.voice.epoch and card.card(aggregate) != card.card(before):
             actions += (Edit(place=THREAD, ref="card", body=card.pinned(pack, aggregate)),)
+        if aggregate.sending.held != before.sending.held:
+            actions += held.keeps(pack, aggregate)
         actions = tuple(guarded for action in actions for guarded in _guard(pack, facts, aggregate, action))
         actions = retain.without_room(aggregate, tuple(a for a in actions if not hold.kept(aggregate, a)))
         actions += audit.notes(before, aggregate, actions)

@@ -15,11 +15,12 @@ from typing import Final
 from bot import canned, guard
 from bot.actions import THREAD, Action, Origin, Post, Text
 from bot.events import TextArrived
+from bot.meaning import meaning
 from bot.model import Facts, Thread
 from bot.slices import State
 from bot.step import Step
 from policies.hours import open_at
-from policies.keywords import plain, reading
+from policies.keywords import plain
 from policies.pack import Pack, TextName
 
 ALIKE = frozenset({TextName.GREETING, TextName.UNAVAILABLE})
@@ -34,7 +35,7 @@ FORCED: Final = frozenset({"help", "info"})
 
 def greet(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
     """Answer a texter nobody talks with yet, in the language they asked for by its word; and a picture, once."""
-    means = reading(event.body, pack)
+    means = meaning(event.body, pack)
     if means.language and means.language != thread.consent.language:
         thread = replace(thread, consent=replace(thread.consent, language=means.language))
     if not thread.answerable or not means.from_a_person:

@@ -81,21 +81,37 @@ def trust(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
     if fingerprint and "".join(fingerprint.split()) != waiting[user]:
         why = f"That is NOT the fingerprint that was reported. Nothing is confirmed. Ask {short(user)} in person."
         return Step(desk, answer(facts, event, why), consumed=True)
-    desk = replace(desk, identities=tuple(known for known in desk.identities if known[0] != user))
+    if not fingerprint and event.at < dict(desk.reported).get(user, 0.0):
+        why = f"{short(user)}'s identity changed while you wrote. Nothing is confirmed. Look at the newer report first."
+        return Step(desk, answer(facts, event, why), consumed=True)
+    desk = _reported(desk, user)
     told = f"{short(user)}'s identity is confirmed by {short(event.sender)}."
     return Step(desk, (Confirm(user=user, master_key=waiting[user]), Post(place=DESK, body=told)), consumed=True)
 
 
 def identity_changed(pack: Pack, facts: Facts, desk: Desk, event: IdentityChanged) -> Step[Desk]:
     """Say loudly that somebody's identity is a new one; it receives nothing until a supervisor confirms it."""
-    others = tuple(known for known in desk.identities if known[0] != event.user)
-    desk = replace(desk, identities=(*others, (event.user, event.master_key)))
+    desk = _reported(desk, event.user)
+    desk = replace(
+        desk,
+        identities=(*desk.identities, (event.user, event.master_key)),
+        reported=(*desk.reported, (event.user, facts.now)),
+    )
     new = "has a cryptographic identity that nobody confirmed yet" if event.first else "has a NEW cryptographic identity"
     body = (
         f"⚠️ {short(event.user)} {new}. It receives nothing until a supervisor has asked them in person and says "
         f"!trust @{short(event.user)}. Fingerprint: {' '.join(fours(event.master_key))}"
     )
     return Step(desk, (Post(place=DESK, body=body, notice=False, mentions=facts.supervisors),))
+
+
+def _reported(desk: Desk, user: str) -> Desk:
+    """Forget what was reported of somebody."""
+    return replace(
+        desk,
+        identities=tuple(known for known in desk.identities if known[0] != user),
+        reported=tuple(known for known in desk.reported if known[0] != user),
+    )
 
 
 def fours(key: str) -> list[str]:

@@ -16,14 +16,15 @@ from bot.actions import DESK, THREAD, Action, Mark, Origin, Post, Receipt, Redac
 from bot.acts import DropTimer, SetTimer, Tell
 from bot.commands import tells_a_word
 from bot.escort_slice import Escort, Lock
-from bot.escort_words import Word
+from bot.escort_words import Word, guesses
 from bot.events import Outcome, Relation, Said, TextArrived, TextOutcome, TimerDue
+from bot.meaning import meaning
 from bot.model import Facts, Thread
 from bot.recap import NOT_AGAIN
 from bot.relay import cancel
 from bot.step import Step
 from bot.told import Alarm, AlarmRaised, Marked
-from policies.keywords import Meaning, reading
+from policies.keywords import Meaning
 from policies.pack import Pack, TextName
 
 TIMER: Final = "challenge"
@@ -61,7 +62,7 @@ def arrived(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Ste
         thread, told = _failed(pack, facts, thread)
         name = TextName.UNVERIFIED
     else:
-        thread, told = _came(pack, facts, thread, asked=asked, alone=len(event.body.split()) <= ALONE)
+        thread, told = _came(pack, facts, thread, asked=asked, event=event)
         name = TextName.VERIFIED
     answer = _answer(pack, facts, thread, event, name) if asked else ()
     if answer:
@@ -122,10 +123,12 @@ def _is_an_answer(pack: Pack, event: TextArrived) -> bool:
 
     Nor does a wish for no more texts: the answer to it is a person's.
     """
-    return bool(event.body.strip()) and reading(event.body, pack).meaning is Meaning.CONVERSATION
+    return bool(event.body.strip()) and meaning(event.body, pack).meaning is Meaning.CONVERSATION
 
 
-def _came(pack: Pack, facts: Facts, thread: Thread, *, asked: bool, alone: bool) -> tuple[Thread, tuple[Action, ...]]:
+def _came(
+    pack: Pack, facts: Facts, thread: Thread, *, asked: bool, event: TextArrived
+) -> tuple[Thread, tuple[Action, ...]]:
     """Take note of a word that came. Whatever the phone can ever notice of it is the same for both words."""
     escort, duress = thread.escort, facts.word is Word.DURESS
     again = escort.burned
@@ -146,10 +149,15 @@ def _came(pack: Pack, facts: Facts, thread: Thread, *, asked: bool, alone: bool)
             place=THREAD, body="The burned codeword came once more. It proves nothing: agree on a new one by voice."
         )
         return thread, (*common, told)
-    if not alone:
+    if facts.now - event.at > pack.settings.late_after_seconds:
+        body = (
+            "The codeword came late: who has the phone now nobody knows. It verifies nothing; agree on a new one by voice."
+        )
+        return thread, (*common, Post(place=THREAD, body=body, notice=False))
+    if guesses(event.body) > ALONE:
         body = "The codeword came among many words, as if guessed. It verifies nothing; agree on a new one by voice."
         return thread, (*common, Post(place=THREAD, body=body, notice=False))
-    thread = replace(thread, escort=replace(thread.escort, verified=facts.now))
+    thread = replace(thread, escort=replace(thread.escort, verified=event.at))
     how = "as the answer to the challenge" if asked else "without being asked for"
     locked = " What is locked stays so until a supervisor's !unlock." if escort.lock is not Lock.NONE else ""
     body = f"✓ The codeword came, {how}. It is burned now, for it is on that phone: agree on a new one by voice.{locked}"

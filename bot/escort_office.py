@@ -38,11 +38,9 @@ PLAIN: Final = (Relation.NONE, Relation.TEXTER_REPLY, Relation.OTHER_REPLY)
 
 
 def asked(desk: Desk, event: Said) -> Asking | None:
-    """Return what is being asked for where this was said, if it counts as an answer: anything that is no command."""
-    asking = next((a for a in desk.asking if event.place == OFFICE + a.user and event.sender == a.user), None)
-    parsed = parse(event.body)
-    command = parsed is not None and parsed.command is not None and event.relation is not Relation.EDIT
-    return None if command else asking
+    """Return what is being asked for where this was said, if it counts as an answer: what is, or seems, no command."""
+    command = parse(event.body) is not None and event.relation is not Relation.EDIT
+    return None if command else _asking(desk, event)
 
 
 def is_plain(event: Said) -> bool:
@@ -66,8 +64,13 @@ def wanted(pack: Pack, facts: Facts, desk: Desk, event: WordWanted) -> Step[Desk
 
 
 def spoken(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
-    """Take out what was said behind a command about words, at the desk or in an office: it may be one."""
-    if not tells_a_word(event.body):
+    """Take out what was said behind a command about words, at the desk or in an office: it may be one.
+
+    So may what looks like a mistyped command, where a word is being asked for.
+    """
+    parsed = parse(event.body)
+    seems = parsed is not None and parsed.command is None and event.relation is not Relation.EDIT
+    if not tells_a_word(event.body) and not (seems and _asking(desk, event) is not None):
         return Step(desk)
     own = event.place == OFFICE + event.sender
     told = f"Redacted, and not taken: {ALONE if own else SEEN}"
@@ -107,7 +110,7 @@ def taken(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
 
 def not_heard(pack: Pack, facts: Facts, desk: Desk, event: NotHeard) -> Step[Desk]:
     """Redact what could not be taken while a word was asked for; what was sent in clear is no codeword any more."""
-    asking = next((a for a in desk.asking if event.place == OFFICE + a.user and event.sender == a.user), None)
+    asking = _asking(desk, event)
     if asking is None:
         return Step(desk)
     redacted = RedactSaid(place=event.place, event_id=event.event_id)
@@ -137,6 +140,10 @@ def over(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
 def gone(pack: Pack, facts: Facts, desk: Desk, event: Left) -> Step[Desk]:
     """Forget what somebody was being asked who has left the desk, or the office."""
     return Step(_with(desk, event.user, None))
+
+
+def _asking(desk: Desk, event: Said | NotHeard) -> Asking | None:
+    return next((a for a in desk.asking if event.place == OFFICE + a.user and event.sender == a.user), None)
 
 
 def _with(desk: Desk, user: str, asking: Asking | None) -> Desk:

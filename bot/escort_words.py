@@ -23,6 +23,12 @@ SHORTEST, SHORTEST_IDEOGRAPHS, LONGEST, MOST_WORDS = 4, 2, 40, 6
 NEAR: Final = 2
 """Letters by which two words must differ by more: a slip of the thumb must not turn the one into the other."""
 STRETCH: Final = "\u0640"
+UNSEEN: Final = frozenset(
+    {STRETCH, *"\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0", *(chr(n) for n in range(0x180B, 0x1810))}
+)
+"""What is no mark of format and yet is not seen, or only stretches. Source: Unicode, Default_Ignorable_Code_Point."""
+APOSTROPHES: Final = frozenset(chr(n) for n in range(0x02B9, 0x02C0))
+"""Letters by their category that people type, and read, as apostrophes."""
 NO_ACCENT: Final = str.maketrans(
     {"\u0131": "i", "ł": "l", "ø": "o", "đ": "d", "ħ": "h", "æ": "ae", "œ": "oe", STRETCH: None}
 )
@@ -124,7 +130,7 @@ def tokens(text: str) -> list[Token]:
     found: list[Token] = []
     form, start, kind = "", 0, ""
     for place, char in enumerate(text):
-        if unicodedata.category(char) == "Cf" or _is_accent(char) or char == STRETCH:
+        if unicodedata.category(char) == "Cf" or _is_accent(char) or char in UNSEEN:
             continue
         folded = _fold(char)
         now = _kind(char) if folded else ""
@@ -136,6 +142,21 @@ def tokens(text: str) -> list[Token]:
             form += folded
         kind = now
     return [*found, Token(form, start, len(text))] if form else found
+
+
+def guesses(text: str) -> int:
+    """Count the words of a text in which agreed words are masked, each mask as one, whatever stands between them.
+
+    Where a script puts no spaces between words, two letters count as one.
+    """
+    words, letters, end = text.count(MASK), 0, -1
+    for token in tokens(text):
+        if _kind(text[token.start]) == UNSPACED:
+            letters += 1
+        else:
+            words += token.start != end
+        end = token.end
+    return words + (letters + 1) // 2
 
 
 def runs(text: str, lengths: Sequence[int], parts: Sequence[int] = ()) -> list[Run]:
@@ -216,6 +237,8 @@ def _kind(char: str) -> str:
 
 
 def _fold(char: str) -> str:
+    if char in APOSTROPHES:
+        return ""
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", char).casefold())
     kept = (c for c in folded if not _is_accent(c) and (unicodedata.category(c)[0] in "LN" or _is_vowel_sign(c)))
     return "".join(str(unicodedata.decimal(c, c)) for c in kept).translate(NO_ACCENT)

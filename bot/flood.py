@@ -28,7 +28,14 @@ def waits(pack: Pack, facts: Facts, desk: Desk, event: ThreadWaits) -> Step[Desk
     """Queue somebody who came in a flood without a card; tell the desk once, and look again in a minute."""
     if not event.flood:
         return Step(desk)
-    line = Line(thread=event.thread, designation=event.designation, since=event.since, carded=False)
+    line = Line(
+        thread=event.thread,
+        designation=event.designation,
+        since=event.since,
+        begun=event.since,
+        last=event.since,
+        carded=False,
+    )
     desk = replace(desk, threads=(*(known for known in desk.threads if known.thread != event.thread), line))
     fresh = not 0 <= facts.now - desk.flood_told < AGAIN
     again = SetTimer(key=TIMER, due=facts.now + EVERY)

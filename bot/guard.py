@@ -28,6 +28,7 @@ STOP_IS_OVER: Final = "the STOP that it belongs to is over."
 BLOCKED: Final = "a supervisor blocked this phone. !block off ends that."
 OVER: Final = "the conversation is over."
 TAKEN_BACK: Final = "it was taken back before it left."
+LEFT_SILENTLY: Final = "the texter left with a silent word since: nothing is sent back."
 OTHER_VOICE: Final = "the voice has changed since it was said."
 LOCKED: Final = {
     Lock.DURESS: "the duress word came from this phone. Only !cover 1, 2 and 3 leave, until a supervisor's !unlock. "
@@ -115,6 +116,8 @@ def may_send(pack: Pack, thread: Thread, text: Text, now: float, designations: I
         return OTHER_VOICE
     if any(sent.taken_back and text.ref == f"say:{sent.event_id}" for sent in thread.sending.sent):
         return TAKEN_BACK
+    if text.origin is Origin.ANSWER and text.since <= thread.silence.left:
+        return LEFT_SILENTLY
     if text.origin not in (Origin.ANSWER, Origin.STOP_ANSWER):
         if _is_one_of(pack, text.body, (TextName.CHALLENGE,)) and text.ref != f"say:{thread.escort.asked}":
             return NOT_ASKED

@@ -17,6 +17,7 @@ from bot.acts import Muted, Suppress, Tell
 from bot.commands import answer, noted, says
 from bot.disclose import helped
 from bot.events import Outcome, Said, TextArrived, TextOutcome
+from bot.meaning import meaning
 from bot.model import Facts, Thread
 from bot.order import DOUBT, Order, moment, newest, order
 from bot.relay import drop_pending
@@ -24,9 +25,10 @@ from bot.reply import drop_reply
 from bot.retain import LEFT, park_soon
 from bot.slices import Consent, Moment, State
 from bot.step import Step
+from bot.taken_back import take_back
 from bot.tally import count
 from bot.told import Alarm, AlarmRaised
-from policies.keywords import Meaning, reading
+from policies.keywords import Meaning
 from policies.pack import Pack, Resumes, TextName
 
 LIVE: Final = 1800.0
@@ -60,30 +62,32 @@ LEAVES: Final = (Meaning.EXIT_PARK, Meaning.EXIT_ALERT)
 
 def obey(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
     """Stop at STOP, resume at START, be silent at a silent word, and be loud about any other text after a STOP."""
-    meaning = reading(event.body, pack).meaning
-    if meaning is Meaning.STOP:
+    means = meaning(event.body, pack).meaning
+    if means is Meaning.STOP:
         if order(moment(event), thread.consent.settled) is Order.BEFORE:
             # What a person took for a STOP can be taken back, unless the texter said it too, and no START since.
             slip = order(moment(event), thread.consent.started) is not Order.AFTER
             kept = replace(thread.consent, may_resume=thread.consent.may_resume and slip)
             return _overtaken(replace(thread, consent=kept))
         return _stop(pack, facts, thread, event)
-    if meaning is Meaning.START:
+    if means is Meaning.START:
         return _start(pack, facts, thread, event)
     if thread.consent.stopped:
-        return _after_stop(pack, thread, event, meaning)
-    if meaning in SILENT:
-        alarm, words = SILENT[meaning]
+        return _after_stop(pack, thread, event, means)
+    if means in SILENT:
+        alarm, words = SILENT[means]
         dropped: tuple[Action, ...] = ()
-        if meaning is Meaning.HELP:
+        if means is Meaning.HELP:
             thread, dropped = helped(pack, facts, thread, event)
-        if meaning in LEAVES:
+        if means in LEAVES:
             dropped = _unheard(facts, thread)
-            thread, waiting = drop_pending(thread, "the texter left with a silent word")
+            # Nor does what waits for its turn at the carrier, be it a person's words or an answer to a text of before.
+            thread = replace(thread, silence=replace(thread.silence, left=max(thread.silence.left, event.at)))
+            thread, waiting = drop_pending(take_back(thread, lambda _words: True), "the texter left with a silent word")
             dropped += waiting
         told = Post(place=THREAD, body=words, mentions=_voice(thread))
         closing: tuple[Action, ...] = ()
-        if meaning is Meaning.EXIT_PARK and thread.life.state is State.OPEN and not _older(thread, event):
+        if means is Meaning.EXIT_PARK and thread.life.state is State.OPEN and not _older(thread, event):
             # What nobody has seen yet does not go: a thread that waits is closed by a person. Nor what they texted since.
             if thread.life.unseen > 1:
                 thread = replace(thread, life=replace(thread.life, leaving=True))
@@ -91,7 +95,7 @@ def obey(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[T
             else:
                 thread, closing = park_soon(pack, facts, thread, LEFT)
         return Step(thread, (*dropped, told, raised(thread, alarm), *closing), consumed=True)
-    if meaning is Meaning.WISH:
+    if means is Meaning.WISH:
         words = (
             "They may be asking us to stop. If they are, say !stopped: it counts as their STOP, and sends nothing. "
             "If not, go on."
@@ -231,17 +235,17 @@ def _may_reply(pack: Pack, thread: Thread, event: TextArrived) -> tuple[Thread, 
     return thread, " A supervisor may send one reply: !reply and the words."
 
 
-def _after_stop(pack: Pack, thread: Thread, event: TextArrived, meaning: Meaning) -> Step[Thread]:
+def _after_stop(pack: Pack, thread: Thread, event: TextArrived, means: Meaning) -> Step[Thread]:
     """Be loud, whatever it says. Somebody who texts after their STOP may be in trouble, or may be somebody else."""
     how, alarm = "", Alarm.TEXT_AFTER_STOP
     if order(moment(event), thread.consent.settled) is Order.BEFORE:
         body, alarm = "This was texted before their STOP and came after it", Alarm.CAME_LATE
     else:
         body = "This came after a STOP"
-        if meaning not in (Meaning.TAPBACK, Meaning.AUTOMATIC_REPLY):
+        if means not in (Meaning.TAPBACK, Meaning.AUTOMATIC_REPLY):
             thread, how = _may_reply(pack, thread, event)
     told = Post(place=THREAD, body=f"{body}: it was not answered, and nothing leaves.{how}")
-    alarms = (alarm, *((SILENT[meaning][0],) if meaning in SILENT else ()))
+    alarms = (alarm, *((SILENT[means][0],) if means in SILENT else ()))
     return Step(thread, (told, *(raised(thread, alarm) for alarm in alarms)), consumed=True)
 
 

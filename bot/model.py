@@ -108,6 +108,8 @@ class Desk:
     threads: tuple[Line, ...] = ()
     identities: tuple[tuple[str, str], ...] = ()
     """Master keys that wait for a supervisor's `!trust`, by user."""
+    reported: tuple[tuple[str, float], ...] = ()
+    """When the desk was told of each of these (seconds since the epoch)."""
     outage: bool = False
     board: str = ""
     """The live board as it was last written."""

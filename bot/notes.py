@@ -6,18 +6,15 @@ Rule of this module: anything doubtful is a note; what a message is does not dep
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Final
 
 from bot import canned
-from bot.commands import parse, says
+from bot.commands import BLANK, parse, says
 from bot.events import Content, Relation, Said
 from policies.seen import as_seen
 
 MENTION: Final = re.compile(r"(?<!\w)@\w")
 """A word that begins with @; an e-mail address does not."""
-BLANK: Final = "".join(chr(n) for n in range(0x3001) if chr(n).isspace() or unicodedata.category(chr(n)) == "Cf") + "\ufeff"
-"""What may stand before a note's mark without being seen: spaces, and the invisible marks that some keyboards put there."""
 TO_THE_PHONE: Final = (*canned.COMMANDS, "verify", "cover", "again", "anyway", "long")
 """Commands that say something to the phone."""
 ONLY_WORDS: Final = {

@@ -11,8 +11,8 @@ from typing import Final
 from bot.actions import DESK, THREAD, Action, Mark, Post, Receipt
 from bot.acts import Tell
 from bot.events import Outcome, TextOutcome
+from bot.held import MOST
 from bot.model import Facts, Thread
-from bot.relay import HELD
 from bot.slices import Held, Reason, Sent
 from bot.step import Step
 from bot.taken_back import became
@@ -51,6 +51,8 @@ WORDS: Final = {
     Outcome.REFUSED: "Not sent: when it was about to leave, it might not any more. Look at the card, and at its words.",
 }
 
+BY_ITSELF: Final = "The automatic answer did not leave within five minutes, and does not leave any more."
+
 AGAIN: Final = {Outcome.UNKNOWN: Reason.UNKNOWN, Outcome.LATE: Reason.LATE, Outcome.FAILED: Reason.UNKNOWN}
 """What a person may send once more by one word."""
 
@@ -86,7 +88,8 @@ def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Ste
     )
     event_id = message_of(event.ref)
     if not event_id:
-        told = (Post(place=THREAD, body=f"The automatic answer. {words}"),) if words else ()
+        words = BY_ITSELF if event.outcome is Outcome.LATE else f"The automatic answer. {words}" if words else ""
+        told = (Post(place=THREAD, body=words),) if words else ()
         return Step(thread, (*told, *alarms))
     new = SHOWN[event.outcome]
     old = next((sent for sent in thread.sending.sent if sent.event_id == event_id), None)
@@ -95,13 +98,14 @@ def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Ste
     if old is not None and RANK[new] <= RANK[Receipt[old.receipt]]:
         return Step(thread)
     kept = tuple(sent for sent in thread.sending.sent if sent is not old)
-    sending = replace(thread.sending, sent=(*kept, Sent(event_id=event_id, receipt=new.name, name=old.name if old else "")))
+    settled = Sent(event_id=event_id, receipt=new.name, name=old.name if old else "", author=old.author if old else "")
+    sending = replace(thread.sending, sent=(*kept, settled))
     if event.outcome in SETTLED:
         sending = replace(sending, held=tuple(h for h in sending.held if h.event_id != event_id))
     heard = old is not None and old.author == thread.voice.holder and not old.taken_back
     if old is not None and old.body and heard and (reason := AGAIN.get(event.outcome)) is not None:
-        again = Held(event_id=event_id, body=old.body, author=old.author, reason=reason, name=old.name)
-        sending = replace(sending, held=(*(h for h in sending.held if h.event_id != event_id), again)[-HELD:])
+        again = Held(event_id=event_id, body=old.body, author=old.author, reason=reason, name=old.name, since=facts.now)
+        sending = replace(sending, held=(*(h for h in sending.held if h.event_id != event_id), again)[-MOST:])
     actions: tuple[Action, ...] = (Mark(place=THREAD, event_id=event_id, receipt=new),)
     if words:
         actions += (Post(place=THREAD, body=words, reply_to=event_id),)

@@ -13,20 +13,20 @@ from bot import canned, guard
 from bot.actions import DESK, THREAD, Action, Mark, Origin, Post, Receipt, Text
 from bot.acts import DropTimer, SetTimer, Tell
 from bot.commands import parse
-from bot.escort_slice import Lock
+from bot.escort_slice import Escort, Lock
 from bot.events import Content, Relation, Said, TimerDue, Unsaid
+from bot.held import held_back, hold
 from bot.model import Facts, Thread
 from bot.notes import ONLY_WORDS, is_note
 from bot.slices import Held, Pending, Reason, Sent
 from bot.step import Step
 from bot.taken_back import LEFT, take_back
-from bot.told import Spoke
+from bot.told import Alarm, AlarmRaised, Spoke
 from policies.pack import Pack, TextName
 
 TIMER = "send"
 KEPT = 50
 GONE = "whoever said it is not at the desk any more."
-HELD = 20
 
 
 def relay(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
@@ -52,7 +52,7 @@ def take(
         return thread, (refused, _say(words.event_id, f"Not sent: {why}"))
     if not looked_at and (doubt := _doubt(pack, words.body)) is not None:
         reason, why = doubt
-        thread = hold(thread, _held(words, reason))
+        thread = hold(thread, held_back(facts, words, reason))
         held = Mark(place=THREAD, event_id=words.event_id, receipt=Receipt.HELD)
         return thread, (held, _say(words.event_id, f"Held: {why}"))
     return into_window(pack, facts, thread, words)
@@ -68,12 +68,6 @@ def into_window(pack: Pack, facts: Facts, thread: Thread, words: Pending) -> tup
     return thread, (Mark(place=THREAD, event_id=words.event_id, receipt=Receipt.LEAVING), *_timer(thread), *spoke)
 
 
-def hold(thread: Thread, words: Held) -> Thread:
-    """Keep words that a second word of the voice may still let leave; the last of them."""
-    others = tuple(h for h in thread.sending.held if h.event_id != words.event_id)
-    return replace(thread, sending=replace(thread.sending, held=(*others, words)[-HELD:]))
-
-
 def edits(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
     """Let an author replace their own words while they wait or are held; say so when it is too late."""
     if event.relation is not Relation.EDIT:
@@ -87,7 +81,16 @@ def edits(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]
         told = _say(event.target, "That text has left the undo window: the edit changes nothing on the phone.")
         # What the room shows now is not what `!again` would send.
         thread = _without(thread, event.target) if old is not None else thread
-        return Step(thread, (told,) if left and event.sender == thread.voice.holder else (), consumed=True)
+        mine = any(sent.event_id == event.target and sent.author == event.sender for sent in thread.sending.sent)
+        says = mine or (left and event.sender == thread.voice.holder)
+        return Step(thread, (told,) if says else (), consumed=True)
+    if event.sender != thread.voice.holder:
+        # What waits here of somebody who is not heard is a challenge or a cover line: nothing else may take its place.
+        thread = replace(_without(thread, event.target), escort=_unasked(thread, event.target))
+        refused = Mark(place=THREAD, event_id=event.target, receipt=Receipt.NOT_SENT)
+        told = _say(event.target, "Not sent: a command for a check or a cover line is not changed. Say it once more.")
+        return Step(thread, (refused, told, *_timer(thread)), consumed=True)
+    thread = replace(thread, escort=_unasked(thread, event.target))
     text = canned.read(pack, facts, thread, event.body)
     body, name = (text.body, text.name) if text is not None else (event.body, "")
     words = Pending(
@@ -105,7 +108,9 @@ def edits(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]
         refused = Mark(place=THREAD, event_id=event.target, receipt=Receipt.NOT_SENT)
         return Step(thread, (refused, told, *_timer(thread)), consumed=True)
     looked_at = text is not None and not text.own
-    shown = (_say(event.target, f"Leaving in a moment: “{body}”"),) if looked_at else ()
+    shown: tuple[Action, ...] = (_say(event.target, f"Leaving in a moment: “{body}”"),) if looked_at else ()
+    if name == TextName.URGENT:
+        shown = (*shown, Tell(owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=Alarm.URGENT)))
     new, actions = take(pack, facts, _without(thread, event.target), words, looked_at=looked_at)
     if any(pending.event_id == event.target for pending in new.sending.pending) and isinstance(old, Pending):
         # It keeps its place, so that nothing overtakes it.
@@ -135,7 +140,7 @@ def unsay(pack: Pack, facts: Facts, thread: Thread, event: Unsaid) -> Step[Threa
     sent = next((s for s in thread.sending.sent if s.event_id == event.target), None)
     if sent is not None and sent.receipt == Receipt.LEAVING.name and sent.author == event.sender:
         return Step(take_back(thread, lambda words: words is sent))
-    if sent is not None and event.sender == thread.voice.holder:
+    if sent is not None and event.sender in (thread.voice.holder, sent.author):
         return Step(thread, (Post(place=THREAD, body=LEFT),))
     return Step(thread)
 
@@ -161,7 +166,7 @@ def leave(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thr
             continue
         reason = Reason.LATE if why is guard.LATE else Reason.LOCKED if why in guard.LOCKED.values() else None
         if reason is not None:
-            held.append(_held(words, reason))
+            held.append(held_back(facts, words, reason))
         mark = Receipt.NOT_SENT if reason is None else Receipt.HELD
         actions += [
             Mark(place=THREAD, event_id=words.event_id, receipt=mark),
@@ -216,15 +221,9 @@ def _locked(
         free, actions = take(pack, facts, free, words, looked_at=looked_at)
         return replace(free, escort=replace(free.escort, lock=lock)), actions
     told = _say(words.event_id, f"Held: {why}")
-    return hold(thread, _held(words, Reason.LOCKED)), (
+    return hold(thread, held_back(facts, words, Reason.LOCKED)), (
         Mark(place=THREAD, event_id=words.event_id, receipt=Receipt.HELD),
         told,
-    )
-
-
-def _held(words: Pending, reason: Reason) -> Held:
-    return Held(
-        event_id=words.event_id, body=words.body, author=words.author, reason=reason, name=words.name, edit=words.edit
     )
 
 
@@ -249,6 +248,12 @@ def _doubt(pack: Pack, body: str) -> tuple[Reason, str] | None:
     if (why := guard.warns(body)) is not None:
         return Reason.WARNED, why
     return None
+
+
+def _unasked(thread: Thread, event_id: str) -> Escort:
+    """Take a message for no challenge any more: what is answered to other words proves nothing, nor its absence."""
+    escort = thread.escort
+    return replace(escort, asked="", asked_at=0.0) if escort.asked == event_id else escort
 
 
 def _without(thread: Thread, event_id: str) -> Thread:

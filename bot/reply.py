@@ -68,6 +68,8 @@ def edited(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread
 def unsaid(pack: Pack, facts: Facts, thread: Thread, event: Unsaid) -> Step[Thread]:
     """Let the author take the reply back; the text it answers may then be replied to once more."""
     words = thread.consent.reply
+    if words is None and facts.role(event.sender) is Role.SUPERVISOR:
+        return Step(taken_out(thread, event.target)[0])
     if words is None or event.target not in (words.event_id, words.edit) or event.sender != words.author:
         return Step(thread)
     consent = replace(thread.consent, reply=None, after_stop=words.event_id)
@@ -117,6 +119,15 @@ def drop_reply(thread: Thread, why: str, *, again: bool = False) -> tuple[Thread
     mark = Mark(place=THREAD, event_id=words.event_id, receipt=Receipt.NOT_SENT)
     told = Post(place=THREAD, body=f"Not sent: {why}", reply_to=words.event_id)
     return replace(thread, consent=consent), (mark, told, DropTimer(key=TIMER))
+
+
+def taken_out(thread: Thread, event_id: str) -> tuple[Thread, tuple[Action, ...]]:
+    """Stop the reply that a person takes out of the room, in its undo window or on its way to the carrier."""
+    if thread.consent.reply is not None and thread.consent.reply.event_id == event_id:
+        return drop_reply(thread, "it was taken out of the room.", again=True)
+    if thread.consent.replied == f"say:{event_id}":
+        thread = replace(thread, consent=replace(thread.consent, replied=""))
+    return thread, ()
 
 
 def _may_not(pack: Pack, facts: Facts, thread: Thread, body: str) -> str | None:

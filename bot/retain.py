@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any, Final
 
-from bot import tally
+from bot import held, reply, tally
 from bot.actions import DESK, SHOWN, THREAD, Action, Erase, Expel, Invite, Post, Receipt, Text
 from bot.acts import DropTimer, End, Park, Seen, SetTimer, Tell
 from bot.commands import answer, noted, says
@@ -36,7 +36,7 @@ GOES: Final = frozenset({"designation", "voice", "sending", "life", "silence", "
 CLOSE: Final = "close"
 IDLE: Final = "idle"
 END: Final = "end"
-DESTRUCTIVE: Final = frozenset({CLOSE, IDLE, END})
+DESTRUCTIVE: Final = frozenset({CLOSE, IDLE, END, held.TIMER})
 """Timers that destroy: after the machine's clock was set they wait for a person (DESIGN section 4)."""
 NOW: Final = 10.0
 """Seconds that clients which are on have to hear that a room goes, when it is closed at once."""
@@ -46,7 +46,12 @@ HOUR: Final = 3600.0
 
 
 def begins(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
-    """Let a text begin a new conversation where the one before is parked, and take back a closing."""
+    """Let a text begin a new conversation where the one before is parked, and take back a closing.
+
+    Who has asked for no language is spoken to in the line's first.
+    """
+    if thread.consent.language not in pack.languages:
+        thread = replace(thread, consent=replace(thread.consent, language=pack.languages[0]))
     if thread.life.state is State.PARKED:
         life = Life(continuing=thread.life.continuing)
         # A block that stood would have dropped the text; its timer went with the conversation.
@@ -116,6 +121,8 @@ def redact(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread
         return Step(thread)
     if not event.target:
         return _reply(facts, thread, event, "Say it as a reply to the message that should go.")
+    if event.ref == "card":
+        return _reply(facts, thread, event, "That is this room's card: it holds no word of theirs, and goes with the room.")
     sending, target = thread.sending, event.target
     mine: tuple[Pending | Held | Sent, ...] = (*sending.pending, *sending.held, *sending.sent)
     own = any(words.event_id == target and words.author == event.sender for words in mine)
@@ -133,10 +140,11 @@ def redact(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread
     timer = SetTimer(key=TIMER, due=pending[0].leave_at) if pending else DropTimer(key=TIMER)
     stays = " It has left already: it stays on the phone."
     stops = " It is stopped, if it has not left yet; its receipt will say."
+    thread, dropped = reply.taken_out(thread, target)
     leaving = any(words.receipt == Receipt.LEAVING.name for words in left)
     told = "It is taken out of the room." + (stops if leaving else stays if left else "")
     gone = (Erase(place=THREAD, event_id=target), NOT_AGAIN)
-    return Step(thread, (noted(event), *gone, timer, *answer(facts, event, told)), consumed=True)
+    return Step(thread, (noted(event), *gone, *dropped, timer, *answer(facts, event, told)), consumed=True)
 
 
 def due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
@@ -152,6 +160,9 @@ def due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Threa
             if quiet > facts.now:
                 return _wait(thread, IDLE, quiet)
             return _unless_busy(facts, thread, IDLE) or _park(pack, facts, thread)
+        case "idle" if life.closes or life.state is State.WAITING:
+            # The closing may be taken back, or somebody take the thread: then this is looked at again.
+            return _wait(thread, IDLE, facts.now + pack.settings.idle)
         case "end" if life.state is State.PARKED:
             kept_until = life.since + _kept(pack, thread)
             if kept_until > facts.now:

@@ -45,6 +45,9 @@ def unsafe(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread
         )
         actions = (*dropped, DropTimer(key=TIMER), told, _alarm(thread, Alarm.UNSAFE), Audit(kind=AuditKind.UNSAFE))
     line = thread.flags.line
+    if line and not canned.stands(pack, line):
+        gone = Post(place=THREAD, body="The line that they chose for this is not among the agency's texts any more.")
+        return Step(thread, (noted(event), *actions, gone), consumed=True)
     if not line or _line_is_out(thread):
         already = () if actions else answer(facts, event, "It is marked unsafe already: nothing leaves.")
         return Step(thread, (noted(event), *actions, *already), consumed=True)
@@ -129,7 +132,9 @@ def anew(thread: Thread, facts: Facts) -> tuple[Thread, tuple[Action, ...]]:
         "here is for them, and nothing on the card was agreed with them.",
         notice=False,
     )
-    thread = replace(thread, flags=flags, silence=Silence(heard=thread.silence.heard))
+    # What came was burned, so it could not prove anything again; what is locked stays so.
+    escort = replace(thread.escort, verified=0.0)
+    thread = replace(thread, flags=flags, silence=Silence(heard=thread.silence.heard), escort=escort)
     thread, closing = park_now(facts, thread)
     return thread, (told, DropTimer(key=TIMER), *closing)
 

@@ -13,9 +13,10 @@ from bot import canned, guard
 from bot.actions import THREAD, Post
 from bot.commands import answer, noted, says
 from bot.events import Relation, Said
+from bot.held import hold
 from bot.model import Facts, Thread
 from bot.notes import is_note
-from bot.relay import hold, into_window, take
+from bot.relay import into_window, take
 from bot.slices import Held, Pending, Reason
 from bot.step import Step
 from policies.pack import Pack
@@ -43,6 +44,13 @@ def second(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread
     if name == "long" and (warning := guard.warns(words.body)) is not None:
         thread = hold(thread, replace(words, reason=Reason.WARNED))
         return Step(thread, (noted(event), *answer(facts, event, f"Held: {warning}")), consumed=True)
+    if words.reason is Reason.LOCKED:
+        # It was held before anybody looked at it: what is asked of other words is asked now.
+        without = tuple(h for h in thread.sending.held if h is not words)
+        thread = replace(thread, sending=replace(thread.sending, held=without))
+        ours = canned.stands(pack, words.name) and words.body == canned.wording(pack, facts, thread, words.name)
+        thread, actions = take(pack, facts, thread, _pending(facts, words), looked_at=ours)
+        return Step(thread, (noted(event), *actions), consumed=True)
     rest = tuple(h for h in thread.sending.held if h is not words)
     sent = tuple(s for s in thread.sending.sent if s.event_id != words.event_id)
     thread = replace(thread, sending=replace(thread.sending, held=rest, sent=sent))

@@ -72,12 +72,12 @@ class Voice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """What the texter allowed. `stopped`: said STOP. `language`: asked for by its word."""
+    """What the texter allowed. `stopped`: said STOP. `language`: asked for by its word; empty: the line's first."""
 
     stopped: bool = False
     confirmation: str = ""
     """The `ref` of the one text that may leave after this STOP."""
-    language: str = "en"
+    language: str = ""
     greeted: tuple[tuple[str, float], ...] = ()
     """When the greeting last left, per language."""
     may_resume: bool = False
@@ -140,7 +140,10 @@ class Reason(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """Words of the voice that did not leave, or may not have: one command lets them leave (again)."""
+    """Words of the voice that did not leave, or may not have: one command lets them leave (again).
+
+    `since`: when they came to be held. They are kept for no longer than their message.
+    """
 
     event_id: str
     body: str = field(repr=False)
@@ -148,6 +151,7 @@ class Held:
     reason: Reason
     name: str = ""
     edit: str = ""
+    since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,3 +237,5 @@ class Silence:
     answered: bool = False
     doubt: str = ""
     """The `ref` of the last of those of which nobody knew whether the carrier took it."""
+    left: float = 0.0
+    """When they last left with a silent word, by that text's own time: no text of before is answered by itself any more."""

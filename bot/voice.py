@@ -11,13 +11,14 @@ from dataclasses import replace
 from bot.actions import DESK, THREAD, Action, Expel, GiveKeys, Invite, Mark, Pin, Post, Receipt, Speaker
 from bot.acts import DropTimer, Tell
 from bot.card import pinned, short
+from bot.escort_slice import Lock
 from bot.events import Joined, Left, NotHeard, Said, TextArrived, Why
 from bot.model import Facts, Thread
 from bot.order import Order, length, moment, newest, order
 from bot.relay import drop_pending
 from bot.slices import State
 from bot.step import Step
-from bot.told import Assigned, How, Offered, Removed, ThreadWaits
+from bot.told import Alarm, AlarmRaised, Assigned, How, Marked, Offered, Removed, ThreadWaits
 from policies.pack import Pack
 
 OFFER = "offer"
@@ -49,6 +50,7 @@ def show(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[T
     # A thread that we began is with its voice already.
     if thread.life.last_inbound == 0.0 and thread.voice.epoch == 0:
         posts.append(_queue(thread, facts.now, again=False, flood=event.flood))
+        posts += _still_locked(thread)
     life = replace(
         thread.life,
         last_inbound=facts.now,
@@ -174,6 +176,16 @@ def _forget(thread: Thread, user: str) -> tuple[Thread, tuple[Action, ...]]:
     before = None if thread.voice.before == user else thread.voice.before
     voice = replace(thread.voice, before=before, interpreters=thread.voice.interpreters - {user})
     return replace(thread, voice=voice), told
+
+
+def _still_locked(thread: Thread) -> tuple[Action, ...]:
+    """Tell the desk of a lock that a phone brings along from an earlier conversation, as when it came."""
+    duress = thread.escort.lock is Lock.DURESS
+    if thread.escort.lock is Lock.NONE:
+        return ()
+    alarm = AlarmRaised(designation=thread.designation, alarm=Alarm.DURESS if duress else Alarm.UNVERIFIED)
+    mark = (Tell(owner=DESK, event=Marked(thread=thread.id, duress=True)),) if duress else ()
+    return (*mark, Tell(owner=DESK, event=alarm))
 
 
 def _queue(thread: Thread, since: float, *, again: bool, flood: bool = False) -> Tell:

@@ -15,7 +15,8 @@ from bot.disclose import FORCED
 from deploy.preview import Script, play
 from deploy.status import Check, Report
 from policies.grade import grade
-from policies.lint import as_sent, lint
+from policies.hours import as_sent
+from policies.lint import lint
 from policies.load import load
 from policies.pack import Exit, Pack, Text, Wording
 from policies.schema import PackFile
@@ -95,7 +96,7 @@ def _text(pack: Pack, text: Text) -> Iterator[str]:
 
 
 def _facts(wording: Wording, language: str) -> str:
-    said = as_sent(wording, language)
+    said = as_sent(wording.text, language)
     cut, years = segments(said), grade(said, language)
     facts = [f"{cut.units} letters", f"{cut.count} segment{'s' if cut.count > 1 else ''}"]
     facts += [f"{years:.0f} years of school"] if years is not None else []

@@ -52,7 +52,12 @@ class Month:
 
     @property
     def median_wait(self) -> str | None:
-        """The step in which half of the first answers had come; None for fewer than five answers."""
+        """The step in which half of the first answers had come.
+
+        None for fewer than five answers, and where a count of a wait is hidden: with those that are shown it would tell it.
+        """
+        if any(cell.shown is None for cell in self.cells if cell.kind in WAITS):
+            return None
         by_step = [sum(cell.number for cell in self.cells if cell.kind == kind) for kind in WAITS]
         total, seen = sum(by_step), 0
         if total < SMALLEST:
@@ -100,7 +105,7 @@ def as_text(months: tuple[Month, ...]) -> list[str]:
     for month in months:
         lines.append(f"{month.month} (UTC)")
         lines.append(f"  different people: {UNKNOWABLE}")
-        lines.append(f"  half were answered within: {month.median_wait or f'fewer than {SMALLEST} answers'}")
+        lines.append(f"  half were answered within: {month.median_wait or 'not shown, for there is too little'}")
         for cell in month.cells:
             number = f"fewer than {SMALLEST}" if cell.shown is None else str(cell.shown)
             lines.append(f"  {cell.language:3}  {_words(cell.kind)}: {number}")

@@ -12,7 +12,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from policies.pack import Hours
+from policies.pack import OPENS, Hours
 
 FURTHEST: Final = 366
 """How many days ahead an opening is looked for."""
@@ -20,6 +20,9 @@ MONTHS: Final = {
     "en": ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
     "es": ("ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "sep", "oct", "nov", "dic"),
 }
+LONGEST_OPENING: Final = {"es": "12:00 PM del 28 de nov"}
+"""The longest that stands for `{opens}`; in other languages the next line's."""
+LONGEST: Final = "12:00 PM on Nov 28"
 
 
 def open_at(hours: Hours, now: float) -> bool:
@@ -65,6 +68,11 @@ def opens(hours: Hours, now: float, language: str) -> str | None:
     if language == "es":
         return f"{said} del {moment.day} de {month}"
     return f"{said} on {moment.day} {month}" if hours.clock == 24 else f"{said} on {month} {moment.day}"
+
+
+def as_sent(text: str, language: str) -> str:
+    """Return a text of the agency's as a phone gets it at its longest."""
+    return text.replace(OPENS, LONGEST_OPENING.get(language, LONGEST))
 
 
 def _local(hours: Hours, now: float) -> datetime:

@@ -12,7 +12,7 @@ import unicodedata
 from dataclasses import dataclass
 from enum import Enum, unique
 
-from policies.pack import Exit, Pack
+from policies.pack import Exit, Keywords, Pack
 
 FINAL = " .!?…,;:"
 OPENING = " ¡¿"
@@ -94,20 +94,24 @@ def reading(text: str, pack: Pack) -> Reading:
     if word in keywords.start:
         return Reading(Meaning.START)
     # These are taken with a picture behind them; a STOP is not, for "stop 😂" is banter and would shut somebody out.
-    word = _without_pictures(word)
+    # An agency's own word may be a picture, or end in one.
+    if (found := _other(word, keywords) or _other(_without_pictures(word), keywords)) is not None:
+        return found
+    if is_tapback(text):
+        return Reading(Meaning.TAPBACK)
+    if is_automatic_reply(text):
+        return Reading(Meaning.AUTOMATIC_REPLY)
+    return Reading(Meaning.WISH if _wishes_to_stop(text, pack) else Meaning.CONVERSATION)
+
+
+def _other(word: str, keywords: Keywords) -> Reading | None:
     if word in keywords.language:
         return Reading(Meaning.LANGUAGE, keywords.language[word])
     if word in keywords.call:
         return Reading(Meaning.CALL)
     if word in keywords.exit:
         return Reading(Meaning.EXIT_PARK if keywords.exit[word] is Exit.PARK else Meaning.EXIT_ALERT)
-    if word in keywords.help:
-        return Reading(Meaning.HELP)
-    if is_tapback(text):
-        return Reading(Meaning.TAPBACK)
-    if is_automatic_reply(text):
-        return Reading(Meaning.AUTOMATIC_REPLY)
-    return Reading(Meaning.WISH if _wishes_to_stop(text, pack) else Meaning.CONVERSATION)
+    return Reading(Meaning.HELP) if word in keywords.help else None
 
 
 # "I told him to stop texting me" is about somebody else: the phrase counts at the beginning of a clause, after a few words

@@ -14,14 +14,12 @@ from typing import Final
 
 from policies.filtered import FILTERED
 from policies.grade import grade
+from policies.hours import as_sent
 from policies.keywords import words
 from policies.leaks import leak
-from policies.pack import OPENS, Pack, Text, TextName, Wording
+from policies.pack import Pack, Text, TextName, Wording
 from policies.segments import breaks_gsm7, segments
 
-LONGEST_OPENING: Final = {"es": "12:00 PM del 28 de nov"}
-"""The longest that stands for `{opens}`; in other languages the next line's."""
-LONGEST: Final = "12:00 PM on Nov 28"
 FEW: Final = 8
 """Words below which a formula says nothing."""
 GRADE: Final = 6.0
@@ -76,7 +74,7 @@ def lint(pack: Pack) -> tuple[Finding, ...]:
     """Look at every wording of a pack, at its hours and at what nobody reviewed. In the order of the pack."""
     found: list[Finding] = []
     for text, language, wording in pack.wordings:
-        found += _wording(_Wording(pack, text, language, wording, as_sent(wording, language)))
+        found += _wording(_Wording(pack, text, language, wording, as_sent(wording.text, language)))
     if pack.hours.sample:
         do = "Say your own hours in your own pack."
         found.append(Finding(path="hours", rule="sample", must=True, what="these are an example's hours", do=do))
@@ -85,11 +83,6 @@ def lint(pack: Pack) -> tuple[Finding, ...]:
         do = "List the agency's name, street and surnames of staff."
         found.append(Finding(path="leak_words", rule="names", must=False, what=what, do=do))
     return tuple(found)
-
-
-def as_sent(wording: Wording, language: str) -> str:
-    """Return a wording as a phone gets it at its longest."""
-    return wording.text.replace(OPENS, LONGEST_OPENING.get(language, LONGEST))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 from pydantic import ValidationError
 
+from policies.hours import as_sent
 from policies.keywords import words
 from policies.pack import (
     Assignment,
@@ -33,7 +34,8 @@ from policies.pack import (
     TextName,
     Wording,
 )
-from policies.schema import HoursPart, PackFile, TextPart, WeekPart, WordingPart
+from policies.schema import MOST_SEGMENTS, HoursPart, PackFile, TextPart, WeekPart, WordingPart
+from policies.segments import segments
 
 PACKS = Path(__file__).parent / "packs"
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
@@ -170,6 +172,9 @@ def _settings(files: Sequence[PackFile], problems: list[str]) -> Settings | None
     for ladder in LADDERS:
         if any(said[a] > said[b] for a, b in pairwise(ladder)):
             problems.append(f"settings: {', '.join(ladder)} must not grow smaller in this order")
+    undo = max(settings.undo_after_switch_seconds, settings.undo_after_join_seconds)
+    if undo >= min(settings.late_after_seconds, settings.challenge_window):
+        problems.append("settings: late_after_seconds and challenge_window must be longer than every undo window")
     if sorted(set(settings.silence_cues)) != list(settings.silence_cues):
         problems.append("settings.silence_cues: must grow")
     if settings.silence_offer_park < settings.silence_cues[-1]:
@@ -213,6 +218,11 @@ def _text(name: str, parts: Sequence[TextPart], path: str, languages: Iterable[s
         for language in languages
         if language in said
     }
+    problems += [
+        f"{path}.wordings.{language}: takes more than {MOST_SEGMENTS} segments once the time of opening stands in it"
+        for language, wording in wordings.items()
+        if segments(as_sent(wording.text, language)).count > MOST_SEGMENTS >= segments(wording.text).count
+    ]
     return Text(
         name=name,
         legal=any(part.legal for part in parts),

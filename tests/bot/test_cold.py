@@ -179,3 +179,16 @@ def test_a_number_that_was_typed_once_is_not_remembered_for_longer() -> None:
     assert decide(PACK, at(STANDS - 1), desk, TimerDue(key=timer.key)).aggregate == desk
     assert timer.due == NOW + STANDS
     assert decide(PACK, at(STANDS), desk, TimerDue(key=timer.key)).aggregate.cold == ()
+
+
+@pytest.mark.parametrize("how", ["gone", "off"])
+def test_whoever_has_gone_meanwhile_is_not_made_the_voice(how: str) -> None:
+    """Between the second number and the thread somebody may leave, or go off duty: then it waits, and all can see it."""
+    desk = staffed_desk()
+    others = tuple(seat for seat in desk.roster if seat.user != ANA)
+    mine = () if how == "gone" else (replace(SEATS[0], duty=False),)
+    desk = replace(desk, roster=(*mine, *others))
+    step = then(desk, ThreadBegun(thread="t9", designation="plain river", voice=ANA), at(0, roster=desk.roster))
+    assert told(step.actions, "t9") == []
+    assert [line.thread for line in step.aggregate.waiting] == ["t9"]
+    assert "plain river" in words(step)

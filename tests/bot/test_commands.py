@@ -318,3 +318,12 @@ def test_whom_a_reply_answers_is_not_whom_a_command_names(
     assert (offer.to if offer else None) == person
     signed_out = of(SignOut, then(staffed_desk(), at_desk(f"!signout {word}", sender=SUE, **changed)))
     assert [out.user for out in signed_out] == ([person] if person else [])
+
+
+@pytest.mark.parametrize("before", ["\u200e", "\ufeff", "\u2060 ", " \u200b"])
+def test_marks_that_nobody_sees_make_no_note_of_a_command(before: str) -> None:
+    """Some keyboards put them there: the command is heard."""
+    parsed = parse(f"{before}!unsafe")
+    assert parsed is not None
+    assert parsed.command is not None
+    assert parsed.command.name == "unsafe"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bot.actions import Origin, Text
+from bot.decide import decide
 from bot.model import Thread
 from bot.told import Assigned
 from policies.pack import TextName
@@ -112,3 +115,13 @@ def test_a_greeting_refers_to_its_text() -> None:
     """The answer carries the id and the time of the text that it answers."""
     step = then(new(), arrived("hi", id="x", seconds=-5))
     assert [(t.ref, t.since, t.origin) for t in of(Text, step)] == [("greeting:x", at(-5).now, Origin.ANSWER)]
+
+
+def test_a_stranger_is_spoken_to_in_the_lines_first_language() -> None:
+    """Whichever that is: who asked for none gets it, and it stands on the card and in the tally."""
+    spanish = replace(PACK, languages=("es", "en"))
+    step = decide(spanish, at(0), Thread(id="t1", designation="amber heron"), arrived("hello"))
+    assert texts(step) == [GREETING["es"]]
+    assert step.aggregate.consent.language == "es"
+    stopped = decide(spanish, at(0), Thread(id="t1", designation="amber heron"), arrived("STOP"))
+    assert texts(stopped) == [PACK.say(TextName.STOP, "es")]

@@ -191,3 +191,17 @@ def test_signing_somebody_out() -> None:
     assert "at the word of sue" in words(step)
     for body, sender in (("!signout @nobody", SUE), ("!signout", SUE), ("!signout @ben", ANA), ("!signout @ben", EVE)):
         assert of(SignOut, then(staffed_desk(), at_desk(body, sender=sender))) == []
+
+
+def test_an_identity_that_changed_meanwhile_is_not_confirmed_unseen() -> None:
+    """`!trust` without a fingerprint means what its author had read; with one it means that one."""
+    desk = then(staffed_desk(), IdentityChanged(user=BEN, master_key="aaaa1111")).aggregate
+    desk = then(desk, IdentityChanged(user=BEN, master_key="bbbb2222"), at(60)).aggregate
+    step = then(desk, at_desk(f"!trust {BEN}", sender=SUE, at=NOW + 59), at(61))
+    assert of(Confirm, step) == []
+    assert "changed while you wrote" in words(step)
+    for said_it in (
+        at_desk(f"!trust {BEN}", sender=SUE, at=NOW + 62),
+        at_desk(f"!trust {BEN} bbbb 2222", sender=SUE, at=NOW + 59),
+    ):
+        assert of(Confirm, then(desk, said_it, at(63))) == [Confirm(user=BEN, master_key="bbbb2222")]

@@ -30,7 +30,7 @@ from tests.bot.escorted import (
     locked,
 )
 from tests.bot.examples import alarms, arrived, at, edit, held, marks, of, said, texts, then, words
-from tests.bot.strategies import ANA, BEN, DIGESTS, EVE, NOW, PACK, UNDO
+from tests.bot.strategies import ANA, BEN, DIGESTS, EVE, NOW, PACK, SUE, UNDO
 
 BOTH = pytest.mark.parametrize("word", [Word.SAFE, Word.DURESS])
 
@@ -287,3 +287,45 @@ def test_the_words_are_listened_for_in_the_next_conversation(word: Word) -> None
     assert step.aggregate.escort.burned
     assert (step.aggregate.escort.lock is Lock.DURESS) == (word is Word.DURESS)
     assert alarms(step) == (["duress"] if word is Word.DURESS else [])
+
+
+@pytest.mark.parametrize("between", [" ", ",", ", ", "/", "。"])
+def test_many_guesses_in_one_text_verify_nothing(between: str) -> None:
+    """Whatever stands between them, and where a script puts nothing there: it is burned, and proves nothing."""
+    guesses = between.join([*(f"guess{chr(97 + n)}" for n in range(14)), MASK])
+    for body in (guesses, "心" * 30 + MASK):
+        step = comes(asked(), Word.SAFE, 20, body)
+        assert (step.aggregate.escort.burned, step.aggregate.escort.verified) == (True, 0.0)
+        assert "as if guessed" in words(step)
+    assert comes(asked(), Word.SAFE, 20, between.join(["it", "is", MASK, "ok"])).aggregate.escort.verified == NOW + 20
+
+
+@BOTH
+def test_a_word_that_comes_hours_late_verifies_nothing(word: Word) -> None:
+    """It says who had the phone then: it is burned, for both words alike, and nothing is verified by it."""
+    step = then(agreed(), arrived(MASK, seconds=20), holding(word, 86_400))
+    assert (step.aggregate.escort.burned, step.aggregate.escort.verified) == (True, 0.0)
+    assert ("The codeword came late" in words(step)) is (word is Word.SAFE)
+
+
+@pytest.mark.parametrize("body", ["How are the kids?", "!options"])
+def test_a_challenge_that_is_changed_is_none(body: str) -> None:
+    """What is answered to other words is no answer to a check: nothing leaves by itself, and nothing is counted."""
+    thread = then(agreed(), said("!verify", event_id="$v"), at(1)).aggregate
+    thread = then(thread, edit(body, target="$v"), at(2)).aggregate
+    assert not thread.escort.asked
+    thread = then(thread, TimerDue(key="send"), at(60)).aggregate
+    thread = then(thread, TextOutcome(ref="say:$v", outcome=Outcome.ACCEPTED), at(60)).aggregate
+    step = comes(thread, Word.NONE, 70, "all fine here")
+    assert (texts(step), step.aggregate.escort.failures) == ([], ())
+
+
+@pytest.mark.practice(33)
+@pytest.mark.parametrize("command", ["!verify", "!cover 1"])
+def test_whoever_is_not_heard_cannot_change_a_command_into_words(command: str) -> None:
+    """A supervisor's challenge or cover line, edited into anything else, leaves nothing on the phone, and they hear so."""
+    thread = then(agreed(), said(command, sender=SUE, event_id="$v"), at(1)).aggregate
+    step = then(thread, edit("Sue here, do not open the door", sender=SUE, target="$v"), at(2))
+    assert marks(step) == {"$v": Receipt.NOT_SENT}
+    assert "is not changed" in words(step)
+    assert texts(then(step.aggregate, TimerDue(key="send"), at(60))) == []

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from bot import guard
+from bot import guard, safety
 from bot.actions import DESK, Mark, Origin, Page, Post, Receipt, Text
 from bot.acts import SetTimer
 from bot.card import card
-from bot.escort_slice import Lock
+from bot.escort_slice import Escort, Lock
 from bot.escort_words import MASK, Word
 from bot.events import Outcome, TextOutcome, TimerDue
+from bot.model import Thread
+from bot.slices import Life, State
 from bot.step import Step
-from bot.told import Alarm, AlarmRaised, Assigned
+from bot.told import Alarm, AlarmRaised, Assigned, Marked
 from policies.pack import TextName
 from tests.bot.escorted import (
     CHALLENGE,
@@ -26,8 +30,8 @@ from tests.bot.escorted import (
     holding,
     locked,
 )
-from tests.bot.examples import alarms, arrived, at, held, marks, of, said, staffed_desk, texts, then, words
-from tests.bot.strategies import ANA, BEN, NOW, PACK, SUE, UNDO
+from tests.bot.examples import alarms, arrived, at, held, marks, of, said, staffed_desk, texts, then, told, words
+from tests.bot.strategies import ANA, BEN, DIGESTS, LONG, NOW, PACK, SUE, UNDO, WARNED
 
 
 @pytest.mark.parametrize("before", [agreed, asked, held, lambda: locked(Lock.UNVERIFIED), lambda: agreed(burned=True)])
@@ -177,3 +181,31 @@ def test_the_room_says_what_the_phone_gets_and_when_to_look_again() -> None:
     sent = then(thread, TextOutcome(ref="say:$v", outcome=Outcome.ACCEPTED), at(UNDO))
     assert SetTimer(key="challenge", due=NOW + UNDO + WINDOW) in sent.actions
     assert not [m for m in of(Mark, sent) if m.receipt is Receipt.NOTE]
+
+
+@pytest.mark.practice(10)
+@pytest.mark.parametrize("lock", [Lock.DURESS, Lock.UNVERIFIED])
+def test_a_lock_that_a_phone_brings_along_is_told_as_when_it_came(lock: Lock) -> None:
+    """A phone under duress whose conversation ended begins a new one: the desk marks it and calls the supervisors."""
+    parked = Thread(id="t1", designation="", escort=Escort(words=DIGESTS, lock=lock), life=Life(state=State.PARKED))
+    step = then(parked, arrived("hi again"), at(0, fresh="plain river"))
+    assert alarms(step) == [{Lock.DURESS: "duress", Lock.UNVERIFIED: "unverified"}[lock]]
+    marked = [event for event in told(step.actions, DESK) if isinstance(event, Marked)]
+    assert [event.duress for event in marked] == [True] * (lock is Lock.DURESS)
+
+
+@pytest.mark.parametrize("body", [LONG, *WARNED])
+def test_words_held_by_a_lock_are_looked_at_before_they_leave(body: str) -> None:
+    """After `!unlock`, `!again` lets nothing leave that would have been held without a lock."""
+    thread = then(locked(Lock.UNVERIFIED), said(body, event_id="$w"), at(1)).aggregate
+    thread = then(thread, said("!unlock", sender=SUE, event_id="$u"), at(2)).aggregate
+    step = then(thread, said("!again", event_id="$a"), at(3))
+    assert marks(step)["$w"] is Receipt.HELD
+    assert texts(then(step.aggregate, TimerDue(key="send"), at(60))) == []
+
+
+def test_whoever_has_the_phone_now_has_said_no_word() -> None:
+    """After `!different` nobody is verified: what was agreed was agreed with somebody else."""
+    thread = replace(agreed(), escort=Escort(words=DIGESTS, burned=True, came=True, verified=NOW))
+    thread, _ = safety.anew(thread, at(5))
+    assert thread.escort.verified == 0.0

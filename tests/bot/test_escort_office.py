@@ -9,7 +9,7 @@ import pytest
 
 from bot.actions import OFFICE, Post, RedactSaid
 from bot.acts import SetTimer, Tell
-from bot.escort_office import LINGERS, STANDS
+from bot.escort_office import LINGERS, STANDS, asked
 from bot.escort_orders import KEPT, NOT_KEPT
 from bot.escort_slice import Lock
 from bot.escort_words import Flaw, Taken
@@ -186,3 +186,14 @@ def test_a_new_word_takes_the_place_of_a_burned_one() -> None:
     """It is not burned, and what was verified with the old one does not stand for it."""
     escort = then(agreed(burned=True, verified=1.0), WordChosen(user=ANA, digests=DIGESTS)).aggregate.escort
     assert (escort.burned, escort.verified) == (False, 0.0)
+
+
+@pytest.mark.parametrize("body", ["!codewrod", "!abort", "\u200e!codeword pineapple", "\uff01codeword pineapple"])
+def test_what_seems_a_command_is_no_word(body: str) -> None:
+    """A mistyped command, or a command behind a mark that nobody sees, is redacted and not taken for the word."""
+    desk = asking()
+    step = answered(desk, None, body=body, event_id="$w")
+    assert of(RedactSaid, step) == [RedactSaid(place=ROOM, event_id="$w")]
+    assert "not taken" in words(step)
+    assert step.aggregate.asking == desk.asking
+    assert asked(desk, said(body, place=ROOM)) is None

@@ -92,3 +92,8 @@ def test_the_first_text_alone_carries_the_flood() -> None:
     step = then(desk, replace(ThreadWaits(thread="f0", designation="word number0", since=NOW), again=True), at(60))
     assert len(cards(step.actions)) == 1
     assert not TextArrived(id="a", body="", at=NOW).flood
+
+
+def test_the_board_says_how_long_somebody_from_a_flood_has_been_here() -> None:
+    """Their line begins when they came, like any other."""
+    assert [(line.begun, line.last) for line in flooded(2).threads] == [(NOW, NOW), (NOW + 1, NOW + 1)]

@@ -107,3 +107,10 @@ def test_what_is_settled_is_not_held(outcome: Outcome) -> None:
     assert [h.event_id for h in unknown.sending.held] == ["$m1"]
     settled = then(unknown, TextOutcome(ref="say:$m1", outcome=outcome)).aggregate
     assert settled.sending.held == ()
+
+
+def test_an_automatic_answer_that_came_too_late_is_over() -> None:
+    """Nothing of it is held, so nothing is offered: `!again` would send something else."""
+    step = then(held(), TextOutcome(ref="greeting:a", outcome=Outcome.LATE))
+    assert "does not leave any more" in words(step)
+    assert "!again" not in words(step)

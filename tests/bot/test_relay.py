@@ -13,8 +13,8 @@ from bot.acts import DropTimer, SetTimer
 from bot.events import Content, Joined, Left, NotHeard, Outcome, Relation, TextOutcome, TimerDue, Unsaid, Why
 from bot.model import Thread
 from bot.slices import Pending
-from bot.told import Assigned, Removed
-from tests.bot.examples import arrived, at, due, edit, held, marks, of, said, texts, then, waiting, words
+from bot.told import Assigned, How, Removed
+from tests.bot.examples import alarms, arrived, at, due, edit, held, marks, of, said, texts, then, waiting, words
 from tests.bot.strategies import ANA, BEN, EVE, LATE, NOTES, NOW, PACK, SEATS, STAFF, SUE, UNDO, WORDS
 
 NOTE, LEAVING, NOT_SENT, HELD = Receipt.NOTE, Receipt.LEAVING, Receipt.NOT_SENT, Receipt.HELD
@@ -313,3 +313,18 @@ def test_everybody_on_the_roster_gets_a_receipt() -> None:
             step = then(held(), said(body, sender=sender))
             assert len(of(Mark, step)) == 1, body
             assert not [edit for edit in of(Edit, step) if body and body in edit.body]
+
+
+def test_whoever_was_the_voice_hears_that_their_text_stays() -> None:
+    """An edit or a redaction after the voice has changed: its author is told that nothing changes on the phone."""
+    thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
+    thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(10)).aggregate
+    thread = then(thread, Assigned(voice=BEN, how=How.ACCEPTED), at(20)).aggregate
+    assert "changes nothing on the phone" in words(then(thread, edit("other"), at(21)))
+    assert "stays on the phone" in words(then(thread, Unsaid(place=THREAD, sender=ANA, target="$m1"), at(21)))
+
+
+def test_words_that_become_urgent_alert_the_desk() -> None:
+    """An edit of what waits into `!urgent` is heard like the command."""
+    thread = then(held(), said("wait")).aggregate
+    assert alarms(then(thread, edit("!urgent"), at(2))) == ["urgent"]

@@ -9,7 +9,7 @@ import pytest
 from bot import guard
 from bot.actions import Origin, Receipt, Text
 from bot.decide import decide
-from bot.events import Outcome, TextOutcome, TimerDue, Unsaid
+from bot.events import Outcome, Relation, TextOutcome, TimerDue, Unsaid
 from bot.model import Role, Seat, Thread
 from bot.step import Step
 from tests.bot.examples import FACTS, arrived, at, edit, held, marks, of, said, texts, then, words
@@ -171,3 +171,19 @@ def test_a_reply_that_did_not_leave_can_be_said_anew(outcome: Outcome, anew: boo
     step = then(sent, TextOutcome(ref="say:$r", outcome=outcome), at(400))
     assert step.actions != ()
     assert (marks(reply(step.aggregate, event_id="$r2"))["$r2"] is Receipt.LEAVING) == anew
+
+
+@pytest.mark.parametrize("sender", [SUE, ANA])
+def test_a_reply_that_is_taken_out_of_the_room_does_not_leave(sender: str) -> None:
+    """`!redact` of the reply stops it in its undo window, and on its way to the carrier; only whoever may say `!redact`."""
+    thread = then(then(held(), arrived("STOP", id="s")).aggregate, arrived("help me", id="t"), at(5)).aggregate
+    thread = then(thread, said("!reply Call 911", sender=SUE, event_id="$r"), at(6)).aggregate
+    redact = said("!redact", sender=sender, event_id="$x", relation=Relation.OTHER_REPLY, target="$r")
+    step = then(thread, redact, at(7))
+    left = of(Text, then(step.aggregate, TimerDue(key="reply"), at(60)))
+    assert (left == []) is (sender == SUE)
+    going = then(thread, TimerDue(key="reply"), at(20))
+    (text,) = of(Text, going)
+    after = then(going.aggregate, redact, at(21)).aggregate
+    refused = guard.may_send(PACK, after, text, NOW + 22, ())
+    assert (refused == guard.STOP_IS_OVER) is (sender == SUE)

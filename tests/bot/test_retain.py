@@ -328,3 +328,19 @@ def test_tell_is_the_last_word_of_a_thread() -> None:
     """Nothing is told to a thread by the decision that parks it."""
     step = fires(closing(), retain.CLOSE, UNDO)
     assert {tell.owner for tell in of(Tell, step)} == {DESK}
+
+
+@pytest.mark.parametrize("meanwhile", ["closing", "waiting"])
+def test_a_quiet_conversation_is_looked_at_again(meanwhile: str) -> None:
+    """The time of silence that runs out while a closing may be taken back, or nobody is the voice, is not the last."""
+    thread = held()
+    life = replace(thread.life, closes=NOW + 60) if meanwhile == "closing" else replace(thread.life, state=State.WAITING)
+    step = then(replace(thread, life=life), TimerDue(key=retain.IDLE))
+    assert [(timer.key, timer.due) for timer in of(SetTimer, step)] == [(retain.IDLE, NOW + PACK.settings.idle)]
+
+
+def test_the_card_is_not_taken_out() -> None:
+    """It holds no word of theirs, and everybody needs it."""
+    step = then(held(), said("!redact", sender=SUE, relation=Relation.OTHER_REPLY, target="$card", ref="card"))
+    assert of(Erase, step) == []
+    assert "card" in words(step)

@@ -252,3 +252,13 @@ def test_a_waiting_thread_can_be_unsafe() -> None:
     thread = then(waiting(), said("!unsafe", sender=SUE)).aggregate
     assert texts(then(thread, arrived("hello?", id="z", seconds=50_000), at(50_000))) == []
     assert thread.life.state is waiting().life.state
+
+
+def test_a_chosen_line_that_the_agency_has_no_more_stops_nothing_from_being_unsafe() -> None:
+    """What was chosen outlives a conversation, and the pack may have changed since: the phone is marked, and it is said."""
+    thread = held()
+    thread = replace(thread, flags=replace(thread.flags, line="bread"))
+    step = then(thread, said("!unsafe"))
+    assert step.aggregate.flags.unsafe
+    assert texts(due(step.aggregate, UNDO)) == []
+    assert "not among the agency's texts" in words(step)

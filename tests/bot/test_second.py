@@ -9,7 +9,7 @@ import pytest
 
 from bot.actions import THREAD, Receipt
 from bot.acts import SetTimer
-from bot.events import Outcome, Relation, TextOutcome, Unsaid
+from bot.events import Outcome, Relation, TextOutcome, TimerDue, Unsaid
 from bot.model import Thread
 from bot.told import Assigned, How
 from policies.pack import TextName
@@ -264,3 +264,15 @@ def test_held_words_are_their_authors_whoever_is_the_voice() -> None:
     other = replace(thread, voice=replace(thread.voice, holder=BEN))
     step = then(other, said("!anyway", sender=BEN, event_id="$s"))
     assert step.aggregate.sending.pending == ()
+
+
+def test_held_words_go_with_their_message() -> None:
+    """After the time for which a message stands nothing of them is left, and `!again` finds nothing."""
+    stands = PACK.settings.message_ttl
+    step = then(held(), said(LONG))
+    assert ("held", NOW + stands) in [(timer.key, timer.due) for timer in of(SetTimer, step)]
+    kept = then(step.aggregate, TimerDue(key="held"), at(stands - 1)).aggregate
+    assert [words.body for words in kept.sending.held] == [LONG]
+    gone = then(kept, TimerDue(key="held"), at(stands)).aggregate
+    assert gone.sending.held == ()
+    assert "Nothing of yours is held" in words(then(gone, said("!long", event_id="$s"), at(stands + 1)))

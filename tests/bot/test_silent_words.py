@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from bot.actions import DESK, THREAD, Post, Receipt, Text
+from bot import guard
+from bot.actions import DESK, THREAD, Origin, Post, Receipt, Text
 from bot.acts import Count, Muted, Suppress
 from bot.events import Read
 from bot.model import Thread
 from bot.told import Alarm, AlarmRaised
-from policies.pack import Resumes
+from policies.pack import Resumes, TextName
 from tests.bot.examples import (
     FACTS,
     alarms,
@@ -198,3 +199,17 @@ def test_the_carriers_own_block_is_told_and_shown_until_a_text_gets_through() ->
     assert "opted out" in card(taken)
     for event in (arrived("START", id="t"), TextOutcome(ref="say:$m2", outcome=Outcome.DELIVERED)):
         assert "opted out" not in card(then(taken, event).aggregate)
+
+
+@pytest.mark.practice(12)
+@pytest.mark.parametrize("body", ["BYE", "later"])
+def test_what_waits_for_the_carrier_does_not_leave_after_a_silent_word(body: str) -> None:
+    """An answer to a text of before, and a person's words on their way, are refused once more; what comes later is not."""
+    sent = due(then(held(), said("I am here")).aggregate, UNDO)
+    (mine,) = of(Text, sent)
+    answer = Text(ref="greeting:a", body=PACK.say(TextName.GREETING), origin=Origin.ANSWER, epoch=0, since=NOW + UNDO)
+    assert guard.may_send(PACK, sent.aggregate, answer, NOW + 20, ()) is None
+    left = then(sent.aggregate, arrived(body, id="x", seconds=20), at(20)).aggregate
+    assert guard.may_send(PACK, left, answer, NOW + 21, ()) == guard.LEFT_SILENTLY
+    assert guard.may_send(PACK, left, mine, NOW + 21, ()) == guard.TAKEN_BACK
+    assert guard.may_send(PACK, left, replace(answer, since=NOW + 60), NOW + 61, ()) is None

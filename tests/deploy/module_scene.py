@@ -95,6 +95,15 @@ class Scene:
 
         await until("the room is purged", gone, within=30)
 
+    async def settled(self) -> None:
+        """Wait until Synapse has dropped its lists of work of its first minute: they name rooms, and are no leftovers."""
+
+        async def done() -> bool:
+            with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as db:
+                return not db.execute("SELECT 1 FROM sqlite_master WHERE name GLOB '_temp_*'").fetchall()
+
+        await until("Synapse's first work is done", done, within=120)
+
     def rows_with(self, needle: str) -> dict[str, int]:
         """Look for a string in every column of every table: table to the number of rows that hold it."""
         found = {}

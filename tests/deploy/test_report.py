@@ -62,10 +62,26 @@ def test_small_cells_are_never_shown(data: Path) -> None:
     assert not {"17", "16", "21", "13"} & set(text.replace(":", " ").split()), "a sum"
 
 
-def test_half_of_the_waits_are_told_as_a_step(data: Path) -> None:
-    """The median is a step of all languages together, and is not told of fewer than five."""
-    first, second = json.loads(run(data, "--json").output)["months"]
-    assert (first["median_wait"], second["median_wait"]) == ("under 2 min", None)
+@pytest.mark.parametrize(
+    ("counts", "median"),
+    [
+        ({"wait_under_2_min": 7, "wait_over_30_min": 5}, "under 2 min"),
+        ({"wait_under_2_min": 5, "wait_5_to_10_min": 9}, "5 to 10 min"),
+        ({"wait_under_2_min": 4}, None),
+        ({"wait_under_2_min": 5, "wait_2_to_5_min": 1, "wait_5_to_10_min": 7}, None),
+        ({}, None),
+    ],
+)
+def test_half_of_the_waits_are_told_as_a_step(counts: dict[str, int], median: str | None) -> None:
+    """Of all languages together, and not beside a count that is hidden: what is shown would tell it."""
+    cells = tuple(report.Cell(month="2027-01", language="en", kind=kind, number=n) for kind, n in counts.items())
+    assert report.Month(month="2027-01", cells=cells).median_wait == median
+
+
+def test_a_median_that_is_not_told_says_so(data: Path) -> None:
+    """In text and for programs."""
+    assert [month["median_wait"] for month in json.loads(run(data, "--json").output)["months"]] == [None, None]
+    assert "half were answered within: not shown" in run(data).output
 
 
 def test_one_month_or_a_refusal(data: Path, tmp_path: Path) -> None:

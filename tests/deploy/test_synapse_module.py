@@ -49,6 +49,7 @@ async def test_a_purged_room_is_nowhere(line: Scene) -> None:
     assert line.rows_with(room_id) == {}
     assert line.rows_with(event_id) == {}
     assert line.rows_with(name) == {}
+    await line.settled()
     await line.house.vacuum()
     assert line.holding(room_id, event_id, name) == {}
     assert await line.house.purge(room_id) is RoomState.GONE

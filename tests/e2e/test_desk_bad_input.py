@@ -28,7 +28,7 @@ AGENCY = {"cap": 1, "offer_stands": 4, "new_threads_per_minute": 30}
 MANY = 500
 AT_ONCE = 25
 WORDS = "the words of the voice"
-CROWD = 90.0
+CROWD = 180.0
 """Seconds in which five hundred texters are taken in and queued, on two busy cores."""
 
 

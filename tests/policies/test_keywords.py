@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.keywords import Meaning, is_automatic_reply, is_tapback, plain, reading
 from policies.load import load
-from policies.pack import TextName
+from policies.pack import Exit, TextName
 
 KEYWORDS = {
     Meaning.STOP,
@@ -209,3 +211,11 @@ def test_a_megabyte_is_read_at_once() -> None:
         assert not is_tapback(text)
         assert not is_automatic_reply(text)
         assert reading(text, PACK).meaning is Meaning.CONVERSATION
+
+
+@pytest.mark.parametrize(("text", "meaning"), [("👋", Meaning.EXIT_PARK), ("BRB 🙏", Meaning.EXIT_ALERT), ("brb", None)])
+def test_an_agencys_own_word_may_be_a_picture(text: str, meaning: Meaning | None) -> None:
+    """Or end in one: it is compared as it stands before pictures are taken off."""
+    exits = {plain("👋"): Exit.PARK, plain("brb 🙏"): Exit.ALERT}
+    pack = replace(PACK, keywords=replace(PACK.keywords, exit=exits))
+    assert reading(text, pack).meaning is (meaning or Meaning.CONVERSATION)

@@ -105,6 +105,18 @@ texts: {greetings: {}, limits: {wordings: {en: {text: "a ", reviewed_by: me}, en
             "name: x\nsettings: {unclaimed_on_call: 60}\n",
             "settings: unclaimed_on_duty, unclaimed_supervisors, unclaimed_on_call",
         ),
+        (
+            "name: x\nsettings: {undo_after_join_seconds: 60, late_after_seconds: 45}\n",
+            "settings: late_after_seconds and challenge_window must be longer than every undo window",
+        ),
+        (
+            "name: x\nsettings: {undo_after_switch_seconds: 40, undo_after_join_seconds: 40, challenge_window: 40}\n",
+            "settings: late_after_seconds and challenge_window must be longer than every undo window",
+        ),
+        (
+            f"name: x\ntexts: {{after_hours: {{wordings: {{en: {{text: '{'a' * 445} {{opens}}'}}}}}}}}\n",
+            "texts.after_hours.wordings.en: takes more than 3 segments once the time of opening stands in it",
+        ),
         ("name: x\nsettings: {silence_cues: [10 min, 5 min]}\n", "settings.silence_cues: must grow"),
         ("name: x\nsettings: {silence_offer_park: 1 min}\n", "settings.silence_offer_park: must not come before"),
         ("name: x\nkeywords: {start: {en: [Stop!]}}\n", "keywords: one word has two meanings"),
