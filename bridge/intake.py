@@ -2,7 +2,7 @@
 
 Rules of this module: it runs inside the sync response's own commit, so an event is in the inbox, and on the deletion
 index, exactly if the cursor has passed it; nothing is judged here beyond what an event is; an event seen before changes
-nothing; a room on its way down is not heard, only noted.
+nothing; a room on its way down is not heard, only noted; what cannot be read costs itself and nothing beside it.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ from bot.events import (
     Why,
 )
 from bot.incidents import Loss, RoomLost
-from bridge import early_taps, inbox, sweep_index
+from bridge import early_taps, inbox, log, sweep_index
 from bridge.clock import Clock, heard
 from bridge.matrix import items
 from bridge.matrix.devices import has_trusted
+from bridge.matrix.parse import BAD_DATA, strings
 from bridge.matrix.uploads import note_shown
 from bridge.plain import PERSON, without_quote, words_of
 from bridge.store import Connection
@@ -84,9 +85,14 @@ class Intake:
                     read = Read(place=THREAD, user=item.user_id, event_id=item.event_id)
                     await self._put(conn, place.owner, read)
                 continue
-            if place is None or not await self._fresh(conn, place, item) or not place.owner:
+            if place is None:
                 continue
-            event = await self._event(conn, place, item)
+            try:
+                fresh = await self._fresh(conn, place, item)
+                event = await self._event(conn, place, item) if fresh and place.owner else None
+            except BAD_DATA as error:
+                log.failure("intake.unreadable", error)
+                event = await self._unreadable(conn, place, item)
             if isinstance(event, Joined) and place.name == DESK:
                 # What the room was created with is not told by any event of somebody else's.
                 await self._put(conn, DESK, await self._levels(conn, item.room_id))
@@ -137,6 +143,14 @@ class Intake:
             lifetime=self._lifetime,
             state=isinstance(item, items.Membership | items.PowerLevels),
         )
+
+    async def _unreadable(self, conn: Connection, place: Place, item: items.Item) -> Event | None:
+        """Note the event for deletion without looking into it; what a person said in it was not heard."""
+        if isinstance(item, items.IdentityChanged | items.Seen | items.RoomLost):
+            return None
+        bare = items.Unreadable(event_id=item.event_id, room_id=item.room_id, sender=item.sender, at=item.at)
+        await self._fresh(conn, place, bare)
+        return await self._event(conn, place, bare) if isinstance(item, items.Said) and place.owner else None
 
     def _at_ms(self, at: int) -> int:
         return round(heard(self._clock, at / 1000) * 1000)
@@ -251,15 +265,13 @@ class Intake:
         return {address for address in found if (m := UPLOAD.fullmatch(address)) and m["server"] == here}
 
     def _named(self, content: Mapping[str, Any]) -> tuple[str, ...]:
-        users = _mapping(content, "m.mentions").get("user_ids")
-        named = [user for user in users if isinstance(user, str)] if isinstance(users, list) else []
+        named = strings(_mapping(content, "m.mentions").get("user_ids"))
         return tuple(user for user in named[:MOST_NAMED] if user not in self._ours)
 
     def _mentions(self, content: Mapping[str, Any], *, answers: bool) -> bool:
         """Whether somebody is called. Clients mention whom they reply to, also in edits: when it is us, it is no call."""
         mentions = _mapping(content, "m.mentions")
-        named = mentions.get("user_ids")
-        users = [user for user in named if not (answers and user in self._ours)] if isinstance(named, list) else []
+        users = [user for user in strings(mentions.get("user_ids")) if not (answers and user in self._ours)]
         formatted = content.get("formatted_body")
         pill = isinstance(formatted, str) and PERSON.search(QUOTE.sub("", formatted)) is not None
         return bool(users) or mentions.get("room") is True or pill
