@@ -1,7 +1,8 @@
 """What the outbox and the keeper of rooms may do at the homeserver.
 
 Rules of this module: what can be said twice carries the caller's transaction id; what cannot is read first, and "already"
-is success; nothing that a person wrote is sent in the clear; keys go out before the invite. A failure is `Transient` or
+is success; nothing that a person wrote is sent in the clear; keys go out before the invite, and no upload that fails
+stands in its way. A failure is `Transient` or
 `Permanent` and says status and errcode only.
 
 Sources: facts-matrix, sections 3 to 5; https://spec.matrix.org/latest/client-server-api/
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from bot.actions import Speaker
+from bridge import log
 from bridge.crash import Crash, CrashPoint
 from bridge.matrix.blueprints import SUPERVISOR, bent, creation, mended
 from bridge.matrix.bundle import Bundles
@@ -153,7 +155,7 @@ class Edge:
         self._crash(CrashPoint.KEYS_SHARED)
         before = await self._store.fetchval(MEMBERSHIP, room_id, user)
         if await self._membership(room_id, user) not in {"join", "invite"}:
-            await self.give_bundle(room_id, user)
+            await self._try_bundle(room_id, user)
             body = {"user_id": user, "reason": HELLO + AGAIN if room.kind == "thread" else HELLO}
             await self._policy.wire.request("POST", "rooms", room_id, "invite", body=body)
         await self._store.commit(lambda conn: _note_invited(conn, room_id, user, before))
@@ -167,6 +169,18 @@ class Edge:
         """Send what others typed in the room to the user's trusted devices, as a bundle (MSC4268)."""
         await self._members.room(room_id)
         await self._bundles.give(room_id, user)
+
+    async def _try_bundle(self, room_id: str, user: str) -> None:
+        """Give the bundle if the homeserver takes uploads: it is given once more at the join, and `!recap` says the rest.
+
+        Somebody is called for a texter who waits, and whose words stand in line behind the invitation.
+        """
+        try:
+            await self.give_bundle(room_id, user)
+        except TokenRefused:
+            raise
+        except (Transient, Permanent) as error:
+            log.event("edge.no_bundle", status=error.status)
 
     async def typed(self, room_id: str) -> Typed:
         """Return what others typed last in the room, with the keys that we hold."""
