@@ -35,7 +35,7 @@ from bridge.matrix import items
 from bridge.matrix.devices import has_trusted
 from bridge.matrix.parse import BAD_DATA, strings
 from bridge.matrix.uploads import note_shown
-from bridge.plain import PERSON, without_quote, words_of
+from bridge.plain import names_somebody, without_quote, words_of
 from bridge.store import Connection
 from bridge.vault import Vault
 
@@ -45,7 +45,6 @@ SHOWN: Final = frozenset(
     {"m.sticker", "m.poll.start", "org.matrix.msc3381.poll.start", "m.message", "org.matrix.msc1767.message"}
 )
 """What clients show like a message and is none: it is a note, and its author hears so."""
-QUOTE: Final = re.compile(r"<mx-reply>.*?</mx-reply>", re.DOTALL)
 MOST_NAMED: Final = 50
 UPLOAD: Final = re.compile(r"mxc://(?P<server>[^/]{1,230})/[A-Za-z0-9_-]{8,255}")
 
@@ -272,9 +271,7 @@ class Intake:
         """Whether somebody is called. Clients mention whom they reply to, also in edits: when it is us, it is no call."""
         mentions = _mapping(content, "m.mentions")
         users = [user for user in strings(mentions.get("user_ids")) if not (answers and user in self._ours)]
-        formatted = content.get("formatted_body")
-        pill = isinstance(formatted, str) and PERSON.search(QUOTE.sub("", formatted)) is not None
-        return bool(users) or mentions.get("room") is True or pill
+        return bool(users) or mentions.get("room") is True or names_somebody(_string(content, "formatted_body"))
 
 
 def _about(item: items.Item) -> str:

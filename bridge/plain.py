@@ -29,6 +29,7 @@ HIDES: Final = frozenset({"mx-reply", "del", "s", "strike"})
 SCHEMES: Final = ("https://", "http://", "mailto:", "tel:", "matrix:")
 PERSON: Final = re.compile(r"matrix\.to/#/(@|%40)|matrix:u/", re.IGNORECASE)
 """A person's address, which clients put behind a mention."""
+REPLY: Final = ("<mx-reply>", "</mx-reply>")
 DEEPEST: Final = 100
 
 
@@ -129,6 +130,18 @@ def without_quote(body: str) -> str:
     while lines and lines[0].startswith(">"):
         lines.pop(0)
     return "\n".join(lines[1:] if lines and not lines[0].strip() else lines)
+
+
+def names_somebody(html: str) -> bool:
+    """Whether a formatted body has somebody's address outside of the message that it answers.
+
+    Each letter is looked at once, however often a quote is begun and not ended: every text waits while this is read.
+    """
+    kept, at = list[str](), 0
+    while (begun := html.find(REPLY[0], at)) >= 0 and (ended := html.find(REPLY[1], begun)) >= 0:
+        kept.append(html[at:begun])
+        at = ended + len(REPLY[1])
+    return PERSON.search("".join([*kept, html[at:]])) is not None
 
 
 def flatten(html: str) -> str | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.plain import LONGEST, flatten
+from bridge.plain import LONGEST, flatten, names_somebody
 
 
 @pytest.mark.parametrize(
@@ -62,3 +63,45 @@ def test_nobody_stops_the_line_with_a_message(piece: str, length: int) -> None:
     began = time.process_time()
     flatten(html)
     assert time.process_time() - began < 0.5
+
+
+PILL = '<a href="https://matrix.to/#/@ben:h">Ben</a>'
+
+
+@pytest.mark.parametrize(
+    ("html", "named"),
+    [
+        ("", False),
+        (PILL, True),
+        (f"<mx-reply>{PILL}</mx-reply>hello", False),
+        (f"<mx-reply>{PILL}</mx-reply>hello {PILL}", True),
+        (f"{PILL}<mx-reply>x</mx-reply>", True),
+        (f"<mx-reply>x</mx-reply>y<mx-reply>{PILL}</mx-reply>z", False),
+        (f"<mx-reply>x</mx-reply>{PILL}<mx-reply>y</mx-reply>", True),
+        (f"<mx-reply>{PILL}", True),
+        (f"</mx-reply><mx-reply>{PILL}</mx-reply>", False),
+    ],
+)
+def test_who_is_named_in_the_message_itself(html: str, named: bool) -> None:
+    """Somebody's address calls them, except in the message that is answered; a quote without an end is no quote."""
+    assert names_somebody(html) is named
+
+
+class Watched(str):
+    """A body that counts how often it is searched."""
+
+    __slots__ = ("searches",)
+
+    def __init__(self, _body: str) -> None:
+        self.searches = 0
+
+    def find(self, *args: Any) -> int:
+        self.searches += 1
+        return super().find(*args)
+
+
+def test_quotes_without_an_end_are_looked_at_once() -> None:
+    """However many quotes are begun, it is looked once for the first and once for its end, and then no more."""
+    html = Watched("<mx-reply>" * 6_000)
+    assert not names_somebody(html)
+    assert html.searches == 2
