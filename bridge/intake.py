@@ -61,10 +61,19 @@ class Intake:
     """The sink of the sync. `committed` after each commit wakes whom it concerns."""
 
     def __init__(
-        self, *, vault: Vault, clock: Clock, policy: str, voice: str, lifetime: int, wake_engine: Callable[[str], None]
+        self,
+        *,
+        vault: Vault,
+        clock: Clock,
+        policy: str,
+        voice: str,
+        lifetime: int,
+        wake_engine: Callable[[str], None],
+        wake_rooms: Callable[[], None],
     ) -> None:
         self._vault, self._clock, self._voice, self._wake_engine = vault, clock, voice, wake_engine
         self._ours, self._lifetime = frozenset((policy, voice)), lifetime
+        self._wake_rooms, self._ousted = wake_rooms, False
         self._before: set[str] = set()
         self._touched: set[str] = set()
 
@@ -77,6 +86,9 @@ class Intake:
             if isinstance(item, items.IdentityChanged):
                 changed = IdentityChanged(user=item.user_id, master_key=item.master_key, first=item.first)
                 await self._put(conn, DESK, changed)
+                continue
+            if isinstance(item, items.Ousted):
+                self._ousted = True
                 continue
             place = await self._place(conn, item.room_id)
             if isinstance(item, items.Seen):
@@ -99,7 +111,10 @@ class Intake:
                 await self._put(conn, place.owner, event)
 
     def committed(self) -> None:
-        """Wake whoever got something."""
+        """Wake whoever got something, and the keeper of rooms when one of ours is to be brought back."""
+        if self._ousted:
+            self._ousted = False
+            self._wake_rooms()
         for owner in self._before | self._touched:
             self._wake_engine(owner)
         self._before.clear()
@@ -124,10 +139,8 @@ class Intake:
                 return Place(thread, THREAD)
         return None
 
-    async def _fresh(self, conn: Connection, place: Place, item: items.Item) -> bool:
+    async def _fresh(self, conn: Connection, place: Place, item: items.InRoom) -> bool:
         """Note the event for deletion; an event noted before is not taken again."""
-        if isinstance(item, items.IdentityChanged | items.Seen):
-            return True
         for address in self._uploads(item):
             await note_shown(conn, address, room_id=item.room_id, event_id=item.event_id, at_ms=self._at_ms(item.at))
         return await sweep_index.note(
@@ -143,10 +156,8 @@ class Intake:
             state=isinstance(item, items.Membership | items.PowerLevels),
         )
 
-    async def _unreadable(self, conn: Connection, place: Place, item: items.Item) -> Event | None:
+    async def _unreadable(self, conn: Connection, place: Place, item: items.InRoom) -> Event | None:
         """Note the event for deletion without looking into it; what a person said in it was not heard."""
-        if isinstance(item, items.IdentityChanged | items.Seen | items.RoomLost):
-            return None
         bare = items.Unreadable(event_id=item.event_id, room_id=item.room_id, sender=item.sender, at=item.at)
         await self._fresh(conn, place, bare)
         return await self._event(conn, place, bare) if isinstance(item, items.Said) and place.owner else None
@@ -154,16 +165,14 @@ class Intake:
     def _at_ms(self, at: int) -> int:
         return round(heard(self._clock, at / 1000) * 1000)
 
-    async def _event(self, conn: Connection, place: Place, item: items.Item) -> Event | None:
+    async def _event(self, conn: Connection, place: Place, item: items.InRoom) -> Event | None:
         match item:
             case items.Said(type=kind) if kind == "m.room.message" or kind in SHOWN:
                 return await self._said(conn, place, item)
             case items.Untrusted():
-                why = Why.UNTRUSTED
-                return NotHeard(place=place.name, sender=item.sender, event_id=item.event_id, why=why)
+                return NotHeard(place=place.name, sender=item.sender, event_id=item.event_id, why=Why.UNTRUSTED)
             case items.Unreadable():
-                why = Why.UNREADABLE
-                return NotHeard(place=place.name, sender=item.sender, event_id=item.event_id, why=why)
+                return NotHeard(place=place.name, sender=item.sender, event_id=item.event_id, why=Why.UNREADABLE)
             case items.Plain():
                 return await self._plain(conn, place, item)
             case items.Membership(membership="join"):
@@ -201,8 +210,7 @@ class Intake:
                 ref = await self._ref(conn, item.redacts)
                 return Unsaid(place=place.name, sender=item.sender, target=item.redacts, ref=ref)
             case "m.room.message":
-                why = Why.UNENCRYPTED
-                return NotHeard(place=place.name, sender=item.sender, event_id=item.event_id, why=why)
+                return NotHeard(place=place.name, sender=item.sender, event_id=item.event_id, why=Why.UNENCRYPTED)
         return None
 
     async def _said(self, conn: Connection, place: Place, item: items.Said) -> Said:
@@ -254,7 +262,7 @@ class Intake:
         """Return our own name for an event of ours; empty for any other."""
         return (await conn.fetchval("SELECT ref FROM event WHERE event_id = $1", event_id)) or ""
 
-    def _uploads(self, item: items.Item) -> set[str]:
+    def _uploads(self, item: items.InRoom) -> set[str]:
         """Return what somebody uploaded to our homeserver for a message: it goes with it (facts-matrix, section 5)."""
         content = item.content if isinstance(item, items.Said | items.Plain) else {}
         info = _mapping(content, "info")
@@ -274,7 +282,7 @@ class Intake:
         return bool(users) or mentions.get("room") is True or names_somebody(_string(content, "formatted_body"))
 
 
-def _about(item: items.Item) -> str:
+def _about(item: items.InRoom) -> str:
     """Return the event that an edit or a reaction is on."""
     content = item.content if isinstance(item, items.Said | items.Plain) else {}
     relation = _mapping(content, "m.relates_to")

@@ -61,6 +61,7 @@ class Edge:
         self._history = history
         self._crash = crash
         self._members = Members(store=store)
+        self.voice = voice.user_id
 
     async def send(self, room_id: str, speaker: Speaker, txn: str, kind: str, content: Json) -> str:
         """Encrypt and send; returns the event id, the same one for the same `txn` for 24 hours.
@@ -141,6 +142,28 @@ class Edge:
         """Give the line voice its display name in one room."""
         body = {"membership": "join", "displayname": name}
         await self._voice.wire.request("PUT", "rooms", room_id, "state", "m.room.member", self._voice.user_id, body=body)
+
+    async def without_voice(self) -> list[str]:
+        """Return the rooms that the line voice was in and, as the homeserver told us, is not in now."""
+        query = "SELECT room_id FROM matrix_member WHERE user_id = $1 AND membership <> 'join' ORDER BY room_id"
+        return [row["room_id"] for row in await self._store.fetch(query, self.voice)]
+
+    async def bring_back(self, room_id: str, name: str) -> None:
+        """Invite the line voice and have it join, under that name where there is one. Where it is in, it is left so.
+
+        That it is in again is noted by the sync alone: it may be removed again before this is done.
+        """
+        await self._members.room(room_id)
+        body = {"user_id": self.voice}
+        before = await self._membership(room_id, self.voice)
+        if before == "ban":
+            await self._policy.wire.request("POST", "rooms", room_id, "unban", body=body)
+        if before not in {"join", "invite"}:
+            await self._policy.wire.request("POST", "rooms", room_id, "invite", body=body)
+        if before != "join":
+            await self._voice.wire.request("POST", "join", room_id)
+        if name:
+            await self.name_voice(room_id, name)
 
     async def warm(self, room_id: str) -> None:
         """Begin the room's sessions, so that its first text is as quick as any other."""

@@ -19,6 +19,7 @@ from tests.fakes.posting import Posting
 from tests.fakes.sink import (
     ADA,
     DESK_ROOM,
+    KEEPER,
     OFFICE_ROOM,
     THREAD_ROOM,
     VOICE,
@@ -306,3 +307,11 @@ async def test_taps_on_what_is_not_ours_are_forgotten(sink: Sink) -> None:
     nerves.clock.at += EARLY + 1
     await sweep.once()
     assert await nerves.count("early_tap") == 0
+
+
+async def test_who_keeps_the_rooms_hears_that_one_of_ours_was_removed(sink: Sink) -> None:
+    """The keeper of rooms is woken after the commit, once, and nothing reaches the desk as if somebody had left."""
+    assert await sink.see(items.Ousted(room_id=DESK_ROOM, user_id=VOICE)) == []
+    assert sink.woken == [KEEPER]
+    await sink.see(message(words("hi")))
+    assert sink.woken == [KEEPER, sink.thread]

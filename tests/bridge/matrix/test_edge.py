@@ -12,7 +12,7 @@ from bot.actions import Speaker
 from bridge.matrix.blueprints import creation
 from bridge.matrix.edge import Permanent, TokenRefused, Transient
 from bridge.matrix.items import PowerLevels
-from bridge.matrix.members import Members
+from bridge.matrix.members import Members, set_membership
 from bridge.matrix.wire import Wire
 from tests.bridge.matrix.person import Person
 from tests.bridge.matrix.rig import POLICY, VOICE, Rig
@@ -109,6 +109,32 @@ async def test_already_is_success(rig: Rig, server: SmallHomeserver) -> None:
     server.membership = "leave"
     await rig.edge.remove(ROOM, sol.mxid)
     assert not [a for a in server.asked if a.path.endswith(("/invite", "/kick"))]
+
+
+@pytest.mark.parametrize(
+    ("before", "steps"),
+    [
+        ("leave", ["invite", "join", "state"]),
+        ("ban", ["unban", "invite", "join", "state"]),
+        ("invite", ["join", "state"]),
+        ("join", ["state"]),
+    ],
+)
+async def test_the_line_voice_is_brought_back(rig: Rig, server: SmallHomeserver, before: str, steps: list[str]) -> None:
+    """The policy bot invites, the voice joins, under its name in a thread; done again it does what is still missing."""
+    await ours(rig)
+    assert await rig.edge.without_voice() == []
+    await rig.store.commit(lambda conn: set_membership(conn, ROOM, VOICE, before))
+    assert await rig.edge.without_voice() == ([] if before == "join" else [ROOM])
+    server.membership = before
+    asked = len(server.asked)
+    await rig.edge.bring_back(ROOM, "amber heron")
+    done = [a for a in server.asked[asked:] if a.method != "GET"]
+    assert [next(step for step in ("unban", "invite", "join", "state") if f"/{step}" in a.path) for a in done] == steps
+    assert [a.query["user_id"] for a in done] == [VOICE if "join" in a.path or "state" in a.path else POLICY for a in done]
+    assert done[-1].body == {"membership": "join", "displayname": "amber heron"}
+    await rig.edge.bring_back(ROOM, "")
+    assert server.asked[-1].path.endswith("/state/m.room.member/" + VOICE) is (before == "join")
 
 
 async def typed_before(rig: Rig, server: SmallHomeserver) -> Person:
