@@ -35,7 +35,7 @@ from bridge.matrix import items
 from bridge.matrix.devices import has_trusted
 from bridge.matrix.parse import BAD_DATA, strings
 from bridge.matrix.uploads import note_shown
-from bridge.plain import names_somebody, without_quote, words_of
+from bridge.plain import names_somebody, words_of
 from bridge.store import Connection
 from bridge.vault import Vault
 
@@ -219,7 +219,6 @@ class Intake:
         relation, target, ref = await self._relation(conn, inner, clear)
         shown = new if relation is Relation.EDIT and new else item.content
         body = words_of(shown)
-        body = without_quote(body) if body is not None and relation is not Relation.NONE else body
         kind = _string(shown, "msgtype")
         plain = item.type == "m.room.message" and kind == "m.text" and body is not None
         content = Content.TEXT if plain else Content.OTHER
