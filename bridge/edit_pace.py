@@ -1,13 +1,14 @@
 """How often a message of ours is edited: once in two seconds at most, and what was overtaken meanwhile not at all.
 
-Rule of this module: nothing is lost by waiting; the last of many changes is always shown.
+Rules of this module: nothing is lost by waiting; the last of many changes is always shown; what is not there and does not
+come is not waited for.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from bot.actions import Edit
+from bot.actions import Edit, Post
 from bridge import codec
 from bridge.clock import Clock
 from bridge.outbox import Task
@@ -19,6 +20,9 @@ EVERY: Final = 2.0
 REMEMBERED: Final = 4_096
 LATER: Final = "SELECT txn, body FROM outbox WHERE owner = $1 AND id > $2 AND kind = 'Edit' ORDER BY id LIMIT $3"
 MOST_LATER: Final = 50
+EARLIER: Final = "SELECT txn, body FROM outbox WHERE owner = $1 AND id < $2 AND kind = 'Post' ORDER BY id DESC LIMIT $3"
+MOST_EARLIER: Final = 50
+"""Beyond that an edit waits without looking: where so much stands before it, it is asked again in a second."""
 
 
 class EditPace:
@@ -45,3 +49,12 @@ class EditPace:
             if (later.place, later.ref) == (edit.place, edit.ref):
                 return True
         return False
+
+    async def to_come(self, task: Task, edit: Edit) -> bool:
+        """Tell whether an earlier row still posts the message to be edited. Raises what `Vault` raises."""
+        rows = await self._store.fetch(EARLIER, task.owner, task.number, MOST_EARLIER)
+        for row in rows:
+            earlier = codec.read(Post, await self._vault.open(task.owner, f"outbox {row['txn']}", row["body"]))
+            if (earlier.place, earlier.ref) == (edit.place, edit.ref):
+                return True
+        return len(rows) == MOST_EARLIER

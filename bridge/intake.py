@@ -2,7 +2,7 @@
 
 Rules of this module: it runs inside the sync response's own commit, so an event is in the inbox, and on the deletion
 index, exactly if the cursor has passed it; nothing is judged here beyond what an event is; an event seen before changes
-nothing; a room on its way down is not heard, only noted.
+nothing; a room on its way down is not heard, only noted; what cannot be read costs itself and nothing beside it.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ from bot.events import (
     Why,
 )
 from bot.incidents import Loss, RoomLost
-from bridge import early_taps, inbox, sweep_index
+from bridge import early_taps, inbox, log, sweep_index
 from bridge.clock import Clock, heard
 from bridge.matrix import items
 from bridge.matrix.devices import has_trusted
+from bridge.matrix.parse import BAD_DATA, strings
 from bridge.matrix.uploads import note_shown
-from bridge.plain import PERSON, without_quote, words_of
+from bridge.plain import names_somebody, words_of
 from bridge.store import Connection
 from bridge.vault import Vault
 
@@ -44,7 +45,6 @@ SHOWN: Final = frozenset(
     {"m.sticker", "m.poll.start", "org.matrix.msc3381.poll.start", "m.message", "org.matrix.msc1767.message"}
 )
 """What clients show like a message and is none: it is a note, and its author hears so."""
-QUOTE: Final = re.compile(r"<mx-reply>.*?</mx-reply>", re.DOTALL)
 MOST_NAMED: Final = 50
 UPLOAD: Final = re.compile(r"mxc://(?P<server>[^/]{1,230})/[A-Za-z0-9_-]{8,255}")
 
@@ -61,10 +61,19 @@ class Intake:
     """The sink of the sync. `committed` after each commit wakes whom it concerns."""
 
     def __init__(
-        self, *, vault: Vault, clock: Clock, policy: str, voice: str, lifetime: int, wake_engine: Callable[[str], None]
+        self,
+        *,
+        vault: Vault,
+        clock: Clock,
+        policy: str,
+        voice: str,
+        lifetime: int,
+        wake_engine: Callable[[str], None],
+        wake_rooms: Callable[[], None],
     ) -> None:
         self._vault, self._clock, self._voice, self._wake_engine = vault, clock, voice, wake_engine
         self._ours, self._lifetime = frozenset((policy, voice)), lifetime
+        self._wake_rooms, self._ousted = wake_rooms, False
         self._before: set[str] = set()
         self._touched: set[str] = set()
 
@@ -78,15 +87,23 @@ class Intake:
                 changed = IdentityChanged(user=item.user_id, master_key=item.master_key, first=item.first)
                 await self._put(conn, DESK, changed)
                 continue
+            if isinstance(item, items.Ousted):
+                self._ousted = True
+                continue
             place = await self._place(conn, item.room_id)
             if isinstance(item, items.Seen):
                 if place is not None and place.owner and place.name == THREAD:
                     read = Read(place=THREAD, user=item.user_id, event_id=item.event_id)
                     await self._put(conn, place.owner, read)
                 continue
-            if place is None or not await self._fresh(conn, place, item) or not place.owner:
+            if place is None:
                 continue
-            event = await self._event(conn, place, item)
+            try:
+                fresh = await self._fresh(conn, place, item)
+                event = await self._event(conn, place, item) if fresh and place.owner else None
+            except BAD_DATA as error:
+                log.failure("intake.unreadable", error)
+                event = await self._unreadable(conn, place, item)
             if isinstance(event, Joined) and place.name == DESK:
                 # What the room was created with is not told by any event of somebody else's.
                 await self._put(conn, DESK, await self._levels(conn, item.room_id))
@@ -94,7 +111,10 @@ class Intake:
                 await self._put(conn, place.owner, event)
 
     def committed(self) -> None:
-        """Wake whoever got something."""
+        """Wake whoever got something, and the keeper of rooms when one of ours is to be brought back."""
+        if self._ousted:
+            self._ousted = False
+            self._wake_rooms()
         for owner in self._before | self._touched:
             self._wake_engine(owner)
         self._before.clear()
@@ -119,10 +139,8 @@ class Intake:
                 return Place(thread, THREAD)
         return None
 
-    async def _fresh(self, conn: Connection, place: Place, item: items.Item) -> bool:
+    async def _fresh(self, conn: Connection, place: Place, item: items.InRoom) -> bool:
         """Note the event for deletion; an event noted before is not taken again."""
-        if isinstance(item, items.IdentityChanged | items.Seen):
-            return True
         for address in self._uploads(item):
             await note_shown(conn, address, room_id=item.room_id, event_id=item.event_id, at_ms=self._at_ms(item.at))
         return await sweep_index.note(
@@ -138,19 +156,23 @@ class Intake:
             state=isinstance(item, items.Membership | items.PowerLevels),
         )
 
+    async def _unreadable(self, conn: Connection, place: Place, item: items.InRoom) -> Event | None:
+        """Note the event for deletion without looking into it; what a person said in it was not heard."""
+        bare = items.Unreadable(event_id=item.event_id, room_id=item.room_id, sender=item.sender, at=item.at)
+        await self._fresh(conn, place, bare)
+        return await self._event(conn, place, bare) if isinstance(item, items.Said) and place.owner else None
+
     def _at_ms(self, at: int) -> int:
         return round(heard(self._clock, at / 1000) * 1000)
 
-    async def _event(self, conn: Connection, place: Place, item: items.Item) -> Event | None:
+    async def _event(self, conn: Connection, place: Place, item: items.InRoom) -> Event | None:
         match item:
             case items.Said(type=kind) if kind == "m.room.message" or kind in SHOWN:
                 return await self._said(conn, place, item)
             case items.Untrusted():
-                why = Why.UNTRUSTED
-                return NotHeard(place=place.name, sender=item.sender, event_id=item.event_id, why=why)
+                return NotHeard(place=place.name, sender=item.sender, event_id=item.event_id, why=Why.UNTRUSTED)
             case items.Unreadable():
-                why = Why.UNREADABLE
-                return NotHeard(place=place.name, sender=item.sender, event_id=item.event_id, why=why)
+                return NotHeard(place=place.name, sender=item.sender, event_id=item.event_id, why=Why.UNREADABLE)
             case items.Plain():
                 return await self._plain(conn, place, item)
             case items.Membership(membership="join"):
@@ -188,8 +210,7 @@ class Intake:
                 ref = await self._ref(conn, item.redacts)
                 return Unsaid(place=place.name, sender=item.sender, target=item.redacts, ref=ref)
             case "m.room.message":
-                why = Why.UNENCRYPTED
-                return NotHeard(place=place.name, sender=item.sender, event_id=item.event_id, why=why)
+                return NotHeard(place=place.name, sender=item.sender, event_id=item.event_id, why=Why.UNENCRYPTED)
         return None
 
     async def _said(self, conn: Connection, place: Place, item: items.Said) -> Said:
@@ -198,7 +219,6 @@ class Intake:
         relation, target, ref = await self._relation(conn, inner, clear)
         shown = new if relation is Relation.EDIT and new else item.content
         body = words_of(shown)
-        body = without_quote(body) if body is not None and relation is not Relation.NONE else body
         kind = _string(shown, "msgtype")
         plain = item.type == "m.room.message" and kind == "m.text" and body is not None
         content = Content.TEXT if plain else Content.OTHER
@@ -241,7 +261,7 @@ class Intake:
         """Return our own name for an event of ours; empty for any other."""
         return (await conn.fetchval("SELECT ref FROM event WHERE event_id = $1", event_id)) or ""
 
-    def _uploads(self, item: items.Item) -> set[str]:
+    def _uploads(self, item: items.InRoom) -> set[str]:
         """Return what somebody uploaded to our homeserver for a message: it goes with it (facts-matrix, section 5)."""
         content = item.content if isinstance(item, items.Said | items.Plain) else {}
         info = _mapping(content, "info")
@@ -251,21 +271,17 @@ class Intake:
         return {address for address in found if (m := UPLOAD.fullmatch(address)) and m["server"] == here}
 
     def _named(self, content: Mapping[str, Any]) -> tuple[str, ...]:
-        users = _mapping(content, "m.mentions").get("user_ids")
-        named = [user for user in users if isinstance(user, str)] if isinstance(users, list) else []
+        named = strings(_mapping(content, "m.mentions").get("user_ids"))
         return tuple(user for user in named[:MOST_NAMED] if user not in self._ours)
 
     def _mentions(self, content: Mapping[str, Any], *, answers: bool) -> bool:
         """Whether somebody is called. Clients mention whom they reply to, also in edits: when it is us, it is no call."""
         mentions = _mapping(content, "m.mentions")
-        named = mentions.get("user_ids")
-        users = [user for user in named if not (answers and user in self._ours)] if isinstance(named, list) else []
-        formatted = content.get("formatted_body")
-        pill = isinstance(formatted, str) and PERSON.search(QUOTE.sub("", formatted)) is not None
-        return bool(users) or mentions.get("room") is True or pill
+        users = [user for user in strings(mentions.get("user_ids")) if not (answers and user in self._ours)]
+        return bool(users) or mentions.get("room") is True or names_somebody(_string(content, "formatted_body"))
 
 
-def _about(item: items.Item) -> str:
+def _about(item: items.InRoom) -> str:
     """Return the event that an edit or a reaction is on."""
     content = item.content if isinstance(item, items.Said | items.Plain) else {}
     relation = _mapping(content, "m.relates_to")

@@ -116,6 +116,7 @@ class MatrixSide:
             voice=config.voice_mxid,
             lifetime=ground.pack.settings.message_ttl,
             wake_engine=self._engine.wake,
+            wake_rooms=self._rooms_changed.set,
         )
         return await Matrix.open(
             store=ground.store,

@@ -50,8 +50,6 @@ from bridge.store import Connection, Store
 from bridge.trust import Trust
 from bridge.vault import Vault
 
-APPEARS: Final = 120.0
-"""Seconds in which a message that is to be edited may still be on its way."""
 GIVES_UP: Final = 120.0
 """Seconds after which it is said that somebody could not be signed out: whoever asked has to know."""
 HELD: Final = 60.0
@@ -252,13 +250,18 @@ class Posts:
         await self._done(task, room=room, place=mark.place, event_id=event_id, ref=ref, about=mark.event_id, gone=gone)
 
     async def _edit(self, task: Task, edit: Edit) -> None:
-        """Edit in place, no message more often than every two seconds. It may still be on its way for the first time."""
+        """Edit in place, no message more often than every two seconds.
+
+        While its message is still to be posted it waits for that; a message that has gone has nothing to be edited.
+        """
         room = await self._room(task, edit.place)
         target = await places.event(self._store, task.owner, edit.ref)
-        now = self._clock.wall()
         if target is None:
-            if now - task.created < APPEARS:
+            if await self._pace.to_come(task, edit):
                 raise TryAgain(1.0)
+            # Asked again, because the commit that takes the post's row away is the one that notes its message.
+            target = await places.event(self._store, task.owner, edit.ref)
+        if target is None:
             await self._done(task)
             return
         if (wait := self._pace.wait(target)) > 0:

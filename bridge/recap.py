@@ -25,7 +25,7 @@ from bridge.matrix.edge import Edge, Permanent, TokenRefused
 from bridge.matrix.history import Typed
 from bridge.matrix.items import Said
 from bridge.outbox import Task, TryAgain
-from bridge.plain import without_quote, words_of
+from bridge.plain import words_of
 from bridge.store import Store
 
 MOST: Final = 50
@@ -155,8 +155,7 @@ def _words(content: Mapping[str, Any]) -> str:
     kind = content.get("msgtype")
     if kind in FILES:
         return "(a file)"
-    body = words_of(content) if kind in WORDS else None
-    return without_quote(body).strip() if body is not None else ""
+    return ((words_of(content) if kind in WORDS else None) or "").strip()
 
 
 def _line(said: Said, words: str, zone: ZoneInfo) -> str:

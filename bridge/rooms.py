@@ -4,7 +4,7 @@ Rules of this module: what should be there is compared with what is, and the dif
 thread that waits for a room comes before the stock; a room that nobody noted (a crash, a lost answer, an upgrade) is left
 and forgotten, at the next start, once all is calm, or within the hour. One person who cannot be invited holds up nobody
 else: the desk is told. A desk that everybody has left is one that nobody can invite to: its supervisors are invited
-again.
+again. The line voice is brought back to where somebody removed it.
 """
 
 from __future__ import annotations
@@ -131,6 +131,7 @@ class Rooms:
         if waiting is not None:
             await self._thread_room(waiting["designation"], waiting["id"])
             return True
+        await self._bring_voice_back()
         if await self._empty() and self._passing() >= self._invites_after:
             self._invites_after = self._passing() + INVITES_EVERY
             await self._invite(self.desk_room, [staff for staff in self._staff if staff.role == "supervisor"])
@@ -196,6 +197,30 @@ class Rooms:
             if place + user not in self._refused:
                 await self._tell(NotInvited(user=user, place=place))
             self._refused[place + user] = self._passing() + INVITES_EVERY
+
+    async def _bring_voice_back(self) -> None:
+        """Have the line voice in all rooms that stand: without it no text is shown, and nobody who comes in can read."""
+        for room_id in await self._edge.without_voice():
+            name = "" if room_id == self.desk_room else await self._name(room_id)
+            if name is None or self._refused.get(room_id, 0.0) > self._passing():
+                continue
+            try:
+                await self._edge.bring_back(room_id, name)
+            except TokenRefused:
+                raise
+            except Permanent as error:
+                log.event("rooms.voice_out", status=error.errcode or error.status)
+                if room_id == self.desk_room and room_id not in self._refused:
+                    await self._tell(NotInvited(user=self._edge.voice, place=DESK))
+                self._refused[room_id] = self._passing() + INVITES_EVERY
+
+    async def _name(self, room_id: str) -> str | None:
+        """Return the designation of a thread's or a warm room, None of one that is on its way down."""
+        query = (
+            "SELECT designation FROM thread WHERE room_id = $1 UNION SELECT designation FROM warm_room WHERE room_id = $1"
+        )
+        name: str | None = await self._store.fetchval(query, room_id)
+        return name
 
     async def _empty(self) -> bool:
         """Whether nobody of the agency is at the desk, nor invited: then nobody there could invite anybody."""

@@ -1,7 +1,8 @@
 """What the outbox and the keeper of rooms may do at the homeserver.
 
 Rules of this module: what can be said twice carries the caller's transaction id; what cannot is read first, and "already"
-is success; nothing that a person wrote is sent in the clear; keys go out before the invite. A failure is `Transient` or
+is success; nothing that a person wrote is sent in the clear; keys go out before the invite, and no upload that fails
+stands in its way. A failure is `Transient` or
 `Permanent` and says status and errcode only.
 
 Sources: facts-matrix, sections 3 to 5; https://spec.matrix.org/latest/client-server-api/
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from bot.actions import Speaker
+from bridge import log
 from bridge.crash import Crash, CrashPoint
 from bridge.matrix.blueprints import SUPERVISOR, bent, creation, mended
 from bridge.matrix.bundle import Bundles
@@ -59,6 +61,7 @@ class Edge:
         self._history = history
         self._crash = crash
         self._members = Members(store=store)
+        self.voice = voice.user_id
 
     async def send(self, room_id: str, speaker: Speaker, txn: str, kind: str, content: Json) -> str:
         """Encrypt and send; returns the event id, the same one for the same `txn` for 24 hours.
@@ -140,6 +143,28 @@ class Edge:
         body = {"membership": "join", "displayname": name}
         await self._voice.wire.request("PUT", "rooms", room_id, "state", "m.room.member", self._voice.user_id, body=body)
 
+    async def without_voice(self) -> list[str]:
+        """Return the rooms that the line voice was in and, as the homeserver told us, is not in now."""
+        query = "SELECT room_id FROM matrix_member WHERE user_id = $1 AND membership <> 'join' ORDER BY room_id"
+        return [row["room_id"] for row in await self._store.fetch(query, self.voice)]
+
+    async def bring_back(self, room_id: str, name: str) -> None:
+        """Invite the line voice and have it join, under that name where there is one. Where it is in, it is left so.
+
+        That it is in again is noted by the sync alone: it may be removed again before this is done.
+        """
+        await self._members.room(room_id)
+        body = {"user_id": self.voice}
+        before = await self._membership(room_id, self.voice)
+        if before == "ban":
+            await self._policy.wire.request("POST", "rooms", room_id, "unban", body=body)
+        if before not in {"join", "invite"}:
+            await self._policy.wire.request("POST", "rooms", room_id, "invite", body=body)
+        if before != "join":
+            await self._voice.wire.request("POST", "join", room_id)
+        if name:
+            await self.name_voice(room_id, name)
+
     async def warm(self, room_id: str) -> None:
         """Begin the room's sessions, so that its first text is as quick as any other."""
         room = await self._members.room(room_id)
@@ -153,7 +178,7 @@ class Edge:
         self._crash(CrashPoint.KEYS_SHARED)
         before = await self._store.fetchval(MEMBERSHIP, room_id, user)
         if await self._membership(room_id, user) not in {"join", "invite"}:
-            await self.give_bundle(room_id, user)
+            await self._try_bundle(room_id, user)
             body = {"user_id": user, "reason": HELLO + AGAIN if room.kind == "thread" else HELLO}
             await self._policy.wire.request("POST", "rooms", room_id, "invite", body=body)
         await self._store.commit(lambda conn: _note_invited(conn, room_id, user, before))
@@ -167,6 +192,18 @@ class Edge:
         """Send what others typed in the room to the user's trusted devices, as a bundle (MSC4268)."""
         await self._members.room(room_id)
         await self._bundles.give(room_id, user)
+
+    async def _try_bundle(self, room_id: str, user: str) -> None:
+        """Give the bundle if the homeserver takes uploads: it is given once more at the join, and `!recap` says the rest.
+
+        Somebody is called for a texter who waits, and whose words stand in line behind the invitation.
+        """
+        try:
+            await self.give_bundle(room_id, user)
+        except TokenRefused:
+            raise
+        except (Transient, Permanent) as error:
+            log.event("edge.no_bundle", status=error.status)
 
     async def typed(self, room_id: str) -> Typed:
         """Return what others typed last in the room, with the keys that we hold."""

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from bridge.matrix.blueprints import bent
 from bridge.matrix.devices import Devices
 from bridge.matrix.inbox import Opened
-from bridge.matrix.items import Item, Membership, Plain, PowerLevels, RoomLost, Seen
+from bridge.matrix.items import Item, Membership, Ousted, Plain, PowerLevels, RoomLost, Seen
 from bridge.matrix.members import room_of, rotate, set_levels, set_membership
 from bridge.matrix.olm_channel import Letter
 from bridge.matrix.parse import BAD_DATA, LARGEST, Json, Malformed, inner, mapping, number, objects, plain, strings, text
@@ -141,8 +141,11 @@ class Intake:
         previous = await set_membership(conn, room_id, user_id, membership)
         if membership == "invite":  # perhaps noted by us already, and a session may have begun between invite and note
             await self._devices.mark(conn, [user_id])
-        if user_id in self._ours or previous == membership:  # the latter: somebody's name or picture
+        if previous == membership:  # somebody's name or picture
             return None
+        if user_id in self._ours:
+            removed = membership in {"leave", "ban"} and sender not in self._ours
+            return Ousted(room_id=room_id, user_id=user_id) if removed else None
         if membership == "join":
             await self._devices.mark(conn, [user_id])
         elif previous in {"join", "invite"}:

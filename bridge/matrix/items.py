@@ -122,4 +122,15 @@ class RoomLost:
     at: int
 
 
-Item: TypeAlias = Said | Untrusted | Unreadable | Plain | Membership | PowerLevels | Seen | RoomLost | IdentityChanged
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ousted:
+    """Somebody removed one of our identities from a room that we are still told of: the line voice."""
+
+    room_id: str
+    user_id: str
+
+
+InRoom: TypeAlias = Said | Untrusted | Unreadable | Plain | Membership | PowerLevels | RoomLost
+"""What is an event of a room, with an id, a sender and a time."""
+
+Item: TypeAlias = InRoom | Seen | IdentityChanged | Ousted

@@ -12,14 +12,17 @@ from bot.actions import DESK, OFFICE, THREAD, Post
 from bot.events import IdentityChanged, Joined, Left, LevelsSet, NotHeard, Said, Tapped, Unsaid, Why
 from bridge.early_taps import EARLY
 from bridge.matrix import items
+from bridge.matrix.parse import BAD_DATA
 from bridge.outbox import Task
 from tests.fakes.paper_rooms import PaperRooms, WayDown
 from tests.fakes.posting import Posting
 from tests.fakes.sink import (
     ADA,
     DESK_ROOM,
+    KEEPER,
     OFFICE_ROOM,
     THREAD_ROOM,
+    VOICE,
     WARM_ROOM,
     Sink,
     message,
@@ -188,9 +191,16 @@ async def test_no_content_can_kill_the_sync(sink: Sink) -> None:
         [],
         {},
         ["x"],
+        [{}],
+        [{"id": VOICE}, {"user_ids": [VOICE]}],
+        [[]],
+        [[[VOICE]], [1]],
+        [None, True, 0, 0.5, 2**70],
+        [VOICE, {"id": VOICE}, ADA, None],
     ]
     keys = ["msgtype", "body", "m.relates_to", "m.new_content", "m.mentions", "rel_type", "event_id", "m.in_reply_to"]
-    keys += ["user_ids", "room", "formatted_body", "key"]
+    keys += ["user_ids", "room", "formatted_body", "format", "key", "info", "file", "url"]
+    keys += ["thumbnail_file", "thumbnail_url"]
 
     def anything(depth: int) -> Any:
         if depth == 0 or chance.random() < 0.3:
@@ -209,6 +219,48 @@ async def test_no_content_can_kill_the_sync(sink: Sink) -> None:
         seen.append(dataclasses.replace(plain(kind, content(), room=THREAD_ROOM), event_id=f"$plain{n}"))
     told = await sink.see(*seen)
     assert len([event for _, event in told if isinstance(event, Said)]) == 400
+
+
+@pytest.mark.parametrize("bad", [{"id": ADA}, {}, [], [ADA], None, 7, 0.5, True])
+@pytest.mark.parametrize("relation", [{"m.in_reply_to": {"event_id": "$x"}}, {"rel_type": "m.replace", "event_id": "$x"}])
+async def test_who_is_named_by_no_string_is_not_named(sink: Sink, bad: Any, relation: dict[str, Any]) -> None:
+    """What stands among the mentioned and is no string is passed over, in answers and edits too; the words arrive."""
+    named = {**words("hi"), "m.mentions": {"user_ids": [bad, VOICE, ADA, bad]}}
+    said = await sink.said({**named, "m.relates_to": relation, "m.new_content": named})
+    assert (said.body, said.named, said.mentions) == ("hi", (ADA,), True)
+    named["m.mentions"] = {"user_ids": [bad]}
+    [(_, again)] = await sink.see(message({**named, "m.relates_to": relation, "m.new_content": named}, event_id="$again"))
+    assert isinstance(again, Said)
+    assert (again.body, again.named, again.mentions) == ("hi", (), False)
+
+
+class Unforeseen(dict[str, Any]):
+    """Content that nobody thought of."""
+
+    def __init__(self, error: type[Exception]) -> None:
+        super().__init__()
+        self.error = error
+
+    def get(self, key: str, default: Any = None) -> Any:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", BAD_DATA)
+async def test_what_cannot_be_read_costs_itself_alone(sink: Sink, error: type[Exception]) -> None:
+    """Content that nobody thought of: its author hears that it was not heard, it is noted for deletion, the rest comes."""
+    bad = Unforeseen(error)
+    told = await sink.see(
+        message(bad, event_id="$bad"),
+        message(bad, room=WARM_ROOM, event_id="$warm"),
+        plain("m.reaction", bad),
+        message(words("hi"), event_id="$good"),
+    )
+    unread = NotHeard(place=THREAD, sender=ADA, event_id="$bad", why=Why.UNREADABLE)
+    assert told[0] == (sink.thread, unread)
+    assert [event.body for _, event in told[1:] if isinstance(event, Said)] == ["hi"]
+    assert len(told) == 2
+    noted = {row["event_id"] for row in await sink.nerves.store.fetch("SELECT event_id FROM event")}
+    assert noted == {"$bad", "$warm", "$plain", "$good"}
 
 
 async def test_a_tap_knows_what_it_is_on_and_who_may(sink: Sink) -> None:
@@ -255,3 +307,11 @@ async def test_taps_on_what_is_not_ours_are_forgotten(sink: Sink) -> None:
     nerves.clock.at += EARLY + 1
     await sweep.once()
     assert await nerves.count("early_tap") == 0
+
+
+async def test_who_keeps_the_rooms_hears_that_one_of_ours_was_removed(sink: Sink) -> None:
+    """The keeper of rooms is woken after the commit, once, and nothing reaches the desk as if somebody had left."""
+    assert await sink.see(items.Ousted(room_id=DESK_ROOM, user_id=VOICE)) == []
+    assert sink.woken == [KEEPER]
+    await sink.see(message(words("hi")))
+    assert sink.woken == [KEEPER, sink.thread]

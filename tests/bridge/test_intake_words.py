@@ -126,11 +126,12 @@ async def test_an_answer_to_us_mentions_nobody(sink: Sink, relation: dict[str, A
         ("> * <@ana:line.example> waves\n\n!unsafe\nnow", "!unsafe\nnow"),
         ("> <@ana:line.example> one\n!redact", "!redact"),
         ("> <@ana:line.example> one", ""),
-        ("> not a quote of anybody\n\nx", "> not a quote of anybody\n\nx"),
+        ("> a quote of somebody\n\nx", "x"),
+        (">:( not a quote\n\nx", ">:( not a quote\n\nx"),
     ],
 )
-async def test_quoted_lines_come_off_every_reply(sink: Sink, body: str, left: str) -> None:
-    """Earlier words do not go back onto a phone (practice 36), and a command is one behind a quote as well."""
+async def test_quoted_lines_come_off_every_message(sink: Sink, body: str, left: str) -> None:
+    """Earlier words do not go back onto a phone (practice 36), in a reply or not; a command is one behind a quote too."""
     await sink.ours("$texter", "in:1:0")
     for number, target in enumerate(("$texter", "$other")):
         reply = words(body, **{"m.relates_to": {"m.in_reply_to": {"event_id": target}}})
@@ -139,7 +140,7 @@ async def test_quoted_lines_come_off_every_reply(sink: Sink, body: str, left: st
         assert said.body == left
     ((_, alone),) = await sink.see(message(words(body), event_id="$alone"))
     assert isinstance(alone, Said)
-    assert alone.body == body, "what is no reply stays as it was typed"
+    assert alone.body == left
 
 
 async def test_who_answers_a_notice_means_what_it_is_about(sink: Sink) -> None:

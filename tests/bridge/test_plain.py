@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.plain import LONGEST, flatten
+from bridge.plain import LONGEST, flatten, names_somebody, unquoted, words_of
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,7 @@ from bridge.plain import LONGEST, flatten
         ("<ul>\n<li>x</li>\n<li>y</li>\n</ul>", "- x\n- y"),
         ("<ol><li>x</li><li>y</li></ol>after", "1. x\n2. y\nafter"),
         ("<mx-reply><blockquote>her <b>words</b></blockquote></mx-reply>my <i>words</i>", "my words"),
+        ("<del>a <em>b</del> c</em> d", " c d"),
         ("1 &lt; <code>2</code> &amp; 3", "1 < 2 & 3"),
         ('see <a href="https://example.org/a">our page</a>.', "see our page (https://example.org/a)."),
         ('<a href="https://example.org/">example.org</a>', "example.org"),
@@ -51,7 +53,7 @@ def test_nothing_to_flatten(html: str) -> None:
 def test_any_text_is_survived(html: str) -> None:
     """Whatever stands in a formatted body, reading it raises nothing and invents no words."""
     words = flatten(html)
-    assert words is None or words.strip()
+    assert words is None or words.strip() or "<blockquote" in html.lower()
 
 
 @pytest.mark.parametrize("piece", ["<a ", "<a\t", '<a b="', "<!--", "</", "<a a=a a=a ", "<", "<b>"])
@@ -62,3 +64,134 @@ def test_nobody_stops_the_line_with_a_message(piece: str, length: int) -> None:
     began = time.process_time()
     flatten(html)
     assert time.process_time() - began < 0.5
+
+
+PILL = '<a href="https://matrix.to/#/@ben:h">Ben</a>'
+
+
+@pytest.mark.parametrize(
+    ("html", "named"),
+    [
+        ("", False),
+        (PILL, True),
+        (f"<mx-reply>{PILL}</mx-reply>hello", False),
+        (f"<mx-reply>{PILL}</mx-reply>hello {PILL}", True),
+        (f"{PILL}<mx-reply>x</mx-reply>", True),
+        (f"<mx-reply>x</mx-reply>y<mx-reply>{PILL}</mx-reply>z", False),
+        (f"<mx-reply>x</mx-reply>{PILL}<mx-reply>y</mx-reply>", True),
+        (f"<mx-reply>{PILL}", True),
+        (f"</mx-reply><mx-reply>{PILL}</mx-reply>", False),
+    ],
+)
+def test_who_is_named_in_the_message_itself(html: str, named: bool) -> None:
+    """Somebody's address calls them, except in the message that is answered; a quote without an end is no quote."""
+    assert names_somebody(html) is named
+
+
+class Watched(str):
+    """A body that counts how often it is searched."""
+
+    __slots__ = ("searches",)
+
+    def __init__(self, _body: str) -> None:
+        self.searches = 0
+
+    def find(self, *args: Any) -> int:
+        self.searches += 1
+        return super().find(*args)
+
+
+def test_quotes_without_an_end_are_looked_at_once() -> None:
+    """However many quotes are begun, it is looked once for the first and once for its end, and then no more."""
+    html = Watched("<mx-reply>" * 6_000)
+    assert not names_somebody(html)
+    assert html.searches == 2
+
+
+HIS = "<blockquote>\n<p>he said he will kill me</p>\n</blockquote>\n"
+
+
+def html(body: str, formatted: str) -> dict[str, str]:
+    return {"body": body, "format": "org.matrix.custom.html", "formatted_body": formatted}
+
+
+@pytest.mark.practice(36)
+@pytest.mark.parametrize(
+    ("formatted", "left"),
+    [
+        (f"{HIS}<p>Are you safe right now?</p>\n", "Are you safe right now?"),
+        (f"<p>one</p>{HIS}<p>two</p>", "one\n\ntwo"),
+        (f"one{HIS}two", "one\ntwo"),
+        (f"<blockquote>a{HIS}b</blockquote><b>mine</b>", "mine"),
+        (f"<ul><li>{HIS}x</li></ul>", "- x"),
+        ("<BLOCKQUOTE>his</BLOCKQUOTE>mine", "mine"),
+        (
+            '<blockquote><ul><li>his</li></ul><img alt="him"><a href="https://him.example">x</a><br></blockquote>mine',
+            "mine",
+        ),
+        ("<blockquote></s></del></mx-reply>his</blockquote>mine", "mine"),
+        ("<blockquote><s>his</blockquote>mine", "mine"),
+        ("<s><blockquote>his</s>mine", "mine"),
+        ("mine<blockquote>his", "mine"),
+        ("<b>mine</b><br>&gt; his<br>&gt; words<br>mine too", "mine\nmine too"),
+        (HIS, ""),
+        ("<blockquote><p>&gt; his</p></blockquote>", ""),
+    ],
+)
+def test_no_quote_is_among_the_words(formatted: str, left: str) -> None:
+    """Earlier words never go back onto a phone, whatever is around them; where nothing else is said, nothing is."""
+    assert words_of(html("> he said he will kill me\n\nmine", formatted)) == left
+
+
+@pytest.mark.practice(36)
+@pytest.mark.parametrize(
+    ("body", "left"),
+    [
+        ("> he said\n> and so\n\nAre you safe?", "Are you safe?"),
+        ("> he said\nAre you safe?", "Are you safe?"),
+        ("one\n\n> he said\n\ntwo", "one\n\ntwo"),
+        ("one\n> he said\n>and so\n>\n>> or so\ntwo", "one\ntwo"),
+        ("one\n  > he said\n\t> and so", "one"),
+        (">\u00a0he said", ""),
+        ("> > he said\n>> and so\n>", ""),
+        ("> he said\n\n", ""),
+        ("> he said\n>:( you must be angry", ">:( you must be angry"),
+        (">:( I am so sorry", ">:( I am so sorry"),
+        ("oh\n>_<\n\n", "oh\n>_<\n\n"),
+        (">>look", ">>look"),
+        ("a > b", "a > b"),
+        ("-> there\n\n\nhere", "-> there\n\n\nhere"),
+        ("", ""),
+    ],
+)
+def test_no_quoted_line_is_among_the_words(body: str, left: str) -> None:
+    """Lines that begin with `>` and a space come off, and what goes on behind them; faces and arrows stay."""
+    assert unquoted(body) == left
+    assert words_of({"body": body}) == left
+    assert words_of(html(body, "<p>nothing that has to be flattened</p>")) == left
+
+
+@pytest.mark.parametrize(
+    ("body", "formatted", "left"),
+    [
+        (">:(", "<blockquote>\n<p>:(</p>\n</blockquote>\n", ">:("),
+        ("oh\n>:-( no\nno", "<p>oh</p>\n<blockquote>\n<p>:-( no<br />\nno</p>\n</blockquote>\n", "oh\n>:-( no\nno"),
+        (">_< hi", "<blockquote>\n<p>_&lt; hi</p>\n</blockquote>\n", ">_< hi"),
+        (">he said", "<blockquote>\n<p>he said</p>\n</blockquote>\n", ""),
+        (">:(\n> he said", "<blockquote>\n<p>:(<br />\nhe said</p>\n</blockquote>\n", ""),
+        (">:( oh\nhe said", "<blockquote>he said</blockquote><p>&gt;:( oh</p>", ">:( oh"),
+        ("he said :(", "<blockquote>he said :(</blockquote>", ""),
+    ],
+)
+def test_a_face_is_no_quote(body: str, formatted: str, left: str) -> None:
+    """What a client took for a quote and is a face stays as it was typed; words that it took for one do not."""
+    assert words_of(html(body, formatted)) == left
+
+
+@pytest.mark.practice(36)
+@pytest.mark.parametrize("formatted", ["<p>" + "x" * LONGEST + HIS, "<x " * 9 + HIS])
+def test_a_quote_in_what_cannot_be_read(formatted: str) -> None:
+    """Where nobody can tell what is quoted, what the plain body marks comes off; if it marks nothing, nothing is said."""
+    assert words_of(html("> he said\n\nmine", formatted)) == "mine"
+    assert words_of(html("he said\n\nmine", formatted)) == ""
+    assert words_of(html("he said\n\nmine", formatted.replace("blockquote", "p"))) == "he said\n\nmine"

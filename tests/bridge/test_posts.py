@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from bot.actions import DESK, OFFICE, THREAD, Action, Edit, Expel, GiveKeys, Invite, Mark, Post, Receipt
+from bridge.edit_pace import MOST_EARLIER
 from bridge.matrix.edge import Permanent, TokenRefused, Transient
 from bridge.matrix.members import set_membership
 from bridge.outbox import Impossible, Task, TryAgain
@@ -180,3 +181,57 @@ async def test_an_edit_that_another_one_overtakes_is_not_sent(nerves: Nerves) ->
     await posting.posts.perform(tasks[3])
     assert posting.edge.sent == ["q3.0", "q5.0", "q6.0"]
     assert await nerves.count("outbox") == 0
+
+
+async def test_an_edit_waits_for_its_message_and_for_no_other(nerves: Nerves) -> None:
+    """While the message stands in the outbox its edit waits, and is shown on it; a swept one's edit is done at once."""
+    posting = Posting(nerves)
+    first = await posting.task(Edit(place=THREAD, ref="gone", body="1"))
+    rows = []
+    actions: list[Action] = [Post(place=THREAD, body="0", ref="card"), Edit(place=THREAD, ref="card", body="1")]
+    for number, action in enumerate(actions, 2):
+        sealed = await nerves.outbox.seal(first.owner, f"q{number}.0", action)
+        row = await nerves.store.commit(partial(nerves.outbox.put, owner=first.owner, item=sealed, created=first.created))
+        rows.append(replace(first, number=row, txn=f"q{number}.0", action=action))
+    post, edit = rows
+    for _ in range(3):
+        with pytest.raises(TryAgain):
+            await posting.posts.perform(edit)
+        nerves.clock.at += 100
+    await posting.posts.perform(replace(edit, txn="q4.0", number=edit.number + 1, action=first.action))
+    assert posting.edge.sent == []
+    await posting.posts.perform(post)
+    await posting.posts.perform(edit)
+    assert posting.edge.sent == ["q2.0", "q3.0"]
+    assert await nerves.count("outbox") == 0
+
+
+async def test_an_edit_does_not_miss_a_message_that_comes_just_then(
+    nerves: Nerves, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message is posted between the two looks of its edit, in the index and in the outbox: it is edited."""
+    posting = Posting(nerves)
+    post = await posting.task(Post(place=THREAD, body="0", ref="card"))
+
+    async def just_then(_task: Task, _edit: Edit) -> bool:
+        await posting.posts.perform(post)
+        return False
+
+    monkeypatch.setattr(posting.posts._pace, "to_come", just_then)
+    await posting.posts.perform(replace(post, number=2, txn="q2.0", action=Edit(place=THREAD, ref="card", body="1")))
+    assert posting.edge.sent == ["q1.0", "q2.0"]
+
+
+async def test_an_edit_behind_very_many_posts_looks_at_some(nerves: Nerves) -> None:
+    """In a rush an edit waits unseen for its turn, so that looking for its message costs the same however many come."""
+    posting = Posting(nerves)
+    first = await posting.task(Edit(place=THREAD, ref="gone", body="1"))
+    for number in range(2, MOST_EARLIER + 2):
+        sealed = await nerves.outbox.seal(first.owner, f"q{number}.0", Post(place=THREAD, body="0", ref=f"r{number}"))
+        await nerves.store.commit(partial(nerves.outbox.put, owner=first.owner, item=sealed, created=first.created))
+    late = replace(first, number=1_000_000)
+    with pytest.raises(TryAgain):
+        await posting.posts.perform(late)
+    await nerves.store.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE txn = 'q2.0'"))
+    await posting.posts.perform(late)
+    assert posting.edge.sent == []

@@ -40,6 +40,10 @@ class PaperEdge:
         self.fails: list[Exception] = []
         self.blocks: set[str] = set()
         """Who takes no invitations."""
+        self.outside: list[str] = []
+        """Rooms that the line voice was removed from."""
+        self.tried: list[tuple[str, str]] = []
+        """To which rooms it was brought back, and under which name."""
         self.lost = 0
         """So many rooms are still made whose answer never comes."""
 
@@ -69,6 +73,18 @@ class PaperEdge:
             raise Permanent(403, "M_FORBIDDEN")
         self.invited.append((room_id, user))
         await self._nerves.store.commit(lambda conn: set_membership(conn, room_id, user, "invite"))
+
+    voice = "@line-main:x"
+
+    async def without_voice(self) -> list[str]:
+        return self.outside
+
+    async def bring_back(self, room_id: str, name: str) -> None:
+        self.tried.append((room_id, name))
+        if room_id in self.blocks:
+            raise Permanent(403, "M_FORBIDDEN")
+        self._asked()
+        self.outside = [other for other in self.outside if other != room_id]
 
     async def leave_unknown_rooms(self) -> None:
         self._asked()
@@ -394,3 +410,51 @@ async def _was_invited(house: House, user: str) -> bool | None:
 
 async def _left(house: House) -> bool | None:
     return house.edge.left == 2 or None
+
+
+async def test_the_line_voice_is_brought_back_where_it_was_removed(house: House) -> None:
+    """At the desk, in a thread's and a warm room, at once, through an outage too; not to a room on its way down."""
+    house.run()
+    await house.furnished()
+    thread = await house.nerves.arrive("hello", message_id="1")
+    house.changed.set()
+    await house.furnished()
+    taken = await _named(house, "SELECT room_id, designation FROM thread WHERE id = $1", thread)
+    warm = await _named(house, "SELECT room_id, designation FROM warm_room ORDER BY room_id LIMIT 1")
+    over = Room(room_id="!over", kind="thread", owner="", key_owner="room:!over")
+    await house.nerves.store.commit(lambda conn: note_room(conn, over, members={}, levels={}))
+    house.edge.outside = ["!0", taken[0], warm[0], "!over"]
+    house.edge.fails = [Transient(0, "", after=0.001)]
+    house.changed.set()
+    await until("it is back", lambda: _outside(house, "!over"), every=0.01)
+    assert house.edge.tried == [("!0", ""), ("!0", ""), taken, warm]
+    assert house.told == []
+
+
+async def test_a_voice_that_may_not_come_back_holds_up_nobody(house: House) -> None:
+    """The homeserver refuses: the desk is told once of its own room, the others follow, and it is tried in an hour."""
+    house.run()
+    await house.furnished()
+    warm = await house.nerves.store.fetchval("SELECT room_id FROM warm_room ORDER BY room_id LIMIT 1")
+    house.edge.blocks, house.edge.outside = {"!0"}, ["!0", warm]
+    for passes in (0.0, 1.0, 3600.0):
+        house.passed += passes
+        house.changed.set()
+        await until("the warm room has it", lambda: _outside(house, "!0"), every=0.01)
+        await asyncio.sleep(0.1)
+    assert [room_id for room_id, _ in house.edge.tried] == ["!0", warm, "!0"]
+    assert house.told == [NotInvited(user=house.edge.voice, place=DESK)]
+    house.edge.blocks.clear()
+    house.passed += 3600
+    house.changed.set()
+    await until("it is back at the desk", lambda: _outside(house), every=0.01)
+
+
+async def _outside(house: House, *rooms: str) -> bool | None:
+    return house.edge.outside == [*rooms] or None
+
+
+async def _named(house: House, query: str, *args: str) -> tuple[str, str]:
+    row = await house.nerves.store.fetchrow(query, *args)
+    assert row is not None
+    return row["room_id"], row["designation"]

@@ -17,8 +17,11 @@ DAY = 86_400
 DESK_ROOM, OFFICE_ROOM, WARM_ROOM, THREAD_ROOM = "!desk", "!office", "!warm", "!thread"
 
 
+KEEPER = "the keeper of rooms"
+
+
 class Sink:
-    """An intake and its rooms. `woken`: whom the engine was told of."""
+    """An intake and its rooms. `woken`: whom the engine was told of, and the keeper of rooms."""
 
     def __init__(self, nerves: Nerves) -> None:
         self.nerves = nerves
@@ -30,6 +33,7 @@ class Sink:
             voice=VOICE,
             lifetime=DAY,
             wake_engine=self.woken.append,
+            wake_rooms=lambda: self.woken.append(KEEPER),
         )
         self.thread = ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -11,10 +12,11 @@ from bot.actions import Speaker
 from bridge.matrix.blueprints import creation
 from bridge.matrix.edge import Permanent, TokenRefused, Transient
 from bridge.matrix.items import PowerLevels
-from bridge.matrix.members import Members
+from bridge.matrix.members import Members, set_membership
+from bridge.matrix.wire import Wire
 from tests.bridge.matrix.person import Person
 from tests.bridge.matrix.rig import POLICY, VOICE, Rig
-from tests.bridge.matrix.room import ROOM, ours, timeline
+from tests.bridge.matrix.room import ROOM, joins, ours, timeline
 from tests.bridge.matrix.small_homeserver import SmallHomeserver
 
 SECRET = "words that are nobody's business"
@@ -107,6 +109,76 @@ async def test_already_is_success(rig: Rig, server: SmallHomeserver) -> None:
     server.membership = "leave"
     await rig.edge.remove(ROOM, sol.mxid)
     assert not [a for a in server.asked if a.path.endswith(("/invite", "/kick"))]
+
+
+@pytest.mark.parametrize(
+    ("before", "steps"),
+    [
+        ("leave", ["invite", "join", "state"]),
+        ("ban", ["unban", "invite", "join", "state"]),
+        ("invite", ["join", "state"]),
+        ("join", ["state"]),
+    ],
+)
+async def test_the_line_voice_is_brought_back(rig: Rig, server: SmallHomeserver, before: str, steps: list[str]) -> None:
+    """The policy bot invites, the voice joins, under its name in a thread; done again it does what is still missing."""
+    await ours(rig)
+    assert await rig.edge.without_voice() == []
+    await rig.store.commit(lambda conn: set_membership(conn, ROOM, VOICE, before))
+    assert await rig.edge.without_voice() == ([] if before == "join" else [ROOM])
+    server.membership = before
+    asked = len(server.asked)
+    await rig.edge.bring_back(ROOM, "amber heron")
+    done = [a for a in server.asked[asked:] if a.method != "GET"]
+    assert [next(step for step in ("unban", "invite", "join", "state") if f"/{step}" in a.path) for a in done] == steps
+    assert [a.query["user_id"] for a in done] == [VOICE if "join" in a.path or "state" in a.path else POLICY for a in done]
+    assert done[-1].body == {"membership": "join", "displayname": "amber heron"}
+    await rig.edge.bring_back(ROOM, "")
+    assert server.asked[-1].path.endswith("/state/m.room.member/" + VOICE) is (before == "join")
+
+
+async def typed_before(rig: Rig, server: SmallHomeserver) -> Person:
+    """Have somebody who said something in the room; returns somebody else, whose invitation brings a bundle."""
+    await ours(rig)
+    ada, sue = Person("@ada:x"), Person("@sue:x")
+    server.tell(ada, sue)
+    await rig.matrix.devices.ensure([ada.mxid, sue.mxid])
+    letter = {"to_device": {"events": [ada.key_letter(server.ours[POLICY], ROOM)]}}
+    server.say({**letter, **timeline(joins(ada), ada.says(ROOM, "note"))})
+    await rig.matrix.sync.turn()
+    return sue
+
+
+@pytest.mark.parametrize("status", [500, 403, 413, 429])
+async def test_an_upload_that_fails_keeps_nobody_out(
+    rig: Rig, server: SmallHomeserver, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    """No media store, a full one, or one that forbids: the keys go, the invitation too, and the log has a number only."""
+    sue = await typed_before(rig, server)
+    server.refuse = ("/media/", status)
+    with caplog.at_level(logging.INFO):
+        await rig.edge.invite(ROOM, sue.mxid)
+    asked = [a.path for a in server.asked]
+    assert len([path for path in asked if "/media/" in path]) == 1
+    assert [a.body["user_id"] for a in server.asked if a.path.endswith("/invite")] == [sue.mxid]
+    assert f"edge.no_bundle status={status}" in caplog.messages
+    assert not any(sue.mxid in line or ROOM in line for line in caplog.messages)
+    server.refuse = None
+    await rig.edge.give_bundle(ROOM, sue.mxid)
+    assert "m.room_key_bundle" in [sue.opens(event)["type"] for event in server.sent_to(sue)]
+
+
+async def test_a_refused_token_invites_nobody(rig: Rig, server: SmallHomeserver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the homeserver does not know us at the upload, that is what ends the program, and no bundle's failure."""
+    sue = await typed_before(rig, server)
+
+    async def unknown(_wire: Wire) -> str:
+        raise TokenRefused(401, "M_UNKNOWN_TOKEN")
+
+    monkeypatch.setattr(Wire, "reserve", unknown)
+    with pytest.raises(TokenRefused):
+        await rig.edge.invite(ROOM, sue.mxid)
+    assert not any(a.path.endswith("/invite") for a in server.asked)
 
 
 async def test_what_a_crash_left_unnoted_is_left_and_forgotten(rig: Rig, server: SmallHomeserver) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.matrix.items import Membership, Plain, PowerLevels, RoomLost, Said, Unreadable
+from bridge.matrix.items import Membership, Ousted, Plain, PowerLevels, RoomLost, Said, Unreadable
 from bridge.matrix.sync import BREATH, HURRIED
 from tests.bridge.matrix.person import Person
 from tests.bridge.matrix.rig import POLICY, VOICE, Rig
@@ -274,3 +274,21 @@ async def test_a_room_that_was_closed_or_taken_from_us(rig: Rig, server: SmallHo
     await rig.matrix.sync.turn()
     lost = [(item.room_id, item.how, item.event_id) for item in rig.items if isinstance(item, RoomLost)]
     assert lost == [(ROOM, "removed", "$k"), (ROOM, "closed", "$t")]
+
+
+@pytest.mark.parametrize("membership", ["leave", "ban"])
+async def test_the_line_voice_is_missed_when_somebody_removes_it(
+    rig: Rig, server: SmallHomeserver, membership: str
+) -> None:
+    """A supervisor removes it from the desk: that is told once. What we do ourselves, and what changes nothing, is not."""
+    await ours(rig, kind="desk")
+    sol = Person("@sol:x")
+    kick = joins(sol, membership) | {"event_id": "$k", "state_key": VOICE}
+    asked = kick | {"event_id": "$i", "content": {"membership": "invite"}}
+    own = kick | {"event_id": "$o", "sender": POLICY}
+    server.say(timeline(kick, kick | {"event_id": "$again"}))
+    server.say(timeline(asked, own, asked | {"event_id": "$i2"}, joins(sol) | {"event_id": "$j", "state_key": VOICE}))
+    for _ in range(2):
+        await rig.matrix.sync.turn()
+    assert rig.items == [Ousted(room_id=ROOM, user_id=VOICE)]
+    assert (await rig.matrix.members.members(ROOM))[VOICE] == "join"

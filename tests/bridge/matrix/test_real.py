@@ -10,13 +10,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
 
 from bot.actions import Speaker
 from bridge.crash import CrashPoint
-from bridge.matrix.items import IdentityChanged, Membership, Plain, Said, Untrusted
+from bridge.matrix.items import IdentityChanged, Membership, Ousted, Plain, Said, Untrusted
 from deploy.layout import Layout, Ports
 from deploy.provision import mxid, provision, running, secrets_of
 from tests.bridge.matrix.rig import Rig
@@ -209,6 +210,39 @@ async def test_who_is_removed_reads_no_further(house: House, ada: Seat, bea: Cro
         (False, bea.mxid),
         (True, ada.mxid),
     }
+
+
+async def test_the_line_voice_is_back_where_a_supervisor_removed_it(house: House, ada: Seat) -> None:
+    """Removed or banned at the desk, it is invited and joins, in one more try too; whoever is there reads it as before."""
+    sol = CrossNio(house.url, house.accounts["sol"])
+    voice, edge = house.rig.edge.voice, house.rig.edge
+    try:
+        await sol.start()
+        if house.desk not in await sol.joined():
+            await edge.invite(house.desk, sol.mxid)
+            await sol.join(house.desk)
+        for step in ("kick", "ban"):
+            before = sum(isinstance(item, Ousted) for item in house.rig.items)
+            path = f"rooms/{quote(house.desk)}/{step}"
+            assert await sol.call("POST", path, {"user_id": voice}) == 200
+
+            async def missed(before: int = before) -> bool | None:
+                return sum(isinstance(item, Ousted) for item in house.rig.items) > before or None
+
+            await until("it is missed", missed)
+            assert await edge.without_voice() == [house.desk]
+            for _ in range(2):
+                await edge.bring_back(house.desk, "")
+            await until("it is in", lambda: _all_in(house))
+            event_id = await house.say(house.desk, Speaker.VOICE, f"back after a {step}")
+            seen = await ada.find(house.desk, "its words", lambda i, e=event_id: i.event_id == e and i.kind == "message")  # type: ignore[misc]
+            assert seen.shield == NO_SHIELD
+    finally:
+        await sol.stop()
+
+
+async def _all_in(house: House) -> bool | None:
+    return await house.rig.edge.without_voice() == [] or None
 
 
 async def test_an_unsigned_device_is_told_nothing_and_not_heard(house: House, bea: CrossNio) -> None:
