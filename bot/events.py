@@ -129,6 +129,8 @@ class Said:
     mentions: bool = False
     named: tuple[str, ...] = ()
     ref: str = ""
+    quotes: bool = False
+    """Its author quoted something in it: that is not in `body`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

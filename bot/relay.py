@@ -37,7 +37,8 @@ def relay(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]
             return Step(thread, (note, _say(event.event_id, f"Not sent: {ONLY_WORDS[event.content]}")))
         return Step(thread, (note,))
     words = Pending(event_id=event.event_id, body=event.body, author=event.sender, said_at=event.at, leave_at=facts.now)
-    return Step(*take(pack, facts, thread, words))
+    thread, actions = take(pack, facts, thread, words)
+    return Step(thread, (*actions, *_quoted(event)))
 
 
 def take(
@@ -117,10 +118,11 @@ def edits(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]
         until = facts.now + _window(pack, facts, thread)
         words = replace(old, body=body, name=name, leave_at=until, edit=event.event_id)
         thread = _with_pending(thread, tuple(words if p is old else p for p in thread.sending.pending))
-        return Step(thread, (*_timer(thread), *shown), consumed=True)
+        return Step(thread, (*_timer(thread), *shown, *_quoted(event)), consumed=True)
     marked = Receipt.HELD if isinstance(old, Held) else None
     actions = tuple(a for a in actions if not (isinstance(a, Mark) and a.receipt is marked))
-    return Step(new, (*actions, *_timer(new), *(shown if new.sending.pending else ())), consumed=True)
+    shown = shown if new.sending.pending else ()
+    return Step(new, (*actions, *_timer(new), *shown, *_quoted(event)), consumed=True)
 
 
 def unsay(pack: Pack, facts: Facts, thread: Thread, event: Unsaid) -> Step[Thread]:
@@ -269,6 +271,13 @@ def _with_pending(thread: Thread, pending: tuple[Pending, ...]) -> Thread:
 def _timer(thread: Thread) -> tuple[Action, ...]:
     pending = thread.sending.pending
     return (SetTimer(key=TIMER, due=pending[0].leave_at) if pending else DropTimer(key=TIMER),)
+
+
+def _quoted(event: Said) -> tuple[Action, ...]:
+    """Say that what its author quoted is left out, where something else is left."""
+    told = "What is quoted in it does not go to the phone; the rest does, once it leaves."
+    reply_to = event.target if event.relation is Relation.EDIT else event.event_id
+    return (_say(reply_to, told),) if event.quotes and event.body.strip() else ()
 
 
 def _say(event_id: str, body: str) -> Post:

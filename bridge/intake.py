@@ -35,7 +35,7 @@ from bridge.matrix import items
 from bridge.matrix.devices import has_trusted
 from bridge.matrix.parse import BAD_DATA, strings
 from bridge.matrix.uploads import note_shown
-from bridge.plain import names_somebody, words_of
+from bridge.plain import names_somebody, quotes, words_of
 from bridge.store import Connection
 from bridge.vault import Vault
 
@@ -234,6 +234,7 @@ class Intake:
             mentions=self._mentions(shown, answers=relation in ANSWERS),
             named=self._named(shown),
             ref=ref,
+            quotes=relation in (Relation.NONE, Relation.EDIT) and quotes(shown),
         )
 
     async def _relation(

@@ -155,6 +155,16 @@ def words_of(content: Mapping[str, Any]) -> str | None:
     return own if flat is None else unquoted(flat)
 
 
+def quotes(content: Mapping[str, Any]) -> bool:
+    """Whether words stand in a message that `words_of` leaves out as quoted. A reply's fallback counts, too."""
+    body, formatted = content.get("body"), content.get("formatted_body")
+    if not isinstance(body, str):
+        return False
+    read = _read(formatted) if isinstance(formatted, str) else None
+    marked = unquoted(body) != body or (read is not None and bool(read.quotes))
+    return marked and words_of(content) != body
+
+
 def unquoted(body: str) -> str:
     """Return a body without the lines that are quoted in it, each quote with one empty line behind it."""
     lines = body.split("\n")

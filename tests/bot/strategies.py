@@ -183,6 +183,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "master_key": st.sampled_from(("k1", "k2")),
     "media": st.integers(min_value=0, max_value=3),
     "mentions": st.booleans(),
+    "quotes": st.booleans(),
     "minutes": st.integers(min_value=0, max_value=100_000),
     "named": st.lists(people, max_size=2).map(tuple),
     "open": st.booleans(),

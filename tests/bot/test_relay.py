@@ -328,3 +328,14 @@ def test_words_that_become_urgent_alert_the_desk() -> None:
     """An edit of what waits into `!urgent` is heard like the command."""
     thread = then(held(), said("wait")).aggregate
     assert alarms(then(thread, edit("!urgent"), at(2))) == ["urgent"]
+
+
+@pytest.mark.practice(36)
+def test_whoever_quotes_hears_that_the_phone_does_not_get_it() -> None:
+    """The rest leaves; where nothing is left, the refusal says so."""
+    step = then(held(), said("are you safe?", quotes=True))
+    assert "quoted in it does not go" in words(step)
+    assert texts(due(step.aggregate, UNDO)) == ["are you safe?"]
+    assert "quoted in it does not go" in words(then(step.aggregate, edit("still safe?", quotes=True), at(2)))
+    nothing = then(held(), said("", quotes=True))
+    assert (marks(nothing), "quoted in it" in words(nothing)) == ({"$m1": Receipt.NOT_SENT}, False)

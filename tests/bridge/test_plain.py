@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.plain import LONGEST, flatten, names_somebody, unquoted, words_of
+from bridge.plain import LONGEST, flatten, names_somebody, quotes, unquoted, words_of
 
 
 @pytest.mark.parametrize(
@@ -195,3 +195,20 @@ def test_a_quote_in_what_cannot_be_read(formatted: str) -> None:
     assert words_of(html("> he said\n\nmine", formatted)) == "mine"
     assert words_of(html("he said\n\nmine", formatted)) == ""
     assert words_of(html("he said\n\nmine", formatted.replace("blockquote", "p"))) == "he said\n\nmine"
+
+
+@pytest.mark.parametrize(
+    ("body", "html", "there"),
+    [
+        ("> her words\n\nmine", None, True),
+        ("mine", None, False),
+        (">:( mine", None, False),
+        ("her words\nmine", "<blockquote>her words</blockquote>mine", True),
+        ("mine", "<b>mine</b>", False),
+        (">:( no", "<blockquote>:( no</blockquote>", False),
+    ],
+)
+def test_it_is_known_when_something_was_left_out(body: str, html: str | None, there: bool) -> None:
+    """So that its author hears of it; a face that a client took for a quote is no such thing."""
+    content = {"body": body} | ({"format": "org.matrix.custom.html", "formatted_body": html} if html else {})
+    assert quotes(content) is there
