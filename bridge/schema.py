@@ -200,3 +200,11 @@ async def second(conn: Connection) -> None:
 
 
 upgrades.register(second, description="several numbers per line")
+
+
+async def third(conn: Connection) -> None:
+    """Remember since when an event should be gone that the homeserver did not let go, for its `expires` moves on."""
+    await conn.execute("ALTER TABLE event ADD COLUMN refused BIGINT")
+
+
+upgrades.register(third, description="events that were refused")

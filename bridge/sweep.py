@@ -128,7 +128,8 @@ class Sweep:
     async def _later(self, events: list[Any], now: int) -> None:
         async def commit(conn: Connection) -> None:
             for row in events:
-                await conn.execute("UPDATE event SET expires = $2 WHERE n = $1", row["n"], now + AGAIN)
+                query = "UPDATE event SET refused = COALESCE(refused, expires), expires = $2 WHERE n = $1"
+                await conn.execute(query, row["n"], now + AGAIN)
 
         await self._store.commit(commit)
 

@@ -94,12 +94,32 @@ def _homeserver(config: Config, pack: Pack) -> Sequence[Kept]:
             readable_by="that device alone; when the room is gone they open nothing that is still here",
             remains="what such a device fetched before and kept",
         ),
+        Kept(
+            where="Homeserver, uploads",
+            what=(
+                "what staff's clients upload, encrypted (64 KiB each at most, unless our module is told otherwise); keys "
+                "in bundles for whoever is asked in; pictures of profiles, in clear"
+            ),
+            how_long=(
+                "as long as the message that points to it, or its room; a bundle: until five minutes after they came in, a "
+                "day at most"
+            ),
+            readable_by="whoever has the key, which is inside the message; whoever has the homeserver: who, when, its size",
+            remains=(
+                "pictures of profiles, old ones too; what no message points to that we can read (never sent, from a device "
+                "that is not trusted, put in by an edit): until somebody deletes it by hand"
+            ),
+        ),
         *_administrator(config),
         Kept(
             where="Homeserver, accounts",
             what="names of accounts, devices and their last addresses; no key backup of conversations is kept",
             how_long="accounts: until they are deleted; addresses: a day",
             readable_by="whoever has the homeserver",
+            remains=(
+                "the bare id of a room that is gone, in what people's clients keep there for themselves (rooms they looked "
+                "at last, direct chats, filters), until the client writes it anew"
+            ),
         ),
     )
 
@@ -218,6 +238,16 @@ def _rest(pack: Pack) -> Sequence[Kept]:
             ),
             readable_by="whoever unlocks the device",
             remains="what somebody copied: agency devices only, app lock, no previews, `!signout @who` for a lost one",
+        ),
+        Kept(
+            where="Push services of staff's apps (the app's maker, and Apple or Google)",
+            what=(
+                "that something was said, and when, to which device; ids of room and event, how many are unread; to an app "
+                "that does not ask for ids alone also who wrote and the room's two words; never what was said"
+            ),
+            how_long="as those services keep it; for a device that is signed out nothing is sent any more",
+            readable_by="those services",
+            remains="nothing is sent for whoever turns notifications off in the app, or works in a browser",
         ),
         Kept(
             where="The texter's own phone, cloud, bill",

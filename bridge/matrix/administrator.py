@@ -1,8 +1,9 @@
 """The house without our module: what an administrator's token can do of it, for a homeserver that takes no modules.
 
 Rules of this module: it is used when there is a token and the homeserver answers that the module is not there, and for
-nothing else; what the module refuses by itself is refused here before anything is asked: a room that the policy bot did not
-create, its desk, somebody who shares no room with it; what cannot be done this way is said by `health` and is not claimed.
+nothing else; what the module refuses by itself is refused here before anything is done: a room that the policy bot did not
+create, its desk, somebody who shares no room with it, what such a one uploaded; what cannot be done this way is said by
+`health` and is not claimed.
 
 Sources: https://element-hq.github.io/synapse/latest/admin_api/rooms.html (version 2 of deleting a room),
 …/admin_api/media_admin_api.html, …/admin_api/user_admin_api.html; read in Synapse 1.163.
@@ -21,6 +22,7 @@ from bridge.matrix.wire import Method, Permanent, Transient
 
 ADMIN: Final = "/_synapse/admin"
 UNDER_WAY: Final = frozenset({"scheduled", "active"})
+WERE_THERE: Final = frozenset({"leave", "ban"})
 KIND: Final = "quietline.kind"
 AGAIN: Final = 2.0
 
@@ -68,12 +70,20 @@ class Administrator(House):
         return 0
 
     async def delete_media(self, address: str) -> None:
-        """Delete an upload; also when it is gone."""
+        """Delete an upload of ours or of somebody who shares or shared a room with us; also when it is gone.
+
+        A message in a line room may point to anybody's: the administrator could delete it, and does not.
+        """
+        told = await self._upload(address)
+        if told is None:
+            return
+        if not await self._shared(inner(told, "media_info").get("user_id")):
+            raise Refused(0, "QUIETLINE_NOT_OURS")
         await self._admin("DELETE", "v1", "media", *parts(address))
 
     async def media_gone(self, address: str) -> bool:
         """Whether this upload is not there."""
-        return await self._admin("GET", "v1", "media", *parts(address)) is None
+        return await self._upload(address) is None
 
     async def sign_out(self, user_id: str) -> int:
         """Sign somebody out everywhere who shares a room with us."""
@@ -93,6 +103,23 @@ class Administrator(House):
         """Tell what cannot be done; `Refused` when the token is no administrator's."""
         await self._admin("GET", "v2", "users", self._wire.user_id)
         return Health(version="administrator", enforces=frozenset(), problems=CANNOT)
+
+    async def _upload(self, address: str) -> Json | None:
+        server, media_id = parts(address)
+        # Of another homeserver's uploads this one has copies, which say nothing of what is there.
+        if server != self._wire.user_id.partition(":")[2]:
+            raise Refused(0, "QUIETLINE_NOT_OURS")
+        return await self._admin("GET", "v1", "media", server, media_id)
+
+    async def _shared(self, user_id: object) -> bool:
+        """Whether it is ourselves, or somebody who is or was in a room with us. Who declined is taken for one."""
+        if not isinstance(user_id, str) or not user_id:
+            return False
+        ours = await self._rooms_of(self._wire.user_id)
+        if user_id == self._wire.user_id or ours & await self._rooms_of(user_id):
+            return True
+        past = inner(await self._admin("GET", "v1", "users", user_id, "memberships") or {}, "memberships")
+        return any(past.get(room_id) in WERE_THERE for room_id in ours)
 
     async def _rooms_of(self, user_id: str) -> set[str]:
         answer = await self._admin("GET", "v1", "users", user_id, "joined_rooms") or {}

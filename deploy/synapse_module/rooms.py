@@ -41,17 +41,28 @@ LEFTOVERS: Final = (
     "threads",
     "timeline_gaps",
 )
-"""Tables with a `room_id` that Synapse's purge passes over (facts-matrix, section 6; compared with its purge_events.py)."""
+"""Tables with a `room_id` that Synapse's purge passes over (facts-matrix, section 6; compared with its purge_events.py).
+
+What people's clients wrote of it into account data and filters stays: it is the client's own, in any form, and written anew
+by it (the exposure sheet names it).
+"""
 
 # Constants, all of it: no value from outside is ever put into a statement.
 TASK: Final = "FROM scheduled_tasks WHERE action IN ('shutdown_and_purge_room', 'purge_room') AND resource_id = ?"
 UNDER_WAY: Final = f"{TASK} AND status IN ('scheduled', 'active')"
+RULES: Final = tuple(f"rule_id = 'global/{kind}/' || ?" for kind in ("override", "room", "underride"))
+"""Somebody's notifications of one room, muted most often: clients name such a rule by the room."""
 REMNANTS: Final = (
     *(f"FROM {table} WHERE room_id = ?" for table in LEFTOVERS),
+    *(f"FROM {table} WHERE {rule}" for table in ("push_rules", "push_rules_enable") for rule in RULES),
     f"{TASK} AND status NOT IN ('scheduled', 'active')",
 )
-POSITION: Final = "device_lists_changes_converted_stream_position"
-"""One row: how far Synapse is, as a number and the room's id at which it stopped. Without the id it only looks twice."""
+EMPTIED: Final = (
+    ("device_lists_changes_converted_stream_position", "room_id = ''", "room_id = ?"),
+    *(("push_rules_stream", "rule_id = '', conditions = NULL, actions = NULL", rule) for rule in RULES),
+)
+"""Table, what it says without the room, where. These rows stay, for their numbers are Synapse's place in a stream: one says
+at which room it stopped, and without the id it only looks twice; the others say that somebody's rules changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +133,7 @@ class Rooms:
             if not facts.gone:
                 return facts
             # Most of these tables have no index on rooms: only now.
-            places = (*REMNANTS, f"FROM {POSITION} WHERE room_id = ?")
+            places = (*REMNANTS, *(f"FROM {table} WHERE {where}" for table, _, where in EMPTIED))
             return replace(facts, leftovers=sum(one(f"COUNT(*) {rows}") for rows in places))
 
         facts: Facts = await self._api.run_db_interaction("quietline_look", read)
@@ -212,4 +223,5 @@ def refused(errcode: str) -> SynapseError:
 def _forget(txn: Any, room_id: str) -> None:
     for rows in REMNANTS:
         txn.execute(f"DELETE {rows}", (room_id,))
-    txn.execute(f"UPDATE {POSITION} SET room_id = '' WHERE room_id = ?", (room_id,))  # noqa: S608 - constants
+    for table, empty, where in EMPTIED:
+        txn.execute(f"UPDATE {table} SET {empty} WHERE {where}", (room_id,))  # noqa: S608 - constants

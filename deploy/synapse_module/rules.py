@@ -5,7 +5,8 @@ the rooms of others are none of its business. A refusal is a 403 (an upload: 413
 
 - **In the clear**: of all events that are not state only `m.room.encrypted` (Megolm), `m.reaction` and `m.room.redaction`
   come in, from staff and from the bridge alike. A reaction with letters in it is a message in the clear and refused,
-  except our own (receipts say "✓ sent"); a redaction loses its reason, which would otherwise be one.
+  except our own (receipts say "✓ sent"); a redaction loses its reason, which would otherwise be one, and so does whoever is
+  invited, removed, or goes: nothing ever redacts a membership. Our own invitations keep theirs, a sentence of the house.
 - **Outsiders**: only the policy bot invites, at a desk also those whom its power levels let (supervisors); only people of
   this homeserver are invited; nobody is by e-mail or telephone number.
 - **Uploads**: what staff attach never reaches a phone (DESIGN, section 3), and a picture in an encrypted room cannot be
@@ -50,8 +51,8 @@ class Rules:
         if not event.is_state():
             return self._timeline(event)
         match event.type:
-            case "m.room.member" if event.content.get("membership") == "invite":
-                return self._invitation(event, create), None
+            case "m.room.member":
+                return self._membership(event, create)
             case "m.room.third_party_invite":
                 return False, None
         return True, None
@@ -76,15 +77,26 @@ class Rules:
             case "m.reaction":
                 return self._settings.is_ours(event.sender) or _is_sign(content), None
             case "m.room.redaction":
-                kept = {"redacts": content["redacts"]} if "redacts" in content else {}
-                return True, None if dict(content) == kept else {**event.get_dict(), "content": kept}
+                return True, _only(event, {"redacts": content["redacts"]} if "redacts" in content else {})
         return False, None
+
+    def _membership(self, event: Any, create: Any) -> tuple[bool, dict[str, Any] | None]:
+        if event.content.get("membership") == "invite" and not self._invitation(event, create):
+            return False, None
+        if self._settings.is_ours(event.sender):
+            return True, None
+        return True, _only(event, {key: value for key, value in event.content.items() if key != "reason"})
 
     def _invitation(self, event: Any, create: Any) -> bool:
         by_us = event.sender == self._settings.policy
         here = self._settings.policy.partition(":")[2]
         local = event.state_key.partition(":")[2] == here
         return bool(local and (by_us or create.content.get(KIND) == DESK))
+
+
+def _only(event: Any, kept: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what enters instead of an event with more content than this; None when it has no more."""
+    return None if dict(event.content) == kept else {**event.get_dict(), "content": kept}
 
 
 def _is_sign(content: Any) -> bool:

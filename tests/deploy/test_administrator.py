@@ -124,6 +124,30 @@ async def test_uploads_go(bare: Bare) -> None:
         assert await line.house.media_gone(address)
 
 
+async def test_uploads_of_others_stay(bare: Bare) -> None:
+    """A message may point to any upload: it goes if somebody made it who is or was in a room with us, and not otherwise."""
+    line = bare.scene
+
+    async def uploaded(user: str) -> str:
+        return str((await line.upload(user, f"picture of {user}".encode()))[1]["content_uri"])
+
+    theirs = await uploaded("bea")
+    with pytest.raises(Refused, match="QUIETLINE_NOT_OURS"):
+        await line.house.delete_media(theirs)
+    assert not await line.house.media_gone(theirs)
+    for user in (VOICE, "sol"):
+        address = await uploaded(user)
+        await line.house.delete_media(address)
+        assert await line.house.media_gone(address)
+    room_id = await line.room("thread", "bea")
+    assert (await line.be("bea", "POST", f"rooms/{room_id}/leave"))[0] == 200
+    await line.house.delete_media(theirs)
+    assert await line.house.media_gone(theirs)
+    for ask in (line.house.delete_media, line.house.media_gone):
+        with pytest.raises(Refused, match="QUIETLINE_NOT_OURS"):
+            await ask("mxc://elsewhere.example/abcdefghijkl")
+
+
 async def test_whoever_is_signed_out_is_out(bare: Bare) -> None:
     """Every device of a member goes; the others keep theirs."""
     assert await bare.scene.house.sign_out(mxid("ada")) == 1

@@ -78,7 +78,29 @@ def test_a_line_that_is_well(config: Config) -> None:
                VALUES ('a', 'room', '!r', '', 'purge', 1, 0, 0)""",
             "on the way down",
         ),
+        (
+            # Tried so often that the desk has heard of it, and due again in a minute.
+            """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began, tries)
+                VALUES ('a', 'room', '!r', '', 'redact', 1800000060, 60, 1799999940, 5)""",
+            "on the way down",
+        ),
+        (
+            # Over for more than an hour, and never tried for long at one step.
+            """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began)
+                VALUES ('a', 'room', '!r', '', 'empty', 1800000060, 60, 1799996300)""",
+            "on the way down",
+        ),
         ("INSERT INTO carrier_copy (hash, owner, ref, id, due, noted) VALUES (X'00', 't', '', X'00', 1, 0)", "carrier"),
+        (
+            """INSERT INTO carrier_copy (hash, owner, ref, id, due, noted, tries)
+                VALUES (X'00', 't', '', X'00', 1800000060, 0, 6)""",
+            "carrier",
+        ),
+        (
+            """INSERT INTO event (event_id, room_id, owner, at, expires, refused)
+                VALUES ('$e', '!r', '', 0, 1800000060, 1799996300)""",
+            "events",
+        ),
         ("INSERT INTO event (event_id, room_id, owner, at, expires) VALUES ('$e', '!r', '', 0, 1)", "events"),
         ("INSERT INTO line (name, value) VALUES ('clock_doubted', 'yes')", "clock"),
     ],
@@ -89,6 +111,29 @@ def test_what_is_not_well_is_named(config: Config, query: str, named: str) -> No
     report = verify(config, now=NOW)
     assert wrong(report) == [named]
     assert all(check.do for check in report.checks if not check.ok)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        # Clients hear of it for a day.
+        """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began)
+            VALUES ('a', 'room', '!r', '', 'purge', 1800009000, 86400, 1799922600)""",
+        # Words were found late: they hear of those for another day.
+        """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began)
+            VALUES ('a', 'room', '!r', '', 'purge', 1800086000, 86400, 1799901000)""",
+        """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began, tries)
+            VALUES ('a', 'room', '!r', '', 'redact', 1800000003, 10, 1799999991, 4)""",
+        """INSERT INTO carrier_copy (hash, owner, ref, id, due, noted, tries)
+            VALUES (X'00', 't', '', X'00', 1800000060, 0, 5)""",
+        """INSERT INTO event (event_id, room_id, owner, at, expires, refused)
+            VALUES ('$e', '!r', '', 0, 1800001800, 1799998200)""",
+    ],
+)
+def test_what_has_its_time_is_well(config: Config, query: str) -> None:
+    """A room that clients still hear of, and what was tried a few times, are not called late."""
+    write(config.data_dir, query)
+    assert wrong(verify(config, now=NOW)) == []
 
 
 def test_nothing_is_changed(config: Config, tmp_path: Path) -> None:

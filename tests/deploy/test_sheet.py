@@ -37,6 +37,16 @@ async def test_it_names_every_part(line: KeptLine) -> None:
     assert all(word in room.remains for word in ("vacuum", "PostgreSQL", "write-ahead log", "dumps"))
 
 
+async def test_it_names_what_our_clients_leave_where_we_do_not_reach(line: KeptLine) -> None:
+    """Push services hear of every event; an upload without a message stays; a room's id in what clients keep, too."""
+    found = {kept.where: kept for kept in sheet.sheet(line.config, PACK)}
+    (push,) = [kept for where, kept in found.items() if "Push services" in where]
+    assert all(name in push.where for name in ("Apple", "Google"))
+    assert all(word in push.what for word in ("ids of room and event", "when", "two words", "never what was said"))
+    assert "what no message points to" in found["Homeserver, uploads"].remains
+    assert all(word in found["Homeserver, accounts"].remains for word in ("bare id", "direct chats", "filters"))
+
+
 @pytest.mark.parametrize(
     ("setting", "seconds", "said"),
     [

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
+from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
@@ -53,6 +54,37 @@ async def test_a_purged_room_is_nowhere(line: Scene) -> None:
     await line.house.vacuum()
     assert line.holding(room_id, event_id, name) == {}
     assert await line.house.purge(room_id) is RoomState.GONE
+
+
+async def test_a_purged_room_is_in_nobodys_notifications(line: Scene) -> None:
+    """Whoever muted a room did so by its id: the rule goes with it and so does what is told of its changes; others stay."""
+    room_id, other = await line.room("thread", "ada"), await line.room("thread", "ada")
+
+    async def mute(room: str) -> None:
+        for kind, body in {
+            "room": {"actions": []},
+            "override": {"actions": [], "conditions": [{"kind": "event_match", "key": "room_id", "pattern": room}]},
+        }.items():
+            rule = f"pushrules/global/{kind}/{quote(room)}"
+            assert (await line.be("ada", "PUT", rule, body))[0] == 200
+            assert (await line.be("ada", "PUT", f"{rule}/enabled", {"enabled": False}))[0] == 200
+
+    await mute(room_id)
+    await mute(other)
+    await line.purged(room_id)
+    assert (await line.house.room(room_id)).leftovers == 0
+    assert line.rows_with(room_id) == {}
+    assert {table: count for table, count in line.rows_with(other).items() if table.startswith("push_rules")} == {
+        "push_rules": 2,
+        "push_rules_enable": 2,
+        "push_rules_stream": 4,
+    }
+    # Her client may still show the rule of the room that is gone; the others she changes as before.
+    assert (await line.be("ada", "DELETE", f"pushrules/global/room/{quote(room_id)}"))[0] == 404
+    assert (await line.be("ada", "DELETE", f"pushrules/global/room/{quote(other)}"))[0] == 200
+    await mute(other)
+    await line.house.vacuum()
+    assert line.holding(room_id) == {}
 
 
 async def test_a_vacuum_leaves_nothing_that_was_deleted(line: Scene) -> None:

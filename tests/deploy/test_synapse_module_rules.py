@@ -94,6 +94,40 @@ async def test_a_redaction_loses_its_reason(line: Scene) -> None:
     assert line.holding("reasonCANARY") == {}
 
 
+async def test_a_membership_loses_its_reason(line: Scene) -> None:
+    """Who goes, removes, invites, declines gives a reason in the clear, which nothing would ever redact: it is not kept."""
+    thread = await line.room("thread", "ada")
+    why = {"reason": "she said reasonCANARY"}
+    ada = mxid("ada")
+    acts = [
+        ("sol", f"rooms/{line.desk}/invite", {"user_id": mxid("bea"), **why}),
+        ("bea", f"rooms/{line.desk}/leave", why),
+        ("sol", f"rooms/{line.desk}/invite", {"user_id": mxid("bea"), **why}),
+        ("bea", f"join/{line.desk}", why),
+        ("sol", f"rooms/{line.desk}/kick", {"user_id": mxid("bea"), **why}),
+        ("sol", f"rooms/{line.desk}/ban", {"user_id": mxid("bea"), **why}),
+        ("sol", f"rooms/{line.desk}/unban", {"user_id": mxid("bea"), **why}),
+    ]
+    for user, path, body in acts:
+        assert (await line.be(user, "POST", path, body))[0] == 200, path
+    profile = {"membership": "join", "displayname": "Ada", **why}
+    assert (await line.be("ada", "PUT", f"rooms/{thread}/state/m.room.member/{ada}", profile))[0] == 200
+    _, shown = await line.be(POLICY, "GET", f"rooms/{thread}/state/m.room.member/{ada}")
+    assert shown == {"membership": "join", "displayname": "Ada"}
+    assert (await line.be("ada", "POST", f"rooms/{thread}/leave", why))[0] == 200
+    assert line.holding("reasonCANARY") == {}
+
+
+async def test_our_invitations_keep_their_sentence(line: Scene) -> None:
+    """What the policy bot says to whom it invites is what they read before they are in."""
+    thread = await line.room("thread")
+    body = {"user_id": mxid("bea"), "reason": "Somebody waits."}
+    assert (await line.be(POLICY, "POST", f"rooms/{thread}/invite", body))[0] == 200
+    _, shown = await line.be(POLICY, "GET", f"rooms/{thread}/state/m.room.member/{mxid('bea')}")
+    assert (shown["membership"], shown["reason"]) == ("invite", "Somebody waits.")
+    assert (await line.be("bea", "POST", f"rooms/{thread}/leave"))[0] == 200
+
+
 async def test_no_outsiders(line: Scene) -> None:
     """Only the policy bot invites, and only people of this homeserver; at the desk supervisors may, elsewhere nobody."""
     thread = await line.room("thread", "ada", "sol")
@@ -120,7 +154,10 @@ async def test_other_rooms_are_none_of_its_business(line: Scene) -> None:
     _, made = await line.be("bea", "POST", "createRoom", {})
     room_id = made["room_id"]
     assert (await line.send("bea", room_id, "m.room.message", CLEAR))[0] == 200
-    assert (await line.be("bea", "POST", f"rooms/{room_id}/invite", {"user_id": mxid("ada")}))[0] == 200
+    invited = {"user_id": mxid("ada"), "reason": "lunch"}
+    assert (await line.be("bea", "POST", f"rooms/{room_id}/invite", invited))[0] == 200
+    _, shown = await line.be("bea", "GET", f"rooms/{room_id}/state/m.room.member/{mxid('ada')}")
+    assert shown["reason"] == "lunch"
 
 
 async def test_uploads_are_small(line: Scene) -> None:
