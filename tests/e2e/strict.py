@@ -74,7 +74,7 @@ class StrictClient(StrictDevice):
     async def items(self, room_id: str) -> list[Item]:
         """Return the room's events that the client has, oldest first."""
         items = (await self._live(room_id)).items()
-        if self._unreadable.too_long(items):
+        if self._unreadable.too_long(items) and room_id in await self.joined():
             await self.restart()
             items = (await self._live(room_id)).items()
         return items
@@ -93,7 +93,7 @@ class StrictClient(StrictDevice):
         if any(item.kind == "undecryptable" for item in items):
             self._close(room_id)
             items = await self._paged(room_id)
-        if self._unreadable.too_long(items):
+        if self._unreadable.too_long(items) and room_id in await self.joined():
             await self.restart()
             items = await self._paged(room_id)
         return items
