@@ -265,8 +265,9 @@ class Intake:
     def _uploads(self, item: items.InRoom) -> set[str]:
         """Return what somebody uploaded to our homeserver for a message: it goes with it (facts-matrix, section 5)."""
         content = item.content if isinstance(item, items.Said | items.Plain) else {}
-        info = _mapping(content, "info")
-        parts = (content, _mapping(content, "file"), info, _mapping(info, "thumbnail_file"))
+        said = (content, _mapping(content, "m.new_content"))
+        infos = [_mapping(body, "info") for body in said]
+        parts = (*said, *(_mapping(body, "file") for body in said), *infos, *(_mapping(i, "thumbnail_file") for i in infos))
         found = {_string(part, name) for part in parts for name in ("url", "thumbnail_url")}
         here = self._voice.partition(":")[2]
         return {address for address in found if (m := UPLOAD.fullmatch(address)) and m["server"] == here}

@@ -162,7 +162,7 @@ def _closed() -> dict[str, Any]:
         "room_list_publication_rules": [{"action": "deny"}],
         "alias_creation_rules": [{"action": "deny"}],
         "encryption_enabled_by_default_for_room_type": "all",
-        # Event ids only: a push passes through Apple's or Google's servers.
+        # No words: a push passes through Apple's or Google's servers. Ids alone only to an app that asks for no more.
         "push": {"enabled": True, "include_content": False},
         "enable_authenticated_media": True,
     }

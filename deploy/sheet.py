@@ -107,7 +107,7 @@ def _homeserver(config: Config, pack: Pack) -> Sequence[Kept]:
             readable_by="whoever has the key, which is inside the message; whoever has the homeserver: who, when, its size",
             remains=(
                 "pictures of profiles, old ones too; what no message points to that we can read (never sent, from a device "
-                "that is not trusted, put in by an edit): until somebody deletes it by hand"
+                "that is not trusted): until somebody deletes it by hand"
             ),
         ),
         *_administrator(config),

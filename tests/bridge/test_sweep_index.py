@@ -160,6 +160,10 @@ async def test_a_room_on_its_way_down_is_noted_and_not_heard(nerves: Nerves) -> 
             {"info": {"thumbnail_file": {"url": "mxc://quietline.localhost/thumbnail"}}},
             {"mxc://quietline.localhost/thumbnail"},
         ),
+        (
+            {"m.new_content": {"file": {"url": "mxc://quietline.localhost/anEditOfIt"}, "info": {"thumbnail_url": "x"}}},
+            {"mxc://quietline.localhost/anEditOfIt"},
+        ),
         ({"url": "mxc://elsewhere.example/AbcdefGh"}, set()),
         ({"url": "mxc://quietline.localhost/../../etc"}, set()),
         ({"url": 7, "file": "x"}, set()),
