@@ -18,6 +18,7 @@ from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from bot.events import Outcome, TextArrived, TextOutcome
 from bot.incidents import Gap, Stray, StrayCame, TextsMissing
@@ -104,6 +105,11 @@ class Webhook:
             log.event("webhook.too_large")
             await self._again(Gap.LARGE if _of_texts(request) else Gap.REPORTS)
             raise
+        except (web.RequestPayloadError, HttpProcessingError):
+            # Not what its `Content-Encoding` says: nobody can tell whose it is.
+            log.event("webhook.undecodable")
+            await self._again(Gap.REFUSED if _of_texts(request) else Gap.REPORTS)
+            return web.Response(status=400)
         called = WebhookRequest(raw_path=request.raw_path, headers=request.headers, body=body)
         concerns = body not in CHECKS or bool(request.query_string)
         if not self._carrier.verify(called):
