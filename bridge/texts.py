@@ -19,7 +19,7 @@ from bot.actions import DESK, Text
 from bot.events import Outcome, TextOutcome
 from bot.incidents import LetterDied
 from bot.model import Thread
-from bridge import codec, erasure_copies, inbox, log
+from bridge import codec, erasure_copies, inbox, log, texted
 from bridge.carriers.adapter import Accepted, Carrier, Rejected, SendOutcome, TryLater, UnknownOutcome
 from bridge.carriers.pace import Pace
 from bridge.clock import Clock
@@ -34,7 +34,6 @@ from policies.pack import Pack
 from policies.segments import segments
 
 PHONE: Final = "phone"
-NUMBER: Final = "number"
 FINISH: Final = 11.0
 """Seconds that an orderly stop waits for requests under way: longer than an adapter's own patience (`carriers/asking`), and
 so short that with the requests to us it stays within what the supervision allows (`deploy/up`)."""
@@ -174,7 +173,7 @@ class Texts:
 
     async def _number(self, owner: str, sealed: bytes | None) -> str:
         """Return the number that the texter texted, if it is still one of the line's; else the main one."""
-        number = (await self._vault.open(owner, NUMBER, sealed)).decode() if sealed is not None else ""
+        number = await texted.number(self._vault, owner, sealed)
         if number in self._numbers:
             return number
         if number:
