@@ -203,7 +203,12 @@ class Outbox:
             await perform(Task(number=number, owner=key[0], txn=row["txn"], created=row["created"], action=action))
         except (TryAgain, sqlite3.OperationalError, OSError):
             raise
-        except NoKey:
+        except NoKey as error:
+            if await self._vault.has(key[0]):
+                short_id = secrets.token_hex(4)
+                log.failure("outbox.dead_letter", error, kind=row["kind"], short_id=short_id)
+                await self._bury(number, letter, action, Buried(short_id, *key[1:], row["txn"]))
+                return
             await self._store.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE id = $1", number))
         except Impossible as verdict:
             short_id = secrets.token_hex(4)

@@ -2,8 +2,9 @@
 
 Rules of this module: what a carrier lists goes through the same door as a webhook, so that what is known changes nothing;
 the watermark moves to the last text that was listed, after everything before it is kept, because a listing may end early
-without saying so; nothing is asked for that is older than what we remember to have seen. Where nothing can be listed, or
-the listing fails for long, people are told to look for themselves.
+without saying so; a text that cannot be kept holds up the watermark, and no other text; nothing is asked for that is older
+than what we remember to have seen. Where nothing can be listed, or the listing fails for long, people are told to look for
+themselves.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from bridge.clock import Clock
 from bridge.hourly import Hourly
 from bridge.store import Connection, Store
 from bridge.texts import HORIZON
-from bridge.webhook import Webhook
+from bridge.webhook import NotKept, Webhook
 
 EVERY: Final = 3600.0
 SLACK: Final = timedelta(minutes=10)
@@ -38,7 +39,7 @@ class Reconcile:
 
     def __init__(self, *, store: Store, clock: Clock, carrier: Carrier, webhook: Webhook, hourly: Hourly) -> None:
         self._store, self._clock, self._carrier, self._webhook, self._hourly = store, clock, carrier, webhook, hourly
-        self._failed = 0.0
+        self._failed, self._missing = 0.0, 0
         self.listed = asyncio.Event()
         """Set once what the carrier listed after the start is taken in; at once for a carrier that lists nothing."""
 
@@ -84,13 +85,21 @@ class Reconcile:
         # One that was made while the machine's clock was ahead would pass over everything until then.
         mark = min(mark, began)
         if mark:
-            taken, since = 0, max(mark - SLACK.total_seconds(), began - OLDEST)
+            taken, missing, since = 0, 0, max(mark - SLACK.total_seconds(), began - OLDEST)
             async for text in self._carrier.list_since(datetime.fromtimestamp(since, UTC)):
-                await self._webhook.take(text)
+                try:
+                    await self._webhook.take(text)
+                except NotKept:
+                    # One thread without its key, and everybody else's texts behind it. It stays asked for.
+                    missing += 1
+                    continue
                 taken += 1
-                if text.at is not None:
+                if text.at is not None and not missing:
                     mark = max(mark, min(text.at.timestamp(), began))
             log.event("reconcile.listed", count=taken)
+            if missing and not self._missing:
+                await self._hourly.tell(TextsMissing(kind=Gap.UNREADABLE))
+            self._missing = missing
 
         async def commit(conn: Connection) -> None:
             await conn.execute(

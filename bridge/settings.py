@@ -44,7 +44,7 @@ def _near(host: str) -> bool:
 Base: TypeAlias = Annotated[str, AfterValidator(_base)]
 """What stands before a path: `https://api.example.com/v1`. In clear (`http`) only where no network of others is crossed."""
 
-E164: TypeAlias = Annotated[str, Field(pattern=r"^\+[1-9]\d{6,14}$")]
+E164: TypeAlias = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")]
 
 
 Filled: TypeAlias = Annotated[str, Field(pattern=r"^\S(.*\S)?$")]

@@ -20,6 +20,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar, cast
+from urllib.parse import quote
 
 from mautrix.util.async_db import Database, UpgradeTable
 from mautrix.util.async_db.aiosqlite import POSITIONAL_PARAM_PATTERN
@@ -63,7 +64,8 @@ class Store:
 
     def __init__(self, path: Path, *, upgrades: Sequence[UpgradeTable]) -> None:
         self.db: Database = sqlite.Sqlite(
-            URL(f"sqlite:///{path}"),
+            # A `#` or `?` in a directory's name is a letter like any other, and `%41` is not an A.
+            URL(f"sqlite:///{quote(str(path.absolute()))}", encoded=True),
             upgrade_table=UpgradeTable(),
             db_args={"init_commands": list(sqlite.PRAGMAS), "min_size": 1},
         )

@@ -9,20 +9,23 @@ itself, though a report that comes after all settles it; no text leaves late.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import sqlite3
 from collections.abc import Callable
 from typing import Any, Final
 
 from bot import guard
-from bot.actions import Text
+from bot.actions import DESK, Text
 from bot.events import Outcome, TextOutcome
+from bot.incidents import LetterDied
 from bot.model import Thread
-from bridge import codec, erasure_copies, inbox, log
+from bridge import codec, erasure_copies, inbox, log, texted
 from bridge.carriers.adapter import Accepted, Carrier, Rejected, SendOutcome, TryLater, UnknownOutcome
 from bridge.carriers.pace import Pace
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
 from bridge.erasure_copies import Copies
+from bridge.inbox import Buried, Letter
 from bridge.outbox import Impossible, Task, TryAgain
 from bridge.phone import Phone
 from bridge.store import Connection, Store
@@ -31,7 +34,6 @@ from policies.pack import Pack
 from policies.segments import segments
 
 PHONE: Final = "phone"
-NUMBER: Final = "number"
 FINISH: Final = 11.0
 """Seconds that an orderly stop waits for requests under way: longer than an adapter's own patience (`carriers/asking`), and
 so short that with the requests to us it stays within what the supervision allows (`deploy/up`)."""
@@ -65,8 +67,14 @@ class Texts:
 
     async def settle(self) -> None:
         """At the start: what was being sent when the program died is `unknown`."""
-        for row in await self._store.fetch("SELECT id, owner, txn, kind, body FROM outbox WHERE state = 'sending'"):
-            body = await self._vault.open(row["owner"], f"outbox {row['txn']}", row["body"])
+        query = "SELECT id, owner, lane, way, txn, kind, body FROM outbox WHERE state = 'sending'"
+        for row in await self._store.fetch(query):
+            try:
+                body = await self._vault.open(row["owner"], f"outbox {row['txn']}", row["body"])
+            except Sealed:
+                # It may have left all the same, and nobody can be told which text it was.
+                await self._bury(row)
+                continue
             text: Text = codec.decode(row["kind"], body)
             await self._conclude(row["id"], row["owner"], TextOutcome(ref=text.ref, outcome=Outcome.UNKNOWN))
             log.event("texts.unknown_after_crash")
@@ -149,9 +157,23 @@ class Texts:
             self._wake_engine(task.owner)
         return marked
 
+    async def _bury(self, row: Any) -> None:
+        short_id = secrets.token_hex(4)
+        log.event("texts.dead_letter", kind=row["kind"], short_id=short_id)
+        told = await inbox.seal(self._vault, DESK, LetterDied(short_id=short_id))
+        letter, at = Letter(row["owner"], row["kind"], row["body"]), self._clock.wall()
+
+        async def commit(conn: Connection) -> None:
+            await inbox.bury(conn, letter, Buried(short_id, row["lane"], row["way"], row["txn"]), at=at, told=[told])
+            await conn.execute("DELETE FROM outbox WHERE id = $1", row["id"])
+            if whose := await erasure_copies.whose(conn, row["owner"]):
+                await erasure_copies.count(conn, whose, erasure_copies.UNNAMED, more=1)
+
+        await self._store.commit(commit)
+
     async def _number(self, owner: str, sealed: bytes | None) -> str:
         """Return the number that the texter texted, if it is still one of the line's; else the main one."""
-        number = (await self._vault.open(owner, NUMBER, sealed)).decode() if sealed is not None else ""
+        number = await texted.number(self._vault, owner, sealed)
         if number in self._numbers:
             return number
         if number:

@@ -27,6 +27,8 @@ from bridge.vault import Vault
 
 BATCH: Final = 20
 LONGEST_SLEEP: Final = 5.0
+WITHOUT_KEY: Final = 3600.0
+"""Seconds by which a timer is put off whose owner has no key."""
 
 
 class Timers:
@@ -88,13 +90,22 @@ class Timers:
         due = [row for row in rows if row["due"] <= now]
         if not due:
             return float(min(row["due"] for row in rows) - now) if rows else LONGEST_SLEEP
-        # None: its thread has ended since the row was read, and the row with it.
-        told = [(row, await inbox.seal_if(self._vault, row["owner"], TimerDue(key=row["key"]))) for row in due]
-        letters = [(row, letter) for row, letter in told if letter is not None]
+        letters = [(row, await inbox.seal_if(self._vault, row["owner"], TimerDue(key=row["key"]))) for row in due]
         self._crash(CrashPoint.TIMER_DUE)
 
         async def commit(conn: Connection) -> None:
             for row, letter in letters:
+                if letter is None:
+                    # Its thread has ended since the row was read, and the row with it; or the row stands without its key,
+                    # as after somebody put an older keys.db back, and must not keep others from their turn.
+                    await conn.execute(
+                        "UPDATE timer SET due = $4 WHERE owner = $1 AND key = $2 AND due = $3",
+                        row["owner"],
+                        row["key"],
+                        row["due"],
+                        now + WITHOUT_KEY,
+                    )
+                    continue
                 # Only the timer that was read: it may have been set anew meanwhile.
                 gone = await conn.fetchval(
                     "DELETE FROM timer WHERE owner = $1 AND key = $2 AND due = $3 RETURNING owner",

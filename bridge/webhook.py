@@ -18,18 +18,19 @@ from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from bot.events import Outcome, TextArrived, TextOutcome
 from bot.incidents import Gap, Stray, StrayCame, TextsMissing
-from bot.order import DOUBT
-from bridge import erasure_copies, inbox, log, screening
+from bot.order import DOUBT, moment
+from bridge import erasure_copies, inbox, log, screening, texted
 from bridge.carriers.adapter import Carrier, DeliveryReport, Inbound, InboundText, Malformed, Unwanted, WebhookRequest
 from bridge.clock import Clock, heard
 from bridge.crash import Crash, CrashPoint
 from bridge.erasure_copies import Copies
 from bridge.hourly import Hourly, Refusals
 from bridge.store import Connection, Store
-from bridge.texts import HORIZON, NUMBER, PHONE
+from bridge.texts import HORIZON, PHONE
 from bridge.vault import Sealed, Vault
 
 REFUSED: Final = b"not signed by the carrier"
@@ -104,6 +105,11 @@ class Webhook:
             log.event("webhook.too_large")
             await self._again(Gap.LARGE if _of_texts(request) else Gap.REPORTS)
             raise
+        except (web.RequestPayloadError, HttpProcessingError):
+            # Not what its `Content-Encoding` says: nobody can tell whose it is.
+            log.event("webhook.undecodable")
+            await self._again(Gap.REFUSED if _of_texts(request) else Gap.REPORTS)
+            return web.Response(status=400)
         called = WebhookRequest(raw_path=request.raw_path, headers=request.headers, body=body)
         concerns = body not in CHECKS or bool(request.query_string)
         if not self._carrier.verify(called):
@@ -191,11 +197,12 @@ class Webhook:
         )
         letter = await inbox.seal(self._vault, owner, event)
         phone = await self._vault.seal(owner, PHONE, text.sender.reveal().encode()) if known is None else b""
-        number = await self._vault.seal(owner, NUMBER, text.to.encode()) if text.to else None
+        when = moment(event)
+        number = await texted.seal(self._vault, owner, text.to, when) if text.to else None
         copy = await self._copies.seal(text.message_id)
 
         async def commit(conn: Connection) -> Callable[[str], None] | None:
-            standing: Any = await conn.fetchrow("SELECT screened FROM thread WHERE id = $1", owner)
+            standing: Any = await conn.fetchrow("SELECT screened, number FROM thread WHERE id = $1", owner)
             if known is not None and standing is None:
                 raise _Ended
             fresh = await conn.fetchval(
@@ -207,7 +214,8 @@ class Webhook:
                 return None
             if known is None:
                 await screening.put(conn, self._vault, owner=owner, phone_hash=phone_hash, sealed=phone, phone=text.sender)
-            if number is not None:
+            stands = standing["number"] if standing is not None else None
+            if number is not None and not await texted.older(self._vault, owner, stands, when, now=now):
                 await conn.execute("UPDATE thread SET number = $1 WHERE id = $2", number, owner)
             await inbox.put(conn, letter)
             due = now + erasure_copies.UNSHOWN

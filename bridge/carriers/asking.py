@@ -82,14 +82,15 @@ async def ask(
 ) -> Asked:
     """Make one request. `url` is taken as it stands, percent-escapes untouched; `form` is already encoded.
 
-    `form` may be of another type, if `headers` say so.
+    `form` may be of another type, if `headers` say so. Nothing is ever begun at an address that is none (`https://a..b`).
     """
-    target = URL(url, encoded=True)
+    if (target := _target(url, query)) is None:
+        return TryLater()
     told = {**({"Content-Type": "application/x-www-form-urlencoded"} if form is not None else {}), **(headers or {})}
     try:
         async with http.request(
             method,
-            target.update_query(query) if query else target,
+            target,
             json=json,
             data=form,
             headers=told,
@@ -102,10 +103,19 @@ async def ask(
                     return UnknownOutcome()
             said = answer.headers
             return Answer(status=answer.status, body=body, retry_after=said.get("Retry-After"), date=said.get("Date"))
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+    except (aiohttp.InvalidURL, aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
         return TryLater()
     except (aiohttp.ClientError, TimeoutError):
         return UnknownOutcome()
+
+
+def _target(url: str, query: Mapping[str, str] | None) -> URL | None:
+    try:
+        target = URL(url, encoded=True)
+        (target.raw_host or "").encode("idna")  # as looking it up begins, which would raise what is no error of the network
+        return target.update_query(query) if query else target
+    except ValueError:
+        return None
 
 
 def segment(value: str) -> str:

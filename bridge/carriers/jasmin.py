@@ -9,7 +9,9 @@ for longer. Long texts arrive whole, if all their parts come within five minutes
 text in several parts no more is ever said than "sent". Sources: jookies/jasmin@0aac58e (misc/doc/sources/apis/http;
 protocols/http/endpoints/send.py, routing/throwers.py, managers/dlr.py, managers/listeners.py). Not tried against a live
 gateway. Configuration: an `httpccm` to `/carriers/LINE/inbound/SECRET` with method POST, a default MO route to it,
-`log_privacy = True` in each section that has it, and more `max_retries` in `deliversm-thrower` and `dlr-thrower`.
+`log_privacy = True` in each section that has it, and in `deliversm-thrower` no more than the defaults, `max_retries = 3`,
+`retry_delay = 30` and `http_timeout = 30`: a text bears no time, so one that was held for hours counts as just arrived, and
+is answered by itself. A report may be held for long: more `max_retries` in `dlr-thrower` do no harm.
 """
 
 from __future__ import annotations
@@ -51,6 +53,11 @@ EXPOSURE = Exposure(
             "two long texts within those minutes parts may get mixed up. (Most SMPP providers can put them together "
             "themselves: ask for it.)"
         ),
+        (
+            "A text that it cannot bring: for some minutes (`max_retries = 3`, `retry_delay = 30` in `deliversm-thrower`; "
+            "leave them so), then it is lost. No text bears its time: one that was held there counts here as just arrived, "
+            "and may be answered by itself."
+        ),
         "The SMPP provider behind it: what its contract says.",
     ),
     we_delete=(),
@@ -60,7 +67,10 @@ EXPOSURE = Exposure(
     speaks="None.",
     signed="No signature: a secret segment of the path, over TLS. Whoever learns it can forge a text.",
     sources=("github.com/jookies/jasmin@0aac58e (misc/doc, protocols/http, routing/throwers.py, managers)",),
-    unconfirmed=("In which alphabet a given SMPP provider writes `coding` 0; it is set by `default_alphabet`.",),
+    unconfirmed=(
+        "In which alphabet a given SMPP provider writes `coding` 0; it is set by `default_alphabet`.",
+        "How long a text may stand in its queues, or with the SMPP provider, while the gateway itself does not run.",
+    ),
 )
 
 RETRIED: Final = 45.0

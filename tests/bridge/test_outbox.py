@@ -277,6 +277,27 @@ async def test_a_bug_is_a_dead_letter(rows: Rows, caplog: pytest.LogCaptureFixtu
     assert SECRET not in caplog.text
 
 
+@pytest.mark.parametrize("gone", [False, True])
+async def test_what_does_not_open_is_dropped_only_without_a_key(
+    rows: Rows, caplog: pytest.LogCaptureFixture, *, gone: bool
+) -> None:
+    """A row whose owner has no key any more belongs to nobody; one that does not open under its key dies loudly."""
+    caplog.set_level(logging.DEBUG, logger=log.OURS)
+    await rows.put(SECRET)
+    if gone:
+        await rows.nerves.vault.destroy("t1")
+    else:
+        query = "UPDATE outbox SET body = $1"
+        await rows.nerves.store.commit(lambda conn: conn.execute(query, b"\x01" + bytes(40)))
+    rows.run()
+    await rows.empty()
+    letters = await rows.nerves.store.fetch("SELECT short_id FROM dead_letter")
+    assert len(letters) == (not gone)
+    told = await rows.nerves.store.fetch("SELECT kind FROM inbox WHERE owner = $1", DESK)
+    assert [row["kind"] for row in told] == ["LetterDied"] * len(letters)
+    assert all(row["short_id"] in caplog.text for row in letters)
+
+
 async def test_a_text_that_dies_is_in_doubt(rows: Rows) -> None:
     """When a bug takes a text, its thread hears that nobody knows: its receipt does not say "leaving" for ever."""
 

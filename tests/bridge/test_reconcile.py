@@ -183,6 +183,24 @@ async def test_a_full_disk_does_not_move_the_watermark(nerves: Nerves) -> None:
     assert await nerves.count("inbox") == 1
 
 
+async def test_one_text_that_cannot_be_kept_holds_up_no_other(nerves: Nerves) -> None:
+    """Where a thread stands without its key, what others texted comes in; the desk hears once, and it stays asked for."""
+    reconcile = reconciling(nerves)
+    await nerves.engine.load()
+    await nerves.vault.destroy(await nerves.arrive("before", message_id="id0"))
+    await reconcile.once()
+    nerves.clock.at += 7200
+    other = replace(listed(nerves, 2, age=3500), sender=Phone("+12065550111"))
+    nerves.paper.listed = [listed(nerves, 1, age=3600), other]
+    for _ in range(3):
+        await reconcile.once()
+        nerves.clock.at += 3600
+    assert len(set(nerves.paper.asked)) == 1
+    assert await nerves.count("thread") == 2
+    assert await nerves.store.fetch("SELECT kind FROM inbox WHERE owner = $1", await nerves.thread_of("+12065550111"))
+    assert await nerves.store.fetchval("SELECT COUNT(*) FROM inbox WHERE owner = 'desk'") == 1
+
+
 @pytest.mark.parametrize("ahead", [-3600.0, 3600.0])
 async def test_a_text_of_now_is_answered_when_the_clock_was_set(nerves: Nerves, ahead: float) -> None:
     """The carrier's time is right and the bridge began with a wrong one: a new texter is greeted all the same."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from bridge.settings import Base, Section, secret, secret_files
+from bridge.settings import E164, Base, Section, secret, secret_files
 
 
 class Inner(Section):
@@ -81,3 +81,18 @@ def test_no_bases(value: str) -> None:
     with pytest.raises(ValidationError) as caught:
         TypeAdapter(Base).validate_python(value)
     assert all("s3cret" not in error["msg"] for error in caught.value.errors())
+
+
+@pytest.mark.parametrize("value", ["+15555550100", "+4740612345"])
+def test_numbers(value: str) -> None:
+    """A number of ours is E.164."""
+    assert TypeAdapter(E164).validate_python(value) == value
+
+
+@pytest.mark.parametrize(
+    "value", ["15555550100", "+0123456789", "+123456", "+15555550100\n", "+1\uff12\uff10\uff16\uff15\uff15\uff15\uff10"]
+)
+def test_no_numbers(value: str) -> None:
+    """What only looks like a number, in the digits of another script too, is none."""
+    with pytest.raises(ValidationError):
+        TypeAdapter(E164).validate_python(value)

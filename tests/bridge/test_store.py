@@ -45,6 +45,23 @@ async def test_a_commit_returns_its_value_and_is_kept(store: Store) -> None:
     assert await store.fetchval("SELECT COUNT(*) FROM parent") == 1
 
 
+@pytest.mark.parametrize("name", ["line#2", "wh?y", "per%41cent", "100%", "sp ace", "ü", "a:b@c+d", "[x]"])
+async def test_a_directory_may_have_any_name(tmp_path: Path, name: str) -> None:
+    """The file is where it was said to be, whatever letters stand in its path, and nowhere else."""
+    directory = tmp_path / name
+    directory.mkdir()
+    made = Store(directory / "main.db", upgrades=())
+    await made.open()
+    await made.commit(lambda conn: conn.execute("CREATE TABLE one (id INTEGER)"))
+    assert await made.fetchval("SELECT COUNT(*) FROM one") == 0
+    await made.close()
+    assert files(tmp_path) == [directory / "main.db"]
+
+
+def files(directory: Path) -> list[Path]:
+    return [path for path in directory.rglob("*") if path.is_file()]
+
+
 async def test_nothing_of_a_failed_commit_is_kept(store: Store) -> None:
     """An exception goes to whoever asked, nothing of the work is kept, and the next commit is not touched by it."""
 

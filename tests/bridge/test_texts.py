@@ -322,6 +322,27 @@ async def queued(nerves: Nerves, owner: str, body: str, *, state: str = "queued"
     return await nerves.store.commit(commit)
 
 
+async def test_a_row_that_does_not_open_ends_no_start(nerves: Nerves, tmp_path: Path) -> None:
+    """A text that stood as being sent and cannot be opened is put aside loudly at the start; others are settled."""
+    owner = await talk(nerves)
+    await nerves.stop_working()
+    number = await queued(nerves, owner, "cannot be opened", state="sending")
+    query = "UPDATE outbox SET body = $1, txn = 'x0' WHERE id = $2"
+    await nerves.store.commit(lambda conn: conn.execute(query, b"\x01" + bytes(40), number))
+    await queued(nerves, owner, "under way", state="sending")
+    await nerves.end()
+    again = Nerves(tmp_path)
+    await again.open()
+    await again.run()
+    await again.at_rest()
+    (dead,) = await again.store.fetch("SELECT owner, kind, txn, short_id FROM dead_letter")
+    assert (dead["owner"], dead["kind"], dead["txn"]) == (owner, "Text", "x0")
+    assert [body for body in again.posts("desk") if dead["short_id"] in body]
+    assert Receipt.UNKNOWN in receipts(again)
+    assert again.paper.sent == []
+    await again.end()
+
+
 async def release(nerves: Nerves, owner: str, number: int) -> None:
     """Let a row that was put in by `queued` be performed."""
     nerves.outbox.wake(number, owner, "conversation", "carrier")

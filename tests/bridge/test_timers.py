@@ -76,6 +76,26 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     await nerves.end()
 
 
+async def test_timers_without_a_key_keep_nobody_waiting(bench: Bench) -> None:
+    """As many timers as fit into a batch, of an owner whose key is gone, are put off; others fire."""
+    due = bench.nerves.clock.at - 10
+    await bench.nerves.vault.create("gone")
+    gone = [SetTimer(key=f"key{n}", due=due) for n in range(BATCH)]
+
+    async def commit(conn: Any) -> None:
+        for timer in gone:
+            await timers.put(conn, "gone", timer)
+
+    await bench.nerves.vault.destroy("gone")
+    await bench.nerves.store.commit(commit)
+    await bench.set("silence", due + 5)
+    await until("the other fires", lambda: _some(bench), within=5, every=0.01)
+    assert await bench.fired() == [("t1", "silence")]
+    late = bench.nerves.clock.at + timers.WITHOUT_KEY
+    rows = await bench.nerves.store.fetch("SELECT owner, due FROM timer")
+    assert [(row["owner"], row["due"]) for row in rows] == [("gone", late)] * BATCH
+
+
 async def test_who_waits_is_known(bench: Bench) -> None:
     """While a timer of that key is set for anybody, something waits; afterwards nothing does."""
     assert not await bench.timers.waiting("send")

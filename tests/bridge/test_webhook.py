@@ -341,6 +341,18 @@ async def test_the_carrier_brings_a_text_through_a_full_disk(tmp_path: Path) -> 
         assert len(nerves.paper.sent) == 1
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br"])
+async def test_a_body_that_is_not_what_it_says(door: Door, encoding: str) -> None:
+    """A stranger's body that is not encoded as its header says is their mistake, and no failure of ours."""
+    url, headers = f"{door.url}/carriers/{LINE}/inbound", {"Content-Encoding": encoding}
+    for _ in range(REPEATED + 1):
+        async with aiohttp.ClientSession() as http, http.post(url, data=b"hello", headers=headers) as answer:
+            assert answer.status == 400
+    assert set(await door.told()) <= {TextsMissing(kind=Gap.REFUSED)}
+    assert await door.nerves.count("thread") == 0
+    assert await door.post(text("words")) == 200
+
+
 async def test_a_body_that_stops_in_the_middle_is_no_text(door: Door) -> None:
     """A request cut short by a broken connection changes nothing."""
     body = text("words")

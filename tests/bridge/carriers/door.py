@@ -18,7 +18,7 @@ from yarl import URL
 from bot.actions import DESK, Lane, Origin, Text
 from bot.events import TextArrived, TextOutcome
 from bot.model import Thread
-from bridge import codec, listening, schema
+from bridge import codec, listening, schema, texted
 from bridge.carriers.adapter import Carrier, DeliveryReport, WebhookRequest
 from bridge.crash import nowhere
 from bridge.erasure_copies import Copies
@@ -26,7 +26,7 @@ from bridge.hourly import Hourly
 from bridge.keys import Keys
 from bridge.outbox import Task
 from bridge.store import Connection, Store
-from bridge.texts import NUMBER, Texts
+from bridge.texts import Texts
 from bridge.vault import Vault
 from bridge.webhook import Webhook
 from policies.load import load
@@ -147,7 +147,7 @@ class Door:
 
     async def number_of(self, owner: str) -> str | None:
         sealed = await self.store.fetchval("SELECT number FROM thread WHERE id = $1", owner)
-        return None if sealed is None else (await self.vault.open(owner, NUMBER, sealed)).decode()
+        return await texted.number(self.vault, owner, sealed) or None
 
     async def queue(self, owner: str, body: str) -> Task:
         """Put a text into the outbox, said now."""

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
+from bridge.carriers import bearer
 from bridge.carriers.adapter import (
     CannotDelete,
     DeliveryReport,
@@ -259,6 +260,54 @@ async def test_no_token_no_text(stand: BandwidthStand, answer: bytes, expected: 
         assert await stand.carrier.send(Phone(HANDSET), "word", number=stand.number) == expected
         assert line.requests == 1
     assert await stand.arrived(HANDSET) == []
+
+
+async def test_those_who_wait_for_a_token_share_a_failure(stand: BandwidthStand) -> None:
+    """Texts that wait behind a token that never comes are given up with it, and none leaves by a try of its own, late."""
+    asked, over = 0, asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        await reader.readuntil(b"\r\n\r\n")
+        asked += 1
+        await over.wait()
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        carrier: Any = stand.carrier
+        right, carrier._api._url = carrier._api._url, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        sending = (stand.carrier.send(Phone(HANDSET), "word", number=stand.number) for _ in range(5))
+        assert await asyncio.gather(*sending) == [TryLater(5.0)] * 5
+        assert asked == 1
+        over.set()
+    carrier._api._url = right
+    await sent(stand, "afterwards")
+    assert await stand.arrived(HANDSET) == ["afterwards"]
+
+
+async def test_no_token_is_waited_for_for_long(stand: BandwidthStand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What could not be begun soon after it was asked for is given up, though there would be a token by and by."""
+    monkeypatch.setattr(bearer, "WITHIN", 0.1)
+    carrier: Any = stand.carrier
+    async with carrier._api._turn:
+        assert await stand.carrier.send(Phone(HANDSET), "word", number=stand.number) == TryLater(5.0)
+    monkeypatch.undo()
+    await sent(stand, "in time")
+    monkeypatch.setattr(bearer, "WITHIN", 0.0)
+    assert await stand.carrier.send(Phone(HANDSET), "late", number=stand.number) == TryLater(5.0)
+    assert await stand.arrived(HANDSET) == ["in time"]
+
+
+async def test_a_token_of_any_length(stand: BandwidthStand) -> None:
+    """A token that is said to be good for ages is asked for again after a day."""
+    async with wire(http(200, b'{"access_token": "abc", "expires_in": 1' + b"0" * 400 + b"}")) as line:
+        carrier: Any = stand.carrier
+        carrier._api._url = line.url
+        stand.vendor.tokens.add("abc")
+        for ahead, asked in ((0, 1), (86_000, 1), (86_400, 2)):
+            stand.clock.ahead = ahead
+            assert await stand.carrier.status("never-was") is None
+            assert line.requests == asked
 
 
 async def test_a_token_of_unknown_length(stand: BandwidthStand) -> None:

@@ -51,6 +51,14 @@ async def test_acknowledged_by_its_words(stand: JasminStand) -> None:
     assert stand.carrier.answer == ("text/plain", b"ACK/Jasmin")
 
 
+async def test_a_text_without_its_time_is_said_to_be_one(stand: JasminStand) -> None:
+    """Nobody can tell how long the gateway held a text: whoever reads what it keeps is told, and what to leave as it is."""
+    text = read_text(stand, await one_text(stand, "held"))
+    assert text.at is None
+    (held,) = [sentence for sentence in stand.carrier.exposure.keeps if "just arrived" in sentence]
+    assert "`max_retries = 3`" in held
+
+
 async def test_secret_segment(stand: JasminStand) -> None:
     """Only the right last segment of the path is right."""
     request = stand.sign(b"")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -51,8 +52,10 @@ async def line(tmp_path: Path, carrier: Writing) -> AsyncIterator[Door]:
         yield opened
 
 
-async def arrive(line: Door, message_id: str, *, to: str, sender: str = HANDSET) -> str:
-    await line.webhook.take(InboundText(message_id=message_id, sender=Phone(sender), text="hello", to=to))
+async def arrive(line: Door, message_id: str, *, to: str, sender: str = HANDSET, age: float | None = None) -> str:
+    """Have a text come in; `age`: seconds since it was texted, where the carrier tells it."""
+    at = None if age is None else datetime.fromtimestamp(line.clock() - age, UTC)
+    await line.webhook.take(InboundText(message_id=message_id, sender=Phone(sender), text="hello", to=to, at=at))
     phone_hash = line.vault.phone_hash("demo", Phone(sender))
     return str(await line.store.fetchval("SELECT id FROM thread WHERE phone_hash = $1", phone_hash))
 
@@ -86,6 +89,44 @@ async def test_a_duplicate_does_not_change_the_number(line: Door) -> None:
     owner = await arrive(line, "1", to=SECOND)
     await arrive(line, "2", to=MAIN)
     await arrive(line, "1", to=SECOND)
+    assert await line.number_of(owner) == MAIN
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "last"),
+    [
+        (0, 1800, SECOND),
+        (30, 60, SECOND),
+        (60, 30, MAIN),
+        (None, 1800, SECOND),
+        (None, 60, MAIN),
+        (1800, None, MAIN),
+        (None, None, MAIN),
+    ],
+)
+async def test_the_number_that_was_texted_last(line: Door, first: float | None, second: float | None, last: str) -> None:
+    """A text that a listing brings late moves nothing where a later one was there before; in doubt what comes counts."""
+    owner = await arrive(line, "1", to=SECOND, age=first)
+    await arrive(line, "2", to=MAIN, age=second)
+    assert await line.number_of(owner) == last
+
+
+async def test_a_number_of_a_wrong_clock_does_not_stay(line: Door) -> None:
+    """What was noted while the clock was a day ahead does not answer for a day."""
+    line.clock.ahead += 86_400
+    owner = await arrive(line, "1", to=SECOND)
+    line.clock.ahead -= 86_400
+    await arrive(line, "2", to=MAIN, age=10)
+    assert await line.number_of(owner) == MAIN
+
+
+async def test_a_number_without_its_time(line: Door) -> None:
+    """A number that stands without its moment answers until the next text comes."""
+    owner = await arrive(line, "1", to="")
+    sealed = await line.vault.seal(owner, "number", SECOND.encode())
+    await line.store.commit(lambda conn: conn.execute("UPDATE thread SET number = $1", sealed))
+    assert await line.number_of(owner) == SECOND
+    await arrive(line, "2", to=MAIN, age=1800)
     assert await line.number_of(owner) == MAIN
 
 

@@ -57,6 +57,8 @@ def test_short_codes_and_names(value: str) -> None:
         "1-800-FLOWERS",
         "\uff11\uff12\uff13\uff14\uff15",
         "+\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668",
+        "+1\uff12\uff10\uff16\uff15\uff15\uff15\uff10\uff11\uff19\uff19",
+        "+1\u0662\u0660\u0666\u0665\u0665\u0665\u0660\u0661\u0669\u0669",
         "\u200e+15555550100",
         "BAN\u212a",
     ],
