@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bridge.audit import Ledger
@@ -50,7 +51,7 @@ def reading(config: Config) -> Iterator[sqlite3.Connection]:
 @contextlib.contextmanager
 def looking(path: str) -> Iterator[sqlite3.Connection]:
     """Look at some SQLite file without being able to change it."""
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as db:
+    with contextlib.closing(sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as db:
         yield db
 
 
