@@ -28,7 +28,7 @@ from deploy.secret_files import STAFF, Account, Secrets, Unusable
 from deploy.supervise import Child, Places, Supervisor, remove_stale
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 SLUG: Final = "main"
 NUMBER: Final = "+15555550100"
@@ -37,7 +37,8 @@ TOO_MANY_DEATHS: Final = 3
 
 _CONFIG_HEADER: Final = """\
 # The bridge's configuration, written by `quietline up` because there was none. It is yours to edit: `up` keeps it, and
-# only makes its ports (homeserver.url, listen.port, listen.public_base_url, carrier.api_base) follow --port-base.
+# only makes its ports (homeserver.url, listen.port, listen.public_base_url, the rehearsal carrier's api_base) follow
+# --port-base.
 """
 
 
@@ -207,22 +208,45 @@ def _write_config(layout: Layout, ports: Ports, secrets: Secrets) -> None:
         text = yaml.safe_dump(_config(layout, ports, secrets), sort_keys=False)
         write_whole(layout.config, _CONFIG_HEADER + text)
         return
-    text = layout.config.read_text(encoding="utf-8")
-    moved = _moved(text, ports)
+    try:
+        text = layout.config.read_bytes().decode("utf-8")  # as it stands: `read_text` would change line ends
+        moved = _moved(text, ports)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return  # reading it says so, in the bridge's own words
     if moved != text:
         write_whole(layout.config, moved)
 
 
 def _moved(text: str, ports: Ports) -> str:
-    """Put our four addresses on these ports; a text that is not a configuration stays as it is."""
-    keys = {
-        "url": ports.url("homeserver"),
-        "port": str(ports.bridge),
-        "public_base_url": ports.url("bridge"),
-        "api_base": ports.url("carrier"),
-    }
-    for key, value in keys.items():
+    """Put our four addresses on these ports, where they stand. Raises what YAML raises."""
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    places = [
+        *((node, ports.url("homeserver")) for part in _under(root, "homeserver") for node in _under(part, "url")),
+        *((node, str(ports.bridge)) for part in _under(root, "listen") for node in _under(part, "port")),
+        *((node, ports.url("bridge")) for part in _under(root, "listen") for node in _under(part, "public_base_url")),
+        *((node, ports.url("carrier")) for node in _rehearsal_bases(root)),
+    ]
+    by_start = {node.start_mark.index: (node, value) for node, value in places}
+    for start, (node, value) in sorted(by_start.items(), reverse=True):
         # Only values of the form that was written here: an address elsewhere is the operator's own choice.
-        old = r"\d+" if key == "port" else re.escape(f"http://{HOST}:") + r"\d+"
-        text = re.sub(rf"(?m)^(\s*(?:- )?{key}:\s*)(['\"]?){old}\2(?=\s*(?:#.*)?$)", rf"\g<1>\g<2>{value}\g<2>", text)
+        form = r"[0-9]+" if value.isdigit() else re.escape(f"http://{HOST}:") + r"[0-9]+"
+        if isinstance(node, yaml.ScalarNode) and re.fullmatch(form, node.value):
+            written, rest = text[start : node.end_mark.index], text[node.end_mark.index :]
+            before, found, after = written.rpartition(node.value)  # quotes, or a name for it, stand around
+            text = f"{text[:start]}{before}{value}{after}{rest}" if found else text
     return text
+
+
+def _rehearsal_bases(root: yaml.Node | None) -> Iterator[yaml.Node]:
+    """Find the `api_base` of each carrier that is ours; another one on this machine is the operator's own gateway."""
+    for lines in _under(root, "lines"):
+        for line in lines.value if isinstance(lines, yaml.SequenceNode) else ():
+            for carrier in _under(line, "carrier"):
+                if any(kind.value == "rehearsal" for kind in _under(carrier, "kind")):
+                    yield from _under(carrier, "api_base")
+
+
+def _under(node: yaml.Node | None, key: str) -> Iterator[yaml.Node]:
+    """Find what stands under a key of a mapping; nothing when there is none, or it is no mapping."""
+    if isinstance(node, yaml.MappingNode):
+        yield from (value for name, value in node.value if name.value == key)

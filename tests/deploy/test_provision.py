@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,68 @@ def test_an_edited_configuration_is_kept(tmp_path: Path) -> None:
     expected = expected.replace("port: 20001", "port: 30001").replace("20002", "30002")
     assert layout.config.read_text() == expected
     assert json.loads(layout.carrier.read_text())["number"] == "+15555550111"
+
+
+def test_what_else_is_called_port_or_api_base_stays(tmp_path: Path) -> None:
+    """A mail server's port and the operator's own gateway on this machine are theirs, also when `up` moves its ports."""
+    layout = Layout(tmp_path / "line")
+    write_files(layout, Ports(20000))
+    for name in ("password", "segment"):
+        (layout.secrets / name).write_text("x" * 40)
+        (layout.secrets / name).chmod(0o600)
+    edited = layout.config.read_text()
+    before, after = edited.index("  carrier:"), edited.index("  staff:")
+    edited = f"""{edited[:before]}  carrier:
+    kind: kannel
+    api_base: http://127.0.0.1:13013
+    username: u
+    password_file: {layout.secrets}/password
+    path_secret_file: {layout.secrets}/segment
+    plain_numbers: international
+    region: US
+{edited[after:]}  on_call:
+    email:
+      host: mail.agency.example
+      port: 587
+      sender: line@agency.example
+      to: [oncall@agency.example]
+"""
+    layout.config.write_text(edited)
+    for base in (20000, 30000):
+        config = write_files(layout, Ports(base))
+        assert layout.config.read_text() == edited.replace("127.0.0.1:2000", f"127.0.0.1:{base // 10}").replace(
+            "port: 20001", f"port: {base + 1}"
+        )
+        assert config.line.on_call is not None
+        assert config.line.on_call.email is not None
+        assert (config.listen.port, config.line.on_call.email.port) == (base + 1, 587)
+        assert config.line.carrier.api_base == "http://127.0.0.1:13013"
+
+
+def test_ports_follow_however_they_are_written(tmp_path: Path) -> None:
+    """Quotes, a flow mapping, names for values, comments and foreign line ends stay as they are around a moved port."""
+    layout = Layout(tmp_path / "line")
+    write_files(layout, Ports(20000))
+    edited = layout.config.read_text().replace("url: http://127.0.0.1:20000", "url:   'http://127.0.0.1:20000' # \u00fc")
+    listen = edited[edited.index("listen:") : edited.index("keys:")]
+    edited = edited.replace(listen, 'listen: {"port": &here 20001, public_base_url: "http://127.0.0.1:20001"}\n')
+    edited = edited.replace("\n", "\r\n")
+    layout.config.write_bytes(edited.encode())
+    config = write_files(layout, Ports(30000))
+    assert layout.config.read_bytes().decode() == edited.replace(":2000", ":3000").replace("&here 20001", "&here 30001")
+    assert (config.homeserver.url, config.listen.port) == ("http://127.0.0.1:30000", 30001)
+    assert config.line.carrier.api_base == "http://127.0.0.1:30002"
+
+
+@pytest.mark.parametrize("content", [b"", b"- a", b"a: [", b"\xff\xfe\x00", b"lines: [x]", b"? [a]\n: b", b"[" * 3000])
+def test_what_is_no_configuration_is_told_and_left(tmp_path: Path, content: bytes) -> None:
+    """Whatever stands in `config.yaml`, it stays, and what `up` says about it names it."""
+    layout = Layout(tmp_path / "line")
+    write_files(layout, Ports(20000))
+    layout.config.write_bytes(content)
+    with pytest.raises(Unusable, match=re.escape(str(layout.config))):
+        write_files(layout, Ports(30000))
+    assert layout.config.read_bytes() == content
 
 
 def test_a_bad_configuration_is_told_whole(tmp_path: Path) -> None:
