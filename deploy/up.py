@@ -40,7 +40,10 @@ REWRITE_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """How `up` speaks: `progress` while it starts (a sentence without a full stop), `said` for lines that stay."""
+    """How `up` speaks: `progress` while it starts (a sentence without a full stop), `said` for lines that stay.
+
+    Neither raises when nobody listens (:mod:`deploy.spoken`).
+    """
 
     progress: Callable[[str], None]
     said: Callable[[str], None]
@@ -86,9 +89,11 @@ async def up(layout: Layout, ports: Ports, told: Told, *, run: Sequence[Child] |
         try:
             return await _serve(line, supervisor, stop, told)
         finally:
-            layout.ready.unlink(missing_ok=True)
-            told.progress("stopping")
-            await supervisor.stop(STOP_ORDER)
+            try:
+                layout.ready.unlink(missing_ok=True)
+                told.progress("stopping")
+            finally:
+                await supervisor.stop(STOP_ORDER)
 
 
 class Line:
