@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import re
 import signal
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +18,9 @@ import yaml
 
 from bridge.carriers.rehearsal import Settings
 from bridge.config import load
+from deploy import provision as provisioning
 from deploy.layout import Layout, Ports
-from deploy.provision import make_accounts, provision, running, secrets_of, write_files
+from deploy.provision import TOO_MANY_DEATHS, make_accounts, provision, running, secrets_of, write_files
 from deploy.secret_files import Unusable
 from deploy.supervise import ALLOCATOR
 from tests.deploy.processes import alive, eventually, free_base, line, ready
@@ -252,6 +256,43 @@ def test_a_stop_in_the_middle_of_the_first_run(tmp_path: Path) -> None:
     with line(tmp_path, base, "homeserver=real"):
         ready(tmp_path)
     assert not secrets_of(Layout(tmp_path)).registration.exists()
+
+
+@pytest.mark.crash
+async def test_a_homeserver_killed_while_accounts_are_made(tmp_path: Path) -> None:
+    """Kill -9 of the homeserver after the first account: it is started again, and the other accounts are made."""
+    layout, ports = Layout(tmp_path / "line"), Ports(free_base())
+    write_files(layout, ports)
+    database = f"file:{layout.homeserver / 'homeserver.db'}?mode=ro"
+
+    def an_account() -> bool:
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(database, uri=True)) as found:
+            return bool(found.execute("SELECT COUNT(*) FROM users").fetchone()[0])
+        return False
+
+    async def kill() -> None:
+        await asyncio.to_thread(eventually, an_account)
+        os.kill(int(layout.pid("homeserver").read_text()), signal.SIGKILL)
+
+    await asyncio.gather(make_accounts(layout, ports), kill())
+    assert layout.provisioned.exists()
+    accounts = secrets_of(layout).read_accounts()
+    async with running(layout, ports), aiohttp.ClientSession() as http:
+        for account in accounts:
+            await Server(layout, ports, accounts, http).sign_in(account)
+
+
+@pytest.mark.parametrize(("deaths", "seconds"), [(TOO_MANY_DEATHS, 60.0), (0, 0.2)])
+async def test_a_homeserver_that_does_not_come_back_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deaths: int, seconds: float
+) -> None:
+    """Nobody waits for ever for a homeserver that died while accounts were made: the log that tells why is named."""
+    layout, ports = Layout(tmp_path / "line"), Ports(free_base())
+    write_files(layout, ports)
+    secrets_of(layout).registration.write_text("secret")
+    monkeypatch.setattr(provisioning, "REGISTER_SECONDS", seconds)
+    with pytest.raises(Unusable, match=r"homeserver\.log"):
+        await asyncio.wait_for(provisioning._register(layout, ports, {"homeserver": deaths}), 30)
 
 
 async def test_a_homeserver_that_cannot_start_is_told(tmp_path: Path) -> None:
