@@ -67,7 +67,7 @@ def write_files(layout: Layout, ports: Ports) -> Config:
         for directory in (layout.data, layout.run, layout.logs, layout.bridge):
             private_directory(directory)
         not_to_be_backed_up(layout.bridge)
-        secrets.make(provisioned=_provisioned(layout))
+        secrets.make(provisioned=_provisioned(layout), sealed=(layout.bridge / "keys.db").exists())
         homeserver.write(layout, ports, secrets)
         not_to_be_backed_up(layout.homeserver)
         _write_config(layout, ports, secrets)

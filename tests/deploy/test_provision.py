@@ -225,6 +225,21 @@ def test_secrets_are_made_once_and_never_replaced(tmp_path: Path) -> None:
         key.write_text(kept)
 
 
+def test_a_lost_key_stops_the_start_whatever_else_is_lost(tmp_path: Path) -> None:
+    """With the homeserver's database gone too, a key that the bridge's own was sealed with is still not made anew."""
+    layout = Layout(tmp_path / "line")
+    write_files(layout, Ports(20000))
+    (layout.bridge / "keys.db").touch()
+    secrets = secrets_of(layout)
+    keys = (secrets.vault_key, secrets.index_key, secrets.suppression_key)
+    for key in keys:
+        key.unlink()
+    with pytest.raises(Unusable) as told:
+        write_files(layout, Ports(20000))
+    assert [problem.split(": ")[0] for problem in told.value.problems] == [str(key) for key in keys]
+    assert not any(key.exists() for key in keys)
+
+
 @pytest.mark.crash
 async def test_an_interrupted_first_run_is_done_again(tmp_path: Path) -> None:
     """A first run cut off after the accounts were made is run again, and ends the same: accounts in, secret gone."""
