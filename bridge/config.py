@@ -17,7 +17,7 @@ import yaml
 from pydantic import AfterValidator, Field, ValidationError
 
 from bridge.carriers.kinds import AnySettings
-from bridge.settings import E164, Base, Section, secret, secret_files
+from bridge.settings import E164, Base, Port, Section, secret, secret_files
 
 KEY: Final = re.compile(r"[0-9A-Fa-f]{64}")
 LOCALPART: Final = re.compile(r"@[a-z0-9._=/+-]{1,200}")
@@ -47,7 +47,7 @@ class Homeserver(Section):
     `admin_token_file`: an administrator's, only for a homeserver that cannot load our module.
     """
 
-    url: str
+    url: Base
     server_name: str
     as_token_file: Path
     admin_token_file: Path | None = None
@@ -58,7 +58,7 @@ class Listen(Section):
     """Where webhooks arrive. `public_base_url` is what the carrier was told and signs."""
 
     host: str = "127.0.0.1"
-    port: int
+    port: Port
     public_base_url: Base
 
 
@@ -84,7 +84,7 @@ class Email(Section):
     """A mail server that takes the agency's mail."""
 
     host: str
-    port: int = 587
+    port: Port = 587
     starttls: bool = True
     user: str | None = None
     password_file: Path | None = None
@@ -172,6 +172,8 @@ def load(path: Path) -> Config:
         problems.append(f"{path}: lines.0.carrier: only a line marked `rehearsal: true` may use the rehearsal carrier")
     if config.line.carrier.one_number and len(config.line.all_numbers) > 1:
         problems.append(f"{path}: lines.0.numbers: {config.line.carrier.kind} serves one number; leave the others out")
+    if config.policy_mxid == config.voice_mxid:
+        problems.append(f"{path}: homeserver.policy_localpart: is the line's own voice; give the policy bot another name")
     if problems:
         raise ConfigError(problems)
     return config
@@ -201,6 +203,8 @@ def _secret_problems(config: Config) -> list[str]:
             problems.append(f"{name}: the file must hold 32 bytes in hex")
         elif not values[name]:
             problems.append(f"{name}: the file is empty")
+        elif not name.endswith("private_key_file") and (len(values[name].splitlines()) > 1 or "\0" in values[name]):
+            problems.append(f"{name}: the file must hold one line of text and no more")
     keys = [value.lower().encode() for name, value in values.items() if name.startswith("keys.") and value]
     if any(hmac.compare_digest(one, other) for one, other in combinations(keys, 2)):
         problems.append("keys: the keys must be different")

@@ -1,18 +1,23 @@
 """What every part of the configuration is made of.
 
 Rule of this module: a secret is named by its file, in a field that ends in `_file`, and nowhere stands in clear; so every
-one of them can be found, and its mode checked, without anybody keeping a list.
+one of them can be found, and its mode checked, without anybody keeping a list. It is one line, except in a field that ends
+in `private_key_file`, which is PEM.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, ClassVar, TypeAlias
+from typing import Annotated, ClassVar, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat
+
+_NAME: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
+"""A host's name: what can be asked for (RFC 1035 §2.3.4), and a low line, which is found in names all the same."""
 
 
 class Section(BaseModel):
@@ -24,9 +29,13 @@ class Section(BaseModel):
 def _base(value: str) -> str:
     try:
         parts = urlsplit(value)
-        host, _ = parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
+        named = not host or _address(host) is not None or _NAME.fullmatch(host.encode("idna").decode()) is not None
     except ValueError:
         raise ValueError("not a URL") from None
+    # Line ends and the like are passed over by `urlsplit`, and not by whoever asks.
+    if not named or port == 0 or not value.strip().isprintable():
+        raise ValueError("not a URL")
     if not host or parts.query or parts.fragment or parts.username is not None or value != value.strip().rstrip("/"):
         raise ValueError("give scheme, host and path only: no credentials, no query, no slash at the end")
     if parts.scheme != "https" and not (parts.scheme == "http" and _near(host)):
@@ -35,14 +44,21 @@ def _base(value: str) -> str:
 
 
 def _near(host: str) -> bool:
+    address = _address(host)
+    return host == "localhost" if address is None else address.is_private
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return ipaddress.ip_address(host).is_private
+        return ipaddress.ip_address(host)
     except ValueError:
-        return host == "localhost"
+        return None
 
 
 Base: TypeAlias = Annotated[str, AfterValidator(_base)]
 """What stands before a path: `https://api.example.com/v1`. In clear (`http`) only where no network of others is crossed."""
+
+Port: TypeAlias = Annotated[int, Field(ge=1, le=65535)]
 
 E164: TypeAlias = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")]
 

@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -30,6 +31,8 @@ STRICT_GLIBC: Final = (2, 38)
 
 CANNOT: Final = 3
 HEARTBEAT_SECONDS: Final = 15.0
+PATIENCE_SECONDS: Final = 5.0
+"""How long what is run here may take to end when it is told to."""
 
 
 class Environment:
@@ -190,7 +193,24 @@ def run(command: list[str], *, quiet: bool = False) -> int:
                 say(f"still at it after {time.monotonic() - begun:.0f} s.")
             except KeyboardInterrupt:
                 process.terminate()
+                try:
+                    process.wait(timeout=PATIENCE_SECONDS)
+                except subprocess.TimeoutExpired:
+                    process.kill()
                 raise
+
+
+def hear() -> None:
+    """Have SIGTERM and SIGHUP, as the launcher passes them on, end what is done here as Ctrl-C does, and once."""
+    heard = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
+
+    def end(_number: int, _frame: object) -> None:
+        for number in heard:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in heard:
+        signal.signal(number, end)
 
 
 def main(arguments: list[str], *, root: Path = ROOT) -> int:
@@ -220,4 +240,5 @@ def main(arguments: list[str], *, root: Path = ROOT) -> int:
 
 
 if __name__ == "__main__":
+    hear()
     sys.exit(main(sys.argv[1:]))

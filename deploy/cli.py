@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
@@ -22,9 +22,6 @@ from deploy.cli_kept import VERBS
 from deploy.cli_practice import practices, report
 from deploy.layout import DEFAULT_PORT_BASE, Layout, Ports
 from deploy.policy_verbs import policy
-
-if TYPE_CHECKING:
-    from deploy.up import Told
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 WELL, NOT_WELL, UNUSABLE = 0, 1, 2
@@ -65,10 +62,11 @@ def up(data: Path, port_base: int) -> None:
     reach it and holds the passwords of the first accounts.
     """
     from deploy.secret_files import Unusable  # noqa: PLC0415 - only this verb needs it
+    from deploy.spoken import say, speaking  # noqa: PLC0415 - only this verb needs it
     from deploy.up import up as run  # noqa: PLC0415 - only this verb needs it
 
     os.umask(0o077)
-    with _speaking() as told:
+    with speaking() as told:
         try:
             code = asyncio.run(run(Layout(data.absolute()), Ports(port_base), told))
         except Unusable as error:
@@ -77,7 +75,7 @@ def up(data: Path, port_base: int) -> None:
         else:
             problems = []
     for problem in problems:
-        click.echo(f"quietline: {problem}", err=True)
+        say(f"quietline: {problem}", err=True)
     sys.exit(code)
 
 
@@ -244,40 +242,6 @@ def _run(*command: str) -> int:
     """Run a command in the project's root, with our input and output, to its end; its exit code."""
     sys.stdout.flush()
     return subprocess.run(command, cwd=ROOT, check=False).returncode  # noqa: S603 - the command is ours
-
-
-class _speaking:  # noqa: N801 - used as `with _speaking()`
-    """How `up` speaks while it runs: on a terminal a moving line while something is awaited, else plain lines."""
-
-    def __enter__(self) -> Told:
-        from rich.console import Console  # noqa: PLC0415 - only this verb needs it
-        from rich.status import Status  # noqa: PLC0415 - only this verb needs it
-
-        from deploy.up import Told  # noqa: PLC0415 - only this verb needs it
-
-        console = Console(stderr=True, highlight=False)
-        self._status: Status | None = None
-        if not console.is_terminal:
-            return Told(
-                progress=lambda text: click.echo(f"quietline: {text}", err=True),
-                said=self._say,
-            )
-        moving = self._status = Status("", console=console)
-
-        def progress(text: str) -> None:
-            moving.update(f"{text}…")
-            moving.start()
-
-        return Told(progress=progress, said=self._say)
-
-    def __exit__(self, *_: object) -> None:
-        if self._status is not None:
-            self._status.stop()
-
-    def _say(self, text: str) -> None:
-        if self._status is not None:
-            self._status.stop()
-        click.echo(text)
 
 
 def main() -> None:

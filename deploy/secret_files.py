@@ -125,13 +125,17 @@ class Secrets:
         """The secret that makes accounts at the first start; removed after it."""
         return self.directory / "registration_secret"
 
-    def make(self, *, provisioned: bool) -> None:
-        """Make what is missing. Raises :class:`Unusable` when data exist that only a lost secret could open."""
+    def make(self, *, provisioned: bool, sealed: bool) -> None:
+        """Make what is missing. Raises :class:`Unusable` when data exist that only a lost secret could open.
+
+        `provisioned`: the homeserver has its database and accounts. `sealed`: the bridge has sealed something.
+        """
         private_directory(self.directory)
         keys = dict.fromkeys((self.vault_key, self.index_key, self.suppression_key), _key)
         kept = {**keys, self.signing_key: _signing_key, self.accounts: _accounts}
         renewed = (self.as_token, self.hs_token, self.carrier_token, self.carrier_signing_key, self.macaroon, self.form)
-        lost = [path for path in kept if provisioned and not path.is_file()]
+        needed = [*(kept if provisioned else ()), *(keys if sealed and not provisioned else ())]
+        lost = [path for path in needed if not path.is_file()]
         if lost:
             raise Unusable(
                 [

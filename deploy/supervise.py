@@ -212,7 +212,7 @@ def rotate(log: Path) -> None:
     """Move a log that is larger than 4 MiB, or was not moved for a week, aside to `NAME.1`.
 
     Its writer does not notice (it appends). So no line stands for more than two weeks. On a full disk the older one is
-    given up.
+    given up. A log that is not there, or cannot be written, is passed over: it raises nothing.
     """
     older = log.with_name(f"{log.name}.1")
     if _size(log) and not older.exists():
@@ -220,13 +220,14 @@ def rotate(log: Path) -> None:
             older.touch(mode=0o600)  # its time says since when the log has been written
     if _size(log) <= LOG_BYTES and time.time() - _moved(older) < LOG_SECONDS:
         return
-    older.unlink(missing_ok=True)
-    try:
-        older.touch(mode=0o600)
-        shutil.copyfile(log, older)
-    except OSError:
+    with contextlib.suppress(OSError):
         older.unlink(missing_ok=True)
-    os.truncate(log, 0)
+        try:
+            older.touch(mode=0o600)
+            shutil.copyfile(log, older)
+        except OSError:
+            older.unlink(missing_ok=True)
+        os.truncate(log, 0)
 
 
 def remove_stale(pid_files: Iterable[Path], *, patience: float = 10.0) -> list[str]:
@@ -276,11 +277,14 @@ def _holder(path: Path) -> int | None:
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
-    except FileNotFoundError:
+    except OSError:
         return 0
 
 
 def _since(log: Path, offset: int) -> str:
-    with log.open("rb") as file:
-        file.seek(min(offset, _size(log)))
-        return file.read(REFUSED_CHARACTERS).decode("utf-8", "replace").strip()
+    try:
+        with log.open("rb") as file:
+            file.seek(min(offset, _size(log)))
+            return file.read(REFUSED_CHARACTERS).decode("utf-8", "replace").strip()
+    except OSError:
+        return "(its log cannot be read)"

@@ -40,7 +40,10 @@ REWRITE_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """How `up` speaks: `progress` while it starts (a sentence without a full stop), `said` for lines that stay."""
+    """How `up` speaks: `progress` while it starts (a sentence without a full stop), `said` for lines that stay.
+
+    Neither raises when nobody listens (:mod:`deploy.spoken`).
+    """
 
     progress: Callable[[str], None]
     said: Callable[[str], None]
@@ -86,9 +89,11 @@ async def up(layout: Layout, ports: Ports, told: Told, *, run: Sequence[Child] |
         try:
             return await _serve(line, supervisor, stop, told)
         finally:
-            layout.ready.unlink(missing_ok=True)
-            told.progress("stopping")
-            await supervisor.stop(STOP_ORDER)
+            try:
+                line.stops()
+                told.progress("stopping")
+            finally:
+                await supervisor.stop(STOP_ORDER)
 
 
 class Line:
@@ -102,6 +107,7 @@ class Line:
         self._pids: dict[str, int] = {}
         self._bridge: BridgeReady | None = None
         self._written = False
+        self._stops = False
 
     def spawned(self, name: str, pid: int) -> None:
         """Note that a child was started, perhaps again."""
@@ -114,12 +120,17 @@ class Line:
         self._bridge = bridge
         self.write()
 
+    def stops(self) -> None:
+        """Note that the line ends: there is no `ready.json` from now on, whatever dies and is started again meanwhile."""
+        self._stops = True
+        self._layout.ready.unlink(missing_ok=True)
+
     def write(self) -> None:
         """Write `ready.json` when it is time for it and it is not there as it should be.
 
         On a full disk there is none, rather than one that names a dead process; to be called again later.
         """
-        if self._bridge is None or self._written:
+        if self._bridge is None or self._written or self._stops:
             return
         try:
             write_whole(self._layout.ready, json.dumps(self._told(self._bridge), indent=2) + "\n")

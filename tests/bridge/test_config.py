@@ -41,7 +41,7 @@ class Papers:
                 "server_name": "quietline.localhost",
                 "as_token_file": self.file("as_token"),
             },
-            "listen": {"port": 0, "public_base_url": "http://127.0.0.1:9"},
+            "listen": {"port": 9, "public_base_url": "http://127.0.0.1:9"},
             "keys": {f"{name}_file": self.file(name) for name in ("vault_key", "index_key", "suppression_key")},
             "lines": [
                 {
@@ -173,6 +173,43 @@ def test_every_bad_secret_is_told_at_once(papers: Papers) -> None:
     assert "keys: the keys must be different" in problems
 
 
+@pytest.mark.parametrize("name", ["as_token", "carrier_token", "signing_key"])
+@pytest.mark.parametrize("value", ["hunter2\nhunter2", "hunter2\r\nhunter2", "hunter2\x00", "hunter2\u2028hunter2"])
+def test_a_secret_is_one_line(papers: Papers, name: str, value: str) -> None:
+    """A token that was pasted with a second line could be sent in no header: the start ends, and shows nothing of it."""
+    papers.write(name, value)
+    (problem,) = papers.problems()
+    assert problem.endswith(f"{name}_file: the file must hold one line of text and no more".removeprefix("carrier_"))
+    assert "hunter2" not in problem
+
+
+@pytest.mark.parametrize("port", [-1, 0, 65536, 70000])
+def test_ports_are_ports(papers: Papers, port: int) -> None:
+    """A port that nothing can listen at, or mail be sent to, is a mistake at the start."""
+    papers.raw["listen"]["port"] = port
+    papers.line["on_call"] = {
+        "email": {"host": "mail.example", "port": port, "sender": "a@x.example", "to": ["b@x.example"]}
+    }
+    listen, email = papers.problems()
+    assert listen.startswith("listen.port: ")
+    assert email.startswith("lines.0.on_call.email.port: ")
+
+
+@pytest.mark.parametrize("url", ["not a url", "127.0.0.1:8008", "http://homeserver.example", "http://127.0.0.1:8008/", ""])
+def test_the_homeserver_has_an_address(papers: Papers, url: str) -> None:
+    """Where the homeserver is has to be said as other addresses are; else no start."""
+    papers.raw["homeserver"]["url"] = url
+    (problem,) = papers.problems()
+    assert problem.startswith("homeserver.url: ")
+
+
+def test_the_policy_bot_is_not_the_voice(papers: Papers) -> None:
+    """One account for both identities is a mistake at the start."""
+    papers.raw["homeserver"]["policy_localpart"] = "line-main"
+    (problem,) = papers.problems()
+    assert problem.startswith("homeserver.policy_localpart: ")
+
+
 def test_a_real_line_cannot_use_the_rehearsal_carrier(papers: Papers) -> None:
     """Only a line that says it is a rehearsal may use the carrier without a telephone network."""
     papers.line["rehearsal"] = False
@@ -235,6 +272,25 @@ class TestTheProgram:
         assert done.returncode == 2
         assert len(done.stderr.splitlines()) == 2
         assert "Traceback" not in done.stderr
+
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            lambda p: p.write("carrier_token", "ab\ncd"),
+            lambda p: p.raw["listen"].update(port=70000),
+            lambda p: p.raw["homeserver"].update(url="not a url"),
+            lambda p: p.raw["homeserver"].update(policy_localpart="line-main"),
+            lambda p: p.line["carrier"].update(api_base="https://a..example"),
+        ],
+        ids=["two lines", "port", "homeserver", "policy", "carrier"],
+    )
+    def test_what_could_only_fail_later(self, papers: Papers, spoil: Callable[[Papers], None]) -> None:
+        """What would break the line once it runs is told at the start: one sentence that names the file, exit code 2."""
+        spoil(papers)
+        done = self.start(papers)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"{papers.path}: ")
+        assert len(done.stderr.splitlines()) == 1
 
     def test_a_bad_pack(self, papers: Papers) -> None:
         """A pack beside the configuration is found by its relative path, and its errors end the start as well."""

@@ -52,6 +52,11 @@ def test_a_secret_is_read_without_its_line_end(tmp_path: Path) -> None:
         "http://127.0.0.1:1",
         "http://[::1]:1",
         "http://10.1.2.3:8080/x",
+        "http://localhost:8008",
+        "https://my_gateway.example",
+        "https://api.example.com.",
+        "https://b\u00fccher.example",
+        f"https://{'a' * 63}.example",
     ],
 )
 def test_bases(value: str) -> None:
@@ -74,6 +79,20 @@ def test_bases(value: str) -> None:
         " https://api.example.com",
         "ftp://10.0.0.1",
         "https://[half",
+        "https://a..example",
+        "https://.example",
+        f"https://{'a' * 64}.example",
+        f"https://{'a.' * 126}example",
+        "https://a b.example",
+        "https://*.example",
+        "https://%41.example",
+        "https://x\\y.example",
+        "https://{x}.example",
+        "https://x.example:0",
+        "https://x.example:65536",
+        "https://x.exam\nple",
+        "https://x.example/\x00",
+        "not a url",
     ],
 )
 def test_no_bases(value: str) -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 from deploy.layout import CHILDREN, Layout, Ports
 from deploy.provision import homeserver_child
 from deploy.secret_files import Unusable
+from deploy.spoken import say, speaking
 from deploy.supervise import Child
-from deploy.up import Told, up
+from deploy.up import up
 
 
 def children(layout: Layout, ports: Ports, behaviours: dict[str, str]) -> list[Child]:
@@ -29,9 +30,9 @@ def children(layout: Layout, ports: Ports, behaviours: dict[str, str]) -> list[C
     return made
 
 
-def main(directory: str, port: str, *told: str) -> int:
+def main(directory: str, port: str, *spoilt: str) -> int:
     layout, ports = Layout(Path(directory)), Ports(int(port))
-    behaviours = dict(part.split("=") for part in told)
+    behaviours = dict(part.split("=") for part in spoilt)
     if behaviours.get("homeserver") != "real":
         layout.homeserver.mkdir(parents=True, exist_ok=True)
         layout.provisioned.touch()
@@ -43,11 +44,10 @@ def main(directory: str, port: str, *told: str) -> int:
         (layout.secrets / "homeserver.signing.key").write_text("ed25519 a_0000 " + "A" * 43)
         (layout.secrets / "accounts.json").write_text('[{"user": "ada", "role": "advocate", "password": "p"}]')
     try:
-        return asyncio.run(
-            up(layout, ports, Told(progress=lambda _: None, said=print), run=children(layout, ports, behaviours))
-        )
+        with speaking() as told:
+            return asyncio.run(up(layout, ports, told, run=children(layout, ports, behaviours)))
     except Unusable as error:
-        sys.stderr.write("\n".join(error.problems) + "\n")
+        say("\n".join(error.problems), err=True)
         return 2
 
 

@@ -61,13 +61,18 @@ def ready(directory: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def line(directory: Path, base: int, *behaviours: str) -> Iterator[subprocess.Popen[str]]:
-    """Run `up` with stand-ins; whatever is left of it is ended afterwards."""
+def line(directory: Path, base: int, *behaviours: str, stderr: int = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
+    """Run `up` with stand-ins; whatever is left of it is ended afterwards. `stderr`: a descriptor, else a pipe."""
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "tests.deploy.line_of_stand_ins", str(directory), str(base), *behaviours],
-        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "PYTHONPATH": str(ROOT)},
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": os.environ.get("HOME", "/"),
+            "TERM": "xterm",
+            "PYTHONPATH": str(ROOT),
+        },
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     )
     try:

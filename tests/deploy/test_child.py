@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy import child
-from deploy.supervise import LOG_BYTES, LOG_SECONDS, remove_stale, rotate
+from deploy import child, supervise
+from deploy.supervise import LOG_BYTES, LOG_SECONDS, Child, Places, Refusal, Supervisor, remove_stale, rotate
 from tests.deploy.processes import ROOT, alive, eventually
 from tests.e2e.waiting import PATIENCE
 
@@ -133,3 +135,52 @@ def test_a_log_is_moved_aside_after_a_week(tmp_path: Path) -> None:
     log.write_bytes(b"second")
     rotate(log)
     assert older.read_bytes() == b"second"
+
+
+def aged(older: Path) -> None:
+    """Make a `NAME.1` that says its log was last moved more than a week ago."""
+    older.touch()
+    os.utime(older, (0, time.time() - LOG_SECONDS - 1))
+
+
+def test_a_log_that_is_not_there_is_passed_over(tmp_path: Path) -> None:
+    """A log that somebody removed, and one that cannot be written or moved, raise nothing; what was due to go is gone."""
+    aged(tmp_path / "any.log.1")
+    rotate(tmp_path / "any.log")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "folder.log").mkdir()
+    aged(tmp_path / "folder.log.1")
+    rotate(tmp_path / "folder.log")
+    (tmp_path / "other.log").write_bytes(b"x" * (LOG_BYTES + 1))
+    (tmp_path / "other.log.1").mkdir()
+    rotate(tmp_path / "other.log")
+    (tmp_path / "file").touch()
+    rotate(tmp_path / "file" / "any.log")
+
+
+async def test_a_missing_log_ends_neither_the_child_nor_the_rotation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A supervisor keeps its child, and goes on moving logs, when a log is missing; a refusal without a log is told."""
+    monkeypatch.setattr(supervise, "LOG_CHECK_SECONDS", 0.01)
+    for name in ("gone", "any"):
+        aged(tmp_path / f"{name}.log.1")
+    spawned: dict[str, int] = {}
+    supervisor = Supervisor(
+        places=Places(directory=tmp_path, pid=lambda n: tmp_path / f"{n}.pid", log=lambda n: tmp_path / f"{n}.log"),
+        spawned=spawned.__setitem__,
+    )
+    supervisor.start([Child(name=name, command=("tests.deploy.sleeper",), refusal=-9) for name in ("gone", "any")])
+    await asyncio.to_thread(eventually, lambda: len(spawned) == 2)
+    log = tmp_path / "gone.log"
+    log.unlink()
+    aged(tmp_path / "gone.log.1")
+    await asyncio.to_thread(eventually, lambda: not (tmp_path / "gone.log.1").exists())
+    (tmp_path / "any.log").write_bytes(b"line")
+    aged(tmp_path / "any.log.1")
+    await asyncio.to_thread(eventually, lambda: (tmp_path / "any.log.1").read_bytes() == b"line")
+    assert not supervisor.refused.done()
+    os.kill(spawned["gone"], signal.SIGKILL)
+    assert await asyncio.wait_for(supervisor.refused, PATIENCE) == Refusal("gone", "(its log cannot be read)")
+    await supervisor.stop(["gone", "any"])
+    assert not any(alive(pid) for pid in spawned.values())

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from deploy import bootstrap
-from tests.deploy.processes import ROOT, eventually
+from tests.deploy.processes import ROOT, alive, eventually
+from tests.e2e.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,6 +147,44 @@ def test_two_at_once_and_a_kill_in_the_middle(root: Path, tmp_path: Path) -> Non
     assert [one.returncode for one in two] == [0, 0]
     assert sum("first run here" in text for text in said) == 1
     assert json.loads(notes.read_text())["making"] is None
+
+
+SLOW = """\
+case "$*" in
+    *"-m venv"*) mkdir -p "{venv}/bin"; cp "$0" "{venv}/bin/python" ;;
+    *"pip install"*) echo $$ > "{pip}"; trap '{term}' TERM; while :; do sleep 0.05; done ;;
+    *bootstrap.py*) echo $$ > "{boot}"; exec "{real}" "$@" ;;
+    *"pip --version"*) ;;
+    *) exec "{real}" "$@" ;;
+esac"""
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_a_signal_to_the_launcher_ends_the_build(
+    root: Path, tmp_path: Path, number: signal.Signals, stubborn: bool
+) -> None:
+    """A signal to the launcher alone ends the builder and what it runs, then the launcher, by that signal."""
+    pip, boot = tmp_path / "pip.pid", tmp_path / "boot.pid"
+    bootstrap_as = root / "deploy" / "bootstrap.py"
+    text = bootstrap_as.read_text().replace("PATIENCE_SECONDS: Final = 5.0", "PATIENCE_SECONDS: Final = 0.2")
+    # The environment's own Python is this script too, and so is what makes the environment.
+    bootstrap_as.write_text(text.replace("sys.executable, ", f"'{tmp_path}/bin/python3.11', ", 1))
+    script = SLOW.format(term=":" if stubborn else "exit 143", pip=pip, boot=boot, venv=root / ".venv", real=sys.executable)
+    path = path_with(tmp_path / "bin", python3_11=script) + ":/usr/bin:/bin"
+    with (tmp_path / "said").open("wb") as said:
+        process = subprocess.Popen([str(root / "quietline"), "version"], env={"PATH": path}, stderr=said)
+    eventually(lambda: pip.is_file() and pip.read_text().endswith("\n"))
+    process.send_signal(number)
+    code = process.wait(PATIENCE)
+    left = [pid for pid in (int(file.read_text()) for file in (pip, boot)) if alive(pid)]
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert left == []
+    assert code == -number
+    assert "interrupted; the next run takes it from here" in (tmp_path / "said").read_text()
+    assert json.loads((root / ".venv" / "quietline.json").read_text())["making"] == "runtime"
 
 
 class FakePip:

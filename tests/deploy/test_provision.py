@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
+import re
 import signal
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +18,9 @@ import yaml
 
 from bridge.carriers.rehearsal import Settings
 from bridge.config import load
+from deploy import provision as provisioning
 from deploy.layout import Layout, Ports
-from deploy.provision import make_accounts, provision, running, secrets_of, write_files
+from deploy.provision import TOO_MANY_DEATHS, make_accounts, provision, running, secrets_of, write_files
 from deploy.secret_files import Unusable
 from deploy.supervise import ALLOCATOR
 from tests.deploy.processes import alive, eventually, free_base, line, ready
@@ -127,6 +132,68 @@ def test_an_edited_configuration_is_kept(tmp_path: Path) -> None:
     assert json.loads(layout.carrier.read_text())["number"] == "+15555550111"
 
 
+def test_what_else_is_called_port_or_api_base_stays(tmp_path: Path) -> None:
+    """A mail server's port and the operator's own gateway on this machine are theirs, also when `up` moves its ports."""
+    layout = Layout(tmp_path / "line")
+    write_files(layout, Ports(20000))
+    for name in ("password", "segment"):
+        (layout.secrets / name).write_text("x" * 40)
+        (layout.secrets / name).chmod(0o600)
+    edited = layout.config.read_text()
+    before, after = edited.index("  carrier:"), edited.index("  staff:")
+    edited = f"""{edited[:before]}  carrier:
+    kind: kannel
+    api_base: http://127.0.0.1:13013
+    username: u
+    password_file: {layout.secrets}/password
+    path_secret_file: {layout.secrets}/segment
+    plain_numbers: international
+    region: US
+{edited[after:]}  on_call:
+    email:
+      host: mail.agency.example
+      port: 587
+      sender: line@agency.example
+      to: [oncall@agency.example]
+"""
+    layout.config.write_text(edited)
+    for base in (20000, 30000):
+        config = write_files(layout, Ports(base))
+        assert layout.config.read_text() == edited.replace("127.0.0.1:2000", f"127.0.0.1:{base // 10}").replace(
+            "port: 20001", f"port: {base + 1}"
+        )
+        assert config.line.on_call is not None
+        assert config.line.on_call.email is not None
+        assert (config.listen.port, config.line.on_call.email.port) == (base + 1, 587)
+        assert config.line.carrier.api_base == "http://127.0.0.1:13013"
+
+
+def test_ports_follow_however_they_are_written(tmp_path: Path) -> None:
+    """Quotes, a flow mapping, names for values, comments and foreign line ends stay as they are around a moved port."""
+    layout = Layout(tmp_path / "line")
+    write_files(layout, Ports(20000))
+    edited = layout.config.read_text().replace("url: http://127.0.0.1:20000", "url:   'http://127.0.0.1:20000' # \u00fc")
+    listen = edited[edited.index("listen:") : edited.index("keys:")]
+    edited = edited.replace(listen, 'listen: {"port": &here 20001, public_base_url: "http://127.0.0.1:20001"}\n')
+    edited = edited.replace("\n", "\r\n")
+    layout.config.write_bytes(edited.encode())
+    config = write_files(layout, Ports(30000))
+    assert layout.config.read_bytes().decode() == edited.replace(":2000", ":3000").replace("&here 20001", "&here 30001")
+    assert (config.homeserver.url, config.listen.port) == ("http://127.0.0.1:30000", 30001)
+    assert config.line.carrier.api_base == "http://127.0.0.1:30002"
+
+
+@pytest.mark.parametrize("content", [b"", b"- a", b"a: [", b"\xff\xfe\x00", b"lines: [x]", b"? [a]\n: b", b"[" * 3000])
+def test_what_is_no_configuration_is_told_and_left(tmp_path: Path, content: bytes) -> None:
+    """Whatever stands in `config.yaml`, it stays, and what `up` says about it names it."""
+    layout = Layout(tmp_path / "line")
+    write_files(layout, Ports(20000))
+    layout.config.write_bytes(content)
+    with pytest.raises(Unusable, match=re.escape(str(layout.config))):
+        write_files(layout, Ports(30000))
+    assert layout.config.read_bytes() == content
+
+
 def test_a_bad_configuration_is_told_whole(tmp_path: Path) -> None:
     """All errors of an edited configuration are told at once, each with its path, before anything is started."""
     layout = Layout(tmp_path / "line")
@@ -156,6 +223,21 @@ def test_secrets_are_made_once_and_never_replaced(tmp_path: Path) -> None:
             write_files(layout, Ports(20000))
         assert not key.exists()
         key.write_text(kept)
+
+
+def test_a_lost_key_stops_the_start_whatever_else_is_lost(tmp_path: Path) -> None:
+    """With the homeserver's database gone too, a key that the bridge's own was sealed with is still not made anew."""
+    layout = Layout(tmp_path / "line")
+    write_files(layout, Ports(20000))
+    (layout.bridge / "keys.db").touch()
+    secrets = secrets_of(layout)
+    keys = (secrets.vault_key, secrets.index_key, secrets.suppression_key)
+    for key in keys:
+        key.unlink()
+    with pytest.raises(Unusable) as told:
+        write_files(layout, Ports(20000))
+    assert [problem.split(": ")[0] for problem in told.value.problems] == [str(key) for key in keys]
+    assert not any(key.exists() for key in keys)
 
 
 @pytest.mark.crash
@@ -189,6 +271,43 @@ def test_a_stop_in_the_middle_of_the_first_run(tmp_path: Path) -> None:
     with line(tmp_path, base, "homeserver=real"):
         ready(tmp_path)
     assert not secrets_of(Layout(tmp_path)).registration.exists()
+
+
+@pytest.mark.crash
+async def test_a_homeserver_killed_while_accounts_are_made(tmp_path: Path) -> None:
+    """Kill -9 of the homeserver after the first account: it is started again, and the other accounts are made."""
+    layout, ports = Layout(tmp_path / "line"), Ports(free_base())
+    write_files(layout, ports)
+    database = f"file:{layout.homeserver / 'homeserver.db'}?mode=ro"
+
+    def an_account() -> bool:
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(database, uri=True)) as found:
+            return bool(found.execute("SELECT COUNT(*) FROM users").fetchone()[0])
+        return False
+
+    async def kill() -> None:
+        await asyncio.to_thread(eventually, an_account)
+        os.kill(int(layout.pid("homeserver").read_text()), signal.SIGKILL)
+
+    await asyncio.gather(make_accounts(layout, ports), kill())
+    assert layout.provisioned.exists()
+    accounts = secrets_of(layout).read_accounts()
+    async with running(layout, ports), aiohttp.ClientSession() as http:
+        for account in accounts:
+            await Server(layout, ports, accounts, http).sign_in(account)
+
+
+@pytest.mark.parametrize(("deaths", "seconds"), [(TOO_MANY_DEATHS, 60.0), (0, 0.2)])
+async def test_a_homeserver_that_does_not_come_back_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deaths: int, seconds: float
+) -> None:
+    """Nobody waits for ever for a homeserver that died while accounts were made: the log that tells why is named."""
+    layout, ports = Layout(tmp_path / "line"), Ports(free_base())
+    write_files(layout, ports)
+    secrets_of(layout).registration.write_text("secret")
+    monkeypatch.setattr(provisioning, "REGISTER_SECONDS", seconds)
+    with pytest.raises(Unusable, match=r"homeserver\.log"):
+        await asyncio.wait_for(provisioning._register(layout, ports, {"homeserver": deaths}), 30)
 
 
 async def test_a_homeserver_that_cannot_start_is_told(tmp_path: Path) -> None:

@@ -116,6 +116,19 @@ def test_sigterm_stops_all_in_order(tmp_path: Path) -> None:
         assert not any(alive(pid) for pid in pids.values())
 
 
+def test_a_signal_to_every_process_leaves_no_ready_json(tmp_path: Path) -> None:
+    """SIGTERM to all at once, as systemd sends it: children that die before their turn bring no `ready.json` back."""
+    with line(tmp_path, free_base(), "bridge=stubborn") as process:
+        pids = ready(tmp_path)["pids"]
+        for pid in pids.values():
+            os.kill(pid, signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+        lives = [row.split()[0] for row in (tmp_path / "lives").read_text().splitlines()]
+        assert lives.count("carrier") > 1, "none was started again during the stop: this test shows nothing"
+        assert not (tmp_path / "run" / "ready.json").exists()
+        assert not any(alive(pid) for pid in pids.values())
+
+
 def test_a_child_that_will_not_stop_is_killed(tmp_path: Path) -> None:
     """A child that ignores SIGTERM is killed after its bound, and the others still end in order."""
     with line(tmp_path, free_base(), "bridge=stubborn") as process:
