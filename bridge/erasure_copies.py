@@ -4,7 +4,8 @@ Rules of this module: an inbound copy may go once the text is kept here and show
 after its final report, or an hour after it was taken when none came, and then the carrier is asked first what became of it;
 an id that only a report tells is a copy as well, though nobody knows whose; a text whose id nobody ever told is counted and
 never called gone; it gives way to people's words, and nobody who holds a thread waits for more than the request under way;
-a copy is called gone only when the carrier says so, and one that it keeps is called kept, with its words for how long. The
+a copy is called gone only when the carrier says so, and one that it keeps is called kept, with its words for how long; one
+that lies at another carrier than the configured one is called left there, for this one's "no such text" says nothing. The
 carrier's id of a text is sealed under a key of the copies' own, which is not the texter's: it must still open when the
 texter's is destroyed, and the row goes when the copy is settled.
 """
@@ -42,6 +43,7 @@ PATIENCE: Final = 10
 GONE: Final = "gone"
 UNCONFIRMED: Final = "deletion asked for, which the carrier does not confirm"
 UNKNOWN_ID: Final = "its id could not be opened"
+ELSEWHERE: Final = "left at another carrier, which cannot be asked any more"
 UNNAMED: Final = "texts that may have reached the carrier, which told us no id"
 
 # Of a copy without an owner nobody knows that it is not a held thread's, as long as that thread has texts without an id.
@@ -127,6 +129,9 @@ class Copies:
         # The others of this batch took their time: somebody may hold it by now.
         if await self._store.fetchval(f"SELECT 1 FROM carrier_copy c WHERE n = $1 AND {FREE}", row["n"]) is None:  # noqa: S608
             return
+        if bytes(row["hash"]) != digest(self._vault, self._carrier.kind, message_id):
+            await self._settle(row, ELSEWHERE)
+            return
         if await self._unreported(row) and (told := await self._carrier.status(message_id)) is not None:
             await self._report(told)
             self._crash(CrashPoint.STATUS_TAKEN)
@@ -170,6 +175,11 @@ class Copies:
 
         await self._store.commit(commit)
         self._settled()
+
+
+def digest(vault: Vault, kind: str, message_id: str) -> bytes:
+    """Return what stands in our tables for an id of a carrier of that kind."""
+    return vault.keyed_hash(f"carrier {kind}", message_id)
 
 
 async def note(conn: Connection, *, hash_: bytes, owner: str, ref: str, sealed: bytes, due: float, now: float) -> None:
