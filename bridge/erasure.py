@@ -36,6 +36,8 @@ LOUD: Final = (5, 50, 500)
 """Tries of one step after which the desk hears of it."""
 AT_ONCE: Final = 3600.0
 """Patience up to which the end was a person's order, and no doubt of the clock holds it back."""
+ASTRAY: Final = AT_ONCE + LONGEST_WAIT
+"""Seconds ahead that nothing wanted at once can be due, unless the clock was set back since: then it is due now."""
 HEARD: Final = 2.0
 """Seconds between the last redaction and the removal of whoever is in the room. A client that is on hears of one after the
 other in that time; whoever is removed hears no more, and keeps what a burst that was cut short did not take away."""
@@ -117,20 +119,21 @@ class Erasure:
         now = self._clock.wall()
         doubted = await sweep_clock.doubted(self._store)
         # What somebody wanted at once does not wait behind what is over by itself.
-        first = f"CASE WHEN e.due <= $1 AND e.patience <= {AT_ONCE} THEN 0 ELSE 1 END"
+        wanted = f"e.patience <= {AT_ONCE} AND (e.due <= $1 OR e.due > $1 + {ASTRAY})"
         # What waits for its time waits on while the clock is doubted, but for what somebody wanted at once.
         only = f"AND (e.step <> 'purge' OR e.patience <= {AT_ONCE})" if doubted else ""
         row = await self._store.fetchrow(
             f"""SELECT e.* FROM erasure e
                 WHERE NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = e.thread AND t.held) {only}
-                ORDER BY {first}, e.due LIMIT 1""",  # noqa: S608 - constants
+                ORDER BY CASE WHEN {wanted} THEN 0 ELSE 1 END, e.due LIMIT 1""",  # noqa: S608 - constants
             now,
         )
         if row is None:
             return LONGEST_SLEEP
-        if row["due"] > now:
-            return float(row["due"] - now)
-        await self._step(_case(row))
+        case = _case(row)
+        if now < case.due and not (case.patience <= AT_ONCE and case.due > now + ASTRAY):
+            return case.due - now
+        await self._step(case)
         return 0.0
 
     async def _step(self, case: Case) -> None:

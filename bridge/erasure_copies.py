@@ -109,9 +109,12 @@ class Copies:
         """Try a batch of what is due; return whether there was anything."""
         doubted = await sweep_clock.doubted(self._store)
         # With a clock that is doubted only those go for which an end waits: a person asked for it, or it came before.
-        only = " AND EXISTS (SELECT 1 FROM erasure x WHERE x.id = c.owner)" if doubted else ""
+        ended = "EXISTS (SELECT 1 FROM erasure x WHERE x.id = c.owner)"
+        only = f" AND {ended}" if doubted else ""
+        # One of those is never due so far ahead, unless the clock was set back since: then it is due now.
+        due = f"(due <= $1 OR due > $1 + {LONGEST_WAIT} AND {ended})"
         rows = await self._store.fetch(
-            f"""SELECT n, owner, hash, id, due, tries, noted FROM carrier_copy c WHERE due <= $1{only} AND {FREE}
+            f"""SELECT n, owner, hash, id, due, tries, noted FROM carrier_copy c WHERE {due}{only} AND {FREE}
                 ORDER BY due LIMIT {BATCH}""",  # noqa: S608 - constants
             self._clock.wall(),
         )

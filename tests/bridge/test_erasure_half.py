@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.events import TimerDue
-from bridge import erasure_acts
+from bridge import erasure_acts, sweep_clock
 from bridge.erasure_receipt import LEFT
 from bridge.erasure_room import NOT_OURS
 from bridge.matrix.house import Refused
@@ -55,6 +55,23 @@ async def test_only_what_is_not_ours_is_left_in_the_media_store(way: WayDown, st
     others = errcode == NOT_OURS
     assert (conversation["gone"]["uploads"], conversation["left"]) == ((0, {LEFT: 1}) if others else (1, {}))
     assert bool(way.rooms.media) is others
+
+
+@pytest.mark.parametrize("step", ["redact", "purge"])
+async def test_what_was_wanted_at_once_waits_for_no_clock(way: WayDown, step: str) -> None:
+    """`!close now`, and the machine's clock comes back a day behind: room, person and copies go within the minute."""
+    owner = await way.furnish(uploads=0)
+    await way.say(owner, "!close now")
+    for _ in range(20):
+        if await _step(way) == step:
+            break
+        way.nerves.clock.at += await way.erasure.once()
+    way.nerves.clock.at -= 86_400
+    began = way.nerves.clock.at
+    await way.nerves.store.commit(sweep_clock.doubt)
+    await way.down()
+    assert way.nerves.clock.at - began < 60
+    assert [told["what"] for told in await way.receipts()] == ["conversation", "person"]
 
 
 @pytest.mark.parametrize("step", ROOM_STEPS)
