@@ -138,6 +138,12 @@ async def forget(conn: Connection, event_ids: Iterable[str]) -> None:
         await conn.execute("DELETE FROM event WHERE event_id = $1", event_id)
 
 
+async def after_hold(conn: Connection, event_ids: Iterable[str]) -> None:
+    """Let events go as soon as nobody holds their thread. The time before all times: a recap on hold leaves them out."""
+    for event_id in event_ids:
+        await conn.execute("UPDATE event SET expires = -1 WHERE event_id = $1", event_id)
+
+
 async def _stands(conn: Connection, ref: str) -> bool:
     """Whether something lasts now: the card of a thread that is parked by now does not."""
     if not lasts(ref):
