@@ -26,6 +26,7 @@ from bridge import log, sweep_clock
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
 from bridge.erasure_acts import ROOM
+from bridge.erasure_damage import Damage
 from bridge.matrix.edge import Permanent, TokenRefused, Transient
 from bridge.matrix.house import Away, Refused
 from bridge.store import Connection, Store
@@ -93,6 +94,7 @@ class Erasure:
         self._store, self._clock, self._pause, self._alarm, self._crash = store, clock, pause, alarm, crash
         self._steps = {**steps, FLUSH: self._flush}
         self._changed = asyncio.Event()
+        self._damage = Damage(clock=clock, alarm=alarm)
 
     def wake(self) -> None:
         """Say that something may be due."""
@@ -103,13 +105,15 @@ class Erasure:
         while True:
             self._changed.clear()
             try:
-                wait = await self.once()
+                wait = min(await self.once(), LONGEST_SLEEP)
             except (sqlite3.OperationalError, OSError) as error:
                 log.failure("erasure.waits", error)
                 wait = 1.0
+            except sqlite3.DatabaseError as error:
+                wait = await self._damage.met("erasure.damaged", error)
             if wait > 0:
                 try:
-                    async with asyncio.timeout(min(wait, LONGEST_SLEEP)):
+                    async with asyncio.timeout(wait):
                         await self._changed.wait()
                 except TimeoutError:
                     continue
@@ -141,6 +145,12 @@ class Erasure:
             following = await self._steps[case.step](case)
         except NotYet as not_yet:
             await self._later(case, not_yet.what, not_yet.after)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            # The page of one case need not be everybody's.
+            log.failure("erasure.damaged", error, kind=case.step)
+            await self._later(case, "our own database is damaged", LONGEST_WAIT)
         except (Transient, Away) as error:
             await self._later(case, "the homeserver does not answer", error.after)
         except TokenRefused:

@@ -21,6 +21,7 @@ from bridge import log, sweep_clock
 from bridge.carriers.adapter import CannotDelete, Carrier, Deleted, DeliveryReport, Keeps, NotConfirmed, NotYet
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
+from bridge.erasure_damage import Damage
 from bridge.store import Connection, Store
 from bridge.vault import Sealed, Vault
 
@@ -75,6 +76,7 @@ class Copies:
         self._store, self._vault, self._clock, self._carrier = store, vault, clock, carrier
         self._alarm, self._settled, self._report, self._pause, self._crash = alarm, settled, report, pause, crash
         self._changed = asyncio.Event()
+        self._damage = Damage(clock=clock, alarm=alarm)
 
     def wake(self) -> None:
         """Say that a copy may be due."""
@@ -93,14 +95,16 @@ class Copies:
         """Delete what is due, until cancelled."""
         while True:
             self._changed.clear()
+            more, wait = False, LONGEST_SLEEP
             try:
                 more = await self.once()
             except (sqlite3.OperationalError, OSError) as error:
                 log.failure("copies.wait", error)
-                more = False
+            except sqlite3.DatabaseError as error:
+                wait = await self._damage.met("copies.damaged", error)
             if not more:
                 try:
-                    async with asyncio.timeout(LONGEST_SLEEP):
+                    async with asyncio.timeout(wait):
                         await self._changed.wait()
                 except TimeoutError:
                     continue

@@ -19,6 +19,7 @@ from bot.actions import DESK
 from bridge import log, sweep_clock, sweep_index
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
+from bridge.erasure_damage import Damage
 from bridge.matrix.edge import HomeserverError, Permanent, TokenRefused, Transient
 from bridge.matrix.house import Away, Refused
 from bridge.store import Connection, Store
@@ -64,11 +65,12 @@ class Sweep:
         self._alarm, self._crash = alarm, crash
         self._pruned = 0.0
         self._stuck = Stuck()
+        self._damage = Damage(clock=clock, alarm=alarm)
 
     async def run(self) -> None:
         """Sweep until cancelled. Raises :class:`TokenRefused`."""
         while True:
-            more = False
+            more, wait = False, EVERY
             try:
                 more = await self.once()
             except TokenRefused:
@@ -77,7 +79,9 @@ class Sweep:
                 log.event("sweep.again", status=error.status)
             except (sqlite3.OperationalError, OSError) as error:
                 log.failure("sweep.waits", error)
-            await asyncio.sleep(0 if more else EVERY)
+            except sqlite3.DatabaseError as error:
+                wait = await self._damage.met("sweep.damaged", error)
+            await asyncio.sleep(0 if more else wait)
 
     async def once(self) -> bool:
         """Let a batch of events go, and from time to time the rest; return whether more is due."""
