@@ -26,6 +26,7 @@ from bridge import log, sweep_clock
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
 from bridge.erasure_acts import ROOM
+from bridge.erasure_damage import Damage
 from bridge.matrix.edge import Permanent, TokenRefused, Transient
 from bridge.matrix.house import Away, Refused
 from bridge.store import Connection, Store
@@ -36,6 +37,8 @@ LOUD: Final = (5, 50, 500)
 """Tries of one step after which the desk hears of it."""
 AT_ONCE: Final = 3600.0
 """Patience up to which the end was a person's order, and no doubt of the clock holds it back."""
+ASTRAY: Final = AT_ONCE + LONGEST_WAIT
+"""Seconds ahead that nothing wanted at once can be due, unless the clock was set back since: then it is due now."""
 HEARD: Final = 2.0
 """Seconds between the last redaction and the removal of whoever is in the room. A client that is on hears of one after the
 other in that time; whoever is removed hears no more, and keeps what a burst that was cut short did not take away."""
@@ -91,6 +94,7 @@ class Erasure:
         self._store, self._clock, self._pause, self._alarm, self._crash = store, clock, pause, alarm, crash
         self._steps = {**steps, FLUSH: self._flush}
         self._changed = asyncio.Event()
+        self._damage = Damage(clock=clock, alarm=alarm)
 
     def wake(self) -> None:
         """Say that something may be due."""
@@ -101,13 +105,15 @@ class Erasure:
         while True:
             self._changed.clear()
             try:
-                wait = await self.once()
+                wait = min(await self.once(), LONGEST_SLEEP)
             except (sqlite3.OperationalError, OSError) as error:
                 log.failure("erasure.waits", error)
                 wait = 1.0
+            except sqlite3.DatabaseError as error:
+                wait = await self._damage.met("erasure.damaged", error)
             if wait > 0:
                 try:
-                    async with asyncio.timeout(min(wait, LONGEST_SLEEP)):
+                    async with asyncio.timeout(wait):
                         await self._changed.wait()
                 except TimeoutError:
                     continue
@@ -117,20 +123,21 @@ class Erasure:
         now = self._clock.wall()
         doubted = await sweep_clock.doubted(self._store)
         # What somebody wanted at once does not wait behind what is over by itself.
-        first = f"CASE WHEN e.due <= $1 AND e.patience <= {AT_ONCE} THEN 0 ELSE 1 END"
+        wanted = f"e.patience <= {AT_ONCE} AND (e.due <= $1 OR e.due > $1 + {ASTRAY})"
         # What waits for its time waits on while the clock is doubted, but for what somebody wanted at once.
         only = f"AND (e.step <> 'purge' OR e.patience <= {AT_ONCE})" if doubted else ""
         row = await self._store.fetchrow(
             f"""SELECT e.* FROM erasure e
                 WHERE NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = e.thread AND t.held) {only}
-                ORDER BY {first}, e.due LIMIT 1""",  # noqa: S608 - constants
+                ORDER BY CASE WHEN {wanted} THEN 0 ELSE 1 END, e.due LIMIT 1""",  # noqa: S608 - constants
             now,
         )
         if row is None:
             return LONGEST_SLEEP
-        if row["due"] > now:
-            return float(row["due"] - now)
-        await self._step(_case(row))
+        case = _case(row)
+        if now < case.due and not (case.patience <= AT_ONCE and case.due > now + ASTRAY):
+            return case.due - now
+        await self._step(case)
         return 0.0
 
     async def _step(self, case: Case) -> None:
@@ -138,6 +145,12 @@ class Erasure:
             following = await self._steps[case.step](case)
         except NotYet as not_yet:
             await self._later(case, not_yet.what, not_yet.after)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            # The page of one case need not be everybody's.
+            log.failure("erasure.damaged", error, kind=case.step)
+            await self._later(case, "our own database is damaged", LONGEST_WAIT)
         except (Transient, Away) as error:
             await self._later(case, "the homeserver does not answer", error.after)
         except TokenRefused:

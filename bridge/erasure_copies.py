@@ -4,7 +4,8 @@ Rules of this module: an inbound copy may go once the text is kept here and show
 after its final report, or an hour after it was taken when none came, and then the carrier is asked first what became of it;
 an id that only a report tells is a copy as well, though nobody knows whose; a text whose id nobody ever told is counted and
 never called gone; it gives way to people's words, and nobody who holds a thread waits for more than the request under way;
-a copy is called gone only when the carrier says so, and one that it keeps is called kept, with its words for how long. The
+a copy is called gone only when the carrier says so, and one that it keeps is called kept, with its words for how long; one
+that lies at another carrier than the configured one is called left there, for this one's "no such text" says nothing. The
 carrier's id of a text is sealed under a key of the copies' own, which is not the texter's: it must still open when the
 texter's is destroyed, and the row goes when the copy is settled.
 """
@@ -20,6 +21,7 @@ from bridge import log, sweep_clock
 from bridge.carriers.adapter import CannotDelete, Carrier, Deleted, DeliveryReport, Keeps, NotConfirmed, NotYet
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
+from bridge.erasure_damage import Damage
 from bridge.store import Connection, Store
 from bridge.vault import Sealed, Vault
 
@@ -42,6 +44,7 @@ PATIENCE: Final = 10
 GONE: Final = "gone"
 UNCONFIRMED: Final = "deletion asked for, which the carrier does not confirm"
 UNKNOWN_ID: Final = "its id could not be opened"
+ELSEWHERE: Final = "left at another carrier, which cannot be asked any more"
 UNNAMED: Final = "texts that may have reached the carrier, which told us no id"
 
 # Of a copy without an owner nobody knows that it is not a held thread's, as long as that thread has texts without an id.
@@ -73,6 +76,7 @@ class Copies:
         self._store, self._vault, self._clock, self._carrier = store, vault, clock, carrier
         self._alarm, self._settled, self._report, self._pause, self._crash = alarm, settled, report, pause, crash
         self._changed = asyncio.Event()
+        self._damage = Damage(clock=clock, alarm=alarm)
 
     def wake(self) -> None:
         """Say that a copy may be due."""
@@ -91,14 +95,16 @@ class Copies:
         """Delete what is due, until cancelled."""
         while True:
             self._changed.clear()
+            more, wait = False, LONGEST_SLEEP
             try:
                 more = await self.once()
             except (sqlite3.OperationalError, OSError) as error:
                 log.failure("copies.wait", error)
-                more = False
+            except sqlite3.DatabaseError as error:
+                wait = await self._damage.met("copies.damaged", error)
             if not more:
                 try:
-                    async with asyncio.timeout(LONGEST_SLEEP):
+                    async with asyncio.timeout(wait):
                         await self._changed.wait()
                 except TimeoutError:
                     continue
@@ -107,9 +113,12 @@ class Copies:
         """Try a batch of what is due; return whether there was anything."""
         doubted = await sweep_clock.doubted(self._store)
         # With a clock that is doubted only those go for which an end waits: a person asked for it, or it came before.
-        only = " AND EXISTS (SELECT 1 FROM erasure x WHERE x.id = c.owner)" if doubted else ""
+        ended = "EXISTS (SELECT 1 FROM erasure x WHERE x.id = c.owner)"
+        only = f" AND {ended}" if doubted else ""
+        # One of those is never due so far ahead, unless the clock was set back since: then it is due now.
+        due = f"(due <= $1 OR due > $1 + {LONGEST_WAIT} AND {ended})"
         rows = await self._store.fetch(
-            f"""SELECT n, owner, hash, id, due, tries, noted FROM carrier_copy c WHERE due <= $1{only} AND {FREE}
+            f"""SELECT n, owner, hash, id, due, tries, noted FROM carrier_copy c WHERE {due}{only} AND {FREE}
                 ORDER BY due LIMIT {BATCH}""",  # noqa: S608 - constants
             self._clock.wall(),
         )
@@ -126,6 +135,9 @@ class Copies:
             return
         # The others of this batch took their time: somebody may hold it by now.
         if await self._store.fetchval(f"SELECT 1 FROM carrier_copy c WHERE n = $1 AND {FREE}", row["n"]) is None:  # noqa: S608
+            return
+        if bytes(row["hash"]) != digest(self._vault, self._carrier.kind, message_id):
+            await self._settle(row, ELSEWHERE)
             return
         if await self._unreported(row) and (told := await self._carrier.status(message_id)) is not None:
             await self._report(told)
@@ -170,6 +182,11 @@ class Copies:
 
         await self._store.commit(commit)
         self._settled()
+
+
+def digest(vault: Vault, kind: str, message_id: str) -> bytes:
+    """Return what stands in our tables for an id of a carrier of that kind."""
+    return vault.keyed_hash(f"carrier {kind}", message_id)
 
 
 async def note(conn: Connection, *, hash_: bytes, owner: str, ref: str, sealed: bytes, due: float, now: float) -> None:

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from bridge import log, sweep_clock
 from bridge.audit import Ledger
 from bridge.clock import Clock
+from bridge.erasure_damage import Damage
 from bridge.matrix.edge import TokenRefused
 from bridge.matrix.house import Away, House, Refused
 from bridge.store import Connection, Store
@@ -54,10 +55,12 @@ class Night:
         self._ledger = Ledger(vault=vault)
         self._hours, self._zone, self._retention = hours, ZoneInfo(zone), retention
         self._forgot = 0.0
+        self._damage = Damage(clock=clock, alarm=None)
 
     async def run(self) -> None:
         """Look once a minute, until cancelled. Raises :class:`TokenRefused`."""
         while True:
+            wait = EVERY
             try:
                 await self.once()
             except TokenRefused:
@@ -66,7 +69,9 @@ class Night:
                 log.event("night.again", status=error.status)
             except (sqlite3.OperationalError, OSError) as error:
                 log.failure("night.waits", error)
-            await asyncio.sleep(EVERY)
+            except sqlite3.DatabaseError as error:
+                wait = await self._damage.met("night.damaged", error)
+            await asyncio.sleep(wait)
 
     async def once(self) -> None:
         """Do what is due."""

@@ -52,8 +52,6 @@ from bridge.vault import Vault
 
 GIVES_UP: Final = 120.0
 """Seconds after which it is said that somebody could not be signed out: whoever asked has to know."""
-HELD: Final = 60.0
-"""Seconds until it is asked again whether somebody still holds the thread of what should go."""
 AUDITED: Final = 40
 """Entries of the audit that are shown at the desk: a screen; `quietline audit` has them all."""
 OWNED: Final = "SELECT 1 FROM thread WHERE room_id = $1 AND id = $2"
@@ -277,21 +275,39 @@ class Posts:
     async def _redact(self, task: Task, redact: Redact) -> None:
         room = await self._room(task, redact.place)
         target = await places.event(self._store, task.owner, redact.ref)
+        known = [] if target is None else [target]
+        if redact.place == THREAD and await self._held(task):
+            await self._after_hold(task, known)
+            return
         if target is not None:
             await self._edge.redact(room, target, task.txn)
-        await self._done(task, gone=[] if target is None else [target])
+        await self._done(task, gone=known)
 
     async def _erase(self, task: Task, erase: Erase) -> None:
         """Redact a message with whatever is on it: its edits say the same words, its receipt has lost its message."""
         room = await self._room(task, erase.place)
         query = "SELECT event_id FROM event WHERE room_id = $1 AND NOT state AND (event_id = $2 OR about = $2) ORDER BY n"
-        if await self._store.fetchval("SELECT 1 FROM thread WHERE id = $1 AND held", task.owner) is not None:
-            raise TryAgain(HELD)
         known = [row["event_id"] for row in await self._store.fetch(query, room, erase.event_id)]
+        if await self._held(task):
+            await self._after_hold(task, known)
+            return
         # Also when the message itself has gone before: what is on it says its words, and is in this room.
         for number, event_id in enumerate(known):
             await self._edge.redact(room, event_id, f"{task.txn}.{number}")
         await self._done(task, gone=known)
+
+    async def _held(self, task: Task) -> bool:
+        """Whether somebody holds the thread by now, perhaps for weeks: its lane must not wait for that."""
+        return await self._store.fetchval("SELECT 1 FROM thread WHERE id = $1 AND held", task.owner) is not None
+
+    async def _after_hold(self, task: Task, known: Sequence[str]) -> None:
+        """Leave to the sweep what should go, which takes it as soon as nobody holds the thread."""
+
+        async def commit(conn: Connection) -> None:
+            await sweep_index.after_hold(conn, known)
+            await conn.execute("DELETE FROM outbox WHERE id = $1", task.number)
+
+        await self._store.commit(commit, synced=False)
 
     async def _sent_before(self, task: Task, room: str, speaker: Speaker) -> str | None:
         """Look for what the homeserver has of this row, when it may have forgotten the transaction id."""

@@ -1,9 +1,9 @@
 """Whatever has come to the end of its time goes: events and what could read them, remembered ids, receipts.
 
 Rules of this module: an event is redacted, looked for, and taken off the deletion index when it was found gone; one that
-can still be read stays on it, is tried again and told to the desk; what is redacted is overwritten at once; sweeping
-yields to every conversation; while the machine's clock is doubted nothing goes here; nothing of a thread that somebody
-holds goes.
+can still be read stays on it, is tried again and told to the desk; a room that the homeserver fails for waits, and no other
+with it; what is redacted is overwritten at once; sweeping yields to every conversation; while the machine's clock is
+doubted nothing goes here; nothing of a thread that somebody holds goes.
 """
 
 from __future__ import annotations
@@ -12,16 +12,19 @@ import asyncio
 import sqlite3
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any, Final, Protocol
 
 from bot.actions import DESK
 from bridge import log, sweep_clock, sweep_index
 from bridge.clock import Clock
 from bridge.crash import Crash, CrashPoint
-from bridge.matrix.edge import HomeserverError, Permanent, TokenRefused
+from bridge.erasure_damage import Damage
+from bridge.matrix.edge import HomeserverError, Permanent, TokenRefused, Transient
 from bridge.matrix.house import Away, Refused
 from bridge.store import Connection, Store
 from bridge.sweep_keys import prune
+from bridge.sweep_stuck import Stuck
 from bridge.vault import Vault
 
 BATCH: Final = 96
@@ -61,11 +64,13 @@ class Sweep:
         self._store, self._vault, self._clock, self._rooms = store, vault, clock, rooms
         self._alarm, self._crash = alarm, crash
         self._pruned = 0.0
+        self._stuck = Stuck()
+        self._damage = Damage(clock=clock, alarm=alarm)
 
     async def run(self) -> None:
         """Sweep until cancelled. Raises :class:`TokenRefused`."""
         while True:
-            more = False
+            more, wait = False, EVERY
             try:
                 more = await self.once()
             except TokenRefused:
@@ -74,7 +79,9 @@ class Sweep:
                 log.event("sweep.again", status=error.status)
             except (sqlite3.OperationalError, OSError) as error:
                 log.failure("sweep.waits", error)
-            await asyncio.sleep(0 if more else EVERY)
+            except sqlite3.DatabaseError as error:
+                wait = await self._damage.met("sweep.damaged", error)
+            await asyncio.sleep(0 if more else wait)
 
     async def once(self) -> bool:
         """Let a batch of events go, and from time to time the rest; return whether more is due."""
@@ -85,33 +92,56 @@ class Sweep:
             await self._prune(int(now))
             await prune(self._store, self._vault)
             self._pruned = now
-        rows = await sweep_index.expired(self._store, now, BATCH)
+        rows = await sweep_index.expired(self._store, now, BATCH, without=self._stuck.waiting(now))
         rooms: defaultdict[str, list[Any]] = defaultdict(list)
         for row in rows:
             rooms[row["room_id"]].append(row)
         done = await asyncio.gather(
             *(self._room(room_id, events, int(now)) for room_id, events in rooms.items()), return_exceptions=True
         )
-        failed = [error for error in done if error is not None]
+        failed = [error for error in done if isinstance(error, BaseException)]
         if failed:
             raise next((error for error in failed if isinstance(error, TokenRefused)), failed[0])
-        return bool(rows)
+        return bool(rows) and all(done)
 
-    async def _room(self, room_id: str, events: list[Any], now: int) -> None:
+    async def _room(self, room_id: str, events: list[Any], now: int) -> bool:
+        """Let events of one room go; return whether the homeserver answered. What fails here is no other room's."""
+        stays: list[str] = []
+        answered = True
+        try:
+            await self._let_go(room_id, events, now, stays)
+        except Transient as error:
+            log.event("sweep.again", status=error.status)
+            answered = False
+            if (since := self._stuck.failed(room_id, now, error.after)) is not None:
+                await self._alarm("a message whose time has come (the homeserver does not answer)", since)
+        else:
+            self._stuck.answered(room_id)
+        if stays and (since := self._stuck.refused(room_id, now)) is not None:
+            await self._alarm(f"a message whose time has come ({stays[0]})", since)
+        return answered
+
+    async def _let_go(self, room_id: str, events: list[Any], now: int, stays: list[str]) -> None:
+        """Do it for all of them at once, or one by one. `stays`: gets why something did. Raises :class:`Transient`."""
         said = [row for row in events if not row["state"]]
         try:
             found = await self._rooms.let_go(room_id, said, again=now // AGAIN)
         except TokenRefused:
             raise
-        except Permanent as error:
-            # One of them is refused for good. Which one is found out one by one, and the others do not wait for it.
-            if len(events) > 1:
+        except HomeserverError as error:
+            refused = isinstance(error, Permanent)
+            broken = error.status == HTTPStatus.INTERNAL_SERVER_ERROR
+            # It may be one of them only. Which one is found out one by one, and the others do not wait for it.
+            if len(events) > 1 and (refused or broken):
                 for row in events:
-                    await self._room(room_id, [row], now)
+                    await self._let_go(room_id, [row], now, stays)
                 return
+            if refused or broken:
+                await self._later(events, now)
+            if not refused:
+                raise
             log.event("sweep.refused", status=error.status)
-            await self._later(events, now)
-            await self._alarm("a message whose time has come (the homeserver refuses to redact it)", now)
+            stays.append("the homeserver refuses to redact it")
             return
         self._crash(CrashPoint.EVENT_EXPIRED)
         gone = {row["n"] for row in (*found, *(row for row in events if row["state"]))}
@@ -121,7 +151,7 @@ class Sweep:
         left = [row for row in said if row["n"] not in gone and await sweep_index.free(self._store, row["n"])]
         if left:
             await self._later(left, now)
-            await self._alarm("a message whose time has come (it was redacted and can still be read)", now)
+            stays.append("it was redacted and can still be read")
         if found:
             await self._overwrite(room_id)
 

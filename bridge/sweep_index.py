@@ -10,7 +10,7 @@ quite the order in the room, and a machine's clock may have been set; only both 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from bot.actions import THREAD
@@ -108,18 +108,21 @@ async def settle(conn: Connection, owner: str, ref: str, *, expires: int) -> Non
     )
 
 
-async def expired(conn: Any, now: float, most: int) -> list[Any]:
+async def expired(conn: Any, now: float, most: int, *, without: Sequence[str] = ()) -> list[Any]:
     """Return up to `most` events whose time has come, without those of threads that somebody holds. `conn`: or a store.
 
     From the rooms of what has been over for longest, room by room, so that what is done once a room is done seldom.
+    `without`: rooms that are left alone now.
     """
-    over = f"event e WHERE expires <= $1 AND NOT gone AND {FREE}"
+    others = f" AND room_id NOT IN ({', '.join(f'${n}' for n in range(3, 3 + len(without)))})" if without else ""
+    over = f"event e WHERE expires <= $1 AND NOT gone{others} AND {FREE}"
     rows: list[Any] = await conn.fetch(
         f"""SELECT n, event_id, room_id, state FROM {over} AND room_id IN (
                 SELECT room_id FROM {over} ORDER BY expires LIMIT $2
-            ) ORDER BY room_id, n LIMIT $2""",  # noqa: S608 - a constant
+            ) ORDER BY room_id, n LIMIT $2""",  # noqa: S608 - constants and numbers
         int(now),
         most,
+        *without,
     )
     return rows
 
@@ -133,6 +136,12 @@ async def forget(conn: Connection, event_ids: Iterable[str]) -> None:
     """Delete rows of events that are redacted."""
     for event_id in event_ids:
         await conn.execute("DELETE FROM event WHERE event_id = $1", event_id)
+
+
+async def after_hold(conn: Connection, event_ids: Iterable[str]) -> None:
+    """Let events go as soon as nobody holds their thread. The time before all times: a recap on hold leaves them out."""
+    for event_id in event_ids:
+        await conn.execute("UPDATE event SET expires = -1 WHERE event_id = $1", event_id)
 
 
 async def _stands(conn: Connection, ref: str) -> bool:

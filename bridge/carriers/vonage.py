@@ -58,6 +58,8 @@ PREMATURE: Final = 3600.0
 RATE: Final = Rate(per_second=30.0, burst=30.0, by_segment=False, shared=True)
 """Requests that an account may make."""
 
+UNPROVISIONED: Final = (403, "unprovisioned")
+"""Status and problem of an account that may not redact."""
 KEPT_DAYS: Final = 395
 _RECORDS = "13 months in its records of calls and texts"
 
@@ -210,15 +212,15 @@ class VonageCarrier(Ordinary):
             got = await ask(self._http, "POST", url, json=body, headers={"Authorization": self._login})
             if not isinstance(got, Answer):
                 return NotYet(PREMATURE)
-            if got.status in (409, 429) or got.in_doubt or (got.status < 400 and got.status != 204):
+            # A refused login or an account without money somebody may put right; only this one answer is for good.
+            if got.status not in (204, 404) and (got.status, problem(got.json)) != UNPROVISIONED:
                 return NotYet(got.later(PREMATURE).after)
-            if problem(got.json) == "premature-redaction":
-                return NotYet(PREMATURE)
             statuses.add(got.status)
-        if 204 in statuses or statuses == {404}:
-            return NotConfirmed() if 204 in statuses else Deleted()
-        why = f"{_RECORDS}: the account is not provisioned for redaction, or the login is wrong"
-        return Keeps(why, days=KEPT_DAYS)
+        if 204 in statuses:
+            return NotConfirmed()
+        if statuses == {404}:
+            return Deleted()
+        return Keeps(f"{_RECORDS}: the account is not provisioned for redaction", days=KEPT_DAYS)
 
     def _bearer(self) -> dict[str, str]:
         now = int(self._clock())

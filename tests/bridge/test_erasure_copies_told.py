@@ -10,7 +10,7 @@ import pytest
 
 from bot.events import Said
 from bridge.carriers.adapter import DeliveryReport, Keeps, NotYet, UnknownOutcome
-from bridge.erasure_copies import EARLY, UNNAMED
+from bridge.erasure_copies import EARLY, ELSEWHERE, UNNAMED
 from tests.bridge.test_erasure_copies import ID, Archive, results
 from tests.e2e.waiting import until
 from tests.fakes.nerves import Nerves
@@ -27,6 +27,17 @@ async def test_what_the_carrier_keeps_is_called_kept(way: WayDown) -> None:
     await way.down()
     person = (await way.receipts())[1]
     assert person["carrier"] == {"carrier keeps it: until 2027-01-01": 1, "copies deleted, confirmed": 1}
+
+
+async def test_what_lies_at_another_carrier_is_never_called_gone(way: WayDown, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line is set up for another carrier before the old one's copies went: nobody is asked, and nothing called gone."""
+    nerves, archive = way.nerves, Archive(way.nerves)
+    owner = await way.furnish()
+    await way.say(owner, "!close now")
+    monkeypatch.setattr(nerves.paper, "kind", "another")
+    await way.down()
+    assert archive.asked == []
+    assert (await way.receipts())[1]["carrier"] == {ELSEWHERE: 2}
 
 
 async def test_nobody_is_called_erased_whose_copy_is_not_settled(way: WayDown) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bot.events import TimerDue
-from bridge import erasure_acts
+from bridge import erasure_acts, sweep_clock
+from bridge.erasure_receipt import LEFT
+from bridge.erasure_room import NOT_OURS
+from bridge.matrix.house import Refused
 from tests.bridge.test_erasure import CLIENTS, PERSON_STEPS, STEPS
 from tests.fakes.paper_rooms import WayDown
 
@@ -35,6 +38,40 @@ async def test_only_after_the_last_look_is_it_enough_that_nobody_can_look(way: W
         way.nerves.clock.at += 300
     assert way.rooms.present
     assert [told["what"] for told in await way.receipts()] == ["person"]
+
+
+@pytest.mark.parametrize(("status", "errcode"), [(400, "M_INVALID_PARAM"), (401, "M_UNKNOWN_TOKEN"), (403, NOT_OURS)])
+async def test_only_what_is_not_ours_is_left_in_the_media_store(way: WayDown, status: int, errcode: str) -> None:
+    """Refused once: only when the homeserver says that an upload is not ours it is called so; else it is deleted."""
+    owner = await way.furnish(events=1)
+    await way.say(owner, "!close now")
+    for _ in range(20):
+        if await _step(way) == "uploads":
+            break
+        way.nerves.clock.at += await way.erasure.once()
+    way.rooms.faults.append(Refused(status, errcode))
+    await way.down()
+    conversation = (await way.receipts())[0]
+    others = errcode == NOT_OURS
+    assert (conversation["gone"]["uploads"], conversation["left"]) == ((0, {LEFT: 1}) if others else (1, {}))
+    assert bool(way.rooms.media) is others
+
+
+@pytest.mark.parametrize("step", ["redact", "purge"])
+async def test_what_was_wanted_at_once_waits_for_no_clock(way: WayDown, step: str) -> None:
+    """`!close now`, and the machine's clock comes back a day behind: room, person and copies go within the minute."""
+    owner = await way.furnish(uploads=0)
+    await way.say(owner, "!close now")
+    for _ in range(20):
+        if await _step(way) == step:
+            break
+        way.nerves.clock.at += await way.erasure.once()
+    way.nerves.clock.at -= 86_400
+    began = way.nerves.clock.at
+    await way.nerves.store.commit(sweep_clock.doubt)
+    await way.down()
+    assert way.nerves.clock.at - began < 60
+    assert [told["what"] for told in await way.receipts()] == ["conversation", "person"]
 
 
 @pytest.mark.parametrize("step", ROOM_STEPS)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
 
-from bot.actions import DESK, THREAD, Edit, Erase, Mark, Post, Receipt, Redact
+from bot.actions import DESK, RECAP, THREAD, Action, Edit, Erase, Mark, Post, Recap, Receipt, Redact
 from bot.events import Read
-from bridge import erasure_acts
+from bridge import erasure_acts, sweep_index
 from bridge.matrix import items
-from bridge.outbox import Task, TryAgain
+from bridge.outbox import Task
+from tests.bridge.test_recap import Asking, typed
+from tests.e2e.waiting import until
 from tests.fakes.nerves import Nerves
 from tests.fakes.posting import Posting
 from tests.fakes.sink import ADA, DAY, DESK_ROOM, OFFICE_ROOM, THREAD_ROOM, Sink, message
@@ -87,19 +91,43 @@ async def test_erase_takes_an_edit_whose_message_has_gone(nerves: Nerves) -> Non
     assert await index(nerves) == {}
 
 
-async def test_nothing_is_erased_of_what_somebody_holds_by_now(nerves: Nerves) -> None:
-    """A `!redact` that was decided before a hold waits until it is lifted."""
+@pytest.mark.parametrize("action", [Erase(place=THREAD, event_id="$said"), Redact(place=THREAD, ref="answer:$x")])
+async def test_nothing_is_erased_of_what_somebody_holds_by_now(nerves: Nerves, action: Erase | Redact) -> None:
+    """A `!redact`, or an answer's fading, that was decided before a hold takes nothing away; after it the sweep does."""
     posting = Posting(nerves)
-    task = await posting.task(Erase(place=THREAD, event_id="$said"))
-    query = "INSERT INTO event (event_id, room_id, owner, at) VALUES ('$said', '!room', '', 0)"
-    await nerves.store.commit(lambda conn: conn.execute(query))
+    task = await posting.task(action)
+    query = "INSERT INTO event (event_id, room_id, owner, ref, at) VALUES ('$said', '!room', $1, 'answer:$x', 0)"
+    await nerves.store.commit(lambda conn: conn.execute(query, task.owner))
     await erasure_acts.hold(nerves.store, task.owner)
-    with pytest.raises(TryAgain):
-        await posting.posts.perform(task)
-    assert (posting.edge.sent, set(await index(nerves))) == ([], {"$said"})
-    await erasure_acts.release(nerves.store, task.owner)
     await posting.posts.perform(task)
-    assert await index(nerves) == {}
+    assert (posting.edge.sent, set(await index(nerves))) == ([], {"$said"})
+    assert await sweep_index.expired(nerves.store, nerves.clock.wall(), 9) == []
+    await erasure_acts.release(nerves.store, task.owner)
+    due = await sweep_index.expired(nerves.store, nerves.clock.wall(), 9)
+    assert [row["event_id"] for row in due] == ["$said"]
+
+
+async def test_a_redaction_on_hold_blocks_nothing_behind_it(nerves: Nerves) -> None:
+    """`!redact`, a hold, `!recap`: the recap comes at once, without the words that were to go; nothing is taken away."""
+    asking = Asking(nerves)
+    await asking.has(typed("secret"), typed("other"))
+    owner, edge, now = asking.task.owner, asking.edge, int(nerves.clock.wall())
+    await erasure_acts.hold(nerves.store, owner)
+    behind = Recap(place=THREAD, reply_to="$asked")
+    actions: list[Action] = [Erase(place=THREAD, event_id="$secret"), Redact(place=THREAD, ref=RECAP), behind]
+    for number, action in enumerate(actions):
+        sealed = await nerves.outbox.seal(owner, f"z{number}", action)
+        row = await nerves.store.commit(partial(nerves.outbox.put, owner=owner, item=sealed, created=now))
+        nerves.outbox.wake(row, owner, sealed.lane, sealed.way)
+    running = asyncio.create_task(nerves.outbox.run("matrix", asking.posting.posts.perform))
+
+    async def empty() -> bool | None:
+        return await nerves.count("outbox") == 0 or None
+
+    await until("the lane is empty", empty, within=5, every=0.02)
+    running.cancel()
+    (said,) = edge.posted.values()
+    assert ("other" in said, "secret" in said, edge.redacted) == (True, False, [])
 
 
 async def test_what_is_said_at_the_desk_has_its_time_from_the_start(nerves: Nerves) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from bridge.matrix.olm import InboundGroupSession, OlmGroupSessionError, OutboundGroupSession
@@ -51,6 +54,34 @@ async def test_what_is_gone_can_be_read_by_nobody_with_our_files(nerves: Nerves)
     assert await prune(nerves.store, nerves.vault) == 1
     assert await nerves.store.fetchval("SELECT first_index FROM matrix_inbound") == 5
     assert await nerves.store.fetchval("SELECT COUNT(*) FROM matrix_read") == 0
+
+
+async def test_texts_come_in_between_two_rooms(nerves: Nerves, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read is looked at room by room, by an index, and whoever waits for the event loop has it in between."""
+    for n in range(20):
+        await nerves.note_room(f"!{n}", "")
+    store, fetch, turns = nerves.store, nerves.store.fetch, 0
+    read: list[tuple[int, str, tuple[Any, ...]]] = []
+
+    async def noting(query: str, *args: Any) -> list[Any]:
+        if "matrix_read" in query:
+            read.append((turns, query, args))
+        return await fetch(query, *args)
+
+    async def beside() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(store, "fetch", noting)
+    running = asyncio.create_task(beside())
+    await prune(store, nerves.vault)
+    running.cancel()
+    assert len({at for at, _, _ in read}) == len(read) == 20
+    _, query, args = read[0]
+    steps = [row["detail"] for row in await store.db.fetch(f"EXPLAIN QUERY PLAN {query}", *args)]
+    assert [step for step in steps if step.startswith("SCAN")] == []
 
 
 async def test_a_retired_key_of_ours_goes_with_what_was_said_with_it(nerves: Nerves) -> None:

@@ -128,7 +128,10 @@ class Vonage(Vendor):
 
     async def redact(self, request: web.Request) -> web.Response:
         right = base64.b64encode(f"{API_KEY}:{API_SECRET}".encode()).decode()
-        if not self.provisioned or request.headers["Authorization"] != f"Basic {right}":
+        if request.headers["Authorization"] != f"Basic {right}":
+            body = {"type": "https://developer.vonage.com/api-errors#unauthorized", "title": "Unauthorized"}
+            return web.json_response(body, status=401)
+        if not self.provisioned:
             body = {"type": "https://developer.vonage.com/api-errors#unprovisioned", "title": "Authorisation error"}
             return web.json_response(body, status=403)
         told = await request.json()

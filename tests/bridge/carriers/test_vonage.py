@@ -177,6 +177,18 @@ async def test_not_provisioned(stand: VonageStand) -> None:
     assert outcome.days == 395
 
 
+@pytest.mark.parametrize(
+    ("status", "kind"), [(400, ""), (401, "unauthorized"), (402, "low-balance"), (403, ""), (403, "forbidden"), (422, "")]
+)
+async def test_what_somebody_may_put_right_is_not_for_good(stand: VonageStand, status: int, kind: str) -> None:
+    """A refused login, an empty account or an answer that says nothing: asked again later, and not called kept."""
+    told = json.dumps({"type": f"https://developer.vonage.com/api-errors#{kind}"}).encode()
+    async with wire(http(status, told)) as line:
+        carrier = stand.elsewhere(line.url)
+        assert await carrier.delete_copy("ab") == NotYet(3600.0)
+        await carrier.close()
+
+
 async def test_redaction_too_fast(stand: VonageStand) -> None:
     """When it asks for patience it gets it."""
     async with wire(http(429, headers="Retry-After: 7\r\n")) as line:
