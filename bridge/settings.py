@@ -44,8 +44,9 @@ def _base(value: str) -> str:
 
 
 def _near(host: str) -> bool:
+    """Whether no network of others is crossed: a name without a dot is this machine's, or one of its own network's."""
     address = _address(host)
-    return host == "localhost" if address is None else address.is_private
+    return "." not in host if address is None else address.is_private
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -53,6 +53,7 @@ def test_a_secret_is_read_without_its_line_end(tmp_path: Path) -> None:
         "http://[::1]:1",
         "http://10.1.2.3:8080/x",
         "http://localhost:8008",
+        "http://synapse:8008",
         "https://my_gateway.example",
         "https://api.example.com.",
         "https://b\u00fccher.example",
