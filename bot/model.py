@@ -171,6 +171,8 @@ class Facts:
     """Somebody put the thread on hold: nothing of it is destroyed (DESIGN section 5)."""
     showing: bool = False
     """Something of the thread is still on its way into its room."""
+    buried: bool = False
+    """Words of this texter could not be shown, and are kept: `!retry` may bring them back."""
     arriving: bool = False
     """A text of this texter is in the inbox, behind this event."""
     leaving: bool = False

@@ -209,6 +209,7 @@ def without_room(thread: Thread, actions: tuple[Action, ...]) -> tuple[Action, .
 
 
 ON_HOLD: Final = "This thread is on hold: nothing of it is erased before a supervisor releases it."
+BURIED: Final = "Not closed: words of theirs were never shown. !retry at the desk, or “!close now anyway” drops them."
 NOT_LEFT: Final = (
     "Not closed: words have not left for the phone yet. Take them back or wait for their ✓, then say it again;"
     " “!close now anyway” drops them."
@@ -221,10 +222,9 @@ def _at_once(facts: Facts, thread: Thread, event: Said, *, anyway: bool) -> Step
     if facts.frozen:
         return _reply(facts, thread, event, ON_HOLD)
     if facts.showing or facts.arriving or thread.life.last_inbound > event.at:
-        why = "Not closed: a text is just arriving. Look at it, then say it again."
+        return _reply(facts, thread, event, "Not closed: a text is just arriving. Look at it, then say it again.")
+    if not anyway and (why := BURIED if facts.buried else NOT_LEFT if _leaves(facts, thread) else ""):
         return _reply(facts, thread, event, why)
-    if _leaves(facts, thread) and not anyway:
-        return _reply(facts, thread, event, NOT_LEFT)
     parked, actions = _over(facts, thread, patience=NOW, drops=anyway)
     return Step(parked, (*actions, End()), consumed=True)
 
@@ -267,8 +267,8 @@ def _kept(pack: Pack, thread: Thread) -> int:
 
 
 def _unless_busy(facts: Facts, thread: Thread, key: str) -> Step[Thread] | None:
-    """Wait with what cannot be undone while a text is on its way, in or out, or somebody holds the thread."""
-    if facts.frozen:
+    """Wait with what cannot be undone while a text is on its way or was never shown, or somebody holds the thread."""
+    if facts.frozen or facts.buried:
         return _wait(thread, key, facts.now + HOUR)
     busy = facts.showing or facts.arriving or _leaves(facts, thread)
     return _wait(thread, key, facts.now + MOMENT) if busy else None

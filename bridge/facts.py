@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from bot.actions import DESK, Post, Speaker
 from bot.events import Said, TextArrived, TimerDue
@@ -18,9 +18,12 @@ from bridge import codec
 from bridge.clock import Clock, ahead
 from bridge.cold import FirstTexts
 from bridge.store import Store
-from bridge.vault import Vault
+from bridge.vault import Sealed, Vault
 from bridge.words import Found
 from policies.pack import Pack
+
+DEAD: Final = 7 * 86_400
+"""Seconds for which words that could not be shown are waited for where nobody can drop them."""
 
 
 class Lookup:
@@ -60,6 +63,7 @@ class Lookup:
             number=await self._first_texts.number(self._pack, event) if self._first_texts else None,
             frozen=frozen,
             showing=asks and await self._showing(owner),
+            buried=asks and await self._buried(owner, aggregate, now),
             arriving=asks and await arriving(self._store, owner, seq),
             leaving=asks and await leaving(self._store, owner),
             fresh=self._fresh() if begins else "",
@@ -73,6 +77,28 @@ class Lookup:
             if post.speaker is Speaker.VOICE:
                 return True
         return False
+
+    async def _buried(self, owner: str, aggregate: Thread | Desk, now: float) -> bool:
+        """Whether words of the texter lie in a dead letter that `!retry` can still bring into the room.
+
+        Where there is no room, nobody can say that they are to be dropped: there they are waited for as long as the desk's.
+        """
+        parked = isinstance(aggregate, Thread) and aggregate.life.state is State.PARKED
+        query = """SELECT kind, txn, body FROM dead_letter WHERE owner = $1 AND at >= $2
+                   AND (kind = 'TextArrived' AND way = '' OR kind = 'Post' AND way = 'matrix')"""
+        for row in await self._store.fetch(query, owner, now - DEAD if parked else 0):
+            if not row["body"]:
+                continue  # an agreed word may have stood in it, and it was not kept
+            if row["kind"] == TextArrived.__name__ or await self._is_voice(owner, row):
+                return True
+        return False
+
+    async def _is_voice(self, owner: str, row: Any) -> bool:
+        try:
+            post: Post = codec.decode(row["kind"], await self._vault.open(owner, f"outbox {row['txn']}", row["body"]))
+        except (Sealed, ValueError):
+            return False  # nothing could show it
+        return post.speaker is Speaker.VOICE
 
 
 async def arriving(conn: Any, owner: str, seq: int) -> bool:

@@ -413,6 +413,7 @@ facts: Final = st.builds(
     number=st.none() | st.builds(Number, kind=st.sampled_from(NumberKind), digest=st.sampled_from(("d1", "d2"))),
     frozen=st.booleans(),
     showing=st.booleans(),
+    buried=st.booleans(),
     arriving=st.booleans(),
     leaving=st.booleans(),
     fresh=st.just("still brook"),

@@ -77,7 +77,7 @@ def test_after_ten_minutes_it_is_parked() -> None:
     assert of(End, step) == []
 
 
-@pytest.mark.parametrize("why", ["frozen", "showing", "arriving", "leaving"])
+@pytest.mark.parametrize("why", ["frozen", "showing", "buried", "arriving", "leaving"])
 @pytest.mark.parametrize("key", [retain.CLOSE, retain.IDLE, retain.END])
 def test_nothing_goes_while_a_text_is_on_its_way_or_somebody_holds_it(key: str, why: str) -> None:
     """Held, or with a text on its way in or into the room, a thread waits, and looks again later."""
@@ -113,6 +113,15 @@ def test_close_now_names_words_that_have_not_left() -> None:
         dropped = then(thread, said("!close now anyway", sender=SUE), known)
         assert (of(Park, dropped), of(End, dropped)) == ([Park(patience=retain.NOW, drops=True)], [End()])
         assert of(Park, then(thread, said("!close now anyway"), known)) == []
+
+
+def test_close_now_names_words_that_were_never_shown() -> None:
+    """Words of theirs that lie in a dead letter keep `!close now` back, whatever else waits; `anyway` drops them."""
+    for known in (at(0, buried=True), at(0, buried=True, leaving=True)):
+        refused = then(held(), said("!close now", sender=SUE), known)
+        assert (of(Park, refused), retain.BURIED in words(refused)) == ([], True)
+        dropped = then(held(), said("!close now anyway", sender=SUE), known)
+        assert (of(Park, dropped), of(End, dropped)) == ([Park(patience=retain.NOW, drops=True)], [End()])
 
 
 def test_what_was_to_be_said_about_a_stop_does_not_outlive_the_conversation() -> None:
@@ -233,6 +242,7 @@ def test_nothing_of_this_speaks_to_the_phone_or_destroys_what_is_held(thread: Th
     if [a for a in destroys if isinstance(a, Park | End)]:
         assert not known.showing
         assert not known.arriving
+        assert not (known.buried and isinstance(event, TimerDue))
         assert [a for a in step.actions if isinstance(a, Text)] == []
     if isinstance(event, TimerDue):
         assert not [a for a in step.actions if isinstance(a, Text) and a.origin is not Origin.VOICE]
