@@ -76,7 +76,7 @@ class StrictClient(StrictDevice):
         items = (await self._live(room_id)).items()
         if self._unreadable.too_long(items) and room_id in await self.joined():
             await self.restart()
-            items = (await self._live(room_id)).items()
+            items = await self._paged(room_id)
         return items
 
     async def _unless_stuck(self, doing: Callable[[], Awaitable[T]]) -> T:
@@ -121,18 +121,24 @@ class StrictClient(StrictDevice):
 
     async def edit(self, room_id: str, item: Item, text: str) -> None:
         """Replace the text of one's own message."""
-        live = await self._live(room_id)
-        await live.timeline.edit(item.handle, sdk.EditedContent.ROOM_MESSAGE(_plain(text)))
+        await self._on_item(room_id, lambda shown: shown.edit(item.handle, sdk.EditedContent.ROOM_MESSAGE(_plain(text))))
 
     async def redact(self, room_id: str, item: Item) -> None:
         """Redact an event."""
-        live = await self._live(room_id)
-        await live.timeline.redact_event(item.handle, None)
+        await self._on_item(room_id, lambda shown: shown.redact_event(item.handle, None))
 
     async def react(self, room_id: str, item: Item, key: str) -> None:
         """Put a reaction on an event."""
-        live = await self._live(room_id)
-        await live.timeline.toggle_reaction(item.handle, key)
+        await self._on_item(room_id, lambda shown: shown.toggle_reaction(item.handle, key))
+
+    async def _on_item(self, room_id: str, act: Callable[[Any], Awaitable[Any]]) -> None:
+        try:
+            await act((await self._live(room_id)).timeline)
+        except sdk.ClientError as error:
+            if "found" not in str(error):
+                raise
+            # A gap has begun what is shown anew, just when it was seen.
+            await act((await self._unless_stuck(partial(self._to_the_start, room_id))).timeline)
 
     async def find(self, room_id: str, step: str, wanted: Callable[[Item], bool], *, within: float = PATIENCE) -> Item:
         """Wait until an item of the room is `wanted`; the newest such item."""
