@@ -95,6 +95,7 @@ class Content(Enum):
 
     TEXT = "text"
     FILE = "file"
+    EMOTE = "emote"
     OTHER = "other"
 
 
@@ -131,6 +132,8 @@ class Said:
     ref: str = ""
     quotes: bool = False
     """Its author quoted something in it: that is not in `body`."""
+    differs: bool = False
+    """`body` is what their client shows, and not what they typed: a letter or a digit is lost, added or changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

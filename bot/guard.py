@@ -36,8 +36,13 @@ LOCKED: Final = {
     Lock.UNVERIFIED: "this phone failed the agreed word. Only !cover 1, 2 and 3 leave, until a supervisor's !unlock. "
     "What is held then leaves by !again alone.",
 }
+EMPTY: Final = "it is empty."
+QUOTED: Final = "all of it is quoted, and what is quoted does not go to the phone. Leave an empty line after the quote."
 NOT_ASKED: Final = "a challenge leaves only by !verify, and only while it waits for its answer."
 NOT_NOW: Final = "their last text is more than five minutes old, and the phone may be in other hands. Wait for a text."
+IS_RIGHT: Final = "If that is right, say !anyway; if not, edit your message."
+MOST_SHOWN: Final = 2_000
+"""Letters of what would leave that are shown to its author; a text of this length is more than any carrier takes."""
 PERSONS: Final = (Origin.VOICE, Origin.STOP_REPLY)
 """Where the words come from that a person said or chose."""
 COVER: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
@@ -171,7 +176,7 @@ def refuses(pack: Pack, thread: Thread, body: str, designations: Iterable[str]) 
     if thread.flags.unsafe:
         return UNSAFE
     if not body.strip():
-        return "it is empty."
+        return EMPTY
     if _is_one_of(pack, body, (TextName.CHALLENGE,)):
         return NOT_ASKED
     return leaks(pack, body, designations)
@@ -185,14 +190,20 @@ def too_long(pack: Pack, body: str) -> str | None:
     return f"it is {count} texts long, more than {most}. Say it in shorter messages, or !long to send it as it is."
 
 
-def warns(body: str) -> str | None:
-    """Say what in words could identify somebody on a phone that others may hold (practice 24), or None."""
+def warns(body: str, *, differs: bool = False) -> str | None:
+    """Say what in words could identify somebody on a phone that others may hold (practice 24), or None.
+
+    `differs`: they are what their author's client shows, and not what was typed; then it is said what would leave.
+    """
     seen = as_seen(body)
-    if NUMBER.search(DATES.sub("—", seen)):
-        return "it holds a phone number. If that may stand on this phone, say !anyway."
-    if ADDRESS.search(seen):
-        return "it looks like a street address. If that may stand on this phone, say !anyway."
-    return None
+    what = "holds a phone number" if NUMBER.search(DATES.sub("—", seen)) else None
+    if what is None and ADDRESS.search(seen):
+        what = "looks like a street address"
+    if not differs:
+        return f"it {what}. If that may stand on this phone, say !anyway." if what else None
+    shown = body if len(body) <= MOST_SHOWN else f"{body[:MOST_SHOWN]}… (it goes on)"
+    also = f" It {what}, too." if what else ""
+    return f"your app may show other words or numbers than you typed. This would leave: “{shown}”{also} {IS_RIGHT}"
 
 
 def _is_one_of(pack: Pack, body: str, names: Iterable[TextName]) -> bool:

@@ -30,6 +30,7 @@ def held_back(facts: Facts, words: Pending, reason: Reason) -> Held:
         name=words.name,
         edit=words.edit,
         since=facts.now,
+        differs=words.differs,
     )
 
 

@@ -19,6 +19,7 @@ TO_THE_PHONE: Final = (*canned.COMMANDS, "verify", "cover", "again", "anyway", "
 """Commands that say something to the phone."""
 ONLY_WORDS: Final = {
     Content.FILE: "pictures and files do not go to the phone.",
+    Content.EMOTE: "what is said with /me does not go to the phone. Say it again without /me.",
     Content.OTHER: "only written words go to the phone, no stickers, polls or places.",
 }
 """Why what is no text is a note, also when the voice says it."""

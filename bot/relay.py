@@ -36,22 +36,33 @@ def relay(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]
         if event.content is not Content.TEXT and event.sender == thread.voice.holder:
             return Step(thread, (note, _say(event.event_id, f"Not sent: {ONLY_WORDS[event.content]}")))
         return Step(thread, (note,))
-    words = Pending(event_id=event.event_id, body=event.body, author=event.sender, said_at=event.at, leave_at=facts.now)
-    thread, actions = take(pack, facts, thread, words)
+    words = Pending(
+        event_id=event.event_id,
+        body=event.body,
+        author=event.sender,
+        said_at=event.at,
+        leave_at=facts.now,
+        differs=event.differs,
+    )
+    thread, actions = take(pack, facts, thread, words, quotes=event.quotes)
     return Step(thread, (*actions, *_quoted(event)))
 
 
 def take(
-    pack: Pack, facts: Facts, thread: Thread, words: Pending, *, looked_at: bool = False
+    pack: Pack, facts: Facts, thread: Thread, words: Pending, *, looked_at: bool = False, quotes: bool = False
 ) -> tuple[Thread, tuple[Action, ...]]:
-    """Take words for the phone: into the undo window, or held, or refused. `looked_at`: no second look is needed."""
+    """Take words for the phone: into the undo window, or held, or refused.
+
+    `looked_at`: no second look is needed. `quotes`: what was quoted is left out of them.
+    """
     why = guard.refuses(pack, thread, words.body, facts.designations)
     if why is not None and why in guard.LOCKED.values():
         return _locked(pack, facts, thread, words, why, looked_at=looked_at)
     if why is not None:
+        why = guard.QUOTED if quotes and why == guard.EMPTY else why
         refused = Mark(place=THREAD, event_id=words.event_id, receipt=Receipt.NOT_SENT)
         return thread, (refused, _say(words.event_id, f"Not sent: {why}"))
-    if not looked_at and (doubt := _doubt(pack, words.body)) is not None:
+    if not looked_at and (doubt := _doubt(pack, words)) is not None:
         reason, why = doubt
         thread = hold(thread, held_back(facts, words, reason))
         held = Mark(place=THREAD, event_id=words.event_id, receipt=Receipt.HELD)
@@ -102,6 +113,7 @@ def edits(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]
         leave_at=facts.now,
         name=name,
         edit=event.event_id,
+        differs=event.differs,
     )
     if is_note(replace(event, relation=Relation.NONE, body=body)):
         thread = _without(thread, event.target)
@@ -112,7 +124,7 @@ def edits(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]
     shown: tuple[Action, ...] = (_say(event.target, f"Leaving in a moment: “{body}”"),) if looked_at else ()
     if name == TextName.URGENT:
         shown = (*shown, Tell(owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=Alarm.URGENT)))
-    new, actions = take(pack, facts, _without(thread, event.target), words, looked_at=looked_at)
+    new, actions = take(pack, facts, _without(thread, event.target), words, looked_at=looked_at, quotes=event.quotes)
     if any(pending.event_id == event.target for pending in new.sending.pending) and isinstance(old, Pending):
         # It keeps its place, so that nothing overtakes it.
         until = facts.now + _window(pack, facts, thread)
@@ -243,11 +255,11 @@ def _window(pack: Pack, facts: Facts, thread: Thread) -> float:
     return float(pack.settings.undo_seconds)
 
 
-def _doubt(pack: Pack, body: str) -> tuple[Reason, str] | None:
+def _doubt(pack: Pack, words: Pending) -> tuple[Reason, str] | None:
     """Say why words should be looked at once more before they leave, and which command lets them."""
-    if (why := guard.too_long(pack, body)) is not None:
+    if (why := guard.too_long(pack, words.body)) is not None:
         return Reason.LONG, why
-    if (why := guard.warns(body)) is not None:
+    if (why := guard.warns(words.body, differs=words.differs)) is not None:
         return Reason.WARNED, why
     return None
 

@@ -164,6 +164,6 @@ def _unfit(pack: Pack, facts: Facts, event: Said, body: str, sure: frozenset[str
         return f"Not sent: {why}"
     if is_note(replace(event, relation=Relation.NONE, body=body)):
         return "Not sent: words that are a note, or that call a colleague, are not for the phone."
-    doubts = {"!long": guard.too_long(pack, body), "!anyway": guard.warns(body)}
+    doubts = {"!long": guard.too_long(pack, body), "!anyway": guard.warns(body, differs=event.differs)}
     doubt = next(((word, why) for word, why in doubts.items() if why is not None and word not in sure), None)
     return f"Not sent: {doubt[1]} Here: !reply {doubt[0]} and the words." if doubt is not None else None

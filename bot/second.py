@@ -41,7 +41,7 @@ def second(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread
     words = chosen[0]
     if (why := guard.refuses(pack, thread, words.body, facts.designations)) is not None:
         return Step(thread, (noted(event), *answer(facts, event, f"Not sent: {why}")), consumed=True)
-    if name == "long" and (warning := guard.warns(words.body)) is not None:
+    if name == "long" and (warning := guard.warns(words.body, differs=words.differs)) is not None:
         thread = hold(thread, replace(words, reason=Reason.WARNED))
         return Step(thread, (noted(event), *answer(facts, event, f"Held: {warning}")), consumed=True)
     if words.reason is Reason.LOCKED:
@@ -77,6 +77,7 @@ def say(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
         said_at=event.at,
         leave_at=facts.now,
         name=text.name,
+        differs=event.differs,
     )
     thread, actions = take(pack, facts, thread, words, looked_at=not text.own)
     if words.event_id not in (p.event_id for p in thread.sending.pending):
@@ -98,4 +99,5 @@ def _pending(facts: Facts, words: Held) -> Pending:
         leave_at=facts.now,
         name=words.name,
         edit=words.edit,
+        differs=words.differs,
     )

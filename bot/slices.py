@@ -111,6 +111,8 @@ class Pending:
     """Which of the agency's texts it is, in its own words or in the advocate's; empty for anything else."""
     edit: str = ""
     """The edit that these words came by, if it was one."""
+    differs: bool = False
+    """They are what their author's client shows, and not what was typed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +154,7 @@ class Held:
     name: str = ""
     edit: str = ""
     since: float = 0.0
+    differs: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

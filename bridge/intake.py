@@ -35,11 +35,12 @@ from bridge.matrix import items
 from bridge.matrix.devices import has_trusted
 from bridge.matrix.parse import BAD_DATA, strings
 from bridge.matrix.uploads import note_shown
-from bridge.plain import names_somebody, quotes, words_of
+from bridge.plain import Plain, names_somebody, read
 from bridge.store import Connection
 from bridge.vault import Vault
 
-FILES: Final = frozenset({"m.image", "m.file", "m.video", "m.audio"})
+FILES: Final = dict.fromkeys(("m.image", "m.file", "m.video", "m.audio"), Content.FILE)
+KINDS: Final = {"m.text": Content.TEXT, "m.emote": Content.EMOTE, **FILES}
 ANSWERS: Final = (Relation.TEXTER_REPLY, Relation.OTHER_REPLY, Relation.EDIT)
 SHOWN: Final = frozenset(
     {"m.sticker", "m.poll.start", "org.matrix.msc3381.poll.start", "m.message", "org.matrix.msc1767.message"}
@@ -218,23 +219,22 @@ class Intake:
         new = _mapping(item.content, "m.new_content")
         relation, target, ref = await self._relation(conn, inner, clear)
         shown = new if relation is Relation.EDIT and new else item.content
-        body = words_of(shown)
-        kind = _string(shown, "msgtype")
-        plain = item.type == "m.room.message" and kind == "m.text" and body is not None
-        content = Content.TEXT if plain else Content.OTHER
+        plain = read(shown) or Plain(words="")
+        said = item.type == "m.room.message" and isinstance(shown.get("body"), str)
         return Said(
             place=place.name,
             sender=item.sender,
             event_id=item.event_id,
-            body=body or "",
+            body=plain.words,
             at=min(self._at_ms(item.at) / 1000, self._clock.wall()),
-            content=Content.FILE if kind in FILES else content,
+            content=KINDS.get(_string(shown, "msgtype") if said else "", Content.OTHER),
             relation=relation,
             target=target,
             mentions=self._mentions(shown, answers=relation in ANSWERS),
             named=self._named(shown),
             ref=ref,
-            quotes=relation in (Relation.NONE, Relation.EDIT) and quotes(shown),
+            quotes=plain.quotes and (relation in (Relation.NONE, Relation.EDIT) or not plain.words),
+            differs=plain.differs,
         )
 
     async def _relation(

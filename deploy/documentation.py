@@ -107,9 +107,11 @@ def advocate() -> str:
         "## What is never sent",
         (
             "Begin with `//` to write a note. Notes as well: replies to anybody but the texter, anything in a Matrix"
-            " thread, anything that mentions a colleague, pictures and files. Held until you say so: phone numbers and"
-            f" street addresses (`!anyway`), more than {s.segments_without_long} texts at once (`!long`). Say such a word"
-            " as a reply to your message, or to the answer that asks for it; alone, it is about your last one."
+            " thread, anything that mentions a colleague, pictures and files, anything said with `/me`. What you quote is"
+            " left out: leave an empty line after the quote. Held until you say so: phone numbers, street addresses, words"
+            f" that your app shows otherwise than you typed them (`!anyway`), more than {s.segments_without_long} texts at"
+            " once (`!long`). Say such a word as a reply to your message, or to the answer that asks for it; alone, it is"
+            " about your last one."
         ),
         "## An agreed word",
         (

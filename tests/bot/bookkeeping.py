@@ -98,8 +98,9 @@ class Bookkeeping:
         to_the_phone = event.relation in (Relation.NONE, Relation.TEXTER_REPLY, Relation.EDIT)
         to_the_phone |= canned and event.relation is Relation.OTHER_REPLY
         plain = event.content is Content.TEXT and not event.mentions and to_the_phone
-        words.open = plain and (body in WORDS or (canned and body != own))
-        words.held = "" if not plain else "LONG" if body == LONG else "WARNED" if body in WARNED else ""
+        differs = event.differs and (body in WORDS or body == own)
+        words.open = plain and not differs and (body in WORDS or (canned and body != own))
+        words.held = "" if not plain else "LONG" if body == LONG else "WARNED" if body in WARNED or differs else ""
         words.body, words.heard_at = body, self.now
         words.undo = self._undo(owner, words.author)
 

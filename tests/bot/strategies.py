@@ -170,6 +170,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "body": bodies,
     "code": st.sampled_from(("", "30003")),
     "content": st.sampled_from(events.Content),
+    "differs": st.booleans(),
     "designation": st.sampled_from(NAMED),
     "duress": st.booleans(),
     "digests": st.just(DIGESTS),

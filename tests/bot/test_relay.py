@@ -56,6 +56,7 @@ def test_the_voice_is_relayed_verbatim_after_the_window(body: str) -> None:
         {"relation": Relation.OTHER_REPLY},
         {"content": Content.FILE},
         {"content": Content.OTHER},
+        {"content": Content.EMOTE},
         {"sender": BEN},
         {"sender": SUE},
         {"body": "\u00a1unsafe"},
@@ -81,12 +82,13 @@ def test_a_stranger_is_not_taken() -> None:
     assert then(thread, said("hello", sender=EVE)).actions == ()
 
 
-@pytest.mark.parametrize("content", [Content.FILE, Content.OTHER])
+@pytest.mark.parametrize("content", [Content.FILE, Content.EMOTE, Content.OTHER])
 def test_only_written_words_go_to_the_phone(content: Content) -> None:
-    """Pictures, files, stickers and polls of the voice are notes, and the voice hears that they did not leave."""
+    """Pictures, files, `/me`, stickers and polls of the voice are notes, and the voice hears that they did not leave."""
     step = then(held(), said("x", content=content))
     assert marks(step) == {"$m1": NOTE}
     assert words(step).startswith("Not sent: ")
+    assert ("/me" in words(step)) == (content is Content.EMOTE)
     assert words(then(held(), said("x", content=content, sender=BEN))) == ""
 
 
@@ -332,10 +334,15 @@ def test_words_that_become_urgent_alert_the_desk() -> None:
 
 @pytest.mark.practice(36)
 def test_whoever_quotes_hears_that_the_phone_does_not_get_it() -> None:
-    """The rest leaves; where nothing is left, the refusal says so."""
+    """The rest leaves; where nothing is left, the refusal says why, and what to do."""
     step = then(held(), said("are you safe?", quotes=True))
     assert "quoted in it does not go" in words(step)
     assert texts(due(step.aggregate, UNDO)) == ["are you safe?"]
     assert "quoted in it does not go" in words(then(step.aggregate, edit("still safe?", quotes=True), at(2)))
     nothing = then(held(), said("", quotes=True))
-    assert (marks(nothing), "quoted in it" in words(nothing)) == ({"$m1": Receipt.NOT_SENT}, False)
+    assert marks(nothing) == {"$m1": Receipt.NOT_SENT}
+    assert words(nothing) == f"Not sent: {guard.QUOTED}"
+    edited = then(step.aggregate, edit("", quotes=True), at(3))
+    assert (marks(edited), words(edited)) == ({"$m1": Receipt.NOT_SENT}, f"Not sent: {guard.QUOTED}")
+    assert texts(due(edited.aggregate, 3 + UNDO)) == []
+    assert words(then(held(), said(" "))) == f"Not sent: {guard.EMPTY}"

@@ -123,6 +123,7 @@ def test_a_reply_is_guarded_like_all_words() -> None:
         ("my cell is 555-123-4567", {}, "a phone number"),
         ("come to 12 Elm Street", {}, "a street address"),
         ("long " * 400, {}, "texts long"),
+        ("4. call 911", {"differs": True}, "This would leave: “4. call 911”"),
     ],
 )
 def test_the_rules_for_words_hold_for_a_reply_and_its_edits(body: str, changed: dict[str, object], why: str) -> None:
@@ -142,6 +143,7 @@ def test_second_words_stand_before_the_reply(body: str) -> None:
     """What a warning kept from leaving leaves when the reply says so itself; what it says does not reach the phone."""
     step = reply(after_stop(), f"!anyway !long {body.strip()}")
     assert texts(leaves(step.aggregate)) == [body.strip()]
+    assert texts(leaves(reply(after_stop(), "!anyway 4. call 911", differs=True).aggregate)) == ["4. call 911"]
 
 
 def test_a_reply_keeps_its_lines_and_an_edit_that_is_taken_back_stops_it() -> None:

@@ -89,6 +89,46 @@ def test_long_and_warned_needs_both_words() -> None:
     assert texts(due(step.aggregate, UNDO)) == [LONG + WARNED[0]]
 
 
+OTHERWISE = "25. December"
+"""What a client shows where somebody typed something else."""
+
+
+def test_what_is_shown_otherwise_than_typed_waits_for_a_person() -> None:
+    """Its author reads what would leave; it leaves as it is shown, by `!anyway` alone."""
+    step = then(held(), said(OTHERWISE, differs=True))
+    assert marks(step) == {"$m1": Receipt.HELD}
+    assert f"“{OTHERWISE}”" in words(step)
+    assert "!anyway" in words(step)
+    assert texts(due(step.aggregate, UNDO)) == []
+    step = then(step.aggregate, said("!anyway", event_id="$s"), at(60))
+    assert texts(due(step.aggregate, 60 + UNDO)) == [OTHERWISE]
+
+
+def test_all_that_is_asked_about_words_is_said_at_once() -> None:
+    """A number in words that differ is named beside them; words that are long and differ are asked about twice."""
+    assert "phone number" in words(then(held(), said(WARNED[0], differs=True)))
+    step = then(then(held(), said(LONG, differs=True)).aggregate, said("!long", event_id="$s"))
+    assert "!anyway" in words(step)
+    assert texts(due(step.aggregate, UNDO)) == []
+    thread = then(step.aggregate, said("!anyway", event_id="$s2")).aggregate
+    assert texts(due(thread, UNDO)) == [LONG]
+    endless = then(then(held(), said("x " * 1_500, differs=True)).aggregate, said("!long", event_id="$s"))
+    assert ("(it goes on)" in words(endless), "(it goes on)" in words(step)) == (True, False)
+
+
+def test_edits_and_own_words_are_asked_about_too() -> None:
+    """An edit that is shown otherwise stops what waited; one that is not lets it leave; `!say` is no way round."""
+    waiting = then(held(), said("hello")).aggregate
+    step = then(waiting, edit(OTHERWISE, differs=True), at(2))
+    assert (marks(step), texts(due(step.aggregate, 2 + UNDO))) == ({"$m1": Receipt.HELD}, [])
+    step = then(step.aggregate, edit("On 24 December", event_id="$e2"), at(3))
+    assert texts(due(step.aggregate, 3 + UNDO)) == ["On 24 December"]
+    own = then(held(), said(f"!say clarify {OTHERWISE}", differs=True))
+    assert (marks(own), texts(due(own.aggregate, UNDO))) == ({"$m1": Receipt.HELD}, [])
+    theirs = then(held(), said("!say clarify", differs=True))
+    assert len(texts(due(theirs.aggregate, UNDO))) == 1
+
+
 @pytest.mark.parametrize("name", BODIES)
 def test_a_second_word_is_no_way_round_a_refusal(name: str) -> None:
     """After a STOP nothing that was held leaves, nor after a later START; nor what names another thread by now."""

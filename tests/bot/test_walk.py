@@ -35,6 +35,7 @@ from tests.bot.strategies import (
     EVE,
     EVENTS,
     LEAKS,
+    LONG,
     NAMED,
     NOTES,
     OWNERS,
@@ -82,6 +83,7 @@ manners: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
         {"relation": Relation.THREAD},
         {"content": Content.FILE},
         {"mentions": True},
+        {"differs": True},
     )
 )
 VOICE = "whoever is the voice"
@@ -126,6 +128,7 @@ class Line(RuleBasedStateMachine):
         event_id = world.new_id()
         self.said.append((owner, event_id, sender))
         at = world.now - lag
+        manner = {} if body == LONG and "differs" in manner else manner  # two second words for one message
         world.tell(owner, Said(place=THREAD, sender=sender, event_id=event_id, body=body, at=at, **manner))
         if heard:
             world.work(owner)

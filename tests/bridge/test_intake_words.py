@@ -27,7 +27,7 @@ from tests.fakes.sink import (
         (words("hi"), Content.TEXT, "hi"),
         ({"msgtype": "m.image", "body": "a.png"}, Content.FILE, "a.png"),
         ({"msgtype": "m.audio", "body": "a"}, Content.FILE, "a"),
-        ({"msgtype": "m.emote", "body": "waves"}, Content.OTHER, "waves"),
+        ({"msgtype": "m.emote", "body": "waves"}, Content.EMOTE, "waves"),
         ({"msgtype": "m.text", "body": 7}, Content.OTHER, ""),
         ({"msgtype": "m.text"}, Content.OTHER, ""),
         ({"body": "no type"}, Content.OTHER, "no type"),
@@ -141,6 +141,31 @@ async def test_quoted_lines_come_off_every_message(sink: Sink, body: str, left: 
     ((_, alone),) = await sink.see(message(words(body), event_id="$alone"))
     assert isinstance(alone, Said)
     assert alone.body == left
+
+
+@pytest.mark.parametrize(
+    ("body", "shown", "left", "quotes", "differs"),
+    [
+        ("24. December", '<ol start="24">\n<li>December</li>\n</ol>', "24. December", False, False),
+        ("3. a\n5. b", '<ol start="3">\n<li>a</li>\n<li>b</li>\n</ol>', "3. a\n4. b", False, True),
+        ("> help\nyes we can", "<blockquote>\n<p>help<br />yes we can</p>\n</blockquote>", "", True, False),
+    ],
+)
+async def test_what_is_shown_is_what_is_said(
+    sink: Sink, body: str, shown: str, left: str, quotes: bool, differs: bool
+) -> None:
+    """The words are those that the client shows, and whether they are those that were typed stands beside them."""
+    content = words(body, format="org.matrix.custom.html", formatted_body=shown)
+    await sink.ours("$texter", "in:1:0")
+    relations: tuple[dict[str, Any], ...] = (
+        {},
+        {"m.relates_to": {"m.in_reply_to": {"event_id": "$texter"}}},
+        {"m.relates_to": {"rel_type": "m.replace", "event_id": "$old"}, "m.new_content": content},
+    )
+    for number, relation in enumerate(relations):
+        ((_, said),) = await sink.see(message({**content, **relation}, event_id=f"$said{number}"))
+        assert isinstance(said, Said)
+        assert (said.body, said.quotes, said.differs) == (left, quotes, differs)
 
 
 async def test_who_answers_a_notice_means_what_it_is_about(sink: Sink) -> None:

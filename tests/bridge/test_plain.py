@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import time
+from html import escape, unescape
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.plain import LONGEST, flatten, names_somebody, quotes, unquoted, words_of
+from bridge.plain import Plain, names_somebody, read, unquoted, words_of
+from bridge.rendered import LONGEST, render
+
+
+def html(body: str, formatted: str) -> dict[str, str]:
+    return {"body": body, "format": "org.matrix.custom.html", "formatted_body": formatted}
+
+
+def said(body: str, formatted: str) -> Plain:
+    plain = read(html(body, formatted))
+    assert plain is not None
+    return plain
+
+
+def shown(formatted: str) -> str:
+    rendered = render(formatted)
+    assert rendered is not None
+    return rendered.words
 
 
 @pytest.mark.parametrize(
@@ -40,29 +58,23 @@ from bridge.plain import LONGEST, flatten, names_somebody, quotes, unquoted, wor
 )
 def test_formatting_comes_off(html: str, plain: str) -> None:
     """Bold, lists and links become words and lines that read well on a phone; quoted words of others are left out."""
-    assert flatten(html) == plain
+    assert shown(html) == plain
 
 
-@pytest.mark.parametrize("html", ["plain", "<p>line one<br />\nline two</p>", "<b></b>", "", "<b>x</b>" * 20_000])
-def test_nothing_to_flatten(html: str) -> None:
-    """Without formatting the plain body stands, letter for letter; so it does when the HTML is empty or endless."""
-    assert flatten(html) is None
-
-
-@given(st.text(max_size=200))
-def test_any_text_is_survived(html: str) -> None:
-    """Whatever stands in a formatted body, reading it raises nothing and invents no words."""
-    words = flatten(html)
-    assert words is None or words.strip() or "<blockquote" in html.lower()
+@given(st.text(max_size=200), st.text(max_size=200))
+def test_any_text_is_survived(body: str, formatted: str) -> None:
+    """Whatever stands in a formatted body, reading it raises nothing, and invents no words that leave unasked."""
+    plain = said(body, formatted)
+    letters = [letter for letter in plain.words if letter.isalnum()]
+    assert plain.differs or set(letters) <= set(unescape(body))
 
 
 @pytest.mark.parametrize("piece", ["<a ", "<a\t", '<a b="', "<!--", "</", "<a a=a a=a ", "<", "<b>"])
 @pytest.mark.parametrize("length", [LONGEST, 60_000])
 def test_nobody_stops_the_line_with_a_message(piece: str, length: int) -> None:
     """What is made to be slow to read is not read, or is read at once: every other text would wait for it."""
-    html = (piece * length)[:length]
     began = time.process_time()
-    flatten(html)
+    said(piece * 400, (piece * length)[:length])
     assert time.process_time() - began < 0.5
 
 
@@ -109,10 +121,6 @@ def test_quotes_without_an_end_are_looked_at_once() -> None:
 
 
 HIS = "<blockquote>\n<p>he said he will kill me</p>\n</blockquote>\n"
-
-
-def html(body: str, formatted: str) -> dict[str, str]:
-    return {"body": body, "format": "org.matrix.custom.html", "formatted_body": formatted}
 
 
 @pytest.mark.practice(36)
@@ -168,7 +176,7 @@ def test_no_quoted_line_is_among_the_words(body: str, left: str) -> None:
     """Lines that begin with `>` and a space come off, and what goes on behind them; faces and arrows stay."""
     assert unquoted(body) == left
     assert words_of({"body": body}) == left
-    assert words_of(html(body, "<p>nothing that has to be flattened</p>")) == left
+    assert words_of(html(body, escape(body))) == left
 
 
 @pytest.mark.parametrize(
@@ -206,9 +214,101 @@ def test_a_quote_in_what_cannot_be_read(formatted: str) -> None:
         ("her words\nmine", "<blockquote>her words</blockquote>mine", True),
         ("mine", "<b>mine</b>", False),
         (">:( no", "<blockquote>:( no</blockquote>", False),
+        ("> help\nyes we can", "<blockquote>\n<p>help<br />yes we can</p>\n</blockquote>", True),
+        ("her words", "<x " * 9 + "<blockquote>her words</blockquote>", True),
     ],
 )
 def test_it_is_known_when_something_was_left_out(body: str, html: str | None, there: bool) -> None:
     """So that its author hears of it; a face that a client took for a quote is no such thing."""
     content = {"body": body} | ({"format": "org.matrix.custom.html", "formatted_body": html} if html else {})
-    assert quotes(content) is there
+    plain = read(content)
+    assert plain is not None
+    assert plain.quotes is there
+
+
+def test_a_message_without_a_body_says_nothing() -> None:
+    """Not even its formatted body counts: no client shows it alone."""
+    assert read({"format": "org.matrix.custom.html", "formatted_body": "x"}) is None
+    assert words_of({"body": 7}) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "formatted", "left"),
+    [
+        ("24. December, 6 pm", '<ol start="24">\n<li>December, 6 pm</li>\n</ol>\n', "24. December, 6 pm"),
+        ("2) the blue door", '<ol start="2">\n<li>the blue door</li>\n</ol>', "2) the blue door"),
+        ("2) the **blue** door", '<ol start="2"><li>the <strong>blue</strong> door</li></ol>', "2. the blue door"),
+        ("3. first\n4. second", '<ol start="3">\n<li>first</li>\n<li>second</li>\n</ol>', "3. first\n4. second"),
+        (
+            "5. a\n\nb\n\n7. **c**",
+            '<ol start="5"><li>a</li></ol><p>b</p><ol start="7"><li><b>c</b></li></ol>',
+            "5. a\n\nb\n7. c",
+        ),
+        ("9. a\n4. b", '<ol start="9"><li>a</li><li value="4">b</li></ol>', "9. a\n4. b"),
+        ("0. a\n1. *b*", '<ol start="0"><li>a</li><li><em>b</em></li></ol>', "0. a\n1. b"),
+        ("* a\n* b", "<ul>\n<li>a</li>\n<li>b</li>\n</ul>", "* a\n* b"),
+        (
+            "1. a\n   7. *b*\n      - c\n2. d",
+            '<ol>\n<li>a\n<ol start="7">\n<li><em>b</em>\n<ul>\n<li>c</li>\n</ul>\n</li>\n</ol>\n</li>\n<li>d</li>\n</ol>',
+            "1. a\n  7. b\n    - c\n2. d",
+        ),
+        (r"\*\*not bold\*\* C:\\temp", r"**not bold** C:\temp", r"**not bold** C:\temp"),
+        (r"1986\. A year", "1986. A year", "1986. A year"),
+        ("a &amp; b&nbsp;c", "a &amp; b\u00a0c", "a & b\u00a0c"),
+        ("&#50;4 *now*", "24 <em>now</em>", "24 now"),
+        ("one\ntwo  \nthree", "one<br />two<br />\nthree", "one\ntwo  \nthree"),
+        ("one\n\n**two**", "<p>one</p>\n<p><strong>two</strong></p>\n", "one\n\ntwo"),
+        ("a<br>b", "a<br>b", "a\nb"),
+        ("```py\nrun 5\n\n  6\n```", '<pre><code class="language-py">run 5\n\n  6\n</code></pre>', "run 5\n\n  6"),
+        (
+            "|a|b|\n|-|-|\n|1|2|",
+            "<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr></table>",
+            "a | b\n1 | 2",
+        ),
+        ("10<sup>2</sup>5 H<sub>2</sub>O", "10<sup>2</sup>5 H<sub>2</sub>O", "10^2 5 H2O"),
+        ("a\n\n***\n\n2", "<p>a</p>\n<hr />\n<p>2</p>", "a\n\n2"),
+        (
+            '[us](https://x.y/a%20b "t") <https://z.w>',
+            '<a href="https://x.y/a%20b" title="t">us</a> <a href="https://z.w">https://z.w</a>',
+            "us (https://x.y/a%20b) https://z.w",
+        ),
+        (":heart: hi", '<img src="mxc://x/y" alt=":heart:" title=":heart:"> hi', ":heart: hi"),
+        ("come ~~tomorrow~~ today", "come <del>tomorrow</del> today", "come today"),
+        ("~~no~~", "<del>no</del>", ""),
+        (
+            "> <@a:x> her words\n\n*mine*",
+            "<mx-reply><blockquote>In reply to a<br>her words</blockquote></mx-reply><em>mine</em>",
+            "mine",
+        ),
+        ("plain", "", "plain"),
+    ],
+)
+def test_what_is_shown_is_what_leaves(body: str, formatted: str, left: str) -> None:
+    """Numbers of lists, escapes, entities and breaks leave as the client shows them; a list's own mark, as it was typed."""
+    plain = said(body, formatted)
+    assert (plain.words, plain.differs) == (left, False)
+
+
+@pytest.mark.parametrize(
+    ("body", "formatted", "left"),
+    [
+        ("3. first\n5. second", '<ol start="3">\n<li>first</li>\n<li>second</li>\n</ol>', "3. first\n4. second"),
+        ("09. May", '<ol start="9">\n<li>May</li>\n</ol>', "9. May"),
+        ("24. December", "<ol>\n<li>December</li>\n</ol>", "1. December"),
+        ("1. 12\n\n   34", "<ol>\n<li>1234</li>\n</ol>", "1. 1234"),
+        ("meet <at Main Street> 5", "meet  5", "meet  5"),
+        ("one", "two", "two"),
+        ("one two", "one", "one"),
+        ("one", "one two", "one two"),
+        ("one two", "two one", "two one"),
+        ("one", "<b></b>", "one"),
+        ("one", "one <b two", "one"),
+        ("one", "<x " * 9, "one"),
+        ("x" * LONGEST + " y", "<b>" + "x" * LONGEST + "</b> y", "x" * LONGEST + " y"),
+        ("![the door](https://x.y/z)", '<img src="https://x.y/z" alt="the door">', "the door"),
+        ("[a]: https://x.y\n\nb", "<p>b</p>", "b"),
+    ],
+)
+def test_what_cannot_be_matched_is_known_to_differ(body: str, formatted: str, left: str) -> None:
+    """A letter or a digit that is lost, added, joined or changed between what was typed and what is shown is noticed."""
+    assert said(body, formatted) == Plain(words=left, differs=True)

@@ -1,0 +1,271 @@
+"""What a Matrix client makes of a formatted body: the words that it shows, and the Markdown that they can come from.
+
+Rules of this module: the number of a list item is the one that clients show, not one that is counted anew; letters and
+digits that stand apart on the screen stand apart here; what is struck out or quoted is not among the words; HTML that may
+be read in two ways, or only slowly, is not read at all.
+
+Sources: Client-Server API, m.room.message, `org.matrix.custom.html`; https://html.spec.whatwg.org/#the-ol-element and
+#the-li-element for the numbers; https://spec.commonmark.org/0.31.2/ for what is typed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from html import unescape
+from html.parser import HTMLParser
+from typing import Final, TypeAlias
+from urllib.parse import unquote
+
+BREAKS: Final = frozenset(
+    {"p", "div", "ul", "ol", "blockquote", "pre", "h1", "h2", "h3", "h4", "h5", "h6", "table", "tr", "caption"}
+    | {"hr", "br", "details", "summary", "mx-reply"}
+)
+CELLS: Final = frozenset({"td", "th"})
+LONGEST: Final = 8_192
+"""Letters. Python's parser takes seconds for 64 KiB that somebody made for it, and the event loop has to wait."""
+UNCLOSED: Final = re.compile(r"<[^<>]*(?=<)")
+MOST_UNCLOSED: Final = 8
+"""Tags that are not closed before the next begins: no client writes any, and each is looked at once for every other."""
+BROKEN_OFF: Final = re.compile(r"<[a-zA-Z/!?]")
+"""What a browser takes for a tag, and drops with all that follows when no `>` comes. Python's parser does not."""
+STRUCK: Final = frozenset({"del", "s", "strike"})
+HIDES: Final = STRUCK | {"mx-reply", "blockquote"}
+RAISED: Final = {"sup": "^", "sub": "_"}
+"""What stands before raised or lowered digits that follow a digit: 10 to the second is not 102."""
+SCHEMES: Final = ("https://", "http://", "mailto:", "tel:", "matrix:")
+PERSON: Final = re.compile(r"matrix\.to/#/(@|%40)|matrix:u/", re.IGNORECASE)
+"""A person's address, which clients put behind a mention."""
+NUMBER: Final = re.compile(r"\s*[+-]?\d{1,9}(?!\d)")
+DEEPEST: Final = 100
+MOST_INDENT: Final = 4
+MARKUP: Final = re.compile(r"</?(?:b|i|u|s|em|strong|del|strike|sub|sup|code|br|p|div|span|font)\s{0,8}/?>", re.IGNORECASE)
+"""HTML that people type for its looks; any other may be words in angle brackets, which some clients drop."""
+APART: Final = re.compile(r"[\s|]+")
+"""What keeps words apart, in what is typed and on the screen; `|` does it in tables."""
+MOST_WAYS: Final = 8
+
+Piece: TypeAlias = tuple[str, ...]
+"""The forms in which one piece of a message can have been typed; `""` among them: or not at all."""
+
+
+class Rendered(HTMLParser):
+    """A formatted body that was read to its end; made by `render`."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.pieces: list[Piece] = []
+        """All that is shown, as it can have been typed. What a reply answers is not of its writer, and not among them."""
+        self.quotes: list[str] = []
+        """How each quote begins."""
+        self.pictures = False
+        """Whether there is a picture that some clients show and others do not, so that its name is no shown word."""
+        self._parts: list[str] = []
+        self._lists: list[int | None] = []
+        """The number of the next item of each open list; None where items have none."""
+        self._hidden: list[tuple[str, int]] = []
+        """The tags that are open and hide what is in them, outermost first, and how many lists were open before."""
+        self._struck = False
+        self._marked = 0
+        self._raised = ""
+        self._links: list[tuple[str, str, int]] = []
+        """Addresses and titles of the links that are open, and how many parts there were before their words."""
+
+    @property
+    def words(self) -> str:
+        """What is shown, without what is quoted or struck out; empty where nothing is."""
+        text = "".join(self._parts).strip("\n")
+        return text if text.strip() else ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Take a tag; called by the parser."""
+        values = {name: value or "" for name, value in reversed(attrs)}
+        self._typed(*_apart(tag))
+        if tag in HIDES:
+            if tag == "blockquote" and not self._hidden:
+                self.quotes.append("")
+                if not self._begins_item():
+                    self._line()
+            self._hidden.append((tag, len(self._lists)))
+        elif tag == "a":
+            link = (values.get("href", ""), values.get("title", ""), len(self._parts))
+            self._links = [*self._links[-DEEPEST:], link]
+        elif tag == "br":
+            self._say("\n")
+        elif tag in {"ul", "ol"}:
+            if not self._begins_item():
+                self._line()
+            start = _number(values.get("start", ""))
+            self._lists = [*self._lists[-DEEPEST:], (1 if start is None else start) if tag == "ol" else None]
+        elif tag == "li":
+            self._item(_number(values.get("value", "")))
+        elif tag in CELLS and self._parts and not self._last().endswith("\n"):
+            self._say(" | ")
+        elif tag in BREAKS and not self._begins_item():
+            self._line(apart=tag == "p" and not self._lists)
+        elif tag == "img":
+            self._picture(values)
+        elif tag == "code":
+            self._typed(values.get("class", "").removeprefix("language-") + "\n", "")
+        elif tag in RAISED:
+            self._raised = RAISED[tag]
+
+    def handle_endtag(self, tag: str) -> None:
+        """Take the end of a tag; called by the parser."""
+        self._typed(*_apart(tag))
+        if tag in HIDES:
+            # Another tag's end does not end a quote; a quote's end ends the lists in it.
+            while any(tag == open_tag for open_tag, _ in self._hidden):
+                ended, lists = self._hidden.pop()
+                if ended == "blockquote":
+                    del self._lists[lists:]
+                if ended == tag:
+                    break
+            self._struck = tag in STRUCK
+        elif tag == "a" and self._links:
+            self._address(*self._links.pop())
+        elif tag in {"ul", "ol"}:
+            self._lists = self._lists[:-1]
+            self._line()
+        elif tag in BREAKS:
+            self._line()
+        elif tag in RAISED:
+            self._raised = " "
+
+    def handle_data(self, data: str) -> None:
+        """Take words; called by the parser."""
+        self._typed(data)
+        if self.quotes and any(tag == "blockquote" for tag, _ in self._hidden):
+            self.quotes[-1] = self.quotes[-1] or data.strip()
+        if self._hidden:
+            return
+        # A line feed after a break, or a list's mark, is HTML's, not the writer's.
+        broken = self._begins_item() or self._last().endswith("\n")
+        data = data.lstrip("\n") if broken else data
+        # So that no two spaces stand where something struck out was.
+        data = data[1:] if self._struck and data.startswith(" ") and self._last().endswith(" ") else data
+        self._struck = False
+        if self._raised and data and self._last()[-1:].isdigit() and data[0].isdigit():
+            self._say(self._raised)
+        self._raised = ""
+        self._say(data)
+
+    def _typed(self, *forms: str) -> None:
+        if forms and not any(tag == "mx-reply" for tag, _ in self._hidden):
+            self.pieces.append(forms)
+
+    def _say(self, words: str) -> None:
+        self._parts += [words] if words and not self._hidden else []
+
+    def _last(self) -> str:
+        return self._parts[-1] if self._parts else ""
+
+    def _item(self, value: int | None) -> None:
+        if not self._begins_item():
+            self._line()
+            self._say("  " * min(len(self._lists) - 1, MOST_INDENT))
+        number = self._lists[-1] if self._lists else None
+        if number is not None:
+            number = number if value is None else value
+            self._lists[-1] = number + 1
+        mark = "- " if number is None else f"{number}. "
+        self._typed(f"\n{mark}")
+        self._say(mark)
+        self._marked = len(self._parts)
+
+    def _picture(self, values: dict[str, str]) -> None:
+        self.pictures |= not values.get("src", "").startswith("mxc://")
+        self._typed(values.get("alt", ""))
+        self._attributes(values.get("src", ""), values.get("title", ""))
+        self._say(values.get("alt", ""))
+
+    def _address(self, href: str, title: str, begun: int) -> None:
+        """Put a link's address behind its words, unless they say it already, or it is a person and not a page."""
+        self._attributes(href, title)
+        words = "".join(self._parts[begun:]).strip()
+        bare = href.partition(":")[2].lstrip("/") if href.startswith(("mailto:", "tel:")) else href
+        known = bare.removeprefix("https://").removeprefix("http://").rstrip("/") in words
+        if href.startswith(SCHEMES) and not known and PERSON.search(href) is None:
+            self._say(f" ({bare})" if words else bare)
+
+    def _attributes(self, address: str, title: str) -> None:
+        """Note what is typed behind the words of a link or a picture, `(address "title")`, and shown nowhere."""
+        if address:
+            self._typed(address, unquote(address), "")
+        if title:
+            self._typed(f" {title}", "")
+
+    def _begins_item(self) -> bool:
+        return bool(self._lists) and len(self._parts) == self._marked
+
+    def _line(self, *, apart: bool = False) -> None:
+        if self._parts and not self._last().endswith("\n"):
+            self._say("\n")
+        if apart and self._parts and not "".join(self._parts[-2:]).endswith("\n\n"):
+            self._say("\n")
+
+
+def render(html: str) -> Rendered | None:
+    """Return what clients show of a formatted body. None when it is too large or too broken to be read."""
+    if len(html) > LONGEST or len(UNCLOSED.findall(html)) > MOST_UNCLOSED:
+        return None
+    if BROKEN_OFF.search(html, html.rfind(">") + 1) is not None:
+        return None
+    rendered = Rendered()
+    try:
+        rendered.feed(html)
+        rendered.close()
+    except (AssertionError, ValueError):  # what html.parser raises for a broken declaration
+        return None
+    return rendered
+
+
+def comes_from(body: str, pieces: Sequence[Piece]) -> bool:
+    """Whether what is shown has the letters and digits of the body, in its order and kept apart as there, and no others.
+
+    Known marks of Markdown are allowed for: character references, addresses and titles of links, the language of a code
+    block, plain HTML tags. Anything else that is lost, added or changed between the two makes it False.
+    """
+    bare = MARKUP.sub(lambda tag: "\n" if "br" in tag[0].lower() else "", body)
+    typed = dict.fromkeys(map(_bare, (body, unescape(body), bare, unescape(bare))))
+    return any(_fits(form, pieces) for form in typed)
+
+
+def _apart(tag: str) -> Iterable[str]:
+    return ("\n",) if tag in BREAKS else ("|",) if tag in CELLS else ()
+
+
+def _number(value: str) -> int | None:
+    """Read a whole number as browsers do: what follows it does not count."""
+    found = NUMBER.match(value)
+    return int(found[0]) if found else None
+
+
+def _bare(words: str) -> str:
+    """Return letters and digits alone, one space where others stood apart."""
+    kept = ("".join(filter(str.isalnum, word)) for word in APART.split(words))
+    return " ".join(word for word in kept if word)
+
+
+def _fits(typed: str, pieces: Sequence[Piece]) -> bool:
+    """Whether there is a way to choose a form of each piece so that all of them together are what was typed."""
+    ways = {(0, False)}
+    for forms in pieces:
+        ways = {after for way in ways for form in forms if (after := _follow(typed, way, form)) is not None}
+        if not ways or len(ways) > MOST_WAYS:
+            return False
+    return any(at == len(typed) for at, _ in ways)
+
+
+def _follow(typed: str, way: tuple[int, bool], form: str) -> tuple[int, bool] | None:
+    """Return how far what was typed is used up after this form, and whether a space is due; None when they differ."""
+    at, due = way
+    for letter in form:
+        if letter.isspace() or letter == "|":
+            due = at > 0
+        elif letter.isalnum():
+            letter_at = at + due
+            if typed[at:letter_at].strip() or typed[letter_at : letter_at + 1] != letter:
+                return None
+            at, due = letter_at + 1, False
+    return at, due
