@@ -37,7 +37,7 @@ def live(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]
             until = facts.now + pack.settings.assignment_answer
             desk, given = give(facts, desk, seat.user, line, How.CLAIMED, answer_by=until)
             body = (
-                f"{short(seat.user)}: {line.designation} is yours. Accept the invitation, or say or tap anything here,"
+                f"{short(seat.user)}: {line.designation} is yours. Accept the invitation, tap anything or say !board here,"
                 f" within {pack.settings.assignment_answer // 60} min; else somebody else is asked."
             )
             call = Post(place=DESK, ref=GIVEN + line.thread, body=body, notice=False, mentions=(seat.user,))

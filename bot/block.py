@@ -29,7 +29,7 @@ USUAL: Final = 7 * DAY
 LONGEST: Final = 90 * DAY
 UNIT: Final = {"min": 60, "h": 3600, "d": DAY, "day": DAY, "days": DAY}
 DURATION: Final = re.compile(r"(\d{1,5}) ?(min|h|d|days?)")
-HOW: Final = "Say !block, or !block and how long (12 h, 30 days; 90 days at most), or !block off."
+HOW: Final = "Nothing was blocked. Say !block, or !block and how long (12 h, 30 days; 90 days at most), or !block off."
 
 
 def block(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:

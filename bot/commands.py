@@ -34,7 +34,9 @@ OF_WORDS: Final = ("codeword", "forgetword", "verify")
 MEANT: Final = frozenset({"code", "word", "password", "safeword", "duress", "duressword"})
 """What people say for `!codeword` when they have forgotten how it is called."""
 ALIKE: Final = 0.8
-NOBODY: Final = "That is nobody at the desk. Say their full Matrix id, or mention them in a message that is no reply."
+NOBODY: Final = (
+    "That is nobody at the desk. Say the command with their full Matrix id, or mention them in it, not as a reply."
+)
 REPLIES: Final = (Relation.TEXTER_REPLY, Relation.OTHER_REPLY)
 PLACES: Final = {DESK: "at the desk", THREAD: "in the thread's own room", OFFICE: "in your office"}
 
@@ -43,26 +45,28 @@ PLACES: Final = {DESK: "at the desk", THREAD: "in the thread's own room", OFFICE
 class Parsed:
     """What a message beginning with `!` says. `command` is None when there is no such command.
 
-    `arguments` has one space between words; `words` is what was typed behind the command, lines and all.
+    `arguments` has one space between words; `words` is what was typed behind the command, lines and all. `colon`: one stood
+    between the two.
     """
 
     word: str
     arguments: str
     command: Command | None
     words: str = ""
+    colon: bool = False
 
 
 def parse(body: str) -> Parsed | None:
     """Read a message as a command; None when it is not meant as one."""
     stripped = body.strip().lstrip(BLANK)
-    if stripped.startswith(NEARLY) and (meant := stripped[1:].split() or [""])[0].casefold() in NAMES:
+    word, colon, words = _parted(stripped[1:])
+    command = NAMES.get(word.casefold())
+    if stripped.startswith(NEARLY) and command is not None:
         # Another keyboard's mark before a command's name: a near miss like any other, and never words for a phone.
-        return Parsed(meant[0], " ".join(meant[1:]), None)
+        return Parsed(word, " ".join(words.split()), None)
     if not stripped.startswith("!"):
         return None
-    word, *rest = stripped[1:].split(maxsplit=1) or [""]
-    words = rest[0] if rest else ""
-    return Parsed(word, " ".join(words.split()), NAMES.get(word.casefold()), words)
+    return Parsed(word, " ".join(words.split()), command, words, colon)
 
 
 def says(event: Said, name: str) -> str | None:
@@ -164,6 +168,15 @@ def person(facts: Facts, event: Said, word: str) -> str | None:
         meant = [user for user in alike if not named or user in named]
         return meant[0] if len(meant) == 1 else None
     return named[0] if len(named) == 1 and not word.startswith("@") else None
+
+
+def _parted(said: str) -> tuple[str, bool, str]:
+    """Return the first word, whether a colon stands behind it, and the rest. Only a command's name loses its colon."""
+    word, *rest = said.split(maxsplit=1) or [""]
+    head, colon, _ = word.partition(":")
+    if colon and head.casefold() in NAMES:
+        return head, True, said.lstrip().removeprefix(f"{head}:").lstrip()
+    return word, False, rest[0] if rest else ""
 
 
 def _not_by(event: Said, parsed: Parsed) -> str | None:

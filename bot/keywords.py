@@ -45,7 +45,7 @@ SILENT: Final = {
     ),
     Meaning.CALL: (
         Alarm.CALL,
-        "The texter asks for a call. Nothing was sent back. Ask a supervisor who calls, and whether it is safe to.",
+        "The texter asks for a call. Nothing was sent back. !escalate: a supervisor says who calls, and if it is safe.",
     ),
     Meaning.HELP: (
         Alarm.HELP,

@@ -98,13 +98,14 @@ def edits(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]
         return Step(thread, (told,) if says else (), consumed=True)
     if event.sender != thread.voice.holder:
         # What waits here of somebody who is not heard is a challenge or a cover line: nothing else may take its place.
-        thread = replace(_without(thread, event.target), escort=_unasked(thread, event.target))
-        refused = Mark(place=THREAD, event_id=event.target, receipt=Receipt.NOT_SENT)
-        told = _say(event.target, "Not sent: a command for a check or a cover line is not changed. Say it once more.")
-        return Step(thread, (refused, told, *_timer(thread)), consumed=True)
+        thread = replace(thread, escort=_unasked(thread, event.target))
+        asked = "Not sent: a command for a check or a cover line is not changed. Say it once more."
+        return _stops(thread, event.target, asked)
     thread = replace(thread, escort=_unasked(thread, event.target))
-    text = canned.read(pack, facts, thread, event.body)
-    body, name = (text.body, text.name) if text is not None else (event.body, "")
+    text = canned.read(pack, facts, thread, event.body, edit=True)
+    if (why := _not_this(old, text)) is not None:
+        return _stops(thread, event.target, f"Nothing was sent, and what waited is stopped: {why} Say it as a new message.")
+    body, name = (text.body, text.name) if isinstance(text, canned.Canned) else (event.body, "")
     words = Pending(
         event_id=event.target,
         body=body,
@@ -116,11 +117,8 @@ def edits(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]
         differs=event.differs,
     )
     if is_note(replace(event, relation=Relation.NONE, body=body)):
-        thread = _without(thread, event.target)
-        told = _say(event.target, "Not sent: it has become a note.")
-        refused = Mark(place=THREAD, event_id=event.target, receipt=Receipt.NOT_SENT)
-        return Step(thread, (refused, told, *_timer(thread)), consumed=True)
-    looked_at = text is not None and not text.own
+        return _stops(thread, event.target, "Not sent: it has become a note.")
+    looked_at = isinstance(text, canned.Canned) and not text.own
     shown: tuple[Action, ...] = (_say(event.target, f"Leaving in a moment: “{body}”"),) if looked_at else ()
     if name == TextName.URGENT:
         shown = (*shown, Tell(owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=Alarm.URGENT)))
@@ -216,9 +214,8 @@ def cancel(thread: Thread, event_id: str, why: str) -> tuple[Thread, tuple[Actio
     """Stop one message that waits its undo window, and say why."""
     if not any(pending.event_id == event_id for pending in thread.sending.pending):
         return thread, ()
-    thread = _without(thread, event_id)
-    refused = Mark(place=THREAD, event_id=event_id, receipt=Receipt.NOT_SENT)
-    return thread, (refused, _say(event_id, f"Not sent: {why}"), *_timer(thread))
+    step = _stops(thread, event_id, f"Not sent: {why}")
+    return step.aggregate, step.actions
 
 
 def _locked(
@@ -261,6 +258,24 @@ def _doubt(pack: Pack, words: Pending) -> tuple[Reason, str] | None:
         return Reason.LONG, why
     if (why := guard.warns(words.body, differs=words.differs)) is not None:
         return Reason.WARNED, why
+    return None
+
+
+def _stops(thread: Thread, event_id: str, told: str) -> Step[Thread]:
+    thread = _without(thread, event_id)
+    refused = Mark(place=THREAD, event_id=event_id, receipt=Receipt.NOT_SENT)
+    return Step(thread, (refused, _say(event_id, told), *_timer(thread)), consumed=True)
+
+
+def _not_this(old: Pending | Held, text: canned.Canned | canned.Refused | None) -> str | None:
+    """Say why an edit may not take the place of these words, or None.
+
+    Nothing takes the place of the text that steps back before somebody else: they may be reading now.
+    """
+    if isinstance(text, canned.Refused):
+        return text.why
+    if old.name == TextName.DIFFERENT and (text is None or text.name != TextName.DIFFERENT):
+        return canned.ALONE
     return None
 
 

@@ -211,7 +211,7 @@ def without_room(thread: Thread, actions: tuple[Action, ...]) -> tuple[Action, .
 ON_HOLD: Final = "This thread is on hold: nothing of it is erased before a supervisor releases it."
 BURIED: Final = "Not closed: words of theirs were never shown. !retry at the desk, or “!close now anyway” drops them."
 NOT_LEFT: Final = (
-    "Not closed: words have not left for the phone yet. Take them back or wait for their ✓, then say it again;"
+    "Not closed: words have not left for the phone yet. Take them back or wait for their ✓, then !close now;"
     " “!close now anyway” drops them."
 )
 
@@ -222,7 +222,7 @@ def _at_once(facts: Facts, thread: Thread, event: Said, *, anyway: bool) -> Step
     if facts.frozen:
         return _reply(facts, thread, event, ON_HOLD)
     if facts.showing or facts.arriving or thread.life.last_inbound > event.at:
-        return _reply(facts, thread, event, "Not closed: a text is just arriving. Look at it, then say it again.")
+        return _reply(facts, thread, event, "Not closed: a text is just arriving. Look at it, then !close now.")
     if not anyway and (why := BURIED if facts.buried else NOT_LEFT if _leaves(facts, thread) else ""):
         return _reply(facts, thread, event, why)
     parked, actions = _over(facts, thread, patience=NOW, drops=anyway)

@@ -99,7 +99,7 @@ def _confirm(facts: Facts, thread: Thread, second: str) -> tuple[Thread, tuple[A
     if second == question.by:
         return thread, (), "Somebody else has to say yes: it takes two."
     if question.by != thread.voice.holder and facts.role(question.by) is not Role.SUPERVISOR:
-        return replace(thread, asked=None), (), "Whoever asked is not the voice any more. Ask again."
+        return replace(thread, asked=None), (), "Whoever asked is not the voice any more. !reveal and why asks again."
     told = f"The number is shown for a minute in the offices of {short(question.by)} and {short(second)}."
     out = (
         Audit(kind=AuditKind.REVEAL_GRANTED),

@@ -31,7 +31,7 @@ def joined(pack: Pack, facts: Facts, desk: Desk, event: Joined) -> Step[Desk]:
         GiveKeys(place=DESK, user=event.user),
         # Who has been here before has an office already, and was removed from it.
         Invite(place=OFFICE + event.user, user=event.user),
-        Post(place=DESK, body="Welcome. Please say hello here once, so that your client learns to read us. !help"),
+        Post(place=DESK, body="Welcome. Please say !help here once, so that your client learns to read us."),
         Post(place=DESK, body="This is the line: texters' words come under this identity.", speaker=Speaker.VOICE),
     )
     return Step(replace(desk, roster=(*desk.roster, seat)), greeting)

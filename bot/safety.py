@@ -82,8 +82,11 @@ def safe(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
 
 def urgent(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
     """`!urgent`: tell the desk. The text with the voice number goes the way of every other text of the agency's."""
-    if says(event, "urgent") is None:
+    if says(event, "urgent") is None and says(event, "say") is None:
         return Step(thread)
+    text = canned.read(pack, facts, thread, event.body)
+    if not isinstance(text, canned.Canned) or text.name != TextName.URGENT:
+        return Step(thread)  # Nothing is sent that asks them to call.
     return Step(thread, (_alarm(thread, Alarm.URGENT),))
 
 

@@ -1,7 +1,8 @@
 """Second words: letting leave what was held, and the agency's own texts at an advocate's hand.
 
 Rules of this module: what is held leaves by one command of the voice and through the same undo window; a canned text is
-shown before it leaves, can be changed by editing the command and stopped by redacting it.
+shown before it leaves, can be changed by editing the command and stopped by redacting it. Words behind a command that are
+not said to be the text send nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from bot.notes import is_note
 from bot.relay import into_window, take
 from bot.slices import Held, Pending, Reason
 from bot.step import Step
-from policies.pack import Pack
+from policies.pack import Pack, TextName
 
 LETS: Final = {
     "again": (Reason.UNKNOWN, Reason.LATE, Reason.LOCKED),
@@ -59,14 +60,15 @@ def second(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread
 
 
 def say(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
-    """`!say handover`, `!limits`, `!tips`: the agency's words, or the advocate's own instead, into the undo window."""
+    """`!say handover`, `!limits`, `!tips`: the agency's words, or own ones behind a colon, into the undo window."""
     command = next((name for name in canned.COMMANDS if says(event, name) is not None), None)
     if command is None:
         return Step(thread)
     text = canned.read(pack, facts, thread, event.body)
     if text is None:
-        known = ", ".join(canned.names(pack))
-        return Step(thread, (noted(event), *answer(facts, event, f"Say !say and one of: {known}.")), consumed=True)
+        return Step(thread)
+    if isinstance(text, canned.Refused):
+        return Step(thread, (noted(event), *answer(facts, event, f"Nothing was sent: {text.why}")), consumed=True)
     if is_note(replace(event, relation=Relation.NONE, body=text.body)):
         why = "Not sent: own words that are a note, or that call a colleague, are not for the phone."
         return Step(thread, (noted(event), *answer(facts, event, why)), consumed=True)
@@ -82,7 +84,9 @@ def say(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
     thread, actions = take(pack, facts, thread, words, looked_at=not text.own)
     if words.event_id not in (p.event_id for p in thread.sending.pending):
         return Step(thread, actions, consumed=True)
-    told = f"Leaving in a moment: “{text.body}” Edit your command to change it, redact it to stop it."
+    changes = f"To change it, edit your command to !say {text.name}: and your words; redact it to stop it."
+    changes = "Redact your command to stop it." if text.name == TextName.DIFFERENT else changes
+    told = f"Leaving in a moment: “{text.body}” {changes}"
     if (locked := guard.locked(pack, thread, text.body)) is not None:
         told = (
             f"Nothing leaves: {locked} The conversation is over in a moment all the same; redact your command to stop that."

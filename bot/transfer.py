@@ -119,7 +119,7 @@ def company(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Threa
         if user == thread.voice.holder:
             return _refuse(facts, thread, event, f"{short(user)} is the voice, and stays: nobody has to ask them in.")
         if not _is_on(facts, user):
-            return _refuse(facts, thread, event, f"{short(user)} is off duty. Ask somebody else in.")
+            return _refuse(facts, thread, event, f"{short(user)} is off duty. Say !with and who else.")
         actions: tuple[Action, ...] = (noted(event), Invite(user=user))
         others = thread.voice.interpreters - {user}
         seat: Action = DropTimer(key=SEAT + user)
@@ -237,9 +237,9 @@ def _cannot_take(pack: Pack, facts: Facts, thread: Thread, by: str, to: str) -> 
     if to == thread.voice.holder:
         return f"{short(to)} is the voice already."
     if not _is_on(facts, to):
-        return f"{short(to)} is off duty. Offer it to somebody else, or to all."
+        return f"{short(to)} is off duty. Say !transfer and who else, or !transfer all."
     if facts.load.get(to, 0) >= pack.settings.cap and facts.role(by) is not Role.SUPERVISOR:
-        return f"{short(to)} has {pack.settings.cap} threads open, the most. A supervisor may offer it all the same."
+        return f"{short(to)} has {pack.settings.cap} threads open, the most. A supervisor may all the same: !escalate."
     return None
 
 

@@ -56,9 +56,10 @@ def commands() -> str:
         MADE,
         "# Commands",
         (
-            "A command is a message that begins with `!`. It is never sent to a phone. Case and spaces do not matter; what"
-            " is in square brackets may be left out; `@who` is a mention, a full Matrix id, or `@name` where only one has"
-            " it."
+            "A command is a message that begins with `!`. It is never sent to a phone. What stands behind it is a reason,"
+            " and stays in the room; it is the text only behind `!say name:` and `!reply`. Case and spaces do not matter;"
+            " what is in square brackets may be left out; `@who` is a mention, a full Matrix id, or `@name` where only one"
+            " has it."
             f" Answers disappear after {minutes(FADES)}."
         ),
     ]
@@ -111,7 +112,10 @@ def advocate() -> str:
             " left out: leave an empty line after the quote. Held until you say so: phone numbers, street addresses, words"
             f" that your app shows otherwise than you typed them (`!anyway`), more than {s.segments_without_long} texts at"
             " once (`!long`). Say such a word as a reply to your message, or to the answer that asks for it; alone, it is"
-            " about your last one."
+            " about your last one.\n\n"
+            "A reason behind a command stays in the room: `!escalate he is outside`. A command that texts takes none: with"
+            " words behind it, nothing is sent. In words of your own: `!say limits: your words`, or edit the command, while"
+            " it waits, to the words that should leave. `!different` takes none at all."
         ),
         "## An agreed word",
         (

@@ -31,8 +31,13 @@ from bridge.vault import Sealed, Vault
 __all__ = ["Edge", "HomeserverError", "Permanent", "TokenRefused", "Transient"]
 
 MOST_PAGES: Final = 20
-HELLO: Final = "Please say hello when you are in: it lets your device read everything here."
-AGAIN: Final = " What it still cannot read, !recap says again."
+ONCE: Final = "Say !help when you are in: it lets your device read everything here."
+REASONS: Final[dict[Kind, str]] = {
+    "desk": ONCE,
+    "office": ONCE,
+    "thread": "What its voice writes in here goes to a phone. What your device cannot read, !recap says again.",
+}
+"""What an invitation says, by the room. None asks for anything but a command: in a thread it would be texted."""
 
 
 class Edge:
@@ -179,7 +184,7 @@ class Edge:
         before = await self._store.fetchval(MEMBERSHIP, room_id, user)
         if await self._membership(room_id, user) not in {"join", "invite"}:
             await self._try_bundle(room_id, user)
-            body = {"user_id": user, "reason": HELLO + AGAIN if room.kind == "thread" else HELLO}
+            body = {"user_id": user, "reason": REASONS[room.kind]}
             await self._policy.wire.request("POST", "rooms", room_id, "invite", body=body)
         await self._store.commit(lambda conn: _note_invited(conn, room_id, user, before))
 

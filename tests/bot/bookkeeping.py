@@ -22,12 +22,14 @@ from policies.pack import Pack, TextName
 from tests.bot.account import Account, Words
 from tests.bot.strategies import (
     CANNED,
+    EDITED,
     LONG,
     NAMED,
     NOW,
     OWNERS,
     SECOND,
     STARTS,
+    STEPS_BACK,
     STOPS,
     WARNED,
     WORDS,
@@ -90,16 +92,21 @@ class Bookkeeping:
             account.close()
 
     def _heard(self, owner: str, words: Words, event: Said) -> None:
-        body, own = event.body, ""
-        command = max((c for c in CANNED if body == c or body.startswith(f"{c} ")), key=len, default="")
-        if canned := bool(command):
-            own = body.removeprefix(command).strip()
-            body = own or self.pack.say(CANNED[command], self.threads[owner].consent.language)
+        edited = event.relation is Relation.EDIT
+        body, canned = event.body, event.body in CANNED
+        command, colon, own = body.partition(": ")
+        marked = bool(colon) and (command.startswith("!say ") or (edited and command in EDITED))
+        if canned:
+            body = self.pack.say(CANNED[body], self.threads[owner].consent.language)
+        elif marked:
+            body = own
         to_the_phone = event.relation in (Relation.NONE, Relation.TEXTER_REPLY, Relation.EDIT)
-        to_the_phone |= canned and event.relation is Relation.OTHER_REPLY
+        to_the_phone |= (canned or marked) and event.relation is Relation.OTHER_REPLY
         plain = event.content is Content.TEXT and not event.mentions and to_the_phone
-        differs = event.differs and (body in WORDS or body == own)
-        words.open = plain and not differs and (body in WORDS or (canned and body != own))
+        # What steps back before somebody else is never changed into anything else.
+        plain &= not (edited and words.body in STEPS_BACK and event.body != "!different")
+        differs = event.differs and not canned
+        words.open = plain and not differs and (body in WORDS or canned)
         words.held = "" if not plain else "LONG" if body == LONG else "WARNED" if body in WARNED or differs else ""
         words.body, words.heard_at = body, self.now
         words.undo = self._undo(owner, words.author)

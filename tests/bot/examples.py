@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -22,6 +23,10 @@ FORCED = replace(
     with_settings(help_answer="neutral"), canned={"neutral": replace(PACK.texts[TextName.LATER], name="neutral")}
 )
 """The usual pack on a line whose carrier forces an answer to HELP and INFO."""
+ASKS = re.compile(
+    r"(?:^|[,;:(]\s*|\b(?:please|and|or|then)\s+)(?:say|write|type|greet|tell|ask|answer|offer)\b", re.IGNORECASE
+)
+"""A sentence, or a part of one, that begins with one of these."""
 FACTS = Facts(now=NOW, roster=SEATS, designations=frozenset(NAMED[1:]))
 
 
@@ -93,6 +98,12 @@ def texts(step: Step[Any]) -> list[str]:
 def marks(step: Step[Any]) -> dict[str, Receipt]:
     """Return the receipts that a step puts on messages."""
     return {mark.event_id: mark.receipt for mark in of(Mark, step)}
+
+
+def asks_for_words(told: str) -> list[str]:
+    """Return the sentences that ask somebody to say or write something and name no command for it."""
+    sentences = re.split(r"(?<=[.;:?!”])\s+|\n", told)
+    return [each for each in sentences if ASKS.search(each) and not re.search(r"!\w", each)]
 
 
 def words(step: Step[Any]) -> str:

@@ -97,7 +97,10 @@ CANNED: Final = {
     "!urgent": TextName.URGENT,
     "!different": TextName.DIFFERENT,
 }
-"""Which text a command puts into the undo window, when nothing of one's own follows."""
+"""Which text a command puts into the undo window. With anything behind it, it puts nothing there."""
+EDITED: Final = ("!limits", "!options", "!tips")
+"""Those of them that become own words by an edit, behind a colon; `!say name: words` says own words at any time."""
+STEPS_BACK: Final = tuple(PACK.say(TextName.DIFFERENT, language) for language in PACK.languages)
 SECOND: Final = {"again": ("LATE", "UNKNOWN"), "anyway": ("WARNED",), "long": ("LONG",)}
 """Which second word lets leave what was held for which reason (DESIGN section 3)."""
 

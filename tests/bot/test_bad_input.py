@@ -222,7 +222,7 @@ ROWS: list[tuple[Callable[[World], Any], str | None, str | None, str]] = [
     (two_hands, ANA, SUE, "ben: quiet maple is with sue already"),
     (two_acceptances, BEN, None, "amber heron is with ben already"),
     (accepts_and_declines, BEN, None, "ben is the voice now"),
-    (to_somebody_off, ANA, None, "ben is off duty. Offer it to somebody else"),
+    (to_somebody_off, ANA, None, "ben is off duty. Say !transfer and who else"),
     (off_after_the_offer, ANA, None, "ben is not the voice: ben is off duty"),
     (over_the_cap, ANA, BEN, "ben has 1 threads open, the most. A supervisor may"),
     (over_the_cap_after_the_offer, ANA, BEN, "ben is not the voice: ben has 1 threads open"),

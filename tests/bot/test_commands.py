@@ -155,8 +155,8 @@ def test_words_that_begin_with_such_a_mark_are_words(body: str) -> None:
 
 
 def test_own_words_leave_as_they_were_typed() -> None:
-    """Behind a command for a text lines and spaces stay as they are; the command itself is read whatever they are."""
-    for body in ("!limits  one\n\n two ", "!say limits one\n\n two", "!tips iphone\none\n\n two"):
+    """Behind the colon of `!say` lines and spaces stay as they are; the command itself is read whatever they are."""
+    for body in ("!say limits:  one\n\n two ", "!say limits :one\n\n two", "!say tips:\none\n\n two"):
         step = then(held(), said(body))
         assert [pending.body for pending in step.aggregate.sending.pending] == ["one\n\n two"]
 

@@ -61,7 +61,7 @@ def test_the_card_says_duress_and_not_verified() -> None:
 @pytest.mark.parametrize("lock", [Lock.DURESS, Lock.UNVERIFIED])
 def test_only_cover_lines_leave_for_a_locked_phone(lock: Lock) -> None:
     """Free words, the agency's other texts and the challenge are refused with the way out; cover lines leave, in time."""
-    for body in ("I am here", "!say handover", "!say handover my own words", "!verify", "!long", CHALLENGE):
+    for body in ("I am here", "!say handover", "!say handover: my own words", "!verify", "!long", CHALLENGE):
         step = then(locked(lock), said(body))
         assert step.aggregate.sending.pending == (), body
     assert "!unlock" in words(then(locked(lock), said("I am here")))

@@ -25,7 +25,6 @@ from bot.escort_words import MASK, Word
 from bot.events import Event, Left, Outcome, Read, Said, TextArrived, TextOutcome, TimerDue, Unsaid
 from bot.model import Facts, Seat, Thread
 from bot.told import Assigned, WordChosen
-from policies.pack import TextName
 from tests.bot.effort import USUAL, WALK
 from tests.bot.escorted import COVERS
 from tests.bot.strategies import (
@@ -37,6 +36,7 @@ from tests.bot.strategies import (
     PACK,
     SEATS,
     STARTS,
+    STEPS_BACK,
     STOPS,
     SUE,
     TEXTER_WORDS,
@@ -45,9 +45,8 @@ from tests.bot.strategies import (
     threads,
 )
 
-FREE: Final = ("I am here", "take your time", "!say handover", "!say handover my own words")
+FREE: Final = ("I am here", "take your time", "!say handover", "!say handover: my own words")
 """What an advocate writes, or lets the agency say, in this conversation: it leaves after success and not under duress."""
-STEPS_BACK: Final = tuple(PACK.say(TextName.DIFFERENT, language) for language in PACK.languages)
 FREE_BODIES: Final = (*FREE[:2], "my own words", "My shift is ending", "Termina mi turno", *STEPS_BACK)
 ORDERS: Final = (
     "!verify",

@@ -35,7 +35,7 @@ def sent(thread: Thread, command: str, outcome: Outcome = Outcome.ACCEPTED) -> T
     ("command", "flag"),
     [
         ("!limits", "limits"),
-        ("!limits If a child is hurt I may have to tell.", "limits"),
+        ("!say limits: If a child is hurt I may have to tell.", "limits"),
         ("!say limits", "limits"),
         ("!tips", "tips"),
         ("!tips iphone", "tips"),
@@ -62,7 +62,7 @@ def test_a_report_after_a_doubt_counts() -> None:
 def test_the_last_words_of_an_edit_decide_what_was_told() -> None:
     """Limits that were edited into something else were not told; own words that came by an edit were."""
     thread = then(held(), said("!limits")).aggregate
-    for body, told in (("how are you?", False), ("!limits my own words", True), ("!clarify", False)):
+    for body, told in (("how are you?", False), ("!limits: my own words", True), ("!clarify", False)):
         edited = then(thread, replace(said(body), relation=Relation.EDIT, target="$m1", event_id="$e"), at(1)).aggregate
         edited = due(edited, 1 + UNDO).aggregate
         edited = then(edited, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(10)).aggregate
@@ -71,7 +71,7 @@ def test_the_last_words_of_an_edit_decide_what_was_told() -> None:
 
 def test_held_limits_count_when_they_leave() -> None:
     """Own limits with a number in them are asked about, and count when a second word let them leave."""
-    thread = then(held(), said("!limits call me at 555-0134-222")).aggregate
+    thread = then(held(), said("!say limits: call me at 555-0134-222")).aggregate
     thread = due(then(thread, said("!anyway", event_id="$s")).aggregate, UNDO).aggregate
     thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED)).aggregate
     assert thread.flags.limits

@@ -204,13 +204,13 @@ def test_different_steps_back_and_begins_again() -> None:
 
 @pytest.mark.practice(12, 37)
 def test_switch_and_later_are_texts_like_others() -> None:
-    """`!switch` and `!later` are shown, in the texter's language, and may be said in own words (practices 12, 37)."""
+    """`!switch` and `!later` are shown in the texter's language, and may be said in marked own words (practices 12, 37)."""
     thread = then(held(), arrived("ES", id="l")).aggregate
     for command, name in (("switch", TextName.SWITCH), ("later", TextName.LATER)):
         step = then(thread, said(f"!{command}"))
         assert PACK.say(name, "es") in words(step)
         assert texts(due(step.aggregate, UNDO)) == [PACK.say(name, "es")]
-        step = then(thread, said(f"!{command} mejor te llamo"))
+        step = then(thread, said(f"!say {command}: mejor te llamo"))
         assert texts(due(step.aggregate, UNDO)) == ["mejor te llamo"]
 
 

@@ -123,7 +123,7 @@ def test_edits_and_own_words_are_asked_about_too() -> None:
     assert (marks(step), texts(due(step.aggregate, 2 + UNDO))) == ({"$m1": Receipt.HELD}, [])
     step = then(step.aggregate, edit("On 24 December", event_id="$e2"), at(3))
     assert texts(due(step.aggregate, 3 + UNDO)) == ["On 24 December"]
-    own = then(held(), said(f"!say clarify {OTHERWISE}", differs=True))
+    own = then(held(), said(f"!say clarify: {OTHERWISE}", differs=True))
     assert (marks(own), texts(due(own.aggregate, UNDO))) == ({"$m1": Receipt.HELD}, [])
     theirs = then(held(), said("!say clarify", differs=True))
     assert len(texts(due(theirs.aggregate, UNDO))) == 1
@@ -230,13 +230,14 @@ def test_the_handover_text_is_shown_and_leaves_after_the_window(language: str) -
 @pytest.mark.parametrize(
     ("event", "leaves"),
     [
-        (edit("!say handover I have to go now."), ["I have to go now."]),
+        (edit("!say handover: I have to go now."), ["I have to go now."]),
+        (edit("!say handover I have to go now."), []),
         (edit("!say handover"), [HANDOVER["en"]]),
         (edit("I have to go now."), ["I have to go now."]),
         (edit("// no"), []),
-        (edit("!say handover // no"), []),
-        (edit("!say handover ask @ben"), []),
-        (edit("!say handover quiet maple"), []),
+        (edit("!say handover: // no"), []),
+        (edit("!say handover: ask @ben"), []),
+        (edit("!say handover: quiet maple"), []),
         (edit("!say handover", sender=BEN), [HANDOVER["en"]]),
         (Unsaid(place=THREAD, sender=ANA, target="$m1"), []),
         (Unsaid(place=THREAD, sender=BEN, target="$m1"), [HANDOVER["en"]]),
@@ -263,7 +264,7 @@ def test_a_canned_text_is_changed_by_editing_and_stopped_by_redacting(event: Any
 )
 def test_own_words_behind_say_are_words_like_any_other(body: str, changed: dict[str, Any], receipt: Receipt) -> None:
     """`!say handover` with own words is no way round notes, mentions, the firewall and the warnings."""
-    step = then(held(), said(f"!say handover {body}", **changed))
+    step = then(held(), said(f"!say handover: {body}", **changed))
     assert marks(step) == {"$m1": receipt}
     assert texts(due(step.aggregate, UNDO)) == ([body] if receipt is Receipt.LEAVING else [])
     assert words(step)

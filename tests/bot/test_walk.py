@@ -55,17 +55,17 @@ owners = st.sampled_from(OWNERS[:2])
 lags = st.sampled_from((0.0, 0.0, 0.0, 10.0, 290.0, 301.0))
 texter_words = st.sampled_from(TEXTER_WORDS) | st.sampled_from((*TEXTER_WORDS, *STOPS, *STARTS))
 bodies = st.sampled_from(
-    (*WORDS, *WORDS, *NOTES, *LEAKS, *DOUBTS, "!say handover", "!say handover ok", "!limits", "!limits ok", "!tips iphone")
+    (*WORDS, *WORDS, *NOTES, *LEAKS, *DOUBTS, "!say handover", "!say handover: ok", "!limits", "!limits: ok", "!limits ok")
 )
 thread_commands = st.sampled_from(
     (
         *(f"!transfer {who}" for who in (ANA, BEN, SUE, EVE, "all", "all quiet", "nobody")),
         *("!accept", "!accept", "!decline", "!escalate", f"!with {BEN}", f"!with {ANA} interpreter"),
         *("!take", "!take", "!speak", "!speak", "!listen", "!release", "!release"),
-        *("!say handover", "!say handover // no", f"!say handover {DOUBTS[1]}", "!say something"),
+        *("!say handover", "!say handover: // no", f"!say handover: {DOUBTS[1]}", "!say handover no", "!say something"),
         *("!recap", "!debrief", "!status", "!help", "!more"),
         *("!unsafe", "!unsafe", "!safe", "!safe", "!safe", "!agreed unsafe later", "!agreed times 9-10", "!lang es"),
-        *("!different", "!urgent", "!safecheck", "!playbook minor"),
+        *("!different", "!different it is him", "!urgent", "!urgent 911", "!tips iphone", "!safecheck", "!playbook minor"),
     )
 )
 desk_commands = st.sampled_from(

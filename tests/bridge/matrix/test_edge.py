@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+import re
+from typing import Any, get_args
 
 import pytest
 from aiohttp import web
@@ -12,14 +13,17 @@ from bot.actions import Speaker
 from bridge.matrix.blueprints import creation
 from bridge.matrix.edge import Permanent, TokenRefused, Transient
 from bridge.matrix.items import PowerLevels
-from bridge.matrix.members import Members, set_membership
+from bridge.matrix.members import Kind, Members, set_membership
 from bridge.matrix.wire import Wire
+from tests.bot.examples import asks_for_words
 from tests.bridge.matrix.person import Person
 from tests.bridge.matrix.rig import POLICY, VOICE, Rig
 from tests.bridge.matrix.room import ROOM, joins, ours, timeline
 from tests.bridge.matrix.small_homeserver import SmallHomeserver
 
 SECRET = "words that are nobody's business"
+HELLO = "Please say hello when you are in"
+"""What an invitation asked for once, and what a phone got."""
 
 
 @pytest.mark.parametrize(
@@ -166,6 +170,19 @@ async def test_an_upload_that_fails_keeps_nobody_out(
     server.refuse = None
     await rig.edge.give_bundle(ROOM, sue.mxid)
     assert "m.room_key_bundle" in [sue.opens(event)["type"] for event in server.sent_to(sue)]
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+async def test_an_invitation_asks_for_no_words(rig: Rig, server: SmallHomeserver, kind: Kind) -> None:
+    """What it asks to say is a command, and into a thread nothing: what is said there without one leaves for a phone."""
+    await ours(rig, kind=kind)
+    await rig.edge.invite(ROOM, "@ada:x")
+    (reason,) = [a.body["reason"] for a in server.asked if a.path.endswith("/invite")]
+    assert asks_for_words(reason) == []
+    assert asks_for_words(HELLO) == [HELLO]
+    if kind == "thread":
+        assert not re.search(r"\bsay\b", reason, re.IGNORECASE)
+        assert "goes to a phone" in reason
 
 
 async def test_a_refused_token_invites_nobody(rig: Rig, server: SmallHomeserver, monkeypatch: pytest.MonkeyPatch) -> None:
