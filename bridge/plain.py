@@ -48,7 +48,7 @@ def read(content: Mapping[str, Any]) -> Plain | None:
     if not isinstance(body, str):
         return None
     own = unquoted(body)
-    if content.get("format") != "org.matrix.custom.html" or not isinstance(formatted, str) or not formatted:
+    if content.get("format") != "org.matrix.custom.html" or not isinstance(formatted, str):
         return Plain(words=own, quotes=own != body)
     shown = render(formatted)
     if shown is None:
