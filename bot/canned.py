@@ -58,6 +58,11 @@ class Canned:
     body: str = field(repr=False)
     own: bool = False
 
+    @property
+    def stands_for(self) -> str:
+        """The text that was told once this left: own words are nobody's text, whatever they were said in place of."""
+        return "" if self.own else self.name
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:

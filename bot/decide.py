@@ -146,6 +146,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         transfer.care,
         recap.recap,
         flags.agreed,
+        flags.told,
         flags.language,
         playbooks.playbook,
         safety.unsafe,

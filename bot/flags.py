@@ -1,7 +1,8 @@
 """What the texter was told, and what was agreed with them (practices 2, 7, 26): the flags on the card.
 
 Rules of this module: an agreement is noted by whoever asked, never guessed; a text counts as told when the carrier took
-it; nothing in here is free text, because it outlives the conversation.
+it in the agency's own words; what was told in other words counts when the voice says so, and the audit knows the two apart;
+nothing in here is free text, because it outlives the conversation.
 """
 
 from __future__ import annotations
@@ -25,6 +26,12 @@ CHANNELS: Final = ("call", "chat", "email", "visit")
 COVERS: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
 ANSWERS: Final = {"yes": True, "no": False}
 TIPS: Final = frozenset({TextName.DEVICE, TextName.TIPS_IPHONE, TextName.TIPS_ANDROID})
+TELLS: Final = {
+    "limits": (TextName.LIMITS, AuditKind.TOLD_LIMITS),
+    "rights": (TextName.RIGHTS, AuditKind.TOLD_RIGHTS),
+    "safe": (TextName.SAFE_CHECK, AuditKind.TOLD_SAFE_CHECK),
+}
+"""What the voice may say that they told or asked in their own words."""
 KINDS: Final = {kind.value: kind for kind in AuditKind if kind.value in {*TextName, AuditKind.HELP_ANSWER.value}}
 """What is noted of texts, by their names. An agency's own text may be called like anything else that the audit knows."""
 
@@ -45,6 +52,20 @@ def agreed(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread
     return Step(replace(thread, flags=flags), (noted(event), *told), consumed=True)
 
 
+def told(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+    """`!told limits`: the voice told it, or asked it, in words of their own. What stands behind that stays in the room."""
+    if (said := says(event, "told")) is None:
+        return Step(thread)
+    what = (said.casefold().split() or [""])[0].strip(",.:;")
+    if what not in TELLS:
+        why = "Say !told limits, !told rights, or !told safe (asked whether texting is safe). It sends nothing."
+        return Step(thread, (noted(event), *answer(facts, event, why)), consumed=True)
+    name, kind = TELLS[what]
+    thread = _told(pack, facts, thread, name)
+    noted_so = "Noted, as told by you. Nothing was sent."
+    return Step(thread, (noted(event), Audit(kind=kind), *answer(facts, event, noted_so)), consumed=True)
+
+
 def language(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
     """`!lang es`: in which language the agency's texts leave. Alone it tells which that is."""
     if (said := says(event, "lang")) is None:
@@ -60,12 +81,17 @@ def language(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thre
 
 
 def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
-    """Note that the carrier took a text of the agency's that the voice sent."""
+    """Note that the carrier took a text of the agency's that the voice sent, in the agency's words."""
     sent = taken(thread, event)
     if sent is None or not sent.name:
         return Step(thread)
-    flags, name, now = thread.flags, sent.name, facts.now
-    audit: tuple[Action, ...] = (Audit(kind=KINDS[name]),) if name in KINDS else ()
+    audit: tuple[Action, ...] = (Audit(kind=KINDS[sent.name]),) if sent.name in KINDS else ()
+    return Step(_told(pack, facts, thread, sent.name), audit)
+
+
+def _told(pack: Pack, facts: Facts, thread: Thread, name: str) -> Thread:
+    """Return the thread whose flags say that this was told or asked now."""
+    flags, now = thread.flags, facts.now
     if name == TextName.LIMITS:
         flags = replace(flags, limits=now)
     elif name in TIPS:
@@ -75,7 +101,7 @@ def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Ste
     elif name == TextName.SAFE_CHECK:
         flags = replace(flags, asked=f"{safe_times.local(pack, facts.clock):%Y-%m-%d %H:%M}")
         thread = replace(thread, silence=replace(thread.silence, ask=False))
-    return Step(replace(thread, flags=flags), audit)
+    return replace(thread, flags=flags)
 
 
 def _with(pack: Pack, flags: Flags, what: str, value: str) -> Flags | None:

@@ -99,13 +99,13 @@ def edits(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]
     if event.sender != thread.voice.holder:
         # What waits here of somebody who is not heard is a challenge or a cover line: nothing else may take its place.
         thread = replace(thread, escort=_unasked(thread, event.target))
-        asked = "Not sent: a command for a check or a cover line is not changed. Say it once more."
-        return _stops(thread, event.target, asked)
+        why = "a command for a check or a cover line is not changed. Say it once more."
+        return _stops(thread, event.target, f"Not sent: {why}")
     thread = replace(thread, escort=_unasked(thread, event.target))
     text = canned.read(pack, facts, thread, event.body, edit=True)
-    if (why := _not_this(old, text)) is not None:
-        return _stops(thread, event.target, f"Nothing was sent, and what waited is stopped: {why} Say it as a new message.")
-    body, name = (text.body, text.name) if isinstance(text, canned.Canned) else (event.body, "")
+    if (no := _not_this(old, text)) is not None:
+        return _stops(thread, event.target, f"Nothing was sent, and what waited is stopped: {no} Say it as a new message.")
+    body, name = (text.body, text.stands_for) if isinstance(text, canned.Canned) else (event.body, "")
     words = Pending(
         event_id=event.target,
         body=body,
@@ -120,7 +120,7 @@ def edits(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]
         return _stops(thread, event.target, "Not sent: it has become a note.")
     looked_at = isinstance(text, canned.Canned) and not text.own
     shown: tuple[Action, ...] = (_say(event.target, f"Leaving in a moment: “{body}”"),) if looked_at else ()
-    if name == TextName.URGENT:
+    if isinstance(text, canned.Canned) and text.name == TextName.URGENT:
         shown = (*shown, Tell(owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=Alarm.URGENT)))
     new, actions = take(pack, facts, _without(thread, event.target), words, looked_at=looked_at, quotes=event.quotes)
     if any(pending.event_id == event.target for pending in new.sending.pending) and isinstance(old, Pending):

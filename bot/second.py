@@ -27,6 +27,11 @@ LETS: Final = {
     "anyway": (Reason.WARNED,),
     "long": (Reason.LONG,),
 }
+UNNOTED: Final[dict[str, str]] = {
+    TextName.LIMITS: " Own words are not noted as the limits: if they are, !told limits.",
+    TextName.RIGHTS: " Own words are not noted as the rights: if they are, !told rights.",
+    TextName.SAFE_CHECK: " Own words are not noted as the question: if they are, !told safe.",
+}
 
 
 def second(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
@@ -78,7 +83,7 @@ def say(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
         author=event.sender,
         said_at=event.at,
         leave_at=facts.now,
-        name=text.name,
+        name=text.stands_for,
         differs=event.differs,
     )
     thread, actions = take(pack, facts, thread, words, looked_at=not text.own)
@@ -86,7 +91,7 @@ def say(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
         return Step(thread, actions, consumed=True)
     changes = f"To change it, edit your command to !say {text.name}: and your words; redact it to stop it."
     changes = "Redact your command to stop it." if text.name == TextName.DIFFERENT else changes
-    told = f"Leaving in a moment: “{text.body}” {changes}"
+    told = f"Leaving in a moment: “{text.body}” {changes}{UNNOTED.get(text.name, '') if text.own else ''}"
     if (locked := guard.locked(pack, thread, text.body)) is not None:
         told = (
             f"Nothing leaves: {locked} The conversation is over in a moment all the same; redact your command to stop that."

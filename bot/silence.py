@@ -45,7 +45,10 @@ def heard(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
     )
     actions: list[Action] = [DropTimer(key=TIMER)] if before.spoke else [] if before.heard else [_audit(first=True)]
     if exchanges > before.exchanges and exchanges in NAGS and not thread.flags.limits:
-        told = "They were not told the limits, and a disclosure cannot be interrupted: !limits, or !say limits: your words."
+        told = (
+            "They were not told the limits yet, and a disclosure cannot be interrupted: !limits. If you told them in your "
+            "own words: !told limits."
+        )
         posts = (*posts, Post(place=THREAD, body=told))
     return Step(replace(thread, silence=silence), (*actions, *posts))
 

@@ -108,7 +108,7 @@ class Pending:
     said_at: float
     leave_at: float
     name: str = ""
-    """Which of the agency's texts it is, in its own words or in the advocate's; empty for anything else."""
+    """Which of the agency's texts it is, in its own words; empty for anything else, and for an advocate's in its place."""
     edit: str = ""
     """The edit that these words came by, if it was one."""
     differs: bool = False
@@ -192,7 +192,7 @@ class Life:
 class Flags:
     """What was said to the texter once and for all, and what was agreed with them. It outlives a conversation.
 
-    `limits`, `tips`, `rights`: when the carrier took that text (seconds since the epoch; 0: never). `asked`: when the
+    `limits`, `tips`, `rights`: when that was told (seconds since the epoch; 0: never). `asked`: when the
     question whether texting is still safe was last put, as the line's clock on the wall said. `safe_times`: minutes of the
     line's day, [from, to), over midnight when `to` is the smaller; empty: any. `text_first`: None until it was asked.
     `channel`: one of `flags.CHANNELS`. `line`: the text that the texter chose for `!unsafe`.

@@ -185,6 +185,14 @@ COMMANDS: Final = (
         arguments="times|first|channel|unsafe and what they said",
         help="note what they told you: safe times, may we text first, another way, a line to send at !unsafe",
     ),
+    Command(
+        name="told",
+        places=(THREAD,),
+        who=Who.VOICE,
+        arguments="limits|rights|safe",
+        help="you told them the limits or their rights, or asked whether it is safe, in your own words: noted as told by"
+        " you, and nothing is sent",
+    ),
     Command(name="playbook", places=(THREAD,), arguments="[name]", help="what to do, step by step; for your eyes only"),
     Command(
         name="outage",

@@ -115,7 +115,8 @@ def advocate() -> str:
             " about your last one.\n\n"
             "A reason behind a command stays in the room: `!escalate he is outside`. A command that texts takes none: with"
             " words behind it, nothing is sent. In words of your own: `!say limits: your words`, or edit the command, while"
-            " it waits, to the words that should leave. `!different` takes none at all."
+            " it waits, to the words that should leave. `!different` takes none at all. Own words are not noted as the"
+            " limits: once you have told them, `!told limits`."
         ),
         "## An agreed word",
         (

@@ -35,7 +35,6 @@ def sent(thread: Thread, command: str, outcome: Outcome = Outcome.ACCEPTED) -> T
     ("command", "flag"),
     [
         ("!limits", "limits"),
-        ("!say limits: If a child is hurt I may have to tell.", "limits"),
         ("!say limits", "limits"),
         ("!tips", "tips"),
         ("!tips iphone", "tips"),
@@ -44,7 +43,7 @@ def sent(thread: Thread, command: str, outcome: Outcome = Outcome.ACCEPTED) -> T
     ],
 )
 def test_what_the_carrier_took_was_told(command: str, flag: str) -> None:
-    """A flag is set when the carrier took the text, in the pack's words or one's own, and not before (practices 7, 26)."""
+    """A flag is set when the carrier took the text, in the pack's words, and not before (practices 7, 26)."""
     thread = held()
     assert getattr(due(then(thread, said(command)).aggregate, UNDO).aggregate.flags, flag) == 0.0
     assert getattr(sent(thread, command).flags, flag) == NOW + 10
@@ -60,21 +59,93 @@ def test_a_report_after_a_doubt_counts() -> None:
 
 
 def test_the_last_words_of_an_edit_decide_what_was_told() -> None:
-    """Limits that were edited into something else were not told; own words that came by an edit were."""
+    """Limits that were edited into something else were not told, nor in own words; those that came by an edit were."""
     thread = then(held(), said("!limits")).aggregate
-    for body, told in (("how are you?", False), ("!limits: my own words", True), ("!clarify", False)):
+    for body, told in (("how are you?", False), ("!limits: my own words", False), ("!clarify", False), ("!limits", True)):
         edited = then(thread, replace(said(body), relation=Relation.EDIT, target="$m1", event_id="$e"), at(1)).aggregate
         edited = due(edited, 1 + UNDO).aggregate
         edited = then(edited, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(10)).aggregate
         assert bool(edited.flags.limits) == told, body
 
 
-def test_held_limits_count_when_they_leave() -> None:
-    """Own limits with a number in them are asked about, and count when a second word let them leave."""
-    thread = then(held(), said("!say limits: call me at 555-0134-222")).aggregate
-    thread = due(then(thread, said("!anyway", event_id="$s")).aggregate, UNDO).aggregate
-    thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED)).aggregate
-    assert thread.flags.limits
+OWN = [
+    ("!say limits: please", "limits", "limits"),
+    ("!say tips: delete this", "tips", ""),
+    ("!say rights: you need not answer", "rights", "rights"),
+    ("!say safe-check: ok?", "asked", "safe"),
+]
+
+
+@pytest.mark.practice(26, 27)
+@pytest.mark.parametrize(("command", "flag", "what"), OWN)
+def test_own_words_in_place_of_a_text_are_not_that_text(command: str, flag: str, what: str) -> None:
+    """They set no flag and stand in no audit, however they came and left; the room says what would note them."""
+    step = then(held(), said(command))
+    assert (f"!told {what}" in words(step)) == bool(what)
+    for thread in (sent(held(), command), edited(command)):
+        assert not getattr(thread.flags, flag)
+    left = due(step.aggregate, UNDO).aggregate
+    taken = then(left, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(10))
+    assert [audit.kind.value for audit in of(Audit, taken)] == ["first_words_out"]
+
+
+def edited(command: str) -> Thread:
+    """Let the voice edit the agency's words into these, and let them leave."""
+    thread = then(held(), said(command.partition(":")[0])).aggregate
+    change = replace(said(command), relation=Relation.EDIT, target="$m1", event_id="$e")
+    thread = due(then(thread, change, at(1)).aggregate, 1 + UNDO).aggregate
+    assert [left.event_id for left in thread.sending.sent] == ["$m1"]
+    taken: Thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(10)).aggregate
+    return taken
+
+
+@pytest.mark.practice(26, 27)
+def test_a_stray_word_does_not_silence_the_cue_at_a_disclosure() -> None:
+    """After `!limits please` and after own limits a disclosure is still one before the limits; after `!told limits` not."""
+    disclosure = arrived("my husband hits our son", id="d", seconds=90)
+    for command in ("!limits please", "!say limits: please"):
+        thread = sent(held(), command)
+        assert "limits: NOT GIVEN YET" in card(thread)
+        assert "before they knew the limits" in words(then(thread, disclosure, at(90)))
+        thread = then(thread, said("!told limits", event_id="$t"), at(20)).aggregate
+        assert "limits: given" in card(thread)
+        assert "before they knew the limits" not in words(then(thread, disclosure, at(90)))
+
+
+@pytest.mark.practice(11, 26)
+@pytest.mark.parametrize(
+    ("rest", "flag", "kind", "line"),
+    [
+        ("limits", "limits", "told_limits", "limits: given"),
+        ("Limits, on the phone", "limits", "told_limits", "limits: given"),
+        ("rights", "rights", "told_rights", "rights given"),
+        ("safe", "asked", "told_safe_check", "safe to text: asked "),
+    ],
+)
+def test_what_was_told_in_other_words_is_noted_by_the_voice(rest: str, flag: str, kind: str, line: str) -> None:
+    """`!told` sets the flag as the text would, is a kind of its own in the audit, and nothing of it leaves."""
+    thread = replace(held(), silence=replace(held().silence, ask=True))
+    step = then(thread, said(f"!told {rest}"))
+    assert marks(step) == {"$m1": Receipt.NOTE}
+    assert getattr(step.aggregate.flags, flag)
+    assert line in card(step.aggregate)
+    assert ("ask again" in card(step.aggregate)) == (rest != "safe")
+    assert [audit.kind.value for audit in of(Audit, step)] == [kind]
+    assert step.aggregate.sending == thread.sending
+    assert texts(due(step.aggregate, UNDO)) == []
+    same = sent(held(), {"limits": "!limits", "rights": "!rights", "asked": "!safecheck"}[flag])
+    assert bool(getattr(same.flags, flag))
+    for other in (BEN, SUE):
+        assert then(thread, said(f"!told {rest}", sender=other)).aggregate.flags == thread.flags
+
+
+@pytest.mark.parametrize("rest", ["", "tips", "them", "unlimits", "the limits"])
+def test_told_knows_three_things(rest: str) -> None:
+    """Anything else notes nothing, and the answer names the three."""
+    step = then(held(), said(f"!told {rest}"))
+    assert step.aggregate == held()
+    assert of(Audit, step) == []
+    assert "!told limits, !told rights, or !told safe" in words(step)
 
 
 @pytest.mark.practice(26)
@@ -97,6 +168,20 @@ def test_the_order_of_what_was_told_is_in_the_audit() -> None:
             step = then(thread, TextOutcome(ref=f"say:{event_id}", outcome=outcome), at(20))
             thread, noted = step.aggregate, noted + [audit.kind.value for audit in of(Audit, step)]
     assert noted == ["first_text_in", "greeting", "first_words_out", "limits"]
+
+
+@pytest.mark.practice(26)
+def test_the_order_in_the_audit_knows_own_words_from_the_limits() -> None:
+    """Own limits first, then other words, then `!told`: the audit has what the advocate says where they said it."""
+    thread = held()
+    noted: list[str] = []
+    for n, body in enumerate(("!say limits: we talk, that is all", "hello", "!told limits", "!limits")):
+        step = then(thread, said(body, event_id=f"$m{n}"), at(n * 20))
+        noted += [audit.kind.value for audit in of(Audit, step)]
+        thread = due(step.aggregate, n * 20 + UNDO).aggregate
+        step = then(thread, TextOutcome(ref=f"say:$m{n}", outcome=Outcome.ACCEPTED), at(n * 20 + 10))
+        thread, noted = step.aggregate, noted + [audit.kind.value for audit in of(Audit, step)]
+    assert noted == ["first_words_out", "told_limits", "limits"]
 
 
 @pytest.mark.practice(26)
