@@ -81,7 +81,7 @@ class Bookkeeping:
                     words.held = ""
                 elif words is not None and words.author == holder and event.outcome in (Outcome.LATE, Outcome.UNKNOWN):
                     words.held = event.outcome.name
-            case Joined(user=user) if user != holder:
+            case Joined(user=user) if user != holder and self.desk.seat(user) is not None:
                 account.slow_until = self.now + 300
             case Assigned(how=How.CLAIMED):
                 assert was.voice.holder is None, "somebody claimed a thread that had a voice"
