@@ -11,13 +11,13 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from bot.actions import Origin, Text
-from bot.escort_slice import Lock
-from bot.model import Thread
-from bot.slices import State
-from policies.leaks import leak
+from bot.model.actions import Origin, Text
+from bot.model.codeword_state import Lock
+from bot.model.desk import Thread
+from bot.model.thread import State
+from policies.agency_words import leak
+from policies.confusables import as_seen, holds
 from policies.pack import Pack, TextName
-from policies.seen import as_seen, holds
 from policies.segments import segments
 
 STOPPED: Final = "the texter said STOP. Nothing leaves until they text START."

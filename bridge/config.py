@@ -16,8 +16,8 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 import yaml
 from pydantic import AfterValidator, Field, ValidationError
 
-from bridge.carriers.kinds import AnySettings
-from bridge.settings import E164, Base, Port, Section, secret, secret_files
+from bridge.carriers.registry import AnySettings
+from bridge.runtime.settings import E164, Base, Port, Section, secret, secret_files
 
 KEY: Final = re.compile(r"[0-9A-Fa-f]{64}")
 LOCALPART: Final = re.compile(r"@[a-z0-9._=/+-]{1,200}")

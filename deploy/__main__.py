@@ -1,6 +1,6 @@
-"""The `quietline` command; see :mod:`deploy.cli`."""
+"""The `quietline` command; see :mod:`deploy.cli.main`."""
 
-from deploy.cli import main
+from deploy.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from policies.words import FIRST, SECOND
+from policies.designation_words import FIRST, SECOND
 
 
 class Chooser(Protocol):

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from policies.filtered import FILTERED
-from policies.grade import grade
+from policies.agency_words import leak
+from policies.carrier_filter_words import FILTERED
 from policies.hours import as_sent
 from policies.keywords import words
-from policies.leaks import leak
 from policies.pack import Pack, Text, TextName, Wording
+from policies.readability import grade
 from policies.segments import breaks_gsm7, segments
 
 FEW: Final = 8

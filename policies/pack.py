@@ -208,7 +208,7 @@ class Pack:
     """All packs of a line as one. `names`: those it was made of, in order. The first language is the one for a stranger.
 
     `canned`: the agency's own texts, by the name that `!say` takes. `leak_words`: what must never reach a phone, in the
-    form that `policies.leaks` looks for.
+    form that `policies.agency_words` looks for.
     """
 
     names: tuple[str, ...]

@@ -19,7 +19,7 @@ from hypothesis import settings
 import bridge.matrix  # noqa: F401
 
 HERE: Final = Path(__file__).parent
-LONGEST_FIRST: Final = ("the line", "e2e/", "bridge/test_crash", "deploy/", "bridge/matrix/", "bot/", "bridge/")
+LONGEST_FIRST: Final = ("the line", "e2e/", "bridge/crash/", "deploy/", "bridge/matrix/", "bot/", "bridge/")
 STOOD_IN: Final = pytest.StashKey[list[str]]()
 """Where the strict client could not be the one who looked."""
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from deploy.practices import SHOWN
+from deploy.inspect.practices import SHOWN
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 

@@ -11,10 +11,10 @@ from typing import Final, get_args
 
 import pytest
 
-from bot import events, incidents, told
 from bot.decide import TABLE
-from bot.events import Event
-from bot.model import Aggregate, Desk, Thread
+from bot.model import events, line_incidents, thread_desk_events
+from bot.model.desk import Aggregate, Desk, Thread
+from bot.model.events import Event
 
 ROOT: Final = Path(__file__).parents[1]
 MAY_IMPORT: Final = {
@@ -45,58 +45,58 @@ NO_JUDGEMENT_NEEDS: Final = {
     "sqlite3": "I/O",
 }
 SEES_PHONES: Final = (
-    "bridge/vault.py",
-    "bridge/suppression.py",
-    "bridge/webhook.py",
-    "bridge/cold.py",
+    "bridge/storage/vault.py",
+    "bridge/tables/suppression.py",
+    "bridge/inbound/webhook.py",
+    "bridge/engine/cold_outreach.py",
     "bridge/carriers/",
 )
 CATCHES_ALL: Final = {
-    "bridge/engine.py": "a bug costs one row and not the line",
-    "bridge/screening.py": "a bug costs one texter and not the others",
-    "bridge/outbox.py": "a bug costs one row and not the lane",
-    "bridge/store.py": "an error belongs to whoever asked for the commit, not to the writer, and is handed to them",
-    "bridge/process.py": "the last place: the text of an error must not reach the log",
+    "bridge/engine/engine.py": "a bug costs one row and not the line",
+    "bridge/inbound/screening.py": "a bug costs one texter and not the others",
+    "bridge/outbound/dispatcher.py": "a bug costs one row and not the lane",
+    "bridge/storage/database.py": "an error belongs to whoever asked for the commit, and is handed to them",
+    "bridge/app/main.py": "the last place: the text of an error must not reach the log",
 }
 NOT_OUR_WORDS: Final = re.compile(r"util|manager|handler|helper", re.IGNORECASE)
 
 PASSED_OVER: Final = {
     (Thread, events.LevelsSet): "the desk's levels are the roster; threads get it as a fact",
     (Thread, events.IdentityChanged): "the desk is told; who receives keys is the bridge's to hold back",
-    (Thread, told.ThreadWaits): "said by threads to the desk",
-    (Thread, told.AlarmRaised): "said by threads to the desk",
-    (Thread, told.VoiceWanted): "said by threads to the desk",
-    (Thread, told.Offered): "said by threads to the desk",
-    (Thread, told.OffWanted): "said by threads to the desk",
-    (Thread, told.Spoke): "said by threads to the desk",
-    (Thread, told.Marked): "said by threads to the desk",
-    (Thread, told.Stirred): "said by threads to the desk",
-    (Thread, told.ThreadBegun): "said by threads to the desk",
-    (Thread, incidents.RoomLost): "the desk is told, which can call somebody",
-    (Thread, told.WordWanted): "said by threads to the desk",
-    (Thread, incidents.LetterDied): "told to the desk, which has people",
-    (Thread, incidents.NobodyCalled): "told to the desk, which has people",
-    (Thread, incidents.NotInvited): "told to the desk, which has people",
-    (Thread, incidents.Unheard): "told to the desk, which has people",
-    (Thread, incidents.ClockJumped): "told to the desk; timers that destroy wait by themselves",
-    (Thread, incidents.StrayCame): "told to the desk; it belongs to no thread",
-    (Thread, incidents.TextsMissing): "told to the desk, which has people",
-    (Thread, incidents.NotGone): "told to the desk, which has people",
-    (Thread, told.ThreadGone): "said by threads to the desk",
+    (Thread, thread_desk_events.ThreadWaits): "said by threads to the desk",
+    (Thread, thread_desk_events.AlarmRaised): "said by threads to the desk",
+    (Thread, thread_desk_events.VoiceWanted): "said by threads to the desk",
+    (Thread, thread_desk_events.Offered): "said by threads to the desk",
+    (Thread, thread_desk_events.OffWanted): "said by threads to the desk",
+    (Thread, thread_desk_events.Spoke): "said by threads to the desk",
+    (Thread, thread_desk_events.Marked): "said by threads to the desk",
+    (Thread, thread_desk_events.Stirred): "said by threads to the desk",
+    (Thread, thread_desk_events.ThreadBegun): "said by threads to the desk",
+    (Thread, line_incidents.RoomLost): "the desk is told, which can call somebody",
+    (Thread, thread_desk_events.WordWanted): "said by threads to the desk",
+    (Thread, line_incidents.LetterDied): "told to the desk, which has people",
+    (Thread, line_incidents.NobodyCalled): "told to the desk, which has people",
+    (Thread, line_incidents.NotInvited): "told to the desk, which has people",
+    (Thread, line_incidents.Unheard): "told to the desk, which has people",
+    (Thread, line_incidents.ClockJumped): "told to the desk; timers that destroy wait by themselves",
+    (Thread, line_incidents.StrayCame): "told to the desk; it belongs to no thread",
+    (Thread, line_incidents.TextsMissing): "told to the desk, which has people",
+    (Thread, line_incidents.NotGone): "told to the desk, which has people",
+    (Thread, thread_desk_events.ThreadGone): "said by threads to the desk",
     (Desk, events.Read): "what is said at the desk has its time from the start",
     (Desk, events.TextArrived): "texts belong to a thread",
     (Desk, events.TextOutcome): "texts belong to a thread",
-    (Desk, told.Assigned): "said by the desk to threads",
-    (Desk, told.NotAssigned): "said by the desk to threads",
-    (Desk, told.Listens): "said by the desk to threads",
-    (Desk, told.WordChosen): "said by the desk to threads",
-    (Desk, told.Removed): "said by the desk to threads",
-    (Thread, told.TextDropped): "said to the desk, which counts",
-    (Desk, told.TextedFirst): "said by the bridge to a thread that it has just made",
-    (Desk, told.RevealConfirmed): "said by the desk to threads",
-    (Thread, incidents.LineRestored): "told to the desk; no thread was restored",
-    (Thread, told.RevealAsked): "said by threads to the desk",
-    (Thread, told.ThreadHeld): "said by threads to the desk",
+    (Desk, thread_desk_events.Assigned): "said by the desk to threads",
+    (Desk, thread_desk_events.NotAssigned): "said by the desk to threads",
+    (Desk, thread_desk_events.Listens): "said by the desk to threads",
+    (Desk, thread_desk_events.WordChosen): "said by the desk to threads",
+    (Desk, thread_desk_events.Removed): "said by the desk to threads",
+    (Thread, thread_desk_events.TextDropped): "said to the desk, which counts",
+    (Desk, thread_desk_events.TextedFirst): "said by the bridge to a thread that it has just made",
+    (Desk, thread_desk_events.RevealConfirmed): "said by the desk to threads",
+    (Thread, line_incidents.LineRestored): "told to the desk; no thread was restored",
+    (Thread, thread_desk_events.RevealAsked): "said by threads to the desk",
+    (Thread, thread_desk_events.ThreadHeld): "said by threads to the desk",
 }
 """Every event that an aggregate passes over on purpose, and why."""
 
@@ -170,7 +170,7 @@ def test_a_phone_is_seen_in_the_clear_where_it_must_be() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr in {"reveal", "_value"}
         if node.attr == "reveal"
-        or (file != "bridge/phone.py" and isinstance(node.value, ast.Name) and node.value.id == "phone")
+        or (file != "bridge/runtime/phone_number.py" and isinstance(node.value, ast.Name) and node.value.id == "phone")
     }
     assert [file for file in uses if not file.startswith(SEES_PHONES)] == []
     assert uses, "nothing uses it: this test looks for the wrong name"

@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.pace import Rate
-from bridge.phone import Phone
+from bridge.carriers.rate_limit import Rate
+from bridge.runtime.phone_number import Phone
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

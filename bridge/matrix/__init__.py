@@ -5,6 +5,6 @@ malformed to-device message can crash. So ours, over vodozemac, is put in that p
 can import `mautrix.crypto`; importing in the other order is a RuntimeError, at once.
 """
 
-from bridge.matrix.olm import install
+from bridge.matrix.olm.vodozemac_olm import install
 
 install()

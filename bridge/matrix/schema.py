@@ -14,7 +14,7 @@ from typing import Final
 from mautrix.crypto.store.asyncpg import PgCryptoStore
 from mautrix.util.async_db import UpgradeTable
 
-from bridge.store import Connection
+from bridge.storage.database import Connection
 
 IDENTITY: Final = UpgradeTable(version_table_name="matrix_identity_version", database_name="matrix identities")
 ROOMS: Final = UpgradeTable(version_table_name="matrix_version", database_name="matrix rooms")

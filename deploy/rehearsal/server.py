@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from bridge.carriers.numbers import known_form
-from bridge.phone import E164
+from bridge.carriers.sender_id import known_form
+from bridge.runtime.phone_number import E164
 from deploy.rehearsal.exchange import Attachment
 from deploy.rehearsal.page import Page
 

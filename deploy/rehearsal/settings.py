@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
-from bridge.phone import E164
+from bridge.runtime.phone_number import E164
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,7 +19,7 @@ from synapse.module_api.errors import SynapseError
 from deploy.synapse_module.settings import Settings
 
 KIND: Final = "quietline.kind"
-"""Key in the content of our create events: desk, office or thread (bridge/matrix/blueprints.py)."""
+"""Key in the content of our create events: desk, office or thread (bridge/matrix/rooms/room_templates.py)."""
 DESK: Final = "desk"
 NOT_OURS: Final = "QUIETLINE_NOT_OURS"
 IS_DESK: Final = "QUIETLINE_DESK"

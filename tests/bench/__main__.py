@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deploy.files import write_whole
+from deploy.data_dir.atomic_files import write_whole
 from tests.bench import burst, desk, forgetting, measures
 from tests.bench.figures import Figure, machine
 from tests.bench.line import Line

@@ -19,14 +19,15 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from multidict import CIMultiDict
 
-from bridge.carriers import kinds, telnyx
+from bridge.carriers import registry
 from bridge.carriers.adapter import WebhookRequest
+from bridge.carriers.vendors import telnyx
 from bridge.config import load
-from deploy.carrier_signers import JSON, SIGNERS, Signed
+from deploy.carrier.webhook_signatures import JSON, SIGNERS, Signed
 from policies.segments import segments
 from tests.bench.figures import Figure, quantile, spread
 from tests.bench.line import ROOMS, Line, loading
-from tests.deploy.test_carriers import SECRET, sample
+from tests.deploy.carrier.test_carrier_check import SECRET, sample
 from tests.e2e.waiting import until
 
 RATE, SECONDS, FEW_SECONDS = 200, 10, 5
@@ -114,7 +115,7 @@ async def newcomers(line: Line, *, full: bool) -> list[Figure]:
 async def per_text(line: Line, *, full: bool) -> list[Figure]:
     """Time of the processor for one signature and for cutting one text."""
     with tempfile.TemporaryDirectory(prefix="quietline-bench-") as directory:
-        every = sorted(kinds.KINDS.keys() - {"rehearsal"})
+        every = sorted(registry.KINDS.keys() - {"rehearsal"})
         costs = {kind: await _signature(Path(directory), kind) for kind in every}
     message = TEXT.encode()
     bare = _each(lambda: hmac.new(SECRET.encode(), message, hashlib.sha256).digest())
@@ -161,7 +162,7 @@ async def _signature(directory: Path, kind: str) -> float:
     else:
         assert sign is not None, f"nobody signs for {kind}"
         signed = sign(settings, base + path)
-    carrier = kinds.make(
+    carrier = registry.make(
         settings,
         public_base_url=base,
         slug=config.line.slug,

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import nio
 
-from deploy import provision
+from deploy.stack import provision
 from tests.bench.figures import Figure, quantile, spread
 from tests.bench.line import DEVICE, PLAIN, Line, encrypted, mxid
 from tests.bench.load import send_url

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from bridge.clock import SteadyClock
-from bridge.crash import nowhere
-from bridge.timers import Timers
+from bridge.engine.timers import Timers
+from bridge.runtime.clock import SteadyClock
+from bridge.runtime.crash_points import nowhere
 from tests.bench.desk import Supervisor, seated
 from tests.bench.figures import Figure, quantile, spread
 from tests.bench.line import ROOMS, Line

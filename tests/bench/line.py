@@ -20,15 +20,15 @@ from urllib.parse import quote
 
 import aiohttp
 
-from bridge.matrix.blueprints import creation
-from bridge.matrix.cross_signing import MEGOLM
-from bridge.matrix.olm import OutboundGroupSession
-from deploy import homeserver, provision
-from deploy.layout import HOST, Layout, Ports
-from deploy.probe import Probe
-from deploy.secret_files import Secrets
-from deploy.supervise import ROOT, Child, Supervisor, environment
-from deploy.up import children
+from bridge.matrix.olm.cross_signing import MEGOLM
+from bridge.matrix.olm.vodozemac_olm import OutboundGroupSession
+from bridge.matrix.rooms.room_templates import creation
+from deploy.data_dir.layout import HOST, Layout, Ports
+from deploy.data_dir.secret_files import Secrets
+from deploy.stack import provision, synapse_config
+from deploy.stack.readiness import Probe
+from deploy.stack.supervisor import ROOT, Child, Supervisor, environment
+from deploy.stack.up import children
 from tests.bench.forwarder import Forwarder
 from tests.bench.load import Job
 from tests.e2e.stack import free_ports
@@ -186,7 +186,7 @@ class Line:
 
     def voice_sent(self, since: int) -> tuple[int, float]:
         """Tell how many messages of the line voice were accepted after a place in the stream, and when the last was."""
-        return self._accepted(since, f"@line-{provision.SLUG}:{homeserver.SERVER_NAME}")
+        return self._accepted(since, f"@line-{provision.SLUG}:{synapse_config.SERVER_NAME}")
 
     def plain_sent(self, since: int) -> tuple[int, float]:
         """Tell the same of the ceiling's user."""
@@ -301,4 +301,4 @@ def encrypted() -> dict[str, Any]:
 
 def mxid(localpart: str) -> str:
     """Return a user's Matrix id."""
-    return f"{localpart}:{homeserver.SERVER_NAME}"
+    return f"{localpart}:{synapse_config.SERVER_NAME}"

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Final
 from urllib.parse import quote
 
-from deploy.supervise import ROOT, environment
+from deploy.stack.supervisor import ROOT, environment
 from tests.bench.figures import Figure, quantile, spread, sync_times
 from tests.bench.line import DEVICE, PLAIN, ROOMS, TEXT, Line, encrypted, handset, loading, mxid
 from tests.bench.load import Sender, send_url
@@ -185,7 +185,7 @@ async def first_text(line: Line, *, full: bool) -> list[Figure]:
 async def memory(line: Line, *, threads: int) -> list[Figure]:
     """Resident size with so many threads, and what each costs."""
     await line.start_bridge()
-    bare = _resident("import bridge.process")
+    bare = _resident("import bridge.app.main")
     await line.quiet()
     empty, before = line.memory(), line.handsets
     await line.open_threads(threads // 2)
@@ -238,7 +238,7 @@ async def start(line: Line, *, full: bool) -> list[Figure]:
     seconds, imports, interpreters = [], [], []
     for _ in range(7 if full else 3):
         await line.stop_bridge()
-        imports.append(_run_python("import bridge.process"))
+        imports.append(_run_python("import bridge.app.main"))
         interpreters.append(_run_python("pass"))
         synced = line.forwarder.answered(lambda request: "/v3/sync?" in request and "since=" in request)
         ready = await line.start_bridge(forwarded=True)

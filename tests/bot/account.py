@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from bot.actions import Text
+from bot.model.actions import Text
 
 
 @dataclass(slots=True)

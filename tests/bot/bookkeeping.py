@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from bot.actions import (
-    Receipt,
-)
-from bot.events import (
-    Content,
-    Event,
-    Joined,
-    Outcome,
-    Relation,
-    Said,
-    TextArrived,
-    TextOutcome,
-    Unsaid,
-)
-from bot.model import Desk, Role, Thread
-from bot.told import Assigned, How
+from bot.model.actions import Receipt
+from bot.model.desk import Desk, Role, Thread
+from bot.model.events import Content, Event, Joined, Outcome, Relation, Said, TextArrived, TextOutcome, Unsaid
+from bot.model.thread_desk_events import Assigned, How
 from policies.pack import Pack, TextName
 from tests.bot.account import Account, Words
 from tests.bot.strategies import (

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from bot.actions import Text
-from bot.escort_slice import Escort, Lock
-from bot.escort_words import MASK, Word
-from bot.events import Outcome, TextOutcome, TimerDue
-from bot.model import Facts, Thread
-from bot.step import Step
+from bot.language.codeword_forms import MASK, Word
+from bot.model.actions import Text
+from bot.model.codeword_state import Escort, Lock
+from bot.model.desk import Facts, Thread
+from bot.model.events import Outcome, TextOutcome, TimerDue
+from bot.model.feature import Step
 from policies.pack import TextName
 from tests.bot.examples import arrived, at, held, of, said, then
 from tests.bot.strategies import DIGESTS, PACK, UNDO

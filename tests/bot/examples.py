@@ -6,14 +6,14 @@ import re
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from bot.actions import DESK, THREAD, Action, Mark, Post, Receipt, Text
-from bot.acts import Tell
 from bot.decide import decide
-from bot.events import Event, Joined, Read, Relation, Said, TextArrived, TimerDue
-from bot.incidents import LetterDied
-from bot.model import Desk, Facts, Thread
-from bot.step import Step
-from bot.told import AlarmRaised, Assigned
+from bot.model.actions import DESK, THREAD, Action, Mark, Post, Receipt, Text
+from bot.model.desk import Desk, Facts, Thread
+from bot.model.events import Event, Joined, Read, Relation, Said, TextArrived, TimerDue
+from bot.model.feature import Step
+from bot.model.line_incidents import LetterDied
+from bot.model.thread_desk_events import AlarmRaised, Assigned
+from bot.model.transactional_actions import Tell
 from policies.pack import TextName
 from tests.bot.strategies import ANA, NAMED, NOW, PACK, SEATS, SUE, with_settings
 

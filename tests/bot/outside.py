@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 
 from bot import guard
-from bot.actions import (
+from bot.model.actions import (
     DESK,
     THREAD,
     Action,
@@ -28,17 +28,9 @@ from bot.actions import (
     TellDevices,
     Text,
 )
-from bot.acts import DropTimer, End, Hold, Park, SetTimer, Tell, TextFirst
-from bot.events import (
-    Event,
-    Joined,
-    Left,
-    Outcome,
-    TextArrived,
-    TextOutcome,
-    TimerDue,
-)
-from bot.slices import State
+from bot.model.events import Event, Joined, Left, Outcome, TextArrived, TextOutcome, TimerDue
+from bot.model.thread import State
+from bot.model.transactional_actions import DropTimer, End, Hold, Park, SetTimer, Tell, TextFirst
 from policies.pack import Pack
 from tests.bot.account import Account
 from tests.bot.promises import Promises

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from bot.actions import DESK, THREAD, Action, Confirm, Edit, Mark, Origin, Post, Receipt, Speaker, Text
-from bot.acts import Tell
-from bot.events import (
-    Event,
-    Left,
-    Said,
-    Tapped,
-    TextArrived,
-    TimerDue,
-)
-from bot.model import Desk, Role, Thread
-from bot.told import Assigned, How, Spoke, ThreadWaits, VoiceWanted
+from bot.model.actions import DESK, THREAD, Action, Confirm, Edit, Mark, Origin, Post, Receipt, Speaker, Text
+from bot.model.desk import Desk, Role, Thread
+from bot.model.events import Event, Left, Said, Tapped, TextArrived, TimerDue
+from bot.model.thread_desk_events import Assigned, How, Spoke, ThreadWaits, VoiceWanted
+from bot.model.transactional_actions import Tell
 from tests.bot.account import Account
 from tests.bot.bookkeeping import Bookkeeping
 from tests.bot.strategies import (

@@ -11,14 +11,15 @@ from typing import Any, Final, get_args
 
 from hypothesis import strategies as st
 
-from bot import events, incidents, told
-from bot.actions import DESK, OFFICE, THREAD, Receipt
-from bot.escort_slice import Asking, Escort, Lock
-from bot.escort_words import Digests, Flaw, Taken, Word
-from bot.events import Event
-from bot.model import Asked, Desk, Facts, Line, Role, Seat, Thread
-from bot.number import Cold, Number, NumberKind
-from bot.slices import (
+from bot.commands.spec import COMMANDS
+from bot.language.codeword_forms import Digests, Flaw, Taken, Word
+from bot.model import events, line_incidents, thread_desk_events
+from bot.model.actions import DESK, OFFICE, THREAD, Receipt
+from bot.model.codeword_state import Asking, Escort, Lock
+from bot.model.desk import Asked, Desk, Facts, Line, Role, Seat, Thread
+from bot.model.dialed_number import Cold, Number, NumberKind
+from bot.model.events import Event
+from bot.model.thread import (
     Consent,
     Flags,
     Held,
@@ -34,7 +35,6 @@ from bot.slices import (
     State,
     Voice,
 )
-from bot.table import COMMANDS
 from policies.load import load
 from policies.pack import Pack, TextName
 
@@ -164,7 +164,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "given_up": st.booleans(),
     "bent": st.booleans(),
     "new": st.booleans(),
-    "alarm": st.sampled_from(told.Alarm),
+    "alarm": st.sampled_from(thread_desk_events.Alarm),
     "answer_by": st.just(0.0) | times,
     "at": times,
     "beyond": st.booleans(),
@@ -181,7 +181,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "first": st.booleans(),
     "flood": st.booleans(),
     "hours": st.integers(min_value=0, max_value=99),
-    "how": st.sampled_from(told.How),
+    "how": st.sampled_from(thread_desk_events.How),
     "id": st.sampled_from(("a", "b")),
     "key": st.sampled_from(KEYS) | st.text(max_size=5),
     "master_key": st.sampled_from(("k1", "k2")),
@@ -213,11 +213,11 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "why": st.sampled_from(events.Why),
 }
 OTHERWISE: Final[dict[tuple[type, str], st.SearchStrategy[Any]]] = {
-    (incidents.RoomLost, "how"): st.sampled_from(incidents.Loss),
-    (told.NotAssigned, "why"): st.sampled_from(("they are off duty.", "")),
-    (incidents.NotInvited, "place"): st.sampled_from((DESK, OFFICE)),
-    (incidents.StrayCame, "kind"): st.sampled_from(incidents.Stray),
-    (incidents.TextsMissing, "kind"): st.sampled_from(incidents.Gap),
+    (line_incidents.RoomLost, "how"): st.sampled_from(line_incidents.Loss),
+    (thread_desk_events.NotAssigned, "why"): st.sampled_from(("they are off duty.", "")),
+    (line_incidents.NotInvited, "place"): st.sampled_from((DESK, OFFICE)),
+    (line_incidents.StrayCame, "kind"): st.sampled_from(line_incidents.Stray),
+    (line_incidents.TextsMissing, "kind"): st.sampled_from(line_incidents.Gap),
 }
 """Fields whose name means something else in that event."""
 

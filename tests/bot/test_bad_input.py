@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from bot.actions import DESK, THREAD, Page, Post, Text
-from bot.events import Joined, Left, LevelsSet, NotHeard, Relation, Tapped, Unsaid, Why
-from bot.incidents import LetterDied, Loss, RoomLost
-from bot.model import Thread
-from bot.step import Step
-from bot.told import How, Offered, Removed, ThreadWaits, VoiceWanted
+from bot.model.actions import DESK, THREAD, Page, Post, Text
+from bot.model.desk import Thread
+from bot.model.events import Joined, Left, LevelsSet, NotHeard, Relation, Tapped, Unsaid, Why
+from bot.model.feature import Step
+from bot.model.line_incidents import LetterDied, Loss, RoomLost
+from bot.model.thread_desk_events import How, Offered, Removed, ThreadWaits, VoiceWanted
 from tests.bot.examples import at, at_desk, edit, held, of, said, staffed_desk, texts, then, words
 from tests.bot.strategies import ANA, BEN, EVE, NOW, OWNERS, SEATS, SUE, UNDO, with_settings
 from tests.bot.world import World

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot import guard
-from bot.actions import THREAD, Edit, Origin, Post, Text
 from bot.decide import TABLE, decide
-from bot.events import Content, Event, Relation, Said, TextArrived, TimerDue
-from bot.model import Desk, Facts, Thread
-from bot.slices import Pending, Sending
-from bot.step import Step
+from bot.model.actions import THREAD, Edit, Origin, Post, Text
+from bot.model.desk import Desk, Facts, Thread
+from bot.model.events import Content, Event, Relation, Said, TextArrived, TimerDue
+from bot.model.feature import Step
+from bot.model.thread import Pending, Sending
 from policies.pack import TextName
 from tests.bot.effort import COMMON, EXPLORES, USUAL
 from tests.bot.examples import held, staffed_desk

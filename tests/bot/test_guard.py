@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import guard
-from bot.actions import Origin, Text
-from bot.escort_slice import Lock
-from bot.model import Thread
-from bot.slices import Consent, State, Voice
+from bot.model.actions import Origin, Text
+from bot.model.codeword_state import Lock
+from bot.model.desk import Thread
+from bot.model.thread import Consent, State, Voice
 from tests.bot.effort import USUAL
 from tests.bot.strategies import LATE, NOW, PACK, WORDS, threads
 

@@ -9,22 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.actions import (
-    DESK,
-    THREAD,
-)
 from bot.decide import decide
-from bot.events import (
-    Joined,
-    LevelsSet,
-    Outcome,
-    Relation,
-    Said,
-    Tapped,
-    TextArrived,
-    TimerDue,
-)
-from bot.model import Facts
+from bot.model.actions import DESK, THREAD
+from bot.model.desk import Facts
+from bot.model.events import Joined, LevelsSet, Outcome, Relation, Said, Tapped, TextArrived, TimerDue
 from policies.pack import Pack
 from tests.bot.outside import Outside
 from tests.bot.strategies import (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge import slow_hash
+from bridge.storage import slow_hash
 from tests.fakes.nerves import Nerves
 from tests.fakes.paper_rooms import PaperRooms, WayDown
 from tests.fakes.sink import Sink

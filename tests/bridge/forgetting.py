@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bridge.crash import CrashPoint
+from bridge.runtime.crash_points import CrashPoint
 
 FORGETTING: Final = frozenset(
     {

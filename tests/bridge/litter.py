@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from bridge.store import Connection, Store
+from bridge.storage.database import Connection, Store
 
 ROWS = 3000
 

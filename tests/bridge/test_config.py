@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from bridge.config import ConfigError, load
-from bridge.keys import Keys
-from bridge.vault import Vault
+from bridge.storage.key_file import Keys
+from bridge.storage.vault import Vault
 from tests.e2e.stack import ROOT
 from tests.fakes.keys_file import standing
 from tests.fakes.killable import ORDER

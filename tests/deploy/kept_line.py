@@ -7,10 +7,10 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from bot.actions import DESK
+from bot.model.actions import DESK
 from bridge.config import Config, load
-from deploy.layout import Layout, Ports
-from deploy.provision import write_files
+from deploy.data_dir.layout import Layout, Ports
+from deploy.stack.provision import write_files
 from tests.fakes.nerves import Nerves
 
 VAULT_KEY, INDEX_KEY = bytes(range(32)), bytes(range(1, 33))

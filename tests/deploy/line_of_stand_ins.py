@@ -10,12 +10,12 @@ import asyncio
 import sys
 from pathlib import Path
 
-from deploy.layout import CHILDREN, Layout, Ports
-from deploy.provision import homeserver_child
-from deploy.secret_files import Unusable
-from deploy.spoken import say, speaking
-from deploy.supervise import Child
-from deploy.up import up
+from deploy.cli.terminal import say, speaking
+from deploy.data_dir.layout import CHILDREN, Layout, Ports
+from deploy.data_dir.secret_files import Unusable
+from deploy.stack.provision import homeserver_child
+from deploy.stack.supervisor import Child
+from deploy.stack.up import up
 
 
 def children(layout: Layout, ports: Ports, behaviours: dict[str, str]) -> list[Child]:

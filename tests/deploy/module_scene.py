@@ -17,12 +17,12 @@ from urllib.parse import quote
 
 import aiohttp
 
-from bridge.matrix.blueprints import creation
-from bridge.matrix.house import House, RoomState
-from bridge.matrix.members import Kind
-from bridge.matrix.wire import Wire
-from deploy.layout import Layout, Ports
-from deploy.provision import mxid, provision, running, secrets_of
+from bridge.matrix.api.http_client import Wire
+from bridge.matrix.api.module_api import House, RoomState
+from bridge.matrix.rooms.room_state import Kind
+from bridge.matrix.rooms.room_templates import creation
+from deploy.data_dir.layout import Layout, Ports
+from deploy.stack.provision import mxid, provision, running, secrets_of
 from tests.deploy.processes import free_base
 from tests.deploy.server import Server
 from tests.e2e.waiting import until

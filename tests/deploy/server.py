@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import aiohttp
 
-    from deploy.layout import Layout, Ports
-    from deploy.secret_files import Account
+    from deploy.data_dir.layout import Layout, Ports
+    from deploy.data_dir.secret_files import Account
 
 
 class Server:

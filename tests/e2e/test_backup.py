@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from deploy import backup as made
+from deploy.backup import backup as made
 from tests.e2e.carrier import handset
 from tests.e2e.conftest import OpenStrict
 from tests.e2e.reading import every_file

@@ -32,7 +32,7 @@ async def test_success_and_duress_look_alike_on_the_handset(scene: Scene, ada: S
     Both get the same texts, the last no sooner than a fixed time after theirs; under duress the desk is told and free words
     stay here, while a cover line leaves from either. A picture and a STOP afterwards are answered alike. Neither word is in
     a room, in a log, or in any file of the line. That the time is the same for both is held by set clocks, in
-    `tests/bot/test_escort_walk.py` and `tests/bridge/test_words_travel.py`.
+    `tests/bot/properties/test_codeword_walk.py` and `tests/bridge/engine/test_codeword_matching_journey.py`.
     """
     talks, offices = [], set()
     for word in (SAFE, DURESS):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TypeVar
 
-from bridge.store import Connection, Store, Work
+from bridge.storage.database import Connection, Store, Work
 
 T = TypeVar("T")
 

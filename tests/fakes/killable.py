@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from bridge.crash import CrashPoint
-from bridge.process import main
+from bridge.app.main import main
+from bridge.runtime.crash_points import CrashPoint
 
 ORDER: Final = "QUIETLINE_TEST_CRASH"
 

@@ -22,11 +22,11 @@ from typing import Any, Final
 import aiohttp
 import yaml
 
-from bot.acts import Muted
-from bridge.crash import CrashPoint
-from deploy.homeserver import SERVER_NAME
-from deploy.layout import Layout, Ports
-from deploy.provision import NUMBER, SLUG, mxid, provision, running
+from bot.model.transactional_actions import Muted
+from bridge.runtime.crash_points import CrashPoint
+from deploy.data_dir.layout import Layout, Ports
+from deploy.stack.provision import NUMBER, SLUG, mxid, provision, running
+from deploy.stack.synapse_config import SERVER_NAME
 from tests.e2e.seat import Account
 from tests.e2e.stack import ROOT, Ready, Stack
 from tests.e2e.waiting import until

@@ -16,35 +16,36 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.actions import Action, Post
-from bot.events import Event
-from bot.model import Thread
-from bridge import codec, inbox, schema
-from bridge.audit import Ledger
+from bot.model.actions import Action, Post
+from bot.model.desk import Thread
+from bot.model.events import Event
 from bridge.carriers.adapter import (
     Carrier,
     DeliveryReport,
     InboundText,
 )
-from bridge.catchup import CatchUp
-from bridge.crash import CrashPoint
-from bridge.engine import Engine
-from bridge.erasure_acts import Acts
-from bridge.erasure_copies import Copies
-from bridge.floods import Floods
-from bridge.hourly import Hourly
-from bridge.keys import Keys
+from bridge.engine.engine import Engine
+from bridge.engine.timers import Timers
+from bridge.engine.transactional_actions import Acts
+from bridge.erasure.carrier_copies import Copies
+from bridge.inbound.hourly_alerts import Hourly
+from bridge.inbound.rate_limits import Floods
+from bridge.inbound.screening import Screening
+from bridge.inbound.webhook import Webhook
 from bridge.matrix.schema import MAIN_UPGRADES
-from bridge.outbox import Impossible, Outbox, Task, TryAgain
-from bridge.phone import Phone
-from bridge.rooms import Designations
-from bridge.screening import Screening
-from bridge.store import Connection, Store
-from bridge.suppression import Suppression
-from bridge.texts import Texts
-from bridge.timers import Timers
-from bridge.vault import Vault
-from bridge.webhook import Webhook
+from bridge.outbound.dispatcher import Impossible, Outbox, Task, TryAgain
+from bridge.outbound.room_keeper import Designations
+from bridge.outbound.sms_sender import Texts
+from bridge.outbound.startup_hold import CatchUp
+from bridge.runtime.crash_points import CrashPoint
+from bridge.runtime.phone_number import Phone
+from bridge.storage import serialization
+from bridge.storage.database import Connection, Store
+from bridge.storage.key_file import Keys
+from bridge.storage.vault import Vault
+from bridge.tables import inbox, schema
+from bridge.tables.audit_log import Ledger
+from bridge.tables.suppression import Suppression
 from policies.load import load
 from policies.pack import Pack
 from tests.e2e.waiting import until
@@ -228,7 +229,7 @@ class Nerves:
     async def thread(self, owner: str) -> Thread:
         """Read a thread as last committed."""
         sealed = await self.store.fetchval("SELECT aggregate FROM thread WHERE id = $1", owner)
-        return codec.read(Thread, await self.vault.open(owner, "aggregate", sealed))
+        return serialization.read(Thread, await self.vault.open(owner, "aggregate", sealed))
 
     async def count(self, table: str) -> int:
         """Count the rows of a table."""

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable
 from typing import Final
 
-from bridge import log
+from bridge.runtime import log
 
 SECRET: Final = "sesame 4711 words nobody may log"
 THIRD_PARTIES: Final = ("mau", "mau.client", "aiohttp.access", "aiohttp.server", "asyncio", "aiosqlite", "nio", "", "py.x")

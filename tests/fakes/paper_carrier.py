@@ -17,10 +17,10 @@ from bridge.carriers.adapter import (
     SendOutcome,
     WebhookRequest,
 )
-from bridge.carriers.kinds import KINDS
-from bridge.carriers.ordinary import Ordinary
-from bridge.carriers.pace import Rate
-from bridge.phone import Phone
+from bridge.carriers.base import Ordinary
+from bridge.carriers.rate_limit import Rate
+from bridge.carriers.registry import KINDS
+from bridge.runtime.phone_number import Phone
 
 
 class PaperCarrier(Ordinary):

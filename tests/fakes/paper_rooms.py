@@ -13,18 +13,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from bot.actions import DESK, THREAD
-from bot.events import Joined, LevelsSet, Said
-from bridge import sweep_index
-from bridge.erasure import HEARD, Erasure
-from bridge.erasure_person import PersonSteps
-from bridge.erasure_receipt import Receipt, Signer
-from bridge.erasure_room import RoomSteps
-from bridge.matrix.edge import Edge, Permanent
-from bridge.matrix.forget import Forgetting
-from bridge.matrix.house import House, Room, RoomState
-from bridge.store import Connection
-from bridge.sweep import Sweep
+from bot.model.actions import DESK, THREAD
+from bot.model.events import Joined, LevelsSet, Said
+from bridge.erasure.certificate import Receipt, Signer
+from bridge.erasure.expiry import Sweep
+from bridge.erasure.job_runner import HEARD, Erasure
+from bridge.erasure.person_steps import PersonSteps
+from bridge.erasure.room_steps import RoomSteps
+from bridge.matrix.api.module_api import House, Room, RoomState
+from bridge.matrix.room_client import Edge, Permanent
+from bridge.matrix.rooms.erasure_probe import Forgetting
+from bridge.storage.database import Connection
+from bridge.tables import room_events
 from tests.fakes.nerves import Nerves
 
 ROOM, ADA, SOL = "!room", "@ada:x", "@sol:x"
@@ -175,7 +175,7 @@ class WayDown:
         self.rooms.events[event_id] = "words"
         now = self.nerves.clock.wall()
         await self.nerves.store.commit(
-            lambda conn: sweep_index.note(
+            lambda conn: room_events.note(
                 conn,
                 event_id=event_id,
                 room_id=ROOM,

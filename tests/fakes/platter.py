@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge import disk
+from bridge.storage import wal
 
 
 class Platter:
@@ -26,7 +26,7 @@ class Platter:
 
     def stand_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Be the disk of every store from now on."""
-        monkeypatch.setattr(disk, "_sync", self.sync)
+        monkeypatch.setattr(wal, "_sync", self.sync)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:

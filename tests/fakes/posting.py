@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from bot.actions import Action, Speaker
-from bridge.crash import Crash, nowhere
-from bridge.matrix.edge import Edge
-from bridge.matrix.history import Typed
-from bridge.outbox import Task
-from bridge.posts import Posts
-from bridge.retry import Retries
-from bridge.trust import Trust
+from bot.model.actions import Action, Speaker
+from bridge.matrix.room_client import Edge
+from bridge.matrix.room_keys.history import Typed
+from bridge.outbound.dead_letter_retry import Retries
+from bridge.outbound.device_trust import Trust
+from bridge.outbound.dispatcher import Task
+from bridge.outbound.room_sender import Posts
+from bridge.runtime.crash_points import Crash, nowhere
 from tests.fakes.nerves import Nerves
 
 

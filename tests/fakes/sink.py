@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.events import Event, Said
-from bridge import codec
-from bridge.intake import Intake
-from bridge.matrix import items
+from bot.model.events import Event, Said
+from bridge.inbound.matrix_events import Intake
+from bridge.matrix.api import events
+from bridge.storage import serialization
 from tests.fakes.nerves import Nerves
 
 ADA = "@ada:quietline.localhost"
@@ -54,7 +54,7 @@ class Sink:
 
         await self.nerves.store.commit(commit)
 
-    async def see(self, *seen: items.Item) -> list[tuple[str, Event]]:
+    async def see(self, *seen: events.Item) -> list[tuple[str, Event]]:
         """Take items in by one commit; returns what is in the inboxes after it, and empties them."""
         await self.nerves.store.commit(lambda conn: self.intake.take(conn, seen))
         self.intake.committed()
@@ -64,7 +64,9 @@ class Sink:
         rows = await self.nerves.store.fetch("SELECT owner, kind, body FROM inbox ORDER BY seq")
         await self.nerves.store.commit(lambda conn: conn.execute("DELETE FROM inbox"))
         vault = self.nerves.vault
-        return [(r["owner"], codec.decode(r["kind"], await vault.open(r["owner"], "inbox", r["body"]))) for r in rows]
+        return [
+            (r["owner"], serialization.decode(r["kind"], await vault.open(r["owner"], "inbox", r["body"]))) for r in rows
+        ]
 
     async def said(self, content: dict[str, Any], *, clear: dict[str, Any] | None = None) -> Said:
         """Return what a message with this content in the thread's room becomes."""
@@ -93,8 +95,8 @@ def message(
     event_id: str = "$said",
     clear: dict[str, Any] | None = None,
     kind: str = "m.room.message",
-) -> items.Said:
-    return items.Said(
+) -> events.Said:
+    return events.Said(
         event_id=event_id,
         room_id=room,
         sender=ADA,
@@ -110,11 +112,11 @@ def words(body: str, **more: Any) -> dict[str, Any]:
     return {"msgtype": "m.text", "body": body, **more}
 
 
-def plain(kind: str, content: dict[str, Any], *, room: str = DESK_ROOM, redacts: str | None = None) -> items.Plain:
-    return items.Plain(
+def plain(kind: str, content: dict[str, Any], *, room: str = DESK_ROOM, redacts: str | None = None) -> events.Plain:
+    return events.Plain(
         event_id="$plain", room_id=room, sender=ADA, type=kind, content=content, redacts=redacts, at=1_800_000_000_000
     )
 
 
-def tap(target: str, *, room: str = DESK_ROOM) -> items.Plain:
+def tap(target: str, *, room: str = DESK_ROOM) -> events.Plain:
     return plain("m.reaction", {"m.relates_to": {"rel_type": "m.annotation", "event_id": target, "key": "✋"}}, room=room)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policies.designation_words import FIRST, SECOND
 from policies.designations import alike, designation
-from policies.words import FIRST, SECOND
 
 LETTERS = st.text("abc", max_size=5)
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from policies.filtered import FILTERED
-from policies.grade import grade
-from policies.leaks import leak
+from policies.agency_words import leak
+from policies.carrier_filter_words import FILTERED
 from policies.lint import ASKS_NOTHING, lint
 from policies.load import PACKS, load
 from policies.pack import Pack, TextName
+from policies.readability import grade
 from policies.segments import segments
 
 STATES = sorted(path.stem for path in (PACKS / "us").glob("*.yaml"))

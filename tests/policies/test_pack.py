@@ -227,7 +227,7 @@ def test_what_the_bot_reads_needs_no_yaml() -> None:
     """Packs, keywords, designations and segments are the standard library alone: bot may import them."""
     code = (
         "import sys, policies.pack, policies.keywords, policies.designations, policies.segments\n"
-        "import policies.hours, policies.leaks\n"
+        "import policies.hours, policies.agency_words\n"
         "print([m for m in ('yaml', 'pydantic', 'pydantic_core') if m in sys.modules])"
     )
     root = Path(__file__).parents[2]

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.events import Outcome
+from bot.model.events import Outcome
 from bridge.carriers.adapter import InboundText
-from bridge.carriers.pace import Pace
-from bridge.outbox import TryAgain
-from bridge.phone import Phone
+from bridge.carriers.rate_limit import Pace
+from bridge.outbound.dispatcher import TryAgain
+from bridge.runtime.phone_number import Phone
 from tests.bridge.carriers.door import Door, door
 from tests.bridge.carriers.stand import Stand
 from tests.bridge.carriers.steps import HANDSET, one_text

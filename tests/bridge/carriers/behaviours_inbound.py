@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from bridge.carriers.adapter import InboundText, Malformed, Media, Unwanted, WebhookRequest
-from bridge.phone import Phone
+from bridge.runtime.phone_number import Phone
 from tests.bridge.carriers.stand import CANARY, Stand
 from tests.bridge.carriers.steps import HANDSET, ODD_TEXTS, QUICK, one_text, read_text, sent
 

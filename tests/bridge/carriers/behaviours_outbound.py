@@ -7,7 +7,7 @@ Rule of this module: a behaviour speaks the adapter's contract and the words of 
 from __future__ import annotations
 
 from bridge.carriers.adapter import Accepted, DeliveryReport, Rejected, SendOutcome, TryLater, UnknownOutcome
-from bridge.phone import Phone
+from bridge.runtime.phone_number import Phone
 from policies.segments import segments
 from tests.bridge.carriers.receiver import http, wire
 from tests.bridge.carriers.stand import Fault, Stand, Trait

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from bridge.carriers.adapter import WebhookRequest
-from bridge.carriers.bandwidth import BandwidthCarrier
-from bridge.carriers.tokens import private_key
-from bridge.carriers.vonage import VonageCarrier
+from bridge.carriers.jwt import private_key
+from bridge.carriers.vendors.bandwidth import BandwidthCarrier
+from bridge.carriers.vendors.vonage import VonageCarrier
 from tests.bridge.carriers.fake_stand import ANYTHING, HASTE, PATH, PATH_SECRET, FakeStand, changed, standing
 from tests.bridge.carriers.stand import CANARY, Row, Trait
 from tests.fakes import bandwidth, vonage

@@ -14,9 +14,9 @@ from aiohttp import web
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from bridge.carriers import signalwire, twilio
 from bridge.carriers.adapter import Carrier, WebhookRequest
-from bridge.carriers.cxml import CxmlCarrier
+from bridge.carriers.vendors import signalwire, twilio
+from bridge.carriers.vendors.cxml import CxmlCarrier
 from tests.bridge.carriers.receiver import Receiver, listening
 from tests.bridge.carriers.stand import CANARY, Clock, Fault, Row, Stand, Trait
 from tests.fakes import cxml

@@ -15,20 +15,22 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from bot.actions import DESK, Lane, Origin, Text
-from bot.events import TextArrived, TextOutcome
-from bot.model import Thread
-from bridge import codec, listening, schema, texted
+from bot.model.actions import DESK, Lane, Origin, Text
+from bot.model.desk import Thread
+from bot.model.events import TextArrived, TextOutcome
 from bridge.carriers.adapter import Carrier, DeliveryReport, WebhookRequest
-from bridge.crash import nowhere
-from bridge.erasure_copies import Copies
-from bridge.hourly import Hourly
-from bridge.keys import Keys
-from bridge.outbox import Task
-from bridge.store import Connection, Store
-from bridge.texts import Texts
-from bridge.vault import Vault
-from bridge.webhook import Webhook
+from bridge.erasure.carrier_copies import Copies
+from bridge.inbound import http_server
+from bridge.inbound.hourly_alerts import Hourly
+from bridge.inbound.webhook import Webhook
+from bridge.outbound.dispatcher import Task
+from bridge.outbound.sms_sender import Texts
+from bridge.runtime.crash_points import nowhere
+from bridge.storage import serialization
+from bridge.storage.database import Connection, Store
+from bridge.storage.key_file import Keys
+from bridge.storage.vault import Vault
+from bridge.tables import reply_number, schema
 from policies.load import load
 from tests.bridge.carriers.stand import Clock
 
@@ -134,7 +136,9 @@ class Door:
 
     async def _standing(self) -> list[Any]:
         rows = await self.store.fetch("SELECT owner, kind, body FROM inbox ORDER BY seq")
-        return [codec.decode(row["kind"], await self.vault.open(row["owner"], "inbox", row["body"])) for row in rows]
+        return [
+            serialization.decode(row["kind"], await self.vault.open(row["owner"], "inbox", row["body"])) for row in rows
+        ]
 
     async def bodies(self) -> list[str]:
         return [event.body for event in await self.events() if isinstance(event, TextArrived)]
@@ -147,13 +151,13 @@ class Door:
 
     async def number_of(self, owner: str) -> str | None:
         sealed = await self.store.fetchval("SELECT number FROM thread WHERE id = $1", owner)
-        return await texted.number(self.vault, owner, sealed) or None
+        return await reply_number.number(self.vault, owner, sealed) or None
 
     async def queue(self, owner: str, body: str) -> Task:
         """Put a text into the outbox, said now."""
         text = Text(ref=f"out:{secrets.token_hex(4)}", body=body, origin=Origin.ANSWER, epoch=0, since=self.clock())
         txn = secrets.token_hex(4)
-        sealed = await self.vault.seal(owner, f"outbox {txn}", codec.encode(text))
+        sealed = await self.vault.seal(owner, f"outbox {txn}", serialization.encode(text))
 
         async def commit(conn: Connection) -> int:
             number: int = await conn.fetchval(
@@ -174,7 +178,7 @@ class Door:
 
     async def thread(self, owner: str) -> Thread:
         sealed = await self.store.fetchval("SELECT aggregate FROM thread WHERE id = $1", owner)
-        return codec.read(Thread, await self.vault.open(owner, "aggregate", sealed))
+        return serialization.read(Thread, await self.vault.open(owner, "aggregate", sealed))
 
 
 @asynccontextmanager
@@ -196,7 +200,7 @@ async def door(
         lambda conn: conn.execute("CREATE TABLE IF NOT EXISTS matrix_room (room_id TEXT, owner TEXT, key_owner TEXT)")
     )
     made = Door(store=store, vault=vault, carrier=carrier, numbers=numbers, clock=clock or Clock())
-    runner = listening.server(made.webhook.routes(), largest=made.webhook.largest, patience=0.1)
+    runner = http_server.server(made.webhook.routes(), largest=made.webhook.largest, patience=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"

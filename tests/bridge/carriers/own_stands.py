@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from bridge.carriers.adapter import WebhookRequest
-from bridge.carriers.jasmin import JasminCarrier
-from bridge.carriers.kannel import KannelCarrier
-from bridge.carriers.smsgate import SmsGateCarrier
+from bridge.carriers.vendors.jasmin import JasminCarrier
+from bridge.carriers.vendors.kannel import KannelCarrier
+from bridge.carriers.vendors.smsgate import SmsGateCarrier
 from tests.bridge.carriers.fake_stand import ANYTHING, HASTE, PATH, PATH_SECRET, FakeStand, changed, standing
 from tests.bridge.carriers.receiver import Receiver
 from tests.bridge.carriers.stand import CANARY, Fault, Row, Trait

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from bridge.carriers.adapter import WebhookRequest
-from bridge.carriers.rehearsal import RehearsalCarrier
+from bridge.carriers.vendors.rehearsal import RehearsalCarrier
 from deploy.rehearsal.running import running
 from deploy.rehearsal.settings import Pace, Settings
 from tests.bridge.carriers.receiver import Receiver, listening

@@ -21,7 +21,7 @@ from bridge.carriers.adapter import (
     UnknownOutcome,
     WebhookRequest,
 )
-from bridge.phone import Phone
+from bridge.runtime.phone_number import Phone
 from tests.bridge.carriers.stand import Stand, Trait
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from bridge.carriers.kinds import KINDS
+from bridge.carriers.registry import KINDS
 from tests.bridge.carriers.conformance import BEHAVIOURS
 from tests.bridge.carriers.rows import ROWS
 from tests.bridge.carriers.stand import Trait

@@ -14,8 +14,8 @@ from aiohttp import web
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from bridge.carriers import telnyx
 from bridge.carriers.adapter import WebhookRequest
+from bridge.carriers.vendors import telnyx
 from tests.bridge.carriers.receiver import Receiver, listening
 from tests.bridge.carriers.stand import CANARY, Clock, Fault, Row, Stand, Trait
 from tests.fakes import telnyx as fake

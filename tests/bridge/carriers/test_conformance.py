@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from bridge.carriers.kinds import KINDS
+from bridge.carriers.registry import KINDS
 from tests.bridge.carriers import behaviours_copies, behaviours_door, behaviours_inbound, behaviours_outbound
 from tests.bridge.carriers.conformance import BEHAVIOURS, Behaviour
 from tests.bridge.carriers.rows import ROWS

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.carriers.kinds import KINDS
+from bridge.carriers.registry import KINDS
 from tests.bench import burst
 
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from bot.incidents import Gap, TextsMissing
+from bot.model.line_incidents import Gap, TextsMissing
 from bridge.carriers.adapter import WebhookRequest
 from tests.bridge.carriers.door import Door, door
 from tests.bridge.carriers.rows import ROWS

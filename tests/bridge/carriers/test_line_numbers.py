@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from mautrix.util.async_db import UpgradeTable
 
-from bot.events import Outcome
-from bridge import schema
+from bot.model.events import Outcome
 from bridge.carriers.adapter import Accepted, InboundText, SendOutcome, TryLater
-from bridge.carriers.pace import Rate
-from bridge.outbox import TryAgain
-from bridge.phone import Phone
-from bridge.store import Store
+from bridge.carriers.rate_limit import Rate
+from bridge.outbound.dispatcher import TryAgain
+from bridge.runtime.phone_number import Phone
+from bridge.storage.database import Store
+from bridge.tables import schema
 from tests.bridge.carriers.door import PACK, Door, door
 from tests.bridge.carriers.stand import Clock
 from tests.fakes.paper_carrier import PaperCarrier

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from bridge.carriers import kinds
+from bridge.carriers import registry
 from bridge.carriers.adapter import Accepted
-from bridge.phone import Phone
-from bridge.settings import CarrierSection, secret_files
+from bridge.runtime.phone_number import Phone
+from bridge.runtime.settings import CarrierSection, secret_files
 from tests.bridge.carriers.cloud_stands import BandwidthStand, VonageStand
 from tests.bridge.carriers.fake_stand import PATH_SECRET, FakeStand, standing
 from tests.bridge.carriers.own_stands import JasminStand, KannelStand, SmsGateStand
@@ -77,9 +77,11 @@ async def test_made_from_settings(
         where = {"api_base": stand.vendor.base}
         if isinstance(stand, BandwidthStand):
             where["token_url"] = stand.vendor.token_url
-        settings: CarrierSection = TypeAdapter(kinds.AnySettings).validate_python(told | write(tmp_path, secrets) | where)
+        settings: CarrierSection = TypeAdapter(registry.AnySettings).validate_python(
+            told | write(tmp_path, secrets) | where
+        )
         assert {name for name, _ in secret_files(settings)} == set(secrets)
-        carrier = kinds.make(
+        carrier = registry.make(
             settings,
             public_base_url=stand.receiver.url,
             slug="demo",
@@ -100,7 +102,7 @@ async def test_made_from_settings(
 @pytest.mark.parametrize(("kind", "told", "secrets"), MADE, ids=[told["kind"] for _, told, _ in MADE])
 def test_nothing_to_spare(kind: type[FakeStand], told: dict[str, Any], secrets: dict[str, str], tmp_path: Path) -> None:
     """A secret that is not named stops the start, as does an unknown key; the vendor's address need not be told."""
-    check = TypeAdapter(kinds.AnySettings).validate_python
+    check = TypeAdapter(registry.AnySettings).validate_python
     right = told | write(tmp_path, secrets)
     assert check(right).api_base.startswith("http")
     for name in secrets:
@@ -113,7 +115,7 @@ def test_nothing_to_spare(kind: type[FakeStand], told: dict[str, Any], secrets: 
 @pytest.mark.parametrize("name", ["bandwidth", "vonage", "smsgate", "kannel", "jasmin"])
 def test_exposure_is_whole(name: str) -> None:
     """Each says what is kept, what it shows and where that was read; what nobody checked stands apart."""
-    exposure = kinds.KINDS[name].exposure
+    exposure = registry.KINDS[name].exposure
     assert exposure.keeps
     assert exposure.sources
     assert exposure.unconfirmed

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
-from bot.events import TextArrived
-from bridge.carriers.cxml import LARGEST as LARGEST_FORM
-from bridge.carriers.ordinary import LARGEST
-from bridge.carriers.smsgate import LARGEST as LARGEST_WITH_PICTURES
-from bridge.webhook import REFUSED
+from bot.model.events import TextArrived
+from bridge.carriers.base import LARGEST
+from bridge.carriers.vendors.cxml import LARGEST as LARGEST_FORM
+from bridge.carriers.vendors.smsgate import LARGEST as LARGEST_WITH_PICTURES
+from bridge.inbound.webhook import REFUSED
 from tests.bridge.carriers.cloud_stands import VonageStand
 from tests.bridge.carriers.door import door
 from tests.bridge.carriers.fake_stand import standing

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.events import Outcome
-from bot.incidents import Stray, StrayCame
+from bot.model.events import Outcome
+from bot.model.line_incidents import Stray, StrayCame
 from bridge.carriers.adapter import DeliveryReport, InboundText, Status, UnknownOutcome
-from bridge.hourly import QUIET
-from bridge.phone import Phone
+from bridge.inbound.hourly_alerts import QUIET
+from bridge.runtime.phone_number import Phone
 from tests.bridge.carriers.cxml_stands import twilio_stand
 from tests.bridge.carriers.door import Door, door
 from tests.bridge.carriers.stand import Clock

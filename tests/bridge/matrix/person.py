@@ -10,8 +10,8 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.matrix.cross_signing import MEGOLM, OLM, Seeds, self_sign, signed, upload_body
-from bridge.matrix.olm import (
+from bridge.matrix.olm.cross_signing import MEGOLM, OLM, Seeds, self_sign, signed, upload_body
+from bridge.matrix.olm.vodozemac_olm import (
     Account,
     InboundGroupSession,
     InboundSession,

@@ -13,14 +13,14 @@ from typing import TypeVar
 
 import aiohttp
 
-from bridge.clock import SteadyClock
-from bridge.crash import Crash, CrashPoint, nowhere
-from bridge.keys import Keys
-from bridge.matrix.assembly import Matrix
-from bridge.matrix.items import Item
+from bridge.matrix.api.events import Item
 from bridge.matrix.schema import MAIN_UPGRADES, VOICE_UPGRADES
-from bridge.store import Connection, Store
-from bridge.vault import Vault
+from bridge.matrix.service import Matrix
+from bridge.runtime.clock import SteadyClock
+from bridge.runtime.crash_points import Crash, CrashPoint, nowhere
+from bridge.storage.database import Connection, Store
+from bridge.storage.key_file import Keys
+from bridge.storage.vault import Vault
 from tests.e2e.waiting import until
 
 T = TypeVar("T", bound=Item)

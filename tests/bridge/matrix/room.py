@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.matrix.items import Item, Said
-from bridge.matrix.members import Kind, Room, note_room
+from bridge.matrix.api.events import Item, Said
+from bridge.matrix.rooms.room_state import Kind, Room, note_room
 from tests.bridge.matrix.person import Person
 from tests.bridge.matrix.rig import POLICY, VOICE, Rig
 

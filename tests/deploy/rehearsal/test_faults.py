@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from bridge.carriers.adapter import Accepted, UnknownOutcome
-from bridge.phone import Phone
+from bridge.runtime.phone_number import Phone
 from tests.bridge.carriers.rehearsal_stand import NUMBER, TOKEN, RehearsalStand, rehearsal_stand
 from tests.deploy.rehearsal.handsets import A, handset, until_status, words
 

@@ -9,7 +9,7 @@ import pytest
 from yarl import URL
 
 from bridge.carriers.adapter import Accepted
-from bridge.phone import Phone
+from bridge.runtime.phone_number import Phone
 from tests.bridge.carriers.rehearsal_stand import NUMBER, RehearsalStand
 from tests.deploy.rehearsal.handsets import A, B, handset, until_status
 

@@ -7,7 +7,7 @@ import json
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 
-from bridge.phone import Phone
+from bridge.runtime.phone_number import Phone
 from tests.bridge.carriers.receiver import until
 from tests.bridge.carriers.rehearsal_stand import NUMBER, RehearsalStand, rehearsal_stand
 from tests.deploy.rehearsal.handsets import A, B, handset, until_status, words

@@ -1,0 +1,141 @@
+"""The agency's own texts at an advocate's hand: what `!say`, `!limits`, `!tips` and the other commands for texts say.
+
+Rules of this module: one way for all of them: the pack's words in the texter's language, or the advocate's own where they
+said so by `!say name: words`. What stands behind a command without that form is taken for a reason, which is for the room:
+then nothing is sent. `!different` takes no words at all; what only the line itself may say, and when, is not among them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from bot.commands.parser import parse
+from bot.model.desk import Facts, Thread
+from policies.hours import opens
+from policies.pack import Pack, TextName
+
+SHORT: Final = {
+    "limits": TextName.LIMITS,
+    "options": TextName.OPTIONS,
+    "rights": TextName.RIGHTS,
+    "clarify": TextName.CLARIFY,
+    "later": TextName.LATER,
+    "switch": TextName.SWITCH,
+    "urgent": TextName.URGENT,
+    "different": TextName.DIFFERENT,
+    "safecheck": TextName.SAFE_CHECK,
+}
+"""Texts that have a command of their own."""
+PHONES: Final = {"iphone": TextName.TIPS_IPHONE, "android": TextName.TIPS_ANDROID}
+COMMANDS: Final = ("say", "tips", *SHORT)
+ALSO: Final = {**SHORT, "tips": TextName.DEVICE}
+"""Texts that `!say` knows by their command as well as by their name."""
+EDITED: Final = frozenset({"limits", "options", "rights", "clarify", "tips"})
+"""Commands that become own words by an edit with a colon. Behind the others a colon may stand before a reason."""
+NOT_BY_HAND: Final = frozenset(
+    {
+        TextName.STOP,
+        TextName.CHALLENGE,
+        TextName.VERIFIED,
+        TextName.UNVERIFIED,
+        TextName.COVER_1,
+        TextName.COVER_2,
+        TextName.COVER_3,
+    }
+)
+"""Texts that have their own moment: after a STOP, in a check of the agreed word, under duress."""
+
+
+ALONE: Final = "!different takes no words. Say it alone; what you know can stand here as a note (//)."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canned:
+    """What a command says to the phone. `name` is the text's; `own`: in the advocate's words and not the pack's."""
+
+    name: str
+    body: str = field(repr=False)
+    own: bool = False
+
+    @property
+    def stands_for(self) -> str:
+        """The text that was told once this left: own words are nobody's text, whatever they were said in place of."""
+        return "" if self.own else self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A command for a text that sends nothing. `why` tells a person what to say in its place."""
+
+    why: str
+
+
+def names(pack: Pack) -> tuple[str, ...]:
+    """Return what `!say` knows: the house's texts, then the agency's own."""
+    return (*(name.value for name in TextName if name not in NOT_BY_HAND), *pack.canned)
+
+
+def read(pack: Pack, facts: Facts, thread: Thread, body: str, *, edit: bool = False) -> Canned | Refused | None:
+    """Return what a message says as one of these commands; None when it is none. `edit`: it changes an earlier message."""
+    parsed = parse(body)
+    if parsed is None or parsed.command is None or parsed.command.name not in COMMANDS:
+        return None
+    command, said = parsed.command.name, parsed.words.strip()
+    if command == "say":
+        return _say(pack, facts, thread, said)
+    if not said and not parsed.colon:
+        return _of(pack, facts, thread, ALSO[command])
+    if command == "tips" and not parsed.colon and said.casefold() in PHONES:
+        return _of(pack, facts, thread, PHONES[said.casefold()])
+    if said and edit and parsed.colon and command in EDITED:
+        return _of(pack, facts, thread, ALSO[command], said)
+    if command == "different":
+        return Refused(why=ALONE)
+    return Refused(
+        why=f"no words are taken behind !{command}. Say it alone, or in words of your own: !say {command}: words."
+    )
+
+
+def _say(pack: Pack, facts: Facts, thread: Thread, said: str) -> Canned | Refused:
+    """Return what `!say` says: a name alone, or a name, a colon and own words."""
+    head, colon, own = said.partition(":")
+    word = (said.split(maxsplit=1) or [""])[0]
+    name = _meant(pack, head.strip()) if colon else _meant(pack, said)
+    if name is None and (loose := _meant(pack, word.partition(":")[0])) is None:
+        return Refused(why=f"no text has that name. Say !say and one of: {', '.join(names(pack))}.")
+    if name is None:
+        why = f"!say {loose} takes words of your own only behind a colon: !say {loose}: words."
+        return Refused(why=ALONE if loose == TextName.DIFFERENT else why)
+    if not colon:
+        return _of(pack, facts, thread, name)
+    if name == TextName.DIFFERENT:
+        return Refused(why=ALONE)
+    own = own.strip()
+    return _of(pack, facts, thread, name, own) if own else Refused(why="no words stand behind the colon.")
+
+
+def _of(pack: Pack, facts: Facts, thread: Thread, name: str, own: str = "") -> Canned:
+    words = wording(pack, facts, thread, name)
+    return Canned(name=str(name), body=own or words, own=own not in ("", words))
+
+
+def _meant(pack: Pack, word: str) -> str | None:
+    return named(pack, word) or ALSO.get(word.casefold())
+
+
+def named(pack: Pack, word: str) -> str | None:
+    """Return the name of the text that a word means, however it is cased and joined; None if there is none."""
+    name = word.casefold().replace("-", "_")
+    return next((known for known in names(pack) if known.replace("-", "_") == name), None)
+
+
+def stands(pack: Pack, name: str) -> bool:
+    """Whether the agency has a text of that name: what was chosen in an earlier conversation may be gone from its packs."""
+    return name in pack.canned or name in {known.value for known in TextName}
+
+
+def wording(pack: Pack, facts: Facts, thread: Thread, name: str) -> str:
+    """Return the pack's words of a text, in the texter's language."""
+    language = thread.consent.language
+    return pack.say(name, language, opens=opens(pack.hours, facts.clock, language))

@@ -1,0 +1,213 @@
+"""Commands: reading them, refusing them with a reason, answering them.
+
+Rules of this module: a command is a message that begins with `!`; a refusal says why and what to do; a near miss is
+suggested, never guessed; an answer is a notice that disappears after a while.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final, TypeVar
+
+from bot.commands.spec import COMMANDS, Command, Who
+from bot.model.actions import DESK, OFFICE, THREAD, Action, Mark, Post, Receipt, Redact
+from bot.model.desk import Desk, Facts, Role, Thread
+from bot.model.events import Content, Relation, Said, Tapped, TimerDue
+from bot.model.feature import Step
+from bot.model.transactional_actions import SetTimer
+from policies.pack import Pack
+
+A = TypeVar("A", Thread, Desk)
+
+NAMES: Final = {command.name: command for command in COMMANDS}
+BLANK: Final = "".join(chr(n) for n in range(0x3001) if chr(n).isspace() or unicodedata.category(chr(n)) == "Cf") + "\ufeff"
+"""What may stand before a mark without being seen: spaces, and the invisible marks that some keyboards put there."""
+NEARLY: Final = ("\u00a1", "\uff01")
+FADES: Final = 600.0
+"""Seconds after which an answer disappears."""
+FADE: Final = "fade:"
+OF_WORDS: Final = ("codeword", "forgetword", "verify")
+"""The commands about an agreed word, without their hyphens; none of them has anything behind it."""
+MEANT: Final = frozenset({"code", "word", "password", "safeword", "duress", "duressword"})
+"""What people say for `!codeword` when they have forgotten how it is called."""
+ALIKE: Final = 0.8
+NOBODY: Final = (
+    "That is nobody at the desk. Say the command with their full Matrix id, or mention them in it, not as a reply."
+)
+REPLIES: Final = (Relation.TEXTER_REPLY, Relation.OTHER_REPLY)
+PLACES: Final = {DESK: "at the desk", THREAD: "in the thread's own room", OFFICE: "in your office"}
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a message beginning with `!` says. `command` is None when there is no such command.
+
+    `arguments` has one space between words; `words` is what was typed behind the command, lines and all. `colon`: one stood
+    between the two.
+    """
+
+    word: str
+    arguments: str
+    command: Command | None
+    words: str = ""
+    colon: bool = False
+
+
+def parse(body: str) -> Parsed | None:
+    """Read a message as a command; None when it is not meant as one."""
+    stripped = body.strip().lstrip(BLANK)
+    word, colon, words = _parted(stripped[1:])
+    command = NAMES.get(word.casefold())
+    if stripped.startswith(NEARLY) and command is not None:
+        # Another keyboard's mark before a command's name: a near miss like any other, and never words for a phone.
+        return Parsed(word, " ".join(words.split()), None)
+    if not stripped.startswith("!"):
+        return None
+    return Parsed(word, " ".join(words.split()), command, words, colon)
+
+
+def says(event: Said, name: str) -> str | None:
+    """Return the arguments when a message is that command, else None. A command may be said as a reply."""
+    if event.relation in (Relation.THREAD, Relation.EDIT) or event.content is not Content.TEXT:
+        return None
+    parsed = parse(event.body)
+    return parsed.arguments if parsed is not None and parsed.command is not None and parsed.command.name == name else None
+
+
+def tells_a_word(body: str) -> bool:
+    """Tell whether a message says something behind a command about an agreed word, or behind what was meant as one.
+
+    It may be the word. Whether it is new, an edit, a reply or a file makes no difference: it stands in a room.
+    """
+    body = body.lstrip(BLANK)
+    if (mark := re.match(r"[!/\u00a1\uff01]+", body)) is None:
+        return False
+    said = re.findall(r"[^\W_]+", body[mark.end() :].casefold())
+    heads = ("".join(said[:n]) for n in (1, 2) if len(said) > n)
+    return any(head in MEANT or get_close_matches(head, OF_WORDS, n=1, cutoff=ALIKE) for head in heads)
+
+
+def in_thread(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+    """Answer `!help`, what is no command here, and whoever may not say it."""
+    if event.content is not Content.TEXT or (parsed := parse(event.body)) is None:
+        return Step(thread)
+    if (why := _not_by(event, parsed)) is not None:
+        mark = () if event.relation is Relation.EDIT else (noted(event),)
+        return Step(thread, (*mark, *answer(facts, event, why)), consumed=True)
+    voice = event.sender == thread.voice.holder
+    supervisor = facts.role(event.sender) is Role.SUPERVISOR
+    text = _answer(parsed, THREAD, voice=voice, supervisor=supervisor)
+    return Step(thread, (noted(event), *answer(facts, event, text)), consumed=True) if text else Step(thread)
+
+
+def at_desk(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
+    """Answer `!help`, what is no command here, and whoever may not say it."""
+    if event.content is not Content.TEXT or (parsed := parse(event.body)) is None:
+        return Step(desk)
+    if (why := _not_by(event, parsed)) is not None:
+        return Step(desk, answer(facts, event, why), consumed=True)
+    supervisor = facts.role(event.sender) is Role.SUPERVISOR
+    text = _answer(parsed, event.place, voice=False, supervisor=supervisor)
+    return Step(desk, answer(facts, event, text), consumed=True) if text else Step(desk)
+
+
+def fade(pack: Pack, facts: Facts, aggregate: A, event: TimerDue) -> Step[A]:
+    """Let an answer disappear."""
+    if not event.key.startswith(FADE):
+        return Step(aggregate)
+    place, _, ref = event.key.removeprefix(FADE).partition("|")
+    return Step(aggregate, (Redact(place=place, ref=ref),), consumed=True)
+
+
+def answer(facts: Facts, event: Said | Tapped, body: str) -> tuple[Action, ...]:
+    """Answer a person's message, or their tap, with a notice that disappears after a while."""
+    reply_to = ""
+    if isinstance(event, Said):
+        reply_to = event.target if event.relation is Relation.EDIT else event.event_id
+    return Post(place=event.place, body=body, reply_to=reply_to, ref=answer_ref(event)), fades(facts, event)
+
+
+def answer_ref(event: Said | Tapped) -> str:
+    """Name the answer to a message or a tap."""
+    return f"answer:{event.event_id}"
+
+
+def fades(facts: Facts, event: Said | Tapped) -> SetTimer:
+    """Let the answer to a message or a tap disappear after a while."""
+    return SetTimer(key=f"{FADE}{event.place}|{answer_ref(event)}", due=facts.now + FADES)
+
+
+def noted(event: Said) -> Mark:
+    """Mark a command in a thread's room as what it is for the phone: a note."""
+    return Mark(place=THREAD, event_id=event.event_id, receipt=Receipt.NOTE)
+
+
+def lines(place: str, *, every: bool) -> str:
+    """Return the commands of a place as text, one a line: those on the card, or all."""
+    here = OFFICE if place.startswith(OFFICE) else place
+    shown = [c for c in COMMANDS if here in c.places and (every or c.card)]
+    said = [f"!{c.name}{' ' + c.arguments if c.arguments else ''} — {c.help}" for c in shown]
+    return "\n".join(said if every else [*said, "!more — all of them"])
+
+
+def person(facts: Facts, event: Said, word: str) -> str | None:
+    """Return the member of the desk that a command names: by Matrix id, by an unmistakable `@name`, or by mention.
+
+    What was typed wins. Clients mention whom a reply answers, so the mention in a reply names nobody; one in another
+    message does when the word is a display name, and contradicts it when the word is somebody else's name.
+    """
+    users = [seat.user for seat in facts.roster]
+    if word in users:
+        return word
+    named = () if event.relation in REPLIES else tuple(user for user in event.named if user in users)
+    alike = [user for user in users if user.partition(":")[0] == word.casefold()]
+    if alike:
+        meant = [user for user in alike if not named or user in named]
+        return meant[0] if len(meant) == 1 else None
+    return named[0] if len(named) == 1 and not word.startswith("@") else None
+
+
+def _parted(said: str) -> tuple[str, bool, str]:
+    """Return the first word, whether a colon stands behind it, and the rest. Only a command's name loses its colon."""
+    word, *rest = said.split(maxsplit=1) or [""]
+    head, colon, _ = word.partition(":")
+    if colon and head.casefold() in NAMES:
+        return head, True, said.lstrip().removeprefix(f"{head}:").lstrip()
+    return word, False, rest[0] if rest else ""
+
+
+def _not_by(event: Said, parsed: Parsed) -> str | None:
+    """Say that a command was said in a way in which none is taken, lest somebody believes that it was."""
+    if parsed.command is None or event.relation not in (Relation.THREAD, Relation.EDIT):
+        return None
+    way = "in a thread of the room" if event.relation is Relation.THREAD else "by changing a message"
+    return f"!{parsed.command.name} did nothing: no command is taken {way}. Say it as a new message."
+
+
+def _answer(parsed: Parsed, place: str, *, voice: bool, supervisor: bool) -> str | None:
+    """Return what the table itself answers; None when a feature is to do it."""
+    here = OFFICE if place.startswith(OFFICE) else place
+    command = parsed.command
+    if command is None:
+        near = get_close_matches(parsed.word.casefold(), [c.name for c in COMMANDS], n=1)
+        hint = f"Did you mean !{near[0]}? Say it as a new message." if near else "!help lists what there is."
+        return f"There is no such command, and nothing was sent. {hint}"
+    if here not in command.places:
+        where = " or ".join(name for place, name in PLACES.items() if place in command.places)
+        return f"!{command.name} is said {where}; here it does nothing."
+    allowed = {
+        Who.ANYBODY: True,
+        Who.VOICE: voice,
+        Who.VOICE_OR_SUPERVISOR: voice or supervisor,
+        Who.SUPERVISOR: supervisor,
+    }
+    if not allowed[command.who]:
+        if command.who is Who.SUPERVISOR:
+            what = "!escalate calls those on duty" if here == THREAD else "!board shows who that is"
+        else:
+            what = "!status says who that is"
+        return f"!{command.name} is for {command.who.value}. {what}."
+    return lines(place, every=command.name == "more") if command.name in {"help", "more"} else None

@@ -1,0 +1,28 @@
+"""Playbooks: what people in the room do in a situation, step by step (practice 39).
+
+Rule of this module: a playbook is read by staff, disappears like any answer, and no line of it goes to a phone.
+"""
+
+from __future__ import annotations
+
+from bot.commands.parser import answer, noted, says
+from bot.model.desk import Facts, Thread
+from bot.model.events import Said
+from bot.model.feature import Step
+from policies.pack import Pack
+
+
+def playbook(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+    """`!playbook name` shows its steps; alone, or with another word, it says which there are."""
+    if (said := says(event, "playbook")) is None:
+        return Step(thread)
+    wanted = said.casefold().replace("-", "_").replace(" ", "_")
+    alike = [name for name in pack.playbooks if name.replace("-", "_").startswith(wanted)] if wanted else []
+    exact = [name for name in alike if name.replace("-", "_") == wanted]
+    chosen = exact or alike
+    if len(chosen) != 1:
+        body = "Say !playbook and one of: " + ", ".join(pack.playbooks)
+        return Step(thread, (noted(event), *answer(facts, event, body)), consumed=True)
+    book = pack.playbooks[chosen[0]]
+    steps = (f"{number}. {step}" for number, step in enumerate(book.steps, start=1))
+    return Step(thread, (noted(event), *answer(facts, event, "\n".join((book.title, *steps)))), consumed=True)

@@ -1,0 +1,273 @@
+"""Codewords as they are compared: the form in which two spellings are one word, and what may not be a codeword.
+
+Rules of this module: case, accents, spaces and punctuation make no difference, in any script; a word is looked for in the
+whole text and in every run of its words, and where a script puts no spaces between words, of its letters; what is found is
+replaced by a mask of one length, whatever it was; a refusal never repeats the word. Source: Unicode Standard Annex 15
+(normalisation) and Core Specification, section 3.13 (folding).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from enum import Enum, unique
+from typing import Final
+
+from bot.language.common_words import CARRIER, COMMON
+from policies.pack import Pack
+
+MASK: Final = "▮▮▮"
+SHORTEST, SHORTEST_IDEOGRAPHS, LONGEST, MOST_WORDS = 4, 2, 40, 6
+NEAR: Final = 2
+"""Letters by which two words must differ by more: a slip of the thumb must not turn the one into the other."""
+STRETCH: Final = "\u0640"
+UNSEEN: Final = frozenset(
+    {STRETCH, *"\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0", *(chr(n) for n in range(0x180B, 0x1810))}
+)
+"""What is no mark of format and yet is not seen, or only stretches. Source: Unicode, Default_Ignorable_Code_Point."""
+APOSTROPHES: Final = frozenset(chr(n) for n in range(0x02B9, 0x02C0))
+"""Letters by their category that people type, and read, as apostrophes."""
+NO_ACCENT: Final = str.maketrans(
+    {"\u0131": "i", "ł": "l", "ø": "o", "đ": "d", "ħ": "h", "æ": "ae", "œ": "oe", STRETCH: None}
+)
+"""Letters that normalisation leaves whole and people type otherwise; and the Arabic line that only stretches."""
+NO_SPACES: Final = (
+    *("CJK ", "HIRAGANA ", "KATAKANA ", "HALFWIDTH KATAKANA ", "BOPOMOFO ", "HANGUL ", "YI "),
+    *("THAI ", "LAO ", "KHMER ", "MYANMAR ", "TIBETAN ", "JAVANESE ", "BALINESE ", "TAI ", "NEW TAI "),
+)
+"""How the names of letters begin that no spaces part (Unicode Standard Annex 14, classes SA and ID), and of Hangul, whose
+particles hang on the word."""
+LETTERS, DIGITS, UNSPACED = "letters", "digits", "unspaced"
+NO_DURESS_WORD: Final = re.compile(r"[-\u2010-\u2015\u2212]+")
+
+
+@unique
+class Word(Enum):
+    """Which agreed word a text held."""
+
+    NONE = "none"
+    SAFE = "safe"
+    DURESS = "duress"
+
+
+@unique
+class Flaw(Enum):
+    """Why a codeword is not taken. The value is what the person who agreed on it is told."""
+
+    NOT_PLAIN = "Only a new, plain message is taken: no edit, no thread, no file, nobody mentioned."
+    NO_LETTERS = (
+        "It needs letters: pictures look different on every phone, and digits alone are guessed and come up by chance."
+    )
+    SHORT = f"It is too short or too simple: at least {SHORTEST} letters, not all of them alike."
+    LONG = f"It is too long: at most {MOST_WORDS} words and {LONGEST} letters."
+    KEYWORD = "It is a keyword (like STOP, START, YES or HELP) and means something else in a text."
+    COMMON = "It is too common: it would come up by chance. An unusual word, or two unlike each other, is better."
+    OURS = "It stands in one of the agency's own texts, which phones may quote back."
+    SAME = "It is the same as the codeword."
+    NEAR = "It is too near to the codeword: a slip of the thumb would turn one into the other."
+    LOST = "The codeword said before is not here any more."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digests:
+    """What is kept of two words: a salt, and the digest of each under it, in hex; and how long each is, in letters.
+
+    There are always two; where no duress word was agreed, the second is of nothing that anybody could text.
+    """
+
+    salt: str = field(repr=False)
+    safe: str = field(repr=False)
+    duress: str = field(repr=False)
+    lengths: tuple[int, int] = field(repr=False)
+    parts: tuple[int, int] = field(default=(1, 1), repr=False)
+    """Of how many tokens each is: runs of so many are the likely ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What became of a message in an office that was asked: a flaw, both digests, or neither (the first word is taken)."""
+
+    flaw: Flaw | None = None
+    digests: Digests | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word of a text in the form that is compared, and where in the text it stands."""
+
+    form: str = field(repr=False)
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Words of a text that follow each other, as one word.
+
+    `likely` is false where all of them are common words; `fits`: they are as many as the word that is looked for has.
+    """
+
+    form: str = field(repr=False)
+    start: int
+    end: int
+    likely: bool
+    fits: bool
+
+
+def plain(text: str) -> str:
+    """Return the form in which words are compared: folded letters and digits, and nothing between them."""
+    return "".join(token.form for token in tokens(text))
+
+
+def tokens(text: str) -> list[Token]:
+    """Return the words of a text. Invisible marks and accents part none; anything else that is no letter does.
+
+    Where a script is written without spaces each of its letters is one, for nobody can tell where a word begins; and digits
+    are parted from letters, for thumbs add them.
+    """
+    found: list[Token] = []
+    form, start, kind = "", 0, ""
+    for place, char in enumerate(text):
+        if unicodedata.category(char) == "Cf" or _is_accent(char) or char in UNSEEN:
+            continue
+        folded = _fold(char)
+        now = _kind(char) if folded else ""
+        if form and (now != kind or now == UNSPACED):
+            found.append(Token(form, start, place))
+            form = ""
+        if folded:
+            start = start if form else place
+            form += folded
+        kind = now
+    return [*found, Token(form, start, len(text))] if form else found
+
+
+def guesses(text: str) -> int:
+    """Count the words of a text in which agreed words are masked, each mask as one, whatever stands between them.
+
+    Where a script puts no spaces between words, two letters count as one.
+    """
+    words, letters, end = text.count(MASK), 0, -1
+    for token in tokens(text):
+        if _kind(text[token.start]) == UNSPACED:
+            letters += 1
+        else:
+            words += token.start != end
+        end = token.end
+    return words + (letters + 1) // 2
+
+
+def runs(text: str, lengths: Sequence[int], parts: Sequence[int] = ()) -> list[Run]:
+    """Return what could be a word of one of these lengths, of so many tokens each.
+
+    The whole text comes first, then likely words, those of as many tokens as the word before others, in their order.
+    """
+    wanted = set(lengths)
+    fitting = set(zip(lengths, parts, strict=False))
+    longest, words = max(wanted, default=0), tokens(text)
+    found: list[Run] = []
+    for first in range(len(words)):
+        form, likely = "", False
+        for last, word in enumerate(words[first:], 1):
+            form, likely = form + word.form, likely or word.form not in COMMON
+            if len(form) > longest:
+                break
+            if len(form) in wanted:
+                found.append(Run(form, words[first].start, word.end, likely, (len(form), last) in fitting))
+    whole = (words[0].start, words[-1].end) if words else ()
+    return sorted(found, key=lambda run: ((run.start, run.end) != whole, not (run.fits and run.likely), not run.likely))
+
+
+def masked(text: str, found: Iterable[Run]) -> str:
+    """Return a text in which these runs are masked; what overlaps is one mask."""
+    spans: list[tuple[int, int]] = []
+    for start, end in sorted((run.start, run.end) for run in found):
+        if spans and start < spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
+        else:
+            spans.append((start, end))
+    for start, end in reversed(spans):
+        text = text[:start] + MASK + text[end:]
+    return text
+
+
+def flaw(pack: Pack, text: str, first: str | None = None) -> Flaw | None:
+    """Say why a word is not taken, or None. `first`: the codeword, in the form compared, when this is the duress word."""
+    words, form = _spaced(text), plain(text)
+    if not any(char.isalpha() for char in form):
+        return Flaw.NO_LETTERS
+    ideographs = all(unicodedata.east_asian_width(char) == "W" for char in form)
+    if len(form) < (SHORTEST_IDEOGRAPHS if ideographs else SHORTEST) or len(set(form)) < (2 if ideographs else 3):
+        return Flaw.SHORT
+    if len(form) > LONGEST or len(words) > MOST_WORDS:
+        return Flaw.LONG
+    if form in _keywords(pack):
+        return Flaw.KEYWORD
+    if form in COMMON or all(word in COMMON for word in words):
+        return Flaw.COMMON
+    if any(run.form == form for ours in _texts(pack) for run in runs(ours, (len(form),))):
+        return Flaw.OURS
+    if first is None:
+        return None
+    if form == first:
+        return Flaw.SAME
+    return Flaw.NEAR if form in first or first in form or _distance(form, first) <= NEAR else None
+
+
+def _spaced(text: str) -> list[str]:
+    """Return the words of a text as people count them: what stands between spaces and punctuation."""
+    found: list[str] = []
+    end = -1
+    for token in tokens(text):
+        if token.start == end:
+            found[-1] += token.form
+        else:
+            found.append(token.form)
+        end = token.end
+    return found
+
+
+def _kind(char: str) -> str:
+    """Tell letters, digits, and letters of a script that puts no spaces between its words, or hangs endings on them."""
+    if unicodedata.category(char)[0] == "N":
+        return DIGITS
+    return UNSPACED if unicodedata.name(char, "").startswith(NO_SPACES) else LETTERS
+
+
+def _fold(char: str) -> str:
+    if char in APOSTROPHES:
+        return ""
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", char).casefold())
+    kept = (c for c in folded if not _is_accent(c) and (unicodedata.category(c)[0] in "LN" or _is_vowel_sign(c)))
+    return "".join(str(unicodedata.decimal(c, c)) for c in kept).translate(NO_ACCENT)
+
+
+def _is_accent(char: str) -> bool:
+    return unicodedata.combining(char) != 0
+
+
+def _is_vowel_sign(char: str) -> bool:
+    """Tell whether a mark is a letter of its script (Indic, Thai); those that choose how a picture looks are none."""
+    return unicodedata.category(char) in ("Mc", "Mn") and not 0xFE00 <= ord(char) <= 0xFE0F and ord(char) < 0xE0100
+
+
+def _keywords(pack: Pack) -> set[str]:
+    """Return every word of the pack's keyword families, and what carriers listen for."""
+    families = (getattr(pack.keywords, family.name) for family in fields(pack.keywords))
+    return {plain(word) for family in families for word in family} | CARRIER
+
+
+def _texts(pack: Pack) -> list[str]:
+    return [wording.text for text in pack.texts.values() for wording in text.wordings.values()]
+
+
+def _distance(one: str, other: str) -> int:
+    """Return how many letters must change to turn one word into the other (Levenshtein)."""
+    row = list(range(len(other) + 1))
+    for n, a in enumerate(one, 1):
+        last, row[0] = row[0], n
+        for m, b in enumerate(other, 1):
+            last, row[m] = row[m], min(row[m] + 1, row[m - 1] + 1, last + (a != b))
+    return row[-1]

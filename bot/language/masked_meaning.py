@@ -1,0 +1,22 @@
+"""What a text means once the agreed words in it are masked: what it would with any other word in their place.
+
+Rule of this module: nothing that the phone can notice may turn on a mask. The mask is made of signs that people put behind
+keywords as pictures; read as they stand, "later" and the agreed word would be a silent way out, and "later" and a guess
+would be conversation, so that whoever holds the phone could tell the one from the other (practice 10).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bot.language.codeword_forms import MASK
+from policies.keywords import Reading, reading
+from policies.pack import Pack
+
+SOME_WORD: Final = "zebra"
+"""A word that means nothing anywhere."""
+
+
+def meaning(body: str, pack: Pack) -> Reading:
+    """Say what a text means, in any of the languages of the pack (`policies.keywords.reading`)."""
+    return reading(body.replace(MASK, SOME_WORD), pack)

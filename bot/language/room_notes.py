@@ -1,0 +1,42 @@
+"""What is a note and what is meant for the phone (DESIGN section 3).
+
+Rule of this module: anything doubtful is a note; what a message is does not depend on who says it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from bot.commands import canned_texts
+from bot.commands.parser import BLANK, parse, says
+from bot.model.events import Content, Relation, Said
+from policies.confusables import as_seen
+
+MENTION: Final = re.compile(r"(?<!\w)@\w")
+"""A word that begins with @; an e-mail address does not."""
+TO_THE_PHONE: Final = (*canned_texts.COMMANDS, "verify", "cover", "again", "anyway", "long")
+"""Commands that say something to the phone."""
+ONLY_WORDS: Final = {
+    Content.FILE: "pictures and files do not go to the phone.",
+    Content.EMOTE: "what is said with /me does not go to the phone. Say it again without /me.",
+    Content.OTHER: "only written words go to the phone, no stickers, polls or places.",
+}
+"""Why what is no text is a note, also when the voice says it."""
+
+
+def for_the_phone(event: Said) -> bool:
+    """Tell whether a message is meant for the phone, whether or not it may leave."""
+    return not is_note(event) or any(says(event, name) is not None for name in TO_THE_PHONE)
+
+
+def is_note(event: Said) -> bool:
+    """Tell whether a message is for the room only, whoever says it."""
+    return (
+        event.content is not Content.TEXT
+        or event.relation in (Relation.THREAD, Relation.OTHER_REPLY)
+        or event.mentions
+        or event.body.lstrip(BLANK).startswith(("!", "/"))
+        or parse(event.body) is not None
+        or MENTION.search(as_seen(event.body)) is not None
+    )

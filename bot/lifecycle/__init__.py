@@ -1,0 +1,1 @@
+"""How long what is kept: closing and retention, legal hold, audit, number reveal, recap, tally."""

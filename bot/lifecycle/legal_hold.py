@@ -1,0 +1,105 @@
+"""Holding a thread: every deleter of it stops, for what still exists of it (DESIGN section 5).
+
+Rules of this module: whether a thread is held is a fact of the database, asked again inside every commit that destroys, so
+that a hold wins over a purge under way; here it is set, and made visible on card and board. What people take back with
+their own clients, and what carriers keep or delete by themselves, no hold of ours reaches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from bot.commands.parser import FADE, answer, noted, says
+from bot.model.actions import DESK, THREAD, Action, Erase, Post, Redact
+from bot.model.audit_kinds import AuditKind
+from bot.model.desk import Desk, Facts, Thread
+from bot.model.events import Said, TimerDue
+from bot.model.feature import Step
+from bot.model.thread_desk_events import ThreadHeld
+from bot.model.transactional_actions import Audit, Hold, SetTimer, Tell
+from policies.pack import Pack
+
+HOUR: Final = 3600.0
+SUBPOENA: Final = "subpoena"
+"""The playbook that `!subpoena` opens."""
+
+
+def hold(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+    """`!hold` and `!unhold`, by supervisors."""
+    on = says(event, "hold") is not None
+    if not on and says(event, "unhold") is None:
+        return Step(thread)
+    if on == thread.held:
+        told = "It is on hold already: !unhold lifts it." if on else "It is not on hold."
+        return Step(thread, (noted(event), *answer(facts, event, told)), consumed=True)
+    body = (
+        "ON HOLD: nothing of this thread is erased, by age or by closing, until a supervisor says !unhold. What people "
+        "take out with their own clients is not held; nor is what the carrier keeps or deletes."
+        if on
+        else "The hold is lifted: what has come to the end of its time goes, as before."
+    )
+    return Step(
+        replace(thread, held=on),
+        (
+            noted(event),
+            Hold(on=on),
+            Audit(kind=AuditKind.HOLD if on else AuditKind.UNHOLD),
+            Tell(owner=DESK, event=ThreadHeld(thread=thread.id, designation=thread.designation, held=on)),
+            Post(place=THREAD, body=body),
+        ),
+        consumed=True,
+    )
+
+
+def subpoena(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+    """`!subpoena` shows what to do with a paper that asks for records. There is nothing that could be exported."""
+    if says(event, "subpoena") is None:
+        return Step(thread)
+    return Step(thread, (noted(event), *answer(facts, event, _checklist(pack))), consumed=True)
+
+
+def subpoena_at_desk(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
+    """`!subpoena` at the desk: a paper may come that names no thread."""
+    if says(event, "subpoena") is None:
+        return Step(desk)
+    return Step(desk, answer(facts, event, _checklist(pack)), consumed=True)
+
+
+def follow(facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
+    """Follow a hold that was set or lifted from outside a room (`quietline lookup`), and tell the desk."""
+    if thread.held == facts.frozen:
+        return thread, ()
+    told = ThreadHeld(thread=thread.id, designation=thread.designation, held=facts.frozen)
+    return replace(thread, held=facts.frozen), (Tell(owner=DESK, event=told),)
+
+
+def linger(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
+    """Let answers that would disappear from a held thread's room stay; they are looked at again every hour."""
+    if not thread.held or not event.key.startswith(f"{FADE}{THREAD}|"):
+        return Step(thread)
+    return Step(thread, (SetTimer(key=event.key, due=facts.now + HOUR),), consumed=True)
+
+
+def kept(thread: Thread, action: Action) -> bool:
+    """Whether an action would take something out of the room of a thread that is on hold."""
+    return thread.held and isinstance(action, Redact | Erase) and action.place == THREAD
+
+
+def shown(pack: Pack, facts: Facts, desk: Desk, event: ThreadHeld) -> Step[Desk]:
+    """Note at the desk what is on hold, and say so loudly once."""
+    holds = tuple(thread for thread in desk.holds if thread != event.thread)
+    if (event.thread in desk.holds) == event.held:
+        return Step(desk)
+    name = event.designation or "A conversation that is over"
+    told = f"⚖️ {name}: {'ON HOLD, nothing of it is erased.' if event.held else 'the hold is lifted.'}"
+    desk = replace(desk, holds=(*holds, event.thread) if event.held else holds)
+    return Step(desk, (Post(place=DESK, body=told, notice=False),))
+
+
+def _checklist(pack: Pack) -> str:
+    book = pack.playbooks.get(SUBPOENA)
+    if book is None:
+        return "No checklist is in the agency's packs. Give nothing, say neither that there are records nor that there are \
+none, and call counsel now."
+    return "\n".join((book.title, *(f"{number}. {step}" for number, step in enumerate(book.steps, start=1))))

@@ -1,0 +1,1 @@
+"""Data of the decision: thread, desk, events, actions, facts. Nothing here decides."""

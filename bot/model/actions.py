@@ -1,0 +1,299 @@
+"""Everything a decision may ask for, as a closed union.
+
+Rule of this module: an action is durable data, not a call; performing one twice must be the same as once, or, for a text,
+must not happen. Our own events are named by `ref`, which is unique within a thread or the desk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, unique
+from typing import Final, TypeAlias
+
+from bot.model.transactional_actions import (
+    Audit,
+    Count,
+    DropTimer,
+    End,
+    Hold,
+    Park,
+    Seen,
+    SetTimer,
+    Settle,
+    Suppress,
+    Tell,
+    TextFirst,
+    TrustClock,
+)
+
+DESK: Final = "desk"
+THREAD: Final = "thread"
+RECAP: Final = "recap"
+"""The name of what says again what colleagues typed: one stands in a room, the newest."""
+OFFICE: Final = "office:"
+"""Places: the desk room, the thread's own room, and `office:` followed by whose office it is."""
+
+
+@unique
+class Speaker(Enum):
+    """Which of our two identities speaks."""
+
+    POLICY = "policy"
+    VOICE = "voice"
+
+
+@unique
+class Lane(Enum):
+    """Order holds within a lane of a thread; conversation goes first, clean-up last."""
+
+    CONVERSATION = "conversation"
+    RECEIPTS = "receipts"
+    CARDS = "cards"
+    OFFICES = "offices"
+    CLEANUP = "cleanup"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """An encrypted message in a room. `notice` for what software says; the texter's words are plain text."""
+
+    place: str
+    body: str = field(repr=False)
+    speaker: Speaker = Speaker.POLICY
+    ref: str = ""
+    notice: bool = True
+    reply_to: str = ""
+    mentions: tuple[str, ...] = ()
+    taps: tuple[str, ...] = ()
+    """Reactions that we put on it ourselves, so that whoever wants to tap finds them there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """Replace the body of a message of ours, in place."""
+
+    place: str
+    ref: str
+    body: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redact:
+    """Redact a message of ours."""
+
+    place: str
+    ref: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedactSaid:
+    """Redact what somebody said there, at once: it held what must not stand in a room."""
+
+    place: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignOut:
+    """Sign somebody out everywhere: all devices, all at once."""
+
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """Pin a message of ours."""
+
+    place: str
+    ref: str
+
+
+@unique
+class Receipt(Enum):
+    """The one mark on a message of an advocate. The value is the reaction that people see."""
+
+    NOTE = "📝"
+    LEAVING = "⏳ leaving"
+    SENT = "✓ sent"
+    DELIVERED = "✓✓ delivered"
+    NOT_SENT = "✗ not sent"
+    UNKNOWN = "❓ unknown"
+    HELD = "✋ held"
+    UNSAID = "✗ unsent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Put this receipt on somebody's message, in the place of the one before."""
+
+    place: str
+    event_id: str
+    receipt: Receipt
+
+
+@unique
+class Origin(Enum):
+    """Why a text leaves. An answer leaves at once or not at all (DESIGN section 0)."""
+
+    VOICE = "voice"
+    ANSWER = "answer"
+    STOP_ANSWER = "stop_answer"
+    STOP_REPLY = "stop_reply"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """A text for the phone. `since` is when the words were said, or when the text arrived that they answer."""
+
+    ref: str
+    body: str = field(repr=False)
+    origin: Origin
+    epoch: int
+    since: float
+    not_before: float = 0.0
+    """It leaves no sooner (seconds since the epoch): a verdict's answer tells nothing by how soon it comes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invite:
+    """Give somebody a room's first keys, then invite them; to the thread's own room, or back to their office."""
+
+    user: str
+    place: str = THREAD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expel:
+    """Remove somebody from a room, or take their invitation back; sessions rotate."""
+
+    user: str
+    place: str = THREAD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveKeys:
+    """Send a room's live keys to somebody's trusted devices, after asking afresh which those are.
+
+    `again`: also to devices that have had them; somebody asks because they cannot read.
+    """
+
+    place: str
+    user: str
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recap:
+    """Say again in a thread's room what colleagues typed there, in answer to `reply_to`, in the place of the one before.
+
+    It bears the name `RECAP` and goes after a while by itself; whatever takes a message out of the room redacts it too.
+    """
+
+    place: str
+    reply_to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreLevels:
+    """Write a room's power levels as it was made with, but for who supervises now."""
+
+    place: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirm:
+    """Let this identity of somebody be the one that gets keys and gives commands."""
+
+    user: str
+    master_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellDevices:
+    """Answer, in a place, which devices somebody has and which of them are trusted."""
+
+    place: str
+    user: str
+    reply_to: str
+    ref: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Call whoever is on call outside Matrix. It says that somebody waits, and nothing more."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Try something once more that could not be handled, by its short id, and say in `place` what became of that."""
+
+    place: str
+    reply_to: str
+    short_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erase:
+    """Redact an event now, whoever sent it, with its edits and its receipt."""
+
+    place: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellAudit:
+    """Answer, in a place, what the audit noted last."""
+
+    place: str
+    reply_to: str
+    ref: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reveal:
+    """Show the thread's number in the offices of these people, for a minute. It is not in here."""
+
+    users: tuple[str, ...]
+    designation: str
+
+
+Action: TypeAlias = (
+    Post
+    | Edit
+    | Redact
+    | RedactSaid
+    | Pin
+    | Mark
+    | Text
+    | Invite
+    | Expel
+    | GiveKeys
+    | Recap
+    | RestoreLevels
+    | Confirm
+    | TellDevices
+    | Retry
+    | Page
+    | Suppress
+    | Count
+    | SignOut
+    | TextFirst
+    | SetTimer
+    | DropTimer
+    | Tell
+    | Seen
+    | Settle
+    | Erase
+    | Park
+    | End
+    | TrustClock
+    | Audit
+    | TellAudit
+    | Hold
+    | Reveal
+)
+
+SHOWN: Final = (Post, Edit, Redact, Pin, Mark, GiveKeys, Recap, Erase)
+"""What is done in a room, at its `place`: it is not possible any more where there is none."""

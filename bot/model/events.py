@@ -1,0 +1,274 @@
+"""Everything that can happen, as closed unions.
+
+Rule of this module: an event is a fact that has happened, in the past tense or as a state; it asks for nothing. Bodies are
+kept out of `repr`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, unique
+from typing import TypeAlias
+
+from bot.model.line_incidents import (
+    ClockJumped,
+    LetterDied,
+    LineRestored,
+    NobodyCalled,
+    NotGone,
+    NotInvited,
+    RoomLost,
+    StrayCame,
+    TextsMissing,
+    Unheard,
+)
+from bot.model.thread_desk_events import (
+    AlarmRaised,
+    Answered,
+    Assigned,
+    Listens,
+    Marked,
+    NotAssigned,
+    Offered,
+    OffWanted,
+    Removed,
+    RevealAsked,
+    RevealConfirmed,
+    Spoke,
+    Stirred,
+    TextDropped,
+    TextedFirst,
+    ThreadBegun,
+    ThreadGone,
+    ThreadHeld,
+    ThreadWaits,
+    VoiceWanted,
+    WordChosen,
+    WordWanted,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextArrived:
+    """A text from the handset. `id` is opaque and stable over the carrier's retries; `media` counts what is not fetched.
+
+    `at`: when it was texted, or came, never in the future; `sent`: what the carrier told of it, where it can be believed.
+    `flood`: it opened a thread while more new texters came than the pack allows for. `loose`: the seconds within which the
+    carrier's texts may come in another order than they were texted, where it tells no time.
+    """
+
+    id: str
+    body: str = field(repr=False)
+    at: float
+    media: int = 0
+    sent: float | None = None
+    flood: bool = False
+    loose: float = 0.0
+
+
+@unique
+class Outcome(Enum):
+    """What became of one request to the carrier."""
+
+    ACCEPTED = "accepted"
+    DELIVERED = "delivered"
+    REJECTED = "rejected"
+    OPTED_OUT = "opted_out"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    LATE = "late"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextOutcome:
+    """What became of a text of ours. `ref` names it; `code` is the carrier's, for a person to quote."""
+
+    ref: str
+    outcome: Outcome
+    code: str = ""
+
+
+@unique
+class Content(Enum):
+    """What kind of message somebody sent in a room."""
+
+    TEXT = "text"
+    FILE = "file"
+    EMOTE = "emote"
+    OTHER = "other"
+
+
+@unique
+class Relation(Enum):
+    """How a message stands to others. A reply to the texter's words is an answer like any other."""
+
+    NONE = "none"
+    TEXTER_REPLY = "texter_reply"
+    OTHER_REPLY = "other_reply"
+    THREAD = "thread"
+    EDIT = "edit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """Somebody said something, in an encrypted event from a trusted device.
+
+    `place` is where (see `actions`); `target` is what an edit replaces or a reply answers; `named` are the Matrix ids that
+    the message mentions, without our own; `at` is the homeserver's time in seconds. `ref`: our own name for the target of a
+    reply, where that is a message of ours. A reply to a notice of ours has what that notice is about as its target.
+    """
+
+    place: str
+    sender: str
+    event_id: str
+    body: str = field(repr=False)
+    at: float
+    content: Content = Content.TEXT
+    relation: Relation = Relation.NONE
+    target: str = ""
+    mentions: bool = False
+    named: tuple[str, ...] = ()
+    ref: str = ""
+    quotes: bool = False
+    """Its author quoted something in it: that is not in `body`."""
+    differs: bool = False
+    """`body` is what their client shows, and not what they typed: a letter or a digit is lost, added or changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tapped:
+    """Somebody reacted. `target` is our `ref` where the event is ours, else empty; `trusted`: has a confirmed device."""
+
+    place: str
+    sender: str
+    event_id: str
+    key: str
+    target: str
+    trusted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsaid:
+    """Somebody redacted that event. `ref`: our own name for it, where it is ours."""
+
+    place: str
+    sender: str
+    target: str
+    ref: str = ""
+
+
+@unique
+class Why(Enum):
+    """Why an event could not be taken at its word."""
+
+    UNTRUSTED = "untrusted"
+    UNREADABLE = "unreadable"
+    UNENCRYPTED = "unencrypted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotHeard:
+    """Somebody sent something that was not taken: from an unsigned device, without its key, or in clear."""
+
+    place: str
+    sender: str
+    event_id: str
+    why: Why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """Somebody is now a member."""
+
+    place: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """Somebody is no longer a member: left, removed or declined."""
+
+    place: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelsSet:
+    """The desk room's power levels are these. `bent`: what people may do there is not as it was made."""
+
+    users: tuple[tuple[str, int], ...]
+    bent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """Somebody's client says that they saw this event and what was before it."""
+
+    place: str
+    user: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityChanged:
+    """Somebody's cross-signing identity is not a confirmed one; `first`: none of theirs ever was."""
+
+    user: str
+    master_key: str = ""
+    first: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerDue:
+    """A timer that a decision had set is due."""
+
+    key: str
+
+
+Event: TypeAlias = (
+    TextArrived
+    | TextOutcome
+    | Said
+    | Tapped
+    | Unsaid
+    | NotHeard
+    | Joined
+    | Left
+    | LevelsSet
+    | IdentityChanged
+    | TimerDue
+    | ThreadWaits
+    | AlarmRaised
+    | LetterDied
+    | NobodyCalled
+    | ClockJumped
+    | NotInvited
+    | Unheard
+    | StrayCame
+    | TextsMissing
+    | Assigned
+    | VoiceWanted
+    | NotAssigned
+    | OffWanted
+    | Offered
+    | Spoke
+    | Listens
+    | Removed
+    | TextDropped
+    | Marked
+    | Stirred
+    | Answered
+    | TextedFirst
+    | ThreadBegun
+    | RoomLost
+    | WordWanted
+    | WordChosen
+    | Read
+    | NotGone
+    | ThreadGone
+    | ThreadHeld
+    | RevealAsked
+    | RevealConfirmed
+    | LineRestored
+)

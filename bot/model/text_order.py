@@ -1,0 +1,60 @@
+"""In which order somebody texted, where the order in which it came does not tell: after an outage, or by a late retry.
+
+Rules of this module: times that the carrier told are compared with each other exactly; texts without such a time keep the
+order in which they came, but for those so close to each other that the carrier's retries may have turned them round;
+between one and the other some minutes say nothing, for two clocks differ and a text is on its way for a while. What is
+unsure is called so, and whoever asks takes the side on which nothing leaves.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, unique
+from typing import Final
+
+from bot.model.events import TextArrived
+from bot.model.thread import Moment
+
+DOUBT: Final = 120.0
+"""Seconds by which a carrier's clock and ours may differ. A told time further ahead than that is none."""
+
+
+@unique
+class Order(Enum):
+    """How a text that came later stands to an earlier one, by when they were texted."""
+
+    BEFORE = "before"
+    UNSURE = "unsure"
+    AFTER = "after"
+
+
+def moment(event: TextArrived) -> Moment:
+    """Return when a text was texted."""
+    return Moment(at=event.at, loose=event.loose) if event.sent is None else Moment(at=event.sent, told=True)
+
+
+def order(new: Moment, old: Moment | None) -> Order:
+    """Say how what has just come stands to what came before it; whatever came first is AFTER."""
+    if old is None:
+        return Order.AFTER
+    apart, unsure = new.at - old.at, 0.0 if new.told and old.told else DOUBT
+    if not (new.told or old.told):
+        return Order.UNSURE if abs(apart) < new.loose else Order.AFTER
+    if abs(apart) <= unsure:
+        return Order.UNSURE
+    return Order.AFTER if apart > 0 else Order.BEFORE
+
+
+def newest(new: Moment, old: Moment | None) -> Moment:
+    """Return which of the two is the later one, in doubt the one that nothing doubtful is after."""
+    match order(new, old):
+        case Order.AFTER:
+            return new
+        case Order.BEFORE | Order.UNSURE:
+            return max((new, old or new), key=lambda each: each.at)
+
+
+def length(minutes: int) -> str:
+    """Say a length of time as people do."""
+    if minutes < 120:
+        return f"{max(minutes, 1)} min"
+    return f"{minutes // 60} h" if minutes < 72 * 60 else f"{minutes // 1440} days"

@@ -1,0 +1,233 @@
+"""What the two aggregates tell each other: from a thread to the desk, and back.
+
+Rule of this module: it is put into the other's inbox in the same commit, so neither ever waits for the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, unique
+
+from bot.language.codeword_forms import Digests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadWaits:
+    """From a thread to the desk: nobody is its voice. `again`: it had one before; `flood`: its card has to wait."""
+
+    thread: str
+    designation: str
+    since: float
+    again: bool = False
+    flood: bool = False
+
+
+@unique
+class Alarm(Enum):
+    """What the desk is told loudly, always in a new message."""
+
+    STOPPED = "stopped"
+    TEXT_AFTER_STOP = "text_after_stop"
+    CAME_LATE = "came_late"
+    RESUMED = "resumed"
+    UNKNOWN_SEND = "unknown_send"
+    OPTED_OUT = "opted_out"
+    ESCALATED = "escalated"
+    DURESS = "duress"
+    UNVERIFIED = "unverified"
+    URGENT = "urgent"
+    UNSAFE = "unsafe"
+    SAFE = "safe"
+    STOPPED_LIVE = "stopped_live"
+    STOPPED_BY_STAFF = "stopped_by_staff"
+    START_ASKS = "start_asks"
+    LEFT_QUIETLY = "left_quietly"
+    LEFT_UNSEEN = "left_unseen"
+    LEFT_ALARMED = "left_alarmed"
+    CALL = "call"
+    HELP = "help"
+    BLOCKED = "blocked"
+    UNBLOCKED = "unblocked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmRaised:
+    """From a thread to the desk."""
+
+    designation: str
+    alarm: Alarm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextDropped:
+    """To the desk: a text from a blocked phone came and was not kept."""
+
+
+@unique
+class How(Enum):
+    """How somebody came to be the voice."""
+
+    CLAIMED = "claimed"
+    ACCEPTED = "accepted"
+    TOOK = "took"
+    BACK = "back"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assigned:
+    """From the desk to a thread: this person is the voice now.
+
+    `answer_by`: it was given to them unasked, and is taken back unless they show themselves until then (0: they asked).
+    """
+
+    voice: str
+    how: How = How.CLAIMED
+    answer_by: float = 0.0
+    designation: str = ""
+    """Which of the texter's conversations is meant: another one is none of this answer's business. Empty: any."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceWanted:
+    """From a thread to the desk: this person should be its voice; the desk alone says yes. `beyond`: even over the cap."""
+
+    thread: str
+    user: str
+    how: How
+    beyond: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OffWanted:
+    """From a thread to the desk: this person goes off duty."""
+
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotAssigned:
+    """From the desk to a thread: that person is not its voice, for this reason."""
+
+    user: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """From a thread to the desk: its voice offers it to everybody, or does no longer."""
+
+    thread: str
+    open: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoke:
+    """From a thread to the desk: this person said something for the phone there."""
+
+    thread: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listens:
+    """From the desk to a thread: this supervisor joins as a note-taker."""
+
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """From the desk to a thread: this person is not on the roster any more."""
+
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marked:
+    """From a thread to the desk: it is under duress, or no longer."""
+
+    thread: str
+    duress: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stirred:
+    """From a thread to the desk: a text came or went, `theirs` or ours. Told when the turn changes, else once a minute."""
+
+    thread: str
+    at: float
+    theirs: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """From the desk to a thread, or from it to the desk: whom it was given to unasked is there, as the other has seen."""
+
+    thread: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordWanted:
+    """From a thread to the desk: this person has agreed on a codeword by voice; ask them for it in their office."""
+
+    thread: str
+    designation: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextedFirst:
+    """From the bridge to a thread that it has just made: this person may text a phone that never texted us."""
+
+    voice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadBegun:
+    """From a thread to the desk: this person texts first there, and is its voice from the beginning."""
+
+    thread: str
+    designation: str
+    voice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordChosen:
+    """From the desk to a thread: this person was told these words. What they are is in nobody's hands any more."""
+
+    user: str
+    digests: Digests = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadHeld:
+    """From a thread to the desk: it is on hold, or not any more. No designation: its conversation is over."""
+
+    thread: str
+    designation: str
+    held: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevealAsked:
+    """From a thread to the desk: this person asks to see the number."""
+
+    thread: str
+    designation: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevealConfirmed:
+    """From the desk to a thread: this supervisor says yes to whoever asks there."""
+
+    user: str
+    designation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadGone:
+    """From a thread to the desk: the conversation is parked, and nothing of it is left to be claimed."""
+
+    thread: str

@@ -1,0 +1,124 @@
+"""What a decision asks for and its own commit does: nothing of it waits, fails alone, or leaves the database.
+
+Rule of this module: an act is done exactly when the decision is kept, and not otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, unique
+
+from bot.model.audit_kinds import AuditKind
+from bot.model.events import Event
+
+
+@unique
+class Muted(Enum):
+    """Why nothing leaves for a phone, beyond the end of its thread."""
+
+    STOP = "stop"
+    BLOCK = "block"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextFirst:
+    """Make a thread for the telephone number in the message that is being decided upon, with this person as its voice.
+
+    The number is in no action: whoever performs it reads the message itself, in the same commit.
+    """
+
+    voice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppress:
+    """Remember this about the thread's phone until then (seconds since the epoch), or forget it where `until` is 0."""
+
+    muted: Muted
+    until: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """Add one to a counter that knows no thread: a month (`2027-01`, UTC), a language, a kind."""
+
+    month: str
+    language: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetTimer:
+    """Wake this aggregate at `due` (seconds since the epoch); the same key replaces."""
+
+    key: str
+    due: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropTimer:
+    """Forget that timer."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Everything in the thread's room up to this event was seen: its lifetime begins (DESIGN section 5).
+
+    `said`: the event is something that the voice said, so that words which came in the last moments before it may not have
+    been read yet.
+    """
+
+    event_id: str
+    said: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle:
+    """A message of ours at the desk has served its purpose and may go."""
+
+    ref: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Park:
+    """Hand the thread's room over to be erased; `patience`: seconds that clients which are off have to hear of it.
+
+    `drops`: a person said that texts which have not left yet need not leave any more.
+    """
+
+    patience: float
+    drops: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """Destroy what was kept of the texter: number, flags, key, and that they ever wrote."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustClock:
+    """A person says that the machine's clock is right: what waits for its time may be destroyed again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tell:
+    """Put an event into another aggregate's inbox, in the same commit. `owner` is a thread's id or `desk`."""
+
+    owner: str
+    event: Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """Note that this was said or done, in its order, by the hour. A text is noted when the carrier took it."""
+
+    kind: AuditKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Freeze every deleter of this thread, or let them go on."""
+
+    on: bool

@@ -1,0 +1,127 @@
+"""What the texter was told, and what was agreed with them (practices 2, 7, 26): the flags on the card.
+
+Rules of this module: an agreement is noted by whoever asked, never guessed; a text counts as told when the carrier took
+it in the agency's own words; what was told in other words counts when the voice says so, and the audit knows the two apart;
+nothing in here is free text, because it outlives the conversation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from bot.commands import canned_texts
+from bot.commands.parser import answer, noted, says
+from bot.language import time_windows
+from bot.model.actions import Action
+from bot.model.audit_kinds import AuditKind
+from bot.model.desk import Facts, Thread
+from bot.model.events import Said, TextOutcome
+from bot.model.feature import Step
+from bot.model.thread import Flags
+from bot.model.transactional_actions import Audit
+from bot.sending.delivery_receipts import taken
+from policies.pack import Pack, TextName
+
+CHANNELS: Final = ("call", "chat", "email", "visit")
+COVERS: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
+ANSWERS: Final = {"yes": True, "no": False}
+TIPS: Final = frozenset({TextName.DEVICE, TextName.TIPS_IPHONE, TextName.TIPS_ANDROID})
+TELLS: Final = {
+    "limits": (TextName.LIMITS, AuditKind.TOLD_LIMITS),
+    "rights": (TextName.RIGHTS, AuditKind.TOLD_RIGHTS),
+    "safe": (TextName.SAFE_CHECK, AuditKind.TOLD_SAFE_CHECK),
+}
+"""What the voice may say that they told or asked in their own words."""
+KINDS: Final = {kind.value: kind for kind in AuditKind if kind.value in {*TextName, AuditKind.HELP_ANSWER.value}}
+"""What is noted of texts, by their names. An agency's own text may be called like anything else that the audit knows."""
+
+
+def agreed(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+    """`!agreed`: when texting is safe, whether we may text first, another way, and the line for `!unsafe`."""
+    if (said := says(event, "agreed")) is None:
+        return Step(thread)
+    what, _, value = said.casefold().partition(" ")
+    flags = _with(pack, thread.flags, what, value.strip())
+    if flags is None:
+        why = (
+            "Say !agreed times 9-15:30 20-22 (or any), !agreed first yes (or no), !agreed channel "
+            f"{', '.join(CHANNELS)} (or none), or !agreed unsafe cover 1 (or another text, or nothing)."
+        )
+        return Step(thread, (noted(event), *answer(facts, event, why)), consumed=True)
+    told = answer(facts, event, "Noted on the card. It stays for their next conversation too.")
+    return Step(replace(thread, flags=flags), (noted(event), *told), consumed=True)
+
+
+def told(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+    """`!told limits`: the voice told it, or asked it, in words of their own. What stands behind that stays in the room."""
+    if (said := says(event, "told")) is None:
+        return Step(thread)
+    what = (said.casefold().split() or [""])[0].strip(",.:;")
+    if what not in TELLS:
+        why = "Say !told limits, !told rights, or !told safe (asked whether texting is safe). It sends nothing."
+        return Step(thread, (noted(event), *answer(facts, event, why)), consumed=True)
+    name, kind = TELLS[what]
+    thread = _told(pack, facts, thread, name)
+    noted_so = "Noted, as told by you. Nothing was sent."
+    return Step(thread, (noted(event), Audit(kind=kind), *answer(facts, event, noted_so)), consumed=True)
+
+
+def language(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+    """`!lang es`: in which language the agency's texts leave. Alone it tells which that is."""
+    if (said := says(event, "lang")) is None:
+        return Step(thread)
+    wanted = said.casefold()
+    if wanted and wanted not in pack.languages:
+        why = f"This line has texts in {', '.join(pack.languages)}. Anything else: !with @who interpreter."
+        return Step(thread, (noted(event), *answer(facts, event, why)), consumed=True)
+    if wanted:
+        thread = replace(thread, consent=replace(thread.consent, language=wanted))
+    told = answer(facts, event, f"The agency's texts for this phone are in {thread.consent.language}.")
+    return Step(thread, (noted(event), *told), consumed=True)
+
+
+def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
+    """Note that the carrier took a text of the agency's that the voice sent, in the agency's words."""
+    sent = taken(thread, event)
+    if sent is None or not sent.name:
+        return Step(thread)
+    audit: tuple[Action, ...] = (Audit(kind=KINDS[sent.name]),) if sent.name in KINDS else ()
+    return Step(_told(pack, facts, thread, sent.name), audit)
+
+
+def _told(pack: Pack, facts: Facts, thread: Thread, name: str) -> Thread:
+    """Return the thread whose flags say that this was told or asked now."""
+    flags, now = thread.flags, facts.now
+    if name == TextName.LIMITS:
+        flags = replace(flags, limits=now)
+    elif name in TIPS:
+        flags = replace(flags, tips=now)
+    elif name == TextName.RIGHTS:
+        flags = replace(flags, rights=now)
+    elif name == TextName.SAFE_CHECK:
+        flags = replace(flags, asked=f"{time_windows.local(pack, facts.clock):%Y-%m-%d %H:%M}")
+        thread = replace(thread, silence=replace(thread.silence, ask=False))
+    return replace(thread, flags=flags)
+
+
+def _with(pack: Pack, flags: Flags, what: str, value: str) -> Flags | None:
+    """Return the flags with one of them noted; None when it cannot be read."""
+    if what == "times":
+        spans = () if value == "any" else time_windows.read(value)
+        return None if spans is None else replace(flags, safe_times=spans)
+    if what == "first" and value in ANSWERS:
+        return replace(flags, text_first=ANSWERS[value])
+    if what == "channel" and value in (*CHANNELS, "none"):
+        return replace(flags, channel="" if value == "none" else value)
+    if what == "unsafe" and value == "nothing":
+        return replace(flags, line="")
+    if what == "unsafe" and (name := _chosen(pack, value)) is not None:
+        return replace(flags, line=name)
+    return None
+
+
+def _chosen(pack: Pack, value: str) -> str | None:
+    """Return the text that a texter chose for `!unsafe`: one of the agency's, or a line that tells nothing."""
+    cover = next((name.value for name in COVERS if name.value == "_".join(value.split())), None)
+    return cover or canned_texts.named(pack, value)

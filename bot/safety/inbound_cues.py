@@ -1,0 +1,130 @@
+"""What the people in the room should look at in a text that arrived (practices 11, 20, 27, 39).
+
+Rules of this module: a cue is for the room and changes nothing else; it never repeats a word of the text; it would rather
+be wrong than missing, because a person decides.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from bot.display.desk_board import ago
+from bot.language.masked_meaning import meaning
+from bot.language.time_windows import is_safe, local
+from bot.model.actions import THREAD, Post
+from bot.model.desk import Facts, Thread
+from bot.model.events import TextArrived
+from bot.model.thread import State
+from policies.keywords import Meaning
+from policies.pack import Pack
+
+ASK: Final = "ask"
+TALK: Final = frozenset({Meaning.CONVERSATION, Meaning.WISH, Meaning.LANGUAGE})
+STRAIGHT: Final = str.maketrans({"\u2019": "'"})
+LOOKED_AT: Final = 5_000
+"""Characters of a text in which something is looked for."""
+
+_TEENS_EN = "six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
+_TEENS_ES = "seis|siete|ocho|nueve|diez|once|doce|trece|catorce|quince|dieciséis|dieciseis|diecisiete"
+_NO_AGE = (
+    r"(?!\s*(?:%|min|hour|hr|day|week|month|mile|block|km|feet|ft|am\b|pm\b|out of|times|percent|o'?clock|:|-|/|\.\d))"
+)
+_AGE = r"(?:[6-9]|1[0-7])"
+MINOR: Final = re.compile(
+    rf"\b(?:i'?m|i am|i just turned|i turned|my age is)\s+(?:only\s+|just\s+|a\s+|almost\s+)*"
+    rf"(?:{_AGE}\b(?!\d){_NO_AGE}|(?:{_TEENS_EN})\b{_NO_AGE})"
+    rf"|\b{_AGE}\s?(?:f|m)\b(?=\s+here)"
+    r"|\b(?:i'?m|i am)\s+(?:a\s+)?(?:minor|under\s?age|under 18|in (?:middle|junior high|high) school)\b"
+    r"|\b(?:i'?m|i am) in (?:the )?(?:[4-9]|1[0-2])th grade\b"
+    rf"|\b(?:tengo|cumpl[ií])\s+(?:s[oó]lo\s+|apenas\s+|casi\s+)?(?:{_AGE}|{_TEENS_ES})(?:\s+a[nñ](?:o|it)s?|(?=\s*(?:[.,;!?]|$|y\b)))"
+    r"|\bsoy (?:una? )?menor\b",
+    re.IGNORECASE,
+)
+"""Somebody says that they are younger than eighteen, in English or Spanish."""
+_CHILD = (
+    r"(?:(?:my|our|his|her|the)\s+(?:\w+\s+)?(?:sons?|daughters?|kids?|child|children|baby|babies|boys?|girls?|step\w+|niece|nephew)"
+    r"|little (?:brother|sister)|hij[oa]s?|hijit[oa]s?|niñ[oa]s?|nin[oa]s?|beb[eé]s?|sobrin[oa]s?)"
+)
+_HARM = (
+    r"(?:hit|hits|hitting|beats?|beating|beaten|hurts?|hurting|abus\w+|molest\w+|touch(?:es|ed|ing)|slap\w*|chok\w+|burn(?:s|ed|ing)"
+    r"|kick\w*|punch\w*|rap(?:e|es|ed|ing)|shak(?:es|ing)|shook|whip\w*|peg(?:a|an|ó|o|aba|ando|ado)|golpe\w+|abus\w+|lastim\w+"
+    r"|toc(?:a|ó|aba|ando)|viol(?:a|ó|aba|ado|ada)|maltrat\w+|quem(?:a|ó|aba|ado|ada))"
+)
+DISCLOSURE: Final = re.compile(
+    rf"\b{_CHILD}\b[^.!?]{{0,60}}?\b{_HARM}\b|\b{_HARM}\b[^.!?]{{0,60}}?\b{_CHILD}\b", re.IGNORECASE
+)
+"""A child and harm in one sentence."""
+_SPEAKER = re.compile(r"^\s*(?:\[?\d{1,4}[:/.-]\d{1,2}[^\]\n]{0,25}\]?\s*)?[^\W\d][\w .'-]{0,24}:\s*\S", re.MULTILINE)
+_QUOTED = re.compile(r"^\s*(?:>|\[\d{1,4}[:/.-]\d{1,2})", re.MULTILINE)
+FORWARDED: Final = re.compile(
+    r"\A\W{0,3}(?:(?:fwd?|rv)\s*:|(?:forwarded|reenviad[oa])\b)|-{2,}\s*(?:forwarded|original|mensaje)"
+    r"|\b(?:forwarded message|mensaje reenviado)\b",
+    re.IGNORECASE,
+)
+
+PICTURE: Final = (
+    "Pictures are not opened or kept here. What to say, and where they could keep it: !playbook evidence_offered"
+)
+TOLD: Final = {
+    "minor": ("They may be under age. First read !playbook minor, and talk to a supervisor before any report: !escalate"),
+    "disclosure": (
+        "They may have told of a child being hurt before they knew the limits. It cannot be unsaid: talk to a supervisor "
+        "before any report (!escalate), tell them what would be told and to whom, and !limits before they tell more."
+    ),
+    "forwarded": (
+        "This looks like somebody else's messages, passed on. They are not kept as proof here: ask for it in the texter's "
+        "own words. !playbook evidence_offered"
+    ),
+    "picture": PICTURE,
+}
+"""What the room is told once in a conversation."""
+
+
+def of(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> tuple[frozenset[str], tuple[Post, ...]]:
+    """Return what there is to look at in a text, and the cues for what the room was not told before."""
+    if meaning(event.body, pack).meaning not in TALK:
+        return frozenset(), ()
+    body = event.body[:LOOKED_AT].translate(STRAIGHT)
+    found = {
+        "minor": MINOR.search(body) is not None,
+        "disclosure": not thread.flags.limits and DISCLOSURE.search(body) is not None,
+        "forwarded": _forwarded(body),
+        "picture": event.media > 0,
+    }
+    new = [name for name, there in found.items() if there and name not in thread.silence.cued]
+    posts = tuple(Post(place=THREAD, body=TOLD[name]) for name in new)
+    if (why := changed(pack, facts, thread)) is not None:
+        return frozenset({*new, ASK}), (ask(why), *posts)
+    return frozenset(new), posts
+
+
+def changed(pack: Pack, facts: Facts, thread: Thread) -> str | None:
+    """Say what in a text's hour is unlike before, so that somebody asks again whether it is safe; None if nothing is."""
+    silence, settings = thread.silence, pack.settings
+    if not silence.spoke and thread.life.state is not State.OPEN:
+        return None  # nobody has talked with them yet: the greeting asks
+    here, there = local(pack, facts.clock), local(pack, silence.heard + facts.ahead)
+    last = max(silence.heard, silence.spoke)
+    away = facts.now - last
+    if last and away >= settings.dormant_cue:
+        return f"They are back after {ago(away)}: the number may have a new owner. Say nothing of what was said before."
+    odd = not is_safe(thread.flags, here)
+    was_odd = bool(silence.heard) and not is_safe(thread.flags, there)
+    if odd and (not was_odd or away >= settings.return_cue):
+        return "They text outside the times that they called safe."
+    if last and away >= settings.return_cue:
+        return f"They are back after {ago(away)}."
+    if silence.heard and here.date() != there.date():
+        return "It is a new day."
+    return None
+
+
+def ask(why: str) -> Post:
+    """Return the cue to ask once more, for a reason that is a sentence. For whoever finds that something has changed."""
+    return Post(place=THREAD, body=f"{why} Before anything else, ask whether it is still a good time: !safecheck")
+
+
+def _forwarded(body: str) -> bool:
+    speakers, quoted = len(_SPEAKER.findall(body)), len(_QUOTED.findall(body))
+    return FORWARDED.search(body) is not None or speakers >= 3 or quoted >= 3

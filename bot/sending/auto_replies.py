@@ -1,0 +1,134 @@
+"""What the agency says by itself: only the immediate answer to a text that has just arrived (DESIGN section 0).
+
+Rules of this module: the greeting promises a person only while the hours say so and somebody is on duty (practice 29); it
+goes out once per twelve hours and language, and never to tapbacks or automatic replies; no text brings two, and none comes
+after another without a person's words between, but one that takes back what the other said about when a person answers
+(practices 28 and 29), in the language they ask for, or because a carrier forces one; every automatic text is shown in
+the room.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from bot import guard
+from bot.commands import canned_texts
+from bot.language.masked_meaning import meaning
+from bot.model.actions import THREAD, Action, Origin, Post, Text
+from bot.model.desk import Facts, Thread
+from bot.model.events import TextArrived
+from bot.model.feature import Step
+from bot.model.thread import State
+from policies.hours import open_at
+from policies.keywords import plain
+from policies.pack import Pack, TextName
+
+ALIKE = frozenset({TextName.GREETING, TextName.UNAVAILABLE})
+"""These change with every `!on` and `!off`: one of them stands for both."""
+PROMISES = frozenset({*ALIKE, TextName.AFTER_HOURS, TextName.OUTAGE})
+"""What a first text is answered with: the greeting, that a person answers; any other of them, that nobody can."""
+
+HELP: Final = "help_answer"
+FORCED: Final = frozenset({"help", "info"})
+"""The words that carriers want answered. Whoever texts 911, SOS or AYUDA hears from a person alone."""
+
+
+def greet(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
+    """Answer a texter nobody talks with yet, in the language they asked for by its word; and a picture, once."""
+    means = meaning(event.body, pack)
+    if means.language and means.language != thread.consent.language:
+        thread = replace(thread, consent=replace(thread.consent, language=means.language))
+    if not thread.answerable or not means.from_a_person:
+        return Step(thread)
+    if event.flood:
+        # Who comes in a flood may be nobody: they count as greeted, so that a second text brings no greeting either.
+        named = (TextName.GREETING, TextName.AFTER_HOURS, TextName.OUTAGE)
+        as_if = {_key(language, name): facts.now for language in pack.languages for name in named}
+        return Step(replace(thread, consent=replace(thread.consent, greeted=tuple(sorted(as_if.items())))))
+    name = promise(pack, facts)
+    if (
+        thread.life.state is State.WAITING
+        and _is_news(pack, facts, thread, name, means.language)
+        and not _greeted(pack, facts, thread, name, means.language)
+    ):
+        new, actions = _answer(pack, facts, thread, event, name)
+        if actions:
+            new = _noted(facts, new, name)
+        return Step(new, actions)
+    silence = thread.silence
+    alone = not (silence.answered or silence.answering or "picture answered" in silence.cued)
+    if event.media and alone and name is TextName.GREETING:
+        new, actions = _answer(pack, facts, thread, event, TextName.PICTURE)
+        if actions:
+            new = replace(new, silence=replace(new.silence, cued=new.silence.cued | {"picture answered"}))
+        return Step(new, actions)
+    return Step(thread)
+
+
+def promise(pack: Pack, facts: Facts) -> TextName:
+    """Return what a first text is answered with: a person, when the hours and somebody on duty say so."""
+    if facts.outage:
+        return TextName.OUTAGE
+    if not open_at(pack.hours, facts.clock):
+        return TextName.AFTER_HOURS
+    return TextName.GREETING if facts.staffed else TextName.UNAVAILABLE
+
+
+def _is_news(pack: Pack, facts: Facts, thread: Thread, name: TextName, asked: str) -> bool:
+    """Tell whether this may follow what the line said by itself when no person has said anything since.
+
+    It may when that was long ago, and when it is not so any more: it said that a person answers, and now nobody can, or the
+    other way round. Who asks for a language by its word is answered in it.
+    """
+    silence, long = thread.silence, pack.settings.greeting_every_hours * 3600
+    recent = any(facts.now - at < long for _, at in thread.consent.greeted)
+    if asked or not recent or not (silence.answered or silence.answering):
+        return True
+    return silence.answer in PROMISES and (silence.answer == TextName.GREETING) != (name is TextName.GREETING)
+
+
+def helped(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> tuple[Thread, tuple[Action, ...]]:
+    """Answer HELP and INFO, and no other word for help, by the agency's one line, where a carrier forces an answer."""
+    name = pack.settings.help_answer
+    if not name or plain(event.body) not in FORCED or event.flood or _greeted(pack, facts, thread, HELP, ""):
+        return thread, ()
+    answer, told = _says(pack, facts, thread, event, name, kind=HELP)
+    if guard.may_send(pack, thread, answer, facts.now, facts.designations) is not None:
+        return thread, ()
+    return _noted(facts, thread, HELP), (answer, told)
+
+
+def _answer(
+    pack: Pack, facts: Facts, thread: Thread, event: TextArrived, name: TextName
+) -> tuple[Thread, tuple[Action, ...]]:
+    answer, told = _says(pack, facts, thread, event, name)
+    if guard.may_send(pack, thread, answer, facts.now, facts.designations) is not None:
+        return thread, ()
+    thread = replace(thread, silence=replace(thread.silence, answer=name.value, answering=True))
+    return thread, (answer, told)
+
+
+def _says(pack: Pack, facts: Facts, thread: Thread, event: TextArrived, name: str, *, kind: str = "") -> tuple[Text, Post]:
+    body = canned_texts.wording(pack, facts, thread, name)
+    # What it is stands in its name: the carrier's report of this text, and of no other, is noted as that (practice 26).
+    ref = f"{kind or name}:{event.id}"
+    answer = Text(ref=ref, body=body, origin=Origin.ANSWER, epoch=thread.voice.epoch, since=event.at)
+    return answer, Post(place=THREAD, body=f"Answered by itself ({name}): {body}")
+
+
+def _noted(facts: Facts, thread: Thread, name: str) -> Thread:
+    greeted = dict(thread.consent.greeted) | {_key(thread.consent.language, name): facts.now}
+    return replace(thread, consent=replace(thread.consent, greeted=tuple(sorted(greeted.items()))))
+
+
+def _key(language: str, name: str) -> str:
+    return language if name in ALIKE else f"{language} {name}"
+
+
+def _greeted(pack: Pack, facts: Facts, thread: Thread, name: str, asked: str) -> bool:
+    """Tell whether they heard this within the time; asked for by its word, whether in that language."""
+    languages = (asked,) if asked else {*pack.languages, thread.consent.language}
+    greeted = dict(thread.consent.greeted)
+    times = (greeted.get(_key(language, name)) for language in languages)
+    return any(at is not None and facts.now - at < pack.settings.greeting_every_hours * 3600 for at in times)

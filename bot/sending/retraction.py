@@ -1,0 +1,41 @@
+"""Words that are taken back while they wait for their turn at the carrier: they should not leave, and may have left.
+
+Rule of this module: whoever takes words back hears what became of them from the carrier's answer and not before; they are
+never offered again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from bot.model.actions import Receipt
+from bot.model.desk import Thread
+from bot.model.events import Outcome
+from bot.model.thread import Sent
+
+LEFT: Final = "That text has left already: it stays on the phone."
+
+
+def take_back(thread: Thread, which: Callable[[Sent], bool]) -> Thread:
+    """Let nothing leave any more of what waits for its turn at the carrier; its outcome says whether it had left."""
+    leaving = Receipt.LEAVING.name
+    sent = tuple(
+        replace(words, taken_back=True) if words.receipt == leaving and which(words) else words
+        for words in thread.sending.sent
+    )
+    return replace(thread, sending=replace(thread.sending, sent=sent))
+
+
+def became(outcome: Outcome, receipt: Receipt, words: str) -> tuple[Receipt, str]:
+    """Return the receipt of words that were taken back, and what is said: whether that was in time."""
+    match outcome:
+        case Outcome.REFUSED | Outcome.LATE | Outcome.REJECTED | Outcome.OPTED_OUT:
+            return Receipt.UNSAID, ""
+        case Outcome.ACCEPTED:
+            return receipt, LEFT
+        case Outcome.UNKNOWN:
+            return receipt, "Unknown: it may have left before it was taken back. It is not sent again."
+        case Outcome.DELIVERED | Outcome.FAILED:
+            return receipt, words

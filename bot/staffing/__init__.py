@@ -1,0 +1,1 @@
+"""Who answers: roster, duty, queue, assignment, transfer, alerts at the desk."""

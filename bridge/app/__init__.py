@@ -1,0 +1,1 @@
+"""The process: it puts all parts together, starts them and stops them."""

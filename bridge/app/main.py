@@ -1,0 +1,112 @@
+"""The bridge as a process: its configuration, the lock of its data directory, signals, exit codes.
+
+Rule of this module: nothing of the line is made here, and no error's text leaves the process. A stop is somebody's word
+(SIGTERM, SIGINT) and no error; whatever else ends `Bridge.run` is written by its kind and its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import gc
+import os
+import signal
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from bridge import config as configuration
+from bridge.app.bridge import Bridge
+from bridge.config import Config, ConfigError
+from bridge.runtime import log
+from bridge.runtime.crash_points import Crash, nowhere
+from policies.load import PackError
+from policies.load import load as load_pack
+from policies.pack import Pack, samples, unreviewed
+
+WELL, NOT_WELL, UNUSABLE = 0, 1, 2
+SWITCH = 0.0002
+"""Seconds between two looks at whether another thread wants the interpreter."""
+
+
+def main(path: Path, *, crash: Crash = nowhere) -> int:
+    """Run until SIGTERM or SIGINT. Returns 0, 1 when something broke, 2 for a configuration that cannot be used."""
+    os.umask(0o077)
+    try:
+        config = configuration.load(path)
+        pack = _pack(config, near=path.parent)
+    except ConfigError as error:
+        return _unusable(error.problems)
+    log.configure(config.log_level)
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    with (config.data_dir / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _unusable([f"{config.data_dir}: another bridge runs on this directory"])
+        try:
+            asyncio.run(_until_told(config, pack, crash))
+        except BaseExceptionGroup as group:
+            for leaf in _leaves(group):
+                log.failure("bridge.broke", leaf)
+            return NOT_WELL
+        except Exception as error:  # noqa: BLE001 - the last place: its text must not reach the log
+            log.failure("bridge.broke", error)
+            return NOT_WELL
+    return WELL
+
+
+class _Told(Exception):  # noqa: N818 - not an error: somebody told us to stop
+    """Ends the task group."""
+
+
+async def _until_told(config: Config, pack: Pack, crash: Crash) -> None:
+    # The thread that comes back from the disk asks for the interpreter as often as this, in place of every 5 ms.
+    sys.setswitchinterval(SWITCH)
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    async with AsyncExitStack() as stack:
+        bridge = await Bridge.open(config=config, pack=pack, crash=crash, stack=stack)
+        # What was made by now stays. To look through all of it for garbage would hold texts up by tens of milliseconds.
+        gc.collect()
+        gc.freeze()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(bridge.run())
+                group.create_task(_stop(told))
+        except* _Told:
+            log.event("bridge.stopping")
+
+
+async def _stop(told: asyncio.Event) -> None:
+    await told.wait()
+    raise _Told
+
+
+def _pack(config: Config, *, near: Path) -> Pack:
+    """Load the line's packs; a line that is no rehearsal needs reviewed words and no examples."""
+    try:
+        pack = load_pack(config.line.packs, near=near)
+    except PackError as error:
+        raise ConfigError(error.problems) from None
+    if not config.line.rehearsal:
+        problems = [f"packs: {name} is legal text and not reviewed" for name in unreviewed(pack)]
+        problems += [f"packs: {name} still holds an example" for name in samples(pack)]
+        if problems:
+            raise ConfigError(problems)
+    return pack
+
+
+def _unusable(problems: list[str]) -> int:
+    for problem in problems:
+        sys.stderr.write(f"{problem}\n")
+    return UNUSABLE
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    leaves: list[BaseException] = []
+    for error in group.exceptions:
+        leaves += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return leaves

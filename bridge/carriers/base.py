@@ -1,0 +1,79 @@
+"""What is so of a carrier unless its vendor says otherwise.
+
+Rule of this module: nothing here asks a vendor anything but to confirm a deletion; whatever a vendor offers is in its own
+file, and an adapter that inherits a "no" from here has a vendor that offers nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any, ClassVar, Final
+
+import aiohttp
+
+from bridge.carriers.adapter import Deleted, DeleteOutcome, DeliveryReport, InboundText, NotConfirmed, NotYet
+from bridge.carriers.exposure import Exposure
+from bridge.carriers.http_request import Answer, Asked
+
+LARGEST: Final = 4 * 1024 * 1024
+"""Bytes of a webhook. No text is that long; a person's longest is a few kilobytes."""
+
+_NOTHING: tuple[InboundText, ...] = ()
+
+
+class Ordinary:
+    """The part of an adapter that most have in common. An adapter sets `_http` and has a `make` of its own."""
+
+    kind: str
+    exposure: Exposure
+    lists: bool = False
+    answer: tuple[str, bytes] = ("text/plain", b"")
+    refusal: int = 403
+    largest: int = LARGEST
+    loose: float = 0.0
+    patience: ClassVar[float] = 60.0
+    """Seconds after which a deletion that was not to be had is asked for again."""
+    _http: aiohttp.ClientSession
+
+    @classmethod
+    def make(cls, *args: Any, **kwargs: Any) -> Any:
+        """Make it from its settings, inside the running event loop (see `kinds.make`)."""
+        raise NotImplementedError  # abstract: each adapter takes settings of its own
+
+    async def status(self, message_id: str) -> DeliveryReport | None:  # noqa: ARG002 - whatever it is
+        """Nothing: it can be asked for no single text."""
+        return None
+
+    async def copy_exists(self, message_id: str) -> bool | None:  # noqa: ARG002 - whatever it is
+        """Nothing: there is no look at a single text."""
+        return None
+
+    async def list_since(self, since: datetime) -> AsyncIterator[InboundText]:  # noqa: ARG002 - whatever it is
+        """Nothing: it lists none."""
+        for text in _NOTHING:
+            yield text
+
+    async def close(self) -> None:
+        """End the HTTP session."""
+        await self._http.close()
+
+    async def _erased(self, asked: Asked, message_id: str) -> DeleteOutcome:
+        """Sort the answer to a DELETE: 404 is gone, 204 is looked at, whatever else is for later."""
+        if not isinstance(asked, Answer):
+            return NotYet(self.patience)
+        if asked.status == 404:
+            return Deleted()
+        if asked.status != 204:
+            return NotYet(asked.later(self.patience).after)
+        match await self.copy_exists(message_id):
+            case False:
+                return Deleted()
+            case True:
+                return NotYet(self.patience)
+        return NotConfirmed(self.patience)
+
+
+def shown(asked: Asked) -> bool | None:
+    """Read the answer to a look at a copy: 200 is there, 404 is not, whatever else says nothing."""
+    return {200: True, 404: False}.get(asked.status) if isinstance(asked, Answer) else None

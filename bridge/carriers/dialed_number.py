@@ -1,0 +1,65 @@
+"""What a person typed as a telephone number, classified before anything is sent to it.
+
+Rule of this module: a number can be texted first when it is somebody's ordinary phone in the line's own country, whole and
+valid; everything else has a kind of its own, so that a person can be told what it is. Nothing is guessed.
+
+Source: libphonenumber's metadata by `phonenumbers` (ITU-T E.164; short numbers and emergency numbers by region).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import phonenumbers
+from phonenumbers import PhoneNumberType, shortnumberinfo
+
+from bot.model.dialed_number import NumberKind
+from bridge.runtime.phone_number import Phone
+
+_TYPED: Final = re.compile(r"\s*\+?[0-9][0-9 ()./\u2010-\u2015-]{1,24}\s*|\s*\([0-9][0-9 ()./\u2010-\u2015-]{1,24}\s*")
+_SHORT: Final = re.compile(r"[0-9]{2,8}")
+_PHONES: Final = frozenset(
+    {
+        PhoneNumberType.MOBILE,
+        PhoneNumberType.FIXED_LINE_OR_MOBILE,
+        PhoneNumberType.FIXED_LINE,
+        PhoneNumberType.VOIP,
+        PhoneNumberType.PERSONAL_NUMBER,
+    }
+)
+
+
+def typed(value: str, *, ours: tuple[str, ...]) -> tuple[NumberKind, Phone | None]:
+    """Classify what somebody typed, for a line with these numbers (E.164, the main one first).
+
+    Returns the phone with `GOOD` only. National format is read as one of the line's own country.
+    """
+    if not _TYPED.fullmatch(value):
+        return NumberKind.UNREADABLE, None
+    region = _region(ours[0])
+    digits = re.sub(r"[^0-9]", "", value)
+    if "+" not in value and shortnumberinfo.is_emergency_number(digits, region):
+        return NumberKind.EMERGENCY, None
+    try:
+        number = phonenumbers.parse(value, region)
+    except phonenumbers.NumberParseException:
+        return (NumberKind.SHORT if _SHORT.fullmatch(digits) else NumberKind.UNREADABLE), None
+    whole = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    if whole in ours:
+        return NumberKind.OURS, None
+    if not phonenumbers.is_valid_number(number):
+        return (NumberKind.SHORT if _SHORT.fullmatch(digits) else NumberKind.UNREADABLE), None
+    if phonenumbers.region_code_for_number(number) != region:
+        # Also within one country code: some islands of +1 are where paid numbers hide.
+        return NumberKind.FOREIGN, None
+    if phonenumbers.number_type(number) not in _PHONES:
+        return NumberKind.SPECIAL, None
+    return NumberKind.GOOD, Phone(whole)
+
+
+def _region(ours: str) -> str:
+    number = phonenumbers.parse(ours)
+    return phonenumbers.region_code_for_number(number) or phonenumbers.region_code_for_country_code(
+        number.country_code or 0
+    )

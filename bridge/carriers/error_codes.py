@@ -1,0 +1,81 @@
+"""Sorting what a vendor answers: taken, never, opted out, for now, or nobody knows.
+
+Rules of this module: what a code means is data of its adapter, a table of the codes that mean anything but "never"; what
+leaves open whether a text left is unknown, and a code that is not in the table is final, for a text that is sent again by
+mistake is worse than one that a person has to say again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, unique
+from typing import Any, Final
+
+from bridge.carriers.adapter import Accepted, DeliveryReport, Rejected, SendOutcome, Status, UnknownOutcome
+from bridge.carriers.http_request import Answer, Asked
+from bridge.carriers.parsing import MESSAGE_ID, code
+
+SUCCESS: Final = frozenset({200, 201, 202})
+
+
+@unique
+class Verdict(Enum):
+    """What a vendor's code says of a text. One that is in no table says: never."""
+
+    FOR_NOW = "for_now"
+    """Certainly not taken, and only for now."""
+    OPTED_OUT = "opted_out"
+    """The texter said STOP to the vendor itself."""
+    UNKNOWN = "unknown"
+    """It leaves open what became of the text."""
+
+
+Codes = Mapping[str, Verdict]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sorting:
+    """How one vendor answers. `taken`: the statuses that a text is accepted with.
+
+    `message_id` and `error` find the id and the code in an answer, None or nonsense where there is none; `patience`:
+    seconds after which a text that was refused for now is tried again, when the vendor names no time.
+    """
+
+    error: Callable[[Answer], Any]
+    message_id: Callable[[Answer], Any]
+    codes: Codes
+    taken: frozenset[int] = SUCCESS
+    patience: float = 60.0
+
+    def sent(self, asked: Asked, *, ours: str = "") -> SendOutcome:
+        """Say what became of a send. `ours`: the id that we gave it, where ids are ours to give."""
+        if not isinstance(asked, Answer):
+            return UnknownOutcome(ours) if isinstance(asked, UnknownOutcome) else asked
+        if asked.status == 429:
+            return asked.later()
+        if asked.in_doubt:
+            return UnknownOutcome(ours)
+        if asked.status < 400:
+            found = ours or self.message_id(asked)
+            taken = asked.status in self.taken and isinstance(found, str) and MESSAGE_ID.fullmatch(found)
+            return Accepted(str(found)) if taken else UnknownOutcome(ours)
+        told = code(self.error(asked), f"http-{asked.status}")
+        match self.codes.get(told):
+            case Verdict.FOR_NOW:
+                return asked.later(self.patience)
+            case Verdict.UNKNOWN:
+                return UnknownOutcome(ours)
+            case verdict:
+                return Rejected(told, opted_out=verdict is Verdict.OPTED_OUT)
+
+    def reported(self, message_id: str, status: Status, told: str = "") -> DeliveryReport:
+        """Make a report of a vendor's status and code: a failure may be an opt-out, or nobody's knowledge."""
+        if status == "failed":
+            match self.codes.get(told):
+                case Verdict.OPTED_OUT:
+                    status = "opted_out"
+                case Verdict.UNKNOWN:
+                    # It does not know, and so neither do we.
+                    status = "sent"
+        return DeliveryReport(message_id=message_id, status=status, code=told)

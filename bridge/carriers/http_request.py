@@ -1,0 +1,123 @@
+"""Asking a carrier over HTTP, once.
+
+Rules of this module: no request is repeated here, no redirect followed, no cookie kept; what could not even be begun is
+told apart from what may have had an effect. That difference decides whether a text may be sent again (DESIGN section 4).
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+import aiohttp
+from yarl import URL
+
+from bridge.carriers.adapter import TryLater, UnknownOutcome
+from bridge.carriers.parsing import answered, json_value, raw, seconds
+
+PATIENCE: Final = aiohttp.ClientTimeout(total=10, connect=3)
+_PLAIN: Final = frozenset(f"{string.ascii_letters}{string.digits}_-".encode())
+LARGEST: Final = 8 * 1024 * 1024
+"""Bytes of an answer that are read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the carrier said. `retry_after` and `date` as they stood in the headers."""
+
+    status: int
+    body: bytes = field(repr=False)
+    retry_after: str | None = None
+    date: str | None = None
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The JSON object of the body, an empty one if it is none."""
+        return answered(self.body)
+
+    @property
+    def value(self) -> Any:
+        """The JSON value of the body, or None."""
+        return json_value(self.body)
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it leaves open if the request had an effect: 5xx, a redirect, or a 408 from something between us."""
+        return self.status >= 500 or self.status < 200 or 300 <= self.status < 400 or self.status == 408
+
+    def later(self, otherwise: float = 1.0) -> TryLater:
+        """Say when to come again."""
+        return TryLater(seconds(self.retry_after, otherwise, date=self.date))
+
+
+Asked: TypeAlias = Answer | TryLater | UnknownOutcome
+"""An answer; or the request certainly did not arrive (`TryLater`); or nobody knows (`UnknownOutcome`)."""
+
+
+def session(
+    *, timeout: aiohttp.ClientTimeout = PATIENCE, headers: Mapping[str, str] | None = None
+) -> aiohttp.ClientSession:
+    """Make an adapter's HTTP session. Inside the running event loop."""
+    return aiohttp.ClientSession(
+        # A kept connection that the carrier closes just as we write makes a send's outcome unknown, and a person
+        # must then decide. A new connection for each request either stands or certainly carried nothing.
+        connector=aiohttp.TCPConnector(force_close=True),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers=headers,
+        timeout=timeout,
+    )
+
+
+async def ask(
+    http: aiohttp.ClientSession,
+    method: str,
+    url: str,
+    *,
+    query: Mapping[str, str] | None = None,
+    json: Any = None,
+    form: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Asked:
+    """Make one request. `url` is taken as it stands, percent-escapes untouched; `form` is already encoded.
+
+    `form` may be of another type, if `headers` say so. Nothing is ever begun at an address that is none (`https://a..b`).
+    """
+    if (target := _target(url, query)) is None:
+        return TryLater()
+    told = {**({"Content-Type": "application/x-www-form-urlencoded"} if form is not None else {}), **(headers or {})}
+    try:
+        async with http.request(
+            method,
+            target,
+            json=json,
+            data=form,
+            headers=told,
+            allow_redirects=False,
+        ) as answer:
+            body = b""
+            async for piece in answer.content.iter_chunked(65536):
+                body += piece
+                if len(body) > LARGEST:
+                    return UnknownOutcome()
+            said = answer.headers
+            return Answer(status=answer.status, body=body, retry_after=said.get("Retry-After"), date=said.get("Date"))
+    except (aiohttp.InvalidURL, aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+        return TryLater()
+    except (aiohttp.ClientError, TimeoutError):
+        return UnknownOutcome()
+
+
+def _target(url: str, query: Mapping[str, str] | None) -> URL | None:
+    try:
+        target = URL(url, encoded=True)
+        (target.raw_host or "").encode("idna")  # as looking it up begins, which would raise what is no error of the network
+        return target.update_query(query) if query else target
+    except ValueError:
+        return None
+
+
+def segment(value: str) -> str:
+    """Write an id as one segment of a path, whatever is in it: it never reaches for another path."""
+    return "".join(chr(b) if b in _PLAIN else f"%{b:02X}" for b in raw(value))

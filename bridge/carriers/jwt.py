@@ -1,0 +1,91 @@
+"""JSON Web Tokens, as far as carriers use them: HS256 from them, RS256 from us (RFC 7515, RFC 7518).
+
+Rule of this module: what a token says is read only after its signature was found right, compared in constant time; nothing
+here raises on what came from outside.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from pydantic import AfterValidator
+
+from bridge.carriers.parsing import answered, raw, same
+from bridge.runtime.settings import secret
+
+
+def hs256_claims(authorization: str, secret: bytes) -> dict[str, Any] | None:
+    """Return the claims of `Bearer TOKEN` if it is signed with that secret by HS256; else None."""
+    scheme, _, token = authorization.partition(" ")
+    signed, _, told = token.rpartition(".")
+    head, _, claims = signed.partition(".")
+    right = _base64(hmac.new(secret, raw(signed), hashlib.sha256).digest())
+    if not same(right, told) or scheme.lower() != "bearer" or _unpacked(head).get("alg") != "HS256":
+        return None
+    return _unpacked(claims)
+
+
+def in_force(claims: Mapping[str, Any], now: float, *, slack: float) -> bool:
+    """Whether a token is neither over (`exp`) nor to come (`nbf`), where it says (RFC 7519 §4.1). `slack` in seconds."""
+    ends, begins = claims.get("exp", now), claims.get("nbf", now)
+    if any(isinstance(told, bool) or not isinstance(told, (int, float)) for told in (ends, begins)):
+        return False
+    # Compared as they are: a number may be too large to be subtracted.
+    return bool(ends >= now - slack and begins <= now + slack)
+
+
+def rs256(key: rsa.RSAPrivateKey, claims: Mapping[str, Any]) -> str:
+    """Make a token of these claims."""
+    signed = f"{_packed({'alg': 'RS256', 'typ': 'JWT'})}.{_packed(claims)}"
+    return f"{signed}.{_base64(key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
+
+
+def private_key(pem: str) -> rsa.RSAPrivateKey:
+    """Read an RSA key in PEM without password. Raises `ValueError` that tells nothing of it."""
+    try:
+        key = load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    # Raised out here, so that the library's error is not this one's context.
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise ValueError("not an RSA key in PEM without password")  # noqa: TRY004 - it is of the wrong value
+    return key
+
+
+def _rsa(path: Path) -> Path:
+    try:
+        pem = secret(path)
+    except (OSError, ValueError):
+        # Whoever loads the configuration names a file that cannot be read.
+        return path
+    private_key(pem)
+    return path
+
+
+PrivateKeyFile: TypeAlias = Annotated[Path, AfterValidator(_rsa)]
+"""Where an RSA key stands, in PEM without password."""
+
+
+def _base64(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+
+
+def _packed(value: Mapping[str, Any]) -> str:
+    return _base64(json.dumps(value, separators=(",", ":")).encode())
+
+
+def _unpacked(part: str) -> dict[str, Any]:
+    try:
+        return answered(base64.urlsafe_b64decode(raw(part) + b"=" * (-len(part) % 4)))
+    except ValueError:
+        return {}

@@ -1,0 +1,74 @@
+"""Which carriers there are: the one table that the configuration, the bridge and the command read.
+
+Rule of this module: a new carrier is one file beside this one and one line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, Union
+
+from pydantic import Field
+
+from bridge.carriers.adapter import Carrier
+from bridge.carriers.base import Ordinary
+from bridge.carriers.exposure import Exposure
+from bridge.carriers.vendors import bandwidth, jasmin, kannel, rehearsal, signalwire, smsgate, telnyx, twilio, vonage
+from bridge.runtime.settings import CarrierSection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One carrier. The adapter's own `make` takes `(settings, *, public_base_url, slug, numbers, validity, clock)`."""
+
+    settings: type[CarrierSection]
+    adapter: type[Ordinary]
+
+    @property
+    def exposure(self) -> Exposure:
+        """What the vendor keeps and does."""
+        return self.adapter.exposure
+
+
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "rehearsal": Kind(settings=rehearsal.Settings, adapter=rehearsal.RehearsalCarrier),
+        "twilio": Kind(settings=twilio.Settings, adapter=twilio.TwilioCarrier),
+        "signalwire": Kind(settings=signalwire.Settings, adapter=signalwire.SignalWireCarrier),
+        "telnyx": Kind(settings=telnyx.Settings, adapter=telnyx.TelnyxCarrier),
+        "bandwidth": Kind(settings=bandwidth.Settings, adapter=bandwidth.BandwidthCarrier),
+        "vonage": Kind(settings=vonage.Settings, adapter=vonage.VonageCarrier),
+        "smsgate": Kind(settings=smsgate.Settings, adapter=smsgate.SmsGateCarrier),
+        "kannel": Kind(settings=kannel.Settings, adapter=kannel.KannelCarrier),
+        "jasmin": Kind(settings=jasmin.Settings, adapter=jasmin.JasminCarrier),
+    }
+)
+
+if TYPE_CHECKING:
+    AnySettings: TypeAlias = CarrierSection
+else:
+    _every = tuple(kind.settings for kind in KINDS.values())
+    AnySettings = Annotated[Union[_every], Field(discriminator="kind")] if len(_every) > 1 else _every[0]  # noqa: UP007
+
+
+def make(
+    settings: CarrierSection,
+    *,
+    public_base_url: str,
+    slug: str,
+    numbers: tuple[str, ...],
+    validity: int,
+    clock: Callable[[], float],
+) -> Carrier:
+    """Make the adapter of these settings, inside the running event loop.
+
+    `public_base_url` stands before the raw path in what a carrier signs; `slug` is the line's, so that webhooks come to
+    `/carriers/SLUG/inbound` and `…/status`; `numbers` are the line's in E.164, the main one first; `validity` the seconds
+    after which a carrier is to give up a text, where it can be told; `clock` the wall clock in seconds since 1970.
+    """
+    made: Carrier = KINDS[settings.kind].adapter.make(
+        settings, public_base_url=public_base_url, slug=slug, numbers=numbers, validity=validity, clock=clock
+    )
+    return made

@@ -1,0 +1,48 @@
+"""How long a secret has to be that we choose ourselves.
+
+Rule of this module: where nothing but a secret of our own choosing tells a vendor's webhook from a stranger's, a short one
+is no configuration. A file that cannot be read is passed over here, for the configuration names it.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Final, TypeAlias
+
+from pydantic import AfterValidator
+
+from bridge.runtime.settings import secret
+
+SHORTEST: Final = 32
+"""Characters. `openssl rand -hex 32` gives twice as many."""
+
+_SEGMENT = re.compile(rf"[A-Za-z0-9_-]{{{SHORTEST},200}}")
+
+
+def _path_secret(path: Path) -> Path:
+    value = _read(path)
+    if value is not None and not _SEGMENT.fullmatch(value):
+        raise ValueError(f"the file must hold {SHORTEST} to 200 letters, digits, `-` or `_`")
+    return path
+
+
+def _key(path: Path) -> Path:
+    value = _read(path)
+    if value is not None and len(value) < SHORTEST:
+        raise ValueError(f"the file must hold {SHORTEST} characters or more")
+    return path
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return secret(path)
+    except (OSError, ValueError):
+        return None
+
+
+PathSecretFile: TypeAlias = Annotated[Path, AfterValidator(_path_secret)]
+"""Where the secret segment of a webhook's path stands."""
+
+KeyFile: TypeAlias = Annotated[Path, AfterValidator(_key)]
+"""Where a signing key stands that we gave the vendor."""

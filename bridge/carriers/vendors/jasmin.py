@@ -1,0 +1,201 @@
+"""The adapter for a Jasmin gateway (0.10 to 0.12).
+
+Rules of this module: a webhook is acknowledged by the very words `ACK/Jasmin`, and only when the text is kept; the words of
+a text are read from `binary` and `coding`, as they were on the air, for `content` passed through alphabets before.
+
+Interface: `POST /send` → 200 `Success "UUID"`, else `Error "…"`. Inbound texts and reports by POST (GET is understood: but
+URLs end in logs), three retries 30 seconds apart, and none after a 404: then the text is lost, as it is when we are away
+for longer. Long texts arrive whole, if all their parts come within five minutes; a report speaks of the last part, so of a
+text in several parts no more is ever said than "sent". Sources: jookies/jasmin@0aac58e (misc/doc/sources/apis/http;
+protocols/http/endpoints/send.py, routing/throwers.py, managers/dlr.py, managers/listeners.py). Not tried against a live
+gateway. Configuration: an `httpccm` to `/carriers/LINE/inbound/SECRET` with method POST, a default MO route to it,
+`log_privacy = True` in each section that has it, and in `deliversm-thrower` no more than the defaults, `max_retries = 3`,
+`retry_delay = 30` and `http_timeout = 30`: a text bears no time, so one that was held for hours counts as just arrived, and
+is answered by itself. A report may be held for long: more `max_retries` in `dlr-thrower` do no harm.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+from urllib.parse import urlencode
+
+from bridge.carriers.adapter import (
+    Inbound,
+    InboundText,
+    Malformed,
+    Rejected,
+    SendOutcome,
+    Status,
+    Unwanted,
+    WebhookRequest,
+)
+from bridge.carriers.error_codes import Sorting, Verdict
+from bridge.carriers.exposure import Exposure
+from bridge.carriers.http_request import Answer, ask
+from bridge.carriers.parsing import clean, code, form, identifier, string
+from bridge.carriers.vendors.smpp_gateway import Gateway, GatewaySettings, decoded, default_alphabet
+from bridge.runtime.phone_number import Phone
+from bridge.runtime.settings import Base
+from policies.segments import segments
+
+EXPOSURE = Exposure(
+    carrier="Jasmin (a gateway of one's own)",
+    keeps=(
+        "Its logs: words and numbers of every text unless `log_privacy = True`, and numbers even then, until deleted.",
+        (
+            "Its queues and Redis: texts under way, which report belongs to which text, and parts of long texts that wait "
+            "for others. After five minutes those parts are dropped: a long text that lost one never comes at all."
+        ),
+        (
+            "It tells the parts of long texts apart by our number and a reference from 0 to 255, not by who sent them: of "
+            "two long texts within those minutes parts may get mixed up. (Most SMPP providers can put them together "
+            "themselves: ask for it.)"
+        ),
+        (
+            "A text that it cannot bring: for some minutes (`max_retries = 3`, `retry_delay = 30` in `deliversm-thrower`; "
+            "leave them so), then it is lost. No text bears its time: one that was held there counts here as just arrived, "
+            "and may be answered by itself."
+        ),
+        "The SMPP provider behind it: what its contract says.",
+    ),
+    we_delete=(),
+    remains=("Everything above: it has no deletion; its logs are yours to delete.",),
+    bill_shows="The SMPP provider's bill.",
+    opt_outs="None of its own; the SMPP provider's are its own.",
+    speaks="None.",
+    signed="No signature: a secret segment of the path, over TLS. Whoever learns it can forge a text.",
+    sources=("github.com/jookies/jasmin@0aac58e (misc/doc, protocols/http, routing/throwers.py, managers)",),
+    unconfirmed=(
+        "In which alphabet a given SMPP provider writes `coding` 0; it is set by `default_alphabet`.",
+        "How long a text may stand in its queues, or with the SMPP provider, while the gateway itself does not run.",
+    ),
+)
+
+RETRIED: Final = 45.0
+"""Seconds: its retries are 30 apart (`retry_delay`), and a call takes its time."""
+
+_SUCCESS = re.compile(rb'\s*Success "([A-Za-z0-9_-]{1,64})"\s*')
+
+
+def _id(answer: Answer) -> str | None:
+    taken = _SUCCESS.fullmatch(answer.body)
+    return taken.group(1).decode() if taken else None
+
+
+SORTING: Final = Sorting(
+    taken=frozenset({200}),
+    message_id=_id,
+    # `Error "User throughput exceeded"`; its other words are for a person.
+    error=lambda answer: "too-fast" if answer.status == 403 and b"throughput exceeded" in answer.body else None,
+    codes={"too-fast": Verdict.FOR_NOW},
+    patience=1.0,
+)
+
+_REPORTS: Final[dict[str, Status]] = {
+    "ESME_ROK": "sent",
+    "ACCEPTD": "sent",
+    "ENROUTE": "sent",
+    # It does not know, and so neither do we.
+    "UNKNOWN": "sent",
+    "DELIVRD": "delivered",
+    "EXPIRED": "failed",
+    "DELETED": "failed",
+    "UNDELIV": "failed",
+    "REJECTD": "failed",
+}
+# SMPP 3.4 §5.2.19 beside the default alphabet.
+_CODINGS: Final = {"1": "us-ascii", "3": "iso-8859-1", "6": "iso-8859-5", "7": "iso-8859-8", "8": "utf-16be"}
+_DEFAULT: Final = frozenset({"", "0", "240", "241", "242", "243"})
+"""`coding` that means the default alphabet: none, and those with a message class (3GPP TS 23.038 §4)."""
+
+
+class Settings(GatewaySettings):
+    """Jasmin. `default_alphabet` is what the SMPP provider sends under `coding` 0."""
+
+    kind: Literal["jasmin"]
+    api_base: Base = "http://127.0.0.1:1401"
+    default_alphabet: Literal["gsm0338", "iso-8859-1", "us-ascii", "utf-8"] = "gsm0338"
+
+    @property
+    def own(self) -> Mapping[str, Any]:
+        """What the adapter's constructor takes beyond what both have."""
+        return {"default_alphabet": self.default_alphabet}
+
+
+class JasminCarrier(Gateway):
+    """One line's gateway. Made inside the running event loop."""
+
+    kind = "jasmin"
+    exposure = EXPOSURE
+    loose = RETRIED
+    send_path = "/send"
+    answer = ("text/plain", b"ACK/Jasmin")
+    logs = (
+        "for as long as its own logs do, which you can tell to leave the words out; the SMPP provider keeps what it keeps"
+    )
+
+    def __init__(self, *, default_alphabet: str = "gsm0338", **common: Any) -> None:
+        super().__init__(**common)
+        self._default_alphabet = default_alphabet
+
+    def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
+        """Read a report (it has `message_status`) or a text (it has `binary`). Source: apis/http/index.rst."""
+        fields = form(request.body or request.raw_path.partition("?")[2])
+        message_id = identifier(fields, "id")
+        if "message_status" in fields:
+            whole = form(request.raw_path.partition("?")[2]).get("parts") == "1"
+            return (_report(message_id, string(fields, "message_status"), fields.get("err", ""), whole=whole),)
+        phone = self.sender(string(fields, "from"))
+        if phone is None:
+            return (Unwanted("group"),)
+        text, to = self._words(string(fields, "binary"), fields.get("coding", "")), self.own_number(fields.get("to"))
+        return (InboundText(message_id=message_id, sender=phone, text=text, to=to),)
+
+    def _words(self, binary: str, coding: str) -> str:
+        try:
+            octets = bytes.fromhex(binary)
+        except ValueError:
+            octets = None
+        if octets is None:
+            raise Malformed("binary: not hexadecimal")
+        if coding not in _DEFAULT:
+            return decoded(octets, _CODINGS.get(coding, "utf-8"))
+        if self._default_alphabet == "gsm0338":
+            return default_alphabet(octets)
+        return decoded(octets, self._default_alphabet)
+
+    async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
+        """`POST /send` → 200 `Success "UUID"`; 403 `Error "User throughput exceeded"`: too fast; other 4xx: never."""
+        if not to.answerable:
+            return Rejected("not-answerable")
+        text, cut = clean(text), segments(clean(text))
+        if cut.encoding == "gsm7":
+            words = {"coding": "0", "content": text}
+        else:
+            words = {"coding": "8", "hex-content": text.encode("utf-16-be").hex()}
+        body = {
+            "username": self._login[0],
+            "password": self._login[1],
+            # SMPP writes addresses without `+` (§5.2.8).
+            "to": to.reveal().removeprefix("+"),
+            "from": number.removeprefix("+"),
+            "validity-period": str(self._minutes),
+            "dlr": "yes",
+            "dlr-url": f"{self._status_url}?parts={cut.count}",
+            "dlr-level": "3",
+            "dlr-method": "POST",
+            **words,
+        }
+        return SORTING.sent(await ask(self._http, "POST", self._send_url, form=urlencode(body).encode()))
+
+
+def _report(message_id: str, told: str, error: str, *, whole: bool) -> Inbound:
+    status = _REPORTS.get(told, "failed" if told.startswith("ESME_") else None)
+    if status is None:
+        return Unwanted("event")
+    if status == "delivered" and not whole:
+        # It speaks of the last part of several.
+        status = "sent"
+    return SORTING.reported(message_id, status, (code(error) or code(told)) if status == "failed" else "")

@@ -1,0 +1,155 @@
+"""The adapter for a Kannel gateway (1.4, 1.5).
+
+Rules of this module: Kannel texts to the phone whatever its `sms-service` is answered, so the answer is empty and the
+service *must* have `max-messages = 0` and `omit-empty = true`, or the gateway speaks to a survivor by itself; words go
+in the body of a request, never in a URL, for URLs end in logs.
+
+Interface: `POST /cgi-bin/sendsms` with `X-Kannel-*` headers → 202. It names no id: ours stands in the `dlr-url`.
+Inbound texts by `post-url`, reports by GET. (A `get-url` is understood as well, and is no way to run a line: the words of a
+survivor would stand in the log of every proxy, and a long text is too long for some.) By default it does not retry
+(`http-request-retry = 0`): a text that comes while we are away is lost; set it. Long texts arrive whole with
+`sms-combine-concatenated-mo`, the default; a report speaks of the first part only, so of a text in several parts no more
+is ever said than "sent". Sources: the user guide, "SMSBox" and "Delivery Reports"; gw/smsbox.c, gw/urltrans.c, gw/sms.c in
+pruiz/kannel@cdbcfc1. Not tried against a live gateway. Configuration, with `/carriers/LINE/inbound/SECRET` for `URL`:
+
+    group = sms-service: keyword = default, catch-all = true, max-messages = 0, omit-empty = true, send-sender = true,
+                         post-url = "URL?id=%I"
+    group = sendsms-user: concatenation = true, max-messages = 10
+    group = smsbox:      http-request-retry = 8640, http-queue-delay = 10, no access-log
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from bridge.carriers.adapter import (
+    Inbound,
+    InboundText,
+    Malformed,
+    Rejected,
+    SendOutcome,
+    Status,
+    Unwanted,
+    WebhookRequest,
+)
+from bridge.carriers.error_codes import Sorting
+from bridge.carriers.exposure import Exposure
+from bridge.carriers.http_request import Answer, ask
+from bridge.carriers.parsing import clean, code, form, identifier, string, time_of
+from bridge.carriers.vendors.smpp_gateway import Gateway, GatewaySettings, decoded, octets
+from bridge.runtime.phone_number import Phone
+from bridge.runtime.settings import Base
+from policies.segments import segments
+
+EXPOSURE = Exposure(
+    carrier="Kannel (a gateway of one's own)",
+    keeps=(
+        "Its access log: words and numbers of every text, until the log is deleted. Without `access-log` there is none.",
+        "Its store: texts that have not left, until they do.",
+        "The SMPP provider behind it: what its contract says.",
+    ),
+    we_delete=(),
+    remains=("Everything above: it has no deletion; its logs are yours to delete.",),
+    bill_shows="The SMPP provider's bill.",
+    opt_outs="None of its own (a black list may be configured); the SMPP provider's are its own.",
+    speaks=(
+        'Whatever a webhook is answered, and sentences like "Empty reply from service provider", unless `max-messages = 0` '
+        "and `omit-empty = true` stand in its sms-service."
+    ),
+    signed="No signature: a secret segment of the path, over TLS. Whoever learns it can forge a text.",
+    sources=("Kannel user guide 1.5", "github.com/pruiz/kannel@cdbcfc1 (gw/smsbox.c, gw/urltrans.c, gw/sms.c)"),
+    unconfirmed=("That release 1.4.5 behaves as the sources of 1.5 that were read.",),
+)
+
+SORTING: Final = Sorting(
+    taken=frozenset({202}),
+    message_id=lambda answer: None,  # noqa: ARG005 - it is ours
+    error=lambda answer: None,  # noqa: ARG005 - its words are for a person
+    codes={},
+)
+
+_REPORTS: Final[dict[str, Status]] = {"1": "delivered", "2": "failed", "4": "sent", "8": "sent", "16": "failed"}
+_MASK: Final = "27"
+"""Delivered, not delivered, at the SMS centre, refused by it. Not 4 (queued): it says nothing new."""
+_NOT_TAKEN: Final = b"Temporal failure, try again later."
+_EPOCH = re.compile(r"[0-9]{1,10}")
+
+
+class Settings(GatewaySettings):
+    """Kannel. `username` and `password_file` are those of a `sendsms-user`."""
+
+    kind: Literal["kannel"]
+    api_base: Base = "http://127.0.0.1:13013"
+
+
+class KannelCarrier(Gateway):
+    """One line's gateway. Made inside the running event loop."""
+
+    kind = "kannel"
+    exposure = EXPOSURE
+    send_path = "/cgi-bin/sendsms"
+    logs = "for as long as its own access log does, which you can switch off; the SMPP provider keeps what it keeps"
+
+    def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
+        """Read a report (it has `dlr`), or a text: from the query (`text`), or from the body with `X-Kannel-*` headers."""
+        path, _, query = request.raw_path.partition("?")
+        fields = form(query)
+        if "dlr" in fields:
+            status = _REPORTS.get(fields["dlr"])
+            if status is None:
+                return (Unwanted("event"),)
+            if status == "delivered" and fields.get("parts") != "1":
+                # It speaks of the first part of several.
+                status = "sent"
+            told = code(fields.get("err", "")) if status == "failed" else ""
+            return (SORTING.reported(identifier(fields, "id"), status, told),)
+        if path.rstrip("/").rpartition("/")[0].endswith("/status"):
+            raise Malformed("dlr: not there")
+        headers = request.headers
+        if "text" in fields:
+            words, charset = octets(fields["text"]), fields.get("charset", "")
+            source, to, at = fields.get("from"), fields.get("to"), _epoch(fields.get("at", ""))
+        else:
+            words, charset = request.body, headers.get("Content-Type", "").partition("charset=")[2]
+            source, to, at = (
+                headers.get("X-Kannel-From"),
+                headers.get("X-Kannel-To"),
+                time_of(f"{headers.get('X-Kannel-Time', '')}+00:00"),
+            )
+        phone = self.sender(string({"from": source}, "from"))
+        if phone is None:
+            return (Unwanted("group"),)
+        text = decoded(words, charset)
+        message_id = identifier(fields, "id")
+        return (InboundText(message_id=message_id, sender=phone, text=text, to=self.own_number(to), at=at),)
+
+    async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
+        """`POST /cgi-bin/sendsms` → 202; 4xx never; 503 "Temporal failure" not now."""
+        if not to.answerable:
+            return Rejected("not-answerable")
+        text, message_id = clean(text), secrets.token_hex(16)
+        cut = segments(text)
+        headers = {
+            "X-Kannel-Username": self._login[0],
+            "X-Kannel-Password": self._login[1],
+            "X-Kannel-From": number,
+            "X-Kannel-To": to.reveal(),
+            "X-Kannel-Coding": "0" if cut.encoding == "gsm7" else "2",
+            "X-Kannel-Validity": str(self._minutes),
+            "X-Kannel-DLR-Mask": _MASK,
+            # %d and %B are filled in by Kannel: what became of it, and the SMS centre's error.
+            "X-Kannel-DLR-Url": f"{self._status_url}?id={message_id}&parts={cut.count}&dlr=%d&err=%B",
+            "Content-Type": "text/plain; charset=UTF-8",
+        }
+        got = await ask(self._http, "POST", self._send_url, form=text.encode(), headers=headers)
+        # Of a text cut into several, others may have been taken.
+        if isinstance(got, Answer) and got.status == 503 and got.body.strip() == _NOT_TAKEN and cut.count == 1:
+            return got.later()
+        return SORTING.sent(got, ours=message_id)
+
+
+def _epoch(value: str) -> datetime | None:
+    return datetime.fromtimestamp(int(value), UTC) if _EPOCH.fullmatch(value) else None

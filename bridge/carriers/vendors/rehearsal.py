@@ -1,0 +1,251 @@
+"""The adapter for the rehearsal carrier that comes with Quietline.
+
+Rule of this module: the rehearsal carrier is treated as a stranger's. It is trusted as little, timed out as strictly and
+its answers are read as carefully as any vendor's, so that what works in rehearsal works on the air.
+
+Its interface is described where it is served, in `deploy/rehearsal/server.py`. Webhooks are signed: `X-Rehearsal-Signature`
+is the lower-case hex HMAC-SHA256, under the signing key, of `X-Rehearsal-Timestamp` (whole seconds), the public URL and the
+raw body, with a newline between them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Self, TypeGuard
+
+import aiohttp
+from pydantic import PositiveFloat
+
+from bridge.carriers.adapter import (
+    DeleteOutcome,
+    DeliveryReport,
+    Inbound,
+    InboundText,
+    Malformed,
+    Media,
+    Rejected,
+    SendOutcome,
+    Unwanted,
+    WebhookRequest,
+)
+from bridge.carriers.base import Ordinary, shown
+from bridge.carriers.error_codes import Sorting, Verdict
+from bridge.carriers.exposure import Exposure
+from bridge.carriers.http_request import PATIENCE, Answer, ask, segment, session
+from bridge.carriers.parsing import MESSAGE_ID, clean, code, identifier, json_object, own_number, raw, same, string, time_of
+from bridge.carriers.rate_limit import Rate
+from bridge.carriers.sender_id import sender
+from bridge.runtime.phone_number import Phone
+from bridge.runtime.settings import CarrierSection, secret
+
+TOLERANCE = 300.0
+"""Seconds that a webhook's timestamp may differ from our clock, either way. Each retry is signed anew."""
+
+RATE = Rate(per_second=1000.0, burst=1000.0)
+"""As good as none: it is a program on this machine."""
+
+_PAGE = 100
+_TIMESTAMP = re.compile(r"[0-9]{1,12}")
+SORTING = Sorting(
+    taken=frozenset({201}),
+    message_id=lambda answer: answer.json.get("id"),
+    error=lambda answer: answer.json.get("code"),
+    codes={"opted-out": Verdict.OPTED_OUT},
+)
+
+EXPOSURE = Exposure(
+    carrier="Rehearsal",
+    keeps=("A copy of every text, in the memory of this machine, until it is deleted or the rehearsal stops.",),
+    we_delete=("The copy of each text in either direction; confirmed by the carrier's 204 or 404.",),
+    remains=(),
+    bill_shows="There is no bill.",
+    opt_outs="None: STOP words come through and are obeyed here.",
+    speaks="None.",
+    signed="HMAC-SHA256 over time, public URL and body; five minutes old at most.",
+    sources=("deploy/rehearsal/server.py",),
+)
+
+
+class Settings(CarrierSection):
+    """The carrier that comes with Quietline: handsets in a browser, no telephone network."""
+
+    kind: Literal["rehearsal"]
+    texts_per_second: PositiveFloat = 1000.0
+    token_file: Path
+    signing_key_file: Path
+
+
+class RehearsalCarrier(Ordinary):
+    """One line's connection to the rehearsal carrier. Made inside the running event loop.
+
+    `slug` is the line's, `public_base_url` what stands before the raw path in the URL that the carrier signs, `api_base`
+    where it is reached, `clock` the wall clock in seconds since 1970.
+    """
+
+    kind = "rehearsal"
+    exposure = EXPOSURE
+    lists = True
+    patience = 5.0
+
+    def __init__(
+        self,
+        *,
+        public_base_url: str,
+        slug: str,
+        api_base: str,
+        token: str,
+        signing_key: str,
+        clock: Callable[[], float],
+        rate: Rate = RATE,
+        timeout: aiohttp.ClientTimeout = PATIENCE,
+    ) -> None:
+        self.slug, self.rate = slug, rate
+        self._public_base_url = public_base_url
+        self._messages = f"{api_base}/v1/messages"
+        self._signing_key = signing_key.encode()
+        self._clock = clock
+        self._http = session(timeout=timeout, headers={"Authorization": f"Bearer {token}"})
+
+    @classmethod
+    def make(
+        cls,
+        settings: Settings,
+        *,
+        public_base_url: str,
+        slug: str,
+        numbers: tuple[str, ...],  # noqa: ARG003 - it has one number
+        validity: int,  # noqa: ARG003 - it delivers at once or never
+        clock: Callable[[], float],
+    ) -> Self:
+        """Make it from its settings."""
+        return cls(
+            public_base_url=public_base_url,
+            slug=slug,
+            api_base=settings.api_base,
+            token=secret(settings.token_file),
+            signing_key=secret(settings.signing_key_file),
+            rate=Rate(per_second=settings.texts_per_second, burst=settings.texts_per_second),
+            clock=clock,
+        )
+
+    def verify(self, request: WebhookRequest) -> bool:
+        """Check signature and age. Source: this module's docstring."""
+        timestamp = request.headers.get("X-Rehearsal-Timestamp", "")
+        url = self._public_base_url + request.raw_path
+        message = b"\n".join((raw(timestamp), raw(url), request.body))
+        right = hmac.new(self._signing_key, message, hashlib.sha256).hexdigest()
+        if not same(right, request.headers.get("X-Rehearsal-Signature", "")):
+            return False
+        return _TIMESTAMP.fullmatch(timestamp) is not None and abs(self._clock() - int(timestamp)) <= TOLERANCE
+
+    def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
+        """Read one text (`type` is `text`) or one delivery report (`report`)."""
+        body = json_object(request.body)
+        match body.get("type"):
+            case "text":
+                return (_inbound(body) or Unwanted("channel"),)
+            case "report":
+                return (_report(body),)
+            case _:
+                raise Malformed("type: neither `text` nor `report`")
+
+    async def send(self, to: Phone, text: str, *, number: str = "") -> SendOutcome:  # noqa: ARG002 - it has one number
+        """`POST /v1/messages` → 201 `{"id"}`; 400 `{"code"}`; 429 with `Retry-After` in seconds."""
+        if not to.answerable:
+            return Rejected("not-answerable")
+        return SORTING.sent(await ask(self._http, "POST", self._messages, json={"to": to.reveal(), "text": clean(text)}))
+
+    async def status(self, message_id: str) -> DeliveryReport | None:
+        """`GET /v1/messages/ID` → 200 with `status`. A text still queued has no report yet."""
+        got = await ask(self._http, "GET", self._one(message_id))
+        if not isinstance(got, Answer) or got.status != 200:
+            return None
+        try:
+            return _report(got.json)
+        except Malformed:
+            return None
+
+    async def delete_copy(self, message_id: str) -> DeleteOutcome:
+        """`DELETE /v1/messages/ID` → 204; 404 when there is no copy."""
+        return await self._erased(await ask(self._http, "DELETE", self._one(message_id)), message_id)
+
+    async def copy_exists(self, message_id: str) -> bool | None:
+        """`GET /v1/messages/ID` → 200, or 404 when there is no copy."""
+        return shown(await ask(self._http, "GET", self._one(message_id)))
+
+    async def list_since(self, since: datetime) -> AsyncIterator[InboundText]:
+        """`GET /v1/messages?direction=inbound&since=&after=&limit=` → `{"messages", "next"}`, oldest first.
+
+        Raises `ConnectionError` when it cannot be brought to its end: one that ended early without a word would move the
+        watermark past texts that nobody has seen; and, after the others, when one of them cannot be read.
+        """
+        after, whole = "", True
+        while True:
+            query = {"direction": "inbound", "since": since.isoformat(), "after": after, "limit": str(_PAGE)}
+            got = await ask(self._http, "GET", self._messages, query=query)
+            page = got.json if isinstance(got, Answer) and got.status == 200 else {}
+            found = page.get("messages")
+            if not isinstance(found, list):
+                raise ConnectionError("the carrier's listing broke off")
+            for item in found:
+                try:
+                    text = _inbound(item if isinstance(item, dict) else {})
+                except Malformed:
+                    whole = False
+                    continue
+                if text is not None:
+                    yield text
+            following = page.get("next")
+            if following is None:
+                break
+            # A cursor that stands still would be asked for ever.
+            if not _is_id(following) or following == after:
+                raise ConnectionError("the carrier's listing has no end")
+            after = following
+        if not whole:
+            raise ConnectionError("a text of the carrier's listing cannot be read")
+
+    def _one(self, message_id: str) -> str:
+        return f"{self._messages}/{segment(message_id)}"
+
+
+def _is_id(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and MESSAGE_ID.fullmatch(value) is not None
+
+
+def _inbound(body: dict[str, Any]) -> InboundText | None:
+    phone = sender(string(body, "from"))
+    if phone is None:
+        return None
+    at = time_of(string(body, "at"))
+    if at is None:
+        raise Malformed("at: not a time with its zone")
+    return InboundText(
+        message_id=identifier(body, "id"),
+        sender=phone,
+        text=string(body, "text"),
+        to=own_number(body.get("to")),
+        media=_media(body),
+        at=at,
+    )
+
+
+def _report(body: dict[str, Any]) -> DeliveryReport:
+    status, told = body.get("status"), body.get("code", "")
+    if status not in ("sent", "delivered", "failed"):
+        raise Malformed("status: neither `sent` nor `delivered` nor `failed`")
+    if not isinstance(told, str) or (told and not code(told)):
+        raise Malformed("code: not a code")
+    return SORTING.reported(identifier(body, "id"), status, told)
+
+
+def _media(body: dict[str, Any]) -> tuple[Media, ...]:
+    items = body.get("media", [])
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise Malformed("media: not a list of objects")
+    return tuple(Media(url=string(item, "url"), content_type=string(item, "type")) for item in items)

@@ -1,0 +1,114 @@
+"""SignalWire: the compatibility (cXML) API, a relative of Twilio's.
+
+Rule of this module: everything here was read in SignalWire's documentation (signalwire/docs, developer.signalwire.com) or
+its SDK's `request_validator.py`; what was not stands in `unconfirmed` of `EXPOSURE`. Nothing was tried against a live
+project.
+
+Webhooks: the number's *message webhook* is `PUBLIC/carriers/LINE/inbound`, POST, as cXML. The key is the project's
+**Signing Key** (`PSK_…`), not the API token. SignalWire gives up a webhook that is not read within 5 seconds, and promises
+no second call; what was missed is listed afterwards. Its status callbacks repeat the text; it is not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Literal, Self
+
+import aiohttp
+from pydantic import PositiveFloat
+
+from bridge.carriers.exposure import Exposure
+from bridge.carriers.http_request import PATIENCE
+from bridge.carriers.rate_limit import Rate
+from bridge.carriers.vendors.cxml import CxmlCarrier
+from bridge.runtime.settings import CarrierSection, Filled, secret
+
+API: Final = "/api/laml/2010-04-01"
+
+EXPOSURE = Exposure(
+    carrier="SignalWire",
+    keeps=(
+        "Body, both numbers, times and status of every text, as a message record, until it is deleted.",
+        "Media of a text, apart from its record, at an address that needs no password but cannot be guessed.",
+    ),
+    we_delete=(
+        (
+            "The media of each text, then its message record, in either direction; confirmed by 204, or 404 when it is "
+            "gone. Refused while the text is still queued."
+        ),
+    ),
+    remains=(
+        "Backups and logs, about which nothing was found.",
+        "What its bill, and the telephone companies on the way, keep.",
+    ),
+    bill_shows="The price of a text stands in its message record, which we delete. What the bill lists was not found.",
+    opt_outs="A number that texted STOP is refused with 21610.",
+    speaks="Nothing was found; see what is unconfirmed, and assume answers to STOP, START and HELP.",
+    signed=(
+        "HMAC-SHA1 under the project's signing key over URL and all fields; no time in it: a replay is stopped by the "
+        "message id, which we remember for eight days."
+    ),
+    sources=(
+        "signalwire 2.1.1: request_validator.py",
+        "signalwire/docs: cxml/messaging/overview.mdx, swml/webhook-security.mdx, compatibility API (main.tsp)",
+        "developer.signalwire.com/compatibility-api/rest/create-a-message (ValidityPeriod: 1 to 172800), …/list",
+        "signalwire.com/docs/compatibility-api/rest/messages/webhooks/sms-status-callback",
+    ),
+    unconfirmed=(
+        "For how long records and media stay when they are not deleted; backups.",
+        "Whether a webhook that failed is called again.",
+        "Whether the port is left out of the signed URL as at Twilio (either is accepted).",
+        "Which opt-out words it acts on, and whether it answers them by itself.",
+    ),
+)
+
+
+class Settings(CarrierSection):
+    """A project of a space (`api_base: https://SPACE.signalwire.com`), its API token and its signing key.
+
+    One number sends 3 texts a second if it is toll-free, 4 with a 10DLC campaign, 10 if it is a short code.
+    """
+
+    kind: Literal["signalwire"]
+    texts_per_second: PositiveFloat = 3.0
+    project: Filled
+    token_file: Path
+    signing_key_file: Path
+
+
+class SignalWireCarrier(CxmlCarrier):
+    """One line's connection to SignalWire."""
+
+    kind = "signalwire"
+    exposure = EXPOSURE
+    signature_header = "X-SignalWire-Signature"
+    media_first = True
+
+    @classmethod
+    def make(
+        cls,
+        settings: Settings,
+        *,
+        public_base_url: str,
+        slug: str,
+        numbers: tuple[str, ...],
+        validity: int,
+        clock: Callable[[], float],  # noqa: ARG003 - its signatures bear no time
+        timeout: aiohttp.ClientTimeout = PATIENCE,
+    ) -> Self:
+        """Make it from its settings."""
+        return cls(
+            public_base_url=public_base_url,
+            slug=slug,
+            numbers=numbers,
+            account=settings.project,
+            user=settings.project,
+            password=secret(settings.token_file),
+            keys={"sha1": secret(settings.signing_key_file)},
+            api_base=settings.api_base,
+            path=API,
+            validity=validity,
+            rate=Rate(per_second=settings.texts_per_second),
+            timeout=timeout,
+        )

@@ -1,0 +1,186 @@
+"""What gateways of one's own have in common: Kannel and Jasmin, with an SMPP connection behind them.
+
+Rules of this module: such a gateway signs nothing, so a webhook must bear the secret segment of the path; a number without
+`+` is read as the configuration says and never guessed, for a wrong guess answers a stranger; words that are in an alphabet
+we do not know are shown as well as can be, and never thrown away.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Final, Literal, Self
+
+import aiohttp
+
+from bridge.carriers.adapter import CannotDelete, DeleteOutcome, WebhookRequest
+from bridge.carriers.base import Ordinary
+from bridge.carriers.http_request import PATIENCE, session
+from bridge.carriers.parsing import clean, secret_path
+from bridge.carriers.rate_limit import Rate
+from bridge.carriers.secret_strength import PathSecretFile
+from bridge.carriers.sender_id import Region, national_sender, sender
+from bridge.runtime.phone_number import Phone
+from bridge.runtime.settings import CarrierSection, Filled, secret
+
+RATE: Final = Rate(per_second=1.0, shared=True)
+"""Segments of all numbers. What the SMPP connection behind it bears is the operator's to say."""
+
+_INTERNATIONAL = re.compile(r"[1-9][0-9]{8,14}")
+_ABROAD = re.compile(r"00([1-9][0-9]{6,14})")
+# 3GPP TS 23.038 §6.2.1, in the order of the codes; ESC is no letter. The extension is §6.2.1.1.
+_ALPHABET = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_EXTENSION: Mapping[int, str] = {
+    0x0A: "\f",
+    0x14: "^",
+    0x28: "{",
+    0x29: "}",
+    0x2F: "\\",
+    0x3C: "[",
+    0x3D: "~",
+    0x3E: "]",
+    0x40: "|",
+    0x65: "€",
+}
+# What Kannel and SMPP call them, and Python.
+_CHARSETS: Mapping[str, str] = {
+    "utf-8": "utf-8",
+    "utf8": "utf-8",
+    "utf-16be": "utf-16-be",
+    "us-ascii": "ascii",
+    "ascii": "ascii",
+    "iso-8859-1": "iso-8859-1",
+    "latin1": "iso-8859-1",
+    "windows-1252": "windows-1252",
+    "iso-8859-5": "iso-8859-5",
+    "iso-8859-8": "iso-8859-8",
+}
+
+
+class GatewaySettings(CarrierSection):
+    """What both have. `plain_numbers` says what digits without `+` are: with country code, or as dialled in `region`."""
+
+    username: Filled
+    password_file: Path
+    path_secret_file: PathSecretFile
+    plain_numbers: Literal["international", "national"]
+    region: Region
+
+    @property
+    def own(self) -> Mapping[str, Any]:
+        """What the adapter's constructor takes beyond what both have."""
+        return {}
+
+
+class Gateway(Ordinary):
+    """The part of an adapter that both have."""
+
+    send_path: ClassVar[str]
+    logs: ClassVar[str]
+    """What it keeps unless told otherwise, in words for a person."""
+
+    def __init__(
+        self,
+        *,
+        api_base: str,
+        login: tuple[str, str],
+        status_url: str,
+        path_secret: str,
+        plain_numbers: Literal["international", "national"],
+        region: str,
+        validity: int,
+        rate: Rate = RATE,
+        timeout: aiohttp.ClientTimeout = PATIENCE,
+    ) -> None:
+        self.rate = rate
+        self._send_url, self._login = f"{api_base}{self.send_path}", login
+        self._status_url, self._path_secret, self._region = f"{status_url}/{path_secret}", path_secret, region
+        self._international = plain_numbers == "international"
+        # It counts in minutes, and none is for ever.
+        self._minutes = max(1, validity // 60)
+        self._http = session(timeout=timeout)
+
+    @classmethod
+    def make(
+        cls,
+        settings: Any,
+        *,
+        public_base_url: str,
+        slug: str,
+        numbers: tuple[str, ...],  # noqa: ARG003 - each text says its own
+        validity: int,
+        clock: Callable[[], float],  # noqa: ARG003 - nothing bears a time
+    ) -> Self:
+        """Make it from its settings (:class:`GatewaySettings`)."""
+        return cls(
+            api_base=settings.api_base,
+            login=(settings.username, secret(settings.password_file)),
+            status_url=f"{public_base_url}/carriers/{slug}/status",
+            path_secret=secret(settings.path_secret_file),
+            plain_numbers=settings.plain_numbers,
+            region=settings.region,
+            validity=validity,
+            rate=replace(RATE, per_second=settings.texts_per_second),
+            **settings.own,
+        )
+
+    def verify(self, request: WebhookRequest) -> bool:
+        """Whether the path bears its secret segment: there is nothing else to check."""
+        return secret_path(request.raw_path, self._path_secret)
+
+    async def delete_copy(self, message_id: str) -> DeleteOutcome:  # noqa: ARG002 - whatever it is
+        """Say what is so: it offers no deletion."""
+        return CannotDelete(self.logs)
+
+    def sender(self, value: str) -> Phone | None:
+        """Read who texted. `00` before a country code is `+` in either way of writing."""
+        abroad = _ABROAD.fullmatch(value)
+        if abroad:
+            return sender(f"+{abroad.group(1)}")
+        if not self._international:
+            return national_sender(value, region=self._region)
+        return sender(f"+{value}" if _INTERNATIONAL.fullmatch(value) else value)
+
+    def own_number(self, value: Any) -> str:
+        """Read which number of ours was texted; empty when it is not told in full."""
+        phone = self.sender(value) if isinstance(value, str) else None
+        return phone.reveal() if phone is not None and phone.answerable else ""
+
+
+def octets(value: str) -> bytes:
+    """Return the bytes that a field of a form was made of (see `reading.form`). Never raises."""
+    try:
+        return value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "replace")
+
+
+def default_alphabet(coded: bytes) -> str:
+    """Decode the GSM 7-bit default alphabet, one septet in each octet. Never raises."""
+    text, escaped = [], False
+    for octet in coded:
+        if octet == 0x1B and not escaped:
+            escaped = True
+            continue
+        if escaped:
+            # A handset shows the letter of the default alphabet where the extension has none (§6.2.1).
+            text.append(_EXTENSION.get(octet, _letter(octet)))
+        else:
+            text.append(_letter(octet))
+        escaped = False
+    return clean("".join(text))
+
+
+def _letter(octet: int) -> str:
+    return " " if octet == 0x1B else _ALPHABET[octet] if octet < 0x80 else "\N{REPLACEMENT CHARACTER}"
+
+
+def decoded(coded: bytes, charset: str) -> str:
+    """Decode words in a charset by its name; what is not known or not well formed as well as can be. Never raises."""
+    codec = _CHARSETS.get(charset.strip().strip('"').lower(), "utf-8")
+    return clean(coded.decode(codec, "replace"))

@@ -1,0 +1,298 @@
+"""The adapter for SMSGate (capcom6/android-sms-gateway): an Android phone with a SIM card, and no vendor.
+
+Rules of this module: one configured phone, never "any phone of the account", for only so is a send idempotent; the envelope
+tells a text from its repetition, never `messageId`, which is a hash of the content; a long text is delivered when every
+part is.
+
+Interface: `POST /messages` with an id of ours → 202 (on a server below `/3rdparty/v1`, on the phone itself at the root).
+Webhooks come from the phone: JSON, `X-Signature` = lower-case hex HMAC-SHA256 of raw body and `X-Timestamp`, made anew at
+each attempt; 14 retries over two days. Each event is registered once, as `EVENTS` says. Sources: docs-web@af97537,
+server@22074dd (both github.com/android-sms-gateway), capcom6/android-sms-gateway@0cdc5d8. Not tried with a phone.
+
+Decided: a send whose answer did not come is asked once more *with the same id*. Phone and server refuse an id that they
+hold already (409; a unique index over id and phone), so the second request cannot send a second text, and its answer
+settles what would be left to a person. If that is not answered either, the outcome is unknown. SMSGate's own encryption is
+not used: it reaches from server to phone only, is not authenticated, and inbound texts never have it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
+
+import aiohttp
+from pydantic import Field, PositiveFloat
+
+from bridge.carriers.adapter import (
+    Accepted,
+    CannotDelete,
+    DeleteOutcome,
+    DeliveryReport,
+    Inbound,
+    InboundText,
+    Malformed,
+    Media,
+    Rejected,
+    SendOutcome,
+    Status,
+    TryLater,
+    UnknownOutcome,
+    Unwanted,
+    WebhookRequest,
+)
+from bridge.carriers.base import Ordinary
+from bridge.carriers.client_credentials import basic
+from bridge.carriers.error_codes import Sorting, Verdict
+from bridge.carriers.exposure import Exposure
+from bridge.carriers.http_request import PATIENCE, Answer, Asked, ask, segment, session
+from bridge.carriers.multipart_reports import Parts
+from bridge.carriers.parsing import (
+    MESSAGE_ID,
+    clean,
+    identifier,
+    json_object,
+    mapping,
+    own_number,
+    raw,
+    same,
+    string,
+    time_of,
+)
+from bridge.carriers.rate_limit import Rate
+from bridge.carriers.secret_strength import KeyFile
+from bridge.carriers.sender_id import Region, national_sender
+from bridge.runtime.phone_number import Phone
+from bridge.runtime.settings import Base, CarrierSection, Filled, secret
+from policies.segments import segments
+
+TOLERANCE: Final = 300.0
+"""Seconds that a webhook's timestamp may differ from our clock, either way. Each retry is signed anew."""
+QUEUE_EMPTIES: Final = 30.0
+"""Seconds after which a phone whose queue is full is asked again."""
+EVENTS: Final = ("sms:received", "mms:downloaded", "sms:sent", "sms:delivered", "sms:failed", "sms:cancelled")
+"""One webhook for each. Registered twice, it brings each text twice under two envelopes; `mms:received` has no words."""
+RATE: Final = Rate(per_second=0.05, burst=30.0)
+"""Segments: 180 an hour, for SIM cards are blocked between 30 and 200 (docs-web, faq/errors)."""
+LARGEST: Final = 16 * 1024 * 1024
+"""Bytes of a webhook: the pictures of a text come inside of it, in base64. They are read past and kept nowhere."""
+SORTING: Final = Sorting(
+    taken=frozenset({202}),
+    message_id=lambda answer: None,  # noqa: ARG005 - it is ours
+    error=lambda answer: None,  # noqa: ARG005 - its words are for a person
+    # A conflict at once is about something else than our id.
+    codes={"http-409": Verdict.UNKNOWN},
+)
+
+_TIMESTAMP = re.compile(r"[0-9]{1,12}")
+_RESULT = re.compile(r"RESULT_[A-Z_]{1,33}")
+_SENT: Final[dict[str, Status]] = {"Sent": "sent", "Delivered": "delivered", "Failed": "failed", "Cancelled": "failed"}
+
+EXPOSURE = Exposure(
+    carrier="SMSGate (Android phone)",
+    keeps=(
+        "The phone: every text in its SMS inbox and in the app's list, until deleted there or by the app's lifetime.",
+        "The phone's log: numbers inside of delivery reports; whole webhooks if its queue ever fails.",
+        "A server, own or public: words and numbers until a minute after processing, then their hashes for 30 days.",
+        "(A number is found from its hash by trying all numbers.)",
+        "The SIM card's operator: what operators keep.",
+    ),
+    we_delete=(),
+    remains=("Everything above, until it is deleted on the phone: nothing can be deleted from here.",),
+    bill_shows="The operator's bill of the SIM card: each number texted, and when.",
+    opt_outs="None: STOP comes through and is obeyed here.",
+    speaks="None. (Other apps on the phone might: it should have none.)",
+    signed="HMAC-SHA256 over body and time, five minutes old at most; not over the URL. The app's default key is refused.",
+    sources=(
+        "github.com/capcom6/android-sms-gateway@0cdc5d8",
+        "github.com/android-sms-gateway/server@22074dd",
+        "docs.sms-gate.app (docs-web@af97537): features/webhooks, features/status-tracking, privacy/policy, faq/errors",
+    ),
+    unconfirmed=(
+        "That RCS messages never reach the app: switch RCS off on the phone.",
+        "The order of a backlog: the app sends the newest first unless set to FIFO; set it.",
+    ),
+)
+
+
+class Settings(CarrierSection):
+    """SMSGate. `device_id` stands on the app's home screen; `region` reads national numbers; one SIM card is one number."""
+
+    one_number: ClassVar[bool] = True
+
+    kind: Literal["smsgate"]
+    api_base: Base = "https://api.sms-gate.app/3rdparty/v1"
+    username: Filled
+    password_file: Path
+    device_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    signing_key_file: KeyFile
+    region: Region
+    sim_number: Annotated[int, Field(ge=1, le=3)] | None = None
+    texts_per_second: PositiveFloat = RATE.per_second
+
+
+class SmsGateCarrier(Ordinary):
+    """One line's phone. Made inside the running event loop."""
+
+    kind = "smsgate"
+    exposure = EXPOSURE
+    largest = LARGEST
+
+    def __init__(
+        self,
+        *,
+        api_base: str,
+        login: tuple[str, str],
+        device_id: str,
+        signing_key: str,
+        region: str,
+        sim_number: int | None,
+        validity: int,
+        clock: Callable[[], float],
+        rate: Rate = RATE,
+        timeout: aiohttp.ClientTimeout = PATIENCE,
+    ) -> None:
+        self.rate = rate
+        self._messages = f"{api_base}/messages"
+        self._device_id, self._region, self._validity, self._clock = device_id, region, validity, clock
+        self._sim = {} if sim_number is None else {"simNumber": sim_number}
+        self._signing_key = signing_key.encode()
+        self._parts = Parts()
+        self._http = session(timeout=timeout, headers={"Authorization": basic(*login)})
+
+    @classmethod
+    def make(
+        cls,
+        settings: Settings,
+        *,
+        public_base_url: str,  # noqa: ARG003 - nothing of it is signed
+        slug: str,  # noqa: ARG003 - the webhooks are registered with the phone
+        numbers: tuple[str, ...],  # noqa: ARG003 - the SIM card has one
+        validity: int,
+        clock: Callable[[], float],
+    ) -> Self:
+        """Make it from its settings."""
+        return cls(
+            api_base=settings.api_base,
+            login=(settings.username, secret(settings.password_file)),
+            device_id=settings.device_id,
+            signing_key=secret(settings.signing_key_file),
+            region=settings.region,
+            sim_number=settings.sim_number,
+            validity=validity,
+            rate=replace(RATE, per_second=settings.texts_per_second),
+            clock=clock,
+        )
+
+    def verify(self, request: WebhookRequest) -> bool:
+        """Check signature and age. Source: PayloadSingingPlugin.kt."""
+        timestamp = request.headers.get("X-Timestamp", "")
+        right = hmac.new(self._signing_key, request.body + raw(timestamp), hashlib.sha256).hexdigest()
+        if not same(right, request.headers.get("X-Signature", "")):
+            return False
+        return _TIMESTAMP.fullmatch(timestamp) is not None and abs(self._clock() - int(timestamp)) <= TOLERANCE
+
+    def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
+        """Read one envelope. Source: docs-web, features/webhooks."""
+        body = json_object(request.body)
+        envelope, event = identifier(body, "id"), body.get("event")
+        if event not in EVENTS:
+            return (Unwanted("event"),)
+        payload = mapping(body.get("payload"), "payload")
+        if event in ("sms:received", "mms:downloaded"):
+            return (self._inbound(envelope, payload),)
+        return (self._report(envelope, event, payload),)
+
+    def _inbound(self, envelope: str, payload: dict[str, Any]) -> Inbound:
+        phone = national_sender(string(payload, "sender"), region=self._region)
+        if phone is None:
+            return Unwanted("group")
+        pictures = payload.get("attachments") or []
+        if not isinstance(pictures, list) or not all(isinstance(item, dict) for item in pictures):
+            raise Malformed("attachments: not a list of objects")
+        words = payload.get("message", payload.get("body") if "attachments" in payload else None)
+        if words is None and "attachments" in payload:
+            words = ""
+        return InboundText(
+            message_id=envelope,
+            sender=phone,
+            text=string({"message": words}, "message"),
+            to=own_number(payload.get("recipient")),
+            # They are inside of the webhook and go with it.
+            media=tuple(Media(url="", content_type=clean(str(item.get("contentType", "")))) for item in pictures),
+            at=time_of(payload.get("receivedAt")),
+        )
+
+    def _report(self, envelope: str, event: str, payload: dict[str, Any]) -> DeliveryReport:
+        message_id = identifier(payload, "messageId")
+        match event:
+            case "sms:sent":
+                self._parts.told(message_id, payload.get("partsCount"))
+                return DeliveryReport(message_id=message_id, status="sent")
+            case "sms:delivered":
+                whole = self._parts.arrived(message_id, envelope)
+                return DeliveryReport(message_id=message_id, status="delivered" if whole else "sent")
+            case "sms:cancelled":
+                return DeliveryReport(message_id=message_id, status="failed", code="cancelled")
+            case _:
+                return DeliveryReport(message_id=message_id, status="failed", code=_reason(payload.get("reason")))
+
+    async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:  # noqa: ARG002 - the SIM card has one
+        """`POST /messages` → 202, and 409 for an id that it has; 503 when its queue is full. At most twice, same id."""
+        if not to.answerable:
+            return Rejected("not-answerable")
+        text, message_id = clean(text), secrets.token_hex(16)
+        body = {
+            "id": message_id,
+            "deviceId": self._device_id,
+            "phoneNumbers": [to.reveal()],
+            "textMessage": {"text": text},
+            "ttl": self._validity,
+            "withDeliveryReport": True,
+            **self._sim,
+        }
+        self._parts.expected(message_id, segments(text).count)
+        # Without this the server takes only what its own list of ranges calls a mobile number.
+        url = f"{self._messages}?skipPhoneValidation=true"
+        first = await ask(self._http, "POST", url, json=body)
+        outcome = _sent(message_id, first, again=False)
+        # A conflict at once is about something else, with an id out of 2^128: nothing is settled by asking again.
+        if isinstance(outcome, UnknownOutcome) and not (isinstance(first, Answer) and first.status == 409):
+            second = _sent(message_id, await ask(self._http, "POST", url, json=body), again=True)
+            # Only a yes settles it. A refusal of the second request says nothing of the first.
+            outcome = second if isinstance(second, Accepted) else outcome
+        return outcome
+
+    async def status(self, message_id: str) -> DeliveryReport | None:
+        """`GET /messages/ID` → 200 with `state`. `Delivered` there means any part, so only a text of one part is."""
+        got = await ask(self._http, "GET", f"{self._messages}/{segment(message_id)}")
+        if not isinstance(got, Answer) or got.status != 200 or not MESSAGE_ID.fullmatch(message_id):
+            return None
+        status = _SENT.get(str(got.json.get("state")))
+        if status == "delivered" and not self._parts.single(message_id):
+            status = "sent"
+        return DeliveryReport(message_id=message_id, status=status) if status else None
+
+    async def delete_copy(self, message_id: str) -> DeleteOutcome:  # noqa: ARG002 - whatever it is
+        """Say what is so. `DELETE /messages/ID` only cancels what has not left, and is not asked for."""
+        return CannotDelete("the phone keeps it until it is deleted there; a server keeps hashes of it for 30 days")
+
+
+def _sent(message_id: str, got: Asked, *, again: bool) -> SendOutcome:
+    if isinstance(got, Answer):
+        if again and got.status == 409:
+            return Accepted(message_id)
+        if got.status == 503 and str(got.json.get("message", "")).startswith("queue limits exceeded"):
+            return TryLater(QUEUE_EMPTIES)
+    return SORTING.sent(got, ours=message_id)
+
+
+def _reason(told: Any) -> str:
+    """Return the platform's own word out of a sentence that may hold anything."""
+    found = _RESULT.search(told) if isinstance(told, str) else None
+    return "ttl-expired" if told == "TTL expired" else found.group() if found else "phone"

@@ -1,0 +1,232 @@
+"""Telnyx: the Messaging API, version 2.
+
+Rule of this module: everything here was read in Telnyx's SDK 4.189.0 or documentation; what was not stands in `unconfirmed`
+of `EXPOSURE`. Nothing was tried against a live account.
+
+Webhooks: the messaging profile's webhook URL is `PUBLIC/carriers/LINE/inbound`, API version 2, and so is its failover URL.
+Telnyx waits two seconds for the answer and calls each of them three times at most, the failover URL last: six calls instead
+of three. There is no listing: what it could not bring us in those is lost to us, and a person must look into its portal
+after a long outage.
+
+A send has no validity period (`valid_until` is only told, never taken), so a text may wait in Telnyx's queue for hours. It
+is our own pace that keeps texts from waiting there. `Idempotency-Key` is not used: what ended in doubt is not repeated.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+import aiohttp
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from pydantic import AfterValidator
+
+from bridge.carriers.adapter import (
+    CannotDelete,
+    DeleteOutcome,
+    DeliveryReport,
+    Inbound,
+    Malformed,
+    Rejected,
+    SendOutcome,
+    Unwanted,
+    WebhookRequest,
+)
+from bridge.carriers.base import Ordinary
+from bridge.carriers.exposure import Exposure
+from bridge.carriers.http_request import PATIENCE, Answer, ask, segment, session
+from bridge.carriers.parsing import clean, identifier, json_object, mapping, raw
+from bridge.carriers.rate_limit import Rate
+from bridge.carriers.vendors.telnyx_events import SORTING, report, texted
+from bridge.runtime.phone_number import Phone
+from bridge.runtime.settings import Base, CarrierSection, secret
+
+TOLERANCE: Final = 300.0
+"""Seconds that a webhook's timestamp may differ from our clock, either way (`TIMESTAMP_TOLERANCE_SECONDS`)."""
+
+ABROAD: Final = 0.1
+"""Texts a second of a long code outside the US (messages/rate-limiting)."""
+
+EXPOSURE = Exposure(
+    carrier="Telnyx",
+    keeps=(
+        (
+            "A message detail record of every text: both numbers, times, status, cost, the survivor's carrier and line "
+            "type, and the text. Its API shows it for 10 days, its reports beyond that."
+        ),
+        (
+            "With redaction switched on for the messaging profile: the same, shown without text and with the survivor's "
+            "number masked. That is done when somebody reads, not where it is stored."
+        ),
+    ),
+    we_delete=(),
+    remains=("Everything above: nothing can be deleted.",),
+    bill_shows="Cost stands in each detail record; reports list every text with both numbers.",
+    opt_outs=(
+        "STOP, STOPALL, STOP ALL, UNSUBSCRIBE, CANCEL, END and QUIT block our answers (40300) for all numbers of the "
+        "messaging profile, until START or UNSTOP."
+    ),
+    speaks=(
+        "A sentence of its own in answer to the opt-out words, such as “You have successfully been unsubscribed …”, and to "
+        "START and HELP; it can be reworded on the messaging profile (auto responses)."
+    ),
+    signed="Ed25519 under the account's key over time and body, five minutes old at most. The URL is not covered.",
+    sources=(
+        (
+            "telnyx 4.189.0: lib/webhook_verification.py, types/message_send_params.py, "
+            "types/messaging_inbound_message_payload.py, types/outbound_message_payload.py"
+        ),
+        (
+            "developers.telnyx.com: receiving-webhooks, messages/error-codes, messages/rate-limiting, "
+            "messages/message-redaction, messages/configuration-and-usage, messages/advanced-opt-in-out, "
+            "api-reference/messages/retrieve-a-message"
+        ),
+        "support.telnyx.com: 1270091 (opt-out words and the answer to them)",
+    ),
+    unconfirmed=(
+        "For how long detail records and text are kept in all.",
+        "What it answers to START and HELP when nothing is set there.",
+        "The HTTP statuses that come with 40300 and 40318 (only the code is looked at).",
+        "Whether parts of a long text count one by one against the rate.",
+        "That the failover URL may be the same as the first.",
+    ),
+)
+
+
+def _key(value: str) -> str:
+    try:
+        right = len(base64.b64decode(value, validate=True)) == 32
+    except (binascii.Error, ValueError):
+        right = False
+    if not right:
+        raise ValueError("not a public key: 32 bytes in base64 are expected")
+    return value
+
+
+class Settings(CarrierSection):
+    """An API key, and the account's public key from the portal (base64; no secret).
+
+    One number sends a text every ten seconds outside the US, which is what a line without a US number is held to when
+    nothing is configured; 20 a second if it is toll-free; inside the US its campaign says how many (or one).
+    Redaction: ask support to allow it, then set `redaction_enabled` with `redaction_level` **1** on the messaging profile;
+    the default level 2 blanks our inbound texts too.
+    """
+
+    kind: Literal["telnyx"]
+    api_base: Base = "https://api.telnyx.com/v2"
+    public_key: Annotated[str, AfterValidator(_key)]
+    api_key_file: Path
+
+
+def _rate(settings: Settings, numbers: tuple[str, ...]) -> Rate:
+    abroad = any(not number.startswith("+1") for number in numbers)
+    configured = "texts_per_second" in settings.model_fields_set
+    return Rate(per_second=ABROAD if abroad and not configured else settings.texts_per_second, by_segment=False)
+
+
+class TelnyxCarrier(Ordinary):
+    """One line's connection to Telnyx. Made inside the running event loop."""
+
+    kind = "telnyx"
+    exposure = EXPOSURE
+
+    def __init__(
+        self,
+        *,
+        public_base_url: str,
+        slug: str,
+        api_base: str,
+        api_key: str,
+        public_key: str,
+        rate: Rate,
+        clock: Callable[[], float],
+        timeout: aiohttp.ClientTimeout,
+    ) -> None:
+        self.rate = rate
+        self._messages, self._callback = f"{api_base}/messages", f"{public_base_url}/carriers/{slug}/status"
+        self._key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public_key))
+        self._clock = clock
+        self._http = session(timeout=timeout, headers={"Authorization": f"Bearer {api_key}"})
+
+    @classmethod
+    def make(
+        cls,
+        settings: Settings,
+        *,
+        public_base_url: str,
+        slug: str,
+        numbers: tuple[str, ...],
+        validity: int,  # noqa: ARG003 - there is none, see the module
+        clock: Callable[[], float],
+        timeout: aiohttp.ClientTimeout = PATIENCE,
+    ) -> Self:
+        """Make it from its settings."""
+        return cls(
+            public_base_url=public_base_url,
+            slug=slug,
+            api_base=settings.api_base,
+            api_key=secret(settings.api_key_file),
+            public_key=settings.public_key,
+            rate=_rate(settings, numbers),
+            clock=clock,
+            timeout=timeout,
+        )
+
+    def verify(self, request: WebhookRequest) -> bool:
+        """Check signature and age (`verify_webhook_signature`), and stricter: only base64 and digits as they are sent."""
+        timestamp = request.headers.get("telnyx-timestamp", "")
+        told = raw(request.headers.get("telnyx-signature-ed25519", ""))
+        try:
+            signature = base64.b64decode(told, validate=True)
+            self._key.verify(signature, raw(timestamp) + b"|" + request.body)
+        except (binascii.Error, ValueError, InvalidSignature):
+            return False
+        if base64.b64encode(signature) != told:
+            return False
+        return _TIMESTAMP.fullmatch(timestamp) is not None and abs(self._clock() - int(timestamp)) <= TOLERANCE
+
+    def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
+        """Read `message.received`, `message.sent` or `message.finalized`; other events are of no concern."""
+        data = mapping(json_object(request.body).get("data"), "data")
+        match data.get("event_type"):
+            case "message.received":
+                return (texted(mapping(data.get("payload"), "payload")),)
+            case "message.sent" | "message.finalized" | "message.read":
+                payload = mapping(data.get("payload"), "payload")
+                return (report(payload, identifier(payload, "id")) or Unwanted("event"),)
+            case str():
+                return (Unwanted("event"),)
+            case _:
+                raise Malformed("event_type: not a string")
+
+    async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
+        """`POST /v2/messages` → 200 `{"data": {"id"}}`; 4xx `{"errors": [{"code"}]}`; 429."""
+        if not to.answerable:
+            return Rejected("not-answerable")
+        body = {
+            "from": number,
+            "to": to.reveal(),
+            "text": clean(text),
+            "type": "SMS",
+            "webhook_url": self._callback,
+            "use_profile_webhooks": False,
+        }
+        return SORTING.sent(await ask(self._http, "POST", self._messages, json=body))
+
+    async def status(self, message_id: str) -> DeliveryReport | None:
+        """`GET /v2/messages/ID` → 200 `{"data"}`, for ten days."""
+        got = await ask(self._http, "GET", f"{self._messages}/{segment(message_id)}")
+        data = got.json.get("data") if isinstance(got, Answer) and got.status == 200 else None
+        return report(data, message_id) if isinstance(data, dict) else None
+
+    async def delete_copy(self, message_id: str) -> DeleteOutcome:  # noqa: ARG002 - none can be deleted
+        """Telnyx deletes no single message: its API has no such call."""
+        return CannotDelete("keeps it in its message records, for at least 10 days; how long in all is not documented")
+
+
+_TIMESTAMP = re.compile(r"[0-9]{1,12}")

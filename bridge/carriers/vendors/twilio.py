@@ -1,0 +1,155 @@
+"""Twilio: Programmable Messaging, the API of 2010-04-01.
+
+Rule of this module: everything here was read in Twilio's SDK 9.13.0 or documentation; what was not stands in `unconfirmed`
+of `EXPOSURE`. Nothing was tried against a live account.
+
+Webhooks: set the number's (or the messaging service's) *A message comes in* to `PUBLIC/carriers/LINE/inbound#rc=5&rp=all`,
+POST. Without the fragment Twilio tries once more on a failed connection and then forgets; whatever was missed is listed
+afterwards. Texts keep their order of sending by our own lane, not by Twilio: status callbacks may come in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+import aiohttp
+from pydantic import Field
+
+from bridge.carriers.adapter import WebhookRequest
+from bridge.carriers.exposure import Exposure
+from bridge.carriers.http_request import PATIENCE
+from bridge.carriers.rate_limit import Rate
+from bridge.carriers.vendors.cxml import CxmlCarrier
+from bridge.runtime.settings import Base, CarrierSection, Filled, secret
+
+SETTINGS_HEADER: Final = "X-Twilio-Webhooks-Signature-Settings"
+API: Final = "/2010-04-01"
+
+EXPOSURE = Exposure(
+    carrier="Twilio",
+    keeps=(
+        "Body, both numbers, times, status and price of every text, as a message record, until it is deleted.",
+        "Records that are not deleted: shown for 400 days, after that in bulk exports, without an end.",
+        (
+            "With message redaction switched on: the unredacted text in production for up to 24 hours, then with limited "
+            "access for compliance."
+        ),
+        "The list of numbers that texted STOP, as long as its opt-out handling is on.",
+    ),
+    we_delete=(
+        (
+            "The message record of each text, in either direction, with its media; confirmed by 204, or 404 when it is "
+            "gone. Possible about a minute after the text is final."
+        ),
+        (
+            "With `discard_content: true` the body of our own texts is not kept at all (needs message redaction on the "
+            "account)."
+        ),
+    ),
+    remains=(
+        "Bodies in backups, for up to 30 days after the deletion.",
+        "The list of numbers that texted STOP, as long as its opt-out handling is on.",
+        "What its bill, and the telephone companies on the way, keep.",
+    ),
+    bill_shows="The price of a text stands in its message record, which we delete. What the bill lists was not found.",
+    opt_outs=(
+        "STOP, UNSUBSCRIBE, END, QUIT, STOPALL, REVOKE, OPTOUT and CANCEL as the only word block our answers (21610) "
+        "until START; the word is passed on to us all the same. Toll-free numbers: the network does it, and it cannot "
+        "be switched off."
+    ),
+    speaks=(
+        "Unless it is reworded or switched off in the messaging service: its own sentence in answer to opt-out and opt-in "
+        "words, and to HELP. On toll-free numbers the network answers STOP and UNSTOP with `NETWORK MSG …`, which cannot "
+        "be removed or reworded."
+    ),
+    signed=(
+        "HMAC-SHA1 under the account's auth token over URL and all fields (or SHA-256 under a shared key); no time in "
+        "it: a replay is stopped by the message id, which we remember for eight days."
+    ),
+    sources=(
+        "twilio 9.13.0: request_validator.py, rest/api/v2010/account/message",
+        "twilio.com/docs/messaging/guides/webhook-request and …/track-outbound-message-status",
+        "twilio.com/docs/usage/webhooks/webhooks-connection-overrides",
+        "twilio.com/docs/api/errors: 20009, 20429, 21610, 21611, 30029",
+        "twilio.com/docs/messaging: message redaction, advanced opt-out; twilio.com/docs/proxy/opt-out-keywords",
+        "support.twilio.com: 223181008, 223133687, 360058144374",
+    ),
+    unconfirmed=(
+        "Whether its debugger keeps the fields of a webhook that we did not take.",
+        "Whether the fragment of a connection override is part of the signed URL (either is accepted).",
+        "The HTTP status that comes with 20009 (any but 204 and 404 is taken as not yet).",
+        "Codes 21614, 30007 and 30034 (taken as permanent, as every 4xx is that is not named otherwise).",
+        "Whether a status callback ever bears 21610 (it is read as an opt-out if it does).",
+    ),
+)
+
+
+class Settings(CarrierSection):
+    """An account, its auth token, and the figure of one number: a long code sends one segment a second (21611).
+
+    `user` and `password_file` are an API key (`SK…`) and its secret for sending; without them the account's own. A shared
+    key is for accounts whose webhooks are signed with HMAC-SHA256. `webhook_fragment` is what stands behind `#` in the
+    webhook's address in the console: a signature is right with it or without it.
+    """
+
+    kind: Literal["twilio"]
+    api_base: Base = "https://api.twilio.com"
+    account_sid: Annotated[str, Field(pattern=r"^AC[0-9a-fA-F]{32}$")]
+    auth_token_file: Path
+    user: Filled | None = None
+    password_file: Path | None = None
+    shared_key_file: Path | None = None
+    discard_content: bool = False
+    webhook_fragment: Annotated[str, Field(pattern=r"^[A-Za-z0-9=&.,_-]{0,100}$")] = "rc=5&rp=all"
+
+
+class TwilioCarrier(CxmlCarrier):
+    """One line's connection to Twilio."""
+
+    kind = "twilio"
+    exposure = EXPOSURE
+    signature_header = "X-Twilio-Signature"
+
+    @classmethod
+    def make(
+        cls,
+        settings: Settings,
+        *,
+        public_base_url: str,
+        slug: str,
+        numbers: tuple[str, ...],
+        validity: int,
+        clock: Callable[[], float],  # noqa: ARG003 - its signatures bear no time
+        timeout: aiohttp.ClientTimeout = PATIENCE,
+    ) -> Self:
+        """Make it from its settings."""
+        token = secret(settings.auth_token_file)
+        keys = {"sha1": token}
+        if settings.shared_key_file is not None:
+            keys["sha256"] = secret(settings.shared_key_file)
+        return cls(
+            public_base_url=public_base_url,
+            slug=slug,
+            numbers=numbers,
+            account=settings.account_sid,
+            user=settings.user or settings.account_sid,
+            password=token if settings.password_file is None else secret(settings.password_file),
+            keys=keys,
+            api_base=settings.api_base,
+            path=API,
+            validity=validity,
+            rate=Rate(per_second=settings.texts_per_second),
+            more={"ContentRetention": "discard"} if settings.discard_content else None,
+            fragment=settings.webhook_fragment,
+            timeout=timeout,
+        )
+
+    def algorithm(self, request: WebhookRequest) -> str:
+        """Return the hash that the settings header names; without one it is SHA-1 (`get_signature_algorithm`)."""
+        for part in request.headers.get(SETTINGS_HEADER, "").split(","):
+            name, _, value = part.partition("=")
+            if name.strip() == "algorithm" and value.strip():
+                return {"HMAC_SHA1": "sha1", "HMAC_SHA256": "sha256"}.get(value.strip().upper(), "")
+        return "sha1"

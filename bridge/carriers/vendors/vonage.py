@@ -1,0 +1,228 @@
+"""The adapter for Vonage (Messages API v1, SMS channel).
+
+Rules of this module: a webhook's token is good only for the very bytes that came with it (`payload_hash`, which Vonage's
+own SDK does not compare); what bears no valid one is refused with a 5xx, for after any other refusal Vonage does not call
+again, and says itself that it may once send a text unsigned; where redaction is not provisioned, that is said and not tried
+for ever.
+
+Interface: `POST /v1/messages` with a token of ours (RS256) → 202 with `message_uuid`; webhooks are JSON with a token of
+theirs (HS256, the account's signature secret), retried for 24 hours on 429 and 5xx. Long texts arrive whole
+(`sms.num_messages` tells of how many parts; only Vonage's older SMS API leaves them to us, and an account has one of the
+two). Numbers stand without `+`. Sources: those of `EXPOSURE`. Not tried against a live
+account. (Vonage recommends a `ttl` of 30 minutes or more; ours is the pack's, for late words are dangerous.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, Literal, Self
+
+import aiohttp
+from cryptography.hazmat.primitives.asymmetric import rsa
+from pydantic import PositiveFloat
+
+from bridge.carriers.adapter import (
+    Deleted,
+    DeleteOutcome,
+    Inbound,
+    Keeps,
+    NotConfirmed,
+    NotYet,
+    Rejected,
+    SendOutcome,
+    WebhookRequest,
+)
+from bridge.carriers.base import Ordinary
+from bridge.carriers.client_credentials import basic
+from bridge.carriers.exposure import Exposure
+from bridge.carriers.http_request import PATIENCE, Answer, ask, session
+from bridge.carriers.jwt import PrivateKeyFile, hs256_claims, in_force, private_key, rs256
+from bridge.carriers.parsing import clean, json_object, same
+from bridge.carriers.rate_limit import Rate
+from bridge.carriers.vendors.vonage_events import SORTING, problem, read
+from bridge.runtime.phone_number import Phone
+from bridge.runtime.settings import Base, CarrierSection, Filled, secret
+
+OLDEST: Final = 26 * 3600.0
+"""Seconds that a token may be old. It is not documented that a retry gets a new one, and retries go on for 24 hours: a
+stricter rule could lose a text. A replay is stopped by the id, which is remembered for longer."""
+AHEAD: Final = 300.0
+TOKEN_LIFE: Final = 300
+PREMATURE: Final = 3600.0
+"""Seconds before which a text cannot be redacted."""
+
+RATE: Final = Rate(per_second=30.0, burst=30.0, by_segment=False, shared=True)
+"""Requests that an account may make."""
+
+UNPROVISIONED: Final = (403, "unprovisioned")
+"""Status and problem of an account that may not redact."""
+KEPT_DAYS: Final = 395
+_RECORDS = "13 months in its records of calls and texts"
+
+EXPOSURE = Exposure(
+    carrier="Vonage (Messages API)",
+    keeps=(
+        f"Words and numbers: {_RECORDS}, unless redacted.",
+        "Server logs with both: some weeks; the Redact API does not reach them.",
+    ),
+    we_delete=(
+        (
+            "The record of each text, by the Redact API, an hour after it at the earliest; answered by 204, and not to be "
+            "confirmed: there is no look at a single record."
+        ),
+        "Only if the account is provisioned for redaction.",
+    ),
+    remains=(
+        "Server logs with words and numbers, for some weeks: the Redact API does not reach them.",
+        "What its bill, and the telephone companies on the way, keep.",
+    ),
+    bill_shows="One record for each text, with both numbers, the time and the network.",
+    opt_outs="With Opt-Out Assist: the words that are set there. The send is accepted; the failure comes as a report.",
+    speaks="With Opt-Out Assist: answers to opt-out and opt-in words and to HELP. Without it nothing.",
+    signed=(
+        "A token (HS256) over the hash of the body. The URL is not covered, and a token is taken for 26 hours, since a "
+        "retry may bear the first one; a replay is stopped by the text's id. What is not signed is refused in such a way "
+        "that it comes again, for 24 hours."
+    ),
+    sources=(
+        "developer.vonage.com/api/messages",
+        "developer.vonage.com/messages/concepts/messages-status-callbacks",
+        "developer.vonage.com/api-errors/messages",
+        "developer.vonage.com/api/redact",
+        "developer.vonage.com/opt-out-assist: technical-details, guides/messaging-opted-out-numbers",
+        "developer.vonage.com/messages/concepts/signed-webhooks; api.support.vonage.com: 360028543292",
+        "github.com/Nexmo/nexmo-oas-renderer@1cc7093: errors/messages-olympus.md",
+        "github.com/Vonage/vonage-python-sdk@b308cb1",
+    ),
+    unconfirmed=(
+        "That Opt-Out Assist tells an opt-out with 1240, the code whose meaning is a STOP (the SMS API's is 9).",
+        "Whether a retried webhook bears a new token.",
+        "Whether inbound texts are redactable under the product `messages`, and what it says of one that is redacted.",
+        "That the records are still kept for 13 months and the logs for 15 to 30 days, as was documented in 2021.",
+    ),
+)
+
+
+class Settings(CarrierSection):
+    """Vonage. The application's inbound and status URLs lead here; the account's SMS setting is "Messages API"."""
+
+    kind: Literal["vonage"]
+    texts_per_second: PositiveFloat = 30.0
+    api_base: Base = "https://api.nexmo.com"
+    application_id: Filled
+    private_key_file: PrivateKeyFile
+    api_key: Filled
+    api_secret_file: Path
+    signature_secret_file: Path
+
+
+class VonageCarrier(Ordinary):
+    """One line's connection to Vonage. Made inside the running event loop."""
+
+    kind = "vonage"
+    exposure = EXPOSURE
+    refusal = 503
+    patience = PREMATURE
+
+    def __init__(
+        self,
+        *,
+        api_base: str,
+        application_id: str,
+        key: rsa.RSAPrivateKey,
+        api_key: str,
+        api_secret: str,
+        signature_secret: str,
+        validity: int,
+        clock: Callable[[], float],
+        rate: Rate = RATE,
+        timeout: aiohttp.ClientTimeout = PATIENCE,
+    ) -> None:
+        self.rate = rate
+        self._api_base, self._application_id, self._key = api_base, application_id, key
+        self._api_key, self._signature_secret = api_key, signature_secret.encode()
+        self._login = basic(api_key, api_secret)
+        self._validity, self._clock = validity, clock
+        self._http = session(timeout=timeout)
+
+    @classmethod
+    def make(
+        cls,
+        settings: Settings,
+        *,
+        public_base_url: str,  # noqa: ARG003 - nothing of it is signed
+        slug: str,  # noqa: ARG003 - the webhooks are set at the application
+        numbers: tuple[str, ...],  # noqa: ARG003 - each text says its own
+        validity: int,
+        clock: Callable[[], float],
+    ) -> Self:
+        """Make it from its settings. Raises `ValueError`, without content, when the private key is none."""
+        return cls(
+            api_base=settings.api_base,
+            application_id=settings.application_id,
+            key=private_key(secret(settings.private_key_file)),
+            api_key=settings.api_key,
+            api_secret=secret(settings.api_secret_file),
+            signature_secret=secret(settings.signature_secret_file),
+            validity=validity,
+            rate=replace(RATE, per_second=settings.texts_per_second, burst=max(1.0, settings.texts_per_second)),
+            clock=clock,
+        )
+
+    def verify(self, request: WebhookRequest) -> bool:
+        """Check token, body, account and age. Source: messages/concepts/signed-webhooks."""
+        claims = hs256_claims(request.headers.get("Authorization", ""), self._signature_secret) or {}
+        payload_hash, account, issued = claims.get("payload_hash"), claims.get("api_key"), claims.get("iat")
+        if not isinstance(payload_hash, str) or not isinstance(account, str) or type(issued) is not int:
+            return False
+        # Vonage's example is lower case; hexadecimal is the same in either.
+        mine = same(hashlib.sha256(request.body).hexdigest(), payload_hash.lower()) and same(self._api_key, account)
+        now = self._clock()
+        return mine and int(now - OLDEST) <= issued <= int(now + AHEAD) and in_force(claims, now, slack=AHEAD)
+
+    def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
+        """Read one inbound message, or one status, which is told by its field of that name."""
+        return (read(json_object(request.body)),)
+
+    async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
+        """`POST /v1/messages` → 202 `{"message_uuid"}`; 4xx with `type` ending in `#CODE`; 429 or #1000: too fast."""
+        if not to.answerable:
+            return Rejected("not-answerable")
+        body = {
+            "message_type": "text",
+            "channel": "sms",
+            "to": to.reveal().removeprefix("+"),
+            "from": number.removeprefix("+"),
+            "text": clean(text),
+            "ttl": self._validity,
+        }
+        url = f"{self._api_base}/v1/messages"
+        return SORTING.sent(await ask(self._http, "POST", url, json=body, headers=self._bearer()))
+
+    async def delete_copy(self, message_id: str) -> DeleteOutcome:
+        """`POST /v1/redact/transaction` → 204, or 404. We are not told the direction here, so both are asked for."""
+        statuses = set()
+        for direction in ("outbound", "inbound"):
+            body = {"id": clean(message_id), "product": "messages", "type": direction}
+            url = f"{self._api_base}/v1/redact/transaction"
+            got = await ask(self._http, "POST", url, json=body, headers={"Authorization": self._login})
+            if not isinstance(got, Answer):
+                return NotYet(PREMATURE)
+            # A refused login or an account without money somebody may put right; only this one answer is for good.
+            if got.status not in (204, 404) and (got.status, problem(got.json)) != UNPROVISIONED:
+                return NotYet(got.later(PREMATURE).after)
+            statuses.add(got.status)
+        if 204 in statuses:
+            return NotConfirmed()
+        if statuses == {404}:
+            return Deleted()
+        return Keeps(f"{_RECORDS}: the account is not provisioned for redaction", days=KEPT_DAYS)
+
+    def _bearer(self) -> dict[str, str]:
+        now = int(self._clock())
+        claims = {"application_id": self._application_id, "iat": now, "exp": now + TOKEN_LIFE, "jti": str(uuid.uuid4())}
+        return {"Authorization": f"Bearer {rs256(self._key, claims)}"}

@@ -1,0 +1,1 @@
+"""What is over goes, and is looked for: expiry, erasure jobs, carrier copies, certificates, nightly maintenance."""

@@ -1,0 +1,42 @@
+"""A damaged page under what destroys in the background.
+
+Rule of this module: it ends no loop, for texts must go on; it is logged without content, told to the desk once and then at
+growing counts, and whoever met it waits. A full disk or a busy file is no damage, and is each loop's own to wait for.
+
+Source: sqlite.org/rescode.html#corrupt (SQLITE_CORRUPT and SQLITE_NOTADB, which Python raises as a bare `DatabaseError`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from bridge.runtime import log
+from bridge.runtime.clock import Clock
+
+WAITS: Final = 300.0
+"""Seconds until it is tried again: a damaged page does not mend itself, but a technician may have mended it."""
+LOUD: Final = (1, 12, 288)
+"""Times in one run at which the desk hears of it: at once, after an hour, after a day."""
+WHAT: Final = "what is due (our own database is damaged)"
+
+
+class Damage:
+    """What one loop met. `alarm`: says what is not gone, and since when; None where the log has to do."""
+
+    def __init__(self, *, clock: Clock, alarm: Callable[[str, float], Awaitable[None]] | None) -> None:
+        self._clock, self._alarm = clock, alarm
+        self._count, self._since = 0, clock.wall()
+
+    async def met(self, name: str, error: sqlite3.DatabaseError) -> float:
+        """Log it under that fixed name, and tell; return for how many seconds to wait. Raises nothing of the database."""
+        log.failure(name, error)
+        self._since = self._since if self._count else self._clock.wall()
+        self._count += 1
+        if self._alarm is not None and self._count in LOUD:
+            try:
+                await self._alarm(WHAT, self._since)
+            except (sqlite3.DatabaseError, OSError) as silent:
+                log.failure(name, silent)
+        return WAITS

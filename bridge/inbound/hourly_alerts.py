@@ -1,0 +1,69 @@
+"""Words at the desk about what reaches the line in great numbers, or from strangers: once an hour and kind at most.
+
+Rules of this module: what was told stands in the database, by the commit that tells it, so that a restart repeats nothing;
+memory only saves the commits. Whoever makes requests from outside can make one line an hour at the desk, and no more.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from typing import Final
+
+from bot.model.actions import DESK
+from bot.model.line_incidents import StrayCame, TextsMissing
+from bridge.runtime.clock import Clock
+from bridge.storage.database import Connection, Store
+from bridge.storage.vault import Vault
+from bridge.tables import inbox
+
+QUIET: Final = 3600.0
+"""Seconds between two words at the desk of one kind."""
+DAY: Final = 86_400.0
+REPEATED: Final = 3
+"""Refused requests within a day that are told: a stranger who tries once is nobody's business."""
+
+
+class Hourly:
+    """Tells the desk, unless it was told within the hour."""
+
+    def __init__(self, *, store: Store, vault: Vault, clock: Clock, wake_engine: Callable[[str], None]) -> None:
+        self._store, self._vault, self._clock, self._wake_engine = store, vault, clock, wake_engine
+        # What SQL says, so that a flood costs no commit each.
+        self._told: dict[Enum, float] = {}
+
+    async def tell(self, event: StrayCame | TextsMissing) -> None:
+        """Tell the desk of something of that kind. Raises what the database raises."""
+        now, name = self._clock.wall(), f"stray_{event.kind.value}"
+        if 0 <= now - self._told.get(event.kind, -QUIET) < QUIET:
+            return
+        letter = await inbox.seal(self._vault, DESK, event)
+
+        async def commit(conn: Connection) -> float:
+            told = float(await conn.fetchval("SELECT value FROM line WHERE name = $1", name) or 0)
+            if 0 <= now - told < QUIET:
+                return told
+            await conn.execute(
+                """INSERT INTO line (name, value) VALUES ($1, $2)
+                   ON CONFLICT (name) DO UPDATE SET value = excluded.value""",
+                name,
+                str(now),
+            )
+            await inbox.put(conn, letter)
+            return now
+
+        self._told[event.kind] = await self._store.commit(commit)
+        self._wake_engine(DESK)
+
+
+class Refusals:
+    """Counts requests that were refused."""
+
+    def __init__(self) -> None:
+        self._times: deque[float] = deque(maxlen=REPEATED)
+
+    def again(self, now: float) -> bool:
+        """Count one, and say whether so many came within a day that somebody should look. `now` in seconds."""
+        self._times.append(now)
+        return len(self._times) == REPEATED and now - self._times[0] < DAY

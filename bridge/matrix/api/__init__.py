@@ -1,0 +1,1 @@
+"""The homeserver's HTTP API: client, module and admin endpoints, events and message contents."""

@@ -1,0 +1,170 @@
+"""Requests to the homeserver as one of our identities, and the two ways in which they fail.
+
+`Transient` is worth another try, after `after` seconds if the homeserver said so; `Permanent` is not. Both carry status and
+errcode only: the homeserver's sentence, the path and the body stay here, and nothing is logged.
+
+Source: https://spec.matrix.org/latest/client-server-api/#api-standards; MSC3202 for `device_id` of an application service.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final, Literal, TypeAlias
+from urllib.parse import quote
+
+import aiohttp
+from yarl import URL
+
+from bridge.matrix.api.json_fields import Json, Malformed, dumps
+from bridge.runtime import log
+
+Method: TypeAlias = Literal["GET", "PUT", "POST", "DELETE"]
+
+CLIENT: Final = "/_matrix/client/v3"
+MEDIA: Final = "/_matrix/media/v3"
+RESERVED: Final = "/_matrix/media/v1"
+LONGEST_WAIT: Final = 60.0
+"""Seconds: whatever a homeserver asks us to wait, this is the most."""
+
+
+class HomeserverError(Exception):
+    """A request failed. `status` is HTTP's, 0 when there was no answer; `errcode` is Matrix's, or empty."""
+
+    def __init__(self, status: int, errcode: str) -> None:
+        super().__init__(f"{status} {errcode}".strip())
+        self.status = status
+        self.errcode = errcode
+
+
+class Transient(HomeserverError):  # noqa: N818 - the house's word
+    """Worth trying again: no answer, 429, 5xx, or a refusal that is not Matrix's but a proxy's.
+
+    `after` is what was asked for in seconds, or 0.
+    """
+
+    def __init__(self, status: int, errcode: str, after: float = 0.0) -> None:
+        super().__init__(status, errcode)
+        self.after = after
+
+
+class Permanent(HomeserverError):  # noqa: N818 - the house's word
+    """The same request will fail again."""
+
+
+class TokenRefused(Permanent):
+    """The application service token is not accepted (`M_UNKNOWN_TOKEN`, `M_MISSING_TOKEN`): nothing can work."""
+
+
+def note_failure(name: str, error: Exception, *, attempt: int) -> None:
+    """Log that something waits to be tried again: of the homeserver the status, of anything else type and place."""
+    if isinstance(error, HomeserverError):
+        log.event(name, status=error.status, attempt=attempt)
+    else:
+        log.failure(name, error, attempt=attempt)
+
+
+class Wire:
+    """The homeserver as seen by one appservice user. `device_id` makes transaction ids survive its restarts."""
+
+    def __init__(self, *, session: aiohttp.ClientSession, url: str, token: str, user_id: str) -> None:
+        self.user_id = user_id
+        self.device_id: str | None = None
+        self._session = session
+        self._url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+    async def request(
+        self,
+        method: Method,
+        *path: str,
+        body: Json | None = None,
+        query: Mapping[str, str] | None = None,
+        prefix: str = CLIENT,
+        seconds: float = 30.0,
+    ) -> Json:
+        """Make one request and return the object it answered. `path` parts are escaped here.
+
+        Raises :class:`Transient`, :class:`Permanent`; `Permanent` with errcode `M_BAD_JSON` for a body that has no UTF-8.
+        """
+        parameters = {"user_id": self.user_id, **(query or {})}
+        if self.device_id is not None:
+            parameters["device_id"] = parameters["org.matrix.msc3202.device_id"] = self.device_id
+        escaped = "/".join(quote(part, safe="") for part in path)
+        url = URL(f"{self._url}{prefix}/{escaped}", encoded=True).with_query(parameters)
+        try:
+            data = None if method == "GET" else dumps(body or {}).encode()
+        except Malformed:
+            raise Permanent(0, "M_BAD_JSON") from None
+        try:
+            async with self._session.request(
+                method, url, data=data, headers=self._headers, timeout=aiohttp.ClientTimeout(total=seconds)
+            ) as response:
+                status, retry, raw = response.status, response.headers.get("Retry-After"), await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            raise Transient(0, "") from None
+        return _answer(status, retry, raw)
+
+    async def reserve(self) -> str:
+        """Have the homeserver give an `mxc:` address for something to be uploaded; unused, it ends by itself after a day.
+
+        Source: https://spec.matrix.org/latest/client-server-api/#post_matrixmediav1create
+        """
+        address = (await self.request("POST", "create", prefix=RESERVED)).get("content_uri")
+        if not isinstance(address, str) or not address.startswith("mxc://"):
+            raise Transient(HTTPStatus.OK, "QUIETLINE_NO_ADDRESS")
+        return address
+
+    async def upload(self, address: str, data: bytes) -> None:
+        """Upload encrypted bytes to a reserved address. Raises as `request`; once only per address."""
+        server, _, media_id = address.removeprefix("mxc://").partition("/")
+        path = "/".join(quote(part, safe="") for part in (server, media_id))
+        url = URL(f"{self._url}{MEDIA}/upload/{path}", encoded=True).with_query({"user_id": self.user_id})
+        headers = {**self._headers, "Content-Type": "application/octet-stream"}
+        try:
+            async with self._session.request(
+                "PUT", url, data=data, headers=headers, timeout=aiohttp.ClientTimeout(total=30.0)
+            ) as response:
+                status, retry, raw = response.status, response.headers.get("Retry-After"), await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            raise Transient(0, "") from None
+        _answer(status, retry, raw)
+
+
+def _answer(status: int, retry: str | None, raw: bytes) -> Json:
+    try:
+        value: Any = json.loads(raw)
+    except (ValueError, RecursionError):
+        value = None
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        if not isinstance(value, dict):
+            raise Transient(status, "")  # a proxy's page, or an answer cut short
+        return value
+    answer = value if isinstance(value, dict) else {}
+    errcode = _errcode(answer.get("errcode"))
+    if status == HTTPStatus.TOO_MANY_REQUESTS or errcode == "M_LIMIT_EXCEEDED":
+        raise Transient(status, errcode, _after(answer.get("retry_after_ms"), retry))
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}:
+        raise Transient(status, errcode, _after(None, retry))
+    if errcode in {"M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"}:
+        raise TokenRefused(status, errcode)
+    if not errcode and status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        # Every refusal of a homeserver has a code: this is something in front of it, which a person will put right. Only
+        # what is too large for a proxy now is too large for it later.
+        raise Transient(status, "", _after(None, retry))
+    raise Permanent(status, errcode)
+
+
+def _errcode(value: Any) -> str:
+    # only what looks like a code: an error field could quote anything
+    good = isinstance(value, str) and len(value) <= 64 and value.replace("_", "").replace(".", "").isalnum()
+    return value if good else ""
+
+
+def _after(milliseconds: Any, header: str | None) -> float:
+    if isinstance(milliseconds, int | float) and not isinstance(milliseconds, bool) and milliseconds >= 0:
+        return min(milliseconds / 1000, LONGEST_WAIT)
+    if header is not None and header.isdecimal():
+        return min(float(header), LONGEST_WAIT)
+    return 0.0

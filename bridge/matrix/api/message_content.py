@@ -1,0 +1,33 @@
+"""What a message of ours looks like on the wire.
+
+Rule of this module: who is mentioned is always told, also that nobody is; nothing of ours has a formatted body.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.model.actions import Edit, Post
+
+
+def message(post: Post) -> dict[str, Any]:
+    """Return the content of a message (Client-Server API, m.room.message), with mentions always told."""
+    content: dict[str, Any] = {
+        "msgtype": "m.notice" if post.notice else "m.text",
+        "body": post.body,
+        "m.mentions": {"user_ids": list(post.mentions)} if post.mentions else {},
+    }
+    if post.reply_to:
+        content["m.relates_to"] = {"m.in_reply_to": {"event_id": post.reply_to}}
+    return content
+
+
+def replacement(edit: Edit, target: str) -> dict[str, Any]:
+    """Return the content of an edit (Client-Server API, event replacements)."""
+    return {
+        "msgtype": "m.text",
+        "body": f"* {edit.body}",
+        "m.mentions": {},
+        "m.new_content": {"msgtype": "m.text", "body": edit.body, "m.mentions": {}},
+        "m.relates_to": {"rel_type": "m.replace", "event_id": target},
+    }

@@ -1,0 +1,211 @@
+"""What only the homeserver itself can do for us: purge a room, delete an upload, sign somebody out, clean its database.
+
+Rules of this module: the other side is our own Synapse module (`deploy/synapse_module`), which does these things for the
+policy bot's own rooms and roster only; every call may be repeated; nothing is called gone that was not looked at. A call
+that got no answer may still have happened: look, or call again.
+
+The token is the application service's; no administrator exists, but where no module can be loaded (`administrator`).
+Nothing is logged here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any, Final, TypeVar
+
+from bridge.matrix.api.http_client import Method, Permanent, Transient, Wire
+from bridge.matrix.api.json_fields import Json
+
+T = TypeVar("T")
+
+PREFIX: Final = "/_synapse/client/quietline"
+SECONDS: Final = 30.0
+VACUUM_SECONDS: Final = 900.0
+"""A vacuum holds the whole database: 1.5 s for half a gigabyte of SQLite (facts-matrix, section 10)."""
+
+UNKNOWN_PATH: Final = "M_UNRECOGNIZED"
+NO_SUCH_PATH: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
+
+
+class Away(Exception):  # noqa: N818 - the house's word
+    """No answer that counts: unreachable, busy, or in the middle of a restart. Try again after `after` seconds or more."""
+
+    def __init__(self, status: int, errcode: str = "", after: float = 0.0) -> None:
+        super().__init__(f"{status} {errcode}".strip())
+        self.status, self.errcode, self.after = status, errcode, after
+
+
+class Missing(Away):
+    """The homeserver answers, but our module is not loaded there: nothing here can be done until it is."""
+
+
+class Refused(Exception):  # noqa: N818 - the house's word
+    """The module says no, and will again: not our room, not on the roster, not our upload, or a wrong token."""
+
+    def __init__(self, status: int, errcode: str) -> None:
+        super().__init__(f"{status} {errcode}".strip())
+        self.status, self.errcode = status, errcode
+
+
+class RoomState(StrEnum):
+    """What the homeserver has of a room."""
+
+    PRESENT = "present"
+    PURGING = "purging"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """A room as the homeserver's tables have it. `GONE` with `leftovers` 0 is all gone.
+
+    `events`: events left, state included. `uncensored`: redacted events whose content still lies in the database.
+    `leftovers`: counted when it is gone, rows that name it where Synapse's own purge does not look: keys in somebody's key
+    backup, changes of membership, finished tasks. `purge`, asked once more, removes them.
+    """
+
+    state: RoomState
+    events: int
+    uncensored: int
+    leftovers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vacuumed:
+    """`engine` is "sqlite" or "postgres"; `seconds` how long it was held; `bytes` the size afterwards."""
+
+    engine: str
+    seconds: float
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """The module's version, what it enforces (names, see its README), and what it cannot vouch for (sentences)."""
+
+    version: str
+    enforces: frozenset[str]
+    problems: tuple[str, ...]
+
+
+class House:
+    """The module on our homeserver, asked over `wire` (the policy bot's). All calls raise `Away` and `Refused`."""
+
+    def __init__(self, *, wire: Wire) -> None:
+        self._wire = wire
+
+    async def purge(self, room_id: str) -> RoomState:
+        """Begin to purge one of our rooms: `PURGING` while it goes on, `GONE` when nothing is left.
+
+        A homeserver that is killed meanwhile goes on with it by itself, after one to three minutes of `PURGING`.
+        Ask until it is gone, the last leftovers go with that answer. A room nobody knows is gone. The desk is refused.
+        """
+        return _state(await self._ask("POST", "rooms", room_id, "purge"))
+
+    async def room(self, room_id: str) -> Room:
+        """Look at one of our rooms, from the tables and not from memory."""
+        answer = await self._ask("GET", "rooms", room_id)
+        return Room(
+            state=_state(answer),
+            events=_number(answer, "events"),
+            uncensored=_number(answer, "uncensored"),
+            leftovers=_number(answer, "leftovers"),
+        )
+
+    async def censor(self, room_id: str) -> int:
+        """Overwrite what was redacted in one of our rooms, some hundreds a call; returns how many are left.
+
+        Synapse itself does 100 in five minutes for all rooms together (facts-matrix, section 10).
+        """
+        return _number(await self._ask("POST", "rooms", room_id, "censor"), "left")
+
+    async def delete_media(self, address: str) -> None:
+        """Delete an upload (`mxc://server/id`) of ours or of somebody who is or was at the desk; also when it is gone."""
+        await self._ask("DELETE", "media", *parts(address))
+
+    async def media_gone(self, address: str) -> bool:
+        """Whether neither a row nor a file of this upload is there."""
+        return not _truth(await self._ask("GET", "media", *parts(address)), "exists")
+
+    async def sign_out(self, user_id: str) -> int:
+        """Sign a member of the desk out everywhere: devices, tokens, pushers. Returns how many devices there were.
+
+        Refused for anybody who is not at the desk now, and for ourselves.
+        """
+        return _number(await self._ask("DELETE", "users", user_id, "devices"), "devices")
+
+    async def vacuum(self) -> Vacuumed:
+        """Rewrite the homeserver's database so that nothing deleted is left in it. In quiet hours: it waits for nobody.
+
+        `Away` when one is under way already, and when the write-ahead log could not be emptied.
+        """
+        answer = await self._ask("POST", "vacuum", seconds=VACUUM_SECONDS)
+        return Vacuumed(
+            engine=_text(answer, "engine"), seconds=_number(answer, "milliseconds") / 1000, bytes=_number(answer, "bytes")
+        )
+
+    async def health(self) -> Health:
+        """Tell what the module is and does; `Missing` when it is not loaded."""
+        answer = await self._ask("GET", "health")
+        return Health(
+            version=_text(answer, "version"),
+            enforces=frozenset(_texts(answer, "enforces")),
+            problems=tuple(_texts(answer, "problems")),
+        )
+
+    async def _ask(self, method: Method, *path: str, seconds: float = SECONDS) -> Json:
+        try:
+            return await self._wire.request(method, *path, prefix=PREFIX, seconds=seconds)
+        except Transient as error:
+            if error.status in NO_SUCH_PATH:
+                raise Missing(error.status, error.errcode) from None
+            raise Away(error.status, error.errcode, error.after) from None
+        except Permanent as error:
+            if error.status in NO_SUCH_PATH and error.errcode == UNKNOWN_PATH:
+                raise Missing(error.status, error.errcode) from None
+            raise Refused(error.status, error.errcode) from None
+
+
+def parts(address: str) -> tuple[str, str]:
+    """Split `mxc://server/id`. Raises `Refused`."""
+    scheme, _, rest = address.partition("://")
+    server, _, media_id = rest.partition("/")
+    if scheme != "mxc" or not server or not media_id:
+        raise Refused(0, "QUIETLINE_NO_ADDRESS")
+    return server, media_id
+
+
+def _field(answer: Mapping[str, Any], name: str, kind: type[T]) -> T:
+    value = answer.get(name)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise Away(HTTPStatus.OK, "QUIETLINE_BAD_ANSWER")
+    return value
+
+
+def _number(answer: Json, name: str) -> int:
+    return _field(answer, name, int)
+
+
+def _text(answer: Json, name: str) -> str:
+    return _field(answer, name, str)
+
+
+def _truth(answer: Json, name: str) -> bool:
+    return _field(answer, name, bool)
+
+
+def _texts(answer: Json, name: str) -> list[str]:
+    values = _field(answer, name, list)
+    if not all(isinstance(value, str) for value in values):
+        raise Away(HTTPStatus.OK, "QUIETLINE_BAD_ANSWER")
+    return values
+
+
+def _state(answer: Json) -> RoomState:
+    try:
+        return RoomState(_text(answer, "state"))
+    except ValueError:
+        raise Away(HTTPStatus.OK, "QUIETLINE_BAD_ANSWER") from None

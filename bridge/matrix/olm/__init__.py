@@ -1,0 +1,1 @@
+"""Olm: accounts, sessions, to-device messages, cross-signing, over vodozemac."""

@@ -1,0 +1,132 @@
+"""Who vouches for a device: master key -> self-signing key -> device, each step a signature that we check ourselves.
+
+Rule of this module: the homeserver's word is worth nothing here; what a signature does not cover is not believed.
+Pure: no store, no network. Source: https://spec.matrix.org/latest/client-server-api/#cross-signing
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bridge.matrix.api.json_fields import BAD_DATA, Json, Malformed, canonical, inner, text
+from bridge.matrix.olm.vodozemac_olm import OlmVerifyError, PkSigning, ed25519_verify
+
+OLM: Final = "m.olm.v1.curve25519-aes-sha2"
+MEGOLM: Final = "m.megolm.v1.aes-sha2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """One device of somebody: ids and its two public identity keys."""
+
+    user_id: str
+    device_id: str
+    curve25519: str
+    ed25519: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seeds:
+    """The private halves of our own cross-signing keys, 32 bytes each."""
+
+    master: bytes
+    self_signing: bytes
+    user_signing: bytes
+
+    def __repr__(self) -> str:
+        return "Seeds(…)"
+
+
+def signed(value: Json, user_id: str, key_id: str, sign: Callable[[str], str]) -> dict[str, Any]:
+    """Return `value` with one more signature, `ed25519:key_id` of `user_id`."""
+    signatures = {user: dict(keys) for user, keys in value.get("signatures", {}).items()}
+    signatures.setdefault(user_id, {})[f"ed25519:{key_id}"] = sign(canonical(value))
+    return {**value, "signatures": signatures}
+
+
+def is_signed(value: Json, user_id: str, key_id: str, key: str) -> bool:
+    """Whether `value` carries a good signature of `ed25519:key_id` of `user_id`, made with `key`."""
+    try:
+        ed25519_verify(key, canonical(value), text(inner(value, "signatures", user_id), f"ed25519:{key_id}", longest=128))
+    except (Malformed, OlmVerifyError):
+        return False
+    return True
+
+
+def upload_body(user_id: str, seeds: Seeds) -> dict[str, Any]:
+    """Make the body of `POST /keys/device_signing/upload`: three public keys, two of them signed by the first."""
+    master = PkSigning(seeds.master)
+
+    def key(usage: str, public: str) -> dict[str, Any]:
+        return {"user_id": user_id, "usage": [usage], "keys": {f"ed25519:{public}": public}}
+
+    def below(usage: str, seed: bytes) -> dict[str, Any]:
+        return signed(key(usage, PkSigning(seed).public_key), user_id, master.public_key, master.sign)
+
+    return {
+        "master_key": key("master", master.public_key),
+        "self_signing_key": below("self_signing", seeds.self_signing),
+        "user_signing_key": below("user_signing", seeds.user_signing),
+    }
+
+
+def self_sign(device_keys: Json, user_id: str, seeds: Seeds) -> dict[str, Any]:
+    """Return our own device keys with the self-signing key's signature beside their own."""
+    signer = PkSigning(seeds.self_signing)
+    return signed(device_keys, user_id, signer.public_key, signer.sign)
+
+
+def master_key_of(answer: Json, user_id: str) -> str:
+    """Return the user's master key in an answer to `/keys/query`, or an empty string."""
+    return _public(inner(answer, "master_keys", user_id), user_id, "master")
+
+
+def devices_of(answer: Json, user_id: str) -> list[tuple[Device, bool]]:
+    """Return the user's sound devices in an answer to `/keys/query`, and whether its master key vouches for each.
+
+    A device that does not sign itself, or calls itself otherwise than the homeserver does, is left out.
+    """
+    signing = _self_signing_key(answer, user_id)
+    found = []
+    for device_id, keys in inner(answer, "device_keys", user_id).items():
+        try:
+            device = _device(keys, user_id, device_id)
+        except BAD_DATA:
+            continue
+        found.append((device, bool(signing) and is_signed(keys, user_id, signing, signing)))
+    return found
+
+
+def _device(keys: Any, user_id: str, device_id: str) -> Device:
+    if text(keys, "user_id", longest=255) != user_id or text(keys, "device_id", longest=255) != device_id:
+        raise Malformed("device")
+    if MEGOLM not in keys.get("algorithms", ()):
+        raise Malformed("algorithms")
+    publics = inner(keys, "keys")
+    device = Device(
+        user_id=user_id,
+        device_id=device_id,
+        curve25519=text(publics, f"curve25519:{device_id}", longest=64),
+        ed25519=text(publics, f"ed25519:{device_id}", longest=64),
+    )
+    if not is_signed(keys, user_id, device_id, device.ed25519):
+        raise Malformed("signature")
+    return device
+
+
+def _self_signing_key(answer: Json, user_id: str) -> str:
+    master = master_key_of(answer, user_id)
+    key = inner(answer, "self_signing_keys", user_id)
+    public = _public(key, user_id, "self_signing")
+    return public if master and public and is_signed(key, user_id, master, master) else ""
+
+
+def _public(key: Json, user_id: str, usage: str) -> str:
+    publics = inner(key, "keys")
+    usages = key.get("usage")
+    if key.get("user_id") != user_id or not isinstance(usages, list) or usage not in usages or len(publics) != 1:
+        return ""
+    ((name, public),) = publics.items()
+    return public if isinstance(public, str) and len(public) <= 64 and name == f"ed25519:{public}" else ""

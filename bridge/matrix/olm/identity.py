@@ -1,0 +1,220 @@
+"""One speaker: an application service user with one device of its own, cross-signed by itself.
+
+Rule of this module: what the homeserver is told was committed before, so that after a crash at any step the same words are
+said again and mean the same. A database without the identity gets a new device, and the devices that an earlier database
+had are signed out: a device id never stands for two keys. Its cross-signing keys come from the vault's key and are stored
+nowhere: whoever has the vault key can recover them, and staff see no change of identity after a restore.
+
+Sources: facts-matrix, sections 1, 3 and 4; MSC4190 (devices of application services); MSC2732 (fallback keys).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Self, TypeVar
+
+import aiohttp
+from mautrix.crypto.account import OlmAccount
+from mautrix.crypto.store.asyncpg import PgCryptoStore
+from mautrix.types import DeviceID
+
+from bridge.matrix.api.http_client import Permanent, Wire
+from bridge.matrix.api.json_fields import Json, inner, objects
+from bridge.matrix.olm.cross_signing import MEGOLM, OLM, Seeds, self_sign, signed, upload_body
+from bridge.matrix.olm.sessions import OlmChannel
+from bridge.storage.database import Connection, Store
+from bridge.storage.vault import Vault
+
+T = TypeVar("T")
+
+FEW_KEYS: Final = 25
+MANY_KEYS: Final = 50
+"""One-time keys on the homeserver: below the first, fill up to the second."""
+
+
+class Identity:
+    """A speaker that is set up: `user_id`, `device_id`, its `wire` to the homeserver, its `store` and `olm` channel."""
+
+    def __init__(self, *, store: Store, wire: Wire, device_id: str, crypto: PgCryptoStore, seeds: Seeds) -> None:
+        self.user_id = wire.user_id
+        self.device_id = device_id
+        self.store = store
+        self.wire = wire
+        self.olm = OlmChannel(user_id=wire.user_id, device_id=device_id, crypto=crypto)
+        self.curve25519 = ""
+        """The identity key of the device; it stands in every event that the identity encrypts."""
+        self._seeds = seeds
+
+    @classmethod
+    async def open(
+        cls,
+        *,
+        store: Store,
+        session: aiohttp.ClientSession,
+        url: str,
+        token: str,
+        user_id: str,
+        device_prefix: str,
+        display_name: str,
+        vault: Vault,
+    ) -> Self:
+        """Load the identity or make it, and see that the homeserver knows all of it.
+
+        `device_prefix`: `QLPOLICY` or `QLVOICE`; the device id has a random end.
+        Raises what `Wire` raises; it may be called again after any failure or crash.
+        """
+        crypto = PgCryptoStore(user_id, vault.derive(f"matrix {user_id} pickles").hex(), store.db)
+        row: Any = await store.fetchrow("SELECT device_id, ready FROM matrix_identity WHERE user_id=$1", user_id)
+        if row is None:
+            row = await store.commit(lambda conn: _make(conn, crypto, f"{device_prefix}{secrets.token_hex(4).upper()}"))
+        self = cls(
+            store=store,
+            wire=Wire(session=session, url=url, token=token, user_id=user_id),
+            device_id=row["device_id"],
+            crypto=crypto,
+            seeds=_seeds(vault, user_id),
+        )
+        account = await self.commit(self._prepare)
+        self.curve25519 = account.identity_key
+        self.olm.device_keys = self_sign(self._own_keys(account), user_id, self._seeds)
+        if not row["ready"]:
+            await self._introduce(account, display_name)
+        else:
+            self.wire.device_id = self.device_id
+        return self
+
+    async def commit(self, work: Callable[[Connection, OlmAccount], Awaitable[T]]) -> T:
+        """Commit to the identity's store, with its Olm account as the database has it."""
+
+        async def begun(conn: Connection) -> T:
+            return await work(conn, await self.olm.begin())
+
+        return await self.store.commit(begun)
+
+    async def replenish(self, *, count: int | None, fallback: bool) -> None:
+        """Give the homeserver new one-time keys when it has only `count`, and a new fallback key when `fallback`."""
+        missing = MANY_KEYS - count if count is not None and count < FEW_KEYS else 0
+
+        async def generate(_conn: Connection, account: OlmAccount) -> OlmAccount:
+            unpublished = len(account.one_time_keys["curve25519"])
+            if missing > unpublished:
+                account.generate_one_time_keys(missing - unpublished)
+            if fallback and not account.fallback_key["curve25519"]:
+                account.generate_fallback_key()
+            await self.olm.save(account)
+            return account
+
+        if missing or fallback:
+            await self._publish(await self.commit(generate), {})
+
+    async def _introduce(self, account: OlmAccount, display_name: str) -> None:
+        """Register, make the device, publish keys, cross-sign; each step may have been done before."""
+        try:
+            await self.wire.request(
+                "POST",
+                "register",
+                body={
+                    "type": "m.login.application_service",
+                    "username": self.user_id[1:].split(":", 1)[0],
+                    "inhibit_login": True,
+                },
+            )
+        except Permanent as error:
+            if error.errcode != "M_USER_IN_USE":
+                raise
+        await self.wire.request("PUT", "devices", self.device_id, body={"display_name": display_name})
+        self.wire.device_id = self.device_id
+        own = self.olm.device_keys
+        await self._publish(account, {"device_keys": self._own_keys(account)})
+        await self.wire.request("POST", "keys", "device_signing", "upload", body=upload_body(self.user_id, self._seeds))
+        await self.wire.request("POST", "keys", "signatures", "upload", body={self.user_id: {self.device_id: own}})
+        await self.wire.request("PUT", "profile", self.user_id, "displayname", body={"displayname": display_name})
+        await self._sign_out_others()
+        await self.store.commit(
+            lambda conn: conn.execute("UPDATE matrix_identity SET ready=$2 WHERE user_id=$1", self.user_id, True)
+        )
+
+    async def _sign_out_others(self) -> None:
+        devices = await self.wire.request("GET", "devices")
+        for device in objects(devices.get("devices")):
+            device_id = device.get("device_id")
+            if isinstance(device_id, str) and device_id != self.device_id:
+                await self.wire.request("DELETE", "devices", device_id)
+
+    async def _prepare(self, _conn: Connection, account: OlmAccount) -> OlmAccount:
+        """Have keys ready to publish before the account was ever shared."""
+        if not account.shared and not account.one_time_keys["curve25519"]:
+            account.generate_one_time_keys(MANY_KEYS)
+            account.generate_fallback_key()
+            await self.olm.save(account)
+        return account
+
+    async def _publish(self, account: OlmAccount, device: Json) -> None:
+        """Upload what is unpublished and then mark it. A crash in between uploads the same again, which is allowed."""
+        one_time = account.one_time_keys["curve25519"]
+        fallback = account.fallback_key["curve25519"]
+        body = {
+            **device,
+            "one_time_keys": {
+                f"signed_curve25519:{name}": self._signed(account, {"key": key}) for name, key in one_time.items()
+            },
+            "fallback_keys": {
+                f"signed_curve25519:{name}": self._signed(account, {"key": key, "fallback": True})
+                for name, key in fallback.items()
+            },
+        }
+        await self.wire.request("POST", "keys", "upload", body={name: part for name, part in body.items() if part})
+
+        async def mark(_conn: Connection, current: OlmAccount) -> None:
+            # only if nothing was generated meanwhile: what is unpublished is uploaded again, which is harmless
+            if current.one_time_keys["curve25519"].keys() <= one_time.keys():
+                current.mark_keys_as_published()
+            current.shared = True
+            await self.olm.save(current)
+
+        await self.commit(mark)
+
+    def _signed(self, account: OlmAccount, key: Json) -> dict[str, Any]:
+        return signed(key, self.user_id, self.device_id, account.sign)
+
+    def _own_keys(self, account: OlmAccount) -> dict[str, Any]:
+        keys = {
+            "user_id": self.user_id,
+            "device_id": self.device_id,
+            "algorithms": [OLM, MEGOLM],
+            "keys": {f"{name}:{self.device_id}": key for name, key in account.identity_keys.items()},
+        }
+        return signed(keys, self.user_id, self.device_id, account.sign)
+
+
+def master_key(identity: Identity) -> str:
+    """Return the identity's public master key, which staff compare with what their client shows."""
+    keys = inner(upload_body(identity.user_id, identity._seeds), "master_key", "keys")  # noqa: SLF001 - one module
+    return str(next(iter(keys.values())))
+
+
+def fingerprint(vault: Vault, user_id: str) -> str:
+    """Return the public master key that an identity of this installation has, without opening the identity."""
+    keys = inner(upload_body(user_id, _seeds(vault, user_id)), "master_key", "keys")
+    return str(next(iter(keys.values())))
+
+
+async def _make(conn: Connection, crypto: PgCryptoStore, device_id: str) -> dict[str, Any]:
+    await crypto.put_account(OlmAccount())
+    await crypto.put_device_id(DeviceID(device_id))
+    await conn.execute(
+        "INSERT INTO matrix_identity (user_id, device_id, ready, cursor) VALUES ($1, $2, $3, $4)",
+        crypto.account_id,
+        device_id,
+        False,
+        "",
+    )
+    return {"device_id": device_id, "ready": False}
+
+
+def _seeds(vault: Vault, user_id: str) -> Seeds:
+    master, self_signing, user_signing = (
+        vault.derive(f"matrix {user_id} {usage}") for usage in ("master", "self_signing", "user_signing")
+    )
+    return Seeds(master=master, self_signing=self_signing, user_signing=user_signing)

@@ -1,0 +1,171 @@
+"""One identity's Olm account and its Olm sessions with other devices: what travels to-device.
+
+Rule of this module: everything here happens inside a commit of the identity's store, beginning with what the database says
+(`begin`), because mautrix's store caches objects that a rollback would not turn back (facts-matrix, section 4). Every
+message we send carries our signed device keys (MSC4147).
+
+Source: https://spec.matrix.org/latest/client-server-api/#molmv1curve25519-aes-sha2
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mautrix.crypto.account import OlmAccount
+from mautrix.crypto.sessions import Session
+from mautrix.crypto.store.asyncpg import PgCryptoStore
+from mautrix.types import IdentityKey, OlmCiphertext, OlmMsgType
+
+from bridge.matrix.api.json_fields import Json, Malformed, dumps, inner, loads, mapping, number, text
+from bridge.matrix.olm.cross_signing import OLM, Device
+from bridge.matrix.olm.vodozemac_olm import OlmSessionError
+from bridge.storage.database import Connection
+
+MOST_SESSIONS: Final = 16
+"""Sessions kept per device; the ones unused for longest go first."""
+
+
+class Wedged(Exception):  # noqa: N818 - a condition of a session, which the caller heals
+    """The sender's Olm session and ours do not fit (any more); a new session heals it."""
+
+    def __init__(self, sender_key: str) -> None:
+        super().__init__()
+        self.sender_key = sender_key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A decrypted to-device message. `signing_key` is what the sender claims; only a device list can confirm it."""
+
+    sender: str
+    sender_key: str
+    signing_key: str
+    type: str
+    content: Json
+
+
+class OlmChannel:
+    """Decrypts and encrypts to-device messages of one identity. Every method runs inside a commit."""
+
+    def __init__(self, *, user_id: str, device_id: str, crypto: PgCryptoStore) -> None:
+        self._user_id = user_id
+        self._device_id = device_id
+        self._crypto = crypto
+        self.device_keys: Json = {}
+        """Our device keys, cross-signed: set once the identity has them."""
+
+    async def begin(self) -> OlmAccount:
+        """Forget what an earlier commit may have left in memory and load the account. First in every commit."""
+        self._crypto._olm_cache.clear()  # noqa: SLF001 - mautrix has no other way to forget after a rollback
+        self._crypto._account = None  # noqa: SLF001
+        account = await self._crypto.get_account()
+        if account is None:
+            raise RuntimeError("the identity has no Olm account")
+        return account
+
+    async def save(self, account: OlmAccount) -> None:
+        """Store the account."""
+        await self._crypto.put_account(account)
+
+    async def decrypt(self, conn: Connection, account: OlmAccount, sender: str, content: Json) -> Letter:
+        """Decrypt one `m.room.encrypted` to-device message. Raises `Malformed` or :class:`Wedged`."""
+        if content.get("algorithm") != OLM:
+            raise Malformed("algorithm")
+        sender_key = text(content, "sender_key", longest=64)
+        own = mapping(inner(content, "ciphertext").get(account.identity_key), "ciphertext")
+        kind, body = number(own, "type"), text(own, "body")
+        if kind not in {0, 1}:
+            raise Malformed("type")
+        payload = loads(await self._plaintext(conn, account, sender_key, OlmMsgType(kind), body))
+        return self._letter(payload, account, sender, sender_key)
+
+    async def reaches(self, device: Device) -> bool:
+        """Whether there is an Olm session with the device."""
+        return await self._crypto.has_session(IdentityKey(device.curve25519))
+
+    async def open(self, account: OlmAccount, device: Device, one_time_key: str) -> None:
+        """Begin a session with one of the device's one-time keys. Raises `OlmSessionError` when the keys are no keys."""
+        key = IdentityKey(device.curve25519)
+        await self._crypto.add_session(key, account.new_outbound_session(key, IdentityKey(one_time_key)))
+
+    async def encrypt(self, account: OlmAccount, device: Device, kind: str, content: Json) -> dict[str, Any]:
+        """Encrypt for a device that is reached; the content of an `m.room.encrypted` to-device event."""
+        key = IdentityKey(device.curve25519)
+        session: Session | None = await self._crypto.get_latest_session(key)
+        if session is None:
+            raise RuntimeError("there is no Olm session with the device")
+        payload = {
+            "sender": self._user_id,
+            "sender_device": self._device_id,
+            "keys": {"ed25519": account.signing_key},
+            "recipient": device.user_id,
+            "recipient_keys": {"ed25519": device.ed25519},
+            "type": kind,
+            "content": content,
+            "sender_device_keys": self.device_keys,
+        }
+        message = session.encrypt(dumps(payload))
+        await self._crypto.update_session(key, session)
+        return {
+            "algorithm": OLM,
+            "sender_key": account.identity_key,
+            "ciphertext": {device.curve25519: {"type": int(message.type), "body": message.body}},
+        }
+
+    async def _plaintext(self, conn: Connection, account: OlmAccount, sender_key: str, kind: OlmMsgType, body: str) -> str:
+        key, message = IdentityKey(sender_key), OlmCiphertext(type=kind, body=body)
+        for session in await self._crypto.get_sessions(key):
+            if kind == OlmMsgType.PREKEY and not session.matches(body):
+                continue
+            try:
+                plaintext = session.decrypt(message)
+            except OlmSessionError:
+                continue
+            await self._crypto.update_session(key, session)
+            return str(plaintext)
+        if kind != OlmMsgType.PREKEY:
+            raise Wedged(sender_key)
+        try:
+            made = account.new_inbound_session(key, body)
+            plaintext = made.decrypt(message)
+        except OlmSessionError:
+            raise Wedged(sender_key) from None
+        await self._crypto.put_account(account)
+        await self._crypto.add_session(key, made)
+        await self._prune(conn, sender_key)
+        return str(plaintext)
+
+    async def _prune(self, conn: Connection, sender_key: str) -> None:
+        await conn.execute(
+            """
+            DELETE FROM crypto_olm_session WHERE account_id=$1 AND sender_key=$2 AND session_id NOT IN (
+                SELECT session_id FROM crypto_olm_session WHERE account_id=$1 AND sender_key=$2
+                ORDER BY last_decrypted DESC LIMIT $3
+            )
+            """,
+            self._crypto.account_id,
+            sender_key,
+            MOST_SESSIONS,
+        )
+
+    def _letter(self, payload: Json, account: OlmAccount, sender: str, sender_key: str) -> Letter:
+        if (
+            text(payload, "sender") != sender
+            or text(payload, "recipient") != self._user_id
+            or text(inner(payload, "recipient_keys"), "ed25519") != account.signing_key
+        ):
+            raise Malformed("sender or recipient")
+        signing_key = text(inner(payload, "keys"), "ed25519", longest=64)
+        device_keys = payload.get("sender_device_keys")
+        if device_keys is not None:
+            publics = inner(mapping(device_keys, "sender_device_keys"), "keys").values()
+            if device_keys.get("user_id") != sender or not {sender_key, signing_key} <= set(publics):
+                raise Malformed("sender_device_keys")
+        return Letter(
+            sender=sender,
+            sender_key=sender_key,
+            signing_key=signing_key,
+            type=text(payload, "type", longest=255),
+            content=mapping(payload.get("content"), "content"),
+        )

@@ -1,0 +1,122 @@
+"""To-device messages of one identity on their way in.
+
+Rule of this module: anybody may send one, so each is taken or dropped alone, and dropping is counted. What is decrypted
+and what has become of the Olm sessions is written in the same commit as the sync cursor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from mautrix.crypto.account import OlmAccount
+
+from bridge.matrix.api.json_fields import BAD_DATA, Json, inner, objects, text
+from bridge.matrix.olm.identity import Identity
+from bridge.matrix.olm.sessions import Letter, Wedged
+from bridge.runtime.clock import Clock
+from bridge.storage.database import Connection
+
+HOUR_MS: Final = 3_600_000
+MOST_WEDGED: Final = 100
+MOST_CANCELS: Final = 20
+"""What a flood may make us do: sessions to heal at a time, verification requests answered per response."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    """A verification request to be refused: who asked, from which device, under which transaction."""
+
+    user_id: str
+    device_id: str
+    transaction_id: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Opened:
+    """What a response's to-device messages were."""
+
+    letters: list[Letter] = field(default_factory=list)
+    cancels: list[Cancel] = field(default_factory=list)
+    dropped: int = 0
+
+
+class Inbox:
+    """Opens to-device messages, inside the sync commit."""
+
+    def __init__(self, *, identity: Identity, clock: Clock) -> None:
+        self._identity = identity
+        self._clock = clock
+
+    async def take(self, conn: Connection, response: Json) -> Opened:
+        """Open every message of a sync response. Most have none: to load the account costs as much as all the rest."""
+        opened = Opened()
+        events = list(objects(inner(response, "to_device").get("events")))
+        if not events:
+            return opened
+        account = await self._identity.olm.begin()
+        for event in events:
+            try:
+                await self._one(conn, account, event, opened)
+            except BAD_DATA:
+                opened.dropped += 1
+        return opened
+
+    async def wedged(self) -> list[tuple[str, str]]:
+        """Return (user id, identity key) of devices that a new Olm session would heal."""
+        rows = await self._identity.store.fetch(
+            "SELECT user_id, sender_key FROM matrix_wedged WHERE identity=$1 AND open", self._identity.user_id
+        )
+        return [(row["user_id"], row["sender_key"]) for row in rows]
+
+    async def healed(self, user_id: str, sender_key: str) -> None:
+        """Note that a new session was begun; it is not begun again within the hour."""
+        await self._identity.store.commit(
+            lambda conn: conn.execute(
+                "UPDATE matrix_wedged SET open=$4 WHERE identity=$1 AND user_id=$2 AND sender_key=$3",
+                self._identity.user_id,
+                user_id,
+                sender_key,
+                False,
+            )
+        )
+
+    async def _one(self, conn: Connection, account: OlmAccount, event: Json, opened: Opened) -> None:
+        sender, kind = text(event, "sender", longest=255), text(event, "type", longest=255)
+        content = inner(event, "content")
+        if kind == "m.room.encrypted":
+            try:
+                letter = await self._identity.olm.decrypt(conn, account, sender, content)
+            except Wedged as wedged:
+                await self._note_wedged(conn, sender, wedged.sender_key)
+                opened.dropped += 1
+                return
+            if letter.type != "m.key.verification.request":
+                opened.letters.append(letter)
+                return
+            kind, content = letter.type, letter.content
+        if kind == "m.key.verification.request" and len(opened.cancels) < MOST_CANCELS:
+            opened.cancels.append(
+                Cancel(
+                    user_id=sender,
+                    device_id=text(content, "from_device", longest=255),
+                    transaction_id=text(content, "transaction_id", longest=255),
+                )
+            )
+
+    async def _note_wedged(self, conn: Connection, sender: str, sender_key: str) -> None:
+        own, now = self._identity.user_id, int(self._clock.wall() * 1000)
+        await conn.execute("DELETE FROM matrix_wedged WHERE identity=$1 AND NOT open AND since_ms < $2", own, now - HOUR_MS)
+        count: Any = await conn.fetchval("SELECT COUNT(*) FROM matrix_wedged WHERE identity=$1", own)
+        if count < MOST_WEDGED:
+            await conn.execute(
+                """
+                INSERT INTO matrix_wedged (identity, user_id, sender_key, since_ms, open)
+                VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
+                """,
+                own,
+                sender,
+                sender_key,
+                now,
+                True,
+            )

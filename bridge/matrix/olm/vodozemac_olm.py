@@ -1,0 +1,359 @@
+"""Malformed input ends in one of the five error classes below, and no error carries plaintext or a key.
+
+mautrix.crypto was written against python-olm; this is as much of python-olm's interface as mautrix 0.21 calls, over
+vodozemac 0.10. `install()` puts it in that place. Where the two libraries differ, mautrix's expectation wins:
+
+- mautrix catches `OlmSessionError` and `OlmGroupSessionError` and nothing else. So what python-olm answers with
+  ValueError or TypeError (empty, not a string, not UTF-8) is answered with the class of the object that was asked.
+- vodozemac decrypts the first message of an inbound session while it makes the session; mautrix asks for that plaintext
+  later, of another object, made from a pickle of the first. So the pickle carries it, sealed, until it was asked for.
+
+Sources: the Olm and Megolm specifications (https://spec.matrix.org/latest/olm-megolm/), python-olm's documentation,
+vodozemac's (https://docs.rs/vodozemac/).
+"""
+
+from __future__ import annotations
+
+import sys
+from base64 import b64decode, b64encode
+from dataclasses import dataclass
+from hashlib import sha256
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import vodozemac
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from bridge.matrix.olm.pickles import Pickled, attempt, utf8
+
+if TYPE_CHECKING:
+    from typing import Self
+
+
+class OlmAccountError(Exception):
+    """An account could not be read, or was asked for what it cannot give."""
+
+
+class OlmSessionError(Exception):
+    """An Olm session could not be made, read or used. mautrix makes a decryption failure of it."""
+
+
+class OlmGroupSessionError(Exception):
+    """A Megolm session could not be made, read or used. mautrix makes a decryption failure of it."""
+
+
+class OlmVerifyError(Exception):
+    """A signature, or the key it should be checked with, is not good."""
+
+
+class PkSigningError(Exception):
+    """A signing key could not be made from this seed, or the message has no UTF-8 form."""
+
+
+def _unpadded(data: bytes) -> str:
+    return b64encode(data).decode().rstrip("=")
+
+
+def _decoded(text: str) -> bytes:
+    return b64decode(text + "=" * (-len(text) % 4), validate=True)
+
+
+# --- the account ------------------------------------------------------------------------------------------------------
+
+
+class _FallbackKeys(Protocol):
+    """What vodozemac 0.10 has and its type stubs leave out."""
+
+    @property
+    def fallback_key(self) -> dict[str, vodozemac.Curve25519PublicKey]: ...
+
+    def generate_fallback_key(self) -> None: ...
+
+
+def _base64_of(keys: dict[str, vodozemac.Curve25519PublicKey]) -> dict[str, dict[str, str]]:
+    return {"curve25519": {key_id: key.to_base64() for key_id, key in keys.items()}}
+
+
+class Account(Pickled[vodozemac.Account]):
+    """A device's identity keys, one-time keys and fallback key. Keys and signatures are unpadded base64."""
+
+    _kind = "account"
+    _error = OlmAccountError
+    _library_class = vodozemac.Account
+
+    def __init__(self) -> None:
+        self._inner = vodozemac.Account()
+
+    @property
+    def max_one_time_keys(self) -> int:
+        """The number of libolm, for mautrix keeps half of it on the homeserver. Vodozemac's 50 is that half."""
+        return 100
+
+    @property
+    def identity_keys(self) -> dict[str, str]:
+        """`{"curve25519": key, "ed25519": key}`."""
+        return {"curve25519": self._inner.curve25519_key.to_base64(), "ed25519": self._inner.ed25519_key.to_base64()}
+
+    @property
+    def one_time_keys(self) -> dict[str, dict[str, str]]:
+        """`{"curve25519": {key id: key}}`, those not yet marked as published."""
+        return _base64_of(self._inner.one_time_keys)
+
+    @property
+    def fallback_key(self) -> dict[str, dict[str, str]]:
+        """`{"curve25519": {key id: key}}`, empty once marked as published."""
+        return _base64_of(cast("_FallbackKeys", self._inner).fallback_key)
+
+    def sign(self, message: str) -> str:
+        """Sign with the Ed25519 identity key. Raises OlmAccountError if the message has no UTF-8 form."""
+        signature = attempt(OlmAccountError, "Not signed", lambda: self._inner.sign(utf8(message)))
+        return signature.to_base64()
+
+    def generate_one_time_keys(self, count: int) -> None:
+        """Make `count` keys, but never more unpublished ones than `max_one_time_keys`.
+
+        The count comes from what a homeserver said, and failed uploads leave their keys unpublished.
+        Raises OlmAccountError if it is no count.
+        """
+
+        def generate() -> None:
+            room = self.max_one_time_keys - len(self._inner.one_time_keys)
+            self._inner.generate_one_time_keys(min(count, room))
+
+        attempt(OlmAccountError, "No such number of one-time keys", generate)
+
+    def generate_fallback_key(self) -> None:
+        """Make a new fallback key. The one before stays usable until the next is made."""
+        cast("_FallbackKeys", self._inner).generate_fallback_key()
+
+    def mark_keys_as_published(self) -> None:
+        """Say that the homeserver has the current one-time keys and fallback key."""
+        self._inner.mark_keys_as_published()
+
+    def remove_one_time_keys(self, session: Session) -> None:
+        """Do nothing: vodozemac removed the key when it made the session, and only if that succeeded."""
+
+
+# --- Olm: between two devices -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OlmPreKeyMessage:
+    """A message that can begin a session. Not checked until it is used."""
+
+    ciphertext: str
+
+
+@dataclass(frozen=True, slots=True)
+class OlmMessage:
+    """A message of a session that both sides have. Not checked until it is used."""
+
+    ciphertext: str
+
+
+def _digest(message: OlmPreKeyMessage) -> bytes:
+    return sha256(utf8(message.ciphertext)).digest()
+
+
+class Session(Pickled[vodozemac.Session]):
+    """An Olm session. Made by `InboundSession`, `OutboundSession` or `from_pickle`, never by itself."""
+
+    _kind = "session"
+    _error = OlmSessionError
+    _library_class = vodozemac.Session
+
+    # The note is SHA-256 of the first inbound ciphertext, then its plaintext; empty once that was asked for.
+
+    def __init__(self) -> None:
+        raise TypeError("An Olm session is made from a message, from keys or from a pickle.")
+
+    @property
+    def id(self) -> str:
+        """The same on both sides, unpadded base64 of 32 bytes."""
+        return self._inner.session_id
+
+    def matches(self, message: OlmPreKeyMessage) -> bool:
+        """Tell whether the message belongs to this session; what is no message belongs to none."""
+
+        def matched() -> bool:
+            return self._inner.session_matches(vodozemac.PreKeyMessage.from_base64(message.ciphertext))
+
+        try:
+            return attempt(OlmSessionError, "Not a prekey message", matched)
+        except OlmSessionError:
+            return False
+
+    def encrypt(self, plaintext: str) -> OlmPreKeyMessage | OlmMessage:
+        """Encrypt: a prekey message until the other side has answered. Raises OlmSessionError."""
+        message = attempt(OlmSessionError, "Not encrypted", lambda: self._inner.encrypt(utf8(plaintext)))
+        kind, data = message.to_parts()
+        return (OlmPreKeyMessage if kind == 0 else OlmMessage)(_unpadded(data))
+
+    def decrypt(self, message: OlmPreKeyMessage | OlmMessage) -> str:
+        """Decrypt, once; bytes that are no UTF-8 become U+FFFD. Raises OlmSessionError."""
+
+        def decrypted() -> bytes:
+            if isinstance(message, OlmPreKeyMessage):
+                if self._note and self._note[:32] == _digest(message):
+                    plaintext, self._note = self._note[32:], b""
+                    return plaintext
+                return self._inner.decrypt(vodozemac.PreKeyMessage.from_base64(message.ciphertext).to_any())
+            return self._inner.decrypt(vodozemac.AnyOlmMessage.normal(_decoded(message.ciphertext)))
+
+        return attempt(OlmSessionError, "Not decrypted", decrypted).decode(errors="replace")
+
+
+class InboundSession(Session):
+    """A session begun by somebody's prekey message; the account loses the one-time key it used.
+
+    Raises OlmSessionError, and the account stays as it was, unless the message decrypts and came from `identity_key`.
+    """
+
+    def __init__(self, account: Account, message: OlmPreKeyMessage, identity_key: str) -> None:
+        def made() -> tuple[vodozemac.Session, bytes]:
+            sender = vodozemac.Curve25519PublicKey.from_base64(identity_key)
+            prekey = vodozemac.PreKeyMessage.from_base64(message.ciphertext)
+            return account._inner.create_inbound_session(sender, prekey)  # noqa: SLF001 -- two halves of one library
+
+        self._inner, plaintext = attempt(OlmSessionError, "No session came of this message", made)
+        self._note = _digest(message) + plaintext
+
+
+class OutboundSession(Session):
+    """A session begun by us with a device's identity key and one of its one-time keys. Raises OlmSessionError."""
+
+    def __init__(self, account: Account, identity_key: str, one_time_key: str) -> None:
+        def made() -> vodozemac.Session:
+            identity = vodozemac.Curve25519PublicKey.from_base64(identity_key)
+            one_time = vodozemac.Curve25519PublicKey.from_base64(one_time_key)
+            return account._inner.create_outbound_session(identity, one_time)  # noqa: SLF001 -- two halves of one library
+
+        self._inner = attempt(OlmSessionError, "No session came of these keys", made)
+
+
+# --- Megolm: from one device to a room --------------------------------------------------------------------------------
+
+
+class InboundGroupSession(Pickled[vodozemac.InboundGroupSession]):
+    """What reads a sender's messages from some index on. Raises OlmGroupSessionError unless the key is one."""
+
+    _kind = "inbound group session"
+    _error = OlmGroupSessionError
+    _library_class = vodozemac.InboundGroupSession
+
+    def __init__(self, session_key: str) -> None:
+        self._inner = attempt(
+            OlmGroupSessionError,
+            "This is no session key",
+            lambda: vodozemac.InboundGroupSession(vodozemac.SessionKey(session_key)),
+        )
+
+    @property
+    def id(self) -> str:
+        """The same on both sides, unpadded base64 of 32 bytes."""
+        return self._inner.session_id
+
+    @property
+    def first_known_index(self) -> int:
+        """The lowest message index that can be decrypted or exported at."""
+        return self._inner.first_known_index
+
+    def decrypt(self, ciphertext: str) -> tuple[str, int]:
+        """Answer (plaintext, message index), as often as asked; no UTF-8 becomes U+FFFD. Raises OlmGroupSessionError."""
+        message = attempt(
+            OlmGroupSessionError,
+            "Not decrypted",
+            lambda: self._inner.decrypt(vodozemac.MegolmMessage.from_base64(ciphertext)),
+        )
+        return message.plaintext.decode(errors="replace"), message.message_index
+
+    def export_session(self, message_index: int) -> str:
+        """Answer a key, for `import_session`, that reads from this index on. Raises OlmGroupSessionError."""
+        key = attempt(OlmGroupSessionError, "There is no such index", lambda: self._inner.export_at(message_index))
+        if key is None:
+            raise OlmGroupSessionError("This session does not reach back to that index")
+        return key.to_base64()
+
+    @classmethod
+    def import_session(cls, session_key: str) -> Self:
+        """Make a session of what `export_session` answered. Raises OlmGroupSessionError."""
+        inner = attempt(
+            OlmGroupSessionError,
+            "This is no exported session key",
+            lambda: vodozemac.InboundGroupSession.import_session(vodozemac.ExportedSessionKey(session_key)),
+        )
+        return cls._made_of(inner)
+
+
+class OutboundGroupSession(Pickled[vodozemac.GroupSession]):
+    """What encrypts our messages to a room."""
+
+    _kind = "outbound group session"
+    _error = OlmGroupSessionError
+    _library_class = vodozemac.GroupSession
+
+    def __init__(self) -> None:
+        self._inner = vodozemac.GroupSession()
+
+    @property
+    def id(self) -> str:
+        """The same on both sides, unpadded base64 of 32 bytes."""
+        return self._inner.session_id
+
+    @property
+    def message_index(self) -> int:
+        """The index that the next message will have."""
+        return self._inner.message_index
+
+    @property
+    def session_key(self) -> str:
+        """A key that reads from the next message on: a secret, for `InboundGroupSession`."""
+        return self._inner.session_key.to_base64()
+
+    def encrypt(self, plaintext: str) -> str:
+        """Answer unpadded base64 and move on by one index. Raises OlmGroupSessionError if there is no UTF-8 form."""
+        message = attempt(OlmGroupSessionError, "Not encrypted", lambda: self._inner.encrypt(utf8(plaintext)))
+        return message.to_base64()
+
+
+# --- signatures -------------------------------------------------------------------------------------------------------
+
+
+class PkSigning:
+    """An Ed25519 key from its seed of 32 bytes: cross-signing keys are these. Raises PkSigningError."""
+
+    public_key: str
+
+    def __init__(self, seed: bytes) -> None:
+        self._key = attempt(PkSigningError, "A seed is 32 bytes", lambda: Ed25519PrivateKey.from_private_bytes(seed))
+        self.public_key = _unpadded(self._key.public_key().public_bytes_raw())
+
+    def sign(self, message: str) -> str:
+        """Answer the signature in unpadded base64. Raises PkSigningError."""
+        return _unpadded(attempt(PkSigningError, "Not signed", lambda: self._key.sign(utf8(message))))
+
+
+def ed25519_verify(key: str, message: str, signature: str) -> None:
+    """Return if the signature is the key's, over that message. Raises OlmVerifyError otherwise."""
+
+    def verify() -> None:
+        if len(raw := _decoded(key)) != 32:
+            raise ValueError  # the library would panic
+        public = vodozemac.Ed25519PublicKey.from_base64(_unpadded(raw))
+        public.verify_signature(utf8(message), vodozemac.Ed25519Signature.from_base64(signature))
+
+    attempt(OlmVerifyError, "The signature is not good", verify)
+
+
+def install() -> None:
+    """Make this module what `import olm` finds, and an empty stub what `import _libolm` finds.
+
+    Raises RuntimeError, and changes nothing, if mautrix.crypto was already imported over another `olm`.
+    """
+    loaded: Any = sys.modules.get("mautrix.crypto.sessions")
+    if loaded is not None and not issubclass(loaded.Session, Session):
+        raise RuntimeError("mautrix.crypto was imported over libolm: import bridge.matrix first.")
+    stub = ModuleType("_libolm")
+    # mautrix.crypto.sessions takes these two names at import and then finds that `lib` cannot describe a session
+    stub.__dict__.update(ffi=None, lib=None)
+    sys.modules.update({"olm": sys.modules[__name__], "_libolm": stub})

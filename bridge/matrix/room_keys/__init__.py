@@ -1,0 +1,1 @@
+"""Megolm: outbound and inbound sessions, sharing, bundles, history, pruning."""

@@ -1,0 +1,297 @@
+"""Whose devices there are, and which of them are trusted.
+
+Rule of this module: a device is trusted when its user's confirmed master key vouches for it, through signatures that we
+checked; it gets no key and commands nothing before that. Lists come from fresh `/keys/query` answers, replaced whole. Our
+own table of confirmed keys, because mautrix never updates the first one it saw (facts-matrix, section 4).
+
+A *dirty* user is owed something: a fresh query, as long as the list is *stale*, and then every key. Marks are durable and
+counted, so that one set during a query survives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from typing import Any, Final
+
+from bridge.matrix.api.events import IdentityChanged, Item
+from bridge.matrix.api.json_fields import Json, inner
+from bridge.matrix.olm.cross_signing import Device, devices_of, master_key_of
+from bridge.matrix.olm.identity import Identity
+from bridge.matrix.rooms.room_state import COUNTED
+from bridge.matrix.schema import places
+from bridge.runtime.clock import Clock
+from bridge.storage.database import Connection, Store
+
+TRUSTED: Final = """
+    matrix_device d JOIN matrix_confirmed c
+    ON c.user_id = d.user_id AND c.master_key = d.master_key AND d.cross_signed
+"""
+"""SQL: the trusted devices, as `d`."""
+
+HAD_FROM: Final = """user_id=$1 AND device_id=$2
+    AND session_id IN (SELECT session_id FROM matrix_session WHERE user_id=$3)"""
+"""SQL: what a device has had of one of our identities."""
+
+SEND_AGAIN_MS: Final = 3_600_000
+DAY: Final = 86_400.0
+
+Sink = Callable[[Connection, Sequence[Item]], Awaitable[None]]
+
+
+async def has_trusted(conn: Connection | Store, user_id: str) -> bool:
+    """Whether the user has a device that may give commands."""
+    return await conn.fetchval(f"SELECT 1 FROM {TRUSTED} WHERE d.user_id=$1 LIMIT 1", user_id) is not None  # noqa: S608
+
+
+class Devices:
+    """Devices of other people, in the main store. `ours` are never asked for: we do not write to ourselves."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        identity: Identity,
+        ours: Collection[str],
+        trust_on_first_use: bool,
+        clock: Clock,
+        sink: Sink,
+        committed: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._wire = identity.wire
+        self._ours = frozenset(ours)
+        self._trust_on_first_use = trust_on_first_use
+        self._clock = clock
+        self._sink = sink
+        self._committed = committed
+
+    async def trusted(self, user_id: str) -> list[Device]:
+        """Return the devices of a user that may have keys and give commands."""
+        rows = await self._store.fetch(
+            f"SELECT d.user_id, d.device_id, d.curve25519, d.ed25519 FROM {TRUSTED} WHERE d.user_id=$1",  # noqa: S608
+            user_id,
+        )
+        return [Device(**dict(row)) for row in rows]
+
+    async def by_key(self, user_id: str, curve25519: str) -> Device | None:
+        """Return a user's device by its identity key, trusted or not."""
+        row = await self._store.fetchrow(
+            "SELECT user_id, device_id, curve25519, ed25519 FROM matrix_device WHERE user_id=$1 AND curve25519=$2",
+            user_id,
+            curve25519,
+        )
+        return None if row is None else Device(**dict(row))
+
+    async def unconfirmed(self) -> list[IdentityChanged]:
+        """Return those whose newest master key is not confirmed."""
+        rows = await self._store.fetch("""
+            SELECT s.user_id, s.master_key, c.master_key AS confirmed FROM matrix_seen_identity s
+            LEFT JOIN matrix_confirmed c ON c.user_id = s.user_id
+            WHERE s.master_key <> '' AND (c.master_key IS NULL OR c.master_key <> s.master_key)
+        """)
+        return [
+            IdentityChanged(user_id=row["user_id"], master_key=row["master_key"], first=row["confirmed"] is None)
+            for row in rows
+        ]
+
+    async def confirm(self, conn: Connection, user_id: str, master_key: str) -> None:
+        """Trust this master key of the user from now on, and mark the user, so that keys go to its devices."""
+        await conn.execute(
+            """
+            INSERT INTO matrix_confirmed (user_id, master_key) VALUES ($1, $2)
+            ON CONFLICT (user_id) DO UPDATE SET master_key=excluded.master_key
+            """,
+            user_id,
+            master_key,
+        )
+        await self.mark(conn, [user_id])
+
+    async def heard(self, conn: Connection, device: Device) -> None:
+        """Note that a device has just been heard, to the day: more nobody needs to know of a colleague."""
+        await conn.execute(
+            """
+            INSERT INTO matrix_heard (user_id, device_id, at_ms) VALUES ($1, $2, $3)
+            ON CONFLICT (user_id, device_id) DO UPDATE SET at_ms=excluded.at_ms WHERE matrix_heard.at_ms < excluded.at_ms
+            """,
+            device.user_id,
+            device.device_id,
+            int(self._clock.wall() // DAY * DAY * 1000),
+        )
+
+    async def find(self, conn: Connection | Store, user_id: str, curve25519: str) -> tuple[Device, bool] | None:
+        """Return a user's device by its identity key, and whether it is trusted; None when it is not known."""
+        row: Any = await conn.fetchrow(
+            """
+            SELECT d.user_id, d.device_id, d.curve25519, d.ed25519,
+                   (d.cross_signed AND c.master_key IS NOT NULL) AS trusted
+            FROM matrix_device d
+            LEFT JOIN matrix_confirmed c ON c.user_id = d.user_id AND c.master_key = d.master_key
+            WHERE d.user_id=$1 AND d.curve25519=$2
+            """,
+            user_id,
+            curve25519,
+        )
+        if row is None:
+            return None
+        found = dict(row)
+        trusted = bool(found.pop("trusted"))
+        return Device(**found), trusted
+
+    async def mark(self, conn: Connection, users: Iterable[str], *, stale: bool = True, seconds: float = 0.0) -> None:
+        """Mark users dirty, to be seen to after `seconds`; `stale`: nothing is said about their devices before that."""
+        due = int((self._clock.wall() + seconds) * 1000)
+        for user_id in sorted(set(users) - self._ours):
+            await conn.execute(
+                """
+                INSERT INTO matrix_dirty (user_id, mark, stale, due_ms) VALUES ($1, 1, $3, $2)
+                ON CONFLICT (user_id) DO UPDATE SET
+                mark=matrix_dirty.mark + 1,
+                stale=(matrix_dirty.stale OR excluded.stale),
+                due_ms=CASE WHEN matrix_dirty.due_ms < excluded.due_ms THEN matrix_dirty.due_ms ELSE excluded.due_ms END
+                """,
+                user_id,
+                due,
+                stale,
+            )
+
+    async def asked(self, conn: Connection, marks: Iterable[tuple[str, int]]) -> None:
+        """Note that the list is fresh, unless the user was marked again meanwhile; keys are still owed."""
+        for user_id, mark in marks:
+            await conn.execute("UPDATE matrix_dirty SET stale=$3 WHERE user_id=$1 AND mark=$2", user_id, mark, False)
+
+    async def postpone(self, conn: Connection, users: Iterable[str], *, seconds: float) -> None:
+        """Put dirty users off, after the homeserver refused something about them."""
+        due = int((self._clock.wall() + seconds) * 1000)
+        for user_id in users:
+            await conn.execute("UPDATE matrix_dirty SET due_ms=$2 WHERE user_id=$1", user_id, due)
+
+    async def clean(self, conn: Connection, marks: Iterable[tuple[str, int]]) -> None:
+        """Remove these marks, unless the user was marked again meanwhile."""
+        for user_id, mark in marks:
+            await conn.execute("DELETE FROM matrix_dirty WHERE user_id=$1 AND mark=$2", user_id, mark)
+
+    async def mark_everybody(self, conn: Connection) -> None:
+        """Mark everybody who is in a room of ours: at every start."""
+        rows = await conn.fetch(f"SELECT DISTINCT user_id FROM matrix_member WHERE membership IN {COUNTED}")  # noqa: S608
+        await self.mark(conn, [row["user_id"] for row in rows])
+
+    async def is_stale(self, conn: Connection, user_id: str) -> bool:
+        """Whether the user's devices must be asked for before anything is said about them."""
+        return await conn.fetchval("SELECT 1 FROM matrix_dirty WHERE user_id=$1 AND stale", user_id) is not None
+
+    async def ensure(self, users: Iterable[str]) -> None:
+        """Ask for users whose list may be out of date: never asked for, stale, or in no room with us.
+
+        Raises what :class:`~bridge.matrix.wire.Wire` raises.
+        """
+        wanted = sorted(set(users) - self._ours)
+        if not wanted:
+            return
+        rows = await self._store.fetch(
+            f"""
+            SELECT user_id FROM matrix_seen_identity s WHERE user_id IN ({places(len(wanted))})
+            AND NOT EXISTS (SELECT 1 FROM matrix_dirty d WHERE d.user_id = s.user_id AND d.stale)
+            AND EXISTS (SELECT 1 FROM matrix_member m WHERE m.user_id = s.user_id AND m.membership = 'join')
+            """,  # noqa: S608 - placeholders only
+            *wanted,
+        )
+        if stale := sorted(set(wanted) - {row["user_id"] for row in rows}):
+            answer = await self.query(stale)
+            await self._store.commit(lambda conn: self._absorb_and_tell(conn, stale, answer))
+            self._committed()
+
+    async def query(self, users: Sequence[str]) -> Json:
+        """Ask the homeserver. Never inside a commit."""
+        return await self._wire.request("POST", "keys", "query", body={"device_keys": {user: [] for user in users}})
+
+    async def absorb(self, conn: Connection, users: Sequence[str], answer: Json) -> list[IdentityChanged]:
+        """Replace what we know of these users' devices; return what changed about their identities."""
+        changed: list[IdentityChanged] = []
+        for user_id in users:
+            if user_id.partition(":")[2] in inner(answer, "failures"):
+                continue
+            changed += await self._absorb_identity(conn, user_id, master_key_of(answer, user_id))
+            await self._absorb_devices(conn, user_id, answer)
+        return changed
+
+    async def _absorb_and_tell(self, conn: Connection, users: Sequence[str], answer: Json) -> None:
+        if changed := await self.absorb(conn, users, answer):
+            await self._sink(conn, changed)
+
+    async def _absorb_identity(self, conn: Connection, user_id: str, master_key: str) -> list[IdentityChanged]:
+        seen = await conn.fetchval("SELECT master_key FROM matrix_seen_identity WHERE user_id=$1", user_id)
+        confirmed = await conn.fetchval("SELECT master_key FROM matrix_confirmed WHERE user_id=$1", user_id)
+        await conn.execute(
+            """
+            INSERT INTO matrix_seen_identity (user_id, master_key, queried_ms) VALUES ($1, $2, $3)
+            ON CONFLICT (user_id) DO UPDATE SET master_key=excluded.master_key, queried_ms=excluded.queried_ms
+            """,
+            user_id,
+            master_key,
+            int(self._clock.wall() * 1000),
+        )
+        if not master_key or master_key in {seen, confirmed}:
+            return []
+        if confirmed is None and self._trust_on_first_use:
+            await conn.execute("INSERT INTO matrix_confirmed (user_id, master_key) VALUES ($1, $2)", user_id, master_key)
+            return []
+        return [IdentityChanged(user_id=user_id, master_key=master_key, first=confirmed is None)]
+
+    async def _absorb_devices(self, conn: Connection, user_id: str, answer: Json) -> None:
+        rows = await conn.fetch("SELECT device_id, curve25519, ed25519 FROM matrix_device WHERE user_id=$1", user_id)
+        before = {row["device_id"]: (row["curve25519"], row["ed25519"]) for row in rows}
+        now = devices_of(answer, user_id)
+        master_key = master_key_of(answer, user_id)
+        await conn.execute("DELETE FROM matrix_device WHERE user_id=$1", user_id)
+        for device, cross_signed in now:
+            await conn.execute(
+                """
+                INSERT INTO matrix_device (user_id, device_id, curve25519, ed25519, cross_signed, master_key)
+                VALUES ($1, $2, $3, $4, $5, $6)
+                """,
+                user_id,
+                device.device_id,
+                device.curve25519,
+                device.ed25519,
+                cross_signed,
+                master_key,
+            )
+            if device.device_id not in before:
+                await self.heard(conn, device)  # from when it is known on
+        for device_id in before.keys() - {device.device_id for device, _ in now}:
+            await conn.execute("DELETE FROM matrix_heard WHERE user_id=$1 AND device_id=$2", user_id, device_id)
+        rekeyed = {
+            d.device_id for d, _ in now if before.get(d.device_id, (d.curve25519, d.ed25519)) != (d.curve25519, d.ed25519)
+        }
+        await self._withdraw(conn, user_id, rekeyed)
+
+    async def _withdraw(self, conn: Connection, user_id: str, rekeyed: Collection[str]) -> None:
+        """Rotate the sessions that a device has which is gone, rekeyed or no longer trusted."""
+        had = await conn.fetch("SELECT DISTINCT device_id FROM matrix_sent WHERE user_id=$1", user_id)
+        rows = await conn.fetch(f"SELECT d.device_id FROM {TRUSTED} WHERE d.user_id=$1", user_id)  # noqa: S608
+        good = {row["device_id"] for row in rows} - set(rekeyed)
+        for device_id in {row["device_id"] for row in had} - good:
+            await conn.execute(
+                """
+                UPDATE matrix_session SET active=$3, ratchet=NULL WHERE active AND session_id IN
+                (SELECT session_id FROM matrix_sent WHERE user_id=$1 AND device_id=$2)
+                """,
+                user_id,
+                device_id,
+                False,
+            )
+            await conn.execute("DELETE FROM matrix_sent WHERE user_id=$1 AND device_id=$2", user_id, device_id)
+
+    async def send_again(self, conn: Connection, device: Device, sender: str) -> None:
+        """Owe a device every live key of one of our identities once more; at most once an hour.
+
+        Of that one alone: if it lost its session with the other as well, it will say so. That it had them stays noted
+        meanwhile: by that their sessions end when it is not trusted any more. When it last asked stands in the same commit,
+        so that a commit which fails can be done again.
+        """
+        now, whose = int(self._clock.wall() * 1000), (device.user_id, device.device_id, sender)
+        asked = await conn.fetchval(f"SELECT MAX(again_ms) FROM matrix_sent WHERE {HAD_FROM}", *whose)  # noqa: S608
+        if asked is None or 0 <= now - asked < SEND_AGAIN_MS:
+            return
+        await conn.execute(f"UPDATE matrix_sent SET owed=$4, again_ms=$5 WHERE {HAD_FROM}", *whose, True, now)  # noqa: S608
+        await self.mark(conn, [device.user_id], stale=False)

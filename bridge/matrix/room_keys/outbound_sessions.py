@@ -1,0 +1,228 @@
+"""Our Megolm sessions: one per identity and room, whose first key is kept sealed as long as the room lives.
+
+Rules of this module: a session and its first key are committed before anybody hears of them; a retired session never
+encrypts again, not even a message that was on its way; with a session at hand, encrypting asks for no request, and for a
+commit only once in so many messages.
+
+Why what is stored is ahead: no index may serve twice, whatever dies, so an index has to be taken in the database before it
+is used. Taking some at once saves a sync of the disk on the way of nearly every text. A ratchet goes forward only: after a
+restart the indices that were taken and not used are skipped, which every receiver expects, and what is stored cannot read
+what was said before.
+
+Source: https://spec.matrix.org/latest/client-server-api/#mmegolmv1aes-sha2
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+from weakref import WeakValueDictionary
+
+from bridge.matrix.api.json_fields import Json, dumps
+from bridge.matrix.olm.cross_signing import MEGOLM
+from bridge.matrix.olm.identity import Identity
+from bridge.matrix.olm.vodozemac_olm import OutboundGroupSession
+from bridge.matrix.room_keys.key_sharing import Delivery, first_key_context
+from bridge.matrix.rooms.room_state import COUNTED, NotOurs, Room, room_of, rotate
+from bridge.runtime.clock import Clock
+from bridge.storage.database import Connection, Store
+from bridge.storage.vault import Vault
+
+MOST_MESSAGES: Final = 1000
+LONGEST_MS: Final = 7 * 24 * 3600 * 1000
+"""A session is retired after so many messages, or milliseconds."""
+
+AHEAD: Final = 16
+"""Indices taken at once."""
+
+KEPT_IN_MEMORY: Final = 1024
+"""Sessions held ready to encrypt: those of the 500 rooms that were spoken in last, 2 KiB each. Another is read again."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Session:
+    room: Room
+    ratchet: OutboundGroupSession
+    begun_ms: int
+    taken: int
+    """The first index that is not taken in the database."""
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class _Retired(Exception):  # noqa: N818 - an answer, not a failure
+    """The session was retired, or moved on elsewhere, between taking it from memory and committing."""
+
+
+class Keyring:
+    """Encrypts for rooms of ours; a new session's key is delivered before its first event exists."""
+
+    def __init__(self, *, store: Store, delivery: Delivery, vault: Vault, clock: Clock) -> None:
+        self._store = store
+        self._delivery = delivery
+        self._vault = vault
+        self._clock = clock
+        self._ready: OrderedDict[tuple[str, str], _Session] = OrderedDict()
+        self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+
+    async def encrypt(self, identity: Identity, room_id: str, kind: str, content: Json) -> dict[str, Any]:
+        """Return the content of an `m.room.encrypted` event, with an index that is used by nothing else.
+
+        With a session at hand this is no request, and nearly always no commit.
+        Raises :class:`~bridge.matrix.members.NotOurs`, `Sealed` when the room's key is destroyed, `Malformed`, and what
+        `Wire` raises while keys are delivered.
+        """
+        payload = dumps({"type": kind, "room_id": room_id, "content": content})
+        while True:
+            session = await self._session(identity.user_id, room_id)
+            try:
+                ciphertext = await self._advance(session, payload)
+            except _Retired:
+                self._drop(identity.user_id, room_id, session)
+                continue
+            encrypted: dict[str, Any] = {
+                "algorithm": MEGOLM,
+                "ciphertext": ciphertext,
+                "session_id": session.ratchet.id,
+                # deprecated, and still asked for by older clients
+                "sender_key": identity.curve25519,
+                "device_id": identity.device_id,
+            }
+            if isinstance(relation := content.get("m.relates_to"), Mapping):
+                encrypted["m.relates_to"] = relation
+            return encrypted
+
+    def forget(self, room_id: str) -> None:
+        """Let the room's sessions go from memory, when their keys were destroyed."""
+        for key in [key for key in self._ready if key[1] == room_id]:
+            del self._ready[key]
+
+    async def prepare(self, identity: Identity, room_id: str) -> None:
+        """Have a session at hand, so that the first message costs no more than the others."""
+        await self._session(identity.user_id, room_id)
+
+    async def rotate(self, room_id: str) -> None:
+        """Retire the room's present sessions, after somebody left; the next message begins a fresh one."""
+        await self._store.commit(lambda conn: rotate(conn, room_id))
+
+    async def _session(self, user_id: str, room_id: str) -> _Session:
+        key = (user_id, room_id)
+        if (session := self._ready.get(key)) is not None and not self._spent(session):
+            self._ready.move_to_end(key)
+            return session
+        lock = self._locks.setdefault(key, asyncio.Lock())
+        async with lock:
+            if (session := self._ready.get(key)) is not None and not self._spent(session):
+                return session
+            session = await self._load(user_id, room_id)
+            if session is None or self._spent(session):
+                session = await self._store.commit(lambda conn: self._begin(conn, user_id, room_id))
+            # also after a restart, because the process may have ended before everybody had the key
+            await self._delivery.deliver(room_id, await self._members(room_id))
+            self._ready[key] = session
+            if len(self._ready) > KEPT_IN_MEMORY:
+                self._ready.popitem(last=False)
+            return session
+
+    def _spent(self, session: _Session) -> bool:
+        age = int(self._clock.wall() * 1000) - session.begun_ms
+        return session.ratchet.message_index >= MOST_MESSAGES or age >= LONGEST_MS
+
+    def _drop(self, user_id: str, room_id: str, session: _Session) -> None:
+        if self._ready.get((user_id, room_id)) is session:
+            del self._ready[user_id, room_id]
+
+    async def _load(self, user_id: str, room_id: str) -> _Session | None:
+        row = await self._store.fetchrow(
+            """
+            SELECT s.session_id, s.ratchet, s.begun_ms, r.room_id, r.kind, r.owner, r.key_owner FROM matrix_session s
+            JOIN matrix_room r ON r.room_id = s.room_id WHERE s.room_id=$1 AND s.user_id=$2 AND s.active
+            """,
+            room_id,
+            user_id,
+        )
+        if row is None:
+            return None
+        room = Room(room_id=room_id, kind=row["kind"], owner=row["owner"], key_owner=row["key_owner"])
+        session_id = row["session_id"]
+        pickle = await self._vault.open(room.key_owner, _ratchet(session_id), bytes(row["ratchet"]))
+        ratchet = OutboundGroupSession.from_pickle(pickle, session_id)
+        return _Session(room=room, ratchet=ratchet, begun_ms=row["begun_ms"], taken=ratchet.message_index)
+
+    async def _begin(self, conn: Connection, user_id: str, room_id: str) -> _Session:
+        room = await room_of(conn, room_id)
+        if room is None:
+            raise NotOurs
+        await conn.execute(
+            "UPDATE matrix_session SET active=$3, ratchet=NULL WHERE room_id=$1 AND user_id=$2 AND active",
+            room_id,
+            user_id,
+            False,
+        )
+        now = int(self._clock.wall() * 1000)
+        session = _Session(room=room, ratchet=OutboundGroupSession(), begun_ms=now, taken=AHEAD)
+        session_id = session.ratchet.id
+        await conn.execute(
+            """
+            INSERT INTO matrix_session (session_id, room_id, user_id, first_key, ratchet, next_index, active, begun_ms)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+            """,
+            session_id,
+            room_id,
+            user_id,
+            await self._vault.seal(room.key_owner, first_key_context(session_id), session.ratchet.session_key.encode()),
+            await self._ahead(session),
+            AHEAD,
+            True,
+            session.begun_ms,
+        )
+        return session
+
+    async def _advance(self, session: _Session, payload: str) -> str:
+        async with session.turn:
+            index = session.ratchet.message_index
+            if index >= session.taken:
+                session.taken = await self._store.commit(partial(self._take, session, index))
+            elif not await self._store.fetchval(
+                "SELECT COUNT(*) FROM matrix_session WHERE session_id=$1 AND active", session.ratchet.id
+            ):
+                raise _Retired
+            return session.ratchet.encrypt(payload)
+
+    async def _take(self, session: _Session, index: int, conn: Connection) -> int:
+        stored = await conn.fetchval(
+            """
+            UPDATE matrix_session SET ratchet=$2, next_index=$3
+            WHERE session_id=$1 AND active AND next_index <= $4 RETURNING next_index
+            """,
+            session.ratchet.id,
+            await self._ahead(session),
+            index + AHEAD,
+            index,  # no index twice, not even when the session was loaded a second time
+        )
+        if stored is None:
+            raise _Retired
+        return int(stored)
+
+    async def _ahead(self, session: _Session) -> bytes:
+        """Return the sealed ratchet as it will be when the indices taken now are used."""
+        session_id = session.ratchet.id
+        later = OutboundGroupSession.from_pickle(session.ratchet.pickle(session_id), session_id)
+        for _ in range(AHEAD):
+            later.encrypt("")
+        # the passphrase hides nothing: the vault's seal does
+        return await self._vault.seal(session.room.key_owner, _ratchet(session_id), later.pickle(session_id))
+
+    async def _members(self, room_id: str) -> list[str]:
+        rows = await self._store.fetch(
+            f"SELECT user_id FROM matrix_member WHERE room_id=$1 AND membership IN {COUNTED}",  # noqa: S608
+            room_id,
+        )
+        return [row["user_id"] for row in rows]
+
+
+def _ratchet(session_id: str) -> str:
+    return f"matrix ratchet {session_id}"

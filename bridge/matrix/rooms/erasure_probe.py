@@ -1,0 +1,77 @@
+"""What forgetting asks of the homeserver's ordinary interface: is anything left to read, who is still there.
+
+Rules of this module: it looks, and it removes people; what it cannot look at raises, and is never taken for gone. Redacting
+is the edge's, purging the module's (`house`).
+
+Sources: https://spec.matrix.org/latest/client-server-api/#redactions (what a redaction leaves), and there
+`GET /rooms/{roomId}/messages`, `…/members`, `…/event/{eventId}`.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Final
+
+from bridge.matrix.api.http_client import Permanent, TokenRefused
+from bridge.matrix.api.json_fields import Json, inner, objects
+from bridge.matrix.olm.identity import Identity
+
+PAGE: Final = 250
+HERE: Final = frozenset({"join", "invite", "knock"})
+OUTSIDE: Final = frozenset({"M_NOT_FOUND", "M_FORBIDDEN"})
+
+
+class Forgetting:
+    """Looks at rooms as the policy bot. `ours`: the user ids of both identities."""
+
+    def __init__(self, *, policy: Identity, ours: tuple[str, str]) -> None:
+        self._wire, self._ours = policy.wire, frozenset(ours)
+
+    async def readable(self, room_id: str) -> list[tuple[str, int]]:
+        """Return every event of a room that still says something: its id and time. State and redactions do not.
+
+        Pages through all of the room. Raises `Permanent` when the policy bot cannot look.
+        """
+        found: list[tuple[str, int]] = []
+        start = ""
+        while True:
+            query = {"dir": "b", "limit": str(PAGE), **({"from": start} if start else {})}
+            answer = await self._wire.request("GET", "rooms", room_id, "messages", query=query)
+            found += [
+                (event["event_id"], at if isinstance(at := event.get("origin_server_ts"), int) else 0)
+                for event in objects(answer.get("chunk"))
+                if _says(event) and isinstance(event.get("event_id"), str)
+            ]
+            end = answer.get("end")
+            if not isinstance(end, str) or end == start:
+                return found
+            start = end
+
+    async def empty(self, room_id: str) -> int:
+        """Remove everybody but ourselves, also who is only invited; return how many there were."""
+        answer = await self._wire.request("GET", "rooms", room_id, "members", query={"not_membership": "leave"})
+        users = [
+            event["state_key"]
+            for event in objects(answer.get("chunk"))
+            if isinstance(event.get("state_key"), str) and inner(event, "content").get("membership") in HERE
+        ]
+        gone = [user for user in users if user not in self._ours]
+        for user in gone:
+            await self._wire.request("POST", "rooms", room_id, "kick", body={"user_id": user})
+        return len(gone)
+
+    async def event_gone(self, room_id: str, event_id: str) -> bool:
+        """Whether an event can no longer be fetched, or nothing is left in it."""
+        try:
+            event = await self._wire.request("GET", "rooms", room_id, "event", event_id)
+        except TokenRefused:
+            raise
+        except Permanent as error:
+            if error.status in {HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN} and error.errcode in OUTSIDE:
+                return True
+            raise
+        return not _says(event)
+
+
+def _says(event: Json) -> bool:
+    return "state_key" not in event and event.get("type") != "m.room.redaction" and bool(event.get("content"))

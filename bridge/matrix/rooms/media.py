@@ -1,0 +1,124 @@
+"""What was uploaded for our rooms, deleted again: key bundles of ours, and what somebody's message pointed to.
+
+Rules of this module: a bundle outlives its use by minutes and nobody's patience by more than a day; what a message pointed
+to goes when the message has gone; nothing of a thread that somebody holds goes; a row stands until the homeserver said that
+its upload is gone; a failure waits and goes on. (What is left of a thread that ended goes with its room.)
+
+Source: facts-matrix, section 11: clients accept a bundle within 24 h of the invite, so not after the invite but the join.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from functools import partial
+from typing import Final
+
+from bridge.matrix.api.module_api import Away, House, Refused
+from bridge.runtime import log
+from bridge.runtime.clock import Clock
+from bridge.storage.database import Connection, Store
+
+AFTER: Final = 300.0
+"""Seconds after the join: slow clients fetch a bundle when they first show the room."""
+LONGEST: Final = 86_400.0
+"""Seconds after the upload: no client takes it any more."""
+INVITES: Final = 60.0
+"""Seconds after the upload within which the invitation is noted: before that, somebody asked back in is still out."""
+EVERY: Final = 60.0
+DUE: Final = """
+    SELECT mxc FROM matrix_upload u
+    WHERE (due_ms <= $1 OR due_ms IS NULL AND NOT EXISTS (SELECT 1 FROM event e WHERE e.event_id = u.event_id))
+    AND NOT EXISTS (SELECT 1 FROM thread t WHERE t.room_id = u.room_id AND t.held)
+    AND NOT EXISTS (SELECT 1 FROM erasure e WHERE e.subject = u.room_id)
+    ORDER BY due_ms
+"""
+AGAIN: Final = 600.0
+"""Seconds until the homeserver is asked again about an upload that it would not delete."""
+
+
+async def note_upload(conn: Connection, mxc: str, *, room_id: str, user_id: str, at_ms: int) -> None:
+    """Note an upload before it is made, for whom it is, and when it is due at the latest."""
+    await conn.execute(
+        """
+        INSERT INTO matrix_upload (mxc, room_id, user_id, at_ms, due_ms, joined) VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT DO NOTHING
+        """,
+        mxc,
+        room_id,
+        user_id,
+        at_ms,
+        at_ms + int(LONGEST * 1000),
+        False,
+    )
+
+
+async def note_shown(conn: Connection, mxc: str, *, room_id: str, event_id: str, at_ms: int) -> None:
+    """Note what a message pointed to, in the commit that puts the message on the deletion index."""
+    await conn.execute(
+        "INSERT INTO matrix_upload (mxc, room_id, event_id, at_ms) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        mxc,
+        room_id,
+        event_id,
+        at_ms,
+    )
+
+
+class Uploads:
+    """Deletes what is due. `run` until cancelled."""
+
+    def __init__(self, *, store: Store, house: House, clock: Clock) -> None:
+        self._store, self._house, self._clock = store, house, clock
+
+    async def run(self) -> None:
+        """Look once a minute, until cancelled."""
+        while True:
+            try:
+                await self.turn()
+            except (sqlite3.OperationalError, OSError) as error:
+                log.failure("uploads.wait", error)
+            await asyncio.sleep(EVERY)
+
+    async def turn(self) -> None:
+        """Note who has come in or gone, and delete what is due."""
+        await self._store.commit(self._note)
+        now = self._now()
+        for row in await self._store.fetch(DUE, now):
+            mxc = row["mxc"]
+            try:
+                await self._house.delete_media(mxc)
+            except Away as error:
+                log.event("uploads.wait", status=error.status)
+                return
+            except Refused as error:
+                log.event("uploads.refused", status=error.status)
+                await self._store.commit(partial(_again, mxc=mxc, due=now + int(AGAIN * 1000)))
+                continue
+            await self._store.commit(partial(_forget, mxc=mxc))
+
+    async def _note(self, conn: Connection) -> None:
+        """Let what was for somebody who has come in be due soon, and for somebody who has gone, now."""
+        rows = await conn.fetch(
+            """
+            SELECT u.mxc, m.membership FROM matrix_upload u
+            JOIN matrix_member m ON m.room_id = u.room_id AND m.user_id = u.user_id
+            WHERE u.event_id = '' AND NOT u.joined
+            AND (m.membership = 'join' OR m.membership <> 'invite' AND u.at_ms <= $1)
+            """,
+            self._now() - int(INVITES * 1000),
+        )
+        for row in rows:
+            soon = AFTER if row["membership"] == "join" else 0.0
+            due = self._now() + int(soon * 1000)
+            await conn.execute("UPDATE matrix_upload SET due_ms = $2, joined = $3 WHERE mxc = $1", row["mxc"], due, True)
+
+    def _now(self) -> int:
+        return int(self._clock.wall() * 1000)
+
+
+async def _again(conn: Connection, *, mxc: str, due: int) -> None:
+    await conn.execute("UPDATE matrix_upload SET due_ms = $2 WHERE mxc = $1", mxc, due)
+
+
+async def _forget(conn: Connection, *, mxc: str) -> None:
+    await conn.execute("DELETE FROM matrix_upload WHERE mxc = $1", mxc)

@@ -1,0 +1,144 @@
+"""Which rooms are ours, who is in them, and with what power.
+
+Rule of this module: the tables say what the homeserver said up to the committed cursor, no more and no less; a room that
+was not noted does not exist for us. Functions that take `conn` run inside the caller's commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+from bridge.matrix.api.http_client import Permanent
+from bridge.storage.database import Connection, Store
+
+Kind: TypeAlias = Literal["desk", "office", "thread"]
+
+COUNTED: Final = "('join', 'invite')"
+"""SQL: the memberships that count for keys."""
+
+MEMBERSHIP: Final = "SELECT membership FROM matrix_member WHERE room_id=$1 AND user_id=$2"
+
+
+class NotOurs(Permanent):
+    """The room is not in our table: nothing is sent there, least of all in the clear."""
+
+    def __init__(self) -> None:
+        super().__init__(0, "QUIETLINE_NOT_OUR_ROOM")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """A room of ours. Every one is encrypted: it was created so, and only we could change that.
+
+    `owner` is for the engine (a staff member, a thread); `key_owner` names the vault key that seals its sessions.
+    """
+
+    room_id: str
+    kind: Kind
+    owner: str
+    key_owner: str
+
+
+async def note_room(conn: Connection, room: Room, *, members: Mapping[str, str], levels: Mapping[str, int]) -> None:
+    """Note a room, with the memberships and power levels it was created with; noting it again changes its owner only."""
+    await conn.execute(
+        """
+        INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (room_id) DO UPDATE SET owner=excluded.owner
+        """,
+        room.room_id,
+        room.kind,
+        room.owner,
+        room.key_owner,
+    )
+    for user_id, membership in members.items():
+        await conn.execute(
+            "INSERT INTO matrix_member (room_id, user_id, membership) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            room.room_id,
+            user_id,
+            membership,
+        )
+    for user_id, level in levels.items():
+        await conn.execute(
+            "INSERT INTO matrix_level (room_id, user_id, level) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            room.room_id,
+            user_id,
+            level,
+        )
+
+
+async def forget_room(conn: Connection, room_id: str) -> None:
+    """Delete everything the Matrix edge has about a room: members, sessions, first keys, waiting ciphertext."""
+    await conn.execute("DELETE FROM matrix_room WHERE room_id=$1", room_id)
+
+
+async def destroy_keys(conn: Connection, room_id: str) -> None:
+    """Delete a room's Megolm sessions, both ways, and what waits for a key; the room stays noted until it is purged."""
+    for table in ("matrix_session", "matrix_inbound", "matrix_read", "matrix_waiting"):
+        await conn.execute(f"DELETE FROM {table} WHERE room_id=$1", room_id)  # noqa: S608 - names from the line above
+
+
+async def rotate(conn: Connection, room_id: str) -> None:
+    """Let no present session of ours encrypt again in this room; the next message begins a fresh one."""
+    await conn.execute("UPDATE matrix_session SET active=$2, ratchet=NULL WHERE room_id=$1 AND active", room_id, False)
+
+
+async def room_of(conn: Connection | Store, room_id: str) -> Room | None:
+    """Return the room, or None when it is not ours."""
+    row: Any = await conn.fetchrow("SELECT room_id, kind, owner, key_owner FROM matrix_room WHERE room_id=$1", room_id)
+    return None if row is None else Room(**dict(row))
+
+
+async def set_membership(conn: Connection, room_id: str, user_id: str, membership: str) -> str:
+    """Write a membership and return the one before, or an empty string."""
+    before = await conn.fetchval(MEMBERSHIP, room_id, user_id)
+    await conn.execute(
+        """
+        INSERT INTO matrix_member (room_id, user_id, membership) VALUES ($1, $2, $3)
+        ON CONFLICT (room_id, user_id) DO UPDATE SET membership=excluded.membership
+        """,
+        room_id,
+        user_id,
+        membership,
+    )
+    return str(before or "")
+
+
+async def set_levels(conn: Connection, room_id: str, levels: Mapping[str, int]) -> None:
+    """Replace a room's power levels."""
+    await conn.execute("DELETE FROM matrix_level WHERE room_id=$1", room_id)
+    for user_id, level in levels.items():
+        await conn.execute(
+            "INSERT INTO matrix_level (room_id, user_id, level) VALUES ($1, $2, $3)", room_id, user_id, level
+        )
+
+
+class Members:
+    """Reads of the tables, outside any commit."""
+
+    def __init__(self, *, store: Store) -> None:
+        self._store = store
+
+    async def rooms(self) -> list[Room]:
+        """Every room of ours."""
+        rows = await self._store.fetch("SELECT room_id, kind, owner, key_owner FROM matrix_room")
+        return [Room(**dict(row)) for row in rows]
+
+    async def room(self, room_id: str) -> Room:
+        """Return the room. Raises :class:`NotOurs`."""
+        found = await room_of(self._store, room_id)
+        if found is None:
+            raise NotOurs
+        return found
+
+    async def members(self, room_id: str) -> dict[str, str]:
+        """Return user id -> membership of everybody the room ever told of, ourselves included."""
+        rows = await self._store.fetch("SELECT user_id, membership FROM matrix_member WHERE room_id=$1", room_id)
+        return {row["user_id"]: row["membership"] for row in rows}
+
+    async def levels(self, room_id: str) -> dict[str, int]:
+        """Return user id -> power level of those named; everybody else has 0."""
+        rows = await self._store.fetch("SELECT user_id, level FROM matrix_level WHERE room_id=$1", room_id)
+        return {row["user_id"]: row["level"] for row in rows}

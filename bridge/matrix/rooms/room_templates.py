@@ -1,0 +1,96 @@
+"""What our rooms look like when they are created: desk, office, thread.
+
+Rule of this module: a room is encrypted, invite-only, closed to guests and to other servers from its first event, and who
+may do what is written out. Pure. Sources: DESIGN, section 2; https://spec.matrix.org/latest/client-server-api/#creation
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from bridge.matrix.olm.cross_signing import MEGOLM
+from bridge.matrix.rooms.room_state import Kind
+
+ROOM_VERSION: Final = "12"
+"""From this version on the creator has all power and must not stand in `power_levels.users`."""
+
+CREATOR_ONLY: Final = 100
+SUPERVISOR: Final = 50
+
+_TALK: Final = {"m.room.message": 0, "m.room.encrypted": 0, "m.reaction": 0, "m.room.redaction": 0}
+_SECURITY: Final = dict.fromkeys(
+    (
+        "m.room.encryption",
+        "m.room.history_visibility",
+        "m.room.join_rules",
+        "m.room.tombstone",
+        "m.room.server_acl",
+        "m.room.guest_access",
+    ),
+    CREATOR_ONLY,
+)
+
+
+def creation(kind: Kind, name: str, *, invite: Sequence[str], supervisors: Sequence[str]) -> dict[str, Any]:
+    """Make the body of `POST /createRoom`."""
+    return {
+        "room_version": ROOM_VERSION,
+        "preset": "private_chat",
+        "visibility": "private",
+        "name": name,
+        "invite": list(invite),
+        "is_direct": False,
+        # The kind is for the homeserver's module: which of our rooms is the desk, and so who is on the roster.
+        "creation_content": {"m.federate": False, "quietline.kind": kind},
+        "power_level_content_override": power_levels(kind, supervisors),
+        "initial_state": [
+            _state("m.room.encryption", {"algorithm": MEGOLM}),
+            _state("m.room.history_visibility", {"history_visibility": "shared"}),
+            _state("m.room.join_rules", {"join_rule": "invite"}),
+            _state("m.room.guest_access", {"guest_access": "forbidden"}),
+        ],
+    }
+
+
+def power_levels(kind: Kind, supervisors: Sequence[str]) -> dict[str, Any]:
+    """Make the content of `m.room.power_levels`.
+
+    At the desk supervisors may invite, remove and give roles; elsewhere everybody talks, and the rest is the creator's.
+    """
+    desk = kind == "desk"
+    roles = SUPERVISOR if desk else CREATOR_ONLY
+    return {
+        "users": dict.fromkeys(supervisors, SUPERVISOR) if desk else {},
+        "users_default": 0,
+        "events": {**_TALK, **_SECURITY, "m.room.power_levels": roles},
+        "events_default": CREATOR_ONLY,
+        "state_default": CREATOR_ONLY,
+        "invite": roles,
+        "kick": roles,
+        "ban": roles,
+        "redact": roles,
+        "notifications": {"room": roles},
+    }
+
+
+def bent(kind: Kind, levels: Mapping[str, Any]) -> bool:
+    """Tell whether a room's power levels are not what we made them, other than in who has a role there.
+
+    What we write nothing about does not count, except for events: a homeserver adds fields of its own (`historical`).
+    """
+    users = levels.get("users")
+    silenced = isinstance(users, Mapping) and any(isinstance(level, int) and level < 0 for level in users.values())
+    ours = power_levels(kind, ())
+    return silenced or any(levels.get(name) != value for name, value in ours.items() if name != "users")
+
+
+def mended(kind: Kind, levels: Mapping[str, Any]) -> dict[str, Any]:
+    """Return power levels as we made them, with the supervisors that there are now."""
+    users = levels.get("users")
+    named = users.items() if isinstance(users, Mapping) else ()
+    return power_levels(kind, sorted(user for user, level in named if isinstance(level, int) and level >= SUPERVISOR))
+
+
+def _state(kind: str, content: dict[str, Any]) -> dict[str, Any]:
+    return {"type": kind, "state_key": "", "content": content}

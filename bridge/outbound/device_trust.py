@@ -1,0 +1,66 @@
+"""Whom we trust, as people ask about it: confirm an identity, list somebody's devices.
+
+Rule of this module: exactly the identity that was reported is confirmed, never whatever the homeserver says by now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from bridge.matrix.api.http_client import Transient
+from bridge.matrix.api.module_api import Away, House, Missing, Refused
+from bridge.matrix.room_keys.device_lists import DAY, Devices
+from bridge.runtime.clock import Clock
+from bridge.storage.database import Store
+
+STALE_DAYS: Final = 30
+"""Days of silence after which a device is called stale (practice 13)."""
+
+
+class Trust:
+    """Over the Matrix edge's devices. `wake` has it send what a newly confirmed identity is owed."""
+
+    def __init__(self, *, store: Store, devices: Devices, wake: Callable[[], None], house: House, clock: Clock) -> None:
+        self._store, self._devices, self._wake, self._house, self._clock = store, devices, wake, house, clock
+
+    async def confirm(self, user: str, master_key: str) -> None:
+        """Let this master key of a user be the one that gets keys and gives commands."""
+        await self._store.commit(lambda conn: self._devices.confirm(conn, user, master_key))
+        self._wake()
+
+    async def devices(self, user: str) -> str:
+        """Say which devices a user has: ids only, which of them are trusted, and which have not been heard for long."""
+        trusted = {device.device_id for device in await self._devices.trusted(user)}
+        rows = await self._store.fetch(
+            """
+            SELECT d.device_id, h.at_ms FROM matrix_device d
+            LEFT JOIN matrix_heard h ON h.user_id = d.user_id AND h.device_id = d.device_id
+            WHERE d.user_id = $1 ORDER BY d.device_id
+            """,
+            user,
+        )
+        said = {True: "trusted", False: "NOT trusted: it gets nothing and commands nothing"}
+        lines = [f"{row['device_id']} · {said[row['device_id'] in trusted]}{self._age(row['at_ms'])}" for row in rows]
+        return "\n".join(lines) if lines else "No devices are known."
+
+    def _age(self, at_ms: int | None) -> str:
+        days = 0 if at_ms is None else int((self._clock.wall() - at_ms / 1000) // DAY)
+        return f" · STALE: it has said nothing here for {days} days; !signout ends it" if days > STALE_DAYS else ""
+
+    async def sign_out(self, user: str, *, last: bool) -> str:
+        """Sign a member of the desk out everywhere, and say how it went. Raises `Transient` while it may still work.
+
+        `last`: say so instead when nobody answers this time either.
+        """
+        try:
+            count = await self._house.sign_out(user)
+        except Missing:
+            return "could NOT be signed out: the homeserver has no module of ours. Tell the technician."
+        except Away as error:
+            if last:
+                return "could NOT be signed out: the homeserver does not answer. Tell the technician."
+            raise Transient(error.status, error.errcode, max(error.after, 5.0)) from None
+        except Refused:
+            return "could NOT be signed out: the homeserver knows nobody of that name at the desk. Tell the technician."
+        return f"is signed out everywhere ({count} device(s)). Whatever they log in with next has to be verified anew."

@@ -1,0 +1,60 @@
+"""How often a message of ours is edited: once in two seconds at most, and what was overtaken meanwhile not at all.
+
+Rules of this module: nothing is lost by waiting; the last of many changes is always shown; what is not there and does not
+come is not waited for.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bot.model.actions import Edit, Post
+from bridge.outbound.dispatcher import Task
+from bridge.runtime.clock import Clock
+from bridge.storage import serialization
+from bridge.storage.database import Store
+from bridge.storage.vault import Vault
+
+EVERY: Final = 2.0
+"""Seconds between two edits of one message."""
+REMEMBERED: Final = 4_096
+LATER: Final = "SELECT txn, body FROM outbox WHERE owner = $1 AND id > $2 AND kind = 'Edit' ORDER BY id LIMIT $3"
+MOST_LATER: Final = 50
+EARLIER: Final = "SELECT txn, body FROM outbox WHERE owner = $1 AND id < $2 AND kind = 'Post' ORDER BY id DESC LIMIT $3"
+MOST_EARLIER: Final = 50
+"""Beyond that an edit waits without looking: where so much stands before it, it is asked again in a second."""
+
+
+class EditPace:
+    """Remembers which messages were edited just now, by event id."""
+
+    def __init__(self, *, store: Store, vault: Vault, clock: Clock) -> None:
+        self._store, self._vault, self._clock = store, vault, clock
+        self._edited: dict[str, float] = {}
+
+    def wait(self, target: str) -> float:
+        """Return for how many seconds this message must not be edited yet, 0 or less when it may be."""
+        return self._edited.get(target, 0.0) + EVERY - self._clock.wall()
+
+    def edited(self, target: str) -> None:
+        """Note that it was edited now."""
+        self._edited[target] = self._clock.wall()
+        while len(self._edited) > REMEMBERED:
+            self._edited.pop(next(iter(self._edited)))
+
+    async def overtaken(self, task: Task, edit: Edit) -> bool:
+        """Tell whether a later row edits the same message, so that nobody needs this one. Raises what `Vault` raises."""
+        for row in await self._store.fetch(LATER, task.owner, task.number, MOST_LATER):
+            later = serialization.read(Edit, await self._vault.open(task.owner, f"outbox {row['txn']}", row["body"]))
+            if (later.place, later.ref) == (edit.place, edit.ref):
+                return True
+        return False
+
+    async def to_come(self, task: Task, edit: Edit) -> bool:
+        """Tell whether an earlier row still posts the message to be edited. Raises what `Vault` raises."""
+        rows = await self._store.fetch(EARLIER, task.owner, task.number, MOST_EARLIER)
+        for row in rows:
+            earlier = serialization.read(Post, await self._vault.open(task.owner, f"outbox {row['txn']}", row["body"]))
+            if (earlier.place, earlier.ref) == (edit.place, edit.ref):
+                return True
+        return len(rows) == MOST_EARLIER

@@ -1,0 +1,170 @@
+"""What `!recap` says in a thread's room: what colleagues typed there, once more, as a notice of the policy bot.
+
+Rules of this module: it is one notice, so that it is there whole or not at all, and one room has one. It never outlives
+what it repeats: it has a short time of its own, nothing is in it that goes sooner, and its row waits in one lane with
+whatever takes words out of the room, so that each either sees it standing or is over before the room is read. Words are
+in no log and no error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from bot.commands.parser import FADES, parse, tells_a_word
+from bot.display.thread_card import short
+from bot.model.actions import RECAP, Post, Recap, Speaker
+from bridge.matrix.api.events import Said
+from bridge.matrix.api.message_body import words_of
+from bridge.matrix.api.message_content import message
+from bridge.matrix.room_client import Edge, Permanent, TokenRefused
+from bridge.matrix.room_keys.history import Typed
+from bridge.outbound import room_lookup
+from bridge.outbound.dispatcher import Task, TryAgain
+from bridge.runtime.clock import Clock
+from bridge.runtime.crash_points import Crash, CrashPoint
+from bridge.storage.database import Store
+
+MOST: Final = 50
+LARGEST: Final = 16_000
+"""Bytes: encrypted, it stays well below what an event may have."""
+LONGEST: Final = 2_000
+"""Letters of one message."""
+WORDS: Final = frozenset({"m.text", "m.notice", "m.emote"})
+FILES: Final = frozenset({"m.image", "m.file", "m.video", "m.audio"})
+
+KEYS: Final = "The keys of this room are on their way to your devices."
+HERE: Final = "What colleagues typed here, for devices that came later:"
+NOBODY: Final = "Nobody of the desk has typed anything here yet."
+NOTHING: Final = "Nothing of what colleagues typed here can be said again."
+NOT_LOOKED: Final = "What colleagues typed could not be looked up: the homeserver refuses it. Please tell the technician."
+HELD: Final = "This goes when the hold is lifted."
+LATE: Final = "What colleagues typed was not said again: it took too long. Say !recap once more."
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The notice that stands now, until when (seconds), and which one is gone for it."""
+
+    event_id: str
+    until: int
+    gone: tuple[str, ...]
+
+
+class Recaps:
+    """Shows them. `zone`: the line's time zone; `lifetime`: seconds that what is said in a thread stands once it was seen.
+
+    It stands for half of that at most, so that what nobody has seen yet goes later in any case.
+    """
+
+    def __init__(self, *, store: Store, clock: Clock, edge: Edge, zone: str, lifetime: int, crash: Crash) -> None:
+        self._store, self._clock, self._edge, self._crash = store, clock, edge, crash
+        self._zone = ZoneInfo(zone)
+        self._stands = min(int(FADES), lifetime // 2)
+
+    async def show(self, task: Task, recap: Recap, room: str) -> Shown:
+        """Post it in the place of the one before. Raises what `Edge` raises, and :class:`TryAgain`."""
+        held = bool(await self._store.fetchval("SELECT held FROM thread WHERE id = $1", task.owner))
+        now, until = int(self._clock.wall()), task.created + self._stands
+        late = not task.created <= now < task.created + self._stands // 2
+        # The time of what is on hold stands still. It goes with the rest, once that is over.
+        until = task.created if held else until
+        # When it took so long, an earlier try may have posted what says too much by now: then that one is not posted anew.
+        event_id = await self._edge.find(room, Speaker.POLICY, task.txn) if late else None
+        if event_id is None:
+            until = now + self._stands if late else until
+            body = LATE if late else await self._body(task, room, until, held=held)
+            content = message(Post(place=recap.place, body=body, reply_to=recap.reply_to))
+            event_id = await self._edge.send(room, Speaker.POLICY, task.txn, "m.room.message", content)
+        self._crash(CrashPoint.MATRIX_SENT)
+        old = await room_lookup.event(self._store, task.owner, RECAP)
+        if old is None or old == event_id or held:
+            return Shown(event_id, until, ())
+        await self._edge.redact(room, old, f"{task.txn}.old")
+        return Shown(event_id, until, (old,))
+
+    async def _body(self, task: Task, room: str, until: int, *, held: bool) -> str:
+        query = "SELECT 1 FROM outbox WHERE owner = $1 AND kind = 'RedactSaid' AND id < $2 LIMIT 1"
+        if await self._store.fetchval(query, task.owner, task.number) is not None:
+            raise TryAgain(1.0, queued=True)
+        try:
+            typed = await self._edge.typed(room)
+        except TokenRefused:
+            raise
+        except Permanent:
+            return f"{KEYS} {NOT_LOOKED}"
+        query = "SELECT event_id FROM event WHERE room_id = $1 AND NOT gone AND (expires IS NULL OR expires >= $2)"
+        rows = await self._store.fetch(query, room, 0 if held else until)
+        goes = HELD if held else f"This goes in {self._stands // 60} minutes, or when anybody takes out a message."
+        return told(typed, {row["event_id"] for row in rows}, self._zone, goes)
+
+
+def told(typed: Typed, standing: Collection[str], zone: ZoneInfo, goes: str) -> str:
+    """Return what is said: lines of who, when and which words. `standing`: the events that go no sooner than it."""
+    shown: list[str] = []
+    room, going, older = LARGEST, 0, typed.more
+    for each, words, on in _newest(typed.said):
+        if not on <= set(standing):
+            going += 1
+            continue
+        line = _line(each, words, zone)
+        room -= len(line.encode()) + 1
+        if len(shown) == MOST or room < 0:
+            older = True
+            break
+        shown.append(line)
+    notes = [
+        "Older ones are left out." if older else "",
+        f"{going} that will be gone in a few minutes are left out." if going else "",
+        f"{typed.unread} are left out that could not be read or came from a device that was not verified."
+        if typed.unread
+        else "",
+    ]
+    left_out = " ".join(note for note in notes if note)
+    if not shown:
+        return f"{KEYS} {NOTHING} {left_out}" if left_out else f"{KEYS} {NOBODY}"
+    return "\n".join((f"{KEYS} {HERE}", *reversed(shown), f"{left_out} {goes}".strip()))
+
+
+def _newest(said: Sequence[Said]) -> Iterator[tuple[Said, str, set[str]]]:
+    """Yield each message that is to be said again, newest first: its words, and the events that they stand in."""
+    edits = {(target, each.sender): each for each in said if (target := _replaces(each))}
+    for each in reversed(said):
+        if each.type != "m.room.message" or _replaces(each):
+            continue
+        edit = edits.get((each.event_id, each.sender))
+        first = _words(each.content)
+        words = first if edit is None else _words(_mapping(edit.content, "m.new_content"))
+        if first and words and not any(parse(body) is not None or tells_a_word(body) for body in (first, words)):
+            yield each, words, {each.event_id} if edit is None else {each.event_id, edit.event_id}
+
+
+def _replaces(said: Said) -> str:
+    """Return which event an edit replaces; empty for anything else."""
+    for relation in (_mapping(said.content, "m.relates_to"), said.clear_relation or {}):
+        target = relation.get("event_id")
+        if relation.get("rel_type") == "m.replace" and isinstance(target, str):
+            return target
+    return ""
+
+
+def _words(content: Mapping[str, Any]) -> str:
+    kind = content.get("msgtype")
+    if kind in FILES:
+        return "(a file)"
+    return ((words_of(content) if kind in WORDS else None) or "").strip()
+
+
+def _line(said: Said, words: str, zone: ZoneInfo) -> str:
+    """Return a line; what comes after a break is set in, so that nobody's words look like somebody else's line."""
+    words = words if len(words) <= LONGEST else f"{words[:LONGEST]} … (it goes on)"
+    at = datetime.fromtimestamp(said.at / 1000, zone)
+    return f"{short(said.sender)}, {at:%a %H:%M}: " + "\n    ".join(words.splitlines())
+
+
+def _mapping(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = content.get(key)
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,180 @@
+"""Sealing and shredding: every body and every number at rest is under its owner's key, and dies with it.
+
+Rules of this module: what was sealed for one owner and purpose opens for no other; a destroyed key is gone from memory and
+disk before `destroy` returns; an error says that something cannot be opened, never what it was.
+
+An owner is the id of a thread, `desk`, or `room:<room id>`. Sources: NIST SP 800-38D (AES-GCM; fresh random 96-bit nonces,
+far fewer than 2^32 under one key), RFC 5869 (HKDF), RFC 2104 (HMAC).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from collections import OrderedDict
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from bridge.runtime.phone_number import Phone
+from bridge.storage.key_file import Keys
+
+KEY_BYTES = 32
+NONCE_BYTES = 12
+TAG_BYTES = 16
+VERSION = b"\x01"
+CACHED_KEYS = 1024
+"""Of about 2.5 KiB each. A key that is not among them is read again, in some tens of microseconds."""
+
+
+class Sealed(Exception):  # noqa: N818 - the name says what the thing still is
+    """It cannot be opened: another key, changed bytes, another owner or context, or the key was destroyed."""
+
+    def __init__(self) -> None:
+        super().__init__("cannot be opened: another key, changed bytes, or a destroyed key")
+
+
+class Vault:
+    """Keys by owner. `vault_key` wraps them, `index_key` makes phones and message ids findable without being readable.
+
+    Raises ValueError when a key is not 32 bytes or the two are the same.
+    """
+
+    def __init__(self, *, keys: Keys, vault_key: bytes, index_key: bytes, cached_keys: int = CACHED_KEYS) -> None:
+        for name, key in (("vault key", vault_key), ("index key", index_key)):
+            if len(key) != KEY_BYTES:
+                raise ValueError(f"the {name} must be {KEY_BYTES} bytes, not {len(key)}")
+        if hmac.compare_digest(vault_key, index_key):
+            raise ValueError("the vault key and the index key must be different")
+        if cached_keys < 1:
+            raise ValueError("at least one key must be held in memory")
+        self._keys = keys
+        self._root = vault_key
+        self._index = index_key
+        self._wrap = AESGCM(_expand(vault_key, _join("wrap")))
+        self._cache: OrderedDict[str, tuple[bytes, AESGCM]] = OrderedDict()
+        self._room = cached_keys
+        self._destructions = 0
+
+    async def check(self) -> None:
+        """Raise ValueError when the vault key is not the one that `keys.db` was written with. For the start."""
+        for owner in await self._keys.owners():
+            try:
+                await self.load(owner)
+            except Sealed:
+                raise ValueError("the vault key does not open keys.db: it belongs to another installation") from None
+            return
+
+    async def create(self, owner: str) -> None:
+        """Give an owner a key. When this returns, the key survives a power cut. An owner that has one keeps it.
+
+        Raises :class:`Sealed` when the key that stands is not under this vault key.
+        """
+        before = self._destructions
+        key = os.urandom(KEY_BYTES)
+        standing = await self._keys.insert(owner, _encrypt(self._wrap, key, _join("wrap", owner)))
+        if before == self._destructions:
+            self._remember(owner, _decrypt(self._wrap, standing, _join("wrap", owner)))
+
+    async def load(self, owner: str) -> None:
+        """Have an owner's key in memory, so that `seal` and `open` need no disk. Raises :class:`Sealed` without a key."""
+        await self._key(owner)
+
+    async def seal(self, owner: str, context: str, data: bytes) -> bytes:
+        """Encrypt for one owner and purpose: version, nonce, ciphertext and tag, 29 bytes more than `data`.
+
+        Raises :class:`Sealed` when the owner has no key, or none that this vault can unwrap.
+        """
+        _, cipher = self._held(owner) or await self._key(owner)
+        return _encrypt(cipher, data, _join(owner, context))
+
+    async def open(self, owner: str, context: str, sealed: bytes) -> bytes:
+        """Decrypt what `seal` made for the same owner and purpose. Raises :class:`Sealed` otherwise."""
+        _, cipher = self._held(owner) or await self._key(owner)
+        return _decrypt(cipher, sealed, _join(owner, context))
+
+    async def destroy(self, owner: str) -> None:
+        """Destroy an owner's key, in memory and on the disk, durably. No key is no error; may be repeated."""
+        # Counted before the deletion is queued: a key read before it is not remembered, one read after it is not found.
+        self._destructions += 1
+        self._cache.pop(owner, None)
+        await self._keys.delete(owner)
+
+    async def has(self, owner: str) -> bool:
+        """Whether an owner has a key: asked of the disk, for after a destruction."""
+        return await self._keys.stands(owner)
+
+    async def owners(self) -> set[str]:
+        """Return everybody who has a key: at the start, those without a thread are orphans and are destroyed."""
+        return await self._keys.owners()
+
+    def phone_hash(self, line: str, phone: Phone) -> bytes:
+        """Return 32 bytes that find a phone's thread on one line, and cannot be linked between lines."""
+        return self._mac("phone", line, phone.reveal())
+
+    def keyed_hash(self, domain: str, text: str) -> bytes:
+        """Return 32 bytes that recognise a text, such as a carrier's message id, without keeping it."""
+        return self._mac("text", domain, text)
+
+    def derive(self, label: str) -> bytes:
+        """Return 32 bytes of this installation for a purpose, such as the pickle key of a crypto store."""
+        return _expand(self._root, _join("derive", label))
+
+    async def derive_for(self, owner: str, label: str) -> bytes:
+        """Return 32 bytes that can be had only while the owner's key lives. Raises :class:`Sealed`."""
+        key, _ = self._held(owner) or await self._key(owner)
+        return _expand(key, _join("derive for", owner, label))
+
+    def _mac(self, *parts: str) -> bytes:
+        return hmac.digest(self._index, _join(*parts), hashlib.sha256)
+
+    def _held(self, owner: str) -> tuple[bytes, AESGCM] | None:
+        held = self._cache.get(owner)
+        if held is not None:
+            self._cache.move_to_end(owner)
+        return held
+
+    def _remember(self, owner: str, key: bytes) -> tuple[bytes, AESGCM]:
+        held = self._cache[owner] = (key, AESGCM(key))
+        self._cache.move_to_end(owner)
+        while len(self._cache) > self._room:
+            self._cache.popitem(last=False)
+        return held
+
+    async def _key(self, owner: str) -> tuple[bytes, AESGCM]:
+        while (held := self._held(owner)) is None:
+            before = self._destructions
+            wrapped = await self._keys.read(owner)
+            if before != self._destructions:
+                continue
+            if wrapped is None:
+                raise Sealed
+            return self._remember(owner, _decrypt(self._wrap, wrapped, _join("wrap", owner)))
+        return held
+
+
+def _join(*parts: str) -> bytes:
+    """Join so that no two lists of parts give the same bytes. Lone surrogates (carriers send anything) pass."""
+    raw = [part.encode("utf-8", "surrogatepass") for part in ("quietline 1", *parts)]
+    return b"".join(len(part).to_bytes(4, "big") + part for part in raw)
+
+
+def _expand(key: bytes, info: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(key)
+
+
+def _encrypt(cipher: AESGCM, data: bytes, bound: bytes) -> bytes:
+    nonce = os.urandom(NONCE_BYTES)
+    return VERSION + nonce + cipher.encrypt(nonce, data, VERSION + bound)
+
+
+def _decrypt(cipher: AESGCM, sealed: bytes, bound: bytes) -> bytes:
+    if len(sealed) < 1 + NONCE_BYTES + TAG_BYTES or sealed[:1] != VERSION:
+        raise Sealed
+    try:
+        return cipher.decrypt(sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :], VERSION + bound)
+    except InvalidTag:
+        raise Sealed from None

@@ -1,0 +1,41 @@
+"""Taps on what the homeserver has of ours and we have not noted yet, because we were killed in between.
+
+Rule of this module: a tap is kept, sealed, for as long as a row of the outbox may stand; it is heard once more, with the
+name of what it is on, by the commit that notes that. All functions run inside the caller's commit. Times are seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from bot.model.events import Tapped
+from bridge.storage import serialization
+from bridge.storage.database import Connection
+from bridge.storage.vault import Vault
+from bridge.tables import inbox
+
+EARLY: Final = 86_400
+"""For how long a tap waits for us to know what it is on. A row of the outbox rarely stands that long."""
+
+
+async def keep(conn: Connection, vault: Vault, owner: str, tap: Tapped, target: str, *, now: float) -> None:
+    """Keep a tap on what may be ours and not noted yet."""
+    await conn.execute(
+        """INSERT INTO early_tap (event_id, target, owner, body, until) VALUES ($1, $2, $3, $4, $5)
+           ON CONFLICT DO NOTHING""",
+        tap.event_id,
+        target,
+        owner,
+        (await inbox.seal(vault, owner, tap)).body,
+        int(now) + EARLY,
+    )
+
+
+async def hear(conn: Connection, vault: Vault, owner: str, target: str, ref: str) -> bool:
+    """Put the taps that came before we knew this event as ours into the inbox; return whether there were any."""
+    rows = await conn.fetch("DELETE FROM early_tap WHERE target = $1 AND owner = $2 RETURNING body", target, owner)
+    for row in rows:
+        tap = serialization.read(Tapped, await vault.open(owner, inbox.CONTEXT, row["body"]))
+        await inbox.put(conn, await inbox.seal(vault, owner, replace(tap, target=ref)))
+    return bool(rows)

@@ -1,0 +1,210 @@
+"""The tables of the main database that are ours; the Matrix edge and the policy bot's crypto store add theirs.
+
+Rules of this module: SQL is what SQLite and PostgreSQL share; bodies, phones and aggregates are sealed before they come
+here; a column in clear holds an opaque id, a time, a state or a number.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mautrix.util.async_db import Scheme, UpgradeTable
+
+from bridge.storage.database import Connection
+
+upgrades = UpgradeTable(version_table_name="quietline_version")
+
+# {seq} never repeats a value, for transaction ids are made of them; {blob} is the dialect's word for bytes.
+TABLES: Final = (
+    # A thread: its phone (sealed, and as keyed hash), its room, and the aggregate (sealed). `screened`: who it is, was
+    # looked up; nothing is decided before. `crowded`: it came in a flood, and gets its room when its card is shown. Held:
+    # nothing of it is erased.
+    """CREATE TABLE thread (
+        id TEXT PRIMARY KEY,
+        phone_hash {blob} UNIQUE,
+        phone {blob},
+        room_id TEXT UNIQUE,
+        designation TEXT NOT NULL,
+        held BOOLEAN NOT NULL DEFAULT FALSE,
+        aggregate {blob} NOT NULL,
+        screened BOOLEAN NOT NULL DEFAULT FALSE,
+        crowded BIGINT NOT NULL DEFAULT 0
+    )""",
+    # The desk's aggregate (sealed); one row.
+    "CREATE TABLE desk (id TEXT PRIMARY KEY, aggregate {blob} NOT NULL)",
+    # Small durable facts of the line: its desk room, the carrier's watermark.
+    "CREATE TABLE line (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE inbox (seq {seq}, owner TEXT NOT NULL, kind TEXT NOT NULL, body {blob} NOT NULL)",
+    "CREATE INDEX inbox_owner ON inbox (owner, seq)",
+    """CREATE TABLE outbox (
+        id {seq},
+        owner TEXT NOT NULL,
+        lane TEXT NOT NULL,
+        way TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        txn TEXT NOT NULL UNIQUE,
+        body {blob} NOT NULL,
+        state TEXT NOT NULL DEFAULT 'queued',
+        created BIGINT NOT NULL
+    )""",
+    "CREATE INDEX outbox_owner ON outbox (owner)",
+    """CREATE TABLE timer (
+        owner TEXT NOT NULL,
+        key TEXT NOT NULL,
+        due DOUBLE PRECISION NOT NULL,
+        destroys BOOLEAN NOT NULL DEFAULT FALSE,
+        PRIMARY KEY (owner, key)
+    )""",
+    "CREATE INDEX timer_due ON timer (destroys, due)",
+    # What came from the carrier before, as keyed hashes, past its horizon of retries and listing.
+    "CREATE TABLE seen (hash {blob} PRIMARY KEY, until BIGINT NOT NULL)",
+    # Which text of ours a carrier's id belongs to; and reports that came before we knew.
+    # `unknown`: 1 while nobody knows whether it left.
+    """CREATE TABLE sent_text (
+        hash {blob} PRIMARY KEY,
+        owner TEXT NOT NULL,
+        ref TEXT NOT NULL,
+        unknown INTEGER NOT NULL DEFAULT 0,
+        until BIGINT NOT NULL
+    )""",
+    """CREATE TABLE early_report (
+        hash {blob} PRIMARY KEY,
+        outcome TEXT NOT NULL,
+        code TEXT NOT NULL,
+        until BIGINT NOT NULL
+    )""",
+    # Taps (sealed) on an event that the homeserver has and we have not noted, because we were killed in between.
+    """CREATE TABLE early_tap (
+        event_id TEXT PRIMARY KEY,
+        target TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        body {blob} NOT NULL,
+        until BIGINT NOT NULL
+    )""",
+    "CREATE INDEX early_tap_target ON early_tap (target)",
+    # The deletion index: every event of our rooms, for look-up by `ref` and for deletion (bridge/sweep_index).
+    # `about` is what an edit or a reaction is on; `expires` in seconds, NULL while nobody has seen it; `state` events are
+    # counted and not redacted; `gone` ones are redacted, and looked at once more when their room has gone.
+    """CREATE TABLE event (
+        n {seq},
+        event_id TEXT NOT NULL UNIQUE,
+        room_id TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        ref TEXT,
+        about TEXT,
+        at BIGINT NOT NULL,
+        expires BIGINT,
+        state BOOLEAN NOT NULL DEFAULT FALSE,
+        gone BOOLEAN NOT NULL DEFAULT FALSE
+    )""",
+    "CREATE UNIQUE INDEX event_ref ON event (owner, ref)",
+    "CREATE INDEX event_room ON event (room_id, gone)",
+    "CREATE INDEX event_about ON event (about)",
+    "CREATE INDEX event_expires ON event (expires)",
+    # What could not be handled, sealed, by the short id that a person can quote; and where in the outbox it stood, empty
+    # for an event, so that it can be tried again (bridge/retry).
+    """CREATE TABLE dead_letter (
+        short_id TEXT PRIMARY KEY,
+        owner TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        body {blob} NOT NULL,
+        at BIGINT NOT NULL,
+        lane TEXT NOT NULL DEFAULT '',
+        way TEXT NOT NULL DEFAULT '',
+        txn TEXT NOT NULL DEFAULT ''
+    )""",
+    # Phones that said STOP or are blocked, as slow keyed hashes, until the entry ends; no thread is named.
+    """CREATE TABLE suppression (
+        hash {blob} NOT NULL,
+        muted TEXT NOT NULL,
+        until BIGINT NOT NULL,
+        PRIMARY KEY (hash, muted)
+    )""",
+    # What conversations were counted as; no thread is named.
+    """CREATE TABLE tally (
+        month TEXT NOT NULL,
+        language TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        number BIGINT NOT NULL,
+        PRIMARY KEY (month, language, kind)
+    )""",
+    # What was said and done, in its order, times by the hour: kinds, never words; `mac` chains them (bridge/audit).
+    "CREATE TABLE audit (seq {seq}, hour BIGINT NOT NULL, about TEXT NOT NULL, kind TEXT NOT NULL, mac {blob} NOT NULL)",
+    # Numbers that stand in offices for a minute: the bridge takes them out, at its start at the latest (bridge/reveal).
+    """CREATE TABLE revealed (
+        event_id TEXT PRIMARY KEY,
+        room_id TEXT NOT NULL,
+        granted BIGINT NOT NULL,
+        until DOUBLE PRECISION NOT NULL
+    )""",
+    # Rooms made ahead, with the designation they bear.
+    "CREATE TABLE warm_room (room_id TEXT PRIMARY KEY, designation TEXT NOT NULL)",
+    # What is on its way down (bridge/erasure): a room, or what was kept of a texter. `thread` only while there is one.
+    """CREATE TABLE erasure (
+        id TEXT PRIMARY KEY,
+        kind TEXT NOT NULL,
+        subject TEXT NOT NULL UNIQUE,
+        thread TEXT NOT NULL,
+        step TEXT NOT NULL,
+        due DOUBLE PRECISION NOT NULL,
+        patience DOUBLE PRECISION NOT NULL,
+        began DOUBLE PRECISION NOT NULL,
+        tries BIGINT NOT NULL DEFAULT 0,
+        counts TEXT NOT NULL DEFAULT '{{}}'
+    )""",
+    "CREATE INDEX erasure_due ON erasure (due)",
+    "CREATE INDEX erasure_thread ON erasure (thread)",
+    # The carrier's copies of texts, until they are gone or the carrier has said for how long it keeps them. `owner` is a
+    # thread, or the erasure that waits for it; `due` NULL while the copy may still be needed; `id` is sealed.
+    """CREATE TABLE carrier_copy (
+        n {seq},
+        hash {blob} NOT NULL UNIQUE,
+        owner TEXT NOT NULL,
+        ref TEXT NOT NULL,
+        id {blob} NOT NULL,
+        due DOUBLE PRECISION,
+        tries BIGINT NOT NULL DEFAULT 0,
+        noted DOUBLE PRECISION NOT NULL
+    )""",
+    "CREATE INDEX carrier_copy_due ON carrier_copy (due)",
+    "CREATE INDEX carrier_copy_owner ON carrier_copy (owner)",
+    # What became of copies that are settled, counted for the receipt of whom they concern.
+    """CREATE TABLE copy_result (
+        owner TEXT NOT NULL,
+        result TEXT NOT NULL,
+        count BIGINT NOT NULL,
+        PRIMARY KEY (owner, result)
+    )""",
+    # Content-free, signed: what was erased, looked for, and found gone (bridge/erasure_receipt).
+    "CREATE TABLE receipt (id TEXT PRIMARY KEY, body TEXT NOT NULL, signature {blob} NOT NULL, until BIGINT NOT NULL)",
+)
+
+
+async def first(conn: Connection) -> None:
+    """Make the first tables."""
+    sqlite = conn.scheme == Scheme.SQLITE
+    words = {
+        "seq": "INTEGER PRIMARY KEY AUTOINCREMENT" if sqlite else "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+        "blob": "BLOB" if sqlite else "BYTEA",
+    }
+    for statement in TABLES:
+        await conn.execute(statement.format(**words))
+
+
+upgrades.register(first, description="threads, inbox, outbox, timers")
+
+
+async def second(conn: Connection) -> None:
+    """Remember which of the line's numbers a texter texts (sealed), so that they are answered from it."""
+    await conn.execute(f"ALTER TABLE thread ADD COLUMN number {'BLOB' if conn.scheme == Scheme.SQLITE else 'BYTEA'}")
+
+
+upgrades.register(second, description="several numbers per line")
+
+
+async def third(conn: Connection) -> None:
+    """Remember since when an event should be gone that the homeserver did not let go, for its `expires` moves on."""
+    await conn.execute("ALTER TABLE event ADD COLUMN refused BIGINT")
+
+
+upgrades.register(third, description="events that were refused")

@@ -1,0 +1,62 @@
+"""What a line remembers of a phone beyond its thread: that it said STOP, or that a supervisor blocked it.
+
+Rules of this module: the number is not kept, only a slow keyed hash of it, under a key that is no other key and stands in
+its own file; every entry ends, because numbers are given to others (practices.md, conflicts). The entries are in the main
+database and so in a backup; the key is restored beside it, or they mean nothing.
+
+Why slow: there are only some ten thousand million numbers, so whoever has the database and the key can try them all. With
+this at about 25 ms each, that is years of one core instead of an hour. Source: RFC 2104 (HMAC).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Final
+
+from bot.model.transactional_actions import Muted, Suppress
+from bridge.runtime.phone_number import Phone
+from bridge.storage.database import Connection, Store
+from bridge.storage.slow_hash import SALT_BYTES, Slowly, slow_hash
+
+KEY_BYTES: Final = 32
+
+
+class Suppression:
+    """Finds and keeps entries of one line. Raises ValueError when the key is not 32 bytes."""
+
+    def __init__(self, *, key: bytes, line: str) -> None:
+        if len(key) != KEY_BYTES:
+            raise ValueError(f"the suppression key must be {KEY_BYTES} bytes, not {len(key)}")
+        self._key, self._line = key, line
+        self._slowly = Slowly()
+
+    async def digest(self, phone: Phone) -> bytes:
+        """Return the 32 bytes under which a phone is remembered on this line. Some tens of milliseconds, in a thread.
+
+        Raises OSError when the machine has no memory for it now: whoever asked waits, so that no STOP is lost.
+        """
+        return await self._slowly.do(self._slow, phone.reveal().encode("utf-8", "surrogatepass"))
+
+    async def of(self, store: Store, phone: Phone, *, now: float) -> frozenset[Muted]:
+        """Return what is remembered of a phone. For a new texter; whoever has a thread is judged by it."""
+        rows = await store.fetch(
+            "SELECT muted FROM suppression WHERE hash = $1 AND until > $2", await self.digest(phone), int(now)
+        )
+        return frozenset(Muted(row["muted"]) for row in rows)
+
+    def _slow(self, number: bytes) -> bytes:
+        line = self._line.encode()
+        keyed = hmac.digest(self._key, b"phone" + len(line).to_bytes(4, "big") + line + number, hashlib.sha256)
+        salt = hmac.digest(self._key, b"salt" + line, hashlib.sha256)[:SALT_BYTES]
+        return slow_hash(keyed, salt)
+
+
+async def keep(conn: Connection, digest: bytes, told: Suppress, *, now: float) -> None:
+    """Write an entry or take it away, within a commit; what is over goes with it."""
+    await conn.execute("DELETE FROM suppression WHERE until <= $1", int(now))
+    await conn.execute("DELETE FROM suppression WHERE hash = $1 AND muted = $2", digest, told.muted.value)
+    if told.until > now:
+        await conn.execute(
+            "INSERT INTO suppression (hash, muted, until) VALUES ($1, $2, $3)", digest, told.muted.value, int(told.until)
+        )

@@ -1,0 +1,226 @@
+"""`quietline backup`: the line, without its conversations, in one encrypted file.
+
+Rules of this module: what goes in is named here, file by file and table by table, and everything else stays out: no thread,
+no text, no session, no `keys.db`, not even the vault's keys, so that nothing found in a backup opens anything that lies
+somewhere else. It is made beside a running line, from one moment of its database.
+
+The file: a line of text, 16 bytes of salt, 12 of nonce, then JSON under AES-256-GCM; its key comes from a passphrase by
+scrypt. Sources: RFC 7914 (scrypt), NIST SP 800-38D (AES-GCM; one nonce per key, and the salt makes each key new).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import stat
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from bot.model.audit_kinds import AuditKind
+from bridge.config import load
+from bridge.runtime.settings import secret_files
+from deploy.data_dir import offline
+from deploy.data_dir.secret_files import Secrets, Unusable
+from policies.load import NAME, OURS
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from bridge.config import Config
+    from deploy.data_dir.layout import Layout
+
+MAGIC: Final = b"quietline backup 1\n"
+SALT, NONCE = 16, 12
+SCRYPT: Final = {"n": 2**16, "r": 8, "p": 1}
+"""64 MiB and some tenths of a second."""
+SHORTEST: Final = 16
+"""Characters of a passphrase."""
+LARGEST: Final = 64 * 1024 * 1024
+
+KEPT: Final = ("suppression", "tally")
+"""Tables that a backup holds: phones that said STOP (slow keyed hashes), and counters that name nobody."""
+MADE_ANEW: Final = ("keys.vault_key_file", "keys.index_key_file")
+"""Secrets that no backup holds."""
+BACKED_UP: Final = "backed_up"
+HOUR: Final = 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """What a backup holds. `root`: the data directory it was made of; `made`: the hour, in seconds since the epoch.
+
+    `files`: by absolute path; `packs`: the agency's own, as the configuration names them; `tables`: rows by table;
+    `unfinished`: how many texts were on their way to phones, or unknown.
+    """
+
+    made: int
+    root: str
+    config: str
+    files: dict[str, bytes]
+    packs: dict[str, str]
+    roster: list[dict[str, str]]
+    tables: dict[str, list[dict[str, Any]]]
+    unfinished: int
+
+
+async def backup(layout: Layout, to: Path, passphrase: bytes) -> Backup:
+    """Write a backup to a new file, and note it in the audit.
+
+    Raises `ConfigError`, `Unusable`, `OSError`, `sqlite3.Error`.
+    """
+    config = load(layout.config)
+    found = gather(layout, config)
+    write(to, seal(found, passphrase))
+    query = "INSERT INTO line (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+    await offline.note(config, AuditKind.BACKUP, statement=query, values=(BACKED_UP, str(time.time())))
+    return found
+
+
+def gather(layout: Layout, config: Config) -> Backup:
+    """Collect what a backup of this line holds."""
+    out = {path.resolve() for name, path in secret_files(config) if name in MADE_ANEW}
+    secrets = Secrets(directory=layout.secrets)
+    out |= {path.resolve() for path in (secrets.vault_key, secrets.index_key, secrets.registration)}
+    wanted = [path for _, path in secret_files(config)]
+    wanted += sorted(layout.secrets.iterdir()) if layout.secrets.is_dir() else []
+    packs = {name: _pack(layout.config.parent / name) for name in config.line.packs if not _comes_with_us(name)}
+    wanted += packs.values()
+    files = {str(path.absolute()): path.read_bytes() for path in wanted if path.resolve() not in out and path.is_file()}
+    with offline.reading(config) as db:
+        return Backup(
+            made=int(time.time()) // HOUR * HOUR,
+            root=str(layout.data),
+            config=layout.config.read_text(encoding="utf-8"),
+            files=files,
+            packs={name: str(path) for name, path in packs.items()},
+            roster=_roster(db, ours=(config.policy_mxid, config.voice_mxid)),
+            tables={table: [dict(row) for row in db.execute(f"SELECT * FROM {table}")] for table in _kept(db)},  # noqa: S608 - names from above
+            unfinished=int(db.execute("SELECT COUNT(*) FROM outbox WHERE kind = 'Text'").fetchone()[0])
+            + int(db.execute("SELECT COUNT(*) FROM sent_text WHERE unknown = 1").fetchone()[0]),
+        )
+
+
+def _comes_with_us(name: str) -> bool:
+    return bool(NAME.fullmatch(name) or OURS.fullmatch(name))
+
+
+def _pack(path: Path) -> Path:
+    path = Path(os.path.normpath(path.absolute()))
+    return path / "pack.yaml" if path.is_dir() else path
+
+
+def _kept(db: sqlite3.Connection) -> list[str]:
+    there = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    return [table for table in KEPT if table in there]
+
+
+def _roster(db: sqlite3.Connection, *, ours: tuple[str, ...]) -> list[dict[str, str]]:
+    """Return who is at the desk, or invited to it, and as what."""
+    rows = db.execute(
+        """SELECT m.user_id, COALESCE(l.level, 0) AS level FROM matrix_room r
+           JOIN matrix_member m ON m.room_id = r.room_id
+           LEFT JOIN matrix_level l ON l.room_id = r.room_id AND l.user_id = m.user_id
+           WHERE r.kind = 'desk' AND m.membership IN ('join', 'invite') ORDER BY m.user_id"""
+    )
+    return [
+        {"mxid": row["user_id"], "role": "supervisor" if row["level"] >= 50 else "advocate"}
+        for row in rows
+        if row["user_id"] not in ours
+    ]
+
+
+def seal(found: Backup, passphrase: bytes) -> bytes:
+    """Encrypt a backup."""
+    told = {
+        "made": found.made,
+        "root": found.root,
+        "config": found.config,
+        "files": {path: base64.b64encode(data).decode() for path, data in found.files.items()},
+        "packs": found.packs,
+        "roster": found.roster,
+        "tables": {table: [{k: _out(v) for k, v in row.items()} for row in rows] for table, rows in found.tables.items()},
+        "unfinished": found.unfinished,
+    }
+    salt, nonce = os.urandom(SALT), os.urandom(NONCE)
+    data = json.dumps(told).encode()
+    return MAGIC + salt + nonce + AESGCM(_key(passphrase, salt)).encrypt(nonce, data, MAGIC + salt)
+
+
+def unseal(data: bytes, passphrase: bytes) -> Backup:
+    """Decrypt a backup. Raises :class:`Unusable` when it is none, damaged, or under another passphrase."""
+    head = len(MAGIC)
+    if not data.startswith(MAGIC):
+        raise Unusable(["this is no backup of quietline, or one of a newer version"])
+    salt, nonce = data[head : head + SALT], data[head + SALT : head + SALT + NONCE]
+    try:
+        told = json.loads(AESGCM(_key(passphrase, salt)).decrypt(nonce, data[head + SALT + NONCE :], MAGIC + salt))
+    except (InvalidTag, ValueError):
+        raise Unusable(["it cannot be opened: another passphrase, or the file is damaged"]) from None
+    return Backup(
+        made=int(told["made"]),
+        root=str(told["root"]),
+        config=str(told["config"]),
+        files={path: base64.b64decode(text) for path, text in told["files"].items()},
+        packs=dict(told["packs"]),
+        roster=list(told["roster"]),
+        tables={table: [{k: _in(v) for k, v in row.items()} for row in rows] for table, rows in told["tables"].items()},
+        unfinished=int(told["unfinished"]),
+    )
+
+
+def opened(source: Path, passphrase: bytes) -> Backup:
+    """Read a backup from its file. Raises :class:`Unusable`."""
+    try:
+        if source.stat().st_size > LARGEST:
+            raise Unusable([f"{source}: this is no backup of quietline"])
+        return unseal(source.read_bytes(), passphrase)
+    except OSError as error:
+        raise Unusable([f"{source}: cannot be read ({error.strerror})"]) from None
+
+
+def write(to: Path, data: bytes) -> None:
+    """Write a new file of mode 0600. Raises `OSError` when it exists; leaves none that is not whole."""
+    descriptor = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        to.unlink(missing_ok=True)
+        raise
+
+
+def passphrase(path: Path) -> bytes:
+    """Read a passphrase from its file (mode 0600, one line). Raises :class:`Unusable`."""
+    try:
+        mode, text = path.stat().st_mode, path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise Unusable([f"{path}: the passphrase cannot be read"]) from None
+    problems = []
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        problems.append(f"{path}: the file must be readable by its owner only (chmod 600)")
+    if len(text) < SHORTEST:
+        problems.append(f"{path}: a passphrase has at least {SHORTEST} characters; six random words are good")
+    if problems:
+        raise Unusable(problems)
+    return text.encode()
+
+
+def _key(passphrase: bytes, salt: bytes) -> bytes:
+    return Scrypt(salt=salt, length=32, **SCRYPT).derive(passphrase)
+
+
+def _out(value: Any) -> Any:
+    return {"hex": value.hex()} if isinstance(value, bytes) else value
+
+
+def _in(value: Any) -> Any:
+    return bytes.fromhex(value["hex"]) if isinstance(value, dict) else value

@@ -1,0 +1,1 @@
+"""What an operator needs of a carrier: the check, copies, signatures, registration, the exposure sheet."""

@@ -1,0 +1,265 @@
+"""The exposure sheet of the parts that we run: what sits where, for how long, and who could read it (practices 18, 19).
+
+Rules of this module: numbers come from the running configuration and its packs; what a part still has when a conversation
+is over stands beside what goes; nothing is called gone that a person with a copy could still read. What the carrier has is
+the adapter's own to tell (`bridge/carriers/exposure`).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
+
+from bridge.carriers.registry import KINDS
+from bridge.erasure.expiry import DEAD
+from deploy.carrier.carrier_check import exposure_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.config import Config
+    from policies.pack import Pack
+
+HOUR, DAY = 3600, 86_400
+MASTER: Final = "whoever has this machine while the line runs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """One thing that is kept. Each field is a sentence or two for a person."""
+
+    where: str
+    what: str
+    how_long: str
+    readable_by: str
+    remains: str = ""
+
+
+def sheet(config: Config, pack: Pack) -> tuple[Kept, ...]:
+    """Return everything that the parts we run keep, with this configuration."""
+    return (*_homeserver(config, pack), *_bridge(config, pack), *_rest(pack))
+
+
+def as_json(config: Config, pack: Pack) -> str:
+    """Write the sheet, and what the line's carrier has, for a program."""
+    exposure = asdict(KINDS[config.line.carrier.kind].exposure)
+    return json.dumps({"carrier": exposure, "line": [asdict(kept) for kept in sheet(config, pack)]}, ensure_ascii=False)
+
+
+def as_text(config: Config, pack: Pack) -> list[str]:
+    """Write the sheet, and what the line's carrier has, for a person."""
+    lines = ["What this line itself keeps", "===========================", ""]
+    for kept in sheet(config, pack):
+        lines += [
+            kept.where,
+            f"  What:        {kept.what}",
+            f"  How long:    {kept.how_long}",
+            f"  Readable by: {kept.readable_by}",
+        ]
+        lines += [f"  Remains:     {kept.remains}"] if kept.remains else []
+        lines.append("")
+    return [*lines, "What its carrier keeps", "======================", "", *exposure_text((config.line.carrier.kind,))]
+
+
+def _homeserver(config: Config, pack: Pack) -> Sequence[Kept]:
+    settings = pack.settings
+    begin, end = config.quiet_hours
+    return (
+        Kept(
+            where="Homeserver, a conversation's room",
+            what="ciphertext of both sides, who wrote when, reactions (in clear), members, two words as name",
+            how_long=(
+                f"words: {long(settings.message_ttl)} after they were answered or seen; "
+                f"the room: until {long(settings.client_grace)} "
+                "after its close, or ten seconds after `!close now`; a thread on hold: until the hold is lifted"
+            ),
+            readable_by="its members' trusted devices; whoever has the homeserver: times, members, reactions",
+            remains=(
+                f"its id in free pages until the next vacuum (nightly, {begin}:00 to {end}:00, {pack.hours.timezone}); "
+                "with PostgreSQL, in an agency's own homeserver, until then its ciphertext too, its id for about a week, "
+                "and the ciphertext in the write-ahead log, standbys and dumps as long as those are kept"
+            ),
+        ),
+        Kept(
+            where="Homeserver, desk and offices",
+            what="ciphertext of cards, alerts, answers; who is staff, and who supervises, in clear",
+            how_long=f"words: {long(settings.message_ttl)}; a number that was revealed: a minute; roster: as it is",
+            readable_by="staff's trusted devices; whoever has the homeserver sees who works here",
+        ),
+        Kept(
+            where="Homeserver, keys on their way to devices",
+            what="room keys, each encrypted for one device, in the box of a device that has not fetched them",
+            how_long="until that device comes back or is signed out (`!devices` names those silent for a month)",
+            readable_by="that device alone; when the room is gone they open nothing that is still here",
+            remains="what such a device fetched before and kept",
+        ),
+        Kept(
+            where="Homeserver, uploads",
+            what=(
+                "what staff's clients upload, encrypted (64 KiB each at most, unless our module is told otherwise); keys "
+                "in bundles for whoever is asked in; pictures of profiles, in clear"
+            ),
+            how_long=(
+                "as long as the message that points to it, or its room; a bundle: until five minutes after they came in, a "
+                "day at most"
+            ),
+            readable_by="whoever has the key, which is inside the message; whoever has the homeserver: who, when, its size",
+            remains=(
+                "pictures of profiles, old ones too; what no message points to that we can read (never sent, from a device "
+                "that is not trusted): until somebody deletes it by hand"
+            ),
+        ),
+        *_administrator(config),
+        Kept(
+            where="Homeserver, accounts",
+            what="names of accounts, devices and their last addresses; no key backup of conversations is kept",
+            how_long="accounts: until they are deleted; addresses: a day",
+            readable_by="whoever has the homeserver",
+            remains=(
+                "the bare id of a room that is gone, in what people's clients keep there for themselves (rooms they looked "
+                "at last, direct chats, filters), until the client writes it anew"
+            ),
+        ),
+    )
+
+
+def _administrator(config: Config) -> Sequence[Kept]:
+    if config.homeserver.admin_token_file is None:
+        return ()
+    return (
+        Kept(
+            where="Homeserver, an administrator's token",
+            what="used only while our module is not loaded: it can read every room's metadata and take over every account",
+            how_long="as long as the file and the account stand",
+            readable_by=MASTER,
+            remains="redacted words until Synapse overwrites them, a purged room's id in some tables, staff's key backups",
+        ),
+    )
+
+
+def _bridge(config: Config, pack: Pack) -> Sequence[Kept]:
+    settings = pack.settings
+    kept = (
+        Kept(
+            where="Bridge, main.db: a thread",
+            what="number, language and flags, sealed under the thread's own key; a hash of the number; words on their way",
+            how_long=(
+                f"words: until shown or sent; the rest: {long(settings.grace)} after the close, "
+                f"{long(settings.continuing)} for who chose to be known again; while on hold: as it was when the hold began"
+            ),
+            readable_by=f"{MASTER}; not whoever has main.db alone",
+            remains=(
+                "nothing that can be opened: the key is destroyed, and the file is written anew; in blocks that were given "
+                "back to the file system, until it uses them again: ids, the hash, what was sealed"
+            ),
+        ),
+        Kept(
+            where="Bridge, keys.db",
+            what="one wrapped key per thread and room; outside every backup",
+            how_long="as long as the thread, or the room",
+            readable_by=f"{MASTER}; wrapped by a key in another file",
+            remains="what a snapshot or backup of the whole disk took, against our advice: `doctor` looks for copies",
+        ),
+        Kept(
+            where="Bridge, main.db: STOP and blocks",
+            what="a slow keyed hash of a number that said STOP or is blocked, under a key of its own",
+            how_long="until the entry expires; numbers are given to others",
+            readable_by="whoever has the database and the key, and tries every number, for years of one core",
+        ),
+        Kept(
+            where="Bridge, main.db: ids of carriers",
+            what="keyed hashes of texts' ids, so that nothing arrives twice; ids of copies at the carrier, sealed",
+            how_long="past the carrier's horizon of retries; ids of copies until each copy is settled",
+            readable_by="nobody, without the keys",
+            remains=(
+                "at the carrier, a text of which nobody knows whether it left, unless a report tells its id: the receipt "
+                "counts it; texts of blocked phones are kept nowhere here, and deleted there"
+            ),
+        ),
+        Kept(
+            where="Bridge, main.db: keys of desk and offices",
+            what="the first key of each session, sealed, so that a newcomer reads what stands there",
+            how_long="until nothing said with it stands there; a revealed number's: with it, after a minute",
+            readable_by=MASTER,
+            remains="what had left the homeserver while the key was here, for whoever took both",
+        ),
+        Kept(
+            where="Bridge, main.db: dead letters",
+            what="what a fault kept from being handled, sealed; of an office it may hold what was typed there",
+            how_long=f"of desk and offices: {long(DEAD)}; of a thread: as long as the thread",
+            readable_by=MASTER,
+        ),
+        Kept(
+            where="Bridge, the audit",
+            what="kinds of things that were done, by the hour, of threads by letters that end with them; no content",
+            how_long=long(settings.audit_retention),
+            readable_by="supervisors (!audit), the technician",
+        ),
+        Kept(
+            where="Bridge, receipts of what was erased",
+            what="counts, hours, what a carrier keeps; a signature",
+            how_long=long(settings.receipt_retention),
+            readable_by="the technician",
+        ),
+    )
+    if config.line.on_call is None:
+        return kept
+    paged = "that somebody waits, and when; no words, no number"
+    return (
+        *kept,
+        Kept(
+            where="On call (webhook or mail)", what=paged, how_long="as that service keeps it", readable_by="that service"
+        ),
+    )
+
+
+def _rest(pack: Pack) -> Sequence[Kept]:
+    return (
+        Kept(
+            where="Backups (`quietline backup`)",
+            what="configuration, tokens, first accounts, roster, STOP entries, counters; no conversation and no key of one",
+            how_long="as long as you keep the file",
+            readable_by="whoever has the file and its passphrase",
+        ),
+        Kept(
+            where="Logs of homeserver and bridge",
+            what="fixed event names, counts, exception types; no words, no names, no room",
+            how_long="at most two weeks, or 8 MiB for each part",
+            readable_by="the technician",
+        ),
+        Kept(
+            where="Staff's devices",
+            what="decrypted words in the client's cache, notifications, whatever was copied or photographed",
+            how_long=(
+                "until the client hears that a room was emptied; a client that stays off for longer than "
+                f"{long(pack.settings.client_grace)} or, after `!close now`, for longer than ten seconds, keeps what it "
+                "had, at least until it is signed out"
+            ),
+            readable_by="whoever unlocks the device",
+            remains="what somebody copied: agency devices only, app lock, no previews, `!signout @who` for a lost one",
+        ),
+        Kept(
+            where="Push services of staff's apps (the app's maker, and Apple or Google)",
+            what=(
+                "that something was said, and when, to which device; ids of room and event, how many are unread; to an app "
+                "that does not ask for ids alone also who wrote and the room's two words; never what was said"
+            ),
+            how_long="as those services keep it; for a device that is signed out nothing is sent any more",
+            readable_by="those services",
+            remains="nothing is sent for whoever turns notifications off in the app, or works in a browser",
+        ),
+        Kept(
+            where="The texter's own phone, cloud, bill",
+            what="every text, as any phone keeps it; the bill shows the line's number and the time",
+            how_long="not ours to say: `!tips` tells them how to delete",
+            readable_by="whoever has that phone, its cloud account or its bill",
+        ),
+    )
+
+
+def long(seconds: int) -> str:
+    """Say a length of time in hours, or in days when it is some."""
+    if seconds < HOUR:
+        return f"{seconds // 60} min"
+    return f"{seconds // HOUR} h" if seconds < 4 * DAY else f"{seconds // DAY} days"

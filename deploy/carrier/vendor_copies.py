@@ -1,0 +1,85 @@
+"""What a carrier keeps of a line's texts, as far as it can be asked.
+
+Rules of this module: a setting that can be read is read, and of the line's own numbers; one that cannot is told as such,
+with where a person finds it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from bridge.carriers.http_request import Answer, ask
+from bridge.carriers.registry import KINDS
+from bridge.runtime.settings import secret
+from deploy.carrier.vendor_probes import bearer
+from deploy.inspect.status import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import aiohttp
+
+    from bridge.carriers.vendors.telnyx import Settings as Telnyx
+    from bridge.config import Line
+
+LOOK: Final[Mapping[str, str]] = {
+    "twilio": "Whether message redaction is on cannot be asked: see Messaging, Settings in its console (practice 19).",
+    "vonage": (
+        "Whether the account is provisioned for the Redact API shows only an hour after a text: ask Vonage's support, "
+        "and see the first erasure receipts."
+    ),
+}
+"""What to look at oneself, by kind."""
+
+
+async def copies(http: aiohttp.ClientSession, line: Line) -> Check:
+    """Say what is deleted there; of Telnyx, whether redaction is set as it must be."""
+    if line.carrier.kind == "telnyx":
+        return await _redaction(http, line)
+    exposure = KINDS[line.carrier.kind].exposure
+    if exposure.we_delete:
+        return Check(name="copies", ok=True, what=exposure.we_delete[0], do=LOOK.get(line.carrier.kind, ""))
+    what = f"{exposure.carrier} deletes nothing for us: {' '.join(exposure.keeps)}"
+    return Check(name="copies", ok=True, what=what, do="See `quietline exposure` and the vendor checklist.")
+
+
+async def _redaction(http: aiohttp.ClientSession, line: Line) -> Check:
+    """Read the redaction of each messaging profile that a number of the line is in.
+
+    Level 2, the default, would blank what texters write before it reaches us. Source: telnyx 4.189.0,
+    `resources/phone_numbers/messaging.py`, `resources/messaging_profiles`.
+    """
+    settings: Any = line.carrier
+    names = set()
+    for number in line.all_numbers:
+        name = await _profile_of(http, settings, number)
+        if name is None:
+            do = "Each number of the line must be in a messaging profile of this account; see also the login."
+            return Check(name="copies", ok=False, what="a number's messaging profile cannot be read", do=do)
+        names.add(name)
+    profiles = [await _asked(http, settings, f"/messaging_profiles/{quote(name, safe='')}") for name in sorted(names)]
+    if not all(isinstance(profile, dict) for profile in profiles):
+        return Check(name="copies", ok=False, what="the messaging profile cannot be read", do="See the login.")
+    on = [profile for profile in profiles if profile.get("redaction_enabled") is True]
+    if any(profile.get("redaction_level") != 1 for profile in on):
+        do = "Set redaction_level to 1 on the line's messaging profile, or texts will arrive without words."
+        return Check(name="copies", ok=False, what="redaction also blanks inbound texts (level 2)", do=do)
+    if len(on) < len(profiles):
+        do = "Ask Telnyx to allow redaction, then set redaction_enabled and redaction_level 1 on the line's profile."
+        return Check(name="copies", ok=False, what="Telnyx shows texts and numbers in its records: redaction is off", do=do)
+    return Check(name="copies", ok=True, what="redaction is on: Telnyx masks texts and numbers where it shows them")
+
+
+async def _profile_of(http: aiohttp.ClientSession, settings: Telnyx, number: str) -> str | None:
+    found = await _asked(http, settings, f"/phone_numbers/messaging?filter%5Bphone_number%5D={quote(number, safe='')}")
+    for item in found if isinstance(found, list) else ():
+        if isinstance(item, dict) and item.get("phone_number") == number:
+            name = item.get("messaging_profile_id")
+            return name if isinstance(name, str) and name else None
+    return None
+
+
+async def _asked(http: aiohttp.ClientSession, settings: Telnyx, path: str) -> Any:
+    got = await ask(http, "GET", f"{settings.api_base}{path}", headers=bearer(secret(settings.api_key_file)))
+    return got.json.get("data") if isinstance(got, Answer) and got.status == 200 else None

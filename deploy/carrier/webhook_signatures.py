@@ -1,0 +1,107 @@
+"""How each carrier's webhooks are signed, as a table by kind: what `quietline carrier check` calls our own door with.
+
+Rules of this module: a request that we sign as the vendor would says nothing that the bridge could take for a text; it is
+signed with our copy of the vendor's secret, so that it verifies says nothing of whether the vendor has the same. What is
+signed with a key that only the vendor has is not in the table, and is told as such.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+from bridge.carriers.client_credentials import basic
+from bridge.carriers.parsing import form
+from bridge.carriers.vendors.bandwidth import Settings as Bandwidth
+from bridge.carriers.vendors.cxml_fields import signature, urls
+from bridge.carriers.vendors.jasmin import Settings as Jasmin
+from bridge.carriers.vendors.kannel import Settings as Kannel
+from bridge.carriers.vendors.rehearsal import Settings as Rehearsal
+from bridge.carriers.vendors.signalwire import Settings as SignalWire
+from bridge.carriers.vendors.smsgate import Settings as SmsGate
+from bridge.carriers.vendors.twilio import Settings as Twilio
+from bridge.carriers.vendors.vonage import Settings as Vonage
+from bridge.inbound.webhook import CHECKS
+from bridge.runtime.settings import secret
+
+_, FORM, JSON = CHECKS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """A request to our own webhook as the vendor would make it. `rest` stands behind `/carriers/LINE/status`."""
+
+    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    rest: str = field(default="", repr=False)
+
+
+def _signed_rehearsal(settings: Rehearsal, url: str) -> Signed:
+    timestamp = str(int(time.time()))
+    message = b"\n".join((timestamp.encode(), url.encode(), JSON))
+    digest = hmac.new(secret(settings.signing_key_file).encode(), message, hashlib.sha256).hexdigest()
+    return Signed(body=JSON, headers={"X-Rehearsal-Timestamp": timestamp, "X-Rehearsal-Signature": digest})
+
+
+def _signed_cxml(header: str, key: str, url: str) -> Signed:
+    told = signature(key.encode(), urls(url, "")[0], form(FORM)).decode()
+    return Signed(body=FORM, headers={"Content-Type": "application/x-www-form-urlencoded", header: told})
+
+
+def _signed_twilio(settings: Twilio, url: str) -> Signed:
+    return _signed_cxml("X-Twilio-Signature", secret(settings.auth_token_file), url)
+
+
+def _signed_signalwire(settings: SignalWire, url: str) -> Signed:
+    return _signed_cxml("X-SignalWire-Signature", secret(settings.signing_key_file), url)
+
+
+def _signed_bandwidth(settings: Bandwidth, _url: str) -> Signed:
+    headers = {"Authorization": basic(settings.callback_username, secret(settings.callback_password_file))}
+    return Signed(body=JSON, headers=headers, rest=f"/{secret(settings.path_secret_file)}")
+
+
+def _signed_vonage(settings: Vonage, _url: str) -> Signed:
+    claims = {
+        "iss": "Vonage",
+        "iat": int(time.time()),
+        "api_key": settings.api_key,
+        "payload_hash": hashlib.sha256(JSON).hexdigest(),
+    }
+    parts = [json.dumps(part).encode() for part in ({"alg": "HS256", "typ": "JWT"}, claims)]
+    signed = ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+    digest = hmac.new(secret(settings.signature_secret_file).encode(), signed.encode(), hashlib.sha256).digest()
+    token = f"{signed}.{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
+    return Signed(body=JSON, headers={"Authorization": f"Bearer {token}"})
+
+
+def _signed_smsgate(settings: SmsGate, _url: str) -> Signed:
+    timestamp = str(int(time.time()))
+    digest = hmac.new(secret(settings.signing_key_file).encode(), JSON + timestamp.encode(), hashlib.sha256).hexdigest()
+    return Signed(body=JSON, headers={"X-Timestamp": timestamp, "X-Signature": digest})
+
+
+def _signed_gateway(settings: Kannel | Jasmin, _url: str) -> Signed:
+    return Signed(body=FORM, headers={}, rest=f"/{secret(settings.path_secret_file)}")
+
+
+SIGNERS: Final[Mapping[str, Callable[[Any, str], Signed]]] = MappingProxyType(
+    {
+        "rehearsal": _signed_rehearsal,
+        "twilio": _signed_twilio,
+        "signalwire": _signed_signalwire,
+        "bandwidth": _signed_bandwidth,
+        "vonage": _signed_vonage,
+        "smsgate": _signed_smsgate,
+        "kannel": _signed_gateway,
+        "jasmin": _signed_gateway,
+    }
+)
+"""Telnyx is not here: it signs with a key that only Telnyx has."""

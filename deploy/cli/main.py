@@ -1,0 +1,249 @@
+"""The `quietline` command.
+
+Rules of this module: a verb's help is its function's docstring; exit codes are 0 well, 1 not well, 2 usage or
+configuration with all errors at once; a verb's own code is imported when the verb is used, so that each starts fast.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Final
+
+import click
+
+from deploy.cli.policy import policy
+from deploy.cli.records import VERBS
+from deploy.cli.reports import practices, report
+from deploy.data_dir.layout import DEFAULT_PORT_BASE, Layout, Ports
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+WELL, NOT_WELL, UNUSABLE = 0, 1, 2
+TOGETHER: Final = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder")
+"""How pytest runs the whole suite; the groups are those of `tests/conftest.py`."""
+
+_DATA = click.option(
+    "--data",
+    default="var",
+    show_default="./var",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The line's directory.",
+)
+_PASSED_ON = {"ignore_unknown_options": True, "help_option_names": []}
+
+
+@click.group(name="quietline", context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Run a text line that forgets: text messages into end-to-end encrypted rooms on your own server."""
+
+
+cli.add_command(policy)
+
+
+@cli.command()
+@_DATA
+@click.option(
+    "--port-base",
+    default=DEFAULT_PORT_BASE,
+    show_default=True,
+    type=click.IntRange(1, 65533),
+    help="Homeserver here, bridge and carrier on the two ports above, all on 127.0.0.1.",
+)
+def up(data: Path, port_base: int) -> None:
+    """Run a rehearsal line on this machine until Ctrl-C: homeserver, bridge, and handsets in a browser.
+
+    The first run makes everything under the directory; when the line is ready, DIRECTORY/run/ready.json says how to
+    reach it and holds the passwords of the first accounts.
+    """
+    from deploy.cli.terminal import say, speaking  # noqa: PLC0415 - only this verb needs it
+    from deploy.data_dir.secret_files import Unusable  # noqa: PLC0415 - only this verb needs it
+    from deploy.stack.up import up as run  # noqa: PLC0415 - only this verb needs it
+
+    os.umask(0o077)
+    with speaking() as told:
+        try:
+            code = asyncio.run(run(Layout(data.absolute()), Ports(port_base), told))
+        except Unusable as error:
+            problems = error.problems
+            code = UNUSABLE
+        else:
+            problems = []
+    for problem in problems:
+        say(f"quietline: {problem}", err=True)
+    sys.exit(code)
+
+
+@cli.command()
+@_DATA
+@click.option("--json", "as_json", is_flag=True, help="For a program.")
+def status(data: Path, as_json: bool) -> None:
+    """Tell how the line of a directory is. Exit code 0 when all is well, 1 when not."""
+    from deploy.inspect.status import status as look  # noqa: PLC0415 - only this verb needs it
+
+    report = asyncio.run(look(Layout(data.absolute())))
+    for line in [report.as_json()] if as_json else report.as_text():
+        click.echo(line)
+    sys.exit(WELL if report.ok else NOT_WELL)
+
+
+@cli.group()
+def erasure() -> None:
+    """Look at what was erased."""
+
+
+@erasure.command(name="verify")
+@_DATA
+@click.option("--json", "as_json", is_flag=True, help="For a program.")
+def erasure_verify(data: Path, as_json: bool) -> None:
+    """Check the signed receipts of what was erased, and whether anything that should be gone is not.
+
+    Reads beside a running line and changes nothing. Exit code 0 when all is well, 1 when not.
+    """
+    import sqlite3  # noqa: PLC0415 - only this verb needs it
+
+    from bridge.config import ConfigError, load  # noqa: PLC0415 - only this verb needs it
+    from deploy.inspect.erasure_receipts import verify  # noqa: PLC0415 - only this verb needs it
+
+    try:
+        report = verify(load(Layout(data.absolute()).config))
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(f"quietline: {problem}", err=True)
+        sys.exit(UNUSABLE)
+    except (sqlite3.Error, OSError):
+        click.echo(f"quietline: {data}: no line that can be read", err=True)
+        sys.exit(UNUSABLE)
+    for line in [report.as_json()] if as_json else report.as_text():
+        click.echo(line)
+    sys.exit(WELL if report.ok else NOT_WELL)
+
+
+@cli.group()
+def carrier() -> None:
+    """Look after the line's carrier."""
+
+
+@carrier.command(name="check")
+@click.option("--config", required=True, type=click.Path(path_type=Path), help="The bridge's configuration file.")
+@click.option("--json", "as_json", is_flag=True, help="For a program.")
+def carrier_check(config: Path, as_json: bool) -> None:
+    """Try login, public address, signature and redaction of the line's carrier, beside a running bridge.
+
+    No text is sent and nothing is changed. Exit code 0 when all is well, 1 when not.
+    """
+    from bridge.config import ConfigError, load  # noqa: PLC0415 - only this verb needs it
+    from deploy.carrier.carrier_check import check  # noqa: PLC0415 - only this verb needs it
+
+    try:
+        loaded = load(config)
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(f"quietline: {problem}", err=True)
+        sys.exit(UNUSABLE)
+    report = asyncio.run(check(loaded))
+    for line in [report.as_json()] if as_json else report.as_text():
+        click.echo(line)
+    sys.exit(WELL if report.ok else NOT_WELL)
+
+
+@carrier.command(name="kit")
+@click.option("--config", type=click.Path(path_type=Path), help="The bridge's configuration file.")
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The line's directory, instead.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A new file; else it is printed.")
+def carrier_kit(config: Path | None, data: Path | None, out: Path | None) -> None:
+    """Write what 10DLC and toll-free registration ask for, as Markdown, from the line's packs and configuration.
+
+    With neither a configuration nor a directory it is written from the base pack. A file that exists is left as it is.
+    """
+    from bridge.config import ConfigError, load  # noqa: PLC0415 - only this verb needs it
+    from deploy.carrier.registration_kit import kit  # noqa: PLC0415 - only this verb needs it
+    from policies.load import PackError  # noqa: PLC0415 - only this verb needs it
+    from policies.load import load as load_pack  # noqa: PLC0415 - only this verb needs it
+
+    if config and data:
+        raise click.UsageError("say either --config or --data.")
+    path = Layout(data.absolute()).config if data else config
+    try:
+        loaded = load(path) if path else None
+        packs = loaded.line.packs if loaded else ["base"]
+        written = kit(load_pack(packs, near=path.parent if path else None), loaded)
+    except (ConfigError, PackError) as error:
+        for problem in error.problems:
+            click.echo(f"quietline: {problem}", err=True)
+        sys.exit(UNUSABLE)
+    if out is None:
+        click.echo(written, nl=False)
+        return
+    try:
+        with out.open("x", encoding="utf-8") as file:
+            file.write(written)
+    except OSError as error:
+        click.echo(f"quietline: {out}: cannot be written ({error.strerror})", err=True)
+        sys.exit(UNUSABLE)
+
+
+@cli.command()
+def version() -> None:
+    """Tell which version this is, and of what it is made."""
+    own = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    parts = [f"Python {platform.python_version()}"]
+    parts += [f"{name} {importlib.metadata.version(name)}" for name in ("matrix-synapse", "mautrix", "vodozemac")]
+    click.echo(f"quietline {own} ({', '.join(parts)})")
+
+
+@cli.command(context_settings=_PASSED_ON)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def test(arguments: tuple[str, ...]) -> None:
+    """Check style and types, then run the tests. Arguments are passed to pytest; paths are from the project's root.
+
+    Without arguments everything runs, in several processes: tests wait more than they compute.
+    """
+    python = (sys.executable, "-P", "-m")
+    checks = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",))
+    failed = [" ".join(check) for check in checks if _run(*python, *check) != 0]
+    if failed:
+        click.echo(f"quietline: not well: {', '.join(failed)} (see above). The tests follow.", err=True)
+    # Last, so that the closing line of pytest is the last line.
+    code = _run(*python, "pytest", *(arguments or TOGETHER))
+    sys.exit(NOT_WELL if failed or code else WELL)
+
+
+@cli.command(context_settings=_PASSED_ON)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def bench(arguments: tuple[str, ...]) -> None:
+    """Measure speed and memory beside what the machine itself can do, as JSON."""
+    sys.exit(_run(sys.executable, "-P", "-m", "tests.bench", *arguments))
+
+
+@cli.command(hidden=True)
+@click.option("--config", required=True, type=click.Path(path_type=Path), help="The bridge's configuration file.")
+def bridge(config: Path) -> None:
+    """Run the bridge alone. `up` does this for you."""
+    from bridge.app.main import main as run  # noqa: PLC0415 - only this verb needs it
+    from deploy.stack.child import leave_no_core  # noqa: PLC0415 - only this verb needs it
+
+    leave_no_core()
+    sys.exit(run(config))
+
+
+cli.add_command(practices)
+cli.add_command(report)
+for _verb in VERBS:
+    cli.add_command(_verb)
+
+
+def _run(*command: str) -> int:
+    """Run a command in the project's root, with our input and output, to its end; its exit code."""
+    sys.stdout.flush()
+    return subprocess.run(command, cwd=ROOT, check=False).returncode  # noqa: S603 - the command is ours
+
+
+def main() -> None:
+    """Run the command."""
+    cli(prog_name="quietline")

@@ -1,0 +1,79 @@
+"""The verbs of `quietline policy`.
+
+Rule of this module: as in `deploy.cli.main`, what a verb needs is imported when it is used, and exit codes are 0 well,
+1 not well, 2 usage or configuration.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final, NoReturn
+
+import click
+
+WELL: Final = 0
+NOT_WELL: Final = 1
+UNUSABLE: Final = 2
+
+
+@click.group()
+def policy() -> None:
+    """Look at packs: what the agency may say and must do."""
+
+
+@policy.command(name="lint")
+@click.argument("packs", nargs=-1, metavar="[PACK]...")
+@click.option("--json", "as_json", is_flag=True, help="For a program.")
+def policy_lint(packs: tuple[str, ...], as_json: bool) -> None:
+    """Look at every text of packs, in their order; `base` comes first, named or not.
+
+    A PACK is a name (us/ca, uk, rehearsal) or a path. Exit code 0 when a line could use them, 1 when not yet, 2 when they
+    cannot be loaded.
+    """
+    from deploy.packs.lint_report import checked, with_base  # noqa: PLC0415 - only this verb needs it
+    from policies.load import PackError  # noqa: PLC0415 - only this verb needs it
+
+    try:
+        report = checked(with_base(packs))
+    except PackError as error:
+        _unusable(error.problems)
+    for line in [report.as_json()] if as_json else report.as_text():
+        click.echo(line)
+    sys.exit(WELL if report.ok else NOT_WELL)
+
+
+@policy.command(name="preview")
+@click.argument("pack", default="base")
+@click.argument("script", required=False, type=click.Path(path_type=Path))
+def policy_preview(pack: str, script: Path | None) -> None:
+    """Play a conversation with a pack and show both sides; without a SCRIPT, show the whole pack and some conversations.
+
+    PACK is one name or path, or several with commas, in their order. A SCRIPT is a YAML list such as `- texter: hi`,
+    `- advocate: "!say handover"`, `- wait: 3 min`; also picture, supervisor and desk.
+    """
+    from deploy.packs.lint_report import CONVERSATIONS, preview, with_base  # noqa: PLC0415 - only this verb needs it
+    from deploy.packs.preview import ScriptError, play, read  # noqa: PLC0415 - only this verb needs it
+    from policies.load import PackError  # noqa: PLC0415 - only this verb needs it
+
+    try:
+        loaded = with_base(pack.split(","))
+        lines = play(loaded, read(script)) if script else preview(loaded, map(read, sorted(CONVERSATIONS.glob("*.yaml"))))
+        for line in lines:
+            click.echo(line)
+    except (PackError, ScriptError) as error:
+        _unusable(error.problems)
+
+
+@policy.command(name="schema")
+def policy_schema() -> None:
+    """Write the JSON Schema of a pack file, for editors."""
+    from deploy.packs.lint_report import schema  # noqa: PLC0415 - only this verb needs it
+
+    click.echo(schema(), nl=False)
+
+
+def _unusable(problems: list[str]) -> NoReturn:
+    for problem in problems:
+        click.echo(f"quietline: {problem}", err=True)
+    sys.exit(UNUSABLE)

@@ -1,0 +1,93 @@
+"""The verbs by which an agency accounts for itself: `quietline report` and `quietline practices`.
+
+Rules of this module: as in `deploy.cli.main`; both only read, beside a running line or without one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import click
+
+from deploy.data_dir.layout import Layout
+
+if TYPE_CHECKING:
+    from bridge.config import Config
+
+WELL, NOT_WELL, UNUSABLE = 0, 1, 2
+
+_DATA: Final = click.option(
+    "--data",
+    default="var",
+    show_default="./var",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The line's directory.",
+)
+_CONFIG: Final = click.option("--config", type=click.Path(path_type=Path), help="The bridge's configuration, instead.")
+_JSON: Final = click.option("--json", "as_json", is_flag=True, help="For a program.")
+
+
+@click.command()
+@_DATA
+@_CONFIG
+@click.option("--month", help="Only this month, as 2027-01.")
+@_JSON
+def report(data: Path, config: Path | None, month: str | None, as_json: bool) -> None:
+    """Tell what was counted, by month, language and kind.
+
+    No conversation can be found in it, and counts below five are not shown.
+    """
+    from deploy.inspect import monthly_report  # noqa: PLC0415 - only this verb needs it
+
+    if month is not None and not monthly_report.MONTH.fullmatch(month):
+        raise click.UsageError("--month is a year and a month: 2027-01.")
+    database = (_load(config).data_dir if config else Layout(data.absolute()).bridge) / "main.db"
+    try:
+        months = monthly_report.read(database, month)
+    except (OSError, sqlite3.Error):
+        _unusable([f"{database}: cannot be read as the database of a line"])
+    for line in [monthly_report.as_json(months)] if as_json else monthly_report.as_text(months):
+        click.echo(line)
+
+
+@click.command()
+@_DATA
+@_CONFIG
+@_JSON
+def practices(data: Path, config: Path | None, as_json: bool) -> None:
+    """Tell, for each of the 41 practices, whether this configuration meets it, who does, and which tests show it.
+
+    Exit code 1 when any is not met beyond the one that no text message can meet.
+    """
+    from deploy.inspect import practices as kept  # noqa: PLC0415 - only this verb needs it
+    from policies.load import PackError  # noqa: PLC0415 - only this verb needs it
+    from policies.load import load as load_pack  # noqa: PLC0415 - only this verb needs it
+
+    path = config or Layout(data.absolute()).config
+    loaded = _load(path)
+    try:
+        pack = load_pack(loaded.line.packs, near=path.parent)
+    except PackError as error:
+        _unusable(error.problems)
+    verdicts = kept.judge(loaded, pack)
+    for line in [kept.as_json(verdicts)] if as_json else kept.as_text(verdicts):
+        click.echo(line)
+    sys.exit(WELL if kept.well(verdicts) else NOT_WELL)
+
+
+def _load(path: Path) -> Config:
+    from bridge.config import ConfigError, load  # noqa: PLC0415 - heavy, and not every verb needs it
+
+    try:
+        return load(path)
+    except ConfigError as error:
+        _unusable(error.problems)
+
+
+def _unusable(problems: list[str]) -> NoReturn:
+    for problem in problems:
+        click.echo(f"quietline: {problem}", err=True)
+    sys.exit(UNUSABLE)

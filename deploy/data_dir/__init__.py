@@ -1,0 +1,1 @@
+"""The data directory: its layout, its files, secrets, and access beside a running line."""

@@ -1,0 +1,160 @@
+"""The secrets of one installation: made once, kept in files of mode 0600.
+
+Rules of this module: a secret is never made twice, never printed, and its value is never part of a name or an argument;
+what sealed data depends on is never quietly replaced by a new one.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from deploy.data_dir.atomic_files import private_directory, write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+Role = Literal["advocate", "supervisor"]
+
+STAFF: Final[tuple[tuple[str, Role], ...]] = (("ada", "advocate"), ("bea", "advocate"), ("sol", "supervisor"))
+"""The first accounts (DESIGN §9): localpart and role."""
+
+
+class Unusable(Exception):  # noqa: N818 - reads as what it is: this installation is unusable as it stands
+    """The data directory or the configuration cannot be used. `problems` are sentences, each with its path."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One person's account on the homeserver. `user` is the localpart."""
+
+    user: str
+    role: Role
+    password: str
+
+
+def _token() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def _key() -> str:
+    return secrets.token_hex(32)
+
+
+def _signing_key() -> str:
+    # The format of signedjson, which Synapse reads: algorithm, version, seed in unpadded base64.
+    seed = base64.b64encode(secrets.token_bytes(32)).decode().rstrip("=")
+    return f"ed25519 a_{secrets.token_hex(2)} {seed}"
+
+
+def _accounts() -> str:
+    return json.dumps([{"user": user, "role": role, "password": _token()} for user, role in STAFF], indent=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """The files with the secrets, by what they are for."""
+
+    directory: Path
+
+    @property
+    def as_token(self) -> Path:
+        """What the bridge says to the homeserver."""
+        return self.directory / "as_token"
+
+    @property
+    def hs_token(self) -> Path:
+        """What the homeserver would say to the bridge; nothing is pushed, but the registration must name one."""
+        return self.directory / "hs_token"
+
+    @property
+    def vault_key(self) -> Path:
+        """Seals numbers and bodies: 32 bytes in hex."""
+        return self.directory / "vault.key"
+
+    @property
+    def index_key(self) -> Path:
+        """Keys the hash of phone numbers: 32 bytes in hex."""
+        return self.directory / "index.key"
+
+    @property
+    def suppression_key(self) -> Path:
+        """Keys the slow hash of phones that said STOP or are blocked: 32 bytes in hex."""
+        return self.directory / "suppression.key"
+
+    @property
+    def carrier_token(self) -> Path:
+        """What the bridge says to the rehearsal carrier."""
+        return self.directory / "carrier_token"
+
+    @property
+    def carrier_signing_key(self) -> Path:
+        """What the rehearsal carrier signs webhooks with."""
+        return self.directory / "carrier_signing_key"
+
+    @property
+    def macaroon(self) -> Path:
+        """Synapse's `macaroon_secret_key`."""
+        return self.directory / "macaroon_secret"
+
+    @property
+    def form(self) -> Path:
+        """Synapse's `form_secret`."""
+        return self.directory / "form_secret"
+
+    @property
+    def signing_key(self) -> Path:
+        """The homeserver's own signing key."""
+        return self.directory / "homeserver.signing.key"
+
+    @property
+    def accounts(self) -> Path:
+        """The first accounts with their passwords, in one file so that no file is named after a person."""
+        return self.directory / "accounts.json"
+
+    @property
+    def registration(self) -> Path:
+        """The secret that makes accounts at the first start; removed after it."""
+        return self.directory / "registration_secret"
+
+    def make(self, *, provisioned: bool, sealed: bool) -> None:
+        """Make what is missing. Raises :class:`Unusable` when data exist that only a lost secret could open.
+
+        `provisioned`: the homeserver has its database and accounts. `sealed`: the bridge has sealed something.
+        """
+        private_directory(self.directory)
+        keys = dict.fromkeys((self.vault_key, self.index_key, self.suppression_key), _key)
+        kept = {**keys, self.signing_key: _signing_key, self.accounts: _accounts}
+        renewed = (self.as_token, self.hs_token, self.carrier_token, self.carrier_signing_key, self.macaroon, self.form)
+        needed = [*(kept if provisioned else ()), *(keys if sealed and not provisioned else ())]
+        lost = [path for path in needed if not path.is_file()]
+        if lost:
+            raise Unusable(
+                [
+                    f"{path}: is missing, and what this directory holds cannot be used without it; put it back"
+                    for path in lost
+                ]
+            )
+        makers: dict[Path, Callable[[], str]] = {**kept, **dict.fromkeys(renewed, _token)}
+        for path, maker in makers.items():
+            if not path.is_file():
+                write_whole(path, maker() + "\n")
+
+    def read(self, path: Path) -> str:
+        """Read a secret's value."""
+        return path.read_text(encoding="utf-8").strip()
+
+    def read_accounts(self) -> tuple[Account, ...]:
+        """Read the first accounts. Raises :class:`Unusable` when the file is not what :meth:`make` wrote."""
+        try:
+            return tuple(Account(**entry) for entry in json.loads(self.read(self.accounts)))
+        except (OSError, ValueError, TypeError):
+            raise Unusable([f"{self.accounts}: cannot be read as the list of first accounts"]) from None

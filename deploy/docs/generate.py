@@ -1,0 +1,179 @@
+"""Pages made from the tables that drive the product: every command by place, and the advocate's one page.
+
+Rule of this module: what the code knows is not written a second time; a page says only what its table, the base pack or the
+receipts say, and a test compares it with the file. `python -m deploy.documentation` writes the pages anew.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from bot.commands.parser import FADES
+from bot.commands.spec import COMMANDS, Command, Who
+from bot.display.queue_cards import HAND
+from bot.model.actions import DESK, OFFICE, THREAD, Receipt
+from bot.staffing.claim_queue import NEXT
+from bot.staffing.transfer import NO, YES
+from policies.load import load
+
+DOCS: Final = Path(__file__).parent
+MADE: Final = "<!-- Made by `python -m deploy.documentation` from the tables in the code. Change those, not this page. -->"
+PLACES: Final = (
+    (DESK, "At the desk", "where everybody of the line is: who waits, who talks with whom, what is wrong"),
+    (THREAD, "In a thread's room", "where one conversation is"),
+    (OFFICE, "In your office", "where only you and the software are"),
+)
+WHO: Final = {
+    Who.ANYBODY: "everybody",
+    Who.VOICE: "the voice",
+    Who.VOICE_OR_SUPERVISOR: "the voice, supervisors",
+    Who.SUPERVISOR: "supervisors",
+}
+LEGEND: Final = {
+    Receipt.NOTE: "a note: the phone does not get it",
+    Receipt.LEAVING: "in the undo window, or on its way",
+    Receipt.SENT: "the carrier took it",
+    Receipt.DELIVERED: "it is on the phone",
+    Receipt.NOT_SENT: "the phone does not get it; the answer below says why",
+    Receipt.UNKNOWN: "it may or may not be on the phone; `!again` sends it once more",
+    Receipt.HELD: "it waits for one more word of yours; the answer below says which",
+    Receipt.UNSAID: "you took it back in time",
+}
+TAPS: Final = (
+    (HAND, "on a waiting card at the desk, or on a reminder of it: the thread is yours"),
+    (YES, "on an offer in a room: you take the thread"),
+    (NO, "on an offer in a room: you do not take it"),
+)
+
+
+def commands() -> str:
+    """Return the page of all commands, by place."""
+    parts = [
+        MADE,
+        "# Commands",
+        (
+            "A command is a message that begins with `!`. It is never sent to a phone. What stands behind it is a reason,"
+            " and stays in the room; it is the text only behind `!say name:` and `!reply`. Case and spaces do not matter;"
+            " what is in square brackets may be left out; `@who` is a mention, a full Matrix id, or `@name` where only one"
+            " has it."
+            f" Answers disappear after {minutes(FADES)}."
+        ),
+    ]
+    for place, title, what in PLACES:
+        here = [command for command in COMMANDS if place in command.places]
+        rows = [f"| `{_said(c)}` | {WHO[c.who]} | {c.help}{' **·** on every card' if c.card else ''} |" for c in here]
+        parts += [f"## {title}", f"{what[0].upper()}{what[1:]}.", _table(("command", "who", "what it does"), rows)]
+    return _page(parts)
+
+
+def advocate() -> str:
+    """Return the advocate's one page: to print, and to have beside one."""
+    pack = load(["base"])
+    s = pack.settings
+    card = [f"| `{_said(c)}` | {_where(c)} | {c.help} |" for c in COMMANDS if c.card]
+    parts = [
+        MADE,
+        "# Your page",
+        (
+            "Anything you write in a thread's room as its *voice* goes to the phone, word for word. You are the voice when"
+            " you have claimed the thread, or taken it over. Everybody else there reads and writes notes."
+        ),
+        "## The commands on every card",
+        _table(("command", "where", "what it does"), card),
+        (
+            f"`!claim` with nobody waiting: whoever comes within {int(NEXT)} seconds is yours. `!more` lists all commands."
+            " A command is a message of its own, or a reply; by an edit, or in a thread, it does nothing and says so."
+        ),
+        "## What a tap does",
+        _table(("tap", "where, and what happens"), [f"| {key} | {what} |" for key, what in TAPS]),
+        (
+            "A tap never sends anything to a phone and never changes whom we trust."
+            f" An offer stands for {minutes(s.offer_stands)}."
+        ),
+        "## What the marks on your messages say",
+        _table(("mark", "what it means"), [f"| {mark.value} | {LEGEND[mark]} |" for mark in Receipt]),
+        "One mark at a time, the newest. No mark yet: it has not been read here.",
+        "## Taking words back",
+        (
+            f"A message waits {s.undo_seconds} seconds before it leaves; {s.undo_after_switch_seconds} when your last one"
+            f" was in another room; {s.undo_after_join_seconds} in the {minutes(s.undo_after_join_window)} after anybody"
+            " joined. Until then: delete it and it does not leave, edit it and the new words leave. After that neither"
+            " changes anything on the phone."
+            f" Words that could not leave for {minutes(s.late_after_seconds)} are held, and you are asked."
+        ),
+        "## What is never sent",
+        (
+            "Begin with `//` to write a note. Notes as well: replies to anybody but the texter, anything in a Matrix"
+            " thread, anything that mentions a colleague, pictures and files, anything said with `/me`. What you quote is"
+            " left out: leave an empty line after the quote. Held until you say so: phone numbers, street addresses, words"
+            f" that your app shows otherwise than you typed them (`!anyway`), more than {s.segments_without_long} texts at"
+            " once (`!long`). Say such a word as a reply to your message, or to the answer that asks for it; alone, it is"
+            " about your last one.\n\n"
+            "A reason behind a command stays in the room: `!escalate he is outside`. A command that texts takes none: with"
+            " words behind it, nothing is sent. In words of your own: `!say limits: your words`, or edit the command, while"
+            " it waits, to the words that should leave. `!different` takes none at all. Own words are not noted as the"
+            " limits: once you have told them, `!told limits`."
+        ),
+        "## An agreed word",
+        (
+            "For a survivor who fears that somebody takes the phone. Agree on a word by voice or in person, never by text,"
+            " and on a second one, the duress word, for when somebody makes them write. `!codeword`, with nothing behind"
+            " it: you are asked in your office, where both are redacted. A word is heard alone or between others, not with"
+            " letters added, nor parted over two texts. Nobody sees it again; once it was texted it is used up.\n\n"
+            f"`!verify`, within {minutes(s.challenge_window)} of a text, asks for it with a harmless question. After the"
+            " duress word the phone sees what it would after the right one, and you act as before: what you write is held"
+            " here, `!cover 1`, `2` and `3` leave, the supervisors are told. Only a supervisor's `!unlock` ends that, after"
+            " hearing them by voice; then `!again` sends what was held, if it still fits."
+        ),
+        "## Before you start, once",
+        (
+            "- An app lock on this device, and notifications without their content.\n"
+            "- Your device verified; a supervisor has confirmed your identity (`!trust`).\n"
+            "- A new device: what it cannot read after a minute, it reads once the app was closed and started again, or"
+            " after `!recap`.\n"
+            "- A lost device: tell a supervisor at once (`!signout`)."
+        ),
+    ]
+    return _page(parts)
+
+
+PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType({"commands.md": commands, "advocate.md": advocate})
+
+
+def main() -> int:
+    """Write every page anew."""
+    DOCS.mkdir(exist_ok=True)
+    for name, page in PAGES.items():
+        (DOCS / name).write_text(page(), encoding="utf-8")
+    return 0
+
+
+def minutes(seconds: float) -> str:
+    """Say a length of time in whole minutes, or in seconds below one."""
+    if seconds < 60:
+        return f"{int(seconds)} seconds"
+    return "one minute" if seconds < 120 else f"{int(seconds // 60)} minutes"
+
+
+def _said(command: Command) -> str:
+    return f"!{command.name}{' ' + command.arguments if command.arguments else ''}".replace("|", "\\|")
+
+
+def _where(command: Command) -> str:
+    return ", ".join({DESK: "desk", THREAD: "room", OFFICE: "office"}[place] for place in command.places)
+
+
+def _table(head: tuple[str, ...], rows: list[str]) -> str:
+    return "\n".join((f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *rows))
+
+
+def _page(parts: list[str]) -> str:
+    return "\n\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

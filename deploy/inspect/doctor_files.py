@@ -1,0 +1,154 @@
+"""The doctor's look at files: who may read them, what the homeserver was told, where keys lie.
+
+Rule of this module: a file's name and mode are told, never what is in it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from bridge.runtime.settings import secret_files
+from deploy.data_dir.atomic_files import NOT_TO_BE_BACKED_UP
+from deploy.inspect.status import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bridge.config import Config
+    from deploy.data_dir.layout import Layout
+
+OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+KEYS: Final = re.compile(r"keys\.db")
+LOG_SECONDS: Final = 15 * 24 * 3600.0
+SWAPS: Final = Path("/proc/swaps")
+
+TOLD: Final[tuple[tuple[str, Any, str], ...]] = (
+    ("enable_registration", False, "anybody could make an account"),
+    ("allow_guest_access", False, "guests could come in"),
+    ("federation_domain_whitelist", [], "it would talk to other homeservers"),
+    ("encryption_enabled_by_default_for_room_type", "all", "rooms would begin unencrypted"),
+    ("enable_room_list_search", False, "rooms could be searched"),
+    ("url_preview_enabled", False, "it would fetch links out of messages"),
+    ("report_stats", False, "it would send statistics"),
+)
+"""Settings of the homeserver, what they must be, and what else would be."""
+TYPIST: Final = 5.0
+"""Messages a second that the homeserver must let a person send."""
+
+
+def checks(layout: Layout, config: Config) -> Iterator[Check]:
+    """Check files of a line."""
+    yield modes(layout, config)
+    yield copies(layout, config)
+    yield homeserver(layout)
+    yield registration(layout)
+    yield logs(layout)
+    yield swap()
+
+
+def modes(layout: Layout, config: Config) -> Check:
+    """Whether only their owner reads secrets and databases."""
+    files = [path for _, path in secret_files(config)]
+    for directory in (layout.secrets, layout.bridge, layout.homeserver, config.data_dir):
+        files += [directory, *(path for path in _within(directory) if path.is_file())]
+    wide = sorted({str(path) for path in files if path.exists() and path.stat().st_mode & OTHERS})
+    if not wide:
+        return Check(name="file modes", ok=True, what="secrets and databases are readable by their owner only")
+    more = f" and {len(wide) - 3} more" if len(wide) > 3 else ""
+    what = f"others can read {', '.join(wide[:3])}{more}"
+    return Check(name="file modes", ok=False, what=what, do="chmod -R go= on the line's directory and secrets.")
+
+
+def copies(layout: Layout, config: Config) -> Check:
+    """Whether `keys.db` lies where it belongs and nowhere else, and ordinary backups are told to leave it alone."""
+    place = (config.data_dir / "keys.db").resolve()
+    own = {place, place.with_name("keys.db-journal")}
+    found = [path for path in _within(layout.data) if KEYS.search(path.name) and path.resolve() not in own]
+    if found:
+        do = "Destroy the copy (it can open what was erased), and have whatever made it leave this directory out."
+        return Check(name="keys.db", ok=False, what=f"there is a copy: {', '.join(map(str, found))}", do=do)
+    if not (config.data_dir / NOT_TO_BE_BACKED_UP).is_file():
+        do = f"Start the line again, which writes {NOT_TO_BE_BACKED_UP}, and leave this directory out of every backup."
+        return Check(name="keys.db", ok=False, what="nothing tells backup programs to leave its directory out", do=do)
+    what = f"is in one place, and {NOT_TO_BE_BACKED_UP} tells backup programs to leave it out"
+    do = "Not every backup program looks at that: leave the directory out there too, and out of snapshots."
+    return Check(name="keys.db", ok=True, what=what, do=do)
+
+
+def homeserver(layout: Layout) -> Check:
+    """Whether the homeserver was told to be closed, to forget, and to let people type."""
+    name = "homeserver settings"
+    told = _yaml(layout.homeserver_config)
+    if told is None:
+        do = "Is this the line's directory, and was it started once?"
+        return Check(name=name, ok=False, what=f"{layout.homeserver_config} cannot be read", do=do)
+    wrong = [f"{key}: {else_}" for key, should, else_ in TOLD if told.get(key) != should]
+    names = {
+        name for listener in told.get("listeners", []) for part in listener.get("resources", []) for name in part["names"]
+    }
+    if "federation" in names:
+        wrong.append("listeners: it listens for other homeservers")
+    if told.get("redaction_retention_period", "7d") in (None, "7d"):
+        wrong.append("redaction_retention_period: redacted words would stay for a week or for ever")
+    if not (told.get("experimental_features") or {}).get("msc4222_enabled"):
+        wrong.append("experimental_features: without msc4222_enabled somebody who left may be taken for a member")
+    if not any("Quietline" in str(module.get("module")) for module in told.get("modules", [])):
+        wrong.append("modules: ours is not named")
+    if (told.get("rc_message") or {}).get("per_second", 0.2) < TYPIST:
+        wrong.append("rc_message: whoever types quickly would be held up")
+    if wrong:
+        return Check(name=name, ok=False, what="; ".join(wrong), do=f"Put it right in {layout.homeserver_config}.")
+    what = "closed to strangers and other homeservers, encrypted by default, forgetful, and no limit hinders a typist"
+    return Check(name=name, ok=True, what=what)
+
+
+def registration(layout: Layout) -> Check:
+    """Whether nothing is pushed to the bridge: pushed transactions lose keys (facts-matrix, section 4)."""
+    told = _yaml(layout.homeserver / "registration.yaml")
+    ok = told is not None and "url" in told and told["url"] is None and told.get("rate_limited") is False
+    what = "nothing is pushed, no limit for the bridge" if ok else "url is not null, or the bridge is rate limited"
+    do = "" if ok else "Set `url: null` and `rate_limited: false`; pushed transactions lose room keys."
+    return Check(name="registration", ok=ok, what=what, do=do)
+
+
+def logs(layout: Layout) -> Check:
+    """Whether no line of a log stands for longer than it should."""
+    old = [
+        path.name
+        for path in _within(layout.logs)
+        if path.stat().st_size and time.time() - path.stat().st_mtime > LOG_SECONDS
+    ]
+    if old:
+        do = "The supervisor rotates them while it runs; delete these."
+        return Check(name="logs", ok=False, what=f"older than two weeks: {', '.join(sorted(old))}", do=do)
+    return Check(name="logs", ok=True, what="no line stands for more than two weeks; none holds content")
+
+
+def swap() -> Check:
+    """Whether memory may be written to the disk, keys and all."""
+    try:
+        used = len(SWAPS.read_text(encoding="ascii").splitlines()) > 1
+    except OSError:
+        used = False
+    do = "Have it encrypted with a key that is new at each start, or turn it off." if used else ""
+    return Check(name="swap", ok=True, what="this machine swaps memory to its disk" if used else "none is in use", do=do)
+
+
+def _yaml(path: Path) -> dict[str, Any] | None:
+    try:
+        told: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+        return None
+    return told if isinstance(told, dict) else None
+
+
+def _within(directory: Path) -> Iterator[Path]:
+    for root, _, names in os.walk(directory):
+        yield from (Path(root) / name for name in names if (Path(root) / name).exists())

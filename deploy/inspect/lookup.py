@@ -1,0 +1,56 @@
+"""`quietline lookup`: counsel's question whether there is anything of a number, answered by one word.
+
+Rules of this module: the number is asked for where it leaves no trace (a terminal without echo, or standard input), never
+an argument; it is hashed and forgotten; the answer is `open`, `held` or `nothing`, made by the same steps whichever it is;
+each question is noted in the audit before it is answered. Nothing else is told, and nothing can be exported.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum, unique
+from typing import TYPE_CHECKING, Final
+
+from bot.model.audit_kinds import AuditKind
+from bridge.runtime.phone_number import Phone
+from deploy.data_dir import offline
+
+if TYPE_CHECKING:
+    from bridge.config import Config
+
+FILLING: Final = re.compile(r"[\s().-]")
+SEPARATE: Final = {AuditKind.HOLD: True, AuditKind.UNHOLD: False}
+
+
+@unique
+class Answer(Enum):
+    """What is told: there is a thread, there is one on hold, or neither."""
+
+    OPEN = "open"
+    HELD = "held"
+    NOTHING = "nothing"
+
+
+def read(typed: str) -> Phone | None:
+    """Read a number as it was typed: E.164, with spaces, brackets, dots or hyphens if somebody likes them."""
+    phone = Phone(FILLING.sub("", typed))
+    return phone if phone.answerable else None
+
+
+async def lookup(config: Config, phone: Phone, *, then: AuditKind = AuditKind.LOOKUP) -> Answer:
+    """Say what there is of a number on the line. `then`: hold it first (`HOLD`), or lift a hold (`UNHOLD`).
+
+    A hold set here reaches also what is parked, has no room, and can be named in no other way; it stops every deleter
+    at once, and is shown at the desk with the thread's next event. Raises `sqlite3.Error`.
+    """
+    digest = offline.vault(config).phone_hash(config.line.slug, phone)
+    if then in SEPARATE:
+        query = "UPDATE thread SET held = $2 WHERE phone_hash = $1"
+        await offline.note(config, then, statement=query, values=(digest, SEPARATE[then]))
+    await offline.note(config, AuditKind.LOOKUP)
+    with offline.reading(config) as db:
+        # One row whatever there is: a sum over none, one open or one held.
+        found, held = db.execute(
+            "SELECT COUNT(*), COALESCE(SUM(held), 0) FROM thread WHERE phone_hash = ?", (digest,)
+        ).fetchone()
+    return (Answer.NOTHING, Answer.OPEN, Answer.HELD)[int(found) + int(found and held)]

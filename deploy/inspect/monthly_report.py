@@ -1,0 +1,116 @@
+"""`quietline report`: what a funder or a director may know, as counts (practice 21).
+
+Rules of this module: it reads counters that know no conversation; a small cell is never shown, nor anything from which it
+could be worked out: there are no sums over cells, and months are not added up. What nobody counted is not guessed: how many
+different people texted cannot be known here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+SMALLEST: Final = 5
+"""Counts below this are shown as "fewer than 5"."""
+MONTH: Final = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])")
+WAITS: Final = {
+    "wait_under_2_min": "under 2 min",
+    "wait_2_to_5_min": "2 to 5 min",
+    "wait_5_to_10_min": "5 to 10 min",
+    "wait_10_to_30_min": "10 to 30 min",
+    "wait_over_30_min": "over 30 min",
+}
+"""Steps of the wait for a first answer, shortest first; the kinds are those of `bot.lifecycle.tally`."""
+UNKNOWABLE: Final = "anonymous, unknowable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One counter."""
+
+    month: str
+    language: str
+    kind: str
+    number: int
+
+    @property
+    def shown(self) -> int | None:
+        """The count, or None when it is too small to be shown."""
+        return self.number if self.number >= SMALLEST else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Month:
+    """A month's counters."""
+
+    month: str
+    cells: tuple[Cell, ...]
+
+    @property
+    def median_wait(self) -> str | None:
+        """The step in which half of the first answers had come.
+
+        None for fewer than five answers, and where a count of a wait is hidden: with those that are shown it would tell it.
+        """
+        if any(cell.shown is None for cell in self.cells if cell.kind in WAITS):
+            return None
+        by_step = [sum(cell.number for cell in self.cells if cell.kind == kind) for kind in WAITS]
+        total, seen = sum(by_step), 0
+        if total < SMALLEST:
+            return None
+        for name, number in zip(WAITS.values(), by_step, strict=True):
+            seen += number
+            if 2 * seen >= total:
+                return name
+        raise AssertionError("half of a sum is reached before its end")
+
+
+def read(database: Path, month: str | None = None) -> tuple[Month, ...]:
+    """Read the counters of a line, beside a running bridge or without one. Raises `sqlite3.Error` and `OSError`."""
+    if not database.is_file():
+        raise FileNotFoundError(2, "there is no database of a line", str(database))
+    connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        rows = connection.execute("SELECT month, language, kind, number FROM tally ORDER BY 1, 2, 3").fetchall()
+    finally:
+        connection.close()
+    cells = [Cell(month=row[0], language=row[1], kind=row[2], number=row[3]) for row in rows]
+    months = sorted({cell.month for cell in cells} & {month} if month else {cell.month for cell in cells})
+    return tuple(Month(month=m, cells=tuple(cell for cell in cells if cell.month == m)) for m in months)
+
+
+def as_json(months: tuple[Month, ...]) -> str:
+    """Write the report for a program. `number` is null where it is too small to be shown."""
+    told = [
+        {
+            "month": month.month,
+            "median_wait": month.median_wait,
+            "people": UNKNOWABLE,
+            "cells": [{"language": c.language, "kind": c.kind, "number": c.shown} for c in month.cells],
+        }
+        for month in months
+    ]
+    return json.dumps({"smallest": SMALLEST, "months": told})
+
+
+def as_text(months: tuple[Month, ...]) -> list[str]:
+    """Write the report for a person."""
+    if not months:
+        return ["Nothing was counted."]
+    lines: list[str] = []
+    for month in months:
+        lines.append(f"{month.month} (UTC)")
+        lines.append(f"  different people: {UNKNOWABLE}")
+        lines.append(f"  half were answered within: {month.median_wait or 'not shown, for there is too little'}")
+        for cell in month.cells:
+            number = f"fewer than {SMALLEST}" if cell.shown is None else str(cell.shown)
+            lines.append(f"  {cell.language:3}  {_words(cell.kind)}: {number}")
+    return lines
+
+
+def _words(kind: str) -> str:
+    return f"first answer in {WAITS[kind]}" if kind in WAITS else kind.replace("_", " ")

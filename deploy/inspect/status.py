@@ -1,0 +1,81 @@
+"""`quietline status`: how a line is, asked from beside it.
+
+Rule of this module: it reads and asks, and changes nothing; every check that is not well says what to do.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from deploy.stack.readiness import Probe
+
+if TYPE_CHECKING:
+    from deploy.data_dir.layout import Layout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One check: `what` was found and what to `do` about it (empty when nothing)."""
+
+    name: str
+    ok: bool
+    what: str
+    do: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """All checks. As JSON: `{"ok": bool, "checks": [{"name","ok","what","do"}]}` (DESIGN §9)."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every check is well."""
+        return all(check.ok for check in self.checks)
+
+    def as_json(self) -> str:
+        """Write the report for a program."""
+        return json.dumps({"ok": self.ok, "checks": [asdict(check) for check in self.checks]})
+
+    def as_text(self) -> list[str]:
+        """Write the report for a person, a line for each check and one for what to do."""
+        lines = []
+        for check in self.checks:
+            lines.append(f"{'ok ' if check.ok else 'NOT'} {check.name}: {check.what}")
+            if check.do:
+                lines.append(f"    {check.do}")
+        return lines
+
+
+async def status(layout: Layout) -> Report:
+    """Look at the line of a data directory."""
+    try:
+        ready: dict[str, Any] = json.loads(layout.ready.read_text(encoding="utf-8"))
+        urls = {name: str(ready[name]) for name in ("homeserver", "bridge", "carrier")}
+    except (OSError, ValueError, KeyError, TypeError):
+        check = Check(
+            name="line",
+            ok=False,
+            what=f"nothing is ready on {layout.data}",
+            do=f"Start it: ./quietline up --data {layout.data} (when it is just starting, wait for it).",
+        )
+        return Report(checks=(check,))
+    async with Probe() as probe:
+        answers = {
+            "homeserver": await probe.homeserver(urls["homeserver"]),
+            "bridge": await probe.bridge(urls["bridge"]) is not None,
+            "carrier": await probe.carrier(urls["carrier"]),
+        }
+    checks = [
+        Check(
+            name=name,
+            ok=well,
+            what=f"answers at {urls[name]}" if well else f"does not answer as ready at {urls[name]}",
+            do="" if well else f"It is started again by itself; if this stays, see {layout.log(name)}.",
+        )
+        for name, well in answers.items()
+    ]
+    return Report(checks=tuple(checks))

@@ -1,0 +1,1 @@
+"""Policy packs at an operator's hand: lint and preview."""

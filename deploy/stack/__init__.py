@@ -1,0 +1,1 @@
+"""What `quietline up` runs: homeserver, bridge, rehearsal carrier, and who watches them."""

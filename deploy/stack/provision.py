@@ -1,0 +1,275 @@
+"""Makes everything under a data directory that a line needs to run.
+
+Rules of this module: it may be killed anywhere and is simply run again; what a person may have edited is not written
+over; no secret is an argument or in the environment; when it has ended no account with special rights exists.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import json
+import re
+import secrets as random
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+import yaml
+
+from bridge.config import Config, ConfigError, Line, load
+from deploy.data_dir.atomic_files import not_to_be_backed_up, private_directory, write_whole
+from deploy.data_dir.layout import HOST, Layout, Ports
+from deploy.data_dir.secret_files import STAFF, Account, Secrets, Unusable
+from deploy.stack import synapse_config
+from deploy.stack.readiness import Probe
+from deploy.stack.supervisor import Child, Places, Supervisor, remove_stale
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+
+SLUG: Final = "main"
+NUMBER: Final = "+15555550100"
+POLL_SECONDS: Final = 0.1
+TOO_MANY_DEATHS: Final = 3
+REGISTER_SECONDS: Final = 120.0
+"""How long one account may take, with the homeserver dying and being started again meanwhile."""
+
+_NO_START: Final = "the homeserver does not start; this says why"
+
+_CONFIG_HEADER: Final = """\
+# The bridge's configuration, written by `quietline up` because there was none. It is yours to edit: `up` keeps it, and
+# only makes its ports (homeserver.url, listen.port, listen.public_base_url, the rehearsal carrier's api_base) follow
+# --port-base.
+"""
+
+
+def mxid(user: str) -> str:
+    """Make the Matrix id of a localpart on the embedded homeserver."""
+    return f"@{user}:{synapse_config.SERVER_NAME}"
+
+
+def secrets_of(layout: Layout) -> Secrets:
+    """Find the secrets of a data directory."""
+    return Secrets(directory=layout.secrets)
+
+
+def write_files(layout: Layout, ports: Ports) -> Config:
+    """Make directories, secrets and configuration, whatever is missing or has changed ports.
+
+    Returns the bridge's configuration as the bridge will read it. Raises :class:`Unusable` with all its problems.
+    """
+    secrets = secrets_of(layout)
+    try:
+        for directory in (layout.data, layout.run, layout.logs, layout.bridge):
+            private_directory(directory)
+        not_to_be_backed_up(layout.bridge)
+        secrets.make(provisioned=_provisioned(layout), sealed=(layout.bridge / "keys.db").exists())
+        synapse_config.write(layout, ports, secrets)
+        not_to_be_backed_up(layout.homeserver)
+        _write_config(layout, ports, secrets)
+        config = load(layout.config)
+        write_whole(layout.carrier, json.dumps(_carrier(config.line, ports, secrets), indent=2) + "\n")
+    except OSError as error:
+        raise Unusable([f"{error.filename}: {error.strerror}"]) from None
+    except ConfigError as error:
+        raise Unusable(error.problems) from None
+    return config
+
+
+async def make_accounts(layout: Layout, ports: Ports, progress: Callable[[str], None] = lambda _: None) -> None:
+    """At the first time only: start Synapse once with a registration secret, make the accounts, stop it again.
+
+    The secret is then deleted; no later start knows one. Raises :class:`Unusable` when an account is refused, or the
+    homeserver dies again and again.
+    """
+    secrets = secrets_of(layout)
+    if not _provisioned(layout):
+        progress("making the homeserver's database and the first accounts (once)")
+        write_whole(secrets.registration, random.token_urlsafe(48) + "\n")
+        write_whole(layout.first_start, yaml.safe_dump({"registration_shared_secret_path": str(secrets.registration)}))
+        async with running(layout, ports, first=True) as supervisor:
+            await _register(layout, ports, supervisor.deaths)
+        layout.provisioned.touch(mode=0o600)
+    # Also after a kill between the lines above.
+    for leftover in (layout.first_start, secrets.registration):
+        leftover.unlink(missing_ok=True)
+
+
+async def provision(layout: Layout, ports: Ports) -> tuple[Account, ...]:
+    """Everything a first run makes, short of starting the line. Returns the accounts with their passwords."""
+    write_files(layout, ports)
+    await make_accounts(layout, ports)
+    return secrets_of(layout).read_accounts()
+
+
+@contextlib.asynccontextmanager
+async def running(layout: Layout, ports: Ports, *, first: bool = False) -> AsyncIterator[Supervisor]:
+    """Run a provisioned homeserver alone, healthy for the length of the block, supervised as in `up`.
+
+    Raises :class:`Unusable` when it dies again and again instead.
+    """
+    remove_stale([layout.pid("homeserver")])
+    supervisor = Supervisor(places=places(layout), spawned=lambda _name, _pid: None)
+    supervisor.start([homeserver_child(layout, first=first)])
+    try:
+        async with Probe() as probe:
+            while not await probe.homeserver(ports.url("homeserver")):
+                if supervisor.deaths["homeserver"] >= TOO_MANY_DEATHS:
+                    raise Unusable([f"{layout.log('homeserver')}: {_NO_START}"])
+                await asyncio.sleep(POLL_SECONDS)
+        yield supervisor
+    finally:
+        await supervisor.stop(["homeserver"])
+
+
+def homeserver_child(layout: Layout, *, first: bool = False) -> Child:
+    """Describe the homeserver as a child of a supervisor."""
+    return Child(name="homeserver", command=synapse_config.command(layout, first=first), stop_seconds=8.0)
+
+
+def places(layout: Layout) -> Places:
+    """Describe a data directory as the supervisor sees it."""
+    return Places(directory=layout.data, pid=layout.pid, log=layout.log)
+
+
+def _provisioned(layout: Layout) -> bool:
+    return layout.provisioned.is_file() and (layout.homeserver / "homeserver.db").is_file()
+
+
+async def _register(layout: Layout, ports: Ports, deaths: Mapping[str, int]) -> None:
+    """Make the first accounts, none of them an administrator, also while the homeserver is being started again."""
+    secrets = secrets_of(layout)
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
+        for account in secrets.read_accounts():
+            deadline = time.monotonic() + REGISTER_SECONDS
+            while not await _registered(session, ports.url("homeserver"), secrets, account):
+                if deaths["homeserver"] >= TOO_MANY_DEATHS or time.monotonic() > deadline:
+                    raise Unusable([f"{layout.log('homeserver')}: {_NO_START}"])
+                await asyncio.sleep(POLL_SECONDS)
+
+
+async def _registered(session: aiohttp.ClientSession, url: str, secrets: Secrets, account: Account) -> bool:
+    """Make an account (Synapse's admin API, `/_synapse/admin/v1/register`); False when the homeserver is not there.
+
+    Raises :class:`Unusable` when the homeserver refuses.
+    """
+    key = secrets.read(secrets.registration).encode()
+    endpoint = f"{url}/_synapse/admin/v1/register"
+    try:
+        async with session.get(endpoint) as response:
+            nonce = str((await response.json())["nonce"])
+        signed = f"{nonce}\0{account.user}\0{account.password}\0notadmin"
+        body = {
+            "nonce": nonce,
+            "username": account.user,
+            "password": account.password,
+            "admin": False,
+            "inhibit_login": True,  # "nobody is logged in" (DESIGN §9)
+            "mac": hmac.new(key, signed.encode(), hashlib.sha1).hexdigest(),
+        }
+        async with session.post(endpoint, json=body) as response:
+            answer: Any = await response.json()
+    except (aiohttp.ClientError, TimeoutError):
+        return False
+    # In use: an earlier attempt was cut off after making it, with the same password file.
+    if response.status != HTTPStatus.OK and answer.get("errcode") != "M_USER_IN_USE":
+        raise Unusable([f"{secrets.accounts}: the homeserver refuses to make an account ({response.status})"])
+    return True
+
+
+def _config(layout: Layout, ports: Ports, secrets: Secrets) -> dict[str, Any]:
+    """Make the bridge's configuration; the model is :class:`bridge.config.Config`."""
+    return {
+        "data_dir": str(layout.bridge),
+        "homeserver": {
+            "url": ports.url("homeserver"),
+            "server_name": synapse_config.SERVER_NAME,
+            "as_token_file": str(secrets.as_token),
+        },
+        "listen": {"host": HOST, "port": ports.bridge, "public_base_url": ports.url("bridge")},
+        "keys": {
+            "vault_key_file": str(secrets.vault_key),
+            "index_key_file": str(secrets.index_key),
+            "suppression_key_file": str(secrets.suppression_key),
+        },
+        "lines": [
+            {
+                "slug": SLUG,
+                "number": NUMBER,
+                "rehearsal": True,
+                "packs": ["base", "rehearsal"],
+                "carrier": {
+                    "kind": "rehearsal",
+                    "api_base": ports.url("carrier"),
+                    "token_file": str(secrets.carrier_token),
+                    "signing_key_file": str(secrets.carrier_signing_key),
+                },
+                "staff": [{"mxid": mxid(user), "role": role} for user, role in STAFF],
+            }
+        ],
+    }
+
+
+def _carrier(line: Line, ports: Ports, secrets: Secrets) -> dict[str, Any]:
+    return {
+        "host": HOST,
+        "port": ports.carrier,
+        "number": line.number,
+        "token_file": str(secrets.carrier_token),
+        "signing_key_file": str(secrets.carrier_signing_key),
+        "webhook_base": f"{ports.url('bridge')}/carriers/{line.slug}",
+    }
+
+
+def _write_config(layout: Layout, ports: Ports, secrets: Secrets) -> None:
+    """Write `config.yaml` when there is none, or make the ports in it follow, leaving every other letter as it is."""
+    if not layout.config.is_file():
+        text = yaml.safe_dump(_config(layout, ports, secrets), sort_keys=False)
+        write_whole(layout.config, _CONFIG_HEADER + text)
+        return
+    try:
+        text = layout.config.read_bytes().decode("utf-8")  # as it stands: `read_text` would change line ends
+        moved = _moved(text, ports)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return  # reading it says so, in the bridge's own words
+    if moved != text:
+        write_whole(layout.config, moved)
+
+
+def _moved(text: str, ports: Ports) -> str:
+    """Put our four addresses on these ports, where they stand. Raises what YAML raises."""
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    places = [
+        *((node, ports.url("homeserver")) for part in _under(root, "homeserver") for node in _under(part, "url")),
+        *((node, str(ports.bridge)) for part in _under(root, "listen") for node in _under(part, "port")),
+        *((node, ports.url("bridge")) for part in _under(root, "listen") for node in _under(part, "public_base_url")),
+        *((node, ports.url("carrier")) for node in _rehearsal_bases(root)),
+    ]
+    by_start = {node.start_mark.index: (node, value) for node, value in places}
+    for start, (node, value) in sorted(by_start.items(), reverse=True):
+        # Only values of the form that was written here: an address elsewhere is the operator's own choice.
+        form = r"[0-9]+" if value.isdigit() else re.escape(f"http://{HOST}:") + r"[0-9]+"
+        if isinstance(node, yaml.ScalarNode) and re.fullmatch(form, node.value):
+            written, rest = text[start : node.end_mark.index], text[node.end_mark.index :]
+            before, found, after = written.rpartition(node.value)  # quotes, or a name for it, stand around
+            text = f"{text[:start]}{before}{value}{after}{rest}" if found else text
+    return text
+
+
+def _rehearsal_bases(root: yaml.Node | None) -> Iterator[yaml.Node]:
+    """Find the `api_base` of each carrier that is ours; another one on this machine is the operator's own gateway."""
+    for lines in _under(root, "lines"):
+        for line in lines.value if isinstance(lines, yaml.SequenceNode) else ():
+            for carrier in _under(line, "carrier"):
+                if any(kind.value == "rehearsal" for kind in _under(carrier, "kind")):
+                    yield from _under(carrier, "api_base")
+
+
+def _under(node: yaml.Node | None, key: str) -> Iterator[yaml.Node]:
+    """Find what stands under a key of a mapping; nothing when there is none, or it is no mapping."""
+    if isinstance(node, yaml.MappingNode):
+        yield from (value for name, value in node.value if name.value == key)

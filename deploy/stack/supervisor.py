@@ -1,0 +1,290 @@
+"""Keeps children running, and ends them in order.
+
+Rules of this module: a child that dies is started again until it is told to stop; a child is never left behind, however
+the supervisor ends (see :mod:`deploy.stack.child`); what may be killed is only what provably is a child of an earlier
+supervisor of the same directory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from deploy.data_dir.atomic_files import private_directory
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+    from collections.abc import Callable, Iterable, Sequence
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+ALLOCATOR: Final = "glibc.malloc.mmap_threshold=1048576:glibc.malloc.hugetlb=1"
+"""Blocks of 1 MiB or more go back to the system when they are freed. Without this the 19 MiB of a slow hash stay with each
+thread that ever made one. Large pages, where the system has them, keep such a hash at 23 ms in place of 34 (20 when the
+block is kept). Other C libraries do not look at it. Source: glibc manual, memory allocation tunables."""
+LOG_BYTES: Final = 4 * 1024 * 1024
+LOG_SECONDS: Final = 7 * 24 * 3600.0
+LOG_CHECK_SECONDS: Final = 30.0
+REFUSED_CHARACTERS: Final = 4000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Child:
+    """One child: a module and its arguments (no secret among them), and how it ends.
+
+    `stop_seconds`: how long it may take after SIGTERM before SIGKILL. `refusal`: the exit code with which it says that
+    starting it again cannot help.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    stop_seconds: float = 8.0
+    refusal: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A child ended with its refusal code. `text`: what it wrote since it was started."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How soon a dead child is started again: the n-th death in a row waits `delays[n]` seconds (the last for all more).
+
+    A child that lived for `settled` seconds begins again at the first.
+    """
+
+    delays: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0, 2.0)
+    settled: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where children run and write. `pid` and `log` make a path from a child's name."""
+
+    directory: Path
+    pid: Callable[[str], Path]
+    log: Callable[[str], Path]
+
+
+class Supervisor:
+    """Runs children in one directory. `spawned(name, pid)` is called as soon as one is started, also again.
+
+    `refused` is set when a child refuses to run, or fails with what went wrong in here. `deaths` counts by name.
+    """
+
+    def __init__(self, *, places: Places, spawned: Callable[[str, int], None], pace: Pace | None = None) -> None:
+        self._places = places
+        self._spawned = spawned
+        self._pace = pace or Pace()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._halts: dict[str, asyncio.Event] = {}
+        self._rotation: asyncio.Task[None] | None = None
+        self.refused: asyncio.Future[Refusal] = asyncio.get_running_loop().create_future()
+        self.deaths: dict[str, int] = {}
+
+    def start(self, children: Iterable[Child]) -> None:
+        """Start children, all at once. Returns at once."""
+        for child in children:
+            private_directory(self._places.pid(child.name).parent)
+            private_directory(self._places.log(child.name).parent)
+            self._halts[child.name] = asyncio.Event()
+            self.deaths[child.name] = 0
+            task = asyncio.create_task(self._keep(child, self._halts[child.name]))
+            task.add_done_callback(self._noticed)
+            self._tasks[child.name] = task
+        if self._rotation is None:
+            self._rotation = asyncio.create_task(self._rotate())
+
+    async def stop(self, order: Sequence[str]) -> None:
+        """End the named children one after another, each gently and then not. One that was never started is fine.
+
+        Raises what ended a child's task if that was a fault of ours; the other children are ended first.
+        """
+        faults: list[BaseException] = []
+        for name in order:
+            if name in self._tasks:
+                self._halts[name].set()
+                faults += [e for e in await asyncio.gather(self._tasks.pop(name), return_exceptions=True) if e is not None]
+        if not self._tasks and self._rotation is not None:
+            self._rotation.cancel()
+            await asyncio.gather(self._rotation, return_exceptions=True)
+            self._rotation = None
+        if faults:
+            raise faults[0]
+
+    def _noticed(self, task: asyncio.Task[None]) -> None:
+        """See to it that a child no longer kept, by a fault of ours, is not passed over in silence."""
+        if not task.cancelled() and (fault := task.exception()) is not None and not self.refused.done():
+            self.refused.set_exception(fault)
+
+    async def _keep(self, child: Child, halt: asyncio.Event) -> None:
+        deaths = 0
+        while not halt.is_set():
+            log = self._places.log(child.name)
+            rotate(log)
+            begun, offset = time.monotonic(), _size(log)
+            code = await self._live(child, halt)
+            if code is None:
+                return
+            self.deaths[child.name] += 1
+            if code == child.refusal and not self.refused.done():
+                self.refused.set_result(Refusal(child.name, _since(log, offset)))
+                return
+            if time.monotonic() - begun >= self._pace.settled:
+                deaths = 0
+            delay = self._pace.delays[min(deaths, len(self._pace.delays) - 1)]
+            deaths += 1
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(halt.wait(), delay)
+
+    async def _live(self, child: Child, halt: asyncio.Event) -> int | None:
+        """One life of a child: its exit code, or None when it was told to stop and has ended."""
+        try:
+            process = await self._spawn(child)
+        except OSError:
+            return -1  # no memory or no process to be had now: the same as a child that dies at once
+        ended = asyncio.ensure_future(process.wait())
+        halted = asyncio.ensure_future(halt.wait())
+        try:
+            self._spawned(child.name, process.pid)
+            await asyncio.wait((ended, halted), return_when=asyncio.FIRST_COMPLETED)
+            if not halt.is_set():
+                return ended.result()
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            done, _ = await asyncio.wait((ended,), timeout=child.stop_seconds)
+            if not done:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await ended
+            return None
+        finally:
+            halted.cancel()
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+
+    async def _spawn(self, child: Child) -> Process:
+        log = os.open(self._places.log(child.name), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        wrapper = (sys.executable, "-P", "-m", "deploy.stack.child", str(os.getpid()), str(self._places.pid(child.name)))
+        try:
+            # A session of its own: Ctrl-C in the terminal reaches the supervisor only, which then ends all in order.
+            return await asyncio.create_subprocess_exec(
+                *wrapper,
+                *child.command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment(),
+                cwd=self._places.directory,
+                start_new_session=True,
+                umask=0o077,
+            )
+        finally:
+            os.close(log)
+
+    async def _rotate(self) -> None:
+        while True:
+            await asyncio.sleep(LOG_CHECK_SECONDS)
+            for name in self.deaths:
+                rotate(self._places.log(name))
+
+
+def environment() -> dict[str, str]:
+    """All that a child is told by environment: where code and packages are, and how memory goes back; no fact of a line."""
+    passed = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ}
+    return {**passed, "PYTHONPATH": str(ROOT), "VIRTUAL_ENV": sys.prefix, "GLIBC_TUNABLES": ALLOCATOR}
+
+
+def rotate(log: Path) -> None:
+    """Move a log that is larger than 4 MiB, or was not moved for a week, aside to `NAME.1`.
+
+    Its writer does not notice (it appends). So no line stands for more than two weeks. On a full disk the older one is
+    given up. A log that is not there, or cannot be written, is passed over: it raises nothing.
+    """
+    older = log.with_name(f"{log.name}.1")
+    if _size(log) and not older.exists():
+        with contextlib.suppress(OSError):
+            older.touch(mode=0o600)  # its time says since when the log has been written
+    if _size(log) <= LOG_BYTES and time.time() - _moved(older) < LOG_SECONDS:
+        return
+    with contextlib.suppress(OSError):
+        older.unlink(missing_ok=True)
+        try:
+            older.touch(mode=0o600)
+            shutil.copyfile(log, older)
+        except OSError:
+            older.unlink(missing_ok=True)
+        os.truncate(log, 0)
+
+
+def remove_stale(pid_files: Iterable[Path], *, patience: float = 10.0) -> list[str]:
+    """Kill what an earlier supervisor left running; return the names of files whose holder would not go.
+
+    Only the holder of a file's lock is killed, and only it wrote its id there: an id that the system has given to
+    somebody else since then is never touched. To be called while holding the directory's own lock.
+    """
+    left = []
+    for path in pid_files:
+        deadline = time.monotonic() + patience
+        while (holder := _holder(path)) is not None:
+            if time.monotonic() > deadline:
+                left.append(path.name)
+                break
+            if holder > 1:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(holder, signal.SIGKILL)
+            time.sleep(0.02)
+    return left
+
+
+def _moved(older: Path) -> float:
+    """When a log was last moved; now, when nobody can tell."""
+    try:
+        return older.stat().st_mtime
+    except OSError:
+        return time.time()
+
+
+def _holder(path: Path) -> int | None:
+    """Find the process that holds the file; 0 when it has not written its id yet; None when nobody holds it."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        text = os.pread(descriptor, 32, 0).strip()
+        return int(text) if text.isdigit() else 0
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _since(log: Path, offset: int) -> str:
+    try:
+        with log.open("rb") as file:
+            file.seek(min(offset, _size(log)))
+            return file.read(REFUSED_CHARACTERS).decode("utf-8", "replace").strip()
+    except OSError:
+        return "(its log cannot be read)"

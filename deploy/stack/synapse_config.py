@@ -1,0 +1,211 @@
+"""The embedded homeserver: Synapse, hardened for one agency that talks to nobody else.
+
+Rule of this module: everything Synapse could tell, keep or offer beyond carrying encrypted rooms for the agency's own
+staff is off, and each setting says why where its name does not. The files are written anew at every start.
+Settings: Synapse's configuration manual and its source, 1.163.2; measured facts: facts-matrix, sections 4 to 7.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from deploy.data_dir.atomic_files import private_directory, write_whole
+from deploy.data_dir.layout import HOST
+
+if TYPE_CHECKING:
+    from deploy.data_dir.layout import Layout, Ports
+    from deploy.data_dir.secret_files import Secrets
+
+SERVER_NAME: Final = "quietline.localhost"
+MODULE: Final = "synapse.app.homeserver"
+
+_HEADER: Final = """\
+# Written by `quietline up` at every start: changes made here are lost.
+"""
+
+
+def settings(layout: Layout, ports: Ports, secrets: Secrets) -> dict[str, Any]:
+    """Synapse's configuration (`homeserver.yaml`) as a mapping."""
+    return {
+        **_where(layout, ports, secrets),
+        **_closed(),
+        **_forgetful(),
+        **_rate_limits(),
+    }
+
+
+def registration(secrets: Secrets) -> dict[str, Any]:
+    """Make the application service registration: the policy bot and the line voices.
+
+    `url: null`: nothing is pushed to us, `/sync` is used instead (facts-matrix, section 4). `sender_localpart` is a third
+    user that nobody uses, because Synapse cannot answer `/sync` for an application service's own sender.
+    """
+    domain = SERVER_NAME.replace(".", r"\.")
+    return {
+        "id": "quietline",
+        "url": None,
+        "as_token": secrets.read(secrets.as_token),
+        "hs_token": secrets.read(secrets.hs_token),
+        "sender_localpart": "quietline",
+        "rate_limited": False,
+        "io.element.msc4190": True,
+        "namespaces": {
+            "users": [
+                {"exclusive": True, "regex": f"@policy:{domain}"},
+                {"exclusive": True, "regex": f"@line-.*:{domain}"},
+            ],
+            "aliases": [],
+            "rooms": [],
+        },
+    }
+
+
+def logging_settings() -> dict[str, Any]:
+    """Python logging for Synapse: warnings and worse, without content, to standard error; the supervisor rotates it."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"quiet": {"()": "deploy.stack.synapse_log.QuietFormatter"}},
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.__stderr__", "formatter": "quiet"},
+        },
+        # Request lines carry user ids, room ids and, in SQL, everything.
+        "loggers": {
+            "synapse.access": {"level": "ERROR"},
+            "synapse.storage.SQL": {"level": "ERROR"},
+        },
+        "root": {"level": "WARNING", "handlers": ["stderr"]},
+    }
+
+
+def write(layout: Layout, ports: Ports, secrets: Secrets) -> None:
+    """Write `homeserver.yaml`, `registration.yaml` and `log.yaml`, each whole and of mode 0600."""
+    private_directory(layout.homeserver)
+    private_directory(layout.homeserver / "media")
+    write_whole(layout.homeserver / "registration.yaml", _HEADER + yaml.safe_dump(registration(secrets), sort_keys=False))
+    write_whole(layout.homeserver / "log.yaml", _HEADER + yaml.safe_dump(logging_settings(), sort_keys=False))
+    write_whole(layout.homeserver_config, _HEADER + yaml.safe_dump(settings(layout, ports, secrets), sort_keys=False))
+
+
+def command(layout: Layout, *, first: bool = False) -> tuple[str, ...]:
+    """Give the module and its arguments, for :class:`deploy.stack.supervisor.Child`. `first`: accounts can be made."""
+    configs = [layout.homeserver_config, *([layout.first_start] if first else [])]
+    return (MODULE, *(argument for config in configs for argument in ("--config-path", str(config))))
+
+
+def _where(layout: Layout, ports: Ports, secrets: Secrets) -> dict[str, Any]:
+    return {
+        "server_name": SERVER_NAME,
+        "public_baseurl": f"{ports.url('homeserver')}/",
+        "listeners": [
+            {
+                "type": "http",
+                "port": ports.homeserver,
+                "bind_addresses": [HOST],
+                "tls": False,
+                "x_forwarded": False,
+                "resources": [{"names": ["client"], "compress": False}],
+            }
+        ],
+        "database": {"name": "sqlite3", "args": {"database": str(layout.homeserver / "homeserver.db")}},
+        "media_store_path": str(layout.homeserver / "media"),
+        "max_upload_size": "20M",
+        "log_config": str(layout.homeserver / "log.yaml"),
+        "pid_file": str(layout.homeserver / "unused.pid"),
+        "signing_key_path": str(secrets.signing_key),
+        "macaroon_secret_key_path": str(secrets.macaroon),
+        "form_secret_path": str(secrets.form),
+        "app_service_config_files": [str(layout.homeserver / "registration.yaml")],
+        # Purge, media, sign-out and the rules of line rooms; it reads the token from the registration.
+        "modules": [
+            {
+                "module": "deploy.synapse_module.Quietline",
+                "config": {
+                    "registration": str(layout.homeserver / "registration.yaml"),
+                    "policy": f"@policy:{SERVER_NAME}",
+                },
+            }
+        ],
+        "default_room_version": "12",
+        # Which membership holds when two were changed at once; without it a sync tells what may be over.
+        "experimental_features": {"msc4222_enabled": True},
+    }
+
+
+def _closed() -> dict[str, Any]:
+    """Nobody from outside, nothing to the outside."""
+    return {
+        "federation_domain_whitelist": [],
+        "allow_profile_lookup_over_federation": False,
+        "allow_device_name_lookup_over_federation": False,
+        "serve_server_wellknown": False,
+        "trusted_key_servers": [],
+        "suppress_key_server_warning": True,
+        "enable_registration": False,
+        "allow_guest_access": False,
+        "enable_3pid_lookup": False,
+        "enable_3pid_changes": False,
+        "report_stats": False,
+        "enable_metrics": False,
+        "stats": {"enabled": False},
+        "presence": {"enabled": False},
+        "url_preview_enabled": False,
+        "require_auth_for_profile_requests": True,
+        "limit_profile_requests_to_users_who_share_rooms": True,
+        "user_directory": {"enabled": True, "search_all_users": False},
+        "allow_public_rooms_without_auth": False,
+        "allow_public_rooms_over_federation": False,
+        "enable_room_list_search": False,
+        # A published room or an alias is a name outside the room.
+        "room_list_publication_rules": [{"action": "deny"}],
+        "alias_creation_rules": [{"action": "deny"}],
+        "encryption_enabled_by_default_for_room_type": "all",
+        # No words: a push passes through Apple's or Google's servers. Ids alone only to an app that asks for no more.
+        "push": {"enabled": True, "include_content": False},
+        "enable_authenticated_media": True,
+    }
+
+
+def _forgetful() -> dict[str, Any]:
+    """Nothing is kept longer than it is of use."""
+    return {
+        # Never `null`: that means "keep for ever". Synapse looks every five minutes whatever stands here.
+        "redaction_retention_period": "1s",
+        # A room that every local member has left *and forgotten*. Zero would mean "never". Leaving alone does not
+        # forget (`forget_rooms_on_leave` stays off): a client that was offline must still hear the redactions.
+        "forgotten_room_retention_period": "1m",
+        "forget_rooms_on_leave": False,
+        "user_ips_max_age": "1d",
+        # The index would hold room names and topics.
+        "enable_search": False,
+    }
+
+
+def _rate_limits() -> dict[str, Any]:
+    """Limits against a runaway, not against a person who types quickly or signs in on several clients."""
+    return {
+        "rc_message": _plenty(),
+        "rc_login": {
+            "address": _plenty(),
+            "account": _plenty(),
+            # The one that stays tight: guessing a password.
+            "failed_attempts": {"per_second": 0.2, "burst_count": 10},
+        },
+        "rc_joins": {"local": _plenty(), "remote": {"per_second": 0.01, "burst_count": 1}},
+        "rc_joins_per_room": _plenty(),
+        "rc_invites": {"per_room": _plenty(), "per_user": _plenty(), "per_issuer": _plenty()},
+        "rc_third_party_invite": _plenty(),
+        "rc_room_creation": {"per_second": 10, "burst_count": 100},
+        "rc_key_requests": _plenty(),
+        "rc_media_create": _plenty(),
+        "rc_user_directory": _plenty(),
+        "rc_profile": _plenty(),
+        "rc_registration": {"per_second": 0.1, "burst_count": 3},
+    }
+
+
+def _plenty() -> dict[str, int]:
+    """Make a limit that no person and no person's client meets: only staff are here, and only they reach the port."""
+    return {"per_second": 100, "burst_count": 1000}

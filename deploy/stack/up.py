@@ -1,0 +1,299 @@
+"""`quietline up`: the whole line on one machine.
+
+Rules of this module: `ready.json` exists only while all parts answered as ready, and always shows the processes that run
+now; a second `up` on a directory does nothing but say so; however this process ends, nothing of it keeps running.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from deploy.data_dir.atomic_files import private_directory, write_whole
+from deploy.data_dir.layout import CHILDREN, HOST
+from deploy.data_dir.secret_files import Unusable
+from deploy.stack.provision import homeserver_child, make_accounts, mxid, places, secrets_of, write_files
+from deploy.stack.readiness import BridgeReady, Probe
+from deploy.stack.supervisor import Child, Supervisor, remove_stale
+from deploy.stack.synapse_config import SERVER_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from bridge.config import Config
+    from deploy.data_dir.layout import Layout, Ports
+
+STOP_ORDER: Final = ("bridge", "carrier", "homeserver")
+"""The bridge first, while it can still say goodbye to the other two (DESIGN §9)."""
+
+POLL_SECONDS: Final = 0.1
+REMIND_SECONDS: Final = 15.0
+REWRITE_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """How `up` speaks: `progress` while it starts (a sentence without a full stop), `said` for lines that stay.
+
+    Neither raises when nobody listens (:mod:`deploy.cli.terminal`).
+    """
+
+    progress: Callable[[str], None]
+    said: Callable[[str], None]
+
+
+def children(layout: Layout) -> tuple[Child, ...]:
+    """Describe the three children. Their bounds for stopping add up to less than the 30 s that DESIGN §9 gives."""
+    return (
+        homeserver_child(layout),
+        Child(
+            name="bridge",
+            command=("deploy", "bridge", "--config", str(layout.config)),
+            stop_seconds=14.0,
+            refusal=2,
+        ),
+        Child(
+            name="carrier",
+            command=("deploy.rehearsal", "--config", str(layout.carrier)),
+            stop_seconds=5.0,
+            refusal=2,
+        ),
+    )
+
+
+async def up(layout: Layout, ports: Ports, told: Told, *, run: Sequence[Child] | None = None) -> int:
+    """Start everything, stay until SIGTERM, SIGINT or SIGHUP, stop everything. Returns the exit code.
+
+    `run`: other children than :func:`children`, under the same names. Raises :class:`Unusable` with all problems.
+    """
+    with _only_one(layout), _signals() as stop:
+        layout.ready.unlink(missing_ok=True)
+        if left := remove_stale([layout.pid(name) for name in CHILDREN]):
+            raise Unusable(
+                [f"{layout.run / name}: a process of an earlier run holds this and cannot be ended" for name in left]
+            )
+        _ports_free(ports)
+        config = write_files(layout, ports)
+        if not await _unless(stop, make_accounts(layout, ports, told.progress)):
+            return 0
+        line = Line(layout=layout, ports=ports, config=config)
+        supervisor = Supervisor(places=places(layout), spawned=line.spawned)
+        supervisor.start(children(layout) if run is None else run)
+        try:
+            return await _serve(line, supervisor, stop, told)
+        finally:
+            try:
+                line.stops()
+                told.progress("stopping")
+            finally:
+                await supervisor.stop(STOP_ORDER)
+
+
+class Line:
+    """The running line as `ready.json` tells it."""
+
+    def __init__(self, *, layout: Layout, ports: Ports, config: Config) -> None:
+        self._layout = layout
+        self._ports = ports
+        self._config = config
+        self._accounts = secrets_of(layout).read_accounts()
+        self._pids: dict[str, int] = {}
+        self._bridge: BridgeReady | None = None
+        self._written = False
+        self._stops = False
+
+    def spawned(self, name: str, pid: int) -> None:
+        """Note that a child was started, perhaps again."""
+        self._pids[name] = pid
+        self._written = False
+        self.write()
+
+    def ready(self, bridge: BridgeReady) -> None:
+        """Note that everything answered."""
+        self._bridge = bridge
+        self.write()
+
+    def stops(self) -> None:
+        """Note that the line ends: there is no `ready.json` from now on, whatever dies and is started again meanwhile."""
+        self._stops = True
+        self._layout.ready.unlink(missing_ok=True)
+
+    def write(self) -> None:
+        """Write `ready.json` when it is time for it and it is not there as it should be.
+
+        On a full disk there is none, rather than one that names a dead process; to be called again later.
+        """
+        if self._bridge is None or self._written or self._stops:
+            return
+        try:
+            write_whole(self._layout.ready, json.dumps(self._told(self._bridge), indent=2) + "\n")
+            self._written = True
+        except OSError:
+            self._layout.ready.unlink(missing_ok=True)
+
+    async def answers(self, probe: Probe) -> dict[str, object]:
+        """Ask all three at once: a child's name to something true when it is ready."""
+        answers = await asyncio.gather(
+            probe.homeserver(self._ports.url("homeserver")),
+            probe.bridge(self._ports.url("bridge")),
+            probe.carrier(self._ports.url("carrier")),
+        )
+        return dict(zip(CHILDREN, answers, strict=True))
+
+    def summary(self) -> list[str]:
+        """Write what to tell a person at the end of the start. No secret is in it."""
+        who = ", ".join(f"{account.user} ({account.role})" for account in self._accounts)
+        return [
+            "Quietline is ready.",
+            f"  Handsets, in a browser:  {self._ports.url('carrier')}/",
+            f"  For any Matrix client:   {self._ports.url('homeserver')}",
+            f"  Accounts:                {who}",
+            f"  Their passwords are in:  {self._layout.ready}",
+            "  To stop: Ctrl-C, or SIGTERM to this process.",
+        ]
+
+    def _told(self, bridge: BridgeReady) -> dict[str, Any]:
+        """Make what `ready.json` says; the shape is DESIGN §9."""
+        line = self._config.line
+        return {
+            "homeserver": self._ports.url("homeserver"),
+            "server_name": SERVER_NAME,
+            "bridge": self._ports.url("bridge"),
+            "carrier": self._ports.url("carrier"),
+            "bot": bridge.bot,
+            "line": {
+                "slug": line.slug,
+                "number": line.number,
+                "voice": bridge.voice,
+                "desk_room": bridge.desk_room,
+            },
+            "accounts": [
+                {"user": account.user, "mxid": mxid(account.user), "password": account.password, "role": account.role}
+                for account in self._accounts
+            ],
+            "pids": {"up": os.getpid(), **self._pids},
+        }
+
+
+async def _serve(line: Line, supervisor: Supervisor, stop: asyncio.Event, told: Told) -> int:
+    """Wait for ready, say so, wait for the end. Raises :class:`Unusable` when a child refuses to run."""
+    stopped = asyncio.ensure_future(stop.wait())
+    starting = asyncio.ensure_future(_start(line, supervisor, told))
+    try:
+        await asyncio.wait((stopped, starting, supervisor.refused), return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+        if supervisor.refused.done():
+            refusal = supervisor.refused.result()
+            raise Unusable([f"the {refusal.name} refuses to start:", refusal.text])
+        return 0
+    finally:
+        for task in (stopped, starting):
+            task.cancel()
+        await asyncio.gather(stopped, starting, return_exceptions=True)
+
+
+async def _start(line: Line, supervisor: Supervisor, told: Told) -> None:
+    """Say how far the start is until all are ready, then keep `ready.json` written. Does not end by itself."""
+    await _all_ready(line, supervisor, told)
+    for sentence in line.summary():
+        told.said(sentence)
+    while True:
+        await asyncio.sleep(REWRITE_SECONDS)
+        line.write()
+
+
+async def _all_ready(line: Line, supervisor: Supervisor, told: Told) -> None:
+    loop = asyncio.get_running_loop()
+    shown: list[str] = []
+    remind = loop.time() + REMIND_SECONDS
+    async with Probe() as probe:
+        while True:
+            answers = await line.answers(probe)
+            waiting = [name for name in CHILDREN if not answers[name]]
+            bridge = answers["bridge"]
+            if not waiting and isinstance(bridge, BridgeReady):
+                line.ready(bridge)
+                return
+            if waiting != shown:
+                shown = waiting
+                told.progress(f"starting: waiting for {', '.join(waiting)}")
+            if loop.time() > remind:
+                remind = loop.time() + REMIND_SECONDS
+                ended = [f"the {name} ended {supervisor.deaths[name]} times" for name in waiting if supervisor.deaths[name]]
+                told.said(f"Still waiting for {', '.join(waiting)}{': ' if ended else ''}{', '.join(ended)}.")
+            await asyncio.sleep(POLL_SECONDS)
+
+
+async def _unless(stop: asyncio.Event, work: Any) -> bool:
+    """Run the work; when told to stop first, cancel it and answer False."""
+    stopped = asyncio.ensure_future(stop.wait())
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait((stopped, task), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            return False
+        task.result()
+        return True
+    finally:
+        stopped.cancel()
+        task.cancel()
+        await asyncio.gather(stopped, task, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def _only_one(layout: Layout) -> Iterator[None]:
+    """Hold the directory. The kernel lets go of it when this process ends, however it ends."""
+    try:
+        private_directory(layout.data)
+        private_directory(layout.run)
+        descriptor = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Unusable([f"{error.filename}: {error.strerror}"]) from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Unusable([f"{layout.data}: another `quietline up` runs on this directory; stop it first"]) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[asyncio.Event]:
+    """Make an event that is set by the signals that ask this process to end."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    asked = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+        asked.append(signal.SIGHUP)
+    for number in asked:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in asked:
+            loop.remove_signal_handler(number)
+
+
+def _ports_free(ports: Ports) -> None:
+    """Raise :class:`Unusable` with every port that somebody else listens on."""
+    taken = []
+    for name in CHILDREN:
+        with socket.socket() as trial:
+            # As servers do: a connection that is only lingering does not make a port taken.
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                trial.bind((HOST, ports.of(name)))
+                trial.listen(1)
+            except OSError:
+                taken.append(f"port {ports.of(name)} ({name}) is in use or not allowed; choose others with --port-base N")
+    if taken:
+        raise Unusable(taken)

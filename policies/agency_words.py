@@ -1,0 +1,23 @@
+"""The agency's own words that must never reach a phone: its name, its street, surnames of staff.
+
+Rule of this module: words are compared as a reader takes them, whole, without case, accents, punctuation or letters that
+cannot be seen. A name of several words is also found written as one, as in a web address. The guard asks here before words
+leave, and lint before a pack is used.
+"""
+
+from __future__ import annotations
+
+from policies.confusables import as_seen, holds
+from policies.keywords import words
+from policies.pack import Pack
+
+
+def leak(pack: Pack, text: str) -> str | None:
+    """Return one of the agency's words that a text holds, or None."""
+    names = sorted(pack.leak_words)
+    several = [name for name in names if " " in name]
+    for said in (words(text), words(as_seen(text))):
+        whole = next((name for name in names if f" {name} " in f" {said} "), None)
+        if (found := whole or holds(said.split(), several)) is not None:
+            return found
+    return None

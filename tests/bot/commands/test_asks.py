@@ -1,0 +1,101 @@
+"""What invitations, welcomes, help and refusals ask of people: a command, and never words that would become a text."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.commands import parser
+from bot.model.actions import DESK, OFFICE, THREAD
+from bot.model.desk import Desk
+from bot.model.events import Joined
+from policies.pack import Assignment
+from tests.bot.examples import asks_for_words, at, held, said, then, words
+from tests.bot.strategies import ANA, BEN, OWNERS, SEATS, SUE, with_settings
+from tests.bot.world import World
+
+ROOT = Path(__file__).parents[2]
+T1 = OWNERS[0]
+SMALL_TALK = re.compile(r"\b(?:say|write|type)\s+(?:\w+\s+){0,2}(?:hello|hi|hey|something|anything)\b", re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    "told", ["Please say hello when you are in: it lets you read.", "Write a word here", "Hi! Say hi."]
+)
+def test_what_is_looked_for_is_found(told: str) -> None:
+    """The look at sentences finds the ones that it is there for, and no others."""
+    assert asks_for_words(told) != []
+    assert asks_for_words("What you write is a note. Say !help when you are in: it helps.") == []
+
+
+@pytest.mark.parametrize("place", [DESK, OFFICE + ANA])
+def test_a_welcome_asks_for_a_command_alone(place: str) -> None:
+    """Whoever comes to the desk or into their office is asked for nothing but a command."""
+    step = then(Desk(), Joined(place=place, user=ANA))
+    assert words(step)
+    assert asks_for_words(words(step)) == []
+    assert ("!help" in words(step)) == (place == DESK)
+
+
+@pytest.mark.parametrize("assignment", [Assignment.NONE, Assignment.FIRST])
+def test_whoever_is_called_into_a_thread_is_asked_for_no_words(assignment: Assignment) -> None:
+    """From the card to the last of those who are called in: desk and room ask for commands and taps only."""
+    world = World(with_settings(assignment=assignment))
+    world.open(T1, ANA)
+    for sender, body in (
+        (ANA, f"!with {BEN}"),
+        (ANA, "!escalate"),
+        (ANA, "!transfer all"),
+        (SUE, "!take"),
+        (SUE, "!listen"),
+    ):
+        world.say(T1, sender, body)
+        world.settle()
+    for user in (BEN, SUE):
+        world.join(T1, user)
+        world.settle()
+    world.text(T1, "CALL")
+    world.settle()
+    world.say(DESK, SUE, "!listen amber heron")
+    world.settle()
+    shown = "\n".join((world.seen(DESK), world.seen(T1)))
+    assert "accept the invitation" in shown.casefold()
+    assert asks_for_words(shown) == []
+
+
+def test_a_refusal_about_a_colleague_names_a_command() -> None:
+    """Who could not be called in by a command is not sought by words, which would be texted (the voice is heard)."""
+    off = at(0, roster=tuple(replace(seat, duty=seat.user != BEN) for seat in SEATS))
+    full = at(0, roster=SEATS, load={BEN: 99})
+    for facts in (off, full):
+        for body in (f"!transfer {BEN}", f"!with {BEN}", "!transfer nemo", "!with nemo", f"!transfer {ANA}", "!reveal yes"):
+            step = then(held(), said(body), facts)
+            assert asks_for_words(words(step).replace("Say the command with", "")) == [], words(step)
+    assert "!transfer" in words(then(held(), said(f"!transfer {BEN}"), off))
+
+
+@pytest.mark.parametrize("place", [DESK, THREAD, OFFICE])
+def test_help_asks_for_no_words(place: str) -> None:
+    """Each line of the help is a command; nothing in it is to be said without one."""
+    for every in (False, True):
+        assert all(line.startswith("!") for line in parser.lines(place, every=every).splitlines())
+
+
+def said_by(tree: ast.Module) -> list[str]:
+    """Return the strings of a module that are no documentation."""
+    documents = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    strings = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in documents)
+    return [node.value for node in strings if isinstance(node.value, str)]
+
+
+def test_nothing_that_the_code_says_asks_for_small_talk() -> None:
+    """No string of ours, wherever it is shown, asks somebody to say hello, or anything."""
+    files = [path for folder in ("bot", "bridge") for path in sorted((ROOT / folder).rglob("*.py"))]
+    told = [each for path in files for each in said_by(ast.parse(path.read_text(encoding="utf-8")))]
+    assert any("Welcome" in each for each in told)
+    assert [each for each in told if SMALL_TALK.search(each)] == []
+    assert SMALL_TALK.search("Please say hello when you are in")

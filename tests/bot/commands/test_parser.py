@@ -1,0 +1,329 @@
+"""Commands: what is one, where, and what a refusal says."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.commands.parser import lines, parse
+from bot.commands.spec import COMMANDS, Command
+from bot.model.actions import DESK, OFFICE, THREAD, Post, Recap, Receipt, Redact, SignOut, TellAudit, TellDevices
+from bot.model.events import Content, Relation, Tapped, TimerDue
+from bot.model.feature import Step
+from bot.model.thread_desk_events import Listens, ThreadWaits, VoiceWanted
+from bot.model.transactional_actions import SetTimer, Tell
+from tests.bot.examples import at, at_desk, held, marks, of, said, staffed_desk, texts, then, words
+from tests.bot.strategies import ANA, BEN, EVE, NOW, SEATS, STAFF, SUE
+
+
+@pytest.mark.parametrize(
+    ("body", "name", "arguments"),
+    [
+        ("!claim", "claim", ""),
+        ("  !claim", "claim", ""),
+        ("!CLAIM Amber Heron ", "claim", "Amber Heron"),
+        ("! claim   amber   heron", "claim", "amber heron"),
+        ("!claim\namber\theron", "claim", "amber heron"),
+        ("!claim\u00a0amber heron", "claim", "amber heron"),
+        ("!Help", "help", ""),
+        ("!clam", None, ""),
+        ("!", None, ""),
+        ("! ", None, ""),
+        ("!!!", None, ""),
+        ("!claimed it", None, "it"),
+    ],
+)
+def test_reading_a_command(body: str, name: str | None, arguments: str) -> None:
+    """A command is read whatever its case and spaces; what is not in the table is no command."""
+    parsed = parse(body)
+    assert parsed is not None
+    assert (parsed.command.name if parsed.command else None, parsed.arguments) == (name, arguments)
+
+
+@pytest.mark.parametrize("body", ["claim", "please !claim", "", " ", "/claim", "// !claim", "?!claim"])
+def test_what_is_not_meant_as_a_command(body: str) -> None:
+    """A command begins with an exclamation mark."""
+    assert parse(body) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "hint"),
+    [
+        ("!clam", "!claim"),
+        ("!stauts", "!status"),
+        ("!BORD", "!board"),
+        ("!hepl", "!help"),
+        ("!xyzzy", "!help"),
+        ("!", "!help"),
+    ],
+)
+def test_a_near_miss_is_suggested_and_nothing_is_done(body: str, hint: str) -> None:
+    """A mistyped command is a note, is not sent, and the nearest command is named."""
+    for step in (then(held(), said(body)), then(staffed_desk(), at_desk(body))):
+        assert hint in words(step)
+        assert "no such command" in words(step)
+        assert texts(step) == []
+    step = then(held(), said(body))
+    assert marks(step) == {"$m1": Receipt.NOTE}
+    assert step.aggregate == held()
+
+
+@pytest.mark.parametrize(
+    ("place", "body", "where"),
+    [
+        (THREAD, "!board", "at the desk"),
+        (DESK, "!status", "in the thread's own room"),
+        (OFFICE + ANA, "!claim", "at the desk"),
+        (OFFICE + ANA, "!board", "at the desk"),
+        (OFFICE + ANA, "!status", "in the thread's own room"),
+        (THREAD, "!text", "in your office"),
+        (DESK, "!text", "in your office"),
+        (OFFICE + ANA, "!subpoena", "at the desk or in the thread's own room"),
+    ],
+)
+def test_a_command_in_the_wrong_place_says_the_right_one(place: str, body: str, where: str) -> None:
+    """A known command that is not for this room does nothing and names the room that it is for."""
+    step = then(held(), said(body)) if place == THREAD else then(staffed_desk(), said(body, place=place))
+    assert where in words(step)
+    assert texts(step) == []
+
+
+@pytest.mark.parametrize("place", [THREAD, DESK, OFFICE + ANA])
+def test_help_lists_what_there_is_in_a_place(place: str) -> None:
+    """`!more` lists exactly the commands of its place, one a line with its words of help; `!help` those of the card."""
+    here = OFFICE if place.startswith(OFFICE) else place
+    for word in ("more", "help"):
+        step = then(held(), said(f"!{word}")) if place == THREAD else then(staffed_desk(), said(f"!{word}", place=place))
+        listed = words(step).splitlines()
+        assert listed == lines(place, every=word == "more").splitlines()
+        expected = [f"!{c.name}" for c in COMMANDS if here in c.places and (c.card or word == "more")]
+        assert [line.split()[0] for line in listed] == [*expected, *(["!more"] if word == "help" else [])]
+        assert all(c.help in words(step) for c in COMMANDS if f"!{c.name}" in expected)
+
+
+def test_status_tells_how_things_stand() -> None:
+    """`!status` says voice, last texts and what waits, and nothing that anybody said."""
+    thread = then(held(), said("marzipan", event_id="$m0")).aggregate
+    step = then(thread, said("!status"))
+    assert marks(step) == {"$m1": Receipt.NOTE}
+    assert "voice: ana" in words(step)
+    assert "last text in: 1 min" in words(step)
+    assert "last text out: none" in words(step)
+    assert "in the undo window: 1" in words(step)
+    assert "marzipan" not in words(step)
+
+
+@pytest.mark.parametrize("relation", [Relation.THREAD, Relation.EDIT])
+def test_commands_are_plain_messages(relation: Relation) -> None:
+    """A command that does something is a message of its own, or a reply: no edit makes one, nor words in a thread."""
+    assert "Queue" not in words(then(staffed_desk(), at_desk("!board", relation=relation)))
+    assert "voice:" not in words(then(held(), said("!status", relation=relation, target="$m0")))
+    for content in (Content.FILE, Content.OTHER):
+        for body in ("!board", "!help", "!clam"):
+            assert words(then(staffed_desk(), at_desk(body, content=content))) == ""
+
+
+@pytest.mark.parametrize(("relation", "how"), [(Relation.THREAD, "in a thread"), (Relation.EDIT, "by changing a message")])
+def test_a_command_that_is_not_taken_is_not_passed_over(relation: Relation, how: str) -> None:
+    """Nobody believes that the line was stopped when it was not: such a command is answered, and does nothing."""
+    for body in ("!unsafe", "!close", "!claim"):
+        step = then(held(), said(body, relation=relation, target="$m0"))
+        assert how in words(step)
+        assert "Say it as a new message" in words(step)
+        assert replace(step.aggregate, silence=held().silence) == held()
+        assert marks(step) == ({"$m1": Receipt.NOTE} if relation is Relation.THREAD else {})
+    step = then(staffed_desk(), at_desk("!claim", relation=relation, target="$m0"))
+    assert how in words(step)
+
+
+@pytest.mark.parametrize("body", ["\u00a1unsafe", "\uff01unsafe", "\uff01Unsafe now", "\u00a1claim"])
+def test_another_keyboards_mark_is_a_near_miss(body: str) -> None:
+    """A command's name behind a mark that looks like one never leaves for the phone, and the command is suggested."""
+    step = then(held(), said(body))
+    assert marks(step) == {"$m1": Receipt.NOTE}
+    assert "Did you mean !" in words(step)
+    assert step.aggregate.sending.pending == ()
+
+
+@pytest.mark.parametrize("body", ["\u00a1Claro que s\u00ed!", "\u00a1Hola!", "\uff01"])
+def test_words_that_begin_with_such_a_mark_are_words(body: str) -> None:
+    """Spanish begins a sentence with one."""
+    assert [pending.body for pending in then(held(), said(body)).aggregate.sending.pending] == [body]
+
+
+def test_own_words_leave_as_they_were_typed() -> None:
+    """Behind the colon of `!say` lines and spaces stay as they are; the command itself is read whatever they are."""
+    for body in ("!say limits:  one\n\n two ", "!say limits :one\n\n two", "!say tips:\none\n\n two"):
+        step = then(held(), said(body))
+        assert [pending.body for pending in step.aggregate.sending.pending] == ["one\n\n two"]
+
+
+def test_a_stranger_commands_nothing() -> None:
+    """Somebody who is not on the roster gets no answer anywhere."""
+    for body in ("!claim", "!board", "!help", "!clam"):
+        assert then(staffed_desk(), at_desk(body, sender=EVE)).actions == ()
+        assert then(held(), said(body, sender=EVE)).actions == ()
+
+
+MAY_SAY = {
+    "trust": {SUE},
+    "signout": {SUE},
+    "transfer": {ANA, SUE},
+    "with": {ANA, SUE},
+    "take": {SUE},
+    "listen": {SUE},
+    "safe": {ANA, SUE},
+    **{name: {ANA, SUE} for name in ("stopped", "resume", "tally")},
+    **{name: {SUE} for name in ("reply", "block")},
+    "time": {SUE},
+    "retry": {SUE},
+    "hold": {SUE},
+    "unhold": {SUE},
+    "audit": {SUE},
+    "reveal in desk": {SUE},
+    "reveal": {ANA, SUE},
+    **{name: {ANA, SUE} for name in ("close", "reopen", "continue")},
+    "release": {ANA, SUE},
+    **{name: {ANA} for name in ("say", "again", "anyway", "long")},
+    **{name: {ANA, SUE} for name in ("codeword", "forget-word", "verify", "cover")},
+    "unlock": {SUE},
+    **{
+        name: {ANA} for name in ("limits", "options", "tips", "rights", "clarify", "safecheck", "later", "switch", "urgent")
+    },
+    **{name: {ANA} for name in ("different", "lang", "agreed", "told")},
+}
+"""Who may say what in a thread whose voice is Ana; whatever is not in here is for everybody."""
+ROWS = [(command, place) for command in COMMANDS for place in (DESK, THREAD, OFFICE) if place in command.places]
+ROW_NAMES = [f"{command.name} in {place}" for command, place in ROWS]
+
+
+def try_out(command: Command, place: str, sender: str, rest: str = "") -> tuple[Any, Step[Any]]:
+    """Say a command where it belongs, and return what was before and what follows."""
+    before: Any = held() if place == THREAD else staffed_desk()
+    where = OFFICE + sender if place == OFFICE else place
+    return before, then(before, said(f"!{command.name}{rest}", place=where, sender=sender))
+
+
+@pytest.mark.parametrize("sender", STAFF)
+@pytest.mark.parametrize(("command", "place"), ROWS, ids=ROW_NAMES)
+def test_a_command_is_for_whom_it_is_for(command: Command, place: str, sender: str) -> None:
+    """Whoever may not say a command changes nothing and reads who may, and what else to do."""
+    before, step = try_out(command, place, sender)
+    refused = f"!{command.name} is for" in words(step)
+    assert refused == (sender not in MAY_SAY.get(f"{command.name} in {place}", MAY_SAY.get(command.name, STAFF)))
+    if refused:
+        assert step.aggregate == before
+        assert command.who.value in words(step)
+        assert re.search(r"\. !(status|board|escalate) ", words(step)), "it does not say what to do"
+
+
+def test_the_restricted_commands_are_in_the_table() -> None:
+    """The table of who may say what names commands that there are."""
+    assert {name.partition(" in ")[0] for name in MAY_SAY} <= {command.name for command in COMMANDS}
+
+
+@pytest.mark.parametrize("rest", ["", f" {BEN}", " handover", " nonsense", " all"])
+@pytest.mark.parametrize("sender", STAFF)
+@pytest.mark.parametrize(("command", "place"), ROWS, ids=ROW_NAMES)
+def test_no_command_is_passed_over_in_silence(command: Command, place: str, sender: str, rest: str) -> None:
+    """Every command, by whomever and with whatever behind it, is answered, or asks the desk, which answers."""
+    _, step = try_out(command, place, sender, rest)
+    answers = [
+        action
+        for action in step.actions
+        if isinstance(action, TellDevices | TellAudit | Recap)
+        or (isinstance(action, Post) and action.ref != "board")
+        or (isinstance(action, Tell) and isinstance(action.event, VoiceWanted | Listens))
+    ]
+    assert answers or (command.name == "say" and texts(step))
+
+
+@pytest.mark.parametrize("rest", ["", f" {BEN}", " nonsense"])
+@pytest.mark.parametrize("sender", STAFF)
+@pytest.mark.parametrize(("command", "place"), ROWS, ids=ROW_NAMES)
+def test_every_answer_disappears(command: Command, place: str, sender: str, rest: str) -> None:
+    """An answer to a command is a notice that is redacted after ten minutes; what else a command says stays.
+
+    So does a text for the phone that a command put into the undo window: it is the only place that shows it.
+    """
+    _, step = try_out(command, place, sender, rest)
+    for asked in [action for action in step.actions if isinstance(action, TellDevices | TellAudit)]:
+        assert f"fade:{asked.place}|{asked.ref}" in [timer.key for timer in of(SetTimer, step)]
+    for post in of(Post, step):
+        if post.reply_to and not post.body.startswith("Leaving in a moment"):
+            assert post.notice
+            key = f"fade:{post.place}|{post.ref}"
+            assert [timer.due for timer in of(SetTimer, step) if timer.key == key] == [NOW + 600]
+            gone = then(step.aggregate, TimerDue(key=key), at(600))
+            assert [(a.place, a.ref) for a in of(Redact, gone)] == [(post.place, post.ref)]
+
+
+@pytest.mark.parametrize("tapped", [{"trusted": False}, {"sender": BEN}])
+def test_an_answer_to_a_tap_disappears(tapped: dict[str, Any]) -> None:
+    """What is said about a tap is an answer like any other."""
+    desk = then(staffed_desk(), ThreadWaits(thread="t1", designation="amber heron", since=NOW)).aggregate
+    usual: dict[str, Any] = {"sender": ANA, "trusted": True, "event_id": "$r"}
+    hand = Tapped(place=DESK, key="✋", target="card:t1", **(usual | tapped))
+    step = then(then(desk, hand).aggregate if "sender" in tapped else desk, replace(hand, event_id="$r2"))
+    for answer in [post for post in of(Post, step) if post.ref.startswith("answer:")]:
+        assert f"fade:desk|{answer.ref}" in [timer.key for timer in of(SetTimer, step)]
+    assert bool(words(step)) == (tapped == {"trusted": False})
+
+
+def test_a_person_is_named_by_mention_id_or_an_unmistakable_word() -> None:
+    """`@ben` is Ben while there is one; a mention or a full Matrix id always is; nobody is guessed."""
+    other = replace(SEATS[1], user="@ben:other.example")
+    for word, named, roster, person in (
+        ("@ben", (), SEATS, BEN),
+        ("@BEN", (), SEATS, BEN),
+        (BEN, (), SEATS, BEN),
+        ("Ben", (BEN,), SEATS, BEN),
+        ("@ben", (), (*SEATS, other), None),
+        (BEN, (), (*SEATS, other), BEN),
+        ("ben", (), SEATS, None),
+        ("@be", (), SEATS, None),
+        ("", (), SEATS, None),
+        ("x", (EVE,), SEATS, None),
+        ("x", (ANA, BEN), SEATS, None),
+    ):
+        step = then(held(), said(f"!transfer {word}", named=named, mentions=bool(named)), at(0, roster=roster))
+        offer = step.aggregate.voice.offer
+        assert (offer.to if offer else None) == person, word
+
+
+@pytest.mark.parametrize(
+    ("word", "named", "in_a_reply", "person"),
+    [
+        (BEN, (SUE,), True, BEN),
+        (BEN, (SUE,), False, BEN),
+        ("@ben", (SUE,), True, BEN),
+        ("@ben", (SUE,), False, None),
+        ("@ben", (SUE, BEN), False, BEN),
+        ("Ben", (SUE,), True, None),
+        ("", (SUE,), True, None),
+        ("@bne", (SUE,), False, None),
+    ],
+)
+def test_whom_a_reply_answers_is_not_whom_a_command_names(
+    word: str, named: tuple[str, ...], in_a_reply: bool, person: str | None
+) -> None:
+    """Clients mention whom a reply answers: what was typed wins, and where the two contradict each other it is nobody."""
+    relation = Relation.OTHER_REPLY if in_a_reply else Relation.NONE
+    changed: dict[str, Any] = {"named": named, "mentions": True, "relation": relation, "target": "$x" if in_a_reply else ""}
+    step = then(held(), said(f"!transfer {word}", **changed))
+    offer = step.aggregate.voice.offer
+    assert (offer.to if offer else None) == person
+    signed_out = of(SignOut, then(staffed_desk(), at_desk(f"!signout {word}", sender=SUE, **changed)))
+    assert [out.user for out in signed_out] == ([person] if person else [])
+
+
+@pytest.mark.parametrize("before", ["\u200e", "\ufeff", "\u2060 ", " \u200b"])
+def test_marks_that_nobody_sees_make_no_note_of_a_command(before: str) -> None:
+    """Some keyboards put them there: the command is heard."""
+    parsed = parse(f"{before}!unsafe")
+    assert parsed is not None
+    assert parsed.command is not None
+    assert parsed.command.name == "unsafe"

@@ -1,0 +1,61 @@
+"""Playbooks are for people in the room; an outage is begun and ended by people at the desk."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.model.actions import Post, Receipt, Redact
+from bot.model.events import TimerDue
+from bot.model.transactional_actions import Audit
+from tests.bot.examples import at, at_desk, held, marks, of, said, staffed_desk, texts, then, words
+from tests.bot.strategies import BEN, PACK, STAFF
+
+
+@pytest.mark.practice(39)
+@pytest.mark.parametrize("name", PACK.playbooks)
+@pytest.mark.parametrize("sender", STAFF)
+def test_a_playbook_is_read_in_the_room(name: str, sender: str) -> None:
+    """Anybody in the room reads all steps, numbered, in a notice that disappears; the phone gets nothing (39)."""
+    step = then(held(), said(f"!playbook {name}", sender=sender))
+    book = PACK.playbooks[name]
+    assert words(step).splitlines() == [book.title, *(f"{n}. {text}" for n, text in enumerate(book.steps, start=1))]
+    assert marks(step) == {"$m1": Receipt.NOTE}
+    assert texts(step) == []
+    gone = then(step.aggregate, TimerDue(key="fade:thread|answer:$m1"), at(600))
+    assert [redact.ref for redact in of(Redact, gone)] == ["answer:$m1"]
+
+
+@pytest.mark.parametrize(("rest", "title"), [("abuser", "abuser_on_the_line"), ("Other Agency", "other_agency")])
+def test_a_playbook_is_found_by_the_beginning_of_its_name(rest: str, title: str) -> None:
+    """The beginning of a name is enough where it is only one's."""
+    assert PACK.playbooks[title].title in words(then(held(), said(f"!playbook {rest}")))
+
+
+@pytest.mark.parametrize("rest", ["", "nonsense", "s"])
+def test_without_a_name_it_says_which_there_are(rest: str) -> None:
+    """No name, an unknown one, or a beginning of several lists all names."""
+    assert all(name in words(then(held(), said(f"!playbook {rest}"))) for name in PACK.playbooks)
+
+
+@pytest.mark.practice(41)
+def test_an_outage_is_begun_and_ended_at_the_desk() -> None:
+    """Both are new messages and in the audit, and the board shows it meanwhile (practice 41)."""
+    step = then(staffed_desk(), at_desk("!outage"))
+    assert step.aggregate.outage
+    assert [post.notice for post in of(Post, step) if "OUTAGE" in post.body] == [False]
+    assert "Outage" in step.aggregate.board
+    assert [audit.kind.value for audit in of(Audit, step)] == ["outage_began"]
+    assert "already" in words(then(step.aggregate, at_desk("!outage", event_id="$2")))
+    over = then(step.aggregate, at_desk("!outage over", sender=BEN, event_id="$2"), at(10))
+    assert not over.aggregate.outage
+    assert "Outage" not in over.aggregate.board
+    assert [audit.kind.value for audit in of(Audit, over)] == ["outage_over"]
+
+
+@pytest.mark.parametrize("body", ["!outage maybe", "!outage over"])
+def test_what_is_no_outage_changes_nothing(body: str) -> None:
+    """An unknown word, or an end without a beginning, is answered and changes nothing."""
+    step = then(staffed_desk(), at_desk(body))
+    assert not step.aggregate.outage
+    assert words(step)
+    assert of(Audit, step) == []

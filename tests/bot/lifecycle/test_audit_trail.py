@@ -1,0 +1,85 @@
+"""The audit: what is noted follows from what was decided."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from bot.model.actions import DESK, OFFICE, Confirm, TellAudit
+from bot.model.audit_kinds import AuditKind
+from bot.model.desk import Facts, Thread
+from bot.model.events import Event, IdentityChanged, TimerDue
+from bot.model.feature import Step
+from bot.model.thread_desk_events import Assigned, How
+from bot.model.transactional_actions import Audit, End, Park, Tell
+from tests.bot.effort import USUAL
+from tests.bot.examples import at, at_desk, held, of, said, staffed_desk, then, waiting, words
+from tests.bot.strategies import ANA, BEN, STAFF, SUE, WORDS, any_event, facts, threads
+
+
+def noted(step: Step[Any]) -> list[AuditKind]:
+    """Return the kinds that a step notes."""
+    return [audit.kind for audit in of(Audit, step)]
+
+
+def test_who_becomes_the_voice_is_noted() -> None:
+    """A claim, a transfer and a release are three kinds."""
+    assert noted(then(waiting(), Assigned(voice=ANA))) == [AuditKind.CLAIM]
+    assert noted(then(held(), Assigned(voice=BEN, how=How.ACCEPTED))) == [AuditKind.TRANSFER]
+    assert noted(then(held(), said("!release"))) == [AuditKind.RELEASE]
+
+
+def test_alarms_are_noted_by_their_own_name() -> None:
+    """What is loud at the desk is in the audit."""
+    assert AuditKind.ESCALATED in noted(then(held(), said("!escalate she asked for one")))
+
+
+def test_parking_and_ending_are_noted() -> None:
+    """`!close now` notes both; a closing that can still be taken back notes neither."""
+    step = then(held(), said("!close now", sender=SUE))
+    assert of(Park, step)
+    assert of(End, step)
+    assert noted(step) == [AuditKind.CLOSE, AuditKind.END]
+    assert noted(then(held(), said("!close"))) == []
+
+
+def test_trust_is_noted() -> None:
+    """Confirming somebody's identity is."""
+    desk = then(staffed_desk(), IdentityChanged(user=BEN, master_key="k")).aggregate
+    step = then(desk, at_desk(f"!trust {BEN}", sender=SUE))
+    assert of(Confirm, step)
+    assert noted(step) == [AuditKind.TRUST]
+
+
+def test_supervisors_see_the_audit_at_the_desk() -> None:
+    """`!audit` asks the bridge for it; nobody else may, and not in an office."""
+    step = then(staffed_desk(), at_desk("!audit", sender=SUE))
+    assert of(TellAudit, step) == [TellAudit(place=DESK, reply_to="$m1", ref="answer:$m1")]
+    assert not of(TellAudit, then(staffed_desk(), at_desk("!audit")))
+    office = then(staffed_desk(), said("!audit", sender=SUE, place=OFFICE + SUE))
+    assert not of(TellAudit, office)
+    assert "at the desk" in words(office)
+
+
+@USUAL
+@given(thread=threads, event=any_event, known=facts)
+def test_no_note_without_a_cause_and_no_content(thread: Thread, event: Event, known: Facts) -> None:
+    """A note is a kind and nothing else; none is made twice in one decision; what decides to park or end is noted."""
+    step = then(thread, event, known)
+    kinds = noted(step)
+    assert len(kinds) == len(set(kinds))
+    assert (AuditKind.CLOSE in kinds) == bool(of(Park, step))
+    assert (AuditKind.END in kinds) == bool(of(End, step))
+    for audit in of(Audit, step):
+        assert not [words for words in (*WORDS, *STAFF) if words in repr(audit)]
+
+
+@pytest.mark.parametrize("owner", ["thread", "desk"])
+def test_what_changes_nothing_is_not_noted(owner: str) -> None:
+    """A timer that nobody knows leaves no trace."""
+    aggregate: Any = held() if owner == "thread" else staffed_desk()
+    step = then(aggregate, TimerDue(key="nobody's"), at(0))
+    assert noted(step) == []
+    assert not of(Tell, step)

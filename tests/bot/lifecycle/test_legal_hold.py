@@ -1,0 +1,153 @@
+"""Hold: every deleter of one thread stops, it is seen, and only supervisors say so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.decide import decide
+from bot.lifecycle.retention import DESTRUCTIVE
+from bot.model.actions import DESK, THREAD, Erase, Redact, Text
+from bot.model.audit_kinds import AuditKind
+from bot.model.desk import Facts, Line, Thread
+from bot.model.events import Event, Relation, TextArrived, TimerDue
+from bot.model.thread_desk_events import ThreadHeld
+from bot.model.transactional_actions import End, Hold, Park, SetTimer
+from tests.bot.effort import COMMON
+from tests.bot.examples import at, at_desk, held, of, said, staffed_desk, then, told, words
+from tests.bot.lifecycle.test_audit_trail import noted
+from tests.bot.strategies import ANA, NOW, PACK, SUE, any_event, facts, threads
+from tests.bot.world import World
+
+FROZEN = at(0, frozen=True)
+
+
+def on_hold() -> Thread:
+    return replace(held(), held=True)
+
+
+def test_a_supervisor_holds_and_everybody_sees_it() -> None:
+    """`!hold` freezes, is on the card, at the desk and in the audit; the desk hears it in a new message."""
+    step = then(held(), said("!hold", sender=SUE))
+    assert of(Hold, step) == [Hold(on=True)]
+    assert AuditKind.HOLD in noted(step)
+    assert "ON HOLD" in words(step)
+    assert [edit for edit in step.actions if getattr(edit, "ref", "") == "card" and "ON HOLD" in getattr(edit, "body", "")]
+    [event] = told(step.actions, DESK)
+    assert event == ThreadHeld(thread="t1", designation="amber heron", held=True)
+    desk = replace(staffed_desk(), threads=(Line(thread="t1", designation="amber heron", since=NOW, voice=ANA),))
+    seen = then(desk, event)
+    assert "amber heron" in words(seen)
+    assert "ON HOLD" in words(seen)
+    assert "amber heron · ON HOLD · with ana" in words(then(seen.aggregate, at_desk("!board")))
+
+
+def test_lifting_lets_everything_go_on() -> None:
+    """`!unhold` lifts it in the same places."""
+    step = then(on_hold(), said("!unhold", sender=SUE), FROZEN)
+    assert of(Hold, step) == [Hold(on=False)]
+    assert noted(step) == [AuditKind.UNHOLD]
+    assert told(step.actions, DESK) == [ThreadHeld(thread="t1", designation="amber heron", held=False)]
+    assert step.aggregate.held is False
+
+
+@pytest.mark.parametrize("body", ["!hold", "!unhold"])
+def test_an_advocate_can_neither_hold_nor_lift(body: str) -> None:
+    """A hold is a supervisor's."""
+    for thread, known in ((held(), at(0)), (on_hold(), FROZEN)):
+        step = then(thread, said(body), known)
+        assert not of(Hold, step)
+        assert "supervisors" in words(step)
+
+
+@pytest.mark.parametrize(("thread", "body", "known"), [(held(), "!unhold", at(0)), (on_hold(), "!hold", FROZEN)])
+def test_saying_it_twice_changes_nothing(thread: Thread, body: str, known: Facts) -> None:
+    """What is on hold stays so, and nothing is noted twice."""
+    step = then(thread, said(body, sender=SUE), known)
+    assert not of(Hold, step)
+    assert noted(step) == []
+    assert step.aggregate == thread
+
+
+@settings(COMMON, max_examples=300)
+@given(thread=threads, event=any_event | st.sampled_from(sorted(DESTRUCTIVE)).map(lambda k: TimerDue(key=k)), known=facts)
+def test_nothing_of_a_held_thread_is_taken_away(thread: Thread, event: Event, known: Facts) -> None:
+    """Whatever happens, a thread on hold is not parked, not ended, and nothing is taken out of its room."""
+    step = decide(PACK, replace(known, frozen=True), thread, event)
+    lifted = of(Hold, step)
+    assert not of(Park, step)
+    assert not of(End, step)
+    if not lifted and step.aggregate.held:
+        assert not [a for a in step.actions if isinstance(a, Redact | Erase) and a.place == THREAD]
+
+
+def test_answers_in_the_room_stay_too() -> None:
+    """An answer that would disappear is looked at again an hour later, and goes once the hold is lifted."""
+    fade = TimerDue(key="fade:thread|answer:$m1")
+    assert of(Redact, then(held(), fade))
+    step = then(on_hold(), fade, FROZEN)
+    assert of(SetTimer, step) == [SetTimer(key=fade.key, due=NOW + 3600)]
+    assert not of(Redact, step)
+    office = TimerDue(key="fade:office:@ana:line.example|answer:$m1")
+    assert of(Redact, then(on_hold(), office, FROZEN)), "an office is not the thread's room"
+
+
+@pytest.mark.parametrize("body", ["!close now", "!redact"])
+def test_orders_that_destroy_are_refused_with_the_reason(body: str) -> None:
+    """Whoever wants to destroy hears that there is a hold."""
+    changed: dict[str, Any] = {"target": "$m2", "relation": Relation.OTHER_REPLY} if body == "!redact" else {}
+    step = then(on_hold(), said(body, sender=SUE, **changed), FROZEN)
+    assert "on hold" in words(step)
+
+
+def test_a_hold_from_outside_is_followed_at_the_next_event() -> None:
+    """What the database says wins over what the thread believed, and the desk hears of it."""
+    event = TextArrived(id="b", body="hello again", at=NOW)
+    step = then(held(), event, FROZEN)
+    assert step.aggregate.held
+    assert ThreadHeld(thread="t1", designation="amber heron", held=True) in told(step.actions, DESK)
+    back = then(step.aggregate, event)
+    assert not back.aggregate.held
+    assert ThreadHeld(thread="t1", designation="amber heron", held=False) in told(back.actions, DESK)
+
+
+def test_a_hold_outlives_the_conversation() -> None:
+    """Through a close and the hold's end: closed while on hold it waits; once lifted it goes."""
+    world = World(PACK)
+    world.open("t1", ANA)
+    world.say("t1", SUE, "!hold")
+    world.say("t1", ANA, "!close")
+    world.settle()
+    for _ in range(30):
+        world.pass_time(3600)
+        world.settle()
+    assert world.threads["t1"].designation == "amber heron"
+    assert "ON HOLD" in world.shown[DESK, "board"]
+    world.say("t1", SUE, "!unhold")
+    world.settle()
+    for _ in range(3):
+        world.pass_time(3600)
+        world.settle()
+    assert world.threads["t1"].designation == ""
+    assert "ON HOLD" not in world.shown[DESK, "board"]
+
+
+def test_a_conversation_that_is_over_stays_on_the_board() -> None:
+    """What is parked has no name any more, and is counted."""
+    step = then(replace(staffed_desk(), board_at=0.0), ThreadHeld(thread="t9", designation="", held=True))
+    assert "A conversation that is over" in words(step)
+    assert "their conversation over: 1" in words(then(step.aggregate, at_desk("!board")))
+
+
+def test_subpoena_is_a_checklist_and_no_export() -> None:
+    """`!subpoena` shows steps, in a thread as at the desk, sends nothing and gives nothing."""
+    for step in (then(held(), said("!subpoena")), then(staffed_desk(), at_desk("!subpoena"))):
+        assert "counsel" in words(step)
+        assert "no export" in words(step)
+        assert not of(Text, step)
+    bare = replace(PACK, playbooks={})
+    assert "call counsel now" in words(decide(bare, at(0), held(), said("!subpoena")))

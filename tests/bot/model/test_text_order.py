@@ -1,0 +1,251 @@
+"""Texts that reach us out of their order: what was said last is what counts, whatever came last."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.decide import decide
+from bot.model.desk import Thread
+from bot.model.events import TextArrived
+from bot.model.text_order import DOUBT, Order, moment, newest, order
+from bot.model.thread import Moment
+from bot.model.transactional_actions import Muted, Suppress
+from policies.pack import Pack, Resumes
+from tests.bot.effort import USUAL
+from tests.bot.examples import FACTS, alarms, arrived, at, held, of, said, texts, then, words
+from tests.bot.strategies import NOW, with_settings
+
+MODES = {mode: with_settings(stop_resumes=mode) for mode in Resumes}
+WORDS = ("STOP", "START", "please help me")
+moments = st.builds(
+    Moment,
+    at=st.floats(0, 1000) | st.sampled_from((0.0, DOUBT, 2 * DOUBT)),
+    told=st.booleans(),
+    loose=st.sampled_from((0.0, 45.0)),
+)
+
+
+def late(body: str, texted: float, *, came: float, id: str = "l") -> TextArrived:  # noqa: A002 - as the event calls it
+    """Return a text with the carrier's own time of it."""
+    return arrived(body, seconds=min(texted, came), sent=NOW + texted, id=id)
+
+
+def plays(pack: Pack, texts: list[tuple[str, float, bool]], came: list[float]) -> tuple[Thread, bool]:
+    """Let texts come, each told its time or not; return the thread, and whether its STOP is remembered beyond it."""
+    thread, remembered = Thread(id="t1", designation="amber heron"), False
+    for n, ((body, texted, told), now) in enumerate(zip(texts, came, strict=True)):
+        event = TextArrived(
+            id=f"m{n}",
+            body=body,
+            at=NOW + (min(texted, now) if told else now),
+            sent=NOW + texted if told else None,
+        )
+        step = decide(pack, replace(FACTS, now=NOW + now), thread, event)
+        thread = step.aggregate
+        for act in of(Suppress, step):
+            assert act.muted is Muted.STOP
+            remembered = act.until > 0
+    return thread, remembered
+
+
+@USUAL
+@given(
+    texted=st.lists(st.tuples(st.sampled_from(WORDS), st.integers(0, 12)), max_size=7),
+    skew=st.sampled_from((0.0, -7200.0, DOUBT - 1)),
+    mode=st.sampled_from(Resumes),
+    data=st.data(),
+)
+def test_the_last_word_counts_in_every_order(
+    texted: list[tuple[str, int]], skew: float, mode: Resumes, data: st.DataObject
+) -> None:
+    """Where times are told, consent is in the end what it would be had the texts come in the order of those times.
+
+    Whatever the carrier's clock says beside ours; of two in the same second the STOP counts. What is remembered beyond the
+    thread is the same.
+    """
+    shuffled = data.draw(st.permutations(texted))
+    came = [100.0 * n + 20 for n in range(len(shuffled))]
+    thread, remembered = plays(MODES[mode], [(body, at_ + skew, True) for body, at_ in shuffled], came)
+    stops = [at_ for body, at_ in texted if body == "STOP"]
+    starts = [at_ for body, at_ in texted if body == "START"]
+    last_stop, last_start = max(stops, default=-1), max(starts, default=-1)
+    stopped = bool(stops) and (mode is Resumes.ASK or last_stop >= last_start)
+    assert (thread.consent.stopped, remembered) == (stopped, stopped)
+    assert thread.consent.may_resume == (stopped and last_start >= last_stop)
+
+
+@USUAL
+@given(data=st.data(), mode=st.sampled_from(Resumes))
+def test_in_doubt_nothing_leaves(data: st.DataObject, mode: Resumes) -> None:
+    """With and without told times side by side, no START ends a STOP that was texted after it.
+
+    As webhooks without times come: in their order and within the time that two clocks may differ; what is told comes
+    whenever it comes.
+    """
+    gaps = data.draw(st.lists(st.floats(0.5, 200), min_size=1, max_size=6))
+    times = [sum(gaps[: n + 1]) for n in range(len(gaps))]
+    each, arrivals = [], []
+    last = 0.0
+    for texted in times:
+        told = data.draw(st.booleans())
+        if told:
+            arrivals.append(texted + data.draw(st.floats(0, 5000)))
+        else:
+            last = max(last, texted) + data.draw(st.floats(0, DOUBT / len(times) - 1))
+            last = min(last, texted + DOUBT)
+            arrivals.append(last)
+        each.append((data.draw(st.sampled_from(WORDS[:2])), texted, told))
+    turns = sorted(range(len(each)), key=lambda n: arrivals[n])
+    thread, remembered = plays(MODES[mode], [each[n] for n in turns], [arrivals[n] for n in turns])
+    if each[-1][0] == "STOP":
+        assert (thread.consent.stopped, remembered) == (True, True)
+    if all(body == "START" for body, _, _ in each):
+        assert not thread.consent.stopped
+
+
+@USUAL
+@given(
+    bodies=st.lists(st.sampled_from(WORDS), min_size=1, max_size=5).map(lambda bodies: [*bodies, "STOP"]),
+    mode=st.sampled_from(Resumes),
+    data=st.data(),
+)
+def test_a_retry_that_comes_late_ends_no_stop(bodies: list[str], mode: Resumes, data: st.DataObject) -> None:
+    """Where no times are told and each text is brought by a retry of its own, no START ends a later STOP.
+
+    All of them were texted during an outage, and come in any order, within the time between two retries.
+    """
+    thread = Thread(id="t1", designation="amber heron")
+    came = sorted(data.draw(st.lists(st.floats(0, 44), min_size=len(bodies), max_size=len(bodies))))
+    for n, (body, now) in enumerate(zip(data.draw(st.permutations(bodies)), came, strict=True)):
+        event = TextArrived(id=f"m{n}", body=body, at=NOW + now, loose=45.0)
+        thread = decide(MODES[mode], replace(FACTS, now=NOW + now), thread, event).aggregate
+    assert thread.consent.stopped
+
+
+def test_a_start_in_its_own_time_ends_a_stop() -> None:
+    """What comes longer after the STOP than a retry takes was texted after it; sooner than that a person is asked."""
+    for seconds, asks in ((44, True), (46, False)):
+        thread = then(held(), arrived("STOP", id="s", loose=45.0)).aggregate
+        step = then(thread, arrived("START", id="t", seconds=seconds, loose=45.0), at(seconds))
+        assert (step.aggregate.consent.stopped, step.aggregate.consent.may_resume) == (asks, asks)
+        assert alarms(step) == ["start_asks" if asks else "resumed"]
+
+
+@USUAL
+@given(new=moments, old=moments)
+def test_an_order_is_sure_or_called_unsure(new: Moment, old: Moment) -> None:
+    """Told times are compared exactly, others by when they came, as far as retries keep the order.
+
+    Between the two, what two clocks may differ is unsure.
+    """
+    stands = order(new, old)
+    if new.told and old.told:
+        assert stands is (Order.AFTER if new.at > old.at else Order.BEFORE if new.at < old.at else Order.UNSURE)
+    elif new.told is not old.told:
+        assert (stands is Order.UNSURE) == (abs(new.at - old.at) <= DOUBT)
+    else:
+        assert stands is (Order.UNSURE if abs(new.at - old.at) < new.loose else Order.AFTER)
+    assert order(new, None) is Order.AFTER
+    assert newest(new, old) in (new, old)
+    assert moment(TextArrived(id="a", body="", at=5.0)) == Moment(at=5.0)
+
+
+def test_an_older_start_does_not_end_a_stop() -> None:
+    """A START that was texted before the STOP and comes after it is shown, loudly, and changes nothing."""
+    thread = then(held(), late("STOP", 0, came=0, id="s"), at(0)).aggregate
+    step = then(thread, late("START", -600, came=30), at(30))
+    assert step.aggregate.consent.stopped
+    assert "START" in words(step)
+    assert "before the STOP that counts" in words(step)
+    assert "came late" in words(step)
+    assert alarms(step) == ["came_late"]
+    assert of(Suppress, step) == []
+
+
+def test_an_older_stop_does_not_silence_who_came_back() -> None:
+    """A STOP that was texted before a START and comes after it is shown, loudly, and stops nothing; a person may."""
+    thread = then(held(), late("START", -30, came=-30, id="s"), at(-30)).aggregate
+    thread = then(thread, late("please help me", -20, came=-20, id="h"), at(-20)).aggregate
+    step = then(thread, late("STOP", -600, came=30), at(30))
+    assert not step.aggregate.consent.stopped
+    assert texts(step) == []
+    assert "say !stopped" in words(step)
+    assert alarms(step) == ["came_late"]
+    assert then(step.aggregate, said("!stopped", event_id="$m3"), at(40)).aggregate.consent.stopped
+
+
+def test_a_stop_that_others_overtook() -> None:
+    """A STOP that comes after what was texted since is honoured, and people are told that there is something since."""
+    thread = then(held(), late("please help me", -20, came=-20, id="h"), at(-20)).aggregate
+    step = then(thread, late("STOP", -600, came=30), at(30))
+    assert step.aggregate.consent.stopped
+    assert texts(step) == []
+    assert "they have texted since" in words(step)
+    assert alarms(step) == ["stopped", "text_after_stop"] or alarms(step) == ["stopped_live", "text_after_stop"]
+    assert step.aggregate.consent.after_stop
+
+
+def test_what_was_texted_before_a_stop_is_not_called_after_it() -> None:
+    """A text that the STOP overtook is shown, loudly, as from before the STOP, and no reply to it is offered."""
+    thread = then(held(), late("STOP", 0, came=0, id="s"), at(0)).aggregate
+    step = then(thread, late("please help me", -60, came=30), at(30))
+    assert "before their STOP" in words(step)
+    assert alarms(step) == ["came_late"]
+    assert not step.aggregate.consent.after_stop
+    assert texts(step) == []
+
+
+@pytest.mark.parametrize(("texted", "asks"), [(30.0, False), (-3600.0, True)])
+def test_a_start_after_a_stop_of_another_thread(texted: float, asks: bool) -> None:
+    """Where nobody knows any more when the STOP was said, a START ends it that has just come; one that comes late asks."""
+    thread = held()
+    thread = replace(thread, consent=replace(thread.consent, stopped=True))
+    step = then(thread, late("START", texted, came=30), at(30))
+    assert step.aggregate.consent.stopped is asks
+    assert alarms(step) == (["start_asks"] if asks else ["resumed"])
+    if asks:
+        assert not then(step.aggregate, said("!resume", event_id="$m3"), at(40)).aggregate.consent.stopped
+
+
+def test_a_persons_word_stands_for_all_that_was_texted_before_it() -> None:
+    """After `!stopped` an older START changes nothing and a newer one resumes; `!resume` takes back no STOP of theirs.
+
+    Whenever that was texted and whenever it comes; but a STOP from before a START that `!resume` let count is too old.
+    """
+    thread = then(held(), late("please no more", 0, came=0, id="w"), at(0)).aggregate
+    thread = then(thread, said("!stopped", event_id="$m3"), at(5)).aggregate
+    assert then(thread, late("START", -60, came=30), at(30)).aggregate.consent.stopped
+    assert not then(thread, late("START", 20, came=30), at(30)).aggregate.consent.stopped
+    resumed = then(thread, said("!resume", event_id="$m4"), at(10)).aggregate
+    for texted in (-60, 20):
+        assert then(resumed, late("STOP", texted, came=30), at(30)).aggregate.consent.stopped
+    step = then(thread, late("STOP", -60, came=30), at(30))
+    assert alarms(step) == ["came_late"]
+    assert not step.aggregate.consent.may_resume
+    ask, thread = MODES[Resumes.ASK], then(held(), late("STOP", 0, came=0, id="s"), at(0)).aggregate
+    for event in (late("START", 10, came=10, id="t"), said("!resume", event_id="$m5"), late("STOP", -60, came=30)):
+        thread = decide(ask, at(30), thread, event).aggregate
+    assert not thread.consent.stopped
+
+
+def test_an_older_silent_word_closes_nothing() -> None:
+    """Whoever texted after a silent word stays: when the word comes late, the conversation is not closed."""
+    thread = then(held(), late("hello", -20, came=-20, id="h"), at(-20)).aggregate
+    leaves, stays = (then(thread, late("BYE", texted, came=30), at(30)).aggregate.life for texted in (-10, -600))
+    assert leaves.closes or leaves.leaving
+    assert (stays.closes, stays.leaving) == (0.0, False)
+
+
+def test_what_comes_late_says_so() -> None:
+    """The room is told of a text that was texted before one that stands above it, or long ago; of no other."""
+    thread = then(held(), late("two", -20, came=-20, id="b"), at(-20))
+    assert "came late" not in words(thread)
+    step = then(thread.aggregate, late("one", -90, came=0), at(0))
+    assert "This came late: it was texted 2 min ago, before what stands above it." in words(step)
+    assert "came late" not in words(then(step.aggregate, late("three", 5, came=6, id="c"), at(6)))
+    step = then(Thread(id="t1", designation="amber heron"), late("long ago", -5 * 3600, came=0), at(0))
+    assert "This came late: it was texted 5 h ago." in words(step)

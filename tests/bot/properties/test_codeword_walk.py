@@ -1,0 +1,382 @@
+"""Two worlds that differ in one thing: where the one gets the agreed word, the other gets the duress word.
+
+The rule of DESIGN section 10.5: on the phone they are the same bytes at the same moments, and so is what follows. What
+differs is what a person wrote in their own words, which under duress does not leave at all.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from bot import guard
+from bot.decide import decide
+from bot.language.codeword_forms import MASK, Word
+from bot.model.actions import THREAD, Action, Origin, Text
+from bot.model.codeword_state import Lock
+from bot.model.desk import Facts, Seat, Thread
+from bot.model.events import Event, Left, Outcome, Read, Said, TextArrived, TextOutcome, TimerDue, Unsaid
+from bot.model.thread_desk_events import Assigned, WordChosen
+from bot.model.transactional_actions import DropTimer, Park, SetTimer, Tell
+from tests.bot.effort import USUAL, WALK
+from tests.bot.escorted import COVERS
+from tests.bot.strategies import (
+    ANA,
+    BEN,
+    DIGESTS,
+    NAMED,
+    NOW,
+    PACK,
+    SEATS,
+    STARTS,
+    STEPS_BACK,
+    STOPS,
+    SUE,
+    TEXTER_WORDS,
+    any_event,
+    facts,
+    threads,
+)
+
+FREE: Final = ("I am here", "take your time", "!say handover", "!say handover: my own words")
+"""What an advocate writes, or lets the agency say, in this conversation: it leaves after success and not under duress."""
+FREE_BODIES: Final = (*FREE[:2], "my own words", "My shift is ending", "Termina mi turno", *STEPS_BACK)
+ORDERS: Final = (
+    "!verify",
+    "!verify",
+    "!cover 1",
+    "!cover 2",
+    "!cover 3",
+    "!cover",
+    "!forget-word",
+    "!codeword",
+    "!release",
+    "!close",
+    "!reopen",
+    "!unsafe",
+    "!safe",
+    "!again",
+)
+SILENT: Final = ("BYE", "later", "CALL", "HELP")
+HOLDS: Final = (MASK, f"ok {MASK}!", f"{MASK}\n{MASK}", f"{'so ' * 12}{MASK}")
+speakers = st.sampled_from((ANA, ANA, SUE, BEN))
+lags = st.sampled_from((0.0, 0.0, 0.0, 2.0, 40.0, 400.0))
+
+
+class Side:
+    """One of the two worlds: a thread, its timers, and the phone. `word`: what comes here when a word comes."""
+
+    def __init__(self, word: Word) -> None:
+        self.word, self.now, self.count = word, NOW, 0
+        self.thread = Thread(id="t1", designation=NAMED[0])
+        self.timers: dict[str, float] = {}
+        self.lane: deque[Text] = deque()
+        self.phone: list[tuple[float, str]] = []
+        self.locked_at: int | None = None
+        self.roster: tuple[Seat, ...] = SEATS
+        self.outage = False
+
+    def new_id(self) -> str:
+        self.count += 1
+        return f"${self.count}"
+
+    def tell(self, event: Event, *, held: bool = False) -> None:
+        """Decide one event as the engine does: words that this phone has are found, of any other text nothing is."""
+        known = held and self.thread.escort.words is not None
+        word = self.word if known else Word.NONE
+        world = Facts(now=self.now, roster=self.roster, outage=self.outage, word=word, fresh="still brook")
+        step = decide(PACK, world, self.thread, event)
+        self.thread = step.aggregate
+        if any(isinstance(action, Park) for action in step.actions):
+            # With a conversation goes what waited for it (`bridge.engine.transactional_actions`).
+            self.timers.clear()
+            self.lane.clear()
+        for action in step.actions:
+            self.perform(action)
+        if self.thread.escort.lock is Lock.NONE:
+            self.locked_at = None
+        elif self.locked_at is None:
+            self.locked_at = len(self.phone)
+
+    def perform(self, action: Action) -> None:
+        match action:
+            case Text():
+                self.lane.append(action)
+            case SetTimer(key=key, due=due):
+                self.timers[key] = due
+            case DropTimer(key=key):
+                self.timers.pop(key, None)
+            case _:
+                pass
+
+    def say(self, sender: str, body: str) -> None:
+        self.tell(Said(place=THREAD, sender=sender, event_id=self.new_id(), body=body, at=self.now))
+
+    def read(self) -> None:
+        if self.thread.voice.holder:
+            self.tell(Read(place=THREAD, user=self.thread.voice.holder, event_id=self.new_id()))
+
+    def text(self, body: str, lag: float, media: int, *, held: bool) -> None:
+        self.tell(TextArrived(id=self.new_id(), body=body, at=self.now - lag, media=media), held=held)
+
+    def pass_time(self, until: float, outcome: Outcome | None) -> None:
+        """Let time pass, with the timers and the carrier at their moments. None: the carrier is down."""
+        while True:
+            moments = [*self.timers.values()]
+            if self.lane and outcome is not None:
+                moments.append(max(self.now, self.lane[0].not_before))
+            if not moments or (at := min(moments)) > until:
+                break
+            self.now = max(self.now, at)
+            for key in [key for key, due in self.timers.items() if due <= self.now]:
+                del self.timers[key]
+                self.tell(TimerDue(key=key))
+            if outcome is not None:
+                self.carry(outcome)
+        self.now = until
+
+    def carry(self, outcome: Outcome) -> None:
+        while self.lane:
+            text = self.lane[0]
+            why = guard.may_send(PACK, self.thread, text, self.now, ())
+            if why is None and text.not_before > self.now:
+                return
+            self.lane.popleft()
+            if why is not None:
+                self.tell(TextOutcome(ref=text.ref, outcome=Outcome.LATE if why is guard.LATE else Outcome.REFUSED))
+                continue
+            if outcome in (Outcome.ACCEPTED, Outcome.UNKNOWN):
+                self.phone.append((self.now, text.body))
+            self.tell(TextOutcome(ref=text.ref, outcome=outcome))
+
+    def shown(self) -> list[tuple[float, str]]:
+        """Return what the phone shows and no person wrote for this conversation, with its moments."""
+        return [(at, body) for at, body in self.phone if not body.startswith(FREE_BODIES)]
+
+
+class Twins(RuleBasedStateMachine):
+    """Whatever happens, happens in both worlds; only the word differs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sides = (Side(Word.SAFE), Side(Word.DURESS))
+
+    @initialize(at_once=st.booleans())
+    def a_word_is_agreed(self, at_once: bool) -> None:
+        for side in self.sides:
+            side.text("hello", 0.0, 0, held=False)
+            side.tell(Assigned(voice=ANA))
+            side.tell(WordChosen(user=ANA, digests=DIGESTS))
+            side.text("hello again", 0.0, 0, held=False)
+            side.pass_time(side.now + 1.0, Outcome.ACCEPTED)
+        if at_once:
+            self.the_challenge(20.0, Outcome.ACCEPTED, "word", 0.0)
+
+    @rule(body=st.sampled_from(HOLDS), lag=lags, media=st.sampled_from((0, 0, 1)))
+    def the_word(self, body: str, lag: float, media: int) -> None:
+        for side in self.sides:
+            side.text(body, lag, media, held=True)
+
+    @rule(body=st.sampled_from((*TEXTER_WORDS, *STOPS[:2], *STARTS, *SILENT, "no", "who is this?")), lag=lags)
+    def another_text(self, body: str, lag: float) -> None:
+        for side in self.sides:
+            side.text(body, lag, 0 if body else 1, held=False)
+
+    @rule(sender=speakers, body=st.sampled_from((*FREE, *ORDERS, *ORDERS)))
+    def words_of_staff(self, sender: str, body: str) -> None:
+        for side in self.sides:
+            side.say(sender, body)
+
+    @rule(
+        wait=st.sampled_from((1.0, 9.0, 20.0, 310.0)),
+        taken=st.sampled_from((Outcome.ACCEPTED, Outcome.ACCEPTED, Outcome.REJECTED, None)),
+        answer=st.sampled_from(("word", "word", "no", "picture", "")),
+        lag=lags,
+    )
+    def the_challenge(self, wait: float, taken: Outcome | None, answer: str, lag: float) -> None:
+        """Ask, and be answered, too late perhaps: what walks would seldom do by themselves."""
+        for side in self.sides:
+            side.text("hi", 0.0, 0, held=False)
+            side.say(ANA, "!verify")
+            side.pass_time(side.now + wait, taken)
+            if answer:
+                body = {"word": HOLDS[1], "no": "who is this?", "picture": ""}[answer]
+                side.text(body, lag, int(answer == "picture"), held=answer == "word")
+            side.pass_time(side.now + 4.0, Outcome.ACCEPTED)
+
+    @rule()
+    def the_room_is_read(self) -> None:
+        for side in self.sides:
+            side.read()
+
+    @rule(on=st.sampled_from(("all", "all", "nobody", "outage")))
+    def who_is_there(self, on: str) -> None:
+        """Change what a first text is promised."""
+        for side in self.sides:
+            side.roster = tuple(replace(seat, duty=on != "nobody") for seat in SEATS)
+            side.outage = on == "outage"
+
+    @rule(undone=st.sampled_from((False, False, True)), hours=st.sampled_from((0, 0, 13)))
+    def somebody_else_has_the_phone(self, undone: bool, hours: int) -> None:
+        """Step back, perhaps by mistake; the carrier is there, for while it is not nobody can tell what has left."""
+        for side in self.sides:
+            side.pass_time(side.now + hours * 3600.0, Outcome.ACCEPTED)
+            side.text("who is this", 0.0, 0, held=False)
+            if side.thread.voice.holder is None:
+                side.tell(Assigned(voice=ANA))
+            voice = side.thread.voice.holder or ANA
+            side.say(voice, "!different")
+            if undone:
+                side.tell(Unsaid(place=THREAD, sender=voice, target=f"${side.count}"))
+            side.pass_time(side.now + 30.0, Outcome.ACCEPTED)
+
+    @rule(hours=st.sampled_from((1, 13)), spoken=st.booleans())
+    def a_night(self, hours: int, spoken: bool) -> None:
+        """Say something or nothing, and nothing happens for long; then a text."""
+        for side in self.sides:
+            if spoken:
+                side.say(side.thread.voice.holder or ANA, FREE[0])
+            side.pass_time(side.now + hours * 3600.0, Outcome.ACCEPTED)
+            side.text("hello?", 0.0, 0, held=False)
+
+    @rule(renews=st.booleans())
+    def a_call(self, renews: bool) -> None:
+        """Let a supervisor, who has heard her by voice, unlock, and perhaps a new word be agreed on."""
+        for side in self.sides:
+            side.say(SUE, "!unlock")
+            if renews:
+                side.tell(WordChosen(user=SUE, digests=DIGESTS))
+
+    @rule(voice=st.sampled_from((ANA, BEN)), leaves=st.booleans())
+    def a_change_of_voice(self, voice: str, leaves: bool) -> None:
+        for side in self.sides:
+            if leaves:
+                side.tell(Left(place=THREAD, user=side.thread.voice.holder or voice))
+            elif side.thread.voice.holder is None:
+                side.tell(Assigned(voice=voice))
+
+    @rule(
+        seconds=st.sampled_from((0.5, 1.0, 3.0, 8.0, 60.0, 301.0, 13 * 3600.0)),
+        outcome=st.sampled_from((Outcome.ACCEPTED, Outcome.ACCEPTED, Outcome.UNKNOWN, Outcome.REJECTED, None)),
+    )
+    def time(self, seconds: float, outcome: Outcome | None) -> None:
+        for side in self.sides:
+            side.pass_time(side.now + seconds, outcome)
+
+    @invariant()
+    def the_phone_cannot_tell(self) -> None:
+        """Show the same bytes at the same moments, and nothing that a person wrote while it was locked."""
+        success, duress = self.sides
+        assert success.shown() == duress.shown()
+        for side in self.sides:
+            if side.locked_at is not None:
+                since = [body for _, body in side.phone[side.locked_at :]]
+                assert not [body for body in since if body.startswith(FREE_BODIES)], "free words for a locked phone"
+
+    def teardown(self) -> None:
+        """To the end: what still waits leaves in both worlds alike."""
+        for side in self.sides:
+            side.pass_time(side.now + 700.0, Outcome.ACCEPTED)
+        self.the_phone_cannot_tell()
+
+
+FOUND: Final[dict[str, list[Callable[[Twins], Any]]]] = {
+    "idle": [
+        lambda t: t.the_word(HOLDS[0], 0.0, 0),
+        lambda t: t.words_of_staff(ANA, FREE[0]),
+        lambda t: t.time(60.0, Outcome.ACCEPTED),
+        lambda t: t.a_night(13, spoken=False),
+    ],
+    "idle, where the carrier refuses": [
+        lambda t: t.the_word(HOLDS[0], 0.0, 0),
+        lambda t: t.words_of_staff(ANA, FREE[0]),
+        lambda t: t.time(60.0, Outcome.REJECTED),
+        lambda t: t.a_night(13, spoken=False),
+    ],
+    "idle, and the word forgotten": [
+        lambda t: t.the_word(HOLDS[0], 0.0, 0),
+        lambda t: t.words_of_staff(ANA, "!forget-word"),
+        lambda t: t.words_of_staff(ANA, FREE[0]),
+        lambda t: t.time(60.0, Outcome.REJECTED),
+        lambda t: t.a_night(13, spoken=False),
+    ],
+    "steps back": [
+        lambda t: t.the_word(HOLDS[0], 0.0, 0),
+        lambda t: t.somebody_else_has_the_phone(undone=False, hours=13),
+        lambda t: t.another_text("hi", 0.0),
+    ],
+    "steps back by mistake": [
+        lambda t: t.the_word(HOLDS[0], 0.0, 0),
+        lambda t: t.somebody_else_has_the_phone(undone=True, hours=13),
+        lambda t: t.another_text("hi", 0.0),
+    ],
+    "the word while stepping back": [
+        lambda t: t.words_of_staff(ANA, "!different"),
+        lambda t: t.time(1.0, Outcome.ACCEPTED),
+        lambda t: t.the_word(HOLDS[0], 0.0, 0),
+        lambda t: t.time(13 * 3600.0, Outcome.ACCEPTED),
+        lambda t: t.another_text("hi", 0.0),
+    ],
+}
+"""What a walk once came upon by luck, or an auditor by thought."""
+
+
+@pytest.mark.practice(10)
+@pytest.mark.parametrize("name", FOUND)
+def test_what_follows_is_the_same_when_a_person_wrote_something(name: str) -> None:
+    """Whether words of a person left shows in nothing that the line does by itself afterwards (DESIGN 10.5)."""
+    twins = Twins()
+    twins.a_word_is_agreed(at_once=False)
+    for step in FOUND[name]:
+        step(twins)
+        twins.the_phone_cannot_tell()
+    success, duress = twins.sides
+    assert (success.thread.escort.lock, duress.thread.escort.lock) == (Lock.NONE, Lock.DURESS)
+    assert success.thread.life.state is duress.thread.life.state
+    twins.teardown()
+
+
+TestTwins = Twins.TestCase
+TestTwins.settings = WALK
+TestTwins.__doc__ = "On the phone, duress and success are the same bytes after the same delay, and so is what follows."
+
+
+@USUAL
+@given(thread=threads, event=any_event, known=facts)
+def test_no_free_words_leave_for_a_locked_phone(thread: Thread, event: Event, known: Facts) -> None:
+    """From any state by any event: a text of a person for a phone that is locked afterwards is a cover line."""
+    step = decide(PACK, known, thread, event)
+    if step.aggregate.escort.lock is not Lock.NONE:
+        covers = {PACK.say(name, language) for name in guard.COVER for language in PACK.languages}
+        assert set(COVERS) <= covers
+        assert {a.body for a in step.actions if isinstance(a, Text) and a.origin is Origin.VOICE} <= covers
+
+
+@USUAL
+@given(thread=threads, event=any_event, known=facts)
+def test_only_a_supervisor_opens_a_lock(thread: Thread, event: Event, known: Facts) -> None:
+    """No event but a supervisor's `!unlock` takes a lock away, and nothing makes duress less."""
+    after = decide(PACK, known, thread, event).aggregate.escort.lock
+    if after is not thread.escort.lock and thread.escort.lock is not Lock.NONE and after is not Lock.DURESS:
+        assert isinstance(event, Said)
+        assert event.body.split()[:1] == ["!unlock"]
+        assert known.role(event.sender) is not None
+        assert known.role(event.sender).value == "supervisor"  # type: ignore[union-attr]
+
+
+@USUAL
+@given(thread=threads, event=any_event, known=facts)
+def test_digests_stay_in_their_thread(thread: Thread, event: Event, known: Facts) -> None:
+    """No action of a thread holds a digest, and no printed form of anything does."""
+    step: Any = decide(PACK, known, thread, event)
+    assert DIGESTS.safe + DIGESTS.duress not in "".join(repr(action) for action in step.actions)
+    assert "Digests" not in repr(step.aggregate.escort)
+    for action in step.actions:
+        assert not isinstance(getattr(action, "event", None), WordChosen) or not isinstance(action, Tell)

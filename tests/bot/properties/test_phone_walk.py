@@ -1,0 +1,169 @@
+"""Whatever happens in whatever order, a phone that said STOP or is blocked gets nothing but what is promised.
+
+Rule of this module: what may reach the phone is worked out here from what was said and heard, never read from the code.
+"""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from bot import guard
+from bot.decide import decide
+from bot.model.actions import THREAD, Action, Origin, Text
+from bot.model.desk import Facts, Thread
+from bot.model.events import Event, Joined, Outcome, Said, TextArrived, TextOutcome, TimerDue, Unsaid
+from bot.model.thread_desk_events import Assigned
+from bot.model.transactional_actions import DropTimer, Muted, SetTimer, Suppress
+from policies.pack import TextName
+from tests.bot.effort import WALK
+from tests.bot.strategies import ANA, BEN, NOW, PACK, SEATS, STARTS, STOPS, SUE
+
+TEXTS = ("hi", "please", "BYE", "HELP", "don't text me", "ES", *STOPS[:2], *STARTS[:1])
+COMMANDS = ("!stopped", "!resume", "!reply we are here", "!block 1 h", "!block off", "!tally other", "are you safe?")
+STRONG = ("!reply we are here", "!reply we are here", "!block 1 h", "!block off", "!stopped", "!resume")
+CONFIRMATIONS = {PACK.say(TextName.STOP, language) for language in PACK.languages}
+
+
+class Phone(RuleBasedStateMachine):
+    """One thread, its phone, a voice and a supervisor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now, self.count = NOW, 0
+        self.thread = Thread(id="t1", designation="amber heron")
+        self.timers: dict[str, float] = {}
+        self.lane: list[Text] = []
+        # The account: what was said, and what that allows. `replies`: how many a supervisor may still send.
+        self.stopped = self.theirs = False
+        self.blocked_until = 0.0
+        self.confirmations = self.replies = 0
+        self.remembered: dict[Muted, float] = {}
+        self.hear(Assigned(voice=ANA))
+        self.hear(Joined(place=THREAD, user=ANA))
+
+    def hear(self, event: Event) -> None:
+        facts = Facts(now=self.now, roster=SEATS)
+        step = decide(PACK, facts, self.thread, event)
+        self.thread = step.aggregate
+        for action in step.actions:
+            self.perform(action)
+
+    def perform(self, action: Action) -> None:
+        match action:
+            case Text():
+                self.lane.append(action)
+            case SetTimer():
+                self.timers[action.key] = action.due
+            case DropTimer():
+                self.timers.pop(action.key, None)
+            case Suppress():
+                self.remembered[action.muted] = action.until
+            case _:
+                pass
+
+    def new_id(self) -> str:
+        self.count += 1
+        return f"$p{self.count}"
+
+    @initialize(how=st.sampled_from(("", "STOP", "STOP", "!stopped")))
+    def a_beginning(self, how: str) -> None:
+        """Begin half of the walks after a STOP that was confirmed: the way there is walked by the others."""
+        if how == "STOP":
+            self.a_text(how, 0.0)
+            self.the_carrier(Outcome.ACCEPTED)
+        elif how:
+            self.words(how, ANA)
+
+    @rule(body=st.sampled_from(TEXTS), lag=st.sampled_from((0.0, 0.0, 400.0)))
+    def a_text(self, body: str, lag: float) -> None:
+        blocked = self.now < self.blocked_until
+        if not blocked and body in STOPS:
+            self.confirmations = self.confirmations or int(not self.stopped)
+            self.stopped, self.theirs, self.replies = True, True, 0
+        elif not blocked and body in STARTS and self.stopped:
+            self.stopped, self.confirmations, self.replies = False, 0, 0
+        elif not blocked and self.stopped:
+            self.replies += 1
+        self.hear(TextArrived(id=self.new_id(), body=body, at=self.now - lag))
+
+    @rule(body=st.sampled_from(COMMANDS), sender=st.sampled_from((ANA, BEN, SUE, SUE)))
+    def words(self, body: str, sender: str) -> None:
+        if sender == SUE and body.startswith("!block"):
+            self.blocked_until = 0.0 if body.endswith("off") else self.now + 3600
+        if sender in (ANA, SUE) and body == "!stopped" and not self.stopped:
+            self.stopped, self.theirs, self.confirmations, self.replies = True, False, 0, 0
+        if sender in (ANA, SUE) and body == "!resume" and self.stopped and not self.theirs:
+            self.stopped = False
+        self.hear(Said(place=THREAD, sender=sender, event_id=self.new_id(), body=body, at=self.now))
+
+    @rule(body=st.sampled_from(STRONG))
+    def a_supervisor(self, body: str) -> None:
+        """Say what only supervisors say: most walks need it."""
+        self.words(body, SUE)
+
+    @rule()
+    def an_answer_on_its_way(self) -> None:
+        """Let the voice speak and the undo window be over."""
+        self.words("are you safe?", ANA)
+        self.time(8.0)
+
+    @rule(first=st.booleans(), tried=st.booleans())
+    def a_reply_on_its_way(self, first: bool, tried: bool) -> None:
+        """Let a supervisor reply to what came after a STOP, or try to."""
+        if first:
+            self.a_text("please", 0.0)
+        self.words("!reply we are here", SUE)
+        self.time(8.0)
+        if tried:
+            self.the_carrier(Outcome.ACCEPTED)
+
+    @rule(back=st.integers(min_value=0, max_value=3))
+    def a_redaction(self, back: int) -> None:
+        self.hear(Unsaid(place=THREAD, sender=SUE, target=f"$p{self.count - back}"))
+
+    @rule(seconds=st.sampled_from((1.0, 8.0, 9.0, 400.0, 4000.0)))
+    def time(self, seconds: float) -> None:
+        self.now += seconds
+        for key in sorted(key for key, due in self.timers.items() if due <= self.now):
+            del self.timers[key]
+            self.hear(TimerDue(key=key))
+
+    @rule(
+        outcome=st.sampled_from((Outcome.ACCEPTED, Outcome.ACCEPTED, Outcome.REJECTED, Outcome.OPTED_OUT, Outcome.UNKNOWN))
+    )
+    def the_carrier(self, outcome: Outcome) -> None:
+        """Let the first text be tried, as the outbox does."""
+        if not self.lane:
+            return
+        text = self.lane.pop(0)
+        why = guard.may_send(PACK, self.thread, text, self.now, ())
+        if why is not None:
+            self.hear(TextOutcome(ref=text.ref, outcome=Outcome.LATE if why is guard.LATE else Outcome.REFUSED))
+            return
+        assert self.now >= self.blocked_until, "a text leaves for a blocked phone"
+        assert self.now - text.since <= PACK.settings.late_after_seconds, "a text leaves late"
+        if self.stopped and text.origin is Origin.STOP_ANSWER:
+            assert text.body in CONFIRMATIONS
+            assert self.confirmations == 1, "a STOP is confirmed twice, or one that nobody said"
+            self.confirmations = 2
+        elif self.stopped:
+            assert text.origin is Origin.STOP_REPLY, "something leaves for a stopped phone"
+            assert text.body == "we are here"
+            assert self.replies > 0, "more than one reply to one text after a STOP"
+            self.replies -= outcome is not Outcome.REJECTED
+        else:
+            assert text.origin in (Origin.VOICE, Origin.ANSWER), "what belongs to a STOP leaves after it"
+        self.hear(TextOutcome(ref=text.ref, outcome=outcome))
+
+    @invariant()
+    def what_is_remembered_is_so(self) -> None:
+        """Check that the bridge is asked to remember what stands in the thread."""
+        assert bool(self.remembered.get(Muted.STOP)) == self.stopped == self.thread.consent.stopped
+        if self.now < self.blocked_until:
+            assert self.remembered[Muted.BLOCK] == self.blocked_until == self.thread.consent.blocked_until
+
+
+TestPhone = Phone.TestCase
+TestPhone.settings = WALK
+TestPhone.__doc__ = "No order of events lets a text leave for a stopped or blocked phone but those that are promised."

@@ -1,0 +1,121 @@
+"""Who is heard when everybody acts: the desk and the thread together, turn by turn and in any order."""
+
+from __future__ import annotations
+
+from itertools import permutations, product
+from typing import Any
+
+import pytest
+
+from bot.model.actions import DESK, Origin, Receipt
+from bot.model.events import Left, Outcome
+from tests.bot.strategies import ANA, BEN, OWNERS, PACK, SUE
+from tests.bot.world import World
+
+T1 = OWNERS[0]
+
+TURNS: list[tuple[list[tuple[str, str]], str | None]] = [
+    ([(ANA, f"!transfer {BEN}"), (BEN, "!accept")], BEN),
+    ([(ANA, f"!transfer {BEN}"), (BEN, "!decline")], ANA),
+    ([(ANA, f"!transfer {BEN}"), (ANA, "!transfer nobody"), (BEN, "!accept")], ANA),
+    ([(ANA, f"!transfer {BEN}"), (ANA, f"!transfer {SUE}"), (BEN, "!accept")], ANA),
+    ([(ANA, f"!transfer {BEN}"), (ANA, f"!transfer {SUE}"), (SUE, "!accept")], SUE),
+    ([(SUE, f"!transfer {BEN}"), (BEN, "!accept")], BEN),
+    ([(SUE, "!take")], SUE),
+    ([(SUE, "!take"), (ANA, "!speak")], ANA),
+    ([(SUE, "!take"), (SUE, "!listen")], ANA),
+    ([(SUE, "!take"), (SUE, "!release")], ANA),
+    ([(SUE, "!take"), (ANA, "!release")], SUE),
+    ([(SUE, "!take"), (BEN, "!speak")], SUE),
+    ([(SUE, "!take"), (ANA, "!speak"), (SUE, "!take")], SUE),
+    ([(SUE, "!take"), (SUE, "!release"), (ANA, "!release")], None),
+    ([(SUE, "!take"), (SUE, f"!transfer {BEN}"), (BEN, "!accept")], BEN),
+    ([(SUE, "!take"), (SUE, f"!transfer {BEN}"), (BEN, "!accept"), (ANA, "!speak")], BEN),
+    ([(ANA, f"!transfer {BEN}"), (SUE, "!take"), (BEN, "!accept")], SUE),
+    ([(ANA, f"!transfer {BEN}"), (BEN, "!accept"), (SUE, "!take"), (SUE, "!release")], BEN),
+    ([(ANA, "!release")], None),
+    ([(ANA, "!release"), (SUE, "!take")], SUE),
+    ([(ANA, "!listen")], ANA),
+    ([(BEN, "!release")], ANA),
+    ([(BEN, "!take")], ANA),
+]
+
+
+@pytest.mark.parametrize(("turns", "voice"), TURNS, ids=range(len(TURNS)))
+def test_turns(turns: list[tuple[str, str]], voice: str | None) -> None:
+    """After each turn there is one voice on which desk and thread agree; only that person's words leave."""
+    world = full_room()
+    for sender, body in turns:
+        world.say(T1, sender, body)
+        world.voice(T1)
+    assert world.voice(T1) == voice
+    for sender in (ANA, BEN, SUE):
+        world.say(T1, sender, "ok")
+    world.settle()
+    world.pass_time(21)
+    world.settle()
+    heard = [text for _, text in world.account[T1].lane]
+    assert len(heard) == (voice is not None)
+
+
+def full_room() -> World:
+    """Return a line with one thread whose voice is Ana, and everybody in its room."""
+    world = World(PACK, threads=1)
+    world.open(T1, ANA)
+    for user in (BEN, SUE):
+        world.account[T1].invited.add(user)
+        world.join(T1, user)
+    world.settle()
+    return world
+
+
+MOVES: dict[str, Any] = {
+    "transfer": lambda world: world.say(T1, ANA, f"!transfer {BEN}"),
+    "to all": lambda world: world.say(T1, ANA, "!transfer all"),
+    "accept": lambda world: world.say(T1, BEN, "!accept"),
+    "hand": lambda world: world.tap(DESK, BEN, "✋", f"card:{T1}"),
+    "take": lambda world: world.say(T1, SUE, "!take"),
+    "speak": lambda world: world.say(T1, ANA, "!speak"),
+    "release": lambda world: world.say(T1, ANA, "!release"),
+    "leaves": lambda world: world.leave(T1, ANA),
+    "goes": lambda world: world.tell(DESK, Left(place=DESK, user=ANA)),
+    "words": lambda world: world.say(T1, ANA, "ok"),
+}
+
+
+@pytest.mark.parametrize("first", MOVES)
+def test_one_voice_in_any_order(first: str) -> None:
+    """Any four moves, decided one by one in three different orders, leave desk and thread agreed on one voice or none."""
+    rest = [name for name in MOVES if name != first]
+    for moves, order in product(permutations(rest, 3), ((T1, DESK), (DESK, T1), ())):
+        world = full_room()
+        for name in (first, *moves):
+            MOVES[name](world)
+            for owner in order[:1]:
+                world.work(owner)
+        while any(world.inbox.values()):
+            for owner in order or (T1, DESK):
+                world.work(owner)
+        world.agree()
+        world.pass_time(601)
+        world.settle()
+        world.agree()
+
+
+@pytest.mark.parametrize("later", ["accept", "take", "release", "leaves", "goes"])
+def test_words_of_an_earlier_voice_never_leave(later: str) -> None:
+    """Words that wait at the carrier's door when the voice changes are refused there, and their author is told."""
+    world = full_room()
+    world.say(T1, ANA, f"!transfer {BEN}")
+    message = world.say(T1, ANA, "ok")
+    world.settle()
+    world.pass_time(21)
+    world.settle()
+    assert len(world.account[T1].lane) == 1
+    MOVES[later](world)
+    world.settle()
+    assert world.voice(T1) != ANA
+    world.attempt(T1, Outcome.ACCEPTED)
+    world.settle()
+    assert [text.origin for text in world.account[T1].phone] == [Origin.ANSWER]
+    assert world.receipts[message] is Receipt.NOT_SENT

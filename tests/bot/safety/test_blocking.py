@@ -1,0 +1,113 @@
+"""Blocking: by a supervisor, with an end, and nothing of a blocked phone is kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot import guard
+from bot.display.desk_board import text as board
+from bot.display.thread_card import card
+from bot.model.actions import DESK, Post, Receipt
+from bot.model.desk import Thread
+from bot.model.events import TimerDue
+from bot.model.thread import Life, State
+from bot.model.thread_desk_events import Assigned, TextDropped
+from bot.model.transactional_actions import Muted, SetTimer, Suppress
+from tests.bot.examples import (
+    FACTS,
+    alarms,
+    arrived,
+    at,
+    due,
+    held,
+    marks,
+    of,
+    said,
+    staffed_desk,
+    texts,
+    then,
+    told,
+    words,
+)
+from tests.bot.strategies import ANA, NOW, PACK, SUE, UNDO
+
+DAY = 86_400
+
+
+@pytest.mark.practice(40)
+@pytest.mark.parametrize(
+    ("said_so", "seconds"), [("", 7 * DAY), (" 30 min", 1800), (" 12 h", 43_200), (" 90 days", 90 * DAY)]
+)
+def test_a_supervisor_blocks_for_a_while(said_so: str, seconds: int) -> None:
+    """`!block` stands as long as it says and is remembered beyond the thread; the desk hears it; nothing waiting leaves."""
+    thread = then(held(), said("hello")).aggregate
+    step = then(thread, said(f"!block{said_so}", sender=SUE, event_id="$b"))
+    until = NOW + seconds
+    assert of(Suppress, step) == [Suppress(muted=Muted.BLOCK, until=until)]
+    assert SetTimer(key="block", due=until) in step.actions
+    assert (alarms(step), marks(step)["$m1"]) == (["blocked"], Receipt.NOT_SENT)
+    assert texts(due(step.aggregate, UNDO)) == []
+    assert "BLOCKED" in card(step.aggregate)
+    assert guard.BLOCKED in words(then(step.aggregate, said("but", event_id="$m2")))
+
+
+@pytest.mark.parametrize("said_so", ["forever", "0 h", "91 days", "-3 h", "9999999 days"])
+def test_every_block_ends(said_so: str) -> None:
+    """No block without an end, or with one that is far away; the refusal says how it is said."""
+    step = then(held(), said(f"!block {said_so}", sender=SUE))
+    assert step.aggregate == held()
+    assert "90 days at most" in words(step)
+
+
+@pytest.mark.practice(40)
+def test_advocates_do_not_block() -> None:
+    """Inappropriate callers go to a supervisor: the voice is told how to call one."""
+    step = then(held(), said("!block", sender=ANA))
+    assert step.aggregate == held()
+    assert "!escalate" in words(step)
+
+
+@pytest.mark.parametrize("body", ["you again", "STOP", "START", "HELP"])
+def test_what_a_blocked_phone_sends_is_counted_and_gone(body: str) -> None:
+    """No word of it is shown or kept, nothing is answered, and the desk hears that something was dropped."""
+    thread = then(held(), said("!block", sender=SUE)).aggregate
+    step = then(thread, arrived(body, id="x"), at(60))
+    assert step.aggregate == thread
+    assert of(Post, step) == []
+    assert told(step.actions, DESK) == [TextDropped()]
+
+
+def test_the_board_counts_what_was_dropped_by_the_day() -> None:
+    """The number grows and begins anew after a day; without any the board does not mention it."""
+    desk = staffed_desk()
+    assert "blocked" not in board(PACK, FACTS, desk)
+    desk = then(then(desk, TextDropped()).aggregate, TextDropped(), at(60)).aggregate
+    assert "Dropped from blocked phones: 2" in board(PACK, FACTS, desk)
+    desk = then(desk, TextDropped(), at(DAY + 1)).aggregate
+    assert "Dropped from blocked phones: 1" in board(PACK, FACTS, desk)
+
+
+def test_a_block_ends_by_itself_or_by_a_word() -> None:
+    """After its time, or `!block off`, texts are shown and answered again, and nothing is remembered."""
+    thread = then(held(), said("!block 12 h", sender=SUE)).aggregate
+    early = then(thread, TimerDue(key="block"), at(60))
+    assert early.aggregate == thread
+    for step in (
+        then(thread, TimerDue(key="block"), at(43_200)),
+        then(thread, said("!block off", sender=SUE, event_id="$o"), at(60)),
+    ):
+        assert of(Suppress, step) == [Suppress(muted=Muted.BLOCK)]
+        assert alarms(step) == ["unblocked"]
+        assert "hi" in words(then(step.aggregate, arrived("hi", id="x"), at(43_201)))
+    assert "not blocked" in words(then(held(), said("!block off", sender=SUE)))
+
+
+def test_a_block_that_is_over_does_not_outlive_a_conversation() -> None:
+    """Its timer goes with a conversation; the next one, which began after its time, is answered by its voice."""
+    blocked = then(held(), said("!block 1 h", sender=SUE)).aggregate.consent
+    over = Thread(id="t1", designation="", consent=blocked, life=Life(state=State.PARKED))
+    thread = then(over, arrived("hi", id="x"), at(7200, fresh="still brook")).aggregate
+    assert (thread.designation, thread.consent.blocked_until) == ("still brook", 0)
+    thread = then(thread, Assigned(voice=ANA), at(7210)).aggregate
+    assert marks(then(thread, said("I am here"), at(7220))) == {"$m1": Receipt.LEAVING}
+    assert "BLOCKED" not in card(thread)

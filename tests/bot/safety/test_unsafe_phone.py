@@ -1,0 +1,264 @@
+"""Safety moves: what stops a phone, what may leave all the same, and who is told (practices 9, 12, 31, 39)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bot import guard
+from bot.display.thread_card import card
+from bot.model.actions import DESK, THREAD, Origin, Post, Receipt, Text
+from bot.model.desk import Thread
+from bot.model.events import Outcome, TextOutcome, TimerDue, Unsaid
+from bot.model.thread import Flags, State
+from bot.model.thread_desk_events import Assigned, How
+from bot.model.transactional_actions import Audit, DropTimer, SetTimer
+from policies.pack import TextName
+from tests.bot.examples import (
+    alarms,
+    arrived,
+    at,
+    due,
+    edit,
+    held,
+    marks,
+    of,
+    said,
+    staffed_desk,
+    texts,
+    then,
+    told,
+    waiting,
+    words,
+)
+from tests.bot.strategies import ANA, BEN, NOW, PACK, STAFF, SUE, UNDO, WARNED
+
+LATER = PACK.say(TextName.LATER, "en")
+
+
+def unsafe(thread: Thread | None = None) -> Thread:
+    """Return a thread whose phone was marked unsafe by a colleague of its voice."""
+    marked: Thread = then(thread or held(), said("!unsafe", sender=BEN, event_id="$u")).aggregate
+    return marked
+
+
+def chosen(thread: Thread | None = None) -> Thread:
+    """Return a thread whose texter chose a line beforehand."""
+    agreed: Thread = then(thread or held(), said("!agreed unsafe later", event_id="$a")).aggregate
+    return agreed
+
+
+@pytest.mark.practice(9)
+@pytest.mark.parametrize("sender", STAFF)
+def test_anybody_in_the_room_stops_everything(sender: str) -> None:
+    """`!unsafe` by anyone cancels what waits, sends nothing, and tells room and desk, each with a new message."""
+    thread = then(held(), said("hello")).aggregate
+    step = then(thread, said("!unsafe", sender=sender, event_id="$u"), at(2))
+    assert marks(step) == {"$m1": Receipt.NOT_SENT, "$u": Receipt.NOTE}
+    assert alarms(step) == ["unsafe"]
+    assert [audit.kind.value for audit in of(Audit, step)] == ["unsafe"]
+    assert any("UNSAFE" in post.body and not post.notice for post in of(Post, step))
+    assert "UNSAFE" in card(step.aggregate)
+    assert texts(due(step.aggregate, UNDO + 2)) == []
+
+
+@pytest.mark.parametrize(
+    "body", ["hello", "!limits", "!say clarify", "!again", "!anyway", "!tips", "!urgent", "!later", "!different", "!switch"]
+)
+def test_nothing_of_a_persons_leaves_for_an_unsafe_phone(body: str) -> None:
+    """Neither words nor a text of the agency's is taken for an unsafe phone, and whoever said it reads why."""
+    before = then(held(), said(WARNED[0], event_id="$w")).aggregate
+    thread = unsafe(before)
+    step = then(thread, said(body, event_id="$m2"), at(1))
+    assert step.aggregate.sending.pending == ()
+    assert texts(due(step.aggregate, 1 + UNDO)) == []
+    assert marks(step)["$m2"] in (Receipt.NOT_SENT, Receipt.NOTE)
+
+
+@pytest.mark.parametrize("body", ["hello?", "STOP", "", "ES"])
+def test_nothing_is_answered_by_itself(body: str) -> None:
+    """Nothing leaves by itself for an unsafe phone: no greeting, no picture text, not even the confirmation of a STOP."""
+    for thread in (unsafe(held()), replace(Thread(id="t1", designation="amber heron"), flags=Flags(unsafe=True))):
+        assert texts(then(thread, arrived(body, id="b", media=1))) == []
+
+
+def test_what_is_on_its_way_is_stopped_by_the_guard() -> None:
+    """Words that left the undo window before `!unsafe` are refused when the outbox asks once more."""
+    thread = due(then(held(), said("hello")).aggregate, UNDO)
+    (text,) = of(Text, thread)
+    assert guard.may_send(PACK, thread.aggregate, text, NOW + UNDO, ()) is None
+    for origin in Origin:
+        why = guard.may_send(PACK, unsafe(thread.aggregate), replace(text, origin=origin), NOW + UNDO, ())
+        assert why is guard.UNSAFE
+
+
+@pytest.mark.parametrize(("sender", "may"), [(ANA, True), (SUE, True), (BEN, False)])
+def test_voice_or_supervisor_says_that_it_is_safe(sender: str, may: bool) -> None:
+    """`!safe` is for the voice and supervisors; afterwards words leave again, and the room is asked to check first."""
+    step = then(unsafe(), said("!safe", sender=sender, event_id="$s"))
+    assert step.aggregate.flags.unsafe == (not may)
+    assert alarms(step) == (["safe"] if may else [])
+    assert ("!safecheck" in words(step)) == may
+    left = due(then(step.aggregate, said("hello", event_id="$m2")).aggregate, UNDO)
+    assert texts(left) == (["hello"] if may else [])
+
+
+def test_safe_without_unsafe_changes_nothing() -> None:
+    """`!safe` where nothing was unsafe says so."""
+    step = then(held(), said("!safe"))
+    assert step.aggregate == held()
+    assert "not marked unsafe" in words(step)
+
+
+@pytest.mark.practice(9)
+def test_the_chosen_line_leaves_once_by_the_voice() -> None:
+    """What the texter chose beforehand leaves through the undo window at the voice's `!unsafe`; nothing else does."""
+    step = then(chosen(), said("!unsafe", event_id="$u"))
+    assert marks(step) == {"$u": Receipt.LEAVING}
+    assert LATER in words(step)
+    assert alarms(step) == ["unsafe"]
+    assert texts(due(step.aggregate, UNDO - 0.1)) == []
+    left = due(step.aggregate, UNDO)
+    assert texts(left) == [LATER]
+    again = then(left.aggregate, said("!unsafe", event_id="$u2"), at(20))
+    assert texts(due(again.aggregate, 20 + UNDO)) == []
+    assert "already" in words(again)
+    other = then(left.aggregate, said("hello", event_id="$m2"), at(20))
+    assert texts(due(other.aggregate, 20 + UNDO)) == []
+
+
+def test_somebody_else_stops_at_once_and_the_voice_lets_the_line_leave() -> None:
+    """Only the voice is heard: `!unsafe` by a colleague stops everything at once, shows the line, and sends nothing."""
+    step = then(chosen(), said("!unsafe", sender=BEN, event_id="$u"))
+    assert step.aggregate.sending.pending == ()
+    assert LATER in words(step)
+    step = then(step.aggregate, said("!unsafe", event_id="$u2"), at(5))
+    assert alarms(step) == []
+    assert texts(due(step.aggregate, 5 + UNDO)) == [LATER]
+
+
+def test_the_line_is_stopped_like_other_words() -> None:
+    """Redacting `!unsafe` stops the line and not the mark; an edit puts nothing in its place; then it may come again."""
+    thread = then(chosen(), said("!unsafe", event_id="$u")).aggregate
+    for event in (Unsaid(place=THREAD, sender=ANA, target="$u"), edit("hello", target="$u")):
+        step = then(thread, event, at(2))
+        assert texts(due(step.aggregate, 2 + UNDO)) == []
+        assert step.aggregate.flags.unsafe
+        again = then(step.aggregate, said("!unsafe", event_id="$u3"), at(4))
+        assert texts(due(again.aggregate, 4 + UNDO)) == [LATER]
+
+
+def test_no_line_leaves_after_a_stop_or_by_an_earlier_voice() -> None:
+    """The chosen line respects a STOP, and does not leave once the voice has changed; the new voice may say it."""
+    stopped = then(chosen(), arrived("STOP", id="s")).aggregate
+    step = then(stopped, said("!unsafe", event_id="$u"))
+    assert step.aggregate.flags.unsafe
+    assert step.aggregate.sending.pending == ()
+    thread = then(chosen(), said("!unsafe", event_id="$u")).aggregate
+    thread = then(thread, Assigned(voice=BEN, how=How.ACCEPTED), at(1)).aggregate
+    assert texts(due(thread, 1 + UNDO)) == []
+    step = then(thread, said("!unsafe", sender=BEN, event_id="$u2"), at(20))
+    assert texts(due(step.aggregate, 20 + 20)) == [LATER]
+
+
+def test_unsafe_outlives_the_voice() -> None:
+    """A phone is unsafe whoever is the voice."""
+    thread = then(unsafe(), Assigned(voice=BEN, how=How.ACCEPTED)).aggregate
+    step = then(thread, said("hello", sender=BEN, event_id="$m2"))
+    assert step.aggregate.sending.pending == ()
+
+
+@pytest.mark.practice(31)
+def test_urgent_gives_the_voice_number_and_tells_the_desk() -> None:
+    """`!urgent` shows and sends the text with the voice number and alerts the desk without a word of it (practice 31)."""
+    step = then(held(), said("!urgent"))
+    assert alarms(step) == ["urgent"]
+    assert texts(due(step.aggregate, UNDO)) == [PACK.say(TextName.URGENT, "en")]
+    (alarm,) = told(step.actions, DESK)[:1]
+    shown = then(staffed_desk(), alarm)
+    assert [post.place for post in of(Post, shown)] == [DESK]
+    assert PACK.say(TextName.URGENT, "en") not in words(shown)
+
+
+@pytest.mark.practice(39)
+def test_different_steps_back_and_begins_again() -> None:
+    """`!different` cancels what waits, sends a text that names nobody, and then nothing that was agreed is theirs."""
+    thread = replace(held(), flags=Flags(limits=1.0, tips=1.0, asked="x", text_first=True, channel="call", line="later"))
+    thread = then(thread, said("see you on monday", event_id="$m0")).aggregate
+    step = then(thread, said("!different"))
+    assert marks(step) == {"$m0": Receipt.NOT_SENT, "$m1": Receipt.LEAVING}
+    left = due(step.aggregate, UNDO)
+    assert texts(left) == [PACK.say(TextName.DIFFERENT, "en")]
+    assert left.aggregate.flags == thread.flags, "until the text is out, nothing has changed"
+    done = then(left.aggregate, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(9))
+    assert done.aggregate.flags == Flags(line="later")
+    assert "Somebody else" in words(done)
+    assert DropTimer(key="silence") in done.actions
+    assert SetTimer(key="close", due=NOW + 9) in done.actions
+    over = then(done.aggregate, TimerDue(key="close"), at(9))
+    assert over.aggregate.life.state is State.PARKED
+    assert over.aggregate.flags == Flags(line="later")
+    assert then(over.aggregate, TimerDue(key="silence"), at(3600)).actions == ()
+
+
+@pytest.mark.practice(12, 37)
+def test_switch_and_later_are_texts_like_others() -> None:
+    """`!switch` and `!later` are shown in the texter's language, and may be said in marked own words (practices 12, 37)."""
+    thread = then(held(), arrived("ES", id="l")).aggregate
+    for command, name in (("switch", TextName.SWITCH), ("later", TextName.LATER)):
+        step = then(thread, said(f"!{command}"))
+        assert PACK.say(name, "es") in words(step)
+        assert texts(due(step.aggregate, UNDO)) == [PACK.say(name, "es")]
+        step = then(thread, said(f"!say {command}: mejor te llamo"))
+        assert texts(due(step.aggregate, UNDO)) == ["mejor te llamo"]
+
+
+def asked_whether_safe() -> Thread:
+    """Return a thread whose voice has asked whether texting is safe now."""
+    thread = due(then(held(), said("!safecheck")).aggregate, UNDO).aggregate
+    sent: Thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(UNDO)).aggregate
+    return sent
+
+
+@pytest.mark.practice(9, 11)
+@pytest.mark.parametrize("body", ["No", "no.", "not sure", "idk", "no sé", "NO ES SEGURO", "he is here", "yes", "👎"])
+def test_whatever_the_answer_a_person_hears_it(body: str) -> None:
+    """Asked whether it is safe: no, not sure and anything else is shown to people, and nothing ends or leaves by itself."""
+    for thread in (waiting(), asked_whether_safe()):
+        step = then(thread, arrived(body, id="n", seconds=20), at(20))
+        (shown,) = [post for post in of(Post, step) if post.body == body]
+        assert (shown.place, shown.notice) == (THREAD, False)
+        assert texts(step) == []
+        assert step.aggregate.life.state is thread.life.state
+        assert (step.aggregate.life.closes, step.aggregate.consent.stopped) == (0.0, False)
+
+
+@pytest.mark.practice(9, 35)
+def test_silence_after_the_question_is_a_persons_to_judge() -> None:
+    """No answer to it brings a cue in the room, then the offer to park, and never a text or an end."""
+    thread = asked_whether_safe()
+    for minutes in (5, 15, 45, 60):
+        step = then(thread, TimerDue(key="silence"), at(UNDO + minutes * 60))
+        thread = step.aggregate
+        assert "No answer for" in words(step)
+        assert [post.place for post in of(Post, step)] == [THREAD]
+        assert texts(step) == []
+        assert (thread.life.state, thread.life.closes) == (State.OPEN, 0.0)
+
+
+def test_a_waiting_thread_can_be_unsafe() -> None:
+    """A phone can be marked before anybody is the voice; the thread stays on the queue."""
+    thread = then(waiting(), said("!unsafe", sender=SUE)).aggregate
+    assert texts(then(thread, arrived("hello?", id="z", seconds=50_000), at(50_000))) == []
+    assert thread.life.state is waiting().life.state
+
+
+def test_a_chosen_line_that_the_agency_has_no_more_stops_nothing_from_being_unsafe() -> None:
+    """What was chosen outlives a conversation, and the pack may have changed since: the phone is marked, and it is said."""
+    thread = held()
+    thread = replace(thread, flags=replace(thread.flags, line="bread"))
+    step = then(thread, said("!unsafe"))
+    assert step.aggregate.flags.unsafe
+    assert texts(due(step.aggregate, UNDO)) == []
+    assert "not among the agency's texts" in words(step)

@@ -1,0 +1,159 @@
+"""What a first text, and a picture, are answered with: hours, duty and outage decide, and nothing follows by itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.decide import decide
+from bot.model.desk import Facts, Thread
+from bot.model.events import Event, Outcome, TextOutcome
+from bot.model.feature import Step
+from bot.model.thread import Flags
+from bot.model.transactional_actions import Audit
+from policies.load import load
+from policies.pack import TextName
+from tests.bot.examples import FACTS, arrived, at, due, held, of, said, texts, then, waiting, words
+from tests.bot.strategies import NOW, PACK, SEATS, UNDO
+
+OFFICE_HOURS = replace(PACK, hours=load(["base"]).hours)
+"""Weekdays from eight to eight in New York; `NOW` is a Friday, 3:00 AM there."""
+HOUR = 3600.0
+OPEN = 6 * HOUR
+OFF = tuple(replace(seat, duty=False) for seat in SEATS)
+NEW = Thread(id="t1", designation="amber heron")
+PICTURE = PACK.say(TextName.PICTURE)
+
+
+def decided(thread: Thread, event: Event, seconds: float, **changed: Any) -> Step[Thread]:
+    """Decide with the pack that has office hours."""
+    return decide(OFFICE_HOURS, at(seconds, **changed), thread, event)
+
+
+@pytest.mark.practice(29, 41)
+@pytest.mark.parametrize(
+    ("seconds", "roster", "outage", "name"),
+    [
+        (OPEN, SEATS, False, TextName.GREETING),
+        (OPEN, OFF, False, TextName.UNAVAILABLE),
+        (OPEN, (), False, TextName.UNAVAILABLE),
+        (0, SEATS, False, TextName.AFTER_HOURS),
+        (0, OFF, False, TextName.AFTER_HOURS),
+        (0, SEATS, True, TextName.OUTAGE),
+        (OPEN, SEATS, True, TextName.OUTAGE),
+        (OPEN, OFF, True, TextName.OUTAGE),
+        (OPEN + 24 * HOUR, SEATS, False, TextName.AFTER_HOURS),
+    ],
+)
+@pytest.mark.parametrize("word", ["hi", "ES"])
+def test_a_person_is_promised_only_when_hours_and_duty_say_so(
+    seconds: float, roster: tuple[Any, ...], outage: bool, name: TextName, word: str
+) -> None:
+    """Open and staffed: greeted. Else the answer says that nobody can answer now, and when to text again (29, 41)."""
+    step = decided(NEW, arrived(word, seconds=seconds), seconds, roster=roster, outage=outage)
+    language = "es" if word == "ES" else "en"
+    opens = "8:00 AM" if seconds == 0 else "8:00 AM on Jan 18" if language == "en" else "8:00 AM del 18 de ene"
+    assert texts(step) == [OFFICE_HOURS.say(name, language, opens=opens)]
+    assert f"Answered by itself ({name})" in words(step)
+
+
+@pytest.mark.practice(29)
+@pytest.mark.parametrize(("seconds", "ahead", "name"), [(0, OPEN, TextName.GREETING), (OPEN, -OPEN, TextName.AFTER_HOURS)])
+def test_hours_go_by_the_clock_on_the_wall(seconds: float, ahead: float, name: TextName) -> None:
+    """When the machine's clock was set, opening hours go by its new time, whatever time the line itself goes by."""
+    step = decided(NEW, arrived("hi", seconds=seconds), seconds, ahead=ahead)
+    opens = "8:00 AM"
+    assert texts(step) == [OFFICE_HOURS.say(name, opens=opens)]
+
+
+@pytest.mark.practice(29)
+def test_a_promise_that_turned_false_is_corrected_at_the_next_text() -> None:
+    """Greeted before closing, a text after it hears that nobody answers now; in the morning they are greeted; each once.
+
+    That nobody can answer is said once: an outage after hours, or the end of the shift in one, is no news to them.
+    """
+    evening = later = OPEN - 13.1 * HOUR
+    step = decided(NEW, arrived("hi", seconds=evening), evening)
+    assert texts(step) == [OFFICE_HOURS.say(TextName.GREETING)]
+    for hours, expected in ((0.5, 1), (1.0, 0)):
+        later = evening + hours * HOUR
+        step = decided(step.aggregate, arrived("hello?", id=f"l{hours}", seconds=later), later)
+        assert len(texts(step)) == expected
+    outage = decided(step.aggregate, arrived("hello?", id="o", seconds=later + 60), later + 60, outage=True)
+    assert texts(outage) == []
+    morning = evening + 13.2 * HOUR
+    step = decided(outage.aggregate, arrived("hello", id="m", seconds=morning), morning)
+    assert texts(step) == [OFFICE_HOURS.say(TextName.GREETING)]
+    assert texts(decided(step.aggregate, arrived("hello", id="n", seconds=morning + 9), morning + 9)) == []
+
+
+@pytest.mark.practice(20)
+@pytest.mark.parametrize("body", ["", "look what he did"])
+def test_a_picture_is_answered_once_in_a_talk(body: str) -> None:
+    """In a talk, the first picture brings the kind text and the playbook; later ones only the note in the room (20)."""
+    step = then(spoken(), arrived(body, id="b", media=1))
+    assert texts(step) == [PICTURE]
+    assert "!playbook evidence_offered" in words(step)
+    assert "not fetched" in words(step)
+    thread = then(step.aggregate, TextOutcome(ref="picture:b", outcome=Outcome.ACCEPTED), at(1)).aggregate
+    for seconds in (5, 10):
+        step = then(spoken(thread), arrived(body, id=f"c{seconds}", media=2, seconds=seconds), at(seconds))
+        assert texts(step) == []
+        assert "not fetched" in words(step)
+
+
+def spoken(thread: Thread | None = None) -> Thread:
+    """Return a thread whose voice has said something since the line last answered by itself."""
+    event_id = f"$v{thread.silence.heard if thread else ''}"
+    left = due(then(thread or held(), said("hello", event_id=event_id)).aggregate, UNDO).aggregate
+    taken: Thread = then(left, TextOutcome(ref=f"say:{event_id}", outcome=Outcome.ACCEPTED)).aggregate
+    return taken
+
+
+@pytest.mark.practice(28)
+def test_no_automatic_text_follows_another() -> None:
+    """A picture after the greeting, at once or later, before anybody spoke, is not answered by itself (practice 28)."""
+    for thread in (waiting(), held(), then(held(), arrived("are you there", id="c")).aggregate):
+        step = then(thread, arrived("", id="b", media=1))
+        assert texts(step) == []
+        assert "!playbook evidence_offered" in words(step)
+
+
+@pytest.mark.parametrize(
+    ("body", "changed"),
+    [
+        ("STOP", {}),
+        ("Liked “ok”", {}),
+        ("Auto-reply: away", {}),
+        ("look", {"roster": OFF}),
+        ("look", {"outage": True}),
+        ("look", {"now": NOW + 301}),
+    ],
+)
+def test_a_picture_is_not_answered_where_nothing_should_be(body: str, changed: dict[str, Any]) -> None:
+    """With a STOP, a reaction, a machine's text, nobody there, an outage, or too late, the picture text does not leave."""
+    step = then(spoken(), arrived(body, id="b", media=1), replace(FACTS, **changed))
+    assert PICTURE not in texts(step)
+
+
+def test_a_picture_after_hours_is_not_answered() -> None:
+    """Outside the hours nobody could go on asking what the picture shows."""
+    assert texts(decided(spoken(), arrived("look", id="b", media=1), 0)) == []
+    assert texts(decide(PACK, Facts(now=NOW, roster=SEATS), spoken(), arrived("look", id="b", media=1))) == [PICTURE]
+
+
+def test_an_unsafe_phone_gets_no_picture_text() -> None:
+    """A picture from an unsafe phone is not answered."""
+    thread = replace(spoken(), flags=Flags(unsafe=True))
+    assert texts(then(thread, arrived("look", id="b", media=1))) == []
+
+
+def test_the_audit_names_what_was_answered() -> None:
+    """Which automatic text the carrier took is in the audit, once."""
+    step = decided(NEW, arrived("hi"), 0)
+    taken = then(step.aggregate, TextOutcome(ref="after_hours:a", outcome=Outcome.ACCEPTED))
+    assert [audit.kind.value for audit in of(Audit, taken)] == ["after_hours"]
+    refused = then(step.aggregate, TextOutcome(ref="after_hours:a", outcome=Outcome.REJECTED))
+    assert of(Audit, refused) == []

@@ -1,0 +1,116 @@
+"""What became of a text: one receipt at a time, never backwards, and words where a person has to know."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.model.actions import THREAD, Mark
+from bot.model.events import Outcome, TextOutcome, Unsaid
+from bot.sending.delivery_receipts import RANK, SHOWN
+from tests.bot.examples import alarms, at, due, held, marks, of, said, then, words
+from tests.bot.strategies import ANA, UNDO
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "receipts"),
+    [
+        ("accepted", "SENT"),
+        ("accepted delivered", "SENT DELIVERED"),
+        ("accepted failed", "SENT NOT_SENT"),
+        ("rejected", "NOT_SENT"),
+        ("opted_out", "NOT_SENT"),
+        ("unknown", "UNKNOWN"),
+        ("unknown delivered", "UNKNOWN DELIVERED"),
+        ("unknown accepted", "UNKNOWN SENT"),
+        ("unknown accepted delivered", "UNKNOWN SENT DELIVERED"),
+        ("unknown failed", "UNKNOWN NOT_SENT"),
+        ("accepted opted_out", "SENT NOT_SENT"),
+        ("unknown opted_out", "UNKNOWN NOT_SENT"),
+        ("delivered opted_out", "DELIVERED"),
+        ("late", "HELD"),
+        ("refused", "NOT_SENT"),
+        ("delivered accepted", "DELIVERED"),
+        ("accepted accepted", "SENT"),
+        ("accepted unknown", "SENT"),
+        ("accepted delivered failed", "SENT DELIVERED"),
+        ("accepted failed delivered", "SENT NOT_SENT DELIVERED"),
+    ],
+)
+def test_a_receipt_moves_forward(outcomes: str, receipts: str) -> None:
+    """One receipt at a time; a report that is late, doubled or out of order does not take it back."""
+    thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
+    seen = []
+    for outcome in outcomes.split():
+        step = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome(outcome), code="30003"), at(20))
+        thread = step.aggregate
+        seen += [mark.receipt.name for mark in of(Mark, step)]
+    assert seen == receipts.split()
+
+
+def test_each_outcome_has_a_receipt_and_a_failure_has_words() -> None:
+    """Every outcome is shown; whatever is neither sent nor delivered is told in words, with the carrier's code."""
+    assert SHOWN.keys() == set(Outcome)
+    assert RANK.keys() >= set(SHOWN.values())
+    thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
+    for outcome in Outcome:
+        step = then(thread, TextOutcome(ref="say:$m1", outcome=outcome, code="30003"))
+        assert bool(words(step)) == (outcome not in (Outcome.ACCEPTED, Outcome.DELIVERED))
+        assert ("30003" in words(step)) == (outcome in (Outcome.REJECTED, Outcome.FAILED))
+    assert alarms(then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.UNKNOWN))) == ["unknown_send"]
+    assert alarms(then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.OPTED_OUT))) == ["opted_out"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "receipt", "told"),
+    [
+        ("refused", "UNSAID", ""),
+        ("late", "UNSAID", ""),
+        ("rejected", "UNSAID", ""),
+        ("accepted", "SENT", "left already"),
+        ("unknown", "UNKNOWN", "not sent again"),
+    ],
+)
+def test_what_became_of_words_that_were_taken_back(outcome: str, receipt: str, told: str) -> None:
+    """Taken back on their way: the receipt says whether that was in time, and they are never offered again."""
+    thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
+    thread = then(thread, Unsaid(place=THREAD, sender=ANA, target="$m1"), at(9)).aggregate
+    step = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome(outcome)), at(10))
+    assert [mark.receipt.name for mark in of(Mark, step)] == [receipt]
+    assert told in words(step)
+    assert bool(told) == bool(words(step))
+    assert step.aggregate.sending.held == ()
+
+
+def test_what_became_of_an_automatic_answer_is_told() -> None:
+    """An automatic answer has no message to mark; when it did not get through, the room is told in words."""
+    for outcome in Outcome:
+        step = then(held(), TextOutcome(ref="answer:a", outcome=outcome))
+        assert marks(step) == {}
+        assert bool(words(step)) == (outcome not in (Outcome.ACCEPTED, Outcome.DELIVERED))
+
+
+def test_an_opt_out_that_is_told_later_is_as_loud_as_at_once() -> None:
+    """Told only by a report, after the text was taken: the receipt, the words and the desk's alarm are the same."""
+    thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
+    at_once = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.OPTED_OUT))
+    taken = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED)).aggregate
+    later = then(taken, TextOutcome(ref="say:$m1", outcome=Outcome.OPTED_OUT, code="4775"))
+    assert (words(later), alarms(later), marks(later)) == (words(at_once), alarms(at_once), marks(at_once))
+    assert alarms(later) == ["opted_out"]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.ACCEPTED, Outcome.DELIVERED, Outcome.OPTED_OUT])
+def test_what_is_settled_is_not_held(outcome: Outcome) -> None:
+    """Words of which nobody knew are no longer offered to be sent again once a report settles them."""
+    thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
+    unknown = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.UNKNOWN)).aggregate
+    assert [h.event_id for h in unknown.sending.held] == ["$m1"]
+    settled = then(unknown, TextOutcome(ref="say:$m1", outcome=outcome)).aggregate
+    assert settled.sending.held == ()
+
+
+def test_an_automatic_answer_that_came_too_late_is_over() -> None:
+    """Nothing of it is held, so nothing is offered: `!again` would send something else."""
+    step = then(held(), TextOutcome(ref="greeting:a", outcome=Outcome.LATE))
+    assert "does not leave any more" in words(step)
+    assert "!again" not in words(step)

@@ -1,0 +1,319 @@
+"""Second words: what was held leaves by one command of its author, once; canned texts are shown, changed and stopped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.model.actions import THREAD, Receipt
+from bot.model.desk import Thread
+from bot.model.events import Outcome, Relation, TextOutcome, TimerDue, Unsaid
+from bot.model.thread_desk_events import Assigned, How
+from bot.model.transactional_actions import SetTimer
+from policies.pack import TextName
+from tests.bot.examples import arrived, at, due, edit, held, marks, of, said, texts, then, words
+from tests.bot.strategies import ANA, BEN, LATE, LONG, NOW, PACK, STAFF, SUE, UNDO, WARNED
+
+HANDOVER = {language: PACK.say(TextName.HANDOVER, language) for language in ("en", "es")}
+BODIES = {"anyway": WARNED[0], "long": LONG, "again": "hello"}
+
+
+def withheld(name: str, event_id: str = "$m1", thread: Thread | None = None) -> Thread:
+    """Return a thread in which words are held that this command lets leave."""
+    thread = then(thread or held(), said(BODIES[name], event_id=event_id)).aggregate
+    if name == "again":
+        thread = due(thread, UNDO).aggregate
+        thread = then(thread, TextOutcome(ref=f"say:{event_id}", outcome=Outcome.UNKNOWN)).aggregate
+    return thread
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_second_word_lets_leave_what_was_held(name: str) -> None:
+    """Held words leave unchanged, once, through an undo window that begins with the second word."""
+    thread = withheld(name)
+    assert texts(due(thread, UNDO)) == []
+    step = then(thread, said(f"!{name}", event_id="$s"), at(60))
+    assert marks(step) == {"$s": Receipt.NOTE, "$m1": Receipt.LEAVING}
+    assert [timer.due for timer in of(SetTimer, step)] == [NOW + 60 + UNDO]
+    assert texts(due(step.aggregate, 60 + UNDO - 0.1)) == []
+    left = due(step.aggregate, 60 + UNDO)
+    assert texts(left) == [BODIES[name]]
+    again = then(left.aggregate, said(f"!{name}", event_id="$s2"), at(90))
+    assert texts(due(again.aggregate, 100)) == []
+    assert "Nothing of yours is held" in words(again)
+
+
+@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("wrong", BODIES)
+def test_each_reason_has_its_own_word(name: str, wrong: str) -> None:
+    """A word for another reason lets nothing leave and says so."""
+    step = then(withheld(name), said(f"!{wrong}", event_id="$s"))
+    assert (marks(step).get("$m1") is Receipt.LEAVING) == (wrong == name)
+
+
+@pytest.mark.parametrize("sender", STAFF)
+@pytest.mark.parametrize("name", BODIES)
+def test_only_the_author_says_a_second_word(name: str, sender: str) -> None:
+    """Nobody else lets a voice's words leave, not even a supervisor."""
+    step = then(withheld(name), said(f"!{name}", event_id="$s", sender=sender))
+    assert bool(step.aggregate.sending.pending) == (sender == ANA)
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_reply_chooses_and_else_it_is_the_last(name: str) -> None:
+    """A second word as a reply lets exactly that message leave, or nothing; alone it is about the last one held."""
+    thread = withheld(name, "$m2", withheld(name))
+    for target, chosen in (("$m1", ["$m1"]), ("$m2", ["$m2"]), ("", ["$m2"]), ("$other", [])):
+        relation = Relation.OTHER_REPLY if target else Relation.NONE
+        step = then(thread, said(f"!{name}", event_id="$s", relation=relation, target=target))
+        assert [pending.event_id for pending in step.aggregate.sending.pending] == chosen
+        assert chosen or "Nothing of yours is held" in words(step)
+
+
+def test_late_words_leave_by_again() -> None:
+    """What was held because it was late leaves when its author says that it still fits."""
+    thread = due(then(held(), said("hello")).aggregate, LATE + 1).aggregate
+    thread = then(thread, said("!again", event_id="$s", at=NOW + LATE + 2), at(LATE + 2)).aggregate
+    assert texts(due(thread, LATE + 2 + UNDO)) == ["hello"]
+
+
+def test_long_and_warned_needs_both_words() -> None:
+    """Words that are long and hold a number are asked about twice."""
+    thread = then(held(), said(LONG + WARNED[0])).aggregate
+    step = then(thread, said("!long", event_id="$s"))
+    assert "!anyway" in words(step)
+    assert texts(due(step.aggregate, UNDO)) == []
+    step = then(step.aggregate, said("!anyway", event_id="$s2"))
+    assert texts(due(step.aggregate, UNDO)) == [LONG + WARNED[0]]
+
+
+OTHERWISE = "25. December"
+"""What a client shows where somebody typed something else."""
+
+
+def test_what_is_shown_otherwise_than_typed_waits_for_a_person() -> None:
+    """Its author reads what would leave; it leaves as it is shown, by `!anyway` alone."""
+    step = then(held(), said(OTHERWISE, differs=True))
+    assert marks(step) == {"$m1": Receipt.HELD}
+    assert f"“{OTHERWISE}”" in words(step)
+    assert "!anyway" in words(step)
+    assert texts(due(step.aggregate, UNDO)) == []
+    step = then(step.aggregate, said("!anyway", event_id="$s"), at(60))
+    assert texts(due(step.aggregate, 60 + UNDO)) == [OTHERWISE]
+
+
+def test_all_that_is_asked_about_words_is_said_at_once() -> None:
+    """A number in words that differ is named beside them; words that are long and differ are asked about twice."""
+    assert "phone number" in words(then(held(), said(WARNED[0], differs=True)))
+    step = then(then(held(), said(LONG, differs=True)).aggregate, said("!long", event_id="$s"))
+    assert "!anyway" in words(step)
+    assert texts(due(step.aggregate, UNDO)) == []
+    thread = then(step.aggregate, said("!anyway", event_id="$s2")).aggregate
+    assert texts(due(thread, UNDO)) == [LONG]
+    endless = then(then(held(), said("x " * 1_500, differs=True)).aggregate, said("!long", event_id="$s"))
+    assert ("(it goes on)" in words(endless), "(it goes on)" in words(step)) == (True, False)
+
+
+def test_edits_and_own_words_are_asked_about_too() -> None:
+    """An edit that is shown otherwise stops what waited; one that is not lets it leave; `!say` is no way round."""
+    waiting = then(held(), said("hello")).aggregate
+    step = then(waiting, edit(OTHERWISE, differs=True), at(2))
+    assert (marks(step), texts(due(step.aggregate, 2 + UNDO))) == ({"$m1": Receipt.HELD}, [])
+    step = then(step.aggregate, edit("On 24 December", event_id="$e2"), at(3))
+    assert texts(due(step.aggregate, 3 + UNDO)) == ["On 24 December"]
+    own = then(held(), said(f"!say clarify: {OTHERWISE}", differs=True))
+    assert (marks(own), texts(due(own.aggregate, UNDO))) == ({"$m1": Receipt.HELD}, [])
+    theirs = then(held(), said("!say clarify", differs=True))
+    assert len(texts(due(theirs.aggregate, UNDO))) == 1
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_second_word_is_no_way_round_a_refusal(name: str) -> None:
+    """After a STOP nothing that was held leaves, nor after a later START; nor what names another thread by now."""
+    stopped = then(withheld(name), arrived("STOP", id="s")).aggregate
+    resumed = then(stopped, arrived("START", id="t")).aggregate
+    for thread in (stopped, resumed):
+        step = then(thread, said(f"!{name}", event_id="$s"))
+        assert step.aggregate.sending.pending == ()
+        assert words(step)
+    leak = at(0, designations=frozenset({"call me at", "hello", "long long"}))
+    assert then(withheld(name), said(f"!{name}", event_id="$s"), leak).aggregate.sending.pending == ()
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_what_was_held_ends_with_its_voice(name: str) -> None:
+    """When the voice changes, what was held does not leave any more, not even when the voice comes back."""
+    step = then(withheld(name), Assigned(voice=SUE, how=How.TOOK))
+    assert marks(step) == ({} if name == "again" else {"$m1": Receipt.NOT_SENT})
+    thread = then(step.aggregate, Assigned(voice=ANA, how=How.BACK)).aggregate
+    step = then(thread, said(f"!{name}", event_id="$s"))
+    assert step.aggregate.sending.pending == ()
+    assert "Nothing of yours is held" in words(step)
+
+
+@pytest.mark.parametrize(("sender", "gone"), [(ANA, True), (BEN, False), (SUE, False)])
+@pytest.mark.parametrize("name", BODIES)
+def test_redacting_held_words_ends_them(name: str, sender: str, gone: bool) -> None:
+    """Held words that their author redacted cannot leave by a second word; nobody else ends them."""
+    step = then(withheld(name), Unsaid(place=THREAD, sender=sender, target="$m1"))
+    assert marks(step) == ({"$m1": Receipt.UNSAID} if gone and name != "again" else {})
+    step = then(step.aggregate, said(f"!{name}", event_id="$s"))
+    assert bool(step.aggregate.sending.pending) != gone
+
+
+def test_an_edit_of_held_words_replaces_them() -> None:
+    """Held words leave as their author last wrote them: without the number at once, with another one by one word."""
+    thread = withheld("anyway")
+    step = then(thread, edit("better not"), at(5))
+    assert marks(step) == {"$m1": Receipt.LEAVING}
+    assert texts(due(step.aggregate, 5 + UNDO)) == ["better not"]
+    step = then(thread, edit(WARNED[1]), at(5))
+    assert marks(step) == {}
+    assert texts(due(step.aggregate, 5 + UNDO)) == []
+    step = then(step.aggregate, said("!anyway", event_id="$s"), at(10))
+    assert texts(due(step.aggregate, 10 + UNDO)) == [WARNED[1]]
+    step = then(thread, edit("better not", sender=BEN), at(5))
+    assert step.aggregate == thread
+    for note in ("// a note", "@ben look"):
+        step = then(thread, edit(note), at(5))
+        assert marks(step) == {"$m1": Receipt.NOT_SENT}
+        assert then(step.aggregate, said("!anyway", event_id="$s")).aggregate.sending.pending == ()
+
+
+def test_an_edit_that_is_doubtful_is_held() -> None:
+    """An edit in the window that puts a number in is asked about like a new message."""
+    thread = then(held(), said("hello")).aggregate
+    step = then(thread, edit(WARNED[0]), at(3))
+    assert marks(step) == {"$m1": Receipt.HELD}
+    assert texts(due(step.aggregate, 3 + UNDO)) == []
+    step = then(step.aggregate, said("!anyway", event_id="$s"), at(5))
+    assert texts(due(step.aggregate, 5 + UNDO)) == [WARNED[0]]
+
+
+def test_an_edit_of_unknown_words_ends_them() -> None:
+    """What may be on the phone is not changed by an edit, and `!again` does not send what the room does not show."""
+    step = then(withheld("again"), edit("better not"))
+    assert "changes nothing on the phone" in words(step)
+    assert then(step.aggregate, said("!again", event_id="$s")).aggregate.sending.pending == ()
+
+
+def test_what_was_delivered_is_not_said_again() -> None:
+    """A report that unknown words arrived ends the offer to send them once more."""
+    thread = then(withheld("again"), TextOutcome(ref="say:$m1", outcome=Outcome.DELIVERED)).aggregate
+    assert then(thread, said("!again", event_id="$s")).aggregate.sending.pending == ()
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_which_outcomes_can_be_said_again(outcome: Outcome) -> None:
+    """`!again` is for what is unknown, came too late, or never arrived; and for nothing that the carrier refused."""
+    thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
+    thread = then(thread, TextOutcome(ref="say:$m1", outcome=outcome)).aggregate
+    step = then(thread, said("!again", event_id="$s"))
+    again = outcome in (Outcome.UNKNOWN, Outcome.LATE, Outcome.FAILED)
+    assert bool(step.aggregate.sending.pending) == again
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_the_handover_text_is_shown_and_leaves_after_the_window(language: str) -> None:
+    """`!say handover` puts the pack's text, in the texter's language, into the undo window and shows it."""
+    thread = then(held(), arrived(language.upper(), id="l")).aggregate
+    step = then(thread, said("!say handover"))
+    assert marks(step) == {"$m1": Receipt.LEAVING}
+    assert HANDOVER[language] in words(step)
+    assert texts(due(step.aggregate, UNDO - 0.1)) == []
+    assert texts(due(step.aggregate, UNDO)) == [HANDOVER[language]]
+
+
+@pytest.mark.practice(37)
+@pytest.mark.parametrize(
+    ("event", "leaves"),
+    [
+        (edit("!say handover: I have to go now."), ["I have to go now."]),
+        (edit("!say handover I have to go now."), []),
+        (edit("!say handover"), [HANDOVER["en"]]),
+        (edit("I have to go now."), ["I have to go now."]),
+        (edit("// no"), []),
+        (edit("!say handover: // no"), []),
+        (edit("!say handover: ask @ben"), []),
+        (edit("!say handover: quiet maple"), []),
+        (edit("!say handover", sender=BEN), [HANDOVER["en"]]),
+        (Unsaid(place=THREAD, sender=ANA, target="$m1"), []),
+        (Unsaid(place=THREAD, sender=BEN, target="$m1"), [HANDOVER["en"]]),
+    ],
+)
+def test_a_canned_text_is_changed_by_editing_and_stopped_by_redacting(event: Any, leaves: list[str]) -> None:
+    """Editing the command replaces the text, redacting it stops it; both are its author's."""
+    thread = then(held(), said("!say handover")).aggregate
+    thread = then(thread, event, at(3)).aggregate
+    assert texts(due(thread, 3 + UNDO)) == leaves
+
+
+@pytest.mark.parametrize(
+    ("body", "changed", "receipt"),
+    [
+        ("I have to go now.", {}, Receipt.LEAVING),
+        (WARNED[0], {}, Receipt.HELD),
+        ("// no", {}, Receipt.NOTE),
+        ("ask @ben", {}, Receipt.NOTE),
+        ("I have to go.", {"mentions": True}, Receipt.NOTE),
+        ("quiet maple", {}, Receipt.NOT_SENT),
+        ("@ana:line.example", {}, Receipt.NOTE),
+    ],
+)
+def test_own_words_behind_say_are_words_like_any_other(body: str, changed: dict[str, Any], receipt: Receipt) -> None:
+    """`!say handover` with own words is no way round notes, mentions, the firewall and the warnings."""
+    step = then(held(), said(f"!say handover: {body}", **changed))
+    assert marks(step) == {"$m1": receipt}
+    assert texts(due(step.aggregate, UNDO)) == ([body] if receipt is Receipt.LEAVING else [])
+    assert words(step)
+
+
+def test_say_knows_its_texts() -> None:
+    """`!say` with anything else sends nothing and names what there is."""
+    for rest in ("", " nothing", " hand over"):
+        step = then(held(), said(f"!say{rest}"))
+        assert step.aggregate.sending.pending == ()
+        assert "handover" in words(step)
+
+
+def test_unknown_words_after_a_stop_are_not_said_again() -> None:
+    """When the carrier's answer is lost and the texter says STOP, `!again` is refused at once and not after the window."""
+    thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
+    thread = then(thread, arrived("STOP", id="s"), at(9)).aggregate
+    thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.UNKNOWN), at(10)).aggregate
+    step = then(thread, said("!again", event_id="$s"), at(11))
+    assert step.aggregate.sending.pending == ()
+    assert "STOP" in words(step)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.UNKNOWN, Outcome.LATE])
+def test_words_of_an_earlier_voice_are_not_kept(outcome: Outcome) -> None:
+    """What became of the former voice's words is shown, and the words are not kept for anybody to send."""
+    thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
+    thread = then(thread, Assigned(voice=BEN, how=How.ACCEPTED), at(9)).aggregate
+    step = then(thread, TextOutcome(ref="say:$m1", outcome=outcome), at(10))
+    assert "$m1" in marks(step)
+    assert step.aggregate.sending.held == ()
+    assert "Nothing of yours is held" in words(then(step.aggregate, said("!again", sender=BEN, event_id="$s")))
+
+
+def test_held_words_are_their_authors_whoever_is_the_voice() -> None:
+    """Even if another's words were held when somebody became the voice, no second word of theirs would let them leave."""
+    thread = withheld("anyway")
+    other = replace(thread, voice=replace(thread.voice, holder=BEN))
+    step = then(other, said("!anyway", sender=BEN, event_id="$s"))
+    assert step.aggregate.sending.pending == ()
+
+
+def test_held_words_go_with_their_message() -> None:
+    """After the time for which a message stands nothing of them is left, and `!again` finds nothing."""
+    stands = PACK.settings.message_ttl
+    step = then(held(), said(LONG))
+    assert ("held", NOW + stands) in [(timer.key, timer.due) for timer in of(SetTimer, step)]
+    kept = then(step.aggregate, TimerDue(key="held"), at(stands - 1)).aggregate
+    assert [words.body for words in kept.sending.held] == [LONG]
+    gone = then(kept, TimerDue(key="held"), at(stands)).aggregate
+    assert gone.sending.held == ()
+    assert "Nothing of yours is held" in words(then(gone, said("!long", event_id="$s"), at(stands + 1)))

@@ -1,0 +1,52 @@
+"""The thread's room: the texter's words as they came, and the card."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bot.model.actions import THREAD
+from bot.model.events import Left
+from bot.model.thread_desk_events import Assigned
+from bot.staffing.assignment import PIECE
+from tests.bot.examples import arrived, held, then, waiting, words
+from tests.bot.strategies import ANA, BEN
+
+
+def test_a_long_text_is_shown_whole_in_pieces_that_fit() -> None:
+    """A text of a megabyte is shown word for word, each piece within an event even if every letter needs an escape."""
+    body = "\x01" * 1_000_000
+    shown = [post.body for post in of_voice(then(held(), arrived(body, id="b")))]
+    assert "".join(shown) == body
+    longest = max(len(json.dumps(piece)) for piece in shown)
+    assert longest * 4 / 3 + 4096 < 65_536
+    assert max(map(len, shown)) == PIECE
+
+
+def of_voice(step: Any) -> list[Any]:
+    return [action for action in step.actions if getattr(action, "speaker", None) and action.speaker.value == "voice"]
+
+
+def test_what_has_no_words_is_told() -> None:
+    """A picture and an empty text leave a line in the room."""
+    assert "2 picture(s)" in words(then(held(), arrived("", id="b", media=2)))
+    assert "without words" in words(then(held(), arrived("", id="b")))
+
+
+def test_the_card_says_who_is_the_voice_and_whether_the_phone_is_stopped() -> None:
+    """The card follows voice, STOP and language, and holds no words of anybody."""
+    cards = []
+    thread = waiting()
+    for event in (
+        Assigned(voice=ANA),
+        arrived("STOP", id="b"),
+        arrived("START", id="c"),
+        arrived("ES", id="d"),
+        Left(place=THREAD, user=ANA),
+        Assigned(voice=BEN),
+    ):
+        step = then(thread, event)
+        thread = step.aggregate
+        cards += [a.body for a in step.actions if getattr(a, "ref", "") == "card" and hasattr(a, "body")]
+    expected = ["voice: ana", "STOPPED: nothing leaves", "language: en", "language: es", "voice: nobody", "voice: ben"]
+    assert [line in card for line, card in zip(expected, cards, strict=True)] == [True] * len(cards)

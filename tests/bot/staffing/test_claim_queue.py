@@ -1,0 +1,243 @@
+"""The desk: who waits, who takes what, who is there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.model.actions import DESK, OFFICE, Edit, Expel, GiveKeys, Invite, Page, Post, RestoreLevels, Retry, Speaker
+from bot.model.desk import Desk, Role
+from bot.model.events import IdentityChanged, Joined, Left, LevelsSet, NotHeard, Tapped, Why
+from bot.model.feature import Step
+from bot.model.line_incidents import ClockJumped, LetterDied, NobodyCalled, NotInvited, Unheard
+from bot.model.thread_desk_events import Alarm, AlarmRaised, Assigned, Removed, ThreadWaits
+from bot.model.transactional_actions import Tell
+from tests.bot.examples import at, at_desk, of, staffed_desk, then, told, words
+from tests.bot.strategies import ANA, BEN, EVE, NAMED, NOW, OWNERS, PACK, SUE
+
+
+def queue(*seconds: float) -> Desk:
+    """Return a desk at which threads wait, since so many seconds."""
+    desk = staffed_desk()
+    for owner, name, since in zip(OWNERS, NAMED, seconds, strict=False):
+        desk = then(desk, ThreadWaits(thread=owner, designation=name, since=NOW - since)).aggregate
+    return desk
+
+
+def tap(sender: str = ANA, **changed: Any) -> Tapped:
+    usual: dict[str, Any] = {
+        "place": DESK,
+        "sender": sender,
+        "event_id": "$r",
+        "key": "✋",
+        "target": "card:t1",
+        "trusted": True,
+    }
+    return Tapped(**(usual | changed))
+
+
+def winners(step: Step[Any]) -> list[tuple[str, str]]:
+    return [(owner, event.voice) for owner in OWNERS for event in told(step.actions, owner) if isinstance(event, Assigned)]
+
+
+def test_a_waiting_thread_is_a_card_without_content() -> None:
+    """A thread that waits is one new message at the desk with "waiting", its designation and how to take it."""
+    step = then(staffed_desk(), ThreadWaits(thread="t1", designation="amber heron", since=NOW))
+    (card,) = of(Post, step)
+    assert (card.place, card.ref, card.notice) == (DESK, "card:t1", False)
+    assert "amber heron · waiting" in card.body
+    assert "!claim amber heron" in card.body
+
+
+def test_a_thread_that_waits_again_is_a_new_card() -> None:
+    """A thread whose voice left is back in the queue, on a new message; the old one points to it (DESIGN section 9)."""
+    desk = then(queue(10), tap()).aggregate
+    step = then(desk, ThreadWaits(thread="t1", designation="amber heron", since=NOW, again=True))
+    assert ["waiting again" in post.body and "amber heron" in post.body for post in of(Post, step)] == [True]
+    assert [edit.ref for edit in of(Edit, step)] == ["card:t1"]
+    assert [line.designation for line in step.aggregate.waiting] == ["amber heron"]
+
+
+@pytest.mark.parametrize(
+    ("body", "thread"),
+    [
+        ("!claim", "t2"),
+        ("!claim amber heron", "t1"),
+        ("!CLAIM  Amber   Heron", "t1"),
+        ("!claim plain river", "t3"),
+        ("!claim heron", None),
+        ("!claim nobody here", None),
+    ],
+)
+def test_a_claim(body: str, thread: str | None) -> None:
+    """A claim takes the named thread, or the one that waits longest; a wrong name takes none and says so."""
+    step = then(queue(10, 30, 20), at_desk(body))
+    assert winners(step) == ([(thread, ANA)] if thread else [])
+    assert words(step)
+    assert [edit.ref for edit in of(Edit, step)] == ([f"card:{thread}"] if thread else [])
+
+
+def test_an_empty_queue_says_so() -> None:
+    """A claim with nobody waiting is answered."""
+    assert words(then(staffed_desk(), at_desk("!claim"))).startswith("Nobody is waiting.")
+
+
+@pytest.mark.parametrize("first", [tap(ANA), at_desk("!claim"), at_desk("!claim amber heron")])
+@pytest.mark.parametrize("second", [tap(BEN), at_desk("!claim", sender=BEN), at_desk("!claim amber heron", sender=BEN)])
+def test_two_claims_have_one_winner(first: Any, second: Any) -> None:
+    """Of two people who take a thread in the same second the first has it, and the other is told."""
+    won = then(queue(10), first)
+    lost = then(won.aggregate, second)
+    assert winners(won) == [("t1", ANA)]
+    assert winners(lost) == []
+    assert words(lost)
+    assert lost.aggregate.threads == won.aggregate.threads
+
+
+@pytest.mark.practice(34)
+def test_the_cap_holds() -> None:
+    """Nobody gets more threads than the cap by tap or by word; somebody else may take what they cannot (practice 34)."""
+    cap = PACK.settings.cap
+    desk = staffed_desk()
+    for n in range(cap + 1):
+        desk = then(desk, ThreadWaits(thread=f"x{n}", designation=f"amber {n}", since=NOW + n)).aggregate
+    for _ in range(cap):
+        desk = then(desk, at_desk("!claim")).aggregate
+    assert len(desk.held(ANA)) == cap
+    for event in (at_desk("!claim"), tap(target=f"card:x{cap}")):
+        step = then(desk, event)
+        assert step.aggregate == desk
+        assert str(cap) in words(step)
+    assert len(then(desk, at_desk("!claim", sender=BEN)).aggregate.held(BEN)) == 1
+
+
+@pytest.mark.parametrize(
+    ("event", "wins"),
+    [
+        (tap(), True),
+        (tap(key="✋🏽"), True),
+        (tap(key="👍"), False),
+        (tap(target=""), False),
+        (tap(target="card:unknown"), False),
+        (tap(sender=EVE), False),
+        (tap(trusted=False), False),
+    ],
+)
+def test_a_raised_hand(event: Tapped, wins: bool) -> None:
+    """A hand of any colour on a card takes its thread, if it is of somebody here with a confirmed device."""
+    assert winners(then(queue(10), event)) == ([("t1", ANA)] if wins else [])
+
+
+def test_an_unconfirmed_hand_is_told_why() -> None:
+    """Who taps without a confirmed device learns what to do."""
+    assert "verify your device" in words(then(queue(10), tap(trusted=False)))
+
+
+def test_the_board() -> None:
+    """`!board` shows who waits, longest first, who talks with whom, and who is here."""
+    desk = then(queue(60, 180), tap()).aggregate
+    shown = words(then(desk, at_desk("!board"), at(60)))
+    assert "Queue: 1\nquiet maple · queued 4 min" in shown
+    assert "Open: 1\namber heron · with ana" in shown
+    assert "Here: ana 1/5, ben 0/5, sue (supervisor) 0/5" in shown
+
+
+def test_whoever_joins_is_seated_and_greeted_by_both() -> None:
+    """A newcomer gets the desk's keys first and then a word of each identity; a known person only once."""
+    step = then(replace(staffed_desk(), roster=()), Joined(place=DESK, user=SUE))
+    assert isinstance(step.actions[0], GiveKeys)
+    assert [post.speaker for post in of(Post, step)] == [Speaker.POLICY, Speaker.VOICE]
+    assert [(seat.user, seat.role) for seat in step.aggregate.roster] == [(SUE, Role.SUPERVISOR)]
+    assert then(staffed_desk(), Joined(place=DESK, user=SUE)) == Step(staffed_desk())
+
+
+def test_an_office_gets_its_keys() -> None:
+    """Whoever joins their office gets its keys and is not seated by it."""
+    step = then(Desk(), Joined(place=OFFICE + ANA, user=ANA))
+    assert [(keys.place, keys.user) for keys in of(GiveKeys, step)] == [(OFFICE + ANA, ANA)]
+    assert step.aggregate.roster == ()
+
+
+def test_whoever_leaves_the_desk_is_removed_from_every_thread() -> None:
+    """Leaving the desk ends all access: each thread is told, also those that the person does not hold."""
+    desk = then(queue(10, 20), tap()).aggregate
+    step = then(desk, Left(place=DESK, user=ANA))
+    assert step.aggregate.seat(ANA) is None
+    assert [told(step.actions, owner) for owner in ("t1", "t2")] == [[Removed(user=ANA)]] * 2
+    assert of(Expel, step) == [Expel(place=OFFICE + ANA, user=ANA)], "their office is a room like the others"
+    for event in (Left(place=OFFICE + ANA, user=ANA), Left(place=DESK, user=EVE)):
+        assert not of(Tell, then(desk, event))
+        assert then(desk, event).aggregate.roster == desk.roster
+
+
+def test_whoever_comes_back_gets_their_office_back() -> None:
+    """Somebody who left the desk was removed from their office: coming back they are invited to it again."""
+    away = then(staffed_desk(), Left(place=DESK, user=ANA)).aggregate
+    back = then(away, Joined(place=DESK, user=ANA))
+    assert of(Invite, back) == [Invite(place=OFFICE + ANA, user=ANA)]
+
+
+@pytest.mark.parametrize(
+    ("level", "role"), [(0, Role.ADVOCATE), (49, Role.ADVOCATE), (50, Role.SUPERVISOR), (100, Role.SUPERVISOR)]
+)
+def test_power_levels_make_supervisors(level: int, role: Role) -> None:
+    """Power level 50 makes a supervisor, at once, for those who are here and those who come."""
+    desk = then(staffed_desk(), LevelsSet(users=((ANA, level), (EVE, level)))).aggregate
+    desk = then(desk, Joined(place=DESK, user=EVE)).aggregate
+    roles = {seat.user: seat.role for seat in desk.roster}
+    assert roles == {ANA: role, BEN: Role.ADVOCATE, SUE: Role.ADVOCATE, EVE: role}
+
+
+def test_what_else_was_changed_is_put_back() -> None:
+    """When more than roles was changed, it is put back and the desk is told aloud; who supervises is as was set."""
+    step = then(staffed_desk(), LevelsSet(users=((ANA, 50),), bent=True))
+    assert of(RestoreLevels, step) == [RestoreLevels(place=DESK)]
+    (post,) = [post for post in of(Post, step) if post.ref != "board"]
+    assert (post.notice, post.mentions, "It is put back" in post.body) == (False, (SUE,), True)
+    assert [seat.user for seat in step.aggregate.roster if seat.role is Role.SUPERVISOR] == [ANA]
+    assert of(RestoreLevels, then(staffed_desk(), LevelsSet(users=((ANA, 50),)))) == []
+
+
+@pytest.mark.parametrize(
+    ("event", "shown"),
+    [
+        *((AlarmRaised(designation="amber heron", alarm=alarm), "amber heron") for alarm in Alarm),
+        (LetterDied(short_id="0badcafe"), "0badcafe"),
+        (NobodyCalled(given_up=False), "could not be reached. It is tried for a quarter of an hour. Please phone them"),
+        (NobodyCalled(given_up=True), "could not be reached. It is not tried any more. Please phone them"),
+        (LetterDied(short_id="0badcafe", designation="amber heron"), "amber heron"),
+        (LetterDied(short_id="0badcafe", new=True), "Words of somebody new could not be shown, nobody has read them: 0bad"),
+        (ClockJumped(seconds=-7200), "7200"),
+        (NotInvited(user=ANA, place=DESK), "ana could not be invited to the desk"),
+        (NotInvited(user=ANA, place=OFFICE), "ana could not be invited to their office"),
+        (Unheard(minutes=3), "3 minutes"),
+        (IdentityChanged(user=ANA), "ana has a NEW cryptographic identity"),
+        (IdentityChanged(user=ANA, first=True), "ana has a cryptographic identity that nobody confirmed"),
+    ],
+)
+def test_an_alarm_is_a_new_message(event: Any, shown: str) -> None:
+    """Every alarm is one new, loud message at the desk, never an edit (DESIGN section 9); beside it at most a call."""
+    step = then(staffed_desk(), event)
+    (post,) = of(Post, step)
+    assert not [a for a in step.actions if a != post and not isinstance(a, Page)]
+    assert (post.place, post.notice, shown in post.body) == (DESK, False, True)
+
+
+def test_who_is_not_heard_at_the_desk_is_told_why() -> None:
+    """A message at the desk that could not be taken is answered with the reason; a stranger's is not."""
+    for why in Why:
+        event = NotHeard(place=DESK, sender=ANA, event_id="$m1", why=why)
+        assert words(then(staffed_desk(), event))
+        assert then(staffed_desk(), replace(event, sender=EVE)).actions == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "id_"), [("!retry 0badcafe", "0badcafe"), ("!retry 0BADCAFE", "0badcafe"), ("!retry", None)]
+)
+def test_a_supervisor_has_words_tried_again(words: str, id_: str | None) -> None:
+    """`!retry` with the alert's id asks for it; without one it says what is missing; an advocate may not."""
+    step = then(staffed_desk(), at_desk(words, sender=SUE))
+    assert [retry.short_id for retry in of(Retry, step)] == ([id_] if id_ else [])
+    assert of(Retry, then(staffed_desk(), at_desk(words, sender=ANA))) == []

@@ -1,0 +1,194 @@
+"""Texting first: what is asked, what is removed, and every way in which nothing is begun."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.decide import decide
+from bot.model.actions import DESK, OFFICE, Invite, Post, RedactSaid, Text
+from bot.model.desk import Desk, Thread
+from bot.model.dialed_number import Number, NumberKind
+from bot.model.events import Joined, NotHeard, Relation, Said, TextArrived, TimerDue, Why
+from bot.model.feature import Step
+from bot.model.thread_desk_events import Assigned, TextedFirst, ThreadBegun
+from bot.model.transactional_actions import SetTimer, Tell, TextFirst
+from bot.staffing.cold_outreach import ASK, DIFFER, ONCE, OPENS, STANDS, TIMER, TWICE, WHY
+from tests.bot.examples import at, of, staffed_desk, then, told, words
+from tests.bot.strategies import ANA, BEN, NOW, SEATS, with_settings
+
+PACK = with_settings(cold_outbound=True, cap=1)
+MINE = OFFICE + ANA
+GOOD = Number(kind=NumberKind.GOOD, digest="d1")
+
+
+def say(desk: Desk, body: str, number: Number | None = None, *, pack: Any = PACK, **changed: Any) -> Step[Desk]:
+    """Say something in Ana's office. `number`: what the bridge made of it."""
+    usual: dict[str, Any] = {"place": MINE, "sender": ANA, "event_id": "$o", "body": body, "at": NOW}
+    seconds = changed.pop("seconds", 0.0)
+    facts = at(seconds, roster=desk.roster, number=number or Number(kind=NumberKind.UNREADABLE))
+    return decide(pack, facts, desk, Said(**(usual | changed)))
+
+
+def until(*said: tuple[str, Number | None]) -> Desk:
+    """Return the desk after Ana said these things in her office."""
+    desk = staffed_desk()
+    for body, number in said:
+        desk = say(desk, body, number).aggregate
+    return desk
+
+
+ASKED = (("!text", None), ("she asked", None))
+ONE = (*ASKED, ("206 555 0199", GOOD))
+
+
+def gone(step: Step[Desk]) -> list[str]:
+    return [action.event_id for action in of(RedactSaid, step)]
+
+
+def test_the_whole_way() -> None:
+    """Asked for, said that she asked, typed twice and removed twice: then, and only then, a thread is begun."""
+    steps, desk = [], staffed_desk()
+    for n, (body, number) in enumerate((*ONE, ("2065550199", GOOD))):
+        steps.append(say(desk, body, number, event_id=f"$o{n}"))
+        desk = steps[-1].aggregate
+    assert [words(step) for step in steps] == [ASK, ONCE, TWICE, OPENS]
+    assert [gone(step) for step in steps] == [[], [], ["$o2"], ["$o3"]]
+    assert [of(TextFirst, step) for step in steps] == [[], [], [], [TextFirst(voice=ANA)]]
+    assert desk.cold == ()
+    assert {post.place for step in steps for post in of(Post, step)} == {MINE}, "somebody else hears of it"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in NumberKind if kind is not NumberKind.GOOD])
+@pytest.mark.parametrize("typed", [ASKED, ONE])
+def test_what_is_no_phone_of_hers_is_told_and_removed(
+    kind: NumberKind, typed: tuple[tuple[str, Number | None], ...]
+) -> None:
+    """Whatever is typed for a number is removed; what it is instead is said; nothing is begun."""
+    step = say(until(*typed), "anything", Number(kind=kind))
+    assert (gone(step), words(step), of(TextFirst, step)) == (["$o"], WHY[kind], [])
+    assert all(one.digest == "" for one in step.aggregate.cold)
+
+
+@pytest.mark.practice(15)
+def test_two_different_numbers_begin_nothing() -> None:
+    """A slip in one of the two is noticed; both have to be typed again."""
+    step = say(until(*ONE), "206 555 0198", replace(GOOD, digest="d2"))
+    assert (gone(step), words(step), of(TextFirst, step)) == (["$o"], DIFFER, [])
+    assert words(say(step.aggregate, "206 555 0199", GOOD)) == TWICE
+
+
+@pytest.mark.parametrize("body", ["ok", "yes", "she did not ask", "206 555 0199"])
+def test_nobody_asked(body: str) -> None:
+    """Without the words that she asked no number is taken, and one that is typed is removed all the same."""
+    number = GOOD if body.startswith("2") else None
+    step = say(until(("!text", None)), body, number)
+    assert (words(step), gone(step)) == (ASK, ["$o"] if number else [])
+    assert not step.aggregate.cold[0].asked
+
+
+@pytest.mark.parametrize("body", ["cancel", "Cancel.", "no", "nobody"])
+@pytest.mark.parametrize("typed", [ASKED[:1], ASKED, ONE])
+def test_it_can_be_cancelled(body: str, typed: tuple[tuple[str, Number | None], ...]) -> None:
+    """One word ends it at any point, and what is said after it means nothing."""
+    step = say(until(*typed), body)
+    assert step.aggregate.cold == ()
+    assert of(TextFirst, say(step.aggregate, "206 555 0199", GOOD)) == []
+
+
+@pytest.mark.practice(15)
+def test_it_is_off_by_default_and_a_number_behind_the_command_goes() -> None:
+    """A line that does not allow it says so; a number that was typed with the command is removed, allowed or not."""
+    for pack, answer in ((with_settings(cold_outbound=False), "texts nobody first"), (PACK, "she asked")):
+        step = say(staffed_desk(), "!text 206 555 0199", GOOD, pack=pack)
+        assert answer in words(step)
+        assert gone(step) == ["$o"]
+        assert bool(step.aggregate.cold) == (pack is PACK)
+
+
+def test_off_duty_or_at_the_cap_nobody_begins_one() -> None:
+    """Whoever may not have one more thread may not begin one, at the beginning or at the end of it."""
+    off = replace(staffed_desk(), roster=(replace(SEATS[0], duty=False), *SEATS[1:]))
+    assert "off duty" in words(say(off, "!text"))
+    desk = replace(until(*ONE), roster=off.roster)
+    step = say(desk, "206 555 0199", GOOD)
+    assert "off duty" in words(step)
+    assert (gone(step), of(TextFirst, step)) == (["$o"], [])
+
+
+def test_only_ones_own_office_is_listened_to() -> None:
+    """A number at the desk, or said by somebody else, is nothing to this; at the desk the command says where it belongs."""
+    desk = until(*ONE)
+    for changed in ({"place": DESK}, {"sender": BEN, "place": OFFICE + BEN}, {"sender": BEN}):
+        assert of(TextFirst, say(desk, "206 555 0199", GOOD, **changed)) == []
+    assert "does nothing" in words(say(staffed_desk(), "!text", place=DESK))
+
+
+def test_edits_replies_and_what_was_not_taken_are_removed() -> None:
+    """While a number is waited for, an edit, a reply or a message of an unsigned device may hold one: it goes."""
+    desk = until(*ASKED)
+    for relation in (Relation.EDIT, Relation.OTHER_REPLY, Relation.THREAD):
+        step = say(desk, "206 555 0199", GOOD, relation=relation, target="$x")
+        assert (gone(step), step.aggregate.cold) == (["$o"], desk.cold)
+    heard = NotHeard(place=MINE, sender=ANA, event_id="$u", why=Why.UNTRUSTED)
+    assert gone(then(desk, heard)) == ["$u"]
+    assert gone(then(staffed_desk(), heard)) == []
+
+
+def test_too_late_is_removed_and_means_nothing() -> None:
+    """After ten minutes the questions are over: a number that comes then is removed, and nothing is begun."""
+    step = say(until(*ONE), "206 555 0199", GOOD, seconds=601)
+    assert (gone(step), of(TextFirst, step), step.aggregate.cold) == (["$o"], [], ())
+
+
+def test_commands_go_on_working() -> None:
+    """`!help` in between is answered, and the questions stand."""
+    desk = until(*ASKED)
+    step = say(desk, "!help")
+    assert "!text" in words(say(desk, "!more"))
+    assert (gone(step), step.aggregate.cold) == ([], desk.cold)
+
+
+def test_the_thread_that_is_begun() -> None:
+    """The desk shows whose it is without a word of whom; its voice is invited; nothing leaves by itself, then or later."""
+    thread = Thread(id="t9", designation="plain river")
+    first = then(thread, TextedFirst(voice=ANA))
+    assert told(first.actions, DESK) == [ThreadBegun(thread="t9", designation="plain river", voice=ANA)]
+    assert then(first.aggregate, TextedFirst(voice=ANA)).actions == (), "it is begun twice"
+    desk = then(staffed_desk(), told(first.actions, DESK)[0])
+    assert told(desk.actions, "t9") == [Assigned(voice=ANA)]
+    assert "plain river · with ana, who texts first" in words(desk)
+    assert "waiting" not in words(desk)
+    opened = then(first.aggregate, Assigned(voice=ANA))
+    assert [invite.user for invite in of(Invite, opened)] == [ANA]
+    joined = then(opened.aggregate, Joined(place="thread", user=ANA)).aggregate
+    answer = then(joined, TextArrived(id="a", body="hi, are you there?", at=NOW))
+    for step in (first, desk, opened, answer):
+        assert of(Text, step) == []
+    assert not [a for a in answer.actions if isinstance(a, Tell) and type(a.event).__name__ == "ThreadWaits"]
+
+
+def test_a_number_that_was_typed_once_is_not_remembered_for_longer() -> None:
+    """When the questions' time is over the digest goes by a timer, not with that person's next message; not before."""
+    begun = say(staffed_desk(), "!text")
+    (timer,) = [action for action in of(SetTimer, begun) if action.key == TIMER + ANA]
+    desk = until(*ONE)
+    assert desk.cold[0].digest
+    assert decide(PACK, at(STANDS - 1), desk, TimerDue(key=timer.key)).aggregate == desk
+    assert timer.due == NOW + STANDS
+    assert decide(PACK, at(STANDS), desk, TimerDue(key=timer.key)).aggregate.cold == ()
+
+
+@pytest.mark.parametrize("how", ["gone", "off"])
+def test_whoever_has_gone_meanwhile_is_not_made_the_voice(how: str) -> None:
+    """Between the second number and the thread somebody may leave, or go off duty: then it waits, and all can see it."""
+    desk = staffed_desk()
+    others = tuple(seat for seat in desk.roster if seat.user != ANA)
+    mine = () if how == "gone" else (replace(SEATS[0], duty=False),)
+    desk = replace(desk, roster=(*mine, *others))
+    step = then(desk, ThreadBegun(thread="t9", designation="plain river", voice=ANA), at(0, roster=desk.roster))
+    assert told(step.actions, "t9") == []
+    assert [line.thread for line in step.aggregate.waiting] == ["t9"]
+    assert "plain river" in words(step)

@@ -1,0 +1,155 @@
+"""Looking after the people at the desk: who is offered a talk unasked, when, how often, and what it never says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from bot.model.actions import DESK, OFFICE, Post
+from bot.model.events import Left, Outcome
+from bot.model.thread_desk_events import Marked, Stirred
+from bot.staffing.wellbeing import AGAIN, LONG, OFFER
+from tests.bot.strategies import ANA, BEN, NAMED, OWNERS, PACK, SUE, with_settings
+from tests.bot.world import World
+
+T1, T2 = OWNERS[:2]
+
+
+def offers(world: World, user: str) -> int:
+    """Count how often somebody was offered a talk unasked, in their own office."""
+    return sum(post.body == OFFER for room, post in world.rooms if room == OFFICE + user)
+
+
+def open_one(pack: object = None) -> World:
+    world = World(PACK, threads=2)
+    world.open(T1, ANA)
+    return world
+
+
+def escalates(world: World) -> None:
+    world.say(T1, ANA, "!escalate")
+
+
+def duress(world: World) -> None:
+    world.tell(DESK, Marked(thread=T1, duress=True))
+
+
+def long(world: World) -> None:
+    world.pass_time(LONG)
+    world.text(T1, "still here")
+    world.settle()
+
+
+def breaks_off(world: World) -> None:
+    """Let the voice answer, and nothing come back for an hour."""
+    world.reaches(T1, ANA, "ok")
+    world.pass_time(PACK.settings.silence_offer_park)
+
+
+def nothing(world: World) -> None:
+    world.say(T1, ANA, "ok")
+
+
+@pytest.mark.parametrize(
+    ("what", "count"),
+    [(escalates, 1), (duress, 1), (long, 1), (breaks_off, 1), (nothing, 0)],
+    ids=["escalates", "duress", "long", "breaks_off", "nothing"],
+)
+def test_an_offer_after_what_may_stay_with_one(what: Callable[[World], None], count: int) -> None:
+    """After a heavy, long or broken-off conversation has left their hands, and not before, somebody is offered a talk."""
+    world = open_one()
+    what(world)
+    world.settle()
+    assert offers(world, ANA) == 0
+    world.say(T1, ANA, "!release")
+    world.settle()
+    assert offers(world, ANA) == count
+    assert [offers(world, user) for user in (BEN, SUE)] == [0, 0]
+
+
+def test_an_offer_is_not_made_twice_in_a_few_hours() -> None:
+    """Whoever lets go of two heavy ones in an afternoon is asked once; on the next day again."""
+    world = open_one()
+    world.open(T2, ANA)
+    for owner in (T1, T2):
+        world.say(owner, ANA, "!escalate")
+        world.settle()
+        world.say(owner, ANA, "!release")
+        world.settle()
+    assert offers(world, ANA) == 1
+    world.pass_time(AGAIN)
+    world.say(DESK, ANA, "!claim")
+    world.settle()
+    world.say(T1, ANA, "!release")
+    world.settle()
+    assert offers(world, ANA) == 2
+
+
+def test_it_names_nobody_and_is_for_one_alone() -> None:
+    """No designation, no word of anybody, no mention at the desk; somebody who left the desk is not written to."""
+    world = open_one()
+    world.say(T1, ANA, "!escalate")
+    world.settle()
+    world.tell(DESK, Left(place=DESK, user=ANA))
+    world.settle()
+    assert offers(world, ANA) == 0
+    assert not [name for name in NAMED if name in OFFER]
+    assert "debrief" not in world.seen(DESK)
+
+
+def test_whoever_has_much_is_told_privately_and_in_counts() -> None:
+    """At the cap one is told in one's office what one carries: numbers only, once in a few hours."""
+    world = World(with_settings(cap=2), threads=2)
+    world.open(T1, ANA)
+    world.open(T2, ANA)
+    told = [post for room, post in world.rooms if room == OFFICE + ANA and isinstance(post, Post)]
+    assert len(told) == 1
+    assert "You have 2 conversation(s) open" in told[0].body
+    assert not [name for name in NAMED if name in told[0].body]
+    world.say(T1, ANA, "!release")
+    world.settle()
+    world.say(DESK, ANA, "!claim")
+    world.settle()
+    assert len([1 for room, _ in world.rooms if room == OFFICE + ANA]) == 1
+
+
+def test_a_long_shift_is_seen() -> None:
+    """After eight hours on duty with somebody in one's hands one is told; the board says how long it has been."""
+    world = open_one()
+    world.pass_time(8 * 3600)
+    world.text(T1, "hello again")
+    world.settle()
+    world.pass_time(3)
+    world.settle()
+    assert "8 h on duty" in world.seen(OFFICE + ANA)
+    assert "ana 1/5 · 8 h on duty" in world.shown[DESK, "board"]
+    world.say(T1, ANA, "!release")
+    world.settle()
+    for word in ("!off", "!on"):
+        world.say(DESK, ANA, word)
+        world.settle()
+    world.pass_time(3)
+    world.settle()
+    assert "ana 0/5, " in world.shown[DESK, "board"], "a new shift begins at nothing"
+
+
+def test_the_desk_does_not_hear_of_every_text() -> None:
+    """Of forty texts in a minute the desk hears once or twice; of an answer at once, so that the board is right."""
+    world = open_one()
+    world.pass_time(61)
+    heard = []
+    for _ in range(40):
+        world.text(T1, "and")
+        world.work(T1)
+        heard += [event for event in world.inbox[DESK] if isinstance(event, Stirred)]
+        world.settle()
+        world.pass_time(1.5)
+    assert len(heard) == 1
+    world.say(T1, ANA, "ok")
+    world.settle()
+    world.pass_time(8)
+    world.settle()
+    world.attempt(T1, Outcome.ACCEPTED)
+    world.work(T1)
+    assert [event.theirs for event in world.inbox[DESK] if isinstance(event, Stirred)] == [False]

@@ -1,0 +1,70 @@
+"""The one place where a vendor's answers are sorted."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bridge.carriers.adapter import Accepted, DeliveryReport, Rejected, SendOutcome, Status, TryLater, UnknownOutcome
+from bridge.carriers.error_codes import Sorting, Verdict
+from bridge.carriers.http_request import Answer, Asked
+
+SORTING = Sorting(
+    message_id=lambda answer: answer.json.get("id"),
+    error=lambda answer: answer.json.get("code"),
+    codes={"1": Verdict.OPTED_OUT, "2": Verdict.FOR_NOW, "3": Verdict.UNKNOWN, "http-409": Verdict.UNKNOWN},
+    patience=9.0,
+)
+
+
+def answer(status: int, retry_after: str | None = None, **told: object) -> Answer:
+    return Answer(status=status, body=json.dumps(told).encode(), retry_after=retry_after)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (answer(200, id="a"), Accepted("a")),
+        (answer(200, id="a b"), UnknownOutcome()),
+        (answer(204, id="a"), UnknownOutcome()),
+        (answer(302), UnknownOutcome()),
+        (answer(500, code="1"), UnknownOutcome()),
+        (answer(400, code="1"), Rejected("1", opted_out=True)),
+        (answer(400, code="2"), TryLater(9.0)),
+        (answer(400, code="2", retry_after="4"), TryLater(4.0)),
+        (answer(400, code="3"), UnknownOutcome()),
+        (answer(400, code=4), Rejected("4")),
+        (answer(400, code="some words"), Rejected("http-400")),
+        (answer(409), UnknownOutcome()),
+        (answer(429, code="1"), TryLater(1.0)),
+        (TryLater(2.0), TryLater(2.0)),
+        (UnknownOutcome(), UnknownOutcome()),
+    ],
+)
+def test_what_an_answer_means(asked: Asked, expected: SendOutcome) -> None:
+    """Taken, never, opted out, for now, or unknown; a code that nobody knows is final, and no answer is a guess."""
+    assert SORTING.sent(asked) == expected
+
+
+@pytest.mark.parametrize("asked", [answer(500), answer(302), answer(400, code="3"), UnknownOutcome()])
+def test_an_id_of_ours_is_told_with_a_doubt(asked: Asked) -> None:
+    """Where ids are ours a doubt bears it, whatever the doubt comes from; a yes is under it as well."""
+    assert SORTING.sent(asked, ours="x") == UnknownOutcome("x")
+    assert SORTING.sent(answer(200), ours="x") == Accepted("x")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        ("failed", "1", "opted_out"),
+        ("failed", "2", "failed"),
+        ("failed", "3", "sent"),
+        ("failed", "", "failed"),
+        ("delivered", "1", "delivered"),
+        ("sent", "3", "sent"),
+    ],
+)
+def test_what_a_report_means(status: Status, code: str, expected: Status) -> None:
+    """Only a failure is looked up: it may be an opt-out, or say that the vendor does not know."""
+    assert SORTING.reported("a", status, code) == DeliveryReport(message_id="a", status=expected, code=code)

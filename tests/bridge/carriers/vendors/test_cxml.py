@@ -1,0 +1,182 @@
+"""What is Twilio's and SignalWire's own, beyond the table: what the vendors document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from multidict import CIMultiDict
+from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
+
+from bridge.carriers.adapter import (
+    Deleted,
+    DeliveryReport,
+    InboundText,
+    Malformed,
+    NotYet,
+    Rejected,
+    TryLater,
+    Unwanted,
+    WebhookRequest,
+)
+from bridge.carriers.vendors import twilio
+from bridge.runtime.phone_number import Phone
+from tests.bridge.carriers.cxml_stands import ACCOUNT, KEY, NUMBER, CxmlStand, signalwire_stand, twilio_stand
+from tests.bridge.carriers.receiver import http, wire
+from tests.bridge.carriers.steps import HANDSET, one_text, read_text, sent
+from tests.fakes.cxml import WHERE_SHE_IS
+
+
+@pytest.fixture
+async def stand() -> AsyncIterator[CxmlStand]:
+    async with twilio_stand() as made:
+        yield made
+
+
+@pytest.fixture(params=[twilio_stand, signalwire_stand])
+async def either(request: pytest.FixtureRequest) -> AsyncIterator[CxmlStand]:
+    async with request.param() as made:
+        yield made
+
+
+async def test_where_she_is_is_not_read(either: CxmlStand) -> None:
+    """The places that the vendor guesses for the sender stand nowhere in what is read."""
+    request = await one_text(either, "hello")
+    assert WHERE_SHE_IS.encode()[:6] in request.body
+    item = read_text(either, request)
+    assert WHERE_SHE_IS not in repr((item.message_id, item.sender.reveal(), item.text, item.to, item.media, item.at))
+
+
+async def test_by_get(either: CxmlStand) -> None:
+    """A webhook by GET carries its fields in the query, and the signature is over the URL alone."""
+    path = "/carriers/demo/inbound?" + urlencode({"MessageSid": "SM1", "From": HANDSET, "To": NUMBER, "Body": "a b"})
+    signature = RequestValidator(KEY).compute_signature(either.receiver.url + path, {})
+    headers = CIMultiDict({either.signature_headers[0]: signature})
+    request = WebhookRequest(raw_path=path, headers=headers, body=b"")
+    assert either.carrier.verify(request)
+    expected = InboundText(message_id="SM1", sender=Phone(HANDSET), text="a b", to=NUMBER)
+    assert either.carrier.parse(request) == (expected,)
+
+
+async def test_a_picture_without_words(either: CxmlStand) -> None:
+    """A picture may come without the field for words: it is a text all the same. Without both it is malformed."""
+    fields = {"MessageSid": "SM1", "From": HANDSET, "To": NUMBER, "NumMedia": "1", "MediaUrl0": "https://m.example/1"}
+    (item,) = either.carrier.parse(either.sign(urlencode(fields).encode()))
+    assert isinstance(item, InboundText)
+    assert (item.text, len(item.media)) == ("", 1)
+    with pytest.raises(Malformed, match=r"^Body: "):
+        either.carrier.parse(either.sign(urlencode(fields | {"NumMedia": "0"}).encode()))
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        ("accepted", None, Unwanted("event")),
+        ("queued", None, Unwanted("event")),
+        ("initiated", None, Unwanted("event")),
+        ("sending", None, Unwanted("event")),
+        ("sent", None, DeliveryReport(message_id="SM1", status="sent")),
+        ("delivered", None, DeliveryReport(message_id="SM1", status="delivered")),
+        ("read", None, DeliveryReport(message_id="SM1", status="delivered")),
+        ("undelivered", "30006", DeliveryReport(message_id="SM1", status="failed", code="30006")),
+        ("failed", "30007", DeliveryReport(message_id="SM1", status="failed", code="30007")),
+        ("canceled", "", DeliveryReport(message_id="SM1", status="failed")),
+        ("something new", None, Unwanted("event")),
+    ],
+)
+async def test_status(either: CxmlStand, status: str, code: str | None, expected: Any) -> None:
+    """Each status is ours or of no concern, in whatever order they come; a status never becomes a text."""
+    fields = {"MessageSid": "SM1", "MessageStatus": status, "Body": "words", "From": NUMBER, "To": HANDSET}
+    if code is not None:
+        fields["ErrorCode"] = code
+    assert either.carrier.parse(either.sign(urlencode(fields).encode())) == (expected,)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (400, {"code": 21610}, Rejected("21610", opted_out=True)),
+        (400, {"code": 21211}, Rejected("21211")),
+        (400, {"code": 21614}, Rejected("21614")),
+        (400, {"code": 21635}, Rejected("21635")),
+        (400, {"code": 30029}, Rejected("30029")),
+        (400, {"code": 21611}, TryLater(60.0)),
+        (429, {"code": 20429}, TryLater(1.0)),
+        (401, {"code": 20003}, Rejected("20003")),
+        (400, {"code": "words, and a number +15555550101"}, Rejected("http-400")),
+        (404, {}, Rejected("http-404")),
+    ],
+)
+async def test_codes(either: CxmlStand, status: int, body: dict[str, Any], expected: Any) -> None:
+    """Each error code is permanent, for now, or says that the texter opted out at the vendor."""
+    async with wire(http(status, json.dumps(body).encode())) as line:
+        carrier = either.elsewhere(line.url)
+        assert await carrier.send(Phone(HANDSET), "word", number=NUMBER) == expected
+        await carrier.close()
+
+
+async def test_what_is_sent(either: CxmlStand) -> None:
+    """A send names the number that was texted, a validity period and where its status is told, and nothing more."""
+    await either.carrier.send(Phone(HANDSET), "word", number="+15555550111")
+    assert either.vendor.forms == [
+        {
+            "To": HANDSET,
+            "From": "+15555550111",
+            "Body": "word",
+            "StatusCallback": f"{either.receiver.url}/carriers/demo/status",
+            "ValidityPeriod": "900",
+        }
+    ]
+
+
+async def test_discard_content(stand: CxmlStand) -> None:
+    """Where the account allows it, Twilio is told not to keep the words; the validity stays within its bounds."""
+    settings = twilio.Settings(
+        kind="twilio",
+        api_base="http://127.0.0.1:9",
+        account_sid=ACCOUNT,
+        auth_token_file=stand.secrets / "key",
+        discard_content=True,
+    )
+    for validity, expected in ((900, "900"), (0, "1"), (10**6, "36000")):
+        carrier = twilio.TwilioCarrier.make(settings, **(stand.common() | {"validity": validity}))
+        assert carrier._each_time["ContentRetention"] == "discard"
+        assert carrier._each_time["ValidityPeriod"] == expected
+        await carrier.close()
+
+
+async def test_too_early_to_delete(either: CxmlStand) -> None:
+    """A message that is not final yet (20009) is not reported deleted; later it is."""
+    message_id = await sent(either)
+    either.vendor.not_final = True
+    assert isinstance(await either.carrier.delete_copy(message_id), NotYet)
+    assert message_id in await either.copies()
+    either.vendor.not_final = False
+    assert await either.carrier.delete_copy(message_id) == Deleted()
+
+
+async def test_media_goes_first() -> None:
+    """SignalWire's media does not go with its message: it is deleted before; if that fails the message stays for later."""
+    async with signalwire_stand() as stand:
+        await stand.text_in(
+            HANDSET, "look", media=(("image/jpeg", "https://m.example/1"), ("image/png", "https://m.example/2"))
+        )
+        item = read_text(stand, (await stand.receiver.come(1))[0])
+        record = stand.vendor.records[item.message_id]
+        assert await stand.carrier.delete_copy(item.message_id) == Deleted()
+        assert record.media == []
+        async with wire(http(200, b'{"media_list": [{}]}')) as line:
+            carrier = stand.elsewhere(line.url)
+            assert isinstance(await carrier.delete_copy("SM1"), NotYet)
+            assert line.requests == 1
+            await carrier.close()
+
+
+async def test_login(either: CxmlStand) -> None:
+    """A wrong password is a refusal with the vendor's own code."""
+    await sent(either)
+    either.vendor._login = "Basic other"
+    assert await either.carrier.send(Phone(HANDSET), "word", number=NUMBER) == Rejected("20003")

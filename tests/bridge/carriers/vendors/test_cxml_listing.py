@@ -1,0 +1,152 @@
+"""How Twilio and SignalWire list what came while nobody listened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bridge.carriers.adapter import InboundText
+from bridge.carriers.vendors import signalwire, twilio
+from tests.bridge.carriers.cxml_stands import ACCOUNT, NUMBER, CxmlStand, signalwire_stand, twilio_stand
+from tests.bridge.carriers.receiver import http, wire
+from tests.bridge.carriers.steps import HANDSET, listing
+
+
+@pytest.fixture(params=[twilio_stand, signalwire_stand])
+async def either(request: pytest.FixtureRequest) -> AsyncIterator[CxmlStand]:
+    async with request.param() as made:
+        yield made
+
+
+async def test_lists_every_number(either: CxmlStand) -> None:
+    """Texts to each of the line's numbers are listed, each with the number it was sent to and how many pictures it had."""
+    start = datetime.now(UTC) - timedelta(seconds=1)
+    await either.text_in(HANDSET, "to the main one", media=(("image/jpeg", "https://m.example/1"),))
+    either.vendor._number = "+15555550111"
+    await either.text_in(HANDSET, "to the other")
+    either.vendor._number = "+15555550122"
+    await either.text_in(HANDSET, "to somebody else's")
+    adapter: Any = type(either.carrier)
+    settings = (
+        twilio.Settings(kind="twilio", api_base=either.base, account_sid=ACCOUNT, auth_token_file=either.secrets / "key")
+        if either.carrier.kind == "twilio"
+        else signalwire.Settings(
+            kind="signalwire",
+            api_base=either.base,
+            project=ACCOUNT,
+            token_file=either.secrets / "token",
+            signing_key_file=either.secrets / "key",
+        )
+    )
+    carrier = adapter.make(settings, **(either.common() | {"numbers": (NUMBER, "+15555550111")}))
+    listed = [item async for item in carrier.list_since(start)]
+    assert [(item.text, item.to, len(item.media)) for item in listed] == [
+        ("to the main one", NUMBER, 1),
+        ("to the other", "+15555550111", 0),
+    ]
+    await carrier.close()
+
+
+def told(sid: str, **fields: Any) -> dict[str, Any]:
+    """Make an item of a listing."""
+    item = {"sid": sid, "direction": "inbound", "from": HANDSET, "to": NUMBER, "body": sid, "num_media": "0"}
+    return item | {"date_sent": None, "date_created": None} | fields
+
+
+async def listed(stand: CxmlStand, items: list[Any], since: datetime) -> tuple[list[InboundText], bool]:
+    """List what a vendor shows, newest first; True beside it when the listing came to its end."""
+    async with wire(http(200, json.dumps({"messages": items, "next_page_uri": None}).encode())) as line:
+        carrier = stand.elsewhere(line.url)
+        got = await listing(carrier, since)
+        await carrier.close()
+        return got
+
+
+SINCE = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("value", "minute"),
+    [
+        ("Wed, 25 Nov 2026 10:05:00 +0000", 5),
+        ("Wed, 25 Nov 2026 10:05:00 -0000", 5),
+        ("Wed, 25 Nov 2026 10:05:00 GMT", 5),
+        ("2026-11-25T10:05:00Z", 5),
+        (None, 2),
+        ("soon", 2),
+        (7, 2),
+    ],
+)
+async def test_a_listed_time_of_another_form(either: CxmlStand, value: Any, minute: int) -> None:
+    """A text whose time is of another form, or none, is listed all the same, in its place and never as just arrived."""
+    items = [
+        told("SM3", date_sent=value),
+        told("SM2", date_created="Wed, 25 Nov 2026 10:02:00 +0000"),
+        told("SM1", date_sent="Wed, 25 Nov 2026 09:59:59 +0000"),
+        told("SM0", date_sent=value if minute == 2 else None),
+    ]
+    found, whole = await listed(either, items, SINCE)
+    assert whole
+    assert [(text.message_id, text.at) for text in found] == [
+        ("SM2", SINCE.replace(minute=2)),
+        ("SM3", SINCE.replace(minute=minute)),
+    ]
+
+
+async def test_times_that_nobody_tells(either: CxmlStand) -> None:
+    """With no time at all texts come in the vendor's order, as of the time that was asked for."""
+    found, whole = await listed(either, [told("SM2"), told("SM1")], SINCE)
+    assert whole
+    assert [(text.message_id, text.at) for text in found] == [("SM1", SINCE), ("SM2", SINCE)]
+
+
+@pytest.mark.parametrize(
+    "item", [told("SM2", **{"from": None}), told("a b"), told("SM2", direction=None), 7, None, {}], ids=repr
+)
+async def test_a_listed_text_that_cannot_be_read(either: CxmlStand, item: Any) -> None:
+    """What cannot be read takes no other text with it, and the listing says that it is not whole: it is asked for again."""
+    found, whole = await listed(either, [told("SM3"), item, told("SM1")], SINCE)
+    assert not whole
+    assert [text.message_id for text in found] == ["SM1", "SM3"]
+
+
+async def test_what_is_too_old_is_no_reason(either: CxmlStand) -> None:
+    """What cannot be read and is of before the time that was asked for does not let every listing after it break off."""
+    old = "Wed, 25 Nov 2026 09:00:00 +0000"
+    items = [told("SM3"), told("a b", date_sent=old), told("c d")]
+    found, whole = await listed(either, items, SINCE)
+    assert ([text.message_id for text in found], whole) == (["SM3"], True)
+
+
+async def test_what_is_no_text_to_us(either: CxmlStand) -> None:
+    """Texts of ours and other channels are no reason to call a listing broken."""
+    items = [told("SM3", direction="outbound-api"), told("SM2", **{"from": "whatsapp:+15555550101"}), told("SM1")]
+    found, whole = await listed(either, items, SINCE)
+    assert whole
+    assert [text.message_id for text in found] == ["SM1"]
+
+
+@pytest.mark.parametrize("following", ["https://elsewhere.example/next", 7, "next", ["/x"]])
+async def test_listing_stays_with_the_vendor(either: CxmlStand, following: Any) -> None:
+    """A next page at another place is not asked for, and the listing says that it is not whole."""
+    async with wire(http(200, json.dumps({"messages": [], "next_page_uri": following}).encode())) as line:
+        carrier = either.elsewhere(line.url)
+        with pytest.raises(ConnectionError):
+            _ = [item async for item in carrier.list_since(datetime.now(UTC))]
+        assert line.requests == 1
+        await carrier.close()
+
+
+async def test_a_listing_without_end(either: CxmlStand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A vendor that always names one more page is not followed for ever."""
+    monkeypatch.setattr("bridge.carriers.vendors.cxml.MOST_PAGES", 5)
+    async with wire(http(200, b'{"messages": [], "next_page_uri": "/again"}')) as line:
+        carrier = either.elsewhere(line.url)
+        with pytest.raises(ConnectionError):
+            _ = [item async for item in carrier.list_since(datetime.now(UTC))]
+        assert line.requests == 6
+        await carrier.close()

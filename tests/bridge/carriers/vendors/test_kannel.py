@@ -1,0 +1,268 @@
+"""What is Kannel's own, beyond the table that all adapters share."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_from_bytes
+
+import pytest
+from multidict import CIMultiDict
+from pydantic import ValidationError
+
+from bridge.carriers.adapter import (
+    DeliveryReport,
+    InboundText,
+    Malformed,
+    Rejected,
+    TryLater,
+    UnknownOutcome,
+    WebhookRequest,
+)
+from bridge.carriers.vendors.kannel import KannelCarrier, Settings
+from bridge.runtime.phone_number import Phone
+from tests.bridge.carriers.door import door
+from tests.bridge.carriers.fake_stand import PATH, PATH_SECRET, standing
+from tests.bridge.carriers.own_stands import KannelStand
+from tests.bridge.carriers.receiver import http, wire
+from tests.bridge.carriers.steps import HANDSET, ODD_TEXTS, in_doubt, one_text, read_text, sent
+from tests.fakes import kannel
+
+
+@pytest.fixture
+async def stand() -> AsyncIterator[KannelStand]:
+    async with standing(KannelStand) as made:
+        yield made
+
+
+def get(query: str, way: str = "inbound") -> WebhookRequest:
+    return WebhookRequest(raw_path=f"{PATH}/{way}/{PATH_SECRET}?{query}", headers=CIMultiDict(), body=b"")
+
+
+def post(body: bytes, **headers: str) -> WebhookRequest:
+    told = {"X-Kannel-From": HANDSET} | {name.replace("_", "-"): value for name, value in headers.items()}
+    return WebhookRequest(raw_path=f"{PATH}/inbound/{PATH_SECRET}?id=ab", headers=CIMultiDict(told), body=body)
+
+
+async def test_secret_segment(stand: KannelStand) -> None:
+    """Only the right last segment of the path is right, whatever stands in the query."""
+    assert stand.carrier.verify(get("a=b"))
+    assert stand.carrier.verify(get(""))
+    for path in ("", "/", PATH, f"{PATH}/inbound", f"{PATH}/inbound/", f"{PATH}/inbound/x{PATH_SECRET}"):
+        for query in ("", f"?/{PATH_SECRET}", f"/?{PATH_SECRET}"):
+            assert not stand.carrier.verify(replace(get(""), raw_path=path + query))
+    assert not stand.carrier.verify(replace(get(""), raw_path=f"{PATH}/inbound/{PATH_SECRET}/"))
+    assert not stand.carrier.verify(replace(get(""), raw_path=f"{PATH}/inbound/{PATH_SECRET[:-1]}"))
+
+
+@pytest.mark.parametrize("by_get", [False, True])
+async def test_both_ways(stand: KannelStand, *, by_get: bool) -> None:
+    """A text arrives as it was written by `post-url` and by `get-url`, with its number, our number and its time."""
+    stand.vendor.by_get = by_get
+    for text in (*ODD_TEXTS, "a\x00b\ud83dc"):
+        item = read_text(stand, await one_text(stand, text))
+        assert item.text == text.replace("\x00", "\ufffd").replace("\ud83d", "\ufffd")
+        assert (item.sender, item.to) == (Phone(HANDSET), stand.number)
+        assert item.at is not None
+        assert abs((datetime.now(UTC) - item.at).total_seconds()) < 60
+
+
+async def test_words_never_in_a_url(stand: KannelStand) -> None:
+    """By `post-url` neither words nor number stand in the path, which ends in logs."""
+    request = await one_text(stand, "s3cret")
+    assert "s3cret" not in request.raw_path
+    assert HANDSET.removeprefix("+") not in request.raw_path
+
+
+@pytest.mark.parametrize(
+    ("octets", "charset", "text"),
+    [
+        (b"caf\xe9", "ISO-8859-1", "café"),
+        (b"\x80", "WINDOWS-1252", "€"),
+        ("né 🫂".encode("utf-16-be"), '"UTF-16BE"', "né 🫂"),
+        (b"\x00a\x00", "UTF-16BE", "a\ufffd"),
+        (b"caf\xe9", "UTF-8", "caf\ufffd"),
+        (b"caf\xe9", "", "caf\ufffd"),
+        (b"cafe", "x-unheard-of", "cafe"),
+        (b"cafe", "utf-8; boundary=x", "cafe"),
+    ],
+)
+async def test_charsets(stand: KannelStand, octets: bytes, charset: str, text: str) -> None:
+    """Words in any charset are shown as well as can be and never thrown away."""
+    (item,) = stand.carrier.parse(post(octets, Content_Type=f"text/plain; charset={charset}"))
+    assert isinstance(item, InboundText)
+    assert item.text == text
+    query = f"id=ab&from=22395&charset={quote_from_bytes(charset.strip(chr(34)).encode())}&text={quote_from_bytes(octets)}"
+    (item,) = stand.carrier.parse(get(query))
+    assert isinstance(item, InboundText)
+    assert item.text == text
+
+
+@pytest.mark.parametrize(
+    ("plain", "value", "expected"),
+    [
+        ("international", "16505551212", "+16505551212"),
+        ("international", "447700900001", "+447700900001"),
+        ("international", "00447700900001", "+447700900001"),
+        ("international", "+16505551212", "+16505551212"),
+        ("international", "22395", "22395"),
+        ("international", "BANK", "BANK"),
+        ("national", "6505551212", "+16505551212"),
+        ("national", "00447700900001", "+447700900001"),
+        ("national", "447700900001", "447700900001"),
+        ("national", "22395", "22395"),
+    ],
+)
+async def test_plain_numbers(stand: KannelStand, plain: Any, value: str, expected: str) -> None:
+    """Digits without `+` are read as the configuration says; what does not fit is shown and not answered."""
+    carrier = KannelCarrier(
+        api_base=stand.vendor.base,
+        login=kannel.LOGIN,
+        status_url="",
+        path_secret=PATH_SECRET,
+        plain_numbers=plain,
+        region="US",
+        validity=300,
+    )
+    (item,) = carrier.parse(post(b"x", X_Kannel_From=value))
+    assert isinstance(item, InboundText)
+    assert item.sender == Phone(expected)
+    await carrier.close()
+
+
+@pytest.mark.parametrize(
+    ("dlr", "expected"),
+    [
+        ("1", DeliveryReport(message_id="ab", status="delivered")),
+        ("2", DeliveryReport(message_id="ab", status="failed", code="00B")),
+        ("4", DeliveryReport(message_id="ab", status="sent")),
+        ("8", DeliveryReport(message_id="ab", status="sent")),
+        ("16", DeliveryReport(message_id="ab", status="failed", code="00B")),
+    ],
+)
+async def test_reports(stand: KannelStand, dlr: str, expected: DeliveryReport) -> None:
+    """Each bit has its meaning; a failure carries the SMS centre's error."""
+    assert stand.carrier.parse(get(f"id=ab&parts=1&dlr={dlr}&err=00B", "status")) == (expected,)
+
+
+@pytest.mark.parametrize("parts", ["parts=2&", "parts=10&", "parts=&", ""])
+async def test_the_first_part_is_not_the_text(stand: KannelStand, parts: str) -> None:
+    """That the first part of several arrived, or of an unknown number, is no more than that the text was sent."""
+    (report,) = stand.carrier.parse(get(f"id=ab&{parts}dlr=1", "status"))
+    assert report == DeliveryReport(message_id="ab", status="sent")
+    (report,) = stand.carrier.parse(get(f"id=ab&{parts}dlr=16&err=00B", "status"))
+    assert report == DeliveryReport(message_id="ab", status="failed", code="00B")
+
+
+async def test_any_order(stand: KannelStand) -> None:
+    """Reports that come in the wrong order are read all the same, each under the id that our `dlr-url` bore."""
+    stand.vendor.reports = (("1", "000"), ("8", ""))
+    message_id = await sent(stand)
+    reports = [stand.carrier.parse(request) for request in await stand.receiver.come(2)]
+    assert reports == [
+        (DeliveryReport(message_id=message_id, status="delivered"),),
+        (DeliveryReport(message_id=message_id, status="sent"),),
+    ]
+
+
+async def test_empty_text_is_no_report(stand: KannelStand) -> None:
+    """An empty text is a text; a call of the status path without a report is malformed, and no text."""
+    (item,) = stand.carrier.parse(post(b""))
+    assert isinstance(item, InboundText)
+    assert item.text == ""
+    with pytest.raises(Malformed, match=r"^dlr: "):
+        stand.carrier.parse(get("id=ab&from=22395&text=x", "status"))
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [("from=22395&text=x", "id"), ("id=a+b&from=22395&text=x", "id"), ("id=ab&text=x", "from"), ("dlr=1", "id")],
+)
+async def test_malformed(stand: KannelStand, query: str, field: str) -> None:
+    """Each field that is missing is named."""
+    with pytest.raises(Malformed, match=f"^{field}: ") as caught:
+        stand.carrier.parse(get(query))
+    assert caught.value.__context__ is None
+
+
+async def test_answers(stand: KannelStand) -> None:
+    """What it answers is sorted: never, later, or nobody knows. Of a text cut in two a part may have been taken."""
+    busy = http(503, b"Temporal failure, try again later.")
+    table = (
+        (busy, "word", TryLater(1.0)),
+        (busy, "word " * 40, UnknownOutcome()),
+        (http(503, b"<html>proxy</html>"), "word", UnknownOutcome()),
+        (http(403, b"Not routable. Do not try again."), "word", Rejected("http-403")),
+        (http(400, b"Empty receiver number not allowed, rejected"), "word", Rejected("http-400")),
+        (http(200, b"Sent."), "word", UnknownOutcome()),
+    )
+    for answer, text, expected in table:
+        async with wire(answer) as line:
+            carrier = stand.elsewhere(line.url)
+            outcome = await carrier.send(Phone(HANDSET), text, number=stand.number)
+            assert in_doubt(stand, outcome) if isinstance(expected, UnknownOutcome) else outcome == expected
+            await carrier.close()
+
+
+async def test_a_long_text_by_get(stand: KannelStand, tmp_path: Path) -> None:
+    """A gateway that calls by GET all the same loses no long text to a limit of the server's."""
+    stand.vendor.by_get = True
+    text = "приве́т 🫂 " * 400
+    async with door(tmp_path, stand.carrier, clock=stand.clock) as opened:
+        call = stand.vendor.text("15555550101", text.encode("utf-16-be"), "UTF-16BE")()
+        path = call.url.removeprefix(stand.receiver.url)
+        assert len(path) > 20_000
+        request = WebhookRequest(raw_path=path, headers=CIMultiDict(), body=b"")
+        assert await opened.call(request, method="GET") == (200, *stand.carrier.answer)
+        assert await opened.bodies() == [text]
+
+
+async def test_nothing_to_text_back(stand: KannelStand) -> None:
+    """Kannel would text the body of our answer to the handset: there is none."""
+    assert stand.carrier.answer == ("text/plain", b"")
+
+
+def test_path_secret(tmp_path: Path) -> None:
+    """A secret that is short, or no segment of a path, is no configuration, and is not shown."""
+    file = tmp_path / "secret"
+    told: dict[str, Any] = {
+        "kind": "kannel",
+        "username": "a user",
+        "password_file": str(file),
+        "path_secret_file": str(file),
+        "plain_numbers": "international",
+        "region": "US",
+    }
+    for bad in ("s3cret", "x" * 31, "x" * 32 + "/y", "x" * 32 + "%20", "é" * 32):
+        file.write_text(bad)
+        with pytest.raises(ValidationError, match=r"32 to 200 letters") as caught:
+            Settings.model_validate(told)
+        assert bad not in str(caught.value)
+    file.write_text("x" * 32 + "\n")
+    settings = Settings.model_validate(told)
+    assert settings.api_base == "http://127.0.0.1:13013"
+    with pytest.raises(ValidationError):
+        Settings.model_validate({k: v for k, v in told.items() if k != "plain_numbers"})
+
+
+async def test_status_url(stand: KannelStand, tmp_path: Path) -> None:
+    """Made from its settings, it asks for reports to the line's own status path with the secret segment."""
+    file = tmp_path / "secret"
+    file.write_text("x" * 32)
+    settings = Settings(
+        kind="kannel",
+        username="u",
+        password_file=file,
+        path_secret_file=file,
+        plain_numbers="international",
+        region="US",
+    )
+    carrier = KannelCarrier.make(
+        settings, public_base_url="https://line.example", slug="demo", numbers=(), validity=30, clock=stand.clock
+    )
+    assert carrier._status_url == f"https://line.example/carriers/demo/status/{'x' * 32}"
+    assert carrier._minutes == 1
+    await carrier.close()

@@ -1,0 +1,237 @@
+"""What is Telnyx's own, beyond the table: its SDK's verification as oracle, and what it documents."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+from pydantic import ValidationError
+from telnyx.lib.webhook_verification import WebhookVerificationError, verify_webhook_signature
+
+from bridge.carriers.adapter import (
+    DeliveryReport,
+    InboundText,
+    Malformed,
+    Media,
+    Rejected,
+    Status,
+    TryLater,
+    Unwanted,
+    WebhookRequest,
+)
+from bridge.carriers.vendors import telnyx
+from bridge.runtime.phone_number import Phone
+from tests.bridge.carriers.receiver import http, wire
+from tests.bridge.carriers.steps import HANDSET, PATHS, PROXIES, QUICK, one_text, read_text
+from tests.bridge.carriers.telnyx_stand import NUMBER, PATH, REPORT, TEXT, TelnyxStand, event, telnyx_stand
+from tests.fakes.telnyx import WHO_SHE_IS_WITH
+
+
+@pytest.fixture
+async def stand() -> AsyncIterator[TelnyxStand]:
+    async with telnyx_stand() as made:
+        yield made
+
+
+async def test_like_the_official_verification(stand: TelnyxStand) -> None:
+    """What Telnyx's own code accepts we accept, and what it rejects we reject, over whatever path and proxy it comes.
+
+    Over blank and repeated fields, strange letters, times and signatures that are changed or missing.
+    """
+    verdicts = set()
+
+    @QUICK
+    @given(
+        words=st.text(max_size=30) | st.sampled_from(("", '{"data":{"id":"","id":"a"},"data":{}}')),
+        path=st.sampled_from(PATHS),
+        proxy=st.sampled_from(PROXIES),
+        age=st.sampled_from([0, 0, 250, -250, 320, -320]),
+        change=st.sampled_from(["nothing", "body", "time", "signature", "short", "no signature", "no time", "another key"]),
+    )
+    def attempt(words: str, path: str, proxy: dict[str, str], age: int, change: str) -> None:
+        body = words.encode("utf-8", "replace")
+        now = str(int(time.time()) - age)
+        headers = stand.vendor.signed(body, now)
+        match change:
+            case "body":
+                body += b" "
+            case "time":
+                headers["telnyx-timestamp"] = str(int(now) + 1)
+            case "signature":
+                headers["telnyx-signature-ed25519"] = "A" + headers["telnyx-signature-ed25519"][1:-3] + "A=="
+            case "short":
+                headers["telnyx-signature-ed25519"] = headers["telnyx-signature-ed25519"][:40]
+            case "no signature":
+                del headers["telnyx-signature-ed25519"]
+            case "no time":
+                headers["telnyx-timestamp"] = ""
+            case "another key":
+                headers["telnyx-signature-ed25519"] = "A" * 86 + "=="
+        try:
+            verify_webhook_signature(body, headers, stand.vendor.public_key)
+        except WebhookVerificationError:
+            right = False
+        else:
+            right = True
+        request = WebhookRequest(raw_path=path, headers=CIMultiDict(headers | proxy), body=body)
+        assert stand.carrier.verify(request) is right
+        verdicts.add(right)
+
+    attempt()
+    assert verdicts == {True, False}
+
+
+async def test_stricter_than_the_official_verification(stand: TelnyxStand) -> None:
+    """Spellings of a right signature and time that Telnyx never sends are refused, though its own code lets them pass."""
+    body, now = b"{}", str(int(time.time()))
+    right = stand.vendor.signed(body, now)
+    signature = right["telnyx-signature-ed25519"]
+    for more in (
+        {"telnyx-signature-ed25519": f"\n{signature}"},
+        {"telnyx-signature-ed25519": f"{signature[:10]} {signature[10:]}"},
+    ):
+        headers = right | more
+        verify_webhook_signature(body, headers, stand.vendor.public_key)
+        assert not stand.carrier.verify(WebhookRequest(raw_path=PATH, headers=CIMultiDict(headers), body=body))
+    spelled = stand.vendor.signed(body, f"+{now}")
+    verify_webhook_signature(body, spelled, stand.vendor.public_key)
+    assert not stand.carrier.verify(WebhookRequest(raw_path=PATH, headers=CIMultiDict(spelled), body=body))
+
+
+async def test_reads(stand: TelnyxStand) -> None:
+    """A text and a report are read field by field, as the SDK's types describe them."""
+    item = stand.carrier.parse(stand.sign(event("message.received", TEXT | {"text": "hello"})))
+    assert item == (
+        InboundText(
+            message_id=TEXT["id"],
+            sender=Phone("+15555550101"),
+            text="hello",
+            to=NUMBER,
+            media=(Media(url=TEXT["media"][0]["url"], content_type="image/png"),),
+            at=datetime(2026, 1, 1, tzinfo=UTC),
+        ),
+    )
+    report = stand.carrier.parse(stand.sign(event("message.finalized", REPORT)))
+    assert report == (DeliveryReport(message_id=REPORT["id"], status="failed", code="40008"),)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ("queued", None),
+        ("sending", None),
+        ("sent", "sent"),
+        ("delivered", "delivered"),
+        ("read", "delivered"),
+        ("sending_failed", "failed"),
+        ("delivery_failed", "failed"),
+        ("expired", "failed"),
+        ("delivery_unconfirmed", None),
+    ],
+)
+async def test_status(stand: TelnyxStand, status: str, expected: Status | None) -> None:
+    """Each status of the SDK's list is ours or of no concern; an unconfirmed delivery is told neither done nor failed."""
+    payload = REPORT | {"to": [{"status": status}], "errors": []}
+    told = DeliveryReport(message_id=REPORT["id"], status=expected) if expected else Unwanted("event")
+    assert stand.carrier.parse(stand.sign(event("message.finalized", payload))) == (told,)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"type": "RCS"}, Unwanted("channel")),
+        ({"type": "WhatsApp"}, Unwanted("channel")),
+        ({"cc": [{"phone_number": "+15555550109"}]}, Unwanted("group")),
+        ({"to": [{"phone_number": NUMBER}, {"phone_number": "+15555550109"}]}, Unwanted("group")),
+    ],
+)
+async def test_not_taken(stand: TelnyxStand, change: dict[str, Any], expected: Unwanted) -> None:
+    """Other channels and groups are understood and not taken, so that nobody answers into a group."""
+    assert stand.carrier.parse(stand.sign(event("message.received", TEXT | change))) == (expected,)
+
+
+async def test_other_events(stand: TelnyxStand) -> None:
+    """An event of another product is of no concern; one without a kind is malformed."""
+    assert stand.carrier.parse(stand.sign(event("10dlc.campaign.update", {}))) == (Unwanted("event"),)
+    with pytest.raises(Malformed, match=r"^event_type: "):
+        stand.carrier.parse(stand.sign(event(None, TEXT)))
+
+
+async def test_picture_without_words(stand: TelnyxStand) -> None:
+    """A picture may come without a word; a text without words and pictures is malformed."""
+    (item,) = stand.carrier.parse(stand.sign(event("message.received", TEXT | {"text": None})))
+    assert isinstance(item, InboundText)
+    assert item.text == ""
+    with pytest.raises(Malformed, match=r"^text: "):
+        stand.carrier.parse(stand.sign(event("message.received", TEXT | {"text": None, "media": []})))
+
+
+async def test_her_carrier_is_not_read(stand: TelnyxStand) -> None:
+    """The carrier that the vendor looked up for the sender stands nowhere in what is read."""
+    request = await one_text(stand, "hello")
+    assert WHO_SHE_IS_WITH.encode()[:6] in request.body
+    item = read_text(stand, request)
+    assert WHO_SHE_IS_WITH not in repr((item.message_id, item.sender.reveal(), item.text, item.to, item.media, item.at))
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (400, "40300", Rejected("40300", opted_out=True)),
+        (422, "40300", Rejected("40300", opted_out=True)),
+        (400, "40001", Rejected("40001")),
+        (400, "40003", Rejected("40003")),
+        (400, "40008", Rejected("40008")),
+        (400, "40009", Rejected("40009")),
+        (400, "40318", TryLater(60.0)),
+        (400, "40011", TryLater(60.0)),
+        (429, "10011", TryLater(1.0)),
+        (401, "10009", Rejected("10009")),
+        (400, "some words", Rejected("http-400")),
+    ],
+)
+async def test_codes(stand: TelnyxStand, status: int, code: str, expected: Any) -> None:
+    """Each error code is permanent, for now, or says that the texter opted out at the vendor."""
+    async with wire(http(status, json.dumps({"errors": [{"code": code}]}).encode())) as line:
+        carrier = stand.elsewhere(line.url)
+        assert await carrier.send(Phone(HANDSET), "word", number=NUMBER) == expected
+        await carrier.close()
+
+
+@pytest.mark.parametrize("key", ["", "words", "AAAA", "A" * 44 + "===="])
+def test_public_key(key: str, tmp_path: Any) -> None:
+    """A public key that is none is told at the start, not by the first text."""
+    with pytest.raises(ValidationError, match="not a public key"):
+        telnyx.Settings(kind="telnyx", public_key=key, api_key_file=tmp_path / "key")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "more", "expected"),
+    [
+        (("+15555550100",), {}, 1.0),
+        (("+447700900001",), {}, 0.1),
+        (("+15555550100", "+447700900001"), {}, 0.1),
+        (("+447700900001",), {"texts_per_second": 1.0}, 1.0),
+    ],
+)
+async def test_slower_abroad(stand: TelnyxStand, numbers: tuple[str, ...], more: dict[str, float], expected: float) -> None:
+    """Outside the US a number sends a text every ten seconds, unless somebody says that theirs sends more."""
+    told = {"kind": "telnyx", "public_key": stand.vendor.public_key, "api_key_file": stand.secrets / "api_key"}
+    carrier = telnyx.TelnyxCarrier.make(
+        telnyx.Settings.model_validate(told | more),
+        public_base_url="https://text.example.org",
+        slug="demo",
+        numbers=numbers,
+        validity=900,
+        clock=stand.clock,
+    )
+    assert carrier.rate.per_second == expected
+    assert not carrier.rate.by_segment
+    await carrier.close()

@@ -1,0 +1,41 @@
+"""That the rooms are not heard is said, once, after minutes."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bot.model.line_incidents import Unheard
+from bridge.inbound.sync_watchdog import PATIENCE, Hearing
+
+
+async def test_it_is_said_once_that_nobody_is_heard() -> None:
+    """Silence of some minutes is told once; a homeserver that only restarts is not news; the next silence is."""
+    told: list[Unheard] = []
+    caught_up, passed = asyncio.Event(), 0.0
+
+    async def tell(event: Unheard) -> None:
+        told.append(event)
+
+    async def later(seconds: float) -> int:
+        nonlocal passed
+        passed += seconds
+        await asyncio.sleep(0.05)
+        return len(told)
+
+    hearing = asyncio.create_task(Hearing(caught_up=caught_up, tell=tell, look=0.01, passing=lambda: passed).run())
+    caught_up.set()
+    assert await later(0) == 0
+    caught_up.clear()
+    assert await later(PATIENCE - 1) == 0
+    caught_up.set()
+    assert await later(3600) == 0
+    caught_up.clear()
+    assert await later(PATIENCE) == 1
+    assert await later(3600) == 1
+    assert told[0].minutes == 3
+    caught_up.set()
+    assert await later(1) == 1
+    caught_up.clear()
+    assert await later(PATIENCE) == 2
+    hearing.cancel()
+    await asyncio.gather(hearing, return_exceptions=True)

@@ -1,0 +1,327 @@
+"""The file of keys: what is on the disk, and what no longer is."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import stat
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from mautrix.util.async_db import UpgradeTable
+
+from bridge.storage.database import Connection, Store
+from bridge.storage.key_file import Keys
+from bridge.storage.vault import Vault
+from tests.bridge.litter import everything
+from tests.fakes.keys_file import standing
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "keys.db"
+
+
+@pytest.fixture
+async def keys(path: Path) -> AsyncIterator[Keys]:
+    keys = Keys(path=path)
+    await keys.open()
+    yield keys
+    await keys.close()
+
+
+@pytest.fixture
+def vault(keys: Keys) -> Vault:
+    return vault_over(keys)
+
+
+def vault_over(keys: Keys) -> Vault:
+    return Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))
+
+
+def modes(directory: Path) -> dict[str, int]:
+    return {file.name: stat.S_IMODE(file.stat().st_mode) for file in directory.iterdir()}
+
+
+async def test_a_destroyed_key_is_in_no_byte(vault: Vault, path: Path, tmp_path: Path) -> None:
+    """After `destroy`, no eight bytes of the wrapped key are left in the file or beside it; while it lived, they were."""
+    rng = random.Random(5)  # noqa: S311 - the same story each time
+    living: set[str] = set()
+    blobs: dict[str, bytes] = {}
+    for n in range(700):
+        owner = f"t{rng.getrandbits(64):x}"
+        await vault.create(owner)
+        living.add(owner)
+        if n % 100 == 0:
+            blobs |= standing(path)
+        if rng.random() < 0.6:
+            gone = rng.choice(sorted(living))
+            living.discard(gone)
+            await vault.destroy(gone)
+            if gone in blobs:
+                blob, left = blobs[gone], everything(tmp_path)
+                assert not any(blob[i : i + 8] in left for i in range(1, len(blob) - 8))
+                assert gone.encode() not in left
+    left = everything(tmp_path)
+    assert len(blobs.keys() & living) > 50
+    assert len(blobs.keys() - living) > 50
+    assert all(blobs[owner] in left for owner in blobs.keys() & living)
+    assert not any(blob[i : i + 8] in left for owner, blob in blobs.items() if owner not in living for i in range(1, 50))
+
+
+async def test_a_key_is_never_moved(keys: Keys, path: Path) -> None:
+    """Each key that lives is in the file once, whatever came and went around it, and no destroyed one is.
+
+    With a row for each key, which SQLite moves about, three of these stood in the file twice (measured with 3.46).
+    """
+    rng = random.Random(0)  # noqa: S311 - the same story each time
+    living: dict[str, bytes] = {}
+    gone: list[bytes] = []
+    for _ in range(1500):
+        if rng.random() < 0.9 or not living:
+            owner, wrapped = f"{rng.getrandbits(64):x}" + "t" * rng.choice((1, 240)), rng.randbytes(61)
+            living[owner] = await keys.insert(owner, wrapped)
+        else:
+            owner = rng.choice(sorted(living))
+            gone.append(living.pop(owner))
+            await keys.delete(owner)
+    raw = await asyncio.to_thread(path.read_bytes)  # the journal has copies until the next deletion
+    assert standing(path) == living
+    assert {raw.count(wrapped) for wrapped in living.values()} == {1}
+    left = everything(path.parent)
+    assert not [wrapped for wrapped in gone if wrapped[-16:] in left]
+
+
+async def test_a_slot_is_used_again(path: Path) -> None:
+    """The file does not grow by who came and went, also over a new start."""
+    keys, again = Keys(path=path), Keys(path=path)
+    await keys.open()
+    for n in range(200):
+        await keys.insert(f"t{n}", bytes([n]) * 61)
+    size = len(everything(path.parent))
+    for n in range(100):
+        await keys.delete(f"t{n}")
+    await keys.close()
+    await again.open()
+    for n in range(100):
+        await again.insert(f"new {n}", bytes([255 - n]) * 61)
+    assert len(everything(path.parent)) == size
+    assert len(await again.owners()) == 200
+    assert await again.read("new 7") == bytes([248]) * 61
+    await again.close()
+
+
+async def test_what_does_not_fit_a_slot_is_refused(keys: Keys, path: Path) -> None:
+    """An owner that is longer than any, or a key of another size, is an error and leaves nothing behind."""
+    for owner, wrapped in (("t" * 265, bytes(61)), ("", bytes(61)), ("t1", bytes(60))):
+        with pytest.raises(ValueError, match="bytes"):
+            await keys.insert(owner, wrapped)
+    assert await keys.owners() == set()
+    assert standing(path) == {}
+
+
+async def test_keys_of_version_one_are_taken_over(path: Path, tmp_path: Path) -> None:
+    """A file with one row for each key opens as before, in slots; the rows are in no byte any more."""
+    old = {f"t{n}" * (n % 7 + 1): os.urandom(61) for n in range(300)}
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("CREATE TABLE keys (owner TEXT PRIMARY KEY NOT NULL, wrapped BLOB NOT NULL) WITHOUT ROWID")
+        connection.executemany("INSERT INTO keys VALUES (?, ?)", old.items())
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    keys = Keys(path=path)
+    await keys.open()
+    assert await keys.owners() == set(old)
+    assert {owner: await keys.read(owner) for owner in old} == old
+    assert {everything(tmp_path).count(wrapped) for wrapped in old.values()} == {1}
+    await keys.close()
+
+
+async def test_the_journal_holds_what_it_must_lose(keys: Keys, tmp_path: Path) -> None:
+    """The journal does hold old keys until it is cleared: without that, the test above would prove nothing."""
+    wrapped = os.urandom(61)
+    await keys.insert("t1", wrapped)
+    await keys._run(lambda: keys._db().execute("UPDATE slot SET wrapped = zeroblob(61)"))
+    assert wrapped in everything(tmp_path)
+    await keys.delete("t1")
+    assert wrapped not in everything(tmp_path)
+
+
+async def test_opening_clears_the_journal(keys: Keys, path: Path, tmp_path: Path) -> None:
+    """A crash between a deletion and the clearing leaves the old key until the next start, not longer."""
+    wrapped = os.urandom(61)
+    await keys.insert("t1", wrapped)
+    await keys._run(lambda: keys._db().execute("UPDATE slot SET wrapped = zeroblob(61)"))
+    assert wrapped in everything(tmp_path)
+    again = Keys(path=path)
+    await again.open()
+    await again.close()
+    assert wrapped not in everything(tmp_path)
+
+
+@pytest.mark.crash
+async def test_a_broken_off_deletion_leaves_no_key_in_a_journal_given_away(keys: Keys, path: Path, tmp_path: Path) -> None:
+    """The journal of a transaction that a crash broke off is played back, kept in its place, and overwritten there."""
+    wrapped = {f"t{n}": os.urandom(61) for n in range(200)}
+    for owner, key in wrapped.items():
+        await keys.insert(owner, key)
+    crashed = tmp_path / "crashed"
+    crashed.mkdir()
+
+    def half() -> None:
+        connection = keys._db()
+        connection.execute("PRAGMA cache_size = 1")  # so that the file is written to before the end
+        connection.execute("BEGIN")
+        connection.execute("UPDATE slot SET wrapped = zeroblob(61)")
+        for name in ("keys.db", "keys.db-journal"):
+            shutil.copy(path.with_name(name), crashed / name)
+        connection.execute("ROLLBACK")
+
+    await keys._run(half)
+    blocks = tmp_path / "blocks" / "journal"
+    blocks.parent.mkdir()
+    os.link(crashed / "keys.db-journal", blocks)
+    assert any(key in everything(crashed) for key in wrapped.values())
+    again = Keys(path=crashed / "keys.db")
+    await again.open()
+    assert await again.owners() == set(wrapped)
+    assert {owner: await again.read(owner) for owner in wrapped} == wrapped
+    for owner in wrapped:
+        await again.delete(owner)
+    await again.close()
+    assert not any(key in everything(crashed) for key in wrapped.values())
+    assert not any(key in everything(blocks.parent) for key in wrapped.values())
+
+
+@pytest.mark.parametrize("happened", [True, False], ids=["and it happened", "and nothing happened"])
+async def test_after_an_error_the_file_says_who_has_a_key(keys: Keys, path: Path, happened: bool) -> None:
+    """An error that comes after the commit is no reason to write a key twice, nor to leave one that is to go."""
+    first, second = os.urandom(61), os.urandom(61)
+    await keys.insert("t0", os.urandom(61))
+    await keys.delete("t0")
+    whole = keys._db()
+    keys._connection = cast("sqlite3.Connection", Breaking(whole, happened=happened))
+    with pytest.raises(sqlite3.OperationalError):
+        await keys.insert("t1", first)
+    keys._connection = whole
+    assert await keys.insert("t1", second) == (first if happened else second)
+    keys._connection = cast("sqlite3.Connection", Breaking(whole, happened=happened))
+    with pytest.raises(sqlite3.OperationalError):
+        await keys.delete("t1")
+    keys._connection = whole
+    assert await keys.stands("t1") is not happened
+    await keys.delete("t1")
+    assert await keys.owners() == set()
+    assert not await keys.stands("t1")
+    assert standing(path) == {}
+    assert not [key for key in (first, second) if key in everything(path.parent)]
+
+
+class Breaking:
+    """A connection whose disk fails at an UPDATE or INSERT: before it, or after its commit."""
+
+    def __init__(self, whole: sqlite3.Connection, *, happened: bool) -> None:
+        self._whole, self._happened = whole, happened
+
+    def execute(self, query: str, *args: Any) -> sqlite3.Cursor:
+        """Do it, or not, and fail."""
+        if not query.startswith(("UPDATE", "INSERT")):
+            return self._whole.execute(query, *args)
+        if self._happened:
+            self._whole.execute(query, *args)
+        raise sqlite3.OperationalError("disk I/O error")
+
+
+async def test_files_are_for_their_owner_only(path: Path, tmp_path: Path) -> None:
+    """The file, and the journal beside it, are 0600, whatever the umask and whatever they were before."""
+    before = os.umask(0)
+    try:
+        os.close(os.open(path, os.O_CREAT, 0o644))
+        keys = Keys(path=path)
+        await keys.open()
+        await keys.insert("t1", bytes(61))
+        await keys.close()
+    finally:
+        os.umask(before)
+    assert modes(tmp_path) == {"keys.db": 0o600, "keys.db-journal": 0o600}
+
+
+async def test_the_file_is_opened_as_promised(keys: Keys) -> None:
+    """FULL synchronous, secure deletion, a persistent journal."""
+    settings = await keys._run(
+        lambda: [keys._db().execute(f"PRAGMA {p}").fetchone()[0] for p in ("synchronous", "secure_delete", "journal_mode")]
+    )
+    assert settings == [2, 1, "persist"]
+
+
+async def test_a_newer_file_is_refused(path: Path) -> None:
+    """A file from a later version stops the start and is left as it is."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    before = everything(path.parent)
+    keys = Keys(path=path)
+    with pytest.raises(ValueError, match="newer version"):
+        await keys.open()
+    await keys.close()
+    assert everything(path.parent) == before
+
+
+KILLED = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from bridge.storage.key_file import Keys
+from bridge.storage.vault import Vault
+
+async def main():
+    keys = Keys(path=Path(sys.argv[1]))
+    await keys.open()
+    vault = Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))
+    await vault.create("t1")
+    print((await vault.seal("t1", "body", b"words")).hex(), flush=True)
+    asyncio.get_running_loop().create_task(vault.create("t2"))
+    await asyncio.sleep(0)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.crash
+async def test_a_key_survives_the_kill(path: Path) -> None:
+    """A process killed right after `create` returned leaves the key; one half created is there or not."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", KILLED, path, cwd=Path(__file__).parents[3], stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    keys = Keys(path=path)
+    await keys.open()
+    vault = vault_over(keys)
+    assert await vault.open("t1", "body", bytes.fromhex(out.decode())) == b"words"
+    assert await vault.owners() in ({"t1"}, {"t1", "t2"})
+    await keys.close()
+
+
+async def test_inside_a_commit_of_the_main_database(vault: Vault, tmp_path: Path) -> None:
+    """Vault calls that need the disk work inside a commit of the main store, and leave that commit whole."""
+    store = Store(tmp_path / "main.db", upgrades=[UpgradeTable()])
+    await store.open()
+
+    async def work(conn: Connection) -> bytes:
+        await conn.execute("CREATE TABLE t (body BLOB)")
+        await vault.create("t1")
+        sealed = await vault.seal("t1", "body", b"words")
+        await conn.execute("INSERT INTO t VALUES ($1)", sealed)
+        return sealed
+
+    sealed = await store.commit(work)
+    assert await store.fetchval("SELECT body FROM t") == sealed
+    await store.close()

@@ -1,0 +1,327 @@
+"""The vault: what opens, for whom, and what no longer does."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from bridge.runtime.phone_number import Phone
+from bridge.storage.key_file import Keys
+from bridge.storage.vault import Sealed, Vault
+
+VAULT_KEY = bytes(range(32))
+INDEX_KEY = bytes(range(1, 33))
+ANY_TEXT = st.text(st.characters(), max_size=20)
+
+
+def vault_over(keys: Keys, *, vault_key: bytes = VAULT_KEY, cached_keys: int = 16) -> Vault:
+    return Vault(keys=keys, vault_key=vault_key, index_key=INDEX_KEY, cached_keys=cached_keys)
+
+
+class RamKeys(Keys):
+    """Keys without a file, for properties of the vault alone."""
+
+    def __init__(self) -> None:
+        super().__init__(path=Path("nowhere"))
+        self.rows: dict[str, bytes] = {}
+        self.reads = 0
+
+    async def insert(self, owner: str, wrapped: bytes) -> bytes:
+        return self.rows.setdefault(owner, wrapped)
+
+    async def read(self, owner: str) -> bytes | None:
+        self.reads += 1
+        return self.rows.get(owner)
+
+    async def stands(self, owner: str) -> bool:
+        return owner in self.rows
+
+    async def delete(self, owner: str) -> None:
+        self.rows.pop(owner, None)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "keys.db"
+
+
+@pytest.fixture
+async def keys(path: Path) -> AsyncIterator[Keys]:
+    keys = Keys(path=path)
+    await keys.open()
+    yield keys
+    await keys.close()
+
+
+@pytest.fixture
+def vault(keys: Keys) -> Vault:
+    return vault_over(keys)
+
+
+@given(owner=ANY_TEXT, context=ANY_TEXT, data=st.binary(max_size=2000))
+def test_what_is_sealed_opens_again(owner: str, context: str, data: bytes) -> None:
+    """Any bytes, sealed for any owner and context, come back whole, 29 bytes longer while sealed."""
+
+    async def round_trip() -> None:
+        vault = vault_over(RamKeys())
+        await vault.create(owner)
+        sealed = await vault.seal(owner, context, data)
+        assert len(sealed) == len(data) + 29
+        assert await vault.open(owner, context, sealed) == data
+
+    asyncio.run(round_trip())
+
+
+@given(data=st.binary(max_size=60), at=st.integers(min_value=0), flip=st.integers(min_value=1, max_value=255))
+def test_one_changed_byte_is_noticed(data: bytes, at: int, flip: int) -> None:
+    """Whatever byte is changed, version byte included, nothing opens."""
+
+    async def tamper() -> None:
+        vault = vault_over(RamKeys())
+        await vault.create("t1")
+        sealed = bytearray(await vault.seal("t1", "body", data))
+        sealed[at % len(sealed)] ^= flip
+        with pytest.raises(Sealed):
+            await vault.open("t1", "body", bytes(sealed))
+
+    asyncio.run(tamper())
+
+
+@given(data=st.binary(max_size=60), cut=st.integers(min_value=1, max_value=100))
+def test_a_cut_end_is_noticed(data: bytes, cut: int) -> None:
+    """A truncated blob, down to no byte at all, is `Sealed` and nothing else."""
+
+    async def truncate() -> None:
+        vault = vault_over(RamKeys())
+        await vault.create("t1")
+        sealed = await vault.seal("t1", "body", data)
+        with pytest.raises(Sealed):
+            await vault.open("t1", "body", sealed[: max(0, len(sealed) - cut)])
+
+    asyncio.run(truncate())
+
+
+@given(one=st.tuples(ANY_TEXT, ANY_TEXT), other=st.tuples(ANY_TEXT, ANY_TEXT))
+@example(one=("ab", "c"), other=("a", "bc"))
+def test_owner_and_context_bind(one: tuple[str, str], other: tuple[str, str]) -> None:
+    """A blob opens for exactly its owner and context, even when all owners had the same key and names run together."""
+
+    async def cross() -> None:
+        vault = vault_over(RamKeys())
+        await vault.create(one[0])
+        await vault.create(other[0])
+        key, cipher = vault._cache[one[0]]
+        vault._cache[other[0]] = (key, cipher)
+        sealed = await vault.seal(*one, b"words")
+        if one == other:
+            assert await vault.open(*other, sealed) == b"words"
+        else:
+            with pytest.raises(Sealed):
+                await vault.open(*other, sealed)
+
+    asyncio.run(cross())
+
+
+async def test_two_seals_of_one_text_differ(vault: Vault) -> None:
+    """The same words twice are not recognisable as the same."""
+    await vault.create("t1")
+    assert len({await vault.seal("t1", "body", b"same") for _ in range(200)}) == 200
+
+
+async def test_without_a_key_nothing_is_sealed(vault: Vault) -> None:
+    """An owner who was never given a key is refused, not given one on the way."""
+    with pytest.raises(Sealed):
+        await vault.seal("t1", "body", b"words")
+    with pytest.raises(Sealed):
+        await vault.load("t1")
+    assert await vault.owners() == set()
+
+
+async def test_create_again_changes_nothing(vault: Vault, keys: Keys) -> None:
+    """Creating twice, even at once and by two vaults, keeps the first key."""
+    await asyncio.gather(*(vault.create("t1") for _ in range(20)))
+    sealed = await vault.seal("t1", "body", b"words")
+    await vault_over(keys).create("t1")
+    assert await vault_over(keys).open("t1", "body", sealed) == b"words"
+
+
+async def test_another_vault_key_opens_nothing(vault: Vault, keys: Keys) -> None:
+    """With the wrong vault key every door is `Sealed`, and the check at the start says so in a sentence."""
+    await vault.check()
+    await vault.create("t1")
+    await vault.check()
+    sealed = await vault.seal("t1", "body", b"words")
+    stranger = vault_over(keys, vault_key=bytes(32))
+    for attempt in (
+        stranger.open("t1", "body", sealed),
+        stranger.seal("t1", "body", b"x"),
+        stranger.create("t1"),
+        stranger.derive_for("t1", "x"),
+    ):
+        with pytest.raises(Sealed):
+            await attempt
+    with pytest.raises(ValueError, match="another installation"):
+        await stranger.check()
+
+
+async def test_a_wrapped_key_belongs_to_its_owner(vault: Vault, keys: Keys, path: Path) -> None:
+    """Somebody who can write the file cannot give one thread another thread's key."""
+    await vault.create("t1")
+    await vault.create("t2")
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE slot SET wrapped = (SELECT wrapped FROM slot WHERE n = 2) WHERE n = 1")
+    connection.close()
+    with pytest.raises(Sealed):
+        await vault_over(keys).load("t1")
+
+
+def test_an_error_shows_nothing() -> None:
+    """The text of `Sealed` is the same for everybody, and the vault prints as nothing."""
+    assert str(Sealed()) == "cannot be opened: another key, changed bytes, or a destroyed key"
+    shown = repr(vault_over(RamKeys()))
+    assert VAULT_KEY.hex() not in shown
+    assert repr(VAULT_KEY) not in shown
+
+
+@pytest.mark.parametrize("length", [0, 16, 31, 33, 64])
+def test_a_key_of_another_length_is_refused(length: int) -> None:
+    """Keys are 32 bytes; the message says which one and how long, and not what it is."""
+    with pytest.raises(ValueError, match=f"the vault key must be 32 bytes, not {length}"):
+        Vault(keys=RamKeys(), vault_key=b"k" * length, index_key=INDEX_KEY)
+    with pytest.raises(ValueError, match=f"the index key must be 32 bytes, not {length}"):
+        Vault(keys=RamKeys(), vault_key=VAULT_KEY, index_key=b"k" * length)
+
+
+def test_one_key_for_both_is_refused() -> None:
+    """The key that finds a phone is not the key that opens it."""
+    with pytest.raises(ValueError, match="must be different"):
+        Vault(keys=RamKeys(), vault_key=VAULT_KEY, index_key=VAULT_KEY)
+
+
+async def test_a_destroyed_key_opens_nothing(vault: Vault) -> None:
+    """What was sealed stays sealed, also when the owner is given a new key; destroying again is no error."""
+    await vault.create("t1")
+    sealed = await vault.seal("t1", "body", b"words")
+    await vault.destroy("t1")
+    await vault.destroy("t1")
+    for _ in range(2):
+        with pytest.raises(Sealed):
+            await vault.open("t1", "body", sealed)
+        await vault.create("t1")
+
+
+async def test_a_key_read_while_it_is_destroyed_is_not_kept() -> None:
+    """A read that began before a destruction and ends after it does not bring the key back into memory."""
+
+    class SlowKeys(RamKeys):
+        gate = asyncio.Event()
+
+        async def read(self, owner: str) -> bytes | None:
+            wrapped = await super().read(owner)
+            await self.gate.wait()
+            return wrapped
+
+    keys = SlowKeys()
+    await vault_over(keys).create("t1")
+    vault = vault_over(keys)
+    reading = asyncio.create_task(vault.load("t1"))
+    await asyncio.sleep(0)
+    assert keys.reads == 1
+    await vault.destroy("t1")
+    keys.gate.set()
+    with pytest.raises(Sealed):
+        await reading
+    assert not vault._cache
+
+
+async def test_many_at_once(vault: Vault) -> None:
+    """Fifty owners created, used and half of them destroyed at once, with a smaller cache: each is what it should be."""
+    sealed: dict[str, bytes] = {}
+
+    async def live(n: int) -> None:
+        owner = f"t{n}"
+        await vault.create(owner)
+        sealed[owner] = await vault.seal(owner, "body", owner.encode())
+        assert await vault.open(owner, "body", sealed[owner]) == owner.encode()
+        if n % 2:
+            await vault.destroy(owner)
+
+    await asyncio.gather(*(live(n) for n in range(50)))
+    assert await vault.owners() == {f"t{n}" for n in range(0, 50, 2)}
+    for owner, blob in sealed.items():
+        if int(owner[1:]) % 2:
+            with pytest.raises(Sealed):
+                await vault.open(owner, "body", blob)
+        else:
+            assert await vault.open(owner, "body", blob) == owner.encode()
+    assert len(vault._cache) <= 16
+
+
+async def test_a_loaded_key_needs_no_disk() -> None:
+    """Once loaded, sealing and opening run to their end without giving up the thread; the least used key is forgotten."""
+    keys = RamKeys()
+    vault = vault_over(keys, cached_keys=2)
+    for owner in ("a", "b"):
+        await vault.create(owner)
+    assert keys.reads == 0
+    with pytest.raises(StopIteration) as ended:
+        vault.seal("a", "body", b"words").send(None)
+    sealed = ended.value.value
+    await vault.create("c")
+    assert await vault.open("a", "body", sealed) == b"words"
+    assert keys.reads == 0
+    await vault.load("b")
+    assert keys.reads == 1
+
+
+@given(a=st.tuples(ANY_TEXT, ANY_TEXT), b=st.tuples(ANY_TEXT, ANY_TEXT))
+@example(a=("ab", "c"), b=("a", "bc"))
+def test_hashes_are_apart(a: tuple[str, str], b: tuple[str, str]) -> None:
+    """Phones and texts hash alike only when line (or domain) and value are the same; the two kinds never meet."""
+    vault = vault_over(RamKeys())
+    assert (vault.phone_hash(a[0], Phone(a[1])) == vault.phone_hash(b[0], Phone(b[1]))) == (a == b)
+    assert (vault.keyed_hash(*a) == vault.keyed_hash(*b)) == (a == b)
+    assert vault.phone_hash(a[0], Phone(a[1])) != vault.keyed_hash(*b)
+    assert len(vault.phone_hash(a[0], Phone(a[1]))) == 32
+
+
+def test_hashes_hang_on_the_index_key_and_derived_keys_on_the_vault_key() -> None:
+    """Another index key gives other hashes and the same derived keys; another vault key the reverse."""
+    one = vault_over(RamKeys())
+    other_index = Vault(keys=RamKeys(), vault_key=VAULT_KEY, index_key=bytes(32))
+    other_vault = vault_over(RamKeys(), vault_key=bytes(32))
+    phone = Phone("+15555550100")
+    assert one.phone_hash("line", phone) == other_vault.phone_hash("line", phone)
+    assert one.phone_hash("line", phone) != other_index.phone_hash("line", phone)
+    assert one.keyed_hash("seen", "SM1") != other_index.keyed_hash("seen", "SM1")
+    assert one.derive("crypto") == other_index.derive("crypto")
+    assert one.derive("crypto") != other_vault.derive("crypto")
+    assert one.derive("crypto") != one.derive("voice")
+    assert len(one.derive("crypto")) == 32
+
+
+async def test_a_pickle_key_dies_with_its_owner(vault: Vault, keys: Keys) -> None:
+    """A key derived for an owner is the same after a restart, differs by owner and label, and is gone with the owner."""
+    await vault.create("room:!a:x")
+    await vault.create("room:!b:x")
+    pickle_key = await vault.derive_for("room:!a:x", "megolm")
+    assert pickle_key == await vault_over(keys).derive_for("room:!a:x", "megolm")
+    assert pickle_key != await vault.derive_for("room:!b:x", "megolm")
+    assert pickle_key != await vault.derive_for("room:!a:x", "other")
+    await vault.destroy("room:!a:x")
+    with pytest.raises(Sealed):
+        await vault.derive_for("room:!a:x", "megolm")
+
+
+def test_the_format_is_fixed() -> None:
+    """Hashes and derived keys are written in databases: these values never change."""
+    vault = vault_over(RamKeys())
+    assert vault.phone_hash("rehearsal", Phone("+15555550100")).hex()[:16] == "dfc777857c4b3478"
+    assert vault.keyed_hash("seen", "SM1").hex()[:16] == "3336305a64fa544e"
+    assert vault.derive("crypto").hex()[:16] == "ca1f9c90a92c1824"

@@ -1,0 +1,239 @@
+"""`quietline exposure`, `quietline carrier check`, and the sample line of each carrier."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from multidict import CIMultiDict
+
+from bridge.carriers import registry
+from bridge.carriers.adapter import InboundText, Malformed, WebhookRequest
+from bridge.carriers.exposure import Exposure
+from bridge.carriers.rate_limit import Rate
+from bridge.carriers.registry import KINDS
+from bridge.carriers.vendors.smsgate import EVENTS
+from bridge.config import ConfigError, load
+from deploy.carrier.vendor_probes import QUESTIONS
+from deploy.carrier.webhook_signatures import SIGNERS
+from deploy.cli import main
+from tests.deploy.processes import ROOT
+from tests.fakes import vonage
+
+EXAMPLES = ROOT / "deploy" / "examples"
+NAMES = sorted(path.stem for path in EXAMPLES.glob("*.yaml"))
+SECRET = "s3cret" * 8
+FIGURES = {
+    "twilio": Rate(per_second=1),  # docs/api/errors/21611: a long code, segments
+    "signalwire": Rate(per_second=3),  # toll-free
+    "telnyx": Rate(per_second=1, by_segment=False),  # messages/rate-limiting
+    "bandwidth": Rate(per_second=1, shared=True),  # docs/messaging/rateLimits: 60 segments a minute
+    "vonage": Rate(per_second=30, burst=30, by_segment=False, shared=True),  # requests of an account
+    "smsgate": Rate(per_second=180 / 3600, burst=30),  # faq/errors: SIM cards are blocked beyond
+    # What stands behind a gateway of one's own is its operator's to say.
+    "kannel": Rate(per_second=1, shared=True),
+    "jasmin": Rate(per_second=1, shared=True),
+}
+
+
+def sample(directory: Path, name: str, *, base: str = "https://text.example.org", **carrier: Any) -> Path:
+    """Make a configuration of a sample line, its secrets written beside it; returns its path."""
+    raw = yaml.safe_load((EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8"))
+    line = raw["lines"][0]
+    line["carrier"] |= carrier
+    raw |= {
+        "data_dir": str(directory / "data"),
+        "homeserver": {"url": "http://127.0.0.1:1", "server_name": "example.org", "as_token_file": str(directory / "as")},
+        "listen": {"port": 1, "public_base_url": base},
+        "keys": {f"{key}_key_file": str(directory / key) for key in ("vault", "index", "suppression")},
+    }
+    secrets = {"as": SECRET, "vault": "00" * 32, "index": "11" * 32, "suppression": "22" * 32}
+    for key, value in line["carrier"].items():
+        if key.endswith("_file"):
+            secrets[key] = vonage.PRIVATE_KEY if key == "private_key_file" else SECRET
+            assert value.startswith("/etc/quietline/secrets/")
+            line["carrier"][key] = str(directory / key)
+    for key, value in secrets.items():
+        (directory / key).write_text(value + "\n", encoding="utf-8")
+        (directory / key).chmod(0o600)
+    path = directory / "config.yaml"
+    path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    return path
+
+
+def test_every_carrier_has_a_sample() -> None:
+    """Each kind that a real line can have has a sample line, and there is no sample of anything else."""
+    assert set(NAMES) == set(KINDS) - {"rehearsal"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_samples_are_right(name: str, tmp_path: Path) -> None:
+    """Each sample is a right configuration once its secrets are there, and says what to do at the vendor."""
+    config = load(sample(tmp_path, name))
+    assert config.line.carrier.kind == name
+    words = (EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8")
+    assert f"/carriers/{config.line.slug}/inbound" in words
+    assert f"./quietline exposure {name}" in words
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_pace_is_the_vendors_figure(name: str, tmp_path: Path) -> None:
+    """A line that is configured as its sample sends as fast as the vendor documents for the least of numbers."""
+    settings = load(sample(tmp_path, name)).line.carrier
+    carrier = registry.make(
+        settings,
+        public_base_url="https://text.example.org",
+        slug="main",
+        numbers=("+15555550100",),
+        validity=900,
+        clock=time.time,
+    )
+    assert carrier.rate == FIGURES[name]
+    await carrier.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("twilio", {"account_sid": ""}),
+        ("twilio", {"account_sid": "SK00000000000000000000000000000000"}),
+        ("twilio", {"webhook_fragment": "#rc=5"}),
+        ("twilio", {"user": ""}),
+        ("signalwire", {"project": " "}),
+        ("bandwidth", {"account_id": ""}),
+        ("bandwidth", {"client_id": " CLI-1"}),
+        ("vonage", {"application_id": ""}),
+        ("kannel", {"region": "XX"}),
+        ("jasmin", {"region": "us"}),
+        ("smsgate", {"region": "EU"}),
+        ("smsgate", {"username": ""}),
+    ],
+)
+def test_what_cannot_be_right_is_told_at_once(name: str, wrong: dict[str, Any], tmp_path: Path) -> None:
+    """An account, a name or a country that cannot be right stops the start by its place in the file, and is not shown."""
+    with pytest.raises(ConfigError, match=rf"lines\.0\.carrier\.{name}\.{next(iter(wrong))}: ") as caught:
+        load(sample(tmp_path, name, **wrong))
+    assert "SK0000" not in str(caught.value)
+
+
+@pytest.mark.parametrize("pem", ["words", "", vonage.PUBLIC_KEY, vonage.PRIVATE_KEY[:200]])
+def test_a_private_key_that_is_none(pem: str, tmp_path: Path) -> None:
+    """A file that holds no private key stops the start by its place, not by an error when the first text leaves."""
+    path = sample(tmp_path, "vonage")
+    (tmp_path / "private_key_file").write_text(pem, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"private_key_file: ") as caught:
+        load(path)
+    assert not pem or pem not in str(caught.value)
+    ended = CliRunner().invoke(main.cli, ["carrier", "check", "--config", str(path)])
+    assert ended.exit_code == 2
+
+
+def test_one_sim_card_one_number(tmp_path: Path) -> None:
+    """A phone has one number for texts to leave from: a line with more would answer some texters from a stranger's."""
+    path = sample(tmp_path, "smsgate")
+    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    raw["lines"][0]["numbers"] = [raw["lines"][0]["number"]]
+    path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    assert len(load(path).line.all_numbers) == 1
+    raw["lines"][0]["numbers"] = ["+15555550111"]
+    path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"lines\.0\.numbers: "):
+        load(path)
+
+
+def test_every_event_of_the_phone_is_named() -> None:
+    """The sample of the phone names each event that a webhook is needed for: one left out is news that never comes."""
+    words = (EXAMPLES / "smsgate.yaml").read_text(encoding="utf-8")
+    assert all(event in words for event in EVENTS)
+
+
+def test_words_are_not_asked_for_in_an_address() -> None:
+    """The samples of gateways ask for webhooks by POST alone: what stands in an address stands in logs."""
+    for name in ("kannel", "jasmin"):
+        words = (EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8")
+        assert "post" in words
+        assert "text=%" not in words
+
+
+@pytest.mark.parametrize("name", sorted(SIGNERS))
+async def test_what_we_sign_is_let_in(name: str, tmp_path: Path) -> None:
+    """What the check signs verifies with the very adapter, and is never taken for a text."""
+    base = "http://127.0.0.1:9"
+    if name == "rehearsal":
+        for file in ("token", "key"):
+            (tmp_path / file).write_text(SECRET, encoding="utf-8")
+        told = {"api_base": base, "token_file": tmp_path / "token", "signing_key_file": tmp_path / "key"}
+        settings = KINDS[name].settings.model_validate({"kind": name} | told)
+    else:
+        settings = load(sample(tmp_path, name)).line.carrier
+    base = "https://text.example.org/behind"
+    signed = SIGNERS[name](settings, f"{base}/carriers/main/status")
+    carrier = registry.make(
+        settings, public_base_url=base, slug="main", numbers=("+15555550100",), validity=900, clock=time.time
+    )
+    request = WebhookRequest(
+        raw_path=f"/carriers/main/status{signed.rest}", headers=CIMultiDict(signed.headers), body=signed.body
+    )
+    assert carrier.verify(request)
+    try:
+        items = carrier.parse(request)
+    except Malformed:
+        items = ()
+    assert not any(isinstance(item, InboundText) for item in items)
+    assert SECRET not in repr(signed)
+    await carrier.close()
+
+
+@pytest.mark.parametrize("name", sorted(QUESTIONS.keys() - {"rehearsal"}))
+def test_no_secret_in_a_question(name: str, tmp_path: Path) -> None:
+    """A login goes in a header, never in an address that somebody logs."""
+    for question in QUESTIONS[name](load(sample(tmp_path, name)).line.carrier):
+        assert SECRET not in question.url
+        assert SECRET not in repr(question)
+        assert question.url.startswith(("https://", "http://192.168."))
+
+
+@pytest.mark.practice(19)
+def test_exposure_for_a_person() -> None:
+    """Every sentence of every adapter is printed under its title."""
+    shown = CliRunner().invoke(main.cli, ["exposure"])
+    assert shown.exit_code == 0
+    for kind in KINDS.values():
+        assert kind.exposure.carrier in shown.output
+        for name in ("keeps", "we_delete", "remains", "unconfirmed", "sources"):
+            assert all(sentence in shown.output for sentence in getattr(kind.exposure, name))
+
+
+def test_exposure_for_a_program() -> None:
+    """As JSON it is an object by kind, with every field; a kind that does not exist is a usage error."""
+    shown = CliRunner().invoke(main.cli, ["exposure", "--json", "twilio", "smsgate"])
+    told = json.loads(shown.output)
+    assert list(told) == ["twilio", "smsgate"]
+    assert set(told["twilio"]) == {field.name for field in fields(Exposure)}
+    assert CliRunner().invoke(main.cli, ["exposure", "pigeon"]).exit_code == 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_exposure_is_honest(name: str) -> None:
+    """Each names what it read, and sets apart what nobody confirmed; what is not deletable is not promised."""
+    exposure = KINDS[name].exposure
+    assert exposure.sources
+    assert exposure.unconfirmed
+    assert exposure.remains
+    assert not set(exposure.unconfirmed) & set(exposure.keeps + exposure.we_delete)
+
+
+def test_a_wrong_configuration_exits_2(tmp_path: Path) -> None:
+    """The command tells every problem of the configuration, and exits 2; with nobody there it exits 1."""
+    ended = CliRunner().invoke(main.cli, ["carrier", "check", "--config", str(tmp_path / "none.yaml")])
+    assert ended.exit_code == 2
+    path = sample(tmp_path, "twilio", base="http://127.0.0.1:9", api_base="http://127.0.0.1:9")
+    ended = CliRunner().invoke(main.cli, ["carrier", "check", "--json", "--config", str(path)])
+    assert ended.exit_code == 1
+    assert json.loads(ended.output)["ok"] is False

@@ -1,0 +1,90 @@
+"""The exposure sheet follows the configuration, and leaves out no part that keeps something."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bridge.config import OnCall
+from deploy.carrier import exposure_sheet
+from deploy.cli.main import cli
+from policies.load import load as load_pack
+from tests.deploy.kept_line import KeptLine, kept_line
+
+PACK = load_pack(["base", "rehearsal"])
+
+
+@pytest.fixture
+async def line(tmp_path: Path) -> AsyncIterator[KeptLine]:
+    async with kept_line(tmp_path) as there:
+        yield there
+
+
+async def test_it_names_every_part(line: KeptLine) -> None:
+    """Homeserver, bridge, keys, backups, logs, staff's devices, the texter's own phone; and each says who could read it."""
+    found = exposure_sheet.sheet(line.config, PACK)
+    places = " ".join(kept.where for kept in found)
+    parts = ("Homeserver", "main.db", "keys.db", "audit", "receipts", "Backups", "Logs", "Staff's devices", "phone")
+    for part in (*parts, "dead letters", "keys of desk and offices", "on their way to devices"):
+        assert part in places
+    assert all(kept.what and kept.how_long and kept.readable_by for kept in found)
+    (room,) = [kept for kept in found if "conversation's room" in kept.where]
+    assert all(word in room.remains for word in ("vacuum", "PostgreSQL", "write-ahead log", "dumps"))
+
+
+async def test_it_names_what_our_clients_leave_where_we_do_not_reach(line: KeptLine) -> None:
+    """Push services hear of every event; an upload without a message stays; a room's id in what clients keep, too."""
+    found = {kept.where: kept for kept in exposure_sheet.sheet(line.config, PACK)}
+    (push,) = [kept for where, kept in found.items() if "Push services" in where]
+    assert all(name in push.where for name in ("Apple", "Google"))
+    assert all(word in push.what for word in ("ids of room and event", "when", "two words", "never what was said"))
+    assert "what no message points to" in found["Homeserver, uploads"].remains
+    assert all(word in found["Homeserver, accounts"].remains for word in ("bare id", "direct chats", "filters"))
+
+
+@pytest.mark.parametrize(
+    ("setting", "seconds", "said"),
+    [
+        ("message_ttl", 5 * 3600, "5 h"),
+        ("client_grace", 9 * 86_400, "9 days"),
+        ("grace", 50 * 3600, "50 h"),
+        ("continuing", 77 * 86_400, "77 days"),
+        ("audit_retention", 13 * 86_400, "13 days"),
+        ("receipt_retention", 11 * 86_400, "11 days"),
+    ],
+)
+async def test_its_numbers_are_the_lines_own(line: KeptLine, setting: str, seconds: int, said: str) -> None:
+    """Another setting is another sheet."""
+    pack = replace(PACK, settings=replace(PACK.settings, **{setting: seconds}))  # type: ignore[arg-type]
+    assert said in "\n".join(exposure_sheet.as_text(line.config, pack))
+    assert said not in "\n".join(exposure_sheet.as_text(line.config, PACK))
+
+
+async def test_what_is_only_there_when_it_is_used(line: KeptLine) -> None:
+    """A pager is in the sheet of a line that has one; quiet hours are those of the configuration."""
+    assert "On call" not in "\n".join(exposure_sheet.as_text(line.config, PACK))
+    assert "administrator" not in "\n".join(exposure_sheet.as_text(line.config, PACK))
+    homeserver = line.config.homeserver.model_copy(update={"admin_token_file": Path("token")})
+    told = "\n".join(exposure_sheet.as_text(line.config.model_copy(update={"homeserver": homeserver}), PACK))
+    assert "an administrator's token" in told
+    on_call = line.config.line.model_copy(update={"on_call": OnCall()})
+    config = line.config.model_copy(update={"lines": [on_call], "quiet_hours": (1, 2)})
+    told = "\n".join(exposure_sheet.as_text(config, PACK))
+    assert "On call" in told
+    assert "1:00 to 2:00" in told
+
+
+async def test_the_verb_tells_line_and_carrier(line: KeptLine) -> None:
+    """`exposure --data` is both, for a person and for a program; kinds beside it are a usage error."""
+    told = CliRunner().invoke(cli, ["exposure", "--data", str(line.layout.data), "--json"])
+    found = json.loads(told.output)
+    assert told.exit_code == 0
+    assert found["carrier"]["keeps"]
+    assert len(found["line"]) == len(exposure_sheet.sheet(line.config, PACK))
+    assert CliRunner().invoke(cli, ["exposure", "twilio", "--data", str(line.layout.data)]).exit_code == 2
+    assert "What its carrier keeps" in CliRunner().invoke(cli, ["exposure", "--data", str(line.layout.data)]).output

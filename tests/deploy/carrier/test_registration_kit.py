@@ -1,0 +1,143 @@
+"""`quietline carrier kit`: what registration asks for, from the packs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from bridge.config import load as load_config
+from deploy.carrier import registration_kit
+from deploy.cli import main
+from policies.load import load
+from policies.pack import TextName, samples, unreviewed
+from tests.deploy.carrier.test_carrier_check import sample
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main.cli, ["carrier", "kit", *map(str, arguments)])
+
+
+def test_words_are_the_packs_own() -> None:
+    """Each sample, and the answers to opt-in and opt-out, stand there letter for letter in every language of the line."""
+    pack = load(["base"])
+    written = registration_kit.kit(pack)
+    for name in (*registration_kit.SAMPLES, TextName.STOP, TextName.GREETING):
+        for language in pack.languages:
+            assert f"> {pack.say(name, language, opens='8:00 AM')}\n" in written
+    assert len(registration_kit.SAMPLES) >= 2, "carriers want two at the least"
+
+
+def test_every_keyword_is_named() -> None:
+    """All words of the pack that mean STOP and START are told, those of a later pack included."""
+    pack = load(["base"])
+    written = registration_kit.kit(replace(pack, keywords=replace(pack.keywords, stop=pack.keywords.stop | {"arrête"})))
+    row = next(line for line in written.splitlines() if line.startswith("| Opt-out keywords"))
+    assert {word.strip() for word in row.split("|")[2].split(",")} == {w.upper() for w in (*pack.keywords.stop, "arrête")}
+    assert "| Opt-in keywords | START, UNSTOP |" in written
+
+
+def test_what_nobody_stands_for_is_told() -> None:
+    """A text without a review and an example's number are named before anything else; in a finished pack nothing is."""
+    pack = load(["base"])
+    written = registration_kit.kit(pack)
+    assert all(name in written for name in (*unreviewed(pack), *samples(pack)))
+    assert written.index("Do not send this yet") < written.index("## The brand")
+    done = {
+        name: replace(
+            text,
+            wordings={
+                language: replace(wording, reviewed_by="counsel", reviewed_on=date(2026, 1, 2), sample=False)
+                for language, wording in text.wordings.items()
+            },
+        )
+        for name, text in pack.texts.items()
+    }
+    finished = replace(pack, texts=MappingProxyType(done), hours=replace(pack.hours, sample=False))
+    assert "Do not send this yet" not in registration_kit.kit(finished)
+
+
+def test_the_brand_conflict_is_said() -> None:
+    """What carriers want and safety does not, the way out, and what must not be believed."""
+    written = registration_kit.kit(load(["base"]))
+    for words in ("Carriers want a brand in each message; safety wants no name", "neutral brand", "never imply", "HELP"):
+        assert words in written
+
+
+def test_the_answer_to_help_is_the_one_that_is_sent() -> None:
+    """Without one the kit asks for words; with one it has the agency's own, in every language."""
+    pack = load(["base"])
+    assert "**Answer to HELP**: none is automatic" in registration_kit.kit(pack)
+    own = replace(pack.texts[TextName.LATER], name="neutral")
+    forced = replace(pack, settings=replace(pack.settings, help_answer="neutral"), canned={"neutral": own})
+    written = registration_kit.kit(forced)
+    assert "none is automatic" not in written
+    assert all(f"> {pack.say(TextName.LATER, language)}\n" in written for language in pack.languages)
+
+
+def test_links_and_numbers_in_texts_are_found() -> None:
+    """The campaign says truthfully whether a text holds a telephone number or a link."""
+    pack = load(["base"])
+    assert "| Telephone numbers in texts | yes |" in registration_kit.kit(pack)
+    assert "| Links in texts | no |" in registration_kit.kit(pack)
+    only = {name: pack.texts[name] for name in (TextName.GREETING, TextName.STOP)}
+    said = dict.fromkeys(TextName, pack.texts[TextName.STOP]) | only
+    assert "| Telephone numbers in texts | no |" in registration_kit.kit(replace(pack, texts=MappingProxyType(said)))
+    linked = replace(only[TextName.GREETING].wordings["en"], text="See https://text.example/a")
+    said[TextName.GREETING] = replace(only[TextName.GREETING], wordings={"en": linked, "es": linked})
+    assert "| Links in texts | yes |" in registration_kit.kit(replace(pack, texts=MappingProxyType(said)))
+
+
+def test_from_a_configuration(tmp_path: Path) -> None:
+    """With a configuration the line's numbers, its carrier and its own packs are in it, and no secret is."""
+    path = sample(tmp_path, "twilio")
+    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    raw["lines"][0] |= {"packs": ["base", "own.yaml"], "number": "+18885550100"}
+    path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    own = {"name": "own", "texts": {"greeting": {"wordings": {"en": {"text": "Hello from us."}}}}}
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(own), encoding="utf-8")
+    ended = run("--config", path)
+    assert ended.exit_code == 0
+    line = load_config(path).line
+    assert f"| Numbers | {', '.join(line.all_numbers)} |" in ended.output
+    assert "| Carrier | twilio |" in ended.output
+    assert "> Hello from us.\n" in ended.output
+    assert "Of this line: +18885550100." in ended.output
+    assert "s3cret" not in ended.output
+
+
+def test_a_directory_instead(tmp_path: Path) -> None:
+    """`--data` takes the configuration of a line's directory; both at once is a usage error."""
+    path = sample(tmp_path, "kannel")
+    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    raw["lines"][0]["packs"] = ["base"]
+    path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    ended = run("--data", tmp_path)
+    assert ended.exit_code == 0
+    assert "| Carrier | kannel |" in ended.output
+    assert run("--data", tmp_path, "--config", path).exit_code == 2
+
+
+@pytest.mark.parametrize("option", ["--config", "--data"])
+def test_nothing_there_exits_2(option: str, tmp_path: Path) -> None:
+    """A configuration that cannot be read is told and exits 2, and nothing is written."""
+    out = tmp_path / "kit.md"
+    ended = run(option, tmp_path / "none", "--out", out)
+    assert ended.exit_code == 2
+    assert "cannot be read" in ended.output
+    assert not out.exists()
+
+
+def test_a_file_is_made_once(tmp_path: Path) -> None:
+    """`--out` writes what would be printed; what the agency filled in afterwards is never written over."""
+    out = tmp_path / "kit.md"
+    assert run("--out", out).exit_code == 0
+    assert out.read_text(encoding="utf-8") == run().output == registration_kit.kit(load(["base"]))
+    out.write_text("filled in", encoding="utf-8")
+    assert run("--out", out).exit_code == 2
+    assert out.read_text(encoding="utf-8") == "filled in"

@@ -1,0 +1,267 @@
+"""What `quietline carrier check` finds, beside a vendor that says what its documentation says, and beside others."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from aiohttp import web
+
+from bridge.carriers import registry
+from bridge.carriers.client_credentials import basic
+from bridge.config import Config, load
+from deploy.carrier.carrier_check import check
+from deploy.carrier.vendor_probes import QUESTIONS
+from tests.bridge.carriers.door import door
+from tests.deploy.carrier.test_carrier_check import NAMES, SECRET, sample
+from tests.fakes import vonage
+
+Say = Callable[[web.Request], web.Response]
+PROFILE = {"id": "p1", "redaction_enabled": True, "redaction_level": 1}
+NUMBER = "+15555550100"
+LOGINS = {
+    "twilio": basic("AC00000000000000000000000000000000", SECRET),
+    "signalwire": basic("00000000-0000-0000-0000-000000000000", SECRET),
+    "telnyx": f"Bearer {SECRET}",
+    "vonage": basic("0a0a0a0a", SECRET),
+    "smsgate": basic("sms", SECRET),
+}
+
+
+@asynccontextmanager
+async def vendor(say: Say) -> AsyncIterator[str]:
+    async def answer(request: web.Request) -> web.Response:
+        return say(request)
+
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+def always(*args: Any, **kwargs: Any) -> Say:
+    return lambda _: web.Response(*args, **kwargs)
+
+
+def knowing(name: str, profile: Any = PROFILE, device: str = "0a0a0a0a0a0a0a0a", key: str = vonage.PUBLIC_KEY) -> Say:
+    """Make a vendor that says to the right login what its documentation says, and 401 to every other."""
+
+    def say(request: web.Request) -> web.Response:
+        login, path = request.headers.get("Authorization", ""), request.path
+        if path.endswith("/oauth2/token"):
+            right = request.method == "POST" and login == basic("CLI-00000000-0000-0000-0000-000000000000", SECRET)
+            return web.json_response(
+                {"access_token": "a.b.c", "expires_in": 3600} if right else {}, status=200 if right else 401
+            )
+        if login != LOGINS.get(name, "Bearer a.b.c"):
+            return web.json_response({}, status=401)
+        if path.endswith(("/Messages.json", "/messages")):
+            return web.json_response({"messages": []})
+        if path.endswith("/phone_numbers/messaging"):
+            number = request.query["filter[phone_number]"]
+            return web.json_response({"data": [{"phone_number": number, "messaging_profile_id": "p1"}]})
+        if path.endswith("/messaging_profiles"):
+            return web.json_response({"data": [PROFILE, {"id": "of another service"}]})
+        if path.endswith("/messaging_profiles/p1"):
+            return web.json_response({"data": profile})
+        if path.startswith("/v2/applications/"):
+            return web.json_response({"id": path.rpartition("/")[2], "keys": {"public_key": key}})
+        if path == "/device":
+            return web.json_response([7, {"id": device}])
+        return web.json_response({}, status=404)
+
+    return say
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        number: int = taken.getsockname()[1]
+    return number
+
+
+async def found(config: Config, tmp_path: Path, port: int, *, public: str | None = None) -> dict[str, bool]:
+    """Run the bridge's door on this port, with this configuration's carrier, and check it."""
+    carrier = registry.make(
+        config.line.carrier,
+        public_base_url=public or config.listen.public_base_url,
+        slug="demo",
+        numbers=config.line.all_numbers,
+        validity=900,
+        clock=time.time,
+    )
+    directory = tmp_path / "door"
+    directory.mkdir()
+    async with door(directory, carrier, port=port) as opened:
+        report = await check(config)
+        rows = await opened.store.fetchval("SELECT (SELECT count(*) FROM inbox) + (SELECT count(*) FROM thread)")
+        assert rows == 0
+    await carrier.close()
+    assert SECRET not in report.as_json()
+    assert all(item.do for item in report.checks if not item.ok)
+    return {item.name: item.ok for item in report.checks}
+
+
+def named_demo(path: Path) -> Config:
+    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    raw["lines"][0]["slug"] = "demo"
+    path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    return load(path)
+
+
+def at(tmp_path: Path, name: str, port: int, base: str, **carrier: Any) -> Config:
+    """Make the sample line of a carrier whose vendor is at this address."""
+    if name == "bandwidth":
+        carrier["token_url"] = f"{base}/oauth2/token"
+    return named_demo(sample(tmp_path, name, base=f"http://127.0.0.1:{port}", api_base=base, **carrier))
+
+
+MORE = {"vonage": {"private_key"}}
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_all_is_well(name: str, tmp_path: Path, port: int) -> None:
+    """With a vendor that knows the login and a bridge behind its public address every check is well, and no row is made."""
+    async with vendor(knowing(name)) as base:
+        got = await found(at(tmp_path, name, port, base), tmp_path, port)
+        assert got == dict.fromkeys({"login", "webhook", "signature", "copies"} | MORE.get(name, set()), True)
+
+
+ELSEWHERE = {
+    "404": always(status=404, text="<h1>not found</h1>"),
+    "400": always(status=400, text="bad"),
+    "405": always(status=405),
+    "200": always(text="<h1>welcome to the hotel</h1>", content_type="text/html"),
+    "json": always(text="{}", content_type="application/json"),
+    "list": always(text="[]", content_type="application/json"),
+    "401": always(status=401),
+    "403": always(status=403),
+    "302": always(status=302, headers={"Location": "/"}),
+    "429": always(status=429),
+    "500": always(status=500),
+}
+
+
+@pytest.mark.parametrize("say", ELSEWHERE.values(), ids=ELSEWHERE.keys())
+@pytest.mark.parametrize("name", sorted(QUESTIONS.keys() - {"rehearsal"}))
+async def test_only_the_vendor_takes_a_login(name: str, say: Say, tmp_path: Path, port: int) -> None:
+    """Whatever else answers at the vendor's address (a proxy, another host, a refusal) is never taken for a yes."""
+    async with vendor(say) as base:
+        report = await check(at(tmp_path, name, port, base))
+        logins = {item.name: item for item in report.checks if item.name in ("login", "auth_token", "private_key")}
+        assert not any(item.ok for item in logins.values())
+        assert all(item.do for item in logins.values())
+        assert SECRET not in report.as_json()
+
+
+@pytest.mark.parametrize("token", [SECRET, "another"])
+async def test_the_auth_token_is_asked_about_too(token: str, tmp_path: Path, port: int) -> None:
+    """Where an API key sends, the auth token still verifies what comes: a wrong one is told, though the key is right."""
+    key = basic("SK00000000000000000000000000000000", SECRET)
+    own = basic("AC00000000000000000000000000000000", token)
+
+    def say(request: web.Request) -> web.Response:
+        known = request.headers["Authorization"] in (key, own)
+        return web.json_response({"messages": []} if known else {}, status=200 if known else 401)
+
+    async with vendor(say) as base:
+        more = {"user": "SK00000000000000000000000000000000", "password_file": "/etc/quietline/secrets/key"}
+        got = await found(at(tmp_path, "twilio", port, base, **more), tmp_path, port)
+        assert (got["login"], got["auth_token"]) == (True, token == SECRET)
+
+
+@pytest.mark.parametrize("key", ["", "words", None, vonage.ANOTHER_PUBLIC_KEY])
+async def test_the_applications_own_key(key: Any, tmp_path: Path, port: int) -> None:
+    """A private key that is not the application's is told: texts signed with it would be refused."""
+    async with vendor(knowing("vonage", key=key)) as base:
+        got = await found(at(tmp_path, "vonage", port, base), tmp_path, port)
+        assert (got["login"], got["private_key"]) == (True, False)
+
+
+async def test_another_phone(tmp_path: Path, port: int) -> None:
+    """An account that does not have the configured phone is told."""
+    async with vendor(knowing("smsgate", device="ffff")) as base:
+        assert (await found(at(tmp_path, "smsgate", port, base), tmp_path, port))["login"] is False
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_what_our_own_signature_does_not_show(name: str, tmp_path: Path, port: int) -> None:
+    """A webhook that we signed ourselves says nothing of the vendor's copy of the secret: the check says how to see it."""
+    async with vendor(knowing(name)) as base:
+        config = at(tmp_path, name, port, base)
+        directory = tmp_path / "door"
+        directory.mkdir()
+        carrier = registry.make(
+            config.line.carrier,
+            public_base_url=config.listen.public_base_url,
+            slug="demo",
+            numbers=config.line.all_numbers,
+            validity=900,
+            clock=time.time,
+        )
+        async with door(directory, carrier, port=port):
+            (signature,) = [item for item in (await check(config)).checks if item.name == "signature"]
+        await carrier.close()
+    assert signature.ok
+    assert "phone of your own" in signature.do
+
+
+async def test_another_public_address(tmp_path: Path, port: int) -> None:
+    """A bridge that believes in another address than the one that is called fails the signature check, not the others."""
+    async with vendor(knowing("twilio")) as base:
+        got = await found(at(tmp_path, "twilio", port, base), tmp_path, port, public="https://elsewhere.example")
+        assert got == {"login": True, "webhook": True, "signature": False, "copies": True}
+
+
+async def test_nobody_there(tmp_path: Path, port: int) -> None:
+    """With neither vendor nor bridge there, each check says so and what to do."""
+    gone = f"http://127.0.0.1:{port}"
+    report = await check(named_demo(sample(tmp_path, "twilio", base=gone, api_base=gone)))
+    assert {item.name: item.ok for item in report.checks if item.name != "copies"} == {
+        "login": False,
+        "webhook": False,
+        "signature": False,
+    }
+    assert not report.ok
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        {"redaction_enabled": True, "redaction_level": 2},
+        {"redaction_enabled": False, "redaction_level": 1},
+        {"redaction_enabled": True},
+        {},
+        [],
+        None,
+        "words",
+    ],
+)
+async def test_telnyx_redaction(profile: Any, tmp_path: Path, port: int) -> None:
+    """Redaction that is off on the line's own profile, or of the level that blanks inbound texts, is told."""
+    async with vendor(knowing("telnyx", profile)) as base:
+        got = await found(at(tmp_path, "telnyx", port, base), tmp_path, port)
+        assert (got["login"], got["copies"]) == (True, False)
+
+
+@pytest.mark.parametrize("answer", [{"data": []}, {"data": [{"phone_number": NUMBER}]}, {"data": 7}, {}])
+async def test_telnyx_number_without_profile(answer: Any, tmp_path: Path, port: int) -> None:
+    """A number of the line that is in no messaging profile of the account is told: nothing is known of its texts."""
+
+    def say(request: web.Request) -> web.Response:
+        return web.json_response(answer) if "phone_numbers" in request.path else knowing("telnyx")(request)
+
+    async with vendor(say) as base:
+        assert (await found(at(tmp_path, "telnyx", port, base), tmp_path, port))["copies"] is False

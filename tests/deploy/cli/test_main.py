@@ -1,0 +1,155 @@
+"""The command itself: verbs, help, exit codes, `status` beside a line and beside nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import tomllib
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from deploy.cli import main
+from deploy.data_dir.layout import Layout
+from deploy.inspect.status import status
+from tests.deploy.processes import ROOT, eventually, free_base, line, ready
+from tests.e2e.waiting import PATIENCE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def quietline(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "deploy", *arguments],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_every_verb_has_help_from_its_docstring() -> None:
+    """`--help` of each verb shows the first line of its function's docstring."""
+    for name, verb in main.cli.commands.items():
+        assert isinstance(verb, click.Command)
+        assert verb.callback is not None
+        assert verb.callback.__doc__, name
+        if not verb.context_settings.get("ignore_unknown_options"):
+            shown = CliRunner().invoke(main.cli, [name, "--help"])
+            assert shown.exit_code == 0
+            assert verb.callback.__doc__.split()[0] in shown.output
+
+
+def test_version_is_the_projects() -> None:
+    """`version` tells what pyproject.toml says."""
+    own = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    ended = quietline("version")
+    assert ended.returncode == 0
+    assert ended.stdout.startswith(f"quietline {own} (Python 3.")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("nonsense",), ("up", "--port-base", "0"), ("up", "--port-base", "65534"), ("up", "extra"), ("bridge",)]
+)
+def test_wrong_usage_exits_2(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """Whatever cannot be meant exits 2 with a sentence, and makes nothing."""
+    ended = quietline(*arguments, cwd=tmp_path)
+    assert ended.returncode == 2
+    assert ended.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_up_on_an_impossible_directory_exits_2(tmp_path: Path) -> None:
+    """A data directory that cannot be made is told with its path."""
+    (tmp_path / "file").touch()
+    ended = quietline("up", "--data", "file/below", "--port-base", str(free_base()), cwd=tmp_path)
+    assert ended.returncode == 2
+    assert f"{tmp_path}/file" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_status_beside_nothing(tmp_path: Path) -> None:
+    """Where nothing runs `status` is not well: exit 1, the JSON of DESIGN §9, and what to do; it makes nothing."""
+    ended = quietline("status", "--data", "none", "--json", cwd=tmp_path)
+    assert ended.returncode == 1
+    told = json.loads(ended.stdout)
+    assert told["ok"] is False
+    assert [check.keys() for check in told["checks"]] == [{"name", "ok", "what", "do"}]
+    assert f"up --data {tmp_path}/none" in told["checks"][0]["do"]
+    assert not (tmp_path / "none").exists()
+
+
+def test_status_beside_a_line(tmp_path: Path) -> None:
+    """Beside a running line all three are well (exit 0); beside a dead one none is, and it says what to do."""
+    with line(tmp_path, free_base()) as process:
+        ready(tmp_path)
+        ended = quietline("status", "--data", str(tmp_path), "--json")
+        assert ended.returncode == 0
+        told = json.loads(ended.stdout)
+        assert told["ok"] is True
+        assert {check["name"]: check["ok"] for check in told["checks"]} == {
+            "homeserver": True,
+            "bridge": True,
+            "carrier": True,
+        }
+        process.send_signal(signal.SIGKILL)
+        process.wait(PATIENCE)
+        eventually(lambda: not any(check.ok for check in asyncio.run(status(Layout(tmp_path))).checks))
+        ended = quietline("status", "--data", str(tmp_path))
+        assert ended.returncode == 1
+        assert ended.stdout.count("NOT ") == 3
+        assert "see " in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"), [({}, 0), ({"ruff": 1}, 1), ({"mypy": 2}, 1), ({"pytest": 5}, 1), ({"pytest": 2}, 1)]
+)
+def test_test_runs_all_checks_and_pytest_last(
+    monkeypatch: pytest.MonkeyPatch, codes: dict[str, int], expected: int
+) -> None:
+    """`test` runs style, format, types, then pytest with the arguments; it ends with 0 or 1; pytest speaks last."""
+    ran: list[tuple[str, ...]] = []
+
+    def run(*command: str) -> int:
+        ran.append(command[3:])
+        return codes.get(command[3], 0)
+
+    monkeypatch.setattr(main, "_run", run)
+    ended = CliRunner().invoke(main.cli, ["test", "tests/deploy", "-k", "x", "--help"])
+    assert ended.exit_code == expected
+    assert ran == [
+        ("ruff", "check"),
+        ("ruff", "format", "--check"),
+        ("mypy",),
+        ("pytest", "tests/deploy", "-k", "x", "--help"),
+    ]
+    assert ended.stdout == ""
+
+
+def test_bench_passes_its_arguments_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`bench` runs the module with its arguments and ends as it does."""
+    ran: list[tuple[str, ...]] = []
+
+    def run(*command: str) -> int:
+        ran.append(command[2:])
+        return 1
+
+    monkeypatch.setattr(main, "_run", run)
+    assert CliRunner().invoke(main.cli, ["bench", "--threads", "5"]).exit_code == 1
+    assert ran == [("-m", "tests.bench", "--threads", "5")]
+
+
+def test_the_ci_runs_the_tests_and_nothing_else() -> None:
+    """`.ci/run` is executable and ends in the one command that passes the tests."""
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert script.read_text().splitlines()[-1] == "exec ./quietline test"

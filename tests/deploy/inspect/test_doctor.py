@@ -1,0 +1,205 @@
+"""The doctor: each check is well on a line as `up` makes it, and not well when its one thing is wrong."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import date
+from os import utime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bridge.config import Config, OnCall
+from deploy.data_dir import offline
+from deploy.data_dir.layout import Layout
+from deploy.inspect import doctor, doctor_database, doctor_files
+from deploy.inspect.status import Check
+from policies.load import load as load_pack
+from tests.deploy.kept_line import KeptLine, kept_line
+
+PACK = load_pack(["base", "rehearsal"])
+DAY = 86_400
+
+
+@pytest.fixture
+async def line(tmp_path: Path) -> AsyncIterator[KeptLine]:
+    async with kept_line(tmp_path) as there:
+        there.layout.provisioned.touch()
+        yield there
+
+
+def files(line: KeptLine) -> dict[str, Check]:
+    return {check.name: check for check in doctor_files.checks(line.layout, line.config)}
+
+
+def rows(line: KeptLine) -> dict[str, Check]:
+    with offline.reading(line.config) as db:
+        return {check.name: check for check in doctor_database.checks(db, line.config, PACK, begun=line.layout.provisioned)}
+
+
+def change(path: Path, **settings: Any) -> None:
+    told = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({**told, **settings}))
+
+
+def _copy_keys(layout: Layout) -> None:
+    (layout.data / "keys.db.bak").write_bytes(b"")
+    (layout.data / "keys.db.bak").chmod(0o600)
+
+
+def _old_log(layout: Layout) -> None:
+    (layout.logs / "bridge.runtime.log.1").write_text("x")
+    utime(layout.logs / "bridge.runtime.log.1", (0, time.time() - 16 * DAY))
+
+
+HARM: dict[str, tuple[str, Callable[[Layout], object]]] = {
+    "others read a secret": ("file modes", lambda layout: (layout.secrets / "hs_token").chmod(0o640)),
+    "others enter the secrets": ("file modes", lambda layout: layout.secrets.chmod(0o755)),
+    "keys.db is copied": ("keys.db", _copy_keys),
+    "backup programs are not told": ("keys.db", lambda layout: (layout.bridge / "CACHEDIR.TAG").unlink()),
+    "anybody can register": (
+        "homeserver settings",
+        lambda layout: change(layout.homeserver_config, enable_registration=True),
+    ),
+    "it federates": (
+        "homeserver settings",
+        lambda layout: change(layout.homeserver_config, federation_domain_whitelist=None),
+    ),
+    "rooms begin in clear": (
+        "homeserver settings",
+        lambda layout: change(layout.homeserver_config, encryption_enabled_by_default_for_room_type="off"),
+    ),
+    "it remembers": (
+        "homeserver settings",
+        lambda layout: change(layout.homeserver_config, redaction_retention_period=None),
+    ),
+    "it tells what is over": (
+        "homeserver settings",
+        lambda layout: change(layout.homeserver_config, experimental_features=None),
+    ),
+    "no module": ("homeserver settings", lambda layout: change(layout.homeserver_config, modules=[])),
+    "typists are held up": (
+        "homeserver settings",
+        lambda layout: change(layout.homeserver_config, rc_message={"per_second": 0.2, "burst_count": 10}),
+    ),
+    "no settings": ("homeserver settings", lambda layout: layout.homeserver_config.unlink()),
+    "transactions are pushed": (
+        "registration",
+        lambda layout: change(layout.homeserver / "registration.yaml", url="http://127.0.0.1:1"),
+    ),
+    "an old log": ("logs", _old_log),
+}
+
+
+async def test_files_as_up_makes_them_are_well(line: KeptLine) -> None:
+    """Nothing is wrong with a line that was just made."""
+    assert [check for check in files(line).values() if not check.ok] == []
+
+
+@pytest.mark.parametrize("harm", HARM)
+async def test_each_harm_is_found_and_only_it(line: KeptLine, harm: str) -> None:
+    """The check that it is about says no, says what to do, and no other does."""
+    name, do = HARM[harm]
+    do(line.layout)
+    bad = [check for check in files(line).values() if not check.ok]
+    assert [check.name for check in bad] == [name]
+    assert bad[0].do
+
+
+async def test_rows_of_a_new_line_are_well(line: KeptLine) -> None:
+    """Nothing waits, nothing is overdue, no quiet hour has come yet."""
+    assert [check for check in rows(line).values() if not check.ok] == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("INSERT INTO line (name, value) VALUES ('clock_doubted', 'yes')", "clock"),
+        ("INSERT INTO line (name, value) VALUES ('vacuumed', unixepoch() - 4 * 86400)", "vacuum"),
+        ("INSERT INTO line (name, value) VALUES ('rewritten', unixepoch() - 4 * 86400)", "own vacuum"),
+        ("INSERT INTO revealed (event_id, room_id, granted, until) VALUES ('$e', '!r', 0, 1.0)", "reveal"),
+        (
+            "INSERT INTO dead_letter (short_id, owner, kind, body, at) VALUES ('x', 'desk', 'Said', X'00', 1)",
+            "dead letters",
+        ),
+        ("INSERT INTO audit (hour, about, kind, mac) VALUES (0, 'desk', 'hold', X'00')", "audit"),
+    ],
+)
+async def test_each_row_that_speaks_against_it_is_found(line: KeptLine, statement: str, name: str) -> None:
+    """Doubt, an old vacuum, a number that stands, a dead letter, a changed audit."""
+    await line.execute(statement)
+    bad = [check for check in rows(line).values() if not check.ok]
+    assert [check.name for check in bad] == [name]
+    assert bad[0].do
+
+
+async def test_a_hold_is_told_and_well(line: KeptLine) -> None:
+    """It is no fault, and nobody forgets it."""
+    await line.nerves.arrive("hello", message_id="1")
+    await line.execute("UPDATE thread SET held = TRUE")
+    assert rows(line)["hold"] == Check(name="hold", ok=True, what="1 on hold", do=rows(line)["hold"].do)
+
+
+async def test_age_speaks_where_nothing_was_done_yet(line: KeptLine) -> None:
+    """A line of four days that was never vacuumed is not well; a real one of ten days without backup neither."""
+    utime(line.layout.provisioned, (0, time.time() - 10 * DAY))
+    assert not rows(line)["vacuum"].ok
+    assert not rows(line)["own vacuum"].ok
+    assert rows(line)["backup"].ok, "a rehearsal needs none"
+    with offline.reading(line.config) as db:
+        assert not doctor_database.backups(db, real(line.config), time.time(), 10.0).ok
+        assert doctor_database.backups(db, real(line.config), time.time(), 7.0).ok
+
+
+def real(config: Config, **changed: Any) -> Config:
+    """Return the configuration of a line that is no rehearsal."""
+    return config.model_copy(update={"lines": [config.line.model_copy(update={"rehearsal": False, **changed})]})
+
+
+async def test_a_real_line_is_held_to_more(line: KeptLine) -> None:
+    """Unreviewed words and nobody on call are told to a rehearsal and are wrong on a real line."""
+    for config, ok in ((line.config, True), (real(line.config), False)):
+        assert doctor.packs(config, PACK).ok is ok
+        assert doctor.on_call(config).ok is ok
+        assert doctor.packs(config, PACK).do
+        assert doctor.on_call(config).do
+    called = OnCall(webhook_file=line.layout.config)
+    assert doctor.on_call(real(line.config, on_call=called)).ok
+
+
+async def test_without_a_homeserver_it_says_so(line: KeptLine) -> None:
+    """Neither the module nor the identities can be asked: not well, with something to do, and no secret in it."""
+    report = await doctor.doctor(line.layout)
+    named = {check.name: check for check in report.checks}
+    for name in ("homeserver module", "identities"):
+        assert not named[name].ok
+        assert named[name].do
+    secrets = [path.read_text().strip() for path in line.layout.secrets.iterdir()]
+    assert not [secret for secret in secrets if secret in report.as_json()]
+    assert {"packs", "disk", "secure_delete", "carrier", "erasure"} <= named.keys()
+    assert not report.ok
+
+
+def test_little_space_is_not_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Less than a gigabyte is too little."""
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=doctor.SPACE - 1))
+    assert not doctor.space(Layout(tmp_path)).ok
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=doctor.SPACE))
+    assert doctor.space(Layout(tmp_path)).ok
+
+
+async def test_reviewed_words_are_well(line: KeptLine) -> None:
+    """A pack in which everything legal is reviewed and nothing is an example."""
+    changed = {"reviewed_by": "counsel", "reviewed_on": date(2026, 1, 1), "sample": False}
+    texts = {
+        name: replace(text, wordings={k: replace(w, **changed) for k, w in text.wordings.items()})  # type: ignore[arg-type]
+        for name, text in PACK.texts.items()
+    }
+    pack = replace(PACK, texts=texts, hours=replace(PACK.hours, sample=False))
+    assert doctor.packs(real(line.config), pack) == Check(name="packs", ok=True, what=doctor.packs(line.config, pack).what)

@@ -1,0 +1,93 @@
+"""Counsel's look-up: one word, noted, and the number is nowhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from bot.model.audit_kinds import AuditKind
+from bridge.runtime.phone_number import Phone
+from deploy.cli.main import cli
+from deploy.inspect.lookup import Answer, lookup, read
+from tests.deploy.kept_line import KeptLine, kept_line
+from tests.fakes.nerves import HANDSET
+
+OTHER = "+12065550123"
+
+
+@pytest.fixture
+async def line(tmp_path: Path) -> AsyncIterator[KeptLine]:
+    async with kept_line(tmp_path) as there:
+        yield there
+
+
+async def kinds(line: KeptLine) -> list[str]:
+    return [row["kind"] for row in await line.nerves.store.fetch("SELECT kind FROM audit ORDER BY seq")]
+
+
+async def test_the_answer_is_one_of_three(line: KeptLine) -> None:
+    """Nothing, open, held: whatever there is, the question is noted the same way."""
+    assert await lookup(line.config, Phone(HANDSET)) is Answer.NOTHING
+    await line.nerves.arrive("hello", message_id="1")
+    assert await lookup(line.config, Phone(HANDSET)) is Answer.OPEN
+    assert await lookup(line.config, Phone(OTHER)) is Answer.NOTHING
+    await line.execute("UPDATE thread SET held = TRUE")
+    assert await lookup(line.config, Phone(HANDSET)) is Answer.HELD
+    assert await kinds(line) == ["lookup"] * 4
+
+
+async def test_counsel_can_hold_what_has_no_room(line: KeptLine) -> None:
+    """What is parked is held by its number, and lifted again; of a number with nothing, nothing is made."""
+    owner = await line.nerves.arrive("hello", message_id="1")
+    assert await lookup(line.config, Phone(HANDSET), then=AuditKind.HOLD) is Answer.HELD
+    assert await line.nerves.store.fetchval("SELECT held FROM thread WHERE id = $1", owner)
+    assert await lookup(line.config, Phone(HANDSET), then=AuditKind.UNHOLD) is Answer.OPEN
+    assert await lookup(line.config, Phone(OTHER), then=AuditKind.HOLD) is Answer.NOTHING
+    assert await line.nerves.count("thread") == 1
+    assert await kinds(line) == ["hold", "lookup", "unhold", "lookup", "hold", "lookup"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "understood"),
+    [
+        (HANDSET, True),
+        (" +1 (206) 555-0199\n", True),
+        ("+1.206.555.0199", True),
+        ("2065550199", False),
+        ("", False),
+        ("22395", False),
+        ("hello", False),
+        ("+1206555019x", False),
+    ],
+)
+def test_a_number_as_people_type_it(typed: str, understood: bool) -> None:
+    """International form, with what people put between digits."""
+    assert (read(typed) == Phone(HANDSET)) is understood
+
+
+async def test_the_verb_takes_no_number_as_argument(line: KeptLine) -> None:
+    """It is read from standard input; on the command line it is an error; no output holds it."""
+    await line.nerves.arrive("hello", message_id="1")
+    common = ["lookup", "--data", str(line.layout.data)]
+    asked = await _invoke(common, HANDSET + "\n")
+    assert (asked.exit_code, asked.output.strip()) == (0, "open")
+    assert (await _invoke([*common, "--hold"], HANDSET + "\n")).output.strip() == "held"
+    assert (await _invoke([*common, HANDSET], "")).exit_code == 2
+    wrong = await _invoke(common, "12065550199\n")
+    assert wrong.exit_code == 2
+    assert "2065550199" not in wrong.output
+    for path, raw in _files(line.layout.data):
+        assert HANDSET[1:].encode() not in raw, path.name
+
+
+async def _invoke(words: list[str], typed: str) -> Any:
+    return await asyncio.to_thread(lambda: CliRunner().invoke(cli, words, input=typed))
+
+
+def _files(directory: Path) -> list[tuple[Path, bytes]]:
+    return [(path, path.read_bytes()) for path in directory.rglob("*") if path.is_file()]

@@ -1,0 +1,110 @@
+"""`quietline report`: counts only, small cells hidden, nothing to work them out from."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from bot.lifecycle.tally import LONGER, WAITS
+from bridge.storage.database import Connection
+from deploy.cli.main import cli
+from deploy.inspect import monthly_report
+from tests.fakes.nerves import Nerves
+
+CELLS = [
+    ("2027-01", "en", "shelter", 12),
+    ("2027-01", "en", "legal", 4),
+    ("2027-01", "es", "shelter", 5),
+    ("2027-01", "vi", "unmet_language", 1),
+    ("2027-01", "en", "wait_under_2_min", 6),
+    ("2027-01", "es", "wait_5_to_10_min", 3),
+    ("2027-02", "en", "legal", 9),
+    ("2027-02", "en", "wait_over_30_min", 2),
+]
+
+
+@pytest.fixture
+async def data(tmp_path: Path) -> Path:
+    """Make a line's directory with counters in its database."""
+    bridge = tmp_path / "bridge"
+    bridge.mkdir()
+    nerves = Nerves(bridge)
+    await nerves.open()
+    counted = "INSERT INTO tally (month, language, kind, number) VALUES ($1, $2, $3, $4)"
+
+    async def commit(conn: Connection) -> None:
+        for cell in CELLS:
+            await conn.execute(counted, *cell)
+
+    await nerves.store.commit(commit)
+    await nerves.end()
+    return tmp_path
+
+
+def run(data: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["report", "--data", str(data), *arguments])
+
+
+@pytest.mark.practice(21)
+def test_small_cells_are_never_shown(data: Path) -> None:
+    """A count below five is null, in text "fewer than 5"; no sum over cells or months stands anywhere."""
+    told = json.loads(run(data, "--json").output)
+    shown = {(m["month"], c["language"], c["kind"]): c["number"] for m in told["months"] for c in m["cells"]}
+    assert shown == {(m, lang, kind): n if n >= 5 else None for m, lang, kind, n in CELLS}
+    assert set(told["months"][0]) == {"month", "median_wait", "people", "cells"}
+    assert told["months"][0]["people"] == "anonymous, unknowable"
+    text = run(data).output
+    assert "legal: fewer than 5" in text
+    assert not {"17", "16", "21", "13"} & set(text.replace(":", " ").split()), "a sum"
+
+
+@pytest.mark.parametrize(
+    ("counts", "median"),
+    [
+        ({"wait_under_2_min": 7, "wait_over_30_min": 5}, "under 2 min"),
+        ({"wait_under_2_min": 5, "wait_5_to_10_min": 9}, "5 to 10 min"),
+        ({"wait_under_2_min": 4}, None),
+        ({"wait_under_2_min": 5, "wait_2_to_5_min": 1, "wait_5_to_10_min": 7}, None),
+        ({}, None),
+    ],
+)
+def test_half_of_the_waits_are_told_as_a_step(counts: dict[str, int], median: str | None) -> None:
+    """Of all languages together, and not beside a count that is hidden: what is shown would tell it."""
+    cells = tuple(monthly_report.Cell(month="2027-01", language="en", kind=kind, number=n) for kind, n in counts.items())
+    assert monthly_report.Month(month="2027-01", cells=cells).median_wait == median
+
+
+def test_a_median_that_is_not_told_says_so(data: Path) -> None:
+    """In text and for programs."""
+    assert [month["median_wait"] for month in json.loads(run(data, "--json").output)["months"]] == [None, None]
+    assert "half were answered within: not shown" in run(data).output
+
+
+def test_one_month_or_a_refusal(data: Path, tmp_path: Path) -> None:
+    """`--month` chooses one; what is no month is a usage error; a directory without a line exits 2 with its path."""
+    assert [m["month"] for m in json.loads(run(data, "--json", "--month", "2027-02").output)["months"]] == ["2027-02"]
+    assert run(data, "--month", "2031-12").output == "Nothing was counted.\n"
+    assert run(data, "--month", "2027-13").exit_code == 2
+    nothing = run(tmp_path / "nowhere")
+    assert (nothing.exit_code, "main.db: cannot be read" in nothing.output) == (2, True)
+
+
+def test_it_reads_beside_a_writer_and_writes_nothing(data: Path) -> None:
+    """While another connection writes, the report is told, and the database is the same afterwards."""
+    database = data / "bridge" / "main.db"
+    writer = sqlite3.connect(database, isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    before = database.read_bytes()
+    assert run(data, "--json").exit_code == 0
+    assert database.read_bytes() == before
+    writer.execute("ROLLBACK")
+    writer.close()
+
+
+def test_the_steps_are_those_that_are_counted() -> None:
+    """Every step of a wait that the bot counts has its words here, in the same order."""
+    assert list(monthly_report.WAITS) == [*(kind for _, kind in WAITS), LONGER]

@@ -1,0 +1,190 @@
+"""`quietline policy`: exit codes, JSON, transcripts, and generated files that are current."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from deploy.cli.main import cli
+from deploy.packs.lint_report import CONVERSATIONS, schema, with_base
+from deploy.packs.preview import ScriptError, play, read
+from policies.pack import TextName
+from policies.schema import PackFile
+
+ROOT = Path(__file__).parents[3]
+BASE = with_base(["base"])
+
+
+def quietline(*arguments: str) -> Result:
+    """Run the command in this process."""
+    return CliRunner().invoke(cli, ["policy", *arguments])
+
+
+def script(folder: Path, text: str) -> Path:
+    """Write a script."""
+    path = folder / "script.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def transcript(folder: Path, text: str) -> list[str]:
+    """Play a script with the base pack."""
+    return list(play(BASE, read(script(folder, text))))
+
+
+def phone(lines: list[str]) -> list[str]:
+    """Return what a transcript says reached the phone."""
+    return [line.split("→ phone    ")[1] for line in lines if "→ phone" in line]
+
+
+def test_generated_files_are_current() -> None:
+    """The schema and the preview in the repository are what the commands write; `quietline policy` writes them anew."""
+    assert (ROOT / "policies/pack.schema.json").read_text(encoding="utf-8") == quietline("schema").output == schema()
+    shown = quietline("preview")
+    assert shown.exit_code == 0
+    assert (ROOT / "policies/PREVIEW.md").read_text(encoding="utf-8") == shown.output
+
+
+def test_the_schema_knows_every_key_and_refuses_others() -> None:
+    """An editor is offered each key of a pack, durations as people write them, and an unknown key is marked."""
+    made = json.loads(schema())
+    assert made["properties"].keys() == PackFile.model_fields.keys()
+    assert made["additionalProperties"] is False
+    for part in made["$defs"].values():
+        assert part.get("additionalProperties", False) is False or "enum" in part
+    delay = made["$defs"]["SettingsPart"]["properties"]["verdict_delay"]
+    assert {"integer", "string"} <= {kind.get("type") for kind in delay["anyOf"]}
+    assert made["$defs"]["WeekPart"]["properties"]["mon"]["items"]["type"] == "string"
+    assert "us_federal" in made["$defs"]["HoursPart"]["properties"]["holidays"]["items"]["enum"]
+
+
+def test_lint_tells_what_keeps_a_line_from_starting(tmp_path: Path) -> None:
+    """The base pack is not well until counsel and the agency have been there: exit 1, as text and as JSON alike."""
+    shown = quietline("lint")
+    assert shown.exit_code == 1
+    assert "NOT texts.limits.wordings.en (review)" in shown.output
+    told = quietline("lint", "us/ca", "--json")
+    assert told.exit_code == 1
+    report = json.loads(told.output)
+    assert report["ok"] is False
+    assert {check["name"] for check in report["checks"]} >= {"texts.limits.wordings.es (review)", "hours (sample)"}
+    assert all(check["do"] for check in report["checks"])
+
+
+def test_lint_is_well_when_only_advice_is_left(tmp_path: Path) -> None:
+    """A line that could start exits 0, and still hears advice."""
+    review = "reviewed_by: Counsel, reviewed_on: 2026-03-01"
+    texts = [
+        f"  {text.name}: {{wordings: {{en: {{text: {json.dumps(w.text)}, {review}}}}}}}"
+        for text, language, w in BASE.wordings
+        if language == "en" and (text.legal or w.sample)
+    ]
+    own = tmp_path / "own.yaml"
+    head = "name: own\nlanguages: [en]\nhours: {timezone: America/New_York, week: {mon: ['08:00-20:00']}}\ntexts:\n"
+    own.write_text(head + "\n".join(texts) + "\n", encoding="utf-8")
+    shown = quietline("lint", str(own))
+    assert (shown.exit_code, shown.output.count("NOT ")) == (0, 0)
+    assert "ok  leak_words" in shown.output
+
+
+def test_a_pack_that_cannot_be_loaded_is_exit_two_with_all_its_problems(tmp_path: Path) -> None:
+    """Usage and configuration: every problem on a line of its own, for lint and for preview."""
+    own = tmp_path / "own.yaml"
+    own.write_text("name: own\nsettings: {cap: x}\nfoo: 1\n", encoding="utf-8")
+    for arguments in (("lint", str(own)), ("preview", str(own)), ("preview", f"us/ca,{own}", str(own))):
+        shown = quietline(*arguments)
+        assert shown.exit_code == 2
+        assert "settings.cap" in shown.output
+        assert "foo: unknown key" in shown.output
+
+
+def test_a_transcript_shows_both_sides(tmp_path: Path) -> None:
+    """What the texter wrote, what left for the phone and when, what stayed a note."""
+    lines = transcript(
+        tmp_path,
+        "- texter: hi\n- advocate: I am here.\n- advocate: // a note\n- wait: 3 min\n- texter: are you there\n"
+        '- advocate: "!say handover"\n- supervisor: "!take"\n- supervisor: Hello.\n',
+    )
+    assert phone(lines) == [
+        BASE.say(TextName.GREETING, "en"),
+        "I am here.",
+        BASE.say(TextName.HANDOVER, "en"),
+        "Hello.",
+    ]
+    assert lines[0] == "Mon 10:00:00  texter     hi"
+    said, left = (next(line for line in lines if f"{who} " in line and "I am here." in line) for who in ("ana", "phone"))
+    assert (said[4:12], left[4:12]) == ("10:00:30", "10:00:38")
+    at = next(n for n, line in enumerate(lines) if "// a note" in line)
+    assert lines[at + 1].endswith("📝")
+
+
+def test_nothing_leaves_by_waiting(tmp_path: Path) -> None:
+    """Silence brings cues to the desk, and nothing to the phone (the first rule)."""
+    before = transcript(tmp_path, "- texter: hi\n")
+    after = transcript(tmp_path, "- texter: hi\n- wait: 30 days\n")
+    assert phone(after) == phone(before)
+    assert len(after) > len(before)
+
+
+def test_a_script_says_when_and_who_is_there(tmp_path: Path) -> None:
+    """The start is the line's own time; with nobody on duty nothing is promised."""
+    lines = transcript(tmp_path, "start: 2027-07-04 22:30\nstaffed: false\nsteps: [{texter: hi}]\n")
+    assert lines[0] == "Sun 22:30:00  texter     hi"
+    assert BASE.say(TextName.GREETING) not in phone(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("- nobody: hi\n", "steps.0"),
+        ("- texter: hi\n- texter: 1\n", "steps.1"),
+        ("- texter: hi\n  advocate: ho\n", "steps.0"),
+        ("- wait: long\n", "steps.0"),
+        ("- wait: null\n", "steps.0"),
+        ("[]\n", "steps"),
+        ("hello\n", "the whole file"),
+        ("", "the whole file"),
+        ("steps: [{texter: hi}]\nfoo: 1\n", "foo"),
+        ("start: noon\nsteps: [{texter: hi}]\n", "start"),
+        ("- texter: [\n", "is not YAML"),
+    ],
+)
+def test_a_script_that_cannot_be_played_is_told(tmp_path: Path, text: str, where: str) -> None:
+    """With its path, without what it says, and as exit code 2."""
+    path = script(tmp_path, text)
+    with pytest.raises(ScriptError) as refused:
+        read(path)
+    assert any(problem.removeprefix(f"{path}: ").startswith(where) for problem in refused.value.problems)
+    assert quietline("preview", "base", str(path)).exit_code == 2
+
+
+def test_a_script_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """Exit code 2 and a sentence."""
+    shown = quietline("preview", "base", str(tmp_path / "none.yaml"))
+    assert shown.exit_code == 2
+    assert "cannot be read" in shown.output
+
+
+@pytest.mark.parametrize("path", sorted(CONVERSATIONS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_each_conversation_plays_with_every_kind_of_pack(path: Path) -> None:
+    """What comes with Quietline plays with what comes with Quietline, and the texter hears something."""
+    for names in ("base", "rehearsal", "uk", "us/ca"):
+        shown = quietline("preview", names, str(path))
+        assert shown.exit_code == 0, shown.output
+        assert "→ phone" in shown.output
+
+
+def test_a_whole_pack_is_shown() -> None:
+    """Each text in each language, each playbook, what each word does, the statute, and the agency's own packs."""
+    shown = quietline("preview", "us/ca,rehearsal").output
+    assert shown.startswith("# Preview: base, us/ca, rehearsal\n")
+    assert "Cal. Penal Code § 11164" in shown
+    for text, _, wording in with_base(["us/ca"]).wordings:
+        assert f"### `{text.name}`" in shown
+        assert f"  > {wording.text}\n" in shown
+    for name, book in BASE.playbooks.items():
+        assert f"### {book.title} (`!playbook {name}`)" in shown
+    assert "| leaves: parked, no answer | " in shown

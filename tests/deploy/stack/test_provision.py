@@ -1,0 +1,320 @@
+"""What a first run makes: private, repeatable, hardened, and never written over (issue 2, point 3)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import yaml
+
+from bridge.carriers.vendors.rehearsal import Settings
+from bridge.config import load
+from deploy.data_dir.layout import Layout, Ports
+from deploy.data_dir.secret_files import Unusable
+from deploy.stack import provision as provisioning
+from deploy.stack.provision import TOO_MANY_DEATHS, make_accounts, provision, running, secrets_of, write_files
+from deploy.stack.supervisor import ALLOCATOR
+from tests.deploy.processes import alive, eventually, free_base, line, ready
+from tests.deploy.server import Server
+from tests.e2e.waiting import PATIENCE
+
+
+def kernel_shows(pid: int, what: str) -> str:
+    return Path(f"/proc/{pid}/{what}").read_text()
+
+
+async def test_no_secret_in_arguments_or_environment(tmp_path: Path) -> None:
+    """No secret's value, password or number is in the arguments or environment of `up` or any child of it."""
+    with line(tmp_path, free_base(), "homeserver=real"):
+        pids = (await asyncio.to_thread(ready, tmp_path))["pids"]
+        secrets = secrets_of(Layout(tmp_path))
+        values = [path.read_text().strip() for path in secrets.directory.iterdir() if path != secrets.accounts]
+        values += [account.password for account in secrets.read_accounts()]
+        values += [values[0].split()[-1], load(tmp_path / "config.yaml").line.number]
+        assert len(values) > 12
+        for pid in pids.values():
+            shown = kernel_shows(pid, "cmdline") + kernel_shows(pid, "environ")
+            assert len(shown) > 20
+            assert not any(value in shown for value in values)
+        assert f"GLIBC_TUNABLES={ALLOCATOR}" in kernel_shows(pids["bridge"], "environ").split("\0")
+        environment = kernel_shows(pids["homeserver"], "environ")
+        told = {entry.split("=")[0] for entry in environment.split("\0") if entry}
+        assert told <= {"PATH", "HOME", "LANG", "TZ", "PYTHONPATH", "VIRTUAL_ENV", "GLIBC_TUNABLES", "LC_CTYPE"}
+
+
+def settings(tmp_path: Path) -> dict[str, Any]:
+    layout, ports = Layout(tmp_path / "line"), Ports(20000)
+    write_files(layout, ports)
+    read: dict[str, Any] = yaml.safe_load(layout.homeserver_config.read_text())
+    return read
+
+
+@pytest.mark.practice(6)
+def test_the_configuration_is_hardened(tmp_path: Path) -> None:
+    """The written `homeserver.yaml` says every hardening that issue 2 asks for, and only files where secrets are."""
+    read = settings(tmp_path)
+    hardened: dict[str, object] = {
+        "federation_domain_whitelist": [],
+        "trusted_key_servers": [],
+        "enable_registration": False,
+        "allow_guest_access": False,
+        "encryption_enabled_by_default_for_room_type": "all",
+        "url_preview_enabled": False,
+        "presence": {"enabled": False},
+        "enable_room_list_search": False,
+        "room_list_publication_rules": [{"action": "deny"}],
+        "redaction_retention_period": "1s",
+        "forgotten_room_retention_period": "1m",
+        "push": {"enabled": True, "include_content": False},
+        "report_stats": False,
+        "enable_metrics": False,
+        "experimental_features": {"msc4222_enabled": True},
+    }
+    assert {key: read.get(key) for key in hardened} == hardened
+    (listener,) = read["listeners"]
+    assert listener["bind_addresses"] == ["127.0.0.1"]
+    assert listener["resources"] == [{"names": ["client"], "compress": False}]
+    text = (tmp_path / "line" / "homeserver" / "homeserver.yaml").read_text()
+    for path in (tmp_path / "line" / "secrets").iterdir():
+        assert path.read_text().strip() not in text
+
+
+def test_the_registration_is_as_measured(tmp_path: Path) -> None:
+    """`url` is null, the sender is a third user, both identities are exclusive, MSC4190 is on, no rate limit."""
+    settings(tmp_path)
+    read = yaml.safe_load((tmp_path / "line" / "homeserver" / "registration.yaml").read_text())
+    assert read["url"] is None
+    assert read["sender_localpart"] not in {"policy", "line-main"}
+    assert read["rate_limited"] is False
+    assert read["io.element.msc4190"] is True
+    assert read["namespaces"]["users"] == [
+        {"exclusive": True, "regex": r"@policy:quietline\.localhost"},
+        {"exclusive": True, "regex": r"@line-.*:quietline\.localhost"},
+    ]
+
+
+def test_the_bridge_accepts_its_configuration(tmp_path: Path) -> None:
+    """The generated `config.yaml` satisfies the bridge's own model, and `carrier.json` agrees with it."""
+    settings(tmp_path)
+    config = load(tmp_path / "line" / "config.yaml")
+    carrier = json.loads((tmp_path / "line" / "carrier.json").read_text())
+    assert (config.line.slug, config.line.rehearsal, config.line.packs) == ("main", True, ["base", "rehearsal"])
+    assert (carrier["host"], carrier["port"], carrier["number"]) == ("127.0.0.1", 20002, config.line.number)
+    assert carrier["webhook_base"] == f"{config.listen.public_base_url}/carriers/main"
+    assert isinstance(config.line.carrier, Settings)
+    assert Path(carrier["token_file"]) == config.line.carrier.token_file
+    assert [staff.role for staff in config.line.staff] == ["advocate", "advocate", "supervisor"]
+
+
+def test_an_edited_configuration_is_kept(tmp_path: Path) -> None:
+    """A second run keeps an operator's edits letter by letter, also an address elsewhere, and moves only our ports."""
+    layout = Layout(tmp_path / "line")
+    write_files(layout, Ports(20000))
+    edited = layout.config.read_text().replace("+15555550100", "+15555550111")
+    edited = edited.replace("public_base_url: http://127.0.0.1:20001", "public_base_url: https://line.example.org")
+    edited += "log_level: DEBUG # 127.0.0.1:20000 is what we had\n"
+    layout.config.write_text(edited)
+    write_files(layout, Ports(20000))
+    assert layout.config.read_text() == edited
+    write_files(layout, Ports(30000))
+    expected = edited.replace("url: http://127.0.0.1:20000", "url: http://127.0.0.1:30000")
+    expected = expected.replace("port: 20001", "port: 30001").replace("20002", "30002")
+    assert layout.config.read_text() == expected
+    assert json.loads(layout.carrier.read_text())["number"] == "+15555550111"
+
+
+def test_what_else_is_called_port_or_api_base_stays(tmp_path: Path) -> None:
+    """A mail server's port and the operator's own gateway on this machine are theirs, also when `up` moves its ports."""
+    layout = Layout(tmp_path / "line")
+    write_files(layout, Ports(20000))
+    for name in ("password", "segment"):
+        (layout.secrets / name).write_text("x" * 40)
+        (layout.secrets / name).chmod(0o600)
+    edited = layout.config.read_text()
+    before, after = edited.index("  carrier:"), edited.index("  staff:")
+    edited = f"""{edited[:before]}  carrier:
+    kind: kannel
+    api_base: http://127.0.0.1:13013
+    username: u
+    password_file: {layout.secrets}/password
+    path_secret_file: {layout.secrets}/segment
+    plain_numbers: international
+    region: US
+{edited[after:]}  on_call:
+    email:
+      host: mail.agency.example
+      port: 587
+      sender: line@agency.example
+      to: [oncall@agency.example]
+"""
+    layout.config.write_text(edited)
+    for base in (20000, 30000):
+        config = write_files(layout, Ports(base))
+        assert layout.config.read_text() == edited.replace("127.0.0.1:2000", f"127.0.0.1:{base // 10}").replace(
+            "port: 20001", f"port: {base + 1}"
+        )
+        assert config.line.on_call is not None
+        assert config.line.on_call.email is not None
+        assert (config.listen.port, config.line.on_call.email.port) == (base + 1, 587)
+        assert config.line.carrier.api_base == "http://127.0.0.1:13013"
+
+
+def test_ports_follow_however_they_are_written(tmp_path: Path) -> None:
+    """Quotes, a flow mapping, names for values, comments and foreign line ends stay as they are around a moved port."""
+    layout = Layout(tmp_path / "line")
+    write_files(layout, Ports(20000))
+    edited = layout.config.read_text().replace("url: http://127.0.0.1:20000", "url:   'http://127.0.0.1:20000' # \u00fc")
+    listen = edited[edited.index("listen:") : edited.index("keys:")]
+    edited = edited.replace(listen, 'listen: {"port": &here 20001, public_base_url: "http://127.0.0.1:20001"}\n')
+    edited = edited.replace("\n", "\r\n")
+    layout.config.write_bytes(edited.encode())
+    config = write_files(layout, Ports(30000))
+    assert layout.config.read_bytes().decode() == edited.replace(":2000", ":3000").replace("&here 20001", "&here 30001")
+    assert (config.homeserver.url, config.listen.port) == ("http://127.0.0.1:30000", 30001)
+    assert config.line.carrier.api_base == "http://127.0.0.1:30002"
+
+
+@pytest.mark.parametrize("content", [b"", b"- a", b"a: [", b"\xff\xfe\x00", b"lines: [x]", b"? [a]\n: b", b"[" * 3000])
+def test_what_is_no_configuration_is_told_and_left(tmp_path: Path, content: bytes) -> None:
+    """Whatever stands in `config.yaml`, it stays, and what `up` says about it names it."""
+    layout = Layout(tmp_path / "line")
+    write_files(layout, Ports(20000))
+    layout.config.write_bytes(content)
+    with pytest.raises(Unusable, match=re.escape(str(layout.config))):
+        write_files(layout, Ports(30000))
+    assert layout.config.read_bytes() == content
+
+
+def test_a_bad_configuration_is_told_whole(tmp_path: Path) -> None:
+    """All errors of an edited configuration are told at once, each with its path, before anything is started."""
+    layout = Layout(tmp_path / "line")
+    write_files(layout, Ports(20000))
+    layout.config.write_text(layout.config.read_text().replace("slug: main", "slug: Main").replace("listen:", "listens:"))
+    with pytest.raises(Unusable) as told:
+        write_files(layout, Ports(20000))
+    assert any("lines.0.slug" in problem for problem in told.value.problems)
+    assert any("listens" in problem for problem in told.value.problems)
+
+
+def test_secrets_are_made_once_and_never_replaced(tmp_path: Path) -> None:
+    """Secrets survive further runs; a lost key beside existing data stops the start and is not made anew."""
+    layout = Layout(tmp_path / "line")
+    write_files(layout, Ports(20000))
+    secrets = secrets_of(layout)
+    before = {path.name: path.read_text() for path in secrets.directory.iterdir()}
+    assert len(set(before.values())) == len(before) == 11
+    write_files(layout, Ports(20000))
+    assert {path.name: path.read_text() for path in secrets.directory.iterdir()} == before
+    layout.provisioned.touch()
+    (layout.homeserver / "homeserver.db").touch()
+    for key in (secrets.vault_key, secrets.suppression_key):
+        kept = key.read_text()
+        key.unlink()
+        with pytest.raises(Unusable, match="put it back"):
+            write_files(layout, Ports(20000))
+        assert not key.exists()
+        key.write_text(kept)
+
+
+def test_a_lost_key_stops_the_start_whatever_else_is_lost(tmp_path: Path) -> None:
+    """With the homeserver's database gone too, a key that the bridge's own was sealed with is still not made anew."""
+    layout = Layout(tmp_path / "line")
+    write_files(layout, Ports(20000))
+    (layout.bridge / "keys.db").touch()
+    secrets = secrets_of(layout)
+    keys = (secrets.vault_key, secrets.index_key, secrets.suppression_key)
+    for key in keys:
+        key.unlink()
+    with pytest.raises(Unusable) as told:
+        write_files(layout, Ports(20000))
+    assert [problem.split(": ")[0] for problem in told.value.problems] == [str(key) for key in keys]
+    assert not any(key.exists() for key in keys)
+
+
+@pytest.mark.crash
+async def test_an_interrupted_first_run_is_done_again(tmp_path: Path) -> None:
+    """A first run cut off after the accounts were made is run again, and ends the same: accounts in, secret gone."""
+    layout, ports = Layout(tmp_path / "line"), Ports(free_base())
+    accounts = await provision(layout, ports)
+    layout.provisioned.unlink()
+    secrets_of(layout).registration.write_text("left behind")
+    write_files(layout, ports)
+    await make_accounts(layout, ports)
+    assert not secrets_of(layout).registration.exists()
+    assert not layout.first_start.exists()
+    async with running(layout, ports), aiohttp.ClientSession() as http:
+        await Server(layout, ports, accounts, http).sign_in(accounts[0])
+
+
+@pytest.mark.crash
+def test_a_stop_in_the_middle_of_the_first_run(tmp_path: Path) -> None:
+    """SIGTERM while the accounts are made: exit 0, no process left; the next run makes them and is ready."""
+    base = free_base()
+    pid_file = tmp_path / "run" / "homeserver.pid"
+    with line(tmp_path, base, "homeserver=real") as process:
+        eventually(lambda: pid_file.is_file() and pid_file.read_text().endswith("\n"))
+        pid = int(pid_file.read_text())
+        assert not (tmp_path / "homeserver" / "provisioned").exists()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+        assert not alive(pid)
+    assert not (tmp_path / "homeserver" / "provisioned").exists()
+    with line(tmp_path, base, "homeserver=real"):
+        ready(tmp_path)
+    assert not secrets_of(Layout(tmp_path)).registration.exists()
+
+
+@pytest.mark.crash
+async def test_a_homeserver_killed_while_accounts_are_made(tmp_path: Path) -> None:
+    """Kill -9 of the homeserver after the first account: it is started again, and the other accounts are made."""
+    layout, ports = Layout(tmp_path / "line"), Ports(free_base())
+    write_files(layout, ports)
+    database = f"file:{layout.homeserver / 'homeserver.db'}?mode=ro"
+
+    def an_account() -> bool:
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(database, uri=True)) as found:
+            return bool(found.execute("SELECT COUNT(*) FROM users").fetchone()[0])
+        return False
+
+    async def kill() -> None:
+        await asyncio.to_thread(eventually, an_account)
+        os.kill(int(layout.pid("homeserver").read_text()), signal.SIGKILL)
+
+    await asyncio.gather(make_accounts(layout, ports), kill())
+    assert layout.provisioned.exists()
+    accounts = secrets_of(layout).read_accounts()
+    async with running(layout, ports), aiohttp.ClientSession() as http:
+        for account in accounts:
+            await Server(layout, ports, accounts, http).sign_in(account)
+
+
+@pytest.mark.parametrize(("deaths", "seconds"), [(TOO_MANY_DEATHS, 60.0), (0, 0.2)])
+async def test_a_homeserver_that_does_not_come_back_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deaths: int, seconds: float
+) -> None:
+    """Nobody waits for ever for a homeserver that died while accounts were made: the log that tells why is named."""
+    layout, ports = Layout(tmp_path / "line"), Ports(free_base())
+    write_files(layout, ports)
+    secrets_of(layout).registration.write_text("secret")
+    monkeypatch.setattr(provisioning, "REGISTER_SECONDS", seconds)
+    with pytest.raises(Unusable, match=r"homeserver\.log"):
+        await asyncio.wait_for(provisioning._register(layout, ports, {"homeserver": deaths}), 30)
+
+
+async def test_a_homeserver_that_cannot_start_is_told(tmp_path: Path) -> None:
+    """When Synapse dies again and again at the first start, `up` says which log tells why, and leaves nothing running."""
+    layout, ports = Layout(tmp_path / "line"), Ports(free_base())
+    write_files(layout, ports)
+    layout.homeserver_config.write_text("nonsense: [")
+    with pytest.raises(Unusable, match=r"homeserver\.log"):
+        await make_accounts(layout, ports)
+    eventually(lambda: not layout.provisioned.exists())

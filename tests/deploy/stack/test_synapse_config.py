@@ -1,0 +1,110 @@
+"""A real, provisioned Synapse: closed to strangers, open to the two identities, quiet and private (issue 2, point 3)."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from deploy.data_dir.layout import Layout, Ports
+from deploy.stack import synapse_config
+from deploy.stack.provision import provision, running, secrets_of
+from tests.deploy.processes import free_base
+from tests.deploy.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    layout, ports = Layout(tmp_path_factory.mktemp("server") / "line"), Ports(free_base())
+    accounts = await provision(layout, ports)
+    async with running(layout, ports), aiohttp.ClientSession() as http:
+        yield Server(layout, ports, accounts, http)
+
+
+async def test_the_homeserver_is_closed_and_works(server: Server) -> None:
+    """No way in for strangers, no federation, no directory; a person can sign in, be quick, and use sliding sync."""
+    assert (await server.ask("POST", "/_matrix/client/v3/register", body={}))[0] == 403
+    assert (await server.ask("POST", "/_matrix/client/v3/register?kind=guest", body={}))[0] == 403
+    assert (await server.ask("POST", "/_synapse/admin/v1/register", body={}))[0] == 400
+    assert (await server.ask("GET", "/_matrix/federation/v1/version"))[0] == 404
+    assert (await server.ask("GET", "/_matrix/key/v2/server"))[0] == 404
+    assert (await server.ask("GET", "/_matrix/client/v3/publicRooms"))[0] == 401
+    assert [account.role for account in server.accounts] == ["advocate", "advocate", "supervisor"]
+
+    ada, *_, sol = server.accounts
+    token, other = await server.sign_in(ada), await server.sign_in(sol)
+    for somebody in (token, other):
+        assert (await server.ask("GET", "/_synapse/admin/v2/users", somebody))[0] == 403, "an administrator was left"
+    devices = (await server.ask("GET", "/_matrix/client/v3/devices", other))[1]["devices"]
+    assert len(devices) == 1, "somebody was signed in before"
+    for _ in range(12):
+        await server.sign_in(ada)
+
+    create = "/_matrix/client/v3/createRoom"
+    public = (await server.ask("POST", create, token, {"visibility": "public"}))[1]["room_id"]
+    listed = await server.ask("GET", f"/_matrix/client/v3/directory/list/room/{public}", token)
+    assert listed == (200, {"visibility": "private"})
+    assert (await server.ask("POST", create, token, {"room_alias_name": "amber"}))[0] == 403
+    status, room = await server.ask("POST", create, token, {})
+    assert status == 200
+    state = f"/_matrix/client/v3/rooms/{room['room_id']}/state/"
+    assert (await server.ask("GET", state + "m.room.encryption", token))[1] == {"algorithm": "m.megolm.v1.aes-sha2"}
+    assert (await server.ask("GET", state + "m.room.create", token))[1]["room_version"] == "12"
+    for number in range(40):
+        send = f"/_matrix/client/v3/rooms/{room['room_id']}/send/m.room.encrypted/{number}"
+        assert (await server.ask("PUT", send, token, {"algorithm": "m.megolm.v1.aes-sha2"}))[0] == 200
+    sync = "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync"
+    assert (await server.ask("POST", sync, token, {"lists": {}}))[0] == 200
+
+
+async def test_the_bridge_can_be_its_two_users(server: Server) -> None:
+    """With the application service token: both identities register, make a device (MSC4190), and sync as it."""
+    secrets = secrets_of(server.layout)
+    token = secrets.read(secrets.as_token)
+    for localpart in ("policy", "line-main"):
+        register = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
+        assert (await server.ask("POST", "/_matrix/client/v3/register", token, register))[0] == 200
+        who = f"user_id=@{localpart}:{synapse_config.SERVER_NAME}"
+        device = f"/_matrix/client/v3/devices/FIRST?{who}"
+        assert (await server.ask("PUT", device, token, {"display_name": "x"}))[0] == 201
+        status, answer = await server.ask("GET", f"/_matrix/client/v3/sync?{who}&device_id=FIRST", token)
+        assert status == 200
+        assert "device_one_time_keys_count" in answer
+    account = server.accounts[0]
+    taken: dict[str, object] = {"username": "line-other", "password": account.password, "auth": {"type": "m.login.dummy"}}
+    assert (await server.ask("POST", "/_matrix/client/v3/register", body=taken))[0] == 403
+
+
+async def test_nothing_personal_in_the_homeservers_log(server: Server) -> None:
+    """After sign-ins, failures and rooms the log names no person, no room and no request, whatever Synapse says."""
+    ada = server.accounts[0]
+    token = await server.sign_in(ada)
+    status, room = await server.ask("POST", "/_matrix/client/v3/createRoom", token, {"name": "amber heron"})
+    assert status == 200
+    await server.ask("GET", f"/_matrix/client/v3/rooms/{room['room_id']}/state/none", token)
+    await server.ask("POST", "/_matrix/client/v3/login", body={"type": "m.login.password", "password": "wrong"})
+    await server.ask("POST", "/_matrix/client/v3/login", body={"type": 5})
+    log = server.layout.log("homeserver").read_text()
+    assert "WARNING" in log, "nothing is written at all"
+    for word in (ada.user, token, room["room_id"], "/_matrix/", "amber heron"):
+        assert word not in log
+
+
+async def test_files_are_private_and_no_name_tells_of_a_person(server: Server) -> None:
+    """Every file is 0600 and every directory 0700; no file is named after a person; what made accounts is gone."""
+    paths = [server.layout.data, *server.layout.data.rglob("*")]
+    for path in paths:
+        expected = 0o700 if path.is_dir() else 0o600
+        assert stat.S_IMODE(path.stat().st_mode) == expected, path
+        assert not any(account.user in path.relative_to(server.layout.data).parts for account in server.accounts)
+    assert not server.layout.first_start.exists()
+    assert not secrets_of(server.layout).registration.exists()
+    assert "registration_shared_secret" not in server.layout.homeserver_config.read_text()

@@ -1,0 +1,194 @@
+"""A module that is set up wrongly, or in a Synapse it was not made for, stops Synapse with a sentence."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+from synapse.module_api.errors import ConfigError
+
+from deploy.data_dir.layout import Layout, Ports
+from deploy.stack import synapse_config
+from deploy.stack.provision import write_files
+from deploy.synapse_module.inside import Inside, discard_key_backups
+from deploy.synapse_module.settings import Settings
+from tests.deploy.processes import ROOT, free_base
+
+TOKEN = "t" * 64
+REGISTRATION = {"as_token": TOKEN, "namespaces": {"users": [{"exclusive": True, "regex": "@policy:agency\\.example"}]}}
+POLICY = "@policy:agency.example"
+
+
+def write(path: Path, what: Any = REGISTRATION, mode: int = 0o600) -> str:
+    path.write_text(what if isinstance(what, str) else yaml.safe_dump(what))
+    path.chmod(mode)
+    return str(path)
+
+
+@pytest.fixture
+def registration(tmp_path: Path) -> str:
+    return write(tmp_path / "registration.yaml")
+
+
+def test_what_is_right_is_read(registration: str) -> None:
+    """Token and identities come from the registration; the token is in no repr."""
+    settings = Settings.read({"registration": registration, "policy": POLICY})
+    assert (settings.token, settings.policy, settings.upload_bytes) == (TOKEN, POLICY, 65_536)
+    assert settings.is_ours(POLICY)
+    assert not settings.is_ours("@sol:agency.example")
+    assert TOKEN not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({}, ["policy: ", "registration: "]),
+        ({"polizy": "x"}, ["polizy: there is no such setting", "policy: ", "registration: "]),
+        ({"policy": "policy"}, ["policy: "]),
+        ({"policy": ["@policy:agency.example"]}, ["policy: "]),
+        ({"policy": "@sol:agency.example"}, ["policy: the registration's namespaces do not hold this id"]),
+        ({"upload_bytes": -1}, ["upload_bytes: "]),
+        ({"upload_bytes": True}, ["upload_bytes: "]),
+        ({"upload_bytes": "64K"}, ["upload_bytes: "]),
+        ({"registration": 7}, ["registration: the path"]),
+        ({"registration": "/nowhere/at/all"}, ["registration: the file cannot be read"]),
+    ],
+)
+def test_all_that_is_wrong_is_told_at_once(registration: str, config: dict[str, Any], words: list[str]) -> None:
+    """Every problem is a sentence that begins with its key."""
+    whole = {"registration": registration, "policy": POLICY} if len(words) == 1 else {}
+    with pytest.raises(ConfigError) as caught:
+        Settings.read({**whole, **config})
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "",
+        "just words",
+        "[1, 2]",
+        "as_token: 'unfinished",
+        {**REGISTRATION, "as_token": "short"},
+        {**REGISTRATION, "as_token": None},
+        {"as_token": TOKEN},
+        {"as_token": TOKEN, "namespaces": {"users": [{"regex": "("}]}},
+        {"as_token": TOKEN, "namespaces": {"users": "x"}},
+        {"as_token": TOKEN, "namespaces": {"users": [{"regex": 3}]}},
+    ],
+)
+def test_a_registration_that_is_none(tmp_path: Path, what: Any) -> None:
+    """It is refused, and the refusal quotes nothing of the file."""
+    path = write(tmp_path / "registration.yaml", what)
+    with pytest.raises(ConfigError, match="registration: ") as caught:
+        Settings.read({"registration": path, "policy": POLICY})
+    assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o604, 0o620])
+def test_a_registration_that_others_can_read(tmp_path: Path, mode: int) -> None:
+    """The token in it is all power over the line: the world must not read it, nor the group write it."""
+    path = write(tmp_path / "registration.yaml", mode=mode)
+    with pytest.raises(ConfigError, match="chmod"):
+        Settings.read({"registration": path, "policy": POLICY})
+
+
+def strange() -> Any:
+    """Stand in for the module API of a Synapse that has almost everything."""
+
+    def takes(*names: str) -> Any:
+        return eval(f"lambda {', '.join(names)}: None")  # noqa: S307 - names from this file
+
+    handler = SimpleNamespace(upload_room_keys=takes("user_id", "version", "room_keys"))
+    paths = SimpleNamespace(local_media_filepath=takes("media_id"), local_media_thumbnail_dir=takes("media_id"))
+    repository = SimpleNamespace(filepaths=paths, delete_local_media_ids=takes("media_ids"))
+    pool = SimpleNamespace(runWithConnection=takes("func", "db_autocommit"), engine=None)
+    store = SimpleNamespace(get_event=takes("event_id", "allow_rejected", "allow_none"), db_pool=pool)
+    devices = SimpleNamespace(get_devices_by_user=takes("user_id"), delete_all_devices_for_user=takes("user_id"))
+    auth = SimpleNamespace(delete_access_tokens_for_user=takes("user_id"))
+    inside = SimpleNamespace(
+        get_datastores=lambda: SimpleNamespace(main=store),
+        get_media_repository=lambda: repository,
+        get_device_handler=lambda: devices,
+        get_auth_handler=lambda: auth,
+        get_e2e_room_keys_handler=lambda: handler,
+        config=SimpleNamespace(),
+    )
+    return SimpleNamespace(_hs=inside)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        ("api", "_hs"),
+        ("api._hs", "get_media_repository"),
+        ("api._hs", "get_device_handler"),
+        ("api._hs", "get_e2e_room_keys_handler"),
+        ("api._hs.get_datastores().main", "get_event"),
+        ("api._hs.get_datastores().main.db_pool", "runWithConnection"),
+        ("api._hs.get_media_repository()", "delete_local_media_ids"),
+        ("api._hs.get_auth_handler()", "delete_access_tokens_for_user"),
+        ("api._hs.get_e2e_room_keys_handler()", "upload_room_keys"),
+    ],
+)
+@pytest.mark.parametrize("how", ["missing", "changed"])
+def test_a_part_that_is_not_there(owner: str, name: str, how: str) -> None:
+    """A private part that is missing, or takes other arguments, is named, with what to do instead."""
+    rooms: Any = None
+    Inside(strange())
+    discard_key_backups(strange(), rooms)
+    api = strange()
+    place = eval(owner, {"api": api})  # noqa: S307 - names from this file
+    if how == "missing" or name.startswith(("get_m", "get_d", "get_e2e", "_hs")):
+        delattr(place, name)
+    else:
+        setattr(place, name, lambda _something_else: None)
+
+    def load() -> None:
+        Inside(api)
+        discard_key_backups(api, rooms)
+
+    with pytest.raises(ConfigError, match=f"this Synapse has no `{name}`"):
+        load()
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"registration": "/nowhere/at/all"}, "registration: the file cannot be read"),
+        ({"polizy": "x"}, "polizy: there is no such setting"),
+        ({"policy": "@policy:elsewhere.example"}, "policy: this id is not of this homeserver"),
+    ],
+)
+def test_synapse_stops_and_says_why(tmp_path: Path, change: dict[str, Any], sentence: str) -> None:
+    """The homeserver does not come up without the module's rules: it ends, and the sentence is in what it prints."""
+    layout, ports = Layout(tmp_path / "line"), Ports(free_base())
+    write_files(layout, ports)
+    path = layout.homeserver_config
+    config = yaml.safe_load(path.read_text())
+    config["modules"][0]["config"].update(change)
+    if "policy" in change:
+        other = Path(config["app_service_config_files"][0]).with_name("other.yaml")
+        users = [{"exclusive": True, "regex": "@policy:elsewhere.example"}]
+        config["modules"][0]["config"]["registration"] = write(other, {"as_token": TOKEN, "namespaces": {"users": users}})
+    path.write_text(yaml.safe_dump(config))
+    module, *arguments = synapse_config.command(layout)
+    ended = subprocess.run(
+        [sys.executable, "-P", "-m", module, *arguments],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert ended.returncode != 0
+    assert sentence in ended.stderr + ended.stdout
+    shutil.rmtree(layout.data)
