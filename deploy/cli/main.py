@@ -191,10 +191,17 @@ def carrier_kit(config: Path | None, data: Path | None, out: Path | None) -> Non
 @cli.command()
 def version() -> None:
     """Tell which version this is, and of what it is made."""
-    own = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     parts = [f"Python {platform.python_version()}"]
     parts += [f"{name} {importlib.metadata.version(name)}" for name in ("matrix-synapse", "mautrix", "vodozemac")]
-    click.echo(f"quietline {own} ({', '.join(parts)})")
+    click.echo(f"quietline {_own_version()} ({', '.join(parts)})")
+
+
+def _own_version() -> str:
+    """Return the version of the source, or, where it is installed without its source, of the package."""
+    source = ROOT / "pyproject.toml"
+    if source.is_file():
+        return str(tomllib.loads(source.read_text(encoding="utf-8"))["project"]["version"])
+    return importlib.metadata.version("quietline")
 
 
 @cli.command(context_settings=_PASSED_ON)
