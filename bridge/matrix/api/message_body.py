@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bridge.rendered import PERSON, Rendered, comes_from, render
+from bridge.matrix.api.rendered_html import PERSON, Rendered, comes_from, render
 
 QUOTE_LINE: Final = re.compile(r"\s*>+(?:\s|$)")
 """A line that begins a quote. Without a space it may be a face, or an arrow, and is somebody's own."""
@@ -54,9 +54,9 @@ def read(content: Mapping[str, Any]) -> Plain | None:
     if shown is None:
         untold = own == body and BLOCKQUOTE in formatted.lower()
         return Plain(words="" if untold else own, quotes=untold or own != body, differs=True)
-    differs = shown.pictures or not comes_from(_answer(body) if REPLY[0] in formatted else body, shown.pieces)
     if _all_faces(body, shown.quotes):
-        return Plain(words=body, differs=differs)
+        shown = render(formatted, faces=True) or shown
+    differs = shown.pictures or not comes_from(_answer(body) if REPLY[0] in formatted else body, shown.pieces)
     words = _words(own, shown, differs=differs)
     return Plain(words=words, quotes=words != body and (own != body or bool(shown.quotes)), differs=differs)
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.matrix.api.message_body import Plain, names_somebody, read, unquoted, words_of
-from bridge.rendered import LONGEST, render
+from bridge.matrix.api.rendered_html import LONGEST, render
 
 
 def html(body: str, formatted: str) -> dict[str, str]:
@@ -184,6 +184,7 @@ def test_no_quoted_line_is_among_the_words(body: str, left: str) -> None:
     [
         (">:(", "<blockquote>\n<p>:(</p>\n</blockquote>\n", ">:("),
         ("oh\n>:-( no\nno", "<p>oh</p>\n<blockquote>\n<p>:-( no<br />\nno</p>\n</blockquote>\n", "oh\n>:-( no\nno"),
+        (">:( \\*so\\* &amp; 5", "<blockquote>\n<p>:( *so* &amp; 5</p>\n</blockquote>\n", ">:( *so* & 5"),
         (">_< hi", "<blockquote>\n<p>_&lt; hi</p>\n</blockquote>\n", ">_< hi"),
         (">he said", "<blockquote>\n<p>he said</p>\n</blockquote>\n", ""),
         (">:(\n> he said", "<blockquote>\n<p>:(<br />\nhe said</p>\n</blockquote>\n", ""),
@@ -194,6 +195,7 @@ def test_no_quoted_line_is_among_the_words(body: str, left: str) -> None:
 def test_a_face_is_no_quote(body: str, formatted: str, left: str) -> None:
     """What a client took for a quote and is a face stays as it was typed; words that it took for one do not."""
     assert words_of(html(body, formatted)) == left
+    assert said(body, formatted).quotes == ("he said" in body)
 
 
 @pytest.mark.practice(36)
@@ -274,6 +276,7 @@ def test_a_message_without_a_body_says_nothing() -> None:
         ),
         (":heart: hi", '<img src="mxc://x/y" alt=":heart:" title=":heart:"> hi', ":heart: hi"),
         ("come ~~tomorrow~~ today", "come <del>tomorrow</del> today", "come today"),
+        ("5~~x\ny~~6", "5<del>x<br />y</del>6", "5 6"),
         ("~~no~~", "<del>no</del>", ""),
         (
             "> <@a:x> her words\n\n*mine*",
@@ -301,6 +304,7 @@ def test_what_is_shown_is_what_leaves(body: str, formatted: str, left: str) -> N
         ("one", "one two", "one two"),
         ("one two", "two one", "two one"),
         ("one", "<b></b>", "one"),
+        ("[call me](5550199)", '<a href="5550199">call me</a>', "call me"),
         ("[7]: https://x.y", "", "[7]: https://x.y"),
         ("one", "one <b two", "one"),
         ("one", "<x " * 9, "one"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Final
@@ -56,11 +57,13 @@ BLOCKS: Final = st.sampled_from(
         *("|a|b|\n|-|:-:|\n|1|2|", "| 1 | 2 |\n|---|---|\n| 3 | `4` | 5 |", "a | 5\n-|-\n6", "<div>\n5\n</div>"),
     )
 )
+NO_QUOTE: Final = re.compile(r"\\(?=>)|>(?=[:;=._-])")
+"""What makes a `>` of one's own words, or a face: both are looked at with their own examples."""
 LINES: Final = (
     st.builds("{}{}{}{}".format, INDENTS, MARKS, st.lists(PIECES, min_size=1, max_size=3).map(" ".join), st.just(""))
     | st.builds("{}{}{}  ".format, INDENTS, MARKS, PIECES)
     | BLOCKS
-    | st.text(st.sampled_from("a5 \n*_`~.)(-+#>&;<[]!\\|:'\"/1é"), max_size=12)
+    | st.text(st.sampled_from("a5 \n*_`~.)(-+#>&;<[]!\\|:'\"/1é"), max_size=12).map(lambda text: NO_QUOTE.sub("", text))
 )
 TYPED: Final = st.lists(LINES, min_size=1, max_size=6).map("\n".join).filter(lambda typed: bool(typed.strip()))
 """Anything, and what is made to be hard."""
@@ -107,6 +110,8 @@ def own(shown: str) -> str:
 @example(typed="3. first\n5. second")
 @example(typed=r"\*\*not bold\*\* C:\\temp")
 @example(typed="[7]: https://example.org")
+@example(typed="[call me](5550199)")
+@example(typed="0. a &amp; 5\n>:1")
 @example(typed="1. 12\n\n   34")
 @example(typed="|1|2|\n|-|-|\n|3|4|")
 @EFFORT

@@ -34,6 +34,7 @@ HIDES: Final = STRUCK | {"mx-reply", "blockquote"}
 RAISED: Final = {"sup": "^", "sub": "_"}
 """What stands before raised or lowered digits that follow a digit: 10 to the second is not 102."""
 SCHEMES: Final = ("https://", "http://", "mailto:", "tel:", "matrix:")
+UPLOADED: Final = "mxc://"
 PERSON: Final = re.compile(r"matrix\.to/#/(@|%40)|matrix:u/", re.IGNORECASE)
 """A person's address, which clients put behind a mention."""
 NUMBER: Final = re.compile(r"\s*[+-]?\d{1,9}(?!\d)")
@@ -50,9 +51,9 @@ Piece: TypeAlias = tuple[str, ...]
 
 
 class Rendered(HTMLParser):
-    """A formatted body that was read to its end; made by `render`."""
+    """A formatted body that was read to its end; made by `render`. `faces`: what stands as quotes are faces, like >:( ."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, faces: bool) -> None:
         super().__init__(convert_charrefs=True)
         self.pieces: list[Piece] = []
         """All that is shown, as it can have been typed. What a reply answers is not of its writer, and not among them."""
@@ -60,6 +61,7 @@ class Rendered(HTMLParser):
         """How each quote begins."""
         self.pictures = False
         """Whether there is a picture that some clients show and others do not, so that its name is no shown word."""
+        self._faces = faces
         self._parts: list[str] = []
         self._lists: list[int | None] = []
         """The number of the next item of each open list; None where items have none."""
@@ -81,7 +83,13 @@ class Rendered(HTMLParser):
         """Take a tag; called by the parser."""
         values = {name: value or "" for name, value in reversed(attrs)}
         self._typed(*_apart(tag))
-        if tag in HIDES:
+        if tag in BREAKS and self._hidden and STRUCK.issuperset(open_tag for open_tag, _ in self._hidden):
+            # What a line that is struck out keeps apart does not grow together.
+            self._parts += [" "] if self._last().rstrip() == self._last() != "" else []
+        if self._faces and tag == "blockquote":
+            self._line()
+            self._mark(">")
+        elif tag in HIDES:
             if tag == "blockquote" and not self._hidden:
                 self.quotes.append("")
                 if not self._begins_item():
@@ -113,7 +121,9 @@ class Rendered(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         """Take the end of a tag; called by the parser."""
         self._typed(*_apart(tag))
-        if tag in HIDES:
+        if self._faces and tag == "blockquote":
+            self._line()
+        elif tag in HIDES:
             # Another tag's end does not end a quote; a quote's end ends the lists in it.
             while any(tag == open_tag for open_tag, _ in self._hidden):
                 ended, lists = self._hidden.pop()
@@ -170,11 +180,14 @@ class Rendered(HTMLParser):
             self._lists[-1] = number + 1
         mark = "- " if number is None else f"{number}. "
         self._typed(f"\n{mark}")
+        self._mark(mark)
+
+    def _mark(self, mark: str) -> None:
         self._say(mark)
         self._marked = len(self._parts)
 
     def _picture(self, values: dict[str, str]) -> None:
-        self.pictures |= not values.get("src", "").startswith("mxc://")
+        self.pictures |= not values.get("src", "").startswith(UPLOADED)
         self._typed(values.get("alt", ""))
         self._attributes(values.get("src", ""), values.get("title", ""))
         self._say(values.get("alt", ""))
@@ -189,14 +202,17 @@ class Rendered(HTMLParser):
             self._say(f" ({bare})" if words else bare)
 
     def _attributes(self, address: str, title: str) -> None:
-        """Note what is typed behind the words of a link or a picture, `(address "title")`, and shown nowhere."""
-        if address:
+        """Note what is typed behind the words of a link or a picture, `(address "title")`, and shown nowhere.
+
+        What is no address, as in `[call me](5550199)`, was not typed for one: it stays unexplained.
+        """
+        if address.startswith((*SCHEMES, UPLOADED)):
             self._typed(address, unquote(address), "")
         if title:
             self._typed(f" {title}", "")
 
     def _begins_item(self) -> bool:
-        return bool(self._lists) and len(self._parts) == self._marked
+        return 0 < self._marked == len(self._parts)
 
     def _line(self, *, apart: bool = False) -> None:
         if self._parts and not self._last().endswith("\n"):
@@ -205,13 +221,16 @@ class Rendered(HTMLParser):
             self._say("\n")
 
 
-def render(html: str) -> Rendered | None:
-    """Return what clients show of a formatted body. None when it is too large or too broken to be read."""
+def render(html: str, *, faces: bool = False) -> Rendered | None:
+    """Return what clients show of a formatted body. None when it is too large or too broken to be read.
+
+    `faces`: none of its quotes is one, for the client took faces like >:( for quotes; they are among the words.
+    """
     if len(html) > LONGEST or len(UNCLOSED.findall(html)) > MOST_UNCLOSED:
         return None
     if BROKEN_OFF.search(html, html.rfind(">") + 1) is not None:
         return None
-    rendered = Rendered()
+    rendered = Rendered(faces=faces)
     try:
         rendered.feed(html)
         rendered.close()
