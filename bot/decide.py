@@ -13,59 +13,59 @@ from bot.codeword import check, codeword_commands, enrolment
 from bot.commands import parser, playbooks
 from bot.display import desk_board, queue_cards, thread_card
 from bot.lifecycle import audit_trail, legal_hold, number_reveal, recap, retention, tally
-from bot.model.actions import THREAD, Action, Edit, Mark, Receipt, Text
+from bot.model.actions import THREAD, Action, DeliveryReceipt, EditMessage, SendSms, ShowReceipt
 from bot.model.desk import Desk, Facts, Thread
 from bot.model.events import (
     Event,
     IdentityChanged,
-    Joined,
-    Left,
-    LevelsSet,
-    NotHeard,
-    Read,
-    Said,
-    Tapped,
+    MemberJoined,
+    MemberLeft,
+    MessageIgnored,
+    MessageRead,
+    MessageRedacted,
+    MessageSent,
+    PowerLevelsChanged,
+    ReactionAdded,
     TextArrived,
     TextOutcome,
     TimerDue,
-    Unsaid,
 )
 from bot.model.feature import Feature, Step
 from bot.model.line_incidents import (
     ClockJumped,
-    LetterDied,
+    DeadLetterRecorded,
+    ErasureFailed,
+    InviteFailed,
     LineRestored,
-    NobodyCalled,
-    NotGone,
-    NotInvited,
+    PageFailed,
     RoomLost,
-    StrayCame,
+    StrayTextArrived,
+    SyncStalled,
     TextsMissing,
-    Unheard,
 )
 from bot.model.thread_desk_events import (
     AlarmRaised,
-    Answered,
     Assigned,
-    Listens,
-    Marked,
-    NotAssigned,
-    Offered,
-    OffWanted,
-    Removed,
-    RevealAsked,
+    AssigneePresent,
+    AssigneeSpoke,
+    AssignmentRefused,
+    ClaimRequested,
+    DuressFlagChanged,
+    EnrolmentFinished,
+    EnrolmentRequested,
+    LegalHoldChanged,
+    ListenRequested,
+    MemberRemoved,
+    OffDutyRequested,
+    OfferChanged,
+    OutreachStarted,
     RevealConfirmed,
-    Spoke,
-    Stirred,
+    RevealRequested,
     TextDropped,
-    TextedFirst,
-    ThreadBegun,
-    ThreadGone,
-    ThreadHeld,
-    ThreadWaits,
-    VoiceWanted,
-    WordChosen,
-    WordWanted,
+    ThreadActivity,
+    ThreadCreated,
+    ThreadParked,
+    ThreadQueued,
 )
 from bot.safety import blocking, consent_flags, opt_out, silence_reminders, unsafe_phone
 from bot.sending import auto_replies, delivery_receipts, held_texts, release_held, reply_after_stop, undo_window
@@ -76,59 +76,59 @@ from bot.staffing import (
     claim_queue,
     cold_outreach,
     duty,
-    new_thread_flood,
     outage,
     roster,
     transfer,
     wellbeing,
 )
+from bot.staffing import new_thread_limit as new_thread_flood
 from policies.pack import Pack
 
 A = TypeVar("A", Thread, Desk)
 
 TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Thread, TextArrived): (
-        blocking.drop,
-        retention.begins,
-        wellbeing.stirs,
-        assignment.show,
-        silence_reminders.heard,
-        check.arrived,
-        opt_out.obey,
+        blocking.drop_text,
+        retention.begin,
+        wellbeing.report_activity,
+        assignment.show_text,
+        silence_reminders.note_inbound,
+        check.check_text,
+        opt_out.apply_keyword,
         auto_replies.greet,
     ),
     (Thread, TextOutcome): (
-        wellbeing.stirs,
-        opt_out.vendor,
-        consent_flags.outcome,
-        silence_reminders.outcome,
-        unsafe_phone.outcome,
-        reply_after_stop.outcome,
-        delivery_receipts.outcome,
+        wellbeing.report_activity,
+        opt_out.note_carrier_block,
+        consent_flags.note_sent,
+        silence_reminders.note_sent,
+        unsafe_phone.different_sent,
+        reply_after_stop.note_outcome,
+        delivery_receipts.show_outcome,
         check.outcome,
-        retention.answered,
+        retention.restart_idle_timer,
     ),
-    (Thread, Said): (
-        check.spoken,
-        assignment.strangers,
-        retention.spoke,
-        silence_reminders.present,
-        auto_assign.answered,
-        reply_after_stop.edited,
-        undo_window.edits,
-        parser.in_thread,
+    (Thread, MessageSent): (
+        check.redact_codeword,
+        assignment.ignore_strangers,
+        retention.note_assignee_message,
+        silence_reminders.note_message,
+        auto_assign.note_presence_in_thread,
+        reply_after_stop.edit,
+        undo_window.edit,
+        parser.answer_in_thread,
         desk_board.status,
-        transfer.transfer,
+        transfer.offer_transfer,
         transfer.accept,
-        transfer.company,
+        transfer.bring_in,
         transfer.claim,
         transfer.off,
-        transfer.seats,
-        transfer.care,
+        transfer.take_over,
+        transfer.offer_debrief,
         recap.recap,
-        consent_flags.agreed,
-        consent_flags.told,
-        consent_flags.language,
+        consent_flags.note_agreement,
+        consent_flags.note_told,
+        consent_flags.set_language,
         playbooks.playbook,
         unsafe_phone.unsafe,
         unsafe_phone.safe,
@@ -139,9 +139,9 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         number_reveal.ask,
         retention.close,
         retention.redact,
-        release_held.second,
+        release_held.release,
         release_held.say,
-        opt_out.by_hand,
+        opt_out.stop_by_hand,
         reply_after_stop.reply,
         blocking.block,
         tally.tally,
@@ -149,47 +149,52 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         codeword_commands.verify,
         codeword_commands.cover,
         codeword_commands.unlock,
-        undo_window.relay,
+        undo_window.take_message,
     ),
-    (Thread, Tapped): (auto_assign.answered, tally.tapped, transfer.tapped),
-    (Thread, Unsaid): (recap.unsaid, transfer.unsaid, reply_after_stop.unsaid, undo_window.unsay),
-    (Thread, NotHeard): (assignment.not_heard,),
-    (Thread, Joined): (assignment.joined, auto_assign.answered),
-    (Thread, Left): (assignment.left,),
+    (Thread, ReactionAdded): (auto_assign.note_presence_in_thread, tally.count_reaction, transfer.answer_by_reaction),
+    (Thread, MessageRedacted): (
+        recap.remove_recap,
+        transfer.withdraw_redacted,
+        reply_after_stop.retract,
+        undo_window.retract,
+    ),
+    (Thread, MessageIgnored): (assignment.explain_ignored,),
+    (Thread, MemberJoined): (assignment.member_joined, auto_assign.note_presence_in_thread),
+    (Thread, MemberLeft): (assignment.member_left,),
     (Thread, TimerDue): (
-        legal_hold.linger,
-        parser.fade,
-        auto_assign.unanswered,
-        transfer.over,
-        blocking.over,
-        silence_reminders.due,
-        check.over,
-        reply_after_stop.leave,
-        unsafe_phone.steps_back,
-        undo_window.leave,
-        held_texts.forget,
-        retention.due,
+        legal_hold.postpone_removal,
+        parser.remove_answer,
+        auto_assign.take_back,
+        transfer.end_offer,
+        blocking.end_block,
+        silence_reminders.remind,
+        check.end_challenge,
+        reply_after_stop.send,
+        unsafe_phone.end_locked,
+        undo_window.send_due,
+        held_texts.expire,
+        retention.end_due,
     ),
-    (Thread, Read): (retention.read,),
-    (Thread, RevealConfirmed): (number_reveal.confirmed,),
+    (Thread, MessageRead): (retention.note_read,),
+    (Thread, RevealConfirmed): (number_reveal.confirm_from_desk,),
     (Thread, Assigned): (
-        tally.waited,
-        assignment.assigned,
-        auto_assign.given,
+        tally.count_wait,
+        assignment.assign,
+        auto_assign.start_answer_timer,
     ),
-    (Thread, Removed): (assignment.removed,),
-    (Thread, Listens): (transfer.listens,),
-    (Thread, NotAssigned): (transfer.not_assigned,),
-    (Thread, Answered): (auto_assign.answered,),
-    (Thread, TextedFirst): (cold_outreach.texted_first,),
-    (Thread, WordChosen): (codeword_commands.chosen,),
-    (Desk, Said): (
-        enrolment.spoken,
-        alerts.strangers,
-        enrolment.taken,
-        auto_assign.shows,
-        cold_outreach.cold,
-        parser.at_desk,
+    (Thread, MemberRemoved): (assignment.remove_member,),
+    (Thread, ListenRequested): (transfer.invite_listener,),
+    (Thread, AssignmentRefused): (transfer.explain_refusal,),
+    (Thread, AssigneePresent): (auto_assign.note_presence_in_thread,),
+    (Thread, ThreadCreated): (cold_outreach.begin_thread,),
+    (Thread, EnrolmentFinished): (codeword_commands.keep_digests,),
+    (Desk, MessageSent): (
+        enrolment.redact_codeword,
+        alerts.ignore_strangers,
+        enrolment.take_word,
+        auto_assign.note_presence_at_desk,
+        cold_outreach.answer_outreach,
+        parser.answer_at_desk,
         claim_queue.claim,
         desk_board.board,
         duty.duty,
@@ -197,48 +202,54 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         duty.sign_out,
         duty.listen,
         outage.outage,
-        alerts.time_ok,
+        alerts.trust_clock,
         alerts.retry,
         legal_hold.subpoena_at_desk,
-        number_reveal.at_desk,
-        audit_trail.show,
+        number_reveal.confirm_at_desk,
+        audit_trail.show_audit,
     ),
-    (Desk, Tapped): (auto_assign.shows, claim_queue.tap),
-    (Desk, Unsaid): (desk_board.restored, queue_cards.restored),
-    (Desk, NotHeard): (enrolment.not_heard, cold_outreach.not_heard, alerts.not_heard),
-    (Desk, Joined): (roster.joined,),
-    (Desk, Left): (roster.left, enrolment.gone),
+    (Desk, ReactionAdded): (auto_assign.note_presence_at_desk, claim_queue.claim_by_reaction),
+    (Desk, MessageRedacted): (desk_board.restore_board, queue_cards.restore_card),
+    (Desk, MessageIgnored): (enrolment.redact_ignored, cold_outreach.redact_ignored, alerts.explain_ignored),
+    (Desk, MemberJoined): (roster.member_joined,),
+    (Desk, MemberLeft): (roster.member_left, enrolment.forget_member),
     (Desk, RoomLost): (roster.room_lost,),
-    (Desk, Marked): (wellbeing.marked,),
-    (Desk, Stirred): (wellbeing.stirred,),
-    (Desk, Answered): (auto_assign.shown,),
-    (Desk, ThreadBegun): (cold_outreach.begun,),
-    (Desk, LevelsSet): (roster.levels,),
-    (Desk, IdentityChanged): (duty.identity_changed,),
-    (Desk, TimerDue): (parser.fade, enrolment.over, cold_outreach.over, new_thread_flood.cards, claim_queue.ladder),
-    (Desk, TextDropped): (blocking.dropped,),
-    (Desk, VoiceWanted): (claim_queue.wanted,),
-    (Desk, WordWanted): (enrolment.wanted,),
-    (Desk, Offered): (claim_queue.offered,),
-    (Desk, OffWanted): (duty.off_wanted,),
-    (Desk, Spoke): (duty.spoke,),
-    (Desk, ThreadWaits): (
-        new_thread_flood.waits,
-        claim_queue.waits,
+    (Desk, DuressFlagChanged): (wellbeing.note_duress,),
+    (Desk, ThreadActivity): (wellbeing.note_activity,),
+    (Desk, AssigneePresent): (auto_assign.note_presence,),
+    (Desk, OutreachStarted): (cold_outreach.show_outreach,),
+    (Desk, PowerLevelsChanged): (roster.update_power_levels,),
+    (Desk, IdentityChanged): (duty.report_identity,),
+    (Desk, TimerDue): (
+        parser.remove_answer,
+        enrolment.end_enrolment,
+        cold_outreach.end_outreach,
+        new_thread_flood.show_cards,
+        claim_queue.call_again,
     ),
-    (Desk, AlarmRaised): (alerts.alarm, wellbeing.weighed),
-    (Desk, LetterDied): (alerts.letter_died,),
-    (Desk, NobodyCalled): (alerts.nobody_called,),
+    (Desk, TextDropped): (blocking.count_dropped,),
+    (Desk, ClaimRequested): (claim_queue.decide_claim,),
+    (Desk, EnrolmentRequested): (enrolment.ask_codeword,),
+    (Desk, OfferChanged): (claim_queue.show_offer,),
+    (Desk, OffDutyRequested): (duty.go_off_duty,),
+    (Desk, AssigneeSpoke): (duty.note_last_thread,),
+    (Desk, ThreadQueued): (
+        new_thread_flood.queue_without_card,
+        claim_queue.queue_thread,
+    ),
+    (Desk, AlarmRaised): (alerts.show_alarm, wellbeing.note_escalation),
+    (Desk, DeadLetterRecorded): (alerts.dead_letter_recorded,),
+    (Desk, PageFailed): (alerts.page_failed,),
     (Desk, ClockJumped): (alerts.clock_jumped,),
-    (Desk, NotInvited): (alerts.not_invited,),
-    (Desk, Unheard): (alerts.unheard,),
-    (Desk, StrayCame): (alerts.stray,),
-    (Desk, TextsMissing): (alerts.missing,),
-    (Desk, NotGone): (alerts.not_gone,),
-    (Desk, ThreadGone): (claim_queue.gone,),
-    (Desk, LineRestored): (alerts.restored,),
-    (Desk, ThreadHeld): (legal_hold.shown,),
-    (Desk, RevealAsked): (number_reveal.asked,),
+    (Desk, InviteFailed): (alerts.invite_failed,),
+    (Desk, SyncStalled): (alerts.sync_stalled,),
+    (Desk, StrayTextArrived): (alerts.stray_text,),
+    (Desk, TextsMissing): (alerts.texts_missing,),
+    (Desk, ErasureFailed): (alerts.erasure_failed,),
+    (Desk, ThreadParked): (claim_queue.forget_thread,),
+    (Desk, LineRestored): (alerts.line_restored,),
+    (Desk, LegalHoldChanged): (legal_hold.show_hold,),
+    (Desk, RevealRequested): (number_reveal.show_request,),
 }
 
 
@@ -246,9 +257,9 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
     """Say what follows from an event: the new aggregate and the actions, guarded."""
     before = aggregate
     actions: tuple[Action, ...] = ()
-    features = () if retention.asleep(aggregate, event) else TABLE.get((type(aggregate), type(event)), ())
+    features = () if retention.is_too_late(aggregate, event) else TABLE.get((type(aggregate), type(event)), ())
     if features and isinstance(aggregate, Thread):
-        aggregate, actions = legal_hold.follow(facts, aggregate)
+        aggregate, actions = legal_hold.follow_database(facts, aggregate)
     for feature in features:
         step: Step[Any] = feature(pack, facts, aggregate, event)
         aggregate = step.aggregate
@@ -256,25 +267,31 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
         if step.consumed:
             break
     if isinstance(aggregate, Desk):
-        aggregate, given = auto_assign.live(pack, facts, aggregate)
-        aggregate, cared = wellbeing.live(pack, facts, before, aggregate)
-        aggregate, shown = desk_board.live(pack, facts, aggregate)
+        aggregate, given = auto_assign.assign_waiting(pack, facts, aggregate)
+        aggregate, cared = wellbeing.offer_debriefs(pack, facts, before, aggregate)
+        aggregate, shown = desk_board.update_board(pack, facts, aggregate)
         actions += given + cared
-        return Step(aggregate, actions + shown + audit_trail.notes(before, aggregate, actions))
+        return Step(aggregate, actions + shown + audit_trail.audit_records(before, aggregate, actions))
     if isinstance(aggregate, Thread):
-        if aggregate.voice.epoch and before.voice.epoch and thread_card.card(aggregate) != thread_card.card(before):
-            actions += (Edit(place=THREAD, ref="card", body=thread_card.pinned(pack, aggregate)),)
+        if (
+            aggregate.assignment.epoch
+            and before.assignment.epoch
+            and thread_card.card(aggregate) != thread_card.card(before)
+        ):
+            actions += (EditMessage(place=THREAD, ref="card", body=thread_card.pinned(pack, aggregate)),)
         if aggregate.sending.held != before.sending.held:
-            actions += held_texts.keeps(pack, aggregate)
+            actions += held_texts.expiry_timer(pack, aggregate)
         actions = tuple(guarded for action in actions for guarded in _guard(pack, facts, aggregate, action))
-        actions = retention.without_room(aggregate, tuple(a for a in actions if not legal_hold.kept(aggregate, a)))
-        actions += audit_trail.notes(before, aggregate, actions)
+        actions = retention.possible_when_parked(
+            aggregate, tuple(a for a in actions if not legal_hold.is_held_back(aggregate, a))
+        )
+        actions += audit_trail.audit_records(before, aggregate, actions)
     return Step(aggregate, actions)
 
 
 def _guard(pack: Pack, facts: Facts, thread: Thread, action: Action) -> tuple[Action, ...]:
-    if not isinstance(action, Text) or guard.may_send(pack, thread, action, facts.now, facts.designations) is None:
+    if not isinstance(action, SendSms) or guard.may_send(pack, thread, action, facts.now, facts.designations) is None:
         return (action,)
-    if event_id := delivery_receipts.message_of(action.ref):
-        return (Mark(place=THREAD, event_id=event_id, receipt=Receipt.NOT_SENT),)
+    if event_id := delivery_receipts.event_id_of(action.ref):
+        return (ShowReceipt(place=THREAD, event_id=event_id, receipt=DeliveryReceipt.NOT_SENT),)
     return ()

@@ -11,29 +11,29 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from bot.model.actions import Origin, Text
-from bot.model.codeword_state import Lock
+from bot.model.actions import Origin, SendSms
+from bot.model.codeword_state import SendLock
 from bot.model.desk import Thread
-from bot.model.thread import State
-from policies.agency_words import leak
-from policies.confusables import as_seen, holds
+from bot.model.thread import ThreadState
+from policies.agency_words import find_leak
+from policies.confusables import find_name, skeleton
 from policies.pack import Pack, TextName
 from policies.segments import segments
 
 STOPPED: Final = "the texter said STOP. Nothing leaves until they text START."
 UNANSWERABLE: Final = "this sender is a short code or a name; it cannot be answered."
 LATE: Final = "it could not leave for more than five minutes. !again if it still fits."
-UNSAFE: Final = "the phone may be in other hands. Nothing leaves until its voice or a supervisor says !safe."
+UNSAFE: Final = "the phone may be in other hands. Nothing leaves until its advocate or a supervisor says !safe."
 STOP_IS_OVER: Final = "the STOP that it belongs to is over."
 BLOCKED: Final = "a supervisor blocked this phone. !block off ends that."
-OVER: Final = "the conversation is over."
-TAKEN_BACK: Final = "it was taken back before it left."
+PARKED: Final = "the conversation is over."
+RETRACTED: Final = "it was taken back before it left."
 LEFT_SILENTLY: Final = "the texter left with a silent word since: nothing is sent back."
-OTHER_VOICE: Final = "the voice has changed since it was said."
+ASSIGNEE_CHANGED: Final = "the advocate has changed since it was said."
 LOCKED: Final = {
-    Lock.DURESS: "the duress word came from this phone. Only !cover 1, 2 and 3 leave, until a supervisor's !unlock. "
+    SendLock.DURESS: "the duress word came from this phone. Only !cover 1, 2 and 3 leave, until a supervisor's !unlock. "
     "What is held then leaves by !again alone.",
-    Lock.UNVERIFIED: "this phone failed the agreed word. Only !cover 1, 2 and 3 leave, until a supervisor's !unlock. "
+    SendLock.UNVERIFIED: "this phone failed the agreed word. Only !cover 1, 2 and 3 leave, until a supervisor's !unlock. "
     "What is held then leaves by !again alone.",
 }
 EMPTY: Final = "it is empty."
@@ -43,7 +43,7 @@ NOT_NOW: Final = "their last text is more than five minutes old, and the phone m
 IS_RIGHT: Final = "If that is right, say !anyway; if not, edit your message."
 MOST_SHOWN: Final = 2_000
 """Letters of what would leave that are shown to its author; a text of this length is more than any carrier takes."""
-PERSONS: Final = (Origin.VOICE, Origin.STOP_REPLY)
+FROM_PEOPLE: Final = (Origin.ADVOCATE, Origin.REPLY_AFTER_STOP)
 """Where the words come from that a person said or chose."""
 COVER: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
 
@@ -78,7 +78,9 @@ NO_NAME: Final = (
     "|am|pm|secs?|seconds?|mins?|minutes?|hours?|hrs?|days?|weeks?|months?|years?|times|miles?|km|blocks?|kids?|people"
 )
 """Words between a number and "way", "place" or "drive" that make it no street."""
-NINGUNA: Final = "a|con|desde|hace|y|en|por|para|sin|que|porque|donde|sobre|hasta|durante|cerca|mis?|tus?|sus?|hoy|ayer"
+NO_NAME_SPANISH: Final = (
+    "a|con|desde|hace|y|en|por|para|sin|que|porque|donde|sobre|hasta|durante|cerca|mis?|tus?|sus?|hoy|ayer"
+)
 """Words after "calle" or "carrera" that make it no address."""
 ADDRESS: Final = re.compile(
     rf"\b\d{{1,5}}[a-z]?\s+(?:(?!(?:{NO_NAME})\b)\w[\w'.-]*\s+){{1,4}}"
@@ -87,14 +89,14 @@ ADDRESS: Final = re.compile(
     r"|\b\d{1,5}[a-z]?\s+(?:[nsew]\.?\s+|(?:north|south|east|west)\s+)?broadway\b"
     r"|\bp\.?\s?o\.?\s?box\s*[#n]?\w{0,2}[.º°]?\s*\d|\bapartado\s+(?:(?:de\s+)?correos|postal)\s+\d"
     r"|(?:\b(?:calle|avenida|avda?|av|carrera|cra|paseo|plaza)\b\.?|\bc/)\s*(?!de\s+\d)"
-    rf"(?:(?!(?:{NINGUNA})\b)\w[\w'.-]*)(?:\s+(?!(?:{NINGUNA})\b)\w[\w'.-]*){{0,4}}"
+    rf"(?:(?!(?:{NO_NAME_SPANISH})\b)\w[\w'.-]*)(?:\s+(?!(?:{NO_NAME_SPANISH})\b)\w[\w'.-]*){{0,4}}"
     r"(?:,|\s+(?:n[.º°o]{1,2}|n[uú]m(?:ero|\.)?|\#))?\s*\b\d{1,5}\b",
     re.IGNORECASE,
 )
 """A number and a street in English, a street and a number in Spanish; a post office box in both."""
 
 
-def may_send(pack: Pack, thread: Thread, text: Text, now: float, designations: Iterable[str]) -> str | None:
+def may_send(pack: Pack, thread: Thread, text: SendSms, now: float, designations: Iterable[str]) -> str | None:
     """Say why this text may not leave now, or None if it may. `designations`: those of all other threads of the line.
 
     A person's words pass the leak firewall here once more: since they were said another thread may have come by that name,
@@ -103,34 +105,37 @@ def may_send(pack: Pack, thread: Thread, text: Text, now: float, designations: I
     """
     if not thread.answerable:
         return UNANSWERABLE
-    if thread.life.state is State.PARKED:
-        return OVER
+    if thread.lifecycle.state is ThreadState.PARKED:
+        return PARKED
     if (why := blocked(thread, now)) is not None:
         return why
-    if thread.flags.unsafe and (not thread.flags.line_ref or text.ref != thread.flags.line_ref):
+    if thread.flags.unsafe and (not thread.flags.unsafe_line_ref or text.ref != thread.flags.unsafe_line_ref):
         return UNSAFE
-    if text.origin is Origin.STOP_REPLY:
-        if not thread.consent.stopped or text.ref != thread.consent.replied:
+    if text.origin is Origin.REPLY_AFTER_STOP:
+        if not thread.consent.stopped or text.ref != thread.consent.reply_ref:
             return STOP_IS_OVER
-    elif text.origin is Origin.STOP_ANSWER:
-        if not thread.consent.stopped or text.ref != thread.consent.confirmation:
+    elif text.origin is Origin.STOP_CONFIRMATION:
+        if not thread.consent.stopped or text.ref != thread.consent.confirmation_ref:
             return STOP_IS_OVER
     elif thread.consent.stopped:
         return STOPPED
-    if text.origin is Origin.VOICE and text.epoch != thread.voice.epoch:
-        return OTHER_VOICE
-    if any(sent.taken_back and text.ref == f"say:{sent.event_id}" for sent in thread.sending.sent):
-        return TAKEN_BACK
-    if text.origin is Origin.ANSWER and text.since <= thread.silence.left:
+    if text.origin is Origin.ADVOCATE and text.epoch != thread.assignment.epoch:
+        return ASSIGNEE_CHANGED
+    if any(sent.retracted and text.ref == f"say:{sent.event_id}" for sent in thread.sending.sent):
+        return RETRACTED
+    if text.origin is Origin.AUTO_REPLY and text.since <= thread.silence.left_at:
         return LEFT_SILENTLY
-    if text.origin not in (Origin.ANSWER, Origin.STOP_ANSWER):
-        if _is_one_of(pack, text.body, (TextName.CHALLENGE,)) and text.ref != f"say:{thread.escort.asked}":
+    if text.origin not in (Origin.AUTO_REPLY, Origin.STOP_CONFIRMATION):
+        if _is_one_of(pack, text.body, (TextName.CHALLENGE,)) and text.ref != f"say:{thread.codeword.challenge}":
             return NOT_ASKED
-        if text.ref == f"say:{thread.escort.asked}" and now - thread.escort.heard > pack.settings.challenge_window:
+        if (
+            text.ref == f"say:{thread.codeword.challenge}"
+            and now - thread.codeword.last_text_at > pack.settings.challenge_window
+        ):
             return NOT_NOW
         if (why := locked(pack, thread, text.body)) is not None:
             return why
-    if text.origin in PERSONS and (why := leaks(pack, text.body, designations)) is not None:
+    if text.origin in FROM_PEOPLE and (why := leaks(pack, text.body, designations)) is not None:
         return why
     if now - text.since > pack.settings.late_after_seconds:
         return LATE
@@ -147,18 +152,18 @@ def locked(pack: Pack, thread: Thread, body: str) -> str | None:
 
     What the line answers by itself still leaves: it would after the right word, so its absence would tell (practice 10).
     """
-    lock = thread.escort.lock
-    return None if lock is Lock.NONE or _is_one_of(pack, body, COVER) else LOCKED[lock]
+    lock = thread.codeword.lock
+    return None if lock is SendLock.NONE or _is_one_of(pack, body, COVER) else LOCKED[lock]
 
 
 def leaks(pack: Pack, body: str, designations: Iterable[str]) -> str | None:
     """Say what in an advocate's words must not reach a phone, or None (the leak firewall, DESIGN section 3)."""
-    seen = as_seen(body)
+    seen = skeleton(body)
     if MATRIX_WORDS.search(seen):
         return "it holds a Matrix address or link. Take that out and say it again."
-    if holds(re.findall(r"[a-z]+", seen.casefold()), designations, plural=True) is not None:
+    if find_name(re.findall(r"[a-z]+", seen.casefold()), designations, plural=True) is not None:
         return "it names another thread. Take that out and say it again."
-    if leak(pack, body) is not None:
+    if find_leak(pack, body) is not None:
         return "it holds a word that the agency keeps from phones. Take that out and say it again."
     return None
 
@@ -195,7 +200,7 @@ def warns(body: str, *, differs: bool = False) -> str | None:
 
     `differs`: they are what their author's client shows, and not what was typed; then it is said what would leave.
     """
-    seen = as_seen(body)
+    seen = skeleton(body)
     what = "holds a phone number" if NUMBER.search(DATES.sub("—", seen)) else None
     if what is None and ADDRESS.search(seen):
         what = "looks like a street address"

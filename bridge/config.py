@@ -16,18 +16,18 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 import yaml
 from pydantic import AfterValidator, Field, ValidationError
 
-from bridge.carriers.registry import AnySettings
-from bridge.runtime.settings import E164, Base, Port, Section, secret, secret_files
+from bridge.carriers.registry import AnyCarrierSettings
+from bridge.runtime.settings import BaseUrl, E164Number, Port, Section, read_secret, secret_files
 
-KEY: Final = re.compile(r"[0-9A-Fa-f]{64}")
-LOCALPART: Final = re.compile(r"@[a-z0-9._=/+-]{1,200}")
+HEX_KEY: Final = re.compile(r"[0-9A-Fa-f]{64}")
+LOCAL_USER: Final = re.compile(r"@[a-z0-9._=/+-]{1,200}")
 """Rooms of a line do not federate, so its people are on its own homeserver (Matrix specification, appendix on user ids)."""
 
 
 Hour: TypeAlias = Annotated[int, Field(ge=0, le=24)]
 
 
-def _some_hours(value: tuple[int, int]) -> tuple[int, int]:
+def _check_hours_differ(value: tuple[int, int]) -> tuple[int, int]:
     if value[0] % 24 == value[1] % 24:
         raise ValueError("the two hours must differ")
     return value
@@ -47,22 +47,22 @@ class Homeserver(Section):
     `admin_token_file`: an administrator's, only for a homeserver that cannot load our module.
     """
 
-    url: Base
+    url: BaseUrl
     server_name: str
     as_token_file: Path
     admin_token_file: Path | None = None
     policy_localpart: str = "policy"
 
 
-class Listen(Section):
+class ListenSettings(Section):
     """Where webhooks arrive. `public_base_url` is what the carrier was told and signs."""
 
     host: str = "127.0.0.1"
     port: Port
-    public_base_url: Base
+    public_base_url: BaseUrl
 
 
-class Keys(Section):
+class KeySettings(Section):
     """Keys, each 32 bytes in hex in a file of mode 0600: one seals, one indexes phones, one remembers STOP and blocks.
 
     The last one goes into a backup, apart from the database; the first never does.
@@ -99,23 +99,23 @@ class OnCall(Section):
     email: Email | None = None
 
     @property
-    def reaches(self) -> bool:
+    def is_configured(self) -> bool:
         """Whether there is any way to call somebody."""
         return self.webhook_file is not None or self.email is not None
 
 
-class Line(Section):
+class PhoneLine(Section):
     """One text line: its number, its carrier, its packs in order (the agency's own last) and its first roster.
 
     `numbers` are further ones of the same line; each texter is answered from the number that they texted.
     """
 
     slug: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
-    number: E164
-    numbers: list[E164] = Field(default_factory=list)
+    number: E164Number
+    numbers: list[E164Number] = Field(default_factory=list)
     rehearsal: bool = False
     packs: list[str] = Field(default_factory=lambda: ["base"])
-    carrier: AnySettings
+    carrier: AnyCarrierSettings
     staff: list[Staff]
     on_call: OnCall | None = None
 
@@ -130,15 +130,15 @@ class Config(Section):
 
     data_dir: Path
     homeserver: Homeserver
-    listen: Listen
-    keys: Keys
-    lines: Annotated[list[Line], Field(min_length=1, max_length=1)]
-    quiet_hours: Annotated[tuple[Hour, Hour], AfterValidator(_some_hours)] = (3, 5)
+    listen: ListenSettings
+    keys: KeySettings
+    lines: Annotated[list[PhoneLine], Field(min_length=1, max_length=1)]
+    quiet_hours: Annotated[tuple[Hour, Hour], AfterValidator(_check_hours_differ)] = (3, 5)
     """From and to, in the time zone of the packs: when the homeserver's database is rewritten (bridge/night)."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property
-    def line(self) -> Line:
+    def line(self) -> PhoneLine:
         """The line this process serves."""
         return self.lines[0]
 
@@ -148,7 +148,7 @@ class Config(Section):
         return f"@{self.homeserver.policy_localpart}:{self.homeserver.server_name}"
 
     @property
-    def voice_mxid(self) -> str:
+    def puppet_mxid(self) -> str:
         """The line voice."""
         return f"@line-{self.line.slug}:{self.homeserver.server_name}"
 
@@ -172,7 +172,7 @@ def load(path: Path) -> Config:
         problems.append(f"{path}: lines.0.carrier: only a line marked `rehearsal: true` may use the rehearsal carrier")
     if config.line.carrier.one_number and len(config.line.all_numbers) > 1:
         problems.append(f"{path}: lines.0.numbers: {config.line.carrier.kind} serves one number; leave the others out")
-    if config.policy_mxid == config.voice_mxid:
+    if config.policy_mxid == config.puppet_mxid:
         problems.append(f"{path}: homeserver.policy_localpart: is the line's own voice; give the policy bot another name")
     if problems:
         raise ConfigError(problems)
@@ -184,7 +184,7 @@ def _staff_problems(config: Config) -> list[str]:
     return [
         f"lines.0.staff.{n}.mxid: must be a whole Matrix id of an account on {here}, such as @name:{here}"
         for n, staff in enumerate(config.line.staff)
-        if not LOCALPART.fullmatch(staff.mxid.removesuffix(f":{here}")) or not staff.mxid.endswith(f":{here}")
+        if not LOCAL_USER.fullmatch(staff.mxid.removesuffix(f":{here}")) or not staff.mxid.endswith(f":{here}")
     ]
 
 
@@ -193,13 +193,13 @@ def _secret_problems(config: Config) -> list[str]:
     values: dict[str, str] = {}
     for name, file in secret_files(config):
         try:
-            mode, values[name] = file.stat().st_mode, secret(file)
+            mode, values[name] = file.stat().st_mode, read_secret(file)
         except (OSError, ValueError):
             problems.append(f"{name}: the file cannot be read")
             continue
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
             problems.append(f"{name}: the file must be readable by its owner only (chmod 600)")
-        if name.startswith("keys.") and not KEY.fullmatch(values[name]):
+        if name.startswith("keys.") and not HEX_KEY.fullmatch(values[name]):
             problems.append(f"{name}: the file must hold 32 bytes in hex")
         elif not values[name]:
             problems.append(f"{name}: the file is empty")

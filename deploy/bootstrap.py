@@ -23,15 +23,15 @@ from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-SETS: Final = {"run": ("runtime",), "test": ("runtime", "test", "strict")}
+LOCK_FILES_BY_VERB: Final = {"run": ("runtime",), "test": ("runtime", "test", "strict")}
 """What a verb needs, as names of lock files."""
 
 STRICT_GLIBC: Final = (2, 38)
 """The wheels of matrix-sdk-python ask for this C library or newer (facts-matrix, section 13)."""
 
-CANNOT: Final = 3
+EXIT_CANNOT: Final = 3
 HEARTBEAT_SECONDS: Final = 15.0
-PATIENCE_SECONDS: Final = 5.0
+STOP_TIMEOUT_SECONDS: Final = 5.0
 """How long what is run here may take to end when it is told to."""
 
 
@@ -65,7 +65,7 @@ class Environment:
         begun = time.monotonic()
         if self._read() is None and not self._adopt():
             if Path(sys.executable).parent == self.python.parent:
-                return CANNOT  # an environment cannot make itself anew
+                return EXIT_CANNOT  # an environment cannot make itself anew
             code = self._create()
             if code:
                 return code
@@ -129,7 +129,7 @@ class Environment:
         if code or run([str(self.python), "-I", "-m", "pip", "--version"], quiet=True):
             say(f"this Python {version()} cannot make an environment with pip; looking for another one.")
             self._clear()
-            return CANNOT
+            return EXIT_CANNOT
         self._write(making=None, done={})
         return 0
 
@@ -194,13 +194,13 @@ def run(command: list[str], *, quiet: bool = False) -> int:
             except KeyboardInterrupt:
                 process.terminate()
                 try:
-                    process.wait(timeout=PATIENCE_SECONDS)
+                    process.wait(timeout=STOP_TIMEOUT_SECONDS)
                 except subprocess.TimeoutExpired:
                     process.kill()
                 raise
 
 
-def hear() -> None:
+def end_on_signals() -> None:
     """Have SIGTERM and SIGHUP, as the launcher passes them on, end what is done here as Ctrl-C does, and once."""
     heard = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
 
@@ -217,7 +217,7 @@ def main(arguments: list[str], *, root: Path = ROOT) -> int:
     """Do what the launcher asks."""
     action, verb = arguments
     environment = Environment(root=root)
-    needs = SETS[verb]
+    needs = LOCK_FILES_BY_VERB[verb]
     if action == "check":
         return 1 if environment.missing(needs) else 0
     # The kernel lets go of this lock when its holder dies, however it dies; so nothing is left to clean up.
@@ -240,5 +240,5 @@ def main(arguments: list[str], *, root: Path = ROOT) -> int:
 
 
 if __name__ == "__main__":
-    hear()
+    end_on_signals()
     sys.exit(main(sys.argv[1:]))

@@ -7,17 +7,17 @@ leave, and lint before a pack is used.
 
 from __future__ import annotations
 
-from policies.confusables import as_seen, holds
-from policies.keywords import words
+from policies.confusables import find_name, skeleton
+from policies.keywords import normalize_words
 from policies.pack import Pack
 
 
-def leak(pack: Pack, text: str) -> str | None:
+def find_leak(pack: Pack, text: str) -> str | None:
     """Return one of the agency's words that a text holds, or None."""
     names = sorted(pack.leak_words)
     several = [name for name in names if " " in name]
-    for said in (words(text), words(as_seen(text))):
+    for said in (normalize_words(text), normalize_words(skeleton(text))):
         whole = next((name for name in names if f" {name} " in f" {said} "), None)
-        if (found := whole or holds(said.split(), several)) is not None:
+        if (found := whole or find_name(said.split(), several)) is not None:
             return found
     return None

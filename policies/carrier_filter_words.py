@@ -1,6 +1,7 @@
 """Words for which carriers hold texts back.
 
-Rule of this module: a list to be warned by, in the form that `policies.keywords.words` gives. No carrier publishes its
+Rule of this module: a list to be warned by, in the form that `policies.keywords.normalize_words` gives. No carrier
+publishes its
 own; these are plain words of the categories that the CTIA's Messaging Principles and the carriers' codes of conduct name
 (sex, hate, alcohol, firearms, tobacco; drugs, gambling, loans, debt, prizes), and phrases of advertisers. An advocate's own
 words are never held against it.

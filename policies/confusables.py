@@ -16,11 +16,11 @@ from html import unescape
 from typing import Final
 from urllib.parse import unquote
 
-UNSEEN: Final = frozenset({"Cf", "Mn", "Me"})
+INVISIBLE_CATEGORIES: Final = frozenset({"Cf", "Mn", "Me"})
 """Marks over and around letters, and what cannot be seen at all."""
-CODED: Final = 3
+MAX_DECODINGS: Final = 3
 """How often a text is decoded: a code of a code of a code is read by nobody."""
-ALIKE: Final = (
+LOOKALIKES: Final = (
     ("авекмнорстухіјѕһԁԛԝѵү", "abekmhopctyxijshdqwvy"),
     ("αβγεηικνορτυχωϲ", "abyenikvoptuxwc"),
     ("ıȷɑɡɩɪʏɴʀʟʙʜᴀᴄᴅᴇᴊᴋᴍᴏᴘᴛᴜᴠᴡᴢꜱ", "ijagiiynrlbhacdejkmoptuvwzs"),
@@ -29,24 +29,24 @@ ALIKE: Final = (
 )
 _LATIN: Final = {
     ord(form): latin
-    for strange, plain in ALIKE
+    for strange, plain in LOOKALIKES
     for letter, latin in zip(strange, plain, strict=True)
     for form in {letter, letter.upper()}
     if len(form) == 1 and not form.isascii()
 }
 
 
-def as_seen(text: str) -> str:
+def skeleton(text: str) -> str:
     """Return words as a reader takes them. Their case is left as it is."""
-    for _ in range(CODED):
+    for _ in range(MAX_DECODINGS):
         if (plain := unescape(unquote(text))) == text:
             break
         text = plain
     apart = unicodedata.normalize("NFKD", text)
-    return "".join(c for c in apart if unicodedata.category(c) not in UNSEEN).translate(_LATIN)
+    return "".join(c for c in apart if unicodedata.category(c) not in INVISIBLE_CATEGORIES).translate(_LATIN)
 
 
-def holds(words: Iterable[str], names: Iterable[str], *, plural: bool = False) -> str | None:
+def find_name(words: Iterable[str], names: Iterable[str], *, plural: bool = False) -> str | None:
     """Return the first of `names` that words hold, in this order, however they are put together or taken apart.
 
     `words`, and those of a name, are lower-case letters only. A part of a word is none: what is found begins and ends

@@ -21,7 +21,7 @@ class Chooser(Protocol):
         """Return one of them."""
 
 
-def alike(one: str, other: str) -> bool:
+def are_alike(one: str, other: str) -> bool:
     """Tell whether two words are the same but for one letter changed, added or left out: easily mistaken."""
     short, long = sorted((one, other), key=len)
     if len(long) - len(short) > 1:
@@ -30,7 +30,7 @@ def alike(one: str, other: str) -> bool:
     return short[at:] == long[at + 1 :] or short[at + 1 :] == long[at + 1 :]
 
 
-def designation(rng: Chooser, taken_first_words: Collection[str], *, taken: Collection[str] = ()) -> str:
+def choose_designation(rng: Chooser, taken_first_words: Collection[str], *, taken: Collection[str] = ()) -> str:
     """Return two words such as `tawny heron`, for a new conversation.
 
     `taken_first_words`: one for each open conversation (repetitions count). `taken`: whole designations that must not come
@@ -39,7 +39,7 @@ def designation(rng: Chooser, taken_first_words: Collection[str], *, taken: Coll
     """
     used, gone = Counter(taken_first_words), frozenset(taken)
     strange = used.keys() - set(FIRST)  # our own words are unlike each other, which a test holds
-    free = [word for word in FIRST if word not in used and not any(alike(word, other) for other in strange)]
+    free = [word for word in FIRST if word not in used and not any(are_alike(word, other) for other in strange)]
     while True:
         if not free:
             fewest = min((used[word] for word in FIRST if used[word] >= 0), default=None)
@@ -47,7 +47,7 @@ def designation(rng: Chooser, taken_first_words: Collection[str], *, taken: Coll
                 raise ValueError("every designation is taken")
             free = [word for word in FIRST if used[word] == fewest]
         first = rng.choice(free)
-        seconds = [word for word in SECOND if f"{first} {word}" not in gone and not alike(first, word)]
+        seconds = [word for word in SECOND if f"{first} {word}" not in gone and not are_alike(first, word)]
         if seconds:
             return f"{first} {rng.choice(seconds)}"
         free.remove(first)

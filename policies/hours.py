@@ -12,9 +12,9 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from policies.pack import OPENS, Hours
+from policies.pack import OPENS_PLACEHOLDER, Hours
 
-FURTHEST: Final = 366
+MAX_DAYS_AHEAD: Final = 366
 """How many days ahead an opening is looked for."""
 MONTHS: Final = {
     "en": ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
@@ -38,7 +38,7 @@ def next_opening(hours: Hours, now: float) -> datetime | None:
     local = _local(hours, now)
     if hours.open_at(local):
         return local
-    for ahead in range(FURTHEST + 1):
+    for ahead in range(MAX_DAYS_AHEAD + 1):
         day = local.date() + timedelta(days=ahead)
         for moment in _moments(hours, day, ZoneInfo(hours.timezone)):
             if moment.timestamp() > now and hours.open_at(moment):
@@ -46,7 +46,7 @@ def next_opening(hours: Hours, now: float) -> datetime | None:
     return None
 
 
-def opens(hours: Hours, now: float, language: str) -> str | None:
+def opening_text(hours: Hours, now: float, language: str) -> str | None:
     """Say when the line opens, as the after-hours text takes it: `8:00 AM`; with the date when that is a day away or more.
 
     It is a date because GSM-7 lacks letters of some Spanish days of the week. None: it does not open within a year.
@@ -70,9 +70,9 @@ def opens(hours: Hours, now: float, language: str) -> str | None:
     return f"{said} on {moment.day} {month}" if hours.clock == 24 else f"{said} on {month} {moment.day}"
 
 
-def as_sent(text: str, language: str) -> str:
+def longest_as_sent(text: str, language: str) -> str:
     """Return a text of the agency's as a phone gets it at its longest."""
-    return text.replace(OPENS, LONGEST_OPENING.get(language, LONGEST))
+    return text.replace(OPENS_PLACEHOLDER, LONGEST_OPENING.get(language, LONGEST))
 
 
 def _local(hours: Hours, now: float) -> datetime:

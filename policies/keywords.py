@@ -12,7 +12,7 @@ import unicodedata
 from dataclasses import dataclass
 from enum import Enum, unique
 
-from policies.pack import Exit, Keywords, Pack
+from policies.pack import ExitAction, Keywords, Pack
 
 FINAL = " .!?…,;:"
 OPENING = " ¡¿"
@@ -48,7 +48,7 @@ class Meaning(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class MessageMeaning:
     """What a message means; `language` is the one that it asks for, with `LANGUAGE` only."""
 
     meaning: Meaning
@@ -60,7 +60,7 @@ class Reading:
         return self.meaning not in (Meaning.TAPBACK, Meaning.AUTOMATIC_REPLY)
 
 
-def plain(text: str) -> str:
+def normalize_keyword(text: str) -> str:
     """Return a message as keywords are compared: case, outer spaces and final punctuation gone, spaces within made one.
 
     Letters and their accents count as one, and marks that nobody sees as none.
@@ -78,7 +78,7 @@ def _without_pictures(word: str) -> str:
     return _PICTURES.sub("", word).rstrip(FINAL)
 
 
-def words(text: str) -> str:
+def normalize_words(text: str) -> str:
     """Return a text as plain words with one space between them: no case, accents, punctuation or invisible letters."""
     apart = text.translate(_STRAIGHT).replace("'", "")
     # Most texts are plain ASCII, in which each letter is one and none is invisible.
@@ -86,32 +86,32 @@ def words(text: str) -> str:
     return " ".join(re.findall(r"[^\W_]+", seen.casefold()))
 
 
-def reading(text: str, pack: Pack) -> Reading:
+def classify(text: str, pack: Pack) -> MessageMeaning:
     """Say what a message means, in any of the languages of the pack. Total; what is nothing else is conversation."""
-    word, keywords = plain(text), pack.keywords
+    word, keywords = normalize_keyword(text), pack.keywords
     if word in keywords.stop:
-        return Reading(Meaning.STOP)
+        return MessageMeaning(Meaning.STOP)
     if word in keywords.start:
-        return Reading(Meaning.START)
+        return MessageMeaning(Meaning.START)
     # These are taken with a picture behind them; a STOP is not, for "stop 😂" is banter and would shut somebody out.
     # An agency's own word may be a picture, or end in one.
-    if (found := _other(word, keywords) or _other(_without_pictures(word), keywords)) is not None:
+    if (found := _other_keyword(word, keywords) or _other_keyword(_without_pictures(word), keywords)) is not None:
         return found
     if is_tapback(text):
-        return Reading(Meaning.TAPBACK)
+        return MessageMeaning(Meaning.TAPBACK)
     if is_automatic_reply(text):
-        return Reading(Meaning.AUTOMATIC_REPLY)
-    return Reading(Meaning.WISH if _wishes_to_stop(text, pack) else Meaning.CONVERSATION)
+        return MessageMeaning(Meaning.AUTOMATIC_REPLY)
+    return MessageMeaning(Meaning.WISH if _wishes_to_stop(text, pack) else Meaning.CONVERSATION)
 
 
-def _other(word: str, keywords: Keywords) -> Reading | None:
+def _other_keyword(word: str, keywords: Keywords) -> MessageMeaning | None:
     if word in keywords.language:
-        return Reading(Meaning.LANGUAGE, keywords.language[word])
+        return MessageMeaning(Meaning.LANGUAGE, keywords.language[word])
     if word in keywords.call:
-        return Reading(Meaning.CALL)
+        return MessageMeaning(Meaning.CALL)
     if word in keywords.exit:
-        return Reading(Meaning.EXIT_PARK if keywords.exit[word] is Exit.PARK else Meaning.EXIT_ALERT)
-    return Reading(Meaning.HELP) if word in keywords.help else None
+        return MessageMeaning(Meaning.EXIT_PARK if keywords.exit[word] is ExitAction.PARK else Meaning.EXIT_ALERT)
+    return MessageMeaning(Meaning.HELP) if word in keywords.help else None
 
 
 # "I told him to stop texting me" is about somebody else: the phrase counts at the beginning of a clause, after a few words
@@ -133,7 +133,7 @@ _LONGEST_WISH = 1600
 
 
 def _wishes_to_stop(text: str, pack: Pack) -> bool:
-    said_in_all = words(text[:_LONGEST_WISH])
+    said_in_all = normalize_words(text[:_LONGEST_WISH])
     if (bare := [word for word in said_in_all.split() if word not in _POLITE]) and all(
         word in pack.keywords.stop for word in bare
     ):
@@ -142,7 +142,7 @@ def _wishes_to_stop(text: str, pack: Pack) -> bool:
     if not any(f" {phrase} " in f" {said_in_all} " for phrase in pack.keywords.wish_to_stop):
         return False
     for clause in _CLAUSE.split(text[:_LONGEST_WISH]):
-        said = words(clause).split()
+        said = normalize_words(clause).split()
         while said:
             rest = " ".join(said) + " "
             if any(rest.startswith(f"{phrase} ") for phrase in pack.keywords.wish_to_stop):

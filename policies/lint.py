@@ -12,20 +12,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from policies.agency_words import leak
+from policies.agency_words import find_leak
 from policies.carrier_filter_words import FILTERED
-from policies.hours import as_sent
-from policies.keywords import words
-from policies.pack import Pack, Text, TextName, Wording
+from policies.hours import longest_as_sent
+from policies.keywords import normalize_words
+from policies.pack import Pack, PackText, TextName, Wording
 from policies.readability import grade
 from policies.segments import breaks_gsm7, segments
 
-FEW: Final = 8
+MIN_WORDS: Final = 8
 """Words below which a formula says nothing."""
-GRADE: Final = 6.0
+MAX_GRADE: Final = 6.0
 """Practice 28: short, clear, not overwhelming. Six years of school, which is what health agencies ask of their leaflets."""
 
-ASKS_NOTHING: Final = frozenset(
+NO_QUESTION_TEXTS: Final = frozenset(
     {
         *(TextName.CLOSING, TextName.AFTER_HOURS, TextName.UNAVAILABLE, TextName.OUTAGE, TextName.STOP, TextName.LATER),
         *(TextName.DIFFERENT, TextName.COVER_1, TextName.COVER_2, TextName.COVER_3),
@@ -33,14 +33,14 @@ ASKS_NOTHING: Final = frozenset(
     }
 )
 """What ends something, or is read by somebody else: a question would call for an answer."""
-INNOCENT: Final = frozenset(
+INNOCUOUS_TEXTS: Final = frozenset(
     {
         *(TextName.DIFFERENT, TextName.COVER_1, TextName.COVER_2, TextName.COVER_3),
         *(TextName.CHALLENGE, TextName.VERIFIED, TextName.UNVERIFIED),
     }
 )
 """What may be read by somebody who must not learn what this number is."""
-TELLING: Final = frozenset(
+REVEALING_WORDS: Final = frozenset(
     """
     safe safety danger help helpline hotline crisis shelter advocate advocates survivor survivors victim abuse abuser
     violence police court code codeword word password verify verified confirm agency counselor support
@@ -74,7 +74,7 @@ def lint(pack: Pack) -> tuple[Finding, ...]:
     """Look at every wording of a pack, at its hours and at what nobody reviewed. In the order of the pack."""
     found: list[Finding] = []
     for text, language, wording in pack.wordings:
-        found += _wording(_Wording(pack, text, language, wording, as_sent(wording.text, language)))
+        found += _check_wording(_Context(pack, text, language, wording, longest_as_sent(wording.text, language)))
     if pack.hours.sample:
         do = "Say your own hours in your own pack."
         found.append(Finding(path="hours", rule="sample", must=True, what="these are an example's hours", do=do))
@@ -86,20 +86,20 @@ def lint(pack: Pack) -> tuple[Finding, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wording:
+class _Context:
     """What the rules look at: `said` is the wording as a phone gets it at its longest."""
 
     pack: Pack
-    text: Text
+    text: PackText
     language: str
     wording: Wording
     said: str
 
 
-_Found = tuple[str, str] | None
+_Complaint = tuple[str, str] | None
 
 
-def _wording(it: _Wording) -> Iterator[Finding]:
+def _check_wording(it: _Context) -> Iterator[Finding]:
     path = f"{'texts' if it.text.name in it.pack.texts else 'canned'}.{it.text.name}.wordings.{it.language}"
     for rule, must, look in _RULES:
         if (found := look(it)) is not None:
@@ -107,14 +107,14 @@ def _wording(it: _Wording) -> Iterator[Finding]:
             yield Finding(path=path, rule=rule, must=must, what=what, do=do)
 
 
-def _segments(it: _Wording) -> _Found:
+def _segments(it: _Context) -> _Complaint:
     cut = segments(it.said)
     if cut.count == 1:
         return None
     return f"{cut.count} segments ({cut.units} units as {cut.encoding})", "Say it in one segment, 160 letters."
 
 
-def _encoding(it: _Wording) -> _Found:
+def _encoding(it: _Context) -> _Complaint:
     letters = breaks_gsm7(it.said)
     if not letters:
         return None
@@ -122,42 +122,42 @@ def _encoding(it: _Wording) -> _Found:
     return f"GSM-7 lacks {named}: a segment holds 70 letters, not 160", "Reword; do not drop accents."
 
 
-def _grade(it: _Wording) -> _Found:
+def _grade(it: _Context) -> _Complaint:
     years = grade(it.said, it.language)
-    if years is None or years <= GRADE or len(it.said.split()) < FEW:
+    if years is None or years <= MAX_GRADE or len(it.said.split()) < MIN_WORDS:
         return None
-    return f"asks for {years:.0f} years of school, more than {GRADE:.0f}", "Shorter sentences, shorter words."
+    return f"asks for {years:.0f} years of school, more than {MAX_GRADE:.0f}", "Shorter sentences, shorter words."
 
 
-def _names(it: _Wording) -> _Found:
-    word = leak(it.pack, it.said)
+def _names(it: _Context) -> _Complaint:
+    word = find_leak(it.pack, it.said)
     return None if word is None else (f"holds “{word}”, one of the leak_words", "Say it without a name.")
 
 
-def _asks(it: _Wording) -> _Found:
-    if it.text.name not in ASKS_NOTHING or not re.search("[?¿]", it.said):
+def _asks(it: _Context) -> _Complaint:
+    if it.text.name not in NO_QUESTION_TEXTS or not re.search("[?¿]", it.said):
         return None
     return "asks a question where nothing may be asked", "Say it as a statement: somebody else may answer."
 
 
-def _yes(it: _Wording) -> _Found:
+def _yes(it: _Context) -> _Complaint:
     if not YES.search(it.said):
         return None
     return "asks for YES, which carriers take for an opt-in", "Ask so that the answer is any other word."
 
 
-def _innocent(it: _Wording) -> _Found:
-    if it.text.name not in INNOCENT:
+def _innocent(it: _Context) -> _Complaint:
+    if it.text.name not in INNOCUOUS_TEXTS:
         return None
-    telling = next((word for word in words(it.said).split() if word in TELLING), None)
+    telling = next((word for word in normalize_words(it.said).split() if word in REVEALING_WORDS), None)
     if telling is None and not DIGITS.search(it.said):
         return None
     what = f"“{telling}” tells what this number is" if telling else "holds a number"
     return what, "Say what a shop, a stranger or an acquaintance would."
 
 
-def _filtered(it: _Wording) -> _Found:
-    plain = f" {words(it.said)} "
+def _filtered(it: _Context) -> _Complaint:
+    plain = f" {normalize_words(it.said)} "
     hit = next((word for word in FILTERED if f" {word} " in plain), None)
     if hit is not None:
         return f"“{hit}” is a word for which carriers hold texts back", "Use another word."
@@ -168,24 +168,24 @@ def _filtered(it: _Wording) -> _Found:
     return None
 
 
-def _unfilled(it: _Wording) -> _Found:
+def _unfilled(it: _Context) -> _Complaint:
     return ("holds a gap that nobody filled in", "Fill it in.") if UNFILLED.search(it.said) else None
 
 
-def _sample(it: _Wording) -> _Found:
+def _sample(it: _Context) -> _Complaint:
     if not it.wording.sample:
         return None
     return "holds an example, such as a telephone number", "Say it with your own, in your own pack."
 
 
-def _review(it: _Wording) -> _Found:
+def _review(it: _Context) -> _Complaint:
     if not it.text.legal or it.wording.reviewed:
         return None
     with_what = f" with {it.text.statute}" if it.text.statute else ""
     return "is legal text that nobody reviewed", f"Counsel compares it{with_what}; then reviewed_by and reviewed_on."
 
 
-_RULES: Final[tuple[tuple[str, bool, Callable[[_Wording], _Found]], ...]] = (
+_RULES: Final[tuple[tuple[str, bool, Callable[[_Context], _Complaint]], ...]] = (
     ("segments", False, _segments),
     ("encoding", False, _encoding),
     ("grade", False, _grade),

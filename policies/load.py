@@ -19,18 +19,18 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 from pydantic import ValidationError
 
-from policies.hours import as_sent
-from policies.keywords import words
+from policies.hours import longest_as_sent
+from policies.keywords import normalize_words
 from policies.pack import (
-    Assignment,
-    Exit,
+    AssignmentMode,
+    ExitAction,
     Hours,
     Keywords,
     Pack,
+    PackText,
     Playbook,
-    Resumes,
+    ResumeMode,
     Settings,
-    Text,
     TextName,
     Wording,
 )
@@ -38,10 +38,10 @@ from policies.schema import MOST_SEGMENTS, HoursPart, PackFile, TextPart, WeekPa
 from policies.segments import segments
 
 PACKS = Path(__file__).parent / "packs"
-NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
-OURS = re.compile(r"[a-z]{2}/[a-z]{2}")
+PACK_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
+REGIONAL_NAME = re.compile(r"[a-z]{2}/[a-z]{2}")
 """A pack that comes with Quietline for one part of a country, such as `us/ca`."""
-LADDERS = (
+ORDERED_SETTINGS = (
     ("undo_seconds", "undo_after_switch_seconds"),
     ("undo_seconds", "undo_after_join_seconds"),
     ("unclaimed_on_duty", "unclaimed_supervisors", "unclaimed_on_call"),
@@ -73,9 +73,9 @@ def load(packs: Sequence[str], *, near: Path | None = None) -> Pack:
 
 
 def _find(name: str, near: Path) -> Path:
-    if OURS.fullmatch(name) and (ours := PACKS / f"{name}.yaml").is_file():
+    if REGIONAL_NAME.fullmatch(name) and (ours := PACKS / f"{name}.yaml").is_file():
         return ours
-    if not NAME.fullmatch(name):
+    if not PACK_NAME.fullmatch(name):
         path = near / name
         return path / "pack.yaml" if path.is_dir() else path
     folder = PACKS / name / "pack.yaml"
@@ -85,12 +85,12 @@ def _find(name: str, near: Path) -> Path:
 def _read(name: str, near: Path, problems: list[str]) -> PackFile | None:
     path = _find(name, near)
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Strict)  # noqa: S506 - a SafeLoader, see below
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader, see below
     except OSError as error:
         problems.append(f"{name}: {path} cannot be read ({error.strerror})")
     except UnicodeDecodeError:
         problems.append(f"{name}: is not UTF-8")
-    except _TwiceError as error:
+    except _DuplicateKeyError as error:
         problems.append(f"{name}: line {error.line}: this key is there twice")
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -153,24 +153,24 @@ def _merge(files: Sequence[PackFile], problems: list[str]) -> Pack | None:
         texts=MappingProxyType(texts),
         canned=MappingProxyType(canned),
         playbooks=MappingProxyType(playbooks),
-        leak_words=frozenset(leak for file in files for word in file.leak_words if (leak := words(word))),
+        leak_words=frozenset(leak for file in files for word in file.leak_words if (leak := normalize_words(word))),
     )
 
 
 def _settings(files: Sequence[PackFile], problems: list[str]) -> Settings | None:
-    said: dict[str, Any] = {}
+    merged: dict[str, Any] = {}
     for file in files:
-        said |= {key: value for key, value in file.settings if value is not None}
-    missing = [f"settings.{f.name}: no pack says it" for f in fields(Settings) if f.name not in said]
+        merged |= {key: value for key, value in file.settings if value is not None}
+    missing = [f"settings.{f.name}: no pack says it" for f in fields(Settings) if f.name not in merged]
     problems += missing
     if missing:
         return None
-    said["silence_cues"] = tuple(said["silence_cues"])
-    said["stop_resumes"] = Resumes(said["stop_resumes"])
-    said["assignment"] = Assignment(said["assignment"])
-    settings = Settings(**said)
-    for ladder in LADDERS:
-        if any(said[a] > said[b] for a, b in pairwise(ladder)):
+    merged["silence_cues"] = tuple(merged["silence_cues"])
+    merged["stop_resumes"] = ResumeMode(merged["stop_resumes"])
+    merged["assignment"] = AssignmentMode(merged["assignment"])
+    settings = Settings(**merged)
+    for ladder in ORDERED_SETTINGS:
+        if any(merged[a] > merged[b] for a, b in pairwise(ladder)):
             problems.append(f"settings: {', '.join(ladder)} must not grow smaller in this order")
     undo = max(settings.undo_after_switch_seconds, settings.undo_after_join_seconds)
     if undo >= min(settings.late_after_seconds, settings.challenge_window):
@@ -203,27 +203,27 @@ def _hours(part: HoursPart | None, problems: list[str]) -> Hours | None:
     )
 
 
-def _text(name: str, parts: Sequence[TextPart], path: str, languages: Iterable[str], problems: list[str]) -> Text:
-    said: dict[str, WordingPart] = {}
+def _text(name: str, parts: Sequence[TextPart], path: str, languages: Iterable[str], problems: list[str]) -> PackText:
+    merged: dict[str, WordingPart] = {}
     for part in parts:
-        said |= part.wordings
-    problems += [f"{path}.wordings.{language}: no pack says it" for language in languages if language not in said]
+        merged |= part.wordings
+    problems += [f"{path}.wordings.{language}: no pack says it" for language in languages if language not in merged]
     wordings = {
         language: Wording(
-            text=said[language].text,
-            reviewed_by=said[language].reviewed_by,
-            reviewed_on=said[language].reviewed_on,
-            sample=said[language].sample,
+            text=merged[language].text,
+            reviewed_by=merged[language].reviewed_by,
+            reviewed_on=merged[language].reviewed_on,
+            sample=merged[language].sample,
         )
         for language in languages
-        if language in said
+        if language in merged
     }
     problems += [
         f"{path}.wordings.{language}: takes more than {MOST_SEGMENTS} segments once the time of opening stands in it"
         for language, wording in wordings.items()
-        if segments(as_sent(wording.text, language)).count > MOST_SEGMENTS >= segments(wording.text).count
+        if segments(longest_as_sent(wording.text, language)).count > MOST_SEGMENTS >= segments(wording.text).count
     ]
-    return Text(
+    return PackText(
         name=name,
         legal=any(part.legal for part in parts),
         wordings=MappingProxyType(wordings),
@@ -234,15 +234,23 @@ def _text(name: str, parts: Sequence[TextPart], path: str, languages: Iterable[s
 def _keywords(files: Sequence[PackFile], languages: Sequence[str], problems: list[str]) -> Keywords:
     # They count in every language, also in one that the line does not speak: STOP is honoured, and an alert costs little.
     def all_of(family: str) -> frozenset[str]:
-        return frozenset(w for file in files for said in getattr(file.keywords, family).values() for w in said)
+        return frozenset(w for file in files for merged in getattr(file.keywords, family).values() for w in merged)
 
     stop, start, call, help_, wish = (all_of(family) for family in ("stop", "start", "call", "help", "wish_to_stop"))
-    wish = frozenset(words(phrase) for phrase in wish)
-    exits = {word: Exit(way) for file in files for said in file.keywords.exit.values() for word, way in said.items()}
-    language = {
-        word: code for file in files for code, said in file.keywords.language.items() if code in languages for word in said
+    wish = frozenset(normalize_words(phrase) for phrase in wish)
+    exits = {
+        word: ExitAction(way) for file in files for merged in file.keywords.exit.values() for word, way in merged.items()
     }
-    problems += [f"keywords.{family}: no pack says any" for family, said in (("stop", stop), ("start", start)) if not said]
+    language = {
+        word: code
+        for file in files
+        for code, merged in file.keywords.language.items()
+        if code in languages
+        for word in merged
+    }
+    problems += [
+        f"keywords.{family}: no pack says any" for family, merged in (("stop", stop), ("start", start)) if not merged
+    ]
     families = (stop, start, language.keys(), call, exits.keys(), help_)
     if any(one & other for one, other in combinations(families, 2)):
         problems.append("keywords: one word has two meanings")
@@ -257,13 +265,13 @@ def _keywords(files: Sequence[PackFile], languages: Sequence[str], problems: lis
     )
 
 
-class _TwiceError(yaml.YAMLError):
+class _DuplicateKeyError(yaml.YAMLError):
     def __init__(self, line: int) -> None:
         super().__init__("a key is there twice")
         self.line = line
 
 
-class _Strict(yaml.SafeLoader):
+class _UniqueKeyLoader(yaml.SafeLoader):
     """A safe loader that does not let the second of two equal keys win in silence."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -272,6 +280,6 @@ class _Strict(yaml.SafeLoader):
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, Hashable):
                 if key in seen:
-                    raise _TwiceError(key_node.start_mark.line + 1)
+                    raise _DuplicateKeyError(key_node.start_mark.line + 1)
                 seen.add(key)
         return super().construct_mapping(node, deep)

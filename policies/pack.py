@@ -47,12 +47,12 @@ class TextName(StrEnum):
     COVER_3 = "cover_3"
 
 
-OPENS: Final = "{opens}"
+OPENS_PLACEHOLDER: Final = "{opens}"
 """Stands in the after-hours text for when the line opens again."""
 
 
 @unique
-class Assignment(StrEnum):
+class AssignmentMode(StrEnum):
     """Who gets a thread that waits: whoever claims it, the first on duty who may have it, or the one with the fewest."""
 
     NONE = "none"
@@ -61,7 +61,7 @@ class Assignment(StrEnum):
 
 
 @unique
-class Resumes(StrEnum):
+class ResumeMode(StrEnum):
     """What START after a STOP does: it resumes at once, or it asks the people in the room."""
 
     AT_ONCE = "at_once"
@@ -69,7 +69,7 @@ class Resumes(StrEnum):
 
 
 @unique
-class Exit(StrEnum):
+class ExitAction(StrEnum):
     """What a silent exit word does. Nothing goes back to the phone either way."""
 
     PARK = "park"
@@ -92,7 +92,7 @@ class Wording:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Text:
+class PackText:
     """A text in all languages of the line. Legal: it says something the agency's counsel must have read.
 
     `name` is a :class:`TextName` or the agency's own; `statute` names the law that counsel has to compare the words with.
@@ -114,7 +114,7 @@ class Playbook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keywords:
-    """Whole messages with a meaning, in the form that `policies.keywords.plain` gives.
+    """Whole messages with a meaning, in the form that `policies.keywords.normalize_keyword` gives.
 
     `language`: word to language. `exit`: word to what it does. `wish_to_stop` are no whole messages but phrases within one.
     """
@@ -123,7 +123,7 @@ class Keywords:
     start: frozenset[str]
     language: Mapping[str, str]
     call: frozenset[str]
-    exit: Mapping[str, Exit]
+    exit: Mapping[str, ExitAction]
     help: frozenset[str]
     wish_to_stop: frozenset[str]
 
@@ -193,9 +193,9 @@ class Settings:
     return_cue: int
     dormant_cue: int
     suppression_ttl: int
-    stop_resumes: Resumes
+    stop_resumes: ResumeMode
     reply_after_stop: bool
-    assignment: Assignment
+    assignment: AssignmentMode
     assignment_answer: int
     offer_stands: int
     cold_outbound: bool
@@ -216,8 +216,8 @@ class Pack:
     settings: Settings
     hours: Hours
     keywords: Keywords
-    texts: Mapping[TextName, Text] = field(repr=False)
-    canned: Mapping[str, Text] = field(repr=False)
+    texts: Mapping[TextName, PackText] = field(repr=False)
+    canned: Mapping[str, PackText] = field(repr=False)
     playbooks: Mapping[str, Playbook] = field(repr=False)
     leak_words: frozenset[str] = field(repr=False)
 
@@ -225,16 +225,17 @@ class Pack:
         """Return a text in a language of the line; in the line's first when it is not one of them, or not known.
 
         `name` is a :class:`TextName` or the name of a canned text (else ValueError). `opens` is when the line opens again,
-        in words (`policies.hours.opens`); without it the after-hours text could not say when, so `unavailable` is said.
+        in words (`policies.hours.opening_text`); without it the after-hours text could not say when, so `unavailable` is
+        said.
         """
         text = self.canned[name] if name in self.canned else self.texts[TextName(name)]
         words = text.wordings[language if language in self.languages else self.languages[0]].text
-        if OPENS in words and opens is None:
+        if OPENS_PLACEHOLDER in words and opens is None:
             return self.say(TextName.UNAVAILABLE, language)
-        return words.replace(OPENS, opens or "")
+        return words.replace(OPENS_PLACEHOLDER, opens or "")
 
     @property
-    def wordings(self) -> Iterator[tuple[Text, str, Wording]]:
+    def wordings(self) -> Iterator[tuple[PackText, str, Wording]]:
         """Every wording with its text and language: first the house's texts, then the canned ones."""
         for text in (*self.texts.values(), *self.canned.values()):
             for language, wording in text.wordings.items():

@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from policies.holidays import RULES
-from policies.keywords import plain
-from policies.pack import OPENS, TextName
+from policies.keywords import normalize_keyword
+from policies.pack import OPENS_PLACEHOLDER, TextName
 from policies.segments import segments
 
 DURATION = re.compile(r"(\d{1,6}) ?(s|min|h|days?)")
@@ -47,14 +47,14 @@ def period(value: Any) -> tuple[int, int]:
     return start, end
 
 
-def keyword(value: str) -> str:
+def normalized_keyword(value: str) -> str:
     """Bring a keyword into the form in which messages are compared with it."""
-    if not plain(value):
+    if not normalize_keyword(value):
         raise ValueError("must be a word")
-    return plain(value)
+    return normalize_keyword(value)
 
 
-def sendable(value: str) -> str:
+def printable(value: str) -> str:
     """Refuse a text that no phone should get: empty, or with characters that cannot be seen."""
     if not value.strip() or value != value.strip():
         raise ValueError("must not be empty, nor begin or end with a space")
@@ -63,7 +63,7 @@ def sendable(value: str) -> str:
     return value
 
 
-def brief(value: str) -> str:
+def short_enough(value: str) -> str:
     """Refuse a text that takes too many segments."""
     if (count := segments(value).count) > MOST_SEGMENTS:
         raise ValueError(f"takes {count} segments; the most is {MOST_SEGMENTS}, and one is better")
@@ -78,9 +78,9 @@ def holiday_rules(value: str) -> str:
 
 
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
-Keyword = Annotated[str, AfterValidator(keyword)]
-Line = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(sendable)]
-Own = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
+Keyword = Annotated[str, AfterValidator(normalized_keyword)]
+ShortText = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(printable)]
+OwnName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
 Period = Annotated[
     tuple[int, int], BeforeValidator(period), WithJsonSchema({"type": "string", "examples": ["08:00-20:00"]})
 ]
@@ -104,7 +104,7 @@ class Part(BaseModel):
 class WordingPart(Part):
     """A text in one language. A later pack replaces it whole, so a review never outlives the words it was for."""
 
-    text: Annotated[str, AfterValidator(sendable), AfterValidator(brief)]
+    text: Annotated[str, AfterValidator(printable), AfterValidator(short_enough)]
     reviewed_by: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     reviewed_on: date | None = None
     sample: bool = False
@@ -120,15 +120,15 @@ class TextPart(Part):
     """A text. Once a pack calls it legal, no later pack can take that back."""
 
     legal: bool = False
-    statute: Line | None = None
+    statute: ShortText | None = None
     wordings: dict[Language, WordingPart] = Field(default_factory=dict)
 
 
 class PlaybookPart(Part):
     """Steps for the people in the room. A later pack replaces a playbook whole."""
 
-    title: Line
-    steps: Annotated[list[Line], Field(min_length=1, max_length=20)]
+    title: ShortText
+    steps: Annotated[list[ShortText], Field(min_length=1, max_length=20)]
 
 
 class KeywordsPart(Part):
@@ -238,16 +238,16 @@ class PackFile(Part):
     keywords: KeywordsPart = KeywordsPart()
     leak_words: list[Keyword] = Field(default_factory=list)
     texts: dict[Annotated[TextName, BeforeValidator(_text_name)], TextPart] = Field(default_factory=dict)
-    canned: dict[Own, TextPart] = Field(default_factory=dict)
-    playbooks: dict[Own, PlaybookPart] = Field(default_factory=dict)
+    canned: dict[OwnName, TextPart] = Field(default_factory=dict)
+    playbooks: dict[OwnName, PlaybookPart] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _opens_where_it_is_said(self) -> Self:
         parts = [(f"texts.{name}", part) for name, part in self.texts.items() if name is not TextName.AFTER_HOURS]
         parts += [(f"canned.{name}", part) for name, part in self.canned.items()]
         for name, part in parts:
-            if any(OPENS in wording.text for wording in part.wordings.values()):
-                raise ValueError(f"{name} holds {OPENS}, which only texts.after_hours may")
+            if any(OPENS_PLACEHOLDER in wording.text for wording in part.wordings.values()):
+                raise ValueError(f"{name} holds {OPENS_PLACEHOLDER}, which only texts.after_hours may")
         if taken := sorted(self.canned.keys() & set(TextName)):
             raise ValueError(f"canned.{taken[0]} is the name of one of the texts")
         return self

@@ -20,7 +20,7 @@ import bridge.matrix  # noqa: F401
 
 HERE: Final = Path(__file__).parent
 LONGEST_FIRST: Final = ("the line", "e2e/", "bridge/crash/", "deploy/", "bridge/matrix/", "bot/", "bridge/")
-STOOD_IN: Final = pytest.StashKey[list[str]]()
+STRICT_FALLBACKS: Final = pytest.StashKey[list[str]]()
 """Where the strict client could not be the one who looked."""
 
 settings.register_profile("any machine", deadline=None)
@@ -28,24 +28,24 @@ settings.load_profile("any machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[STOOD_IN] = []
+    config.stash[STRICT_FALLBACKS] = []
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Tell the process that prints, when this is one of several."""
     if (told := getattr(session.config, "workeroutput", None)) is not None:
-        told["stood_in"] = session.config.stash[STOOD_IN]
+        told["stood_in"] = session.config.stash[STRICT_FALLBACKS]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Take in what another process told."""
-    node.config.stash[STOOD_IN] += getattr(node, "workeroutput", {}).get("stood_in", [])
+    node.config.stash[STRICT_FALLBACKS] += getattr(node, "workeroutput", {}).get("stood_in", [])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say loudly, and with a count, where the strict client could not be the one who looked."""
-    if stood_in := config.stash[STOOD_IN]:
+    if stood_in := config.stash[STRICT_FALLBACKS]:
         text = f"{len(stood_in)} STRICT CLIENT(S) STEPPED ASIDE FOR NIO: {platform.libc_ver()} is older than 2.38"
         terminalreporter.write_line(text, red=True, bold=True)
 
@@ -64,7 +64,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let what takes longest begin first."""
-    items.sort(key=lambda item: _rank(group(item.nodeid.partition("::")[0])))
+    items.sort(key=lambda item: _group_rank(group(item.nodeid.partition("::")[0])))
 
 
 @cache
@@ -72,9 +72,9 @@ def group(file: str) -> str:
     """Say which tests stay together with those of this file (from the project's root): all that use the one line do."""
     name = Path(file).relative_to("tests").as_posix()
     text = (HERE / name).read_text(encoding="utf-8")
-    shared = name.startswith("e2e/") and not ("Stack(" in text or "own_line.running(" in text)
+    shared = name.startswith("e2e/") and not ("Stack(" in text or "separate_line.run_line(" in text)
     return "the line" if shared else name
 
 
-def _rank(name: str) -> int:
+def _group_rank(name: str) -> int:
     return next((rank for rank, first in enumerate(LONGEST_FIRST) if name.startswith(first)), len(LONGEST_FIRST))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from deploy.inspect.practices import SHOWN
+from deploy.inspect.practices import SHOWN_FILE
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 
@@ -41,4 +41,4 @@ def _numbers(decorators: list[ast.expr]) -> Iterator[int]:
 
 
 if __name__ == "__main__":
-    SHOWN.write_text(written(collect()), encoding="utf-8")
+    SHOWN_FILE.write_text(written(collect()), encoding="utf-8")

@@ -11,123 +11,135 @@ from typing import Final
 
 from bot import guard
 from bot.codeword.check import TIMER
-from bot.commands.parser import answer, noted, says
-from bot.model.actions import DESK, OFFICE, THREAD, Action, Post
+from bot.commands.parser import answer, command_args, mark_as_note
+from bot.model.actions import DESK, OFFICE, THREAD, Action, SendMessage
 from bot.model.audit_kinds import AuditKind
-from bot.model.codeword_state import Escort, Lock
+from bot.model.codeword_state import CodewordState, SendLock
 from bot.model.desk import Facts, Role, Thread
-from bot.model.events import Said
+from bot.model.events import MessageSent
 from bot.model.feature import Step
-from bot.model.thread import Pending, State
-from bot.model.thread_desk_events import Marked, WordChosen, WordWanted
-from bot.model.transactional_actions import Audit, DropTimer, Tell
-from bot.sending.undo_window import into_window
+from bot.model.thread import PendingText, ThreadState
+from bot.model.thread_desk_events import DuressFlagChanged, EnrolmentFinished, EnrolmentRequested
+from bot.model.transactional_actions import CancelTimer, RecordAudit, SendEvent
+from bot.sending.undo_window import start_undo
 from policies.pack import Pack, TextName
 
-LINES: Final = {"1": TextName.COVER_1, "2": TextName.COVER_2, "3": TextName.COVER_3}
+COVER_LINES: Final = {"1": TextName.COVER_1, "2": TextName.COVER_2, "3": TextName.COVER_3}
 KEPT: Final = "It is kept: nobody sees it again, you and I included. Once it comes in a text it is used up."
 NOT_KEPT: Final = (
-    "No codeword was kept: the conversation was over, its voice changed, or the phone was locked, in between. Say "
+    "No codeword was kept: the conversation was over, its advocate changed, or the phone was locked, in between. Say "
     "!codeword again."
 )
-BY_VOICE: Final = "Only a word agreed by voice or in person is one: never agree on it by text."
+NEVER_BY_TEXT: Final = "Only a word agreed in person or by phone call is one: never agree on it by text."
 
 
-def codeword(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+def codeword(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
     """`!codeword`: have its sender asked for the word in their office. `!forget-word`: compare no more."""
-    if says(event, "codeword") is not None:
-        if thread.escort.lock is not Lock.NONE:
-            return _refuse(facts, thread, event, "First a supervisor's !unlock, once they have heard her by voice.")
-        wanted = WordWanted(thread=thread.id, designation=thread.designation, user=event.sender)
-        told = f"{BY_VOICE} You are asked for it in your office, where it is redacted at once."
-        return Step(thread, (noted(event), Tell(owner=DESK, event=wanted), *answer(facts, event, told)), consumed=True)
-    if says(event, "forget-word") is None:
-        return Step(thread)
-    if thread.escort.words is None:
-        return _refuse(facts, thread, event, "No codeword is kept for this phone.")
-    if thread.escort.lock is not Lock.NONE:
-        return _refuse(facts, thread, event, "First a supervisor's !unlock: until then the words are still listened for.")
-    kept = Escort(failures=thread.escort.failures, came=thread.escort.came, heard=thread.escort.heard)
-    told = "The codeword is forgotten: texts are not compared any more."
-    thread = replace(thread, escort=kept)
-    return Step(thread, (noted(event), DropTimer(key=TIMER), *answer(facts, event, told)), consumed=True)
-
-
-def chosen(pack: Pack, facts: Facts, thread: Thread, event: WordChosen) -> Step[Thread]:
-    """Keep the digests of new words, in place of any before, if whoever told them may still speak for this thread."""
-    may = event.user == thread.voice.holder or facts.role(event.user) is Role.SUPERVISOR
-    place = OFFICE + event.user
-    if not may or thread.escort.lock is not Lock.NONE or thread.life.state is State.PARKED:
-        return Step(thread, (Post(place=THREAD, body=NOT_KEPT), Post(place=place, body=NOT_KEPT)))
-    kept = Escort(failures=thread.escort.failures, came=thread.escort.came, heard=thread.escort.heard)
-    thread = replace(thread, escort=replace(kept, words=event.digests))
-    told = "A codeword is agreed. From now every text is compared with it, and it is masked when it comes."
-    return Step(thread, (DropTimer(key=TIMER), Post(place=THREAD, body=told), Post(place=place, body=KEPT)))
-
-
-def verify(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
-    """`!verify`: put the challenge into the undo window."""
-    if says(event, "verify") is None:
-        return Step(thread)
-    escort = thread.escort
-    if escort.words is None:
-        return _refuse(facts, thread, event, f"There is no codeword to ask for. !codeword keeps one. {BY_VOICE}")
-    if escort.lock is not Lock.NONE:
-        return _refuse(facts, thread, event, f"Not sent: {guard.LOCKED[escort.lock]}")
-    if escort.burned:
-        return _refuse(
-            facts, thread, event, "The codeword is burned: it stands on that phone. Agree on a new one by voice."
+    if command_args(event, "codeword") is not None:
+        if thread.codeword.lock is not SendLock.NONE:
+            return _refuse(facts, thread, event, "First a supervisor's !unlock, once they have spoken with her by phone.")
+        wanted = EnrolmentRequested(thread=thread.id, designation=thread.designation, user=event.sender)
+        notice = f"{NEVER_BY_TEXT} You are asked for it in your office, where it is redacted at once."
+        return Step(
+            thread, (mark_as_note(event), SendEvent(owner=DESK, event=wanted), *answer(facts, event, notice)), consumed=True
         )
-    if facts.now - escort.heard > pack.settings.challenge_window:
+    if command_args(event, "forget-word") is None:
+        return Step(thread)
+    if thread.codeword.digests is None:
+        return _refuse(facts, thread, event, "No codeword is kept for this phone.")
+    if thread.codeword.lock is not SendLock.NONE:
+        return _refuse(facts, thread, event, "First a supervisor's !unlock: until then the words are still listened for.")
+    kept = CodewordState(
+        failures=thread.codeword.failures,
+        ever_texted=thread.codeword.ever_texted,
+        last_text_at=thread.codeword.last_text_at,
+    )
+    notice = "The codeword is forgotten: texts are not compared any more."
+    thread = replace(thread, codeword=kept)
+    return Step(thread, (mark_as_note(event), CancelTimer(key=TIMER), *answer(facts, event, notice)), consumed=True)
+
+
+def keep_digests(pack: Pack, facts: Facts, thread: Thread, event: EnrolmentFinished) -> Step[Thread]:
+    """Keep the digests of new words, in place of any before, if whoever told them may still speak for this thread."""
+    may = event.user == thread.assignment.assignee or facts.role(event.user) is Role.SUPERVISOR
+    place = OFFICE + event.user
+    if not may or thread.codeword.lock is not SendLock.NONE or thread.lifecycle.state is ThreadState.PARKED:
+        return Step(thread, (SendMessage(place=THREAD, body=NOT_KEPT), SendMessage(place=place, body=NOT_KEPT)))
+    kept = CodewordState(
+        failures=thread.codeword.failures,
+        ever_texted=thread.codeword.ever_texted,
+        last_text_at=thread.codeword.last_text_at,
+    )
+    thread = replace(thread, codeword=replace(kept, digests=event.digests))
+    notice = "A codeword is agreed. From now every text is compared with it, and it is masked when it comes."
+    return Step(
+        thread, (CancelTimer(key=TIMER), SendMessage(place=THREAD, body=notice), SendMessage(place=place, body=KEPT))
+    )
+
+
+def verify(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+    """`!verify`: put the challenge into the undo window."""
+    if command_args(event, "verify") is None:
+        return Step(thread)
+    state = thread.codeword
+    if state.digests is None:
+        return _refuse(facts, thread, event, f"There is no codeword to ask for. !codeword keeps one. {NEVER_BY_TEXT}")
+    if state.lock is not SendLock.NONE:
+        return _refuse(facts, thread, event, f"Not sent: {guard.LOCKED[state.lock]}")
+    if state.spent:
+        return _refuse(
+            facts, thread, event, "The codeword is burned: it stands on that phone. Agree on a new one by phone call."
+        )
+    if facts.now - state.last_text_at > pack.settings.challenge_window:
         return _refuse(facts, thread, event, f"Not now: {guard.NOT_NOW}")
     body = pack.say(TextName.CHALLENGE, thread.consent.language)
-    if (why_not := _cannot(pack, facts, thread, body)) is not None:
+    if (why_not := _cannot_send(pack, facts, thread, body)) is not None:
         return _refuse(facts, thread, event, f"Not sent: {why_not}")
-    thread = replace(thread, escort=replace(escort, asked=event.event_id, asked_at=0.0))
+    thread = replace(thread, codeword=replace(state, challenge=event.event_id, challenge_sent_at=0.0))
     return _send(pack, facts, thread, event, body)
 
 
-def cover(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+def cover(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
     """`!cover 1`: put an agreed cover line into the undo window, locked or not."""
-    if (which := says(event, "cover")) is None:
+    if (which := command_args(event, "cover")) is None:
         return Step(thread)
     language = thread.consent.language
-    if which not in LINES:
-        listed = "\n".join(f"!cover {n}: “{pack.say(name, language)}”" for n, name in LINES.items())
+    if which not in COVER_LINES:
+        listed = "\n".join(f"!cover {n}: “{pack.say(name, language)}”" for n, name in COVER_LINES.items())
         return _refuse(facts, thread, event, listed)
-    body = pack.say(LINES[which], language)
-    if (why := _cannot(pack, facts, thread, body)) is not None:
+    body = pack.say(COVER_LINES[which], language)
+    if (why := _cannot_send(pack, facts, thread, body)) is not None:
         return _refuse(facts, thread, event, f"Not sent: {why}")
     return _send(pack, facts, thread, event, body)
 
 
-def unlock(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+def unlock(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
     """`!unlock`: let free words leave again. The table lets only supervisors say it."""
-    if says(event, "unlock") is None:
+    if command_args(event, "unlock") is None:
         return Step(thread)
-    if thread.escort.lock is Lock.NONE:
+    if thread.codeword.lock is SendLock.NONE:
         return _refuse(facts, thread, event, "Nothing is locked here.")
-    thread = replace(thread, escort=replace(thread.escort, lock=Lock.NONE, failures=()))
-    told = Post(
-        place=THREAD, body="Unlocked by a supervisor: the voice's words leave again. Words on that phone stay burned."
+    thread = replace(thread, codeword=replace(thread.codeword, lock=SendLock.NONE, failures=()))
+    notice = SendMessage(
+        place=THREAD, body="Unlocked by a supervisor: the advocate's words leave again. Words on that phone stay burned."
     )
-    mark = Tell(owner=DESK, event=Marked(thread=thread.id, duress=False))
-    return Step(thread, (noted(event), told, mark, Audit(kind=AuditKind.UNLOCK)), consumed=True)
+    mark = SendEvent(owner=DESK, event=DuressFlagChanged(thread=thread.id, duress=False))
+    return Step(thread, (mark_as_note(event), notice, mark, RecordAudit(kind=AuditKind.UNLOCK)), consumed=True)
 
 
-def _cannot(pack: Pack, facts: Facts, thread: Thread, body: str) -> str | None:
+def _cannot_send(pack: Pack, facts: Facts, thread: Thread, body: str) -> str | None:
     """Say why one of the agency's texts may not even wait, or None: what the guard says of any words, but of its own."""
     why = guard.refuses(pack, thread, body, facts.designations)
     return None if why == guard.NOT_ASKED else why
 
 
-def _send(pack: Pack, facts: Facts, thread: Thread, event: Said, body: str) -> Step[Thread]:
-    words = Pending(event_id=event.event_id, body=body, author=event.sender, said_at=event.at, leave_at=facts.now)
-    thread, actions = into_window(pack, facts, thread, words)
-    told = f"Leaving in a moment: “{body}” Redact your command to stop it."
-    return Step(thread, (*actions, Post(place=THREAD, body=told, reply_to=event.event_id)), consumed=True)
+def _send(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, body: str) -> Step[Thread]:
+    words = PendingText(event_id=event.event_id, body=body, author=event.sender, said_at=event.at, send_at=facts.now)
+    thread, actions = start_undo(pack, facts, thread, words)
+    notice = f"Leaving in a moment: “{body}” Redact your command to stop it."
+    return Step(thread, (*actions, SendMessage(place=THREAD, body=notice, reply_to=event.event_id)), consumed=True)
 
 
-def _refuse(facts: Facts, thread: Thread, event: Said, why: str) -> Step[Thread]:
-    actions: tuple[Action, ...] = (noted(event), *answer(facts, event, why))
+def _refuse(facts: Facts, thread: Thread, event: MessageSent, why: str) -> Step[Thread]:
+    actions: tuple[Action, ...] = (mark_as_note(event), *answer(facts, event, why))
     return Step(thread, actions, consumed=True)

@@ -10,142 +10,152 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.codeword.check import SEEN
-from bot.commands.parser import parse, tells_a_word
+from bot.codeword.check import WRITTEN_IN_ROOM
+from bot.commands.parser import names_a_word, parse
 from bot.language.codeword_forms import Flaw
-from bot.model.actions import OFFICE, Post, RedactSaid
-from bot.model.codeword_state import Asking
+from bot.model.actions import OFFICE, RedactEvent, SendMessage
+from bot.model.codeword_state import Enrolment
 from bot.model.desk import Desk, Facts
-from bot.model.events import Content, Left, NotHeard, Relation, Said, TimerDue, Why
+from bot.model.events import Content, IgnoreReason, MemberLeft, MessageIgnored, MessageSent, Relation, TimerDue
 from bot.model.feature import Step
-from bot.model.thread_desk_events import WordChosen, WordWanted
-from bot.model.transactional_actions import DropTimer, SetTimer, Tell
+from bot.model.thread_desk_events import EnrolmentFinished, EnrolmentRequested
+from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from policies.pack import Pack
 
 TIMER: Final = "word:"
-STANDS: Final = 300.0
+ANSWER_WITHIN: Final = 300.0
 """Seconds in which each of the two answers has to come."""
-LINGERS: Final = 600.0
+REDACT_FOR: Final = 600.0
 """Seconds after that in which what is said there is still redacted: people answer late, and it is no word any more."""
-KEPT: Final = 20
-SECOND: Final = (
+MAX_EVENT_IDS: Final = 20
+ASK_DURESS_WORD: Final = (
     "Redacted and taken. Now the duress word, which they would text when somebody makes them: unlike the first. "
     "Or say - if there is none."
 )
-DONE: Final = "Redacted and taken. It is kept once I say so here."
-ALONE: Final = "here a word is written alone, when I ask for it. !codeword in the thread makes me ask."
-PLAIN: Final = (Relation.NONE, Relation.TEXTER_REPLY, Relation.OTHER_REPLY)
+WORDS_TAKEN: Final = "Redacted and taken. It is kept once I say so here."
+WORD_ALONE: Final = "here a word is written alone, when I ask for it. !codeword in the thread makes me ask."
+PLAIN_RELATIONS: Final = (Relation.NONE, Relation.TEXTER_REPLY, Relation.OTHER_REPLY)
 
 
-def asked(desk: Desk, event: Said) -> Asking | None:
+def pending_answer(desk: Desk, event: MessageSent) -> Enrolment | None:
     """Return what is being asked for where this was said, if it counts as an answer: what is, or seems, no command."""
     command = parse(event.body) is not None and event.relation is not Relation.EDIT
-    return None if command else _asking(desk, event)
+    return None if command else _enrolment(desk, event)
 
 
-def is_plain(event: Said) -> bool:
+def is_plain(event: MessageSent) -> bool:
     """Tell whether a message could be a codeword: new, text, and addressed to nobody."""
-    return event.content is Content.TEXT and event.relation in PLAIN and not event.named
+    return event.content is Content.TEXT and event.relation in PLAIN_RELATIONS and not event.mentioned_users
 
 
-def wanted(pack: Pack, facts: Facts, desk: Desk, event: WordWanted) -> Step[Desk]:
+def ask_codeword(pack: Pack, facts: Facts, desk: Desk, event: EnrolmentRequested) -> Step[Desk]:
     """Ask; whatever that person was being asked for before is forgotten."""
-    if desk.seat(event.user) is None:
+    if desk.member(event.user) is None:
         return Step(desk)
-    until = facts.now + STANDS
-    asking = Asking(user=event.user, thread=event.thread, designation=event.designation, until=until)
+    until = facts.now + ANSWER_WITHIN
+    enrolment = Enrolment(user=event.user, thread=event.thread, designation=event.designation, until=until)
     body = (
-        f"Codeword for {event.designation}. Only one that they chose by voice or in person, never by text. Tell them: it "
+        f"Codeword for {event.designation}. Only one that they chose in person or by phone call, never by "
+        "text. Tell them: it "
         "is heard alone or between other words of one text; not with letters added (cherry is not heard in cherries), nor "
         "parted over two texts. Write it here now, within five minutes, and nothing else; I redact it at once."
     )
-    actions = (Post(place=OFFICE + event.user, body=body), SetTimer(key=TIMER + event.user, due=until))
-    return Step(_with(desk, event.user, asking), actions)
+    actions = (SendMessage(place=OFFICE + event.user, body=body), SetTimer(key=TIMER + event.user, due=until))
+    return Step(_with(desk, event.user, enrolment), actions)
 
 
-def spoken(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
+def redact_codeword(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
     """Take out what was said behind a command about words, at the desk or in an office: it may be one.
 
     So may what looks like a mistyped command, where a word is being asked for.
     """
     parsed = parse(event.body)
     seems = parsed is not None and parsed.command is None and event.relation is not Relation.EDIT
-    if not tells_a_word(event.body) and not (seems and _asking(desk, event) is not None):
+    if not names_a_word(event.body) and not (seems and _enrolment(desk, event) is not None):
         return Step(desk)
     own = event.place == OFFICE + event.sender
-    told = f"Redacted, and not taken: {ALONE if own else SEEN}"
-    redacted = RedactSaid(place=event.place, event_id=event.event_id)
-    return Step(desk, (redacted, Post(place=event.place, body=told)), consumed=True)
+    notice = f"Redacted, and not taken: {WORD_ALONE if own else WRITTEN_IN_ROOM}"
+    redacted = RedactEvent(place=event.place, event_id=event.event_id)
+    return Step(desk, (redacted, SendMessage(place=event.place, body=notice)), consumed=True)
 
 
-def taken(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
+def take_word(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
     """Redact what was said, and go on: to the duress word, to the thread, or back with a reason."""
-    redacted = RedactSaid(place=event.place, event_id=event.event_id)
-    if event.relation is Relation.EDIT and event.target in desk.worded:
+    redacted = RedactEvent(place=event.place, event_id=event.event_id)
+    if event.relation is Relation.EDIT and event.target in desk.codeword_event_ids:
         # Whoever changes a word that was taken meant another one.
         user = event.place.removeprefix(OFFICE)
-        why = Post(place=event.place, body="Redacted as well. A word that is taken is not changed: say !codeword again.")
-        return Step(_with(desk, user, None), (redacted, DropTimer(key=TIMER + user), why), consumed=True)
-    asking = asked(desk, event)
-    if asking is None or facts.taken is None:
+        why = SendMessage(
+            place=event.place, body="Redacted as well. A word that is taken is not changed: say !codeword again."
+        )
+        return Step(_with(desk, user, None), (redacted, CancelTimer(key=TIMER + user), why), consumed=True)
+    enrolment = pending_answer(desk, event)
+    if enrolment is None or facts.enrolment_answer is None:
         return Step(desk)
-    desk = replace(desk, worded=(*desk.worded, event.event_id)[-KEPT:])
-    user, over = asking.user, DropTimer(key=TIMER + asking.user)
-    if facts.now > asking.until:
-        why = Post(place=event.place, body="Redacted, and not taken: it came too late. Say !codeword in the thread again.")
+    desk = replace(desk, codeword_event_ids=(*desk.codeword_event_ids, event.event_id)[-MAX_EVENT_IDS:])
+    user, over = enrolment.user, CancelTimer(key=TIMER + enrolment.user)
+    if facts.now > enrolment.until:
+        why = SendMessage(
+            place=event.place, body="Redacted, and not taken: it came too late. Say !codeword in the thread again."
+        )
         return Step(_with(desk, user, None), (redacted, over, why), consumed=True)
-    flaw, digests = facts.taken.flaw, facts.taken.digests
+    flaw, digests = facts.enrolment_answer.flaw, facts.enrolment_answer.digests
     if flaw is Flaw.LOST:
-        why = Post(place=event.place, body=f"Redacted. {flaw.value} Nothing is kept. Say !codeword in the thread again.")
+        why = SendMessage(
+            place=event.place, body=f"Redacted. {flaw.value} Nothing is kept. Say !codeword in the thread again."
+        )
         return Step(_with(desk, user, None), (redacted, over, why), consumed=True)
     if digests is not None:
-        chosen = Tell(owner=asking.thread, event=WordChosen(user=user, digests=digests))
-        done = Post(place=event.place, body=DONE)
+        chosen = SendEvent(owner=enrolment.thread, event=EnrolmentFinished(user=user, digests=digests))
+        done = SendMessage(place=event.place, body=WORDS_TAKEN)
         return Step(_with(desk, user, None), (redacted, over, chosen, done), consumed=True)
-    asking = replace(asking, until=facts.now + STANDS, second=asking.second or flaw is None)
-    body = SECOND if flaw is None else f"Redacted, and not taken. {flaw.value} Another one, please."
-    told = (redacted, Post(place=event.place, body=body), SetTimer(key=over.key, due=asking.until))
-    return Step(_with(desk, user, asking), told, consumed=True)
+    enrolment = replace(
+        enrolment, until=facts.now + ANSWER_WITHIN, wants_duress_word=enrolment.wants_duress_word or flaw is None
+    )
+    body = ASK_DURESS_WORD if flaw is None else f"Redacted, and not taken. {flaw.value} Another one, please."
+    notice = (redacted, SendMessage(place=event.place, body=body), SetTimer(key=over.key, due=enrolment.until))
+    return Step(_with(desk, user, enrolment), notice, consumed=True)
 
 
-def not_heard(pack: Pack, facts: Facts, desk: Desk, event: NotHeard) -> Step[Desk]:
+def redact_ignored(pack: Pack, facts: Facts, desk: Desk, event: MessageIgnored) -> Step[Desk]:
     """Redact what could not be taken while a word was asked for; what was sent in clear is no codeword any more."""
-    asking = _asking(desk, event)
-    if asking is None:
+    enrolment = _enrolment(desk, event)
+    if enrolment is None:
         return Step(desk)
-    redacted = RedactSaid(place=event.place, event_id=event.event_id)
-    if event.why is not Why.UNENCRYPTED:
+    redacted = RedactEvent(place=event.place, event_id=event.event_id)
+    if event.reason is not IgnoreReason.UNENCRYPTED:
         return Step(desk, (redacted,))
-    why = Post(place=event.place, body="Redacted. It was not encrypted: if that was the word, agree on another one.")
-    return Step(_with(desk, asking.user, None), (redacted, DropTimer(key=TIMER + asking.user), why))
+    why = SendMessage(place=event.place, body="Redacted. It was not encrypted: if that was the word, agree on another one.")
+    return Step(_with(desk, enrolment.user, None), (redacted, CancelTimer(key=TIMER + enrolment.user), why))
 
 
-def over(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
+def end_enrolment(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
     """Forget an enrolment that was not finished in time."""
     if not event.key.startswith(TIMER):
         return Step(desk)
-    asking = next((a for a in desk.asking if a.user == event.key.removeprefix(TIMER)), None)
-    if asking is None or facts.now < asking.until:
+    enrolment = next((a for a in desk.enrolments if a.user == event.key.removeprefix(TIMER)), None)
+    if enrolment is None or facts.now < enrolment.until:
         return Step(desk, consumed=True)
-    if facts.now >= asking.until + LINGERS:
-        return Step(_with(desk, asking.user, None), consumed=True)
+    if facts.now >= enrolment.until + REDACT_FOR:
+        return Step(_with(desk, enrolment.user, None), consumed=True)
     body = (
-        f"Five minutes are over: no codeword is kept for {asking.designation}. What you write here in the next ten minutes "
+        f"Five minutes are over: no codeword is kept for {enrolment.designation}. What you write here in the "
+        "next ten minutes "
         "I redact all the same, for it may be the word."
     )
-    again = SetTimer(key=event.key, due=asking.until + LINGERS)
-    return Step(desk, (Post(place=OFFICE + asking.user, body=body), again), consumed=True)
+    again = SetTimer(key=event.key, due=enrolment.until + REDACT_FOR)
+    return Step(desk, (SendMessage(place=OFFICE + enrolment.user, body=body), again), consumed=True)
 
 
-def gone(pack: Pack, facts: Facts, desk: Desk, event: Left) -> Step[Desk]:
+def forget_member(pack: Pack, facts: Facts, desk: Desk, event: MemberLeft) -> Step[Desk]:
     """Forget what somebody was being asked who has left the desk, or the office."""
     return Step(_with(desk, event.user, None))
 
 
-def _asking(desk: Desk, event: Said | NotHeard) -> Asking | None:
-    return next((a for a in desk.asking if event.place == OFFICE + a.user and event.sender == a.user), None)
+def _enrolment(desk: Desk, event: MessageSent | MessageIgnored) -> Enrolment | None:
+    return next((a for a in desk.enrolments if event.place == OFFICE + a.user and event.sender == a.user), None)
 
 
-def _with(desk: Desk, user: str, asking: Asking | None) -> Desk:
-    others = tuple(other for other in desk.asking if other.user != user)
-    return replace(desk, asking=(*others, asking) if asking is not None else others)
+def _with(desk: Desk, user: str, enrolment: Enrolment | None) -> Desk:
+    others = tuple(other for other in desk.enrolments if other.user != user)
+    return replace(desk, enrolments=(*others, enrolment) if enrolment is not None else others)

@@ -12,10 +12,10 @@ from typing import Final
 
 from bot.commands.parser import parse
 from bot.model.desk import Facts, Thread
-from policies.hours import opens
+from policies.hours import opening_text
 from policies.pack import Pack, TextName
 
-SHORT: Final = {
+TEXT_COMMANDS: Final = {
     "limits": TextName.LIMITS,
     "options": TextName.OPTIONS,
     "rights": TextName.RIGHTS,
@@ -27,9 +27,9 @@ SHORT: Final = {
     "safecheck": TextName.SAFE_CHECK,
 }
 """Texts that have a command of their own."""
-PHONES: Final = {"iphone": TextName.TIPS_IPHONE, "android": TextName.TIPS_ANDROID}
-COMMANDS: Final = ("say", "tips", *SHORT)
-ALSO: Final = {**SHORT, "tips": TextName.DEVICE}
+PHONE_TIPS: Final = {"iphone": TextName.TIPS_IPHONE, "android": TextName.TIPS_ANDROID}
+COMMANDS: Final = ("say", "tips", *TEXT_COMMANDS)
+ALSO: Final = {**TEXT_COMMANDS, "tips": TextName.DEVICE}
 """Texts that `!say` knows by their command as well as by their name."""
 EDITED: Final = frozenset({"limits", "options", "rights", "clarify", "tips"})
 """Commands that become own words by an edit with a colon. Behind the others a colon may stand before a reason."""
@@ -51,7 +51,7 @@ ALONE: Final = "!different takes no words. Say it alone; what you know can stand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Canned:
+class CannedText:
     """What a command says to the phone. `name` is the text's; `own`: in the advocate's words and not the pack's."""
 
     name: str
@@ -71,12 +71,12 @@ class Refused:
     why: str
 
 
-def names(pack: Pack) -> tuple[str, ...]:
+def known_names(pack: Pack) -> tuple[str, ...]:
     """Return what `!say` knows: the house's texts, then the agency's own."""
     return (*(name.value for name in TextName if name not in NOT_BY_HAND), *pack.canned)
 
 
-def read(pack: Pack, facts: Facts, thread: Thread, body: str, *, edit: bool = False) -> Canned | Refused | None:
+def read(pack: Pack, facts: Facts, thread: Thread, body: str, *, edit: bool = False) -> CannedText | Refused | None:
     """Return what a message says as one of these commands; None when it is none. `edit`: it changes an earlier message."""
     parsed = parse(body)
     if parsed is None or parsed.command is None or parsed.command.name not in COMMANDS:
@@ -86,8 +86,8 @@ def read(pack: Pack, facts: Facts, thread: Thread, body: str, *, edit: bool = Fa
         return _say(pack, facts, thread, said)
     if not said and not parsed.colon:
         return _of(pack, facts, thread, ALSO[command])
-    if command == "tips" and not parsed.colon and said.casefold() in PHONES:
-        return _of(pack, facts, thread, PHONES[said.casefold()])
+    if command == "tips" and not parsed.colon and said.casefold() in PHONE_TIPS:
+        return _of(pack, facts, thread, PHONE_TIPS[said.casefold()])
     if said and edit and parsed.colon and command in EDITED:
         return _of(pack, facts, thread, ALSO[command], said)
     if command == "different":
@@ -97,13 +97,13 @@ def read(pack: Pack, facts: Facts, thread: Thread, body: str, *, edit: bool = Fa
     )
 
 
-def _say(pack: Pack, facts: Facts, thread: Thread, said: str) -> Canned | Refused:
+def _say(pack: Pack, facts: Facts, thread: Thread, said: str) -> CannedText | Refused:
     """Return what `!say` says: a name alone, or a name, a colon and own words."""
     head, colon, own = said.partition(":")
     word = (said.split(maxsplit=1) or [""])[0]
     name = _meant(pack, head.strip()) if colon else _meant(pack, said)
     if name is None and (loose := _meant(pack, word.partition(":")[0])) is None:
-        return Refused(why=f"no text has that name. Say !say and one of: {', '.join(names(pack))}.")
+        return Refused(why=f"no text has that name. Say !say and one of: {', '.join(known_names(pack))}.")
     if name is None:
         why = f"!say {loose} takes words of your own only behind a colon: !say {loose}: words."
         return Refused(why=ALONE if loose == TextName.DIFFERENT else why)
@@ -115,9 +115,9 @@ def _say(pack: Pack, facts: Facts, thread: Thread, said: str) -> Canned | Refuse
     return _of(pack, facts, thread, name, own) if own else Refused(why="no words stand behind the colon.")
 
 
-def _of(pack: Pack, facts: Facts, thread: Thread, name: str, own: str = "") -> Canned:
+def _of(pack: Pack, facts: Facts, thread: Thread, name: str, own: str = "") -> CannedText:
     words = wording(pack, facts, thread, name)
-    return Canned(name=str(name), body=own or words, own=own not in ("", words))
+    return CannedText(name=str(name), body=own or words, own=own not in ("", words))
 
 
 def _meant(pack: Pack, word: str) -> str | None:
@@ -127,10 +127,10 @@ def _meant(pack: Pack, word: str) -> str | None:
 def named(pack: Pack, word: str) -> str | None:
     """Return the name of the text that a word means, however it is cased and joined; None if there is none."""
     name = word.casefold().replace("-", "_")
-    return next((known for known in names(pack) if known.replace("-", "_") == name), None)
+    return next((known for known in known_names(pack) if known.replace("-", "_") == name), None)
 
 
-def stands(pack: Pack, name: str) -> bool:
+def exists(pack: Pack, name: str) -> bool:
     """Whether the agency has a text of that name: what was chosen in an earlier conversation may be gone from its packs."""
     return name in pack.canned or name in {known.value for known in TextName}
 
@@ -138,4 +138,4 @@ def stands(pack: Pack, name: str) -> bool:
 def wording(pack: Pack, facts: Facts, thread: Thread, name: str) -> str:
     """Return the pack's words of a text, in the texter's language."""
     language = thread.consent.language
-    return pack.say(name, language, opens=opens(pack.hours, facts.clock, language))
+    return pack.say(name, language, opens=opening_text(pack.hours, facts.wall_clock, language))

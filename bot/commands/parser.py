@@ -13,28 +13,30 @@ from difflib import get_close_matches
 from typing import Final, TypeVar
 
 from bot.commands.spec import COMMANDS, Command, Who
-from bot.model.actions import DESK, OFFICE, THREAD, Action, Mark, Post, Receipt, Redact
+from bot.model.actions import DESK, OFFICE, THREAD, Action, DeliveryReceipt, RedactMessage, SendMessage, ShowReceipt
 from bot.model.desk import Desk, Facts, Role, Thread
-from bot.model.events import Content, Relation, Said, Tapped, TimerDue
+from bot.model.events import Content, MessageSent, ReactionAdded, Relation, TimerDue
 from bot.model.feature import Step
 from bot.model.transactional_actions import SetTimer
 from policies.pack import Pack
 
 A = TypeVar("A", Thread, Desk)
 
-NAMES: Final = {command.name: command for command in COMMANDS}
-BLANK: Final = "".join(chr(n) for n in range(0x3001) if chr(n).isspace() or unicodedata.category(chr(n)) == "Cf") + "\ufeff"
+COMMANDS_BY_NAME: Final = {command.name: command for command in COMMANDS}
+BLANKS: Final = (
+    "".join(chr(n) for n in range(0x3001) if chr(n).isspace() or unicodedata.category(chr(n)) == "Cf") + "\ufeff"
+)
 """What may stand before a mark without being seen: spaces, and the invisible marks that some keyboards put there."""
-NEARLY: Final = ("\u00a1", "\uff01")
-FADES: Final = 600.0
+OTHER_MARKS: Final = ("\u00a1", "\uff01")
+ANSWER_TTL: Final = 600.0
 """Seconds after which an answer disappears."""
-FADE: Final = "fade:"
-OF_WORDS: Final = ("codeword", "forgetword", "verify")
+ANSWER_TIMER: Final = "fade:"
+CODEWORD_COMMANDS: Final = ("codeword", "forgetword", "verify")
 """The commands about an agreed word, without their hyphens; none of them has anything behind it."""
-MEANT: Final = frozenset({"code", "word", "password", "safeword", "duress", "duressword"})
+CODEWORD_ALIASES: Final = frozenset({"code", "word", "password", "safeword", "duress", "duressword"})
 """What people say for `!codeword` when they have forgotten how it is called."""
-ALIKE: Final = 0.8
-NOBODY: Final = (
+SIMILARITY: Final = 0.8
+UNKNOWN_MEMBER: Final = (
     "That is nobody at the desk. Say the command with their full Matrix id, or mention them in it, not as a reply."
 )
 REPLIES: Final = (Relation.TEXTER_REPLY, Relation.OTHER_REPLY)
@@ -42,7 +44,7 @@ PLACES: Final = {DESK: "at the desk", THREAD: "in the thread's own room", OFFICE
 
 
 @dataclass(frozen=True, slots=True)
-class Parsed:
+class ParsedCommand:
     """What a message beginning with `!` says. `command` is None when there is no such command.
 
     `arguments` has one space between words; `words` is what was typed behind the command, lines and all. `colon`: one stood
@@ -56,20 +58,20 @@ class Parsed:
     colon: bool = False
 
 
-def parse(body: str) -> Parsed | None:
+def parse(body: str) -> ParsedCommand | None:
     """Read a message as a command; None when it is not meant as one."""
-    stripped = body.strip().lstrip(BLANK)
+    stripped = body.strip().lstrip(BLANKS)
     word, colon, words = _parted(stripped[1:])
-    command = NAMES.get(word.casefold())
-    if stripped.startswith(NEARLY) and command is not None:
+    command = COMMANDS_BY_NAME.get(word.casefold())
+    if stripped.startswith(OTHER_MARKS) and command is not None:
         # Another keyboard's mark before a command's name: a near miss like any other, and never words for a phone.
-        return Parsed(word, " ".join(words.split()), None)
+        return ParsedCommand(word, " ".join(words.split()), None)
     if not stripped.startswith("!"):
         return None
-    return Parsed(word, " ".join(words.split()), command, words, colon)
+    return ParsedCommand(word, " ".join(words.split()), command, words, colon)
 
 
-def says(event: Said, name: str) -> str | None:
+def command_args(event: MessageSent, name: str) -> str | None:
     """Return the arguments when a message is that command, else None. A command may be said as a reply."""
     if event.relation in (Relation.THREAD, Relation.EDIT) or event.content is not Content.TEXT:
         return None
@@ -77,75 +79,77 @@ def says(event: Said, name: str) -> str | None:
     return parsed.arguments if parsed is not None and parsed.command is not None and parsed.command.name == name else None
 
 
-def tells_a_word(body: str) -> bool:
+def names_a_word(body: str) -> bool:
     """Tell whether a message says something behind a command about an agreed word, or behind what was meant as one.
 
     It may be the word. Whether it is new, an edit, a reply or a file makes no difference: it stands in a room.
     """
-    body = body.lstrip(BLANK)
+    body = body.lstrip(BLANKS)
     if (mark := re.match(r"[!/\u00a1\uff01]+", body)) is None:
         return False
     said = re.findall(r"[^\W_]+", body[mark.end() :].casefold())
     heads = ("".join(said[:n]) for n in (1, 2) if len(said) > n)
-    return any(head in MEANT or get_close_matches(head, OF_WORDS, n=1, cutoff=ALIKE) for head in heads)
+    return any(
+        head in CODEWORD_ALIASES or get_close_matches(head, CODEWORD_COMMANDS, n=1, cutoff=SIMILARITY) for head in heads
+    )
 
 
-def in_thread(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+def answer_in_thread(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
     """Answer `!help`, what is no command here, and whoever may not say it."""
     if event.content is not Content.TEXT or (parsed := parse(event.body)) is None:
         return Step(thread)
-    if (why := _not_by(event, parsed)) is not None:
-        mark = () if event.relation is Relation.EDIT else (noted(event),)
+    if (why := _misplaced(event, parsed)) is not None:
+        mark = () if event.relation is Relation.EDIT else (mark_as_note(event),)
         return Step(thread, (*mark, *answer(facts, event, why)), consumed=True)
-    voice = event.sender == thread.voice.holder
-    supervisor = facts.role(event.sender) is Role.SUPERVISOR
-    text = _answer(parsed, THREAD, voice=voice, supervisor=supervisor)
-    return Step(thread, (noted(event), *answer(facts, event, text)), consumed=True) if text else Step(thread)
+    is_assignee = event.sender == thread.assignment.assignee
+    is_supervisor = facts.role(event.sender) is Role.SUPERVISOR
+    text = _answer(parsed, THREAD, is_assignee=is_assignee, is_supervisor=is_supervisor)
+    return Step(thread, (mark_as_note(event), *answer(facts, event, text)), consumed=True) if text else Step(thread)
 
 
-def at_desk(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
+def answer_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
     """Answer `!help`, what is no command here, and whoever may not say it."""
     if event.content is not Content.TEXT or (parsed := parse(event.body)) is None:
         return Step(desk)
-    if (why := _not_by(event, parsed)) is not None:
+    if (why := _misplaced(event, parsed)) is not None:
         return Step(desk, answer(facts, event, why), consumed=True)
-    supervisor = facts.role(event.sender) is Role.SUPERVISOR
-    text = _answer(parsed, event.place, voice=False, supervisor=supervisor)
+    is_supervisor = facts.role(event.sender) is Role.SUPERVISOR
+    text = _answer(parsed, event.place, is_assignee=False, is_supervisor=is_supervisor)
     return Step(desk, answer(facts, event, text), consumed=True) if text else Step(desk)
 
 
-def fade(pack: Pack, facts: Facts, aggregate: A, event: TimerDue) -> Step[A]:
+def remove_answer(pack: Pack, facts: Facts, aggregate: A, event: TimerDue) -> Step[A]:
     """Let an answer disappear."""
-    if not event.key.startswith(FADE):
+    if not event.key.startswith(ANSWER_TIMER):
         return Step(aggregate)
-    place, _, ref = event.key.removeprefix(FADE).partition("|")
-    return Step(aggregate, (Redact(place=place, ref=ref),), consumed=True)
+    place, _, ref = event.key.removeprefix(ANSWER_TIMER).partition("|")
+    return Step(aggregate, (RedactMessage(place=place, ref=ref),), consumed=True)
 
 
-def answer(facts: Facts, event: Said | Tapped, body: str) -> tuple[Action, ...]:
+def answer(facts: Facts, event: MessageSent | ReactionAdded, body: str) -> tuple[Action, ...]:
     """Answer a person's message, or their tap, with a notice that disappears after a while."""
     reply_to = ""
-    if isinstance(event, Said):
+    if isinstance(event, MessageSent):
         reply_to = event.target if event.relation is Relation.EDIT else event.event_id
-    return Post(place=event.place, body=body, reply_to=reply_to, ref=answer_ref(event)), fades(facts, event)
+    return SendMessage(place=event.place, body=body, reply_to=reply_to, ref=answer_ref(event)), answer_timer(facts, event)
 
 
-def answer_ref(event: Said | Tapped) -> str:
+def answer_ref(event: MessageSent | ReactionAdded) -> str:
     """Name the answer to a message or a tap."""
     return f"answer:{event.event_id}"
 
 
-def fades(facts: Facts, event: Said | Tapped) -> SetTimer:
+def answer_timer(facts: Facts, event: MessageSent | ReactionAdded) -> SetTimer:
     """Let the answer to a message or a tap disappear after a while."""
-    return SetTimer(key=f"{FADE}{event.place}|{answer_ref(event)}", due=facts.now + FADES)
+    return SetTimer(key=f"{ANSWER_TIMER}{event.place}|{answer_ref(event)}", due=facts.now + ANSWER_TTL)
 
 
-def noted(event: Said) -> Mark:
+def mark_as_note(event: MessageSent) -> ShowReceipt:
     """Mark a command in a thread's room as what it is for the phone: a note."""
-    return Mark(place=THREAD, event_id=event.event_id, receipt=Receipt.NOTE)
+    return ShowReceipt(place=THREAD, event_id=event.event_id, receipt=DeliveryReceipt.NOTE)
 
 
-def lines(place: str, *, every: bool) -> str:
+def describe_commands(place: str, *, every: bool) -> str:
     """Return the commands of a place as text, one a line: those on the card, or all."""
     here = OFFICE if place.startswith(OFFICE) else place
     shown = [c for c in COMMANDS if here in c.places and (every or c.card)]
@@ -153,16 +157,16 @@ def lines(place: str, *, every: bool) -> str:
     return "\n".join(said if every else [*said, "!more — all of them"])
 
 
-def person(facts: Facts, event: Said, word: str) -> str | None:
+def find_member(facts: Facts, event: MessageSent, word: str) -> str | None:
     """Return the member of the desk that a command names: by Matrix id, by an unmistakable `@name`, or by mention.
 
     What was typed wins. Clients mention whom a reply answers, so the mention in a reply names nobody; one in another
     message does when the word is a display name, and contradicts it when the word is somebody else's name.
     """
-    users = [seat.user for seat in facts.roster]
+    users = [member.user for member in facts.roster]
     if word in users:
         return word
-    named = () if event.relation in REPLIES else tuple(user for user in event.named if user in users)
+    named = () if event.relation in REPLIES else tuple(user for user in event.mentioned_users if user in users)
     alike = [user for user in users if user.partition(":")[0] == word.casefold()]
     if alike:
         meant = [user for user in alike if not named or user in named]
@@ -174,12 +178,12 @@ def _parted(said: str) -> tuple[str, bool, str]:
     """Return the first word, whether a colon stands behind it, and the rest. Only a command's name loses its colon."""
     word, *rest = said.split(maxsplit=1) or [""]
     head, colon, _ = word.partition(":")
-    if colon and head.casefold() in NAMES:
+    if colon and head.casefold() in COMMANDS_BY_NAME:
         return head, True, said.lstrip().removeprefix(f"{head}:").lstrip()
     return word, False, rest[0] if rest else ""
 
 
-def _not_by(event: Said, parsed: Parsed) -> str | None:
+def _misplaced(event: MessageSent, parsed: ParsedCommand) -> str | None:
     """Say that a command was said in a way in which none is taken, lest somebody believes that it was."""
     if parsed.command is None or event.relation not in (Relation.THREAD, Relation.EDIT):
         return None
@@ -187,7 +191,7 @@ def _not_by(event: Said, parsed: Parsed) -> str | None:
     return f"!{parsed.command.name} did nothing: no command is taken {way}. Say it as a new message."
 
 
-def _answer(parsed: Parsed, place: str, *, voice: bool, supervisor: bool) -> str | None:
+def _answer(parsed: ParsedCommand, place: str, *, is_assignee: bool, is_supervisor: bool) -> str | None:
     """Return what the table itself answers; None when a feature is to do it."""
     here = OFFICE if place.startswith(OFFICE) else place
     command = parsed.command
@@ -200,9 +204,9 @@ def _answer(parsed: Parsed, place: str, *, voice: bool, supervisor: bool) -> str
         return f"!{command.name} is said {where}; here it does nothing."
     allowed = {
         Who.ANYBODY: True,
-        Who.VOICE: voice,
-        Who.VOICE_OR_SUPERVISOR: voice or supervisor,
-        Who.SUPERVISOR: supervisor,
+        Who.ASSIGNEE: is_assignee,
+        Who.ASSIGNEE_OR_SUPERVISOR: is_assignee or is_supervisor,
+        Who.SUPERVISOR: is_supervisor,
     }
     if not allowed[command.who]:
         if command.who is Who.SUPERVISOR:
@@ -210,4 +214,4 @@ def _answer(parsed: Parsed, place: str, *, voice: bool, supervisor: bool) -> str
         else:
             what = "!status says who that is"
         return f"!{command.name} is for {command.who.value}. {what}."
-    return lines(place, every=command.name == "more") if command.name in {"help", "more"} else None
+    return describe_commands(place, every=command.name == "more") if command.name in {"help", "more"} else None

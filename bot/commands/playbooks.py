@@ -5,16 +5,16 @@ Rule of this module: a playbook is read by staff, disappears like any answer, an
 
 from __future__ import annotations
 
-from bot.commands.parser import answer, noted, says
+from bot.commands.parser import answer, command_args, mark_as_note
 from bot.model.desk import Facts, Thread
-from bot.model.events import Said
+from bot.model.events import MessageSent
 from bot.model.feature import Step
 from policies.pack import Pack
 
 
-def playbook(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+def playbook(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
     """`!playbook name` shows its steps; alone, or with another word, it says which there are."""
-    if (said := says(event, "playbook")) is None:
+    if (said := command_args(event, "playbook")) is None:
         return Step(thread)
     wanted = said.casefold().replace("-", "_").replace(" ", "_")
     alike = [name for name in pack.playbooks if name.replace("-", "_").startswith(wanted)] if wanted else []
@@ -22,7 +22,7 @@ def playbook(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thre
     chosen = exact or alike
     if len(chosen) != 1:
         body = "Say !playbook and one of: " + ", ".join(pack.playbooks)
-        return Step(thread, (noted(event), *answer(facts, event, body)), consumed=True)
+        return Step(thread, (mark_as_note(event), *answer(facts, event, body)), consumed=True)
     book = pack.playbooks[chosen[0]]
     steps = (f"{number}. {step}" for number, step in enumerate(book.steps, start=1))
-    return Step(thread, (noted(event), *answer(facts, event, "\n".join((book.title, *steps)))), consumed=True)
+    return Step(thread, (mark_as_note(event), *answer(facts, event, "\n".join((book.title, *steps)))), consumed=True)

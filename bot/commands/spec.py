@@ -17,8 +17,8 @@ class Who(Enum):
     """Who may say a command; the value is how a refusal names them."""
 
     ANYBODY = "everybody at the desk"
-    VOICE = "the voice of the thread"
-    VOICE_OR_SUPERVISOR = "the voice of the thread and supervisors"
+    ASSIGNEE = "the advocate of the thread"
+    ASSIGNEE_OR_SUPERVISOR = "the advocate of the thread and supervisors"
     SUPERVISOR = "supervisors"
 
 
@@ -43,8 +43,8 @@ COMMANDS: Final = (
         places=(DESK, THREAD),
         arguments="[designation]",
         card=True,
-        help="become the voice of a waiting thread: in its room, of this one; at the desk, of the one that is named, or"
-        " whose card you reply to (or tap with ✋), or of the longest waiting",
+        help="take a waiting thread: in its room, this one; at the desk, the one that is named, or"
+        " whose card you reply to (or tap with ✋), or the longest waiting",
     ),
     Command(name="board", places=(DESK,), help="who waits, and who talks with whom"),
     Command(name="on", places=(DESK,), help="you are on duty: you are called when somebody waits"),
@@ -52,7 +52,7 @@ COMMANDS: Final = (
         name="off",
         places=(DESK, THREAD),
         card=True,
-        help="you are off duty; first hand over or release every thread that you are the voice of",
+        help="you are off duty; first hand over or release every thread that is with you",
     ),
     Command(
         name="trust",
@@ -72,12 +72,12 @@ COMMANDS: Final = (
     Command(
         name="transfer",
         places=(THREAD,),
-        who=Who.VOICE_OR_SUPERVISOR,
+        who=Who.ASSIGNEE_OR_SUPERVISOR,
         arguments="@who|all|nobody [quiet] [note]",
         card=True,
         help="offer the thread to somebody, who is heard once they accept; `nobody` takes an offer back",
     ),
-    Command(name="accept", places=(THREAD,), help="become the voice of the thread you are offered (or tap ✅)"),
+    Command(name="accept", places=(THREAD,), help="take the thread you are offered (or tap ✅)"),
     Command(name="decline", places=(THREAD,), help="do not take the thread you are offered (or tap ❌)"),
     Command(
         name="escalate",
@@ -89,30 +89,30 @@ COMMANDS: Final = (
     Command(
         name="with",
         places=(THREAD,),
-        who=Who.VOICE_OR_SUPERVISOR,
+        who=Who.ASSIGNEE_OR_SUPERVISOR,
         arguments="@who [interpreter]",
         help="ask somebody in: they read and write notes; an interpreter for two hours",
     ),
-    Command(name="take", places=(THREAD,), who=Who.SUPERVISOR, help="become the voice, until you give it back"),
-    Command(name="speak", places=(THREAD,), help="take your voice back from the supervisor who took it"),
+    Command(name="take", places=(THREAD,), who=Who.SUPERVISOR, help="take the thread over, until you give it back"),
+    Command(name="speak", places=(THREAD,), help="take the thread back from the supervisor who took it"),
     Command(
         name="listen",
         places=(DESK, THREAD),
         who=Who.SUPERVISOR,
         arguments="[designation]",
-        help="join a thread as a note-taker (at the desk), or give the voice back and stay (in the thread)",
+        help="join a thread as a note-taker (at the desk), or give it back and stay (in the thread)",
     ),
     Command(
         name="release",
         places=(THREAD,),
-        who=Who.VOICE_OR_SUPERVISOR,
+        who=Who.ASSIGNEE_OR_SUPERVISOR,
         arguments="[queue]",
-        help="give the voice back to whom it was taken from, or the thread to the queue; `queue`: in any case",
+        help="give the thread back to whom it was taken from, or to the queue; `queue`: in any case",
     ),
     Command(
         name="limits",
         places=(THREAD,),
-        who=Who.VOICE,
+        who=Who.ASSIGNEE,
         card=True,
         help="tell them the limits of what stays between you; edit it to `!limits: own words` to change it, redact it to"
         " stop it",
@@ -120,7 +120,7 @@ COMMANDS: Final = (
     Command(
         name="options",
         places=(THREAD,),
-        who=Who.VOICE,
+        who=Who.ASSIGNEE,
         card=True,
         help="tell them the other ways to reach you",
     ),
@@ -132,12 +132,15 @@ COMMANDS: Final = (
         help="the phone may be in other hands: nothing leaves any more, and nothing is sent; the reason stays in the room",
     ),
     Command(
-        name="safe", places=(THREAD,), who=Who.VOICE_OR_SUPERVISOR, help="you know that it is safe again: texts may leave"
+        name="safe",
+        places=(THREAD,),
+        who=Who.ASSIGNEE_OR_SUPERVISOR,
+        help="you know that it is safe again: texts may leave",
     ),
     Command(
         name="say",
         places=(THREAD,),
-        who=Who.VOICE,
+        who=Who.ASSIGNEE,
         arguments="name[: own words]",
         help="put a text of the agency into the undo window, or behind a colon your own words in its place; edit it to"
         " change it, redact it to stop it",
@@ -145,50 +148,50 @@ COMMANDS: Final = (
     Command(
         name="tips",
         places=(THREAD,),
-        who=Who.VOICE,
+        who=Who.ASSIGNEE,
         arguments="[iphone|android]",
         help="tell them who else may see texts; then how to delete on that phone",
     ),
-    Command(name="rights", places=(THREAD,), who=Who.VOICE, help="tell them what they may refuse"),
-    Command(name="clarify", places=(THREAD,), who=Who.VOICE, help="ask to hear it in other words"),
+    Command(name="rights", places=(THREAD,), who=Who.ASSIGNEE, help="tell them what they may refuse"),
+    Command(name="clarify", places=(THREAD,), who=Who.ASSIGNEE, help="ask to hear it in other words"),
     Command(
         name="safecheck",
         places=(THREAD,),
-        who=Who.VOICE,
+        who=Who.ASSIGNEE,
         help="ask whether it is still a good time and a good way to talk",
     ),
-    Command(name="later", places=(THREAD,), who=Who.VOICE, help="agree that later is fine"),
-    Command(name="switch", places=(THREAD,), who=Who.VOICE, help="ask for a way that is not texting"),
+    Command(name="later", places=(THREAD,), who=Who.ASSIGNEE, help="agree that later is fine"),
+    Command(name="switch", places=(THREAD,), who=Who.ASSIGNEE, help="ask for a way that is not texting"),
     Command(
         name="urgent",
         places=(THREAD,),
-        who=Who.VOICE,
+        who=Who.ASSIGNEE,
         help="give them the voice number, and tell the desk that they may call",
     ),
     Command(
         name="different",
         places=(THREAD,),
-        who=Who.VOICE,
+        who=Who.ASSIGNEE,
         help="it is somebody else: step back with a text that names nobody, and begin again; never in own words",
     ),
     Command(
         name="lang",
         places=(THREAD,),
-        who=Who.VOICE,
+        who=Who.ASSIGNEE,
         arguments="[language]",
         help="in which language the agency's texts leave",
     ),
     Command(
         name="agreed",
         places=(THREAD,),
-        who=Who.VOICE,
+        who=Who.ASSIGNEE,
         arguments="times|first|channel|unsafe and what they said",
         help="note what they told you: safe times, may we text first, another way, a line to send at !unsafe",
     ),
     Command(
         name="told",
         places=(THREAD,),
-        who=Who.VOICE,
+        who=Who.ASSIGNEE,
         arguments="limits|rights|safe",
         help="you told them the limits or their rights, or asked whether it is safe, in your own words: noted as told by"
         " you, and nothing is sent",
@@ -200,19 +203,19 @@ COMMANDS: Final = (
         arguments="[over]",
         help="texts do not work well: whoever texts first hears that, and the voice number",
     ),
-    Command(name="again", places=(THREAD,), who=Who.VOICE, help="send once more what is unknown or came too late"),
-    Command(name="anyway", places=(THREAD,), who=Who.VOICE, help="send what a warning held"),
-    Command(name="long", places=(THREAD,), who=Who.VOICE, help="send what was held because it is long"),
+    Command(name="again", places=(THREAD,), who=Who.ASSIGNEE, help="send once more what is unknown or came too late"),
+    Command(name="anyway", places=(THREAD,), who=Who.ASSIGNEE, help="send what a warning held"),
+    Command(name="long", places=(THREAD,), who=Who.ASSIGNEE, help="send what was held because it is long"),
     Command(
         name="stopped",
         places=(THREAD,),
-        who=Who.VOICE_OR_SUPERVISOR,
+        who=Who.ASSIGNEE_OR_SUPERVISOR,
         help="they asked us to stop in their own words: it counts as their STOP, and sends nothing",
     ),
     Command(
         name="resume",
         places=(THREAD,),
-        who=Who.VOICE_OR_SUPERVISOR,
+        who=Who.ASSIGNEE_OR_SUPERVISOR,
         help="let texts leave again after their START, where this line asks, or after a !stopped by mistake",
     ),
     Command(
@@ -232,32 +235,32 @@ COMMANDS: Final = (
     Command(
         name="tally",
         places=(THREAD,),
-        who=Who.VOICE_OR_SUPERVISOR,
+        who=Who.ASSIGNEE_OR_SUPERVISOR,
         arguments="kind | unmet language",
         help="count what this conversation was about, without any link to it",
     ),
     Command(
         name="codeword",
         places=(THREAD,),
-        who=Who.VOICE_OR_SUPERVISOR,
-        help="keep a word agreed by voice or in person; it is asked for in your office, and nobody sees it again",
+        who=Who.ASSIGNEE_OR_SUPERVISOR,
+        help="keep a word agreed in person or by phone call; it is asked for in your office, and nobody sees it again",
     ),
     Command(
         name="forget-word",
         places=(THREAD,),
-        who=Who.VOICE_OR_SUPERVISOR,
+        who=Who.ASSIGNEE_OR_SUPERVISOR,
         help="forget the agreed word: texts are not compared any more",
     ),
     Command(
         name="verify",
         places=(THREAD,),
-        who=Who.VOICE_OR_SUPERVISOR,
+        who=Who.ASSIGNEE_OR_SUPERVISOR,
         help="text the challenge, within five minutes of a text; the next text is looked at for the agreed word",
     ),
     Command(
         name="cover",
         places=(THREAD,),
-        who=Who.VOICE_OR_SUPERVISOR,
+        who=Who.ASSIGNEE_OR_SUPERVISOR,
         arguments="1|2|3",
         help="text one of the agreed cover lines, the only words that leave under duress",
     ),
@@ -265,7 +268,7 @@ COMMANDS: Final = (
         name="unlock",
         places=(THREAD,),
         who=Who.SUPERVISOR,
-        help="let free words leave again after duress or failed words, once you have heard them by voice",
+        help="let free words leave again after duress or failed words, once you have spoken with them by phone",
     ),
     Command(
         name="recap",
@@ -273,12 +276,14 @@ COMMANDS: Final = (
         help="for a device that came later: this room's keys and what colleagues typed, once more",
     ),
     Command(name="debrief", places=(THREAD,), help="an offer to talk it over, in your office"),
-    Command(name="status", places=(THREAD,), help="this thread: voice, last texts, what is still in the undo window"),
+    Command(
+        name="status", places=(THREAD,), help="this thread: whom it is with, last texts, what is still in the undo window"
+    ),
     Command(name="text", places=(OFFICE,), help="text somebody first who asked for it (if this line allows it)"),
     Command(
         name="close",
         places=(THREAD,),
-        who=Who.VOICE_OR_SUPERVISOR,
+        who=Who.ASSIGNEE_OR_SUPERVISOR,
         arguments="[now [anyway]]",
         card=True,
         help=(
@@ -286,11 +291,11 @@ COMMANDS: Final = (
             " `anyway` also when words have not left yet"
         ),
     ),
-    Command(name="reopen", places=(THREAD,), who=Who.VOICE_OR_SUPERVISOR, help="take a !close back"),
+    Command(name="reopen", places=(THREAD,), who=Who.ASSIGNEE_OR_SUPERVISOR, help="take a !close back"),
     Command(
         name="continue",
         places=(THREAD,),
-        who=Who.VOICE_OR_SUPERVISOR,
+        who=Who.ASSIGNEE_OR_SUPERVISOR,
         arguments="[no]",
         help="she chose that we know her the next time: number and flags are kept longer, never what was said",
     ),
@@ -319,7 +324,7 @@ COMMANDS: Final = (
     Command(
         name="reveal",
         places=(DESK, THREAD),
-        who=Who.VOICE_OR_SUPERVISOR,
+        who=Who.ASSIGNEE_OR_SUPERVISOR,
         arguments="reason|yes|no",
         help="ask to see the number; once a second person, a supervisor, says yes it is in both offices for a minute",
     ),

@@ -9,101 +9,104 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.commands.parser import answer, noted, says
+from bot.commands.parser import answer, command_args, mark_as_note
 from bot.display.queue_cards import EDIT
-from bot.display.thread_card import pinned, short
-from bot.model.actions import DESK, Action, Edit, Pin, Post
-from bot.model.desk import Desk, Facts, Line, Role, Seat, Thread
-from bot.model.events import Said, Unsaid
+from bot.display.thread_card import localpart, pinned
+from bot.model.actions import DESK, Action, EditMessage, PinMessage, SendMessage
+from bot.model.desk import Desk, DeskMember, Facts, QueueEntry, Role, Thread
+from bot.model.events import MessageRedacted, MessageSent
 from bot.model.feature import Step
 from bot.model.transactional_actions import SetTimer
 from policies.pack import Pack
 
-REF: Final = "board"
-EVERY: Final = 2.0
+BOARD: Final = "board"
+EDIT_INTERVAL: Final = 2.0
 MINUTE: Final = 60.0
-STEP: Final = 5
+STEP_MINUTES: Final = 5
 """Minutes in which open threads are counted: an edit a minute all day would be noise."""
-SHIFT: Final = 8 * 3_600.0
+LONG_SHIFT: Final = 8 * 3_600.0
 """Seconds on duty from which on the board says how long it has been."""
-SHOWN: Final = 40
+MAX_ROWS: Final = 40
 """Threads of each kind on the board: a screen, not a ledger."""
 
 
-def board(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
+def board(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
     """Answer `!board`."""
-    if says(event, "board") is None:
+    if command_args(event, "board") is None:
         return Step(desk)
-    return Step(desk, answer(facts, event, text(pack, facts, desk)), consumed=True)
+    return Step(desk, answer(facts, event, board_text(pack, facts, desk)), consumed=True)
 
 
-def status(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
-    """Answer `!status`: voice, last texts, what is still in the undo window."""
-    if says(event, "status") is None:
+def status(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+    """Answer `!status`: assignee, last texts, what is still in the undo window."""
+    if command_args(event, "status") is None:
         return Step(thread)
-    life = thread.life
+    life = thread.lifecycle
     body = "\n".join(
         (
             pinned(pack, thread),
-            f"last text in: {ago(facts.now - life.last_inbound) if life.last_inbound else 'none'}",
-            f"last text out: {ago(facts.now - life.last_outbound) if life.last_outbound else 'none'}",
+            f"last text in: {describe_duration(facts.now - life.last_inbound) if life.last_inbound else 'none'}",
+            f"last text out: {describe_duration(facts.now - life.last_outbound) if life.last_outbound else 'none'}",
             f"in the undo window: {len(thread.sending.pending)}",
         )
     )
-    return Step(thread, (noted(event), *answer(facts, event, body)), consumed=True)
+    return Step(thread, (mark_as_note(event), *answer(facts, event, body)), consumed=True)
 
 
-def live(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
+def update_board(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
     """Bring the pinned board up to date after any event of the desk, and look again while there are threads."""
     if not desk.roster:
         return desk, ()
-    now = text(pack, facts, desk)
-    later = MINUTE if desk.waiting else STEP * MINUTE
-    again: tuple[Action, ...] = (SetTimer(key=REF, due=facts.now + later),) if desk.threads else ()
+    now = board_text(pack, facts, desk)
+    later = MINUTE if desk.waiting else STEP_MINUTES * MINUTE
+    again: tuple[Action, ...] = (SetTimer(key=BOARD, due=facts.now + later),) if desk.threads else ()
     if now == desk.board:
         return desk, again
     # A clock that was set back is no reason to wait for it to catch up.
-    if 0 <= facts.now - desk.board_at < EVERY:
-        return desk, (SetTimer(key=REF, due=desk.board_at + EVERY),)
+    if 0 <= facts.now - desk.board_at < EDIT_INTERVAL:
+        return desk, (SetTimer(key=BOARD, due=desk.board_at + EDIT_INTERVAL),)
     first = not desk.board
     desk = replace(desk, board=now, board_at=facts.now)
     if first:
-        return desk, (Post(place=DESK, ref=REF, body=now), Pin(place=DESK, ref=REF), *again)
-    return desk, (Edit(place=DESK, ref=REF, body=now), *again)
+        return desk, (SendMessage(place=DESK, ref=BOARD, body=now), PinMessage(place=DESK, ref=BOARD), *again)
+    return desk, (EditMessage(place=DESK, ref=BOARD, body=now), *again)
 
 
-def restored(pack: Pack, facts: Facts, desk: Desk, event: Unsaid) -> Step[Desk]:
+def restore_board(pack: Pack, facts: Facts, desk: Desk, event: MessageRedacted) -> Step[Desk]:
     """Show the board again that somebody redacted, or its newest edit: nobody may work by an old one."""
-    if event.ref == EDIT + REF:
-        return Step(desk, (Edit(place=DESK, ref=REF, body=desk.board),))
-    return Step(replace(desk, board="") if event.ref == REF else desk)
+    if event.ref == EDIT + BOARD:
+        return Step(desk, (EditMessage(place=DESK, ref=BOARD, body=desk.board),))
+    return Step(replace(desk, board="") if event.ref == BOARD else desk)
 
 
-def text(pack: Pack, facts: Facts, desk: Desk) -> str:
+def board_text(pack: Pack, facts: Facts, desk: Desk) -> str:
     """Return the board: who waits how long, who talks with whom, who is here and with how much."""
-    waiting = [f"{line.designation}{_marks(desk, line)} · queued {ago(facts.now - line.since)}" for line in desk.waiting]
-    opened = sorted((line for line in desk.threads if line.voice is not None), key=lambda line: not line.duress)
-    held = [
-        f"{line.designation}{_marks(desk, line)} · with {short(line.voice or '')}"
-        f"{' · offered to all' if line.offered else ''} · open {_steps(facts.now - line.begun)}{_last(facts, line)}"
-        for line in opened
+    waiting = [
+        f"{entry.designation}{_marks(desk, entry)} · queued {describe_duration(facts.now - entry.since)}"
+        for entry in desk.waiting
+    ]
+    opened = sorted((entry for entry in desk.threads if entry.assignee is not None), key=lambda entry: not entry.duress)
+    claimed = [
+        f"{entry.designation}{_marks(desk, entry)} · with {localpart(entry.assignee or '')}"
+        f"{' · offered to all' if entry.offered else ''} · open {_steps(facts.now - entry.opened_at)}{_last(facts, entry)}"
+        for entry in opened
     ]
     people = [
-        f"{short(seat.user)}{' (supervisor)' if seat.role is Role.SUPERVISOR else ''}"
-        f" {len(desk.held(seat.user))}/{pack.settings.cap}{_shift(facts, seat)}"
-        for seat in desk.roster
+        f"{localpart(member.user)}{' (supervisor)' if member.role is Role.SUPERVISOR else ''}"
+        f" {len(desk.assigned_to(member.user))}/{pack.settings.cap}{_shift(facts, member)}"
+        for member in desk.roster
     ]
-    blocked = [f"Dropped from blocked phones: {desk.dropped}"] if desk.dropped else []
-    on_hold = sum(line.thread in desk.holds for line in desk.threads)
-    marks = (("duress", sum(line.duress for line in desk.threads)), ("on hold", on_hold))
-    over = len(set(desk.holds) - {line.thread for line in desk.threads})
+    blocked = [f"Dropped from blocked phones: {desk.dropped_texts}"] if desk.dropped_texts else []
+    on_hold = sum(entry.thread in desk.on_legal_hold for entry in desk.threads)
+    marks = (("duress", sum(entry.duress for entry in desk.threads)), ("on hold", on_hold))
+    over = len(set(desk.on_legal_hold) - {entry.thread for entry in desk.threads})
     return "\n".join(
         (
             f"Queue: {len(waiting)}",
             *_few(waiting),
             *(["⚠️ Outage: whoever texts is told that the line is down"] if desk.outage else []),
-            f"Open: {len(held)}{''.join(f' · {count} {name}' for name, count in marks if count)}",
-            *_few(held),
+            f"Open: {len(claimed)}{''.join(f' · {count} {name}' for name, count in marks if count)}",
+            *_few(claimed),
             *([f"On hold, their conversation over: {over}"] if over else []),
             *blocked,
             f"Here: {', '.join(people)}",
@@ -111,7 +114,7 @@ def text(pack: Pack, facts: Facts, desk: Desk) -> str:
     )
 
 
-def ago(seconds: float) -> str:
+def describe_duration(seconds: float) -> str:
     """Say a length of time as people do."""
     minutes = int(max(seconds, 0) // 60)
     if minutes < 1:
@@ -121,26 +124,34 @@ def ago(seconds: float) -> str:
     return f"{minutes // 60} h"
 
 
-def _marks(desk: Desk, line: Line) -> str:
-    return f"{' · DURESS' if line.duress else ''}{' · ON HOLD' if line.thread in desk.holds else ''}"
+def _marks(desk: Desk, entry: QueueEntry) -> str:
+    return f"{' · DURESS' if entry.duress else ''}{' · ON HOLD' if entry.thread in desk.on_legal_hold else ''}"
 
 
-def _last(facts: Facts, line: Line) -> str:
+def _last(facts: Facts, entry: QueueEntry) -> str:
     """Say whose the last text was and how long ago."""
-    return f" · {'theirs' if line.theirs else 'ours'} {_steps(facts.now - line.last)} ago" if line.last else ""
+    return (
+        f" · {'theirs' if entry.last_was_inbound else 'ours'} {_steps(facts.now - entry.last_activity)} ago"
+        if entry.last_activity
+        else ""
+    )
 
 
-def _shift(facts: Facts, seat: Seat) -> str:
-    if not seat.duty:
+def _shift(facts: Facts, member: DeskMember) -> str:
+    if not member.on_duty:
         return " · off"
-    return f" · {ago(facts.now - seat.since)} on duty" if seat.since and facts.now - seat.since >= SHIFT else ""
+    return (
+        f" · {describe_duration(facts.now - member.on_duty_since)} on duty"
+        if member.on_duty_since and facts.now - member.on_duty_since >= LONG_SHIFT
+        else ""
+    )
 
 
 def _steps(seconds: float) -> str:
     """Say a length of time in steps of five minutes, so that a board which nothing happens to is not edited each minute."""
-    minutes = int(max(seconds, 0) // 60) // STEP * STEP
-    return ago(minutes * MINUTE) if minutes else f"under {STEP} min"
+    minutes = int(max(seconds, 0) // 60) // STEP_MINUTES * STEP_MINUTES
+    return describe_duration(minutes * MINUTE) if minutes else f"under {STEP_MINUTES} min"
 
 
-def _few(lines: list[str]) -> list[str]:
-    return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"… and {len(lines) - SHOWN} more"]
+def _few(rows: list[str]) -> list[str]:
+    return rows if len(rows) <= MAX_ROWS else [*rows[:MAX_ROWS], f"… and {len(rows) - MAX_ROWS} more"]

@@ -1,6 +1,7 @@
 """The cards at the desk: a message for each thread that can be claimed, without content.
 
-Rules of this module: an edit reaches the message it was meant for, so each message that becomes a thread's card has a `ref`
+Rules of this module: an edit reaches the message it was meant for, so each message that becomes a thread's card has a
+`card_ref`
 of its own; a card that can be claimed bears the raised hand already, and one tap is enough; one that somebody redacted
 comes again, for nobody may wait unseen.
 """
@@ -10,26 +11,26 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.display.thread_card import short
-from bot.model.actions import DESK, Action, Edit, Post
-from bot.model.desk import Desk, Facts, Line
-from bot.model.events import Unsaid
+from bot.display.thread_card import localpart
+from bot.model.actions import DESK, Action, EditMessage, SendMessage
+from bot.model.desk import Desk, Facts, QueueEntry
+from bot.model.events import MessageRedacted
 from bot.model.feature import Step
-from bot.model.transactional_actions import Settle
+from bot.model.transactional_actions import ExpireMessage
 from policies.pack import Pack
 
-HAND: Final = "✋"
+CLAIM_REACTION: Final = "✋"
 CARD: Final = "card:"
 WAIT: Final = "wait:"
 """Reminders that somebody waits, and the timers that make them: `wait:`, the thread, a colon, the rung."""
 EDIT: Final = "edit:"
-"""What the bridge puts before the `ref` of a message to name its newest edit."""
+"""What the bridge puts before the `card_ref` of a message to name its newest edit."""
 WAITING: Final = "waiting"
 
 
-def ref(line: Line) -> str:
+def card_ref(entry: QueueEntry) -> str:
     """Return the name of the message that is the thread's card now."""
-    return f"{CARD}{line.thread}{f':{line.cards}' if line.cards else ''}"
+    return f"{CARD}{entry.thread}{f':{entry.past_cards}' if entry.past_cards else ''}"
 
 
 def thread_of(name: str) -> str:
@@ -38,40 +39,46 @@ def thread_of(name: str) -> str:
     return "" if kind is None else name.removeprefix(kind).partition(":")[0]
 
 
-def claimable(line: Line, how: str = WAITING) -> Post:
+def claim_card(entry: QueueEntry, how: str = WAITING) -> SendMessage:
     """Return the card of a thread that can be claimed."""
-    name = line.designation
-    how = f"{short(line.voice)} offers it to everybody" if line.voice is not None else how
-    body = f"{HAND} {name} · {how}\nTap {HAND} or say !claim {name}"
-    return Post(place=DESK, ref=ref(line), body=body, notice=False, taps=(HAND,))
+    name = entry.designation
+    how = f"{localpart(entry.assignee)} offers it to everybody" if entry.assignee is not None else how
+    body = f"{CLAIM_REACTION} {name} · {how}\nTap {CLAIM_REACTION} or say !claim {name}"
+    return SendMessage(place=DESK, ref=card_ref(entry), body=body, notice=False, reactions=(CLAIM_REACTION,))
 
 
-def taken(line: Line) -> str:
-    """Return what a card says once its thread has a voice."""
-    return f"{line.designation} · with {short(line.voice or '')}"
+def assigned_card(entry: QueueEntry) -> str:
+    """Return what a card says once its thread has an assignee."""
+    return f"{entry.designation} · with {localpart(entry.assignee or '')}"
 
 
-def anew(line: Line) -> tuple[Line, tuple[Action, ...]]:
+def next_card(entry: QueueEntry) -> tuple[QueueEntry, tuple[Action, ...]]:
     """Let the thread's next card be a new message; the one before may go."""
-    return (replace(line, cards=line.cards + 1), (Settle(ref=ref(line)),)) if line.carded else (line, ())
+    return (
+        (replace(entry, past_cards=entry.past_cards + 1), (ExpireMessage(ref=card_ref(entry)),))
+        if entry.has_card
+        else (entry, ())
+    )
 
 
-def settled(line: Line) -> tuple[Action, ...]:
+def expire_cards(entry: QueueEntry) -> tuple[Action, ...]:
     """Let every card that the thread had go."""
-    return tuple(Settle(ref=ref(replace(line, cards=number))) for number in range(line.cards + 1))
+    return tuple(ExpireMessage(ref=card_ref(replace(entry, past_cards=number))) for number in range(entry.past_cards + 1))
 
 
-def restored(pack: Pack, facts: Facts, desk: Desk, event: Unsaid) -> Step[Desk]:
+def restore_card(pack: Pack, facts: Facts, desk: Desk, event: MessageRedacted) -> Step[Desk]:
     """Show a card again that somebody redacted while its thread can be claimed, or its newest edit."""
     name = event.ref.removeprefix(EDIT)
-    line = next((line for line in desk.threads if line.carded and ref(line) == name), None)
-    if line is None:
+    entry = next((entry for entry in desk.threads if entry.has_card and card_ref(entry) == name), None)
+    if entry is None:
         return Step(desk)
-    free = line.voice is None or line.offered
+    free = entry.assignee is None or entry.offered
     if name != event.ref:
-        return Step(desk, (Edit(place=DESK, ref=name, body=claimable(line).body if free else taken(line)),))
+        return Step(
+            desk, (EditMessage(place=DESK, ref=name, body=claim_card(entry).body if free else assigned_card(entry)),)
+        )
     if not free:
         return Step(desk)
-    again, gone = anew(line)
-    threads = tuple(again if known is line else known for known in desk.threads)
-    return Step(replace(desk, threads=threads), (*gone, claimable(again)))
+    again, gone = next_card(entry)
+    threads = tuple(again if known is entry else known for known in desk.threads)
+    return Step(replace(desk, threads=threads), (*gone, claim_card(again)))

@@ -1,6 +1,6 @@
 """A thread's card: what whoever opens the room must know, in short lines.
 
-Rule of this module: no content, nothing that changes by itself; a feature whose state matters to the voice adds its line
+Rule of this module: no content, nothing that changes by itself; a feature whose state matters to the assignee adds its line
 here and nowhere else.
 """
 
@@ -11,7 +11,7 @@ from typing import Final
 
 from bot.commands.spec import COMMANDS
 from bot.language import time_windows
-from bot.model.codeword_state import Lock
+from bot.model.codeword_state import SendLock
 from bot.model.desk import Thread
 from policies.pack import Pack
 
@@ -21,24 +21,28 @@ COMMANDS_LINE: Final = " · ".join([f"!{command.name}" for command in COMMANDS i
 
 def card(thread: Thread) -> str:
     """Return the thread's card: short lines, no content, nothing that changes by itself."""
-    life, consent = thread.life, thread.consent
-    holder = short(thread.voice.holder) if thread.voice.holder else "nobody"
-    taken = f" (taken from {short(thread.voice.before)})" if thread.voice.before else ""
-    offer = thread.voice.offer
+    life, consent = thread.lifecycle, thread.consent
+    assignee = localpart(thread.assignment.assignee) if thread.assignment.assignee else "nobody"
+    taken = f" (taken from {localpart(thread.assignment.taken_from)})" if thread.assignment.taken_from else ""
+    offer = thread.assignment.offer
     lines = [
         f"{thread.designation} · {life.state.value}",
-        f"voice: {holder}{taken}",
-        *([f"offered to {short(offer.to) if offer.to else 'everybody'}"] if offer else []),
+        f"with {assignee}{taken}",
+        *([f"offered to {localpart(offer.to) if offer.to else 'everybody'}"] if offer else []),
         f"last text: {_last(thread)}",
-        *(["closing: soon everything here goes; !reopen takes it back"] if life.closes else []),
-        *(["ON HOLD: nothing of this is erased"] if thread.held else []),
+        *(["closing: soon everything here goes; !reopen takes it back"] if life.closes_at else []),
+        *(["ON HOLD: nothing of this is erased"] if thread.on_legal_hold else []),
         *(["continuing: number and flags are kept longer"] if life.continuing else []),
         f"language: {consent.language}",
-        *_escort(thread),
+        *_codeword(thread),
         *_flags(thread),
         *(["STOPPED: nothing leaves until they text START"] if consent.stopped else []),
-        *(["after the STOP they texted: !reply, once, by a supervisor"] if consent.stopped and consent.after_stop else []),
-        *(["the carrier says they opted out: they have to text START"] if consent.vendor_block else []),
+        *(
+            ["after the STOP they texted: !reply, once, by a supervisor"]
+            if consent.stopped and consent.text_after_stop
+            else []
+        ),
+        *(["the carrier says they opted out: they have to text START"] if consent.carrier_block else []),
         *(["BLOCKED: nothing leaves, nothing is kept"] if consent.blocked_until else []),
         *(["a short code or name: it cannot be answered"] if not thread.answerable else []),
         COMMANDS_LINE,
@@ -57,42 +61,49 @@ def pinned(pack: Pack, thread: Thread) -> str:
 def _last(thread: Thread) -> str:
     """Say whose the last text was, and since when: what the line answers by itself is no answer."""
     silence = thread.silence
-    if not (silence.heard or silence.spoke):
+    if not (silence.heard_at or silence.spoke_at):
         return "none yet"
-    return f"theirs, unanswered since {silence.turn}" if silence.heard > silence.spoke else f"ours, since {silence.turn}"
+    return (
+        f"theirs, unanswered since {silence.turn_since}"
+        if silence.heard_at > silence.spoke_at
+        else f"ours, since {silence.turn_since}"
+    )
 
 
-def _escort(thread: Thread) -> list[str]:
-    escort = thread.escort
+def _codeword(thread: Thread) -> list[str]:
+    codeword = thread.codeword
     lines = []
-    if escort.lock is Lock.DURESS:
+    if codeword.lock is SendLock.DURESS:
         lines.append("⚠️ DURESS: nothing leaves but !cover 1, 2, 3, until a supervisor's !unlock")
-    if escort.lock is Lock.UNVERIFIED:
+    if codeword.lock is SendLock.UNVERIFIED:
         lines.append("⚠️ UNVERIFIED, possible duress: nothing leaves but !cover 1, 2, 3, until a supervisor's !unlock")
-    if escort.words is not None:
-        state = "burned, it is on that phone now: agree on a new one by voice" if escort.burned else "agreed"
+    if codeword.digests is not None:
+        state = "burned, it is on that phone now: agree on a new one by phone call" if codeword.spent else "agreed"
         lines.append(f"codeword: {state}")
-    if escort.verified and escort.lock is Lock.NONE:
-        lines.append(f"verified: {datetime.fromtimestamp(escort.verified, UTC):%Y-%m-%d %H:%M} UTC")
+    if codeword.verified_at and codeword.lock is SendLock.NONE:
+        lines.append(f"verified: {datetime.fromtimestamp(codeword.verified_at, UTC):%Y-%m-%d %H:%M} UTC")
     return lines
 
 
 def _flags(thread: Thread) -> list[str]:
     """Return what was told and agreed, and what is still to be asked (practices 2, 11, 26)."""
     flags = thread.flags
-    asked = f"asked {flags.asked}" if flags.asked else "not asked yet (!safecheck)"
+    asked = f"asked {flags.safe_check_asked}" if flags.safe_check_asked else "not asked yet (!safecheck)"
     first = {True: "yes", False: "no", None: "not asked (!agreed first)"}[flags.text_first]
-    told = [name for name, at in (("tips", flags.tips), ("rights", flags.rights)) if at]
+    notice = [name for name, at in (("tips", flags.tips), ("rights", flags.rights)) if at]
     return [
         *(["UNSAFE: nothing leaves until !safe"] if flags.unsafe else []),
-        f"limits: {'given' if flags.limits else 'NOT GIVEN YET (!limits)'}{''.join(f', {name} given' for name in told)}",
-        f"safe to text: {asked}{'; ask again (!safecheck)' if thread.silence.ask else ''} · {time_windows.said(flags)}",
+        f"limits: {'given' if flags.limits else 'NOT GIVEN YET (!limits)'}{''.join(f', {name} given' for name in notice)}",
+        (
+            f"safe to text: {asked}{'; ask again (!safecheck)' if thread.silence.recheck_safety else ''} · "
+            f"{time_windows.describe(flags)}"
+        ),
         f"may we text first: {first}",
         *([f"another way: {flags.channel}"] if flags.channel else []),
-        *(["chose a line for !unsafe"] if flags.line else []),
+        *(["chose a line for !unsafe"] if flags.unsafe_line else []),
     ]
 
 
-def short(user: str) -> str:
+def localpart(user: str) -> str:
     """Return the local part of a Matrix id, as people say it."""
     return user.removeprefix("@").partition(":")[0]

@@ -20,17 +20,17 @@ from policies.pack import Pack
 
 MASK: Final = "▮▮▮"
 SHORTEST, SHORTEST_IDEOGRAPHS, LONGEST, MOST_WORDS = 4, 2, 40, 6
-NEAR: Final = 2
+MIN_DISTANCE: Final = 2
 """Letters by which two words must differ by more: a slip of the thumb must not turn the one into the other."""
-STRETCH: Final = "\u0640"
-UNSEEN: Final = frozenset(
-    {STRETCH, *"\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0", *(chr(n) for n in range(0x180B, 0x1810))}
+TATWEEL: Final = "\u0640"
+INVISIBLE: Final = frozenset(
+    {TATWEEL, *"\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0", *(chr(n) for n in range(0x180B, 0x1810))}
 )
 """What is no mark of format and yet is not seen, or only stretches. Source: Unicode, Default_Ignorable_Code_Point."""
 APOSTROPHES: Final = frozenset(chr(n) for n in range(0x02B9, 0x02C0))
 """Letters by their category that people type, and read, as apostrophes."""
 NO_ACCENT: Final = str.maketrans(
-    {"\u0131": "i", "ł": "l", "ø": "o", "đ": "d", "ħ": "h", "æ": "ae", "œ": "oe", STRETCH: None}
+    {"\u0131": "i", "ł": "l", "ø": "o", "đ": "d", "ħ": "h", "æ": "ae", "œ": "oe", TATWEEL: None}
 )
 """Letters that normalisation leaves whole and people type otherwise; and the Arabic line that only stretches."""
 NO_SPACES: Final = (
@@ -44,7 +44,7 @@ NO_DURESS_WORD: Final = re.compile(r"[-\u2010-\u2015\u2212]+")
 
 
 @unique
-class Word(Enum):
+class CodewordMatch(Enum):
     """Which agreed word a text held."""
 
     NONE = "none"
@@ -86,7 +86,7 @@ class Digests:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
+class EnrolmentAnswer:
     """What became of a message in an office that was asked: a flaw, both digests, or neither (the first word is taken)."""
 
     flaw: Flaw | None = None
@@ -116,7 +116,7 @@ class Run:
     fits: bool
 
 
-def plain(text: str) -> str:
+def normalise(text: str) -> str:
     """Return the form in which words are compared: folded letters and digits, and nothing between them."""
     return "".join(token.form for token in tokens(text))
 
@@ -130,7 +130,7 @@ def tokens(text: str) -> list[Token]:
     found: list[Token] = []
     form, start, kind = "", 0, ""
     for place, char in enumerate(text):
-        if unicodedata.category(char) == "Cf" or _is_accent(char) or char in UNSEEN:
+        if unicodedata.category(char) == "Cf" or _is_accent(char) or char in INVISIBLE:
             continue
         folded = _fold(char)
         now = _kind(char) if folded else ""
@@ -144,7 +144,7 @@ def tokens(text: str) -> list[Token]:
     return [*found, Token(form, start, len(text))] if form else found
 
 
-def guesses(text: str) -> int:
+def count_words(text: str) -> int:
     """Count the words of a text in which agreed words are masked, each mask as one, whatever stands between them.
 
     Where a script puts no spaces between words, two letters count as one.
@@ -180,7 +180,7 @@ def runs(text: str, lengths: Sequence[int], parts: Sequence[int] = ()) -> list[R
     return sorted(found, key=lambda run: ((run.start, run.end) != whole, not (run.fits and run.likely), not run.likely))
 
 
-def masked(text: str, found: Iterable[Run]) -> str:
+def mask(text: str, found: Iterable[Run]) -> str:
     """Return a text in which these runs are masked; what overlaps is one mask."""
     spans: list[tuple[int, int]] = []
     for start, end in sorted((run.start, run.end) for run in found):
@@ -193,9 +193,9 @@ def masked(text: str, found: Iterable[Run]) -> str:
     return text
 
 
-def flaw(pack: Pack, text: str, first: str | None = None) -> Flaw | None:
+def find_flaw(pack: Pack, text: str, first: str | None = None) -> Flaw | None:
     """Say why a word is not taken, or None. `first`: the codeword, in the form compared, when this is the duress word."""
-    words, form = _spaced(text), plain(text)
+    words, form = _spaced(text), normalise(text)
     if not any(char.isalpha() for char in form):
         return Flaw.NO_LETTERS
     ideographs = all(unicodedata.east_asian_width(char) == "W" for char in form)
@@ -213,7 +213,7 @@ def flaw(pack: Pack, text: str, first: str | None = None) -> Flaw | None:
         return None
     if form == first:
         return Flaw.SAME
-    return Flaw.NEAR if form in first or first in form or _distance(form, first) <= NEAR else None
+    return Flaw.NEAR if form in first or first in form or _distance(form, first) <= MIN_DISTANCE else None
 
 
 def _spaced(text: str) -> list[str]:
@@ -256,7 +256,7 @@ def _is_vowel_sign(char: str) -> bool:
 def _keywords(pack: Pack) -> set[str]:
     """Return every word of the pack's keyword families, and what carriers listen for."""
     families = (getattr(pack.keywords, family.name) for family in fields(pack.keywords))
-    return {plain(word) for family in families for word in family} | CARRIER
+    return {normalise(word) for family in families for word in family} | CARRIER
 
 
 def _texts(pack: Pack) -> list[str]:

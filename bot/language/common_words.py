@@ -1,6 +1,7 @@
 """Words that are no codewords, because they come up by chance.
 
-Rule of this module: data, in the form that `escort_words.plain` gives; words may be added, and only their order of search
+Rule of this module: data, in the form that `codeword_forms.normalise` gives; words may be added, and only their order of
+search
 changes for words agreed on before. English and Spanish: everyday talk, family, places, the week, and what people who text
 a line like this one write about.
 """

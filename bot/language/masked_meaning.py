@@ -10,13 +10,13 @@ from __future__ import annotations
 from typing import Final
 
 from bot.language.codeword_forms import MASK
-from policies.keywords import Reading, reading
+from policies.keywords import MessageMeaning, classify
 from policies.pack import Pack
 
-SOME_WORD: Final = "zebra"
+PLACEHOLDER: Final = "zebra"
 """A word that means nothing anywhere."""
 
 
-def meaning(body: str, pack: Pack) -> Reading:
-    """Say what a text means, in any of the languages of the pack (`policies.keywords.reading`)."""
-    return reading(body.replace(MASK, SOME_WORD), pack)
+def meaning(body: str, pack: Pack) -> MessageMeaning:
+    """Say what a text means, in any of the languages of the pack (`policies.keywords.classify`)."""
+    return classify(body.replace(MASK, PLACEHOLDER), pack)

@@ -9,9 +9,9 @@ import re
 from typing import Final
 
 from bot.commands import canned_texts
-from bot.commands.parser import BLANK, parse, says
-from bot.model.events import Content, Relation, Said
-from policies.confusables import as_seen
+from bot.commands.parser import BLANKS, command_args, parse
+from bot.model.events import Content, MessageSent, Relation
+from policies.confusables import skeleton
 
 MENTION: Final = re.compile(r"(?<!\w)@\w")
 """A word that begins with @; an e-mail address does not."""
@@ -22,21 +22,21 @@ ONLY_WORDS: Final = {
     Content.EMOTE: "what is said with /me does not go to the phone. Say it again without /me.",
     Content.OTHER: "only written words go to the phone, no stickers, polls or places.",
 }
-"""Why what is no text is a note, also when the voice says it."""
+"""Why what is no text is a note, also when the assignee says it."""
 
 
-def for_the_phone(event: Said) -> bool:
+def for_the_phone(event: MessageSent) -> bool:
     """Tell whether a message is meant for the phone, whether or not it may leave."""
-    return not is_note(event) or any(says(event, name) is not None for name in TO_THE_PHONE)
+    return not is_note(event) or any(command_args(event, name) is not None for name in TO_THE_PHONE)
 
 
-def is_note(event: Said) -> bool:
+def is_note(event: MessageSent) -> bool:
     """Tell whether a message is for the room only, whoever says it."""
     return (
         event.content is not Content.TEXT
         or event.relation in (Relation.THREAD, Relation.OTHER_REPLY)
         or event.mentions
-        or event.body.lstrip(BLANK).startswith(("!", "/"))
+        or event.body.lstrip(BLANKS).startswith(("!", "/"))
         or parse(event.body) is not None
-        or MENTION.search(as_seen(event.body)) is not None
+        or MENTION.search(skeleton(event.body)) is not None
     )

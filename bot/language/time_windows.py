@@ -10,11 +10,11 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from bot.model.thread import Flags
+from bot.model.thread import ConsentFlags
 from policies.pack import Pack
 
 SPAN: Final = re.compile(r"([01]?\d|2[0-3])(?::([0-5]\d))?-(?:([01]?\d|2[0-3])(?::([0-5]\d))?|24(?::00)?)")
-MOST: Final = 5
+MAX_SPANS: Final = 5
 
 
 def local(pack: Pack, at: float) -> datetime:
@@ -22,22 +22,22 @@ def local(pack: Pack, at: float) -> datetime:
     return datetime.fromtimestamp(at, ZoneInfo(pack.hours.timezone))
 
 
-def is_safe(flags: Flags, moment: datetime) -> bool:
+def is_safe(flags: ConsentFlags, moment: datetime) -> bool:
     """Tell whether a moment of the line's day is within the safe times, as far as any were agreed."""
     minute = moment.hour * 60 + moment.minute
     inside = (a <= minute < b if a < b else minute >= a or minute < b for a, b in flags.safe_times)
     return not flags.safe_times or any(inside)
 
 
-def said(flags: Flags) -> str:
+def describe(flags: ConsentFlags) -> str:
     """Say the safe times."""
     return ", ".join(f"{a // 60}:{a % 60:02}-{b // 60}:{b % 60:02}" for a, b in flags.safe_times) or "any time"
 
 
-def read(words: str) -> tuple[tuple[int, int], ...] | None:
+def parse(words: str) -> tuple[tuple[int, int], ...] | None:
     """Read `9-15:30 20-2`; None when it cannot be read, or nothing is in it."""
     found = [SPAN.fullmatch(word) for word in words.replace(",", " ").split()]
-    if not found or len(found) > MOST:
+    if not found or len(found) > MAX_SPANS:
         return None
     spans = []
     for span in found:

@@ -8,48 +8,48 @@ from __future__ import annotations
 
 from typing import Final
 
-from bot.commands.parser import answer_ref, fades, says
-from bot.model.actions import DESK, Action, Confirm, SignOut, TellAudit
+from bot.commands.parser import answer_ref, answer_timer, command_args
+from bot.model.actions import DESK, Action, ConfirmIdentity, ShowAudit, SignOut
 from bot.model.audit_kinds import AuditKind
 from bot.model.desk import Desk, Facts, Thread
-from bot.model.events import Said
+from bot.model.events import MessageSent
 from bot.model.feature import Step
-from bot.model.thread import State
+from bot.model.thread import ThreadState
 from bot.model.thread_desk_events import AlarmRaised
-from bot.model.transactional_actions import Audit, End, Park, Tell
+from bot.model.transactional_actions import EraseTexter, ParkThread, RecordAudit, SendEvent
 from policies.pack import Pack
 
-DONE: Final[dict[type, AuditKind]] = {
-    Confirm: AuditKind.TRUST,
+AUDITED_ACTIONS: Final[dict[type, AuditKind]] = {
+    ConfirmIdentity: AuditKind.TRUST,
     SignOut: AuditKind.SIGN_OUT,
-    Park: AuditKind.CLOSE,
-    End: AuditKind.END,
+    ParkThread: AuditKind.CLOSE,
+    EraseTexter: AuditKind.END,
 }
 """Actions that are noted whenever they are asked for."""
-KINDS: Final = {kind.value: kind for kind in AuditKind}
+KINDS_BY_VALUE: Final = {kind.value: kind for kind in AuditKind}
 """An alarm is noted when a kind bears its name."""
 
 
-def show(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
+def show_audit(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
     """`!audit`: what was noted last, for supervisors."""
-    if event.place != DESK or says(event, "audit") is None:
+    if event.place != DESK or command_args(event, "audit") is None:
         return Step(desk)
-    tell = TellAudit(place=DESK, reply_to=event.event_id, ref=answer_ref(event))
-    return Step(desk, (tell, fades(facts, event)), consumed=True)
+    tell = ShowAudit(place=DESK, reply_to=event.event_id, ref=answer_ref(event))
+    return Step(desk, (tell, answer_timer(facts, event)), consumed=True)
 
 
-def notes(before: Thread | Desk, after: Thread | Desk, actions: tuple[Action, ...]) -> tuple[Audit, ...]:
+def audit_records(before: Thread | Desk, after: Thread | Desk, actions: tuple[Action, ...]) -> tuple[RecordAudit, ...]:
     """Return what is to be noted of a decision beside what its features noted themselves."""
     kinds = [kind for action in actions if (kind := _kind(action)) is not None]
-    if isinstance(before, Thread) and isinstance(after, Thread) and after.life.state is not State.PARKED:
-        old, new = before.voice.holder, after.voice.holder
+    if isinstance(before, Thread) and isinstance(after, Thread) and after.lifecycle.state is not ThreadState.PARKED:
+        old, new = before.assignment.assignee, after.assignment.assignee
         if old != new:
             kinds.append(AuditKind.CLAIM if old is None else AuditKind.RELEASE if new is None else AuditKind.TRANSFER)
-    told = {action.kind for action in actions if isinstance(action, Audit)}
-    return tuple(Audit(kind=kind) for kind in dict.fromkeys(kinds) if kind not in told)
+    notice = {action.kind for action in actions if isinstance(action, RecordAudit)}
+    return tuple(RecordAudit(kind=kind) for kind in dict.fromkeys(kinds) if kind not in notice)
 
 
 def _kind(action: Action) -> AuditKind | None:
-    if isinstance(action, Tell) and isinstance(action.event, AlarmRaised):
-        return KINDS.get(action.event.alarm.value)
-    return DONE.get(type(action))
+    if isinstance(action, SendEvent) and isinstance(action.event, AlarmRaised):
+        return KINDS_BY_VALUE.get(action.event.alarm.value)
+    return AUDITED_ACTIONS.get(type(action))

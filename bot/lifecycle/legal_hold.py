@@ -10,14 +10,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.commands.parser import FADE, answer, noted, says
-from bot.model.actions import DESK, THREAD, Action, Erase, Post, Redact
+from bot.commands.parser import ANSWER_TIMER, answer, command_args, mark_as_note
+from bot.model.actions import DESK, THREAD, Action, EraseMessage, RedactMessage, SendMessage
 from bot.model.audit_kinds import AuditKind
 from bot.model.desk import Desk, Facts, Thread
-from bot.model.events import Said, TimerDue
+from bot.model.events import MessageSent, TimerDue
 from bot.model.feature import Step
-from bot.model.thread_desk_events import ThreadHeld
-from bot.model.transactional_actions import Audit, Hold, SetTimer, Tell
+from bot.model.thread_desk_events import LegalHoldChanged
+from bot.model.transactional_actions import RecordAudit, SendEvent, SetLegalHold, SetTimer
 from policies.pack import Pack
 
 HOUR: Final = 3600.0
@@ -25,14 +25,14 @@ SUBPOENA: Final = "subpoena"
 """The playbook that `!subpoena` opens."""
 
 
-def hold(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+def hold(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
     """`!hold` and `!unhold`, by supervisors."""
-    on = says(event, "hold") is not None
-    if not on and says(event, "unhold") is None:
+    on = command_args(event, "hold") is not None
+    if not on and command_args(event, "unhold") is None:
         return Step(thread)
-    if on == thread.held:
-        told = "It is on hold already: !unhold lifts it." if on else "It is not on hold."
-        return Step(thread, (noted(event), *answer(facts, event, told)), consumed=True)
+    if on == thread.on_legal_hold:
+        notice = "It is on hold already: !unhold lifts it." if on else "It is not on hold."
+        return Step(thread, (mark_as_note(event), *answer(facts, event, notice)), consumed=True)
     body = (
         "ON HOLD: nothing of this thread is erased, by age or by closing, until a supervisor says !unhold. What people "
         "take out with their own clients is not held; nor is what the carrier keeps or deletes."
@@ -40,61 +40,61 @@ def hold(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
         else "The hold is lifted: what has come to the end of its time goes, as before."
     )
     return Step(
-        replace(thread, held=on),
+        replace(thread, on_legal_hold=on),
         (
-            noted(event),
-            Hold(on=on),
-            Audit(kind=AuditKind.HOLD if on else AuditKind.UNHOLD),
-            Tell(owner=DESK, event=ThreadHeld(thread=thread.id, designation=thread.designation, held=on)),
-            Post(place=THREAD, body=body),
+            mark_as_note(event),
+            SetLegalHold(on=on),
+            RecordAudit(kind=AuditKind.HOLD if on else AuditKind.UNHOLD),
+            SendEvent(owner=DESK, event=LegalHoldChanged(thread=thread.id, designation=thread.designation, on_hold=on)),
+            SendMessage(place=THREAD, body=body),
         ),
         consumed=True,
     )
 
 
-def subpoena(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+def subpoena(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
     """`!subpoena` shows what to do with a paper that asks for records. There is nothing that could be exported."""
-    if says(event, "subpoena") is None:
+    if command_args(event, "subpoena") is None:
         return Step(thread)
-    return Step(thread, (noted(event), *answer(facts, event, _checklist(pack))), consumed=True)
+    return Step(thread, (mark_as_note(event), *answer(facts, event, _checklist(pack))), consumed=True)
 
 
-def subpoena_at_desk(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
+def subpoena_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
     """`!subpoena` at the desk: a paper may come that names no thread."""
-    if says(event, "subpoena") is None:
+    if command_args(event, "subpoena") is None:
         return Step(desk)
     return Step(desk, answer(facts, event, _checklist(pack)), consumed=True)
 
 
-def follow(facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
+def follow_database(facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
     """Follow a hold that was set or lifted from outside a room (`quietline lookup`), and tell the desk."""
-    if thread.held == facts.frozen:
+    if thread.on_legal_hold == facts.on_legal_hold:
         return thread, ()
-    told = ThreadHeld(thread=thread.id, designation=thread.designation, held=facts.frozen)
-    return replace(thread, held=facts.frozen), (Tell(owner=DESK, event=told),)
+    notice = LegalHoldChanged(thread=thread.id, designation=thread.designation, on_hold=facts.on_legal_hold)
+    return replace(thread, on_legal_hold=facts.on_legal_hold), (SendEvent(owner=DESK, event=notice),)
 
 
-def linger(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
+def postpone_removal(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
     """Let answers that would disappear from a held thread's room stay; they are looked at again every hour."""
-    if not thread.held or not event.key.startswith(f"{FADE}{THREAD}|"):
+    if not thread.on_legal_hold or not event.key.startswith(f"{ANSWER_TIMER}{THREAD}|"):
         return Step(thread)
     return Step(thread, (SetTimer(key=event.key, due=facts.now + HOUR),), consumed=True)
 
 
-def kept(thread: Thread, action: Action) -> bool:
+def is_held_back(thread: Thread, action: Action) -> bool:
     """Whether an action would take something out of the room of a thread that is on hold."""
-    return thread.held and isinstance(action, Redact | Erase) and action.place == THREAD
+    return thread.on_legal_hold and isinstance(action, RedactMessage | EraseMessage) and action.place == THREAD
 
 
-def shown(pack: Pack, facts: Facts, desk: Desk, event: ThreadHeld) -> Step[Desk]:
+def show_hold(pack: Pack, facts: Facts, desk: Desk, event: LegalHoldChanged) -> Step[Desk]:
     """Note at the desk what is on hold, and say so loudly once."""
-    holds = tuple(thread for thread in desk.holds if thread != event.thread)
-    if (event.thread in desk.holds) == event.held:
+    holds = tuple(thread for thread in desk.on_legal_hold if thread != event.thread)
+    if (event.thread in desk.on_legal_hold) == event.on_hold:
         return Step(desk)
     name = event.designation or "A conversation that is over"
-    told = f"⚖️ {name}: {'ON HOLD, nothing of it is erased.' if event.held else 'the hold is lifted.'}"
-    desk = replace(desk, holds=(*holds, event.thread) if event.held else holds)
-    return Step(desk, (Post(place=DESK, body=told, notice=False),))
+    notice = f"⚖️ {name}: {'ON HOLD, nothing of it is erased.' if event.on_hold else 'the hold is lifted.'}"
+    desk = replace(desk, on_legal_hold=(*holds, event.thread) if event.on_hold else holds)
+    return Step(desk, (SendMessage(place=DESK, body=notice, notice=False),))
 
 
 def _checklist(pack: Pack) -> str:

@@ -8,25 +8,25 @@ from __future__ import annotations
 
 from typing import Final
 
-from bot.commands.parser import noted, says
-from bot.model.actions import RECAP, THREAD, GiveKeys, Recap, Redact
+from bot.commands.parser import command_args, mark_as_note
+from bot.model.actions import RECAP, THREAD, RedactMessage, SendRecap, ShareRoomKeys
 from bot.model.desk import Facts, Thread
-from bot.model.events import Said, Unsaid
+from bot.model.events import MessageRedacted, MessageSent
 from bot.model.feature import Step
 from policies.pack import Pack
 
-NOT_AGAIN: Final = Redact(place=THREAD, ref=RECAP)
+REMOVE_RECAP: Final = RedactMessage(place=THREAD, ref=RECAP)
 """What goes with every message that somebody takes out of the room: what is said again may say it."""
 
 
-def recap(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+def recap(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
     """Send the room's keys once more to whoever asks, and say again what colleagues typed."""
-    if says(event, "recap") is None:
+    if command_args(event, "recap") is None:
         return Step(thread)
-    given = GiveKeys(place=THREAD, user=event.sender, again=True)
-    return Step(thread, (noted(event), given, Recap(place=THREAD, reply_to=event.event_id)), consumed=True)
+    given = ShareRoomKeys(place=THREAD, user=event.sender, resend=True)
+    return Step(thread, (mark_as_note(event), given, SendRecap(place=THREAD, reply_to=event.event_id)), consumed=True)
 
 
-def unsaid(pack: Pack, facts: Facts, thread: Thread, event: Unsaid) -> Step[Thread]:
+def remove_recap(pack: Pack, facts: Facts, thread: Thread, event: MessageRedacted) -> Step[Thread]:
     """Take away what is said again when anybody takes anything back: it may have been one of those words."""
-    return Step(thread, (NOT_AGAIN,))
+    return Step(thread, (REMOVE_RECAP,))

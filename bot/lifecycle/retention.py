@@ -13,26 +13,37 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any, Final
 
-from bot.commands.parser import answer, noted, says
+from bot.commands.parser import answer, command_args, mark_as_note
 from bot.language.room_notes import for_the_phone
 from bot.lifecycle import tally
-from bot.lifecycle.recap import NOT_AGAIN
-from bot.model.actions import DESK, SHOWN, THREAD, Action, Erase, Expel, Invite, Post, Receipt, Text
+from bot.lifecycle.recap import REMOVE_RECAP
+from bot.model.actions import (
+    DESK,
+    ROOM_ACTIONS,
+    THREAD,
+    Action,
+    DeliveryReceipt,
+    EraseMessage,
+    Invite,
+    KickMember,
+    SendMessage,
+    SendSms,
+)
 from bot.model.desk import Desk, Facts, Role, Thread
-from bot.model.events import Outcome, Read, Relation, Said, TextArrived, TextOutcome, TimerDue
+from bot.model.events import MessageRead, MessageSent, Outcome, Relation, TextArrived, TextOutcome, TimerDue
 from bot.model.feature import Step
-from bot.model.thread import Held, Life, Pending, Sent, State
-from bot.model.thread_desk_events import ThreadGone, WordChosen
-from bot.model.transactional_actions import DropTimer, End, Park, Seen, SetTimer, Tell
+from bot.model.thread import HeldText, Lifecycle, PendingText, SentText, ThreadState
+from bot.model.thread_desk_events import EnrolmentFinished, ThreadParked
+from bot.model.transactional_actions import CancelTimer, EraseTexter, MarkSeen, ParkThread, SendEvent, SetTimer
 from bot.sending import held_texts as held
 from bot.sending import reply_after_stop
-from bot.sending.retraction import take_back
+from bot.sending.retraction import retract_sent
 from bot.sending.undo_window import TIMER
 from policies.pack import Pack
 
-SURVIVES: Final = frozenset({"id", "answerable", "consent", "escort", "flags", "held"})
+SURVIVES: Final = frozenset({"id", "answerable", "consent", "codeword", "flags", "on_legal_hold"})
 """The slices of a thread that are still there when it is parked. The number is the bridge's, sealed."""
-GOES: Final = frozenset({"designation", "voice", "sending", "life", "silence", "asked", "tallied"})
+ENDS: Final = frozenset({"designation", "assignment", "sending", "lifecycle", "silence", "reveal_request", "tallied"})
 """The slices that are not. A slice that is in neither is an error of whoever made it, and a test says so."""
 
 CLOSE: Final = "close"
@@ -40,144 +51,151 @@ IDLE: Final = "idle"
 END: Final = "end"
 DESTRUCTIVE: Final = frozenset({CLOSE, IDLE, END, held.TIMER})
 """Timers that destroy: after the machine's clock was set they wait for a person (DESIGN section 4)."""
-NOW: Final = 10.0
+CLIENT_GRACE_NOW: Final = 10.0
 """Seconds that clients which are on have to hear that a room goes, when it is closed at once."""
-MOMENT: Final = 1.0
-LEFT: Final = "They left with a silent word."
+RETRY_SECONDS: Final = 1.0
+LEFT_SILENTLY: Final = "They left with a silent word."
 HOUR: Final = 3600.0
 
 
-def begins(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
+def begin(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
     """Let a text begin a new conversation where the one before is parked, and take back a closing.
 
     Who has asked for no language is spoken to in the line's first.
     """
     if thread.consent.language not in pack.languages:
         thread = replace(thread, consent=replace(thread.consent, language=pack.languages[0]))
-    if thread.life.state is State.PARKED:
-        life = Life(continuing=thread.life.continuing)
+    if thread.lifecycle.state is ThreadState.PARKED:
+        life = Lifecycle(continuing=thread.lifecycle.continuing)
         # A block that stood would have dropped the text; its timer went with the conversation.
         consent = replace(thread.consent, blocked_until=0.0)
-        return Step(replace(thread, designation=facts.fresh, life=life, consent=consent), (DropTimer(key=END),))
-    if not thread.life.closes:
-        return Step(replace(thread, life=replace(thread.life, leaving=False)))
-    thread, told = _taken_back(thread, "A text arrived: the closing is taken back.")
-    return Step(thread, told)
+        return Step(
+            replace(thread, designation=facts.new_designation, lifecycle=life, consent=consent), (CancelTimer(key=END),)
+        )
+    if not thread.lifecycle.closes_at:
+        return Step(replace(thread, lifecycle=replace(thread.lifecycle, close_when_seen=False)))
+    thread, notice = _reopen(thread, "A text arrived: the closing is taken back.")
+    return Step(thread, notice)
 
 
-def answered(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
+def restart_idle_timer(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
     """Look again when nothing was said for long after an answer."""
-    if event.outcome is not Outcome.ACCEPTED or thread.voice.holder is None or thread.escort.came:
+    if event.outcome is not Outcome.ACCEPTED or thread.assignment.assignee is None or thread.codeword.ever_texted:
         return Step(thread)
     return Step(thread, (SetTimer(key=IDLE, due=facts.now + pack.settings.idle),))
 
 
-def spoke(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
-    """Take the voice's next message as the sign that it has seen what was there before it."""
-    if event.sender != thread.voice.holder:
+def note_assignee_message(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+    """Take the assignee's next message as the sign that it has seen what was there before it."""
+    if event.sender != thread.assignment.assignee:
         return Step(thread)
-    thread, closing = _seen(pack, facts, thread)
+    thread, closing = _note_seen(pack, facts, thread)
     again: tuple[Action, ...] = ()
     if for_the_phone(event):
-        thread = replace(thread, life=replace(thread.life, said=facts.now))
-        again = (SetTimer(key=IDLE, due=facts.now + pack.settings.idle),) if thread.escort.came else ()
-    return Step(thread, (Seen(event_id=event.event_id, said=True), *again, *closing))
+        thread = replace(thread, lifecycle=replace(thread.lifecycle, last_said=facts.now))
+        again = (SetTimer(key=IDLE, due=facts.now + pack.settings.idle),) if thread.codeword.ever_texted else ()
+    return Step(thread, (MarkSeen(event_id=event.event_id, by_message=True), *again, *closing))
 
 
-def read(pack: Pack, facts: Facts, thread: Thread, event: Read) -> Step[Thread]:
-    """Take the voice's read receipt as the sign that it has seen what was there."""
-    if event.user != thread.voice.holder:
+def note_read(pack: Pack, facts: Facts, thread: Thread, event: MessageRead) -> Step[Thread]:
+    """Take the assignee's read receipt as the sign that it has seen what was there."""
+    if event.user != thread.assignment.assignee:
         return Step(thread)
-    thread, closing = _seen(pack, facts, thread)
-    return Step(thread, (Seen(event_id=event.event_id), *closing))
+    thread, closing = _note_seen(pack, facts, thread)
+    return Step(thread, (MarkSeen(event_id=event.event_id), *closing))
 
 
-def close(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+def close(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
     """`!close [now [anyway]]`, `!reopen`, `!continue [no]`."""
-    if (words := says(event, "close")) is not None:
+    if (words := command_args(event, "close")) is not None:
         if (how := words.casefold().split()) in (["now"], ["now", "anyway"]):
-            return _at_once(facts, thread, event, anyway=len(how) > 1)
+            return _close_now(facts, thread, event, anyway=len(how) > 1)
         if words:
             return _reply(facts, thread, event, "Say !close, or !close now, and nothing behind it.")
         thread, closing = park_soon(pack, facts, thread, "Closing.")
-        return Step(thread, (noted(event), *closing), consumed=True)
-    if says(event, "reopen") is not None:
-        if not (thread.life.closes or thread.life.leaving):
+        return Step(thread, (mark_as_note(event), *closing), consumed=True)
+    if command_args(event, "reopen") is not None:
+        if not (thread.lifecycle.closes_at or thread.lifecycle.close_when_seen):
             return _reply(facts, thread, event, "It is not being closed.")
-        thread, back = _taken_back(thread, "The closing is taken back.")
-        return Step(thread, (noted(event), *back), consumed=True)
-    if (words := says(event, "continue")) is not None:
+        thread, back = _reopen(thread, "The closing is taken back.")
+        return Step(thread, (mark_as_note(event), *back), consumed=True)
+    if (words := command_args(event, "continue")) is not None:
         if words.casefold() not in {"", "no"}:
             return _reply(facts, thread, event, "Say !continue, or !continue no.")
         yes = not words
-        thread = replace(thread, life=replace(thread.life, continuing=yes))
+        thread = replace(thread, lifecycle=replace(thread.lifecycle, continuing=yes))
         kept = pack.settings.continuing if yes else pack.settings.grace
-        why = f"After the close number and flags are kept for {_long(kept)}, sealed; what was said is not. Ask them first."
+        why = (
+            f"After the close number and flags are kept for {_describe_duration(kept)}, sealed; what was said is "
+            "not. Ask them first."
+        )
         return _reply(facts, thread, event, why)
     return Step(thread)
 
 
-def redact(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+def redact(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
     """`!redact` as a reply: that message leaves the room now, and does not leave for the phone if it has not yet."""
-    if says(event, "redact") is None:
+    if command_args(event, "redact") is None:
         return Step(thread)
     if not event.target:
         return _reply(facts, thread, event, "Say it as a reply to the message that should go.")
     if event.ref == "card":
         return _reply(facts, thread, event, "That is this room's card: it holds no word of theirs, and goes with the room.")
     sending, target = thread.sending, event.target
-    mine: tuple[Pending | Held | Sent, ...] = (*sending.pending, *sending.held, *sending.sent)
+    mine: tuple[PendingText | HeldText | SentText, ...] = (*sending.pending, *sending.held, *sending.sent)
     own = any(words.event_id == target and words.author == event.sender for words in mine)
-    of_texter = event.relation is Relation.TEXTER_REPLY and event.sender == thread.voice.holder
+    of_texter = event.relation is Relation.TEXTER_REPLY and event.sender == thread.assignment.assignee
     if not (own or of_texter or facts.role(event.sender) is Role.SUPERVISOR):
         why = "Only supervisors take out what others wrote. Your own message you can remove in your client."
         return _reply(facts, thread, event, why)
-    if facts.frozen:
+    if facts.on_legal_hold:
         return _reply(facts, thread, event, ON_HOLD)
     pending = tuple(words for words in sending.pending if words.event_id != target)
     held = tuple(words for words in sending.held if words.event_id != target)
     left = [words for words in sending.sent if words.event_id == target]
     thread = replace(thread, sending=replace(sending, pending=pending, held=held))
-    thread = take_back(thread, lambda words: words.event_id == target)
-    timer = SetTimer(key=TIMER, due=pending[0].leave_at) if pending else DropTimer(key=TIMER)
+    thread = retract_sent(thread, lambda words: words.event_id == target)
+    timer = SetTimer(key=TIMER, due=pending[0].send_at) if pending else CancelTimer(key=TIMER)
     stays = " It has left already: it stays on the phone."
     stops = " It is stopped, if it has not left yet; its receipt will say."
-    thread, dropped = reply_after_stop.taken_out(thread, target)
-    leaving = any(words.receipt == Receipt.LEAVING.name for words in left)
-    told = "It is taken out of the room." + (stops if leaving else stays if left else "")
-    gone = (Erase(place=THREAD, event_id=target), NOT_AGAIN)
-    return Step(thread, (noted(event), *gone, *dropped, timer, *answer(facts, event, told)), consumed=True)
+    thread, dropped = reply_after_stop.retract_redacted(thread, target)
+    leaving = any(words.receipt == DeliveryReceipt.LEAVING.name for words in left)
+    notice = "It is taken out of the room." + (stops if leaving else stays if left else "")
+    gone = (EraseMessage(place=THREAD, event_id=target), REMOVE_RECAP)
+    return Step(thread, (mark_as_note(event), *gone, *dropped, timer, *answer(facts, event, notice)), consumed=True)
 
 
-def due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
+def end_due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
     """Park or end what has come to its time, unless something speaks against it."""
-    life = thread.life
+    life = thread.lifecycle
     match event.key:
-        case "close" if life.closes and life.state is not State.PARKED:
-            if life.closes > facts.now:
-                return _wait(thread, CLOSE, life.closes)
+        case "close" if life.closes_at and life.state is not ThreadState.PARKED:
+            if life.closes_at > facts.now:
+                return _wait(thread, CLOSE, life.closes_at)
             return _unless_busy(facts, thread, CLOSE) or _park(pack, facts, thread)
-        case "idle" if life.state is State.OPEN and not life.closes and _answered(thread) >= life.last_inbound:
-            quiet = max(_answered(thread), life.since) + pack.settings.idle
+        case "idle" if (
+            life.state is ThreadState.OPEN and not life.closes_at and _last_answered(thread) >= life.last_inbound
+        ):
+            quiet = max(_last_answered(thread), life.since) + pack.settings.idle
             if quiet > facts.now:
                 return _wait(thread, IDLE, quiet)
             return _unless_busy(facts, thread, IDLE) or _park(pack, facts, thread)
-        case "idle" if life.closes or life.state is State.WAITING:
+        case "idle" if life.closes_at or life.state is ThreadState.WAITING:
             # The closing may be taken back, or somebody take the thread: then this is looked at again.
             return _wait(thread, IDLE, facts.now + pack.settings.idle)
-        case "end" if life.state is State.PARKED:
-            kept_until = life.since + _kept(pack, thread)
+        case "end" if life.state is ThreadState.PARKED:
+            kept_until = life.since + _kept_seconds(pack, thread)
             if kept_until > facts.now:
                 return _wait(thread, END, kept_until)
-            return _unless_busy(facts, thread, END) or Step(thread, (End(),), consumed=True)
+            return _unless_busy(facts, thread, END) or Step(thread, (EraseTexter(),), consumed=True)
     return Step(thread)
 
 
 def park_now(facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
     """Close a conversation without an undo time: a text that is arriving right now still takes it back."""
-    if thread.life.state is State.PARKED:
+    if thread.lifecycle.state is ThreadState.PARKED:
         return thread, ()
-    return replace(thread, life=replace(thread.life, closes=facts.now)), (SetTimer(key=CLOSE, due=facts.now),)
+    return replace(thread, lifecycle=replace(thread.lifecycle, closes_at=facts.now)), (SetTimer(key=CLOSE, due=facts.now),)
 
 
 def park_soon(pack: Pack, facts: Facts, thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:
@@ -186,115 +204,125 @@ def park_soon(pack: Pack, facts: Facts, thread: Thread, why: str) -> tuple[Threa
     What closes already goes on closing. Nothing is said to the phone.
     """
     undo = pack.settings.close_undo
-    if thread.life.closes or thread.life.state is State.PARKED:
+    if thread.lifecycle.closes_at or thread.lifecycle.state is ThreadState.PARKED:
         return thread, ()
-    thread = replace(thread, life=replace(thread.life, closes=facts.now + undo))
-    told = f"{why} In {_long(undo)} everything here goes, and this room. A text of theirs, or !reopen, takes it back."
-    return thread, (Post(place=THREAD, body=told), *tally.offer(thread), SetTimer(key=CLOSE, due=facts.now + undo))
+    thread = replace(thread, lifecycle=replace(thread.lifecycle, closes_at=facts.now + undo))
+    notice = (
+        f"{why} In {_describe_duration(undo)} everything here goes, and this room. A text of theirs, or "
+        "!reopen, takes it back."
+    )
+    return thread, (
+        SendMessage(place=THREAD, body=notice),
+        *tally.ask_kind(thread),
+        SetTimer(key=CLOSE, due=facts.now + undo),
+    )
 
 
-def asleep(aggregate: Thread | Desk, event: Any) -> bool:
+def is_too_late(aggregate: Thread | Desk, event: Any) -> bool:
     """Whether an event comes too late for a conversation that is over: it concerned a room that is no longer ours."""
-    parked = isinstance(aggregate, Thread) and aggregate.life.state is State.PARKED
-    return parked and not isinstance(event, TextArrived | TimerDue | WordChosen)
+    parked = isinstance(aggregate, Thread) and aggregate.lifecycle.state is ThreadState.PARKED
+    return parked and not isinstance(event, TextArrived | TimerDue | EnrolmentFinished)
 
 
-def without_room(thread: Thread, actions: tuple[Action, ...]) -> tuple[Action, ...]:
+def possible_when_parked(thread: Thread, actions: tuple[Action, ...]) -> tuple[Action, ...]:
     """Return the actions that are still possible: what is parked has no room to show anything in."""
-    if thread.life.state is not State.PARKED:
+    if thread.lifecycle.state is not ThreadState.PARKED:
         return actions
     return tuple(
         a
         for a in actions
-        if not (isinstance(a, SHOWN) and a.place == THREAD) and not isinstance(a, Invite | Expel | Text | Seen)
+        if not (isinstance(a, ROOM_ACTIONS) and a.place == THREAD)
+        and not isinstance(a, Invite | KickMember | SendSms | MarkSeen)
     )
 
 
 ON_HOLD: Final = "This thread is on hold: nothing of it is erased before a supervisor releases it."
-BURIED: Final = "Not closed: words of theirs were never shown. !retry at the desk, or “!close now anyway” drops them."
-NOT_LEFT: Final = (
+NEVER_SHOWN: Final = "Not closed: words of theirs were never shown. !retry at the desk, or “!close now anyway” drops them."
+NOT_SENT_YET: Final = (
     "Not closed: words have not left for the phone yet. Take them back or wait for their ✓, then !close now;"
     " “!close now anyway” drops them."
 )
 
 
-def _at_once(facts: Facts, thread: Thread, event: Said, *, anyway: bool) -> Step[Thread]:
+def _close_now(facts: Facts, thread: Thread, event: MessageSent, *, anyway: bool) -> Step[Thread]:
     if facts.role(event.sender) is not Role.SUPERVISOR:
         return _reply(facts, thread, event, "!close now is for supervisors: it cannot be taken back. Say !close.")
-    if facts.frozen:
+    if facts.on_legal_hold:
         return _reply(facts, thread, event, ON_HOLD)
-    if facts.showing or facts.arriving or thread.life.last_inbound > event.at:
+    if facts.display_pending or facts.inbound_pending or thread.lifecycle.last_inbound > event.at:
         return _reply(facts, thread, event, "Not closed: a text is just arriving. Look at it, then !close now.")
-    if not anyway and (why := BURIED if facts.buried else NOT_LEFT if _leaves(facts, thread) else ""):
+    if not anyway and (
+        why := NEVER_SHOWN if facts.has_dead_letters else NOT_SENT_YET if _has_unsent(facts, thread) else ""
+    ):
         return _reply(facts, thread, event, why)
-    parked, actions = _over(facts, thread, patience=NOW, drops=anyway)
-    return Step(parked, (*actions, End()), consumed=True)
+    parked, actions = _parked(facts, thread, grace=CLIENT_GRACE_NOW, drop_unsent=anyway)
+    return Step(parked, (*actions, EraseTexter()), consumed=True)
 
 
 def _park(pack: Pack, facts: Facts, thread: Thread) -> Step[Thread]:
-    parked, actions = _over(facts, thread, patience=pack.settings.client_grace)
-    end = SetTimer(key=END, due=facts.now + _kept(pack, parked))
+    parked, actions = _parked(facts, thread, grace=pack.settings.client_grace)
+    end = SetTimer(key=END, due=facts.now + _kept_seconds(pack, parked))
     return Step(parked, (*actions, end), consumed=True)
 
 
-def _over(facts: Facts, thread: Thread, *, patience: float, drops: bool = False) -> tuple[Thread, tuple[Action, ...]]:
+def _parked(facts: Facts, thread: Thread, *, grace: float, drop_unsent: bool = False) -> tuple[Thread, tuple[Action, ...]]:
     """Return what is left of a thread whose conversation is over, and what hands the rest over to be erased."""
     kept: dict[str, Any] = {f.name: getattr(thread, f.name) for f in fields(Thread) if f.name in SURVIVES}
     # That they said STOP outlives the conversation; what was about to be answered to it does not.
-    kept["consent"] = replace(thread.consent, reply=None, replied="", after_stop="", confirmation="")
-    life = Life(state=State.PARKED, since=facts.now, continuing=thread.life.continuing)
-    goes = (Park(patience=patience, drops=drops), Tell(owner=DESK, event=ThreadGone(thread=thread.id)))
-    return Thread(**kept, designation="", life=life), (*tally.gone(facts, thread), *goes)
+    kept["consent"] = replace(thread.consent, reply=None, reply_ref="", text_after_stop="", confirmation_ref="")
+    life = Lifecycle(state=ThreadState.PARKED, since=facts.now, continuing=thread.lifecycle.continuing)
+    goes = (ParkThread(grace=grace, drop_unsent=drop_unsent), SendEvent(owner=DESK, event=ThreadParked(thread=thread.id)))
+    return Thread(**kept, designation="", lifecycle=life), (*tally.count_gone(facts, thread), *goes)
 
 
-def _answered(thread: Thread) -> float:
+def _last_answered(thread: Thread) -> float:
     """Return when a person last answered them: by what left, and where an agreed word came by what was said (practice 10).
 
     What the line answers by itself is no answer, but after a STOP nobody can give another.
     """
-    if thread.escort.came:
-        return thread.life.said
-    return thread.life.last_outbound if thread.consent.stopped else thread.silence.spoke
+    if thread.codeword.ever_texted:
+        return thread.lifecycle.last_said
+    return thread.lifecycle.last_outbound if thread.consent.stopped else thread.silence.spoke_at
 
 
-def _seen(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
-    """Note that the voice saw what came; close what somebody left with a silent word before it was seen."""
-    leaving = thread.life.leaving
-    thread = replace(thread, life=replace(thread.life, unseen=0, leaving=False))
-    return park_soon(pack, facts, thread, LEFT) if leaving else (thread, ())
+def _note_seen(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
+    """Note that the assignee saw what came; close what somebody left with a silent word before it was seen."""
+    leaving = thread.lifecycle.close_when_seen
+    thread = replace(thread, lifecycle=replace(thread.lifecycle, unseen=0, close_when_seen=False))
+    return park_soon(pack, facts, thread, LEFT_SILENTLY) if leaving else (thread, ())
 
 
-def _kept(pack: Pack, thread: Thread) -> int:
-    return pack.settings.continuing if thread.life.continuing else pack.settings.grace
+def _kept_seconds(pack: Pack, thread: Thread) -> int:
+    return pack.settings.continuing if thread.lifecycle.continuing else pack.settings.grace
 
 
 def _unless_busy(facts: Facts, thread: Thread, key: str) -> Step[Thread] | None:
     """Wait with what cannot be undone while a text is on its way or was never shown, or somebody holds the thread."""
-    if facts.frozen or facts.buried:
+    if facts.on_legal_hold or facts.has_dead_letters:
         return _wait(thread, key, facts.now + HOUR)
-    busy = facts.showing or facts.arriving or _leaves(facts, thread)
-    return _wait(thread, key, facts.now + MOMENT) if busy else None
+    busy = facts.display_pending or facts.inbound_pending or _has_unsent(facts, thread)
+    return _wait(thread, key, facts.now + RETRY_SECONDS) if busy else None
 
 
-def _leaves(facts: Facts, thread: Thread) -> bool:
+def _has_unsent(facts: Facts, thread: Thread) -> bool:
     """Whether something that a person said is still to leave for the phone. What is held waits for a person, not for us."""
-    return facts.leaving or bool(thread.sending.pending) or thread.consent.reply is not None
+    return facts.outbound_pending or bool(thread.sending.pending) or thread.consent.reply is not None
 
 
 def _wait(thread: Thread, key: str, until: float) -> Step[Thread]:
     return Step(thread, (SetTimer(key=key, due=until),), consumed=True)
 
 
-def _taken_back(thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:
-    thread = replace(thread, life=replace(thread.life, closes=0.0, leaving=False))
-    return thread, (DropTimer(key=CLOSE), Post(place=THREAD, body=why))
+def _reopen(thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:
+    thread = replace(thread, lifecycle=replace(thread.lifecycle, closes_at=0.0, close_when_seen=False))
+    return thread, (CancelTimer(key=CLOSE), SendMessage(place=THREAD, body=why))
 
 
-def _reply(facts: Facts, thread: Thread, event: Said, told: str) -> Step[Thread]:
-    return Step(thread, (noted(event), *answer(facts, event, told)), consumed=True)
+def _reply(facts: Facts, thread: Thread, event: MessageSent, notice: str) -> Step[Thread]:
+    return Step(thread, (mark_as_note(event), *answer(facts, event, notice)), consumed=True)
 
 
-def _long(seconds: float) -> str:
+def _describe_duration(seconds: float) -> str:
     """Say a length of time as people do."""
     minutes = round(seconds / 60)
     if minutes < 120:

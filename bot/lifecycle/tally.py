@@ -11,16 +11,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from bot.commands.parser import answer, noted, says
-from bot.model.actions import THREAD, Action, Post
+from bot.commands.parser import answer, command_args, mark_as_note
+from bot.model.actions import THREAD, Action, SendMessage
 from bot.model.desk import Facts, Thread
-from bot.model.events import Said, Tapped
+from bot.model.events import MessageSent, ReactionAdded
 from bot.model.feature import Step
 from bot.model.thread_desk_events import Assigned
-from bot.model.transactional_actions import Count
+from bot.model.transactional_actions import IncrementCounter
 from policies.pack import Pack
 
-REF: Final = "tally"
+QUESTION: Final = "tally"
 KINDS: Final = {
     "safety": "🛟",
     "shelter": "🏠",
@@ -32,80 +32,84 @@ KINDS: Final = {
     "abandoned": "💨",
 }
 """What a conversation can be counted as, and the tap that counts it."""
-WAITS: Final = (
+WAIT_STEPS: Final = (
     (120.0, "wait_under_2_min"),
     (300.0, "wait_2_to_5_min"),
     (600.0, "wait_5_to_10_min"),
     (1800.0, "wait_10_to_30_min"),
 )
-LONGER: Final = "wait_over_30_min"
-GONE: Final = "gone_when_answered"
-UNMET: Final = "unmet_language"
+LONGEST_WAIT: Final = "wait_over_30_min"
+GONE_WHEN_ANSWERED: Final = "gone_when_answered"
+UNMET_LANGUAGE: Final = "unmet_language"
 LANGUAGE: Final = re.compile(r"[a-z]{2,3}")
-PLAIN: Final = str.maketrans("", "", "\ufe0f")
+NO_VARIATION: Final = str.maketrans("", "", "\ufe0f")
 """Clients send some symbols with or without the mark that makes them colourful."""
 
 
-def offer(thread: Thread) -> tuple[Action, ...]:
+def ask_kind(thread: Thread) -> tuple[Action, ...]:
     """Ask, when a thread is closed, what it was about: one message, to be tapped."""
-    if thread.voice.epoch == 0:
+    if thread.assignment.epoch == 0:
         return ()
     taps = " · ".join(f"{tap} {kind}" for kind, tap in KINDS.items())
     asked = "What was it about? Tap what fits (or !tally and the word). It is counted without any link to this thread."
-    return (Post(place=THREAD, ref=REF, body=f"{asked}\n{taps}"),)
+    return (SendMessage(place=THREAD, ref=QUESTION, body=f"{asked}\n{taps}"),)
 
 
-def tally(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+def tally(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
     """`!tally kind`, or `!tally unmet vi` for a language that nobody here speaks."""
-    if (said := says(event, "tally")) is None:
+    if (said := command_args(event, "tally")) is None:
         return Step(thread)
     kind, _, rest = said.casefold().partition(" ")
     if kind == "unmet" and LANGUAGE.fullmatch(rest):
-        thread, actions = _once(thread, UNMET, Count(month=month(facts.now), language=rest, kind=UNMET))
+        thread, actions = _once(
+            thread, UNMET_LANGUAGE, IncrementCounter(month=month_of(facts.now), language=rest, kind=UNMET_LANGUAGE)
+        )
     elif kind in KINDS and not rest:
         thread, actions = _once(thread, kind, count(facts, thread, kind))
     else:
         how = f"Say !tally and one of: {', '.join(KINDS)}; or !tally unmet and the language's two letters (vi, ht, zh)."
-        return Step(thread, (noted(event), *answer(facts, event, how)), consumed=True)
-    told = "Counted." if actions else "That was counted already."
-    return Step(thread, (noted(event), *actions, *answer(facts, event, told)), consumed=True)
+        return Step(thread, (mark_as_note(event), *answer(facts, event, how)), consumed=True)
+    notice = "Counted." if actions else "That was counted already."
+    return Step(thread, (mark_as_note(event), *actions, *answer(facts, event, notice)), consumed=True)
 
 
-def tapped(pack: Pack, facts: Facts, thread: Thread, event: Tapped) -> Step[Thread]:
+def count_reaction(pack: Pack, facts: Facts, thread: Thread, event: ReactionAdded) -> Step[Thread]:
     """Count what was tapped under the question."""
-    key = event.key.translate(PLAIN)
-    kind = next((kind for kind, tap in KINDS.items() if key == tap.translate(PLAIN)), None)
-    if event.target != REF or kind is None or facts.role(event.sender) is None:
+    key = event.key.translate(NO_VARIATION)
+    kind = next((kind for kind, tap in KINDS.items() if key == tap.translate(NO_VARIATION)), None)
+    if event.target != QUESTION or kind is None or facts.role(event.sender) is None:
         return Step(thread)
     return Step(*_once(thread, kind, count(facts, thread, kind)))
 
 
-def waited(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[Thread]:
-    """Count how long a texter waited for their first voice, in steps."""
-    if thread.voice.epoch or event.designation not in ("", thread.designation):
+def count_wait(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[Thread]:
+    """Count how long a texter waited for their first assignee, in steps."""
+    if thread.assignment.epoch or event.designation not in ("", thread.designation):
         return Step(thread)
-    seconds = facts.now - thread.life.since
-    return Step(thread, (count(facts, thread, next((kind for limit, kind in WAITS if seconds < limit), LONGER)),))
+    seconds = facts.now - thread.lifecycle.since
+    return Step(
+        thread, (count(facts, thread, next((kind for limit, kind in WAIT_STEPS if seconds < limit), LONGEST_WAIT)),)
+    )
 
 
-def gone(facts: Facts, thread: Thread) -> tuple[Action, ...]:
+def count_gone(facts: Facts, thread: Thread) -> tuple[Action, ...]:
     """Count, when it is over, a conversation in which no text of theirs came after our first words: they had gone."""
     silence = thread.silence
-    silent = silence.heard and silence.spoke >= silence.heard and not silence.exchanges
-    return (count(facts, thread, GONE),) if silent else ()
+    silent = silence.heard_at and silence.spoke_at >= silence.heard_at and not silence.exchanges
+    return (count(facts, thread, GONE_WHEN_ANSWERED),) if silent else ()
 
 
-def count(facts: Facts, thread: Thread, kind: str) -> Count:
+def count(facts: Facts, thread: Thread, kind: str) -> IncrementCounter:
     """Count one, in the month it is (UTC) and the language the thread was held in."""
-    return Count(month=month(facts.now), language=thread.consent.language, kind=kind)
+    return IncrementCounter(month=month_of(facts.now), language=thread.consent.language, kind=kind)
 
 
-def month(now: float) -> str:
+def month_of(now: float) -> str:
     """Return the month of a time, in UTC, as `2027-01`."""
     return datetime.fromtimestamp(now, UTC).strftime("%Y-%m")
 
 
-def _once(thread: Thread, kind: str, one: Count) -> tuple[Thread, tuple[Action, ...]]:
+def _once(thread: Thread, kind: str, one: IncrementCounter) -> tuple[Thread, tuple[Action, ...]]:
     if kind in thread.tallied:
         return thread, ()
     return replace(thread, tallied=thread.tallied | {kind}), (one,)

@@ -11,18 +11,18 @@ from enum import Enum, unique
 from typing import Final, TypeAlias
 
 from bot.model.transactional_actions import (
-    Audit,
-    Count,
-    DropTimer,
-    End,
-    Hold,
-    Park,
-    Seen,
+    CancelTimer,
+    CreateThread,
+    EraseTexter,
+    ExpireMessage,
+    IncrementCounter,
+    MarkSeen,
+    ParkThread,
+    RecordAudit,
+    SendEvent,
+    SetLegalHold,
     SetTimer,
-    Settle,
     Suppress,
-    Tell,
-    TextFirst,
     TrustClock,
 )
 
@@ -39,7 +39,7 @@ class Speaker(Enum):
     """Which of our two identities speaks."""
 
     POLICY = "policy"
-    VOICE = "voice"
+    TEXTER = "texter"
 
 
 @unique
@@ -54,7 +54,7 @@ class Lane(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Post:
+class SendMessage:
     """An encrypted message in a room. `notice` for what software says; the texter's words are plain text."""
 
     place: str
@@ -64,12 +64,12 @@ class Post:
     notice: bool = True
     reply_to: str = ""
     mentions: tuple[str, ...] = ()
-    taps: tuple[str, ...] = ()
+    reactions: tuple[str, ...] = ()
     """Reactions that we put on it ourselves, so that whoever wants to tap finds them there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
+class EditMessage:
     """Replace the body of a message of ours, in place."""
 
     place: str
@@ -78,7 +78,7 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Redact:
+class RedactMessage:
     """Redact a message of ours."""
 
     place: str
@@ -86,7 +86,7 @@ class Redact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RedactSaid:
+class RedactEvent:
     """Redact what somebody said there, at once: it held what must not stand in a room."""
 
     place: str
@@ -101,7 +101,7 @@ class SignOut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pin:
+class PinMessage:
     """Pin a message of ours."""
 
     place: str
@@ -109,7 +109,7 @@ class Pin:
 
 
 @unique
-class Receipt(Enum):
+class DeliveryReceipt(Enum):
     """The one mark on a message of an advocate. The value is the reaction that people see."""
 
     NOTE = "📝"
@@ -119,30 +119,30 @@ class Receipt(Enum):
     NOT_SENT = "✗ not sent"
     UNKNOWN = "❓ unknown"
     HELD = "✋ held"
-    UNSAID = "✗ unsent"
+    RETRACTED = "✗ unsent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class ShowReceipt:
     """Put this receipt on somebody's message, in the place of the one before."""
 
     place: str
     event_id: str
-    receipt: Receipt
+    receipt: DeliveryReceipt
 
 
 @unique
 class Origin(Enum):
     """Why a text leaves. An answer leaves at once or not at all (DESIGN section 0)."""
 
-    VOICE = "voice"
-    ANSWER = "answer"
-    STOP_ANSWER = "stop_answer"
-    STOP_REPLY = "stop_reply"
+    ADVOCATE = "advocate"
+    AUTO_REPLY = "auto_reply"
+    STOP_CONFIRMATION = "stop_confirmation"
+    REPLY_AFTER_STOP = "reply_after_stop"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Text:
+class SendSms:
     """A text for the phone. `since` is when the words were said, or when the text arrived that they answer."""
 
     ref: str
@@ -163,7 +163,7 @@ class Invite:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expel:
+class KickMember:
     """Remove somebody from a room, or take their invitation back; sessions rotate."""
 
     user: str
@@ -171,19 +171,19 @@ class Expel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GiveKeys:
+class ShareRoomKeys:
     """Send a room's live keys to somebody's trusted devices, after asking afresh which those are.
 
-    `again`: also to devices that have had them; somebody asks because they cannot read.
+    `resend`: also to devices that have had them; somebody asks because they cannot read.
     """
 
     place: str
     user: str
-    again: bool = False
+    resend: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recap:
+class SendRecap:
     """Say again in a thread's room what colleagues typed there, in answer to `reply_to`, in the place of the one before.
 
     It bears the name `RECAP` and goes after a while by itself; whatever takes a message out of the room redacts it too.
@@ -194,14 +194,14 @@ class Recap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RestoreLevels:
+class RestorePowerLevels:
     """Write a room's power levels as it was made with, but for who supervises now."""
 
     place: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Confirm:
+class ConfirmIdentity:
     """Let this identity of somebody be the one that gets keys and gives commands."""
 
     user: str
@@ -209,7 +209,7 @@ class Confirm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TellDevices:
+class ShowDevices:
     """Answer, in a place, which devices somebody has and which of them are trusted."""
 
     place: str
@@ -219,14 +219,14 @@ class TellDevices:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class PageOnCall:
     """Call whoever is on call outside Matrix. It says that somebody waits, and nothing more."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retry:
+class RetryDeadLetter:
     """Try something once more that could not be handled, by its short id, and say in `place` what became of that."""
 
     place: str
@@ -235,7 +235,7 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Erase:
+class EraseMessage:
     """Redact an event now, whoever sent it, with its edits and its receipt."""
 
     place: str
@@ -243,7 +243,7 @@ class Erase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TellAudit:
+class ShowAudit:
     """Answer, in a place, what the audit noted last."""
 
     place: str
@@ -252,7 +252,7 @@ class TellAudit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reveal:
+class RevealNumber:
     """Show the thread's number in the offices of these people, for a minute. It is not in here."""
 
     users: tuple[str, ...]
@@ -260,40 +260,49 @@ class Reveal:
 
 
 Action: TypeAlias = (
-    Post
-    | Edit
-    | Redact
-    | RedactSaid
-    | Pin
-    | Mark
-    | Text
+    SendMessage
+    | EditMessage
+    | RedactMessage
+    | RedactEvent
+    | PinMessage
+    | ShowReceipt
+    | SendSms
     | Invite
-    | Expel
-    | GiveKeys
-    | Recap
-    | RestoreLevels
-    | Confirm
-    | TellDevices
-    | Retry
-    | Page
+    | KickMember
+    | ShareRoomKeys
+    | SendRecap
+    | RestorePowerLevels
+    | ConfirmIdentity
+    | ShowDevices
+    | RetryDeadLetter
+    | PageOnCall
     | Suppress
-    | Count
+    | IncrementCounter
     | SignOut
-    | TextFirst
+    | CreateThread
     | SetTimer
-    | DropTimer
-    | Tell
-    | Seen
-    | Settle
-    | Erase
-    | Park
-    | End
+    | CancelTimer
+    | SendEvent
+    | MarkSeen
+    | ExpireMessage
+    | EraseMessage
+    | ParkThread
+    | EraseTexter
     | TrustClock
-    | Audit
-    | TellAudit
-    | Hold
-    | Reveal
+    | RecordAudit
+    | ShowAudit
+    | SetLegalHold
+    | RevealNumber
 )
 
-SHOWN: Final = (Post, Edit, Redact, Pin, Mark, GiveKeys, Recap, Erase)
+ROOM_ACTIONS: Final = (
+    SendMessage,
+    EditMessage,
+    RedactMessage,
+    PinMessage,
+    ShowReceipt,
+    ShareRoomKeys,
+    SendRecap,
+    EraseMessage,
+)
 """What is done in a room, at its `place`: it is not possible any more where there is none."""

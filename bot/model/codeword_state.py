@@ -12,7 +12,7 @@ from bot.language.codeword_forms import Digests
 
 
 @unique
-class Lock(Enum):
+class SendLock(Enum):
     """Why an advocate's free words do not leave for a phone; the agreed cover lines do, until a supervisor's `!unlock`."""
 
     NONE = "none"
@@ -21,32 +21,37 @@ class Lock(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Escort:
+class CodewordState:
     """The word agreed with a survivor. It belongs to the phone: all of it goes over into the next conversation.
 
-    `burned`: a word was texted, so it is on that phone now; `heard`: when the last text came, by its own time. `asked`: the
-    `!verify` whose challenge has not been answered, `asked_at`: when the carrier took it, 0 while it has not. `came`: one
+    `spent`: a word was texted, so it is on that phone now; `last_text_at`: when the last text came, by its own time.
+    `challenge`: the
+    `!verify` whose challenge has not been answered, `challenge_sent_at`: when the carrier took it, 0 while it has not.
+    `ever_texted`: one
     of two words was texted once, whichever it was: from then on nothing that shows on the phone may turn on whether words
     of a person left, for under duress they do not. What counts instead is that they were said.
     """
 
-    words: Digests | None = field(default=None, repr=False)
-    burned: bool = False
-    came: bool = False
-    verified: float = 0.0
+    digests: Digests | None = field(default=None, repr=False)
+    spent: bool = False
+    ever_texted: bool = False
+    verified_at: float = 0.0
     failures: tuple[float, ...] = ()
-    lock: Lock = Lock.NONE
-    heard: float = 0.0
-    asked: str = ""
-    asked_at: float = 0.0
+    lock: SendLock = SendLock.NONE
+    last_text_at: float = 0.0
+    challenge: str = ""
+    challenge_sent_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
-    """Somebody is being asked in their office for a codeword; `second`: they said it, and are asked for the duress word."""
+class Enrolment:
+    """Somebody is being asked in their office for a codeword.
+
+    `wants_duress_word`: they said it, and are asked for the duress word.
+    """
 
     user: str
     thread: str
     designation: str
     until: float
-    second: bool = False
+    wants_duress_word: bool = False

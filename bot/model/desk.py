@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import TypeAlias
 
-from bot.language.codeword_forms import Taken, Word
-from bot.model.codeword_state import Asking, Escort
-from bot.model.dialed_number import Cold, Number
-from bot.model.thread import Consent, Flags, Life, Sending, Silence, Voice
+from bot.language.codeword_forms import CodewordMatch, EnrolmentAnswer
+from bot.model.codeword_state import CodewordState, Enrolment
+from bot.model.dialled_number import ColdOutreach, DialledNumber
+from bot.model.thread import Assignment, Consent, ConsentFlags, Lifecycle, Sending, Silence
 
 
 @unique
@@ -27,7 +27,7 @@ class Role(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class RevealRequest:
     """Somebody asks to see the number; until then a second person can say yes."""
 
     by: str
@@ -41,60 +41,62 @@ class Thread:
     id: str
     designation: str
     answerable: bool = True
-    voice: Voice = field(default_factory=Voice)
+    assignment: Assignment = field(default_factory=Assignment)
     consent: Consent = field(default_factory=Consent)
     sending: Sending = field(default_factory=Sending)
-    life: Life = field(default_factory=Life)
-    escort: Escort = field(default_factory=Escort)
-    flags: Flags = field(default_factory=Flags)
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)
+    codeword: CodewordState = field(default_factory=CodewordState)
+    flags: ConsentFlags = field(default_factory=ConsentFlags)
     silence: Silence = field(default_factory=Silence)
     tallied: frozenset[str] = frozenset()
     """What this conversation was counted as, so that a second tap counts nothing. The counters know no thread."""
-    held: bool = False
+    on_legal_hold: bool = False
     """It is on hold, as last seen here; the database has the truth (`Facts.frozen`)."""
-    asked: Asked | None = None
+    reveal_request: RevealRequest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seat:
-    """A member of the desk. `spoke`: the thread in which their last words for a phone were said.
+class DeskMember:
+    """A member of the desk. `last_thread`: the thread in which their last words for a phone were said.
 
-    `away`: was given a thread unasked and did not show themselves. `since`: on duty since then. `heavy`: heavy threads
-    since then. `offered`: when they were last offered a talk unasked. Counts and times, never what it was about.
+    `away`: was given a thread unasked and did not show themselves. `on_duty_since`: on duty since then. `heavy_threads`:
+    heavy threads
+    since then. `debrief_offered_at`: when they were last offered a talk unasked. Counts and times, never what it was about.
     """
 
     user: str
     role: Role
-    duty: bool = True
-    spoke: str = ""
+    on_duty: bool = True
+    last_thread: str = ""
     away: bool = False
-    since: float = 0.0
-    heavy: int = 0
-    offered: float = 0.0
+    on_duty_since: float = 0.0
+    heavy_threads: int = 0
+    debrief_offered_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """A thread as the desk sees it. `voice` is None while it waits; `since`: when it came to wait, or to its voice.
+class QueueEntry:
+    """A thread as the desk sees it. `assignee` is None while it waits; `since`: when it came to wait, or to its assignee.
 
-    `begun`: when it came to the desk. `last`, `theirs`: the last text, to the minute, and whose it was. `given`: to its
-    voice unasked; `tried`: who had it in their hands and has it no longer. `duress`, `heavy`: marks, no content.
+    `opened_at`: when it came to the desk. `last_activity`, `last_was_inbound`: the last text, to the minute, and whose it
+    was. `auto_assigned`: to its
+    assignee unasked; `tried_users`: who had it in their hands and has it no longer. `duress`, `heavy`: marks, no content.
     """
 
     thread: str
     designation: str
     since: float
-    voice: str | None = None
+    assignee: str | None = None
     offered: bool = False
-    carded: bool = True
+    has_card: bool = True
     """False for a texter who came in a flood, until their card can be shown: no room is made for them before."""
-    cards: int = 0
+    past_cards: int = 0
     """How many messages at the desk were its card before the present one."""
-    begun: float = 0.0
-    last: float = 0.0
-    theirs: bool = True
-    given: bool = False
-    tried: tuple[str, ...] = ()
+    opened_at: float = 0.0
+    last_activity: float = 0.0
+    last_was_inbound: bool = True
+    auto_assigned: bool = False
+    tried_users: tuple[str, ...] = ()
     duress: bool = False
     heavy: bool = False
 
@@ -103,10 +105,10 @@ class Line:
 class Desk:
     """Roster and queue of a line; serial, so that two claims in one second have one winner."""
 
-    roster: tuple[Seat, ...] = ()
-    levels: tuple[tuple[str, int], ...] = ()
-    threads: tuple[Line, ...] = ()
-    identities: tuple[tuple[str, str], ...] = ()
+    roster: tuple[DeskMember, ...] = ()
+    power_levels: tuple[tuple[str, int], ...] = ()
+    threads: tuple[QueueEntry, ...] = ()
+    unconfirmed_identities: tuple[tuple[str, str], ...] = ()
     """Master keys that wait for a supervisor's `!trust`, by user."""
     reported: tuple[tuple[str, float], ...] = ()
     """When the desk was told of each of these (seconds since the epoch)."""
@@ -116,29 +118,29 @@ class Desk:
     board_at: float = 0.0
     claimers: tuple[tuple[str, float], ...] = ()
     """Who asked for the next thread while nobody waited, and until when."""
-    flood_told: float = 0.0
-    dropped: int = 0
+    rate_limit_reported_at: float = 0.0
+    dropped_texts: int = 0
     """Texts from blocked phones, within a day of `dropped_since`."""
     dropped_since: float = 0.0
-    cold: tuple[Cold, ...] = ()
-    asking: tuple[Asking, ...] = ()
-    worded: tuple[str, ...] = ()
+    outreach: tuple[ColdOutreach, ...] = ()
+    enrolments: tuple[Enrolment, ...] = ()
+    codeword_event_ids: tuple[str, ...] = ()
     """The last messages that held a codeword and were redacted: what edits them is redacted as well."""
-    holds: tuple[str, ...] = ()
+    on_legal_hold: tuple[str, ...] = ()
     """Threads that are on hold, also those whose conversation is over."""
 
-    def seat(self, user: str) -> Seat | None:
+    def member(self, user: str) -> DeskMember | None:
         """Who that person is at the desk, if they are there."""
-        return next((seat for seat in self.roster if seat.user == user), None)
+        return next((member for member in self.roster if member.user == user), None)
 
     @property
-    def waiting(self) -> tuple[Line, ...]:
-        """Threads without a voice, the longest waiting first."""
-        return tuple(sorted((line for line in self.threads if line.voice is None), key=lambda line: line.since))
+    def waiting(self) -> tuple[QueueEntry, ...]:
+        """Threads without an assignee, the longest waiting first."""
+        return tuple(sorted((entry for entry in self.threads if entry.assignee is None), key=lambda entry: entry.since))
 
-    def held(self, user: str) -> tuple[Line, ...]:
-        """Threads whose voice that person is."""
-        return tuple(line for line in self.threads if line.voice == user)
+    def assigned_to(self, user: str) -> tuple[QueueEntry, ...]:
+        """Threads whose assignee that person is."""
+        return tuple(entry for entry in self.threads if entry.assignee == user)
 
 
 Aggregate: TypeAlias = Thread | Desk
@@ -149,58 +151,59 @@ class Facts:
     """What the engine looked up for one decision.
 
     `now` in seconds since the epoch; `roster` as the desk stands; `designations` of all threads of the line but this one;
-    `load`: how many threads each person holds; `outage`: the desk says that texts do not work well; `number`: what a
-    message in an office is as a telephone number. The rest is for threads only, and `fresh` for a parked one.
+    `load`: how many threads each person holds; `outage`: the desk says that texts do not work well; `dialled_number`:
+    what a
+    message in an office is as a telephone number. The rest is for threads only, and `new_designation` for a parked one.
     """
 
     now: float
-    roster: tuple[Seat, ...] = ()
+    roster: tuple[DeskMember, ...] = ()
     designations: frozenset[str] = frozenset()
     load: Mapping[str, int] = field(default_factory=dict)
-    word: Word = Word.NONE
+    codeword_match: CodewordMatch = CodewordMatch.NONE
     """Which agreed word the event held, before it was masked."""
-    partly: bool = False
+    partly_compared: bool = False
     """It was so long that not all of it could be compared with the agreed word."""
-    taken: Taken | None = None
+    enrolment_answer: EnrolmentAnswer | None = None
     """What was said in an office that was asked for a codeword; the words themselves are not in the event any more."""
     outage: bool = False
     on_call: bool = False
     """Somebody outside Matrix can be called."""
-    number: Number | None = None
-    frozen: bool = False
+    dialled_number: DialledNumber | None = None
+    on_legal_hold: bool = False
     """Somebody put the thread on hold: nothing of it is destroyed (DESIGN section 5)."""
-    showing: bool = False
+    display_pending: bool = False
     """Something of the thread is still on its way into its room."""
-    buried: bool = False
+    has_dead_letters: bool = False
     """Words of this texter could not be shown, and are kept: `!retry` may bring them back."""
-    arriving: bool = False
+    inbound_pending: bool = False
     """A text of this texter is in the inbox, behind this event."""
-    leaving: bool = False
+    outbound_pending: bool = False
     """A text to this phone is decided, and has not left yet or is just leaving."""
-    fresh: str = ""
+    new_designation: str = ""
     """Two words that no conversation bears, for one that begins."""
-    ahead: float = 0.0
+    clock_ahead: float = 0.0
     """By how many seconds the machine's clock was set forward since the start: `now` does not follow it."""
 
     @property
-    def clock(self) -> float:
+    def wall_clock(self) -> float:
         """What a clock on the wall shows (seconds since the epoch): for whatever is of a time of day."""
-        return self.now + self.ahead
+        return self.now + self.clock_ahead
 
     @property
     def staffed(self) -> bool:
         """Whether somebody is on duty."""
-        return any(seat.duty for seat in self.roster)
+        return any(member.on_duty for member in self.roster)
 
-    def seat(self, user: str) -> Seat | None:
+    def member(self, user: str) -> DeskMember | None:
         """Return who that person is at the desk, if they are there."""
-        return next((seat for seat in self.roster if seat.user == user), None)
+        return next((member for member in self.roster if member.user == user), None)
 
     @property
     def supervisors(self) -> tuple[str, ...]:
         """Return the supervisors on duty."""
-        return tuple(seat.user for seat in self.roster if seat.duty and seat.role is Role.SUPERVISOR)
+        return tuple(member.user for member in self.roster if member.on_duty and member.role is Role.SUPERVISOR)
 
     def role(self, user: str) -> Role | None:
         """Return what that person may do, None for somebody who is not on the roster."""
-        return next((seat.role for seat in self.roster if seat.user == user), None)
+        return next((member.role for member in self.roster if member.user == user), None)

@@ -12,39 +12,39 @@ from typing import TypeAlias
 
 from bot.model.line_incidents import (
     ClockJumped,
-    LetterDied,
+    DeadLetterRecorded,
+    ErasureFailed,
+    InviteFailed,
     LineRestored,
-    NobodyCalled,
-    NotGone,
-    NotInvited,
+    PageFailed,
     RoomLost,
-    StrayCame,
+    StrayTextArrived,
+    SyncStalled,
     TextsMissing,
-    Unheard,
 )
 from bot.model.thread_desk_events import (
     AlarmRaised,
-    Answered,
     Assigned,
-    Listens,
-    Marked,
-    NotAssigned,
-    Offered,
-    OffWanted,
-    Removed,
-    RevealAsked,
+    AssigneePresent,
+    AssigneeSpoke,
+    AssignmentRefused,
+    ClaimRequested,
+    DuressFlagChanged,
+    EnrolmentFinished,
+    EnrolmentRequested,
+    LegalHoldChanged,
+    ListenRequested,
+    MemberRemoved,
+    OffDutyRequested,
+    OfferChanged,
+    OutreachStarted,
     RevealConfirmed,
-    Spoke,
-    Stirred,
+    RevealRequested,
     TextDropped,
-    TextedFirst,
-    ThreadBegun,
-    ThreadGone,
-    ThreadHeld,
-    ThreadWaits,
-    VoiceWanted,
-    WordChosen,
-    WordWanted,
+    ThreadActivity,
+    ThreadCreated,
+    ThreadParked,
+    ThreadQueued,
 )
 
 
@@ -52,18 +52,19 @@ from bot.model.thread_desk_events import (
 class TextArrived:
     """A text from the handset. `id` is opaque and stable over the carrier's retries; `media` counts what is not fetched.
 
-    `at`: when it was texted, or came, never in the future; `sent`: what the carrier told of it, where it can be believed.
-    `flood`: it opened a thread while more new texters came than the pack allows for. `loose`: the seconds within which the
-    carrier's texts may come in another order than they were texted, where it tells no time.
+    `at`: when it was texted, or came, never in the future; `sent_at`: what the carrier told of it, where it can be
+    believed.
+    `rate_limited`: it opened a thread while more new texters came than the pack allows for. `unordered_within`: the
+    seconds within which the carrier's texts may come in another order than they were texted, where it tells no time.
     """
 
     id: str
     body: str = field(repr=False)
     at: float
     media: int = 0
-    sent: float | None = None
-    flood: bool = False
-    loose: float = 0.0
+    sent_at: float | None = None
+    rate_limited: bool = False
+    unordered_within: float = 0.0
 
 
 @unique
@@ -111,10 +112,11 @@ class Relation(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class MessageSent:
     """Somebody said something, in an encrypted event from a trusted device.
 
-    `place` is where (see `actions`); `target` is what an edit replaces or a reply answers; `named` are the Matrix ids that
+    `place` is where (see `actions`); `target` is what an edit replaces or a reply answers; `mentioned_users` are the
+    Matrix ids that
     the message mentions, without our own; `at` is the homeserver's time in seconds. `ref`: our own name for the target of a
     reply, where that is a message of ours. A reply to a notice of ours has what that notice is about as its target.
     """
@@ -128,7 +130,7 @@ class Said:
     relation: Relation = Relation.NONE
     target: str = ""
     mentions: bool = False
-    named: tuple[str, ...] = ()
+    mentioned_users: tuple[str, ...] = ()
     ref: str = ""
     quotes: bool = False
     """Its author quoted something in it: that is not in `body`."""
@@ -137,7 +139,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tapped:
+class ReactionAdded:
     """Somebody reacted. `target` is our `ref` where the event is ours, else empty; `trusted`: has a confirmed device."""
 
     place: str
@@ -149,7 +151,7 @@ class Tapped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unsaid:
+class MessageRedacted:
     """Somebody redacted that event. `ref`: our own name for it, where it is ours."""
 
     place: str
@@ -159,7 +161,7 @@ class Unsaid:
 
 
 @unique
-class Why(Enum):
+class IgnoreReason(Enum):
     """Why an event could not be taken at its word."""
 
     UNTRUSTED = "untrusted"
@@ -168,17 +170,17 @@ class Why(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NotHeard:
+class MessageIgnored:
     """Somebody sent something that was not taken: from an unsigned device, without its key, or in clear."""
 
     place: str
     sender: str
     event_id: str
-    why: Why
+    reason: IgnoreReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Joined:
+class MemberJoined:
     """Somebody is now a member."""
 
     place: str
@@ -186,7 +188,7 @@ class Joined:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
+class MemberLeft:
     """Somebody is no longer a member: left, removed or declined."""
 
     place: str
@@ -194,15 +196,15 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LevelsSet:
-    """The desk room's power levels are these. `bent`: what people may do there is not as it was made."""
+class PowerLevelsChanged:
+    """The desk room's power levels are these. `tampered`: what people may do there is not as it was made."""
 
     users: tuple[tuple[str, int], ...]
-    bent: bool = False
+    tampered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
+class MessageRead:
     """Somebody's client says that they saw this event and what was before it."""
 
     place: str
@@ -229,46 +231,46 @@ class TimerDue:
 Event: TypeAlias = (
     TextArrived
     | TextOutcome
-    | Said
-    | Tapped
-    | Unsaid
-    | NotHeard
-    | Joined
-    | Left
-    | LevelsSet
+    | MessageSent
+    | ReactionAdded
+    | MessageRedacted
+    | MessageIgnored
+    | MemberJoined
+    | MemberLeft
+    | PowerLevelsChanged
     | IdentityChanged
     | TimerDue
-    | ThreadWaits
+    | ThreadQueued
     | AlarmRaised
-    | LetterDied
-    | NobodyCalled
+    | DeadLetterRecorded
+    | PageFailed
     | ClockJumped
-    | NotInvited
-    | Unheard
-    | StrayCame
+    | InviteFailed
+    | SyncStalled
+    | StrayTextArrived
     | TextsMissing
     | Assigned
-    | VoiceWanted
-    | NotAssigned
-    | OffWanted
-    | Offered
-    | Spoke
-    | Listens
-    | Removed
+    | ClaimRequested
+    | AssignmentRefused
+    | OffDutyRequested
+    | OfferChanged
+    | AssigneeSpoke
+    | ListenRequested
+    | MemberRemoved
     | TextDropped
-    | Marked
-    | Stirred
-    | Answered
-    | TextedFirst
-    | ThreadBegun
+    | DuressFlagChanged
+    | ThreadActivity
+    | AssigneePresent
+    | ThreadCreated
+    | OutreachStarted
     | RoomLost
-    | WordWanted
-    | WordChosen
-    | Read
-    | NotGone
-    | ThreadGone
-    | ThreadHeld
-    | RevealAsked
+    | EnrolmentRequested
+    | EnrolmentFinished
+    | MessageRead
+    | ErasureFailed
+    | ThreadParked
+    | LegalHoldChanged
+    | RevealRequested
     | RevealConfirmed
     | LineRestored
 )

@@ -11,7 +11,7 @@ from enum import Enum, unique
 
 
 @unique
-class Loss(Enum):
+class RoomLoss(Enum):
     """How a room of ours ceased to be of use."""
 
     CLOSED = "closed"
@@ -19,7 +19,7 @@ class Loss(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NotGone:
+class ErasureFailed:
     """Something that should be erased by now is still there: `what` it is, in a fixed word of ours; `hours` since then."""
 
     what: str
@@ -27,20 +27,20 @@ class NotGone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LetterDied:
+class DeadLetterRecorded:
     """Something could not be handled. `short_id` is what a person can quote.
 
-    `designation`: of the thread whose texter's words they were, which nobody has read; else empty. `new`: words of somebody
-    who has no designation yet.
+    `designation`: of the thread whose texter's words they were, which nobody has read; else empty. `new_texter`: words of
+    somebody who has no designation yet.
     """
 
     short_id: str
     designation: str = ""
-    new: bool = False
+    new_texter: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NotInvited:
+class InviteFailed:
     """The homeserver would not invite that person to the desk or to their office (`place`)."""
 
     user: str
@@ -48,14 +48,14 @@ class NotInvited:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unheard:
+class SyncStalled:
     """For so many minutes the homeserver has not told us what is said in the rooms."""
 
     minutes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NobodyCalled:
+class PageFailed:
     """Whoever is on call could not be called outside Matrix so far; `given_up`: and is not tried any more."""
 
     given_up: bool
@@ -73,11 +73,11 @@ class RoomLost:
     """The desk's room was closed (tombstoned, as an upgrade does), or we were removed from it."""
 
     place: str
-    how: Loss
+    how: RoomLoss
 
 
 @unique
-class Stray(Enum):
+class StrayKind(Enum):
     """What is signed by the carrier and is no text to this line: somebody on another channel, or a group."""
 
     CHANNEL = "channel"
@@ -85,14 +85,14 @@ class Stray(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StrayCame:
+class StrayTextArrived:
     """Something of that kind came and was not taken. Whoever it was, and what they wrote, is known to nobody here."""
 
-    kind: Stray
+    kind: StrayKind
 
 
 @unique
-class Gap(Enum):
+class GapKind(Enum):
     """Why texts may be missing here without anybody having seen them, or reports about ours (`REPORTS`)."""
 
     UNREADABLE = "unreadable"
@@ -107,7 +107,7 @@ class Gap(Enum):
 class TextsMissing:
     """Texts, or reports about ours, may be missing, for that reason; `minutes` since it is so, where that is known."""
 
-    kind: Gap
+    kind: GapKind
     minutes: int = 0
 
 

@@ -14,12 +14,12 @@ from typing import Final
 from bot.model.events import TextArrived
 from bot.model.thread import Moment
 
-DOUBT: Final = 120.0
+CLOCK_TOLERANCE: Final = 120.0
 """Seconds by which a carrier's clock and ours may differ. A told time further ahead than that is none."""
 
 
 @unique
-class Order(Enum):
+class TextOrder(Enum):
     """How a text that came later stands to an earlier one, by when they were texted."""
 
     BEFORE = "before"
@@ -29,31 +29,35 @@ class Order(Enum):
 
 def moment(event: TextArrived) -> Moment:
     """Return when a text was texted."""
-    return Moment(at=event.at, loose=event.loose) if event.sent is None else Moment(at=event.sent, told=True)
+    return (
+        Moment(at=event.at, unordered_within=event.unordered_within)
+        if event.sent_at is None
+        else Moment(at=event.sent_at, from_carrier=True)
+    )
 
 
-def order(new: Moment, old: Moment | None) -> Order:
+def compare(new: Moment, old: Moment | None) -> TextOrder:
     """Say how what has just come stands to what came before it; whatever came first is AFTER."""
     if old is None:
-        return Order.AFTER
-    apart, unsure = new.at - old.at, 0.0 if new.told and old.told else DOUBT
-    if not (new.told or old.told):
-        return Order.UNSURE if abs(apart) < new.loose else Order.AFTER
+        return TextOrder.AFTER
+    apart, unsure = new.at - old.at, 0.0 if new.from_carrier and old.from_carrier else CLOCK_TOLERANCE
+    if not (new.from_carrier or old.from_carrier):
+        return TextOrder.UNSURE if abs(apart) < new.unordered_within else TextOrder.AFTER
     if abs(apart) <= unsure:
-        return Order.UNSURE
-    return Order.AFTER if apart > 0 else Order.BEFORE
+        return TextOrder.UNSURE
+    return TextOrder.AFTER if apart > 0 else TextOrder.BEFORE
 
 
 def newest(new: Moment, old: Moment | None) -> Moment:
     """Return which of the two is the later one, in doubt the one that nothing doubtful is after."""
-    match order(new, old):
-        case Order.AFTER:
+    match compare(new, old):
+        case TextOrder.AFTER:
             return new
-        case Order.BEFORE | Order.UNSURE:
+        case TextOrder.BEFORE | TextOrder.UNSURE:
             return max((new, old or new), key=lambda each: each.at)
 
 
-def length(minutes: int) -> str:
+def describe_minutes(minutes: int) -> str:
     """Say a length of time as people do."""
     if minutes < 120:
         return f"{max(minutes, 1)} min"

@@ -12,18 +12,21 @@ from bot.language.codeword_forms import Digests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ThreadWaits:
-    """From a thread to the desk: nobody is its voice. `again`: it had one before; `flood`: its card has to wait."""
+class ThreadQueued:
+    """From a thread to the desk: nobody is its assignee.
+
+    `requeued`: it had one before; `rate_limited`: its card has to wait.
+    """
 
     thread: str
     designation: str
     since: float
-    again: bool = False
-    flood: bool = False
+    requeued: bool = False
+    rate_limited: bool = False
 
 
 @unique
-class Alarm(Enum):
+class AlarmKind(Enum):
     """What the desk is told loudly, always in a new message."""
 
     STOPPED = "stopped"
@@ -55,7 +58,7 @@ class AlarmRaised:
     """From a thread to the desk."""
 
     designation: str
-    alarm: Alarm
+    alarm: AlarmKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,64 +67,67 @@ class TextDropped:
 
 
 @unique
-class How(Enum):
-    """How somebody came to be the voice."""
+class AssignmentKind(Enum):
+    """How somebody came to be the assignee."""
 
     CLAIMED = "claimed"
     ACCEPTED = "accepted"
-    TOOK = "took"
-    BACK = "back"
+    TAKEN_OVER = "taken_over"
+    RETURNED = "returned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assigned:
-    """From the desk to a thread: this person is the voice now.
+    """From the desk to a thread: this person is the assignee now.
 
     `answer_by`: it was given to them unasked, and is taken back unless they show themselves until then (0: they asked).
     """
 
-    voice: str
-    how: How = How.CLAIMED
+    assignee: str
+    how: AssignmentKind = AssignmentKind.CLAIMED
     answer_by: float = 0.0
     designation: str = ""
     """Which of the texter's conversations is meant: another one is none of this answer's business. Empty: any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VoiceWanted:
-    """From a thread to the desk: this person should be its voice; the desk alone says yes. `beyond`: even over the cap."""
+class ClaimRequested:
+    """From a thread to the desk: this person should be its assignee; the desk alone says yes.
+
+    `over_cap`: even over the cap.
+    """
 
     thread: str
     user: str
-    how: How
-    beyond: bool = False
+    how: AssignmentKind
+    over_cap: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OffWanted:
+class OffDutyRequested:
     """From a thread to the desk: this person goes off duty."""
 
     user: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NotAssigned:
-    """From the desk to a thread: that person is not its voice, for this reason."""
+class AssignmentRefused:
+    """From the desk to a thread: that person is not its assignee, for this reason."""
 
     user: str
-    why: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offered:
-    """From a thread to the desk: its voice offers it to everybody, or does no longer."""
+class OfferChanged:
+    """From a thread to the desk: its assignee offers it to everybody, or does no longer."""
 
     thread: str
     open: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spoke:
+class AssigneeSpoke:
     """From a thread to the desk: this person said something for the phone there."""
 
     thread: str
@@ -129,21 +135,21 @@ class Spoke:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listens:
+class ListenRequested:
     """From the desk to a thread: this supervisor joins as a note-taker."""
 
     user: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Removed:
+class MemberRemoved:
     """From the desk to a thread: this person is not on the roster any more."""
 
     user: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Marked:
+class DuressFlagChanged:
     """From a thread to the desk: it is under duress, or no longer."""
 
     thread: str
@@ -151,16 +157,16 @@ class Marked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stirred:
-    """From a thread to the desk: a text came or went, `theirs` or ours. Told when the turn changes, else once a minute."""
+class ThreadActivity:
+    """From a thread to the desk: a text came or went, `inbound` or ours. Told when the turn changes, else once a minute."""
 
     thread: str
     at: float
-    theirs: bool
+    inbound: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class AssigneePresent:
     """From the desk to a thread, or from it to the desk: whom it was given to unasked is there, as the other has seen."""
 
     thread: str
@@ -168,8 +174,8 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WordWanted:
-    """From a thread to the desk: this person has agreed on a codeword by voice; ask them for it in their office."""
+class EnrolmentRequested:
+    """From a thread to the desk: this person has agreed on a codeword by phone call; ask them for it in their office."""
 
     thread: str
     designation: str
@@ -177,23 +183,23 @@ class WordWanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TextedFirst:
+class ThreadCreated:
     """From the bridge to a thread that it has just made: this person may text a phone that never texted us."""
 
-    voice: str
+    assignee: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ThreadBegun:
-    """From a thread to the desk: this person texts first there, and is its voice from the beginning."""
+class OutreachStarted:
+    """From a thread to the desk: this person texts first there, and is its assignee from the beginning."""
 
     thread: str
     designation: str
-    voice: str
+    assignee: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WordChosen:
+class EnrolmentFinished:
     """From the desk to a thread: this person was told these words. What they are is in nobody's hands any more."""
 
     user: str
@@ -201,16 +207,16 @@ class WordChosen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ThreadHeld:
+class LegalHoldChanged:
     """From a thread to the desk: it is on hold, or not any more. No designation: its conversation is over."""
 
     thread: str
     designation: str
-    held: bool
+    on_hold: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RevealAsked:
+class RevealRequested:
     """From a thread to the desk: this person asks to see the number."""
 
     thread: str
@@ -227,7 +233,7 @@ class RevealConfirmed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ThreadGone:
+class ThreadParked:
     """From a thread to the desk: the conversation is parked, and nothing of it is left to be claimed."""
 
     thread: str

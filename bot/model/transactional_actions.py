@@ -13,7 +13,7 @@ from bot.model.events import Event
 
 
 @unique
-class Muted(Enum):
+class SuppressionReason(Enum):
     """Why nothing leaves for a phone, beyond the end of its thread."""
 
     STOP = "stop"
@@ -21,25 +21,25 @@ class Muted(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TextFirst:
-    """Make a thread for the telephone number in the message that is being decided upon, with this person as its voice.
+class CreateThread:
+    """Make a thread for the telephone number in the message that is being decided upon, with this person as its assignee.
 
     The number is in no action: whoever performs it reads the message itself, in the same commit.
     """
 
-    voice: str
+    assignee: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suppress:
     """Remember this about the thread's phone until then (seconds since the epoch), or forget it where `until` is 0."""
 
-    muted: Muted
+    reason: SuppressionReason
     until: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Count:
+class IncrementCounter:
     """Add one to a counter that knows no thread: a month (`2027-01`, UTC), a language, a kind."""
 
     month: str
@@ -56,44 +56,44 @@ class SetTimer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DropTimer:
+class CancelTimer:
     """Forget that timer."""
 
     key: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class MarkSeen:
     """Everything in the thread's room up to this event was seen: its lifetime begins (DESIGN section 5).
 
-    `said`: the event is something that the voice said, so that words which came in the last moments before it may not have
-    been read yet.
+    `by_message`: the event is something that the assignee said, so that words which came in the last moments before it
+    may not have been read yet.
     """
 
     event_id: str
-    said: bool = False
+    by_message: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settle:
+class ExpireMessage:
     """A message of ours at the desk has served its purpose and may go."""
 
     ref: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Park:
-    """Hand the thread's room over to be erased; `patience`: seconds that clients which are off have to hear of it.
+class ParkThread:
+    """Hand the thread's room over to be erased; `grace`: seconds that clients which are off have to hear of it.
 
-    `drops`: a person said that texts which have not left yet need not leave any more.
+    `drop_unsent`: a person said that texts which have not left yet need not leave any more.
     """
 
-    patience: float
-    drops: bool = False
+    grace: float
+    drop_unsent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class End:
+class EraseTexter:
     """Destroy what was kept of the texter: number, flags, key, and that they ever wrote."""
 
 
@@ -103,7 +103,7 @@ class TrustClock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tell:
+class SendEvent:
     """Put an event into another aggregate's inbox, in the same commit. `owner` is a thread's id or `desk`."""
 
     owner: str
@@ -111,14 +111,14 @@ class Tell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Audit:
+class RecordAudit:
     """Note that this was said or done, in its order, by the hour. A text is noted when the carrier took it."""
 
     kind: AuditKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
+class SetLegalHold:
     """Freeze every deleter of this thread, or let them go on."""
 
     on: bool

@@ -10,86 +10,87 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from bot.commands.parser import answer, noted, says
+from bot.commands.parser import answer, command_args, mark_as_note
 from bot.guard import blocked
-from bot.model.actions import DESK, THREAD, Action, Post
+from bot.model.actions import DESK, THREAD, Action, SendMessage
 from bot.model.desk import Desk, Facts, Thread
-from bot.model.events import Said, TextArrived, TimerDue
+from bot.model.events import MessageSent, TextArrived, TimerDue
 from bot.model.feature import Step
-from bot.model.thread_desk_events import Alarm, TextDropped
-from bot.model.transactional_actions import DropTimer, Muted, SetTimer, Suppress, Tell
-from bot.safety.opt_out import raised
+from bot.model.thread_desk_events import AlarmKind, TextDropped
+from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer, Suppress, SuppressionReason
+from bot.safety.opt_out import raise_alarm
 from bot.sending.reply_after_stop import drop_reply
 from bot.sending.undo_window import drop_pending
 from policies.pack import Pack
 
 TIMER: Final = "block"
 DAY: Final = 86_400
-USUAL: Final = 7 * DAY
-LONGEST: Final = 90 * DAY
+DEFAULT_SECONDS: Final = 7 * DAY
+MAX_SECONDS: Final = 90 * DAY
 UNIT: Final = {"min": 60, "h": 3600, "d": DAY, "day": DAY, "days": DAY}
 DURATION: Final = re.compile(r"(\d{1,5}) ?(min|h|d|days?)")
-HOW: Final = "Nothing was blocked. Say !block, or !block and how long (12 h, 30 days; 90 days at most), or !block off."
+USAGE: Final = "Nothing was blocked. Say !block, or !block and how long (12 h, 30 days; 90 days at most), or !block off."
 
 
-def block(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+def block(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
     """`!block [duration|off]` of a supervisor."""
-    if (said := says(event, "block")) is None:
+    if (said := command_args(event, "block")) is None:
         return Step(thread)
     if said.casefold() == "off":
         if not thread.consent.blocked_until:
-            return Step(thread, (noted(event), *answer(facts, event, "It is not blocked.")), consumed=True)
-        thread, actions = _over(thread, "The block is over: texts are shown and may be answered again.")
-        return Step(thread, (noted(event), DropTimer(key=TIMER), *actions), consumed=True)
+            return Step(thread, (mark_as_note(event), *answer(facts, event, "It is not blocked.")), consumed=True)
+        thread, actions = _end_block(thread, "The block is over: texts are shown and may be answered again.")
+        return Step(thread, (mark_as_note(event), CancelTimer(key=TIMER), *actions), consumed=True)
     seconds = _seconds(said)
     if seconds is None:
-        return Step(thread, (noted(event), *answer(facts, event, HOW)), consumed=True)
+        return Step(thread, (mark_as_note(event), *answer(facts, event, USAGE)), consumed=True)
     until = facts.now + seconds
     thread, dropped = drop_pending(thread, "the phone was blocked")
     thread, unsent = drop_reply(thread, "the phone was blocked.")
     thread = replace(thread, consent=replace(thread.consent, blocked_until=until))
-    told = (
-        f"Blocked for {length(seconds)}: nothing leaves, and what this phone sends is dropped unread. !block off ends it."
+    notice = (
+        f"Blocked for {describe_days(seconds)}: nothing leaves, and what this phone sends is dropped unread. "
+        "!block off ends it."
     )
     return Step(
         thread,
         (
-            noted(event),
+            mark_as_note(event),
             *dropped,
             *unsent,
-            Post(place=THREAD, body=told),
-            Suppress(muted=Muted.BLOCK, until=until),
+            SendMessage(place=THREAD, body=notice),
+            Suppress(reason=SuppressionReason.BLOCK, until=until),
             SetTimer(key=TIMER, due=until),
-            raised(thread, Alarm.BLOCKED),
+            raise_alarm(thread, AlarmKind.BLOCKED),
         ),
         consumed=True,
     )
 
 
-def drop(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
+def drop_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
     """Keep nothing of what a blocked phone sends; the desk counts it."""
     if blocked(thread, facts.now) is None:
         return Step(thread)
-    return Step(thread, (Tell(owner=DESK, event=TextDropped()),), consumed=True)
+    return Step(thread, (SendEvent(owner=DESK, event=TextDropped()),), consumed=True)
 
 
-def over(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
+def end_block(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
     """End a block whose time is over, and say so."""
     if event.key != TIMER:
         return Step(thread)
     if not thread.consent.blocked_until or blocked(thread, facts.now) is not None:
         return Step(thread, consumed=True)
-    return Step(*_over(thread, "The block's time is over: texts are shown and may be answered again."), consumed=True)
+    return Step(*_end_block(thread, "The block's time is over: texts are shown and may be answered again."), consumed=True)
 
 
-def dropped(pack: Pack, facts: Facts, desk: Desk, event: TextDropped) -> Step[Desk]:
+def count_dropped(pack: Pack, facts: Facts, desk: Desk, event: TextDropped) -> Step[Desk]:
     """Count, by the day, what blocked phones send: the board shows it."""
     fresh = not 0 <= facts.now - desk.dropped_since < DAY
     since = facts.now if fresh else desk.dropped_since
-    return Step(replace(desk, dropped=1 if fresh else desk.dropped + 1, dropped_since=since))
+    return Step(replace(desk, dropped_texts=1 if fresh else desk.dropped_texts + 1, dropped_since=since))
 
 
-def length(seconds: int) -> str:
+def describe_days(seconds: int) -> str:
     """Say how long a block is."""
     for unit, name in ((DAY, "day"), (3600, "hour"), (60, "minute")):
         if seconds % unit == 0 and seconds >= unit:
@@ -97,14 +98,18 @@ def length(seconds: int) -> str:
     return f"{seconds} seconds"
 
 
-def _over(thread: Thread, words: str) -> tuple[Thread, tuple[Action, ...]]:
+def _end_block(thread: Thread, words: str) -> tuple[Thread, tuple[Action, ...]]:
     thread = replace(thread, consent=replace(thread.consent, blocked_until=0.0))
-    return thread, (Post(place=THREAD, body=words), Suppress(muted=Muted.BLOCK), raised(thread, Alarm.UNBLOCKED))
+    return thread, (
+        SendMessage(place=THREAD, body=words),
+        Suppress(reason=SuppressionReason.BLOCK),
+        raise_alarm(thread, AlarmKind.UNBLOCKED),
+    )
 
 
 def _seconds(said: str) -> int | None:
     if not said:
-        return USUAL
+        return DEFAULT_SECONDS
     found = DURATION.fullmatch(said.casefold())
     seconds = int(found[1]) * UNIT[found[2]] if found else 0
-    return seconds if 0 < seconds <= LONGEST else None
+    return seconds if 0 < seconds <= MAX_SECONDS else None

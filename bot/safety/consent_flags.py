@@ -1,8 +1,8 @@
 """What the texter was told, and what was agreed with them (practices 2, 7, 26): the flags on the card.
 
 Rules of this module: an agreement is noted by whoever asked, never guessed; a text counts as told when the carrier took
-it in the agency's own words; what was told in other words counts when the voice says so, and the audit knows the two apart;
-nothing in here is free text, because it outlives the conversation.
+it in the agency's own words; what was told in other words counts when the assignee says so, and the audit knows the two
+apart; nothing in here is free text, because it outlives the conversation.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from dataclasses import replace
 from typing import Final
 
 from bot.commands import canned_texts
-from bot.commands.parser import answer, noted, says
+from bot.commands.parser import answer, command_args, mark_as_note
 from bot.language import time_windows
 from bot.model.actions import Action
 from bot.model.audit_kinds import AuditKind
 from bot.model.desk import Facts, Thread
-from bot.model.events import Said, TextOutcome
+from bot.model.events import MessageSent, TextOutcome
 from bot.model.feature import Step
-from bot.model.thread import Flags
-from bot.model.transactional_actions import Audit
-from bot.sending.delivery_receipts import taken
+from bot.model.thread import ConsentFlags
+from bot.model.transactional_actions import RecordAudit
+from bot.sending.delivery_receipts import first_accepted
 from policies.pack import Pack, TextName
 
 CHANNELS: Final = ("call", "chat", "email", "visit")
@@ -32,14 +32,14 @@ TELLS: Final = {
     "rights": (TextName.RIGHTS, AuditKind.TOLD_RIGHTS),
     "safe": (TextName.SAFE_CHECK, AuditKind.TOLD_SAFE_CHECK),
 }
-"""What the voice may say that they told or asked in their own words."""
+"""What the assignee may say that they told or asked in their own words."""
 KINDS: Final = {kind.value: kind for kind in AuditKind if kind.value in {*TextName, AuditKind.HELP_ANSWER.value}}
 """What is noted of texts, by their names. An agency's own text may be called like anything else that the audit knows."""
 
 
-def agreed(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+def note_agreement(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
     """`!agreed`: when texting is safe, whether we may text first, another way, and the line for `!unsafe`."""
-    if (said := says(event, "agreed")) is None:
+    if (said := command_args(event, "agreed")) is None:
         return Step(thread)
     what, _, value = said.casefold().partition(" ")
     flags = _with(pack, thread.flags, what, value.strip())
@@ -48,45 +48,48 @@ def agreed(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread
             "Say !agreed times 9-15:30 20-22 (or any), !agreed first yes (or no), !agreed channel "
             f"{', '.join(CHANNELS)} (or none), or !agreed unsafe cover 1 (or another text, or nothing)."
         )
-        return Step(thread, (noted(event), *answer(facts, event, why)), consumed=True)
-    told = answer(facts, event, "Noted on the card. It stays for their next conversation too.")
-    return Step(replace(thread, flags=flags), (noted(event), *told), consumed=True)
+        return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)
+    notice = answer(facts, event, "Noted on the card. It stays for their next conversation too.")
+    return Step(replace(thread, flags=flags), (mark_as_note(event), *notice), consumed=True)
 
 
-def told(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
-    """`!told limits`: the voice told it, or asked it, in words of their own. What stands behind that stays in the room."""
-    if (said := says(event, "told")) is None:
+def note_told(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+    """`!told limits`: the assignee told it, or asked it, in words of their own.
+
+    What stands behind that stays in the room.
+    """
+    if (said := command_args(event, "told")) is None:
         return Step(thread)
     what = (said.casefold().split() or [""])[0].strip(",.:;")
     if what not in TELLS:
         why = "Say !told limits, !told rights, or !told safe (asked whether texting is safe). It sends nothing."
-        return Step(thread, (noted(event), *answer(facts, event, why)), consumed=True)
+        return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)
     name, kind = TELLS[what]
     thread = _told(pack, facts, thread, name)
     noted_so = "Noted, as told by you. Nothing was sent."
-    return Step(thread, (noted(event), Audit(kind=kind), *answer(facts, event, noted_so)), consumed=True)
+    return Step(thread, (mark_as_note(event), RecordAudit(kind=kind), *answer(facts, event, noted_so)), consumed=True)
 
 
-def language(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+def set_language(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
     """`!lang es`: in which language the agency's texts leave. Alone it tells which that is."""
-    if (said := says(event, "lang")) is None:
+    if (said := command_args(event, "lang")) is None:
         return Step(thread)
     wanted = said.casefold()
     if wanted and wanted not in pack.languages:
         why = f"This line has texts in {', '.join(pack.languages)}. Anything else: !with @who interpreter."
-        return Step(thread, (noted(event), *answer(facts, event, why)), consumed=True)
+        return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)
     if wanted:
         thread = replace(thread, consent=replace(thread.consent, language=wanted))
-    told = answer(facts, event, f"The agency's texts for this phone are in {thread.consent.language}.")
-    return Step(thread, (noted(event), *told), consumed=True)
+    notice = answer(facts, event, f"The agency's texts for this phone are in {thread.consent.language}.")
+    return Step(thread, (mark_as_note(event), *notice), consumed=True)
 
 
-def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
-    """Note that the carrier took a text of the agency's that the voice sent, in the agency's words."""
-    sent = taken(thread, event)
+def note_sent(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
+    """Note that the carrier took a text of the agency's that the assignee sent, in the agency's words."""
+    sent = first_accepted(thread, event)
     if sent is None or not sent.name:
         return Step(thread)
-    audit: tuple[Action, ...] = (Audit(kind=KINDS[sent.name]),) if sent.name in KINDS else ()
+    audit: tuple[Action, ...] = (RecordAudit(kind=KINDS[sent.name]),) if sent.name in KINDS else ()
     return Step(_told(pack, facts, thread, sent.name), audit)
 
 
@@ -100,24 +103,24 @@ def _told(pack: Pack, facts: Facts, thread: Thread, name: str) -> Thread:
     elif name == TextName.RIGHTS:
         flags = replace(flags, rights=now)
     elif name == TextName.SAFE_CHECK:
-        flags = replace(flags, asked=f"{time_windows.local(pack, facts.clock):%Y-%m-%d %H:%M}")
-        thread = replace(thread, silence=replace(thread.silence, ask=False))
+        flags = replace(flags, safe_check_asked=f"{time_windows.local(pack, facts.wall_clock):%Y-%m-%d %H:%M}")
+        thread = replace(thread, silence=replace(thread.silence, recheck_safety=False))
     return replace(thread, flags=flags)
 
 
-def _with(pack: Pack, flags: Flags, what: str, value: str) -> Flags | None:
+def _with(pack: Pack, flags: ConsentFlags, what: str, value: str) -> ConsentFlags | None:
     """Return the flags with one of them noted; None when it cannot be read."""
     if what == "times":
-        spans = () if value == "any" else time_windows.read(value)
+        spans = () if value == "any" else time_windows.parse(value)
         return None if spans is None else replace(flags, safe_times=spans)
     if what == "first" and value in ANSWERS:
         return replace(flags, text_first=ANSWERS[value])
     if what == "channel" and value in (*CHANNELS, "none"):
         return replace(flags, channel="" if value == "none" else value)
     if what == "unsafe" and value == "nothing":
-        return replace(flags, line="")
+        return replace(flags, unsafe_line="")
     if what == "unsafe" and (name := _chosen(pack, value)) is not None:
-        return replace(flags, line=name)
+        return replace(flags, unsafe_line=name)
     return None
 
 

@@ -9,20 +9,20 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from bot.display.desk_board import ago
+from bot.display.desk_board import describe_duration
 from bot.language.masked_meaning import meaning
 from bot.language.time_windows import is_safe, local
-from bot.model.actions import THREAD, Post
+from bot.model.actions import THREAD, SendMessage
 from bot.model.desk import Facts, Thread
 from bot.model.events import TextArrived
-from bot.model.thread import State
+from bot.model.thread import ThreadState
 from policies.keywords import Meaning
 from policies.pack import Pack
 
 ASK: Final = "ask"
 TALK: Final = frozenset({Meaning.CONVERSATION, Meaning.WISH, Meaning.LANGUAGE})
-STRAIGHT: Final = str.maketrans({"\u2019": "'"})
-LOOKED_AT: Final = 5_000
+STRAIGHT_QUOTES: Final = str.maketrans({"\u2019": "'"})
+MAX_SEARCHED: Final = 5_000
 """Characters of a text in which something is looked for."""
 
 _TEENS_EN = "six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
@@ -66,7 +66,7 @@ FORWARDED: Final = re.compile(
 PICTURE: Final = (
     "Pictures are not opened or kept here. What to say, and where they could keep it: !playbook evidence_offered"
 )
-TOLD: Final = {
+CUES: Final = {
     "minor": ("They may be under age. First read !playbook minor, and talk to a supervisor before any report: !escalate"),
     "disclosure": (
         "They may have told of a child being hurt before they knew the limits. It cannot be unsaid: talk to a supervisor "
@@ -81,48 +81,53 @@ TOLD: Final = {
 """What the room is told once in a conversation."""
 
 
-def of(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> tuple[frozenset[str], tuple[Post, ...]]:
+def find_cues(
+    pack: Pack, facts: Facts, thread: Thread, event: TextArrived
+) -> tuple[frozenset[str], tuple[SendMessage, ...]]:
     """Return what there is to look at in a text, and the cues for what the room was not told before."""
     if meaning(event.body, pack).meaning not in TALK:
         return frozenset(), ()
-    body = event.body[:LOOKED_AT].translate(STRAIGHT)
+    body = event.body[:MAX_SEARCHED].translate(STRAIGHT_QUOTES)
     found = {
         "minor": MINOR.search(body) is not None,
         "disclosure": not thread.flags.limits and DISCLOSURE.search(body) is not None,
         "forwarded": _forwarded(body),
         "picture": event.media > 0,
     }
-    new = [name for name, there in found.items() if there and name not in thread.silence.cued]
-    posts = tuple(Post(place=THREAD, body=TOLD[name]) for name in new)
-    if (why := changed(pack, facts, thread)) is not None:
-        return frozenset({*new, ASK}), (ask(why), *posts)
+    new = [name for name, there in found.items() if there and name not in thread.silence.cues_shown]
+    posts = tuple(SendMessage(place=THREAD, body=CUES[name]) for name in new)
+    if (why := what_changed(pack, facts, thread)) is not None:
+        return frozenset({*new, ASK}), (safe_check_cue(why), *posts)
     return frozenset(new), posts
 
 
-def changed(pack: Pack, facts: Facts, thread: Thread) -> str | None:
+def what_changed(pack: Pack, facts: Facts, thread: Thread) -> str | None:
     """Say what in a text's hour is unlike before, so that somebody asks again whether it is safe; None if nothing is."""
     silence, settings = thread.silence, pack.settings
-    if not silence.spoke and thread.life.state is not State.OPEN:
+    if not silence.spoke_at and thread.lifecycle.state is not ThreadState.OPEN:
         return None  # nobody has talked with them yet: the greeting asks
-    here, there = local(pack, facts.clock), local(pack, silence.heard + facts.ahead)
-    last = max(silence.heard, silence.spoke)
+    here, there = local(pack, facts.wall_clock), local(pack, silence.heard_at + facts.clock_ahead)
+    last = max(silence.heard_at, silence.spoke_at)
     away = facts.now - last
     if last and away >= settings.dormant_cue:
-        return f"They are back after {ago(away)}: the number may have a new owner. Say nothing of what was said before."
+        return (
+            f"They are back after {describe_duration(away)}: the number may have a new owner. Say nothing of what "
+            "was said before."
+        )
     odd = not is_safe(thread.flags, here)
-    was_odd = bool(silence.heard) and not is_safe(thread.flags, there)
+    was_odd = bool(silence.heard_at) and not is_safe(thread.flags, there)
     if odd and (not was_odd or away >= settings.return_cue):
         return "They text outside the times that they called safe."
     if last and away >= settings.return_cue:
-        return f"They are back after {ago(away)}."
-    if silence.heard and here.date() != there.date():
+        return f"They are back after {describe_duration(away)}."
+    if silence.heard_at and here.date() != there.date():
         return "It is a new day."
     return None
 
 
-def ask(why: str) -> Post:
+def safe_check_cue(why: str) -> SendMessage:
     """Return the cue to ask once more, for a reason that is a sentence. For whoever finds that something has changed."""
-    return Post(place=THREAD, body=f"{why} Before anything else, ask whether it is still a good time: !safecheck")
+    return SendMessage(place=THREAD, body=f"{why} Before anything else, ask whether it is still a good time: !safecheck")
 
 
 def _forwarded(body: str) -> bool:

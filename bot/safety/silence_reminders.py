@@ -1,7 +1,7 @@
-"""Their silence, and their coming back: cues to the voice, in the room only (practices 11, 26, 35).
+"""Their silence, and their coming back: cues to the assignee, in the room only (practices 11, 26, 35).
 
 Rules of this module: nothing here makes a text, because whoever holds the phone while she is silent would read it; the
-ladder begins when the carrier took words of the voice and ends with any text of theirs.
+ladder begins when the carrier took words of the assignee and ends with any text of theirs.
 """
 
 from __future__ import annotations
@@ -9,102 +9,109 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.display.desk_board import ago
+from bot.display.desk_board import describe_duration
 from bot.language import time_windows
 from bot.language.room_notes import for_the_phone
-from bot.model.actions import THREAD, Action, Post
+from bot.model.actions import THREAD, Action, SendMessage
 from bot.model.audit_kinds import AuditKind
 from bot.model.desk import Facts, Thread
-from bot.model.events import Outcome, Said, TextArrived, TextOutcome, TimerDue
+from bot.model.events import MessageSent, Outcome, TextArrived, TextOutcome, TimerDue
 from bot.model.feature import Step
-from bot.model.transactional_actions import Audit, DropTimer, SetTimer
+from bot.model.transactional_actions import CancelTimer, RecordAudit, SetTimer
 from bot.safety import inbound_cues
 from bot.safety.consent_flags import KINDS
-from bot.sending.delivery_receipts import taken
+from bot.sending.delivery_receipts import first_accepted
 from policies.pack import Pack
 
 TIMER: Final = "silence"
-NAGS: Final = (2, 5, 10, 20)
+REMIND_LIMITS_AT: Final = (2, 5, 10, 20)
 """After how many exchanges the room hears again that the limits were not given."""
 
 
-def heard(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
+def note_inbound(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
     """End the ladder, and tell the room what a person should look at in this text."""
     before = thread.silence
-    found, posts = inbound_cues.of(pack, facts, thread, event)
-    exchanges = before.exchanges + (before.spoke > before.heard)
+    found, posts = inbound_cues.find_cues(pack, facts, thread, event)
+    exchanges = before.exchanges + (before.spoke_at > before.heard_at)
     silence = replace(
         before,
-        heard=facts.now,
-        turn=before.turn if before.heard > before.spoke else _clock(pack, facts),
-        rung=0,
+        heard_at=facts.now,
+        turn_since=before.turn_since if before.heard_at > before.spoke_at else _clock(pack, facts),
+        cue_count=0,
         exchanges=exchanges,
-        cued=before.cued | found,
-        ask=before.ask or inbound_cues.ASK in found,
-        answered=before.answered or before.answering,
-        answering=False,
+        cues_shown=before.cues_shown | found,
+        recheck_safety=before.recheck_safety or inbound_cues.ASK in found,
+        auto_replied_before=before.auto_replied_before or before.auto_replied,
+        auto_replied=False,
     )
-    actions: list[Action] = [DropTimer(key=TIMER)] if before.spoke else [] if before.heard else [_audit(first=True)]
-    if exchanges > before.exchanges and exchanges in NAGS and not thread.flags.limits:
-        told = (
+    actions: list[Action] = [CancelTimer(key=TIMER)] if before.spoke_at else [] if before.heard_at else [_audit(first=True)]
+    if exchanges > before.exchanges and exchanges in REMIND_LIMITS_AT and not thread.flags.limits:
+        notice = (
             "They were not told the limits yet, and a disclosure cannot be interrupted: !limits. If you told them in your "
             "own words: !told limits."
         )
-        posts = (*posts, Post(place=THREAD, body=told))
+        posts = (*posts, SendMessage(place=THREAD, body=notice))
     return Step(replace(thread, silence=silence), (*actions, *posts))
 
 
-def present(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
-    """Note words of the voice for the phone: what the line answers by itself next is not the second such text in a row."""
+def note_message(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+    """Note words of the assignee for the phone.
+
+    What the line answers by itself next is not the second such text in a row.
+    """
     silence = thread.silence
-    if event.sender != thread.voice.holder or not for_the_phone(event) or not (silence.answering or silence.answered):
+    if (
+        event.sender != thread.assignment.assignee
+        or not for_the_phone(event)
+        or not (silence.auto_replied or silence.auto_replied_before)
+    ):
         return Step(thread)
-    return Step(replace(thread, silence=replace(silence, answering=False, answered=False)))
+    return Step(replace(thread, silence=replace(silence, auto_replied=False, auto_replied_before=False)))
 
 
-def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
-    """Begin the ladder when the carrier took words of the voice."""
+def note_sent(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
+    """Begin the ladder when the carrier took words of the assignee."""
     silence = thread.silence
-    if taken(thread, event) is not None:
-        first = (_audit(first=False),) if not silence.spoke else ()
-        turn = _clock(pack, facts) if silence.heard >= silence.spoke else silence.turn
-        thread = replace(thread, silence=replace(silence, spoke=facts.now, turn=turn, rung=0))
+    if first_accepted(thread, event) is not None:
+        first = (_audit(first=False),) if not silence.spoke_at else ()
+        turn = _clock(pack, facts) if silence.heard_at >= silence.spoke_at else silence.turn_since
+        thread = replace(thread, silence=replace(silence, spoke_at=facts.now, turn_since=turn, cue_count=0))
         return Step(thread, (*first, SetTimer(key=TIMER, due=facts.now + pack.settings.silence_cues[0])))
     # What the line said by itself: what was said in which order can be shown from the audit (practice 26).
     kind = KINDS.get(event.ref.partition(":")[0])
     if kind is None:
         return Step(thread)
     if event.outcome is Outcome.UNKNOWN:
-        return Step(replace(thread, silence=replace(silence, doubt=event.ref)))
-    late = event.outcome is Outcome.DELIVERED and silence.doubt == event.ref
+        return Step(replace(thread, silence=replace(silence, unknown_ref=event.ref)))
+    late = event.outcome is Outcome.DELIVERED and silence.unknown_ref == event.ref
     if event.outcome is Outcome.ACCEPTED or late:
-        return Step(replace(thread, silence=replace(silence, doubt="")), (Audit(kind=kind),))
+        return Step(replace(thread, silence=replace(silence, unknown_ref="")), (RecordAudit(kind=kind),))
     return Step(thread)
 
 
-def due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
+def remind(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
     """Say in the room, once more, that no answer came; at last, that the conversation may be parked."""
     if event.key != TIMER:
         return Step(thread)
     silence, settings = thread.silence, pack.settings
     rungs = (*settings.silence_cues, settings.silence_offer_park)
-    over = not silence.spoke or silence.heard > silence.spoke or silence.rung >= len(rungs)
-    if over or thread.voice.holder is None or thread.consent.stopped or thread.flags.unsafe:
+    over = not silence.spoke_at or silence.heard_at > silence.spoke_at or silence.cue_count >= len(rungs)
+    if over or thread.assignment.assignee is None or thread.consent.stopped or thread.flags.unsafe:
         return Step(thread, consumed=True)
-    last = silence.rung + 1 == len(rungs)
-    long = ago(rungs[silence.rung])
+    last = silence.cue_count + 1 == len(rungs)
+    long = describe_duration(rungs[silence.cue_count])
     if last:
-        seat = facts.seat(thread.voice.holder)
-        called = (thread.voice.holder,) if seat is not None and seat.duty else ()
+        member = facts.member(thread.assignment.assignee)
+        called = (thread.assignment.assignee,) if member is not None and member.on_duty else ()
         body = (
             f"No answer for {long}. If it is over for now, !close parks it: nothing reaches the phone. They can come back."
         )
-        cue = Post(place=THREAD, body=body, notice=False, mentions=called)
+        cue = SendMessage(place=THREAD, body=body, notice=False, mentions=called)
     else:
         body = f"No answer for {long}. Nothing is sent by itself: they may have had to put the phone away."
-        cue = Post(place=THREAD, body=body)
-    thread = replace(thread, silence=replace(silence, rung=silence.rung + 1))
-    again = () if last else (SetTimer(key=TIMER, due=silence.spoke + rungs[silence.rung + 1]),)
+        cue = SendMessage(place=THREAD, body=body)
+    thread = replace(thread, silence=replace(silence, cue_count=silence.cue_count + 1))
+    again = () if last else (SetTimer(key=TIMER, due=silence.spoke_at + rungs[silence.cue_count + 1]),)
     return Step(thread, (cue, *again), consumed=True)
 
 
@@ -112,5 +119,5 @@ def _clock(pack: Pack, facts: Facts) -> str:
     return f"{time_windows.local(pack, facts.now):%a %H:%M}"
 
 
-def _audit(*, first: bool) -> Audit:
-    return Audit(kind=AuditKind.FIRST_TEXT_IN if first else AuditKind.FIRST_WORDS_OUT)
+def _audit(*, first: bool) -> RecordAudit:
+    return RecordAudit(kind=AuditKind.FIRST_TEXT_IN if first else AuditKind.FIRST_WORDS_OUT)

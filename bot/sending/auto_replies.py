@@ -15,22 +15,22 @@ from typing import Final
 from bot import guard
 from bot.commands import canned_texts
 from bot.language.masked_meaning import meaning
-from bot.model.actions import THREAD, Action, Origin, Post, Text
+from bot.model.actions import THREAD, Action, Origin, SendMessage, SendSms
 from bot.model.desk import Facts, Thread
 from bot.model.events import TextArrived
 from bot.model.feature import Step
-from bot.model.thread import State
+from bot.model.thread import ThreadState
 from policies.hours import open_at
-from policies.keywords import plain
+from policies.keywords import normalize_keyword
 from policies.pack import Pack, TextName
 
-ALIKE = frozenset({TextName.GREETING, TextName.UNAVAILABLE})
+SAME_PROMISE = frozenset({TextName.GREETING, TextName.UNAVAILABLE})
 """These change with every `!on` and `!off`: one of them stands for both."""
-PROMISES = frozenset({*ALIKE, TextName.AFTER_HOURS, TextName.OUTAGE})
+PROMISES = frozenset({*SAME_PROMISE, TextName.AFTER_HOURS, TextName.OUTAGE})
 """What a first text is answered with: the greeting, that a person answers; any other of them, that nobody can."""
 
 HELP: Final = "help_answer"
-FORCED: Final = frozenset({"help", "info"})
+HELP_WORDS: Final = frozenset({"help", "info"})
 """The words that carriers want answered. Whoever texts 911, SOS or AYUDA hears from a person alone."""
 
 
@@ -41,36 +41,36 @@ def greet(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
         thread = replace(thread, consent=replace(thread.consent, language=means.language))
     if not thread.answerable or not means.from_a_person:
         return Step(thread)
-    if event.flood:
+    if event.rate_limited:
         # Who comes in a flood may be nobody: they count as greeted, so that a second text brings no greeting either.
         named = (TextName.GREETING, TextName.AFTER_HOURS, TextName.OUTAGE)
         as_if = {_key(language, name): facts.now for language in pack.languages for name in named}
         return Step(replace(thread, consent=replace(thread.consent, greeted=tuple(sorted(as_if.items())))))
-    name = promise(pack, facts)
+    name = first_answer(pack, facts)
     if (
-        thread.life.state is State.WAITING
+        thread.lifecycle.state is ThreadState.WAITING
         and _is_news(pack, facts, thread, name, means.language)
         and not _greeted(pack, facts, thread, name, means.language)
     ):
         new, actions = _answer(pack, facts, thread, event, name)
         if actions:
-            new = _noted(facts, new, name)
+            new = _note_greeted(facts, new, name)
         return Step(new, actions)
     silence = thread.silence
-    alone = not (silence.answered or silence.answering or "picture answered" in silence.cued)
+    alone = not (silence.auto_replied_before or silence.auto_replied or "picture answered" in silence.cues_shown)
     if event.media and alone and name is TextName.GREETING:
         new, actions = _answer(pack, facts, thread, event, TextName.PICTURE)
         if actions:
-            new = replace(new, silence=replace(new.silence, cued=new.silence.cued | {"picture answered"}))
+            new = replace(new, silence=replace(new.silence, cues_shown=new.silence.cues_shown | {"picture answered"}))
         return Step(new, actions)
     return Step(thread)
 
 
-def promise(pack: Pack, facts: Facts) -> TextName:
+def first_answer(pack: Pack, facts: Facts) -> TextName:
     """Return what a first text is answered with: a person, when the hours and somebody on duty say so."""
     if facts.outage:
         return TextName.OUTAGE
-    if not open_at(pack.hours, facts.clock):
+    if not open_at(pack.hours, facts.wall_clock):
         return TextName.AFTER_HOURS
     return TextName.GREETING if facts.staffed else TextName.UNAVAILABLE
 
@@ -83,47 +83,56 @@ def _is_news(pack: Pack, facts: Facts, thread: Thread, name: TextName, asked: st
     """
     silence, long = thread.silence, pack.settings.greeting_every_hours * 3600
     recent = any(facts.now - at < long for _, at in thread.consent.greeted)
-    if asked or not recent or not (silence.answered or silence.answering):
+    if asked or not recent or not (silence.auto_replied_before or silence.auto_replied):
         return True
-    return silence.answer in PROMISES and (silence.answer == TextName.GREETING) != (name is TextName.GREETING)
+    return silence.last_auto_reply in PROMISES and (silence.last_auto_reply == TextName.GREETING) != (
+        name is TextName.GREETING
+    )
 
 
-def helped(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> tuple[Thread, tuple[Action, ...]]:
+def answer_help(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> tuple[Thread, tuple[Action, ...]]:
     """Answer HELP and INFO, and no other word for help, by the agency's one line, where a carrier forces an answer."""
     name = pack.settings.help_answer
-    if not name or plain(event.body) not in FORCED or event.flood or _greeted(pack, facts, thread, HELP, ""):
+    if (
+        not name
+        or normalize_keyword(event.body) not in HELP_WORDS
+        or event.rate_limited
+        or _greeted(pack, facts, thread, HELP, "")
+    ):
         return thread, ()
-    answer, told = _says(pack, facts, thread, event, name, kind=HELP)
+    answer, notice = _auto_reply(pack, facts, thread, event, name, kind=HELP)
     if guard.may_send(pack, thread, answer, facts.now, facts.designations) is not None:
         return thread, ()
-    return _noted(facts, thread, HELP), (answer, told)
+    return _note_greeted(facts, thread, HELP), (answer, notice)
 
 
 def _answer(
     pack: Pack, facts: Facts, thread: Thread, event: TextArrived, name: TextName
 ) -> tuple[Thread, tuple[Action, ...]]:
-    answer, told = _says(pack, facts, thread, event, name)
+    answer, notice = _auto_reply(pack, facts, thread, event, name)
     if guard.may_send(pack, thread, answer, facts.now, facts.designations) is not None:
         return thread, ()
-    thread = replace(thread, silence=replace(thread.silence, answer=name.value, answering=True))
-    return thread, (answer, told)
+    thread = replace(thread, silence=replace(thread.silence, last_auto_reply=name.value, auto_replied=True))
+    return thread, (answer, notice)
 
 
-def _says(pack: Pack, facts: Facts, thread: Thread, event: TextArrived, name: str, *, kind: str = "") -> tuple[Text, Post]:
+def _auto_reply(
+    pack: Pack, facts: Facts, thread: Thread, event: TextArrived, name: str, *, kind: str = ""
+) -> tuple[SendSms, SendMessage]:
     body = canned_texts.wording(pack, facts, thread, name)
     # What it is stands in its name: the carrier's report of this text, and of no other, is noted as that (practice 26).
     ref = f"{kind or name}:{event.id}"
-    answer = Text(ref=ref, body=body, origin=Origin.ANSWER, epoch=thread.voice.epoch, since=event.at)
-    return answer, Post(place=THREAD, body=f"Answered by itself ({name}): {body}")
+    answer = SendSms(ref=ref, body=body, origin=Origin.AUTO_REPLY, epoch=thread.assignment.epoch, since=event.at)
+    return answer, SendMessage(place=THREAD, body=f"Answered by itself ({name}): {body}")
 
 
-def _noted(facts: Facts, thread: Thread, name: str) -> Thread:
+def _note_greeted(facts: Facts, thread: Thread, name: str) -> Thread:
     greeted = dict(thread.consent.greeted) | {_key(thread.consent.language, name): facts.now}
     return replace(thread, consent=replace(thread.consent, greeted=tuple(sorted(greeted.items()))))
 
 
 def _key(language: str, name: str) -> str:
-    return language if name in ALIKE else f"{language} {name}"
+    return language if name in SAME_PROMISE else f"{language} {name}"
 
 
 def _greeted(pack: Pack, facts: Facts, thread: Thread, name: str, asked: str) -> bool:

@@ -1,4 +1,4 @@
-"""Words of the voice that are held: they leave by a second word of the voice, or never.
+"""Words of the assignee that are held: they leave by a second word of the assignee, or never.
 
 Rule of this module: what is held is kept for no longer than the message that it stands in, and no more than the last few.
 """
@@ -12,45 +12,45 @@ from bot.model.actions import Action
 from bot.model.desk import Facts, Thread
 from bot.model.events import TimerDue
 from bot.model.feature import Step
-from bot.model.thread import Held, Pending, Reason
-from bot.model.transactional_actions import DropTimer, SetTimer
+from bot.model.thread import HeldReason, HeldText, PendingText
+from bot.model.transactional_actions import CancelTimer, SetTimer
 from policies.pack import Pack
 
 TIMER: Final = "held"
-MOST: Final = 20
+MAX_HELD: Final = 20
 
 
-def held_back(facts: Facts, words: Pending, reason: Reason) -> Held:
+def to_held(facts: Facts, words: PendingText, reason: HeldReason) -> HeldText:
     """Return words of the undo window as words that are held, for a reason."""
-    return Held(
+    return HeldText(
         event_id=words.event_id,
         body=words.body,
         author=words.author,
         reason=reason,
         name=words.name,
-        edit=words.edit,
-        since=facts.now,
+        edit_event_id=words.edit_event_id,
+        held_since=facts.now,
         differs=words.differs,
     )
 
 
-def hold(thread: Thread, words: Held) -> Thread:
-    """Keep words that a second word of the voice may still let leave; the last of them."""
+def hold_text(thread: Thread, words: HeldText) -> Thread:
+    """Keep words that a second word of the assignee may still let leave; the last of them."""
     others = tuple(h for h in thread.sending.held if h.event_id != words.event_id)
-    return replace(thread, sending=replace(thread.sending, held=(*others, words)[-MOST:]))
+    return replace(thread, sending=replace(thread.sending, held=(*others, words)[-MAX_HELD:]))
 
 
-def keeps(pack: Pack, thread: Thread) -> tuple[Action, ...]:
+def expiry_timer(pack: Pack, thread: Thread) -> tuple[Action, ...]:
     """Return the timer by which what is held is forgotten, when its message goes from the room."""
-    times = [words.since for words in thread.sending.held if words.since]
-    return (SetTimer(key=TIMER, due=min(times) + pack.settings.message_ttl) if times else DropTimer(key=TIMER),)
+    times = [words.held_since for words in thread.sending.held if words.held_since]
+    return (SetTimer(key=TIMER, due=min(times) + pack.settings.message_ttl) if times else CancelTimer(key=TIMER),)
 
 
-def forget(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
+def expire(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
     """Forget words that were held for as long as a message stands: nobody remembers what `!again` would say."""
     if event.key != TIMER:
         return Step(thread)
     over = facts.now - pack.settings.message_ttl
-    held = tuple(words for words in thread.sending.held if not words.since or words.since > over)
+    held = tuple(words for words in thread.sending.held if not words.held_since or words.held_since > over)
     thread = replace(thread, sending=replace(thread.sending, held=held))
-    return Step(thread, keeps(pack, thread), consumed=True)
+    return Step(thread, expiry_timer(pack, thread), consumed=True)

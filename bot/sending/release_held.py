@@ -1,6 +1,6 @@
 """Second words: letting leave what was held, and the agency's own texts at an advocate's hand.
 
-Rules of this module: what is held leaves by one command of the voice and through the same undo window; a canned text is
+Rules of this module: what is held leaves by one command of the assignee and through the same undo window; a canned text is
 shown before it leaves, can be changed by editing the command and stopped by redacting it. Words behind a command that are
 not said to be the text send nothing.
 """
@@ -12,21 +12,21 @@ from typing import Final
 
 from bot import guard
 from bot.commands import canned_texts
-from bot.commands.parser import answer, noted, says
+from bot.commands.parser import answer, command_args, mark_as_note
 from bot.language.room_notes import is_note
-from bot.model.actions import THREAD, Post
+from bot.model.actions import THREAD, SendMessage
 from bot.model.desk import Facts, Thread
-from bot.model.events import Relation, Said
+from bot.model.events import MessageSent, Relation
 from bot.model.feature import Step
-from bot.model.thread import Held, Pending, Reason
-from bot.sending.held_texts import hold
-from bot.sending.undo_window import into_window, take
+from bot.model.thread import HeldReason, HeldText, PendingText
+from bot.sending.held_texts import hold_text
+from bot.sending.undo_window import start_undo, take_text
 from policies.pack import Pack, TextName
 
-LETS: Final = {
-    "again": (Reason.UNKNOWN, Reason.LATE, Reason.LOCKED),
-    "anyway": (Reason.WARNED,),
-    "long": (Reason.LONG,),
+RELEASES: Final = {
+    "again": (HeldReason.UNKNOWN, HeldReason.LATE, HeldReason.LOCKED),
+    "anyway": (HeldReason.WARNED,),
+    "long": (HeldReason.LONG,),
 }
 UNNOTED: Final[dict[str, str]] = {
     TextName.LIMITS: " Own words are not noted as the limits: if they are, !told limits.",
@@ -35,79 +35,79 @@ UNNOTED: Final[dict[str, str]] = {
 }
 
 
-def second(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+def release(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
     """`!again`, `!anyway`, `!long`: the message that is replied to, or the last one held for that reason."""
-    name = next((name for name in LETS if says(event, name) is not None), None)
+    name = next((name for name in RELEASES if command_args(event, name) is not None), None)
     if name is None:
         return Step(thread)
-    held = [h for h in thread.sending.held if h.reason in LETS[name] and h.author == event.sender]
+    held = [h for h in thread.sending.held if h.reason in RELEASES[name] and h.author == event.sender]
     chosen = [h for h in held if h.event_id == event.target] if event.target else held[-1:]
     if not chosen:
-        told = f"Nothing of yours is held that !{name} would send."
-        return Step(thread, (noted(event), *answer(facts, event, told)), consumed=True)
+        notice = f"Nothing of yours is held that !{name} would send."
+        return Step(thread, (mark_as_note(event), *answer(facts, event, notice)), consumed=True)
     words = chosen[0]
     if (why := guard.refuses(pack, thread, words.body, facts.designations)) is not None:
-        return Step(thread, (noted(event), *answer(facts, event, f"Not sent: {why}")), consumed=True)
+        return Step(thread, (mark_as_note(event), *answer(facts, event, f"Not sent: {why}")), consumed=True)
     if name == "long" and (warning := guard.warns(words.body, differs=words.differs)) is not None:
-        thread = hold(thread, replace(words, reason=Reason.WARNED))
-        return Step(thread, (noted(event), *answer(facts, event, f"Held: {warning}")), consumed=True)
-    if words.reason is Reason.LOCKED:
+        thread = hold_text(thread, replace(words, reason=HeldReason.WARNED))
+        return Step(thread, (mark_as_note(event), *answer(facts, event, f"Held: {warning}")), consumed=True)
+    if words.reason is HeldReason.LOCKED:
         # It was held before anybody looked at it: what is asked of other words is asked now.
         without = tuple(h for h in thread.sending.held if h is not words)
         thread = replace(thread, sending=replace(thread.sending, held=without))
-        ours = canned_texts.stands(pack, words.name) and words.body == canned_texts.wording(pack, facts, thread, words.name)
-        thread, actions = take(pack, facts, thread, _pending(facts, words), looked_at=ours)
-        return Step(thread, (noted(event), *actions), consumed=True)
+        ours = canned_texts.exists(pack, words.name) and words.body == canned_texts.wording(pack, facts, thread, words.name)
+        thread, actions = take_text(pack, facts, thread, _pending(facts, words), looked_at=ours)
+        return Step(thread, (mark_as_note(event), *actions), consumed=True)
     rest = tuple(h for h in thread.sending.held if h is not words)
     sent = tuple(s for s in thread.sending.sent if s.event_id != words.event_id)
     thread = replace(thread, sending=replace(thread.sending, held=rest, sent=sent))
-    thread, actions = into_window(pack, facts, thread, _pending(facts, words))
-    return Step(thread, (noted(event), *actions), consumed=True)
+    thread, actions = start_undo(pack, facts, thread, _pending(facts, words))
+    return Step(thread, (mark_as_note(event), *actions), consumed=True)
 
 
-def say(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+def say(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
     """`!say handover`, `!limits`, `!tips`: the agency's words, or own ones behind a colon, into the undo window."""
-    command = next((name for name in canned_texts.COMMANDS if says(event, name) is not None), None)
+    command = next((name for name in canned_texts.COMMANDS if command_args(event, name) is not None), None)
     if command is None:
         return Step(thread)
     text = canned_texts.read(pack, facts, thread, event.body)
     if text is None:
         return Step(thread)
     if isinstance(text, canned_texts.Refused):
-        return Step(thread, (noted(event), *answer(facts, event, f"Nothing was sent: {text.why}")), consumed=True)
+        return Step(thread, (mark_as_note(event), *answer(facts, event, f"Nothing was sent: {text.why}")), consumed=True)
     if is_note(replace(event, relation=Relation.NONE, body=text.body)):
         why = "Not sent: own words that are a note, or that call a colleague, are not for the phone."
-        return Step(thread, (noted(event), *answer(facts, event, why)), consumed=True)
-    words = Pending(
+        return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)
+    words = PendingText(
         event_id=event.event_id,
         body=text.body,
         author=event.sender,
         said_at=event.at,
-        leave_at=facts.now,
+        send_at=facts.now,
         name=text.stands_for,
         differs=event.differs,
     )
-    thread, actions = take(pack, facts, thread, words, looked_at=not text.own)
+    thread, actions = take_text(pack, facts, thread, words, looked_at=not text.own)
     if words.event_id not in (p.event_id for p in thread.sending.pending):
         return Step(thread, actions, consumed=True)
     changes = f"To change it, edit your command to !say {text.name}: and your words; redact it to stop it."
     changes = "Redact your command to stop it." if text.name == TextName.DIFFERENT else changes
-    told = f"Leaving in a moment: “{text.body}” {changes}{UNNOTED.get(text.name, '') if text.own else ''}"
+    notice = f"Leaving in a moment: “{text.body}” {changes}{UNNOTED.get(text.name, '') if text.own else ''}"
     if (locked := guard.locked(pack, thread, text.body)) is not None:
-        told = (
+        notice = (
             f"Nothing leaves: {locked} The conversation is over in a moment all the same; redact your command to stop that."
         )
-    return Step(thread, (*actions, Post(place=THREAD, body=told, reply_to=event.event_id)), consumed=True)
+    return Step(thread, (*actions, SendMessage(place=THREAD, body=notice, reply_to=event.event_id)), consumed=True)
 
 
-def _pending(facts: Facts, words: Held) -> Pending:
-    return Pending(
+def _pending(facts: Facts, words: HeldText) -> PendingText:
+    return PendingText(
         event_id=words.event_id,
         body=words.body,
         author=words.author,
         said_at=facts.now,
-        leave_at=facts.now,
+        send_at=facts.now,
         name=words.name,
-        edit=words.edit,
+        edit_event_id=words.edit_event_id,
         differs=words.differs,
     )

@@ -11,45 +11,45 @@ from dataclasses import replace
 from typing import Final
 
 from bot import guard
-from bot.commands.parser import answer, noted, parse, says
+from bot.commands.parser import answer, command_args, mark_as_note, parse
 from bot.language.room_notes import is_note
-from bot.model.actions import THREAD, Action, Mark, Origin, Post, Receipt, Text
+from bot.model.actions import THREAD, Action, DeliveryReceipt, Origin, SendMessage, SendSms, ShowReceipt
 from bot.model.desk import Facts, Role, Thread
-from bot.model.events import Outcome, Relation, Said, TextOutcome, TimerDue, Unsaid
+from bot.model.events import MessageRedacted, MessageSent, Outcome, Relation, TextOutcome, TimerDue
 from bot.model.feature import Step
-from bot.model.thread import Reply
-from bot.model.transactional_actions import DropTimer, SetTimer
+from bot.model.thread import ReplyAfterStop
+from bot.model.transactional_actions import CancelTimer, SetTimer
 from policies.pack import Pack
 
 TIMER: Final = "reply"
-NOTHING: Final = "There is no text after a STOP that waits for a reply: one for each, and only after it."
+NOTHING_TO_REPLY_TO: Final = "There is no text after a STOP that waits for a reply: one for each, and only after it."
 TOO_LATE: Final = "it could not leave for more than five minutes. !reply once more if it still fits."
-SECOND: Final = ("!anyway", "!long")
-VENDOR: Final = "the carrier keeps this opt-out itself and would refuse it. The texter has to text START."
+CONFIRMATIONS: Final = ("!anyway", "!long")
+CARRIER_BLOCK: Final = "the carrier keeps this opt-out itself and would refuse it. The texter has to text START."
 
 
-def reply(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+def reply(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
     """`!reply words` of a supervisor, as one answer to the last text after the STOP."""
-    if says(event, "reply") is None:
+    if command_args(event, "reply") is None:
         return Step(thread)
     body, sure = _read(event)
-    if (why := _may_not(pack, facts, thread, body) or _unfit(pack, facts, event, body, sure)) is not None:
-        return Step(thread, (noted(event), *answer(facts, event, why)), consumed=True)
-    words = Reply(event_id=event.event_id, body=body, author=event.sender, said_at=event.at)
-    consent = replace(thread.consent, after_stop="", reply=words, replied="")
-    told = "Leaving in a moment, as the one reply to this text. Edit your command to change it, redact it to stop it."
+    if (why := _cannot_reply(pack, facts, thread, body) or _unfit(pack, facts, event, body, sure)) is not None:
+        return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)
+    words = ReplyAfterStop(event_id=event.event_id, body=body, author=event.sender, said_at=event.at)
+    consent = replace(thread.consent, text_after_stop="", reply=words, reply_ref="")
+    notice = "Leaving in a moment, as the one reply to this text. Edit your command to change it, redact it to stop it."
     return Step(
         replace(thread, consent=consent),
         (
-            Mark(place=THREAD, event_id=event.event_id, receipt=Receipt.LEAVING),
-            Post(place=THREAD, body=told, reply_to=event.event_id),
+            ShowReceipt(place=THREAD, event_id=event.event_id, receipt=DeliveryReceipt.LEAVING),
+            SendMessage(place=THREAD, body=notice, reply_to=event.event_id),
             SetTimer(key=TIMER, due=facts.now + pack.settings.undo_seconds),
         ),
         consumed=True,
     )
 
 
-def edited(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread]:
+def edit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
     """Let the author change the reply while it waits; what is no `!reply` any more does not leave."""
     words = thread.consent.reply
     mine = words is not None and (words.event_id, words.author) == (event.target, event.sender)
@@ -60,24 +60,24 @@ def edited(pack: Pack, facts: Facts, thread: Thread, event: Said) -> Step[Thread
     if why is not None:
         thread, actions = drop_reply(thread, why.removeprefix("Not sent: "), again=True)
         return Step(thread, actions, consumed=True)
-    words = replace(words, body=body, edit=event.event_id)
+    words = replace(words, body=body, edit_event_id=event.event_id)
     again = SetTimer(key=TIMER, due=facts.now + pack.settings.undo_seconds)
     return Step(replace(thread, consent=replace(thread.consent, reply=words)), (again,), consumed=True)
 
 
-def unsaid(pack: Pack, facts: Facts, thread: Thread, event: Unsaid) -> Step[Thread]:
+def retract(pack: Pack, facts: Facts, thread: Thread, event: MessageRedacted) -> Step[Thread]:
     """Let the author take the reply back; the text it answers may then be replied to once more."""
     words = thread.consent.reply
     if words is None and facts.role(event.sender) is Role.SUPERVISOR:
-        return Step(taken_out(thread, event.target)[0])
-    if words is None or event.target not in (words.event_id, words.edit) or event.sender != words.author:
+        return Step(retract_redacted(thread, event.target)[0])
+    if words is None or event.target not in (words.event_id, words.edit_event_id) or event.sender != words.author:
         return Step(thread)
-    consent = replace(thread.consent, reply=None, after_stop=words.event_id)
-    mark = Mark(place=THREAD, event_id=words.event_id, receipt=Receipt.UNSAID)
-    return Step(replace(thread, consent=consent), (mark, DropTimer(key=TIMER)), consumed=True)
+    consent = replace(thread.consent, reply=None, text_after_stop=words.event_id)
+    mark = ShowReceipt(place=THREAD, event_id=words.event_id, receipt=DeliveryReceipt.RETRACTED)
+    return Step(replace(thread, consent=consent), (mark, CancelTimer(key=TIMER)), consumed=True)
 
 
-def leave(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
+def send(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
     """Let the reply leave once its undo window is over, if its author still supervises."""
     if event.key != TIMER:
         return Step(thread)
@@ -88,26 +88,28 @@ def leave(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thr
         thread, actions = drop_reply(thread, "whoever said it does not supervise any more.", again=True)
         return Step(thread, actions, consumed=True)
     ref = f"say:{words.event_id}"
-    text = Text(ref=ref, body=words.body, origin=Origin.STOP_REPLY, epoch=thread.voice.epoch, since=words.said_at)
-    going = replace(thread, consent=replace(thread.consent, reply=None, replied=ref))
+    text = SendSms(
+        ref=ref, body=words.body, origin=Origin.REPLY_AFTER_STOP, epoch=thread.assignment.epoch, since=words.said_at
+    )
+    going = replace(thread, consent=replace(thread.consent, reply=None, reply_ref=ref))
     if (why := guard.may_send(pack, going, text, facts.now, facts.designations)) is not None:
         thread, actions = drop_reply(thread, why, again=True)
         return Step(thread, actions, consumed=True)
     return Step(going, (text,), consumed=True)
 
 
-def outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
+def note_outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
     """Let a reply that surely did not reach the phone be said once more."""
-    if event.ref != thread.consent.replied or not event.ref:
+    if event.ref != thread.consent.reply_ref or not event.ref:
         return Step(thread)
     if event.outcome not in (Outcome.LATE, Outcome.REFUSED, Outcome.REJECTED):
         return Step(thread)
-    thread = replace(thread, consent=replace(thread.consent, after_stop=event.ref, replied=""))
+    thread = replace(thread, consent=replace(thread.consent, text_after_stop=event.ref, reply_ref=""))
     if event.outcome is not Outcome.LATE:
         return Step(thread)
     event_id = event.ref.removeprefix("say:")
-    mark = Mark(place=THREAD, event_id=event_id, receipt=Receipt.NOT_SENT)
-    return Step(thread, (mark, Post(place=THREAD, body=f"Not sent: {TOO_LATE}", reply_to=event_id)), consumed=True)
+    mark = ShowReceipt(place=THREAD, event_id=event_id, receipt=DeliveryReceipt.NOT_SENT)
+    return Step(thread, (mark, SendMessage(place=THREAD, body=f"Not sent: {TOO_LATE}", reply_to=event_id)), consumed=True)
 
 
 def drop_reply(thread: Thread, why: str, *, again: bool = False) -> tuple[Thread, tuple[Action, ...]]:
@@ -115,51 +117,51 @@ def drop_reply(thread: Thread, why: str, *, again: bool = False) -> tuple[Thread
     words = thread.consent.reply
     if words is None:
         return thread, ()
-    consent = replace(thread.consent, reply=None, after_stop=words.event_id if again else "")
-    mark = Mark(place=THREAD, event_id=words.event_id, receipt=Receipt.NOT_SENT)
-    told = Post(place=THREAD, body=f"Not sent: {why}", reply_to=words.event_id)
-    return replace(thread, consent=consent), (mark, told, DropTimer(key=TIMER))
+    consent = replace(thread.consent, reply=None, text_after_stop=words.event_id if again else "")
+    mark = ShowReceipt(place=THREAD, event_id=words.event_id, receipt=DeliveryReceipt.NOT_SENT)
+    notice = SendMessage(place=THREAD, body=f"Not sent: {why}", reply_to=words.event_id)
+    return replace(thread, consent=consent), (mark, notice, CancelTimer(key=TIMER))
 
 
-def taken_out(thread: Thread, event_id: str) -> tuple[Thread, tuple[Action, ...]]:
+def retract_redacted(thread: Thread, event_id: str) -> tuple[Thread, tuple[Action, ...]]:
     """Stop the reply that a person takes out of the room, in its undo window or on its way to the carrier."""
     if thread.consent.reply is not None and thread.consent.reply.event_id == event_id:
         return drop_reply(thread, "it was taken out of the room.", again=True)
-    if thread.consent.replied == f"say:{event_id}":
-        thread = replace(thread, consent=replace(thread.consent, replied=""))
+    if thread.consent.reply_ref == f"say:{event_id}":
+        thread = replace(thread, consent=replace(thread.consent, reply_ref=""))
     return thread, ()
 
 
-def _may_not(pack: Pack, facts: Facts, thread: Thread, body: str) -> str | None:
+def _cannot_reply(pack: Pack, facts: Facts, thread: Thread, body: str) -> str | None:
     consent = thread.consent
     if not pack.settings.reply_after_stop:
         return "This line sends no replies after a STOP."
     if not consent.stopped:
-        return "Nothing is stopped here: the voice can answer."
-    if not consent.after_stop or consent.reply is not None:
-        return NOTHING
+        return "Nothing is stopped here: the advocate can answer."
+    if not consent.text_after_stop or consent.reply is not None:
+        return NOTHING_TO_REPLY_TO
     if not body:
         return "Say !reply and the words."
-    if consent.vendor_block:
-        return f"Not sent: {VENDOR}"
+    if consent.carrier_block:
+        return f"Not sent: {CARRIER_BLOCK}"
     why = guard.blocked(thread, facts.now)
     return f"Not sent: {why}" if why else None
 
 
-def _read(event: Said) -> tuple[str, frozenset[str]]:
+def _read(event: MessageSent) -> tuple[str, frozenset[str]]:
     """Return the words of a `!reply`, and which second words stand before them; no words when it is none."""
     parsed = parse(event.body)
     if parsed is None or parsed.command is None or parsed.command.name != "reply":
         return "", frozenset()
     body, sure = parsed.words, set()
-    while (first := body.split(maxsplit=1)) and first[0].casefold() in SECOND:
+    while (first := body.split(maxsplit=1)) and first[0].casefold() in CONFIRMATIONS:
         sure.add(first[0].casefold())
         body = first[1] if len(first) > 1 else ""
     return body, frozenset(sure)
 
 
-def _unfit(pack: Pack, facts: Facts, event: Said, body: str, sure: frozenset[str]) -> str | None:
-    """Say why these words are not for a phone: what holds for the voice's words holds here (DESIGN section 3)."""
+def _unfit(pack: Pack, facts: Facts, event: MessageSent, body: str, sure: frozenset[str]) -> str | None:
+    """Say why these words are not for a phone: what holds for the assignee's words holds here (DESIGN section 3)."""
     if (why := guard.leaks(pack, body, facts.designations)) is not None:
         return f"Not sent: {why}"
     if is_note(replace(event, relation=Relation.NONE, body=body)):

@@ -10,31 +10,31 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from bot.model.actions import Receipt
+from bot.model.actions import DeliveryReceipt
 from bot.model.desk import Thread
 from bot.model.events import Outcome
-from bot.model.thread import Sent
+from bot.model.thread import SentText
 
-LEFT: Final = "That text has left already: it stays on the phone."
+ALREADY_SENT: Final = "That text has left already: it stays on the phone."
 
 
-def take_back(thread: Thread, which: Callable[[Sent], bool]) -> Thread:
+def retract_sent(thread: Thread, which: Callable[[SentText], bool]) -> Thread:
     """Let nothing leave any more of what waits for its turn at the carrier; its outcome says whether it had left."""
-    leaving = Receipt.LEAVING.name
+    leaving = DeliveryReceipt.LEAVING.name
     sent = tuple(
-        replace(words, taken_back=True) if words.receipt == leaving and which(words) else words
+        replace(words, retracted=True) if words.receipt == leaving and which(words) else words
         for words in thread.sending.sent
     )
     return replace(thread, sending=replace(thread.sending, sent=sent))
 
 
-def became(outcome: Outcome, receipt: Receipt, words: str) -> tuple[Receipt, str]:
+def retraction_outcome(outcome: Outcome, receipt: DeliveryReceipt, words: str) -> tuple[DeliveryReceipt, str]:
     """Return the receipt of words that were taken back, and what is said: whether that was in time."""
     match outcome:
         case Outcome.REFUSED | Outcome.LATE | Outcome.REJECTED | Outcome.OPTED_OUT:
-            return Receipt.UNSAID, ""
+            return DeliveryReceipt.RETRACTED, ""
         case Outcome.ACCEPTED:
-            return receipt, LEFT
+            return receipt, ALREADY_SENT
         case Outcome.UNKNOWN:
             return receipt, "Unknown: it may have left before it was taken back. It is not sent again."
         case Outcome.DELIVERED | Outcome.FAILED:

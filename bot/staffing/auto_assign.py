@@ -10,101 +10,112 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.display.thread_card import short
-from bot.model.actions import DESK, Action, Post
-from bot.model.desk import Desk, Facts, Line, Role, Seat, Thread
-from bot.model.events import Joined, Said, Tapped, TimerDue
+from bot.display.thread_card import localpart
+from bot.model.actions import DESK, Action, SendMessage
+from bot.model.desk import Desk, DeskMember, Facts, QueueEntry, Role, Thread
+from bot.model.events import MemberJoined, MessageSent, ReactionAdded, TimerDue
 from bot.model.feature import Step
-from bot.model.thread_desk_events import Answered, Assigned, How
-from bot.model.transactional_actions import DropTimer, SetTimer, Tell
+from bot.model.thread_desk_events import Assigned, AssigneePresent, AssignmentKind
+from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from bot.staffing.assignment import release_to_queue
-from bot.staffing.claim_queue import give, may_not
-from policies.pack import Assignment, Pack
+from bot.staffing.claim_queue import assign, cannot_claim
+from policies.pack import AssignmentMode, Pack
 
 ANSWER: Final = "answer"
-GIVEN: Final = "given:"
-TRIES: Final = 2
+ASSIGNED_REF: Final = "given:"
+MAX_TRIES: Final = 2
 """How often a thread is given away unasked before it waits for a hand."""
 
 
-def live(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
+def assign_waiting(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
     """Give away what waits, the longest waiting first, after any event of the desk."""
     actions: tuple[Action, ...] = ()
-    if pack.settings.assignment is Assignment.NONE:
+    if pack.settings.assignment is AssignmentMode.NONE:
         return desk, actions
-    for line in desk.waiting:
-        if (seat := _whom(pack, desk, line)) is not None:
+    for entry in desk.waiting:
+        if (member := _choose(pack, desk, entry)) is not None:
             until = facts.now + pack.settings.assignment_answer
-            desk, given = give(facts, desk, seat.user, line, How.CLAIMED, answer_by=until)
+            desk, given = assign(facts, desk, member.user, entry, AssignmentKind.CLAIMED, answer_by=until)
             body = (
-                f"{short(seat.user)}: {line.designation} is yours. Accept the invitation, tap anything or say !board here,"
+                f"{localpart(member.user)}: {entry.designation} is yours. Accept the invitation, tap anything or say "
+                "!board here,"
                 f" within {pack.settings.assignment_answer // 60} min; else somebody else is asked."
             )
-            call = Post(place=DESK, ref=GIVEN + line.thread, body=body, notice=False, mentions=(seat.user,))
+            call = SendMessage(
+                place=DESK, ref=ASSIGNED_REF + entry.thread, body=body, notice=False, mentions=(member.user,)
+            )
             actions += (*given, call)
     return desk, actions
 
 
-def shows(pack: Pack, facts: Facts, desk: Desk, event: Said | Tapped) -> Step[Desk]:
+def note_presence_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent | ReactionAdded) -> Step[Desk]:
     """Take anything that somebody says or taps at the desk, or in their office, for a sign that they are there."""
-    seat = desk.seat(event.sender)
-    mine = [line for line in desk.held(event.sender) if line.given]
-    if seat is None or not (mine or seat.away):
+    member = desk.member(event.sender)
+    assigned = [entry for entry in desk.assigned_to(event.sender) if entry.auto_assigned]
+    if member is None or not (assigned or member.away):
         return Step(desk)
-    roster = tuple(replace(other, away=False) if other is seat else other for other in desk.roster)
-    threads = tuple(replace(line, given=False) if line in mine else line for line in desk.threads)
-    told = tuple(Tell(owner=line.thread, event=Answered(thread=line.thread, user=event.sender)) for line in mine)
-    return Step(replace(desk, roster=roster, threads=threads), told)
+    roster = tuple(replace(other, away=False) if other is member else other for other in desk.roster)
+    threads = tuple(replace(entry, auto_assigned=False) if entry in assigned else entry for entry in desk.threads)
+    notice = tuple(
+        SendEvent(owner=entry.thread, event=AssigneePresent(thread=entry.thread, user=event.sender)) for entry in assigned
+    )
+    return Step(replace(desk, roster=roster, threads=threads), notice)
 
 
-def shown(pack: Pack, facts: Facts, desk: Desk, event: Answered) -> Step[Desk]:
+def note_presence(pack: Pack, facts: Facts, desk: Desk, event: AssigneePresent) -> Step[Desk]:
     """Note that somebody has shown themselves in the thread that they were given."""
-    roster = tuple(replace(seat, away=False) if seat.user == event.user else seat for seat in desk.roster)
-    mine = next((line for line in desk.held(event.user) if line.thread == event.thread), None)
-    threads = tuple(replace(line, given=False) if line is mine else line for line in desk.threads)
+    roster = tuple(replace(member, away=False) if member.user == event.user else member for member in desk.roster)
+    assigned = next((entry for entry in desk.assigned_to(event.user) if entry.thread == event.thread), None)
+    threads = tuple(replace(entry, auto_assigned=False) if entry is assigned else entry for entry in desk.threads)
     return Step(replace(desk, roster=roster, threads=threads))
 
 
-def given(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[Thread]:
+def start_answer_timer(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[Thread]:
     """Wait for a sign of whoever got a thread unasked; nothing is asked of whoever asked for it."""
-    if event.answer_by <= 0 or thread.voice.holder != event.voice:
-        return Step(_asked(thread, 0.0), (DropTimer(key=ANSWER),) if thread.voice.answer_by else ())
-    return Step(_asked(thread, event.answer_by), (SetTimer(key=ANSWER, due=event.answer_by),))
+    if event.answer_by <= 0 or thread.assignment.assignee != event.assignee:
+        return Step(_answer_until(thread, 0.0), (CancelTimer(key=ANSWER),) if thread.assignment.answer_by else ())
+    return Step(_answer_until(thread, event.answer_by), (SetTimer(key=ANSWER, due=event.answer_by),))
 
 
-def answered(pack: Pack, facts: Facts, thread: Thread, event: Said | Tapped | Joined | Answered) -> Step[Thread]:
-    """Ask nothing more of a voice that has shown themselves, by words, a tap, or by coming in."""
-    user = event.user if isinstance(event, Joined | Answered) else event.sender
-    if not thread.voice.answer_by or user != thread.voice.holder:
+def note_presence_in_thread(
+    pack: Pack, facts: Facts, thread: Thread, event: MessageSent | ReactionAdded | MemberJoined | AssigneePresent
+) -> Step[Thread]:
+    """Ask nothing more of an assignee that has shown themselves, by words, a tap, or by coming in."""
+    user = event.user if isinstance(event, MemberJoined | AssigneePresent) else event.sender
+    if not thread.assignment.answer_by or user != thread.assignment.assignee:
         return Step(thread)
     # The desk knows already when it was the desk that saw it.
-    told = () if isinstance(event, Answered) else (Tell(owner=DESK, event=Answered(thread=thread.id, user=user)),)
-    return Step(_asked(thread, 0.0), (DropTimer(key=ANSWER), *told))
+    notice = (
+        ()
+        if isinstance(event, AssigneePresent)
+        else (SendEvent(owner=DESK, event=AssigneePresent(thread=thread.id, user=user)),)
+    )
+    return Step(_answer_until(thread, 0.0), (CancelTimer(key=ANSWER), *notice))
 
 
-def unanswered(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
+def take_back(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
     """Take a thread back from somebody who has not shown themselves."""
     if event.key != ANSWER:
         return Step(thread)
-    if not 0 < thread.voice.answer_by <= facts.now or thread.voice.holder is None:
+    if not 0 < thread.assignment.answer_by <= facts.now or thread.assignment.assignee is None:
         return Step(thread, consumed=True)
-    thread, actions = release_to_queue(_asked(thread, 0.0), facts, "the voice did not answer")
+    thread, actions = release_to_queue(_answer_until(thread, 0.0), facts, "the advocate did not answer")
     return Step(thread, actions, consumed=True)
 
 
-def _whom(pack: Pack, desk: Desk, line: Line) -> Seat | None:
-    if len(line.tried) >= TRIES:
+def _choose(pack: Pack, desk: Desk, entry: QueueEntry) -> DeskMember | None:
+    if len(entry.tried_users) >= MAX_TRIES:
         return None
     can = [
-        seat
-        for seat in desk.roster
-        if seat.role is Role.ADVOCATE and not seat.away and seat.user not in line.tried
-        if may_not(pack, desk, seat.user) is None
+        member
+        for member in desk.roster
+        if member.role is Role.ADVOCATE and not member.away and member.user not in entry.tried_users
+        if cannot_claim(pack, desk, member.user) is None
     ]
-    if pack.settings.assignment is Assignment.LEAST_LOADED:
-        return min(can, key=lambda seat: len(desk.held(seat.user)), default=None)
+    if pack.settings.assignment is AssignmentMode.LEAST_LOADED:
+        return min(can, key=lambda member: len(desk.assigned_to(member.user)), default=None)
     return next(iter(can), None)
 
 
-def _asked(thread: Thread, until: float) -> Thread:
-    return replace(thread, voice=replace(thread.voice, answer_by=until))
+def _answer_until(thread: Thread, until: float) -> Thread:
+    return replace(thread, assignment=replace(thread.assignment, answer_by=until))

@@ -9,212 +9,263 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.commands.parser import answer, says
-from bot.display.queue_cards import HAND, WAIT, anew, claimable, ref, settled, taken, thread_of
-from bot.display.thread_card import short
-from bot.model.actions import DESK, Action, Edit, Page, Post
-from bot.model.desk import Desk, Facts, Line, Role
-from bot.model.events import Said, Tapped, TimerDue
+from bot.commands.parser import answer, command_args
+from bot.display.queue_cards import (
+    CLAIM_REACTION,
+    WAIT,
+    assigned_card,
+    card_ref,
+    claim_card,
+    expire_cards,
+    next_card,
+    thread_of,
+)
+from bot.display.thread_card import localpart
+from bot.model.actions import DESK, Action, EditMessage, PageOnCall, SendMessage
+from bot.model.desk import Desk, Facts, QueueEntry, Role
+from bot.model.events import MessageSent, ReactionAdded, TimerDue
 from bot.model.feature import Step
-from bot.model.thread_desk_events import Assigned, How, NotAssigned, Offered, ThreadGone, ThreadWaits, VoiceWanted
-from bot.model.transactional_actions import DropTimer, SetTimer, Tell
+from bot.model.thread_desk_events import (
+    Assigned,
+    AssignmentKind,
+    AssignmentRefused,
+    ClaimRequested,
+    OfferChanged,
+    ThreadParked,
+    ThreadQueued,
+)
+from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from policies.pack import Pack
 
-NEXT: Final = 30.0
+NEXT_SECONDS: Final = 30.0
 """Seconds for which a claim on an empty queue stands."""
 
 
-def waits(pack: Pack, facts: Facts, desk: Desk, event: ThreadWaits) -> Step[Desk]:
+def queue_thread(pack: Pack, facts: Facts, desk: Desk, event: ThreadQueued) -> Step[Desk]:
     """Put a thread on the queue and its card on the desk, always as a new message."""
     old = next((known for known in desk.threads if known.thread == event.thread), None)
     others = tuple(known for known in desk.threads if known is not old)
-    line = _waiting(old, event)
-    if old is not None and old.given:
+    entry = _waiting(old, event)
+    if old is not None and old.auto_assigned:
         # It was given to them unasked, and they did not show themselves: they get no other until they do.
-        roster = tuple(replace(seat, away=True) if seat.user == old.voice else seat for seat in desk.roster)
+        roster = tuple(replace(member, away=True) if member.user == old.assignee else member for member in desk.roster)
         desk = replace(desk, roster=roster)
     before: tuple[Action, ...] = ()
-    if old is not None and old.carded:
-        line, over = anew(line)
-        before = (Edit(place=DESK, ref=ref(old), body=f"{event.designation} · back in the queue, see below"), *over)
-    card = claimable(line, "waiting again: its voice has left" if event.again else "waiting")
-    line = replace(line, carded=True)
+    if old is not None and old.has_card:
+        entry, over = next_card(entry)
+        before = (
+            EditMessage(place=DESK, ref=card_ref(old), body=f"{event.designation} · back in the queue, see below"),
+            *over,
+        )
+    card = claim_card(entry, "waiting again: its advocate has left" if event.requeued else "waiting")
+    entry = replace(entry, has_card=True)
     ladder = SetTimer(key=f"{WAIT}{event.thread}:0", due=facts.now + pack.settings.unclaimed_on_duty)
     actions: tuple[Action, ...] = (*before, card, ladder)
-    desk = replace(desk, threads=(*others, line))
-    if (user := _next(pack, facts, desk)) is not None:
-        desk, assigned = _assign(pack, facts, desk, user, line, None)
+    desk = replace(desk, threads=(*others, entry))
+    if (user := _next_claimer(pack, facts, desk)) is not None:
+        desk, assigned = _claim(pack, facts, desk, user, entry, None)
         return Step(desk, (*actions, *assigned))
     return Step(desk, actions)
 
 
-def gone(pack: Pack, facts: Facts, desk: Desk, event: ThreadGone) -> Step[Desk]:
+def forget_thread(pack: Pack, facts: Facts, desk: Desk, event: ThreadParked) -> Step[Desk]:
     """Forget a conversation that is over, and let its card go."""
-    timers = tuple(DropTimer(key=f"{WAIT}{event.thread}:{rung}") for rung in range(3))
-    roster = tuple(replace(seat, spoke="") if seat.spoke == event.thread else seat for seat in desk.roster)
-    over = [line for line in desk.threads if line.thread == event.thread]
-    desk = replace(desk, threads=tuple(line for line in desk.threads if line not in over), roster=roster)
-    return Step(desk, (*(action for line in over for action in settled(line)), *timers))
+    timers = tuple(CancelTimer(key=f"{WAIT}{event.thread}:{rung}") for rung in range(3))
+    roster = tuple(
+        replace(member, last_thread="") if member.last_thread == event.thread else member for member in desk.roster
+    )
+    over = [entry for entry in desk.threads if entry.thread == event.thread]
+    desk = replace(desk, threads=tuple(entry for entry in desk.threads if entry not in over), roster=roster)
+    return Step(desk, (*(action for entry in over for action in expire_cards(entry)), *timers))
 
 
-def claim(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
+def claim(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
     """Take the thread that is named, or whose card is replied to, or the longest waiting; else the next within seconds."""
-    if event.place != DESK or (wanted := says(event, "claim")) is None:
+    if event.place != DESK or (wanted := command_args(event, "claim")) is None:
         return Step(desk)
     name = wanted.casefold()
     if not name and (thread := thread_of(event.ref)):
-        name = next((line.designation for line in desk.threads if line.thread == thread), "that")
-    line = next((line for line in desk.waiting if name in ("", line.designation)), None)
-    offered = next((line for line in desk.threads if line.offered and line.designation == name), None)
-    if (line := line or offered) is not None:
-        desk, actions = _assign(pack, facts, desk, event.sender, line, event)
+        name = next((entry.designation for entry in desk.threads if entry.thread == thread), "that")
+    entry = next((entry for entry in desk.waiting if name in ("", entry.designation)), None)
+    offered = next((entry for entry in desk.threads if entry.offered and entry.designation == name), None)
+    if (entry := entry or offered) is not None:
+        desk, actions = _claim(pack, facts, desk, event.sender, entry, event)
         return Step(desk, actions, consumed=True)
-    taken = next((line for line in desk.threads if line.designation == name), None)
-    if not name and (why_not := may_not(pack, desk, event.sender)) is not None:
+    taken = next((entry for entry in desk.threads if entry.designation == name), None)
+    if not name and (why_not := cannot_claim(pack, desk, event.sender)) is not None:
         why = why_not
     elif not name:
-        claimers = (*((u, t) for u, t in desk.claimers if u != event.sender), (event.sender, facts.now + NEXT))
+        claimers = (*((u, t) for u, t in desk.claimers if u != event.sender), (event.sender, facts.now + NEXT_SECONDS))
         desk = replace(desk, claimers=claimers)
         why = "Nobody is waiting. Whoever comes within the next 30 seconds is yours."
-    elif taken is not None and taken.voice is not None:
-        why = f"{taken.designation} is with {short(taken.voice)} already."
+    elif taken is not None and taken.assignee is not None:
+        why = f"{taken.designation} is with {localpart(taken.assignee)} already."
     else:
         why = "No waiting thread has that designation. !board shows who waits."
     return Step(desk, answer(facts, event, why), consumed=True)
 
 
-def tap(pack: Pack, facts: Facts, desk: Desk, event: Tapped) -> Step[Desk]:
+def claim_by_reaction(pack: Pack, facts: Facts, desk: Desk, event: ReactionAdded) -> Step[Desk]:
     """Take the thread whose card, or the reminder of which, was tapped with a raised hand."""
-    if not event.key.startswith(HAND) or desk.seat(event.sender) is None:
+    if not event.key.startswith(CLAIM_REACTION) or desk.member(event.sender) is None:
         return Step(desk)
-    line = next((line for line in desk.threads if line.thread == thread_of(event.target)), None)
-    if line is None:
+    entry = next((entry for entry in desk.threads if entry.thread == thread_of(event.target)), None)
+    if entry is None:
         return Step(desk)
     if not event.trusted:
-        why = f"{short(event.sender)}: verify your device first; until then you could not read {line.designation}."
+        why = f"{localpart(event.sender)}: verify your device first; until then you could not read {entry.designation}."
         return Step(desk, answer(facts, event, why))
-    if line.voice is not None and not line.offered:
-        if line.voice == event.sender:
+    if entry.assignee is not None and not entry.offered:
+        if entry.assignee == event.sender:
             return Step(desk)
-        why = f"{short(event.sender)}: {line.designation} is with {short(line.voice)} already."
+        why = f"{localpart(event.sender)}: {entry.designation} is with {localpart(entry.assignee)} already."
         return Step(desk, answer(facts, event, why))
-    return Step(*_assign(pack, facts, desk, event.sender, line, event))
+    return Step(*_claim(pack, facts, desk, event.sender, entry, event))
 
 
-def wanted(pack: Pack, facts: Facts, desk: Desk, event: VoiceWanted) -> Step[Desk]:
-    """Make somebody the voice of a thread that has one, if they may be."""
-    line = next((line for line in desk.threads if line.thread == event.thread), None)
-    seat = desk.seat(event.user)
-    if line is None:
+def decide_claim(pack: Pack, facts: Facts, desk: Desk, event: ClaimRequested) -> Step[Desk]:
+    """Make somebody the assignee of a thread that has one, if they may be."""
+    entry = next((entry for entry in desk.threads if entry.thread == event.thread), None)
+    member = desk.member(event.user)
+    if entry is None:
         return Step(desk)
-    if line.voice == event.user:
+    if entry.assignee == event.user:
         return Step(desk)
     why = None
-    if seat is None:
+    if member is None:
         why = "they are not at the desk."
-    elif event.how is How.CLAIMED and line.voice is not None and not line.offered:
-        why = f"{short(line.voice)} was quicker."
-    elif event.how is How.TOOK and seat.role is not Role.SUPERVISOR:
-        why = "only supervisors take a voice."
-    elif not (event.beyond and seat.duty):
-        why = may_not(pack, desk, event.user)
+    elif event.how is AssignmentKind.CLAIMED and entry.assignee is not None and not entry.offered:
+        why = f"{localpart(entry.assignee)} was quicker."
+    elif event.how is AssignmentKind.TAKEN_OVER and member.role is not Role.SUPERVISOR:
+        why = "only supervisors take a thread over."
+    elif not (event.over_cap and member.on_duty):
+        why = cannot_claim(pack, desk, event.user)
     if why is not None:
-        return Step(desk, (Tell(owner=line.thread, event=NotAssigned(user=event.user, why=why)),))
+        return Step(desk, (SendEvent(owner=entry.thread, event=AssignmentRefused(user=event.user, reason=why)),))
     # A thread that waits by now is claimed like any other: `assigned` relies on it to tell what is out of date.
-    how = How.CLAIMED if line.voice is None else How.ACCEPTED if event.how is How.CLAIMED else event.how
-    return Step(*give(facts, desk, event.user, line, how))
+    how = (
+        AssignmentKind.CLAIMED
+        if entry.assignee is None
+        else AssignmentKind.ACCEPTED
+        if event.how is AssignmentKind.CLAIMED
+        else event.how
+    )
+    return Step(*assign(facts, desk, event.user, entry, how))
 
 
-def offered(pack: Pack, facts: Facts, desk: Desk, event: Offered) -> Step[Desk]:
-    """Show a thread that its voice offers to everybody, or does no longer."""
-    line = next((line for line in desk.threads if line.thread == event.thread), None)
-    if line is None or line.voice is None or line.offered == event.open:
+def show_offer(pack: Pack, facts: Facts, desk: Desk, event: OfferChanged) -> Step[Desk]:
+    """Show a thread that its assignee offers to everybody, or does no longer."""
+    entry = next((entry for entry in desk.threads if entry.thread == event.thread), None)
+    if entry is None or entry.assignee is None or entry.offered == event.open:
         return Step(desk)
-    changed, over = anew(replace(line, offered=True)) if event.open else (replace(line, offered=False), ())
-    desk = replace(desk, threads=tuple(changed if known is line else known for known in desk.threads))
+    changed, over = next_card(replace(entry, offered=True)) if event.open else (replace(entry, offered=False), ())
+    desk = replace(desk, threads=tuple(changed if known is entry else known for known in desk.threads))
     if not event.open:
-        return Step(desk, (Edit(place=DESK, ref=ref(changed), body=taken(changed)),))
-    return Step(desk, (*over, claimable(changed)))
+        return Step(desk, (EditMessage(place=DESK, ref=card_ref(changed), body=assigned_card(changed)),))
+    return Step(desk, (*over, claim_card(changed)))
 
 
-def ladder(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
+def call_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
     """Call out again who waits: people on duty, then supervisors, then whoever is on call."""
     if not event.key.startswith(WAIT):
         return Step(desk)
     thread, _, rung = event.key.removeprefix(WAIT).partition(":")
-    line = next((line for line in desk.waiting if line.thread == thread), None)
-    if line is None:
+    entry = next((entry for entry in desk.waiting if entry.thread == thread), None)
+    if entry is None:
         return Step(desk, consumed=True)
     settings = pack.settings
     due = (settings.unclaimed_on_duty, settings.unclaimed_supervisors, settings.unclaimed_on_call)
     step = int(rung)
-    on_duty = [seat for seat in desk.roster if seat.duty]
-    called = [seat.user for seat in on_duty if step != 1 or seat.role is Role.SUPERVISOR]
-    minutes = int((facts.now - line.since) // 60)
-    body = f"{HAND} {line.designation} · still waiting, {minutes} min"
-    actions: list[Action] = [Post(place=DESK, ref=event.key, body=body, notice=False, mentions=tuple(called), taps=(HAND,))]
+    on_duty = [member for member in desk.roster if member.on_duty]
+    called = [member.user for member in on_duty if step != 1 or member.role is Role.SUPERVISOR]
+    minutes = int((facts.now - entry.since) // 60)
+    body = f"{CLAIM_REACTION} {entry.designation} · still waiting, {minutes} min"
+    actions: list[Action] = [
+        SendMessage(place=DESK, ref=event.key, body=body, notice=False, mentions=tuple(called), reactions=(CLAIM_REACTION,))
+    ]
     if step == len(due) - 1 or not on_duty:
-        actions.append(Page(reason="waiting"))
+        actions.append(PageOnCall(reason="waiting"))
     if step + 1 < len(due):
         actions.append(SetTimer(key=f"{WAIT}{thread}:{step + 1}", due=facts.now + due[step + 1] - due[step]))
     return Step(desk, tuple(actions), consumed=True)
 
 
-def _next(pack: Pack, facts: Facts, desk: Desk) -> str | None:
+def _next_claimer(pack: Pack, facts: Facts, desk: Desk) -> str | None:
     """Return who gets a thread that has just come: whoever asked for the next one, if they still may."""
-    asked = (user for user, until in desk.claimers if until >= facts.now and desk.seat(user) is not None)
-    return next((user for user in asked if may_not(pack, desk, user) is None), None)
+    asked = (user for user, until in desk.claimers if until >= facts.now and desk.member(user) is not None)
+    return next((user for user in asked if cannot_claim(pack, desk, user) is None), None)
 
 
-def may_not(pack: Pack, desk: Desk, user: str) -> str | None:
+def cannot_claim(pack: Pack, desk: Desk, user: str) -> str | None:
     """Say why somebody who is here may not have one more thread: off duty, or as many as the cap unless they supervise."""
-    seat, cap = desk.seat(user), pack.settings.cap
-    if seat is not None and not seat.duty:
-        return f"{short(user)} is off duty. !on at the desk changes that."
-    if len(desk.held(user)) >= cap and (seat is None or seat.role is not Role.SUPERVISOR):
-        return f"{short(user)} has {cap} threads open, which is the most. Somebody else should take this one."
+    member, cap = desk.member(user), pack.settings.cap
+    if member is not None and not member.on_duty:
+        return f"{localpart(user)} is off duty. !on at the desk changes that."
+    if len(desk.assigned_to(user)) >= cap and (member is None or member.role is not Role.SUPERVISOR):
+        return f"{localpart(user)} has {cap} threads open, which is the most. Somebody else should take this one."
     return None
 
 
-def _assign(
-    pack: Pack, facts: Facts, desk: Desk, user: str, line: Line, event: Said | Tapped | None
+def _claim(
+    pack: Pack, facts: Facts, desk: Desk, user: str, entry: QueueEntry, event: MessageSent | ReactionAdded | None
 ) -> tuple[Desk, tuple[Action, ...]]:
     """Give a waiting or offered thread to whoever claims it, unless they have as many as they may have."""
-    if line.voice == user:
-        return desk, _reply(facts, event, f"{line.designation} is yours already.")
-    if (why := may_not(pack, desk, user)) is not None:
+    if entry.assignee == user:
+        return desk, _reply(facts, event, f"{entry.designation} is yours already.")
+    if (why := cannot_claim(pack, desk, user)) is not None:
         return desk, _reply(facts, event, why)
-    how = How.ACCEPTED if line.voice is not None else How.CLAIMED
+    how = AssignmentKind.ACCEPTED if entry.assignee is not None else AssignmentKind.CLAIMED
     desk = replace(desk, claimers=tuple((u, t) for u, t in desk.claimers if u != user and t >= facts.now))
-    desk, actions = give(facts, desk, user, line, how)
-    told = f"{line.designation} is yours, {short(user)}: accept the invitation."
-    return desk, (*actions, *_reply(facts, event, told))
+    desk, actions = assign(facts, desk, user, entry, how)
+    notice = f"{entry.designation} is yours, {localpart(user)}: accept the invitation."
+    return desk, (*actions, *_reply(facts, event, notice))
 
 
-def give(
-    facts: Facts, desk: Desk, user: str, line: Line, how: How, *, answer_by: float = 0.0
+def assign(
+    facts: Facts, desk: Desk, user: str, entry: QueueEntry, how: AssignmentKind, *, answer_by: float = 0.0
 ) -> tuple[Desk, tuple[Action, ...]]:
-    """Make somebody the voice of a thread. `answer_by`: they did not ask for it, and have to show themselves until then."""
-    tried = line.tried if answer_by else ()
-    changed = replace(line, voice=user, since=facts.now, offered=False, carded=True, given=bool(answer_by), tried=tried)
-    desk = replace(desk, threads=tuple(changed if known.thread == line.thread else known for known in desk.threads))
-    show = Edit if line.carded else Post
-    timers = tuple(DropTimer(key=f"{WAIT}{line.thread}:{rung}") for rung in range(3))
+    """Make somebody the assignee of a thread.
+
+    `answer_by`: they did not ask for it, and have to show themselves until then.
+    """
+    tried = entry.tried_users if answer_by else ()
+    changed = replace(
+        entry,
+        assignee=user,
+        since=facts.now,
+        offered=False,
+        has_card=True,
+        auto_assigned=bool(answer_by),
+        tried_users=tried,
+    )
+    desk = replace(desk, threads=tuple(changed if known.thread == entry.thread else known for known in desk.threads))
+    show = EditMessage if entry.has_card else SendMessage
+    timers = tuple(CancelTimer(key=f"{WAIT}{entry.thread}:{rung}") for rung in range(3))
     return desk, (
-        Tell(owner=line.thread, event=Assigned(voice=user, how=how, answer_by=answer_by, designation=line.designation)),
-        show(place=DESK, ref=ref(changed), body=taken(changed)),
+        SendEvent(
+            owner=entry.thread, event=Assigned(assignee=user, how=how, answer_by=answer_by, designation=entry.designation)
+        ),
+        show(place=DESK, ref=card_ref(changed), body=assigned_card(changed)),
         *timers,
     )
 
 
-def _waiting(old: Line | None, event: ThreadWaits) -> Line:
+def _waiting(old: QueueEntry | None, event: ThreadQueued) -> QueueEntry:
     """Return the thread as it waits; what is known of it from before stays known."""
-    line = old or Line(
-        thread=event.thread, designation=event.designation, since=event.since, begun=event.since, last=event.since
+    entry = old or QueueEntry(
+        thread=event.thread,
+        designation=event.designation,
+        since=event.since,
+        opened_at=event.since,
+        last_activity=event.since,
     )
-    tried = (*line.tried, line.voice) if line.voice is not None and line.voice not in line.tried else line.tried
-    return replace(line, since=event.since, voice=None, offered=False, given=False, tried=tried)
+    tried = (
+        (*entry.tried_users, entry.assignee)
+        if entry.assignee is not None and entry.assignee not in entry.tried_users
+        else entry.tried_users
+    )
+    return replace(entry, since=event.since, assignee=None, offered=False, auto_assigned=False, tried_users=tried)
 
 
-def _reply(facts: Facts, event: Said | Tapped | None, body: str) -> tuple[Action, ...]:
-    return (Post(place=DESK, body=body),) if event is None else answer(facts, event, body)
+def _reply(facts: Facts, event: MessageSent | ReactionAdded | None, body: str) -> tuple[Action, ...]:
+    return (SendMessage(place=DESK, body=body),) if event is None else answer(facts, event, body)

@@ -8,108 +8,110 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.commands.parser import NOBODY, answer, answer_ref, fades, person, says
-from bot.display.thread_card import short
-from bot.model.actions import DESK, Confirm, Post, SignOut, TellDevices
-from bot.model.desk import Desk, Facts, Seat
-from bot.model.events import IdentityChanged, Said
+from bot.commands.parser import UNKNOWN_MEMBER, answer, answer_ref, answer_timer, command_args, find_member
+from bot.display.thread_card import localpart
+from bot.model.actions import DESK, ConfirmIdentity, SendMessage, ShowDevices, SignOut
+from bot.model.desk import Desk, DeskMember, Facts
+from bot.model.events import IdentityChanged, MessageSent
 from bot.model.feature import Step
-from bot.model.thread_desk_events import Listens, OffWanted, Spoke
-from bot.model.transactional_actions import Tell
+from bot.model.thread_desk_events import AssigneeSpoke, ListenRequested, OffDutyRequested
+from bot.model.transactional_actions import SendEvent
 from policies.pack import Pack
 
 
-def duty(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
+def duty(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
     """`!on` and `!off`."""
-    on = says(event, "on") is not None
-    if not on and says(event, "off") is None:
+    on = command_args(event, "on") is not None
+    if not on and command_args(event, "off") is None:
         return Step(desk)
-    held = desk.held(event.sender)
-    if not on and held:
-        names = ", ".join(line.designation for line in held)
+    threads = desk.assigned_to(event.sender)
+    if not on and threads:
+        names = ", ".join(entry.designation for entry in threads)
         why = f"First hand over (!transfer) or !release: {names}."
         return Step(desk, answer(facts, event, why), consumed=True)
-    roster = tuple(_goes(seat, facts.now, on=on) if seat.user == event.sender else seat for seat in desk.roster)
-    told = "You are on duty." if on else "You are off duty: nobody calls you here until you say !on."
-    return Step(replace(desk, roster=roster), answer(facts, event, told), consumed=True)
+    roster = tuple(_on_duty(member, facts.now, on=on) if member.user == event.sender else member for member in desk.roster)
+    notice = "You are on duty." if on else "You are off duty: nobody calls you here until you say !on."
+    return Step(replace(desk, roster=roster), answer(facts, event, notice), consumed=True)
 
 
-def off_wanted(pack: Pack, facts: Facts, desk: Desk, event: OffWanted) -> Step[Desk]:
+def go_off_duty(pack: Pack, facts: Facts, desk: Desk, event: OffDutyRequested) -> Step[Desk]:
     """Let somebody go who said `!off` in a thread's room, unless a thread came into their hands meanwhile."""
-    if held := desk.held(event.user):
-        why = f"{short(event.user)} stays on duty: first hand over (!transfer) or !release {held[0].designation}."
-        return Step(desk, (Post(place=DESK, body=why),))
-    roster = tuple(replace(seat, duty=False) if seat.user == event.user else seat for seat in desk.roster)
+    if threads := desk.assigned_to(event.user):
+        why = f"{localpart(event.user)} stays on duty: first hand over (!transfer) or !release {threads[0].designation}."
+        return Step(desk, (SendMessage(place=DESK, body=why),))
+    roster = tuple(replace(member, on_duty=False) if member.user == event.user else member for member in desk.roster)
     return Step(replace(desk, roster=roster))
 
 
-def _goes(seat: Seat, now: float, *, on: bool) -> Seat:
+def _on_duty(member: DeskMember, now: float, *, on: bool) -> DeskMember:
     """Return somebody on or off duty; a shift begins when they were off before it."""
-    begins = on and not seat.duty
-    return replace(seat, duty=on, since=now, heavy=0) if begins else replace(seat, duty=on)
+    begins = on and not member.on_duty
+    return replace(member, on_duty=on, on_duty_since=now, heavy_threads=0) if begins else replace(member, on_duty=on)
 
 
-def sign_out(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
+def sign_out(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
     """`!signout @who`: sign somebody out everywhere, because a device is lost or they have gone (practice 13)."""
-    if (who := says(event, "signout")) is None:
+    if (who := command_args(event, "signout")) is None:
         return Step(desk)
-    if (user := person(facts, event, who)) is None:
-        why = f"{NOBODY} Whoever has left the desk receives nothing any more."
+    if (user := find_member(facts, event, who)) is None:
+        why = f"{UNKNOWN_MEMBER} Whoever has left the desk receives nothing any more."
         return Step(desk, answer(facts, event, why), consumed=True)
-    told = f"{short(user)} is being signed out everywhere, at the word of {short(event.sender)}."
-    return Step(desk, (Post(place=DESK, body=told, notice=False), SignOut(user=user)), consumed=True)
+    notice = f"{localpart(user)} is being signed out everywhere, at the word of {localpart(event.sender)}."
+    return Step(desk, (SendMessage(place=DESK, body=notice, notice=False), SignOut(user=user)), consumed=True)
 
 
-def trust(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
+def trust(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
     """`!trust @who [fingerprint]` confirms the identity that was last reported; `!devices` lists somebody's devices."""
-    if (who := says(event, "devices")) is not None:
-        user = person(facts, event, who) if who else event.sender
+    if (who := command_args(event, "devices")) is not None:
+        user = find_member(facts, event, who) if who else event.sender
         if user is None:
-            return Step(desk, answer(facts, event, NOBODY), consumed=True)
-        tell = TellDevices(place=DESK, user=user, reply_to=event.event_id, ref=answer_ref(event))
-        return Step(desk, (tell, fades(facts, event)), consumed=True)
-    if (who := says(event, "trust")) is None:
+            return Step(desk, answer(facts, event, UNKNOWN_MEMBER), consumed=True)
+        tell = ShowDevices(place=DESK, user=user, reply_to=event.event_id, ref=answer_ref(event))
+        return Step(desk, (tell, answer_timer(facts, event)), consumed=True)
+    if (who := command_args(event, "trust")) is None:
         return Step(desk)
-    waiting = dict(desk.identities)
+    waiting = dict(desk.unconfirmed_identities)
     who, _, fingerprint = who.partition(" ")
-    user = person(facts, event, who)
+    user = find_member(facts, event, who)
     if user is None or user not in waiting:
         why = "Nobody of that name waits for it. A new identity is reported here when it is first seen."
         return Step(desk, answer(facts, event, why), consumed=True)
     if user == event.sender:
         return Step(desk, answer(facts, event, "Another supervisor has to confirm yours."), consumed=True)
     if fingerprint and "".join(fingerprint.split()) != waiting[user]:
-        why = f"That is NOT the fingerprint that was reported. Nothing is confirmed. Ask {short(user)} in person."
+        why = f"That is NOT the fingerprint that was reported. Nothing is confirmed. Ask {localpart(user)} in person."
         return Step(desk, answer(facts, event, why), consumed=True)
     if not fingerprint and event.at < dict(desk.reported).get(user, 0.0):
-        why = f"{short(user)}'s identity changed while you wrote. Nothing is confirmed. Look at the newer report first."
+        why = f"{localpart(user)}'s identity changed while you wrote. Nothing is confirmed. Look at the newer report first."
         return Step(desk, answer(facts, event, why), consumed=True)
-    desk = _reported(desk, user)
-    told = f"{short(user)}'s identity is confirmed by {short(event.sender)}."
-    return Step(desk, (Confirm(user=user, master_key=waiting[user]), Post(place=DESK, body=told)), consumed=True)
+    desk = _forget_report(desk, user)
+    notice = f"{localpart(user)}'s identity is confirmed by {localpart(event.sender)}."
+    return Step(
+        desk, (ConfirmIdentity(user=user, master_key=waiting[user]), SendMessage(place=DESK, body=notice)), consumed=True
+    )
 
 
-def identity_changed(pack: Pack, facts: Facts, desk: Desk, event: IdentityChanged) -> Step[Desk]:
+def report_identity(pack: Pack, facts: Facts, desk: Desk, event: IdentityChanged) -> Step[Desk]:
     """Say loudly that somebody's identity is a new one; it receives nothing until a supervisor confirms it."""
-    desk = _reported(desk, event.user)
+    desk = _forget_report(desk, event.user)
     desk = replace(
         desk,
-        identities=(*desk.identities, (event.user, event.master_key)),
+        unconfirmed_identities=(*desk.unconfirmed_identities, (event.user, event.master_key)),
         reported=(*desk.reported, (event.user, facts.now)),
     )
     new = "has a cryptographic identity that nobody confirmed yet" if event.first else "has a NEW cryptographic identity"
     body = (
-        f"⚠️ {short(event.user)} {new}. It receives nothing until a supervisor has asked them in person and says "
-        f"!trust @{short(event.user)}. Fingerprint: {' '.join(fours(event.master_key))}"
+        f"⚠️ {localpart(event.user)} {new}. It receives nothing until a supervisor has asked them in person and says "
+        f"!trust @{localpart(event.user)}. Fingerprint: {' '.join(fours(event.master_key))}"
     )
-    return Step(desk, (Post(place=DESK, body=body, notice=False, mentions=facts.supervisors),))
+    return Step(desk, (SendMessage(place=DESK, body=body, notice=False, mentions=facts.supervisors),))
 
 
-def _reported(desk: Desk, user: str) -> Desk:
+def _forget_report(desk: Desk, user: str) -> Desk:
     """Forget what was reported of somebody."""
     return replace(
         desk,
-        identities=tuple(known for known in desk.identities if known[0] != user),
+        unconfirmed_identities=tuple(known for known in desk.unconfirmed_identities if known[0] != user),
         reported=tuple(known for known in desk.reported if known[0] != user),
     )
 
@@ -119,18 +121,18 @@ def fours(key: str) -> list[str]:
     return [key[n : n + 4] for n in range(0, len(key), 4)]
 
 
-def listen(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
+def listen(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
     """`!listen designation`: a supervisor joins a thread as a note-taker."""
-    if (name := says(event, "listen")) is None:
+    if (name := command_args(event, "listen")) is None:
         return Step(desk)
-    line = next((line for line in desk.threads if line.designation == name.casefold()), None)
-    if line is None:
+    entry = next((entry for entry in desk.threads if entry.designation == name.casefold()), None)
+    if entry is None:
         return Step(desk, answer(facts, event, "Say !listen and a designation. !board shows them."), consumed=True)
-    told = answer(facts, event, f"Accept the invitation to {line.designation}: you read, and what you write is a note.")
-    return Step(desk, (Tell(owner=line.thread, event=Listens(user=event.sender)), *told), consumed=True)
+    notice = answer(facts, event, f"Accept the invitation to {entry.designation}: you read, and what you write is a note.")
+    return Step(desk, (SendEvent(owner=entry.thread, event=ListenRequested(user=event.sender)), *notice), consumed=True)
 
 
-def spoke(pack: Pack, facts: Facts, desk: Desk, event: Spoke) -> Step[Desk]:
+def note_last_thread(pack: Pack, facts: Facts, desk: Desk, event: AssigneeSpoke) -> Step[Desk]:
     """Remember in which thread somebody last spoke: the next one elsewhere gets a longer undo window."""
-    roster = tuple(replace(s, spoke=event.thread) if s.user == event.user else s for s in desk.roster)
+    roster = tuple(replace(s, last_thread=event.thread) if s.user == event.user else s for s in desk.roster)
     return Step(replace(desk, roster=roster))

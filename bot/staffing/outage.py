@@ -7,29 +7,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.commands.parser import answer, says
-from bot.display.thread_card import short
-from bot.model.actions import DESK, Post
+from bot.commands.parser import answer, command_args
+from bot.display.thread_card import localpart
+from bot.model.actions import DESK, SendMessage
 from bot.model.audit_kinds import AuditKind
 from bot.model.desk import Desk, Facts
-from bot.model.events import Said
+from bot.model.events import MessageSent
 from bot.model.feature import Step
-from bot.model.transactional_actions import Audit
+from bot.model.transactional_actions import RecordAudit
 from policies.pack import Pack
 
 
-def outage(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
+def outage(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
     """`!outage` begins it, `!outage over` ends it."""
-    if (said := says(event, "outage")) is None:
+    if (said := command_args(event, "outage")) is None:
         return Step(desk)
     word = said.casefold()
     if word not in ("", "on", "over", "off"):
         return Step(desk, answer(facts, event, "Say !outage, or !outage over."), consumed=True)
     on = word in ("", "on")
     if on == desk.outage:
-        told = "It is an outage already. !outage over ends it." if on else "There is no outage."
-        return Step(desk, answer(facts, event, told), consumed=True)
-    who = short(event.sender)
+        notice = "It is an outage already. !outage over ends it." if on else "There is no outage."
+        return Step(desk, answer(facts, event, notice), consumed=True)
+    who = localpart(event.sender)
     body = (
         f"⚠️ OUTAGE, says {who}: whoever texts first hears that texts do not work well now, and the voice number. "
         "!outage over ends it."
@@ -37,4 +37,6 @@ def outage(pack: Pack, facts: Facts, desk: Desk, event: Said) -> Step[Desk]:
         else f"The outage is over, says {who}: first texts are greeted as usual."
     )
     kind = AuditKind.OUTAGE_BEGAN if on else AuditKind.OUTAGE_OVER
-    return Step(replace(desk, outage=on), (Post(place=DESK, body=body, notice=False), Audit(kind=kind)), consumed=True)
+    return Step(
+        replace(desk, outage=on), (SendMessage(place=DESK, body=body, notice=False), RecordAudit(kind=kind)), consumed=True
+    )

@@ -9,24 +9,24 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.model.actions import DESK, OFFICE, Action, Post
-from bot.model.desk import Desk, Facts, Line, Seat, Thread
+from bot.model.actions import DESK, OFFICE, Action, SendMessage
+from bot.model.desk import Desk, DeskMember, Facts, QueueEntry, Thread
 from bot.model.events import Outcome as Came
 from bot.model.events import TextArrived, TextOutcome
 from bot.model.feature import Step
-from bot.model.thread_desk_events import Alarm, AlarmRaised, Marked, Stirred
-from bot.model.transactional_actions import Tell
-from bot.sending.delivery_receipts import message_of
+from bot.model.thread_desk_events import AlarmKind, AlarmRaised, DuressFlagChanged, ThreadActivity
+from bot.model.transactional_actions import SendEvent
+from bot.sending.delivery_receipts import event_id_of
 from policies.pack import Pack
 
 HOUR: Final = 3_600.0
-LONG: Final = 2 * HOUR
+LONG_CONVERSATION: Final = 2 * HOUR
 """Seconds of one conversation after which it was a long one."""
-SHIFT: Final = 8 * HOUR
+LONG_SHIFT: Final = 8 * HOUR
 """Seconds on duty after which it is said how long it has been."""
-HEAVY: Final = 2
+MANY_HEAVY: Final = 2
 """Heavy conversations in one shift after which the same is said."""
-AGAIN: Final = 4 * HOUR
+OFFER_AGAIN_AFTER: Final = 4 * HOUR
 """Seconds for which nobody is told unasked a second time."""
 MINUTE: Final = 60.0
 
@@ -36,90 +36,101 @@ OFFER: Final = (
 )
 
 
-def stirs(pack: Pack, facts: Facts, thread: Thread, event: TextArrived | TextOutcome) -> Step[Thread]:
+def report_activity(pack: Pack, facts: Facts, thread: Thread, event: TextArrived | TextOutcome) -> Step[Thread]:
     """Tell the desk that a text came or went, so that the board knows how long it is quiet and whose turn it is."""
-    life = thread.life
+    life = thread.lifecycle
     # Only what a person said counts as ours, here and in `spoke`: after an automatic answer it is still our turn.
-    if isinstance(event, TextOutcome) and (event.outcome is not Came.ACCEPTED or not message_of(event.ref)):
+    if isinstance(event, TextOutcome) and (event.outcome is not Came.ACCEPTED or not event_id_of(event.ref)):
         return Step(thread)
-    theirs, spoke = isinstance(event, TextArrived), thread.silence.spoke
+    theirs, spoke = isinstance(event, TextArrived), thread.silence.spoke_at
     same = theirs == (life.last_inbound >= spoke)
     # The desk does not know a thread before its first text has made it wait there.
     if not life.since or (same and facts.now - max(life.last_inbound, spoke) < MINUTE):
         return Step(thread)
-    return Step(thread, (Tell(owner=DESK, event=Stirred(thread=thread.id, at=facts.now, theirs=theirs)),))
+    return Step(thread, (SendEvent(owner=DESK, event=ThreadActivity(thread=thread.id, at=facts.now, inbound=theirs)),))
 
 
-def stirred(pack: Pack, facts: Facts, desk: Desk, event: Stirred) -> Step[Desk]:
+def note_activity(pack: Pack, facts: Facts, desk: Desk, event: ThreadActivity) -> Step[Desk]:
     """Note when a thread was last heard of."""
-    return Step(_changed(desk, event.thread, last=event.at, theirs=event.theirs))
+    return Step(_with_entry(desk, event.thread, last_activity=event.at, last_was_inbound=event.inbound))
 
 
-def marked(pack: Pack, facts: Facts, desk: Desk, event: Marked) -> Step[Desk]:
+def note_duress(pack: Pack, facts: Facts, desk: Desk, event: DuressFlagChanged) -> Step[Desk]:
     """Note what a thread is marked with; duress makes it a heavy one for whoever carries it."""
-    desk = _changed(desk, event.thread, duress=event.duress)
-    return Step(_weigh(desk, event.thread) if event.duress else desk)
+    desk = _with_entry(desk, event.thread, duress=event.duress)
+    return Step(_mark_heavy(desk, event.thread) if event.duress else desk)
 
 
-def weighed(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk]:
+def note_escalation(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk]:
     """Note that a thread is a heavy one when a supervisor is called into it."""
-    if event.alarm is not Alarm.ESCALATED:
+    if event.alarm is not AlarmKind.ESCALATED:
         return Step(desk)
-    line = next((line for line in desk.threads if line.designation == event.designation), None)
-    return Step(desk if line is None else _weigh(desk, line.thread))
+    entry = next((entry for entry in desk.threads if entry.designation == event.designation), None)
+    return Step(desk if entry is None else _mark_heavy(desk, entry.thread))
 
 
-def live(pack: Pack, facts: Facts, before: Desk, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
+def offer_debriefs(pack: Pack, facts: Facts, before: Desk, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
     """After any event: offer a talk to whoever has just let go of what was heavy, long or broke off; say who has much."""
-    now = {line.thread: line.voice for line in desk.threads}
+    now = {entry.thread: entry.assignee for entry in desk.threads}
     gone = {
-        line.voice
-        for line in before.threads
-        if line.voice is not None and now.get(line.thread) != line.voice and _stays(pack, facts, line)
+        entry.assignee
+        for entry in before.threads
+        if entry.assignee is not None and now.get(entry.thread) != entry.assignee and _is_hard(pack, facts, entry)
     }
-    told: tuple[Action, ...] = ()
-    seats = []
-    for seat in desk.roster:
-        words = OFFER if seat.user in gone else _much(pack, facts, before, desk, seat)
+    notice: tuple[Action, ...] = ()
+    members = []
+    for member in desk.roster:
+        words = OFFER if member.user in gone else _workload_notice(pack, facts, before, desk, member)
         # A clock that was set back is no reason to say it twice.
-        if words and (not seat.offered or facts.now - seat.offered >= AGAIN):
-            told += (Post(place=OFFICE + seat.user, body=words),)
-            seats.append(replace(seat, offered=facts.now))
+        if words and (not member.debrief_offered_at or facts.now - member.debrief_offered_at >= OFFER_AGAIN_AFTER):
+            notice += (SendMessage(place=OFFICE + member.user, body=words),)
+            members.append(replace(member, debrief_offered_at=facts.now))
         else:
-            seats.append(seat)
-    return (replace(desk, roster=tuple(seats)) if told else desk), told
+            members.append(member)
+    return (replace(desk, roster=tuple(members)) if notice else desk), notice
 
 
-def _stays(pack: Pack, facts: Facts, line: Line) -> bool:
+def _is_hard(pack: Pack, facts: Facts, entry: QueueEntry) -> bool:
     """Whether such a conversation may stay with one: heavy, long, or our words were the last and nothing came back."""
-    silent = bool(line.last) and not line.theirs and facts.now - line.last >= pack.settings.silence_offer_park
-    return line.heavy or facts.now - line.since >= LONG or silent
+    silent = (
+        bool(entry.last_activity)
+        and not entry.last_was_inbound
+        and facts.now - entry.last_activity >= pack.settings.silence_offer_park
+    )
+    return entry.heavy or facts.now - entry.since >= LONG_CONVERSATION or silent
 
 
-def _much(pack: Pack, facts: Facts, before: Desk, desk: Desk, seat: Seat) -> str:
+def _workload_notice(pack: Pack, facts: Facts, before: Desk, desk: Desk, member: DeskMember) -> str:
     """Say how much somebody carries, when it has just become much; nothing otherwise."""
-    was = before.seat(seat.user)
-    if was is None or not seat.duty:
+    was = before.member(member.user)
+    if was is None or not member.on_duty:
         return ""
-    count, most, hours = len(desk.held(seat.user)), pack.settings.cap, int((facts.now - seat.since) // HOUR)
-    many = count >= most > len(before.held(seat.user))
-    heavy = seat.heavy >= HEAVY > was.heavy
-    if not (many or heavy or (count and seat.since and hours * HOUR >= SHIFT)):
+    count, most, hours = (
+        len(desk.assigned_to(member.user)),
+        pack.settings.cap,
+        int((facts.now - member.on_duty_since) // HOUR),
+    )
+    many = count >= most > len(before.assigned_to(member.user))
+    heavy = member.heavy_threads >= MANY_HEAVY > was.heavy_threads
+    if not (many or heavy or (count and member.on_duty_since and hours * HOUR >= LONG_SHIFT)):
         return ""
     return (
-        f"You have {count} conversation(s) open and {seat.heavy} heavy one(s) behind or before you,"
+        f"You have {count} conversation(s) open and {member.heavy_threads} heavy one(s) behind or before you,"
         f" {hours} h on duty. It may be time to hand one over (!transfer), or for a break. Only you see this."
     )
 
 
-def _weigh(desk: Desk, thread: str) -> Desk:
-    line = next((line for line in desk.threads if line.thread == thread), None)
-    if line is None or line.heavy:
+def _mark_heavy(desk: Desk, thread: str) -> Desk:
+    entry = next((entry for entry in desk.threads if entry.thread == thread), None)
+    if entry is None or entry.heavy:
         return desk
-    roster = tuple(replace(seat, heavy=seat.heavy + 1) if seat.user == line.voice else seat for seat in desk.roster)
-    return _changed(replace(desk, roster=roster), thread, heavy=True)
+    roster = tuple(
+        replace(member, heavy_threads=member.heavy_threads + 1) if member.user == entry.assignee else member
+        for member in desk.roster
+    )
+    return _with_entry(replace(desk, roster=roster), thread, heavy=True)
 
 
-def _changed(desk: Desk, thread: str, **changed: object) -> Desk:
-    threads = tuple(replace(line, **changed) if line.thread == thread else line for line in desk.threads)  # type: ignore[arg-type] # fields of Line
+def _with_entry(desk: Desk, thread: str, **changed: object) -> Desk:
+    threads = tuple(replace(entry, **changed) if entry.thread == thread else entry for entry in desk.threads)  # type: ignore[arg-type] # fields of Line
     return replace(desk, threads=threads)

@@ -19,54 +19,54 @@ from bridge import config as configuration
 from bridge.app.bridge import Bridge
 from bridge.config import Config, ConfigError
 from bridge.runtime import log
-from bridge.runtime.crash_points import Crash, nowhere
+from bridge.runtime.crash_points import CrashHook, never_crash
 from policies.load import PackError
 from policies.load import load as load_pack
 from policies.pack import Pack, samples, unreviewed
 
-WELL, NOT_WELL, UNUSABLE = 0, 1, 2
-SWITCH = 0.0002
+EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE = 0, 1, 2
+SWITCH_INTERVAL = 0.0002
 """Seconds between two looks at whether another thread wants the interpreter."""
 
 
-def main(path: Path, *, crash: Crash = nowhere) -> int:
+def main(path: Path, *, crash: CrashHook = never_crash) -> int:
     """Run until SIGTERM or SIGINT. Returns 0, 1 when something broke, 2 for a configuration that cannot be used."""
     os.umask(0o077)
     try:
         config = configuration.load(path)
-        pack = _pack(config, near=path.parent)
+        pack = _load_pack(config, near=path.parent)
     except ConfigError as error:
-        return _unusable(error.problems)
+        return _report_problems(error.problems)
     log.configure(config.log_level)
     config.data_dir.mkdir(parents=True, exist_ok=True)
     with (config.data_dir / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return _unusable([f"{config.data_dir}: another bridge runs on this directory"])
+            return _report_problems([f"{config.data_dir}: another bridge runs on this directory"])
         try:
-            asyncio.run(_until_told(config, pack, crash))
+            asyncio.run(_run_until_stopped(config, pack, crash))
         except BaseExceptionGroup as group:
-            for leaf in _leaves(group):
-                log.failure("bridge.broke", leaf)
-            return NOT_WELL
+            for leaf in _leaf_errors(group):
+                log.failure("bridge.failed", leaf)
+            return EXIT_PROBLEMS
         except Exception as error:  # noqa: BLE001 - the last place: its text must not reach the log
-            log.failure("bridge.broke", error)
-            return NOT_WELL
-    return WELL
+            log.failure("bridge.failed", error)
+            return EXIT_PROBLEMS
+    return EXIT_OK
 
 
-class _Told(Exception):  # noqa: N818 - not an error: somebody told us to stop
+class _StopRequested(Exception):  # noqa: N818 - not an error: somebody told us to stop
     """Ends the task group."""
 
 
-async def _until_told(config: Config, pack: Pack, crash: Crash) -> None:
+async def _run_until_stopped(config: Config, pack: Pack, crash: CrashHook) -> None:
     # The thread that comes back from the disk asks for the interpreter as often as this, in place of every 5 ms.
-    sys.setswitchinterval(SWITCH)
-    told = asyncio.Event()
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
+        loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         bridge = await Bridge.open(config=config, pack=pack, crash=crash, stack=stack)
         # What was made by now stays. To look through all of it for garbage would hold texts up by tens of milliseconds.
@@ -75,17 +75,17 @@ async def _until_told(config: Config, pack: Pack, crash: Crash) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(bridge.run())
-                group.create_task(_stop(told))
-        except* _Told:
+                group.create_task(_raise_when_stopped(stop))
+        except* _StopRequested:
             log.event("bridge.stopping")
 
 
-async def _stop(told: asyncio.Event) -> None:
-    await told.wait()
-    raise _Told
+async def _raise_when_stopped(stop: asyncio.Event) -> None:
+    await stop.wait()
+    raise _StopRequested
 
 
-def _pack(config: Config, *, near: Path) -> Pack:
+def _load_pack(config: Config, *, near: Path) -> Pack:
     """Load the line's packs; a line that is no rehearsal needs reviewed words and no examples."""
     try:
         pack = load_pack(config.line.packs, near=near)
@@ -99,14 +99,14 @@ def _pack(config: Config, *, near: Path) -> Pack:
     return pack
 
 
-def _unusable(problems: list[str]) -> int:
+def _report_problems(problems: list[str]) -> int:
     for problem in problems:
         sys.stderr.write(f"{problem}\n")
-    return UNUSABLE
+    return EXIT_USAGE
 
 
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+def _leaf_errors(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
     leaves: list[BaseException] = []
     for error in group.exceptions:
-        leaves += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+        leaves += _leaf_errors(error) if isinstance(error, BaseExceptionGroup) else [error]
     return leaves

@@ -15,12 +15,12 @@ import aiohttp
 from bridge.carriers import registry
 from bridge.carriers.adapter import Carrier
 from bridge.config import Config
-from bridge.matrix.schema import MAIN_UPGRADES, VOICE_UPGRADES
+from bridge.matrix.schema import MAIN_UPGRADES, PUPPET_UPGRADES
 from bridge.runtime.clock import Clock, SteadyClock
-from bridge.runtime.crash_points import Crash
-from bridge.runtime.settings import secret
-from bridge.storage.database import Store
-from bridge.storage.key_file import Keys
+from bridge.runtime.crash_points import CrashHook
+from bridge.runtime.settings import read_secret
+from bridge.storage.database import Database
+from bridge.storage.key_file import KeyFile
 from bridge.storage.vault import Vault
 from bridge.tables import schema
 from bridge.tables.suppression import Suppression
@@ -28,40 +28,40 @@ from policies.pack import Pack
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ground:
+class Resources:
     """Made once, by `open`, and handed to whatever puts parts together."""
 
     config: Config
     pack: Pack
-    crash: Crash
+    crash: CrashHook
     http: aiohttp.ClientSession
     vault: Vault
-    store: Store
-    voice_store: Store
+    database: Database
+    puppet_database: Database
     carrier: Carrier
     suppression: Suppression
     clock: Clock
 
     @classmethod
-    async def open(cls, *, config: Config, pack: Pack, crash: Crash, stack: AsyncExitStack) -> Self:
+    async def open(cls, *, config: Config, pack: Pack, crash: CrashHook, stack: AsyncExitStack) -> Self:
         """Open the files of the data directory, and bring them to today's schema."""
         data = config.data_dir
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64)))
-        keys = Keys(path=data / "keys.db")
+        keys = KeyFile(path=data / "keys.db")
         await keys.open()
         stack.push_async_callback(keys.close)
         vault = Vault(
             keys=keys,
-            vault_key=bytes.fromhex(secret(config.keys.vault_key_file)),
-            index_key=bytes.fromhex(secret(config.keys.index_key_file)),
+            vault_key=bytes.fromhex(read_secret(config.keys.vault_key_file)),
+            index_key=bytes.fromhex(read_secret(config.keys.index_key_file)),
         )
-        await vault.check()
-        store = Store(data / "main.db", upgrades=(schema.upgrades, *MAIN_UPGRADES))
-        voice_store = Store(data / "voice.db", upgrades=VOICE_UPGRADES)
-        for each in (store, voice_store):
+        await vault.check_key()
+        database = Database(data / "main.db", upgrades=(schema.upgrades, *MAIN_UPGRADES))
+        puppet_database = Database(data / "voice.db", upgrades=PUPPET_UPGRADES)
+        for each in (database, puppet_database):
             stack.push_async_callback(each.close)
             await each.open()
-        carrier = registry.make(
+        carrier = registry.make_carrier(
             config.line.carrier,
             public_base_url=config.listen.public_base_url,
             slug=config.line.slug,
@@ -76,9 +76,11 @@ class Ground:
             crash=crash,
             http=http,
             vault=vault,
-            store=store,
-            voice_store=voice_store,
+            database=database,
+            puppet_database=puppet_database,
             carrier=carrier,
-            suppression=Suppression(key=bytes.fromhex(secret(config.keys.suppression_key_file)), line=config.line.slug),
+            suppression=Suppression(
+                key=bytes.fromhex(read_secret(config.keys.suppression_key_file)), line=config.line.slug
+            ),
             clock=SteadyClock(),
         )

@@ -72,18 +72,18 @@ class DeliveryReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Unwanted:
+class Ignored:
     """Something signed that is no text to this line: another channel, a group, an event of no concern or that says nothing.
 
     It is answered like a text, for a vendor that is refused tries again and again, and by and by stops calling; it is kept
-    nowhere. `why` is a fixed word of ours for the log: `channel`, `group`, `event`, or `malformed` for one item that cannot
-    be read beside others that can (a request with nothing else in it may be :class:`Malformed` as well).
+    nowhere. `reason` is a fixed word of ours for the log: `channel`, `group`, `event`, or `malformed` for one item that
+    cannot be read beside others that can (a request with nothing else in it may be :class:`Malformed` as well).
     """
 
-    why: Literal["channel", "group", "event", "malformed"]
+    reason: Literal["channel", "group", "event", "malformed"]
 
 
-Inbound: TypeAlias = InboundText | DeliveryReport | Unwanted
+Inbound: TypeAlias = InboundText | DeliveryReport | Ignored
 
 
 class Malformed(Exception):  # noqa: N818 - reads as what it is: the request is malformed
@@ -107,9 +107,9 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class TryLater:
-    """The carrier certainly did not take it now. `after` in seconds, from `Retry-After` where given."""
+    """The carrier certainly did not take it now. `retry_after` in seconds, from `Retry-After` where given."""
 
-    after: float = 1.0
+    retry_after: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,27 +134,27 @@ class Deleted:
 
 
 @dataclass(frozen=True, slots=True)
-class NotConfirmed:
+class DeletionUnconfirmed:
     """The carrier said yes to the request, and nobody could look.
 
-    `after`: seconds after which asking once more may confirm it; None where the vendor offers no look, ever.
+    `retry_after`: seconds after which asking once more may confirm it; None where the vendor offers no look, ever.
     """
 
-    after: float | None = None
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class NotYet:
+class DeleteLater:
     """Not deleted now (409, 429, 5xx, no answer, or still there when looked at); try again after that many seconds.
 
     A refused login is told the same, for somebody may mend it: whoever asks says how often is enough.
     """
 
-    after: float
+    retry_after: float
 
 
 @dataclass(frozen=True, slots=True)
-class Keeps:
+class RetainedByCarrier:
     """The carrier will not delete it, and its own term ends that. `until` tells the term in words for a person.
 
     `days`: the term, counted from the text; None: for ever.
@@ -166,12 +166,15 @@ class Keeps:
 
 @dataclass(frozen=True, slots=True)
 class CannotDelete:
-    """The carrier offers no deletion, and no end of its keeping is known. `why`: what it keeps, in words for a person."""
+    """The carrier offers no deletion, and no end of its keeping is known.
 
-    why: str
+    `reason`: what it keeps, in words for a person.
+    """
+
+    reason: str
 
 
-DeleteOutcome: TypeAlias = Deleted | NotConfirmed | NotYet | Keeps | CannotDelete
+DeleteOutcome: TypeAlias = Deleted | DeletionUnconfirmed | DeleteLater | RetainedByCarrier | CannotDelete
 
 
 class Carrier(Protocol):
@@ -179,20 +182,20 @@ class Carrier(Protocol):
 
     kind: str
     """The word in the configuration, e.g. `rehearsal`."""
-    lists: bool
+    can_list: bool
     """Whether `list_since` can say what came while we were away."""
     exposure: Exposure
     """What the vendor keeps and does; `exposure.remains` is what stays there of a text whose copy is gone."""
     rate: Rate
     """What one of our numbers may send."""
-    refusal: int
+    refusal_status: int
     """The status that a webhook without a valid signature is refused with. 5xx for a vendor that calls again only then."""
-    largest: int
+    max_webhook_bytes: int
     """Bytes of the largest webhook that is taken."""
-    loose: float
+    unordered_within: float
     """Seconds within which texts whose time it does not tell may come in another order than they were texted: after an
     outage each of them is brought by a retry of its own."""
-    answer: tuple[str, bytes]
+    webhook_response: tuple[str, bytes]
     """Content type and body of the 200 that a webhook is answered with. Some vendors want certain words there, and some
     text whatever stands there to the handset."""
 
@@ -222,7 +225,7 @@ class Carrier(Protocol):
         """Whether the vendor shows a copy of that text; None when it cannot be asked, or did not answer now."""
 
     def list_since(self, since: datetime) -> AsyncIterator[InboundText]:
-        """Inbound texts received at or after that time, oldest first. Empty where `lists` is false.
+        """Inbound texts received at or after that time, oldest first. Empty where `can_list` is false.
 
         The one exception to "never raises": a listing that breaks off raises :class:`ConnectionError`, because one that
         ended early without a word would let texts be forgotten.

@@ -12,27 +12,27 @@ from typing import Any, ClassVar, Final
 
 import aiohttp
 
-from bridge.carriers.adapter import Deleted, DeleteOutcome, DeliveryReport, InboundText, NotConfirmed, NotYet
+from bridge.carriers.adapter import Deleted, DeleteLater, DeleteOutcome, DeletionUnconfirmed, DeliveryReport, InboundText
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.http_request import Answer, Asked
+from bridge.carriers.http_request import HttpResponse, RequestOutcome
 
-LARGEST: Final = 4 * 1024 * 1024
+MAX_WEBHOOK_BYTES: Final = 4 * 1024 * 1024
 """Bytes of a webhook. No text is that long; a person's longest is a few kilobytes."""
 
 _NOTHING: tuple[InboundText, ...] = ()
 
 
-class Ordinary:
+class BaseCarrier:
     """The part of an adapter that most have in common. An adapter sets `_http` and has a `make` of its own."""
 
     kind: str
     exposure: Exposure
-    lists: bool = False
-    answer: tuple[str, bytes] = ("text/plain", b"")
-    refusal: int = 403
-    largest: int = LARGEST
-    loose: float = 0.0
-    patience: ClassVar[float] = 60.0
+    can_list: bool = False
+    webhook_response: tuple[str, bytes] = ("text/plain", b"")
+    refusal_status: int = 403
+    max_webhook_bytes: int = MAX_WEBHOOK_BYTES
+    unordered_within: float = 0.0
+    delete_retry_seconds: ClassVar[float] = 60.0
     """Seconds after which a deletion that was not to be had is asked for again."""
     _http: aiohttp.ClientSession
 
@@ -58,22 +58,22 @@ class Ordinary:
         """End the HTTP session."""
         await self._http.close()
 
-    async def _erased(self, asked: Asked, message_id: str) -> DeleteOutcome:
+    async def _delete_outcome(self, asked: RequestOutcome, message_id: str) -> DeleteOutcome:
         """Sort the answer to a DELETE: 404 is gone, 204 is looked at, whatever else is for later."""
-        if not isinstance(asked, Answer):
-            return NotYet(self.patience)
+        if not isinstance(asked, HttpResponse):
+            return DeleteLater(self.delete_retry_seconds)
         if asked.status == 404:
             return Deleted()
         if asked.status != 204:
-            return NotYet(asked.later(self.patience).after)
+            return DeleteLater(asked.try_later(self.delete_retry_seconds).retry_after)
         match await self.copy_exists(message_id):
             case False:
                 return Deleted()
             case True:
-                return NotYet(self.patience)
-        return NotConfirmed(self.patience)
+                return DeleteLater(self.delete_retry_seconds)
+        return DeletionUnconfirmed(self.delete_retry_seconds)
 
 
-def shown(asked: Asked) -> bool | None:
+def copy_shown(asked: RequestOutcome) -> bool | None:
     """Read the answer to a look at a copy: 200 is there, 404 is not, whatever else says nothing."""
-    return {200: True, 404: False}.get(asked.status) if isinstance(asked, Answer) else None
+    return {200: True, 404: False}.get(asked.status) if isinstance(asked, HttpResponse) else None

@@ -3,7 +3,7 @@
 Rules of this module: no request is made without a token, so one that could not be had is told as a request that certainly
 did not arrive; a 401 says that nothing was done, and only after it is a request made once more, with a new token. Whoever
 asks was allowed to a moment ago, so nothing is asked late: many who need a token share one request for it, its failure too,
-and after :data:`WITHIN` nobody waits for one. A token is in memory alone.
+and after :data:`START_WITHIN` nobody waits for one. A token is in memory alone.
 """
 
 from __future__ import annotations
@@ -17,92 +17,92 @@ from typing import Any, Final
 import aiohttp
 
 from bridge.carriers.adapter import TryLater
-from bridge.carriers.http_request import Answer, Asked, ask
+from bridge.carriers.http_request import HttpResponse, RequestOutcome, send_request
 
-PATIENCE: Final = 5.0
+RETRY_SECONDS: Final = 5.0
 """Seconds after which a token that was not to be had is asked for again."""
-WITHIN: Final = 10.0
-"""Seconds from a call of `ask` within which its last request is begun; what is not begun by then did not arrive."""
-UNTOLD: Final = 300
+START_WITHIN: Final = 10.0
+"""Seconds from a call of `request` within which its last request is begun; what is not begun by then did not arrive."""
+DEFAULT_LIFETIME: Final = 300
 """Seconds that a token is taken to be good for when the vendor does not say."""
-LONGEST: Final = 86_400
+MAX_LIFETIME: Final = 86_400
 """Seconds beyond which no token is taken to be good, whatever the vendor says."""
-MARGIN: Final = 60
+RENEWAL_MARGIN: Final = 60
 """Seconds before its end at which a token is renewed."""
-FORM: Final = b"grant_type=client_credentials"
+GRANT_FORM: Final = b"grant_type=client_credentials"
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,8192}=*")
 
 
-def basic(user: str, password: str) -> str:
+def basic_auth(user: str, password: str) -> str:
     """Write an `Authorization` header of the Basic scheme (RFC 7617, UTF-8)."""
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
-def granted(answer: Answer) -> str | None:
+def access_token(answer: HttpResponse) -> str | None:
     """Read the token of a vendor's answer; None when there is none that a header can hold."""
     token = answer.json.get("access_token") if answer.status == 200 else None
     return token if isinstance(token, str) and _TOKEN.fullmatch(token) else None
 
 
-class Bearer:
+class TokenClient:
     """One login. `url` is where tokens are given, `login` the client's id and secret, `clock` in seconds."""
 
     def __init__(
         self, http: aiohttp.ClientSession, *, url: str, login: tuple[str, str], clock: Callable[[], float]
     ) -> None:
         self._http, self._url, self._clock = http, url, clock
-        self._login = basic(*login)
+        self._login = basic_auth(*login)
         self._token, self._until = "", 0.0
-        self._turn = asyncio.Lock()
-        self._failed: tuple[float, Asked] | None = None
+        self._lock = asyncio.Lock()
+        self._failed: tuple[float, RequestOutcome] | None = None
 
-    async def ask(self, method: str, url: str, *, json: Any = None) -> Asked:
+    async def request(self, method: str, url: str, *, json: Any = None) -> RequestOutcome:
         """Make one request, and after a 401 once more. A login that is refused is told as the vendor's answer to it."""
-        refused: Asked | None = None
+        refused: RequestOutcome | None = None
         loop = asyncio.get_running_loop()
-        until = loop.time() + WITHIN
+        until = loop.time() + START_WITHIN
         for _ in range(2):
             try:
                 async with asyncio.timeout_at(until):
-                    token = await self._good()
+                    token = await self._valid_token()
             except TimeoutError:
-                return TryLater(PATIENCE)
+                return TryLater(RETRY_SECONDS)
             if not isinstance(token, str):
                 return token
             if loop.time() >= until:
-                return TryLater(PATIENCE)
-            refused = await ask(self._http, method, url, json=json, headers={"Authorization": f"Bearer {token}"})
-            if not isinstance(refused, Answer) or refused.status != 401:
+                return TryLater(RETRY_SECONDS)
+            refused = await send_request(self._http, method, url, json=json, headers={"Authorization": f"Bearer {token}"})
+            if not isinstance(refused, HttpResponse) or refused.status != 401:
                 return refused
             if self._token == token:
                 self._token = ""
-        return refused if refused is not None else TryLater(PATIENCE)
+        return refused if refused is not None else TryLater(RETRY_SECONDS)
 
-    async def _good(self) -> str | Asked:
+    async def _valid_token(self) -> str | RequestOutcome:
         loop = asyncio.get_running_loop()
         came = loop.time()
-        async with self._turn:
+        async with self._lock:
             if self._token and self._clock() < self._until:
                 return self._token
             if self._failed is not None and self._failed[0] >= came:
                 return self._failed[1]
-            got: str | Asked = TryLater(PATIENCE)
+            got: str | RequestOutcome = TryLater(RETRY_SECONDS)
             try:
-                got = await self._new()
+                got = await self._fetch_token()
             finally:
                 if not isinstance(got, str):
                     self._failed = loop.time(), got
             return got
 
-    async def _new(self) -> str | Asked:
-        got = await ask(self._http, "POST", self._url, form=FORM, headers={"Authorization": self._login})
-        if not isinstance(got, Answer):
-            return TryLater(PATIENCE)
-        if 400 <= got.status < 500 and got.status != 429 and not got.in_doubt:
+    async def _fetch_token(self) -> str | RequestOutcome:
+        got = await send_request(self._http, "POST", self._url, form=GRANT_FORM, headers={"Authorization": self._login})
+        if not isinstance(got, HttpResponse):
+            return TryLater(RETRY_SECONDS)
+        if 400 <= got.status < 500 and got.status != 429 and not got.outcome_unknown:
             return got
-        token, lasts = granted(got), got.json.get("expires_in")
+        token, lasts = access_token(got), got.json.get("expires_in")
         if token is None:
-            return got.later(PATIENCE)
-        lasts = min(lasts, LONGEST) if type(lasts) is int and lasts > 0 else UNTOLD
-        self._token, self._until = token, self._clock() + lasts - min(MARGIN, lasts / 2)
+            return got.try_later(RETRY_SECONDS)
+        lasts = min(lasts, MAX_LIFETIME) if type(lasts) is int and lasts > 0 else DEFAULT_LIFETIME
+        self._token, self._until = token, self._clock() + lasts - min(RENEWAL_MARGIN, lasts / 2)
         return token

@@ -14,12 +14,12 @@ from typing import Final
 import phonenumbers
 from phonenumbers import PhoneNumberType, shortnumberinfo
 
-from bot.model.dialed_number import NumberKind
+from bot.model.dialled_number import NumberKind
 from bridge.runtime.phone_number import Phone
 
-_TYPED: Final = re.compile(r"\s*\+?[0-9][0-9 ()./\u2010-\u2015-]{1,24}\s*|\s*\([0-9][0-9 ()./\u2010-\u2015-]{1,24}\s*")
+_DIALED: Final = re.compile(r"\s*\+?[0-9][0-9 ()./\u2010-\u2015-]{1,24}\s*|\s*\([0-9][0-9 ()./\u2010-\u2015-]{1,24}\s*")
 _SHORT: Final = re.compile(r"[0-9]{2,8}")
-_PHONES: Final = frozenset(
+_TEXTABLE: Final = frozenset(
     {
         PhoneNumberType.MOBILE,
         PhoneNumberType.FIXED_LINE_OR_MOBILE,
@@ -30,12 +30,12 @@ _PHONES: Final = frozenset(
 )
 
 
-def typed(value: str, *, ours: tuple[str, ...]) -> tuple[NumberKind, Phone | None]:
+def classify_dialed_number(value: str, *, ours: tuple[str, ...]) -> tuple[NumberKind, Phone | None]:
     """Classify what somebody typed, for a line with these numbers (E.164, the main one first).
 
     Returns the phone with `GOOD` only. National format is read as one of the line's own country.
     """
-    if not _TYPED.fullmatch(value):
+    if not _DIALED.fullmatch(value):
         return NumberKind.UNREADABLE, None
     region = _region(ours[0])
     digits = re.sub(r"[^0-9]", "", value)
@@ -53,7 +53,7 @@ def typed(value: str, *, ours: tuple[str, ...]) -> tuple[NumberKind, Phone | Non
     if phonenumbers.region_code_for_number(number) != region:
         # Also within one country code: some islands of +1 are where paid numbers hide.
         return NumberKind.FOREIGN, None
-    if phonenumbers.number_type(number) not in _PHONES:
+    if phonenumbers.number_type(number) not in _TEXTABLE:
         return NumberKind.SPECIAL, None
     return NumberKind.GOOD, Phone(whole)
 

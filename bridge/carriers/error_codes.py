@@ -13,8 +13,8 @@ from enum import Enum, unique
 from typing import Any, Final
 
 from bridge.carriers.adapter import Accepted, DeliveryReport, Rejected, SendOutcome, Status, UnknownOutcome
-from bridge.carriers.http_request import Answer, Asked
-from bridge.carriers.parsing import MESSAGE_ID, code
+from bridge.carriers.http_request import HttpResponse, RequestOutcome
+from bridge.carriers.parsing import MESSAGE_ID_FORM, error_code
 
 SUCCESS: Final = frozenset({200, 201, 202})
 
@@ -23,7 +23,7 @@ SUCCESS: Final = frozenset({200, 201, 202})
 class Verdict(Enum):
     """What a vendor's code says of a text. One that is in no table says: never."""
 
-    FOR_NOW = "for_now"
+    RETRY_LATER = "for_now"
     """Certainly not taken, and only for now."""
     OPTED_OUT = "opted_out"
     """The texter said STOP to the vendor itself."""
@@ -31,45 +31,45 @@ class Verdict(Enum):
     """It leaves open what became of the text."""
 
 
-Codes = Mapping[str, Verdict]
+VerdictByCode = Mapping[str, Verdict]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sorting:
-    """How one vendor answers. `taken`: the statuses that a text is accepted with.
+class ErrorCodes:
+    """How one vendor answers. `accepted_statuses`: the statuses that a text is accepted with.
 
-    `message_id` and `error` find the id and the code in an answer, None or nonsense where there is none; `patience`:
+    `message_id` and `error` find the id and the code in an answer, None or nonsense where there is none; `retry_seconds`:
     seconds after which a text that was refused for now is tried again, when the vendor names no time.
     """
 
-    error: Callable[[Answer], Any]
-    message_id: Callable[[Answer], Any]
-    codes: Codes
-    taken: frozenset[int] = SUCCESS
-    patience: float = 60.0
+    error: Callable[[HttpResponse], Any]
+    message_id: Callable[[HttpResponse], Any]
+    codes: VerdictByCode
+    accepted_statuses: frozenset[int] = SUCCESS
+    retry_seconds: float = 60.0
 
-    def sent(self, asked: Asked, *, ours: str = "") -> SendOutcome:
+    def send_outcome(self, asked: RequestOutcome, *, ours: str = "") -> SendOutcome:
         """Say what became of a send. `ours`: the id that we gave it, where ids are ours to give."""
-        if not isinstance(asked, Answer):
+        if not isinstance(asked, HttpResponse):
             return UnknownOutcome(ours) if isinstance(asked, UnknownOutcome) else asked
         if asked.status == 429:
-            return asked.later()
-        if asked.in_doubt:
+            return asked.try_later()
+        if asked.outcome_unknown:
             return UnknownOutcome(ours)
         if asked.status < 400:
             found = ours or self.message_id(asked)
-            taken = asked.status in self.taken and isinstance(found, str) and MESSAGE_ID.fullmatch(found)
+            taken = asked.status in self.accepted_statuses and isinstance(found, str) and MESSAGE_ID_FORM.fullmatch(found)
             return Accepted(str(found)) if taken else UnknownOutcome(ours)
-        told = code(self.error(asked), f"http-{asked.status}")
+        told = error_code(self.error(asked), f"http-{asked.status}")
         match self.codes.get(told):
-            case Verdict.FOR_NOW:
-                return asked.later(self.patience)
+            case Verdict.RETRY_LATER:
+                return asked.try_later(self.retry_seconds)
             case Verdict.UNKNOWN:
                 return UnknownOutcome(ours)
             case verdict:
                 return Rejected(told, opted_out=verdict is Verdict.OPTED_OUT)
 
-    def reported(self, message_id: str, status: Status, told: str = "") -> DeliveryReport:
+    def delivery_report(self, message_id: str, status: Status, told: str = "") -> DeliveryReport:
         """Make a report of a vendor's status and code: a failure may be an opt-out, or nobody's knowledge."""
         if status == "failed":
             match self.codes.get(told):

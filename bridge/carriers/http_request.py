@@ -15,16 +15,16 @@ import aiohttp
 from yarl import URL
 
 from bridge.carriers.adapter import TryLater, UnknownOutcome
-from bridge.carriers.parsing import answered, json_value, raw, seconds
+from bridge.carriers.parsing import json_value, object_or_empty, retry_after_seconds, utf8_bytes
 
-PATIENCE: Final = aiohttp.ClientTimeout(total=10, connect=3)
-_PLAIN: Final = frozenset(f"{string.ascii_letters}{string.digits}_-".encode())
-LARGEST: Final = 8 * 1024 * 1024
+TIMEOUT: Final = aiohttp.ClientTimeout(total=10, connect=3)
+_UNESCAPED: Final = frozenset(f"{string.ascii_letters}{string.digits}_-".encode())
+MAX_RESPONSE_BYTES: Final = 8 * 1024 * 1024
 """Bytes of an answer that are read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class HttpResponse:
     """What the carrier said. `retry_after` and `date` as they stood in the headers."""
 
     status: int
@@ -35,7 +35,7 @@ class Answer:
     @property
     def json(self) -> dict[str, Any]:
         """The JSON object of the body, an empty one if it is none."""
-        return answered(self.body)
+        return object_or_empty(self.body)
 
     @property
     def value(self) -> Any:
@@ -43,21 +43,21 @@ class Answer:
         return json_value(self.body)
 
     @property
-    def in_doubt(self) -> bool:
+    def outcome_unknown(self) -> bool:
         """Whether it leaves open if the request had an effect: 5xx, a redirect, or a 408 from something between us."""
         return self.status >= 500 or self.status < 200 or 300 <= self.status < 400 or self.status == 408
 
-    def later(self, otherwise: float = 1.0) -> TryLater:
+    def try_later(self, otherwise: float = 1.0) -> TryLater:
         """Say when to come again."""
-        return TryLater(seconds(self.retry_after, otherwise, date=self.date))
+        return TryLater(retry_after_seconds(self.retry_after, otherwise, date=self.date))
 
 
-Asked: TypeAlias = Answer | TryLater | UnknownOutcome
+RequestOutcome: TypeAlias = HttpResponse | TryLater | UnknownOutcome
 """An answer; or the request certainly did not arrive (`TryLater`); or nobody knows (`UnknownOutcome`)."""
 
 
-def session(
-    *, timeout: aiohttp.ClientTimeout = PATIENCE, headers: Mapping[str, str] | None = None
+def http_session(
+    *, timeout: aiohttp.ClientTimeout = TIMEOUT, headers: Mapping[str, str] | None = None
 ) -> aiohttp.ClientSession:
     """Make an adapter's HTTP session. Inside the running event loop."""
     return aiohttp.ClientSession(
@@ -70,7 +70,7 @@ def session(
     )
 
 
-async def ask(
+async def send_request(
     http: aiohttp.ClientSession,
     method: str,
     url: str,
@@ -79,7 +79,7 @@ async def ask(
     json: Any = None,
     form: bytes | None = None,
     headers: Mapping[str, str] | None = None,
-) -> Asked:
+) -> RequestOutcome:
     """Make one request. `url` is taken as it stands, percent-escapes untouched; `form` is already encoded.
 
     `form` may be of another type, if `headers` say so. Nothing is ever begun at an address that is none (`https://a..b`).
@@ -99,10 +99,10 @@ async def ask(
             body = b""
             async for piece in answer.content.iter_chunked(65536):
                 body += piece
-                if len(body) > LARGEST:
+                if len(body) > MAX_RESPONSE_BYTES:
                     return UnknownOutcome()
             said = answer.headers
-            return Answer(status=answer.status, body=body, retry_after=said.get("Retry-After"), date=said.get("Date"))
+            return HttpResponse(status=answer.status, body=body, retry_after=said.get("Retry-After"), date=said.get("Date"))
     except (aiohttp.InvalidURL, aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
         return TryLater()
     except (aiohttp.ClientError, TimeoutError):
@@ -118,6 +118,6 @@ def _target(url: str, query: Mapping[str, str] | None) -> URL | None:
         return None
 
 
-def segment(value: str) -> str:
+def path_segment(value: str) -> str:
     """Write an id as one segment of a path, whatever is in it: it never reaches for another path."""
-    return "".join(chr(b) if b in _PLAIN else f"%{b:02X}" for b in raw(value))
+    return "".join(chr(b) if b in _UNESCAPED else f"%{b:02X}" for b in utf8_bytes(value))

@@ -20,33 +20,33 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import AfterValidator
 
-from bridge.carriers.parsing import answered, raw, same
-from bridge.runtime.settings import secret
+from bridge.carriers.parsing import constant_time_equal, object_or_empty, utf8_bytes
+from bridge.runtime.settings import read_secret
 
 
-def hs256_claims(authorization: str, secret: bytes) -> dict[str, Any] | None:
+def verified_hs256_claims(authorization: str, secret: bytes) -> dict[str, Any] | None:
     """Return the claims of `Bearer TOKEN` if it is signed with that secret by HS256; else None."""
     scheme, _, token = authorization.partition(" ")
     signed, _, told = token.rpartition(".")
     head, _, claims = signed.partition(".")
-    right = _base64(hmac.new(secret, raw(signed), hashlib.sha256).digest())
-    if not same(right, told) or scheme.lower() != "bearer" or _unpacked(head).get("alg") != "HS256":
+    right = _base64(hmac.new(secret, utf8_bytes(signed), hashlib.sha256).digest())
+    if not constant_time_equal(right, told) or scheme.lower() != "bearer" or _decode_part(head).get("alg") != "HS256":
         return None
-    return _unpacked(claims)
+    return _decode_part(claims)
 
 
-def in_force(claims: Mapping[str, Any], now: float, *, slack: float) -> bool:
-    """Whether a token is neither over (`exp`) nor to come (`nbf`), where it says (RFC 7519 §4.1). `slack` in seconds."""
+def is_in_force(claims: Mapping[str, Any], now: float, *, leeway: float) -> bool:
+    """Whether a token is neither over (`exp`) nor to come (`nbf`), where it says (RFC 7519 §4.1). `leeway` in seconds."""
     ends, begins = claims.get("exp", now), claims.get("nbf", now)
     if any(isinstance(told, bool) or not isinstance(told, (int, float)) for told in (ends, begins)):
         return False
     # Compared as they are: a number may be too large to be subtracted.
-    return bool(ends >= now - slack and begins <= now + slack)
+    return bool(ends >= now - leeway and begins <= now + leeway)
 
 
-def rs256(key: rsa.RSAPrivateKey, claims: Mapping[str, Any]) -> str:
+def sign_rs256(key: rsa.RSAPrivateKey, claims: Mapping[str, Any]) -> str:
     """Make a token of these claims."""
-    signed = f"{_packed({'alg': 'RS256', 'typ': 'JWT'})}.{_packed(claims)}"
+    signed = f"{_encode_part({'alg': 'RS256', 'typ': 'JWT'})}.{_encode_part(claims)}"
     return f"{signed}.{_base64(key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
 
 
@@ -62,9 +62,9 @@ def private_key(pem: str) -> rsa.RSAPrivateKey:
     return key
 
 
-def _rsa(path: Path) -> Path:
+def _check_rsa_key(path: Path) -> Path:
     try:
-        pem = secret(path)
+        pem = read_secret(path)
     except (OSError, ValueError):
         # Whoever loads the configuration names a file that cannot be read.
         return path
@@ -72,7 +72,7 @@ def _rsa(path: Path) -> Path:
     return path
 
 
-PrivateKeyFile: TypeAlias = Annotated[Path, AfterValidator(_rsa)]
+PrivateKeyFile: TypeAlias = Annotated[Path, AfterValidator(_check_rsa_key)]
 """Where an RSA key stands, in PEM without password."""
 
 
@@ -80,12 +80,12 @@ def _base64(value: bytes) -> str:
     return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
 
 
-def _packed(value: Mapping[str, Any]) -> str:
+def _encode_part(value: Mapping[str, Any]) -> str:
     return _base64(json.dumps(value, separators=(",", ":")).encode())
 
 
-def _unpacked(part: str) -> dict[str, Any]:
+def _decode_part(part: str) -> dict[str, Any]:
     try:
-        return answered(base64.urlsafe_b64decode(raw(part) + b"=" * (-len(part) % 4)))
+        return object_or_empty(base64.urlsafe_b64decode(utf8_bytes(part) + b"=" * (-len(part) % 4)))
     except ValueError:
         return {}

@@ -10,47 +10,47 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-REMEMBERED: Final = 2000
+MAX_TEXTS: Final = 2000
 """Texts. The oldest are forgotten first."""
 
 
 @dataclass(slots=True)
-class _Text:
+class _TextParts:
     count: int = 0
-    arrived: set[str] = field(default_factory=set)
+    delivered: set[str] = field(default_factory=set)
 
 
-class Parts:
+class PartCounts:
     """What is known of the parts of each text that left."""
 
     def __init__(self) -> None:
-        self._texts: OrderedDict[str, _Text] = OrderedDict()
+        self._texts: OrderedDict[str, _TextParts] = OrderedDict()
 
-    def expected(self, message_id: str, count: int) -> None:
+    def set_estimate(self, message_id: str, count: int) -> None:
         """Note our own count, which is an estimate until the carrier tells its own."""
         text = self._text(message_id)
         text.count = text.count or count
 
-    def told(self, message_id: str, count: Any) -> None:
+    def set_count(self, message_id: str, count: Any) -> None:
         """Note the carrier's count; whatever is none is passed over."""
         if type(count) is int and 0 < count < 256:
             self._text(message_id).count = count
 
-    def arrived(self, message_id: str, part: str) -> bool:
+    def part_delivered(self, message_id: str, part: str) -> bool:
         """Note that a part arrived, `part` telling it from the others; return whether all have."""
         text = self._text(message_id)
-        if len(text.arrived) < 256:
-            text.arrived.add(part)
-        return 0 < text.count <= len(text.arrived)
+        if len(text.delivered) < 256:
+            text.delivered.add(part)
+        return 0 < text.count <= len(text.delivered)
 
-    def single(self, message_id: str) -> bool:
+    def is_single_part(self, message_id: str) -> bool:
         """Whether the text is known to have one part."""
         text = self._texts.get(message_id)
         return text is not None and text.count == 1
 
-    def _text(self, message_id: str) -> _Text:
-        text = self._texts.setdefault(message_id, _Text())
+    def _text(self, message_id: str) -> _TextParts:
+        text = self._texts.setdefault(message_id, _TextParts())
         self._texts.move_to_end(message_id)
-        while len(self._texts) > REMEMBERED:
+        while len(self._texts) > MAX_TEXTS:
             self._texts.popitem(last=False)
         return text

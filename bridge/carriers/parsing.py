@@ -19,37 +19,37 @@ from urllib.parse import parse_qsl
 from multidict import MultiDict
 
 from bridge.carriers.adapter import Malformed
-from bridge.runtime.phone_number import E164
+from bridge.runtime.phone_number import E164_PATTERN
 
 _CANNOT_BE_ENCODED = re.compile(r"[\x00\ud800-\udfff]")
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _CODE = re.compile(r"[A-Za-z0-9._-]{1,40}")
-LONGEST_WAIT: Final = 3600.0
+MAX_RETRY_AFTER: Final = 3600.0
 """Seconds."""
-MOST_FIELDS: Final = 500
+MAX_FIELDS: Final = 500
 """Fields of a form that are read. Vendors send some thirty; what is longer keeps a processor busy, and is no form."""
-MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+MESSAGE_ID_FORM = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """What most vendors' ids look like."""
 
 
-def raw(value: str) -> bytes:
+def utf8_bytes(value: str) -> bytes:
     """Return the bytes of a header or path. Those that are not UTF-8 arrive as lone surrogates; nothing may raise."""
     return value.encode("utf-8", "surrogatepass")
 
 
-def same(right: str | bytes, told: str | bytes) -> bool:
+def constant_time_equal(right: str | bytes, told: str | bytes) -> bool:
     """Compare a secret with what came, in constant time."""
     return hmac.compare_digest(
-        *(value if isinstance(value, bytes) else raw(value) for value in (right, told)),
+        *(value if isinstance(value, bytes) else utf8_bytes(value) for value in (right, told)),
     )
 
 
-def secret_path(raw_path: str, path_secret: str) -> bool:
+def has_path_secret(raw_path: str, path_secret: str) -> bool:
     """Whether the path is `/carriers/LINE/inbound/SECRET` or `…/status/SECRET`, whatever query follows. Constant time."""
-    return same(path_secret, raw_path.partition("?")[0].rpartition("/")[2])
+    return constant_time_equal(path_secret, raw_path.partition("?")[0].rpartition("/")[2])
 
 
-def clean(text: str) -> str:
+def replace_unencodable(text: str) -> str:
     """Return a text that every store and every JSON after us can hold: NUL and lone surrogates become U+FFFD."""
     return _CANNOT_BE_ENCODED.sub("\N{REPLACEMENT CHARACTER}", text)
 
@@ -70,94 +70,94 @@ def json_object(body: bytes) -> dict[str, Any]:
     return value
 
 
-def answered(body: bytes) -> dict[str, Any]:
+def object_or_empty(body: bytes) -> dict[str, Any]:
     """Return the JSON object of an answer, an empty one if it is none."""
     value = json_value(body)
     return value if isinstance(value, dict) else {}
 
 
-def form(body: bytes | str) -> MultiDict[str]:
+def form_fields(body: bytes | str) -> MultiDict[str]:
     """Return the fields of a form or query, blank and repeated ones included, as they stand. Never raises.
 
-    More than :data:`MOST_FIELDS` are none.
+    More than :data:`MAX_FIELDS` are none.
     """
     text = body if isinstance(body, str) else body.decode("utf-8", "surrogateescape")
     try:
-        fields = parse_qsl(text, keep_blank_values=True, errors="surrogateescape", max_num_fields=MOST_FIELDS)
+        fields = parse_qsl(text, keep_blank_values=True, errors="surrogateescape", max_num_fields=MAX_FIELDS)
         return MultiDict(fields)
     except ValueError:
         return MultiDict()
 
 
-def mapping(value: Any, name: str) -> dict[str, Any]:
+def as_object(value: Any, name: str) -> dict[str, Any]:
     """Return a JSON object inside another. Raises :class:`Malformed`."""
     if not isinstance(value, dict):
         raise Malformed(f"{name}: not an object")
     return value
 
 
-def string(body: Mapping[str, Any], name: str) -> str:
+def string_field(body: Mapping[str, Any], name: str) -> str:
     """Return a field that is a string, so that it can be encoded. Raises :class:`Malformed`."""
     value = body.get(name)
     if not isinstance(value, str):
         raise Malformed(f"{name}: not a string")
-    return clean(value)
+    return replace_unencodable(value)
 
 
-def identifier(body: Mapping[str, Any], name: str, form: re.Pattern[str] = MESSAGE_ID) -> str:
+def id_field(body: Mapping[str, Any], name: str, pattern: re.Pattern[str] = MESSAGE_ID_FORM) -> str:
     """Return a field that is an id of the vendor's form. Raises :class:`Malformed`."""
     value = body.get(name)
-    if not isinstance(value, str) or not form.fullmatch(value):
+    if not isinstance(value, str) or not pattern.fullmatch(value):
         raise Malformed(f"{name}: not an id")
     return value
 
 
-def code(value: Any, otherwise: str = "") -> str:
+def error_code(value: Any, otherwise: str = "") -> str:
     """Return a vendor's error code, a number or a short word, as a string; `otherwise` when it is none of these."""
     told = str(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**12 else value
     return told if isinstance(told, str) and _CODE.fullmatch(told) else otherwise
 
 
-def own_number(value: Any) -> str:
+def e164_or_empty(value: Any) -> str:
     """Return the number of ours that was texted, if it is told in E.164; else an empty string."""
-    return value if isinstance(value, str) and E164.fullmatch(value) else ""
+    return value if isinstance(value, str) and E164_PATTERN.fullmatch(value) else ""
 
 
-def seconds(value: str | None, otherwise: float, *, date: str | None = None) -> float:
+def retry_after_seconds(value: str | None, otherwise: float, *, date: str | None = None) -> float:
     """Return the seconds of a `Retry-After` header (RFC 9110 §10.2.3), `otherwise` when it has another form.
 
     A moment is counted from `date`, the answer's own `Date`, so that no clock of ours matters. Never less than one second,
-    nor more than :data:`LONGEST_WAIT`: what a proxy invents must not close the line for a day.
+    nor more than :data:`MAX_RETRY_AFTER`: what a proxy invents must not close the line for a day.
     """
     if value is None:
         return otherwise
     if _SECONDS.fullmatch(value):
         told = float(value)
     else:
-        until, now = mail_time_of(value), mail_time_of(date)
+        until, now = parse_mail_time(value), parse_mail_time(date)
         if until is None or now is None:
             return otherwise
         told = (until - now).total_seconds()
-    return min(max(told, 1.0), LONGEST_WAIT)
+    return min(max(told, 1.0), MAX_RETRY_AFTER)
 
 
-def time_of(value: Any) -> datetime | None:
+def parse_iso_time(value: Any) -> datetime | None:
     """Return an ISO 8601 time with its zone, or None when it is none or out of the ordinary."""
     try:
         at = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return None
-    return _ordinary(at)
+    return _plausible(at)
 
 
-def mail_time_of(value: Any) -> datetime | None:
+def parse_mail_time(value: Any) -> datetime | None:
     """Return an RFC 2822 time (`Thu, 24 Aug 2023 05:01:45 +0000`), or None. `-0000` is UTC as well (§3.3)."""
     try:
         at = parsedate_to_datetime(value) if isinstance(value, str) else None
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return _ordinary(at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at)
+    return _plausible(at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at)
 
 
-def _ordinary(at: datetime | None) -> datetime | None:
+def _plausible(at: datetime | None) -> datetime | None:
     return at if at is not None and at.tzinfo is not None and 2000 <= at.year < 9000 else None

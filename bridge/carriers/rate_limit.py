@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-LONGEST: Final = 20.0
+MAX_WAIT: Final = 20.0
 """Seconds after which a waiting ticket asks again at the latest."""
-PATIENCE: Final = 10.0
+ABANDONED_AFTER: Final = 10.0
 """Seconds that a ticket may be overdue before it counts as gone."""
 
 
@@ -37,10 +37,10 @@ class Rate:
 class _Bucket:
     tokens: float
     filled: float
-    held: float = 0.0
+    paused_until: float = 0.0
 
 
-class Pace:
+class RateLimiter:
     """The buckets of one carrier's numbers. `clock` is monotonic, in seconds."""
 
     def __init__(self, rate: Rate, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -48,32 +48,32 @@ class Pace:
         self._buckets: dict[str, _Bucket] = {}
         self._waiting: defaultdict[str, dict[int, tuple[float, float]]] = defaultdict(dict)
 
-    def turn(self, number: str, ticket: int, *, cost: float = 1.0) -> float:
+    def acquire(self, number: str, ticket: int, *, cost: float = 1.0) -> float:
         """Return 0.0 when it is this ticket's turn, which is thereby used up; else the seconds after which to ask again."""
         now, bucket, waiting = self._clock(), self._bucket(number), self._waiting[self._name(number)]
-        for other in [other for other, (_, due) in waiting.items() if due + PATIENCE < now]:
+        for other in [other for other, (_, due) in waiting.items() if due + ABANDONED_AFTER < now]:
             del waiting[other]
         # One text may be larger than the bucket: it leaves when the bucket is full, and what follows waits the longer.
         needed = min(cost, self.rate.burst) + self._ahead(waiting, ticket)
-        wait = max(bucket.held - now, (needed - bucket.tokens) / self.rate.per_second, 0.0)
+        wait = max(bucket.paused_until - now, (needed - bucket.tokens) / self.rate.per_second, 0.0)
         # Nanoseconds that a float lost are no reason to wait once more.
         if wait < 1e-6:
             bucket.tokens -= cost
             waiting.pop(ticket, None)
             return 0.0
-        wait = min(wait, LONGEST)
+        wait = min(wait, MAX_WAIT)
         # A ticket that asks again keeps its place.
         waiting[ticket] = (cost, now + wait)
         return wait
 
-    def leave(self, number: str, ticket: int) -> None:
+    def cancel(self, number: str, ticket: int) -> None:
         """Give up a place in the queue."""
         self._waiting[self._name(number)].pop(ticket, None)
 
-    def hold(self, number: str, seconds: float) -> None:
+    def pause(self, number: str, seconds: float) -> None:
         """Let nothing leave for that long: the carrier said so (`Retry-After`)."""
         bucket = self._bucket(number)
-        bucket.held = max(bucket.held, self._clock() + seconds)
+        bucket.paused_until = max(bucket.paused_until, self._clock() + seconds)
 
     def _name(self, number: str) -> str:
         return "" if self.rate.shared else number

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, Union
 from pydantic import Field
 
 from bridge.carriers.adapter import Carrier
-from bridge.carriers.base import Ordinary
+from bridge.carriers.base import BaseCarrier
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.vendors import bandwidth, jasmin, kannel, rehearsal, signalwire, smsgate, telnyx, twilio, vonage
-from bridge.runtime.settings import CarrierSection
+from bridge.runtime.settings import CarrierSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class CarrierKind:
     """One carrier. The adapter's own `make` takes `(settings, *, public_base_url, slug, numbers, validity, clock)`."""
 
-    settings: type[CarrierSection]
-    adapter: type[Ordinary]
+    settings: type[CarrierSettings]
+    adapter: type[BaseCarrier]
 
     @property
     def exposure(self) -> Exposure:
@@ -32,29 +32,29 @@ class Kind:
         return self.adapter.exposure
 
 
-KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
+CARRIER_KINDS: Final[Mapping[str, CarrierKind]] = MappingProxyType(
     {
-        "rehearsal": Kind(settings=rehearsal.Settings, adapter=rehearsal.RehearsalCarrier),
-        "twilio": Kind(settings=twilio.Settings, adapter=twilio.TwilioCarrier),
-        "signalwire": Kind(settings=signalwire.Settings, adapter=signalwire.SignalWireCarrier),
-        "telnyx": Kind(settings=telnyx.Settings, adapter=telnyx.TelnyxCarrier),
-        "bandwidth": Kind(settings=bandwidth.Settings, adapter=bandwidth.BandwidthCarrier),
-        "vonage": Kind(settings=vonage.Settings, adapter=vonage.VonageCarrier),
-        "smsgate": Kind(settings=smsgate.Settings, adapter=smsgate.SmsGateCarrier),
-        "kannel": Kind(settings=kannel.Settings, adapter=kannel.KannelCarrier),
-        "jasmin": Kind(settings=jasmin.Settings, adapter=jasmin.JasminCarrier),
+        "rehearsal": CarrierKind(settings=rehearsal.Settings, adapter=rehearsal.RehearsalCarrier),
+        "twilio": CarrierKind(settings=twilio.Settings, adapter=twilio.TwilioCarrier),
+        "signalwire": CarrierKind(settings=signalwire.Settings, adapter=signalwire.SignalWireCarrier),
+        "telnyx": CarrierKind(settings=telnyx.Settings, adapter=telnyx.TelnyxCarrier),
+        "bandwidth": CarrierKind(settings=bandwidth.Settings, adapter=bandwidth.BandwidthCarrier),
+        "vonage": CarrierKind(settings=vonage.Settings, adapter=vonage.VonageCarrier),
+        "smsgate": CarrierKind(settings=smsgate.Settings, adapter=smsgate.SmsGateCarrier),
+        "kannel": CarrierKind(settings=kannel.Settings, adapter=kannel.KannelCarrier),
+        "jasmin": CarrierKind(settings=jasmin.Settings, adapter=jasmin.JasminCarrier),
     }
 )
 
 if TYPE_CHECKING:
-    AnySettings: TypeAlias = CarrierSection
+    AnyCarrierSettings: TypeAlias = CarrierSettings
 else:
-    _every = tuple(kind.settings for kind in KINDS.values())
-    AnySettings = Annotated[Union[_every], Field(discriminator="kind")] if len(_every) > 1 else _every[0]  # noqa: UP007
+    _every = tuple(kind.settings for kind in CARRIER_KINDS.values())
+    AnyCarrierSettings = Annotated[Union[_every], Field(discriminator="kind")] if len(_every) > 1 else _every[0]  # noqa: UP007
 
 
-def make(
-    settings: CarrierSection,
+def make_carrier(
+    settings: CarrierSettings,
     *,
     public_base_url: str,
     slug: str,
@@ -68,7 +68,7 @@ def make(
     `/carriers/SLUG/inbound` and `…/status`; `numbers` are the line's in E.164, the main one first; `validity` the seconds
     after which a carrier is to give up a text, where it can be told; `clock` the wall clock in seconds since 1970.
     """
-    made: Carrier = KINDS[settings.kind].adapter.make(
+    made: Carrier = CARRIER_KINDS[settings.kind].adapter.make(
         settings, public_base_url=public_base_url, slug=slug, numbers=numbers, validity=validity, clock=clock
     )
     return made

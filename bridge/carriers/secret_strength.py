@@ -12,37 +12,37 @@ from typing import Annotated, Final, TypeAlias
 
 from pydantic import AfterValidator
 
-from bridge.runtime.settings import secret
+from bridge.runtime.settings import read_secret
 
-SHORTEST: Final = 32
+MIN_LENGTH: Final = 32
 """Characters. `openssl rand -hex 32` gives twice as many."""
 
-_SEGMENT = re.compile(rf"[A-Za-z0-9_-]{{{SHORTEST},200}}")
+_SEGMENT = re.compile(rf"[A-Za-z0-9_-]{{{MIN_LENGTH},200}}")
 
 
-def _path_secret(path: Path) -> Path:
-    value = _read(path)
+def _check_path_secret(path: Path) -> Path:
+    value = _secret_or_none(path)
     if value is not None and not _SEGMENT.fullmatch(value):
-        raise ValueError(f"the file must hold {SHORTEST} to 200 letters, digits, `-` or `_`")
+        raise ValueError(f"the file must hold {MIN_LENGTH} to 200 letters, digits, `-` or `_`")
     return path
 
 
-def _key(path: Path) -> Path:
-    value = _read(path)
-    if value is not None and len(value) < SHORTEST:
-        raise ValueError(f"the file must hold {SHORTEST} characters or more")
+def _check_key(path: Path) -> Path:
+    value = _secret_or_none(path)
+    if value is not None and len(value) < MIN_LENGTH:
+        raise ValueError(f"the file must hold {MIN_LENGTH} characters or more")
     return path
 
 
-def _read(path: Path) -> str | None:
+def _secret_or_none(path: Path) -> str | None:
     try:
-        return secret(path)
+        return read_secret(path)
     except (OSError, ValueError):
         return None
 
 
-PathSecretFile: TypeAlias = Annotated[Path, AfterValidator(_path_secret)]
+PathSecretFile: TypeAlias = Annotated[Path, AfterValidator(_check_path_secret)]
 """Where the secret segment of a webhook's path stands."""
 
-KeyFile: TypeAlias = Annotated[Path, AfterValidator(_key)]
+KeyFile: TypeAlias = Annotated[Path, AfterValidator(_check_key)]
 """Where a signing key stands that we gave the vendor."""

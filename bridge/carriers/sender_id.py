@@ -14,8 +14,8 @@ from typing import Annotated, TypeAlias
 import phonenumbers
 from pydantic import AfterValidator
 
-from bridge.carriers.parsing import clean
-from bridge.runtime.phone_number import E164, Phone
+from bridge.carriers.parsing import replace_unencodable
+from bridge.runtime.phone_number import E164_PATTERN, Phone
 
 _SHORT_CODE = re.compile(r"[0-9]{3,8}")
 # At most eleven characters is what fits the field on the air (3GPP TS 23.040 §9.1.2.5); one letter makes it a name.
@@ -23,7 +23,7 @@ _NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9](?:[A-Za-z0-9 &+._'-]{0,9}[A-Za-z0
 # Twilio and others name the channel before the number. A Telnyx or iMessage group bears several numbers in one field.
 _CHANNEL = re.compile(r"\s*(?:whatsapp|messenger|viber|telegram|instagram|rcs|line|wechat|sip|client|chat):", re.IGNORECASE)
 _GROUP = re.compile(r"[,;]|\A\s*group:", re.IGNORECASE)
-LONGEST = 320
+MAX_LENGTH = 320
 """Characters of a sender: an e-mail address with the longest name and domain."""
 _NATIONAL = re.compile(r"[0-9(][0-9 ()./-]{5,24}")
 
@@ -38,7 +38,7 @@ Region: TypeAlias = Annotated[str, AfterValidator(_region)]
 """The country whose way of writing numbers is meant, e.g. `US` (ISO 3166)."""
 
 
-def sender(value: str) -> Phone | None:
+def parse_sender(value: str) -> Phone | None:
     """Take a wire value as a sender.
 
     Only E.164 (`+` and 7 to 15 digits) can be answered; short codes, names, addresses of e-mail gateways and whatever else
@@ -47,31 +47,31 @@ def sender(value: str) -> Phone | None:
     """
     if _CHANNEL.match(value) or _GROUP.search(value):
         return None
-    return Phone(clean(value)[:LONGEST])
+    return Phone(replace_unencodable(value)[:MAX_LENGTH])
 
 
-def known_form(value: str) -> bool:
+def is_known_form(value: str) -> bool:
     """Whether a wire value is E.164, a short code (3 to 8 digits) or a sender name, by its form alone."""
-    return any(form.fullmatch(value) for form in (E164, _SHORT_CODE, _NAME))
+    return any(form.fullmatch(value) for form in (E164_PATTERN, _SHORT_CODE, _NAME))
 
 
-def national_sender(value: str, *, region: str) -> Phone | None:
-    """As :func:`sender`, from a vendor that also sends national format, as a gateway handset does (`(650) 555-1212`).
+def parse_national_sender(value: str, *, region: str) -> Phone | None:
+    """As :func:`parse_sender`, from a vendor that also sends national format, as a gateway handset does (`(650) 555-1212`).
 
     `region` is the agency's, e.g. `US` (ISO 3166). Seven or eight digits are a short code unless they are a whole valid
     number there (as in Norway). Possible is enough for longer ones: new ranges are in use before any library knows them.
     """
-    as_it_is = sender(value)
+    as_it_is = parse_sender(value)
     if as_it_is is None or as_it_is.answerable or not _NATIONAL.fullmatch(value):
         return as_it_is
     try:
         number = phonenumbers.parse(value, region)
     except phonenumbers.NumberParseException:
         return as_it_is
-    if not known_form(value):
+    if not is_known_form(value):
         # Not `is_possible_number`: it also says yes to a number that lacks its area code.
         known = phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE
     else:
         known = phonenumbers.is_valid_number(number)
     whole = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if known else ""
-    return Phone(whole) if E164.fullmatch(whole) else as_it_is
+    return Phone(whole) if E164_PATTERN.fullmatch(whole) else as_it_is

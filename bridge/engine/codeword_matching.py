@@ -15,103 +15,109 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bot.codeword.enrolment import STANDS, asked, is_plain
+from bot.codeword.enrolment import ANSWER_WITHIN, is_plain, pending_answer
 from bot.language import codeword_forms
-from bot.language.codeword_forms import NO_DURESS_WORD, Digests, Flaw, Taken, Word
+from bot.language.codeword_forms import NO_DURESS_WORD, CodewordMatch, Digests, EnrolmentAnswer, Flaw
 from bot.model.desk import Desk, Thread
-from bot.model.events import Event, Said, TextArrived
-from bridge.storage.slow_hash import HASH_BYTES, SALT_BYTES, Slowly, slow_hash
+from bot.model.events import Event, MessageSent, TextArrived
+from bridge.storage.slow_hash import HASH_BYTES, SALT_BYTES, SlowHashPool, slow_hash
 from bridge.storage.vault import Vault
 from policies.pack import Pack
 
-STEPS: Final = (16, 64, 256)
+DIGEST_COUNTS: Final = (16, 64, 256)
 """Digests that a text costs: the first number, or, when it holds more runs of a fitting length, the second, or the last. A
 text of 160 letters seldom has more than the first; of a very long one no more are compared than the last, likely ones
 before others, and the room is told."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class MatchedEvent:
     """An event without its words, and what they were."""
 
     event: Event
-    word: Word = Word.NONE
+    word: CodewordMatch = CodewordMatch.NONE
     partly: bool = False
     """Not all that it held could be compared."""
-    taken: Taken | None = None
+    taken: EnrolmentAnswer | None = None
 
 
-class Words:
+class CodewordMatcher:
     """Looks at every event before it is decided. Holds the first of two words while its person is asked for the second."""
 
     def __init__(self, *, vault: Vault, pack: Pack) -> None:
         self._pepper, self._pack = vault.derive("codeword pepper"), pack
-        self._slowly = Slowly()
+        self._hash_pool = SlowHashPool()
         self._first: dict[str, str] = {}
 
-    async def look(self, aggregate: Thread | Desk, event: Event) -> Found:
+    async def match(self, aggregate: Thread | Desk, event: Event) -> MatchedEvent:
         """Return the event as it may be decided. Raises `OSError` when there is no memory to compare it now."""
         match aggregate, event:
-            case Thread(), TextArrived() | Said() if aggregate.escort.words is not None:
-                return await self._compare(aggregate.escort.words, event)
-            case Desk(), Said() if (asking := asked(aggregate, event)) is not None:
-                taken = await self._take(event, asking.user, second=asking.second)
-                return Found(replace(event, body="", named=()), taken=taken)
-        return Found(event)
+            case Thread(), TextArrived() | MessageSent() if aggregate.codeword.digests is not None:
+                return await self._compare(aggregate.codeword.digests, event)
+            case Desk(), MessageSent() if (asking := pending_answer(aggregate, event)) is not None:
+                taken = await self._take_enrolment(event, asking.user, second=asking.wants_duress_word)
+                return MatchedEvent(replace(event, body="", mentioned_users=()), taken=taken)
+        return MatchedEvent(event)
 
-    async def _compare(self, digests: Digests, event: TextArrived | Said) -> Found:
+    async def _compare(self, digests: Digests, event: TextArrived | MessageSent) -> MatchedEvent:
         body = event.body
         runs = codeword_forms.runs(body, digests.lengths, digests.parts)
         every = list(dict.fromkeys(run.form for run in runs))
-        forms = every[: STEPS[-1]]
-        held = await self._slowly.do(_which, self._pepper, digests, forms)
-        found = {form: word for form, word in zip(forms, held, strict=True) if word is not Word.NONE}
-        masked = codeword_forms.masked(body, [run for run in runs if run.form in found])
+        forms = every[: DIGEST_COUNTS[-1]]
+        words = await self._hash_pool.run(_classify, self._pepper, digests, forms)
+        found = {form: word for form, word in zip(forms, words, strict=True) if word is not CodewordMatch.NONE}
+        masked = codeword_forms.mask(body, [run for run in runs if run.form in found])
         # Whoever texts both is not free to say which one was meant.
-        word = Word.DURESS if Word.DURESS in found.values() else Word.SAFE if found else Word.NONE
-        return Found(event if masked == body else replace(event, body=masked), word, partly=len(every) > len(forms))
+        word = (
+            CodewordMatch.DURESS
+            if CodewordMatch.DURESS in found.values()
+            else CodewordMatch.SAFE
+            if found
+            else CodewordMatch.NONE
+        )
+        return MatchedEvent(event if masked == body else replace(event, body=masked), word, partly=len(every) > len(forms))
 
-    async def _take(self, event: Said, user: str, *, second: bool) -> Taken:
+    async def _take_enrolment(self, event: MessageSent, user: str, *, second: bool) -> EnrolmentAnswer:
         """Take what was said in an office that is being asked."""
         said = event.body
         if not is_plain(event):
-            return Taken(flaw=Flaw.NOT_PLAIN)
+            return EnrolmentAnswer(flaw=Flaw.NOT_PLAIN)
         if not second:
-            flaw = codeword_forms.flaw(self._pack, said)
+            flaw = codeword_forms.find_flaw(self._pack, said)
             if flaw is None:
-                self._keep(user, said)
-            return Taken(flaw=flaw)
+                self._keep_first(user, said)
+            return EnrolmentAnswer(flaw=flaw)
         if (first := self._first.get(user)) is None:
-            return Taken(flaw=Flaw.LOST)
+            return EnrolmentAnswer(flaw=Flaw.LOST)
         none = NO_DURESS_WORD.fullmatch(said.strip()) is not None
-        flaw = None if none else codeword_forms.flaw(self._pack, said, codeword_forms.plain(first))
+        flaw = None if none else codeword_forms.find_flaw(self._pack, said, codeword_forms.normalise(first))
         if flaw is not None:
-            return Taken(flaw=flaw)
+            return EnrolmentAnswer(flaw=flaw)
         other = None if none else said
-        return Taken(digests=await self._slowly.do(_enrol, self._pepper, first, other))
+        return EnrolmentAnswer(digests=await self._hash_pool.run(_make_digests, self._pepper, first, other))
 
-    def _keep(self, user: str, said: str) -> None:
+    def _keep_first(self, user: str, said: str) -> None:
         """Hold a word until the second comes, and no longer than that is waited for."""
         self._first[user] = said
-        asyncio.get_running_loop().call_later(STANDS + 1.0, self._forget, user, said)
+        asyncio.get_running_loop().call_later(ANSWER_WITHIN + 1.0, self._forget_first, user, said)
 
-    def _forget(self, user: str, said: str) -> None:
+    def _forget_first(self, user: str, said: str) -> None:
         if self._first.get(user) is said:
             del self._first[user]
 
 
-def digest(pepper: bytes, salt: bytes, form: str) -> bytes:
+def codeword_digest(pepper: bytes, salt: bytes, form: str) -> bytes:
     """Return a word's digest: the slow hash of its HMAC under the vault's pepper. Raises `HashingError`."""
     return slow_hash(hmac.digest(pepper, form.encode(), hashlib.sha256), salt)
 
 
-def _enrol(pepper: bytes, safe: str, duress: str | None) -> Digests:
+def _make_digests(pepper: bytes, safe: str, duress: str | None) -> Digests:
     salt = os.urandom(SALT_BYTES)
     words = (safe, safe if duress is None else duress)
-    forms = [codeword_forms.plain(word) for word in words]
+    forms = [codeword_forms.normalise(word) for word in words]
     # A word that nobody can text stands for none, so that there are two to compare with all the same.
     texted = forms if duress is not None else [forms[0], os.urandom(HASH_BYTES).hex()]
-    made = [digest(pepper, salt, form).hex() for form in texted]
+    made = [codeword_digest(pepper, salt, form).hex() for form in texted]
     parts = [len(codeword_forms.tokens(word)) for word in words]
     return Digests(
         salt=salt.hex(),
@@ -122,12 +128,12 @@ def _enrol(pepper: bytes, safe: str, duress: str | None) -> Digests:
     )
 
 
-def _which(pepper: bytes, digests: Digests, forms: Sequence[str]) -> list[Word]:
+def _classify(pepper: bytes, digests: Digests, forms: Sequence[str]) -> list[CodewordMatch]:
     """Say of each form which word it is. The work depends on how many forms there are, and on nothing else."""
     salt, safe, duress = (bytes.fromhex(part) for part in (digests.salt, digests.safe, digests.duress))
-    found: list[Word] = []
-    for number in range(next(step for step in STEPS if len(forms) <= step)):
-        made = digest(pepper, salt, forms[number] if number < len(forms) else "")
+    found: list[CodewordMatch] = []
+    for number in range(next(step for step in DIGEST_COUNTS if len(forms) <= step)):
+        made = codeword_digest(pepper, salt, forms[number] if number < len(forms) else "")
         is_safe, is_duress = hmac.compare_digest(made, safe), hmac.compare_digest(made, duress)
-        found.append(Word.DURESS if is_duress else Word.SAFE if is_safe else Word.NONE)
+        found.append(CodewordMatch.DURESS if is_duress else CodewordMatch.SAFE if is_safe else CodewordMatch.NONE)
     return found[: len(forms)]

@@ -11,93 +11,104 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
 
 from bot.model.actions import OFFICE, Action
-from bot.model.dialed_number import Number, NumberKind
-from bot.model.events import Event, Said
-from bot.model.thread_desk_events import TextedFirst
-from bot.model.transactional_actions import TextFirst
-from bridge.carriers.dialed_number import typed
+from bot.model.dialled_number import DialledNumber, NumberKind
+from bot.model.events import Event, MessageSent
+from bot.model.thread_desk_events import ThreadCreated
+from bot.model.transactional_actions import CreateThread
+from bridge.carriers.dialed_number import classify_dialed_number
 from bridge.inbound import screening
-from bridge.outbound.sms_sender import PHONE
+from bridge.outbound.sms_sender import PHONE_CONTEXT
 from bridge.runtime.phone_number import Phone
-from bridge.storage.database import Connection, Store
+from bridge.storage.database import Connection, Database
 from bridge.storage.vault import Vault
 from bridge.tables import inbox
 from policies.pack import Pack
 
-TAKEN: Final = "SELECT 1 FROM thread WHERE phone_hash = $1"
+THREAD_OF_PHONE: Final = "SELECT 1 FROM thread WHERE phone_hash = $1"
 
-Barred: TypeAlias = Callable[[Phone], Awaitable[bool]]
+IsSuppressed: TypeAlias = Callable[[Phone], Awaitable[bool]]
 """Whether this phone said STOP here, or is blocked."""
 
 
-class Beginning:
-    """A thread that is about to be made: its key exists, everything else comes with `commit`."""
+class PendingThread:
+    """A thread that is about to be made: its key exists, everything else comes with `write`."""
 
     def __init__(
-        self, *, owner: str, vault: Vault, made: Callable[[Connection], Awaitable[bool]], screen: Callable[[str], None]
+        self,
+        *,
+        owner: str,
+        vault: Vault,
+        insert: Callable[[Connection], Awaitable[bool]],
+        wake_screening: Callable[[str], None],
     ) -> None:
-        self.owner, self._vault, self._made, self._screen, self._kept = owner, vault, made, screen, False
+        self.owner, self._vault, self._insert, self._wake_screening, self._inserted = (
+            owner,
+            vault,
+            insert,
+            wake_screening,
+            False,
+        )
 
-    async def commit(self, conn: Connection) -> None:
+    async def write(self, conn: Connection) -> None:
         """Make the thread, within the decision's commit, unless its phone has texted us in the meantime."""
-        self._kept = await self._made(conn)
+        self._inserted = await self._insert(conn)
 
-    async def settle(self) -> None:
+    async def after_commit(self) -> None:
         """After the commit: have the thread looked up like any other. The key of one that is not there is destroyed."""
-        if self._kept:
-            self._screen(self.owner)
+        if self._inserted:
+            self._wake_screening(self.owner)
         else:
             await self._vault.destroy(self.owner)
 
 
-class FirstTexts:
+class ColdOutreach:
     """Classifies what is typed in offices, and begins threads for it. `line` is its slug, `numbers` its own numbers."""
 
     def __init__(
         self,
         *,
-        store: Store,
+        database: Database,
         vault: Vault,
         line: str,
         numbers: tuple[str, ...],
-        barred: Barred,
-        screen: Callable[[str], None],
+        is_suppressed: IsSuppressed,
+        wake_screening: Callable[[str], None],
     ) -> None:
-        self._store, self._vault, self._line, self._numbers = store, vault, line, numbers
-        self._barred, self._screen = barred, screen
+        self._database, self._vault, self._line, self._numbers = database, vault, line, numbers
+        self._is_suppressed, self._wake_screening = is_suppressed, wake_screening
 
-    async def number(self, pack: Pack, event: Event) -> Number | None:
+    async def classify_number(self, pack: Pack, event: Event) -> DialledNumber | None:
         """Say what a message in an office is as a telephone number, without its digits; None for everything else."""
-        if not pack.settings.cold_outbound or not isinstance(event, Said) or not event.place.startswith(OFFICE):
+        if not pack.settings.cold_outbound or not isinstance(event, MessageSent) or not event.place.startswith(OFFICE):
             return None
-        kind, phone = typed(event.body, ours=self._numbers)
+        kind, phone = classify_dialed_number(event.body, ours=self._numbers)
         if phone is None:
-            return Number(kind=kind)
+            return DialledNumber(kind=kind)
         phone_hash = self._vault.phone_hash(self._line, phone)
-        if await self._barred(phone):
-            return Number(kind=NumberKind.BARRED)
-        if await self._store.fetchval(TAKEN, phone_hash) is not None:
-            return Number(kind=NumberKind.TAKEN)
-        return Number(kind=kind, digest=phone_hash.hex())
+        if await self._is_suppressed(phone):
+            return DialledNumber(kind=NumberKind.BARRED)
+        if await self._database.fetchval(THREAD_OF_PHONE, phone_hash) is not None:
+            return DialledNumber(kind=NumberKind.TAKEN)
+        return DialledNumber(kind=kind, digest=phone_hash.hex())
 
-    async def prepare(self, event: Event, actions: Sequence[Action]) -> Beginning | None:
+    async def prepare(self, event: Event, actions: Sequence[Action]) -> PendingThread | None:
         """Make the key of a thread for the number in this message, when the decision asks for one."""
-        first = next((action for action in actions if isinstance(action, TextFirst)), None)
-        if first is None or not isinstance(event, Said):
+        first = next((action for action in actions if isinstance(action, CreateThread)), None)
+        if first is None or not isinstance(event, MessageSent):
             return None
-        _, phone = typed(event.body, ours=self._numbers)
+        _, phone = classify_dialed_number(event.body, ours=self._numbers)
         if phone is None:
             return None
         owner, phone_hash = secrets.token_hex(16), self._vault.phone_hash(self._line, phone)
         await self._vault.create(owner)
-        sealed = await self._vault.seal(owner, PHONE, phone.reveal().encode())
-        letter = await inbox.seal(self._vault, owner, TextedFirst(voice=first.voice))
+        sealed = await self._vault.seal(owner, PHONE_CONTEXT, phone.reveal().encode())
+        inbox_row = await inbox.seal(self._vault, owner, ThreadCreated(assignee=first.assignee))
 
-        async def made(conn: Connection) -> bool:
-            if await conn.fetchval(TAKEN, phone_hash) is not None:
+        async def insert(conn: Connection) -> bool:
+            if await conn.fetchval(THREAD_OF_PHONE, phone_hash) is not None:
                 return False
-            await screening.put(conn, self._vault, owner=owner, phone_hash=phone_hash, sealed=sealed, phone=phone)
-            await inbox.put(conn, letter)
+            await screening.insert_thread(conn, self._vault, owner=owner, phone_hash=phone_hash, sealed=sealed, phone=phone)
+            await inbox.append(conn, inbox_row)
             return True
 
-        return Beginning(owner=owner, vault=self._vault, made=made, screen=self._screen)
+        return PendingThread(owner=owner, vault=self._vault, insert=insert, wake_screening=self._wake_screening)

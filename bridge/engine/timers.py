@@ -17,18 +17,18 @@ from bot.lifecycle.retention import DESTRUCTIVE
 from bot.model.actions import DESK
 from bot.model.events import TimerDue
 from bot.model.line_incidents import ClockJumped
-from bot.model.transactional_actions import DropTimer, SetTimer
+from bot.model.transactional_actions import CancelTimer, SetTimer
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
-from bridge.runtime.crash_points import Crash, CrashPoint
-from bridge.storage.database import Connection, Store
+from bridge.runtime.crash_points import CrashHook, CrashPoint
+from bridge.storage.database import Connection, Database
 from bridge.storage.vault import Vault
 from bridge.tables import clock_trust, inbox
-from bridge.tables.clock_trust import JUMP
+from bridge.tables.clock_trust import MAX_SKEW
 
 BATCH: Final = 20
-LONGEST_SLEEP: Final = 5.0
-WITHOUT_KEY: Final = 3600.0
+MAX_SLEEP: Final = 5.0
+NO_KEY_DELAY: Final = 3600.0
 """Seconds by which a timer is put off whose owner has no key."""
 
 
@@ -38,65 +38,71 @@ class Timers:
     def __init__(
         self,
         *,
-        store: Store,
+        database: Database,
         vault: Vault,
         clock: Clock,
         wake_engine: Callable[[str], None],
-        crash: Crash,
-        rested: Callable[[], Awaitable[None]],
-        machine: Callable[[], float] = time.time,
-        readings: Callable[[], clock_trust.Reading] = clock_trust.machine,
+        crash: CrashHook,
+        wait_until_idle: Callable[[], Awaitable[None]],
+        system_time: Callable[[], float] = time.time,
+        sample: Callable[[], clock_trust.ClockSample] = clock_trust.sample_clock,
     ) -> None:
-        self._store, self._vault, self._clock, self._wake_engine, self._crash = store, vault, clock, wake_engine, crash
-        self._machine, self._rested = machine, rested
-        self._doubt = clock_trust.Doubt(store=store, read=readings)
-        self._offset = machine() - clock.wall()
+        self._database, self._vault, self._clock, self._wake_engine, self._crash = (
+            database,
+            vault,
+            clock,
+            wake_engine,
+            crash,
+        )
+        self._system_time, self._wait_until_idle = system_time, wait_until_idle
+        self._clock_check = clock_trust.ClockCheck(database=database, sample=sample)
+        self._offset = system_time() - clock.now()
         self._changed = asyncio.Event()
 
     def changed(self) -> None:
         """Say that a timer was set."""
         self._changed.set()
 
-    async def settle(self) -> None:
+    async def recover(self) -> None:
         """At the start: find out whether the clock was set while nobody ran."""
-        if jump := await self._doubt.look():
-            await self._jumped(jump)
+        if jump := await self._clock_check.jump_since_last_run():
+            await self._record_jump(jump)
 
     async def run(self) -> None:
         """Fire what is due, until cancelled."""
         while True:
             self._changed.clear()
             try:
-                await self._watch_clock()
-                await self._doubt.note()
-                wait = await self.tick()
+                await self._check_clock()
+                await self._clock_check.record_sample()
+                wait = await self.fire_due()
             except (sqlite3.OperationalError, OSError) as error:
-                log.failure("timers.wait", error)
+                log.failure("timers.database_retry", error)
                 wait = 1.0
             if wait > 0:
                 try:
-                    async with asyncio.timeout(min(wait, LONGEST_SLEEP)):
+                    async with asyncio.timeout(min(wait, MAX_SLEEP)):
                         await self._changed.wait()
                 except TimeoutError:
                     continue
 
-    async def waiting(self, key: str) -> bool:
+    async def is_set(self, key: str) -> bool:
         """Whether a timer of that key is set for anybody."""
-        return await self._store.fetchval("SELECT 1 FROM timer WHERE key = $1 LIMIT 1", key) is not None
+        return await self._database.fetchval("SELECT 1 FROM timer WHERE key = $1 LIMIT 1", key) is not None
 
-    async def tick(self) -> float:
+    async def fire_due(self) -> float:
         """Fire up to a batch; return the seconds until the next one is due."""
-        now = self._clock.wall()
-        rows = await self._rows()
+        now = self._clock.now()
+        rows = await self._next_rows()
         due = [row for row in rows if row["due"] <= now]
         if not due:
-            return float(min(row["due"] for row in rows) - now) if rows else LONGEST_SLEEP
-        letters = [(row, await inbox.seal_if(self._vault, row["owner"], TimerDue(key=row["key"]))) for row in due]
+            return float(min(row["due"] for row in rows) - now) if rows else MAX_SLEEP
+        inbox_rows = [(row, await inbox.try_seal(self._vault, row["owner"], TimerDue(key=row["key"]))) for row in due]
         self._crash(CrashPoint.TIMER_DUE)
 
         async def commit(conn: Connection) -> None:
-            for row, letter in letters:
-                if letter is None:
+            for row, inbox_row in inbox_rows:
+                if inbox_row is None:
                     # Its thread has ended since the row was read, and the row with it; or the row stands without its key,
                     # as after somebody put an older keys.db back, and must not keep others from their turn.
                     await conn.execute(
@@ -104,7 +110,7 @@ class Timers:
                         row["owner"],
                         row["key"],
                         row["due"],
-                        now + WITHOUT_KEY,
+                        now + NO_KEY_DELAY,
                     )
                     continue
                 # Only the timer that was read: it may have been set anew meanwhile.
@@ -115,41 +121,41 @@ class Timers:
                     row["due"],
                 )
                 if gone is not None:
-                    await inbox.put(conn, letter)
+                    await inbox.append(conn, inbox_row)
 
-        await self._store.commit(commit)
+        await self._database.commit(commit)
         self._crash(CrashPoint.TIMER_FIRED)
         for row in due:
             self._wake_engine(row["owner"])
-        await self._rested()
+        await self._wait_until_idle()
         return 0.0
 
-    async def _rows(self) -> list[Any]:
+    async def _next_rows(self) -> list[Any]:
         """Read what is due first: of what destroys nothing while the clock is doubted."""
-        kinds = (False,) if await clock_trust.doubted(self._store) else (False, True)
+        kinds = (False,) if await clock_trust.is_distrusted(self._database) else (False, True)
         query = "SELECT owner, key, due FROM timer WHERE destroys = $1 ORDER BY due LIMIT $2"
-        return [row for destroys in kinds for row in await self._store.fetch(query, destroys, BATCH)]
+        return [row for destroys in kinds for row in await self._database.fetch(query, destroys, BATCH)]
 
-    async def _watch_clock(self) -> None:
-        jump = self._machine() - self._clock.wall() - self._offset
-        if abs(jump) < JUMP:
+    async def _check_clock(self) -> None:
+        jump = self._system_time() - self._clock.now() - self._offset
+        if abs(jump) < MAX_SKEW:
             return
-        await self._jumped(int(jump))
+        await self._record_jump(int(jump))
         self._offset += jump
 
-    async def _jumped(self, seconds: int) -> None:
-        letter = await inbox.seal(self._vault, DESK, ClockJumped(seconds=seconds))
+    async def _record_jump(self, seconds: int) -> None:
+        inbox_row = await inbox.seal(self._vault, DESK, ClockJumped(seconds=seconds))
 
         async def commit(conn: Connection) -> None:
-            await clock_trust.doubt(conn)
-            await inbox.put(conn, letter)
+            await clock_trust.distrust(conn)
+            await inbox.append(conn, inbox_row)
 
-        await self._store.commit(commit)
+        await self._database.commit(commit)
         log.event("timers.clock_jumped", seconds=seconds)
         self._wake_engine(DESK)
 
 
-async def put(conn: Connection, owner: str, timer: SetTimer | DropTimer) -> None:
+async def write(conn: Connection, owner: str, timer: SetTimer | CancelTimer) -> None:
     """Set a timer, or forget one, inside the commit of the decision that asked for it."""
     match timer:
         case SetTimer():
@@ -161,5 +167,5 @@ async def put(conn: Connection, owner: str, timer: SetTimer | DropTimer) -> None
                 timer.due,
                 timer.key in DESTRUCTIVE,
             )
-        case DropTimer():
+        case CancelTimer():
             await conn.execute("DELETE FROM timer WHERE owner = $1 AND key = $2", owner, timer.key)

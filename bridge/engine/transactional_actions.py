@@ -13,116 +13,146 @@ from collections.abc import Callable
 from typing import Final, TypeAlias, TypeGuard
 
 from bot.model.actions import DESK, Action
-from bot.model.transactional_actions import Audit, Count, End, Hold, Park, Seen, Settle, Suppress, TrustClock
+from bot.model.transactional_actions import (
+    EraseTexter,
+    ExpireMessage,
+    IncrementCounter,
+    MarkSeen,
+    ParkThread,
+    RecordAudit,
+    SetLegalHold,
+    Suppress,
+    TrustClock,
+)
 from bridge.erasure import carrier_copies
 from bridge.runtime.clock import Clock
-from bridge.storage.database import Connection, Store
+from bridge.storage.database import Connection, Database
 from bridge.tables import clock_trust, room_events
-from bridge.tables.audit_log import Ledger
-from bridge.tables.suppression import Suppression, keep
+from bridge.tables.audit_log import AuditLog
+from bridge.tables.suppression import Suppression, write
 from policies.pack import Settings
 
-Act: TypeAlias = Seen | Settle | Park | End | TrustClock | Hold | Audit | Suppress | Count
-ACTS: Final = (Seen, Settle, Park, End, TrustClock, Hold, Audit, Suppress, Count)
+TransactionalAction: TypeAlias = (
+    MarkSeen
+    | ExpireMessage
+    | ParkThread
+    | EraseTexter
+    | TrustClock
+    | SetLegalHold
+    | RecordAudit
+    | Suppress
+    | IncrementCounter
+)
+TRANSACTIONAL_ACTIONS: Final = (
+    MarkSeen,
+    ExpireMessage,
+    ParkThread,
+    EraseTexter,
+    TrustClock,
+    SetLegalHold,
+    RecordAudit,
+    Suppress,
+    IncrementCounter,
+)
 
 ROOM, PERSON = "room", "person"
 """What is on its way down: a room, or what was kept of a texter."""
-FIRST: Final = {ROOM: "redact", PERSON: "key"}
+FIRST_STEP: Final = {ROOM: "redact", PERSON: "key"}
 
-OF_THREAD: Final = ("outbox", "timer", "dead_letter", "early_tap", "sent_text")
+THREAD_TABLES: Final = ("outbox", "timer", "dead_letter", "early_tap", "sent_text")
 """Tables with rows of a thread that do not outlive its conversation. `inbox` is cleared but for texts."""
 
 
-class Acts:
+class TransactionalActions:
     """Performs these actions. `wake`: something may be due at once."""
 
     def __init__(
-        self, *, clock: Clock, settings: Settings, ledger: Ledger, suppression: Suppression, wake: Callable[[], None]
+        self, *, clock: Clock, settings: Settings, audit: AuditLog, suppression: Suppression, wake: Callable[[], None]
     ) -> None:
-        self._clock, self._settings, self._ledger, self.wake = clock, settings, ledger, wake
+        self._clock, self._settings, self._audit, self.wake = clock, settings, audit, wake
         self.suppression = suppression
 
-    async def perform(self, conn: Connection, owner: str, act: Act, *, phone: bytes = b"") -> None:
+    async def perform(self, conn: Connection, owner: str, action: TransactionalAction, *, phone: bytes = b"") -> None:
         """Do one, inside the commit of the decision that asked for it. `phone`: its slow digest, for `Suppress`."""
-        now = self._clock.wall()
-        match act:
-            case Seen():
+        now = self._clock.now()
+        match action:
+            case MarkSeen():
                 room_id = await conn.fetchval("SELECT room_id FROM thread WHERE id = $1", owner)
                 if room_id is not None:
                     until = int(now) + self._settings.message_ttl
-                    await room_events.seen(conn, room_id, act.event_id, said=act.said, expires=until)
-            case Settle():
-                await room_events.settle(conn, DESK, act.ref, expires=int(now))
-            case Park():
-                await _park(conn, owner, patience=act.patience, now=now)
-            case End():
+                    await room_events.mark_seen(conn, room_id, action.event_id, said=action.by_message, expires=until)
+            case ExpireMessage():
+                await room_events.expire_now(conn, DESK, action.ref, expires=int(now))
+            case ParkThread():
+                await _park(conn, owner, patience=action.grace, now=now)
+            case EraseTexter():
                 await _end(conn, owner, now=now)
             case TrustClock():
                 await clock_trust.trust(conn)
-            case Audit():
-                await self._ledger.note(conn, owner, [act.kind], now=now)
+            case RecordAudit():
+                await self._audit.record(conn, owner, [action.kind], now=now)
             case Suppress():
-                await keep(conn, phone, act, now=now)
-            case Count():
+                await write(conn, phone, action, now=now)
+            case IncrementCounter():
                 await conn.execute(
                     """INSERT INTO tally (month, language, kind, number) VALUES ($1, $2, $3, 1)
                        ON CONFLICT (month, language, kind) DO UPDATE SET number = tally.number + 1""",
-                    act.month,
-                    act.language,
-                    act.kind,
+                    action.month,
+                    action.language,
+                    action.kind,
                 )
-            case Hold():
-                await conn.execute("UPDATE thread SET held = $2 WHERE id = $1", owner, act.on)
+            case SetLegalHold():
+                await conn.execute("UPDATE thread SET held = $2 WHERE id = $1", owner, action.on)
 
 
-def is_act(action: Action) -> TypeGuard[Act]:
+def is_transactional(action: Action) -> TypeGuard[TransactionalAction]:
     """Whether an action is done in the decision's own commit, and not by the outbox."""
-    return isinstance(action, ACTS)
+    return isinstance(action, TRANSACTIONAL_ACTIONS)
 
 
-async def hold(store: Store, thread: str) -> bool:
+async def place_hold(database: Database, thread: str) -> bool:
     """Freeze every deleter of one thread, for what still exists of it. False when there is no such thread."""
-    return await _hold(store, thread, held=True)
+    return await _set_hold(database, thread, held=True)
 
 
-async def release(store: Store, thread: str) -> bool:
+async def release_hold(database: Database, thread: str) -> bool:
     """Let a thread's deletions go on where they stopped."""
-    return await _hold(store, thread, held=False)
+    return await _set_hold(database, thread, held=False)
 
 
-async def _hold(store: Store, thread: str, *, held: bool) -> bool:
+async def _set_hold(database: Database, thread: str, *, held: bool) -> bool:
     async def commit(conn: Connection) -> bool:
         query = "UPDATE thread SET held = $2 WHERE id = $1 RETURNING id"
         return await conn.fetchval(query, thread, held) is not None
 
-    return await store.commit(commit)
+    return await database.commit(commit)
 
 
 async def _park(conn: Connection, thread: str, *, patience: float, now: float) -> None:
     room_id = await conn.fetchval("SELECT room_id FROM thread WHERE id = $1", thread)
     if room_id is not None:
-        await begin(conn, kind=ROOM, subject=room_id, thread=thread, patience=patience, now=now)
+        await begin_erasure(conn, kind=ROOM, subject=room_id, thread=thread, patience=patience, now=now)
         await conn.execute("UPDATE matrix_room SET owner = '' WHERE room_id = $1", room_id)
         await conn.execute("UPDATE event SET owner = '', ref = NULL, expires = NULL WHERE room_id = $1", room_id)
     await conn.execute("UPDATE thread SET room_id = NULL, designation = '' WHERE id = $1", thread)
-    await _clear(conn, thread, now=now)
+    await _delete_rows(conn, thread, now=now)
 
 
 async def _end(conn: Connection, thread: str, *, now: float) -> None:
-    await _clear(conn, thread, now=now)
+    await _delete_rows(conn, thread, now=now)
     await conn.execute("DELETE FROM inbox WHERE owner = $1", thread)
     await conn.execute("DELETE FROM thread WHERE id = $1", thread)
     await conn.execute("UPDATE erasure SET thread = '' WHERE thread = $1", thread)
-    case = await begin(conn, kind=PERSON, subject=thread, thread="", patience=0.0, now=now)
+    job_id = await begin_erasure(conn, kind=PERSON, subject=thread, thread="", patience=0.0, now=now)
     for table in ("carrier_copy", "copy_result"):
-        await conn.execute(f"UPDATE {table} SET owner = $2 WHERE owner = $1", thread, case)  # noqa: S608 - one of two words
+        await conn.execute(f"UPDATE {table} SET owner = $2 WHERE owner = $1", thread, job_id)  # noqa: S608 - one of two words
 
 
-async def _clear(conn: Connection, thread: str, *, now: float) -> None:
-    sending = "SELECT COUNT(*) FROM outbox WHERE owner = $1 AND kind = 'Text' AND state = 'sending'"
+async def _delete_rows(conn: Connection, thread: str, *, now: float) -> None:
+    sending = "SELECT COUNT(*) FROM outbox WHERE owner = $1 AND kind = 'SendSms' AND state = 'sending'"
     if under_way := int(await conn.fetchval(sending, thread)):
-        await carrier_copies.count(conn, thread, carrier_copies.UNNAMED, more=under_way)
-    for table in OF_THREAD:
+        await carrier_copies.count_result(conn, thread, carrier_copies.WITHOUT_ID, more=under_way)
+    for table in THREAD_TABLES:
         await conn.execute(f"DELETE FROM {table} WHERE owner = $1", thread)  # noqa: S608 - names from above
     await conn.execute("DELETE FROM inbox WHERE owner = $1 AND kind <> 'TextArrived'", thread)
     # What stands in an office stays there for its time, and no longer says of whom it was.
@@ -130,18 +160,18 @@ async def _clear(conn: Connection, thread: str, *, now: float) -> None:
     await conn.execute("UPDATE carrier_copy SET due = $2 WHERE owner = $1 AND due > $2", thread, now)
 
 
-async def begin(conn: Connection, *, kind: str, subject: str, thread: str, patience: float, now: float) -> str:
+async def begin_erasure(conn: Connection, *, kind: str, subject: str, thread: str, patience: float, now: float) -> str:
     """Put something on its way down; return what the way is called. What is on its way already is left so."""
-    case = secrets.token_hex(8)
+    job_id = secrets.token_hex(8)
     await conn.execute(
         """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $6) ON CONFLICT (subject) DO NOTHING""",
-        case,
+        job_id,
         kind,
         subject,
         thread,
-        FIRST[kind],
+        FIRST_STEP[kind],
         now,
         patience,
     )
-    return case
+    return job_id

@@ -17,67 +17,81 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from bridge.carriers.adapter import CannotDelete, Carrier, Deleted, DeliveryReport, Keeps, NotConfirmed, NotYet
-from bridge.erasure.corruption import Damage
+from bridge.carriers.adapter import (
+    CannotDelete,
+    Carrier,
+    Deleted,
+    DeleteLater,
+    DeletionUnconfirmed,
+    DeliveryReport,
+    RetainedByCarrier,
+)
+from bridge.erasure.corruption import CorruptionPolicy
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
-from bridge.runtime.crash_points import Crash, CrashPoint
-from bridge.storage.database import Connection, Store
-from bridge.storage.vault import Sealed, Vault
+from bridge.runtime.crash_points import CrashHook, CrashPoint
+from bridge.storage.database import Connection, Database
+from bridge.storage.vault import CannotOpen, Vault
 from bridge.tables import clock_trust
 
 COPIES: Final = "copies"
 """The vault's owner of the copies' key."""
-UNREPORTED: Final = 3600.0
-UNSHOWN: Final = 86_400.0
+REPORT_WAIT: Final = 3600.0
+SHOW_WAIT: Final = 86_400.0
 """Seconds after which a copy is no longer kept for what has not come: a report, or a room to show the text in."""
 BATCH: Final = 20
-EARLY: Final = 30.0
+EARLY_REPORT_WAIT: Final = 30.0
 """Seconds in which the result of a text may follow its last report: then the copy has an owner."""
-LONGEST_SLEEP: Final = 5.0
-LONGEST_WAIT: Final = 6 * 3600.0
-LOUD: Final = (6, 30, 100)
+MAX_SLEEP: Final = 5.0
+MAX_WAIT: Final = 6 * 3600.0
+ALERT_AFTER_TRIES: Final = (6, 30, 100)
 """Tries after which the desk hears of a copy that does not go."""
 
-PATIENCE: Final = 10
+MAX_UNCONFIRMED_TRIES: Final = 10
 """Tries after which a deletion that the carrier accepts and never confirms is called so."""
 
 GONE: Final = "gone"
 UNCONFIRMED: Final = "deletion asked for, which the carrier does not confirm"
 UNKNOWN_ID: Final = "its id could not be opened"
 ELSEWHERE: Final = "left at another carrier, which cannot be asked any more"
-UNNAMED: Final = "texts that may have reached the carrier, which told us no id"
+WITHOUT_ID: Final = "texts that may have reached the carrier, which told us no id"
 
 # Of a copy without an owner nobody knows that it is not a held thread's, as long as that thread has texts without an id.
-FREE: Final = f"""NOT EXISTS (
+NOT_ON_HOLD: Final = f"""NOT EXISTS (
     SELECT 1 FROM thread t WHERE t.held AND (t.id = c.owner OR c.owner = '' AND EXISTS (
-        SELECT 1 FROM copy_result r WHERE r.owner = t.id AND r.result = '{UNNAMED}')))"""  # noqa: S608 - a constant
+        SELECT 1 FROM copy_result r WHERE r.owner = t.id AND r.result = '{WITHOUT_ID}')))"""  # noqa: S608 - a constant
 
-Alarm = Callable[[str, float], Awaitable[None]]
+AlertCallback = Callable[[str, float], Awaitable[None]]
 """Says what is not gone, and since when."""
 
 
-class Copies:
+class CarrierCopies:
     """Notes copies, and deletes them: `run` until cancelled."""
 
     def __init__(
         self,
         *,
-        store: Store,
+        database: Database,
         vault: Vault,
         clock: Clock,
         carrier: Carrier,
-        alarm: Alarm,
-        settled: Callable[[], None],
-        report: Callable[[DeliveryReport], Awaitable[None]],
-        pause: Callable[[], Awaitable[None]],
-        crash: Crash,
+        alert: AlertCallback,
+        on_finished: Callable[[], None],
+        accept_report: Callable[[DeliveryReport], Awaitable[None]],
+        yield_to_foreground: Callable[[], Awaitable[None]],
+        crash: CrashHook,
     ) -> None:
-        """Make it. `pause` waits for one in what people say, and not for long."""
-        self._store, self._vault, self._clock, self._carrier = store, vault, clock, carrier
-        self._alarm, self._settled, self._report, self._pause, self._crash = alarm, settled, report, pause, crash
+        """Make it. `yield_to_foreground` waits for one in what people say, and not for long."""
+        self._database, self._vault, self._clock, self._carrier = database, vault, clock, carrier
+        self._alert, self._on_finished, self._accept_report, self._yield_to_foreground, self._crash = (
+            alert,
+            on_finished,
+            accept_report,
+            yield_to_foreground,
+            crash,
+        )
         self._changed = asyncio.Event()
-        self._damage = Damage(clock=clock, alarm=alarm)
+        self._corruption = CorruptionPolicy(clock=clock, alert=alert)
 
     def wake(self) -> None:
         """Say that a copy may be due."""
@@ -88,7 +102,7 @@ class Copies:
         raw = message_id.encode("utf-8", "surrogatepass")
         try:
             return await self._vault.seal(COPIES, COPIES, raw)
-        except Sealed:
+        except CannotOpen:
             await self._vault.create(COPIES)
             return await self._vault.seal(COPIES, COPIES, raw)
 
@@ -96,13 +110,13 @@ class Copies:
         """Delete what is due, until cancelled."""
         while True:
             self._changed.clear()
-            more, wait = False, LONGEST_SLEEP
+            more, wait = False, MAX_SLEEP
             try:
-                more = await self.once()
+                more = await self.run_once()
             except (sqlite3.OperationalError, OSError) as error:
-                log.failure("copies.wait", error)
+                log.failure("carrier_copies.database_retry", error)
             except sqlite3.DatabaseError as error:
-                wait = await self._damage.met("copies.damaged", error)
+                wait = await self._corruption.record("carrier_copies.database_corrupt", error)
             if not more:
                 try:
                     async with asyncio.timeout(wait):
@@ -110,87 +124,87 @@ class Copies:
                 except TimeoutError:
                     continue
 
-    async def once(self) -> bool:
+    async def run_once(self) -> bool:
         """Try a batch of what is due; return whether there was anything."""
-        doubted = await clock_trust.doubted(self._store)
+        doubted = await clock_trust.is_distrusted(self._database)
         # With a clock that is doubted only those go for which an end waits: a person asked for it, or it came before.
         ended = "EXISTS (SELECT 1 FROM erasure x WHERE x.id = c.owner)"
         only = f" AND {ended}" if doubted else ""
         # One of those is never due so far ahead, unless the clock was set back since: then it is due now.
-        due = f"(due <= $1 OR due > $1 + {LONGEST_WAIT} AND {ended})"
-        rows = await self._store.fetch(
-            f"""SELECT n, owner, hash, id, due, tries, noted FROM carrier_copy c WHERE {due}{only} AND {FREE}
+        due = f"(due <= $1 OR due > $1 + {MAX_WAIT} AND {ended})"
+        rows = await self._database.fetch(
+            f"""SELECT n, owner, hash, id, due, tries, noted FROM carrier_copy c WHERE {due}{only} AND {NOT_ON_HOLD}
                 ORDER BY due LIMIT {BATCH}""",  # noqa: S608 - constants
-            self._clock.wall(),
+            self._clock.now(),
         )
         for row in rows:
-            await self._pause()
-            await self._one(row)
+            await self._yield_to_foreground()
+            await self._delete_one(row)
         return bool(rows)
 
-    async def _one(self, row: Any) -> None:
+    async def _delete_one(self, row: Any) -> None:
         try:
             message_id = (await self._vault.open(COPIES, COPIES, row["id"])).decode("utf-8", "surrogatepass")
-        except Sealed:
-            await self._settle(row, UNKNOWN_ID)
+        except CannotOpen:
+            await self._finish(row, UNKNOWN_ID)
             return
         # The others of this batch took their time: somebody may hold it by now.
-        if await self._store.fetchval(f"SELECT 1 FROM carrier_copy c WHERE n = $1 AND {FREE}", row["n"]) is None:  # noqa: S608
+        if await self._database.fetchval(f"SELECT 1 FROM carrier_copy c WHERE n = $1 AND {NOT_ON_HOLD}", row["n"]) is None:  # noqa: S608
             return
-        if bytes(row["hash"]) != digest(self._vault, self._carrier.kind, message_id):
-            await self._settle(row, ELSEWHERE)
+        if bytes(row["hash"]) != id_digest(self._vault, self._carrier.kind, message_id):
+            await self._finish(row, ELSEWHERE)
             return
-        if await self._unreported(row) and (told := await self._carrier.status(message_id)) is not None:
-            await self._report(told)
+        if await self._is_report_missing(row) and (told := await self._carrier.status(message_id)) is not None:
+            await self._accept_report(told)
             self._crash(CrashPoint.STATUS_TAKEN)
         outcome = await self._carrier.delete_copy(message_id)
         self._crash(CrashPoint.COPY_DELETED)
         match outcome:
             case Deleted():
-                await self._settle(row, GONE)
-            case Keeps():
-                await self._settle(row, f"carrier keeps it: {outcome.until}")
+                await self._finish(row, GONE)
+            case RetainedByCarrier():
+                await self._finish(row, f"carrier keeps it: {outcome.until}")
             case CannotDelete():
-                await self._settle(row, f"carrier cannot delete it: {outcome.why}")
-            case NotConfirmed(after=None):
-                await self._settle(row, UNCONFIRMED)
-            case NotConfirmed() if row["tries"] >= PATIENCE:
-                await self._settle(row, UNCONFIRMED)
-            case NotConfirmed() | NotYet():
-                await self._again(row, outcome.after or 0.0)
+                await self._finish(row, f"carrier cannot delete it: {outcome.reason}")
+            case DeletionUnconfirmed(retry_after=None):
+                await self._finish(row, UNCONFIRMED)
+            case DeletionUnconfirmed() if row["tries"] >= MAX_UNCONFIRMED_TRIES:
+                await self._finish(row, UNCONFIRMED)
+            case DeletionUnconfirmed() | DeleteLater():
+                await self._retry_later(row, outcome.retry_after or 0.0)
 
-    async def _unreported(self, row: Any) -> bool:
+    async def _is_report_missing(self, row: Any) -> bool:
         """Whether it is a text of ours whose last report never came: once the copy is gone nobody can be asked."""
-        waited = row["due"] - row["noted"] > UNREPORTED - 1 and not row["tries"]
+        waited = row["due"] - row["noted"] > REPORT_WAIT - 1 and not row["tries"]
         query = "SELECT 1 FROM sent_text WHERE hash = $1"
-        return waited and await self._store.fetchval(query, row["hash"]) is not None
+        return waited and await self._database.fetchval(query, row["hash"]) is not None
 
-    async def _again(self, row: Any, after: float) -> None:
+    async def _retry_later(self, row: Any, after: float) -> None:
         tries = row["tries"] + 1
-        wait = min(max(after, 2.0 ** min(tries, 14)), LONGEST_WAIT)
-        due = self._clock.wall() + wait
+        wait = min(max(after, 2.0 ** min(tries, 14)), MAX_WAIT)
+        due = self._clock.now() + wait
         query = "UPDATE carrier_copy SET tries = $2, due = $3 WHERE n = $1"
-        await self._store.commit(lambda conn: conn.execute(query, row["n"], tries, due))
-        if tries in LOUD:
-            await self._alarm("a copy of a text at the carrier", row["noted"])
+        await self._database.commit(lambda conn: conn.execute(query, row["n"], tries, due))
+        if tries in ALERT_AFTER_TRIES:
+            await self._alert("a copy of a text at the carrier", row["noted"])
 
-    async def _settle(self, row: Any, result: str) -> None:
+    async def _finish(self, row: Any, result: str) -> None:
         async def commit(conn: Connection) -> None:
             # Whose it is may have changed while the carrier was asked.
             owner = await conn.fetchval("DELETE FROM carrier_copy WHERE n = $1 RETURNING owner", row["n"])
             if owner:
-                await count(conn, owner, result)
+                await count_result(conn, owner, result)
 
-        await self._store.commit(commit)
-        self._settled()
+        await self._database.commit(commit)
+        self._on_finished()
 
 
-def digest(vault: Vault, kind: str, message_id: str) -> bytes:
+def id_digest(vault: Vault, kind: str, message_id: str) -> bytes:
     """Return what stands in our tables for an id of a carrier of that kind."""
     return vault.keyed_hash(f"carrier {kind}", message_id)
 
 
-async def note(conn: Connection, *, hash_: bytes, owner: str, ref: str, sealed: bytes, due: float, now: float) -> None:
+async def record(conn: Connection, *, hash_: bytes, owner: str, ref: str, sealed: bytes, due: float, now: float) -> None:
     """Note a copy inside a commit. `due`: when it goes at the latest; what needs it no longer says so before.
 
     `owner` may be empty: nobody's, or nobody knows whose yet; noted again with one, it is theirs.
@@ -207,7 +221,7 @@ async def note(conn: Connection, *, hash_: bytes, owner: str, ref: str, sealed: 
     )
 
 
-async def shown(conn: Connection, owner: str, ref: str, now: float) -> None:
+async def release_shown(conn: Connection, owner: str, ref: str, now: float) -> None:
     """Let the copy of a text go that is in its room now. `ref` is `in:`, the text's id, and the number of its piece."""
     text = ref.rpartition(":")[0]
     await conn.execute(
@@ -215,12 +229,12 @@ async def shown(conn: Connection, owner: str, ref: str, now: float) -> None:
     )
 
 
-async def reported(conn: Connection, hash_: bytes, now: float) -> None:
+async def release_reported(conn: Connection, hash_: bytes, now: float) -> None:
     """Let the copy of a text go of which the carrier has said its last."""
     await conn.execute("UPDATE carrier_copy SET due = $2 WHERE hash = $1 AND due > $2 AND tries = 0", hash_, now)
 
 
-async def count(conn: Connection, owner: str, result: str, *, more: int = 1) -> None:
+async def count_result(conn: Connection, owner: str, result: str, *, more: int = 1) -> None:
     """Count what became of a copy, for the receipt of whom it concerns."""
     await conn.execute(
         """INSERT INTO copy_result (owner, result, count) VALUES ($1, $2, $3)
@@ -232,7 +246,7 @@ async def count(conn: Connection, owner: str, result: str, *, more: int = 1) -> 
     await conn.execute("DELETE FROM copy_result WHERE owner = $1 AND result = $2 AND count <= 0", owner, result)
 
 
-async def whose(conn: Connection, thread: str) -> str:
+async def owner_of_copies(conn: Connection, thread: str) -> str:
     """Return who a thread's copies belong to now: it, what waits for them when it has ended, or nobody."""
     query = "SELECT id FROM thread WHERE id = $1 UNION ALL SELECT id FROM erasure WHERE subject = $1 AND kind = 'person'"
     return str(await conn.fetchval(query, thread) or "")

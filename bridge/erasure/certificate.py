@@ -19,14 +19,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bridge.storage.vault import Vault
 
-LABEL: Final = "erasure receipts"
+KEY_LABEL: Final = "erasure receipts"
 HOUR: Final = 3600
-LEFT: Final = "uploads of others, only pointed to"
+FOREIGN_UPLOADS: Final = "uploads of others, only pointed to"
 """The one thing that is counted and not ours to erase."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class ErasureCertificate:
     """A receipt as it is kept: canonical JSON and its signature."""
 
     id: str
@@ -34,43 +34,43 @@ class Receipt:
     signature: bytes
 
     @property
-    def told(self) -> dict[str, Any]:
+    def content(self) -> dict[str, Any]:
         """What it says."""
         value: dict[str, Any] = json.loads(self.body)
         return value
 
 
-class Signer:
+class CertificateSigner:
     """Signs and checks receipts of one installation."""
 
     def __init__(self, *, vault: Vault) -> None:
-        self._key = Ed25519PrivateKey.from_private_bytes(vault.derive(LABEL))
+        self._key = Ed25519PrivateKey.from_private_bytes(vault.derive(KEY_LABEL))
 
     def sign(
         self, *, id_: str, what: str, began: float, done: float, counts: Mapping[str, int], carrier: Mapping[str, int]
-    ) -> Receipt:
+    ) -> ErasureCertificate:
         """Make a receipt. `counts`: what was found gone; `carrier`: what became of its copies, in its words."""
-        told = {
+        content = {
             "receipt": id_,
             "what": what,
-            "began": hour(began),
-            "done": hour(done),
-            "gone": {name: count for name, count in sorted(counts.items()) if name != LEFT},
-            "left": {name: count for name, count in sorted(counts.items()) if name == LEFT},
+            "began": format_hour(began),
+            "done": format_hour(done),
+            "gone": {name: count for name, count in sorted(counts.items()) if name != FOREIGN_UPLOADS},
+            "left": {name: count for name, count in sorted(counts.items()) if name == FOREIGN_UPLOADS},
             "carrier": dict(sorted(carrier.items())),
         }
-        body = json.dumps(told, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
-        return Receipt(id=id_, body=body, signature=self._key.sign(body.encode()))
+        body = json.dumps(content, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+        return ErasureCertificate(id=id_, body=body, signature=self._key.sign(body.encode()))
 
-    def holds(self, receipt: Receipt) -> bool:
+    def verify(self, certificate: ErasureCertificate) -> bool:
         """Whether a receipt is ours, unaltered, and the one of its id."""
         try:
-            self._key.public_key().verify(receipt.signature, receipt.body.encode())
-            return bool(receipt.told.get("receipt") == receipt.id)
+            self._key.public_key().verify(certificate.signature, certificate.body.encode())
+            return bool(certificate.content.get("receipt") == certificate.id)
         except (InvalidSignature, ValueError):
             return False
 
 
-def hour(at: float) -> str:
+def format_hour(at: float) -> str:
     """Return a time, rounded down to the hour, in UTC."""
     return datetime.fromtimestamp(at // HOUR * HOUR, UTC).strftime("%Y-%m-%dT%HZ")

@@ -15,28 +15,28 @@ from typing import Final
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
 
-WAITS: Final = 300.0
+RETRY_SECONDS: Final = 300.0
 """Seconds until it is tried again: a damaged page does not mend itself, but a technician may have mended it."""
-LOUD: Final = (1, 12, 288)
+ALERT_AT_COUNTS: Final = (1, 12, 288)
 """Times in one run at which the desk hears of it: at once, after an hour, after a day."""
-WHAT: Final = "what is due (our own database is damaged)"
+ALERT_SUBJECT: Final = "what is due (our own database is damaged)"
 
 
-class Damage:
-    """What one loop met. `alarm`: says what is not gone, and since when; None where the log has to do."""
+class CorruptionPolicy:
+    """What one loop met. `alert`: says what is not gone, and since when; None where the log has to do."""
 
-    def __init__(self, *, clock: Clock, alarm: Callable[[str, float], Awaitable[None]] | None) -> None:
-        self._clock, self._alarm = clock, alarm
-        self._count, self._since = 0, clock.wall()
+    def __init__(self, *, clock: Clock, alert: Callable[[str, float], Awaitable[None]] | None) -> None:
+        self._clock, self._alert = clock, alert
+        self._count, self._since = 0, clock.now()
 
-    async def met(self, name: str, error: sqlite3.DatabaseError) -> float:
+    async def record(self, name: str, error: sqlite3.DatabaseError) -> float:
         """Log it under that fixed name, and tell; return for how many seconds to wait. Raises nothing of the database."""
         log.failure(name, error)
-        self._since = self._since if self._count else self._clock.wall()
+        self._since = self._since if self._count else self._clock.now()
         self._count += 1
-        if self._alarm is not None and self._count in LOUD:
+        if self._alert is not None and self._count in ALERT_AT_COUNTS:
             try:
-                await self._alarm(WHAT, self._since)
+                await self._alert(ALERT_SUBJECT, self._since)
             except (sqlite3.DatabaseError, OSError) as silent:
                 log.failure(name, silent)
-        return WAITS
+        return RETRY_SECONDS

@@ -16,117 +16,117 @@ from http import HTTPStatus
 from typing import Any, Final, Protocol
 
 from bot.model.actions import DESK
-from bridge.erasure.corruption import Damage
-from bridge.erasure.room_backoff import Stuck
-from bridge.matrix.api.module_api import Away, Refused
+from bridge.erasure.corruption import CorruptionPolicy
+from bridge.erasure.room_backoff import RoomBackoff
+from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleRequestRejected
 from bridge.matrix.room_client import HomeserverError, Permanent, TokenRefused, Transient
-from bridge.matrix.room_keys.ratchet_pruning import prune
+from bridge.matrix.room_keys.ratchet_pruning import prune_ratchets
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
-from bridge.runtime.crash_points import Crash, CrashPoint
-from bridge.storage.database import Connection, Store
+from bridge.runtime.crash_points import CrashHook, CrashPoint
+from bridge.storage.database import Connection, Database
 from bridge.storage.vault import Vault
 from bridge.tables import clock_trust, room_events
 
 BATCH: Final = 96
-EVERY: Final = 5.0
-HOURLY: Final = 3600.0
-UNTIL: Final = ("seen", "sent_text", "early_report", "early_tap", "receipt", "suppression")
+INTERVAL: Final = 5.0
+PRUNE_INTERVAL: Final = 3600.0
+EXPIRING_TABLES: Final = ("seen", "sent_text", "early_report", "early_tap", "receipt", "suppression")
 """Tables whose rows say until when they stand."""
-DEAD: Final = 7 * 86_400
+DEAD_LETTER_RETENTION: Final = 7 * 86_400
 """Seconds that a dead letter of the desk is kept, which may hold what was typed in an office. A thread's go with it."""
-AGAIN: Final = 3600
+RETRY_SECONDS: Final = 3600
 """Seconds after which an event that could not be redacted is tried again."""
 
 
-class Rooms(Protocol):
+class RoomEraser(Protocol):
     """What sweeping needs of rooms (`erasure_room.RoomSteps`)."""
 
-    async def let_go(self, room_id: str, rows: list[Any], *, again: int) -> list[Any]:
+    async def redact_and_verify(self, room_id: str, rows: list[Any], *, again: int) -> list[Any]:
         """Redact events, look for them, and return those that are gone."""
 
-    async def overwrite(self, room_id: str) -> int:
+    async def overwrite_redacted(self, room_id: str) -> int:
         """Have what is redacted overwritten."""
 
 
-class Sweep:
+class ExpiryWorker:
     """Lets what is old go. `run` until cancelled."""
 
     def __init__(
         self,
         *,
-        store: Store,
+        database: Database,
         vault: Vault,
         clock: Clock,
-        rooms: Rooms,
-        alarm: Callable[[str, float], Awaitable[None]],
-        crash: Crash,
+        rooms: RoomEraser,
+        alert: Callable[[str, float], Awaitable[None]],
+        crash: CrashHook,
     ) -> None:
-        self._store, self._vault, self._clock, self._rooms = store, vault, clock, rooms
-        self._alarm, self._crash = alarm, crash
+        self._database, self._vault, self._clock, self._rooms = database, vault, clock, rooms
+        self._alert, self._crash = alert, crash
         self._pruned = 0.0
-        self._stuck = Stuck()
-        self._damage = Damage(clock=clock, alarm=alarm)
+        self._backoff = RoomBackoff()
+        self._corruption = CorruptionPolicy(clock=clock, alert=alert)
 
     async def run(self) -> None:
         """Sweep until cancelled. Raises :class:`TokenRefused`."""
         while True:
-            more, wait = False, EVERY
+            more, wait = False, INTERVAL
             try:
-                more = await self.once()
+                more = await self.run_once()
             except TokenRefused:
                 raise
             except HomeserverError as error:
-                log.event("sweep.again", status=error.status)
+                log.event("expiry.homeserver_retry", status=error.status)
             except (sqlite3.OperationalError, OSError) as error:
-                log.failure("sweep.waits", error)
+                log.failure("expiry.database_retry", error)
             except sqlite3.DatabaseError as error:
-                wait = await self._damage.met("sweep.damaged", error)
+                wait = await self._corruption.record("expiry.database_corrupt", error)
             await asyncio.sleep(0 if more else wait)
 
-    async def once(self) -> bool:
+    async def run_once(self) -> bool:
         """Let a batch of events go, and from time to time the rest; return whether more is due."""
-        if await clock_trust.doubted(self._store):
+        if await clock_trust.is_distrusted(self._database):
             return False
-        now = self._clock.wall()
-        if now - self._pruned >= HOURLY or now < self._pruned:
-            await self._prune(int(now))
-            await prune(self._store, self._vault)
+        now = self._clock.now()
+        if now - self._pruned >= PRUNE_INTERVAL or now < self._pruned:
+            await self._delete_expired_rows(int(now))
+            await prune_ratchets(self._database, self._vault)
             self._pruned = now
-        rows = await room_events.expired(self._store, now, BATCH, without=self._stuck.waiting(now))
+        rows = await room_events.due(self._database, now, BATCH, without=self._backoff.backing_off(now))
         rooms: defaultdict[str, list[Any]] = defaultdict(list)
         for row in rows:
             rooms[row["room_id"]].append(row)
         done = await asyncio.gather(
-            *(self._room(room_id, events, int(now)) for room_id, events in rooms.items()), return_exceptions=True
+            *(self._expire_in_room(room_id, events, int(now)) for room_id, events in rooms.items()), return_exceptions=True
         )
         failed = [error for error in done if isinstance(error, BaseException)]
         if failed:
             raise next((error for error in failed if isinstance(error, TokenRefused)), failed[0])
         return bool(rows) and all(done)
 
-    async def _room(self, room_id: str, events: list[Any], now: int) -> bool:
+    async def _expire_in_room(self, room_id: str, events: list[Any], now: int) -> bool:
         """Let events of one room go; return whether the homeserver answered. What fails here is no other room's."""
-        stays: list[str] = []
+        remaining: list[str] = []
         answered = True
         try:
-            await self._let_go(room_id, events, now, stays)
+            await self._expire_events(room_id, events, now, remaining)
         except Transient as error:
-            log.event("sweep.again", status=error.status)
+            log.event("expiry.homeserver_retry", status=error.status)
             answered = False
-            if (since := self._stuck.failed(room_id, now, error.after)) is not None:
-                await self._alarm("a message whose time has come (the homeserver does not answer)", since)
+            if (since := self._backoff.record_failure(room_id, now, error.retry_after)) is not None:
+                await self._alert("a message whose time has come (the homeserver does not answer)", since)
         else:
-            self._stuck.answered(room_id)
-        if stays and (since := self._stuck.refused(room_id, now)) is not None:
-            await self._alarm(f"a message whose time has come ({stays[0]})", since)
+            self._backoff.record_answer(room_id)
+        if remaining and (since := self._backoff.record_refusal(room_id, now)) is not None:
+            await self._alert(f"a message whose time has come ({remaining[0]})", since)
         return answered
 
-    async def _let_go(self, room_id: str, events: list[Any], now: int, stays: list[str]) -> None:
-        """Do it for all of them at once, or one by one. `stays`: gets why something did. Raises :class:`Transient`."""
+    async def _expire_events(self, room_id: str, events: list[Any], now: int, remaining: list[str]) -> None:
+        """Do it for all of them at once, or one by one. `remaining`: gets why something did. Raises :class:`Transient`."""
         said = [row for row in events if not row["state"]]
         try:
-            found = await self._rooms.let_go(room_id, said, again=now // AGAIN)
+            found = await self._rooms.redact_and_verify(room_id, said, again=now // RETRY_SECONDS)
         except TokenRefused:
             raise
         except HomeserverError as error:
@@ -135,46 +135,46 @@ class Sweep:
             # It may be one of them only. Which one is found out one by one, and the others do not wait for it.
             if len(events) > 1 and (refused or broken):
                 for row in events:
-                    await self._let_go(room_id, [row], now, stays)
+                    await self._expire_events(room_id, [row], now, remaining)
                 return
             if refused or broken:
-                await self._later(events, now)
+                await self._postpone(events, now)
             if not refused:
                 raise
-            log.event("sweep.refused", status=error.status)
-            stays.append("the homeserver refuses to redact it")
+            log.event("expiry.redaction_rejected", status=error.status)
+            remaining.append("the homeserver refuses to redact it")
             return
         self._crash(CrashPoint.EVENT_EXPIRED)
         gone = {row["n"] for row in (*found, *(row for row in events if row["state"]))}
         names = [row["event_id"] for row in events if row["n"] in gone]
-        await self._store.commit(lambda conn: room_events.forget(conn, names))
+        await self._database.commit(lambda conn: room_events.delete(conn, names))
         # Not those that somebody holds by now: they wait as they are.
-        left = [row for row in said if row["n"] not in gone and await room_events.free(self._store, row["n"])]
+        left = [row for row in said if row["n"] not in gone and await room_events.may_expire(self._database, row["n"])]
         if left:
-            await self._later(left, now)
-            stays.append("it was redacted and can still be read")
+            await self._postpone(left, now)
+            remaining.append("it was redacted and can still be read")
         if found:
-            await self._overwrite(room_id)
+            await self._overwrite_redacted(room_id)
 
-    async def _later(self, events: list[Any], now: int) -> None:
+    async def _postpone(self, events: list[Any], now: int) -> None:
         async def commit(conn: Connection) -> None:
             for row in events:
                 query = "UPDATE event SET refused = COALESCE(refused, expires), expires = $2 WHERE n = $1"
-                await conn.execute(query, row["n"], now + AGAIN)
+                await conn.execute(query, row["n"], now + RETRY_SECONDS)
 
-        await self._store.commit(commit)
+        await self._database.commit(commit)
 
-    async def _overwrite(self, room_id: str) -> None:
+    async def _overwrite_redacted(self, room_id: str) -> None:
         try:
-            await self._rooms.overwrite(room_id)
-        except (Away, Refused) as error:
+            await self._rooms.overwrite_redacted(room_id)
+        except (HomeserverUnreachable, ModuleRequestRejected) as error:
             # It is redacted, and nobody can fetch it; the homeserver's own loop overwrites it some minutes later.
-            log.event("sweep.not_overwritten", status=error.status)
+            log.event("expiry.not_overwritten", status=error.status)
 
-    async def _prune(self, now: int) -> None:
+    async def _delete_expired_rows(self, now: int) -> None:
         async def commit(conn: Connection) -> None:
-            for table in UNTIL:
+            for table in EXPIRING_TABLES:
                 await conn.execute(f"DELETE FROM {table} WHERE until < $1", now)  # noqa: S608 - names from above
-            await conn.execute("DELETE FROM dead_letter WHERE owner = $1 AND at < $2", DESK, now - DEAD)
+            await conn.execute("DELETE FROM dead_letter WHERE owner = $1 AND at < $2", DESK, now - DEAD_LETTER_RETENTION)
 
-        await self._store.commit(commit)
+        await self._database.commit(commit)

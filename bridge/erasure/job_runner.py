@@ -23,30 +23,30 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bridge.engine.transactional_actions import ROOM
-from bridge.erasure.corruption import Damage
-from bridge.matrix.api.module_api import Away, Refused
+from bridge.erasure.corruption import CorruptionPolicy
+from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleRequestRejected
 from bridge.matrix.room_client import Permanent, TokenRefused, Transient
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
-from bridge.runtime.crash_points import Crash, CrashPoint
-from bridge.storage.database import Connection, Store
+from bridge.runtime.crash_points import CrashHook, CrashPoint
+from bridge.storage.database import Connection, Database
 from bridge.tables import clock_trust
 
-LONGEST_SLEEP: Final = 5.0
-LONGEST_WAIT: Final = 300.0
-LOUD: Final = (5, 50, 500)
+MAX_SLEEP: Final = 5.0
+MAX_WAIT: Final = 300.0
+ALERT_AFTER_TRIES: Final = (5, 50, 500)
 """Tries of one step after which the desk hears of it."""
-AT_ONCE: Final = 3600.0
+IMMEDIATE: Final = 3600.0
 """Patience up to which the end was a person's order, and no doubt of the clock holds it back."""
-ASTRAY: Final = AT_ONCE + LONGEST_WAIT
+MAX_IMMEDIATE_WAIT: Final = IMMEDIATE + MAX_WAIT
 """Seconds ahead that nothing wanted at once can be due, unless the clock was set back since: then it is due now."""
-HEARD: Final = 2.0
+REDACTION_DELIVERY_SECONDS: Final = 2.0
 """Seconds between the last redaction and the removal of whoever is in the room. A client that is on hears of one after the
 other in that time; whoever is removed hears no more, and keeps what a burst that was cut short did not take away."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Case:
+class ErasureJob:
     """One thing on its way down. `step` is the next one to do; `counts` what was found gone so far."""
 
     id: str
@@ -61,7 +61,7 @@ class Case:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-class NotYet(Exception):  # noqa: N818 - it is an answer
+class StepNotDone(Exception):  # noqa: N818 - it is an answer
     """It is not gone yet, or cannot be looked at. `what`: in a fixed word, for the desk. `after`: seconds."""
 
     def __init__(self, what: str, *, after: float = 0.0) -> None:
@@ -72,30 +72,36 @@ class NotYet(Exception):  # noqa: N818 - it is an answer
 FLUSH: Final = "flush"
 """The last step of every case."""
 
-Step = Callable[[Case], Awaitable[str]]
-"""Does one step and returns the next one; empty when a commit of the step's own has noted it. Raises `NotYet`."""
+Step = Callable[[ErasureJob], Awaitable[str]]
+"""Does one step and returns the next one; empty when a commit of the step's own has noted it. Raises `StepNotDone`."""
 
 
-class Erasure:
+class ErasureRunner:
     """Walks every case down. `wake` after a commit that began one; `run` until cancelled.
 
-    `pause` waits for a pause in what people say, and not for long.
+    `yield_to_foreground` waits for a pause in what people say, and not for long.
     """
 
     def __init__(
         self,
         *,
-        store: Store,
+        database: Database,
         clock: Clock,
         steps: dict[str, Step],
-        pause: Callable[[], Awaitable[None]],
-        alarm: Callable[[str, float], Awaitable[None]],
-        crash: Crash,
+        yield_to_foreground: Callable[[], Awaitable[None]],
+        alert: Callable[[str, float], Awaitable[None]],
+        crash: CrashHook,
     ) -> None:
-        self._store, self._clock, self._pause, self._alarm, self._crash = store, clock, pause, alarm, crash
-        self._steps = {**steps, FLUSH: self._flush}
+        self._database, self._clock, self._yield_to_foreground, self._alert, self._crash = (
+            database,
+            clock,
+            yield_to_foreground,
+            alert,
+            crash,
+        )
+        self._steps = {**steps, FLUSH: self._rewrite_database}
         self._changed = asyncio.Event()
-        self._damage = Damage(clock=clock, alarm=alarm)
+        self._corruption = CorruptionPolicy(clock=clock, alert=alert)
 
     def wake(self) -> None:
         """Say that something may be due."""
@@ -106,12 +112,12 @@ class Erasure:
         while True:
             self._changed.clear()
             try:
-                wait = min(await self.once(), LONGEST_SLEEP)
+                wait = min(await self.run_once(), MAX_SLEEP)
             except (sqlite3.OperationalError, OSError) as error:
-                log.failure("erasure.waits", error)
+                log.failure("erasure.database_retry", error)
                 wait = 1.0
             except sqlite3.DatabaseError as error:
-                wait = await self._damage.met("erasure.damaged", error)
+                wait = await self._corruption.record("erasure.database_corrupt", error)
             if wait > 0:
                 try:
                     async with asyncio.timeout(wait):
@@ -119,96 +125,96 @@ class Erasure:
                 except TimeoutError:
                     continue
 
-    async def once(self) -> float:
+    async def run_once(self) -> float:
         """Do one step of what is due first; return for how many seconds nothing is due."""
-        now = self._clock.wall()
-        doubted = await clock_trust.doubted(self._store)
+        now = self._clock.now()
+        doubted = await clock_trust.is_distrusted(self._database)
         # What somebody wanted at once does not wait behind what is over by itself.
-        wanted = f"e.patience <= {AT_ONCE} AND (e.due <= $1 OR e.due > $1 + {ASTRAY})"
+        wanted = f"e.patience <= {IMMEDIATE} AND (e.due <= $1 OR e.due > $1 + {MAX_IMMEDIATE_WAIT})"
         # What waits for its time waits on while the clock is doubted, but for what somebody wanted at once.
-        only = f"AND (e.step <> 'purge' OR e.patience <= {AT_ONCE})" if doubted else ""
-        row = await self._store.fetchrow(
+        only = f"AND (e.step <> 'purge' OR e.patience <= {IMMEDIATE})" if doubted else ""
+        row = await self._database.fetchrow(
             f"""SELECT e.* FROM erasure e
                 WHERE NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = e.thread AND t.held) {only}
                 ORDER BY CASE WHEN {wanted} THEN 0 ELSE 1 END, e.due LIMIT 1""",  # noqa: S608 - constants
             now,
         )
         if row is None:
-            return LONGEST_SLEEP
-        case = _case(row)
-        if now < case.due and not (case.patience <= AT_ONCE and case.due > now + ASTRAY):
-            return case.due - now
-        await self._step(case)
+            return MAX_SLEEP
+        job = _job_from_row(row)
+        if now < job.due and not (job.patience <= IMMEDIATE and job.due > now + MAX_IMMEDIATE_WAIT):
+            return job.due - now
+        await self._run_step(job)
         return 0.0
 
-    async def _step(self, case: Case) -> None:
+    async def _run_step(self, job: ErasureJob) -> None:
         try:
-            following = await self._steps[case.step](case)
-        except NotYet as not_yet:
-            await self._later(case, not_yet.what, not_yet.after)
+            following = await self._steps[job.step](job)
+        except StepNotDone as not_yet:
+            await self._retry_later(job, not_yet.what, not_yet.after)
         except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError as error:
             # The page of one case need not be everybody's.
-            log.failure("erasure.damaged", error, kind=case.step)
-            await self._later(case, "our own database is damaged", LONGEST_WAIT)
-        except (Transient, Away) as error:
-            await self._later(case, "the homeserver does not answer", error.after)
+            log.failure("erasure.database_corrupt", error, kind=job.step)
+            await self._retry_later(job, "our own database is damaged", MAX_WAIT)
+        except (Transient, HomeserverUnreachable) as error:
+            await self._retry_later(job, "the homeserver does not answer", error.retry_after)
         except TokenRefused:
             raise
-        except (Permanent, Refused) as error:
-            log.event("erasure.refused", status=error.status, kind=case.step)
-            await self._later(case, f"the homeserver refuses the step “{case.step}”", 30.0)
+        except (Permanent, ModuleRequestRejected) as error:
+            log.event("erasure.step_rejected", status=error.status, kind=job.step)
+            await self._retry_later(job, f"the homeserver refuses the step “{job.step}”", 30.0)
         else:
             if following:
-                await self._note(case, following)
+                await self._advance(job, following)
 
-    async def _flush(self, case: Case) -> str:
+    async def _rewrite_database(self, job: ErasureJob) -> str:
         """Write the database anew, without what is deleted, and then close what was signed before."""
-        signed = await self._store.fetch("SELECT id FROM erasure WHERE step = $1", case.step)
-        await self._pause()
-        if not await self._store.rewrite():
-            raise NotYet("the database is in use, or has no room to be written anew")
+        signed = await self._database.fetch("SELECT id FROM erasure WHERE step = $1", job.step)
+        await self._yield_to_foreground()
+        if not await self._database.vacuum():
+            raise StepNotDone("the database is in use, or has no room to be written anew")
         self._crash(CrashPoint.DATABASE_REWRITTEN)
 
         async def commit(conn: Connection) -> None:
             for row in signed:
                 await conn.execute("DELETE FROM erasure WHERE id = $1", row["id"])
 
-        await self._store.commit(commit)
+        await self._database.commit(commit)
         return ""
 
-    async def _note(self, case: Case, following: str) -> None:
-        now = self._clock.wall()
-        heard = HEARD if (case.step, following) == ("redact", "empty") else 0.0
-        due = now + (case.patience if following == "purge" else heard)
+    async def _advance(self, job: ErasureJob, following: str) -> None:
+        now = self._clock.now()
+        heard = REDACTION_DELIVERY_SECONDS if (job.step, following) == ("redact", "empty") else 0.0
+        due = now + (job.patience if following == "purge" else heard)
         query = "UPDATE erasure SET step = $2, due = $3, tries = $6, counts = $4 WHERE id = $1 AND step = $5"
-        counts = json.dumps(case.counts)
+        counts = json.dumps(job.counts)
         # A step that is done again has not got on yet.
-        tries = case.tries if following == case.step else 0
-        await self._store.commit(lambda conn: conn.execute(query, case.id, following, due, counts, case.step, tries))
+        tries = job.tries if following == job.step else 0
+        await self._database.commit(lambda conn: conn.execute(query, job.id, following, due, counts, job.step, tries))
 
-    async def _later(self, case: Case, what: str, after: float) -> None:
-        tries = case.tries + 1
-        due = self._clock.wall() + min(max(after, 0.2 * 2.0 ** min(tries, 12)), LONGEST_WAIT)
+    async def _retry_later(self, job: ErasureJob, what: str, after: float) -> None:
+        tries = job.tries + 1
+        due = self._clock.now() + min(max(after, 0.2 * 2.0 ** min(tries, 12)), MAX_WAIT)
         query = "UPDATE erasure SET tries = $2, due = $3, counts = $4 WHERE id = $1"
-        counts = json.dumps(case.counts)
-        await self._store.commit(lambda conn: conn.execute(query, case.id, tries, due, counts))
-        log.event("erasure.again", kind=case.step, attempt=tries)
-        if tries in LOUD:
-            noun = "a room" if case.kind == ROOM else "what was kept of a texter"
-            await self._alarm(f"{noun} ({what})", case.began)
+        counts = json.dumps(job.counts)
+        await self._database.commit(lambda conn: conn.execute(query, job.id, tries, due, counts))
+        log.event("erasure.step_retry", kind=job.step, attempt=tries)
+        if tries in ALERT_AFTER_TRIES:
+            noun = "a room" if job.kind == ROOM else "what was kept of a texter"
+            await self._alert(f"{noun} ({what})", job.began)
 
 
-def _case(row: Any) -> Case:
-    return Case(**{**dict(row), "counts": json.loads(row["counts"])})
+def _job_from_row(row: Any) -> ErasureJob:
+    return ErasureJob(**{**dict(row), "counts": json.loads(row["counts"])})
 
 
-async def signed(conn: Connection, case: Case, now: float) -> None:
+async def close_job(conn: Connection, job: ErasureJob, now: float) -> None:
     """Forget what a case was about, inside the commit that keeps its receipt; what is left of it says nothing.
 
     It is due after those that are due already, so that one copy serves all of them.
     """
     query = "UPDATE erasure SET subject = id, thread = '', step = $2, due = $3, tries = 0 WHERE id = $1"
-    await conn.execute(query, case.id, FLUSH, now)
-    await conn.execute("DELETE FROM copy_result WHERE owner = $1", case.id)
+    await conn.execute(query, job.id, FLUSH, now)
+    await conn.execute("DELETE FROM copy_result WHERE owner = $1", job.id)

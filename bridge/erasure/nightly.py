@@ -15,89 +15,89 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from bridge.erasure.corruption import Damage
-from bridge.matrix.api.module_api import Away, House, Refused
+from bridge.erasure.corruption import CorruptionPolicy
+from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleRequestRejected
 from bridge.matrix.room_client import TokenRefused
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
-from bridge.storage.database import Connection, Store
+from bridge.storage.database import Connection, Database
 from bridge.storage.vault import Vault
 from bridge.tables import clock_trust
-from bridge.tables.audit_log import Ledger
+from bridge.tables.audit_log import AuditLog
 
 VACUUMED: Final = "vacuumed"
 """The row of `line` that says when the homeserver's database was last rewritten."""
 REWRITTEN: Final = "rewritten"
 """The row of `line` that says when ours were."""
-NIGHT: Final = 20 * 3600.0
-EVERY: Final = 60.0
-HOURLY: Final = 3600.0
-GIVES_WAY: Final = 300.0
+MIN_INTERVAL: Final = 20 * 3600.0
+CHECK_INTERVAL: Final = 60.0
+AUDIT_INTERVAL: Final = 3600.0
+MAX_PAUSE_WAIT: Final = 300.0
 
 
-class Night:
+class NightlyMaintenance:
     """`run` until cancelled. `hours`: from and to, in the time zone of the line's packs; from 22 to 5 passes midnight."""
 
     def __init__(
         self,
         *,
-        store: Store,
-        voice_store: Store,
+        database: Database,
+        puppet_database: Database,
         vault: Vault,
         clock: Clock,
-        house: House,
+        module_client: ModuleClient,
         hours: tuple[int, int],
         zone: str,
         retention: int,
-        quiet: Callable[[float], Awaitable[None]],
+        wait_for_pause: Callable[[float], Awaitable[None]],
     ) -> None:
-        self._store, self._voice_store = store, voice_store
-        self._clock, self._house, self._quiet = clock, house, quiet
-        self._ledger = Ledger(vault=vault)
+        self._database, self._puppet_database = database, puppet_database
+        self._clock, self._module_client, self._wait_for_pause = clock, module_client, wait_for_pause
+        self._audit = AuditLog(vault=vault)
         self._hours, self._zone, self._retention = hours, ZoneInfo(zone), retention
-        self._forgot = 0.0
-        self._damage = Damage(clock=clock, alarm=None)
+        self._audit_expired_at = 0.0
+        self._corruption = CorruptionPolicy(clock=clock, alert=None)
 
     async def run(self) -> None:
         """Look once a minute, until cancelled. Raises :class:`TokenRefused`."""
         while True:
-            wait = EVERY
+            wait = CHECK_INTERVAL
             try:
-                await self.once()
+                await self.run_once()
             except TokenRefused:
                 raise
-            except (Away, Refused) as error:
-                log.event("night.again", status=error.status)
+            except (HomeserverUnreachable, ModuleRequestRejected) as error:
+                log.event("nightly.homeserver_retry", status=error.status)
             except (sqlite3.OperationalError, OSError) as error:
-                log.failure("night.waits", error)
+                log.failure("nightly.database_retry", error)
             except sqlite3.DatabaseError as error:
-                wait = await self._damage.met("night.damaged", error)
+                wait = await self._corruption.record("nightly.database_corrupt", error)
             await asyncio.sleep(wait)
 
-    async def once(self) -> None:
+    async def run_once(self) -> None:
         """Do what is due."""
-        if await clock_trust.doubted(self._store):
+        if await clock_trust.is_distrusted(self._database):
             return
-        now = self._clock.wall()
-        if abs(now - self._forgot) >= HOURLY:
-            await self._store.commit(lambda conn: self._ledger.forget(conn, now - self._retention))
-            self._forgot = now
-        if not self.is_quiet(self._clock.machine()):
+        now = self._clock.now()
+        if abs(now - self._audit_expired_at) >= AUDIT_INTERVAL:
+            await self._database.commit(lambda conn: self._audit.expire(conn, now - self._retention))
+            self._audit_expired_at = now
+        if not self.is_quiet(self._clock.system_time()):
             return
         if await self._due(REWRITTEN, now):
-            await self._quiet(GIVES_WAY)
-            rewritten = [await ours.rewrite() for ours in (self._store, self._voice_store)]
+            await self._wait_for_pause(MAX_PAUSE_WAIT)
+            rewritten = [await ours.vacuum() for ours in (self._database, self._puppet_database)]
             if all(rewritten):
-                await self._store.commit(lambda conn: _note(conn, REWRITTEN, now))
+                await self._database.commit(lambda conn: _note(conn, REWRITTEN, now))
         if await self._due(VACUUMED, now):
-            await self._quiet(GIVES_WAY)
-            vacuumed = await self._house.vacuum()
-            log.event("night.vacuumed", seconds=round(vacuumed.seconds, 1))
-            await self._store.commit(lambda conn: _note(conn, VACUUMED, now))
+            await self._wait_for_pause(MAX_PAUSE_WAIT)
+            vacuumed = await self._module_client.vacuum()
+            log.event("nightly.vacuumed", seconds=round(vacuumed.seconds, 1))
+            await self._database.commit(lambda conn: _note(conn, VACUUMED, now))
 
     async def _due(self, name: str, now: float) -> bool:
-        last = float(await self._store.fetchval("SELECT value FROM line WHERE name = $1", name) or 0)
-        return abs(now - last) >= NIGHT
+        last = float(await self._database.fetchval("SELECT value FROM line WHERE name = $1", name) or 0)
+        return abs(now - last) >= MIN_INTERVAL
 
     def is_quiet(self, at: float) -> bool:
         """Whether this is a quiet hour."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import Final
 
 from bridge.erasure.carrier_copies import GONE
-from bridge.erasure.certificate import Signer
-from bridge.erasure.job_runner import Case, NotYet, Step, signed
-from bridge.erasure.room_steps import POLL, keep
+from bridge.erasure.certificate import CertificateSigner
+from bridge.erasure.job_runner import ErasureJob, Step, StepNotDone, close_job
+from bridge.erasure.room_steps import POLL, store_certificate
 from bridge.runtime.clock import Clock
-from bridge.runtime.crash_points import Crash, CrashPoint
-from bridge.storage.database import Connection, Store
+from bridge.runtime.crash_points import CrashHook, CrashPoint
+from bridge.storage.database import Connection, Database
 from bridge.storage.vault import Vault
-from bridge.tables.leftovers import OF_PERSON, left
+from bridge.tables.leftovers import PERSON_COLUMNS, count_leftovers
 
 COPIES_GONE: Final = "copies deleted, confirmed"
 
@@ -24,48 +24,52 @@ COPIES_GONE: Final = "copies deleted, confirmed"
 class PersonSteps:
     """Performs the steps of people."""
 
-    def __init__(self, *, store: Store, vault: Vault, clock: Clock, signer: Signer, retention: int, crash: Crash) -> None:
-        self._store, self._vault, self._clock, self._signer = store, vault, clock, signer
+    def __init__(
+        self, *, database: Database, vault: Vault, clock: Clock, signer: CertificateSigner, retention: int, crash: CrashHook
+    ) -> None:
+        self._database, self._vault, self._clock, self._signer = database, vault, clock, signer
         self._retention, self._crash = retention, crash
 
     def steps(self) -> dict[str, Step]:
         """Return the steps by their names."""
         return {"key": self.key, "copies": self.copies, "person": self.person}
 
-    async def key(self, case: Case) -> str:
+    async def key(self, job: ErasureJob) -> str:
         """Destroy the texter's key: the number and the flags cannot be read any more, wherever a copy of them lies."""
-        await self._vault.destroy(case.subject)
+        await self._vault.destroy(job.subject)
         self._crash(CrashPoint.PERSON_KEY_DESTROYED)
         return "copies"
 
-    async def copies(self, case: Case) -> str:
+    async def copies(self, job: ErasureJob) -> str:
         """Wait until each of the carrier's copies is settled."""
         query = "SELECT COUNT(*) FROM carrier_copy WHERE owner = $1"
-        if await self._store.fetchval(query, case.id):
-            raise NotYet("copies of texts at the carrier", after=POLL)
-        if not await self._store.checkpoint():
-            raise NotYet("the database's log is in use", after=POLL)
+        if await self._database.fetchval(query, job.id):
+            raise StepNotDone("copies of texts at the carrier", after=POLL)
+        if not await self._database.checkpoint():
+            raise StepNotDone("the database's log is in use", after=POLL)
         return "person"
 
-    async def person(self, case: Case) -> str:
+    async def person(self, job: ErasureJob) -> str:
         """Look for key and rows; then keep the receipt, and with it forget whom it was about."""
-        if await self._vault.has(case.subject):
+        if await self._vault.has_key(job.subject):
             return "key"
-        results = await self._store.fetch("SELECT result, count FROM copy_result WHERE owner = $1", case.id)
-        told = {COPIES_GONE if row["result"] == GONE else row["result"]: int(row["count"]) for row in results}
-        done = self._clock.wall()
+        results = await self._database.fetch("SELECT result, count FROM copy_result WHERE owner = $1", job.id)
+        carrier_results = {COPIES_GONE if row["result"] == GONE else row["result"]: int(row["count"]) for row in results}
+        done = self._clock.now()
         counts = {"people": 1, "keys": 1}
-        receipt = self._signer.sign(id_=case.id, what="person", began=case.began, done=done, counts=counts, carrier=told)
+        certificate = self._signer.sign(
+            id_=job.id, what="person", began=job.began, done=done, counts=counts, carrier=carrier_results
+        )
         self._crash(CrashPoint.ERASURE_SIGNED)
         until = int(done) + self._retention
 
         async def commit(conn: Connection) -> int:
-            if count := await left(conn, OF_PERSON, case.subject):
+            if count := await count_leftovers(conn, PERSON_COLUMNS, job.subject):
                 return count
-            await keep(conn, receipt, until)
-            await signed(conn, case, done)
+            await store_certificate(conn, certificate, until)
+            await close_job(conn, job, done)
             return 0
 
-        if await self._store.commit(commit):
-            raise NotYet("rows of our own database")
+        if await self._database.commit(commit):
+            raise StepNotDone("rows of our own database")
         return ""

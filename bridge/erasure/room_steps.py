@@ -13,24 +13,24 @@ from functools import partial
 from typing import Any, Final
 
 from bot.model.actions import THREAD
-from bridge.erasure.certificate import LEFT, Receipt, Signer
-from bridge.erasure.job_runner import Case, NotYet, Step, signed
-from bridge.matrix.api.module_api import House, Refused, RoomState
-from bridge.matrix.room_client import Edge, Permanent, TokenRefused
-from bridge.matrix.rooms.erasure_probe import OUTSIDE, Forgetting
-from bridge.matrix.rooms.room_state import destroy_keys, forget_room
+from bridge.erasure.certificate import FOREIGN_UPLOADS, CertificateSigner, ErasureCertificate
+from bridge.erasure.job_runner import ErasureJob, Step, StepNotDone, close_job
+from bridge.matrix.api.module_api import ModuleClient, ModuleRequestRejected, RoomState
+from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused
+from bridge.matrix.rooms.erasure_probe import NOT_ACCESSIBLE, ErasureProbe
+from bridge.matrix.rooms.room_state import delete_room, destroy_keys
 from bridge.runtime.clock import Clock
-from bridge.runtime.crash_points import Crash, CrashPoint
-from bridge.runtime.priority_gate import Talk
-from bridge.storage.database import Connection, Store
+from bridge.runtime.crash_points import CrashHook, CrashPoint
+from bridge.runtime.priority_gate import PriorityGate
+from bridge.storage.database import Connection, Database
 from bridge.storage.vault import Vault
 from bridge.tables import room_events
-from bridge.tables.leftovers import OF_ROOM, left
+from bridge.tables.leftovers import ROOM_COLUMNS, count_leftovers
 
 BATCH: Final = 48
 POLL: Final = 0.3
-AGAIN: Final = "redacted again"
-ALREADY: Final = frozenset({"M_NOT_FOUND"})
+REDACTED_AGAIN: Final = "redacted again"
+ALREADY_GONE: Final = frozenset({"M_NOT_FOUND"})
 NOT_OURS: Final = "QUIETLINE_NOT_OURS"
 """The homeserver's module: neither we made that upload nor anybody who is or was at the desk."""
 
@@ -41,22 +41,22 @@ class RoomSteps:
     def __init__(
         self,
         *,
-        store: Store,
+        database: Database,
         vault: Vault,
         clock: Clock,
-        edge: Edge,
-        house: House,
-        forgetting: Forgetting,
-        signer: Signer,
+        room_client: RoomClient,
+        module_client: ModuleClient,
+        erasure_probe: ErasureProbe,
+        signer: CertificateSigner,
         retention: int,
-        talk: Talk,
-        keys_gone: Callable[[str], None],
-        crash: Crash,
+        priority_gate: PriorityGate,
+        on_keys_destroyed: Callable[[str], None],
+        crash: CrashHook,
     ) -> None:
-        self._store, self._vault, self._clock = store, vault, clock
-        self._edge, self._house, self._forgetting = edge, house, forgetting
-        self._signer, self._retention, self._talk = signer, retention, talk
-        self._keys_gone, self._crash = keys_gone, crash
+        self._database, self._vault, self._clock = database, vault, clock
+        self._room_client, self._module_client, self._erasure_probe = room_client, module_client, erasure_probe
+        self._signer, self._retention, self._priority_gate = signer, retention, priority_gate
+        self._on_keys_destroyed, self._crash = on_keys_destroyed, crash
 
     def steps(self) -> dict[str, Step]:
         """Return the steps by their names."""
@@ -72,24 +72,24 @@ class RoomSteps:
             "sign": self.sign,
         }
 
-    async def redact(self, case: Case) -> str:
+    async def redact(self, job: ErasureJob) -> str:
         """Redact a batch of what is on the index; when nothing is, ask the homeserver what it still has."""
-        room_id = case.subject
-        rows = await self._store.fetch(
+        room_id = job.subject
+        rows = await self._database.fetch(
             f"""SELECT n, event_id FROM event WHERE room_id = $1 AND NOT gone AND NOT state
                 ORDER BY n LIMIT {BATCH}""",  # noqa: S608 - a constant
             room_id,
         )
         if not rows:
-            return "redact" if await self._find(case) else "empty"
-        redacted = await self.redact_all(room_id, rows, again=case.counts.get(AGAIN, 0))
+            return "redact" if await self._record_unredacted(job) else "empty"
+        redacted = await self.redact_all(room_id, rows, again=job.counts.get(REDACTED_AGAIN, 0))
         self._crash(CrashPoint.ROOM_REDACTED)
 
         async def commit(conn: Connection) -> None:
             for row in redacted:
                 await conn.execute("UPDATE event SET gone = $2 WHERE n = $1", row["n"], True)
 
-        await self._store.commit(commit)
+        await self._database.commit(commit)
         return "redact"
 
     async def redact_all(self, room_id: str, rows: list[Any], *, again: int = 0) -> list[Any]:
@@ -100,34 +100,34 @@ class RoomSteps:
         """
 
         async def one(row: Any) -> bool:
-            if not await room_events.free(self._store, row["n"]):
+            if not await room_events.may_expire(self._database, row["n"]):
                 return False
             try:
-                await self._edge.redact(room_id, row["event_id"], f"x{row['n']}.{again}")
+                await self._room_client.redact(room_id, row["event_id"], f"x{row['n']}.{again}")
             except TokenRefused:
                 raise
             except Permanent as error:
-                if error.errcode not in ALREADY:
+                if error.errcode not in ALREADY_GONE:
                     raise
             return True
 
-        return await self._each(one, rows)
+        return await self._for_each(one, rows)
 
-    async def let_go(self, room_id: str, rows: list[Any], *, again: int) -> list[Any]:
+    async def redact_and_verify(self, room_id: str, rows: list[Any], *, again: int) -> list[Any]:
         """Redact events and look for each; return those that were found gone. For what goes by its age."""
         redacted = await self.redact_all(room_id, rows, again=again)
-        return await self._each(lambda row: self._forgetting.event_gone(room_id, row["event_id"]), redacted)
+        return await self._for_each(lambda row: self._erasure_probe.event_gone(room_id, row["event_id"]), redacted)
 
-    async def overwrite(self, room_id: str) -> int:
+    async def overwrite_redacted(self, room_id: str) -> int:
         """Have the homeserver overwrite what was redacted in a room; returns how much it did not come to."""
-        async with self._talk.turn():
-            return await self._house.censor(room_id)
+        async with self._priority_gate.background():
+            return await self._module_client.censor(room_id)
 
-    async def _each(self, one: Callable[[Any], Awaitable[bool]], rows: list[Any]) -> list[Any]:
+    async def _for_each(self, one: Callable[[Any], Awaitable[bool]], rows: list[Any]) -> list[Any]:
         """Do it for every row, some at once, yielding to conversations; return those for which it was true."""
 
         async def in_turn(row: Any) -> bool:
-            async with self._talk.turn():
+            async with self._priority_gate.background():
                 return await one(row)
 
         results = await asyncio.gather(*(in_turn(row) for row in rows), return_exceptions=True)
@@ -136,152 +136,156 @@ class RoomSteps:
                 raise result
         return [row for row, result in zip(rows, results, strict=True) if result]
 
-    async def empty(self, case: Case) -> str:
+    async def empty(self, job: ErasureJob) -> str:
         """Remove everybody, so that their clients hear that the room is gone; done when a look finds nobody."""
-        removed = await self._forgetting.empty(case.subject)
+        removed = await self._erasure_probe.empty(job.subject)
         self._crash(CrashPoint.ROOM_EMPTIED)
         return "empty" if removed else "censor"
 
-    async def censor(self, case: Case) -> str:
+    async def censor(self, job: ErasureJob) -> str:
         """Have what is redacted overwritten now: the homeserver's own loop would keep it for a while (DESIGN section 5)."""
-        left = await self.overwrite(case.subject)
+        left = await self.overwrite_redacted(job.subject)
         self._crash(CrashPoint.ROOM_CENSORED)
         return "censor" if left else "uploads"
 
-    async def uploads(self, case: Case) -> str:
+    async def uploads(self, job: ErasureJob) -> str:
         """Delete what was uploaded for the room; what somebody else uploaded, and was only pointed to here, is not ours."""
-        for address in await self._uploads(case.subject):
+        for address in await self._upload_uris(job.subject):
             try:
-                await self._house.delete_media(address)
-            except Refused as error:
+                await self._module_client.delete_media(address)
+            except ModuleRequestRejected as error:
                 # Refused for any other reason it may be ours, and the receipt must not say otherwise.
                 if error.errcode != NOT_OURS:
                     raise
-                _count(case, LEFT, 1)
-                await self._store.commit(partial(_forget_upload, address=address))
+                _count(job, FOREIGN_UPLOADS, 1)
+                await self._database.commit(partial(_forget_upload, address=address))
         self._crash(CrashPoint.UPLOADS_DELETED)
         return "destroy"
 
-    async def destroy(self, case: Case) -> str:
+    async def destroy(self, job: ErasureJob) -> str:
         """Destroy the room's key, and with it every sealed session; then the sessions."""
-        await self._vault.destroy(f"room:{case.subject}")
-        self._keys_gone(case.subject)
+        await self._vault.destroy(f"room:{job.subject}")
+        self._on_keys_destroyed(job.subject)
         self._crash(CrashPoint.ROOM_KEY_DESTROYED)
-        await self._store.commit(lambda conn: destroy_keys(conn, case.subject))
+        await self._database.commit(lambda conn: destroy_keys(conn, job.subject))
         return "purge"
 
-    async def purge(self, case: Case) -> str:
+    async def purge(self, job: ErasureJob) -> str:
         """Look once more for words, then have the homeserver purge the room until nothing is left of it."""
-        room = await self._house.room(case.subject)
-        if room.state is RoomState.PRESENT and await self._unredacted(case.subject, removed=True):
+        room = await self._module_client.room(job.subject)
+        if room.state is RoomState.PRESENT and await self._unredacted(job.subject, removed=True):
             return "redact"
-        if await self._house.purge(case.subject) is not RoomState.GONE:
-            raise NotYet("the homeserver still purges it", after=POLL)
-        room = await self._house.room(case.subject)
+        if await self._module_client.purge(job.subject) is not RoomState.GONE:
+            raise StepNotDone("the homeserver still purges it", after=POLL)
+        room = await self._module_client.room(job.subject)
         if room.state is not RoomState.GONE or room.events or room.leftovers:
-            raise NotYet("the homeserver still has something of it", after=POLL)
+            raise StepNotDone("the homeserver still has something of it", after=POLL)
         self._crash(CrashPoint.ROOM_PURGED)
         return "look"
 
-    async def look(self, case: Case) -> str:
+    async def look(self, job: ErasureJob) -> str:
         """Look for everything from outside: the room, each event, each upload, the key."""
-        room_id = case.subject
-        room = await self._house.room(room_id)
+        room_id = job.subject
+        room = await self._module_client.room(room_id)
         if room.state is not RoomState.GONE or room.events or room.leftovers:
             return "purge"
-        rows = await self._store.fetch("SELECT event_id FROM event WHERE room_id = $1 AND NOT state", room_id)
-        if len(await self._each(lambda row: self._forgetting.event_gone(room_id, row["event_id"]), rows)) < len(rows):
-            raise NotYet("an event can still be fetched")
-        uploads = await self._uploads(room_id)
+        rows = await self._database.fetch("SELECT event_id FROM event WHERE room_id = $1 AND NOT state", room_id)
+        if len(await self._for_each(lambda row: self._erasure_probe.event_gone(room_id, row["event_id"]), rows)) < len(
+            rows
+        ):
+            raise StepNotDone("an event can still be fetched")
+        uploads = await self._upload_uris(room_id)
         for address in uploads:
-            if not await self._house.media_gone(address):
-                await self._house.delete_media(address)
-                raise NotYet("an upload is still there")
-        if await self._vault.has(f"room:{room_id}"):
+            if not await self._module_client.media_gone(address):
+                await self._module_client.delete_media(address)
+                raise StepNotDone("an upload is still there")
+        if await self._vault.has_key(f"room:{room_id}"):
             return "destroy"
-        case.counts.pop(AGAIN, None)
-        case.counts.update({"rooms": 1, "events": len(rows), "uploads": len(uploads), "keys": 1})
+        job.counts.pop(REDACTED_AGAIN, None)
+        job.counts.update({"rooms": 1, "events": len(rows), "uploads": len(uploads), "keys": 1})
         self._crash(CrashPoint.ROOM_LOOKED)
         return "forget"
 
-    async def forget(self, case: Case) -> str:
+    async def forget(self, job: ErasureJob) -> str:
         """Delete our own rows of the room, and empty the log that still holds them."""
 
         async def commit(conn: Connection) -> None:
             for table in ("event", "matrix_upload"):
-                await conn.execute(f"DELETE FROM {table} WHERE room_id = $1", case.subject)  # noqa: S608 - one of two words
-            await forget_room(conn, case.subject)
+                await conn.execute(f"DELETE FROM {table} WHERE room_id = $1", job.subject)  # noqa: S608 - one of two words
+            await delete_room(conn, job.subject)
 
-        await self._store.commit(commit)
-        if not await self._store.checkpoint():
-            raise NotYet("the database's log is in use", after=POLL)
+        await self._database.commit(commit)
+        if not await self._database.checkpoint():
+            raise StepNotDone("the database's log is in use", after=POLL)
         return "sign"
 
-    async def sign(self, case: Case) -> str:
+    async def sign(self, job: ErasureJob) -> str:
         """Look into every table; then keep the receipt, and with it forget that there was a room."""
-        done = self._clock.wall()
-        receipt = self._signer.sign(
-            id_=case.id, what="conversation", began=case.began, done=done, counts=case.counts, carrier={}
+        done = self._clock.now()
+        certificate = self._signer.sign(
+            id_=job.id, what="conversation", began=job.began, done=done, counts=job.counts, carrier={}
         )
         self._crash(CrashPoint.ERASURE_SIGNED)
         until = int(done) + self._retention
 
         async def commit(conn: Connection) -> int:
-            if count := await left(conn, OF_ROOM, case.subject):
+            if count := await count_leftovers(conn, ROOM_COLUMNS, job.subject):
                 return count
-            await keep(conn, receipt, until)
-            await signed(conn, case, done)
+            await store_certificate(conn, certificate, until)
+            await close_job(conn, job, done)
             return 0
 
-        if await self._store.commit(commit):
-            raise NotYet("rows of our own database")
+        if await self._database.commit(commit):
+            raise StepNotDone("rows of our own database")
         return ""
 
-    async def _find(self, case: Case) -> bool:
+    async def _record_unredacted(self, job: ErasureJob) -> bool:
         """Put what the homeserver has beside the index onto it; return whether there was anything."""
-        room_id = case.subject
+        room_id = job.subject
         found = await self._unredacted(room_id)
-        now = self._clock.wall()
+        now = self._clock.now()
 
         async def commit(conn: Connection) -> bool:
             known = False
             for event_id, at in found:
-                known |= not await room_events.note(
+                known |= not await room_events.record(
                     conn, event_id=event_id, room_id=room_id, owner="", place=THREAD, at=at, now=now, lifetime=0
                 )
                 await conn.execute("UPDATE event SET gone = $2 WHERE event_id = $1", event_id, False)
             return known
 
-        again = bool(found) and await self._store.commit(commit)
+        again = bool(found) and await self._database.commit(commit)
         if again:
-            _count(case, AGAIN, 1)
-            raise NotYet("a message was redacted and can still be read")
+            _count(job, REDACTED_AGAIN, 1)
+            raise StepNotDone("a message was redacted and can still be read")
         return bool(found)
 
     async def _unredacted(self, room_id: str, *, removed: bool = False) -> list[tuple[str, int]]:
         """Return what still says something. `removed`: a purge that failed may have removed us; only another one helps."""
         try:
-            return await self._forgetting.readable(room_id)
+            return await self._erasure_probe.readable(room_id)
         except TokenRefused:
             raise
         except Permanent as error:
             # Where we were removed nobody can read, and the purge goes on.
-            if (removed and error.errcode in OUTSIDE) or (await self._house.room(room_id)).state is RoomState.GONE:
+            if (removed and error.errcode in NOT_ACCESSIBLE) or (
+                await self._module_client.room(room_id)
+            ).state is RoomState.GONE:
                 return []
             raise
 
-    async def _uploads(self, room_id: str) -> list[str]:
-        rows = await self._store.fetch("SELECT mxc FROM matrix_upload WHERE room_id = $1", room_id)
+    async def _upload_uris(self, room_id: str) -> list[str]:
+        rows = await self._database.fetch("SELECT mxc FROM matrix_upload WHERE room_id = $1", room_id)
         return [row["mxc"] for row in rows]
 
 
-async def keep(conn: Connection, receipt: Receipt, until: int) -> None:
+async def store_certificate(conn: Connection, certificate: ErasureCertificate, until: int) -> None:
     """Keep a receipt, inside the commit that ends what it is about."""
     await conn.execute(
         "INSERT INTO receipt (id, body, signature, until) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING",
-        receipt.id,
-        receipt.body,
-        receipt.signature,
+        certificate.id,
+        certificate.body,
+        certificate.signature,
         until,
     )
 
@@ -290,5 +294,5 @@ async def _forget_upload(conn: Connection, *, address: str) -> None:
     await conn.execute("DELETE FROM matrix_upload WHERE mxc = $1", address)
 
 
-def _count(case: Case, name: str, more: int) -> None:
-    case.counts[name] = case.counts.get(name, 0) + more
+def _count(job: ErasureJob, name: str, more: int) -> None:
+    job.counts[name] = job.counts.get(name, 0) + more

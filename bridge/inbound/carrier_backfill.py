@@ -14,92 +14,100 @@ import sqlite3
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from bot.model.line_incidents import Gap, TextsMissing
+from bot.model.line_incidents import GapKind, TextsMissing
 from bridge.carriers.adapter import Carrier
-from bridge.inbound.hourly_alerts import Hourly
-from bridge.inbound.webhook import NotKept, Webhook
-from bridge.outbound.sms_sender import HORIZON
+from bridge.inbound.hourly_alerts import HourlyAlerts
+from bridge.inbound.webhook import NotStored, Webhook
+from bridge.outbound.sms_sender import ID_RETENTION
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
-from bridge.storage.database import Connection, Store
+from bridge.storage.database import Connection, Database
 from bridge.tables import clock_trust
 
-EVERY: Final = 3600.0
-SLACK: Final = timedelta(minutes=10)
+INTERVAL: Final = 3600.0
+OVERLAP: Final = timedelta(minutes=10)
 """Carriers' clocks and ours differ, and a listing may lag."""
-AWAY: Final = 600.0
+MAX_ABSENCE: Final = 600.0
 """Seconds that the line may be away before people are told to look for texts: carriers call again for some minutes."""
-PATIENCE: Final = 300.0
+LISTING_GRACE: Final = 300.0
 """Seconds for which a listing may fail before people are told."""
-OLDEST: Final = HORIZON - 86_400.0
+MAX_AGE: Final = ID_RETENTION - 86_400.0
 """Seconds. What is asked for must still be in `seen`, or an old text would arrive again."""
 
 
-class Reconcile:
+class CarrierBackfill:
     """Asks at the start and every hour; `run` until cancelled."""
 
-    def __init__(self, *, store: Store, clock: Clock, carrier: Carrier, webhook: Webhook, hourly: Hourly) -> None:
-        self._store, self._clock, self._carrier, self._webhook, self._hourly = store, clock, carrier, webhook, hourly
-        self._failed, self._missing = 0.0, 0
-        self.listed = asyncio.Event()
+    def __init__(
+        self, *, database: Database, clock: Clock, carrier: Carrier, webhook: Webhook, hourly_alerts: HourlyAlerts
+    ) -> None:
+        self._database, self._clock, self._carrier, self._webhook, self._hourly_alerts = (
+            database,
+            clock,
+            carrier,
+            webhook,
+            hourly_alerts,
+        )
+        self._failing_since, self._missing = 0.0, 0
+        self.caught_up = asyncio.Event()
         """Set once what the carrier listed after the start is taken in; at once for a carrier that lists nothing."""
 
-    async def back(self) -> None:
+    async def report_absence(self) -> None:
         """At the start: after a long time away, of a carrier that cannot be asked, say so."""
-        last = await self._store.fetchval("SELECT value FROM line WHERE name = $1", clock_trust.LAST)
-        if self._carrier.lists or last is None:
+        last = await self._database.fetchval("SELECT value FROM line WHERE name = $1", clock_trust.SAMPLE_ROW)
+        if self._carrier.can_list or last is None:
             return
-        away = self._clock.wall() - float(last.split(" ")[0])
-        if away > AWAY:
-            await self._hourly.tell(TextsMissing(kind=Gap.AWAY, minutes=int(away / 60)))
+        away = self._clock.now() - float(last.split(" ")[0])
+        if away > MAX_ABSENCE:
+            await self._hourly_alerts.alert(TextsMissing(kind=GapKind.AWAY, minutes=int(away / 60)))
 
     async def run(self) -> None:
         """Reconcile until cancelled."""
-        while self._carrier.lists:
-            wait = EVERY
+        while self._carrier.can_list:
+            wait = INTERVAL
             try:
-                await self.watched()
+                await self.run_and_alert()
             except (sqlite3.OperationalError, OSError) as error:
-                log.failure("reconcile.waits", error)
+                log.failure("carrier_backfill.retry", error)
                 wait = 30.0
             else:
-                self.listed.set()
+                self.caught_up.set()
             await asyncio.sleep(wait)
-        self.listed.set()
+        self.caught_up.set()
 
-    async def watched(self) -> None:
-        """Reconcile, and say so when the carrier could not be asked for a while. Raises what `once` raises."""
+    async def run_and_alert(self) -> None:
+        """Reconcile, and say so when the carrier could not be asked for a while. Raises what `run_once` raises."""
         try:
-            await self.once()
+            await self.run_once()
         except ConnectionError:
-            now = self._clock.wall()
-            self._failed = self._failed or now
-            if now - self._failed >= PATIENCE:
-                await self._hourly.tell(TextsMissing(kind=Gap.UNLISTED))
+            now = self._clock.now()
+            self._failing_since = self._failing_since or now
+            if now - self._failing_since >= LISTING_GRACE:
+                await self._hourly_alerts.alert(TextsMissing(kind=GapKind.UNLISTED))
             raise
-        self._failed = 0.0
+        self._failing_since = 0.0
 
-    async def once(self) -> None:
+    async def run_once(self) -> None:
         """Take in what was listed since the watermark, then move it. The first time there is nothing to ask for."""
-        began = self._clock.machine()
-        mark = float(await self._store.fetchval("SELECT value FROM line WHERE name = 'carrier_watermark'") or 0)
+        began = self._clock.system_time()
+        mark = float(await self._database.fetchval("SELECT value FROM line WHERE name = 'carrier_watermark'") or 0)
         # One that was made while the machine's clock was ahead would pass over everything until then.
         mark = min(mark, began)
         if mark:
-            taken, missing, since = 0, 0, max(mark - SLACK.total_seconds(), began - OLDEST)
+            taken, missing, since = 0, 0, max(mark - OVERLAP.total_seconds(), began - MAX_AGE)
             async for text in self._carrier.list_since(datetime.fromtimestamp(since, UTC)):
                 try:
-                    await self._webhook.take(text)
-                except NotKept:
+                    await self._webhook.accept_text(text)
+                except NotStored:
                     # One thread without its key, and everybody else's texts behind it. It stays asked for.
                     missing += 1
                     continue
                 taken += 1
                 if text.at is not None and not missing:
                     mark = max(mark, min(text.at.timestamp(), began))
-            log.event("reconcile.listed", count=taken)
+            log.event("carrier_backfill.listed", count=taken)
             if missing and not self._missing:
-                await self._hourly.tell(TextsMissing(kind=Gap.UNREADABLE))
+                await self._hourly_alerts.alert(TextsMissing(kind=GapKind.UNREADABLE))
             self._missing = missing
 
         async def commit(conn: Connection) -> None:
@@ -109,4 +117,4 @@ class Reconcile:
                 str(mark or began),
             )
 
-        await self._store.commit(commit)
+        await self._database.commit(commit)

@@ -12,37 +12,37 @@ from enum import Enum
 from typing import Final
 
 from bot.model.actions import DESK
-from bot.model.line_incidents import StrayCame, TextsMissing
+from bot.model.line_incidents import StrayTextArrived, TextsMissing
 from bridge.runtime.clock import Clock
-from bridge.storage.database import Connection, Store
+from bridge.storage.database import Connection, Database
 from bridge.storage.vault import Vault
 from bridge.tables import inbox
 
-QUIET: Final = 3600.0
+MIN_INTERVAL: Final = 3600.0
 """Seconds between two words at the desk of one kind."""
 DAY: Final = 86_400.0
-REPEATED: Final = 3
+REFUSALS_TO_ALERT: Final = 3
 """Refused requests within a day that are told: a stranger who tries once is nobody's business."""
 
 
-class Hourly:
+class HourlyAlerts:
     """Tells the desk, unless it was told within the hour."""
 
-    def __init__(self, *, store: Store, vault: Vault, clock: Clock, wake_engine: Callable[[str], None]) -> None:
-        self._store, self._vault, self._clock, self._wake_engine = store, vault, clock, wake_engine
+    def __init__(self, *, database: Database, vault: Vault, clock: Clock, wake_engine: Callable[[str], None]) -> None:
+        self._database, self._vault, self._clock, self._wake_engine = database, vault, clock, wake_engine
         # What SQL says, so that a flood costs no commit each.
-        self._told: dict[Enum, float] = {}
+        self._last_alerts: dict[Enum, float] = {}
 
-    async def tell(self, event: StrayCame | TextsMissing) -> None:
+    async def alert(self, event: StrayTextArrived | TextsMissing) -> None:
         """Tell the desk of something of that kind. Raises what the database raises."""
-        now, name = self._clock.wall(), f"stray_{event.kind.value}"
-        if 0 <= now - self._told.get(event.kind, -QUIET) < QUIET:
+        now, name = self._clock.now(), f"stray_{event.kind.value}"
+        if 0 <= now - self._last_alerts.get(event.kind, -MIN_INTERVAL) < MIN_INTERVAL:
             return
-        letter = await inbox.seal(self._vault, DESK, event)
+        inbox_row = await inbox.seal(self._vault, DESK, event)
 
         async def commit(conn: Connection) -> float:
             told = float(await conn.fetchval("SELECT value FROM line WHERE name = $1", name) or 0)
-            if 0 <= now - told < QUIET:
+            if 0 <= now - told < MIN_INTERVAL:
                 return told
             await conn.execute(
                 """INSERT INTO line (name, value) VALUES ($1, $2)
@@ -50,20 +50,20 @@ class Hourly:
                 name,
                 str(now),
             )
-            await inbox.put(conn, letter)
+            await inbox.append(conn, inbox_row)
             return now
 
-        self._told[event.kind] = await self._store.commit(commit)
+        self._last_alerts[event.kind] = await self._database.commit(commit)
         self._wake_engine(DESK)
 
 
-class Refusals:
+class RefusalCounter:
     """Counts requests that were refused."""
 
     def __init__(self) -> None:
-        self._times: deque[float] = deque(maxlen=REPEATED)
+        self._times: deque[float] = deque(maxlen=REFUSALS_TO_ALERT)
 
-    def again(self, now: float) -> bool:
+    def is_repeated(self, now: float) -> bool:
         """Count one, and say whether so many came within a day that somebody should look. `now` in seconds."""
         self._times.append(now)
-        return len(self._times) == REPEATED and now - self._times[0] < DAY
+        return len(self._times) == REFUSALS_TO_ALERT and now - self._times[0] < DAY

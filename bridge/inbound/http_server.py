@@ -11,15 +11,15 @@ from typing import Final
 
 from aiohttp import web
 
-LONGEST_LINE: Final = 64 * 1024
+MAX_LINE_BYTES: Final = 64 * 1024
 """Bytes of a request's first line. aiohttp's own limit is 8190, and a gateway that calls by GET writes each byte of a text
 with three letters: some 1300 letters of a script beyond Latin are more."""
 
 
-def server(routes: Iterable[web.AbstractRouteDef], *, largest: int, patience: float = 1.0) -> web.AppRunner:
+def make_runner(routes: Iterable[web.AbstractRouteDef], *, largest: int, patience: float = 1.0) -> web.AppRunner:
     """Make the server of these routes. `largest`: bytes of a body; `patience`: seconds that a stop waits for requests."""
     application = web.Application(client_max_size=largest)
     application.add_routes(routes)
     return web.AppRunner(
-        application, access_log=None, handle_signals=False, shutdown_timeout=patience, max_line_size=LONGEST_LINE
+        application, access_log=None, handle_signals=False, shutdown_timeout=patience, max_line_size=MAX_LINE_BYTES
     )

@@ -19,24 +19,24 @@ from typing import Any, Final
 from bot.model.actions import DESK
 from bot.model.desk import Thread
 from bot.model.events import TextArrived
-from bot.model.line_incidents import LetterDied
+from bot.model.line_incidents import DeadLetterRecorded
 from bot.model.thread import Consent
 from bot.model.thread_desk_events import TextDropped
-from bot.model.transactional_actions import Muted
-from bridge.inbound.rate_limits import Floods
-from bridge.outbound.sms_sender import PHONE
+from bot.model.transactional_actions import SuppressionReason
+from bridge.inbound.new_thread_rate_limit import NewThreadRateLimit
+from bridge.outbound.sms_sender import PHONE_CONTEXT
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
-from bridge.runtime.crash_points import Crash, CrashPoint
+from bridge.runtime.crash_points import CrashHook, CrashPoint
 from bridge.runtime.phone_number import Phone
 from bridge.storage import serialization
-from bridge.storage.database import Connection, Store
+from bridge.storage.database import Connection, Database
 from bridge.storage.vault import Vault
 from bridge.tables import inbox
-from bridge.tables.inbox import Letter
+from bridge.tables.inbox import InboxRow
 from bridge.tables.suppression import Suppression
 
-AT_ONCE: Final = 2
+MAX_IN_FLIGHT: Final = 2
 """Look-ups under way. A STOP that has to be remembered meanwhile waits for one of them to end, and no longer."""
 TEXT: Final = TextArrived.__name__
 
@@ -47,25 +47,25 @@ class Screening:
     def __init__(
         self,
         *,
-        store: Store,
+        database: Database,
         vault: Vault,
         clock: Clock,
         suppression: Suppression,
-        floods: Floods,
-        designate: Callable[[], str],
+        rate_limit: NewThreadRateLimit,
+        new_designation: Callable[[], str],
         wake_engine: Callable[[str], None],
         wake_rooms: Callable[[], None],
-        crash: Crash,
+        crash: CrashHook,
     ) -> None:
-        self._store, self._vault, self._clock, self._crash = store, vault, clock, crash
-        self._suppression, self._floods, self._designate = suppression, floods, designate
+        self._database, self._vault, self._clock, self._crash = database, vault, clock, crash
+        self._suppression, self._rate_limit, self._new_designation = suppression, rate_limit, new_designation
         self._wake_engine, self._wake_rooms = wake_engine, wake_rooms
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._queued: set[str] = set()
 
     async def load(self) -> None:
         """Queue what stands from before."""
-        for row in await self._store.fetch("SELECT id FROM thread WHERE NOT screened"):
+        for row in await self._database.fetch("SELECT id FROM thread WHERE NOT screened"):
             self.wake(row["id"])
 
     def wake(self, owner: str) -> None:
@@ -77,7 +77,7 @@ class Screening:
     async def run(self) -> None:
         """Look up until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for _ in range(AT_ONCE):
+            for _ in range(MAX_IN_FLIGHT):
                 group.create_task(self._work())
 
     async def _work(self) -> None:
@@ -85,54 +85,54 @@ class Screening:
             owner = await self._ready.get()
             try:
                 try:
-                    await self.look(owner)
+                    await self.screen(owner)
                 except (sqlite3.OperationalError, OSError):
                     raise
                 except Exception as error:  # noqa: BLE001 - whatever a bug raises, other texters are looked up
-                    await self._bury(owner, error)
+                    await self._record_dead_letters(owner, error)
                 self._queued.discard(owner)
             except (sqlite3.OperationalError, OSError) as error:
                 # The disk is full, or there is no memory to hash with: that is so for everybody, and nothing is lost.
-                log.failure("screening.waits", error)
+                log.failure("screening.retry", error)
                 await asyncio.sleep(1)
                 self._ready.put_nowait(owner)
 
-    async def look(self, owner: str) -> None:
+    async def screen(self, owner: str) -> None:
         """Look one up, if nobody did, and settle what follows. Raises what the database raises, OSError without memory."""
-        row = await self._store.fetchrow("SELECT phone, phone_hash, screened FROM thread WHERE id = $1", owner)
+        row = await self._database.fetchrow("SELECT phone, phone_hash, screened FROM thread WHERE id = $1", owner)
         if row is None:
             # It was turned away, and its key could not go then.
             await self._vault.destroy(owner)
             return
         if not row["screened"]:
-            now = self._clock.wall()
-            phone = Phone((await self._vault.open(owner, PHONE, row["phone"])).decode("utf-8", "surrogatepass"))
+            now = self._clock.now()
+            phone = Phone((await self._vault.open(owner, PHONE_CONTEXT, row["phone"])).decode("utf-8", "surrogatepass"))
             # Nothing is added meanwhile: only a thread of this phone could do that, and this one decides nothing yet.
-            muted = await self._suppression.of(self._store, phone, now=now)
-            if Muted.BLOCK in muted:
-                await self._turn_away(owner, now)
+            muted = await self._suppression.lookup(self._database, phone, now=now)
+            if SuppressionReason.BLOCK in muted:
+                await self._drop_blocked(owner, now)
                 return
-            await self._admit(owner, phone, bytes(row["phone_hash"]), now, stopped=Muted.STOP in muted)
+            await self._admit(owner, phone, bytes(row["phone_hash"]), now, stopped=SuppressionReason.STOP in muted)
         self._wake_engine(owner)
 
     async def _admit(self, owner: str, phone: Phone, phone_hash: bytes, now: float, *, stopped: bool) -> None:
         """Let a thread begin: in a warm room if there is one; otherwise its room is made for it, in a flood later."""
-        first: Any = await self._store.fetchrow(
+        first: Any = await self._database.fetchrow(
             "SELECT seq, kind, body FROM inbox WHERE owner = $1 ORDER BY seq LIMIT 1", owner
         )
         # Counted here, so that a blocked phone cannot make a flood of which others would bear the wait.
-        flood = first is not None and first["kind"] == TEXT and self._floods.beyond(phone_hash, now)
-        crowded = await self._crowded(owner, first) if flood else None
+        flood = first is not None and first["kind"] == TEXT and self._rate_limit.record_and_check(phone_hash, now)
+        resealed = await self._seal_as_rate_limited(owner, first) if flood else None
 
         async def commit(conn: Connection) -> None:
             if await conn.fetchval("SELECT 1 FROM thread WHERE id = $1 AND NOT screened", owner) is None:
                 return
             warm = None if flood else await conn.fetchrow("SELECT room_id, designation FROM warm_room LIMIT 1")
-            room_id, designation = (warm["room_id"], warm["designation"]) if warm else (None, self._designate())
+            room_id, designation = (warm["room_id"], warm["designation"]) if warm else (None, self._new_designation())
             if warm:
                 await conn.execute("DELETE FROM warm_room WHERE room_id = $1", room_id)
                 await conn.execute("UPDATE matrix_room SET owner = $1 WHERE room_id = $2", owner, room_id)
-            thread = replace(_unknown(owner, phone), designation=designation, consent=Consent(stopped=stopped))
+            thread = replace(_new_thread(owner, phone), designation=designation, consent=Consent(stopped=stopped))
             await conn.execute(
                 """UPDATE thread SET screened = TRUE, room_id = $2, designation = $3, aggregate = $4, crowded = $5
                    WHERE id = $1""",
@@ -142,19 +142,19 @@ class Screening:
                 await self._vault.seal(owner, "aggregate", serialization.encode(thread)),
                 int(flood),
             )
-            if crowded is not None:
-                await conn.execute("UPDATE inbox SET body = $2 WHERE seq = $1", first["seq"], crowded.body)
+            if resealed is not None:
+                await conn.execute("UPDATE inbox SET body = $2 WHERE seq = $1", first["seq"], resealed.body)
 
-        await self._store.commit(commit)
+        await self._database.commit(commit)
         self._crash(CrashPoint.SCREENED)
         self._wake_rooms()
 
-    async def _crowded(self, owner: str, first: Any) -> Letter:
+    async def _seal_as_rate_limited(self, owner: str, first: Any) -> InboxRow:
         """Seal a first text anew, as one that came in a flood."""
         event: TextArrived = serialization.decode(TEXT, await self._vault.open(owner, inbox.CONTEXT, first["body"]))
-        return await inbox.seal(self._vault, owner, replace(event, flood=True))
+        return await inbox.seal(self._vault, owner, replace(event, rate_limited=True))
 
-    async def _turn_away(self, owner: str, now: float) -> None:
+    async def _drop_blocked(self, owner: str, now: float) -> None:
         """Keep nothing of a blocked phone: its row goes, then its key; the desk counts each text."""
         dropped = await inbox.seal(self._vault, DESK, TextDropped())
 
@@ -167,40 +167,47 @@ class Screening:
             query = "UPDATE carrier_copy SET owner = '', ref = '', due = $2 WHERE owner = $1"
             await conn.execute(query, owner, now)
             for _ in range(texts):
-                await inbox.put(conn, dropped)
+                await inbox.append(conn, dropped)
 
-        await self._store.commit(commit)
+        await self._database.commit(commit)
         self._crash(CrashPoint.TURNED_AWAY)
         await self._vault.destroy(owner)
         self._wake_engine(DESK)
 
-    async def _bury(self, owner: str, error: Exception) -> None:
+    async def _record_dead_letters(self, owner: str, error: Exception) -> None:
         """Put aside, loudly and without content, what came of somebody who cannot be looked up."""
-        for row in await self._store.fetch("SELECT seq, kind, body FROM inbox WHERE owner = $1 ORDER BY seq", owner):
+        for row in await self._database.fetch("SELECT seq, kind, body FROM inbox WHERE owner = $1 ORDER BY seq", owner):
             short_id = secrets.token_hex(4)
             log.failure("screening.dead_letter", error, short_id=short_id, kind=row["kind"])
-            letter, told = Letter(owner, row["kind"], row["body"]), LetterDied(short_id=short_id, new=row["kind"] == TEXT)
-            await self._put_aside(row["seq"], letter, short_id, await inbox.seal(self._vault, DESK, told))
+            inbox_row, notice = (
+                InboxRow(owner, row["kind"], row["body"]),
+                DeadLetterRecorded(short_id=short_id, new_texter=row["kind"] == TEXT),
+            )
+            await self._move_to_dead_letters(row["seq"], inbox_row, short_id, await inbox.seal(self._vault, DESK, notice))
         self._wake_engine(DESK)
 
-    async def _put_aside(self, seq: int, letter: Letter, short_id: str, told: Letter) -> None:
+    async def _move_to_dead_letters(self, seq: int, inbox_row: InboxRow, short_id: str, notice: InboxRow) -> None:
         async def commit(conn: Connection) -> None:
-            await inbox.bury(conn, letter, inbox.Buried(short_id), at=self._clock.wall(), told=[told])
+            await inbox.record_dead_letter(
+                conn, inbox_row, inbox.DeadLetter(short_id), at=self._clock.now(), notices=[notice]
+            )
             await conn.execute("DELETE FROM inbox WHERE seq = $1", seq)
 
-        await self._store.commit(commit)
+        await self._database.commit(commit)
 
 
-async def put(conn: Connection, vault: Vault, *, owner: str, phone_hash: bytes, sealed: bytes, phone: Phone) -> None:
+async def insert_thread(
+    conn: Connection, vault: Vault, *, owner: str, phone_hash: bytes, sealed: bytes, phone: Phone
+) -> None:
     """Make a thread that is still to be looked up, inside a commit. `sealed`: the phone under the thread's key."""
     await conn.execute(
         "INSERT INTO thread (id, phone_hash, phone, designation, aggregate) VALUES ($1, $2, $3, '', $4)",
         owner,
         phone_hash,
         sealed,
-        await vault.seal(owner, "aggregate", serialization.encode(_unknown(owner, phone))),
+        await vault.seal(owner, "aggregate", serialization.encode(_new_thread(owner, phone))),
     )
 
 
-def _unknown(owner: str, phone: Phone) -> Thread:
+def _new_thread(owner: str, phone: Phone) -> Thread:
     return Thread(id=owner, designation="", answerable=phone.answerable)

@@ -11,34 +11,34 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from bot.model.line_incidents import Unheard
+from bot.model.line_incidents import SyncStalled
 
-LOOK: Final = 5.0
-PATIENCE: Final = 180.0
+CHECK_INTERVAL: Final = 5.0
+STALL_SECONDS: Final = 180.0
 """Seconds."""
 
 
-class Hearing:
+class SyncWatchdog:
     """Watches the sync's `caught_up`. `run` until cancelled."""
 
     def __init__(
         self,
         *,
         caught_up: asyncio.Event,
-        tell: Callable[[Unheard], Awaitable[None]],
-        look: float = LOOK,
-        passing: Callable[[], float] = time.monotonic,
+        notify_desk: Callable[[SyncStalled], Awaitable[None]],
+        interval: float = CHECK_INTERVAL,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Make it. `tell` tells the desk."""
-        self._caught_up, self._tell, self._look, self._passing = caught_up, tell, look, passing
+        """Make it. `notify_desk` tells the desk."""
+        self._caught_up, self._notify_desk, self._interval, self._monotonic = caught_up, notify_desk, interval, monotonic
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        heard, told = self._passing(), False
+        last_synced, reported = self._monotonic(), False
         while True:
-            await asyncio.sleep(self._look)
+            await asyncio.sleep(self._interval)
             if self._caught_up.is_set():
-                heard, told = self._passing(), False
-            elif not told and self._passing() - heard >= PATIENCE:
-                told = True
-                await self._tell(Unheard(minutes=int((self._passing() - heard) // 60)))
+                last_synced, reported = self._monotonic(), False
+            elif not reported and self._monotonic() - last_synced >= STALL_SECONDS:
+                reported = True
+                await self._notify_desk(SyncStalled(minutes=int((self._monotonic() - last_synced) // 60)))

@@ -4,8 +4,8 @@ Rules of this module: no signature, no inbox; the 2xx leaves only after one dura
 texter, after their key is synced in `keys.db`); a commit that fails is a 503, so that the carrier tries again; what came
 before is answered 2xx and changes nothing; a text for a thread that is just ending begins another; nothing of a request is
 logged. What is signed and no text to this line is kept nowhere, and told at the desk by its kind alone; so is what could
-not be read, and what is refused again and again, be it for its signature or its size (`hourly`). Who a new texter is, is
-looked up after the 2xx (`screening`): nothing slow stands before it.
+not be read, and what is refused again and again, be it for its signature or its size (`hourly_alerts`). Who a new texter
+is, is looked up after the 2xx (`screening`): nothing slow stands before it.
 """
 
 from __future__ import annotations
@@ -21,46 +21,46 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from bot.model.events import Outcome, TextArrived, TextOutcome
-from bot.model.line_incidents import Gap, Stray, StrayCame, TextsMissing
-from bot.model.text_order import DOUBT, moment
-from bridge.carriers.adapter import Carrier, DeliveryReport, Inbound, InboundText, Malformed, Unwanted, WebhookRequest
+from bot.model.line_incidents import GapKind, StrayKind, StrayTextArrived, TextsMissing
+from bot.model.text_order import CLOCK_TOLERANCE, moment
+from bridge.carriers.adapter import Carrier, DeliveryReport, Ignored, Inbound, InboundText, Malformed, WebhookRequest
 from bridge.erasure import carrier_copies
-from bridge.erasure.carrier_copies import Copies
+from bridge.erasure.carrier_copies import CarrierCopies
 from bridge.inbound import screening
-from bridge.inbound.hourly_alerts import Hourly, Refusals
-from bridge.outbound.sms_sender import HORIZON, PHONE
+from bridge.inbound.hourly_alerts import HourlyAlerts, RefusalCounter
+from bridge.outbound.sms_sender import ID_RETENTION, PHONE_CONTEXT
 from bridge.runtime import log
-from bridge.runtime.clock import Clock, heard
-from bridge.runtime.crash_points import Crash, CrashPoint
-from bridge.storage.database import Connection, Store
-from bridge.storage.vault import Sealed, Vault
+from bridge.runtime.clock import Clock, to_bridge_time
+from bridge.runtime.crash_points import CrashHook, CrashPoint
+from bridge.storage.database import Connection, Database
+from bridge.storage.vault import CannotOpen, Vault
 from bridge.tables import inbox, reply_number
 
-REFUSED: Final = b"not signed by the carrier"
+REFUSAL_BODY: Final = b"not signed by the carrier"
 """What a stranger is told: with it `carrier check` knows our refusal from a proxy's."""
 
-CHECKS: Final = (b"", b"quietline=check", b'{"quietline": "check"}')
+PROBE_BODIES: Final = (b"", b"quietline=check", b'{"quietline": "check"}')
 """What `carrier check` calls us with, unsigned and signed: nobody need hear of it."""
 
-REPORTED: Final = {
+OUTCOME_OF_STATUS: Final = {
     "sent": Outcome.ACCEPTED,
     "delivered": Outcome.DELIVERED,
     "failed": Outcome.FAILED,
     "opted_out": Outcome.OPTED_OUT,
 }
-TOLD: Final[dict[str, StrayCame | TextsMissing]] = {
-    "channel": StrayCame(kind=Stray.CHANNEL),
-    "group": StrayCame(kind=Stray.GROUP),
-    "malformed": TextsMissing(kind=Gap.UNREADABLE),
+INCIDENT_OF_UNWANTED: Final[dict[str, StrayTextArrived | TextsMissing]] = {
+    "channel": StrayTextArrived(kind=StrayKind.CHANNEL),
+    "group": StrayTextArrived(kind=StrayKind.GROUP),
+    "malformed": TextsMissing(kind=GapKind.UNREADABLE),
 }
-"""What the desk hears of what is `Unwanted`, by its `why`."""
+"""What the desk hears of what is `Ignored`, by its `why`."""
 
 
-class NotKept(OSError):  # noqa: N818 - it says what happened
+class NotStored(OSError):  # noqa: N818 - it says what happened
     """There is no way to keep a text of this phone now: its thread stands and its key is gone. A carrier tries again."""
 
 
-class _Ended(Exception):  # noqa: N818 - it says what happened
+class _ThreadEnded(Exception):  # noqa: N818 - it says what happened
     """The texter's thread ended between the look-up and the commit."""
 
 
@@ -70,27 +70,32 @@ class Webhook:
     def __init__(
         self,
         *,
-        store: Store,
+        database: Database,
         vault: Vault,
         clock: Clock,
         carrier: Carrier,
         line: str,
-        copies: Copies,
+        carrier_copies: CarrierCopies,
         wake_engine: Callable[[str], None],
-        screen: Callable[[str], None],
-        hourly: Hourly,
-        crash: Crash,
+        wake_screening: Callable[[str], None],
+        hourly_alerts: HourlyAlerts,
+        crash: CrashHook,
     ) -> None:
-        self._store, self._vault, self._clock, self._carrier, self._line = store, vault, clock, carrier, line
-        self._copies, self._wake_engine, self._screen, self._crash = copies, wake_engine, screen, crash
+        self._database, self._vault, self._clock, self._carrier, self._line = database, vault, clock, carrier, line
+        self._carrier_copies, self._wake_engine, self._wake_screening, self._crash = (
+            carrier_copies,
+            wake_engine,
+            wake_screening,
+            crash,
+        )
         # One at a time per texter: a new texter gets one thread, and texts keep the order in which they came.
-        self._turns: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
-        self._hourly, self._refusals = hourly, {kind: Refusals() for kind in Gap}
+        self._locks: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
+        self._hourly_alerts, self._refusals = hourly_alerts, {kind: RefusalCounter() for kind in GapKind}
 
     @property
     def largest(self) -> int:
         """Bytes of the largest request that is taken: an application that serves the routes must take as many."""
-        return self._carrier.largest
+        return self._carrier.max_webhook_bytes
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of this line."""
@@ -101,158 +106,170 @@ class Webhook:
         ]
 
     async def receive(self, request: web.Request) -> web.Response:
-        """Answer one webhook: 200; `Carrier.refusal` without signature, 400 malformed, 413 too large, 503 not kept."""
+        """Answer one webhook: 200.
+
+        `Carrier.refusal_status` without signature, 400 malformed, 413 too large, 503 not kept.
+        """
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             log.event("webhook.too_large")
-            await self._again(Gap.LARGE if _of_texts(request) else Gap.REPORTS)
+            await self._count_refusal(GapKind.LARGE if _is_inbound_route(request) else GapKind.REPORTS)
             raise
         except (web.RequestPayloadError, HttpProcessingError):
             # Not what its `Content-Encoding` says: nobody can tell whose it is.
             log.event("webhook.undecodable")
-            await self._again(Gap.REFUSED if _of_texts(request) else Gap.REPORTS)
+            await self._count_refusal(GapKind.REFUSED if _is_inbound_route(request) else GapKind.REPORTS)
             return web.Response(status=400)
         called = WebhookRequest(raw_path=request.raw_path, headers=request.headers, body=body)
-        concerns = body not in CHECKS or bool(request.query_string)
+        concerns = body not in PROBE_BODIES or bool(request.query_string)
         if not self._carrier.verify(called):
             log.event("webhook.unsigned")
             if concerns:
-                await self._again(Gap.REFUSED if _of_texts(request) else Gap.REPORTS)
-            return web.Response(status=self._carrier.refusal, body=REFUSED)
+                await self._count_refusal(GapKind.REFUSED if _is_inbound_route(request) else GapKind.REPORTS)
+            return web.Response(status=self._carrier.refusal_status, body=REFUSAL_BODY)
         try:
             arrived: tuple[Inbound, ...] | None = self._carrier.parse(called)
         except Malformed:
             log.event("webhook.malformed")
             arrived = None
         try:
-            if arrived is None and _of_texts(request):
-                await self._hourly.tell(TextsMissing(kind=Gap.UNREADABLE))
+            if arrived is None and _is_inbound_route(request):
+                await self._hourly_alerts.alert(TextsMissing(kind=GapKind.UNREADABLE))
             for item in arrived or ():
-                await self._one(item)
+                await self._accept(item)
         except (sqlite3.Error, OSError) as error:
-            log.failure("webhook.not_kept", error)
+            log.failure("webhook.not_stored", error)
             return web.Response(status=503)
         if arrived is None:
-            if concerns and not _of_texts(request):
-                await self._again(Gap.REPORTS)
+            if concerns and not _is_inbound_route(request):
+                await self._count_refusal(GapKind.REPORTS)
             return web.Response(status=400)
-        content_type, words = self._carrier.answer
+        content_type, words = self._carrier.webhook_response
         answer = web.Response(status=200, content_type=content_type, body=words)
         await answer.prepare(request)
         await answer.write_eof()
         self._crash(CrashPoint.INBOUND_ANSWERED)
         return answer
 
-    async def _one(self, item: Inbound) -> None:
+    async def _accept(self, item: Inbound) -> None:
         match item:
             case InboundText():
-                await self.take(item)
+                await self.accept_text(item)
             case DeliveryReport():
-                await self.report(item)
-            case Unwanted():
-                log.event("webhook.unwanted", kind=item.why)
-                if (told := TOLD.get(item.why)) is not None:
-                    await self._hourly.tell(told)
+                await self.accept_report(item)
+            case Ignored():
+                log.event("webhook.ignored", kind=item.reason)
+                if (told := INCIDENT_OF_UNWANTED.get(item.reason)) is not None:
+                    await self._hourly_alerts.alert(told)
 
-    async def _again(self, kind: Gap) -> None:
+    async def _count_refusal(self, kind: GapKind) -> None:
         """Tell the desk when what could be the carrier's is refused again and again: its key or address may be wrong."""
-        if not self._refusals[kind].again(self._clock.wall()):
+        if not self._refusals[kind].is_repeated(self._clock.now()):
             return
         try:
-            await self._hourly.tell(TextsMissing(kind=kind))
+            await self._hourly_alerts.alert(TextsMissing(kind=kind))
         except (sqlite3.Error, OSError) as error:
-            log.failure("webhook.not_told", error)
+            log.failure("webhook.alert_failed", error)
 
-    async def take(self, text: InboundText) -> None:
-        """Keep one text, once. Raises what the database raises, and `NotKept`."""
+    async def accept_text(self, text: InboundText) -> None:
+        """Keep one text, once. Raises what the database raises, and `NotStored`."""
         phone_hash = self._vault.phone_hash(self._line, text.sender)
-        turn = self._turns.setdefault(phone_hash, asyncio.Lock())
+        turn = self._locks.setdefault(phone_hash, asyncio.Lock())
         async with turn:
             for last in (False, True):
-                owner = await self._store.fetchval("SELECT id FROM thread WHERE phone_hash = $1", phone_hash)
+                owner = await self._database.fetchval("SELECT id FROM thread WHERE phone_hash = $1", phone_hash)
                 try:
-                    await self._keep(text, owner, phone_hash)
-                except (_Ended, Sealed):
+                    await self._store_text(text, owner, phone_hash)
+                except (_ThreadEnded, CannotOpen):
                     # Its key goes right after its row, and neither comes back. Where a row stands without its key, as
                     # after somebody put an older keys.db back, no second look helps.
                     if last or owner is None:
-                        raise NotKept from None
+                        raise NotStored from None
                 else:
                     return
 
-    async def _keep(self, text: InboundText, known: str | None, phone_hash: bytes) -> None:
-        now = self._clock.wall()
+    async def _store_text(self, text: InboundText, known: str | None, phone_hash: bytes) -> None:
+        now = self._clock.now()
         seen = self._vault.keyed_hash(f"carrier {self._carrier.kind}", text.message_id)
         owner = known or secrets.token_hex(16)
         if known is None:
-            if await self._store.fetchval("SELECT until FROM seen WHERE hash = $1", seen) is not None:
+            if await self._database.fetchval("SELECT until FROM seen WHERE hash = $1", seen) is not None:
                 log.event("webhook.duplicate")
                 return
             await self._vault.create(owner)
             self._crash(CrashPoint.KEY_WRITTEN)
         # What is told of hours later, by a listing or a late retry, has not just arrived: nothing answers it by itself.
-        told = None if text.at is None else heard(self._clock, text.at.timestamp())
-        sent = told if told is not None and told <= now + DOUBT else None
+        told = None if text.at is None else to_bridge_time(self._clock, text.at.timestamp())
+        sent = told if told is not None and told <= now + CLOCK_TOLERANCE else None
         at = now if told is None else min(told, now)
         event = TextArrived(
-            id=seen[:12].hex(), body=text.text, at=at, sent=sent, media=len(text.media), loose=self._carrier.loose
+            id=seen[:12].hex(),
+            body=text.text,
+            at=at,
+            sent_at=sent,
+            media=len(text.media),
+            unordered_within=self._carrier.unordered_within,
         )
-        letter = await inbox.seal(self._vault, owner, event)
-        phone = await self._vault.seal(owner, PHONE, text.sender.reveal().encode()) if known is None else b""
+        inbox_row = await inbox.seal(self._vault, owner, event)
+        phone = await self._vault.seal(owner, PHONE_CONTEXT, text.sender.reveal().encode()) if known is None else b""
         when = moment(event)
         number = await reply_number.seal(self._vault, owner, text.to, when) if text.to else None
-        copy = await self._copies.seal(text.message_id)
+        copy = await self._carrier_copies.seal(text.message_id)
 
         async def commit(conn: Connection) -> Callable[[str], None] | None:
-            standing: Any = await conn.fetchrow("SELECT screened, number FROM thread WHERE id = $1", owner)
-            if known is not None and standing is None:
-                raise _Ended
+            existing: Any = await conn.fetchrow("SELECT screened, number FROM thread WHERE id = $1", owner)
+            if known is not None and existing is None:
+                raise _ThreadEnded
             fresh = await conn.fetchval(
                 "INSERT INTO seen (hash, until) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING until",
                 seen,
-                int(now) + HORIZON,
+                int(now) + ID_RETENTION,
             )
             if fresh is None:
                 return None
             if known is None:
-                await screening.put(conn, self._vault, owner=owner, phone_hash=phone_hash, sealed=phone, phone=text.sender)
-            stands = standing["number"] if standing is not None else None
-            if number is not None and not await reply_number.older(self._vault, owner, stands, when, now=now):
+                await screening.insert_thread(
+                    conn, self._vault, owner=owner, phone_hash=phone_hash, sealed=phone, phone=text.sender
+                )
+            stands = existing["number"] if existing is not None else None
+            if number is not None and not await reply_number.is_older(self._vault, owner, stands, when, now=now):
                 await conn.execute("UPDATE thread SET number = $1 WHERE id = $2", number, owner)
-            await inbox.put(conn, letter)
-            due = now + carrier_copies.UNSHOWN
+            await inbox.append(conn, inbox_row)
+            due = now + carrier_copies.SHOW_WAIT
             ref = f"in:{event.id}"
-            await carrier_copies.note(conn, hash_=seen, owner=owner, ref=ref, sealed=copy, due=due, now=now)
-            return self._wake_engine if standing is not None and standing["screened"] else self._screen
+            await carrier_copies.record(conn, hash_=seen, owner=owner, ref=ref, sealed=copy, due=due, now=now)
+            return self._wake_engine if existing is not None and existing["screened"] else self._wake_screening
 
         # It is decided on while it is on its way to the disk; nothing leaves and nothing is answered before it is there.
-        wake = await self._store.commit(commit, synced=False)
+        wake = await self._database.commit(commit, synced=False)
         if wake is None:
             log.event("webhook.duplicate")
             if known is None:
                 await self._vault.destroy(owner)
-            await self._store.synced()
+            await self._database.synced()
             return
         self._crash(CrashPoint.INBOUND_COMMITTED)
         wake(owner)
-        await self._store.synced()
+        await self._database.synced()
 
-    async def report(self, report: DeliveryReport) -> None:
+    async def accept_report(self, delivery_report: DeliveryReport) -> None:
         """Take a delivery report in; one that comes before its text's result is kept for it, one that comes twice is one.
 
         That a text was sent is news only while its result is unknown.
         """
-        outcome = REPORTED[report.status]
-        digest = self._vault.keyed_hash(f"carrier {self._carrier.kind}", report.message_id)
-        seen = self._vault.keyed_hash(f"report {self._carrier.kind}", f"{report.status} {report.message_id}")
-        copy = await self._copies.seal(report.message_id)
-        now = self._clock.wall()
-        until = int(now) + HORIZON
+        outcome = OUTCOME_OF_STATUS[delivery_report.status]
+        digest = self._vault.keyed_hash(f"carrier {self._carrier.kind}", delivery_report.message_id)
+        seen = self._vault.keyed_hash(
+            f"report {self._carrier.kind}", f"{delivery_report.status} {delivery_report.message_id}"
+        )
+        copy = await self._carrier_copies.seal(delivery_report.message_id)
+        now = self._clock.now()
+        until = int(now) + ID_RETENTION
 
         async def commit(conn: Connection) -> str | None:
             if outcome is not Outcome.ACCEPTED:
-                await carrier_copies.reported(conn, digest, now)
+                await carrier_copies.release_reported(conn, digest, now)
             # Looked up in here: the text's result may be on its way into the database right now.
             known = await conn.fetchrow("SELECT owner, ref, unknown FROM sent_text WHERE hash = $1", digest)
             if known is not None and outcome is Outcome.ACCEPTED and not known["unknown"]:
@@ -263,33 +280,33 @@ class Webhook:
             if fresh is None:
                 return None
             if known is not None:
-                event = TextOutcome(ref=known["ref"], outcome=outcome, code=report.code[:20])
+                event = TextOutcome(ref=known["ref"], outcome=outcome, code=delivery_report.code[:20])
                 try:
-                    letter = await inbox.seal(self._vault, known["owner"], event)
-                except Sealed:
+                    inbox_row = await inbox.seal(self._vault, known["owner"], event)
+                except CannotOpen:
                     return None
-                await inbox.put(conn, letter)
-                return letter.owner
+                await inbox.append(conn, inbox_row)
+                return inbox_row.owner
             # Its result is on its way, or never came: then this is all that says under which id the carrier has it.
-            due = now + (carrier_copies.UNREPORTED if outcome is Outcome.ACCEPTED else carrier_copies.EARLY)
-            await carrier_copies.note(conn, hash_=digest, owner="", ref="", sealed=copy, due=due, now=now)
+            due = now + (carrier_copies.REPORT_WAIT if outcome is Outcome.ACCEPTED else carrier_copies.EARLY_REPORT_WAIT)
+            await carrier_copies.record(conn, hash_=digest, owner="", ref="", sealed=copy, due=due, now=now)
             await conn.execute(
                 """INSERT INTO early_report (hash, outcome, code, until) VALUES ($1, $2, $3, $4)
                    ON CONFLICT (hash) DO UPDATE SET outcome = excluded.outcome, code = excluded.code
                    WHERE early_report.outcome = 'accepted'""",
                 digest,
                 outcome.value,
-                report.code[:20],
+                delivery_report.code[:20],
                 until,
             )
             return None
 
-        owner = await self._store.commit(commit)
-        self._copies.wake()
+        owner = await self._database.commit(commit)
+        self._carrier_copies.wake()
         if owner is not None:
             self._wake_engine(owner)
 
 
-def _of_texts(request: web.Request) -> bool:
+def _is_inbound_route(request: web.Request) -> bool:
     """Whether a request came where texts come, and not reports of ours."""
     return request.match_info.get("way") == "inbound"

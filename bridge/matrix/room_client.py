@@ -15,24 +15,32 @@ from typing import Final
 
 from bot.model.actions import Speaker
 from bridge.matrix.api.http_client import HomeserverError, Permanent, TokenRefused, Transient
-from bridge.matrix.api.json_fields import Json, Malformed, inner, objects, strings
+from bridge.matrix.api.json_fields import Json, Malformed, object_at, objects_in, strings_in
 from bridge.matrix.olm.identity import Identity
-from bridge.matrix.room_keys.history import History, Typed
-from bridge.matrix.room_keys.key_bundles import Bundles
-from bridge.matrix.room_keys.key_sharing import Delivery
-from bridge.matrix.room_keys.outbound_sessions import Keyring
-from bridge.matrix.rooms.room_state import MEMBERSHIP, Kind, Members, Room, note_room, rotate, set_membership
-from bridge.matrix.rooms.room_templates import SUPERVISOR, bent, creation, mended
+from bridge.matrix.room_keys.history import RecentMessages, RoomHistory
+from bridge.matrix.room_keys.key_bundles import KeyBundles
+from bridge.matrix.room_keys.key_sharing import RoomKeySharing
+from bridge.matrix.room_keys.outbound_sessions import OutboundSessions
+from bridge.matrix.rooms.room_state import (
+    SELECT_MEMBERSHIP,
+    Room,
+    RoomKind,
+    RoomQueries,
+    record_room,
+    rotate_sessions,
+    set_membership,
+)
+from bridge.matrix.rooms.room_templates import SUPERVISOR, create_room_body, is_tampered, restored_power_levels
 from bridge.runtime import log
-from bridge.runtime.crash_points import Crash, CrashPoint
-from bridge.storage.database import Connection, Store
-from bridge.storage.vault import Sealed, Vault
+from bridge.runtime.crash_points import CrashHook, CrashPoint
+from bridge.storage.database import Connection, Database
+from bridge.storage.vault import CannotOpen, Vault
 
-__all__ = ["Edge", "HomeserverError", "Permanent", "TokenRefused", "Transient"]
+__all__ = ["HomeserverError", "Permanent", "RoomClient", "TokenRefused", "Transient"]
 
-MOST_PAGES: Final = 20
+MAX_PAGES: Final = 20
 ONCE: Final = "Say !help when you are in: it lets your device read everything here."
-REASONS: Final[dict[Kind, str]] = {
+REASONS: Final[dict[RoomKind, str]] = {
     "desk": ONCE,
     "office": ONCE,
     "thread": "What its voice writes in here goes to a phone. What your device cannot read, !recap says again.",
@@ -40,33 +48,33 @@ REASONS: Final[dict[Kind, str]] = {
 """What an invitation says, by the room. None asks for anything but a command: in a thread it would be texted."""
 
 
-class Edge:
+class RoomClient:
     """Acts at the homeserver as the policy bot and the line voice."""
 
     def __init__(
         self,
         *,
-        store: Store,
+        database: Database,
         vault: Vault,
         policy: Identity,
-        voice: Identity,
-        keyring: Keyring,
-        delivery: Delivery,
-        bundles: Bundles,
-        history: History,
-        crash: Crash,
+        puppet: Identity,
+        outbound_sessions: OutboundSessions,
+        key_sharing: RoomKeySharing,
+        key_bundles: KeyBundles,
+        history: RoomHistory,
+        crash: CrashHook,
     ) -> None:
-        self._store = store
+        self._database = database
         self._vault = vault
         self._policy = policy
-        self._voice = voice
-        self._keyring = keyring
-        self._delivery = delivery
-        self._bundles = bundles
+        self._puppet = puppet
+        self._outbound_sessions = outbound_sessions
+        self._key_sharing = key_sharing
+        self._key_bundles = key_bundles
         self._history = history
         self._crash = crash
-        self._members = Members(store=store)
-        self.voice = voice.user_id
+        self._rooms = RoomQueries(database=database)
+        self.puppet = puppet.user_id
 
     async def send(self, room_id: str, speaker: Speaker, txn: str, kind: str, content: Json) -> str:
         """Encrypt and send; returns the event id, the same one for the same `txn` for 24 hours.
@@ -75,35 +83,35 @@ class Edge:
         """
         who = self._speaker(speaker)
         try:
-            encrypted = await self._keyring.encrypt(who, room_id, kind, content)
-        except Sealed:
+            encrypted = await self._outbound_sessions.encrypt(who, room_id, kind, content)
+        except CannotOpen:
             raise Permanent(0, "QUIETLINE_NO_KEY") from None
         except Malformed:
             raise Permanent(0, "M_BAD_JSON") from None
         self._crash(CrashPoint.MATRIX_SENDING)
-        return _event_id(await who.wire.request("PUT", "rooms", room_id, "send", "m.room.encrypted", txn, body=encrypted))
+        return _event_id(await who.client.request("PUT", "rooms", room_id, "send", "m.room.encrypted", txn, body=encrypted))
 
     async def react(self, room_id: str, event_id: str, key: str, txn: str) -> str:
         """Put a reaction on an event, as the policy bot; returns its event id. Reactions are never encrypted."""
-        await self._members.room(room_id)
+        await self._rooms.room(room_id)
         relation = {"rel_type": "m.annotation", "event_id": event_id, "key": key}
         body = {"m.relates_to": relation}
-        return _event_id(await self._policy.wire.request("PUT", "rooms", room_id, "send", "m.reaction", txn, body=body))
+        return _event_id(await self._policy.client.request("PUT", "rooms", room_id, "send", "m.reaction", txn, body=body))
 
     async def redact(self, room_id: str, event_id: str, txn: str) -> str:
         """Redact an event, as the policy bot, without a reason: reasons are not encrypted. Returns the event id."""
-        await self._members.room(room_id)
-        return _event_id(await self._policy.wire.request("PUT", "rooms", room_id, "redact", event_id, txn))
+        await self._rooms.room(room_id)
+        return _event_id(await self._policy.client.request("PUT", "rooms", room_id, "redact", event_id, txn))
 
     async def find(self, room_id: str, speaker: Speaker, txn: str) -> str | None:
         """Look for the event that was sent with this `txn`; None when the room's last 2,000 events do not have it."""
         who = self._speaker(speaker)
         start: str | None = None
-        for _ in range(MOST_PAGES):
+        for _ in range(MAX_PAGES):
             query = {"dir": "b", "limit": "100", **({} if start is None else {"from": start})}
-            answer = await who.wire.request("GET", "rooms", room_id, "messages", query=query)
-            for event in objects(answer.get("chunk")):
-                if event.get("sender") == who.user_id and inner(event, "unsigned").get("transaction_id") == txn:
+            answer = await who.client.request("GET", "rooms", room_id, "messages", query=query)
+            for event in objects_in(answer.get("chunk")):
+                if event.get("sender") == who.user_id and object_at(event, "unsigned").get("transaction_id") == txn:
                     return _event_id(event)
             start = answer.get("end")
             if not isinstance(start, str):
@@ -112,140 +120,142 @@ class Edge:
 
     async def pin(self, room_id: str, event_id: str) -> None:
         """Pin one event, and only that one."""
-        await self._members.room(room_id)
-        await self._policy.wire.request(
+        await self._rooms.room(room_id)
+        await self._policy.client.request(
             "PUT", "rooms", room_id, "state", "m.room.pinned_events", "", body={"pinned": [event_id]}
         )
 
-    async def create_room(self, kind: Kind, name: str, *, owner: str, supervisors: Sequence[str]) -> str:
+    async def create_room(self, kind: RoomKind, name: str, *, owner: str, supervisors: Sequence[str]) -> str:
         """Create a room and note it; returns its id. The line voice is in it, under this name in a thread.
 
         Not idempotent: a room that a crash left unnoted is found by `leave_unknown_rooms` at the next start.
         """
-        with_voice = kind != "office"
-        invite = [self._voice.user_id] if with_voice else []
-        answer = await self._policy.wire.request(
-            "POST", "createRoom", body=creation(kind, name, invite=invite, supervisors=supervisors)
+        with_puppet = kind != "office"
+        invite = [self._puppet.user_id] if with_puppet else []
+        answer = await self._policy.client.request(
+            "POST", "createRoom", body=create_room_body(kind, name, invite=invite, supervisors=supervisors)
         )
         room_id = answer.get("room_id")
         if not isinstance(room_id, str) or not room_id:
             raise Transient(200, "QUIETLINE_NO_ROOM_ID")
         self._crash(CrashPoint.ROOM_CREATED)
-        if with_voice:
-            await self._voice.wire.request("POST", "join", room_id)
+        if with_puppet:
+            await self._puppet.client.request("POST", "join", room_id)
         if kind == "thread":
-            await self.name_voice(room_id, name)
+            await self.set_puppet_name(room_id, name)
         room = Room(room_id=room_id, kind=kind, owner=owner, key_owner=f"room:{room_id}")
         await self._vault.create(room.key_owner)
         self._crash(CrashPoint.ROOM_KEY_WRITTEN)
         members = dict.fromkeys([self._policy.user_id, *invite], "join")
         levels = dict.fromkeys(supervisors, SUPERVISOR) if kind == "desk" else {}
-        await self._store.commit(lambda conn: note_room(conn, room, members=members, levels=levels))
+        await self._database.commit(lambda conn: record_room(conn, room, members=members, levels=levels))
         return room_id
 
-    async def name_voice(self, room_id: str, name: str) -> None:
+    async def set_puppet_name(self, room_id: str, name: str) -> None:
         """Give the line voice its display name in one room."""
         body = {"membership": "join", "displayname": name}
-        await self._voice.wire.request("PUT", "rooms", room_id, "state", "m.room.member", self._voice.user_id, body=body)
+        await self._puppet.client.request(
+            "PUT", "rooms", room_id, "state", "m.room.member", self._puppet.user_id, body=body
+        )
 
-    async def without_voice(self) -> list[str]:
+    async def rooms_without_puppet(self) -> list[str]:
         """Return the rooms that the line voice was in and, as the homeserver told us, is not in now."""
         query = "SELECT room_id FROM matrix_member WHERE user_id = $1 AND membership <> 'join' ORDER BY room_id"
-        return [row["room_id"] for row in await self._store.fetch(query, self.voice)]
+        return [row["room_id"] for row in await self._database.fetch(query, self.puppet)]
 
-    async def bring_back(self, room_id: str, name: str) -> None:
+    async def readd_puppet(self, room_id: str, name: str) -> None:
         """Invite the line voice and have it join, under that name where there is one. Where it is in, it is left so.
 
         That it is in again is noted by the sync alone: it may be removed again before this is done.
         """
-        await self._members.room(room_id)
-        body = {"user_id": self.voice}
-        before = await self._membership(room_id, self.voice)
+        await self._rooms.room(room_id)
+        body = {"user_id": self.puppet}
+        before = await self._membership(room_id, self.puppet)
         if before == "ban":
-            await self._policy.wire.request("POST", "rooms", room_id, "unban", body=body)
+            await self._policy.client.request("POST", "rooms", room_id, "unban", body=body)
         if before not in {"join", "invite"}:
-            await self._policy.wire.request("POST", "rooms", room_id, "invite", body=body)
+            await self._policy.client.request("POST", "rooms", room_id, "invite", body=body)
         if before != "join":
-            await self._voice.wire.request("POST", "join", room_id)
+            await self._puppet.client.request("POST", "join", room_id)
         if name:
-            await self.name_voice(room_id, name)
+            await self.set_puppet_name(room_id, name)
 
-    async def warm(self, room_id: str) -> None:
+    async def prepare_sessions(self, room_id: str) -> None:
         """Begin the room's sessions, so that its first text is as quick as any other."""
-        room = await self._members.room(room_id)
-        for who in (self._policy,) if room.kind == "office" else (self._voice, self._policy):
-            await self._keyring.prepare(who, room_id)
+        room = await self._rooms.room(room_id)
+        for who in (self._policy,) if room.kind == "office" else (self._puppet, self._policy):
+            await self._outbound_sessions.prepare(who, room_id)
 
     async def invite(self, room_id: str, user: str) -> None:
         """Send the room's keys to a user's devices, then invite. Somebody who is invited or joined already is left so."""
-        room = await self._members.room(room_id)
-        await self.give_keys(room_id, user)
+        room = await self._rooms.room(room_id)
+        await self.share_room_keys(room_id, user)
         self._crash(CrashPoint.KEYS_SHARED)
-        before = await self._store.fetchval(MEMBERSHIP, room_id, user)
+        before = await self._database.fetchval(SELECT_MEMBERSHIP, room_id, user)
         if await self._membership(room_id, user) not in {"join", "invite"}:
-            await self._try_bundle(room_id, user)
+            await self._try_key_bundle(room_id, user)
             body = {"user_id": user, "reason": REASONS[room.kind]}
-            await self._policy.wire.request("POST", "rooms", room_id, "invite", body=body)
-        await self._store.commit(lambda conn: _note_invited(conn, room_id, user, before))
+            await self._policy.client.request("POST", "rooms", room_id, "invite", body=body)
+        await self._database.commit(lambda conn: _record_invite(conn, room_id, user, before))
 
-    async def give_keys(self, room_id: str, user: str, *, again: bool = False) -> None:
+    async def share_room_keys(self, room_id: str, user: str, *, again: bool = False) -> None:
         """Send every live first key of the room to the user's trusted devices that have not had it; `again`: to all."""
-        await self._members.room(room_id)
-        await self._delivery.deliver(room_id, [user], again=again)
+        await self._rooms.room(room_id)
+        await self._key_sharing.share(room_id, [user], again=again)
 
-    async def give_bundle(self, room_id: str, user: str) -> None:
+    async def share_key_bundle(self, room_id: str, user: str) -> None:
         """Send what others typed in the room to the user's trusted devices, as a bundle (MSC4268)."""
-        await self._members.room(room_id)
-        await self._bundles.give(room_id, user)
+        await self._rooms.room(room_id)
+        await self._key_bundles.share(room_id, user)
 
-    async def _try_bundle(self, room_id: str, user: str) -> None:
+    async def _try_key_bundle(self, room_id: str, user: str) -> None:
         """Give the bundle if the homeserver takes uploads: it is given once more at the join, and `!recap` says the rest.
 
         Somebody is called for a texter who waits, and whose words stand in line behind the invitation.
         """
         try:
-            await self.give_bundle(room_id, user)
+            await self.share_key_bundle(room_id, user)
         except TokenRefused:
             raise
         except (Transient, Permanent) as error:
-            log.event("edge.no_bundle", status=error.status)
+            log.event("room_client.key_bundle_failed", status=error.status)
 
-    async def typed(self, room_id: str) -> Typed:
+    async def recent_messages(self, room_id: str) -> RecentMessages:
         """Return what others typed last in the room, with the keys that we hold."""
-        await self._members.room(room_id)
-        return await self._history.typed(room_id)
+        await self._rooms.room(room_id)
+        return await self._history.recent_messages(room_id)
 
     async def remove(self, room_id: str, user: str) -> None:
         """Remove a user; sessions are rotated. Somebody who is not there any more is left so."""
-        await self._members.room(room_id)
+        await self._rooms.room(room_id)
         if await self._membership(room_id, user) in {"join", "invite", "knock"}:
-            await self._policy.wire.request("POST", "rooms", room_id, "kick", body={"user_id": user})
+            await self._policy.client.request("POST", "rooms", room_id, "kick", body={"user_id": user})
         self._crash(CrashPoint.MEMBER_REMOVED)
-        await self._store.commit(lambda conn: rotate(conn, room_id))
+        await self._database.commit(lambda conn: rotate_sessions(conn, room_id))
 
-    async def restore_levels(self, room_id: str) -> None:
+    async def restore_power_levels(self, room_id: str) -> None:
         """Write the power levels as the room was made with, but for who has a role. As they should be is left so."""
-        room = await self._members.room(room_id)
-        now = await self._policy.wire.request("GET", "rooms", room_id, "state", "m.room.power_levels", "")
-        if bent(room.kind, now):
-            body = mended(room.kind, now)
-            await self._policy.wire.request("PUT", "rooms", room_id, "state", "m.room.power_levels", "", body=body)
+        room = await self._rooms.room(room_id)
+        now = await self._policy.client.request("GET", "rooms", room_id, "state", "m.room.power_levels", "")
+        if is_tampered(room.kind, now):
+            body = restored_power_levels(room.kind, now)
+            await self._policy.client.request("PUT", "rooms", room_id, "state", "m.room.power_levels", "", body=body)
 
     async def leave_unknown_rooms(self) -> None:
         """Leave and forget, as both, every room that is not in our table: what a crash left unnoted."""
-        known = {room.room_id for room in await self._members.rooms()}
+        known = {room.room_id for room in await self._rooms.rooms()}
         found: set[str] = set()
-        for who in (self._policy, self._voice):
-            answer = await who.wire.request("GET", "joined_rooms")
-            found |= set(strings(answer.get("joined_rooms"))) - known
+        for who in (self._policy, self._puppet):
+            answer = await who.client.request("GET", "joined_rooms")
+            found |= set(strings_in(answer.get("joined_rooms"))) - known
         for room_id in sorted(found):
-            for who in (self._voice, self._policy):
-                await self._abandon(who, room_id)
+            for who in (self._puppet, self._policy):
+                await self._leave_and_forget(who, room_id)
 
-    async def _abandon(self, who: Identity, room_id: str) -> None:
+    async def _leave_and_forget(self, who: Identity, room_id: str) -> None:
         for step in ("leave", "forget"):
             try:
-                await who.wire.request("POST", "rooms", room_id, step)
+                await who.client.request("POST", "rooms", room_id, step)
             except TokenRefused:
                 raise
             except Permanent:  # was never there, or is no longer
@@ -253,7 +263,7 @@ class Edge:
 
     async def _membership(self, room_id: str, user: str) -> str:
         try:
-            answer = await self._policy.wire.request("GET", "rooms", room_id, "state", "m.room.member", user)
+            answer = await self._policy.client.request("GET", "rooms", room_id, "state", "m.room.member", user)
         except TokenRefused:
             raise
         except Permanent as error:
@@ -264,12 +274,12 @@ class Edge:
         return membership if isinstance(membership, str) else ""
 
     def _speaker(self, speaker: Speaker) -> Identity:
-        return self._policy if speaker is Speaker.POLICY else self._voice
+        return self._policy if speaker is Speaker.POLICY else self._puppet
 
 
-async def _note_invited(conn: Connection, room_id: str, user: str, before: object) -> None:
+async def _record_invite(conn: Connection, room_id: str, user: str, before: object) -> None:
     """Write what the sync will tell in a moment, unless it has told something since."""
-    if await conn.fetchval(MEMBERSHIP, room_id, user) == before and before != "join":
+    if await conn.fetchval(SELECT_MEMBERSHIP, room_id, user) == before and before != "join":
         await set_membership(conn, room_id, user, "invite")
 
 

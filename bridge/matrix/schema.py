@@ -19,7 +19,7 @@ from bridge.storage.database import Connection
 IDENTITY: Final = UpgradeTable(version_table_name="matrix_identity_version", database_name="matrix identities")
 ROOMS: Final = UpgradeTable(version_table_name="matrix_version", database_name="matrix rooms")
 
-VOICE_UPGRADES: Final[Sequence[UpgradeTable]] = (PgCryptoStore.upgrade_table, IDENTITY)
+PUPPET_UPGRADES: Final[Sequence[UpgradeTable]] = (PgCryptoStore.upgrade_table, IDENTITY)
 """What the store of the line voice needs."""
 
 MAIN_UPGRADES: Final[Sequence[UpgradeTable]] = (PgCryptoStore.upgrade_table, IDENTITY, ROOMS)
@@ -48,11 +48,11 @@ async def _identities(conn: Connection) -> None:
 
 
 async def _rooms(conn: Connection) -> None:
-    for statement in _FIRST:
+    for statement in _ROOM_TABLES:
         await conn.execute(statement)
 
 
-_FIRST: Final = (
+_ROOM_TABLES: Final = (
     """CREATE TABLE matrix_room (
         room_id   TEXT PRIMARY KEY,
         kind      TEXT NOT NULL,
@@ -166,7 +166,7 @@ _FIRST: Final = (
 )
 
 
-async def _anew(conn: Connection) -> None:
+async def _session_recovery(conn: Connection) -> None:
     # Whose device began a new Olm session with the line voice, until its keys are owed in the main store.
     await conn.execute("""
         CREATE TABLE matrix_anew (
@@ -178,10 +178,10 @@ async def _anew(conn: Connection) -> None:
 
 
 IDENTITY.register(_identities, description="Identities and their wedged Olm sessions")
-IDENTITY.register(_anew, description="Devices that began a new Olm session")
+IDENTITY.register(_session_recovery, description="Devices that began a new Olm session")
 ROOMS.register(_rooms, description="Rooms, members, devices, Megolm sessions")
 
 
-def places(count: int, *, after: int = 0) -> str:
+def placeholders(count: int, *, after: int = 0) -> str:
     """Write `$1, $2, …` for an IN list of `count` values behind `after` other parameters."""
     return ", ".join(f"${after + n + 1}" for n in range(count))

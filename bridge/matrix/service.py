@@ -1,7 +1,7 @@
 """The Matrix edge put together: what `matrix_side` opens, runs and lets go.
 
-Rule of this module: it is wiring only. Order: stores are open, then `Matrix.open`, then `run` until cancelled, then the
-stores are closed. Nothing here is global, and nothing is owned but the tasks inside `run`.
+Rule of this module: it is wiring only. Order: stores are open, then `MatrixService.open`, then `run` until cancelled,
+then the stores are closed. Nothing here is global, and nothing is owned but the tasks inside `run`.
 """
 
 from __future__ import annotations
@@ -16,53 +16,53 @@ import aiohttp
 from bridge.matrix.api.http_client import Transient
 from bridge.matrix.api.json_fields import Json
 from bridge.matrix.olm.identity import Identity
-from bridge.matrix.olm.to_device_inbox import Inbox, Opened
-from bridge.matrix.room_client import Edge
-from bridge.matrix.room_keys.device_lists import Devices, Sink
-from bridge.matrix.room_keys.history import History
-from bridge.matrix.room_keys.inbound_sessions import Reading
-from bridge.matrix.room_keys.key_bundles import Bundles
-from bridge.matrix.room_keys.key_sharing import Delivery
-from bridge.matrix.room_keys.outbound_sessions import Keyring
-from bridge.matrix.rooms.room_state import Members
-from bridge.matrix.sync.device_updates import Watch
-from bridge.matrix.sync.key_upload import Upkeep
-from bridge.matrix.sync.session_recovery import Anew
-from bridge.matrix.sync.sync_loop import WITH_ROOMS, WITHOUT_ROOMS, Sync, never
-from bridge.matrix.sync.sync_response import Gaps, Intake
+from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox
+from bridge.matrix.room_client import RoomClient
+from bridge.matrix.room_keys.device_lists import DeviceLists, EventSink
+from bridge.matrix.room_keys.history import RoomHistory
+from bridge.matrix.room_keys.inbound_sessions import InboundSessions
+from bridge.matrix.room_keys.key_bundles import KeyBundles
+from bridge.matrix.room_keys.key_sharing import RoomKeySharing
+from bridge.matrix.room_keys.outbound_sessions import OutboundSessions
+from bridge.matrix.rooms.room_state import RoomQueries
+from bridge.matrix.sync.device_updates import DeviceListUpdates
+from bridge.matrix.sync.key_upload import OneTimeKeyUpload
+from bridge.matrix.sync.session_recovery import SessionRecovery
+from bridge.matrix.sync.sync_loop import NO_ROOM_FILTER, ROOM_FILTER, SyncLoop, no_urgent_timers
+from bridge.matrix.sync.sync_response import SyncResponseParser, TimelineGaps
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
-from bridge.runtime.crash_points import Crash
-from bridge.storage.database import Connection, Store
+from bridge.runtime.crash_points import CrashHook
+from bridge.storage.database import Connection, Database
 from bridge.storage.vault import Vault
 
-LONGEST_WAIT: Final = 5.0
-VOICE_EVERY: Final = 10.0
+MAX_WAIT: Final = 5.0
+PUPPET_SYNC_SECONDS: Final = 10.0
 """Seconds between two looks at the line voice's key counts and letters; nobody waits for either."""
 
 
-class Matrix:
-    """Both identities at work. `edge` acts, `devices` knows whom to trust, `members` who is where."""
+class MatrixService:
+    """Both identities at work. `room_client` acts, `devices` knows whom to trust, `members` who is where."""
 
     def __init__(
         self,
         *,
-        store: Store,
+        database: Database,
         vault: Vault,
         clock: Clock,
-        crash: Crash,
+        crash: CrashHook,
         policy: Identity,
-        voice: Identity,
+        puppet: Identity,
         trust_on_first_use: bool,
-        sink: Sink,
+        sink: EventSink,
         committed: Callable[[], None],
-        hurried: Callable[[], Awaitable[bool]],
+        has_urgent_timers: Callable[[], Awaitable[bool]],
     ) -> None:
-        ours = (policy.user_id, voice.user_id)
-        self.policy, self.voice = policy, voice
-        self.members = Members(store=store)
-        self.devices = Devices(
-            store=store,
+        ours = (policy.user_id, puppet.user_id)
+        self.policy, self.puppet = policy, puppet
+        self.members = RoomQueries(database=database)
+        self.devices = DeviceLists(
+            database=database,
             identity=policy,
             ours=ours,
             trust_on_first_use=trust_on_first_use,
@@ -70,74 +70,76 @@ class Matrix:
             sink=sink,
             committed=committed,
         )
-        self.delivery = Delivery(store=store, devices=self.devices, identities=(policy, voice), vault=vault)
-        self.keyring = Keyring(store=store, delivery=self.delivery, vault=vault, clock=clock)
-        bundles = Bundles(
-            store=store,
+        self.key_sharing = RoomKeySharing(database=database, devices=self.devices, identities=(policy, puppet), vault=vault)
+        self.outbound_sessions = OutboundSessions(database=database, key_sharing=self.key_sharing, vault=vault, clock=clock)
+        key_bundles = KeyBundles(
+            database=database,
             vault=vault,
             clock=clock,
             identity=policy,
             devices=self.devices,
-            post=self.delivery.post(policy),
+            to_device=self.key_sharing.to_device(policy),
             crash=crash,
         )
-        self.edge = Edge(
-            store=store,
+        self.room_client = RoomClient(
+            database=database,
             vault=vault,
             policy=policy,
-            voice=voice,
-            keyring=self.keyring,
-            delivery=self.delivery,
-            bundles=bundles,
-            history=History(store=store, vault=vault, identity=policy, ours=ours),
+            puppet=puppet,
+            outbound_sessions=self.outbound_sessions,
+            key_sharing=self.key_sharing,
+            key_bundles=key_bundles,
+            history=RoomHistory(database=database, vault=vault, identity=policy, ours=ours),
             crash=crash,
         )
-        reading = Reading(devices=self.devices, vault=vault, clock=clock)
-        intake = Intake(devices=self.devices, reading=reading, policy=policy.user_id, ours=ours)
-        anew = Anew(store=store, identity=voice, devices=self.devices, crash=crash)
+        inbound_sessions = InboundSessions(devices=self.devices, vault=vault, clock=clock)
+        parser = SyncResponseParser(
+            devices=self.devices, inbound_sessions=inbound_sessions, policy=policy.user_id, ours=ours
+        )
+        session_recovery = SessionRecovery(database=database, identity=puppet, devices=self.devices, crash=crash)
 
-        async def take(conn: Connection, response: Json, opened: Opened, gaps: Gaps) -> None:
-            if items := await intake.take(conn, response, opened, gaps):
+        async def take(conn: Connection, response: Json, batch: ToDeviceBatch, gaps: TimelineGaps) -> None:
+            if items := await parser.take(conn, response, batch, gaps):
                 await sink(conn, items)
 
         def told() -> None:
             committed()
-            self.watch.wake()
+            self.device_updates.wake()
 
-        inboxes = {who.user_id: Inbox(identity=who, clock=clock) for who in (policy, voice)}
-        self.upkeeps = {
-            who.user_id: Upkeep(
-                identity=who, inbox=inboxes[who.user_id], devices=self.devices, post=self.delivery.post(who)
+        inboxes = {who.user_id: ToDeviceInbox(identity=who, clock=clock) for who in (policy, puppet)}
+        self.key_uploads = {
+            who.user_id: OneTimeKeyUpload(
+                identity=who, inbox=inboxes[who.user_id], devices=self.devices, to_device=self.key_sharing.to_device(who)
             )
-            for who in (policy, voice)
+            for who in (policy, puppet)
         }
-        self.sync = Sync(
+        self.sync = SyncLoop(
             identity=policy,
-            what=WITH_ROOMS,
+            sync_filter=ROOM_FILTER,
             inbox=inboxes[policy.user_id],
-            upkeep=self.upkeeps[policy.user_id],
+            key_upload=self.key_uploads[policy.user_id],
             take=take,
             committed=told,
             crash=crash,
-            hurried=hurried,
+            has_urgent_timers=has_urgent_timers,
         )
-        self.voice_sync = Sync(
-            identity=voice,
-            what=WITHOUT_ROOMS,
-            inbox=inboxes[voice.user_id],
-            upkeep=self.upkeeps[voice.user_id],
-            take=anew.take,
+        self.puppet_sync = SyncLoop(
+            identity=puppet,
+            sync_filter=NO_ROOM_FILTER,
+            inbox=inboxes[puppet.user_id],
+            key_upload=self.key_uploads[puppet.user_id],
+            take=session_recovery.take,
             committed=lambda: None,
             crash=lambda _point: None,
-            every=VOICE_EVERY,
+            interval=PUPPET_SYNC_SECONDS,
         )
-        self.watch = Watch(
-            store=store,
+        self.device_updates = DeviceListUpdates(
+            database=database,
             devices=self.devices,
-            delivery=self.delivery,
-            reading=reading,
+            key_sharing=self.key_sharing,
+            inbound_sessions=inbound_sessions,
             sync=self.sync,
-            anew=anew,
+            session_recovery=session_recovery,
             sink=sink,
             committed=committed,
             clock=clock,
@@ -147,31 +149,32 @@ class Matrix:
     async def open(
         cls,
         *,
-        store: Store,
-        voice_store: Store,
+        database: Database,
+        puppet_database: Database,
         session: aiohttp.ClientSession,
         url: str,
         token: str,
         policy_mxid: str,
-        voice_mxid: str,
+        puppet_mxid: str,
         vault: Vault,
         clock: Clock,
-        crash: Crash,
+        crash: CrashHook,
         trust_on_first_use: bool,
-        sink: Sink,
+        sink: EventSink,
         committed: Callable[[], None],
-        hurried: Callable[[], Awaitable[bool]] = never,
+        has_urgent_timers: Callable[[], Awaitable[bool]] = no_urgent_timers,
     ) -> Self:
         """Load both identities; at the very first start, make them, waiting for the homeserver as long as it takes.
 
-        `hurried`: see :class:`~bridge.matrix.sync.Sync`. `store` was opened with `schema.MAIN_UPGRADES`, `voice_store` with
+        `has_urgent_timers`: see :class:`~bridge.matrix.sync.SyncLoop`. `database` was opened with `schema.MAIN_UPGRADES`,
+        `puppet_database` with
         `schema.VOICE_UPGRADES`. Raises :class:`~bridge.matrix.wire.Permanent` when the homeserver refuses us.
         """
-        policy, voice = [
-            await _patiently(
+        policy, puppet = [
+            await _open_with_retry(
                 partial(
                     Identity.open,
-                    store=where,
+                    database=where,
                     session=session,
                     url=url,
                     token=token,
@@ -182,21 +185,21 @@ class Matrix:
                 )
             )
             for where, user_id, prefix, name in (
-                (store, policy_mxid, "QLPOLICY", "Quietline"),
-                (voice_store, voice_mxid, "QLVOICE", "Line"),
+                (database, policy_mxid, "QLPOLICY", "Quietline"),
+                (puppet_database, puppet_mxid, "QLVOICE", "Line"),
             )
         ]
         return cls(
-            store=store,
+            database=database,
             vault=vault,
             clock=clock,
             crash=crash,
             policy=policy,
-            voice=voice,
+            puppet=puppet,
             trust_on_first_use=trust_on_first_use,
             sink=sink,
             committed=committed,
-            hurried=hurried,
+            has_urgent_timers=has_urgent_timers,
         )
 
     async def run(self) -> None:
@@ -206,18 +209,18 @@ class Matrix:
         """
         async with asyncio.TaskGroup() as group:
             group.create_task(self.sync.run(), name="policy sync")
-            group.create_task(self.voice_sync.run(), name="voice sync")
-            group.create_task(self.watch.run(), name="watch")
-            for upkeep in self.upkeeps.values():
-                group.create_task(upkeep.run(), name="upkeep")
+            group.create_task(self.puppet_sync.run(), name="voice sync")
+            group.create_task(self.device_updates.run(), name="watch")
+            for key_upload in self.key_uploads.values():
+                group.create_task(key_upload.run(), name="upkeep")
 
 
-async def _patiently(open_one: Callable[[], Awaitable[Identity]]) -> Identity:
+async def _open_with_retry(open_one: Callable[[], Awaitable[Identity]]) -> Identity:
     attempt = 0
     while True:
         try:
             return await open_one()
         except Transient as error:
             attempt += 1
-            log.event("matrix.open_waits", status=error.status, attempt=attempt)
-            await asyncio.sleep(max(min(0.1 * 2.0 ** min(attempt, 10), LONGEST_WAIT), error.after))
+            log.event("matrix.identity_open_retry", status=error.status, attempt=attempt)
+            await asyncio.sleep(max(min(0.1 * 2.0 ** min(attempt, 10), MAX_WAIT), error.retry_after))

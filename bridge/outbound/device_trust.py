@@ -9,30 +9,44 @@ from collections.abc import Callable
 from typing import Final
 
 from bridge.matrix.api.http_client import Transient
-from bridge.matrix.api.module_api import Away, House, Missing, Refused
-from bridge.matrix.room_keys.device_lists import DAY, Devices
+from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleNotLoaded, ModuleRequestRejected
+from bridge.matrix.room_keys.device_lists import DAY_SECONDS, DeviceLists
 from bridge.runtime.clock import Clock
-from bridge.storage.database import Store
+from bridge.storage.database import Database
 
 STALE_DAYS: Final = 30
 """Days of silence after which a device is called stale (practice 13)."""
 
 
-class Trust:
+class DeviceTrustCommands:
     """Over the Matrix edge's devices. `wake` has it send what a newly confirmed identity is owed."""
 
-    def __init__(self, *, store: Store, devices: Devices, wake: Callable[[], None], house: House, clock: Clock) -> None:
-        self._store, self._devices, self._wake, self._house, self._clock = store, devices, wake, house, clock
+    def __init__(
+        self,
+        *,
+        database: Database,
+        devices: DeviceLists,
+        wake: Callable[[], None],
+        module_client: ModuleClient,
+        clock: Clock,
+    ) -> None:
+        self._database, self._devices, self._wake, self._module_client, self._clock = (
+            database,
+            devices,
+            wake,
+            module_client,
+            clock,
+        )
 
     async def confirm(self, user: str, master_key: str) -> None:
         """Let this master key of a user be the one that gets keys and gives commands."""
-        await self._store.commit(lambda conn: self._devices.confirm(conn, user, master_key))
+        await self._database.commit(lambda conn: self._devices.confirm(conn, user, master_key))
         self._wake()
 
     async def devices(self, user: str) -> str:
         """Say which devices a user has: ids only, which of them are trusted, and which have not been heard for long."""
         trusted = {device.device_id for device in await self._devices.trusted(user)}
-        rows = await self._store.fetch(
+        rows = await self._database.fetch(
             """
             SELECT d.device_id, h.at_ms FROM matrix_device d
             LEFT JOIN matrix_heard h ON h.user_id = d.user_id AND h.device_id = d.device_id
@@ -45,7 +59,7 @@ class Trust:
         return "\n".join(lines) if lines else "No devices are known."
 
     def _age(self, at_ms: int | None) -> str:
-        days = 0 if at_ms is None else int((self._clock.wall() - at_ms / 1000) // DAY)
+        days = 0 if at_ms is None else int((self._clock.now() - at_ms / 1000) // DAY_SECONDS)
         return f" · STALE: it has said nothing here for {days} days; !signout ends it" if days > STALE_DAYS else ""
 
     async def sign_out(self, user: str, *, last: bool) -> str:
@@ -54,13 +68,13 @@ class Trust:
         `last`: say so instead when nobody answers this time either.
         """
         try:
-            count = await self._house.sign_out(user)
-        except Missing:
+            count = await self._module_client.sign_out(user)
+        except ModuleNotLoaded:
             return "could NOT be signed out: the homeserver has no module of ours. Tell the technician."
-        except Away as error:
+        except HomeserverUnreachable as error:
             if last:
                 return "could NOT be signed out: the homeserver does not answer. Tell the technician."
-            raise Transient(error.status, error.errcode, max(error.after, 5.0)) from None
-        except Refused:
+            raise Transient(error.status, error.errcode, max(error.retry_after, 5.0)) from None
+        except ModuleRequestRejected:
             return "could NOT be signed out: the homeserver knows nobody of that name at the desk. Tell the technician."
         return f"is signed out everywhere ({count} device(s)). Whatever they log in with next has to be verified anew."

@@ -18,44 +18,43 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final, TypeAlias
 
-from bot.model.actions import DESK, Action, Invite, Lane, Post, Speaker, Text
-from bot.model.events import Left, Outcome, TextOutcome
-from bot.model.line_incidents import LetterDied
+from bot.model.actions import DESK, Action, Invite, Lane, SendMessage, SendSms, Speaker
+from bot.model.events import MemberLeft, Outcome, TextOutcome
+from bot.model.line_incidents import DeadLetterRecorded
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
-from bridge.runtime.priority_gate import Talk
+from bridge.runtime.priority_gate import PriorityGate
 from bridge.storage import serialization
-from bridge.storage.database import Connection, Store
-from bridge.storage.vault import Sealed as NoKey
-from bridge.storage.vault import Vault
+from bridge.storage.database import Connection, Database
+from bridge.storage.vault import CannotOpen, Vault
 from bridge.tables import inbox
-from bridge.tables.inbox import Buried, Letter
-from bridge.tables.routing import way_of
+from bridge.tables.inbox import DeadLetter, InboxRow
+from bridge.tables.routing import route
 
-AT_ONCE: Final = {"matrix": 32, "carrier": 16, "page": 2}
+MAX_IN_FLIGHT: Final = {"matrix": 32, "carrier": 16, "page": 2}
 """Requests in flight, by way. The homeserver answers no faster with more."""
 
 PRIORITY: Final = {lane.value: n for n, lane in enumerate(Lane)}
 """By what stands before the colon of a row's lane: each office has a lane of its own, and its name after the colon."""
-TALK: Final = frozenset({Lane.CONVERSATION.value, Lane.RECEIPTS.value})
-LONGEST_WAIT: Final = 30.0
-ASK_AGAIN: Final = 15.0
+CONVERSATION_LANES: Final = frozenset({Lane.CONVERSATION.value, Lane.RECEIPTS.value})
+MAX_WAIT: Final = 30.0
+RECHECK_SECONDS: Final = 15.0
 """Seconds after which a row that waits for its room looks for it by itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
-    """One row to be. `way` is `matrix` or `carrier`; `txn` is unique for ever."""
+class OutboxRow:
+    """One row to be. `transport` is `matrix` or `carrier`; `txn` is unique for ever."""
 
     lane: str
-    way: str
+    transport: str
     kind: str
     txn: str
     body: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class OutboxTask:
     """One row, opened. `created` in seconds since the epoch."""
 
     number: int
@@ -65,18 +64,18 @@ class Task:
     action: Action = field(repr=False)
 
 
-class TryAgain(Exception):  # noqa: N818 - it is an instruction
+class RetryLater(Exception):  # noqa: N818 - it is an instruction
     """The other side certainly did not take it now. `after` seconds; None: when woken (there is no room yet).
 
-    `queued`: nothing went wrong, its turn has not come. Then it is asked again exactly when it said, without backing off.
+    `in_turn`: nothing went wrong, its turn has not come. Then it is asked again exactly when it said, without backing off.
     """
 
-    def __init__(self, after: float | None, *, queued: bool = False) -> None:
+    def __init__(self, after: float | None, *, in_turn: bool = False) -> None:
         super().__init__()
-        self.after, self.queued = after, queued
+        self.after, self.in_turn = after, in_turn
 
 
-class Impossible(Exception):  # noqa: N818 - it is a verdict
+class PermanentFailure(Exception):  # noqa: N818 - it is a verdict
     """The other side refuses it for good. `code` is the other side's, and no more than that."""
 
     def __init__(self, code: str) -> None:
@@ -84,45 +83,45 @@ class Impossible(Exception):  # noqa: N818 - it is a verdict
         self.code = code
 
 
-Perform: TypeAlias = Callable[[Task], Awaitable[None]]
-"""Do it and commit what came of it, the row's removal included. Raises :class:`TryAgain` or :class:`Impossible`."""
+Perform: TypeAlias = Callable[[OutboxTask], Awaitable[None]]
+"""Do it and commit what came of it, the row's removal included. Raises :class:`RetryLater` or :class:`PermanentFailure`."""
 
-Key: TypeAlias = tuple[str, str, str]
+LaneKey: TypeAlias = tuple[str, str, str]
 
 
-class Outbox:
+class OutboxDispatcher:
     """Performs rows. `load` once, then `run` until cancelled; `wake` after the commit that put a row in."""
 
-    def __init__(self, *, store: Store, vault: Vault, clock: Clock, wake_engine: Callable[[str], None]) -> None:
-        self._store, self._vault, self._clock, self._wake_engine = store, vault, clock, wake_engine
-        self._rows: defaultdict[Key, deque[int]] = defaultdict(deque)
-        self._queues: dict[str, asyncio.PriorityQueue[tuple[int, int, Key]]] = {
-            way: asyncio.PriorityQueue() for way in AT_ONCE
+    def __init__(self, *, database: Database, vault: Vault, clock: Clock, wake_engine: Callable[[str], None]) -> None:
+        self._database, self._vault, self._clock, self._wake_engine = database, vault, clock, wake_engine
+        self._rows: defaultdict[LaneKey, deque[int]] = defaultdict(deque)
+        self._queues: dict[str, asyncio.PriorityQueue[tuple[int, int, LaneKey]]] = {
+            transport: asyncio.PriorityQueue() for transport in MAX_IN_FLIGHT
         }
-        self._attempts: defaultdict[Key, int] = defaultdict(int)
-        self._parked: defaultdict[str, set[Key]] = defaultdict(set)
+        self._attempts: defaultdict[LaneKey, int] = defaultdict(int)
+        self._waiting_for_room: defaultdict[str, set[LaneKey]] = defaultdict(set)
         self._order = count()
-        self.talk = Talk()
+        self.priority_gate = PriorityGate()
 
     async def load(self) -> None:
         """Queue what stands from before."""
-        for row in await self._store.fetch("SELECT id, owner, lane, way FROM outbox ORDER BY id"):
+        for row in await self._database.fetch("SELECT id, owner, lane, way FROM outbox ORDER BY id"):
             self.wake(row["id"], row["owner"], row["lane"], row["way"])
 
-    async def seal(self, owner: str, txn: str, action: Action) -> Sealed:
+    async def seal(self, owner: str, txn: str, action: Action) -> OutboxRow:
         """Seal an action for its owner. Before the commit, which waits for nothing."""
-        lane, way = way_of(action)
+        lane, transport = route(action)
         body = await self._vault.seal(owner, f"outbox {txn}", serialization.encode(action))
-        return Sealed(lane, way, type(action).__name__, txn, body)
+        return OutboxRow(lane, transport, type(action).__name__, txn, body)
 
-    async def put(self, conn: Connection, owner: str, item: Sealed, created: int) -> int:
+    async def put(self, conn: Connection, owner: str, item: OutboxRow, created: int) -> int:
         """Put a row in and return its number."""
         number: int = await conn.fetchval(
             """INSERT INTO outbox (owner, lane, way, kind, txn, body, created)
                VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id""",
             owner,
             item.lane,
-            item.way,
+            item.transport,
             item.kind,
             item.txn,
             item.body,
@@ -130,41 +129,41 @@ class Outbox:
         )
         return number
 
-    def wake(self, number: int, owner: str, lane: str, way: str) -> None:
+    def wake(self, number: int, owner: str, lane: str, transport: str) -> None:
         """Say that this row was committed."""
-        key = (owner, lane, way)
+        key = (owner, lane, transport)
         self._rows[key].append(number)
         if len(self._rows[key]) == 1:
             self._push(key)
 
     def room_ready(self, owner: str) -> None:
         """Say that an owner's room is there now: rows that waited for it go on."""
-        for key in self._parked.pop(owner, set()):
+        for key in self._waiting_for_room.pop(owner, set()):
             self._push(key)
 
-    async def run(self, way: str, perform: Perform) -> None:
+    async def run(self, transport: str, perform: Perform) -> None:
         """Perform the rows of one way until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for _ in range(AT_ONCE[way]):
-                group.create_task(self._work(self._queues[way], perform))
+            for _ in range(MAX_IN_FLIGHT[transport]):
+                group.create_task(self._work(self._queues[transport], perform))
 
-    def _push(self, key: Key) -> None:
+    def _push(self, key: LaneKey) -> None:
         self._queues[key[2]].put_nowait((PRIORITY[key[1].partition(":")[0]], next(self._order), key))
 
-    async def _work(self, queue: asyncio.PriorityQueue[tuple[int, int, Key]], perform: Perform) -> None:
+    async def _work(self, queue: asyncio.PriorityQueue[tuple[int, int, LaneKey]], perform: Perform) -> None:
         while True:
             _, _, key = await queue.get()
             number = self._rows[key][0]
-            talks = key[2] == "matrix" and key[1] in TALK
+            is_conversation = key[2] == "matrix" and key[1] in CONVERSATION_LANES
             try:
-                with self.talk.under_way() if talks else nullcontext():
+                with self.priority_gate.foreground() if is_conversation else nullcontext():
                     await self._perform(number, key, perform)
-            except TryAgain as again:
-                self._later(key, again.after, queued=again.queued)
+            except RetryLater as again:
+                self._retry_later(key, again.after, in_turn=again.in_turn)
                 continue
             except (sqlite3.OperationalError, OSError) as error:
-                log.failure("outbox.waits", error)
-                self._later(key, 1.0)
+                log.failure("outbox.database_retry", error)
+                self._retry_later(key, 1.0)
                 continue
             self._attempts.pop(key, None)
             self._rows[key].popleft()
@@ -173,78 +172,80 @@ class Outbox:
             else:
                 del self._rows[key]
 
-    def _later(self, key: Key, after: float | None, *, queued: bool = False) -> None:
+    def _retry_later(self, key: LaneKey, after: float | None, *, in_turn: bool = False) -> None:
         loop = asyncio.get_running_loop()
         if after is None:
-            self._parked[key[0]].add(key)
+            self._waiting_for_room[key[0]].add(key)
             # The room may have come between the question and this line, and nobody calls twice.
-            loop.call_later(ASK_AGAIN, self._unpark, key)
+            loop.call_later(RECHECK_SECONDS, self._recheck_room, key)
             return
-        if queued:
-            loop.call_later(min(after, LONGEST_WAIT), self._push, key)
+        if in_turn:
+            loop.call_later(min(after, MAX_WAIT), self._push, key)
             return
         self._attempts[key] += 1
-        wait = max(after, min(0.2 * 2.0 ** min(self._attempts[key], 10), LONGEST_WAIT / 10))
-        loop.call_later(min(wait, LONGEST_WAIT), self._push, key)
+        wait = max(after, min(0.2 * 2.0 ** min(self._attempts[key], 10), MAX_WAIT / 10))
+        loop.call_later(min(wait, MAX_WAIT), self._push, key)
 
-    def _unpark(self, key: Key) -> None:
-        if key in self._parked.get(key[0], ()):
-            self._parked[key[0]].discard(key)
+    def _recheck_room(self, key: LaneKey) -> None:
+        if key in self._waiting_for_room.get(key[0], ()):
+            self._waiting_for_room[key[0]].discard(key)
             self._push(key)
 
-    async def _perform(self, number: int, key: Key, perform: Perform) -> None:
-        row = await self._store.fetchrow("SELECT kind, txn, body, created FROM outbox WHERE id = $1", number)
+    async def _perform(self, number: int, key: LaneKey, perform: Perform) -> None:
+        row = await self._database.fetchrow("SELECT kind, txn, body, created FROM outbox WHERE id = $1", number)
         if row is None:
             return
-        letter = Letter(key[0], row["kind"], row["body"])
+        inbox_row = InboxRow(key[0], row["kind"], row["body"])
         action: Action | None = None
         try:
             body = await self._vault.open(key[0], f"outbox {row['txn']}", row["body"])
             action = serialization.decode(row["kind"], body)
-            await self._store.synced()
-            await perform(Task(number=number, owner=key[0], txn=row["txn"], created=row["created"], action=action))
-        except (TryAgain, sqlite3.OperationalError, OSError):
+            await self._database.synced()
+            await perform(OutboxTask(number=number, owner=key[0], txn=row["txn"], created=row["created"], action=action))
+        except (RetryLater, sqlite3.OperationalError, OSError):
             raise
-        except NoKey as error:
-            if await self._vault.has(key[0]):
+        except CannotOpen as error:
+            if await self._vault.has_key(key[0]):
                 short_id = secrets.token_hex(4)
                 log.failure("outbox.dead_letter", error, kind=row["kind"], short_id=short_id)
-                await self._bury(number, letter, action, Buried(short_id, *key[1:], row["txn"]))
+                await self._record_dead_letter(number, inbox_row, action, DeadLetter(short_id, *key[1:], row["txn"]))
                 return
-            await self._store.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE id = $1", number))
-        except Impossible as verdict:
+            await self._database.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE id = $1", number))
+        except PermanentFailure as verdict:
             short_id = secrets.token_hex(4)
-            log.event("outbox.impossible", kind=row["kind"], status=verdict.code, short_id=short_id)
-            await self._bury(number, letter, action, Buried(short_id, *key[1:], row["txn"]))
+            log.event("outbox.rejected", kind=row["kind"], status=verdict.code, short_id=short_id)
+            await self._record_dead_letter(number, inbox_row, action, DeadLetter(short_id, *key[1:], row["txn"]))
         except Exception as error:  # noqa: BLE001 - whatever a bug raises, the lane goes on without this row
             short_id = secrets.token_hex(4)
             log.failure("outbox.dead_letter", error, kind=row["kind"], short_id=short_id)
-            await self._bury(number, letter, action, Buried(short_id, *key[1:], row["txn"]))
+            await self._record_dead_letter(number, inbox_row, action, DeadLetter(short_id, *key[1:], row["txn"]))
 
-    async def _bury(self, number: int, letter: Letter, action: Action | None, buried: Buried) -> None:
-        unread = isinstance(action, Post) and action.speaker is Speaker.VOICE
-        named = await inbox.named(self._store, letter.owner) if unread else ""
-        died = LetterDied(short_id=buried.short_id, designation=named)
-        told = [await inbox.seal(self._vault, DESK, died)]
+    async def _record_dead_letter(
+        self, number: int, inbox_row: InboxRow, action: Action | None, dead_letter: DeadLetter
+    ) -> None:
+        unread = isinstance(action, SendMessage) and action.speaker is Speaker.TEXTER
+        designation = await inbox.designation_of(self._database, inbox_row.owner) if unread else ""
+        recorded = DeadLetterRecorded(short_id=dead_letter.short_id, designation=designation)
+        notices = [await inbox.seal(self._vault, DESK, recorded)]
         try:
-            if isinstance(action, Text):
+            if isinstance(action, SendSms):
                 # Nobody knows how far it came, and its receipt must not say "leaving" for ever.
                 outcome = TextOutcome(ref=action.ref, outcome=Outcome.UNKNOWN)
-                told.append(await inbox.seal(self._vault, letter.owner, outcome))
+                notices.append(await inbox.seal(self._vault, inbox_row.owner, outcome))
             if isinstance(action, Invite):
-                # Somebody who cannot be invited is not there: a thread whose voice that was goes back to the queue.
-                gone = Left(place=action.place, user=action.user)
-                told.append(await inbox.seal(self._vault, letter.owner, gone))
-        except NoKey:
-            told = []
-        at = self._clock.wall()
+                # Somebody who cannot be invited is not there: a thread whose assignee that was goes back to the queue.
+                gone = MemberLeft(place=action.place, user=action.user)
+                notices.append(await inbox.seal(self._vault, inbox_row.owner, gone))
+        except CannotOpen:
+            notices = []
+        at = self._clock.now()
 
         async def commit(conn: Connection) -> None:
             # A row that was cleared away meanwhile, because its conversation is over, leaves no letter behind.
-            if await conn.fetchval("DELETE FROM outbox WHERE id = $1 RETURNING id", number) is None or not told:
+            if await conn.fetchval("DELETE FROM outbox WHERE id = $1 RETURNING id", number) is None or not notices:
                 return
-            await inbox.bury(conn, letter, buried, at=at, told=told)
+            await inbox.record_dead_letter(conn, inbox_row, dead_letter, at=at, notices=notices)
 
-        await self._store.commit(commit)
-        for each in told:
-            self._wake_engine(each.owner)
+        await self._database.commit(commit)
+        for notice in notices:
+            self._wake_engine(notice.owner)

@@ -8,53 +8,59 @@ from __future__ import annotations
 
 from typing import Final
 
-from bot.model.actions import Edit, Post
-from bridge.outbound.dispatcher import Task
+from bot.model.actions import EditMessage, SendMessage
+from bridge.outbound.dispatcher import OutboxTask
 from bridge.runtime.clock import Clock
 from bridge.storage import serialization
-from bridge.storage.database import Store
+from bridge.storage.database import Database
 from bridge.storage.vault import Vault
 
-EVERY: Final = 2.0
+MIN_INTERVAL: Final = 2.0
 """Seconds between two edits of one message."""
-REMEMBERED: Final = 4_096
-LATER: Final = "SELECT txn, body FROM outbox WHERE owner = $1 AND id > $2 AND kind = 'Edit' ORDER BY id LIMIT $3"
+MAX_MESSAGES: Final = 4_096
+LATER: Final = "SELECT txn, body FROM outbox WHERE owner = $1 AND id > $2 AND kind = 'EditMessage' ORDER BY id LIMIT $3"
 MOST_LATER: Final = 50
-EARLIER: Final = "SELECT txn, body FROM outbox WHERE owner = $1 AND id < $2 AND kind = 'Post' ORDER BY id DESC LIMIT $3"
+EARLIER: Final = (
+    "SELECT txn, body FROM outbox WHERE owner = $1 AND id < $2 AND kind = 'SendMessage' ORDER BY id DESC LIMIT $3"
+)
 MOST_EARLIER: Final = 50
 """Beyond that an edit waits without looking: where so much stands before it, it is asked again in a second."""
 
 
-class EditPace:
+class EditThrottle:
     """Remembers which messages were edited just now, by event id."""
 
-    def __init__(self, *, store: Store, vault: Vault, clock: Clock) -> None:
-        self._store, self._vault, self._clock = store, vault, clock
+    def __init__(self, *, database: Database, vault: Vault, clock: Clock) -> None:
+        self._database, self._vault, self._clock = database, vault, clock
         self._edited: dict[str, float] = {}
 
-    def wait(self, target: str) -> float:
+    def seconds_to_wait(self, target: str) -> float:
         """Return for how many seconds this message must not be edited yet, 0 or less when it may be."""
-        return self._edited.get(target, 0.0) + EVERY - self._clock.wall()
+        return self._edited.get(target, 0.0) + MIN_INTERVAL - self._clock.now()
 
-    def edited(self, target: str) -> None:
+    def record_edit(self, target: str) -> None:
         """Note that it was edited now."""
-        self._edited[target] = self._clock.wall()
-        while len(self._edited) > REMEMBERED:
+        self._edited[target] = self._clock.now()
+        while len(self._edited) > MAX_MESSAGES:
             self._edited.pop(next(iter(self._edited)))
 
-    async def overtaken(self, task: Task, edit: Edit) -> bool:
+    async def is_superseded(self, task: OutboxTask, edit: EditMessage) -> bool:
         """Tell whether a later row edits the same message, so that nobody needs this one. Raises what `Vault` raises."""
-        for row in await self._store.fetch(LATER, task.owner, task.number, MOST_LATER):
-            later = serialization.read(Edit, await self._vault.open(task.owner, f"outbox {row['txn']}", row["body"]))
+        for row in await self._database.fetch(LATER, task.owner, task.number, MOST_LATER):
+            later = serialization.decode_as(
+                EditMessage, await self._vault.open(task.owner, f"outbox {row['txn']}", row["body"])
+            )
             if (later.place, later.ref) == (edit.place, edit.ref):
                 return True
         return False
 
-    async def to_come(self, task: Task, edit: Edit) -> bool:
+    async def is_message_pending(self, task: OutboxTask, edit: EditMessage) -> bool:
         """Tell whether an earlier row still posts the message to be edited. Raises what `Vault` raises."""
-        rows = await self._store.fetch(EARLIER, task.owner, task.number, MOST_EARLIER)
+        rows = await self._database.fetch(EARLIER, task.owner, task.number, MOST_EARLIER)
         for row in rows:
-            earlier = serialization.read(Post, await self._vault.open(task.owner, f"outbox {row['txn']}", row["body"]))
+            earlier = serialization.decode_as(
+                SendMessage, await self._vault.open(task.owner, f"outbox {row['txn']}", row["body"])
+            )
             if (earlier.place, earlier.ref) == (edit.place, edit.ref):
                 return True
         return len(rows) == MOST_EARLIER

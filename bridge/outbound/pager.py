@@ -18,24 +18,24 @@ from typing import Final
 import aiohttp
 
 from bot.model.actions import DESK
-from bot.model.line_incidents import NobodyCalled
+from bot.model.line_incidents import PageFailed
 from bridge.config import OnCall
-from bridge.outbound.dispatcher import Task, TryAgain
+from bridge.outbound.dispatcher import OutboxTask, RetryLater
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
-from bridge.runtime.crash_points import Crash, CrashPoint
-from bridge.runtime.settings import secret
-from bridge.storage.database import Connection, Store
+from bridge.runtime.crash_points import CrashHook, CrashPoint
+from bridge.runtime.settings import read_secret
+from bridge.storage.database import Connection, Database
 from bridge.storage.vault import Vault
 from bridge.tables import inbox
 
-WORDS: Final = "You are needed at the desk."
-TOLD: Final = 60.0
+MESSAGE: Final = "You are needed at the desk."
+ALERT_AFTER: Final = 60.0
 """Seconds of failing after which the desk hears of it."""
-STALE: Final = 900.0
+GIVE_UP_AFTER: Final = 900.0
 """Seconds after which it is given up."""
-AGAIN: Final = 20.0
-PATIENCE: Final = aiohttp.ClientTimeout(total=10)
+RETRY_SECONDS: Final = 20.0
+TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 
 
 class Pager:
@@ -44,32 +44,32 @@ class Pager:
     def __init__(
         self,
         *,
-        store: Store,
+        database: Database,
         vault: Vault,
         clock: Clock,
         on_call: OnCall | None,
         http: aiohttp.ClientSession,
         wake_engine: Callable[[str], None],
-        crash: Crash,
+        crash: CrashHook,
     ) -> None:
-        self._store, self._vault, self._clock, self._on_call, self._http = store, vault, clock, on_call, http
+        self._database, self._vault, self._clock, self._on_call, self._http = database, vault, clock, on_call, http
         self._wake_engine, self._crash = wake_engine, crash
 
-    async def perform(self, task: Task) -> None:
-        """Call once. While no way takes it, it is tried again, for a quarter of an hour. Raises :class:`TryAgain`."""
+    async def perform(self, task: OutboxTask) -> None:
+        """Call once. While no way takes it, it is tried again, for a quarter of an hour. Raises :class:`RetryLater`."""
         if await self.page():
             self._crash(CrashPoint.PAGED)
-            await self._store.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE id = $1", task.number))
+            await self._database.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE id = $1", task.number))
             return
-        failing = self._clock.wall() - task.created
-        if failing >= TOLD:
-            await self._tell(task, given_up=failing >= STALE)
-        if failing < STALE:
-            raise TryAgain(AGAIN)
+        failing = self._clock.now() - task.created
+        if failing >= ALERT_AFTER:
+            await self._alert_desk(task, given_up=failing >= GIVE_UP_AFTER)
+        if failing < GIVE_UP_AFTER:
+            raise RetryLater(RETRY_SECONDS)
 
-    async def _tell(self, task: Task, *, given_up: bool) -> None:
+    async def _alert_desk(self, task: OutboxTask, *, given_up: bool) -> None:
         """Tell the desk once that it is tried, and once that it is given up; the row says which it knows."""
-        letter = await inbox.seal(self._vault, DESK, NobodyCalled(given_up=given_up))
+        inbox_row = await inbox.seal(self._vault, DESK, PageFailed(given_up=given_up))
         query = (
             "DELETE FROM outbox WHERE id = $1 RETURNING id"
             if given_up
@@ -78,11 +78,11 @@ class Pager:
 
         async def commit(conn: Connection) -> bool:
             if fresh := await conn.fetchval(query, task.number) is not None:
-                await inbox.put(conn, letter)
+                await inbox.append(conn, inbox_row)
             return fresh
 
-        if await self._store.commit(commit):
-            log.event("oncall.given_up" if given_up else "oncall.failing")
+        if await self._database.commit(commit):
+            log.event("pager.given_up" if given_up else "pager.failing")
             self._wake_engine(DESK)
 
     async def page(self) -> bool:
@@ -98,10 +98,10 @@ class Pager:
 
     async def _webhook(self, file: Path) -> bool:
         try:
-            async with self._http.post(secret(file), json={"text": WORDS}, timeout=PATIENCE) as answer:
+            async with self._http.post(read_secret(file), json={"text": MESSAGE}, timeout=TIMEOUT) as answer:
                 return answer.status < 300
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            log.failure("oncall.webhook", error)
+            log.failure("pager.webhook_failed", error)
             return False
 
     def _email(self) -> bool:
@@ -109,17 +109,17 @@ class Pager:
         if email is None:
             return False
         message = EmailMessage()
-        message["From"], message["To"], message["Subject"] = email.sender, ", ".join(email.to), WORDS
-        message.set_content(WORDS)
+        message["From"], message["To"], message["Subject"] = email.sender, ", ".join(email.to), MESSAGE
+        message.set_content(MESSAGE)
         try:
             with smtplib.SMTP(email.host, email.port, timeout=10) as server:
                 if email.starttls:
                     # Without a context of ours the server's certificate is not looked at, and the password follows.
                     server.starttls(context=ssl.create_default_context())
                 if email.user is not None and email.password_file is not None:
-                    server.login(email.user, secret(email.password_file))
+                    server.login(email.user, read_secret(email.password_file))
                 server.send_message(message)
         except (smtplib.SMTPException, OSError, ValueError) as error:
-            log.failure("oncall.email", error)
+            log.failure("pager.email_failed", error)
             return False
         return True

@@ -14,39 +14,41 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from bot.commands.parser import FADES, parse, tells_a_word
-from bot.display.thread_card import short
-from bot.model.actions import RECAP, Post, Recap, Speaker
-from bridge.matrix.api.events import Said
-from bridge.matrix.api.message_body import words_of
-from bridge.matrix.api.message_content import message
-from bridge.matrix.room_client import Edge, Permanent, TokenRefused
-from bridge.matrix.room_keys.history import Typed
+from bot.commands.parser import ANSWER_TTL, names_a_word, parse
+from bot.display.thread_card import localpart
+from bot.model.actions import RECAP, SendMessage, SendRecap, Speaker
+from bridge.matrix.api.events import DecryptedMessage
+from bridge.matrix.api.message_body import plain_text
+from bridge.matrix.api.message_content import message_content
+from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused
+from bridge.matrix.room_keys.history import RecentMessages
 from bridge.outbound import room_lookup
-from bridge.outbound.dispatcher import Task, TryAgain
+from bridge.outbound.dispatcher import OutboxTask, RetryLater
 from bridge.runtime.clock import Clock
-from bridge.runtime.crash_points import Crash, CrashPoint
-from bridge.storage.database import Store
+from bridge.runtime.crash_points import CrashHook, CrashPoint
+from bridge.storage.database import Database
 
-MOST: Final = 50
-LARGEST: Final = 16_000
+MAX_MESSAGES: Final = 50
+MAX_BYTES: Final = 16_000
 """Bytes: encrypted, it stays well below what an event may have."""
-LONGEST: Final = 2_000
+MAX_LETTERS: Final = 2_000
 """Letters of one message."""
-WORDS: Final = frozenset({"m.text", "m.notice", "m.emote"})
-FILES: Final = frozenset({"m.image", "m.file", "m.video", "m.audio"})
+TEXT_TYPES: Final = frozenset({"m.text", "m.notice", "m.emote"})
+FILE_TYPES: Final = frozenset({"m.image", "m.file", "m.video", "m.audio"})
 
-KEYS: Final = "The keys of this room are on their way to your devices."
-HERE: Final = "What colleagues typed here, for devices that came later:"
+KEYS_SENT: Final = "The keys of this room are on their way to your devices."
+HEADING: Final = "What colleagues typed here, for devices that came later:"
 NOBODY: Final = "Nobody of the desk has typed anything here yet."
 NOTHING: Final = "Nothing of what colleagues typed here can be said again."
-NOT_LOOKED: Final = "What colleagues typed could not be looked up: the homeserver refuses it. Please tell the technician."
-HELD: Final = "This goes when the hold is lifted."
-LATE: Final = "What colleagues typed was not said again: it took too long. Say !recap once more."
+LOOKUP_REFUSED: Final = (
+    "What colleagues typed could not be looked up: the homeserver refuses it. Please tell the technician."
+)
+ON_HOLD: Final = "This goes when the hold is lifted."
+TOO_LATE: Final = "What colleagues typed was not said again: it took too long. Say !recap once more."
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class PostedRecap:
     """The notice that stands now, until when (seconds), and which one is gone for it."""
 
     event_id: str
@@ -54,82 +56,84 @@ class Shown:
     gone: tuple[str, ...]
 
 
-class Recaps:
+class RecapSender:
     """Shows them. `zone`: the line's time zone; `lifetime`: seconds that what is said in a thread stands once it was seen.
 
     It stands for half of that at most, so that what nobody has seen yet goes later in any case.
     """
 
-    def __init__(self, *, store: Store, clock: Clock, edge: Edge, zone: str, lifetime: int, crash: Crash) -> None:
-        self._store, self._clock, self._edge, self._crash = store, clock, edge, crash
+    def __init__(
+        self, *, database: Database, clock: Clock, room_client: RoomClient, zone: str, lifetime: int, crash: CrashHook
+    ) -> None:
+        self._database, self._clock, self._room_client, self._crash = database, clock, room_client, crash
         self._zone = ZoneInfo(zone)
-        self._stands = min(int(FADES), lifetime // 2)
+        self._lifetime = min(int(ANSWER_TTL), lifetime // 2)
 
-    async def show(self, task: Task, recap: Recap, room: str) -> Shown:
-        """Post it in the place of the one before. Raises what `Edge` raises, and :class:`TryAgain`."""
-        held = bool(await self._store.fetchval("SELECT held FROM thread WHERE id = $1", task.owner))
-        now, until = int(self._clock.wall()), task.created + self._stands
-        late = not task.created <= now < task.created + self._stands // 2
+    async def show(self, task: OutboxTask, recap: SendRecap, room: str) -> PostedRecap:
+        """Post it in the place of the one before. Raises what `RoomClient` raises, and :class:`RetryLater`."""
+        on_hold = bool(await self._database.fetchval("SELECT held FROM thread WHERE id = $1", task.owner))
+        now, until = int(self._clock.now()), task.created + self._lifetime
+        late = not task.created <= now < task.created + self._lifetime // 2
         # The time of what is on hold stands still. It goes with the rest, once that is over.
-        until = task.created if held else until
+        until = task.created if on_hold else until
         # When it took so long, an earlier try may have posted what says too much by now: then that one is not posted anew.
-        event_id = await self._edge.find(room, Speaker.POLICY, task.txn) if late else None
+        event_id = await self._room_client.find(room, Speaker.POLICY, task.txn) if late else None
         if event_id is None:
-            until = now + self._stands if late else until
-            body = LATE if late else await self._body(task, room, until, held=held)
-            content = message(Post(place=recap.place, body=body, reply_to=recap.reply_to))
-            event_id = await self._edge.send(room, Speaker.POLICY, task.txn, "m.room.message", content)
+            until = now + self._lifetime if late else until
+            body = TOO_LATE if late else await self._body(task, room, until, on_hold=on_hold)
+            content = message_content(SendMessage(place=recap.place, body=body, reply_to=recap.reply_to))
+            event_id = await self._room_client.send(room, Speaker.POLICY, task.txn, "m.room.message", content)
         self._crash(CrashPoint.MATRIX_SENT)
-        old = await room_lookup.event(self._store, task.owner, RECAP)
-        if old is None or old == event_id or held:
-            return Shown(event_id, until, ())
-        await self._edge.redact(room, old, f"{task.txn}.old")
-        return Shown(event_id, until, (old,))
+        old = await room_lookup.event_of(self._database, task.owner, RECAP)
+        if old is None or old == event_id or on_hold:
+            return PostedRecap(event_id, until, ())
+        await self._room_client.redact(room, old, f"{task.txn}.old")
+        return PostedRecap(event_id, until, (old,))
 
-    async def _body(self, task: Task, room: str, until: int, *, held: bool) -> str:
-        query = "SELECT 1 FROM outbox WHERE owner = $1 AND kind = 'RedactSaid' AND id < $2 LIMIT 1"
-        if await self._store.fetchval(query, task.owner, task.number) is not None:
-            raise TryAgain(1.0, queued=True)
+    async def _body(self, task: OutboxTask, room: str, until: int, *, on_hold: bool) -> str:
+        query = "SELECT 1 FROM outbox WHERE owner = $1 AND kind = 'RedactEvent' AND id < $2 LIMIT 1"
+        if await self._database.fetchval(query, task.owner, task.number) is not None:
+            raise RetryLater(1.0, in_turn=True)
         try:
-            typed = await self._edge.typed(room)
+            messages = await self._room_client.recent_messages(room)
         except TokenRefused:
             raise
         except Permanent:
-            return f"{KEYS} {NOT_LOOKED}"
+            return f"{KEYS_SENT} {LOOKUP_REFUSED}"
         query = "SELECT event_id FROM event WHERE room_id = $1 AND NOT gone AND (expires IS NULL OR expires >= $2)"
-        rows = await self._store.fetch(query, room, 0 if held else until)
-        goes = HELD if held else f"This goes in {self._stands // 60} minutes, or when anybody takes out a message."
-        return told(typed, {row["event_id"] for row in rows}, self._zone, goes)
+        rows = await self._database.fetch(query, room, 0 if on_hold else until)
+        goes = ON_HOLD if on_hold else f"This goes in {self._lifetime // 60} minutes, or when anybody takes out a message."
+        return recap_body(messages, {row["event_id"] for row in rows}, self._zone, goes)
 
 
-def told(typed: Typed, standing: Collection[str], zone: ZoneInfo, goes: str) -> str:
+def recap_body(messages: RecentMessages, standing: Collection[str], zone: ZoneInfo, goes: str) -> str:
     """Return what is said: lines of who, when and which words. `standing`: the events that go no sooner than it."""
     shown: list[str] = []
-    room, going, older = LARGEST, 0, typed.more
-    for each, words, on in _newest(typed.said):
+    room, going, older = MAX_BYTES, 0, messages.more
+    for each, words, on in _newest_first(messages.messages):
         if not on <= set(standing):
             going += 1
             continue
         line = _line(each, words, zone)
         room -= len(line.encode()) + 1
-        if len(shown) == MOST or room < 0:
+        if len(shown) == MAX_MESSAGES or room < 0:
             older = True
             break
         shown.append(line)
     notes = [
         "Older ones are left out." if older else "",
         f"{going} that will be gone in a few minutes are left out." if going else "",
-        f"{typed.unread} are left out that could not be read or came from a device that was not verified."
-        if typed.unread
+        f"{messages.unread} are left out that could not be read or came from a device that was not verified."
+        if messages.unread
         else "",
     ]
     left_out = " ".join(note for note in notes if note)
     if not shown:
-        return f"{KEYS} {NOTHING} {left_out}" if left_out else f"{KEYS} {NOBODY}"
-    return "\n".join((f"{KEYS} {HERE}", *reversed(shown), f"{left_out} {goes}".strip()))
+        return f"{KEYS_SENT} {NOTHING} {left_out}" if left_out else f"{KEYS_SENT} {NOBODY}"
+    return "\n".join((f"{KEYS_SENT} {HEADING}", *reversed(shown), f"{left_out} {goes}".strip()))
 
 
-def _newest(said: Sequence[Said]) -> Iterator[tuple[Said, str, set[str]]]:
+def _newest_first(said: Sequence[DecryptedMessage]) -> Iterator[tuple[DecryptedMessage, str, set[str]]]:
     """Yield each message that is to be said again, newest first: its words, and the events that they stand in."""
     edits = {(target, each.sender): each for each in said if (target := _replaces(each))}
     for each in reversed(said):
@@ -138,11 +142,11 @@ def _newest(said: Sequence[Said]) -> Iterator[tuple[Said, str, set[str]]]:
         edit = edits.get((each.event_id, each.sender))
         first = _words(each.content)
         words = first if edit is None else _words(_mapping(edit.content, "m.new_content"))
-        if first and words and not any(parse(body) is not None or tells_a_word(body) for body in (first, words)):
+        if first and words and not any(parse(body) is not None or names_a_word(body) for body in (first, words)):
             yield each, words, {each.event_id} if edit is None else {each.event_id, edit.event_id}
 
 
-def _replaces(said: Said) -> str:
+def _replaces(said: DecryptedMessage) -> str:
     """Return which event an edit replaces; empty for anything else."""
     for relation in (_mapping(said.content, "m.relates_to"), said.clear_relation or {}):
         target = relation.get("event_id")
@@ -153,16 +157,16 @@ def _replaces(said: Said) -> str:
 
 def _words(content: Mapping[str, Any]) -> str:
     kind = content.get("msgtype")
-    if kind in FILES:
+    if kind in FILE_TYPES:
         return "(a file)"
-    return ((words_of(content) if kind in WORDS else None) or "").strip()
+    return ((plain_text(content) if kind in TEXT_TYPES else None) or "").strip()
 
 
-def _line(said: Said, words: str, zone: ZoneInfo) -> str:
+def _line(said: DecryptedMessage, words: str, zone: ZoneInfo) -> str:
     """Return a line; what comes after a break is set in, so that nobody's words look like somebody else's line."""
-    words = words if len(words) <= LONGEST else f"{words[:LONGEST]} … (it goes on)"
+    words = words if len(words) <= MAX_LETTERS else f"{words[:MAX_LETTERS]} … (it goes on)"
     at = datetime.fromtimestamp(said.at / 1000, zone)
-    return f"{short(said.sender)}, {at:%a %H:%M}: " + "\n    ".join(words.splitlines())
+    return f"{localpart(said.sender)}, {at:%a %H:%M}: " + "\n    ".join(words.splitlines())
 
 
 def _mapping(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -8,16 +8,16 @@ from __future__ import annotations
 from typing import Final
 
 from bot.model.actions import DESK, OFFICE
-from bridge.outbound.dispatcher import Impossible, Task, TryAgain
-from bridge.storage.database import Store
+from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
+from bridge.storage.database import Database
 
 AT_DESK: Final = """SELECT 1 FROM matrix_member m JOIN matrix_room r ON r.room_id = m.room_id
     WHERE r.kind = 'desk' AND m.user_id = $1 AND m.membership = 'join'"""
-NO_OFFICE: Final = 900.0
+OFFICE_TIMEOUT: Final = 900.0
 """Seconds after which it is said that something did not reach an office that is not there."""
 
 
-async def room(store: Store, owner: str, place: str) -> str | None:
+async def room_of(database: Database, owner: str, place: str) -> str | None:
     """Return the room of a place of that owner, None while there is none."""
     if place == DESK:
         query, args = "SELECT room_id FROM matrix_room WHERE kind = 'desk'", []
@@ -25,35 +25,35 @@ async def room(store: Store, owner: str, place: str) -> str | None:
         query, args = "SELECT room_id FROM matrix_room WHERE kind = 'office' AND owner = $1", [place.removeprefix(OFFICE)]
     else:
         query, args = "SELECT room_id FROM thread WHERE id = $1", [owner]
-    room_id: str | None = await store.fetchval(query, *args)
+    room_id: str | None = await database.fetchval(query, *args)
     return room_id
 
 
-async def standing(store: Store, task: Task, place: str, *, now: float) -> str:
-    """Return the room of a place for a row. Raises :class:`TryAgain` while there is none.
+async def require_room(database: Database, task: OutboxTask, place: str, *, now: float) -> str:
+    """Return the room of a place for a row. Raises :class:`RetryLater` while there is none.
 
-    An office that has not come to be is waited for no longer than `NO_OFFICE`; then :class:`Impossible`.
+    An office that has not come to be is waited for no longer than `OFFICE_TIMEOUT`; then :class:`PermanentFailure`.
     """
-    room_id = await room(store, task.owner, place)
-    if room_id is None and place.startswith(OFFICE) and now - task.created > NO_OFFICE:
-        raise Impossible("no office")
+    room_id = await room_of(database, task.owner, place)
+    if room_id is None and place.startswith(OFFICE) and now - task.created > OFFICE_TIMEOUT:
+        raise PermanentFailure("no office")
     if room_id is None:
-        raise TryAgain(None)
+        raise RetryLater(None)
     return room_id
 
 
-async def event(store: Store, owner: str, ref: str) -> str | None:
+async def event_of(database: Database, owner: str, ref: str) -> str | None:
     """Return the id of the message that bears that name."""
-    found: str | None = await store.fetchval("SELECT event_id FROM event WHERE owner = $1 AND ref = $2", owner, ref)
+    found: str | None = await database.fetchval("SELECT event_id FROM event WHERE owner = $1 AND ref = $2", owner, ref)
     return found
 
 
-async def inside(store: Store, room_id: str, user: str) -> bool:
+async def is_joined(database: Database, room_id: str, user: str) -> bool:
     """Tell whether somebody is in a room, as the homeserver last told us."""
     query = "SELECT 1 FROM matrix_member WHERE room_id = $1 AND user_id = $2 AND membership = 'join'"
-    return await store.fetchval(query, room_id, user) is not None
+    return await database.fetchval(query, room_id, user) is not None
 
 
-async def at_desk(store: Store, user: str) -> bool:
+async def is_at_desk(database: Database, user: str) -> bool:
     """Tell whether somebody is on the roster, as the homeserver last told us."""
-    return await store.fetchval(AT_DESK, user) is not None
+    return await database.fetchval(AT_DESK, user) is not None

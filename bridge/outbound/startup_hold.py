@@ -2,7 +2,7 @@
 
 Rules of this module: words that their author took back, an `!unsafe` or a STOP of the time when nobody ran are heard *and
 decided upon* before any timer fires and before anything leaves for a phone that had something waiting; a homeserver or a
-carrier that does not answer holds this up for `LONGEST` and no longer (DECISIONS, 1); who had nothing waiting is not held.
+carrier that does not answer holds this up for `MAX_HOLD` and no longer (DECISIONS, 1); who had nothing waiting is not held.
 """
 
 from __future__ import annotations
@@ -13,64 +13,64 @@ from collections.abc import Callable
 from typing import Final
 
 from bot.model.actions import DESK
-from bridge.outbound.dispatcher import Perform, Task, TryAgain
+from bridge.outbound.dispatcher import OutboxTask, Perform, RetryLater
 from bridge.runtime import log
-from bridge.storage.database import Store
+from bridge.storage.database import Database
 
-LONGEST: Final = 10.0
+MAX_HOLD: Final = 10.0
 """Seconds. An answer that waits for a homeserver that is down is worse than one that its author may have taken back."""
-LOOK: Final = 0.02
+POLL_INTERVAL: Final = 0.02
 
 
-class CatchUp:
-    """Holds back what stood at the start. `begin` before anything is taken in, then `run`; `done` is set for ever."""
+class StartupHold:
+    """Holds back what stood at the start. `load` before anything is taken in, then `run`; `released` is set for ever."""
 
-    def __init__(self, *, store: Store, go_on: Callable[[str], None], longest: float = LONGEST) -> None:
-        """Make it. `go_on`: tell the outbox that an owner's rows are held no longer."""
-        self._store, self._go_on, self._longest = store, go_on, longest
-        self._held: frozenset[str] = frozenset()
-        self.done = asyncio.Event()
+    def __init__(self, *, database: Database, release: Callable[[str], None], max_hold: float = MAX_HOLD) -> None:
+        """Make it. `release`: tell the outbox that an owner's rows are held no longer."""
+        self._database, self._release, self._max_hold = database, release, max_hold
+        self._held_owners: frozenset[str] = frozenset()
+        self.released = asyncio.Event()
 
-    async def begin(self) -> None:
+    async def load(self) -> None:
         """Note for whom something stands: a text on its way, or an event that may become one."""
-        rows = await self._store.fetch(
+        rows = await self._database.fetch(
             "SELECT owner FROM outbox WHERE way = 'carrier' UNION SELECT owner FROM inbox WHERE owner <> $1", DESK
         )
-        self._held = frozenset(row["owner"] for row in rows)
+        self._held_owners = frozenset(row["owner"] for row in rows)
 
-    async def run(self, *heard: asyncio.Event) -> None:
+    async def run(self, *caught_up: asyncio.Event) -> None:
         """Wait until all is heard (the first sync, the listing) and decided upon; then let everything go."""
         try:
-            async with asyncio.timeout(self._longest):
-                for each in heard:
+            async with asyncio.timeout(self._max_hold):
+                for each in caught_up:
                     await each.wait()
-                await self._decided()
+                await self._wait_until_decided()
         except TimeoutError:
-            log.event("bridge.goes_on_unheard", count=len(self._held))
-        held, self._held = self._held, frozenset()
-        self.done.set()
+            log.event("startup_hold.timed_out", count=len(self._held_owners))
+        held, self._held_owners = self._held_owners, frozenset()
+        self.released.set()
         for owner in held:
-            self._go_on(owner)
+            self._release(owner)
 
-    def holding(self, perform: Perform) -> Perform:
+    def wrap(self, perform: Perform) -> Perform:
         """Return a performer that leaves rows of whom had something waiting until all is heard."""
 
-        async def held(task: Task) -> None:
-            if task.owner in self._held:
-                raise TryAgain(None)
+        async def held(task: OutboxTask) -> None:
+            if task.owner in self._held_owners:
+                raise RetryLater(None)
             await perform(task)
 
         return held
 
-    async def _decided(self) -> None:
+    async def _wait_until_decided(self) -> None:
         """Wait until what stands in the inbox now is decided upon. What the desk tells a thread then, `texts` waits for."""
         try:
-            last = await self._store.fetchval("SELECT MAX(seq) FROM inbox") or 0
+            last = await self._database.fetchval("SELECT MAX(seq) FROM inbox") or 0
             while True:
-                first = await self._store.fetchval("SELECT MIN(seq) FROM inbox")
+                first = await self._database.fetchval("SELECT MIN(seq) FROM inbox")
                 if first is None or first > last:
                     return
-                await asyncio.sleep(LOOK)
+                await asyncio.sleep(POLL_INTERVAL)
         except sqlite3.OperationalError as error:
             # Whatever keeps the database from being read keeps texts from being marked: none leaves.
-            log.failure("bridge.catch_up_waits", error)
+            log.failure("startup_hold.database_retry", error)

@@ -1,7 +1,7 @@
 """Time, injected: seconds since the epoch, in steps that never jump while the process lives.
 
-Rule of this module: what another program stamped is brought to this clock (`heard`) before it is compared with it. Others
-follow the machine's clock, or the time of day that it was set to.
+Rule of this module: what another program stamped is brought to this clock (`to_bridge_time`) before it is compared with
+it. Others follow the machine's clock, or the time of day that it was set to.
 """
 
 from __future__ import annotations
@@ -10,27 +10,27 @@ import time
 from typing import Final, Protocol
 
 # Where the system has it: a clock that goes on while the machine sleeps.
-_PASSING: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+_CLOCK_ID: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class Clock(Protocol):
     """What the bridge knows of time."""
 
-    def wall(self) -> float:
+    def now(self) -> float:
         """Return seconds since the epoch."""
 
-    def machine(self) -> float:
+    def system_time(self) -> float:
         """Return what the machine's own clock shows now, which somebody may have set; seconds since the epoch."""
 
 
-def heard(clock: Clock, at: float) -> float:
+def to_bridge_time(clock: Clock, at: float) -> float:
     """Return a time that another program's clock stamped as a time of ours; what it stamps now is our now."""
-    return at - ahead(clock)
+    return at - system_clock_offset(clock)
 
 
-def ahead(clock: Clock) -> float:
+def system_clock_offset(clock: Clock) -> float:
     """Return by how many seconds the machine's clock was set forward since the start."""
-    return clock.machine() - clock.wall()
+    return clock.system_time() - clock.now()
 
 
 class SteadyClock:
@@ -41,12 +41,12 @@ class SteadyClock:
     """
 
     def __init__(self) -> None:
-        self._start = time.time() - time.clock_gettime(_PASSING)
+        self._start = time.time() - time.clock_gettime(_CLOCK_ID)
 
-    def wall(self) -> float:
+    def now(self) -> float:
         """Return seconds since the epoch."""
-        return self._start + time.clock_gettime(_PASSING)
+        return self._start + time.clock_gettime(_CLOCK_ID)
 
-    def machine(self) -> float:
+    def system_time(self) -> float:
         """Return what the machine's own clock shows now."""
         return time.time()

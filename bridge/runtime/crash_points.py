@@ -59,8 +59,8 @@ class CrashPoint(Enum):
     DATABASE_REWRITTEN = "the main database is written anew after a receipt, what that was about is not closed yet"
 
 
-Crash: TypeAlias = Callable[[CrashPoint], None]
+CrashHook: TypeAlias = Callable[[CrashPoint], None]
 
 
-def nowhere(_point: CrashPoint) -> None:
+def never_crash(_point: CrashPoint) -> None:
     """Do nothing: the production value."""

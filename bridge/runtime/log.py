@@ -33,14 +33,14 @@ FIELDS: Final = frozenset(
 )
 """Fields that may stand in a log line: numbers, enum names, exception type names, random short ids."""
 
-OURS: Final = "quietline"
+LOGGER_NAME: Final = "quietline"
 
 
 def event(name: str, /, level: int = logging.INFO, **fields: str | float) -> None:
     """Log one event by its fixed name. An unknown field is a bug and raises `ValueError`."""
     if unknown := fields.keys() - FIELDS:
         raise ValueError(f"not allowed in a log line: {', '.join(sorted(unknown))}")
-    logger = logging.getLogger(OURS)
+    logger = logging.getLogger(LOGGER_NAME)
     if logger.isEnabledFor(level):
         logger.log(level, "%s", " ".join([name, *(f"{key}={value}" for key, value in fields.items())]))
 
@@ -52,11 +52,11 @@ def failure(name: str, error: BaseException, /, **fields: str | float) -> None:
     event(name, level=logging.ERROR, error=type(error).__name__, where=where, **fields)
 
 
-class _Foreign(logging.Filter):
+class _ThirdPartyFilter(logging.Filter):
     """Reduce a third party's record to its logger, level and exception type."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.name == OURS:
+        if record.name == LOGGER_NAME:
             return True
         if record.levelno < logging.WARNING:
             return False
@@ -75,17 +75,17 @@ def configure(level: str) -> None:
     """Send our events to standard error. Called once by the process that owns the log."""
     out = logging.StreamHandler(sys.stderr)
     out.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    out.addFilter(_Foreign())
+    out.addFilter(_ThirdPartyFilter())
     root = logging.getLogger()
     root.handlers[:] = [out]
     root.setLevel(level)
     logging.getLogger("aiohttp.access").disabled = True
     logging.captureWarnings(True)
     sys.excepthook = lambda _kind, error, _trace: failure("log.uncaught", error)
-    threading.excepthook = lambda told: _lost(told.exc_value)
-    sys.unraisablehook = lambda told: _lost(told.exc_value)
+    threading.excepthook = lambda unhandled: _log_uncaught(unhandled.exc_value)
+    sys.unraisablehook = lambda unhandled: _log_uncaught(unhandled.exc_value)
 
 
-def _lost(error: BaseException | None) -> None:
+def _log_uncaught(error: BaseException | None) -> None:
     if error is not None:
         failure("log.uncaught", error)

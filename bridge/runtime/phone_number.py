@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+E164_PATTERN = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
 class Phone:
@@ -22,7 +22,7 @@ class Phone:
     @property
     def answerable(self) -> bool:
         """Whether a text can be sent back: only E.164 can be answered; short codes and names are shown, not answered."""
-        return E164.fullmatch(self._value) is not None
+        return E164_PATTERN.fullmatch(self._value) is not None
 
     def reveal(self) -> str:
         """Return the address in the clear. For the vault and for an adapter that is about to send."""

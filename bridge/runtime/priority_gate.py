@@ -15,61 +15,61 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
-AT_ONCE: Final = 8
+MAX_BACKGROUND: Final = 8
 """Requests of what has time in flight while nobody talks; a homeserver answers no faster with more."""
-PAUSE: Final = 0.15
+PAUSE_SECONDS: Final = 0.15
 """Seconds without a word that are a pause: two that talk to each other leave longer ones."""
-GIVES_WAY: Final = 0.4
+MAX_YIELD_SECONDS: Final = 0.4
 """Seconds that one of them waits for a pause, at the most."""
-LATELY: Final = 2.0
+RECENT_SECONDS: Final = 2.0
 """Seconds after somebody's words in which the next ones are expected."""
 
 
-class Talk:
-    """Counts the words under way. `under_way` is around each; `quiet` and `turn` are for what has time."""
+class PriorityGate:
+    """Counts the words under way. `foreground` is around each; `wait_for_pause` and `background` are for what has time."""
 
     def __init__(self) -> None:
-        self._under_way = 0
-        self._ended = -LATELY
-        self._calm = asyncio.Event()
-        self._calm.set()
-        self._pause: asyncio.TimerHandle | None = None
-        self._some, self._one = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(1)
+        self._in_foreground = 0
+        self._last_ended = -RECENT_SECONDS
+        self._paused = asyncio.Event()
+        self._paused.set()
+        self._pause_timer: asyncio.TimerHandle | None = None
+        self._background, self._single = asyncio.Semaphore(MAX_BACKGROUND), asyncio.Semaphore(1)
 
     @contextmanager
-    def under_way(self) -> Iterator[None]:
+    def foreground(self) -> Iterator[None]:
         """Around bringing somebody's words to the homeserver."""
-        self._under_way += 1
-        self._calm.clear()
-        if self._pause is not None:
-            self._pause.cancel()
+        self._in_foreground += 1
+        self._paused.clear()
+        if self._pause_timer is not None:
+            self._pause_timer.cancel()
         try:
             yield
         finally:
-            self._under_way -= 1
-            self._ended = time.monotonic()
-            if not self._under_way:
-                self._pause = asyncio.get_running_loop().call_later(PAUSE, self._calm.set)
+            self._in_foreground -= 1
+            self._last_ended = time.monotonic()
+            if not self._in_foreground:
+                self._pause_timer = asyncio.get_running_loop().call_later(PAUSE_SECONDS, self._paused.set)
 
-    async def pause(self) -> None:
+    async def yield_to_foreground(self) -> None:
         """Wait for a pause in what people say, and not for long: for what goes elsewhere than to the homeserver."""
-        await self.quiet(GIVES_WAY)
+        await self.wait_for_pause(MAX_YIELD_SECONDS)
 
-    async def quiet(self, most: float) -> None:
+    async def wait_for_pause(self, seconds: float) -> None:
         """Wait for a pause in what people say, but no longer than so many seconds."""
         try:
-            async with asyncio.timeout(most):
-                await self._calm.wait()
+            async with asyncio.timeout(seconds):
+                await self._paused.wait()
         except TimeoutError:
             return
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
+    async def background(self) -> AsyncIterator[None]:
         """Have a turn at something that has time."""
-        async with self._some:
-            if self._under_way == 0 and time.monotonic() - self._ended >= LATELY:
+        async with self._background:
+            if self._in_foreground == 0 and time.monotonic() - self._last_ended >= RECENT_SECONDS:
                 yield
                 return
-            async with self._one:
-                await self.pause()
+            async with self._single:
+                await self.yield_to_foreground()
                 yield

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat
 
-_NAME: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
+_HOST_NAME: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 """A host's name: what can be asked for (RFC 1035 §2.3.4), and a low line, which is found in names all the same."""
 
 
@@ -26,11 +26,11 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-def _base(value: str) -> str:
+def _check_base_url(value: str) -> str:
     try:
         parts = urlsplit(value)
         host, port = parts.hostname, parts.port
-        named = not host or _address(host) is not None or _NAME.fullmatch(host.encode("idna").decode()) is not None
+        named = not host or _ip_address(host) is not None or _HOST_NAME.fullmatch(host.encode("idna").decode()) is not None
     except ValueError:
         raise ValueError("not a URL") from None
     # Line ends and the like are passed over by `urlsplit`, and not by whoever asks.
@@ -38,37 +38,37 @@ def _base(value: str) -> str:
         raise ValueError("not a URL")
     if not host or parts.query or parts.fragment or parts.username is not None or value != value.strip().rstrip("/"):
         raise ValueError("give scheme, host and path only: no credentials, no query, no slash at the end")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _near(host)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_private_host(host)):
         raise ValueError("only https, or http to an address of this machine or of a private network")
     return value
 
 
-def _near(host: str) -> bool:
+def _is_private_host(host: str) -> bool:
     """Whether no network of others is crossed: a name without a dot is this machine's, or one of its own network's."""
-    address = _address(host)
+    address = _ip_address(host)
     return "." not in host if address is None else address.is_private
 
 
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
 
 
-Base: TypeAlias = Annotated[str, AfterValidator(_base)]
+BaseUrl: TypeAlias = Annotated[str, AfterValidator(_check_base_url)]
 """What stands before a path: `https://api.example.com/v1`. In clear (`http`) only where no network of others is crossed."""
 
 Port: TypeAlias = Annotated[int, Field(ge=1, le=65535)]
 
-E164: TypeAlias = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")]
+E164Number: TypeAlias = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")]
 
 
-Filled: TypeAlias = Annotated[str, Field(pattern=r"^\S(.*\S)?$")]
+NonEmpty: TypeAlias = Annotated[str, Field(pattern=r"^\S(.*\S)?$")]
 """A name or an id that is not left empty, without spaces around it."""
 
 
-class CarrierSection(Section):
+class CarrierSettings(Section):
     """What every carrier has. Each adapter's `Settings` narrows `kind` and gives `api_base` its vendor's default.
 
     `texts_per_second` is what one number of ours may send, or the account, in the vendor's own unit (see the adapter's
@@ -79,11 +79,11 @@ class CarrierSection(Section):
     """Whether a line with this carrier has one number and no more."""
 
     kind: str
-    api_base: Base
+    api_base: BaseUrl
     texts_per_second: PositiveFloat = 1.0
 
 
-def secret(path: Path) -> str:
+def read_secret(path: Path) -> str:
     """Read a secret from its file. The file was checked when the configuration was loaded."""
     return path.read_text(encoding="utf-8").strip()
 

@@ -22,25 +22,26 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar, cast
 from urllib.parse import quote
 
-from mautrix.util.async_db import Database, UpgradeTable
+from mautrix.util.async_db import Database as MautrixDatabase
+from mautrix.util.async_db import UpgradeTable
 from mautrix.util.async_db.aiosqlite import POSITIONAL_PARAM_PATTERN
 from mautrix.util.async_db.connection import LoggingConnection
 from yarl import URL
 
 from bridge.runtime import log
 from bridge.storage import sqlite
-from bridge.storage.wal import Disk
+from bridge.storage.wal import WriteAheadLog
 
 T = TypeVar("T")
 Connection: TypeAlias = LoggingConnection
 Work: TypeAlias = Callable[[LoggingConnection], Awaitable[T]]
 
-ENDING: Final = (asyncio.CancelledError, KeyboardInterrupt, SystemExit)
+WRITER_STOPS: Final = (asyncio.CancelledError, KeyboardInterrupt, SystemExit)
 """What ends the writer itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Request:
     """A commit somebody waits for, or work between two commits (`between`) on the connection itself."""
 
     done: asyncio.Future[Any]
@@ -60,11 +61,11 @@ class _Asked:
             self.done.set_exception(RuntimeError(f"the commit ended with {type(error).__name__}"))
 
 
-class Store:
+class Database:
     """A database file with its one writer. `open` migrates; `close` finishes what was begun."""
 
     def __init__(self, path: Path, *, upgrades: Sequence[UpgradeTable]) -> None:
-        self.db: Database = sqlite.Sqlite(
+        self.db: MautrixDatabase = sqlite.SqliteDatabase(
             # A `#` or `?` in a directory's name is a letter like any other, and `%41` is not an A.
             URL(f"sqlite:///{quote(str(path.absolute()))}", encoded=True),
             upgrade_table=UpgradeTable(),
@@ -72,44 +73,44 @@ class Store:
         )
         self._path = path
         self._upgrades = upgrades
-        self._queue: asyncio.Queue[_Asked | None] = asyncio.Queue()
-        self._disk = Disk(path)
+        self._requests: asyncio.Queue[_Request | None] = asyncio.Queue()
+        self._wal = WriteAheadLog(path)
         self._tasks: list[asyncio.Task[None]] = []
         self._reader: sqlite3.Connection | None = None
-        self._dirty = asyncio.Event()
-        self._written = self._kept = 0
-        self._waiting: deque[tuple[int, _Asked, Any]] = deque()
-        self._lost = asyncio.Event()
+        self._unsynced = asyncio.Event()
+        self._commits_written = self._commits_synced = 0
+        self._waiting: deque[tuple[int, _Request, Any]] = deque()
+        self._disk_failed = asyncio.Event()
 
     async def open(self) -> None:
         """Connect and migrate. Raises what the database raises when the file is unusable or newer than this program."""
         await self.db.start()
         for table in self._upgrades:
             await table.upgrade(self.db)
-        self._reader = sqlite.reader(self._path)
+        self._reader = sqlite.open_reader(self._path)
         await self.db.fetchval("SELECT COUNT(*) FROM sqlite_master")  # the log stands from the first look on
-        self._disk.open()
-        await self._disk.sync()
+        self._wal.open()
+        await self._wal.sync()
         self._tasks = [
-            asyncio.create_task(self._write(), name="writer", context=contextvars.Context()),
-            asyncio.create_task(self._sync(), name="syncer"),
+            asyncio.create_task(self._write_loop(), name="writer", context=contextvars.Context()),
+            asyncio.create_task(self._sync_loop(), name="syncer"),
         ]
 
     async def close(self) -> None:
         """Let queued commits finish, then disconnect."""
         if self._tasks:
-            self._queue.put_nowait(None)
+            self._requests.put_nowait(None)
             await asyncio.gather(*self._tasks)
             self._tasks = []
-        await self._disk.close()
+        await self._wal.close()
         if self._reader is not None:
             self._reader.close()
             self._reader = None
         await self.db.stop()
 
-    async def lasts(self) -> None:
+    async def wait_for_disk_failure(self) -> None:
         """Never return. Raises `OSError` once the disk did not keep what was written: only a new start helps then."""
-        await self._lost.wait()
+        await self._disk_failed.wait()
         raise OSError("the disk did not keep what was written")
 
     async def commit(self, work: Work[T], *, synced: bool = True) -> T:
@@ -120,16 +121,16 @@ class Store:
         cut may take it back, with all that came after it and nothing that came before.
         """
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue.put_nowait(_Asked(done, work, synced))
+        self._requests.put_nowait(_Request(done, work, synced))
         return await asyncio.shield(done)
 
     async def synced(self) -> None:
         """Wait until everything that was written by now is on the disk. Raises `sqlite3.OperationalError`."""
-        if self._lost.is_set():
-            raise _not_kept()
-        if self._kept < self._written:
+        if self._disk_failed.is_set():
+            raise _disk_failure()
+        if self._commits_synced < self._commits_written:
             done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append((self._written, _Asked(done), None))
+            self._waiting.append((self._commits_written, _Request(done), None))
             await asyncio.shield(done)
 
     async def checkpoint(self) -> bool:
@@ -137,24 +138,24 @@ class Store:
 
         Source: sqlite.org/pragma.html#pragma_wal_checkpoint.
         """
-        return await self._between(sqlite.truncate)
+        return await self._enqueue_between(sqlite.truncate_wal)
 
-    async def rewrite(self) -> bool:
+    async def vacuum(self) -> bool:
         """Write the whole file anew and empty the log, so that nothing deleted is in any byte of either; False: try again.
 
         `secure_delete` overwrites a row where it is, and not where it was before its page was balanced. Nobody commits
         meanwhile: 5 to 14 ms for each MiB. Source: sqlite.org/lang_vacuum.html.
         """
-        return await self._between(sqlite.vacuum)
+        return await self._enqueue_between(sqlite.vacuum)
 
-    async def _between(self, work: Callable[[sqlite3.Connection], bool]) -> bool:
+    async def _enqueue_between(self, work: Callable[[sqlite3.Connection], bool]) -> bool:
         """Do something between two commits, and off the event loop; False when it could not be done."""
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._queue.put_nowait(_Asked(done, between=work))
+        self._requests.put_nowait(_Request(done, between=work))
         try:
             return await asyncio.shield(done)
         except Exception as error:  # noqa: BLE001 - no memory, no thread, a damaged page: none of it may stop the line
-            log.failure("store.untidy", error)
+            log.failure("database.maintenance_failed", error)
             return False
 
     async def fetch(self, query: str, *args: Any) -> list[Any]:
@@ -173,68 +174,68 @@ class Store:
         row = await self.fetchrow(query, *args)
         return None if row is None else row[0]
 
-    async def _write(self) -> None:
+    async def _write_loop(self) -> None:
         try:
-            while (asked := await self._queue.get()) is not None:
-                if asked.between is not None:
-                    await self._tidy(asked, asked.between)
-                elif asked.work is not None:
-                    await self._make(asked, asked.work)
+            while (request := await self._requests.get()) is not None:
+                if request.between is not None:
+                    await self._run_between(request, request.between)
+                elif request.work is not None:
+                    await self._run_commit(request, request.work)
         except BaseException:
-            self._lost.set()  # whoever waits for a commit must not wait for ever
+            self._disk_failed.set()  # whoever waits for a commit must not wait for ever
             raise
         finally:
-            self._written += 1  # one more sync, which is the last
-            self._dirty.set()
+            self._commits_written += 1  # one more sync, which is the last
+            self._unsynced.set()
 
-    async def _sync(self) -> None:
+    async def _sync_loop(self) -> None:
         """Sync what was written, again and again, and answer who waited for it."""
-        while not self._tasks[0].done() or self._kept < self._written:
-            await self._dirty.wait()
-            self._dirty.clear()
-            written = self._written
+        while not self._tasks[0].done() or self._commits_synced < self._commits_written:
+            await self._unsynced.wait()
+            self._unsynced.clear()
+            written = self._commits_written
             try:
-                await self._disk.sync()
+                await self._wal.sync()
             except OSError:
                 # What the disk did not keep it may not try to keep again: nothing after this can be relied on.
-                self._lost.set()
-            self._kept = written
+                self._disk_failed.set()
+            self._commits_synced = written
             while self._waiting and self._waiting[0][0] <= written:
-                _, asked, value = self._waiting.popleft()
-                asked.answer(value, _not_kept() if self._lost.is_set() else None)
+                _, request, value = self._waiting.popleft()
+                request.answer(value, _disk_failure() if self._disk_failed.is_set() else None)
 
-    async def _tidy(self, asked: _Asked, work: Callable[[sqlite3.Connection], bool]) -> None:
+    async def _run_between(self, request: _Request, work: Callable[[sqlite3.Connection], bool]) -> None:
         acquired = cast("AbstractAsyncContextManager[LoggingConnection]", self.db.acquire())
         try:
             async with acquired as conn:
                 done = await asyncio.to_thread(work, conn.wrapped._conn)  # noqa: SLF001 - the one connection, between commits
         except BaseException as error:
-            asked.answer(None, error)
-            if isinstance(error, ENDING):
+            request.answer(None, error)
+            if isinstance(error, WRITER_STOPS):
                 raise
         else:
-            asked.answer(done)
+            request.answer(done)
 
-    async def _make(self, asked: _Asked, work: Work[Any]) -> None:
-        if self._lost.is_set():
-            asked.answer(None, _not_kept())
+    async def _run_commit(self, request: _Request, work: Work[Any]) -> None:
+        if self._disk_failed.is_set():
+            request.answer(None, _disk_failure())
             return
         try:
-            value = await self._transact(work)
+            value = await self._run_transaction(work)
         except BaseException as error:
-            asked.answer(None, error)
-            if isinstance(error, ENDING):
+            request.answer(None, error)
+            if isinstance(error, WRITER_STOPS):
                 raise
             return
-        self._written += 1
-        self._disk.wrote()
-        if asked.synced:
-            self._waiting.append((self._written, asked, value))
+        self._commits_written += 1
+        self._wal.record_commit()
+        if request.synced:
+            self._waiting.append((self._commits_written, request, value))
         else:
-            asked.answer(value)
-        self._dirty.set()
+            request.answer(value)
+        self._unsynced.set()
 
-    async def _transact(self, work: Work[T]) -> T:
+    async def _run_transaction(self, work: Work[T]) -> T:
         # mautrix annotates its context managers with what they yield
         acquired = cast("AbstractAsyncContextManager[LoggingConnection]", self.db.acquire())
         async with acquired as conn:
@@ -248,5 +249,5 @@ class Store:
                 raise
 
 
-def _not_kept() -> sqlite3.OperationalError:
+def _disk_failure() -> sqlite3.OperationalError:
     return sqlite3.OperationalError("the disk did not keep what was written")

@@ -38,7 +38,7 @@ from typing import TypeVar, cast
 
 T = TypeVar("T")
 
-SETTINGS = (
+PRAGMAS = (
     "PRAGMA busy_timeout = 5000",
     "PRAGMA locking_mode = EXCLUSIVE",
     "PRAGMA journal_mode = PERSIST",
@@ -50,7 +50,7 @@ TABLE = "CREATE TABLE IF NOT EXISTS slot (n INTEGER PRIMARY KEY, owner BLOB NOT 
 OWNER_BYTES = 264
 """A room's id has up to 255, and `room:` before it (https://spec.matrix.org/latest/appendices/#room-ids)."""
 WRAPPED_BYTES = 61
-NOBODY = bytes(OWNER_BYTES)
+FREE_OWNER = bytes(OWNER_BYTES)
 VERSION = 2
 MODE = 0o600
 CHUNK = 1 << 16
@@ -64,7 +64,7 @@ class _Slots:
     free: list[int]
 
 
-class Keys:
+class KeyFile:
     """The file of wrapped keys. What is in a row only the vault can read.
 
     All methods raise `sqlite3.Error` or `OSError` when the file cannot be read or written (a full disk is an
@@ -101,10 +101,10 @@ class Keys:
         """Return an owner's wrapped key, or None."""
         return await self._run(lambda: self._read(owner))
 
-    async def stands(self, owner: str) -> bool:
+    async def is_on_disk(self, owner: str) -> bool:
         """Whether the file itself has a key of this owner, whatever we know of it: for after a destruction."""
         query = "SELECT COUNT(*) FROM slot WHERE owner = ?"
-        return await self._run(lambda: bool(self._db().execute(query, (_padded(owner),)).fetchone()[0]))
+        return await self._run(lambda: bool(self._db().execute(query, (_pad_owner(owner),)).fetchone()[0]))
 
     async def delete(self, owner: str) -> None:
         """Remove an owner's key from the file and the journal, durably. No key is no error.
@@ -115,7 +115,7 @@ class Keys:
 
     async def owners(self) -> set[str]:
         """Return everybody who has a key."""
-        return await self._run(lambda: set(self._known().taken))
+        return await self._run(lambda: set(self._current_slots().taken))
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -126,21 +126,21 @@ class Keys:
         return self._connection
 
     def _open(self) -> None:
-        self._make()
+        self._create_file()
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         try:
-            for setting in SETTINGS:
+            for setting in PRAGMAS:
                 connection.execute(setting)
             # By now a crashed transaction's journal was played back; only then may it be zeroed.
             connection.execute("BEGIN IMMEDIATE")
             _refuse_newer(connection)
             connection.execute(TABLE)
-            _from_rows(connection)
+            _migrate_from_version_1(connection)
             connection.execute(f"PRAGMA user_version = {VERSION}")
             connection.execute("COMMIT")
             self._clear_journal()
             connection.execute("PRAGMA locking_mode = NORMAL")  # which the next look at the file brings about
-            self._slots = _slots(connection)
+            self._slots = _read_slots(connection)
         except BaseException:
             connection.close()
             raise
@@ -151,7 +151,7 @@ class Keys:
             self._connection.close()
             self._connection = None
 
-    def _make(self) -> None:
+    def _create_file(self) -> None:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, MODE)
         try:
             os.fchmod(descriptor, MODE)  # SQLite gives the journal the mode of its database
@@ -163,47 +163,47 @@ class Keys:
         finally:
             os.close(directory)
 
-    def _known(self) -> _Slots:
+    def _current_slots(self) -> _Slots:
         """Return who has which slot: what is remembered, or after an error what the file says."""
         if self._slots is None:
-            self._slots = _slots(self._db())
+            self._slots = _read_slots(self._db())
         return self._slots
 
-    def _change(self, query: str, *args: object) -> sqlite3.Cursor:
+    def _execute_change(self, query: str, *args: object) -> sqlite3.Cursor:
         # An error may come after the commit: until it is known that it did not, nothing is.
         self._slots = None
         return self._db().execute(query, args)
 
     def _insert(self, owner: str, wrapped: bytes) -> bytes:
-        standing = self._read(owner)
-        if standing is not None:
-            return standing
+        existing = self._read(owner)
+        if existing is not None:
+            return existing
         if len(wrapped) != WRAPPED_BYTES:
             raise ValueError(f"a wrapped key has {WRAPPED_BYTES} bytes, not {len(wrapped)}")
-        name, slots = _padded(owner), self._known()
+        name, slots = _pad_owner(owner), self._current_slots()
         if slots.free:
             n = slots.free[-1]
-            self._change("UPDATE slot SET owner = ?, wrapped = ? WHERE n = ?", name, wrapped, n)
+            self._execute_change("UPDATE slot SET owner = ?, wrapped = ? WHERE n = ?", name, wrapped, n)
             slots.free.pop()
         else:
-            cursor = self._change("INSERT INTO slot (owner, wrapped) VALUES (?, ?)", name, wrapped)
+            cursor = self._execute_change("INSERT INTO slot (owner, wrapped) VALUES (?, ?)", name, wrapped)
             n = cast("int", cursor.lastrowid)  # None only before any row was inserted
         slots.taken[owner] = n
         self._slots = slots
         return wrapped
 
     def _read(self, owner: str) -> bytes | None:
-        n = self._known().taken.get(owner)
+        n = self._current_slots().taken.get(owner)
         if n is None:
             return None
         return bytes(self._db().execute("SELECT wrapped FROM slot WHERE n = ?", (n,)).fetchone()[0])
 
     def _delete(self, owner: str) -> None:
-        slots = self._known()
+        slots = self._current_slots()
         n = slots.taken.get(owner)
         if n is not None:
             query = "UPDATE slot SET owner = ?, wrapped = ? WHERE n = ?"
-            self._change(query, NOBODY, bytes(WRAPPED_BYTES), n)
+            self._execute_change(query, FREE_OWNER, bytes(WRAPPED_BYTES), n)
             del slots.taken[owner]
             slots.free.append(n)
             self._slots = slots
@@ -228,21 +228,21 @@ def _refuse_newer(connection: sqlite3.Connection) -> None:
         raise ValueError("keys.db was written by a newer version of this program")
 
 
-def _from_rows(connection: sqlite3.Connection) -> None:
+def _migrate_from_version_1(connection: sqlite3.Connection) -> None:
     """Take over the keys of version 1, one row each; its pages are overwritten as they are given up."""
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'keys'").fetchone() is None:
         return
     for owner, wrapped in connection.execute("SELECT owner, wrapped FROM keys ORDER BY owner").fetchall():
-        connection.execute("INSERT INTO slot (owner, wrapped) VALUES (?, ?)", (_padded(owner), wrapped))
+        connection.execute("INSERT INTO slot (owner, wrapped) VALUES (?, ?)", (_pad_owner(owner), wrapped))
     connection.execute("DROP TABLE keys")
 
 
-def _slots(connection: sqlite3.Connection) -> _Slots:
+def _read_slots(connection: sqlite3.Connection) -> _Slots:
     named = [(n, bytes(owner).rstrip(b"\0").decode()) for n, owner in connection.execute("SELECT n, owner FROM slot")]
     return _Slots(taken={name: n for n, name in named if name}, free=[n for n, name in named if not name])
 
 
-def _padded(owner: str) -> bytes:
+def _pad_owner(owner: str) -> bytes:
     name = owner.encode()
     if not 0 < len(name) <= OWNER_BYTES:
         raise ValueError(f"an owner has 1 to {OWNER_BYTES} bytes, not {len(name)}")

@@ -30,7 +30,7 @@ def decode(kind: str, data: bytes) -> Any:
     return _ADAPTERS[kind].validate_json(data)
 
 
-def read(kind: type[T], data: bytes) -> T:
+def decode_as(kind: type[T], data: bytes) -> T:
     """Read an aggregate."""
     value: T = _ADAPTERS[kind.__name__].validate_json(data)
     return value

@@ -20,11 +20,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MEMORY_KIB: Final = 19 * 1024
-PASSES: Final = 2
-LANES: Final = 1
+TIME_COST: Final = 2
+PARALLELISM: Final = 1
 HASH_BYTES: Final = 32
 SALT_BYTES: Final = 16
-AT_ONCE: Final = 2
+MAX_THREADS: Final = 2
 """So many times 19 MiB, and as many threads: a flood must not take the machine's memory."""
 
 
@@ -33,23 +33,23 @@ def slow_hash(keyed: bytes, salt: bytes) -> bytes:
     return hash_secret_raw(
         keyed,
         salt,
-        time_cost=PASSES,
+        time_cost=TIME_COST,
         memory_cost=MEMORY_KIB,
-        parallelism=LANES,
+        parallelism=PARALLELISM,
         hash_len=HASH_BYTES,
         type=Type.ID,
     )
 
 
-class Slowly:
+class SlowHashPool:
     """Does slow work in threads, in turns. One for each purpose: agreed words do not wait for a flood of strangers."""
 
     def __init__(self) -> None:
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(MAX_THREADS)
 
-    async def do(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what the work returns. Raises `OSError` when the machine has no memory, or no thread, for it now."""
-        async with self._turns:
+        async with self._slots:
             try:
                 return await asyncio.to_thread(work, *args, **kwargs)
             except (HashingError, MemoryError, RuntimeError):

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from bridge.runtime.phone_number import Phone
-from bridge.storage.key_file import Keys
+from bridge.storage.key_file import KeyFile
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -30,7 +30,7 @@ CACHED_KEYS = 1024
 """Of about 2.5 KiB each. A key that is not among them is read again, in some tens of microseconds."""
 
 
-class Sealed(Exception):  # noqa: N818 - the name says what the thing still is
+class CannotOpen(Exception):  # noqa: N818 - it is a verdict
     """It cannot be opened: another key, changed bytes, another owner or context, or the key was destroyed."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Vault:
     Raises ValueError when a key is not 32 bytes or the two are the same.
     """
 
-    def __init__(self, *, keys: Keys, vault_key: bytes, index_key: bytes, cached_keys: int = CACHED_KEYS) -> None:
+    def __init__(self, *, keys: KeyFile, vault_key: bytes, index_key: bytes, cached_keys: int = CACHED_KEYS) -> None:
         for name, key in (("vault key", vault_key), ("index key", index_key)):
             if len(key) != KEY_BYTES:
                 raise ValueError(f"the {name} must be {KEY_BYTES} bytes, not {len(key)}")
@@ -56,44 +56,47 @@ class Vault:
         self._index = index_key
         self._wrap = AESGCM(_expand(vault_key, _join("wrap")))
         self._cache: OrderedDict[str, tuple[bytes, AESGCM]] = OrderedDict()
-        self._room = cached_keys
+        self._cache_size = cached_keys
         self._destructions = 0
 
-    async def check(self) -> None:
+    async def check_key(self) -> None:
         """Raise ValueError when the vault key is not the one that `keys.db` was written with. For the start."""
         for owner in await self._keys.owners():
             try:
                 await self.load(owner)
-            except Sealed:
+            except CannotOpen:
                 raise ValueError("the vault key does not open keys.db: it belongs to another installation") from None
             return
 
     async def create(self, owner: str) -> None:
         """Give an owner a key. When this returns, the key survives a power cut. An owner that has one keeps it.
 
-        Raises :class:`Sealed` when the key that stands is not under this vault key.
+        Raises :class:`CannotOpen` when the key that stands is not under this vault key.
         """
         before = self._destructions
         key = os.urandom(KEY_BYTES)
-        standing = await self._keys.insert(owner, _encrypt(self._wrap, key, _join("wrap", owner)))
+        existing = await self._keys.insert(owner, _encrypt(self._wrap, key, _join("wrap", owner)))
         if before == self._destructions:
-            self._remember(owner, _decrypt(self._wrap, standing, _join("wrap", owner)))
+            self._remember(owner, _decrypt(self._wrap, existing, _join("wrap", owner)))
 
     async def load(self, owner: str) -> None:
-        """Have an owner's key in memory, so that `seal` and `open` need no disk. Raises :class:`Sealed` without a key."""
+        """Have an owner's key in memory, so that `seal` and `open` need no disk.
+
+        Raises :class:`CannotOpen` without a key.
+        """
         await self._key(owner)
 
     async def seal(self, owner: str, context: str, data: bytes) -> bytes:
         """Encrypt for one owner and purpose: version, nonce, ciphertext and tag, 29 bytes more than `data`.
 
-        Raises :class:`Sealed` when the owner has no key, or none that this vault can unwrap.
+        Raises :class:`CannotOpen` when the owner has no key, or none that this vault can unwrap.
         """
-        _, cipher = self._held(owner) or await self._key(owner)
+        _, cipher = self._cached(owner) or await self._key(owner)
         return _encrypt(cipher, data, _join(owner, context))
 
     async def open(self, owner: str, context: str, sealed: bytes) -> bytes:
-        """Decrypt what `seal` made for the same owner and purpose. Raises :class:`Sealed` otherwise."""
-        _, cipher = self._held(owner) or await self._key(owner)
+        """Decrypt what `seal` made for the same owner and purpose. Raises :class:`CannotOpen` otherwise."""
+        _, cipher = self._cached(owner) or await self._key(owner)
         return _decrypt(cipher, sealed, _join(owner, context))
 
     async def destroy(self, owner: str) -> None:
@@ -103,9 +106,9 @@ class Vault:
         self._cache.pop(owner, None)
         await self._keys.delete(owner)
 
-    async def has(self, owner: str) -> bool:
+    async def has_key(self, owner: str) -> bool:
         """Whether an owner has a key: asked of the disk, for after a destruction."""
-        return await self._keys.stands(owner)
+        return await self._keys.is_on_disk(owner)
 
     async def owners(self) -> set[str]:
         """Return everybody who has a key: at the start, those without a thread are orphans and are destroyed."""
@@ -124,36 +127,36 @@ class Vault:
         return _expand(self._root, _join("derive", label))
 
     async def derive_for(self, owner: str, label: str) -> bytes:
-        """Return 32 bytes that can be had only while the owner's key lives. Raises :class:`Sealed`."""
-        key, _ = self._held(owner) or await self._key(owner)
+        """Return 32 bytes that can be had only while the owner's key lives. Raises :class:`CannotOpen`."""
+        key, _ = self._cached(owner) or await self._key(owner)
         return _expand(key, _join("derive for", owner, label))
 
     def _mac(self, *parts: str) -> bytes:
         return hmac.digest(self._index, _join(*parts), hashlib.sha256)
 
-    def _held(self, owner: str) -> tuple[bytes, AESGCM] | None:
-        held = self._cache.get(owner)
-        if held is not None:
+    def _cached(self, owner: str) -> tuple[bytes, AESGCM] | None:
+        cached = self._cache.get(owner)
+        if cached is not None:
             self._cache.move_to_end(owner)
-        return held
+        return cached
 
     def _remember(self, owner: str, key: bytes) -> tuple[bytes, AESGCM]:
-        held = self._cache[owner] = (key, AESGCM(key))
+        cached = self._cache[owner] = (key, AESGCM(key))
         self._cache.move_to_end(owner)
-        while len(self._cache) > self._room:
+        while len(self._cache) > self._cache_size:
             self._cache.popitem(last=False)
-        return held
+        return cached
 
     async def _key(self, owner: str) -> tuple[bytes, AESGCM]:
-        while (held := self._held(owner)) is None:
+        while (cached := self._cached(owner)) is None:
             before = self._destructions
             wrapped = await self._keys.read(owner)
             if before != self._destructions:
                 continue
             if wrapped is None:
-                raise Sealed
+                raise CannotOpen
             return self._remember(owner, _decrypt(self._wrap, wrapped, _join("wrap", owner)))
-        return held
+        return cached
 
 
 def _join(*parts: str) -> bytes:
@@ -173,8 +176,8 @@ def _encrypt(cipher: AESGCM, data: bytes, bound: bytes) -> bytes:
 
 def _decrypt(cipher: AESGCM, sealed: bytes, bound: bytes) -> bytes:
     if len(sealed) < 1 + NONCE_BYTES + TAG_BYTES or sealed[:1] != VERSION:
-        raise Sealed
+        raise CannotOpen
     try:
         return cipher.decrypt(sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :], VERSION + bound)
     except InvalidTag:
-        raise Sealed from None
+        raise CannotOpen from None

@@ -6,7 +6,7 @@ itself and the one before, under a key that the vault key makes.
 
 Against whom. Somebody who can write the database but has no vault key (whoever keeps the database or its disk, a second
 program on it, a supervisor who asked the technician for "just that one line") can neither change, insert, drop nor reorder
-entries, nor cut off the newest, without `check` saying so. Entries expire from the old end: what stands before the first
+entries, nor cut off the newest, without `verify` saying so. Entries expire from the old end: what stands before the first
 that is left is one sealed mark, which only the vault key makes, and which says up to which hour was forgotten. It does not
 help against whoever has the vault key as well, nor against the whole database being put back to an earlier day.
 
@@ -27,20 +27,20 @@ from bot.model.actions import DESK
 from bot.model.audit_kinds import AuditKind
 from bridge.runtime import log
 from bridge.storage.database import Connection
-from bridge.storage.vault import Sealed, Vault
+from bridge.storage.vault import CannotOpen, Vault
 
-LABEL: Final = "audit"
+KEY_LABEL: Final = "audit"
 HOUR: Final = 3600
 HEAD: Final = "audit_head"
 FLOOR: Final = "audit_floor"
 """Rows of `line`: the newest entry, and the newest that was forgotten."""
-PLAIN: Final = frozenset({DESK, "line"})
+NON_THREAD_SUBJECTS: Final = frozenset({DESK, "line"})
 """What an entry is about, when it is about no thread."""
-NOTHING: Final = b"\x00" * 32
+GENESIS_MAC: Final = b"\x00" * 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class AuditEntry:
     """One entry. `hour`: seconds since the epoch, at the full hour; `about`: `desk`, `line`, or six letters."""
 
     seq: int
@@ -50,23 +50,23 @@ class Entry:
     mac: bytes
 
 
-class Ledger:
+class AuditLog:
     """Writes and checks the audit of one installation."""
 
     def __init__(self, *, vault: Vault) -> None:
-        self._vault, self._key = vault, vault.derive(LABEL)
+        self._vault, self._key = vault, vault.derive(KEY_LABEL)
 
-    async def note(self, conn: Connection, owner: str, kinds: Iterable[AuditKind], *, now: float) -> None:
+    async def record(self, conn: Connection, owner: str, kinds: Iterable[AuditKind], *, now: float) -> None:
         """Note these kinds, inside the commit of what they are about."""
-        hour, about = int(now) - int(now) % HOUR, await self._name(owner)
+        hour, about = int(now) - int(now) % HOUR, await self._subject(owner)
         for kind in kinds:
             try:
-                head = self._read(await conn.fetchval("SELECT value FROM line WHERE name = $1", HEAD), HEAD)
+                head = self._read_mark(await conn.fetchval("SELECT value FROM line WHERE name = $1", HEAD), HEAD)
             except ValueError:
-                # Somebody changed it: `check` will say so, and the line goes on.
-                log.event("audit.broken")
+                # Somebody changed it: `verify` will say so, and the line goes on.
+                log.event("audit.mark_tampered")
                 head = None
-            before = head.mac if head else NOTHING
+            before = head.mac if head else GENESIS_MAC
             mac = self._mac(before.hex(), str(hour), about, kind.value)
             seq = await conn.fetchval(
                 "INSERT INTO audit (hour, about, kind, mac) VALUES ($1, $2, $3, $4) RETURNING seq",
@@ -75,9 +75,9 @@ class Ledger:
                 kind.value,
                 mac,
             )
-            await self._write(conn, HEAD, Entry(seq=seq, hour=hour, about="", kind="", mac=mac))
+            await self._write_mark(conn, HEAD, AuditEntry(seq=seq, hour=hour, about="", kind="", mac=mac))
 
-    async def forget(self, conn: Connection, before: float) -> int:
+    async def expire(self, conn: Connection, before: float) -> int:
         """Forget entries of hours before that time; return how many. The mark that takes their place is sealed."""
         rows = await conn.fetch("SELECT seq, hour, mac FROM audit WHERE hour < $1 ORDER BY seq", int(before))
         if not rows:
@@ -87,44 +87,46 @@ class Ledger:
         count = await conn.fetchval("SELECT COUNT(*) FROM audit WHERE seq <= $1", last["seq"])
         if count != len(rows):
             return 0
-        entry = Entry(seq=last["seq"], hour=max(row["hour"] for row in rows), about="", kind="", mac=bytes(last["mac"]))
-        await self._write(conn, FLOOR, entry)
+        entry = AuditEntry(
+            seq=last["seq"], hour=max(row["hour"] for row in rows), about="", kind="", mac=bytes(last["mac"])
+        )
+        await self._write_mark(conn, FLOOR, entry)
         await conn.execute("DELETE FROM audit WHERE seq <= $1", last["seq"])
         return len(rows)
 
-    def check(self, entries: Sequence[Entry], head: str | None, floor: str | None, *, expired: float) -> list[str]:
+    def verify(self, rows: Sequence[AuditEntry], head: str | None, floor: str | None, *, expired: float) -> list[str]:
         """Say what does not hold of entries in their order, with both marks as they stand in `line`; nothing when all does.
 
         `expired`: entries older than that may have been forgotten, younger ones not.
         """
         try:
-            newest, forgotten = self._read(head, HEAD), self._read(floor, FLOOR)
+            newest, forgotten = self._read_mark(head, HEAD), self._read_mark(floor, FLOOR)
         except ValueError:
             return ["a mark of the audit was changed"]
         problems = []
         if forgotten is not None and forgotten.hour >= expired:
             problems.append("entries were forgotten before their time")
-        mac = forgotten.mac if forgotten else NOTHING
-        for entry in entries:
+        mac = forgotten.mac if forgotten else GENESIS_MAC
+        for entry in rows:
             expected = self._mac(mac.hex(), str(entry.hour), entry.about, entry.kind)
             if not hmac.compare_digest(expected, entry.mac):
                 problems.append(f"entry {entry.seq} does not follow from the one before it")
                 break
             mac = entry.mac
         else:
-            if not hmac.compare_digest(mac, newest.mac if newest else NOTHING):
+            if not hmac.compare_digest(mac, newest.mac if newest else GENESIS_MAC):
                 problems.append("the newest entries are missing")
         return problems
 
-    async def _name(self, owner: str) -> str:
-        if owner in PLAIN:
+    async def _subject(self, owner: str) -> str:
+        if owner in NON_THREAD_SUBJECTS:
             return owner
         try:
-            return (await self._vault.derive_for(owner, LABEL)).hex()[:6]
-        except Sealed:
+            return (await self._vault.derive_for(owner, KEY_LABEL)).hex()[:6]
+        except CannotOpen:
             return "gone"
 
-    async def _write(self, conn: Connection, name: str, entry: Entry) -> None:
+    async def _write_mark(self, conn: Connection, name: str, entry: AuditEntry) -> None:
         told = json.dumps([entry.seq, entry.hour, entry.mac.hex()])
         value = json.dumps([told, self._mac(name, told).hex()])
         await conn.execute(
@@ -133,7 +135,7 @@ class Ledger:
             value,
         )
 
-    def _read(self, value: str | None, name: str) -> Entry | None:
+    def _read_mark(self, value: str | None, name: str) -> AuditEntry | None:
         """Read a mark. Raises ValueError when it is not ours."""
         if value is None:
             return None
@@ -141,7 +143,7 @@ class Ledger:
             told, mac = json.loads(value)
             genuine = hmac.compare_digest(self._mac(name, told), bytes.fromhex(mac))
             seq, hour, digest = json.loads(told)
-            entry = Entry(seq=int(seq), hour=int(hour), about="", kind="", mac=bytes.fromhex(digest))
+            entry = AuditEntry(seq=int(seq), hour=int(hour), about="", kind="", mac=bytes.fromhex(digest))
         except (TypeError, ValueError, AttributeError):
             raise ValueError("not a mark of the audit") from None
         if not genuine:
@@ -153,18 +155,18 @@ class Ledger:
         return hmac.digest(self._key, whole, hashlib.sha256)
 
 
-async def entries(conn: Any, most: int) -> list[Entry]:
+async def newest_entries(conn: Any, most: int) -> list[AuditEntry]:
     """Return the newest entries, the oldest of them first. `conn`: or a store."""
     rows = await conn.fetch("SELECT seq, hour, about, kind, mac FROM audit ORDER BY seq DESC LIMIT $1", most)
-    return [Entry(**{**dict(row), "mac": bytes(row["mac"])}) for row in reversed(rows)]
+    return [AuditEntry(**{**dict(row), "mac": bytes(row["mac"])}) for row in reversed(rows)]
 
 
-def told(found: Sequence[Entry]) -> str:
+def format_entries(found: Sequence[AuditEntry]) -> str:
     """Say entries for a person: hour, kind, and the letters that tell threads apart."""
-    shown = [f"{hour_of(e.hour)}  {e.kind}{'' if e.about in PLAIN else '  ' + e.about}" for e in found]
+    shown = [f"{format_hour(e.hour)}  {e.kind}{'' if e.about in NON_THREAD_SUBJECTS else '  ' + e.about}" for e in found]
     return "\n".join(shown) or "Nothing is noted."
 
 
-def hour_of(at: float) -> str:
+def format_hour(at: float) -> str:
     """Say an hour, in UTC."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%HZ")

@@ -15,84 +15,84 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bridge.storage.database import Connection, Store
+from bridge.storage.database import Connection, Database
 
-JUMP: Final = 60.0
-LONGEST_OFF: Final = 12 * 3600.0
-DOUBT: Final = "clock_doubted"
-LAST: Final = "clock_last"
-EVERY: Final = 60.0
+MAX_SKEW: Final = 60.0
+MAX_DOWNTIME: Final = 12 * 3600.0
+DISTRUST_ROW: Final = "clock_doubted"
+SAMPLE_ROW: Final = "clock_last"
+SAMPLE_SECONDS: Final = 60.0
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ClockSample:
     """The machine's clock, the time passed since it was started, and which start that was."""
 
     wall: float
-    passed: float
-    boot: str
+    since_boot: float
+    boot_id: str
 
     def text(self) -> str:
         """Write it for the database."""
-        return f"{self.wall} {self.passed} {self.boot}"
+        return f"{self.wall} {self.since_boot} {self.boot_id}"
 
 
-def machine() -> Reading:
+def sample_clock() -> ClockSample:
     """Read the machine's clocks."""
     clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
     try:
         boot = BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:
         boot = ""
-    return Reading(time.time(), time.clock_gettime(clock), boot)
+    return ClockSample(time.time(), time.clock_gettime(clock), boot)
 
 
-class Doubt:
-    """Compares the clock with the last run's. `look` at the start, `note` from time to time."""
+class ClockCheck:
+    """Compares the clock with the last run's. `jump_since_last_run` at the start, `record_sample` from time to time."""
 
-    def __init__(self, *, store: Store, read: Callable[[], Reading] = machine) -> None:
-        self._store, self._read = store, read
+    def __init__(self, *, database: Database, sample: Callable[[], ClockSample] = sample_clock) -> None:
+        self._database, self._sample = database, sample
         self._noted = 0.0
 
-    async def look(self) -> int:
+    async def jump_since_last_run(self) -> int:
         """Return by how many seconds the clock jumped while the program did not run; 0 when it did not."""
-        last = await self._store.fetchval("SELECT value FROM line WHERE name = $1", LAST)
-        return 0 if last is None else jumped(last, self._read())
+        last = await self._database.fetchval("SELECT value FROM line WHERE name = $1", SAMPLE_ROW)
+        return 0 if last is None else jump_between(last, self._sample())
 
-    async def note(self) -> None:
+    async def record_sample(self) -> None:
         """Note the clock for the next start, once a minute."""
-        reading = self._read()
-        if abs(reading.passed - self._noted) < EVERY:
+        sample = self._sample()
+        if abs(sample.since_boot - self._noted) < SAMPLE_SECONDS:
             return
-        self._noted = reading.passed
-        await self._store.commit(lambda conn: _write(conn, LAST, reading.text()))
+        self._noted = sample.since_boot
+        await self._database.commit(lambda conn: _write(conn, SAMPLE_ROW, sample.text()))
 
 
-def jumped(last: str, now: Reading) -> int:
+def jump_between(last: str, now: ClockSample) -> int:
     """Return by how many seconds the clock was set since the last reading, as far as that can be told."""
-    wall, passed, *rest = last.split(" ")
+    wall, since_boot, *rest = last.split(" ")
     boot = rest[0] if rest else ""
     gap = now.wall - float(wall)
-    if boot and boot == now.boot:
-        jump = gap - (now.passed - float(passed))
-        return int(jump) if abs(jump) >= JUMP else 0
-    return int(gap) if gap < -JUMP or gap > LONGEST_OFF else 0
+    if boot and boot == now.boot_id:
+        jump = gap - (now.since_boot - float(since_boot))
+        return int(jump) if abs(jump) >= MAX_SKEW else 0
+    return int(gap) if gap < -MAX_SKEW or gap > MAX_DOWNTIME else 0
 
 
-async def doubted(conn: Any) -> bool:
+async def is_distrusted(conn: Any) -> bool:
     """Whether the clock is doubted. `conn`: or a store."""
-    return await conn.fetchval("SELECT 1 FROM line WHERE name = $1", DOUBT) is not None
+    return await conn.fetchval("SELECT 1 FROM line WHERE name = $1", DISTRUST_ROW) is not None
 
 
-async def doubt(conn: Connection) -> None:
+async def distrust(conn: Connection) -> None:
     """Doubt the clock until a person says that it is right."""
-    await _write(conn, DOUBT, "yes")
+    await _write(conn, DISTRUST_ROW, "yes")
 
 
 async def trust(conn: Connection) -> None:
     """Take the clock as right."""
-    await conn.execute("DELETE FROM line WHERE name = $1", DOUBT)
+    await conn.execute("DELETE FROM line WHERE name = $1", DISTRUST_ROW)
 
 
 async def _write(conn: Connection, name: str, value: str) -> None:

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 from bot.model.events import Event
 from bridge.storage import serialization
-from bridge.storage.database import Connection, Store
-from bridge.storage.vault import Sealed, Vault
+from bridge.storage.database import Connection, Database
+from bridge.storage.vault import CannotOpen, Vault
 
 CONTEXT = "inbox"
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class InboxRow:
     """An event, sealed for its owner: a thread's id, or `desk`."""
 
     owner: str
@@ -27,52 +27,54 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Buried:
+class DeadLetter:
     """What a dead letter is called by, and where in the outbox it stood; empty for one of an inbox."""
 
     short_id: str
     lane: str = ""
-    way: str = ""
+    transport: str = ""
     txn: str = ""
 
 
-async def seal(vault: Vault, owner: str, event: Event) -> Letter:
+async def seal(vault: Vault, owner: str, event: Event) -> InboxRow:
     """Seal an event for its owner. Done before the commit, so that a commit waits for nothing."""
-    return Letter(owner, type(event).__name__, await vault.seal(owner, CONTEXT, serialization.encode(event)))
+    return InboxRow(owner, type(event).__name__, await vault.seal(owner, CONTEXT, serialization.encode(event)))
 
 
-async def seal_if(vault: Vault, owner: str, event: Event) -> Letter | None:
+async def try_seal(vault: Vault, owner: str, event: Event) -> InboxRow | None:
     """Seal an event for an owner who may have ended meanwhile; None then."""
     try:
         return await seal(vault, owner, event)
-    except Sealed:
+    except CannotOpen:
         return None
 
 
-async def put(conn: Connection, letter: Letter) -> None:
+async def append(conn: Connection, row: InboxRow) -> None:
     """Put a sealed event into the inbox."""
-    await conn.execute("INSERT INTO inbox (owner, kind, body) VALUES ($1, $2, $3)", letter.owner, letter.kind, letter.body)
+    await conn.execute("INSERT INTO inbox (owner, kind, body) VALUES ($1, $2, $3)", row.owner, row.kind, row.body)
 
 
-async def named(store: Store, owner: str) -> str:
+async def designation_of(database: Database, owner: str) -> str:
     """Return the designation that an alert about words of that thread names; empty where there is none."""
-    found: str | None = await store.fetchval("SELECT designation FROM thread WHERE id = $1", owner)
+    found: str | None = await database.fetchval("SELECT designation FROM thread WHERE id = $1", owner)
     return found or ""
 
 
-async def bury(conn: Connection, letter: Letter, buried: Buried, *, at: float, told: Sequence[Letter]) -> None:
+async def record_dead_letter(
+    conn: Connection, row: InboxRow, dead_letter: DeadLetter, *, at: float, notices: Sequence[InboxRow]
+) -> None:
     """Keep what could not be handled, and tell whom it concerns: the desk knows its short id."""
     await conn.execute(
         """INSERT INTO dead_letter (short_id, owner, kind, body, at, lane, way, txn)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)""",
-        buried.short_id,
-        letter.owner,
-        letter.kind,
-        letter.body,
+        dead_letter.short_id,
+        row.owner,
+        row.kind,
+        row.body,
         int(at),
-        buried.lane,
-        buried.way,
-        buried.txn,
+        dead_letter.lane,
+        dead_letter.transport,
+        dead_letter.txn,
     )
-    for each in told:
-        await put(conn, each)
+    for notice in notices:
+        await append(conn, notice)

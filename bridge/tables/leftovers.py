@@ -10,7 +10,7 @@ from typing import Final
 
 from bridge.storage.database import Connection
 
-OF_ROOM: Final = (
+ROOM_COLUMNS: Final = (
     ("event", "room_id"),
     ("thread", "room_id"),
     ("warm_room", "room_id"),
@@ -29,7 +29,7 @@ OF_ROOM: Final = (
 )
 """Table and column, for a room's id."""
 
-OF_PERSON: Final = (
+PERSON_COLUMNS: Final = (
     ("thread", "id"),
     ("inbox", "owner"),
     ("outbox", "owner"),
@@ -46,7 +46,7 @@ OF_PERSON: Final = (
 """Table and column, for a thread's id."""
 
 
-async def left(conn: Connection, where: tuple[tuple[str, str], ...], value: str) -> int:
+async def count_leftovers(conn: Connection, where: tuple[tuple[str, str], ...], value: str) -> int:
     """Count the rows that still name a room or a thread. Runs in the caller's commit."""
     count = 0
     for table, column in where:

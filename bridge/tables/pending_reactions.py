@@ -9,33 +9,33 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.model.events import Tapped
+from bot.model.events import ReactionAdded
 from bridge.storage import serialization
 from bridge.storage.database import Connection
 from bridge.storage.vault import Vault
 from bridge.tables import inbox
 
-EARLY: Final = 86_400
+RETENTION: Final = 86_400
 """For how long a tap waits for us to know what it is on. A row of the outbox rarely stands that long."""
 
 
-async def keep(conn: Connection, vault: Vault, owner: str, tap: Tapped, target: str, *, now: float) -> None:
+async def database(conn: Connection, vault: Vault, owner: str, reaction: ReactionAdded, target: str, *, now: float) -> None:
     """Keep a tap on what may be ours and not noted yet."""
     await conn.execute(
         """INSERT INTO early_tap (event_id, target, owner, body, until) VALUES ($1, $2, $3, $4, $5)
            ON CONFLICT DO NOTHING""",
-        tap.event_id,
+        reaction.event_id,
         target,
         owner,
-        (await inbox.seal(vault, owner, tap)).body,
-        int(now) + EARLY,
+        (await inbox.seal(vault, owner, reaction)).body,
+        int(now) + RETENTION,
     )
 
 
-async def hear(conn: Connection, vault: Vault, owner: str, target: str, ref: str) -> bool:
+async def deliver(conn: Connection, vault: Vault, owner: str, target: str, ref: str) -> bool:
     """Put the taps that came before we knew this event as ours into the inbox; return whether there were any."""
     rows = await conn.fetch("DELETE FROM early_tap WHERE target = $1 AND owner = $2 RETURNING body", target, owner)
     for row in rows:
-        tap = serialization.read(Tapped, await vault.open(owner, inbox.CONTEXT, row["body"]))
-        await inbox.put(conn, await inbox.seal(vault, owner, replace(tap, target=ref)))
+        reaction = serialization.decode_as(ReactionAdded, await vault.open(owner, inbox.CONTEXT, row["body"]))
+        await inbox.append(conn, await inbox.seal(vault, owner, replace(reaction, target=ref)))
     return bool(rows)

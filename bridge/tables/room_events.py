@@ -1,6 +1,7 @@
 """The deletion index: a row for every event of our rooms, and the time at which it goes.
 
-Rules of this module: what nobody has seen has no time; a thread's events get theirs when its voice has seen them, those of
+Rules of this module: what nobody has seen has no time; a thread's events get theirs when its assignee has seen them,
+those of
 desk and offices when they are noted; what people still need is excepted by its name: a thread's card, the live board, the
 card of a thread that waits, each with its newest edit. All functions run inside the caller's commit. Times are seconds.
 
@@ -16,25 +17,25 @@ from typing import Any, Final
 from bot.model.actions import THREAD
 from bridge.storage.database import Connection
 
-CARDS: Final = "card:"
-EDIT: Final = "edit:"
-LASTING: Final = ("card", "board")
-UNREAD_MS: Final = 2000
+CARD_PREFIX: Final = "card:"
+EDIT_PREFIX: Final = "edit:"
+PERMANENT_REFS: Final = ("card", "board")
+UNREAD_MARGIN_MS: Final = 2000
 """Words that came so shortly before somebody spoke are not taken as read by them."""
-FREE: Final = """NOT EXISTS (
+NOT_ON_HOLD: Final = """NOT EXISTS (
     SELECT 1 FROM thread t WHERE t.held AND (
         t.room_id = e.room_id OR t.id = e.owner OR t.id IN (SELECT x.thread FROM erasure x WHERE x.subject = e.room_id)))"""
 """SQL: nobody holds the thread of an event `e`: the one whose room it is or was, or that it is about."""
-KEPT_SQL: Final = "(ref IS NULL OR ref NOT IN ('card', 'edit:card'))"
+NOT_THREAD_CARD: Final = "(ref IS NULL OR ref NOT IN ('card', 'edit:card'))"
 
 
-def lasts(ref: str) -> bool:
+def is_permanent(ref: str) -> bool:
     """Whether a message of ours stays until something else takes its place or settles it."""
-    plain = ref.removeprefix(EDIT)
-    return plain in LASTING or plain.startswith(CARDS)
+    plain = ref.removeprefix(EDIT_PREFIX)
+    return plain in PERMANENT_REFS or plain.startswith(CARD_PREFIX)
 
 
-async def note(
+async def record(
     conn: Connection,
     *,
     event_id: str,
@@ -62,7 +63,7 @@ async def note(
             event_id,
         )
     expires = until
-    if until is None and place != THREAD and not await _stands(conn, ref):
+    if until is None and place != THREAD and not await _is_current(conn, ref):
         expires = int(now) + lifetime
     noted: Any = await conn.fetchval(
         """INSERT INTO event (event_id, room_id, owner, ref, about, at, expires, state)
@@ -82,40 +83,40 @@ async def note(
     return noted is not None
 
 
-async def seen(conn: Connection, room_id: str, event_id: str, *, said: bool, expires: int) -> None:
+async def mark_seen(conn: Connection, room_id: str, event_id: str, *, said: bool, expires: int) -> None:
     """Give what was seen in a thread's room up to this event its time."""
     mark: Any = await conn.fetchrow("SELECT n, at FROM event WHERE event_id = $1 AND room_id = $2", event_id, room_id)
     if mark is None:
         return
     await conn.execute(
-        f"""UPDATE event SET expires = $2 WHERE room_id = $1 AND expires IS NULL AND NOT state AND {KEPT_SQL}
+        f"""UPDATE event SET expires = $2 WHERE room_id = $1 AND expires IS NULL AND NOT state AND {NOT_THREAD_CARD}
             AND ((n <= $3 AND at <= $4) OR n = $3)""",  # noqa: S608 - a constant
         room_id,
         expires,
         mark["n"],
-        mark["at"] - (UNREAD_MS if said else 0),
+        mark["at"] - (UNREAD_MARGIN_MS if said else 0),
     )
 
 
-async def settle(conn: Connection, owner: str, ref: str, *, expires: int) -> None:
+async def expire_now(conn: Connection, owner: str, ref: str, *, expires: int) -> None:
     """Let a message that lasted, and its newest edit, go."""
     await conn.execute(
         "UPDATE event SET expires = $4 WHERE owner = $1 AND ref IN ($2, $3) AND expires IS NULL",
         owner,
         ref,
-        EDIT + ref,
+        EDIT_PREFIX + ref,
         expires,
     )
 
 
-async def expired(conn: Any, now: float, most: int, *, without: Sequence[str] = ()) -> list[Any]:
+async def due(conn: Any, now: float, most: int, *, without: Sequence[str] = ()) -> list[Any]:
     """Return up to `most` events whose time has come, without those of threads that somebody holds. `conn`: or a store.
 
     From the rooms of what has been over for longest, room by room, so that what is done once a room is done seldom.
     `without`: rooms that are left alone now.
     """
     others = f" AND room_id NOT IN ({', '.join(f'${n}' for n in range(3, 3 + len(without)))})" if without else ""
-    over = f"event e WHERE expires <= $1 AND NOT gone{others} AND {FREE}"
+    over = f"event e WHERE expires <= $1 AND NOT gone{others} AND {NOT_ON_HOLD}"
     rows: list[Any] = await conn.fetch(
         f"""SELECT n, event_id, room_id, state FROM {over} AND room_id IN (
                 SELECT room_id FROM {over} ORDER BY expires LIMIT $2
@@ -127,29 +128,29 @@ async def expired(conn: Any, now: float, most: int, *, without: Sequence[str] = 
     return rows
 
 
-async def free(conn: Any, n: int) -> bool:
+async def may_expire(conn: Any, n: int) -> bool:
     """Whether an event is still on the index and may go: nobody holds its thread now. `conn`: or a store."""
-    return await conn.fetchval(f"SELECT 1 FROM event e WHERE n = $1 AND {FREE}", n) is not None  # noqa: S608 - a constant
+    return await conn.fetchval(f"SELECT 1 FROM event e WHERE n = $1 AND {NOT_ON_HOLD}", n) is not None  # noqa: S608 - a constant
 
 
-async def forget(conn: Connection, event_ids: Iterable[str]) -> None:
+async def delete(conn: Connection, event_ids: Iterable[str]) -> None:
     """Delete rows of events that are redacted."""
     for event_id in event_ids:
         await conn.execute("DELETE FROM event WHERE event_id = $1", event_id)
 
 
-async def after_hold(conn: Connection, event_ids: Iterable[str]) -> None:
+async def expire_after_hold(conn: Connection, event_ids: Iterable[str]) -> None:
     """Let events go as soon as nobody holds their thread. The time before all times: a recap on hold leaves them out."""
     for event_id in event_ids:
         await conn.execute("UPDATE event SET expires = -1 WHERE event_id = $1", event_id)
 
 
-async def _stands(conn: Connection, ref: str) -> bool:
+async def _is_current(conn: Connection, ref: str) -> bool:
     """Whether something lasts now: the card of a thread that is parked by now does not."""
-    if not lasts(ref):
+    if not is_permanent(ref):
         return False
-    plain = ref.removeprefix(EDIT)
-    if not plain.startswith(CARDS):
+    plain = ref.removeprefix(EDIT_PREFIX)
+    if not plain.startswith(CARD_PREFIX):
         return True
-    thread = plain.removeprefix(CARDS).partition(":")[0]
+    thread = plain.removeprefix(CARD_PREFIX).partition(":")[0]
     return await conn.fetchval("SELECT 1 FROM thread WHERE id = $1 AND designation <> ''", thread) is not None

@@ -11,44 +11,44 @@ from bot.model.actions import (
     OFFICE,
     THREAD,
     Action,
-    Edit,
-    Erase,
-    GiveKeys,
+    EditMessage,
+    EraseMessage,
     Lane,
-    Mark,
-    Page,
-    Post,
-    Recap,
-    Redact,
-    RedactSaid,
-    Reveal,
+    PageOnCall,
+    RedactEvent,
+    RedactMessage,
+    RevealNumber,
+    SendMessage,
+    SendRecap,
+    SendSms,
+    ShareRoomKeys,
+    ShowReceipt,
     SignOut,
-    Text,
 )
 
 
-def way_of(action: Action) -> tuple[str, str]:
+def route(action: Action) -> tuple[str, str]:
     """Return the lane and the way of a row."""
     match action:
-        case Post(place=place) if place.startswith(OFFICE):
+        case SendMessage(place=place) if place.startswith(OFFICE):
             return f"{Lane.OFFICES.value}:{place.removeprefix(OFFICE)}", "matrix"
-        case GiveKeys(place=place, user=user) if place == THREAD:
+        case ShareRoomKeys(place=place, user=user) if place == THREAD:
             return f"{Lane.CARDS.value}:{user}", "matrix"
-    lane, way = _of_kind(action)
-    return lane.value, way
+    lane, transport = _default_route(action)
+    return lane.value, transport
 
 
-def _of_kind(action: Action) -> tuple[Lane, str]:
+def _default_route(action: Action) -> tuple[Lane, str]:
     match action:
-        case Text():
+        case SendSms():
             return Lane.CONVERSATION, "carrier"
-        case Page():
+        case PageOnCall():
             return Lane.CONVERSATION, "page"
-        case Mark() | RedactSaid():
+        case ShowReceipt() | RedactEvent():
             return Lane.RECEIPTS, "matrix"
-        case Edit() | Reveal():
+        case EditMessage() | RevealNumber():
             return Lane.CARDS, "matrix"
         # What repeats words waits behind whatever takes words away, and before what comes afterwards.
-        case Redact() | Erase() | Recap() | SignOut():
+        case RedactMessage() | EraseMessage() | SendRecap() | SignOut():
             return Lane.CLEANUP, "matrix"
     return Lane.CONVERSATION, "matrix"

@@ -14,10 +14,10 @@ import hashlib
 import hmac
 from typing import Final
 
-from bot.model.transactional_actions import Muted, Suppress
+from bot.model.transactional_actions import Suppress, SuppressionReason
 from bridge.runtime.phone_number import Phone
-from bridge.storage.database import Connection, Store
-from bridge.storage.slow_hash import SALT_BYTES, Slowly, slow_hash
+from bridge.storage.database import Connection, Database
+from bridge.storage.slow_hash import SALT_BYTES, SlowHashPool, slow_hash
 
 KEY_BYTES: Final = 32
 
@@ -29,34 +29,34 @@ class Suppression:
         if len(key) != KEY_BYTES:
             raise ValueError(f"the suppression key must be {KEY_BYTES} bytes, not {len(key)}")
         self._key, self._line = key, line
-        self._slowly = Slowly()
+        self._hash_pool = SlowHashPool()
 
     async def digest(self, phone: Phone) -> bytes:
         """Return the 32 bytes under which a phone is remembered on this line. Some tens of milliseconds, in a thread.
 
         Raises OSError when the machine has no memory for it now: whoever asked waits, so that no STOP is lost.
         """
-        return await self._slowly.do(self._slow, phone.reveal().encode("utf-8", "surrogatepass"))
+        return await self._hash_pool.run(self._slow_digest, phone.reveal().encode("utf-8", "surrogatepass"))
 
-    async def of(self, store: Store, phone: Phone, *, now: float) -> frozenset[Muted]:
+    async def lookup(self, database: Database, phone: Phone, *, now: float) -> frozenset[SuppressionReason]:
         """Return what is remembered of a phone. For a new texter; whoever has a thread is judged by it."""
-        rows = await store.fetch(
+        rows = await database.fetch(
             "SELECT muted FROM suppression WHERE hash = $1 AND until > $2", await self.digest(phone), int(now)
         )
-        return frozenset(Muted(row["muted"]) for row in rows)
+        return frozenset(SuppressionReason(row["muted"]) for row in rows)
 
-    def _slow(self, number: bytes) -> bytes:
+    def _slow_digest(self, number: bytes) -> bytes:
         line = self._line.encode()
         keyed = hmac.digest(self._key, b"phone" + len(line).to_bytes(4, "big") + line + number, hashlib.sha256)
         salt = hmac.digest(self._key, b"salt" + line, hashlib.sha256)[:SALT_BYTES]
         return slow_hash(keyed, salt)
 
 
-async def keep(conn: Connection, digest: bytes, told: Suppress, *, now: float) -> None:
+async def write(conn: Connection, digest: bytes, told: Suppress, *, now: float) -> None:
     """Write an entry or take it away, within a commit; what is over goes with it."""
     await conn.execute("DELETE FROM suppression WHERE until <= $1", int(now))
-    await conn.execute("DELETE FROM suppression WHERE hash = $1 AND muted = $2", digest, told.muted.value)
+    await conn.execute("DELETE FROM suppression WHERE hash = $1 AND muted = $2", digest, told.reason.value)
     if told.until > now:
         await conn.execute(
-            "INSERT INTO suppression (hash, muted, until) VALUES ($1, $2, $3)", digest, told.muted.value, int(told.until)
+            "INSERT INTO suppression (hash, muted, until) VALUES ($1, $2, $3)", digest, told.reason.value, int(told.until)
         )

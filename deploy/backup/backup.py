@@ -27,8 +27,8 @@ from bot.model.audit_kinds import AuditKind
 from bridge.config import load
 from bridge.runtime.settings import secret_files
 from deploy.data_dir import offline
-from deploy.data_dir.secret_files import Secrets, Unusable
-from policies.load import NAME, OURS
+from deploy.data_dir.secret_files import Secrets, SetupError
+from policies.load import PACK_NAME, REGIONAL_NAME
 
 if TYPE_CHECKING:
     import sqlite3
@@ -37,18 +37,18 @@ if TYPE_CHECKING:
     from deploy.data_dir.layout import Layout
 
 MAGIC: Final = b"quietline backup 1\n"
-SALT, NONCE = 16, 12
+SALT_BYTES, NONCE_BYTES = 16, 12
 SCRYPT: Final = {"n": 2**16, "r": 8, "p": 1}
 """64 MiB and some tenths of a second."""
-SHORTEST: Final = 16
+MIN_PASSPHRASE: Final = 16
 """Characters of a passphrase."""
-LARGEST: Final = 64 * 1024 * 1024
+MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 
-KEPT: Final = ("suppression", "tally")
+BACKUP_TABLES: Final = ("suppression", "tally")
 """Tables that a backup holds: phones that said STOP (slow keyed hashes), and counters that name nobody."""
-MADE_ANEW: Final = ("keys.vault_key_file", "keys.index_key_file")
+RENEWED_SECRETS: Final = ("keys.vault_key_file", "keys.index_key_file")
 """Secrets that no backup holds."""
-BACKED_UP: Final = "backed_up"
+LAST_BACKUP: Final = "backed_up"
 HOUR: Final = 3600
 
 
@@ -73,52 +73,52 @@ class Backup:
 async def backup(layout: Layout, to: Path, passphrase: bytes) -> Backup:
     """Write a backup to a new file, and note it in the audit.
 
-    Raises `ConfigError`, `Unusable`, `OSError`, `sqlite3.Error`.
+    Raises `ConfigError`, `SetupError`, `OSError`, `sqlite3.Error`.
     """
     config = load(layout.config)
-    found = gather(layout, config)
-    write(to, seal(found, passphrase))
+    found = collect(layout, config)
+    write_new_file(to, encrypt(found, passphrase))
     query = "INSERT INTO line (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-    await offline.note(config, AuditKind.BACKUP, statement=query, values=(BACKED_UP, str(time.time())))
+    await offline.record_audit(config, AuditKind.BACKUP, statement=query, values=(LAST_BACKUP, str(time.time())))
     return found
 
 
-def gather(layout: Layout, config: Config) -> Backup:
+def collect(layout: Layout, config: Config) -> Backup:
     """Collect what a backup of this line holds."""
-    out = {path.resolve() for name, path in secret_files(config) if name in MADE_ANEW}
+    out = {path.resolve() for name, path in secret_files(config) if name in RENEWED_SECRETS}
     secrets = Secrets(directory=layout.secrets)
     out |= {path.resolve() for path in (secrets.vault_key, secrets.index_key, secrets.registration)}
     wanted = [path for _, path in secret_files(config)]
     wanted += sorted(layout.secrets.iterdir()) if layout.secrets.is_dir() else []
-    packs = {name: _pack(layout.config.parent / name) for name in config.line.packs if not _comes_with_us(name)}
+    packs = {name: _pack_file(layout.config.parent / name) for name in config.line.packs if not _is_builtin_pack(name)}
     wanted += packs.values()
     files = {str(path.absolute()): path.read_bytes() for path in wanted if path.resolve() not in out and path.is_file()}
-    with offline.reading(config) as db:
+    with offline.read_transaction(config) as db:
         return Backup(
             made=int(time.time()) // HOUR * HOUR,
             root=str(layout.data),
             config=layout.config.read_text(encoding="utf-8"),
             files=files,
             packs={name: str(path) for name, path in packs.items()},
-            roster=_roster(db, ours=(config.policy_mxid, config.voice_mxid)),
-            tables={table: [dict(row) for row in db.execute(f"SELECT * FROM {table}")] for table in _kept(db)},  # noqa: S608 - names from above
-            unfinished=int(db.execute("SELECT COUNT(*) FROM outbox WHERE kind = 'Text'").fetchone()[0])
+            roster=_roster(db, ours=(config.policy_mxid, config.puppet_mxid)),
+            tables={table: [dict(row) for row in db.execute(f"SELECT * FROM {table}")] for table in _existing_tables(db)},  # noqa: S608 - names from above
+            unfinished=int(db.execute("SELECT COUNT(*) FROM outbox WHERE kind = 'SendSms'").fetchone()[0])
             + int(db.execute("SELECT COUNT(*) FROM sent_text WHERE unknown = 1").fetchone()[0]),
         )
 
 
-def _comes_with_us(name: str) -> bool:
-    return bool(NAME.fullmatch(name) or OURS.fullmatch(name))
+def _is_builtin_pack(name: str) -> bool:
+    return bool(PACK_NAME.fullmatch(name) or REGIONAL_NAME.fullmatch(name))
 
 
-def _pack(path: Path) -> Path:
+def _pack_file(path: Path) -> Path:
     path = Path(os.path.normpath(path.absolute()))
     return path / "pack.yaml" if path.is_dir() else path
 
 
-def _kept(db: sqlite3.Connection) -> list[str]:
+def _existing_tables(db: sqlite3.Connection) -> list[str]:
     there = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    return [table for table in KEPT if table in there]
+    return [table for table in BACKUP_TABLES if table in there]
 
 
 def _roster(db: sqlite3.Connection, *, ours: tuple[str, ...]) -> list[dict[str, str]]:
@@ -136,56 +136,62 @@ def _roster(db: sqlite3.Connection, *, ours: tuple[str, ...]) -> list[dict[str, 
     ]
 
 
-def seal(found: Backup, passphrase: bytes) -> bytes:
+def encrypt(found: Backup, passphrase: bytes) -> bytes:
     """Encrypt a backup."""
-    told = {
+    document = {
         "made": found.made,
         "root": found.root,
         "config": found.config,
         "files": {path: base64.b64encode(data).decode() for path, data in found.files.items()},
         "packs": found.packs,
         "roster": found.roster,
-        "tables": {table: [{k: _out(v) for k, v in row.items()} for row in rows] for table, rows in found.tables.items()},
+        "tables": {
+            table: [{k: _encode(v) for k, v in row.items()} for row in rows] for table, rows in found.tables.items()
+        },
         "unfinished": found.unfinished,
     }
-    salt, nonce = os.urandom(SALT), os.urandom(NONCE)
-    data = json.dumps(told).encode()
-    return MAGIC + salt + nonce + AESGCM(_key(passphrase, salt)).encrypt(nonce, data, MAGIC + salt)
+    salt, nonce = os.urandom(SALT_BYTES), os.urandom(NONCE_BYTES)
+    data = json.dumps(document).encode()
+    return MAGIC + salt + nonce + AESGCM(_derive_key(passphrase, salt)).encrypt(nonce, data, MAGIC + salt)
 
 
-def unseal(data: bytes, passphrase: bytes) -> Backup:
-    """Decrypt a backup. Raises :class:`Unusable` when it is none, damaged, or under another passphrase."""
+def decrypt(data: bytes, passphrase: bytes) -> Backup:
+    """Decrypt a backup. Raises :class:`SetupError` when it is none, damaged, or under another passphrase."""
     head = len(MAGIC)
     if not data.startswith(MAGIC):
-        raise Unusable(["this is no backup of quietline, or one of a newer version"])
-    salt, nonce = data[head : head + SALT], data[head + SALT : head + SALT + NONCE]
+        raise SetupError(["this is no backup of quietline, or one of a newer version"])
+    salt, nonce = data[head : head + SALT_BYTES], data[head + SALT_BYTES : head + SALT_BYTES + NONCE_BYTES]
     try:
-        told = json.loads(AESGCM(_key(passphrase, salt)).decrypt(nonce, data[head + SALT + NONCE :], MAGIC + salt))
+        document = json.loads(
+            AESGCM(_derive_key(passphrase, salt)).decrypt(nonce, data[head + SALT_BYTES + NONCE_BYTES :], MAGIC + salt)
+        )
     except (InvalidTag, ValueError):
-        raise Unusable(["it cannot be opened: another passphrase, or the file is damaged"]) from None
+        raise SetupError(["it cannot be opened: another passphrase, or the file is damaged"]) from None
     return Backup(
-        made=int(told["made"]),
-        root=str(told["root"]),
-        config=str(told["config"]),
-        files={path: base64.b64decode(text) for path, text in told["files"].items()},
-        packs=dict(told["packs"]),
-        roster=list(told["roster"]),
-        tables={table: [{k: _in(v) for k, v in row.items()} for row in rows] for table, rows in told["tables"].items()},
-        unfinished=int(told["unfinished"]),
+        made=int(document["made"]),
+        root=str(document["root"]),
+        config=str(document["config"]),
+        files={path: base64.b64decode(text) for path, text in document["files"].items()},
+        packs=dict(document["packs"]),
+        roster=list(document["roster"]),
+        tables={
+            table: [{k: _decode(v) for k, v in row.items()} for row in rows] for table, rows in document["tables"].items()
+        },
+        unfinished=int(document["unfinished"]),
     )
 
 
-def opened(source: Path, passphrase: bytes) -> Backup:
-    """Read a backup from its file. Raises :class:`Unusable`."""
+def read_backup(source: Path, passphrase: bytes) -> Backup:
+    """Read a backup from its file. Raises :class:`SetupError`."""
     try:
-        if source.stat().st_size > LARGEST:
-            raise Unusable([f"{source}: this is no backup of quietline"])
-        return unseal(source.read_bytes(), passphrase)
+        if source.stat().st_size > MAX_FILE_BYTES:
+            raise SetupError([f"{source}: this is no backup of quietline"])
+        return decrypt(source.read_bytes(), passphrase)
     except OSError as error:
-        raise Unusable([f"{source}: cannot be read ({error.strerror})"]) from None
+        raise SetupError([f"{source}: cannot be read ({error.strerror})"]) from None
 
 
-def write(to: Path, data: bytes) -> None:
+def write_new_file(to: Path, data: bytes) -> None:
     """Write a new file of mode 0600. Raises `OSError` when it exists; leaves none that is not whole."""
     descriptor = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -198,29 +204,29 @@ def write(to: Path, data: bytes) -> None:
         raise
 
 
-def passphrase(path: Path) -> bytes:
-    """Read a passphrase from its file (mode 0600, one line). Raises :class:`Unusable`."""
+def read_passphrase(path: Path) -> bytes:
+    """Read a passphrase from its file (mode 0600, one line). Raises :class:`SetupError`."""
     try:
         mode, text = path.stat().st_mode, path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
-        raise Unusable([f"{path}: the passphrase cannot be read"]) from None
+        raise SetupError([f"{path}: the passphrase cannot be read"]) from None
     problems = []
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         problems.append(f"{path}: the file must be readable by its owner only (chmod 600)")
-    if len(text) < SHORTEST:
-        problems.append(f"{path}: a passphrase has at least {SHORTEST} characters; six random words are good")
+    if len(text) < MIN_PASSPHRASE:
+        problems.append(f"{path}: a passphrase has at least {MIN_PASSPHRASE} characters; six random words are good")
     if problems:
-        raise Unusable(problems)
+        raise SetupError(problems)
     return text.encode()
 
 
-def _key(passphrase: bytes, salt: bytes) -> bytes:
+def _derive_key(passphrase: bytes, salt: bytes) -> bytes:
     return Scrypt(salt=salt, length=32, **SCRYPT).derive(passphrase)
 
 
-def _out(value: Any) -> Any:
+def _encode(value: Any) -> Any:
     return {"hex": value.hex()} if isinstance(value, bytes) else value
 
 
-def _in(value: Any) -> Any:
+def _decode(value: Any) -> Any:
     return bytes.fromhex(value["hex"]) if isinstance(value, dict) else value

@@ -2,7 +2,7 @@
 
 Rules of this module: nothing is written over, so a running line, or one that stands still, cannot be restored over; the
 vault's keys, all devices and both Matrix identities are new, and so is the homeserver's database; no thread is resumed and
-no text is sent. What the desk must know is told there at the first start (bridge/restored).
+no text is sent. What the desk must know is told there at the first start (bridge/engine/startup_notices).
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from bridge.config import ConfigError, load
-from bridge.engine.startup_notices import RESTORED, ROSTER
+from bridge.engine.restore_notice import RESTORE_ROW, ROSTER_ROW
 from bridge.matrix.schema import MAIN_UPGRADES
-from bridge.storage.database import Store
+from bridge.storage.database import Database
 from bridge.tables import schema
-from deploy.backup.backup import KEPT, Backup, write
-from deploy.data_dir.atomic_files import private_directory, write_whole
-from deploy.data_dir.secret_files import Unusable
+from deploy.backup.backup import BACKUP_TABLES, Backup, write_new_file
+from deploy.data_dir.atomic_files import make_private_directory, write_atomically
+from deploy.data_dir.secret_files import SetupError
 
 if TYPE_CHECKING:
     from bridge.storage.database import Connection
     from deploy.data_dir.layout import Layout
 
-ELSEWHERE: Final = "restored"
+OUTSIDE_FILES: Final = "restored"
 """Folder for files that lay outside the old data directory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
+class RestoredFile:
     """A file of the backup and where it goes."""
 
     old: str
@@ -45,81 +45,81 @@ class Moved:
 
 
 async def restore(found: Backup, layout: Layout) -> None:
-    """Make a data directory from a backup. Raises :class:`Unusable` with all problems.
+    """Make a data directory from a backup. Raises :class:`SetupError` with all problems.
 
     There is no directory then, except when only the configuration still names something that this machine has not.
     """
     if layout.data.exists() and (not layout.data.is_dir() or any(layout.data.iterdir())):
         problem = f"{layout.data}: is not empty, and a line is never restored over another; give a new directory"
-        raise Unusable([problem])
+        raise SetupError([problem])
     os.umask(0o077)
-    half = layout.data.with_name(f".{layout.data.name}.half")
-    shutil.rmtree(half, ignore_errors=True)
+    staging = layout.data.with_name(f".{layout.data.name}.half")
+    shutil.rmtree(staging, ignore_errors=True)
     try:
-        await _fill(found, layout, half)
+        await _write_staging(found, layout, staging)
         if layout.data.exists():
             layout.data.rmdir()
-        half.rename(layout.data)
+        staging.rename(layout.data)
     except OSError as error:
-        raise Unusable([f"{error.filename}: {error.strerror}"]) from None
+        raise SetupError([f"{error.filename}: {error.strerror}"]) from None
     finally:
-        shutil.rmtree(half, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)
     try:
         load(layout.config)
     except ConfigError as error:
-        raise Unusable(error.problems) from None
+        raise SetupError(error.problems) from None
 
 
-async def _fill(found: Backup, layout: Layout, half: Path) -> None:
+async def _write_staging(found: Backup, layout: Layout, staging: Path) -> None:
     """Write everything under a name of its own, as it will stand under the layout's."""
-    moved = _moves(found, layout)
-    names = {each.old: str(each.new) for each in moved}
+    destinations = _destinations(found, layout)
+    names = {each.old: str(each.new) for each in destinations}
     # A pack is named as it stands in the configuration, which may be relative, or its folder.
     names |= {name: names[path] for name, path in found.packs.items() if not Path(path).is_relative_to(found.root)}
     text = found.config
     for old, new in sorted(names.items(), key=lambda pair: len(pair[0]), reverse=True):
         text = re.sub(rf"(?<![\w./-]){re.escape(old)}(?![\w./-])", lambda _match, new=new: new, text)  # type: ignore[misc]
     text = re.sub(rf"(?<![\w./-]){re.escape(found.root)}(?![\w.-])", lambda _match: str(layout.data), text)
-    for each in moved:
-        path = _under(half, layout, each.new)
-        private_directory(path.parent)
-        write(path, each.data)
-    write_whole(_under(half, layout, layout.config), text)
-    _new_keys(text, layout, half)
-    bridge = private_directory(_under(half, layout, layout.bridge))
-    store = Store(bridge / "main.db", upgrades=(schema.upgrades, *MAIN_UPGRADES))
-    await store.open()
+    for each in destinations:
+        path = _staged(staging, layout, each.new)
+        make_private_directory(path.parent)
+        write_new_file(path, each.data)
+    write_atomically(_staged(staging, layout, layout.config), text)
+    _write_new_keys(text, layout, staging)
+    bridge = make_private_directory(_staged(staging, layout, layout.bridge))
+    database = Database(bridge / "main.db", upgrades=(schema.upgrades, *MAIN_UPGRADES))
+    await database.open()
     try:
-        await store.commit(lambda conn: _rows(conn, found))
+        await database.commit(lambda conn: _insert_rows(conn, found))
     finally:
-        await store.close()
+        await database.close()
 
 
-def _new_keys(text: str, layout: Layout, half: Path) -> None:
+def _write_new_keys(text: str, layout: Layout, staging: Path) -> None:
     """Make the two keys of the vault where this configuration has them; outside the directory that is the operator's."""
     named: Any = yaml.safe_load(text)
     for name in ("vault_key_file", "index_key_file"):
         path = Path(str(named["keys"][name]))
         if path.is_relative_to(layout.data):
-            private_directory(_under(half, layout, path).parent)
-            write_whole(_under(half, layout, path), new_secrets.token_hex(32) + "\n")
+            make_private_directory(_staged(staging, layout, path).parent)
+            write_atomically(_staged(staging, layout, path), new_secrets.token_hex(32) + "\n")
 
 
-def _moves(found: Backup, layout: Layout) -> list[Moved]:
-    root, moved = Path(found.root), []
+def _destinations(found: Backup, layout: Layout) -> list[RestoredFile]:
+    root, destinations = Path(found.root), []
     for number, (old, data) in enumerate(found.files.items()):
         path = Path(os.path.normpath(old))
         if path.is_relative_to(root):
             new = layout.data / path.relative_to(root)
         else:
-            new = layout.data / ELSEWHERE / f"{number}{path.suffix}"
-        moved.append(Moved(old=old, new=new, data=data))
-    return moved
+            new = layout.data / OUTSIDE_FILES / f"{number}{path.suffix}"
+        destinations.append(RestoredFile(old=old, new=new, data=data))
+    return destinations
 
 
-async def _rows(conn: Connection, found: Backup) -> None:
+async def _insert_rows(conn: Connection, found: Backup) -> None:
     for table, rows in found.tables.items():
-        if table not in KEPT:
+        if table not in BACKUP_TABLES:
             continue
         for row in rows:
             names = [name for name in row if name.isidentifier()]
@@ -127,12 +127,12 @@ async def _rows(conn: Connection, found: Backup) -> None:
             query = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places})"  # noqa: S608 - names that were checked
             await conn.execute(query, *(row[name] for name in names))
     facts: dict[str, Any] = {
-        RESTORED: {"made": found.made, "unfinished": found.unfinished},
-        ROSTER: found.roster,
+        RESTORE_ROW: {"made": found.made, "unfinished": found.unfinished},
+        ROSTER_ROW: found.roster,
     }
     for name, value in facts.items():
         await conn.execute("INSERT INTO line (name, value) VALUES ($1, $2)", name, json.dumps(value))
 
 
-def _under(half: Path, layout: Layout, path: Path) -> Path:
-    return half / path.relative_to(layout.data)
+def _staged(staging: Path, layout: Layout, path: Path) -> Path:
+    return staging / path.relative_to(layout.data)

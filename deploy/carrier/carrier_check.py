@@ -11,21 +11,21 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
-from bridge.carriers.http_request import Answer, ask, session
-from bridge.carriers.registry import KINDS
-from bridge.inbound.webhook import REFUSED
-from deploy.carrier.vendor_copies import copies
-from deploy.carrier.vendor_probes import QUESTIONS, Question
-from deploy.carrier.webhook_signatures import SIGNERS, Signed
-from deploy.inspect.status import Check, Report
+from bridge.carriers.http_request import HttpResponse, http_session, send_request
+from bridge.carriers.registry import CARRIER_KINDS
+from bridge.inbound.webhook import REFUSAL_BODY
+from deploy.carrier.vendor_copies import check_copies
+from deploy.carrier.vendor_probes import LOGIN_PROBES, LoginProbe
+from deploy.carrier.webhook_signatures import SIGNERS, SignedRequest
+from deploy.inspect.status import CheckReport, CheckResult
 
 if TYPE_CHECKING:
     import aiohttp
 
     from bridge.carriers.exposure import Exposure
-    from bridge.config import Config, Line
+    from bridge.config import Config, PhoneLine
 
-OURS: Final = (
+SIGNATURE_NOTE: Final = (
     "Whether the vendor signs with the same secret shows only when it calls: text the line from a phone of your own."
 )
 
@@ -44,12 +44,12 @@ TITLES: Final = {
 
 def exposure_json(kinds: Sequence[str]) -> str:
     """Write the exposure of these kinds for a program: an object by kind, each with the fields of `Exposure`."""
-    return json.dumps({kind: asdict(KINDS[kind].exposure) for kind in kinds}, ensure_ascii=False)
+    return json.dumps({kind: asdict(CARRIER_KINDS[kind].exposure) for kind in kinds}, ensure_ascii=False)
 
 
 def exposure_text(kinds: Sequence[str]) -> list[str]:
     """Write the exposure of these kinds for a person."""
-    return [line for kind in kinds for line in _paragraphs(KINDS[kind].exposure)]
+    return [line for kind in kinds for line in _paragraphs(CARRIER_KINDS[kind].exposure)]
 
 
 def _paragraphs(exposure: Exposure) -> list[str]:
@@ -62,88 +62,88 @@ def _paragraphs(exposure: Exposure) -> list[str]:
     return [*lines, ""]
 
 
-async def check(config: Config) -> Report:
+async def check_carrier(config: Config) -> CheckReport:
     """Check the carrier of a configuration's line: logins, way to us, signature, copies."""
     line = config.line
     url = f"{config.listen.public_base_url}/carriers/{line.slug}/status"
-    async with session() as http:
+    async with http_session() as http:
         checks = (
-            *await _logins(http, line),
-            await _reachable(http, line, url),
-            await _signature(http, line, url),
-            await copies(http, line),
+            *await _check_logins(http, line),
+            await _check_reachable(http, line, url),
+            await _check_signature(http, line, url),
+            await check_copies(http, line),
         )
-    return Report(checks=checks)
+    return CheckReport(checks=checks)
 
 
-async def _logins(http: aiohttp.ClientSession, line: Line) -> list[Check]:
-    make = QUESTIONS.get(line.carrier.kind)
+async def _check_logins(http: aiohttp.ClientSession, line: PhoneLine) -> list[CheckResult]:
+    make = LOGIN_PROBES.get(line.carrier.kind)
     if make is None:
         what = f"{line.carrier.kind} looks at a login only when a text is sent"
-        return [Check(name="login", ok=True, what=what, do="Send a text to a phone of your own to try it.")]
-    return [await _asked(http, question) for question in make(line.carrier)]
+        return [CheckResult(name="login", ok=True, what=what, do="Send a text to a phone of your own to try it.")]
+    return [await _ask_login(http, probe) for probe in make(line.carrier)]
 
 
-async def _asked(http: aiohttp.ClientSession, question: Question) -> Check:
-    name, what = question.name, question.name.replace("_", " ")
+async def _ask_login(http: aiohttp.ClientSession, probe: LoginProbe) -> CheckResult:
+    name, what = probe.name, probe.name.replace("_", " ")
     while True:
-        method = "GET" if question.form is None else "POST"
-        got = await ask(http, method, question.url, form=question.form, headers=question.headers)
-        following = question.after(got) if isinstance(got, Answer) else None
+        method = "GET" if probe.form is None else "POST"
+        got = await send_request(http, method, probe.url, form=probe.form, headers=probe.headers)
+        following = probe.after(got) if isinstance(got, HttpResponse) else None
         if following is None:
             break
-        question = following
-    if not isinstance(got, Answer):
+        probe = following
+    if not isinstance(got, HttpResponse):
         do = "Is lines.0.carrier.api_base right, and may this machine reach it?"
-        return Check(name=name, ok=False, what="the carrier cannot be reached", do=do)
-    if question.right(got):
-        return Check(name=name, ok=True, what=f"the carrier takes the {what}")
+        return CheckResult(name=name, ok=False, what="the carrier cannot be reached", do=do)
+    if probe.right(got):
+        return CheckResult(name=name, ok=True, what=f"the carrier takes the {what}")
     if got.status in (401, 403):
         do = "Compare account and secret files of lines.0.carrier with what the vendor's console shows."
-        return Check(name=name, ok=False, what=f"the carrier refuses the {what} ({got.status})", do=do)
-    if got.status == 429 or got.in_doubt:
+        return CheckResult(name=name, ok=False, what=f"the carrier refuses the {what} ({got.status})", do=do)
+    if got.status == 429 or got.outcome_unknown:
         do = "Try again later; see the vendor's status page. After a redirect: is lines.0.carrier.api_base right?"
-        return Check(name=name, ok=False, what=f"the carrier is not well ({got.status})", do=do)
+        return CheckResult(name=name, ok=False, what=f"the carrier is not well ({got.status})", do=do)
     do = (
         "Is lines.0.carrier.api_base the vendor's, and do account, application, device and key in lines.0.carrier belong "
         "together, as its console shows them?"
     )
-    return Check(name=name, ok=False, what=f"the answer is not what this carrier says to the right {what}", do=do)
+    return CheckResult(name=name, ok=False, what=f"the answer is not what this carrier says to the right {what}", do=do)
 
 
-def _refuses(line: Line, got: Answer) -> bool:
+def _is_our_refusal(line: PhoneLine, got: HttpResponse) -> bool:
     """Whether this is our refusal of a stranger, and not a proxy's."""
-    return got.status == KINDS[line.carrier.kind].adapter.refusal and got.body == REFUSED
+    return got.status == CARRIER_KINDS[line.carrier.kind].adapter.refusal_status and got.body == REFUSAL_BODY
 
 
-async def _reachable(http: aiohttp.ClientSession, line: Line, url: str) -> Check:
+async def _check_reachable(http: aiohttp.ClientSession, line: PhoneLine, url: str) -> CheckResult:
     """Call our own webhook by its public address without a signature: it must be refused, and by us."""
-    got = await ask(http, "POST", url, form=b"")
-    if not isinstance(got, Answer):
+    got = await send_request(http, "POST", url, form=b"")
+    if not isinstance(got, HttpResponse):
         do = "Does the name of listen.public_base_url lead here, is its certificate valid, does the proxy run?"
-        return Check(name="webhook", ok=False, what="cannot be reached by its public address", do=do)
-    if _refuses(line, got):
+        return CheckResult(name="webhook", ok=False, what="cannot be reached by its public address", do=do)
+    if _is_our_refusal(line, got):
         what = "refuses strangers by its public address, asked from this machine"
-        return Check(name="webhook", ok=True, what=what)
+        return CheckResult(name="webhook", ok=True, what=what)
     do = "The proxy must pass `/carriers/` on to listen.host and listen.port, path and all; and the bridge must run."
-    return Check(name="webhook", ok=False, what=f"somebody else answers by its public address ({got.status})", do=do)
+    return CheckResult(name="webhook", ok=False, what=f"somebody else answers by its public address ({got.status})", do=do)
 
 
-async def _signature(http: aiohttp.ClientSession, line: Line, url: str) -> Check:
+async def _check_signature(http: aiohttp.ClientSession, line: PhoneLine, url: str) -> CheckResult:
     """Call it as the vendor would, with nothing that could be taken for a text: that is malformed, but not a stranger's."""
     make = SIGNERS.get(line.carrier.kind)
     if make is None:
-        what = f"only {KINDS[line.carrier.kind].exposure.carrier} can sign; it cannot be tried from here"
-        return Check(name="signature", ok=True, what=what, do="Text the line from a phone of your own to try it.")
-    signed: Signed = make(line.carrier, url)
-    got = await ask(http, "POST", url + signed.rest, form=signed.body, headers=signed.headers)
-    if isinstance(got, Answer) and got.status in (200, 400):
+        what = f"only {CARRIER_KINDS[line.carrier.kind].exposure.carrier} can sign; it cannot be tried from here"
+        return CheckResult(name="signature", ok=True, what=what, do="Text the line from a phone of your own to try it.")
+    signed: SignedRequest = make(line.carrier, url)
+    got = await send_request(http, "POST", url + signed.rest, form=signed.body, headers=signed.headers)
+    if isinstance(got, HttpResponse) and got.status in (200, 400):
         what = "what is signed with our copy of the key for our address is let in"
-        return Check(name="signature", ok=True, what=what, do=OURS)
-    if isinstance(got, Answer) and _refuses(line, got):
+        return CheckResult(name="signature", ok=True, what=what, do=SIGNATURE_NOTE)
+    if isinstance(got, HttpResponse) and _is_our_refusal(line, got):
         do = (
             "The bridge must have been started since the secrets were written; the proxy must not change the path; "
             "listen.public_base_url must be exactly what the vendor calls; the clock must be right."
         )
-        return Check(name="signature", ok=False, what="what is signed with our key for our address is refused", do=do)
-    return Check(name="signature", ok=False, what="could not be tried", do="See the check before.")
+        return CheckResult(name="signature", ok=False, what="what is signed with our key for our address is refused", do=do)
+    return CheckResult(name="signature", ok=False, what="could not be tried", do="See the check before.")

@@ -11,8 +11,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
-from bridge.carriers.registry import KINDS
-from bridge.erasure.expiry import DEAD
+from bridge.carriers.registry import CARRIER_KINDS
+from bridge.erasure.expiry import DEAD_LETTER_RETENTION
 from deploy.carrier.carrier_check import exposure_text
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from policies.pack import Pack
 
 HOUR, DAY = 3600, 86_400
-MASTER: Final = "whoever has this machine while the line runs"
+MACHINE_ADMIN: Final = "whoever has this machine while the line runs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class ExposureEntry:
     """One thing that is kept. Each field is a sentence or two for a person."""
 
     where: str
@@ -36,21 +36,23 @@ class Kept:
     remains: str = ""
 
 
-def sheet(config: Config, pack: Pack) -> tuple[Kept, ...]:
+def exposure_entries(config: Config, pack: Pack) -> tuple[ExposureEntry, ...]:
     """Return everything that the parts we run keep, with this configuration."""
-    return (*_homeserver(config, pack), *_bridge(config, pack), *_rest(pack))
+    return (*_homeserver(config, pack), *_bridge(config, pack), *_elsewhere(pack))
 
 
 def as_json(config: Config, pack: Pack) -> str:
     """Write the sheet, and what the line's carrier has, for a program."""
-    exposure = asdict(KINDS[config.line.carrier.kind].exposure)
-    return json.dumps({"carrier": exposure, "line": [asdict(kept) for kept in sheet(config, pack)]}, ensure_ascii=False)
+    exposure = asdict(CARRIER_KINDS[config.line.carrier.kind].exposure)
+    return json.dumps(
+        {"carrier": exposure, "line": [asdict(kept) for kept in exposure_entries(config, pack)]}, ensure_ascii=False
+    )
 
 
 def as_text(config: Config, pack: Pack) -> list[str]:
     """Write the sheet, and what the line's carrier has, for a person."""
     lines = ["What this line itself keeps", "===========================", ""]
-    for kept in sheet(config, pack):
+    for kept in exposure_entries(config, pack):
         lines += [
             kept.where,
             f"  What:        {kept.what}",
@@ -62,16 +64,16 @@ def as_text(config: Config, pack: Pack) -> list[str]:
     return [*lines, "What its carrier keeps", "======================", "", *exposure_text((config.line.carrier.kind,))]
 
 
-def _homeserver(config: Config, pack: Pack) -> Sequence[Kept]:
+def _homeserver(config: Config, pack: Pack) -> Sequence[ExposureEntry]:
     settings = pack.settings
     begin, end = config.quiet_hours
     return (
-        Kept(
+        ExposureEntry(
             where="Homeserver, a conversation's room",
             what="ciphertext of both sides, who wrote when, reactions (in clear), members, two words as name",
             how_long=(
-                f"words: {long(settings.message_ttl)} after they were answered or seen; "
-                f"the room: until {long(settings.client_grace)} "
+                f"words: {format_duration(settings.message_ttl)} after they were answered or seen; "
+                f"the room: until {format_duration(settings.client_grace)} "
                 "after its close, or ten seconds after `!close now`; a thread on hold: until the hold is lifted"
             ),
             readable_by="its members' trusted devices; whoever has the homeserver: times, members, reactions",
@@ -81,20 +83,22 @@ def _homeserver(config: Config, pack: Pack) -> Sequence[Kept]:
                 "and the ciphertext in the write-ahead log, standbys and dumps as long as those are kept"
             ),
         ),
-        Kept(
+        ExposureEntry(
             where="Homeserver, desk and offices",
             what="ciphertext of cards, alerts, answers; who is staff, and who supervises, in clear",
-            how_long=f"words: {long(settings.message_ttl)}; a number that was revealed: a minute; roster: as it is",
+            how_long=(
+                f"words: {format_duration(settings.message_ttl)}; a number that was revealed: a minute; roster: as it is"
+            ),
             readable_by="staff's trusted devices; whoever has the homeserver sees who works here",
         ),
-        Kept(
+        ExposureEntry(
             where="Homeserver, keys on their way to devices",
             what="room keys, each encrypted for one device, in the box of a device that has not fetched them",
             how_long="until that device comes back or is signed out (`!devices` names those silent for a month)",
             readable_by="that device alone; when the room is gone they open nothing that is still here",
             remains="what such a device fetched before and kept",
         ),
-        Kept(
+        ExposureEntry(
             where="Homeserver, uploads",
             what=(
                 "what staff's clients upload, encrypted (64 KiB each at most, unless our module is told otherwise); keys "
@@ -111,7 +115,7 @@ def _homeserver(config: Config, pack: Pack) -> Sequence[Kept]:
             ),
         ),
         *_administrator(config),
-        Kept(
+        ExposureEntry(
             where="Homeserver, accounts",
             what="names of accounts, devices and their last addresses; no key backup of conversations is kept",
             how_long="accounts: until they are deleted; addresses: a day",
@@ -124,50 +128,51 @@ def _homeserver(config: Config, pack: Pack) -> Sequence[Kept]:
     )
 
 
-def _administrator(config: Config) -> Sequence[Kept]:
+def _administrator(config: Config) -> Sequence[ExposureEntry]:
     if config.homeserver.admin_token_file is None:
         return ()
     return (
-        Kept(
+        ExposureEntry(
             where="Homeserver, an administrator's token",
             what="used only while our module is not loaded: it can read every room's metadata and take over every account",
             how_long="as long as the file and the account stand",
-            readable_by=MASTER,
+            readable_by=MACHINE_ADMIN,
             remains="redacted words until Synapse overwrites them, a purged room's id in some tables, staff's key backups",
         ),
     )
 
 
-def _bridge(config: Config, pack: Pack) -> Sequence[Kept]:
+def _bridge(config: Config, pack: Pack) -> Sequence[ExposureEntry]:
     settings = pack.settings
     kept = (
-        Kept(
+        ExposureEntry(
             where="Bridge, main.db: a thread",
             what="number, language and flags, sealed under the thread's own key; a hash of the number; words on their way",
             how_long=(
-                f"words: until shown or sent; the rest: {long(settings.grace)} after the close, "
-                f"{long(settings.continuing)} for who chose to be known again; while on hold: as it was when the hold began"
+                f"words: until shown or sent; the rest: {format_duration(settings.grace)} after the close, "
+                f"{format_duration(settings.continuing)} for who chose to be known again; while on hold: as it was "
+                "when the hold began"
             ),
-            readable_by=f"{MASTER}; not whoever has main.db alone",
+            readable_by=f"{MACHINE_ADMIN}; not whoever has main.db alone",
             remains=(
                 "nothing that can be opened: the key is destroyed, and the file is written anew; in blocks that were given "
                 "back to the file system, until it uses them again: ids, the hash, what was sealed"
             ),
         ),
-        Kept(
+        ExposureEntry(
             where="Bridge, keys.db",
             what="one wrapped key per thread and room; outside every backup",
             how_long="as long as the thread, or the room",
-            readable_by=f"{MASTER}; wrapped by a key in another file",
+            readable_by=f"{MACHINE_ADMIN}; wrapped by a key in another file",
             remains="what a snapshot or backup of the whole disk took, against our advice: `doctor` looks for copies",
         ),
-        Kept(
+        ExposureEntry(
             where="Bridge, main.db: STOP and blocks",
             what="a slow keyed hash of a number that said STOP or is blocked, under a key of its own",
             how_long="until the entry expires; numbers are given to others",
             readable_by="whoever has the database and the key, and tries every number, for years of one core",
         ),
-        Kept(
+        ExposureEntry(
             where="Bridge, main.db: ids of carriers",
             what="keyed hashes of texts' ids, so that nothing arrives twice; ids of copies at the carrier, sealed",
             how_long="past the carrier's horizon of retries; ids of copies until each copy is settled",
@@ -177,29 +182,29 @@ def _bridge(config: Config, pack: Pack) -> Sequence[Kept]:
                 "counts it; texts of blocked phones are kept nowhere here, and deleted there"
             ),
         ),
-        Kept(
+        ExposureEntry(
             where="Bridge, main.db: keys of desk and offices",
             what="the first key of each session, sealed, so that a newcomer reads what stands there",
             how_long="until nothing said with it stands there; a revealed number's: with it, after a minute",
-            readable_by=MASTER,
+            readable_by=MACHINE_ADMIN,
             remains="what had left the homeserver while the key was here, for whoever took both",
         ),
-        Kept(
+        ExposureEntry(
             where="Bridge, main.db: dead letters",
             what="what a fault kept from being handled, sealed; of an office it may hold what was typed there",
-            how_long=f"of desk and offices: {long(DEAD)}; of a thread: as long as the thread",
-            readable_by=MASTER,
+            how_long=f"of desk and offices: {format_duration(DEAD_LETTER_RETENTION)}; of a thread: as long as the thread",
+            readable_by=MACHINE_ADMIN,
         ),
-        Kept(
+        ExposureEntry(
             where="Bridge, the audit",
             what="kinds of things that were done, by the hour, of threads by letters that end with them; no content",
-            how_long=long(settings.audit_retention),
+            how_long=format_duration(settings.audit_retention),
             readable_by="supervisors (!audit), the technician",
         ),
-        Kept(
+        ExposureEntry(
             where="Bridge, receipts of what was erased",
             what="counts, hours, what a carrier keeps; a signature",
-            how_long=long(settings.receipt_retention),
+            how_long=format_duration(settings.receipt_retention),
             readable_by="the technician",
         ),
     )
@@ -208,38 +213,39 @@ def _bridge(config: Config, pack: Pack) -> Sequence[Kept]:
     paged = "that somebody waits, and when; no words, no number"
     return (
         *kept,
-        Kept(
+        ExposureEntry(
             where="On call (webhook or mail)", what=paged, how_long="as that service keeps it", readable_by="that service"
         ),
     )
 
 
-def _rest(pack: Pack) -> Sequence[Kept]:
+def _elsewhere(pack: Pack) -> Sequence[ExposureEntry]:
     return (
-        Kept(
+        ExposureEntry(
             where="Backups (`quietline backup`)",
             what="configuration, tokens, first accounts, roster, STOP entries, counters; no conversation and no key of one",
             how_long="as long as you keep the file",
             readable_by="whoever has the file and its passphrase",
         ),
-        Kept(
+        ExposureEntry(
             where="Logs of homeserver and bridge",
             what="fixed event names, counts, exception types; no words, no names, no room",
             how_long="at most two weeks, or 8 MiB for each part",
             readable_by="the technician",
         ),
-        Kept(
+        ExposureEntry(
             where="Staff's devices",
             what="decrypted words in the client's cache, notifications, whatever was copied or photographed",
             how_long=(
                 "until the client hears that a room was emptied; a client that stays off for longer than "
-                f"{long(pack.settings.client_grace)} or, after `!close now`, for longer than ten seconds, keeps what it "
+                f"{format_duration(pack.settings.client_grace)} or, after `!close now`, for longer than ten seconds, "
+                "keeps what it "
                 "had, at least until it is signed out"
             ),
             readable_by="whoever unlocks the device",
             remains="what somebody copied: agency devices only, app lock, no previews, `!signout @who` for a lost one",
         ),
-        Kept(
+        ExposureEntry(
             where="Push services of staff's apps (the app's maker, and Apple or Google)",
             what=(
                 "that something was said, and when, to which device; ids of room and event, how many are unread; to an app "
@@ -249,7 +255,7 @@ def _rest(pack: Pack) -> Sequence[Kept]:
             readable_by="those services",
             remains="nothing is sent for whoever turns notifications off in the app, or works in a browser",
         ),
-        Kept(
+        ExposureEntry(
             where="The texter's own phone, cloud, bill",
             what="every text, as any phone keeps it; the bill shows the line's number and the time",
             how_long="not ours to say: `!tips` tells them how to delete",
@@ -258,7 +264,7 @@ def _rest(pack: Pack) -> Sequence[Kept]:
     )
 
 
-def long(seconds: int) -> str:
+def format_duration(seconds: int) -> str:
     """Say a length of time in hours, or in days when it is some."""
     if seconds < HOUR:
         return f"{seconds // 60} min"

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from policies.pack import OPENS, TextName, unreviewed
+from policies.pack import OPENS_PLACEHOLDER, TextName, unreviewed
 from policies.pack import samples as examples
 from policies.segments import segments
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bridge.config import Config
     from policies.pack import Pack, Wording
 
-OPEN: Final = "(agency)"
+AGENCY_BLANK: Final = "(agency)"
 """What only the agency can fill in."""
 
 SAMPLES: Final = (TextName.GREETING, TextName.AFTER_HOURS, TextName.DEVICE, TextName.PICTURE, TextName.CLOSING)
@@ -31,13 +31,13 @@ NUMBER: Final = re.compile(r"\+?\d[\d ().-]{5,}\d")
 TOLL_FREE: Final = re.compile(r"\+1(?:800|888|877|866|855|844|833)\d{7}")
 
 BRAND: Final = (
-    ("Legal name, to the letter of the tax records", OPEN),
-    ("Tax number (EIN), its kind and its country", OPEN),
-    ("Kind of organisation", f"non-profit, or government: {OPEN}; proof of tax exemption when asked"),
-    ("Brand, the name under which you are known", f"{OPEN}; read what is said of it above first"),
-    ("Street address", f"{OPEN}; a postal address that is public already, never that of a shelter"),
-    ("Website", f"{OPEN}; public, and of the same name as the brand"),
-    ("Contact: name, e-mail, telephone", f"{OPEN}; somebody of the office, not an advocate, not the line itself"),
+    ("Legal name, to the letter of the tax records", AGENCY_BLANK),
+    ("Tax number (EIN), its kind and its country", AGENCY_BLANK),
+    ("Kind of organisation", f"non-profit, or government: {AGENCY_BLANK}; proof of tax exemption when asked"),
+    ("Brand, the name under which you are known", f"{AGENCY_BLANK}; read what is said of it above first"),
+    ("Street address", f"{AGENCY_BLANK}; a postal address that is public already, never that of a shelter"),
+    ("Website", f"{AGENCY_BLANK}; public, and of the same name as the brand"),
+    ("Contact: name, e-mail, telephone", f"{AGENCY_BLANK}; somebody of the office, not an advocate, not the line itself"),
 )
 
 LINKS: Final = (
@@ -50,7 +50,8 @@ FLOW: Final = (
     "The person texts first; the number is published on the agency's website and printed matter. Nobody is entered into a "
     "list, and no number is bought, shared or imported. Every text of ours answers one that the person sent: an automatic "
     "greeting at most, then an advocate who types. We never begin a conversation and send no reminders, campaigns or "
-    f"marketing. STOP ends all texts at once, also in the middle of a conversation. {OPEN}: check that all of it is so"
+    f"marketing. STOP ends all texts at once, also in the middle of a conversation. {AGENCY_BLANK}: check "
+    "that all of it is so"
 )
 
 CONFLICT: Final = """\
@@ -75,7 +76,7 @@ other words, and a canned answer on a watched phone is dangerous. A form that in
 and the vendor's own automatic answer is turned off wherever it can be. Where the carrier insists that it is really sent,
 and the vendor does not, `settings.help_answer` of the agency's own pack names that text: then HELP and INFO are answered.
 
-> {OPEN}: words by the agency and its counsel, without the name of the service
+> {AGENCY_BLANK}: words by the agency and its counsel, without the name of the service
 """
 HELP_SENT: Final = """\
 **Answer to HELP and INFO** (a person is called as well; the vendor's own automatic answer is turned off):
@@ -83,14 +84,17 @@ HELP_SENT: Final = """\
 
 TOLL_FREE_ALSO: Final = (
     ("Opt-in type", "the person texts first (vendors call it mobile or keyword opt-in, or by text)"),
-    ("Pictures of the opt-in, as links", f"{OPEN}; see the links above"),
-    ("Texts per month", f"{OPEN}; choose the step above what you expect"),
-    ("Registration number, its kind and its country", f"the tax number above; vendors ask for it since early 2026: {OPEN}"),
+    ("Pictures of the opt-in, as links", f"{AGENCY_BLANK}; see the links above"),
+    ("Texts per month", f"{AGENCY_BLANK}; choose the step above what you expect"),
+    (
+        "Registration number, its kind and its country",
+        f"the tax number above; vendors ask for it since early 2026: {AGENCY_BLANK}",
+    ),
     ("Use case", "the vendor's word for a charity or for conversation with people who write first"),
 )
 
 
-def kit(pack: Pack, config: Config | None = None) -> str:
+def render_kit(pack: Pack, config: Config | None = None) -> str:
     """Write the kit as Markdown. Without a configuration the line's numbers and carrier are left to the agency."""
     parts = (
         _head(config),
@@ -98,7 +102,7 @@ def kit(pack: Pack, config: Config | None = None) -> str:
         _conflict(),
         _brand(),
         _campaign(pack),
-        _words(pack),
+        _opt_in_out(pack),
         _links(),
         _toll_free(config),
     )
@@ -108,10 +112,10 @@ def kit(pack: Pack, config: Config | None = None) -> str:
 def _head(config: Config | None) -> Iterator[str]:
     yield from ("# Registration kit", "")
     yield "What 10DLC and toll-free registration ask for. Each vendor's form has its own names for these fields and changes"
-    yield f"them; no form was tried with this. `{OPEN}` is for you to fill in; counsel reads it before it is sent."
+    yield f"them; no form was tried with this. `{AGENCY_BLANK}` is for you to fill in; counsel reads it before it is sent."
     yield ""
-    numbers = ", ".join(config.line.all_numbers) if config else OPEN
-    carrier = config.line.carrier.kind if config else OPEN
+    numbers = ", ".join(config.line.all_numbers) if config else AGENCY_BLANK
+    carrier = config.line.carrier.kind if config else AGENCY_BLANK
     yield from _table((("Numbers", numbers), ("Carrier", carrier)))
 
 
@@ -149,8 +153,8 @@ def _campaign(pack: Pack) -> Iterator[str]:
                 f"People in need of support text a local agency, and an advocate answers. Languages: {languages}.",
             ),
             ("Message flow (call to action)", FLOW),
-            ("Links in texts", _yes(said, LINK)),
-            ("Telephone numbers in texts", _yes(said, NUMBER)),
+            ("Links in texts", _yes_or_no(said, LINK)),
+            ("Telephone numbers in texts", _yes_or_no(said, NUMBER)),
             ("Age-gated content, lending, affiliate marketing", "no"),
             ("Texts per conversation", f"as the person writes; the automatic greeting at most every {_hours(pack)} hours"),
         )
@@ -162,7 +166,7 @@ def _campaign(pack: Pack) -> Iterator[str]:
         yield from _wordings(pack, name)
 
 
-def _words(pack: Pack) -> Iterator[str]:
+def _opt_in_out(pack: Pack) -> Iterator[str]:
     yield from ("## Opt-in, opt-out, help", "")
     words = pack.keywords
     yield from _table(
@@ -188,7 +192,7 @@ def _words(pack: Pack) -> Iterator[str]:
 
 def _links() -> Iterator[str]:
     yield from ("## Links that you must provide", "")
-    yield from _table((name, f"{OPEN}; {what}") for name, what in LINKS)
+    yield from _table((name, f"{AGENCY_BLANK}; {what}") for name, what in LINKS)
     yield "They must be public before you send the form: reviewers open them. None of them belongs into a text."
     yield ""
 
@@ -206,7 +210,7 @@ def _wordings(pack: Pack, name: str) -> Iterator[str]:
     text = pack.canned[name] if name in pack.canned else pack.texts[TextName(name)]
     for language in pack.languages:
         wording = text.wordings[language]
-        said = wording.text.replace(OPENS, "8:00 AM")
+        said = wording.text.replace(OPENS_PLACEHOLDER, "8:00 AM")
         count = segments(said).count
         yield f"- `{name}.{language}`, {count} segment{'s' if count > 1 else ''}{_state(wording)}"
         yield ""
@@ -223,7 +227,7 @@ def _keywords(words: frozenset[str]) -> str:
     return ", ".join(sorted(word.upper() for word in words))
 
 
-def _yes(said: list[str], what: re.Pattern[str]) -> str:
+def _yes_or_no(said: list[str], what: re.Pattern[str]) -> str:
     return "yes" if any(what.search(text) for text in said) else "no"
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from bridge.carriers.http_request import Answer, ask
-from bridge.carriers.registry import KINDS
-from bridge.runtime.settings import secret
+from bridge.carriers.http_request import HttpResponse, send_request
+from bridge.carriers.registry import CARRIER_KINDS
+from bridge.runtime.settings import read_secret
 from deploy.carrier.vendor_probes import bearer
-from deploy.inspect.status import Check
+from deploy.inspect.status import CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     import aiohttp
 
     from bridge.carriers.vendors.telnyx import Settings as Telnyx
-    from bridge.config import Line
+    from bridge.config import PhoneLine
 
-LOOK: Final[Mapping[str, str]] = {
+MANUAL_CHECKS: Final[Mapping[str, str]] = {
     "twilio": "Whether message redaction is on cannot be asked: see Messaging, Settings in its console (practice 19).",
     "vonage": (
         "Whether the account is provisioned for the Redact API shows only an hour after a text: ask Vonage's support, "
@@ -33,18 +33,18 @@ LOOK: Final[Mapping[str, str]] = {
 """What to look at oneself, by kind."""
 
 
-async def copies(http: aiohttp.ClientSession, line: Line) -> Check:
+async def check_copies(http: aiohttp.ClientSession, line: PhoneLine) -> CheckResult:
     """Say what is deleted there; of Telnyx, whether redaction is set as it must be."""
     if line.carrier.kind == "telnyx":
-        return await _redaction(http, line)
-    exposure = KINDS[line.carrier.kind].exposure
+        return await _check_telnyx_redaction(http, line)
+    exposure = CARRIER_KINDS[line.carrier.kind].exposure
     if exposure.we_delete:
-        return Check(name="copies", ok=True, what=exposure.we_delete[0], do=LOOK.get(line.carrier.kind, ""))
+        return CheckResult(name="copies", ok=True, what=exposure.we_delete[0], do=MANUAL_CHECKS.get(line.carrier.kind, ""))
     what = f"{exposure.carrier} deletes nothing for us: {' '.join(exposure.keeps)}"
-    return Check(name="copies", ok=True, what=what, do="See `quietline exposure` and the vendor checklist.")
+    return CheckResult(name="copies", ok=True, what=what, do="See `quietline exposure` and the vendor checklist.")
 
 
-async def _redaction(http: aiohttp.ClientSession, line: Line) -> Check:
+async def _check_telnyx_redaction(http: aiohttp.ClientSession, line: PhoneLine) -> CheckResult:
     """Read the redaction of each messaging profile that a number of the line is in.
 
     Level 2, the default, would blank what texters write before it reaches us. Source: telnyx 4.189.0,
@@ -53,26 +53,28 @@ async def _redaction(http: aiohttp.ClientSession, line: Line) -> Check:
     settings: Any = line.carrier
     names = set()
     for number in line.all_numbers:
-        name = await _profile_of(http, settings, number)
+        name = await _messaging_profile_of(http, settings, number)
         if name is None:
             do = "Each number of the line must be in a messaging profile of this account; see also the login."
-            return Check(name="copies", ok=False, what="a number's messaging profile cannot be read", do=do)
+            return CheckResult(name="copies", ok=False, what="a number's messaging profile cannot be read", do=do)
         names.add(name)
-    profiles = [await _asked(http, settings, f"/messaging_profiles/{quote(name, safe='')}") for name in sorted(names)]
+    profiles = [await _get_data(http, settings, f"/messaging_profiles/{quote(name, safe='')}") for name in sorted(names)]
     if not all(isinstance(profile, dict) for profile in profiles):
-        return Check(name="copies", ok=False, what="the messaging profile cannot be read", do="See the login.")
+        return CheckResult(name="copies", ok=False, what="the messaging profile cannot be read", do="See the login.")
     on = [profile for profile in profiles if profile.get("redaction_enabled") is True]
     if any(profile.get("redaction_level") != 1 for profile in on):
         do = "Set redaction_level to 1 on the line's messaging profile, or texts will arrive without words."
-        return Check(name="copies", ok=False, what="redaction also blanks inbound texts (level 2)", do=do)
+        return CheckResult(name="copies", ok=False, what="redaction also blanks inbound texts (level 2)", do=do)
     if len(on) < len(profiles):
         do = "Ask Telnyx to allow redaction, then set redaction_enabled and redaction_level 1 on the line's profile."
-        return Check(name="copies", ok=False, what="Telnyx shows texts and numbers in its records: redaction is off", do=do)
-    return Check(name="copies", ok=True, what="redaction is on: Telnyx masks texts and numbers where it shows them")
+        return CheckResult(
+            name="copies", ok=False, what="Telnyx shows texts and numbers in its records: redaction is off", do=do
+        )
+    return CheckResult(name="copies", ok=True, what="redaction is on: Telnyx masks texts and numbers where it shows them")
 
 
-async def _profile_of(http: aiohttp.ClientSession, settings: Telnyx, number: str) -> str | None:
-    found = await _asked(http, settings, f"/phone_numbers/messaging?filter%5Bphone_number%5D={quote(number, safe='')}")
+async def _messaging_profile_of(http: aiohttp.ClientSession, settings: Telnyx, number: str) -> str | None:
+    found = await _get_data(http, settings, f"/phone_numbers/messaging?filter%5Bphone_number%5D={quote(number, safe='')}")
     for item in found if isinstance(found, list) else ():
         if isinstance(item, dict) and item.get("phone_number") == number:
             name = item.get("messaging_profile_id")
@@ -80,6 +82,6 @@ async def _profile_of(http: aiohttp.ClientSession, settings: Telnyx, number: str
     return None
 
 
-async def _asked(http: aiohttp.ClientSession, settings: Telnyx, path: str) -> Any:
-    got = await ask(http, "GET", f"{settings.api_base}{path}", headers=bearer(secret(settings.api_key_file)))
-    return got.json.get("data") if isinstance(got, Answer) and got.status == 200 else None
+async def _get_data(http: aiohttp.ClientSession, settings: Telnyx, path: str) -> Any:
+    got = await send_request(http, "GET", f"{settings.api_base}{path}", headers=bearer(read_secret(settings.api_key_file)))
+    return got.json.get("data") if isinstance(got, HttpResponse) and got.status == 200 else None

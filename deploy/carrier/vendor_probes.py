@@ -15,8 +15,8 @@ from urllib.parse import quote
 
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from bridge.carriers.client_credentials import FORM, basic, granted
-from bridge.carriers.http_request import Answer
+from bridge.carriers.client_credentials import GRANT_FORM, access_token, basic_auth
+from bridge.carriers.http_request import HttpResponse
 from bridge.carriers.jwt import private_key
 from bridge.carriers.vendors.bandwidth import Settings as Bandwidth
 from bridge.carriers.vendors.rehearsal import Settings as Rehearsal
@@ -27,11 +27,11 @@ from bridge.carriers.vendors.telnyx import Settings as Telnyx
 from bridge.carriers.vendors.twilio import API as TWILIO_API
 from bridge.carriers.vendors.twilio import Settings as Twilio
 from bridge.carriers.vendors.vonage import Settings as Vonage
-from bridge.runtime.settings import secret
+from bridge.runtime.settings import read_secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class LoginProbe:
     """A request that needs a login and changes nothing: a GET, or a POST of `form`.
 
     `right`: whether an answer is what the vendor says to somebody whom it knows. `after`: what is asked next in its place,
@@ -40,13 +40,13 @@ class Question:
 
     url: str
     headers: Mapping[str, str] = field(repr=False)
-    right: Callable[[Answer], bool]
+    right: Callable[[HttpResponse], bool]
     name: str = "login"
     form: bytes | None = field(default=None, repr=False)
-    after: Callable[[Answer], Question | None] = field(default=lambda _: None, repr=False)
+    after: Callable[[HttpResponse], LoginProbe | None] = field(default=lambda _: None, repr=False)
 
 
-def _lists(name: str) -> Callable[[Answer], bool]:
+def _has_list(name: str) -> Callable[[HttpResponse], bool]:
     """Make the test for an object that has a list under that name."""
     return lambda answer: answer.status == 200 and isinstance(answer.json.get(name), list)
 
@@ -56,64 +56,64 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def _rehearsal(settings: Rehearsal) -> tuple[Question, ...]:
+def _rehearsal(settings: Rehearsal) -> tuple[LoginProbe, ...]:
     url = f"{settings.api_base}/v1/messages?direction=inbound&since=2100-01-01T00%3A00%3A00Z"
-    return (Question(url=url, headers=bearer(secret(settings.token_file)), right=_lists("messages")),)
+    return (LoginProbe(url=url, headers=bearer(read_secret(settings.token_file)), right=_has_list("messages")),)
 
 
-def _twilio(settings: Twilio) -> tuple[Question, ...]:
+def _twilio(settings: Twilio) -> tuple[LoginProbe, ...]:
     url = f"{settings.api_base}{TWILIO_API}/Accounts/{quote(settings.account_sid, safe='')}/Messages.json?PageSize=1"
-    own = {"Authorization": basic(settings.account_sid, secret(settings.auth_token_file))}
-    token = Question(url=url, headers=own, right=_lists("messages"))
+    own = {"Authorization": basic_auth(settings.account_sid, read_secret(settings.auth_token_file))}
+    token = LoginProbe(url=url, headers=own, right=_has_list("messages"))
     if settings.password_file is None:
         return (token,)
-    key = {"Authorization": basic(settings.user or settings.account_sid, secret(settings.password_file))}
+    key = {"Authorization": basic_auth(settings.user or settings.account_sid, read_secret(settings.password_file))}
     # Texts leave with the one, and are verified with the other.
     return (
-        Question(url=url, headers=key, right=_lists("messages")),
-        Question(url=url, headers=own, right=_lists("messages"), name="auth_token"),
+        LoginProbe(url=url, headers=key, right=_has_list("messages")),
+        LoginProbe(url=url, headers=own, right=_has_list("messages"), name="auth_token"),
     )
 
 
-def _signalwire(settings: SignalWire) -> tuple[Question, ...]:
+def _signalwire(settings: SignalWire) -> tuple[LoginProbe, ...]:
     url = f"{settings.api_base}{SIGNALWIRE_API}/Accounts/{quote(settings.project, safe='')}/Messages.json?PageSize=1"
-    headers = {"Authorization": basic(settings.project, secret(settings.token_file))}
-    return (Question(url=url, headers=headers, right=_lists("messages")),)
+    headers = {"Authorization": basic_auth(settings.project, read_secret(settings.token_file))}
+    return (LoginProbe(url=url, headers=headers, right=_has_list("messages")),)
 
 
-def _telnyx(settings: Telnyx) -> tuple[Question, ...]:
+def _telnyx(settings: Telnyx) -> tuple[LoginProbe, ...]:
     url = f"{settings.api_base}/messaging_profiles?page%5Bsize%5D=1"
-    return (Question(url=url, headers=bearer(secret(settings.api_key_file)), right=_lists("data")),)
+    return (LoginProbe(url=url, headers=bearer(read_secret(settings.api_key_file)), right=_has_list("data")),)
 
 
-def _bandwidth(settings: Bandwidth) -> tuple[Question, ...]:
+def _bandwidth(settings: Bandwidth) -> tuple[LoginProbe, ...]:
     url = f"{settings.api_base}/users/{quote(settings.account_id, safe='')}/messages?messageId=quietline-check"
 
-    def with_token(answer: Answer) -> Question | None:
-        token = granted(answer)
-        return None if token is None else Question(url=url, headers=bearer(token), right=_lists("messages"))
+    def with_token(answer: HttpResponse) -> LoginProbe | None:
+        token = access_token(answer)
+        return None if token is None else LoginProbe(url=url, headers=bearer(token), right=_has_list("messages"))
 
-    headers = {"Authorization": basic(settings.client_id, secret(settings.client_secret_file))}
-    login = Question(
+    headers = {"Authorization": basic_auth(settings.client_id, read_secret(settings.client_secret_file))}
+    login = LoginProbe(
         url=settings.token_url,
-        form=FORM,
+        form=GRANT_FORM,
         headers=headers,
-        right=lambda answer: granted(answer) is not None,
+        right=lambda answer: access_token(answer) is not None,
         after=with_token,
     )
     return (login,)
 
 
-def _vonage(settings: Vonage) -> tuple[Question, ...]:
+def _vonage(settings: Vonage) -> tuple[LoginProbe, ...]:
     """Ask for the application, by key and secret: it tells the public key that our private one must belong to."""
     url = f"{settings.api_base}/v2/applications/{quote(settings.application_id, safe='')}"
-    headers = {"Authorization": basic(settings.api_key, secret(settings.api_secret_file))}
-    ours = private_key(secret(settings.private_key_file)).public_key().public_numbers()
+    headers = {"Authorization": basic_auth(settings.api_key, read_secret(settings.api_secret_file))}
+    ours = private_key(read_secret(settings.private_key_file)).public_key().public_numbers()
 
-    def known(answer: Answer) -> bool:
+    def known(answer: HttpResponse) -> bool:
         return answer.status == 200 and answer.json.get("id") == settings.application_id
 
-    def same_key(answer: Answer) -> bool:
+    def same_key(answer: HttpResponse) -> bool:
         keys = answer.json.get("keys")
         told = keys.get("public_key") if isinstance(keys, dict) else None
         try:
@@ -123,21 +123,21 @@ def _vonage(settings: Vonage) -> tuple[Question, ...]:
         return known(answer) and theirs is not None and theirs.public_numbers() == ours
 
     return (
-        Question(url=url, headers=headers, right=known),
-        Question(url=url, headers=headers, right=same_key, name="private_key"),
+        LoginProbe(url=url, headers=headers, right=known),
+        LoginProbe(url=url, headers=headers, right=same_key, name="private_key"),
     )
 
 
-def _smsgate(settings: SmsGate) -> tuple[Question, ...]:
+def _smsgate(settings: SmsGate) -> tuple[LoginProbe, ...]:
     """Ask for the devices: a server calls it `/devices`, a phone's own server `/device`."""
-    headers = {"Authorization": basic(settings.username, secret(settings.password_file))}
+    headers = {"Authorization": basic_auth(settings.username, read_secret(settings.password_file))}
 
-    def ours(answer: Answer) -> bool:
+    def ours(answer: HttpResponse) -> bool:
         found = answer.value if answer.status == 200 and isinstance(answer.value, list) else []
         return any(isinstance(device, dict) and device.get("id") == settings.device_id for device in found)
 
-    phone = Question(url=f"{settings.api_base}/device", headers=headers, right=ours)
-    server = Question(
+    phone = LoginProbe(url=f"{settings.api_base}/device", headers=headers, right=ours)
+    server = LoginProbe(
         url=f"{settings.api_base}/devices",
         headers=headers,
         right=ours,
@@ -146,7 +146,7 @@ def _smsgate(settings: SmsGate) -> tuple[Question, ...]:
     return (server,)
 
 
-QUESTIONS: Final[Mapping[str, Callable[[Any], tuple[Question, ...]]]] = MappingProxyType(
+LOGIN_PROBES: Final[Mapping[str, Callable[[Any], tuple[LoginProbe, ...]]]] = MappingProxyType(
     {
         "rehearsal": _rehearsal,
         "twilio": _twilio,

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
-from bridge.carriers.client_credentials import basic
-from bridge.carriers.parsing import form
+from bridge.carriers.client_credentials import basic_auth
+from bridge.carriers.parsing import form_fields
 from bridge.carriers.vendors.bandwidth import Settings as Bandwidth
-from bridge.carriers.vendors.cxml_fields import signature, urls
+from bridge.carriers.vendors.cxml_fields import signature, signed_urls
 from bridge.carriers.vendors.jasmin import Settings as Jasmin
 from bridge.carriers.vendors.kannel import Settings as Kannel
 from bridge.carriers.vendors.rehearsal import Settings as Rehearsal
@@ -28,14 +28,14 @@ from bridge.carriers.vendors.signalwire import Settings as SignalWire
 from bridge.carriers.vendors.smsgate import Settings as SmsGate
 from bridge.carriers.vendors.twilio import Settings as Twilio
 from bridge.carriers.vendors.vonage import Settings as Vonage
-from bridge.inbound.webhook import CHECKS
-from bridge.runtime.settings import secret
+from bridge.inbound.webhook import PROBE_BODIES
+from bridge.runtime.settings import read_secret
 
-_, FORM, JSON = CHECKS
+_, FORM, JSON = PROBE_BODIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signed:
+class SignedRequest:
     """A request to our own webhook as the vendor would make it. `rest` stands behind `/carriers/LINE/status`."""
 
     body: bytes
@@ -43,32 +43,32 @@ class Signed:
     rest: str = field(default="", repr=False)
 
 
-def _signed_rehearsal(settings: Rehearsal, url: str) -> Signed:
+def _signed_rehearsal(settings: Rehearsal, url: str) -> SignedRequest:
     timestamp = str(int(time.time()))
     message = b"\n".join((timestamp.encode(), url.encode(), JSON))
-    digest = hmac.new(secret(settings.signing_key_file).encode(), message, hashlib.sha256).hexdigest()
-    return Signed(body=JSON, headers={"X-Rehearsal-Timestamp": timestamp, "X-Rehearsal-Signature": digest})
+    digest = hmac.new(read_secret(settings.signing_key_file).encode(), message, hashlib.sha256).hexdigest()
+    return SignedRequest(body=JSON, headers={"X-Rehearsal-Timestamp": timestamp, "X-Rehearsal-Signature": digest})
 
 
-def _signed_cxml(header: str, key: str, url: str) -> Signed:
-    told = signature(key.encode(), urls(url, "")[0], form(FORM)).decode()
-    return Signed(body=FORM, headers={"Content-Type": "application/x-www-form-urlencoded", header: told})
+def _signed_cxml(header: str, key: str, url: str) -> SignedRequest:
+    told = signature(key.encode(), signed_urls(url, "")[0], form_fields(FORM)).decode()
+    return SignedRequest(body=FORM, headers={"Content-Type": "application/x-www-form-urlencoded", header: told})
 
 
-def _signed_twilio(settings: Twilio, url: str) -> Signed:
-    return _signed_cxml("X-Twilio-Signature", secret(settings.auth_token_file), url)
+def _signed_twilio(settings: Twilio, url: str) -> SignedRequest:
+    return _signed_cxml("X-Twilio-Signature", read_secret(settings.auth_token_file), url)
 
 
-def _signed_signalwire(settings: SignalWire, url: str) -> Signed:
-    return _signed_cxml("X-SignalWire-Signature", secret(settings.signing_key_file), url)
+def _signed_signalwire(settings: SignalWire, url: str) -> SignedRequest:
+    return _signed_cxml("X-SignalWire-Signature", read_secret(settings.signing_key_file), url)
 
 
-def _signed_bandwidth(settings: Bandwidth, _url: str) -> Signed:
-    headers = {"Authorization": basic(settings.callback_username, secret(settings.callback_password_file))}
-    return Signed(body=JSON, headers=headers, rest=f"/{secret(settings.path_secret_file)}")
+def _signed_bandwidth(settings: Bandwidth, _url: str) -> SignedRequest:
+    headers = {"Authorization": basic_auth(settings.callback_username, read_secret(settings.callback_password_file))}
+    return SignedRequest(body=JSON, headers=headers, rest=f"/{read_secret(settings.path_secret_file)}")
 
 
-def _signed_vonage(settings: Vonage, _url: str) -> Signed:
+def _signed_vonage(settings: Vonage, _url: str) -> SignedRequest:
     claims = {
         "iss": "Vonage",
         "iat": int(time.time()),
@@ -77,22 +77,24 @@ def _signed_vonage(settings: Vonage, _url: str) -> Signed:
     }
     parts = [json.dumps(part).encode() for part in ({"alg": "HS256", "typ": "JWT"}, claims)]
     signed = ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
-    digest = hmac.new(secret(settings.signature_secret_file).encode(), signed.encode(), hashlib.sha256).digest()
+    digest = hmac.new(read_secret(settings.signature_secret_file).encode(), signed.encode(), hashlib.sha256).digest()
     token = f"{signed}.{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
-    return Signed(body=JSON, headers={"Authorization": f"Bearer {token}"})
+    return SignedRequest(body=JSON, headers={"Authorization": f"Bearer {token}"})
 
 
-def _signed_smsgate(settings: SmsGate, _url: str) -> Signed:
+def _signed_smsgate(settings: SmsGate, _url: str) -> SignedRequest:
     timestamp = str(int(time.time()))
-    digest = hmac.new(secret(settings.signing_key_file).encode(), JSON + timestamp.encode(), hashlib.sha256).hexdigest()
-    return Signed(body=JSON, headers={"X-Timestamp": timestamp, "X-Signature": digest})
+    digest = hmac.new(
+        read_secret(settings.signing_key_file).encode(), JSON + timestamp.encode(), hashlib.sha256
+    ).hexdigest()
+    return SignedRequest(body=JSON, headers={"X-Timestamp": timestamp, "X-Signature": digest})
 
 
-def _signed_gateway(settings: Kannel | Jasmin, _url: str) -> Signed:
-    return Signed(body=FORM, headers={}, rest=f"/{secret(settings.path_secret_file)}")
+def _signed_gateway(settings: Kannel | Jasmin, _url: str) -> SignedRequest:
+    return SignedRequest(body=FORM, headers={}, rest=f"/{read_secret(settings.path_secret_file)}")
 
 
-SIGNERS: Final[Mapping[str, Callable[[Any, str], Signed]]] = MappingProxyType(
+SIGNERS: Final[Mapping[str, Callable[[Any, str], SignedRequest]]] = MappingProxyType(
     {
         "rehearsal": _signed_rehearsal,
         "twilio": _signed_twilio,

@@ -24,18 +24,18 @@ from deploy.cli.reports import practices, report
 from deploy.data_dir.layout import DEFAULT_PORT_BASE, Layout, Ports
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-WELL, NOT_WELL, UNUSABLE = 0, 1, 2
-TOGETHER: Final = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder")
+EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE = 0, 1, 2
+PARALLEL_OPTIONS: Final = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder")
 """How pytest runs the whole suite; the groups are those of `tests/conftest.py`."""
 
-_DATA = click.option(
+_DATA_OPTION = click.option(
     "--data",
     default="var",
     show_default="./var",
     type=click.Path(file_okay=False, path_type=Path),
     help="The line's directory.",
 )
-_PASSED_ON = {"ignore_unknown_options": True, "help_option_names": []}
+_PASS_THROUGH = {"ignore_unknown_options": True, "help_option_names": []}
 
 
 @click.group(name="quietline", context_settings={"help_option_names": ["-h", "--help"]})
@@ -47,7 +47,7 @@ cli.add_command(policy)
 
 
 @cli.command()
-@_DATA
+@_DATA_OPTION
 @click.option(
     "--port-base",
     default=DEFAULT_PORT_BASE,
@@ -61,35 +61,35 @@ def up(data: Path, port_base: int) -> None:
     The first run makes everything under the directory; when the line is ready, DIRECTORY/run/ready.json says how to
     reach it and holds the passwords of the first accounts.
     """
-    from deploy.cli.terminal import say, speaking  # noqa: PLC0415 - only this verb needs it
-    from deploy.data_dir.secret_files import Unusable  # noqa: PLC0415 - only this verb needs it
+    from deploy.cli.terminal import status_output, write_line  # noqa: PLC0415 - only this verb needs it
+    from deploy.data_dir.secret_files import SetupError  # noqa: PLC0415 - only this verb needs it
     from deploy.stack.up import up as run  # noqa: PLC0415 - only this verb needs it
 
     os.umask(0o077)
-    with speaking() as told:
+    with status_output() as output:
         try:
-            code = asyncio.run(run(Layout(data.absolute()), Ports(port_base), told))
-        except Unusable as error:
+            code = asyncio.run(run(Layout(data.absolute()), Ports(port_base), output))
+        except SetupError as error:
             problems = error.problems
-            code = UNUSABLE
+            code = EXIT_USAGE
         else:
             problems = []
     for problem in problems:
-        say(f"quietline: {problem}", err=True)
+        write_line(f"quietline: {problem}", err=True)
     sys.exit(code)
 
 
 @cli.command()
-@_DATA
+@_DATA_OPTION
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
 def status(data: Path, as_json: bool) -> None:
     """Tell how the line of a directory is. Exit code 0 when all is well, 1 when not."""
-    from deploy.inspect.status import status as look  # noqa: PLC0415 - only this verb needs it
+    from deploy.inspect.status import check_status as look  # noqa: PLC0415 - only this verb needs it
 
     report = asyncio.run(look(Layout(data.absolute())))
     for line in [report.as_json()] if as_json else report.as_text():
         click.echo(line)
-    sys.exit(WELL if report.ok else NOT_WELL)
+    sys.exit(EXIT_OK if report.ok else EXIT_PROBLEMS)
 
 
 @cli.group()
@@ -98,7 +98,7 @@ def erasure() -> None:
 
 
 @erasure.command(name="verify")
-@_DATA
+@_DATA_OPTION
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
 def erasure_verify(data: Path, as_json: bool) -> None:
     """Check the signed receipts of what was erased, and whether anything that should be gone is not.
@@ -108,20 +108,20 @@ def erasure_verify(data: Path, as_json: bool) -> None:
     import sqlite3  # noqa: PLC0415 - only this verb needs it
 
     from bridge.config import ConfigError, load  # noqa: PLC0415 - only this verb needs it
-    from deploy.inspect.erasure_receipts import verify  # noqa: PLC0415 - only this verb needs it
+    from deploy.inspect.erasure_certificates import verify_certificates  # noqa: PLC0415 - only this verb needs it
 
     try:
-        report = verify(load(Layout(data.absolute()).config))
+        report = verify_certificates(load(Layout(data.absolute()).config))
     except ConfigError as error:
         for problem in error.problems:
             click.echo(f"quietline: {problem}", err=True)
-        sys.exit(UNUSABLE)
+        sys.exit(EXIT_USAGE)
     except (sqlite3.Error, OSError):
         click.echo(f"quietline: {data}: no line that can be read", err=True)
-        sys.exit(UNUSABLE)
+        sys.exit(EXIT_USAGE)
     for line in [report.as_json()] if as_json else report.as_text():
         click.echo(line)
-    sys.exit(WELL if report.ok else NOT_WELL)
+    sys.exit(EXIT_OK if report.ok else EXIT_PROBLEMS)
 
 
 @cli.group()
@@ -138,18 +138,18 @@ def carrier_check(config: Path, as_json: bool) -> None:
     No text is sent and nothing is changed. Exit code 0 when all is well, 1 when not.
     """
     from bridge.config import ConfigError, load  # noqa: PLC0415 - only this verb needs it
-    from deploy.carrier.carrier_check import check  # noqa: PLC0415 - only this verb needs it
+    from deploy.carrier.carrier_check import check_carrier  # noqa: PLC0415 - only this verb needs it
 
     try:
         loaded = load(config)
     except ConfigError as error:
         for problem in error.problems:
             click.echo(f"quietline: {problem}", err=True)
-        sys.exit(UNUSABLE)
-    report = asyncio.run(check(loaded))
+        sys.exit(EXIT_USAGE)
+    report = asyncio.run(check_carrier(loaded))
     for line in [report.as_json()] if as_json else report.as_text():
         click.echo(line)
-    sys.exit(WELL if report.ok else NOT_WELL)
+    sys.exit(EXIT_OK if report.ok else EXIT_PROBLEMS)
 
 
 @carrier.command(name="kit")
@@ -162,7 +162,7 @@ def carrier_kit(config: Path | None, data: Path | None, out: Path | None) -> Non
     With neither a configuration nor a directory it is written from the base pack. A file that exists is left as it is.
     """
     from bridge.config import ConfigError, load  # noqa: PLC0415 - only this verb needs it
-    from deploy.carrier.registration_kit import kit  # noqa: PLC0415 - only this verb needs it
+    from deploy.carrier.registration_kit import render_kit  # noqa: PLC0415 - only this verb needs it
     from policies.load import PackError  # noqa: PLC0415 - only this verb needs it
     from policies.load import load as load_pack  # noqa: PLC0415 - only this verb needs it
 
@@ -172,11 +172,11 @@ def carrier_kit(config: Path | None, data: Path | None, out: Path | None) -> Non
     try:
         loaded = load(path) if path else None
         packs = loaded.line.packs if loaded else ["base"]
-        written = kit(load_pack(packs, near=path.parent if path else None), loaded)
+        written = render_kit(load_pack(packs, near=path.parent if path else None), loaded)
     except (ConfigError, PackError) as error:
         for problem in error.problems:
             click.echo(f"quietline: {problem}", err=True)
-        sys.exit(UNUSABLE)
+        sys.exit(EXIT_USAGE)
     if out is None:
         click.echo(written, nl=False)
         return
@@ -185,7 +185,7 @@ def carrier_kit(config: Path | None, data: Path | None, out: Path | None) -> Non
             file.write(written)
     except OSError as error:
         click.echo(f"quietline: {out}: cannot be written ({error.strerror})", err=True)
-        sys.exit(UNUSABLE)
+        sys.exit(EXIT_USAGE)
 
 
 @cli.command()
@@ -204,7 +204,7 @@ def _own_version() -> str:
     return importlib.metadata.version("quietline")
 
 
-@cli.command(context_settings=_PASSED_ON)
+@cli.command(context_settings=_PASS_THROUGH)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def test(arguments: tuple[str, ...]) -> None:
     """Check style and types, then run the tests. Arguments are passed to pytest; paths are from the project's root.
@@ -213,15 +213,15 @@ def test(arguments: tuple[str, ...]) -> None:
     """
     python = (sys.executable, "-P", "-m")
     checks = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",))
-    failed = [" ".join(check) for check in checks if _run(*python, *check) != 0]
+    failed = [" ".join(words) for words in checks if _run(*python, *words) != 0]
     if failed:
         click.echo(f"quietline: not well: {', '.join(failed)} (see above). The tests follow.", err=True)
     # Last, so that the closing line of pytest is the last line.
-    code = _run(*python, "pytest", *(arguments or TOGETHER))
-    sys.exit(NOT_WELL if failed or code else WELL)
+    code = _run(*python, "pytest", *(arguments or PARALLEL_OPTIONS))
+    sys.exit(EXIT_PROBLEMS if failed or code else EXIT_OK)
 
 
-@cli.command(context_settings=_PASSED_ON)
+@cli.command(context_settings=_PASS_THROUGH)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def bench(arguments: tuple[str, ...]) -> None:
     """Measure speed and memory beside what the machine itself can do, as JSON."""
@@ -233,9 +233,9 @@ def bench(arguments: tuple[str, ...]) -> None:
 def bridge(config: Path) -> None:
     """Run the bridge alone. `up` does this for you."""
     from bridge.app.main import main as run  # noqa: PLC0415 - only this verb needs it
-    from deploy.stack.child import leave_no_core  # noqa: PLC0415 - only this verb needs it
+    from deploy.stack.child import disable_core_dumps  # noqa: PLC0415 - only this verb needs it
 
-    leave_no_core()
+    disable_core_dumps()
     sys.exit(run(config))
 
 

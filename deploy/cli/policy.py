@@ -12,9 +12,9 @@ from typing import Final, NoReturn
 
 import click
 
-WELL: Final = 0
-NOT_WELL: Final = 1
-UNUSABLE: Final = 2
+EXIT_OK: Final = 0
+EXIT_PROBLEMS: Final = 1
+EXIT_USAGE: Final = 2
 
 
 @click.group()
@@ -31,16 +31,16 @@ def policy_lint(packs: tuple[str, ...], as_json: bool) -> None:
     A PACK is a name (us/ca, uk, rehearsal) or a path. Exit code 0 when a line could use them, 1 when not yet, 2 when they
     cannot be loaded.
     """
-    from deploy.packs.lint_report import checked, with_base  # noqa: PLC0415 - only this verb needs it
+    from deploy.packs.lint_report import lint_report, load_with_base  # noqa: PLC0415 - only this verb needs it
     from policies.load import PackError  # noqa: PLC0415 - only this verb needs it
 
     try:
-        report = checked(with_base(packs))
+        report = lint_report(load_with_base(packs))
     except PackError as error:
-        _unusable(error.problems)
+        _exit_usage(error.problems)
     for line in [report.as_json()] if as_json else report.as_text():
         click.echo(line)
-    sys.exit(WELL if report.ok else NOT_WELL)
+    sys.exit(EXIT_OK if report.ok else EXIT_PROBLEMS)
 
 
 @policy.command(name="preview")
@@ -52,28 +52,32 @@ def policy_preview(pack: str, script: Path | None) -> None:
     PACK is one name or path, or several with commas, in their order. A SCRIPT is a YAML list such as `- texter: hi`,
     `- advocate: "!say handover"`, `- wait: 3 min`; also picture, supervisor and desk.
     """
-    from deploy.packs.lint_report import CONVERSATIONS, preview, with_base  # noqa: PLC0415 - only this verb needs it
-    from deploy.packs.preview import ScriptError, play, read  # noqa: PLC0415 - only this verb needs it
+    from deploy.packs.lint_report import CONVERSATIONS, load_with_base, preview_pack  # noqa: PLC0415 - only this verb needs it
+    from deploy.packs.script_player import ScriptError, play_script, read_script  # noqa: PLC0415 - only this verb needs it
     from policies.load import PackError  # noqa: PLC0415 - only this verb needs it
 
     try:
-        loaded = with_base(pack.split(","))
-        lines = play(loaded, read(script)) if script else preview(loaded, map(read, sorted(CONVERSATIONS.glob("*.yaml"))))
+        loaded = load_with_base(pack.split(","))
+        lines = (
+            play_script(loaded, read_script(script))
+            if script
+            else preview_pack(loaded, map(read_script, sorted(CONVERSATIONS.glob("*.yaml"))))
+        )
         for line in lines:
             click.echo(line)
     except (PackError, ScriptError) as error:
-        _unusable(error.problems)
+        _exit_usage(error.problems)
 
 
 @policy.command(name="schema")
 def policy_schema() -> None:
     """Write the JSON Schema of a pack file, for editors."""
-    from deploy.packs.lint_report import schema  # noqa: PLC0415 - only this verb needs it
+    from deploy.packs.lint_report import json_schema  # noqa: PLC0415 - only this verb needs it
 
-    click.echo(schema(), nl=False)
+    click.echo(json_schema(), nl=False)
 
 
-def _unusable(problems: list[str]) -> NoReturn:
+def _exit_usage(problems: list[str]) -> NoReturn:
     for problem in problems:
         click.echo(f"quietline: {problem}", err=True)
-    sys.exit(UNUSABLE)
+    sys.exit(EXIT_USAGE)

@@ -19,17 +19,17 @@ from deploy.data_dir.layout import Layout
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-WELL, NOT_WELL, UNUSABLE = 0, 1, 2
+EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE = 0, 1, 2
 
-_DATA = click.option(
+_DATA_OPTION = click.option(
     "--data",
     default="var",
     show_default="./var",
     type=click.Path(file_okay=False, path_type=Path),
     help="The line's directory.",
 )
-_JSON = click.option("--json", "as_json", is_flag=True, help="For a program.")
-_PASSPHRASE = click.option(
+_JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="For a program.")
+_PASSPHRASE_OPTION = click.option(
     "--passphrase-file",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
@@ -38,42 +38,42 @@ _PASSPHRASE = click.option(
 
 
 @click.command()
-@_DATA
-@_JSON
+@_DATA_OPTION
+@_JSON_OPTION
 def doctor(data: Path, as_json: bool) -> None:
     """Look whether the line is as safe as it should be. Exit code 0 when all is well, 1 when not.
 
     It reads beside a running line and changes nothing.
     """
-    from deploy.inspect.doctor import doctor as look  # noqa: PLC0415 - only this verb needs it
+    from deploy.inspect.doctor import run_checks as look  # noqa: PLC0415 - only this verb needs it
 
-    with usable():
+    with exit_on_errors():
         report = asyncio.run(look(Layout(data.absolute())))
     for line in [report.as_json()] if as_json else report.as_text():
         click.echo(line)
-    sys.exit(WELL if report.ok else NOT_WELL)
+    sys.exit(EXIT_OK if report.ok else EXIT_PROBLEMS)
 
 
 @click.command()
-@_DATA
-@_JSON
+@_DATA_OPTION
+@_JSON_OPTION
 def audit(data: Path, as_json: bool) -> None:
     """Tell what was done on the line, by the hour, without content; 1 when somebody changed what is written there."""
     from bridge.config import load  # noqa: PLC0415 - only this verb needs it
-    from deploy.inspect.audit import audit as read  # noqa: PLC0415 - only this verb needs it
+    from deploy.inspect.audit_report import read_audit  # noqa: PLC0415 - only this verb needs it
     from policies.load import load as load_pack  # noqa: PLC0415 - only this verb needs it
 
-    with usable():
+    with exit_on_errors():
         layout = Layout(data.absolute())
         config = load(layout.config)
-        found = read(config, load_pack(config.line.packs, near=layout.config.parent))
+        found = read_audit(config, load_pack(config.line.packs, near=layout.config.parent))
     for line in [found.as_json()] if as_json else found.as_text():
         click.echo(line)
-    sys.exit(NOT_WELL if found.problems else WELL)
+    sys.exit(EXIT_PROBLEMS if found.problems else EXIT_OK)
 
 
 @click.command()
-@_DATA
+@_DATA_OPTION
 @click.option("--hold", "then", flag_value="hold", help="Put it on hold first: nothing of it is erased.")
 @click.option("--unhold", "then", flag_value="unhold", help="Lift a hold first.")
 def lookup(data: Path, then: str | None) -> None:
@@ -83,24 +83,24 @@ def lookup(data: Path, then: str | None) -> None:
     """
     from bot.model.audit_kinds import AuditKind  # noqa: PLC0415 - only this verb needs it
     from bridge.config import load  # noqa: PLC0415 - only this verb needs it
-    from deploy.inspect.lookup import lookup as look  # noqa: PLC0415 - only this verb needs it
-    from deploy.inspect.lookup import read  # noqa: PLC0415 - only this verb needs it
+    from deploy.inspect.lookup import look_up_number as look  # noqa: PLC0415 - only this verb needs it
+    from deploy.inspect.lookup import parse_number  # noqa: PLC0415 - only this verb needs it
 
-    with usable():
+    with exit_on_errors():
         config = load(Layout(data.absolute()).config)
         terminal = sys.stdin.isatty()
-        typed = click.prompt("Number, as +15555550100", hide_input=True, err=True) if terminal else sys.stdin.readline()
-        phone = read(typed)
+        entered = click.prompt("Number, as +15555550100", hide_input=True, err=True) if terminal else sys.stdin.readline()
+        phone = parse_number(entered)
         if phone is None:
             click.echo("quietline: that is no number in international form, such as +15555550100", err=True)
-            sys.exit(UNUSABLE)
+            sys.exit(EXIT_USAGE)
         answer = asyncio.run(look(config, phone, then=AuditKind(then) if then else AuditKind.LOOKUP))
     click.echo(answer.value)
 
 
 @click.command()
-@_DATA
-@_PASSPHRASE
+@_DATA_OPTION
+@_PASSPHRASE_OPTION
 @click.option("--to", required=True, type=click.Path(dir_okay=False, path_type=Path), help="A new file.")
 def backup(data: Path, passphrase_file: Path, to: Path) -> None:
     """Write the line without its conversations into an encrypted file, beside a running line.
@@ -110,8 +110,8 @@ def backup(data: Path, passphrase_file: Path, to: Path) -> None:
     """
     from deploy.backup import backup as made  # noqa: PLC0415 - only this verb needs it
 
-    with usable():
-        found = asyncio.run(made.backup(Layout(data.absolute()), to, made.passphrase(passphrase_file)))
+    with exit_on_errors():
+        found = asyncio.run(made.backup(Layout(data.absolute()), to, made.read_passphrase(passphrase_file)))
     click.echo(f"{to}: {len(found.files)} files, {len(found.roster)} people, no conversation.")
     if found.unfinished:
         click.echo(
@@ -120,8 +120,8 @@ def backup(data: Path, passphrase_file: Path, to: Path) -> None:
 
 
 @click.command()
-@_DATA
-@_PASSPHRASE
+@_DATA_OPTION
+@_PASSPHRASE_OPTION
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def restore(data: Path, passphrase_file: Path, file: Path) -> None:
     """Make a line from its backup, in a directory that is not there or empty; then `quietline up` starts it.
@@ -133,8 +133,8 @@ def restore(data: Path, passphrase_file: Path, file: Path) -> None:
     from deploy.backup.restore import restore as fill  # noqa: PLC0415 - only this verb needs it
 
     layout = Layout(data.absolute())
-    with usable():
-        found = made.opened(file, made.passphrase(passphrase_file))
+    with exit_on_errors():
+        found = made.read_backup(file, made.read_passphrase(passphrase_file))
         asyncio.run(fill(found, layout))
     click.echo(f"{layout.data}: the line as it was at its backup, {len(found.roster)} people, without conversations.")
     click.echo("The old directory, if there is one, can still open its own conversations: destroy it.")
@@ -152,24 +152,24 @@ def exposure(kinds: tuple[str, ...], data: Path | None, as_json: bool) -> None:
     if data:
         if kinds:
             raise click.UsageError("say either kinds or --data.")
-        _exposed(Layout(data.absolute()), as_json=as_json)
+        _print_line_exposure(Layout(data.absolute()), as_json=as_json)
         return
-    from bridge.carriers.registry import KINDS  # noqa: PLC0415 - only this verb needs it
+    from bridge.carriers.registry import CARRIER_KINDS  # noqa: PLC0415 - only this verb needs it
     from deploy.carrier.carrier_check import exposure_json, exposure_text  # noqa: PLC0415 - only this verb needs it
 
-    if unknown := [kind for kind in kinds if kind not in KINDS]:
-        raise click.UsageError(f"no such carrier: {', '.join(unknown)}. There are: {', '.join(KINDS)}.")
-    chosen = kinds or tuple(KINDS)
+    if unknown := [kind for kind in kinds if kind not in CARRIER_KINDS]:
+        raise click.UsageError(f"no such carrier: {', '.join(unknown)}. There are: {', '.join(CARRIER_KINDS)}.")
+    chosen = kinds or tuple(CARRIER_KINDS)
     for line in [exposure_json(chosen)] if as_json else exposure_text(chosen):
         click.echo(line)
 
 
-def _exposed(layout: Layout, *, as_json: bool) -> None:
+def _print_line_exposure(layout: Layout, *, as_json: bool) -> None:
     from bridge.config import load  # noqa: PLC0415 - only this verb needs it
     from deploy.carrier import exposure_sheet  # noqa: PLC0415 - only this verb needs it
     from policies.load import load as load_pack  # noqa: PLC0415 - only this verb needs it
 
-    with usable():
+    with exit_on_errors():
         config = load(layout.config)
         pack = load_pack(config.line.packs, near=layout.config.parent)
     for line in [exposure_sheet.as_json(config, pack)] if as_json else exposure_sheet.as_text(config, pack):
@@ -177,15 +177,15 @@ def _exposed(layout: Layout, *, as_json: bool) -> None:
 
 
 @contextlib.contextmanager
-def usable() -> Iterator[None]:
+def exit_on_errors() -> Iterator[None]:
     """Tell what makes a directory, a configuration or a file unusable, all of it, and end with 2."""
     from bridge.config import ConfigError  # noqa: PLC0415 - only these verbs need it
-    from deploy.data_dir.secret_files import Unusable  # noqa: PLC0415 - only these verbs need it
+    from deploy.data_dir.secret_files import SetupError  # noqa: PLC0415 - only these verbs need it
     from policies.load import PackError  # noqa: PLC0415 - only these verbs need it
 
     try:
         yield
-    except (ConfigError, PackError, Unusable) as error:
+    except (ConfigError, PackError, SetupError) as error:
         problems = error.problems
     except sqlite3.Error as error:
         problems = [f"the line's database cannot be used ({type(error).__name__})"]
@@ -195,7 +195,7 @@ def usable() -> Iterator[None]:
         return
     for problem in problems:
         click.echo(f"quietline: {problem}", err=True)
-    sys.exit(UNUSABLE)
+    sys.exit(EXIT_USAGE)
 
 
 VERBS: Final = (exposure, doctor, audit, lookup, backup, restore)

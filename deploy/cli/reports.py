@@ -17,24 +17,26 @@ from deploy.data_dir.layout import Layout
 if TYPE_CHECKING:
     from bridge.config import Config
 
-WELL, NOT_WELL, UNUSABLE = 0, 1, 2
+EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE = 0, 1, 2
 
-_DATA: Final = click.option(
+_DATA_OPTION: Final = click.option(
     "--data",
     default="var",
     show_default="./var",
     type=click.Path(file_okay=False, path_type=Path),
     help="The line's directory.",
 )
-_CONFIG: Final = click.option("--config", type=click.Path(path_type=Path), help="The bridge's configuration, instead.")
-_JSON: Final = click.option("--json", "as_json", is_flag=True, help="For a program.")
+_CONFIG_OPTION: Final = click.option(
+    "--config", type=click.Path(path_type=Path), help="The bridge's configuration, instead."
+)
+_JSON_OPTION: Final = click.option("--json", "as_json", is_flag=True, help="For a program.")
 
 
 @click.command()
-@_DATA
-@_CONFIG
+@_DATA_OPTION
+@_CONFIG_OPTION
 @click.option("--month", help="Only this month, as 2027-01.")
-@_JSON
+@_JSON_OPTION
 def report(data: Path, config: Path | None, month: str | None, as_json: bool) -> None:
     """Tell what was counted, by month, language and kind.
 
@@ -44,19 +46,19 @@ def report(data: Path, config: Path | None, month: str | None, as_json: bool) ->
 
     if month is not None and not monthly_report.MONTH.fullmatch(month):
         raise click.UsageError("--month is a year and a month: 2027-01.")
-    database = (_load(config).data_dir if config else Layout(data.absolute()).bridge) / "main.db"
+    database = (_load_config(config).data_dir if config else Layout(data.absolute()).bridge) / "main.db"
     try:
-        months = monthly_report.read(database, month)
+        months = monthly_report.read_months(database, month)
     except (OSError, sqlite3.Error):
-        _unusable([f"{database}: cannot be read as the database of a line"])
+        _exit_usage([f"{database}: cannot be read as the database of a line"])
     for line in [monthly_report.as_json(months)] if as_json else monthly_report.as_text(months):
         click.echo(line)
 
 
 @click.command()
-@_DATA
-@_CONFIG
-@_JSON
+@_DATA_OPTION
+@_CONFIG_OPTION
+@_JSON_OPTION
 def practices(data: Path, config: Path | None, as_json: bool) -> None:
     """Tell, for each of the 41 practices, whether this configuration meets it, who does, and which tests show it.
 
@@ -67,27 +69,27 @@ def practices(data: Path, config: Path | None, as_json: bool) -> None:
     from policies.load import load as load_pack  # noqa: PLC0415 - only this verb needs it
 
     path = config or Layout(data.absolute()).config
-    loaded = _load(path)
+    loaded = _load_config(path)
     try:
         pack = load_pack(loaded.line.packs, near=path.parent)
     except PackError as error:
-        _unusable(error.problems)
-    verdicts = kept.judge(loaded, pack)
-    for line in [kept.as_json(verdicts)] if as_json else kept.as_text(verdicts):
+        _exit_usage(error.problems)
+    results = kept.evaluate(loaded, pack)
+    for line in [kept.as_json(results)] if as_json else kept.as_text(results):
         click.echo(line)
-    sys.exit(WELL if kept.well(verdicts) else NOT_WELL)
+    sys.exit(EXIT_OK if kept.all_met(results) else EXIT_PROBLEMS)
 
 
-def _load(path: Path) -> Config:
+def _load_config(path: Path) -> Config:
     from bridge.config import ConfigError, load  # noqa: PLC0415 - heavy, and not every verb needs it
 
     try:
         return load(path)
     except ConfigError as error:
-        _unusable(error.problems)
+        _exit_usage(error.problems)
 
 
-def _unusable(problems: list[str]) -> NoReturn:
+def _exit_usage(problems: list[str]) -> NoReturn:
     for problem in problems:
         click.echo(f"quietline: {problem}", err=True)
-    sys.exit(UNUSABLE)
+    sys.exit(EXIT_USAGE)

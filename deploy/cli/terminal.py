@@ -15,49 +15,49 @@ import click
 from rich.console import Console
 from rich.status import Status
 
-from deploy.stack.up import Told
+from deploy.stack.up import StatusOutput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TextIO
 
 
-def say(text: str, *, err: bool = False) -> None:
+def write_line(text: str, *, err: bool = False) -> None:
     """Write a line on standard output or standard error, if anybody reads there."""
-    with _unheard(sys.stderr if err else sys.stdout):
+    with _ignore_broken_stream(sys.stderr if err else sys.stdout):
         click.echo(text, err=err)
 
 
 @contextlib.contextmanager
-def speaking() -> Iterator[Told]:
+def status_output() -> Iterator[StatusOutput]:
     """Speak while `up` runs: on a terminal by a moving line while something is awaited, else by plain lines."""
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
-        yield Told(progress=lambda text: say(f"quietline: {text}", err=True), said=say)
+        yield StatusOutput(progress=lambda text: write_line(f"quietline: {text}", err=True), message=write_line)
         return
-    moving = Status("", console=console)
+    status = Status("", console=console)
 
     def progress(text: str) -> None:
-        with _unheard(sys.stderr):
-            moving.update(f"{text}…")
-            moving.start()
+        with _ignore_broken_stream(sys.stderr):
+            status.update(f"{text}…")
+            status.start()
 
-    def still() -> None:
-        with _unheard(sys.stderr):
-            moving.stop()
+    def stop_status() -> None:
+        with _ignore_broken_stream(sys.stderr):
+            status.stop()
 
-    def said(text: str) -> None:
-        still()
-        say(text)
+    def message(text: str) -> None:
+        stop_status()
+        write_line(text)
 
     try:
-        yield Told(progress=progress, said=said)
+        yield StatusOutput(progress=progress, message=message)
     finally:
-        still()
+        stop_status()
 
 
 @contextlib.contextmanager
-def _unheard(stream: TextIO) -> Iterator[None]:
+def _ignore_broken_stream(stream: TextIO) -> Iterator[None]:
     """Pass over that what is written to this stream cannot be, and let it write to nowhere from then on.
 
     Python would try again when it ends, and make the exit code 120 (documentation of `signal`, note on SIGPIPE).
@@ -66,8 +66,8 @@ def _unheard(stream: TextIO) -> Iterator[None]:
         yield
     except (OSError, SystemExit):  # `rich` ends the process when a pipe is broken
         with contextlib.suppress(OSError, ValueError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
+            devnull = os.open(os.devnull, os.O_WRONLY)
             try:
-                os.dup2(nowhere, stream.fileno())
+                os.dup2(devnull, stream.fileno())
             finally:
-                os.close(nowhere)
+                os.close(devnull)

@@ -17,26 +17,26 @@ PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
 
 
-NOT_TO_BE_BACKED_UP = "CACHEDIR.TAG"
-SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55\n"
+BACKUP_EXCLUSION_TAG = "CACHEDIR.TAG"
+TAG_SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55\n"
 
 
-def not_to_be_backed_up(directory: Path) -> None:
+def exclude_from_backups(directory: Path) -> None:
     """Mark a directory so that backup programs leave it out (Cache Directory Tagging Specification)."""
-    tag = directory / NOT_TO_BE_BACKED_UP
+    tag = directory / BACKUP_EXCLUSION_TAG
     if not tag.is_file():
-        write_whole(
-            tag, SIGNATURE + "# Keys and conversations that end: no backup may hold them. Use `quietline backup`.\n"
+        write_atomically(
+            tag, TAG_SIGNATURE + "# Keys and conversations that end: no backup may hold them. Use `quietline backup`.\n"
         )
 
 
-def private_directory(path: Path) -> Path:
+def make_private_directory(path: Path) -> Path:
     """Make a directory (mode 0700) with its parents where it is missing; return it."""
     path.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
     return path
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_atomically(path: Path, text: str) -> None:
     """Write a file (UTF-8, mode 0600) under another name, sync it, and rename it into place."""
     half = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)

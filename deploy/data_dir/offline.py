@@ -12,11 +12,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bridge.runtime.settings import secret
-from bridge.storage.database import Store
-from bridge.storage.key_file import Keys
+from bridge.runtime.settings import read_secret
+from bridge.storage.database import Database
+from bridge.storage.key_file import KeyFile
 from bridge.storage.vault import Vault
-from bridge.tables.audit_log import Ledger
+from bridge.tables.audit_log import AuditLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     from bot.model.audit_kinds import AuditKind
     from bridge.config import Config
 
-LINE: Final = "line"
+LINE_ENTRY: Final = "line"
 """Whose entry of the audit it is when it belongs neither to a thread nor to the desk."""
 
 
-def vault(config: Config) -> Vault:
+def open_vault(config: Config) -> Vault:
     """Make a vault for what its two keys give by themselves: hashes and derived keys."""
     return Vault(
-        keys=Keys(path=config.data_dir / "keys.db"),
-        vault_key=bytes.fromhex(secret(config.keys.vault_key_file)),
-        index_key=bytes.fromhex(secret(config.keys.index_key_file)),
+        keys=KeyFile(path=config.data_dir / "keys.db"),
+        vault_key=bytes.fromhex(read_secret(config.keys.vault_key_file)),
+        index_key=bytes.fromhex(read_secret(config.keys.index_key_file)),
     )
 
 
 @contextlib.contextmanager
-def reading(config: Config) -> Iterator[sqlite3.Connection]:
+def read_transaction(config: Config) -> Iterator[sqlite3.Connection]:
     """Read the main database as it is at one moment. Raises `sqlite3.Error` when there is none that can be read."""
     path = config.data_dir / "main.db"
     with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as db:
@@ -49,24 +49,24 @@ def reading(config: Config) -> Iterator[sqlite3.Connection]:
 
 
 @contextlib.contextmanager
-def looking(path: str) -> Iterator[sqlite3.Connection]:
+def open_read_only(path: str) -> Iterator[sqlite3.Connection]:
     """Look at some SQLite file without being able to change it."""
     with contextlib.closing(sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as db:
         yield db
 
 
-async def note(config: Config, kind: AuditKind, *, statement: str = "", values: tuple[object, ...] = ()) -> None:
+async def record_audit(config: Config, kind: AuditKind, *, statement: str = "", values: tuple[object, ...] = ()) -> None:
     """Note a kind in the audit, in one commit with a statement. Raises `sqlite3.Error`."""
-    store = Store(config.data_dir / "main.db", upgrades=())
-    ledger = Ledger(vault=vault(config))
-    await store.open()
+    database = Database(config.data_dir / "main.db", upgrades=())
+    audit = AuditLog(vault=open_vault(config))
+    await database.open()
     try:
 
         async def commit(conn: object) -> None:
             if statement:
                 await conn.execute(statement, *values)  # type: ignore[attr-defined]
-            await ledger.note(conn, LINE, [kind], now=time.time())  # type: ignore[arg-type]
+            await audit.record(conn, LINE_ENTRY, [kind], now=time.time())  # type: ignore[arg-type]
 
-        await store.commit(commit)
+        await database.commit(commit)
     finally:
-        await store.close()
+        await database.close()

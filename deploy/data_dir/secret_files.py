@@ -12,7 +12,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from deploy.data_dir.atomic_files import private_directory, write_whole
+from deploy.data_dir.atomic_files import make_private_directory, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ STAFF: Final[tuple[tuple[str, Role], ...]] = (("ada", "advocate"), ("bea", "advo
 """The first accounts (DESIGN §9): localpart and role."""
 
 
-class Unusable(Exception):  # noqa: N818 - reads as what it is: this installation is unusable as it stands
+class SetupError(Exception):
     """The data directory or the configuration cannot be used. `problems` are sentences, each with its path."""
 
     def __init__(self, problems: list[str]) -> None:
@@ -126,18 +126,18 @@ class Secrets:
         return self.directory / "registration_secret"
 
     def make(self, *, provisioned: bool, sealed: bool) -> None:
-        """Make what is missing. Raises :class:`Unusable` when data exist that only a lost secret could open.
+        """Make what is missing. Raises :class:`SetupError` when data exist that only a lost secret could open.
 
         `provisioned`: the homeserver has its database and accounts. `sealed`: the bridge has sealed something.
         """
-        private_directory(self.directory)
+        make_private_directory(self.directory)
         keys = dict.fromkeys((self.vault_key, self.index_key, self.suppression_key), _key)
         kept = {**keys, self.signing_key: _signing_key, self.accounts: _accounts}
         renewed = (self.as_token, self.hs_token, self.carrier_token, self.carrier_signing_key, self.macaroon, self.form)
         needed = [*(kept if provisioned else ()), *(keys if sealed and not provisioned else ())]
         lost = [path for path in needed if not path.is_file()]
         if lost:
-            raise Unusable(
+            raise SetupError(
                 [
                     f"{path}: is missing, and what this directory holds cannot be used without it; put it back"
                     for path in lost
@@ -146,15 +146,15 @@ class Secrets:
         makers: dict[Path, Callable[[], str]] = {**kept, **dict.fromkeys(renewed, _token)}
         for path, maker in makers.items():
             if not path.is_file():
-                write_whole(path, maker() + "\n")
+                write_atomically(path, maker() + "\n")
 
     def read(self, path: Path) -> str:
         """Read a secret's value."""
         return path.read_text(encoding="utf-8").strip()
 
     def read_accounts(self) -> tuple[Account, ...]:
-        """Read the first accounts. Raises :class:`Unusable` when the file is not what :meth:`make` wrote."""
+        """Read the first accounts. Raises :class:`SetupError` when the file is not what :meth:`make` wrote."""
         try:
             return tuple(Account(**entry) for entry in json.loads(self.read(self.accounts)))
         except (OSError, ValueError, TypeError):
-            raise Unusable([f"{self.accounts}: cannot be read as the list of first accounts"]) from None
+            raise SetupError([f"{self.accounts}: cannot be read as the list of first accounts"]) from None

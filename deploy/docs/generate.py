@@ -1,7 +1,7 @@
 """Pages made from the tables that drive the product: every command by place, and the advocate's one page.
 
 Rule of this module: what the code knows is not written a second time; a page says only what its table, the base pack or the
-receipts say, and a test compares it with the file. `python -m deploy.documentation` writes the pages anew.
+receipts say, and a test compares it with the file. `python -m deploy.docs.generate` writes the pages anew.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from bot.commands.parser import FADES
+from bot.commands.parser import ANSWER_TTL
 from bot.commands.spec import COMMANDS, Command, Who
-from bot.display.queue_cards import HAND
-from bot.model.actions import DESK, OFFICE, THREAD, Receipt
-from bot.staffing.claim_queue import NEXT
+from bot.display.queue_cards import CLAIM_REACTION
+from bot.model.actions import DESK, OFFICE, THREAD, DeliveryReceipt
+from bot.staffing.claim_queue import NEXT_SECONDS
 from bot.staffing.transfer import NO, YES
 from policies.load import load
 
 DOCS: Final = Path(__file__).parent
-MADE: Final = "<!-- Made by `python -m deploy.documentation` from the tables in the code. Change those, not this page. -->"
+GENERATED_NOTICE: Final = (
+    "<!-- Made by `python -m deploy.docs.generate` from the tables in the code. Change those, not this page. -->"
+)
 PLACES: Final = (
     (DESK, "At the desk", "where everybody of the line is: who waits, who talks with whom, what is wrong"),
     (THREAD, "In a thread's room", "where one conversation is"),
@@ -29,81 +31,84 @@ PLACES: Final = (
 )
 WHO: Final = {
     Who.ANYBODY: "everybody",
-    Who.VOICE: "the voice",
-    Who.VOICE_OR_SUPERVISOR: "the voice, supervisors",
+    Who.ASSIGNEE: "the advocate",
+    Who.ASSIGNEE_OR_SUPERVISOR: "the advocate, supervisors",
     Who.SUPERVISOR: "supervisors",
 }
-LEGEND: Final = {
-    Receipt.NOTE: "a note: the phone does not get it",
-    Receipt.LEAVING: "in the undo window, or on its way",
-    Receipt.SENT: "the carrier took it",
-    Receipt.DELIVERED: "it is on the phone",
-    Receipt.NOT_SENT: "the phone does not get it; the answer below says why",
-    Receipt.UNKNOWN: "it may or may not be on the phone; `!again` sends it once more",
-    Receipt.HELD: "it waits for one more word of yours; the answer below says which",
-    Receipt.UNSAID: "you took it back in time",
+MARK_MEANINGS: Final = {
+    DeliveryReceipt.NOTE: "a note: the phone does not get it",
+    DeliveryReceipt.LEAVING: "in the undo window, or on its way",
+    DeliveryReceipt.SENT: "the carrier took it",
+    DeliveryReceipt.DELIVERED: "it is on the phone",
+    DeliveryReceipt.NOT_SENT: "the phone does not get it; the answer below says why",
+    DeliveryReceipt.UNKNOWN: "it may or may not be on the phone; `!again` sends it once more",
+    DeliveryReceipt.HELD: "it waits for one more word of yours; the answer below says which",
+    DeliveryReceipt.RETRACTED: "you took it back in time",
 }
-TAPS: Final = (
-    (HAND, "on a waiting card at the desk, or on a reminder of it: the thread is yours"),
+REACTIONS: Final = (
+    (CLAIM_REACTION, "on a waiting card at the desk, or on a reminder of it: the thread is yours"),
     (YES, "on an offer in a room: you take the thread"),
     (NO, "on an offer in a room: you do not take it"),
 )
 
 
-def commands() -> str:
+def commands_page() -> str:
     """Return the page of all commands, by place."""
     parts = [
-        MADE,
+        GENERATED_NOTICE,
         "# Commands",
         (
             "A command is a message that begins with `!`. It is never sent to a phone. What stands behind it is a reason,"
             " and stays in the room; it is the text only behind `!say name:` and `!reply`. Case and spaces do not matter;"
             " what is in square brackets may be left out; `@who` is a mention, a full Matrix id, or `@name` where only one"
             " has it."
-            f" Answers disappear after {minutes(FADES)}."
+            f" Answers disappear after {format_duration(ANSWER_TTL)}."
         ),
     ]
     for place, title, what in PLACES:
         here = [command for command in COMMANDS if place in command.places]
-        rows = [f"| `{_said(c)}` | {WHO[c.who]} | {c.help}{' **·** on every card' if c.card else ''} |" for c in here]
+        rows = [f"| `{_usage(c)}` | {WHO[c.who]} | {c.help}{' **·** on every card' if c.card else ''} |" for c in here]
         parts += [f"## {title}", f"{what[0].upper()}{what[1:]}.", _table(("command", "who", "what it does"), rows)]
     return _page(parts)
 
 
-def advocate() -> str:
+def advocate_page() -> str:
     """Return the advocate's one page: to print, and to have beside one."""
     pack = load(["base"])
     s = pack.settings
-    card = [f"| `{_said(c)}` | {_where(c)} | {c.help} |" for c in COMMANDS if c.card]
+    card = [f"| `{_usage(c)}` | {_places(c)} | {c.help} |" for c in COMMANDS if c.card]
     parts = [
-        MADE,
+        GENERATED_NOTICE,
         "# Your page",
         (
-            "Anything you write in a thread's room as its *voice* goes to the phone, word for word. You are the voice when"
+            "Anything you write in a thread's room as its *advocate* goes to the phone, word for word. You are "
+            "its advocate when"
             " you have claimed the thread, or taken it over. Everybody else there reads and writes notes."
         ),
         "## The commands on every card",
         _table(("command", "where", "what it does"), card),
         (
-            f"`!claim` with nobody waiting: whoever comes within {int(NEXT)} seconds is yours. `!more` lists all commands."
+            f"`!claim` with nobody waiting: whoever comes within {int(NEXT_SECONDS)} seconds is yours. `!more` "
+            "lists all commands."
             " A command is a message of its own, or a reply; by an edit, or in a thread, it does nothing and says so."
         ),
         "## What a tap does",
-        _table(("tap", "where, and what happens"), [f"| {key} | {what} |" for key, what in TAPS]),
+        _table(("tap", "where, and what happens"), [f"| {key} | {what} |" for key, what in REACTIONS]),
         (
             "A tap never sends anything to a phone and never changes whom we trust."
-            f" An offer stands for {minutes(s.offer_stands)}."
+            f" An offer stands for {format_duration(s.offer_stands)}."
         ),
         "## What the marks on your messages say",
-        _table(("mark", "what it means"), [f"| {mark.value} | {LEGEND[mark]} |" for mark in Receipt]),
+        _table(("mark", "what it means"), [f"| {mark.value} | {MARK_MEANINGS[mark]} |" for mark in DeliveryReceipt]),
         "One mark at a time, the newest. No mark yet: it has not been read here.",
         "## Taking words back",
         (
             f"A message waits {s.undo_seconds} seconds before it leaves; {s.undo_after_switch_seconds} when your last one"
-            f" was in another room; {s.undo_after_join_seconds} in the {minutes(s.undo_after_join_window)} after anybody"
+            f" was in another room; {s.undo_after_join_seconds} in the "
+            f"{format_duration(s.undo_after_join_window)} after anybody"
             " joined. Until then: delete it and it does not leave, edit it and the new words leave. After that neither"
             " changes anything on the phone."
-            f" Words that could not leave for {minutes(s.late_after_seconds)} are held, and you are asked."
+            f" Words that could not leave for {format_duration(s.late_after_seconds)} are held, and you are asked."
         ),
         "## What is never sent",
         (
@@ -120,14 +125,16 @@ def advocate() -> str:
         ),
         "## An agreed word",
         (
-            "For a survivor who fears that somebody takes the phone. Agree on a word by voice or in person, never by text,"
+            "For a survivor who fears that somebody takes the phone. Agree on a word in person or by phone call, "
+            "never by text,"
             " and on a second one, the duress word, for when somebody makes them write. `!codeword`, with nothing behind"
             " it: you are asked in your office, where both are redacted. A word is heard alone or between others, not with"
             " letters added, nor parted over two texts. Nobody sees it again; once it was texted it is used up.\n\n"
-            f"`!verify`, within {minutes(s.challenge_window)} of a text, asks for it with a harmless question. After the"
+            f"`!verify`, within {format_duration(s.challenge_window)} of a text, asks for it with a harmless "
+            "question. After the"
             " duress word the phone sees what it would after the right one, and you act as before: what you write is held"
             " here, `!cover 1`, `2` and `3` leave, the supervisors are told. Only a supervisor's `!unlock` ends that, after"
-            " hearing them by voice; then `!again` sends what was held, if it still fits."
+            " speaking with them by phone; then `!again` sends what was held, if it still fits."
         ),
         "## Before you start, once",
         (
@@ -141,7 +148,9 @@ def advocate() -> str:
     return _page(parts)
 
 
-PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType({"commands.md": commands, "advocate.md": advocate})
+PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
+    {"commands.md": commands_page, "advocate.md": advocate_page}
+)
 
 
 def main() -> int:
@@ -152,18 +161,18 @@ def main() -> int:
     return 0
 
 
-def minutes(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Say a length of time in whole minutes, or in seconds below one."""
     if seconds < 60:
         return f"{int(seconds)} seconds"
     return "one minute" if seconds < 120 else f"{int(seconds // 60)} minutes"
 
 
-def _said(command: Command) -> str:
+def _usage(command: Command) -> str:
     return f"!{command.name}{' ' + command.arguments if command.arguments else ''}".replace("|", "\\|")
 
 
-def _where(command: Command) -> str:
+def _places(command: Command) -> str:
     return ", ".join({DESK: "desk", THREAD: "room", OFFICE: "office"}[place] for place in command.places)
 
 

@@ -2,7 +2,7 @@
 
 Rules of this module: it reads and asks, and changes nothing; what it prints is public (fingerprints) or a count, never a
 secret, a number or a name of staff; every check that is not well says what to do; a rehearsal is not held to what only a
-real line needs, and is told so. Checks of files are in `doctor_files`, of what the database says in `doctor_rows`.
+real line needs, and is told so. Checks of files are in `doctor_files`, of what the database says in `doctor_database`.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
-from bridge.carriers.registry import KINDS
+from bridge.carriers.registry import CARRIER_KINDS
 from bridge.config import load
-from bridge.matrix.api.admin_api import Administrator, standing_in
-from bridge.matrix.api.http_client import HomeserverError, Wire
-from bridge.matrix.api.module_api import Away, House, Missing, Refused
+from bridge.matrix.api.admin_api import AdminClient, module_or_admin_client
+from bridge.matrix.api.http_client import HomeserverClient, HomeserverError
+from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleNotLoaded, ModuleRequestRejected
 from bridge.matrix.olm.cross_signing import master_key_of
-from bridge.matrix.olm.identity import fingerprint
-from bridge.runtime.settings import secret
+from bridge.matrix.olm.identity import derive_master_key
+from bridge.runtime.settings import read_secret
 from deploy.data_dir import offline
 from deploy.inspect import doctor_database, doctor_files
-from deploy.inspect.erasure_receipts import verify
-from deploy.inspect.status import Check, Report
+from deploy.inspect.erasure_certificates import verify_certificates
+from deploy.inspect.status import CheckReport, CheckResult
 from policies.load import load as load_pack
 from policies.pack import samples, unreviewed
 
@@ -35,147 +35,153 @@ if TYPE_CHECKING:
 
 ENFORCED: Final = frozenset({"no-clear-text", "no-outsiders", "small-uploads", "key-backup-discarded"})
 """What the homeserver's module must say that it enforces (deploy/synapse_module)."""
-SPACE: Final = 1024**3
+MIN_FREE_BYTES: Final = 1024**3
 """Bytes that should be free."""
 
 
-async def doctor(layout: Layout) -> Report:
+async def run_checks(layout: Layout) -> CheckReport:
     """Check everything that can be checked. Raises `ConfigError` and `PackError` when the line could not even start."""
     config = load(layout.config)
     pack = load_pack(config.line.packs, near=layout.config.parent)
     checks = [
-        packs(config, pack),
-        on_call(config),
-        carrier(config),
-        *doctor_files.checks(layout, config),
-        space(layout),
-        overwrites(),
-        *await homeserver(config),
-        *rows(config, pack, layout),
+        check_packs(config, pack),
+        check_on_call(config),
+        check_carrier(config),
+        *doctor_files.file_checks(layout, config),
+        check_disk_space(layout),
+        check_secure_delete(),
+        *await check_homeserver(config),
+        *check_database(config, pack, layout),
     ]
-    return Report(checks=tuple(checks))
+    return CheckReport(checks=tuple(checks))
 
 
-def packs(config: Config, pack: Pack) -> Check:
+def check_packs(config: Config, pack: Pack) -> CheckResult:
     """Whether the words were read by whoever must answer for them."""
     unread, sample = unreviewed(pack), samples(pack)
     if not (unread or sample):
-        return Check(name="packs", ok=True, what="every legal text is reviewed, and none holds an example")
+        return CheckResult(name="packs", ok=True, what="every legal text is reviewed, and none holds an example")
     what = f"{len(unread)} legal texts are not reviewed, {len(sample)} hold an example"
     do = "Put them right in the agency's own pack: `quietline policy lint` names them."
-    return Check(name="packs", ok=config.line.rehearsal, what=what + _rehearsal(config), do=do)
+    return CheckResult(name="packs", ok=config.line.rehearsal, what=what + _rehearsal_note(config), do=do)
 
 
-def on_call(config: Config) -> Check:
+def check_on_call(config: Config) -> CheckResult:
     """Whether somebody hears, outside Matrix, that they are needed."""
-    if config.line.on_call is not None and config.line.on_call.reaches:
-        return Check(name="on-call", ok=True, what="somebody outside Matrix is called when nobody comes")
+    if config.line.on_call is not None and config.line.on_call.is_configured:
+        return CheckResult(name="on-call", ok=True, what="somebody outside Matrix is called when nobody comes")
     do = "Give lines.0.on_call a webhook_file or an email, and try it."
     what = "nobody outside Matrix is called when nobody comes"
-    return Check(name="on-call", ok=config.line.rehearsal, what=what + _rehearsal(config), do=do)
+    return CheckResult(name="on-call", ok=config.line.rehearsal, what=what + _rehearsal_note(config), do=do)
 
 
-def carrier(config: Config) -> Check:
+def check_carrier(config: Config) -> CheckResult:
     """Tell what the carrier keeps, which no setting of ours changes."""
-    exposure = KINDS[config.line.carrier.kind].exposure
+    exposure = CARRIER_KINDS[config.line.carrier.kind].exposure
     open_ = f" {len(exposure.unconfirmed)} things about it nobody could confirm." if exposure.unconfirmed else ""
     do = f"Read `quietline exposure {config.line.carrier.kind}`; `quietline carrier check` tries it."
-    return Check(name="carrier", ok=True, what=f"{exposure.carrier} keeps: {' '.join(exposure.keeps)}{open_}", do=do)
+    return CheckResult(name="carrier", ok=True, what=f"{exposure.carrier} keeps: {' '.join(exposure.keeps)}{open_}", do=do)
 
 
-def space(layout: Layout) -> Check:
+def check_disk_space(layout: Layout) -> CheckResult:
     """Whether there is room on the disk: a full one stops the line before it loses anything."""
     free = shutil.disk_usage(layout.data).free
-    ok = free >= SPACE
+    ok = free >= MIN_FREE_BYTES
     do = "" if ok else "Make room: on a full disk texts are refused, and the carrier gives up after a while."
-    return Check(name="disk", ok=ok, what=f"{free // 1024**2} MiB are free", do=do)
+    return CheckResult(name="disk", ok=ok, what=f"{free // 1024**2} MiB are free", do=do)
 
 
-def overwrites() -> Check:
+def check_secure_delete() -> CheckResult:
     """Whether SQLite overwrites here what is deleted, as the bridge asks it to for every database."""
     with sqlite3.connect(":memory:") as db:
         ok = db.execute("PRAGMA secure_delete = ON").fetchone()[0] == 1
     do = "" if ok else "This Python's SQLite ignores secure_delete; use another build."
     what = "SQLite overwrites what is deleted" if ok else "SQLite leaves deleted words in its file"
-    return Check(name="secure_delete", ok=ok, what=what, do=do)
+    return CheckResult(name="secure_delete", ok=ok, what=what, do=do)
 
 
-async def homeserver(config: Config) -> list[Check]:
+async def check_homeserver(config: Config) -> list[CheckResult]:
     """Ask the homeserver's module what it is, and the homeserver whether it shows our identities as they are."""
     async with aiohttp.ClientSession() as session:
-        token = secret(config.homeserver.as_token_file)
-        wire = Wire(session=session, url=config.homeserver.url, token=token, user_id=config.policy_mxid)
-        house, module = House(wire=wire), await _module(House(wire=wire))
+        token = read_secret(config.homeserver.as_token_file)
+        wire = HomeserverClient(session=session, url=config.homeserver.url, token=token, user_id=config.policy_mxid)
+        house, module = ModuleClient(client=wire), await _check_module(ModuleClient(client=wire))
         if (path := config.homeserver.admin_token_file) is not None:
-            admin = Wire(session=session, url=config.homeserver.url, token=secret(path), user_id=config.policy_mxid)
-            module = await _administrator(house, Administrator(wire=admin), module)
-        return [module, await _identities(config, wire)]
+            admin = HomeserverClient(
+                session=session, url=config.homeserver.url, token=read_secret(path), user_id=config.policy_mxid
+            )
+            module = await _check_admin_token(house, AdminClient(client=admin), module)
+        return [module, await _check_identities(config, wire)]
 
 
-async def _module(house: House) -> Check:
+async def _check_module(module_client: ModuleClient) -> CheckResult:
     name = "homeserver module"
     try:
-        health = await house.health()
-    except Missing:
+        health = await module_client.health()
+    except ModuleNotLoaded:
         do = "Load deploy.synapse_module.Quietline in homeserver.yaml (its README says how), and start it again."
-        return Check(name=name, ok=False, what="is not loaded: nothing is purged, nothing enforced", do=do)
-    except (Away, Refused) as error:
+        return CheckResult(name=name, ok=False, what="is not loaded: nothing is purged, nothing enforced", do=do)
+    except (HomeserverUnreachable, ModuleRequestRejected) as error:
         do = "Is the homeserver running, and homeserver.as_token_file the token of its registration?"
-        return Check(name=name, ok=False, what=f"cannot be asked ({error.status})", do=do)
+        return CheckResult(name=name, ok=False, what=f"cannot be asked ({error.status})", do=do)
     if missing := ENFORCED - health.enforces:
         do = "Load the module that comes with this version, and start the homeserver again."
-        return Check(name=name, ok=False, what=f"does not enforce: {', '.join(sorted(missing))}", do=do)
+        return CheckResult(name=name, ok=False, what=f"does not enforce: {', '.join(sorted(missing))}", do=do)
     if health.problems:
         do = "Change these settings of the homeserver."
-        return Check(name=name, ok=False, what=" ".join(health.problems), do=do)
-    return Check(name=name, ok=True, what=f"enforces {', '.join(sorted(health.enforces))}")
+        return CheckResult(name=name, ok=False, what=" ".join(health.problems), do=do)
+    return CheckResult(name=name, ok=True, what=f"enforces {', '.join(sorted(health.enforces))}")
 
 
-async def _administrator(house: House, administrator: House, module: Check) -> Check:
+async def _check_admin_token(module_client: ModuleClient, administrator: ModuleClient, module: CheckResult) -> CheckResult:
     """Tell which of the two is in force: the token only where the module is not, and never as well."""
     name = "homeserver administrator"
-    if await standing_in(house, administrator) is house:
+    if await module_or_admin_client(module_client, administrator) is module_client:
         do = "Take homeserver.admin_token_file out, and the administrator's rights away: nothing needs them."
-        return Check(name=name, ok=False, what=f"the token is not used; the module {module.what}", do=do)
+        return CheckResult(name=name, ok=False, what=f"the token is not used; the module {module.what}", do=do)
     try:
         health = await administrator.health()
-    except (Away, Refused) as error:
+    except (HomeserverUnreachable, ModuleRequestRejected) as error:
         do = "Is it an administrator's token? Without it nothing is purged here."
-        return Check(name=name, ok=False, what=f"the token is refused ({error.status})", do=do)
+        return CheckResult(name=name, ok=False, what=f"the token is refused ({error.status})", do=do)
     do = "Load the module if this homeserver can; what is said here nobody else does."
-    return Check(name=name, ok=True, what=f"is in force, the module is not loaded. {' '.join(health.problems)}", do=do)
+    return CheckResult(
+        name=name, ok=True, what=f"is in force, the module is not loaded. {' '.join(health.problems)}", do=do
+    )
 
 
-async def _identities(config: Config, wire: Wire) -> Check:
+async def _check_identities(config: Config, client: HomeserverClient) -> CheckResult:
     """Show the fingerprints that staff compare, and whether the homeserver shows the same."""
-    name, vault = "identities", offline.vault(config)
-    ours = {user: fingerprint(vault, user) for user in (config.policy_mxid, config.voice_mxid)}
+    name, vault = "identities", offline.open_vault(config)
+    ours = {user: derive_master_key(vault, user) for user in (config.policy_mxid, config.puppet_mxid)}
     shown = ", ".join(f"{user} {key}" for user, key in ours.items())
     try:
-        answer = await wire.request("POST", "keys", "query", body={"device_keys": {user: [] for user in ours}})
+        answer = await client.request("POST", "keys", "query", body={"device_keys": {user: [] for user in ours}})
     except HomeserverError as error:
         do = "Is the homeserver running?"
-        return Check(name=name, ok=False, what=f"{shown}; the homeserver cannot be asked ({error.status})", do=do)
+        return CheckResult(name=name, ok=False, what=f"{shown}; the homeserver cannot be asked ({error.status})", do=do)
     if wrong := [user for user, key in ours.items() if master_key_of(answer, user) != key]:
         do = "Somebody replaced them, or the bridge has not run yet. If it has: stop the line and look who did."
-        return Check(name=name, ok=False, what=f"the homeserver shows other keys than ours for {', '.join(wrong)}", do=do)
-    return Check(name=name, ok=True, what=shown, do="Staff compare these with what their clients show.")
+        return CheckResult(
+            name=name, ok=False, what=f"the homeserver shows other keys than ours for {', '.join(wrong)}", do=do
+        )
+    return CheckResult(name=name, ok=True, what=shown, do="Staff compare these with what their clients show.")
 
 
-def rows(config: Config, pack: Pack, layout: Layout) -> list[Check]:
+def check_database(config: Config, pack: Pack, layout: Layout) -> list[CheckResult]:
     """Check what the line's database says."""
     try:
-        with offline.reading(config) as db:
-            found = list(doctor_database.checks(db, config, pack, begun=layout.provisioned))
-        report = verify(config)
+        with offline.read_transaction(config) as db:
+            found = list(doctor_database.database_checks(db, config, pack, begun=layout.provisioned))
+        report = verify_certificates(config)
     except (sqlite3.Error, OSError):
         do = "Start the line once: ./quietline up"
-        return [Check(name="database", ok=False, what="there is none that can be read", do=do)]
+        return [CheckResult(name="database", ok=False, what="there is none that can be read", do=do)]
     bad = [check for check in report.checks if not check.ok]
     what = f"{len(report.checks)} checks of what was erased, {len(bad)} not well"
-    erased = Check(name="erasure", ok=not bad, what=what, do="See `quietline erasure verify`." if bad else "")
+    erased = CheckResult(name="erasure", ok=not bad, what=what, do="See `quietline erasure verify`." if bad else "")
     return [*found, erased]
 
 
-def _rehearsal(config: Config) -> str:
+def _rehearsal_note(config: Config) -> str:
     return "; this is a rehearsal, a real line would not do so" if config.line.rehearsal else ""

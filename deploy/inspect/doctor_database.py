@@ -9,10 +9,10 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from bridge.erasure.nightly import REWRITTEN, VACUUMED
-from bridge.tables.clock_trust import DOUBT
-from deploy.backup.backup import BACKED_UP
-from deploy.inspect.audit import audit
-from deploy.inspect.status import Check
+from bridge.tables.clock_trust import DISTRUST_ROW
+from deploy.backup.backup import LAST_BACKUP
+from deploy.inspect.audit_report import read_audit
+from deploy.inspect.status import CheckResult
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,50 +25,50 @@ if TYPE_CHECKING:
 DAY: Final = 86_400.0
 VACUUM_DAYS: Final = 3.0
 BACKUP_DAYS: Final = 8.0
-STANDS: Final = 180.0
+REVEAL_LIMIT_SECONDS: Final = 180.0
 """Seconds after which a number must have been taken out of its office."""
 
 
-def checks(db: sqlite3.Connection, config: Config, pack: Pack, *, begun: Path) -> Iterator[Check]:
+def database_checks(db: sqlite3.Connection, config: Config, pack: Pack, *, begun: Path) -> Iterator[CheckResult]:
     """Check what the database says. `begun`: a file as old as the line."""
     now = time.time()
     age = (now - begun.stat().st_mtime) / DAY if begun.exists() else 0.0
-    yield clock(db)
-    yield from vacuums(db, now, age)
-    yield backups(db, config, now, age)
-    yield holds(db)
-    yield revealed(db, now)
-    yield dead_letters(db)
-    yield audited(config, pack)
+    yield check_clock(db)
+    yield from check_vacuums(db, now, age)
+    yield check_backup(db, config, now, age)
+    yield check_holds(db)
+    yield check_revealed_numbers(db, now)
+    yield check_dead_letters(db)
+    yield check_audit(config, pack)
 
 
-def clock(db: sqlite3.Connection) -> Check:
+def check_clock(db: sqlite3.Connection) -> CheckResult:
     """Whether the machine's clock is believed."""
-    doubted = _line(db, DOUBT) is not None
+    doubted = _line_state(db, DISTRUST_ROW) is not None
     what = "is doubted: nothing is erased by its age" if doubted else "is trusted"
     do = "Look at the machine's clock; then a supervisor says !time ok at the desk." if doubted else ""
-    return Check(name="clock", ok=not doubted, what=what, do=do)
+    return CheckResult(name="clock", ok=not doubted, what=what, do=do)
 
 
-def vacuums(db: sqlite3.Connection, now: float, age: float) -> Iterator[Check]:
+def check_vacuums(db: sqlite3.Connection, now: float, age: float) -> Iterator[CheckResult]:
     """Whether the homeserver's database and ours are written anew from time to time."""
     for name, row, whose, besides in (
         ("vacuum", VACUUMED, "the homeserver's database was", "is the homeserver's module loaded?"),
         ("own vacuum", REWRITTEN, "our own databases were", "has the disk room for a copy, and is nobody reading?"),
     ):
-        last = _line(db, row)
+        last = _line_state(db, row)
         days = (now - float(last)) / DAY if last else age
         ok = days <= VACUUM_DAYS
         what = f"{whose} rewritten {days:.1f} days ago" if last else "no quiet hour has come yet"
         if not last and not ok:
             what = f"{whose} never rewritten"
         do = "" if ok else f"Does the line run in its quiet_hours, and {besides}"
-        yield Check(name=name, ok=ok, what=what, do=do)
+        yield CheckResult(name=name, ok=ok, what=what, do=do)
 
 
-def backups(db: sqlite3.Connection, config: Config, now: float, age: float) -> Check:
+def check_backup(db: sqlite3.Connection, config: Config, now: float, age: float) -> CheckResult:
     """Whether the line could be put up again somewhere else."""
-    last = _line(db, BACKED_UP)
+    last = _line_state(db, LAST_BACKUP)
     days = (now - float(last)) / DAY if last else age
     ok = config.line.rehearsal or days <= BACKUP_DAYS
     what = f"last made {days:.1f} days ago" if last else "none was made yet"
@@ -77,42 +77,42 @@ def backups(db: sqlite3.Connection, config: Config, now: float, age: float) -> C
         if last and days <= BACKUP_DAYS
         else "quietline backup --to FILE --passphrase-file FILE, once a week, kept elsewhere."
     )
-    return Check(name="backup", ok=ok, what=what, do=do)
+    return CheckResult(name="backup", ok=ok, what=what, do=do)
 
 
-def holds(db: sqlite3.Connection) -> Check:
+def check_holds(db: sqlite3.Connection) -> CheckResult:
     """How much is on hold: nothing of it is erased."""
     count = int(db.execute("SELECT COUNT(*) FROM thread WHERE held").fetchone()[0])
     do = "A supervisor lifts it with !unhold, or counsel with `quietline lookup --unhold`." if count else ""
-    return Check(name="hold", ok=True, what=f"{count} on hold", do=do)
+    return CheckResult(name="hold", ok=True, what=f"{count} on hold", do=do)
 
 
-def revealed(db: sqlite3.Connection, now: float) -> Check:
+def check_revealed_numbers(db: sqlite3.Connection, now: float) -> CheckResult:
     """Whether no number stands longer in an office than its minute."""
     query = "SELECT COUNT(*) FROM revealed WHERE until < ?"
-    count = int(db.execute(query, (now - STANDS,)).fetchone()[0])
+    count = int(db.execute(query, (now - REVEAL_LIMIT_SECONDS,)).fetchone()[0])
     do = "Redact it by hand in the office; does the line run, and does the homeserver answer?" if count else ""
     what = f"{count} numbers still stand in offices" if count else "no number stands in an office"
-    return Check(name="reveal", ok=not count, what=what, do=do)
+    return CheckResult(name="reveal", ok=not count, what=what, do=do)
 
 
-def dead_letters(db: sqlite3.Connection) -> Check:
+def check_dead_letters(db: sqlite3.Connection) -> CheckResult:
     """Whether anything could not be handled."""
     count = int(db.execute("SELECT COUNT(*) FROM dead_letter").fetchone()[0])
     do = "Each was told at the desk with a short id; send the log around it to whoever maintains this." if count else ""
-    return Check(name="dead letters", ok=not count, what=f"{count} kept", do=do)
+    return CheckResult(name="dead letters", ok=not count, what=f"{count} kept", do=do)
 
 
-def audited(config: Config, pack: Pack) -> Check:
+def check_audit(config: Config, pack: Pack) -> CheckResult:
     """Whether the audit is whole."""
-    found = audit(config, pack)
+    found = read_audit(config, pack)
     what = f"{len(found.entries)} entries, each follows from the one before"
     if not found.problems:
-        return Check(name="audit", ok=True, what=what)
+        return CheckResult(name="audit", ok=True, what=what)
     do = "Somebody wrote into the database who had no vault key. Keep a copy and tell whoever is responsible."
-    return Check(name="audit", ok=False, what="; ".join(found.problems), do=do)
+    return CheckResult(name="audit", ok=False, what="; ".join(found.problems), do=do)
 
 
-def _line(db: sqlite3.Connection, name: str) -> str | None:
+def _line_state(db: sqlite3.Connection, name: str) -> str | None:
     row = db.execute("SELECT value FROM line WHERE name = ?", (name,)).fetchone()
     return None if row is None else str(row[0])

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from bridge.runtime.settings import secret_files
-from deploy.data_dir.atomic_files import NOT_TO_BE_BACKED_UP
-from deploy.inspect.status import Check
+from deploy.data_dir.atomic_files import BACKUP_EXCLUSION_TAG
+from deploy.inspect.status import CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from bridge.config import Config
     from deploy.data_dir.layout import Layout
 
-OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+GROUP_AND_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 KEYS: Final = re.compile(r"keys\.db")
-LOG_SECONDS: Final = 15 * 24 * 3600.0
+LOG_MAX_AGE_SECONDS: Final = 15 * 24 * 3600.0
 SWAPS: Final = Path("/proc/swaps")
 
-TOLD: Final[tuple[tuple[str, Any, str], ...]] = (
+HOMESERVER_SETTINGS: Final[tuple[tuple[str, Any, str], ...]] = (
     ("enable_registration", False, "anybody could make an account"),
     ("allow_guest_access", False, "guests could come in"),
     ("federation_domain_whitelist", [], "it would talk to other homeservers"),
@@ -39,116 +39,121 @@ TOLD: Final[tuple[tuple[str, Any, str], ...]] = (
     ("report_stats", False, "it would send statistics"),
 )
 """Settings of the homeserver, what they must be, and what else would be."""
-TYPIST: Final = 5.0
+MIN_MESSAGES_PER_SECOND: Final = 5.0
 """Messages a second that the homeserver must let a person send."""
 
 
-def checks(layout: Layout, config: Config) -> Iterator[Check]:
+def file_checks(layout: Layout, config: Config) -> Iterator[CheckResult]:
     """Check files of a line."""
-    yield modes(layout, config)
-    yield copies(layout, config)
-    yield homeserver(layout)
-    yield registration(layout)
-    yield logs(layout)
-    yield swap()
+    yield check_modes(layout, config)
+    yield check_key_copies(layout, config)
+    yield check_homeserver_settings(layout)
+    yield check_registration(layout)
+    yield check_logs(layout)
+    yield check_swap()
 
 
-def modes(layout: Layout, config: Config) -> Check:
+def check_modes(layout: Layout, config: Config) -> CheckResult:
     """Whether only their owner reads secrets and databases."""
     files = [path for _, path in secret_files(config)]
     for directory in (layout.secrets, layout.bridge, layout.homeserver, config.data_dir):
-        files += [directory, *(path for path in _within(directory) if path.is_file())]
-    wide = sorted({str(path) for path in files if path.exists() and path.stat().st_mode & OTHERS})
+        files += [directory, *(path for path in _walk(directory) if path.is_file())]
+    wide = sorted({str(path) for path in files if path.exists() and path.stat().st_mode & GROUP_AND_OTHERS})
     if not wide:
-        return Check(name="file modes", ok=True, what="secrets and databases are readable by their owner only")
+        return CheckResult(name="file modes", ok=True, what="secrets and databases are readable by their owner only")
     more = f" and {len(wide) - 3} more" if len(wide) > 3 else ""
     what = f"others can read {', '.join(wide[:3])}{more}"
-    return Check(name="file modes", ok=False, what=what, do="chmod -R go= on the line's directory and secrets.")
+    return CheckResult(name="file modes", ok=False, what=what, do="chmod -R go= on the line's directory and secrets.")
 
 
-def copies(layout: Layout, config: Config) -> Check:
+def check_key_copies(layout: Layout, config: Config) -> CheckResult:
     """Whether `keys.db` lies where it belongs and nowhere else, and ordinary backups are told to leave it alone."""
     place = (config.data_dir / "keys.db").resolve()
     own = {place, place.with_name("keys.db-journal")}
-    found = [path for path in _within(layout.data) if KEYS.search(path.name) and path.resolve() not in own]
+    found = [path for path in _walk(layout.data) if KEYS.search(path.name) and path.resolve() not in own]
     if found:
         do = "Destroy the copy (it can open what was erased), and have whatever made it leave this directory out."
-        return Check(name="keys.db", ok=False, what=f"there is a copy: {', '.join(map(str, found))}", do=do)
-    if not (config.data_dir / NOT_TO_BE_BACKED_UP).is_file():
-        do = f"Start the line again, which writes {NOT_TO_BE_BACKED_UP}, and leave this directory out of every backup."
-        return Check(name="keys.db", ok=False, what="nothing tells backup programs to leave its directory out", do=do)
-    what = f"is in one place, and {NOT_TO_BE_BACKED_UP} tells backup programs to leave it out"
+        return CheckResult(name="keys.db", ok=False, what=f"there is a copy: {', '.join(map(str, found))}", do=do)
+    if not (config.data_dir / BACKUP_EXCLUSION_TAG).is_file():
+        do = f"Start the line again, which writes {BACKUP_EXCLUSION_TAG}, and leave this directory out of every backup."
+        return CheckResult(name="keys.db", ok=False, what="nothing tells backup programs to leave its directory out", do=do)
+    what = f"is in one place, and {BACKUP_EXCLUSION_TAG} tells backup programs to leave it out"
     do = "Not every backup program looks at that: leave the directory out there too, and out of snapshots."
-    return Check(name="keys.db", ok=True, what=what, do=do)
+    return CheckResult(name="keys.db", ok=True, what=what, do=do)
 
 
-def homeserver(layout: Layout) -> Check:
+def check_homeserver_settings(layout: Layout) -> CheckResult:
     """Whether the homeserver was told to be closed, to forget, and to let people type."""
     name = "homeserver settings"
-    told = _yaml(layout.homeserver_config)
-    if told is None:
+    settings = _read_yaml(layout.homeserver_config)
+    if settings is None:
         do = "Is this the line's directory, and was it started once?"
-        return Check(name=name, ok=False, what=f"{layout.homeserver_config} cannot be read", do=do)
-    wrong = [f"{key}: {else_}" for key, should, else_ in TOLD if told.get(key) != should]
+        return CheckResult(name=name, ok=False, what=f"{layout.homeserver_config} cannot be read", do=do)
+    wrong = [f"{key}: {else_}" for key, should, else_ in HOMESERVER_SETTINGS if settings.get(key) != should]
     names = {
-        name for listener in told.get("listeners", []) for part in listener.get("resources", []) for name in part["names"]
+        name
+        for listener in settings.get("listeners", [])
+        for part in listener.get("resources", [])
+        for name in part["names"]
     }
     if "federation" in names:
         wrong.append("listeners: it listens for other homeservers")
-    if told.get("redaction_retention_period", "7d") in (None, "7d"):
+    if settings.get("redaction_retention_period", "7d") in (None, "7d"):
         wrong.append("redaction_retention_period: redacted words would stay for a week or for ever")
-    if not (told.get("experimental_features") or {}).get("msc4222_enabled"):
+    if not (settings.get("experimental_features") or {}).get("msc4222_enabled"):
         wrong.append("experimental_features: without msc4222_enabled somebody who left may be taken for a member")
-    if not any("Quietline" in str(module.get("module")) for module in told.get("modules", [])):
+    if not any("Quietline" in str(module.get("module")) for module in settings.get("modules", [])):
         wrong.append("modules: ours is not named")
-    if (told.get("rc_message") or {}).get("per_second", 0.2) < TYPIST:
+    if (settings.get("rc_message") or {}).get("per_second", 0.2) < MIN_MESSAGES_PER_SECOND:
         wrong.append("rc_message: whoever types quickly would be held up")
     if wrong:
-        return Check(name=name, ok=False, what="; ".join(wrong), do=f"Put it right in {layout.homeserver_config}.")
+        return CheckResult(name=name, ok=False, what="; ".join(wrong), do=f"Put it right in {layout.homeserver_config}.")
     what = "closed to strangers and other homeservers, encrypted by default, forgetful, and no limit hinders a typist"
-    return Check(name=name, ok=True, what=what)
+    return CheckResult(name=name, ok=True, what=what)
 
 
-def registration(layout: Layout) -> Check:
+def check_registration(layout: Layout) -> CheckResult:
     """Whether nothing is pushed to the bridge: pushed transactions lose keys (facts-matrix, section 4)."""
-    told = _yaml(layout.homeserver / "registration.yaml")
-    ok = told is not None and "url" in told and told["url"] is None and told.get("rate_limited") is False
+    settings = _read_yaml(layout.homeserver / "registration.yaml")
+    ok = settings is not None and "url" in settings and settings["url"] is None and settings.get("rate_limited") is False
     what = "nothing is pushed, no limit for the bridge" if ok else "url is not null, or the bridge is rate limited"
     do = "" if ok else "Set `url: null` and `rate_limited: false`; pushed transactions lose room keys."
-    return Check(name="registration", ok=ok, what=what, do=do)
+    return CheckResult(name="registration", ok=ok, what=what, do=do)
 
 
-def logs(layout: Layout) -> Check:
+def check_logs(layout: Layout) -> CheckResult:
     """Whether no line of a log stands for longer than it should."""
     old = [
         path.name
-        for path in _within(layout.logs)
-        if path.stat().st_size and time.time() - path.stat().st_mtime > LOG_SECONDS
+        for path in _walk(layout.logs)
+        if path.stat().st_size and time.time() - path.stat().st_mtime > LOG_MAX_AGE_SECONDS
     ]
     if old:
         do = "The supervisor rotates them while it runs; delete these."
-        return Check(name="logs", ok=False, what=f"older than two weeks: {', '.join(sorted(old))}", do=do)
-    return Check(name="logs", ok=True, what="no line stands for more than two weeks; none holds content")
+        return CheckResult(name="logs", ok=False, what=f"older than two weeks: {', '.join(sorted(old))}", do=do)
+    return CheckResult(name="logs", ok=True, what="no line stands for more than two weeks; none holds content")
 
 
-def swap() -> Check:
+def check_swap() -> CheckResult:
     """Whether memory may be written to the disk, keys and all."""
     try:
         used = len(SWAPS.read_text(encoding="ascii").splitlines()) > 1
     except OSError:
         used = False
     do = "Have it encrypted with a key that is new at each start, or turn it off." if used else ""
-    return Check(name="swap", ok=True, what="this machine swaps memory to its disk" if used else "none is in use", do=do)
+    return CheckResult(
+        name="swap", ok=True, what="this machine swaps memory to its disk" if used else "none is in use", do=do
+    )
 
 
-def _yaml(path: Path) -> dict[str, Any] | None:
+def _read_yaml(path: Path) -> dict[str, Any] | None:
     try:
-        told: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        settings: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError):
         return None
-    return told if isinstance(told, dict) else None
+    return settings if isinstance(settings, dict) else None
 
 
-def _within(directory: Path) -> Iterator[Path]:
+def _walk(directory: Path) -> Iterator[Path]:
     for root, _, names in os.walk(directory):
         yield from (Path(root) / name for name in names if (Path(root) / name).exists())

@@ -18,12 +18,12 @@ from deploy.data_dir import offline
 if TYPE_CHECKING:
     from bridge.config import Config
 
-FILLING: Final = re.compile(r"[\s().-]")
-SEPARATE: Final = {AuditKind.HOLD: True, AuditKind.UNHOLD: False}
+SEPARATORS: Final = re.compile(r"[\s().-]")
+HOLD_CHANGES: Final = {AuditKind.HOLD: True, AuditKind.UNHOLD: False}
 
 
 @unique
-class Answer(Enum):
+class LookupResult(Enum):
     """What is told: there is a thread, there is one on hold, or neither."""
 
     OPEN = "open"
@@ -31,26 +31,26 @@ class Answer(Enum):
     NOTHING = "nothing"
 
 
-def read(typed: str) -> Phone | None:
+def parse_number(entered: str) -> Phone | None:
     """Read a number as it was typed: E.164, with spaces, brackets, dots or hyphens if somebody likes them."""
-    phone = Phone(FILLING.sub("", typed))
+    phone = Phone(SEPARATORS.sub("", entered))
     return phone if phone.answerable else None
 
 
-async def lookup(config: Config, phone: Phone, *, then: AuditKind = AuditKind.LOOKUP) -> Answer:
+async def look_up_number(config: Config, phone: Phone, *, then: AuditKind = AuditKind.LOOKUP) -> LookupResult:
     """Say what there is of a number on the line. `then`: hold it first (`HOLD`), or lift a hold (`UNHOLD`).
 
     A hold set here reaches also what is parked, has no room, and can be named in no other way; it stops every deleter
     at once, and is shown at the desk with the thread's next event. Raises `sqlite3.Error`.
     """
-    digest = offline.vault(config).phone_hash(config.line.slug, phone)
-    if then in SEPARATE:
+    digest = offline.open_vault(config).phone_hash(config.line.slug, phone)
+    if then in HOLD_CHANGES:
         query = "UPDATE thread SET held = $2 WHERE phone_hash = $1"
-        await offline.note(config, then, statement=query, values=(digest, SEPARATE[then]))
-    await offline.note(config, AuditKind.LOOKUP)
-    with offline.reading(config) as db:
+        await offline.record_audit(config, then, statement=query, values=(digest, HOLD_CHANGES[then]))
+    await offline.record_audit(config, AuditKind.LOOKUP)
+    with offline.read_transaction(config) as db:
         # One row whatever there is: a sum over none, one open or one held.
         found, held = db.execute(
             "SELECT COUNT(*), COALESCE(SUM(held), 0) FROM thread WHERE phone_hash = ?", (digest,)
         ).fetchone()
-    return (Answer.NOTHING, Answer.OPEN, Answer.HELD)[int(found) + int(found and held)]
+    return (LookupResult.NOTHING, LookupResult.OPEN, LookupResult.HELD)[int(found) + int(found and held)]

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-SMALLEST: Final = 5
+SMALLEST_SHOWN: Final = 5
 """Counts below this are shown as "fewer than 5"."""
 MONTH: Final = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])")
-WAITS: Final = {
+WAIT_STEPS: Final = {
     "wait_under_2_min": "under 2 min",
     "wait_2_to_5_min": "2 to 5 min",
     "wait_5_to_10_min": "5 to 10 min",
@@ -25,11 +25,11 @@ WAITS: Final = {
     "wait_over_30_min": "over 30 min",
 }
 """Steps of the wait for a first answer, shortest first; the kinds are those of `bot.lifecycle.tally`."""
-UNKNOWABLE: Final = "anonymous, unknowable"
+PEOPLE_UNKNOWN: Final = "anonymous, unknowable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class ReportCell:
     """One counter."""
 
     month: str
@@ -40,15 +40,15 @@ class Cell:
     @property
     def shown(self) -> int | None:
         """The count, or None when it is too small to be shown."""
-        return self.number if self.number >= SMALLEST else None
+        return self.number if self.number >= SMALLEST_SHOWN else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Month:
+class ReportMonth:
     """A month's counters."""
 
     month: str
-    cells: tuple[Cell, ...]
+    cells: tuple[ReportCell, ...]
 
     @property
     def median_wait(self) -> str | None:
@@ -56,20 +56,20 @@ class Month:
 
         None for fewer than five answers, and where a count of a wait is hidden: with those that are shown it would tell it.
         """
-        if any(cell.shown is None for cell in self.cells if cell.kind in WAITS):
+        if any(cell.shown is None for cell in self.cells if cell.kind in WAIT_STEPS):
             return None
-        by_step = [sum(cell.number for cell in self.cells if cell.kind == kind) for kind in WAITS]
+        by_step = [sum(cell.number for cell in self.cells if cell.kind == kind) for kind in WAIT_STEPS]
         total, seen = sum(by_step), 0
-        if total < SMALLEST:
+        if total < SMALLEST_SHOWN:
             return None
-        for name, number in zip(WAITS.values(), by_step, strict=True):
+        for name, number in zip(WAIT_STEPS.values(), by_step, strict=True):
             seen += number
             if 2 * seen >= total:
                 return name
         raise AssertionError("half of a sum is reached before its end")
 
 
-def read(database: Path, month: str | None = None) -> tuple[Month, ...]:
+def read_months(database: Path, month: str | None = None) -> tuple[ReportMonth, ...]:
     """Read the counters of a line, beside a running bridge or without one. Raises `sqlite3.Error` and `OSError`."""
     if not database.is_file():
         raise FileNotFoundError(2, "there is no database of a line", str(database))
@@ -78,39 +78,39 @@ def read(database: Path, month: str | None = None) -> tuple[Month, ...]:
         rows = connection.execute("SELECT month, language, kind, number FROM tally ORDER BY 1, 2, 3").fetchall()
     finally:
         connection.close()
-    cells = [Cell(month=row[0], language=row[1], kind=row[2], number=row[3]) for row in rows]
+    cells = [ReportCell(month=row[0], language=row[1], kind=row[2], number=row[3]) for row in rows]
     months = sorted({cell.month for cell in cells} & {month} if month else {cell.month for cell in cells})
-    return tuple(Month(month=m, cells=tuple(cell for cell in cells if cell.month == m)) for m in months)
+    return tuple(ReportMonth(month=m, cells=tuple(cell for cell in cells if cell.month == m)) for m in months)
 
 
-def as_json(months: tuple[Month, ...]) -> str:
+def as_json(months: tuple[ReportMonth, ...]) -> str:
     """Write the report for a program. `number` is null where it is too small to be shown."""
-    told = [
+    document = [
         {
             "month": month.month,
             "median_wait": month.median_wait,
-            "people": UNKNOWABLE,
+            "people": PEOPLE_UNKNOWN,
             "cells": [{"language": c.language, "kind": c.kind, "number": c.shown} for c in month.cells],
         }
         for month in months
     ]
-    return json.dumps({"smallest": SMALLEST, "months": told})
+    return json.dumps({"smallest": SMALLEST_SHOWN, "months": document})
 
 
-def as_text(months: tuple[Month, ...]) -> list[str]:
+def as_text(months: tuple[ReportMonth, ...]) -> list[str]:
     """Write the report for a person."""
     if not months:
         return ["Nothing was counted."]
     lines: list[str] = []
     for month in months:
         lines.append(f"{month.month} (UTC)")
-        lines.append(f"  different people: {UNKNOWABLE}")
+        lines.append(f"  different people: {PEOPLE_UNKNOWN}")
         lines.append(f"  half were answered within: {month.median_wait or 'not shown, for there is too little'}")
         for cell in month.cells:
-            number = f"fewer than {SMALLEST}" if cell.shown is None else str(cell.shown)
-            lines.append(f"  {cell.language:3}  {_words(cell.kind)}: {number}")
+            number = f"fewer than {SMALLEST_SHOWN}" if cell.shown is None else str(cell.shown)
+            lines.append(f"  {cell.language:3}  {_label(cell.kind)}: {number}")
     return lines
 
 
-def _words(kind: str) -> str:
-    return f"first answer in {WAITS[kind]}" if kind in WAITS else kind.replace("_", " ")
+def _label(kind: str) -> str:
+    return f"first answer in {WAIT_STEPS[kind]}" if kind in WAIT_STEPS else kind.replace("_", " ")

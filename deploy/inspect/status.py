@@ -9,14 +9,14 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from deploy.stack.readiness import Probe
+from deploy.stack.readiness import ReadinessProbe
 
 if TYPE_CHECKING:
     from deploy.data_dir.layout import Layout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class CheckResult:
     """One check: `what` was found and what to `do` about it (empty when nothing)."""
 
     name: str
@@ -26,10 +26,10 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class CheckReport:
     """All checks. As JSON: `{"ok": bool, "checks": [{"name","ok","what","do"}]}` (DESIGN §9)."""
 
-    checks: tuple[Check, ...]
+    checks: tuple[CheckResult, ...]
 
     @property
     def ok(self) -> bool:
@@ -50,27 +50,27 @@ class Report:
         return lines
 
 
-async def status(layout: Layout) -> Report:
+async def check_status(layout: Layout) -> CheckReport:
     """Look at the line of a data directory."""
     try:
         ready: dict[str, Any] = json.loads(layout.ready.read_text(encoding="utf-8"))
         urls = {name: str(ready[name]) for name in ("homeserver", "bridge", "carrier")}
     except (OSError, ValueError, KeyError, TypeError):
-        check = Check(
+        check = CheckResult(
             name="line",
             ok=False,
             what=f"nothing is ready on {layout.data}",
             do=f"Start it: ./quietline up --data {layout.data} (when it is just starting, wait for it).",
         )
-        return Report(checks=(check,))
-    async with Probe() as probe:
+        return CheckReport(checks=(check,))
+    async with ReadinessProbe() as probe:
         answers = {
             "homeserver": await probe.homeserver(urls["homeserver"]),
             "bridge": await probe.bridge(urls["bridge"]) is not None,
             "carrier": await probe.carrier(urls["carrier"]),
         }
     checks = [
-        Check(
+        CheckResult(
             name=name,
             ok=well,
             what=f"answers at {urls[name]}" if well else f"does not answer as ready at {urls[name]}",
@@ -78,4 +78,4 @@ async def status(layout: Layout) -> Report:
         )
         for name, well in answers.items()
     ]
-    return Report(checks=tuple(checks))
+    return CheckReport(checks=tuple(checks))

@@ -11,36 +11,37 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from bot.sending.auto_replies import FORCED
-from deploy.inspect.status import Check, Report
-from deploy.packs.preview import Script, play
-from policies.hours import as_sent
+from bot.sending.auto_replies import HELP_WORDS
+from deploy.inspect.status import CheckReport, CheckResult
+from deploy.packs.script_player import Script, play_script
+from policies.hours import longest_as_sent
 from policies.lint import lint
 from policies.load import load
-from policies.pack import Exit, Pack, Text, Wording
+from policies.pack import ExitAction, Pack, PackText, Wording
 from policies.readability import grade
 from policies.schema import PackFile
 from policies.segments import segments
 
-BASE: Final = "base"
+BASE_PACK: Final = "base"
 CONVERSATIONS: Final = Path(__file__).parents[1] / "examples" / "conversations"
 """The scripts that a preview without one plays."""
 
 
-def with_base(names: Sequence[str]) -> Pack:
+def load_with_base(names: Sequence[str]) -> Pack:
     """Load packs as a line would, `base` first. Raises :class:`policies.load.PackError` with all problems."""
-    return load(names if BASE in names else [BASE, *names])
+    return load(names if BASE_PACK in names else [BASE_PACK, *names])
 
 
-def checked(pack: Pack) -> Report:
+def lint_report(pack: Pack) -> CheckReport:
     """Return what lint found as a report. Advice is well, and still says what to do."""
     checks = [
-        Check(name=f"{found.path} ({found.rule})", ok=not found.must, what=found.what, do=found.do) for found in lint(pack)
+        CheckResult(name=f"{found.path} ({found.rule})", ok=not found.must, what=found.what, do=found.do)
+        for found in lint(pack)
     ]
-    return Report(checks=tuple(checks) or (Check(name="packs", ok=True, what="nothing to say"),))
+    return CheckReport(checks=tuple(checks) or (CheckResult(name="packs", ok=True, what="nothing to say"),))
 
 
-def schema() -> str:
+def json_schema() -> str:
     """Return the JSON Schema of a pack file, for editors."""
     made = PackFile.model_json_schema()
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Quietline pack"}
@@ -50,13 +51,13 @@ def schema() -> str:
     )
 
 
-def preview(pack: Pack, scripts: Iterable[Script]) -> Iterator[str]:
+def preview_pack(pack: Pack, scripts: Iterable[Script]) -> Iterator[str]:
     """Show a whole pack as Markdown: its texts, words and playbooks, and conversations played with it."""
     yield from (f"# Preview: {', '.join(pack.names)}", "")
     yield from ("Made by `quietline policy preview`; do not edit. Words are the pack's own.", "")
     yield from ("## Texts", "")
     for text in (*pack.texts.values(), *pack.canned.values()):
-        yield from _text(pack, text)
+        yield from _text_section(pack, text)
     yield from ("## Whole messages with a meaning", "", "| what it does | messages |", "| --- | --- |")
     words = pack.keywords
     rows = (
@@ -64,11 +65,11 @@ def preview(pack: Pack, scripts: Iterable[Script]) -> Iterator[str]:
         ("takes a STOP back", words.start),
         *((f"asks for `{code}`", [w for w, to in words.language.items() if to == code]) for code in pack.languages),
         ("asks for a call: alert, no answer", words.call),
-        ("leaves: parked, no answer", [w for w, way in words.exit.items() if way is Exit.PARK]),
-        ("not now: alert, no answer", [w for w, way in words.exit.items() if way is Exit.ALERT]),
+        ("leaves: parked, no answer", [w for w, way in words.exit.items() if way is ExitAction.PARK]),
+        ("not now: alert, no answer", [w for w, way in words.exit.items() if way is ExitAction.ALERT]),
         ("help: alert, a person answers", words.help),
-        *([("... and answered at once, because a carrier forces it", FORCED)] if pack.settings.help_answer else []),
-        ("a wish to stop, at the beginning of a sentence: offered to the voice", words.wish_to_stop),
+        *([("... and answered at once, because a carrier forces it", HELP_WORDS)] if pack.settings.help_answer else []),
+        ("a wish to stop, at the beginning of a sentence: offered to the advocate", words.wish_to_stop),
     )
     yield from (f"| {what} | {', '.join(sorted(said))} |" for what, said in rows)
     yield from ("", "## Playbooks", "", "For the people in the room; never sent.", "")
@@ -80,23 +81,23 @@ def preview(pack: Pack, scripts: Iterable[Script]) -> Iterator[str]:
     yield "Played by the same decision as on a line. `→ phone` is what the handset shows, and nothing else reaches it."
     yield ""
     for script in scripts:
-        yield from (f"### {script.title}", "", "```text", *play(pack, script), "```", "")
+        yield from (f"### {script.title}", "", "```text", *play_script(pack, script), "```", "")
 
 
-def _text(pack: Pack, text: Text) -> Iterator[str]:
+def _text_section(pack: Pack, text: PackText) -> Iterator[str]:
     marks = ["legal"] if text.legal else []
     marks += [f"to compare with: {text.statute}"] if text.statute else []
     shown = f" ({'; '.join(marks)})" if marks else ""
     yield from (f"### `{text.name}`{shown}", "")
     for language in pack.languages:
         wording = text.wordings[language]
-        yield from (f"- {language}, {_facts(wording, language)}", "")
+        yield from (f"- {language}, {_wording_facts(wording, language)}", "")
         yield from (f"  > {line}" for line in wording.text.split("\n"))
         yield ""
 
 
-def _facts(wording: Wording, language: str) -> str:
-    said = as_sent(wording.text, language)
+def _wording_facts(wording: Wording, language: str) -> str:
+    said = longest_as_sent(wording.text, language)
     cut, years = segments(said), grade(said, language)
     facts = [f"{cut.units} letters", f"{cut.count} segment{'s' if cut.count > 1 else ''}"]
     facts += [f"{years:.0f} years of school"] if years is not None else []

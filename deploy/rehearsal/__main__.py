@@ -14,7 +14,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from deploy.rehearsal.running import running
+from deploy.rehearsal.service import run_carrier
 from deploy.rehearsal.settings import Settings, SettingsError, load
 
 
@@ -56,7 +56,7 @@ async def _serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(settings) as port:
+    async with run_carrier(settings) as port:
         print(f"handsets at http://{settings.host}:{port}/", flush=True)  # noqa: T201 - said to who started it
         await stop.wait()
 

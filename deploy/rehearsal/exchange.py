@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Direction: TypeAlias = Literal["in", "out"]
 """Seen from the line: `out` goes to the handset."""
 Status: TypeAlias = Literal["queued", "sent", "delivered", "failed"]
-Inbound: TypeAlias = Literal["duplicate", "reorder"]
+InboundFault: TypeAlias = Literal["duplicate", "reorder"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Attachment:
 
 
 @dataclass(slots=True, kw_only=True)
-class Text:
+class SmsRecord:
     """One text and what has become of it: only `status` changes."""
 
     id: str
@@ -57,7 +57,7 @@ class Faults:
 
     send: str = "ok"
     sends: int = 0
-    inbound: dict[Inbound, int] = field(default_factory=dict)
+    inbound: dict[InboundFault, int] = field(default_factory=dict)
 
     def next_send(self) -> str:
         """Use up one send's fault."""
@@ -66,7 +66,7 @@ class Faults:
         self.sends -= 1
         return self.send
 
-    def take(self, kind: Inbound) -> bool:
+    def use_up(self, kind: InboundFault) -> bool:
         """Use up one inbound fault of this kind, if one is set."""
         left = self.inbound.get(kind, 0)
         self.inbound[kind] = max(left - 1, 0)
@@ -80,28 +80,28 @@ class Exchange:
         self.number = number
         self.faults = Faults()
         self._clock = clock
-        self._handsets: dict[str, list[Text]] = {}
-        self._copies: dict[str, Text] = {}
+        self._handsets: dict[str, list[SmsRecord]] = {}
+        self._copies: dict[str, SmsRecord] = {}
         self._last = datetime.fromtimestamp(0, UTC)
         self._sequence = 0
 
-    def inbound(self, *, sender: str, text: str, media: tuple[Attachment, ...] = ()) -> Text:
+    def inbound(self, *, sender: str, text: str, media: tuple[Attachment, ...] = ()) -> SmsRecord:
         """Take a text from a handset to the line."""
         return self._keep("in", sender, self.number, text, media)
 
-    def outbound(self, *, recipient: str, text: str) -> Text:
+    def outbound(self, *, recipient: str, text: str) -> SmsRecord:
         """Take a text from the line; it reaches the handset at once."""
         return self._keep("out", self.number, recipient, text, ())
 
-    def handset(self, number: str) -> tuple[Text, ...]:
+    def handset(self, number: str) -> tuple[SmsRecord, ...]:
         """Both directions as that phone shows them, oldest first."""
         return tuple(self._handsets.get(number, ()))
 
-    def copies(self) -> Iterator[Text]:
+    def copies(self) -> Iterator[SmsRecord]:
         """Every copy still held, oldest first."""
         return iter(self._copies.values())
 
-    def copy(self, message_id: str) -> Text | None:
+    def copy(self, message_id: str) -> SmsRecord | None:
         """One copy, if it is still held."""
         return self._copies.get(message_id)
 
@@ -109,16 +109,18 @@ class Exchange:
         """Delete the carrier's copy; the handset keeps its own. False when there was none."""
         return self._copies.pop(message_id, None) is not None
 
-    def listed(self, *, since: datetime, after: int, limit: int) -> tuple[Text, ...]:
+    def listed(self, *, since: datetime, after: int, limit: int) -> tuple[SmsRecord, ...]:
         """List inbound copies at or after `since` and beyond the sequence `after`: the `limit` oldest, in order."""
         found = (t for t in self._copies.values() if t.direction == "in" and t.at >= since and t.sequence > after)
         return tuple(text for text, _ in zip(found, range(limit), strict=False))
 
-    def _keep(self, direction: Direction, sender: str, recipient: str, text: str, media: tuple[Attachment, ...]) -> Text:
+    def _keep(
+        self, direction: Direction, sender: str, recipient: str, text: str, media: tuple[Attachment, ...]
+    ) -> SmsRecord:
         self._sequence += 1
         # Strictly ascending even when the wall clock is set back, so that a listing from a watermark misses nothing.
         self._last = max(datetime.fromtimestamp(self._clock(), UTC), self._last + timedelta(microseconds=1))
-        kept = Text(
+        kept = SmsRecord(
             id=secrets.token_hex(12),
             sequence=self._sequence,
             direction=direction,

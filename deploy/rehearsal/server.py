@@ -25,17 +25,17 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from bridge.carriers.sender_id import known_form
-from bridge.runtime.phone_number import E164
+from bridge.carriers.sender_id import is_known_form
+from bridge.runtime.phone_number import E164_PATTERN
 from deploy.rehearsal.exchange import Attachment
 from deploy.rehearsal.page import Page
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from deploy.rehearsal.exchange import Exchange, Faults, Text
+    from deploy.rehearsal.exchange import Exchange, Faults, SmsRecord
     from deploy.rehearsal.settings import Settings
-    from deploy.rehearsal.webhooks import Courier
+    from deploy.rehearsal.webhook_sender import WebhookSender
 
 LONGEST_TEXT = 1 << 20
 """Characters. No phone sends as much; the line has to bear it all the same."""
@@ -50,23 +50,23 @@ _SEND_FAULTS = re.compile(r"ok|timeout|timeout-delivered|500|429|reject:[A-Za-z0
 _CURSOR = re.compile(r"[0-9]{0,18}")
 
 
-class _Refused(Exception):  # noqa: N818 - what happens to the request
+class _BadRequest(Exception):  # noqa: N818 - what happens to the request
     """The request is wrong. The text names the field, never its value."""
 
 
 class Server:
     """The application over one exchange and one courier."""
 
-    def __init__(self, *, settings: Settings, exchange: Exchange, courier: Courier) -> None:
+    def __init__(self, *, settings: Settings, exchange: Exchange, webhooks: WebhookSender) -> None:
         self._token = f"Bearer {settings.token}".encode()
-        self._hang = settings.pace.hang
+        self._hang = settings.timing.hang
         self._exchange = exchange
-        self._courier = courier
+        self._webhooks = webhooks
         self._page = Page.load(number=settings.number)
 
     def application(self) -> web.Application:
         """Build the application."""
-        app = web.Application(client_max_size=_LARGEST_BODY, middlewares=[_in_words, self._guarded])
+        app = web.Application(client_max_size=_LARGEST_BODY, middlewares=[_errors_as_json, self._authorize])
         app.add_routes(
             [
                 web.get("/", self._show_page),
@@ -83,7 +83,7 @@ class Server:
         return app
 
     @web.middleware
-    async def _guarded(
+    async def _authorize(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         if request.headers.get("Sec-Fetch-Site") == "cross-site":
@@ -99,20 +99,20 @@ class Server:
         return self._page.response()
 
     async def _post_text(self, request: web.Request) -> web.Response:
-        body = await _object(request)
+        body = await _json_object(request)
         from_, to, text = _string(body, "from"), _string(body, "to"), _text(body)
-        if not known_form(from_) or from_ == self._exchange.number:
-            raise _Refused("from: not E.164, a short code or a name, or the line's own number")
+        if not is_known_form(from_) or from_ == self._exchange.number:
+            raise _BadRequest("from: not E.164, a short code or a name, or the line's own number")
         if to != self._exchange.number:
-            raise _Refused("to: not the line's number")
+            raise _BadRequest("to: not the line's number")
         taken = self._exchange.inbound(sender=from_, text=text, media=_media(body))
-        self._courier.inbound(taken)
+        self._webhooks.inbound(taken)
         return web.json_response({"id": taken.id}, status=202)
 
     async def _get_texts(self, request: web.Request) -> web.Response:
         handset = request.query.get("handset")
         if not handset:
-            raise _Refused("handset: missing")
+            raise _BadRequest("handset: missing")
         # `?handset=+1555…` written by hand arrives with a space where the plus was.
         handset = re.sub(r"^ ", "+", handset)
         return web.json_response(
@@ -136,34 +136,34 @@ class Server:
         )
 
     async def _post_faults(self, request: web.Request) -> web.Response:
-        body = await _object(request)
+        body = await _json_object(request)
         unknown = body.keys() - {"send", "times", "inbound"}
         if unknown or not body.keys() & {"send", "inbound"}:
-            raise _Refused("faults: `send` or `inbound` or both, with `times`, and nothing else")
+            raise _BadRequest("faults: `send` or `inbound` or both, with `times`, and nothing else")
         times = body.get("times", 1)
         if not isinstance(times, int) or isinstance(times, bool) or not 1 <= times <= 1_000_000:
-            raise _Refused("times: not a whole number from 1")
+            raise _BadRequest("times: not a whole number from 1")
         send, inbound = body.get("send"), body.get("inbound")
         if "send" in body and not (isinstance(send, str) and _SEND_FAULTS.fullmatch(send)):
-            raise _Refused("send: not `timeout`, `timeout-delivered`, `500`, `429`, `reject:CODE` or `ok`")
+            raise _BadRequest("send: not `timeout`, `timeout-delivered`, `500`, `429`, `reject:CODE` or `ok`")
         if "inbound" in body and inbound not in ("duplicate", "reorder", "ok"):
-            raise _Refused("inbound: not `duplicate`, `reorder` or `ok`")
-        _set(self._exchange.faults, send=send, inbound=inbound, times=times)
+            raise _BadRequest("inbound: not `duplicate`, `reorder` or `ok`")
+        _set_faults(self._exchange.faults, send=send, inbound=inbound, times=times)
         return web.json_response({})
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
-        body = await _object(request)
+        body = await _json_object(request)
         to, text = _string(body, "to"), _text(body)
-        if not E164.fullmatch(to):
-            raise _Refused("to: not E.164")
+        if not E164_PATTERN.fullmatch(to):
+            raise _BadRequest("to: not E.164")
         if not text:
-            raise _Refused("text: empty")
+            raise _BadRequest("text: empty")
         match self._exchange.faults.next_send().partition(":"):
             case ("timeout", _, _):
-                return await self._never(request)
+                return await self._hang_then_abort(request)
             case ("timeout-delivered", _, _):
                 self._deliver(to, text)
-                return await self._never(request)
+                return await self._hang_then_abort(request)
             case ("500", _, _):
                 return _error(500, "a rehearsed fault")
             case ("429", _, _):
@@ -173,12 +173,12 @@ class Server:
             case _:
                 return web.json_response({"id": self._deliver(to, text).id}, status=201)
 
-    def _deliver(self, to: str, text: str) -> Text:
+    def _deliver(self, to: str, text: str) -> SmsRecord:
         taken = self._exchange.outbound(recipient=to, text=text)
-        self._courier.sent(taken)
+        self._webhooks.sent(taken)
         return taken
 
-    async def _never(self, request: web.Request) -> web.StreamResponse:
+    async def _hang_then_abort(self, request: web.Request) -> web.StreamResponse:
         """Hold the request, then break it off. The client that gives up, or the carrier that stops, cancels this."""
         await asyncio.sleep(self._hang)
         if request.transport is not None:
@@ -189,14 +189,14 @@ class Server:
         query = request.query
         after, limit = query.get("after", ""), query.get("limit", "100")
         if query.get("direction") != "inbound":
-            raise _Refused("direction: only `inbound` is listed")
+            raise _BadRequest("direction: only `inbound` is listed")
         if not _CURSOR.fullmatch(after):
-            raise _Refused("after: not a cursor from here")
+            raise _BadRequest("after: not a cursor from here")
         if not re.fullmatch(r"[0-9]{1,3}", limit) or not 1 <= int(limit) <= 500:
-            raise _Refused("limit: not a number from 1 to 500")
+            raise _BadRequest("limit: not a number from 1 to 500")
         size = int(limit)
         # One more than asked tells whether there is a next page.
-        found = self._exchange.listed(since=_time(query.get("since", "")), after=int(after or "0"), limit=size + 1)
+        found = self._exchange.listed(since=_parse_time(query.get("since", "")), after=int(after or "0"), limit=size + 1)
         page = found[:size]
         messages = [
             {
@@ -224,18 +224,18 @@ class Server:
 
 
 @web.middleware
-async def _in_words(
+async def _errors_as_json(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     try:
         return await handler(request)
-    except _Refused as refusal:
+    except _BadRequest as refusal:
         return _error(400, str(refusal))
     except web.HTTPException as refusal:
         return _error(refusal.status, refusal.reason)
 
 
-def _set(faults: Faults, *, send: str | None, inbound: str | None, times: int) -> None:
+def _set_faults(faults: Faults, *, send: str | None, inbound: str | None, times: int) -> None:
     if send is not None:
         faults.send, faults.sends = send, (0 if send == "ok" else times)
     match inbound:
@@ -249,47 +249,47 @@ def _error(status: int, words: str) -> web.Response:
     return web.json_response({"error": words}, status=status)
 
 
-async def _object(request: web.Request) -> dict[str, Any]:
+async def _json_object(request: web.Request) -> dict[str, Any]:
     try:
         value = json.loads(await request.read())
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise _Refused("body: not a JSON object")
+        raise _BadRequest("body: not a JSON object")
     return value
 
 
 def _string(body: dict[str, Any], name: str) -> str:
     value = body.get(name)
     if not isinstance(value, str):
-        raise _Refused(f"{name}: missing, or not a string")
+        raise _BadRequest(f"{name}: missing, or not a string")
     return value
 
 
 def _text(body: dict[str, Any]) -> str:
     text = _string(body, "text")
     if len(text) > LONGEST_TEXT:
-        raise _Refused(f"text: longer than {LONGEST_TEXT} characters")
+        raise _BadRequest(f"text: longer than {LONGEST_TEXT} characters")
     if len(json.dumps(text, ensure_ascii=False).encode("utf-8", "backslashreplace")) > LARGEST_TEXT:
-        raise _Refused(f"text: larger than {LARGEST_TEXT} bytes as JSON")
+        raise _BadRequest(f"text: larger than {LARGEST_TEXT} bytes as JSON")
     return text
 
 
 def _media(body: dict[str, Any]) -> tuple[Attachment, ...]:
     items = body.get("media", [])
     if not isinstance(items, list) or len(items) > 10 or not all(isinstance(item, dict) for item in items):
-        raise _Refused("media: not a list of at most ten objects")
+        raise _BadRequest("media: not a list of at most ten objects")
     media = tuple(Attachment(type=_string(item, "type"), url=_string(item, "url")) for item in items)
     if any(len(item.type) > 100 or len(item.url) > LONGEST_URL for item in media):
-        raise _Refused(f"media: a type longer than 100 or an address longer than {LONGEST_URL} characters")
+        raise _BadRequest(f"media: a type longer than 100 or an address longer than {LONGEST_URL} characters")
     return media
 
 
-def _time(value: str) -> datetime:
+def _parse_time(value: str) -> datetime:
     try:
         at = datetime.fromisoformat(value)
     except ValueError:
-        raise _Refused("since: not a time") from None
+        raise _BadRequest("since: not a time") from None
     if at.tzinfo is None:
-        raise _Refused("since: without its zone")
+        raise _BadRequest("since: without its zone")
     return at

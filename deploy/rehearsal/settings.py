@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
-from bridge.runtime.phone_number import E164
+from bridge.runtime.phone_number import E164_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,7 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class Timing:
     """How long things take, in seconds. Shorter only in tests."""
 
     give_up: float = 120.0
@@ -58,7 +58,7 @@ class Settings:
     token: str = field(repr=False)
     signing_key: str = field(repr=False)
     webhook_base: str
-    pace: Pace = field(default_factory=Pace)
+    timing: Timing = field(default_factory=Timing)
 
 
 def load(path: Path) -> Settings:
@@ -76,7 +76,7 @@ def load(path: Path) -> Settings:
         raise SettingsError([f"{path}: is not a JSON object"])
     problems = [f"{key}: not a setting" for key in raw if key not in _KEYS]
     problems += [f"{key}: missing, or not of type {type_.__name__}" for key, type_ in _KEYS.items() if not _is(raw, key)]
-    if _is(raw, "number") and not E164.fullmatch(raw["number"]):
+    if _is(raw, "number") and not E164_PATTERN.fullmatch(raw["number"]):
         problems.append("number: not E.164")
     if _is(raw, "port") and not 0 <= raw["port"] <= 65535:
         problems.append("port: not between 0 and 65535")

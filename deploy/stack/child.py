@@ -3,7 +3,7 @@
 Rules of this module: a child whose parent is gone does not live; a child holds a lock on its process id file for as long
 as it lives, so whoever finds the file unlocked knows that the number in it means nothing any more.
 
-`python -P -m deploy.child PARENT PID_FILE MODULE [ARGUMENT…]`: the module then runs in this very process.
+`python -P -m deploy.stack.child PARENT PID_FILE MODULE [ARGUMENT…]`: the module then runs in this very process.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ import time
 from typing import Final
 
 PR_SET_PDEATHSIG: Final = 1
-PATIENCE_SECONDS: Final = 5.0
+LOCK_TIMEOUT_SECONDS: Final = 5.0
 POLL_SECONDS: Final = 0.25
 
 
-def die_with(parent: int) -> None:
+def die_with_parent(parent: int) -> None:
     """Have the kernel kill this process when its parent dies; where it cannot, watch the parent.
 
     Ends the process at once when the parent is already gone: it may have died before the kernel was asked.
     """
     if sys.platform == "linux":
         if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
-            _watch(parent)
+            _watch_parent(parent)
     else:
-        _watch(parent)
+        _watch_parent(parent)
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def leave_no_core() -> None:
+def disable_core_dumps() -> None:
     """Have the kernel write no core file when this process, or one that it starts, crashes: words would stand in it."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def hold(pid_file: str) -> int:
+def lock_pid_file(pid_file: str) -> int:
     """Lock the process id file and write our id into it. Returns the descriptor, which nobody may close.
 
     Raises `TimeoutError` when another process still holds it after five seconds.
     """
     descriptor = os.open(pid_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + LOCK_TIMEOUT_SECONDS
     while True:
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -64,7 +64,7 @@ def hold(pid_file: str) -> int:
     return descriptor
 
 
-def _watch(parent: int) -> None:
+def _watch_parent(parent: int) -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(POLL_SECONDS)
@@ -76,10 +76,10 @@ def _watch(parent: int) -> None:
 def main(arguments: list[str]) -> None:
     """Tie, lock, and become the module."""
     parent, pid_file, module, *rest = arguments
-    leave_no_core()
-    die_with(int(parent))
+    disable_core_dumps()
+    die_with_parent(int(parent))
     try:
-        hold(pid_file)
+        lock_pid_file(pid_file)
     except TimeoutError:
         sys.exit("Another copy of this child still runs and does not end; it is started again later.")
     sys.argv = [module, *rest]

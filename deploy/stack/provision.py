@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any, Final
 import aiohttp
 import yaml
 
-from bridge.config import Config, ConfigError, Line, load
-from deploy.data_dir.atomic_files import not_to_be_backed_up, private_directory, write_whole
+from bridge.config import Config, ConfigError, PhoneLine, load
+from deploy.data_dir.atomic_files import exclude_from_backups, make_private_directory, write_atomically
 from deploy.data_dir.layout import HOST, Layout, Ports
-from deploy.data_dir.secret_files import STAFF, Account, Secrets, Unusable
+from deploy.data_dir.secret_files import STAFF, Account, Secrets, SetupError
 from deploy.stack import synapse_config
-from deploy.stack.readiness import Probe
-from deploy.stack.supervisor import Child, Places, Supervisor, remove_stale
+from deploy.stack.readiness import ReadinessProbe
+from deploy.stack.supervisor import Child, ChildPaths, Supervisor, kill_stale_processes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 SLUG: Final = "main"
 NUMBER: Final = "+15555550100"
 POLL_SECONDS: Final = 0.1
-TOO_MANY_DEATHS: Final = 3
-REGISTER_SECONDS: Final = 120.0
+MAX_DEATHS: Final = 3
+REGISTER_TIMEOUT_SECONDS: Final = 120.0
 """How long one account may take, with the homeserver dying and being started again meanwhile."""
 
-_NO_START: Final = "the homeserver does not start; this says why"
+_START_FAILED: Final = "the homeserver does not start; this says why"
 
 _CONFIG_HEADER: Final = """\
 # The bridge's configuration, written by `quietline up` because there was none. It is yours to edit: `up` keeps it, and
@@ -52,47 +52,47 @@ def mxid(user: str) -> str:
     return f"@{user}:{synapse_config.SERVER_NAME}"
 
 
-def secrets_of(layout: Layout) -> Secrets:
+def open_secrets(layout: Layout) -> Secrets:
     """Find the secrets of a data directory."""
     return Secrets(directory=layout.secrets)
 
 
-def write_files(layout: Layout, ports: Ports) -> Config:
+def write_line_files(layout: Layout, ports: Ports) -> Config:
     """Make directories, secrets and configuration, whatever is missing or has changed ports.
 
-    Returns the bridge's configuration as the bridge will read it. Raises :class:`Unusable` with all its problems.
+    Returns the bridge's configuration as the bridge will read it. Raises :class:`SetupError` with all its problems.
     """
-    secrets = secrets_of(layout)
+    secrets = open_secrets(layout)
     try:
         for directory in (layout.data, layout.run, layout.logs, layout.bridge):
-            private_directory(directory)
-        not_to_be_backed_up(layout.bridge)
+            make_private_directory(directory)
+        exclude_from_backups(layout.bridge)
         secrets.make(provisioned=_provisioned(layout), sealed=(layout.bridge / "keys.db").exists())
         synapse_config.write(layout, ports, secrets)
-        not_to_be_backed_up(layout.homeserver)
+        exclude_from_backups(layout.homeserver)
         _write_config(layout, ports, secrets)
         config = load(layout.config)
-        write_whole(layout.carrier, json.dumps(_carrier(config.line, ports, secrets), indent=2) + "\n")
+        write_atomically(layout.carrier, json.dumps(_carrier_settings(config.line, ports, secrets), indent=2) + "\n")
     except OSError as error:
-        raise Unusable([f"{error.filename}: {error.strerror}"]) from None
+        raise SetupError([f"{error.filename}: {error.strerror}"]) from None
     except ConfigError as error:
-        raise Unusable(error.problems) from None
+        raise SetupError(error.problems) from None
     return config
 
 
 async def make_accounts(layout: Layout, ports: Ports, progress: Callable[[str], None] = lambda _: None) -> None:
     """At the first time only: start Synapse once with a registration secret, make the accounts, stop it again.
 
-    The secret is then deleted; no later start knows one. Raises :class:`Unusable` when an account is refused, or the
+    The secret is then deleted; no later start knows one. Raises :class:`SetupError` when an account is refused, or the
     homeserver dies again and again.
     """
-    secrets = secrets_of(layout)
+    secrets = open_secrets(layout)
     if not _provisioned(layout):
         progress("making the homeserver's database and the first accounts (once)")
-        write_whole(secrets.registration, random.token_urlsafe(48) + "\n")
-        write_whole(layout.first_start, yaml.safe_dump({"registration_shared_secret_path": str(secrets.registration)}))
-        async with running(layout, ports, first=True) as supervisor:
-            await _register(layout, ports, supervisor.deaths)
+        write_atomically(secrets.registration, random.token_urlsafe(48) + "\n")
+        write_atomically(layout.first_start, yaml.safe_dump({"registration_shared_secret_path": str(secrets.registration)}))
+        async with run_homeserver(layout, ports, first=True) as supervisor:
+            await _register_accounts(layout, ports, supervisor.deaths)
         layout.provisioned.touch(mode=0o600)
     # Also after a kill between the lines above.
     for leftover in (layout.first_start, secrets.registration):
@@ -101,25 +101,25 @@ async def make_accounts(layout: Layout, ports: Ports, progress: Callable[[str], 
 
 async def provision(layout: Layout, ports: Ports) -> tuple[Account, ...]:
     """Everything a first run makes, short of starting the line. Returns the accounts with their passwords."""
-    write_files(layout, ports)
+    write_line_files(layout, ports)
     await make_accounts(layout, ports)
-    return secrets_of(layout).read_accounts()
+    return open_secrets(layout).read_accounts()
 
 
 @contextlib.asynccontextmanager
-async def running(layout: Layout, ports: Ports, *, first: bool = False) -> AsyncIterator[Supervisor]:
+async def run_homeserver(layout: Layout, ports: Ports, *, first: bool = False) -> AsyncIterator[Supervisor]:
     """Run a provisioned homeserver alone, healthy for the length of the block, supervised as in `up`.
 
-    Raises :class:`Unusable` when it dies again and again instead.
+    Raises :class:`SetupError` when it dies again and again instead.
     """
-    remove_stale([layout.pid("homeserver")])
-    supervisor = Supervisor(places=places(layout), spawned=lambda _name, _pid: None)
+    kill_stale_processes([layout.pid("homeserver")])
+    supervisor = Supervisor(paths=child_paths(layout), child_started=lambda _name, _pid: None)
     supervisor.start([homeserver_child(layout, first=first)])
     try:
-        async with Probe() as probe:
+        async with ReadinessProbe() as probe:
             while not await probe.homeserver(ports.url("homeserver")):
-                if supervisor.deaths["homeserver"] >= TOO_MANY_DEATHS:
-                    raise Unusable([f"{layout.log('homeserver')}: {_NO_START}"])
+                if supervisor.deaths["homeserver"] >= MAX_DEATHS:
+                    raise SetupError([f"{layout.log('homeserver')}: {_START_FAILED}"])
                 await asyncio.sleep(POLL_SECONDS)
         yield supervisor
     finally:
@@ -131,31 +131,31 @@ def homeserver_child(layout: Layout, *, first: bool = False) -> Child:
     return Child(name="homeserver", command=synapse_config.command(layout, first=first), stop_seconds=8.0)
 
 
-def places(layout: Layout) -> Places:
+def child_paths(layout: Layout) -> ChildPaths:
     """Describe a data directory as the supervisor sees it."""
-    return Places(directory=layout.data, pid=layout.pid, log=layout.log)
+    return ChildPaths(directory=layout.data, pid=layout.pid, log=layout.log)
 
 
 def _provisioned(layout: Layout) -> bool:
     return layout.provisioned.is_file() and (layout.homeserver / "homeserver.db").is_file()
 
 
-async def _register(layout: Layout, ports: Ports, deaths: Mapping[str, int]) -> None:
+async def _register_accounts(layout: Layout, ports: Ports, deaths: Mapping[str, int]) -> None:
     """Make the first accounts, none of them an administrator, also while the homeserver is being started again."""
-    secrets = secrets_of(layout)
+    secrets = open_secrets(layout)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
         for account in secrets.read_accounts():
-            deadline = time.monotonic() + REGISTER_SECONDS
-            while not await _registered(session, ports.url("homeserver"), secrets, account):
-                if deaths["homeserver"] >= TOO_MANY_DEATHS or time.monotonic() > deadline:
-                    raise Unusable([f"{layout.log('homeserver')}: {_NO_START}"])
+            deadline = time.monotonic() + REGISTER_TIMEOUT_SECONDS
+            while not await _register_account(session, ports.url("homeserver"), secrets, account):
+                if deaths["homeserver"] >= MAX_DEATHS or time.monotonic() > deadline:
+                    raise SetupError([f"{layout.log('homeserver')}: {_START_FAILED}"])
                 await asyncio.sleep(POLL_SECONDS)
 
 
-async def _registered(session: aiohttp.ClientSession, url: str, secrets: Secrets, account: Account) -> bool:
+async def _register_account(session: aiohttp.ClientSession, url: str, secrets: Secrets, account: Account) -> bool:
     """Make an account (Synapse's admin API, `/_synapse/admin/v1/register`); False when the homeserver is not there.
 
-    Raises :class:`Unusable` when the homeserver refuses.
+    Raises :class:`SetupError` when the homeserver refuses.
     """
     key = secrets.read(secrets.registration).encode()
     endpoint = f"{url}/_synapse/admin/v1/register"
@@ -177,11 +177,11 @@ async def _registered(session: aiohttp.ClientSession, url: str, secrets: Secrets
         return False
     # In use: an earlier attempt was cut off after making it, with the same password file.
     if response.status != HTTPStatus.OK and answer.get("errcode") != "M_USER_IN_USE":
-        raise Unusable([f"{secrets.accounts}: the homeserver refuses to make an account ({response.status})"])
+        raise SetupError([f"{secrets.accounts}: the homeserver refuses to make an account ({response.status})"])
     return True
 
 
-def _config(layout: Layout, ports: Ports, secrets: Secrets) -> dict[str, Any]:
+def _bridge_settings(layout: Layout, ports: Ports, secrets: Secrets) -> dict[str, Any]:
     """Make the bridge's configuration; the model is :class:`bridge.config.Config`."""
     return {
         "data_dir": str(layout.bridge),
@@ -214,7 +214,7 @@ def _config(layout: Layout, ports: Ports, secrets: Secrets) -> dict[str, Any]:
     }
 
 
-def _carrier(line: Line, ports: Ports, secrets: Secrets) -> dict[str, Any]:
+def _carrier_settings(line: PhoneLine, ports: Ports, secrets: Secrets) -> dict[str, Any]:
     return {
         "host": HOST,
         "port": ports.carrier,
@@ -228,28 +228,36 @@ def _carrier(line: Line, ports: Ports, secrets: Secrets) -> dict[str, Any]:
 def _write_config(layout: Layout, ports: Ports, secrets: Secrets) -> None:
     """Write `config.yaml` when there is none, or make the ports in it follow, leaving every other letter as it is."""
     if not layout.config.is_file():
-        text = yaml.safe_dump(_config(layout, ports, secrets), sort_keys=False)
-        write_whole(layout.config, _CONFIG_HEADER + text)
+        text = yaml.safe_dump(_bridge_settings(layout, ports, secrets), sort_keys=False)
+        write_atomically(layout.config, _CONFIG_HEADER + text)
         return
     try:
         text = layout.config.read_bytes().decode("utf-8")  # as it stands: `read_text` would change line ends
-        moved = _moved(text, ports)
+        updated = _with_ports(text, ports)
     except (yaml.YAMLError, ValueError, RecursionError):
         return  # reading it says so, in the bridge's own words
-    if moved != text:
-        write_whole(layout.config, moved)
+    if updated != text:
+        write_atomically(layout.config, updated)
 
 
-def _moved(text: str, ports: Ports) -> str:
+def _with_ports(text: str, ports: Ports) -> str:
     """Put our four addresses on these ports, where they stand. Raises what YAML raises."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
-    places = [
-        *((node, ports.url("homeserver")) for part in _under(root, "homeserver") for node in _under(part, "url")),
-        *((node, str(ports.bridge)) for part in _under(root, "listen") for node in _under(part, "port")),
-        *((node, ports.url("bridge")) for part in _under(root, "listen") for node in _under(part, "public_base_url")),
+    replacements = [
+        *(
+            (node, ports.url("homeserver"))
+            for part in _children_of(root, "homeserver")
+            for node in _children_of(part, "url")
+        ),
+        *((node, str(ports.bridge)) for part in _children_of(root, "listen") for node in _children_of(part, "port")),
+        *(
+            (node, ports.url("bridge"))
+            for part in _children_of(root, "listen")
+            for node in _children_of(part, "public_base_url")
+        ),
         *((node, ports.url("carrier")) for node in _rehearsal_bases(root)),
     ]
-    by_start = {node.start_mark.index: (node, value) for node, value in places}
+    by_start = {node.start_mark.index: (node, value) for node, value in replacements}
     for start, (node, value) in sorted(by_start.items(), reverse=True):
         # Only values of the form that was written here: an address elsewhere is the operator's own choice.
         form = r"[0-9]+" if value.isdigit() else re.escape(f"http://{HOST}:") + r"[0-9]+"
@@ -262,14 +270,14 @@ def _moved(text: str, ports: Ports) -> str:
 
 def _rehearsal_bases(root: yaml.Node | None) -> Iterator[yaml.Node]:
     """Find the `api_base` of each carrier that is ours; another one on this machine is the operator's own gateway."""
-    for lines in _under(root, "lines"):
+    for lines in _children_of(root, "lines"):
         for line in lines.value if isinstance(lines, yaml.SequenceNode) else ():
-            for carrier in _under(line, "carrier"):
-                if any(kind.value == "rehearsal" for kind in _under(carrier, "kind")):
-                    yield from _under(carrier, "api_base")
+            for carrier in _children_of(line, "carrier"):
+                if any(kind.value == "rehearsal" for kind in _children_of(carrier, "kind")):
+                    yield from _children_of(carrier, "api_base")
 
 
-def _under(node: yaml.Node | None, key: str) -> Iterator[yaml.Node]:
+def _children_of(node: yaml.Node | None, key: str) -> Iterator[yaml.Node]:
     """Find what stands under a key of a mapping; nothing when there is none, or it is no mapping."""
     if isinstance(node, yaml.MappingNode):
         yield from (value for name, value in node.value if name.value == key)

@@ -16,8 +16,8 @@ from yarl import URL
 if TYPE_CHECKING:
     from types import TracebackType
 
-PATIENCE: Final = aiohttp.ClientTimeout(total=5)
-NO_HANDSET: Final = "%2B15555550199"
+TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
+UNUSED_HANDSET: Final = "%2B15555550199"
 """A fictional number (555-01xx) that nobody texts from."""
 
 
@@ -30,11 +30,11 @@ class BridgeReady:
     desk_room: str
 
 
-class Probe:
+class ReadinessProbe:
     """One HTTP session for questions; an async context manager. URLs are given without a slash at the end."""
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(timeout=PATIENCE)
+        self._session = aiohttp.ClientSession(timeout=TIMEOUT)
         return self
 
     async def __aexit__(
@@ -48,14 +48,14 @@ class Probe:
 
     async def carrier(self, url: str) -> bool:
         """Whether the rehearsal carrier answers (`GET /api/texts`, DESIGN §9)."""
-        return await self._get(f"{url}/api/texts?handset={NO_HANDSET}") is not None
+        return await self._get(f"{url}/api/texts?handset={UNUSED_HANDSET}") is not None
 
     async def bridge(self, url: str) -> BridgeReady | None:
         """Ask what the bridge says when it is ready (`GET /ready`: 200; 503 until then)."""
         body = await self._get(f"{url}/ready")
         try:
-            told = json.loads(body or b"null")
-            return BridgeReady(bot=str(told["bot"]), voice=str(told["voice"]), desk_room=str(told["desk_room"]))
+            document = json.loads(body or b"null")
+            return BridgeReady(bot=str(document["bot"]), voice=str(document["voice"]), desk_room=str(document["desk_room"]))
         except (ValueError, KeyError, TypeError):
             return None
 

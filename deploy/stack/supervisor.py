@@ -19,21 +19,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from deploy.data_dir.atomic_files import private_directory
+from deploy.data_dir.atomic_files import make_private_directory
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import Callable, Iterable, Sequence
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-ALLOCATOR: Final = "glibc.malloc.mmap_threshold=1048576:glibc.malloc.hugetlb=1"
+MALLOC_TUNABLES: Final = "glibc.malloc.mmap_threshold=1048576:glibc.malloc.hugetlb=1"
 """Blocks of 1 MiB or more go back to the system when they are freed. Without this the 19 MiB of a slow hash stay with each
 thread that ever made one. Large pages, where the system has them, keep such a hash at 23 ms in place of 34 (20 when the
 block is kept). Other C libraries do not look at it. Source: glibc manual, memory allocation tunables."""
-LOG_BYTES: Final = 4 * 1024 * 1024
-LOG_SECONDS: Final = 7 * 24 * 3600.0
+LOG_MAX_BYTES: Final = 4 * 1024 * 1024
+LOG_MAX_AGE_SECONDS: Final = 7 * 24 * 3600.0
 LOG_CHECK_SECONDS: Final = 30.0
-REFUSED_CHARACTERS: Final = 4000
+REFUSAL_CHARACTERS: Final = 4000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,18 +59,18 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class RestartBackoff:
     """How soon a dead child is started again: the n-th death in a row waits `delays[n]` seconds (the last for all more).
 
-    A child that lived for `settled` seconds begins again at the first.
+    A child that lived for `reset_after` seconds begins again at the first.
     """
 
     delays: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0, 2.0)
-    settled: float = 10.0
+    reset_after: float = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
+class ChildPaths:
     """Where children run and write. `pid` and `log` make a path from a child's name."""
 
     directory: Path
@@ -79,17 +79,19 @@ class Places:
 
 
 class Supervisor:
-    """Runs children in one directory. `spawned(name, pid)` is called as soon as one is started, also again.
+    """Runs children in one directory. `child_started(name, pid)` is called as soon as one is started, also again.
 
     `refused` is set when a child refuses to run, or fails with what went wrong in here. `deaths` counts by name.
     """
 
-    def __init__(self, *, places: Places, spawned: Callable[[str, int], None], pace: Pace | None = None) -> None:
-        self._places = places
-        self._spawned = spawned
-        self._pace = pace or Pace()
+    def __init__(
+        self, *, paths: ChildPaths, child_started: Callable[[str, int], None], backoff: RestartBackoff | None = None
+    ) -> None:
+        self._paths = paths
+        self._child_started = child_started
+        self._backoff = backoff or RestartBackoff()
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._halts: dict[str, asyncio.Event] = {}
+        self._stop_events: dict[str, asyncio.Event] = {}
         self._rotation: asyncio.Task[None] | None = None
         self.refused: asyncio.Future[Refusal] = asyncio.get_running_loop().create_future()
         self.deaths: dict[str, int] = {}
@@ -97,12 +99,12 @@ class Supervisor:
     def start(self, children: Iterable[Child]) -> None:
         """Start children, all at once. Returns at once."""
         for child in children:
-            private_directory(self._places.pid(child.name).parent)
-            private_directory(self._places.log(child.name).parent)
-            self._halts[child.name] = asyncio.Event()
+            make_private_directory(self._paths.pid(child.name).parent)
+            make_private_directory(self._paths.log(child.name).parent)
+            self._stop_events[child.name] = asyncio.Event()
             self.deaths[child.name] = 0
-            task = asyncio.create_task(self._keep(child, self._halts[child.name]))
-            task.add_done_callback(self._noticed)
+            task = asyncio.create_task(self._run_child(child, self._stop_events[child.name]))
+            task.add_done_callback(self._task_ended)
             self._tasks[child.name] = task
         if self._rotation is None:
             self._rotation = asyncio.create_task(self._rotate())
@@ -115,7 +117,7 @@ class Supervisor:
         faults: list[BaseException] = []
         for name in order:
             if name in self._tasks:
-                self._halts[name].set()
+                self._stop_events[name].set()
                 faults += [e for e in await asyncio.gather(self._tasks.pop(name), return_exceptions=True) if e is not None]
         if not self._tasks and self._rotation is not None:
             self._rotation.cancel()
@@ -124,43 +126,43 @@ class Supervisor:
         if faults:
             raise faults[0]
 
-    def _noticed(self, task: asyncio.Task[None]) -> None:
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
         """See to it that a child no longer kept, by a fault of ours, is not passed over in silence."""
         if not task.cancelled() and (fault := task.exception()) is not None and not self.refused.done():
             self.refused.set_exception(fault)
 
-    async def _keep(self, child: Child, halt: asyncio.Event) -> None:
+    async def _run_child(self, child: Child, stop: asyncio.Event) -> None:
         deaths = 0
-        while not halt.is_set():
-            log = self._places.log(child.name)
-            rotate(log)
-            begun, offset = time.monotonic(), _size(log)
-            code = await self._live(child, halt)
+        while not stop.is_set():
+            log = self._paths.log(child.name)
+            rotate_log(log)
+            started_at, offset = time.monotonic(), _size(log)
+            code = await self._run_once(child, stop)
             if code is None:
                 return
             self.deaths[child.name] += 1
             if code == child.refusal and not self.refused.done():
-                self.refused.set_result(Refusal(child.name, _since(log, offset)))
+                self.refused.set_result(Refusal(child.name, _log_since(log, offset)))
                 return
-            if time.monotonic() - begun >= self._pace.settled:
+            if time.monotonic() - started_at >= self._backoff.reset_after:
                 deaths = 0
-            delay = self._pace.delays[min(deaths, len(self._pace.delays) - 1)]
+            delay = self._backoff.delays[min(deaths, len(self._backoff.delays) - 1)]
             deaths += 1
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(halt.wait(), delay)
+                await asyncio.wait_for(stop.wait(), delay)
 
-    async def _live(self, child: Child, halt: asyncio.Event) -> int | None:
+    async def _run_once(self, child: Child, stop: asyncio.Event) -> int | None:
         """One life of a child: its exit code, or None when it was told to stop and has ended."""
         try:
             process = await self._spawn(child)
         except OSError:
             return -1  # no memory or no process to be had now: the same as a child that dies at once
         ended = asyncio.ensure_future(process.wait())
-        halted = asyncio.ensure_future(halt.wait())
+        stopped = asyncio.ensure_future(stop.wait())
         try:
-            self._spawned(child.name, process.pid)
-            await asyncio.wait((ended, halted), return_when=asyncio.FIRST_COMPLETED)
-            if not halt.is_set():
+            self._child_started(child.name, process.pid)
+            await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if not stop.is_set():
                 return ended.result()
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
@@ -171,14 +173,14 @@ class Supervisor:
                 await ended
             return None
         finally:
-            halted.cancel()
+            stopped.cancel()
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
 
     async def _spawn(self, child: Child) -> Process:
-        log = os.open(self._places.log(child.name), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        wrapper = (sys.executable, "-P", "-m", "deploy.stack.child", str(os.getpid()), str(self._places.pid(child.name)))
+        log = os.open(self._paths.log(child.name), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        wrapper = (sys.executable, "-P", "-m", "deploy.stack.child", str(os.getpid()), str(self._paths.pid(child.name)))
         try:
             # A session of its own: Ctrl-C in the terminal reaches the supervisor only, which then ends all in order.
             return await asyncio.create_subprocess_exec(
@@ -187,8 +189,8 @@ class Supervisor:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=environment(),
-                cwd=self._places.directory,
+                env=child_environment(),
+                cwd=self._paths.directory,
                 start_new_session=True,
                 umask=0o077,
             )
@@ -199,16 +201,16 @@ class Supervisor:
         while True:
             await asyncio.sleep(LOG_CHECK_SECONDS)
             for name in self.deaths:
-                rotate(self._places.log(name))
+                rotate_log(self._paths.log(name))
 
 
-def environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """All that a child is told by environment: where code and packages are, and how memory goes back; no fact of a line."""
     passed = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ}
-    return {**passed, "PYTHONPATH": str(ROOT), "VIRTUAL_ENV": sys.prefix, "GLIBC_TUNABLES": ALLOCATOR}
+    return {**passed, "PYTHONPATH": str(ROOT), "VIRTUAL_ENV": sys.prefix, "GLIBC_TUNABLES": MALLOC_TUNABLES}
 
 
-def rotate(log: Path) -> None:
+def rotate_log(log: Path) -> None:
     """Move a log that is larger than 4 MiB, or was not moved for a week, aside to `NAME.1`.
 
     Its writer does not notice (it appends). So no line stands for more than two weeks. On a full disk the older one is
@@ -218,7 +220,7 @@ def rotate(log: Path) -> None:
     if _size(log) and not older.exists():
         with contextlib.suppress(OSError):
             older.touch(mode=0o600)  # its time says since when the log has been written
-    if _size(log) <= LOG_BYTES and time.time() - _moved(older) < LOG_SECONDS:
+    if _size(log) <= LOG_MAX_BYTES and time.time() - _last_rotation(older) < LOG_MAX_AGE_SECONDS:
         return
     with contextlib.suppress(OSError):
         older.unlink(missing_ok=True)
@@ -230,7 +232,7 @@ def rotate(log: Path) -> None:
         os.truncate(log, 0)
 
 
-def remove_stale(pid_files: Iterable[Path], *, patience: float = 10.0) -> list[str]:
+def kill_stale_processes(pid_files: Iterable[Path], *, timeout: float = 10.0) -> list[str]:
     """Kill what an earlier supervisor left running; return the names of files whose holder would not go.
 
     Only the holder of a file's lock is killed, and only it wrote its id there: an id that the system has given to
@@ -238,8 +240,8 @@ def remove_stale(pid_files: Iterable[Path], *, patience: float = 10.0) -> list[s
     """
     left = []
     for path in pid_files:
-        deadline = time.monotonic() + patience
-        while (holder := _holder(path)) is not None:
+        deadline = time.monotonic() + timeout
+        while (holder := _lock_holder(path)) is not None:
             if time.monotonic() > deadline:
                 left.append(path.name)
                 break
@@ -250,7 +252,7 @@ def remove_stale(pid_files: Iterable[Path], *, patience: float = 10.0) -> list[s
     return left
 
 
-def _moved(older: Path) -> float:
+def _last_rotation(older: Path) -> float:
     """When a log was last moved; now, when nobody can tell."""
     try:
         return older.stat().st_mtime
@@ -258,7 +260,7 @@ def _moved(older: Path) -> float:
         return time.time()
 
 
-def _holder(path: Path) -> int | None:
+def _lock_holder(path: Path) -> int | None:
     """Find the process that holds the file; 0 when it has not written its id yet; None when nobody holds it."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -281,10 +283,10 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _since(log: Path, offset: int) -> str:
+def _log_since(log: Path, offset: int) -> str:
     try:
         with log.open("rb") as file:
             file.seek(min(offset, _size(log)))
-            return file.read(REFUSED_CHARACTERS).decode("utf-8", "replace").strip()
+            return file.read(REFUSAL_CHARACTERS).decode("utf-8", "replace").strip()
     except OSError:
         return "(its log cannot be read)"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from deploy.data_dir.atomic_files import private_directory, write_whole
+from deploy.data_dir.atomic_files import make_private_directory, write_atomically
 from deploy.data_dir.layout import HOST
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ _HEADER: Final = """\
 def settings(layout: Layout, ports: Ports, secrets: Secrets) -> dict[str, Any]:
     """Synapse's configuration (`homeserver.yaml`) as a mapping."""
     return {
-        **_where(layout, ports, secrets),
-        **_closed(),
-        **_forgetful(),
+        **_location(layout, ports, secrets),
+        **_closed_access(),
+        **_retention(),
         **_rate_limits(),
     }
 
@@ -67,7 +67,7 @@ def logging_settings() -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"quiet": {"()": "deploy.stack.synapse_log.QuietFormatter"}},
+        "formatters": {"quiet": {"()": "deploy.stack.synapse_log.ContentFreeFormatter"}},
         "handlers": {
             "stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.__stderr__", "formatter": "quiet"},
         },
@@ -82,11 +82,13 @@ def logging_settings() -> dict[str, Any]:
 
 def write(layout: Layout, ports: Ports, secrets: Secrets) -> None:
     """Write `homeserver.yaml`, `registration.yaml` and `log.yaml`, each whole and of mode 0600."""
-    private_directory(layout.homeserver)
-    private_directory(layout.homeserver / "media")
-    write_whole(layout.homeserver / "registration.yaml", _HEADER + yaml.safe_dump(registration(secrets), sort_keys=False))
-    write_whole(layout.homeserver / "log.yaml", _HEADER + yaml.safe_dump(logging_settings(), sort_keys=False))
-    write_whole(layout.homeserver_config, _HEADER + yaml.safe_dump(settings(layout, ports, secrets), sort_keys=False))
+    make_private_directory(layout.homeserver)
+    make_private_directory(layout.homeserver / "media")
+    write_atomically(
+        layout.homeserver / "registration.yaml", _HEADER + yaml.safe_dump(registration(secrets), sort_keys=False)
+    )
+    write_atomically(layout.homeserver / "log.yaml", _HEADER + yaml.safe_dump(logging_settings(), sort_keys=False))
+    write_atomically(layout.homeserver_config, _HEADER + yaml.safe_dump(settings(layout, ports, secrets), sort_keys=False))
 
 
 def command(layout: Layout, *, first: bool = False) -> tuple[str, ...]:
@@ -95,7 +97,7 @@ def command(layout: Layout, *, first: bool = False) -> tuple[str, ...]:
     return (MODULE, *(argument for config in configs for argument in ("--config-path", str(config))))
 
 
-def _where(layout: Layout, ports: Ports, secrets: Secrets) -> dict[str, Any]:
+def _location(layout: Layout, ports: Ports, secrets: Secrets) -> dict[str, Any]:
     return {
         "server_name": SERVER_NAME,
         "public_baseurl": f"{ports.url('homeserver')}/",
@@ -134,7 +136,7 @@ def _where(layout: Layout, ports: Ports, secrets: Secrets) -> dict[str, Any]:
     }
 
 
-def _closed() -> dict[str, Any]:
+def _closed_access() -> dict[str, Any]:
     """Nobody from outside, nothing to the outside."""
     return {
         "federation_domain_whitelist": [],
@@ -168,7 +170,7 @@ def _closed() -> dict[str, Any]:
     }
 
 
-def _forgetful() -> dict[str, Any]:
+def _retention() -> dict[str, Any]:
     """Nothing is kept longer than it is of use."""
     return {
         # Never `null`: that means "keep for ever". Synapse looks every five minutes whatever stands here.
@@ -186,26 +188,26 @@ def _forgetful() -> dict[str, Any]:
 def _rate_limits() -> dict[str, Any]:
     """Limits against a runaway, not against a person who types quickly or signs in on several clients."""
     return {
-        "rc_message": _plenty(),
+        "rc_message": _generous_limit(),
         "rc_login": {
-            "address": _plenty(),
-            "account": _plenty(),
+            "address": _generous_limit(),
+            "account": _generous_limit(),
             # The one that stays tight: guessing a password.
             "failed_attempts": {"per_second": 0.2, "burst_count": 10},
         },
-        "rc_joins": {"local": _plenty(), "remote": {"per_second": 0.01, "burst_count": 1}},
-        "rc_joins_per_room": _plenty(),
-        "rc_invites": {"per_room": _plenty(), "per_user": _plenty(), "per_issuer": _plenty()},
-        "rc_third_party_invite": _plenty(),
+        "rc_joins": {"local": _generous_limit(), "remote": {"per_second": 0.01, "burst_count": 1}},
+        "rc_joins_per_room": _generous_limit(),
+        "rc_invites": {"per_room": _generous_limit(), "per_user": _generous_limit(), "per_issuer": _generous_limit()},
+        "rc_third_party_invite": _generous_limit(),
         "rc_room_creation": {"per_second": 10, "burst_count": 100},
-        "rc_key_requests": _plenty(),
-        "rc_media_create": _plenty(),
-        "rc_user_directory": _plenty(),
-        "rc_profile": _plenty(),
+        "rc_key_requests": _generous_limit(),
+        "rc_media_create": _generous_limit(),
+        "rc_user_directory": _generous_limit(),
+        "rc_profile": _generous_limit(),
         "rc_registration": {"per_second": 0.1, "burst_count": 3},
     }
 
 
-def _plenty() -> dict[str, int]:
+def _generous_limit() -> dict[str, int]:
     """Make a limit that no person and no person's client meets: only staff are here, and only they reach the port."""
     return {"per_second": 100, "burst_count": 1000}

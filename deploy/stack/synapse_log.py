@@ -14,10 +14,10 @@ from typing import Final
 _IDENTIFIER: Final = re.compile(r"[@!#$][\w.=/+-]{2,}(?::[\w.:\[\]-]+)?")
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
 _DIGITS: Final = re.compile(r"\+?\d[\d ().-]{4,}\d")
-WITHHELD: Final = "…"
+REDACTED: Final = "…"
 
 
-class QuietFormatter(logging.Formatter):
+class ContentFreeFormatter(logging.Formatter):
     """Time, level, logger and line, the message's template; for an exception its types and places.
 
     Synapse's own warnings and errors are all templates with arguments (read in 1.163.2: none at these levels is an
@@ -28,14 +28,14 @@ class QuietFormatter(logging.Formatter):
         """One record, without content."""
         template = record.msg if isinstance(record.msg, str) else f"({type(record.msg).__name__})"
         for pattern in (_QUOTED, _IDENTIFIER, _DIGITS):
-            template = pattern.sub(WITHHELD, template)
+            template = pattern.sub(REDACTED, template)
         first = template.split("\n", maxsplit=1)[0]
         head = f"{self.formatTime(record)} {record.levelname} {record.name}:{record.lineno} {first}"
         error = record.exc_info[1] if record.exc_info else None
-        return "\n".join([head, *_told(error)])
+        return "\n".join([head, *_exception_lines(error)])
 
 
-def _told(error: BaseException | None) -> list[str]:
+def _exception_lines(error: BaseException | None) -> list[str]:
     lines: list[str] = []
     seen: set[int] = set()
     while error is not None and id(error) not in seen:

@@ -16,12 +16,12 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from deploy.data_dir.atomic_files import private_directory, write_whole
+from deploy.data_dir.atomic_files import make_private_directory, write_atomically
 from deploy.data_dir.layout import CHILDREN, HOST
-from deploy.data_dir.secret_files import Unusable
-from deploy.stack.provision import homeserver_child, make_accounts, mxid, places, secrets_of, write_files
-from deploy.stack.readiness import BridgeReady, Probe
-from deploy.stack.supervisor import Child, Supervisor, remove_stale
+from deploy.data_dir.secret_files import SetupError
+from deploy.stack.provision import child_paths, homeserver_child, make_accounts, mxid, open_secrets, write_line_files
+from deploy.stack.readiness import BridgeReady, ReadinessProbe
+from deploy.stack.supervisor import Child, Supervisor, kill_stale_processes
 from deploy.stack.synapse_config import SERVER_NAME
 
 if TYPE_CHECKING:
@@ -34,19 +34,19 @@ STOP_ORDER: Final = ("bridge", "carrier", "homeserver")
 """The bridge first, while it can still say goodbye to the other two (DESIGN §9)."""
 
 POLL_SECONDS: Final = 0.1
-REMIND_SECONDS: Final = 15.0
+REMINDER_SECONDS: Final = 15.0
 REWRITE_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """How `up` speaks: `progress` while it starts (a sentence without a full stop), `said` for lines that stay.
+class StatusOutput:
+    """How `up` speaks: `progress` while it starts (a sentence without a full stop), `message` for lines that stay.
 
     Neither raises when nobody listens (:mod:`deploy.cli.terminal`).
     """
 
     progress: Callable[[str], None]
-    said: Callable[[str], None]
+    message: Callable[[str], None]
 
 
 def children(layout: Layout) -> tuple[Child, ...]:
@@ -68,48 +68,48 @@ def children(layout: Layout) -> tuple[Child, ...]:
     )
 
 
-async def up(layout: Layout, ports: Ports, told: Told, *, run: Sequence[Child] | None = None) -> int:
+async def up(layout: Layout, ports: Ports, output: StatusOutput, *, run: Sequence[Child] | None = None) -> int:
     """Start everything, stay until SIGTERM, SIGINT or SIGHUP, stop everything. Returns the exit code.
 
-    `run`: other children than :func:`children`, under the same names. Raises :class:`Unusable` with all problems.
+    `run`: other children than :func:`children`, under the same names. Raises :class:`SetupError` with all problems.
     """
-    with _only_one(layout), _signals() as stop:
+    with _exclusive_lock(layout), _stop_signals() as stop:
         layout.ready.unlink(missing_ok=True)
-        if left := remove_stale([layout.pid(name) for name in CHILDREN]):
-            raise Unusable(
+        if left := kill_stale_processes([layout.pid(name) for name in CHILDREN]):
+            raise SetupError(
                 [f"{layout.run / name}: a process of an earlier run holds this and cannot be ended" for name in left]
             )
-        _ports_free(ports)
-        config = write_files(layout, ports)
-        if not await _unless(stop, make_accounts(layout, ports, told.progress)):
+        _require_free_ports(ports)
+        config = write_line_files(layout, ports)
+        if not await _run_unless_stopped(stop, make_accounts(layout, ports, output.progress)):
             return 0
-        line = Line(layout=layout, ports=ports, config=config)
-        supervisor = Supervisor(places=places(layout), spawned=line.spawned)
+        stack = LocalStack(layout=layout, ports=ports, config=config)
+        supervisor = Supervisor(paths=child_paths(layout), child_started=stack.child_started)
         supervisor.start(children(layout) if run is None else run)
         try:
-            return await _serve(line, supervisor, stop, told)
+            return await _run_until_stopped(stack, supervisor, stop, output)
         finally:
             try:
-                line.stops()
-                told.progress("stopping")
+                stack.mark_stopping()
+                output.progress("stopping")
             finally:
                 await supervisor.stop(STOP_ORDER)
 
 
-class Line:
+class LocalStack:
     """The running line as `ready.json` tells it."""
 
     def __init__(self, *, layout: Layout, ports: Ports, config: Config) -> None:
         self._layout = layout
         self._ports = ports
         self._config = config
-        self._accounts = secrets_of(layout).read_accounts()
+        self._accounts = open_secrets(layout).read_accounts()
         self._pids: dict[str, int] = {}
         self._bridge: BridgeReady | None = None
         self._written = False
-        self._stops = False
+        self._stopping = False
 
-    def spawned(self, name: str, pid: int) -> None:
+    def child_started(self, name: str, pid: int) -> None:
         """Note that a child was started, perhaps again."""
         self._pids[name] = pid
         self._written = False
@@ -120,9 +120,9 @@ class Line:
         self._bridge = bridge
         self.write()
 
-    def stops(self) -> None:
+    def mark_stopping(self) -> None:
         """Note that the line ends: there is no `ready.json` from now on, whatever dies and is started again meanwhile."""
-        self._stops = True
+        self._stopping = True
         self._layout.ready.unlink(missing_ok=True)
 
     def write(self) -> None:
@@ -130,15 +130,15 @@ class Line:
 
         On a full disk there is none, rather than one that names a dead process; to be called again later.
         """
-        if self._bridge is None or self._written or self._stops:
+        if self._bridge is None or self._written or self._stopping:
             return
         try:
-            write_whole(self._layout.ready, json.dumps(self._told(self._bridge), indent=2) + "\n")
+            write_atomically(self._layout.ready, json.dumps(self._ready_json(self._bridge), indent=2) + "\n")
             self._written = True
         except OSError:
             self._layout.ready.unlink(missing_ok=True)
 
-    async def answers(self, probe: Probe) -> dict[str, object]:
+    async def ask_all(self, probe: ReadinessProbe) -> dict[str, object]:
         """Ask all three at once: a child's name to something true when it is ready."""
         answers = await asyncio.gather(
             probe.homeserver(self._ports.url("homeserver")),
@@ -159,9 +159,9 @@ class Line:
             "  To stop: Ctrl-C, or SIGTERM to this process.",
         ]
 
-    def _told(self, bridge: BridgeReady) -> dict[str, Any]:
+    def _ready_json(self, bridge: BridgeReady) -> dict[str, Any]:
         """Make what `ready.json` says; the shape is DESIGN §9."""
-        line = self._config.line
+        phone_line = self._config.line
         return {
             "homeserver": self._ports.url("homeserver"),
             "server_name": SERVER_NAME,
@@ -169,8 +169,8 @@ class Line:
             "carrier": self._ports.url("carrier"),
             "bot": bridge.bot,
             "line": {
-                "slug": line.slug,
-                "number": line.number,
+                "slug": phone_line.slug,
+                "number": phone_line.number,
                 "voice": bridge.voice,
                 "desk_room": bridge.desk_room,
             },
@@ -182,17 +182,17 @@ class Line:
         }
 
 
-async def _serve(line: Line, supervisor: Supervisor, stop: asyncio.Event, told: Told) -> int:
-    """Wait for ready, say so, wait for the end. Raises :class:`Unusable` when a child refuses to run."""
+async def _run_until_stopped(stack: LocalStack, supervisor: Supervisor, stop: asyncio.Event, output: StatusOutput) -> int:
+    """Wait for ready, say so, wait for the end. Raises :class:`SetupError` when a child refuses to run."""
     stopped = asyncio.ensure_future(stop.wait())
-    starting = asyncio.ensure_future(_start(line, supervisor, told))
+    starting = asyncio.ensure_future(_report_start(stack, supervisor, output))
     try:
         await asyncio.wait((stopped, starting, supervisor.refused), return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
         if supervisor.refused.done():
             refusal = supervisor.refused.result()
-            raise Unusable([f"the {refusal.name} refuses to start:", refusal.text])
+            raise SetupError([f"the {refusal.name} refuses to start:", refusal.text])
         return 0
     finally:
         for task in (stopped, starting):
@@ -200,39 +200,39 @@ async def _serve(line: Line, supervisor: Supervisor, stop: asyncio.Event, told: 
         await asyncio.gather(stopped, starting, return_exceptions=True)
 
 
-async def _start(line: Line, supervisor: Supervisor, told: Told) -> None:
+async def _report_start(stack: LocalStack, supervisor: Supervisor, output: StatusOutput) -> None:
     """Say how far the start is until all are ready, then keep `ready.json` written. Does not end by itself."""
-    await _all_ready(line, supervisor, told)
-    for sentence in line.summary():
-        told.said(sentence)
+    await _wait_until_ready(stack, supervisor, output)
+    for sentence in stack.summary():
+        output.message(sentence)
     while True:
         await asyncio.sleep(REWRITE_SECONDS)
-        line.write()
+        stack.write()
 
 
-async def _all_ready(line: Line, supervisor: Supervisor, told: Told) -> None:
+async def _wait_until_ready(stack: LocalStack, supervisor: Supervisor, output: StatusOutput) -> None:
     loop = asyncio.get_running_loop()
     shown: list[str] = []
-    remind = loop.time() + REMIND_SECONDS
-    async with Probe() as probe:
+    remind = loop.time() + REMINDER_SECONDS
+    async with ReadinessProbe() as probe:
         while True:
-            answers = await line.answers(probe)
+            answers = await stack.ask_all(probe)
             waiting = [name for name in CHILDREN if not answers[name]]
             bridge = answers["bridge"]
             if not waiting and isinstance(bridge, BridgeReady):
-                line.ready(bridge)
+                stack.ready(bridge)
                 return
             if waiting != shown:
                 shown = waiting
-                told.progress(f"starting: waiting for {', '.join(waiting)}")
+                output.progress(f"starting: waiting for {', '.join(waiting)}")
             if loop.time() > remind:
-                remind = loop.time() + REMIND_SECONDS
+                remind = loop.time() + REMINDER_SECONDS
                 ended = [f"the {name} ended {supervisor.deaths[name]} times" for name in waiting if supervisor.deaths[name]]
-                told.said(f"Still waiting for {', '.join(waiting)}{': ' if ended else ''}{', '.join(ended)}.")
+                output.message(f"Still waiting for {', '.join(waiting)}{': ' if ended else ''}{', '.join(ended)}.")
             await asyncio.sleep(POLL_SECONDS)
 
 
-async def _unless(stop: asyncio.Event, work: Any) -> bool:
+async def _run_unless_stopped(stop: asyncio.Event, work: Any) -> bool:
     """Run the work; when told to stop first, cancel it and answer False."""
     stopped = asyncio.ensure_future(stop.wait())
     task = asyncio.ensure_future(work)
@@ -249,26 +249,26 @@ async def _unless(stop: asyncio.Event, work: Any) -> bool:
 
 
 @contextlib.contextmanager
-def _only_one(layout: Layout) -> Iterator[None]:
+def _exclusive_lock(layout: Layout) -> Iterator[None]:
     """Hold the directory. The kernel lets go of it when this process ends, however it ends."""
     try:
-        private_directory(layout.data)
-        private_directory(layout.run)
+        make_private_directory(layout.data)
+        make_private_directory(layout.run)
         descriptor = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise Unusable([f"{error.filename}: {error.strerror}"]) from None
+        raise SetupError([f"{error.filename}: {error.strerror}"]) from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Unusable([f"{layout.data}: another `quietline up` runs on this directory; stop it first"]) from None
+            raise SetupError([f"{layout.data}: another `quietline up` runs on this directory; stop it first"]) from None
         yield
     finally:
         os.close(descriptor)
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[asyncio.Event]:
+def _stop_signals() -> Iterator[asyncio.Event]:
     """Make an event that is set by the signals that ask this process to end."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     asked = [signal.SIGTERM, signal.SIGINT]
@@ -283,8 +283,8 @@ def _signals() -> Iterator[asyncio.Event]:
             loop.remove_signal_handler(number)
 
 
-def _ports_free(ports: Ports) -> None:
-    """Raise :class:`Unusable` with every port that somebody else listens on."""
+def _require_free_ports(ports: Ports) -> None:
+    """Raise :class:`SetupError` with every port that somebody else listens on."""
     taken = []
     for name in CHILDREN:
         with socket.socket() as trial:
@@ -296,4 +296,4 @@ def _ports_free(ports: Ports) -> None:
             except OSError:
                 taken.append(f"port {ports.of(name)} ({name}) is in use or not allowed; choose others with --port-base N")
     if taken:
-        raise Unusable(taken)
+        raise SetupError(taken)

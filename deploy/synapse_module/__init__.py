@@ -15,13 +15,13 @@ from typing import Any, Final
 
 from synapse.module_api import ModuleApi
 
-from deploy.synapse_module.censoring import Censoring
-from deploy.synapse_module.inside import Inside, discard_key_backups
 from deploy.synapse_module.media import Media
-from deploy.synapse_module.resource import Door
-from deploy.synapse_module.rooms import Rooms
-from deploy.synapse_module.rules import Rules
-from deploy.synapse_module.settings import Settings
+from deploy.synapse_module.redaction_censor import RedactionCensor
+from deploy.synapse_module.resource import ModuleResource
+from deploy.synapse_module.rooms import PolicyRooms
+from deploy.synapse_module.rules import RoomRules
+from deploy.synapse_module.settings import ModuleSettings
+from deploy.synapse_module.synapse_internals import SynapseInternals, discard_key_backups
 from deploy.synapse_module.vacuum import Vacuum
 
 PATH: Final = "/_synapse/client/quietline"
@@ -31,14 +31,14 @@ class Quietline:
     """What `modules:` in `homeserver.yaml` names: `deploy.synapse_module.Quietline`."""
 
     @staticmethod
-    def parse_config(config: dict[str, Any]) -> Settings:
+    def parse_config(config: dict[str, Any]) -> ModuleSettings:
         """Read the module's part of the configuration; Synapse stops with the sentence of a ConfigError."""
-        return Settings.read(config)
+        return ModuleSettings.read(config)
 
-    def __init__(self, config: Settings, api: ModuleApi) -> None:
+    def __init__(self, config: ModuleSettings, api: ModuleApi) -> None:
         config.check(api.server_name)
-        rooms = Rooms(api=api, settings=config)
-        rules = Rules(rooms=rooms, settings=config)
+        rooms = PolicyRooms(api=api, settings=config)
+        rules = RoomRules(rooms=rooms, settings=config)
         api.register_third_party_rules_callbacks(check_event_allowed=rules.check_event_allowed)
         api.register_media_repository_callbacks(
             is_user_allowed_to_upload_media_of_size=rules.may_upload, get_media_config_for_user=rules.media_config
@@ -46,16 +46,16 @@ class Quietline:
         discard_key_backups(api, rooms)
         # The rules hold in every process of a Synapse with workers; the door is the main process's alone.
         if api.worker_app is None:
-            inside = Inside(api)
-            vacuum = Vacuum(inside=inside)
-            door = Door(
+            internals = SynapseInternals(api)
+            vacuum = Vacuum(internals=internals)
+            resource = ModuleResource(
                 settings=config,
                 rooms=rooms,
-                censoring=Censoring(api=api, inside=inside),
-                media=Media(api=api, inside=inside, rooms=rooms, settings=config),
+                censor=RedactionCensor(api=api, internals=internals),
+                media=Media(api=api, internals=internals, rooms=rooms, settings=config),
                 vacuum=vacuum,
-                inside=inside,
+                internals=internals,
             )
-            api.register_web_resource(PATH, door)
+            api.register_web_resource(PATH, resource)
             # From the start, for what is deleted in between; a purge sees to it again, in case of a new connection.
-            api.run_as_background_process("quietline_overwrite", vacuum.overwrite)
+            api.run_as_background_process("quietline_overwrite", vacuum.enable_secure_delete)

@@ -14,9 +14,9 @@ from typing import Any, Final
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import SynapseError
 
-from deploy.synapse_module.inside import Inside
-from deploy.synapse_module.rooms import NOT_OURS, Rooms, refused
-from deploy.synapse_module.settings import Settings
+from deploy.synapse_module.rooms import NOT_OURS, PolicyRooms, refuse
+from deploy.synapse_module.settings import ModuleSettings
+from deploy.synapse_module.synapse_internals import SynapseInternals
 
 MEDIA_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,255}")
 
@@ -24,29 +24,31 @@ MEDIA_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,255}")
 class Media:
     """Looks at uploads and deletes ours."""
 
-    def __init__(self, *, api: ModuleApi, inside: Inside, rooms: Rooms, settings: Settings) -> None:
-        self._api, self._inside, self._rooms, self._settings = api, inside, rooms, settings
+    def __init__(
+        self, *, api: ModuleApi, internals: SynapseInternals, rooms: PolicyRooms, settings: ModuleSettings
+    ) -> None:
+        self._api, self._internals, self._rooms, self._settings = api, internals, rooms, settings
 
     async def exists(self, server: str, media_id: str) -> bool:
         """Whether anything of an upload is left."""
         uploader = await self._uploader(server, media_id)
-        return uploader is not None or bool(self._inside.media_files(media_id))
+        return uploader is not None or bool(self._internals.media_files(media_id))
 
     async def delete(self, server: str, media_id: str) -> None:
         """Delete an upload; one that is gone stays gone. Refuses what others uploaded, and what nobody can be named for."""
         uploader = await self._uploader(server, media_id)
-        if uploader is None and not self._inside.media_files(media_id):
+        if uploader is None and not self._internals.media_files(media_id):
             return
         if uploader is None or not (self._settings.is_ours(uploader) or await self._rooms.was_at_desk(uploader)):
-            raise refused(NOT_OURS)
-        await self._inside.delete_upload(media_id)
+            raise refuse(NOT_OURS)
+        await self._internals.delete_upload(media_id)
         if await self.exists(server, media_id):
             # The file could not be removed; Synapse's own log says why.
             raise SynapseError(HTTPStatus.SERVICE_UNAVAILABLE, "Still there", "QUIETLINE_STILL_THERE")
 
     async def _uploader(self, server: str, media_id: str) -> str | None:
         if server != self._api.server_name:
-            raise refused(NOT_OURS)
+            raise refuse(NOT_OURS)
         if not MEDIA_ID.fullmatch(media_id):
             raise SynapseError(HTTPStatus.BAD_REQUEST, "Not a media id", "M_INVALID_PARAM")
 

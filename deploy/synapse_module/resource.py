@@ -25,12 +25,12 @@ from typing import Any, Final
 from synapse.module_api import DirectServeJsonResource
 from synapse.module_api.errors import SynapseError
 
-from deploy.synapse_module.censoring import Censoring
-from deploy.synapse_module.inside import Inside
 from deploy.synapse_module.media import Media
-from deploy.synapse_module.rooms import Facts, Rooms, refused
+from deploy.synapse_module.redaction_censor import RedactionCensor
+from deploy.synapse_module.rooms import PolicyRooms, RoomFacts, refuse
 from deploy.synapse_module.rules import ENFORCES
-from deploy.synapse_module.settings import Settings
+from deploy.synapse_module.settings import ModuleSettings
+from deploy.synapse_module.synapse_internals import SynapseInternals
 from deploy.synapse_module.vacuum import Vacuum
 
 VERSION: Final = "1"
@@ -38,17 +38,24 @@ NOT_AT_DESK: Final = "QUIETLINE_NOT_AT_DESK"
 BEARER: Final = b"Bearer "
 
 
-class Door(DirectServeJsonResource):  # type: ignore[misc]
+class ModuleResource(DirectServeJsonResource):  # type: ignore[misc]
     """The web resource."""
 
     isLeaf = True  # noqa: N815 - Twisted's word: everything below this path comes here
 
     def __init__(
-        self, *, settings: Settings, rooms: Rooms, censoring: Censoring, media: Media, vacuum: Vacuum, inside: Inside
+        self,
+        *,
+        settings: ModuleSettings,
+        rooms: PolicyRooms,
+        censor: RedactionCensor,
+        media: Media,
+        vacuum: Vacuum,
+        internals: SynapseInternals,
     ) -> None:
         super().__init__()
-        self._settings, self._rooms, self._censoring = settings, rooms, censoring
-        self._media, self._vacuum, self._inside = media, vacuum, inside
+        self._settings, self._rooms, self._redaction_censor = settings, rooms, censor
+        self._media, self._vacuum, self._internals = media, vacuum, internals
 
     async def _async_render_GET(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802 - Synapse's word
         return HTTPStatus.OK, await self._answer("GET", request)
@@ -60,18 +67,18 @@ class Door(DirectServeJsonResource):  # type: ignore[misc]
         return HTTPStatus.OK, await self._answer("DELETE", request)
 
     async def _answer(self, method: str, request: Any) -> dict[str, Any]:
-        self._admit(request.requestHeaders.getRawHeaders(b"Authorization") or [])
+        self._authenticate(request.requestHeaders.getRawHeaders(b"Authorization") or [])
         try:
             path = [part.decode("utf-8") for part in request.postpath]
         except UnicodeDecodeError:
-            raise _unknown() from None
+            raise _unrecognized() from None
         match method, path:
             case "GET", ["health"]:
-                return {"version": VERSION, "enforces": list(ENFORCES), "problems": self._inside.problems}
+                return {"version": VERSION, "enforces": list(ENFORCES), "problems": self._internals.problems}
             case "GET", ["rooms", room_id]:
-                return _told(await self._rooms.look(room_id))
+                return _as_json(await self._rooms.read_facts(room_id))
             case "POST", ["rooms", room_id, "purge"]:
-                return _told(await self._purge(room_id))
+                return _as_json(await self._purge(room_id))
             case "POST", ["rooms", room_id, "censor"]:
                 return {"left": await self._censor(room_id)}
             case "GET", ["media", server, media_id]:
@@ -83,34 +90,34 @@ class Door(DirectServeJsonResource):  # type: ignore[misc]
                 return {"devices": await self._sign_out(user_id)}
             case "POST", ["vacuum"]:
                 return await self._vacuum.run()
-        raise _unknown()
+        raise _unrecognized()
 
-    def _admit(self, headers: list[bytes]) -> None:
+    def _authenticate(self, headers: list[bytes]) -> None:
         if len(headers) != 1 or not headers[0].startswith(BEARER):
             raise SynapseError(HTTPStatus.UNAUTHORIZED, "No token", "M_MISSING_TOKEN")
         if not hmac.compare_digest(headers[0].removeprefix(BEARER), self._settings.token.encode()):
             raise SynapseError(HTTPStatus.UNAUTHORIZED, "Wrong token", "M_UNKNOWN_TOKEN")
 
-    async def _purge(self, room_id: str) -> Facts:
-        await self._vacuum.overwrite()
+    async def _purge(self, room_id: str) -> RoomFacts:
+        await self._vacuum.enable_secure_delete()
         facts = await self._rooms.purge(room_id)
         if facts.gone:
             await self._vacuum.empty_log()
         return facts
 
     async def _censor(self, room_id: str) -> int:
-        await self._rooms.look(room_id)
-        await self._vacuum.overwrite()
-        return await self._censoring.censor(room_id)
+        await self._rooms.read_facts(room_id)
+        await self._vacuum.enable_secure_delete()
+        return await self._redaction_censor.censor(room_id)
 
     async def _sign_out(self, user_id: str) -> int:
         # Our own identities sit at the desk as well: without their devices the line is deaf.
-        if self._settings.is_ours(user_id) or not await self._rooms.at_desk(user_id):
-            raise refused(NOT_AT_DESK)
-        return await self._inside.sign_out(user_id)
+        if self._settings.is_ours(user_id) or not await self._rooms.is_at_desk(user_id):
+            raise refuse(NOT_AT_DESK)
+        return await self._internals.sign_out(user_id)
 
 
-def _told(facts: Facts) -> dict[str, Any]:
+def _as_json(facts: RoomFacts) -> dict[str, Any]:
     return {
         "state": facts.state,
         "events": facts.events,
@@ -119,5 +126,5 @@ def _told(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _unknown() -> SynapseError:
+def _unrecognized() -> SynapseError:
     return SynapseError(HTTPStatus.NOT_FOUND, "Unrecognized request", "M_UNRECOGNIZED")

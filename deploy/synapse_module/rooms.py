@@ -16,7 +16,7 @@ from typing import Any, Final
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import SynapseError
 
-from deploy.synapse_module.settings import Settings
+from deploy.synapse_module.settings import ModuleSettings
 
 KIND: Final = "quietline.kind"
 """Key in the content of our create events: desk, office or thread (bridge/matrix/rooms/room_templates.py)."""
@@ -24,7 +24,7 @@ DESK: Final = "desk"
 NOT_OURS: Final = "QUIETLINE_NOT_OURS"
 IS_DESK: Final = "QUIETLINE_DESK"
 
-LEFTOVERS: Final = (
+LEFTOVER_TABLES: Final = (
     "current_state_delta_stream",
     "delayed_events",
     "device_lists_changes_in_room",
@@ -48,25 +48,25 @@ by it (the exposure sheet names it).
 """
 
 # Constants, all of it: no value from outside is ever put into a statement.
-TASK: Final = "FROM scheduled_tasks WHERE action IN ('shutdown_and_purge_room', 'purge_room') AND resource_id = ?"
-UNDER_WAY: Final = f"{TASK} AND status IN ('scheduled', 'active')"
-RULES: Final = tuple(f"rule_id = 'global/{kind}/' || ?" for kind in ("override", "room", "underride"))
+PURGE_TASK: Final = "FROM scheduled_tasks WHERE action IN ('shutdown_and_purge_room', 'purge_room') AND resource_id = ?"
+PURGE_ACTIVE: Final = f"{PURGE_TASK} AND status IN ('scheduled', 'active')"
+PUSH_RULES: Final = tuple(f"rule_id = 'global/{kind}/' || ?" for kind in ("override", "room", "underride"))
 """Somebody's notifications of one room, muted most often: clients name such a rule by the room."""
-REMNANTS: Final = (
-    *(f"FROM {table} WHERE room_id = ?" for table in LEFTOVERS),
-    *(f"FROM {table} WHERE {rule}" for table in ("push_rules", "push_rules_enable") for rule in RULES),
-    f"{TASK} AND status NOT IN ('scheduled', 'active')",
+REMNANT_ROWS: Final = (
+    *(f"FROM {table} WHERE room_id = ?" for table in LEFTOVER_TABLES),
+    *(f"FROM {table} WHERE {rule}" for table in ("push_rules", "push_rules_enable") for rule in PUSH_RULES),
+    f"{PURGE_TASK} AND status NOT IN ('scheduled', 'active')",
 )
-EMPTIED: Final = (
+BLANKED_ROWS: Final = (
     ("device_lists_changes_converted_stream_position", "room_id = ''", "room_id = ?"),
-    *(("push_rules_stream", "rule_id = '', conditions = NULL, actions = NULL", rule) for rule in RULES),
+    *(("push_rules_stream", "rule_id = '', conditions = NULL, actions = NULL", rule) for rule in PUSH_RULES),
 )
 """Table, what it says without the room, where. These rows stay, for their numbers are Synapse's place in a stream: one says
 at which room it stopped, and without the id it only looks twice; the others say that somebody's rules changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class RoomFacts:
     """A room in the tables. `creator`: None when there is no such room. `leftovers`: counted once it is gone."""
 
     creator: str | None
@@ -87,14 +87,14 @@ class Facts:
         return "gone" if self.gone else "purging" if self.purging else "present"
 
 
-class Rooms:
+class PolicyRooms:
     """Looks at rooms and purges ours."""
 
-    def __init__(self, *, api: ModuleApi, settings: Settings) -> None:
+    def __init__(self, *, api: ModuleApi, settings: ModuleSettings) -> None:
         self._api = api
         self._policy = settings.policy
 
-    async def strangers(self, room_ids: Iterable[str]) -> set[str]:
+    async def foreign_rooms(self, room_ids: Iterable[str]) -> set[str]:
         """Return those of these rooms that are known and not ours."""
         wanted = list(room_ids)
 
@@ -107,21 +107,21 @@ class Rooms:
                     found.add(room_id)
             return found
 
-        strangers: set[str] = await self._api.run_db_interaction("quietline_strangers", read)
-        return strangers
+        foreign: set[str] = await self._api.run_db_interaction("quietline_strangers", read)
+        return foreign
 
-    async def look(self, room_id: str) -> Facts:
+    async def read_facts(self, room_id: str) -> RoomFacts:
         """Look at a room of ours, or at one that is not there. Refuses any other."""
 
-        def read(txn: Any) -> Facts:
+        def read(txn: Any) -> RoomFacts:
             def one(sql: str) -> Any:
                 txn.execute(f"SELECT {sql}", (room_id,))
                 row = txn.fetchone()
                 return None if row is None else row[0]
 
-            facts = Facts(
+            facts = RoomFacts(
                 creator=one("COALESCE(creator, '') FROM rooms WHERE room_id = ?"),
-                purging=one(f"COUNT(*) {UNDER_WAY}") > 0,
+                purging=one(f"COUNT(*) {PURGE_ACTIVE}") > 0,
                 events=one("COUNT(*) FROM events WHERE room_id = ?"),
                 groups=one("COUNT(*) FROM state_groups WHERE room_id = ?"),
                 uncensored=one(
@@ -133,32 +133,32 @@ class Rooms:
             if not facts.gone:
                 return facts
             # Most of these tables have no index on rooms: only now.
-            places = (*REMNANTS, *(f"FROM {table} WHERE {where}" for table, _, where in EMPTIED))
+            places = (*REMNANT_ROWS, *(f"FROM {table} WHERE {where}" for table, _, where in BLANKED_ROWS))
             return replace(facts, leftovers=sum(one(f"COUNT(*) {rows}") for rows in places))
 
-        facts: Facts = await self._api.run_db_interaction("quietline_look", read)
+        facts: RoomFacts = await self._api.run_db_interaction("quietline_look", read)
         if facts.creator not in {None, self._policy} or (facts.creator is None and facts.events):
-            raise refused(NOT_OURS)
+            raise refuse(NOT_OURS)
         return facts
 
-    async def purge(self, room_id: str) -> Facts:
+    async def purge(self, room_id: str) -> RoomFacts:
         """Begin to purge a room of ours, or take away what a finished purge left behind. May be repeated."""
-        facts = await self.look(room_id)
+        facts = await self.read_facts(room_id)
         if facts.purging:
             return facts
         if facts.gone:
             if facts.leftovers:
-                await self._api.run_db_interaction("quietline_leftovers", _forget, room_id)
-                return await self.look(room_id)
+                await self._api.run_db_interaction("quietline_leftovers", _delete_leftovers, room_id)
+                return await self.read_facts(room_id)
             return facts
-        if facts.creator is not None and await self._kind(room_id) == DESK:
-            raise refused(IS_DESK)
+        if facts.creator is not None and await self._room_kind(room_id) == DESK:
+            raise refuse(IS_DESK)
         # A task in Synapse's tables: it goes on after a restart. Refused only when another call has begun it meanwhile.
         with contextlib.suppress(SynapseError):
             await self._api.delete_room(room_id)
-        return await self.look(room_id)
+        return await self.read_facts(room_id)
 
-    async def at_desk(self, user_id: str) -> bool:
+    async def is_at_desk(self, user_id: str) -> bool:
         """Whether somebody sits at a desk now."""
         return await self._any_desk(
             """SELECT m.room_id FROM local_current_membership m JOIN rooms r ON r.room_id = m.room_id
@@ -174,7 +174,7 @@ class Rooms:
             user_id,
         )
 
-    async def in_any(self, user_id: str) -> bool:
+    async def is_in_any_room(self, user_id: str) -> bool:
         """Whether somebody is in, or invited to, any room of ours."""
 
         def read(txn: Any) -> bool:
@@ -193,11 +193,11 @@ class Rooms:
             return [row[0] for row in txn.fetchall()]
 
         for room_id in await self._api.run_db_interaction("quietline_desks", read):
-            if await self._kind(room_id) == DESK:
+            if await self._room_kind(room_id) == DESK:
                 return True
         return False
 
-    async def _kind(self, room_id: str) -> Any:
+    async def _room_kind(self, room_id: str) -> Any:
         # Not from the room's state: Synapse keeps none of a room in which nobody is any more, as after half a purge.
         def read(txn: Any) -> Any:
             txn.execute(
@@ -211,17 +211,17 @@ class Rooms:
 
         row = await self._api.run_db_interaction("quietline_kind", read)
         if row is None:
-            raise refused(NOT_OURS)
+            raise refuse(NOT_OURS)
         return json.loads(row[0])["content"].get(KIND)
 
 
-def refused(errcode: str) -> SynapseError:
+def refuse(errcode: str) -> SynapseError:
     """Make the answer to what this module does not do."""
     return SynapseError(HTTPStatus.FORBIDDEN, "Refused", errcode)
 
 
-def _forget(txn: Any, room_id: str) -> None:
-    for rows in REMNANTS:
+def _delete_leftovers(txn: Any, room_id: str) -> None:
+    for rows in REMNANT_ROWS:
         txn.execute(f"DELETE {rows}", (room_id,))
-    for table, empty, where in EMPTIED:
+    for table, empty, where in BLANKED_ROWS:
         txn.execute(f"UPDATE {table} SET {empty} WHERE {where}", (room_id,))  # noqa: S608 - constants

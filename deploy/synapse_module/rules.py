@@ -20,23 +20,23 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from deploy.synapse_module.rooms import DESK, KIND, Rooms
-from deploy.synapse_module.settings import Settings
+from deploy.synapse_module.rooms import DESK, KIND, PolicyRooms
+from deploy.synapse_module.settings import ModuleSettings
 
 MEGOLM: Final = "m.megolm.v1.aes-sha2"
-BESIDE: Final = ("body", "formatted_body", "m.new_content", "filename", "url", "info")
+CLEAR_TEXT_KEYS: Final = ("body", "formatted_body", "m.new_content", "filename", "url", "info")
 """What a message has inside, and a client's mistake could leave beside the ciphertext."""
 
-LONGEST_REACTION: Final = 16
+MAX_REACTION_LENGTH: Final = 16
 """Code points: families, flags and skin tones take up to a dozen."""
 
 ENFORCES: Final = ("no-clear-text", "no-outsiders", "small-uploads", "key-backup-discarded")
 
 
-class Rules:
+class RoomRules:
     """The callbacks that Synapse asks."""
 
-    def __init__(self, *, rooms: Rooms, settings: Settings) -> None:
+    def __init__(self, *, rooms: PolicyRooms, settings: ModuleSettings) -> None:
         self._rooms, self._settings = rooms, settings
 
     async def check_event_allowed(self, event: Any, state: Any) -> tuple[bool, dict[str, Any] | None]:
@@ -66,18 +66,18 @@ class Rules:
         return {"m.upload.size": self._settings.upload_bytes} if await self._limited(user_id) else None
 
     async def _limited(self, user_id: str) -> bool:
-        return not self._settings.is_ours(user_id) and await self._rooms.in_any(user_id)
+        return not self._settings.is_ours(user_id) and await self._rooms.is_in_any_room(user_id)
 
     def _timeline(self, event: Any) -> tuple[bool, dict[str, Any] | None]:
         content = event.content
         match event.type:
             case "m.room.encrypted":
                 sealed = content.get("algorithm") == MEGOLM and isinstance(content.get("ciphertext"), str)
-                return sealed and not any(word in content for word in BESIDE), None
+                return sealed and not any(word in content for word in CLEAR_TEXT_KEYS), None
             case "m.reaction":
-                return self._settings.is_ours(event.sender) or _is_sign(content), None
+                return self._settings.is_ours(event.sender) or _is_symbol(content), None
             case "m.room.redaction":
-                return True, _only(event, {"redacts": content["redacts"]} if "redacts" in content else {})
+                return True, _with_content(event, {"redacts": content["redacts"]} if "redacts" in content else {})
         return False, None
 
     def _membership(self, event: Any, create: Any) -> tuple[bool, dict[str, Any] | None]:
@@ -85,7 +85,7 @@ class Rules:
             return False, None
         if self._settings.is_ours(event.sender):
             return True, None
-        return True, _only(event, {key: value for key, value in event.content.items() if key != "reason"})
+        return True, _with_content(event, {key: value for key, value in event.content.items() if key != "reason"})
 
     def _invitation(self, event: Any, create: Any) -> bool:
         by_us = event.sender == self._settings.policy
@@ -94,14 +94,14 @@ class Rules:
         return bool(local and (by_us or create.content.get(KIND) == DESK))
 
 
-def _only(event: Any, kept: dict[str, Any]) -> dict[str, Any] | None:
+def _with_content(event: Any, kept: dict[str, Any]) -> dict[str, Any] | None:
     """Return what enters instead of an event with more content than this; None when it has no more."""
     return None if dict(event.content) == kept else {**event.get_dict(), "content": kept}
 
 
-def _is_sign(content: Any) -> bool:
+def _is_symbol(content: Any) -> bool:
     try:
         key = content["m.relates_to"]["key"]
     except (KeyError, TypeError):
         return False
-    return isinstance(key, str) and 0 < len(key) <= LONGEST_REACTION and not any(letter.isalpha() for letter in key)
+    return isinstance(key, str) and 0 < len(key) <= MAX_REACTION_LENGTH and not any(letter.isalpha() for letter in key)

@@ -15,14 +15,14 @@ from typing import Any, Final
 import yaml
 from synapse.module_api.errors import ConfigError
 
-KEYS: Final = {"registration", "policy", "upload_bytes"}
-UPLOAD_BYTES: Final = 65_536
-SHORTEST_TOKEN: Final = 32
+SETTING_NAMES: Final = {"registration", "policy", "upload_bytes"}
+DEFAULT_UPLOAD_BYTES: Final = 65_536
+MIN_TOKEN_LENGTH: Final = 32
 MXID: Final = re.compile(r"@[a-z0-9._=/+-]+:[A-Za-z0-9.:\[\]-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class ModuleSettings:
     """`policy`: the policy bot's Matrix id. `ours`: what our identities' ids look like. `upload_bytes`: see `rules`."""
 
     token: str = field(repr=False)
@@ -31,10 +31,10 @@ class Settings:
     upload_bytes: int
 
     @classmethod
-    def read(cls, config: dict[str, Any]) -> Settings:
+    def read(cls, config: dict[str, Any]) -> ModuleSettings:
         """Read what stands under `config:`. Raises ConfigError with everything that is wrong."""
-        problems = [f"{key}: there is no such setting" for key in sorted(map(str, config.keys() - KEYS))]
-        policy, size = config.get("policy"), config.get("upload_bytes", UPLOAD_BYTES)
+        problems = [f"{key}: there is no such setting" for key in sorted(map(str, config.keys() - SETTING_NAMES))]
+        policy, size = config.get("policy"), config.get("upload_bytes", DEFAULT_UPLOAD_BYTES)
         if not isinstance(policy, str) or not MXID.fullmatch(policy):
             problems.append("policy: the policy bot's Matrix id is needed here, such as @policy:example.org")
         if not isinstance(size, int) or isinstance(size, bool) or size < 0:
@@ -76,6 +76,6 @@ def _registration(path: Any, problems: list[str]) -> tuple[str, tuple[re.Pattern
         # Without the error's own words: they could quote the file.
         problems.append("registration: the file is not an application service registration")
         return "", ()
-    if not isinstance(token, str) or len(token) < SHORTEST_TOKEN:
-        problems.append(f"registration: as_token is missing or shorter than {SHORTEST_TOKEN} characters")
+    if not isinstance(token, str) or len(token) < MIN_TOKEN_LENGTH:
+        problems.append(f"registration: as_token is missing or shorter than {MIN_TOKEN_LENGTH} characters")
     return str(token), ours

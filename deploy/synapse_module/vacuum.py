@@ -22,78 +22,78 @@ from typing import Any, Final
 
 from synapse.module_api.errors import SynapseError
 
-from deploy.synapse_module.inside import Inside
+from deploy.synapse_module.synapse_internals import SynapseInternals
 
 TRIES: Final = 5
-PAUSE: Final = 0.2
+RETRY_SECONDS: Final = 0.2
 """Seconds between two tries at the write-ahead log, or two looks at who is still busy."""
-COPIES: Final = 3
+FREE_SPACE_FACTOR: Final = 3
 """Times the database's size that must be free: the log takes one copy, and others use the disk too."""
-LOCK: Final = "2s"
+LOCK_TIMEOUT: Final = "2s"
 """How long PostgreSQL's vacuum stands in line for a table."""
-NO_LOCK: Final = "55P03"
+LOCK_NOT_AVAILABLE: Final = "55P03"
 """PostgreSQL's code for that."""
 
 # Of the locks everybody may see all; of the sessions of others only which database they are in.
-BUSY: Final = """SELECT l.virtualtransaction FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+OPEN_TRANSACTIONS: Final = """SELECT l.virtualtransaction FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
     WHERE l.locktype = 'virtualxid' AND a.datname = current_database() AND a.pid <> pg_backend_pid()"""
 
 
 class Vacuum:
     """Vacuums the database."""
 
-    def __init__(self, *, inside: Inside) -> None:
-        self._inside = inside
+    def __init__(self, *, internals: SynapseInternals) -> None:
+        self._internals = internals
         self._busy = False
 
-    async def overwrite(self) -> None:
+    async def enable_secure_delete(self) -> None:
         """Have SQLite overwrite what is deleted from now on; until the next vacuum that is all that can be had."""
-        if self._inside.engine == "sqlite":
-            await self._inside.with_connection(_secure_delete)
+        if self._internals.engine == "sqlite":
+            await self._internals.with_connection(_secure_delete)
 
     async def empty_log(self) -> None:
         """Empty SQLite's write-ahead log if nobody is reading just now; the vacuum insists."""
-        if self._inside.engine == "sqlite":
-            await self._inside.with_connection(_checkpoint)
+        if self._internals.engine == "sqlite":
+            await self._internals.with_connection(_checkpoint)
 
     async def run(self) -> dict[str, Any]:
         """Vacuum; returns engine, milliseconds and bytes."""
         if self._busy:
-            raise _unfinished("QUIETLINE_BUSY")
+            raise _not_done("QUIETLINE_BUSY")
         self._busy = True
         begun = time.monotonic()
         try:
-            work = _sqlite if self._inside.engine == "sqlite" else _postgres
-            size = await self._inside.with_connection(work)
+            work = _vacuum_sqlite if self._internals.engine == "sqlite" else _vacuum_postgres
+            size = await self._internals.with_connection(work)
         finally:
             self._busy = False
         if size is None:
-            raise _unfinished("QUIETLINE_LOG_NOT_EMPTY" if work is _sqlite else "QUIETLINE_READERS")
-        return {"engine": self._inside.engine, "milliseconds": round((time.monotonic() - begun) * 1000), "bytes": size}
+            raise _not_done("QUIETLINE_LOG_NOT_EMPTY" if work is _vacuum_sqlite else "QUIETLINE_READERS")
+        return {"engine": self._internals.engine, "milliseconds": round((time.monotonic() - begun) * 1000), "bytes": size}
 
 
-def _sqlite(connection: Any) -> int | None:
+def _vacuum_sqlite(connection: Any) -> int | None:
     # First: a copy that cannot be moved back only makes the log longer by the whole database, at every try.
-    if not _emptied(connection):
+    if not _empty_log(connection):
         return None
     cursor = connection.cursor()
     cursor.execute("PRAGMA database_list")
     path = cursor.fetchone()[2]
-    if shutil.disk_usage(path).free < COPIES * Path(path).stat().st_size:
-        raise _unfinished("QUIETLINE_NO_ROOM")
+    if shutil.disk_usage(path).free < FREE_SPACE_FACTOR * Path(path).stat().st_size:
+        raise _not_done("QUIETLINE_NO_ROOM")
     try:
         cursor.execute("VACUUM")
     finally:
-        emptied = _emptied(connection)
+        emptied = _empty_log(connection)
     cursor.execute("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")
     return int(cursor.fetchone()[0]) if emptied else None
 
 
-def _emptied(connection: Any) -> bool:
+def _empty_log(connection: Any) -> bool:
     for _ in range(TRIES):
         if _checkpoint(connection):
             return True
-        time.sleep(PAUSE)
+        time.sleep(RETRY_SECONDS)
     return False
 
 
@@ -109,15 +109,15 @@ def _checkpoint(connection: Any) -> bool:
     return not busy and frames == 0
 
 
-def _postgres(connection: Any) -> int | None:
+def _vacuum_postgres(connection: Any) -> int | None:
     cursor = connection.cursor()
-    if not _alone(cursor):
+    if not _older_transactions_ended(cursor):
         return None
-    cursor.execute(f"SET lock_timeout = '{LOCK}'")
+    cursor.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
     try:
         cursor.execute("VACUUM (FULL)")
     except Exception as error:
-        if getattr(error, "pgcode", None) != NO_LOCK:
+        if getattr(error, "pgcode", None) != LOCK_NOT_AVAILABLE:
             raise
         return None
     finally:
@@ -126,18 +126,18 @@ def _postgres(connection: Any) -> int | None:
     return int(cursor.fetchone()[0])
 
 
-def _alone(cursor: Any) -> bool:
+def _older_transactions_ended(cursor: Any) -> bool:
     """Wait until every transaction that is open now has ended; false when one goes on."""
     older: set[str] | None = None
     for _ in range(TRIES):
-        cursor.execute(BUSY)
+        cursor.execute(OPEN_TRANSACTIONS)
         now = {row[0] for row in cursor.fetchall()}
         older = now if older is None else older & now
         if not older:
             return True
-        time.sleep(PAUSE)
+        time.sleep(RETRY_SECONDS)
     return False
 
 
-def _unfinished(errcode: str) -> SynapseError:
+def _not_done(errcode: str) -> SynapseError:
     return SynapseError(HTTPStatus.SERVICE_UNAVAILABLE, "Not done", errcode)

@@ -16,10 +16,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deploy.data_dir.atomic_files import write_whole
-from tests.bench import burst, desk, forgetting, measures
+from deploy.data_dir.atomic_files import write_atomically
+from tests.bench import burst, desk, erasure, measures
+from tests.bench.bench_line import BenchLine
 from tests.bench.figures import Figure, machine
-from tests.bench.line import Line
 
 NAMES = (
     "latency",
@@ -54,7 +54,7 @@ def main() -> int:
         parser.error("--threads: at least 2")
     told = json.dumps(asyncio.run(_measure(asked.names or NAMES, full=asked.full, threads=threads)), indent=2) + "\n"
     if asked.json:
-        write_whole(asked.json, told)
+        write_atomically(asked.json, told)
     else:
         sys.stdout.write(told)
     return 0
@@ -65,7 +65,7 @@ async def _measure(names: Sequence[str], *, full: bool, threads: int) -> dict[st
     with tempfile.TemporaryDirectory(prefix="quietline-bench-") as directory:
         path = Path(directory)
         told: dict[str, Any] = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "before": machine(path)}
-        async with Line.running(path) as line:
+        async with BenchLine.running(path) as line:
             for name in (name for name in NAMES if name in names):
                 sys.stderr.write(f"quietline bench: {name}\n")
                 measure = {
@@ -73,9 +73,9 @@ async def _measure(names: Sequence[str], *, full: bool, threads: int) -> dict[st
                     "burst": partial(burst.burst, full=full),
                     "newcomers": partial(burst.newcomers, full=full),
                     "per_text": partial(burst.per_text, full=full),
-                    "sweep": partial(forgetting.sweep, full=full),
-                    "timers": partial(forgetting.timers, full=full),
-                    "ending": partial(forgetting.ending, full=full),
+                    "sweep": partial(erasure.sweep, full=full),
+                    "timers": partial(erasure.timers, full=full),
+                    "ending": partial(erasure.ending, full=full),
                     "desk": partial(desk.desk, full=full),
                 }.get(name) or partial(getattr(measures, name), full=full)
                 figures += await measure(line)

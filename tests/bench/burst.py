@@ -23,12 +23,12 @@ from bridge.carriers import registry
 from bridge.carriers.adapter import WebhookRequest
 from bridge.carriers.vendors import telnyx
 from bridge.config import load
-from deploy.carrier.webhook_signatures import JSON, SIGNERS, Signed
+from deploy.carrier.webhook_signatures import JSON, SIGNERS, SignedRequest
 from policies.segments import segments
+from tests.bench.bench_line import ROOMS, BenchLine, load_process
 from tests.bench.figures import Figure, quantile, spread
-from tests.bench.line import ROOMS, Line, loading
 from tests.deploy.carrier.test_carrier_check import SECRET, sample
-from tests.e2e.waiting import until
+from tests.e2e.polling import wait_until
 
 RATE, SECONDS, FEW_SECONDS = 200, 10, 5
 STRICTEST: Final = 2.0
@@ -37,19 +37,19 @@ TIMES: Final = 2000
 TEXT: Final = "Others may see texts on your phone, watch, tablet, cloud or bill. Would another way be safer? ñ {ok} " * 3
 
 
-async def burst(line: Line, *, full: bool) -> list[Figure]:
+async def burst(line: BenchLine, *, full: bool) -> list[Figure]:
     """200 webhooks a second for ten seconds with the engine at work; then until nothing waits any more."""
     await line.start_bridge()
     await line.open_threads(ROOMS)
-    await line.quiet()
+    await line.wait_until_idle()
     paced = {**line.texts(count=0, in_flight=0), "kind": "paced", "rate": RATE, "seconds": SECONDS}
-    async with loading({"kind": "echo"}) as process:
+    async with load_process({"kind": "echo"}) as process:
         assert process.stdout is not None
         port = json.loads(await process.stdout.readline())["port"]
         alone = await line.load({**paced, "url": f"http://127.0.0.1:{port}/carriers/main/inbound"})
     answers = await line.load(paced)
     ended = time.monotonic()
-    await line.quiet()
+    await line.wait_until_idle()
     drained = time.monotonic() - ended
     return [
         Figure(
@@ -73,22 +73,22 @@ async def burst(line: Line, *, full: bool) -> list[Figure]:
     ]
 
 
-async def newcomers(line: Line, *, full: bool) -> list[Figure]:
+async def newcomers(line: BenchLine, *, full: bool) -> list[Figure]:
     """200 first texts a second, each of another handset: acknowledged before anybody is looked up. It leaves a flood."""
     await line.start_bridge()
     await line.open_threads(ROOMS)
-    await line.quiet()
+    await line.wait_until_idle()
     count = RATE * FEW_SECONDS
     first, line.handsets = line.handsets, line.handsets + count
     paced = {**line.texts(count=0, in_flight=0, first=first, handsets=count), "kind": "paced", "rate": RATE}
     job = {**paced, "seconds": FEW_SECONDS}
-    async with loading({"kind": "echo"}) as process:
+    async with load_process({"kind": "echo"}) as process:
         assert process.stdout is not None
         port = json.loads(await process.stdout.readline())["port"]
         alone = await line.load({**job, "url": f"http://127.0.0.1:{port}/carriers/main/inbound"})
     answers = await line.load(job)
     ended = time.monotonic()
-    await until("everybody is looked up and queued", partial(_looked_up, line), within=300, every=0.2)
+    await wait_until("everybody is looked up and queued", partial(_looked_up, line), within=300, every=0.2)
     return [
         Figure(
             name="newcomers_p99",
@@ -112,10 +112,10 @@ async def newcomers(line: Line, *, full: bool) -> list[Figure]:
     ]
 
 
-async def per_text(line: Line, *, full: bool) -> list[Figure]:
+async def per_text(line: BenchLine, *, full: bool) -> list[Figure]:
     """Time of the processor for one signature and for cutting one text."""
     with tempfile.TemporaryDirectory(prefix="quietline-bench-") as directory:
-        every = sorted(registry.KINDS.keys() - {"rehearsal"})
+        every = sorted(registry.CARRIER_KINDS.keys() - {"rehearsal"})
         costs = {kind: await _signature(Path(directory), kind) for kind in every}
     message = TEXT.encode()
     bare = _each(lambda: hmac.new(SECRET.encode(), message, hashlib.sha256).digest())
@@ -146,7 +146,7 @@ async def per_text(line: Line, *, full: bool) -> list[Figure]:
     ]
 
 
-async def _looked_up(line: Line) -> bool | None:
+async def _looked_up(line: BenchLine) -> bool | None:
     waiting = "SELECT (SELECT COUNT(*) FROM inbox) + (SELECT COUNT(*) FROM thread WHERE NOT screened)"
     return not line.ask(line.layout.bridge / "main.db", waiting) or None
 
@@ -162,7 +162,7 @@ async def _signature(directory: Path, kind: str) -> float:
     else:
         assert sign is not None, f"nobody signs for {kind}"
         signed = sign(settings, base + path)
-    carrier = registry.make(
+    carrier = registry.make_carrier(
         settings,
         public_base_url=base,
         slug=config.line.slug,
@@ -178,13 +178,13 @@ async def _signature(directory: Path, kind: str) -> float:
         await carrier.close()
 
 
-def _telnyx(settings: telnyx.Settings) -> tuple[telnyx.Settings, Signed]:
+def _telnyx(settings: telnyx.Settings) -> tuple[telnyx.Settings, SignedRequest]:
     """Sign as Telnyx does, with a key made here, and let the settings believe in it."""
     key, timestamp = Ed25519PrivateKey.generate(), str(int(time.time()))
     signature = base64.b64encode(key.sign(f"{timestamp}|".encode() + JSON)).decode()
     public = base64.b64encode(key.public_key().public_bytes_raw()).decode()
     headers = {"telnyx-timestamp": timestamp, "telnyx-signature-ed25519": signature}
-    return settings.model_copy(update={"public_key": public}), Signed(body=JSON, headers=headers)
+    return settings.model_copy(update={"public_key": public}), SignedRequest(body=JSON, headers=headers)
 
 
 def _each(what: Callable[[], object]) -> float:

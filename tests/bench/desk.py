@@ -15,20 +15,20 @@ from typing import Any, Final
 import nio
 
 from deploy.stack import provision
+from tests.bench.bench_line import DEVICE, PLAIN, BenchLine, encrypted, mxid
 from tests.bench.figures import Figure, quantile, spread
-from tests.bench.line import DEVICE, PLAIN, Line, encrypted, mxid
-from tests.bench.load import send_url
-from tests.e2e.crossnio import CrossNio
-from tests.e2e.scene import HAND
-from tests.e2e.seat import Account
-from tests.e2e.waiting import until
+from tests.bench.load_generator import send_url
+from tests.e2e.nio_client import NioClient
+from tests.e2e.polling import wait_until
+from tests.e2e.staff_client import Account
+from tests.e2e.staffed_line import HAND
 
 PAUSE: Final = 0.1
 MESSAGES: Final = 50
 OPEN: Final = 200
 
 
-class Supervisor(CrossNio):
+class TimedSupervisor(NioClient):
     """The line's supervisor, who has no cap, with a clock: when the answer to a message could be read."""
 
     def __init__(self, homeserver: str, account: Account) -> None:
@@ -44,7 +44,7 @@ class Supervisor(CrossNio):
         async def answered() -> float | None:
             return self._answers.get(asked)
 
-        return await until(f"an answer to {words.split(maxsplit=1)[0]}", answered, within=30, every=0.002) - begun
+        return await wait_until(f"an answer to {words.split(maxsplit=1)[0]}", answered, within=30, every=0.002) - begun
 
     async def _note(self, _room: Any, event: Any) -> None:
         relation = event.source["content"].get("m.relates_to", {})
@@ -52,16 +52,16 @@ class Supervisor(CrossNio):
             self._answers.setdefault(target, time.perf_counter())
 
 
-async def desk(line: Line, *, full: bool) -> list[Figure]:
+async def desk(line: BenchLine, *, full: bool) -> list[Figure]:
     """Measure a command's answer, and a claim's history, on a line with many open threads."""
     await line.start_bridge()
-    async with seated(line) as (sol, told):
+    async with supervisor_at_desk(line) as (sol, told):
         room = told["desk_room"]
         await line.open_threads(OPEN)
-        await line.quiet()
+        await line.wait_until_idle()
         for _ in range(OPEN):
             await sol.ask(room, "!claim")
-        await line.quiet()
+        await line.wait_until_idle()
         answers: list[float] = []
         raw: list[float] = []
         for number in range(-5, 120 if full else 60):
@@ -83,7 +83,7 @@ async def desk(line: Line, *, full: bool) -> list[Figure]:
             aim="ratio <= 6",
             definition=(
                 "From before a client encrypts a command at the desk (!help, !board, !on) until the same client has"
-                f" decrypted the answer; one at a time, in turns with raw sends, {OPEN} open threads with one voice."
+                f" decrypted the answer; one at a time, in turns with raw sends, {OPEN} open threads with one advocate."
             ),
             more={"answer_ms": spread(answers), "raw_ms": spread(raw), "threads": line.handsets},
         ),
@@ -104,13 +104,13 @@ async def desk(line: Line, *, full: bool) -> list[Figure]:
 
 
 @asynccontextmanager
-async def seated(line: Line) -> AsyncIterator[tuple[Supervisor, dict[str, str]]]:
+async def supervisor_at_desk(line: BenchLine) -> AsyncIterator[tuple[TimedSupervisor, dict[str, str]]]:
     """Log the supervisor in and bring them to the desk; yields them and what `/ready` says."""
     async with line.http.get(f"{line.ports.url('bridge')}/ready") as answer:
         told: dict[str, str] = await answer.json()
-    found = next(a for a in provision.secrets_of(line.layout).read_accounts() if a.role == "supervisor")
+    found = next(a for a in provision.open_secrets(line.layout).read_accounts() if a.role == "supervisor")
     account = Account(user=found.user, mxid=provision.mxid(found.user), password=found.password, role=found.role)
-    sol = Supervisor(line.ports.url("homeserver"), account)
+    sol = TimedSupervisor(line.ports.url("homeserver"), account)
     try:
         await sol.start()
         await sol.join(told["desk_room"])
@@ -120,12 +120,12 @@ async def seated(line: Line) -> AsyncIterator[tuple[Supervisor, dict[str, str]]]
         await sol.stop()
 
 
-async def _history(line: Line, sol: Supervisor, told: dict[str, str]) -> float:
+async def _history(line: BenchLine, sol: TimedSupervisor, told: dict[str, str]) -> float:
     """Claim a thread of many texts and read all of it; return the seconds that it took."""
     number, line.handsets = line.handsets, line.handsets + 1
     before = set(await sol.invites())
     await line.load(line.texts(count=MESSAGES, in_flight=1, first=number, handsets=1))
-    await line.quiet()
+    await line.wait_until_idle()
     name = line.ask(line.layout.bridge / "main.db", "SELECT designation FROM thread ORDER BY rowid DESC LIMIT 1")
     card = await sol.find(told["desk_room"], "its card is there", lambda i: f"{HAND} {name} · waiting" in i.body)
     begun = time.perf_counter()
@@ -134,18 +134,18 @@ async def _history(line: Line, sol: Supervisor, told: dict[str, str]) -> float:
     async def invited() -> str | None:
         return next((room for room in await sol.invites() if room not in before), None)
 
-    room = await until("the invite", invited, within=30, every=0.01)
+    room = await wait_until("the invite", invited, within=30, every=0.01)
     await sol.join(room)
 
     async def all_read() -> bool | None:
         items = [i for i in await sol.whole(room) if i.sender == told["voice"] and i.kind == "message"]
         return len(items) >= MESSAGES or None
 
-    await until(f"all {MESSAGES} texts can be read", all_read, within=30, every=0.05)
+    await wait_until(f"all {MESSAGES} texts can be read", all_read, within=30, every=0.05)
     return time.perf_counter() - begun
 
 
-async def _raw(line: Line, number: int) -> float:
+async def _raw(line: BenchLine, number: int) -> float:
     """Send one event of a text's size straight to the homeserver; return the seconds until it answered."""
     url = send_url(line.ports.url("homeserver"), line.rooms[number % len(line.rooms)], mxid(PLAIN), DEVICE)
     headers = {"Authorization": f"Bearer {line.token}"}

@@ -17,21 +17,21 @@ from functools import partial
 from typing import Final
 from urllib.parse import quote
 
-from deploy.stack.supervisor import ROOT, environment
+from deploy.stack.supervisor import ROOT, child_environment
+from tests.bench.bench_line import DEVICE, PLAIN, ROOMS, TEXT, BenchLine, encrypted, handset, load_process, mxid
 from tests.bench.figures import Figure, quantile, spread, sync_times
-from tests.bench.line import DEVICE, PLAIN, ROOMS, TEXT, Line, encrypted, handset, loading, mxid
-from tests.bench.load import Sender, send_url
+from tests.bench.load_generator import Sender, send_url
 
 PAUSE: Final = 0.08
 """Seconds between two that are timed, so that what the one left behind is not in the other."""
 IN_FLIGHT: Final = 32
 
 
-async def latency(line: Line, *, full: bool) -> list[Figure]:
+async def latency(line: BenchLine, *, full: bool) -> list[Figure]:
     """One text at a time into existing threads, in turns with raw sends; both end where the answer passes the forwarder."""
     await line.start_bridge(forwarded=True)
     await line.open_threads(ROOMS)
-    await line.quiet()
+    await line.wait_until_idle()
     texts: list[float] = []
     webhooks: list[float] = []
     raw: list[float] = []
@@ -42,7 +42,7 @@ async def latency(line: Line, *, full: bool) -> list[Figure]:
             for times, one in zip((raw, texts, webhooks), each, strict=True):
                 times.append(one)
             syncs += sync_times(line.layout.data, times=1)
-    beside = {
+    concurrent = {
         "text_ms": spread(texts),
         "raw_ms": spread(raw),
         "fdatasync_ms": spread(syncs),
@@ -64,13 +64,13 @@ async def latency(line: Line, *, full: bool) -> list[Figure]:
             ceiling_is=f"raw PUT send, p{int(part * 100)}",
             aim=aim,
             definition=told,
-            more=beside if part == 0.5 else {},
+            more=concurrent if part == 0.5 else {},
         )
         for part, aim in ((0.5, "ratio <= 1.3"), (0.95, "ratio <= 2"))
     ]
 
 
-async def throughput(line: Line, *, full: bool) -> list[Figure]:
+async def throughput(line: BenchLine, *, full: bool) -> list[Figure]:
     """Texts as fast as the line takes them, in turns with raw sends, from the same load generator."""
     await line.start_bridge()
     await line.open_threads(ROOMS)
@@ -80,13 +80,13 @@ async def throughput(line: Line, *, full: bool) -> list[Figure]:
     bare: list[float] = []
     for _ in range(rounds):
         for rates, device in ((bare, ""), (raw, DEVICE)):
-            await line.quiet()
-            since = line.place()
+            await line.wait_until_idle()
+            since = line.stream_position()
             begun = (await line.load(line.sends(count=count, in_flight=IN_FLIGHT, device=device)))["begun"]
             rates.append(count / (line.plain_sent(since)[1] - begun))
-        since = line.place()
+        since = line.stream_position()
         begun = (await line.load(line.texts(count=count, in_flight=IN_FLIGHT)))["begun"]
-        await line.quiet()
+        await line.wait_until_idle()
         accepted, last = line.voice_sent(since)
         assert accepted == count, f"{accepted} events of {count} texts"
         texts.append(count / (last - begun))
@@ -114,19 +114,19 @@ async def throughput(line: Line, *, full: bool) -> list[Figure]:
     ]
 
 
-async def acknowledgement(line: Line, *, full: bool) -> list[Figure]:
+async def acknowledgement(line: BenchLine, *, full: bool) -> list[Figure]:
     """Webhooks at 50 a second while the engine works, beside a bare echo before and at the same time."""
     await line.start_bridge()
     await line.open_threads(ROOMS)
-    await line.quiet()
+    await line.wait_until_idle()
     paced = {**line.texts(count=0, in_flight=0), "kind": "paced", "rate": 50, "seconds": 20}
-    async with loading({"kind": "echo"}) as process:
+    async with load_process({"kind": "echo"}) as process:
         assert process.stdout is not None
         port = json.loads(await process.stdout.readline())["port"]
         url = f"http://127.0.0.1:{port}/carriers/main/inbound"
         alone = await line.load({**paced, "url": url})
-        answers, beside = await asyncio.gather(line.load(paced), line.load({**paced, "url": url, "rate": 10}))
-    await line.quiet()
+        answers, concurrent = await asyncio.gather(line.load(paced), line.load({**paced, "url": url, "rate": 10}))
+    await line.wait_until_idle()
     return [
         Figure(
             name="acknowledgement_p99",
@@ -142,13 +142,13 @@ async def acknowledgement(line: Line, *, full: bool) -> list[Figure]:
             more={
                 "webhook_ms": spread(answers["seconds"]),
                 "echo_ms": spread(alone["seconds"]),
-                "echo_beside_ms": spread(beside["seconds"]),
+                "echo_beside_ms": spread(concurrent["seconds"]),
             },
         )
     ]
 
 
-async def first_text(line: Line, *, full: bool) -> list[Figure]:
+async def first_text(line: BenchLine, *, full: bool) -> list[Figure]:
     """From a new handset's first text to its card at the desk."""
     ready = await line.start_bridge(forwarded=True)
     assert ready
@@ -158,11 +158,11 @@ async def first_text(line: Line, *, full: bool) -> list[Figure]:
     await line.open_threads(1)
     seconds, raw = [], []
     for _ in range(40 if full else 15):
-        await line.quiet()
+        await line.wait_until_idle()
         await asyncio.sleep(0.3)
         number, line.handsets = line.handsets, line.handsets + 1
         seconds.append(await _timed(line, lambda request: desk in request, partial(_to_carrier, line, number)))
-        await line.quiet()
+        await line.wait_until_idle()
         await asyncio.sleep(0.3)
         raw.append(await _raw(line, number))
     return [
@@ -182,11 +182,11 @@ async def first_text(line: Line, *, full: bool) -> list[Figure]:
     ]
 
 
-async def memory(line: Line, *, threads: int) -> list[Figure]:
+async def memory(line: BenchLine, *, threads: int) -> list[Figure]:
     """Resident size with so many threads, and what each costs."""
     await line.start_bridge()
     bare = _resident("import bridge.app.main")
-    await line.quiet()
+    await line.wait_until_idle()
     empty, before = line.memory(), line.handsets
     await line.open_threads(threads // 2)
     some = line.handsets
@@ -230,7 +230,7 @@ async def memory(line: Line, *, threads: int) -> list[Figure]:
     ]
 
 
-async def start(line: Line, *, full: bool) -> list[Figure]:
+async def start(line: BenchLine, *, full: bool) -> list[Figure]:
     """From the spawn to a first sync that was answered, and `/ready`."""
     if not line.handsets:
         await line.start_bridge()
@@ -243,7 +243,7 @@ async def start(line: Line, *, full: bool) -> list[Figure]:
         synced = line.forwarder.answered(lambda request: "/v3/sync?" in request and "since=" in request)
         ready = await line.start_bridge(forwarded=True)
         seconds.append(max(ready, await asyncio.wait_for(synced, 60)) - line.spawned_at)
-        await line.quiet()
+        await line.wait_until_idle()
     return [
         Figure(
             name="start",
@@ -265,17 +265,17 @@ async def start(line: Line, *, full: bool) -> list[Figure]:
     ]
 
 
-async def _text(line: Line, number: int) -> float:
+async def _text(line: BenchLine, number: int) -> float:
     return await _timed(line, _is_voice, lambda: _to_carrier(line, number % ROOMS))
 
 
-async def text_from_webhook(line: Line, number: int) -> float:
+async def text_from_webhook(line: BenchLine, number: int) -> float:
     """Text by a signed webhook; return the seconds until the forwarder has seen the homeserver take the event."""
     sender = Sender(line.texts(count=1, in_flight=1, first=number % ROOMS, handsets=1), line.http)
     return await _timed(line, _is_voice, lambda: sender.text(number))
 
 
-async def _raw(line: Line, number: int) -> float:
+async def _raw(line: BenchLine, number: int) -> float:
     url = send_url(line.forwarder.url, line.rooms[number % ROOMS], mxid(PLAIN), DEVICE)
     headers = {"Authorization": f"Bearer {line.token}"}
     content = encrypted()
@@ -292,14 +292,14 @@ def _is_voice(request: str) -> bool:
     return "/send/m.room.encrypted/" in request and "line-main" in request
 
 
-async def _to_carrier(line: Line, number: int) -> None:
+async def _to_carrier(line: BenchLine, number: int) -> None:
     body = {"from": handset(number), "to": line.texts(count=0, in_flight=0)["line"], "text": f"{TEXT} {number}"}
     async with line.http.post(f"{line.ports.url('carrier')}/api/texts", json=body) as answer:
         await answer.read()
         assert answer.status == 202, f"the carrier answered {answer.status} to a text"
 
 
-async def _timed(line: Line, is_it: Callable[[str], bool], act: Callable[[], Awaitable[None]]) -> float:
+async def _timed(line: BenchLine, is_it: Callable[[str], bool], act: Callable[[], Awaitable[None]]) -> float:
     """Time from the begin of an act to the answer that it leads to, in seconds."""
     await asyncio.sleep(PAUSE)
     answered = line.forwarder.answered(is_it)
@@ -323,5 +323,5 @@ def _run_python(code: str) -> float:
 
 def _python(code: str) -> str:
     return subprocess.run(
-        (sys.executable, "-P", "-c", code), env=environment(), cwd=ROOT, check=True, capture_output=True, text=True
+        (sys.executable, "-P", "-c", code), env=child_environment(), cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from bot.model.actions import Receipt
+from bot.model.actions import DeliveryReceipt
 from bot.model.desk import Desk, Role, Thread
-from bot.model.events import Content, Event, Joined, Outcome, Relation, Said, TextArrived, TextOutcome, Unsaid
-from bot.model.thread_desk_events import Assigned, How
+from bot.model.events import (
+    Content,
+    Event,
+    MemberJoined,
+    MessageRedacted,
+    MessageSent,
+    Outcome,
+    Relation,
+    TextArrived,
+    TextOutcome,
+)
+from bot.model.thread_desk_events import Assigned, AssignmentKind
 from policies.pack import Pack, TextName
-from tests.bot.account import Account, Words
+from tests.bot.expectations import Expectations, Words
 from tests.bot.strategies import (
     CANNED,
     EDITED,
@@ -30,12 +40,12 @@ class Bookkeeping:
     def __init__(self, pack: Pack, *, threads: int) -> None:
         self.pack, self.now, self.desk = pack, NOW, Desk()
         self.threads = {o: Thread(id=o, designation=d) for o, d in zip(OWNERS[:threads], NAMED, strict=False)}
-        self.account = {owner: Account() for owner in self.threads}
-        self.receipts: dict[str, Receipt] = {}
+        self.account = {owner: Expectations() for owner in self.threads}
+        self.receipts: dict[str, DeliveryReceipt] = {}
         self.spoke: dict[str, str] = {}
 
     def _note(self, owner: str, was: Thread, event: Event) -> None:
-        account, holder = self.account[owner], self.threads[owner].voice.holder
+        account, assignee = self.account[owner], self.threads[owner].assignment.assignee
         match event:
             case TextArrived(body=body) if body in STOPS:
                 account.close()
@@ -43,7 +53,7 @@ class Bookkeeping:
                     account.stop, account.confirmed = event.id, False
             case TextArrived(body=body) if body in STARTS:
                 account.stop = ""
-            case Said(relation=Relation.EDIT, target=target):
+            case MessageSent(relation=Relation.EDIT, target=target):
                 words = account.words.get(target)
                 if words is not None and words.author == event.sender and words.held == "UNKNOWN":
                     words.held = ""
@@ -53,13 +63,13 @@ class Bookkeeping:
                     if words.held:
                         account.say_again(target, event.at)
                     self._heard(owner, words, event)
-            case Said():
+            case MessageSent():
                 words = account.words.setdefault(event.event_id, Words(author=event.sender, at=event.at))
                 self._safety_move(owner, was, event)
-                if event.sender == was.voice.holder and not account.stop and not account.unsafe:
+                if event.sender == was.assignment.assignee and not account.stop and not account.unsafe:
                     self._heard(owner, words, event)
                     self._second_word(owner, was, event)
-            case Unsaid(target=target):
+            case MessageRedacted(target=target):
                 words = account.words.get(target)
                 if words is not None and words.author == event.sender:
                     words.open, words.held = False, ""
@@ -67,19 +77,19 @@ class Bookkeeping:
                 words = account.words.get(event.ref.removeprefix("say:"))
                 if words is not None and event.outcome is Outcome.DELIVERED:
                     words.held = ""
-                elif words is not None and words.author == holder and event.outcome in (Outcome.LATE, Outcome.UNKNOWN):
+                elif words is not None and words.author == assignee and event.outcome in (Outcome.LATE, Outcome.UNKNOWN):
                     words.held = event.outcome.name
-            case Joined(user=user) if user != holder and self.desk.seat(user) is not None:
+            case MemberJoined(user=user) if user != assignee and self.desk.member(user) is not None:
                 account.slow_until = self.now + 300
-            case Assigned(how=How.CLAIMED):
-                assert was.voice.holder is None, "somebody claimed a thread that had a voice"
+            case Assigned(how=AssignmentKind.CLAIMED):
+                assert was.assignment.assignee is None, "somebody claimed a thread that had an advocate"
             case _:
                 pass
-        if holder != was.voice.holder:
+        if assignee != was.assignment.assignee:
             account.turn += 1
             account.close()
 
-    def _heard(self, owner: str, words: Words, event: Said) -> None:
+    def _heard(self, owner: str, words: Words, event: MessageSent) -> None:
         edited = event.relation is Relation.EDIT
         body, canned = event.body, event.body in CANNED
         command, colon, own = body.partition(": ")
@@ -104,7 +114,7 @@ class Bookkeeping:
             return 20
         return 16 if self.spoke.get(author, owner) != owner else 8
 
-    def _second_word(self, owner: str, was: Thread, event: Said) -> None:
+    def _second_word(self, owner: str, was: Thread, event: MessageSent) -> None:
         name = event.body.removeprefix("!")
         said = event.relation is not Relation.THREAD and event.content is Content.TEXT
         if not said or name not in SECOND:
@@ -123,16 +133,16 @@ class Bookkeeping:
             account.say_again(event_id, self.now)
             account.words[event_id].undo = self._undo(owner, event.sender)
 
-    def _safety_move(self, owner: str, was: Thread, event: Said) -> None:
-        account, voice = self.account[owner], event.sender == was.voice.holder
+    def _safety_move(self, owner: str, was: Thread, event: MessageSent) -> None:
+        account, assignee = self.account[owner], event.sender == was.assignment.assignee
         if event.relation is Relation.THREAD or event.content is not Content.TEXT:
             return
         match event.body:
-            case "!agreed unsafe later" if voice:
+            case "!agreed unsafe later" if assignee:
                 account.line = True
-            case "!different" if voice:
+            case "!different" if assignee:
                 account.close()
-            case "!safe" if voice or self._supervises(event.sender):
+            case "!safe" if assignee or self._supervises(event.sender):
                 account.unsafe, account.chosen = False, ""
             case "!unsafe":
                 if not account.unsafe:
@@ -140,12 +150,12 @@ class Bookkeeping:
                     account.unsafe, account.chosen = True, ""
                 before = account.words.get(account.chosen)
                 out = before is not None and (before.open or account.chosen in account.left)
-                if account.line and voice and not account.stop and not out:
+                if account.line and assignee and not account.stop and not out:
                     account.chosen = event.event_id
                     words = account.words[event.event_id]
                     words.open, words.body = True, self.pack.say(TextName.LATER, was.consent.language)
                     words.heard_at, words.undo = self.now, self._undo(owner, event.sender)
 
     def _supervises(self, user: str) -> bool:
-        seat = self.desk.seat(user)
+        seat = self.desk.member(user)
         return seat is not None and seat.role is Role.SUPERVISOR

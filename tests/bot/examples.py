@@ -7,15 +7,15 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from bot.decide import decide
-from bot.model.actions import DESK, THREAD, Action, Mark, Post, Receipt, Text
+from bot.model.actions import DESK, THREAD, Action, DeliveryReceipt, SendMessage, SendSms, ShowReceipt
 from bot.model.desk import Desk, Facts, Thread
-from bot.model.events import Event, Joined, Read, Relation, Said, TextArrived, TimerDue
+from bot.model.events import Event, MemberJoined, MessageRead, MessageSent, Relation, TextArrived, TimerDue
 from bot.model.feature import Step
-from bot.model.line_incidents import LetterDied
+from bot.model.line_incidents import DeadLetterRecorded
 from bot.model.thread_desk_events import AlarmRaised, Assigned
-from bot.model.transactional_actions import Tell
+from bot.model.transactional_actions import SendEvent
 from policies.pack import TextName
-from tests.bot.strategies import ANA, NAMED, NOW, PACK, SEATS, SUE, with_settings
+from tests.bot.strategies import ANA, MEMBERS, NAMED, NOW, PACK, SUE, with_settings
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ ASKS = re.compile(
     r"(?:^|[,;:(]\s*|\b(?:please|and|or|then)\s+)(?:say|write|type|greet|tell|ask|answer|offer)\b", re.IGNORECASE
 )
 """A sentence, or a part of one, that begins with one of these."""
-FACTS = Facts(now=NOW, roster=SEATS, designations=frozenset(NAMED[1:]))
+FACTS = Facts(now=NOW, roster=MEMBERS, designations=frozenset(NAMED[1:]))
 
 
 def at(seconds: float, **changed: Any) -> Facts:
@@ -40,18 +40,18 @@ def arrived(body: str, *, seconds: float = 0.0, **changed: Any) -> TextArrived:
     return TextArrived(id=changed.pop("id", "a"), body=body, at=NOW + seconds, **changed)
 
 
-def said(body: str, **changed: Any) -> Said:
-    """Return a message of the voice in the thread's room."""
+def said(body: str, **changed: Any) -> MessageSent:
+    """Return a message of the assignee in the thread's room."""
     usual: dict[str, Any] = {"place": THREAD, "sender": ANA, "event_id": "$m1", "body": body, "at": NOW}
-    return Said(**(usual | changed))
+    return MessageSent(**(usual | changed))
 
 
-def edit(body: str, **changed: Any) -> Said:
-    """Return an edit of that message by the voice."""
+def edit(body: str, **changed: Any) -> MessageSent:
+    """Return an edit of that message by the assignee."""
     return said(body, **({"relation": Relation.EDIT, "target": "$m1", "event_id": "$e"} | changed))
 
 
-def at_desk(body: str, **changed: Any) -> Said:
+def at_desk(body: str, **changed: Any) -> MessageSent:
     """Return a message at the desk."""
     return said(body, place=DESK, **changed)
 
@@ -63,16 +63,22 @@ def waiting(**changed: Any) -> Thread:
 
 
 def held(**changed: Any) -> Thread:
-    """Return a thread with Ana as its voice, in its room, who has read what was there."""
+    """Return a thread with Ana as its assignee, in its room, who has read what was there."""
     thread = waiting(**changed)
-    for event in (Assigned(voice=ANA), Joined(place=THREAD, user=ANA), Read(place=THREAD, user=ANA, event_id="$read")):
+    for event in (
+        Assigned(assignee=ANA),
+        MemberJoined(place=THREAD, user=ANA),
+        MessageRead(place=THREAD, user=ANA, event_id="$read"),
+    ):
         thread = decide(PACK, at(-30), thread, event).aggregate
     return thread
 
 
 def staffed_desk() -> Desk:
     """Return a desk with Ana, Ben and Sue, who supervises; its board was written ten minutes ago."""
-    return decide(PACK, at(-600), Desk(roster=SEATS, levels=((SUE, 50),)), LetterDied(short_id="0badcafe")).aggregate
+    return decide(
+        PACK, at(-600), Desk(roster=MEMBERS, power_levels=((SUE, 50),)), DeadLetterRecorded(short_id="0badcafe")
+    ).aggregate
 
 
 def then(aggregate: Any, event: Event, facts: Facts = FACTS) -> Step[Any]:
@@ -92,12 +98,12 @@ def of(kind: type[T], step: Step[Any]) -> list[T]:
 
 def texts(step: Step[Any]) -> list[str]:
     """Return the bodies that a step sends to the phone."""
-    return [text.body for text in of(Text, step)]
+    return [text.body for text in of(SendSms, step)]
 
 
-def marks(step: Step[Any]) -> dict[str, Receipt]:
+def marks(step: Step[Any]) -> dict[str, DeliveryReceipt]:
     """Return the receipts that a step puts on messages."""
-    return {mark.event_id: mark.receipt for mark in of(Mark, step)}
+    return {mark.event_id: mark.receipt for mark in of(ShowReceipt, step)}
 
 
 def asks_for_words(told: str) -> list[str]:
@@ -108,14 +114,14 @@ def asks_for_words(told: str) -> list[str]:
 
 def words(step: Step[Any]) -> str:
     """Return what a step says in rooms."""
-    return "\n".join(post.body for post in of(Post, step))
+    return "\n".join(post.body for post in of(SendMessage, step))
 
 
 def alarms(step: Step[Any]) -> list[str]:
     """Return the names of the alarms a step raises at the desk."""
-    return [a.event.alarm.value for a in of(Tell, step) if a.owner == DESK and isinstance(a.event, AlarmRaised)]
+    return [a.event.alarm.value for a in of(SendEvent, step) if a.owner == DESK and isinstance(a.event, AlarmRaised)]
 
 
 def told(actions: tuple[Action, ...], owner: str) -> list[Event]:
     """Return the events that actions put into an inbox."""
-    return [action.event for action in actions if isinstance(action, Tell) and action.owner == owner]
+    return [action.event for action in actions if isinstance(action, SendEvent) and action.owner == owner]

@@ -12,28 +12,28 @@ from typing import Any, Final, get_args
 from hypothesis import strategies as st
 
 from bot.commands.spec import COMMANDS
-from bot.language.codeword_forms import Digests, Flaw, Taken, Word
+from bot.language.codeword_forms import CodewordMatch, Digests, EnrolmentAnswer, Flaw
 from bot.model import events, line_incidents, thread_desk_events
-from bot.model.actions import DESK, OFFICE, THREAD, Receipt
-from bot.model.codeword_state import Asking, Escort, Lock
-from bot.model.desk import Asked, Desk, Facts, Line, Role, Seat, Thread
-from bot.model.dialed_number import Cold, Number, NumberKind
+from bot.model.actions import DESK, OFFICE, THREAD, DeliveryReceipt
+from bot.model.codeword_state import CodewordState, Enrolment, SendLock
+from bot.model.desk import Desk, DeskMember, Facts, QueueEntry, RevealRequest, Role, Thread
+from bot.model.dialled_number import ColdOutreach, DialledNumber, NumberKind
 from bot.model.events import Event
 from bot.model.thread import (
+    Assignment,
     Consent,
-    Flags,
-    Held,
-    Life,
+    ConsentFlags,
+    HeldReason,
+    HeldText,
+    Lifecycle,
     Moment,
-    Offer,
-    Pending,
-    Reason,
-    Reply,
+    PendingText,
+    ReplyAfterStop,
     Sending,
-    Sent,
+    SentText,
     Silence,
-    State,
-    Voice,
+    ThreadState,
+    TransferOffer,
 )
 from policies.load import load
 from policies.pack import Pack, TextName
@@ -41,10 +41,10 @@ from policies.pack import Pack, TextName
 ANA, BEN, SUE, EVE = (f"@{name}:line.example" for name in ("ana", "ben", "sue", "eve"))
 """Two advocates, a supervisor, and somebody who is not on the roster."""
 STAFF: Final = (ANA, BEN, SUE)
-SEATS: Final = (
-    Seat(user=ANA, role=Role.ADVOCATE),
-    Seat(user=BEN, role=Role.ADVOCATE),
-    Seat(user=SUE, role=Role.SUPERVISOR),
+MEMBERS: Final = (
+    DeskMember(user=ANA, role=Role.ADVOCATE),
+    DeskMember(user=BEN, role=Role.ADVOCATE),
+    DeskMember(user=SUE, role=Role.SUPERVISOR),
 )
 
 PACK: Final = load(["base", "rehearsal"])
@@ -61,7 +61,7 @@ STARTS: Final = ("START", "start.")
 TEXTER_WORDS: Final = ("hi, are you there?", "ES", "english", "", "please make him STOP", "Liked “ok”", "I'm driving")
 """What a texter says; with STOPS and STARTS each word of these has one meaning that the tests know without the code."""
 WORDS: Final = ("I am here. Are you safe?", "Sí, claro: 5:30", "mail me at ana@example.org", "ok", "take your time 🙂")
-"""What a voice says to the phone."""
+"""What an assignee says to the phone."""
 NOTES: Final = (
     "// careful",
     "!status",
@@ -80,7 +80,7 @@ LEAKS: Final = (
     "like amber heron, or quiet maple",
     " ",
 )
-"""What the voice may say and the phone must not get."""
+"""What the assignee may say and the phone must not get."""
 LONG: Final = "long " * 300
 WARNED: Final = ("call me at 555-0134-222", "wait at 12 Oak Street")
 DOUBTS: Final = (LONG, *WARNED)
@@ -160,16 +160,16 @@ refs = st.sampled_from(
 
 DIGESTS: Final = Digests(salt="00", safe="01", duress="02", lengths=(8, 9))
 FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
-    "again": st.booleans(),
+    "requeued": st.booleans(),
     "given_up": st.booleans(),
-    "bent": st.booleans(),
-    "new": st.booleans(),
-    "alarm": st.sampled_from(thread_desk_events.Alarm),
+    "tampered": st.booleans(),
+    "new_texter": st.booleans(),
+    "alarm": st.sampled_from(thread_desk_events.AlarmKind),
     "answer_by": st.just(0.0) | times,
     "at": times,
-    "beyond": st.booleans(),
+    "over_cap": st.booleans(),
     "by": people,
-    "held": st.booleans(),
+    "on_hold": st.booleans(),
     "body": bodies,
     "code": st.sampled_from(("", "30003")),
     "content": st.sampled_from(events.Content),
@@ -179,9 +179,9 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "digests": st.just(DIGESTS),
     "event_id": st.sampled_from(MESSAGES),
     "first": st.booleans(),
-    "flood": st.booleans(),
+    "rate_limited": st.booleans(),
     "hours": st.integers(min_value=0, max_value=99),
-    "how": st.sampled_from(thread_desk_events.How),
+    "how": st.sampled_from(thread_desk_events.AssignmentKind),
     "id": st.sampled_from(("a", "b")),
     "key": st.sampled_from(KEYS) | st.text(max_size=5),
     "master_key": st.sampled_from(("k1", "k2")),
@@ -189,7 +189,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "mentions": st.booleans(),
     "quotes": st.booleans(),
     "minutes": st.integers(min_value=0, max_value=100_000),
-    "named": st.lists(people, max_size=2).map(tuple),
+    "mentioned_users": st.lists(people, max_size=2).map(tuple),
     "open": st.booleans(),
     "outcome": st.sampled_from(events.Outcome),
     "place": places,
@@ -197,27 +197,27 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "relation": st.sampled_from(events.Relation),
     "seconds": st.integers(min_value=-100_000, max_value=100_000),
     "sender": people,
-    "sent": st.none() | times,
-    "loose": st.sampled_from((0.0, 45.0)),
+    "sent_at": st.none() | times,
+    "unordered_within": st.sampled_from((0.0, 45.0)),
     "short_id": st.just("0badcafe"),
     "since": times,
     "target": st.sampled_from(MESSAGES) | refs,
-    "theirs": st.booleans(),
+    "inbound": st.booleans(),
     "thread": st.sampled_from(OWNERS),
     "trusted": st.booleans(),
     "unfinished": st.integers(min_value=0, max_value=3),
     "user": people,
     "users": st.dictionaries(people, st.integers(min_value=-1, max_value=100)).map(lambda d: tuple(d.items())),
-    "voice": people,
+    "assignee": people,
     "what": st.just("an upload"),
-    "why": st.sampled_from(events.Why),
+    "reason": st.sampled_from(events.IgnoreReason),
 }
 OTHERWISE: Final[dict[tuple[type, str], st.SearchStrategy[Any]]] = {
-    (line_incidents.RoomLost, "how"): st.sampled_from(line_incidents.Loss),
-    (thread_desk_events.NotAssigned, "why"): st.sampled_from(("they are off duty.", "")),
-    (line_incidents.NotInvited, "place"): st.sampled_from((DESK, OFFICE)),
-    (line_incidents.StrayCame, "kind"): st.sampled_from(line_incidents.Stray),
-    (line_incidents.TextsMissing, "kind"): st.sampled_from(line_incidents.Gap),
+    (line_incidents.RoomLost, "how"): st.sampled_from(line_incidents.RoomLoss),
+    (thread_desk_events.AssignmentRefused, "reason"): st.sampled_from(("they are off duty.", "")),
+    (line_incidents.InviteFailed, "place"): st.sampled_from((DESK, OFFICE)),
+    (line_incidents.StrayTextArrived, "kind"): st.sampled_from(line_incidents.StrayKind),
+    (line_incidents.TextsMissing, "kind"): st.sampled_from(line_incidents.GapKind),
 }
 """Fields whose name means something else in that event."""
 
@@ -229,16 +229,18 @@ EVENTS: Final[dict[type, st.SearchStrategy[Any]]] = {
 }
 any_event: Final = st.one_of(*EVENTS.values())
 
-moments = st.none() | st.builds(Moment, at=times, told=st.booleans())
+moments = st.none() | st.builds(Moment, at=times, from_carrier=st.booleans())
 _names = st.sampled_from(("", *TextName))
 _pending = st.lists(
-    st.builds(Pending, event_id=FIELDS["event_id"], body=bodies, author=people, said_at=times, leave_at=times, name=_names),
+    st.builds(
+        PendingText, event_id=FIELDS["event_id"], body=bodies, author=people, said_at=times, send_at=times, name=_names
+    ),
     max_size=3,
     unique_by=lambda pending: pending.event_id,
 ).map(tuple)
 _sent = st.lists(
     st.builds(
-        Sent,
+        SentText,
         event_id=FIELDS["event_id"],
         receipt=st.sampled_from(("LEAVING", "UNKNOWN", "SENT", "DELIVERED", "NOT_SENT")),
         name=_names,
@@ -247,47 +249,49 @@ _sent = st.lists(
     unique_by=lambda sent: sent.event_id,
 ).map(tuple)
 _held = st.lists(
-    st.builds(Held, event_id=FIELDS["event_id"], body=bodies, author=people, reason=st.sampled_from(Reason), name=_names),
+    st.builds(
+        HeldText, event_id=FIELDS["event_id"], body=bodies, author=people, reason=st.sampled_from(HeldReason), name=_names
+    ),
     max_size=3,
     unique_by=lambda held: held.event_id,
 ).map(tuple)
-_offers = st.none() | st.builds(Offer, to=people | st.just(""), by=people, until=times, event_id=FIELDS["event_id"])
+_offers = st.none() | st.builds(TransferOffer, to=people | st.just(""), by=people, until=times, event_id=FIELDS["event_id"])
 _greeted = st.dictionaries(st.sampled_from(("en", "es")), times).map(lambda d: tuple(sorted(d.items())))
 
-_escorts = st.builds(
-    Escort,
-    words=st.none() | st.just(DIGESTS),
-    burned=st.booleans(),
-    verified=times,
+_codewords = st.builds(
+    CodewordState,
+    digests=st.none() | st.just(DIGESTS),
+    spent=st.booleans(),
+    verified_at=times,
     failures=st.lists(times, max_size=3).map(tuple),
-    lock=st.sampled_from((Lock.NONE, Lock.NONE, *Lock)),
-    heard=times,
-    asked=st.sampled_from(("", *MESSAGES)),
-    asked_at=times,
+    lock=st.sampled_from((SendLock.NONE, SendLock.NONE, *SendLock)),
+    last_text_at=times,
+    challenge=st.sampled_from(("", *MESSAGES)),
+    challenge_sent_at=times,
 )
 _minutes = st.integers(min_value=0, max_value=1440)
 flags: Final = st.builds(
-    Flags,
+    ConsentFlags,
     limits=times,
     tips=times,
     rights=times,
-    asked=st.sampled_from(("", "2027-01-15 08:00")),
+    safe_check_asked=st.sampled_from(("", "2027-01-15 08:00")),
     safe_times=st.lists(st.tuples(_minutes, _minutes), max_size=2).map(tuple),
     text_first=st.none() | st.booleans(),
     channel=st.sampled_from(("", "call")),
-    line=st.sampled_from(("", "later", "clarify")),
+    unsafe_line=st.sampled_from(("", "later", "clarify")),
     unsafe=st.booleans(),
-    line_ref=st.sampled_from(("", "say:$m1")),
+    unsafe_line_ref=st.sampled_from(("", "say:$m1")),
 )
 silences: Final = st.builds(
     Silence,
-    heard=times,
-    spoke=times,
-    rung=st.integers(min_value=0, max_value=6),
+    heard_at=times,
+    spoke_at=times,
+    cue_count=st.integers(min_value=0, max_value=6),
     exchanges=st.integers(min_value=0, max_value=30),
-    cued=st.frozensets(st.sampled_from(("minor", "picture", "picture answered", "ask"))),
-    ask=st.booleans(),
-    answer=st.sampled_from(("", "greeting", "picture")),
+    cues_shown=st.frozensets(st.sampled_from(("minor", "picture", "picture answered", "ask"))),
+    recheck_safety=st.booleans(),
+    last_auto_reply=st.sampled_from(("", "greeting", "picture")),
 )
 
 threads: Final = st.builds(
@@ -295,79 +299,79 @@ threads: Final = st.builds(
     id=FIELDS["thread"],
     designation=FIELDS["designation"],
     answerable=st.booleans(),
-    voice=st.builds(
-        Voice,
-        holder=st.none() | people,
+    assignment=st.builds(
+        Assignment,
+        assignee=st.none() | people,
         epoch=st.integers(min_value=0, max_value=5),
-        before=st.none() | people,
+        taken_from=st.none() | people,
         offer=_offers,
         members=st.frozensets(people),
         interpreters=st.frozensets(people),
-        slow_until=times,
+        long_undo_until=times,
         answer_by=st.just(0.0) | times,
     ),
     consent=st.builds(
         Consent,
         stopped=st.booleans(),
-        confirmation=st.sampled_from(("", "stop:a", "stop:b")),
+        confirmation_ref=st.sampled_from(("", "stop:a", "stop:b")),
         language=st.sampled_from(("en", "es", "fr")),
         greeted=_greeted,
         may_resume=st.booleans(),
-        after_stop=st.sampled_from(("", "a", "b")),
-        reply=st.none() | st.builds(Reply, event_id=FIELDS["event_id"], body=bodies, author=people, said_at=times),
-        replied=st.sampled_from(("", "say:$m1", "say:$m2")),
-        vendor_block=st.booleans(),
-        settled=moments,
-        started=moments,
+        text_after_stop=st.sampled_from(("", "a", "b")),
+        reply=st.none() | st.builds(ReplyAfterStop, event_id=FIELDS["event_id"], body=bodies, author=people, said_at=times),
+        reply_ref=st.sampled_from(("", "say:$m1", "say:$m2")),
+        carrier_block=st.booleans(),
+        last_keyword=moments,
+        last_start=moments,
         blocked_until=st.sampled_from((0.0, 0.0, NOW - 1, NOW + 100)),
     ),
     sending=st.builds(Sending, pending=_pending, sent=_sent, held=_held),
-    escort=_escorts,
+    codeword=_codewords,
     flags=flags,
     silence=silences,
-    life=st.builds(
-        Life,
-        state=st.sampled_from(State),
+    lifecycle=st.builds(
+        Lifecycle,
+        state=st.sampled_from(ThreadState),
         since=times,
         last_inbound=times,
         last_outbound=times,
-        newest=moments,
-        closes=st.just(0.0) | times,
+        newest_text=moments,
+        closes_at=st.just(0.0) | times,
         continuing=st.booleans(),
     ),
-    held=st.booleans(),
-    asked=st.none() | st.builds(Asked, by=people, until=times),
+    on_legal_hold=st.booleans(),
+    reveal_request=st.none() | st.builds(RevealRequest, by=people, until=times),
 )
 
-_seats = st.lists(
+_members = st.lists(
     st.builds(
-        Seat,
+        DeskMember,
         user=people,
         role=st.sampled_from(Role),
-        duty=st.booleans(),
-        spoke=st.sampled_from(("", *OWNERS)),
+        on_duty=st.booleans(),
+        last_thread=st.sampled_from(("", *OWNERS)),
         away=st.booleans(),
-        since=times,
-        heavy=st.integers(min_value=0, max_value=3),
-        offered=times,
+        on_duty_since=times,
+        heavy_threads=st.integers(min_value=0, max_value=3),
+        debrief_offered_at=times,
     ),
     max_size=4,
     unique_by=lambda seat: seat.user,
 ).map(tuple)
-_lines = st.lists(
+_entries = st.lists(
     st.builds(
-        Line,
+        QueueEntry,
         thread=FIELDS["thread"],
         designation=FIELDS["designation"],
         since=times,
-        voice=st.none() | people,
+        assignee=st.none() | people,
         offered=st.booleans(),
-        carded=st.booleans(),
-        begun=times,
-        last=times,
-        theirs=st.booleans(),
-        given=st.booleans(),
-        tried=st.lists(people, max_size=2).map(tuple),
+        has_card=st.booleans(),
+        opened_at=times,
+        last_activity=times,
+        last_was_inbound=st.booleans(),
+        auto_assigned=st.booleans(),
+        tried_users=st.lists(people, max_size=2).map(tuple),
         duress=st.booleans(),
         heavy=st.booleans(),
     ),
@@ -376,63 +380,65 @@ _lines = st.lists(
 ).map(tuple)
 desks: Final = st.builds(
     Desk,
-    roster=_seats | st.just(SEATS),
-    levels=FIELDS["users"],
-    threads=_lines,
-    identities=st.dictionaries(people, FIELDS["master_key"]).map(lambda d: tuple(d.items())),
+    roster=_members | st.just(MEMBERS),
+    power_levels=FIELDS["users"],
+    threads=_entries,
+    unconfirmed_identities=st.dictionaries(people, FIELDS["master_key"]).map(lambda d: tuple(d.items())),
     outage=st.booleans(),
     board=st.sampled_from(("", "Queue: 0")),
     board_at=times,
-    holds=st.lists(FIELDS["thread"], max_size=2, unique=True).map(tuple),
+    on_legal_hold=st.lists(FIELDS["thread"], max_size=2, unique=True).map(tuple),
     claimers=st.lists(st.tuples(people, times), max_size=2).map(tuple),
-    cold=st.lists(
-        st.builds(Cold, user=people, until=times, asked=st.booleans(), digest=st.sampled_from(("", "d1"))),
+    outreach=st.lists(
+        st.builds(ColdOutreach, user=people, until=times, confirmed=st.booleans(), digest=st.sampled_from(("", "d1"))),
         max_size=2,
         unique_by=lambda cold: cold.user,
     ).map(tuple),
-    asking=st.lists(
+    enrolments=st.lists(
         st.builds(
-            Asking,
+            Enrolment,
             user=people,
             thread=FIELDS["thread"],
             designation=FIELDS["designation"],
             until=times,
-            second=st.booleans(),
+            wants_duress_word=st.booleans(),
         ),
         max_size=2,
         unique_by=lambda asking: asking.user,
     ).map(tuple),
-    worded=st.lists(st.sampled_from(MESSAGES), max_size=2).map(tuple),
+    codeword_event_ids=st.lists(st.sampled_from(MESSAGES), max_size=2).map(tuple),
 )
 
 facts: Final = st.builds(
     Facts,
     now=times | st.just(NOW),
-    roster=_seats | st.just(SEATS),
+    roster=_members | st.just(MEMBERS),
     designations=st.frozensets(FIELDS["designation"]),
     load=st.dictionaries(people, st.integers(min_value=0, max_value=6)),
-    word=st.sampled_from((Word.NONE, Word.NONE, *Word)),
-    taken=st.none() | st.builds(Taken, flaw=st.none() | st.sampled_from(Flaw), digests=st.none() | st.just(DIGESTS)),
+    codeword_match=st.sampled_from((CodewordMatch.NONE, CodewordMatch.NONE, *CodewordMatch)),
+    enrolment_answer=st.none()
+    | st.builds(EnrolmentAnswer, flaw=st.none() | st.sampled_from(Flaw), digests=st.none() | st.just(DIGESTS)),
     outage=st.booleans(),
-    number=st.none() | st.builds(Number, kind=st.sampled_from(NumberKind), digest=st.sampled_from(("d1", "d2"))),
-    frozen=st.booleans(),
-    showing=st.booleans(),
-    buried=st.booleans(),
-    arriving=st.booleans(),
-    leaving=st.booleans(),
-    fresh=st.just("still brook"),
+    dialled_number=st.none()
+    | st.builds(DialledNumber, kind=st.sampled_from(NumberKind), digest=st.sampled_from(("d1", "d2"))),
+    on_legal_hold=st.booleans(),
+    display_pending=st.booleans(),
+    has_dead_letters=st.booleans(),
+    inbound_pending=st.booleans(),
+    outbound_pending=st.booleans(),
+    new_designation=st.just("still brook"),
 )
 
 FORWARD: Final = {
-    None: set(Receipt),
-    Receipt.LEAVING: set(Receipt) - {Receipt.NOTE, Receipt.LEAVING},
-    Receipt.SENT: {Receipt.DELIVERED, Receipt.NOT_SENT},
-    Receipt.UNKNOWN: {Receipt.DELIVERED, Receipt.NOT_SENT, Receipt.LEAVING},
-    Receipt.NOTE: set(),
-    Receipt.DELIVERED: set(),
-    Receipt.NOT_SENT: {Receipt.LEAVING, Receipt.DELIVERED},
-    Receipt.HELD: {Receipt.NOT_SENT, Receipt.UNSAID, Receipt.LEAVING},
-    Receipt.UNSAID: {Receipt.DELIVERED},
+    None: set(DeliveryReceipt),
+    DeliveryReceipt.LEAVING: set(DeliveryReceipt) - {DeliveryReceipt.NOTE, DeliveryReceipt.LEAVING},
+    DeliveryReceipt.SENT: {DeliveryReceipt.DELIVERED, DeliveryReceipt.NOT_SENT},
+    DeliveryReceipt.UNKNOWN: {DeliveryReceipt.DELIVERED, DeliveryReceipt.NOT_SENT, DeliveryReceipt.LEAVING},
+    DeliveryReceipt.NOTE: set(),
+    DeliveryReceipt.DELIVERED: set(),
+    DeliveryReceipt.NOT_SENT: {DeliveryReceipt.LEAVING, DeliveryReceipt.DELIVERED},
+    DeliveryReceipt.HELD: {DeliveryReceipt.NOT_SENT, DeliveryReceipt.RETRACTED, DeliveryReceipt.LEAVING},
+    DeliveryReceipt.RETRACTED: {DeliveryReceipt.DELIVERED},
 }
 """Which receipt may take the place of which: said here a second time, on purpose, and not read from the code.
 Back to LEAVING only by a second word of their author."""

@@ -8,29 +8,38 @@ from typing import Any
 
 import pytest
 
-from bot.model.actions import DESK, THREAD, Page, Post, Text
+from bot.model.actions import DESK, THREAD, PageOnCall, SendMessage, SendSms
 from bot.model.desk import Thread
-from bot.model.events import Joined, Left, LevelsSet, NotHeard, Relation, Tapped, Unsaid, Why
+from bot.model.events import (
+    IgnoreReason,
+    MemberJoined,
+    MemberLeft,
+    MessageIgnored,
+    MessageRedacted,
+    PowerLevelsChanged,
+    ReactionAdded,
+    Relation,
+)
 from bot.model.feature import Step
-from bot.model.line_incidents import LetterDied, Loss, RoomLost
-from bot.model.thread_desk_events import How, Offered, Removed, ThreadWaits, VoiceWanted
+from bot.model.line_incidents import DeadLetterRecorded, RoomLoss, RoomLost
+from bot.model.thread_desk_events import AssignmentKind, ClaimRequested, MemberRemoved, OfferChanged, ThreadQueued
 from tests.bot.examples import at, at_desk, edit, held, of, said, staffed_desk, texts, then, words
-from tests.bot.strategies import ANA, BEN, EVE, NOW, OWNERS, SEATS, SUE, UNDO, with_settings
-from tests.bot.world import World
+from tests.bot.simulation import Simulation
+from tests.bot.strategies import ANA, BEN, EVE, MEMBERS, NOW, OWNERS, SUE, UNDO, with_settings
 
 T1, T2 = OWNERS[:2]
 
 
-def line() -> World:
-    """Return a line with a cap of one: Ana is the voice of one thread, and another waits."""
-    world = World(with_settings(cap=1), threads=2)
+def line() -> Simulation:
+    """Return a line with a cap of one: Ana is the assignee of one thread, and another waits."""
+    world = Simulation(with_settings(cap=1), threads=2)
     world.open(T1, ANA)
     world.text(T2, "hi")
     world.settle()
     return world
 
 
-def joins(world: World, *users: str) -> None:
+def joins(world: Simulation, *users: str) -> None:
     """Let people be in the first thread's room."""
     for user in users:
         world.account[T1].invited.add(user)
@@ -38,17 +47,17 @@ def joins(world: World, *users: str) -> None:
     world.settle()
 
 
-def two_claims(world: World) -> None:
+def two_claims(world: Simulation) -> None:
     world.say(DESK, BEN, "!claim")
     world.say(DESK, SUE, "!claim quiet maple")
 
 
-def two_hands(world: World) -> None:
+def two_hands(world: Simulation) -> None:
     world.tap(DESK, SUE, "✋", f"card:{T2}")
     world.tap(DESK, BEN, "✋", f"card:{T2}")
 
 
-def two_acceptances(world: World) -> None:
+def two_acceptances(world: Simulation) -> None:
     world.say(T1, ANA, "!transfer all")
     world.settle()
     two = (lambda: world.tap(DESK, BEN, "✋", f"card:{T1}"), lambda: world.say(DESK, SUE, "!claim amber heron"))
@@ -56,20 +65,20 @@ def two_acceptances(world: World) -> None:
         accept()
 
 
-def accepts_and_declines(world: World) -> None:
+def accepts_and_declines(world: Simulation) -> None:
     world.say(T1, ANA, f"!transfer {BEN}")
     world.say(T1, BEN, "!accept")
     world.tap(T1, BEN, "❌", "offer")
     world.tap(T1, BEN, "✅", "offer")
 
 
-def to_somebody_off(world: World) -> None:
+def to_somebody_off(world: Simulation) -> None:
     world.say(DESK, BEN, "!off")
     world.settle()
     world.say(T1, ANA, f"!transfer {BEN}")
 
 
-def off_after_the_offer(world: World) -> None:
+def off_after_the_offer(world: Simulation) -> None:
     world.say(T1, ANA, f"!transfer {BEN}")
     world.settle()
     world.say(DESK, BEN, "!off")
@@ -77,13 +86,13 @@ def off_after_the_offer(world: World) -> None:
     world.say(T1, BEN, "!accept")
 
 
-def over_the_cap(world: World) -> None:
+def over_the_cap(world: Simulation) -> None:
     world.tap(DESK, BEN, "✋", f"card:{T2}")
     world.settle()
     world.say(T1, ANA, f"!transfer {BEN}")
 
 
-def over_the_cap_after_the_offer(world: World) -> None:
+def over_the_cap_after_the_offer(world: Simulation) -> None:
     world.say(T1, ANA, f"!transfer {BEN}")
     world.settle()
     world.tap(DESK, BEN, "✋", f"card:{T2}")
@@ -91,7 +100,7 @@ def over_the_cap_after_the_offer(world: World) -> None:
     world.say(T1, BEN, "!accept")
 
 
-def over_the_cap_by_a_supervisor(world: World) -> None:
+def over_the_cap_by_a_supervisor(world: Simulation) -> None:
     world.tap(DESK, BEN, "✋", f"card:{T2}")
     world.settle()
     world.say(T1, SUE, f"!transfer {BEN}")
@@ -99,7 +108,7 @@ def over_the_cap_by_a_supervisor(world: World) -> None:
     world.say(T1, BEN, "!accept")
 
 
-def after_expiry(world: World) -> None:
+def after_expiry(world: Simulation) -> None:
     world.say(T1, ANA, f"!transfer {BEN}")
     world.settle()
     world.pass_time(600)
@@ -107,7 +116,7 @@ def after_expiry(world: World) -> None:
     world.tap(T1, BEN, "✅", "offer")
 
 
-def expired_unseen(world: World) -> None:
+def expired_unseen(world: Simulation) -> None:
     """Let the timer be late: the offer is over by its time."""
     world.say(T1, ANA, f"!transfer {BEN}")
     world.settle()
@@ -118,9 +127,9 @@ def expired_unseen(world: World) -> None:
     world.say(T1, ANA, "!transfer nobody")
 
 
-def by_somebody_who_left(world: World) -> None:
+def by_somebody_who_left(world: Simulation) -> None:
     world.say(T1, SUE, "!take")
-    world.tell(DESK, Left(place=DESK, user=BEN))
+    world.tell(DESK, MemberLeft(place=DESK, user=BEN))
     world.settle()
     for body in ("!transfer all", "!take", "!escalate", "!release", "ok"):
         world.say(T1, BEN, body)
@@ -128,24 +137,24 @@ def by_somebody_who_left(world: World) -> None:
     world.tap(DESK, BEN, "✋", f"card:{T2}")
 
 
-def left_and_accepted(world: World) -> None:
+def left_and_accepted(world: Simulation) -> None:
     world.say(T1, ANA, f"!transfer {BEN}")
     world.settle()
     world.say(T1, BEN, "!accept")
-    world.tell(DESK, Left(place=DESK, user=BEN))
+    world.tell(DESK, MemberLeft(place=DESK, user=BEN))
     world.work(T1)
 
 
-def accepted_and_left(world: World) -> None:
+def accepted_and_left(world: Simulation) -> None:
     world.say(T1, ANA, f"!transfer {BEN}")
     world.settle()
     world.say(T1, BEN, "!accept")
     world.work(T1)
-    world.tell(DESK, Left(place=DESK, user=BEN))
+    world.tell(DESK, MemberLeft(place=DESK, user=BEN))
 
 
-def accepted_while_the_voice_left(world: World) -> None:
-    """Let the desk give a thread to whoever accepted it after its voice left and before it heard of that."""
+def accepted_while_the_assignee_left(world: Simulation) -> None:
+    """Let the desk give a thread to whoever accepted it after its assignee left and before it heard of that."""
     world.say(T1, ANA, f"!transfer {BEN}")
     world.settle()
     world.say(T1, BEN, "!accept")
@@ -154,90 +163,90 @@ def accepted_while_the_voice_left(world: World) -> None:
     world.work(T1)
 
 
-def given_away_and_offered(world: World) -> None:
-    """Let an offer to all reach the desk after a supervisor took the voice."""
+def given_away_and_offered(world: Simulation) -> None:
+    """Let an offer to all reach the desk after a supervisor took the assignee."""
     world.say(T1, SUE, "!take")
     world.say(T1, ANA, "!transfer all")
     world.settle()
     world.tap(DESK, BEN, "✋", f"card:{T1}")
 
 
-def unsigned_taps(world: World) -> None:
+def unsigned_taps(world: Simulation) -> None:
     world.say(T1, ANA, f"!transfer {BEN}")
     world.settle()
     world.tap(T1, BEN, "✅", "offer", trusted=False)
     world.tap(DESK, BEN, "✋", f"card:{T2}", trusted=False)
 
 
-def unsigned_words(world: World) -> None:
+def unsigned_words(world: Simulation) -> None:
     for owner, place in ((T1, THREAD), (DESK, DESK)):
-        world.tell(owner, NotHeard(place=place, sender=ANA, event_id=world.new_id(), why=Why.UNTRUSTED))
+        world.tell(owner, MessageIgnored(place=place, sender=ANA, event_id=world.new_id(), reason=IgnoreReason.UNTRUSTED))
 
 
-def nonsense_levels(world: World) -> None:
+def nonsense_levels(world: Simulation) -> None:
     for users in ((), ((SUE, -5), (EVE, 100)), ((BEN, 10**12),), (("", 50), ("not an id", 7))):
-        world.tell(DESK, LevelsSet(users=users))
+        world.tell(DESK, PowerLevelsChanged(users=users))
     world.settle()
     world.say(T1, SUE, "!take")
 
 
-def left_by_everybody(world: World) -> None:
+def left_by_everybody(world: Simulation) -> None:
     for user in (SUE, BEN, ANA):
-        world.tell(DESK, Left(place=DESK, user=user))
+        world.tell(DESK, MemberLeft(place=DESK, user=user))
     world.settle()
     world.pass_time(601)
 
 
-def left_and_entered_again(world: World) -> None:
+def left_and_entered_again(world: Simulation) -> None:
     left_by_everybody(world)
     world.settle()
     for user in (ANA, BEN):
-        world.tell(DESK, Joined(place=DESK, user=user))
+        world.tell(DESK, MemberJoined(place=DESK, user=user))
     world.settle()
     world.say(DESK, BEN, "!claim amber heron")
 
 
-def redacted_cards(world: World) -> None:
+def redacted_cards(world: Simulation) -> None:
     """Somebody redacts our cards: a reaction to what is left of them still names the thread, or nothing."""
-    world.tell(DESK, Unsaid(place=DESK, sender=SUE, target="$card"))
+    world.tell(DESK, MessageRedacted(place=DESK, sender=SUE, target="$card"))
     world.tap(DESK, BEN, "✋", "")
     world.tap(DESK, BEN, "✋", "card:gone")
     world.tap(DESK, BEN, "✋", f"card:{T1}")
     world.tap(T1, BEN, "✅", "offer")
 
 
-def forged_edits(world: World) -> None:
+def forged_edits(world: Simulation) -> None:
     message = world.say(T1, ANA, "ok")
     offer = world.say(T1, ANA, f"!transfer {SUE}")
     for sender in (BEN, SUE, EVE):
         for target in (message, offer):
             world.say(T1, sender, f"!transfer {BEN}", relation=Relation.EDIT, target=target)
-            world.tell(T1, Unsaid(place=THREAD, sender=sender, target=target))
+            world.tell(T1, MessageRedacted(place=THREAD, sender=sender, target=target))
     world.say(DESK, EVE, "!claim", relation=Relation.EDIT, target="$x")
     world.say(DESK, BEN, "!claim", relation=Relation.EDIT, target="$x")
 
 
-ROWS: list[tuple[Callable[[World], Any], str | None, str | None, str]] = [
+ROWS: list[tuple[Callable[[Simulation], Any], str | None, str | None, str]] = [
     (two_claims, ANA, BEN, "quiet maple is with ben already"),
     (two_hands, ANA, SUE, "ben: quiet maple is with sue already"),
     (two_acceptances, BEN, None, "amber heron is with ben already"),
-    (accepts_and_declines, BEN, None, "ben is the voice now"),
+    (accepts_and_declines, BEN, None, "ben is the advocate now"),
     (to_somebody_off, ANA, None, "ben is off duty. Say !transfer and who else"),
-    (off_after_the_offer, ANA, None, "ben is not the voice: ben is off duty"),
+    (off_after_the_offer, ANA, None, "ben is not the advocate: ben is off duty"),
     (over_the_cap, ANA, BEN, "ben has 1 threads open, the most. A supervisor may"),
-    (over_the_cap_after_the_offer, ANA, BEN, "ben is not the voice: ben has 1 threads open"),
-    (over_the_cap_by_a_supervisor, BEN, BEN, "ben is the voice now"),
+    (over_the_cap_after_the_offer, ANA, BEN, "ben is not the advocate: ben has 1 threads open"),
+    (over_the_cap_by_a_supervisor, BEN, BEN, "ben is the advocate now"),
     (lambda world: world.say(T1, ANA, f"!transfer {EVE}"), ANA, None, "That is nobody at the desk"),
     (lambda world: world.say(T1, ANA, "!transfer"), ANA, None, "That is nobody at the desk"),
-    (lambda world: world.say(T1, ANA, f"!transfer {ANA}"), ANA, None, "ana is the voice already"),
+    (lambda world: world.say(T1, ANA, f"!transfer {ANA}"), ANA, None, "ana is the advocate already"),
     (lambda world: world.say(T1, ANA, "!transfer nobody"), ANA, None, "nothing to take back"),
     (lambda world: world.say(T1, BEN, "!accept"), ANA, None, "Nothing is offered here"),
     (after_expiry, ANA, None, "Nothing is offered here, or it has run out"),
     (expired_unseen, ANA, None, "Nothing is offered here, or it has run out"),
     (by_somebody_who_left, SUE, None, ""),
-    (left_and_accepted, ANA, None, "ben is not the voice: they are not at the desk"),
+    (left_and_accepted, ANA, None, "ben is not the advocate: they are not at the desk"),
     (accepted_and_left, None, None, "in the queue again"),
-    (accepted_while_the_voice_left, None, None, "went back to the queue first"),
+    (accepted_while_the_assignee_left, None, None, "went back to the queue first"),
     (given_away_and_offered, SUE, None, "ben: amber heron is with sue already"),
     (unsigned_taps, ANA, None, "ben: verify your device first"),
     (unsigned_words, ANA, None, "This device is not verified"),
@@ -253,12 +262,12 @@ ROW_NAMES = [f"{n} {row[0].__name__}" for n, row in enumerate(ROWS)]
 
 
 @pytest.mark.parametrize(("wrong", "first", "second", "shown"), ROWS, ids=ROW_NAMES)
-def test_what_goes_wrong(wrong: Callable[[World], Any], first: str | None, second: str | None, shown: str) -> None:
-    """Each mishap ends with these two voices, on which all agree, and with these words where its cause is."""
+def test_what_goes_wrong(wrong: Callable[[Simulation], Any], first: str | None, second: str | None, shown: str) -> None:
+    """Each mishap ends with these two assignees, on which all agree, and with these words where its cause is."""
     world = line()
     joins(world, BEN, SUE)
     wrong(world)
-    assert (world.voice(T1), world.voice(T2)) == (first, second)
+    assert (world.assignee(T1), world.assignee(T2)) == (first, second)
     assert shown in world.seen(DESK) + world.seen(T1)
     world.pass_time(21)
     world.settle()
@@ -267,8 +276,8 @@ def test_what_goes_wrong(wrong: Callable[[World], Any], first: str | None, secon
 
 def test_whoever_just_left_is_neither_heard_nor_answered() -> None:
     """A command or words by somebody who is not on the roster any more have no effect and no answer in any room."""
-    gone = at(0, roster=SEATS[1:])
-    desk = then(replace(staffed_desk(), roster=SEATS[1:]), LetterDied(short_id="0"), at(-10)).aggregate
+    gone = at(0, roster=MEMBERS[1:])
+    desk = then(replace(staffed_desk(), roster=MEMBERS[1:]), DeadLetterRecorded(short_id="0"), at(-10)).aggregate
     for body in ("!transfer all", "!release", "!say handover", "!again", "ok", "!help", "!nonsense", "!claim"):
         assert then(held(), said(body), gone).actions == ()
         assert then(desk, at_desk(body), gone) == Step(desk)
@@ -279,7 +288,7 @@ def test_a_desk_left_by_everybody_calls_for_somebody() -> None:
     world = line()
     left_by_everybody(world)
     world.settle()
-    assert [entry.voice for entry in world.desk.threads] == [None, None]
+    assert [entry.assignee for entry in world.desk.threads] == [None, None]
     assert world.pages > 0
 
 
@@ -293,13 +302,13 @@ def test_nobody_edits_or_redacts_for_another(sender: str) -> None:
         for event in (
             edit("better", sender=sender),
             edit("!say handover", sender=sender),
-            Unsaid(place=THREAD, sender=sender, target="$m1"),
+            MessageRedacted(place=THREAD, sender=sender, target="$m1"),
         ):
             assert then(thread, event).aggregate == thread
 
 
 TAPS = [
-    Tapped(place=THREAD, sender=sender, event_id="$r", key=key, target=target, trusted=True)
+    ReactionAdded(place=THREAD, sender=sender, event_id="$r", key=key, target=target, trusted=True)
     for sender in (ANA, BEN, SUE, EVE)
     for key in ("✅", "❌", "✋", "👍", "!anyway", "!again", "⏳ leaving", "✓ sent")
     for target in ("", "offer", "card", "say:$m1", "answer:$m1", "in:a:0")
@@ -312,18 +321,18 @@ def test_a_tap_never_lets_a_text_leave() -> None:
     keeps = then(waits, said("call me at 555-0134-222", event_id="$m2")).aggregate
     for tapped in TAPS:
         step = then(keeps, tapped, at(UNDO + 1))
-        assert of(Text, step) == []
+        assert of(SendSms, step) == []
         assert step.aggregate.sending == keeps.sending
-        assert step.aggregate.voice.holder == ANA
+        assert step.aggregate.assignment.assignee == ANA
 
 
-@pytest.mark.parametrize(("how", "said"), [(Loss.CLOSED, True), (Loss.REMOVED, False)])
-def test_a_desk_that_was_closed_or_taken_from_us(how: Loss, said: bool) -> None:
+@pytest.mark.parametrize(("how", "said"), [(RoomLoss.CLOSED, True), (RoomLoss.REMOVED, False)])
+def test_a_desk_that_was_closed_or_taken_from_us(how: RoomLoss, said: bool) -> None:
     """Whoever is on call is called at once; where anybody can still read it, it is said aloud; no thread changes."""
-    desk = then(staffed_desk(), ThreadWaits(thread=T1, designation="amber heron", since=NOW)).aggregate
+    desk = then(staffed_desk(), ThreadQueued(thread=T1, designation="amber heron", since=NOW)).aggregate
     step = then(desk, RoomLost(place=DESK, how=how))
-    assert len(of(Page, step)) == 1
-    assert [post.notice for post in of(Post, step) if post.ref != "board"] == ([False] if said else [])
+    assert len(of(PageOnCall, step)) == 1
+    assert [post.notice for post in of(SendMessage, step) if post.ref != "board"] == ([False] if said else [])
     assert step.aggregate.threads == desk.threads
 
 
@@ -332,9 +341,9 @@ def test_the_last_to_leave_the_desk_is_noticed_at_once() -> None:
     desk = staffed_desk()
     pages = []
     for user in (ANA, SUE, BEN):
-        step = then(desk, Left(place=DESK, user=user))
+        step = then(desk, MemberLeft(place=DESK, user=user))
         desk = step.aggregate
-        pages.append(len(of(Page, step)))
+        pages.append(len(of(PageOnCall, step)))
     assert pages == [0, 0, 1]
 
 
@@ -342,21 +351,21 @@ def test_five_hundred_waiting() -> None:
     """With five hundred who wait the longest waiting is claimed, by name any of them, and the board stays short."""
     desk = staffed_desk()
     for n in range(500):
-        waits = ThreadWaits(thread=f"x{n}", designation=f"word{n:03} heron", since=NOW - n)
+        waits = ThreadQueued(thread=f"x{n}", designation=f"word{n:03} heron", since=NOW - n)
         desk = then(desk, waits).aggregate
-    assert [entry.designation for entry in then(desk, at_desk("!claim")).aggregate.held(ANA)] == ["word499 heron"]
+    assert [entry.designation for entry in then(desk, at_desk("!claim")).aggregate.assigned_to(ANA)] == ["word499 heron"]
     named = then(desk, at_desk("!claim word007 heron"))
-    assert [entry.thread for entry in named.aggregate.held(ANA)] == ["x7"]
+    assert [entry.thread for entry in named.aggregate.assigned_to(ANA)] == ["x7"]
     shown = words(then(desk, at_desk("!board")))
-    gone = then(desk, Left(place=DESK, user=ANA))
+    gone = then(desk, MemberLeft(place=DESK, user=ANA))
     assert "Queue: 500" in shown
     assert len(shown) < 4000
-    assert len([a for a in gone.actions if getattr(a, "event", None) == Removed(user=ANA)]) == 500
+    assert len([a for a in gone.actions if getattr(a, "event", None) == MemberRemoved(user=ANA)]) == 500
 
 
 def test_a_thread_nobody_knows() -> None:
     """What a thread asks of the desk that does not know it, and what a first text never made, changes nothing."""
-    for event in (VoiceWanted(thread="x", user=ANA, how=How.TOOK), Offered(thread="x", open=True)):
+    for event in (ClaimRequested(thread="x", user=ANA, how=AssignmentKind.TAKEN_OVER), OfferChanged(thread="x", open=True)):
         assert then(staffed_desk(), event).actions == ()
     empty = Thread(id="t1", designation="amber heron")
     for body in ("!transfer all", "!accept", "!release", "!take", "!again"):

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from bot import guard
 from bot.decide import TABLE, decide
-from bot.model.actions import THREAD, Edit, Origin, Post, Text
+from bot.model.actions import THREAD, EditMessage, Origin, SendMessage, SendSms
 from bot.model.desk import Desk, Facts, Thread
-from bot.model.events import Content, Event, Relation, Said, TextArrived, TimerDue
+from bot.model.events import Content, Event, MessageSent, Relation, TextArrived, TimerDue
 from bot.model.feature import Step
-from bot.model.thread import Pending, Sending
+from bot.model.thread import PendingText, Sending
 from policies.pack import TextName
-from tests.bot.effort import COMMON, EXPLORES, USUAL
 from tests.bot.examples import held, staffed_desk
+from tests.bot.hypothesis_settings import COMMON, EXPLORES, USUAL
 from tests.bot.strategies import ANA, EVENT_TYPES, EVENTS, NOW, PACK, any_event, desks, facts, threads
 
 EACH = settings(COMMON, max_examples=500 if EXPLORES else 40)
@@ -57,14 +57,14 @@ def test_an_automatic_text_is_the_answer_to_a_text_just_received(thread: Thread,
     automatic = [
         a
         for a in decide(PACK, known, thread, event).actions
-        if isinstance(a, Text) and a.origin not in (Origin.VOICE, Origin.STOP_REPLY)
+        if isinstance(a, SendSms) and a.origin not in (Origin.ADVOCATE, Origin.REPLY_AFTER_STOP)
     ]
     assert len(automatic) <= 1
     for text in automatic:
         assert isinstance(event, TextArrived)
         # It begins with what it is: the confirmation of a STOP, a verdict ("answer"), or one of the agency's texts.
         kind, _, answered = text.ref.partition(":")
-        assert (kind == "stop") == (text.origin is Origin.STOP_ANSWER)
+        assert (kind == "stop") == (text.origin is Origin.STOP_CONFIRMATION)
         assert kind in {"stop", "answer", *TextName}
         assert answered == event.id
         assert text.since == event.at
@@ -76,11 +76,11 @@ def test_an_automatic_text_is_the_answer_to_a_text_just_received(thread: Thread,
 def test_the_room_is_told_of_an_answer_only_if_it_leaves(thread: Thread, known: Facts, event: TextArrived) -> None:
     """The room is told "Answered by itself" if and only if the greeting leaves with the same decision (practice 28)."""
     step = decide(PACK, known, thread, event)
-    leaves = [a for a in step.actions if isinstance(a, Text) and a.origin is Origin.ANSWER]
-    shown = [a for a in step.actions if isinstance(a, Post) and a.body.startswith("Answered by itself")]
+    leaves = [a for a in step.actions if isinstance(a, SendSms) and a.origin is Origin.AUTO_REPLY]
+    shown = [a for a in step.actions if isinstance(a, SendMessage) and a.body.startswith("Answered by itself")]
     assert [a.body in shown[0].body for a in leaves] == [True] * len(shown)
     quiet = step.aggregate.consent.greeted == thread.consent.greeted
-    assert leaves or event.flood or quiet, "what did not leave counts as a greeting"
+    assert leaves or event.rate_limited or quiet, "what did not leave counts as a greeting"
 
 
 @USUAL
@@ -88,7 +88,7 @@ def test_the_room_is_told_of_an_answer_only_if_it_leaves(thread: Thread, known: 
 def test_every_text_passes_the_guard(thread: Thread, event: Event, known: Facts) -> None:
     """No text comes out of a decision that the guard would refuse for the thread as it is after the decision."""
     step = decide(PACK, known, thread, event)
-    for text in (a for a in step.actions if isinstance(a, Text)):
+    for text in (a for a in step.actions if isinstance(a, SendSms)):
         assert guard.may_send(PACK, step.aggregate, text, known.now, ()) is None
 
 
@@ -98,8 +98,8 @@ def test_nothing_but_the_confirmation_leaves_a_stopped_thread(thread: Thread, ev
     """Whatever happens after a STOP, no decision sends anything until there was a START."""
     stopped = replace(thread, consent=replace(thread.consent, stopped=True))
     step = decide(PACK, known, stopped, event)
-    left = [a for a in step.actions if isinstance(a, Text)]
-    assert left == [] or (isinstance(event, TimerDue) and [a.origin for a in left] == [Origin.STOP_REPLY])
+    left = [a for a in step.actions if isinstance(a, SendSms)]
+    assert left == [] or (isinstance(event, TimerDue) and [a.origin for a in left] == [Origin.REPLY_AFTER_STOP])
 
 
 @USUAL
@@ -114,7 +114,7 @@ def test_what_is_said_at_the_desk_is_not_repeated_there(
 ) -> None:
     """No answer of ours at the desk or in an office quotes what somebody said."""
     body = opening + "marzipan"
-    event = Said(
+    event = MessageSent(
         place=place, sender=ANA, event_id="$m1", body=body, at=NOW, relation=relation, content=content, target="$m2"
     )
     for action in decide(PACK, Facts(now=NOW), staffed_desk(), event).actions:
@@ -125,21 +125,23 @@ def test_what_is_said_at_the_desk_is_not_repeated_there(
 @given(event=any_event, known=facts)
 def test_words_stay_in_their_thread(event: Event, known: Facts) -> None:
     """Neither a texter's nor an advocate's words are in an action of a thread for the desk (DESIGN section 10.4)."""
-    words = Pending(event_id="$m1", body="marzipan", author=ANA, said_at=NOW, leave_at=NOW)
+    words = PendingText(event_id="$m1", body="marzipan", author=ANA, said_at=NOW, send_at=NOW)
     thread = replace(held(), sending=Sending(pending=(words,)))
-    if isinstance(event, TextArrived | Said):
+    if isinstance(event, TextArrived | MessageSent):
         event = replace(event, body=f"{event.body} marzipan")
     for action in decide(PACK, known, thread, event).actions:
-        if not (isinstance(action, Text) or (isinstance(action, Post | Edit) and action.place == THREAD)):
+        if not (isinstance(action, SendSms) or (isinstance(action, SendMessage | EditMessage) and action.place == THREAD)):
             told = getattr(action, "event", action)
             assert "marzipan" not in "".join(str(getattr(told, name)) for name in told.__slots__)
 
 
 def test_bodies_are_not_in_reprs() -> None:
     """What somebody said does not show where an event, an action or an aggregate is printed (DESIGN section 10.4)."""
-    words = Pending(event_id="$m1", body="marzipan", author=ANA, said_at=NOW, leave_at=NOW)
+    words = PendingText(event_id="$m1", body="marzipan", author=ANA, said_at=NOW, send_at=NOW)
     thread = replace(held(), sending=Sending(pending=(words,)))
-    said = Said(place=THREAD, sender=ANA, event_id="$m1", body="marzipan", at=NOW)
+    said = MessageSent(place=THREAD, sender=ANA, event_id="$m1", body="marzipan", at=NOW)
     step = decide(PACK, Facts(now=NOW + 10), thread, said)
-    shown = repr((thread, said, step, TextArrived(id="a", body="marzipan", at=NOW), Post(place=THREAD, body="marzipan")))
+    shown = repr(
+        (thread, said, step, TextArrived(id="a", body="marzipan", at=NOW), SendMessage(place=THREAD, body="marzipan"))
+    )
     assert "marzipan" not in shown

@@ -10,18 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import guard
-from bot.model.actions import Origin, Text
-from bot.model.codeword_state import Lock
+from bot.model.actions import Origin, SendSms
+from bot.model.codeword_state import SendLock
 from bot.model.desk import Thread
-from bot.model.thread import Consent, State, Voice
-from tests.bot.effort import USUAL
+from bot.model.thread import Assignment, Consent, ThreadState
+from tests.bot.hypothesis_settings import USUAL
 from tests.bot.strategies import LATE, NOW, PACK, WORDS, threads
 
-OPEN = Thread(id="t1", designation="amber heron", voice=Voice(holder="@ana:line.example", epoch=3))
-STOPPED = replace(OPEN, consent=Consent(stopped=True, confirmation="stop:a"))
-WORD = Text(ref="say:$m1", body="hello", origin=Origin.VOICE, epoch=3, since=NOW)
-GREETING = Text(ref="answer:a", body="hello", origin=Origin.ANSWER, epoch=3, since=NOW)
-CONFIRMATION = Text(ref="stop:a", body="OK.", origin=Origin.STOP_ANSWER, epoch=3, since=NOW)
+OPEN = Thread(id="t1", designation="amber heron", assignment=Assignment(assignee="@ana:line.example", epoch=3))
+STOPPED = replace(OPEN, consent=Consent(stopped=True, confirmation_ref="stop:a"))
+WORD = SendSms(ref="say:$m1", body="hello", origin=Origin.ADVOCATE, epoch=3, since=NOW)
+GREETING = SendSms(ref="answer:a", body="hello", origin=Origin.AUTO_REPLY, epoch=3, since=NOW)
+CONFIRMATION = SendSms(ref="stop:a", body="OK.", origin=Origin.STOP_CONFIRMATION, epoch=3, since=NOW)
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ CONFIRMATION = Text(ref="stop:a", body="OK.", origin=Origin.STOP_ANSWER, epoch=3
         (OPEN, GREETING, 0, None),
         (OPEN, GREETING, LATE + 0.1, guard.LATE),
         (OPEN, replace(GREETING, epoch=1), 0, None),
-        (OPEN, replace(WORD, epoch=2), 0, guard.OTHER_VOICE),
-        (OPEN, replace(WORD, epoch=4), 0, guard.OTHER_VOICE),
+        (OPEN, replace(WORD, epoch=2), 0, guard.ASSIGNEE_CHANGED),
+        (OPEN, replace(WORD, epoch=4), 0, guard.ASSIGNEE_CHANGED),
         (OPEN, CONFIRMATION, 0, guard.STOP_IS_OVER),
         (STOPPED, WORD, 0, guard.STOPPED),
         (STOPPED, GREETING, 0, guard.STOPPED),
@@ -47,8 +47,8 @@ CONFIRMATION = Text(ref="stop:a", body="OK.", origin=Origin.STOP_ANSWER, epoch=3
         (replace(STOPPED, answerable=False), CONFIRMATION, 0, guard.UNANSWERABLE),
     ],
 )
-def test_each_reason_to_stay_silent(thread: Thread, text: Text, later: float, why: str | None) -> None:
-    """A text leaves for a phone that can be answered, that said no STOP, in its voice's turn, and within five minutes."""
+def test_each_reason_to_stay_silent(thread: Thread, text: SendSms, later: float, why: str | None) -> None:
+    """A text leaves for a phone that can be answered, without a STOP, in its assignee's turn, and within five minutes."""
     assert guard.may_send(PACK, thread, text, NOW + later, ()) == why
 
 
@@ -60,18 +60,18 @@ LEAKING = "ask quiet maple"
     ("thread", "text", "leaves"),
     [
         (OPEN, WORD, False),
-        (STOPPED, replace(WORD, ref="say:$r", origin=Origin.STOP_REPLY), False),
+        (STOPPED, replace(WORD, ref="say:$r", origin=Origin.REPLY_AFTER_STOP), False),
         (OPEN, GREETING, True),
         (STOPPED, CONFIRMATION, True),
     ],
     ids=["voice", "reply", "answer", "confirmation"],
 )
-def test_the_firewall_is_asked_again_before_words_leave(thread: Thread, text: Text, leaves: bool) -> None:
+def test_the_firewall_is_asked_again_before_words_leave(thread: Thread, text: SendSms, leaves: bool) -> None:
     """A person's words that name what is another thread's by now do not leave; the agency's own answers still do.
 
     So it is with a word that the agency has added to those it keeps from phones.
     """
-    thread = replace(thread, consent=replace(thread.consent, replied="say:$r"))
+    thread = replace(thread, consent=replace(thread.consent, reply_ref="say:$r"))
     text = replace(text, body=LEAKING)
     assert guard.may_send(PACK, thread, text, NOW, ()) is None
     assert (guard.may_send(PACK, thread, text, NOW, ["quiet maple"]) is None) == leaves
@@ -82,12 +82,15 @@ def test_the_firewall_is_asked_again_before_words_leave(thread: Thread, text: Te
 @USUAL
 @given(thread=threads, since=st.floats(min_value=NOW - 1000, max_value=NOW), epoch=st.integers(min_value=0, max_value=5))
 def test_no_words_leave_but_in_a_state_that_lets_them(thread: Thread, since: float, epoch: int) -> None:
-    """In any state the guard lets a voice's words go only when none of the reasons against it holds."""
+    """In any state the guard lets an assignee's words go only when none of the reasons against it holds."""
     open_to_us = thread.answerable and not thread.consent.stopped and thread.consent.blocked_until <= NOW
-    safe = (not thread.flags.unsafe or thread.flags.line_ref == WORD.ref) and thread.escort.lock is Lock.NONE
-    stands = not any(sent.taken_back and WORD.ref == f"say:{sent.event_id}" for sent in thread.sending.sent)
-    asked = WORD.ref == f"say:{thread.escort.asked}" and NOW - thread.escort.heard > PACK.settings.challenge_window
-    here = thread.life.state is not State.PARKED and epoch == thread.voice.epoch and NOW - since <= LATE
+    safe = (not thread.flags.unsafe or thread.flags.unsafe_line_ref == WORD.ref) and thread.codeword.lock is SendLock.NONE
+    stands = not any(sent.retracted and WORD.ref == f"say:{sent.event_id}" for sent in thread.sending.sent)
+    asked = (
+        WORD.ref == f"say:{thread.codeword.challenge}"
+        and NOW - thread.codeword.last_text_at > PACK.settings.challenge_window
+    )
+    here = thread.lifecycle.state is not ThreadState.PARKED and epoch == thread.assignment.epoch and NOW - since <= LATE
     free = here and open_to_us and safe and stands and not asked
     assert (guard.may_send(PACK, thread, replace(WORD, epoch=epoch, since=since), NOW, ()) is None) == free
 

@@ -8,38 +8,38 @@ from pathlib import Path
 import pytest
 
 from bridge.storage import slow_hash
-from tests.fakes.nerves import Nerves
-from tests.fakes.paper_rooms import PaperRooms, WayDown
-from tests.fakes.sink import Sink
+from tests.fakes.bridge_harness import BridgeHarness
+from tests.fakes.erasure_harness import ErasureHarness, FakeRooms
+from tests.fakes.ingest_harness import IngestHarness
 
 
 @pytest.fixture
 def cheap_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the slow hash be quick, where many are made and their cost is not the question."""
     monkeypatch.setattr(slow_hash, "MEMORY_KIB", 64)
-    monkeypatch.setattr(slow_hash, "PASSES", 1)
+    monkeypatch.setattr(slow_hash, "TIME_COST", 1)
 
 
 @pytest.fixture
-async def nerves(tmp_path: Path) -> AsyncIterator[Nerves]:
+async def harness(tmp_path: Path) -> AsyncIterator[BridgeHarness]:
     """Open every part between carrier and homeserver; nothing runs yet."""
-    made = Nerves(tmp_path)
+    made = BridgeHarness(tmp_path)
     await made.open()
     yield made
-    await made.end()
+    await made.close()
 
 
 @pytest.fixture
-async def sink(nerves: Nerves) -> Sink:
+async def ingest(harness: BridgeHarness) -> IngestHarness:
     """Put up the way in from the homeserver, with its rooms."""
-    await nerves.engine.load()
-    made = Sink(nerves)
-    await made.furnish()
+    await harness.engine.load()
+    made = IngestHarness(harness)
+    await made.create_rooms()
     return made
 
 
 @pytest.fixture
-async def way(nerves: Nerves) -> WayDown:
+async def erasure(harness: BridgeHarness) -> ErasureHarness:
     """Let everything work, and erase over rooms that remember."""
-    await nerves.run()
-    return WayDown(nerves, PaperRooms())
+    await harness.run()
+    return ErasureHarness(harness, FakeRooms())

@@ -16,11 +16,11 @@ import pytest
 import yaml
 
 from bridge.config import ConfigError, load
-from bridge.storage.key_file import Keys
+from bridge.storage.key_file import KeyFile
 from bridge.storage.vault import Vault
 from tests.e2e.stack import ROOT
-from tests.fakes.keys_file import standing
-from tests.fakes.killable import ORDER
+from tests.fakes.crashable_bridge import CRASH_FILE
+from tests.fakes.key_file_reader import wrapped_keys
 
 FILES = ("as_token", "vault_key", "index_key", "suppression_key", "carrier_token", "signing_key")
 
@@ -96,7 +96,7 @@ def test_a_right_configuration_is_read(papers: Papers) -> None:
     """What is right is taken, and names follow from it."""
     config = load(papers.save())
     assert config.policy_mxid == "@policy:quietline.localhost"
-    assert config.voice_mxid == "@line-main:quietline.localhost"
+    assert config.puppet_mxid == "@line-main:quietline.localhost"
 
 
 def test_all_errors_are_told_at_once_with_their_paths(papers: Papers) -> None:
@@ -249,8 +249,8 @@ class TestTheProgram:
 
     @staticmethod
     def start(papers: Papers) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, ORDER: papers.file("no order")}
-        command = [sys.executable, "-m", "tests.fakes.killable", str(papers.save())]
+        environment = {**os.environ, CRASH_FILE: papers.file("no order")}
+        command = [sys.executable, "-m", "tests.fakes.crashable_bridge", str(papers.save())]
         return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
     def test_two_bridges_on_one_directory(self, papers: Papers) -> None:
@@ -305,15 +305,15 @@ class TestTheProgram:
         data = Path(papers.raw["data_dir"])
         data.mkdir()
         asyncio.run(_foreign_keys(data / "keys.db"))
-        before = standing(data / "keys.db")
+        before = wrapped_keys(data / "keys.db")
         done = self.start(papers)
         assert done.returncode == 1
-        assert "bridge.broke error=ValueError" in done.stderr
-        assert standing(data / "keys.db") == before != {}
+        assert "bridge.failed error=ValueError" in done.stderr
+        assert wrapped_keys(data / "keys.db") == before != {}
 
 
 async def _foreign_keys(path: Path) -> None:
-    keys = Keys(path=path)
+    keys = KeyFile(path=path)
     await keys.open()
     await Vault(keys=keys, vault_key=secrets.token_bytes(32), index_key=bytes(32)).create("desk")
     await keys.close()

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-from tests.e2e.waiting import PATIENCE
+from tests.e2e.polling import STEP_TIMEOUT
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def free_base() -> int:
+def free_port_base() -> int:
     """Three ports in a row that were free a moment ago."""
     while True:
         with ExitStack() as stack:
@@ -36,7 +36,7 @@ def free_base() -> int:
             return base
 
 
-def eventually(true: Callable[[], bool], seconds: float = PATIENCE) -> None:
+def eventually(true: Callable[[], bool], seconds: float = STEP_TIMEOUT) -> None:
     """Wait until something is true, or fail."""
     deadline = time.monotonic() + seconds
     while not true():
@@ -44,7 +44,7 @@ def eventually(true: Callable[[], bool], seconds: float = PATIENCE) -> None:
         time.sleep(0.02)
 
 
-def alive(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     """Whether a process runs (a zombie does not)."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in {"Z", "X"}
@@ -52,7 +52,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def ready(directory: Path) -> dict[str, Any]:
+def read_ready_file(directory: Path) -> dict[str, Any]:
     """Read what `ready.json` says, once it is there."""
     path = directory / "run" / "ready.json"
     eventually(path.is_file, 40)
@@ -61,10 +61,10 @@ def ready(directory: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def line(directory: Path, base: int, *behaviours: str, stderr: int = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
+def run_up(directory: Path, base: int, *behaviours: str, stderr: int = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
     """Run `up` with stand-ins; whatever is left of it is ended afterwards. `stderr`: a descriptor, else a pipe."""
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "tests.deploy.line_of_stand_ins", str(directory), str(base), *behaviours],
+        [sys.executable, "-P", "-m", "tests.deploy.fake_stack", str(directory), str(base), *behaviours],
         env={
             "PATH": os.environ["PATH"],
             "HOME": os.environ.get("HOME", "/"),

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from deploy import bootstrap
-from tests.deploy.processes import ROOT, alive, eventually
-from tests.e2e.waiting import PATIENCE
+from tests.deploy.processes import ROOT, eventually, is_running
+from tests.e2e.polling import STEP_TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -168,7 +168,7 @@ def test_a_signal_to_the_launcher_ends_the_build(
     """A signal to the launcher alone ends the builder and what it runs, then the launcher, by that signal."""
     pip, boot = tmp_path / "pip.pid", tmp_path / "boot.pid"
     bootstrap_as = root / "deploy" / "bootstrap.py"
-    text = bootstrap_as.read_text().replace("PATIENCE_SECONDS: Final = 5.0", "PATIENCE_SECONDS: Final = 0.2")
+    text = bootstrap_as.read_text().replace("STOP_TIMEOUT_SECONDS: Final = 5.0", "STOP_TIMEOUT_SECONDS: Final = 0.2")
     # The environment's own Python is this script too, and so is what makes the environment.
     bootstrap_as.write_text(text.replace("sys.executable, ", f"'{tmp_path}/bin/python3.11', ", 1))
     script = SLOW.format(term=":" if stubborn else "exit 143", pip=pip, boot=boot, venv=root / ".venv", real=sys.executable)
@@ -177,8 +177,8 @@ def test_a_signal_to_the_launcher_ends_the_build(
         process = subprocess.Popen([str(root / "quietline"), "version"], env={"PATH": path}, stderr=said)
     eventually(lambda: pip.is_file() and pip.read_text().endswith("\n"))
     process.send_signal(number)
-    code = process.wait(PATIENCE)
-    left = [pid for pid in (int(file.read_text()) for file in (pip, boot)) if alive(pid)]
+    code = process.wait(STEP_TIMEOUT)
+    left = [pid for pid in (int(file.read_text()) for file in (pip, boot)) if is_running(pid)]
     for pid in left:
         os.kill(pid, signal.SIGKILL)
     assert left == []

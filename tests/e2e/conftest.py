@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.conftest import STOOD_IN
-from tests.e2e import own_line
-from tests.e2e.crossnio import CrossNio
-from tests.e2e.scene import Scene
-from tests.e2e.seat import Account, Seat
+from tests.conftest import STRICT_FALLBACKS
+from tests.e2e import separate_line
+from tests.e2e.nio_client import NioClient
 from tests.e2e.stack import Stack
+from tests.e2e.staff_client import Account, StaffClient
+from tests.e2e.staffed_line import StaffedLine
 
 STRICT_GLIBC = (2, 38)
 TIMEOUT = 400
@@ -40,70 +40,70 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def open_strict(pytestconfig: pytest.Config) -> OpenStrict:
-    return OpenStrict(stood_in=pytestconfig.stash[STOOD_IN])
+def strict_client_factory(pytestconfig: pytest.Config) -> StrictClientFactory:
+    return StrictClientFactory(fallbacks=pytestconfig.stash[STRICT_FALLBACKS])
 
 
-class OpenStrict:
+class StrictClientFactory:
     """Logs a person in at the strict client; where there is no wheel of it, at nio, counted."""
 
-    def __init__(self, *, stood_in: list[str]) -> None:
-        self._stood_in = stood_in
+    def __init__(self, *, fallbacks: list[str]) -> None:
+        self._stood_in = fallbacks
 
-    async def seat(self, homeserver: str, account: Account) -> Seat:
+    async def log_in(self, homeserver: str, account: Account) -> StaffClient:
         """Return a started client."""
         libc, version = platform.libc_ver()
-        seat: Seat
+        log_in: StaffClient
         if libc == "glibc" and tuple(int(part) for part in version.split(".")[:2]) < STRICT_GLIBC:
             self._stood_in.append(account.role)
             warnings.warn("the strict client stepped aside for nio", stacklevel=2)
-            seat = CrossNio(homeserver, account)
+            log_in = NioClient(homeserver, account)
         else:
-            from tests.e2e.strict import StrictClient
+            from tests.e2e.strict_client import StrictClient
 
-            seat = StrictClient(homeserver, account)
-        await seat.start()
-        return seat
+            log_in = StrictClient(homeserver, account)
+        await log_in.start()
+        return log_in
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """Run the line that most tests share, logging at DEBUG throughout so that the canary sees everything."""
-    async with own_line.running(tmp_path_factory.mktemp("line"), log_level="DEBUG") as scene:
-        yield scene.stack
+    async with separate_line.run_line(tmp_path_factory.mktemp("line"), log_level="DEBUG") as staffed_line:
+        yield staffed_line.stack
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def scene(stack: Stack) -> Scene:
-    return Scene(stack=stack, ready=stack.ready)
+async def staffed_line(stack: Stack) -> StaffedLine:
+    return StaffedLine(stack=stack, ready=stack.ready)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def ada(scene: Scene, open_strict: OpenStrict) -> AsyncIterator[Seat]:
+async def ada(staffed_line: StaffedLine, strict_client_factory: StrictClientFactory) -> AsyncIterator[StaffClient]:
     """Seat an advocate on the strict client."""
-    seat = await open_strict.seat(scene.ready.homeserver, scene.ready.account("advocate", 0))
+    client = await strict_client_factory.log_in(staffed_line.ready.homeserver, staffed_line.ready.account("advocate", 0))
     try:
-        yield await scene.seated(seat)
+        yield await staffed_line.bring_to_desk(client)
     finally:
-        await seat.stop()
+        await client.stop()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def bea(scene: Scene, open_strict: OpenStrict) -> AsyncIterator[Seat]:
+async def bea(staffed_line: StaffedLine, strict_client_factory: StrictClientFactory) -> AsyncIterator[StaffClient]:
     """Seat another advocate on the strict client."""
-    seat = await open_strict.seat(scene.ready.homeserver, scene.ready.account("advocate", 1))
+    client = await strict_client_factory.log_in(staffed_line.ready.homeserver, staffed_line.ready.account("advocate", 1))
     try:
-        yield await scene.seated(seat)
+        yield await staffed_line.bring_to_desk(client)
     finally:
-        await seat.stop()
+        await client.stop()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def sol(scene: Scene) -> AsyncIterator[Seat]:
+async def sol(staffed_line: StaffedLine) -> AsyncIterator[StaffClient]:
     """Seat the supervisor, on the second, independent client."""
-    seat = CrossNio(scene.ready.homeserver, scene.ready.account("supervisor"))
-    await seat.start()
+    client = NioClient(staffed_line.ready.homeserver, staffed_line.ready.account("supervisor"))
+    await client.start()
     try:
-        yield await scene.seated(seat)
+        yield await staffed_line.bring_to_desk(client)
     finally:
-        await seat.stop()
+        await client.stop()

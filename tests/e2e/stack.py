@@ -20,9 +20,9 @@ from typing import Any
 
 import yaml
 
-from tests.e2e.carrier import CarrierApi
-from tests.e2e.seat import Account
-from tests.e2e.waiting import StepFailed, shorten, until
+from tests.e2e.carrier_api import CarrierApi
+from tests.e2e.polling import StepFailed, shorten, wait_until
+from tests.e2e.staff_client import Account
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FIRST_RUN = 240.0
@@ -32,7 +32,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ready:
+class ReadyFile:
     """What `ready.json` says (DESIGN section 9)."""
 
     homeserver: str
@@ -48,7 +48,7 @@ class Ready:
     pids: dict[str, int]
 
     @classmethod
-    def read(cls, path: Path) -> Ready | None:
+    def read(cls, path: Path) -> ReadyFile | None:
         """Read the file; None while there is none."""
         try:
             told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -84,9 +84,9 @@ class Stack:
         return self.data / "run" / "ready.json"
 
     @property
-    def ready(self) -> Ready:
+    def ready(self) -> ReadyFile:
         """What `ready.json` says now; an assertion when it is not there."""
-        ready = Ready.read(self.ready_file)
+        ready = ReadyFile.read(self.ready_file)
         assert ready is not None, "ready.json is missing"
         return ready
 
@@ -112,16 +112,16 @@ class Stack:
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
-                preexec_fn=_die_with_us,
+                preexec_fn=_die_with_parent,
             )
-        await until("`up` is ready", self._is_ready, within=FIRST_RUN if first else LATER_RUN, seen=self.tail)
+        await wait_until("`up` is ready", self._is_ready, within=FIRST_RUN if first else LATER_RUN, seen=self.tail)
         self.ready_seconds = asyncio.get_running_loop().time() - begun
 
     async def _is_ready(self) -> bool | None:
         assert self._up is not None, "not started"
         if self._up.returncode is not None:
             raise StepFailed(f"`up` ended with {self._up.returncode} before it was ready: {await self.tail()}")
-        ready = Ready.read(self.ready_file)
+        ready = ReadyFile.read(self.ready_file)
         return (ready is not None and ready.pids["up"] in self.processes()) or None
 
     async def stop(self) -> int | None:
@@ -152,19 +152,19 @@ class Stack:
         """Wait until a killed child was started again."""
 
         async def another() -> bool | None:
-            ready = Ready.read(self.ready_file)
+            ready = ReadyFile.read(self.ready_file)
             return (ready is not None and ready.pids[child] not in (old, 0)) or None
 
-        await until(f"{child} was started again after kill -9", another, seen=self.tail)
+        await wait_until(f"{child} was started again after kill -9", another, seen=self.tail)
 
-    async def well(self) -> None:
+    async def wait_until_well(self) -> None:
         """Wait until `quietline status` says that every part answers."""
 
         async def asked() -> bool | None:
             code, _ = await run(self.command("status", "--json", "--data", str(self.data)))
             return code == 0 or None
 
-        await until("`quietline status` says all is well", asked, within=LATER_RUN, every=0.3, seen=self.tail)
+        await wait_until("`quietline status` says all is well", asked, within=LATER_RUN, every=0.3, seen=self.tail)
 
     async def end(self) -> None:
         """Stop, and make sure that nothing of this directory runs any more."""
@@ -244,6 +244,6 @@ def free_ports() -> int:
     raise AssertionError("no three free ports in a row")
 
 
-def _die_with_us() -> None:
+def _die_with_parent() -> None:
     # A test run that is killed itself must not leave a homeserver behind.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

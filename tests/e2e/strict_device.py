@@ -16,8 +16,8 @@ import aiohttp
 import matrix_sdk_python as sdk
 from matrix_sdk_python._generated import matrix_sdk_crypto as crypto
 
-from tests.e2e.seat import Account
-from tests.e2e.strict_room import LiveRoom
+from tests.e2e.staff_client import Account
+from tests.e2e.strict_room import RoomTimeline
 
 ENDS = 5.0
 """Seconds that a client has for ending before it is dropped as it is."""
@@ -34,7 +34,7 @@ class StrictDevice:
         self.homeserver = homeserver
         self.mxid = account.mxid
         self._account = account
-        self._rooms: dict[str, LiveRoom] = {}
+        self._rooms: dict[str, RoomTimeline] = {}
         self._client: Any = None
         self._sync: Any = None
         self._going: asyncio.Task[None] | None = None

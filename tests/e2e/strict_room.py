@@ -11,15 +11,15 @@ from typing import Any
 
 import matrix_sdk_python as sdk
 
-from tests.e2e.seat import Item
-from tests.e2e.strict_items import apply, variant
-from tests.e2e.strict_items import item as shown_item
+from tests.e2e.staff_client import TimelineItem
+from tests.e2e.strict_timeline import apply_change, variant
+from tests.e2e.strict_timeline import timeline_item as shown_item
 
-STAYS = 20.0
+UNDECRYPTABLE_SECONDS = 20.0
 """Seconds that an event is shown as unreadable until the client is started again."""
 
 
-class LiveRoom:
+class RoomTimeline:
     """The timeline of one room, kept up to date by the SDK's own thread: every change makes a new list."""
 
     def __init__(self, room: Any, timeline: Any) -> None:
@@ -35,12 +35,12 @@ class LiveRoom:
             def on_update(self, diff: list[Any]) -> None:
                 shown = list(live.shown)
                 for change in diff:
-                    apply(shown, change)
+                    apply_change(shown, change)
                 live.shown = shown
 
         self.task = await self.timeline.add_listener(Listener())
 
-    def items(self) -> list[Item]:
+    def items(self) -> list[TimelineItem]:
         """Each event once: after a gap that was paged in, the SDK may show one at both ends of it."""
         items = [shown_item(event) for entry in self.shown if (event := entry.as_event())]
         ids = [item.event_id for item in items]
@@ -63,14 +63,14 @@ class LiveRoom:
         raise AssertionError("the room's beginning was not reached in 100 pages")
 
 
-class Unreadable:
+class UndecryptableTracker:
     """Remembers since when events have been shown as unreadable."""
 
     def __init__(self) -> None:
         self._until: dict[str, float] = {}
         """Event id -> until when it may be shown so; for ever, once the client was started again for it."""
 
-    def too_long(self, items: list[Item]) -> bool:
+    def too_long(self, items: list[TimelineItem]) -> bool:
         """Whether to start the client again, as people do, once for what has been shown as unreadable for long.
 
         Where a room's key comes just while its events are loaded, the SDK (0.18) may have one readable in its store and
@@ -80,7 +80,7 @@ class Unreadable:
         now = time.monotonic()
         for item in items:
             if item.kind == "undecryptable" and item.event_id is not None:
-                self._until.setdefault(item.event_id, now + STAYS)
+                self._until.setdefault(item.event_id, now + UNDECRYPTABLE_SECONDS)
             else:
                 self._until.pop(item.event_id or "", None)
         late = [event_id for event_id, until in self._until.items() if until <= now]

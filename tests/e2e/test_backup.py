@@ -10,14 +10,14 @@ import pytest
 import pytest_asyncio
 
 from deploy.backup import backup as made
-from tests.e2e.carrier import handset
-from tests.e2e.conftest import OpenStrict
-from tests.e2e.reading import every_file
-from tests.e2e.scene import Scene
-from tests.e2e.seat import Seat
+from tests.e2e.carrier_api import handset
+from tests.e2e.conftest import StrictClientFactory
+from tests.e2e.polling import wait_until
 from tests.e2e.stack import Stack, run
-from tests.e2e.test_forgetting import rows
-from tests.e2e.waiting import until
+from tests.e2e.staff_client import StaffClient
+from tests.e2e.staffed_line import StaffedLine
+from tests.e2e.test_erasure import rows
+from tests.e2e.visibility import every_file
 
 pytestmark = [pytest.mark.timeout(600)]
 
@@ -39,7 +39,7 @@ async def stacks(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tupl
 
 
 async def test_a_restored_line_brings_nothing_back(
-    stacks: tuple[Stack, Stack], open_strict: OpenStrict, tmp_path_factory: pytest.TempPathFactory
+    stacks: tuple[Stack, Stack], strict_client_factory: StrictClientFactory, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Planted, backed up, ended, restored, looked for: in every byte of the new line, and in the opened backup.
 
@@ -50,15 +50,18 @@ async def test_a_restored_line_brings_nothing_back(
     beside = tmp_path_factory.mktemp("beside")
     phrase, file = beside / "phrase", beside / "line.backup"
     _write(phrase, PASSPHRASE)
-    staff = [await open_strict.seat(old.ready.homeserver, old.ready.account(role)) for role in ("advocate", "supervisor")]
+    staff = [
+        await strict_client_factory.log_in(old.ready.homeserver, old.ready.account(role))
+        for role in ("advocate", "supervisor")
+    ]
     try:
-        scene, number = Scene(stack=old, ready=old.ready), handset()
-        for seat in staff:
-            await scene.seated(seat)
-        await _plant(scene, staff, old, number, file, phrase)
+        staffed_line, number = StaffedLine(stack=old, ready=old.ready), handset()
+        for client in staff:
+            await staffed_line.bring_to_desk(client)
+        await _plant(staffed_line, staff, old, number, file, phrase)
     finally:
-        for seat in staff:
-            await seat.stop()
+        for client in staff:
+            await client.stop()
 
     restore = ["restore", "--passphrase-file", str(phrase), str(file), "--data"]
     code, out = await run(old.command(*restore, str(old.data)))
@@ -69,26 +72,26 @@ async def test_a_restored_line_brings_nothing_back(
     code, out = await run(new.command(*restore, str(new.data)))
     assert code == 0, out
     await new.start()
-    await new.well()
+    await new.wait_until_well()
 
     assert rows(new, "SELECT id FROM thread") == []
     assert rows(new, "SELECT id FROM outbox WHERE way = 'carrier'") == []
     devices = [rows(line, "SELECT device_id FROM matrix_identity") for line in (old, new)]
     assert devices[0] != devices[1]
-    seat = await open_strict.seat(new.ready.homeserver, new.ready.account("supervisor"))
+    client = await strict_client_factory.log_in(new.ready.homeserver, new.ready.account("supervisor"))
     try:
-        scene = Scene(stack=new, ready=new.ready)
-        await scene.seated(seat)
+        staffed_line = StaffedLine(stack=new, ready=new.ready)
+        await staffed_line.bring_to_desk(client)
         code, told = await run(new.command("audit", "--json", "--data", str(new.data)))
         assert (code, "restore" in [entry["kind"] for entry in json.loads(told)["entries"]]) == (0, True)
-        talk = await scene.talk(seat, handset(), "somebody new texts the restored line")
-        assert await talk.arrived() == ["somebody new texts the restored line"]
+        conversation = await staffed_line.start_conversation(client, handset(), "somebody new texts the restored line")
+        assert await conversation.texts_in_room() == ["somebody new texts the restored line"]
     finally:
-        await seat.stop()
+        await client.stop()
     assert await _doctor(new) == []
     assert [text for text in await new.carrier.texts(number) if text["direction"] == "out"] == []
 
-    backup = made.opened(file, PASSPHRASE.encode())
+    backup = made.read_backup(file, PASSPHRASE.encode())
     canaries = (TEXT, ANSWER, number[1:])
     opened = repr(backup).encode()
     assert not [canary for canary in canaries if canary.encode() in opened]
@@ -96,16 +99,18 @@ async def test_a_restored_line_brings_nothing_back(
         assert not [canary for canary in canaries if canary.encode() in raw], f"in {path.name}"
 
 
-async def _plant(scene: Scene, staff: list[Seat], old: Stack, number: str, file: Path, phrase: Path) -> None:
+async def _plant(
+    staffed_line: StaffedLine, staff: list[StaffClient], old: Stack, number: str, file: Path, phrase: Path
+) -> None:
     """Talk, see the number with two people, back the line up, and end the conversation."""
     ada, sol = staff
-    talk = await scene.talk(ada, number, TEXT)
-    await ada.say(talk.room, ANSWER)
-    await scene.carrier.reaches(number, ANSWER)
-    await ada.say(talk.room, "!reveal they asked us to call")
-    await ada.find(talk.room, "the question stands", lambda i: "asks to see the number" in i.body)
-    await sol.say(scene.ready.desk_room, f"!reveal yes {talk.designation}")
-    await until("the number stands in two offices", lambda: _revealed(old, 2), within=30)
+    conversation = await staffed_line.start_conversation(ada, number, TEXT)
+    await ada.say(conversation.room, ANSWER)
+    await staffed_line.carrier.wait_for_delivery(number, ANSWER)
+    await ada.say(conversation.room, "!reveal they asked us to call")
+    await ada.find(conversation.room, "the question stands", lambda i: "asks to see the number" in i.body)
+    await sol.say(staffed_line.ready.desk_room, f"!reveal yes {conversation.designation}")
+    await wait_until("the number stands in two offices", lambda: _revealed(old, 2), within=30)
     assert await _doctor(old) == []
     code, out = await run(
         old.command("backup", "--data", str(old.data), "--to", str(file), "--passphrase-file", str(phrase))
@@ -113,19 +118,19 @@ async def _plant(scene: Scene, staff: list[Seat], old: Stack, number: str, file:
     assert code == 0, out
     assert await _lookup(old, number) == "open"
     before = set(await sol.invites())
-    await ada.say(talk.room, "!escalate")
-    await sol.join(await scene.invited(sol, before))
-    await sol.say(talk.room, "!hold")
-    await ada.find(talk.room, "it is on hold", lambda i: "ON HOLD" in i.body)
+    await ada.say(conversation.room, "!escalate")
+    await sol.join(await staffed_line.wait_for_invite(sol, before))
+    await sol.say(conversation.room, "!hold")
+    await ada.find(conversation.room, "it is on hold", lambda i: "ON HOLD" in i.body)
     assert await _lookup(old, number) == "held"
-    await sol.say(talk.room, "!close now")
-    await ada.find(talk.room, "a hold wins", lambda i: "on hold" in i.body and "before a supervisor" in i.body)
-    await sol.say(talk.room, "!unhold")
-    await ada.find(talk.room, "the hold is lifted", lambda i: "hold is lifted" in i.body)
-    await sol.say(talk.room, "!close now")
-    await until("the conversation has ended", lambda: _ended(old), within=90)
+    await sol.say(conversation.room, "!close now")
+    await ada.find(conversation.room, "a hold wins", lambda i: "on hold" in i.body and "before a supervisor" in i.body)
+    await sol.say(conversation.room, "!unhold")
+    await ada.find(conversation.room, "the hold is lifted", lambda i: "hold is lifted" in i.body)
+    await sol.say(conversation.room, "!close now")
+    await wait_until("the conversation has ended", lambda: _ended(old), within=90)
     assert await _lookup(old, number) == "nothing"
-    await until("the number is taken back", lambda: _revealed(old, 0), within=90)
+    await wait_until("the number is taken back", lambda: _revealed(old, 0), within=90)
     code, told = await run(old.command("audit", "--json", "--data", str(old.data)))
     kinds = [entry["kind"] for entry in json.loads(told)["entries"]]
     assert code == 0

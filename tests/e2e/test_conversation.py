@@ -7,98 +7,100 @@ from urllib.parse import quote
 import pytest
 import pytest_asyncio
 
-from tests.e2e.carrier import handset
-from tests.e2e.scene import NOTE, Scene, Talk
-from tests.e2e.seat import Item, Seat, attachment, mention
+from tests.e2e.carrier_api import handset
+from tests.e2e.staff_client import StaffClient, TimelineItem, attachment, mention
+from tests.e2e.staffed_line import NOTE, Conversation, StaffedLine
 
 BEFORE = ("First words, before anybody came: zebra crossing", "and a second text\nwith ñ, é and 🦓")
 ANSWER = "Sí — here I am 🫶🏽, “truly”\nsecond line: àéîõü ¿qué?\n\nend"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def talk(scene: Scene, ada: Seat) -> Talk:
+async def conversation(staffed_line: StaffedLine, ada: StaffClient) -> Conversation:
     """Two texts of a new handset, claimed by command."""
     number = handset()
-    card = await scene.arrives(ada, number, BEFORE[0])
+    card = await staffed_line.wait_for_card(ada, number, BEFORE[0])
     assert BEFORE[0] not in card.body
     assert number[1:] not in card.body
-    await scene.carrier.text(number, BEFORE[1])
-    await scene.carrier.all_taken(number, 2)
-    talk = await scene.claimed(ada, number, card, by="!claim")
-    assert talk.designation in card.body
-    await talk.shows(BEFORE[1])
-    return talk
+    await staffed_line.carrier.text(number, BEFORE[1])
+    await staffed_line.carrier.wait_for_acknowledgements(number, 2)
+    conversation = await staffed_line.claim(ada, number, card, by="!claim")
+    assert conversation.designation in card.body
+    await conversation.wait_for_text(BEFORE[1])
+    return conversation
 
 
-async def test_texts_before_the_claim_are_read_without_a_shield(talk: Talk) -> None:
+async def test_texts_before_the_claim_are_read_without_a_shield(start_conversation: Conversation) -> None:
     """Whoever claims reads word for word what was texted before, in order, decrypted and without a shield."""
-    assert await talk.arrived(whole=True) == list(BEFORE)
+    assert await start_conversation.texts_in_room(whole=True) == list(BEFORE)
 
 
 @pytest.mark.practice(14)
-async def test_the_designation_says_nothing_of_the_phone(talk: Talk) -> None:
+async def test_the_designation_says_nothing_of_the_phone(start_conversation: Conversation) -> None:
     """A thread's name is two plain words and no part of the number."""
-    first, second = talk.designation.split()
+    first, second = start_conversation.designation.split()
     assert first.isalpha()
     assert second.isalpha()
 
 
 @pytest.mark.practice(1, 15, 37)
-async def test_an_answer_reaches_the_phone_word_for_word(talk: Talk) -> None:
+async def test_an_answer_reaches_the_phone_word_for_word(start_conversation: Conversation) -> None:
     """Emoji, newlines and accents arrive as they were typed, once, after one greeting, with one receipt."""
-    carrier = talk.scene.carrier
-    said = await talk.seat.say(talk.room, ANSWER)
-    await carrier.reaches(talk.handset, ANSWER)
-    await talk.receipt(said, "delivered")
-    greeting, *answers = await carrier.received(talk.handset)
+    carrier = start_conversation.staffed_line.carrier
+    said = await start_conversation.client.say(start_conversation.room, ANSWER)
+    await carrier.wait_for_delivery(start_conversation.handset, ANSWER)
+    await start_conversation.wait_for_receipt(said, "delivered")
+    greeting, *answers = await carrier.texts_delivered(start_conversation.handset)
     assert greeting
     assert answers == [ANSWER]
 
 
-async def test_notes_do_not_reach_the_phone(talk: Talk, bea: Seat) -> None:
+async def test_notes_do_not_reach_the_phone(start_conversation: Conversation, bea: StaffClient) -> None:
     """Notes, mentions, mistyped commands, thread replies, replies to the software and files are marked and stay here."""
-    seat, room, bot = talk.seat, talk.room, talk.scene.ready.bot
-    texter = await talk.shows(BEFORE[0])
-    software = await seat.find(room, "something of the bot", lambda i: i.sender == bot and i.kind == "message")
+    client, room, bot = start_conversation.client, start_conversation.room, start_conversation.staffed_line.ready.bot
+    texter = await start_conversation.wait_for_text(BEFORE[0])
+    software = await client.find(room, "something of the bot", lambda i: i.sender == bot and i.kind == "message")
     notes = [
-        await seat.say(room, "// nobody on the phone reads this"),
-        await seat.say(room, "@bea could you look at this"),
-        await seat.say_raw(room, mention("bea: could you look at this", bea.mxid)),
-        await seat.say(room, "  !clam"),
-        await seat.say(room, "/me thinks"),
-        await seat.say_in_thread(room, texter, "among ourselves"),
-        await seat.reply(room, software, "talking to the software"),
-        await seat.say_raw(room, attachment("picture.png")),
+        await client.say(room, "// nobody on the phone reads this"),
+        await client.say(room, "@bea could you look at this"),
+        await client.say_raw(room, mention("bea: could you look at this", bea.mxid)),
+        await client.say(room, "  !clam"),
+        await client.say(room, "/me thinks"),
+        await client.say_in_thread(room, texter, "among ourselves"),
+        await client.reply(room, software, "talking to the software"),
+        await client.say_raw(room, attachment("picture.png")),
     ]
-    taken_back = await seat.say(room, "these words are taken back")
-    changed = await seat.say(room, "these words are wrong")
-    await seat.redact(room, taken_back)
-    await seat.edit(room, changed, "these words are right")
-    quoted = await seat.reply(room, texter, "an answer to your first text")
-    last = await seat.say(room, "the last words of this test")
+    taken_back = await client.say(room, "these words are taken back")
+    changed = await client.say(room, "these words are wrong")
+    await client.redact(room, taken_back)
+    await client.edit(room, changed, "these words are right")
+    quoted = await client.reply(room, texter, "an answer to your first text")
+    last = await client.say(room, "the last words of this test")
     for number, note in enumerate(notes):
-        await talk.receipt(note, NOTE)
-        assert (await _now(seat, room, note)).marks(bot) == (NOTE,), f"note {number}"
-    await talk.scene.carrier.reaches(talk.handset, last.body)
-    await talk.told("!claim")
-    await talk.receipt(changed, "delivered")
-    await talk.receipt(quoted, "delivered")
-    since = (await talk.scene.carrier.received(talk.handset))[-3:]
+        await start_conversation.wait_for_receipt(note, NOTE)
+        assert (await _now(client, room, note)).marks(bot) == (NOTE,), f"note {number}"
+    await start_conversation.staffed_line.carrier.wait_for_delivery(start_conversation.handset, last.body)
+    await start_conversation.wait_for_notice("!claim")
+    await start_conversation.wait_for_receipt(changed, "delivered")
+    await start_conversation.wait_for_receipt(quoted, "delivered")
+    since = (await start_conversation.staffed_line.carrier.texts_delivered(start_conversation.handset))[-3:]
     assert since == ["these words are right", "an answer to your first text", "the last words of this test"]
-    assert len(await talk.scene.carrier.received(talk.handset)) == 5
+    assert len(await start_conversation.staffed_line.carrier.texts_delivered(start_conversation.handset)) == 5
 
 
-async def test_nobody_but_the_voice_is_heard(talk: Talk, bea: Seat) -> None:
-    """Another member's words are a note, marked, and do not reach the phone; the voice is heard beside them."""
-    scene, room = talk.scene, talk.room
-    await scene.as_bot("POST", f"rooms/{quote(room)}/invite", {"user_id": bea.mxid})
+async def test_nobody_but_the_assignee_is_heard(start_conversation: Conversation, bea: StaffClient) -> None:
+    """Another member's words are a note, marked, and do not reach the phone; the assignee is heard beside them."""
+    staffed_line, room = start_conversation.staffed_line, start_conversation.room
+    await staffed_line.as_bot("POST", f"rooms/{quote(room)}/invite", {"user_id": bea.mxid})
     await bea.join(room)
     note = await bea.say(room, "words of another member of the room")
-    said = await talk.seat.say(room, "words of the voice")
-    await Talk(seat=bea, room=room, handset=talk.handset, designation="", scene=scene).receipt(note, NOTE)
-    await scene.carrier.reaches(talk.handset, said.body, within=40)
-    assert note.body not in await scene.carrier.received(talk.handset)
+    said = await start_conversation.client.say(room, "words of the advocate")
+    await Conversation(
+        client=bea, room=room, handset=start_conversation.handset, designation="", staffed_line=staffed_line
+    ).wait_for_receipt(note, NOTE)
+    await staffed_line.carrier.wait_for_delivery(start_conversation.handset, said.body, within=40)
+    assert note.body not in await staffed_line.carrier.texts_delivered(start_conversation.handset)
 
 
-async def _now(seat: Seat, room: str, item: Item) -> Item:
-    return next(i for i in await seat.items(room) if i.event_id == item.event_id)
+async def _now(client: StaffClient, room: str, item: TimelineItem) -> TimelineItem:
+    return next(i for i in await client.items(room) if i.event_id == item.event_id)

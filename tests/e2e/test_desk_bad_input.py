@@ -17,17 +17,17 @@ from urllib.parse import quote
 import pytest
 import pytest_asyncio
 
-from tests.e2e import own_line
-from tests.e2e.carrier import handset
-from tests.e2e.crossnio import CrossNio
-from tests.e2e.scene import HAND, LEAVES, Scene
-from tests.e2e.seat import Item
-from tests.e2e.waiting import until
+from tests.e2e import separate_line
+from tests.e2e.carrier_api import handset
+from tests.e2e.nio_client import NioClient
+from tests.e2e.polling import wait_until
+from tests.e2e.staff_client import TimelineItem
+from tests.e2e.staffed_line import DELIVERY_TIMEOUT, HAND, StaffedLine
 
 AGENCY = {"cap": 1, "offer_stands": 4, "new_threads_per_minute": 30}
 MANY = 500
 AT_ONCE = 25
-WORDS = "the words of the voice"
+WORDS = "the words of the advocate"
 CROWD = 180.0
 """Seconds in which five hundred texters are taken in and queued, on two busy cores."""
 
@@ -35,57 +35,57 @@ CROWD = 180.0
 class Floor:
     """The line, its three people, and the threads that the rows are about."""
 
-    def __init__(self, scene: Scene, ada: CrossNio, sol: CrossNio) -> None:
-        self.scene, self.ada, self.sol = scene, ada, sol
-        self.bea: CrossNio | None = None
+    def __init__(self, staffed_line: StaffedLine, ada: NioClient, sol: NioClient) -> None:
+        self.staffed_line, self.ada, self.sol = staffed_line, ada, sol
+        self.bea: NioClient | None = None
         self.phone, self.name, self.room = handset(), "", ""
         self._before: set[str | None] = set()
 
     @property
     def desk(self) -> str:
         """The desk's room."""
-        return self.scene.ready.desk_room
+        return self.staffed_line.ready.desk_room
 
     @property
-    def second(self) -> CrossNio:
+    def second(self) -> NioClient:
         """The second advocate, once she has a device that she signed."""
         assert self.bea is not None, "an earlier row failed"
         return self.bea
 
     def account(self, number: int) -> Any:
         """Return an advocate's account."""
-        return self.scene.ready.account("advocate", number)
+        return self.staffed_line.ready.account("advocate", number)
 
     async def begins(self) -> None:
         """Note what has been said so far, so that only what comes now is an answer."""
         for room in filter(None, (self.desk, self.room)):
             self._before |= {item.event_id for item in await self.ada.items(room)}
 
-    async def told(self, place: str, words: str, *, within: float = LEAVES) -> Item:
+    async def wait_for_notice(self, place: str, words: str, *, within: float = DELIVERY_TIMEOUT) -> TimelineItem:
         """Wait until the bot says something new that holds these words, as Ada sees it."""
         room = self.desk if place == "desk" else self.room
         return await self.ada.find(
             room,
             f"told {words!r}",
-            lambda i: i.sender == self.scene.ready.bot and i.event_id not in self._before and words in i.body,
+            lambda i: i.sender == self.staffed_line.ready.bot and i.event_id not in self._before and words in i.body,
             within=within,
         )
 
-    async def board(self, *, within: float = LEAVES) -> str:
+    async def board(self, *, within: float = DELIVERY_TIMEOUT) -> str:
         """Ask for the board, as an advocate does; returns it."""
         await self.begins()
         await self.ada.say(self.desk, "!board")
-        return (await self.told("desk", "Here: ", within=within)).body
+        return (await self.wait_for_notice("desk", "Here: ", within=within)).body
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def floor(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Floor]:
     """Run the line, with an advocate and the supervisor at its desk; the other advocate has signed no device yet."""
-    async with own_line.running(tmp_path_factory.mktemp("crowded"), settings=AGENCY) as scene:
-        ready = scene.ready
-        opening = (own_line.nio(ready.homeserver, ready.account(role)) for role in ("advocate", "supervisor"))
-        async with own_line.seated(scene, opening) as (ada, sol):
-            made = Floor(scene, ada, sol)
+    async with separate_line.run_line(tmp_path_factory.mktemp("crowded"), settings=AGENCY) as staffed_line:
+        ready = staffed_line.ready
+        opening = (separate_line.log_in_nio(ready.homeserver, ready.account(role)) for role in ("advocate", "supervisor"))
+        async with separate_line.bring_people(staffed_line, opening) as (ada, sol):
+            made = Floor(staffed_line, ada, sol)
             try:
                 yield made
             finally:
@@ -95,40 +95,40 @@ async def floor(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Floor
 
 async def unsigned_tap(floor: Floor) -> None:
     """Somebody none of whose devices is signed raises their hand; then the one advocate whose device is claims."""
-    card = await floor.scene.arrives(floor.ada, floor.phone, "hello?")
-    unsigned = CrossNio(floor.scene.ready.homeserver, floor.account(1), signed=False)
+    card = await floor.staffed_line.wait_for_card(floor.ada, floor.phone, "hello?")
+    unsigned = NioClient(floor.staffed_line.ready.homeserver, floor.account(1), signed=False)
     try:
         await unsigned.start()
         await unsigned.join(floor.desk)
         await unsigned.react(floor.desk, card, HAND)
-        await floor.told("desk", "bea: verify your device first")
+        await floor.wait_for_notice("desk", "bea: verify your device first")
         await unsigned.log_out()
     finally:
         await unsigned.stop()
-    floor.bea = CrossNio(floor.scene.ready.homeserver, floor.account(1))
+    floor.bea = NioClient(floor.staffed_line.ready.homeserver, floor.account(1))
     await floor.bea.start()
-    talk = await floor.scene.claimed(floor.ada, floor.phone, card)
-    floor.room, floor.name = talk.room, talk.designation
+    conversation = await floor.staffed_line.claim(floor.ada, floor.phone, card)
+    floor.room, floor.name = conversation.room, conversation.designation
     await floor.ada.say(floor.room, f"!with {floor.bea.mxid}")
-    await floor.bea.join(await floor.scene.invited(floor.bea, set()))
+    await floor.bea.join(await floor.staffed_line.wait_for_invite(floor.bea, set()))
     await floor.sol.say(floor.desk, f"!listen {floor.name}")
-    await floor.sol.join(await floor.scene.invited(floor.sol, set()))
+    await floor.sol.join(await floor.staffed_line.wait_for_invite(floor.sol, set()))
 
 
 async def forged_edits(floor: Floor) -> None:
-    """Colleagues send edits of what the voice said, and redact it; the phone gets what the voice said."""
+    """Colleagues send edits of what the assignee said, and redact it; the phone gets what the assignee said."""
     said = await floor.ada.say(floor.room, WORDS)
     for forger in (floor.second, floor.sol):
         await forger.edit(floor.room, said, "what nobody said")
         await forger.redact(floor.room, said)
-    await floor.scene.carrier.reaches(floor.phone, WORDS, within=2 * LEAVES)
+    await floor.staffed_line.carrier.wait_for_delivery(floor.phone, WORDS, within=2 * DELIVERY_TIMEOUT)
 
 
 async def to_somebody_off(floor: Floor) -> None:
     await floor.second.say(floor.desk, "!off")
-    await floor.told("desk", "off duty")
+    await floor.wait_for_notice("desk", "off duty")
     await floor.ada.say(floor.room, f"!transfer {floor.second.mxid}")
-    await floor.told("thread", "bea is off duty")
+    await floor.wait_for_notice("thread", "bea is off duty")
     await floor.second.say(floor.desk, "!on")
 
 
@@ -137,14 +137,14 @@ async def to_oneself(floor: Floor) -> None:
 
 
 async def to_a_stranger(floor: Floor) -> None:
-    await floor.ada.say(floor.room, f"!transfer @eve:{floor.scene.ready.server_name}")
+    await floor.ada.say(floor.room, f"!transfer @eve:{floor.staffed_line.ready.server_name}")
 
 
 async def accepted_too_late(floor: Floor) -> None:
     """Let an offer run out unanswered; then it is accepted by a tap and by a word."""
     await floor.ada.say(floor.room, f"!transfer {floor.second.mxid} quiet")
-    offer = await floor.told("thread", "offers this thread to bea")
-    await floor.told("thread", "has run out")
+    offer = await floor.wait_for_notice("thread", "offers this thread to bea")
+    await floor.wait_for_notice("thread", "has run out")
     await floor.second.react(floor.room, offer, "✅")
     await floor.second.say(floor.room, "!accept")
 
@@ -159,12 +159,12 @@ async def by_somebody_who_just_left(floor: Floor) -> None:
             async with asyncio.timeout(3):
                 await bea.say(floor.room, command)
 
-    seat = f"rooms/{quote(floor.room, safe='')}/state/m.room.member/{quote(bea.mxid, safe='')}"
+    client = f"rooms/{quote(floor.room, safe='')}/state/m.room.member/{quote(bea.mxid, safe='')}"
 
     async def removed() -> bool | None:
-        return (await floor.scene.as_bot("GET", seat))["membership"] == "leave" or None
+        return (await floor.staffed_line.as_bot("GET", client))["membership"] == "leave" or None
 
-    await until("whoever left the desk is removed from the thread", removed)
+    await wait_until("whoever left the desk is removed from the thread", removed)
     heard = [item.body for item in await floor.ada.items(floor.desk) if floor.name in item.body]
     assert not [body for body in heard if "asks for a supervisor" in body or "offered to all" in body]
     path = f"rooms/{quote(floor.desk, safe='')}/invite"
@@ -175,14 +175,14 @@ async def by_somebody_who_just_left(floor: Floor) -> None:
 async def over_the_cap(floor: Floor) -> None:
     """Whoever holds as many threads as they may is offered no other."""
     phone = handset()
-    card = await floor.scene.arrives(floor.second, phone, "somebody else")
-    await floor.scene.claimed(floor.second, phone, card)
+    card = await floor.staffed_line.wait_for_card(floor.second, phone, "somebody else")
+    await floor.staffed_line.claim(floor.second, phone, card)
     await floor.ada.say(floor.room, f"!transfer {floor.second.mxid}")
 
 
 async def reaction_to_a_redacted_card(floor: Floor) -> None:
     """Have a supervisor redact the card of somebody who waits; a hand raised on what is left of it is answered."""
-    card = await floor.scene.arrives(floor.ada, handset(), "a third one")
+    card = await floor.staffed_line.wait_for_card(floor.ada, handset(), "a third one")
     await floor.sol.redact(floor.desk, card)
     await floor.ada.find(floor.desk, "the card is gone", lambda i: i.event_id == card.event_id and i.kind == "redacted")
     await floor.ada.react(floor.desk, card, HAND)
@@ -191,23 +191,23 @@ async def reaction_to_a_redacted_card(floor: Floor) -> None:
 async def nonsense_levels(floor: Floor) -> None:
     """Have a supervisor silence everybody, and Ada in particular; what people may do is put back, roles stay."""
     path = f"rooms/{quote(floor.desk, safe='')}/state/m.room.power_levels/"
-    made = await floor.scene.as_bot("GET", path)
+    made = await floor.staffed_line.as_bot("GET", path)
     events = {**made["events"], "m.room.encrypted": 50, "m.room.name": 50}
     bent = {**made, "events": events, "users_default": 50, "users": {**made["users"], floor.ada.mxid: -7}}
     assert await floor.sol.call("PUT", path, bent) == 200
-    await floor.told("desk", "changed what people may do in this room")
+    await floor.wait_for_notice("desk", "changed what people may do in this room")
 
     async def put_back() -> bool | None:
-        return await floor.scene.as_bot("GET", path) == {k: v for k, v in made.items() if k != "historical"} or None
+        return await floor.staffed_line.as_bot("GET", path) == {k: v for k, v in made.items() if k != "historical"} or None
 
-    await until("the levels are as they were made", put_back)
+    await wait_until("the levels are as they were made", put_back)
 
 
 async def upgraded(floor: Floor) -> None:
     """Refuse a supervisor who upgrades the desk; when whoever can does it, that is said aloud and the desk goes on."""
     path = f"rooms/{quote(floor.desk, safe='')}/upgrade"
     assert await floor.sol.call("POST", path, {"new_version": "12"}) == 403
-    await floor.scene.as_bot("POST", path, {"new_version": "12"})
+    await floor.staffed_line.as_bot("POST", path, {"new_version": "12"})
 
 
 Row = tuple[Callable[[Floor], Awaitable[None]], str, str]
@@ -215,7 +215,7 @@ ROWS: list[Row] = [
     (unsigned_tap, "desk", "is yours, ada"),
     (forged_edits, "thread", ""),
     (to_somebody_off, "desk", "on duty"),
-    (to_oneself, "thread", "ada is the voice already"),
+    (to_oneself, "thread", "ada is the advocate already"),
     (to_a_stranger, "thread", "That is nobody at the desk"),
     (accepted_too_late, "thread", "Nothing is offered here, or it has run out"),
     (by_somebody_who_just_left, "desk", "Welcome"),
@@ -232,9 +232,9 @@ async def test_what_goes_wrong(floor: Floor, wrong: Callable[[Floor], Awaitable[
     await floor.begins()
     await wrong(floor)
     if shown:
-        await floor.told(place, shown)
+        await floor.wait_for_notice(place, shown)
     assert f"{floor.name} · with ada" in await floor.board()
-    heard = await floor.scene.carrier.received(floor.phone)
+    heard = await floor.staffed_line.carrier.texts_delivered(floor.phone)
     assert [text for text in heard if not text.startswith("Hi, thanks")] in ([], [WORDS])
 
 
@@ -242,16 +242,18 @@ async def test_five_hundred_waiting(floor: Floor) -> None:
     """Five hundred texters are queued and counted; a claim still has its answer, and gets the longest waiting."""
     crowd = [handset() for _ in range(MANY)]
     for n in range(0, MANY, AT_ONCE):
-        await asyncio.gather(*(floor.scene.carrier.text(phone, "are you there?") for phone in crowd[n : n + AT_ONCE]))
+        await asyncio.gather(
+            *(floor.staffed_line.carrier.text(phone, "are you there?") for phone in crowd[n : n + AT_ONCE])
+        )
 
     async def queued() -> bool | None:
         return f"Queue: {MANY + 1}" in await floor.board(within=CROWD) or None
 
-    await until("five hundred and one are queued", queued, within=CROWD, every=2)
+    await wait_until("five hundred and one are queued", queued, within=CROWD, every=2)
     await floor.begins()
     await floor.sol.say(floor.desk, "!claim")
-    told = await floor.told("desk", "is yours, sol")
-    room = await floor.scene.invited(floor.sol, set())
+    told = await floor.wait_for_notice("desk", "is yours, sol")
+    room = await floor.staffed_line.wait_for_invite(floor.sol, set())
     await floor.sol.join(room)
     await floor.sol.find(room, "it is who waited longest", lambda i: i.body == "a third one")
     assert (await floor.sol.joined())[room] in told.body

@@ -14,101 +14,105 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests.e2e.carrier import handset
-from tests.e2e.conftest import OpenStrict
-from tests.e2e.reading import READS, reads, reads_or_is_told
-from tests.e2e.scene import Scene, Talk
-from tests.e2e.seat import Account, Seat
+from tests.e2e.carrier_api import handset
+from tests.e2e.conftest import StrictClientFactory
+from tests.e2e.polling import wait_until
 from tests.e2e.stack import Stack
-from tests.e2e.waiting import until
+from tests.e2e.staff_client import Account, StaffClient
+from tests.e2e.staffed_line import Conversation, StaffedLine
+from tests.e2e.visibility import READ_TIMEOUT, wait_until_readable, wait_until_readable_or_recap
 
 if TYPE_CHECKING:
-    from tests.e2e.strict import StrictClient
+    from tests.e2e.strict_client import StrictClient
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def own(tmp_path_factory: pytest.TempPathFactory, open_strict: OpenStrict) -> AsyncIterator[tuple[Scene, Seat]]:
+async def own(
+    tmp_path_factory: pytest.TempPathFactory, strict_client_factory: StrictClientFactory
+) -> AsyncIterator[tuple[StaffedLine, StaffClient]]:
     """Run a line of this module's own, with one advocate at the desk; nobody else has ever logged in."""
     line = Stack(tmp_path_factory.mktemp("first"))
-    ada: Seat | None = None
+    ada: StaffClient | None = None
     try:
         await line.start()
-        scene = Scene(stack=line, ready=line.ready)
-        ada = await open_strict.seat(line.ready.homeserver, line.ready.account("advocate", 0))
-        yield scene, await scene.seated(ada)
+        staffed_line = StaffedLine(stack=line, ready=line.ready)
+        ada = await strict_client_factory.log_in(line.ready.homeserver, line.ready.account("advocate", 0))
+        yield staffed_line, await staffed_line.bring_to_desk(ada)
     finally:
         if ada is not None:
             await ada.stop()
         await line.end()
 
 
-async def was_here(scene: Scene, account: Account) -> None:
+async def was_here(staffed_line: StaffedLine, account: Account) -> None:
     """Have somebody accept the desk's invitation on a device without keys, and sign that device out."""
     named = {"type": "m.id.user", "user": account.user}
     login = {"type": "m.login.password", "identifier": named, "password": account.password}
-    async with aiohttp.ClientSession(f"{scene.ready.homeserver}/_matrix/client/v3/", raise_for_status=True) as http:
+    async with aiohttp.ClientSession(f"{staffed_line.ready.homeserver}/_matrix/client/v3/", raise_for_status=True) as http:
         async with http.post("login", json=login) as answer:
             headers = {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
-        for path in (f"join/{quote(scene.ready.desk_room, safe='')}", "logout"):
+        for path in (f"join/{quote(staffed_line.ready.desk_room, safe='')}", "logout"):
             async with http.post(path, json={}, headers=headers):
                 pass
 
 
-async def newcomer(scene: Scene, ada: Seat, account: Account, words: str) -> tuple[Talk, StrictClient]:
+async def newcomer(
+    staffed_line: StaffedLine, ada: StaffClient, account: Account, words: str
+) -> tuple[Conversation, StrictClient]:
     """Begin a thread in which both sides have spoken; returns it, and the newcomer's client, not logged in yet."""
     if not isinstance(ada, _strict()):
         pytest.fail("a first login needs the strict client, which has no build for this C library")
-    await was_here(scene, account)
-    talk = await scene.talk(ada, handset(), f"said {words}")
-    await ada.say(talk.room, f"// typed {words}")
-    return talk, _strict()(scene.ready.homeserver, account)
+    await was_here(staffed_line, account)
+    conversation = await staffed_line.start_conversation(ada, handset(), f"said {words}")
+    await ada.say(conversation.room, f"// typed {words}")
+    return conversation, _strict()(staffed_line.ready.homeserver, account)
 
 
 def _strict() -> type[StrictClient]:
-    from tests.e2e.strict import StrictClient
+    from tests.e2e.strict_client import StrictClient
 
     return StrictClient
 
 
-async def accepts(scene: Scene, talk: Talk, seat: Seat, words: str) -> None:
+async def accepts(staffed_line: StaffedLine, start_conversation: Conversation, client: StaffClient, words: str) -> None:
     """Have somebody accept their invitation when their client shows them something, and read what was said before."""
 
     async def asked_in() -> bool | None:
         # By the room itself: a client may not know an invitation's name yet, and take the office's for a thread's.
-        return talk.room in await seat.invites() or None
+        return start_conversation.room in await client.invites() or None
 
-    await until("they are asked in", asked_in)
-    desk, bot = scene.ready.desk_room, scene.ready.bot
-    await seat.find(desk, "the desk can be read", lambda i: i.sender == bot and i.kind == "message", within=READS)
-    await seat.join(talk.room)
-    await reads(scene, seat, talk.room, scene.ready.voice, f"said {words}")
-    await reads_or_is_told(talk, seat, talk.seat.mxid, f"// typed {words}")
+    await wait_until("they are asked in", asked_in)
+    desk, bot = staffed_line.ready.desk_room, staffed_line.ready.bot
+    await client.find(desk, "the desk can be read", lambda i: i.sender == bot and i.kind == "message", within=READ_TIMEOUT)
+    await client.join(start_conversation.room)
+    await wait_until_readable(staffed_line, client, start_conversation.room, staffed_line.ready.voice, f"said {words}")
+    await wait_until_readable_or_recap(start_conversation, client, start_conversation.client.mxid, f"// typed {words}")
 
 
-async def test_called_in_before_the_client_has_heard_of_us(own: tuple[Scene, Seat]) -> None:
+async def test_called_in_before_the_client_has_heard_of_us(own: tuple[StaffedLine, StaffClient]) -> None:
     """What came with the invitation is lost on a client that knows nobody yet: after the join it reads all the same."""
-    scene, ada = own
+    staffed_line, ada = own
     words = "before her client knew anybody"
-    talk, bea = await newcomer(scene, ada, scene.ready.account("advocate", 1), words)
+    conversation, bea = await newcomer(staffed_line, ada, staffed_line.ready.account("advocate", 1), words)
     try:
         await bea.log_in()
-        await ada.say(talk.room, f"!with {bea.mxid}")
-        await talk.told("is asked in")
+        await ada.say(conversation.room, f"!with {bea.mxid}")
+        await conversation.wait_for_notice("is asked in")
         await bea.back()
-        await accepts(scene, talk, bea, words)
+        await accepts(staffed_line, conversation, bea, words)
     finally:
         await bea.stop()
 
 
-async def test_called_in_before_there_was_a_device(own: tuple[Scene, Seat]) -> None:
+async def test_called_in_before_there_was_a_device(own: tuple[StaffedLine, StaffClient]) -> None:
     """With the invitation nothing could be sent, because there was no device yet; the one that accepts reads both sides."""
-    scene, ada = own
+    staffed_line, ada = own
     words = "before she had a device"
-    talk, sol = await newcomer(scene, ada, scene.ready.account("supervisor"), words)
+    conversation, sol = await newcomer(staffed_line, ada, staffed_line.ready.account("supervisor"), words)
     try:
-        await ada.say(talk.room, f"!with {sol.mxid}")
-        await talk.told("is asked in")
+        await ada.say(conversation.room, f"!with {sol.mxid}")
+        await conversation.wait_for_notice("is asked in")
         await sol.start()
-        await accepts(scene, talk, sol, words)
+        await accepts(staffed_line, conversation, sol, words)
     finally:
         await sol.stop()

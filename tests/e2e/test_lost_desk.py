@@ -8,100 +8,102 @@ from urllib.parse import quote
 import pytest
 import pytest_asyncio
 
-from tests.e2e.carrier import handset
-from tests.e2e.crossnio import CrossNio
-from tests.e2e.scene import Scene
-from tests.e2e.seat import Seat
+from tests.e2e.carrier_api import handset
+from tests.e2e.nio_client import NioClient
+from tests.e2e.polling import wait_until
 from tests.e2e.stack import Stack
-from tests.e2e.waiting import until
+from tests.e2e.staff_client import StaffClient
+from tests.e2e.staffed_line import StaffedLine
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def own(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Scene, list[Seat]]]:
+async def own(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[StaffedLine, list[StaffClient]]]:
     """Run a line of this module's own, with all three of its people at the desk."""
     line = Stack(tmp_path_factory.mktemp("lost"))
-    seats: list[Seat] = []
+    clients: list[StaffClient] = []
     try:
         await line.start()
-        scene = Scene(stack=line, ready=line.ready)
+        staffed_line = StaffedLine(stack=line, ready=line.ready)
         for account in line.ready.accounts:
-            seats.append(CrossNio(line.ready.homeserver, account))
-            await seats[-1].start()
-            await scene.seated(seats[-1])
-        yield scene, seats
+            clients.append(NioClient(line.ready.homeserver, account))
+            await clients[-1].start()
+            await staffed_line.bring_to_desk(clients[-1])
+        yield staffed_line, clients
     finally:
-        for seat in seats:
-            await seat.stop()
+        for client in clients:
+            await client.stop()
         await line.end()
 
 
-async def test_left_by_everybody(own: tuple[Scene, list[Seat]]) -> None:
+async def test_left_by_everybody(own: tuple[StaffedLine, list[StaffClient]]) -> None:
     """Texts are taken and answered as when nobody is there; the supervisor is invited again and finds who waits."""
-    scene, seats = own
-    desk, phone, sol = scene.ready.desk_room, handset(), seats[-1]
-    for seat in seats:
-        await seat.leave(desk)
+    staffed_line, clients = own
+    desk, phone, sol = staffed_line.ready.desk_room, handset(), clients[-1]
+    for client in clients:
+        await client.leave(desk)
 
     async def invited() -> bool | None:
         return desk in await sol.invites() or None
 
-    await until("the supervisor is invited to the desk again", invited)
-    await scene.carrier.text(phone, "is anybody there?")
+    await wait_until("the supervisor is invited to the desk again", invited)
+    await staffed_line.carrier.text(phone, "is anybody there?")
 
     async def answered() -> bool | None:
-        return any("no one can answer" in text for text in await scene.carrier.received(phone)) or None
+        return any("no one can answer" in text for text in await staffed_line.carrier.texts_delivered(phone)) or None
 
-    await until("the phone is told that nobody can answer now", answered)
-    assert not [seat for seat in seats[:-1] if desk in await seat.invites()], "advocates are for the supervisor to invite"
+    await wait_until("the phone is told that nobody can answer now", answered)
+    assert not [client for client in clients[:-1] if desk in await client.invites()], (
+        "advocates are for the supervisor to invite"
+    )
     await sol.join(desk)
     await sol.say(desk, "!claim")
-    room = await scene.invited(sol, set())
+    room = await staffed_line.wait_for_invite(sol, set())
     await sol.join(room)
     await sol.find(room, "the words are there", lambda i: i.body == "is anybody there?" and i.kind == "message")
 
 
-async def told(scene: Scene, sol: Seat, times: int) -> None:
+async def told(staffed_line: StaffedLine, sol: StaffClient, times: int) -> None:
     """Wait until the desk has been told so often that it was closed, and see that it still answers."""
-    desk = scene.ready.desk_room
+    desk = staffed_line.ready.desk_room
 
     async def said() -> bool | None:
-        bodies = [item.body for item in await sol.items(desk) if item.sender == scene.ready.bot]
+        bodies = [item.body for item in await sol.items(desk) if item.sender == staffed_line.ready.bot]
         return sum("closed this room" in body for body in bodies) == times or None
 
-    await until("told that it was closed", said)
+    await wait_until("told that it was closed", said)
     before = {item.event_id for item in await sol.items(desk)}
     await sol.say(desk, "!board")
     await sol.find(desk, "the desk still answers", lambda i: i.event_id not in before and "Queue: 0" in i.body)
 
 
-async def test_upgraded(own: tuple[Scene, list[Seat]]) -> None:
+async def test_upgraded(own: tuple[StaffedLine, list[StaffClient]]) -> None:
     """The desk goes on where it was; nobody is in the room that replaces it, and at the next start not even we are."""
-    scene, seats = own
-    desk, line, sol = scene.ready.desk_room, scene.stack, seats[-1]
-    made = await scene.as_bot("POST", f"rooms/{quote(desk, safe='')}/upgrade", {"new_version": "12"})
+    staffed_line, clients = own
+    desk, line, sol = staffed_line.ready.desk_room, staffed_line.stack, clients[-1]
+    made = await staffed_line.as_bot("POST", f"rooms/{quote(desk, safe='')}/upgrade", {"new_version": "12"})
     other = made["replacement_room"]
-    await told(scene, sol, 1)
-    assert set(await people(scene, other)) == {scene.ready.bot}
+    await told(staffed_line, sol, 1)
+    assert set(await people(staffed_line, other)) == {staffed_line.ready.bot}
     await line.kill("bridge")
-    await line.well()
+    await line.wait_until_well()
 
     async def left() -> bool | None:
-        return other not in (await scene.as_bot("GET", "joined_rooms"))["joined_rooms"] or None
+        return other not in (await staffed_line.as_bot("GET", "joined_rooms"))["joined_rooms"] or None
 
-    await until("the other room is left", left)
-    assert scene.ready.desk_room == line.ready.desk_room == desk
+    await wait_until("the other room is left", left)
+    assert staffed_line.ready.desk_room == line.ready.desk_room == desk
     assert other not in {**await sol.invites(), **await sol.joined()}
 
 
-async def people(scene: Scene, room: str) -> list[str]:
+async def people(staffed_line: StaffedLine, room: str) -> list[str]:
     """Who is in a room, or invited to it."""
-    chunk = (await scene.as_bot("GET", f"rooms/{quote(room, safe='')}/members"))["chunk"]
+    chunk = (await staffed_line.as_bot("GET", f"rooms/{quote(room, safe='')}/members"))["chunk"]
     return [event["state_key"] for event in chunk if event["content"]["membership"] in {"join", "invite"}]
 
 
-async def test_closed_by_a_tombstone(own: tuple[Scene, list[Seat]]) -> None:
+async def test_closed_by_a_tombstone(own: tuple[StaffedLine, list[StaffClient]]) -> None:
     """A tombstone is told aloud in the room itself, and the desk goes on where it was."""
-    scene, seats = own
-    path = f"rooms/{quote(scene.ready.desk_room, safe='')}/state/m.room.tombstone"
-    await scene.as_bot("PUT", path, {"body": "moved", "replacement_room": "!nowhere"})
-    await told(scene, seats[-1], 2)
+    staffed_line, clients = own
+    path = f"rooms/{quote(staffed_line.ready.desk_room, safe='')}/state/m.room.tombstone"
+    await staffed_line.as_bot("PUT", path, {"body": "moved", "replacement_room": "!nowhere"})
+    await told(staffed_line, clients[-1], 2)

@@ -13,19 +13,19 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from tests.e2e import own_line
-from tests.e2e.carrier import handset
-from tests.e2e.conftest import OpenStrict
-from tests.e2e.devices import second_device
-from tests.e2e.faulty import Faulty, Mood
-from tests.e2e.reading import knows_us, reads
-from tests.e2e.scene import Scene
+from tests.e2e import separate_line
+from tests.e2e.carrier_api import handset
+from tests.e2e.conftest import StrictClientFactory
+from tests.e2e.faulty_homeserver import FaultMode, FaultyHomeserver
+from tests.e2e.second_devices import second_device
+from tests.e2e.staffed_line import StaffedLine
+from tests.e2e.visibility import wait_until_identities_known, wait_until_readable
 
 
 @contextmanager
-def standing_still(scene: Scene) -> Iterator[None]:
+def standing_still(staffed_line: StaffedLine) -> Iterator[None]:
     """Let the bridge do nothing meanwhile."""
-    pid = scene.ready.pids["bridge"]
+    pid = staffed_line.ready.pids["bridge"]
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -33,33 +33,37 @@ def standing_still(scene: Scene) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
-async def test_recap_where_a_client_takes_nothing(tmp_path: Path, open_strict: OpenStrict) -> None:
+async def test_recap_where_a_client_takes_nothing(tmp_path: Path, strict_client_factory: StrictClientFactory) -> None:
     """Given nothing before it accepted, and taking nothing since, it reads the texter's side, and by `!recap` the rest."""
-    async with own_line.running(tmp_path) as scene:
-        ready = scene.ready
-        opening = (open_strict.seat(ready.homeserver, ready.account("advocate", number)) for number in range(2))
+    async with separate_line.run_line(tmp_path) as staffed_line:
+        ready = staffed_line.ready
+        opening = (strict_client_factory.log_in(ready.homeserver, ready.account("advocate", number)) for number in range(2))
         async with (
-            own_line.seated(scene, opening) as (ada, bea),
-            Faulty(ready.homeserver, only="/join").listening() as late,
+            separate_line.bring_people(staffed_line, opening) as (ada, bea),
+            FaultyHomeserver(ready.homeserver, only="/join").listening() as late,
         ):
-            talk = await scene.talk(ada, handset(), "said before you took nothing")
-            await ada.say(talk.room, "// typed before you took nothing")
-            await ada.say(talk.room, f"!with {bea.mxid}")
-            assert await scene.invited(bea, set()) == talk.room
+            conversation = await staffed_line.start_conversation(ada, handset(), "said before you took nothing")
+            await ada.say(conversation.room, "// typed before you took nothing")
+            await ada.say(conversation.room, f"!with {bea.mxid}")
+            assert await staffed_line.wait_for_invite(bea, set()) == conversation.room
             with ExitStack() as until_joined:
-                until_joined.enter_context(standing_still(scene))
-                async with second_device(scene, bea, homeserver=late.url) as second:
-                    assert await scene.invited(second, set()) == talk.room
-                    late.mood = Mood.LATE
-                    await second.join(talk.room)
-                    late.mood = Mood.WELL
-                    assert late.met[Mood.LATE] == 1
+                until_joined.enter_context(standing_still(staffed_line))
+                async with second_device(staffed_line, bea, homeserver=late.url) as second:
+                    assert await staffed_line.wait_for_invite(second, set()) == conversation.room
+                    late.mode = FaultMode.LATE
+                    await second.join(conversation.room)
+                    late.mode = FaultMode.WELL
+                    assert late.requests_by_mode[FaultMode.LATE] == 1
                     until_joined.close()
-                    await knows_us(scene, second)
-                    await reads(scene, second, talk.room, ready.voice, "said before you took nothing")
-                    typed = [i.kind for i in await second.whole(talk.room) if i.sender == ada.mxid and i.kind != "state"]
+                    await wait_until_identities_known(staffed_line, second)
+                    await wait_until_readable(
+                        staffed_line, second, conversation.room, ready.voice, "said before you took nothing"
+                    )
+                    typed = [
+                        i.kind for i in await second.whole(conversation.room) if i.sender == ada.mxid and i.kind != "state"
+                    ]
                     assert set(typed) == {"undecryptable"}
-                    await second.say(talk.room, "!recap")
-                    await replace(talk, seat=second).told(
+                    await second.say(conversation.room, "!recap")
+                    await replace(conversation, client=second).wait_for_notice(
                         "on their way to your devices", "// typed before you took nothing"
                     )

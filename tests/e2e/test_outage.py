@@ -9,105 +9,117 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from tests.e2e.carrier import handset
-from tests.e2e.faulty import Faulty, Mood
-from tests.e2e.scene import Scene, Talk
-from tests.e2e.seat import Seat
-from tests.e2e.waiting import until
+from tests.e2e.carrier_api import handset
+from tests.e2e.faulty_homeserver import FaultMode, FaultyHomeserver
+from tests.e2e.polling import wait_until
+from tests.e2e.staff_client import StaffClient
+from tests.e2e.staffed_line import Conversation, StaffedLine
 
-BAD = (Mood.SLOW, Mood.BUSY, Mood.BROKEN, Mood.MUTE)
+BAD = (FaultMode.SLOW, FaultMode.BUSY, FaultMode.BROKEN, FaultMode.MUTE)
 LASTS = 2.5
 """Seconds of each mood: longer than the bridge's wait between two tries."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def talk(scene: Scene, ada: Seat) -> Talk:
-    return await scene.talk(ada, handset(), "before any outage")
+async def conversation(staffed_line: StaffedLine, ada: StaffClient) -> Conversation:
+    return await staffed_line.start_conversation(ada, handset(), "before any outage")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def faulty(scene: Scene) -> AsyncIterator[Faulty]:
+async def faulty(staffed_line: StaffedLine) -> AsyncIterator[FaultyHomeserver]:
     """Let the bridge, and nobody else, reach the homeserver through bad moments."""
-    stack = scene.stack
+    stack = staffed_line.stack
     settings = yaml.safe_load((stack.data / "config.yaml").read_text(encoding="utf-8"))["homeserver"]
-    async with Faulty(settings["url"]).listening() as between:
+    async with FaultyHomeserver(settings["url"]).listening() as between:
         stack.configure(homeserver={**settings, "url": between.url})
         await stack.kill("bridge")
-        await stack.well()
+        await stack.wait_until_well()
         yield between
-        between.mood = Mood.WELL
+        between.mode = FaultMode.WELL
         stack.configure(homeserver=settings)
         await stack.kill("bridge")
-        await stack.well()
+        await stack.wait_until_well()
 
 
 @pytest.mark.parametrize("child", ["bridge", "homeserver"])
-async def test_words_during_an_outage_arrive_once_and_in_order(talk: Talk, child: str) -> None:
+async def test_words_during_an_outage_arrive_once_and_in_order(start_conversation: Conversation, child: str) -> None:
     """An answer said while the part is dead reaches the phone once; texts sent meanwhile reach the room once, in order."""
-    carrier, stack, seat = talk.scene.carrier, talk.scene.stack, talk.seat
-    had, received = await talk.arrived(whole=True), await carrier.received(talk.handset)
+    carrier, stack, client = (
+        start_conversation.staffed_line.carrier,
+        start_conversation.staffed_line.stack,
+        start_conversation.client,
+    )
+    had, received = (
+        await start_conversation.texts_in_room(whole=True),
+        await carrier.texts_delivered(start_conversation.handset),
+    )
     texts = [f"text {number} while the {child} is away" for number in range(6)]
     answers = [f"just before the {child} died", f"while the {child} was away"]
 
-    await seat.say(talk.room, answers[0])
+    await client.say(start_conversation.room, answers[0])
     old = stack.ready.pids[child]
     await stack.kill(child, back=False)
-    saying = asyncio.create_task(seat.say(talk.room, answers[1]))
+    saying = asyncio.create_task(client.say(start_conversation.room, answers[1]))
     for number, text in enumerate(texts):
-        await carrier.text(talk.handset, text)
+        await carrier.text(start_conversation.handset, text)
         if number == 2:
             await stack.back(child, old)
             await stack.kill(child, back=False)  # as soon as it was started again
         await asyncio.sleep(0.1)
     await saying
 
-    await carrier.all_taken(talk.handset, len(had) + len(texts), within=60)
+    await carrier.wait_for_acknowledgements(start_conversation.handset, len(had) + len(texts), within=60)
     for answer in answers:
-        await carrier.reaches(talk.handset, answer, within=60)
-    await talk.shows(texts[-1])
-    assert await talk.arrived(whole=True) == [*had, *texts]
-    assert await carrier.received(talk.handset) == [*received, *answers]
+        await carrier.wait_for_delivery(start_conversation.handset, answer, within=60)
+    await start_conversation.wait_for_text(texts[-1])
+    assert await start_conversation.texts_in_room(whole=True) == [*had, *texts]
+    assert await carrier.texts_delivered(start_conversation.handset) == [*received, *answers]
     for answer in answers:
-        said = await seat.find(talk.room, "the answer", lambda i, a=answer: i.body == a)  # type: ignore[misc]
-        await talk.receipt(said, "delivered")
+        said = await client.find(start_conversation.room, "the answer", lambda i, a=answer: i.body == a)  # type: ignore[misc]
+        await start_conversation.wait_for_receipt(said, "delivered")
 
 
-async def test_words_survive_a_homeserver_with_bad_moments(talk: Talk, faulty: Faulty) -> None:
+async def test_words_survive_a_homeserver_with_bad_moments(
+    start_conversation: Conversation, faulty: FaultyHomeserver
+) -> None:
     """Texts that come in each mood reach the room once, in order; answers said before, in and after it reach the phone."""
-    carrier, seat = talk.scene.carrier, talk.seat
-    had, received = await talk.arrived(whole=True), await carrier.received(talk.handset)
+    carrier, client = start_conversation.staffed_line.carrier, start_conversation.client
+    had, received = (
+        await start_conversation.texts_in_room(whole=True),
+        await carrier.texts_delivered(start_conversation.handset),
+    )
     texts, answers = [], ["said before its bad moments"]
-    await seat.say(talk.room, answers[0])
-    faulty.met.clear()
-    for mood in BAD:
-        faulty.mood = mood
+    await client.say(start_conversation.room, answers[0])
+    faulty.requests_by_mode.clear()
+    for mode in BAD:
+        faulty.mode = mode
         for number in range(3):
-            texts.append(f"text {number} while it is {mood.value}")
-            await carrier.text(talk.handset, texts[-1])
+            texts.append(f"text {number} while it is {mode.value}")
+            await carrier.text(start_conversation.handset, texts[-1])
             await asyncio.sleep(LASTS / 3)
 
-        async def met(mood: Mood = mood) -> bool | None:
-            return faulty.met[mood] > 0 or None
+        async def met(mode: FaultMode = mode) -> bool | None:
+            return faulty.requests_by_mode[mode] > 0 or None
 
-        await until(f"the bridge asked while it was {mood.value}", met)
-        answers.append(f"said when it had been {mood.value}")
-        await seat.say(talk.room, answers[-1])
-    faulty.mood = Mood.WELL
+        await wait_until(f"the bridge asked while it was {mode.value}", met)
+        answers.append(f"said when it had been {mode.value}")
+        await client.say(start_conversation.room, answers[-1])
+    faulty.mode = FaultMode.WELL
 
-    await talk.shows(texts[-1])
-    assert await talk.arrived(whole=True) == [*had, *texts]
+    await start_conversation.wait_for_text(texts[-1])
+    assert await start_conversation.texts_in_room(whole=True) == [*had, *texts]
     for answer in answers:
-        await carrier.reaches(talk.handset, answer, within=60)
-        said = await seat.find(talk.room, "the answer", lambda i, a=answer: i.body == a)  # type: ignore[misc]
-        await talk.receipt(said, "delivered")
-    assert await carrier.received(talk.handset) == [*received, *answers]
+        await carrier.wait_for_delivery(start_conversation.handset, answer, within=60)
+        said = await client.find(start_conversation.room, "the answer", lambda i, a=answer: i.body == a)  # type: ignore[misc]
+        await start_conversation.wait_for_receipt(said, "delivered")
+    assert await carrier.texts_delivered(start_conversation.handset) == [*received, *answers]
 
 
-async def test_the_line_stands_after_the_outages(scene: Scene) -> None:
+async def test_the_line_stands_after_the_outages(staffed_line: StaffedLine) -> None:
     """Every part answers, and ready.json shows the processes that run."""
-    await scene.stack.well()
+    await staffed_line.stack.wait_until_well()
 
     async def all_there() -> bool | None:
-        return set(scene.stack.ready.pids.values()) <= scene.stack.processes().keys() or None
+        return set(staffed_line.stack.ready.pids.values()) <= staffed_line.stack.processes().keys() or None
 
-    await until("all of ready.json's processes run", all_there)
+    await wait_until("all of ready.json's processes run", all_there)

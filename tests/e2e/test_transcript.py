@@ -10,10 +10,10 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e import transcript
-from tests.e2e.conftest import OpenStrict
-from tests.e2e.scene import Scene, Talk
+from tests.e2e.conftest import StrictClientFactory
+from tests.e2e.polling import StepFailed, wait_until
 from tests.e2e.stack import Stack
-from tests.e2e.waiting import StepFailed, until
+from tests.e2e.staffed_line import Conversation, StaffedLine
 
 README = Path(__file__).parents[2] / "README.md"
 PLAYED = re.compile(r"^The desk$.*?(?=^```$)", re.MULTILINE | re.DOTALL)
@@ -24,17 +24,19 @@ CUT = " …"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def played(tmp_path_factory: pytest.TempPathFactory, open_strict: OpenStrict) -> AsyncIterator[tuple[Scene, Talk]]:
+async def played(
+    tmp_path_factory: pytest.TempPathFactory, strict_client_factory: StrictClientFactory
+) -> AsyncIterator[tuple[StaffedLine, Conversation]]:
     """Play the conversation on a line where nothing else has happened."""
     line = Stack(tmp_path_factory.mktemp("transcript"))
     try:
         await line.start()
-        seat = await open_strict.seat(line.ready.homeserver, line.ready.account("advocate", 0))
+        client = await strict_client_factory.log_in(line.ready.homeserver, line.ready.account("advocate", 0))
         try:
-            scene = Scene(stack=line, ready=line.ready)
-            yield scene, await transcript.play(scene, seat)
+            staffed_line = StaffedLine(stack=line, ready=line.ready)
+            yield staffed_line, await transcript.play(staffed_line, client)
         finally:
-            await seat.stop()
+            await client.stop()
     finally:
         await line.end()
 
@@ -53,7 +55,7 @@ def same(written: list[str], seen: list[str]) -> bool:
     )
 
 
-async def test_the_readme_shows_what_people_see(played: tuple[Scene, Talk]) -> None:
+async def test_the_readme_shows_what_people_see(played: tuple[StaffedLine, Conversation]) -> None:
     """Desk, room and handset are as the README has them, once cards and board have come to rest."""
     found = PLAYED.search(README.read_text(encoding="utf-8"))
     assert found, "the README holds a transcript"
@@ -64,6 +66,6 @@ async def test_the_readme_shows_what_people_see(played: tuple[Scene, Talk]) -> N
         return same(written, seen) or None
 
     try:
-        await until("people see what the README shows", as_written)
+        await wait_until("people see what the README shows", as_written)
     except StepFailed:
         assert written == seen

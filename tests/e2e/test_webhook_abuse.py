@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from tests.e2e.carrier import handset
-from tests.e2e.scene import Scene
-from tests.e2e.seat import Seat
+from tests.e2e.carrier_api import handset
+from tests.e2e.staff_client import StaffClient
+from tests.e2e.staffed_line import StaffedLine
 
 STRANGE = (
     "NUL \x00 inside",
@@ -57,14 +57,16 @@ def text(sender: str, words: str, **more: Any) -> bytes:
 
 
 @pytest.fixture
-def webhook(scene: Scene) -> Webhook:
-    url = f"{scene.ready.bridge}/carriers/{scene.ready.slug}/inbound"
-    return Webhook(url=url, key=scene.stack.secret("carrier_signing_key").encode())
+def webhook(staffed_line: StaffedLine) -> Webhook:
+    url = f"{staffed_line.ready.bridge}/carriers/{staffed_line.ready.slug}/inbound"
+    return Webhook(url=url, key=staffed_line.stack.secret("carrier_signing_key").encode())
 
 
-async def test_without_a_valid_signature_nothing_gets_in(scene: Scene, webhook: Webhook, ada: Seat) -> None:
+async def test_without_a_valid_signature_nothing_gets_in(
+    staffed_line: StaffedLine, webhook: Webhook, ada: StaffClient
+) -> None:
     """Bad signatures are answered 403, broken bodies 400, other channels 200, and no card comes of any of them."""
-    before = {card.event_id for card in await scene.cards(ada)}
+    before = {card.event_id for card in await staffed_line.queue_cards(ada)}
     body = text(handset(), "this must never be seen by anybody")
     whole = text(handset(), "this neither, it is cut short")
     large = text(handset(), "z" * (1 << 20))
@@ -87,27 +89,27 @@ async def test_without_a_valid_signature_nothing_gets_in(scene: Scene, webhook: 
             assert answer.status == status
 
     # A card of a text that is in order comes after all that came before it.
-    card = await scene.arrives(ada, handset(), "this one is in order")
-    assert {c.event_id for c in await scene.cards(ada)} - before == {card.event_id}
-    await scene.claimed(ada, "", card)
+    card = await staffed_line.wait_for_card(ada, handset(), "this one is in order")
+    assert {c.event_id for c in await staffed_line.queue_cards(ada)} - before == {card.event_id}
+    await staffed_line.claim(ada, "", card)
 
 
-async def test_strange_texts_arrive_once_and_whole(scene: Scene, webhook: Webhook, sol: Seat) -> None:
+async def test_strange_texts_arrive_once_and_whole(staffed_line: StaffedLine, webhook: Webhook, sol: StaffClient) -> None:
     """Strange letters, an empty body and a megabyte are each answered 200 and in the room once, replayed or not."""
     number, large = handset(), "0123456789abcde " * (1 << 16)
-    talk = await scene.talk(sol, number, "strange texts follow")
+    conversation = await staffed_line.start_conversation(sol, number, "strange texts follow")
     for words in STRANGE:
         body = text(number, words)
         assert await webhook.post(body) == 200
         assert await webhook.post(body) == 200
     assert await webhook.post(text(number, "")) == 200
     assert await webhook.post(text(number, large)) == 200
-    await scene.carrier.fault(inbound="duplicate", times=1)
-    await scene.carrier.text(number, "delivered twice by the carrier, side by side")
-    await scene.carrier.all_taken(number, 2)
+    await staffed_line.carrier.fault(inbound="duplicate", times=1)
+    await staffed_line.carrier.text(number, "delivered twice by the carrier, side by side")
+    await staffed_line.carrier.wait_for_acknowledgements(number, 2)
     assert await webhook.post(text(number, "no strange texts any more")) == 200
-    await talk.shows("no strange texts any more")
-    arrived = await talk.arrived(whole=True)
+    await conversation.wait_for_text("no strange texts any more")
+    arrived = await conversation.texts_in_room(whole=True)
     readable = [words.translate({0: REPLACED, 0xD83D: REPLACED, 0xDC00: REPLACED}) for words in STRANGE]
     assert arrived[: len(STRANGE) + 1] == ["strange texts follow", *readable]
     assert "".join(arrived[len(STRANGE) + 1 : -2]) == large
@@ -116,21 +118,21 @@ async def test_strange_texts_arrive_once_and_whole(scene: Scene, webhook: Webhoo
 
 @pytest.mark.parametrize("sender", ["88022", "PHARMACY"])
 async def test_a_sender_that_is_no_phone_is_shown_and_never_answered(
-    scene: Scene, webhook: Webhook, sol: Seat, sender: str
+    staffed_line: StaffedLine, webhook: Webhook, sol: StaffClient, sender: str
 ) -> None:
     """A short code or a name gets a room but no greeting, and an answer to it is refused with a reason."""
-    before = {card.event_id for card in await scene.cards(sol)}
+    before = {card.event_id for card in await staffed_line.queue_cards(sol)}
     assert await webhook.post(text(sender, f"Your code from {sender}")) == 200
     card = await sol.find(
-        scene.ready.desk_room,
+        staffed_line.ready.desk_room,
         "a card for it",
-        lambda i: i.sender == scene.ready.bot and "waiting" in i.body and i.event_id not in before,
+        lambda i: i.sender == staffed_line.ready.bot and "waiting" in i.body and i.event_id not in before,
     )
-    talk = await scene.claimed(sol, sender, card)
-    await talk.shows(f"Your code from {sender}")
-    said = await sol.say(talk.room, "this cannot be answered")
-    await talk.receipt(said, "not sent")
-    assert await scene.carrier.received(sender) == []
+    conversation = await staffed_line.claim(sol, sender, card)
+    await conversation.wait_for_text(f"Your code from {sender}")
+    said = await sol.say(conversation.room, "this cannot be answered")
+    await conversation.wait_for_receipt(said, "not sent")
+    assert await staffed_line.carrier.texts_delivered(sender) == []
 
 
 async def _hang_up_in_the_middle(webhook: Webhook) -> None:

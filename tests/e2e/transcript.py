@@ -12,57 +12,60 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.e2e.scene import Scene, Talk
-from tests.e2e.seat import Item, Seat
 from tests.e2e.stack import Stack
+from tests.e2e.staff_client import StaffClient, TimelineItem
+from tests.e2e.staffed_line import Conversation, StaffedLine
 
 HANDSET = "+15555550188"
 
 
 async def main() -> None:
     """Play and print."""
-    from tests.e2e.strict import StrictClient  # only here: it has no build for some C libraries
+    from tests.e2e.strict_client import StrictClient  # only here: it has no build for some C libraries
 
     with tempfile.TemporaryDirectory() as folder:
         stack = Stack(Path(folder))
         await stack.start()
         try:
-            scene = Scene(stack=stack, ready=stack.ready)
+            staffed_line = StaffedLine(stack=stack, ready=stack.ready)
             ada = StrictClient(stack.ready.homeserver, next(a for a in stack.ready.accounts if a.user == "ada"))
             await ada.start()
             try:
-                sys.stdout.write("\n".join(await shown(scene, await play(scene, ada))) + "\n")
+                sys.stdout.write("\n".join(await shown(staffed_line, await play(staffed_line, ada))) + "\n")
             finally:
                 await ada.stop()
         finally:
             await stack.end()
 
 
-async def play(scene: Scene, ada: Seat) -> Talk:
+async def play(staffed_line: StaffedLine, ada: StaffClient) -> Conversation:
     """One text, one claim, one note, one answer."""
-    await scene.seated(ada)
-    talk = await scene.talk(ada, HANDSET, "is anyone there")
-    await ada.say(talk.room, "// first contact, I have her")
-    said = await ada.say(talk.room, "Hi, I'm here. Take your time.")
-    await talk.receipt(said, "delivered")
-    return talk
+    await staffed_line.bring_to_desk(ada)
+    conversation = await staffed_line.start_conversation(ada, HANDSET, "is anyone there")
+    await ada.say(conversation.room, "// first contact, I have her")
+    said = await ada.say(conversation.room, "Hi, I'm here. Take your time.")
+    await conversation.wait_for_receipt(said, "delivered")
+    return conversation
 
 
-async def shown(scene: Scene, talk: Talk) -> list[str]:
+async def shown(staffed_line: StaffedLine, start_conversation: Conversation) -> list[str]:
     """Return what each side sees now, line by line."""
-    desk, room = await talk.seat.whole(scene.ready.desk_room), await talk.seat.whole(talk.room)
-    texts = await scene.carrier.texts(HANDSET)
+    desk, room = (
+        await start_conversation.client.whole(staffed_line.ready.desk_room),
+        await start_conversation.client.whole(start_conversation.room),
+    )
+    texts = await staffed_line.carrier.texts(HANDSET)
     return [
         "The desk",
         *_lines(desk),
-        f"The room “{talk.designation}”",
+        f"The room “{start_conversation.designation}”",
         *_lines(room),
         "The handset",
         *(f"  {'<-' if text['direction'] == 'out' else '->'}  {text['text']}" for text in texts),
     ]
 
 
-def _lines(items: list[Item]) -> Iterator[str]:
+def _lines(items: list[TimelineItem]) -> Iterator[str]:
     """Tell a room as a client shows it: who, what, and the marks on it. All of it decrypted, none with a shield."""
     for item in items:
         if item.kind != "message":

@@ -12,8 +12,8 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.bridge.carriers.stand import Fault
-from tests.fakes.vendor import Call, Vendor
+from tests.bridge.carriers.harness import Fault
+from tests.fakes.vendor import FakeVendor, WebhookCall
 
 ACCOUNT, APPLICATION = "5000001", "93de2206-0000-4e07-948d-329f4b722ee2"
 LOGIN, CALLBACK_LOGIN = ("a client", "a client: secret"), ("callback", "påss")
@@ -24,7 +24,7 @@ def basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
-class Bandwidth(Vendor):
+class FakeBandwidth(FakeVendor):
     """It stores no words; `records` are its message records. `reports` are the events after a text of ours.
 
     `tokens` are those that it takes now, `given` counts how many it gave.
@@ -46,7 +46,7 @@ class Bandwidth(Vendor):
             web.get("/users/{account}/messages", self.search),
         ]
 
-    def inbound(self, sender: str, text: str, media: Sequence[tuple[str, str]]) -> Callable[[], Call]:
+    def inbound(self, sender: str, text: str, media: Sequence[tuple[str, str]]) -> Callable[[], WebhookCall]:
         message = {
             "from": sender,
             "to": [NUMBER],
@@ -59,9 +59,9 @@ class Bandwidth(Vendor):
         }
         return self.event(self.inbound_url, {"type": "message-received", "to": NUMBER}, self._message(message))
 
-    def event(self, url: str, event: dict[str, Any], message: dict[str, Any]) -> Callable[[], Call]:
+    def event(self, url: str, event: dict[str, Any], message: dict[str, Any]) -> Callable[[], WebhookCall]:
         body = [{"time": _now(), "description": "An event", **event, "message": message}]
-        return lambda: Call(url=url, headers=self.headers(), body=json.dumps(body).encode())
+        return lambda: WebhookCall(url=url, headers=self.headers(), body=json.dumps(body).encode())
 
     @staticmethod
     def headers() -> dict[str, str]:
@@ -108,7 +108,7 @@ class Bandwidth(Vendor):
         fault, reports = self.next_fault(), self.reports
         match fault:
             case Fault.SILENT:
-                return await self.silence()
+                return await self.no_response()
             case Fault.BROKEN:
                 return web.json_response({"type": "internal-server-error"}, status=500)
             case Fault.BUSY:
@@ -118,7 +118,7 @@ class Bandwidth(Vendor):
                 return web.json_response({"type": "request-validation", "description": "no"}, status=400)
             case Fault.SILENT_SENT:
                 self._take(to, told["text"])
-                return await self.silence()
+                return await self.no_response()
         message = self._take(to, told["text"])
         if fault is Fault.REPORTED_OPT_OUT:
             reports = [{"type": "message-failed", "errorCode": 4775}]
@@ -126,7 +126,7 @@ class Bandwidth(Vendor):
         return web.json_response(message | {"text": told["text"]}, status=202)
 
     def _take(self, to: str, text: str) -> dict[str, Any]:
-        self.arrived[to].append(text)
+        self.texts_at_handset[to].append(text)
         message = self._message({"from": NUMBER, "owner": NUMBER, "to": [to], "direction": "out", "segmentCount": 1})
         self.records[message["id"]] = {"messageId": message["id"], "messageStatus": "DELIVERED", "errorCode": 0}
         return message

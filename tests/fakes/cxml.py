@@ -24,7 +24,7 @@ from aiohttp import web
 from multidict import MultiDict
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
-WHERE_SHE_IS = "c4n4ry! Springfield"
+SENDER_PLACE = "c4n4ry! Springfield"
 """What the vendor says about the sender's place. It must be found nowhere."""
 
 
@@ -44,7 +44,7 @@ class Record:
 
 
 @dataclass(slots=True, kw_only=True)
-class Fault:
+class CxmlFault:
     """What happens to one send: an answer (None: silence), and whether the text goes out all the same."""
 
     status: int | None
@@ -53,7 +53,7 @@ class Fault:
     sent: bool = False
 
 
-class CxmlVendor:
+class FakeCxml:
     """One account. `retries`: how often a webhook that was not taken is called again."""
 
     def __init__(
@@ -74,8 +74,8 @@ class CxmlVendor:
         self._inbound, self._retries, self._sid = f"{webhook_base}/inbound", retries, sid
         self.prefix = f"{prefix}/Accounts/{account}/Messages"
         self.records: dict[str, Record] = {}
-        self.arrived: dict[str, list[str]] = {}
-        self.faults: list[Fault] = []
+        self.texts_at_handset: dict[str, list[str]] = {}
+        self.faults: list[CxmlFault] = []
         self.forms: list[dict[str, str]] = []
         self.not_final = False
         self.page = 100
@@ -101,15 +101,15 @@ class CxmlVendor:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def text_in(self, sender: str, text: str, media: tuple[tuple[str, str], ...] = ()) -> None:
+    def text_from_handset(self, sender: str, text: str, media: tuple[tuple[str, str], ...] = ()) -> None:
         # What is no Unicode never reaches a form.
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         record = Record(self._sid(), "inbound", sender, self._number, text, self._now(), "received", list(media))
         self.records[record.sid] = record
         fields = {
             "ToCountry": "US",
-            "FromCity": WHERE_SHE_IS,
-            "FromState": WHERE_SHE_IS,
+            "FromCity": SENDER_PLACE,
+            "FromState": SENDER_PLACE,
             "FromZip": "",
             "SmsStatus": "received",
             "Body": text,
@@ -164,7 +164,7 @@ class CxmlVendor:
         self.forms.append(fields)
         fault = self.faults.pop(0) if self.faults else None
         if fault is None or fault.sent:
-            self.arrived.setdefault(fields["To"], []).append(fields["Body"])
+            self.texts_at_handset.setdefault(fields["To"], []).append(fields["Body"])
         if fault is not None:
             if fault.status is None:
                 await asyncio.sleep(60)

@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, urlencode
 import smsutil.codecs
 from aiohttp import web
 
-from tests.bridge.carriers.stand import Fault
-from tests.fakes.vendor import Call, Vendor
+from tests.bridge.carriers.harness import Fault
+from tests.fakes.vendor import FakeVendor, WebhookCall
 
 codecs.register(smsutil.codecs.search_gsm0338)
 
@@ -20,7 +20,7 @@ LOGIN = ("a user", "a password")
 NUMBER = "+15555550100"
 
 
-class Jasmin(Vendor):
+class FakeJasmin(FakeVendor):
     """`by_get`: its connectors call with GET, else with POST. `reports` are what each DLR bears beyond its id."""
 
     by_get = False
@@ -42,10 +42,10 @@ class Jasmin(Vendor):
     def acknowledged(self, status: int, body: bytes) -> bool:
         return status < 400 and body.strip() == b"ACK/Jasmin"
 
-    def inbound(self, sender: str, text: str, media: Sequence[tuple[str, str]]) -> Callable[[], Call]:
+    def inbound(self, sender: str, text: str, media: Sequence[tuple[str, str]]) -> Callable[[], WebhookCall]:
         return self.text(sender.removeprefix("+"), *encoded(text))
 
-    def text(self, sender: str, octets: bytes, coding: int | None) -> Callable[[], Call]:
+    def text(self, sender: str, octets: bytes, coding: int | None) -> Callable[[], WebhookCall]:
         fields: dict[str, Any] = {
             "id": str(uuid.uuid4()),
             "from": sender,
@@ -57,12 +57,14 @@ class Jasmin(Vendor):
         }
         return self.throw(self.inbound_url, fields if coding is None else fields | {"coding": coding})
 
-    def throw(self, url: str, fields: dict[str, Any]) -> Callable[[], Call]:
+    def throw(self, url: str, fields: dict[str, Any]) -> Callable[[], WebhookCall]:
         told = urlencode(fields)
         # `dlr-method` is the sender's to say, of each text.
         if self.by_get and not url.startswith(self.status_url):
-            return lambda: Call(method="GET", url=f"{url}?{told}")
-        return lambda: Call(url=url, headers={"Content-Type": "application/x-www-form-urlencoded"}, body=told.encode())
+            return lambda: WebhookCall(method="GET", url=f"{url}?{told}")
+        return lambda: WebhookCall(
+            url=url, headers={"Content-Type": "application/x-www-form-urlencoded"}, body=told.encode()
+        )
 
     async def send(self, request: web.Request) -> web.Response:
         assert request.query_string == ""
@@ -82,7 +84,7 @@ class Jasmin(Vendor):
         to = "+" + told["to"]
         match self.next_fault():
             case Fault.SILENT:
-                return await self.silence()
+                return await self.no_response()
             case Fault.BROKEN:
                 return web.Response(status=500, text='Error "Cannot send submit_sm, check SMPPClientManagerPB log file"')
             case Fault.BUSY:
@@ -90,9 +92,9 @@ class Jasmin(Vendor):
             case Fault.REFUSED:
                 return web.Response(status=412, text='Error "No route found"')
             case Fault.SILENT_SENT:
-                self.arrived[to].append(text)
-                return await self.silence()
-        self.arrived[to].append(text)
+                self.texts_at_handset[to].append(text)
+                return await self.no_response()
+        self.texts_at_handset[to].append(text)
         message_id = str(uuid.uuid4())
         self.call(*(self.throw(told["dlr-url"], {"id": message_id} | report) for report in self.reports))
         return web.Response(status=200, text=f'Success "{message_id}"')

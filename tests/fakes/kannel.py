@@ -10,14 +10,14 @@ from urllib.parse import quote_from_bytes
 
 from aiohttp import web
 
-from tests.bridge.carriers.stand import Fault
-from tests.fakes.vendor import Call, Vendor
+from tests.bridge.carriers.harness import Fault
+from tests.fakes.vendor import FakeVendor, WebhookCall
 
 LOGIN = ("a user", "a pass word")
 NUMBER = "+15555550100"
 
 
-class Kannel(Vendor):
+class FakeKannel(FakeVendor):
     """`by_get`: the sms-service has a `get-url`, else a `post-url`. `reports` are values of `%d`, each with `%B`."""
 
     by_get = False
@@ -30,10 +30,10 @@ class Kannel(Vendor):
         # Whatever stood in the body would be texted to the handset.
         return status in (200, 202) and body == b""
 
-    def inbound(self, sender: str, text: str, media: Sequence[tuple[str, str]]) -> Callable[[], Call]:
+    def inbound(self, sender: str, text: str, media: Sequence[tuple[str, str]]) -> Callable[[], WebhookCall]:
         return self.text(sender.removeprefix("+"), *encoded(text))
 
-    def text(self, sender: str, words: bytes, charset: str) -> Callable[[], Call]:
+    def text(self, sender: str, words: bytes, charset: str) -> Callable[[], WebhookCall]:
         message_id, now = str(uuid.uuid4()), datetime.now(UTC)
         if self.by_get:
             fields = {
@@ -45,7 +45,7 @@ class Kannel(Vendor):
                 "text": words,
             }
             query = "&".join(f"{name}={quote_from_bytes(value, safe='')}" for name, value in fields.items())
-            return lambda: Call(method="GET", url=f"{self.inbound_url}?{query}")
+            return lambda: WebhookCall(method="GET", url=f"{self.inbound_url}?{query}")
         headers = {
             "Content-Type": f'text/plain; charset="{charset}"',
             "X-Kannel-From": sender,
@@ -53,7 +53,7 @@ class Kannel(Vendor):
             "X-Kannel-Time": now.strftime("%Y-%m-%d %H:%M:%S"),
             "X-Kannel-Coding": "2" if charset == "UTF-16BE" else "0",
         }
-        return lambda: Call(url=f"{self.inbound_url}?id={message_id}", headers=headers, body=words)
+        return lambda: WebhookCall(url=f"{self.inbound_url}?id={message_id}", headers=headers, body=words)
 
     async def send(self, request: web.Request) -> web.Response:
         told = request.headers
@@ -68,7 +68,7 @@ class Kannel(Vendor):
             assert all(c in GSM for c in text)
         match self.next_fault():
             case Fault.SILENT:
-                return await self.silence()
+                return await self.no_response()
             case Fault.BROKEN:
                 return web.Response(status=500, text="Sending failed.")
             case Fault.BUSY:
@@ -76,17 +76,17 @@ class Kannel(Vendor):
             case Fault.REFUSED:
                 return web.Response(status=403, text="Not routable. Do not try again.")
             case Fault.SILENT_SENT:
-                self.arrived[to].append(text)
+                self.texts_at_handset[to].append(text)
                 self.call(*(self.report(told["X-Kannel-DLR-Url"], *report) for report in self.reports))
-                return await self.silence()
-        self.arrived[to].append(text)
+                return await self.no_response()
+        self.texts_at_handset[to].append(text)
         self.call(*(self.report(told["X-Kannel-DLR-Url"], *report) for report in self.reports))
         return web.Response(status=202, text="0: Accepted for delivery")
 
     @staticmethod
-    def report(pattern: str, dlr: str, error: str) -> Callable[[], Call]:
+    def report(pattern: str, dlr: str, error: str) -> Callable[[], WebhookCall]:
         url = re.sub("%[dB]", lambda found: {"%d": dlr, "%B": error}[found.group()], pattern)
-        return lambda: Call(method="GET", url=url)
+        return lambda: WebhookCall(method="GET", url=url)
 
 
 GSM = frozenset(

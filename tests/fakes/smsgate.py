@@ -15,15 +15,15 @@ from typing import Any
 from aiohttp import web
 
 from policies.segments import segments
-from tests.bridge.carriers.stand import Fault
-from tests.fakes.vendor import Call, Vendor
+from tests.bridge.carriers.harness import Fault
+from tests.fakes.vendor import FakeVendor, WebhookCall
 
 LOGIN, DEVICE = ("sms", "a password"), "ffffffffceb0b1db0000018e"
 SIGNING_KEY = "a signing key of thirty-two characters or more"
 NUMBER = "+15555550100"
 
 
-class SmsGate(Vendor):
+class FakeSmsGate(FakeVendor):
     """`part_by_part`: a long text is cut, and each part reported by itself, as a phone does; else it counts as one.
 
     `arriving`: how many of those parts arrive.
@@ -43,12 +43,12 @@ class SmsGate(Vendor):
     def routes(self) -> list[web.RouteDef]:
         return [web.post("/messages", self.send), web.get("/messages/{id}", self.get)]
 
-    def inbound(self, sender: str, text: str, media: Sequence[tuple[str, str]]) -> Callable[[], Call]:
+    def inbound(self, sender: str, text: str, media: Sequence[tuple[str, str]]) -> Callable[[], WebhookCall]:
         # The app hashes the content.
         payload = {"messageId": f"{hash(text) & 0xFFFFFFFF:08x}", "sender": sender, "recipient": NUMBER, "simNumber": 1}
         return self.event(self.inbound_url, "sms:received", payload | {"message": text, "receivedAt": _now()})
 
-    def event(self, url: str, event: str, payload: dict[str, Any]) -> Callable[[], Call]:
+    def event(self, url: str, event: str, payload: dict[str, Any]) -> Callable[[], WebhookCall]:
         body = {
             "id": f"Ey6ECgOkVVFjz3CL48B8{next(self._envelopes)}",
             "webhookId": "LreFUt-Z3sSq0JufY9uWB",
@@ -57,7 +57,7 @@ class SmsGate(Vendor):
             "payload": payload,
         }
         raw = json.dumps(body).encode()
-        return lambda: Call(url=url, headers=signed(raw), body=raw)
+        return lambda: WebhookCall(url=url, headers=signed(raw), body=raw)
 
     async def send(self, request: web.Request) -> web.Response:
         if request.headers["Authorization"] != "Basic " + base64.b64encode(":".join(LOGIN).encode()).decode():
@@ -74,7 +74,7 @@ class SmsGate(Vendor):
         fault = self.next_fault()
         match fault:
             case Fault.SILENT:
-                return await self.silence()
+                return await self.no_response()
             case Fault.BROKEN:
                 return web.json_response({"message": "failed"}, status=500)
             case Fault.BUSY:
@@ -82,15 +82,15 @@ class SmsGate(Vendor):
             case Fault.REFUSED:
                 return web.json_response({"message": "already expired"}, status=400)
         if told["id"] in self.messages:
-            return await self.silence() if fault else web.json_response({"message": "exists"}, status=409)
+            return await self.no_response() if fault else web.json_response({"message": "exists"}, status=409)
         self.messages[told["id"]] = {"id": told["id"], "state": self.state, "recipients": [], "states": {}}
-        self.arrived[to].append(text)
+        self.texts_at_handset[to].append(text)
         self.call(*self._reports(told["id"], to, segments(text).count if self.part_by_part else 1))
         if fault is Fault.SILENT_SENT:
-            return await self.silence()
+            return await self.no_response()
         return web.json_response(self.messages[told["id"]], status=202)
 
-    def _reports(self, message_id: str, to: str, parts: int) -> list[Callable[[], Call]]:
+    def _reports(self, message_id: str, to: str, parts: int) -> list[Callable[[], WebhookCall]]:
         payload = {"messageId": message_id, "sender": NUMBER, "recipient": to, "phoneNumber": to, "simNumber": 1}
         if self.reason:
             told = payload | {"failedAt": _now(), "reason": self.reason}

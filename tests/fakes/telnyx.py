@@ -20,12 +20,12 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 ATTEMPTS = 3
-WHO_SHE_IS_WITH = "c4n4ry! Wireless, Inc."
+SENDER_CARRIER = "c4n4ry! Wireless, Inc."
 """What the vendor says about the sender's carrier. It must be found nowhere."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Fault:
+class TelnyxFault:
     """What happens to one send: an answer (None: silence), and whether the text goes out all the same."""
 
     status: int | None
@@ -34,7 +34,7 @@ class Fault:
     sent: bool = False
 
 
-class TelnyxVendor:
+class FakeTelnyx:
     """One account with one messaging profile."""
 
     def __init__(self, *, api_key: str, webhook_base: str, number: str) -> None:
@@ -42,8 +42,8 @@ class TelnyxVendor:
         self._login, self._inbound, self._number = f"Bearer {api_key}", f"{webhook_base}/inbound", number
         self.public_key = base64.b64encode(self._key.public_key().public_bytes_raw()).decode()
         self.messages: dict[str, dict[str, Any]] = {}
-        self.arrived: dict[str, list[str]] = {}
-        self.faults: list[Fault] = []
+        self.texts_at_handset: dict[str, list[str]] = {}
+        self.faults: list[TelnyxFault] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._http: aiohttp.ClientSession | None = None
 
@@ -65,13 +65,13 @@ class TelnyxVendor:
         signature = self._key.sign(f"{timestamp}|".encode() + body)
         return {"telnyx-signature-ed25519": base64.b64encode(signature).decode(), "telnyx-timestamp": timestamp}
 
-    def text_in(self, sender: str, text: str, media: tuple[tuple[str, str], ...] = ()) -> None:
+    def text_from_handset(self, sender: str, text: str, media: tuple[tuple[str, str], ...] = ()) -> None:
         payload = {
             "record_type": "message",
             "direction": "inbound",
             "id": str(uuid.uuid4()),
             "type": "MMS" if media else "SMS",
-            "from": {"phone_number": sender, "carrier": WHO_SHE_IS_WITH, "line_type": "Wireless"},
+            "from": {"phone_number": sender, "carrier": SENDER_CARRIER, "line_type": "Wireless"},
             "to": [{"phone_number": self._number, "status": "webhook_delivered", "carrier": "TELNYX LLC"}],
             "cc": [],
             "text": text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"),
@@ -108,7 +108,7 @@ class TelnyxVendor:
         asked = await request.json()
         fault = self.faults.pop(0) if self.faults else None
         if fault is None or fault.sent:
-            self.arrived.setdefault(asked["to"], []).append(asked["text"])
+            self.texts_at_handset.setdefault(asked["to"], []).append(asked["text"])
         if fault is not None:
             if fault.status is None:
                 await asyncio.sleep(60)
@@ -119,7 +119,7 @@ class TelnyxVendor:
             "id": str(uuid.uuid4()),
             "type": "SMS",
             "from": {"phone_number": asked["from"]},
-            "to": [{"phone_number": asked["to"], "status": "queued", "carrier": WHO_SHE_IS_WITH}],
+            "to": [{"phone_number": asked["to"], "status": "queued", "carrier": SENDER_CARRIER}],
             "text": asked["text"],
             "errors": [],
         }

@@ -17,11 +17,11 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from tests.bridge.carriers.stand import Fault
+from tests.bridge.carriers.harness import Fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class WebhookCall:
     """One webhook, as it goes out."""
 
     url: str
@@ -30,7 +30,7 @@ class Call:
     body: bytes = b""
 
 
-class Vendor(ABC):
+class FakeVendor(ABC):
     """One fake. `webhook` is what stands before `/inbound` and `/status`; `pause` separates the attempts, in seconds.
 
     `validities` are the seconds that each text of ours might have waited, as the request said.
@@ -44,10 +44,10 @@ class Vendor(ABC):
         )
         self.pause = pause
         self.faults: deque[Fault] = deque()
-        self.arrived: defaultdict[str, list[str]] = defaultdict(list)
+        self.texts_at_handset: defaultdict[str, list[str]] = defaultdict(list)
         self.validities: list[float] = []
         self.requests = 0
-        self.taken = 0
+        self.acknowledged_count = 0
         self.port = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
@@ -62,7 +62,7 @@ class Vendor(ABC):
     def routes(self) -> list[web.RouteDef]: ...
 
     @abstractmethod
-    def inbound(self, sender: str, text: str, media: Sequence[tuple[str, str]]) -> Callable[[], Call]:
+    def inbound(self, sender: str, text: str, media: Sequence[tuple[str, str]]) -> Callable[[], WebhookCall]:
         """Note a text from a handset and return what makes the webhook of each attempt."""
 
     def acknowledged(self, status: int, body: bytes) -> bool:
@@ -92,16 +92,16 @@ class Vendor(ABC):
         if self._http is not None:
             await self._http.close()
 
-    def text_in(self, sender: str, text: str, media: Sequence[tuple[str, str]] = ()) -> None:
+    def text_from_handset(self, sender: str, text: str, media: Sequence[tuple[str, str]] = ()) -> None:
         self.call(self.inbound(sender, text, media))
 
-    def call(self, *makers: Callable[[], Call]) -> None:
+    def call(self, *makers: Callable[[], WebhookCall]) -> None:
         """Call webhooks one after the other, each again until it is acknowledged."""
         task = asyncio.create_task(self._call(makers))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _call(self, makers: Sequence[Callable[[], Call]]) -> None:
+    async def _call(self, makers: Sequence[Callable[[], WebhookCall]]) -> None:
         assert self._http is not None
         for maker in makers:
             for _ in range(self.attempts):
@@ -113,13 +113,13 @@ class Vendor(ABC):
                         call.method, url, headers=call.headers, data=call.body or None, allow_redirects=False
                     ) as answer:
                         if self.acknowledged(answer.status, await answer.read()):
-                            self.taken += 1
+                            self.acknowledged_count += 1
                             break
                         if self.gives_up(answer.status):
                             break
                 await asyncio.sleep(self.pause)
 
-    async def silence(self) -> web.Response:
+    async def no_response(self) -> web.Response:
         await self._over.wait()
         return web.Response(status=500)
 

@@ -16,8 +16,8 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from tests.bridge.carriers.stand import Fault
-from tests.fakes.vendor import Call, Vendor
+from tests.bridge.carriers.harness import Fault
+from tests.fakes.vendor import FakeVendor, WebhookCall
 
 APPLICATION, API_KEY, API_SECRET = "aaaaaaaa-bbbb-cccc-dddd-0123456789ab", "a1b2c3d", "an api secret"
 SIGNATURE_SECRET = "a signature secret of thirty-two characters or more"
@@ -44,7 +44,7 @@ def token(body: bytes, *, secret: str = SIGNATURE_SECRET, issued: float | None =
     return jwt.encode({k: v for k, v in told.items() if v is not None}, secret, algorithm="HS256")
 
 
-class Vonage(Vendor):
+class FakeVonage(FakeVendor):
     """`records` are the texts it holds; none can be redacted before `premature` seconds have passed."""
 
     reports: Sequence[dict[str, Any]] = ({"status": "submitted"}, {"status": "delivered"})
@@ -62,7 +62,7 @@ class Vonage(Vendor):
         # api.support.vonage.com 360028543292: it calls again after 429 and 5xx, and after nothing else.
         return 400 <= status < 500 and status != 429
 
-    def inbound(self, sender: str, text: str, media: Sequence[tuple[str, str]]) -> Callable[[], Call]:
+    def inbound(self, sender: str, text: str, media: Sequence[tuple[str, str]]) -> Callable[[], WebhookCall]:
         message_id = self._record("inbound")
         body: dict[str, Any] = {
             "message_uuid": message_id,
@@ -80,9 +80,9 @@ class Vonage(Vendor):
         return self.webhook(self.inbound_url, body)
 
     @staticmethod
-    def webhook(url: str, told: dict[str, Any]) -> Callable[[], Call]:
+    def webhook(url: str, told: dict[str, Any]) -> Callable[[], WebhookCall]:
         body = json.dumps(told).encode()
-        return lambda: Call(
+        return lambda: WebhookCall(
             url=url, headers={"Authorization": f"Bearer {token(body)}", "Content-Type": "application/json"}, body=body
         )
 
@@ -99,7 +99,7 @@ class Vonage(Vendor):
         fault, reports = self.next_fault(), self.reports
         match fault:
             case Fault.SILENT:
-                return await self.silence()
+                return await self.no_response()
             case Fault.BROKEN:
                 return web.json_response({"type": f"{ERRORS}#1030", "title": "Internal error"}, status=500)
             case Fault.BUSY:
@@ -108,7 +108,7 @@ class Vonage(Vendor):
                 return web.json_response({"type": f"{ERRORS}#1120", "title": "Invalid sender"}, status=422)
             case Fault.SILENT_SENT:
                 self._take(told)
-                return await self.silence()
+                return await self.no_response()
         message_id = self._take(told)
         if fault is Fault.REPORTED_OPT_OUT:
             error = {"type": f"{ERRORS}#1240", "title": 1240, "detail": "Illegal Number"}
@@ -118,7 +118,7 @@ class Vonage(Vendor):
         return web.json_response({"message_uuid": message_id}, status=202)
 
     def _take(self, told: dict[str, Any]) -> str:
-        self.arrived["+" + told["to"]].append(told["text"])
+        self.texts_at_handset["+" + told["to"]].append(told["text"])
         return self._record("outbound")
 
     def _record(self, direction: str) -> str:

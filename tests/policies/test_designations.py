@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.designation_words import FIRST, SECOND
-from policies.designations import alike, designation
+from policies.designations import are_alike, choose_designation
 
 LETTERS = st.text("abc", max_size=5)
 
@@ -78,8 +78,8 @@ def edits(one: str, other: str) -> int:
 
 @given(LETTERS, LETTERS)
 def test_alike_is_at_most_one_edit(one: str, other: str) -> None:
-    """`alike` agrees with the textbook distance, both ways round."""
-    assert alike(one, other) == alike(other, one) == (edits(one, other) <= 1)
+    """`are_alike` agrees with the textbook distance, both ways round."""
+    assert are_alike(one, other) == are_alike(other, one) == (edits(one, other) <= 1)
 
 
 def test_there_are_enough_words() -> None:
@@ -105,7 +105,7 @@ def test_no_word_is_a_name_or_can_wound() -> None:
 @pytest.mark.parametrize("words", [FIRST, SECOND])
 def test_words_of_a_list_are_unlike(words: tuple[str, ...]) -> None:
     """No two first words, and no two second words, are one edit apart."""
-    assert [(a, b) for i, a in enumerate(words) for b in words[i + 1 :] if alike(a, b)] == []
+    assert [(a, b) for i, a in enumerate(words) for b in words[i + 1 :] if are_alike(a, b)] == []
 
 
 @given(
@@ -113,11 +113,11 @@ def test_words_of_a_list_are_unlike(words: tuple[str, ...]) -> None:
 )
 def test_first_words_are_unlike_while_there_are_any(seed: int, taken: set[str], strange: set[str]) -> None:
     """Two words from the lists; the first more than one edit from all that are taken, also from words that are not ours."""
-    first, second = designation(random.Random(seed), taken | strange).split(" ")  # noqa: S311
+    first, second = choose_designation(random.Random(seed), taken | strange).split(" ")  # noqa: S311
     assert first in FIRST
     assert second in SECOND
-    assert not any(alike(first, word) for word in taken | strange)
-    assert not alike(first, second)
+    assert not any(are_alike(first, word) for word in taken | strange)
+    assert not are_alike(first, second)
 
 
 def test_our_own_words_of_before_are_avoided() -> None:
@@ -125,14 +125,14 @@ def test_our_own_words_of_before_are_avoided() -> None:
     for word in FIRST[:20]:
         free = [word, FIRST[100]]
         taken = [*(w for w in FIRST if w not in free), word + "x"]
-        assert designation(First(), taken).split()[0] == FIRST[100]
+        assert choose_designation(First(), taken).split()[0] == FIRST[100]
 
 
 def test_a_seed_gives_one_designation() -> None:
     """Pure: the same chance and the same open threads give the same words; other chance gives others."""
-    given = [designation(random.Random(7), ["azure"]) for _ in range(3)]  # noqa: S311
+    given = [choose_designation(random.Random(7), ["azure"]) for _ in range(3)]  # noqa: S311
     assert len(set(given)) == 1
-    assert len({designation(random.Random(seed), ["azure"]) for seed in range(100)}) > 90  # noqa: S311
+    assert len({choose_designation(random.Random(seed), ["azure"]) for seed in range(100)}) > 90  # noqa: S311
 
 
 def test_a_thousand_open_threads() -> None:
@@ -140,7 +140,7 @@ def test_a_thousand_open_threads() -> None:
     rng = random.Random(3)  # noqa: S311
     taken: list[str] = []
     for _ in range(1000):
-        taken.append(designation(rng, [t.split()[0] for t in taken], taken=taken))
+        taken.append(choose_designation(rng, [t.split()[0] for t in taken], taken=taken))
     assert len(set(taken)) == 1000
     counts = Counter(t.split()[0] for t in taken)
     assert max(counts.values()) - min(counts.values()) <= 1
@@ -149,8 +149,8 @@ def test_a_thousand_open_threads() -> None:
 
 def test_the_last_pair_and_then_none() -> None:
     """With all but one pair taken it is that one; with all taken it is a plain error and not an endless search."""
-    pairs = {f"{a} {b}" for a in FIRST for b in SECOND if not alike(a, b)}
+    pairs = {f"{a} {b}" for a in FIRST for b in SECOND if not are_alike(a, b)}
     last = f"{FIRST[100]} {SECOND[100]}"
-    assert designation(First(), FIRST, taken=pairs - {last}) == last
+    assert choose_designation(First(), FIRST, taken=pairs - {last}) == last
     with pytest.raises(ValueError, match="every designation is taken"):
-        designation(First(), FIRST, taken=pairs)
+        choose_designation(First(), FIRST, taken=pairs)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.holidays import RULES, easter, holidays
-from policies.hours import next_opening, open_at, opens
+from policies.hours import next_opening, open_at, opening_text
 from policies.load import load
 from policies.pack import Hours, TextName
 from policies.segments import segments
@@ -157,7 +157,7 @@ def test_a_line_that_never_opens_promises_nothing() -> None:
     """No opening within a year: nothing to say, and the text that would promise one is not said."""
     never = hours(week=((),) * 7)
     assert next_opening(never, at("2027-01-04 12:00")) is None
-    assert opens(never, at("2027-01-04 12:00"), "en") is None
+    assert opening_text(never, at("2027-01-04 12:00"), "en") is None
     for language in PACK.languages:
         said = PACK.say(TextName.AFTER_HOURS, language, opens=None)
         assert said == PACK.say(TextName.UNAVAILABLE, language)
@@ -177,14 +177,14 @@ def test_a_line_that_never_opens_promises_nothing() -> None:
 )
 def test_how_the_opening_is_said(now: str, language: str, clock: int, said: str) -> None:
     """The hour alone within a day, else with the date, in the words of the language."""
-    assert opens(hours(clock=clock), at(now), language) == said
+    assert opening_text(hours(clock=clock), at(now), language) == said
 
 
 def test_noon_and_midnight() -> None:
     """12:00 PM and 12:00 AM, as clocks of twelve hours have them."""
     day = at("2027-01-04 23:00")
-    assert opens(hours(week=(((0, 60),),) * 7), day, "en") == "12:00 AM"
-    assert opens(hours(week=(((720, 780),),) * 7), day, "en") == "12:00 PM"
+    assert opening_text(hours(week=(((0, 60),),) * 7), day, "en") == "12:00 AM"
+    assert opening_text(hours(week=(((720, 780),),) * 7), day, "en") == "12:00 PM"
 
 
 @given(st.integers(0, 24 * 60 - 1), st.integers(0, 366), st.sampled_from(PACK.languages))
@@ -194,7 +194,7 @@ def test_the_after_hours_text_is_one_segment_whenever_it_is_said(minute: int, da
     opening = datetime(2027, 1, 1) + timedelta(days=day)  # noqa: DTZ001 - a date of the line
     week[opening.weekday()] = ((minute, minute + 1),)
     now = at((opening - timedelta(days=3)).isoformat())
-    words = opens(hours(week=tuple(week)), now, language)
+    words = opening_text(hours(week=tuple(week)), now, language)
     said = PACK.say(TextName.AFTER_HOURS, language, opens=words)
     cut = segments(said)
     assert words is not None

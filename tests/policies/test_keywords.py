@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.keywords import Meaning, is_automatic_reply, is_tapback, plain, reading
+from policies.keywords import Meaning, classify, is_automatic_reply, is_tapback, normalize_keyword
 from policies.load import load
-from policies.pack import Exit, TextName
+from policies.pack import ExitAction, TextName
 
 KEYWORDS = {
     Meaning.STOP,
@@ -34,15 +34,15 @@ ENDS = st.text(".!?…", max_size=3)
 def test_the_whole_message_counts(word: str, case: object, before: str, end: str, after: str) -> None:
     """Each word in any case, with spaces around and punctuation at the end, is what it is."""
     assert callable(case)
-    assert reading(f"{before}{case(word)}{end}{after}", PACK).meaning is (Meaning.STOP if word in STOP else Meaning.START)
+    assert classify(f"{before}{case(word)}{end}{after}", PACK).meaning is (Meaning.STOP if word in STOP else Meaning.START)
 
 
 @given(word=st.sampled_from(STOP + START), other=st.text("abcdefghijklmnop", min_size=1), before=st.booleans())
 def test_one_word_more_is_no_keyword(word: str, other: str, before: bool) -> None:
     """With anything else in the message it is a person speaking, who at most wishes ("ok stop")."""
     text = f"{other} {word}" if before else f"{word} {other}"
-    if plain(text) not in {plain(w) for w in STOP}:
-        assert reading(text, PACK).meaning in (Meaning.CONVERSATION, Meaning.WISH)
+    if normalize_keyword(text) not in {normalize_keyword(w) for w in STOP}:
+        assert classify(text, PACK).meaning in (Meaning.CONVERSATION, Meaning.WISH)
 
 
 @pytest.mark.parametrize(
@@ -54,15 +54,15 @@ def test_one_word_more_is_no_keyword(word: str, other: str, before: bool) -> Non
 )
 def test_what_people_write_is_left_to_people(text: str) -> None:
     """Words that carriers or other lines take for commands, and sentences with one inside, mean nothing to the machine."""
-    assert reading(text, PACK).meaning is Meaning.CONVERSATION
+    assert classify(text, PACK).meaning is Meaning.CONVERSATION
 
 
 @given(st.text(st.characters()))
 def test_any_message_has_an_answer(text: str) -> None:
     """Total, lone surrogates included; and a keyword is a keyword however often it is read."""
-    read = reading(text, PACK)
+    read = classify(text, PACK)
     if read.meaning in KEYWORDS:
-        assert reading(plain(text), PACK) == read
+        assert classify(normalize_keyword(text), PACK) == read
     assert is_tapback(text) in {True, False}
     assert is_automatic_reply(text) in {True, False}
 
@@ -72,7 +72,7 @@ def test_any_message_has_an_answer(text: str) -> None:
 )
 def test_a_language_is_asked_for_by_a_whole_message(text: str, language: str | None) -> None:
     """What the greeting offers is understood; the same letters in a sentence are not."""
-    read = reading(text, PACK)
+    read = classify(text, PACK)
     assert read.language == (language or "")
     assert (read.meaning is Meaning.LANGUAGE) == (language is not None)
 
@@ -200,7 +200,7 @@ def test_no_text_of_ours_looks_like_any_of_it() -> None:
     """Two lines of ours that text each other do not opt each other out."""
     for text in PACK.texts.values():
         for wording in text.wordings.values():
-            assert reading(wording.text, PACK).meaning is Meaning.CONVERSATION
+            assert classify(wording.text, PACK).meaning is Meaning.CONVERSATION
     assert len(PACK.texts) == len(TextName)
 
 
@@ -210,12 +210,12 @@ def test_a_megabyte_is_read_at_once() -> None:
         text = start + "out of o" * 125_000
         assert not is_tapback(text)
         assert not is_automatic_reply(text)
-        assert reading(text, PACK).meaning is Meaning.CONVERSATION
+        assert classify(text, PACK).meaning is Meaning.CONVERSATION
 
 
 @pytest.mark.parametrize(("text", "meaning"), [("👋", Meaning.EXIT_PARK), ("BRB 🙏", Meaning.EXIT_ALERT), ("brb", None)])
 def test_an_agencys_own_word_may_be_a_picture(text: str, meaning: Meaning | None) -> None:
     """Or end in one: it is compared as it stands before pictures are taken off."""
-    exits = {plain("👋"): Exit.PARK, plain("brb 🙏"): Exit.ALERT}
+    exits = {normalize_keyword("👋"): ExitAction.PARK, normalize_keyword("brb 🙏"): ExitAction.ALERT}
     pack = replace(PACK, keywords=replace(PACK.keywords, exit=exits))
-    assert reading(text, pack).meaning is (meaning or Meaning.CONVERSATION)
+    assert classify(text, pack).meaning is (meaning or Meaning.CONVERSATION)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from policies.keywords import Meaning, reading
+from policies.keywords import Meaning, classify
 from policies.load import load
 
 PACK = load(["base"])
@@ -20,7 +20,7 @@ CASES = [(text, meaning) for meaning, texts in CORPUS.items() for text in texts]
 def test_each_text_means_what_a_person_would_say(text: str, meaning: str) -> None:
     """Keywords are whole messages; sentences with one inside, in either language or in both, are conversation."""
     name, _, language = meaning.partition(" ")
-    read = reading(text, PACK)
+    read = classify(text, PACK)
     assert (read.meaning.value, read.language) == (name, language)
     assert read.from_a_person == (name not in ("tapback", "automatic_reply"))
 

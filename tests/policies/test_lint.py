@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from policies.agency_words import leak
+from policies.agency_words import find_leak
 from policies.carrier_filter_words import FILTERED
-from policies.lint import ASKS_NOTHING, lint
+from policies.lint import NO_QUESTION_TEXTS, lint
 from policies.load import PACKS, load
 from policies.pack import Pack, TextName
 from policies.readability import grade
@@ -194,7 +194,7 @@ def test_a_pack_that_is_ready_has_nothing_to_hear(tmp_path: Path) -> None:
 def test_the_agencys_words_are_found_as_a_reader_sees_them(tmp_path: Path, text: str, word: str | None) -> None:
     """Case, accents, spaces, marks, codes and strange letters change nothing; a longer word is another word."""
     own = pack(tmp_path, leak_words=["Harbor House", "O'Neill"])
-    assert leak(own, text) == word
+    assert find_leak(own, text) == word
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_the_formula_is_the_published_one() -> None:
 def test_lists_are_lists() -> None:
     """No filtered word is there twice in one form, none is empty; whatever ends a conversation asks nothing."""
     assert all(word == word.strip() and word for word in FILTERED)
-    assert {TextName.CLOSING, TextName.AFTER_HOURS, TextName.STOP} <= ASKS_NOTHING
+    assert {TextName.CLOSING, TextName.AFTER_HOURS, TextName.STOP} <= NO_QUESTION_TEXTS
 
 
 def test_no_verdict_can_be_told_from_the_other_by_its_shape() -> None:

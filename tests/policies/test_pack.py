@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from policies.load import load
-from policies.pack import Assignment, Pack, Resumes, TextName, samples, unreviewed
+from policies.pack import AssignmentMode, Pack, ResumeMode, TextName, samples, unreviewed
 from policies.segments import breaks_gsm7, segments
 
 # practices.md, "Texts of the base pack": the numbers are lengths
@@ -74,9 +74,9 @@ DEFAULTS = {
     "verdict_delay": 3,
     "challenge_window": 300,
     "return_cue": 1800,
-    "stop_resumes": Resumes.AT_ONCE,
+    "stop_resumes": ResumeMode.AT_ONCE,
     "reply_after_stop": True,
-    "assignment": Assignment.NONE,
+    "assignment": AssignmentMode.NONE,
     "assignment_answer": 180,
     "offer_stands": 600,
     "cold_outbound": False,

@@ -29,16 +29,16 @@ from bridge.carriers.adapter import (
     SendOutcome,
     WebhookRequest,
 )
-from bridge.carriers.base import Ordinary
-from bridge.carriers.client_credentials import Bearer, basic
+from bridge.carriers.base import BaseCarrier
+from bridge.carriers.client_credentials import TokenClient, basic_auth
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.http_request import PATIENCE, Answer, segment, session
-from bridge.carriers.parsing import clean, json_value, same, secret_path
+from bridge.carriers.http_request import TIMEOUT, HttpResponse, http_session, path_segment
+from bridge.carriers.parsing import constant_time_equal, has_path_secret, json_value, replace_unencodable
 from bridge.carriers.rate_limit import Rate
 from bridge.carriers.secret_strength import PathSecretFile
-from bridge.carriers.vendors.bandwidth_events import SORTING, STATUSES, read, told
+from bridge.carriers.vendors.bandwidth_events import ERROR_CODES, STATUSES, parse_event, parse_report
 from bridge.runtime.phone_number import Phone
-from bridge.runtime.settings import Base, CarrierSection, Filled, secret
+from bridge.runtime.settings import BaseUrl, CarrierSettings, NonEmpty, read_secret
 
 RATE: Final = Rate(per_second=1.0, shared=True)
 """Segments: an account's queue empties at 60 a minute unless it was raised (docs/messaging/rateLimits)."""
@@ -81,25 +81,25 @@ EXPOSURE = Exposure(
 )
 
 
-class Settings(CarrierSection):
+class Settings(CarrierSettings):
     """Bandwidth. The application's inbound and outbound callbacks both get the callback credentials and the secret path.
 
     `client_id` and the client secret are an *API credential* of the account, with the role Messaging.
     """
 
     kind: Literal["bandwidth"]
-    api_base: Base = "https://messaging.bandwidth.com/api/v2"
-    account_id: Filled
-    application_id: Filled
-    client_id: Filled
+    api_base: BaseUrl = "https://messaging.bandwidth.com/api/v2"
+    account_id: NonEmpty
+    application_id: NonEmpty
+    client_id: NonEmpty
     client_secret_file: Path
-    token_url: Base = "https://api.bandwidth.com/api/v1/oauth2/token"  # noqa: S105 - an address
-    callback_username: Filled
+    token_url: BaseUrl = "https://api.bandwidth.com/api/v1/oauth2/token"  # noqa: S105 - an address
+    callback_username: NonEmpty
     callback_password_file: Path
     path_secret_file: PathSecretFile
 
 
-class BandwidthCarrier(Ordinary):
+class BandwidthCarrier(BaseCarrier):
     """One line's connection to Bandwidth. Made inside the running event loop."""
 
     kind = "bandwidth"
@@ -118,14 +118,14 @@ class BandwidthCarrier(Ordinary):
         validity: int,
         clock: Callable[[], float],
         rate: Rate = RATE,
-        timeout: aiohttp.ClientTimeout = PATIENCE,
+        timeout: aiohttp.ClientTimeout = TIMEOUT,
     ) -> None:
         self.rate = rate
-        self._messages = f"{api_base}/users/{segment(account_id)}/messages"
+        self._messages = f"{api_base}/users/{path_segment(account_id)}/messages"
         self._application_id, self._path_secret, self._validity, self._clock = application_id, path_secret, validity, clock
-        self._right = basic(*callback_login)
-        self._http = session(timeout=timeout)
-        self._api = Bearer(self._http, url=token_url, login=login, clock=clock)
+        self._right = basic_auth(*callback_login)
+        self._http = http_session(timeout=timeout)
+        self._api = TokenClient(self._http, url=token_url, login=login, clock=clock)
 
     @classmethod
     def make(
@@ -144,9 +144,9 @@ class BandwidthCarrier(Ordinary):
             account_id=settings.account_id,
             application_id=settings.application_id,
             token_url=settings.token_url,
-            login=(settings.client_id, secret(settings.client_secret_file)),
-            callback_login=(settings.callback_username, secret(settings.callback_password_file)),
-            path_secret=secret(settings.path_secret_file),
+            login=(settings.client_id, read_secret(settings.client_secret_file)),
+            callback_login=(settings.callback_username, read_secret(settings.callback_password_file)),
+            path_secret=read_secret(settings.path_secret_file),
             validity=validity,
             rate=replace(RATE, per_second=settings.texts_per_second),
             clock=clock,
@@ -154,15 +154,15 @@ class BandwidthCarrier(Ordinary):
 
     def verify(self, request: WebhookRequest) -> bool:
         """Check the credentials and the path. Source: docs/account/applications, `InboundCallbackCreds`."""
-        path = secret_path(request.raw_path, self._path_secret)
-        return same(self._right, request.headers.get("Authorization", "")) and path
+        path = has_path_secret(request.raw_path, self._path_secret)
+        return constant_time_equal(self._right, request.headers.get("Authorization", "")) and path
 
     def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
         """Read an array of events; one that is malformed spoils no other. Source: docs/messaging/webhooks."""
         events = json_value(request.body)
         if not isinstance(events, list) or not events:
             raise Malformed("body: not an array of events")
-        return tuple(read(event) for event in events)
+        return tuple(parse_event(event) for event in events)
 
     async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
         """`POST /users/ACCOUNT/messages` → 202 `{"id"}`; 4xx `{"type"}`; 429 when the account's queue is full."""
@@ -173,19 +173,19 @@ class BandwidthCarrier(Ordinary):
             "applicationId": self._application_id,
             "to": [to.reveal()],
             "from": number,
-            "text": clean(text),
+            "text": replace_unencodable(text),
             "expiration": expires.isoformat().replace("+00:00", "Z"),
         }
-        return SORTING.sent(await self._api.ask("POST", self._messages, json=body))
+        return ERROR_CODES.send_outcome(await self._api.request("POST", self._messages, json=body))
 
     async def status(self, message_id: str) -> DeliveryReport | None:
         """`GET /users/ACCOUNT/messages?messageId=` → 200 with `messages[0].messageStatus`."""
-        got = await self._api.ask("GET", f"{self._messages}?messageId={segment(message_id)}")
-        found = got.json.get("messages") if isinstance(got, Answer) and got.status == 200 else None
+        got = await self._api.request("GET", f"{self._messages}?messageId={path_segment(message_id)}")
+        found = got.json.get("messages") if isinstance(got, HttpResponse) and got.status == 200 else None
         for item in found if isinstance(found, list) else ():
             if isinstance(item, dict) and item.get("messageId") == message_id:
                 status = STATUSES.get(str(item.get("messageStatus")))
-                return told(message_id, status, item.get("errorCode")) if status else None
+                return parse_report(message_id, status, item.get("errorCode")) if status else None
         return None
 
     async def delete_copy(self, message_id: str) -> DeleteOutcome:  # noqa: ARG002 - whatever it is

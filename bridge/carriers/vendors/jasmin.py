@@ -22,22 +22,22 @@ from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
 from bridge.carriers.adapter import (
+    Ignored,
     Inbound,
     InboundText,
     Malformed,
     Rejected,
     SendOutcome,
     Status,
-    Unwanted,
     WebhookRequest,
 )
-from bridge.carriers.error_codes import Sorting, Verdict
+from bridge.carriers.error_codes import ErrorCodes, Verdict
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.http_request import Answer, ask
-from bridge.carriers.parsing import clean, code, form, identifier, string
-from bridge.carriers.vendors.smpp_gateway import Gateway, GatewaySettings, decoded, default_alphabet
+from bridge.carriers.http_request import HttpResponse, send_request
+from bridge.carriers.parsing import error_code, form_fields, id_field, replace_unencodable, string_field
+from bridge.carriers.vendors.smpp_gateway import SmppGateway, SmppGatewaySettings, decode_gsm7, decode_text
 from bridge.runtime.phone_number import Phone
-from bridge.runtime.settings import Base
+from bridge.runtime.settings import BaseUrl
 from policies.segments import segments
 
 EXPOSURE = Exposure(
@@ -73,24 +73,24 @@ EXPOSURE = Exposure(
     ),
 )
 
-RETRIED: Final = 45.0
+RETRY_WINDOW: Final = 45.0
 """Seconds: its retries are 30 apart (`retry_delay`), and a call takes its time."""
 
 _SUCCESS = re.compile(rb'\s*Success "([A-Za-z0-9_-]{1,64})"\s*')
 
 
-def _id(answer: Answer) -> str | None:
+def _message_id(answer: HttpResponse) -> str | None:
     taken = _SUCCESS.fullmatch(answer.body)
     return taken.group(1).decode() if taken else None
 
 
-SORTING: Final = Sorting(
-    taken=frozenset({200}),
-    message_id=_id,
+ERROR_CODES: Final = ErrorCodes(
+    accepted_statuses=frozenset({200}),
+    message_id=_message_id,
     # `Error "User throughput exceeded"`; its other words are for a person.
     error=lambda answer: "too-fast" if answer.status == 403 and b"throughput exceeded" in answer.body else None,
-    codes={"too-fast": Verdict.FOR_NOW},
-    patience=1.0,
+    codes={"too-fast": Verdict.RETRY_LATER},
+    retry_seconds=1.0,
 )
 
 _REPORTS: Final[dict[str, Status]] = {
@@ -107,32 +107,32 @@ _REPORTS: Final[dict[str, Status]] = {
 }
 # SMPP 3.4 §5.2.19 beside the default alphabet.
 _CODINGS: Final = {"1": "us-ascii", "3": "iso-8859-1", "6": "iso-8859-5", "7": "iso-8859-8", "8": "utf-16be"}
-_DEFAULT: Final = frozenset({"", "0", "240", "241", "242", "243"})
+_DEFAULT_CODINGS: Final = frozenset({"", "0", "240", "241", "242", "243"})
 """`coding` that means the default alphabet: none, and those with a message class (3GPP TS 23.038 §4)."""
 
 
-class Settings(GatewaySettings):
+class Settings(SmppGatewaySettings):
     """Jasmin. `default_alphabet` is what the SMPP provider sends under `coding` 0."""
 
     kind: Literal["jasmin"]
-    api_base: Base = "http://127.0.0.1:1401"
+    api_base: BaseUrl = "http://127.0.0.1:1401"
     default_alphabet: Literal["gsm0338", "iso-8859-1", "us-ascii", "utf-8"] = "gsm0338"
 
     @property
-    def own(self) -> Mapping[str, Any]:
+    def adapter_arguments(self) -> Mapping[str, Any]:
         """What the adapter's constructor takes beyond what both have."""
         return {"default_alphabet": self.default_alphabet}
 
 
-class JasminCarrier(Gateway):
+class JasminCarrier(SmppGateway):
     """One line's gateway. Made inside the running event loop."""
 
     kind = "jasmin"
     exposure = EXPOSURE
-    loose = RETRIED
+    unordered_within = RETRY_WINDOW
     send_path = "/send"
-    answer = ("text/plain", b"ACK/Jasmin")
-    logs = (
+    webhook_response = ("text/plain", b"ACK/Jasmin")
+    retention = (
         "for as long as its own logs do, which you can tell to leave the words out; the SMPP provider keeps what it keeps"
     )
 
@@ -142,35 +142,38 @@ class JasminCarrier(Gateway):
 
     def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
         """Read a report (it has `message_status`) or a text (it has `binary`). Source: apis/http/index.rst."""
-        fields = form(request.body or request.raw_path.partition("?")[2])
-        message_id = identifier(fields, "id")
+        fields = form_fields(request.body or request.raw_path.partition("?")[2])
+        message_id = id_field(fields, "id")
         if "message_status" in fields:
-            whole = form(request.raw_path.partition("?")[2]).get("parts") == "1"
-            return (_report(message_id, string(fields, "message_status"), fields.get("err", ""), whole=whole),)
-        phone = self.sender(string(fields, "from"))
+            whole = form_fields(request.raw_path.partition("?")[2]).get("parts") == "1"
+            return (_parse_report(message_id, string_field(fields, "message_status"), fields.get("err", ""), whole=whole),)
+        phone = self.parse_sender(string_field(fields, "from"))
         if phone is None:
-            return (Unwanted("group"),)
-        text, to = self._words(string(fields, "binary"), fields.get("coding", "")), self.own_number(fields.get("to"))
+            return (Ignored("group"),)
+        text, to = (
+            self._decode_text(string_field(fields, "binary"), fields.get("coding", "")),
+            self.e164_or_empty(fields.get("to")),
+        )
         return (InboundText(message_id=message_id, sender=phone, text=text, to=to),)
 
-    def _words(self, binary: str, coding: str) -> str:
+    def _decode_text(self, binary: str, coding: str) -> str:
         try:
             octets = bytes.fromhex(binary)
         except ValueError:
             octets = None
         if octets is None:
             raise Malformed("binary: not hexadecimal")
-        if coding not in _DEFAULT:
-            return decoded(octets, _CODINGS.get(coding, "utf-8"))
+        if coding not in _DEFAULT_CODINGS:
+            return decode_text(octets, _CODINGS.get(coding, "utf-8"))
         if self._default_alphabet == "gsm0338":
-            return default_alphabet(octets)
-        return decoded(octets, self._default_alphabet)
+            return decode_gsm7(octets)
+        return decode_text(octets, self._default_alphabet)
 
     async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
         """`POST /send` → 200 `Success "UUID"`; 403 `Error "User throughput exceeded"`: too fast; other 4xx: never."""
         if not to.answerable:
             return Rejected("not-answerable")
-        text, cut = clean(text), segments(clean(text))
+        text, cut = replace_unencodable(text), segments(replace_unencodable(text))
         if cut.encoding == "gsm7":
             words = {"coding": "0", "content": text}
         else:
@@ -188,14 +191,18 @@ class JasminCarrier(Gateway):
             "dlr-method": "POST",
             **words,
         }
-        return SORTING.sent(await ask(self._http, "POST", self._send_url, form=urlencode(body).encode()))
+        return ERROR_CODES.send_outcome(
+            await send_request(self._http, "POST", self._send_url, form=urlencode(body).encode())
+        )
 
 
-def _report(message_id: str, told: str, error: str, *, whole: bool) -> Inbound:
+def _parse_report(message_id: str, told: str, error: str, *, whole: bool) -> Inbound:
     status = _REPORTS.get(told, "failed" if told.startswith("ESME_") else None)
     if status is None:
-        return Unwanted("event")
+        return Ignored("event")
     if status == "delivered" and not whole:
         # It speaks of the last part of several.
         status = "sent"
-    return SORTING.reported(message_id, status, (code(error) or code(told)) if status == "failed" else "")
+    return ERROR_CODES.delivery_report(
+        message_id, status, (error_code(error) or error_code(told)) if status == "failed" else ""
+    )

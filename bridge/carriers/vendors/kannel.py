@@ -26,22 +26,22 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from bridge.carriers.adapter import (
+    Ignored,
     Inbound,
     InboundText,
     Malformed,
     Rejected,
     SendOutcome,
     Status,
-    Unwanted,
     WebhookRequest,
 )
-from bridge.carriers.error_codes import Sorting
+from bridge.carriers.error_codes import ErrorCodes
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.http_request import Answer, ask
-from bridge.carriers.parsing import clean, code, form, identifier, string, time_of
-from bridge.carriers.vendors.smpp_gateway import Gateway, GatewaySettings, decoded, octets
+from bridge.carriers.http_request import HttpResponse, send_request
+from bridge.carriers.parsing import error_code, form_fields, id_field, parse_iso_time, replace_unencodable, string_field
+from bridge.carriers.vendors.smpp_gateway import SmppGateway, SmppGatewaySettings, decode_text, form_bytes
 from bridge.runtime.phone_number import Phone
-from bridge.runtime.settings import Base
+from bridge.runtime.settings import BaseUrl
 from policies.segments import segments
 
 EXPOSURE = Exposure(
@@ -64,73 +64,73 @@ EXPOSURE = Exposure(
     unconfirmed=("That release 1.4.5 behaves as the sources of 1.5 that were read.",),
 )
 
-SORTING: Final = Sorting(
-    taken=frozenset({202}),
+ERROR_CODES: Final = ErrorCodes(
+    accepted_statuses=frozenset({202}),
     message_id=lambda answer: None,  # noqa: ARG005 - it is ours
     error=lambda answer: None,  # noqa: ARG005 - its words are for a person
     codes={},
 )
 
 _REPORTS: Final[dict[str, Status]] = {"1": "delivered", "2": "failed", "4": "sent", "8": "sent", "16": "failed"}
-_MASK: Final = "27"
+_REPORT_MASK: Final = "27"
 """Delivered, not delivered, at the SMS centre, refused by it. Not 4 (queued): it says nothing new."""
-_NOT_TAKEN: Final = b"Temporal failure, try again later."
+_TEMPORARY_FAILURE: Final = b"Temporal failure, try again later."
 _EPOCH = re.compile(r"[0-9]{1,10}")
 
 
-class Settings(GatewaySettings):
+class Settings(SmppGatewaySettings):
     """Kannel. `username` and `password_file` are those of a `sendsms-user`."""
 
     kind: Literal["kannel"]
-    api_base: Base = "http://127.0.0.1:13013"
+    api_base: BaseUrl = "http://127.0.0.1:13013"
 
 
-class KannelCarrier(Gateway):
+class KannelCarrier(SmppGateway):
     """One line's gateway. Made inside the running event loop."""
 
     kind = "kannel"
     exposure = EXPOSURE
     send_path = "/cgi-bin/sendsms"
-    logs = "for as long as its own access log does, which you can switch off; the SMPP provider keeps what it keeps"
+    retention = "for as long as its own access log does, which you can switch off; the SMPP provider keeps what it keeps"
 
     def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
         """Read a report (it has `dlr`), or a text: from the query (`text`), or from the body with `X-Kannel-*` headers."""
         path, _, query = request.raw_path.partition("?")
-        fields = form(query)
+        fields = form_fields(query)
         if "dlr" in fields:
             status = _REPORTS.get(fields["dlr"])
             if status is None:
-                return (Unwanted("event"),)
+                return (Ignored("event"),)
             if status == "delivered" and fields.get("parts") != "1":
                 # It speaks of the first part of several.
                 status = "sent"
-            told = code(fields.get("err", "")) if status == "failed" else ""
-            return (SORTING.reported(identifier(fields, "id"), status, told),)
+            told = error_code(fields.get("err", "")) if status == "failed" else ""
+            return (ERROR_CODES.delivery_report(id_field(fields, "id"), status, told),)
         if path.rstrip("/").rpartition("/")[0].endswith("/status"):
             raise Malformed("dlr: not there")
         headers = request.headers
         if "text" in fields:
-            words, charset = octets(fields["text"]), fields.get("charset", "")
-            source, to, at = fields.get("from"), fields.get("to"), _epoch(fields.get("at", ""))
+            words, charset = form_bytes(fields["text"]), fields.get("charset", "")
+            source, to, at = fields.get("from"), fields.get("to"), _parse_epoch(fields.get("at", ""))
         else:
             words, charset = request.body, headers.get("Content-Type", "").partition("charset=")[2]
             source, to, at = (
                 headers.get("X-Kannel-From"),
                 headers.get("X-Kannel-To"),
-                time_of(f"{headers.get('X-Kannel-Time', '')}+00:00"),
+                parse_iso_time(f"{headers.get('X-Kannel-Time', '')}+00:00"),
             )
-        phone = self.sender(string({"from": source}, "from"))
+        phone = self.parse_sender(string_field({"from": source}, "from"))
         if phone is None:
-            return (Unwanted("group"),)
-        text = decoded(words, charset)
-        message_id = identifier(fields, "id")
-        return (InboundText(message_id=message_id, sender=phone, text=text, to=self.own_number(to), at=at),)
+            return (Ignored("group"),)
+        text = decode_text(words, charset)
+        message_id = id_field(fields, "id")
+        return (InboundText(message_id=message_id, sender=phone, text=text, to=self.e164_or_empty(to), at=at),)
 
     async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
         """`POST /cgi-bin/sendsms` → 202; 4xx never; 503 "Temporal failure" not now."""
         if not to.answerable:
             return Rejected("not-answerable")
-        text, message_id = clean(text), secrets.token_hex(16)
+        text, message_id = replace_unencodable(text), secrets.token_hex(16)
         cut = segments(text)
         headers = {
             "X-Kannel-Username": self._login[0],
@@ -139,17 +139,22 @@ class KannelCarrier(Gateway):
             "X-Kannel-To": to.reveal(),
             "X-Kannel-Coding": "0" if cut.encoding == "gsm7" else "2",
             "X-Kannel-Validity": str(self._minutes),
-            "X-Kannel-DLR-Mask": _MASK,
+            "X-Kannel-DLR-Mask": _REPORT_MASK,
             # %d and %B are filled in by Kannel: what became of it, and the SMS centre's error.
             "X-Kannel-DLR-Url": f"{self._status_url}?id={message_id}&parts={cut.count}&dlr=%d&err=%B",
             "Content-Type": "text/plain; charset=UTF-8",
         }
-        got = await ask(self._http, "POST", self._send_url, form=text.encode(), headers=headers)
+        got = await send_request(self._http, "POST", self._send_url, form=text.encode(), headers=headers)
         # Of a text cut into several, others may have been taken.
-        if isinstance(got, Answer) and got.status == 503 and got.body.strip() == _NOT_TAKEN and cut.count == 1:
-            return got.later()
-        return SORTING.sent(got, ours=message_id)
+        if (
+            isinstance(got, HttpResponse)
+            and got.status == 503
+            and got.body.strip() == _TEMPORARY_FAILURE
+            and cut.count == 1
+        ):
+            return got.try_later()
+        return ERROR_CODES.send_outcome(got, ours=message_id)
 
 
-def _epoch(value: str) -> datetime | None:
+def _parse_epoch(value: str) -> datetime | None:
     return datetime.fromtimestamp(int(value), UTC) if _EPOCH.fullmatch(value) else None

@@ -24,24 +24,35 @@ from pydantic import PositiveFloat
 from bridge.carriers.adapter import (
     DeleteOutcome,
     DeliveryReport,
+    Ignored,
     Inbound,
     InboundText,
     Malformed,
     Media,
     Rejected,
     SendOutcome,
-    Unwanted,
     WebhookRequest,
 )
-from bridge.carriers.base import Ordinary, shown
-from bridge.carriers.error_codes import Sorting, Verdict
+from bridge.carriers.base import BaseCarrier, copy_shown
+from bridge.carriers.error_codes import ErrorCodes, Verdict
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.http_request import PATIENCE, Answer, ask, segment, session
-from bridge.carriers.parsing import MESSAGE_ID, clean, code, identifier, json_object, own_number, raw, same, string, time_of
+from bridge.carriers.http_request import TIMEOUT, HttpResponse, http_session, path_segment, send_request
+from bridge.carriers.parsing import (
+    MESSAGE_ID_FORM,
+    constant_time_equal,
+    e164_or_empty,
+    error_code,
+    id_field,
+    json_object,
+    parse_iso_time,
+    replace_unencodable,
+    string_field,
+    utf8_bytes,
+)
 from bridge.carriers.rate_limit import Rate
-from bridge.carriers.sender_id import sender
+from bridge.carriers.sender_id import parse_sender
 from bridge.runtime.phone_number import Phone
-from bridge.runtime.settings import CarrierSection, secret
+from bridge.runtime.settings import CarrierSettings, read_secret
 
 TOLERANCE = 300.0
 """Seconds that a webhook's timestamp may differ from our clock, either way. Each retry is signed anew."""
@@ -49,10 +60,10 @@ TOLERANCE = 300.0
 RATE = Rate(per_second=1000.0, burst=1000.0)
 """As good as none: it is a program on this machine."""
 
-_PAGE = 100
+_PAGE_SIZE = 100
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
-SORTING = Sorting(
-    taken=frozenset({201}),
+ERROR_CODES = ErrorCodes(
+    accepted_statuses=frozenset({201}),
     message_id=lambda answer: answer.json.get("id"),
     error=lambda answer: answer.json.get("code"),
     codes={"opted-out": Verdict.OPTED_OUT},
@@ -71,7 +82,7 @@ EXPOSURE = Exposure(
 )
 
 
-class Settings(CarrierSection):
+class Settings(CarrierSettings):
     """The carrier that comes with Quietline: handsets in a browser, no telephone network."""
 
     kind: Literal["rehearsal"]
@@ -80,7 +91,7 @@ class Settings(CarrierSection):
     signing_key_file: Path
 
 
-class RehearsalCarrier(Ordinary):
+class RehearsalCarrier(BaseCarrier):
     """One line's connection to the rehearsal carrier. Made inside the running event loop.
 
     `slug` is the line's, `public_base_url` what stands before the raw path in the URL that the carrier signs, `api_base`
@@ -89,8 +100,8 @@ class RehearsalCarrier(Ordinary):
 
     kind = "rehearsal"
     exposure = EXPOSURE
-    lists = True
-    patience = 5.0
+    can_list = True
+    delete_retry_seconds = 5.0
 
     def __init__(
         self,
@@ -102,14 +113,14 @@ class RehearsalCarrier(Ordinary):
         signing_key: str,
         clock: Callable[[], float],
         rate: Rate = RATE,
-        timeout: aiohttp.ClientTimeout = PATIENCE,
+        timeout: aiohttp.ClientTimeout = TIMEOUT,
     ) -> None:
         self.slug, self.rate = slug, rate
         self._public_base_url = public_base_url
         self._messages = f"{api_base}/v1/messages"
         self._signing_key = signing_key.encode()
         self._clock = clock
-        self._http = session(timeout=timeout, headers={"Authorization": f"Bearer {token}"})
+        self._http = http_session(timeout=timeout, headers={"Authorization": f"Bearer {token}"})
 
     @classmethod
     def make(
@@ -127,8 +138,8 @@ class RehearsalCarrier(Ordinary):
             public_base_url=public_base_url,
             slug=slug,
             api_base=settings.api_base,
-            token=secret(settings.token_file),
-            signing_key=secret(settings.signing_key_file),
+            token=read_secret(settings.token_file),
+            signing_key=read_secret(settings.signing_key_file),
             rate=Rate(per_second=settings.texts_per_second, burst=settings.texts_per_second),
             clock=clock,
         )
@@ -137,9 +148,9 @@ class RehearsalCarrier(Ordinary):
         """Check signature and age. Source: this module's docstring."""
         timestamp = request.headers.get("X-Rehearsal-Timestamp", "")
         url = self._public_base_url + request.raw_path
-        message = b"\n".join((raw(timestamp), raw(url), request.body))
+        message = b"\n".join((utf8_bytes(timestamp), utf8_bytes(url), request.body))
         right = hmac.new(self._signing_key, message, hashlib.sha256).hexdigest()
-        if not same(right, request.headers.get("X-Rehearsal-Signature", "")):
+        if not constant_time_equal(right, request.headers.get("X-Rehearsal-Signature", "")):
             return False
         return _TIMESTAMP.fullmatch(timestamp) is not None and abs(self._clock() - int(timestamp)) <= TOLERANCE
 
@@ -148,9 +159,9 @@ class RehearsalCarrier(Ordinary):
         body = json_object(request.body)
         match body.get("type"):
             case "text":
-                return (_inbound(body) or Unwanted("channel"),)
+                return (_parse_inbound(body) or Ignored("channel"),)
             case "report":
-                return (_report(body),)
+                return (_parse_report(body),)
             case _:
                 raise Malformed("type: neither `text` nor `report`")
 
@@ -158,25 +169,31 @@ class RehearsalCarrier(Ordinary):
         """`POST /v1/messages` → 201 `{"id"}`; 400 `{"code"}`; 429 with `Retry-After` in seconds."""
         if not to.answerable:
             return Rejected("not-answerable")
-        return SORTING.sent(await ask(self._http, "POST", self._messages, json={"to": to.reveal(), "text": clean(text)}))
+        return ERROR_CODES.send_outcome(
+            await send_request(
+                self._http, "POST", self._messages, json={"to": to.reveal(), "text": replace_unencodable(text)}
+            )
+        )
 
     async def status(self, message_id: str) -> DeliveryReport | None:
         """`GET /v1/messages/ID` → 200 with `status`. A text still queued has no report yet."""
-        got = await ask(self._http, "GET", self._one(message_id))
-        if not isinstance(got, Answer) or got.status != 200:
+        got = await send_request(self._http, "GET", self._message_url(message_id))
+        if not isinstance(got, HttpResponse) or got.status != 200:
             return None
         try:
-            return _report(got.json)
+            return _parse_report(got.json)
         except Malformed:
             return None
 
     async def delete_copy(self, message_id: str) -> DeleteOutcome:
         """`DELETE /v1/messages/ID` → 204; 404 when there is no copy."""
-        return await self._erased(await ask(self._http, "DELETE", self._one(message_id)), message_id)
+        return await self._delete_outcome(
+            await send_request(self._http, "DELETE", self._message_url(message_id)), message_id
+        )
 
     async def copy_exists(self, message_id: str) -> bool | None:
         """`GET /v1/messages/ID` → 200, or 404 when there is no copy."""
-        return shown(await ask(self._http, "GET", self._one(message_id)))
+        return copy_shown(await send_request(self._http, "GET", self._message_url(message_id)))
 
     async def list_since(self, since: datetime) -> AsyncIterator[InboundText]:
         """`GET /v1/messages?direction=inbound&since=&after=&limit=` → `{"messages", "next"}`, oldest first.
@@ -186,15 +203,15 @@ class RehearsalCarrier(Ordinary):
         """
         after, whole = "", True
         while True:
-            query = {"direction": "inbound", "since": since.isoformat(), "after": after, "limit": str(_PAGE)}
-            got = await ask(self._http, "GET", self._messages, query=query)
-            page = got.json if isinstance(got, Answer) and got.status == 200 else {}
+            query = {"direction": "inbound", "since": since.isoformat(), "after": after, "limit": str(_PAGE_SIZE)}
+            got = await send_request(self._http, "GET", self._messages, query=query)
+            page = got.json if isinstance(got, HttpResponse) and got.status == 200 else {}
             found = page.get("messages")
             if not isinstance(found, list):
                 raise ConnectionError("the carrier's listing broke off")
             for item in found:
                 try:
-                    text = _inbound(item if isinstance(item, dict) else {})
+                    text = _parse_inbound(item if isinstance(item, dict) else {})
                 except Malformed:
                     whole = False
                     continue
@@ -210,42 +227,42 @@ class RehearsalCarrier(Ordinary):
         if not whole:
             raise ConnectionError("a text of the carrier's listing cannot be read")
 
-    def _one(self, message_id: str) -> str:
-        return f"{self._messages}/{segment(message_id)}"
+    def _message_url(self, message_id: str) -> str:
+        return f"{self._messages}/{path_segment(message_id)}"
 
 
 def _is_id(value: Any) -> TypeGuard[str]:
-    return isinstance(value, str) and MESSAGE_ID.fullmatch(value) is not None
+    return isinstance(value, str) and MESSAGE_ID_FORM.fullmatch(value) is not None
 
 
-def _inbound(body: dict[str, Any]) -> InboundText | None:
-    phone = sender(string(body, "from"))
+def _parse_inbound(body: dict[str, Any]) -> InboundText | None:
+    phone = parse_sender(string_field(body, "from"))
     if phone is None:
         return None
-    at = time_of(string(body, "at"))
+    at = parse_iso_time(string_field(body, "at"))
     if at is None:
         raise Malformed("at: not a time with its zone")
     return InboundText(
-        message_id=identifier(body, "id"),
+        message_id=id_field(body, "id"),
         sender=phone,
-        text=string(body, "text"),
-        to=own_number(body.get("to")),
-        media=_media(body),
+        text=string_field(body, "text"),
+        to=e164_or_empty(body.get("to")),
+        media=_parse_media(body),
         at=at,
     )
 
 
-def _report(body: dict[str, Any]) -> DeliveryReport:
+def _parse_report(body: dict[str, Any]) -> DeliveryReport:
     status, told = body.get("status"), body.get("code", "")
     if status not in ("sent", "delivered", "failed"):
         raise Malformed("status: neither `sent` nor `delivered` nor `failed`")
-    if not isinstance(told, str) or (told and not code(told)):
+    if not isinstance(told, str) or (told and not error_code(told)):
         raise Malformed("code: not a code")
-    return SORTING.reported(identifier(body, "id"), status, told)
+    return ERROR_CODES.delivery_report(id_field(body, "id"), status, told)
 
 
-def _media(body: dict[str, Any]) -> tuple[Media, ...]:
+def _parse_media(body: dict[str, Any]) -> tuple[Media, ...]:
     items = body.get("media", [])
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise Malformed("media: not a list of objects")
-    return tuple(Media(url=string(item, "url"), content_type=string(item, "type")) for item in items)
+    return tuple(Media(url=string_field(item, "url"), content_type=string_field(item, "type")) for item in items)

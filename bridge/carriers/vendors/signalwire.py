@@ -19,10 +19,10 @@ import aiohttp
 from pydantic import PositiveFloat
 
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.http_request import PATIENCE
+from bridge.carriers.http_request import TIMEOUT
 from bridge.carriers.rate_limit import Rate
 from bridge.carriers.vendors.cxml import CxmlCarrier
-from bridge.runtime.settings import CarrierSection, Filled, secret
+from bridge.runtime.settings import CarrierSettings, NonEmpty, read_secret
 
 API: Final = "/api/laml/2010-04-01"
 
@@ -64,7 +64,7 @@ EXPOSURE = Exposure(
 )
 
 
-class Settings(CarrierSection):
+class Settings(CarrierSettings):
     """A project of a space (`api_base: https://SPACE.signalwire.com`), its API token and its signing key.
 
     One number sends 3 texts a second if it is toll-free, 4 with a 10DLC campaign, 10 if it is a short code.
@@ -72,7 +72,7 @@ class Settings(CarrierSection):
 
     kind: Literal["signalwire"]
     texts_per_second: PositiveFloat = 3.0
-    project: Filled
+    project: NonEmpty
     token_file: Path
     signing_key_file: Path
 
@@ -95,7 +95,7 @@ class SignalWireCarrier(CxmlCarrier):
         numbers: tuple[str, ...],
         validity: int,
         clock: Callable[[], float],  # noqa: ARG003 - its signatures bear no time
-        timeout: aiohttp.ClientTimeout = PATIENCE,
+        timeout: aiohttp.ClientTimeout = TIMEOUT,
     ) -> Self:
         """Make it from its settings."""
         return cls(
@@ -104,8 +104,8 @@ class SignalWireCarrier(CxmlCarrier):
             numbers=numbers,
             account=settings.project,
             user=settings.project,
-            password=secret(settings.token_file),
-            keys={"sha1": secret(settings.signing_key_file)},
+            password=read_secret(settings.token_file),
+            keys={"sha1": read_secret(settings.signing_key_file)},
             api_base=settings.api_base,
             path=API,
             validity=validity,

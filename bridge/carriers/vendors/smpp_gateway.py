@@ -16,20 +16,20 @@ from typing import Any, ClassVar, Final, Literal, Self
 import aiohttp
 
 from bridge.carriers.adapter import CannotDelete, DeleteOutcome, WebhookRequest
-from bridge.carriers.base import Ordinary
-from bridge.carriers.http_request import PATIENCE, session
-from bridge.carriers.parsing import clean, secret_path
+from bridge.carriers.base import BaseCarrier
+from bridge.carriers.http_request import TIMEOUT, http_session
+from bridge.carriers.parsing import has_path_secret, replace_unencodable
 from bridge.carriers.rate_limit import Rate
 from bridge.carriers.secret_strength import PathSecretFile
-from bridge.carriers.sender_id import Region, national_sender, sender
+from bridge.carriers.sender_id import Region, parse_national_sender, parse_sender
 from bridge.runtime.phone_number import Phone
-from bridge.runtime.settings import CarrierSection, Filled, secret
+from bridge.runtime.settings import CarrierSettings, NonEmpty, read_secret
 
 RATE: Final = Rate(per_second=1.0, shared=True)
 """Segments of all numbers. What the SMPP connection behind it bears is the operator's to say."""
 
 _INTERNATIONAL = re.compile(r"[1-9][0-9]{8,14}")
-_ABROAD = re.compile(r"00([1-9][0-9]{6,14})")
+_INTERNATIONAL_PREFIX = re.compile(r"00([1-9][0-9]{6,14})")
 # 3GPP TS 23.038 §6.2.1, in the order of the codes; ESC is no letter. The extension is §6.2.1.1.
 _ALPHABET = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -62,26 +62,26 @@ _CHARSETS: Mapping[str, str] = {
 }
 
 
-class GatewaySettings(CarrierSection):
+class SmppGatewaySettings(CarrierSettings):
     """What both have. `plain_numbers` says what digits without `+` are: with country code, or as dialled in `region`."""
 
-    username: Filled
+    username: NonEmpty
     password_file: Path
     path_secret_file: PathSecretFile
     plain_numbers: Literal["international", "national"]
     region: Region
 
     @property
-    def own(self) -> Mapping[str, Any]:
+    def adapter_arguments(self) -> Mapping[str, Any]:
         """What the adapter's constructor takes beyond what both have."""
         return {}
 
 
-class Gateway(Ordinary):
+class SmppGateway(BaseCarrier):
     """The part of an adapter that both have."""
 
     send_path: ClassVar[str]
-    logs: ClassVar[str]
+    retention: ClassVar[str]
     """What it keeps unless told otherwise, in words for a person."""
 
     def __init__(
@@ -95,7 +95,7 @@ class Gateway(Ordinary):
         region: str,
         validity: int,
         rate: Rate = RATE,
-        timeout: aiohttp.ClientTimeout = PATIENCE,
+        timeout: aiohttp.ClientTimeout = TIMEOUT,
     ) -> None:
         self.rate = rate
         self._send_url, self._login = f"{api_base}{self.send_path}", login
@@ -103,7 +103,7 @@ class Gateway(Ordinary):
         self._international = plain_numbers == "international"
         # It counts in minutes, and none is for ever.
         self._minutes = max(1, validity // 60)
-        self._http = session(timeout=timeout)
+        self._http = http_session(timeout=timeout)
 
     @classmethod
     def make(
@@ -116,43 +116,43 @@ class Gateway(Ordinary):
         validity: int,
         clock: Callable[[], float],  # noqa: ARG003 - nothing bears a time
     ) -> Self:
-        """Make it from its settings (:class:`GatewaySettings`)."""
+        """Make it from its settings (:class:`SmppGatewaySettings`)."""
         return cls(
             api_base=settings.api_base,
-            login=(settings.username, secret(settings.password_file)),
+            login=(settings.username, read_secret(settings.password_file)),
             status_url=f"{public_base_url}/carriers/{slug}/status",
-            path_secret=secret(settings.path_secret_file),
+            path_secret=read_secret(settings.path_secret_file),
             plain_numbers=settings.plain_numbers,
             region=settings.region,
             validity=validity,
             rate=replace(RATE, per_second=settings.texts_per_second),
-            **settings.own,
+            **settings.adapter_arguments,
         )
 
     def verify(self, request: WebhookRequest) -> bool:
         """Whether the path bears its secret segment: there is nothing else to check."""
-        return secret_path(request.raw_path, self._path_secret)
+        return has_path_secret(request.raw_path, self._path_secret)
 
     async def delete_copy(self, message_id: str) -> DeleteOutcome:  # noqa: ARG002 - whatever it is
         """Say what is so: it offers no deletion."""
-        return CannotDelete(self.logs)
+        return CannotDelete(self.retention)
 
-    def sender(self, value: str) -> Phone | None:
+    def parse_sender(self, value: str) -> Phone | None:
         """Read who texted. `00` before a country code is `+` in either way of writing."""
-        abroad = _ABROAD.fullmatch(value)
+        abroad = _INTERNATIONAL_PREFIX.fullmatch(value)
         if abroad:
-            return sender(f"+{abroad.group(1)}")
+            return parse_sender(f"+{abroad.group(1)}")
         if not self._international:
-            return national_sender(value, region=self._region)
-        return sender(f"+{value}" if _INTERNATIONAL.fullmatch(value) else value)
+            return parse_national_sender(value, region=self._region)
+        return parse_sender(f"+{value}" if _INTERNATIONAL.fullmatch(value) else value)
 
-    def own_number(self, value: Any) -> str:
+    def e164_or_empty(self, value: Any) -> str:
         """Read which number of ours was texted; empty when it is not told in full."""
-        phone = self.sender(value) if isinstance(value, str) else None
+        phone = self.parse_sender(value) if isinstance(value, str) else None
         return phone.reveal() if phone is not None and phone.answerable else ""
 
 
-def octets(value: str) -> bytes:
+def form_bytes(value: str) -> bytes:
     """Return the bytes that a field of a form was made of (see `reading.form`). Never raises."""
     try:
         return value.encode("utf-8", "surrogateescape")
@@ -160,7 +160,7 @@ def octets(value: str) -> bytes:
         return value.encode("utf-8", "replace")
 
 
-def default_alphabet(coded: bytes) -> str:
+def decode_gsm7(coded: bytes) -> str:
     """Decode the GSM 7-bit default alphabet, one septet in each octet. Never raises."""
     text, escaped = [], False
     for octet in coded:
@@ -169,18 +169,18 @@ def default_alphabet(coded: bytes) -> str:
             continue
         if escaped:
             # A handset shows the letter of the default alphabet where the extension has none (§6.2.1).
-            text.append(_EXTENSION.get(octet, _letter(octet)))
+            text.append(_EXTENSION.get(octet, _gsm7_character(octet)))
         else:
-            text.append(_letter(octet))
+            text.append(_gsm7_character(octet))
         escaped = False
-    return clean("".join(text))
+    return replace_unencodable("".join(text))
 
 
-def _letter(octet: int) -> str:
+def _gsm7_character(octet: int) -> str:
     return " " if octet == 0x1B else _ALPHABET[octet] if octet < 0x80 else "\N{REPLACEMENT CHARACTER}"
 
 
-def decoded(coded: bytes, charset: str) -> str:
+def decode_text(coded: bytes, charset: str) -> str:
     """Decode words in a charset by its name; what is not known or not well formed as well as can be. Never raises."""
     codec = _CHARSETS.get(charset.strip().strip('"').lower(), "utf-8")
-    return clean(coded.decode(codec, "replace"))
+    return replace_unencodable(coded.decode(codec, "replace"))

@@ -34,6 +34,7 @@ from bridge.carriers.adapter import (
     CannotDelete,
     DeleteOutcome,
     DeliveryReport,
+    Ignored,
     Inbound,
     InboundText,
     Malformed,
@@ -43,46 +44,45 @@ from bridge.carriers.adapter import (
     Status,
     TryLater,
     UnknownOutcome,
-    Unwanted,
     WebhookRequest,
 )
-from bridge.carriers.base import Ordinary
-from bridge.carriers.client_credentials import basic
-from bridge.carriers.error_codes import Sorting, Verdict
+from bridge.carriers.base import BaseCarrier
+from bridge.carriers.client_credentials import basic_auth
+from bridge.carriers.error_codes import ErrorCodes, Verdict
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.http_request import PATIENCE, Answer, Asked, ask, segment, session
-from bridge.carriers.multipart_reports import Parts
+from bridge.carriers.http_request import TIMEOUT, HttpResponse, RequestOutcome, http_session, path_segment, send_request
+from bridge.carriers.multipart_reports import PartCounts
 from bridge.carriers.parsing import (
-    MESSAGE_ID,
-    clean,
-    identifier,
+    MESSAGE_ID_FORM,
+    as_object,
+    constant_time_equal,
+    e164_or_empty,
+    id_field,
     json_object,
-    mapping,
-    own_number,
-    raw,
-    same,
-    string,
-    time_of,
+    parse_iso_time,
+    replace_unencodable,
+    string_field,
+    utf8_bytes,
 )
 from bridge.carriers.rate_limit import Rate
 from bridge.carriers.secret_strength import KeyFile
-from bridge.carriers.sender_id import Region, national_sender
+from bridge.carriers.sender_id import Region, parse_national_sender
 from bridge.runtime.phone_number import Phone
-from bridge.runtime.settings import Base, CarrierSection, Filled, secret
+from bridge.runtime.settings import BaseUrl, CarrierSettings, NonEmpty, read_secret
 from policies.segments import segments
 
 TOLERANCE: Final = 300.0
 """Seconds that a webhook's timestamp may differ from our clock, either way. Each retry is signed anew."""
-QUEUE_EMPTIES: Final = 30.0
+QUEUE_RETRY_SECONDS: Final = 30.0
 """Seconds after which a phone whose queue is full is asked again."""
 EVENTS: Final = ("sms:received", "mms:downloaded", "sms:sent", "sms:delivered", "sms:failed", "sms:cancelled")
 """One webhook for each. Registered twice, it brings each text twice under two envelopes; `mms:received` has no words."""
 RATE: Final = Rate(per_second=0.05, burst=30.0)
 """Segments: 180 an hour, for SIM cards are blocked between 30 and 200 (docs-web, faq/errors)."""
-LARGEST: Final = 16 * 1024 * 1024
+MAX_WEBHOOK_BYTES: Final = 16 * 1024 * 1024
 """Bytes of a webhook: the pictures of a text come inside of it, in base64. They are read past and kept nowhere."""
-SORTING: Final = Sorting(
-    taken=frozenset({202}),
+ERROR_CODES: Final = ErrorCodes(
+    accepted_statuses=frozenset({202}),
     message_id=lambda answer: None,  # noqa: ARG005 - it is ours
     error=lambda answer: None,  # noqa: ARG005 - its words are for a person
     # A conflict at once is about something else than our id.
@@ -90,8 +90,8 @@ SORTING: Final = Sorting(
 )
 
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
-_RESULT = re.compile(r"RESULT_[A-Z_]{1,33}")
-_SENT: Final[dict[str, Status]] = {"Sent": "sent", "Delivered": "delivered", "Failed": "failed", "Cancelled": "failed"}
+_RESULT_CODE = re.compile(r"RESULT_[A-Z_]{1,33}")
+_STATUSES: Final[dict[str, Status]] = {"Sent": "sent", "Delivered": "delivered", "Failed": "failed", "Cancelled": "failed"}
 
 EXPOSURE = Exposure(
     carrier="SMSGate (Android phone)",
@@ -120,14 +120,14 @@ EXPOSURE = Exposure(
 )
 
 
-class Settings(CarrierSection):
+class Settings(CarrierSettings):
     """SMSGate. `device_id` stands on the app's home screen; `region` reads national numbers; one SIM card is one number."""
 
     one_number: ClassVar[bool] = True
 
     kind: Literal["smsgate"]
-    api_base: Base = "https://api.sms-gate.app/3rdparty/v1"
-    username: Filled
+    api_base: BaseUrl = "https://api.sms-gate.app/3rdparty/v1"
+    username: NonEmpty
     password_file: Path
     device_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
     signing_key_file: KeyFile
@@ -136,12 +136,12 @@ class Settings(CarrierSection):
     texts_per_second: PositiveFloat = RATE.per_second
 
 
-class SmsGateCarrier(Ordinary):
+class SmsGateCarrier(BaseCarrier):
     """One line's phone. Made inside the running event loop."""
 
     kind = "smsgate"
     exposure = EXPOSURE
-    largest = LARGEST
+    max_webhook_bytes = MAX_WEBHOOK_BYTES
 
     def __init__(
         self,
@@ -155,15 +155,15 @@ class SmsGateCarrier(Ordinary):
         validity: int,
         clock: Callable[[], float],
         rate: Rate = RATE,
-        timeout: aiohttp.ClientTimeout = PATIENCE,
+        timeout: aiohttp.ClientTimeout = TIMEOUT,
     ) -> None:
         self.rate = rate
         self._messages = f"{api_base}/messages"
         self._device_id, self._region, self._validity, self._clock = device_id, region, validity, clock
         self._sim = {} if sim_number is None else {"simNumber": sim_number}
         self._signing_key = signing_key.encode()
-        self._parts = Parts()
-        self._http = session(timeout=timeout, headers={"Authorization": basic(*login)})
+        self._parts = PartCounts()
+        self._http = http_session(timeout=timeout, headers={"Authorization": basic_auth(*login)})
 
     @classmethod
     def make(
@@ -179,9 +179,9 @@ class SmsGateCarrier(Ordinary):
         """Make it from its settings."""
         return cls(
             api_base=settings.api_base,
-            login=(settings.username, secret(settings.password_file)),
+            login=(settings.username, read_secret(settings.password_file)),
             device_id=settings.device_id,
-            signing_key=secret(settings.signing_key_file),
+            signing_key=read_secret(settings.signing_key_file),
             region=settings.region,
             sim_number=settings.sim_number,
             validity=validity,
@@ -192,26 +192,26 @@ class SmsGateCarrier(Ordinary):
     def verify(self, request: WebhookRequest) -> bool:
         """Check signature and age. Source: PayloadSingingPlugin.kt."""
         timestamp = request.headers.get("X-Timestamp", "")
-        right = hmac.new(self._signing_key, request.body + raw(timestamp), hashlib.sha256).hexdigest()
-        if not same(right, request.headers.get("X-Signature", "")):
+        right = hmac.new(self._signing_key, request.body + utf8_bytes(timestamp), hashlib.sha256).hexdigest()
+        if not constant_time_equal(right, request.headers.get("X-Signature", "")):
             return False
         return _TIMESTAMP.fullmatch(timestamp) is not None and abs(self._clock() - int(timestamp)) <= TOLERANCE
 
     def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
         """Read one envelope. Source: docs-web, features/webhooks."""
         body = json_object(request.body)
-        envelope, event = identifier(body, "id"), body.get("event")
+        envelope, event = id_field(body, "id"), body.get("event")
         if event not in EVENTS:
-            return (Unwanted("event"),)
-        payload = mapping(body.get("payload"), "payload")
+            return (Ignored("event"),)
+        payload = as_object(body.get("payload"), "payload")
         if event in ("sms:received", "mms:downloaded"):
-            return (self._inbound(envelope, payload),)
-        return (self._report(envelope, event, payload),)
+            return (self._parse_inbound(envelope, payload),)
+        return (self._parse_report(envelope, event, payload),)
 
-    def _inbound(self, envelope: str, payload: dict[str, Any]) -> Inbound:
-        phone = national_sender(string(payload, "sender"), region=self._region)
+    def _parse_inbound(self, envelope: str, payload: dict[str, Any]) -> Inbound:
+        phone = parse_national_sender(string_field(payload, "sender"), region=self._region)
         if phone is None:
-            return Unwanted("group")
+            return Ignored("group")
         pictures = payload.get("attachments") or []
         if not isinstance(pictures, list) or not all(isinstance(item, dict) for item in pictures):
             raise Malformed("attachments: not a list of objects")
@@ -221,32 +221,34 @@ class SmsGateCarrier(Ordinary):
         return InboundText(
             message_id=envelope,
             sender=phone,
-            text=string({"message": words}, "message"),
-            to=own_number(payload.get("recipient")),
+            text=string_field({"message": words}, "message"),
+            to=e164_or_empty(payload.get("recipient")),
             # They are inside of the webhook and go with it.
-            media=tuple(Media(url="", content_type=clean(str(item.get("contentType", "")))) for item in pictures),
-            at=time_of(payload.get("receivedAt")),
+            media=tuple(
+                Media(url="", content_type=replace_unencodable(str(item.get("contentType", "")))) for item in pictures
+            ),
+            at=parse_iso_time(payload.get("receivedAt")),
         )
 
-    def _report(self, envelope: str, event: str, payload: dict[str, Any]) -> DeliveryReport:
-        message_id = identifier(payload, "messageId")
+    def _parse_report(self, envelope: str, event: str, payload: dict[str, Any]) -> DeliveryReport:
+        message_id = id_field(payload, "messageId")
         match event:
             case "sms:sent":
-                self._parts.told(message_id, payload.get("partsCount"))
+                self._parts.set_count(message_id, payload.get("partsCount"))
                 return DeliveryReport(message_id=message_id, status="sent")
             case "sms:delivered":
-                whole = self._parts.arrived(message_id, envelope)
+                whole = self._parts.part_delivered(message_id, envelope)
                 return DeliveryReport(message_id=message_id, status="delivered" if whole else "sent")
             case "sms:cancelled":
                 return DeliveryReport(message_id=message_id, status="failed", code="cancelled")
             case _:
-                return DeliveryReport(message_id=message_id, status="failed", code=_reason(payload.get("reason")))
+                return DeliveryReport(message_id=message_id, status="failed", code=_failure_code(payload.get("reason")))
 
     async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:  # noqa: ARG002 - the SIM card has one
         """`POST /messages` → 202, and 409 for an id that it has; 503 when its queue is full. At most twice, same id."""
         if not to.answerable:
             return Rejected("not-answerable")
-        text, message_id = clean(text), secrets.token_hex(16)
+        text, message_id = replace_unencodable(text), secrets.token_hex(16)
         body = {
             "id": message_id,
             "deviceId": self._device_id,
@@ -256,25 +258,25 @@ class SmsGateCarrier(Ordinary):
             "withDeliveryReport": True,
             **self._sim,
         }
-        self._parts.expected(message_id, segments(text).count)
+        self._parts.set_estimate(message_id, segments(text).count)
         # Without this the server takes only what its own list of ranges calls a mobile number.
         url = f"{self._messages}?skipPhoneValidation=true"
-        first = await ask(self._http, "POST", url, json=body)
-        outcome = _sent(message_id, first, again=False)
+        first = await send_request(self._http, "POST", url, json=body)
+        outcome = _send_outcome(message_id, first, again=False)
         # A conflict at once is about something else, with an id out of 2^128: nothing is settled by asking again.
-        if isinstance(outcome, UnknownOutcome) and not (isinstance(first, Answer) and first.status == 409):
-            second = _sent(message_id, await ask(self._http, "POST", url, json=body), again=True)
+        if isinstance(outcome, UnknownOutcome) and not (isinstance(first, HttpResponse) and first.status == 409):
+            second = _send_outcome(message_id, await send_request(self._http, "POST", url, json=body), again=True)
             # Only a yes settles it. A refusal of the second request says nothing of the first.
             outcome = second if isinstance(second, Accepted) else outcome
         return outcome
 
     async def status(self, message_id: str) -> DeliveryReport | None:
         """`GET /messages/ID` → 200 with `state`. `Delivered` there means any part, so only a text of one part is."""
-        got = await ask(self._http, "GET", f"{self._messages}/{segment(message_id)}")
-        if not isinstance(got, Answer) or got.status != 200 or not MESSAGE_ID.fullmatch(message_id):
+        got = await send_request(self._http, "GET", f"{self._messages}/{path_segment(message_id)}")
+        if not isinstance(got, HttpResponse) or got.status != 200 or not MESSAGE_ID_FORM.fullmatch(message_id):
             return None
-        status = _SENT.get(str(got.json.get("state")))
-        if status == "delivered" and not self._parts.single(message_id):
+        status = _STATUSES.get(str(got.json.get("state")))
+        if status == "delivered" and not self._parts.is_single_part(message_id):
             status = "sent"
         return DeliveryReport(message_id=message_id, status=status) if status else None
 
@@ -283,16 +285,16 @@ class SmsGateCarrier(Ordinary):
         return CannotDelete("the phone keeps it until it is deleted there; a server keeps hashes of it for 30 days")
 
 
-def _sent(message_id: str, got: Asked, *, again: bool) -> SendOutcome:
-    if isinstance(got, Answer):
+def _send_outcome(message_id: str, got: RequestOutcome, *, again: bool) -> SendOutcome:
+    if isinstance(got, HttpResponse):
         if again and got.status == 409:
             return Accepted(message_id)
         if got.status == 503 and str(got.json.get("message", "")).startswith("queue limits exceeded"):
-            return TryLater(QUEUE_EMPTIES)
-    return SORTING.sent(got, ours=message_id)
+            return TryLater(QUEUE_RETRY_SECONDS)
+    return ERROR_CODES.send_outcome(got, ours=message_id)
 
 
-def _reason(told: Any) -> str:
+def _failure_code(told: Any) -> str:
     """Return the platform's own word out of a sentence that may hold anything."""
-    found = _RESULT.search(told) if isinstance(told, str) else None
+    found = _RESULT_CODE.search(told) if isinstance(told, str) else None
     return "ttl-expired" if told == "TTL expired" else found.group() if found else "phone"

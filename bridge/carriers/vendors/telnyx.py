@@ -30,26 +30,26 @@ from bridge.carriers.adapter import (
     CannotDelete,
     DeleteOutcome,
     DeliveryReport,
+    Ignored,
     Inbound,
     Malformed,
     Rejected,
     SendOutcome,
-    Unwanted,
     WebhookRequest,
 )
-from bridge.carriers.base import Ordinary
+from bridge.carriers.base import BaseCarrier
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.http_request import PATIENCE, Answer, ask, segment, session
-from bridge.carriers.parsing import clean, identifier, json_object, mapping, raw
+from bridge.carriers.http_request import TIMEOUT, HttpResponse, http_session, path_segment, send_request
+from bridge.carriers.parsing import as_object, id_field, json_object, replace_unencodable, utf8_bytes
 from bridge.carriers.rate_limit import Rate
-from bridge.carriers.vendors.telnyx_events import SORTING, report, texted
+from bridge.carriers.vendors.telnyx_events import ERROR_CODES, parse_inbound, parse_report
 from bridge.runtime.phone_number import Phone
-from bridge.runtime.settings import Base, CarrierSection, secret
+from bridge.runtime.settings import BaseUrl, CarrierSettings, read_secret
 
 TOLERANCE: Final = 300.0
 """Seconds that a webhook's timestamp may differ from our clock, either way (`TIMESTAMP_TOLERANCE_SECONDS`)."""
 
-ABROAD: Final = 0.1
+NON_US_RATE: Final = 0.1
 """Texts a second of a long code outside the US (messages/rate-limiting)."""
 
 EXPOSURE = Exposure(
@@ -98,7 +98,7 @@ EXPOSURE = Exposure(
 )
 
 
-def _key(value: str) -> str:
+def _check_public_key(value: str) -> str:
     try:
         right = len(base64.b64decode(value, validate=True)) == 32
     except (binascii.Error, ValueError):
@@ -108,7 +108,7 @@ def _key(value: str) -> str:
     return value
 
 
-class Settings(CarrierSection):
+class Settings(CarrierSettings):
     """An API key, and the account's public key from the portal (base64; no secret).
 
     One number sends a text every ten seconds outside the US, which is what a line without a US number is held to when
@@ -118,18 +118,18 @@ class Settings(CarrierSection):
     """
 
     kind: Literal["telnyx"]
-    api_base: Base = "https://api.telnyx.com/v2"
-    public_key: Annotated[str, AfterValidator(_key)]
+    api_base: BaseUrl = "https://api.telnyx.com/v2"
+    public_key: Annotated[str, AfterValidator(_check_public_key)]
     api_key_file: Path
 
 
 def _rate(settings: Settings, numbers: tuple[str, ...]) -> Rate:
     abroad = any(not number.startswith("+1") for number in numbers)
     configured = "texts_per_second" in settings.model_fields_set
-    return Rate(per_second=ABROAD if abroad and not configured else settings.texts_per_second, by_segment=False)
+    return Rate(per_second=NON_US_RATE if abroad and not configured else settings.texts_per_second, by_segment=False)
 
 
-class TelnyxCarrier(Ordinary):
+class TelnyxCarrier(BaseCarrier):
     """One line's connection to Telnyx. Made inside the running event loop."""
 
     kind = "telnyx"
@@ -151,7 +151,7 @@ class TelnyxCarrier(Ordinary):
         self._messages, self._callback = f"{api_base}/messages", f"{public_base_url}/carriers/{slug}/status"
         self._key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public_key))
         self._clock = clock
-        self._http = session(timeout=timeout, headers={"Authorization": f"Bearer {api_key}"})
+        self._http = http_session(timeout=timeout, headers={"Authorization": f"Bearer {api_key}"})
 
     @classmethod
     def make(
@@ -163,14 +163,14 @@ class TelnyxCarrier(Ordinary):
         numbers: tuple[str, ...],
         validity: int,  # noqa: ARG003 - there is none, see the module
         clock: Callable[[], float],
-        timeout: aiohttp.ClientTimeout = PATIENCE,
+        timeout: aiohttp.ClientTimeout = TIMEOUT,
     ) -> Self:
         """Make it from its settings."""
         return cls(
             public_base_url=public_base_url,
             slug=slug,
             api_base=settings.api_base,
-            api_key=secret(settings.api_key_file),
+            api_key=read_secret(settings.api_key_file),
             public_key=settings.public_key,
             rate=_rate(settings, numbers),
             clock=clock,
@@ -180,10 +180,10 @@ class TelnyxCarrier(Ordinary):
     def verify(self, request: WebhookRequest) -> bool:
         """Check signature and age (`verify_webhook_signature`), and stricter: only base64 and digits as they are sent."""
         timestamp = request.headers.get("telnyx-timestamp", "")
-        told = raw(request.headers.get("telnyx-signature-ed25519", ""))
+        told = utf8_bytes(request.headers.get("telnyx-signature-ed25519", ""))
         try:
             signature = base64.b64decode(told, validate=True)
-            self._key.verify(signature, raw(timestamp) + b"|" + request.body)
+            self._key.verify(signature, utf8_bytes(timestamp) + b"|" + request.body)
         except (binascii.Error, ValueError, InvalidSignature):
             return False
         if base64.b64encode(signature) != told:
@@ -192,15 +192,15 @@ class TelnyxCarrier(Ordinary):
 
     def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
         """Read `message.received`, `message.sent` or `message.finalized`; other events are of no concern."""
-        data = mapping(json_object(request.body).get("data"), "data")
+        data = as_object(json_object(request.body).get("data"), "data")
         match data.get("event_type"):
             case "message.received":
-                return (texted(mapping(data.get("payload"), "payload")),)
+                return (parse_inbound(as_object(data.get("payload"), "payload")),)
             case "message.sent" | "message.finalized" | "message.read":
-                payload = mapping(data.get("payload"), "payload")
-                return (report(payload, identifier(payload, "id")) or Unwanted("event"),)
+                payload = as_object(data.get("payload"), "payload")
+                return (parse_report(payload, id_field(payload, "id")) or Ignored("event"),)
             case str():
-                return (Unwanted("event"),)
+                return (Ignored("event"),)
             case _:
                 raise Malformed("event_type: not a string")
 
@@ -211,18 +211,18 @@ class TelnyxCarrier(Ordinary):
         body = {
             "from": number,
             "to": to.reveal(),
-            "text": clean(text),
+            "text": replace_unencodable(text),
             "type": "SMS",
             "webhook_url": self._callback,
             "use_profile_webhooks": False,
         }
-        return SORTING.sent(await ask(self._http, "POST", self._messages, json=body))
+        return ERROR_CODES.send_outcome(await send_request(self._http, "POST", self._messages, json=body))
 
     async def status(self, message_id: str) -> DeliveryReport | None:
         """`GET /v2/messages/ID` → 200 `{"data"}`, for ten days."""
-        got = await ask(self._http, "GET", f"{self._messages}/{segment(message_id)}")
-        data = got.json.get("data") if isinstance(got, Answer) and got.status == 200 else None
-        return report(data, message_id) if isinstance(data, dict) else None
+        got = await send_request(self._http, "GET", f"{self._messages}/{path_segment(message_id)}")
+        data = got.json.get("data") if isinstance(got, HttpResponse) and got.status == 200 else None
+        return parse_report(data, message_id) if isinstance(data, dict) else None
 
     async def delete_copy(self, message_id: str) -> DeleteOutcome:  # noqa: ARG002 - none can be deleted
         """Telnyx deletes no single message: its API has no such call."""

@@ -10,10 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bridge.carriers.adapter import DeliveryReport, InboundText, Malformed, Media, Status, Unwanted
-from bridge.carriers.error_codes import Sorting, Verdict
-from bridge.carriers.parsing import clean, code, identifier, mapping, own_number, string, time_of
-from bridge.carriers.sender_id import sender
+from bridge.carriers.adapter import DeliveryReport, Ignored, InboundText, Malformed, Media, Status
+from bridge.carriers.error_codes import ErrorCodes, Verdict
+from bridge.carriers.parsing import (
+    as_object,
+    e164_or_empty,
+    error_code,
+    id_field,
+    parse_iso_time,
+    replace_unencodable,
+    string_field,
+)
+from bridge.carriers.sender_id import parse_sender
 
 STATUSES: Final[Mapping[str, Status]] = {
     "sent": "sent",
@@ -27,17 +35,17 @@ STATUSES: Final[Mapping[str, Status]] = {
 OTHER_CHANNELS: Final = frozenset({"RCS", "WHATSAPP"})
 
 
-def texted(payload: dict[str, Any]) -> InboundText | Unwanted:
+def parse_inbound(payload: dict[str, Any]) -> InboundText | Ignored:
     """Read a text. Raises :class:`Malformed`."""
-    message_id = identifier(payload, "id")
+    message_id = id_field(payload, "id")
     if str(payload.get("type")).upper() in OTHER_CHANNELS:
-        return Unwanted("channel")
-    ours, copies = _ends(payload, "to"), _ends(payload, "cc")
+        return Ignored("channel")
+    ours, copies = _addresses(payload, "to"), _addresses(payload, "cc")
     if len(ours) > 1 or copies:
-        return Unwanted("group")
-    phone = sender(string(mapping(payload.get("from"), "from"), "phone_number"))
+        return Ignored("group")
+    phone = parse_sender(string_field(as_object(payload.get("from"), "from"), "phone_number"))
     if phone is None:
-        return Unwanted("channel")
+        return Ignored("channel")
     media = payload.get("media") or []
     if not isinstance(media, list) or not all(isinstance(item, dict) for item in media):
         raise Malformed("media: not a list of objects")
@@ -45,35 +53,36 @@ def texted(payload: dict[str, Any]) -> InboundText | Unwanted:
         message_id=message_id,
         sender=phone,
         # A picture may come without a word.
-        text="" if payload.get("text") is None and media else string(payload, "text"),
-        to=own_number(ours[0].get("phone_number")) if ours else "",
+        text="" if payload.get("text") is None and media else string_field(payload, "text"),
+        to=e164_or_empty(ours[0].get("phone_number")) if ours else "",
         media=tuple(
-            Media(url=string(item, "url"), content_type=clean(str(item.get("content_type") or ""))) for item in media
+            Media(url=string_field(item, "url"), content_type=replace_unencodable(str(item.get("content_type") or "")))
+            for item in media
         ),
-        at=time_of(payload.get("received_at")),
+        at=parse_iso_time(payload.get("received_at")),
     )
 
 
-def _ends(payload: dict[str, Any], name: str) -> list[dict[str, Any]]:
+def _addresses(payload: dict[str, Any], name: str) -> list[dict[str, Any]]:
     ends = payload.get(name) or []
     if not isinstance(ends, list):
         raise Malformed(f"{name}: not a list")
     return [end if isinstance(end, dict) else {} for end in ends]
 
 
-def report(payload: dict[str, Any], message_id: str) -> DeliveryReport | None:
+def parse_report(payload: dict[str, Any], message_id: str) -> DeliveryReport | None:
     """Read what became of a text of ours; None when that says nothing new."""
     to = payload.get("to")
     first = to[0] if isinstance(to, list) and to and isinstance(to[0], dict) else {}
     status = STATUSES.get(str(first.get("status")))
-    return SORTING.reported(message_id, status, error_code(payload)) if status else None
+    return ERROR_CODES.delivery_report(message_id, status, first_error_code(payload)) if status else None
 
 
-def error_code(body: dict[str, Any]) -> str:
+def first_error_code(body: dict[str, Any]) -> str:
     """Return the code of the first error, or an empty string."""
     errors = body.get("errors")
     first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
-    return code(first.get("code"))
+    return error_code(first.get("code"))
 
 
 def _message_id(body: dict[str, Any]) -> Any:
@@ -81,14 +90,14 @@ def _message_id(body: dict[str, Any]) -> Any:
     return data.get("id") if isinstance(data, dict) else None
 
 
-SORTING: Final = Sorting(
+ERROR_CODES: Final = ErrorCodes(
     message_id=lambda answer: _message_id(answer.json),
-    error=lambda answer: error_code(answer.json),
+    error=lambda answer: first_error_code(answer.json),
     codes={
         "40300": Verdict.OPTED_OUT,
         # The queue is full; too many requests; too many texts.
-        "40318": Verdict.FOR_NOW,
-        "10011": Verdict.FOR_NOW,
-        "40011": Verdict.FOR_NOW,
+        "40318": Verdict.RETRY_LATER,
+        "10011": Verdict.RETRY_LATER,
+        "40011": Verdict.RETRY_LATER,
     },
 )

@@ -19,10 +19,10 @@ from pydantic import Field
 
 from bridge.carriers.adapter import WebhookRequest
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.http_request import PATIENCE
+from bridge.carriers.http_request import TIMEOUT
 from bridge.carriers.rate_limit import Rate
 from bridge.carriers.vendors.cxml import CxmlCarrier
-from bridge.runtime.settings import Base, CarrierSection, Filled, secret
+from bridge.runtime.settings import BaseUrl, CarrierSettings, NonEmpty, read_secret
 
 SETTINGS_HEADER: Final = "X-Twilio-Webhooks-Signature-Settings"
 API: Final = "/2010-04-01"
@@ -86,7 +86,7 @@ EXPOSURE = Exposure(
 )
 
 
-class Settings(CarrierSection):
+class Settings(CarrierSettings):
     """An account, its auth token, and the figure of one number: a long code sends one segment a second (21611).
 
     `user` and `password_file` are an API key (`SK…`) and its secret for sending; without them the account's own. A shared
@@ -95,10 +95,10 @@ class Settings(CarrierSection):
     """
 
     kind: Literal["twilio"]
-    api_base: Base = "https://api.twilio.com"
+    api_base: BaseUrl = "https://api.twilio.com"
     account_sid: Annotated[str, Field(pattern=r"^AC[0-9a-fA-F]{32}$")]
     auth_token_file: Path
-    user: Filled | None = None
+    user: NonEmpty | None = None
     password_file: Path | None = None
     shared_key_file: Path | None = None
     discard_content: bool = False
@@ -122,26 +122,26 @@ class TwilioCarrier(CxmlCarrier):
         numbers: tuple[str, ...],
         validity: int,
         clock: Callable[[], float],  # noqa: ARG003 - its signatures bear no time
-        timeout: aiohttp.ClientTimeout = PATIENCE,
+        timeout: aiohttp.ClientTimeout = TIMEOUT,
     ) -> Self:
         """Make it from its settings."""
-        token = secret(settings.auth_token_file)
+        token = read_secret(settings.auth_token_file)
         keys = {"sha1": token}
         if settings.shared_key_file is not None:
-            keys["sha256"] = secret(settings.shared_key_file)
+            keys["sha256"] = read_secret(settings.shared_key_file)
         return cls(
             public_base_url=public_base_url,
             slug=slug,
             numbers=numbers,
             account=settings.account_sid,
             user=settings.user or settings.account_sid,
-            password=token if settings.password_file is None else secret(settings.password_file),
+            password=token if settings.password_file is None else read_secret(settings.password_file),
             keys=keys,
             api_base=settings.api_base,
             path=API,
             validity=validity,
             rate=Rate(per_second=settings.texts_per_second),
-            more={"ContentRetention": "discard"} if settings.discard_content else None,
+            extra_fields={"ContentRetention": "discard"} if settings.discard_content else None,
             fragment=settings.webhook_fragment,
             timeout=timeout,
         )

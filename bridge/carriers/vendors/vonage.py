@@ -27,32 +27,32 @@ from pydantic import PositiveFloat
 
 from bridge.carriers.adapter import (
     Deleted,
+    DeleteLater,
     DeleteOutcome,
+    DeletionUnconfirmed,
     Inbound,
-    Keeps,
-    NotConfirmed,
-    NotYet,
     Rejected,
+    RetainedByCarrier,
     SendOutcome,
     WebhookRequest,
 )
-from bridge.carriers.base import Ordinary
-from bridge.carriers.client_credentials import basic
+from bridge.carriers.base import BaseCarrier
+from bridge.carriers.client_credentials import basic_auth
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.http_request import PATIENCE, Answer, ask, session
-from bridge.carriers.jwt import PrivateKeyFile, hs256_claims, in_force, private_key, rs256
-from bridge.carriers.parsing import clean, json_object, same
+from bridge.carriers.http_request import TIMEOUT, HttpResponse, http_session, send_request
+from bridge.carriers.jwt import PrivateKeyFile, is_in_force, private_key, sign_rs256, verified_hs256_claims
+from bridge.carriers.parsing import constant_time_equal, json_object, replace_unencodable
 from bridge.carriers.rate_limit import Rate
-from bridge.carriers.vendors.vonage_events import SORTING, problem, read
+from bridge.carriers.vendors.vonage_events import ERROR_CODES, parse_webhook, problem_code
 from bridge.runtime.phone_number import Phone
-from bridge.runtime.settings import Base, CarrierSection, Filled, secret
+from bridge.runtime.settings import BaseUrl, CarrierSettings, NonEmpty, read_secret
 
-OLDEST: Final = 26 * 3600.0
+MAX_TOKEN_AGE: Final = 26 * 3600.0
 """Seconds that a token may be old. It is not documented that a retry gets a new one, and retries go on for 24 hours: a
 stricter rule could lose a text. A replay is stopped by the id, which is remembered for longer."""
-AHEAD: Final = 300.0
-TOKEN_LIFE: Final = 300
-PREMATURE: Final = 3600.0
+CLOCK_LEEWAY: Final = 300.0
+TOKEN_SECONDS: Final = 300
+REDACT_DELAY: Final = 3600.0
 """Seconds before which a text cannot be redacted."""
 
 RATE: Final = Rate(per_second=30.0, burst=30.0, by_segment=False, shared=True)
@@ -60,13 +60,13 @@ RATE: Final = Rate(per_second=30.0, burst=30.0, by_segment=False, shared=True)
 
 UNPROVISIONED: Final = (403, "unprovisioned")
 """Status and problem of an account that may not redact."""
-KEPT_DAYS: Final = 395
-_RECORDS = "13 months in its records of calls and texts"
+RETENTION_DAYS: Final = 395
+_RETENTION = "13 months in its records of calls and texts"
 
 EXPOSURE = Exposure(
     carrier="Vonage (Messages API)",
     keeps=(
-        f"Words and numbers: {_RECORDS}, unless redacted.",
+        f"Words and numbers: {_RETENTION}, unless redacted.",
         "Server logs with both: some weeks; the Redact API does not reach them.",
     ),
     we_delete=(
@@ -107,26 +107,26 @@ EXPOSURE = Exposure(
 )
 
 
-class Settings(CarrierSection):
+class Settings(CarrierSettings):
     """Vonage. The application's inbound and status URLs lead here; the account's SMS setting is "Messages API"."""
 
     kind: Literal["vonage"]
     texts_per_second: PositiveFloat = 30.0
-    api_base: Base = "https://api.nexmo.com"
-    application_id: Filled
+    api_base: BaseUrl = "https://api.nexmo.com"
+    application_id: NonEmpty
     private_key_file: PrivateKeyFile
-    api_key: Filled
+    api_key: NonEmpty
     api_secret_file: Path
     signature_secret_file: Path
 
 
-class VonageCarrier(Ordinary):
+class VonageCarrier(BaseCarrier):
     """One line's connection to Vonage. Made inside the running event loop."""
 
     kind = "vonage"
     exposure = EXPOSURE
-    refusal = 503
-    patience = PREMATURE
+    refusal_status = 503
+    delete_retry_seconds = REDACT_DELAY
 
     def __init__(
         self,
@@ -140,14 +140,14 @@ class VonageCarrier(Ordinary):
         validity: int,
         clock: Callable[[], float],
         rate: Rate = RATE,
-        timeout: aiohttp.ClientTimeout = PATIENCE,
+        timeout: aiohttp.ClientTimeout = TIMEOUT,
     ) -> None:
         self.rate = rate
         self._api_base, self._application_id, self._key = api_base, application_id, key
         self._api_key, self._signature_secret = api_key, signature_secret.encode()
-        self._login = basic(api_key, api_secret)
+        self._login = basic_auth(api_key, api_secret)
         self._validity, self._clock = validity, clock
-        self._http = session(timeout=timeout)
+        self._http = http_session(timeout=timeout)
 
     @classmethod
     def make(
@@ -164,10 +164,10 @@ class VonageCarrier(Ordinary):
         return cls(
             api_base=settings.api_base,
             application_id=settings.application_id,
-            key=private_key(secret(settings.private_key_file)),
+            key=private_key(read_secret(settings.private_key_file)),
             api_key=settings.api_key,
-            api_secret=secret(settings.api_secret_file),
-            signature_secret=secret(settings.signature_secret_file),
+            api_secret=read_secret(settings.api_secret_file),
+            signature_secret=read_secret(settings.signature_secret_file),
             validity=validity,
             rate=replace(RATE, per_second=settings.texts_per_second, burst=max(1.0, settings.texts_per_second)),
             clock=clock,
@@ -175,18 +175,24 @@ class VonageCarrier(Ordinary):
 
     def verify(self, request: WebhookRequest) -> bool:
         """Check token, body, account and age. Source: messages/concepts/signed-webhooks."""
-        claims = hs256_claims(request.headers.get("Authorization", ""), self._signature_secret) or {}
+        claims = verified_hs256_claims(request.headers.get("Authorization", ""), self._signature_secret) or {}
         payload_hash, account, issued = claims.get("payload_hash"), claims.get("api_key"), claims.get("iat")
         if not isinstance(payload_hash, str) or not isinstance(account, str) or type(issued) is not int:
             return False
         # Vonage's example is lower case; hexadecimal is the same in either.
-        mine = same(hashlib.sha256(request.body).hexdigest(), payload_hash.lower()) and same(self._api_key, account)
+        mine = constant_time_equal(hashlib.sha256(request.body).hexdigest(), payload_hash.lower()) and constant_time_equal(
+            self._api_key, account
+        )
         now = self._clock()
-        return mine and int(now - OLDEST) <= issued <= int(now + AHEAD) and in_force(claims, now, slack=AHEAD)
+        return (
+            mine
+            and int(now - MAX_TOKEN_AGE) <= issued <= int(now + CLOCK_LEEWAY)
+            and is_in_force(claims, now, leeway=CLOCK_LEEWAY)
+        )
 
     def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
         """Read one inbound message, or one status, which is told by its field of that name."""
-        return (read(json_object(request.body)),)
+        return (parse_webhook(json_object(request.body)),)
 
     async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
         """`POST /v1/messages` → 202 `{"message_uuid"}`; 4xx with `type` ending in `#CODE`; 429 or #1000: too fast."""
@@ -197,32 +203,32 @@ class VonageCarrier(Ordinary):
             "channel": "sms",
             "to": to.reveal().removeprefix("+"),
             "from": number.removeprefix("+"),
-            "text": clean(text),
+            "text": replace_unencodable(text),
             "ttl": self._validity,
         }
         url = f"{self._api_base}/v1/messages"
-        return SORTING.sent(await ask(self._http, "POST", url, json=body, headers=self._bearer()))
+        return ERROR_CODES.send_outcome(await send_request(self._http, "POST", url, json=body, headers=self._bearer()))
 
     async def delete_copy(self, message_id: str) -> DeleteOutcome:
         """`POST /v1/redact/transaction` → 204, or 404. We are not told the direction here, so both are asked for."""
         statuses = set()
         for direction in ("outbound", "inbound"):
-            body = {"id": clean(message_id), "product": "messages", "type": direction}
+            body = {"id": replace_unencodable(message_id), "product": "messages", "type": direction}
             url = f"{self._api_base}/v1/redact/transaction"
-            got = await ask(self._http, "POST", url, json=body, headers={"Authorization": self._login})
-            if not isinstance(got, Answer):
-                return NotYet(PREMATURE)
+            got = await send_request(self._http, "POST", url, json=body, headers={"Authorization": self._login})
+            if not isinstance(got, HttpResponse):
+                return DeleteLater(REDACT_DELAY)
             # A refused login or an account without money somebody may put right; only this one answer is for good.
-            if got.status not in (204, 404) and (got.status, problem(got.json)) != UNPROVISIONED:
-                return NotYet(got.later(PREMATURE).after)
+            if got.status not in (204, 404) and (got.status, problem_code(got.json)) != UNPROVISIONED:
+                return DeleteLater(got.try_later(REDACT_DELAY).retry_after)
             statuses.add(got.status)
         if 204 in statuses:
-            return NotConfirmed()
+            return DeletionUnconfirmed()
         if statuses == {404}:
             return Deleted()
-        return Keeps(f"{_RECORDS}: the account is not provisioned for redaction", days=KEPT_DAYS)
+        return RetainedByCarrier(f"{_RETENTION}: the account is not provisioned for redaction", days=RETENTION_DAYS)
 
     def _bearer(self) -> dict[str, str]:
         now = int(self._clock())
-        claims = {"application_id": self._application_id, "iat": now, "exp": now + TOKEN_LIFE, "jti": str(uuid.uuid4())}
-        return {"Authorization": f"Bearer {rs256(self._key, claims)}"}
+        claims = {"application_id": self._application_id, "iat": now, "exp": now + TOKEN_SECONDS, "jti": str(uuid.uuid4())}
+        return {"Authorization": f"Bearer {sign_rs256(self._key, claims)}"}

@@ -16,17 +16,27 @@ from http import HTTPStatus
 from typing import Final
 
 from bridge.matrix.api.http_client import Method, Permanent, Transient
-from bridge.matrix.api.json_fields import Json, inner, objects, strings
-from bridge.matrix.api.module_api import Away, Health, House, Missing, Refused, Room, RoomState, Vacuumed, parts
+from bridge.matrix.api.json_fields import Json, object_at, objects_in, strings_in
+from bridge.matrix.api.module_api import (
+    HomeserverUnreachable,
+    ModuleClient,
+    ModuleHealth,
+    ModuleNotLoaded,
+    ModuleRequestRejected,
+    RoomState,
+    RoomStatus,
+    VacuumResult,
+    split_mxc,
+)
 from bridge.runtime import log
 
-ADMIN: Final = "/_synapse/admin"
-UNDER_WAY: Final = frozenset({"scheduled", "active"})
-WERE_THERE: Final = frozenset({"leave", "ban"})
-KIND: Final = "quietline.kind"
-AGAIN: Final = 2.0
+ADMIN_API: Final = "/_synapse/admin"
+RUNNING: Final = frozenset({"scheduled", "active"})
+PAST_MEMBERSHIPS: Final = frozenset({"leave", "ban"})
+ROOM_KIND_FIELD: Final = "quietline.kind"
+RETRY_SECONDS: Final = 2.0
 
-CANNOT: Final = (
+LIMITATIONS: Final = (
     "An administrator's token stands in for the module: whoever has it can take over every account.",
     "Redacted words are overwritten by Synapse itself, a hundred in five minutes, and not at once.",
     "The database is not vacuumed, and a purged room's id stays in some tables: have its own tools do it at night.",
@@ -34,8 +44,10 @@ CANNOT: Final = (
 )
 
 
-class Administrator(House):
-    """Asks over `wire` as the policy bot's administrator. All calls raise `Away` and `Refused`.
+class AdminClient(ModuleClient):
+    """Asks over `wire` as the policy bot's administrator.
+
+    All calls raise `HomeserverUnreachable` and `ModuleRequestRejected`.
 
     `wire` bears the administrator's token, and the policy bot's id as the one whose rooms are ours.
     """
@@ -46,24 +58,27 @@ class Administrator(House):
         if found is not RoomState.PRESENT:
             return found
         answer = await self._admin("GET", "v1", "rooms", room_id, "state") or {}
-        state = objects(answer.get("state"))
-        if any(event.get("type") == "m.room.create" and inner(event, "content").get(KIND) == "desk" for event in state):
-            raise Refused(0, "QUIETLINE_DESK")
+        state = objects_in(answer.get("state"))
+        if any(
+            event.get("type") == "m.room.create" and object_at(event, "content").get(ROOM_KIND_FIELD) == "desk"
+            for event in state
+        ):
+            raise ModuleRequestRejected(0, "QUIETLINE_DESK")
         body = {"purge": True, "force_purge": True, "block": False}
         await self._admin("DELETE", "v2", "rooms", room_id, body=body)
         return RoomState.PURGING
 
-    async def room(self, room_id: str) -> Room:
+    async def room(self, room_id: str) -> RoomStatus:
         """Look at one of our rooms. How many events it has is not told; leftovers are not seen."""
         told = await self._admin("GET", "v1", "rooms", room_id)
-        if told is not None and told.get("creator") != self._wire.user_id:
-            raise Refused(0, "QUIETLINE_NOT_OURS")
-        tasks = objects((await self._admin("GET", "v2", "rooms", room_id, "delete_status") or {}).get("results"))
-        if any(task.get("status") in UNDER_WAY for task in tasks):
+        if told is not None and told.get("creator") != self._client.user_id:
+            raise ModuleRequestRejected(0, "QUIETLINE_NOT_OURS")
+        tasks = objects_in((await self._admin("GET", "v2", "rooms", room_id, "delete_status") or {}).get("results"))
+        if any(task.get("status") in RUNNING for task in tasks):
             state = RoomState.PURGING
         else:
             state = RoomState.GONE if told is None else RoomState.PRESENT
-        return Room(state=state, events=0, uncensored=0, leftovers=0)
+        return RoomStatus(state=state, events=0, uncensored=0, leftovers=0)
 
     async def censor(self, room_id: str) -> int:  # noqa: ARG002 - there is nothing to ask
         """Leave it to Synapse, which does it by itself."""
@@ -77,9 +92,9 @@ class Administrator(House):
         told = await self._upload(address)
         if told is None:
             return
-        if not await self._shared(inner(told, "media_info").get("user_id")):
-            raise Refused(0, "QUIETLINE_NOT_OURS")
-        await self._admin("DELETE", "v1", "media", *parts(address))
+        if not await self._shared(object_at(told, "media_info").get("user_id")):
+            raise ModuleRequestRejected(0, "QUIETLINE_NOT_OURS")
+        await self._admin("DELETE", "v1", "media", *split_mxc(address))
 
     async def media_gone(self, address: str) -> bool:
         """Whether this upload is not there."""
@@ -87,72 +102,72 @@ class Administrator(House):
 
     async def sign_out(self, user_id: str) -> int:
         """Sign somebody out everywhere who shares a room with us."""
-        ours = await self._rooms_of(self._wire.user_id)
-        if user_id == self._wire.user_id or not ours & await self._rooms_of(user_id):
-            raise Refused(0, "QUIETLINE_NOT_AT_DESK")
+        ours = await self._rooms_of(self._client.user_id)
+        if user_id == self._client.user_id or not ours & await self._rooms_of(user_id):
+            raise ModuleRequestRejected(0, "QUIETLINE_NOT_AT_DESK")
         answer = await self._admin("GET", "v2", "users", user_id, "devices") or {}
-        devices = strings([device.get("device_id") for device in objects(answer.get("devices"))])
+        devices = strings_in([device.get("device_id") for device in objects_in(answer.get("devices"))])
         await self._admin("POST", "v2", "users", user_id, "delete_devices", body={"devices": devices})
         return len(devices)
 
-    async def vacuum(self) -> Vacuumed:
+    async def vacuum(self) -> VacuumResult:
         """Refuse: it cannot be done this way."""
-        raise Refused(0, "QUIETLINE_NO_VACUUM")
+        raise ModuleRequestRejected(0, "QUIETLINE_NO_VACUUM")
 
-    async def health(self) -> Health:
-        """Tell what cannot be done; `Refused` when the token is no administrator's."""
-        await self._admin("GET", "v2", "users", self._wire.user_id)
-        return Health(version="administrator", enforces=frozenset(), problems=CANNOT)
+    async def health(self) -> ModuleHealth:
+        """Tell what cannot be done; `ModuleRequestRejected` when the token is no administrator's."""
+        await self._admin("GET", "v2", "users", self._client.user_id)
+        return ModuleHealth(version="administrator", enforces=frozenset(), problems=LIMITATIONS)
 
     async def _upload(self, address: str) -> Json | None:
-        server, media_id = parts(address)
+        server, media_id = split_mxc(address)
         # Of another homeserver's uploads this one has copies, which say nothing of what is there.
-        if server != self._wire.user_id.partition(":")[2]:
-            raise Refused(0, "QUIETLINE_NOT_OURS")
+        if server != self._client.user_id.partition(":")[2]:
+            raise ModuleRequestRejected(0, "QUIETLINE_NOT_OURS")
         return await self._admin("GET", "v1", "media", server, media_id)
 
     async def _shared(self, user_id: object) -> bool:
         """Whether it is ourselves, or somebody who is or was in a room with us. Who declined is taken for one."""
         if not isinstance(user_id, str) or not user_id:
             return False
-        ours = await self._rooms_of(self._wire.user_id)
-        if user_id == self._wire.user_id or ours & await self._rooms_of(user_id):
+        ours = await self._rooms_of(self._client.user_id)
+        if user_id == self._client.user_id or ours & await self._rooms_of(user_id):
             return True
-        past = inner(await self._admin("GET", "v1", "users", user_id, "memberships") or {}, "memberships")
-        return any(past.get(room_id) in WERE_THERE for room_id in ours)
+        past = object_at(await self._admin("GET", "v1", "users", user_id, "memberships") or {}, "memberships")
+        return any(past.get(room_id) in PAST_MEMBERSHIPS for room_id in ours)
 
     async def _rooms_of(self, user_id: str) -> set[str]:
         answer = await self._admin("GET", "v1", "users", user_id, "joined_rooms") or {}
-        return set(strings(answer.get("joined_rooms")))
+        return set(strings_in(answer.get("joined_rooms")))
 
     async def _admin(self, method: Method, *path: str, body: Json | None = None) -> Json | None:
         """Ask; None when what was asked for is not there."""
         try:
-            return await self._wire.request(method, *path, prefix=ADMIN, body=body)
+            return await self._client.request(method, *path, prefix=ADMIN_API, body=body)
         except Transient as error:
-            raise Away(error.status, error.errcode, error.after) from None
+            raise HomeserverUnreachable(error.status, error.errcode, error.retry_after) from None
         except Permanent as error:
             if (error.status, error.errcode) == (HTTPStatus.NOT_FOUND, "M_NOT_FOUND"):
                 return None
-            raise Refused(error.status, error.errcode) from None
+            raise ModuleRequestRejected(error.status, error.errcode) from None
 
 
-async def standing_in(house: House, administrator: House | None) -> House:
+async def module_or_admin_client(module_client: ModuleClient, admin_client: ModuleClient | None) -> ModuleClient:
     """Return the administrator if the module is not loaded and there is one, else the module's house.
 
     Waits for a homeserver that does not answer. With a module the token is never used; `doctor` says that it must go.
     """
-    while administrator is not None:
+    while admin_client is not None:
         try:
-            await house.health()
-        except Missing:
-            log.event("house.administrator")
-            return administrator
-        except Away:
-            await asyncio.sleep(AGAIN)
+            await module_client.health()
+        except ModuleNotLoaded:
+            log.event("module.admin_token_used")
+            return admin_client
+        except HomeserverUnreachable:
+            await asyncio.sleep(RETRY_SECONDS)
             continue
-        except Refused:
-            return house
-        log.event("house.needless_token")
-        return house
-    return house
+        except ModuleRequestRejected:
+            return module_client
+        log.event("module.admin_token_unneeded")
+        return module_client
+    return module_client

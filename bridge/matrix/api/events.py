@@ -1,6 +1,7 @@
 """What the homeserver told us, as values for the engine.
 
-Rule of this module: an item says what was seen and how far it can be believed, never what follows from it. `Said` is the
+Rule of this module: an item says what was seen and how far it can be believed, never what follows from it.
+`DecryptedMessage` is the
 only one that a trusted device vouches for; everything else stands on the homeserver's word (facts-matrix, section 12).
 """
 
@@ -12,7 +13,7 @@ from typing import Any, TypeAlias
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class DecryptedMessage:
     """A decrypted event of a cross-signed device of a confirmed identity.
 
     `content` is the decrypted content; `m.relates_to` is copied into it from the clear part when it has none of its own.
@@ -30,7 +31,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Untrusted:
+class UntrustedMessage:
     """An event of a device that is not cross-signed by its user's confirmed identity; readable or not, it is not read."""
 
     event_id: str
@@ -40,7 +41,7 @@ class Untrusted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unreadable:
+class UndecryptableEvent:
     """An event whose key did not come in time, or whose inside is malformed."""
 
     event_id: str
@@ -50,7 +51,7 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plain:
+class UnencryptedEvent:
     """An unencrypted timeline event: a reaction, a redaction (`redacts`), a message sent in the clear."""
 
     event_id: str
@@ -79,7 +80,7 @@ class Membership:
 class PowerLevels:
     """Somebody set the power levels. `users` are those named, with their levels; the creator is not among them.
 
-    `bent`: something else than roles is not as we made it.
+    `tampered`: something else than roles is not as we made it.
     """
 
     room_id: str
@@ -87,11 +88,11 @@ class PowerLevels:
     sender: str
     event_id: str
     at: int
-    bent: bool = False
+    tampered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class ReadReceipt:
     """Somebody else's client says, for all to see, that they read up to this event (`m.receipt`, `m.read`)."""
 
     room_id: str
@@ -123,14 +124,16 @@ class RoomLost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ousted:
+class SelfRemoved:
     """Somebody removed one of our identities from a room that we are still told of: the line voice."""
 
     room_id: str
     user_id: str
 
 
-InRoom: TypeAlias = Said | Untrusted | Unreadable | Plain | Membership | PowerLevels | RoomLost
+RoomEvent: TypeAlias = (
+    DecryptedMessage | UntrustedMessage | UndecryptableEvent | UnencryptedEvent | Membership | PowerLevels | RoomLost
+)
 """What is an event of a room, with an id, a sender and a time."""
 
-Item: TypeAlias = InRoom | Seen | IdentityChanged | Ousted
+MatrixEvent: TypeAlias = RoomEvent | ReadReceipt | IdentityChanged | SelfRemoved

@@ -22,10 +22,10 @@ from bridge.runtime import log
 
 Method: TypeAlias = Literal["GET", "PUT", "POST", "DELETE"]
 
-CLIENT: Final = "/_matrix/client/v3"
-MEDIA: Final = "/_matrix/media/v3"
-RESERVED: Final = "/_matrix/media/v1"
-LONGEST_WAIT: Final = 60.0
+CLIENT_API: Final = "/_matrix/client/v3"
+MEDIA_API: Final = "/_matrix/media/v3"
+MEDIA_CREATE_API: Final = "/_matrix/media/v1"
+MAX_RETRY_AFTER: Final = 60.0
 """Seconds: whatever a homeserver asks us to wait, this is the most."""
 
 
@@ -41,12 +41,12 @@ class HomeserverError(Exception):
 class Transient(HomeserverError):  # noqa: N818 - the house's word
     """Worth trying again: no answer, 429, 5xx, or a refusal that is not Matrix's but a proxy's.
 
-    `after` is what was asked for in seconds, or 0.
+    `retry_after` is what was asked for in seconds, or 0.
     """
 
-    def __init__(self, status: int, errcode: str, after: float = 0.0) -> None:
+    def __init__(self, status: int, errcode: str, retry_after: float = 0.0) -> None:
         super().__init__(status, errcode)
-        self.after = after
+        self.retry_after = retry_after
 
 
 class Permanent(HomeserverError):  # noqa: N818 - the house's word
@@ -57,7 +57,7 @@ class TokenRefused(Permanent):
     """The application service token is not accepted (`M_UNKNOWN_TOKEN`, `M_MISSING_TOKEN`): nothing can work."""
 
 
-def note_failure(name: str, error: Exception, *, attempt: int) -> None:
+def log_retry(name: str, error: Exception, *, attempt: int) -> None:
     """Log that something waits to be tried again: of the homeserver the status, of anything else type and place."""
     if isinstance(error, HomeserverError):
         log.event(name, status=error.status, attempt=attempt)
@@ -65,7 +65,7 @@ def note_failure(name: str, error: Exception, *, attempt: int) -> None:
         log.failure(name, error, attempt=attempt)
 
 
-class Wire:
+class HomeserverClient:
     """The homeserver as seen by one appservice user. `device_id` makes transaction ids survive its restarts."""
 
     def __init__(self, *, session: aiohttp.ClientSession, url: str, token: str, user_id: str) -> None:
@@ -81,7 +81,7 @@ class Wire:
         *path: str,
         body: Json | None = None,
         query: Mapping[str, str] | None = None,
-        prefix: str = CLIENT,
+        prefix: str = CLIENT_API,
         seconds: float = 30.0,
     ) -> Json:
         """Make one request and return the object it answered. `path` parts are escaped here.
@@ -104,23 +104,23 @@ class Wire:
                 status, retry, raw = response.status, response.headers.get("Retry-After"), await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError):
             raise Transient(0, "") from None
-        return _answer(status, retry, raw)
+        return _parse_response(status, retry, raw)
 
-    async def reserve(self) -> str:
+    async def create_media(self) -> str:
         """Have the homeserver give an `mxc:` address for something to be uploaded; unused, it ends by itself after a day.
 
         Source: https://spec.matrix.org/latest/client-server-api/#post_matrixmediav1create
         """
-        address = (await self.request("POST", "create", prefix=RESERVED)).get("content_uri")
+        address = (await self.request("POST", "create", prefix=MEDIA_CREATE_API)).get("content_uri")
         if not isinstance(address, str) or not address.startswith("mxc://"):
             raise Transient(HTTPStatus.OK, "QUIETLINE_NO_ADDRESS")
         return address
 
-    async def upload(self, address: str, data: bytes) -> None:
+    async def upload_media(self, address: str, data: bytes) -> None:
         """Upload encrypted bytes to a reserved address. Raises as `request`; once only per address."""
         server, _, media_id = address.removeprefix("mxc://").partition("/")
         path = "/".join(quote(part, safe="") for part in (server, media_id))
-        url = URL(f"{self._url}{MEDIA}/upload/{path}", encoded=True).with_query({"user_id": self.user_id})
+        url = URL(f"{self._url}{MEDIA_API}/upload/{path}", encoded=True).with_query({"user_id": self.user_id})
         headers = {**self._headers, "Content-Type": "application/octet-stream"}
         try:
             async with self._session.request(
@@ -129,10 +129,10 @@ class Wire:
                 status, retry, raw = response.status, response.headers.get("Retry-After"), await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError):
             raise Transient(0, "") from None
-        _answer(status, retry, raw)
+        _parse_response(status, retry, raw)
 
 
-def _answer(status: int, retry: str | None, raw: bytes) -> Json:
+def _parse_response(status: int, retry: str | None, raw: bytes) -> Json:
     try:
         value: Any = json.loads(raw)
     except (ValueError, RecursionError):
@@ -144,15 +144,15 @@ def _answer(status: int, retry: str | None, raw: bytes) -> Json:
     answer = value if isinstance(value, dict) else {}
     errcode = _errcode(answer.get("errcode"))
     if status == HTTPStatus.TOO_MANY_REQUESTS or errcode == "M_LIMIT_EXCEEDED":
-        raise Transient(status, errcode, _after(answer.get("retry_after_ms"), retry))
+        raise Transient(status, errcode, _retry_after(answer.get("retry_after_ms"), retry))
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}:
-        raise Transient(status, errcode, _after(None, retry))
+        raise Transient(status, errcode, _retry_after(None, retry))
     if errcode in {"M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"}:
         raise TokenRefused(status, errcode)
     if not errcode and status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         # Every refusal of a homeserver has a code: this is something in front of it, which a person will put right. Only
         # what is too large for a proxy now is too large for it later.
-        raise Transient(status, "", _after(None, retry))
+        raise Transient(status, "", _retry_after(None, retry))
     raise Permanent(status, errcode)
 
 
@@ -162,9 +162,9 @@ def _errcode(value: Any) -> str:
     return value if good else ""
 
 
-def _after(milliseconds: Any, header: str | None) -> float:
+def _retry_after(milliseconds: Any, header: str | None) -> float:
     if isinstance(milliseconds, int | float) and not isinstance(milliseconds, bool) and milliseconds >= 0:
-        return min(milliseconds / 1000, LONGEST_WAIT)
+        return min(milliseconds / 1000, MAX_RETRY_AFTER)
     if header is not None and header.isdecimal():
-        return min(float(header), LONGEST_WAIT)
+        return min(float(header), MAX_RETRY_AFTER)
     return 0.0

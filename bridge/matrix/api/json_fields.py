@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 Json: TypeAlias = Mapping[str, Any]
 
-LARGEST: Final = 2**53 - 1
+MAX_INTEGER: Final = 2**53 - 1
 """The largest whole number of canonical JSON."""
 
 
@@ -25,25 +25,25 @@ BAD_DATA: Final = (Malformed, KeyError, TypeError, ValueError, AttributeError, O
 """What reading hostile data can raise although every field is read with care; caught around one thing at a time."""
 
 
-def mapping(value: Any, name: str) -> Json:
+def as_object(value: Any, name: str) -> Json:
     """Return `value` if it is an object."""
     if not isinstance(value, dict):
         raise Malformed(f"{name} is no object")
     return value
 
 
-def objects(value: Any) -> Iterator[Json]:
+def objects_in(value: Any) -> Iterator[Json]:
     """Yield the objects of a list; what is no list has none, and what is no object in it is passed over."""
     if isinstance(value, list):
         yield from (item for item in value if isinstance(item, dict))
 
 
-def strings(value: Any) -> list[str]:
+def strings_in(value: Any) -> list[str]:
     """Return the strings of a list that have a UTF-8 form; what is no list has none."""
     return [item for item in value if isinstance(item, str) and _encodes(item)] if isinstance(value, list) else []
 
 
-def inner(value: Json, *path: str) -> Json:
+def object_at(value: Json, *path: str) -> Json:
     """Return the object at `path`, or an empty one when anything on the way is missing or no object."""
     found: Any = value
     for name in path:
@@ -51,7 +51,7 @@ def inner(value: Json, *path: str) -> Json:
     return found if isinstance(found, dict) else {}
 
 
-def text(value: Json, name: str, *, longest: int = 65_536) -> str:
+def string_field(value: Json, name: str, *, longest: int = 65_536) -> str:
     """Return the string `name` of an object: there, not empty, UTF-8, without NUL, at most `longest` characters."""
     found = value.get(name)
     if not isinstance(found, str) or not found or len(found) > longest or "\0" in found or not _encodes(found):
@@ -59,15 +59,15 @@ def text(value: Json, name: str, *, longest: int = 65_536) -> str:
     return found
 
 
-def number(value: Json, name: str, *, default: int | None = None) -> int:
+def int_field(value: Json, name: str, *, default: int | None = None) -> int:
     """Return the whole number `name` of an object, between plus and minus 2^53 - 1."""
     found = value.get(name, default)
-    if isinstance(found, bool) or not isinstance(found, int) or abs(found) > LARGEST:
+    if isinstance(found, bool) or not isinstance(found, int) or abs(found) > MAX_INTEGER:
         raise Malformed(f"{name} is no usable number")
     return found
 
 
-def plain(value: Json) -> Json:
+def encodable(value: Json) -> Json:
     """Return an object all of whose strings, however deep, have a UTF-8 form and which is not too deep to write."""
     dumps(value)
     return value
@@ -76,10 +76,10 @@ def plain(value: Json) -> Json:
 def loads(data: str | bytes) -> Json:
     """Read an object. Infinity, NaN and what nests too deep are malformed."""
     try:
-        value = json.loads(data, parse_constant=_no_constant)
+        value = json.loads(data, parse_constant=_reject_constant)
     except (ValueError, RecursionError):
         raise Malformed("not JSON") from None
-    return plain(mapping(value, "the whole"))
+    return encodable(as_object(value, "the whole"))
 
 
 def dumps(value: Json, *, ordered: bool = False) -> str:
@@ -92,12 +92,12 @@ def dumps(value: Json, *, ordered: bool = False) -> str:
     return written
 
 
-def canonical(value: Json) -> str:
+def canonical_json(value: Json) -> str:
     """Canonical JSON of an object without `signatures` and `unsigned`: what a signature is made over."""
     return dumps({name: item for name, item in value.items() if name not in {"signatures", "unsigned"}}, ordered=True)
 
 
-def _no_constant(name: str) -> Any:
+def _reject_constant(name: str) -> Any:
     raise ValueError(name)
 
 

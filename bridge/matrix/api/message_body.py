@@ -17,14 +17,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bridge.matrix.api.rendered_html import PERSON, Rendered, comes_from, render
+from bridge.matrix.api.rendered_html import USER_LINK, Rendered, comes_from, render
 
 QUOTE_LINE: Final = re.compile(r"\s*>+(?:\s|$)")
 """A line that begins a quote. Without a space it may be a face, or an arrow, and is somebody's own."""
-FACE: Final = re.compile(r"\s*>(?:[:;=]\S{1,3}|[._-]{1,3}[<>])(?:\s|$)")
+EMOTICON: Final = re.compile(r"\s*>(?:[:;=]\S{1,3}|[._-]{1,3}[<>])(?:\s|$)")
 """What looks angry or unhappy, and what a client that reads Markdown takes for a quote: >:( and >_<."""
 BLOCKQUOTE: Final = "<blockquote"
-REPLY: Final = ("<mx-reply>", "</mx-reply>")
+REPLY_TAGS: Final = ("<mx-reply>", "</mx-reply>")
 ITEM: Final = re.compile(r"(?:[-*+•]|(\d{1,9})[.)])\s+")
 """The mark of a list item, and its number."""
 
@@ -47,52 +47,52 @@ def read(content: Mapping[str, Any]) -> Plain | None:
     body, formatted = content.get("body"), content.get("formatted_body")
     if not isinstance(body, str):
         return None
-    own = unquoted(body)
+    own = without_quotes(body)
     if content.get("format") != "org.matrix.custom.html" or not isinstance(formatted, str):
         return Plain(words=own, quotes=own != body)
     shown = render(formatted)
     if shown is None:
         untold = own == body and BLOCKQUOTE in formatted.lower()
         return Plain(words="" if untold else own, quotes=untold or own != body, differs=True)
-    if _all_faces(body, shown.quotes):
+    if _only_emoticons(body, shown.quotes):
         shown = render(formatted, faces=True) or shown
-    differs = shown.pictures or not comes_from(_answer(body) if REPLY[0] in formatted else body, shown.pieces)
+    differs = shown.pictures or not comes_from(_answer(body) if REPLY_TAGS[0] in formatted else body, shown.pieces)
     words = _words(own, shown, differs=differs)
     return Plain(words=words, quotes=words != body and (own != body or bool(shown.quotes)), differs=differs)
 
 
-def words_of(content: Mapping[str, Any]) -> str | None:
+def plain_text(content: Mapping[str, Any]) -> str | None:
     """Return what a message says, without what is quoted and without marks of formatting; None when it has no body."""
     plain = read(content)
     return None if plain is None else plain.words
 
 
-def unquoted(body: str) -> str:
+def without_quotes(body: str) -> str:
     """Return a body without the lines that are quoted in it, each quote with one empty line behind it."""
     lines = body.split("\n")
     kept, quotes = list[str](), False
     for line in lines:
-        was, quotes = quotes, _quotes(line, goes_on=quotes)
+        was, quotes = quotes, _is_quoted(line, goes_on=quotes)
         if not quotes and (line.strip() or not was):
             kept.append(line)
     return body if len(kept) == len(lines) else "\n".join(kept).strip("\n")
 
 
-def names_somebody(html: str) -> bool:
+def mentions_user(html: str) -> bool:
     """Whether a formatted body has somebody's address outside of the message that it answers.
 
     Each letter is looked at once, however often a quote is begun and not ended: every text waits while this is read.
     """
     kept, at = list[str](), 0
-    while (begun := html.find(REPLY[0], at)) >= 0 and (ended := html.find(REPLY[1], begun)) >= 0:
+    while (begun := html.find(REPLY_TAGS[0], at)) >= 0 and (ended := html.find(REPLY_TAGS[1], begun)) >= 0:
         kept.append(html[at:begun])
-        at = ended + len(REPLY[1])
-    return PERSON.search("".join([*kept, html[at:]])) is not None
+        at = ended + len(REPLY_TAGS[1])
+    return USER_LINK.search("".join([*kept, html[at:]])) is not None
 
 
 def _words(own: str, shown: Rendered, *, differs: bool) -> str:
     """Return what leaves of a message that was read."""
-    words = unquoted(shown.words)
+    words = without_quotes(shown.words)
     if not words.strip():
         return own if differs and not shown.quotes and not shown.words else ""
     return own if _bare(own) == _bare(words) else words
@@ -111,12 +111,12 @@ def _answer(body: str) -> str:
     return "\n".join(lines[begins:])
 
 
-def _all_faces(body: str, quotes: Sequence[str]) -> bool:
+def _only_emoticons(body: str, quotes: Sequence[str]) -> bool:
     """Whether a client that reads Markdown has taken faces for quotes, and nothing else."""
     marked = [line for line in body.split("\n") if line.lstrip().startswith(">")]
-    return bool(quotes) and all(FACE.match(line) for line in (*marked, *(f">{quote}" for quote in quotes)))
+    return bool(quotes) and all(EMOTICON.match(line) for line in (*marked, *(f">{quote}" for quote in quotes)))
 
 
-def _quotes(line: str, *, goes_on: bool) -> bool:
+def _is_quoted(line: str, *, goes_on: bool) -> bool:
     """Whether a line is of a quote; behind another one of it, any line that begins with `>` is, but for a face."""
-    return QUOTE_LINE.match(line) is not None or (goes_on and line.lstrip().startswith(">") and not FACE.match(line))
+    return QUOTE_LINE.match(line) is not None or (goes_on and line.lstrip().startswith(">") and not EMOTICON.match(line))

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.model.actions import Edit, Post
+from bot.model.actions import EditMessage, SendMessage
 
 
-def message(post: Post) -> dict[str, Any]:
+def message_content(post: SendMessage) -> dict[str, Any]:
     """Return the content of a message (Client-Server API, m.room.message), with mentions always told."""
     content: dict[str, Any] = {
         "msgtype": "m.notice" if post.notice else "m.text",
@@ -22,7 +22,7 @@ def message(post: Post) -> dict[str, Any]:
     return content
 
 
-def replacement(edit: Edit, target: str) -> dict[str, Any]:
+def edit_content(edit: EditMessage, target: str) -> dict[str, Any]:
     """Return the content of an edit (Client-Server API, event replacements)."""
     return {
         "msgtype": "m.text",

@@ -16,33 +16,36 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
-from bridge.matrix.api.http_client import Method, Permanent, Transient, Wire
+from bridge.matrix.api.http_client import HomeserverClient, Method, Permanent, Transient
 from bridge.matrix.api.json_fields import Json
 
 T = TypeVar("T")
 
 PREFIX: Final = "/_synapse/client/quietline"
-SECONDS: Final = 30.0
-VACUUM_SECONDS: Final = 900.0
+TIMEOUT_SECONDS: Final = 30.0
+VACUUM_TIMEOUT_SECONDS: Final = 900.0
 """A vacuum holds the whole database: 1.5 s for half a gigabyte of SQLite (facts-matrix, section 10)."""
 
 UNKNOWN_PATH: Final = "M_UNRECOGNIZED"
 NO_SUCH_PATH: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 
 
-class Away(Exception):  # noqa: N818 - the house's word
-    """No answer that counts: unreachable, busy, or in the middle of a restart. Try again after `after` seconds or more."""
+class HomeserverUnreachable(Exception):  # noqa: N818 - the house's word
+    """No answer that counts: unreachable, busy, or in the middle of a restart.
 
-    def __init__(self, status: int, errcode: str = "", after: float = 0.0) -> None:
+    Try again after `retry_after` seconds or more.
+    """
+
+    def __init__(self, status: int, errcode: str = "", retry_after: float = 0.0) -> None:
         super().__init__(f"{status} {errcode}".strip())
-        self.status, self.errcode, self.after = status, errcode, after
+        self.status, self.errcode, self.retry_after = status, errcode, retry_after
 
 
-class Missing(Away):
+class ModuleNotLoaded(HomeserverUnreachable):
     """The homeserver answers, but our module is not loaded there: nothing here can be done until it is."""
 
 
-class Refused(Exception):  # noqa: N818 - the house's word
+class ModuleRequestRejected(Exception):  # noqa: N818 - the house's word
     """The module says no, and will again: not our room, not on the roster, not our upload, or a wrong token."""
 
     def __init__(self, status: int, errcode: str) -> None:
@@ -59,7 +62,7 @@ class RoomState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Room:
+class RoomStatus:
     """A room as the homeserver's tables have it. `GONE` with `leftovers` 0 is all gone.
 
     `events`: events left, state included. `uncensored`: redacted events whose content still lies in the database.
@@ -74,7 +77,7 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Vacuumed:
+class VacuumResult:
     """`engine` is "sqlite" or "postgres"; `seconds` how long it was held; `bytes` the size afterwards."""
 
     engine: str
@@ -83,7 +86,7 @@ class Vacuumed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
+class ModuleHealth:
     """The module's version, what it enforces (names, see its README), and what it cannot vouch for (sentences)."""
 
     version: str
@@ -91,11 +94,14 @@ class Health:
     problems: tuple[str, ...]
 
 
-class House:
-    """The module on our homeserver, asked over `wire` (the policy bot's). All calls raise `Away` and `Refused`."""
+class ModuleClient:
+    """The module on our homeserver, asked over `client` (the policy bot's).
 
-    def __init__(self, *, wire: Wire) -> None:
-        self._wire = wire
+    All calls raise `HomeserverUnreachable` and `ModuleRequestRejected`.
+    """
+
+    def __init__(self, *, client: HomeserverClient) -> None:
+        self._client = client
 
     async def purge(self, room_id: str) -> RoomState:
         """Begin to purge one of our rooms: `PURGING` while it goes on, `GONE` when nothing is left.
@@ -105,10 +111,10 @@ class House:
         """
         return _state(await self._ask("POST", "rooms", room_id, "purge"))
 
-    async def room(self, room_id: str) -> Room:
+    async def room(self, room_id: str) -> RoomStatus:
         """Look at one of our rooms, from the tables and not from memory."""
         answer = await self._ask("GET", "rooms", room_id)
-        return Room(
+        return RoomStatus(
             state=_state(answer),
             events=_number(answer, "events"),
             uncensored=_number(answer, "uncensored"),
@@ -124,11 +130,11 @@ class House:
 
     async def delete_media(self, address: str) -> None:
         """Delete an upload (`mxc://server/id`) of ours or of somebody who is or was at the desk; also when it is gone."""
-        await self._ask("DELETE", "media", *parts(address))
+        await self._ask("DELETE", "media", *split_mxc(address))
 
     async def media_gone(self, address: str) -> bool:
         """Whether neither a row nor a file of this upload is there."""
-        return not _truth(await self._ask("GET", "media", *parts(address)), "exists")
+        return not _boolean(await self._ask("GET", "media", *split_mxc(address)), "exists")
 
     async def sign_out(self, user_id: str) -> int:
         """Sign a member of the desk out everywhere: devices, tokens, pushers. Returns how many devices there were.
@@ -137,51 +143,51 @@ class House:
         """
         return _number(await self._ask("DELETE", "users", user_id, "devices"), "devices")
 
-    async def vacuum(self) -> Vacuumed:
+    async def vacuum(self) -> VacuumResult:
         """Rewrite the homeserver's database so that nothing deleted is left in it. In quiet hours: it waits for nobody.
 
-        `Away` when one is under way already, and when the write-ahead log could not be emptied.
+        `HomeserverUnreachable` when one is under way already, and when the write-ahead log could not be emptied.
         """
-        answer = await self._ask("POST", "vacuum", seconds=VACUUM_SECONDS)
-        return Vacuumed(
+        answer = await self._ask("POST", "vacuum", seconds=VACUUM_TIMEOUT_SECONDS)
+        return VacuumResult(
             engine=_text(answer, "engine"), seconds=_number(answer, "milliseconds") / 1000, bytes=_number(answer, "bytes")
         )
 
-    async def health(self) -> Health:
-        """Tell what the module is and does; `Missing` when it is not loaded."""
+    async def health(self) -> ModuleHealth:
+        """Tell what the module is and does; `ModuleNotLoaded` when it is not loaded."""
         answer = await self._ask("GET", "health")
-        return Health(
+        return ModuleHealth(
             version=_text(answer, "version"),
-            enforces=frozenset(_texts(answer, "enforces")),
-            problems=tuple(_texts(answer, "problems")),
+            enforces=frozenset(_strings(answer, "enforces")),
+            problems=tuple(_strings(answer, "problems")),
         )
 
-    async def _ask(self, method: Method, *path: str, seconds: float = SECONDS) -> Json:
+    async def _ask(self, method: Method, *path: str, seconds: float = TIMEOUT_SECONDS) -> Json:
         try:
-            return await self._wire.request(method, *path, prefix=PREFIX, seconds=seconds)
+            return await self._client.request(method, *path, prefix=PREFIX, seconds=seconds)
         except Transient as error:
             if error.status in NO_SUCH_PATH:
-                raise Missing(error.status, error.errcode) from None
-            raise Away(error.status, error.errcode, error.after) from None
+                raise ModuleNotLoaded(error.status, error.errcode) from None
+            raise HomeserverUnreachable(error.status, error.errcode, error.retry_after) from None
         except Permanent as error:
             if error.status in NO_SUCH_PATH and error.errcode == UNKNOWN_PATH:
-                raise Missing(error.status, error.errcode) from None
-            raise Refused(error.status, error.errcode) from None
+                raise ModuleNotLoaded(error.status, error.errcode) from None
+            raise ModuleRequestRejected(error.status, error.errcode) from None
 
 
-def parts(address: str) -> tuple[str, str]:
-    """Split `mxc://server/id`. Raises `Refused`."""
+def split_mxc(address: str) -> tuple[str, str]:
+    """Split `mxc://server/id`. Raises `ModuleRequestRejected`."""
     scheme, _, rest = address.partition("://")
     server, _, media_id = rest.partition("/")
     if scheme != "mxc" or not server or not media_id:
-        raise Refused(0, "QUIETLINE_NO_ADDRESS")
+        raise ModuleRequestRejected(0, "QUIETLINE_NO_ADDRESS")
     return server, media_id
 
 
 def _field(answer: Mapping[str, Any], name: str, kind: type[T]) -> T:
     value = answer.get(name)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise Away(HTTPStatus.OK, "QUIETLINE_BAD_ANSWER")
+        raise HomeserverUnreachable(HTTPStatus.OK, "QUIETLINE_BAD_ANSWER")
     return value
 
 
@@ -193,14 +199,14 @@ def _text(answer: Json, name: str) -> str:
     return _field(answer, name, str)
 
 
-def _truth(answer: Json, name: str) -> bool:
+def _boolean(answer: Json, name: str) -> bool:
     return _field(answer, name, bool)
 
 
-def _texts(answer: Json, name: str) -> list[str]:
+def _strings(answer: Json, name: str) -> list[str]:
     values = _field(answer, name, list)
     if not all(isinstance(value, str) for value in values):
-        raise Away(HTTPStatus.OK, "QUIETLINE_BAD_ANSWER")
+        raise HomeserverUnreachable(HTTPStatus.OK, "QUIETLINE_BAD_ANSWER")
     return values
 
 
@@ -208,4 +214,4 @@ def _state(answer: Json) -> RoomState:
     try:
         return RoomState(_text(answer, "state"))
     except ValueError:
-        raise Away(HTTPStatus.OK, "QUIETLINE_BAD_ANSWER") from None
+        raise HomeserverUnreachable(HTTPStatus.OK, "QUIETLINE_BAD_ANSWER") from None

@@ -35,7 +35,7 @@ RAISED: Final = {"sup": "^", "sub": "_"}
 """What stands before raised or lowered digits that follow a digit: 10 to the second is not 102."""
 SCHEMES: Final = ("https://", "http://", "mailto:", "tel:", "matrix:")
 UPLOADED: Final = "mxc://"
-PERSON: Final = re.compile(r"matrix\.to/#/(@|%40)|matrix:u/", re.IGNORECASE)
+USER_LINK: Final = re.compile(r"matrix\.to/#/(@|%40)|matrix:u/", re.IGNORECASE)
 """A person's address, which clients put behind a mention."""
 NUMBER: Final = re.compile(r"\s*[+-]?\d{1,9}(?!\d)")
 DEEPEST: Final = 100
@@ -198,7 +198,7 @@ class Rendered(HTMLParser):
         words = "".join(self._parts[begun:]).strip()
         bare = href.partition(":")[2].lstrip("/") if href.startswith(("mailto:", "tel:")) else href
         known = bare.removeprefix("https://").removeprefix("http://").rstrip("/") in words
-        if href.startswith(SCHEMES) and not known and PERSON.search(href) is None:
+        if href.startswith(SCHEMES) and not known and USER_LINK.search(href) is None:
             self._say(f" ({bare})" if words else bare)
 
     def _attributes(self, address: str, title: str) -> None:
@@ -266,17 +266,17 @@ def _bare(words: str) -> str:
     return " ".join(word for word in kept if word)
 
 
-def _fits(typed: str, pieces: Sequence[Piece]) -> bool:
+def _fits(recent_messages: str, pieces: Sequence[Piece]) -> bool:
     """Whether there is a way to choose a form of each piece so that all of them together are what was typed."""
     ways = {(0, False)}
     for forms in pieces:
-        ways = {after for way in ways for form in forms if (after := _follow(typed, way, form)) is not None}
+        ways = {after for way in ways for form in forms if (after := _follow(recent_messages, way, form)) is not None}
         if not ways or len(ways) > MOST_WAYS:
             return False
-    return any(at == len(typed) for at, _ in ways)
+    return any(at == len(recent_messages) for at, _ in ways)
 
 
-def _follow(typed: str, way: tuple[int, bool], form: str) -> tuple[int, bool] | None:
+def _follow(recent_messages: str, way: tuple[int, bool], form: str) -> tuple[int, bool] | None:
     """Return how far what was typed is used up after this form, and whether a space is due; None when they differ."""
     at, due = way
     for letter in form:
@@ -284,7 +284,7 @@ def _follow(typed: str, way: tuple[int, bool], form: str) -> tuple[int, bool] | 
             due = at > 0
         elif letter.isalnum():
             letter_at = at + due
-            if typed[at:letter_at].strip() or typed[letter_at : letter_at + 1] != letter:
+            if recent_messages[at:letter_at].strip() or recent_messages[letter_at : letter_at + 1] != letter:
                 return None
             at, due = letter_at + 1, False
     return at, due

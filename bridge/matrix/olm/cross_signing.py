@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bridge.matrix.api.json_fields import BAD_DATA, Json, Malformed, canonical, inner, text
+from bridge.matrix.api.json_fields import BAD_DATA, Json, Malformed, canonical_json, object_at, string_field
 from bridge.matrix.olm.vodozemac_olm import OlmVerifyError, PkSigning, ed25519_verify
 
 OLM: Final = "m.olm.v1.curve25519-aes-sha2"
@@ -28,7 +28,7 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seeds:
+class CrossSigningSeeds:
     """The private halves of our own cross-signing keys, 32 bytes each."""
 
     master: bytes
@@ -39,23 +39,27 @@ class Seeds:
         return "Seeds(…)"
 
 
-def signed(value: Json, user_id: str, key_id: str, sign: Callable[[str], str]) -> dict[str, Any]:
+def with_signature(value: Json, user_id: str, key_id: str, sign: Callable[[str], str]) -> dict[str, Any]:
     """Return `value` with one more signature, `ed25519:key_id` of `user_id`."""
     signatures = {user: dict(keys) for user, keys in value.get("signatures", {}).items()}
-    signatures.setdefault(user_id, {})[f"ed25519:{key_id}"] = sign(canonical(value))
+    signatures.setdefault(user_id, {})[f"ed25519:{key_id}"] = sign(canonical_json(value))
     return {**value, "signatures": signatures}
 
 
-def is_signed(value: Json, user_id: str, key_id: str, key: str) -> bool:
+def has_valid_signature(value: Json, user_id: str, key_id: str, key: str) -> bool:
     """Whether `value` carries a good signature of `ed25519:key_id` of `user_id`, made with `key`."""
     try:
-        ed25519_verify(key, canonical(value), text(inner(value, "signatures", user_id), f"ed25519:{key_id}", longest=128))
+        ed25519_verify(
+            key,
+            canonical_json(value),
+            string_field(object_at(value, "signatures", user_id), f"ed25519:{key_id}", longest=128),
+        )
     except (Malformed, OlmVerifyError):
         return False
     return True
 
 
-def upload_body(user_id: str, seeds: Seeds) -> dict[str, Any]:
+def device_signing_body(user_id: str, seeds: CrossSigningSeeds) -> dict[str, Any]:
     """Make the body of `POST /keys/device_signing/upload`: three public keys, two of them signed by the first."""
     master = PkSigning(seeds.master)
 
@@ -63,7 +67,7 @@ def upload_body(user_id: str, seeds: Seeds) -> dict[str, Any]:
         return {"user_id": user_id, "usage": [usage], "keys": {f"ed25519:{public}": public}}
 
     def below(usage: str, seed: bytes) -> dict[str, Any]:
-        return signed(key(usage, PkSigning(seed).public_key), user_id, master.public_key, master.sign)
+        return with_signature(key(usage, PkSigning(seed).public_key), user_id, master.public_key, master.sign)
 
     return {
         "master_key": key("master", master.public_key),
@@ -72,15 +76,15 @@ def upload_body(user_id: str, seeds: Seeds) -> dict[str, Any]:
     }
 
 
-def self_sign(device_keys: Json, user_id: str, seeds: Seeds) -> dict[str, Any]:
+def self_sign(device_keys: Json, user_id: str, seeds: CrossSigningSeeds) -> dict[str, Any]:
     """Return our own device keys with the self-signing key's signature beside their own."""
     signer = PkSigning(seeds.self_signing)
-    return signed(device_keys, user_id, signer.public_key, signer.sign)
+    return with_signature(device_keys, user_id, signer.public_key, signer.sign)
 
 
 def master_key_of(answer: Json, user_id: str) -> str:
     """Return the user's master key in an answer to `/keys/query`, or an empty string."""
-    return _public(inner(answer, "master_keys", user_id), user_id, "master")
+    return _public(object_at(answer, "master_keys", user_id), user_id, "master")
 
 
 def devices_of(answer: Json, user_id: str) -> list[tuple[Device, bool]]:
@@ -90,41 +94,41 @@ def devices_of(answer: Json, user_id: str) -> list[tuple[Device, bool]]:
     """
     signing = _self_signing_key(answer, user_id)
     found = []
-    for device_id, keys in inner(answer, "device_keys", user_id).items():
+    for device_id, keys in object_at(answer, "device_keys", user_id).items():
         try:
             device = _device(keys, user_id, device_id)
         except BAD_DATA:
             continue
-        found.append((device, bool(signing) and is_signed(keys, user_id, signing, signing)))
+        found.append((device, bool(signing) and has_valid_signature(keys, user_id, signing, signing)))
     return found
 
 
 def _device(keys: Any, user_id: str, device_id: str) -> Device:
-    if text(keys, "user_id", longest=255) != user_id or text(keys, "device_id", longest=255) != device_id:
+    if string_field(keys, "user_id", longest=255) != user_id or string_field(keys, "device_id", longest=255) != device_id:
         raise Malformed("device")
     if MEGOLM not in keys.get("algorithms", ()):
         raise Malformed("algorithms")
-    publics = inner(keys, "keys")
+    publics = object_at(keys, "keys")
     device = Device(
         user_id=user_id,
         device_id=device_id,
-        curve25519=text(publics, f"curve25519:{device_id}", longest=64),
-        ed25519=text(publics, f"ed25519:{device_id}", longest=64),
+        curve25519=string_field(publics, f"curve25519:{device_id}", longest=64),
+        ed25519=string_field(publics, f"ed25519:{device_id}", longest=64),
     )
-    if not is_signed(keys, user_id, device_id, device.ed25519):
+    if not has_valid_signature(keys, user_id, device_id, device.ed25519):
         raise Malformed("signature")
     return device
 
 
 def _self_signing_key(answer: Json, user_id: str) -> str:
     master = master_key_of(answer, user_id)
-    key = inner(answer, "self_signing_keys", user_id)
+    key = object_at(answer, "self_signing_keys", user_id)
     public = _public(key, user_id, "self_signing")
-    return public if master and public and is_signed(key, user_id, master, master) else ""
+    return public if master and public and has_valid_signature(key, user_id, master, master) else ""
 
 
 def _public(key: Json, user_id: str, usage: str) -> str:
-    publics = inner(key, "keys")
+    publics = object_at(key, "keys")
     usages = key.get("usage")
     if key.get("user_id") != user_id or not isinstance(usages, list) or usage not in usages or len(publics) != 1:
         return ""

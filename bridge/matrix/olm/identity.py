@@ -19,29 +19,40 @@ from mautrix.crypto.account import OlmAccount
 from mautrix.crypto.store.asyncpg import PgCryptoStore
 from mautrix.types import DeviceID
 
-from bridge.matrix.api.http_client import Permanent, Wire
-from bridge.matrix.api.json_fields import Json, inner, objects
-from bridge.matrix.olm.cross_signing import MEGOLM, OLM, Seeds, self_sign, signed, upload_body
+from bridge.matrix.api.http_client import HomeserverClient, Permanent
+from bridge.matrix.api.json_fields import Json, object_at, objects_in
+from bridge.matrix.olm.cross_signing import MEGOLM, OLM, CrossSigningSeeds, device_signing_body, self_sign, with_signature
 from bridge.matrix.olm.sessions import OlmChannel
-from bridge.storage.database import Connection, Store
+from bridge.storage.database import Connection, Database
 from bridge.storage.vault import Vault
 
 T = TypeVar("T")
 
-FEW_KEYS: Final = 25
-MANY_KEYS: Final = 50
+MIN_ONE_TIME_KEYS: Final = 25
+TARGET_ONE_TIME_KEYS: Final = 50
 """One-time keys on the homeserver: below the first, fill up to the second."""
 
 
 class Identity:
-    """A speaker that is set up: `user_id`, `device_id`, its `wire` to the homeserver, its `store` and `olm` channel."""
+    """A speaker that is set up.
 
-    def __init__(self, *, store: Store, wire: Wire, device_id: str, crypto: PgCryptoStore, seeds: Seeds) -> None:
-        self.user_id = wire.user_id
+    `user_id`, `device_id`, its `client` to the homeserver, its `database` and `olm` channel.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        client: HomeserverClient,
+        device_id: str,
+        crypto: PgCryptoStore,
+        seeds: CrossSigningSeeds,
+    ) -> None:
+        self.user_id = client.user_id
         self.device_id = device_id
-        self.store = store
-        self.wire = wire
-        self.olm = OlmChannel(user_id=wire.user_id, device_id=device_id, crypto=crypto)
+        self.database = database
+        self.client = client
+        self.olm = OlmChannel(user_id=client.user_id, device_id=device_id, crypto=crypto)
         self.curve25519 = ""
         """The identity key of the device; it stands in every event that the identity encrypts."""
         self._seeds = seeds
@@ -50,7 +61,7 @@ class Identity:
     async def open(
         cls,
         *,
-        store: Store,
+        database: Database,
         session: aiohttp.ClientSession,
         url: str,
         token: str,
@@ -62,15 +73,17 @@ class Identity:
         """Load the identity or make it, and see that the homeserver knows all of it.
 
         `device_prefix`: `QLPOLICY` or `QLVOICE`; the device id has a random end.
-        Raises what `Wire` raises; it may be called again after any failure or crash.
+        Raises what `HomeserverClient` raises; it may be called again after any failure or crash.
         """
-        crypto = PgCryptoStore(user_id, vault.derive(f"matrix {user_id} pickles").hex(), store.db)
-        row: Any = await store.fetchrow("SELECT device_id, ready FROM matrix_identity WHERE user_id=$1", user_id)
+        crypto = PgCryptoStore(user_id, vault.derive(f"matrix {user_id} pickles").hex(), database.db)
+        row: Any = await database.fetchrow("SELECT device_id, ready FROM matrix_identity WHERE user_id=$1", user_id)
         if row is None:
-            row = await store.commit(lambda conn: _make(conn, crypto, f"{device_prefix}{secrets.token_hex(4).upper()}"))
+            row = await database.commit(
+                lambda conn: _create(conn, crypto, f"{device_prefix}{secrets.token_hex(4).upper()}")
+            )
         self = cls(
-            store=store,
-            wire=Wire(session=session, url=url, token=token, user_id=user_id),
+            database=database,
+            client=HomeserverClient(session=session, url=url, token=token, user_id=user_id),
             device_id=row["device_id"],
             crypto=crypto,
             seeds=_seeds(vault, user_id),
@@ -79,9 +92,9 @@ class Identity:
         self.curve25519 = account.identity_key
         self.olm.device_keys = self_sign(self._own_keys(account), user_id, self._seeds)
         if not row["ready"]:
-            await self._introduce(account, display_name)
+            await self._register(account, display_name)
         else:
-            self.wire.device_id = self.device_id
+            self.client.device_id = self.device_id
         return self
 
     async def commit(self, work: Callable[[Connection, OlmAccount], Awaitable[T]]) -> T:
@@ -90,11 +103,11 @@ class Identity:
         async def begun(conn: Connection) -> T:
             return await work(conn, await self.olm.begin())
 
-        return await self.store.commit(begun)
+        return await self.database.commit(begun)
 
-    async def replenish(self, *, count: int | None, fallback: bool) -> None:
+    async def upload_keys(self, *, count: int | None, fallback: bool) -> None:
         """Give the homeserver new one-time keys when it has only `count`, and a new fallback key when `fallback`."""
-        missing = MANY_KEYS - count if count is not None and count < FEW_KEYS else 0
+        missing = TARGET_ONE_TIME_KEYS - count if count is not None and count < MIN_ONE_TIME_KEYS else 0
 
         async def generate(_conn: Connection, account: OlmAccount) -> OlmAccount:
             unpublished = len(account.one_time_keys["curve25519"])
@@ -108,10 +121,10 @@ class Identity:
         if missing or fallback:
             await self._publish(await self.commit(generate), {})
 
-    async def _introduce(self, account: OlmAccount, display_name: str) -> None:
+    async def _register(self, account: OlmAccount, display_name: str) -> None:
         """Register, make the device, publish keys, cross-sign; each step may have been done before."""
         try:
-            await self.wire.request(
+            await self.client.request(
                 "POST",
                 "register",
                 body={
@@ -123,29 +136,31 @@ class Identity:
         except Permanent as error:
             if error.errcode != "M_USER_IN_USE":
                 raise
-        await self.wire.request("PUT", "devices", self.device_id, body={"display_name": display_name})
-        self.wire.device_id = self.device_id
+        await self.client.request("PUT", "devices", self.device_id, body={"display_name": display_name})
+        self.client.device_id = self.device_id
         own = self.olm.device_keys
         await self._publish(account, {"device_keys": self._own_keys(account)})
-        await self.wire.request("POST", "keys", "device_signing", "upload", body=upload_body(self.user_id, self._seeds))
-        await self.wire.request("POST", "keys", "signatures", "upload", body={self.user_id: {self.device_id: own}})
-        await self.wire.request("PUT", "profile", self.user_id, "displayname", body={"displayname": display_name})
-        await self._sign_out_others()
-        await self.store.commit(
+        await self.client.request(
+            "POST", "keys", "device_signing", "upload", body=device_signing_body(self.user_id, self._seeds)
+        )
+        await self.client.request("POST", "keys", "signatures", "upload", body={self.user_id: {self.device_id: own}})
+        await self.client.request("PUT", "profile", self.user_id, "displayname", body={"displayname": display_name})
+        await self._delete_other_devices()
+        await self.database.commit(
             lambda conn: conn.execute("UPDATE matrix_identity SET ready=$2 WHERE user_id=$1", self.user_id, True)
         )
 
-    async def _sign_out_others(self) -> None:
-        devices = await self.wire.request("GET", "devices")
-        for device in objects(devices.get("devices")):
+    async def _delete_other_devices(self) -> None:
+        devices = await self.client.request("GET", "devices")
+        for device in objects_in(devices.get("devices")):
             device_id = device.get("device_id")
             if isinstance(device_id, str) and device_id != self.device_id:
-                await self.wire.request("DELETE", "devices", device_id)
+                await self.client.request("DELETE", "devices", device_id)
 
     async def _prepare(self, _conn: Connection, account: OlmAccount) -> OlmAccount:
         """Have keys ready to publish before the account was ever shared."""
         if not account.shared and not account.one_time_keys["curve25519"]:
-            account.generate_one_time_keys(MANY_KEYS)
+            account.generate_one_time_keys(TARGET_ONE_TIME_KEYS)
             account.generate_fallback_key()
             await self.olm.save(account)
         return account
@@ -164,7 +179,7 @@ class Identity:
                 for name, key in fallback.items()
             },
         }
-        await self.wire.request("POST", "keys", "upload", body={name: part for name, part in body.items() if part})
+        await self.client.request("POST", "keys", "upload", body={name: part for name, part in body.items() if part})
 
         async def mark(_conn: Connection, current: OlmAccount) -> None:
             # only if nothing was generated meanwhile: what is unpublished is uploaded again, which is harmless
@@ -176,7 +191,7 @@ class Identity:
         await self.commit(mark)
 
     def _signed(self, account: OlmAccount, key: Json) -> dict[str, Any]:
-        return signed(key, self.user_id, self.device_id, account.sign)
+        return with_signature(key, self.user_id, self.device_id, account.sign)
 
     def _own_keys(self, account: OlmAccount) -> dict[str, Any]:
         keys = {
@@ -185,22 +200,22 @@ class Identity:
             "algorithms": [OLM, MEGOLM],
             "keys": {f"{name}:{self.device_id}": key for name, key in account.identity_keys.items()},
         }
-        return signed(keys, self.user_id, self.device_id, account.sign)
+        return with_signature(keys, self.user_id, self.device_id, account.sign)
 
 
 def master_key(identity: Identity) -> str:
     """Return the identity's public master key, which staff compare with what their client shows."""
-    keys = inner(upload_body(identity.user_id, identity._seeds), "master_key", "keys")  # noqa: SLF001 - one module
+    keys = object_at(device_signing_body(identity.user_id, identity._seeds), "master_key", "keys")  # noqa: SLF001 - one module
     return str(next(iter(keys.values())))
 
 
-def fingerprint(vault: Vault, user_id: str) -> str:
+def derive_master_key(vault: Vault, user_id: str) -> str:
     """Return the public master key that an identity of this installation has, without opening the identity."""
-    keys = inner(upload_body(user_id, _seeds(vault, user_id)), "master_key", "keys")
+    keys = object_at(device_signing_body(user_id, _seeds(vault, user_id)), "master_key", "keys")
     return str(next(iter(keys.values())))
 
 
-async def _make(conn: Connection, crypto: PgCryptoStore, device_id: str) -> dict[str, Any]:
+async def _create(conn: Connection, crypto: PgCryptoStore, device_id: str) -> dict[str, Any]:
     await crypto.put_account(OlmAccount())
     await crypto.put_device_id(DeviceID(device_id))
     await conn.execute(
@@ -213,8 +228,8 @@ async def _make(conn: Connection, crypto: PgCryptoStore, device_id: str) -> dict
     return {"device_id": device_id, "ready": False}
 
 
-def _seeds(vault: Vault, user_id: str) -> Seeds:
+def _seeds(vault: Vault, user_id: str) -> CrossSigningSeeds:
     master, self_signing, user_signing = (
         vault.derive(f"matrix {user_id} {usage}") for usage in ("master", "self_signing", "user_signing")
     )
-    return Seeds(master=master, self_signing=self_signing, user_signing=user_signing)
+    return CrossSigningSeeds(master=master, self_signing=self_signing, user_signing=user_signing)

@@ -17,12 +17,12 @@ from mautrix.crypto.sessions import Session
 from mautrix.crypto.store.asyncpg import PgCryptoStore
 from mautrix.types import IdentityKey, OlmCiphertext, OlmMsgType
 
-from bridge.matrix.api.json_fields import Json, Malformed, dumps, inner, loads, mapping, number, text
+from bridge.matrix.api.json_fields import Json, Malformed, as_object, dumps, int_field, loads, object_at, string_field
 from bridge.matrix.olm.cross_signing import OLM, Device
 from bridge.matrix.olm.vodozemac_olm import OlmSessionError
 from bridge.storage.database import Connection
 
-MOST_SESSIONS: Final = 16
+MAX_SESSIONS: Final = 16
 """Sessions kept per device; the ones unused for longest go first."""
 
 
@@ -35,7 +35,7 @@ class Wedged(Exception):  # noqa: N818 - a condition of a session, which the cal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class ToDeviceMessage:
     """A decrypted to-device message. `signing_key` is what the sender claims; only a device list can confirm it."""
 
     sender: str
@@ -68,19 +68,19 @@ class OlmChannel:
         """Store the account."""
         await self._crypto.put_account(account)
 
-    async def decrypt(self, conn: Connection, account: OlmAccount, sender: str, content: Json) -> Letter:
+    async def decrypt(self, conn: Connection, account: OlmAccount, sender: str, content: Json) -> ToDeviceMessage:
         """Decrypt one `m.room.encrypted` to-device message. Raises `Malformed` or :class:`Wedged`."""
         if content.get("algorithm") != OLM:
             raise Malformed("algorithm")
-        sender_key = text(content, "sender_key", longest=64)
-        own = mapping(inner(content, "ciphertext").get(account.identity_key), "ciphertext")
-        kind, body = number(own, "type"), text(own, "body")
+        sender_key = string_field(content, "sender_key", longest=64)
+        own = as_object(object_at(content, "ciphertext").get(account.identity_key), "ciphertext")
+        kind, body = int_field(own, "type"), string_field(own, "body")
         if kind not in {0, 1}:
             raise Malformed("type")
         payload = loads(await self._plaintext(conn, account, sender_key, OlmMsgType(kind), body))
-        return self._letter(payload, account, sender, sender_key)
+        return self._message(payload, account, sender, sender_key)
 
-    async def reaches(self, device: Device) -> bool:
+    async def has_session(self, device: Device) -> bool:
         """Whether there is an Olm session with the device."""
         return await self._crypto.has_session(IdentityKey(device.curve25519))
 
@@ -146,26 +146,26 @@ class OlmChannel:
             """,
             self._crypto.account_id,
             sender_key,
-            MOST_SESSIONS,
+            MAX_SESSIONS,
         )
 
-    def _letter(self, payload: Json, account: OlmAccount, sender: str, sender_key: str) -> Letter:
+    def _message(self, payload: Json, account: OlmAccount, sender: str, sender_key: str) -> ToDeviceMessage:
         if (
-            text(payload, "sender") != sender
-            or text(payload, "recipient") != self._user_id
-            or text(inner(payload, "recipient_keys"), "ed25519") != account.signing_key
+            string_field(payload, "sender") != sender
+            or string_field(payload, "recipient") != self._user_id
+            or string_field(object_at(payload, "recipient_keys"), "ed25519") != account.signing_key
         ):
             raise Malformed("sender or recipient")
-        signing_key = text(inner(payload, "keys"), "ed25519", longest=64)
+        signing_key = string_field(object_at(payload, "keys"), "ed25519", longest=64)
         device_keys = payload.get("sender_device_keys")
         if device_keys is not None:
-            publics = inner(mapping(device_keys, "sender_device_keys"), "keys").values()
+            publics = object_at(as_object(device_keys, "sender_device_keys"), "keys").values()
             if device_keys.get("user_id") != sender or not {sender_key, signing_key} <= set(publics):
                 raise Malformed("sender_device_keys")
-        return Letter(
+        return ToDeviceMessage(
             sender=sender,
             sender_key=sender_key,
             signing_key=signing_key,
-            type=text(payload, "type", longest=255),
-            content=mapping(payload.get("content"), "content"),
+            type=string_field(payload, "type", longest=255),
+            content=as_object(payload.get("content"), "content"),
         )

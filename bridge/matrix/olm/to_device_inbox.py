@@ -11,20 +11,20 @@ from typing import Any, Final
 
 from mautrix.crypto.account import OlmAccount
 
-from bridge.matrix.api.json_fields import BAD_DATA, Json, inner, objects, text
+from bridge.matrix.api.json_fields import BAD_DATA, Json, object_at, objects_in, string_field
 from bridge.matrix.olm.identity import Identity
-from bridge.matrix.olm.sessions import Letter, Wedged
+from bridge.matrix.olm.sessions import ToDeviceMessage, Wedged
 from bridge.runtime.clock import Clock
 from bridge.storage.database import Connection
 
 HOUR_MS: Final = 3_600_000
-MOST_WEDGED: Final = 100
-MOST_CANCELS: Final = 20
+MAX_WEDGED: Final = 100
+MAX_VERIFICATION_REQUESTS: Final = 20
 """What a flood may make us do: sessions to heal at a time, verification requests answered per response."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cancel:
+class VerificationRequest:
     """A verification request to be refused: who asked, from which device, under which transaction."""
 
     user_id: str
@@ -33,45 +33,45 @@ class Cancel:
 
 
 @dataclass(slots=True, kw_only=True)
-class Opened:
+class ToDeviceBatch:
     """What a response's to-device messages were."""
 
-    letters: list[Letter] = field(default_factory=list)
-    cancels: list[Cancel] = field(default_factory=list)
+    messages: list[ToDeviceMessage] = field(default_factory=list)
+    verification_requests: list[VerificationRequest] = field(default_factory=list)
     dropped: int = 0
 
 
-class Inbox:
+class ToDeviceInbox:
     """Opens to-device messages, inside the sync commit."""
 
     def __init__(self, *, identity: Identity, clock: Clock) -> None:
         self._identity = identity
         self._clock = clock
 
-    async def take(self, conn: Connection, response: Json) -> Opened:
+    async def take(self, conn: Connection, response: Json) -> ToDeviceBatch:
         """Open every message of a sync response. Most have none: to load the account costs as much as all the rest."""
-        opened = Opened()
-        events = list(objects(inner(response, "to_device").get("events")))
+        batch = ToDeviceBatch()
+        events = list(objects_in(object_at(response, "to_device").get("events")))
         if not events:
-            return opened
+            return batch
         account = await self._identity.olm.begin()
         for event in events:
             try:
-                await self._one(conn, account, event, opened)
+                await self._open_event(conn, account, event, batch)
             except BAD_DATA:
-                opened.dropped += 1
-        return opened
+                batch.dropped += 1
+        return batch
 
     async def wedged(self) -> list[tuple[str, str]]:
         """Return (user id, identity key) of devices that a new Olm session would heal."""
-        rows = await self._identity.store.fetch(
+        rows = await self._identity.database.fetch(
             "SELECT user_id, sender_key FROM matrix_wedged WHERE identity=$1 AND open", self._identity.user_id
         )
         return [(row["user_id"], row["sender_key"]) for row in rows]
 
-    async def healed(self, user_id: str, sender_key: str) -> None:
+    async def mark_recovered(self, user_id: str, sender_key: str) -> None:
         """Note that a new session was begun; it is not begun again within the hour."""
-        await self._identity.store.commit(
+        await self._identity.database.commit(
             lambda conn: conn.execute(
                 "UPDATE matrix_wedged SET open=$4 WHERE identity=$1 AND user_id=$2 AND sender_key=$3",
                 self._identity.user_id,
@@ -81,34 +81,34 @@ class Inbox:
             )
         )
 
-    async def _one(self, conn: Connection, account: OlmAccount, event: Json, opened: Opened) -> None:
-        sender, kind = text(event, "sender", longest=255), text(event, "type", longest=255)
-        content = inner(event, "content")
+    async def _open_event(self, conn: Connection, account: OlmAccount, event: Json, batch: ToDeviceBatch) -> None:
+        sender, kind = string_field(event, "sender", longest=255), string_field(event, "type", longest=255)
+        content = object_at(event, "content")
         if kind == "m.room.encrypted":
             try:
-                letter = await self._identity.olm.decrypt(conn, account, sender, content)
+                message = await self._identity.olm.decrypt(conn, account, sender, content)
             except Wedged as wedged:
                 await self._note_wedged(conn, sender, wedged.sender_key)
-                opened.dropped += 1
+                batch.dropped += 1
                 return
-            if letter.type != "m.key.verification.request":
-                opened.letters.append(letter)
+            if message.type != "m.key.verification.request":
+                batch.messages.append(message)
                 return
-            kind, content = letter.type, letter.content
-        if kind == "m.key.verification.request" and len(opened.cancels) < MOST_CANCELS:
-            opened.cancels.append(
-                Cancel(
+            kind, content = message.type, message.content
+        if kind == "m.key.verification.request" and len(batch.verification_requests) < MAX_VERIFICATION_REQUESTS:
+            batch.verification_requests.append(
+                VerificationRequest(
                     user_id=sender,
-                    device_id=text(content, "from_device", longest=255),
-                    transaction_id=text(content, "transaction_id", longest=255),
+                    device_id=string_field(content, "from_device", longest=255),
+                    transaction_id=string_field(content, "transaction_id", longest=255),
                 )
             )
 
     async def _note_wedged(self, conn: Connection, sender: str, sender_key: str) -> None:
-        own, now = self._identity.user_id, int(self._clock.wall() * 1000)
+        own, now = self._identity.user_id, int(self._clock.now() * 1000)
         await conn.execute("DELETE FROM matrix_wedged WHERE identity=$1 AND NOT open AND since_ms < $2", own, now - HOUR_MS)
         count: Any = await conn.fetchval("SELECT COUNT(*) FROM matrix_wedged WHERE identity=$1", own)
-        if count < MOST_WEDGED:
+        if count < MAX_WEDGED:
             await conn.execute(
                 """
                 INSERT INTO matrix_wedged (identity, user_id, sender_key, since_ms, open)

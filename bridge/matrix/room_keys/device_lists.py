@@ -13,14 +13,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 
-from bridge.matrix.api.events import IdentityChanged, Item
-from bridge.matrix.api.json_fields import Json, inner
+from bridge.matrix.api.events import IdentityChanged, MatrixEvent
+from bridge.matrix.api.json_fields import Json, object_at
 from bridge.matrix.olm.cross_signing import Device, devices_of, master_key_of
 from bridge.matrix.olm.identity import Identity
-from bridge.matrix.rooms.room_state import COUNTED
-from bridge.matrix.schema import places
+from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS
+from bridge.matrix.schema import placeholders
 from bridge.runtime.clock import Clock
-from bridge.storage.database import Connection, Store
+from bridge.storage.database import Connection, Database
 
 TRUSTED: Final = """
     matrix_device d JOIN matrix_confirmed c
@@ -28,37 +28,37 @@ TRUSTED: Final = """
 """
 """SQL: the trusted devices, as `d`."""
 
-HAD_FROM: Final = """user_id=$1 AND device_id=$2
+SENT_KEYS_OF: Final = """user_id=$1 AND device_id=$2
     AND session_id IN (SELECT session_id FROM matrix_session WHERE user_id=$3)"""
 """SQL: what a device has had of one of our identities."""
 
-SEND_AGAIN_MS: Final = 3_600_000
-DAY: Final = 86_400.0
+RESEND_INTERVAL_MS: Final = 3_600_000
+DAY_SECONDS: Final = 86_400.0
 
-Sink = Callable[[Connection, Sequence[Item]], Awaitable[None]]
+EventSink = Callable[[Connection, Sequence[MatrixEvent]], Awaitable[None]]
 
 
-async def has_trusted(conn: Connection | Store, user_id: str) -> bool:
+async def has_trusted_device(conn: Connection | Database, user_id: str) -> bool:
     """Whether the user has a device that may give commands."""
     return await conn.fetchval(f"SELECT 1 FROM {TRUSTED} WHERE d.user_id=$1 LIMIT 1", user_id) is not None  # noqa: S608
 
 
-class Devices:
+class DeviceLists:
     """Devices of other people, in the main store. `ours` are never asked for: we do not write to ourselves."""
 
     def __init__(
         self,
         *,
-        store: Store,
+        database: Database,
         identity: Identity,
         ours: Collection[str],
         trust_on_first_use: bool,
         clock: Clock,
-        sink: Sink,
+        sink: EventSink,
         committed: Callable[[], None],
     ) -> None:
-        self._store = store
-        self._wire = identity.wire
+        self._database = database
+        self._client = identity.client
         self._ours = frozenset(ours)
         self._trust_on_first_use = trust_on_first_use
         self._clock = clock
@@ -67,15 +67,15 @@ class Devices:
 
     async def trusted(self, user_id: str) -> list[Device]:
         """Return the devices of a user that may have keys and give commands."""
-        rows = await self._store.fetch(
+        rows = await self._database.fetch(
             f"SELECT d.user_id, d.device_id, d.curve25519, d.ed25519 FROM {TRUSTED} WHERE d.user_id=$1",  # noqa: S608
             user_id,
         )
         return [Device(**dict(row)) for row in rows]
 
-    async def by_key(self, user_id: str, curve25519: str) -> Device | None:
+    async def by_identity_key(self, user_id: str, curve25519: str) -> Device | None:
         """Return a user's device by its identity key, trusted or not."""
-        row = await self._store.fetchrow(
+        row = await self._database.fetchrow(
             "SELECT user_id, device_id, curve25519, ed25519 FROM matrix_device WHERE user_id=$1 AND curve25519=$2",
             user_id,
             curve25519,
@@ -84,7 +84,7 @@ class Devices:
 
     async def unconfirmed(self) -> list[IdentityChanged]:
         """Return those whose newest master key is not confirmed."""
-        rows = await self._store.fetch("""
+        rows = await self._database.fetch("""
             SELECT s.user_id, s.master_key, c.master_key AS confirmed FROM matrix_seen_identity s
             LEFT JOIN matrix_confirmed c ON c.user_id = s.user_id
             WHERE s.master_key <> '' AND (c.master_key IS NULL OR c.master_key <> s.master_key)
@@ -106,7 +106,7 @@ class Devices:
         )
         await self.mark(conn, [user_id])
 
-    async def heard(self, conn: Connection, device: Device) -> None:
+    async def record_last_seen(self, conn: Connection, device: Device) -> None:
         """Note that a device has just been heard, to the day: more nobody needs to know of a colleague."""
         await conn.execute(
             """
@@ -115,10 +115,10 @@ class Devices:
             """,
             device.user_id,
             device.device_id,
-            int(self._clock.wall() // DAY * DAY * 1000),
+            int(self._clock.now() // DAY_SECONDS * DAY_SECONDS * 1000),
         )
 
-    async def find(self, conn: Connection | Store, user_id: str, curve25519: str) -> tuple[Device, bool] | None:
+    async def find(self, conn: Connection | Database, user_id: str, curve25519: str) -> tuple[Device, bool] | None:
         """Return a user's device by its identity key, and whether it is trusted; None when it is not known."""
         row: Any = await conn.fetchrow(
             """
@@ -139,7 +139,7 @@ class Devices:
 
     async def mark(self, conn: Connection, users: Iterable[str], *, stale: bool = True, seconds: float = 0.0) -> None:
         """Mark users dirty, to be seen to after `seconds`; `stale`: nothing is said about their devices before that."""
-        due = int((self._clock.wall() + seconds) * 1000)
+        due = int((self._clock.now() + seconds) * 1000)
         for user_id in sorted(set(users) - self._ours):
             await conn.execute(
                 """
@@ -154,32 +154,32 @@ class Devices:
                 stale,
             )
 
-    async def asked(self, conn: Connection, marks: Iterable[tuple[str, int]]) -> None:
+    async def mark_queried(self, conn: Connection, marks: Iterable[tuple[str, int]]) -> None:
         """Note that the list is fresh, unless the user was marked again meanwhile; keys are still owed."""
         for user_id, mark in marks:
             await conn.execute("UPDATE matrix_dirty SET stale=$3 WHERE user_id=$1 AND mark=$2", user_id, mark, False)
 
     async def postpone(self, conn: Connection, users: Iterable[str], *, seconds: float) -> None:
         """Put dirty users off, after the homeserver refused something about them."""
-        due = int((self._clock.wall() + seconds) * 1000)
+        due = int((self._clock.now() + seconds) * 1000)
         for user_id in users:
             await conn.execute("UPDATE matrix_dirty SET due_ms=$2 WHERE user_id=$1", user_id, due)
 
-    async def clean(self, conn: Connection, marks: Iterable[tuple[str, int]]) -> None:
+    async def clear_marks(self, conn: Connection, marks: Iterable[tuple[str, int]]) -> None:
         """Remove these marks, unless the user was marked again meanwhile."""
         for user_id, mark in marks:
             await conn.execute("DELETE FROM matrix_dirty WHERE user_id=$1 AND mark=$2", user_id, mark)
 
-    async def mark_everybody(self, conn: Connection) -> None:
+    async def mark_all_dirty(self, conn: Connection) -> None:
         """Mark everybody who is in a room of ours: at every start."""
-        rows = await conn.fetch(f"SELECT DISTINCT user_id FROM matrix_member WHERE membership IN {COUNTED}")  # noqa: S608
+        rows = await conn.fetch(f"SELECT DISTINCT user_id FROM matrix_member WHERE membership IN {KEY_MEMBERSHIPS}")  # noqa: S608
         await self.mark(conn, [row["user_id"] for row in rows])
 
     async def is_stale(self, conn: Connection, user_id: str) -> bool:
         """Whether the user's devices must be asked for before anything is said about them."""
         return await conn.fetchval("SELECT 1 FROM matrix_dirty WHERE user_id=$1 AND stale", user_id) is not None
 
-    async def ensure(self, users: Iterable[str]) -> None:
+    async def refresh_stale(self, users: Iterable[str]) -> None:
         """Ask for users whose list may be out of date: never asked for, stale, or in no room with us.
 
         Raises what :class:`~bridge.matrix.wire.Wire` raises.
@@ -187,9 +187,9 @@ class Devices:
         wanted = sorted(set(users) - self._ours)
         if not wanted:
             return
-        rows = await self._store.fetch(
+        rows = await self._database.fetch(
             f"""
-            SELECT user_id FROM matrix_seen_identity s WHERE user_id IN ({places(len(wanted))})
+            SELECT user_id FROM matrix_seen_identity s WHERE user_id IN ({placeholders(len(wanted))})
             AND NOT EXISTS (SELECT 1 FROM matrix_dirty d WHERE d.user_id = s.user_id AND d.stale)
             AND EXISTS (SELECT 1 FROM matrix_member m WHERE m.user_id = s.user_id AND m.membership = 'join')
             """,  # noqa: S608 - placeholders only
@@ -197,28 +197,28 @@ class Devices:
         )
         if stale := sorted(set(wanted) - {row["user_id"] for row in rows}):
             answer = await self.query(stale)
-            await self._store.commit(lambda conn: self._absorb_and_tell(conn, stale, answer))
+            await self._database.commit(lambda conn: self._apply_and_notify(conn, stale, answer))
             self._committed()
 
     async def query(self, users: Sequence[str]) -> Json:
         """Ask the homeserver. Never inside a commit."""
-        return await self._wire.request("POST", "keys", "query", body={"device_keys": {user: [] for user in users}})
+        return await self._client.request("POST", "keys", "query", body={"device_keys": {user: [] for user in users}})
 
-    async def absorb(self, conn: Connection, users: Sequence[str], answer: Json) -> list[IdentityChanged]:
+    async def apply_query(self, conn: Connection, users: Sequence[str], answer: Json) -> list[IdentityChanged]:
         """Replace what we know of these users' devices; return what changed about their identities."""
         changed: list[IdentityChanged] = []
         for user_id in users:
-            if user_id.partition(":")[2] in inner(answer, "failures"):
+            if user_id.partition(":")[2] in object_at(answer, "failures"):
                 continue
-            changed += await self._absorb_identity(conn, user_id, master_key_of(answer, user_id))
-            await self._absorb_devices(conn, user_id, answer)
+            changed += await self._apply_identity(conn, user_id, master_key_of(answer, user_id))
+            await self._apply_devices(conn, user_id, answer)
         return changed
 
-    async def _absorb_and_tell(self, conn: Connection, users: Sequence[str], answer: Json) -> None:
-        if changed := await self.absorb(conn, users, answer):
+    async def _apply_and_notify(self, conn: Connection, users: Sequence[str], answer: Json) -> None:
+        if changed := await self.apply_query(conn, users, answer):
             await self._sink(conn, changed)
 
-    async def _absorb_identity(self, conn: Connection, user_id: str, master_key: str) -> list[IdentityChanged]:
+    async def _apply_identity(self, conn: Connection, user_id: str, master_key: str) -> list[IdentityChanged]:
         seen = await conn.fetchval("SELECT master_key FROM matrix_seen_identity WHERE user_id=$1", user_id)
         confirmed = await conn.fetchval("SELECT master_key FROM matrix_confirmed WHERE user_id=$1", user_id)
         await conn.execute(
@@ -228,7 +228,7 @@ class Devices:
             """,
             user_id,
             master_key,
-            int(self._clock.wall() * 1000),
+            int(self._clock.now() * 1000),
         )
         if not master_key or master_key in {seen, confirmed}:
             return []
@@ -237,7 +237,7 @@ class Devices:
             return []
         return [IdentityChanged(user_id=user_id, master_key=master_key, first=confirmed is None)]
 
-    async def _absorb_devices(self, conn: Connection, user_id: str, answer: Json) -> None:
+    async def _apply_devices(self, conn: Connection, user_id: str, answer: Json) -> None:
         rows = await conn.fetch("SELECT device_id, curve25519, ed25519 FROM matrix_device WHERE user_id=$1", user_id)
         before = {row["device_id"]: (row["curve25519"], row["ed25519"]) for row in rows}
         now = devices_of(answer, user_id)
@@ -257,15 +257,15 @@ class Devices:
                 master_key,
             )
             if device.device_id not in before:
-                await self.heard(conn, device)  # from when it is known on
+                await self.record_last_seen(conn, device)  # from when it is known on
         for device_id in before.keys() - {device.device_id for device, _ in now}:
             await conn.execute("DELETE FROM matrix_heard WHERE user_id=$1 AND device_id=$2", user_id, device_id)
         rekeyed = {
             d.device_id for d, _ in now if before.get(d.device_id, (d.curve25519, d.ed25519)) != (d.curve25519, d.ed25519)
         }
-        await self._withdraw(conn, user_id, rekeyed)
+        await self._rotate_untrusted(conn, user_id, rekeyed)
 
-    async def _withdraw(self, conn: Connection, user_id: str, rekeyed: Collection[str]) -> None:
+    async def _rotate_untrusted(self, conn: Connection, user_id: str, rekeyed: Collection[str]) -> None:
         """Rotate the sessions that a device has which is gone, rekeyed or no longer trusted."""
         had = await conn.fetch("SELECT DISTINCT device_id FROM matrix_sent WHERE user_id=$1", user_id)
         rows = await conn.fetch(f"SELECT d.device_id FROM {TRUSTED} WHERE d.user_id=$1", user_id)  # noqa: S608
@@ -282,16 +282,16 @@ class Devices:
             )
             await conn.execute("DELETE FROM matrix_sent WHERE user_id=$1 AND device_id=$2", user_id, device_id)
 
-    async def send_again(self, conn: Connection, device: Device, sender: str) -> None:
+    async def owe_keys_again(self, conn: Connection, device: Device, sender: str) -> None:
         """Owe a device every live key of one of our identities once more; at most once an hour.
 
         Of that one alone: if it lost its session with the other as well, it will say so. That it had them stays noted
         meanwhile: by that their sessions end when it is not trusted any more. When it last asked stands in the same commit,
         so that a commit which fails can be done again.
         """
-        now, whose = int(self._clock.wall() * 1000), (device.user_id, device.device_id, sender)
-        asked = await conn.fetchval(f"SELECT MAX(again_ms) FROM matrix_sent WHERE {HAD_FROM}", *whose)  # noqa: S608
-        if asked is None or 0 <= now - asked < SEND_AGAIN_MS:
+        now, whose = int(self._clock.now() * 1000), (device.user_id, device.device_id, sender)
+        asked = await conn.fetchval(f"SELECT MAX(again_ms) FROM matrix_sent WHERE {SENT_KEYS_OF}", *whose)  # noqa: S608
+        if asked is None or 0 <= now - asked < RESEND_INTERVAL_MS:
             return
-        await conn.execute(f"UPDATE matrix_sent SET owed=$4, again_ms=$5 WHERE {HAD_FROM}", *whose, True, now)  # noqa: S608
+        await conn.execute(f"UPDATE matrix_sent SET owed=$4, again_ms=$5 WHERE {SENT_KEYS_OF}", *whose, True, now)  # noqa: S608
         await self.mark(conn, [device.user_id], stale=False)

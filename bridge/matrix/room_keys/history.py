@@ -13,65 +13,68 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bridge.matrix.api.events import Said
-from bridge.matrix.api.json_fields import BAD_DATA, Json, dumps, objects, text
+from bridge.matrix.api.events import DecryptedMessage
+from bridge.matrix.api.json_fields import BAD_DATA, Json, dumps, objects_in, string_field
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError
-from bridge.matrix.room_keys.inbound_sessions import Encrypted, inbound_context, opened
-from bridge.storage.database import Store
-from bridge.storage.vault import Sealed, Vault
+from bridge.matrix.room_keys.inbound_sessions import EncryptedEvent, inbound_seal_context, parse_plaintext
+from bridge.storage.database import Database
+from bridge.storage.vault import CannotOpen, Vault
 
 PAGE: Final = 100
-MOST_PAGES: Final = 5
+MAX_PAGES: Final = 5
 """Some five hundred messages of colleagues: more than anybody reads again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Typed:
-    """`said`, oldest first; `unread`: how many beside them are not told; `more`: there are older ones, not looked at."""
+class RecentMessages:
+    """`messages`, oldest first.
 
-    said: tuple[Said, ...]
+    `unread`: how many beside them are not told; `more`: there are older ones, not looked at.
+    """
+
+    messages: tuple[DecryptedMessage, ...]
     unread: int = 0
     more: bool = False
 
 
-class History:
+class RoomHistory:
     """Reads as the policy bot. `ours`: the user ids of both identities, whose words are passed over."""
 
-    def __init__(self, *, store: Store, vault: Vault, identity: Identity, ours: Collection[str]) -> None:
-        self._store, self._vault, self._wire, self._ours = store, vault, identity.wire, frozenset(ours)
+    def __init__(self, *, database: Database, vault: Vault, identity: Identity, ours: Collection[str]) -> None:
+        self._database, self._vault, self._client, self._ours = database, vault, identity.client, frozenset(ours)
 
-    async def typed(self, room_id: str) -> Typed:
+    async def recent_messages(self, room_id: str) -> RecentMessages:
         """Return what others typed last in a room, edits as they are. Raises what `Wire` raises."""
         events, more = await self._events(room_id)
-        sessions, taken = await self._sessions(room_id), await self._taken(room_id)
-        said: list[Said] = []
+        sessions, taken = await self._sessions(room_id), await self._decrypted_events(room_id)
+        said: list[DecryptedMessage] = []
         unread = 0
         for raw in events:
             try:
-                event = Encrypted.read(raw, room_id)
+                event = EncryptedEvent.read(raw, room_id)
                 if not event.content:  # redacted
                     continue
-                session_id = text(event.content, "session_id", longest=64)
-                payload, index = sessions[session_id, event.sender].decrypt(text(event.content, "ciphertext"))
+                session_id = string_field(event.content, "session_id", longest=64)
+                payload, index = sessions[session_id, event.sender].decrypt(string_field(event.content, "ciphertext"))
                 if taken[session_id, index] != event.event_id:
                     raise KeyError
-                said.append(opened(event, payload))
+                said.append(parse_plaintext(event, payload))
             except (OlmGroupSessionError, *BAD_DATA):
                 unread += 1
-        return Typed(said=tuple(reversed(said)), unread=unread, more=more)
+        return RecentMessages(messages=tuple(reversed(said)), unread=unread, more=more)
 
     async def _events(self, room_id: str) -> tuple[list[Json], bool]:
         """Page back; newest first, and whether there is more."""
         wanted = dumps({"types": ["m.room.encrypted"], "not_senders": sorted(self._ours)})
         found: list[Json] = []
         start = ""
-        for _ in range(MOST_PAGES):
+        for _ in range(MAX_PAGES):
             query = {"dir": "b", "limit": str(PAGE), "filter": wanted, **({"from": start} if start else {})}
-            answer = await self._wire.request("GET", "rooms", room_id, "messages", query=query)
+            answer = await self._client.request("GET", "rooms", room_id, "messages", query=query)
             found += [
                 event
-                for event in objects(answer.get("chunk"))
+                for event in objects_in(answer.get("chunk"))
                 if event.get("type") == "m.room.encrypted" and event.get("sender") not in self._ours
             ]
             end = answer.get("end")
@@ -81,7 +84,7 @@ class History:
         return found, True
 
     async def _sessions(self, room_id: str) -> dict[tuple[str, str], InboundGroupSession]:
-        rows = await self._store.fetch(
+        rows = await self._database.fetch(
             """
             SELECT i.session_id, i.sender, i.ratchet, r.key_owner FROM matrix_inbound i
             JOIN matrix_room r ON r.room_id = i.room_id WHERE i.room_id = $1
@@ -92,13 +95,15 @@ class History:
         for row in rows:
             session_id, sealed = row["session_id"], bytes(row["ratchet"])
             try:
-                pickle = await self._vault.open(row["key_owner"], inbound_context(session_id), sealed)
+                pickle = await self._vault.open(row["key_owner"], inbound_seal_context(session_id), sealed)
                 found[session_id, row["sender"]] = InboundGroupSession.from_pickle(pickle, session_id)
-            except (Sealed, OlmGroupSessionError):
+            except (CannotOpen, OlmGroupSessionError):
                 continue
         return found
 
-    async def _taken(self, room_id: str) -> dict[tuple[str, int], Any]:
+    async def _decrypted_events(self, room_id: str) -> dict[tuple[str, int], Any]:
         """Return which event was taken at which index of which session."""
-        rows = await self._store.fetch("SELECT session_id, position, event_id FROM matrix_read WHERE room_id = $1", room_id)
+        rows = await self._database.fetch(
+            "SELECT session_id, position, event_id FROM matrix_read WHERE room_id = $1", room_id
+        )
         return {(row["session_id"], row["position"]): row["event_id"] for row in rows}

@@ -13,26 +13,37 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Self
 
-from bridge.matrix.api.events import Item, Said, Unreadable, Untrusted
-from bridge.matrix.api.json_fields import BAD_DATA, Json, Malformed, dumps, inner, loads, mapping, number, plain, text
+from bridge.matrix.api.events import DecryptedMessage, MatrixEvent, UndecryptableEvent, UntrustedMessage
+from bridge.matrix.api.json_fields import (
+    BAD_DATA,
+    Json,
+    Malformed,
+    as_object,
+    dumps,
+    encodable,
+    int_field,
+    loads,
+    object_at,
+    string_field,
+)
 from bridge.matrix.olm.cross_signing import MEGOLM
-from bridge.matrix.olm.sessions import Letter
+from bridge.matrix.olm.sessions import ToDeviceMessage
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError
-from bridge.matrix.room_keys.device_lists import Devices
+from bridge.matrix.room_keys.device_lists import DeviceLists
 from bridge.matrix.rooms.room_state import room_of
 from bridge.runtime.clock import Clock
-from bridge.storage.database import Connection, Store
-from bridge.storage.vault import Sealed, Vault
+from bridge.storage.database import Connection, Database
+from bridge.storage.vault import CannotOpen, Vault
 
-PATIENCE_MS: Final = 30_000
+KEY_TIMEOUT_MS: Final = 30_000
 """How long an event may wait for its key."""
-TOO_LONG: Final = "(needs='key' AND deadline_ms <= $1 OR needs='device' AND deadline_ms <= $2)"
-DAY_MS: Final = 86_400_000
+EXPIRED: Final = "(needs='key' AND deadline_ms <= $1 OR needs='device' AND deadline_ms <= $2)"
+DEVICE_GRACE_MS: Final = 86_400_000
 """How much longer it may wait for its sender's devices: a homeserver that is away for hours loses nobody's words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Encrypted:
+class EncryptedEvent:
     """An encrypted room event, read as far as it is in the clear."""
 
     event_id: str
@@ -45,54 +56,54 @@ class Encrypted:
     def read(cls, event: Json, room_id: str) -> Self:
         """Raise `Malformed` for what is no event."""
         return cls(
-            event_id=text(event, "event_id", longest=255),
+            event_id=string_field(event, "event_id", longest=255),
             room_id=room_id,
-            sender=text(event, "sender", longest=255),
-            at=number(event, "origin_server_ts", default=0),
-            content=plain(mapping(event.get("content"), "content")),
+            sender=string_field(event, "sender", longest=255),
+            at=int_field(event, "origin_server_ts", default=0),
+            content=encodable(as_object(event.get("content"), "content")),
         )
 
-    def unreadable(self) -> Unreadable:
+    def undecryptable(self) -> UndecryptableEvent:
         """Say that it cannot be read."""
-        return Unreadable(event_id=self.event_id, room_id=self.room_id, sender=self.sender, at=self.at)
+        return UndecryptableEvent(event_id=self.event_id, room_id=self.room_id, sender=self.sender, at=self.at)
 
-    def untrusted(self) -> Untrusted:
+    def untrusted(self) -> UntrustedMessage:
         """Say that it is of an untrusted device."""
-        return Untrusted(event_id=self.event_id, room_id=self.room_id, sender=self.sender, at=self.at)
+        return UntrustedMessage(event_id=self.event_id, room_id=self.room_id, sender=self.sender, at=self.at)
 
 
-class _Wait(Exception):  # noqa: N818 - an answer, not a failure
+class _MustWait(Exception):  # noqa: N818 - an answer, not a failure
     def __init__(self, needs: Literal["key", "device"]) -> None:
         super().__init__()
         self.needs = needs
 
 
-class Reading:
+class InboundSessions:
     """Reads encrypted events of rooms of ours and keeps what must wait."""
 
-    def __init__(self, *, devices: Devices, vault: Vault, clock: Clock) -> None:
+    def __init__(self, *, devices: DeviceLists, vault: Vault, clock: Clock) -> None:
         self._devices = devices
         self._vault = vault
         self._clock = clock
 
-    async def learn(self, conn: Connection, letter: Letter) -> tuple[str, str] | None:
+    async def add_room_key(self, conn: Connection, message: ToDeviceMessage) -> tuple[str, str] | None:
         """Keep the key of an `m.room_key` message; returns (room id, session id) if it is new. Raises `Malformed`."""
-        if letter.content.get("algorithm") != MEGOLM:
+        if message.content.get("algorithm") != MEGOLM:
             raise Malformed("algorithm")
-        room_id = text(letter.content, "room_id", longest=255)
-        session_id = text(letter.content, "session_id", longest=64)
+        room_id = string_field(message.content, "room_id", longest=255)
+        session_id = string_field(message.content, "session_id", longest=64)
         room = await room_of(conn, room_id)
         if room is None:
             return None
         try:
-            session = InboundGroupSession(text(letter.content, "session_key", longest=1024))
+            session = InboundGroupSession(string_field(message.content, "session_key", longest=1024))
         except OlmGroupSessionError:
             raise Malformed("session_key") from None
         if session.id != session_id:
             raise Malformed("session_id")
         try:
-            sealed = await self._vault.seal(room.key_owner, inbound_context(session_id), session.pickle(session_id))
-        except Sealed:  # the room's key is destroyed: what is said there now is not for us
+            sealed = await self._vault.seal(room.key_owner, inbound_seal_context(session_id), session.pickle(session_id))
+        except CannotOpen:  # the room's key is destroyed: what is said there now is not for us
             return None
         stored = await conn.fetchval(
             """
@@ -106,15 +117,15 @@ class Reading:
             """,
             room_id,
             session_id,
-            letter.sender,
-            letter.sender_key,
-            letter.signing_key,
+            message.sender,
+            message.sender_key,
+            message.signing_key,
             session.first_known_index,
             sealed,
         )
         return None if stored is None else (room_id, session_id)
 
-    async def read(self, conn: Connection, event: Encrypted, *, fresh: Collection[str] = ()) -> Item | None:
+    async def decrypt(self, conn: Connection, event: EncryptedEvent, *, fresh: Collection[str] = ()) -> MatrixEvent | None:
         """Return what the event is, or None: it waits, is redacted, or was read at another place before.
 
         `fresh`: users whose devices were asked for just now, of whom no better answer is to be expected.
@@ -122,65 +133,65 @@ class Reading:
         if not event.content:  # redacted before we saw it
             return None
         try:
-            item = await self._judge(conn, event, fresh)
-        except _Wait as wait:
-            await self._keep(conn, event, wait.needs)
+            item = await self._decrypt_trusted(conn, event, fresh)
+        except _MustWait as wait:
+            await self._store_waiting(conn, event, wait.needs)
             return None
         except BAD_DATA:
-            item = event.unreadable()
-        await self.drop(conn, event.event_id)
+            item = event.undecryptable()
+        await self.drop_waiting(conn, event.event_id)
         return item
 
-    async def with_key(self, conn: Connection, room_id: str, session_id: str) -> list[Item]:
+    async def retry_with_key(self, conn: Connection, room_id: str, session_id: str) -> list[MatrixEvent]:
         """Try again what waited for this session."""
         rows = await conn.fetch(
             "SELECT room_id, event FROM matrix_waiting WHERE room_id=$1 AND session_id=$2 ORDER BY arrived",
             room_id,
             session_id,
         )
-        return await self._again(conn, rows, ())
+        return await self._retry(conn, rows, ())
 
-    async def with_devices(self, conn: Connection, users: Collection[str]) -> list[Item]:
+    async def retry_with_devices(self, conn: Connection, users: Collection[str]) -> list[MatrixEvent]:
         """Try again what waited for the devices of these users, who were asked for just now."""
-        items: list[Item] = []
+        items: list[MatrixEvent] = []
         for user_id in users:
             rows = await conn.fetch(
                 "SELECT room_id, event FROM matrix_waiting WHERE sender=$1 AND needs='device' ORDER BY arrived", user_id
             )
-            items += await self._again(conn, rows, users)
+            items += await self._retry(conn, rows, users)
         return items
 
-    async def give_up(self, conn: Connection) -> list[Item]:
+    async def expire_waiting(self, conn: Connection) -> list[MatrixEvent]:
         """Return what has waited too long for its key, or a day for its sender's devices, and keep it no longer.
 
         Only what is returned is put on the deletion index: nothing may wait for ever.
         """
-        query = f"SELECT room_id, event, needs FROM matrix_waiting WHERE {TOO_LONG} ORDER BY arrived"  # noqa: S608
+        query = f"SELECT room_id, event, needs FROM matrix_waiting WHERE {EXPIRED} ORDER BY arrived"  # noqa: S608
         rows = await conn.fetch(query, *self._deadlines())
-        items: list[Item] = []
+        items: list[MatrixEvent] = []
         for row in rows:
-            event = Encrypted.read(loads(row["event"]), row["room_id"])
-            await self.drop(conn, event.event_id)
-            items.append(event.unreadable() if row["needs"] == "key" else event.untrusted())
+            event = EncryptedEvent.read(loads(row["event"]), row["room_id"])
+            await self.drop_waiting(conn, event.event_id)
+            items.append(event.undecryptable() if row["needs"] == "key" else event.untrusted())
         return items
 
-    async def waits_too_long(self, store: Store) -> bool:
+    async def has_expired(self, database: Database) -> bool:
         """Whether there is anything to give up."""
-        query = f"SELECT 1 FROM matrix_waiting WHERE {TOO_LONG} LIMIT 1"  # noqa: S608 - a constant
-        return await store.fetchval(query, *self._deadlines()) is not None
+        query = f"SELECT 1 FROM matrix_waiting WHERE {EXPIRED} LIMIT 1"  # noqa: S608 - a constant
+        return await database.fetchval(query, *self._deadlines()) is not None
 
     def _deadlines(self) -> tuple[int, int]:
-        now = int(self._clock.wall() * 1000)
-        return now, now - DAY_MS
+        now = int(self._clock.now() * 1000)
+        return now, now - DEVICE_GRACE_MS
 
-    async def drop(self, conn: Connection, event_id: str) -> None:
+    async def drop_waiting(self, conn: Connection, event_id: str) -> None:
         """Keep an event no longer: it was read, given up or redacted."""
         await conn.execute("DELETE FROM matrix_waiting WHERE event_id=$1", event_id)
 
-    async def _judge(self, conn: Connection, event: Encrypted, fresh: Collection[str]) -> Item | None:
+    async def _decrypt_trusted(self, conn: Connection, event: EncryptedEvent, fresh: Collection[str]) -> MatrixEvent | None:
         if event.content.get("algorithm") != MEGOLM:
             raise Malformed("algorithm")
-        session_id = text(event.content, "session_id", longest=64)
+        session_id = string_field(event.content, "session_id", longest=64)
         row: Any = await conn.fetchrow(
             """
             SELECT i.sender_key, i.signing_key, i.ratchet, r.key_owner FROM matrix_inbound i
@@ -191,7 +202,7 @@ class Reading:
             event.sender,
         )
         if row is None:
-            raise _Wait("key")
+            raise _MustWait("key")
         payload, index = await self._decrypt(row, event, session_id)
         known = await self._devices.find(conn, event.sender, row["sender_key"])
         trusted = known is not None and known[1] and known[0].ed25519 == row["signing_key"]
@@ -200,25 +211,25 @@ class Reading:
             if known is None and not stale:
                 await self._devices.mark(conn, [event.sender])
             if known is None or stale:
-                raise _Wait("device")
+                raise _MustWait("device")
         if known is None or not trusted:
             return event.untrusted()
-        if not await self._first_time(conn, event, session_id, index):
+        if not await self._claim_index(conn, event, session_id, index):
             return None
-        await self._devices.heard(conn, known[0])
-        return opened(event, payload, known[0].device_id)
+        await self._devices.record_last_seen(conn, known[0])
+        return parse_plaintext(event, payload, known[0].device_id)
 
-    async def _decrypt(self, row: Any, event: Encrypted, session_id: str) -> tuple[str, int]:
+    async def _decrypt(self, row: Any, event: EncryptedEvent, session_id: str) -> tuple[str, int]:
         try:
-            pickle = await self._vault.open(row["key_owner"], inbound_context(session_id), bytes(row["ratchet"]))
-        except Sealed:
+            pickle = await self._vault.open(row["key_owner"], inbound_seal_context(session_id), bytes(row["ratchet"]))
+        except CannotOpen:
             raise Malformed("key") from None
         try:
-            return InboundGroupSession.from_pickle(pickle, session_id).decrypt(text(event.content, "ciphertext"))
+            return InboundGroupSession.from_pickle(pickle, session_id).decrypt(string_field(event.content, "ciphertext"))
         except OlmGroupSessionError:  # perhaps a key that reaches further back is on its way
-            raise _Wait("key") from None
+            raise _MustWait("key") from None
 
-    async def _first_time(self, conn: Connection, event: Encrypted, session_id: str, index: int) -> bool:
+    async def _claim_index(self, conn: Connection, event: EncryptedEvent, session_id: str, index: int) -> bool:
         await conn.execute(
             """
             INSERT INTO matrix_read (room_id, session_id, position, event_id) VALUES ($1, $2, $3, $4)
@@ -237,7 +248,7 @@ class Reading:
         )
         return bool(reader == event.event_id)
 
-    async def _keep(self, conn: Connection, event: Encrypted, needs: Literal["key", "device"]) -> None:
+    async def _store_waiting(self, conn: Connection, event: EncryptedEvent, needs: Literal["key", "device"]) -> None:
         kept = {
             "event_id": event.event_id,
             "sender": event.sender,
@@ -257,39 +268,39 @@ class Reading:
             event.sender,
             dumps(kept),
             needs,
-            int(self._clock.wall() * 1000) + PATIENCE_MS,
+            int(self._clock.now() * 1000) + KEY_TIMEOUT_MS,
         )
 
-    async def _again(self, conn: Connection, rows: list[Any], fresh: Collection[str]) -> list[Item]:
+    async def _retry(self, conn: Connection, rows: list[Any], fresh: Collection[str]) -> list[MatrixEvent]:
         items = []
         for row in rows:
-            item = await self.read(conn, Encrypted.read(loads(row["event"]), row["room_id"]), fresh=fresh)
+            item = await self.decrypt(conn, EncryptedEvent.read(loads(row["event"]), row["room_id"]), fresh=fresh)
             if item is not None:
                 items.append(item)
         return items
 
 
-def opened(event: Encrypted, plaintext: str, device_id: str = "") -> Said:
+def parse_plaintext(event: EncryptedEvent, plaintext: str, device_id: str = "") -> DecryptedMessage:
     """Return what a decrypted event says. Raises what is in `BAD_DATA`."""
     payload = loads(plaintext)
     if payload.get("room_id") != event.room_id:
         raise Malformed("room_id")
-    content = mapping(payload.get("content"), "content")
-    relation = inner(event.content, "m.relates_to") or None
+    content = as_object(payload.get("content"), "content")
+    relation = object_at(event.content, "m.relates_to") or None
     if relation is not None and "m.relates_to" not in content:
         content = {**content, "m.relates_to": relation}
-    return Said(
+    return DecryptedMessage(
         event_id=event.event_id,
         room_id=event.room_id,
         sender=event.sender,
         device_id=device_id,
-        type=text(payload, "type", longest=255),
+        type=string_field(payload, "type", longest=255),
         content=content,
         clear_relation=relation,
         at=event.at,
     )
 
 
-def inbound_context(session_id: str) -> str:
+def inbound_seal_context(session_id: str) -> str:
     """Name the place of an inbound session, for the seal; its pickle's passphrase is the session id."""
     return f"matrix inbound {session_id}"

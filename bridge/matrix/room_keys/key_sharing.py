@@ -1,7 +1,7 @@
 """Room keys on their way to other people's devices.
 
 Rule of this module: keys go to trusted devices of members and of whom the caller names, and never carry `shared_history`
-(facts-matrix, section 3). `deliver` is the one way a key leaves, for a new session, an invite, a newcomer and a late device
+(facts-matrix, section 3). `share` is the one way a key leaves, for a new session, an invite, a newcomer and a late device
 alike; what was accepted by the homeserver is noted, so it can be repeated without end.
 
 Source: https://spec.matrix.org/latest/client-server-api/#mroom_key
@@ -14,38 +14,38 @@ from typing import Any
 
 from bridge.matrix.olm.cross_signing import MEGOLM, Device
 from bridge.matrix.olm.identity import Identity
-from bridge.matrix.olm.to_device_outbox import Mail, Post
-from bridge.matrix.room_keys.device_lists import TRUSTED, Devices
-from bridge.matrix.rooms.room_state import COUNTED
-from bridge.matrix.schema import places
-from bridge.storage.database import Connection, Store
-from bridge.storage.vault import Sealed, Vault
+from bridge.matrix.olm.to_device_sender import ToDevicePayload, ToDeviceSender
+from bridge.matrix.room_keys.device_lists import TRUSTED, DeviceLists
+from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS
+from bridge.matrix.schema import placeholders
+from bridge.storage.database import Connection, Database
+from bridge.storage.vault import CannotOpen, Vault
 
 _WHERE_MEMBER = f"""EXISTS (
     SELECT 1 FROM matrix_member m
-    WHERE m.room_id = s.room_id AND m.user_id = d.user_id AND m.membership IN {COUNTED}
+    WHERE m.room_id = s.room_id AND m.user_id = d.user_id AND m.membership IN {KEY_MEMBERSHIPS}
 )"""  # noqa: S608 - constants only
-_HAD_NOT = """AND NOT EXISTS (
+_NOT_SENT = """AND NOT EXISTS (
     SELECT 1 FROM matrix_sent x
     WHERE x.session_id = s.session_id AND x.user_id = d.user_id AND x.device_id = d.device_id
     AND NOT x.owed
 )"""
 
 
-class Delivery:
+class RoomKeySharing:
     """Delivers first keys as each of our identities."""
 
-    def __init__(self, *, store: Store, devices: Devices, identities: Sequence[Identity], vault: Vault) -> None:
-        self._store = store
+    def __init__(self, *, database: Database, devices: DeviceLists, identities: Sequence[Identity], vault: Vault) -> None:
+        self._database = database
         self._devices = devices
-        self._posts = {identity.user_id: Post(identity=identity) for identity in identities}
+        self._senders = {identity.user_id: ToDeviceSender(identity=identity) for identity in identities}
         self._vault = vault
 
-    def post(self, identity: Identity) -> Post:
+    def to_device(self, identity: Identity) -> ToDeviceSender:
         """Return the identity's post, of which there must be one only."""
-        return self._posts[identity.user_id]
+        return self._senders[identity.user_id]
 
-    async def deliver(self, room_id: str, users: Iterable[str], *, again: bool = False) -> list[Device]:
+    async def share(self, room_id: str, users: Iterable[str], *, again: bool = False) -> list[Device]:
         """Send every live first key of the room to the trusted devices of these users that have not had it.
 
         `again`: also to those that have had it, for whoever says that they lost it. What is noted stays noted all the
@@ -54,34 +54,34 @@ class Delivery:
         key, whose users are marked to be tried again. Raises what `Wire` raises; what was sent is noted.
         """
         wanted = list(users)
-        await self._devices.ensure(wanted)
-        return await self._deliver(wanted, room_id, again=again)
+        await self._devices.refresh_stale(wanted)
+        return await self._share(wanted, room_id, again=again)
 
-    async def deliver_everywhere(self, users: Iterable[str]) -> list[Device]:
-        """Like `deliver`, for every room in which each user counts as a member. Lists are not asked for again."""
-        return await self._deliver(list(users), None)
+    async def share_everywhere(self, users: Iterable[str]) -> list[Device]:
+        """Like `share`, for every room in which each user counts as a member. Lists are not asked for again."""
+        return await self._share(list(users), None)
 
-    async def _deliver(self, users: list[str], room_id: str | None, *, again: bool = False) -> list[Device]:
-        users = [user for user in users if user not in self._posts]
+    async def _share(self, users: list[str], room_id: str | None, *, again: bool = False) -> list[Device]:
+        users = [user for user in users if user not in self._senders]
         if not users:
             return []
-        missed: list[Device] = []
-        for sender, post in self._posts.items():
-            mail = await self._mail(await self._owed(sender, users, room_id, again=again))
-            missed += await post.send(mail, arrived=self._note_sent)
-        if missed:
-            late = {device.user_id for device in missed}
-            await self._store.commit(lambda conn: self._devices.mark(conn, late, stale=False, seconds=60))
-        return missed
+        without_key: list[Device] = []
+        for sender, to_device in self._senders.items():
+            payloads = await self._payloads(await self._owed(sender, users, room_id, again=again))
+            without_key += await to_device.send(payloads, on_sent=self._note_sent)
+        if without_key:
+            late = {device.user_id for device in without_key}
+            await self._database.commit(lambda conn: self._devices.mark(conn, late, stale=False, seconds=60))
+        return without_key
 
     async def _owed(self, sender: str, users: Sequence[str], room_id: str | None, *, again: bool) -> list[Any]:
         where = _WHERE_MEMBER if room_id is None else f"s.room_id = ${len(users) + 2}"
-        had = "" if again else _HAD_NOT
-        return await self._store.fetch(
+        had = "" if again else _NOT_SENT
+        return await self._database.fetch(
             f"""
             SELECT s.session_id, s.room_id, s.first_key, r.key_owner, d.user_id, d.device_id, d.curve25519, d.ed25519
             FROM matrix_session s JOIN matrix_room r ON r.room_id = s.room_id CROSS JOIN {TRUSTED}
-            WHERE s.user_id = $1 AND d.user_id IN ({places(len(users), after=1)}) AND {where} {had}
+            WHERE s.user_id = $1 AND d.user_id IN ({placeholders(len(users), after=1)}) AND {where} {had}
             ORDER BY s.begun_ms DESC
             """,  # noqa: S608 - placeholders and constants only
             sender,
@@ -89,9 +89,9 @@ class Delivery:
             *([] if room_id is None else [room_id]),
         )
 
-    async def _mail(self, owed: Sequence[Any]) -> list[Mail]:
+    async def _payloads(self, owed: Sequence[Any]) -> list[ToDevicePayload]:
         keys: dict[str, str | None] = {}
-        mail = []
+        payloads = []
         for row in owed:
             session_id = row["session_id"]
             if session_id not in keys:
@@ -105,22 +105,22 @@ class Delivery:
                 ed25519=row["ed25519"],
             )
             content = {"algorithm": MEGOLM, "room_id": row["room_id"], "session_id": session_id, "session_key": key}
-            mail.append(Mail(device=device, type="m.room_key", content=content))
-        return mail
+            payloads.append(ToDevicePayload(device=device, type="m.room_key", content=content))
+        return payloads
 
     async def _first_key(self, row: Any) -> str | None:
-        context = first_key_context(row["session_id"])
+        context = first_key_seal_context(row["session_id"])
         try:
             return (await self._vault.open(row["key_owner"], context, bytes(row["first_key"]))).decode()
-        except Sealed:  # shredded meanwhile: there is nothing left to read with it
+        except CannotOpen:  # shredded meanwhile: there is nothing left to read with it
             return None
 
-    async def _note_sent(self, mail: Sequence[Mail]) -> None:
-        await self._store.commit(lambda conn: _write_sent(conn, mail))
+    async def _note_sent(self, payloads: Sequence[ToDevicePayload]) -> None:
+        await self._database.commit(lambda conn: _write_sent(conn, payloads))
 
 
-async def _write_sent(conn: Connection, mail: Sequence[Mail]) -> None:
-    for m in mail:
+async def _write_sent(conn: Connection, payloads: Sequence[ToDevicePayload]) -> None:
+    for m in payloads:
         await conn.execute(
             """
             INSERT INTO matrix_sent (session_id, user_id, device_id)
@@ -134,6 +134,6 @@ async def _write_sent(conn: Connection, mail: Sequence[Mail]) -> None:
         )
 
 
-def first_key_context(session_id: str) -> str:
+def first_key_seal_context(session_id: str) -> str:
     """Name the place of a session's first key, for the seal."""
     return f"matrix first key {session_id}"

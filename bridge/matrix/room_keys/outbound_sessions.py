@@ -26,20 +26,20 @@ from bridge.matrix.api.json_fields import Json, dumps
 from bridge.matrix.olm.cross_signing import MEGOLM
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.vodozemac_olm import OutboundGroupSession
-from bridge.matrix.room_keys.key_sharing import Delivery, first_key_context
-from bridge.matrix.rooms.room_state import COUNTED, NotOurs, Room, room_of, rotate
+from bridge.matrix.room_keys.key_sharing import RoomKeySharing, first_key_seal_context
+from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS, Room, UnknownRoom, room_of, rotate_sessions
 from bridge.runtime.clock import Clock
-from bridge.storage.database import Connection, Store
+from bridge.storage.database import Connection, Database
 from bridge.storage.vault import Vault
 
-MOST_MESSAGES: Final = 1000
-LONGEST_MS: Final = 7 * 24 * 3600 * 1000
+MAX_MESSAGES: Final = 1000
+MAX_AGE_MS: Final = 7 * 24 * 3600 * 1000
 """A session is retired after so many messages, or milliseconds."""
 
-AHEAD: Final = 16
+RESERVED_INDICES: Final = 16
 """Indices taken at once."""
 
-KEPT_IN_MEMORY: Final = 1024
+MAX_CACHED: Final = 1024
 """Sessions held ready to encrypt: those of the 500 rooms that were spoken in last, 2 KiB each. Another is read again."""
 
 
@@ -48,38 +48,38 @@ class _Session:
     room: Room
     ratchet: OutboundGroupSession
     begun_ms: int
-    taken: int
+    reserved: int
     """The first index that is not taken in the database."""
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class _Retired(Exception):  # noqa: N818 - an answer, not a failure
     """The session was retired, or moved on elsewhere, between taking it from memory and committing."""
 
 
-class Keyring:
+class OutboundSessions:
     """Encrypts for rooms of ours; a new session's key is delivered before its first event exists."""
 
-    def __init__(self, *, store: Store, delivery: Delivery, vault: Vault, clock: Clock) -> None:
-        self._store = store
-        self._delivery = delivery
+    def __init__(self, *, database: Database, key_sharing: RoomKeySharing, vault: Vault, clock: Clock) -> None:
+        self._database = database
+        self._key_sharing = key_sharing
         self._vault = vault
         self._clock = clock
-        self._ready: OrderedDict[tuple[str, str], _Session] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, str], _Session] = OrderedDict()
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def encrypt(self, identity: Identity, room_id: str, kind: str, content: Json) -> dict[str, Any]:
         """Return the content of an `m.room.encrypted` event, with an index that is used by nothing else.
 
         With a session at hand this is no request, and nearly always no commit.
-        Raises :class:`~bridge.matrix.members.NotOurs`, `Sealed` when the room's key is destroyed, `Malformed`, and what
-        `Wire` raises while keys are delivered.
+        Raises :class:`~bridge.matrix.members.UnknownRoom`, `CannotOpen` when the room's key is destroyed, `Malformed`,
+        and what `Wire` raises while keys are delivered.
         """
         payload = dumps({"type": kind, "room_id": room_id, "content": content})
         while True:
             session = await self._session(identity.user_id, room_id)
             try:
-                ciphertext = await self._advance(session, payload)
+                ciphertext = await self._encrypt(session, payload)
             except _Retired:
                 self._drop(identity.user_id, room_id, session)
                 continue
@@ -97,8 +97,8 @@ class Keyring:
 
     def forget(self, room_id: str) -> None:
         """Let the room's sessions go from memory, when their keys were destroyed."""
-        for key in [key for key in self._ready if key[1] == room_id]:
-            del self._ready[key]
+        for key in [key for key in self._cache if key[1] == room_id]:
+            del self._cache[key]
 
     async def prepare(self, identity: Identity, room_id: str) -> None:
         """Have a session at hand, so that the first message costs no more than the others."""
@@ -106,37 +106,37 @@ class Keyring:
 
     async def rotate(self, room_id: str) -> None:
         """Retire the room's present sessions, after somebody left; the next message begins a fresh one."""
-        await self._store.commit(lambda conn: rotate(conn, room_id))
+        await self._database.commit(lambda conn: rotate_sessions(conn, room_id))
 
     async def _session(self, user_id: str, room_id: str) -> _Session:
         key = (user_id, room_id)
-        if (session := self._ready.get(key)) is not None and not self._spent(session):
-            self._ready.move_to_end(key)
+        if (session := self._cache.get(key)) is not None and not self._expired(session):
+            self._cache.move_to_end(key)
             return session
         lock = self._locks.setdefault(key, asyncio.Lock())
         async with lock:
-            if (session := self._ready.get(key)) is not None and not self._spent(session):
+            if (session := self._cache.get(key)) is not None and not self._expired(session):
                 return session
             session = await self._load(user_id, room_id)
-            if session is None or self._spent(session):
-                session = await self._store.commit(lambda conn: self._begin(conn, user_id, room_id))
+            if session is None or self._expired(session):
+                session = await self._database.commit(lambda conn: self._create(conn, user_id, room_id))
             # also after a restart, because the process may have ended before everybody had the key
-            await self._delivery.deliver(room_id, await self._members(room_id))
-            self._ready[key] = session
-            if len(self._ready) > KEPT_IN_MEMORY:
-                self._ready.popitem(last=False)
+            await self._key_sharing.share(room_id, await self._members(room_id))
+            self._cache[key] = session
+            if len(self._cache) > MAX_CACHED:
+                self._cache.popitem(last=False)
             return session
 
-    def _spent(self, session: _Session) -> bool:
-        age = int(self._clock.wall() * 1000) - session.begun_ms
-        return session.ratchet.message_index >= MOST_MESSAGES or age >= LONGEST_MS
+    def _expired(self, session: _Session) -> bool:
+        age = int(self._clock.now() * 1000) - session.begun_ms
+        return session.ratchet.message_index >= MAX_MESSAGES or age >= MAX_AGE_MS
 
     def _drop(self, user_id: str, room_id: str, session: _Session) -> None:
-        if self._ready.get((user_id, room_id)) is session:
-            del self._ready[user_id, room_id]
+        if self._cache.get((user_id, room_id)) is session:
+            del self._cache[user_id, room_id]
 
     async def _load(self, user_id: str, room_id: str) -> _Session | None:
-        row = await self._store.fetchrow(
+        row = await self._database.fetchrow(
             """
             SELECT s.session_id, s.ratchet, s.begun_ms, r.room_id, r.kind, r.owner, r.key_owner FROM matrix_session s
             JOIN matrix_room r ON r.room_id = s.room_id WHERE s.room_id=$1 AND s.user_id=$2 AND s.active
@@ -148,22 +148,22 @@ class Keyring:
             return None
         room = Room(room_id=room_id, kind=row["kind"], owner=row["owner"], key_owner=row["key_owner"])
         session_id = row["session_id"]
-        pickle = await self._vault.open(room.key_owner, _ratchet(session_id), bytes(row["ratchet"]))
+        pickle = await self._vault.open(room.key_owner, _ratchet_seal_context(session_id), bytes(row["ratchet"]))
         ratchet = OutboundGroupSession.from_pickle(pickle, session_id)
-        return _Session(room=room, ratchet=ratchet, begun_ms=row["begun_ms"], taken=ratchet.message_index)
+        return _Session(room=room, ratchet=ratchet, begun_ms=row["begun_ms"], reserved=ratchet.message_index)
 
-    async def _begin(self, conn: Connection, user_id: str, room_id: str) -> _Session:
+    async def _create(self, conn: Connection, user_id: str, room_id: str) -> _Session:
         room = await room_of(conn, room_id)
         if room is None:
-            raise NotOurs
+            raise UnknownRoom
         await conn.execute(
             "UPDATE matrix_session SET active=$3, ratchet=NULL WHERE room_id=$1 AND user_id=$2 AND active",
             room_id,
             user_id,
             False,
         )
-        now = int(self._clock.wall() * 1000)
-        session = _Session(room=room, ratchet=OutboundGroupSession(), begun_ms=now, taken=AHEAD)
+        now = int(self._clock.now() * 1000)
+        session = _Session(room=room, ratchet=OutboundGroupSession(), begun_ms=now, reserved=RESERVED_INDICES)
         session_id = session.ratchet.id
         await conn.execute(
             """
@@ -173,56 +173,58 @@ class Keyring:
             session_id,
             room_id,
             user_id,
-            await self._vault.seal(room.key_owner, first_key_context(session_id), session.ratchet.session_key.encode()),
-            await self._ahead(session),
-            AHEAD,
+            await self._vault.seal(
+                room.key_owner, first_key_seal_context(session_id), session.ratchet.session_key.encode()
+            ),
+            await self._ratchet_ahead(session),
+            RESERVED_INDICES,
             True,
             session.begun_ms,
         )
         return session
 
-    async def _advance(self, session: _Session, payload: str) -> str:
-        async with session.turn:
+    async def _encrypt(self, session: _Session, payload: str) -> str:
+        async with session.lock:
             index = session.ratchet.message_index
-            if index >= session.taken:
-                session.taken = await self._store.commit(partial(self._take, session, index))
-            elif not await self._store.fetchval(
+            if index >= session.reserved:
+                session.reserved = await self._database.commit(partial(self._reserve, session, index))
+            elif not await self._database.fetchval(
                 "SELECT COUNT(*) FROM matrix_session WHERE session_id=$1 AND active", session.ratchet.id
             ):
                 raise _Retired
             return session.ratchet.encrypt(payload)
 
-    async def _take(self, session: _Session, index: int, conn: Connection) -> int:
+    async def _reserve(self, session: _Session, index: int, conn: Connection) -> int:
         stored = await conn.fetchval(
             """
             UPDATE matrix_session SET ratchet=$2, next_index=$3
             WHERE session_id=$1 AND active AND next_index <= $4 RETURNING next_index
             """,
             session.ratchet.id,
-            await self._ahead(session),
-            index + AHEAD,
+            await self._ratchet_ahead(session),
+            index + RESERVED_INDICES,
             index,  # no index twice, not even when the session was loaded a second time
         )
         if stored is None:
             raise _Retired
         return int(stored)
 
-    async def _ahead(self, session: _Session) -> bytes:
+    async def _ratchet_ahead(self, session: _Session) -> bytes:
         """Return the sealed ratchet as it will be when the indices taken now are used."""
         session_id = session.ratchet.id
         later = OutboundGroupSession.from_pickle(session.ratchet.pickle(session_id), session_id)
-        for _ in range(AHEAD):
+        for _ in range(RESERVED_INDICES):
             later.encrypt("")
         # the passphrase hides nothing: the vault's seal does
-        return await self._vault.seal(session.room.key_owner, _ratchet(session_id), later.pickle(session_id))
+        return await self._vault.seal(session.room.key_owner, _ratchet_seal_context(session_id), later.pickle(session_id))
 
     async def _members(self, room_id: str) -> list[str]:
-        rows = await self._store.fetch(
-            f"SELECT user_id FROM matrix_member WHERE room_id=$1 AND membership IN {COUNTED}",  # noqa: S608
+        rows = await self._database.fetch(
+            f"SELECT user_id FROM matrix_member WHERE room_id=$1 AND membership IN {KEY_MEMBERSHIPS}",  # noqa: S608
             room_id,
         )
         return [row["user_id"] for row in rows]
 
 
-def _ratchet(session_id: str) -> str:
+def _ratchet_seal_context(session_id: str) -> str:
     return f"matrix ratchet {session_id}"

@@ -19,15 +19,15 @@ from functools import partial
 from typing import Any, Final
 
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError
-from bridge.matrix.room_keys.inbound_sessions import inbound_context
-from bridge.matrix.rooms.room_state import rotate
-from bridge.storage.database import Connection, Store
-from bridge.storage.vault import Sealed, Vault
+from bridge.matrix.room_keys.inbound_sessions import inbound_seal_context
+from bridge.matrix.rooms.room_state import rotate_sessions
+from bridge.storage.database import Connection, Database
+from bridge.storage.vault import CannotOpen, Vault
 
 JUST_SENT_MS: Final = 60_000
 
 # `kept`: the first index whose message is still there; `last`: the last one that was read.
-_READ: Final = """
+_SELECT_INBOUND: Final = """
     SELECT i.room_id, i.session_id, i.sender, i.first_index, i.ratchet, r.key_owner,
            MIN(CASE WHEN e.event_id IS NULL THEN NULL ELSE m.position END) AS kept, MAX(m.position) AS last
     FROM matrix_inbound i JOIN matrix_room r ON r.room_id = i.room_id
@@ -40,7 +40,7 @@ _READ: Final = """
 
 # Of all events of the room: also what others said in that time keeps it, and nothing stands there for more than a day but
 # the board and cards.
-_OVER: Final = f"""
+_DELETE_RETIRED: Final = f"""
     DELETE FROM matrix_session WHERE NOT active
     AND room_id IN (SELECT room_id FROM matrix_room WHERE kind <> 'thread')
     AND NOT EXISTS (
@@ -53,46 +53,46 @@ _OVER: Final = f"""
 """  # noqa: S608 - a constant
 
 
-async def forget_retired(conn: Connection) -> None:
+async def delete_retired_sessions(conn: Connection) -> None:
     """Delete first keys of desk and offices with which nothing is read any more."""
-    await conn.execute(_OVER)
+    await conn.execute(_DELETE_RETIRED)
 
 
-async def retire_since(conn: Connection, room_id: str, since: float) -> None:
+async def delete_sessions_since(conn: Connection, room_id: str, since: float) -> None:
     """Delete what was begun in a room since then (seconds), and let nothing be encrypted with it any more."""
-    await rotate(conn, room_id)
+    await rotate_sessions(conn, room_id)
     query = "DELETE FROM matrix_session WHERE room_id = $1 AND NOT active AND begun_ms >= $2"
     await conn.execute(query, room_id, int(since * 1000))
 
 
-async def prune(store: Store, vault: Vault) -> int:
+async def prune_ratchets(database: Database, vault: Vault) -> int:
     """Move every session of others past what is gone, and delete those of ours; return how many were moved."""
-    await store.commit(forget_retired)
+    await database.commit(delete_retired_sessions)
     moved = 0
-    for room in await store.fetch("SELECT room_id FROM matrix_room"):
-        for row in await store.fetch(_READ, room["room_id"]):
+    for room in await database.fetch("SELECT room_id FROM matrix_room"):
+        for row in await database.fetch(_SELECT_INBOUND, room["room_id"]):
             first = row["last"] + 1 if row["kept"] is None else row["kept"]
             if first <= row["first_index"]:
                 continue
             try:
-                sealed = await _forward(vault, row, first)
-            except (Sealed, OlmGroupSessionError):
+                sealed = await _advance_ratchet(vault, row, first)
+            except (CannotOpen, OlmGroupSessionError):
                 continue  # its room's key is destroyed, or it cannot be read anyway
-            moved += await store.commit(partial(_write, row=row, first=first, sealed=sealed))
+            moved += await database.commit(partial(_store_ratchet, row=row, first=first, sealed=sealed))
         # A read runs in the event loop: of all rooms at once it would hold up texts for as long as there are rooms.
         await asyncio.sleep(0)
     return moved
 
 
-async def _forward(vault: Vault, row: Any, first: int) -> bytes:
-    context, session_id = inbound_context(row["session_id"]), row["session_id"]
+async def _advance_ratchet(vault: Vault, row: Any, first: int) -> bytes:
+    context, session_id = inbound_seal_context(row["session_id"]), row["session_id"]
     pickle = await vault.open(row["key_owner"], context, bytes(row["ratchet"]))
     session = InboundGroupSession.from_pickle(pickle, session_id)
     later = InboundGroupSession.import_session(session.export_session(first))
     return await vault.seal(row["key_owner"], context, later.pickle(session_id))
 
 
-async def _write(conn: Connection, *, row: Any, first: int, sealed: bytes) -> int:
+async def _store_ratchet(conn: Connection, *, row: Any, first: int, sealed: bytes) -> int:
     where = (row["room_id"], row["session_id"])
     done = await conn.fetchval(
         """UPDATE matrix_inbound SET ratchet = $5, first_index = $4

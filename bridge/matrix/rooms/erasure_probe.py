@@ -13,19 +13,19 @@ from http import HTTPStatus
 from typing import Final
 
 from bridge.matrix.api.http_client import Permanent, TokenRefused
-from bridge.matrix.api.json_fields import Json, inner, objects
+from bridge.matrix.api.json_fields import Json, object_at, objects_in
 from bridge.matrix.olm.identity import Identity
 
-PAGE: Final = 250
-HERE: Final = frozenset({"join", "invite", "knock"})
-OUTSIDE: Final = frozenset({"M_NOT_FOUND", "M_FORBIDDEN"})
+PAGE_SIZE: Final = 250
+PRESENT: Final = frozenset({"join", "invite", "knock"})
+NOT_ACCESSIBLE: Final = frozenset({"M_NOT_FOUND", "M_FORBIDDEN"})
 
 
-class Forgetting:
+class ErasureProbe:
     """Looks at rooms as the policy bot. `ours`: the user ids of both identities."""
 
     def __init__(self, *, policy: Identity, ours: tuple[str, str]) -> None:
-        self._wire, self._ours = policy.wire, frozenset(ours)
+        self._client, self._ours = policy.client, frozenset(ours)
 
     async def readable(self, room_id: str) -> list[tuple[str, int]]:
         """Return every event of a room that still says something: its id and time. State and redactions do not.
@@ -35,12 +35,12 @@ class Forgetting:
         found: list[tuple[str, int]] = []
         start = ""
         while True:
-            query = {"dir": "b", "limit": str(PAGE), **({"from": start} if start else {})}
-            answer = await self._wire.request("GET", "rooms", room_id, "messages", query=query)
+            query = {"dir": "b", "limit": str(PAGE_SIZE), **({"from": start} if start else {})}
+            answer = await self._client.request("GET", "rooms", room_id, "messages", query=query)
             found += [
                 (event["event_id"], at if isinstance(at := event.get("origin_server_ts"), int) else 0)
-                for event in objects(answer.get("chunk"))
-                if _says(event) and isinstance(event.get("event_id"), str)
+                for event in objects_in(answer.get("chunk"))
+                if _has_content(event) and isinstance(event.get("event_id"), str)
             ]
             end = answer.get("end")
             if not isinstance(end, str) or end == start:
@@ -49,29 +49,29 @@ class Forgetting:
 
     async def empty(self, room_id: str) -> int:
         """Remove everybody but ourselves, also who is only invited; return how many there were."""
-        answer = await self._wire.request("GET", "rooms", room_id, "members", query={"not_membership": "leave"})
+        answer = await self._client.request("GET", "rooms", room_id, "members", query={"not_membership": "leave"})
         users = [
             event["state_key"]
-            for event in objects(answer.get("chunk"))
-            if isinstance(event.get("state_key"), str) and inner(event, "content").get("membership") in HERE
+            for event in objects_in(answer.get("chunk"))
+            if isinstance(event.get("state_key"), str) and object_at(event, "content").get("membership") in PRESENT
         ]
         gone = [user for user in users if user not in self._ours]
         for user in gone:
-            await self._wire.request("POST", "rooms", room_id, "kick", body={"user_id": user})
+            await self._client.request("POST", "rooms", room_id, "kick", body={"user_id": user})
         return len(gone)
 
     async def event_gone(self, room_id: str, event_id: str) -> bool:
         """Whether an event can no longer be fetched, or nothing is left in it."""
         try:
-            event = await self._wire.request("GET", "rooms", room_id, "event", event_id)
+            event = await self._client.request("GET", "rooms", room_id, "event", event_id)
         except TokenRefused:
             raise
         except Permanent as error:
-            if error.status in {HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN} and error.errcode in OUTSIDE:
+            if error.status in {HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN} and error.errcode in NOT_ACCESSIBLE:
                 return True
             raise
-        return not _says(event)
+        return not _has_content(event)
 
 
-def _says(event: Json) -> bool:
+def _has_content(event: Json) -> bool:
     return "state_key" not in event and event.get("type") != "m.room.redaction" and bool(event.get("content"))

@@ -14,18 +14,18 @@ import sqlite3
 from functools import partial
 from typing import Final
 
-from bridge.matrix.api.module_api import Away, House, Refused
+from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleRequestRejected
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
-from bridge.storage.database import Connection, Store
+from bridge.storage.database import Connection, Database
 
-AFTER: Final = 300.0
+DELAY_AFTER_JOIN: Final = 300.0
 """Seconds after the join: slow clients fetch a bundle when they first show the room."""
-LONGEST: Final = 86_400.0
+MAX_AGE: Final = 86_400.0
 """Seconds after the upload: no client takes it any more."""
-INVITES: Final = 60.0
+INVITE_GRACE: Final = 60.0
 """Seconds after the upload within which the invitation is noted: before that, somebody asked back in is still out."""
-EVERY: Final = 60.0
+INTERVAL: Final = 60.0
 DUE: Final = """
     SELECT mxc FROM matrix_upload u
     WHERE (due_ms <= $1 OR due_ms IS NULL AND NOT EXISTS (SELECT 1 FROM event e WHERE e.event_id = u.event_id))
@@ -33,11 +33,11 @@ DUE: Final = """
     AND NOT EXISTS (SELECT 1 FROM erasure e WHERE e.subject = u.room_id)
     ORDER BY due_ms
 """
-AGAIN: Final = 600.0
+RETRY_SECONDS: Final = 600.0
 """Seconds until the homeserver is asked again about an upload that it would not delete."""
 
 
-async def note_upload(conn: Connection, mxc: str, *, room_id: str, user_id: str, at_ms: int) -> None:
+async def record_upload(conn: Connection, mxc: str, *, room_id: str, user_id: str, at_ms: int) -> None:
     """Note an upload before it is made, for whom it is, and when it is due at the latest."""
     await conn.execute(
         """
@@ -48,12 +48,12 @@ async def note_upload(conn: Connection, mxc: str, *, room_id: str, user_id: str,
         room_id,
         user_id,
         at_ms,
-        at_ms + int(LONGEST * 1000),
+        at_ms + int(MAX_AGE * 1000),
         False,
     )
 
 
-async def note_shown(conn: Connection, mxc: str, *, room_id: str, event_id: str, at_ms: int) -> None:
+async def record_linked_media(conn: Connection, mxc: str, *, room_id: str, event_id: str, at_ms: int) -> None:
     """Note what a message pointed to, in the commit that puts the message on the deletion index."""
     await conn.execute(
         "INSERT INTO matrix_upload (mxc, room_id, event_id, at_ms) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
@@ -64,39 +64,39 @@ async def note_shown(conn: Connection, mxc: str, *, room_id: str, event_id: str,
     )
 
 
-class Uploads:
+class UploadCleanup:
     """Deletes what is due. `run` until cancelled."""
 
-    def __init__(self, *, store: Store, house: House, clock: Clock) -> None:
-        self._store, self._house, self._clock = store, house, clock
+    def __init__(self, *, database: Database, module_client: ModuleClient, clock: Clock) -> None:
+        self._database, self._module_client, self._clock = database, module_client, clock
 
     async def run(self) -> None:
         """Look once a minute, until cancelled."""
         while True:
             try:
-                await self.turn()
+                await self.run_once()
             except (sqlite3.OperationalError, OSError) as error:
-                log.failure("uploads.wait", error)
-            await asyncio.sleep(EVERY)
+                log.failure("uploads.retry", error)
+            await asyncio.sleep(INTERVAL)
 
-    async def turn(self) -> None:
+    async def run_once(self) -> None:
         """Note who has come in or gone, and delete what is due."""
-        await self._store.commit(self._note)
+        await self._database.commit(self._update_due_times)
         now = self._now()
-        for row in await self._store.fetch(DUE, now):
+        for row in await self._database.fetch(DUE, now):
             mxc = row["mxc"]
             try:
-                await self._house.delete_media(mxc)
-            except Away as error:
-                log.event("uploads.wait", status=error.status)
+                await self._module_client.delete_media(mxc)
+            except HomeserverUnreachable as error:
+                log.event("uploads.retry", status=error.status)
                 return
-            except Refused as error:
-                log.event("uploads.refused", status=error.status)
-                await self._store.commit(partial(_again, mxc=mxc, due=now + int(AGAIN * 1000)))
+            except ModuleRequestRejected as error:
+                log.event("uploads.delete_rejected", status=error.status)
+                await self._database.commit(partial(_postpone, mxc=mxc, due=now + int(RETRY_SECONDS * 1000)))
                 continue
-            await self._store.commit(partial(_forget, mxc=mxc))
+            await self._database.commit(partial(_delete_row, mxc=mxc))
 
-    async def _note(self, conn: Connection) -> None:
+    async def _update_due_times(self, conn: Connection) -> None:
         """Let what was for somebody who has come in be due soon, and for somebody who has gone, now."""
         rows = await conn.fetch(
             """
@@ -105,20 +105,20 @@ class Uploads:
             WHERE u.event_id = '' AND NOT u.joined
             AND (m.membership = 'join' OR m.membership <> 'invite' AND u.at_ms <= $1)
             """,
-            self._now() - int(INVITES * 1000),
+            self._now() - int(INVITE_GRACE * 1000),
         )
         for row in rows:
-            soon = AFTER if row["membership"] == "join" else 0.0
+            soon = DELAY_AFTER_JOIN if row["membership"] == "join" else 0.0
             due = self._now() + int(soon * 1000)
             await conn.execute("UPDATE matrix_upload SET due_ms = $2, joined = $3 WHERE mxc = $1", row["mxc"], due, True)
 
     def _now(self) -> int:
-        return int(self._clock.wall() * 1000)
+        return int(self._clock.now() * 1000)
 
 
-async def _again(conn: Connection, *, mxc: str, due: int) -> None:
+async def _postpone(conn: Connection, *, mxc: str, due: int) -> None:
     await conn.execute("UPDATE matrix_upload SET due_ms = $2 WHERE mxc = $1", mxc, due)
 
 
-async def _forget(conn: Connection, *, mxc: str) -> None:
+async def _delete_row(conn: Connection, *, mxc: str) -> None:
     await conn.execute("DELETE FROM matrix_upload WHERE mxc = $1", mxc)

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from bridge.matrix.api.http_client import Permanent
-from bridge.storage.database import Connection, Store
+from bridge.storage.database import Connection, Database
 
-Kind: TypeAlias = Literal["desk", "office", "thread"]
+RoomKind: TypeAlias = Literal["desk", "office", "thread"]
 
-COUNTED: Final = "('join', 'invite')"
+KEY_MEMBERSHIPS: Final = "('join', 'invite')"
 """SQL: the memberships that count for keys."""
 
-MEMBERSHIP: Final = "SELECT membership FROM matrix_member WHERE room_id=$1 AND user_id=$2"
+SELECT_MEMBERSHIP: Final = "SELECT membership FROM matrix_member WHERE room_id=$1 AND user_id=$2"
 
 
-class NotOurs(Permanent):
+class UnknownRoom(Permanent):
     """The room is not in our table: nothing is sent there, least of all in the clear."""
 
     def __init__(self) -> None:
@@ -36,12 +36,12 @@ class Room:
     """
 
     room_id: str
-    kind: Kind
+    kind: RoomKind
     owner: str
     key_owner: str
 
 
-async def note_room(conn: Connection, room: Room, *, members: Mapping[str, str], levels: Mapping[str, int]) -> None:
+async def record_room(conn: Connection, room: Room, *, members: Mapping[str, str], levels: Mapping[str, int]) -> None:
     """Note a room, with the memberships and power levels it was created with; noting it again changes its owner only."""
     await conn.execute(
         """
@@ -69,7 +69,7 @@ async def note_room(conn: Connection, room: Room, *, members: Mapping[str, str],
         )
 
 
-async def forget_room(conn: Connection, room_id: str) -> None:
+async def delete_room(conn: Connection, room_id: str) -> None:
     """Delete everything the Matrix edge has about a room: members, sessions, first keys, waiting ciphertext."""
     await conn.execute("DELETE FROM matrix_room WHERE room_id=$1", room_id)
 
@@ -80,12 +80,12 @@ async def destroy_keys(conn: Connection, room_id: str) -> None:
         await conn.execute(f"DELETE FROM {table} WHERE room_id=$1", room_id)  # noqa: S608 - names from the line above
 
 
-async def rotate(conn: Connection, room_id: str) -> None:
+async def rotate_sessions(conn: Connection, room_id: str) -> None:
     """Let no present session of ours encrypt again in this room; the next message begins a fresh one."""
     await conn.execute("UPDATE matrix_session SET active=$2, ratchet=NULL WHERE room_id=$1 AND active", room_id, False)
 
 
-async def room_of(conn: Connection | Store, room_id: str) -> Room | None:
+async def room_of(conn: Connection | Database, room_id: str) -> Room | None:
     """Return the room, or None when it is not ours."""
     row: Any = await conn.fetchrow("SELECT room_id, kind, owner, key_owner FROM matrix_room WHERE room_id=$1", room_id)
     return None if row is None else Room(**dict(row))
@@ -93,7 +93,7 @@ async def room_of(conn: Connection | Store, room_id: str) -> Room | None:
 
 async def set_membership(conn: Connection, room_id: str, user_id: str, membership: str) -> str:
     """Write a membership and return the one before, or an empty string."""
-    before = await conn.fetchval(MEMBERSHIP, room_id, user_id)
+    before = await conn.fetchval(SELECT_MEMBERSHIP, room_id, user_id)
     await conn.execute(
         """
         INSERT INTO matrix_member (room_id, user_id, membership) VALUES ($1, $2, $3)
@@ -115,30 +115,30 @@ async def set_levels(conn: Connection, room_id: str, levels: Mapping[str, int]) 
         )
 
 
-class Members:
+class RoomQueries:
     """Reads of the tables, outside any commit."""
 
-    def __init__(self, *, store: Store) -> None:
-        self._store = store
+    def __init__(self, *, database: Database) -> None:
+        self._database = database
 
     async def rooms(self) -> list[Room]:
         """Every room of ours."""
-        rows = await self._store.fetch("SELECT room_id, kind, owner, key_owner FROM matrix_room")
+        rows = await self._database.fetch("SELECT room_id, kind, owner, key_owner FROM matrix_room")
         return [Room(**dict(row)) for row in rows]
 
     async def room(self, room_id: str) -> Room:
-        """Return the room. Raises :class:`NotOurs`."""
-        found = await room_of(self._store, room_id)
+        """Return the room. Raises :class:`UnknownRoom`."""
+        found = await room_of(self._database, room_id)
         if found is None:
-            raise NotOurs
+            raise UnknownRoom
         return found
 
     async def members(self, room_id: str) -> dict[str, str]:
         """Return user id -> membership of everybody the room ever told of, ourselves included."""
-        rows = await self._store.fetch("SELECT user_id, membership FROM matrix_member WHERE room_id=$1", room_id)
+        rows = await self._database.fetch("SELECT user_id, membership FROM matrix_member WHERE room_id=$1", room_id)
         return {row["user_id"]: row["membership"] for row in rows}
 
     async def levels(self, room_id: str) -> dict[str, int]:
         """Return user id -> power level of those named; everybody else has 0."""
-        rows = await self._store.fetch("SELECT user_id, level FROM matrix_level WHERE room_id=$1", room_id)
+        rows = await self._database.fetch("SELECT user_id, level FROM matrix_level WHERE room_id=$1", room_id)
         return {row["user_id"]: row["level"] for row in rows}

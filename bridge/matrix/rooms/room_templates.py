@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from bridge.matrix.olm.cross_signing import MEGOLM
-from bridge.matrix.rooms.room_state import Kind
+from bridge.matrix.rooms.room_state import RoomKind
 
 ROOM_VERSION: Final = "12"
 """From this version on the creator has all power and must not stand in `power_levels.users`."""
@@ -18,8 +18,8 @@ ROOM_VERSION: Final = "12"
 CREATOR_ONLY: Final = 100
 SUPERVISOR: Final = 50
 
-_TALK: Final = {"m.room.message": 0, "m.room.encrypted": 0, "m.reaction": 0, "m.room.redaction": 0}
-_SECURITY: Final = dict.fromkeys(
+_CONVERSATION_EVENTS: Final = {"m.room.message": 0, "m.room.encrypted": 0, "m.reaction": 0, "m.room.redaction": 0}
+_SECURITY_EVENTS: Final = dict.fromkeys(
     (
         "m.room.encryption",
         "m.room.history_visibility",
@@ -32,7 +32,7 @@ _SECURITY: Final = dict.fromkeys(
 )
 
 
-def creation(kind: Kind, name: str, *, invite: Sequence[str], supervisors: Sequence[str]) -> dict[str, Any]:
+def create_room_body(kind: RoomKind, name: str, *, invite: Sequence[str], supervisors: Sequence[str]) -> dict[str, Any]:
     """Make the body of `POST /createRoom`."""
     return {
         "room_version": ROOM_VERSION,
@@ -53,7 +53,7 @@ def creation(kind: Kind, name: str, *, invite: Sequence[str], supervisors: Seque
     }
 
 
-def power_levels(kind: Kind, supervisors: Sequence[str]) -> dict[str, Any]:
+def power_levels(kind: RoomKind, supervisors: Sequence[str]) -> dict[str, Any]:
     """Make the content of `m.room.power_levels`.
 
     At the desk supervisors may invite, remove and give roles; elsewhere everybody talks, and the rest is the creator's.
@@ -63,7 +63,7 @@ def power_levels(kind: Kind, supervisors: Sequence[str]) -> dict[str, Any]:
     return {
         "users": dict.fromkeys(supervisors, SUPERVISOR) if desk else {},
         "users_default": 0,
-        "events": {**_TALK, **_SECURITY, "m.room.power_levels": roles},
+        "events": {**_CONVERSATION_EVENTS, **_SECURITY_EVENTS, "m.room.power_levels": roles},
         "events_default": CREATOR_ONLY,
         "state_default": CREATOR_ONLY,
         "invite": roles,
@@ -74,7 +74,7 @@ def power_levels(kind: Kind, supervisors: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def bent(kind: Kind, levels: Mapping[str, Any]) -> bool:
+def is_tampered(kind: RoomKind, levels: Mapping[str, Any]) -> bool:
     """Tell whether a room's power levels are not what we made them, other than in who has a role there.
 
     What we write nothing about does not count, except for events: a homeserver adds fields of its own (`historical`).
@@ -85,7 +85,7 @@ def bent(kind: Kind, levels: Mapping[str, Any]) -> bool:
     return silenced or any(levels.get(name) != value for name, value in ours.items() if name != "users")
 
 
-def mended(kind: Kind, levels: Mapping[str, Any]) -> dict[str, Any]:
+def restored_power_levels(kind: RoomKind, levels: Mapping[str, Any]) -> dict[str, Any]:
     """Return power levels as we made them, with the supervisors that there are now."""
     users = levels.get("users")
     named = users.items() if isinstance(users, Mapping) else ()

@@ -10,91 +10,93 @@ import asyncio
 import sqlite3
 from typing import Final
 
-from bridge.matrix.api.http_client import HomeserverError, TokenRefused, Transient, note_failure
-from bridge.matrix.api.json_fields import Json, inner, strings
+from bridge.matrix.api.http_client import HomeserverError, TokenRefused, Transient, log_retry
+from bridge.matrix.api.json_fields import Json, object_at, strings_in
 from bridge.matrix.olm.cross_signing import Device
 from bridge.matrix.olm.identity import Identity
-from bridge.matrix.olm.to_device_inbox import Cancel, Inbox, Opened
-from bridge.matrix.olm.to_device_outbox import Mail, Post
-from bridge.matrix.room_keys.device_lists import Devices
+from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox, VerificationRequest
+from bridge.matrix.olm.to_device_sender import ToDevicePayload, ToDeviceSender
+from bridge.matrix.room_keys.device_lists import DeviceLists
 
 ALGORITHM: Final = "signed_curve25519"
-MOST_REFUSALS: Final = 100
-REFUSAL: Final = {
+MAX_REJECTIONS: Final = 100
+CANCEL_CONTENT: Final = {
     "code": "m.user",
     "reason": "This is a program and cannot compare emoji. Whoever runs it can compare its fingerprint.",
 }
 
 
-class Upkeep:
+class OneTimeKeyUpload:
     """The chores of one identity. `run` until cancelled."""
 
-    def __init__(self, *, identity: Identity, inbox: Inbox, devices: Devices, post: Post) -> None:
+    def __init__(
+        self, *, identity: Identity, inbox: ToDeviceInbox, devices: DeviceLists, to_device: ToDeviceSender
+    ) -> None:
         self._identity = identity
         self._inbox = inbox
         self._devices = devices
-        self._post = post
-        self._something = asyncio.Event()
-        self._something.set()  # sessions that were wedged before a restart
+        self._to_device = to_device
+        self._pending = asyncio.Event()
+        self._pending.set()  # sessions that were wedged before a restart
         self._count: int | None = None
         self._fallback_used = False
-        self._refusals: list[Cancel] = []
+        self._verification_requests: list[VerificationRequest] = []
         self._failures = 0
 
-    def after(self, response: Json, opened: Opened) -> None:
+    def note_response(self, response: Json, batch: ToDeviceBatch) -> None:
         """Take note of a committed response."""
-        count = inner(response, "device_one_time_keys_count").get(ALGORITHM)
+        count = object_at(response, "device_one_time_keys_count").get(ALGORITHM)
         if isinstance(count, int) and count >= 0:
             self._count = count
         for name in ("device_unused_fallback_key_types", "org.matrix.msc2732.device_unused_fallback_key_types"):
             if name in response:
-                self._fallback_used = ALGORITHM not in strings(response[name])
+                self._fallback_used = ALGORITHM not in strings_in(response[name])
                 break
-        self._refusals = [*self._refusals, *opened.cancels][-MOST_REFUSALS:]
-        self._something.set()
+        self._verification_requests = [*self._verification_requests, *batch.verification_requests][-MAX_REJECTIONS:]
+        self._pending.set()
 
     async def run(self) -> None:
         """Do what there is to do, until cancelled. Raises :class:`TokenRefused` and nothing else of the wire."""
         while True:
-            await self._something.wait()
-            self._something.clear()
+            await self._pending.wait()
+            self._pending.clear()
             try:
-                await self.turn()
+                await self.run_once()
             except TokenRefused:
                 raise
             except (HomeserverError, sqlite3.OperationalError, OSError) as error:
                 self._failures += 1
-                note_failure("matrix.upkeep_waits", error, attempt=self._failures)
-                after = error.after if isinstance(error, Transient) else 0.0
+                log_retry("matrix.key_upload_retry", error, attempt=self._failures)
+                after = error.retry_after if isinstance(error, Transient) else 0.0
                 await asyncio.sleep(max(min(0.25 * 2.0 ** min(self._failures, 8), 30.0), after))
-                self._something.set()
+                self._pending.set()
             else:
                 self._failures = 0
 
-    async def turn(self) -> None:
+    async def run_once(self) -> None:
         """Do everything there is to do now."""
         count, self._count = self._count, None
         fallback, self._fallback_used = self._fallback_used, False
         try:
             if count is not None or fallback:
-                await self._identity.replenish(count=count, fallback=fallback)
+                await self._identity.upload_keys(count=count, fallback=fallback)
         except HomeserverError:
             self._count, self._fallback_used = count, fallback
             raise
-        while self._refusals:
-            refusal = self._refusals[0]
-            await self._post.send_plain(
+        while self._verification_requests:
+            request = self._verification_requests[0]
+            await self._to_device.send_unencrypted(
                 "m.key.verification.cancel",
-                refusal.user_id,
-                refusal.device_id,
-                {**REFUSAL, "transaction_id": refusal.transaction_id},
+                request.user_id,
+                request.device_id,
+                {**CANCEL_CONTENT, "transaction_id": request.transaction_id},
             )
-            self._refusals = self._refusals[1:]
+            self._verification_requests = self._verification_requests[1:]
         for user_id, sender_key in await self._inbox.wedged():
-            device = await self._devices.by_key(user_id, sender_key)
+            device = await self._devices.by_identity_key(user_id, sender_key)
             if device is not None:
-                await self._renew(device)
-            await self._inbox.healed(user_id, sender_key)
+                await self._start_olm_session(device)
+            await self._inbox.mark_recovered(user_id, sender_key)
 
-    async def _renew(self, device: Device) -> None:
-        await self._post.send([Mail(device=device, type="m.dummy", content={})], renew=True)
+    async def _start_olm_session(self, device: Device) -> None:
+        await self._to_device.send([ToDevicePayload(device=device, type="m.dummy", content={})], new_sessions=True)

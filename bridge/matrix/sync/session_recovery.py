@@ -14,45 +14,45 @@ from typing import Any
 
 from bridge.matrix.api.json_fields import Json
 from bridge.matrix.olm.identity import Identity
-from bridge.matrix.olm.to_device_inbox import Opened
-from bridge.matrix.room_keys.device_lists import Devices
-from bridge.matrix.sync.sync_response import Gaps
-from bridge.runtime.crash_points import Crash, CrashPoint
-from bridge.storage.database import Connection, Store
+from bridge.matrix.olm.to_device_inbox import ToDeviceBatch
+from bridge.matrix.room_keys.device_lists import DeviceLists
+from bridge.matrix.sync.sync_response import TimelineGaps
+from bridge.runtime.crash_points import CrashHook, CrashPoint
+from bridge.storage.database import Connection, Database
 
 
-class Anew:
-    """Takes the line voice's letters. `store`: the main one, where devices and keys are."""
+class SessionRecovery:
+    """Takes the line voice's letters. `database`: the main one, where devices and keys are."""
 
-    def __init__(self, *, store: Store, identity: Identity, devices: Devices, crash: Crash) -> None:
-        self._store, self._identity, self._devices, self._crash = store, identity, devices, crash
+    def __init__(self, *, database: Database, identity: Identity, devices: DeviceLists, crash: CrashHook) -> None:
+        self._database, self._identity, self._devices, self._crash = database, identity, devices, crash
 
-    async def take(self, conn: Connection, _response: Json, opened: Opened, _gaps: Gaps) -> None:
+    async def take(self, conn: Connection, _response: Json, batch: ToDeviceBatch, _gaps: TimelineGaps) -> None:
         """Note who began anew, in the commit of the sync; every other letter only kept its Olm session."""
-        for letter in opened.letters:
-            if letter.type != "m.dummy":
+        for message in batch.messages:
+            if message.type != "m.dummy":
                 continue
-            known = await self._devices.find(self._store, letter.sender, letter.sender_key)
+            known = await self._devices.find(self._database, message.sender, message.sender_key)
             if known is not None and known[1]:
                 query = "INSERT INTO matrix_anew (user_id, sender_key) VALUES ($1, $2) ON CONFLICT DO NOTHING"
-                await conn.execute(query, letter.sender, letter.sender_key)
+                await conn.execute(query, message.sender, message.sender_key)
 
-    async def owe(self) -> None:
+    async def owe_keys(self) -> None:
         """Owe each of them every live key of the line voice once more."""
-        rows = await self._identity.store.fetch("SELECT user_id, sender_key FROM matrix_anew")
+        rows = await self._identity.database.fetch("SELECT user_id, sender_key FROM matrix_anew")
         if not rows:
             return
-        await self._store.commit(lambda conn: self._owe(conn, rows))
+        await self._database.commit(lambda conn: self._owe_keys(conn, rows))
         self._crash(CrashPoint.KEYS_OWED)
-        await self._identity.store.commit(lambda conn: _forget(conn, rows))
+        await self._identity.database.commit(lambda conn: _delete_rows(conn, rows))
 
-    async def _owe(self, conn: Connection, rows: Sequence[Any]) -> None:
+    async def _owe_keys(self, conn: Connection, rows: Sequence[Any]) -> None:
         for row in rows:
             known = await self._devices.find(conn, row["user_id"], row["sender_key"])
             if known is not None and known[1]:
-                await self._devices.send_again(conn, known[0], self._identity.user_id)
+                await self._devices.owe_keys_again(conn, known[0], self._identity.user_id)
 
 
-async def _forget(conn: Connection, rows: Sequence[Any]) -> None:
+async def _delete_rows(conn: Connection, rows: Sequence[Any]) -> None:
     for row in rows:
         await conn.execute("DELETE FROM matrix_anew WHERE user_id=$1 AND sender_key=$2", row["user_id"], row["sender_key"])

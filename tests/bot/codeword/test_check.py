@@ -9,14 +9,14 @@ import pytest
 
 from bot import guard
 from bot.display.thread_card import card
-from bot.language.codeword_forms import MASK, Word
-from bot.model.actions import Origin, Receipt, RedactSaid, Text
-from bot.model.codeword_state import Lock
+from bot.language.codeword_forms import MASK, CodewordMatch
+from bot.model.actions import DeliveryReceipt, Origin, RedactEvent, SendSms
+from bot.model.codeword_state import SendLock
 from bot.model.events import Outcome, Relation, TextOutcome, TimerDue
-from bot.model.thread_desk_events import WordChosen
-from bot.model.transactional_actions import Tell
+from bot.model.thread_desk_events import EnrolmentFinished
+from bot.model.transactional_actions import SendEvent
 from policies.pack import TextName
-from tests.bot.escorted import (
+from tests.bot.codeword_example import (
     CHALLENGE,
     DELAY,
     UNVERIFIED,
@@ -32,22 +32,22 @@ from tests.bot.escorted import (
 from tests.bot.examples import alarms, arrived, at, edit, held, marks, of, said, texts, then, words
 from tests.bot.strategies import ANA, BEN, DIGESTS, EVE, NOW, PACK, SUE, UNDO
 
-BOTH = pytest.mark.parametrize("word", [Word.SAFE, Word.DURESS])
+BOTH = pytest.mark.parametrize("word", [CodewordMatch.SAFE, CodewordMatch.DURESS])
 
 
 @pytest.mark.practice(10)
 @BOTH
-def test_the_answer_to_a_challenge_leaves_a_fixed_time_after_the_text(word: Word) -> None:
+def test_the_answer_to_a_challenge_leaves_a_fixed_time_after_the_text(word: CodewordMatch) -> None:
     """Success and duress: the same text, three seconds after the text that answered, however long looking at it took."""
     for looking in (0.0, 0.4, 1.9):
         step = then(asked(), arrived(MASK, seconds=20), holding(word, 20 + looking))
         assert leaving(step) == [(VERIFIED, NOW + 20 + DELAY)]
-        (text,) = of(Text, step)
-        assert (text.origin, text.ref) == (Origin.ANSWER, "answer:a")
+        (text,) = of(SendSms, step)
+        assert (text.origin, text.ref) == (Origin.AUTO_REPLY, "answer:a")
 
 
 @BOTH
-def test_what_is_looked_at_late_is_answered_a_second_later(word: Word) -> None:
+def test_what_is_looked_at_late_is_answered_a_second_later(word: CodewordMatch) -> None:
     """When looking took longer than the delay, the answer still leaves a fixed time after the decision."""
     step = then(asked(), arrived(MASK, seconds=20), holding(word, 40))
     assert leaving(step) == [(VERIFIED, NOW + 41)]
@@ -55,7 +55,7 @@ def test_what_is_looked_at_late_is_answered_a_second_later(word: Word) -> None:
 
 def test_an_answer_without_the_word_is_answered_after_the_same_time() -> None:
     """The phone gets an answer to a wrong word too, so that a challenge reads like conversation; a person decides."""
-    step = comes(asked(), Word.NONE, 20, "all fine here")
+    step = comes(asked(), CodewordMatch.NONE, 20, "all fine here")
     assert leaving(step) == [(UNVERIFIED, NOW + 20 + DELAY)]
     assert "1 of 3" in words(step)
 
@@ -63,28 +63,28 @@ def test_an_answer_without_the_word_is_answered_after_the_same_time() -> None:
 @pytest.mark.practice(11)
 def test_a_failed_word_is_a_change() -> None:
     """Whoever did not say it may be somebody else: the room is to ask whether it is safe, and the card says so."""
-    step = comes(asked(), Word.NONE, 20, "all fine here")
+    step = comes(asked(), CodewordMatch.NONE, 20, "all fine here")
     assert "!safecheck" in words(step)
     assert "ask again" in card(step.aggregate)
 
 
 def test_the_right_word_verifies_once() -> None:
     """The card says when, and that the word is burned; the same word again proves nothing and is not counted as new."""
-    thread = comes(asked(), Word.SAFE, 20).aggregate
+    thread = comes(asked(), CodewordMatch.SAFE, 20).aggregate
     assert "verified: 2027-01-15 08:00 UTC" in card(thread)
     assert "burned" in card(thread)
-    again = comes(thread, Word.SAFE, 4000, id="b")
+    again = comes(thread, CodewordMatch.SAFE, 4000, id="b")
     assert texts(again) == []
     assert "proves nothing" in words(again)
-    assert again.aggregate.escort.verified == thread.escort.verified
+    assert again.aggregate.codeword.verified_at == thread.codeword.verified_at
 
 
 @BOTH
-def test_a_word_that_was_not_asked_for_is_not_answered(word: Word) -> None:
+def test_a_word_that_was_not_asked_for_is_not_answered(word: CodewordMatch) -> None:
     """Unasked, the phone gets nothing, whichever of the two it was."""
     step = comes(agreed(), word, 5)
     assert texts(step) == []
-    assert step.aggregate.escort.burned
+    assert step.aggregate.codeword.spent
 
 
 @pytest.mark.parametrize(
@@ -103,23 +103,23 @@ def test_a_word_behind_its_command_is_taken_out_of_the_room(changed: dict[str, A
     """Whoever writes the word where it does not belong: redacted at once, nobody is asked, and another one is needed."""
     body, event_id = changed["body"], "$w"
     step = then(held(), said(**{"event_id": event_id} | changed))
-    assert of(RedactSaid, step) == [RedactSaid(place="thread", event_id=event_id)]
+    assert of(RedactEvent, step) == [RedactEvent(place="thread", event_id=event_id)]
     assert "Choose another one" in words(step)
     assert "tulip" not in words(step)
-    assert not of(Tell, step)
-    assert (step.aggregate.escort.asked, step.aggregate.sending.pending) == ("", ()), body
+    assert not of(SendEvent, step)
+    assert (step.aggregate.codeword.challenge, step.aggregate.sending.pending) == ("", ()), body
 
 
 @pytest.mark.parametrize("body", ["!codeword", "!verify", "!forget-word", "! codeword", "!cover 1", "!tips iphone"])
 def test_a_command_is_no_word(body: str) -> None:
     """The commands themselves, and others with something behind them, are not taken for a word."""
-    assert not of(RedactSaid, then(agreed(), said(body)))
+    assert not of(RedactEvent, then(agreed(), said(body)))
 
 
 def test_a_challenge_is_not_late() -> None:
     """It leaves within five minutes of their last text or not at all, however long it waited for the carrier."""
     thread = then(agreed(), said("!verify", event_id="$v"), at(WINDOW - 9)).aggregate
-    (text,) = of(Text, then(thread, TimerDue(key="send"), at(WINDOW - 1)))
+    (text,) = of(SendSms, then(thread, TimerDue(key="send"), at(WINDOW - 1)))
     assert guard.may_send(PACK, thread, text, NOW + WINDOW, ()) is None
     assert guard.may_send(PACK, thread, text, NOW + WINDOW + 1, ()) == guard.NOT_NOW
     assert texts(then(thread, TimerDue(key="send"), at(WINDOW + 7))) == []
@@ -128,14 +128,16 @@ def test_a_challenge_is_not_late() -> None:
 def test_a_word_agreed_a_moment_ago_can_be_asked_for() -> None:
     """That their last text is recent is known from before the word was agreed."""
     thread = then(held(), arrived("hi", id="h", seconds=5), at(5)).aggregate
-    thread = then(thread, WordChosen(user=ANA, digests=DIGESTS), at(6)).aggregate
-    assert marks(then(thread, said("!verify"), at(7)))["$m1"] is Receipt.LEAVING
+    thread = then(thread, EnrolmentFinished(user=ANA, digests=DIGESTS), at(6)).aggregate
+    assert marks(then(thread, said("!verify"), at(7)))["$m1"] is DeliveryReceipt.LEAVING
 
 
 def test_the_room_is_told_of_what_could_not_be_compared() -> None:
     """A text too long to be compared to its end says so, whether or not a word was found in it."""
-    for word in Word:
-        assert "may have been missed" in words(then(agreed(), arrived("long", id="l"), at(0, word=word, partly=True)))
+    for word in CodewordMatch:
+        assert "may have been missed" in words(
+            then(agreed(), arrived("long", id="l"), at(0, codeword_match=word, partly_compared=True))
+        )
 
 
 @pytest.mark.parametrize("seconds", [5.0, 20.0])
@@ -143,11 +145,11 @@ def test_a_word_among_many_may_be_a_guess(seconds: float) -> None:
     """Guesses in a row verify nothing, asked or not; the phone gets what it would after the duress word all the same."""
     guesses = f"apple pear plum quince fig date lime lemon {MASK} melon peach berry grape"
     thread = asked() if seconds > UNDO else agreed()
-    steps = [comes(thread, word, seconds, guesses) for word in (Word.SAFE, Word.DURESS)]
+    steps = [comes(thread, word, seconds, guesses) for word in (CodewordMatch.SAFE, CodewordMatch.DURESS)]
     assert leaving(steps[0]) == leaving(steps[1])
-    assert (steps[0].aggregate.escort.verified, steps[0].aggregate.escort.burned) == (0.0, True)
+    assert (steps[0].aggregate.codeword.verified_at, steps[0].aggregate.codeword.spent) == (0.0, True)
     assert "guessed" in words(steps[0])
-    assert steps[1].aggregate.escort.lock is Lock.DURESS
+    assert steps[1].aggregate.codeword.lock is SendLock.DURESS
 
 
 def test_one_challenge_is_one_failure() -> None:
@@ -155,23 +157,25 @@ def test_one_challenge_is_one_failure() -> None:
     thread = asked()
     sent: list[str] = []
     for n in range(10):
-        step = comes(thread, Word.SAFE if n == 7 else Word.NONE, 20 + n / 10, MASK if n == 7 else "hi", id=f"t{n}")
+        step = comes(
+            thread, CodewordMatch.SAFE if n == 7 else CodewordMatch.NONE, 20 + n / 10, MASK if n == 7 else "hi", id=f"t{n}"
+        )
         thread, sent = step.aggregate, sent + texts(step)
     assert sent == [UNVERIFIED]
-    assert thread.escort.failures == ()
-    assert thread.escort.verified
+    assert thread.codeword.failures == ()
+    assert thread.codeword.verified_at
 
 
 @BOTH
-def test_a_challenge_answered_a_day_later_is_not_answered(word: Word) -> None:
+def test_a_challenge_answered_a_day_later_is_not_answered(word: CodewordMatch) -> None:
     """After the window nothing is an answer: no text, no failure; the word itself is still recognised."""
     for later in (UNDO + WINDOW + 1.0, 86_400.0):
         assert texts(comes(asked(), word, later)) == []
-        step = comes(asked(), Word.NONE, later, "hello?")
-        assert (texts(step), step.aggregate.escort.failures) == ([], ())
+        step = comes(asked(), CodewordMatch.NONE, later, "hello?")
+        assert (texts(step), step.aggregate.codeword.failures) == ([], ())
     over = then(asked(), TimerDue(key="challenge"), at(UNDO + WINDOW))
     assert "not answered" in words(over)
-    assert over.aggregate.escort.asked == ""
+    assert over.aggregate.codeword.challenge == ""
 
 
 @pytest.mark.parametrize(
@@ -192,21 +196,21 @@ def test_what_is_no_answer_counts_for_nothing(body: str, media: int) -> None:
     """Pictures alone, keywords and what phones send by themselves neither fail a challenge nor end it."""
     step = then(asked(), arrived(body, seconds=20, media=media), at(20))
     assert UNVERIFIED not in texts(step)
-    assert step.aggregate.escort.failures == ()
-    assert step.aggregate.escort.asked == "$v"
+    assert step.aggregate.codeword.failures == ()
+    assert step.aggregate.codeword.challenge == "$v"
 
 
 def test_a_text_from_before_the_challenge_does_not_answer_it() -> None:
     """By its own time: what was on its way when the challenge left is no failure."""
     step = then(asked(), arrived("on my way", seconds=UNDO - 3), at(UNDO + 5))
-    assert step.aggregate.escort.asked == "$v"
-    assert step.aggregate.escort.failures == ()
+    assert step.aggregate.codeword.challenge == "$v"
+    assert step.aggregate.codeword.failures == ()
 
 
 def test_the_challenge_waits_its_undo_window_and_leaves_by_its_command_alone() -> None:
     """`!verify` within five minutes of a text; the same words typed by hand are refused."""
     step = then(agreed(), said("!verify", event_id="$v"))
-    assert marks(step) == {"$v": Receipt.LEAVING}
+    assert marks(step) == {"$v": DeliveryReceipt.LEAVING}
     assert texts(then(step.aggregate, TimerDue(key="send"), at(UNDO))) == [CHALLENGE]
     assert "!verify" in words(then(agreed(), said(CHALLENGE)))
     assert "five minutes" in words(then(agreed(), said("!verify"), at(WINDOW + 1.0)))
@@ -214,24 +218,24 @@ def test_the_challenge_waits_its_undo_window_and_leaves_by_its_command_alone() -
 
 @pytest.mark.parametrize(
     ("thread", "why"),
-    [(held, "no codeword"), (lambda: agreed(burned=True), "burned"), (lambda: locked(Lock.UNVERIFIED), "!unlock")],
+    [(held, "no codeword"), (lambda: agreed(spent=True), "burned"), (lambda: locked(SendLock.UNVERIFIED), "!unlock")],
 )
 def test_no_challenge_without_a_word_that_can_answer_it(thread: object, why: str) -> None:
     """Without a word, with a burned one, or locked: refused with the reason."""
     step = then(thread(), said("!verify"))  # type: ignore[operator]
     assert why in words(step).casefold()
-    assert step.aggregate.escort.asked == ""
+    assert step.aggregate.codeword.challenge == ""
 
 
 @BOTH
-def test_a_challenge_that_has_not_left_does_not_follow_the_word(word: Word) -> None:
+def test_a_challenge_that_has_not_left_does_not_follow_the_word(word: CodewordMatch) -> None:
     """A word that comes while the challenge waits makes it needless: it leaves after neither of the two."""
     thread = then(agreed(), said("!verify", event_id="$v")).aggregate
     step = comes(thread, word, 2)
-    assert marks(step) == {"$v": Receipt.NOT_SENT}
+    assert marks(step) == {"$v": DeliveryReceipt.NOT_SENT}
     assert step.aggregate.sending.pending == ()
     queued = then(thread, TimerDue(key="send"), at(UNDO))
-    (text,) = of(Text, queued)
+    (text,) = of(SendSms, queued)
     after = comes(queued.aggregate, word, UNDO + 1).aggregate
     assert guard.may_send(PACK, after, text, NOW + UNDO + 2, ()) == guard.NOT_ASKED
 
@@ -241,26 +245,26 @@ def test_a_challenge_that_the_carrier_refused_is_not_waited_for() -> None:
     thread = then(agreed(), said("!verify", event_id="$v")).aggregate
     thread = then(thread, TimerDue(key="send"), at(UNDO)).aggregate
     thread = then(thread, TextOutcome(ref="say:$v", outcome=Outcome.REJECTED), at(UNDO)).aggregate
-    step = comes(thread, Word.NONE, 20, "hi")
-    assert (texts(step), step.aggregate.escort.failures) == ([], ())
+    step = comes(thread, CodewordMatch.NONE, 20, "hi")
+    assert (texts(step), step.aggregate.codeword.failures) == ([], ())
 
 
 def test_nobody_is_asked_for_patience_when_nobody_is_there() -> None:
     """A thread that went back to the queue while its challenge was out is greeted, at most, and not answered twice."""
     thread = then(asked(), said("!release", event_id="$r")).aggregate
-    assert VERIFIED not in texts(comes(thread, Word.SAFE, 20))
+    assert VERIFIED not in texts(comes(thread, CodewordMatch.SAFE, 20))
 
 
 @BOTH
-def test_a_word_that_a_colleague_writes_is_taken_out_of_the_room(word: Word) -> None:
+def test_a_word_that_a_colleague_writes_is_taken_out_of_the_room(word: CodewordMatch) -> None:
     """It is redacted, marked, and does not leave; an edit that holds it stops what it was to replace."""
     step = then(agreed(), said(f"is your word {MASK}?"), holding(word, 0))
-    assert of(RedactSaid, step) == [RedactSaid(place="thread", event_id="$m1")]
-    assert marks(step) == {"$m1": Receipt.NOT_SENT}
+    assert of(RedactEvent, step) == [RedactEvent(place="thread", event_id="$m1")]
+    assert marks(step) == {"$m1": DeliveryReceipt.NOT_SENT}
     assert step.aggregate.sending.pending == ()
     pending = then(agreed(), said("hello")).aggregate
     step = then(pending, edit(MASK), holding(word, 0))
-    assert of(RedactSaid, step) == [RedactSaid(place="thread", event_id="$e")]
+    assert of(RedactEvent, step) == [RedactEvent(place="thread", event_id="$e")]
     assert step.aggregate.sending.pending == ()
     other = then(pending, edit(MASK, sender=BEN), holding(word, 0))
     assert len(other.aggregate.sending.pending) == 1
@@ -268,25 +272,25 @@ def test_a_word_that_a_colleague_writes_is_taken_out_of_the_room(word: Word) -> 
 
 def test_a_thread_relation_is_no_way_round() -> None:
     """A reply in a Matrix thread that holds the word is redacted like any other message."""
-    step = then(agreed(), said(MASK, relation=Relation.THREAD), holding(Word.SAFE, 0))
-    assert of(RedactSaid, step)
+    step = then(agreed(), said(MASK, relation=Relation.THREAD), holding(CodewordMatch.SAFE, 0))
+    assert of(RedactEvent, step)
     assert replace(step.aggregate, sending=agreed().sending) == agreed()
 
 
 @BOTH
-def test_the_words_are_listened_for_in_the_next_conversation(word: Word) -> None:
+def test_the_words_are_listened_for_in_the_next_conversation(word: CodewordMatch) -> None:
     """After a park the phone keeps its words: the first text of the next conversation is compared, and answered alike."""
     closing = then(agreed(), said("!close", event_id="$c")).aggregate
     later = float(PACK.settings.close_undo)
     parked = then(closing, TimerDue(key="close"), at(later)).aggregate
-    assert parked.escort.words == DIGESTS
+    assert parked.codeword.digests == DIGESTS
     night = later + 13 * 3600
-    known = at(night, word=word, fresh="still brook")
+    known = at(night, codeword_match=word, new_designation="still brook")
     step = then(parked, arrived(MASK, id="w", seconds=night), known)
     assert texts(step) == [PACK.say(TextName.GREETING)]
-    assert step.aggregate.escort.burned
-    assert (step.aggregate.escort.lock is Lock.DURESS) == (word is Word.DURESS)
-    assert alarms(step) == (["duress"] if word is Word.DURESS else [])
+    assert step.aggregate.codeword.spent
+    assert (step.aggregate.codeword.lock is SendLock.DURESS) == (word is CodewordMatch.DURESS)
+    assert alarms(step) == (["duress"] if word is CodewordMatch.DURESS else [])
 
 
 @pytest.mark.parametrize("between", [" ", ",", ", ", "/", "。"])
@@ -294,18 +298,21 @@ def test_many_guesses_in_one_text_verify_nothing(between: str) -> None:
     """Whatever stands between them, and where a script puts nothing there: it is burned, and proves nothing."""
     guesses = between.join([*(f"guess{chr(97 + n)}" for n in range(14)), MASK])
     for body in (guesses, "心" * 30 + MASK):
-        step = comes(asked(), Word.SAFE, 20, body)
-        assert (step.aggregate.escort.burned, step.aggregate.escort.verified) == (True, 0.0)
+        step = comes(asked(), CodewordMatch.SAFE, 20, body)
+        assert (step.aggregate.codeword.spent, step.aggregate.codeword.verified_at) == (True, 0.0)
         assert "as if guessed" in words(step)
-    assert comes(asked(), Word.SAFE, 20, between.join(["it", "is", MASK, "ok"])).aggregate.escort.verified == NOW + 20
+    assert (
+        comes(asked(), CodewordMatch.SAFE, 20, between.join(["it", "is", MASK, "ok"])).aggregate.codeword.verified_at
+        == NOW + 20
+    )
 
 
 @BOTH
-def test_a_word_that_comes_hours_late_verifies_nothing(word: Word) -> None:
+def test_a_word_that_comes_hours_late_verifies_nothing(word: CodewordMatch) -> None:
     """It says who had the phone then: it is burned, for both words alike, and nothing is verified by it."""
     step = then(agreed(), arrived(MASK, seconds=20), holding(word, 86_400))
-    assert (step.aggregate.escort.burned, step.aggregate.escort.verified) == (True, 0.0)
-    assert ("The codeword came late" in words(step)) is (word is Word.SAFE)
+    assert (step.aggregate.codeword.spent, step.aggregate.codeword.verified_at) == (True, 0.0)
+    assert ("The codeword came late" in words(step)) is (word is CodewordMatch.SAFE)
 
 
 @pytest.mark.parametrize("body", ["How are the kids?", "!options"])
@@ -313,11 +320,11 @@ def test_a_challenge_that_is_changed_is_none(body: str) -> None:
     """What is answered to other words is no answer to a check: nothing leaves by itself, and nothing is counted."""
     thread = then(agreed(), said("!verify", event_id="$v"), at(1)).aggregate
     thread = then(thread, edit(body, target="$v"), at(2)).aggregate
-    assert not thread.escort.asked
+    assert not thread.codeword.challenge
     thread = then(thread, TimerDue(key="send"), at(60)).aggregate
     thread = then(thread, TextOutcome(ref="say:$v", outcome=Outcome.ACCEPTED), at(60)).aggregate
-    step = comes(thread, Word.NONE, 70, "all fine here")
-    assert (texts(step), step.aggregate.escort.failures) == ([], ())
+    step = comes(thread, CodewordMatch.NONE, 70, "all fine here")
+    assert (texts(step), step.aggregate.codeword.failures) == ([], ())
 
 
 @pytest.mark.practice(33)
@@ -326,6 +333,6 @@ def test_whoever_is_not_heard_cannot_change_a_command_into_words(command: str) -
     """A supervisor's challenge or cover line, edited into anything else, leaves nothing on the phone, and they hear so."""
     thread = then(agreed(), said(command, sender=SUE, event_id="$v"), at(1)).aggregate
     step = then(thread, edit("Sue here, do not open the door", sender=SUE, target="$v"), at(2))
-    assert marks(step) == {"$v": Receipt.NOT_SENT}
+    assert marks(step) == {"$v": DeliveryReceipt.NOT_SENT}
     assert "is not changed" in words(step)
     assert texts(then(step.aggregate, TimerDue(key="send"), at(60))) == []

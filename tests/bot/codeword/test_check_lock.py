@@ -8,18 +8,18 @@ import pytest
 
 from bot import guard
 from bot.display.thread_card import card
-from bot.language.codeword_forms import MASK, Word
-from bot.model.actions import DESK, Mark, Origin, Page, Post, Receipt, Text
-from bot.model.codeword_state import Escort, Lock
+from bot.language.codeword_forms import MASK, CodewordMatch
+from bot.model.actions import DESK, DeliveryReceipt, Origin, PageOnCall, SendMessage, SendSms, ShowReceipt
+from bot.model.codeword_state import CodewordState, SendLock
 from bot.model.desk import Thread
 from bot.model.events import Outcome, TextOutcome, TimerDue
 from bot.model.feature import Step
-from bot.model.thread import Life, State
-from bot.model.thread_desk_events import Alarm, AlarmRaised, Assigned, Marked
+from bot.model.thread import Lifecycle, ThreadState
+from bot.model.thread_desk_events import AlarmKind, AlarmRaised, Assigned, DuressFlagChanged
 from bot.model.transactional_actions import SetTimer
 from bot.safety import unsafe_phone
 from policies.pack import TextName
-from tests.bot.escorted import (
+from tests.bot.codeword_example import (
     CHALLENGE,
     COVERS,
     UNVERIFIED,
@@ -35,32 +35,36 @@ from tests.bot.examples import alarms, arrived, at, held, marks, of, said, staff
 from tests.bot.strategies import ANA, BEN, DIGESTS, LONG, NOW, PACK, SUE, UNDO, WARNED
 
 
-@pytest.mark.parametrize("before", [agreed, asked, held, lambda: locked(Lock.UNVERIFIED), lambda: agreed(burned=True)])
-def test_duress_is_told_to_voice_desk_and_whoever_is_on_call(before: object) -> None:
-    """Asked or not, burned or not: a loud message to the voice, an alarm that names the supervisors, a call outside."""
+@pytest.mark.parametrize("before", [agreed, asked, held, lambda: locked(SendLock.UNVERIFIED), lambda: agreed(spent=True)])
+def test_duress_is_told_to_assignee_desk_and_whoever_is_on_call(before: object) -> None:
+    """Asked or not, burned or not: a loud message to the assignee, an alarm that names the supervisors, a call outside."""
     thread = before()  # type: ignore[operator]
-    if thread.escort.words is None:
-        assert comes(thread, Word.DURESS, 20).aggregate.escort.lock is Lock.NONE, "without a word there is no duress word"
+    if thread.codeword.digests is None:
+        assert comes(thread, CodewordMatch.DURESS, 20).aggregate.codeword.lock is SendLock.NONE, (
+            "without a word there is no duress word"
+        )
         return
-    step = comes(thread, Word.DURESS, 20)
-    assert step.aggregate.escort.lock is Lock.DURESS
+    step = comes(thread, CodewordMatch.DURESS, 20)
+    assert step.aggregate.codeword.lock is SendLock.DURESS
     assert alarms(step) == ["duress"]
-    (loud,) = [post for post in of(Post, step) if "DURESS" in post.body]
-    assert (loud.notice, loud.mentions) == (False, (thread.voice.holder,))
-    desk = then(staffed_desk(), AlarmRaised(designation="amber heron", alarm=Alarm.DURESS))
-    (post,) = [post for post in of(Post, desk) if "DURESS" in post.body]
+    (loud,) = [post for post in of(SendMessage, step) if "DURESS" in post.body]
+    assert (loud.notice, loud.mentions) == (False, (thread.assignment.assignee,))
+    desk = then(staffed_desk(), AlarmRaised(designation="amber heron", alarm=AlarmKind.DURESS))
+    (post,) = [post for post in of(SendMessage, desk) if "DURESS" in post.body]
     assert (post.place, post.mentions) == (DESK, (SUE,))
-    assert len(of(Page, desk)) == 1
+    assert len(of(PageOnCall, desk)) == 1
 
 
 def test_the_card_says_duress_and_not_verified() -> None:
     """Nobody who opens the room takes a thread under duress for a verified one."""
-    assert "DURESS" in card(comes(asked(), Word.DURESS, 20).aggregate)
-    assert "verified:" not in card(comes(comes(asked(), Word.SAFE, 20).aggregate, Word.DURESS, 30).aggregate)
+    assert "DURESS" in card(comes(asked(), CodewordMatch.DURESS, 20).aggregate)
+    assert "verified:" not in card(
+        comes(comes(asked(), CodewordMatch.SAFE, 20).aggregate, CodewordMatch.DURESS, 30).aggregate
+    )
 
 
-@pytest.mark.parametrize("lock", [Lock.DURESS, Lock.UNVERIFIED])
-def test_only_cover_lines_leave_for_a_locked_phone(lock: Lock) -> None:
+@pytest.mark.parametrize("lock", [SendLock.DURESS, SendLock.UNVERIFIED])
+def test_only_cover_lines_leave_for_a_locked_phone(lock: SendLock) -> None:
     """Free words, the agency's other texts and the challenge are refused with the way out; cover lines leave, in time."""
     for body in ("I am here", "!say handover", "!say handover: my own words", "!verify", "!long", CHALLENGE):
         step = then(locked(lock), said(body))
@@ -68,25 +72,25 @@ def test_only_cover_lines_leave_for_a_locked_phone(lock: Lock) -> None:
     assert "!unlock" in words(then(locked(lock), said("I am here")))
     for n, line in enumerate(COVERS, 1):
         step = then(locked(lock), said(f"!cover {n}"))
-        assert marks(step)["$m1"] is Receipt.LEAVING
+        assert marks(step)["$m1"] is DeliveryReceipt.LEAVING
         assert texts(then(step.aggregate, TimerDue(key="send"), at(UNDO))) == [line]
 
 
 def test_words_in_the_undo_window_do_not_leave_under_duress() -> None:
     """What was said before the duress word came does not leave after it; neither does what the carrier has not got yet."""
     thread = then(agreed(), said("meet me at the shelter"), at(0)).aggregate
-    thread = comes(thread, Word.DURESS, 2).aggregate
+    thread = comes(thread, CodewordMatch.DURESS, 2).aggregate
     step = then(thread, TimerDue(key="send"), at(UNDO))
     assert texts(step) == []
-    assert marks(step)["$m1"] is Receipt.HELD
-    queued = Text(ref="say:$x", body="on its way", origin=Origin.VOICE, epoch=thread.voice.epoch, since=NOW)
-    assert guard.may_send(PACK, thread, queued, NOW, ()) == guard.LOCKED[Lock.DURESS]
+    assert marks(step)["$m1"] is DeliveryReceipt.HELD
+    queued = SendSms(ref="say:$x", body="on its way", origin=Origin.ADVOCATE, epoch=thread.assignment.epoch, since=NOW)
+    assert guard.may_send(PACK, thread, queued, NOW, ()) == guard.LOCKED[SendLock.DURESS]
 
 
 def test_a_locked_phone_is_answered_by_itself_as_any_other() -> None:
     """A greeting and the confirmation of a STOP leave as they would after success: their absence would tell."""
-    for lock in (Lock.NONE, Lock.DURESS):
-        thread = locked(lock) if lock is not Lock.NONE else agreed(burned=True)
+    for lock in (SendLock.NONE, SendLock.DURESS):
+        thread = locked(lock) if lock is not SendLock.NONE else agreed(spent=True)
         assert texts(then(thread, arrived("STOP"))) == [PACK.say(TextName.STOP)]
         thread = then(thread, said("!release", event_id="$r")).aggregate
         later = 13 * 3600.0
@@ -99,20 +103,20 @@ def test_three_failures_within_a_day_lock_the_phone() -> None:
     for n in range(3):
         start = n * 600.0
         thread = then(thread, arrived("hi", seconds=start, id=f"t{n}"), at(start)).aggregate
-        step = comes(asked(thread, seconds=start, name=f"$v{n}"), Word.NONE, start + 20, "who is this", id=f"w{n}")
+        step = comes(asked(thread, seconds=start, name=f"$v{n}"), CodewordMatch.NONE, start + 20, "who is this", id=f"w{n}")
         thread = step.aggregate
         assert texts(step) == [UNVERIFIED]
-        assert (thread.escort.lock is Lock.UNVERIFIED) == (n == 2)
+        assert (thread.codeword.lock is SendLock.UNVERIFIED) == (n == 2)
     assert alarms(step) == ["unverified"]
     old = agreed(failures=(NOW - 86_500, NOW - 60))
-    assert comes(asked(old), Word.NONE, 20, "who is this").aggregate.escort.lock is Lock.NONE
+    assert comes(asked(old), CodewordMatch.NONE, 20, "who is this").aggregate.codeword.lock is SendLock.NONE
 
 
-@pytest.mark.parametrize("lock", [Lock.DURESS, Lock.UNVERIFIED])
-def test_words_for_a_locked_phone_are_held_until_a_person_sends_them(lock: Lock) -> None:
+@pytest.mark.parametrize("lock", [SendLock.DURESS, SendLock.UNVERIFIED])
+def test_words_for_a_locked_phone_are_held_until_a_person_sends_them(lock: SendLock) -> None:
     """What was said under a lock is held; a supervisor's `!unlock` lets nothing leave, then its author's `!again` does."""
     step = then(locked(lock), said("I am here"))
-    assert marks(step)["$m1"] is Receipt.HELD
+    assert marks(step)["$m1"] is DeliveryReceipt.HELD
     again = then(step.aggregate, said("!again", event_id="$a"), at(5))
     assert "!unlock" in words(again)
     free = then(again.aggregate, said("!unlock", sender=SUE, event_id="$u"), at(60))
@@ -123,39 +127,39 @@ def test_words_for_a_locked_phone_are_held_until_a_person_sends_them(lock: Lock)
 
 def test_a_supervisor_unlocks_and_nobody_else() -> None:
     """`!unlock` lets free words leave again and forgets the failures; the burned word stays burned."""
-    thread = comes(asked(), Word.DURESS, 20).aggregate
+    thread = comes(asked(), CodewordMatch.DURESS, 20).aggregate
     for sender in (ANA, BEN):
-        assert then(thread, said("!unlock", sender=sender)).aggregate.escort == thread.escort
+        assert then(thread, said("!unlock", sender=sender)).aggregate.codeword == thread.codeword
     free = then(thread, said("!unlock", sender=SUE)).aggregate
-    assert (free.escort.lock, free.escort.burned) == (Lock.NONE, True)
-    assert marks(then(free, said("I am here", event_id="$n")))["$n"] is Receipt.LEAVING
+    assert (free.codeword.lock, free.codeword.spent) == (SendLock.NONE, True)
+    assert marks(then(free, said("I am here", event_id="$n")))["$n"] is DeliveryReceipt.LEAVING
     assert "Nothing is locked" in words(then(free, said("!unlock", sender=SUE)))
 
 
 def test_a_success_does_not_unlock() -> None:
     """After three failures the word alone opens nothing: whoever guessed it is not let in."""
-    step = comes(locked(Lock.UNVERIFIED), Word.SAFE, 20)
-    assert step.aggregate.escort.lock is Lock.UNVERIFIED
+    step = comes(locked(SendLock.UNVERIFIED), CodewordMatch.SAFE, 20)
+    assert step.aggregate.codeword.lock is SendLock.UNVERIFIED
     assert "!unlock" in words(step)
 
 
 def test_forgetting_and_agreeing_wait_for_an_unlock() -> None:
     """Under a lock no word is forgotten and none agreed; without one, forgetting keeps nothing but the failures."""
     for body in ("!forget-word", "!codeword"):
-        thread = locked(Lock.DURESS)
+        thread = locked(SendLock.DURESS)
         step = then(thread, said(body))
         assert "!unlock" in words(step)
-        assert step.aggregate.escort == thread.escort
-    forgotten = then(agreed(failures=(NOW,)), said("!forget-word")).aggregate.escort
-    assert (forgotten.words, forgotten.failures) == (None, (NOW,))
+        assert step.aggregate.codeword == thread.codeword
+    forgotten = then(agreed(failures=(NOW,)), said("!forget-word")).aggregate.codeword
+    assert (forgotten.digests, forgotten.failures) == (None, (NOW,))
     assert "No codeword" in words(then(held(), said("!forget-word")))
 
 
 @pytest.mark.practice(10)
-def test_the_lock_outlives_a_change_of_voice() -> None:
+def test_the_lock_outlives_a_change_of_assignee() -> None:
     """The lock belongs to the phone: whoever takes the thread has the same cover lines and nothing else."""
-    thread = then(locked(Lock.DURESS), said("!release", event_id="$r")).aggregate
-    thread = then(thread, Assigned(voice=BEN)).aggregate
+    thread = then(locked(SendLock.DURESS), said("!release", event_id="$r")).aggregate
+    thread = then(thread, Assigned(assignee=BEN)).aggregate
     assert "DURESS" in card(thread)
     assert then(thread, said("I am Ben", sender=BEN, event_id="$n")).aggregate.sending.pending == ()
 
@@ -168,45 +172,50 @@ def test_cover_lines_are_shown_before_one_is_chosen() -> None:
 
 def test_a_late_duress_word_still_locks() -> None:
     """A text told of hours later answers nothing, and its duress word locks and alarms all the same."""
-    step = then(agreed(), arrived(MASK, seconds=-7200), holding(Word.DURESS, 0))
+    step = then(agreed(), arrived(MASK, seconds=-7200), holding(CodewordMatch.DURESS, 0))
     assert texts(step) == []
     assert alarms(step) == ["duress"]
-    assert step.aggregate.escort.lock is Lock.DURESS
+    assert step.aggregate.codeword.lock is SendLock.DURESS
 
 
 def test_the_room_says_what_the_phone_gets_and_when_to_look_again() -> None:
     """The answer is shown in the room; the window of a challenge has a timer."""
-    step = comes(asked(), Word.DURESS, 20)
+    step = comes(asked(), CodewordMatch.DURESS, 20)
     assert f"Answered by itself (verified): {VERIFIED}" in words(step)
     thread = then(then(agreed(), said("!verify", event_id="$v")).aggregate, TimerDue(key="send"), at(UNDO)).aggregate
     sent = then(thread, TextOutcome(ref="say:$v", outcome=Outcome.ACCEPTED), at(UNDO))
     assert SetTimer(key="challenge", due=NOW + UNDO + WINDOW) in sent.actions
-    assert not [m for m in of(Mark, sent) if m.receipt is Receipt.NOTE]
+    assert not [m for m in of(ShowReceipt, sent) if m.receipt is DeliveryReceipt.NOTE]
 
 
 @pytest.mark.practice(10)
-@pytest.mark.parametrize("lock", [Lock.DURESS, Lock.UNVERIFIED])
-def test_a_lock_that_a_phone_brings_along_is_told_as_when_it_came(lock: Lock) -> None:
+@pytest.mark.parametrize("lock", [SendLock.DURESS, SendLock.UNVERIFIED])
+def test_a_lock_that_a_phone_brings_along_is_told_as_when_it_came(lock: SendLock) -> None:
     """A phone under duress whose conversation ended begins a new one: the desk marks it and calls the supervisors."""
-    parked = Thread(id="t1", designation="", escort=Escort(words=DIGESTS, lock=lock), life=Life(state=State.PARKED))
-    step = then(parked, arrived("hi again"), at(0, fresh="plain river"))
-    assert alarms(step) == [{Lock.DURESS: "duress", Lock.UNVERIFIED: "unverified"}[lock]]
-    marked = [event for event in told(step.actions, DESK) if isinstance(event, Marked)]
-    assert [event.duress for event in marked] == [True] * (lock is Lock.DURESS)
+    parked = Thread(
+        id="t1",
+        designation="",
+        codeword=CodewordState(digests=DIGESTS, lock=lock),
+        lifecycle=Lifecycle(state=ThreadState.PARKED),
+    )
+    step = then(parked, arrived("hi again"), at(0, new_designation="plain river"))
+    assert alarms(step) == [{SendLock.DURESS: "duress", SendLock.UNVERIFIED: "unverified"}[lock]]
+    marked = [event for event in told(step.actions, DESK) if isinstance(event, DuressFlagChanged)]
+    assert [event.duress for event in marked] == [True] * (lock is SendLock.DURESS)
 
 
 @pytest.mark.parametrize("body", [LONG, *WARNED])
 def test_words_held_by_a_lock_are_looked_at_before_they_leave(body: str) -> None:
     """After `!unlock`, `!again` lets nothing leave that would have been held without a lock."""
-    thread = then(locked(Lock.UNVERIFIED), said(body, event_id="$w"), at(1)).aggregate
+    thread = then(locked(SendLock.UNVERIFIED), said(body, event_id="$w"), at(1)).aggregate
     thread = then(thread, said("!unlock", sender=SUE, event_id="$u"), at(2)).aggregate
     step = then(thread, said("!again", event_id="$a"), at(3))
-    assert marks(step)["$w"] is Receipt.HELD
+    assert marks(step)["$w"] is DeliveryReceipt.HELD
     assert texts(then(step.aggregate, TimerDue(key="send"), at(60))) == []
 
 
 def test_whoever_has_the_phone_now_has_said_no_word() -> None:
     """After `!different` nobody is verified: what was agreed was agreed with somebody else."""
-    thread = replace(agreed(), escort=Escort(words=DIGESTS, burned=True, came=True, verified=NOW))
-    thread, _ = unsafe_phone.anew(thread, at(5))
-    assert thread.escort.verified == 0.0
+    thread = replace(agreed(), codeword=CodewordState(digests=DIGESTS, spent=True, ever_texted=True, verified_at=NOW))
+    thread, _ = unsafe_phone.start_over(thread, at(5))
+    assert thread.codeword.verified_at == 0.0

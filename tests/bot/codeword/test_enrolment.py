@@ -8,70 +8,73 @@ from typing import Any
 import pytest
 
 from bot.codeword.codeword_commands import KEPT, NOT_KEPT
-from bot.codeword.enrolment import LINGERS, STANDS, asked
-from bot.language.codeword_forms import Flaw, Taken
-from bot.model.actions import OFFICE, Post, RedactSaid
-from bot.model.codeword_state import Lock
+from bot.codeword.enrolment import ANSWER_WITHIN, REDACT_FOR, pending_answer
+from bot.language.codeword_forms import EnrolmentAnswer, Flaw
+from bot.model.actions import OFFICE, RedactEvent, SendMessage
+from bot.model.codeword_state import SendLock
 from bot.model.desk import Desk, Thread
-from bot.model.events import Left, NotHeard, Relation, TimerDue, Why
+from bot.model.events import IgnoreReason, MemberLeft, MessageIgnored, Relation, TimerDue
 from bot.model.feature import Step
-from bot.model.thread import Life, State
-from bot.model.thread_desk_events import WordChosen, WordWanted
-from bot.model.transactional_actions import SetTimer, Tell
-from tests.bot.escorted import agreed, locked
+from bot.model.thread import Lifecycle, ThreadState
+from bot.model.thread_desk_events import EnrolmentFinished, EnrolmentRequested
+from bot.model.transactional_actions import SendEvent, SetTimer
+from tests.bot.codeword_example import agreed, locked
 from tests.bot.examples import at, held, of, said, staffed_desk, then, told, words
 from tests.bot.strategies import ANA, BEN, DIGESTS, EVE, NAMED, SUE
 
 ROOM = OFFICE + ANA
-FIRST, BOTH = Taken(), Taken(digests=DIGESTS)
+FIRST, BOTH = EnrolmentAnswer(), EnrolmentAnswer(digests=DIGESTS)
 
 
 def asking(user: str = ANA, *, second: bool = False) -> Desk:
     """Return a desk that asks somebody for a codeword, or for the duress word."""
-    desk = then(staffed_desk(), WordWanted(thread="t1", designation=NAMED[0], user=user)).aggregate
+    desk = then(staffed_desk(), EnrolmentRequested(thread="t1", designation=NAMED[0], user=user)).aggregate
     return answered(desk, FIRST).aggregate if second else desk
 
 
-def answered(desk: Desk, taken: Taken | None, *, seconds: float = 0.0, **changed: Any) -> Step[Desk]:
+def answered(desk: Desk, taken: EnrolmentAnswer | None, *, seconds: float = 0.0, **changed: Any) -> Step[Desk]:
     """Let something be said in Ana's office; what it was the bridge has taken out."""
     event = said(changed.pop("body", ""), place=ROOM, **changed)
-    return then(desk, event, at(seconds, taken=taken))
+    return then(desk, event, at(seconds, enrolment_answer=taken))
 
 
 @pytest.mark.practice(10)
 def test_the_words_are_asked_for_in_the_office_of_whoever_agreed_on_them() -> None:
-    """`!codeword` in the thread: the answer says that only a word agreed by voice is one; the desk asks in the office."""
+    """`!codeword` in the thread: the answer says that only a word agreed by phone call is one.
+
+    The desk asks in the office.
+    """
     step = then(held(), said("!codeword"))
-    assert told(step.actions, "desk") == [WordWanted(thread="t1", designation=NAMED[0], user=ANA)]
-    assert "by voice" in words(step)
-    asked = then(staffed_desk(), WordWanted(thread="t1", designation=NAMED[0], user=ANA))
-    (post,) = [post for post in of(Post, asked) if post.place == ROOM]
+    assert told(step.actions, "desk") == [EnrolmentRequested(thread="t1", designation=NAMED[0], user=ANA)]
+    assert "by phone call" in words(step)
+    asked = then(staffed_desk(), EnrolmentRequested(thread="t1", designation=NAMED[0], user=ANA))
+    (post,) = [post for post in of(SendMessage, asked) if post.place == ROOM]
     assert NAMED[0] in post.body
-    assert then(staffed_desk(), WordWanted(thread="t1", designation=NAMED[0], user=EVE)).aggregate.asking == ()
+    assert then(staffed_desk(), EnrolmentRequested(thread="t1", designation=NAMED[0], user=EVE)).aggregate.enrolments == ()
 
 
 def test_both_words_are_redacted_and_their_digests_go_to_the_thread() -> None:
     """The word, then the duress word: each is redacted at once; the thread is told digests, and nobody anything else."""
     first = answered(asking(), FIRST, event_id="$w1")
-    assert of(RedactSaid, first) == [RedactSaid(place=ROOM, event_id="$w1")]
+    assert of(RedactEvent, first) == [RedactEvent(place=ROOM, event_id="$w1")]
     assert "duress word" in words(first)
     second = answered(first.aggregate, BOTH, event_id="$w2")
-    assert of(RedactSaid, second) == [RedactSaid(place=ROOM, event_id="$w2")]
-    assert told(second.actions, "t1") == [WordChosen(user=ANA, digests=DIGESTS)]
-    assert second.aggregate.asking == ()
-    thread = then(held(), WordChosen(user=ANA, digests=DIGESTS)).aggregate
-    assert thread.escort.words == DIGESTS
+    assert of(RedactEvent, second) == [RedactEvent(place=ROOM, event_id="$w2")]
+    assert told(second.actions, "t1") == [EnrolmentFinished(user=ANA, digests=DIGESTS)]
+    assert second.aggregate.enrolments == ()
+    thread = then(held(), EnrolmentFinished(user=ANA, digests=DIGESTS)).aggregate
+    assert thread.codeword.digests == DIGESTS
 
 
 @pytest.mark.parametrize("flaw", [flaw for flaw in Flaw if flaw is not Flaw.LOST])
 @pytest.mark.parametrize("second", [False, True])
 def test_a_refused_word_is_redacted_and_asked_for_again(flaw: Flaw, second: bool) -> None:
     """Its reason is told, it is redacted like any other, and the same question stands for another five minutes."""
-    step = answered(asking(second=second), Taken(flaw=flaw), seconds=200)
-    assert of(RedactSaid, step)
+    step = answered(asking(second=second), EnrolmentAnswer(flaw=flaw), seconds=200)
+    assert of(RedactEvent, step)
     assert flaw.value in words(step)
-    (still,) = step.aggregate.asking
-    assert (still.second, still.until) == (second, at(200).now + STANDS)
+    (still,) = step.aggregate.enrolments
+    assert (still.wants_duress_word, still.until) == (second, at(200).now + ANSWER_WITHIN)
 
 
 @pytest.mark.parametrize("second", [False, True])
@@ -80,33 +83,33 @@ def test_an_enrolment_that_is_interrupted_keeps_nothing(how: str, second: bool) 
     """Five minutes, leaving, a restart, a message in clear, another `!codeword`: at neither step is a word kept."""
     desk = asking(second=second)
     steps: dict[str, Callable[[], Step[Desk]]] = {
-        "time": lambda: then(desk, TimerDue(key=f"word:{ANA}"), at(STANDS + LINGERS)),
-        "left": lambda: then(desk, Left(place="desk", user=ANA)),
-        "lost": lambda: answered(desk, Taken(flaw=Flaw.LOST)),
-        "clear": lambda: then(desk, NotHeard(place=ROOM, sender=ANA, event_id="$c", why=Why.UNENCRYPTED)),
-        "late": lambda: answered(desk, BOTH, seconds=STANDS + 1),
-        "another": lambda: then(desk, WordWanted(thread="t2", designation=NAMED[1], user=ANA)),
+        "time": lambda: then(desk, TimerDue(key=f"word:{ANA}"), at(ANSWER_WITHIN + REDACT_FOR)),
+        "left": lambda: then(desk, MemberLeft(place="desk", user=ANA)),
+        "lost": lambda: answered(desk, EnrolmentAnswer(flaw=Flaw.LOST)),
+        "clear": lambda: then(desk, MessageIgnored(place=ROOM, sender=ANA, event_id="$c", reason=IgnoreReason.UNENCRYPTED)),
+        "late": lambda: answered(desk, BOTH, seconds=ANSWER_WITHIN + 1),
+        "another": lambda: then(desk, EnrolmentRequested(thread="t2", designation=NAMED[1], user=ANA)),
     }
     step = steps[how]()
-    assert not [tell for tell in of(Tell, step) if isinstance(tell.event, WordChosen)]
+    assert not [tell for tell in of(SendEvent, step) if isinstance(tell.event, EnrolmentFinished)]
     if how == "another":
-        assert [(a.thread, a.second) for a in step.aggregate.asking] == [("t2", False)]
+        assert [(a.thread, a.wants_duress_word) for a in step.aggregate.enrolments] == [("t2", False)]
         return
-    assert step.aggregate.asking == ()
+    assert step.aggregate.enrolments == ()
     if how in ("lost", "clear", "late"):
-        assert of(RedactSaid, step), "what was said stands"
+        assert of(RedactEvent, step), "what was said stands"
 
 
 @pytest.mark.parametrize("second", [False, True])
 def test_what_comes_late_is_redacted_and_not_taken(second: bool) -> None:
     """For ten minutes after its time a word is redacted like one in time, and not taken: people answer late."""
-    step = then(asking(second=second), TimerDue(key=f"word:{ANA}"), at(STANDS))
+    step = then(asking(second=second), TimerDue(key=f"word:{ANA}"), at(ANSWER_WITHIN))
     assert "Five minutes are over" in words(step)
-    assert of(SetTimer, step) == [SetTimer(key=f"word:{ANA}", due=at(STANDS + LINGERS).now)]
-    late = answered(step.aggregate, BOTH, seconds=STANDS + 60, event_id="$w")
-    assert of(RedactSaid, late) == [RedactSaid(place=ROOM, event_id="$w")]
-    assert not [tell for tell in of(Tell, late) if isinstance(tell.event, WordChosen)]
-    assert late.aggregate.asking == ()
+    assert of(SetTimer, step) == [SetTimer(key=f"word:{ANA}", due=at(ANSWER_WITHIN + REDACT_FOR).now)]
+    late = answered(step.aggregate, BOTH, seconds=ANSWER_WITHIN + 60, event_id="$w")
+    assert of(RedactEvent, late) == [RedactEvent(place=ROOM, event_id="$w")]
+    assert not [tell for tell in of(SendEvent, late) if isinstance(tell.event, EnrolmentFinished)]
+    assert late.aggregate.enrolments == ()
 
 
 @pytest.mark.parametrize(
@@ -116,24 +119,24 @@ def test_a_word_behind_its_command_is_taken_out(body: str) -> None:
     """At the desk and in an office, asked or not: what stands behind `!codeword`, or what was meant as it, is redacted."""
     for desk in (staffed_desk(), asking()):
         for place in ("desk", ROOM):
-            step = then(desk, said(body, place=place, event_id="$w"), at(0, taken=FIRST))
-            assert of(RedactSaid, step) == [RedactSaid(place=place, event_id="$w")]
+            step = then(desk, said(body, place=place, event_id="$w"), at(0, enrolment_answer=FIRST))
+            assert of(RedactEvent, step) == [RedactEvent(place=place, event_id="$w")]
             assert "not taken" in words(step)
             assert "tulip" not in words(step)
-            assert step.aggregate.asking == desk.asking
+            assert step.aggregate.enrolments == desk.enrolments
 
 
 def test_the_office_says_kept_when_it_is_kept() -> None:
     """The thread alone says into the office that a word is kept, or that it is not; what is parked says that too."""
-    said_in_office = [post.body for post in of(Post, answered(asking(second=True), BOTH)) if post.place == ROOM]
+    said_in_office = [post.body for post in of(SendMessage, answered(asking(second=True), BOTH)) if post.place == ROOM]
     assert not any("It is kept:" in body or "nobody sees it again" in body for body in said_in_office)
-    kept = then(held(), WordChosen(user=ANA, digests=DIGESTS))
-    assert [post.body for post in of(Post, kept) if post.place == ROOM] == [KEPT]
-    parked = Thread(id="t1", designation="", life=Life(state=State.PARKED))
-    for thread in (locked(Lock.DURESS), parked):
-        step = then(thread, WordChosen(user=ANA, digests=DIGESTS))
-        assert [post.body for post in of(Post, step) if post.place == ROOM] == [NOT_KEPT]
-        assert step.aggregate.escort == thread.escort
+    kept = then(held(), EnrolmentFinished(user=ANA, digests=DIGESTS))
+    assert [post.body for post in of(SendMessage, kept) if post.place == ROOM] == [KEPT]
+    parked = Thread(id="t1", designation="", lifecycle=Lifecycle(state=ThreadState.PARKED))
+    for thread in (locked(SendLock.DURESS), parked):
+        step = then(thread, EnrolmentFinished(user=ANA, digests=DIGESTS))
+        assert [post.body for post in of(SendMessage, step) if post.place == ROOM] == [NOT_KEPT]
+        assert step.aggregate.codeword == thread.codeword
 
 
 def test_an_early_timer_forgets_nothing() -> None:
@@ -151,41 +154,41 @@ def test_only_their_own_office_is_listened_to() -> None:
         said("!help", place=ROOM),
         said("tulip", place=ROOM, sender=SUE),
     ):
-        step = then(desk, event, at(0, taken=None))
-        assert not of(RedactSaid, step)
-        assert step.aggregate.asking == desk.asking
+        step = then(desk, event, at(0, enrolment_answer=None))
+        assert not of(RedactEvent, step)
+        assert step.aggregate.enrolments == desk.enrolments
 
 
 def test_a_word_that_was_taken_is_not_changed() -> None:
     """An edit of what was redacted is redacted too, during the questions and after them, and nothing is kept."""
     for desk in (asking(second=True), answered(asking(second=True), BOTH, event_id="$m2").aggregate):
-        target = desk.worded[-1]
+        target = desk.codeword_event_ids[-1]
         step = answered(desk, None, body="tulip", relation=Relation.EDIT, target=target, event_id="$e")
-        assert of(RedactSaid, step) == [RedactSaid(place=ROOM, event_id="$e")]
-        assert step.aggregate.asking == ()
+        assert of(RedactEvent, step) == [RedactEvent(place=ROOM, event_id="$e")]
+        assert step.aggregate.enrolments == ()
 
 
-@pytest.mark.parametrize("why", list(Why))
-def test_what_could_not_be_read_in_an_asked_office_is_redacted(why: Why) -> None:
+@pytest.mark.parametrize("why", list(IgnoreReason))
+def test_what_could_not_be_read_in_an_asked_office_is_redacted(why: IgnoreReason) -> None:
     """It may be the word: from an unsigned device, without its key, or in clear."""
-    step = then(asking(), NotHeard(place=ROOM, sender=ANA, event_id="$c", why=why))
-    assert of(RedactSaid, step) == [RedactSaid(place=ROOM, event_id="$c")]
+    step = then(asking(), MessageIgnored(place=ROOM, sender=ANA, event_id="$c", reason=why))
+    assert of(RedactEvent, step) == [RedactEvent(place=ROOM, event_id="$c")]
     assert words(step)
 
 
 def test_a_word_is_kept_for_whoever_may_still_speak_for_the_thread() -> None:
-    """The voice, or a supervisor; after a change of voice, or under a lock, nothing is kept and the room is told."""
-    assert then(held(), WordChosen(user=SUE, digests=DIGESTS)).aggregate.escort.words == DIGESTS
-    for thread, user in ((held(), BEN), (locked(Lock.DURESS), ANA)):
-        step = then(thread, WordChosen(user=user, digests=DIGESTS))
+    """The assignee, or a supervisor; after a change of assignee, or under a lock, nothing is kept and the room is told."""
+    assert then(held(), EnrolmentFinished(user=SUE, digests=DIGESTS)).aggregate.codeword.digests == DIGESTS
+    for thread, user in ((held(), BEN), (locked(SendLock.DURESS), ANA)):
+        step = then(thread, EnrolmentFinished(user=user, digests=DIGESTS))
         assert step.aggregate == thread
         assert "No codeword was kept" in words(step)
 
 
-def test_a_new_word_takes_the_place_of_a_burned_one() -> None:
+def test_a_new_word_takes_the_place_of_a_spent_one() -> None:
     """It is not burned, and what was verified with the old one does not stand for it."""
-    escort = then(agreed(burned=True, verified=1.0), WordChosen(user=ANA, digests=DIGESTS)).aggregate.escort
-    assert (escort.burned, escort.verified) == (False, 0.0)
+    codeword = then(agreed(spent=True, verified_at=1.0), EnrolmentFinished(user=ANA, digests=DIGESTS)).aggregate.codeword
+    assert (codeword.spent, codeword.verified_at) == (False, 0.0)
 
 
 @pytest.mark.parametrize("body", ["!codewrod", "!abort", "\u200e!codeword pineapple", "\uff01codeword pineapple"])
@@ -193,7 +196,7 @@ def test_what_seems_a_command_is_no_word(body: str) -> None:
     """A mistyped command, or a command behind a mark that nobody sees, is redacted and not taken for the word."""
     desk = asking()
     step = answered(desk, None, body=body, event_id="$w")
-    assert of(RedactSaid, step) == [RedactSaid(place=ROOM, event_id="$w")]
+    assert of(RedactEvent, step) == [RedactEvent(place=ROOM, event_id="$w")]
     assert "not taken" in words(step)
-    assert step.aggregate.asking == desk.asking
-    assert asked(desk, said(body, place=ROOM)) is None
+    assert step.aggregate.enrolments == desk.enrolments
+    assert pending_answer(desk, said(body, place=ROOM)) is None

@@ -12,13 +12,13 @@ import pytest
 from bot.commands import parser
 from bot.model.actions import DESK, OFFICE, THREAD
 from bot.model.desk import Desk
-from bot.model.events import Joined
-from policies.pack import Assignment
+from bot.model.events import MemberJoined
+from policies.pack import AssignmentMode
 from tests.bot.examples import asks_for_words, at, held, said, then, words
-from tests.bot.strategies import ANA, BEN, OWNERS, SEATS, SUE, with_settings
-from tests.bot.world import World
+from tests.bot.simulation import Simulation
+from tests.bot.strategies import ANA, BEN, MEMBERS, OWNERS, SUE, with_settings
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 T1 = OWNERS[0]
 SMALL_TALK = re.compile(r"\b(?:say|write|type)\s+(?:\w+\s+){0,2}(?:hello|hi|hey|something|anything)\b", re.IGNORECASE)
 
@@ -35,16 +35,16 @@ def test_what_is_looked_for_is_found(told: str) -> None:
 @pytest.mark.parametrize("place", [DESK, OFFICE + ANA])
 def test_a_welcome_asks_for_a_command_alone(place: str) -> None:
     """Whoever comes to the desk or into their office is asked for nothing but a command."""
-    step = then(Desk(), Joined(place=place, user=ANA))
+    step = then(Desk(), MemberJoined(place=place, user=ANA))
     assert words(step)
     assert asks_for_words(words(step)) == []
     assert ("!help" in words(step)) == (place == DESK)
 
 
-@pytest.mark.parametrize("assignment", [Assignment.NONE, Assignment.FIRST])
-def test_whoever_is_called_into_a_thread_is_asked_for_no_words(assignment: Assignment) -> None:
+@pytest.mark.parametrize("assignment", [AssignmentMode.NONE, AssignmentMode.FIRST])
+def test_whoever_is_called_into_a_thread_is_asked_for_no_words(assignment: AssignmentMode) -> None:
     """From the card to the last of those who are called in: desk and room ask for commands and taps only."""
-    world = World(with_settings(assignment=assignment))
+    world = Simulation(with_settings(assignment=assignment))
     world.open(T1, ANA)
     for sender, body in (
         (ANA, f"!with {BEN}"),
@@ -68,9 +68,9 @@ def test_whoever_is_called_into_a_thread_is_asked_for_no_words(assignment: Assig
 
 
 def test_a_refusal_about_a_colleague_names_a_command() -> None:
-    """Who could not be called in by a command is not sought by words, which would be texted (the voice is heard)."""
-    off = at(0, roster=tuple(replace(seat, duty=seat.user != BEN) for seat in SEATS))
-    full = at(0, roster=SEATS, load={BEN: 99})
+    """Who could not be called in by a command is not sought by words, which would be texted (the assignee is heard)."""
+    off = at(0, roster=tuple(replace(seat, on_duty=seat.user != BEN) for seat in MEMBERS))
+    full = at(0, roster=MEMBERS, load={BEN: 99})
     for facts in (off, full):
         for body in (f"!transfer {BEN}", f"!with {BEN}", "!transfer nemo", "!with nemo", f"!transfer {ANA}", "!reveal yes"):
             step = then(held(), said(body), facts)
@@ -82,7 +82,7 @@ def test_a_refusal_about_a_colleague_names_a_command() -> None:
 def test_help_asks_for_no_words(place: str) -> None:
     """Each line of the help is a command; nothing in it is to be said without one."""
     for every in (False, True):
-        assert all(line.startswith("!") for line in parser.lines(place, every=every).splitlines())
+        assert all(line.startswith("!") for line in parser.describe_commands(place, every=every).splitlines())
 
 
 def said_by(tree: ast.Module) -> list[str]:

@@ -10,9 +10,9 @@ import pytest
 from bot.commands import canned_texts
 from bot.commands.spec import COMMANDS, Command
 from bot.decide import decide
-from bot.model.actions import THREAD, Receipt
-from bot.model.events import Relation, Unsaid
-from policies.pack import Text, TextName, Wording
+from bot.model.actions import THREAD, DeliveryReceipt
+from bot.model.events import MessageRedacted, Relation
+from policies.pack import PackText, TextName, Wording
 from tests.bot.examples import FACTS, alarms, arrived, at, due, edit, held, marks, said, texts, then, words
 from tests.bot.strategies import ANA, DIGESTS, NOW, PACK, SUE, UNDO
 
@@ -42,7 +42,7 @@ def test_each_command_says_its_text(command: str, name: TextName, language: str)
     """The pack's words, in the texter's language, are shown at once and leave after the undo window (5, 7, 8, 25, 26)."""
     thread = then(held(), arrived(language.upper(), id="l")).aggregate
     step = then(thread, said(command))
-    assert marks(step) == {"$m1": Receipt.LEAVING}
+    assert marks(step) == {"$m1": DeliveryReceipt.LEAVING}
     assert PACK.say(name, language) in words(step)
     assert texts(due(step.aggregate, UNDO - 0.1)) == []
     assert texts(due(step.aggregate, UNDO)) == [PACK.say(name, language)]
@@ -61,8 +61,8 @@ def test_own_words_an_edit_and_a_redaction(command: str, name: TextName) -> None
         back = then(edited, edit(command), at(5))
         assert words(back).startswith("Leaving in a moment")
         assert texts(due(back.aggregate, 5 + UNDO)) == [PACK.say(name)]
-    gone = then(thread, Unsaid(place=THREAD, sender=ANA, target="$m1"), at(3))
-    assert marks(gone) == {"$m1": Receipt.UNSAID}
+    gone = then(thread, MessageRedacted(place=THREAD, sender=ANA, target="$m1"), at(3))
+    assert marks(gone) == {"$m1": DeliveryReceipt.RETRACTED}
     assert texts(due(gone.aggregate, 3 + UNDO)) == []
 
 
@@ -74,7 +74,7 @@ def test_words_behind_a_command_for_a_text_send_nothing(command: str, mark: str,
     """What looks like a reason sends neither itself nor the agency's text, alarms nobody, and the answer says the way."""
     step = then(held(), said(command + mark + reason))
     assert step.aggregate.sending.pending == step.aggregate.sending.held == ()
-    assert marks(step) == {"$m1": Receipt.NOTE}
+    assert marks(step) == {"$m1": DeliveryReceipt.NOTE}
     assert alarms(step) == []
     assert texts(due(step.aggregate, UNDO)) == []
     assert words(step).startswith("Nothing was sent: ")
@@ -100,7 +100,7 @@ def test_nothing_takes_the_place_of_different(body: str) -> None:
     assert then(held(), said("!say different: sorry")).aggregate.sending.pending == ()
     thread = then(held(), said("!different")).aggregate
     step = then(thread, edit(body), at(3))
-    assert marks(step) == {"$m1": Receipt.NOT_SENT}
+    assert marks(step) == {"$m1": DeliveryReceipt.NOT_SENT}
     assert "what waited is stopped" in words(step)
     assert step.aggregate.sending.pending == step.aggregate.sending.held == ()
     assert texts(due(step.aggregate, 3 + UNDO)) == []
@@ -115,7 +115,7 @@ def test_an_edit_with_loose_words_stops_what_waited(command: str, before: str) -
     """An edit that puts words behind a command leaves neither them nor what stood there; a colon marks them as the text."""
     thread = then(held(), said(before or command)).aggregate
     step = then(thread, edit(f"{command} he took it"), at(3))
-    assert marks(step) == {"$m1": Receipt.NOT_SENT}
+    assert marks(step) == {"$m1": DeliveryReceipt.NOT_SENT}
     assert "what waited is stopped" in words(step)
     assert texts(due(step.aggregate, 3 + UNDO)) == []
     step = then(thread, edit(f"{command}: other words"), at(3))
@@ -132,7 +132,7 @@ def test_an_edit_with_loose_words_stops_what_waited(command: str, before: str) -
 def test_no_command_lets_a_reason_leave(command: Command, sender: str) -> None:
     """Whatever is said behind a command that takes a reason, or none, by whomever: no word of it is on its way."""
     thread = then(held(), said("call me at 555-0134-222", event_id="$held")).aggregate
-    thread = replace(thread, escort=replace(thread.escort, words=DIGESTS, heard=NOW))
+    thread = replace(thread, codeword=replace(thread.codeword, digests=DIGESTS, last_text_at=NOW))
     firsts = (
         "",
         "1 ",
@@ -171,7 +171,7 @@ def test_the_agencys_own_texts_have_names() -> None:
         language: Wording(text=f"Bus line 7 ({language}).", reviewed_by=None, reviewed_on=None, sample=False)
         for language in ("en", "es")
     }
-    bus = Text(name="bus", legal=False, wordings=MappingProxyType(wordings))
+    bus = PackText(name="bus", legal=False, wordings=MappingProxyType(wordings))
     pack = replace(PACK, canned=MappingProxyType({"bus": bus}))
     thread = decide(pack, FACTS, held(), said("!say bus")).aggregate
     assert texts(due(thread, UNDO)) == ["Bus line 7 (en)."]

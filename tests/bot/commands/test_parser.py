@@ -8,15 +8,26 @@ from typing import Any
 
 import pytest
 
-from bot.commands.parser import lines, parse
+from bot.commands.parser import describe_commands, parse
 from bot.commands.spec import COMMANDS, Command
-from bot.model.actions import DESK, OFFICE, THREAD, Post, Recap, Receipt, Redact, SignOut, TellAudit, TellDevices
-from bot.model.events import Content, Relation, Tapped, TimerDue
+from bot.model.actions import (
+    DESK,
+    OFFICE,
+    THREAD,
+    DeliveryReceipt,
+    RedactMessage,
+    SendMessage,
+    SendRecap,
+    ShowAudit,
+    ShowDevices,
+    SignOut,
+)
+from bot.model.events import Content, ReactionAdded, Relation, TimerDue
 from bot.model.feature import Step
-from bot.model.thread_desk_events import Listens, ThreadWaits, VoiceWanted
-from bot.model.transactional_actions import SetTimer, Tell
+from bot.model.thread_desk_events import ClaimRequested, ListenRequested, ThreadQueued
+from bot.model.transactional_actions import SendEvent, SetTimer
 from tests.bot.examples import at, at_desk, held, marks, of, said, staffed_desk, texts, then, words
-from tests.bot.strategies import ANA, BEN, EVE, NOW, SEATS, STAFF, SUE
+from tests.bot.strategies import ANA, BEN, EVE, MEMBERS, NOW, STAFF, SUE
 
 
 @pytest.mark.parametrize(
@@ -67,7 +78,7 @@ def test_a_near_miss_is_suggested_and_nothing_is_done(body: str, hint: str) -> N
         assert "no such command" in words(step)
         assert texts(step) == []
     step = then(held(), said(body))
-    assert marks(step) == {"$m1": Receipt.NOTE}
+    assert marks(step) == {"$m1": DeliveryReceipt.NOTE}
     assert step.aggregate == held()
 
 
@@ -98,18 +109,18 @@ def test_help_lists_what_there_is_in_a_place(place: str) -> None:
     for word in ("more", "help"):
         step = then(held(), said(f"!{word}")) if place == THREAD else then(staffed_desk(), said(f"!{word}", place=place))
         listed = words(step).splitlines()
-        assert listed == lines(place, every=word == "more").splitlines()
+        assert listed == describe_commands(place, every=word == "more").splitlines()
         expected = [f"!{c.name}" for c in COMMANDS if here in c.places and (c.card or word == "more")]
         assert [line.split()[0] for line in listed] == [*expected, *(["!more"] if word == "help" else [])]
         assert all(c.help in words(step) for c in COMMANDS if f"!{c.name}" in expected)
 
 
 def test_status_tells_how_things_stand() -> None:
-    """`!status` says voice, last texts and what waits, and nothing that anybody said."""
+    """`!status` says assignee, last texts and what waits, and nothing that anybody said."""
     thread = then(held(), said("marzipan", event_id="$m0")).aggregate
     step = then(thread, said("!status"))
-    assert marks(step) == {"$m1": Receipt.NOTE}
-    assert "voice: ana" in words(step)
+    assert marks(step) == {"$m1": DeliveryReceipt.NOTE}
+    assert "with ana" in words(step)
     assert "last text in: 1 min" in words(step)
     assert "last text out: none" in words(step)
     assert "in the undo window: 1" in words(step)
@@ -134,7 +145,7 @@ def test_a_command_that_is_not_taken_is_not_passed_over(relation: Relation, how:
         assert how in words(step)
         assert "Say it as a new message" in words(step)
         assert replace(step.aggregate, silence=held().silence) == held()
-        assert marks(step) == ({"$m1": Receipt.NOTE} if relation is Relation.THREAD else {})
+        assert marks(step) == ({"$m1": DeliveryReceipt.NOTE} if relation is Relation.THREAD else {})
     step = then(staffed_desk(), at_desk("!claim", relation=relation, target="$m0"))
     assert how in words(step)
 
@@ -143,7 +154,7 @@ def test_a_command_that_is_not_taken_is_not_passed_over(relation: Relation, how:
 def test_another_keyboards_mark_is_a_near_miss(body: str) -> None:
     """A command's name behind a mark that looks like one never leaves for the phone, and the command is suggested."""
     step = then(held(), said(body))
-    assert marks(step) == {"$m1": Receipt.NOTE}
+    assert marks(step) == {"$m1": DeliveryReceipt.NOTE}
     assert "Did you mean !" in words(step)
     assert step.aggregate.sending.pending == ()
 
@@ -195,7 +206,7 @@ MAY_SAY = {
     },
     **{name: {ANA} for name in ("different", "lang", "agreed", "told")},
 }
-"""Who may say what in a thread whose voice is Ana; whatever is not in here is for everybody."""
+"""Who may say what in a thread whose assignee is Ana; whatever is not in here is for everybody."""
 ROWS = [(command, place) for command in COMMANDS for place in (DESK, THREAD, OFFICE) if place in command.places]
 ROW_NAMES = [f"{command.name} in {place}" for command, place in ROWS]
 
@@ -234,9 +245,9 @@ def test_no_command_is_passed_over_in_silence(command: Command, place: str, send
     answers = [
         action
         for action in step.actions
-        if isinstance(action, TellDevices | TellAudit | Recap)
-        or (isinstance(action, Post) and action.ref != "board")
-        or (isinstance(action, Tell) and isinstance(action.event, VoiceWanted | Listens))
+        if isinstance(action, ShowDevices | ShowAudit | SendRecap)
+        or (isinstance(action, SendMessage) and action.ref != "board")
+        or (isinstance(action, SendEvent) and isinstance(action.event, ClaimRequested | ListenRequested))
     ]
     assert answers or (command.name == "say" and texts(step))
 
@@ -250,47 +261,47 @@ def test_every_answer_disappears(command: Command, place: str, sender: str, rest
     So does a text for the phone that a command put into the undo window: it is the only place that shows it.
     """
     _, step = try_out(command, place, sender, rest)
-    for asked in [action for action in step.actions if isinstance(action, TellDevices | TellAudit)]:
+    for asked in [action for action in step.actions if isinstance(action, ShowDevices | ShowAudit)]:
         assert f"fade:{asked.place}|{asked.ref}" in [timer.key for timer in of(SetTimer, step)]
-    for post in of(Post, step):
+    for post in of(SendMessage, step):
         if post.reply_to and not post.body.startswith("Leaving in a moment"):
             assert post.notice
             key = f"fade:{post.place}|{post.ref}"
             assert [timer.due for timer in of(SetTimer, step) if timer.key == key] == [NOW + 600]
             gone = then(step.aggregate, TimerDue(key=key), at(600))
-            assert [(a.place, a.ref) for a in of(Redact, gone)] == [(post.place, post.ref)]
+            assert [(a.place, a.ref) for a in of(RedactMessage, gone)] == [(post.place, post.ref)]
 
 
 @pytest.mark.parametrize("tapped", [{"trusted": False}, {"sender": BEN}])
 def test_an_answer_to_a_tap_disappears(tapped: dict[str, Any]) -> None:
     """What is said about a tap is an answer like any other."""
-    desk = then(staffed_desk(), ThreadWaits(thread="t1", designation="amber heron", since=NOW)).aggregate
+    desk = then(staffed_desk(), ThreadQueued(thread="t1", designation="amber heron", since=NOW)).aggregate
     usual: dict[str, Any] = {"sender": ANA, "trusted": True, "event_id": "$r"}
-    hand = Tapped(place=DESK, key="✋", target="card:t1", **(usual | tapped))
+    hand = ReactionAdded(place=DESK, key="✋", target="card:t1", **(usual | tapped))
     step = then(then(desk, hand).aggregate if "sender" in tapped else desk, replace(hand, event_id="$r2"))
-    for answer in [post for post in of(Post, step) if post.ref.startswith("answer:")]:
+    for answer in [post for post in of(SendMessage, step) if post.ref.startswith("answer:")]:
         assert f"fade:desk|{answer.ref}" in [timer.key for timer in of(SetTimer, step)]
     assert bool(words(step)) == (tapped == {"trusted": False})
 
 
 def test_a_person_is_named_by_mention_id_or_an_unmistakable_word() -> None:
     """`@ben` is Ben while there is one; a mention or a full Matrix id always is; nobody is guessed."""
-    other = replace(SEATS[1], user="@ben:other.example")
+    other = replace(MEMBERS[1], user="@ben:other.example")
     for word, named, roster, person in (
-        ("@ben", (), SEATS, BEN),
-        ("@BEN", (), SEATS, BEN),
-        (BEN, (), SEATS, BEN),
-        ("Ben", (BEN,), SEATS, BEN),
-        ("@ben", (), (*SEATS, other), None),
-        (BEN, (), (*SEATS, other), BEN),
-        ("ben", (), SEATS, None),
-        ("@be", (), SEATS, None),
-        ("", (), SEATS, None),
-        ("x", (EVE,), SEATS, None),
-        ("x", (ANA, BEN), SEATS, None),
+        ("@ben", (), MEMBERS, BEN),
+        ("@BEN", (), MEMBERS, BEN),
+        (BEN, (), MEMBERS, BEN),
+        ("Ben", (BEN,), MEMBERS, BEN),
+        ("@ben", (), (*MEMBERS, other), None),
+        (BEN, (), (*MEMBERS, other), BEN),
+        ("ben", (), MEMBERS, None),
+        ("@be", (), MEMBERS, None),
+        ("", (), MEMBERS, None),
+        ("x", (EVE,), MEMBERS, None),
+        ("x", (ANA, BEN), MEMBERS, None),
     ):
-        step = then(held(), said(f"!transfer {word}", named=named, mentions=bool(named)), at(0, roster=roster))
-        offer = step.aggregate.voice.offer
+        step = then(held(), said(f"!transfer {word}", mentioned_users=named, mentions=bool(named)), at(0, roster=roster))
+        offer = step.aggregate.assignment.offer
         assert (offer.to if offer else None) == person, word
 
 
@@ -312,9 +323,14 @@ def test_whom_a_reply_answers_is_not_whom_a_command_names(
 ) -> None:
     """Clients mention whom a reply answers: what was typed wins, and where the two contradict each other it is nobody."""
     relation = Relation.OTHER_REPLY if in_a_reply else Relation.NONE
-    changed: dict[str, Any] = {"named": named, "mentions": True, "relation": relation, "target": "$x" if in_a_reply else ""}
+    changed: dict[str, Any] = {
+        "mentioned_users": named,
+        "mentions": True,
+        "relation": relation,
+        "target": "$x" if in_a_reply else "",
+    }
     step = then(held(), said(f"!transfer {word}", **changed))
-    offer = step.aggregate.voice.offer
+    offer = step.aggregate.assignment.offer
     assert (offer.to if offer else None) == person
     signed_out = of(SignOut, then(staffed_desk(), at_desk(f"!signout {word}", sender=SUE, **changed)))
     assert [out.user for out in signed_out] == ([person] if person else [])

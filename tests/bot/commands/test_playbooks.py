@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bot.model.actions import Post, Receipt, Redact
+from bot.model.actions import DeliveryReceipt, RedactMessage, SendMessage
 from bot.model.events import TimerDue
-from bot.model.transactional_actions import Audit
+from bot.model.transactional_actions import RecordAudit
 from tests.bot.examples import at, at_desk, held, marks, of, said, staffed_desk, texts, then, words
 from tests.bot.strategies import BEN, PACK, STAFF
 
@@ -19,10 +19,10 @@ def test_a_playbook_is_read_in_the_room(name: str, sender: str) -> None:
     step = then(held(), said(f"!playbook {name}", sender=sender))
     book = PACK.playbooks[name]
     assert words(step).splitlines() == [book.title, *(f"{n}. {text}" for n, text in enumerate(book.steps, start=1))]
-    assert marks(step) == {"$m1": Receipt.NOTE}
+    assert marks(step) == {"$m1": DeliveryReceipt.NOTE}
     assert texts(step) == []
     gone = then(step.aggregate, TimerDue(key="fade:thread|answer:$m1"), at(600))
-    assert [redact.ref for redact in of(Redact, gone)] == ["answer:$m1"]
+    assert [redact.ref for redact in of(RedactMessage, gone)] == ["answer:$m1"]
 
 
 @pytest.mark.parametrize(("rest", "title"), [("abuser", "abuser_on_the_line"), ("Other Agency", "other_agency")])
@@ -42,14 +42,14 @@ def test_an_outage_is_begun_and_ended_at_the_desk() -> None:
     """Both are new messages and in the audit, and the board shows it meanwhile (practice 41)."""
     step = then(staffed_desk(), at_desk("!outage"))
     assert step.aggregate.outage
-    assert [post.notice for post in of(Post, step) if "OUTAGE" in post.body] == [False]
+    assert [post.notice for post in of(SendMessage, step) if "OUTAGE" in post.body] == [False]
     assert "Outage" in step.aggregate.board
-    assert [audit.kind.value for audit in of(Audit, step)] == ["outage_began"]
+    assert [audit.kind.value for audit in of(RecordAudit, step)] == ["outage_began"]
     assert "already" in words(then(step.aggregate, at_desk("!outage", event_id="$2")))
     over = then(step.aggregate, at_desk("!outage over", sender=BEN, event_id="$2"), at(10))
     assert not over.aggregate.outage
     assert "Outage" not in over.aggregate.board
-    assert [audit.kind.value for audit in of(Audit, over)] == ["outage_over"]
+    assert [audit.kind.value for audit in of(RecordAudit, over)] == ["outage_over"]
 
 
 @pytest.mark.parametrize("body", ["!outage maybe", "!outage over"])
@@ -58,4 +58,4 @@ def test_what_is_no_outage_changes_nothing(body: str) -> None:
     step = then(staffed_desk(), at_desk(body))
     assert not step.aggregate.outage
     assert words(step)
-    assert of(Audit, step) == []
+    assert of(RecordAudit, step) == []

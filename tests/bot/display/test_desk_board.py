@@ -6,42 +6,42 @@ from dataclasses import replace
 
 import pytest
 
-from bot.display.desk_board import ago
-from bot.model.actions import DESK, Edit, Pin, Post
+from bot.display.desk_board import describe_duration
+from bot.model.actions import DESK, EditMessage, PinMessage, SendMessage
 from bot.model.desk import Desk
-from bot.model.events import Joined, Left, Outcome, TimerDue
-from bot.model.line_incidents import LetterDied
-from bot.model.thread_desk_events import Alarm, AlarmRaised, Marked, ThreadHeld, ThreadWaits
+from bot.model.events import MemberJoined, MemberLeft, Outcome, TimerDue
+from bot.model.line_incidents import DeadLetterRecorded
+from bot.model.thread_desk_events import AlarmKind, AlarmRaised, DuressFlagChanged, LegalHoldChanged, ThreadQueued
 from bot.model.transactional_actions import SetTimer
 from tests.bot.examples import at, at_desk, of, staffed_desk, then, words
+from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, BEN, NAMED, NOW, OWNERS, PACK, SUE
-from tests.bot.world import World
 
 T1, T2 = OWNERS[:2]
 
 
-def boards(world: World) -> list[Post | Edit]:
+def boards(world: Simulation) -> list[SendMessage | EditMessage]:
     """Return every version of the board that was shown."""
     return [post for _, post in world.rooms if post.ref == "board"]
 
 
 def test_the_board_is_one_pinned_message() -> None:
     """The first thing that happens at a desk with people posts and pins it; from then on it is edited."""
-    step = then(Desk(), Joined(place=DESK, user=ANA))
-    assert [post.ref for post in of(Post, step)][-1:] == ["board"]
-    assert [(pin.place, pin.ref) for pin in of(Pin, step)] == [(DESK, "board")]
-    step = then(step.aggregate, Joined(place=DESK, user=BEN), at(5))
-    assert [post.ref for post in of(Post, step) if post.ref] == []
-    assert ["ben" in edit.body for edit in of(Edit, step) if edit.ref == "board"] == [True]
+    step = then(Desk(), MemberJoined(place=DESK, user=ANA))
+    assert [post.ref for post in of(SendMessage, step)][-1:] == ["board"]
+    assert [(pin.place, pin.ref) for pin in of(PinMessage, step)] == [(DESK, "board")]
+    step = then(step.aggregate, MemberJoined(place=DESK, user=BEN), at(5))
+    assert [post.ref for post in of(SendMessage, step) if post.ref] == []
+    assert ["ben" in edit.body for edit in of(EditMessage, step) if edit.ref == "board"] == [True]
 
 
 def test_nobody_is_shown_an_empty_desk() -> None:
     """While nobody is there, no board is written."""
-    assert then(Desk(), ThreadWaits(thread=T1, designation="amber heron", since=NOW)).aggregate.board == ""
+    assert then(Desk(), ThreadQueued(thread=T1, designation="amber heron", since=NOW)).aggregate.board == ""
 
 
-@pytest.mark.parametrize("event", [LetterDied(short_id="0"), AlarmRaised(designation="x", alarm=Alarm.STOPPED)])
-def test_nothing_changed_nothing_edited(event: LetterDied | AlarmRaised) -> None:
+@pytest.mark.parametrize("event", [DeadLetterRecorded(short_id="0"), AlarmRaised(designation="x", alarm=AlarmKind.STOPPED)])
+def test_nothing_changed_nothing_edited(event: DeadLetterRecorded | AlarmRaised) -> None:
     """What does not change the board does not touch it."""
     step = then(staffed_desk(), event)
     assert [a for a in step.actions if getattr(a, "ref", "") == "board"] == []
@@ -49,41 +49,41 @@ def test_nothing_changed_nothing_edited(event: LetterDied | AlarmRaised) -> None
 
 def test_two_changes_in_two_seconds_are_one_edit() -> None:
     """A change right after an edit waits for its turn and is not lost, nor is the clock of those who wait."""
-    desk = then(staffed_desk(), ThreadWaits(thread=T1, designation=NAMED[0], since=NOW)).aggregate
+    desk = then(staffed_desk(), ThreadQueued(thread=T1, designation=NAMED[0], since=NOW)).aggregate
     step = then(desk, at_desk("!off", sender=BEN), at(0.5))
-    assert of(Edit, step) == []
+    assert of(EditMessage, step) == []
     assert [timer.due for timer in of(SetTimer, step) if timer.key == "board"] == [NOW + 2]
     shown = then(step.aggregate, TimerDue(key="board"), at(2))
-    assert ["ben 0/5 · off" in edit.body for edit in of(Edit, shown)] == [True]
+    assert ["ben 0/5 · off" in edit.body for edit in of(EditMessage, shown)] == [True]
     back = then(then(desk, at_desk("!off", sender=BEN), at(0.5)).aggregate, at_desk("!on", sender=BEN), at(1))
     same = then(back.aggregate, TimerDue(key="board"), at(2))
-    assert of(Edit, same) == []
+    assert of(EditMessage, same) == []
     assert [timer.due for timer in of(SetTimer, same) if timer.key == "board"] == [NOW + 62], "the minutes stand still"
 
 
 def test_a_clock_set_back_does_not_stop_the_board() -> None:
     """When the clock was set back by a day, the next change is shown at once."""
     step = then(replace(staffed_desk(), board_at=NOW + 86_400), at_desk("!off", sender=BEN))
-    assert [edit.ref for edit in of(Edit, step)] == ["board"]
+    assert [edit.ref for edit in of(EditMessage, step)] == ["board"]
 
 
 def test_the_board_counts_minutes_while_somebody_waits() -> None:
     """With nothing else happening it says each minute how long somebody waits, in one message."""
-    world = World(PACK, threads=1)
+    world = Simulation(PACK, threads=1)
     world.text(T1, "hi")
     world.settle()
     for _ in range(200):
         world.pass_time(2)
         world.settle()
     shown = boards(world)
-    assert [isinstance(post, Post) for post in shown] == [True] + [False] * (len(shown) - 1)
+    assert [isinstance(post, SendMessage) for post in shown] == [True] + [False] * (len(shown) - 1)
     for minute in range(1, 6):
         assert sum(f"amber heron · queued {minute} min" in post.body for post in shown) == 1
 
 
 def test_a_busy_minute() -> None:
     """Whatever happens at once, edits are two seconds apart, none is idle, and the last one is right (the world checks)."""
-    world = World(PACK, threads=2)
+    world = Simulation(PACK, threads=2)
     for n in range(60):
         world.say(DESK, (ANA, BEN)[n % 2], ("!off", "!on")[n // 2 % 2])
         if n == 10:
@@ -102,7 +102,7 @@ def test_the_board_holds_no_words() -> None:
     """Five hundred who wait and five hundred who talk fit on a screen, longest waiting first."""
     desk = staffed_desk()
     for n in range(500):
-        waits = ThreadWaits(thread=f"x{n}", designation=f"word{n:03}", since=NOW - n)
+        waits = ThreadQueued(thread=f"x{n}", designation=f"word{n:03}", since=NOW - n)
         desk = then(desk, waits, at(n * 3)).aggregate
     lines = desk.board.splitlines()
     assert lines[0] == "Queue: 500"
@@ -114,14 +114,14 @@ def test_the_board_holds_no_words() -> None:
 @pytest.mark.practice(33)
 def test_people_on_the_board() -> None:
     """It says who is here, who is off duty, who supervises, and how much of the cap each has."""
-    world = World(PACK, threads=2)
+    world = Simulation(PACK, threads=2)
     world.open(T1, ANA)
     world.tell(DESK, at_desk("!off", sender=BEN))
     world.settle()
     world.pass_time(3)
     world.settle()
     assert boards(world)[-1].body.splitlines()[-1] == "Here: ana 1/5, ben 0/5 · off, sue (supervisor) 0/5"
-    world.tell(DESK, Left(place=DESK, user=BEN))
+    world.tell(DESK, MemberLeft(place=DESK, user=BEN))
     world.pass_time(3)
     world.settle()
     assert "ben" not in boards(world)[-1].body
@@ -136,12 +136,12 @@ def test_people_on_the_board() -> None:
 )
 def test_how_long(seconds: float, words: str) -> None:
     """A length of time is said in the words of people."""
-    assert ago(seconds) == words
+    assert describe_duration(seconds) == words
 
 
 def test_open_rows() -> None:
-    """An open thread shows its voice, how long it has been, and whose the last text was how long ago, in steps."""
-    world = World(PACK, threads=2)
+    """An open thread shows its assignee, how long it has been, and whose the last text was how long ago, in steps."""
+    world = Simulation(PACK, threads=2)
     world.open(T1, ANA)
     row = "amber heron · with ana · open under 5 min · theirs under 5 min ago"
     world.pass_time(3)
@@ -161,7 +161,7 @@ def test_open_rows() -> None:
 
 def test_an_answer_right_after_the_greeting_is_ours() -> None:
     """A person's first answer makes the last text ours, also within a minute of what the line answered by itself."""
-    world = World(PACK, threads=1)
+    world = Simulation(PACK, threads=1)
     world.text(T1, "hi")
     world.settle()
     world.pass_time(1)
@@ -182,18 +182,18 @@ def test_marks_on_the_board() -> None:
     """Duress comes first among the open ones and is counted, holds are counted, an outage is said, and all of it ends."""
     desk = staffed_desk()
     for n, thread in enumerate(OWNERS):
-        desk = then(desk, ThreadWaits(thread=thread, designation=NAMED[n], since=NOW + n)).aggregate
+        desk = then(desk, ThreadQueued(thread=thread, designation=NAMED[n], since=NOW + n)).aggregate
         desk = then(desk, at_desk("!claim", sender=SUE), at(n)).aggregate
-    held = ThreadHeld(thread=T1, designation=NAMED[0], held=True)
-    for event in (Marked(thread=OWNERS[2], duress=True), held, Marked(thread="x", duress=True)):
+    held = LegalHoldChanged(thread=T1, designation=NAMED[0], on_hold=True)
+    for event in (DuressFlagChanged(thread=OWNERS[2], duress=True), held, DuressFlagChanged(thread="x", duress=True)):
         desk = then(desk, event, at(5)).aggregate
     lines = words(then(replace(desk, outage=True), at_desk("!board"), at(9))).splitlines()
     assert lines[1].startswith("⚠️ Outage")
     assert lines[2] == "Open: 3 · 1 duress · 1 on hold"
     assert lines[3].startswith("plain river · DURESS · with sue")
     assert "amber heron · ON HOLD · with sue" in lines[4]
-    waits = then(desk, ThreadWaits(thread=OWNERS[2], designation=NAMED[2], since=NOW + 9, again=True), at(9)).aggregate
+    waits = then(desk, ThreadQueued(thread=OWNERS[2], designation=NAMED[2], since=NOW + 9, requeued=True), at(9)).aggregate
     assert "plain river · DURESS · queued" in words(then(waits, at_desk("!board"), at(12)))
-    for event in (Marked(thread=OWNERS[2], duress=False), replace(held, held=False)):
+    for event in (DuressFlagChanged(thread=OWNERS[2], duress=False), replace(held, on_hold=False)):
         waits = then(waits, event, at(15)).aggregate
     assert "Open: 2\n" in words(then(waits, at_desk("!board"), at(20)))

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from bot.model.actions import DESK, Edit, Pin, Post
+from bot.model.actions import DESK, EditMessage, PinMessage, SendMessage
 from bot.model.desk import Desk
-from bot.model.events import Relation, Tapped, TimerDue, Unsaid
-from bot.model.thread_desk_events import Assigned, Offered, ThreadGone, ThreadWaits
-from bot.model.transactional_actions import Settle
+from bot.model.events import MessageRedacted, ReactionAdded, Relation, TimerDue
+from bot.model.thread_desk_events import Assigned, OfferChanged, ThreadParked, ThreadQueued
+from bot.model.transactional_actions import ExpireMessage
 from tests.bot.examples import at, at_desk, of, staffed_desk, then, told, words
 from tests.bot.strategies import ANA, BEN, NOW, SUE
 
@@ -18,22 +18,22 @@ from tests.bot.strategies import ANA, BEN, NOW, SUE
 def waits(desk: Desk, *, thread: str = "t1", name: str = "amber heron", again: bool = False) -> Any:
     """Let a thread come to wait, half a minute after the one before."""
     since = NOW + 30 * len(desk.threads)
-    return then(desk, ThreadWaits(thread=thread, designation=name, since=since, again=again))
+    return then(desk, ThreadQueued(thread=thread, designation=name, since=since, requeued=again))
 
 
-def tap(target: str, sender: str = ANA) -> Tapped:
+def tap(target: str, sender: str = ANA) -> ReactionAdded:
     """Return a raised hand of somebody with a confirmed device."""
-    return Tapped(place=DESK, sender=sender, event_id="$tap", key="✋", target=target, trusted=True)
+    return ReactionAdded(place=DESK, sender=sender, event_id="$tap", key="✋", target=target, trusted=True)
 
 
-def cards(step: Any) -> list[Post]:
+def cards(step: Any) -> list[SendMessage]:
     """Return the cards among the messages of a step."""
-    return [post for post in of(Post, step) if post.ref.startswith("card:")]
+    return [post for post in of(SendMessage, step) if post.ref.startswith("card:")]
 
 
 def edits(step: Any) -> list[tuple[str, str]]:
     """Return which cards a step edits, and what they say then."""
-    return [(edit.ref, edit.body) for edit in of(Edit, step) if edit.ref.startswith("card:")]
+    return [(edit.ref, edit.body) for edit in of(EditMessage, step) if edit.ref.startswith("card:")]
 
 
 def test_an_edit_that_comes_late_reaches_the_card_it_was_meant_for() -> None:
@@ -49,29 +49,29 @@ def test_an_edit_that_comes_late_reaches_the_card_it_was_meant_for() -> None:
         assert "waiting again" in card.body
         assert edits(step) == [(old, "amber heron · back in the queue, see below")]
         desk = step.aggregate
-    gone = then(desk, ThreadGone(thread="t1"))
-    assert of(Settle, gone) == [Settle(ref=ref) for ref in ("card:t1", "card:t1:1", "card:t1:2", "card:t1:3")]
+    gone = then(desk, ThreadParked(thread="t1"))
+    assert of(ExpireMessage, gone) == [ExpireMessage(ref=ref) for ref in ("card:t1", "card:t1:1", "card:t1:2", "card:t1:3")]
 
 
 def test_an_offer_to_all_is_a_card_of_its_own() -> None:
     """So is the card of an offer: an edit of the claim that came late does not take it away."""
     desk = then(waits(staffed_desk()).aggregate, tap("card:t1")).aggregate
-    step = then(desk, Offered(thread="t1", open=True))
+    step = then(desk, OfferChanged(thread="t1", open=True))
     (card,) = cards(step)
     assert (card.ref, "offers it to everybody" in card.body) == ("card:t1:1", True)
-    assert edits(then(step.aggregate, Offered(thread="t1", open=False))) == [("card:t1:1", "amber heron · with ana")]
+    assert edits(then(step.aggregate, OfferChanged(thread="t1", open=False))) == [("card:t1:1", "amber heron · with ana")]
     assert told(then(step.aggregate, tap("card:t1:1", BEN)).actions, "t1"), "whoever taps it takes it"
 
 
 def test_one_tap_is_enough() -> None:
     """What can be claimed bears the raised hand already: the card, the one of an offer, and each reminder."""
     desk = waits(staffed_desk()).aggregate
-    assert [card.taps for card in cards(waits(staffed_desk()))] == [("✋",)]
+    assert [card.reactions for card in cards(waits(staffed_desk()))] == [("✋",)]
     reminder = then(desk, TimerDue(key="wait:t1:1"), at(300))
-    (post,) = [post for post in of(Post, reminder) if "still waiting" in post.body]
-    assert post.taps == ("✋",)
+    (post,) = [post for post in of(SendMessage, reminder) if "still waiting" in post.body]
+    assert post.reactions == ("✋",)
     step = then(reminder.aggregate, tap(post.ref))
-    assert told(step.actions, "t1") == [Assigned(voice=ANA, designation="amber heron")]
+    assert told(step.actions, "t1") == [Assigned(assignee=ANA, designation="amber heron")]
 
 
 def test_a_claim_in_reply_to_a_card_takes_that_thread() -> None:
@@ -79,7 +79,7 @@ def test_a_claim_in_reply_to_a_card_takes_that_thread() -> None:
     desk = waits(waits(staffed_desk()).aggregate, thread="t2", name="quiet maple").aggregate
     for ref in ("card:t2", "wait:t2:0"):
         step = then(desk, at_desk("!claim", relation=Relation.OTHER_REPLY, target="$x", ref=ref))
-        assert told(step.actions, "t2") == [Assigned(voice=ANA, designation="quiet maple")]
+        assert told(step.actions, "t2") == [Assigned(assignee=ANA, designation="quiet maple")]
         assert told(step.actions, "t1") == []
     taken = then(desk, tap("card:t2", SUE)).aggregate
     step = then(taken, at_desk("!claim", relation=Relation.OTHER_REPLY, target="$x", ref="card:t2"))
@@ -93,12 +93,12 @@ def test_a_claim_in_reply_to_a_card_takes_that_thread() -> None:
 def test_a_redacted_card_comes_again() -> None:
     """Nobody waits unseen: a card that somebody redacts is shown anew while its thread can be claimed."""
     desk = waits(staffed_desk()).aggregate
-    step = then(desk, Unsaid(place=DESK, sender=SUE, target="$card", ref="card:t1"))
+    step = then(desk, MessageRedacted(place=DESK, sender=SUE, target="$card", ref="card:t1"))
     assert [card.ref for card in cards(step)] == ["card:t1:1"]
     assert told(then(step.aggregate, tap("card:t1:1")).actions, "t1")
     held = then(desk, tap("card:t1")).aggregate
-    assert cards(then(held, Unsaid(place=DESK, sender=SUE, target="$card", ref="card:t1"))) == []
-    edit = then(held, Unsaid(place=DESK, sender=SUE, target="$edit", ref="edit:card:t1"))
+    assert cards(then(held, MessageRedacted(place=DESK, sender=SUE, target="$card", ref="card:t1"))) == []
+    edit = then(held, MessageRedacted(place=DESK, sender=SUE, target="$edit", ref="edit:card:t1"))
     assert edits(edit) == [("card:t1", "amber heron · with ana")]
 
 
@@ -106,15 +106,15 @@ def test_a_redacted_card_comes_again() -> None:
 def test_a_redaction_of_anything_else_changes_nothing(ref: str) -> None:
     """Reminders, answers, cards of threads that are over, other people's words: they may go."""
     desk = waits(staffed_desk()).aggregate
-    step = then(desk, Unsaid(place=DESK, sender=SUE, target="$x", ref=ref), at(0))
+    step = then(desk, MessageRedacted(place=DESK, sender=SUE, target="$x", ref=ref), at(0))
     assert (step.aggregate.threads, cards(step), edits(step)) == (desk.threads, [], [])
 
 
 def test_a_redacted_board_comes_again() -> None:
     """So does the board, pinned, and the newest edit of it in place."""
     desk = staffed_desk()
-    step = then(desk, Unsaid(place=DESK, sender=SUE, target="$b", ref="board"))
-    assert [(post.ref, post.body) for post in of(Post, step)] == [("board", desk.board)]
-    assert of(Pin, step) == [Pin(place=DESK, ref="board")]
-    step = then(desk, Unsaid(place=DESK, sender=SUE, target="$b", ref="edit:board"))
-    assert [(edit.ref, edit.body) for edit in of(Edit, step)] == [("board", desk.board)]
+    step = then(desk, MessageRedacted(place=DESK, sender=SUE, target="$b", ref="board"))
+    assert [(post.ref, post.body) for post in of(SendMessage, step)] == [("board", desk.board)]
+    assert of(PinMessage, step) == [PinMessage(place=DESK, ref="board")]
+    step = then(desk, MessageRedacted(place=DESK, sender=SUE, target="$b", ref="edit:board"))
+    assert [(edit.ref, edit.body) for edit in of(EditMessage, step)] == [("board", desk.board)]

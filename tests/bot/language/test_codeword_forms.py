@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.language.codeword_forms import LONGEST, MASK, Flaw, flaw, masked, plain, runs, tokens
+from bot.language.codeword_forms import LONGEST, MASK, Flaw, find_flaw, mask, normalise, runs, tokens
 from bot.language.common_words import COMMON
 from policies.pack import TextName
-from tests.bot.effort import USUAL
+from tests.bot.hypothesis_settings import USUAL
 from tests.bot.strategies import PACK
 
 
@@ -49,8 +49,8 @@ from tests.bot.strategies import PACK
 )
 def test_two_spellings_of_a_word_are_one(one: str, other: str) -> None:
     """Case, accents, spaces, punctuation and invisible marks make no difference, in any script."""
-    assert plain(one) == plain(other) != ""
-    (run,) = [run for run in runs(other, (len(plain(one)),)) if run.form == plain(one)]
+    assert normalise(one) == normalise(other) != ""
+    (run,) = [run for run in runs(other, (len(normalise(one)),)) if run.form == normalise(one)]
     assert run.start < run.end
 
 
@@ -69,10 +69,10 @@ def test_two_spellings_of_a_word_are_one(one: str, other: str) -> None:
 )
 def test_a_word_is_found_where_nothing_parts_words(word: str, text: str, shown: str) -> None:
     """In scripts without spaces, with a particle or a digit behind it: found, and masked alone; and it may be agreed."""
-    found = [run for run in runs(text, (len(plain(word)),), (len(tokens(word)),)) if run.form == plain(word)]
-    assert masked(text, found) == shown
+    found = [run for run in runs(text, (len(normalise(word)),), (len(tokens(word)),)) if run.form == normalise(word)]
+    assert mask(text, found) == shown
     assert all(run.fits for run in found) or word == "umbrella7"
-    assert flaw(PACK, word) is None or word.startswith("umbrella")
+    assert find_flaw(PACK, word) is None or word.startswith("umbrella")
 
 
 def test_runs_of_as_many_words_come_first() -> None:
@@ -86,7 +86,7 @@ def test_runs_of_as_many_words_come_first() -> None:
 @pytest.mark.parametrize(("one", "other"), [("marzipan", "marzipane"), ("कमल", "कमाल"), ("กา", "กิ"), ("苹果", "果苹")])
 def test_two_words_are_two(one: str, other: str) -> None:
     """A letter more, another vowel sign, another order: not the same word."""
-    assert plain(one) != plain(other)
+    assert normalise(one) != normalise(other)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_two_words_are_two(one: str, other: str) -> None:
 def test_a_word_is_masked_wherever_it_stands(text: str, shown: str) -> None:
     """Exactly the word is replaced, every time, by a mask of one length; the rest stays letter for letter."""
     found = [run for run in runs(text, (8,)) if run.form == "marzipan"]
-    assert masked(text, found) == shown
+    assert mask(text, found) == shown
 
 
 @USUAL
@@ -122,9 +122,9 @@ def test_a_word_on_its_own_is_always_found(before: str, after: str, spelled: lis
     text = f"{before} {word.upper() if shout else word} {after}"
     found = [run for run in runs(text, (8, 5)) if run.form == "marzipan"]
     assert found
-    left = masked(text, found)
+    left = mask(text, found)
     assert MASK in left
-    assert "marzipan" not in plain(left)
+    assert "marzipan" not in normalise(left)
 
 
 def test_likely_runs_come_first() -> None:
@@ -165,7 +165,7 @@ BAD = [
 @pytest.mark.parametrize(("word", "why"), BAD)
 def test_a_bad_codeword_is_refused_with_its_reason(word: str, why: Flaw) -> None:
     """One letter, a picture, digits, a keyword, an everyday word, one of the agency's own: each has its own reason."""
-    assert flaw(PACK, word) is why
+    assert find_flaw(PACK, word) is why
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_a_bad_codeword_is_refused_with_its_reason(word: str, why: Flaw) -> None
 )
 def test_a_good_codeword_is_taken(word: str) -> None:
     """An unusual word, in any script, or an everyday one beside it."""
-    assert flaw(PACK, word) is None
+    assert find_flaw(PACK, word) is None
 
 
 @pytest.mark.parametrize(
@@ -193,21 +193,21 @@ def test_a_good_codeword_is_taken(word: str) -> None:
 )
 def test_the_duress_word_is_unlike_the_word(duress: str, why: Flaw | None) -> None:
     """Equal, one slip of the thumb away, or one within the other: refused; so is whatever no codeword may be."""
-    assert flaw(PACK, duress, "marzipan") is why
+    assert find_flaw(PACK, duress, "marzipan") is why
 
 
 def test_no_keyword_and_no_text_of_the_pack_is_a_codeword() -> None:
     """Whatever the pack says or listens for would come up without being meant."""
     words = PACK.keywords
     for word in (*words.stop, *words.start, *words.language):
-        assert flaw(PACK, word) in (Flaw.KEYWORD, Flaw.SHORT)
+        assert find_flaw(PACK, word) in (Flaw.KEYWORD, Flaw.SHORT)
     for word in PACK.say(TextName.COVER_2).split():
-        assert flaw(PACK, word) is not None
+        assert find_flaw(PACK, word) is not None
 
 
 def test_common_words_are_in_the_form_that_is_compared() -> None:
     """A word with an accent or a capital in the list would never be met."""
-    assert [word for word in COMMON if plain(word) != word] == []
+    assert [word for word in COMMON if normalise(word) != word] == []
     assert len(COMMON) > 1000
 
 
@@ -217,6 +217,6 @@ def test_runs_and_masks_are_total(text: str, lengths: tuple[int, int]) -> None:
     """Any text, lone surrogates and all, can be looked at: runs lie within it, are of the lengths, and can be masked."""
     found = runs(text, lengths)
     assert all(0 <= run.start < run.end <= len(text) and len(run.form) in lengths for run in found)
-    assert masked(text, []) == text
-    assert not found or MASK in masked(text, found[:3])
-    assert flaw(PACK, text) in (None, *Flaw)
+    assert mask(text, []) == text
+    assert not found or MASK in mask(text, found[:3])
+    assert find_flaw(PACK, text) in (None, *Flaw)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bot.language.codeword_forms import MASK
 from bot.language.masked_meaning import meaning
-from policies.keywords import Meaning, reading
+from policies.keywords import Meaning, classify
 from tests.bot.strategies import PACK
 
 KEYS = PACK.keywords
@@ -26,7 +26,7 @@ OTHERS = ("pineapple", "mango juice", "qwerty")
 def test_a_mask_means_what_any_word_means(keyword: str, between: str, first: bool, other: str) -> None:
     """Beside a keyword, before it and behind it: no guess can be told from the agreed word by what follows."""
     masked = f"{MASK}{between}{keyword}" if first else f"{keyword}{between}{MASK}"
-    assert meaning(masked, PACK) == reading(masked.replace(MASK, other), PACK)
+    assert meaning(masked, PACK) == classify(masked.replace(MASK, other), PACK)
 
 
 def test_pictures_behind_a_keyword_are_still_pictures() -> None:

@@ -7,27 +7,27 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from bot.model.actions import DESK, OFFICE, Confirm, TellAudit
+from bot.model.actions import DESK, OFFICE, ConfirmIdentity, ShowAudit
 from bot.model.audit_kinds import AuditKind
 from bot.model.desk import Facts, Thread
 from bot.model.events import Event, IdentityChanged, TimerDue
 from bot.model.feature import Step
-from bot.model.thread_desk_events import Assigned, How
-from bot.model.transactional_actions import Audit, End, Park, Tell
-from tests.bot.effort import USUAL
+from bot.model.thread_desk_events import Assigned, AssignmentKind
+from bot.model.transactional_actions import EraseTexter, ParkThread, RecordAudit, SendEvent
 from tests.bot.examples import at, at_desk, held, of, said, staffed_desk, then, waiting, words
+from tests.bot.hypothesis_settings import USUAL
 from tests.bot.strategies import ANA, BEN, STAFF, SUE, WORDS, any_event, facts, threads
 
 
 def noted(step: Step[Any]) -> list[AuditKind]:
     """Return the kinds that a step notes."""
-    return [audit.kind for audit in of(Audit, step)]
+    return [audit.kind for audit in of(RecordAudit, step)]
 
 
-def test_who_becomes_the_voice_is_noted() -> None:
+def test_who_becomes_the_assignee_is_noted() -> None:
     """A claim, a transfer and a release are three kinds."""
-    assert noted(then(waiting(), Assigned(voice=ANA))) == [AuditKind.CLAIM]
-    assert noted(then(held(), Assigned(voice=BEN, how=How.ACCEPTED))) == [AuditKind.TRANSFER]
+    assert noted(then(waiting(), Assigned(assignee=ANA))) == [AuditKind.CLAIM]
+    assert noted(then(held(), Assigned(assignee=BEN, how=AssignmentKind.ACCEPTED))) == [AuditKind.TRANSFER]
     assert noted(then(held(), said("!release"))) == [AuditKind.RELEASE]
 
 
@@ -39,8 +39,8 @@ def test_alarms_are_noted_by_their_own_name() -> None:
 def test_parking_and_ending_are_noted() -> None:
     """`!close now` notes both; a closing that can still be taken back notes neither."""
     step = then(held(), said("!close now", sender=SUE))
-    assert of(Park, step)
-    assert of(End, step)
+    assert of(ParkThread, step)
+    assert of(EraseTexter, step)
     assert noted(step) == [AuditKind.CLOSE, AuditKind.END]
     assert noted(then(held(), said("!close"))) == []
 
@@ -49,17 +49,17 @@ def test_trust_is_noted() -> None:
     """Confirming somebody's identity is."""
     desk = then(staffed_desk(), IdentityChanged(user=BEN, master_key="k")).aggregate
     step = then(desk, at_desk(f"!trust {BEN}", sender=SUE))
-    assert of(Confirm, step)
+    assert of(ConfirmIdentity, step)
     assert noted(step) == [AuditKind.TRUST]
 
 
 def test_supervisors_see_the_audit_at_the_desk() -> None:
     """`!audit` asks the bridge for it; nobody else may, and not in an office."""
     step = then(staffed_desk(), at_desk("!audit", sender=SUE))
-    assert of(TellAudit, step) == [TellAudit(place=DESK, reply_to="$m1", ref="answer:$m1")]
-    assert not of(TellAudit, then(staffed_desk(), at_desk("!audit")))
+    assert of(ShowAudit, step) == [ShowAudit(place=DESK, reply_to="$m1", ref="answer:$m1")]
+    assert not of(ShowAudit, then(staffed_desk(), at_desk("!audit")))
     office = then(staffed_desk(), said("!audit", sender=SUE, place=OFFICE + SUE))
-    assert not of(TellAudit, office)
+    assert not of(ShowAudit, office)
     assert "at the desk" in words(office)
 
 
@@ -70,9 +70,9 @@ def test_no_note_without_a_cause_and_no_content(thread: Thread, event: Event, kn
     step = then(thread, event, known)
     kinds = noted(step)
     assert len(kinds) == len(set(kinds))
-    assert (AuditKind.CLOSE in kinds) == bool(of(Park, step))
-    assert (AuditKind.END in kinds) == bool(of(End, step))
-    for audit in of(Audit, step):
+    assert (AuditKind.CLOSE in kinds) == bool(of(ParkThread, step))
+    assert (AuditKind.END in kinds) == bool(of(EraseTexter, step))
+    for audit in of(RecordAudit, step):
         assert not [words for words in (*WORDS, *STAFF) if words in repr(audit)]
 
 
@@ -82,4 +82,4 @@ def test_what_changes_nothing_is_not_noted(owner: str) -> None:
     aggregate: Any = held() if owner == "thread" else staffed_desk()
     step = then(aggregate, TimerDue(key="nobody's"), at(0))
     assert noted(step) == []
-    assert not of(Tell, step)
+    assert not of(SendEvent, step)

@@ -11,35 +11,35 @@ from hypothesis import strategies as st
 
 from bot.decide import decide
 from bot.lifecycle.retention import DESTRUCTIVE
-from bot.model.actions import DESK, THREAD, Erase, Redact, Text
+from bot.model.actions import DESK, THREAD, EraseMessage, RedactMessage, SendSms
 from bot.model.audit_kinds import AuditKind
-from bot.model.desk import Facts, Line, Thread
+from bot.model.desk import Facts, QueueEntry, Thread
 from bot.model.events import Event, Relation, TextArrived, TimerDue
-from bot.model.thread_desk_events import ThreadHeld
-from bot.model.transactional_actions import End, Hold, Park, SetTimer
-from tests.bot.effort import COMMON
+from bot.model.thread_desk_events import LegalHoldChanged
+from bot.model.transactional_actions import EraseTexter, ParkThread, SetLegalHold, SetTimer
 from tests.bot.examples import at, at_desk, held, of, said, staffed_desk, then, told, words
+from tests.bot.hypothesis_settings import COMMON
 from tests.bot.lifecycle.test_audit_trail import noted
+from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, NOW, PACK, SUE, any_event, facts, threads
-from tests.bot.world import World
 
-FROZEN = at(0, frozen=True)
+FROZEN = at(0, on_legal_hold=True)
 
 
 def on_hold() -> Thread:
-    return replace(held(), held=True)
+    return replace(held(), on_legal_hold=True)
 
 
 def test_a_supervisor_holds_and_everybody_sees_it() -> None:
     """`!hold` freezes, is on the card, at the desk and in the audit; the desk hears it in a new message."""
     step = then(held(), said("!hold", sender=SUE))
-    assert of(Hold, step) == [Hold(on=True)]
+    assert of(SetLegalHold, step) == [SetLegalHold(on=True)]
     assert AuditKind.HOLD in noted(step)
     assert "ON HOLD" in words(step)
     assert [edit for edit in step.actions if getattr(edit, "ref", "") == "card" and "ON HOLD" in getattr(edit, "body", "")]
     [event] = told(step.actions, DESK)
-    assert event == ThreadHeld(thread="t1", designation="amber heron", held=True)
-    desk = replace(staffed_desk(), threads=(Line(thread="t1", designation="amber heron", since=NOW, voice=ANA),))
+    assert event == LegalHoldChanged(thread="t1", designation="amber heron", on_hold=True)
+    desk = replace(staffed_desk(), threads=(QueueEntry(thread="t1", designation="amber heron", since=NOW, assignee=ANA),))
     seen = then(desk, event)
     assert "amber heron" in words(seen)
     assert "ON HOLD" in words(seen)
@@ -49,10 +49,10 @@ def test_a_supervisor_holds_and_everybody_sees_it() -> None:
 def test_lifting_lets_everything_go_on() -> None:
     """`!unhold` lifts it in the same places."""
     step = then(on_hold(), said("!unhold", sender=SUE), FROZEN)
-    assert of(Hold, step) == [Hold(on=False)]
+    assert of(SetLegalHold, step) == [SetLegalHold(on=False)]
     assert noted(step) == [AuditKind.UNHOLD]
-    assert told(step.actions, DESK) == [ThreadHeld(thread="t1", designation="amber heron", held=False)]
-    assert step.aggregate.held is False
+    assert told(step.actions, DESK) == [LegalHoldChanged(thread="t1", designation="amber heron", on_hold=False)]
+    assert step.aggregate.on_legal_hold is False
 
 
 @pytest.mark.parametrize("body", ["!hold", "!unhold"])
@@ -60,7 +60,7 @@ def test_an_advocate_can_neither_hold_nor_lift(body: str) -> None:
     """A hold is a supervisor's."""
     for thread, known in ((held(), at(0)), (on_hold(), FROZEN)):
         step = then(thread, said(body), known)
-        assert not of(Hold, step)
+        assert not of(SetLegalHold, step)
         assert "supervisors" in words(step)
 
 
@@ -68,7 +68,7 @@ def test_an_advocate_can_neither_hold_nor_lift(body: str) -> None:
 def test_saying_it_twice_changes_nothing(thread: Thread, body: str, known: Facts) -> None:
     """What is on hold stays so, and nothing is noted twice."""
     step = then(thread, said(body, sender=SUE), known)
-    assert not of(Hold, step)
+    assert not of(SetLegalHold, step)
     assert noted(step) == []
     assert step.aggregate == thread
 
@@ -77,23 +77,23 @@ def test_saying_it_twice_changes_nothing(thread: Thread, body: str, known: Facts
 @given(thread=threads, event=any_event | st.sampled_from(sorted(DESTRUCTIVE)).map(lambda k: TimerDue(key=k)), known=facts)
 def test_nothing_of_a_held_thread_is_taken_away(thread: Thread, event: Event, known: Facts) -> None:
     """Whatever happens, a thread on hold is not parked, not ended, and nothing is taken out of its room."""
-    step = decide(PACK, replace(known, frozen=True), thread, event)
-    lifted = of(Hold, step)
-    assert not of(Park, step)
-    assert not of(End, step)
-    if not lifted and step.aggregate.held:
-        assert not [a for a in step.actions if isinstance(a, Redact | Erase) and a.place == THREAD]
+    step = decide(PACK, replace(known, on_legal_hold=True), thread, event)
+    lifted = of(SetLegalHold, step)
+    assert not of(ParkThread, step)
+    assert not of(EraseTexter, step)
+    if not lifted and step.aggregate.on_legal_hold:
+        assert not [a for a in step.actions if isinstance(a, RedactMessage | EraseMessage) and a.place == THREAD]
 
 
 def test_answers_in_the_room_stay_too() -> None:
     """An answer that would disappear is looked at again an hour later, and goes once the hold is lifted."""
     fade = TimerDue(key="fade:thread|answer:$m1")
-    assert of(Redact, then(held(), fade))
+    assert of(RedactMessage, then(held(), fade))
     step = then(on_hold(), fade, FROZEN)
     assert of(SetTimer, step) == [SetTimer(key=fade.key, due=NOW + 3600)]
-    assert not of(Redact, step)
+    assert not of(RedactMessage, step)
     office = TimerDue(key="fade:office:@ana:line.example|answer:$m1")
-    assert of(Redact, then(on_hold(), office, FROZEN)), "an office is not the thread's room"
+    assert of(RedactMessage, then(on_hold(), office, FROZEN)), "an office is not the thread's room"
 
 
 @pytest.mark.parametrize("body", ["!close now", "!redact"])
@@ -108,16 +108,16 @@ def test_a_hold_from_outside_is_followed_at_the_next_event() -> None:
     """What the database says wins over what the thread believed, and the desk hears of it."""
     event = TextArrived(id="b", body="hello again", at=NOW)
     step = then(held(), event, FROZEN)
-    assert step.aggregate.held
-    assert ThreadHeld(thread="t1", designation="amber heron", held=True) in told(step.actions, DESK)
+    assert step.aggregate.on_legal_hold
+    assert LegalHoldChanged(thread="t1", designation="amber heron", on_hold=True) in told(step.actions, DESK)
     back = then(step.aggregate, event)
-    assert not back.aggregate.held
-    assert ThreadHeld(thread="t1", designation="amber heron", held=False) in told(back.actions, DESK)
+    assert not back.aggregate.on_legal_hold
+    assert LegalHoldChanged(thread="t1", designation="amber heron", on_hold=False) in told(back.actions, DESK)
 
 
 def test_a_hold_outlives_the_conversation() -> None:
     """Through a close and the hold's end: closed while on hold it waits; once lifted it goes."""
-    world = World(PACK)
+    world = Simulation(PACK)
     world.open("t1", ANA)
     world.say("t1", SUE, "!hold")
     world.say("t1", ANA, "!close")
@@ -138,7 +138,7 @@ def test_a_hold_outlives_the_conversation() -> None:
 
 def test_a_conversation_that_is_over_stays_on_the_board() -> None:
     """What is parked has no name any more, and is counted."""
-    step = then(replace(staffed_desk(), board_at=0.0), ThreadHeld(thread="t9", designation="", held=True))
+    step = then(replace(staffed_desk(), board_at=0.0), LegalHoldChanged(thread="t9", designation="", on_hold=True))
     assert "A conversation that is over" in words(step)
     assert "their conversation over: 1" in words(then(step.aggregate, at_desk("!board")))
 
@@ -148,6 +148,6 @@ def test_subpoena_is_a_checklist_and_no_export() -> None:
     for step in (then(held(), said("!subpoena")), then(staffed_desk(), at_desk("!subpoena"))):
         assert "counsel" in words(step)
         assert "no export" in words(step)
-        assert not of(Text, step)
+        assert not of(SendSms, step)
     bare = replace(PACK, playbooks={})
     assert "call counsel now" in words(decide(bare, at(0), held(), said("!subpoena")))

@@ -6,81 +6,95 @@ from dataclasses import replace
 
 import pytest
 
-from bot.language.codeword_forms import Word
-from bot.model.actions import RECAP, THREAD, Action, Erase, GiveKeys, Post, Recap, Receipt, Redact, RedactSaid, Text
-from bot.model.events import Relation, Tapped, Unsaid
-from bot.model.thread import Life, State
+from bot.language.codeword_forms import CodewordMatch
+from bot.model.actions import (
+    RECAP,
+    THREAD,
+    Action,
+    DeliveryReceipt,
+    EraseMessage,
+    RedactEvent,
+    RedactMessage,
+    SendMessage,
+    SendRecap,
+    SendSms,
+    ShareRoomKeys,
+)
+from bot.model.events import MessageRedacted, ReactionAdded, Relation
+from bot.model.thread import Lifecycle, ThreadState
 from bot.model.transactional_actions import SetTimer
 from tests.bot.examples import at, held, marks, of, said, then, waiting
 from tests.bot.strategies import ANA, BEN, STAFF, SUE
 
-AGAIN = Redact(place=THREAD, ref=RECAP)
+AGAIN = RedactMessage(place=THREAD, ref=RECAP)
 
 
 @pytest.mark.parametrize("sender", STAFF)
 def test_whoever_is_in_the_room_may_ask(sender: str) -> None:
     """It gives the keys once more to who asks, and says colleagues' words again in answer to them; nothing else."""
     step = then(held(), said("!recap", sender=sender))
-    assert of(GiveKeys, step) == [GiveKeys(place=THREAD, user=sender, again=True)]
-    assert of(Recap, step) == [Recap(place=THREAD, reply_to="$m1")]
-    assert marks(step) == {"$m1": Receipt.NOTE}
-    assert not of(Post, step)
-    assert not of(Text, step)
+    assert of(ShareRoomKeys, step) == [ShareRoomKeys(place=THREAD, user=sender, resend=True)]
+    assert of(SendRecap, step) == [SendRecap(place=THREAD, reply_to="$m1")]
+    assert marks(step) == {"$m1": DeliveryReceipt.NOTE}
+    assert not of(SendMessage, step)
+    assert not of(SendSms, step)
 
 
 def test_nobody_asks_from_outside() -> None:
     """Whoever is not at the desk is given nothing, neither keys nor words."""
     step = then(held(), said("!recap", sender="@stranger:elsewhere"))
-    assert not of(Recap, step)
-    assert not of(GiveKeys, step)
+    assert not of(SendRecap, step)
+    assert not of(ShareRoomKeys, step)
 
 
 @pytest.mark.parametrize("relation", [Relation.EDIT, Relation.THREAD])
 def test_it_is_asked_for_as_any_command(relation: Relation) -> None:
     """By an edit or in a Matrix thread no command is taken."""
-    assert not of(Recap, then(held(), said("!recap", relation=relation, target="$x")))
+    assert not of(SendRecap, then(held(), said("!recap", relation=relation, target="$x")))
 
 
 def test_a_conversation_that_is_over_is_not_said_again() -> None:
     """What is parked has no room in which anything could be said."""
-    parked = replace(waiting(), life=Life(state=State.PARKED))
-    assert not of(Recap, then(parked, said("!recap")))
+    parked = replace(waiting(), lifecycle=Lifecycle(state=ThreadState.PARKED))
+    assert not of(SendRecap, then(parked, said("!recap")))
 
 
 @pytest.mark.parametrize("target", ["$m1", "$any"])
 def test_what_is_taken_back_is_not_said_again(target: str) -> None:
     """When anybody takes anything back, what was said again goes."""
-    assert AGAIN in of(Redact, then(held(), Unsaid(place=THREAD, sender=ANA, target=target)))
+    assert AGAIN in of(RedactMessage, then(held(), MessageRedacted(place=THREAD, sender=ANA, target=target)))
 
 
 def test_what_is_taken_out_is_not_said_again() -> None:
     """`!redact` takes the message out first, then what says it again: both wait in one lane."""
     step = then(held(), said("!redact", sender=SUE, relation=Relation.OTHER_REPLY, target="$x"))
-    gone: list[Action] = [action for action in step.actions if isinstance(action, Erase | Redact)]
-    assert gone == [Erase(place=THREAD, event_id="$x"), AGAIN]
+    gone: list[Action] = [action for action in step.actions if isinstance(action, EraseMessage | RedactMessage)]
+    assert gone == [EraseMessage(place=THREAD, event_id="$x"), AGAIN]
 
 
 def test_an_agreed_word_is_not_said_again() -> None:
     """A message that held an agreed word is redacted, and with it what may have said it again meanwhile."""
-    step = then(held(), said("it is marmalade"), at(0, word=Word.SAFE))
-    assert of(RedactSaid, step) == [RedactSaid(place=THREAD, event_id="$m1")]
-    assert AGAIN in of(Redact, step)
+    step = then(held(), said("it is marmalade"), at(0, codeword_match=CodewordMatch.SAFE))
+    assert of(RedactEvent, step) == [RedactEvent(place=THREAD, event_id="$m1")]
+    assert AGAIN in of(RedactMessage, step)
 
 
 def test_on_hold_nothing_is_taken_away() -> None:
     """A hold wins: what is said again stays as well, until the hold is lifted."""
-    frozen = at(0, frozen=True)
-    assert not of(Redact, then(held(held=True), Unsaid(place=THREAD, sender=ANA, target="$m1"), frozen))
-    assert of(Recap, then(held(held=True), said("!recap"), frozen))
+    frozen = at(0, on_legal_hold=True)
+    assert not of(
+        RedactMessage, then(held(on_legal_hold=True), MessageRedacted(place=THREAD, sender=ANA, target="$m1"), frozen)
+    )
+    assert of(SendRecap, then(held(on_legal_hold=True), said("!recap"), frozen))
 
 
 @pytest.mark.parametrize("body", ["yes", "!again", "!anyway", "!long", "!say"])
 @pytest.mark.parametrize("relation", [Relation.OTHER_REPLY, Relation.EDIT, Relation.THREAD])
 def test_it_does_not_come_to_the_phone_by_what_is_said_to_it(body: str, relation: Relation) -> None:
-    """Replies to it, edits of it and commands about it bring nothing to the phone, also when the voice says them."""
+    """Replies to it, edits of it and commands about it bring nothing to the phone, also when the assignee says them."""
     event = said(body, relation=relation, target="$m1", ref=RECAP, event_id="$m2")
     step = then(then(held(), said("!recap")).aggregate, event)
-    assert not of(Text, step)
+    assert not of(SendSms, step)
     assert not step.aggregate.sending.pending
     assert not [timer for timer in of(SetTimer, step) if timer.key == "send"]
 
@@ -88,5 +102,5 @@ def test_it_does_not_come_to_the_phone_by_what_is_said_to_it(body: str, relation
 @pytest.mark.parametrize("key", ["✋", "✅", "📝"])
 def test_it_does_not_come_to_the_phone_by_a_tap(key: str) -> None:
     """A reaction on it changes nothing."""
-    tap = Tapped(place=THREAD, sender=BEN, event_id="$t", key=key, target=RECAP, trusted=True)
+    tap = ReactionAdded(place=THREAD, sender=BEN, event_id="$t", key=key, target=RECAP, trusted=True)
     assert then(held(), tap).actions == ()

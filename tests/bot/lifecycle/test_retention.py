@@ -9,26 +9,35 @@ import pytest
 from hypothesis import given
 
 from bot.lifecycle import retention
-from bot.model.actions import DESK, Erase, Invite, Origin, Post, Receipt, Speaker, Text
-from bot.model.desk import Facts, Line, Thread
-from bot.model.events import Event, Outcome, Read, Relation, TextArrived, TextOutcome, TimerDue
+from bot.model.actions import DESK, DeliveryReceipt, EraseMessage, Invite, Origin, SendMessage, SendSms, Speaker
+from bot.model.desk import Facts, QueueEntry, Thread
+from bot.model.events import Event, MessageRead, Outcome, Relation, TextArrived, TextOutcome, TimerDue
 from bot.model.feature import Step
-from bot.model.line_incidents import ClockJumped, NotGone
-from bot.model.thread import Consent, Life, Pending, Reply, Sending, Sent, State, Voice
-from bot.model.thread_desk_events import Assigned, ThreadGone, ThreadWaits
-from bot.model.transactional_actions import DropTimer, End, Park, Seen, SetTimer, Settle, Tell, TrustClock
-from tests.bot.effort import USUAL
+from bot.model.line_incidents import ClockJumped, ErasureFailed
+from bot.model.thread import Assignment, Consent, Lifecycle, PendingText, ReplyAfterStop, Sending, SentText, ThreadState
+from bot.model.thread_desk_events import Assigned, ThreadParked, ThreadQueued
+from bot.model.transactional_actions import (
+    CancelTimer,
+    EraseTexter,
+    ExpireMessage,
+    MarkSeen,
+    ParkThread,
+    SendEvent,
+    SetTimer,
+    TrustClock,
+)
 from tests.bot.examples import arrived, at, at_desk, held, of, said, staffed_desk, texts, then, told, words
+from tests.bot.hypothesis_settings import USUAL
+from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, BEN, EVENTS, NAMED, NOW, PACK, SUE, any_event, facts, threads
-from tests.bot.world import World
 
-PENDING = Pending(event_id="$p", body="go now", author=ANA, said_at=NOW, leave_at=NOW + 8)
+PENDING = PendingText(event_id="$p", body="go now", author=ANA, said_at=NOW, send_at=NOW + 8)
 UNDO, IDLE = PACK.settings.close_undo, PACK.settings.idle
 GRACE, LONGER = PACK.settings.grace, PACK.settings.continuing
 
 
 def closing() -> Thread:
-    """Return a thread that its voice closes."""
+    """Return a thread that its assignee closes."""
     thread: Thread = then(held(), said("!close")).aggregate
     return thread
 
@@ -40,15 +49,15 @@ def fires(thread: Thread, key: str, seconds: float, **known: Any) -> Step[Thread
 
 def parked(**life: Any) -> Thread:
     """Return a thread whose conversation is over since now."""
-    return Thread(id="t1", designation="", life=Life(state=State.PARKED, since=NOW, **life))
+    return Thread(id="t1", designation="", lifecycle=Lifecycle(state=ThreadState.PARKED, since=NOW, **life))
 
 
 @pytest.mark.practice(14)
 def test_every_slice_of_a_thread_has_its_fate() -> None:
     """Whoever adds a slice says whether it outlives the conversation: there is no third kind."""
     names = {f.name for f in fields(Thread)}
-    assert names <= retention.SURVIVES | retention.GOES
-    assert not retention.SURVIVES & retention.GOES
+    assert names <= retention.SURVIVES | retention.ENDS
+    assert not retention.SURVIVES & retention.ENDS
 
 
 def test_a_close_can_be_taken_back_for_ten_minutes() -> None:
@@ -59,35 +68,39 @@ def test_a_close_can_be_taken_back_for_ten_minutes() -> None:
     assert texts(step) == []
     for event in (said("!reopen", event_id="$m2"), arrived("wait", seconds=60)):
         back = then(step.aggregate, event, at(60))
-        assert back.aggregate.life.closes == 0
-        assert DropTimer(key=retention.CLOSE) in back.actions
-        assert of(Park, fires(back.aggregate, retention.CLOSE, UNDO)) == []
+        assert back.aggregate.lifecycle.closes_at == 0
+        assert CancelTimer(key=retention.CLOSE) in back.actions
+        assert of(ParkThread, fires(back.aggregate, retention.CLOSE, UNDO)) == []
 
 
 @pytest.mark.practice(17)
 def test_after_ten_minutes_it_is_parked() -> None:
     """Not a second before; then nothing is left but number and flags, the room is handed over and the desk forgets it."""
-    assert of(Park, fires(closing(), retention.CLOSE, UNDO - 1)) == []
+    assert of(ParkThread, fires(closing(), retention.CLOSE, UNDO - 1)) == []
     step = fires(closing(), retention.CLOSE, UNDO)
-    assert of(Park, step) == [Park(patience=PACK.settings.client_grace)]
-    assert told(step.actions, DESK) == [ThreadGone(thread="t1")]
+    assert of(ParkThread, step) == [ParkThread(grace=PACK.settings.client_grace)]
+    assert told(step.actions, DESK) == [ThreadParked(thread="t1")]
     assert [(t.key, t.due) for t in of(SetTimer, step)] == [(retention.END, NOW + UNDO + GRACE)]
     thread = step.aggregate
-    assert (thread.designation, thread.voice, thread.life.state) == ("", Voice(), State.PARKED)
-    assert of(End, step) == []
+    assert (thread.designation, thread.assignment, thread.lifecycle.state) == ("", Assignment(), ThreadState.PARKED)
+    assert of(EraseTexter, step) == []
 
 
-@pytest.mark.parametrize("why", ["frozen", "showing", "buried", "arriving", "leaving"])
+@pytest.mark.parametrize(
+    "why", ["on_legal_hold", "display_pending", "has_dead_letters", "inbound_pending", "outbound_pending"]
+)
 @pytest.mark.parametrize("key", [retention.CLOSE, retention.IDLE, retention.END])
 def test_nothing_goes_while_a_text_is_on_its_way_or_somebody_holds_it(key: str, why: str) -> None:
     """Held, or with a text on its way in or into the room, a thread waits, and looks again later."""
     thread = {retention.CLOSE: closing(), retention.IDLE: _answered(), retention.END: parked()}[key]
     later = UNDO + IDLE + GRACE
-    assert [type(a) for a in fires(thread, key, later).actions if isinstance(a, Park | End)], "without it, it goes"
+    assert [type(a) for a in fires(thread, key, later).actions if isinstance(a, ParkThread | EraseTexter)], (
+        "without it, it goes"
+    )
     step = fires(thread, key, later, **{why: True})
-    assert [a for a in step.actions if isinstance(a, Park | End)] == []
+    assert [a for a in step.actions if isinstance(a, ParkThread | EraseTexter)] == []
     assert [timer.key for timer in of(SetTimer, step)] == [key]
-    assert replace(step.aggregate, held=False) == thread
+    assert replace(step.aggregate, on_legal_hold=False) == thread
 
 
 @pytest.mark.parametrize("key", [retention.CLOSE, retention.IDLE])
@@ -95,41 +108,49 @@ def test_nothing_goes_while_words_wait_in_their_undo_window(key: str) -> None:
     """An answer that was said just before the time leaves first; so does a supervisor's reply to a STOP."""
     thread = {retention.CLOSE: closing(), retention.IDLE: _answered()}[key]
     waiting = replace(thread, sending=replace(thread.sending, pending=(PENDING,)))
-    replying = replace(thread, consent=Consent(reply=Reply(event_id="$r", body="bye", author=SUE, said_at=NOW)))
+    replying = replace(thread, consent=Consent(reply=ReplyAfterStop(event_id="$r", body="bye", author=SUE, said_at=NOW)))
     for busy in (waiting, replying):
         step = fires(busy, key, UNDO + IDLE)
-        assert (of(Park, step), step.aggregate) == ([], busy)
-        assert [(timer.key, timer.due) for timer in of(SetTimer, step)] == [(key, NOW + UNDO + IDLE + retention.MOMENT)]
+        assert (of(ParkThread, step), step.aggregate) == ([], busy)
+        assert [(timer.key, timer.due) for timer in of(SetTimer, step)] == [
+            (key, NOW + UNDO + IDLE + retention.RETRY_SECONDS)
+        ]
 
 
 def test_close_now_names_words_that_have_not_left() -> None:
     """Words in their undo window, or on their way out, keep a supervisor's `!close now` back; `anyway` drops them."""
     waiting = replace(held(), sending=replace(held().sending, pending=(PENDING,)))
-    for thread, known in ((waiting, at(0)), (held(), at(0, leaving=True))):
+    for thread, known in ((waiting, at(0)), (held(), at(0, outbound_pending=True))):
         refused = then(thread, said("!close now", sender=SUE), known)
-        assert of(Park, refused) == []
+        assert of(ParkThread, refused) == []
         assert "have not left" in words(refused)
         assert "!close now anyway" in words(refused)
         dropped = then(thread, said("!close now anyway", sender=SUE), known)
-        assert (of(Park, dropped), of(End, dropped)) == ([Park(patience=retention.NOW, drops=True)], [End()])
-        assert of(Park, then(thread, said("!close now anyway"), known)) == []
+        assert (of(ParkThread, dropped), of(EraseTexter, dropped)) == (
+            [ParkThread(grace=retention.CLIENT_GRACE_NOW, drop_unsent=True)],
+            [EraseTexter()],
+        )
+        assert of(ParkThread, then(thread, said("!close now anyway"), known)) == []
 
 
 def test_close_now_names_words_that_were_never_shown() -> None:
     """Words of theirs that lie in a dead letter keep `!close now` back, whatever else waits; `anyway` drops them."""
-    for known in (at(0, buried=True), at(0, buried=True, leaving=True)):
+    for known in (at(0, has_dead_letters=True), at(0, has_dead_letters=True, outbound_pending=True)):
         refused = then(held(), said("!close now", sender=SUE), known)
-        assert (of(Park, refused), retention.BURIED in words(refused)) == ([], True)
+        assert (of(ParkThread, refused), retention.NEVER_SHOWN in words(refused)) == ([], True)
         dropped = then(held(), said("!close now anyway", sender=SUE), known)
-        assert (of(Park, dropped), of(End, dropped)) == ([Park(patience=retention.NOW, drops=True)], [End()])
+        assert (of(ParkThread, dropped), of(EraseTexter, dropped)) == (
+            [ParkThread(grace=retention.CLIENT_GRACE_NOW, drop_unsent=True)],
+            [EraseTexter()],
+        )
 
 
 def test_what_was_to_be_said_about_a_stop_does_not_outlive_the_conversation() -> None:
     """That they said STOP is kept; the words of a reply to it, and what it was a reply to, are not."""
-    consent = Consent(stopped=True, after_stop="abc", replied="say:$r", confirmation="stop:1")
+    consent = Consent(stopped=True, text_after_stop="abc", reply_ref="say:$r", confirmation_ref="stop:1")
     over = fires(replace(closing(), consent=consent), retention.CLOSE, UNDO).aggregate
     assert over.consent == Consent(stopped=True)
-    reply = Reply(event_id="$r", body="words", author=SUE, said_at=NOW)
+    reply = ReplyAfterStop(event_id="$r", body="words", author=SUE, said_at=NOW)
     now = then(replace(held(), consent=replace(consent, reply=reply)), said("!close now anyway", sender=SUE)).aggregate
     assert now.consent == Consent(stopped=True)
 
@@ -137,18 +158,23 @@ def test_what_was_to_be_said_about_a_stop_does_not_outlive_the_conversation() ->
 def test_close_now_is_for_supervisors_and_ends_at_once() -> None:
     """A supervisor parks and ends in one decision; an advocate is told how; a text that just came prevents it."""
     step = then(held(), said("!close now", sender=SUE))
-    assert (of(Park, step), of(End, step)) == ([Park(patience=retention.NOW)], [End()])
-    assert of(Park, then(held(), said("!close now"))) == []
-    late = replace(held(), life=replace(held().life, last_inbound=NOW + 1))
-    assert of(Park, then(late, said("!close now", sender=SUE))) == []
-    for why in ("frozen", "showing", "arriving"):
-        assert of(Park, then(held(), said("!close now", sender=SUE), at(0, **{why: True}))) == []
-    assert of(Park, then(held(), said("!close forever", sender=SUE))) == []
+    assert (of(ParkThread, step), of(EraseTexter, step)) == (
+        [ParkThread(grace=retention.CLIENT_GRACE_NOW)],
+        [EraseTexter()],
+    )
+    assert of(ParkThread, then(held(), said("!close now"))) == []
+    late = replace(held(), lifecycle=replace(held().lifecycle, last_inbound=NOW + 1))
+    assert of(ParkThread, then(late, said("!close now", sender=SUE))) == []
+    for why in ("on_legal_hold", "display_pending", "inbound_pending"):
+        assert of(ParkThread, then(held(), said("!close now", sender=SUE), at(0, **{why: True}))) == []
+    assert of(ParkThread, then(held(), said("!close forever", sender=SUE))) == []
 
 
 def _said() -> Thread:
-    """Return a thread whose voice's words are with the carrier."""
-    return replace(held(), sending=Sending(sent=(Sent(event_id="$x", receipt=Receipt.LEAVING.name, author=ANA),)))
+    """Return a thread whose assignee's words are with the carrier."""
+    return replace(
+        held(), sending=Sending(sent=(SentText(event_id="$x", receipt=DeliveryReceipt.LEAVING.name, author=ANA),))
+    )
 
 
 def _answered() -> Thread:
@@ -159,9 +185,9 @@ def _answered() -> Thread:
 def test_what_the_line_answers_by_itself_is_no_answer() -> None:
     """Claimed and greeted and answered by nobody: it is not parked by its age, until the texter said STOP."""
     thread = then(held(), TextOutcome(ref="greeting:1", outcome=Outcome.ACCEPTED)).aggregate
-    assert of(Park, fires(thread, retention.IDLE, IDLE)) == []
+    assert of(ParkThread, fires(thread, retention.IDLE, IDLE)) == []
     stopped = replace(thread, consent=replace(thread.consent, stopped=True))
-    assert of(Park, fires(stopped, retention.IDLE, IDLE))
+    assert of(ParkThread, fires(stopped, retention.IDLE, IDLE))
 
 
 def test_idle_after_an_answer_it_is_parked_silently() -> None:
@@ -169,66 +195,66 @@ def test_idle_after_an_answer_it_is_parked_silently() -> None:
     step = then(_said(), TextOutcome(ref="say:$x", outcome=Outcome.ACCEPTED))
     assert (retention.IDLE, NOW + IDLE) in [(timer.key, timer.due) for timer in of(SetTimer, step)]
     over = fires(step.aggregate, retention.IDLE, IDLE)
-    assert of(Park, over)
-    assert (texts(over), of(Post, over)) == ([], [])
+    assert of(ParkThread, over)
+    assert (texts(over), of(SendMessage, over)) == ([], [])
     waits = then(step.aggregate, arrived("are you there?", seconds=1), at(1)).aggregate
-    assert of(Park, fires(waits, retention.IDLE, 30 * IDLE)) == []
-    assert of(Park, fires(step.aggregate, retention.IDLE, IDLE - 1)) == []
+    assert of(ParkThread, fires(waits, retention.IDLE, 30 * IDLE)) == []
+    assert of(ParkThread, fires(step.aggregate, retention.IDLE, IDLE - 1)) == []
 
 
 @pytest.mark.practice(16)
 def test_who_goes_on_is_kept_for_longer() -> None:
     """`!continue` keeps number and flags for ninety days from each parking; `!continue no` takes that back."""
     thread = then(held(), said("!continue")).aggregate
-    assert thread.life.continuing
+    assert thread.lifecycle.continuing
     for chosen, kept in ((thread, LONGER), (then(thread, said("!continue no", event_id="$n")).aggregate, GRACE)):
         step = fires(then(chosen, said("!close", event_id="$c")).aggregate, retention.CLOSE, UNDO)
         assert [timer.due for timer in of(SetTimer, step)] == [NOW + UNDO + kept]
-    again = then(parked(continuing=True), arrived("me again"), at(0, fresh="still brook")).aggregate
-    assert again.life.continuing
+    again = then(parked(continuing=True), arrived("me again"), at(0, new_designation="still brook")).aggregate
+    assert again.lifecycle.continuing
 
 
 @pytest.mark.practice(16)
 def test_when_its_time_has_come_it_ends() -> None:
     """Not before `grace` is over, whatever a timer says; then number, key and flags go."""
-    assert of(End, fires(parked(), retention.END, GRACE - 1)) == []
-    assert of(End, fires(parked(), retention.END, GRACE)) == [End()]
-    assert of(End, fires(parked(continuing=True), retention.END, GRACE)) == []
-    assert of(End, fires(parked(continuing=True), retention.END, LONGER)) == [End()]
+    assert of(EraseTexter, fires(parked(), retention.END, GRACE - 1)) == []
+    assert of(EraseTexter, fires(parked(), retention.END, GRACE)) == [EraseTexter()]
+    assert of(EraseTexter, fires(parked(continuing=True), retention.END, GRACE)) == []
+    assert of(EraseTexter, fires(parked(continuing=True), retention.END, LONGER)) == [EraseTexter()]
 
 
 def test_a_text_to_a_parked_thread_is_a_strangers() -> None:
     """A new designation and queue card, the flags that were kept, a greeting as for anybody, and no "welcome back"."""
     consent = Consent(language="es", greeted=(("es", NOW - 5),))
-    step = then(replace(parked(), consent=consent), arrived("hola"), at(0, fresh="still brook"))
+    step = then(replace(parked(), consent=consent), arrived("hola"), at(0, new_designation="still brook"))
     assert step.aggregate.designation == "still brook"
-    assert (step.aggregate.life.state, step.aggregate.consent) == (State.WAITING, consent)
-    waits = [event for event in told(step.actions, DESK) if isinstance(event, ThreadWaits)]
-    assert [(event.designation, event.again) for event in waits] == [("still brook", False)]
-    assert [post.body for post in of(Post, step) if post.speaker is Speaker.VOICE] == ["hola"]
+    assert (step.aggregate.lifecycle.state, step.aggregate.consent) == (ThreadState.WAITING, consent)
+    waits = [event for event in told(step.actions, DESK) if isinstance(event, ThreadQueued)]
+    assert [(event.designation, event.requeued) for event in waits] == [("still brook", False)]
+    assert [post.body for post in of(SendMessage, step) if post.speaker is Speaker.TEXTER] == ["hola"]
     assert "back" not in words(step)
-    assert DropTimer(key=retention.END) in step.actions
+    assert CancelTimer(key=retention.END) in step.actions
 
 
 def test_an_answer_of_the_desk_to_an_earlier_conversation_is_nobodys() -> None:
-    """Who was made the voice of a conversation that is over is not the voice of the one after it."""
-    thread = then(parked(), arrived("me again"), at(0, fresh="still brook")).aggregate
-    late = then(thread, Assigned(voice=ANA, designation=NAMED[0]))
+    """Who was made the assignee of a conversation that is over is not the assignee of the one after it."""
+    thread = then(parked(), arrived("me again"), at(0, new_designation="still brook")).aggregate
+    late = then(thread, Assigned(assignee=ANA, designation=NAMED[0]))
     assert (late.aggregate, late.actions) == (thread, ())
-    assert then(thread, Assigned(voice=ANA, designation="still brook")).aggregate.voice.holder == ANA
+    assert then(thread, Assigned(assignee=ANA, designation="still brook")).aggregate.assignment.assignee == ANA
 
 
 @USUAL
 @given(thread=threads, event=any_event, known=facts)
 def test_what_is_parked_shows_and_sends_nothing(thread: Thread, event: Event, known: Facts) -> None:
     """Whatever happens to a conversation that is over, nothing is shown in a room, nobody is invited, nothing leaves."""
-    over = replace(thread, life=replace(thread.life, state=State.PARKED))
+    over = replace(thread, lifecycle=replace(thread.lifecycle, state=ThreadState.PARKED))
     step = then(over, event, known)
     if isinstance(event, TextArrived) and over.consent.blocked_until <= known.now:
-        assert step.aggregate.life.state is State.WAITING
+        assert step.aggregate.lifecycle.state is ThreadState.WAITING
         return
-    assert step.aggregate.life.state is State.PARKED
-    assert not [a for a in step.actions if isinstance(a, Text | Invite) or getattr(a, "place", "") == "thread"]
+    assert step.aggregate.lifecycle.state is ThreadState.PARKED
+    assert not [a for a in step.actions if isinstance(a, SendSms | Invite) or getattr(a, "place", "") == "thread"]
 
 
 @USUAL
@@ -236,32 +262,32 @@ def test_what_is_parked_shows_and_sends_nothing(thread: Thread, event: Event, kn
 def test_nothing_of_this_speaks_to_the_phone_or_destroys_what_is_held(thread: Thread, event: Event, known: Facts) -> None:
     """No close, no timer, no end sends a text by itself (DESIGN section 0), and a held thread is never parked or ended."""
     step = then(thread, event, known)
-    destroys = [a for a in step.actions if isinstance(a, Park | End | Erase)]
-    if known.frozen:
+    destroys = [a for a in step.actions if isinstance(a, ParkThread | EraseTexter | EraseMessage)]
+    if known.on_legal_hold:
         assert destroys == []
-    if [a for a in destroys if isinstance(a, Park | End)]:
-        assert not known.showing
-        assert not known.arriving
-        assert not (known.buried and isinstance(event, TimerDue))
-        assert [a for a in step.actions if isinstance(a, Text)] == []
+    if [a for a in destroys if isinstance(a, ParkThread | EraseTexter)]:
+        assert not known.display_pending
+        assert not known.inbound_pending
+        assert not (known.has_dead_letters and isinstance(event, TimerDue))
+        assert [a for a in step.actions if isinstance(a, SendSms)] == []
     if isinstance(event, TimerDue):
-        assert not [a for a in step.actions if isinstance(a, Text) and a.origin is not Origin.VOICE]
+        assert not [a for a in step.actions if isinstance(a, SendSms) and a.origin is not Origin.ADVOCATE]
 
 
 @USUAL
-@given(thread=threads, event=EVENTS[Read], known=facts)
-def test_only_the_voice_sees(thread: Thread, event: Read, known: Facts) -> None:
-    """A read receipt dates what was seen when it is the voice's, and nobody else's."""
-    seen = of(Seen, then(thread, event, known))
-    mine = event.user == thread.voice.holder and thread.life.state is not State.PARKED
-    assert seen == ([Seen(event_id=event.event_id)] if mine else [])
+@given(thread=threads, event=EVENTS[MessageRead], known=facts)
+def test_only_the_assignee_sees(thread: Thread, event: MessageRead, known: Facts) -> None:
+    """A read receipt dates what was seen when it is the assignee's, and nobody else's."""
+    seen = of(MarkSeen, then(thread, event, known))
+    mine = event.user == thread.assignment.assignee and thread.lifecycle.state is not ThreadState.PARKED
+    assert seen == ([MarkSeen(event_id=event.event_id)] if mine else [])
 
 
-def test_the_voices_next_message_sees_as_well() -> None:
-    """Whatever the voice says in the room, a note too, shows that it has seen what was there."""
+def test_the_assignees_next_message_sees_as_well() -> None:
+    """Whatever the assignee says in the room, a note too, shows that it has seen what was there."""
     for body in ("an answer", "// a note", "!status"):
-        assert of(Seen, then(held(), said(body))) == [Seen(event_id="$m1", said=True)]
-    assert of(Seen, then(held(), said("a note", sender=BEN))) == []
+        assert of(MarkSeen, then(held(), said(body))) == [MarkSeen(event_id="$m1", by_message=True)]
+    assert of(MarkSeen, then(held(), said("a note", sender=BEN))) == []
 
 
 def redacted(thread: Thread, sender: str, target: str, relation: Relation, **known: Any) -> Step[Thread]:
@@ -270,31 +296,35 @@ def redacted(thread: Thread, sender: str, target: str, relation: Relation, **kno
 
 
 def test_redact_takes_a_message_out_at_once() -> None:
-    """The voice its own and the texter's, a supervisor any; in its undo window it does not leave either; not on hold."""
+    """The assignee its own and the texter's, a supervisor any; in its undo window it does not leave either; not on hold."""
     waiting = then(held(), said("words")).aggregate
     step = redacted(waiting, ANA, "$m1", Relation.OTHER_REPLY)
-    assert of(Erase, step) == [Erase(place="thread", event_id="$m1")]
+    assert of(EraseMessage, step) == [EraseMessage(place="thread", event_id="$m1")]
     assert step.aggregate.sending.pending == ()
     assert texts(then(step.aggregate, TimerDue(key="send"), at(20))) == []
-    assert of(Erase, redacted(held(), ANA, "$t", Relation.TEXTER_REPLY)) == [Erase(place="thread", event_id="$t")]
-    assert of(Erase, redacted(held(), SUE, "$n", Relation.OTHER_REPLY)) == [Erase(place="thread", event_id="$n")]
+    assert of(EraseMessage, redacted(held(), ANA, "$t", Relation.TEXTER_REPLY)) == [
+        EraseMessage(place="thread", event_id="$t")
+    ]
+    assert of(EraseMessage, redacted(held(), SUE, "$n", Relation.OTHER_REPLY)) == [
+        EraseMessage(place="thread", event_id="$n")
+    ]
     for refused in (
         redacted(held(), ANA, "$n", Relation.OTHER_REPLY),
         redacted(held(), BEN, "$t", Relation.TEXTER_REPLY),
         redacted(held(), SUE, "", Relation.NONE),
-        redacted(held(), SUE, "$n", Relation.OTHER_REPLY, frozen=True),
+        redacted(held(), SUE, "$n", Relation.OTHER_REPLY, on_legal_hold=True),
     ):
-        assert of(Erase, refused) == []
+        assert of(EraseMessage, refused) == []
         assert words(refused)
 
 
 def test_the_desk_forgets_a_conversation_and_its_card() -> None:
     """Its line goes from the queue and from everybody's hands, its card may go, its reminders stop."""
-    desk = replace(staffed_desk(), threads=(Line(thread="t1", designation=NAMED[0], since=NOW, voice=ANA),))
-    step = then(desk, ThreadGone(thread="t1"))
+    desk = replace(staffed_desk(), threads=(QueueEntry(thread="t1", designation=NAMED[0], since=NOW, assignee=ANA),))
+    step = then(desk, ThreadParked(thread="t1"))
     assert step.aggregate.threads == ()
-    assert of(Settle, step) == [Settle(ref="card:t1")]
-    assert {timer.key for timer in of(DropTimer, step)} >= {f"wait:t1:{rung}" for rung in range(3)}
+    assert of(ExpireMessage, step) == [ExpireMessage(ref="card:t1")]
+    assert {timer.key for timer in of(CancelTimer, step)} >= {f"wait:t1:{rung}" for rung in range(3)}
 
 
 def test_the_clock_is_trusted_by_a_supervisor_only() -> None:
@@ -307,14 +337,14 @@ def test_the_clock_is_trusted_by_a_supervisor_only() -> None:
 
 def test_what_is_not_gone_is_said_loudly() -> None:
     """An alert is a new message that mentions supervisors, and never says "erased" of what is not."""
-    step = then(staffed_desk(), NotGone(what="a room", hours=3))
-    loud = [post for post in of(Post, step) if "Not erased" in post.body]
+    step = then(staffed_desk(), ErasureFailed(what="a room", hours=3))
+    loud = [post for post in of(SendMessage, step) if "Not erased" in post.body]
     assert [(post.mentions, post.notice) for post in loud] == [((SUE,), False)]
 
 
 def test_a_whole_life_in_a_small_world() -> None:
     """Claimed, answered, closed, parked; a text begins anew; desk and threads agree all along."""
-    world = World(PACK)
+    world = Simulation(PACK)
     world.open("t1", ANA)
     world.say("t1", ANA, "!close")
     world.settle()
@@ -327,30 +357,34 @@ def test_a_whole_life_in_a_small_world() -> None:
     world.text("t1", "me again")
     world.settle()
     world.agree()
-    assert world.threads["t1"].life.state is State.WAITING
+    assert world.threads["t1"].lifecycle.state is ThreadState.WAITING
     world.tap(DESK, BEN, "✋", "card:t1")
     world.settle()
-    assert world.voice("t1") == BEN
-    assert Receipt.NOT_SENT not in world.receipts.values()
+    assert world.assignee("t1") == BEN
+    assert DeliveryReceipt.NOT_SENT not in world.receipts.values()
 
 
 def test_tell_is_the_last_word_of_a_thread() -> None:
     """Nothing is told to a thread by the decision that parks it."""
     step = fires(closing(), retention.CLOSE, UNDO)
-    assert {tell.owner for tell in of(Tell, step)} == {DESK}
+    assert {tell.owner for tell in of(SendEvent, step)} == {DESK}
 
 
 @pytest.mark.parametrize("meanwhile", ["closing", "waiting"])
 def test_a_quiet_conversation_is_looked_at_again(meanwhile: str) -> None:
-    """The time of silence that runs out while a closing may be taken back, or nobody is the voice, is not the last."""
+    """The time of silence that runs out while a closing may be taken back, or nobody is the assignee, is not the last."""
     thread = held()
-    life = replace(thread.life, closes=NOW + 60) if meanwhile == "closing" else replace(thread.life, state=State.WAITING)
-    step = then(replace(thread, life=life), TimerDue(key=retention.IDLE))
+    life = (
+        replace(thread.lifecycle, closes_at=NOW + 60)
+        if meanwhile == "closing"
+        else replace(thread.lifecycle, state=ThreadState.WAITING)
+    )
+    step = then(replace(thread, lifecycle=life), TimerDue(key=retention.IDLE))
     assert [(timer.key, timer.due) for timer in of(SetTimer, step)] == [(retention.IDLE, NOW + PACK.settings.idle)]
 
 
 def test_the_card_is_not_taken_out() -> None:
     """It holds no word of theirs, and everybody needs it."""
     step = then(held(), said("!redact", sender=SUE, relation=Relation.OTHER_REPLY, target="$card", ref="card"))
-    assert of(Erase, step) == []
+    assert of(EraseMessage, step) == []
     assert "card" in words(step)

@@ -6,20 +6,20 @@ from dataclasses import fields, replace
 
 import pytest
 
-from bot.lifecycle.tally import KINDS, offer
+from bot.lifecycle.tally import KINDS, ask_kind
 from bot.model.actions import THREAD
 from bot.model.desk import Thread
-from bot.model.events import Outcome, Tapped, TextOutcome, TimerDue
+from bot.model.events import Outcome, ReactionAdded, TextOutcome, TimerDue
 from bot.model.thread_desk_events import Assigned
-from bot.model.transactional_actions import Count, Park
+from bot.model.transactional_actions import IncrementCounter, ParkThread
 from tests.bot.examples import arrived, at, due, held, of, said, texts, then, words
 from tests.bot.strategies import ANA, BEN, EVE, NOW, PACK, SUE, UNDO
 
 
-def tap(key: str, **changed: object) -> Tapped:
+def tap(key: str, **changed: object) -> ReactionAdded:
     """Return a tap under the question."""
     usual = {"place": THREAD, "sender": ANA, "event_id": "$t", "key": key, "target": "tally", "trusted": True}
-    return Tapped(**(usual | changed))  # type: ignore[arg-type]
+    return ReactionAdded(**(usual | changed))  # type: ignore[arg-type]
 
 
 @pytest.mark.practice(21)
@@ -27,43 +27,43 @@ def tap(key: str, **changed: object) -> Tapped:
 def test_a_tap_counts_once_and_knows_no_conversation(kind: str, key: str) -> None:
     """A tap adds one to a month, a language and a kind, and to nothing else; a second one adds nothing; nothing is sent."""
     step = then(held(), tap(key))
-    (one,) = of(Count, step)
-    assert one == Count(month="2027-01", language="en", kind=kind)
-    assert {field.name for field in fields(Count)} == {"month", "language", "kind"}
+    (one,) = of(IncrementCounter, step)
+    assert one == IncrementCounter(month="2027-01", language="en", kind=kind)
+    assert {field.name for field in fields(IncrementCounter)} == {"month", "language", "kind"}
     assert texts(step) == []
-    assert of(Count, then(step.aggregate, tap(key))) == []
-    assert of(Count, then(step.aggregate, said(f"!tally {kind}"))) == []
+    assert of(IncrementCounter, then(step.aggregate, tap(key))) == []
+    assert of(IncrementCounter, then(step.aggregate, said(f"!tally {kind}"))) == []
 
 
 def test_clients_send_symbols_in_two_ways() -> None:
     """With or without the mark that makes it colourful, a tap is the same."""
-    assert len(of(Count, then(held(), tap("⚖")))) == len(of(Count, then(held(), tap("⚖️")))) == 1
+    assert len(of(IncrementCounter, then(held(), tap("⚖")))) == len(of(IncrementCounter, then(held(), tap("⚖️")))) == 1
 
 
 def test_other_taps_count_nothing() -> None:
     """Another sign, another message and somebody who is not on the roster count nothing."""
     for event in (tap("👍"), tap("🏠", target="card"), tap("🏠", sender=EVE)):
         step = then(held(), event)
-        assert (of(Count, step), step.aggregate) == ([], held())
+        assert (of(IncrementCounter, step), step.aggregate) == ([], held())
 
 
 def test_a_word_counts_like_a_tap() -> None:
     """`!tally shelter` counts; an unmet language is counted by its letters, and free words are counted as nothing."""
-    assert [one.kind for one in of(Count, then(held(), said("!tally Shelter")))] == ["shelter"]
-    (unmet,) = of(Count, then(held(), said("!tally unmet VI", sender=SUE)))
+    assert [one.kind for one in of(IncrementCounter, then(held(), said("!tally Shelter")))] == ["shelter"]
+    (unmet,) = of(IncrementCounter, then(held(), said("!tally unmet VI", sender=SUE)))
     assert (unmet.language, unmet.kind) == ("vi", "unmet_language")
     for nonsense in ("", " something", " unmet", " unmet Vietnamese", " shelter her name is Ann", " unmet v1"):
         step = then(held(), said(f"!tally{nonsense}"))
-        assert of(Count, step) == []
+        assert of(IncrementCounter, step) == []
         assert "Say !tally and one of" in words(step)
-    assert of(Count, then(held(), said("!tally shelter", sender=BEN))) == []
+    assert of(IncrementCounter, then(held(), said("!tally shelter", sender=BEN))) == []
 
 
 def test_the_question_names_every_tap() -> None:
     """The question at the end shows each kind with its tap; a conversation nobody answered is not asked about."""
-    (asked,) = offer(held())
+    (asked,) = ask_kind(held())
     assert all(f"{key} {kind}" in getattr(asked, "body", "") for kind, key in KINDS.items())
-    assert offer(Thread(id="t1", designation="amber heron")) == ()
+    assert ask_kind(Thread(id="t1", designation="amber heron")) == ()
 
 
 @pytest.mark.parametrize(
@@ -71,12 +71,12 @@ def test_the_question_names_every_tap() -> None:
     [(0, "wait_under_2_min"), (119, "wait_under_2_min"), (120, "wait_2_to_5_min"), (1800, "wait_over_30_min")],
 )
 def test_the_first_wait_is_counted_in_steps(seconds: float, kind: str) -> None:
-    """The wait for the first voice is counted, later changes of voice are not."""
+    """The wait for the first assignee is counted, later changes of assignee are not."""
     new = Thread(id="t1", designation="amber heron")
-    thread = replace(new, life=replace(new.life, since=NOW, last_inbound=NOW))
-    step = then(thread, Assigned(voice=ANA), at(seconds))
-    assert [one.kind for one in of(Count, step)] == [kind]
-    assert of(Count, then(step.aggregate, Assigned(voice=BEN), at(seconds + 9))) == []
+    thread = replace(new, lifecycle=replace(new.lifecycle, since=NOW, last_inbound=NOW))
+    step = then(thread, Assigned(assignee=ANA), at(seconds))
+    assert [one.kind for one in of(IncrementCounter, step)] == [kind]
+    assert of(IncrementCounter, then(step.aggregate, Assigned(assignee=BEN), at(seconds + 9))) == []
 
 
 def test_who_had_gone_when_we_answered_is_counted() -> None:
@@ -87,5 +87,5 @@ def test_who_had_gone_when_we_answered_is_counted() -> None:
     for thread, kinds in ((answered, ["gone_when_answered"]), (back, []), (held(), [])):
         closing = then(thread, said("!close", event_id="$c"), at(90)).aggregate
         step = then(closing, TimerDue(key="close"), at(90 + PACK.settings.close_undo))
-        assert of(Park, step)
-        assert [one.kind for one in of(Count, step)] == kinds
+        assert of(ParkThread, step)
+        assert [one.kind for one in of(IncrementCounter, step)] == kinds

@@ -11,27 +11,27 @@ from hypothesis import strategies as st
 from bot.decide import decide
 from bot.model.desk import Thread
 from bot.model.events import TextArrived
-from bot.model.text_order import DOUBT, Order, moment, newest, order
+from bot.model.text_order import CLOCK_TOLERANCE, TextOrder, compare, moment, newest
 from bot.model.thread import Moment
-from bot.model.transactional_actions import Muted, Suppress
-from policies.pack import Pack, Resumes
-from tests.bot.effort import USUAL
+from bot.model.transactional_actions import Suppress, SuppressionReason
+from policies.pack import Pack, ResumeMode
 from tests.bot.examples import FACTS, alarms, arrived, at, held, of, said, texts, then, words
+from tests.bot.hypothesis_settings import USUAL
 from tests.bot.strategies import NOW, with_settings
 
-MODES = {mode: with_settings(stop_resumes=mode) for mode in Resumes}
+MODES = {mode: with_settings(stop_resumes=mode) for mode in ResumeMode}
 WORDS = ("STOP", "START", "please help me")
 moments = st.builds(
     Moment,
-    at=st.floats(0, 1000) | st.sampled_from((0.0, DOUBT, 2 * DOUBT)),
-    told=st.booleans(),
-    loose=st.sampled_from((0.0, 45.0)),
+    at=st.floats(0, 1000) | st.sampled_from((0.0, CLOCK_TOLERANCE, 2 * CLOCK_TOLERANCE)),
+    from_carrier=st.booleans(),
+    unordered_within=st.sampled_from((0.0, 45.0)),
 )
 
 
 def late(body: str, texted: float, *, came: float, id: str = "l") -> TextArrived:  # noqa: A002 - as the event calls it
     """Return a text with the carrier's own time of it."""
-    return arrived(body, seconds=min(texted, came), sent=NOW + texted, id=id)
+    return arrived(body, seconds=min(texted, came), sent_at=NOW + texted, id=id)
 
 
 def plays(pack: Pack, texts: list[tuple[str, float, bool]], came: list[float]) -> tuple[Thread, bool]:
@@ -42,12 +42,12 @@ def plays(pack: Pack, texts: list[tuple[str, float, bool]], came: list[float]) -
             id=f"m{n}",
             body=body,
             at=NOW + (min(texted, now) if told else now),
-            sent=NOW + texted if told else None,
+            sent_at=NOW + texted if told else None,
         )
         step = decide(pack, replace(FACTS, now=NOW + now), thread, event)
         thread = step.aggregate
         for act in of(Suppress, step):
-            assert act.muted is Muted.STOP
+            assert act.reason is SuppressionReason.STOP
             remembered = act.until > 0
     return thread, remembered
 
@@ -55,12 +55,12 @@ def plays(pack: Pack, texts: list[tuple[str, float, bool]], came: list[float]) -
 @USUAL
 @given(
     texted=st.lists(st.tuples(st.sampled_from(WORDS), st.integers(0, 12)), max_size=7),
-    skew=st.sampled_from((0.0, -7200.0, DOUBT - 1)),
-    mode=st.sampled_from(Resumes),
+    skew=st.sampled_from((0.0, -7200.0, CLOCK_TOLERANCE - 1)),
+    mode=st.sampled_from(ResumeMode),
     data=st.data(),
 )
 def test_the_last_word_counts_in_every_order(
-    texted: list[tuple[str, int]], skew: float, mode: Resumes, data: st.DataObject
+    texted: list[tuple[str, int]], skew: float, mode: ResumeMode, data: st.DataObject
 ) -> None:
     """Where times are told, consent is in the end what it would be had the texts come in the order of those times.
 
@@ -73,14 +73,14 @@ def test_the_last_word_counts_in_every_order(
     stops = [at_ for body, at_ in texted if body == "STOP"]
     starts = [at_ for body, at_ in texted if body == "START"]
     last_stop, last_start = max(stops, default=-1), max(starts, default=-1)
-    stopped = bool(stops) and (mode is Resumes.ASK or last_stop >= last_start)
+    stopped = bool(stops) and (mode is ResumeMode.ASK or last_stop >= last_start)
     assert (thread.consent.stopped, remembered) == (stopped, stopped)
     assert thread.consent.may_resume == (stopped and last_start >= last_stop)
 
 
 @USUAL
-@given(data=st.data(), mode=st.sampled_from(Resumes))
-def test_in_doubt_nothing_leaves(data: st.DataObject, mode: Resumes) -> None:
+@given(data=st.data(), mode=st.sampled_from(ResumeMode))
+def test_in_doubt_nothing_leaves(data: st.DataObject, mode: ResumeMode) -> None:
     """With and without told times side by side, no START ends a STOP that was texted after it.
 
     As webhooks without times come: in their order and within the time that two clocks may differ; what is told comes
@@ -95,8 +95,8 @@ def test_in_doubt_nothing_leaves(data: st.DataObject, mode: Resumes) -> None:
         if told:
             arrivals.append(texted + data.draw(st.floats(0, 5000)))
         else:
-            last = max(last, texted) + data.draw(st.floats(0, DOUBT / len(times) - 1))
-            last = min(last, texted + DOUBT)
+            last = max(last, texted) + data.draw(st.floats(0, CLOCK_TOLERANCE / len(times) - 1))
+            last = min(last, texted + CLOCK_TOLERANCE)
             arrivals.append(last)
         each.append((data.draw(st.sampled_from(WORDS[:2])), texted, told))
     turns = sorted(range(len(each)), key=lambda n: arrivals[n])
@@ -110,10 +110,10 @@ def test_in_doubt_nothing_leaves(data: st.DataObject, mode: Resumes) -> None:
 @USUAL
 @given(
     bodies=st.lists(st.sampled_from(WORDS), min_size=1, max_size=5).map(lambda bodies: [*bodies, "STOP"]),
-    mode=st.sampled_from(Resumes),
+    mode=st.sampled_from(ResumeMode),
     data=st.data(),
 )
-def test_a_retry_that_comes_late_ends_no_stop(bodies: list[str], mode: Resumes, data: st.DataObject) -> None:
+def test_a_retry_that_comes_late_ends_no_stop(bodies: list[str], mode: ResumeMode, data: st.DataObject) -> None:
     """Where no times are told and each text is brought by a retry of its own, no START ends a later STOP.
 
     All of them were texted during an outage, and come in any order, within the time between two retries.
@@ -121,7 +121,7 @@ def test_a_retry_that_comes_late_ends_no_stop(bodies: list[str], mode: Resumes, 
     thread = Thread(id="t1", designation="amber heron")
     came = sorted(data.draw(st.lists(st.floats(0, 44), min_size=len(bodies), max_size=len(bodies))))
     for n, (body, now) in enumerate(zip(data.draw(st.permutations(bodies)), came, strict=True)):
-        event = TextArrived(id=f"m{n}", body=body, at=NOW + now, loose=45.0)
+        event = TextArrived(id=f"m{n}", body=body, at=NOW + now, unordered_within=45.0)
         thread = decide(MODES[mode], replace(FACTS, now=NOW + now), thread, event).aggregate
     assert thread.consent.stopped
 
@@ -129,8 +129,8 @@ def test_a_retry_that_comes_late_ends_no_stop(bodies: list[str], mode: Resumes, 
 def test_a_start_in_its_own_time_ends_a_stop() -> None:
     """What comes longer after the STOP than a retry takes was texted after it; sooner than that a person is asked."""
     for seconds, asks in ((44, True), (46, False)):
-        thread = then(held(), arrived("STOP", id="s", loose=45.0)).aggregate
-        step = then(thread, arrived("START", id="t", seconds=seconds, loose=45.0), at(seconds))
+        thread = then(held(), arrived("STOP", id="s", unordered_within=45.0)).aggregate
+        step = then(thread, arrived("START", id="t", seconds=seconds, unordered_within=45.0), at(seconds))
         assert (step.aggregate.consent.stopped, step.aggregate.consent.may_resume) == (asks, asks)
         assert alarms(step) == ["start_asks" if asks else "resumed"]
 
@@ -142,14 +142,14 @@ def test_an_order_is_sure_or_called_unsure(new: Moment, old: Moment) -> None:
 
     Between the two, what two clocks may differ is unsure.
     """
-    stands = order(new, old)
-    if new.told and old.told:
-        assert stands is (Order.AFTER if new.at > old.at else Order.BEFORE if new.at < old.at else Order.UNSURE)
-    elif new.told is not old.told:
-        assert (stands is Order.UNSURE) == (abs(new.at - old.at) <= DOUBT)
+    stands = compare(new, old)
+    if new.from_carrier and old.from_carrier:
+        assert stands is (TextOrder.AFTER if new.at > old.at else TextOrder.BEFORE if new.at < old.at else TextOrder.UNSURE)
+    elif new.from_carrier is not old.from_carrier:
+        assert (stands is TextOrder.UNSURE) == (abs(new.at - old.at) <= CLOCK_TOLERANCE)
     else:
-        assert stands is (Order.UNSURE if abs(new.at - old.at) < new.loose else Order.AFTER)
-    assert order(new, None) is Order.AFTER
+        assert stands is (TextOrder.UNSURE if abs(new.at - old.at) < new.unordered_within else TextOrder.AFTER)
+    assert compare(new, None) is TextOrder.AFTER
     assert newest(new, old) in (new, old)
     assert moment(TextArrived(id="a", body="", at=5.0)) == Moment(at=5.0)
 
@@ -186,7 +186,7 @@ def test_a_stop_that_others_overtook() -> None:
     assert texts(step) == []
     assert "they have texted since" in words(step)
     assert alarms(step) == ["stopped", "text_after_stop"] or alarms(step) == ["stopped_live", "text_after_stop"]
-    assert step.aggregate.consent.after_stop
+    assert step.aggregate.consent.text_after_stop
 
 
 def test_what_was_texted_before_a_stop_is_not_called_after_it() -> None:
@@ -195,7 +195,7 @@ def test_what_was_texted_before_a_stop_is_not_called_after_it() -> None:
     step = then(thread, late("please help me", -60, came=30), at(30))
     assert "before their STOP" in words(step)
     assert alarms(step) == ["came_late"]
-    assert not step.aggregate.consent.after_stop
+    assert not step.aggregate.consent.text_after_stop
     assert texts(step) == []
 
 
@@ -226,7 +226,7 @@ def test_a_persons_word_stands_for_all_that_was_texted_before_it() -> None:
     step = then(thread, late("STOP", -60, came=30), at(30))
     assert alarms(step) == ["came_late"]
     assert not step.aggregate.consent.may_resume
-    ask, thread = MODES[Resumes.ASK], then(held(), late("STOP", 0, came=0, id="s"), at(0)).aggregate
+    ask, thread = MODES[ResumeMode.ASK], then(held(), late("STOP", 0, came=0, id="s"), at(0)).aggregate
     for event in (late("START", 10, came=10, id="t"), said("!resume", event_id="$m5"), late("STOP", -60, came=30)):
         thread = decide(ask, at(30), thread, event).aggregate
     assert not thread.consent.stopped
@@ -235,9 +235,9 @@ def test_a_persons_word_stands_for_all_that_was_texted_before_it() -> None:
 def test_an_older_silent_word_closes_nothing() -> None:
     """Whoever texted after a silent word stays: when the word comes late, the conversation is not closed."""
     thread = then(held(), late("hello", -20, came=-20, id="h"), at(-20)).aggregate
-    leaves, stays = (then(thread, late("BYE", texted, came=30), at(30)).aggregate.life for texted in (-10, -600))
-    assert leaves.closes or leaves.leaving
-    assert (stays.closes, stays.leaving) == (0.0, False)
+    leaves, stays = (then(thread, late("BYE", texted, came=30), at(30)).aggregate.lifecycle for texted in (-10, -600))
+    assert leaves.closes_at or leaves.close_when_seen
+    assert (stays.closes_at, stays.close_when_seen) == (0.0, False)
 
 
 def test_what_comes_late_says_so() -> None:

@@ -18,23 +18,33 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from bot import guard
 from bot.decide import decide
-from bot.language.codeword_forms import MASK, Word
-from bot.model.actions import THREAD, Action, Origin, Text
-from bot.model.codeword_state import Lock
-from bot.model.desk import Facts, Seat, Thread
-from bot.model.events import Event, Left, Outcome, Read, Said, TextArrived, TextOutcome, TimerDue, Unsaid
-from bot.model.thread_desk_events import Assigned, WordChosen
-from bot.model.transactional_actions import DropTimer, Park, SetTimer, Tell
-from tests.bot.effort import USUAL, WALK
-from tests.bot.escorted import COVERS
+from bot.language.codeword_forms import MASK, CodewordMatch
+from bot.model.actions import THREAD, Action, Origin, SendSms
+from bot.model.codeword_state import SendLock
+from bot.model.desk import DeskMember, Facts, Thread
+from bot.model.events import (
+    Event,
+    MemberLeft,
+    MessageRead,
+    MessageRedacted,
+    MessageSent,
+    Outcome,
+    TextArrived,
+    TextOutcome,
+    TimerDue,
+)
+from bot.model.thread_desk_events import Assigned, EnrolmentFinished
+from bot.model.transactional_actions import CancelTimer, ParkThread, SendEvent, SetTimer
+from tests.bot.codeword_example import COVERS
+from tests.bot.hypothesis_settings import USUAL, WALK
 from tests.bot.strategies import (
     ANA,
     BEN,
     DIGESTS,
+    MEMBERS,
     NAMED,
     NOW,
     PACK,
-    SEATS,
     STARTS,
     STEPS_BACK,
     STOPS,
@@ -73,14 +83,14 @@ lags = st.sampled_from((0.0, 0.0, 0.0, 2.0, 40.0, 400.0))
 class Side:
     """One of the two worlds: a thread, its timers, and the phone. `word`: what comes here when a word comes."""
 
-    def __init__(self, word: Word) -> None:
+    def __init__(self, word: CodewordMatch) -> None:
         self.word, self.now, self.count = word, NOW, 0
         self.thread = Thread(id="t1", designation=NAMED[0])
         self.timers: dict[str, float] = {}
-        self.lane: deque[Text] = deque()
+        self.lane: deque[SendSms] = deque()
         self.phone: list[tuple[float, str]] = []
         self.locked_at: int | None = None
-        self.roster: tuple[Seat, ...] = SEATS
+        self.roster: tuple[DeskMember, ...] = MEMBERS
         self.outage = False
 
     def new_id(self) -> str:
@@ -89,39 +99,41 @@ class Side:
 
     def tell(self, event: Event, *, held: bool = False) -> None:
         """Decide one event as the engine does: words that this phone has are found, of any other text nothing is."""
-        known = held and self.thread.escort.words is not None
-        word = self.word if known else Word.NONE
-        world = Facts(now=self.now, roster=self.roster, outage=self.outage, word=word, fresh="still brook")
+        known = held and self.thread.codeword.digests is not None
+        word = self.word if known else CodewordMatch.NONE
+        world = Facts(
+            now=self.now, roster=self.roster, outage=self.outage, codeword_match=word, new_designation="still brook"
+        )
         step = decide(PACK, world, self.thread, event)
         self.thread = step.aggregate
-        if any(isinstance(action, Park) for action in step.actions):
+        if any(isinstance(action, ParkThread) for action in step.actions):
             # With a conversation goes what waited for it (`bridge.engine.transactional_actions`).
             self.timers.clear()
             self.lane.clear()
         for action in step.actions:
             self.perform(action)
-        if self.thread.escort.lock is Lock.NONE:
+        if self.thread.codeword.lock is SendLock.NONE:
             self.locked_at = None
         elif self.locked_at is None:
             self.locked_at = len(self.phone)
 
     def perform(self, action: Action) -> None:
         match action:
-            case Text():
+            case SendSms():
                 self.lane.append(action)
             case SetTimer(key=key, due=due):
                 self.timers[key] = due
-            case DropTimer(key=key):
+            case CancelTimer(key=key):
                 self.timers.pop(key, None)
             case _:
                 pass
 
     def say(self, sender: str, body: str) -> None:
-        self.tell(Said(place=THREAD, sender=sender, event_id=self.new_id(), body=body, at=self.now))
+        self.tell(MessageSent(place=THREAD, sender=sender, event_id=self.new_id(), body=body, at=self.now))
 
     def read(self) -> None:
-        if self.thread.voice.holder:
-            self.tell(Read(place=THREAD, user=self.thread.voice.holder, event_id=self.new_id()))
+        if self.thread.assignment.assignee:
+            self.tell(MessageRead(place=THREAD, user=self.thread.assignment.assignee, event_id=self.new_id()))
 
     def text(self, body: str, lag: float, media: int, *, held: bool) -> None:
         self.tell(TextArrived(id=self.new_id(), body=body, at=self.now - lag, media=media), held=held)
@@ -166,14 +178,14 @@ class Twins(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sides = (Side(Word.SAFE), Side(Word.DURESS))
+        self.sides = (Side(CodewordMatch.SAFE), Side(CodewordMatch.DURESS))
 
     @initialize(at_once=st.booleans())
     def a_word_is_agreed(self, at_once: bool) -> None:
         for side in self.sides:
             side.text("hello", 0.0, 0, held=False)
-            side.tell(Assigned(voice=ANA))
-            side.tell(WordChosen(user=ANA, digests=DIGESTS))
+            side.tell(Assigned(assignee=ANA))
+            side.tell(EnrolmentFinished(user=ANA, digests=DIGESTS))
             side.text("hello again", 0.0, 0, held=False)
             side.pass_time(side.now + 1.0, Outcome.ACCEPTED)
         if at_once:
@@ -220,7 +232,7 @@ class Twins(RuleBasedStateMachine):
     def who_is_there(self, on: str) -> None:
         """Change what a first text is promised."""
         for side in self.sides:
-            side.roster = tuple(replace(seat, duty=on != "nobody") for seat in SEATS)
+            side.roster = tuple(replace(seat, on_duty=on != "nobody") for seat in MEMBERS)
             side.outage = on == "outage"
 
     @rule(undone=st.sampled_from((False, False, True)), hours=st.sampled_from((0, 0, 13)))
@@ -229,12 +241,12 @@ class Twins(RuleBasedStateMachine):
         for side in self.sides:
             side.pass_time(side.now + hours * 3600.0, Outcome.ACCEPTED)
             side.text("who is this", 0.0, 0, held=False)
-            if side.thread.voice.holder is None:
-                side.tell(Assigned(voice=ANA))
-            voice = side.thread.voice.holder or ANA
-            side.say(voice, "!different")
+            if side.thread.assignment.assignee is None:
+                side.tell(Assigned(assignee=ANA))
+            assignee = side.thread.assignment.assignee or ANA
+            side.say(assignee, "!different")
             if undone:
-                side.tell(Unsaid(place=THREAD, sender=voice, target=f"${side.count}"))
+                side.tell(MessageRedacted(place=THREAD, sender=assignee, target=f"${side.count}"))
             side.pass_time(side.now + 30.0, Outcome.ACCEPTED)
 
     @rule(hours=st.sampled_from((1, 13)), spoken=st.booleans())
@@ -242,25 +254,25 @@ class Twins(RuleBasedStateMachine):
         """Say something or nothing, and nothing happens for long; then a text."""
         for side in self.sides:
             if spoken:
-                side.say(side.thread.voice.holder or ANA, FREE[0])
+                side.say(side.thread.assignment.assignee or ANA, FREE[0])
             side.pass_time(side.now + hours * 3600.0, Outcome.ACCEPTED)
             side.text("hello?", 0.0, 0, held=False)
 
     @rule(renews=st.booleans())
     def a_call(self, renews: bool) -> None:
-        """Let a supervisor, who has heard her by voice, unlock, and perhaps a new word be agreed on."""
+        """Let a supervisor, who has heard her by phone call, unlock, and perhaps a new word be agreed on."""
         for side in self.sides:
             side.say(SUE, "!unlock")
             if renews:
-                side.tell(WordChosen(user=SUE, digests=DIGESTS))
+                side.tell(EnrolmentFinished(user=SUE, digests=DIGESTS))
 
-    @rule(voice=st.sampled_from((ANA, BEN)), leaves=st.booleans())
-    def a_change_of_voice(self, voice: str, leaves: bool) -> None:
+    @rule(assignee=st.sampled_from((ANA, BEN)), leaves=st.booleans())
+    def a_change_of_assignee(self, assignee: str, leaves: bool) -> None:
         for side in self.sides:
             if leaves:
-                side.tell(Left(place=THREAD, user=side.thread.voice.holder or voice))
-            elif side.thread.voice.holder is None:
-                side.tell(Assigned(voice=voice))
+                side.tell(MemberLeft(place=THREAD, user=side.thread.assignment.assignee or assignee))
+            elif side.thread.assignment.assignee is None:
+                side.tell(Assigned(assignee=assignee))
 
     @rule(
         seconds=st.sampled_from((0.5, 1.0, 3.0, 8.0, 60.0, 301.0, 13 * 3600.0)),
@@ -338,8 +350,8 @@ def test_what_follows_is_the_same_when_a_person_wrote_something(name: str) -> No
         step(twins)
         twins.the_phone_cannot_tell()
     success, duress = twins.sides
-    assert (success.thread.escort.lock, duress.thread.escort.lock) == (Lock.NONE, Lock.DURESS)
-    assert success.thread.life.state is duress.thread.life.state
+    assert (success.thread.codeword.lock, duress.thread.codeword.lock) == (SendLock.NONE, SendLock.DURESS)
+    assert success.thread.lifecycle.state is duress.thread.lifecycle.state
     twins.teardown()
 
 
@@ -353,19 +365,19 @@ TestTwins.__doc__ = "On the phone, duress and success are the same bytes after t
 def test_no_free_words_leave_for_a_locked_phone(thread: Thread, event: Event, known: Facts) -> None:
     """From any state by any event: a text of a person for a phone that is locked afterwards is a cover line."""
     step = decide(PACK, known, thread, event)
-    if step.aggregate.escort.lock is not Lock.NONE:
+    if step.aggregate.codeword.lock is not SendLock.NONE:
         covers = {PACK.say(name, language) for name in guard.COVER for language in PACK.languages}
         assert set(COVERS) <= covers
-        assert {a.body for a in step.actions if isinstance(a, Text) and a.origin is Origin.VOICE} <= covers
+        assert {a.body for a in step.actions if isinstance(a, SendSms) and a.origin is Origin.ADVOCATE} <= covers
 
 
 @USUAL
 @given(thread=threads, event=any_event, known=facts)
 def test_only_a_supervisor_opens_a_lock(thread: Thread, event: Event, known: Facts) -> None:
     """No event but a supervisor's `!unlock` takes a lock away, and nothing makes duress less."""
-    after = decide(PACK, known, thread, event).aggregate.escort.lock
-    if after is not thread.escort.lock and thread.escort.lock is not Lock.NONE and after is not Lock.DURESS:
-        assert isinstance(event, Said)
+    after = decide(PACK, known, thread, event).aggregate.codeword.lock
+    if after is not thread.codeword.lock and thread.codeword.lock is not SendLock.NONE and after is not SendLock.DURESS:
+        assert isinstance(event, MessageSent)
         assert event.body.split()[:1] == ["!unlock"]
         assert known.role(event.sender) is not None
         assert known.role(event.sender).value == "supervisor"  # type: ignore[union-attr]
@@ -377,6 +389,6 @@ def test_digests_stay_in_their_thread(thread: Thread, event: Event, known: Facts
     """No action of a thread holds a digest, and no printed form of anything does."""
     step: Any = decide(PACK, known, thread, event)
     assert DIGESTS.safe + DIGESTS.duress not in "".join(repr(action) for action in step.actions)
-    assert "Digests" not in repr(step.aggregate.escort)
+    assert "Digests" not in repr(step.aggregate.codeword)
     for action in step.actions:
-        assert not isinstance(getattr(action, "event", None), WordChosen) or not isinstance(action, Tell)
+        assert not isinstance(getattr(action, "event", None), EnrolmentFinished) or not isinstance(action, SendEvent)

@@ -8,13 +8,13 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from bot.decide import decide
-from bot.model.actions import Origin, Text
+from bot.model.actions import Origin, SendSms
 from bot.model.desk import Facts, Thread
-from bot.model.events import Event, Outcome, Said, TextArrived, TextOutcome, TimerDue
-from bot.model.transactional_actions import DropTimer, SetTimer
+from bot.model.events import Event, MessageSent, Outcome, TextArrived, TextOutcome, TimerDue
+from bot.model.transactional_actions import CancelTimer, SetTimer
 from policies.load import load
-from tests.bot.effort import USUAL
 from tests.bot.examples import FORCED
+from tests.bot.hypothesis_settings import USUAL
 from tests.bot.strategies import EVENTS, NOW, PACK, facts, threads
 
 BASE = load(["base"])
@@ -47,8 +47,8 @@ def _walk(data: st.DataObject, pack: Any, *also: str) -> None:
         step = decide(pack, Facts(now=now, roster=known.roster, load=known.load, outage=known.outage), thread, event)
         thread = step.aggregate
         said |= {words.event_id: (words.author, words.body) for words in thread.sending.pending}
-        sent = [action for action in step.actions if isinstance(action, Text)]
-        automatic = [text for text in sent if text.origin is not Origin.VOICE]
+        sent = [action for action in step.actions if isinstance(action, SendSms)]
+        automatic = [text for text in sent if text.origin is not Origin.ADVOCATE]
         if automatic:
             assert isinstance(event, TextArrived), "something left by itself that answers nothing"
             assert len(sent) == 1, "one text brought more than one answer"
@@ -57,14 +57,14 @@ def _walk(data: st.DataObject, pack: Any, *also: str) -> None:
         if not isinstance(event, TimerDue):
             assert len(sent) == len(automatic), "words left before their undo window"
         for text in sent:
-            if text.origin is Origin.VOICE:
+            if text.origin is Origin.ADVOCATE:
                 event_id = text.ref.removeprefix("say:")
                 assert said[event_id] == (said[event_id][0], text.body), "a timer made words that nobody said"
                 assert text.since > now - pack.settings.late_after_seconds - 1
         for action in step.actions:
             if isinstance(action, SetTimer):
                 timers[action.key] = action.due
-            elif isinstance(action, DropTimer):
+            elif isinstance(action, CancelTimer):
                 timers.pop(action.key, None)
     assert answered <= inbound, "more answers than texts"
 
@@ -95,14 +95,14 @@ def test_nor_where_a_carrier_forces_an_answer_to_help(data: st.DataObject) -> No
 def test_no_timer_but_the_undo_windows_makes_a_text(thread: Thread, known: Facts, key: str) -> None:
     """Silence, offers and everything else that becomes due is a cue to a person at most."""
     step = decide(PACK, known, thread, TimerDue(key=key))
-    assert not [action for action in step.actions if isinstance(action, Text)]
+    assert not [action for action in step.actions if isinstance(action, SendSms)]
 
 
 @USUAL
-@given(thread=threads, known=facts, outcome=st.sampled_from(Outcome), event=EVENTS[Said])
+@given(thread=threads, known=facts, outcome=st.sampled_from(Outcome), event=EVENTS[MessageSent])
 def test_neither_reports_nor_commands_make_a_text_at_once(
-    thread: Thread, known: Facts, outcome: Outcome, event: Said
+    thread: Thread, known: Facts, outcome: Outcome, event: MessageSent
 ) -> None:
     """A carrier's report makes no text, and a person's command makes one only through the undo window."""
     for happened in (TextOutcome(ref="say:$m1", outcome=outcome), TextOutcome(ref="answer:a", outcome=outcome), event):
-        assert not [action for action in decide(PACK, known, thread, happened).actions if isinstance(action, Text)]
+        assert not [action for action in decide(PACK, known, thread, happened).actions if isinstance(action, SendSms)]

@@ -10,14 +10,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from bot import guard
 from bot.decide import decide
-from bot.model.actions import THREAD, Action, Origin, Text
+from bot.model.actions import THREAD, Action, Origin, SendSms
 from bot.model.desk import Facts, Thread
-from bot.model.events import Event, Joined, Outcome, Said, TextArrived, TextOutcome, TimerDue, Unsaid
+from bot.model.events import Event, MemberJoined, MessageRedacted, MessageSent, Outcome, TextArrived, TextOutcome, TimerDue
 from bot.model.thread_desk_events import Assigned
-from bot.model.transactional_actions import DropTimer, Muted, SetTimer, Suppress
+from bot.model.transactional_actions import CancelTimer, SetTimer, Suppress, SuppressionReason
 from policies.pack import TextName
-from tests.bot.effort import WALK
-from tests.bot.strategies import ANA, BEN, NOW, PACK, SEATS, STARTS, STOPS, SUE
+from tests.bot.hypothesis_settings import WALK
+from tests.bot.strategies import ANA, BEN, MEMBERS, NOW, PACK, STARTS, STOPS, SUE
 
 TEXTS = ("hi", "please", "BYE", "HELP", "don't text me", "ES", *STOPS[:2], *STARTS[:1])
 COMMANDS = ("!stopped", "!resume", "!reply we are here", "!block 1 h", "!block off", "!tally other", "are you safe?")
@@ -26,24 +26,24 @@ CONFIRMATIONS = {PACK.say(TextName.STOP, language) for language in PACK.language
 
 
 class Phone(RuleBasedStateMachine):
-    """One thread, its phone, a voice and a supervisor."""
+    """One thread, its phone, an assignee and a supervisor."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now, self.count = NOW, 0
         self.thread = Thread(id="t1", designation="amber heron")
         self.timers: dict[str, float] = {}
-        self.lane: list[Text] = []
+        self.lane: list[SendSms] = []
         # The account: what was said, and what that allows. `replies`: how many a supervisor may still send.
         self.stopped = self.theirs = False
         self.blocked_until = 0.0
         self.confirmations = self.replies = 0
-        self.remembered: dict[Muted, float] = {}
-        self.hear(Assigned(voice=ANA))
-        self.hear(Joined(place=THREAD, user=ANA))
+        self.remembered: dict[SuppressionReason, float] = {}
+        self.hear(Assigned(assignee=ANA))
+        self.hear(MemberJoined(place=THREAD, user=ANA))
 
     def hear(self, event: Event) -> None:
-        facts = Facts(now=self.now, roster=SEATS)
+        facts = Facts(now=self.now, roster=MEMBERS)
         step = decide(PACK, facts, self.thread, event)
         self.thread = step.aggregate
         for action in step.actions:
@@ -51,14 +51,14 @@ class Phone(RuleBasedStateMachine):
 
     def perform(self, action: Action) -> None:
         match action:
-            case Text():
+            case SendSms():
                 self.lane.append(action)
             case SetTimer():
                 self.timers[action.key] = action.due
-            case DropTimer():
+            case CancelTimer():
                 self.timers.pop(action.key, None)
             case Suppress():
-                self.remembered[action.muted] = action.until
+                self.remembered[action.reason] = action.until
             case _:
                 pass
 
@@ -95,7 +95,7 @@ class Phone(RuleBasedStateMachine):
             self.stopped, self.theirs, self.confirmations, self.replies = True, False, 0, 0
         if sender in (ANA, SUE) and body == "!resume" and self.stopped and not self.theirs:
             self.stopped = False
-        self.hear(Said(place=THREAD, sender=sender, event_id=self.new_id(), body=body, at=self.now))
+        self.hear(MessageSent(place=THREAD, sender=sender, event_id=self.new_id(), body=body, at=self.now))
 
     @rule(body=st.sampled_from(STRONG))
     def a_supervisor(self, body: str) -> None:
@@ -104,7 +104,7 @@ class Phone(RuleBasedStateMachine):
 
     @rule()
     def an_answer_on_its_way(self) -> None:
-        """Let the voice speak and the undo window be over."""
+        """Let the assignee speak and the undo window be over."""
         self.words("are you safe?", ANA)
         self.time(8.0)
 
@@ -120,7 +120,7 @@ class Phone(RuleBasedStateMachine):
 
     @rule(back=st.integers(min_value=0, max_value=3))
     def a_redaction(self, back: int) -> None:
-        self.hear(Unsaid(place=THREAD, sender=SUE, target=f"$p{self.count - back}"))
+        self.hear(MessageRedacted(place=THREAD, sender=SUE, target=f"$p{self.count - back}"))
 
     @rule(seconds=st.sampled_from((1.0, 8.0, 9.0, 400.0, 4000.0)))
     def time(self, seconds: float) -> None:
@@ -143,25 +143,25 @@ class Phone(RuleBasedStateMachine):
             return
         assert self.now >= self.blocked_until, "a text leaves for a blocked phone"
         assert self.now - text.since <= PACK.settings.late_after_seconds, "a text leaves late"
-        if self.stopped and text.origin is Origin.STOP_ANSWER:
+        if self.stopped and text.origin is Origin.STOP_CONFIRMATION:
             assert text.body in CONFIRMATIONS
             assert self.confirmations == 1, "a STOP is confirmed twice, or one that nobody said"
             self.confirmations = 2
         elif self.stopped:
-            assert text.origin is Origin.STOP_REPLY, "something leaves for a stopped phone"
+            assert text.origin is Origin.REPLY_AFTER_STOP, "something leaves for a stopped phone"
             assert text.body == "we are here"
             assert self.replies > 0, "more than one reply to one text after a STOP"
             self.replies -= outcome is not Outcome.REJECTED
         else:
-            assert text.origin in (Origin.VOICE, Origin.ANSWER), "what belongs to a STOP leaves after it"
+            assert text.origin in (Origin.ADVOCATE, Origin.AUTO_REPLY), "what belongs to a STOP leaves after it"
         self.hear(TextOutcome(ref=text.ref, outcome=outcome))
 
     @invariant()
     def what_is_remembered_is_so(self) -> None:
         """Check that the bridge is asked to remember what stands in the thread."""
-        assert bool(self.remembered.get(Muted.STOP)) == self.stopped == self.thread.consent.stopped
+        assert bool(self.remembered.get(SuppressionReason.STOP)) == self.stopped == self.thread.consent.stopped
         if self.now < self.blocked_until:
-            assert self.remembered[Muted.BLOCK] == self.blocked_until == self.thread.consent.blocked_until
+            assert self.remembered[SuppressionReason.BLOCK] == self.blocked_until == self.thread.consent.blocked_until
 
 
 TestPhone = Phone.TestCase

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from bot.model.actions import DESK, Origin, Receipt
-from bot.model.events import Left, Outcome
+from bot.model.actions import DESK, DeliveryReceipt, Origin
+from bot.model.events import MemberLeft, Outcome
+from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, BEN, OWNERS, PACK, SUE
-from tests.bot.world import World
 
 T1 = OWNERS[0]
 
@@ -41,26 +41,26 @@ TURNS: list[tuple[list[tuple[str, str]], str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("turns", "voice"), TURNS, ids=range(len(TURNS)))
-def test_turns(turns: list[tuple[str, str]], voice: str | None) -> None:
-    """After each turn there is one voice on which desk and thread agree; only that person's words leave."""
+@pytest.mark.parametrize(("turns", "assignee"), TURNS, ids=range(len(TURNS)))
+def test_turns(turns: list[tuple[str, str]], assignee: str | None) -> None:
+    """After each turn there is one assignee on which desk and thread agree; only that person's words leave."""
     world = full_room()
     for sender, body in turns:
         world.say(T1, sender, body)
-        world.voice(T1)
-    assert world.voice(T1) == voice
+        world.assignee(T1)
+    assert world.assignee(T1) == assignee
     for sender in (ANA, BEN, SUE):
         world.say(T1, sender, "ok")
     world.settle()
     world.pass_time(21)
     world.settle()
     heard = [text for _, text in world.account[T1].lane]
-    assert len(heard) == (voice is not None)
+    assert len(heard) == (assignee is not None)
 
 
-def full_room() -> World:
-    """Return a line with one thread whose voice is Ana, and everybody in its room."""
-    world = World(PACK, threads=1)
+def full_room() -> Simulation:
+    """Return a line with one thread whose assignee is Ana, and everybody in its room."""
+    world = Simulation(PACK, threads=1)
     world.open(T1, ANA)
     for user in (BEN, SUE):
         world.account[T1].invited.add(user)
@@ -78,14 +78,14 @@ MOVES: dict[str, Any] = {
     "speak": lambda world: world.say(T1, ANA, "!speak"),
     "release": lambda world: world.say(T1, ANA, "!release"),
     "leaves": lambda world: world.leave(T1, ANA),
-    "goes": lambda world: world.tell(DESK, Left(place=DESK, user=ANA)),
+    "goes": lambda world: world.tell(DESK, MemberLeft(place=DESK, user=ANA)),
     "words": lambda world: world.say(T1, ANA, "ok"),
 }
 
 
 @pytest.mark.parametrize("first", MOVES)
-def test_one_voice_in_any_order(first: str) -> None:
-    """Any four moves, decided one by one in three different orders, leave desk and thread agreed on one voice or none."""
+def test_one_assignee_in_any_order(first: str) -> None:
+    """Any four moves, decided in three different orders, leave desk and thread agreed on one assignee or none."""
     rest = [name for name in MOVES if name != first]
     for moves, order in product(permutations(rest, 3), ((T1, DESK), (DESK, T1), ())):
         world = full_room()
@@ -103,8 +103,8 @@ def test_one_voice_in_any_order(first: str) -> None:
 
 
 @pytest.mark.parametrize("later", ["accept", "take", "release", "leaves", "goes"])
-def test_words_of_an_earlier_voice_never_leave(later: str) -> None:
-    """Words that wait at the carrier's door when the voice changes are refused there, and their author is told."""
+def test_words_of_an_earlier_assignee_never_leave(later: str) -> None:
+    """Words that wait at the carrier's door when the assignee changes are refused there, and their author is told."""
     world = full_room()
     world.say(T1, ANA, f"!transfer {BEN}")
     message = world.say(T1, ANA, "ok")
@@ -114,8 +114,8 @@ def test_words_of_an_earlier_voice_never_leave(later: str) -> None:
     assert len(world.account[T1].lane) == 1
     MOVES[later](world)
     world.settle()
-    assert world.voice(T1) != ANA
+    assert world.assignee(T1) != ANA
     world.attempt(T1, Outcome.ACCEPTED)
     world.settle()
-    assert [text.origin for text in world.account[T1].phone] == [Origin.ANSWER]
-    assert world.receipts[message] is Receipt.NOT_SENT
+    assert [text.origin for text in world.account[T1].phone] == [Origin.AUTO_REPLY]
+    assert world.receipts[message] is DeliveryReceipt.NOT_SENT

@@ -8,26 +8,27 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from bot.model.actions import DESK, OFFICE, THREAD, Receipt
+from bot.model.actions import DESK, OFFICE, THREAD, DeliveryReceipt
 from bot.model.events import (
     Content,
     Event,
     IdentityChanged,
-    Joined,
-    Left,
-    LevelsSet,
-    NotHeard,
+    IgnoreReason,
+    MemberJoined,
+    MemberLeft,
+    MessageIgnored,
+    MessageRedacted,
+    MessageSent,
     Outcome,
+    PowerLevelsChanged,
+    ReactionAdded,
     Relation,
-    Said,
-    Tapped,
     TextArrived,
     TextOutcome,
-    Unsaid,
-    Why,
 )
-from bot.model.line_incidents import ClockJumped, LetterDied
-from tests.bot.effort import WALK
+from bot.model.line_incidents import ClockJumped, DeadLetterRecorded
+from tests.bot.hypothesis_settings import WALK
+from tests.bot.simulation import Simulation
 from tests.bot.strategies import (
     ANA,
     BEN,
@@ -49,7 +50,6 @@ from tests.bot.strategies import (
     people,
     with_settings,
 )
-from tests.bot.world import World
 
 owners = st.sampled_from(OWNERS[:2])
 lags = st.sampled_from((0.0, 0.0, 0.0, 10.0, 290.0, 301.0))
@@ -86,10 +86,12 @@ manners: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
         {"differs": True},
     )
 )
-VOICE = "whoever is the voice"
-speakers = st.sampled_from((VOICE, VOICE, VOICE, VOICE, *STAFF, EVE))
+ASSIGNEE = "whoever is the advocate"
+speakers = st.sampled_from((ASSIGNEE, ASSIGNEE, ASSIGNEE, ASSIGNEE, *STAFF, EVE))
 editors = st.sampled_from((None, None, None, *STAFF, EVE))
-at_the_desk = st.one_of(*(EVENTS[kind] for kind in (ClockJumped, IdentityChanged, LetterDied, LevelsSet, NotHeard)))
+at_the_desk = st.one_of(
+    *(EVENTS[kind] for kind in (ClockJumped, IdentityChanged, DeadLetterRecorded, PowerLevelsChanged, MessageIgnored))
+)
 carriers = st.sampled_from((Outcome.ACCEPTED, Outcome.ACCEPTED, Outcome.UNKNOWN, Outcome.REJECTED, Outcome.OPTED_OUT, None))
 
 
@@ -98,19 +100,19 @@ class Line(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World(with_settings(cap=1))
+        self.world = Simulation(with_settings(cap=1))
         self.said: list[tuple[str, str, str]] = []
 
-    @initialize(voices=st.sampled_from(((ANA, BEN), (ANA, SUE), (BEN, None), (None, None))), greeted=st.booleans())
-    def a_morning(self, voices: tuple[str | None, ...], greeted: bool) -> None:
-        """Most walks begin with texters who have a voice already: the way there is walked by the others."""
-        for owner, voice in zip(OWNERS[:2], voices, strict=True):
+    @initialize(assignees=st.sampled_from(((ANA, BEN), (ANA, SUE), (BEN, None), (None, None))), greeted=st.booleans())
+    def a_morning(self, assignees: tuple[str | None, ...], greeted: bool) -> None:
+        """Most walks begin with texters who have an assignee already: the way there is walked by the others."""
+        for owner, assignee in zip(OWNERS[:2], assignees, strict=True):
             self.a_text(owner, TEXTER_WORDS[0], 0.0)
             self.world.settle()
-            if voice is not None:
-                self.a_hand(owner, voice)
+            if assignee is not None:
+                self.a_hand(owner, assignee)
                 self.world.settle()
-                self.world.join(owner, voice)
+                self.world.join(owner, assignee)
                 self.world.settle()
                 if greeted:
                     self.world.attempt(owner, Outcome.ACCEPTED)
@@ -124,19 +126,19 @@ class Line(RuleBasedStateMachine):
     @rule(owner=owners, sender=speakers, body=bodies, manner=manners, lag=lags, heard=st.sampled_from((True, True, False)))
     def words(self, owner: str, sender: str, body: str, manner: dict[str, Any], lag: float, heard: bool) -> None:
         world = self.world
-        sender = (world.threads[owner].voice.holder or ANA) if sender == VOICE else sender
+        sender = (world.threads[owner].assignment.assignee or ANA) if sender == ASSIGNEE else sender
         event_id = world.new_id()
         self.said.append((owner, event_id, sender))
         at = world.now - lag
         manner = {} if body == LONG and "differs" in manner else manner  # two second words for one message
-        world.tell(owner, Said(place=THREAD, sender=sender, event_id=event_id, body=body, at=at, **manner))
+        world.tell(owner, MessageSent(place=THREAD, sender=sender, event_id=event_id, body=body, at=at, **manner))
         if heard:
             world.work(owner)
 
     @rule(owner=owners, body=st.sampled_from(WORDS), wait=st.sampled_from((7.0, 8.0, 8.0, 20.0)), outcome=carriers)
     def an_answer(self, owner: str, body: str, wait: float, outcome: Outcome | None) -> None:
         """Do in one move what happens most on a real line."""
-        self.words(owner, VOICE, body, {}, lag=0.0, heard=True)
+        self.words(owner, ASSIGNEE, body, {}, lag=0.0, heard=True)
         self.world.pass_time(wait)
         self.world.work(owner)
         self.world.attempt(owner, outcome)
@@ -144,7 +146,7 @@ class Line(RuleBasedStateMachine):
     @rule(owner=owners, other=editors, body=bodies, redacts=st.booleans(), wait=st.sampled_from((1.0, 5.0, 9.0)))
     def second_thoughts(self, owner: str, other: str | None, body: str, redacts: bool, wait: float) -> None:
         """Say words and change or take them back, or let somebody else try to, within the window or just after it."""
-        self.words(owner, VOICE, WORDS[0], {}, lag=0.0, heard=True)
+        self.words(owner, ASSIGNEE, WORDS[0], {}, lag=0.0, heard=True)
         self.world.pass_time(wait)
         if redacts:
             self.a_redaction(0, other)
@@ -154,7 +156,7 @@ class Line(RuleBasedStateMachine):
         self.world.pass_time(9.0 - wait)
         self.world.settle()
 
-    @rule(owner=owners, sender=st.sampled_from((VOICE, *STAFF)), body=thread_commands, heard=st.booleans())
+    @rule(owner=owners, sender=st.sampled_from((ASSIGNEE, *STAFF)), body=thread_commands, heard=st.booleans())
     def a_command(self, owner: str, sender: str, body: str, heard: bool) -> None:
         self.words(owner, sender, body, {}, lag=0.0, heard=heard)
 
@@ -163,7 +165,7 @@ class Line(RuleBasedStateMachine):
     )
     def a_second_word(self, owner: str, doubt: str, name: str, by: str, reply: bool) -> None:
         """Say what is held, and a second word after it: perhaps the wrong one, perhaps somebody else."""
-        self.words(owner, VOICE, doubt, {}, lag=0.0, heard=True)
+        self.words(owner, ASSIGNEE, doubt, {}, lag=0.0, heard=True)
         self.world.settle()
         manner = {"relation": Relation.OTHER_REPLY, "target": self.said[-1][1]} if reply else {}
         self.words(owner, by, f"!{name}", manner, lag=0.0, heard=True)
@@ -178,7 +180,7 @@ class Line(RuleBasedStateMachine):
     @rule(
         owner=owners,
         to=st.sampled_from((*STAFF, "all")),
-        by=st.sampled_from((VOICE, VOICE, SUE)),
+        by=st.sampled_from((ASSIGNEE, ASSIGNEE, SUE)),
         answer=st.sampled_from(("✅", "✅", "❌", "✋", "!accept", "!decline", "leaves", "waits")),
         settled=st.booleans(),
     )
@@ -208,8 +210,8 @@ class Line(RuleBasedStateMachine):
         """Words are on their way, somebody sees that the phone is in other hands; perhaps it is safe again later."""
         world = self.world
         if line:
-            self.words(owner, VOICE, "!agreed unsafe later", {}, lag=0.0, heard=True)
-        self.words(owner, VOICE, WORDS[0], {}, lag=0.0, heard=True)
+            self.words(owner, ASSIGNEE, "!agreed unsafe later", {}, lag=0.0, heard=True)
+        self.words(owner, ASSIGNEE, WORDS[0], {}, lag=0.0, heard=True)
         world.pass_time(wait)
         world.settle()
         self.words(owner, by, "!unsafe", {}, lag=0.0, heard=True)
@@ -219,12 +221,12 @@ class Line(RuleBasedStateMachine):
         world.settle()
         world.attempt(owner, Outcome.ACCEPTED)
         if safe:
-            self.words(owner, VOICE, "!safe", {}, lag=0.0, heard=True)
+            self.words(owner, ASSIGNEE, "!safe", {}, lag=0.0, heard=True)
 
     @rule(owner=owners, sender=people, key=st.sampled_from(("✅", "❌", "✋")), trusted=st.booleans())
     def a_tap(self, owner: str, sender: str, key: str, trusted: bool) -> None:
         event_id = self.world.new_id()
-        tapped = Tapped(place=THREAD, sender=sender, event_id=event_id, key=key, target="offer", trusted=trusted)
+        tapped = ReactionAdded(place=THREAD, sender=sender, event_id=event_id, key=key, target="offer", trusted=trusted)
         self.world.tell(owner, tapped)
 
     @rule(owner=owners, bodies=st.lists(st.sampled_from((STOPS[0], STARTS[0])), min_size=2, max_size=3))
@@ -243,7 +245,7 @@ class Line(RuleBasedStateMachine):
         owner, event_id, author = self.said[-1 - which % len(self.said)]
         self.world.tell(
             owner,
-            Said(
+            MessageSent(
                 place=THREAD,
                 sender=other or author,
                 event_id=self.world.new_id(),
@@ -258,19 +260,21 @@ class Line(RuleBasedStateMachine):
     @rule(which=st.integers(min_value=0, max_value=2), other=editors)
     def a_redaction(self, which: int, other: str | None) -> None:
         owner, event_id, author = self.said[-1 - which % len(self.said)]
-        self.world.tell(owner, Unsaid(place=THREAD, sender=other or author, target=event_id))
+        self.world.tell(owner, MessageRedacted(place=THREAD, sender=other or author, target=event_id))
 
     @rule(owner=owners, sender=people)
     def a_hand(self, owner: str, sender: str) -> None:
         card = f"card:{owner}"
         event_id = self.world.new_id()
-        self.world.tell(DESK, Tapped(place=DESK, sender=sender, event_id=event_id, key="✋", target=card, trusted=True))
+        self.world.tell(
+            DESK, ReactionAdded(place=DESK, sender=sender, event_id=event_id, key="✋", target=card, trusted=True)
+        )
 
     @rule(sender=people, body=desk_commands | st.sampled_from(WORDS), office=st.sampled_from((False, False, False, True)))
     def a_word_at_the_desk(self, sender: str, body: str, office: bool) -> None:
         event_id = self.world.new_id()
         place = OFFICE + sender if office else DESK
-        self.world.tell(DESK, Said(place=place, sender=sender, event_id=event_id, body=body, at=self.world.now))
+        self.world.tell(DESK, MessageSent(place=place, sender=sender, event_id=event_id, body=body, at=self.world.now))
 
     @rule(owner=owners, sender=st.sampled_from(STAFF), off=st.booleans(), settled=st.booleans())
     def a_claim_of_the_next(self, owner: str, sender: str, off: bool, settled: bool) -> None:
@@ -278,7 +282,7 @@ class Line(RuleBasedStateMachine):
         self.a_word_at_the_desk(sender, "!claim", office=False)
         if off:
             self.a_word_at_the_desk(sender, "!off", office=False)
-        self.words(owner, VOICE, "!release", {}, lag=0.0, heard=True)
+        self.words(owner, ASSIGNEE, "!release", {}, lag=0.0, heard=True)
         if settled:
             self.world.settle()
 
@@ -292,7 +296,7 @@ class Line(RuleBasedStateMachine):
 
     @rule(user=st.sampled_from(STAFF), comes=st.booleans())
     def a_shift(self, user: str, comes: bool) -> None:
-        self.world.tell(DESK, Joined(place=DESK, user=user) if comes else Left(place=DESK, user=user))
+        self.world.tell(DESK, MemberJoined(place=DESK, user=user) if comes else MemberLeft(place=DESK, user=user))
 
     @rule(event=at_the_desk)
     def an_incident(self, event: Event) -> None:
@@ -301,7 +305,9 @@ class Line(RuleBasedStateMachine):
     @rule(owner=owners, sender=people)
     def an_unreadable_message(self, owner: str, sender: str) -> None:
         event_id = self.world.new_id()
-        self.world.tell(owner, NotHeard(place=THREAD, sender=sender, event_id=event_id, why=Why.UNREADABLE))
+        self.world.tell(
+            owner, MessageIgnored(place=THREAD, sender=sender, event_id=event_id, reason=IgnoreReason.UNREADABLE)
+        )
 
     @rule(seconds=st.sampled_from((0.5, 5.0, 8.0, 8.0, 20.0, 60.0, 299.0, 301.0, 13 * 3600.0)))
     def time(self, seconds: float) -> None:
@@ -348,8 +354,8 @@ class Line(RuleBasedStateMachine):
                     world.attempt(owner, Outcome.ACCEPTED)
             world.settle()
         assert not [thread for thread in world.threads.values() if thread.sending.pending]
-        assert Receipt.LEAVING not in world.receipts.values()
-        assert not [thread for thread in world.threads.values() if thread.voice.offer], "an offer stands for ever"
+        assert DeliveryReceipt.LEAVING not in world.receipts.values()
+        assert not [thread for thread in world.threads.values() if thread.assignment.offer], "an offer stands for ever"
         assert not world.answers, "an answer does not disappear"
         if world.desk.roster:
             shown = world.shown[DESK, "board"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
-from policies.pack import Assignment
-from tests.bot.effort import WALK
+from policies.pack import AssignmentMode
+from tests.bot.hypothesis_settings import WALK
 from tests.bot.properties.test_walk import Line
+from tests.bot.simulation import Simulation
 from tests.bot.strategies import with_settings
-from tests.bot.world import World
 
 
 class Unasked(Line):
@@ -17,12 +17,12 @@ class Unasked(Line):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World(with_settings(cap=1, assignment=Assignment.LEAST_LOADED))
+        self.world = Simulation(with_settings(cap=1, assignment=AssignmentMode.LEAST_LOADED))
 
     def teardown(self) -> None:
         """Beside what holds anyway: nobody keeps for ever what they never answered."""
         super().teardown()
-        assert not [thread for thread in self.world.threads.values() if 0 < thread.voice.answer_by <= self.world.now]
+        assert not [thread for thread in self.world.threads.values() if 0 < thread.assignment.answer_by <= self.world.now]
 
 
 TestUnasked = Unasked.TestCase

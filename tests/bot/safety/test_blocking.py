@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from bot import guard
-from bot.display.desk_board import text as board
+from bot.display.desk_board import board_text as board
 from bot.display.thread_card import card
-from bot.model.actions import DESK, Post, Receipt
+from bot.model.actions import DESK, DeliveryReceipt, SendMessage
 from bot.model.desk import Thread
 from bot.model.events import TimerDue
-from bot.model.thread import Life, State
+from bot.model.thread import Lifecycle, ThreadState
 from bot.model.thread_desk_events import Assigned, TextDropped
-from bot.model.transactional_actions import Muted, SetTimer, Suppress
+from bot.model.transactional_actions import SetTimer, Suppress, SuppressionReason
 from tests.bot.examples import (
     FACTS,
     alarms,
@@ -43,9 +43,9 @@ def test_a_supervisor_blocks_for_a_while(said_so: str, seconds: int) -> None:
     thread = then(held(), said("hello")).aggregate
     step = then(thread, said(f"!block{said_so}", sender=SUE, event_id="$b"))
     until = NOW + seconds
-    assert of(Suppress, step) == [Suppress(muted=Muted.BLOCK, until=until)]
+    assert of(Suppress, step) == [Suppress(reason=SuppressionReason.BLOCK, until=until)]
     assert SetTimer(key="block", due=until) in step.actions
-    assert (alarms(step), marks(step)["$m1"]) == (["blocked"], Receipt.NOT_SENT)
+    assert (alarms(step), marks(step)["$m1"]) == (["blocked"], DeliveryReceipt.NOT_SENT)
     assert texts(due(step.aggregate, UNDO)) == []
     assert "BLOCKED" in card(step.aggregate)
     assert guard.BLOCKED in words(then(step.aggregate, said("but", event_id="$m2")))
@@ -61,7 +61,7 @@ def test_every_block_ends(said_so: str) -> None:
 
 @pytest.mark.practice(40)
 def test_advocates_do_not_block() -> None:
-    """Inappropriate callers go to a supervisor: the voice is told how to call one."""
+    """Inappropriate callers go to a supervisor: the assignee is told how to call one."""
     step = then(held(), said("!block", sender=ANA))
     assert step.aggregate == held()
     assert "!escalate" in words(step)
@@ -73,7 +73,7 @@ def test_what_a_blocked_phone_sends_is_counted_and_gone(body: str) -> None:
     thread = then(held(), said("!block", sender=SUE)).aggregate
     step = then(thread, arrived(body, id="x"), at(60))
     assert step.aggregate == thread
-    assert of(Post, step) == []
+    assert of(SendMessage, step) == []
     assert told(step.actions, DESK) == [TextDropped()]
 
 
@@ -96,18 +96,18 @@ def test_a_block_ends_by_itself_or_by_a_word() -> None:
         then(thread, TimerDue(key="block"), at(43_200)),
         then(thread, said("!block off", sender=SUE, event_id="$o"), at(60)),
     ):
-        assert of(Suppress, step) == [Suppress(muted=Muted.BLOCK)]
+        assert of(Suppress, step) == [Suppress(reason=SuppressionReason.BLOCK)]
         assert alarms(step) == ["unblocked"]
         assert "hi" in words(then(step.aggregate, arrived("hi", id="x"), at(43_201)))
     assert "not blocked" in words(then(held(), said("!block off", sender=SUE)))
 
 
 def test_a_block_that_is_over_does_not_outlive_a_conversation() -> None:
-    """Its timer goes with a conversation; the next one, which began after its time, is answered by its voice."""
+    """Its timer goes with a conversation; the next one, which began after its time, is answered by its assignee."""
     blocked = then(held(), said("!block 1 h", sender=SUE)).aggregate.consent
-    over = Thread(id="t1", designation="", consent=blocked, life=Life(state=State.PARKED))
-    thread = then(over, arrived("hi", id="x"), at(7200, fresh="still brook")).aggregate
+    over = Thread(id="t1", designation="", consent=blocked, lifecycle=Lifecycle(state=ThreadState.PARKED))
+    thread = then(over, arrived("hi", id="x"), at(7200, new_designation="still brook")).aggregate
     assert (thread.designation, thread.consent.blocked_until) == ("still brook", 0)
-    thread = then(thread, Assigned(voice=ANA), at(7210)).aggregate
-    assert marks(then(thread, said("I am here"), at(7220))) == {"$m1": Receipt.LEAVING}
+    thread = then(thread, Assigned(assignee=ANA), at(7210)).aggregate
+    assert marks(then(thread, said("I am here"), at(7220))) == {"$m1": DeliveryReceipt.LEAVING}
     assert "BLOCKED" not in card(thread)

@@ -12,19 +12,19 @@ from bot.commands.spec import COMMANDS
 from bot.decide import decide
 from bot.display.thread_card import card
 from bot.language import time_windows
-from bot.model.actions import THREAD, Edit, Post, Receipt
+from bot.model.actions import THREAD, DeliveryReceipt, EditMessage, SendMessage
 from bot.model.desk import Thread
 from bot.model.events import Event, Outcome, Relation, TextOutcome
-from bot.model.thread import Flags, Silence
+from bot.model.thread import ConsentFlags, Silence
 from bot.model.thread_desk_events import Assigned
-from bot.model.transactional_actions import Audit
+from bot.model.transactional_actions import RecordAudit
 from policies.pack import TextName
 from tests.bot.examples import arrived, at, due, held, marks, of, said, texts, then, waiting, words
 from tests.bot.strategies import ANA, BEN, NOW, PACK, SUE, UNDO
 
 
 def sent(thread: Thread, command: str, outcome: Outcome = Outcome.ACCEPTED) -> Thread:
-    """Let the voice say a command for a text, its window pass, and the carrier answer."""
+    """Let the assignee say a command for a text, its window pass, and the carrier answer."""
     thread = due(then(thread, said(command)).aggregate, UNDO).aggregate
     taken: Thread = then(thread, TextOutcome(ref="say:$m1", outcome=outcome), at(10)).aggregate
     return taken
@@ -72,7 +72,7 @@ OWN = [
     ("!say limits: please", "limits", "limits"),
     ("!say tips: delete this", "tips", ""),
     ("!say rights: you need not answer", "rights", "rights"),
-    ("!say safe-check: ok?", "asked", "safe"),
+    ("!say safe-check: ok?", "safe_check_asked", "safe"),
 ]
 
 
@@ -86,11 +86,11 @@ def test_own_words_in_place_of_a_text_are_not_that_text(command: str, flag: str,
         assert not getattr(thread.flags, flag)
     left = due(step.aggregate, UNDO).aggregate
     taken = then(left, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(10))
-    assert [audit.kind.value for audit in of(Audit, taken)] == ["first_words_out"]
+    assert [audit.kind.value for audit in of(RecordAudit, taken)] == ["first_words_out"]
 
 
 def edited(command: str) -> Thread:
-    """Let the voice edit the agency's words into these, and let them leave."""
+    """Let the assignee edit the agency's words into these, and let them leave."""
     thread = then(held(), said(command.partition(":")[0])).aggregate
     change = replace(said(command), relation=Relation.EDIT, target="$m1", event_id="$e")
     thread = due(then(thread, change, at(1)).aggregate, 1 + UNDO).aggregate
@@ -119,21 +119,21 @@ def test_a_stray_word_does_not_silence_the_cue_at_a_disclosure() -> None:
         ("limits", "limits", "told_limits", "limits: given"),
         ("Limits, on the phone", "limits", "told_limits", "limits: given"),
         ("rights", "rights", "told_rights", "rights given"),
-        ("safe", "asked", "told_safe_check", "safe to text: asked "),
+        ("safe", "safe_check_asked", "told_safe_check", "safe to text: asked "),
     ],
 )
 def test_what_was_told_in_other_words_is_noted_by_the_voice(rest: str, flag: str, kind: str, line: str) -> None:
     """`!told` sets the flag as the text would, is a kind of its own in the audit, and nothing of it leaves."""
-    thread = replace(held(), silence=replace(held().silence, ask=True))
+    thread = replace(held(), silence=replace(held().silence, recheck_safety=True))
     step = then(thread, said(f"!told {rest}"))
-    assert marks(step) == {"$m1": Receipt.NOTE}
+    assert marks(step) == {"$m1": DeliveryReceipt.NOTE}
     assert getattr(step.aggregate.flags, flag)
     assert line in card(step.aggregate)
     assert ("ask again" in card(step.aggregate)) == (rest != "safe")
-    assert [audit.kind.value for audit in of(Audit, step)] == [kind]
+    assert [audit.kind.value for audit in of(RecordAudit, step)] == [kind]
     assert step.aggregate.sending == thread.sending
     assert texts(due(step.aggregate, UNDO)) == []
-    same = sent(held(), {"limits": "!limits", "rights": "!rights", "asked": "!safecheck"}[flag])
+    same = sent(held(), {"limits": "!limits", "rights": "!rights", "safe_check_asked": "!safecheck"}[flag])
     assert bool(getattr(same.flags, flag))
     for other in (BEN, SUE):
         assert then(thread, said(f"!told {rest}", sender=other)).aggregate.flags == thread.flags
@@ -144,7 +144,7 @@ def test_told_knows_three_things(rest: str) -> None:
     """Anything else notes nothing, and the answer names the three."""
     step = then(held(), said(f"!told {rest}"))
     assert step.aggregate == held()
-    assert of(Audit, step) == []
+    assert of(RecordAudit, step) == []
     assert "!told limits, !told rights, or !told safe" in words(step)
 
 
@@ -160,13 +160,13 @@ def test_the_order_of_what_was_told_is_in_the_audit() -> None:
     ]
     for event, seconds in steps:
         step = then(thread, event, at(seconds))
-        thread, noted = step.aggregate, noted + [audit.kind.value for audit in of(Audit, step)]
-    thread = replace(thread, voice=held().voice, life=held().life)
+        thread, noted = step.aggregate, noted + [audit.kind.value for audit in of(RecordAudit, step)]
+    thread = replace(thread, assignment=held().assignment, lifecycle=held().lifecycle)
     for command, event_id in (("hello", "$m1"), ("!limits", "$m2"), ("hello again", "$m3")):
         thread = due(then(thread, said(command, event_id=event_id)).aggregate, UNDO).aggregate
         for outcome in (Outcome.ACCEPTED, Outcome.DELIVERED):
             step = then(thread, TextOutcome(ref=f"say:{event_id}", outcome=outcome), at(20))
-            thread, noted = step.aggregate, noted + [audit.kind.value for audit in of(Audit, step)]
+            thread, noted = step.aggregate, noted + [audit.kind.value for audit in of(RecordAudit, step)]
     assert noted == ["first_text_in", "greeting", "first_words_out", "limits"]
 
 
@@ -177,10 +177,10 @@ def test_the_order_in_the_audit_knows_own_words_from_the_limits() -> None:
     noted: list[str] = []
     for n, body in enumerate(("!say limits: we talk, that is all", "hello", "!told limits", "!limits")):
         step = then(thread, said(body, event_id=f"$m{n}"), at(n * 20))
-        noted += [audit.kind.value for audit in of(Audit, step)]
+        noted += [audit.kind.value for audit in of(RecordAudit, step)]
         thread = due(step.aggregate, n * 20 + UNDO).aggregate
         step = then(thread, TextOutcome(ref=f"say:$m{n}", outcome=Outcome.ACCEPTED), at(n * 20 + 10))
-        thread, noted = step.aggregate, noted + [audit.kind.value for audit in of(Audit, step)]
+        thread, noted = step.aggregate, noted + [audit.kind.value for audit in of(RecordAudit, step)]
     assert noted == ["first_words_out", "told_limits", "limits"]
 
 
@@ -192,7 +192,7 @@ def test_an_answer_of_which_nobody_knew_is_noted_when_it_is_known(first: Outcome
     thread = waiting()
     for outcome in (Outcome.UNKNOWN, first, Outcome.DELIVERED):
         step = then(thread, TextOutcome(ref="greeting:first", outcome=outcome))
-        thread, noted = step.aggregate, noted + [audit.kind.value for audit in of(Audit, step)]
+        thread, noted = step.aggregate, noted + [audit.kind.value for audit in of(RecordAudit, step)]
     assert noted == ["greeting"]
 
 
@@ -200,19 +200,19 @@ def test_what_was_not_said_is_not_in_the_audit() -> None:
     """Confirming a STOP is no second greeting, and an agency's own text called like a deed is not that deed."""
     stopped = then(waiting(), arrived("STOP", id="s")).aggregate
     for ref in ("stop:s", "answer:a"):
-        assert of(Audit, then(stopped, TextOutcome(ref=ref, outcome=Outcome.ACCEPTED))) == []
+        assert of(RecordAudit, then(stopped, TextOutcome(ref=ref, outcome=Outcome.ACCEPTED))) == []
     text = PACK.texts[TextName.LATER]
     pack = replace(PACK, canned={"hold": replace(text, name="hold")})
-    thread = decide(pack, at(0), replace(held(), silence=Silence(spoke=NOW)), said("!say hold")).aggregate
+    thread = decide(pack, at(0), replace(held(), silence=Silence(spoke_at=NOW)), said("!say hold")).aggregate
     thread = due(thread, UNDO).aggregate
     assert thread.sending.sent[-1].name == "hold"
-    assert of(Audit, then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED))) == []
+    assert of(RecordAudit, then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED))) == []
 
 
 @pytest.mark.practice(11)
 def test_safe_to_text_says_when_it_was_asked() -> None:
     """The card says when the question was last put, by the line's clock, and stops asking for it (practice 11)."""
-    thread = replace(held(), silence=replace(held().silence, ask=True))
+    thread = replace(held(), silence=replace(held().silence, recheck_safety=True))
     assert "ask again (!safecheck)" in card(thread)
     thread = sent(thread, "!safecheck")
     when = datetime.fromtimestamp(NOW + 10, ZoneInfo(PACK.hours.timezone))
@@ -241,13 +241,13 @@ def test_safe_to_text_says_when_it_was_asked() -> None:
 def test_what_was_agreed_is_on_the_card(rest: str, line: str | None) -> None:
     """What a texter told their advocate stands on the card at once (practice 2); the card changes in the same decision."""
     step = then(held(), said(f"!agreed {rest}"))
-    assert marks(step) == {"$m1": Receipt.NOTE}
+    assert marks(step) == {"$m1": DeliveryReceipt.NOTE}
     assert texts(step) == []
     if line is None:
         assert step.aggregate == held()
         return
     assert line in card(step.aggregate)
-    edits = [edit for edit in of(Edit, step) if edit.ref == "card"]
+    edits = [edit for edit in of(EditMessage, step) if edit.ref == "card"]
     assert [line in edit.body for edit in edits] == ([] if rest == "times any" else [True])
 
 
@@ -281,7 +281,7 @@ def test_agreements_can_be_taken_back() -> None:
     thread = held()
     for rest in ("times 9-15", "channel call", "unsafe later", "times any", "channel none", "unsafe nothing"):
         thread = then(thread, said(f"!agreed {rest}")).aggregate
-    assert thread.flags == Flags()
+    assert thread.flags == ConsentFlags()
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def test_agreements_can_be_taken_back() -> None:
 )
 def test_safe_times_are_of_the_lines_day(spans: str, hour: int, minute: int, safe: bool) -> None:
     """A span includes its beginning and not its end, and may run over midnight; without any, every time is safe."""
-    flags = Flags(safe_times=time_windows.read(spans) or ())
+    flags = ConsentFlags(safe_times=time_windows.parse(spans) or ())
     assert time_windows.is_safe(flags, datetime(2027, 1, 15, hour, minute, tzinfo=ZoneInfo("UTC"))) == safe
 
 
@@ -353,15 +353,15 @@ def test_the_card_says_whose_turn_it_is_and_since_when() -> None:
 
 def test_the_pinned_card_says_when_things_go() -> None:
     """The card in the room says for how long words stand, above the commands, wherever it is shown."""
-    new = then(waiting(), Assigned(voice=ANA))
-    shown = next(post.body for post in of(Post, new) if post.ref == "card")
+    new = then(waiting(), Assigned(assignee=ANA))
+    shown = next(post.body for post in of(SendMessage, new) if post.ref == "card")
     assert shown.splitlines()[-2] == "erases: what is said here, 24 h after it was seen; all of it after !close"
     edited = then(new.aggregate, said("!lang es", sender=ANA))
-    assert [edit.body.splitlines()[-2:] for edit in of(Edit, edited)] == [shown.splitlines()[-2:]]
+    assert [edit.body.splitlines()[-2:] for edit in of(EditMessage, edited)] == [shown.splitlines()[-2:]]
 
 
 @pytest.mark.parametrize("sender", [BEN, SUE])
-def test_only_the_voice_notes_what_was_agreed(sender: str) -> None:
+def test_only_the_assignee_notes_what_was_agreed(sender: str) -> None:
     """Nobody else notes agreements: who asked is who is heard."""
     step = then(held(), said("!agreed first yes", sender=sender, place=THREAD))
     assert step.aggregate.flags.text_first is None

@@ -9,10 +9,10 @@ import pytest
 
 from bot.display.thread_card import card
 from bot.language.time_windows import local
-from bot.model.actions import Post, Speaker, Text
+from bot.model.actions import SendMessage, SendSms, Speaker
 from bot.model.desk import Thread
 from bot.model.feature import Step
-from bot.model.thread import Flags, Silence
+from bot.model.thread import ConsentFlags, Silence
 from bot.safety import inbound_cues
 from tests.bot.examples import arrived, at, held, of, then, waiting
 from tests.bot.strategies import NOW, PACK
@@ -23,13 +23,13 @@ MIDNIGHT = NOW - (NOW % DAY)
 
 
 def spoken(**changed: Any) -> Thread:
-    """Return a thread in which the voice answered half a minute ago."""
-    return replace(held(), silence=replace(held().silence, spoke=NOW - 30, **changed))
+    """Return a thread in which the assignee answered half a minute ago."""
+    return replace(held(), silence=replace(held().silence, spoke_at=NOW - 30, **changed))
 
 
 def said_by_us(step: Step[Any]) -> str:
     """Return what the policy bot says in the room."""
-    return "\n".join(post.body for post in of(Post, step) if post.speaker is Speaker.POLICY)
+    return "\n".join(post.body for post in of(SendMessage, step) if post.speaker is Speaker.POLICY)
 
 
 @pytest.mark.practice(39)
@@ -89,7 +89,7 @@ def test_a_disclosure_before_the_limits_goes_to_a_supervisor(body: str, told: bo
     thread = Thread(id="t1", designation="amber heron")
     for step in (then(thread, arrived(body)), then(held(), arrived(body, id="b"))):
         assert ("talk to a supervisor before any report" in said_by_us(step)) == told
-    given = replace(held(), flags=Flags(limits=NOW - 60))
+    given = replace(held(), flags=ConsentFlags(limits=NOW - 60))
     assert "supervisor before any report" not in said_by_us(then(given, arrived(body, id="b")))
 
 
@@ -127,8 +127,8 @@ def test_each_is_told_once_in_a_conversation() -> None:
 @pytest.mark.parametrize("body", ["Liked “I'm 14”", "Auto-reply: I'm 14", "STOP", "START"])
 def test_machines_and_keywords_bring_no_cue(body: str) -> None:
     """What no person wrote, and a keyword, brings no cue."""
-    thread = spoken(heard=NOW - 7200.0)
-    thread = replace(thread, silence=replace(thread.silence, spoke=NOW - 7200.0))
+    thread = spoken(heard_at=NOW - 7200.0)
+    thread = replace(thread, silence=replace(thread.silence, spoke_at=NOW - 7200.0))
     assert "!playbook" not in said_by_us(then(thread, arrived(body, id="b")))
     assert "!safecheck" not in said_by_us(then(thread, arrived(body, id="b")))
 
@@ -141,17 +141,17 @@ def test_machines_and_keywords_bring_no_cue(body: str) -> None:
 def test_whoever_comes_back_is_asked_again(minutes: float, asked: str | None) -> None:
     """After half an hour's absence the room is asked to check, after a month who it is (practice 11); so says the card."""
     ago = NOW - minutes * 60
-    step = then(replace(held(), silence=Silence(heard=ago - 5, spoke=ago)), arrived("hi", id="b"))
+    step = then(replace(held(), silence=Silence(heard_at=ago - 5, spoke_at=ago)), arrived("hi", id="b"))
     assert ("!safecheck" in said_by_us(step)) == (asked is not None)
     assert (asked or "") in said_by_us(step)
     assert ("ask again" in card(step.aggregate)) == (asked is not None)
-    assert of(Text, step) == []
+    assert of(SendSms, step) == []
 
 
 @pytest.mark.practice(11)
 def test_each_new_day_is_a_new_question() -> None:
     """A text after midnight, by the line's clock, is a reason to ask again even without a pause."""
-    late = replace(held(), silence=Silence(heard=MIDNIGHT - 60, spoke=MIDNIGHT - 30))
+    late = replace(held(), silence=Silence(heard_at=MIDNIGHT - 60, spoke_at=MIDNIGHT - 30))
     step = then(late, arrived("hi", id="b"), replace(at(0), now=MIDNIGHT + 60))
     assert "a new day" in said_by_us(step)
     assert "a new day" not in said_by_us(then(late, arrived("hi", id="b"), replace(at(0), now=MIDNIGHT - 10)))
@@ -162,9 +162,9 @@ def test_an_hour_that_was_not_called_safe() -> None:
     """A text outside the agreed times brings the cue when that begins or after a pause, not with each text of a talk."""
     hour = local(PACK, NOW).hour
     before, now = (((hour - 3) % 24 * 60, (hour - 2) % 24 * 60),), ((hour * 60, (hour + 1) % 24 * 60),)
-    talk = replace(held(), silence=Silence(heard=NOW - 3 * 3600, spoke=NOW - 10))
+    talk = replace(held(), silence=Silence(heard_at=NOW - 3 * 3600, spoke_at=NOW - 10))
     for spans, odd in ((before, True), ((*before, *now), False), (now, False), ((), False)):
-        thread = replace(talk, flags=Flags(safe_times=spans))
+        thread = replace(talk, flags=ConsentFlags(safe_times=spans))
         step = then(thread, arrived("hi", id="b"))
         assert ("outside the times" in said_by_us(step)) == odd, spans
         assert "outside the times" not in said_by_us(then(step.aggregate, arrived("and", id="c"), at(20)))
@@ -184,13 +184,15 @@ def test_the_limits_nag_until_they_are_given() -> None:
     thread = held()
     nags: list[int] = []
     for n in range(1, 12):
-        thread = replace(thread, silence=replace(thread.silence, spoke=NOW + n * 10 - 5))
+        thread = replace(thread, silence=replace(thread.silence, spoke_at=NOW + n * 10 - 5))
         step = then(thread, arrived("ok", id=f"n{n}"), at(n * 10))
         again = then(step.aggregate, arrived("and", id=f"m{n}"), at(n * 10 + 1))
         assert "limits yet" not in said_by_us(again), "a second text in a row is no exchange"
         thread, nags = again.aggregate, nags + [n] * ("limits yet" in said_by_us(step))
     assert nags == [2, 5, 10]
-    given = replace(held(), flags=Flags(limits=NOW), silence=Silence(heard=NOW - 60, spoke=NOW - 30, exchanges=1))
+    given = replace(
+        held(), flags=ConsentFlags(limits=NOW), silence=Silence(heard_at=NOW - 60, spoke_at=NOW - 30, exchanges=1)
+    )
     assert "limits yet" not in said_by_us(then(given, arrived("ok", id="b")))
 
 
@@ -204,4 +206,4 @@ def test_a_cue_never_repeats_the_text() -> None:
 
 def test_whoever_finds_a_change_may_ask() -> None:
     """Other features ask for the same check with a reason of their own."""
-    assert "!safecheck" in inbound_cues.ask("The word was wrong.").body
+    assert "!safecheck" in inbound_cues.safe_check_cue("The word was wrong.").body

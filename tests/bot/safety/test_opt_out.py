@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bot import guard
-from bot.model.actions import DESK, Origin, Receipt, Text
+from bot.model.actions import DESK, DeliveryReceipt, Origin, SendSms
 from bot.model.desk import Thread
-from bot.model.thread_desk_events import ThreadWaits
+from bot.model.thread_desk_events import ThreadQueued
 from policies.pack import TextName
 from tests.bot.examples import alarms, arrived, at, due, held, marks, of, said, texts, then, told, waiting, words
 from tests.bot.strategies import NOW, PACK, STARTS, STOPS, UNDO
@@ -33,7 +33,9 @@ def test_a_stop_is_the_whole_message(body: str) -> None:
     """Each STOP word, whatever its case and spaces, stops the thread, is confirmed once and raises an alarm."""
     step = then(held(), arrived(body, id="s"))
     assert step.aggregate.consent.stopped
-    assert [(text.body, text.origin) for text in of(Text, step)] == [(PACK.say(TextName.STOP, "en"), Origin.STOP_ANSWER)]
+    assert [(text.body, text.origin) for text in of(SendSms, step)] == [
+        (PACK.say(TextName.STOP, "en"), Origin.STOP_CONFIRMATION)
+    ]
     assert alarms(step) == ["stopped"]
     again = then(step.aggregate, arrived(body, id="s2"), at(5))
     assert texts(again) == []
@@ -50,12 +52,12 @@ def test_stop_in_a_sentence_is_conversation(body: str) -> None:
 
 
 def test_a_stop_cancels_what_waits_and_silences_the_thread() -> None:
-    """Words in their undo window do not leave after a STOP, the voice is told, and new words are refused."""
+    """Words in their undo window do not leave after a STOP, the assignee is told, and new words are refused."""
     thread = then(held(), said("hello")).aggregate
     step = then(thread, arrived("STOP", id="s"), at(3))
-    assert marks(step) == {"$m1": Receipt.NOT_SENT}
+    assert marks(step) == {"$m1": DeliveryReceipt.NOT_SENT}
     assert texts(due(step.aggregate, UNDO)) == []
-    assert marks(then(step.aggregate, said("but", event_id="$m2"), at(4))) == {"$m2": Receipt.NOT_SENT}
+    assert marks(then(step.aggregate, said("but", event_id="$m2"), at(4))) == {"$m2": DeliveryReceipt.NOT_SENT}
 
 
 def test_a_text_after_a_stop_is_shown_and_not_answered() -> None:
@@ -70,7 +72,7 @@ def test_a_text_after_a_stop_is_shown_and_not_answered() -> None:
 
 @pytest.mark.parametrize("body", STARTS)
 def test_a_start_ends_a_stop(body: str) -> None:
-    """START resumes at once, without an answer of its own; the voice is heard again."""
+    """START resumes at once, without an answer of its own; the assignee is heard again."""
     thread = then(held(), arrived("STOP", id="s")).aggregate
     step = then(thread, arrived(body, id="t"), at(60))
     assert texts(step) == []
@@ -81,12 +83,12 @@ def test_a_start_ends_a_stop(body: str) -> None:
 def test_a_confirmation_does_not_outlive_its_stop() -> None:
     """A confirmation that was delayed leaves neither after START nor beside the one of a second STOP."""
     step = then(held(), arrived("STOP", id="s1"))
-    (first,) = of(Text, step)
+    (first,) = of(SendSms, step)
     assert guard.may_send(PACK, step.aggregate, first, NOW, ()) is None
     resumed = then(step.aggregate, arrived("START", id="t"), at(5)).aggregate
     assert guard.may_send(PACK, resumed, first, NOW + 5, ()) is not None
     step = then(resumed, arrived("STOP", id="s2"), at(10))
-    (second,) = of(Text, step)
+    (second,) = of(SendSms, step)
     assert guard.may_send(PACK, step.aggregate, first, NOW + 10, ()) is not None
     assert guard.may_send(PACK, step.aggregate, second, NOW + 10, ()) is None
 
@@ -95,7 +97,7 @@ def test_a_stop_as_the_first_word() -> None:
     """A first text that is STOP is confirmed and waits at the desk like any other; it is not greeted."""
     step = then(Thread(id="t1", designation="amber heron"), arrived("STOP"))
     assert texts(step) == [PACK.say(TextName.STOP, "en")]
-    assert [event for event in told(step.actions, DESK) if isinstance(event, ThreadWaits)]
+    assert [event for event in told(step.actions, DESK) if isinstance(event, ThreadQueued)]
 
 
 def test_a_late_stop_is_honoured_without_an_answer() -> None:

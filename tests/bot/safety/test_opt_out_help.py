@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from bot.decide import decide
-from bot.model.actions import Origin, Text
-from bot.model.codeword_state import Lock
+from bot.model.actions import Origin, SendSms
+from bot.model.codeword_state import SendLock
 from bot.model.desk import Thread
 from bot.model.events import Event, Outcome, TextOutcome
 from bot.model.feature import Step
-from bot.model.transactional_actions import Audit
+from bot.model.transactional_actions import RecordAudit
 from policies.pack import TextName
-from tests.bot.escorted import agreed, locked
+from tests.bot.codeword_example import agreed, locked
 from tests.bot.examples import FORCED, alarms, arrived, at, held, of, texts, then, waiting, words
 from tests.bot.strategies import NOW, PACK
 
@@ -33,12 +33,12 @@ def test_help_is_answered_only_where_a_carrier_forces_it(thread: Thread, body: s
     """By default nothing; where it is forced the line leaves as the answer to this text, shown, and the alarm is raised."""
     assert texts(then(thread, arrived(body, id="h"))) == []
     step = forced(thread, arrived(body, id="h"))
-    (text,) = of(Text, step)
-    assert (text.body, text.origin, text.ref, text.since) == (LINE, Origin.ANSWER, "help_answer:h", NOW)
+    (text,) = of(SendSms, step)
+    assert (text.body, text.origin, text.ref, text.since) == (LINE, Origin.AUTO_REPLY, "help_answer:h", NOW)
     assert f"Answered by itself (neutral): {LINE}" in words(step)
     assert alarms(step) == ["help"]
     taken = forced(step.aggregate, TextOutcome(ref=text.ref, outcome=Outcome.ACCEPTED), 1)
-    assert [audit.kind.value for audit in of(Audit, taken)] == ["help_answer"]
+    assert [audit.kind.value for audit in of(RecordAudit, taken)] == ["help_answer"]
 
 
 @pytest.mark.parametrize("body", ["911", "SOS", "HELP ME", "ayuda", "help me please", "he said help"])
@@ -67,7 +67,7 @@ def test_what_silences_a_phone_silences_this(changed: dict[str, Any]) -> None:
 def test_it_is_immediate_and_does_not_repeat() -> None:
     """What comes late or in a flood is not answered, nor is the same word again within twelve hours."""
     assert texts(forced(held(), arrived("HELP", id="h", seconds=-301))) == []
-    assert texts(forced(waiting(), arrived("HELP", id="h", flood=True))) == []
+    assert texts(forced(waiting(), arrived("HELP", id="h", rate_limited=True))) == []
     thread = forced(held(), arrived("HELP", id="h")).aggregate
     for hours, count in ((1, 0), (13, 1)):
         step = forced(thread, arrived("INFO", id=f"i{hours}", seconds=hours * 3600), hours * 3600.0)
@@ -87,5 +87,7 @@ def test_it_takes_nothing_from_the_first_answer() -> None:
 
 def test_under_duress_it_leaves_as_without() -> None:
     """The phone gets the same line after the duress word as after the right one (practice 10)."""
-    both = [forced(thread, arrived("HELP", id="h", seconds=9), 9) for thread in (agreed(burned=True), locked(Lock.DURESS))]
+    both = [
+        forced(thread, arrived("HELP", id="h", seconds=9), 9) for thread in (agreed(spent=True), locked(SendLock.DURESS))
+    ]
     assert [texts(step) for step in both] == [[LINE], [LINE]]

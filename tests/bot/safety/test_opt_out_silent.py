@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from bot import guard
-from bot.model.actions import DESK, THREAD, Origin, Post, Receipt, Text
+from bot.model.actions import DESK, THREAD, DeliveryReceipt, Origin, SendMessage, SendSms
 from bot.model.desk import Thread
-from bot.model.events import Read
-from bot.model.thread_desk_events import Alarm, AlarmRaised
-from bot.model.transactional_actions import Count, Muted, Suppress
-from policies.pack import Resumes, TextName
+from bot.model.events import MessageRead
+from bot.model.thread_desk_events import AlarmKind, AlarmRaised
+from bot.model.transactional_actions import IncrementCounter, Suppress, SuppressionReason
+from policies.pack import ResumeMode, TextName
 from tests.bot.examples import (
     FACTS,
     alarms,
@@ -43,7 +43,7 @@ QUIET = [
     ("911", "help"),
 ]
 STOPPED_FOR = PACK.settings.suppression_ttl
-ASKS = with_settings(stop_resumes=Resumes.ASK)
+ASKS = with_settings(stop_resumes=ResumeMode.ASK)
 NEW = Thread(id="t1", designation="amber heron")
 
 
@@ -60,19 +60,19 @@ def test_nothing_goes_back_to_a_silent_word(thread: Thread, body: str, alarm: st
 
 
 def test_a_silent_word_does_not_close_over_what_nobody_saw() -> None:
-    """A text, then BYE, and the voice away: nothing is closed, the desk is told loudly; once it is read it closes."""
+    """A text, then BYE, and the assignee away: nothing is closed, the desk is told loudly; once it is read it closes."""
     before = then(held(), arrived("he has a knife, kids with me", id="k")).aggregate
     step = then(before, arrived("bye", id="x"), at(5))
     assert alarms(step) == ["left_quietly", "left_unseen"]
-    assert step.aggregate.life.closes == 0
-    for event in (Read(place=THREAD, user=ANA, event_id="$r"), said("// seen", event_id="$n")):
+    assert step.aggregate.lifecycle.closes_at == 0
+    for event in (MessageRead(place=THREAD, user=ANA, event_id="$r"), said("// seen", event_id="$n")):
         seen = then(step.aggregate, event, at(900))
-        assert seen.aggregate.life.closes == NOW + 900 + PACK.settings.close_undo
-    assert then(step.aggregate, Read(place=THREAD, user=BEN, event_id="$r"), at(900)).aggregate == step.aggregate
-    assert then(step.aggregate, said("!reopen", sender=SUE), at(9)).aggregate.life.leaving is False
-    assert then(step.aggregate, arrived("still here", id="y"), at(9)).aggregate.life.leaving is False
-    read = then(before, Read(place=THREAD, user=ANA, event_id="$r"), at(2)).aggregate
-    assert then(read, arrived("bye", id="x"), at(5)).aggregate.life.closes
+        assert seen.aggregate.lifecycle.closes_at == NOW + 900 + PACK.settings.close_undo
+    assert then(step.aggregate, MessageRead(place=THREAD, user=BEN, event_id="$r"), at(900)).aggregate == step.aggregate
+    assert then(step.aggregate, said("!reopen", sender=SUE), at(9)).aggregate.lifecycle.close_when_seen is False
+    assert then(step.aggregate, arrived("still here", id="y"), at(9)).aggregate.lifecycle.close_when_seen is False
+    read = then(before, MessageRead(place=THREAD, user=ANA, event_id="$r"), at(2)).aggregate
+    assert then(read, arrived("bye", id="x"), at(5)).aggregate.lifecycle.closes_at
 
 
 @pytest.mark.parametrize("body", ["BYE", "LATER"])
@@ -80,12 +80,12 @@ def test_who_leaves_gets_nothing_that_still_waits(body: str) -> None:
     """He may have the phone by now: words in their undo window do not leave after a silent way out."""
     thread = then(held(), said("are you safe?")).aggregate
     step = then(thread, arrived(body, id="x"), at(3))
-    assert marks(step) == {"$m1": Receipt.NOT_SENT}
+    assert marks(step) == {"$m1": DeliveryReceipt.NOT_SENT}
     assert texts(due(step.aggregate, UNDO)) == []
 
 
 def test_a_word_for_help_keeps_the_answer_that_is_on_its_way() -> None:
-    """Whoever says HELP wants an answer: what the voice has just said still leaves."""
+    """Whoever says HELP wants an answer: what the assignee has just said still leaves."""
     thread = then(held(), said("I am here")).aggregate
     assert texts(due(then(thread, arrived("HELP", id="x"), at(3)).aggregate, UNDO)) == ["I am here"]
 
@@ -93,24 +93,24 @@ def test_a_word_for_help_keeps_the_answer_that_is_on_its_way() -> None:
 @pytest.mark.parametrize("alarm", ["stopped_live", "text_after_stop", "left_alarmed", "call", "help", "start_asks"])
 def test_supervisors_are_called_by_name(alarm: str) -> None:
     """What may mean danger mentions the supervisors on duty in the alarm, which is a new message."""
-    step = then(staffed_desk(), AlarmRaised(designation="amber heron", alarm=Alarm(alarm)))
-    (post,) = (post for post in of(Post, step) if post.place == DESK and not post.notice)
+    step = then(staffed_desk(), AlarmRaised(designation="amber heron", alarm=AlarmKind(alarm)))
+    (post,) = (post for post in of(SendMessage, step) if post.place == DESK and not post.notice)
     assert post.mentions == (SUE,)
 
 
 def test_a_stop_in_the_middle_of_a_conversation_is_louder() -> None:
     """A STOP soon after our last text is honoured like any other and told as what contradicts a conversation."""
-    recent = replace(held(), life=replace(held().life, last_outbound=NOW - 600))
+    recent = replace(held(), lifecycle=replace(held().lifecycle, last_outbound=NOW - 600))
     assert alarms(then(recent, arrived("STOP", id="s"))) == ["stopped_live"]
-    long_ago = replace(held(), life=replace(held().life, last_outbound=NOW - 6000))
+    long_ago = replace(held(), lifecycle=replace(held().lifecycle, last_outbound=NOW - 6000))
     assert alarms(then(long_ago, arrived("STOP", id="s"))) == ["stopped"]
 
 
 def test_a_stop_is_remembered_beyond_the_thread_and_start_forgets_it() -> None:
     """STOP asks the bridge to remember the phone for as long as the pack says, START to forget it."""
     step = then(held(), arrived("STOP", id="s"))
-    assert of(Suppress, step) == [Suppress(muted=Muted.STOP, until=NOW + STOPPED_FOR)]
-    assert of(Suppress, then(step.aggregate, arrived("START", id="t"), at(9))) == [Suppress(muted=Muted.STOP)]
+    assert of(Suppress, step) == [Suppress(reason=SuppressionReason.STOP, until=NOW + STOPPED_FOR)]
+    assert of(Suppress, then(step.aggregate, arrived("START", id="t"), at(9))) == [Suppress(reason=SuppressionReason.STOP)]
 
 
 def test_a_thread_that_begins_stopped_is_shown_and_not_greeted() -> None:
@@ -128,7 +128,7 @@ WISHES = ["please stop texting me", "don't text this number", "ya no me escribas
 
 @pytest.mark.parametrize("body", WISHES)
 def test_a_wish_is_offered_and_never_done(body: str) -> None:
-    """A wish in free words stops nothing by itself, is not greeted, and names the command to the voice."""
+    """A wish in free words stops nothing by itself, is not greeted, and names the command to the assignee."""
     for thread in (NEW, held()):
         step = then(thread, arrived(body, id="w"))
         assert texts(step) == []
@@ -142,9 +142,9 @@ def test_stopped_counts_as_a_stop_and_sends_nothing(sender: str) -> None:
     thread = then(held(), said("one moment")).aggregate
     step = then(thread, said("!stopped", event_id="$m2", sender=sender), at(2))
     assert step.aggregate.consent.stopped
-    assert of(Text, step) == []
-    assert of(Suppress, step) == [Suppress(muted=Muted.STOP, until=NOW + 2 + STOPPED_FOR)]
-    assert (alarms(step), marks(step)["$m1"]) == (["stopped_by_staff"], Receipt.NOT_SENT)
+    assert of(SendSms, step) == []
+    assert of(Suppress, step) == [Suppress(reason=SuppressionReason.STOP, until=NOW + 2 + STOPPED_FOR)]
+    assert (alarms(step), marks(step)["$m1"]) == (["stopped_by_staff"], DeliveryReceipt.NOT_SENT)
 
 
 def test_a_slip_is_taken_back_and_a_stop_of_theirs_is_not() -> None:
@@ -166,22 +166,25 @@ def test_where_the_line_asks_start_waits_for_a_person() -> None:
     step = decide(ASKS, FACTS, thread, arrived("START", id="t"))
     assert (step.aggregate.consent.stopped, alarms(step)) == (True, ["start_asks"])
     step = decide(ASKS, FACTS, step.aggregate, said("!resume", event_id="$m3"))
-    assert (step.aggregate.consent.stopped, of(Suppress, step)) == (False, [Suppress(muted=Muted.STOP)])
+    assert (step.aggregate.consent.stopped, of(Suppress, step)) == (False, [Suppress(reason=SuppressionReason.STOP)])
 
 
 def test_nobody_else_stops_or_resumes() -> None:
-    """An advocate who is not the voice says neither."""
+    """An advocate who is not the assignee says neither."""
     for command in ("!stopped", "!resume"):
         before = held()
         assert then(before, said(command, sender=BEN)).aggregate == before
 
 
 def test_who_gives_up_before_an_answer_is_counted_once() -> None:
-    """Whoever leaves or stops while nobody is their voice is counted; whoever has a voice, or says it first, is not."""
-    assert [one.kind for one in of(Count, then(waiting(), arrived("BYE", id="x")))] == ["gave_up_waiting"]
-    assert [one.kind for one in of(Count, then(waiting(), arrived("STOP", id="x")))] == ["gave_up_waiting"]
-    assert of(Count, then(held(), arrived("STOP", id="x"))) == []
-    assert of(Count, then(NEW, arrived("STOP", id="x"))) == []
+    """Whoever leaves or stops while nobody is their assignee is counted.
+
+    Whoever has an assignee, or says it first, is not.
+    """
+    assert [one.kind for one in of(IncrementCounter, then(waiting(), arrived("BYE", id="x")))] == ["gave_up_waiting"]
+    assert [one.kind for one in of(IncrementCounter, then(waiting(), arrived("STOP", id="x")))] == ["gave_up_waiting"]
+    assert of(IncrementCounter, then(held(), arrived("STOP", id="x"))) == []
+    assert of(IncrementCounter, then(NEW, arrived("STOP", id="x"))) == []
 
 
 def test_the_carriers_own_block_is_told_and_shown_until_a_text_gets_through() -> None:
@@ -206,10 +209,12 @@ def test_the_carriers_own_block_is_told_and_shown_until_a_text_gets_through() ->
 def test_what_waits_for_the_carrier_does_not_leave_after_a_silent_word(body: str) -> None:
     """An answer to a text of before, and a person's words on their way, are refused once more; what comes later is not."""
     sent = due(then(held(), said("I am here")).aggregate, UNDO)
-    (mine,) = of(Text, sent)
-    answer = Text(ref="greeting:a", body=PACK.say(TextName.GREETING), origin=Origin.ANSWER, epoch=0, since=NOW + UNDO)
+    (mine,) = of(SendSms, sent)
+    answer = SendSms(
+        ref="greeting:a", body=PACK.say(TextName.GREETING), origin=Origin.AUTO_REPLY, epoch=0, since=NOW + UNDO
+    )
     assert guard.may_send(PACK, sent.aggregate, answer, NOW + 20, ()) is None
     left = then(sent.aggregate, arrived(body, id="x", seconds=20), at(20)).aggregate
     assert guard.may_send(PACK, left, answer, NOW + 21, ()) == guard.LEFT_SILENTLY
-    assert guard.may_send(PACK, left, mine, NOW + 21, ()) == guard.TAKEN_BACK
+    assert guard.may_send(PACK, left, mine, NOW + 21, ()) == guard.RETRACTED
     assert guard.may_send(PACK, left, replace(answer, since=NOW + 60), NOW + 61, ()) is None

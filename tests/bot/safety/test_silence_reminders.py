@@ -1,4 +1,4 @@
-"""The silence ladder: cues to the voice, in the room only, ended by any text of theirs (practice 35)."""
+"""The silence ladder: cues to the assignee, in the room only, ended by any text of theirs (practice 35)."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Any
 
 import pytest
 
-from bot.model.actions import Post, Text
+from bot.model.actions import SendMessage, SendSms
 from bot.model.desk import Thread
 from bot.model.events import Outcome, TextOutcome, TimerDue
 from bot.model.feature import Step
-from bot.model.thread import Flags
-from bot.model.thread_desk_events import Assigned, How
-from bot.model.transactional_actions import DropTimer, SetTimer, Tell
+from bot.model.thread import ConsentFlags
+from bot.model.thread_desk_events import Assigned, AssignmentKind
+from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from tests.bot.examples import arrived, at, due, held, of, said, texts, then, words
-from tests.bot.strategies import ANA, BEN, NOW, SEATS, UNDO
+from tests.bot.strategies import ANA, BEN, MEMBERS, NOW, UNDO
 
 MINUTE = 60.0
 
 
 def answered(seconds: float = 10.0) -> tuple[Thread, Step[Thread]]:
-    """Return a thread whose voice's words the carrier took just then, and that decision."""
+    """Return a thread whose assignee's words the carrier took just then, and that decision."""
     thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
     step = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(seconds))
     return step.aggregate, step
@@ -34,14 +34,14 @@ def timers(step: Step[Any]) -> list[float]:
 
 @pytest.mark.practice(35)
 def test_the_ladder_speaks_at_5_15_45_and_60_minutes_in_the_room_only() -> None:
-    """After the voice's words: three cues, then the offer to park, each once; nothing for phone or desk."""
+    """After the assignee's words: three cues, then the offer to park, each once; nothing for phone or desk."""
     thread, step = answered()
     cues = []
     for minutes in (5, 15, 45, 60):
         assert timers(step) == [NOW + 10 + minutes * MINUTE]
         step = then(thread, TimerDue(key="silence"), at(10 + minutes * MINUTE))
         thread = step.aggregate
-        assert (of(Text, step), of(Tell, step)) == ([], [])
+        assert (of(SendSms, step), of(SendEvent, step)) == ([], [])
         cues.append(words(step))
     assert [cue.split(".")[0] for cue in cues] == [f"No answer for {n} min" for n in (5, 15, 45, 60)]
     assert ["!close" in cue for cue in cues] == [False, False, False, True]
@@ -51,12 +51,12 @@ def test_the_ladder_speaks_at_5_15_45_and_60_minutes_in_the_room_only() -> None:
 
 @pytest.mark.practice(30)
 @pytest.mark.parametrize(("duty", "called"), [(True, (ANA,)), (False, ())])
-def test_the_offer_to_park_calls_the_voice_only_on_duty(duty: bool, called: tuple[str, ...]) -> None:
+def test_the_offer_to_park_calls_the_assignee_only_on_duty(duty: bool, called: tuple[str, ...]) -> None:
     """Mentions are for people on duty only (practice 30)."""
     thread, _ = answered()
-    thread = replace(thread, silence=replace(thread.silence, rung=3))
-    seats = (replace(SEATS[0], duty=duty), *SEATS[1:])
-    (post,) = of(Post, then(thread, TimerDue(key="silence"), at(3610, roster=seats)))
+    thread = replace(thread, silence=replace(thread.silence, cue_count=3))
+    seats = (replace(MEMBERS[0], on_duty=duty), *MEMBERS[1:])
+    (post,) = of(SendMessage, then(thread, TimerDue(key="silence"), at(3610, roster=seats)))
     assert post.mentions == called
 
 
@@ -66,21 +66,21 @@ def test_any_text_of_theirs_ends_it(body: str) -> None:
     """A text, a keyword or a reaction drops the timer; what is due all the same says nothing."""
     thread, _ = answered()
     step = then(thread, arrived(body, id="b"), at(200))
-    assert "silence" in [a.key for a in of(DropTimer, step)]
+    assert "silence" in [a.key for a in of(CancelTimer, step)]
     assert then(step.aggregate, TimerDue(key="silence"), at(310)).actions == ()
 
 
 def test_it_begins_again_with_the_next_words() -> None:
-    """New words of the voice begin the ladder anew, a delivery report of the old ones does not."""
+    """New words of the assignee begin the ladder anew, a delivery report of the old ones does not."""
     thread, _ = answered()
     thread = then(thread, TimerDue(key="silence"), at(310)).aggregate
     report = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.DELIVERED), at(320))
     assert timers(report) == []
-    assert report.aggregate.silence.rung == 1
+    assert report.aggregate.silence.cue_count == 1
     thread = due(then(thread, said("still here", event_id="$m2", at=NOW + 330), at(330)).aggregate, 340).aggregate
     step = then(thread, TextOutcome(ref="say:$m2", outcome=Outcome.ACCEPTED), at(341))
     assert timers(step) == [NOW + 341 + 5 * MINUTE]
-    assert step.aggregate.silence.rung == 0
+    assert step.aggregate.silence.cue_count == 0
 
 
 @pytest.mark.parametrize("outcome", [Outcome.REJECTED, Outcome.OPTED_OUT, Outcome.LATE, Outcome.REFUSED, Outcome.UNKNOWN])
@@ -96,10 +96,10 @@ def test_an_automatic_answer_begins_nothing() -> None:
     assert timers(step) == []
 
 
-def test_it_goes_on_with_the_next_voice_and_pauses_without_one() -> None:
-    """The ladder belongs to the thread: it speaks to a new voice, and to nobody while the thread is on the queue."""
+def test_it_goes_on_with_the_next_assignee_and_pauses_without_one() -> None:
+    """The ladder belongs to the thread: it speaks to a new assignee, and to nobody while the thread is on the queue."""
     thread, _ = answered()
-    other = then(thread, Assigned(voice=BEN, how=How.ACCEPTED), at(60)).aggregate
+    other = then(thread, Assigned(assignee=BEN, how=AssignmentKind.ACCEPTED), at(60)).aggregate
     assert "No answer" in words(then(other, TimerDue(key="silence"), at(310)))
     queued = then(thread, said("!release", event_id="$r"), at(60)).aggregate
     assert then(queued, TimerDue(key="silence"), at(310)).actions == ()
@@ -109,7 +109,7 @@ def test_it_does_not_ask_to_text_an_unsafe_or_stopped_phone() -> None:
     """Where nothing may leave, silence is no news."""
     thread, _ = answered()
     for quiet in (
-        replace(thread, flags=Flags(unsafe=True)),
+        replace(thread, flags=ConsentFlags(unsafe=True)),
         replace(thread, consent=replace(thread.consent, stopped=True)),
     ):
         assert then(quiet, TimerDue(key="silence"), at(310)).actions == ()

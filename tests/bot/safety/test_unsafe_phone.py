@@ -8,12 +8,12 @@ import pytest
 
 from bot import guard
 from bot.display.thread_card import card
-from bot.model.actions import DESK, THREAD, Origin, Post, Receipt, Text
+from bot.model.actions import DESK, THREAD, DeliveryReceipt, Origin, SendMessage, SendSms
 from bot.model.desk import Thread
-from bot.model.events import Outcome, TextOutcome, TimerDue, Unsaid
-from bot.model.thread import Flags, State
-from bot.model.thread_desk_events import Assigned, How
-from bot.model.transactional_actions import Audit, DropTimer, SetTimer
+from bot.model.events import MessageRedacted, Outcome, TextOutcome, TimerDue
+from bot.model.thread import ConsentFlags, ThreadState
+from bot.model.thread_desk_events import Assigned, AssignmentKind
+from bot.model.transactional_actions import CancelTimer, RecordAudit, SetTimer
 from policies.pack import TextName
 from tests.bot.examples import (
     alarms,
@@ -38,7 +38,7 @@ LATER = PACK.say(TextName.LATER, "en")
 
 
 def unsafe(thread: Thread | None = None) -> Thread:
-    """Return a thread whose phone was marked unsafe by a colleague of its voice."""
+    """Return a thread whose phone was marked unsafe by a colleague of its assignee."""
     marked: Thread = then(thread or held(), said("!unsafe", sender=BEN, event_id="$u")).aggregate
     return marked
 
@@ -55,10 +55,10 @@ def test_anybody_in_the_room_stops_everything(sender: str) -> None:
     """`!unsafe` by anyone cancels what waits, sends nothing, and tells room and desk, each with a new message."""
     thread = then(held(), said("hello")).aggregate
     step = then(thread, said("!unsafe", sender=sender, event_id="$u"), at(2))
-    assert marks(step) == {"$m1": Receipt.NOT_SENT, "$u": Receipt.NOTE}
+    assert marks(step) == {"$m1": DeliveryReceipt.NOT_SENT, "$u": DeliveryReceipt.NOTE}
     assert alarms(step) == ["unsafe"]
-    assert [audit.kind.value for audit in of(Audit, step)] == ["unsafe"]
-    assert any("UNSAFE" in post.body and not post.notice for post in of(Post, step))
+    assert [audit.kind.value for audit in of(RecordAudit, step)] == ["unsafe"]
+    assert any("UNSAFE" in post.body and not post.notice for post in of(SendMessage, step))
     assert "UNSAFE" in card(step.aggregate)
     assert texts(due(step.aggregate, UNDO + 2)) == []
 
@@ -73,20 +73,20 @@ def test_nothing_of_a_persons_leaves_for_an_unsafe_phone(body: str) -> None:
     step = then(thread, said(body, event_id="$m2"), at(1))
     assert step.aggregate.sending.pending == ()
     assert texts(due(step.aggregate, 1 + UNDO)) == []
-    assert marks(step)["$m2"] in (Receipt.NOT_SENT, Receipt.NOTE)
+    assert marks(step)["$m2"] in (DeliveryReceipt.NOT_SENT, DeliveryReceipt.NOTE)
 
 
 @pytest.mark.parametrize("body", ["hello?", "STOP", "", "ES"])
 def test_nothing_is_answered_by_itself(body: str) -> None:
     """Nothing leaves by itself for an unsafe phone: no greeting, no picture text, not even the confirmation of a STOP."""
-    for thread in (unsafe(held()), replace(Thread(id="t1", designation="amber heron"), flags=Flags(unsafe=True))):
+    for thread in (unsafe(held()), replace(Thread(id="t1", designation="amber heron"), flags=ConsentFlags(unsafe=True))):
         assert texts(then(thread, arrived(body, id="b", media=1))) == []
 
 
 def test_what_is_on_its_way_is_stopped_by_the_guard() -> None:
     """Words that left the undo window before `!unsafe` are refused when the outbox asks once more."""
     thread = due(then(held(), said("hello")).aggregate, UNDO)
-    (text,) = of(Text, thread)
+    (text,) = of(SendSms, thread)
     assert guard.may_send(PACK, thread.aggregate, text, NOW + UNDO, ()) is None
     for origin in Origin:
         why = guard.may_send(PACK, unsafe(thread.aggregate), replace(text, origin=origin), NOW + UNDO, ())
@@ -94,8 +94,8 @@ def test_what_is_on_its_way_is_stopped_by_the_guard() -> None:
 
 
 @pytest.mark.parametrize(("sender", "may"), [(ANA, True), (SUE, True), (BEN, False)])
-def test_voice_or_supervisor_says_that_it_is_safe(sender: str, may: bool) -> None:
-    """`!safe` is for the voice and supervisors; afterwards words leave again, and the room is asked to check first."""
+def test_assignee_or_supervisor_says_that_it_is_safe(sender: str, may: bool) -> None:
+    """`!safe` is for the assignee and supervisors; afterwards words leave again, and the room is asked to check first."""
     step = then(unsafe(), said("!safe", sender=sender, event_id="$s"))
     assert step.aggregate.flags.unsafe == (not may)
     assert alarms(step) == (["safe"] if may else [])
@@ -112,10 +112,10 @@ def test_safe_without_unsafe_changes_nothing() -> None:
 
 
 @pytest.mark.practice(9)
-def test_the_chosen_line_leaves_once_by_the_voice() -> None:
-    """What the texter chose beforehand leaves through the undo window at the voice's `!unsafe`; nothing else does."""
+def test_the_chosen_line_leaves_once_by_the_assignee() -> None:
+    """What the texter chose beforehand leaves through the undo window at the assignee's `!unsafe`; nothing else does."""
     step = then(chosen(), said("!unsafe", event_id="$u"))
-    assert marks(step) == {"$u": Receipt.LEAVING}
+    assert marks(step) == {"$u": DeliveryReceipt.LEAVING}
     assert LATER in words(step)
     assert alarms(step) == ["unsafe"]
     assert texts(due(step.aggregate, UNDO - 0.1)) == []
@@ -128,8 +128,8 @@ def test_the_chosen_line_leaves_once_by_the_voice() -> None:
     assert texts(due(other.aggregate, 20 + UNDO)) == []
 
 
-def test_somebody_else_stops_at_once_and_the_voice_lets_the_line_leave() -> None:
-    """Only the voice is heard: `!unsafe` by a colleague stops everything at once, shows the line, and sends nothing."""
+def test_somebody_else_stops_at_once_and_the_assignee_lets_the_line_leave() -> None:
+    """Only the assignee is heard: `!unsafe` by a colleague stops everything at once, shows the line, and sends nothing."""
     step = then(chosen(), said("!unsafe", sender=BEN, event_id="$u"))
     assert step.aggregate.sending.pending == ()
     assert LATER in words(step)
@@ -141,7 +141,7 @@ def test_somebody_else_stops_at_once_and_the_voice_lets_the_line_leave() -> None
 def test_the_line_is_stopped_like_other_words() -> None:
     """Redacting `!unsafe` stops the line and not the mark; an edit puts nothing in its place; then it may come again."""
     thread = then(chosen(), said("!unsafe", event_id="$u")).aggregate
-    for event in (Unsaid(place=THREAD, sender=ANA, target="$u"), edit("hello", target="$u")):
+    for event in (MessageRedacted(place=THREAD, sender=ANA, target="$u"), edit("hello", target="$u")):
         step = then(thread, event, at(2))
         assert texts(due(step.aggregate, 2 + UNDO)) == []
         assert step.aggregate.flags.unsafe
@@ -149,22 +149,22 @@ def test_the_line_is_stopped_like_other_words() -> None:
         assert texts(due(again.aggregate, 4 + UNDO)) == [LATER]
 
 
-def test_no_line_leaves_after_a_stop_or_by_an_earlier_voice() -> None:
-    """The chosen line respects a STOP, and does not leave once the voice has changed; the new voice may say it."""
+def test_no_line_leaves_after_a_stop_or_by_an_earlier_assignee() -> None:
+    """The chosen line respects a STOP, and does not leave once the assignee has changed; the new assignee may say it."""
     stopped = then(chosen(), arrived("STOP", id="s")).aggregate
     step = then(stopped, said("!unsafe", event_id="$u"))
     assert step.aggregate.flags.unsafe
     assert step.aggregate.sending.pending == ()
     thread = then(chosen(), said("!unsafe", event_id="$u")).aggregate
-    thread = then(thread, Assigned(voice=BEN, how=How.ACCEPTED), at(1)).aggregate
+    thread = then(thread, Assigned(assignee=BEN, how=AssignmentKind.ACCEPTED), at(1)).aggregate
     assert texts(due(thread, 1 + UNDO)) == []
     step = then(thread, said("!unsafe", sender=BEN, event_id="$u2"), at(20))
     assert texts(due(step.aggregate, 20 + 20)) == [LATER]
 
 
-def test_unsafe_outlives_the_voice() -> None:
-    """A phone is unsafe whoever is the voice."""
-    thread = then(unsafe(), Assigned(voice=BEN, how=How.ACCEPTED)).aggregate
+def test_unsafe_outlives_the_assignee() -> None:
+    """A phone is unsafe whoever is the assignee."""
+    thread = then(unsafe(), Assigned(assignee=BEN, how=AssignmentKind.ACCEPTED)).aggregate
     step = then(thread, said("hello", sender=BEN, event_id="$m2"))
     assert step.aggregate.sending.pending == ()
 
@@ -177,28 +177,33 @@ def test_urgent_gives_the_voice_number_and_tells_the_desk() -> None:
     assert texts(due(step.aggregate, UNDO)) == [PACK.say(TextName.URGENT, "en")]
     (alarm,) = told(step.actions, DESK)[:1]
     shown = then(staffed_desk(), alarm)
-    assert [post.place for post in of(Post, shown)] == [DESK]
+    assert [post.place for post in of(SendMessage, shown)] == [DESK]
     assert PACK.say(TextName.URGENT, "en") not in words(shown)
 
 
 @pytest.mark.practice(39)
 def test_different_steps_back_and_begins_again() -> None:
     """`!different` cancels what waits, sends a text that names nobody, and then nothing that was agreed is theirs."""
-    thread = replace(held(), flags=Flags(limits=1.0, tips=1.0, asked="x", text_first=True, channel="call", line="later"))
+    thread = replace(
+        held(),
+        flags=ConsentFlags(
+            limits=1.0, tips=1.0, safe_check_asked="x", text_first=True, channel="call", unsafe_line="later"
+        ),
+    )
     thread = then(thread, said("see you on monday", event_id="$m0")).aggregate
     step = then(thread, said("!different"))
-    assert marks(step) == {"$m0": Receipt.NOT_SENT, "$m1": Receipt.LEAVING}
+    assert marks(step) == {"$m0": DeliveryReceipt.NOT_SENT, "$m1": DeliveryReceipt.LEAVING}
     left = due(step.aggregate, UNDO)
     assert texts(left) == [PACK.say(TextName.DIFFERENT, "en")]
     assert left.aggregate.flags == thread.flags, "until the text is out, nothing has changed"
     done = then(left.aggregate, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(9))
-    assert done.aggregate.flags == Flags(line="later")
+    assert done.aggregate.flags == ConsentFlags(unsafe_line="later")
     assert "Somebody else" in words(done)
-    assert DropTimer(key="silence") in done.actions
+    assert CancelTimer(key="silence") in done.actions
     assert SetTimer(key="close", due=NOW + 9) in done.actions
     over = then(done.aggregate, TimerDue(key="close"), at(9))
-    assert over.aggregate.life.state is State.PARKED
-    assert over.aggregate.flags == Flags(line="later")
+    assert over.aggregate.lifecycle.state is ThreadState.PARKED
+    assert over.aggregate.flags == ConsentFlags(unsafe_line="later")
     assert then(over.aggregate, TimerDue(key="silence"), at(3600)).actions == ()
 
 
@@ -215,7 +220,7 @@ def test_switch_and_later_are_texts_like_others() -> None:
 
 
 def asked_whether_safe() -> Thread:
-    """Return a thread whose voice has asked whether texting is safe now."""
+    """Return a thread whose assignee has asked whether texting is safe now."""
     thread = due(then(held(), said("!safecheck")).aggregate, UNDO).aggregate
     sent: Thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(UNDO)).aggregate
     return sent
@@ -227,11 +232,11 @@ def test_whatever_the_answer_a_person_hears_it(body: str) -> None:
     """Asked whether it is safe: no, not sure and anything else is shown to people, and nothing ends or leaves by itself."""
     for thread in (waiting(), asked_whether_safe()):
         step = then(thread, arrived(body, id="n", seconds=20), at(20))
-        (shown,) = [post for post in of(Post, step) if post.body == body]
+        (shown,) = [post for post in of(SendMessage, step) if post.body == body]
         assert (shown.place, shown.notice) == (THREAD, False)
         assert texts(step) == []
-        assert step.aggregate.life.state is thread.life.state
-        assert (step.aggregate.life.closes, step.aggregate.consent.stopped) == (0.0, False)
+        assert step.aggregate.lifecycle.state is thread.lifecycle.state
+        assert (step.aggregate.lifecycle.closes_at, step.aggregate.consent.stopped) == (0.0, False)
 
 
 @pytest.mark.practice(9, 35)
@@ -242,22 +247,22 @@ def test_silence_after_the_question_is_a_persons_to_judge() -> None:
         step = then(thread, TimerDue(key="silence"), at(UNDO + minutes * 60))
         thread = step.aggregate
         assert "No answer for" in words(step)
-        assert [post.place for post in of(Post, step)] == [THREAD]
+        assert [post.place for post in of(SendMessage, step)] == [THREAD]
         assert texts(step) == []
-        assert (thread.life.state, thread.life.closes) == (State.OPEN, 0.0)
+        assert (thread.lifecycle.state, thread.lifecycle.closes_at) == (ThreadState.OPEN, 0.0)
 
 
 def test_a_waiting_thread_can_be_unsafe() -> None:
-    """A phone can be marked before anybody is the voice; the thread stays on the queue."""
+    """A phone can be marked before anybody is the assignee; the thread stays on the queue."""
     thread = then(waiting(), said("!unsafe", sender=SUE)).aggregate
     assert texts(then(thread, arrived("hello?", id="z", seconds=50_000), at(50_000))) == []
-    assert thread.life.state is waiting().life.state
+    assert thread.lifecycle.state is waiting().lifecycle.state
 
 
 def test_a_chosen_line_that_the_agency_has_no_more_stops_nothing_from_being_unsafe() -> None:
     """What was chosen outlives a conversation, and the pack may have changed since: the phone is marked, and it is said."""
     thread = held()
-    thread = replace(thread, flags=replace(thread.flags, line="bread"))
+    thread = replace(thread, flags=replace(thread.flags, unsafe_line="bread"))
     step = then(thread, said("!unsafe"))
     assert step.aggregate.flags.unsafe
     assert texts(due(step.aggregate, UNDO)) == []

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bot.decide import decide
-from bot.model.actions import Origin, Text
+from bot.model.actions import Origin, SendSms
 from bot.model.desk import Thread
 from bot.model.thread_desk_events import Assigned
 from policies.pack import TextName
@@ -86,13 +86,13 @@ def test_nobody_is_promised_when_nobody_is_there() -> None:
     assert texts(then(step.aggregate, arrived("hi?", id="b", seconds=60), at(60))) == []
 
 
-def test_whoever_has_a_voice_is_not_greeted() -> None:
-    """Once a person is the voice, nothing answers by itself, however long it was silent; a language word is kept."""
+def test_whoever_has_a_assignee_is_not_greeted() -> None:
+    """Once a person is the assignee, nothing answers by itself, however long it was silent; a language word is kept."""
     assert texts(then(held(), arrived("hi", id="b", seconds=20 * HOUR), at(20 * HOUR))) == []
     step = then(held(), arrived("ES", id="b"))
     assert texts(step) == []
     assert step.aggregate.consent.language == "es"
-    assigned = then(waiting(), Assigned(voice=ANA)).aggregate
+    assigned = then(waiting(), Assigned(assignee=ANA)).aggregate
     assert texts(then(assigned, arrived("hi", id="b"))) == []
 
 
@@ -114,7 +114,7 @@ def test_whoever_cannot_be_answered_is_not_greeted() -> None:
 def test_a_greeting_refers_to_its_text() -> None:
     """The answer carries the id and the time of the text that it answers."""
     step = then(new(), arrived("hi", id="x", seconds=-5))
-    assert [(t.ref, t.since, t.origin) for t in of(Text, step)] == [("greeting:x", at(-5).now, Origin.ANSWER)]
+    assert [(t.ref, t.since, t.origin) for t in of(SendSms, step)] == [("greeting:x", at(-5).now, Origin.AUTO_REPLY)]
 
 
 def test_a_stranger_is_spoken_to_in_the_lines_first_language() -> None:

@@ -11,18 +11,18 @@ from bot.decide import decide
 from bot.model.desk import Facts, Thread
 from bot.model.events import Event, Outcome, TextOutcome
 from bot.model.feature import Step
-from bot.model.thread import Flags
-from bot.model.transactional_actions import Audit
+from bot.model.thread import ConsentFlags
+from bot.model.transactional_actions import RecordAudit
 from policies.load import load
 from policies.pack import TextName
 from tests.bot.examples import FACTS, arrived, at, due, held, of, said, texts, then, waiting, words
-from tests.bot.strategies import NOW, PACK, SEATS, UNDO
+from tests.bot.strategies import MEMBERS, NOW, PACK, UNDO
 
 OFFICE_HOURS = replace(PACK, hours=load(["base"]).hours)
 """Weekdays from eight to eight in New York; `NOW` is a Friday, 3:00 AM there."""
 HOUR = 3600.0
 OPEN = 6 * HOUR
-OFF = tuple(replace(seat, duty=False) for seat in SEATS)
+OFF = tuple(replace(seat, on_duty=False) for seat in MEMBERS)
 NEW = Thread(id="t1", designation="amber heron")
 PICTURE = PACK.say(TextName.PICTURE)
 
@@ -36,15 +36,15 @@ def decided(thread: Thread, event: Event, seconds: float, **changed: Any) -> Ste
 @pytest.mark.parametrize(
     ("seconds", "roster", "outage", "name"),
     [
-        (OPEN, SEATS, False, TextName.GREETING),
+        (OPEN, MEMBERS, False, TextName.GREETING),
         (OPEN, OFF, False, TextName.UNAVAILABLE),
         (OPEN, (), False, TextName.UNAVAILABLE),
-        (0, SEATS, False, TextName.AFTER_HOURS),
+        (0, MEMBERS, False, TextName.AFTER_HOURS),
         (0, OFF, False, TextName.AFTER_HOURS),
-        (0, SEATS, True, TextName.OUTAGE),
-        (OPEN, SEATS, True, TextName.OUTAGE),
+        (0, MEMBERS, True, TextName.OUTAGE),
+        (OPEN, MEMBERS, True, TextName.OUTAGE),
         (OPEN, OFF, True, TextName.OUTAGE),
-        (OPEN + 24 * HOUR, SEATS, False, TextName.AFTER_HOURS),
+        (OPEN + 24 * HOUR, MEMBERS, False, TextName.AFTER_HOURS),
     ],
 )
 @pytest.mark.parametrize("word", ["hi", "ES"])
@@ -63,7 +63,7 @@ def test_a_person_is_promised_only_when_hours_and_duty_say_so(
 @pytest.mark.parametrize(("seconds", "ahead", "name"), [(0, OPEN, TextName.GREETING), (OPEN, -OPEN, TextName.AFTER_HOURS)])
 def test_hours_go_by_the_clock_on_the_wall(seconds: float, ahead: float, name: TextName) -> None:
     """When the machine's clock was set, opening hours go by its new time, whatever time the line itself goes by."""
-    step = decided(NEW, arrived("hi", seconds=seconds), seconds, ahead=ahead)
+    step = decided(NEW, arrived("hi", seconds=seconds), seconds, clock_ahead=ahead)
     opens = "8:00 AM"
     assert texts(step) == [OFFICE_HOURS.say(name, opens=opens)]
 
@@ -105,8 +105,8 @@ def test_a_picture_is_answered_once_in_a_talk(body: str) -> None:
 
 
 def spoken(thread: Thread | None = None) -> Thread:
-    """Return a thread whose voice has said something since the line last answered by itself."""
-    event_id = f"$v{thread.silence.heard if thread else ''}"
+    """Return a thread whose assignee has said something since the line last answered by itself."""
+    event_id = f"$v{thread.silence.heard_at if thread else ''}"
     left = due(then(thread or held(), said("hello", event_id=event_id)).aggregate, UNDO).aggregate
     taken: Thread = then(left, TextOutcome(ref=f"say:{event_id}", outcome=Outcome.ACCEPTED)).aggregate
     return taken
@@ -141,12 +141,12 @@ def test_a_picture_is_not_answered_where_nothing_should_be(body: str, changed: d
 def test_a_picture_after_hours_is_not_answered() -> None:
     """Outside the hours nobody could go on asking what the picture shows."""
     assert texts(decided(spoken(), arrived("look", id="b", media=1), 0)) == []
-    assert texts(decide(PACK, Facts(now=NOW, roster=SEATS), spoken(), arrived("look", id="b", media=1))) == [PICTURE]
+    assert texts(decide(PACK, Facts(now=NOW, roster=MEMBERS), spoken(), arrived("look", id="b", media=1))) == [PICTURE]
 
 
 def test_an_unsafe_phone_gets_no_picture_text() -> None:
     """A picture from an unsafe phone is not answered."""
-    thread = replace(spoken(), flags=Flags(unsafe=True))
+    thread = replace(spoken(), flags=ConsentFlags(unsafe=True))
     assert texts(then(thread, arrived("look", id="b", media=1))) == []
 
 
@@ -154,6 +154,6 @@ def test_the_audit_names_what_was_answered() -> None:
     """Which automatic text the carrier took is in the audit, once."""
     step = decided(NEW, arrived("hi"), 0)
     taken = then(step.aggregate, TextOutcome(ref="after_hours:a", outcome=Outcome.ACCEPTED))
-    assert [audit.kind.value for audit in of(Audit, taken)] == ["after_hours"]
+    assert [audit.kind.value for audit in of(RecordAudit, taken)] == ["after_hours"]
     refused = then(step.aggregate, TextOutcome(ref="after_hours:a", outcome=Outcome.REJECTED))
-    assert of(Audit, refused) == []
+    assert of(RecordAudit, refused) == []

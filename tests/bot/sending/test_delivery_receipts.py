@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bot.model.actions import THREAD, Mark
-from bot.model.events import Outcome, TextOutcome, Unsaid
-from bot.sending.delivery_receipts import RANK, SHOWN
+from bot.model.actions import THREAD, ShowReceipt
+from bot.model.events import MessageRedacted, Outcome, TextOutcome
+from bot.sending.delivery_receipts import RANK, RECEIPTS
 from tests.bot.examples import alarms, at, due, held, marks, of, said, then, words
 from tests.bot.strategies import ANA, UNDO
 
@@ -43,14 +43,14 @@ def test_a_receipt_moves_forward(outcomes: str, receipts: str) -> None:
     for outcome in outcomes.split():
         step = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome(outcome), code="30003"), at(20))
         thread = step.aggregate
-        seen += [mark.receipt.name for mark in of(Mark, step)]
+        seen += [mark.receipt.name for mark in of(ShowReceipt, step)]
     assert seen == receipts.split()
 
 
 def test_each_outcome_has_a_receipt_and_a_failure_has_words() -> None:
     """Every outcome is shown; whatever is neither sent nor delivered is told in words, with the carrier's code."""
-    assert SHOWN.keys() == set(Outcome)
-    assert RANK.keys() >= set(SHOWN.values())
+    assert RECEIPTS.keys() == set(Outcome)
+    assert RANK.keys() >= set(RECEIPTS.values())
     thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
     for outcome in Outcome:
         step = then(thread, TextOutcome(ref="say:$m1", outcome=outcome, code="30003"))
@@ -63,9 +63,9 @@ def test_each_outcome_has_a_receipt_and_a_failure_has_words() -> None:
 @pytest.mark.parametrize(
     ("outcome", "receipt", "told"),
     [
-        ("refused", "UNSAID", ""),
-        ("late", "UNSAID", ""),
-        ("rejected", "UNSAID", ""),
+        ("refused", "RETRACTED", ""),
+        ("late", "RETRACTED", ""),
+        ("rejected", "RETRACTED", ""),
         ("accepted", "SENT", "left already"),
         ("unknown", "UNKNOWN", "not sent again"),
     ],
@@ -73,9 +73,9 @@ def test_each_outcome_has_a_receipt_and_a_failure_has_words() -> None:
 def test_what_became_of_words_that_were_taken_back(outcome: str, receipt: str, told: str) -> None:
     """Taken back on their way: the receipt says whether that was in time, and they are never offered again."""
     thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
-    thread = then(thread, Unsaid(place=THREAD, sender=ANA, target="$m1"), at(9)).aggregate
+    thread = then(thread, MessageRedacted(place=THREAD, sender=ANA, target="$m1"), at(9)).aggregate
     step = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome(outcome)), at(10))
-    assert [mark.receipt.name for mark in of(Mark, step)] == [receipt]
+    assert [mark.receipt.name for mark in of(ShowReceipt, step)] == [receipt]
     assert told in words(step)
     assert bool(told) == bool(words(step))
     assert step.aggregate.sending.held == ()

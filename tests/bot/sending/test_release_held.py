@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from bot.model.actions import THREAD, Receipt
+from bot.model.actions import THREAD, DeliveryReceipt
 from bot.model.desk import Thread
-from bot.model.events import Outcome, Relation, TextOutcome, TimerDue, Unsaid
-from bot.model.thread_desk_events import Assigned, How
+from bot.model.events import MessageRedacted, Outcome, Relation, TextOutcome, TimerDue
+from bot.model.thread_desk_events import Assigned, AssignmentKind
 from bot.model.transactional_actions import SetTimer
 from policies.pack import TextName
 from tests.bot.examples import arrived, at, due, edit, held, marks, of, said, texts, then, words
@@ -35,7 +35,7 @@ def test_a_second_word_lets_leave_what_was_held(name: str) -> None:
     thread = withheld(name)
     assert texts(due(thread, UNDO)) == []
     step = then(thread, said(f"!{name}", event_id="$s"), at(60))
-    assert marks(step) == {"$s": Receipt.NOTE, "$m1": Receipt.LEAVING}
+    assert marks(step) == {"$s": DeliveryReceipt.NOTE, "$m1": DeliveryReceipt.LEAVING}
     assert [timer.due for timer in of(SetTimer, step)] == [NOW + 60 + UNDO]
     assert texts(due(step.aggregate, 60 + UNDO - 0.1)) == []
     left = due(step.aggregate, 60 + UNDO)
@@ -50,13 +50,13 @@ def test_a_second_word_lets_leave_what_was_held(name: str) -> None:
 def test_each_reason_has_its_own_word(name: str, wrong: str) -> None:
     """A word for another reason lets nothing leave and says so."""
     step = then(withheld(name), said(f"!{wrong}", event_id="$s"))
-    assert (marks(step).get("$m1") is Receipt.LEAVING) == (wrong == name)
+    assert (marks(step).get("$m1") is DeliveryReceipt.LEAVING) == (wrong == name)
 
 
 @pytest.mark.parametrize("sender", STAFF)
 @pytest.mark.parametrize("name", BODIES)
 def test_only_the_author_says_a_second_word(name: str, sender: str) -> None:
-    """Nobody else lets a voice's words leave, not even a supervisor."""
+    """Nobody else lets an assignee's words leave, not even a supervisor."""
     step = then(withheld(name), said(f"!{name}", event_id="$s", sender=sender))
     assert bool(step.aggregate.sending.pending) == (sender == ANA)
 
@@ -96,7 +96,7 @@ OTHERWISE = "25. December"
 def test_what_is_shown_otherwise_than_typed_waits_for_a_person() -> None:
     """Its author reads what would leave; it leaves as it is shown, by `!anyway` alone."""
     step = then(held(), said(OTHERWISE, differs=True))
-    assert marks(step) == {"$m1": Receipt.HELD}
+    assert marks(step) == {"$m1": DeliveryReceipt.HELD}
     assert f"“{OTHERWISE}”" in words(step)
     assert "!anyway" in words(step)
     assert texts(due(step.aggregate, UNDO)) == []
@@ -120,11 +120,11 @@ def test_edits_and_own_words_are_asked_about_too() -> None:
     """An edit that is shown otherwise stops what waited; one that is not lets it leave; `!say` is no way round."""
     waiting = then(held(), said("hello")).aggregate
     step = then(waiting, edit(OTHERWISE, differs=True), at(2))
-    assert (marks(step), texts(due(step.aggregate, 2 + UNDO))) == ({"$m1": Receipt.HELD}, [])
+    assert (marks(step), texts(due(step.aggregate, 2 + UNDO))) == ({"$m1": DeliveryReceipt.HELD}, [])
     step = then(step.aggregate, edit("On 24 December", event_id="$e2"), at(3))
     assert texts(due(step.aggregate, 3 + UNDO)) == ["On 24 December"]
     own = then(held(), said(f"!say clarify: {OTHERWISE}", differs=True))
-    assert (marks(own), texts(due(own.aggregate, UNDO))) == ({"$m1": Receipt.HELD}, [])
+    assert (marks(own), texts(due(own.aggregate, UNDO))) == ({"$m1": DeliveryReceipt.HELD}, [])
     theirs = then(held(), said("!say clarify", differs=True))
     assert len(texts(due(theirs.aggregate, UNDO))) == 1
 
@@ -143,11 +143,11 @@ def test_a_second_word_is_no_way_round_a_refusal(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BODIES)
-def test_what_was_held_ends_with_its_voice(name: str) -> None:
-    """When the voice changes, what was held does not leave any more, not even when the voice comes back."""
-    step = then(withheld(name), Assigned(voice=SUE, how=How.TOOK))
-    assert marks(step) == ({} if name == "again" else {"$m1": Receipt.NOT_SENT})
-    thread = then(step.aggregate, Assigned(voice=ANA, how=How.BACK)).aggregate
+def test_what_was_held_ends_with_its_assignee(name: str) -> None:
+    """When the assignee changes, what was held does not leave any more, not even when the assignee comes back."""
+    step = then(withheld(name), Assigned(assignee=SUE, how=AssignmentKind.TAKEN_OVER))
+    assert marks(step) == ({} if name == "again" else {"$m1": DeliveryReceipt.NOT_SENT})
+    thread = then(step.aggregate, Assigned(assignee=ANA, how=AssignmentKind.RETURNED)).aggregate
     step = then(thread, said(f"!{name}", event_id="$s"))
     assert step.aggregate.sending.pending == ()
     assert "Nothing of yours is held" in words(step)
@@ -157,8 +157,8 @@ def test_what_was_held_ends_with_its_voice(name: str) -> None:
 @pytest.mark.parametrize("name", BODIES)
 def test_redacting_held_words_ends_them(name: str, sender: str, gone: bool) -> None:
     """Held words that their author redacted cannot leave by a second word; nobody else ends them."""
-    step = then(withheld(name), Unsaid(place=THREAD, sender=sender, target="$m1"))
-    assert marks(step) == ({"$m1": Receipt.UNSAID} if gone and name != "again" else {})
+    step = then(withheld(name), MessageRedacted(place=THREAD, sender=sender, target="$m1"))
+    assert marks(step) == ({"$m1": DeliveryReceipt.RETRACTED} if gone and name != "again" else {})
     step = then(step.aggregate, said(f"!{name}", event_id="$s"))
     assert bool(step.aggregate.sending.pending) != gone
 
@@ -167,7 +167,7 @@ def test_an_edit_of_held_words_replaces_them() -> None:
     """Held words leave as their author last wrote them: without the number at once, with another one by one word."""
     thread = withheld("anyway")
     step = then(thread, edit("better not"), at(5))
-    assert marks(step) == {"$m1": Receipt.LEAVING}
+    assert marks(step) == {"$m1": DeliveryReceipt.LEAVING}
     assert texts(due(step.aggregate, 5 + UNDO)) == ["better not"]
     step = then(thread, edit(WARNED[1]), at(5))
     assert marks(step) == {}
@@ -178,7 +178,7 @@ def test_an_edit_of_held_words_replaces_them() -> None:
     assert step.aggregate == thread
     for note in ("// a note", "@ben look"):
         step = then(thread, edit(note), at(5))
-        assert marks(step) == {"$m1": Receipt.NOT_SENT}
+        assert marks(step) == {"$m1": DeliveryReceipt.NOT_SENT}
         assert then(step.aggregate, said("!anyway", event_id="$s")).aggregate.sending.pending == ()
 
 
@@ -186,7 +186,7 @@ def test_an_edit_that_is_doubtful_is_held() -> None:
     """An edit in the window that puts a number in is asked about like a new message."""
     thread = then(held(), said("hello")).aggregate
     step = then(thread, edit(WARNED[0]), at(3))
-    assert marks(step) == {"$m1": Receipt.HELD}
+    assert marks(step) == {"$m1": DeliveryReceipt.HELD}
     assert texts(due(step.aggregate, 3 + UNDO)) == []
     step = then(step.aggregate, said("!anyway", event_id="$s"), at(5))
     assert texts(due(step.aggregate, 5 + UNDO)) == [WARNED[0]]
@@ -220,7 +220,7 @@ def test_the_handover_text_is_shown_and_leaves_after_the_window(language: str) -
     """`!say handover` puts the pack's text, in the texter's language, into the undo window and shows it."""
     thread = then(held(), arrived(language.upper(), id="l")).aggregate
     step = then(thread, said("!say handover"))
-    assert marks(step) == {"$m1": Receipt.LEAVING}
+    assert marks(step) == {"$m1": DeliveryReceipt.LEAVING}
     assert HANDOVER[language] in words(step)
     assert texts(due(step.aggregate, UNDO - 0.1)) == []
     assert texts(due(step.aggregate, UNDO)) == [HANDOVER[language]]
@@ -239,8 +239,8 @@ def test_the_handover_text_is_shown_and_leaves_after_the_window(language: str) -
         (edit("!say handover: ask @ben"), []),
         (edit("!say handover: quiet maple"), []),
         (edit("!say handover", sender=BEN), [HANDOVER["en"]]),
-        (Unsaid(place=THREAD, sender=ANA, target="$m1"), []),
-        (Unsaid(place=THREAD, sender=BEN, target="$m1"), [HANDOVER["en"]]),
+        (MessageRedacted(place=THREAD, sender=ANA, target="$m1"), []),
+        (MessageRedacted(place=THREAD, sender=BEN, target="$m1"), [HANDOVER["en"]]),
     ],
 )
 def test_a_canned_text_is_changed_by_editing_and_stopped_by_redacting(event: Any, leaves: list[str]) -> None:
@@ -253,20 +253,22 @@ def test_a_canned_text_is_changed_by_editing_and_stopped_by_redacting(event: Any
 @pytest.mark.parametrize(
     ("body", "changed", "receipt"),
     [
-        ("I have to go now.", {}, Receipt.LEAVING),
-        (WARNED[0], {}, Receipt.HELD),
-        ("// no", {}, Receipt.NOTE),
-        ("ask @ben", {}, Receipt.NOTE),
-        ("I have to go.", {"mentions": True}, Receipt.NOTE),
-        ("quiet maple", {}, Receipt.NOT_SENT),
-        ("@ana:line.example", {}, Receipt.NOTE),
+        ("I have to go now.", {}, DeliveryReceipt.LEAVING),
+        (WARNED[0], {}, DeliveryReceipt.HELD),
+        ("// no", {}, DeliveryReceipt.NOTE),
+        ("ask @ben", {}, DeliveryReceipt.NOTE),
+        ("I have to go.", {"mentions": True}, DeliveryReceipt.NOTE),
+        ("quiet maple", {}, DeliveryReceipt.NOT_SENT),
+        ("@ana:line.example", {}, DeliveryReceipt.NOTE),
     ],
 )
-def test_own_words_behind_say_are_words_like_any_other(body: str, changed: dict[str, Any], receipt: Receipt) -> None:
+def test_own_words_behind_say_are_words_like_any_other(
+    body: str, changed: dict[str, Any], receipt: DeliveryReceipt
+) -> None:
     """`!say handover` with own words is no way round notes, mentions, the firewall and the warnings."""
     step = then(held(), said(f"!say handover: {body}", **changed))
     assert marks(step) == {"$m1": receipt}
-    assert texts(due(step.aggregate, UNDO)) == ([body] if receipt is Receipt.LEAVING else [])
+    assert texts(due(step.aggregate, UNDO)) == ([body] if receipt is DeliveryReceipt.LEAVING else [])
     assert words(step)
 
 
@@ -289,20 +291,20 @@ def test_unknown_words_after_a_stop_are_not_said_again() -> None:
 
 
 @pytest.mark.parametrize("outcome", [Outcome.UNKNOWN, Outcome.LATE])
-def test_words_of_an_earlier_voice_are_not_kept(outcome: Outcome) -> None:
-    """What became of the former voice's words is shown, and the words are not kept for anybody to send."""
+def test_words_of_an_earlier_assignee_are_not_kept(outcome: Outcome) -> None:
+    """What became of the former assignee's words is shown, and the words are not kept for anybody to send."""
     thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
-    thread = then(thread, Assigned(voice=BEN, how=How.ACCEPTED), at(9)).aggregate
+    thread = then(thread, Assigned(assignee=BEN, how=AssignmentKind.ACCEPTED), at(9)).aggregate
     step = then(thread, TextOutcome(ref="say:$m1", outcome=outcome), at(10))
     assert "$m1" in marks(step)
     assert step.aggregate.sending.held == ()
     assert "Nothing of yours is held" in words(then(step.aggregate, said("!again", sender=BEN, event_id="$s")))
 
 
-def test_held_words_are_their_authors_whoever_is_the_voice() -> None:
-    """Even if another's words were held when somebody became the voice, no second word of theirs would let them leave."""
+def test_held_words_are_their_authors_whoever_is_the_assignee() -> None:
+    """Even if another's words were held when somebody became the assignee, no second word of theirs lets them leave."""
     thread = withheld("anyway")
-    other = replace(thread, voice=replace(thread.voice, holder=BEN))
+    other = replace(thread, assignment=replace(thread.assignment, assignee=BEN))
     step = then(other, said("!anyway", sender=BEN, event_id="$s"))
     assert step.aggregate.sending.pending == ()
 

@@ -8,9 +8,9 @@ import pytest
 
 from bot import guard
 from bot.decide import decide
-from bot.model.actions import Origin, Receipt, Text
-from bot.model.desk import Role, Seat, Thread
-from bot.model.events import Outcome, Relation, TextOutcome, TimerDue, Unsaid
+from bot.model.actions import DeliveryReceipt, Origin, SendSms
+from bot.model.desk import DeskMember, Role, Thread
+from bot.model.events import MessageRedacted, Outcome, Relation, TextOutcome, TimerDue
 from bot.model.feature import Step
 from tests.bot.examples import FACTS, arrived, at, edit, held, marks, of, said, texts, then, words
 from tests.bot.strategies import ANA, BEN, NOW, PACK, SUE, UNDO, with_settings
@@ -38,15 +38,15 @@ def leaves(thread: Thread, seconds: float = UNDO) -> Step[Thread]:
 def test_a_supervisor_sends_one_reply() -> None:
     """The reply leaves word for word after the undo window, past the guard, with a receipt; a second one is refused."""
     step = reply(after_stop())
-    assert (texts(step), marks(step)) == ([], {"$r": Receipt.LEAVING})
+    assert (texts(step), marks(step)) == ([], {"$r": DeliveryReceipt.LEAVING})
     again = reply(step.aggregate, event_id="$r2")
-    assert (texts(again), marks(again)) == ([], {"$r2": Receipt.NOTE})
+    assert (texts(again), marks(again)) == ([], {"$r2": DeliveryReceipt.NOTE})
     step = leaves(step.aggregate)
-    (text,) = of(Text, step)
-    assert (text.body, text.origin) == (WORDS, Origin.STOP_REPLY)
+    (text,) = of(SendSms, step)
+    assert (text.body, text.origin) == (WORDS, Origin.REPLY_AFTER_STOP)
     assert guard.may_send(PACK, step.aggregate, text, NOW + UNDO, ()) is None
     sent = then(step.aggregate, TextOutcome(ref=text.ref, outcome=Outcome.ACCEPTED), at(9))
-    assert marks(sent) == {"$r": Receipt.SENT}
+    assert marks(sent) == {"$r": DeliveryReceipt.SENT}
     assert "no text after a STOP" in words(reply(sent.aggregate, event_id="$r2"))
 
 
@@ -54,12 +54,12 @@ def test_each_text_after_the_stop_lets_one_more() -> None:
     """A further text of theirs lets a supervisor reply once more."""
     sent = leaves(reply(after_stop()).aggregate).aggregate
     more = then(sent, arrived("are you there", id="q"), at(60)).aggregate
-    assert marks(reply(more, event_id="$r2")) == {"$r2": Receipt.LEAVING}
+    assert marks(reply(more, event_id="$r2")) == {"$r2": DeliveryReceipt.LEAVING}
 
 
 @pytest.mark.parametrize("sender", [ANA, BEN])
 def test_nobody_but_a_supervisor_replies(sender: str) -> None:
-    """Neither the voice nor another advocate does."""
+    """Neither the assignee nor another advocate does."""
     before = after_stop()
     assert reply(before, sender=sender).aggregate.consent == before.consent
 
@@ -79,7 +79,7 @@ def test_what_they_say_meanwhile_cancels_it(event: object, words_then: str) -> N
     """STOP and START while the reply waits keep it from leaving, and its author is told."""
     waiting = reply(after_stop()).aggregate
     step = then(waiting, event, at(3))  # type: ignore[arg-type]
-    assert marks(step)["$r"] is Receipt.NOT_SENT
+    assert marks(step)["$r"] is DeliveryReceipt.NOT_SENT
     assert words_then in words(step)
     assert texts(leaves(step.aggregate)) == []
 
@@ -90,14 +90,14 @@ def test_its_author_changes_it_or_takes_it_back() -> None:
     changed = then(waiting, edit("!reply another word", sender=SUE, target="$r"))
     assert texts(leaves(changed.aggregate)) == ["another word"]
     for event in (
-        Unsaid(place="thread", sender=SUE, target="$r"),
+        MessageRedacted(place="thread", sender=SUE, target="$r"),
         edit("never mind", sender=SUE, target="$r"),
         edit("!reply see @ana:line.example", sender=SUE, target="$r"),
     ):
         gone = then(waiting, event)
         assert texts(leaves(gone.aggregate)) == []
-        assert marks(reply(gone.aggregate, event_id="$r2")) == {"$r2": Receipt.LEAVING}
-    for event in (Unsaid(place="thread", sender=ANA, target="$r"), edit("!reply no", target="$r")):
+        assert marks(reply(gone.aggregate, event_id="$r2")) == {"$r2": DeliveryReceipt.LEAVING}
+    for event in (MessageRedacted(place="thread", sender=ANA, target="$r"), edit("!reply no", target="$r")):
         assert texts(leaves(then(waiting, event).aggregate)) == [WORDS]
 
 
@@ -106,7 +106,7 @@ def test_a_reply_is_guarded_like_all_words() -> None:
     thread = after_stop()
     assert "Matrix address" in words(reply(thread, "see @ana:line.example"))
     assert "Say !reply and the words" in words(reply(thread, ""))
-    vendor = replace(thread, consent=replace(thread.consent, vendor_block=True))
+    vendor = replace(thread, consent=replace(thread.consent, carrier_block=True))
     assert "carrier keeps this opt-out" in words(reply(vendor))
     blocked = replace(thread, consent=replace(thread.consent, blocked_until=NOW + 60))
     assert "blocked" in words(reply(blocked))
@@ -118,7 +118,7 @@ def test_a_reply_is_guarded_like_all_words() -> None:
     ("body", "changed", "why"),
     [
         ("@ben please call her", {}, "call a colleague"),
-        ("Ben: call her", {"mentions": True, "named": (BEN,)}, "call a colleague"),
+        ("Ben: call her", {"mentions": True, "mentioned_users": (BEN,)}, "call a colleague"),
         ("// she sounds afraid", {}, "a note"),
         ("my cell is 555-123-4567", {}, "a phone number"),
         ("come to 12 Elm Street", {}, "a street address"),
@@ -127,14 +127,14 @@ def test_a_reply_is_guarded_like_all_words() -> None:
     ],
 )
 def test_the_rules_for_words_hold_for_a_reply_and_its_edits(body: str, changed: dict[str, object], why: str) -> None:
-    """What would not leave as words of the voice does not leave as a reply to a text after a STOP, nor by its edit."""
+    """What would not leave as words of the assignee does not leave as a reply to a text after a STOP, nor by its edit."""
     step = reply(after_stop(), body, **changed)
     assert why in words(step)
-    assert (step.aggregate.consent.reply, marks(step)) == (None, {"$r": Receipt.NOTE})
+    assert (step.aggregate.consent.reply, marks(step)) == (None, {"$r": DeliveryReceipt.NOTE})
     waiting = reply(after_stop()).aggregate
     step = then(waiting, edit(f"!reply {body}", **({"sender": SUE, "target": "$r"} | changed)), at(1))
     assert why in words(step)
-    assert marks(step) == {"$r": Receipt.NOT_SENT}
+    assert marks(step) == {"$r": DeliveryReceipt.NOT_SENT}
     assert texts(leaves(step.aggregate, UNDO + 1)) == []
 
 
@@ -151,17 +151,17 @@ def test_a_reply_keeps_its_lines_and_an_edit_that_is_taken_back_stops_it() -> No
     waiting = reply(after_stop(), "We saw it.\n\nCall 911.").aggregate
     assert texts(leaves(waiting)) == ["We saw it.\n\nCall 911."]
     changed = then(waiting, edit("!reply Call 911.", sender=SUE, target="$r", event_id="$e1"), at(1)).aggregate
-    step = then(changed, Unsaid(place="thread", sender=SUE, target="$e1"), at(2))
-    assert marks(step) == {"$r": Receipt.UNSAID}
+    step = then(changed, MessageRedacted(place="thread", sender=SUE, target="$e1"), at(2))
+    assert marks(step) == {"$r": DeliveryReceipt.RETRACTED}
     assert texts(leaves(step.aggregate, UNDO + 2)) == []
 
 
 def test_whoever_does_not_supervise_any_more_is_not_heard() -> None:
     """The role counts when it leaves, too."""
     waiting = reply(after_stop()).aggregate
-    roster = (Seat(user=SUE, role=Role.ADVOCATE),)
+    roster = (DeskMember(user=SUE, role=Role.ADVOCATE),)
     step = then(waiting, TimerDue(key="reply"), at(UNDO, roster=roster))
-    assert (texts(step), marks(step)) == ([], {"$r": Receipt.NOT_SENT})
+    assert (texts(step), marks(step)) == ([], {"$r": DeliveryReceipt.NOT_SENT})
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_a_reply_that_did_not_leave_can_be_said_anew(outcome: Outcome, anew: boo
     sent = leaves(reply(after_stop()).aggregate).aggregate
     step = then(sent, TextOutcome(ref="say:$r", outcome=outcome), at(400))
     assert step.actions != ()
-    assert (marks(reply(step.aggregate, event_id="$r2"))["$r2"] is Receipt.LEAVING) == anew
+    assert (marks(reply(step.aggregate, event_id="$r2"))["$r2"] is DeliveryReceipt.LEAVING) == anew
 
 
 @pytest.mark.parametrize("sender", [SUE, ANA])
@@ -182,10 +182,10 @@ def test_a_reply_that_is_taken_out_of_the_room_does_not_leave(sender: str) -> No
     thread = then(thread, said("!reply Call 911", sender=SUE, event_id="$r"), at(6)).aggregate
     redact = said("!redact", sender=sender, event_id="$x", relation=Relation.OTHER_REPLY, target="$r")
     step = then(thread, redact, at(7))
-    left = of(Text, then(step.aggregate, TimerDue(key="reply"), at(60)))
+    left = of(SendSms, then(step.aggregate, TimerDue(key="reply"), at(60)))
     assert (left == []) is (sender == SUE)
     going = then(thread, TimerDue(key="reply"), at(20))
-    (text,) = of(Text, going)
+    (text,) = of(SendSms, going)
     after = then(going.aggregate, redact, at(21)).aggregate
     refused = guard.may_send(PACK, after, text, NOW + 22, ())
     assert (refused == guard.STOP_IS_OVER) is (sender == SUE)

@@ -1,4 +1,4 @@
-"""The voice's words: what is a note, what waits, what leaves, and what the receipts say (DESIGN section 3)."""
+"""The assignee's words: what is a note, what waits, what leaves, and what the receipts say (DESIGN section 3)."""
 
 from __future__ import annotations
 
@@ -8,19 +8,35 @@ from typing import Any
 import pytest
 
 from bot import guard
-from bot.model.actions import THREAD, Edit, Expel, GiveKeys, Invite, Mark, Receipt, Text
+from bot.model.actions import THREAD, DeliveryReceipt, EditMessage, Invite, KickMember, SendSms, ShareRoomKeys, ShowReceipt
 from bot.model.desk import Thread
-from bot.model.events import Content, Joined, Left, NotHeard, Outcome, Relation, TextOutcome, TimerDue, Unsaid, Why
-from bot.model.thread import Pending
-from bot.model.thread_desk_events import Assigned, How, Removed
-from bot.model.transactional_actions import DropTimer, SetTimer
+from bot.model.events import (
+    Content,
+    IgnoreReason,
+    MemberJoined,
+    MemberLeft,
+    MessageIgnored,
+    MessageRedacted,
+    Outcome,
+    Relation,
+    TextOutcome,
+    TimerDue,
+)
+from bot.model.thread import PendingText
+from bot.model.thread_desk_events import Assigned, AssignmentKind, MemberRemoved
+from bot.model.transactional_actions import CancelTimer, SetTimer
 from tests.bot.examples import alarms, arrived, at, due, edit, held, marks, of, said, texts, then, waiting, words
-from tests.bot.strategies import ANA, BEN, EVE, LATE, NOTES, NOW, PACK, SEATS, STAFF, SUE, UNDO, WORDS
+from tests.bot.strategies import ANA, BEN, EVE, LATE, MEMBERS, NOTES, NOW, PACK, STAFF, SUE, UNDO, WORDS
 
-NOTE, LEAVING, NOT_SENT, HELD = Receipt.NOTE, Receipt.LEAVING, Receipt.NOT_SENT, Receipt.HELD
+NOTE, LEAVING, NOT_SENT, HELD = (
+    DeliveryReceipt.NOTE,
+    DeliveryReceipt.LEAVING,
+    DeliveryReceipt.NOT_SENT,
+    DeliveryReceipt.HELD,
+)
 
 
-def pending(thread: Thread) -> list[Pending]:
+def pending(thread: Thread) -> list[PendingText]:
     return list(thread.sending.pending)
 
 
@@ -28,8 +44,8 @@ def pending(thread: Thread) -> list[Pending]:
 @pytest.mark.parametrize(
     "body", [*WORDS, "  two\nlines \n", "e-mail me: a.b@c.example", "1/2 or 3//4", "why!", "¡Hola!", "at @ 5"]
 )
-def test_the_voice_is_relayed_verbatim_after_the_window(body: str) -> None:
-    """The voice's words leave once, unchanged, when the undo window is over and not before."""
+def test_the_assignee_is_relayed_verbatim_after_the_window(body: str) -> None:
+    """The assignee's words leave once, unchanged, when the undo window is over and not before."""
     step = then(held(), said(body))
     assert marks(step) == {"$m1": LEAVING}
     assert [timer.due for timer in of(SetTimer, step)] == [NOW + UNDO]
@@ -72,19 +88,19 @@ def test_everything_else_is_a_note(changed: dict[str, Any]) -> None:
 
 
 def test_nobody_is_relayed_while_a_thread_waits() -> None:
-    """Before somebody is the voice, whatever is said in the room is a note."""
+    """Before somebody is the assignee, whatever is said in the room is a note."""
     assert marks(then(waiting(), said("hello"))) == {"$m1": NOTE}
 
 
 def test_a_stranger_is_not_taken() -> None:
-    """Somebody who is not on the roster leaves no trace, not even as the voice of before."""
-    thread = replace(held(), voice=replace(held().voice, holder=EVE))
+    """Somebody who is not on the roster leaves no trace, not even as the assignee of before."""
+    thread = replace(held(), assignment=replace(held().assignment, assignee=EVE))
     assert then(thread, said("hello", sender=EVE)).actions == ()
 
 
 @pytest.mark.parametrize("content", [Content.FILE, Content.EMOTE, Content.OTHER])
 def test_only_written_words_go_to_the_phone(content: Content) -> None:
-    """Pictures, files, `/me`, stickers and polls of the voice are notes, and the voice hears that they did not leave."""
+    """Pictures, files, `/me`, stickers and polls of the assignee are notes, and the assignee hears that."""
     step = then(held(), said("x", content=content))
     assert marks(step) == {"$m1": NOTE}
     assert words(step).startswith("Not sent: ")
@@ -93,14 +109,17 @@ def test_only_written_words_go_to_the_phone(content: Content) -> None:
 
 
 def test_an_edit_that_is_taken_back_leaves_nothing() -> None:
-    """Redacting the edit shows the old words again, and nobody knows which were meant: neither leaves, the voice hears."""
+    """Redacting the edit shows the old words again, and nobody knows which were meant.
+
+    Neither leaves, the assignee hears.
+    """
     thread = then(held(), said("I am at the office")).aggregate
     thread = then(thread, edit("I am at home", event_id="$e1"), at(1)).aggregate
     thread = then(thread, edit("I am at school", event_id="$e2"), at(2)).aggregate
     for sender, target, leaves in ((ANA, "$e1", True), (SUE, "$e2", True), (ANA, "$e2", False)):
-        step = then(thread, Unsaid(place=THREAD, sender=sender, target=target), at(3))
+        step = then(thread, MessageRedacted(place=THREAD, sender=sender, target=target), at(3))
         assert texts(due(step.aggregate, UNDO + 3)) == (["I am at school"] if leaves else [])
-        assert marks(step) == ({} if leaves else {"$m1": Receipt.UNSAID})
+        assert marks(step) == ({} if leaves else {"$m1": DeliveryReceipt.RETRACTED})
         assert ("edit was taken back" in words(step)) != leaves
 
 
@@ -114,7 +133,7 @@ def test_what_must_not_reach_the_phone_is_refused_with_a_reason(body: str) -> No
 
 
 def test_words_to_whom_cannot_be_answered_are_refused() -> None:
-    """A short code is shown and not answered; a stopped phone neither; the voice is told at once."""
+    """A short code is shown and not answered; a stopped phone neither; the assignee is told at once."""
     stopped = then(held(), arrived("STOP", id="s")).aggregate
     for thread in (held(answerable=False), stopped):
         step = then(thread, said("hello"))
@@ -140,7 +159,7 @@ def test_what_stays_in_the_window_keeps_its_timer() -> None:
     assert [timer.due for timer in of(SetTimer, step)] == [NOW + 3 + UNDO]
     last = due(step.aggregate, 3 + UNDO)
     assert texts(last) == ["two"]
-    assert [timer.key for timer in of(DropTimer, last)] == ["send"]
+    assert [timer.key for timer in of(CancelTimer, last)] == ["send"]
 
 
 @pytest.mark.parametrize(
@@ -177,10 +196,10 @@ def test_an_edit_starts_the_window_again() -> None:
 
 
 def test_too_late_for_an_edit_or_a_redaction() -> None:
-    """Once the carrier has it neither changes the phone, and the voice is told so."""
+    """Once the carrier has it neither changes the phone, and the assignee is told so."""
     thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
     thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(UNDO)).aggregate
-    for event in (said("x", relation=Relation.EDIT, target="$m1"), Unsaid(place=THREAD, sender=ANA, target="$m1")):
+    for event in (said("x", relation=Relation.EDIT, target="$m1"), MessageRedacted(place=THREAD, sender=ANA, target="$m1")):
         step = then(thread, event, at(UNDO + 1))
         assert texts(step) == []
         assert marks(step) == {}
@@ -191,8 +210,8 @@ def test_too_late_for_an_edit_or_a_redaction() -> None:
 def test_a_redaction_in_the_window(sender: str, leaves: list[str]) -> None:
     """Its author takes words back; nobody else does by redacting."""
     thread = then(held(), said("hello")).aggregate
-    step = then(thread, Unsaid(place=THREAD, sender=sender, target="$m1"), at(3))
-    assert marks(step) == ({} if leaves else {"$m1": Receipt.UNSAID})
+    step = then(thread, MessageRedacted(place=THREAD, sender=sender, target="$m1"), at(3))
+    assert marks(step) == ({} if leaves else {"$m1": DeliveryReceipt.RETRACTED})
     assert texts(due(step.aggregate, UNDO)) == leaves
 
 
@@ -200,24 +219,24 @@ def test_a_redaction_in_the_window(sender: str, leaves: list[str]) -> None:
 def test_a_redaction_on_the_way_to_the_carrier(sender: str, leaves: bool) -> None:
     """After the window, while the carrier has not answered: what its author takes back may not leave any more."""
     step = due(then(held(), said("hello")).aggregate, UNDO)
-    [text] = of(Text, step)
-    thread = then(step.aggregate, Unsaid(place=THREAD, sender=sender, target="$m1"), at(UNDO + 1)).aggregate
-    assert guard.may_send(PACK, thread, text, NOW + UNDO + 1, ()) == (None if leaves else guard.TAKEN_BACK)
+    [text] = of(SendSms, step)
+    thread = then(step.aggregate, MessageRedacted(place=THREAD, sender=sender, target="$m1"), at(UNDO + 1)).aggregate
+    assert guard.may_send(PACK, thread, text, NOW + UNDO + 1, ()) == (None if leaves else guard.RETRACTED)
 
 
 def test_a_supervisor_takes_words_back_on_the_way_to_the_carrier() -> None:
     """`!redact` stops what waits for its turn at the carrier, and does not claim that it has left."""
     step = due(then(held(), said("hello")).aggregate, UNDO)
-    [text] = of(Text, step)
+    [text] = of(SendSms, step)
     redact = said("!redact", event_id="$r", sender=SUE, target="$m1", relation=Relation.OTHER_REPLY)
     step = then(step.aggregate, redact, at(UNDO + 1))
-    assert guard.may_send(PACK, step.aggregate, text, NOW + UNDO + 1, ()) == guard.TAKEN_BACK
+    assert guard.may_send(PACK, step.aggregate, text, NOW + UNDO + 1, ()) == guard.RETRACTED
     assert "stopped, if it has not left" in words(step)
 
 
-@pytest.mark.parametrize("event", [Left(place=THREAD, user=ANA), Removed(user=ANA), Assigned(voice=BEN)])
-def test_a_changed_voice_cancels_what_has_not_left(event: Left | Removed | Assigned) -> None:
-    """When the voice changes, words in the window are marked as not sent, the room is told, and they never leave."""
+@pytest.mark.parametrize("event", [MemberLeft(place=THREAD, user=ANA), MemberRemoved(user=ANA), Assigned(assignee=BEN)])
+def test_a_changed_assignee_cancels_what_has_not_left(event: MemberLeft | MemberRemoved | Assigned) -> None:
+    """When the assignee changes, words in the window are marked as not sent, the room is told, and they never leave."""
     thread = then(held(), said("hello")).aggregate
     step = then(thread, event, at(3))
     assert marks(step) == {"$m1": NOT_SENT}
@@ -231,58 +250,60 @@ def test_words_that_came_to_name_another_thread_do_not_leave() -> None:
     step = then(waits, TimerDue(key="send"), at(UNDO, designations=frozenset({"quiet maple"})))
     assert texts(step) == []
     assert "names another thread" in words(step)
-    assert marks(step) == {"$m1": Receipt.NOT_SENT}
+    assert marks(step) == {"$m1": DeliveryReceipt.NOT_SENT}
 
 
 def test_words_of_somebody_who_left_the_desk_do_not_leave() -> None:
     """Whoever is not on the roster when the window is over is not heard, even before the thread was told."""
     thread = then(held(), said("hello")).aggregate
-    step = then(thread, TimerDue(key="send"), at(UNDO, roster=SEATS[1:]))
+    step = then(thread, TimerDue(key="send"), at(UNDO, roster=MEMBERS[1:]))
     assert texts(step) == []
     assert marks(step) == {"$m1": NOT_SENT}
     assert "not at the desk" in words(step)
 
 
 def test_who_goes_is_removed_and_who_comes_is_invited() -> None:
-    """Somebody removed from the desk is removed from the room, voice or not; a new voice gets an invitation."""
-    assert [a.user for a in of(Expel, then(held(), Removed(user=ANA)))] == [ANA]
-    watched = then(held(), Joined(place=THREAD, user=BEN)).aggregate
-    step = then(watched, Removed(user=BEN))
-    assert [a.user for a in of(Expel, step)] == [BEN]
-    assert step.aggregate.voice.holder == ANA
-    assert [a.user for a in of(Invite, then(waiting(), Assigned(voice=BEN)))] == [BEN]
+    """Somebody removed from the desk is removed from the room, assignee or not; a new assignee gets an invitation."""
+    assert [a.user for a in of(KickMember, then(held(), MemberRemoved(user=ANA)))] == [ANA]
+    watched = then(held(), MemberJoined(place=THREAD, user=BEN)).aggregate
+    step = then(watched, MemberRemoved(user=BEN))
+    assert [a.user for a in of(KickMember, step)] == [BEN]
+    assert step.aggregate.assignment.assignee == ANA
+    assert [a.user for a in of(Invite, then(waiting(), Assigned(assignee=BEN)))] == [BEN]
 
 
 @pytest.mark.parametrize("how", ["!with @ben", f"!transfer {BEN}"])
 def test_an_invitation_is_no_way_in_for_who_left_the_desk(how: str) -> None:
     """Whoever was asked in and left the desk before they came is removed like a member, and again if they still come."""
-    gone = tuple(seat for seat in SEATS if seat.user != BEN)
+    gone = tuple(seat for seat in MEMBERS if seat.user != BEN)
     asked = then(held(), said(how)).aggregate
-    step = then(asked, Removed(user=BEN), at(1, roster=gone))
-    assert [(a.user, a.place) for a in of(Expel, step)] == [(BEN, THREAD)]
-    assert step.aggregate.voice.holder == ANA
-    step = then(step.aggregate, Joined(place=THREAD, user=BEN), at(2, roster=gone))
-    assert [(a.user, a.place) for a in of(Expel, step)] == [(BEN, THREAD)]
-    assert of(GiveKeys, step) == []
-    assert step.aggregate.voice.members == {ANA}
-    assert step.aggregate.voice.slow_until <= NOW + 2, "somebody who is not there slows nobody down"
+    step = then(asked, MemberRemoved(user=BEN), at(1, roster=gone))
+    assert [(a.user, a.place) for a in of(KickMember, step)] == [(BEN, THREAD)]
+    assert step.aggregate.assignment.assignee == ANA
+    step = then(step.aggregate, MemberJoined(place=THREAD, user=BEN), at(2, roster=gone))
+    assert [(a.user, a.place) for a in of(KickMember, step)] == [(BEN, THREAD)]
+    assert of(ShareRoomKeys, step) == []
+    assert step.aggregate.assignment.members == {ANA}
+    assert step.aggregate.assignment.long_undo_until <= NOW + 2, "somebody who is not there slows nobody down"
 
 
 @pytest.mark.parametrize("user", [ANA, BEN])
 def test_whoever_comes_in_is_given_the_keys_once_more(user: str) -> None:
     """Voice or not: what went with the invitation may have met another device, or one that did not know us yet."""
-    assert of(GiveKeys, then(held(), Joined(place=THREAD, user=user))) == [GiveKeys(place=THREAD, user=user)]
+    assert of(ShareRoomKeys, then(held(), MemberJoined(place=THREAD, user=user))) == [
+        ShareRoomKeys(place=THREAD, user=user)
+    ]
 
 
 def test_the_window_is_longer_after_somebody_joined() -> None:
     """For five minutes after another person joined, words wait twenty seconds (the commonest slip)."""
-    thread = then(held(), Joined(place=THREAD, user=BEN)).aggregate
+    thread = then(held(), MemberJoined(place=THREAD, user=BEN)).aggregate
     for seconds, window in ((1, 20), (299, 20), (301, UNDO)):
         step = then(thread, said("hello", at=NOW + seconds), at(seconds))
         assert [timer.due for timer in of(SetTimer, step)] == [NOW + seconds + window]
 
 
-def test_old_words_are_held_and_the_voice_is_told() -> None:
+def test_old_words_are_held_and_the_assignee_is_told() -> None:
     """Words that could not leave for five minutes do not leave by themselves; younger ones behind them do."""
     thread = then(held(), said("old")).aggregate
     thread = then(thread, said("young", event_id="$m2", at=NOW + LATE - 1), at(LATE - 1)).aggregate
@@ -294,8 +315,8 @@ def test_old_words_are_held_and_the_voice_is_told() -> None:
 
 def test_an_untrusted_message_is_not_taken() -> None:
     """Nothing of what could not be taken at its word leaves; its author is told why."""
-    for why in Why:
-        step = then(held(), NotHeard(place=THREAD, sender=ANA, event_id="$m1", why=why))
+    for why in IgnoreReason:
+        step = then(held(), MessageIgnored(place=THREAD, sender=ANA, event_id="$m1", reason=why))
         assert marks(step) == {"$m1": NOT_SENT}
         assert words(step)
         assert pending(step.aggregate) == []
@@ -305,7 +326,7 @@ def test_nothing_leaves_by_a_timer_that_is_not_the_window() -> None:
     """Only the undo window's own timer lets words leave."""
     thread = then(held(), said("hello")).aggregate
     assert then(thread, TimerDue(key="other"), at(UNDO)).actions == ()
-    assert of(Text, then(thread, TimerDue(key="send"), at(UNDO)))
+    assert of(SendSms, then(thread, TimerDue(key="send"), at(UNDO)))
 
 
 def test_everybody_on_the_roster_gets_a_receipt() -> None:
@@ -313,17 +334,17 @@ def test_everybody_on_the_roster_gets_a_receipt() -> None:
     for sender in STAFF:
         for body in (*WORDS, *NOTES, "!help", "!status", "!board", "", "quiet maple"):
             step = then(held(), said(body, sender=sender))
-            assert len(of(Mark, step)) == 1, body
-            assert not [edit for edit in of(Edit, step) if body and body in edit.body]
+            assert len(of(ShowReceipt, step)) == 1, body
+            assert not [edit for edit in of(EditMessage, step) if body and body in edit.body]
 
 
-def test_whoever_was_the_voice_hears_that_their_text_stays() -> None:
-    """An edit or a redaction after the voice has changed: its author is told that nothing changes on the phone."""
+def test_whoever_was_the_assignee_hears_that_their_text_stays() -> None:
+    """An edit or a redaction after the assignee has changed: its author is told that nothing changes on the phone."""
     thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
     thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(10)).aggregate
-    thread = then(thread, Assigned(voice=BEN, how=How.ACCEPTED), at(20)).aggregate
+    thread = then(thread, Assigned(assignee=BEN, how=AssignmentKind.ACCEPTED), at(20)).aggregate
     assert "changes nothing on the phone" in words(then(thread, edit("other"), at(21)))
-    assert "stays on the phone" in words(then(thread, Unsaid(place=THREAD, sender=ANA, target="$m1"), at(21)))
+    assert "stays on the phone" in words(then(thread, MessageRedacted(place=THREAD, sender=ANA, target="$m1"), at(21)))
 
 
 def test_words_that_become_urgent_alert_the_desk() -> None:
@@ -340,9 +361,9 @@ def test_whoever_quotes_hears_that_the_phone_does_not_get_it() -> None:
     assert texts(due(step.aggregate, UNDO)) == ["are you safe?"]
     assert "quoted in it does not go" in words(then(step.aggregate, edit("still safe?", quotes=True), at(2)))
     nothing = then(held(), said("", quotes=True))
-    assert marks(nothing) == {"$m1": Receipt.NOT_SENT}
+    assert marks(nothing) == {"$m1": DeliveryReceipt.NOT_SENT}
     assert words(nothing) == f"Not sent: {guard.QUOTED}"
     edited = then(step.aggregate, edit("", quotes=True), at(3))
-    assert (marks(edited), words(edited)) == ({"$m1": Receipt.NOT_SENT}, f"Not sent: {guard.QUOTED}")
+    assert (marks(edited), words(edited)) == ({"$m1": DeliveryReceipt.NOT_SENT}, f"Not sent: {guard.QUOTED}")
     assert texts(due(edited.aggregate, 3 + UNDO)) == []
     assert words(then(held(), said(" "))) == f"Not sent: {guard.EMPTY}"

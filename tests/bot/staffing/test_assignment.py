@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from bot.model.actions import THREAD
-from bot.model.events import Left
+from bot.model.events import MemberLeft
 from bot.model.thread_desk_events import Assigned
-from bot.staffing.assignment import PIECE
+from bot.staffing.assignment import MAX_CHARACTERS
 from tests.bot.examples import arrived, held, then, waiting, words
 from tests.bot.strategies import ANA, BEN
 
@@ -16,15 +16,15 @@ from tests.bot.strategies import ANA, BEN
 def test_a_long_text_is_shown_whole_in_pieces_that_fit() -> None:
     """A text of a megabyte is shown word for word, each piece within an event even if every letter needs an escape."""
     body = "\x01" * 1_000_000
-    shown = [post.body for post in of_voice(then(held(), arrived(body, id="b")))]
+    shown = [post.body for post in of_texter(then(held(), arrived(body, id="b")))]
     assert "".join(shown) == body
     longest = max(len(json.dumps(piece)) for piece in shown)
     assert longest * 4 / 3 + 4096 < 65_536
-    assert max(map(len, shown)) == PIECE
+    assert max(map(len, shown)) == MAX_CHARACTERS
 
 
-def of_voice(step: Any) -> list[Any]:
-    return [action for action in step.actions if getattr(action, "speaker", None) and action.speaker.value == "voice"]
+def of_texter(step: Any) -> list[Any]:
+    return [action for action in step.actions if getattr(action, "speaker", None) and action.speaker.value == "texter"]
 
 
 def test_what_has_no_words_is_told() -> None:
@@ -33,20 +33,20 @@ def test_what_has_no_words_is_told() -> None:
     assert "without words" in words(then(held(), arrived("", id="b")))
 
 
-def test_the_card_says_who_is_the_voice_and_whether_the_phone_is_stopped() -> None:
-    """The card follows voice, STOP and language, and holds no words of anybody."""
+def test_the_card_says_who_is_the_assignee_and_whether_the_phone_is_stopped() -> None:
+    """The card follows assignee, STOP and language, and holds no words of anybody."""
     cards = []
     thread = waiting()
     for event in (
-        Assigned(voice=ANA),
+        Assigned(assignee=ANA),
         arrived("STOP", id="b"),
         arrived("START", id="c"),
         arrived("ES", id="d"),
-        Left(place=THREAD, user=ANA),
-        Assigned(voice=BEN),
+        MemberLeft(place=THREAD, user=ANA),
+        Assigned(assignee=BEN),
     ):
         step = then(thread, event)
         thread = step.aggregate
         cards += [a.body for a in step.actions if getattr(a, "ref", "") == "card" and hasattr(a, "body")]
-    expected = ["voice: ana", "STOPPED: nothing leaves", "language: en", "language: es", "voice: nobody", "voice: ben"]
+    expected = ["with ana", "STOPPED: nothing leaves", "language: en", "language: es", "with nobody", "with ben"]
     assert [line in card for line, card in zip(expected, cards, strict=True)] == [True] * len(cards)

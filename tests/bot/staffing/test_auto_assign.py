@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import pytest
 
-from bot.model.actions import DESK, Post
-from policies.pack import Assignment, Pack
+from bot.model.actions import DESK, SendMessage
+from policies.pack import AssignmentMode, Pack
+from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, BEN, OWNERS, PACK, SUE, with_settings
-from tests.bot.world import World
 
 T1, T2, T3 = OWNERS
-FIRST = with_settings(assignment=Assignment.FIRST, cap=2)
-LEAST = with_settings(assignment=Assignment.LEAST_LOADED, cap=2)
+FIRST = with_settings(assignment=AssignmentMode.FIRST, cap=2)
+LEAST = with_settings(assignment=AssignmentMode.LEAST_LOADED, cap=2)
 ANSWER = PACK.settings.assignment_answer
 
 
-def voices(pack: Pack, texts: tuple[str, ...], *, off: tuple[str, ...] = ()) -> list[str | None]:
+def assignees(pack: Pack, texts: tuple[str, ...], *, off: tuple[str, ...] = ()) -> list[str | None]:
     """Return who gets threads that come one after the other."""
-    world = World(pack, threads=3)
+    world = Simulation(pack, threads=3)
     for user in off:
         world.say(DESK, user, "!off")
     world.settle()
     for owner in texts:
         world.text(owner, "hi")
         world.settle()
-    return [world.voice(owner) for owner in texts]
+    return [world.assignee(owner) for owner in texts]
 
 
 @pytest.mark.parametrize(
@@ -40,12 +40,12 @@ def voices(pack: Pack, texts: tuple[str, ...], *, off: tuple[str, ...] = ()) -> 
 )
 def test_who_gets_a_thread(pack: Pack, off: tuple[str, ...], expected: list[str | None]) -> None:
     """Nobody by default; the first on duty under the cap, or whoever has the fewest; advocates, not supervisors."""
-    assert voices(pack, OWNERS, off=off) == expected
+    assert assignees(pack, OWNERS, off=off) == expected
 
 
-def given(pack: Pack = FIRST) -> World:
+def given(pack: Pack = FIRST) -> Simulation:
     """Return a line on which Ana was just given a thread."""
-    world = World(pack, threads=2)
+    world = Simulation(pack, threads=2)
     world.text(T1, "hi")
     world.settle()
     return world
@@ -54,7 +54,7 @@ def given(pack: Pack = FIRST) -> World:
 def test_whoever_gets_one_is_called_by_name() -> None:
     """The desk shows the card, then calls that one person; the thread invites them."""
     world = given()
-    called = [post for room, post in world.rooms if room == DESK and isinstance(post, Post) and post.mentions]
+    called = [post for room, post in world.rooms if room == DESK and isinstance(post, SendMessage) and post.mentions]
     assert [(post.mentions, post.notice) for post in called] == [((ANA,), False)]
     assert "amber heron is yours" in called[0].body
     assert ANA in world.account[T1].invited
@@ -79,8 +79,8 @@ def test_any_sign_of_life_keeps_it(sign: str) -> None:
     world.settle()
     for _ in range(5):
         world.pass_time(ANSWER)
-        assert world.voice(T1) == ANA
-    assert not [line for line in world.desk.threads if line.given]
+        assert world.assignee(T1) == ANA
+    assert not [line for line in world.desk.threads if line.auto_assigned]
 
 
 @pytest.mark.parametrize("sign", ["// ben's note", "!status"])
@@ -91,22 +91,22 @@ def test_the_sign_of_somebody_else_is_none(sign: str) -> None:
     world.say(DESK, BEN, "hello")
     world.settle()
     world.pass_time(ANSWER)
-    assert world.voice(T1) == BEN, "the next one gets it"
+    assert world.assignee(T1) == BEN, "the next one gets it"
 
 
 def test_without_a_sign_the_next_gets_it_and_then_nobody() -> None:
     """It goes back to the queue and to the next; when they do not answer either it waits for a hand, and is called out."""
     world = given()
     world.pass_time(ANSWER)
-    assert world.voice(T1) == BEN
+    assert world.assignee(T1) == BEN
     assert "amber heron · waiting again" in world.seen(DESK)
     world.pass_time(ANSWER)
-    assert world.voice(T1) is None
+    assert world.assignee(T1) is None
     world.pass_time(FIRST.settings.unclaimed_on_duty)
     world.settle()
     assert "still waiting" in world.seen(DESK)
     world.say(DESK, SUE, "!claim")
-    assert world.voice(T1) == SUE
+    assert world.assignee(T1) == SUE
 
 
 def test_whoever_did_not_answer_gets_no_other() -> None:
@@ -117,24 +117,24 @@ def test_whoever_did_not_answer_gets_no_other() -> None:
     world.say(DESK, BEN, "here")
     world.settle()
     world.text(T2, "hi")
-    assert world.voice(T2) == BEN
+    assert world.assignee(T2) == BEN
     world.say(T2, BEN, "!release")
     world.settle()
-    assert world.voice(T2) is None, "Ana is away, and Ben has had it"
+    assert world.assignee(T2) is None, "Ana is away, and Ben has had it"
     world.say(DESK, ANA, "sorry, I am here")
-    assert world.voice(T2) == ANA
+    assert world.assignee(T2) == ANA
 
 
 def test_whoever_comes_gets_what_waits() -> None:
     """With nobody there a thread waits; the first who says `!on` is given it."""
-    world = World(FIRST, threads=1)
+    world = Simulation(FIRST, threads=1)
     for user in (ANA, BEN):
         world.say(DESK, user, "!off")
     world.settle()
     world.text(T1, "hi")
-    assert world.voice(T1) is None
+    assert world.assignee(T1) is None
     world.say(DESK, BEN, "!on")
-    assert world.voice(T1) == BEN
+    assert world.assignee(T1) == BEN
 
 
 def test_a_claim_by_hand_asks_for_no_sign() -> None:
@@ -145,9 +145,9 @@ def test_a_claim_by_hand_asks_for_no_sign() -> None:
     world.say(T1, ANA, f"!transfer {BEN}")
     world.settle()
     world.say(T1, BEN, "!accept")
-    assert world.voice(T1) == BEN
+    assert world.assignee(T1) == BEN
     world.pass_time(10 * ANSWER)
-    assert world.voice(T1) == BEN
+    assert world.assignee(T1) == BEN
 
 
 def test_a_sign_that_crosses_the_clock() -> None:
@@ -155,15 +155,15 @@ def test_a_sign_that_crosses_the_clock() -> None:
     world = given()
     world.say(T1, ANA, "ok")
     world.pass_time(ANSWER)
-    assert world.voice(T1) == ANA
+    assert world.assignee(T1) == ANA
 
 
 def test_taken_back_after_it_went_on() -> None:
-    """When a supervisor took the voice meanwhile, nothing is taken back from them."""
+    """When a supervisor took the assignee meanwhile, nothing is taken back from them."""
     world = given()
     world.account[T1].invited.add(SUE)
     world.join(T1, SUE)
     world.say(T1, SUE, "!take")
     world.settle()
     world.pass_time(2 * ANSWER)
-    assert world.voice(T1) == SUE
+    assert world.assignee(T1) == SUE

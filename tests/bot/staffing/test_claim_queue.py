@@ -7,13 +7,33 @@ from typing import Any
 
 import pytest
 
-from bot.model.actions import DESK, OFFICE, Edit, Expel, GiveKeys, Invite, Page, Post, RestoreLevels, Retry, Speaker
+from bot.model.actions import (
+    DESK,
+    OFFICE,
+    EditMessage,
+    Invite,
+    KickMember,
+    PageOnCall,
+    RestorePowerLevels,
+    RetryDeadLetter,
+    SendMessage,
+    ShareRoomKeys,
+    Speaker,
+)
 from bot.model.desk import Desk, Role
-from bot.model.events import IdentityChanged, Joined, Left, LevelsSet, NotHeard, Tapped, Why
+from bot.model.events import (
+    IdentityChanged,
+    IgnoreReason,
+    MemberJoined,
+    MemberLeft,
+    MessageIgnored,
+    PowerLevelsChanged,
+    ReactionAdded,
+)
 from bot.model.feature import Step
-from bot.model.line_incidents import ClockJumped, LetterDied, NobodyCalled, NotInvited, Unheard
-from bot.model.thread_desk_events import Alarm, AlarmRaised, Assigned, Removed, ThreadWaits
-from bot.model.transactional_actions import Tell
+from bot.model.line_incidents import ClockJumped, DeadLetterRecorded, InviteFailed, PageFailed, SyncStalled
+from bot.model.thread_desk_events import AlarmKind, AlarmRaised, Assigned, MemberRemoved, ThreadQueued
+from bot.model.transactional_actions import SendEvent
 from tests.bot.examples import at, at_desk, of, staffed_desk, then, told, words
 from tests.bot.strategies import ANA, BEN, EVE, NAMED, NOW, OWNERS, PACK, SUE
 
@@ -22,11 +42,11 @@ def queue(*seconds: float) -> Desk:
     """Return a desk at which threads wait, since so many seconds."""
     desk = staffed_desk()
     for owner, name, since in zip(OWNERS, NAMED, seconds, strict=False):
-        desk = then(desk, ThreadWaits(thread=owner, designation=name, since=NOW - since)).aggregate
+        desk = then(desk, ThreadQueued(thread=owner, designation=name, since=NOW - since)).aggregate
     return desk
 
 
-def tap(sender: str = ANA, **changed: Any) -> Tapped:
+def tap(sender: str = ANA, **changed: Any) -> ReactionAdded:
     usual: dict[str, Any] = {
         "place": DESK,
         "sender": sender,
@@ -35,28 +55,30 @@ def tap(sender: str = ANA, **changed: Any) -> Tapped:
         "target": "card:t1",
         "trusted": True,
     }
-    return Tapped(**(usual | changed))
+    return ReactionAdded(**(usual | changed))
 
 
 def winners(step: Step[Any]) -> list[tuple[str, str]]:
-    return [(owner, event.voice) for owner in OWNERS for event in told(step.actions, owner) if isinstance(event, Assigned)]
+    return [
+        (owner, event.assignee) for owner in OWNERS for event in told(step.actions, owner) if isinstance(event, Assigned)
+    ]
 
 
 def test_a_waiting_thread_is_a_card_without_content() -> None:
     """A thread that waits is one new message at the desk with "waiting", its designation and how to take it."""
-    step = then(staffed_desk(), ThreadWaits(thread="t1", designation="amber heron", since=NOW))
-    (card,) = of(Post, step)
+    step = then(staffed_desk(), ThreadQueued(thread="t1", designation="amber heron", since=NOW))
+    (card,) = of(SendMessage, step)
     assert (card.place, card.ref, card.notice) == (DESK, "card:t1", False)
     assert "amber heron · waiting" in card.body
     assert "!claim amber heron" in card.body
 
 
 def test_a_thread_that_waits_again_is_a_new_card() -> None:
-    """A thread whose voice left is back in the queue, on a new message; the old one points to it (DESIGN section 9)."""
+    """A thread whose assignee left is back in the queue, on a new message; the old one points to it (DESIGN section 9)."""
     desk = then(queue(10), tap()).aggregate
-    step = then(desk, ThreadWaits(thread="t1", designation="amber heron", since=NOW, again=True))
-    assert ["waiting again" in post.body and "amber heron" in post.body for post in of(Post, step)] == [True]
-    assert [edit.ref for edit in of(Edit, step)] == ["card:t1"]
+    step = then(desk, ThreadQueued(thread="t1", designation="amber heron", since=NOW, requeued=True))
+    assert ["waiting again" in post.body and "amber heron" in post.body for post in of(SendMessage, step)] == [True]
+    assert [edit.ref for edit in of(EditMessage, step)] == ["card:t1"]
     assert [line.designation for line in step.aggregate.waiting] == ["amber heron"]
 
 
@@ -76,7 +98,7 @@ def test_a_claim(body: str, thread: str | None) -> None:
     step = then(queue(10, 30, 20), at_desk(body))
     assert winners(step) == ([(thread, ANA)] if thread else [])
     assert words(step)
-    assert [edit.ref for edit in of(Edit, step)] == ([f"card:{thread}"] if thread else [])
+    assert [edit.ref for edit in of(EditMessage, step)] == ([f"card:{thread}"] if thread else [])
 
 
 def test_an_empty_queue_says_so() -> None:
@@ -102,15 +124,15 @@ def test_the_cap_holds() -> None:
     cap = PACK.settings.cap
     desk = staffed_desk()
     for n in range(cap + 1):
-        desk = then(desk, ThreadWaits(thread=f"x{n}", designation=f"amber {n}", since=NOW + n)).aggregate
+        desk = then(desk, ThreadQueued(thread=f"x{n}", designation=f"amber {n}", since=NOW + n)).aggregate
     for _ in range(cap):
         desk = then(desk, at_desk("!claim")).aggregate
-    assert len(desk.held(ANA)) == cap
+    assert len(desk.assigned_to(ANA)) == cap
     for event in (at_desk("!claim"), tap(target=f"card:x{cap}")):
         step = then(desk, event)
         assert step.aggregate == desk
         assert str(cap) in words(step)
-    assert len(then(desk, at_desk("!claim", sender=BEN)).aggregate.held(BEN)) == 1
+    assert len(then(desk, at_desk("!claim", sender=BEN)).aggregate.assigned_to(BEN)) == 1
 
 
 @pytest.mark.parametrize(
@@ -125,7 +147,7 @@ def test_the_cap_holds() -> None:
         (tap(trusted=False), False),
     ],
 )
-def test_a_raised_hand(event: Tapped, wins: bool) -> None:
+def test_a_raised_hand(event: ReactionAdded, wins: bool) -> None:
     """A hand of any colour on a card takes its thread, if it is of somebody here with a confirmed device."""
     assert winners(then(queue(10), event)) == ([("t1", ANA)] if wins else [])
 
@@ -146,36 +168,36 @@ def test_the_board() -> None:
 
 def test_whoever_joins_is_seated_and_greeted_by_both() -> None:
     """A newcomer gets the desk's keys first and then a word of each identity; a known person only once."""
-    step = then(replace(staffed_desk(), roster=()), Joined(place=DESK, user=SUE))
-    assert isinstance(step.actions[0], GiveKeys)
-    assert [post.speaker for post in of(Post, step)] == [Speaker.POLICY, Speaker.VOICE]
+    step = then(replace(staffed_desk(), roster=()), MemberJoined(place=DESK, user=SUE))
+    assert isinstance(step.actions[0], ShareRoomKeys)
+    assert [post.speaker for post in of(SendMessage, step)] == [Speaker.POLICY, Speaker.TEXTER]
     assert [(seat.user, seat.role) for seat in step.aggregate.roster] == [(SUE, Role.SUPERVISOR)]
-    assert then(staffed_desk(), Joined(place=DESK, user=SUE)) == Step(staffed_desk())
+    assert then(staffed_desk(), MemberJoined(place=DESK, user=SUE)) == Step(staffed_desk())
 
 
 def test_an_office_gets_its_keys() -> None:
     """Whoever joins their office gets its keys and is not seated by it."""
-    step = then(Desk(), Joined(place=OFFICE + ANA, user=ANA))
-    assert [(keys.place, keys.user) for keys in of(GiveKeys, step)] == [(OFFICE + ANA, ANA)]
+    step = then(Desk(), MemberJoined(place=OFFICE + ANA, user=ANA))
+    assert [(keys.place, keys.user) for keys in of(ShareRoomKeys, step)] == [(OFFICE + ANA, ANA)]
     assert step.aggregate.roster == ()
 
 
 def test_whoever_leaves_the_desk_is_removed_from_every_thread() -> None:
     """Leaving the desk ends all access: each thread is told, also those that the person does not hold."""
     desk = then(queue(10, 20), tap()).aggregate
-    step = then(desk, Left(place=DESK, user=ANA))
-    assert step.aggregate.seat(ANA) is None
-    assert [told(step.actions, owner) for owner in ("t1", "t2")] == [[Removed(user=ANA)]] * 2
-    assert of(Expel, step) == [Expel(place=OFFICE + ANA, user=ANA)], "their office is a room like the others"
-    for event in (Left(place=OFFICE + ANA, user=ANA), Left(place=DESK, user=EVE)):
-        assert not of(Tell, then(desk, event))
+    step = then(desk, MemberLeft(place=DESK, user=ANA))
+    assert step.aggregate.member(ANA) is None
+    assert [told(step.actions, owner) for owner in ("t1", "t2")] == [[MemberRemoved(user=ANA)]] * 2
+    assert of(KickMember, step) == [KickMember(place=OFFICE + ANA, user=ANA)], "their office is a room like the others"
+    for event in (MemberLeft(place=OFFICE + ANA, user=ANA), MemberLeft(place=DESK, user=EVE)):
+        assert not of(SendEvent, then(desk, event))
         assert then(desk, event).aggregate.roster == desk.roster
 
 
 def test_whoever_comes_back_gets_their_office_back() -> None:
     """Somebody who left the desk was removed from their office: coming back they are invited to it again."""
-    away = then(staffed_desk(), Left(place=DESK, user=ANA)).aggregate
-    back = then(away, Joined(place=DESK, user=ANA))
+    away = then(staffed_desk(), MemberLeft(place=DESK, user=ANA)).aggregate
+    back = then(away, MemberJoined(place=DESK, user=ANA))
     assert of(Invite, back) == [Invite(place=OFFICE + ANA, user=ANA)]
 
 
@@ -184,35 +206,38 @@ def test_whoever_comes_back_gets_their_office_back() -> None:
 )
 def test_power_levels_make_supervisors(level: int, role: Role) -> None:
     """Power level 50 makes a supervisor, at once, for those who are here and those who come."""
-    desk = then(staffed_desk(), LevelsSet(users=((ANA, level), (EVE, level)))).aggregate
-    desk = then(desk, Joined(place=DESK, user=EVE)).aggregate
+    desk = then(staffed_desk(), PowerLevelsChanged(users=((ANA, level), (EVE, level)))).aggregate
+    desk = then(desk, MemberJoined(place=DESK, user=EVE)).aggregate
     roles = {seat.user: seat.role for seat in desk.roster}
     assert roles == {ANA: role, BEN: Role.ADVOCATE, SUE: Role.ADVOCATE, EVE: role}
 
 
 def test_what_else_was_changed_is_put_back() -> None:
     """When more than roles was changed, it is put back and the desk is told aloud; who supervises is as was set."""
-    step = then(staffed_desk(), LevelsSet(users=((ANA, 50),), bent=True))
-    assert of(RestoreLevels, step) == [RestoreLevels(place=DESK)]
-    (post,) = [post for post in of(Post, step) if post.ref != "board"]
+    step = then(staffed_desk(), PowerLevelsChanged(users=((ANA, 50),), tampered=True))
+    assert of(RestorePowerLevels, step) == [RestorePowerLevels(place=DESK)]
+    (post,) = [post for post in of(SendMessage, step) if post.ref != "board"]
     assert (post.notice, post.mentions, "It is put back" in post.body) == (False, (SUE,), True)
     assert [seat.user for seat in step.aggregate.roster if seat.role is Role.SUPERVISOR] == [ANA]
-    assert of(RestoreLevels, then(staffed_desk(), LevelsSet(users=((ANA, 50),)))) == []
+    assert of(RestorePowerLevels, then(staffed_desk(), PowerLevelsChanged(users=((ANA, 50),)))) == []
 
 
 @pytest.mark.parametrize(
     ("event", "shown"),
     [
-        *((AlarmRaised(designation="amber heron", alarm=alarm), "amber heron") for alarm in Alarm),
-        (LetterDied(short_id="0badcafe"), "0badcafe"),
-        (NobodyCalled(given_up=False), "could not be reached. It is tried for a quarter of an hour. Please phone them"),
-        (NobodyCalled(given_up=True), "could not be reached. It is not tried any more. Please phone them"),
-        (LetterDied(short_id="0badcafe", designation="amber heron"), "amber heron"),
-        (LetterDied(short_id="0badcafe", new=True), "Words of somebody new could not be shown, nobody has read them: 0bad"),
+        *((AlarmRaised(designation="amber heron", alarm=alarm), "amber heron") for alarm in AlarmKind),
+        (DeadLetterRecorded(short_id="0badcafe"), "0badcafe"),
+        (PageFailed(given_up=False), "could not be reached. It is tried for a quarter of an hour. Please phone them"),
+        (PageFailed(given_up=True), "could not be reached. It is not tried any more. Please phone them"),
+        (DeadLetterRecorded(short_id="0badcafe", designation="amber heron"), "amber heron"),
+        (
+            DeadLetterRecorded(short_id="0badcafe", new_texter=True),
+            "Words of somebody new could not be shown, nobody has read them: 0bad",
+        ),
         (ClockJumped(seconds=-7200), "7200"),
-        (NotInvited(user=ANA, place=DESK), "ana could not be invited to the desk"),
-        (NotInvited(user=ANA, place=OFFICE), "ana could not be invited to their office"),
-        (Unheard(minutes=3), "3 minutes"),
+        (InviteFailed(user=ANA, place=DESK), "ana could not be invited to the desk"),
+        (InviteFailed(user=ANA, place=OFFICE), "ana could not be invited to their office"),
+        (SyncStalled(minutes=3), "3 minutes"),
         (IdentityChanged(user=ANA), "ana has a NEW cryptographic identity"),
         (IdentityChanged(user=ANA, first=True), "ana has a cryptographic identity that nobody confirmed"),
     ],
@@ -220,15 +245,15 @@ def test_what_else_was_changed_is_put_back() -> None:
 def test_an_alarm_is_a_new_message(event: Any, shown: str) -> None:
     """Every alarm is one new, loud message at the desk, never an edit (DESIGN section 9); beside it at most a call."""
     step = then(staffed_desk(), event)
-    (post,) = of(Post, step)
-    assert not [a for a in step.actions if a != post and not isinstance(a, Page)]
+    (post,) = of(SendMessage, step)
+    assert not [a for a in step.actions if a != post and not isinstance(a, PageOnCall)]
     assert (post.place, post.notice, shown in post.body) == (DESK, False, True)
 
 
 def test_who_is_not_heard_at_the_desk_is_told_why() -> None:
     """A message at the desk that could not be taken is answered with the reason; a stranger's is not."""
-    for why in Why:
-        event = NotHeard(place=DESK, sender=ANA, event_id="$m1", why=why)
+    for why in IgnoreReason:
+        event = MessageIgnored(place=DESK, sender=ANA, event_id="$m1", reason=why)
         assert words(then(staffed_desk(), event))
         assert then(staffed_desk(), replace(event, sender=EVE)).actions == ()
 
@@ -239,5 +264,5 @@ def test_who_is_not_heard_at_the_desk_is_told_why() -> None:
 def test_a_supervisor_has_words_tried_again(words: str, id_: str | None) -> None:
     """`!retry` with the alert's id asks for it; without one it says what is missing; an advocate may not."""
     step = then(staffed_desk(), at_desk(words, sender=SUE))
-    assert [retry.short_id for retry in of(Retry, step)] == ([id_] if id_ else [])
-    assert of(Retry, then(staffed_desk(), at_desk(words, sender=ANA))) == []
+    assert [retry.short_id for retry in of(RetryDeadLetter, step)] == ([id_] if id_ else [])
+    assert of(RetryDeadLetter, then(staffed_desk(), at_desk(words, sender=ANA))) == []

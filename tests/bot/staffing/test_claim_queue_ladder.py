@@ -6,23 +6,23 @@ from dataclasses import replace
 
 import pytest
 
-from bot.model.actions import DESK, Page, Post
-from bot.model.desk import Desk, Seat
-from bot.model.events import Tapped, TimerDue
-from bot.model.thread_desk_events import Alarm, AlarmRaised, Assigned, ThreadWaits
-from bot.model.transactional_actions import DropTimer, SetTimer
+from bot.model.actions import DESK, PageOnCall, SendMessage
+from bot.model.desk import Desk, DeskMember
+from bot.model.events import ReactionAdded, TimerDue
+from bot.model.thread_desk_events import AlarmKind, AlarmRaised, Assigned, ThreadQueued
+from bot.model.transactional_actions import CancelTimer, SetTimer
 from tests.bot.examples import at, at_desk, of, staffed_desk, then, told, words
-from tests.bot.strategies import ANA, BEN, NOW, OWNERS, PACK, SEATS, SUE, with_settings
-from tests.bot.world import World
+from tests.bot.simulation import Simulation
+from tests.bot.strategies import ANA, BEN, MEMBERS, NOW, OWNERS, PACK, SUE, with_settings
 
 T1, T2 = OWNERS[:2]
-WAITS = ThreadWaits(thread=T1, designation="amber heron", since=NOW)
+WAITS = ThreadQueued(thread=T1, designation="amber heron", since=NOW)
 
 
 @pytest.mark.practice(30)
 def test_the_ladder() -> None:
     """At two minutes everybody on duty is called, at five the supervisors, at ten everybody and whoever is on call."""
-    world = World(PACK, threads=1)
+    world = Simulation(PACK, threads=1)
     world.tell(DESK, at_desk("!off", sender=BEN))
     world.text(T1, "hi, are you there?")
     world.settle()
@@ -31,7 +31,7 @@ def test_the_ladder() -> None:
         posts, pages = len(world.rooms), world.pages
         world.pass_time(1)
         world.settle()
-        new = [post for _, post in world.rooms[posts:] if isinstance(post, Post) and post.mentions]
+        new = [post for _, post in world.rooms[posts:] if isinstance(post, SendMessage) and post.mentions]
         called += [(world.now - begun, set(post.mentions), world.pages - pages) for post in new]
     assert called == [(120, {ANA, SUE}, 0), (300, {SUE}, 0), (600, {ANA, SUE}, 1)]
 
@@ -39,7 +39,7 @@ def test_the_ladder() -> None:
 def test_a_reminder_is_a_new_message_without_content() -> None:
     """A reminder says who waits for how long, loudly, and nothing else."""
     desk = then(staffed_desk(), WAITS).aggregate
-    (post,) = [post for post in of(Post, then(desk, TimerDue(key=f"wait:{T1}:0"), at(120))) if post.ref != "board"]
+    (post,) = [post for post in of(SendMessage, then(desk, TimerDue(key=f"wait:{T1}:0"), at(120))) if post.ref != "board"]
     assert (post.notice, post.ref) == (False, f"wait:{T1}:0")
     assert post.body.endswith("amber heron · still waiting, 2 min")
 
@@ -47,42 +47,42 @@ def test_a_reminder_is_a_new_message_without_content() -> None:
 @pytest.mark.practice(30)
 def test_with_nobody_on_duty_whoever_is_on_call_is_called_at_once() -> None:
     """When nobody here is on duty, the first reminder already calls whoever is on call, and mentions nobody."""
-    seats = tuple(replace(seat, duty=False) for seat in SEATS)
+    seats = tuple(replace(seat, on_duty=False) for seat in MEMBERS)
     for roster in (seats, ()):
         desk = then(replace(staffed_desk(), roster=roster), WAITS).aggregate
         step = then(desk, TimerDue(key=f"wait:{T1}:0"), at(120, roster=roster))
-        assert len(of(Page, step)) == 1
-        assert [post.mentions for post in of(Post, step) if post.ref != "board"] == [()]
+        assert len(of(PageOnCall, step)) == 1
+        assert [post.mentions for post in of(SendMessage, step) if post.ref != "board"] == [()]
 
 
 def test_whoever_is_taken_is_not_called_out() -> None:
     """A claim drops the reminders; one that was due already says nothing."""
     desk = then(staffed_desk(), WAITS).aggregate
     step = then(desk, at_desk("!claim"))
-    assert {timer.key for timer in of(DropTimer, step)} >= {f"wait:{T1}:{rung}" for rung in range(3)}
+    assert {timer.key for timer in of(CancelTimer, step)} >= {f"wait:{T1}:{rung}" for rung in range(3)}
     late = then(step.aggregate, TimerDue(key=f"wait:{T1}:1"), at(300))
     assert "still waiting" not in words(late)
-    assert of(Page, late) == []
+    assert of(PageOnCall, late) == []
 
 
 def test_a_call_says_nothing() -> None:
     """What leaves Matrix when somebody is called is a word about why, and no designation."""
-    desk = replace(staffed_desk(), roster=SEATS[:2])
+    desk = replace(staffed_desk(), roster=MEMBERS[:2])
     waits = then(desk, WAITS).aggregate
-    pages = of(Page, then(waits, TimerDue(key=f"wait:{T1}:2"), at(600)))
-    alarm = AlarmRaised(designation="amber heron", alarm=Alarm.ESCALATED)
-    pages += of(Page, then(desk, alarm, at(0, roster=desk.roster)))
+    pages = of(PageOnCall, then(waits, TimerDue(key=f"wait:{T1}:2"), at(600)))
+    alarm = AlarmRaised(designation="amber heron", alarm=AlarmKind.ESCALATED)
+    pages += of(PageOnCall, then(desk, alarm, at(0, roster=desk.roster)))
     assert [page.reason for page in pages] == ["waiting", "escalated"]
 
 
 def test_an_escalation_calls_supervisors_on_duty_only() -> None:
     """With a supervisor on duty the desk's alarm mentions them and nobody is called outside."""
-    tom = Seat(user="@tom:line.example", role=SEATS[2].role, duty=False)
-    roster = (*SEATS, tom)
-    alarm = AlarmRaised(designation="amber heron", alarm=Alarm.ESCALATED)
+    tom = DeskMember(user="@tom:line.example", role=MEMBERS[2].role, on_duty=False)
+    roster = (*MEMBERS, tom)
+    alarm = AlarmRaised(designation="amber heron", alarm=AlarmKind.ESCALATED)
     step = then(replace(staffed_desk(), roster=roster), alarm, at(0, roster=roster))
-    assert [post.mentions for post in of(Post, step) if post.ref != "board"] == [(SUE,)]
-    assert of(Page, step) == []
+    assert [post.mentions for post in of(SendMessage, step) if post.ref != "board"] == [(SUE,)]
+    assert of(PageOnCall, step) == []
 
 
 def asks(desk: Desk, sender: str = ANA) -> Desk:
@@ -95,7 +95,7 @@ def asks(desk: Desk, sender: str = ANA) -> Desk:
 def test_a_claim_on_an_empty_queue_stands_for_half_a_minute(seconds: float, given: list[str]) -> None:
     """Whoever comes within thirty seconds is given to whoever asked, with a card; later they wait like anybody."""
     step = then(asks(staffed_desk()), WAITS, at(seconds))
-    assert [event.voice for event in told(step.actions, T1) if isinstance(event, Assigned)] == given
+    assert [event.assignee for event in told(step.actions, T1) if isinstance(event, Assigned)] == given
     assert "amber heron · waiting" in words(step)
     second = then(step.aggregate, replace(WAITS, thread=T2, designation="quiet maple"), at(seconds))
     assert told(second.actions, T2) == [], "one question has one answer"
@@ -105,41 +105,41 @@ def test_first_come_first_served() -> None:
     """Of two who asked, the first gets the next thread and the second the one after."""
     desk = asks(asks(staffed_desk()), BEN)
     step = then(desk, WAITS, at(5))
-    assert told(step.actions, T1) == [Assigned(voice=ANA, designation="amber heron")]
+    assert told(step.actions, T1) == [Assigned(assignee=ANA, designation="amber heron")]
     step = then(step.aggregate, replace(WAITS, thread=T2, designation="quiet maple"), at(6))
-    assert told(step.actions, T2) == [Assigned(voice=BEN, designation="quiet maple")]
+    assert told(step.actions, T2) == [Assigned(assignee=BEN, designation="quiet maple")]
 
 
 def test_whoever_asked_and_went_gets_nothing() -> None:
     """Off duty, gone from the desk, or at the cap by now: the next thread waits for somebody else."""
     desk = then(asks(staffed_desk()), at_desk("!off")).aggregate
     assert told(then(desk, WAITS, at(5)).actions, T1) == []
-    gone = replace(asks(staffed_desk()), roster=SEATS[1:])
+    gone = replace(asks(staffed_desk()), roster=MEMBERS[1:])
     assert told(then(gone, WAITS, at(5)).actions, T1) == []
 
 
 @pytest.mark.practice(34)
 def test_at_the_cap_nobody_is_promised_the_next() -> None:
     """Whoever may not have one more is not told that the next one is theirs (practice 34)."""
-    world = World(with_settings(cap=1), threads=2)
+    world = Simulation(with_settings(cap=1), threads=2)
     world.open(T1, ANA)
     world.say(DESK, ANA, "!claim")
     world.settle()
     assert "which is the most" in world.seen(DESK)
     world.text(T2, "hi")
-    assert world.voice(T2) is None
+    assert world.assignee(T2) is None
 
 
 @pytest.mark.parametrize("by", ["word", "hand"])
 def test_off_duty_nobody_takes_a_thread(by: str) -> None:
     """Whoever is off duty is told to say `!on` first; then they may."""
     desk = then(then(staffed_desk(), WAITS).aggregate, at_desk("!off")).aggregate
-    hand = Tapped(place=DESK, sender=ANA, event_id="$r", key="✋", target=f"card:{T1}", trusted=True)
+    hand = ReactionAdded(place=DESK, sender=ANA, event_id="$r", key="✋", target=f"card:{T1}", trusted=True)
     event = at_desk("!claim amber heron") if by == "word" else hand
     step = then(desk, event)
     assert told(step.actions, T1) == []
     assert "!on" in words(step)
-    given = Assigned(voice=ANA, designation="amber heron")
+    given = Assigned(assignee=ANA, designation="amber heron")
     assert told(then(then(desk, at_desk("!on")).aggregate, event).actions, T1) == [given]
 
 

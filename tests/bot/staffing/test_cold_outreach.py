@@ -8,31 +8,40 @@ from typing import Any
 import pytest
 
 from bot.decide import decide
-from bot.model.actions import DESK, OFFICE, Invite, Post, RedactSaid, Text
+from bot.model.actions import DESK, OFFICE, Invite, RedactEvent, SendMessage, SendSms
 from bot.model.desk import Desk, Thread
-from bot.model.dialed_number import Number, NumberKind
-from bot.model.events import Joined, NotHeard, Relation, Said, TextArrived, TimerDue, Why
+from bot.model.dialled_number import DialledNumber, NumberKind
+from bot.model.events import IgnoreReason, MemberJoined, MessageIgnored, MessageSent, Relation, TextArrived, TimerDue
 from bot.model.feature import Step
-from bot.model.thread_desk_events import Assigned, TextedFirst, ThreadBegun
-from bot.model.transactional_actions import SetTimer, Tell, TextFirst
-from bot.staffing.cold_outreach import ASK, DIFFER, ONCE, OPENS, STANDS, TIMER, TWICE, WHY
+from bot.model.thread_desk_events import Assigned, OutreachStarted, ThreadCreated
+from bot.model.transactional_actions import CreateThread, SendEvent, SetTimer
+from bot.staffing.cold_outreach import (
+    ANSWER_WITHIN,
+    ASK_AGAIN,
+    ASK_CONSENT,
+    ASK_NUMBER,
+    NUMBERS_DIFFER,
+    REFUSALS,
+    ROOM_OPENS,
+    TIMER,
+)
 from tests.bot.examples import at, of, staffed_desk, then, told, words
-from tests.bot.strategies import ANA, BEN, NOW, SEATS, with_settings
+from tests.bot.strategies import ANA, BEN, MEMBERS, NOW, with_settings
 
 PACK = with_settings(cold_outbound=True, cap=1)
 MINE = OFFICE + ANA
-GOOD = Number(kind=NumberKind.GOOD, digest="d1")
+GOOD = DialledNumber(kind=NumberKind.GOOD, digest="d1")
 
 
-def say(desk: Desk, body: str, number: Number | None = None, *, pack: Any = PACK, **changed: Any) -> Step[Desk]:
+def say(desk: Desk, body: str, number: DialledNumber | None = None, *, pack: Any = PACK, **changed: Any) -> Step[Desk]:
     """Say something in Ana's office. `number`: what the bridge made of it."""
     usual: dict[str, Any] = {"place": MINE, "sender": ANA, "event_id": "$o", "body": body, "at": NOW}
     seconds = changed.pop("seconds", 0.0)
-    facts = at(seconds, roster=desk.roster, number=number or Number(kind=NumberKind.UNREADABLE))
-    return decide(pack, facts, desk, Said(**(usual | changed)))
+    facts = at(seconds, roster=desk.roster, dialled_number=number or DialledNumber(kind=NumberKind.UNREADABLE))
+    return decide(pack, facts, desk, MessageSent(**(usual | changed)))
 
 
-def until(*said: tuple[str, Number | None]) -> Desk:
+def until(*said: tuple[str, DialledNumber | None]) -> Desk:
     """Return the desk after Ana said these things in her office."""
     desk = staffed_desk()
     for body, number in said:
@@ -45,7 +54,7 @@ ONE = (*ASKED, ("206 555 0199", GOOD))
 
 
 def gone(step: Step[Desk]) -> list[str]:
-    return [action.event_id for action in of(RedactSaid, step)]
+    return [action.event_id for action in of(RedactEvent, step)]
 
 
 def test_the_whole_way() -> None:
@@ -54,30 +63,30 @@ def test_the_whole_way() -> None:
     for n, (body, number) in enumerate((*ONE, ("2065550199", GOOD))):
         steps.append(say(desk, body, number, event_id=f"$o{n}"))
         desk = steps[-1].aggregate
-    assert [words(step) for step in steps] == [ASK, ONCE, TWICE, OPENS]
+    assert [words(step) for step in steps] == [ASK_CONSENT, ASK_NUMBER, ASK_AGAIN, ROOM_OPENS]
     assert [gone(step) for step in steps] == [[], [], ["$o2"], ["$o3"]]
-    assert [of(TextFirst, step) for step in steps] == [[], [], [], [TextFirst(voice=ANA)]]
-    assert desk.cold == ()
-    assert {post.place for step in steps for post in of(Post, step)} == {MINE}, "somebody else hears of it"
+    assert [of(CreateThread, step) for step in steps] == [[], [], [], [CreateThread(assignee=ANA)]]
+    assert desk.outreach == ()
+    assert {post.place for step in steps for post in of(SendMessage, step)} == {MINE}, "somebody else hears of it"
 
 
 @pytest.mark.parametrize("kind", [kind for kind in NumberKind if kind is not NumberKind.GOOD])
 @pytest.mark.parametrize("typed", [ASKED, ONE])
 def test_what_is_no_phone_of_hers_is_told_and_removed(
-    kind: NumberKind, typed: tuple[tuple[str, Number | None], ...]
+    kind: NumberKind, typed: tuple[tuple[str, DialledNumber | None], ...]
 ) -> None:
     """Whatever is typed for a number is removed; what it is instead is said; nothing is begun."""
-    step = say(until(*typed), "anything", Number(kind=kind))
-    assert (gone(step), words(step), of(TextFirst, step)) == (["$o"], WHY[kind], [])
-    assert all(one.digest == "" for one in step.aggregate.cold)
+    step = say(until(*typed), "anything", DialledNumber(kind=kind))
+    assert (gone(step), words(step), of(CreateThread, step)) == (["$o"], REFUSALS[kind], [])
+    assert all(one.digest == "" for one in step.aggregate.outreach)
 
 
 @pytest.mark.practice(15)
 def test_two_different_numbers_begin_nothing() -> None:
     """A slip in one of the two is noticed; both have to be typed again."""
     step = say(until(*ONE), "206 555 0198", replace(GOOD, digest="d2"))
-    assert (gone(step), words(step), of(TextFirst, step)) == (["$o"], DIFFER, [])
-    assert words(say(step.aggregate, "206 555 0199", GOOD)) == TWICE
+    assert (gone(step), words(step), of(CreateThread, step)) == (["$o"], NUMBERS_DIFFER, [])
+    assert words(say(step.aggregate, "206 555 0199", GOOD)) == ASK_AGAIN
 
 
 @pytest.mark.parametrize("body", ["ok", "yes", "she did not ask", "206 555 0199"])
@@ -85,17 +94,17 @@ def test_nobody_asked(body: str) -> None:
     """Without the words that she asked no number is taken, and one that is typed is removed all the same."""
     number = GOOD if body.startswith("2") else None
     step = say(until(("!text", None)), body, number)
-    assert (words(step), gone(step)) == (ASK, ["$o"] if number else [])
-    assert not step.aggregate.cold[0].asked
+    assert (words(step), gone(step)) == (ASK_CONSENT, ["$o"] if number else [])
+    assert not step.aggregate.outreach[0].confirmed
 
 
 @pytest.mark.parametrize("body", ["cancel", "Cancel.", "no", "nobody"])
 @pytest.mark.parametrize("typed", [ASKED[:1], ASKED, ONE])
-def test_it_can_be_cancelled(body: str, typed: tuple[tuple[str, Number | None], ...]) -> None:
+def test_it_can_be_cancelled(body: str, typed: tuple[tuple[str, DialledNumber | None], ...]) -> None:
     """One word ends it at any point, and what is said after it means nothing."""
     step = say(until(*typed), body)
-    assert step.aggregate.cold == ()
-    assert of(TextFirst, say(step.aggregate, "206 555 0199", GOOD)) == []
+    assert step.aggregate.outreach == ()
+    assert of(CreateThread, say(step.aggregate, "206 555 0199", GOOD)) == []
 
 
 @pytest.mark.practice(15)
@@ -105,24 +114,24 @@ def test_it_is_off_by_default_and_a_number_behind_the_command_goes() -> None:
         step = say(staffed_desk(), "!text 206 555 0199", GOOD, pack=pack)
         assert answer in words(step)
         assert gone(step) == ["$o"]
-        assert bool(step.aggregate.cold) == (pack is PACK)
+        assert bool(step.aggregate.outreach) == (pack is PACK)
 
 
 def test_off_duty_or_at_the_cap_nobody_begins_one() -> None:
     """Whoever may not have one more thread may not begin one, at the beginning or at the end of it."""
-    off = replace(staffed_desk(), roster=(replace(SEATS[0], duty=False), *SEATS[1:]))
+    off = replace(staffed_desk(), roster=(replace(MEMBERS[0], on_duty=False), *MEMBERS[1:]))
     assert "off duty" in words(say(off, "!text"))
     desk = replace(until(*ONE), roster=off.roster)
     step = say(desk, "206 555 0199", GOOD)
     assert "off duty" in words(step)
-    assert (gone(step), of(TextFirst, step)) == (["$o"], [])
+    assert (gone(step), of(CreateThread, step)) == (["$o"], [])
 
 
 def test_only_ones_own_office_is_listened_to() -> None:
     """A number at the desk, or said by somebody else, is nothing to this; at the desk the command says where it belongs."""
     desk = until(*ONE)
     for changed in ({"place": DESK}, {"sender": BEN, "place": OFFICE + BEN}, {"sender": BEN}):
-        assert of(TextFirst, say(desk, "206 555 0199", GOOD, **changed)) == []
+        assert of(CreateThread, say(desk, "206 555 0199", GOOD, **changed)) == []
     assert "does nothing" in words(say(staffed_desk(), "!text", place=DESK))
 
 
@@ -131,8 +140,8 @@ def test_edits_replies_and_what_was_not_taken_are_removed() -> None:
     desk = until(*ASKED)
     for relation in (Relation.EDIT, Relation.OTHER_REPLY, Relation.THREAD):
         step = say(desk, "206 555 0199", GOOD, relation=relation, target="$x")
-        assert (gone(step), step.aggregate.cold) == (["$o"], desk.cold)
-    heard = NotHeard(place=MINE, sender=ANA, event_id="$u", why=Why.UNTRUSTED)
+        assert (gone(step), step.aggregate.outreach) == (["$o"], desk.outreach)
+    heard = MessageIgnored(place=MINE, sender=ANA, event_id="$u", reason=IgnoreReason.UNTRUSTED)
     assert gone(then(desk, heard)) == ["$u"]
     assert gone(then(staffed_desk(), heard)) == []
 
@@ -140,7 +149,7 @@ def test_edits_replies_and_what_was_not_taken_are_removed() -> None:
 def test_too_late_is_removed_and_means_nothing() -> None:
     """After ten minutes the questions are over: a number that comes then is removed, and nothing is begun."""
     step = say(until(*ONE), "206 555 0199", GOOD, seconds=601)
-    assert (gone(step), of(TextFirst, step), step.aggregate.cold) == (["$o"], [], ())
+    assert (gone(step), of(CreateThread, step), step.aggregate.outreach) == (["$o"], [], ())
 
 
 def test_commands_go_on_working() -> None:
@@ -148,26 +157,29 @@ def test_commands_go_on_working() -> None:
     desk = until(*ASKED)
     step = say(desk, "!help")
     assert "!text" in words(say(desk, "!more"))
-    assert (gone(step), step.aggregate.cold) == ([], desk.cold)
+    assert (gone(step), step.aggregate.outreach) == ([], desk.outreach)
 
 
 def test_the_thread_that_is_begun() -> None:
-    """The desk shows whose it is without a word of whom; its voice is invited; nothing leaves by itself, then or later."""
+    """The desk shows whose it is without a word of whom.
+
+    Its assignee is invited; nothing leaves by itself, then or later.
+    """
     thread = Thread(id="t9", designation="plain river")
-    first = then(thread, TextedFirst(voice=ANA))
-    assert told(first.actions, DESK) == [ThreadBegun(thread="t9", designation="plain river", voice=ANA)]
-    assert then(first.aggregate, TextedFirst(voice=ANA)).actions == (), "it is begun twice"
+    first = then(thread, ThreadCreated(assignee=ANA))
+    assert told(first.actions, DESK) == [OutreachStarted(thread="t9", designation="plain river", assignee=ANA)]
+    assert then(first.aggregate, ThreadCreated(assignee=ANA)).actions == (), "it is begun twice"
     desk = then(staffed_desk(), told(first.actions, DESK)[0])
-    assert told(desk.actions, "t9") == [Assigned(voice=ANA)]
+    assert told(desk.actions, "t9") == [Assigned(assignee=ANA)]
     assert "plain river · with ana, who texts first" in words(desk)
     assert "waiting" not in words(desk)
-    opened = then(first.aggregate, Assigned(voice=ANA))
+    opened = then(first.aggregate, Assigned(assignee=ANA))
     assert [invite.user for invite in of(Invite, opened)] == [ANA]
-    joined = then(opened.aggregate, Joined(place="thread", user=ANA)).aggregate
+    joined = then(opened.aggregate, MemberJoined(place="thread", user=ANA)).aggregate
     answer = then(joined, TextArrived(id="a", body="hi, are you there?", at=NOW))
     for step in (first, desk, opened, answer):
-        assert of(Text, step) == []
-    assert not [a for a in answer.actions if isinstance(a, Tell) and type(a.event).__name__ == "ThreadWaits"]
+        assert of(SendSms, step) == []
+    assert not [a for a in answer.actions if isinstance(a, SendEvent) and type(a.event).__name__ == "ThreadQueued"]
 
 
 def test_a_number_that_was_typed_once_is_not_remembered_for_longer() -> None:
@@ -175,20 +187,20 @@ def test_a_number_that_was_typed_once_is_not_remembered_for_longer() -> None:
     begun = say(staffed_desk(), "!text")
     (timer,) = [action for action in of(SetTimer, begun) if action.key == TIMER + ANA]
     desk = until(*ONE)
-    assert desk.cold[0].digest
-    assert decide(PACK, at(STANDS - 1), desk, TimerDue(key=timer.key)).aggregate == desk
-    assert timer.due == NOW + STANDS
-    assert decide(PACK, at(STANDS), desk, TimerDue(key=timer.key)).aggregate.cold == ()
+    assert desk.outreach[0].digest
+    assert decide(PACK, at(ANSWER_WITHIN - 1), desk, TimerDue(key=timer.key)).aggregate == desk
+    assert timer.due == NOW + ANSWER_WITHIN
+    assert decide(PACK, at(ANSWER_WITHIN), desk, TimerDue(key=timer.key)).aggregate.outreach == ()
 
 
 @pytest.mark.parametrize("how", ["gone", "off"])
-def test_whoever_has_gone_meanwhile_is_not_made_the_voice(how: str) -> None:
+def test_whoever_has_gone_meanwhile_is_not_made_the_assignee(how: str) -> None:
     """Between the second number and the thread somebody may leave, or go off duty: then it waits, and all can see it."""
     desk = staffed_desk()
     others = tuple(seat for seat in desk.roster if seat.user != ANA)
-    mine = () if how == "gone" else (replace(SEATS[0], duty=False),)
+    mine = () if how == "gone" else (replace(MEMBERS[0], on_duty=False),)
     desk = replace(desk, roster=(*mine, *others))
-    step = then(desk, ThreadBegun(thread="t9", designation="plain river", voice=ANA), at(0, roster=desk.roster))
+    step = then(desk, OutreachStarted(thread="t9", designation="plain river", assignee=ANA), at(0, roster=desk.roster))
     assert told(step.actions, "t9") == []
     assert [line.thread for line in step.aggregate.waiting] == ["t9"]
     assert "plain river" in words(step)

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from bot.model.actions import DESK, Confirm, SignOut, TellDevices
+from bot.model.actions import DESK, ConfirmIdentity, ShowDevices, SignOut
 from bot.model.desk import Desk
-from bot.model.events import IdentityChanged, LevelsSet, Tapped
-from bot.model.thread_desk_events import Listens, Spoke
+from bot.model.events import IdentityChanged, PowerLevelsChanged, ReactionAdded
+from bot.model.thread_desk_events import AssigneeSpoke, ListenRequested
 from tests.bot.examples import at, at_desk, due, held, of, said, staffed_desk, then, told, words
-from tests.bot.strategies import ANA, BEN, EVE, NOW, OWNERS, PACK, SEATS, SUE, UNDO
-from tests.bot.world import World
+from tests.bot.simulation import Simulation
+from tests.bot.strategies import ANA, BEN, EVE, MEMBERS, NOW, OWNERS, PACK, SUE, UNDO
 
 T1, T2 = OWNERS[:2]
 SWITCHED = PACK.settings.undo_after_switch_seconds
@@ -21,51 +21,51 @@ SWITCHED = PACK.settings.undo_after_switch_seconds
 @pytest.mark.practice(4)
 def test_off_is_refused_with_threads_in_hand() -> None:
     """Nobody goes off duty with a thread in their hands; the refusal names it and what to do (practice 4)."""
-    world = World(PACK, threads=1)
+    world = Simulation(PACK, threads=1)
     world.open(T1, ANA)
     world.say(DESK, ANA, "!off")
     world.settle()
-    assert world.desk.seat(ANA) == replace(SEATS[0], since=NOW)
+    assert world.desk.member(ANA) == replace(MEMBERS[0], on_duty_since=NOW)
     assert "First hand over (!transfer) or !release: amber heron." in world.seen(DESK)
     world.say(T1, ANA, f"!transfer {BEN}")
     world.settle()
     world.say(DESK, ANA, "!off")
     world.settle()
-    assert world.desk.seat(ANA) == replace(SEATS[0], since=NOW), "an offer is no handover yet"
+    assert world.desk.member(ANA) == replace(MEMBERS[0], on_duty_since=NOW), "an offer is no handover yet"
     world.join(T1, BEN)
     world.say(T1, BEN, "!accept")
     world.settle()
     world.say(DESK, ANA, "!off")
-    assert world.voice(T1) == BEN
-    assert world.desk.seat(ANA) == replace(SEATS[0], duty=False, since=NOW)
+    assert world.assignee(T1) == BEN
+    assert world.desk.member(ANA) == replace(MEMBERS[0], on_duty=False, on_duty_since=NOW)
 
 
-def test_a_voice_that_was_taken_does_not_keep_anybody_on_duty() -> None:
-    """Whose voice was taken may go; then the supervisor's `!release` is for the queue and `!listen` says why not."""
-    world = World(PACK, threads=1)
+def test_a_assignee_that_was_taken_does_not_keep_anybody_on_duty() -> None:
+    """Whose assignee was taken may go; then the supervisor's `!release` is for the queue and `!listen` says why not."""
+    world = Simulation(PACK, threads=1)
     world.open(T1, ANA)
     world.say(T1, SUE, "!take")
     world.settle()
     world.say(DESK, ANA, "!off")
-    assert world.voice(T1) == SUE
+    assert world.assignee(T1) == SUE
     world.say(T1, SUE, "!listen")
-    assert world.voice(T1) == SUE
+    assert world.assignee(T1) == SUE
     assert "ana is off duty: !transfer it, or !release it to the queue." in world.seen(T1)
     world.say(T1, ANA, "!speak")
-    assert world.voice(T1) == SUE
+    assert world.assignee(T1) == SUE
     world.say(T1, SUE, "!release")
-    assert world.voice(T1) is None
+    assert world.assignee(T1) is None
 
 
 def test_off_duty_a_supervisor_takes_nothing() -> None:
     """A supervisor who is off duty says `!on` before `!take`; the room reads why."""
-    world = World(PACK, threads=1)
+    world = Simulation(PACK, threads=1)
     world.open(T1, ANA)
     world.say(DESK, SUE, "!off")
     world.settle()
     world.say(T1, SUE, "!take")
-    assert world.voice(T1) == ANA
-    assert "sue is not the voice: sue is off duty. !on at the desk changes that." in world.seen(T1)
+    assert world.assignee(T1) == ANA
+    assert "sue is not the advocate: sue is off duty. !on at the desk changes that." in world.seen(T1)
 
 
 def shown(*users: str, first: bool = False) -> Desk:
@@ -82,10 +82,10 @@ def test_a_supervisor_confirms_the_identity_that_was_shown(first: bool) -> None:
     """`!trust` by a supervisor confirms exactly the key that was reported last, once."""
     desk = then(shown(BEN, ANA, first=first), IdentityChanged(user=BEN, master_key="newest")).aggregate
     step = then(desk, at_desk("!trust @ben", sender=SUE))
-    assert [(a.user, a.master_key) for a in of(Confirm, step)] == [(BEN, "newest")]
+    assert [(a.user, a.master_key) for a in of(ConfirmIdentity, step)] == [(BEN, "newest")]
     assert "confirmed by sue" in words(step)
     again = then(step.aggregate, at_desk("!trust @ben", sender=SUE, event_id="$m2"))
-    assert of(Confirm, again) == []
+    assert of(ConfirmIdentity, again) == []
     assert "Nobody of that name" in words(again)
 
 
@@ -96,8 +96,8 @@ def test_who_confirms_nothing(sender: str, who: str) -> None:
     """Advocates confirm nobody, nobody confirms themselves, a stranger and an unknown name do nothing."""
     desk = shown(BEN, SUE)
     step = then(desk, at_desk(f"!trust {who}", sender=sender))
-    assert of(Confirm, step) == []
-    assert step.aggregate.identities == desk.identities
+    assert of(ConfirmIdentity, step) == []
+    assert step.aggregate.unconfirmed_identities == desk.unconfirmed_identities
 
 
 def test_a_tap_confirms_nobody() -> None:
@@ -105,47 +105,47 @@ def test_a_tap_confirms_nobody() -> None:
     desk = shown(BEN)
     for key in ("✅", "✋", "👍", "!trust @ben"):
         for target in ("", "board", "card:t1", "answer:$m1"):
-            step = then(desk, Tapped(place=DESK, sender=SUE, event_id="$r", key=key, target=target, trusted=True))
-            assert step.aggregate.identities == desk.identities
-            assert of(Confirm, step) == []
+            step = then(desk, ReactionAdded(place=DESK, sender=SUE, event_id="$r", key=key, target=target, trusted=True))
+            assert step.aggregate.unconfirmed_identities == desk.unconfirmed_identities
+            assert of(ConfirmIdentity, step) == []
 
 
 def test_devices() -> None:
     """`!devices` asks about oneself, or about somebody here; a name that nobody has is answered."""
     for body, user in (("!devices", ANA), ("!devices @ben", BEN), (f"!devices {BEN}", BEN)):
-        assert [(a.user, a.place, a.reply_to) for a in of(TellDevices, then(staffed_desk(), at_desk(body)))] == [
+        assert [(a.user, a.place, a.reply_to) for a in of(ShowDevices, then(staffed_desk(), at_desk(body)))] == [
             (user, DESK, "$m1")
         ]
     assert words(then(staffed_desk(), at_desk("!devices @nobody"))).startswith("That is nobody at the desk.")
 
 
 def test_listening_in() -> None:
-    """A supervisor is invited as a note-taker and told so; the voice stays."""
-    world = World(PACK, threads=1)
+    """A supervisor is invited as a note-taker and told so; the assignee stays."""
+    world = Simulation(PACK, threads=1)
     world.open(T1, ANA)
     world.say(DESK, SUE, "!listen Amber  Heron")
-    assert world.voice(T1) == ANA
+    assert world.assignee(T1) == ANA
     assert SUE in world.account[T1].invited
     for body in ("!listen", "!listen quiet maple"):
         step = then(world.desk, at_desk(body, sender=SUE), at(0, roster=world.desk.roster))
         assert not told(step.actions, T1)
         assert "!board" in words(step)
-    assert Listens(user=SUE) in told(then(world.desk, at_desk("!listen amber heron", sender=SUE)).actions, T1)
+    assert ListenRequested(user=SUE) in told(then(world.desk, at_desk("!listen amber heron", sender=SUE)).actions, T1)
 
 
 @pytest.mark.parametrize(("spoke", "window"), [("", UNDO), ("t1", UNDO), ("t2", SWITCHED)])
 def test_the_window_is_longer_after_another_thread(spoke: str, window: int) -> None:
-    """When the voice's words before were in another thread, there are sixteen seconds to notice (DESIGN section 3)."""
-    seats = (replace(SEATS[0], spoke=spoke), *SEATS[1:])
+    """When the assignee's words before were in another thread, there are sixteen seconds to notice (DESIGN section 3)."""
+    seats = (replace(MEMBERS[0], last_thread=spoke), *MEMBERS[1:])
     step = then(held(), said("hello"), at(0, roster=seats))
-    assert [pending.leave_at - NOW for pending in step.aggregate.sending.pending] == [window]
-    assert (Spoke(thread="t1", user=ANA) in told(step.actions, DESK)) == (spoke != "t1")
+    assert [pending.send_at - NOW for pending in step.aggregate.sending.pending] == [window]
+    assert (AssigneeSpoke(thread="t1", user=ANA) in told(step.actions, DESK)) == (spoke != "t1")
     assert due(step.aggregate, window - 0.1).actions[-1:] != ()
 
 
 def test_from_thread_to_thread() -> None:
     """Back and forth, each first message waits sixteen seconds and each following one eight; notes count for nothing."""
-    world = World(PACK, threads=2)
+    world = Simulation(PACK, threads=2)
     for owner in (T1, T2):
         world.open(owner, ANA)
     waits = []
@@ -156,7 +156,7 @@ def test_from_thread_to_thread() -> None:
         world.say(owner, ANA, body)
         world.settle()
         pending = world.threads[owner].sending.pending
-        waits.append(pending[-1].leave_at - world.now if pending else 0)
+        waits.append(pending[-1].send_at - world.now if pending else 0)
         world.pass_time(21)
         world.settle()
     assert waits == [UNDO, UNDO, 0, UNDO, SWITCHED, UNDO, SWITCHED, 0, SWITCHED]
@@ -165,7 +165,7 @@ def test_from_thread_to_thread() -> None:
 @pytest.mark.parametrize("level", [-(10**9), -1, 0, 49, 10**30])
 def test_levels_of_any_size(level: int) -> None:
     """Power levels are compared and nothing else: nonsense makes advocates, or supervisors, of those it names."""
-    desk = then(staffed_desk(), LevelsSet(users=((ANA, level), (EVE, level), ("", level)))).aggregate
+    desk = then(staffed_desk(), PowerLevelsChanged(users=((ANA, level), (EVE, level), ("", level)))).aggregate
     assert [(seat.user, seat.role.value) for seat in desk.roster] == [
         (ANA, "supervisor" if level >= 50 else "advocate"),
         (BEN, "advocate"),
@@ -179,9 +179,9 @@ def test_a_fingerprint_must_be_the_one_that_was_shown(said: str, confirms: bool)
     reported = then(staffed_desk(), IdentityChanged(user=BEN, master_key="abcdEFGH"))
     assert "abcd EFGH" in words(reported)
     step = then(reported.aggregate, at_desk(f"!trust @ben {said}", sender=SUE))
-    assert bool(of(Confirm, step)) == confirms
+    assert bool(of(ConfirmIdentity, step)) == confirms
     assert confirms or "NOT the fingerprint" in words(step)
-    assert bool(step.aggregate.identities) != confirms
+    assert bool(step.aggregate.unconfirmed_identities) != confirms
 
 
 def test_signing_somebody_out() -> None:
@@ -198,10 +198,10 @@ def test_an_identity_that_changed_meanwhile_is_not_confirmed_unseen() -> None:
     desk = then(staffed_desk(), IdentityChanged(user=BEN, master_key="aaaa1111")).aggregate
     desk = then(desk, IdentityChanged(user=BEN, master_key="bbbb2222"), at(60)).aggregate
     step = then(desk, at_desk(f"!trust {BEN}", sender=SUE, at=NOW + 59), at(61))
-    assert of(Confirm, step) == []
+    assert of(ConfirmIdentity, step) == []
     assert "changed while you wrote" in words(step)
     for said_it in (
         at_desk(f"!trust {BEN}", sender=SUE, at=NOW + 62),
         at_desk(f"!trust {BEN} bbbb 2222", sender=SUE, at=NOW + 59),
     ):
-        assert of(Confirm, then(desk, said_it, at(63))) == [Confirm(user=BEN, master_key="bbbb2222")]
+        assert of(ConfirmIdentity, then(desk, said_it, at(63))) == [ConfirmIdentity(user=BEN, master_key="bbbb2222")]

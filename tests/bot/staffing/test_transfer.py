@@ -8,17 +8,25 @@ from typing import Any
 
 import pytest
 
-from bot.lifecycle.recap import NOT_AGAIN
-from bot.model.actions import DESK, OFFICE, THREAD, Expel, Invite, Post, Receipt
+from bot.lifecycle.recap import REMOVE_RECAP
+from bot.model.actions import DESK, OFFICE, THREAD, DeliveryReceipt, Invite, KickMember, SendMessage
 from bot.model.desk import Thread
-from bot.model.events import Joined, Left, Tapped, TimerDue, Unsaid
-from bot.model.thread import Offer
-from bot.model.thread_desk_events import Assigned, How, NotAssigned, Offered, OffWanted, Removed, VoiceWanted
-from bot.model.transactional_actions import DropTimer, SetTimer, Tell
+from bot.model.events import MemberJoined, MemberLeft, MessageRedacted, ReactionAdded, TimerDue
+from bot.model.thread import TransferOffer
+from bot.model.thread_desk_events import (
+    Assigned,
+    AssignmentKind,
+    AssignmentRefused,
+    ClaimRequested,
+    MemberRemoved,
+    OffDutyRequested,
+    OfferChanged,
+)
+from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from policies.pack import TextName
 from tests.bot.examples import alarms, at, due, held, marks, of, said, texts, then, told, words
-from tests.bot.strategies import ANA, BEN, NOW, OWNERS, PACK, SEATS, SUE, UNDO
-from tests.bot.world import World
+from tests.bot.simulation import Simulation
+from tests.bot.strategies import ANA, BEN, MEMBERS, NOW, OWNERS, PACK, SUE, UNDO
 
 T1 = OWNERS[0]
 HANDOVER = PACK.say(TextName.HANDOVER, "en")
@@ -30,23 +38,23 @@ def offered(to: str = BEN, sender: str = ANA) -> Thread:
     return thread
 
 
-def wanted(step: Any) -> list[VoiceWanted]:
+def wanted(step: Any) -> list[ClaimRequested]:
     """Return what a step asks of the desk."""
-    return [event for event in told(step.actions, DESK) if isinstance(event, VoiceWanted)]
+    return [event for event in told(step.actions, DESK) if isinstance(event, ClaimRequested)]
 
 
 @pytest.mark.practice(4)
 @pytest.mark.parametrize("quiet", [False, True])
 def test_an_offer_invites_and_changes_nothing_yet(quiet: bool) -> None:
-    """Whoever is offered a thread is invited at once; the voice stays; the handover text is at hand unless `quiet`."""
+    """Whoever is offered a thread is invited at once; the assignee stays; the handover text is at hand unless `quiet`."""
     step = then(held(), said(f"!transfer {BEN}{' quiet' if quiet else ''} she is at work", event_id="$o"))
-    assert step.aggregate.voice.holder == ANA
-    assert step.aggregate.voice.offer == Offer(to=BEN, by=ANA, until=NOW + 600, event_id="$o")
+    assert step.aggregate.assignment.assignee == ANA
+    assert step.aggregate.assignment.offer == TransferOffer(to=BEN, by=ANA, until=NOW + 600, event_id="$o")
     assert [a.user for a in of(Invite, step)] == [BEN]
-    assert [(post.mentions, post.notice) for post in of(Post, step) if post.ref == "offer"] == [((BEN,), False)]
+    assert [(post.mentions, post.notice) for post in of(SendMessage, step) if post.ref == "offer"] == [((BEN,), False)]
     assert [timer.due for timer in of(SetTimer, step)] == [NOW + 600]
     assert (HANDOVER in words(step)) != quiet
-    assert [post.taps for post in of(Post, step) if post.ref == "offer"] == [("✅", "❌")], "one tap is enough"
+    assert [post.reactions for post in of(SendMessage, step) if post.ref == "offer"] == [("✅", "❌")], "one tap is enough"
     assert texts(step) == []
     assert wanted(step) == []
 
@@ -54,7 +62,7 @@ def test_an_offer_invites_and_changes_nothing_yet(quiet: bool) -> None:
 def test_an_offer_to_all_is_a_card_at_the_desk() -> None:
     """Offered to everybody, the thread is on the desk's cards again, and nobody is invited before they take it."""
     step = then(held(), said("!transfer all"))
-    assert told(step.actions, DESK) == [Offered(thread="t1", open=True)]
+    assert told(step.actions, DESK) == [OfferChanged(thread="t1", open=True)]
     assert of(Invite, step) == []
 
 
@@ -62,14 +70,14 @@ def test_an_offer_to_all_is_a_card_at_the_desk() -> None:
     ("event", "how"),
     [
         (said("!transfer nobody", event_id="$n"), "taken back"),
-        (Unsaid(place=THREAD, sender=ANA, target="$o"), "taken back"),
+        (MessageRedacted(place=THREAD, sender=ANA, target="$o"), "taken back"),
         (said(f"!transfer {SUE}", event_id="$n"), "replaced"),
         (said("!transfer all", event_id="$n"), "replaced"),
         (said("!decline", sender=BEN, event_id="$n"), "declined by ben"),
-        (Tapped(place=THREAD, sender=BEN, event_id="$n", key="❌", target="offer", trusted=True), "declined by ben"),
+        (ReactionAdded(place=THREAD, sender=BEN, event_id="$n", key="❌", target="offer", trusted=True), "declined by ben"),
         (TimerDue(key="offer"), "run out"),
-        (Left(place=THREAD, user=BEN), "ben has gone"),
-        (Removed(user=BEN), "ben has gone"),
+        (MemberLeft(place=THREAD, user=BEN), "ben has gone"),
+        (MemberRemoved(user=BEN), "ben has gone"),
     ],
 )
 def test_every_end_of_an_offer_is_told(event: Any, how: str) -> None:
@@ -77,8 +85,8 @@ def test_every_end_of_an_offer_is_told(event: Any, how: str) -> None:
     step = then(offered(), event, at(600 if isinstance(event, TimerDue) else 10))
     assert how in words(step)
     assert "ana is still heard" in words(step)
-    assert [timer.key for timer in of(DropTimer, step)] == ["offer"]
-    assert step.aggregate.voice.holder == ANA
+    assert [timer.key for timer in of(CancelTimer, step)] == ["offer"]
+    assert step.aggregate.assignment.assignee == ANA
     late = then(step.aggregate, said("!accept", sender=BEN, event_id="$a"), at(20))
     assert wanted(late) == []
     assert words(late)
@@ -88,22 +96,22 @@ def test_every_end_of_an_offer_is_told(event: Any, how: str) -> None:
     ("event", "closed"),
     [
         (said("!transfer nobody", event_id="$n"), True),
-        (Unsaid(place=THREAD, sender=SUE, target="$o"), True),
-        (Unsaid(place=THREAD, sender=ANA, target="$o"), False),
+        (MessageRedacted(place=THREAD, sender=SUE, target="$o"), True),
+        (MessageRedacted(place=THREAD, sender=ANA, target="$o"), False),
         (said(f"!transfer {BEN}", event_id="$n"), True),
         (TimerDue(key="offer"), True),
-        (Left(place=THREAD, user=SUE), True),
-        (Removed(user=SUE), True),
-        (Assigned(voice=BEN, how=How.ACCEPTED), True),
-        (Assigned(voice=SUE, how=How.TOOK), True),
+        (MemberLeft(place=THREAD, user=SUE), True),
+        (MemberRemoved(user=SUE), True),
+        (Assigned(assignee=BEN, how=AssignmentKind.ACCEPTED), True),
+        (Assigned(assignee=SUE, how=AssignmentKind.TAKEN_OVER), True),
     ],
 )
 def test_the_desk_hears_that_an_offer_to_all_is_over(event: Any, closed: bool) -> None:
     """However an offer to everybody ends, its card at the desk ends with it."""
     thread = offered("all", sender=SUE)
     step = then(thread, event, at(600))
-    assert (Offered(thread="t1", open=False) in told(step.actions, DESK)) == closed
-    assert (step.aggregate.voice.offer != thread.voice.offer) == closed
+    assert (OfferChanged(thread="t1", open=False) in told(step.actions, DESK)) == closed
+    assert (step.aggregate.assignment.offer != thread.assignment.offer) == closed
 
 
 @pytest.mark.parametrize("yes", [True, False])
@@ -111,12 +119,12 @@ def test_the_desk_hears_that_an_offer_to_all_is_over(event: Any, closed: bool) -
 def test_only_whom_it_is_offered_to_answers(sender: str, yes: bool) -> None:
     """Nobody accepts or declines for somebody else, by word or by tap."""
     word = said("!accept" if yes else "!decline", sender=sender)
-    tap = Tapped(place=THREAD, sender=sender, event_id="$r", key="✅" if yes else "❌", target="offer", trusted=True)
+    tap = ReactionAdded(place=THREAD, sender=sender, event_id="$r", key="✅" if yes else "❌", target="offer", trusted=True)
     for event in (word, tap):
         step = then(offered(), event)
         assert bool(wanted(step)) == (yes and sender == BEN)
-        assert (step.aggregate.voice.offer is None) == (sender == BEN)
-        assert step.aggregate.voice.holder == ANA
+        assert (step.aggregate.assignment.offer is None) == (sender == BEN)
+        assert step.aggregate.assignment.assignee == ANA
 
 
 @pytest.mark.parametrize(
@@ -124,7 +132,7 @@ def test_only_whom_it_is_offered_to_answers(sender: str, yes: bool) -> None:
 )
 def test_a_tap_that_is_no_answer(key: str, target: str, trusted: bool) -> None:
     """Another sign, a tap elsewhere and a tap without a confirmed device take nothing; the last is told why."""
-    step = then(offered(), Tapped(place=THREAD, sender=BEN, event_id="$r", key=key, target=target, trusted=trusted))
+    step = then(offered(), ReactionAdded(place=THREAD, sender=BEN, event_id="$r", key=key, target=target, trusted=trusted))
     assert step.aggregate == offered()
     assert ("verify your device" in words(step)) != trusted
 
@@ -132,50 +140,50 @@ def test_a_tap_that_is_no_answer(key: str, target: str, trusted: bool) -> None:
 def test_an_accepted_offer_is_accepted_once() -> None:
     """Whoever accepts twice asks once, and what is accepted cannot be taken back or declined any more."""
     step = then(offered(), said("!accept", sender=BEN))
-    assert wanted(step) == [VoiceWanted(thread="t1", user=BEN, how=How.ACCEPTED)]
+    assert wanted(step) == [ClaimRequested(thread="t1", user=BEN, how=AssignmentKind.ACCEPTED)]
     for event in (said("!accept", sender=BEN, event_id="$2"), said("!decline", sender=BEN, event_id="$2")):
         assert "Nothing is offered here" in words(then(step.aggregate, event))
-    assert then(step.aggregate, Unsaid(place=THREAD, sender=ANA, target="$o")).actions == (NOT_AGAIN,)
+    assert then(step.aggregate, MessageRedacted(place=THREAD, sender=ANA, target="$o")).actions == (REMOVE_RECAP,)
 
 
-@pytest.mark.parametrize("how", [How.ACCEPTED, How.TOOK, How.BACK])
-def test_a_change_of_voice_cancels_what_has_not_left_and_says_so(how: How) -> None:
-    """The words of the voice before do not leave; the new voice is named; the former one stays in the room."""
+@pytest.mark.parametrize("how", [AssignmentKind.ACCEPTED, AssignmentKind.TAKEN_OVER, AssignmentKind.RETURNED])
+def test_a_change_of_assignee_cancels_what_has_not_left_and_says_so(how: AssignmentKind) -> None:
+    """The words of the assignee before do not leave; the new assignee is named; the former one stays in the room."""
     thread = then(held(), said("hello")).aggregate
-    step = then(thread, Assigned(voice=BEN, how=how), at(3))
-    assert marks(step) == {"$m1": Receipt.NOT_SENT}
-    assert "the voice changed" in words(step)
-    assert "ben is the voice now" in words(step)
-    assert of(Expel, step) == []
+    step = then(thread, Assigned(assignee=BEN, how=how), at(3))
+    assert marks(step) == {"$m1": DeliveryReceipt.NOT_SENT}
+    assert "the advocate changed" in words(step)
+    assert "ben is the advocate now" in words(step)
+    assert of(KickMember, step) == []
     assert texts(due(step.aggregate, UNDO)) == []
-    assert marks(then(step.aggregate, said("but", event_id="$m2"), at(4))) == {"$m2": Receipt.NOTE}
-    assert step.aggregate.voice.before == (ANA if how is How.TOOK else None)
+    assert marks(then(step.aggregate, said("but", event_id="$m2"), at(4))) == {"$m2": DeliveryReceipt.NOTE}
+    assert step.aggregate.assignment.taken_from == (ANA if how is AssignmentKind.TAKEN_OVER else None)
 
 
 def test_what_is_out_of_date_changes_nothing() -> None:
-    """A decision of the desk about a voice that has gone meanwhile is not followed: the thread waits already."""
-    waits = then(held(), Left(place=THREAD, user=ANA)).aggregate
-    for how in (How.ACCEPTED, How.TOOK, How.BACK):
-        step = then(waits, Assigned(voice=BEN, how=how))
+    """A decision of the desk about an assignee that has gone meanwhile is not followed: the thread waits already."""
+    waits = then(held(), MemberLeft(place=THREAD, user=ANA)).aggregate
+    for how in (AssignmentKind.ACCEPTED, AssignmentKind.TAKEN_OVER, AssignmentKind.RETURNED):
+        step = then(waits, Assigned(assignee=BEN, how=how))
         assert step.aggregate == waits
         assert "went back to the queue" in words(step)
-    assert then(waits, Assigned(voice=BEN)).aggregate.voice.holder == BEN
+    assert then(waits, Assigned(assignee=BEN)).aggregate.assignment.assignee == BEN
 
 
 @pytest.mark.practice(40)
 def test_escalating_calls_the_supervisors_on_duty() -> None:
     """Supervisors on duty are invited and the desk is told loudly; the reason stays in the room.
 
-    With none on duty the voice is told whether anybody outside is called: nobody waits for a call that nobody makes.
+    With none on duty the assignee is told whether anybody outside is called: nobody waits for a call that nobody makes.
     """
     step = then(held(), said("!escalate he is at the door"))
     assert [a.user for a in of(Invite, step)] == [SUE]
     assert alarms(step) == ["escalated"]
     assert "at the door" not in repr(told(step.actions, DESK))
-    nobody = then(held(), said("!escalate"), at(0, roster=SEATS[:2]))
+    nobody = then(held(), said("!escalate"), at(0, roster=MEMBERS[:2]))
     assert of(Invite, nobody) == []
     assert "calls nobody outside" in words(nobody)
-    on_call = then(held(), said("!escalate"), at(0, roster=SEATS[:2], on_call=True))
+    on_call = then(held(), said("!escalate"), at(0, roster=MEMBERS[:2], on_call=True))
     assert "Whoever is on call is being called" in words(on_call)
     herself = then(held(), said("!escalate", sender=SUE))
     assert of(Invite, herself) == []
@@ -184,15 +192,15 @@ def test_escalating_calls_the_supervisors_on_duty() -> None:
 
 @pytest.mark.practice(25)
 def test_an_interpreter_has_a_seat_for_two_hours() -> None:
-    """An interpreter reads and writes notes for two hours; who left before, or became the voice, is not removed then."""
+    """An interpreter reads and writes notes for two hours; who left before, or became the assignee, is not removed then."""
     step = then(held(), said(f"!with {BEN} interpreter"))
     assert [timer.due for timer in of(SetTimer, step) if timer.key == f"seat:{BEN}"] == [NOW + 7200]
-    sits = then(step.aggregate, Joined(place=THREAD, user=BEN)).aggregate
-    assert marks(then(sits, said("hola", sender=BEN))) == {"$m1": Receipt.NOTE}
-    assert [a.user for a in of(Expel, then(sits, TimerDue(key=f"seat:{BEN}"), at(7200)))] == [BEN]
-    voice = then(sits, Assigned(voice=BEN, how=How.ACCEPTED)).aggregate
-    assert then(voice, TimerDue(key=f"seat:{BEN}"), at(7200)).actions == ()
-    gone = then(sits, Left(place=THREAD, user=BEN)).aggregate
+    sits = then(step.aggregate, MemberJoined(place=THREAD, user=BEN)).aggregate
+    assert marks(then(sits, said("hola", sender=BEN))) == {"$m1": DeliveryReceipt.NOTE}
+    assert [a.user for a in of(KickMember, then(sits, TimerDue(key=f"seat:{BEN}"), at(7200)))] == [BEN]
+    assignee = then(sits, Assigned(assignee=BEN, how=AssignmentKind.ACCEPTED)).aggregate
+    assert then(assignee, TimerDue(key=f"seat:{BEN}"), at(7200)).actions == ()
+    gone = then(sits, MemberLeft(place=THREAD, user=BEN)).aggregate
     assert then(gone, TimerDue(key=f"seat:{BEN}"), at(7200)).actions == ()
 
 
@@ -204,20 +212,20 @@ def test_quiet_is_a_word_of_its_own() -> None:
 
 
 def test_nobody_loses_a_seat_that_is_not_an_interpreters() -> None:
-    """Two hours end an interpreter's seat only: the voice never has one, nor who was asked in once more without it."""
+    """Two hours end an interpreter's seat only: the assignee never has one, nor who was asked in once more without it."""
     step = then(held(), said(f"!with {ANA} interpreter", sender=SUE))
-    assert step.aggregate.voice.interpreters == frozenset()
-    assert "ana is the voice" in words(step)
-    assert of(Expel, then(step.aggregate, TimerDue(key=f"seat:{ANA}"), at(7_300))) == []
+    assert step.aggregate.assignment.interpreters == frozenset()
+    assert "ana is the advocate" in words(step)
+    assert of(KickMember, then(step.aggregate, TimerDue(key=f"seat:{ANA}"), at(7_300))) == []
     asked = then(held(), said(f"!with {BEN} interpreter")).aggregate
     again = then(asked, said(f"!with {BEN}", event_id="$m2"), at(60))
-    assert DropTimer(key=f"seat:{BEN}") in again.actions
-    assert of(Expel, then(again.aggregate, TimerDue(key=f"seat:{BEN}"), at(7_300))) == []
+    assert CancelTimer(key=f"seat:{BEN}") in again.actions
+    assert of(KickMember, then(again.aggregate, TimerDue(key=f"seat:{BEN}"), at(7_300))) == []
 
 
 def test_nobody_off_duty_is_asked_in() -> None:
     """Whoever is off duty is not called into a room; the refusal says so."""
-    off = tuple(replace(seat, duty=seat.user != BEN) for seat in SEATS)
+    off = tuple(replace(seat, on_duty=seat.user != BEN) for seat in MEMBERS)
     step = then(held(), said("!with @ben"), at(0, roster=off))
     assert of(Invite, step) == []
     assert "ben is off duty" in words(step)
@@ -234,78 +242,80 @@ def test_nobody_off_duty_is_asked_in() -> None:
 def test_no_tap_on_an_offer_is_passed_over_in_silence(thread: Thread, sender: str, why: str) -> None:
     """Whoever taps an offer that is over, or for others, hears that it changed nothing."""
     for key in ("✅", "❌"):
-        step = then(thread, Tapped(place=THREAD, sender=sender, event_id="$t", key=key, target="offer", trusted=True))
+        step = then(
+            thread, ReactionAdded(place=THREAD, sender=sender, event_id="$t", key=key, target="offer", trusted=True)
+        )
         assert why in words(step)
         assert step.aggregate == thread
         assert wanted(step) == []
 
 
 def test_a_supervisor_puts_the_thread_of_somebody_absent_into_the_queue() -> None:
-    """`!release queue` of a supervisor lets a thread wait again, whoever is its voice and whoever was."""
-    world = World(PACK, threads=1)
+    """`!release queue` of a supervisor lets a thread wait again, whoever is its assignee and whoever was."""
+    world = Simulation(PACK, threads=1)
     world.open(T1, ANA)
     world.say(T1, SUE, "!release")
-    assert world.voice(T1) == ANA
-    assert "!release queue takes it from its voice" in world.seen(T1)
+    assert world.assignee(T1) == ANA
+    assert "!release queue takes it from its advocate" in world.seen(T1)
     world.say(T1, SUE, "!take")
     world.settle()
     world.say(T1, SUE, "!release queue")
-    assert world.voice(T1) is None
+    assert world.assignee(T1) is None
     world.say(DESK, BEN, "!claim")
     world.settle()
     world.say(T1, SUE, "!release queue")
-    assert world.voice(T1) is None
+    assert world.assignee(T1) is None
 
 
 @pytest.mark.parametrize("how", ["waits", "is offered"])
 def test_a_thread_is_claimed_in_its_own_room(how: str) -> None:
-    """`!claim` in the room of a thread that waits, or is offered to all, makes one its voice; two have one winner."""
-    world = World(PACK, threads=1)
+    """`!claim` in the room of a thread that waits, or is offered to all, makes one its assignee; two have one winner."""
+    world = Simulation(PACK, threads=1)
     world.open(T1, ANA)
     world.say(T1, ANA, "!release" if how == "waits" else "!transfer all")
     world.settle()
     world.say(T1, BEN, "!claim")
     world.say(T1, SUE, "!claim")
-    assert world.voice(T1) == BEN
-    assert ("ben was quicker" in world.seen(T1)) != ("ben is its voice" in world.seen(T1))
+    assert world.assignee(T1) == BEN
+    assert ("ben was quicker" in world.seen(T1)) != ("It is with ben" in world.seen(T1))
     world.say(T1, SUE, "!claim")
     world.say(T1, BEN, "!claim")
-    assert world.voice(T1) == BEN
-    assert "You are the voice already." in world.seen(T1)
+    assert world.assignee(T1) == BEN
+    assert "This thread is with you already." in world.seen(T1)
 
 
 def test_off_in_a_threads_room_is_the_desks_to_allow() -> None:
     """`!off` works from a room as well; whoever has a thread in their hands stays, also when it comes in that moment."""
-    world = World(PACK, threads=1)
+    world = Simulation(PACK, threads=1)
     world.open(T1, ANA)
     world.say(T1, ANA, "!off")
     world.settle()
-    assert "you are the voice of 1" in world.seen(T1)
+    assert "you have 1 open" in world.seen(T1)
     world.say(T1, BEN, "!off")
     world.settle()
-    assert [(seat.user, seat.duty) for seat in world.desk.roster] == [(ANA, True), (BEN, False), (SUE, True)]
-    world.tell(DESK, OffWanted(user=ANA))
+    assert [(seat.user, seat.on_duty) for seat in world.desk.roster] == [(ANA, True), (BEN, False), (SUE, True)]
+    world.tell(DESK, OffDutyRequested(user=ANA))
     world.settle()
-    assert world.desk.seat(ANA) == replace(SEATS[0], since=NOW, spoke="")
+    assert world.desk.member(ANA) == replace(MEMBERS[0], on_duty_since=NOW, last_thread="")
     assert "ana stays on duty" in world.seen(DESK)
 
 
 def test_care_is_where_colleagues_do_not_see_it() -> None:
     """`!debrief` is answered in one's office only."""
     step = then(held(), said("!debrief", sender=BEN))
-    assert [post.place for post in of(Post, step)] == [OFFICE + BEN]
+    assert [post.place for post in of(SendMessage, step)] == [OFFICE + BEN]
 
 
 def test_the_desk_refuses_in_a_sentence() -> None:
-    """Whom the desk does not make the voice is named in the room with the reason."""
-    step = then(held(), NotAssigned(user=BEN, why="they are off duty."))
-    assert words(step) == "ben is not the voice: they are off duty."
+    """Whom the desk does not make the assignee is named in the room with the reason."""
+    step = then(held(), AssignmentRefused(user=BEN, reason="they are off duty."))
+    assert words(step) == "ben is not the advocate: they are off duty."
     assert step.aggregate == held()
 
 
 def test_nobody_tells_the_thread_but_the_desk() -> None:
-    """No command or tap in a thread's room makes somebody the voice by itself: it asks the desk."""
+    """No command or tap in a thread's room makes somebody the assignee by itself: it asks the desk."""
     for sender, body in product((ANA, BEN, SUE), ("!accept", "!take", "!speak", "!listen", f"!transfer {BEN}")):
         step = then(offered(), said(body, sender=sender))
-        assert step.aggregate.voice.holder == ANA
-        assert all(isinstance(a.event, VoiceWanted | Offered) for a in of(Tell, step))
+        assert step.aggregate.assignment.assignee == ANA
+        assert all(isinstance(a.event, ClaimRequested | OfferChanged) for a in of(SendEvent, step))

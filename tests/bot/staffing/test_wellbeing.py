@@ -6,48 +6,48 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.model.actions import DESK, OFFICE, Post
-from bot.model.events import Left, Outcome
-from bot.model.thread_desk_events import Marked, Stirred
-from bot.staffing.wellbeing import AGAIN, LONG, OFFER
+from bot.model.actions import DESK, OFFICE, SendMessage
+from bot.model.events import MemberLeft, Outcome
+from bot.model.thread_desk_events import DuressFlagChanged, ThreadActivity
+from bot.staffing.wellbeing import LONG_CONVERSATION, OFFER, OFFER_AGAIN_AFTER
+from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, BEN, NAMED, OWNERS, PACK, SUE, with_settings
-from tests.bot.world import World
 
 T1, T2 = OWNERS[:2]
 
 
-def offers(world: World, user: str) -> int:
+def offers(world: Simulation, user: str) -> int:
     """Count how often somebody was offered a talk unasked, in their own office."""
     return sum(post.body == OFFER for room, post in world.rooms if room == OFFICE + user)
 
 
-def open_one(pack: object = None) -> World:
-    world = World(PACK, threads=2)
+def open_one(pack: object = None) -> Simulation:
+    world = Simulation(PACK, threads=2)
     world.open(T1, ANA)
     return world
 
 
-def escalates(world: World) -> None:
+def escalates(world: Simulation) -> None:
     world.say(T1, ANA, "!escalate")
 
 
-def duress(world: World) -> None:
-    world.tell(DESK, Marked(thread=T1, duress=True))
+def duress(world: Simulation) -> None:
+    world.tell(DESK, DuressFlagChanged(thread=T1, duress=True))
 
 
-def long(world: World) -> None:
-    world.pass_time(LONG)
+def long(world: Simulation) -> None:
+    world.pass_time(LONG_CONVERSATION)
     world.text(T1, "still here")
     world.settle()
 
 
-def breaks_off(world: World) -> None:
-    """Let the voice answer, and nothing come back for an hour."""
+def breaks_off(world: Simulation) -> None:
+    """Let the assignee answer, and nothing come back for an hour."""
     world.reaches(T1, ANA, "ok")
     world.pass_time(PACK.settings.silence_offer_park)
 
 
-def nothing(world: World) -> None:
+def nothing(world: Simulation) -> None:
     world.say(T1, ANA, "ok")
 
 
@@ -56,7 +56,7 @@ def nothing(world: World) -> None:
     [(escalates, 1), (duress, 1), (long, 1), (breaks_off, 1), (nothing, 0)],
     ids=["escalates", "duress", "long", "breaks_off", "nothing"],
 )
-def test_an_offer_after_what_may_stay_with_one(what: Callable[[World], None], count: int) -> None:
+def test_an_offer_after_what_may_stay_with_one(what: Callable[[Simulation], None], count: int) -> None:
     """After a heavy, long or broken-off conversation has left their hands, and not before, somebody is offered a talk."""
     world = open_one()
     what(world)
@@ -78,7 +78,7 @@ def test_an_offer_is_not_made_twice_in_a_few_hours() -> None:
         world.say(owner, ANA, "!release")
         world.settle()
     assert offers(world, ANA) == 1
-    world.pass_time(AGAIN)
+    world.pass_time(OFFER_AGAIN_AFTER)
     world.say(DESK, ANA, "!claim")
     world.settle()
     world.say(T1, ANA, "!release")
@@ -91,7 +91,7 @@ def test_it_names_nobody_and_is_for_one_alone() -> None:
     world = open_one()
     world.say(T1, ANA, "!escalate")
     world.settle()
-    world.tell(DESK, Left(place=DESK, user=ANA))
+    world.tell(DESK, MemberLeft(place=DESK, user=ANA))
     world.settle()
     assert offers(world, ANA) == 0
     assert not [name for name in NAMED if name in OFFER]
@@ -100,10 +100,10 @@ def test_it_names_nobody_and_is_for_one_alone() -> None:
 
 def test_whoever_has_much_is_told_privately_and_in_counts() -> None:
     """At the cap one is told in one's office what one carries: numbers only, once in a few hours."""
-    world = World(with_settings(cap=2), threads=2)
+    world = Simulation(with_settings(cap=2), threads=2)
     world.open(T1, ANA)
     world.open(T2, ANA)
-    told = [post for room, post in world.rooms if room == OFFICE + ANA and isinstance(post, Post)]
+    told = [post for room, post in world.rooms if room == OFFICE + ANA and isinstance(post, SendMessage)]
     assert len(told) == 1
     assert "You have 2 conversation(s) open" in told[0].body
     assert not [name for name in NAMED if name in told[0].body]
@@ -142,7 +142,7 @@ def test_the_desk_does_not_hear_of_every_text() -> None:
     for _ in range(40):
         world.text(T1, "and")
         world.work(T1)
-        heard += [event for event in world.inbox[DESK] if isinstance(event, Stirred)]
+        heard += [event for event in world.inbox[DESK] if isinstance(event, ThreadActivity)]
         world.settle()
         world.pass_time(1.5)
     assert len(heard) == 1
@@ -152,4 +152,4 @@ def test_the_desk_does_not_hear_of_every_text() -> None:
     world.settle()
     world.attempt(T1, Outcome.ACCEPTED)
     world.work(T1)
-    assert [event.theirs for event in world.inbox[DESK] if isinstance(event, Stirred)] == [False]
+    assert [event.inbound for event in world.inbox[DESK] if isinstance(event, ThreadActivity)] == [False]

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import pytest
 
-from tests.bridge.carriers import table
+from tests.bridge.carriers import conformance_table
 
-OUTCOMES: Final = pytest.StashKey[dict[table.Cell, str]]()
+OUTCOMES: Final = pytest.StashKey[dict[conformance_table.Cell, str]]()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -30,14 +30,14 @@ def pytest_runtest_makereport(
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     outcomes = session.config.stash.get(OUTCOMES, {})
-    if not table.whole(outcomes):
+    if not conformance_table.whole(outcomes):
         return
-    found = table.drawn(outcomes)
-    if os.environ.get(table.REWRITE) == "1":
-        table.FILE.write_text(found, encoding="utf-8")
-    elif not table.FILE.is_file() or found != table.FILE.read_text(encoding="utf-8"):
+    found = conformance_table.drawn(outcomes)
+    if os.environ.get(conformance_table.REWRITE) == "1":
+        conformance_table.FILE.write_text(found, encoding="utf-8")
+    elif not conformance_table.FILE.is_file() or found != conformance_table.FILE.read_text(encoding="utf-8"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         reporter = session.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
-            name = table.FILE.relative_to(table.ROOT)
-            reporter.write_line(f"\n{name} is not what this run gave: python -m tests.bridge.carriers.table")
+            name = conformance_table.FILE.relative_to(conformance_table.ROOT)
+            reporter.write_line(f"\n{name} is not what this run gave: python -m tests.bridge.carriers.conformance_table")

@@ -25,7 +25,7 @@ async def until(true: Callable[[], bool], *, within: float = 5.0) -> None:
         await asyncio.sleep(0.005)
 
 
-class Receiver:
+class WebhookReceiver:
     """Where webhooks arrive. `answers` are the statuses of the next requests, then `otherwise`."""
 
     def __init__(self) -> None:
@@ -70,8 +70,8 @@ class Receiver:
 
 
 @asynccontextmanager
-async def listening() -> AsyncIterator[Receiver]:
-    receiver = Receiver()
+async def webhook_receiver() -> AsyncIterator[WebhookReceiver]:
+    receiver = WebhookReceiver()
     await receiver.start()
     try:
         yield receiver
@@ -79,7 +79,7 @@ async def listening() -> AsyncIterator[Receiver]:
         await receiver.stop()
 
 
-class Wire:
+class ScriptedServer:
     """A server that reads one request per connection and writes these bytes: any answer, half an answer, or none."""
 
     def __init__(self, answer: bytes) -> None:
@@ -102,8 +102,8 @@ class Wire:
 
 
 @asynccontextmanager
-async def wire(answer: bytes) -> AsyncIterator[Wire]:
-    made = Wire(answer)
+async def scripted_server(answer: bytes) -> AsyncIterator[ScriptedServer]:
+    made = ScriptedServer(answer)
     server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
     made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
@@ -113,7 +113,7 @@ async def wire(answer: bytes) -> AsyncIterator[Wire]:
 
 
 @asynccontextmanager
-async def forgetful(status: int) -> AsyncIterator[str]:
+async def deleting_vendor(status: int) -> AsyncIterator[str]:
     """Serve a vendor that says yes to every DELETE, and from then on answers every look with this status."""
     deleted = False
 
@@ -135,7 +135,7 @@ async def forgetful(status: int) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-def http(status: int, body: bytes = b"", *, headers: str = "", promised: int | None = None) -> bytes:
+def http_response(status: int, body: bytes = b"", *, headers: str = "", promised: int | None = None) -> bytes:
     """Write an HTTP/1.1 answer; `promised` is its Content-Length when that is to be a lie."""
     length = len(body) if promised is None else promised
     return f"HTTP/1.1 {status} Words\r\nContent-Length: {length}\r\n{headers}\r\n".encode() + body

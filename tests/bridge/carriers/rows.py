@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from tests.bridge.carriers import cloud_stands, cxml_stands, own_stands, rehearsal_stand, telnyx_stand
-from tests.bridge.carriers.stand import Row
+from tests.bridge.carriers import cloud_harnesses, cxml_harnesses, rehearsal_harness, self_hosted_harnesses, telnyx_harness
+from tests.bridge.carriers.harness import AdapterRow
 
-ROWS: tuple[Row, ...] = (
-    rehearsal_stand.ROW,
-    cxml_stands.TWILIO,
-    cxml_stands.SIGNALWIRE,
-    telnyx_stand.ROW,
-    cloud_stands.BANDWIDTH,
-    cloud_stands.VONAGE,
-    own_stands.SMSGATE,
-    own_stands.KANNEL,
-    own_stands.JASMIN,
+ROWS: tuple[AdapterRow, ...] = (
+    rehearsal_harness.ROW,
+    cxml_harnesses.TWILIO,
+    cxml_harnesses.SIGNALWIRE,
+    telnyx_harness.ROW,
+    cloud_harnesses.BANDWIDTH,
+    cloud_harnesses.VONAGE,
+    self_hosted_harnesses.SMSGATE,
+    self_hosted_harnesses.KANNEL,
+    self_hosted_harnesses.JASMIN,
 )

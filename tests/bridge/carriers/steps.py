@@ -15,14 +15,14 @@ from bridge.carriers.adapter import (
     Accepted,
     CannotDelete,
     Carrier,
+    DeleteLater,
     InboundText,
-    NotYet,
     SendOutcome,
     UnknownOutcome,
     WebhookRequest,
 )
 from bridge.runtime.phone_number import Phone
-from tests.bridge.carriers.stand import Stand, Trait
+from tests.bridge.carriers.harness import Harness, Trait
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -53,34 +53,34 @@ PROXIES: tuple[dict[str, str], ...] = (
 QUICK = settings(max_examples=200, deadline=None, database=None)
 
 
-async def one_text(stand: Stand, text: str = "hello", *, sender: str = HANDSET) -> WebhookRequest:
+async def receive_text(harness: Harness, text: str = "hello", *, sender: str = HANDSET) -> WebhookRequest:
     """Text the line and return the webhook that comes of it."""
-    before = len(stand.receiver.requests)
-    await stand.text_in(sender, text)
-    return (await stand.receiver.come(before + 1))[before]
+    before = len(harness.receiver.requests)
+    await harness.text_from_handset(sender, text)
+    return (await harness.receiver.come(before + 1))[before]
 
 
-def read_text(stand: Stand, request: WebhookRequest) -> InboundText:
-    assert stand.carrier.verify(request)
-    (item,) = stand.carrier.parse(request)
+def parse_text(harness: Harness, request: WebhookRequest) -> InboundText:
+    assert harness.carrier.verify(request)
+    (item,) = harness.carrier.parse(request)
     assert isinstance(item, InboundText)
     return item
 
 
-async def sent(stand: Stand, text: str = "here") -> str:
-    outcome = await stand.carrier.send(Phone(HANDSET), text, number=stand.number)
+async def send_text(harness: Harness, text: str = "here") -> str:
+    outcome = await harness.carrier.send(Phone(HANDSET), text, number=harness.number)
     assert isinstance(outcome, Accepted)
     return outcome.message_id
 
 
-def not_deleted(stand: Stand) -> type[NotYet | CannotDelete]:
+def not_deleted_outcome(harness: Harness) -> type[DeleteLater | CannotDelete]:
     """Return what `delete_copy` says where nothing was deleted: later, or, if the vendor never does, that it cannot."""
-    return NotYet if Trait.DELETES in stand.traits else CannotDelete
+    return DeleteLater if Trait.DELETES in harness.traits else CannotDelete
 
 
-def in_doubt(stand: Stand, outcome: SendOutcome) -> bool:
+def is_outcome_unknown(harness: Harness, outcome: SendOutcome) -> bool:
     """Whether nobody knows what became of a send; its id is told exactly where ids are ours."""
-    return isinstance(outcome, UnknownOutcome) and bool(outcome.message_id) is (Trait.OUR_IDS in stand.traits)
+    return isinstance(outcome, UnknownOutcome) and bool(outcome.message_id) is (Trait.OUR_IDS in harness.traits)
 
 
 async def listing(carrier: Carrier, since: datetime) -> tuple[list[InboundText], bool]:
@@ -94,15 +94,15 @@ async def listing(carrier: Carrier, since: datetime) -> tuple[list[InboundText],
     return found, True
 
 
-async def breaks_off(carrier: Carrier) -> None:
+async def listing_fails(carrier: Carrier) -> None:
     """List, and see it say that it did not come to its end."""
     _, whole = await listing(carrier, datetime.now(UTC))
-    assert not (carrier.lists and whole), "a listing that ends early without a word loses texts"
+    assert not (carrier.can_list and whole), "a listing that ends early without a word loses texts"
 
 
 @asynccontextmanager
-async def other(stand: Stand, api_base: str) -> AsyncIterator[Carrier]:
-    carrier = stand.elsewhere(api_base)
+async def other_adapter(harness: Harness, api_base: str) -> AsyncIterator[Carrier]:
+    carrier = harness.elsewhere(api_base)
     try:
         yield carrier
     finally:

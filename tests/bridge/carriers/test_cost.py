@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.carriers.registry import KINDS
+from bridge.carriers.registry import CARRIER_KINDS
 from tests.bench import burst
 
 
@@ -15,5 +15,5 @@ async def test_every_signature_is_measured(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(burst, "TIMES", 3)
     nobody: Any = None
     signature, _segments = await burst.per_text(nobody, full=False)
-    assert set(signature.more["by_kind"]) == set(KINDS) - {"rehearsal"}
+    assert set(signature.more["by_kind"]) == set(CARRIER_KINDS) - {"rehearsal"}
     assert all(cost > 0 for cost in signature.more["by_kind"].values())

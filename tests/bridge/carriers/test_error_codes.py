@@ -7,19 +7,19 @@ import json
 import pytest
 
 from bridge.carriers.adapter import Accepted, DeliveryReport, Rejected, SendOutcome, Status, TryLater, UnknownOutcome
-from bridge.carriers.error_codes import Sorting, Verdict
-from bridge.carriers.http_request import Answer, Asked
+from bridge.carriers.error_codes import ErrorCodes, Verdict
+from bridge.carriers.http_request import HttpResponse, RequestOutcome
 
-SORTING = Sorting(
+ERROR_CODES = ErrorCodes(
     message_id=lambda answer: answer.json.get("id"),
     error=lambda answer: answer.json.get("code"),
-    codes={"1": Verdict.OPTED_OUT, "2": Verdict.FOR_NOW, "3": Verdict.UNKNOWN, "http-409": Verdict.UNKNOWN},
-    patience=9.0,
+    codes={"1": Verdict.OPTED_OUT, "2": Verdict.RETRY_LATER, "3": Verdict.UNKNOWN, "http-409": Verdict.UNKNOWN},
+    retry_seconds=9.0,
 )
 
 
-def answer(status: int, retry_after: str | None = None, **told: object) -> Answer:
-    return Answer(status=status, body=json.dumps(told).encode(), retry_after=retry_after)
+def answer(status: int, retry_after: str | None = None, **told: object) -> HttpResponse:
+    return HttpResponse(status=status, body=json.dumps(told).encode(), retry_after=retry_after)
 
 
 @pytest.mark.parametrize(
@@ -42,16 +42,16 @@ def answer(status: int, retry_after: str | None = None, **told: object) -> Answe
         (UnknownOutcome(), UnknownOutcome()),
     ],
 )
-def test_what_an_answer_means(asked: Asked, expected: SendOutcome) -> None:
+def test_what_an_answer_means(asked: RequestOutcome, expected: SendOutcome) -> None:
     """Taken, never, opted out, for now, or unknown; a code that nobody knows is final, and no answer is a guess."""
-    assert SORTING.sent(asked) == expected
+    assert ERROR_CODES.send_outcome(asked) == expected
 
 
 @pytest.mark.parametrize("asked", [answer(500), answer(302), answer(400, code="3"), UnknownOutcome()])
-def test_an_id_of_ours_is_told_with_a_doubt(asked: Asked) -> None:
+def test_an_id_of_ours_is_told_with_a_doubt(asked: RequestOutcome) -> None:
     """Where ids are ours a doubt bears it, whatever the doubt comes from; a yes is under it as well."""
-    assert SORTING.sent(asked, ours="x") == UnknownOutcome("x")
-    assert SORTING.sent(answer(200), ours="x") == Accepted("x")
+    assert ERROR_CODES.send_outcome(asked, ours="x") == UnknownOutcome("x")
+    assert ERROR_CODES.send_outcome(answer(200), ours="x") == Accepted("x")
 
 
 @pytest.mark.parametrize(
@@ -67,4 +67,4 @@ def test_an_id_of_ours_is_told_with_a_doubt(asked: Asked) -> None:
 )
 def test_what_a_report_means(status: Status, code: str, expected: Status) -> None:
     """Only a failure is looked up: it may be an opt-out, or say that the vendor does not know."""
-    assert SORTING.reported("a", status, code) == DeliveryReport(message_id="a", status=expected, code=code)
+    assert ERROR_CODES.delivery_report("a", status, code) == DeliveryReport(message_id="a", status=expected, code=code)

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from bridge.carriers.adapter import TryLater
-from bridge.carriers.http_request import ask, session
+from bridge.carriers.http_request import http_session, send_request
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,6 @@ from bridge.carriers.http_request import ask, session
 async def test_an_address_that_is_none(base: str, query: dict[str, str] | None, caplog: pytest.LogCaptureFixture) -> None:
     """At an address that cannot be one nothing arrives, which is certain, and nothing of it is said."""
     caplog.set_level(logging.DEBUG)
-    async with session() as http:
-        assert await ask(http, "POST", f"{base}/x", query=query, form=b"words") == TryLater()
+    async with http_session() as http:
+        assert await send_request(http, "POST", f"{base}/x", query=query, form=b"words") == TryLater()
     assert "canary" not in caplog.text

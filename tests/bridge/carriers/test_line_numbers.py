@@ -13,20 +13,20 @@ from mautrix.util.async_db import UpgradeTable
 from bot.model.events import Outcome
 from bridge.carriers.adapter import Accepted, InboundText, SendOutcome, TryLater
 from bridge.carriers.rate_limit import Rate
-from bridge.outbound.dispatcher import TryAgain
+from bridge.outbound.dispatcher import RetryLater
 from bridge.runtime.phone_number import Phone
-from bridge.storage.database import Store
+from bridge.storage.database import Database
 from bridge.tables import schema
-from tests.bridge.carriers.door import PACK, Door, door
-from tests.bridge.carriers.stand import Clock
-from tests.fakes.paper_carrier import PaperCarrier
+from tests.bridge.carriers.carrier_line import PACK, CarrierLine, carrier_line
+from tests.bridge.carriers.harness import Clock
+from tests.fakes.fake_carrier import FakeCarrier
 
 MAIN, SECOND = "+15555550100", "+15555550111"
 HANDSET = "+12065550199"
 LATE = PACK.settings.late_after_seconds
 
 
-class Writing(PaperCarrier):
+class Writing(FakeCarrier):
     """Writes down from which number each text left."""
 
     def __init__(self, rate: Rate) -> None:
@@ -47,20 +47,20 @@ def carrier() -> Writing:
 
 
 @pytest.fixture
-async def line(tmp_path: Path, carrier: Writing) -> AsyncIterator[Door]:
-    async with door(tmp_path, carrier, numbers=(MAIN, SECOND), clock=Clock()) as opened:
+async def line(tmp_path: Path, carrier: Writing) -> AsyncIterator[CarrierLine]:
+    async with carrier_line(tmp_path, carrier, numbers=(MAIN, SECOND), clock=Clock()) as opened:
         yield opened
 
 
-async def arrive(line: Door, message_id: str, *, to: str, sender: str = HANDSET, age: float | None = None) -> str:
+async def arrive(line: CarrierLine, message_id: str, *, to: str, sender: str = HANDSET, age: float | None = None) -> str:
     """Have a text come in; `age`: seconds since it was texted, where the carrier tells it."""
     at = None if age is None else datetime.fromtimestamp(line.clock() - age, UTC)
-    await line.webhook.take(InboundText(message_id=message_id, sender=Phone(sender), text="hello", to=to, at=at))
+    await line.webhook.accept_text(InboundText(message_id=message_id, sender=Phone(sender), text="hello", to=to, at=at))
     phone_hash = line.vault.phone_hash("demo", Phone(sender))
-    return str(await line.store.fetchval("SELECT id FROM thread WHERE phone_hash = $1", phone_hash))
+    return str(await line.database.fetchval("SELECT id FROM thread WHERE phone_hash = $1", phone_hash))
 
 
-async def test_answered_from_the_number_that_was_texted(line: Door, carrier: Writing) -> None:
+async def test_answered_from_the_number_that_was_texted(line: CarrierLine, carrier: Writing) -> None:
     """A texter is answered from the number that they texted last, and one number's turn does not hold up the other's."""
     owner = await arrive(line, "1", to=SECOND)
     await line.texts.perform(await line.queue(owner, "from the second"))
@@ -71,7 +71,7 @@ async def test_answered_from_the_number_that_was_texted(line: Door, carrier: Wri
 
 @pytest.mark.parametrize("to", ["", "+15555550199"])
 async def test_main_number_where_it_is_not_told(
-    line: Door, carrier: Writing, to: str, caplog: pytest.LogCaptureFixture
+    line: CarrierLine, carrier: Writing, to: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Where the carrier does not say, or says a number that is not the line's (any more), the main one answers.
 
@@ -80,11 +80,11 @@ async def test_main_number_where_it_is_not_told(
     caplog.set_level(logging.INFO)
     await line.texts.perform(await line.queue(await arrive(line, "1", to=to), "x"))
     assert carrier.numbers == [MAIN]
-    assert ("texts.number_not_configured" in caplog.text) is bool(to)
+    assert ("sms.number_not_configured" in caplog.text) is bool(to)
     assert not to or to[1:] not in caplog.text
 
 
-async def test_a_duplicate_does_not_change_the_number(line: Door) -> None:
+async def test_a_duplicate_does_not_change_the_number(line: CarrierLine) -> None:
     """What was seen before changes nothing, not even where the answer leaves from."""
     owner = await arrive(line, "1", to=SECOND)
     await arrive(line, "2", to=MAIN)
@@ -104,14 +104,16 @@ async def test_a_duplicate_does_not_change_the_number(line: Door) -> None:
         (None, None, MAIN),
     ],
 )
-async def test_the_number_that_was_texted_last(line: Door, first: float | None, second: float | None, last: str) -> None:
+async def test_the_number_that_was_texted_last(
+    line: CarrierLine, first: float | None, second: float | None, last: str
+) -> None:
     """A text that a listing brings late moves nothing where a later one was there before; in doubt what comes counts."""
     owner = await arrive(line, "1", to=SECOND, age=first)
     await arrive(line, "2", to=MAIN, age=second)
     assert await line.number_of(owner) == last
 
 
-async def test_a_number_of_a_wrong_clock_does_not_stay(line: Door) -> None:
+async def test_a_number_of_a_wrong_clock_does_not_stay(line: CarrierLine) -> None:
     """What was noted while the clock was a day ahead does not answer for a day."""
     line.clock.ahead += 86_400
     owner = await arrive(line, "1", to=SECOND)
@@ -120,17 +122,17 @@ async def test_a_number_of_a_wrong_clock_does_not_stay(line: Door) -> None:
     assert await line.number_of(owner) == MAIN
 
 
-async def test_a_number_without_its_time(line: Door) -> None:
+async def test_a_number_without_its_time(line: CarrierLine) -> None:
     """A number that stands without its moment answers until the next text comes."""
     owner = await arrive(line, "1", to="")
     sealed = await line.vault.seal(owner, "number", SECOND.encode())
-    await line.store.commit(lambda conn: conn.execute("UPDATE thread SET number = $1", sealed))
+    await line.database.commit(lambda conn: conn.execute("UPDATE thread SET number = $1", sealed))
     assert await line.number_of(owner) == SECOND
     await arrive(line, "2", to=MAIN, age=1800)
     assert await line.number_of(owner) == MAIN
 
 
-async def test_the_number_is_sealed(line: Door, tmp_path: Path) -> None:
+async def test_the_number_is_sealed(line: CarrierLine, tmp_path: Path) -> None:
     """Which of the agency's numbers somebody texts is theirs to keep: it stands in clear in no file."""
     await arrive(line, "1", to=SECOND)
     written = b"".join((tmp_path / name).read_bytes() for name in ("main.db", "main.db-wal", "keys.db"))
@@ -138,60 +140,60 @@ async def test_the_number_is_sealed(line: Door, tmp_path: Path) -> None:
     assert SECOND[1:].encode() not in written
 
 
-async def test_turns(line: Door, carrier: Writing) -> None:
+async def test_turns(line: CarrierLine, carrier: Writing) -> None:
     """A text whose turn has not come stays queued, unmarked, and is told exactly how long to wait."""
     owner = await arrive(line, "1", to=MAIN)
     first, second = [await line.queue(owner, body) for body in ("one", "two")]
     await line.texts.perform(first)
-    with pytest.raises(TryAgain) as waits:
+    with pytest.raises(RetryLater) as waits:
         await line.texts.perform(second)
-    assert waits.value.queued
+    assert waits.value.in_turn
     assert 0.5 < (waits.value.after or 0) <= 1.0
     assert await line.state(second) == "queued"
     assert [text for _, text in carrier.sent] == ["one"]
 
 
-async def test_segments_count(line: Door) -> None:
+async def test_segments_count(line: CarrierLine) -> None:
     """Where the vendor counts segments, a text of three makes the next one wait three turns."""
     owner = await arrive(line, "1", to=MAIN)
     long, following = await line.queue(owner, "x" * 400), await line.queue(owner, "y")
     await line.texts.perform(long)
-    with pytest.raises(TryAgain) as waits:
+    with pytest.raises(RetryLater) as waits:
         await line.texts.perform(following)
     assert 2.5 < (waits.value.after or 0) <= 3.0
 
 
-async def test_a_waiting_text_becomes_late(line: Door, carrier: Writing) -> None:
+async def test_a_waiting_text_becomes_late(line: CarrierLine, carrier: Writing) -> None:
     """However long the queue is: what waited too long is late, and makes room for what is not."""
     owner = await arrive(line, "1", to=MAIN)
     first, waiting = [await line.queue(owner, body) for body in ("one", "waits")]
     await line.texts.perform(first)
-    with pytest.raises(TryAgain):
+    with pytest.raises(RetryLater):
         await line.texts.perform(waiting)
     line.clock.ahead += LATE + 1
     fresh = await line.queue(owner, "fresh")
-    with pytest.raises(TryAgain) as behind:
+    with pytest.raises(RetryLater) as behind:
         await line.texts.perform(fresh)
     await line.texts.perform(waiting)
     assert [outcome.outcome for outcome in await line.outcomes()][-1] is Outcome.LATE
     assert await line.state(waiting) is None
-    with pytest.raises(TryAgain) as alone:
+    with pytest.raises(RetryLater) as alone:
         await line.texts.perform(fresh)
     assert (alone.value.after or 0) < (behind.value.after or 0)
     assert [text for _, text in carrier.sent] == ["one"]
 
 
-async def test_retry_after_is_honoured(line: Door, carrier: Writing) -> None:
+async def test_retry_after_is_honoured(line: CarrierLine, carrier: Writing) -> None:
     """When the carrier says to come again in a minute, nothing of that number is even tried before."""
     carrier.outcomes.append(TryLater(60.0))
     owner = await arrive(line, "1", to=MAIN)
     first = await line.queue(owner, "one")
-    with pytest.raises(TryAgain):
+    with pytest.raises(RetryLater):
         await line.texts.perform(first)
     assert await line.state(first) == "queued"
-    with pytest.raises(TryAgain) as waits:
+    with pytest.raises(RetryLater) as waits:
         await line.texts.perform(await line.queue(owner, "two"))
-    assert waits.value.queued
+    assert waits.value.in_turn
     assert (waits.value.after or 0) > 15
     assert carrier.sent == []
     other = await arrive(line, "2", to=SECOND, sender="+12065550177")
@@ -203,13 +205,15 @@ async def test_a_database_of_before(tmp_path: Path, carrier: Writing) -> None:
     """A database made before lines had several numbers is migrated, and its threads are answered from the main one."""
     old = UpgradeTable(version_table_name="quietline_version")
     old.register(schema.first, description="threads, inbox, outbox, timers")
-    store = Store(tmp_path / "main.db", upgrades=(old,))
-    await store.open()
-    columns = await store.fetch("SELECT name FROM pragma_table_info('thread')")
+    database = Database(tmp_path / "main.db", upgrades=(old,))
+    await database.open()
+    columns = await database.fetch("SELECT name FROM pragma_table_info('thread')")
     assert "number" not in {row["name"] for row in columns}
-    await store.commit(lambda conn: conn.execute("INSERT INTO thread (id, designation, aggregate) VALUES ('a', 'b', 'c')"))
-    await store.close()
-    async with door(tmp_path, carrier, numbers=(MAIN,)) as line:
+    await database.commit(
+        lambda conn: conn.execute("INSERT INTO thread (id, designation, aggregate) VALUES ('a', 'b', 'c')")
+    )
+    await database.close()
+    async with carrier_line(tmp_path, carrier, numbers=(MAIN,)) as line:
         assert await line.number_of("a") is None
         await line.texts.perform(await line.queue(await arrive(line, "1", to=""), "x"))
         assert carrier.numbers == [MAIN]

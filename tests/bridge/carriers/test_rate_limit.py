@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.carriers.rate_limit import LONGEST, PATIENCE, Pace, Rate
+from bridge.carriers.rate_limit import ABANDONED_AFTER, MAX_WAIT, Rate, RateLimiter
 from tests.bridge.carriers.steps import QUICK
 
 A, B = "+15555550100", "+15555550111"
@@ -29,79 +29,79 @@ def hand() -> Hand:
 
 def test_one_after_the_other(hand: Hand) -> None:
     """At one a second the first leaves at once and the others each a second later, in the order in which they asked."""
-    pace = Pace(Rate(per_second=1.0), clock=hand)
-    assert pace.turn(A, 1) == 0.0
-    assert pace.turn(A, 2) == pytest.approx(1.0)
-    assert pace.turn(A, 3) == pytest.approx(2.0)
+    limiter = RateLimiter(Rate(per_second=1.0), clock=hand)
+    assert limiter.acquire(A, 1) == 0.0
+    assert limiter.acquire(A, 2) == pytest.approx(1.0)
+    assert limiter.acquire(A, 3) == pytest.approx(2.0)
     hand.now += 1.0
-    assert pace.turn(A, 3) == pytest.approx(1.0)
-    assert pace.turn(A, 2) == 0.0
+    assert limiter.acquire(A, 3) == pytest.approx(1.0)
+    assert limiter.acquire(A, 2) == 0.0
     hand.now += 1.0
-    assert pace.turn(A, 4) == pytest.approx(1.0)
-    assert pace.turn(A, 3) == 0.0
+    assert limiter.acquire(A, 4) == pytest.approx(1.0)
+    assert limiter.acquire(A, 3) == 0.0
 
 
 def test_each_number_for_itself(hand: Hand) -> None:
     """Another number of ours is not held up."""
-    pace = Pace(Rate(per_second=0.1), clock=hand)
-    assert pace.turn(A, 1) == 0.0
-    assert pace.turn(B, 2) == 0.0
+    limiter = RateLimiter(Rate(per_second=0.1), clock=hand)
+    assert limiter.acquire(A, 1) == 0.0
+    assert limiter.acquire(B, 2) == 0.0
 
 
 def test_an_account_for_all_its_numbers(hand: Hand) -> None:
     """Where the vendor counts the account's texts, the numbers of a line wait for each other, and for its `Retry-After`."""
-    pace = Pace(Rate(per_second=1.0, shared=True), clock=hand)
-    assert pace.turn(A, 1) == 0.0
-    assert pace.turn(B, 2) == pytest.approx(1.0)
-    assert pace.turn(A, 3) == pytest.approx(2.0)
-    pace.leave(B, 2)
-    assert pace.turn(A, 3) == pytest.approx(1.0)
-    pace.hold(A, 5.0)
+    limiter = RateLimiter(Rate(per_second=1.0, shared=True), clock=hand)
+    assert limiter.acquire(A, 1) == 0.0
+    assert limiter.acquire(B, 2) == pytest.approx(1.0)
+    assert limiter.acquire(A, 3) == pytest.approx(2.0)
+    limiter.cancel(B, 2)
+    assert limiter.acquire(A, 3) == pytest.approx(1.0)
+    limiter.pause(A, 5.0)
     hand.now += 1.0
-    assert pace.turn(B, 2) == pytest.approx(4.0)
+    assert limiter.acquire(B, 2) == pytest.approx(4.0)
 
 
 def test_a_long_text_is_no_hindrance_for_itself(hand: Hand) -> None:
     """A text of more segments than the bucket holds leaves when it is full, and what follows waits the longer."""
-    pace = Pace(Rate(per_second=1.0), clock=hand)
-    assert pace.turn(A, 1, cost=5) == 0.0
-    assert pace.turn(A, 2) == pytest.approx(5.0)
+    limiter = RateLimiter(Rate(per_second=1.0), clock=hand)
+    assert limiter.acquire(A, 1, cost=5) == 0.0
+    assert limiter.acquire(A, 2) == pytest.approx(5.0)
 
 
 def test_burst(hand: Hand) -> None:
     """After a pause as many leave at once as the vendor allows, and no more, however long the pause was."""
-    pace = Pace(Rate(per_second=1.0, burst=3.0), clock=hand)
+    limiter = RateLimiter(Rate(per_second=1.0, burst=3.0), clock=hand)
     hand.now += 3600
-    assert [pace.turn(A, n) for n in range(3)] == [0.0, 0.0, 0.0]
-    assert pace.turn(A, 3) == pytest.approx(1.0)
+    assert [limiter.acquire(A, n) for n in range(3)] == [0.0, 0.0, 0.0]
+    assert limiter.acquire(A, 3) == pytest.approx(1.0)
 
 
 def test_hold(hand: Hand) -> None:
     """What the carrier asked to wait is waited, in steps that let the guard look again."""
-    pace = Pace(Rate(per_second=10.0), clock=hand)
-    pace.hold(A, 90.0)
-    pace.hold(A, 1.0)
+    limiter = RateLimiter(Rate(per_second=10.0), clock=hand)
+    limiter.pause(A, 90.0)
+    limiter.pause(A, 1.0)
     waited = 0.0
-    while wait := pace.turn(A, 1):
-        assert wait <= LONGEST
+    while wait := limiter.acquire(A, 1):
+        assert wait <= MAX_WAIT
         hand.now += wait
         waited += wait
     assert waited == pytest.approx(90.0)
-    assert pace.turn(B, 2) == 0.0
+    assert limiter.acquire(B, 2) == 0.0
 
 
 def test_who_leaves_is_not_waited_for(hand: Hand) -> None:
     """A text that is given up makes room at once; one that vanished without a word does so soon."""
-    pace = Pace(Rate(per_second=0.5), clock=hand)
-    assert pace.turn(A, 1) == 0.0
-    assert pace.turn(A, 2) == pytest.approx(2.0)
-    assert pace.turn(A, 3) == pytest.approx(4.0)
-    pace.leave(A, 2)
-    pace.leave(A, 2)
-    assert pace.turn(A, 3) == pytest.approx(2.0)
-    assert pace.turn(A, 4) == pytest.approx(4.0)
-    hand.now += 4.0 + PATIENCE + 0.1
-    assert pace.turn(A, 5) == 0.0
+    limiter = RateLimiter(Rate(per_second=0.5), clock=hand)
+    assert limiter.acquire(A, 1) == 0.0
+    assert limiter.acquire(A, 2) == pytest.approx(2.0)
+    assert limiter.acquire(A, 3) == pytest.approx(4.0)
+    limiter.cancel(A, 2)
+    limiter.cancel(A, 2)
+    assert limiter.acquire(A, 3) == pytest.approx(2.0)
+    assert limiter.acquire(A, 4) == pytest.approx(4.0)
+    hand.now += 4.0 + ABANDONED_AFTER + 0.1
+    assert limiter.acquire(A, 5) == 0.0
 
 
 @given(
@@ -112,13 +112,13 @@ def test_who_leaves_is_not_waited_for(hand: Hand) -> None:
 def test_never_faster_never_out_of_order(per_second: float, costs: list[int]) -> None:
     """Whoever asks when: all leave, in order, and never more in any span than the rate and one bucket allow."""
     hand = Hand()
-    pace = Pace(Rate(per_second=per_second), clock=hand)
+    limiter = RateLimiter(Rate(per_second=per_second), clock=hand)
     start, left, waiting = hand.now, [], dict(enumerate(costs))
     due = dict.fromkeys(waiting, start)
     while waiting:
         ticket = min(waiting, key=lambda n: (due[n], n))
         hand.now = max(hand.now, due[ticket])
-        wait = pace.turn(A, ticket, cost=waiting[ticket])
+        wait = limiter.acquire(A, ticket, cost=waiting[ticket])
         if wait:
             due[ticket] = hand.now + wait
             continue

@@ -7,22 +7,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.carriers.parsing import clean
-from bridge.carriers.sender_id import known_form, national_sender, sender
-from bridge.runtime.phone_number import E164
+from bridge.carriers.parsing import replace_unencodable
+from bridge.carriers.sender_id import is_known_form, parse_national_sender, parse_sender
+from bridge.runtime.phone_number import E164_PATTERN
 
 QUICK = settings(deadline=None, database=None)
 
 
 def shown(value: str) -> str | None:
-    phone = sender(value)
+    phone = parse_sender(value)
     return phone.reveal() if phone else None
 
 
 @pytest.mark.parametrize("value", ["+15555550100", "+4740612345", "+1234567", "+123456789012345"])
 def test_e164(value: str) -> None:
     """E.164 can be answered and stays as it is."""
-    phone = sender(value)
+    phone = parse_sender(value)
     assert phone is not None
     assert (phone.reveal(), phone.answerable) == (value, True)
 
@@ -32,7 +32,7 @@ def test_e164(value: str) -> None:
 )
 def test_short_codes_and_names(value: str) -> None:
     """Short codes and names are senders that cannot be answered, and are not turned into telephone numbers."""
-    phone = sender(value)
+    phone = parse_sender(value)
     assert phone is not None
     assert (phone.reveal(), phone.answerable) == (value, False)
 
@@ -65,10 +65,10 @@ def test_short_codes_and_names(value: str) -> None:
 )
 def test_not_understood(value: str) -> None:
     """Whatever is none of the three is kept as it came, so that the text is seen, and is never answered."""
-    phone = sender(value)
+    phone = parse_sender(value)
     assert phone is not None
     assert (phone.reveal(), phone.answerable) == (value, False)
-    assert not known_form(value)
+    assert not is_known_form(value)
 
 
 def test_kept_within_bounds() -> None:
@@ -91,18 +91,18 @@ def test_kept_within_bounds() -> None:
 )
 def test_other_channels_and_groups(value: str) -> None:
     """Somebody on another channel, and a group, are no senders of this line."""
-    assert sender(value) is None
-    assert national_sender(value, region="US") is None
+    assert parse_sender(value) is None
+    assert parse_national_sender(value, region="US") is None
 
 
 @QUICK
 @given(st.text(max_size=20) | st.from_regex(r"\+?[0-9 ()-]{1,20}", fullmatch=True))
 def test_changes_nothing(value: str) -> None:
     """What is accepted from the wire is accepted to the letter; nothing raises, in any region."""
-    assert shown(value) in (clean(value), None)
+    assert shown(value) in (replace_unencodable(value), None)
     for region in ("US", "NO", "ZZ", "not a region"):
-        phone = national_sender(value, region=region)
-        assert phone is None or phone.reveal() == clean(value) or E164.fullmatch(phone.reveal())
+        phone = parse_national_sender(value, region=region)
+        assert phone is None or phone.reveal() == replace_unencodable(value) or E164_PATTERN.fullmatch(phone.reveal())
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_changes_nothing(value: str) -> None:
 )
 def test_national(value: str, region: str, expected: str) -> None:
     """National format is read by the agency's region; a number without its area code is never completed by a guess."""
-    phone = national_sender(value, region=region)
+    phone = parse_national_sender(value, region=region)
     assert (phone.reveal() if phone else None) == expected
 
 
@@ -137,6 +137,6 @@ def test_national_round_trip(region: str) -> None:
     number = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
     assert number is not None
     national = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
-    phone = national_sender(national, region=region)
+    phone = parse_national_sender(national, region=region)
     assert phone is not None
     assert phone.reveal() == phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -16,16 +16,16 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from bridge.erasure.carrier_copies import UNNAMED
+from bridge.erasure.carrier_copies import WITHOUT_ID
 from bridge.runtime.crash_points import CrashPoint
-from tests.bridge.forgetting import FORGETTING
-from tests.e2e.agreed import agree
-from tests.e2e.carrier import handset
-from tests.e2e.conftest import OpenStrict
-from tests.e2e.scene import Scene
-from tests.e2e.seat import Seat
-from tests.e2e.waiting import until
-from tests.fakes.mortal_line import MortalLine
+from tests.bridge.erasure_crash_points import ERASURE_CRASH_POINTS
+from tests.e2e.carrier_api import handset
+from tests.e2e.codeword_enrolment import enrol_codeword
+from tests.e2e.conftest import StrictClientFactory
+from tests.e2e.polling import wait_until
+from tests.e2e.staff_client import StaffClient
+from tests.e2e.staffed_line import StaffedLine
+from tests.fakes.crashing_stack import CrashingStack
 
 pytestmark = [pytest.mark.crash, pytest.mark.e2e, pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="module")]
 
@@ -38,55 +38,55 @@ ON_PAPER = {CrashPoint.EVENT_EXPIRED}
 class Agency:
     """A mortal line, and the one person at its desk, who supervises."""
 
-    line: MortalLine
-    scene: Scene
-    sol: Seat
+    line: CrashingStack
+    scene: StaffedLine
+    sol: StaffClient
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def agency(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Agency]:
-    line = MortalLine(tmp_path_factory.mktemp("forgetful"))
-    async with line.living():
-        scene = Scene(stack=line, ready=line.ready)
-        sol = await OpenStrict(stood_in=[]).seat(line.ready.homeserver, line.ready.account("supervisor"))
+    line = CrashingStack(tmp_path_factory.mktemp("forgetful"))
+    async with line.running():
+        scene = StaffedLine(stack=line, ready=line.ready)
+        sol = await StrictClientFactory(fallbacks=[]).log_in(line.ready.homeserver, line.ready.account("supervisor"))
         try:
-            yield Agency(line=line, scene=scene, sol=await scene.seated(sol))
+            yield Agency(line=line, scene=scene, sol=await scene.bring_to_desk(sol))
         finally:
             await sol.stop()
 
 
 @pytest.mark.parametrize(
-    "point", [point for point in CrashPoint if point in FORGETTING - ON_PAPER], ids=lambda point: point.name
+    "point", [point for point in CrashPoint if point in ERASURE_CRASH_POINTS - ON_PAPER], ids=lambda point: point.name
 )
 async def test_what_was_ended_is_gone_all_the_same(agency: Agency, point: CrashPoint) -> None:
     """Killed here on the way down: within a minute more everything is gone, outside too, and two receipts say so."""
     line, scene, sol, number = agency.line, agency.scene, agency.sol, handset()
-    deaths = line.deaths
+    deaths = line.crashes
     receipts = set(line.rows("SELECT id FROM receipt"))
     text, answer, picture = f"planted before {point.name}", f"answer to {point.name}", f"picture-{point.name}.jpg"
     try:
         if point is CrashPoint.COPY_DELETED:
-            line.condemn(point)
-        talk = await scene.talk(sol, number, text)
+            line.crash_at(point)
+        talk = await scene.start_conversation(sol, number, text)
         await sol.say_raw(
             talk.room, {"msgtype": "m.image", "body": picture, "url": "mxc://quietline.localhost/notThereAtAll"}
         )
         said = await sol.say(talk.room, answer)
-        await talk.receipt(said, "delivered")
+        await talk.wait_for_receipt(said, "delivered")
         if point is CrashPoint.ROOM_REDACTED:
-            await agree(scene, sol, talk, *AGREED)
+            await enrol_codeword(scene, sol, talk, *AGREED)
         if point is not CrashPoint.COPY_DELETED:
-            line.condemn(point)
+            line.crash_at(point)
         (owner,) = line.rows("SELECT id FROM thread")
-        await scene.last_words(sol, talk.room, "!close now")
+        await scene.send_closing_command(sol, talk.room, "!close now")
 
         async def gone() -> bool | None:
-            return (not line.rows("SELECT 1 FROM erasure UNION ALL SELECT 1 FROM thread") and line.deaths > deaths) or None
+            return (not line.rows("SELECT 1 FROM erasure UNION ALL SELECT 1 FROM thread") and line.crashes > deaths) or None
 
-        await until("everything is gone", gone, within=75, seen=line.tail)
+        await wait_until("everything is gone", gone, within=75, seen=line.tail)
     finally:
-        line.pardon()
-    assert line.deaths == deaths + 1, "the story never came to this point"
+        line.cancel_crash()
+    assert line.crashes == deaths + 1, "the story never came to this point"
     await line.up()
 
     new = [json.loads(body) for id_, body in line.rows("SELECT id, body FROM receipt") if (id_,) not in receipts]
@@ -123,55 +123,57 @@ async def test_killed_while_they_talked_it_is_gone_all_the_same(agency: Agency, 
     A text of which nobody knew whether it left is in the receipt as one without an id; its copy goes when its report comes.
     """
     line, scene, sol, number = agency.line, agency.scene, agency.sol, handset()
-    deaths = line.deaths
+    deaths = line.crashes
     receipts = set(line.rows("SELECT id FROM receipt"))
     text, more, answer = (f"{word} planted before {point.name}" for word in ("hello", "more", "answer"))
     try:
-        talk = await scene.talk(sol, number, text)
-        line.condemn(point)
+        talk = await scene.start_conversation(sol, number, text)
+        line.crash_at(point)
         await scene.carrier.text(number, more)
         await sol.say(talk.room, answer)
-        await until("the bridge was killed", lambda: _died(line, deaths), within=30, seen=line.tail)
+        await wait_until("the bridge was killed", lambda: _died(line, deaths), within=30, seen=line.tail)
     finally:
-        line.pardon()
+        line.cancel_crash()
     await line.up()
     if point is not CrashPoint.SMS_MARKED:
-        await scene.carrier.reaches(number, answer, within=60)
-    await talk.shows(more)
+        await scene.carrier.wait_for_delivery(number, answer, within=60)
+    await talk.wait_for_text(more)
     (owner,) = line.rows("SELECT id FROM thread")
-    await until("nothing is on its way", lambda: _at_rest(line), within=60, seen=line.tail)
-    await scene.last_words(sol, talk.room, "!close now")
+    await wait_until("nothing is on its way", lambda: _at_rest(line), within=60, seen=line.tail)
+    await scene.send_closing_command(sol, talk.room, "!close now")
 
     async def gone() -> bool | None:
         left = line.rows("SELECT 1 FROM erasure UNION ALL SELECT 1 FROM thread UNION ALL SELECT 1 FROM carrier_copy")
         return not left or None
 
-    await until("everything is gone", gone, within=90, seen=line.tail)
+    await wait_until("everything is gone", gone, within=90, seen=line.tail)
     new = [json.loads(body) for id_, body in line.rows("SELECT id, body FROM receipt") if (id_,) not in receipts]
     (person,) = [told for told in new if told["what"] == "person"]
     unknown = point in {CrashPoint.SMS_MARKED, CrashPoint.SMS_SENT}
-    assert person["carrier"].get(UNNAMED, 0) == int(unknown)
+    assert person["carrier"].get(WITHOUT_ID, 0) == int(unknown)
     assert [r for r in await scene.carrier.records() if number in (r["from"], r["to"])] == []
     await scene.vacuum()
     _nowhere(line, text, more, answer, number[1:], talk.room, owner[0])
 
 
-async def _died(line: MortalLine, before: int) -> bool | None:
-    return line.deaths > before or None
+async def _died(line: CrashingStack, before: int) -> bool | None:
+    return line.crashes > before or None
 
 
-async def _at_rest(line: MortalLine) -> bool | None:
-    return not line.rows("SELECT 1 FROM inbox UNION ALL SELECT 1 FROM outbox WHERE kind IN ('Text', 'Post')") or None
+async def _at_rest(line: CrashingStack) -> bool | None:
+    return (
+        not line.rows("SELECT 1 FROM inbox UNION ALL SELECT 1 FROM outbox WHERE kind IN ('SendSms', 'SendMessage')") or None
+    )
 
 
-def _nowhere(line: MortalLine, *planted: str) -> None:
+def _nowhere(line: CrashingStack, *planted: str) -> None:
     for path in line.data.rglob("*"):
         if path.is_file():
             raw = path.read_bytes()
             assert not [thing for thing in planted if thing.encode() in raw], f"planted in {path.relative_to(line.data)}"
 
 
-async def _fetch(scene: Scene, room: str, event_id: str) -> int:
+async def _fetch(scene: StaffedLine, room: str, event_id: str) -> int:
     """Ask the homeserver for an event as the policy bot; returns the status."""
     headers = {"Authorization": f"Bearer {scene.stack.secret('as_token')}"}
     path = f"/_matrix/client/v3/rooms/{quote(room)}/event/{quote(event_id)}"

@@ -13,20 +13,20 @@ from enum import Enum, unique
 import pytest
 import pytest_asyncio
 
-from bot.model.transactional_actions import Muted
-from bridge.outbound.room_keeper import STOCK
+from bot.model.transactional_actions import SuppressionReason
+from bridge.outbound.room_provisioner import WARM_ROOMS
 from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.phone_number import Phone
 from bridge.tables.suppression import Suppression
-from deploy.stack.provision import SLUG, secrets_of
-from tests.bridge.crash.test_members import MEMBERS
-from tests.bridge.forgetting import FORGETTING
-from tests.e2e.carrier import handset
-from tests.e2e.conftest import OpenStrict
-from tests.e2e.scene import Scene
-from tests.e2e.seat import Seat
-from tests.e2e.waiting import until
-from tests.fakes.mortal_line import MortalLine
+from deploy.stack.provision import SLUG, open_secrets
+from tests.bridge.erasure_crash_points import ERASURE_CRASH_POINTS
+from tests.bridge.matrix.test_crash_members import MEMBERS
+from tests.e2e.carrier_api import handset
+from tests.e2e.conftest import StrictClientFactory
+from tests.e2e.polling import wait_until
+from tests.e2e.staff_client import StaffClient
+from tests.e2e.staffed_line import StaffedLine
+from tests.fakes.crashing_stack import CrashingStack
 
 pytestmark = [pytest.mark.crash, pytest.mark.e2e, pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="module")]
 
@@ -37,7 +37,7 @@ class Moment(Enum):
 
     TEXT = "a new handset texts twice"
     CLAIM = "somebody claims the thread"
-    ANSWER = "the voice answers"
+    ANSWER = "the advocate answers"
 
 
 MOMENTS = {
@@ -72,20 +72,20 @@ IN_DOUBT = {CrashPoint.SMS_MARKED: 0, CrashPoint.SMS_SENT: 1}
 class Agency:
     """A mortal line, and the one person at its desk."""
 
-    line: MortalLine
-    scene: Scene
-    ada: Seat
+    line: CrashingStack
+    scene: StaffedLine
+    ada: StaffClient
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def agency(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Agency]:
-    line = MortalLine(tmp_path_factory.mktemp("mortal"))
+    line = CrashingStack(tmp_path_factory.mktemp("mortal"))
     stood_in: list[str] = []
-    async with line.living():
-        scene = Scene(stack=line, ready=line.ready)
-        ada = await OpenStrict(stood_in=stood_in).seat(line.ready.homeserver, line.ready.account("advocate"))
+    async with line.running():
+        scene = StaffedLine(stack=line, ready=line.ready)
+        ada = await StrictClientFactory(fallbacks=stood_in).log_in(line.ready.homeserver, line.ready.account("advocate"))
         try:
-            yield Agency(line=line, scene=scene, ada=await scene.seated(ada))
+            yield Agency(line=line, scene=scene, ada=await scene.bring_to_desk(ada))
         finally:
             await ada.stop()
 
@@ -102,16 +102,16 @@ async def test_nothing_is_lost_or_doubled(agency: Agency, point: CrashPoint, mom
     (DESIGN section 10, 1 to 3). The answer is missing or in doubt only where the carrier had to be asked blindly.
     """
     line, scene, number = agency.line, agency.scene, handset()
-    deaths = line.deaths
+    deaths = line.crashes
     texts = [f"first words, {point.name} 🦓", "second words\nñ", "third words"]
     answer = f"answer after {point.name}"
 
     def comes(now: Moment) -> None:
         if moment is now:
-            line.condemn(point)
+            line.crash_at(point)
 
     try:
-        before = {card.event_id for card in await scene.cards(agency.ada)}
+        before = {card.event_id for card in await scene.queue_cards(agency.ada)}
         comes(Moment.TEXT)
         await scene.carrier.text(number, texts[0])
         await scene.carrier.text(number, texts[1])
@@ -121,27 +121,27 @@ async def test_nothing_is_lost_or_doubled(agency: Agency, point: CrashPoint, mom
             lambda i: i.sender == scene.ready.bot and "waiting" in i.body and i.event_id not in before,
         )
         comes(Moment.CLAIM)
-        talk = await scene.claimed(agency.ada, number, card)
-        await talk.shows(texts[1])
+        talk = await scene.claim(agency.ada, number, card)
+        await talk.wait_for_text(texts[1])
         comes(Moment.ANSWER)
         said = await agency.ada.say(talk.room, answer)
-        await talk.receipt(said, "unknown" if point in IN_DOUBT else "delivered")
+        await talk.wait_for_receipt(said, "unknown" if point in IN_DOUBT else "delivered")
         await scene.carrier.text(number, texts[2])
-        await talk.shows(texts[2])
+        await talk.wait_for_text(texts[2])
     finally:
-        line.pardon()
-    assert line.deaths == deaths + 1, "the story never came to this point"
+        line.cancel_crash()
+    assert line.crashes == deaths + 1, "the story never came to this point"
     await line.up()
 
-    assert await talk.arrived(whole=True) == texts
-    assert {card.event_id for card in await scene.cards(agency.ada)} <= before
-    heard = await scene.carrier.received(number)
+    assert await talk.texts_in_room(whole=True) == texts
+    assert {card.event_id for card in await scene.queue_cards(agency.ada)} <= before
+    heard = await scene.carrier.texts_delivered(number)
     answers = IN_DOUBT.get(point, 1)
     greetings = len(heard) - answers
     assert heard[greetings:] == [answer] * answers
     # A death while the first words are shown may catch the greeting between its mark and its request: it is in doubt then.
     assert greetings in ((0, 1) if moment is Moment.TEXT else (1,))
-    await until("nothing is on its way any more", lambda: _at_rest(line))
+    await wait_until("nothing is on its way any more", lambda: _at_rest(line))
     assert line.rows("SELECT short_id FROM dead_letter") == []
     assert line.orphan_keys() == set()
     assert line.rows(STRAY_ROOMS) == []
@@ -156,47 +156,47 @@ async def test_words_taken_back_while_nobody_ran_stay_here(agency: Agency, point
     What is said afterwards does, so nothing was only late.
     """
     line, scene, number = agency.line, agency.scene, handset()
-    talk = await scene.talk(agency.ada, number, f"hello before {point.name}")
-    deaths = line.deaths
-    line.condemn(point)
+    talk = await scene.start_conversation(agency.ada, number, f"hello before {point.name}")
+    deaths = line.crashes
+    line.crash_at(point)
     try:
         said = await agency.ada.say(talk.room, "meant for another room")
-        await until("the bridge died", lambda: _died(line, deaths), within=30, every=0.01)
+        await wait_until("the bridge died", lambda: _died(line, deaths), within=30, every=0.01)
     finally:
-        line.pardon()
+        line.cancel_crash()
     await agency.ada.redact(talk.room, said)
     await line.up()
     await agency.ada.say(talk.room, "still here")
-    await scene.carrier.reaches(number, "still here")
-    assert "meant for another room" not in await scene.carrier.received(number)
+    await scene.carrier.wait_for_delivery(number, "still here")
+    assert "meant for another room" not in await scene.carrier.texts_delivered(number)
 
 
 async def test_nothing_of_a_blocked_phone_outlives_a_death(agency: Agency) -> None:
     """Killed when its thread is gone and its key is not: after the start nothing of it stands, and it was counted once."""
     line, number = agency.line, handset()
-    deaths, secrets = line.deaths, secrets_of(line.layout)
+    deaths, secrets = line.crashes, open_secrets(line.layout)
     suppression = Suppression(key=bytes.fromhex(secrets.read(secrets.suppression_key)), line=SLUG)
-    line.remember(await suppression.digest(Phone(number)), Muted.BLOCK)
+    line.suppress(await suppression.digest(Phone(number)), SuppressionReason.BLOCK)
     threads, copies = line.rows("SELECT id FROM thread"), "SELECT n FROM carrier_copy WHERE owner = ''"
-    line.condemn(CrashPoint.TURNED_AWAY)
+    line.crash_at(CrashPoint.TURNED_AWAY)
     try:
         await agency.scene.carrier.text(number, "you")
-        await until("it died", lambda: _died(line, deaths), within=20)
+        await wait_until("it died", lambda: _died(line, deaths), within=20)
     finally:
-        line.pardon()
+        line.cancel_crash()
     await line.up()
-    await until("the carrier's copy is gone", lambda: _none(line, copies), within=20)
-    await until("nothing is on its way any more", lambda: _at_rest(line))
+    await wait_until("the carrier's copy is gone", lambda: _none(line, copies), within=20)
+    await wait_until("nothing is on its way any more", lambda: _at_rest(line))
     assert line.rows("SELECT id FROM thread") == threads
     assert line.orphan_keys() == set()
-    assert await agency.scene.carrier.received(number) == []
+    assert await agency.scene.carrier.texts_delivered(number) == []
 
 
-async def _died(line: MortalLine, before: int) -> bool | None:
-    return line.deaths > before or None
+async def _died(line: CrashingStack, before: int) -> bool | None:
+    return line.crashes > before or None
 
 
-async def _none(line: MortalLine, query: str) -> bool | None:
+async def _none(line: CrashingStack, query: str) -> bool | None:
     return not line.rows(query) or None
 
 
@@ -214,10 +214,10 @@ def test_every_point_has_its_story() -> None:
         CrashPoint.PAGED,
         CrashPoint.KEYS_OWED,
     }
-    assert MOMENTS.keys() | FORGETTING | elsewhere | MEMBERS == set(CrashPoint)
+    assert MOMENTS.keys() | ERASURE_CRASH_POINTS | elsewhere | MEMBERS == set(CrashPoint)
 
 
-async def _at_rest(line: MortalLine) -> bool | None:
+async def _at_rest(line: CrashingStack) -> bool | None:
     waiting = "SELECT seq FROM inbox UNION ALL SELECT id FROM outbox UNION ALL SELECT 1 FROM thread WHERE room_id IS NULL"
     stock = line.rows("SELECT COUNT(*) FROM warm_room")[0][0]
-    return (not line.rows(waiting) and stock == STOCK) or None
+    return (not line.rows(waiting) and stock == WARM_ROOMS) or None

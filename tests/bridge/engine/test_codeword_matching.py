@@ -13,68 +13,68 @@ import argon2.low_level
 import pytest
 from argon2.exceptions import HashingError
 
-from bot.language.codeword_forms import MASK, Digests, Flaw, Word
+from bot.language.codeword_forms import MASK, CodewordMatch, Digests, Flaw
 from bot.model.actions import OFFICE, THREAD
-from bot.model.codeword_state import Asking, Escort
+from bot.model.codeword_state import CodewordState, Enrolment
 from bot.model.desk import Desk, Thread
-from bot.model.events import Content, Relation, Said, TextArrived
+from bot.model.events import Content, MessageSent, Relation, TextArrived
 from bridge.engine import codeword_matching
-from bridge.engine.codeword_matching import STEPS, Found, Words
+from bridge.engine.codeword_matching import DIGEST_COUNTS, CodewordMatcher, MatchedEvent
 from bridge.storage import slow_hash
-from tests.fakes.nerves import Nerves, hurried
+from tests.fakes.bridge_harness import BridgeHarness, pack_without_undo_window
 
 ANA, BEN = "@ana:line.example", "@ben:line.example"
 SAFE, DURESS = "Marzipán fjord", "quiet Tulip"
 
 
 @pytest.fixture
-def words(nerves: Nerves) -> Words:
-    return Words(vault=nerves.vault, pack=hurried())
+def words(harness: BridgeHarness) -> CodewordMatcher:
+    return CodewordMatcher(vault=harness.vault, pack=pack_without_undo_window())
 
 
 def desk(*, second: bool = False) -> Desk:
-    asking = Asking(user=ANA, thread="t1", designation="amber heron", until=2e9, second=second)
-    return Desk(asking=(asking,))
+    asking = Enrolment(user=ANA, thread="t1", designation="amber heron", until=2e9, wants_duress_word=second)
+    return Desk(enrolments=(asking,))
 
 
-def in_office(body: str, **changed: Any) -> Said:
+def in_office(body: str, **changed: Any) -> MessageSent:
     usual: dict[str, Any] = {"place": OFFICE + ANA, "sender": ANA, "event_id": "$w", "body": body, "at": 1.0}
-    return Said(**(usual | changed))
+    return MessageSent(**(usual | changed))
 
 
 def arrived(body: str) -> TextArrived:
     return TextArrived(id="a", body=body, at=1.0)
 
 
-async def enrolled(words: Words, safe: str = SAFE, duress: str = DURESS) -> Thread:
-    await words.look(desk(), in_office(safe))
-    found = await words.look(desk(second=True), in_office(duress))
+async def enrolled(words: CodewordMatcher, safe: str = SAFE, duress: str = DURESS) -> Thread:
+    await words.match(desk(), in_office(safe))
+    found = await words.match(desk(second=True), in_office(duress))
     assert found.taken is not None
     assert found.taken.digests is not None
-    return Thread(id="t1", designation="amber heron", escort=Escort(words=found.taken.digests))
+    return Thread(id="t1", designation="amber heron", codeword=CodewordState(digests=found.taken.digests))
 
 
-async def look(words: Words, thread: Thread, body: str) -> tuple[Word, str]:
-    found = await words.look(thread, arrived(body))
+async def look(words: CodewordMatcher, thread: Thread, body: str) -> tuple[CodewordMatch, str]:
+    found = await words.match(thread, arrived(body))
     return found.word, getattr(found.event, "body", "")
 
 
 @pytest.mark.parametrize(
     ("body", "word", "shown"),
     [
-        ("marzipan fjord", Word.SAFE, MASK),
-        ("MARZIPANFJORD!", Word.SAFE, f"{MASK}!"),
-        ("it is Marzipan, fjord. ok?", Word.SAFE, f"it is {MASK}. ok?"),
-        ("he is out now quiet tulip please come", Word.DURESS, f"he is out now {MASK} please come"),
-        ("quiettulip and marzipan fjord", Word.DURESS, f"{MASK} and {MASK}"),
-        ("marzipan", Word.NONE, "marzipan"),
-        ("a quiet evening with a tulip", Word.NONE, "a quiet evening with a tulip"),
-        ("", Word.NONE, ""),
-        ("\ud800 lone surrogate", Word.NONE, "\ud800 lone surrogate"),
+        ("marzipan fjord", CodewordMatch.SAFE, MASK),
+        ("MARZIPANFJORD!", CodewordMatch.SAFE, f"{MASK}!"),
+        ("it is Marzipan, fjord. ok?", CodewordMatch.SAFE, f"it is {MASK}. ok?"),
+        ("he is out now quiet tulip please come", CodewordMatch.DURESS, f"he is out now {MASK} please come"),
+        ("quiettulip and marzipan fjord", CodewordMatch.DURESS, f"{MASK} and {MASK}"),
+        ("marzipan", CodewordMatch.NONE, "marzipan"),
+        ("a quiet evening with a tulip", CodewordMatch.NONE, "a quiet evening with a tulip"),
+        ("", CodewordMatch.NONE, ""),
+        ("\ud800 lone surrogate", CodewordMatch.NONE, "\ud800 lone surrogate"),
     ],
 )
 async def test_a_word_is_found_and_masked_before_anything_is_decided(
-    words: Words, body: str, word: Word, shown: str
+    words: CodewordMatcher, body: str, word: CodewordMatch, shown: str
 ) -> None:
     """Whole or within other words, however it is spelled; of both, the duress word counts; all else stays as it was."""
     assert await look(words, await enrolled(words), body) == (word, shown)
@@ -89,36 +89,36 @@ async def test_a_word_is_found_and_masked_before_anything_is_decided(
         ("कमलनी", "गुलमोहर", "कमलनी।"),
     ],
 )
-async def test_words_of_other_scripts(words: Words, safe: str, duress: str, text: str) -> None:
+async def test_words_of_other_scripts(words: CodewordMatcher, safe: str, duress: str, text: str) -> None:
     """A word may be in any script, and is masked in it."""
     word, shown = await look(words, await enrolled(words, safe, duress), text)
-    assert word is Word.SAFE
+    assert word is CodewordMatch.SAFE
     assert MASK in shown
     assert safe not in shown
 
 
-async def test_a_colleagues_message_is_looked_at_too(words: Words) -> None:
+async def test_a_colleagues_message_is_looked_at_too(words: CodewordMatcher) -> None:
     """What is said in the room of a thread with a word is compared and masked like a text."""
-    said = Said(place=THREAD, sender=ANA, event_id="$m", body="your word is marzipan fjord", at=1.0)
-    found = await words.look(await enrolled(words), said)
-    assert (found.word, getattr(found.event, "body", "")) == (Word.SAFE, f"your word is {MASK}")
+    said = MessageSent(place=THREAD, sender=ANA, event_id="$m", body="your word is marzipan fjord", at=1.0)
+    found = await words.match(await enrolled(words), said)
+    assert (found.word, getattr(found.event, "body", "")) == (CodewordMatch.SAFE, f"your word is {MASK}")
 
 
-async def test_without_a_word_nothing_is_computed(words: Words, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_a_word_nothing_is_computed(words: CodewordMatcher, monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts of phones without an agreed word, and everything else, pass as they are."""
-    monkeypatch.setattr(codeword_matching, "digest", None)
+    monkeypatch.setattr(codeword_matching, "codeword_digest", None)
     event = arrived("marzipan fjord")
-    assert await words.look(Thread(id="t", designation="d"), event) == Found(event)
-    assert (await words.look(Desk(), in_office("tulip"))).event == in_office("tulip")
-    assert (await words.look(desk(), in_office("!help"))).taken is None
-    assert (await words.look(desk(), in_office("tulip", sender=BEN))).taken is None
+    assert await words.match(Thread(id="t", designation="d"), event) == MatchedEvent(event)
+    assert (await words.match(Desk(), in_office("tulip"))).event == in_office("tulip")
+    assert (await words.match(desk(), in_office("!help"))).taken is None
+    assert (await words.match(desk(), in_office("tulip", sender=BEN))).taken is None
 
 
 @pytest.mark.usefixtures("cheap_hash")
-async def test_the_work_does_not_tell_what_was_found(words: Words, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_work_does_not_tell_what_was_found(words: CodewordMatcher, monkeypatch: pytest.MonkeyPatch) -> None:
     """As many digests for a match, for duress and for neither; each compared with both words; never more than the most."""
     thread = await enrolled(words)
-    real, real_compare = codeword_matching.digest, hmac.compare_digest
+    real, real_compare = codeword_matching.codeword_digest, hmac.compare_digest
     computed: list[str] = []
     compared: list[bytes] = []
 
@@ -130,31 +130,37 @@ async def test_the_work_does_not_tell_what_was_found(words: Words, monkeypatch: 
         compared.append(other)
         return real_compare(one, other)
 
-    monkeypatch.setattr(codeword_matching, "digest", digest)
+    monkeypatch.setattr(codeword_matching, "codeword_digest", digest)
     monkeypatch.setattr(hmac, "compare_digest", compare)
     for body in ("marzipan fjord", "quiet tulip", "nothing of it", "", "ok", "x y z " * 8):
         computed.clear()
         compared.clear()
         await look(words, thread, body)
-        assert len(computed) == STEPS[0], body
-        assert len(compared) == 2 * STEPS[0], body
-    lengths = thread.escort.words.lengths if thread.escort.words else (0, 0)
-    for many, step in ((STEPS[0] + 1, STEPS[1]), (STEPS[1] + 1, STEPS[2]), (STEPS[2] + 1, STEPS[2])):
+        assert len(computed) == DIGEST_COUNTS[0], body
+        assert len(compared) == 2 * DIGEST_COUNTS[0], body
+    lengths = thread.codeword.digests.lengths if thread.codeword.digests else (0, 0)
+    for many, step in (
+        (DIGEST_COUNTS[0] + 1, DIGEST_COUNTS[1]),
+        (DIGEST_COUNTS[1] + 1, DIGEST_COUNTS[2]),
+        (DIGEST_COUNTS[2] + 1, DIGEST_COUNTS[2]),
+    ):
         computed.clear()
-        found = await words.look(thread, arrived(" ".join(f"{n:0{lengths[0]}}" for n in range(many))))
+        found = await words.match(thread, arrived(" ".join(f"{n:0{lengths[0]}}" for n in range(many))))
         assert len(computed) == step
-        assert found.partly == (many > STEPS[2])
+        assert found.partly == (many > DIGEST_COUNTS[2])
 
 
 @pytest.mark.usefixtures("cheap_hash")
-async def test_the_duress_word_is_found_at_the_end_of_a_long_text(words: Words) -> None:
+async def test_the_duress_word_is_found_at_the_end_of_a_long_text(words: CodewordMatcher) -> None:
     """Behind hundreds of words, and letters that nothing parts, the word is found: likely runs are tried before others."""
     thread = await enrolled(words, "pelican", "枇杷树")
-    assert (await look(words, thread, f"{'so we went ' * 60}and then pelican"))[0] is Word.SAFE
-    assert (await look(words, thread, "我昨天晚上很晚才回家因为路上下雨了而且没有公共汽车所以枇杷树"))[0] is Word.DURESS
+    assert (await look(words, thread, f"{'so we went ' * 60}and then pelican"))[0] is CodewordMatch.SAFE
+    assert (await look(words, thread, "我昨天晚上很晚才回家因为路上下雨了而且没有公共汽车所以枇杷树"))[
+        0
+    ] is CodewordMatch.DURESS
 
 
-async def test_the_parameters_are_those_of_the_design(words: Words, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_parameters_are_those_of_the_design(words: CodewordMatcher, monkeypatch: pytest.MonkeyPatch) -> None:
     """Argon2id, 19 MiB, two passes, one lane, a salt of its own for each enrolment, and the vault's pepper."""
     asked: list[dict[str, Any]] = []
     real = argon2.low_level.hash_secret_raw
@@ -169,15 +175,17 @@ async def test_the_parameters_are_those_of_the_design(words: Words, monkeypatch:
     assert {a["type"].name for a in asked} == {"ID"}
     assert len({a["salt"] for a in asked}) == 2
     assert {len(a["salt"]) for a in asked} == {16}
-    assert first.escort.words != second.escort.words
+    assert first.codeword.digests != second.codeword.digests
     assert not [a for a in asked if b"marzipan" in a["secret"]], "a digest without the pepper"
 
 
-async def test_few_are_computed_at_once_and_none_on_the_event_loop(words: Words, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_few_are_computed_at_once_and_none_on_the_event_loop(
+    words: CodewordMatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """At most two texts at a time, in threads: the loop goes on while they are compared."""
     thread = await enrolled(words)
     running, most = 0, 0
-    real = codeword_matching._which
+    real = codeword_matching._classify
 
     def counted(*args: Any) -> Any:
         nonlocal running, most
@@ -188,7 +196,7 @@ async def test_few_are_computed_at_once_and_none_on_the_event_loop(words: Words,
         finally:
             running -= 1
 
-    monkeypatch.setattr(codeword_matching, "_which", counted)
+    monkeypatch.setattr(codeword_matching, "_classify", counted)
     ticks = 0
 
     async def tick() -> None:
@@ -204,16 +212,16 @@ async def test_few_are_computed_at_once_and_none_on_the_event_loop(words: Words,
     assert ticks > 10
 
 
-async def test_an_office_is_heard_once_and_in_order(words: Words) -> None:
+async def test_an_office_is_heard_once_and_in_order(words: CodewordMatcher) -> None:
     """The word, then the duress word or "-"; the event that is decided holds nothing of either."""
-    found = await words.look(desk(), in_office(SAFE, relation=Relation.OTHER_REPLY))
+    found = await words.match(desk(), in_office(SAFE, relation=Relation.OTHER_REPLY))
     assert (getattr(found.event, "body", None), found.taken and found.taken.flaw) == ("", None)
-    found = await words.look(desk(second=True), in_office("-"))
+    found = await words.match(desk(second=True), in_office("-"))
     assert found.taken is not None
     assert found.taken.digests is not None
-    thread = Thread(id="t1", designation="d", escort=Escort(words=found.taken.digests))
-    assert await look(words, thread, SAFE) == (Word.SAFE, MASK)
-    assert (await look(words, thread, "-"))[0] is Word.NONE
+    thread = Thread(id="t1", designation="d", codeword=CodewordState(digests=found.taken.digests))
+    assert await look(words, thread, SAFE) == (CodewordMatch.SAFE, MASK)
+    assert (await look(words, thread, "-"))[0] is CodewordMatch.NONE
 
 
 @pytest.mark.parametrize(
@@ -225,41 +233,43 @@ async def test_an_office_is_heard_once_and_in_order(words: Words) -> None:
         (in_office("tulip", content=Content.FILE), Flaw.NOT_PLAIN),
         (in_office("tulip", relation=Relation.EDIT), Flaw.NOT_PLAIN),
         (in_office("tulip", relation=Relation.THREAD), Flaw.NOT_PLAIN),
-        (in_office("tulip", named=(BEN,)), Flaw.NOT_PLAIN),
+        (in_office("tulip", mentioned_users=(BEN,)), Flaw.NOT_PLAIN),
     ],
 )
-async def test_a_bad_word_is_a_flaw_and_nothing_is_kept(words: Words, event: Said, flaw: Flaw) -> None:
+async def test_a_bad_word_is_a_flaw_and_nothing_is_kept(words: CodewordMatcher, event: MessageSent, flaw: Flaw) -> None:
     """A refused first word is not remembered: what comes as the second finds none."""
-    found = await words.look(desk(), event)
+    found = await words.match(desk(), event)
     assert found.taken is not None
     assert found.taken.flaw is flaw
-    lost = await words.look(desk(second=True), in_office(DURESS))
+    lost = await words.match(desk(second=True), in_office(DURESS))
     assert lost.taken is not None
     assert lost.taken.flaw is Flaw.LOST
 
 
-async def test_a_restart_between_the_two_words_forgets(words: Words, nerves: Nerves) -> None:
+async def test_a_restart_between_the_two_words_forgets(words: CodewordMatcher, harness: BridgeHarness) -> None:
     """The first word is in memory alone; the next process does not know it, and neither does this one after its time."""
-    await words.look(desk(), in_office(SAFE))
-    lost = await Words(vault=nerves.vault, pack=hurried()).look(desk(second=True), in_office(DURESS))
+    await words.match(desk(), in_office(SAFE))
+    lost = await CodewordMatcher(vault=harness.vault, pack=pack_without_undo_window()).match(
+        desk(second=True), in_office(DURESS)
+    )
     assert lost.taken is not None
     assert lost.taken.flaw is Flaw.LOST
-    words._forget(ANA, words._first[ANA])
+    words._forget_first(ANA, words._first[ANA])
     assert words._first == {}
 
 
-async def test_the_second_word_must_be_unlike_the_first(words: Words) -> None:
+async def test_the_second_word_must_be_unlike_the_first(words: CodewordMatcher) -> None:
     """Equal or too near: refused, and the first still stands."""
-    await words.look(desk(), in_office(SAFE))
+    await words.match(desk(), in_office(SAFE))
     for body, flaw in (("marzipan-FJORD", Flaw.SAME), ("marzipan fjords", Flaw.NEAR), (DURESS, None)):
-        found = await words.look(desk(second=True), in_office(body))
+        found = await words.match(desk(second=True), in_office(body))
         assert found.taken is not None
         assert found.taken.flaw is flaw
 
 
 @pytest.mark.parametrize("error", [HashingError("marzipan"), MemoryError(), RuntimeError("can't start new thread")])
 async def test_without_memory_or_threads_the_text_waits(
-    words: Words, monkeypatch: pytest.MonkeyPatch, error: Exception
+    words: CodewordMatcher, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """When no digest can be computed the engine is told to try again: the text is neither lost nor shown unmasked."""
     thread = await enrolled(words)
@@ -277,16 +287,16 @@ async def test_without_memory_or_threads_the_text_waits(
 def test_digests_and_words_are_not_printed() -> None:
     """Neither what is kept nor what is looked for shows where it is printed."""
     digests = Digests(salt="aa", safe="bb", duress="cc", lengths=(13, 10))
-    shown = repr((digests, Escort(words=digests), Found(arrived("marzipan"))))
+    shown = repr((digests, CodewordState(digests=digests), MatchedEvent(arrived("marzipan"))))
     assert not re.search("aa|bb|cc|13|marzipan", shown)
 
 
-async def test_a_busy_database_does_not_lose_the_first_word(words: Words) -> None:
+async def test_a_busy_database_does_not_lose_the_first_word(words: CodewordMatcher) -> None:
     """A commit that failed is tried again: the same message in the office is taken the same way again."""
-    await words.look(desk(), in_office(SAFE))
-    await words.look(desk(), in_office(SAFE))
-    found = await words.look(desk(second=True), in_office(DURESS))
-    again = await words.look(desk(second=True), in_office(DURESS))
+    await words.match(desk(), in_office(SAFE))
+    await words.match(desk(), in_office(SAFE))
+    found = await words.match(desk(second=True), in_office(DURESS))
+    again = await words.match(desk(second=True), in_office(DURESS))
     assert found.taken is not None
     assert again.taken is not None
     assert found.taken.digests is not None

@@ -10,21 +10,21 @@ from typing import Any
 import pytest
 
 from bridge.erasure import corruption
-from bridge.erasure.corruption import LOUD, WHAT, Damage
-from bridge.erasure.nightly import Night
+from bridge.erasure.corruption import ALERT_AT_COUNTS, ALERT_SUBJECT, CorruptionPolicy
+from bridge.erasure.nightly import NightlyMaintenance
 from bridge.storage import sqlite
 from bridge.storage.database import Connection
-from tests.e2e.waiting import until
-from tests.fakes.nerves import Nerves
-from tests.fakes.paper_rooms import WayDown
+from tests.e2e.polling import wait_until
+from tests.fakes.bridge_harness import BridgeHarness
+from tests.fakes.erasure_harness import ErasureHarness
 
 CORRUPT = sqlite3.DatabaseError("database disk image is malformed")
 
 
-async def damage(nerves: Nerves, index: str) -> None:
+async def damage(harness: BridgeHarness, index: str) -> None:
     """Overwrite the first page of an index in the file, and read it anew."""
-    await nerves.store.checkpoint()
-    path = nerves.directory / "main.db"
+    await harness.database.checkpoint()
+    path = harness.directory / "main.db"
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
         (size,) = db.execute("PRAGMA page_size").fetchone()
         (root,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (index,)).fetchone()
@@ -32,72 +32,74 @@ async def damage(nerves: Nerves, index: str) -> None:
     with path.open("r+b") as file:
         file.seek((root - 1) * size)
         file.write(b"\x77" * size)
-    assert nerves.store._reader is not None
-    nerves.store._reader.close()
-    nerves.store._reader = sqlite.reader(path)
+    assert harness.database._reader is not None
+    harness.database._reader.close()
+    harness.database._reader = sqlite.open_reader(path)
 
 
-async def told(nerves: Nerves) -> bool | None:
-    return bool(nerves.alarms) or None
+async def told(harness: BridgeHarness) -> bool | None:
+    return bool(harness.alerts) or None
 
 
 @pytest.mark.parametrize(
     ("index", "loop"),
     [
-        ("event_expires", lambda way: way.sweep.run()),
-        ("erasure", lambda way: way.erasure.run()),
-        ("carrier_copy_due", lambda way: way.nerves.copies.run()),
+        ("event_expires", lambda erasure: erasure.expiry.run()),
+        ("erasure", lambda erasure: erasure.runner.run()),
+        ("carrier_copy_due", lambda erasure: erasure.harness.carrier_copies.run()),
     ],
 )
-async def test_a_damaged_page_ends_no_loop(way: WayDown, index: str, loop: Callable[[WayDown], Any]) -> None:
+async def test_a_damaged_page_ends_no_loop(
+    erasure: ErasureHarness, index: str, loop: Callable[[ErasureHarness], Any]
+) -> None:
     """One page of an index or a table is damaged: the loop goes on, the desk hears of it, and a text still comes in."""
-    nerves = way.nerves
-    owner = await way.furnish(uploads=0)
+    harness = erasure.harness
+    owner = await erasure.create_thread_room(uploads=0)
 
     async def filled(conn: Connection) -> None:
         await conn.execute("UPDATE event SET expires = 1")
 
-    await nerves.store.commit(filled)
-    await damage(nerves, index)
-    running = asyncio.create_task(loop(way))
-    await until("the desk hears of it", lambda: told(nerves), within=5, every=0.02)
-    assert (running.done(), nerves.alarms) == (False, [WHAT])
+    await harness.database.commit(filled)
+    await damage(harness, index)
+    running = asyncio.create_task(loop(erasure))
+    await wait_until("the desk hears of it", lambda: told(harness), within=5, every=0.02)
+    assert (running.done(), harness.alerts) == (False, [ALERT_SUBJECT])
     running.cancel()
     if index != "carrier_copy_due":
-        await nerves.arrive("are you there", message_id="later")
-        await nerves.at_rest()
-        assert "are you there" in nerves.posts(owner)
+        await harness.receive_text("are you there", message_id="later")
+        await harness.wait_until_drained()
+        assert "are you there" in harness.messages_shown(owner)
 
 
-async def test_one_cases_damage_keeps_no_other(way: WayDown, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_cases_damage_keeps_no_other(erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """A step that meets a damaged page waits and is told of in the end; what was kept of the texter goes meanwhile."""
-    owner = await way.furnish(uploads=0)
+    owner = await erasure.create_thread_room(uploads=0)
 
     async def corrupt(_case: Any) -> str:
         raise CORRUPT
 
-    monkeypatch.setitem(way.erasure._steps, "redact", corrupt)
-    await way.say(owner, "!close now")
+    monkeypatch.setitem(erasure.runner._steps, "redact", corrupt)
+    await erasure.send_message(owner, "!close now")
     for _ in range(60):
-        await way.nerves.copies.once()
-        way.nerves.clock.at += await way.erasure.once()
-    assert [receipt["what"] for receipt in await way.receipts()] == ["person"]
-    assert way.nerves.alarms[0] == "a room (our own database is damaged)"
+        await erasure.harness.carrier_copies.run_once()
+        erasure.harness.clock.at += await erasure.runner.run_once()
+    assert [receipt["what"] for receipt in await erasure.certificates()] == ["person"]
+    assert erasure.harness.alerts[0] == "a room (our own database is damaged)"
 
 
-async def test_the_night_goes_on(nerves: Nerves, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_night_goes_on(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """The audit's page is damaged: the night's loop waits, and is there for the next night."""
     made: Any = None
-    night = Night(
-        store=nerves.store,
-        voice_store=nerves.store,
-        vault=nerves.vault,
-        clock=nerves.clock,
-        house=made,
+    night = NightlyMaintenance(
+        database=harness.database,
+        puppet_database=harness.database,
+        vault=harness.vault,
+        clock=harness.clock,
+        module_client=made,
         hours=(3, 5),
         zone="UTC",
         retention=1,
-        quiet=made,
+        wait_for_pause=made,
     )
     tried = 0
 
@@ -106,8 +108,8 @@ async def test_the_night_goes_on(nerves: Nerves, monkeypatch: pytest.MonkeyPatch
         tried += 1
         raise CORRUPT
 
-    monkeypatch.setattr(night, "once", corrupt)
-    monkeypatch.setattr(corruption, "WAITS", 0.01)
+    monkeypatch.setattr(night, "run_once", corrupt)
+    monkeypatch.setattr(corruption, "RETRY_SECONDS", 0.01)
     running = asyncio.create_task(night.run())
     await asyncio.sleep(0.2)
     assert not running.done()
@@ -115,7 +117,7 @@ async def test_the_night_goes_on(nerves: Nerves, monkeypatch: pytest.MonkeyPatch
     running.cancel()
 
 
-async def test_the_desk_hears_at_growing_counts_and_its_silence_ends_nothing(nerves: Nerves) -> None:
+async def test_the_desk_hears_at_growing_counts_and_its_silence_ends_nothing(harness: BridgeHarness) -> None:
     """Told at once, after an hour and after a day; where the desk's own row cannot be written, nothing is raised."""
     heard: list[tuple[str, float]] = []
 
@@ -123,8 +125,8 @@ async def test_the_desk_hears_at_growing_counts_and_its_silence_ends_nothing(ner
         heard.append((what, since))
         raise CORRUPT
 
-    met, began = Damage(clock=nerves.clock, alarm=alarm), nerves.clock.at
+    met, began = CorruptionPolicy(clock=harness.clock, alert=alarm), harness.clock.at
     for _ in range(300):
-        assert await met.met("sweep.damaged", CORRUPT) == corruption.WAITS
-        nerves.clock.at += corruption.WAITS
-    assert heard == [(WHAT, began)] * len(LOUD)
+        assert await met.record("expiry.database_corrupt", CORRUPT) == corruption.RETRY_SECONDS
+        harness.clock.at += corruption.RETRY_SECONDS
+    assert heard == [(ALERT_SUBJECT, began)] * len(ALERT_AT_COUNTS)

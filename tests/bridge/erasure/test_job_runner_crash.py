@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from bridge.outbound.room_keeper import forget_ungiven
+from bridge.outbound.room_provisioner import forget_unassigned_rooms
 from bridge.runtime.crash_points import CrashPoint
-from tests.bridge.forgetting import FORGETTING
-from tests.fakes.nerves import Nerves
-from tests.fakes.paper_rooms import ROOM, PaperRooms, WayDown
+from tests.bridge.erasure_crash_points import ERASURE_CRASH_POINTS
+from tests.fakes.bridge_harness import BridgeHarness
+from tests.fakes.erasure_harness import ROOM, ErasureHarness, FakeRooms
 
 
-class Killed(BaseException):
+class ProcessDied(BaseException):
     """The process died here."""
 
 
-class Death:
+class CrashAt:
     """Kills once, at one point."""
 
     def __init__(self, point: CrashPoint) -> None:
@@ -30,49 +30,51 @@ class Death:
     def __call__(self, point: CrashPoint) -> None:
         if point is self.point and not self.happened:
             self.happened = True
-            raise Killed
+            raise ProcessDied
 
 
-async def to_the_end(way: WayDown, owner: str) -> None:
+async def to_the_end(erasure: ErasureHarness, owner: str) -> None:
     """Let what is old go, close the thread, and walk down."""
-    await way.sweep.once()
-    await way.say(owner, "!close now")
-    await way.down()
+    await erasure.expiry.run_once()
+    await erasure.send_message(owner, "!close now")
+    await erasure.run_to_end()
 
 
-@pytest.mark.parametrize("point", [point for point in CrashPoint if point in FORGETTING], ids=lambda point: point.name)
+@pytest.mark.parametrize(
+    "point", [point for point in CrashPoint if point in ERASURE_CRASH_POINTS], ids=lambda point: point.name
+)
 async def test_killed_on_the_way_down_it_goes_on(tmp_path: Path, point: CrashPoint) -> None:
     """Killed here and started again: everything is gone all the same, once, and the receipts say so."""
-    rooms, death = PaperRooms(), Death(point)
-    nerves = Nerves(tmp_path)
-    await nerves.open()
-    await nerves.run()
-    way = WayDown(nerves, rooms)
-    owner = await way.furnish(uploads=0 if point is CrashPoint.EVENT_EXPIRED else 1)
+    rooms, death = FakeRooms(), CrashAt(point)
+    harness = BridgeHarness(tmp_path)
+    await harness.open()
+    await harness.run()
+    erasure = ErasureHarness(harness, rooms)
+    owner = await erasure.create_thread_room(uploads=0 if point is CrashPoint.EVENT_EXPIRED else 1)
     if point is CrashPoint.EVENT_EXPIRED:
-        await nerves.store.commit(lambda conn: conn.execute("UPDATE event SET expires = 1 WHERE event_id = '$e0'"))
-    nerves.crash = death
-    with pytest.raises(Killed):
-        await to_the_end(way, owner)
+        await harness.database.commit(lambda conn: conn.execute("UPDATE event SET expires = 1 WHERE event_id = '$e0'"))
+    harness.crash = death
+    with pytest.raises(ProcessDied):
+        await to_the_end(erasure, owner)
     assert death.happened, "the story never came to this point"
-    await nerves.end()
+    await harness.close()
 
-    second = Nerves(tmp_path, clock=nerves.clock)
+    second = BridgeHarness(tmp_path, clock=harness.clock)
     await second.open()
-    await second.store.commit(forget_ungiven)
+    await second.database.commit(forget_unassigned_rooms)
     await second.run()
-    way = WayDown(second, rooms)
+    erasure = ErasureHarness(second, rooms)
     if point is CrashPoint.EVENT_EXPIRED:
-        await way.sweep.once()
+        await erasure.expiry.run_once()
         assert rooms.events["$e0"] == ""
-        await way.say(owner, "!close now")
-    await way.down()
-    conversation, person = await way.receipts()
+        await erasure.send_message(owner, "!close now")
+    await erasure.run_to_end()
+    conversation, person = await erasure.certificates()
     assert conversation["gone"]["events"] == (2 if point is CrashPoint.EVENT_EXPIRED else 3)
     assert person["carrier"] == {"copies deleted, confirmed": 2}
     assert (rooms.present, rooms.members, rooms.media) == (False, set(), set())
-    assert not await second.vault.has(f"room:{ROOM}")
-    assert not await second.vault.has(owner)
+    assert not await second.vault.has_key(f"room:{ROOM}")
+    assert not await second.vault.has_key(owner)
     for table in ("thread", "event", "erasure", "carrier_copy", "copy_result", "matrix_room", "matrix_upload"):
         assert await second.count(table) == 0, table
-    await second.end()
+    await second.close()

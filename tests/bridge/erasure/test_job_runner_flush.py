@@ -7,48 +7,50 @@ import sqlite3
 
 import pytest
 
-from tests.bridge.litter import everything, littered
-from tests.fakes.paper_rooms import ROOM, WayDown
+from tests.bridge.deleted_rows import all_bytes, fill_and_delete
+from tests.fakes.erasure_harness import ROOM, ErasureHarness
 
 
-async def test_while_somebody_reads_it_is_not_closed(way: WayDown) -> None:
+async def test_while_somebody_reads_it_is_not_closed(erasure: ErasureHarness) -> None:
     """A reader keeps the log: the case stays, without a name, until its room is in no byte of ours."""
-    nerves = way.nerves
-    owner = await way.furnish()
-    await way.say(owner, "!close now")
+    harness = erasure.harness
+    owner = await erasure.create_thread_room()
+    await erasure.send_message(owner, "!close now")
     query = "SELECT COUNT(*) FROM erasure WHERE subject = $1 AND step <> 'sign'"
-    while await nerves.store.fetchval(query, ROOM):
-        await nerves.copies.once()
-        nerves.clock.at += await way.erasure.once()
-    with contextlib.closing(sqlite3.connect(nerves.directory / "main.db", isolation_level=None)) as reader:
+    while await harness.database.fetchval(query, ROOM):
+        await harness.carrier_copies.run_once()
+        harness.clock.at += await erasure.runner.run_once()
+    with contextlib.closing(sqlite3.connect(harness.directory / "main.db", isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT COUNT(*) FROM erasure").fetchone()
         for _ in range(8):
-            nerves.clock.at += await way.erasure.once()
-        rows = await nerves.store.fetch("SELECT * FROM erasure")
+            harness.clock.at += await erasure.runner.run_once()
+        rows = await harness.database.fetch("SELECT * FROM erasure")
         assert {row["step"] for row in rows} == {"flush"}
         assert all(row["subject"] == row["id"] and row["thread"] == "" for row in rows)
-        assert ROOM.encode() in everything(nerves.directory)
+        assert ROOM.encode() in all_bytes(harness.directory)
         reader.execute("COMMIT")
-    assert len(await way.receipts()) == 2
-    await way.down()
-    assert ROOM.encode() not in everything(nerves.directory)
-    assert owner.encode() not in everything(nerves.directory)
+    assert len(await erasure.certificates()) == 2
+    await erasure.run_to_end()
+    assert ROOM.encode() not in all_bytes(harness.directory)
+    assert owner.encode() not in all_bytes(harness.directory)
 
 
-async def test_what_a_tree_left_behind_goes_too(way: WayDown) -> None:
+async def test_what_a_tree_left_behind_goes_too(erasure: ErasureHarness) -> None:
     """Bytes that `secure_delete` does not reach are gone as well when a conversation is."""
-    owner = await way.furnish()
-    gone = await littered(way.nerves.store)
-    await way.say(owner, "!close now")
-    await way.down()
-    raw = everything(way.nerves.directory)
+    owner = await erasure.create_thread_room()
+    gone = await fill_and_delete(erasure.harness.database)
+    await erasure.send_message(owner, "!close now")
+    await erasure.run_to_end()
+    raw = all_bytes(erasure.harness.directory)
     assert not [data for data in gone if data in raw]
 
 
-async def test_without_room_for_a_second_copy_it_waits_and_is_told(way: WayDown, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_room_for_a_second_copy_it_waits_and_is_told(
+    erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The desk hears of it after some tries; other cases go on meanwhile; with room again both are closed, by one copy."""
-    nerves = way.nerves
+    harness = erasure.harness
     copies = 0
 
     async def full() -> bool:
@@ -59,36 +61,36 @@ async def test_without_room_for_a_second_copy_it_waits_and_is_told(way: WayDown,
         copies += 1
         return await rewrite()
 
-    rewrite = nerves.store.rewrite
-    monkeypatch.setattr(nerves.store, "rewrite", full)
-    await way.say(await way.furnish(), "!close now")
-    while not nerves.alarms:
-        await nerves.copies.once()
-        nerves.clock.at += await way.erasure.once()
-    while await nerves.store.fetchval("SELECT COUNT(*) FROM erasure WHERE step <> 'flush'"):
-        nerves.clock.at += await way.erasure.once()
+    rewrite = harness.database.vacuum
+    monkeypatch.setattr(harness.database, "vacuum", full)
+    await erasure.send_message(await erasure.create_thread_room(), "!close now")
+    while not harness.alerts:
+        await harness.carrier_copies.run_once()
+        harness.clock.at += await erasure.runner.run_once()
+    while await harness.database.fetchval("SELECT COUNT(*) FROM erasure WHERE step <> 'flush'"):
+        harness.clock.at += await erasure.runner.run_once()
     told = "the database is in use, or has no room to be written anew"
-    assert set(nerves.alarms) <= {f"a room ({told})", f"what was kept of a texter ({told})"}
-    monkeypatch.setattr(nerves.store, "rewrite", room)
-    await way.down()
+    assert set(harness.alerts) <= {f"a room ({told})", f"what was kept of a texter ({told})"}
+    monkeypatch.setattr(harness.database, "vacuum", room)
+    await erasure.run_to_end()
     assert copies == 1
-    assert len(await way.receipts()) == 2
+    assert len(await erasure.certificates()) == 2
 
 
-async def test_one_copy_serves_all_that_end_together(way: WayDown, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_copy_serves_all_that_end_together(erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twenty rooms that were looked for at the same time: twenty receipts, and the database is written anew once."""
-    nerves, rewrite, copies = way.nerves, way.nerves.store.rewrite, 0
+    harness, rewrite, copies = erasure.harness, erasure.harness.database.vacuum, 0
 
     async def counted() -> bool:
         nonlocal copies
         copies += 1
         return await rewrite()
 
-    monkeypatch.setattr(nerves.store, "rewrite", counted)
+    monkeypatch.setattr(harness.database, "vacuum", counted)
     query = """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began)
                VALUES ($1, 'room', $1, '', 'sign', $2, 0, 0)"""
     for number in range(20):
-        values = (f"!old{number}", nerves.clock.at - 60 + number)
-        await nerves.store.commit(lambda conn, values=values: conn.execute(query, *values))  # type: ignore[misc]
-    await way.down()
-    assert (copies, len(await way.receipts())) == (1, 20)
+        values = (f"!old{number}", harness.clock.at - 60 + number)
+        await harness.database.commit(lambda conn, values=values: conn.execute(query, *values))  # type: ignore[misc]
+    await erasure.run_to_end()
+    assert (copies, len(await erasure.certificates())) == (1, 20)

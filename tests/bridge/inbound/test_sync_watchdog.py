@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
-from bot.model.line_incidents import Unheard
-from bridge.inbound.sync_watchdog import PATIENCE, Hearing
+from bot.model.line_incidents import SyncStalled
+from bridge.inbound.sync_watchdog import STALL_SECONDS, SyncWatchdog
 
 
 async def test_it_is_said_once_that_nobody_is_heard() -> None:
     """Silence of some minutes is told once; a homeserver that only restarts is not news; the next silence is."""
-    told: list[Unheard] = []
+    told: list[SyncStalled] = []
     caught_up, passed = asyncio.Event(), 0.0
 
-    async def tell(event: Unheard) -> None:
+    async def tell(event: SyncStalled) -> None:
         told.append(event)
 
     async def later(seconds: float) -> int:
@@ -22,20 +22,22 @@ async def test_it_is_said_once_that_nobody_is_heard() -> None:
         await asyncio.sleep(0.05)
         return len(told)
 
-    hearing = asyncio.create_task(Hearing(caught_up=caught_up, tell=tell, look=0.01, passing=lambda: passed).run())
+    hearing = asyncio.create_task(
+        SyncWatchdog(caught_up=caught_up, notify_desk=tell, interval=0.01, monotonic=lambda: passed).run()
+    )
     caught_up.set()
     assert await later(0) == 0
     caught_up.clear()
-    assert await later(PATIENCE - 1) == 0
+    assert await later(STALL_SECONDS - 1) == 0
     caught_up.set()
     assert await later(3600) == 0
     caught_up.clear()
-    assert await later(PATIENCE) == 1
+    assert await later(STALL_SECONDS) == 1
     assert await later(3600) == 1
     assert told[0].minutes == 3
     caught_up.set()
     assert await later(1) == 1
     caught_up.clear()
-    assert await later(PATIENCE) == 2
+    assert await later(STALL_SECONDS) == 2
     hearing.cancel()
     await asyncio.gather(hearing, return_exceptions=True)

@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 
 from tests.bridge.matrix.rig import Rig
-from tests.bridge.matrix.small_homeserver import SmallHomeserver
+from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[SmallHomeserver]:
-    small = SmallHomeserver()
+async def server() -> AsyncIterator[ScriptedHomeserver]:
+    small = ScriptedHomeserver()
     await small.start()
     yield small
     await small.stop()
 
 
 @pytest.fixture
-async def new_rig(server: SmallHomeserver, tmp_path: Path) -> AsyncIterator[Callable[[str], Rig]]:
+async def new_rig(server: ScriptedHomeserver, tmp_path: Path) -> AsyncIterator[Callable[[str], Rig]]:
     """Make rigs, by the name of a directory; all are stopped, because an open database keeps a process from ending."""
     made: list[Rig] = []
 

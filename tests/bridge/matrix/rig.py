@@ -13,54 +13,54 @@ from typing import TypeVar
 
 import aiohttp
 
-from bridge.matrix.api.events import Item
-from bridge.matrix.schema import MAIN_UPGRADES, VOICE_UPGRADES
-from bridge.matrix.service import Matrix
+from bridge.matrix.api.events import MatrixEvent
+from bridge.matrix.schema import MAIN_UPGRADES, PUPPET_UPGRADES
+from bridge.matrix.service import MatrixService
 from bridge.runtime.clock import SteadyClock
-from bridge.runtime.crash_points import Crash, CrashPoint, nowhere
-from bridge.storage.database import Connection, Store
-from bridge.storage.key_file import Keys
+from bridge.runtime.crash_points import CrashHook, CrashPoint, never_crash
+from bridge.storage.database import Connection, Database
+from bridge.storage.key_file import KeyFile
 from bridge.storage.vault import Vault
-from tests.e2e.waiting import until
+from tests.e2e.polling import wait_until
 
-T = TypeVar("T", bound=Item)
+T = TypeVar("T", bound=MatrixEvent)
 
 POLICY = "@policy:quietline.localhost"
-VOICE = "@line-main:quietline.localhost"
+PUPPET = "@line-main:quietline.localhost"
 
 
 class Rig:
-    """One bridge's Matrix edge. `items`: what was committed, in order."""
+    """One bridge's Matrix edge. `events`: what was committed, in order."""
 
     def __init__(self, *, directory: Path, url: str, token: str, trust_on_first_use: bool = True) -> None:
         self.directory, self.url, self.token = directory, url, token
         self.trust_on_first_use = trust_on_first_use
-        self.items: list[Item] = []
-        self.crash: Crash = nowhere
+        self.events: list[MatrixEvent] = []
+        self.crash: CrashHook = never_crash
         self.sink_fails: type[Exception] | None = None
         self._open = contextlib.AsyncExitStack()
         self._running: asyncio.Task[None] | None = None
 
     async def start(self, *, run: bool = True) -> None:
         """Open everything, and run it unless told not to."""
-        self.store = Store(self.directory / "main.db", upgrades=MAIN_UPGRADES)
-        self.voice_store = Store(self.directory / "voice.db", upgrades=VOICE_UPGRADES)
-        keys = Keys(path=self.directory / "keys.db")
+        self.database = Database(self.directory / "main.db", upgrades=MAIN_UPGRADES)
+        self.puppet_database = Database(self.directory / "voice.db", upgrades=PUPPET_UPGRADES)
+        keys = KeyFile(path=self.directory / "keys.db")
         await keys.open()
         self._open.push_async_callback(keys.close)
         self.vault = Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))
-        for store in (self.store, self.voice_store):
-            await store.open()
-            self._open.push_async_callback(store.close)
+        for database in (self.database, self.puppet_database):
+            await database.open()
+            self._open.push_async_callback(database.close)
         self.http = await self._open.enter_async_context(aiohttp.ClientSession())
-        self.matrix = await Matrix.open(
-            store=self.store,
-            voice_store=self.voice_store,
+        self.matrix = await MatrixService.open(
+            database=self.database,
+            puppet_database=self.puppet_database,
             session=self.http,
             url=self.url,
             token=self.token,
             policy_mxid=POLICY,
-            voice_mxid=VOICE,
+            puppet_mxid=PUPPET,
             vault=self.vault,
             clock=SteadyClock(),
             crash=self._crashes,
@@ -68,10 +68,10 @@ class Rig:
             sink=self._sink,
             committed=lambda: None,
         )
-        self.edge = self.matrix.edge
+        self.room_client = self.matrix.room_client
         if run:
             self._running = asyncio.create_task(self.matrix.run())
-            await until("both identities sync", self._in_step)
+            await wait_until("both identities sync", self._in_step)
 
     async def stop(self) -> None:
         """Stop and close everything. Raises what ended the edge, if something did."""
@@ -82,29 +82,29 @@ class Rig:
                 await running
         await self._open.aclose()
 
-    async def kept(self, kind: type[T], wanted: Callable[[T], bool] = lambda _item: True) -> T:
+    async def wait_for(self, kind: type[T], wanted: Callable[[T], bool] = lambda _item: True) -> T:
         """Wait for an item."""
 
         async def probe() -> T | None:
-            return next((i for i in self.items if isinstance(i, kind) and wanted(i)), None)
+            return next((i for i in self.events if isinstance(i, kind) and wanted(i)), None)
 
         async def seen() -> str:
-            return ", ".join(type(item).__name__ for item in self.items)
+            return ", ".join(type(item).__name__ for item in self.events)
 
-        return await until(f"an item of kind {kind.__name__}", probe, seen=seen)
+        return await wait_until(f"an item of kind {kind.__name__}", probe, seen=seen)
 
     def _crashes(self, point: CrashPoint) -> None:
         self.crash(point)
 
     async def _in_step(self) -> bool | None:
-        return (self.matrix.sync.caught_up.is_set() and self.matrix.voice_sync.caught_up.is_set()) or None
+        return (self.matrix.sync.caught_up.is_set() and self.matrix.puppet_sync.caught_up.is_set()) or None
 
-    async def _sink(self, conn: Connection, items: Sequence[Item]) -> None:
+    async def _sink(self, conn: Connection, events: Sequence[MatrixEvent]) -> None:
         # as the product's: an event is new once, and kept exactly if the commit is
         await conn.execute("CREATE TABLE IF NOT EXISTS kept (event_id TEXT PRIMARY KEY)")
-        for item in items:
+        for item in events:
             if event_id := getattr(item, "event_id", None):
                 await conn.execute("INSERT INTO kept (event_id) VALUES ($1) ON CONFLICT DO NOTHING", event_id)
         if self.sink_fails is not None:
             raise self.sink_fails
-        self.items += items
+        self.events += events

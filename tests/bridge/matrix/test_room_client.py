@@ -11,15 +11,15 @@ from aiohttp import web
 
 from bot.model.actions import Speaker
 from bridge.matrix.api.events import PowerLevels
-from bridge.matrix.api.http_client import Wire
+from bridge.matrix.api.http_client import HomeserverClient
 from bridge.matrix.room_client import Permanent, TokenRefused, Transient
-from bridge.matrix.rooms.room_state import Kind, Members, set_membership
-from bridge.matrix.rooms.room_templates import creation
+from bridge.matrix.rooms.room_state import RoomKind, RoomQueries, set_membership
+from bridge.matrix.rooms.room_templates import create_room_body
 from tests.bot.examples import asks_for_words
-from tests.bridge.matrix.person import Person
-from tests.bridge.matrix.rig import POLICY, VOICE, Rig
-from tests.bridge.matrix.room import ROOM, joins, ours, timeline
-from tests.bridge.matrix.small_homeserver import SmallHomeserver
+from tests.bridge.matrix.client_device import ClientDevice
+from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
+from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
+from tests.bridge.matrix.sync_events import ROOM, member_event, record_our_room, timeline
 
 SECRET = "words that are nobody's business"
 HELLO = "Please say hello when you are in"
@@ -46,49 +46,49 @@ HELLO = "Please say hello when you are in"
     ],
 )
 async def test_how_requests_fail(
-    rig: Rig, server: SmallHomeserver, answer: web.Response, kind: type[Transient | Permanent], after: float | None
+    rig: Rig, server: ScriptedHomeserver, answer: web.Response, kind: type[Transient | Permanent], after: float | None
 ) -> None:
     """Worth another try or not, with the wait asked for, bounded; and nothing of the answer in the error's text."""
-    await ours(rig)
+    await record_our_room(rig)
     server.faults.append(answer)
     with pytest.raises(kind) as failed:
-        await rig.edge.react(ROOM, "$x", "✅", "t1")
-    assert after is None or (isinstance(failed.value, Transient) and failed.value.after == after)
+        await rig.room_client.react(ROOM, "$x", "✅", "t1")
+    assert after is None or (isinstance(failed.value, Transient) and failed.value.retry_after == after)
     assert SECRET not in str(failed.value)
     assert SECRET not in failed.value.errcode
 
 
-async def test_no_homeserver_is_worth_another_try(rig: Rig, server: SmallHomeserver) -> None:
+async def test_no_homeserver_is_worth_another_try(rig: Rig, server: ScriptedHomeserver) -> None:
     """A refused connection is transient."""
-    await ours(rig)
+    await record_our_room(rig)
     await server.stop()
     with pytest.raises(Transient):
-        await rig.edge.redact(ROOM, "$x", "t1")
+        await rig.room_client.redact(ROOM, "$x", "t1")
     await server.start()
 
 
-async def test_a_room_is_noted_with_who_is_in_it(rig: Rig, server: SmallHomeserver) -> None:
+async def test_a_room_is_noted_with_who_is_in_it(rig: Rig, server: ScriptedHomeserver) -> None:
     """Desk and threads have both of ours, an office the policy bot; each has a key of its own to seal with."""
     for number, kind in enumerate(("desk", "office", "thread")):
         server.faults.append(web.json_response({"room_id": f"!{number}"}))
-        await rig.edge.create_room(kind, "amber heron", owner="o", supervisors=["@sol:x"])  # type: ignore[arg-type]
-        await rig.edge.warm(f"!{number}")
-    members = Members(store=rig.store)
+        await rig.room_client.create_room(kind, "amber heron", owner="o", supervisors=["@sol:x"])  # type: ignore[arg-type]
+        await rig.room_client.prepare_sessions(f"!{number}")
+    members = RoomQueries(database=rig.database)
     assert [set(await members.members(f"!{number}")) for number in range(3)] == [
-        {POLICY, VOICE},
+        {POLICY, PUPPET},
         {POLICY},
-        {POLICY, VOICE},
+        {POLICY, PUPPET},
     ]
     assert [await members.levels(f"!{number}") for number in range(3)] == [{"@sol:x": 50}, {}, {}]
     assert {"room:!0", "room:!1", "room:!2"} <= await rig.vault.owners()
-    named = [a for a in server.asked if a.path.endswith(f"/state/m.room.member/{VOICE}")]
-    assert [(a.query["user_id"], a.body["displayname"]) for a in named] == [(VOICE, "amber heron")]
+    named = [a for a in server.requests if a.path.endswith(f"/state/m.room.member/{PUPPET}")]
+    assert [(a.query["user_id"], a.body["displayname"]) for a in named] == [(PUPPET, "amber heron")]
 
 
 @pytest.mark.parametrize("kind", ["desk", "office", "thread"])
 def test_what_a_room_looks_like(kind: str) -> None:
     """Encrypted and closed from the first event; the creator is not named; nobody but it may undo that."""
-    body = creation(kind, "amber heron", invite=[VOICE], supervisors=["@sol:x"])  # type: ignore[arg-type]
+    body = create_room_body(kind, "amber heron", invite=[PUPPET], supervisors=["@sol:x"])  # type: ignore[arg-type]
     state = {event["type"]: event["content"] for event in body["initial_state"]}
     assert state["m.room.encryption"] == {"algorithm": "m.megolm.v1.aes-sha2"}
     assert state["m.room.history_visibility"] == {"history_visibility": "shared"}
@@ -103,16 +103,16 @@ def test_what_a_room_looks_like(kind: str) -> None:
     assert levels["events"]["m.room.encrypted"] == levels["events"]["m.reaction"] == levels["users_default"] == 0
 
 
-async def test_already_is_success(rig: Rig, server: SmallHomeserver) -> None:
+async def test_already_is_success(rig: Rig, server: ScriptedHomeserver) -> None:
     """Inviting somebody who is there and removing somebody who is not ask for nothing more."""
-    await ours(rig)
-    sol = Person("@sol:x")
-    server.tell(sol)
+    await record_our_room(rig)
+    sol = ClientDevice("@sol:x")
+    server.register(sol)
     server.membership = "join"
-    await rig.edge.invite(ROOM, sol.mxid)
+    await rig.room_client.invite(ROOM, sol.mxid)
     server.membership = "leave"
-    await rig.edge.remove(ROOM, sol.mxid)
-    assert not [a for a in server.asked if a.path.endswith(("/invite", "/kick"))]
+    await rig.room_client.remove(ROOM, sol.mxid)
+    assert not [a for a in server.requests if a.path.endswith(("/invite", "/kick"))]
 
 
 @pytest.mark.parametrize(
@@ -124,60 +124,60 @@ async def test_already_is_success(rig: Rig, server: SmallHomeserver) -> None:
         ("join", ["state"]),
     ],
 )
-async def test_the_line_voice_is_brought_back(rig: Rig, server: SmallHomeserver, before: str, steps: list[str]) -> None:
+async def test_the_line_voice_is_brought_back(rig: Rig, server: ScriptedHomeserver, before: str, steps: list[str]) -> None:
     """The policy bot invites, the voice joins, under its name in a thread; done again it does what is still missing."""
-    await ours(rig)
-    assert await rig.edge.without_voice() == []
-    await rig.store.commit(lambda conn: set_membership(conn, ROOM, VOICE, before))
-    assert await rig.edge.without_voice() == ([] if before == "join" else [ROOM])
+    await record_our_room(rig)
+    assert await rig.room_client.rooms_without_puppet() == []
+    await rig.database.commit(lambda conn: set_membership(conn, ROOM, PUPPET, before))
+    assert await rig.room_client.rooms_without_puppet() == ([] if before == "join" else [ROOM])
     server.membership = before
-    asked = len(server.asked)
-    await rig.edge.bring_back(ROOM, "amber heron")
-    done = [a for a in server.asked[asked:] if a.method != "GET"]
+    asked = len(server.requests)
+    await rig.room_client.readd_puppet(ROOM, "amber heron")
+    done = [a for a in server.requests[asked:] if a.method != "GET"]
     assert [next(step for step in ("unban", "invite", "join", "state") if f"/{step}" in a.path) for a in done] == steps
-    assert [a.query["user_id"] for a in done] == [VOICE if "join" in a.path or "state" in a.path else POLICY for a in done]
+    assert [a.query["user_id"] for a in done] == [PUPPET if "join" in a.path or "state" in a.path else POLICY for a in done]
     assert done[-1].body == {"membership": "join", "displayname": "amber heron"}
-    await rig.edge.bring_back(ROOM, "")
-    assert server.asked[-1].path.endswith("/state/m.room.member/" + VOICE) is (before == "join")
+    await rig.room_client.readd_puppet(ROOM, "")
+    assert server.requests[-1].path.endswith("/state/m.room.member/" + PUPPET) is (before == "join")
 
 
-async def typed_before(rig: Rig, server: SmallHomeserver) -> Person:
+async def typed_before(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
     """Have somebody who said something in the room; returns somebody else, whose invitation brings a bundle."""
-    await ours(rig)
-    ada, sue = Person("@ada:x"), Person("@sue:x")
-    server.tell(ada, sue)
-    await rig.matrix.devices.ensure([ada.mxid, sue.mxid])
-    letter = {"to_device": {"events": [ada.key_letter(server.ours[POLICY], ROOM)]}}
-    server.say({**letter, **timeline(joins(ada), ada.says(ROOM, "note"))})
-    await rig.matrix.sync.turn()
+    await record_our_room(rig)
+    ada, sue = ClientDevice("@ada:x"), ClientDevice("@sue:x")
+    server.register(ada, sue)
+    await rig.matrix.devices.refresh_stale([ada.mxid, sue.mxid])
+    letter = {"to_device": {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]}}
+    server.queue_sync({**letter, **timeline(member_event(ada), ada.room_message(ROOM, "note"))})
+    await rig.matrix.sync.run_once()
     return sue
 
 
 @pytest.mark.parametrize("status", [500, 403, 413, 429])
 async def test_an_upload_that_fails_keeps_nobody_out(
-    rig: Rig, server: SmallHomeserver, caplog: pytest.LogCaptureFixture, status: int
+    rig: Rig, server: ScriptedHomeserver, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
     """No media store, a full one, or one that forbids: the keys go, the invitation too, and the log has a number only."""
     sue = await typed_before(rig, server)
     server.refuse = ("/media/", status)
     with caplog.at_level(logging.INFO):
-        await rig.edge.invite(ROOM, sue.mxid)
-    asked = [a.path for a in server.asked]
+        await rig.room_client.invite(ROOM, sue.mxid)
+    asked = [a.path for a in server.requests]
     assert len([path for path in asked if "/media/" in path]) == 1
-    assert [a.body["user_id"] for a in server.asked if a.path.endswith("/invite")] == [sue.mxid]
-    assert f"edge.no_bundle status={status}" in caplog.messages
+    assert [a.body["user_id"] for a in server.requests if a.path.endswith("/invite")] == [sue.mxid]
+    assert f"room_client.key_bundle_failed status={status}" in caplog.messages
     assert not any(sue.mxid in line or ROOM in line for line in caplog.messages)
     server.refuse = None
-    await rig.edge.give_bundle(ROOM, sue.mxid)
-    assert "m.room_key_bundle" in [sue.opens(event)["type"] for event in server.sent_to(sue)]
+    await rig.room_client.share_key_bundle(ROOM, sue.mxid)
+    assert "m.room_key_bundle" in [sue.decrypt_to_device(event)["type"] for event in server.sent_to(sue)]
 
 
-@pytest.mark.parametrize("kind", get_args(Kind))
-async def test_an_invitation_asks_for_no_words(rig: Rig, server: SmallHomeserver, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", get_args(RoomKind))
+async def test_an_invitation_asks_for_no_words(rig: Rig, server: ScriptedHomeserver, kind: RoomKind) -> None:
     """What it asks to say is a command, and into a thread nothing: what is said there without one leaves for a phone."""
-    await ours(rig, kind=kind)
-    await rig.edge.invite(ROOM, "@ada:x")
-    (reason,) = [a.body["reason"] for a in server.asked if a.path.endswith("/invite")]
+    await record_our_room(rig, kind=kind)
+    await rig.room_client.invite(ROOM, "@ada:x")
+    (reason,) = [a.body["reason"] for a in server.requests if a.path.endswith("/invite")]
     assert asks_for_words(reason) == []
     assert asks_for_words(HELLO) == [HELLO]
     if kind == "thread":
@@ -185,41 +185,46 @@ async def test_an_invitation_asks_for_no_words(rig: Rig, server: SmallHomeserver
         assert "goes to a phone" in reason
 
 
-async def test_a_refused_token_invites_nobody(rig: Rig, server: SmallHomeserver, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_refused_token_invites_nobody(
+    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where the homeserver does not know us at the upload, that is what ends the program, and no bundle's failure."""
     sue = await typed_before(rig, server)
 
-    async def unknown(_wire: Wire) -> str:
+    async def unknown(_client: HomeserverClient) -> str:
         raise TokenRefused(401, "M_UNKNOWN_TOKEN")
 
-    monkeypatch.setattr(Wire, "reserve", unknown)
+    monkeypatch.setattr(HomeserverClient, "create_media", unknown)
     with pytest.raises(TokenRefused):
-        await rig.edge.invite(ROOM, sue.mxid)
-    assert not any(a.path.endswith("/invite") for a in server.asked)
+        await rig.room_client.invite(ROOM, sue.mxid)
+    assert not any(a.path.endswith("/invite") for a in server.requests)
 
 
-async def test_what_a_crash_left_unnoted_is_left_and_forgotten(rig: Rig, server: SmallHomeserver) -> None:
+async def test_what_a_crash_left_unnoted_is_left_and_forgotten(rig: Rig, server: ScriptedHomeserver) -> None:
     """Rooms of ours at the homeserver that the table does not know are left by both; known ones are not."""
-    await ours(rig)
+    await record_our_room(rig)
     server.joined = [ROOM, "!orphan"]
-    await rig.edge.leave_unknown_rooms()
+    await rig.room_client.leave_unknown_rooms()
     done = {
-        (a.query["user_id"], a.path.split("/rooms/")[1]) for a in server.asked if a.path.endswith(("/leave", "/forget"))
+        (a.query["user_id"], a.path.split("/rooms/")[1]) for a in server.requests if a.path.endswith(("/leave", "/forget"))
     }
-    assert done == {(who, f"!orphan/{step}") for who in (POLICY, VOICE) for step in ("leave", "forget")}
+    assert done == {(who, f"!orphan/{step}") for who in (POLICY, PUPPET) for step in ("leave", "forget")}
 
 
-async def test_an_event_is_found_by_its_transaction(rig: Rig, server: SmallHomeserver) -> None:
+async def test_an_event_is_found_by_its_transaction(rig: Rig, server: ScriptedHomeserver) -> None:
     """Only the speaker's own event with this transaction id, and None when it is not there."""
-    await ours(rig)
-    mine = {"event_id": "$mine", "sender": VOICE, "unsigned": {"transaction_id": "t1"}}
+    await record_our_room(rig)
+    mine = {"event_id": "$mine", "sender": PUPPET, "unsigned": {"transaction_id": "t1"}}
     others = {"event_id": "$other", "sender": POLICY, "unsigned": {"transaction_id": "t1"}}
     server.messages[ROOM] = {"chunk": [others, mine]}
-    assert await rig.edge.find(ROOM, Speaker.VOICE, "t1") == "$mine"
-    assert await rig.edge.find(ROOM, Speaker.VOICE, "t2") is None
+    assert await rig.room_client.find(ROOM, Speaker.TEXTER, "t1") == "$mine"
+    assert await rig.room_client.find(ROOM, Speaker.TEXTER, "t2") is None
 
 
-MADE = {**creation("desk", "desk", invite=[], supervisors=["@sol:x"])["power_level_content_override"], "historical": 100}
+MADE = {
+    **create_room_body("desk", "desk", invite=[], supervisors=["@sol:x"])["power_level_content_override"],
+    "historical": 100,
+}
 
 
 @pytest.mark.parametrize(
@@ -240,17 +245,17 @@ MADE = {**creation("desk", "desk", invite=[], supervisors=["@sol:x"])["power_lev
     ids=range(11),
 )
 async def test_levels_that_were_bent_are_put_back(
-    rig: Rig, server: SmallHomeserver, levels: dict[str, Any], wrong: bool
+    rig: Rig, server: ScriptedHomeserver, levels: dict[str, Any], wrong: bool
 ) -> None:
     """What silences people or gives everybody a supervisor's power is told and put back; roles are left as they are."""
-    await ours(rig, kind="desk")
+    await record_our_room(rig, kind="desk")
     event = {"event_id": "$l", "sender": "@sol:x", "type": "m.room.power_levels", "state_key": "", "content": levels}
-    server.say(timeline(event))
-    await rig.matrix.sync.turn()
-    assert [item.bent for item in rig.items if isinstance(item, PowerLevels)] == [wrong]
+    server.queue_sync(timeline(event))
+    await rig.matrix.sync.run_once()
+    assert [item.tampered for item in rig.events if isinstance(item, PowerLevels)] == [wrong]
     server.faults.append(web.json_response(levels))
-    await rig.edge.restore_levels(ROOM)
-    written = [a.body for a in server.asked if a.method == "PUT" and a.path.endswith("/state/m.room.power_levels/")]
+    await rig.room_client.restore_power_levels(ROOM)
+    written = [a.body for a in server.requests if a.method == "PUT" and a.path.endswith("/state/m.room.power_levels/")]
     supervisors = [user for user, level in levels.get("users", {}).items() if level == 50]
-    put_back = creation("desk", "", invite=[], supervisors=supervisors)["power_level_content_override"]
+    put_back = create_room_body("desk", "", invite=[], supervisors=supervisors)["power_level_content_override"]
     assert written == ([put_back] if wrong else [])

@@ -9,24 +9,24 @@ from typing import cast
 import pytest
 
 from bot.model.actions import SignOut
-from bridge.matrix.api.module_api import Away, House, Missing, Refused
+from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleNotLoaded, ModuleRequestRejected
 from bridge.matrix.olm.cross_signing import Device
 from bridge.matrix.olm.identity import Identity
-from bridge.matrix.room_client import Edge
-from bridge.matrix.room_keys.device_lists import DAY, Devices
-from bridge.outbound.dead_letter_retry import Retries
-from bridge.outbound.device_trust import Trust
-from bridge.outbound.dispatcher import Task, TryAgain
-from bridge.outbound.room_sender import GIVES_UP, Posts
-from bridge.runtime.crash_points import nowhere
+from bridge.matrix.room_client import RoomClient
+from bridge.matrix.room_keys.device_lists import DAY_SECONDS, DeviceLists
+from bridge.outbound.dead_letter_retry import DeadLetterRetry
+from bridge.outbound.device_trust import DeviceTrustCommands
+from bridge.outbound.dispatcher import OutboxTask, RetryLater
+from bridge.outbound.room_sender import SIGN_OUT_TIMEOUT, RoomSender
+from bridge.runtime.crash_points import never_crash
 from bridge.storage.database import Connection
-from tests.fakes.nerves import Nerves
-from tests.fakes.posting import PaperEdge
+from tests.fakes.bridge_harness import BridgeHarness
+from tests.fakes.room_sender_harness import FakeRoomClient
 
 BEN = "@ben:line.example"
 
 
-class PaperHouse:
+class FakeModuleClient:
     """A module on paper: says what it is told to, or signs two devices out."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class PaperHouse:
         return 2
 
 
-class Telling(PaperEdge):
+class RecordingRoomClient(FakeRoomClient):
     """A homeserver on paper that remembers what was said."""
 
     def __init__(self) -> None:
@@ -52,52 +52,52 @@ class Telling(PaperEdge):
         return f"${txn}"
 
 
-class Stand:
+class DeviceTrustHarness:
     """Trust and posts over real tables."""
 
-    def __init__(self, nerves: Nerves) -> None:
-        self.nerves, self.house, self.edge = nerves, PaperHouse(), Telling()
-        self.devices = Devices(
-            store=nerves.store,
-            identity=cast("Identity", _Nobody()),
+    def __init__(self, harness: BridgeHarness) -> None:
+        self.harness, self.module_client, self.room_client = harness, FakeModuleClient(), RecordingRoomClient()
+        self.devices = DeviceLists(
+            database=harness.database,
+            identity=cast("Identity", _NoIdentity()),
             ours=(),
             trust_on_first_use=True,
-            clock=nerves.clock,
+            clock=harness.clock,
             sink=_nowhere,
             committed=lambda: None,
         )
-        trust = Trust(
-            store=nerves.store,
+        trust = DeviceTrustCommands(
+            database=harness.database,
             devices=self.devices,
             wake=lambda: None,
-            house=cast("House", self.house),
-            clock=nerves.clock,
+            module_client=cast("ModuleClient", self.module_client),
+            clock=harness.clock,
         )
-        self.trust = trust
-        self.posts = Posts(
-            store=nerves.store,
-            vault=nerves.vault,
-            clock=nerves.clock,
-            edge=cast("Edge", self.edge),
-            trust=trust,
-            retries=cast("Retries", None),
+        self.device_trust = trust
+        self.posts = RoomSender(
+            database=harness.database,
+            vault=harness.vault,
+            clock=harness.clock,
+            room_client=cast("RoomClient", self.room_client),
+            device_trust=trust,
+            dead_letter_retry=cast("DeadLetterRetry", None),
             zone="UTC",
             lifetime=86_400,
             wake_engine=lambda _owner: None,
-            crash=nowhere,
+            crash=never_crash,
         )
 
     async def sign_out(self, *, after: float = 0.0) -> str:
         """Perform a sign-out that was asked for so many seconds ago; return what the desk reads."""
-        task = Task(
-            number=1, owner="desk", txn="q1.0", created=int(self.nerves.clock.wall() - after), action=SignOut(user=BEN)
+        task = OutboxTask(
+            number=1, owner="desk", txn="q1.0", created=int(self.harness.clock.now() - after), action=SignOut(user=BEN)
         )
         await self.posts.perform(task)
-        return self.edge.bodies[-1]
+        return self.room_client.bodies[-1]
 
 
-class _Nobody:
-    wire = None
+class _NoIdentity:
+    client = None
 
 
 async def _nowhere(_conn: object, _items: object) -> None:
@@ -105,19 +105,19 @@ async def _nowhere(_conn: object, _items: object) -> None:
 
 
 @pytest.fixture
-async def stand(tmp_path: Path) -> AsyncIterator[Stand]:
-    nerves = Nerves(tmp_path)
-    await nerves.open()
-    await nerves.store.commit(
+async def trust(tmp_path: Path) -> AsyncIterator[DeviceTrustHarness]:
+    harness = BridgeHarness(tmp_path)
+    await harness.open()
+    await harness.database.commit(
         lambda conn: conn.execute(
             "INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ('!desk', 'desk', 'desk', 'k')"
         )
     )
-    yield Stand(nerves)
-    await nerves.end()
+    yield DeviceTrustHarness(harness)
+    await harness.close()
 
 
-async def known(stand: Stand, *names: str) -> None:
+async def known(trust: DeviceTrustHarness, *names: str) -> None:
     """Have Ben have these devices."""
 
     async def note(conn: Connection) -> None:
@@ -129,49 +129,51 @@ async def known(stand: Stand, *names: str) -> None:
                 name,
             )
 
-    await stand.nerves.store.commit(note)
+    await trust.harness.database.commit(note)
 
 
-async def test_a_device_that_was_silent_for_a_month_is_stale(stand: Stand) -> None:
+async def test_a_device_that_was_silent_for_a_month_is_stale(trust: DeviceTrustHarness) -> None:
     """After thirty days without a word a device is called stale; one that speaks is not, and one never dated is not."""
-    await known(stand, "OLD", "NEW")
+    await known(trust, "OLD", "NEW")
     devices = [Device(user_id=BEN, device_id=name, curve25519=name, ed25519=name) for name in ("OLD", "NEW")]
     for device in devices:
-        await stand.nerves.store.commit(lambda conn, device=device: stand.devices.heard(conn, device))  # type: ignore[misc]
-    stand.nerves.clock.at += 30 * DAY
-    assert "STALE" not in await stand.trust.devices(BEN)
-    stand.nerves.clock.at += DAY
-    await stand.nerves.store.commit(lambda conn: stand.devices.heard(conn, devices[1]))
-    told = (await stand.trust.devices(BEN)).splitlines()
+        await trust.harness.database.commit(lambda conn, device=device: trust.devices.record_last_seen(conn, device))  # type: ignore[misc]
+    trust.harness.clock.at += 30 * DAY_SECONDS
+    assert "STALE" not in await trust.device_trust.devices(BEN)
+    trust.harness.clock.at += DAY_SECONDS
+    await trust.harness.database.commit(lambda conn: trust.devices.record_last_seen(conn, devices[1]))
+    told = (await trust.device_trust.devices(BEN)).splitlines()
     assert ["STALE" in line for line in told] == [False, True]
     assert "31 days" in told[1]
 
 
-async def test_somebody_is_signed_out_and_the_desk_reads_it(stand: Stand) -> None:
+async def test_somebody_is_signed_out_and_the_desk_reads_it(trust: DeviceTrustHarness) -> None:
     """It is done once, and the desk reads whom and how many devices."""
-    assert await stand.sign_out() == (
+    assert await trust.sign_out() == (
         "ben is signed out everywhere (2 device(s)). Whatever they log in with next has to be verified anew."
     )
-    assert stand.house.out == [BEN]
+    assert trust.module_client.out == [BEN]
 
 
 @pytest.mark.parametrize(
     ("says", "after", "told"),
     [
-        (Missing(404), 0.0, "no module"),
-        (Refused(403, "M_FORBIDDEN"), 0.0, "knows nobody of that name"),
-        (Away(0), 0.0, ""),
-        (Away(503), GIVES_UP - 1, ""),
-        (Away(503), GIVES_UP + 1, "does not answer"),
+        (ModuleNotLoaded(404), 0.0, "no module"),
+        (ModuleRequestRejected(403, "M_FORBIDDEN"), 0.0, "knows nobody of that name"),
+        (HomeserverUnreachable(0), 0.0, ""),
+        (HomeserverUnreachable(503), SIGN_OUT_TIMEOUT - 1, ""),
+        (HomeserverUnreachable(503), SIGN_OUT_TIMEOUT + 1, "does not answer"),
     ],
 )
-async def test_whoever_could_not_be_signed_out_is_told_of(stand: Stand, says: Exception, after: float, told: str) -> None:
+async def test_whoever_could_not_be_signed_out_is_told_of(
+    trust: DeviceTrustHarness, says: Exception, after: float, told: str
+) -> None:
     """A refusal is said at once, silence after two minutes of trying; it never says that it was done."""
-    stand.house.says = says
+    trust.module_client.says = says
     if not told:
-        with pytest.raises(TryAgain):
-            await stand.sign_out(after=after)
+        with pytest.raises(RetryLater):
+            await trust.sign_out(after=after)
         return
-    body = await stand.sign_out(after=after)
+    body = await trust.sign_out(after=after)
     assert "could NOT be signed out" in body
     assert told in body

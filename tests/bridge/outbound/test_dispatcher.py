@@ -11,38 +11,38 @@ from typing import cast
 
 import pytest
 
-from bot.model.actions import DESK, OFFICE, THREAD, Action, Edit, Lane, Origin, Post, Text
+from bot.model.actions import DESK, OFFICE, THREAD, Action, EditMessage, Lane, Origin, SendMessage, SendSms
 from bridge.outbound import dispatcher
-from bridge.outbound.dispatcher import Impossible, Sealed, Task, TryAgain
+from bridge.outbound.dispatcher import OutboxRow, OutboxTask, PermanentFailure, RetryLater
 from bridge.runtime import log
 from bridge.storage import serialization
-from bridge.tables.routing import way_of
-from tests.e2e.waiting import until
-from tests.fakes.nerves import Nerves
-from tests.fakes.platter import Platter
+from bridge.tables.routing import route
+from tests.e2e.polling import wait_until
+from tests.fakes.bridge_harness import BridgeHarness
+from tests.fakes.fake_disk import FakeDisk
 
 SECRET = "sesame 4711 words nobody may log"
 CONVERSATION, RECEIPTS = Lane.CONVERSATION.value, Lane.RECEIPTS.value
 
 
 @pytest.fixture
-async def nerves(tmp_path: Path) -> AsyncIterator[Nerves]:
+async def harness(tmp_path: Path) -> AsyncIterator[BridgeHarness]:
     """Open the parts; here only the outbox runs, and each test says what performing means."""
-    made = Nerves(tmp_path)
+    made = BridgeHarness(tmp_path)
     await made.open()
     await made.engine.load()
     yield made
-    await made.end()
+    await made.close()
 
 
-class Rows:
+class DispatcherHarness:
     """Puts rows into an outbox and performs them: `done` is what was performed, in order."""
 
-    def __init__(self, nerves: Nerves) -> None:
-        self.nerves = nerves
+    def __init__(self, harness: BridgeHarness) -> None:
+        self.harness = harness
         self.done: list[str] = []
         self.tried: defaultdict[str, int] = defaultdict(int)
-        self.first: Callable[[Task], Awaitable[None]] | None = None
+        self.first: Callable[[OutboxTask], Awaitable[None]] | None = None
         self._number = 0
         self._running: asyncio.Task[None] | None = None
 
@@ -56,36 +56,36 @@ class Rows:
         synced: bool = True,
     ) -> None:
         """Commit one row, as the engine does."""
-        await self.nerves.vault.create(owner)
+        await self.harness.vault.create(owner)
         self._number += 1
-        action, txn, way = action or Post(place=THREAD, body=body), f"q{self._number}.0", "matrix"
-        sealed = await self.nerves.vault.seal(owner, f"outbox {txn}", serialization.encode(action))
-        item = Sealed(lane, way, type(action).__name__, txn, sealed)
-        created = int(self.nerves.clock.wall())
-        number = await self.nerves.store.commit(
-            lambda conn: self.nerves.outbox.put(conn, owner, item, created), synced=synced
+        action, txn, way = action or SendMessage(place=THREAD, body=body), f"q{self._number}.0", "matrix"
+        sealed = await self.harness.vault.seal(owner, f"outbox {txn}", serialization.encode(action))
+        item = OutboxRow(lane, way, type(action).__name__, txn, sealed)
+        created = int(self.harness.clock.now())
+        number = await self.harness.database.commit(
+            lambda conn: self.harness.outbox.put(conn, owner, item, created), synced=synced
         )
-        self.nerves.outbox.wake(number, owner, lane, way)
+        self.harness.outbox.wake(number, owner, lane, way)
 
-    async def perform(self, task: Task) -> None:
+    async def perform(self, task: OutboxTask) -> None:
         """Do what the test says, then note and remove the row."""
-        body = cast("Post", task.action).body
+        body = cast("SendMessage", task.action).body
         self.tried[body] += 1
         if self.first is not None:
             await self.first(task)
         self.done.append(body)
-        await self.nerves.store.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE id = $1", task.number))
+        await self.harness.database.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE id = $1", task.number))
 
-    def run(self, perform: Callable[[Task], Awaitable[None]] | None = None) -> None:
-        self._running = asyncio.create_task(self.nerves.outbox.run("matrix", perform or self.perform))
+    def run(self, perform: Callable[[OutboxTask], Awaitable[None]] | None = None) -> None:
+        self._running = asyncio.create_task(self.harness.outbox.run("matrix", perform or self.perform))
 
     async def empty(self) -> None:
         """Wait until every row is gone, then stop."""
 
         async def gone() -> bool | None:
-            return not await self.nerves.count("outbox") or None
+            return not await self.harness.count("outbox") or None
 
-        await until("the outbox is empty", gone, every=0.01)
+        await wait_until("the outbox is empty", gone, every=0.01)
         await self.stop()
 
     async def stop(self) -> None:
@@ -95,17 +95,17 @@ class Rows:
 
 
 @pytest.fixture
-async def rows(nerves: Nerves) -> AsyncIterator[Rows]:
-    made = Rows(nerves)
+async def rows(harness: BridgeHarness) -> AsyncIterator[DispatcherHarness]:
+    made = DispatcherHarness(harness)
     yield made
     await made.stop()
 
 
-async def test_order_holds_within_a_lane(rows: Rows) -> None:
+async def test_order_holds_within_a_lane(rows: DispatcherHarness) -> None:
     """Rows of one owner and lane are performed one after another in their order; other owners do not wait for them."""
     inside: set[str] = set()
 
-    async def slowly(task: Task) -> None:
+    async def slowly(task: OutboxTask) -> None:
         assert task.owner not in inside
         inside.add(task.owner)
         await asyncio.sleep(0.001 * (task.number % 3))
@@ -121,24 +121,26 @@ async def test_order_holds_within_a_lane(rows: Rows) -> None:
         assert [body for body in rows.done if body.startswith(owner)] == [f"{owner} {n}" for n in range(10)]
 
 
-async def test_what_stood_before_a_restart_keeps_its_order(nerves: Nerves, rows: Rows, tmp_path: Path) -> None:
+async def test_what_stood_before_a_restart_keeps_its_order(
+    harness: BridgeHarness, rows: DispatcherHarness, tmp_path: Path
+) -> None:
     """Rows that a stopped process left are performed by the next one, in their order."""
     for n in range(5):
         await rows.put(f"row {n}")
-    await nerves.end()
-    again = Nerves(tmp_path)
+    await harness.close()
+    again = BridgeHarness(tmp_path)
     await again.open()
     await again.outbox.load()
-    later = Rows(again)
+    later = DispatcherHarness(again)
     later.run()
     await later.empty()
     assert later.done == [f"row {n}" for n in range(5)]
-    await again.end()
+    await again.close()
 
 
-async def test_conversation_goes_first(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_conversation_goes_first(rows: DispatcherHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """With one request at a time, words go before receipts that were put in before them."""
-    monkeypatch.setitem(dispatcher.AT_ONCE, "matrix", 1)
+    monkeypatch.setitem(dispatcher.MAX_IN_FLIGHT, "matrix", 1)
     for n in range(5):
         await rows.put(f"receipt {n}", owner=f"t{n}", lane=RECEIPTS)
     await rows.put("words", owner="t9")
@@ -148,14 +150,14 @@ async def test_conversation_goes_first(rows: Rows, monkeypatch: pytest.MonkeyPat
     assert len(rows.done) == 6
 
 
-async def test_a_refusal_for_now_is_tried_again_with_growing_patience(rows: Rows) -> None:
+async def test_a_refusal_for_now_is_tried_again_with_growing_patience(rows: DispatcherHarness) -> None:
     """What was certainly not taken is tried again after longer and longer; what is behind it waits, others do not."""
     times: list[float] = []
 
-    async def away(task: Task) -> None:
+    async def away(task: OutboxTask) -> None:
         if task.owner == "t1" and len(times) < 3:
             times.append(asyncio.get_running_loop().time())
-            raise TryAgain(0)
+            raise RetryLater(0)
 
     rows.first = away
     await rows.put("first")
@@ -168,12 +170,12 @@ async def test_a_refusal_for_now_is_tried_again_with_growing_patience(rows: Rows
     assert times[2] - times[1] >= 0.7
 
 
-async def test_a_turn_that_has_not_come_is_no_failure(rows: Rows) -> None:
+async def test_a_turn_that_has_not_come_is_no_failure(rows: DispatcherHarness) -> None:
     """Who waits for a turn is asked again when it said, however often, without backing off."""
 
-    async def waits(task: Task) -> None:
+    async def waits(task: OutboxTask) -> None:
         if rows.tried["first"] < 40:
-            raise TryAgain(0.01, queued=True)
+            raise RetryLater(0.01, in_turn=True)
 
     rows.first = waits
     await rows.put("first")
@@ -183,36 +185,38 @@ async def test_a_turn_that_has_not_come_is_no_failure(rows: Rows) -> None:
     assert rows.tried["first"] == 40
 
 
-async def test_what_waits_for_a_room_goes_on_when_it_is_there(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_waits_for_a_room_goes_on_when_it_is_there(
+    rows: DispatcherHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A row without a room is not tried until the room is ready; then it and what is behind it go on in order."""
-    monkeypatch.setattr(dispatcher, "ASK_AGAIN", 600.0)
+    monkeypatch.setattr(dispatcher, "RECHECK_SECONDS", 600.0)
     there = asyncio.Event()
 
-    async def roomless(task: Task) -> None:
+    async def roomless(task: OutboxTask) -> None:
         if not there.is_set():
-            raise TryAgain(None)
+            raise RetryLater(None)
 
     rows.first = roomless
     await rows.put("first")
     await rows.put("second")
     rows.run()
-    await until("it was tried", lambda: _tried(rows, "first"), every=0.01)
+    await wait_until("it was tried", lambda: _tried(rows, "first"), every=0.01)
     await asyncio.sleep(0.1)
     assert rows.tried == {"first": 1}
     there.set()
-    rows.nerves.outbox.room_ready("t1")
+    rows.harness.outbox.room_ready("t1")
     await rows.empty()
     assert rows.done == ["first", "second"]
 
 
-async def test_a_room_that_came_in_between_is_found(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_room_that_came_in_between_is_found(rows: DispatcherHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the room is ready between the question and the waiting, nobody calls again; the row looks by itself."""
-    monkeypatch.setattr(dispatcher, "ASK_AGAIN", 0.05)
+    monkeypatch.setattr(dispatcher, "RECHECK_SECONDS", 0.05)
 
-    async def just_missed(_task: Task) -> None:
+    async def just_missed(_task: OutboxTask) -> None:
         if rows.tried["first"] == 1:
-            rows.nerves.outbox.room_ready("t1")
-            raise TryAgain(None)
+            rows.harness.outbox.room_ready("t1")
+            raise RetryLater(None)
 
     rows.first = just_missed
     await rows.put("first")
@@ -221,30 +225,30 @@ async def test_a_room_that_came_in_between_is_found(rows: Rows, monkeypatch: pyt
     assert rows.done == ["first"]
 
 
-async def test_an_office_that_is_not_there_holds_up_nothing(rows: Rows) -> None:
+async def test_an_office_that_is_not_there_holds_up_nothing(rows: DispatcherHarness) -> None:
     """What waits for one office lets the board, the cards and every other office go on."""
-    lost, other = Post(place=f"{OFFICE}@ada:x", body="lost"), Post(place=f"{OFFICE}@bea:x", body="other")
-    board = Edit(place=DESK, ref="board", body="board")
+    lost, other = SendMessage(place=f"{OFFICE}@ada:x", body="lost"), SendMessage(place=f"{OFFICE}@bea:x", body="other")
+    board = EditMessage(place=DESK, ref="board", body="board")
 
-    async def no_office(task: Task) -> None:
+    async def no_office(task: OutboxTask) -> None:
         if task.action == lost:
-            raise TryAgain(None)
+            raise RetryLater(None)
 
     rows.first = no_office
     for action in (lost, board, other):
-        await rows.put("", owner=DESK, lane=way_of(action)[0], action=action)
+        await rows.put("", owner=DESK, lane=route(action)[0], action=action)
     rows.run()
-    await until("the others are done", lambda: _done(rows, 2), every=0.01)
+    await wait_until("the others are done", lambda: _done(rows, 2), every=0.01)
     assert set(rows.done) == {"board", "other"}
 
 
-async def test_a_refusal_for_good_is_a_dead_letter(rows: Rows, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_refusal_for_good_is_a_dead_letter(rows: DispatcherHarness, caplog: pytest.LogCaptureFixture) -> None:
     """What the other side refuses for good is kept sealed, the desk gets its short id, and the lane goes on."""
-    caplog.set_level(logging.DEBUG, logger=log.OURS)
+    caplog.set_level(logging.DEBUG, logger=log.LOGGER_NAME)
 
-    async def refused(task: Task) -> None:
-        if cast("Post", task.action).body == SECRET:
-            raise Impossible("M_FORBIDDEN")
+    async def refused(task: OutboxTask) -> None:
+        if cast("SendMessage", task.action).body == SECRET:
+            raise PermanentFailure("M_FORBIDDEN")
 
     rows.first = refused
     await rows.put(SECRET)
@@ -252,19 +256,19 @@ async def test_a_refusal_for_good_is_a_dead_letter(rows: Rows, caplog: pytest.Lo
     rows.run()
     await rows.empty()
     assert rows.done == ["second"]
-    (letter,) = await rows.nerves.store.fetch("SELECT short_id, owner, kind, body FROM dead_letter")
-    assert (letter["owner"], letter["kind"]) == ("t1", "Post")
-    assert SECRET.encode() not in letter["body"]
-    assert await rows.nerves.store.fetchval("SELECT kind FROM inbox WHERE owner = $1", DESK) == "LetterDied"
-    assert f"status=M_FORBIDDEN short_id={letter['short_id']}" in caplog.text
+    (inbox_row,) = await rows.harness.database.fetch("SELECT short_id, owner, kind, body FROM dead_letter")
+    assert (inbox_row["owner"], inbox_row["kind"]) == ("t1", "SendMessage")
+    assert SECRET.encode() not in inbox_row["body"]
+    assert await rows.harness.database.fetchval("SELECT kind FROM inbox WHERE owner = $1", DESK) == "DeadLetterRecorded"
+    assert f"status=M_FORBIDDEN short_id={inbox_row['short_id']}" in caplog.text
     assert SECRET not in caplog.text
 
 
-async def test_a_bug_is_a_dead_letter(rows: Rows, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_bug_is_a_dead_letter(rows: DispatcherHarness, caplog: pytest.LogCaptureFixture) -> None:
     """Whatever performing raises, the lane goes on without the row, and nothing of the exception's text is logged."""
-    caplog.set_level(logging.DEBUG, logger=log.OURS)
+    caplog.set_level(logging.DEBUG, logger=log.LOGGER_NAME)
 
-    async def bug(task: Task) -> None:
+    async def bug(task: OutboxTask) -> None:
         if not rows.tried["second"]:
             raise ValueError(SECRET)
 
@@ -280,75 +284,75 @@ async def test_a_bug_is_a_dead_letter(rows: Rows, caplog: pytest.LogCaptureFixtu
 
 @pytest.mark.parametrize("gone", [False, True])
 async def test_what_does_not_open_is_dropped_only_without_a_key(
-    rows: Rows, caplog: pytest.LogCaptureFixture, *, gone: bool
+    rows: DispatcherHarness, caplog: pytest.LogCaptureFixture, *, gone: bool
 ) -> None:
     """A row whose owner has no key any more belongs to nobody; one that does not open under its key dies loudly."""
-    caplog.set_level(logging.DEBUG, logger=log.OURS)
+    caplog.set_level(logging.DEBUG, logger=log.LOGGER_NAME)
     await rows.put(SECRET)
     if gone:
-        await rows.nerves.vault.destroy("t1")
+        await rows.harness.vault.destroy("t1")
     else:
         query = "UPDATE outbox SET body = $1"
-        await rows.nerves.store.commit(lambda conn: conn.execute(query, b"\x01" + bytes(40)))
+        await rows.harness.database.commit(lambda conn: conn.execute(query, b"\x01" + bytes(40)))
     rows.run()
     await rows.empty()
-    letters = await rows.nerves.store.fetch("SELECT short_id FROM dead_letter")
-    assert len(letters) == (not gone)
-    told = await rows.nerves.store.fetch("SELECT kind FROM inbox WHERE owner = $1", DESK)
-    assert [row["kind"] for row in told] == ["LetterDied"] * len(letters)
-    assert all(row["short_id"] in caplog.text for row in letters)
+    inbox_rows = await rows.harness.database.fetch("SELECT short_id FROM dead_letter")
+    assert len(inbox_rows) == (not gone)
+    told = await rows.harness.database.fetch("SELECT kind FROM inbox WHERE owner = $1", DESK)
+    assert [row["kind"] for row in told] == ["DeadLetterRecorded"] * len(inbox_rows)
+    assert all(row["short_id"] in caplog.text for row in inbox_rows)
 
 
-async def test_a_text_that_dies_is_in_doubt(rows: Rows) -> None:
+async def test_a_text_that_dies_is_in_doubt(rows: DispatcherHarness) -> None:
     """When a bug takes a text, its thread hears that nobody knows: its receipt does not say "leaving" for ever."""
 
-    async def bug(_task: Task) -> None:
+    async def bug(_task: OutboxTask) -> None:
         raise ValueError
 
-    await rows.put("", action=Text(ref="say:$1", body="words", origin=Origin.VOICE, epoch=1, since=0.0))
+    await rows.put("", action=SendSms(ref="say:$1", body="words", origin=Origin.ADVOCATE, epoch=1, since=0.0))
     rows.run(bug)
     await rows.empty()
-    (row,) = await rows.nerves.store.fetch("SELECT kind, body FROM inbox WHERE owner = 't1'")
-    told = serialization.decode(row["kind"], await rows.nerves.vault.open("t1", "inbox", row["body"]))
+    (row,) = await rows.harness.database.fetch("SELECT kind, body FROM inbox WHERE owner = 't1'")
+    told = serialization.decode(row["kind"], await rows.harness.vault.open("t1", "inbox", row["body"]))
     assert (told.ref, told.outcome.value) == ("say:$1", "unknown")
 
 
-async def test_a_full_disk_is_waited_for(rows: Rows) -> None:
+async def test_a_full_disk_is_waited_for(rows: DispatcherHarness) -> None:
     """A row that was performed and could not be removed is performed again under the same transaction id."""
     seen: list[str] = []
 
-    async def note(task: Task) -> None:
+    async def note(task: OutboxTask) -> None:
         seen.append(task.txn)
-        rows.nerves.store.full = len(seen) == 1
+        rows.harness.database.full = len(seen) == 1
 
     rows.first = note
     await rows.put("first")
     rows.run()
     await rows.empty()
     assert seen == ["q1.0", "q1.0"]
-    assert await rows.nerves.count("dead_letter") == 0
+    assert await rows.harness.count("dead_letter") == 0
 
 
-async def _tried(rows: Rows, body: str) -> bool | None:
+async def _tried(rows: DispatcherHarness, body: str) -> bool | None:
     return rows.tried[body] > 0 or None
 
 
-async def _done(rows: Rows, count: int) -> bool | None:
+async def _done(rows: DispatcherHarness, count: int) -> bool | None:
     return len(rows.done) == count or None
 
 
 async def test_nothing_leaves_before_it_is_on_the_disk(
-    rows: Rows, nerves: Nerves, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rows: DispatcherHarness, harness: BridgeHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was decided is written and not yet synced: others read it, and nobody outside hears of it."""
-    platter = Platter(tmp_path / "main.db", tmp_path / "kept")
-    platter.stand_in(monkeypatch)
+    disk = FakeDisk(tmp_path / "main.db", tmp_path / "kept")
+    disk.install(monkeypatch)
     rows.run()
-    with platter.held():
+    with disk.stalled():
         await rows.put("words", synced=False)
         for _ in range(50):
             await asyncio.sleep(0)
-        assert await nerves.count("outbox") == 1
+        assert await harness.count("outbox") == 1
         assert rows.tried == {}
     await rows.empty()
     assert rows.done == ["words"]

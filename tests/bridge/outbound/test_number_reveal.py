@@ -7,23 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from bot.model.actions import Reveal
+from bot.model.actions import RevealNumber
 from bridge.matrix.room_client import Permanent, Transient
-from bridge.outbound.dispatcher import Task, TryAgain
-from bridge.outbound.number_reveal import Reveals
+from bridge.outbound.dispatcher import OutboxTask, RetryLater
+from bridge.outbound.number_reveal import NumberReveals
 from bridge.runtime.crash_points import CrashPoint
-from tests.fakes.nerves import HANDSET, Nerves
-from tests.fakes.posting import PaperEdge, Posting
+from tests.fakes.bridge_harness import HANDSET, BridgeHarness
+from tests.fakes.room_sender_harness import FakeRoomClient, RoomSenderHarness
 
 ANA, SUE = "@ana:line.example", "@sue:line.example"
-GRANT = Reveal(users=(ANA, SUE), designation="amber heron")
+GRANT = RevealNumber(users=(ANA, SUE), designation="amber heron")
 
 
-class Died(Exception):  # noqa: N818 - it says what happened
+class ProcessDied(Exception):  # noqa: N818 - it says what happened
     """The process ends here."""
 
 
-class Paper(PaperEdge):
+class FakeOffices(FakeRoomClient):
     """Offices on paper: what stands in them."""
 
     def __init__(self) -> None:
@@ -48,29 +48,29 @@ class Paper(PaperEdge):
         return f"${txn}" if f"${txn}" in self.stands else None
 
 
-class Offices:
+class RevealHarness:
     """A thread whose number may be seen, and two people with offices. `dies`: where the process ends."""
 
-    def __init__(self, nerves: Nerves) -> None:
-        self.nerves, self.edge = nerves, Paper()
+    def __init__(self, harness: BridgeHarness) -> None:
+        self.harness, self.room_client = harness, FakeOffices()
         self.dies: CrashPoint | None = None
 
     @property
-    def reveals(self) -> Reveals:
+    def reveals(self) -> NumberReveals:
         """Make what a process that has just begun has."""
-        return Reveals(
-            store=self.nerves.store,
-            vault=self.nerves.vault,
-            clock=self.nerves.clock,
-            edge=self.edge,  # type: ignore[arg-type]
+        return NumberReveals(
+            database=self.harness.database,
+            vault=self.harness.vault,
+            clock=self.harness.clock,
+            room_client=self.room_client,  # type: ignore[arg-type]
             lifetime=86_400,
             crash=self._crash,
         )
 
-    async def task(self, *, offices: bool = True) -> Task:
-        task = await Posting(self.nerves).task(GRANT)
+    async def task(self, *, offices: bool = True) -> OutboxTask:
+        task = await RoomSenderHarness(self.harness).task(GRANT)
         for user in (ANA, SUE) if offices else ():
-            await self.nerves.store.commit(
+            await self.harness.database.commit(
                 lambda conn, user=user: conn.execute(  # type: ignore[misc]
                     "INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ($1, 'office', $2, $1)",
                     f"!{user[1:4]}",
@@ -81,138 +81,138 @@ class Offices:
 
     def _crash(self, point: CrashPoint) -> None:
         if point is self.dies:
-            raise Died
+            raise ProcessDied
 
 
 @pytest.fixture
-async def offices(tmp_path: Path) -> AsyncIterator[Offices]:
-    made = Nerves(tmp_path)
+async def offices(tmp_path: Path) -> AsyncIterator[RevealHarness]:
+    made = BridgeHarness(tmp_path)
     await made.open()
-    yield Offices(made)
-    await made.end()
+    yield RevealHarness(made)
+    await made.close()
 
 
-async def test_the_number_is_in_both_offices_for_a_minute(offices: Offices) -> None:
+async def test_the_number_is_in_both_offices_for_a_minute(offices: RevealHarness) -> None:
     """It stands there, word for word, and goes when sixty seconds are over; nothing of it stays noted."""
     task = await offices.task()
     await offices.reveals.show(task, GRANT)
-    assert sorted(room for room, _ in offices.edge.stands.values()) == ["!ana", "!sue"]
-    assert all(HANDSET in body and "amber heron" in body for _, body in offices.edge.stands.values())
-    offices.nerves.clock.at += 59
-    await offices.reveals.once()
-    assert len(offices.edge.stands) == 2
-    offices.nerves.clock.at += 1
-    await offices.reveals.once()
-    assert offices.edge.stands == {}
-    assert await offices.nerves.count("revealed") == 0
-    assert await offices.nerves.store.fetchval("SELECT COUNT(*) FROM event WHERE room_id IN ('!ana', '!sue')") == 0
+    assert sorted(room for room, _ in offices.room_client.stands.values()) == ["!ana", "!sue"]
+    assert all(HANDSET in body and "amber heron" in body for _, body in offices.room_client.stands.values())
+    offices.harness.clock.at += 59
+    await offices.reveals.run_once()
+    assert len(offices.room_client.stands) == 2
+    offices.harness.clock.at += 1
+    await offices.reveals.run_once()
+    assert offices.room_client.stands == {}
+    assert await offices.harness.count("revealed") == 0
+    assert await offices.harness.database.fetchval("SELECT COUNT(*) FROM event WHERE room_id IN ('!ana', '!sue')") == 0
 
 
 @pytest.mark.parametrize("point", [CrashPoint.REVEAL_SENT, CrashPoint.REVEAL_TAKEN_BACK])
-async def test_a_crash_in_between_leaves_no_number(offices: Offices, point: CrashPoint) -> None:
+async def test_a_crash_in_between_leaves_no_number(offices: RevealHarness, point: CrashPoint) -> None:
     """Killed after it was shown or after it was taken back: the row is performed again, and what stands goes."""
     task = await offices.task()
     reveals = offices.reveals
     if point is CrashPoint.REVEAL_TAKEN_BACK:
         await reveals.show(task, GRANT)
     offices.dies = point
-    with pytest.raises(Died):
-        await (reveals.show(task, GRANT) if point is CrashPoint.REVEAL_SENT else reveals.once(every=True))
+    with pytest.raises(ProcessDied):
+        await (reveals.show(task, GRANT) if point is CrashPoint.REVEAL_SENT else reveals.run_once(every=True))
     offices.dies = None
     later = offices.reveals
-    await later.once(every=True)
+    await later.run_once(every=True)
     if point is CrashPoint.REVEAL_SENT:
-        assert len(offices.edge.stands) == 2, "shown, and not noted"
+        assert len(offices.room_client.stands) == 2, "shown, and not noted"
         await later.show(task, GRANT)
-        assert len(offices.edge.stands) == 2, "the same transactions: nothing is shown twice"
-        offices.nerves.clock.at += 60
-        await later.once()
-    assert offices.edge.stands == {}
-    assert await offices.nerves.count("revealed") == 0
+        assert len(offices.room_client.stands) == 2, "the same transactions: nothing is shown twice"
+        offices.harness.clock.at += 60
+        await later.run_once()
+    assert offices.room_client.stands == {}
+    assert await offices.harness.count("revealed") == 0
 
 
 @pytest.mark.parametrize(("errcode", "rows"), [("M_NOT_FOUND", 0), ("M_FORBIDDEN", 2)])
-async def test_a_refusal_is_not_taken_for_gone(offices: Offices, errcode: str, rows: int) -> None:
+async def test_a_refusal_is_not_taken_for_gone(offices: RevealHarness, errcode: str, rows: int) -> None:
     """What is not there any more is forgotten; what the homeserver refuses to take out is tried again."""
     await offices.reveals.show(await offices.task(), GRANT)
-    offices.edge.refuses = Permanent(403, errcode)
-    await offices.reveals.once(every=True)
-    assert await offices.nerves.count("revealed") == rows
-    offices.edge.refuses = None
-    offices.nerves.clock.at += 120
-    await offices.reveals.once()
-    assert len(offices.edge.stands) == (0 if rows else 2)
+    offices.room_client.refuses = Permanent(403, errcode)
+    await offices.reveals.run_once(every=True)
+    assert await offices.harness.count("revealed") == rows
+    offices.room_client.refuses = None
+    offices.harness.clock.at += 120
+    await offices.reveals.run_once()
+    assert len(offices.room_client.stands) == (0 if rows else 2)
 
 
-async def test_what_a_start_finds_goes_at_once(offices: Offices) -> None:
+async def test_what_a_start_finds_goes_at_once(offices: RevealHarness) -> None:
     """After a restart nothing waits for the rest of its minute."""
     await offices.reveals.show(await offices.task(), GRANT)
-    await offices.reveals.once(every=True)
-    assert offices.edge.stands == {}
+    await offices.reveals.run_once(every=True)
+    assert offices.room_client.stands == {}
 
 
 @pytest.mark.parametrize("shown", [True, False])
-async def test_a_grant_that_comes_late_shows_nothing(offices: Offices, shown: bool) -> None:
+async def test_a_grant_that_comes_late_shows_nothing(offices: RevealHarness, shown: bool) -> None:
     """A minute after the grant no number is shown any more; what an earlier try showed is found and goes."""
     task = await offices.task()
     if shown:
         offices.dies = CrashPoint.REVEAL_SENT
-        with pytest.raises(Died):
+        with pytest.raises(ProcessDied):
             await offices.reveals.show(task, GRANT)
         offices.dies = None
-    offices.nerves.clock.at += 60
+    offices.harness.clock.at += 60
     await offices.reveals.show(task, GRANT)
-    assert len(offices.edge.stands) == (2 if shown else 0)
-    await offices.reveals.once()
-    assert offices.edge.stands == {}
+    assert len(offices.room_client.stands) == (2 if shown else 0)
+    await offices.reveals.run_once()
+    assert offices.room_client.stands == {}
 
 
-async def test_without_an_office_it_waits(offices: Offices) -> None:
+async def test_without_an_office_it_waits(offices: RevealHarness) -> None:
     """Somebody whose office is not there yet gets it later, or not at all."""
     task = await offices.task(offices=False)
-    with pytest.raises(TryAgain):
+    with pytest.raises(RetryLater):
         await offices.reveals.show(task, GRANT)
-    assert offices.edge.stands == {}
+    assert offices.room_client.stands == {}
 
 
-async def test_what_cannot_be_taken_back_now_is_tried_again(offices: Offices) -> None:
+async def test_what_cannot_be_taken_back_now_is_tried_again(offices: RevealHarness) -> None:
     """While the homeserver does not answer the row stands."""
     await offices.reveals.show(await offices.task(), GRANT)
-    offices.edge.refuses = Transient(503, "")
+    offices.room_client.refuses = Transient(503, "")
     with pytest.raises(Transient):
-        await offices.reveals.once(every=True)
-    offices.edge.refuses = None
-    await offices.reveals.once(every=True)
-    assert offices.edge.stands == {}
+        await offices.reveals.run_once(every=True)
+    offices.room_client.refuses = None
+    await offices.reveals.run_once(every=True)
+    assert offices.room_client.stands == {}
 
 
-async def test_the_number_has_a_session_of_its_own(offices: Offices) -> None:
+async def test_the_number_has_a_session_of_its_own(offices: RevealHarness) -> None:
     """What was said before it, and is said after it, is under other keys; its own goes when it is taken back."""
-    store, task = offices.nerves.store, await offices.task()
+    database, task = offices.harness.database, await offices.task()
 
     async def session(name: str, room: str) -> None:
-        begun = int(offices.nerves.clock.at * 1000)
+        begun = int(offices.harness.clock.at * 1000)
         query = """INSERT INTO matrix_session (session_id, room_id, user_id, first_key, next_index, active, begun_ms)
                    VALUES ($1, $2, '@policy:x', $3, 0, $4, $5)"""
-        await store.commit(lambda conn: conn.execute(query, name, room, b"sealed", True, begun))
+        await database.commit(lambda conn: conn.execute(query, name, room, b"sealed", True, begun))
 
-    offices.nerves.clock.at -= 60
+    offices.harness.clock.at -= 60
     for room in ("!ana", "!sue"):
         await session(f"before {room}", room)
-    offices.nerves.clock.at += 60
+    offices.harness.clock.at += 60
     await offices.reveals.show(task, GRANT)
-    assert await store.fetchval("SELECT COUNT(*) FROM matrix_session WHERE active") == 0, "it begins one"
+    assert await database.fetchval("SELECT COUNT(*) FROM matrix_session WHERE active") == 0, "it begins one"
     for room in ("!ana", "!sue"):
         await session(f"number {room}", room)
-    await offices.reveals.once(every=True)
-    left = {row["session_id"] for row in await store.fetch("SELECT session_id FROM matrix_session")}
+    await offices.reveals.run_once(every=True)
+    left = {row["session_id"] for row in await database.fetch("SELECT session_id FROM matrix_session")}
     assert left == {"before !ana", "before !sue"}
 
 
-async def test_the_number_is_in_no_row(offices: Offices) -> None:
+async def test_the_number_is_in_no_row(offices: RevealHarness) -> None:
     """Neither in the action nor in any byte of the database."""
     await offices.reveals.show(await offices.task(), GRANT)
-    await offices.nerves.store.checkpoint()
+    await offices.harness.database.checkpoint()
     assert HANDSET not in repr(GRANT)
-    for file in offices.nerves.directory.iterdir():
+    for file in offices.harness.directory.iterdir():
         assert HANDSET.encode() not in file.read_bytes(), file.name

@@ -14,24 +14,24 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.model.actions import DESK, Page
-from bot.model.line_incidents import NobodyCalled
+from bot.model.actions import DESK, PageOnCall
+from bot.model.line_incidents import PageFailed
 from bridge.config import Email, OnCall
-from bridge.outbound.dispatcher import Sealed, Task, TryAgain
-from bridge.outbound.pager import STALE, TOLD, WORDS, Pager
-from bridge.runtime.crash_points import Crash, CrashPoint, nowhere
+from bridge.outbound.dispatcher import OutboxRow, OutboxTask, RetryLater
+from bridge.outbound.pager import ALERT_AFTER, GIVE_UP_AFTER, MESSAGE, Pager
+from bridge.runtime.crash_points import CrashHook, CrashPoint, never_crash
 from bridge.storage import serialization
 from bridge.tables import inbox
-from tests.fakes.nerves import Nerves
+from tests.fakes.bridge_harness import BridgeHarness
 
 REASON = "escalated"
 
 
-class Died(Exception):  # noqa: N818 - it says what happened
+class ProcessDied(Exception):  # noqa: N818 - it says what happened
     """Where the process ends."""
 
 
-class Outside:
+class FakeChannels:
     """A webhook and a mail server on real sockets. `status`: what the webhook answers; `mails`: what was taken."""
 
     def __init__(self) -> None:
@@ -62,50 +62,54 @@ class Outside:
         writer.close()
 
 
-class Called:
+class PagerHarness:
     """A pager with both ways, and one row of the outbox for it."""
 
-    def __init__(self, nerves: Nerves, outside: Outside, http: aiohttp.ClientSession, on_call: OnCall | None) -> None:
-        self.nerves, self.outside, self._http, self.on_call = nerves, outside, http, on_call
+    def __init__(
+        self, harness: BridgeHarness, outside: FakeChannels, http: aiohttp.ClientSession, on_call: OnCall | None
+    ) -> None:
+        self.harness, self.outside, self._http, self.on_call = harness, outside, http, on_call
         self.woken: list[str] = []
-        self.crash: Crash = nowhere
+        self.crash: CrashHook = never_crash
 
     async def perform(self) -> int:
         """Perform the row; returns how many rows stand after it."""
-        nerves = self.nerves
+        harness = self.harness
         pager = Pager(
-            store=nerves.store,
-            vault=nerves.vault,
-            clock=nerves.clock,
+            database=harness.database,
+            vault=harness.vault,
+            clock=harness.clock,
             on_call=self.on_call,
             http=self._http,
             wake_engine=self.woken.append,
             crash=self.crash,
         )
-        if not await nerves.count("outbox"):
-            body = await nerves.vault.seal(DESK, "outbox page", serialization.encode(Page(reason=REASON)))
-            item = Sealed("conversation", "page", "Page", "page", body)
-            at = int(nerves.clock.wall())
-            await nerves.store.commit(lambda conn: nerves.outbox.put(conn, DESK, item, at))
-        row: Any = await nerves.store.fetchrow("SELECT id, created FROM outbox")
-        task = Task(number=row["id"], owner=DESK, txn="page", created=row["created"], action=Page(reason=REASON))
+        if not await harness.count("outbox"):
+            body = await harness.vault.seal(DESK, "outbox page", serialization.encode(PageOnCall(reason=REASON)))
+            item = OutboxRow("conversation", "page", "PageOnCall", "page", body)
+            at = int(harness.clock.now())
+            await harness.database.commit(lambda conn: harness.outbox.put(conn, DESK, item, at))
+        row: Any = await harness.database.fetchrow("SELECT id, created FROM outbox")
+        task = OutboxTask(
+            number=row["id"], owner=DESK, txn="page", created=row["created"], action=PageOnCall(reason=REASON)
+        )
         await pager.perform(task)
-        return await nerves.count("outbox")
+        return await harness.count("outbox")
 
     async def told(self) -> list[bool]:
         """Return what the desk was told: whether each time it was given up."""
-        rows = await self.nerves.store.fetch("SELECT body FROM inbox WHERE owner = 'desk' ORDER BY seq")
+        rows = await self.harness.database.fetch("SELECT body FROM inbox WHERE owner = 'desk' ORDER BY seq")
         events = [
-            serialization.read(NobodyCalled, await self.nerves.vault.open(DESK, inbox.CONTEXT, r["body"])) for r in rows
+            serialization.decode_as(PageFailed, await self.harness.vault.open(DESK, inbox.CONTEXT, r["body"])) for r in rows
         ]
         return [event.given_up for event in events]
 
 
 @pytest.fixture
-async def called(tmp_path: Path) -> AsyncIterator[Called]:
-    nerves, outside = Nerves(tmp_path), Outside()
-    await nerves.open()
-    await nerves.vault.create(DESK)
+async def called(tmp_path: Path) -> AsyncIterator[PagerHarness]:
+    harness, outside = BridgeHarness(tmp_path), FakeChannels()
+    await harness.open()
+    await harness.vault.create(DESK)
     app = web.Application()
     app.router.add_post("/hook", outside.hook)
     runner = web.AppRunner(app, access_log=None)
@@ -123,20 +127,20 @@ async def called(tmp_path: Path) -> AsyncIterator[Called]:
         to=["one@agency.example", "two@agency.example"],
     )
     async with aiohttp.ClientSession() as http:
-        yield Called(nerves, outside, http, OnCall(webhook_file=url, email=by_mail))
+        yield PagerHarness(harness, outside, http, OnCall(webhook_file=url, email=by_mail))
     post.close()
     await runner.cleanup()
-    await nerves.end()
+    await harness.close()
 
 
 @pytest.mark.practice(30)
-async def test_a_call_says_that_somebody_is_needed_and_nothing_else(called: Called) -> None:
+async def test_a_call_says_that_somebody_is_needed_and_nothing_else(called: PagerHarness) -> None:
     """Webhook and e-mail hold one fixed sentence: no reason, no name, no designation, nothing of the line."""
     assert await called.perform() == 0
-    assert [json.loads(body) for body in called.outside.bodies] == [{"text": WORDS}]
+    assert [json.loads(body) for body in called.outside.bodies] == [{"text": MESSAGE}]
     (mail,) = called.outside.mails
-    assert str(mail.get_payload()).strip().removesuffix("\r\n.").strip() == WORDS
-    assert mail["Subject"] == WORDS
+    assert str(mail.get_payload()).strip().removesuffix("\r\n.").strip() == MESSAGE
+    assert mail["Subject"] == MESSAGE
     assert set(mail.keys()) <= {"From", "To", "Subject", "Content-Type", "Content-Transfer-Encoding", "MIME-Version"}
     assert [line.partition("<")[2] for line in called.outside.recipients] == ["one@agency.example>", "two@agency.example>"]
     said = f"{called.outside.bodies}{called.outside.headers}{mail}".casefold()
@@ -144,7 +148,7 @@ async def test_a_call_says_that_somebody_is_needed_and_nothing_else(called: Call
     assert await called.told() == []
 
 
-async def test_one_way_that_takes_it_is_enough(called: Called) -> None:
+async def test_one_way_that_takes_it_is_enough(called: PagerHarness) -> None:
     """With the webhook refusing and the mail taken, somebody was called: it is not done again, and nobody is alarmed."""
     called.outside.status = 500
     assert await called.perform() == 0
@@ -152,7 +156,7 @@ async def test_one_way_that_takes_it_is_enough(called: Called) -> None:
     assert await called.told() == []
 
 
-async def test_without_a_way_nothing_is_called_and_nothing_waits(called: Called) -> None:
+async def test_without_a_way_nothing_is_called_and_nothing_waits(called: PagerHarness) -> None:
     """A line without anybody on call is no failure: the row goes."""
     for none in (None, OnCall()):
         called.on_call = none
@@ -161,7 +165,7 @@ async def test_without_a_way_nothing_is_called_and_nothing_waits(called: Called)
 
 
 @pytest.mark.parametrize("broken", ["refused", "no secret"])
-async def test_the_desk_hears_that_nobody_could_be_called(called: Called, broken: str) -> None:
+async def test_the_desk_hears_that_nobody_could_be_called(called: PagerHarness, broken: str) -> None:
     """After a minute of failing the desk is told once, while it is still tried; after a quarter of an hour it is given up.
 
     A secret that cannot be read is a failure like any other, and holds no later call up.
@@ -172,27 +176,33 @@ async def test_the_desk_hears_that_nobody_could_be_called(called: Called, broken
     called.outside.status = 500
     if broken == "no secret":
         called.on_call.webhook_file.unlink()  # type: ignore[union-attr]
-    for passed, told in ((0, []), (TOLD - 1, []), (TOLD, [False]), (TOLD + 20, [False]), (STALE - 1, [False])):
-        called.nerves.clock.at = 1_800_000_000.0 + passed
-        with pytest.raises(TryAgain):
+    for passed, told in (
+        (0, []),
+        (ALERT_AFTER - 1, []),
+        (ALERT_AFTER, [False]),
+        (ALERT_AFTER + 20, [False]),
+        (GIVE_UP_AFTER - 1, [False]),
+    ):
+        called.harness.clock.at = 1_800_000_000.0 + passed
+        with pytest.raises(RetryLater):
             await called.perform()
         assert await called.told() == told
-    called.nerves.clock.at = 1_800_000_000.0 + STALE
+    called.harness.clock.at = 1_800_000_000.0 + GIVE_UP_AFTER
     assert await called.perform() == 0
     assert await called.told() == [False, True]
     assert called.woken == [DESK, DESK]
 
 
-async def test_killed_after_the_call(called: Called) -> None:
+async def test_killed_after_the_call(called: PagerHarness) -> None:
     """Killed before the call is noted it is made once more: twice is a nuisance, never is worse."""
 
     def dies(point: CrashPoint) -> None:
         if point is CrashPoint.PAGED:
-            raise Died
+            raise ProcessDied
 
     called.crash = dies
-    with pytest.raises(Died):
+    with pytest.raises(ProcessDied):
         await called.perform()
-    called.crash = nowhere
+    called.crash = never_crash
     assert await called.perform() == 0
     assert len(called.outside.bodies) == 2

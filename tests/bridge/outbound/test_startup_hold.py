@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from bot.model.actions import Receipt
-from bot.model.events import Said, Unsaid
+from bot.model.actions import DeliveryReceipt
+from bot.model.events import MessageRedacted, MessageSent
 from policies.load import load
 from tests.bridge.outbound.test_sms_sender import ADA, queued, receipts, say, talk
-from tests.e2e.waiting import until
-from tests.fakes.nerves import Nerves
+from tests.e2e.polling import wait_until
+from tests.fakes.bridge_harness import BridgeHarness
 
 WORDS = "meant for another room"
 OTHER = "+12065550188"
 
 
-async def died(tmp_path: Path, *, queue: bool) -> tuple[Nerves, str]:
-    """Have a bridge stop with words of the voice in their undo window, or on their way to the carrier."""
-    first = Nerves(tmp_path)
+async def died(tmp_path: Path, *, queue: bool) -> tuple[BridgeHarness, str]:
+    """Have a bridge stop with words of the assignee in their undo window, or on their way to the carrier."""
+    first = BridgeHarness(tmp_path)
     first.pack = load(["base", "rehearsal"])
     await first.open()
     owner = await talk(first)
@@ -28,17 +28,17 @@ async def died(tmp_path: Path, *, queue: bool) -> tuple[Nerves, str]:
         await queued(first, owner, WORDS)
     else:
         await say(first, owner, WORDS)
-        await until("they wait", lambda: _waits(first, owner), every=0.01)
-    await first.end()
+        await wait_until("they wait", lambda: _waits(first, owner), every=0.01)
+    await first.close()
     return first, owner
 
 
-async def starting(first: Nerves, *heard: asyncio.Event, patience: float = 600.0) -> Nerves:
+async def starting(first: BridgeHarness, *heard: asyncio.Event, max_hold: float = 600.0) -> BridgeHarness:
     """Start again on the same files, half a minute later; nothing leaves unheard within any test's time."""
-    again = Nerves(first.directory, clock=first.clock)
+    again = BridgeHarness(first.directory, clock=first.clock)
     again.pack = first.pack
     first.clock.at += 30
-    again.heard, again.patience = heard, patience
+    again.hold_until, again.max_hold = heard, max_hold
     await again.open()
     await again.run()
     return again
@@ -51,26 +51,28 @@ async def test_words_taken_back_while_nobody_ran_do_not_leave(tmp_path: Path, *,
     synced = asyncio.Event()
     again = await starting(first, synced)
     await asyncio.sleep(0.3)
-    assert again.paper.sent == []
+    assert again.carrier.sent == []
     if queue:
-        await again.tell(owner, Said(place="thread", sender=ADA, event_id="$2", body="!unsafe", at=again.clock.wall()))
+        await again.deliver(
+            owner, MessageSent(place="thread", sender=ADA, event_id="$2", body="!unsafe", at=again.clock.now())
+        )
     else:
-        await again.tell(owner, Unsaid(place="thread", sender=ADA, target="$1"))
+        await again.deliver(owner, MessageRedacted(place="thread", sender=ADA, target="$1"))
     synced.set()
-    await again.at_rest()
-    assert again.paper.sent == []
-    assert receipts(again)[-1] is (Receipt.NOT_SENT if queue else Receipt.UNSAID)
-    await again.end()
+    await again.wait_until_drained()
+    assert again.carrier.sent == []
+    assert receipts(again)[-1] is (DeliveryReceipt.NOT_SENT if queue else DeliveryReceipt.RETRACTED)
+    await again.close()
 
 
 async def test_a_homeserver_that_is_down_does_not_hold_an_answer_back(tmp_path: Path) -> None:
     """When nothing is heard for a while, what stood leaves all the same (DECISIONS, 1)."""
     first, _owner = await died(tmp_path, queue=False)
-    again = await starting(first, asyncio.Event(), patience=0.3)
-    assert again.paper.sent == []
-    await again.at_rest()
-    assert [body for _, body in again.paper.sent] == [WORDS]
-    await again.end()
+    again = await starting(first, asyncio.Event(), max_hold=0.3)
+    assert again.carrier.sent == []
+    await again.wait_until_drained()
+    assert [body for _, body in again.carrier.sent] == [WORDS]
+    await again.close()
 
 
 async def test_nothing_waits_longer_than_for_what_is_heard(tmp_path: Path) -> None:
@@ -79,25 +81,25 @@ async def test_nothing_waits_longer_than_for_what_is_heard(tmp_path: Path) -> No
     synced = asyncio.Event()
     again = await starting(first, synced)
     synced.set()
-    await again.at_rest()
-    assert [body for _, body in again.paper.sent] == [WORDS]
-    await again.end()
+    await again.wait_until_drained()
+    assert [body for _, body in again.carrier.sent] == [WORDS]
+    await again.close()
 
 
 async def test_a_new_texter_is_not_held_up(tmp_path: Path) -> None:
     """Whoever had nothing waiting is answered at once, although others are held and nothing is heard yet."""
     first, owner = await died(tmp_path, queue=True)
     again = await starting(first, asyncio.Event())
-    other = await again.arrive("hello", message_id="9", sender=OTHER)
-    await until("the new texter is greeted", lambda: _greeted(again), every=0.02)
-    assert {to for to, _ in again.paper.sent} == {OTHER}
+    other = await again.receive_text("hello", message_id="9", sender=OTHER)
+    await wait_until("the new texter is greeted", lambda: _greeted(again), every=0.02)
+    assert {to for to, _ in again.carrier.sent} == {OTHER}
     assert other != owner
-    await again.end()
+    await again.close()
 
 
-async def _waits(nerves: Nerves, owner: str) -> bool | None:
-    return bool((await nerves.thread(owner)).sending.pending) or None
+async def _waits(harness: BridgeHarness, owner: str) -> bool | None:
+    return bool((await harness.thread(owner)).sending.pending) or None
 
 
-async def _greeted(nerves: Nerves) -> bool | None:
-    return bool(nerves.paper.sent) or None
+async def _greeted(harness: BridgeHarness) -> bool | None:
+    return bool(harness.carrier.sent) or None

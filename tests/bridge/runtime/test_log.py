@@ -74,6 +74,6 @@ def test_an_unknown_field_is_a_bug() -> None:
 
 def test_an_event_is_a_name_and_fields(caplog: pytest.LogCaptureFixture) -> None:
     """One line: the fixed name, then the fields."""
-    caplog.set_level(logging.INFO, logger=log.OURS)
+    caplog.set_level(logging.INFO, logger=log.LOGGER_NAME)
     log.event("some.event", count=3, short_id="ab12")
     assert caplog.messages == ["some.event count=3 short_id=ab12"]

@@ -9,84 +9,86 @@ from pathlib import Path
 
 import pytest
 
-from bot.model.actions import DESK, Action, Edit, Post
-from bridge.outbound.dispatcher import Sealed, Task
-from bridge.runtime.priority_gate import AT_ONCE, GIVES_WAY, Talk
+from bot.model.actions import DESK, Action, EditMessage, SendMessage
+from bridge.outbound.dispatcher import OutboxRow, OutboxTask
+from bridge.runtime.priority_gate import MAX_BACKGROUND, MAX_YIELD_SECONDS, PriorityGate
 from bridge.storage import serialization
 from bridge.storage.database import Connection
-from tests.e2e.waiting import PATIENCE
-from tests.fakes.nerves import Nerves
+from tests.e2e.polling import STEP_TIMEOUT
+from tests.fakes.bridge_harness import BridgeHarness
 
 
 @pytest.fixture
-async def nerves(tmp_path: Path) -> AsyncIterator[Nerves]:
-    made = Nerves(tmp_path)
+async def harness(tmp_path: Path) -> AsyncIterator[BridgeHarness]:
+    made = BridgeHarness(tmp_path)
     await made.open()
     await made.vault.create(DESK)
     yield made
-    await made.end()
+    await made.close()
 
 
-async def put(nerves: Nerves, action: Action, lane: str) -> None:
+async def put(harness: BridgeHarness, action: Action, lane: str) -> None:
     """Put a row in, as the engine does."""
-    body = await nerves.vault.seal(DESK, f"outbox {lane}", serialization.encode(action))
-    item = Sealed(lane, "matrix", type(action).__name__, lane, body)
+    body = await harness.vault.seal(DESK, f"outbox {lane}", serialization.encode(action))
+    item = OutboxRow(lane, "matrix", type(action).__name__, lane, body)
 
     async def commit(conn: Connection) -> int:
-        return await nerves.outbox.put(conn, DESK, item, 0)
+        return await harness.outbox.put(conn, DESK, item, 0)
 
-    nerves.outbox.wake(await nerves.store.commit(commit), DESK, lane, "matrix")
+    harness.outbox.wake(await harness.database.commit(commit), DESK, lane, "matrix")
 
 
 @pytest.mark.parametrize(
     ("lane", "waits"), [("conversation", True), ("receipts", True), ("cards", False), ("cleanup", False)]
 )
-async def test_erasing_waits_for_words_on_their_way(nerves: Nerves, lane: str, waits: bool) -> None:
+async def test_erasing_waits_for_words_on_their_way(harness: BridgeHarness, lane: str, waits: bool) -> None:
     """While words or a receipt are being brought to the homeserver it waits, and goes on the moment they are there."""
     arrived, done = asyncio.Event(), asyncio.Event()
 
-    async def perform(task: Task) -> None:
+    async def perform(task: OutboxTask) -> None:
         arrived.set()
         await done.wait()
-        await nerves.store.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE id = $1", task.number))
+        await harness.database.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE id = $1", task.number))
 
-    running = asyncio.create_task(nerves.outbox.run("matrix", perform))
-    action: Action = Edit(place=DESK, ref="board", body="x") if lane == "cards" else Post(place=DESK, body="x")
-    await put(nerves, action, lane)
+    running = asyncio.create_task(harness.outbox.run("matrix", perform))
+    action: Action = (
+        EditMessage(place=DESK, ref="board", body="x") if lane == "cards" else SendMessage(place=DESK, body="x")
+    )
+    await put(harness, action, lane)
     await arrived.wait()
-    quiet = asyncio.create_task(nerves.outbox.talk.quiet(30.0))
+    quiet = asyncio.create_task(harness.outbox.priority_gate.wait_for_pause(30.0))
     await asyncio.sleep(0.05)
     assert quiet.done() is not waits
     done.set()
-    await asyncio.wait_for(quiet, PATIENCE)
+    await asyncio.wait_for(quiet, STEP_TIMEOUT)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_it_does_not_wait_for_ever(nerves: Nerves) -> None:
+async def test_it_does_not_wait_for_ever(harness: BridgeHarness) -> None:
     """Words that do not get through, because the homeserver hangs, hold erasing up for as long as was said."""
 
-    async def perform(task: Task) -> None:
+    async def perform(task: OutboxTask) -> None:
         await asyncio.Event().wait()
 
-    running = asyncio.create_task(nerves.outbox.run("matrix", perform))
-    await put(nerves, Post(place=DESK, body="x"), "conversation")
+    running = asyncio.create_task(harness.outbox.run("matrix", perform))
+    await put(harness, SendMessage(place=DESK, body="x"), "conversation")
     await asyncio.sleep(0.05)
     began = time.monotonic()
-    async with asyncio.timeout(PATIENCE):
-        await nerves.outbox.talk.quiet(0.2)
+    async with asyncio.timeout(STEP_TIMEOUT):
+        await harness.outbox.priority_gate.wait_for_pause(0.2)
     assert time.monotonic() - began >= 0.15
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def together(talk: Talk, many: int) -> int:
+async def together(priority_gate: PriorityGate, many: int) -> int:
     """Take so many turns, each longer than a wait for a pause, and return how many were ever under way at once."""
     running, most = 0, 0
 
     async def one() -> None:
         nonlocal running, most
-        async with talk.turn():
+        async with priority_gate.background():
             running += 1
             most = max(most, running)
             await asyncio.sleep(0.01)
@@ -98,55 +100,55 @@ async def together(talk: Talk, many: int) -> int:
 
 async def test_some_go_at_once_while_nobody_talks() -> None:
     """As many as make a homeserver no faster, and no more."""
-    assert await together(Talk(), 20) == AT_ONCE
+    assert await together(PriorityGate(), 20) == MAX_BACKGROUND
 
 
 async def test_one_by_one_after_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """When somebody has just spoken, the next words meet one request of what has time, at the most."""
-    monkeypatch.setattr("bridge.runtime.priority_gate.LATELY", 600.0)
-    talk = Talk()
-    with talk.under_way():
+    monkeypatch.setattr("bridge.runtime.priority_gate.RECENT_SECONDS", 600.0)
+    talk = PriorityGate()
+    with talk.foreground():
         pass
     assert await together(talk, 5) == 1
 
 
 async def test_those_that_wait_go_in_the_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """A turn begins in the pause after the words, and neither during them nor right when they end."""
-    monkeypatch.setattr("bridge.runtime.priority_gate.GIVES_WAY", 60.0)
-    talk, order = Talk(), []
+    monkeypatch.setattr("bridge.runtime.priority_gate.MAX_YIELD_SECONDS", 60.0)
+    talk, order = PriorityGate(), []
 
     async def turn() -> None:
-        async with talk.turn():
+        async with talk.background():
             order.append("turn")
 
-    with talk.under_way():
+    with talk.foreground():
         waiting = asyncio.create_task(turn())
         await asyncio.sleep(0.05)
         order.append("words end")
     await asyncio.sleep(0)
-    with talk.under_way():
+    with talk.foreground():
         order.append("words again")
     order.append("ended")
-    await asyncio.wait_for(waiting, PATIENCE)
+    await asyncio.wait_for(waiting, STEP_TIMEOUT)
     assert order == ["words end", "words again", "ended", "turn"]
 
 
 async def test_talk_without_a_pause_starves_nothing() -> None:
     """While words never cease, turns are taken all the same."""
-    talk = Talk()
-    with talk.under_way():
+    talk = PriorityGate()
+    with talk.foreground():
         began = time.monotonic()
         assert await together(talk, 2) == 1
-        assert time.monotonic() - began >= GIVES_WAY
+        assert time.monotonic() - began >= MAX_YIELD_SECONDS
 
 
 async def test_a_turn_that_fails_leaves_room_for_the_next() -> None:
     """An exception inside a turn is the caller's, and gives the turn back."""
-    talk = Talk()
-    with talk.under_way():
+    talk = PriorityGate()
+    with talk.foreground():
         pass
     for _ in range(2):
         with pytest.raises(OSError, match="away"):
-            async with talk.turn():
+            async with talk.background():
                 raise OSError("away")
     assert await together(talk, 2) == 1

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from bridge.runtime.settings import E164, Base, Section, secret, secret_files
+from bridge.runtime.settings import BaseUrl, E164Number, Section, read_secret, secret_files
 
 
 class Inner(Section):
@@ -41,7 +41,7 @@ def test_every_secret_is_found() -> None:
 def test_a_secret_is_read_without_its_line_end(tmp_path: Path) -> None:
     """A secret that an editor saved with a line end is the secret without it."""
     (tmp_path / "s").write_text(" s3cret\r\n", encoding="utf-8")
-    assert secret(tmp_path / "s") == "s3cret"
+    assert read_secret(tmp_path / "s") == "s3cret"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_secret_is_read_without_its_line_end(tmp_path: Path) -> None:
 )
 def test_bases(value: str) -> None:
     """What stands before a path is taken as it is: https anywhere, http within the own walls."""
-    assert TypeAdapter(Base).validate_python(value) == value
+    assert TypeAdapter(BaseUrl).validate_python(value) == value
 
 
 @pytest.mark.parametrize(
@@ -99,14 +99,14 @@ def test_bases(value: str) -> None:
 def test_no_bases(value: str) -> None:
     """A base in clear over others' networks, with credentials, or that would double a slash is refused."""
     with pytest.raises(ValidationError) as caught:
-        TypeAdapter(Base).validate_python(value)
+        TypeAdapter(BaseUrl).validate_python(value)
     assert all("s3cret" not in error["msg"] for error in caught.value.errors())
 
 
 @pytest.mark.parametrize("value", ["+15555550100", "+4740612345"])
 def test_numbers(value: str) -> None:
     """A number of ours is E.164."""
-    assert TypeAdapter(E164).validate_python(value) == value
+    assert TypeAdapter(E164Number).validate_python(value) == value
 
 
 @pytest.mark.parametrize(
@@ -115,4 +115,4 @@ def test_numbers(value: str) -> None:
 def test_no_numbers(value: str) -> None:
     """What only looks like a number, in the digits of another script too, is none."""
     with pytest.raises(ValidationError):
-        TypeAdapter(E164).validate_python(value)
+        TypeAdapter(E164Number).validate_python(value)

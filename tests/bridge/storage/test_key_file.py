@@ -17,11 +17,11 @@ from typing import Any, cast
 import pytest
 from mautrix.util.async_db import UpgradeTable
 
-from bridge.storage.database import Connection, Store
-from bridge.storage.key_file import Keys
+from bridge.storage.database import Connection, Database
+from bridge.storage.key_file import KeyFile
 from bridge.storage.vault import Vault
-from tests.bridge.litter import everything
-from tests.fakes.keys_file import standing
+from tests.bridge.deleted_rows import all_bytes
+from tests.fakes.key_file_reader import wrapped_keys
 
 
 @pytest.fixture
@@ -30,19 +30,19 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def keys(path: Path) -> AsyncIterator[Keys]:
-    keys = Keys(path=path)
+async def keys(path: Path) -> AsyncIterator[KeyFile]:
+    keys = KeyFile(path=path)
     await keys.open()
     yield keys
     await keys.close()
 
 
 @pytest.fixture
-def vault(keys: Keys) -> Vault:
+def vault(keys: KeyFile) -> Vault:
     return vault_over(keys)
 
 
-def vault_over(keys: Keys) -> Vault:
+def vault_over(keys: KeyFile) -> Vault:
     return Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))
 
 
@@ -60,23 +60,23 @@ async def test_a_destroyed_key_is_in_no_byte(vault: Vault, path: Path, tmp_path:
         await vault.create(owner)
         living.add(owner)
         if n % 100 == 0:
-            blobs |= standing(path)
+            blobs |= wrapped_keys(path)
         if rng.random() < 0.6:
             gone = rng.choice(sorted(living))
             living.discard(gone)
             await vault.destroy(gone)
             if gone in blobs:
-                blob, left = blobs[gone], everything(tmp_path)
+                blob, left = blobs[gone], all_bytes(tmp_path)
                 assert not any(blob[i : i + 8] in left for i in range(1, len(blob) - 8))
                 assert gone.encode() not in left
-    left = everything(tmp_path)
+    left = all_bytes(tmp_path)
     assert len(blobs.keys() & living) > 50
     assert len(blobs.keys() - living) > 50
     assert all(blobs[owner] in left for owner in blobs.keys() & living)
     assert not any(blob[i : i + 8] in left for owner, blob in blobs.items() if owner not in living for i in range(1, 50))
 
 
-async def test_a_key_is_never_moved(keys: Keys, path: Path) -> None:
+async def test_a_key_is_never_moved(keys: KeyFile, path: Path) -> None:
     """Each key that lives is in the file once, whatever came and went around it, and no destroyed one is.
 
     With a row for each key, which SQLite moves about, three of these stood in the file twice (measured with 3.46).
@@ -93,38 +93,38 @@ async def test_a_key_is_never_moved(keys: Keys, path: Path) -> None:
             gone.append(living.pop(owner))
             await keys.delete(owner)
     raw = await asyncio.to_thread(path.read_bytes)  # the journal has copies until the next deletion
-    assert standing(path) == living
+    assert wrapped_keys(path) == living
     assert {raw.count(wrapped) for wrapped in living.values()} == {1}
-    left = everything(path.parent)
+    left = all_bytes(path.parent)
     assert not [wrapped for wrapped in gone if wrapped[-16:] in left]
 
 
 async def test_a_slot_is_used_again(path: Path) -> None:
     """The file does not grow by who came and went, also over a new start."""
-    keys, again = Keys(path=path), Keys(path=path)
+    keys, again = KeyFile(path=path), KeyFile(path=path)
     await keys.open()
     for n in range(200):
         await keys.insert(f"t{n}", bytes([n]) * 61)
-    size = len(everything(path.parent))
+    size = len(all_bytes(path.parent))
     for n in range(100):
         await keys.delete(f"t{n}")
     await keys.close()
     await again.open()
     for n in range(100):
         await again.insert(f"new {n}", bytes([255 - n]) * 61)
-    assert len(everything(path.parent)) == size
+    assert len(all_bytes(path.parent)) == size
     assert len(await again.owners()) == 200
     assert await again.read("new 7") == bytes([248]) * 61
     await again.close()
 
 
-async def test_what_does_not_fit_a_slot_is_refused(keys: Keys, path: Path) -> None:
+async def test_what_does_not_fit_a_slot_is_refused(keys: KeyFile, path: Path) -> None:
     """An owner that is longer than any, or a key of another size, is an error and leaves nothing behind."""
     for owner, wrapped in (("t" * 265, bytes(61)), ("", bytes(61)), ("t1", bytes(60))):
         with pytest.raises(ValueError, match="bytes"):
             await keys.insert(owner, wrapped)
     assert await keys.owners() == set()
-    assert standing(path) == {}
+    assert wrapped_keys(path) == {}
 
 
 async def test_keys_of_version_one_are_taken_over(path: Path, tmp_path: Path) -> None:
@@ -136,38 +136,40 @@ async def test_keys_of_version_one_are_taken_over(path: Path, tmp_path: Path) ->
         connection.executemany("INSERT INTO keys VALUES (?, ?)", old.items())
         connection.execute("PRAGMA user_version = 1")
     connection.close()
-    keys = Keys(path=path)
+    keys = KeyFile(path=path)
     await keys.open()
     assert await keys.owners() == set(old)
     assert {owner: await keys.read(owner) for owner in old} == old
-    assert {everything(tmp_path).count(wrapped) for wrapped in old.values()} == {1}
+    assert {all_bytes(tmp_path).count(wrapped) for wrapped in old.values()} == {1}
     await keys.close()
 
 
-async def test_the_journal_holds_what_it_must_lose(keys: Keys, tmp_path: Path) -> None:
+async def test_the_journal_holds_what_it_must_lose(keys: KeyFile, tmp_path: Path) -> None:
     """The journal does hold old keys until it is cleared: without that, the test above would prove nothing."""
     wrapped = os.urandom(61)
     await keys.insert("t1", wrapped)
     await keys._run(lambda: keys._db().execute("UPDATE slot SET wrapped = zeroblob(61)"))
-    assert wrapped in everything(tmp_path)
+    assert wrapped in all_bytes(tmp_path)
     await keys.delete("t1")
-    assert wrapped not in everything(tmp_path)
+    assert wrapped not in all_bytes(tmp_path)
 
 
-async def test_opening_clears_the_journal(keys: Keys, path: Path, tmp_path: Path) -> None:
+async def test_opening_clears_the_journal(keys: KeyFile, path: Path, tmp_path: Path) -> None:
     """A crash between a deletion and the clearing leaves the old key until the next start, not longer."""
     wrapped = os.urandom(61)
     await keys.insert("t1", wrapped)
     await keys._run(lambda: keys._db().execute("UPDATE slot SET wrapped = zeroblob(61)"))
-    assert wrapped in everything(tmp_path)
-    again = Keys(path=path)
+    assert wrapped in all_bytes(tmp_path)
+    again = KeyFile(path=path)
     await again.open()
     await again.close()
-    assert wrapped not in everything(tmp_path)
+    assert wrapped not in all_bytes(tmp_path)
 
 
 @pytest.mark.crash
-async def test_a_broken_off_deletion_leaves_no_key_in_a_journal_given_away(keys: Keys, path: Path, tmp_path: Path) -> None:
+async def test_a_broken_off_deletion_leaves_no_key_in_a_journal_given_away(
+    keys: KeyFile, path: Path, tmp_path: Path
+) -> None:
     """The journal of a transaction that a crash broke off is played back, kept in its place, and overwritten there."""
     wrapped = {f"t{n}": os.urandom(61) for n in range(200)}
     for owner, key in wrapped.items():
@@ -188,20 +190,20 @@ async def test_a_broken_off_deletion_leaves_no_key_in_a_journal_given_away(keys:
     blocks = tmp_path / "blocks" / "journal"
     blocks.parent.mkdir()
     os.link(crashed / "keys.db-journal", blocks)
-    assert any(key in everything(crashed) for key in wrapped.values())
-    again = Keys(path=crashed / "keys.db")
+    assert any(key in all_bytes(crashed) for key in wrapped.values())
+    again = KeyFile(path=crashed / "keys.db")
     await again.open()
     assert await again.owners() == set(wrapped)
     assert {owner: await again.read(owner) for owner in wrapped} == wrapped
     for owner in wrapped:
         await again.delete(owner)
     await again.close()
-    assert not any(key in everything(crashed) for key in wrapped.values())
-    assert not any(key in everything(blocks.parent) for key in wrapped.values())
+    assert not any(key in all_bytes(crashed) for key in wrapped.values())
+    assert not any(key in all_bytes(blocks.parent) for key in wrapped.values())
 
 
 @pytest.mark.parametrize("happened", [True, False], ids=["and it happened", "and nothing happened"])
-async def test_after_an_error_the_file_says_who_has_a_key(keys: Keys, path: Path, happened: bool) -> None:
+async def test_after_an_error_the_file_says_who_has_a_key(keys: KeyFile, path: Path, happened: bool) -> None:
     """An error that comes after the commit is no reason to write a key twice, nor to leave one that is to go."""
     first, second = os.urandom(61), os.urandom(61)
     await keys.insert("t0", os.urandom(61))
@@ -216,12 +218,12 @@ async def test_after_an_error_the_file_says_who_has_a_key(keys: Keys, path: Path
     with pytest.raises(sqlite3.OperationalError):
         await keys.delete("t1")
     keys._connection = whole
-    assert await keys.stands("t1") is not happened
+    assert await keys.is_on_disk("t1") is not happened
     await keys.delete("t1")
     assert await keys.owners() == set()
-    assert not await keys.stands("t1")
-    assert standing(path) == {}
-    assert not [key for key in (first, second) if key in everything(path.parent)]
+    assert not await keys.is_on_disk("t1")
+    assert wrapped_keys(path) == {}
+    assert not [key for key in (first, second) if key in all_bytes(path.parent)]
 
 
 class Breaking:
@@ -244,7 +246,7 @@ async def test_files_are_for_their_owner_only(path: Path, tmp_path: Path) -> Non
     before = os.umask(0)
     try:
         os.close(os.open(path, os.O_CREAT, 0o644))
-        keys = Keys(path=path)
+        keys = KeyFile(path=path)
         await keys.open()
         await keys.insert("t1", bytes(61))
         await keys.close()
@@ -253,7 +255,7 @@ async def test_files_are_for_their_owner_only(path: Path, tmp_path: Path) -> Non
     assert modes(tmp_path) == {"keys.db": 0o600, "keys.db-journal": 0o600}
 
 
-async def test_the_file_is_opened_as_promised(keys: Keys) -> None:
+async def test_the_file_is_opened_as_promised(keys: KeyFile) -> None:
     """FULL synchronous, secure deletion, a persistent journal."""
     settings = await keys._run(
         lambda: [keys._db().execute(f"PRAGMA {p}").fetchone()[0] for p in ("synchronous", "secure_delete", "journal_mode")]
@@ -266,22 +268,22 @@ async def test_a_newer_file_is_refused(path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
-    before = everything(path.parent)
-    keys = Keys(path=path)
+    before = all_bytes(path.parent)
+    keys = KeyFile(path=path)
     with pytest.raises(ValueError, match="newer version"):
         await keys.open()
     await keys.close()
-    assert everything(path.parent) == before
+    assert all_bytes(path.parent) == before
 
 
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from bridge.storage.key_file import Keys
+from bridge.storage.key_file import KeyFile
 from bridge.storage.vault import Vault
 
 async def main():
-    keys = Keys(path=Path(sys.argv[1]))
+    keys = KeyFile(path=Path(sys.argv[1]))
     await keys.open()
     vault = Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))
     await vault.create("t1")
@@ -302,7 +304,7 @@ async def test_a_key_survives_the_kill(path: Path) -> None:
     )
     out, _ = await process.communicate()
     assert process.returncode == -signal.SIGKILL
-    keys = Keys(path=path)
+    keys = KeyFile(path=path)
     await keys.open()
     vault = vault_over(keys)
     assert await vault.open("t1", "body", bytes.fromhex(out.decode())) == b"words"
@@ -312,8 +314,8 @@ async def test_a_key_survives_the_kill(path: Path) -> None:
 
 async def test_inside_a_commit_of_the_main_database(vault: Vault, tmp_path: Path) -> None:
     """Vault calls that need the disk work inside a commit of the main store, and leave that commit whole."""
-    store = Store(tmp_path / "main.db", upgrades=[UpgradeTable()])
-    await store.open()
+    database = Database(tmp_path / "main.db", upgrades=[UpgradeTable()])
+    await database.open()
 
     async def work(conn: Connection) -> bytes:
         await conn.execute("CREATE TABLE t (body BLOB)")
@@ -322,6 +324,6 @@ async def test_inside_a_commit_of_the_main_database(vault: Vault, tmp_path: Path
         await conn.execute("INSERT INTO t VALUES ($1)", sealed)
         return sealed
 
-    sealed = await store.commit(work)
-    assert await store.fetchval("SELECT body FROM t") == sealed
-    await store.close()
+    sealed = await database.commit(work)
+    assert await database.fetchval("SELECT body FROM t") == sealed
+    await database.close()

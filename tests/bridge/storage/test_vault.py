@@ -12,19 +12,19 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge.runtime.phone_number import Phone
-from bridge.storage.key_file import Keys
-from bridge.storage.vault import Sealed, Vault
+from bridge.storage.key_file import KeyFile
+from bridge.storage.vault import CannotOpen, Vault
 
 VAULT_KEY = bytes(range(32))
 INDEX_KEY = bytes(range(1, 33))
 ANY_TEXT = st.text(st.characters(), max_size=20)
 
 
-def vault_over(keys: Keys, *, vault_key: bytes = VAULT_KEY, cached_keys: int = 16) -> Vault:
+def vault_over(keys: KeyFile, *, vault_key: bytes = VAULT_KEY, cached_keys: int = 16) -> Vault:
     return Vault(keys=keys, vault_key=vault_key, index_key=INDEX_KEY, cached_keys=cached_keys)
 
 
-class RamKeys(Keys):
+class RamKeys(KeyFile):
     """Keys without a file, for properties of the vault alone."""
 
     def __init__(self) -> None:
@@ -52,15 +52,15 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def keys(path: Path) -> AsyncIterator[Keys]:
-    keys = Keys(path=path)
+async def keys(path: Path) -> AsyncIterator[KeyFile]:
+    keys = KeyFile(path=path)
     await keys.open()
     yield keys
     await keys.close()
 
 
 @pytest.fixture
-def vault(keys: Keys) -> Vault:
+def vault(keys: KeyFile) -> Vault:
     return vault_over(keys)
 
 
@@ -87,7 +87,7 @@ def test_one_changed_byte_is_noticed(data: bytes, at: int, flip: int) -> None:
         await vault.create("t1")
         sealed = bytearray(await vault.seal("t1", "body", data))
         sealed[at % len(sealed)] ^= flip
-        with pytest.raises(Sealed):
+        with pytest.raises(CannotOpen):
             await vault.open("t1", "body", bytes(sealed))
 
     asyncio.run(tamper())
@@ -95,13 +95,13 @@ def test_one_changed_byte_is_noticed(data: bytes, at: int, flip: int) -> None:
 
 @given(data=st.binary(max_size=60), cut=st.integers(min_value=1, max_value=100))
 def test_a_cut_end_is_noticed(data: bytes, cut: int) -> None:
-    """A truncated blob, down to no byte at all, is `Sealed` and nothing else."""
+    """A truncated blob, down to no byte at all, is `CannotOpen` and nothing else."""
 
     async def truncate() -> None:
         vault = vault_over(RamKeys())
         await vault.create("t1")
         sealed = await vault.seal("t1", "body", data)
-        with pytest.raises(Sealed):
+        with pytest.raises(CannotOpen):
             await vault.open("t1", "body", sealed[: max(0, len(sealed) - cut)])
 
     asyncio.run(truncate())
@@ -122,7 +122,7 @@ def test_owner_and_context_bind(one: tuple[str, str], other: tuple[str, str]) ->
         if one == other:
             assert await vault.open(*other, sealed) == b"words"
         else:
-            with pytest.raises(Sealed):
+            with pytest.raises(CannotOpen):
                 await vault.open(*other, sealed)
 
     asyncio.run(cross())
@@ -136,14 +136,14 @@ async def test_two_seals_of_one_text_differ(vault: Vault) -> None:
 
 async def test_without_a_key_nothing_is_sealed(vault: Vault) -> None:
     """An owner who was never given a key is refused, not given one on the way."""
-    with pytest.raises(Sealed):
+    with pytest.raises(CannotOpen):
         await vault.seal("t1", "body", b"words")
-    with pytest.raises(Sealed):
+    with pytest.raises(CannotOpen):
         await vault.load("t1")
     assert await vault.owners() == set()
 
 
-async def test_create_again_changes_nothing(vault: Vault, keys: Keys) -> None:
+async def test_create_again_changes_nothing(vault: Vault, keys: KeyFile) -> None:
     """Creating twice, even at once and by two vaults, keeps the first key."""
     await asyncio.gather(*(vault.create("t1") for _ in range(20)))
     sealed = await vault.seal("t1", "body", b"words")
@@ -151,11 +151,11 @@ async def test_create_again_changes_nothing(vault: Vault, keys: Keys) -> None:
     assert await vault_over(keys).open("t1", "body", sealed) == b"words"
 
 
-async def test_another_vault_key_opens_nothing(vault: Vault, keys: Keys) -> None:
-    """With the wrong vault key every door is `Sealed`, and the check at the start says so in a sentence."""
-    await vault.check()
+async def test_another_vault_key_opens_nothing(vault: Vault, keys: KeyFile) -> None:
+    """With the wrong vault key every door is `CannotOpen`, and the check at the start says so in a sentence."""
+    await vault.check_key()
     await vault.create("t1")
-    await vault.check()
+    await vault.check_key()
     sealed = await vault.seal("t1", "body", b"words")
     stranger = vault_over(keys, vault_key=bytes(32))
     for attempt in (
@@ -164,26 +164,26 @@ async def test_another_vault_key_opens_nothing(vault: Vault, keys: Keys) -> None
         stranger.create("t1"),
         stranger.derive_for("t1", "x"),
     ):
-        with pytest.raises(Sealed):
+        with pytest.raises(CannotOpen):
             await attempt
     with pytest.raises(ValueError, match="another installation"):
-        await stranger.check()
+        await stranger.check_key()
 
 
-async def test_a_wrapped_key_belongs_to_its_owner(vault: Vault, keys: Keys, path: Path) -> None:
+async def test_a_wrapped_key_belongs_to_its_owner(vault: Vault, keys: KeyFile, path: Path) -> None:
     """Somebody who can write the file cannot give one thread another thread's key."""
     await vault.create("t1")
     await vault.create("t2")
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE slot SET wrapped = (SELECT wrapped FROM slot WHERE n = 2) WHERE n = 1")
     connection.close()
-    with pytest.raises(Sealed):
+    with pytest.raises(CannotOpen):
         await vault_over(keys).load("t1")
 
 
 def test_an_error_shows_nothing() -> None:
-    """The text of `Sealed` is the same for everybody, and the vault prints as nothing."""
-    assert str(Sealed()) == "cannot be opened: another key, changed bytes, or a destroyed key"
+    """The text of `CannotOpen` is the same for everybody, and the vault prints as nothing."""
+    assert str(CannotOpen()) == "cannot be opened: another key, changed bytes, or a destroyed key"
     shown = repr(vault_over(RamKeys()))
     assert VAULT_KEY.hex() not in shown
     assert repr(VAULT_KEY) not in shown
@@ -211,7 +211,7 @@ async def test_a_destroyed_key_opens_nothing(vault: Vault) -> None:
     await vault.destroy("t1")
     await vault.destroy("t1")
     for _ in range(2):
-        with pytest.raises(Sealed):
+        with pytest.raises(CannotOpen):
             await vault.open("t1", "body", sealed)
         await vault.create("t1")
 
@@ -235,7 +235,7 @@ async def test_a_key_read_while_it_is_destroyed_is_not_kept() -> None:
     assert keys.reads == 1
     await vault.destroy("t1")
     keys.gate.set()
-    with pytest.raises(Sealed):
+    with pytest.raises(CannotOpen):
         await reading
     assert not vault._cache
 
@@ -256,7 +256,7 @@ async def test_many_at_once(vault: Vault) -> None:
     assert await vault.owners() == {f"t{n}" for n in range(0, 50, 2)}
     for owner, blob in sealed.items():
         if int(owner[1:]) % 2:
-            with pytest.raises(Sealed):
+            with pytest.raises(CannotOpen):
                 await vault.open(owner, "body", blob)
         else:
             assert await vault.open(owner, "body", blob) == owner.encode()
@@ -306,7 +306,7 @@ def test_hashes_hang_on_the_index_key_and_derived_keys_on_the_vault_key() -> Non
     assert len(one.derive("crypto")) == 32
 
 
-async def test_a_pickle_key_dies_with_its_owner(vault: Vault, keys: Keys) -> None:
+async def test_a_pickle_key_dies_with_its_owner(vault: Vault, keys: KeyFile) -> None:
     """A key derived for an owner is the same after a restart, differs by owner and label, and is gone with the owner."""
     await vault.create("room:!a:x")
     await vault.create("room:!b:x")
@@ -315,7 +315,7 @@ async def test_a_pickle_key_dies_with_its_owner(vault: Vault, keys: Keys) -> Non
     assert pickle_key != await vault.derive_for("room:!b:x", "megolm")
     assert pickle_key != await vault.derive_for("room:!a:x", "other")
     await vault.destroy("room:!a:x")
-    with pytest.raises(Sealed):
+    with pytest.raises(CannotOpen):
         await vault.derive_for("room:!a:x", "megolm")
 
 

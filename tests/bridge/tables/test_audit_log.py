@@ -6,80 +6,82 @@ import pytest
 
 from bot.model.actions import DESK, THREAD
 from bot.model.audit_kinds import AuditKind
-from bot.model.events import Joined, LevelsSet, Said
+from bot.model.events import MemberJoined, MessageSent, PowerLevelsChanged
 from bot.model.thread_desk_events import Assigned
 from bridge.storage.vault import Vault
 from bridge.tables import audit_log
-from bridge.tables.audit_log import FLOOR, HEAD, Ledger
-from tests.fakes.nerves import Nerves
+from bridge.tables.audit_log import FLOOR, HEAD, AuditLog
+from tests.fakes.bridge_harness import BridgeHarness
 
 HOUR = 3600
 ANA, BEN = "@ana:line.example", "@ben:line.example"
 
 
-async def write(nerves: Nerves, count: int = 5, *, owner: str = "desk") -> Ledger:
+async def write(harness: BridgeHarness, count: int = 5, *, owner: str = "desk") -> AuditLog:
     """Note some kinds, one an hour."""
-    ledger = Ledger(vault=nerves.vault)
+    audit = AuditLog(vault=harness.vault)
     for n, kind in enumerate(list(AuditKind)[:count]):
-        now = nerves.clock.at + n * HOUR + 1234
-        await nerves.store.commit(lambda conn, now=now, kind=kind: ledger.note(conn, owner, [kind], now=now))  # type: ignore[misc]
-    return ledger
+        now = harness.clock.at + n * HOUR + 1234
+        await harness.database.commit(lambda conn, now=now, kind=kind: audit.record(conn, owner, [kind], now=now))  # type: ignore[misc]
+    return audit
 
 
-async def check(nerves: Nerves, ledger: Ledger, *, expired: float = 0.0) -> list[str]:
-    marks = [await nerves.store.fetchval("SELECT value FROM line WHERE name = $1", name) for name in (HEAD, FLOOR)]
-    return ledger.check(await audit_log.entries(nerves.store, 1000), *marks, expired=expired)
+async def check(harness: BridgeHarness, audit: AuditLog, *, expired: float = 0.0) -> list[str]:
+    marks = [await harness.database.fetchval("SELECT value FROM line WHERE name = $1", name) for name in (HEAD, FLOOR)]
+    return audit.verify(await audit_log.newest_entries(harness.database, 1000), *marks, expired=expired)
 
 
-async def test_it_holds_hours_and_kinds_in_order(nerves: Nerves) -> None:
+async def test_it_holds_hours_and_kinds_in_order(harness: BridgeHarness) -> None:
     """Entries are rounded down to the hour; what was noted first is first; nothing is wrong with an untouched one."""
-    ledger = await write(nerves)
-    found = await audit_log.entries(nerves.store, 100)
+    audit = await write(harness)
+    found = await audit_log.newest_entries(harness.database, 100)
     assert [entry.kind for entry in found] == [kind.value for kind in list(AuditKind)[:5]]
     assert all(entry.hour % HOUR == 0 for entry in found)
-    assert await check(nerves, ledger) == []
+    assert await check(harness, audit) == []
 
 
 @pytest.mark.practice(26)
-async def test_the_order_of_what_was_said_can_be_told_from_it_alone(nerves: Nerves) -> None:
+async def test_the_order_of_what_was_said_can_be_told_from_it_alone(harness: BridgeHarness) -> None:
     """Two conversations within one hour: in which the limits came before everything else that was said, and in which not.
 
     The hour tells nothing; the numbers of the entries do, and the chain shows that nobody changed their order.
     """
-    await nerves.run()
+    await harness.run()
     told: list[list[str]] = []
     for n, (user, words) in enumerate(((ANA, ("!limits", "!tips", "hello")), (BEN, ("hello", "!tips", "!limits")))):
-        await nerves.tell(DESK, Joined(place=DESK, user=user), LevelsSet(users=()))
-        await nerves.at_rest()
-        owner = await nerves.arrive("hello", message_id=f"{n}", sender=f"+1206555012{n}")
-        await nerves.at_rest()
-        await nerves.tell(owner, Assigned(voice=user), Joined(place=THREAD, user=user))
-        await nerves.at_rest()
+        await harness.deliver(DESK, MemberJoined(place=DESK, user=user), PowerLevelsChanged(users=()))
+        await harness.wait_until_drained()
+        owner = await harness.receive_text("hello", message_id=f"{n}", sender=f"+1206555012{n}")
+        await harness.wait_until_drained()
+        await harness.deliver(owner, Assigned(assignee=user), MemberJoined(place=THREAD, user=user))
+        await harness.wait_until_drained()
         for body in words:
-            said = Said(place=THREAD, sender=user, event_id=f"${n}{body}", body=body, at=nerves.clock.wall())
-            await nerves.tell(owner, said)
-            await nerves.at_rest()
-            nerves.clock.at += 1
-        about = (await nerves.vault.derive_for(owner, "audit")).hex()[:6]
-        told.append([entry.kind for entry in await audit_log.entries(nerves.store, 100) if entry.about == about])
+            said = MessageSent(place=THREAD, sender=user, event_id=f"${n}{body}", body=body, at=harness.clock.now())
+            await harness.deliver(owner, said)
+            await harness.wait_until_drained()
+            harness.clock.at += 1
+        about = (await harness.vault.derive_for(owner, "audit")).hex()[:6]
+        told.append([entry.kind for entry in await audit_log.newest_entries(harness.database, 100) if entry.about == about])
     assert told[0] == ["first_text_in", "greeting", "claim", "limits", "first_words_out", "device"]
     assert told[1] == ["first_text_in", "greeting", "claim", "first_words_out", "device", "limits"]
-    found = await audit_log.entries(nerves.store, 100)
+    found = await audit_log.newest_entries(harness.database, 100)
     assert len({entry.hour for entry in found}) == 1
-    ledger = Ledger(vault=nerves.vault)
-    assert await check(nerves, ledger) == []
+    audit = AuditLog(vault=harness.vault)
+    assert await check(harness, audit) == []
     # What the two said last, put before what they said first.
     last, first = (next(e.seq for e in found if e.kind == kind and e.seq > 6) for kind in ("limits", "first_words_out"))
-    await nerves.store.commit(lambda conn: conn.execute("UPDATE audit SET seq = -seq WHERE seq IN ($1, $2)", first, last))
-    await nerves.store.commit(
+    await harness.database.commit(
+        lambda conn: conn.execute("UPDATE audit SET seq = -seq WHERE seq IN ($1, $2)", first, last)
+    )
+    await harness.database.commit(
         lambda conn: conn.execute("UPDATE audit SET seq = CASE seq WHEN -$1 THEN $2 ELSE $1 END WHERE seq < 0", first, last)
     )
-    assert await check(nerves, ledger)
+    assert await check(harness, audit)
 
 
-async def test_an_empty_audit_is_well(nerves: Nerves) -> None:
+async def test_an_empty_audit_is_well(harness: BridgeHarness) -> None:
     """Nothing noted is nothing wrong."""
-    assert await check(nerves, Ledger(vault=nerves.vault)) == []
+    assert await check(harness, AuditLog(vault=harness.vault)) == []
 
 
 @pytest.mark.parametrize(
@@ -102,73 +104,73 @@ async def test_an_empty_audit_is_well(nerves: Nerves) -> None:
         "INSERT INTO line (name, value) VALUES ('audit_floor', 'null')",
     ],
 )
-async def test_whoever_has_the_database_alone_is_seen(nerves: Nerves, statement: str) -> None:
+async def test_whoever_has_the_database_alone_is_seen(harness: BridgeHarness, statement: str) -> None:
     """Changed, dropped, cut off at either end, inserted, reordered, without its marks or with false ones: it is told."""
-    ledger = await write(nerves)
-    await nerves.store.commit(lambda conn: conn.execute(statement))
-    assert await check(nerves, ledger)
+    audit = await write(harness)
+    await harness.database.commit(lambda conn: conn.execute(statement))
+    assert await check(harness, audit)
 
 
-async def test_what_is_old_is_forgotten_and_the_rest_still_holds(nerves: Nerves) -> None:
+async def test_what_is_old_is_forgotten_and_the_rest_still_holds(harness: BridgeHarness) -> None:
     """Expired entries go, the chain holds on from a sealed mark; that young ones went could not be passed off as expiry."""
-    ledger = await write(nerves)
-    before = nerves.clock.at + 3 * HOUR
-    old = await nerves.store.fetchrow("SELECT value FROM line WHERE name = 'audit_head'")
-    assert await nerves.store.commit(lambda conn: ledger.forget(conn, before)) == 3
-    assert [entry.seq for entry in await audit_log.entries(nerves.store, 100)] == [4, 5]
-    assert await check(nerves, ledger, expired=before) == []
-    assert await check(nerves, ledger, expired=before - 2 * HOUR) == ["entries were forgotten before their time"]
+    audit = await write(harness)
+    before = harness.clock.at + 3 * HOUR
+    old = await harness.database.fetchrow("SELECT value FROM line WHERE name = 'audit_head'")
+    assert await harness.database.commit(lambda conn: audit.expire(conn, before)) == 3
+    assert [entry.seq for entry in await audit_log.newest_entries(harness.database, 100)] == [4, 5]
+    assert await check(harness, audit, expired=before) == []
+    assert await check(harness, audit, expired=before - 2 * HOUR) == ["entries were forgotten before their time"]
     assert old is not None
-    await nerves.store.commit(lambda conn: conn.execute("DELETE FROM audit WHERE seq = 4"))
-    assert await check(nerves, ledger, expired=before)
+    await harness.database.commit(lambda conn: conn.execute("DELETE FROM audit WHERE seq = 4"))
+    assert await check(harness, audit, expired=before)
 
 
-async def test_all_can_be_forgotten_and_it_goes_on(nerves: Nerves) -> None:
+async def test_all_can_be_forgotten_and_it_goes_on(harness: BridgeHarness) -> None:
     """When everything has expired the next entry follows from what was."""
-    ledger = await write(nerves)
-    later = nerves.clock.at + 100 * HOUR
-    assert await nerves.store.commit(lambda conn: ledger.forget(conn, later)) == 5
-    assert await nerves.store.commit(lambda conn: ledger.forget(conn, later)) == 0
-    assert await check(nerves, ledger, expired=later) == []
-    await nerves.store.commit(lambda conn: ledger.note(conn, "desk", [AuditKind.HOLD], now=later))
-    assert await check(nerves, ledger, expired=later) == []
+    audit = await write(harness)
+    later = harness.clock.at + 100 * HOUR
+    assert await harness.database.commit(lambda conn: audit.expire(conn, later)) == 5
+    assert await harness.database.commit(lambda conn: audit.expire(conn, later)) == 0
+    assert await check(harness, audit, expired=later) == []
+    await harness.database.commit(lambda conn: audit.record(conn, "desk", [AuditKind.HOLD], now=later))
+    assert await check(harness, audit, expired=later) == []
 
 
-async def test_a_clock_that_was_set_back_loses_nothing(nerves: Nerves) -> None:
+async def test_a_clock_that_was_set_back_loses_nothing(harness: BridgeHarness) -> None:
     """A young hour before an old one is kept until both are old."""
-    ledger = Ledger(vault=nerves.vault)
+    audit = AuditLog(vault=harness.vault)
     for now in (9 * HOUR, 2 * HOUR):
-        await nerves.store.commit(lambda conn, now=now: ledger.note(conn, "desk", [AuditKind.HOLD], now=now))  # type: ignore[misc]
-    assert await nerves.store.commit(lambda conn: ledger.forget(conn, 5 * HOUR)) == 0
-    assert await nerves.store.commit(lambda conn: ledger.forget(conn, 10 * HOUR)) == 2
+        await harness.database.commit(lambda conn, now=now: audit.record(conn, "desk", [AuditKind.HOLD], now=now))  # type: ignore[misc]
+    assert await harness.database.commit(lambda conn: audit.expire(conn, 5 * HOUR)) == 0
+    assert await harness.database.commit(lambda conn: audit.expire(conn, 10 * HOUR)) == 2
 
 
-async def test_a_broken_mark_does_not_stop_the_line(nerves: Nerves) -> None:
+async def test_a_broken_mark_does_not_stop_the_line(harness: BridgeHarness) -> None:
     """Entries are made all the same, and the break stays visible."""
-    ledger = await write(nerves)
-    await nerves.store.commit(lambda conn: conn.execute("UPDATE line SET value = 'x' WHERE name = 'audit_head'"))
-    await nerves.store.commit(lambda conn: ledger.note(conn, "desk", [AuditKind.HOLD], now=nerves.clock.at))
-    assert await nerves.count("audit") == 6
-    assert await check(nerves, ledger)
+    audit = await write(harness)
+    await harness.database.commit(lambda conn: conn.execute("UPDATE line SET value = 'x' WHERE name = 'audit_head'"))
+    await harness.database.commit(lambda conn: audit.record(conn, "desk", [AuditKind.HOLD], now=harness.clock.at))
+    assert await harness.count("audit") == 6
+    assert await check(harness, audit)
 
 
-async def test_another_vault_key_makes_another_audit(nerves: Nerves) -> None:
+async def test_another_vault_key_makes_another_audit(harness: BridgeHarness) -> None:
     """What another installation noted does not hold here."""
-    await write(nerves)
-    stranger = Ledger(vault=Vault(keys=nerves.vault._keys, vault_key=bytes(32), index_key=bytes(range(32))))
-    assert await check(nerves, stranger)
+    await write(harness)
+    stranger = AuditLog(vault=Vault(keys=harness.vault._keys, vault_key=bytes(32), index_key=bytes(range(32))))
+    assert await check(harness, stranger)
 
 
-async def test_no_entry_names_a_thread_for_longer_than_it_lives(nerves: Nerves) -> None:
+async def test_no_entry_names_a_thread_for_longer_than_it_lives(harness: BridgeHarness) -> None:
     """Six letters that only the thread's key makes: the same while it lives, anybody's when it has ended."""
-    owner = await nerves.arrive("hello", message_id="1")
-    ledger = await write(nerves, 2, owner=owner)
-    found = await audit_log.entries(nerves.store, 9)
+    owner = await harness.receive_text("hello", message_id="1")
+    audit = await write(harness, 2, owner=owner)
+    found = await audit_log.newest_entries(harness.database, 9)
     assert found[0].about == found[1].about != owner[:6]
     assert len(found[0].about) == 6
     assert owner not in repr(found)
-    assert audit_log.told(found).split()[1:3] == ["first_text_in", found[0].about]
-    await nerves.vault.destroy(owner)
-    await nerves.store.commit(lambda conn: ledger.note(conn, owner, [AuditKind.END], now=nerves.clock.at))
-    assert (await audit_log.entries(nerves.store, 1))[0].about == "gone"
-    assert audit_log.told([]) == "Nothing is noted."
+    assert audit_log.format_entries(found).split()[1:3] == ["first_text_in", found[0].about]
+    await harness.vault.destroy(owner)
+    await harness.database.commit(lambda conn: audit.record(conn, owner, [AuditKind.END], now=harness.clock.at))
+    assert (await audit_log.newest_entries(harness.database, 1))[0].about == "gone"
+    assert audit_log.format_entries([]) == "Nothing is noted."

@@ -12,85 +12,85 @@ from bot.model.line_incidents import ClockJumped
 from bot.model.transactional_actions import SetTimer
 from bridge.engine import timers as module
 from bridge.engine.timers import Timers
-from bridge.runtime.crash_points import nowhere
+from bridge.runtime.crash_points import never_crash
 from bridge.storage import serialization
 from bridge.tables import clock_trust
-from bridge.tables.clock_trust import Reading
-from tests.fakes.nerves import Nerves
+from bridge.tables.clock_trust import ClockSample
+from tests.fakes.bridge_harness import BridgeHarness
 
 DAY = 86_400
 
 
 @pytest.fixture
-async def nerves(tmp_path: Path) -> AsyncIterator[Nerves]:
-    made = Nerves(tmp_path)
+async def harness(tmp_path: Path) -> AsyncIterator[BridgeHarness]:
+    made = BridgeHarness(tmp_path)
     await made.open()
     await made.vault.create("t1")
     await made.vault.create("desk")
     yield made
-    await made.end()
+    await made.close()
 
 
-class Machine:
+class FakeMachine:
     """A machine whose clock can be set, and that can be started again."""
 
     def __init__(self, at: float) -> None:
         self.wall, self.passed, self.boot = at, 1000.0, "first"
 
-    def reading(self) -> Reading:
-        return Reading(self.wall, self.passed, self.boot)
+    def reading(self) -> ClockSample:
+        return ClockSample(self.wall, self.passed, self.boot)
 
-    def timers(self, nerves: Nerves) -> Timers:
+    def timers(self, harness: BridgeHarness) -> Timers:
         return Timers(
-            store=nerves.store,
-            vault=nerves.vault,
-            clock=nerves.clock,
+            database=harness.database,
+            vault=harness.vault,
+            clock=harness.clock,
             wake_engine=lambda _owner: None,
-            crash=nowhere,
-            rested=nerves.rested,
-            machine=lambda: self.wall,
-            readings=self.reading,
+            crash=never_crash,
+            wait_until_idle=harness.wait_until_idle,
+            system_time=lambda: self.wall,
+            sample=self.reading,
         )
 
 
-async def set_timer(nerves: Nerves, key: str, due: float) -> None:
-    await nerves.store.commit(lambda conn: module.put(conn, "t1", SetTimer(key=key, due=due)))
+async def set_timer(harness: BridgeHarness, key: str, due: float) -> None:
+    await harness.database.commit(lambda conn: module.write(conn, "t1", SetTimer(key=key, due=due)))
 
 
-async def fired(nerves: Nerves) -> list[str]:
-    rows = await nerves.store.fetch("SELECT kind, body FROM inbox WHERE owner = 't1' ORDER BY seq")
-    return [serialization.decode(r["kind"], await nerves.vault.open("t1", "inbox", r["body"])).key for r in rows]
+async def fired(harness: BridgeHarness) -> list[str]:
+    rows = await harness.database.fetch("SELECT kind, body FROM inbox WHERE owner = 't1' ORDER BY seq")
+    return [serialization.decode(r["kind"], await harness.vault.open("t1", "inbox", r["body"])).key for r in rows]
 
 
-async def alerts(nerves: Nerves) -> list[int]:
-    rows = await nerves.store.fetch("SELECT kind, body FROM inbox WHERE owner = 'desk' ORDER BY seq")
-    told = [serialization.decode(r["kind"], await nerves.vault.open("desk", "inbox", r["body"])) for r in rows]
+async def alerts(harness: BridgeHarness) -> list[int]:
+    rows = await harness.database.fetch("SELECT kind, body FROM inbox WHERE owner = 'desk' ORDER BY seq")
+    told = [serialization.decode(r["kind"], await harness.vault.open("desk", "inbox", r["body"])) for r in rows]
     return [event.seconds for event in told if isinstance(event, ClockJumped)]
 
 
 async def drain(timers: Timers) -> None:
-    await timers._watch_clock()
-    while await timers.tick() == 0.0:
+    await timers._check_clock()
+    while await timers.fire_due() == 0.0:
         pass
 
 
 @pytest.mark.parametrize("jump", [DAY, -DAY], ids=["a day on", "a day back"])
-async def test_what_destroys_waits_and_what_does_not_goes_on(nerves: Nerves, jump: float) -> None:
+async def test_what_destroys_waits_and_what_does_not_goes_on(harness: BridgeHarness, jump: float) -> None:
     """After the clock was set by a day either way a text's window still ends; a thread is closed only after `!time ok`."""
-    machine = Machine(nerves.clock.at)
-    timers = machine.timers(nerves)
-    await set_timer(nerves, "send", nerves.clock.at + 8)
-    await set_timer(nerves, CLOSE, nerves.clock.at + 8)
+    machine = FakeMachine(harness.clock.at)
+    timers = machine.timers(harness)
+    await set_timer(harness, "send", harness.clock.at + 8)
+    await set_timer(harness, CLOSE, harness.clock.at + 8)
     machine.wall += jump
-    nerves.clock.at += 8
+    harness.clock.at += 8
     await drain(timers)
-    assert await fired(nerves) == ["send"]
-    assert [abs(seconds) // 3600 for seconds in await alerts(nerves)] in ([24], [23])
+    assert await fired(harness) == ["send"]
+    assert [abs(seconds) // 3600 for seconds in await alerts(harness)] in ([24], [23])
     await drain(timers)
-    assert await fired(nerves) == ["send"]
-    await nerves.store.commit(clock_trust.trust)
+    assert await fired(harness) == ["send"]
+    await harness.database.commit(clock_trust.trust)
     await drain(timers)
-    assert await fired(nerves) == ["send", CLOSE]
+    assert await fired(harness) == ["send", CLOSE]
 
 
 @pytest.mark.parametrize(
@@ -105,29 +105,29 @@ async def test_what_destroys_waits_and_what_does_not_goes_on(nerves: Nerves, jum
     ],
 )
 async def test_a_jump_between_two_runs_is_found(
-    nerves: Nerves, seconds: float, jump: float, boot: str, doubted: bool
+    harness: BridgeHarness, seconds: float, jump: float, boot: str, doubted: bool
 ) -> None:
     """Set while the program did not run, over a restart of the machine too: doubted at the start, before anything goes."""
-    machine = Machine(nerves.clock.at)
-    await machine.timers(nerves)._doubt.note()
+    machine = FakeMachine(harness.clock.at)
+    await machine.timers(harness)._clock_check.record_sample()
     machine.wall += seconds + jump
     machine.passed = machine.passed + seconds if boot == machine.boot else 50.0
     machine.boot = boot
-    await machine.timers(nerves).settle()
-    assert await clock_trust.doubted(nerves.store) is doubted
-    assert (len(await alerts(nerves)) == 1) is doubted
+    await machine.timers(harness).recover()
+    assert await clock_trust.is_distrusted(harness.database) is doubted
+    assert (len(await alerts(harness)) == 1) is doubted
 
 
-async def test_the_first_start_doubts_nothing(nerves: Nerves) -> None:
+async def test_the_first_start_doubts_nothing(harness: BridgeHarness) -> None:
     """With nothing to compare with there is no doubt, and the clock is noted once a minute, not more often."""
-    machine = Machine(nerves.clock.at)
-    timers = machine.timers(nerves)
-    await timers.settle()
-    assert not await clock_trust.doubted(nerves.store)
-    await timers._doubt.note()
+    machine = FakeMachine(harness.clock.at)
+    timers = machine.timers(harness)
+    await timers.recover()
+    assert not await clock_trust.is_distrusted(harness.database)
+    await timers._clock_check.record_sample()
     machine.passed += 59
-    await timers._doubt.note()
-    noted = await nerves.store.fetchval("SELECT value FROM line WHERE name = 'clock_last'")
+    await timers._clock_check.record_sample()
+    noted = await harness.database.fetchval("SELECT value FROM line WHERE name = 'clock_last'")
     assert noted == f"{machine.wall} 1000.0 first"
 
 
@@ -145,4 +145,4 @@ async def test_the_first_start_doubts_nothing(nerves: Nerves) -> None:
 )
 def test_a_clock_that_was_set_while_nobody_ran_is_found(last: str, now: tuple[float, float, str], jump: int) -> None:
     """With the same start of the machine exactly; over a restart of it, a step back or more than half a day is doubted."""
-    assert clock_trust.jumped(last, Reading(*now)) == jump
+    assert clock_trust.jump_between(last, ClockSample(*now)) == jump

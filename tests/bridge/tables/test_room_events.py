@@ -8,176 +8,196 @@ from typing import Any
 
 import pytest
 
-from bot.model.actions import DESK, RECAP, THREAD, Action, Edit, Erase, Mark, Post, Recap, Receipt, Redact
-from bot.model.events import Read
+from bot.model.actions import (
+    DESK,
+    RECAP,
+    THREAD,
+    Action,
+    DeliveryReceipt,
+    EditMessage,
+    EraseMessage,
+    RedactMessage,
+    SendMessage,
+    SendRecap,
+    ShowReceipt,
+)
+from bot.model.events import MessageRead
 from bridge.engine import transactional_actions
 from bridge.matrix.api import events
-from bridge.outbound.dispatcher import Task
+from bridge.outbound.dispatcher import OutboxTask
 from bridge.tables import room_events
-from tests.bridge.outbound.test_recap import Asking, typed
-from tests.e2e.waiting import until
-from tests.fakes.nerves import Nerves
-from tests.fakes.posting import Posting
-from tests.fakes.sink import ADA, DAY, DESK_ROOM, OFFICE_ROOM, THREAD_ROOM, Sink, message
+from tests.bridge.outbound.test_recap import RecapHarness, typed
+from tests.e2e.polling import wait_until
+from tests.fakes.bridge_harness import BridgeHarness
+from tests.fakes.ingest_harness import ADA, DAY, DESK_ROOM, OFFICE_ROOM, THREAD_ROOM, IngestHarness, message
+from tests.fakes.room_sender_harness import RoomSenderHarness
 
 
-async def index(nerves: Nerves) -> dict[str, Any]:
-    rows = await nerves.store.fetch("SELECT event_id, ref, about, expires, state FROM event ORDER BY n")
+async def index(harness: BridgeHarness) -> dict[str, Any]:
+    rows = await harness.database.fetch("SELECT event_id, ref, about, expires, state FROM event ORDER BY n")
     return {row["event_id"]: row for row in rows}
 
 
-async def test_what_we_show_is_noted_and_what_we_take_away_is_not(nerves: Nerves) -> None:
+async def test_what_we_show_is_noted_and_what_we_take_away_is_not(harness: BridgeHarness) -> None:
     """Texts, edits and receipts are on the index, with what they are on; what was replaced or has faded is off it."""
-    posting = Posting(nerves)
-    first = await posting.task(Post(place=THREAD, body="words", ref="card"))
+    sender = RoomSenderHarness(harness)
+    first = await sender.task(SendMessage(place=THREAD, body="words", ref="card"))
     number = first.number
 
     async def perform(action: Any) -> str:
         nonlocal number
         number += 1
         txn = f"q{number}.0"
-        task = Task(number=number, owner=first.owner, txn=txn, created=int(nerves.clock.wall()), action=action)
-        await posting.posts.perform(task)
+        task = OutboxTask(number=number, owner=first.owner, txn=txn, created=int(harness.clock.now()), action=action)
+        await sender.room_sender.perform(task)
         return f"${txn}"
 
-    await posting.posts.perform(first)
+    await sender.room_sender.perform(first)
     card = "$q1.0"
-    edit = await perform(Edit(place=THREAD, ref="card", body="other words"))
-    leaving = await perform(Mark(place=THREAD, event_id="$said", receipt=Receipt.LEAVING))
-    noted = await index(nerves)
+    edit = await perform(EditMessage(place=THREAD, ref="card", body="other words"))
+    leaving = await perform(ShowReceipt(place=THREAD, event_id="$said", receipt=DeliveryReceipt.LEAVING))
+    noted = await index(harness)
     assert [(name, row["about"]) for name, row in noted.items()] == [(card, None), (edit, card), (leaving, "$said")]
     assert {row["expires"] for row in noted.values()} == {None}
-    sent = await perform(Mark(place=THREAD, event_id="$said", receipt=Receipt.SENT))
-    assert set(await index(nerves)) == {card, edit, sent}
-    nerves.clock.at += 3
-    newer = await perform(Edit(place=THREAD, ref="card", body="newest words"))
-    noted = await index(nerves)
+    sent = await perform(ShowReceipt(place=THREAD, event_id="$said", receipt=DeliveryReceipt.SENT))
+    assert set(await index(harness)) == {card, edit, sent}
+    harness.clock.at += 3
+    newer = await perform(EditMessage(place=THREAD, ref="card", body="newest words"))
+    noted = await index(harness)
     assert noted[edit]["expires"] is not None
     assert noted[newer]["expires"] is None
-    await perform(Redact(place=THREAD, ref="card"))
-    assert set(await index(nerves)) == {edit, sent, newer}
+    await perform(RedactMessage(place=THREAD, ref="card"))
+    assert set(await index(harness)) == {edit, sent, newer}
 
 
-async def test_erase_takes_the_message_its_edits_and_its_receipt(nerves: Nerves) -> None:
+async def test_erase_takes_the_message_its_edits_and_its_receipt(harness: BridgeHarness) -> None:
     """An edit says the same words as its message: all of it is redacted and leaves the index."""
-    posting = Posting(nerves)
-    task = await posting.task(Erase(place=THREAD, event_id="$said"))
+    sender = RoomSenderHarness(harness)
+    task = await sender.task(EraseMessage(place=THREAD, event_id="$said"))
     for event_id, about in (("$said", None), ("$edit", "$said"), ("$mark", "$said"), ("$other", None)):
         query = "INSERT INTO event (event_id, room_id, owner, about, at) VALUES ($1, '!room', '', $2, 0)"
-        await nerves.store.commit(lambda conn, e=event_id, a=about, q=query: conn.execute(q, e, a))  # type: ignore[misc]
+        await harness.database.commit(lambda conn, e=event_id, a=about, q=query: conn.execute(q, e, a))  # type: ignore[misc]
     redacted: list[str] = []
 
     async def redact(room_id: str, event_id: str, txn: str) -> str:
         redacted.append(event_id)
         return "$r"
 
-    posting.edge.redact = redact  # type: ignore[method-assign]
-    await posting.posts.perform(task)
+    sender.room_client.redact = redact  # type: ignore[method-assign]
+    await sender.room_sender.perform(task)
     assert redacted == ["$said", "$edit", "$mark"]
-    assert set(await index(nerves)) == {"$other"}
-    await posting.posts.perform(
-        Task(number=9, owner=task.owner, txn="q9.0", created=0, action=Erase(place=THREAD, event_id="$x"))
+    assert set(await index(harness)) == {"$other"}
+    await sender.room_sender.perform(
+        OutboxTask(number=9, owner=task.owner, txn="q9.0", created=0, action=EraseMessage(place=THREAD, event_id="$x"))
     )
     assert len(redacted) == 3, "an event that is not in the room is not redacted"
 
 
-async def test_erase_takes_an_edit_whose_message_has_gone(nerves: Nerves) -> None:
+async def test_erase_takes_an_edit_whose_message_has_gone(harness: BridgeHarness) -> None:
     """An edit of something that was redacted before is redacted too, and only then leaves the index."""
-    posting = Posting(nerves)
-    task = await posting.task(Erase(place=THREAD, event_id="$said"))
+    sender = RoomSenderHarness(harness)
+    task = await sender.task(EraseMessage(place=THREAD, event_id="$said"))
     query = "INSERT INTO event (event_id, room_id, owner, about, at) VALUES ('$edit', '!room', '', '$said', 0)"
-    await nerves.store.commit(lambda conn: conn.execute(query))
-    await posting.posts.perform(task)
-    assert posting.edge.sent == ["q1.0.0"]
-    assert await index(nerves) == {}
+    await harness.database.commit(lambda conn: conn.execute(query))
+    await sender.room_sender.perform(task)
+    assert sender.room_client.sent == ["q1.0.0"]
+    assert await index(harness) == {}
 
 
-@pytest.mark.parametrize("action", [Erase(place=THREAD, event_id="$said"), Redact(place=THREAD, ref="answer:$x")])
-async def test_nothing_is_erased_of_what_somebody_holds_by_now(nerves: Nerves, action: Erase | Redact) -> None:
+@pytest.mark.parametrize(
+    "action", [EraseMessage(place=THREAD, event_id="$said"), RedactMessage(place=THREAD, ref="answer:$x")]
+)
+async def test_nothing_is_erased_of_what_somebody_holds_by_now(
+    harness: BridgeHarness, action: EraseMessage | RedactMessage
+) -> None:
     """A `!redact`, or an answer's fading, that was decided before a hold takes nothing away; after it the sweep does."""
-    posting = Posting(nerves)
-    task = await posting.task(action)
+    sender = RoomSenderHarness(harness)
+    task = await sender.task(action)
     query = "INSERT INTO event (event_id, room_id, owner, ref, at) VALUES ('$said', '!room', $1, 'answer:$x', 0)"
-    await nerves.store.commit(lambda conn: conn.execute(query, task.owner))
-    await transactional_actions.hold(nerves.store, task.owner)
-    await posting.posts.perform(task)
-    assert (posting.edge.sent, set(await index(nerves))) == ([], {"$said"})
-    assert await room_events.expired(nerves.store, nerves.clock.wall(), 9) == []
-    await transactional_actions.release(nerves.store, task.owner)
-    due = await room_events.expired(nerves.store, nerves.clock.wall(), 9)
+    await harness.database.commit(lambda conn: conn.execute(query, task.owner))
+    await transactional_actions.place_hold(harness.database, task.owner)
+    await sender.room_sender.perform(task)
+    assert (sender.room_client.sent, set(await index(harness))) == ([], {"$said"})
+    assert await room_events.due(harness.database, harness.clock.now(), 9) == []
+    await transactional_actions.release_hold(harness.database, task.owner)
+    due = await room_events.due(harness.database, harness.clock.now(), 9)
     assert [row["event_id"] for row in due] == ["$said"]
 
 
-async def test_a_redaction_on_hold_blocks_nothing_behind_it(nerves: Nerves) -> None:
+async def test_a_redaction_on_hold_blocks_nothing_behind_it(harness: BridgeHarness) -> None:
     """`!redact`, a hold, `!recap`: the recap comes at once, without the words that were to go; nothing is taken away."""
-    asking = Asking(nerves)
+    asking = RecapHarness(harness)
     await asking.has(typed("secret"), typed("other"))
-    owner, edge, now = asking.task.owner, asking.edge, int(nerves.clock.wall())
-    await transactional_actions.hold(nerves.store, owner)
-    behind = Recap(place=THREAD, reply_to="$asked")
-    actions: list[Action] = [Erase(place=THREAD, event_id="$secret"), Redact(place=THREAD, ref=RECAP), behind]
+    owner, edge, now = asking.task.owner, asking.room_client, int(harness.clock.now())
+    await transactional_actions.place_hold(harness.database, owner)
+    behind = SendRecap(place=THREAD, reply_to="$asked")
+    actions: list[Action] = [EraseMessage(place=THREAD, event_id="$secret"), RedactMessage(place=THREAD, ref=RECAP), behind]
     for number, action in enumerate(actions):
-        sealed = await nerves.outbox.seal(owner, f"z{number}", action)
-        row = await nerves.store.commit(partial(nerves.outbox.put, owner=owner, item=sealed, created=now))
-        nerves.outbox.wake(row, owner, sealed.lane, sealed.way)
-    running = asyncio.create_task(nerves.outbox.run("matrix", asking.posting.posts.perform))
+        sealed = await harness.outbox.seal(owner, f"z{number}", action)
+        row = await harness.database.commit(partial(harness.outbox.put, owner=owner, item=sealed, created=now))
+        harness.outbox.wake(row, owner, sealed.lane, sealed.transport)
+    running = asyncio.create_task(harness.outbox.run("matrix", asking.posting.room_sender.perform))
 
     async def empty() -> bool | None:
-        return await nerves.count("outbox") == 0 or None
+        return await harness.count("outbox") == 0 or None
 
-    await until("the lane is empty", empty, within=5, every=0.02)
+    await wait_until("the lane is empty", empty, within=5, every=0.02)
     running.cancel()
     (said,) = edge.posted.values()
     assert ("other" in said, "secret" in said, edge.redacted) == (True, False, [])
 
 
-async def test_what_is_said_at_the_desk_has_its_time_from_the_start(nerves: Nerves) -> None:
+async def test_what_is_said_at_the_desk_has_its_time_from_the_start(harness: BridgeHarness) -> None:
     """A message at the desk or in an office goes a day after it was noted; one in a thread has no time yet."""
-    sink = Sink(nerves)
-    await sink.furnish()
-    await nerves.vault.create(DESK)
+    ingest = IngestHarness(harness)
+    await ingest.create_rooms()
+    await harness.vault.create(DESK)
     text = {"msgtype": "m.text", "body": "words"}
     for room, event_id in ((DESK_ROOM, "$desk"), (OFFICE_ROOM, "$office"), (THREAD_ROOM, "$thread")):
-        await sink.see(message(text, room=room, event_id=event_id))
-    noted = await index(nerves)
-    until = int(nerves.clock.wall()) + DAY
-    assert {name: row["expires"] for name, row in noted.items()} == {"$desk": until, "$office": until, "$thread": None}
+        await ingest.take(message(text, room=room, event_id=event_id))
+    noted = await index(harness)
+    expires_at = int(harness.clock.now()) + DAY
+    assert {name: row["expires"] for name, row in noted.items()} == {
+        "$desk": expires_at,
+        "$office": expires_at,
+        "$thread": None,
+    }
 
 
-async def test_a_card_lasts_as_long_as_its_thread_waits(nerves: Nerves) -> None:
+async def test_a_card_lasts_as_long_as_its_thread_waits(harness: BridgeHarness) -> None:
     """The card of a thread that is there has no time; one that is posted when the thread is parked by now has."""
-    posting = Posting(nerves)
-    task = await posting.task(Post(place=DESK, body="amber heron waits"))
+    sender = RoomSenderHarness(harness)
+    task = await sender.task(SendMessage(place=DESK, body="amber heron waits"))
     query = "INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ('!desk', 'desk', 'desk', 'desk')"
-    await nerves.store.commit(lambda conn: conn.execute(query))
+    await harness.database.commit(lambda conn: conn.execute(query))
     for number, gone, later in ((2, False, ""), (4, False, ":1"), (3, True, ""), (5, True, ":1")):
         if gone:
-            await nerves.store.commit(lambda conn: conn.execute("UPDATE thread SET designation = ''"))
-        card = Post(place=DESK, body="x", ref=f"card:{task.owner}{later}")
-        await posting.posts.perform(Task(number=number, owner=DESK, txn=f"q{number}.0", created=0, action=card))
-        expires = {name: row["expires"] for name, row in (await index(nerves)).items()}
+            await harness.database.commit(lambda conn: conn.execute("UPDATE thread SET designation = ''"))
+        card = SendMessage(place=DESK, body="x", ref=f"card:{task.owner}{later}")
+        await sender.room_sender.perform(OutboxTask(number=number, owner=DESK, txn=f"q{number}.0", created=0, action=card))
+        expires = {name: row["expires"] for name, row in (await index(harness)).items()}
         assert (expires[f"$q{number}.0"] is not None) == gone
 
 
-async def test_read_receipts_reach_the_thread_they_are_of(nerves: Nerves) -> None:
+async def test_read_receipts_reach_the_thread_they_are_of(harness: BridgeHarness) -> None:
     """Who has read a thread's event is told to the thread; what is read at the desk concerns nobody."""
-    sink = Sink(nerves)
-    await sink.furnish()
-    seen = events.Seen(room_id=THREAD_ROOM, user_id=ADA, event_id="$x")
-    assert await sink.see(seen) == [(sink.thread, Read(place=THREAD, user=ADA, event_id="$x"))]
-    assert await sink.see(events.Seen(room_id=DESK_ROOM, user_id=ADA, event_id="$x")) == []
-    assert await index(nerves) == {}
+    ingest = IngestHarness(harness)
+    await ingest.create_rooms()
+    seen = events.ReadReceipt(room_id=THREAD_ROOM, user_id=ADA, event_id="$x")
+    assert await ingest.take(seen) == [(ingest.thread, MessageRead(place=THREAD, user=ADA, event_id="$x"))]
+    assert await ingest.take(events.ReadReceipt(room_id=DESK_ROOM, user_id=ADA, event_id="$x")) == []
+    assert await index(harness) == {}
 
 
-async def test_a_room_on_its_way_down_is_noted_and_not_heard(nerves: Nerves) -> None:
+async def test_a_room_on_its_way_down_is_noted_and_not_heard(harness: BridgeHarness) -> None:
     """What somebody still says in a room that is no longer the thread's is erased with it, and is nobody's words."""
-    sink = Sink(nerves)
-    await sink.furnish()
-    await nerves.store.commit(
+    ingest = IngestHarness(harness)
+    await ingest.create_rooms()
+    await harness.database.commit(
         lambda conn: conn.execute("UPDATE matrix_room SET owner = '' WHERE room_id = $1", THREAD_ROOM)
     )
-    assert await sink.see(message({"msgtype": "m.text", "body": "too late"}, event_id="$late")) == []
-    assert set(await index(nerves)) == {"$late"}
+    assert await ingest.take(message({"msgtype": "m.text", "body": "too late"}, event_id="$late")) == []
+    assert set(await index(harness)) == {"$late"}
 
 
 @pytest.mark.parametrize(
@@ -198,11 +218,11 @@ async def test_a_room_on_its_way_down_is_noted_and_not_heard(nerves: Nerves) -> 
         ({"url": 7, "file": "x"}, set()),
     ],
 )
-async def test_uploads_are_noted_with_their_room(nerves: Nerves, content: dict[str, Any], found: set[str]) -> None:
+async def test_uploads_are_noted_with_their_room(harness: BridgeHarness, content: dict[str, Any], found: set[str]) -> None:
     """What staff upload for a message is noted, so that it goes with its room; addresses of others, and none, are not."""
-    sink = Sink(nerves)
-    await sink.furnish()
-    await sink.see(message({"msgtype": "m.image", "body": "home.jpg", **content}))
-    rows = await nerves.store.fetch("SELECT mxc, room_id FROM matrix_upload")
+    ingest = IngestHarness(harness)
+    await ingest.create_rooms()
+    await ingest.take(message({"msgtype": "m.image", "body": "home.jpg", **content}))
+    rows = await harness.database.fetch("SELECT mxc, room_id FROM matrix_upload")
     assert {row["mxc"] for row in rows} == found
     assert all(row["room_id"] == THREAD_ROOM for row in rows)

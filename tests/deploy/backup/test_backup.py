@@ -15,21 +15,21 @@ import yaml
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from bot.model.actions import DESK, Origin, Text
-from bot.model.transactional_actions import End
+from bot.model.actions import DESK, Origin, SendSms
+from bot.model.transactional_actions import EraseTexter
 from bridge.config import load
-from bridge.engine import startup_notices
-from bridge.engine.transactional_actions import Acts
+from bridge.engine import restore_notice as startup_notices
+from bridge.engine.transactional_actions import TransactionalActions
 from bridge.runtime.clock import SteadyClock
 from bridge.tables import inbox
-from bridge.tables.audit_log import Ledger
+from bridge.tables.audit_log import AuditLog
 from deploy.backup import backup as made
 from deploy.backup.restore import restore
 from deploy.cli.main import cli
 from deploy.data_dir.layout import Layout
-from deploy.data_dir.secret_files import Unusable
-from tests.deploy.kept_line import ADA, INDEX_KEY, SOL, VAULT_KEY, KeptLine, kept_line
-from tests.fakes.nerves import HANDSET, Nerves
+from deploy.data_dir.secret_files import SetupError
+from tests.deploy.line_directory import ADA, INDEX_KEY, SOL, VAULT_KEY, LineDirectory, line_directory
+from tests.fakes.bridge_harness import HANDSET, BridgeHarness
 
 PASSPHRASE = b"six random words are very good"
 WORDS = "kestrelfjord texted this"
@@ -45,17 +45,17 @@ LEFT_OUT = {
 
 
 @pytest.fixture
-async def line(tmp_path: Path) -> AsyncIterator[KeptLine]:
-    async with kept_line(tmp_path) as there:
+async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
+    async with line_directory(tmp_path) as there:
         yield there
 
 
-async def planted(line: KeptLine) -> str:
+async def planted(line: LineDirectory) -> str:
     """Let somebody text, with an answer on its way that nobody knows the end of."""
-    owner = await line.nerves.arrive(WORDS, message_id="carrier-id-of-it")
-    text = Text(ref="say:$1", body=WORDS, origin=Origin.VOICE, epoch=1, since=0.0)
-    item = await line.nerves.outbox.seal(owner, "q1.0", text)
-    await line.nerves.store.commit(lambda conn: line.nerves.outbox.put(conn, owner, item, 0))
+    owner = await line.harness.receive_text(WORDS, message_id="carrier-id-of-it")
+    text = SendSms(ref="say:$1", body=WORDS, origin=Origin.ADVOCATE, epoch=1, since=0.0)
+    item = await line.harness.outbox.seal(owner, "q1.0", text)
+    await line.harness.database.commit(lambda conn: line.harness.outbox.put(conn, owner, item, 0))
     await line.execute("UPDATE outbox SET state = 'sending'")
     await line.desk()
     return owner
@@ -67,24 +67,24 @@ def every_row(path: Path) -> dict[str, list[Any]]:
         return {table: db.execute(f"SELECT * FROM {table}").fetchall() for table in tables}  # noqa: S608
 
 
-async def test_every_table_is_kept_or_left_out_on_purpose(line: KeptLine) -> None:
+async def test_every_table_is_kept_or_left_out_on_purpose(line: LineDirectory) -> None:
     """A new table is in a backup or not because somebody decided it."""
     theirs = ("matrix_", "crypto_", "quietline_", "sqlite_", "version")
     ours = {table for table in every_row(line.layout.bridge / "main.db") if not table.startswith(theirs)}
-    assert ours - set(made.KEPT) == set().union(*LEFT_OUT.values())
+    assert ours - set(made.BACKUP_TABLES) == set().union(*LEFT_OUT.values())
 
 
 @pytest.mark.practice(14, 18)
-async def test_a_backup_opened_with_every_key_holds_no_conversation(line: KeptLine, tmp_path: Path) -> None:
+async def test_a_backup_opened_with_every_key_holds_no_conversation(line: LineDirectory, tmp_path: Path) -> None:
     """Planted, ended, the older backup opened with its passphrase and whatever other key still exists: nothing of it."""
     owner = await planted(line)
     file = tmp_path / "b"
     await made.backup(line.layout, file, PASSPHRASE)
     keys = (line.layout.bridge / "keys.db").read_bytes()
-    found = made.opened(file, PASSPHRASE)
+    found = made.read_backup(file, PASSPHRASE)
 
     plain = json.dumps(json.loads(_plain(file))).encode()
-    sealed = await line.nerves.store.fetchval("SELECT phone FROM thread")
+    sealed = await line.harness.database.fetchval("SELECT phone FROM thread")
     for canary in (WORDS, HANDSET, HANDSET[1:], owner, "carrier-id-of-it", VAULT_KEY.hex(), INDEX_KEY.hex(), sealed.hex()):
         assert canary.encode() not in plain
         assert canary.encode() not in file.read_bytes()
@@ -92,16 +92,16 @@ async def test_a_backup_opened_with_every_key_holds_no_conversation(line: KeptLi
     assert not [name for name in found.files if "keys.db" in name or name.endswith((".db", "vault.key", "index.key"))]
     assert {name.rsplit("/", 1)[-1] for name in found.files} >= {"as_token", "accounts.json", "homeserver.signing.key"}
 
-    ledger = Ledger(vault=line.nerves.vault)
-    acts = Acts(
-        clock=line.nerves.clock,
-        settings=line.nerves.pack.settings,
-        ledger=ledger,
-        suppression=line.nerves.suppression,
+    audit = AuditLog(vault=line.harness.vault)
+    acts = TransactionalActions(
+        clock=line.harness.clock,
+        settings=line.harness.pack.settings,
+        audit=audit,
+        suppression=line.harness.suppression,
         wake=lambda: None,
     )
-    await line.nerves.store.commit(lambda conn: acts.perform(conn, owner, End()))
-    await line.nerves.vault.destroy(owner)
+    await line.harness.database.commit(lambda conn: acts.perform(conn, owner, EraseTexter()))
+    await line.harness.vault.destroy(owner)
     there = Layout(tmp_path / "again")
     await restore(found, there)
     for path in [path for path in there.data.rglob("*") if path.is_file()]:
@@ -118,13 +118,13 @@ def _plain(file: Path) -> bytes:
     data = file.read_bytes()
     head = len(made.MAGIC)
     salt, nonce = data[head : head + 16], data[head + 16 : head + 28]
-    return AESGCM(made._key(PASSPHRASE, salt)).decrypt(nonce, data[head + 28 :], made.MAGIC + salt)
+    return AESGCM(made._derive_key(PASSPHRASE, salt)).decrypt(nonce, data[head + 28 :], made.MAGIC + salt)
 
 
-async def test_a_restored_line_resumes_and_resends_nothing(line: KeptLine, tmp_path: Path) -> None:
+async def test_a_restored_line_resumes_and_resends_nothing(line: LineDirectory, tmp_path: Path) -> None:
     """Its database holds a roster, a count of unfinished texts and nothing else; keys are new; the configuration loads."""
     await planted(line)
-    found = made.gather(line.layout, line.config)
+    found = made.collect(line.layout, line.config)
     assert found.unfinished == 1
     there = Layout(tmp_path / "again")
     await restore(found, there)
@@ -140,44 +140,44 @@ async def test_a_restored_line_resumes_and_resends_nothing(line: KeptLine, tmp_p
         table for table in rows if table.endswith("version")
     }
     facts = {name: json.loads(value) for name, value in rows["line"]}
-    assert facts.keys() == {startup_notices.RESTORED, startup_notices.ROSTER}
-    assert facts[startup_notices.ROSTER] == [{"mxid": ADA, "role": "advocate"}, {"mxid": SOL, "role": "supervisor"}]
+    assert facts.keys() == {startup_notices.RESTORE_ROW, startup_notices.ROSTER_ROW}
+    assert facts[startup_notices.ROSTER_ROW] == [{"mxid": ADA, "role": "advocate"}, {"mxid": SOL, "role": "supervisor"}]
     assert all(path.stat().st_mode & 0o077 == 0 for path in [there.data, *there.data.rglob("*")])
 
 
-async def test_the_desk_is_told_once_and_the_roster_comes_from_the_backup(line: KeptLine, tmp_path: Path) -> None:
+async def test_the_desk_is_told_once_and_the_roster_comes_from_the_backup(line: LineDirectory, tmp_path: Path) -> None:
     """At the first start the desk hears of unfinished texts, the audit has it, and who was at the desk is invited."""
     await planted(line)
     there = Layout(tmp_path / "again")
-    await restore(made.gather(line.layout, line.config), there)
-    nerves = Nerves(there.bridge)
-    await nerves.open()
+    await restore(made.collect(line.layout, line.config), there)
+    harness = BridgeHarness(there.bridge)
+    await harness.open()
     try:
-        await nerves.vault.create(DESK)
+        await harness.vault.create(DESK)
         for _ in range(2):
-            await startup_notices.tell(nerves.store, nerves.vault, SteadyClock())
-        [row] = await nerves.store.fetch("SELECT kind, body FROM inbox")
+            await startup_notices.notify_desk(harness.database, harness.vault, SteadyClock())
+        [row] = await harness.database.fetch("SELECT kind, body FROM inbox")
         assert row["kind"] == "LineRestored"
-        told = await nerves.vault.open(DESK, inbox.CONTEXT, row["body"])
+        told = await harness.vault.open(DESK, inbox.CONTEXT, row["body"])
         assert json.loads(told)["unfinished"] == 1
-        assert [row["kind"] for row in await nerves.store.fetch("SELECT kind FROM audit")] == ["restore"]
-        staff = await startup_notices.staff(nerves.store, [])
+        assert [row["kind"] for row in await harness.database.fetch("SELECT kind FROM audit")] == ["restore"]
+        staff = await startup_notices.first_roster(harness.database, [])
         assert [(seat.mxid, seat.role) for seat in staff] == [(ADA, "advocate"), (SOL, "supervisor")]
     finally:
-        await nerves.end()
-    assert await startup_notices.staff(line.nerves.store, line.config.line.staff) == line.config.line.staff
+        await harness.close()
+    assert await startup_notices.first_roster(line.harness.database, line.config.line.staff) == line.config.line.staff
 
 
-async def test_what_is_remembered_of_phones_comes_along(line: KeptLine, tmp_path: Path) -> None:
+async def test_what_is_remembered_of_phones_comes_along(line: LineDirectory, tmp_path: Path) -> None:
     """Tables that a backup keeps are the same afterwards, byte for byte."""
     if "suppression" not in every_row(line.layout.bridge / "main.db"):
         await line.execute("CREATE TABLE suppression (hash BLOB NOT NULL, muted TEXT NOT NULL, until BIGINT NOT NULL)")
     await line.execute("INSERT INTO suppression (hash, muted, until) VALUES ($1, 'stopped', 1)", b"\x00\xff" * 16)
-    found = made.unseal(made.seal(made.gather(line.layout, line.config), PASSPHRASE), PASSPHRASE)
+    found = made.decrypt(made.encrypt(made.collect(line.layout, line.config), PASSPHRASE), PASSPHRASE)
     assert found.tables["suppression"] == [{"hash": b"\x00\xff" * 16, "muted": "stopped", "until": 1}]
 
 
-async def test_files_from_elsewhere_come_along(line: KeptLine, tmp_path: Path) -> None:
+async def test_files_from_elsewhere_come_along(line: LineDirectory, tmp_path: Path) -> None:
     """A token and a pack outside the directory lie inside the new one, and the configuration names them there."""
     outside = tmp_path / "etc"
     outside.mkdir()
@@ -188,7 +188,7 @@ async def test_files_from_elsewhere_come_along(line: KeptLine, tmp_path: Path) -
     raw["lines"][0]["carrier"]["token_file"] = str(outside / "token")
     raw["lines"][0]["packs"].append("../etc/agency.yaml")
     line.layout.config.write_text(yaml.safe_dump(raw, sort_keys=False))
-    found = made.gather(line.layout, line.config)
+    found = made.collect(line.layout, line.config)
     for path in outside.iterdir():
         path.unlink()
     there = Layout(tmp_path / "again")
@@ -205,15 +205,15 @@ async def test_files_from_elsewhere_come_along(line: KeptLine, tmp_path: Path) -
     }
 
 
-async def test_nothing_is_restored_over(line: KeptLine, tmp_path: Path) -> None:
+async def test_nothing_is_restored_over(line: LineDirectory, tmp_path: Path) -> None:
     """A directory with a line, running or not, or with anything else in it, is left as it is."""
-    found = made.gather(line.layout, line.config)
+    found = made.collect(line.layout, line.config)
     before = {path: path.stat().st_mtime_ns for path in line.layout.data.rglob("*")}
-    with pytest.raises(Unusable, match="not empty"):
+    with pytest.raises(SetupError, match="not empty"):
         await restore(found, line.layout)
     assert {path: path.stat().st_mtime_ns for path in line.layout.data.rglob("*")} == before
     (tmp_path / "file").touch()
-    with pytest.raises(Unusable):
+    with pytest.raises(SetupError):
         await restore(found, Layout(tmp_path / "file"))
     (tmp_path / "empty").mkdir()
     await restore(found, Layout(tmp_path / "empty"))
@@ -221,14 +221,14 @@ async def test_nothing_is_restored_over(line: KeptLine, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", ["passphrase", "cut", "flipped", "other", "empty"])
-async def test_what_cannot_be_opened_says_so(line: KeptLine, tmp_path: Path, harm: str) -> None:
+async def test_what_cannot_be_opened_says_so(line: LineDirectory, tmp_path: Path, harm: str) -> None:
     """Another passphrase, a damaged file, another file: a sentence, and no directory."""
     file = tmp_path / "b"
-    data = made.seal(made.gather(line.layout, line.config), PASSPHRASE)
+    data = made.encrypt(made.collect(line.layout, line.config), PASSPHRASE)
     flipped = data[:-20] + bytes([data[-20] ^ 1]) + data[-19:]
     file.write_bytes({"cut": data[:-1], "flipped": flipped, "other": b"PK" + data, "empty": b""}.get(harm, data))
-    with pytest.raises(Unusable, match=r"cannot be opened|no backup"):
-        made.opened(file, b"another passphrase altogether" if harm == "passphrase" else PASSPHRASE)
+    with pytest.raises(SetupError, match=r"cannot be opened|no backup"):
+        made.read_backup(file, b"another passphrase altogether" if harm == "passphrase" else PASSPHRASE)
 
 
 @pytest.mark.parametrize(("words", "mode"), [("short", 0o600), ("long enough to be a passphrase", 0o644), (None, 0o600)])
@@ -238,11 +238,11 @@ def test_a_passphrase_is_private_and_long(tmp_path: Path, words: str | None, mod
     if words is not None:
         path.write_text(words)
         path.chmod(mode)
-    with pytest.raises(Unusable):
-        made.passphrase(path)
+    with pytest.raises(SetupError):
+        made.read_passphrase(path)
 
 
-async def test_the_verbs(line: KeptLine, tmp_path: Path) -> None:
+async def test_the_verbs(line: LineDirectory, tmp_path: Path) -> None:
     """`backup` writes a private file beside the running bridge and notes it; an existing file stays; `restore` fills."""
     await planted(line)
     phrase = tmp_path / "p"
@@ -254,7 +254,7 @@ async def test_the_verbs(line: KeptLine, tmp_path: Path) -> None:
     done = await _invoke(backup)
     assert (done.exit_code, file.stat().st_mode & 0o777) == (0, 0o600), done.output
     assert "1 texts were on their way" in done.output
-    assert [row["kind"] for row in await line.nerves.store.fetch("SELECT kind FROM audit")] == ["backup"]
+    assert [row["kind"] for row in await line.harness.database.fetch("SELECT kind FROM audit")] == ["backup"]
     before = file.read_bytes()
     again = await _invoke(backup)
     assert again.exit_code == 2

@@ -17,10 +17,10 @@ from bridge.carriers import registry
 from bridge.carriers.adapter import InboundText, Malformed, WebhookRequest
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.rate_limit import Rate
-from bridge.carriers.registry import KINDS
+from bridge.carriers.registry import CARRIER_KINDS
 from bridge.carriers.vendors.smsgate import EVENTS
 from bridge.config import ConfigError, load
-from deploy.carrier.vendor_probes import QUESTIONS
+from deploy.carrier.vendor_probes import LOGIN_PROBES
 from deploy.carrier.webhook_signatures import SIGNERS
 from deploy.cli import main
 from tests.deploy.processes import ROOT
@@ -69,7 +69,7 @@ def sample(directory: Path, name: str, *, base: str = "https://text.example.org"
 
 def test_every_carrier_has_a_sample() -> None:
     """Each kind that a real line can have has a sample line, and there is no sample of anything else."""
-    assert set(NAMES) == set(KINDS) - {"rehearsal"}
+    assert set(NAMES) == set(CARRIER_KINDS) - {"rehearsal"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -86,7 +86,7 @@ def test_samples_are_right(name: str, tmp_path: Path) -> None:
 async def test_the_pace_is_the_vendors_figure(name: str, tmp_path: Path) -> None:
     """A line that is configured as its sample sends as fast as the vendor documents for the least of numbers."""
     settings = load(sample(tmp_path, name)).line.carrier
-    carrier = registry.make(
+    carrier = registry.make_carrier(
         settings,
         public_base_url="https://text.example.org",
         slug="main",
@@ -169,12 +169,12 @@ async def test_what_we_sign_is_let_in(name: str, tmp_path: Path) -> None:
         for file in ("token", "key"):
             (tmp_path / file).write_text(SECRET, encoding="utf-8")
         told = {"api_base": base, "token_file": tmp_path / "token", "signing_key_file": tmp_path / "key"}
-        settings = KINDS[name].settings.model_validate({"kind": name} | told)
+        settings = CARRIER_KINDS[name].settings.model_validate({"kind": name} | told)
     else:
         settings = load(sample(tmp_path, name)).line.carrier
     base = "https://text.example.org/behind"
     signed = SIGNERS[name](settings, f"{base}/carriers/main/status")
-    carrier = registry.make(
+    carrier = registry.make_carrier(
         settings, public_base_url=base, slug="main", numbers=("+15555550100",), validity=900, clock=time.time
     )
     request = WebhookRequest(
@@ -190,10 +190,10 @@ async def test_what_we_sign_is_let_in(name: str, tmp_path: Path) -> None:
     await carrier.close()
 
 
-@pytest.mark.parametrize("name", sorted(QUESTIONS.keys() - {"rehearsal"}))
+@pytest.mark.parametrize("name", sorted(LOGIN_PROBES.keys() - {"rehearsal"}))
 def test_no_secret_in_a_question(name: str, tmp_path: Path) -> None:
     """A login goes in a header, never in an address that somebody logs."""
-    for question in QUESTIONS[name](load(sample(tmp_path, name)).line.carrier):
+    for question in LOGIN_PROBES[name](load(sample(tmp_path, name)).line.carrier):
         assert SECRET not in question.url
         assert SECRET not in repr(question)
         assert question.url.startswith(("https://", "http://192.168."))
@@ -204,7 +204,7 @@ def test_exposure_for_a_person() -> None:
     """Every sentence of every adapter is printed under its title."""
     shown = CliRunner().invoke(main.cli, ["exposure"])
     assert shown.exit_code == 0
-    for kind in KINDS.values():
+    for kind in CARRIER_KINDS.values():
         assert kind.exposure.carrier in shown.output
         for name in ("keeps", "we_delete", "remains", "unconfirmed", "sources"):
             assert all(sentence in shown.output for sentence in getattr(kind.exposure, name))
@@ -222,7 +222,7 @@ def test_exposure_for_a_program() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_exposure_is_honest(name: str) -> None:
     """Each names what it read, and sets apart what nobody confirmed; what is not deletable is not promised."""
-    exposure = KINDS[name].exposure
+    exposure = CARRIER_KINDS[name].exposure
     assert exposure.sources
     assert exposure.unconfirmed
     assert exposure.remains

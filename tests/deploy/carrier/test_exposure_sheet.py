@@ -14,20 +14,20 @@ from bridge.config import OnCall
 from deploy.carrier import exposure_sheet
 from deploy.cli.main import cli
 from policies.load import load as load_pack
-from tests.deploy.kept_line import KeptLine, kept_line
+from tests.deploy.line_directory import LineDirectory, line_directory
 
 PACK = load_pack(["base", "rehearsal"])
 
 
 @pytest.fixture
-async def line(tmp_path: Path) -> AsyncIterator[KeptLine]:
-    async with kept_line(tmp_path) as there:
+async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
+    async with line_directory(tmp_path) as there:
         yield there
 
 
-async def test_it_names_every_part(line: KeptLine) -> None:
+async def test_it_names_every_part(line: LineDirectory) -> None:
     """Homeserver, bridge, keys, backups, logs, staff's devices, the texter's own phone; and each says who could read it."""
-    found = exposure_sheet.sheet(line.config, PACK)
+    found = exposure_sheet.exposure_entries(line.config, PACK)
     places = " ".join(kept.where for kept in found)
     parts = ("Homeserver", "main.db", "keys.db", "audit", "receipts", "Backups", "Logs", "Staff's devices", "phone")
     for part in (*parts, "dead letters", "keys of desk and offices", "on their way to devices"):
@@ -37,9 +37,9 @@ async def test_it_names_every_part(line: KeptLine) -> None:
     assert all(word in room.remains for word in ("vacuum", "PostgreSQL", "write-ahead log", "dumps"))
 
 
-async def test_it_names_what_our_clients_leave_where_we_do_not_reach(line: KeptLine) -> None:
+async def test_it_names_what_our_clients_leave_where_we_do_not_reach(line: LineDirectory) -> None:
     """Push services hear of every event; an upload without a message stays; a room's id in what clients keep, too."""
-    found = {kept.where: kept for kept in exposure_sheet.sheet(line.config, PACK)}
+    found = {kept.where: kept for kept in exposure_sheet.exposure_entries(line.config, PACK)}
     (push,) = [kept for where, kept in found.items() if "Push services" in where]
     assert all(name in push.where for name in ("Apple", "Google"))
     assert all(word in push.what for word in ("ids of room and event", "when", "two words", "never what was said"))
@@ -58,14 +58,14 @@ async def test_it_names_what_our_clients_leave_where_we_do_not_reach(line: KeptL
         ("receipt_retention", 11 * 86_400, "11 days"),
     ],
 )
-async def test_its_numbers_are_the_lines_own(line: KeptLine, setting: str, seconds: int, said: str) -> None:
+async def test_its_numbers_are_the_lines_own(line: LineDirectory, setting: str, seconds: int, said: str) -> None:
     """Another setting is another sheet."""
     pack = replace(PACK, settings=replace(PACK.settings, **{setting: seconds}))  # type: ignore[arg-type]
     assert said in "\n".join(exposure_sheet.as_text(line.config, pack))
     assert said not in "\n".join(exposure_sheet.as_text(line.config, PACK))
 
 
-async def test_what_is_only_there_when_it_is_used(line: KeptLine) -> None:
+async def test_what_is_only_there_when_it_is_used(line: LineDirectory) -> None:
     """A pager is in the sheet of a line that has one; quiet hours are those of the configuration."""
     assert "On call" not in "\n".join(exposure_sheet.as_text(line.config, PACK))
     assert "administrator" not in "\n".join(exposure_sheet.as_text(line.config, PACK))
@@ -79,12 +79,12 @@ async def test_what_is_only_there_when_it_is_used(line: KeptLine) -> None:
     assert "1:00 to 2:00" in told
 
 
-async def test_the_verb_tells_line_and_carrier(line: KeptLine) -> None:
+async def test_the_verb_tells_line_and_carrier(line: LineDirectory) -> None:
     """`exposure --data` is both, for a person and for a program; kinds beside it are a usage error."""
     told = CliRunner().invoke(cli, ["exposure", "--data", str(line.layout.data), "--json"])
     found = json.loads(told.output)
     assert told.exit_code == 0
     assert found["carrier"]["keeps"]
-    assert len(found["line"]) == len(exposure_sheet.sheet(line.config, PACK))
+    assert len(found["line"]) == len(exposure_sheet.exposure_entries(line.config, PACK))
     assert CliRunner().invoke(cli, ["exposure", "twilio", "--data", str(line.layout.data)]).exit_code == 2
     assert "What its carrier keeps" in CliRunner().invoke(cli, ["exposure", "--data", str(line.layout.data)]).output

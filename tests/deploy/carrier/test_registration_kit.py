@@ -26,7 +26,7 @@ def run(*arguments: str | Path) -> Result:
 def test_words_are_the_packs_own() -> None:
     """Each sample, and the answers to opt-in and opt-out, stand there letter for letter in every language of the line."""
     pack = load(["base"])
-    written = registration_kit.kit(pack)
+    written = registration_kit.render_kit(pack)
     for name in (*registration_kit.SAMPLES, TextName.STOP, TextName.GREETING):
         for language in pack.languages:
             assert f"> {pack.say(name, language, opens='8:00 AM')}\n" in written
@@ -36,7 +36,9 @@ def test_words_are_the_packs_own() -> None:
 def test_every_keyword_is_named() -> None:
     """All words of the pack that mean STOP and START are told, those of a later pack included."""
     pack = load(["base"])
-    written = registration_kit.kit(replace(pack, keywords=replace(pack.keywords, stop=pack.keywords.stop | {"arrête"})))
+    written = registration_kit.render_kit(
+        replace(pack, keywords=replace(pack.keywords, stop=pack.keywords.stop | {"arrête"}))
+    )
     row = next(line for line in written.splitlines() if line.startswith("| Opt-out keywords"))
     assert {word.strip() for word in row.split("|")[2].split(",")} == {w.upper() for w in (*pack.keywords.stop, "arrête")}
     assert "| Opt-in keywords | START, UNSTOP |" in written
@@ -45,7 +47,7 @@ def test_every_keyword_is_named() -> None:
 def test_what_nobody_stands_for_is_told() -> None:
     """A text without a review and an example's number are named before anything else; in a finished pack nothing is."""
     pack = load(["base"])
-    written = registration_kit.kit(pack)
+    written = registration_kit.render_kit(pack)
     assert all(name in written for name in (*unreviewed(pack), *samples(pack)))
     assert written.index("Do not send this yet") < written.index("## The brand")
     done = {
@@ -59,12 +61,12 @@ def test_what_nobody_stands_for_is_told() -> None:
         for name, text in pack.texts.items()
     }
     finished = replace(pack, texts=MappingProxyType(done), hours=replace(pack.hours, sample=False))
-    assert "Do not send this yet" not in registration_kit.kit(finished)
+    assert "Do not send this yet" not in registration_kit.render_kit(finished)
 
 
 def test_the_brand_conflict_is_said() -> None:
     """What carriers want and safety does not, the way out, and what must not be believed."""
-    written = registration_kit.kit(load(["base"]))
+    written = registration_kit.render_kit(load(["base"]))
     for words in ("Carriers want a brand in each message; safety wants no name", "neutral brand", "never imply", "HELP"):
         assert words in written
 
@@ -72,10 +74,10 @@ def test_the_brand_conflict_is_said() -> None:
 def test_the_answer_to_help_is_the_one_that_is_sent() -> None:
     """Without one the kit asks for words; with one it has the agency's own, in every language."""
     pack = load(["base"])
-    assert "**Answer to HELP**: none is automatic" in registration_kit.kit(pack)
+    assert "**Answer to HELP**: none is automatic" in registration_kit.render_kit(pack)
     own = replace(pack.texts[TextName.LATER], name="neutral")
     forced = replace(pack, settings=replace(pack.settings, help_answer="neutral"), canned={"neutral": own})
-    written = registration_kit.kit(forced)
+    written = registration_kit.render_kit(forced)
     assert "none is automatic" not in written
     assert all(f"> {pack.say(TextName.LATER, language)}\n" in written for language in pack.languages)
 
@@ -83,14 +85,14 @@ def test_the_answer_to_help_is_the_one_that_is_sent() -> None:
 def test_links_and_numbers_in_texts_are_found() -> None:
     """The campaign says truthfully whether a text holds a telephone number or a link."""
     pack = load(["base"])
-    assert "| Telephone numbers in texts | yes |" in registration_kit.kit(pack)
-    assert "| Links in texts | no |" in registration_kit.kit(pack)
+    assert "| Telephone numbers in texts | yes |" in registration_kit.render_kit(pack)
+    assert "| Links in texts | no |" in registration_kit.render_kit(pack)
     only = {name: pack.texts[name] for name in (TextName.GREETING, TextName.STOP)}
     said = dict.fromkeys(TextName, pack.texts[TextName.STOP]) | only
-    assert "| Telephone numbers in texts | no |" in registration_kit.kit(replace(pack, texts=MappingProxyType(said)))
+    assert "| Telephone numbers in texts | no |" in registration_kit.render_kit(replace(pack, texts=MappingProxyType(said)))
     linked = replace(only[TextName.GREETING].wordings["en"], text="See https://text.example/a")
     said[TextName.GREETING] = replace(only[TextName.GREETING], wordings={"en": linked, "es": linked})
-    assert "| Links in texts | yes |" in registration_kit.kit(replace(pack, texts=MappingProxyType(said)))
+    assert "| Links in texts | yes |" in registration_kit.render_kit(replace(pack, texts=MappingProxyType(said)))
 
 
 def test_from_a_configuration(tmp_path: Path) -> None:
@@ -137,7 +139,7 @@ def test_a_file_is_made_once(tmp_path: Path) -> None:
     """`--out` writes what would be printed; what the agency filled in afterwards is never written over."""
     out = tmp_path / "kit.md"
     assert run("--out", out).exit_code == 0
-    assert out.read_text(encoding="utf-8") == run().output == registration_kit.kit(load(["base"]))
+    assert out.read_text(encoding="utf-8") == run().output == registration_kit.render_kit(load(["base"]))
     out.write_text("filled in", encoding="utf-8")
     assert run("--out", out).exit_code == 2
     assert out.read_text(encoding="utf-8") == "filled in"

@@ -14,11 +14,11 @@ import yaml
 from aiohttp import web
 
 from bridge.carriers import registry
-from bridge.carriers.client_credentials import basic
+from bridge.carriers.client_credentials import basic_auth
 from bridge.config import Config, load
-from deploy.carrier.carrier_check import check
-from deploy.carrier.vendor_probes import QUESTIONS
-from tests.bridge.carriers.door import door
+from deploy.carrier.carrier_check import check_carrier
+from deploy.carrier.vendor_probes import LOGIN_PROBES
+from tests.bridge.carriers.carrier_line import carrier_line
 from tests.deploy.carrier.test_carrier_check import NAMES, SECRET, sample
 from tests.fakes import vonage
 
@@ -26,11 +26,11 @@ Say = Callable[[web.Request], web.Response]
 PROFILE = {"id": "p1", "redaction_enabled": True, "redaction_level": 1}
 NUMBER = "+15555550100"
 LOGINS = {
-    "twilio": basic("AC00000000000000000000000000000000", SECRET),
-    "signalwire": basic("00000000-0000-0000-0000-000000000000", SECRET),
+    "twilio": basic_auth("AC00000000000000000000000000000000", SECRET),
+    "signalwire": basic_auth("00000000-0000-0000-0000-000000000000", SECRET),
     "telnyx": f"Bearer {SECRET}",
-    "vonage": basic("0a0a0a0a", SECRET),
-    "smsgate": basic("sms", SECRET),
+    "vonage": basic_auth("0a0a0a0a", SECRET),
+    "smsgate": basic_auth("sms", SECRET),
 }
 
 
@@ -60,7 +60,7 @@ def knowing(name: str, profile: Any = PROFILE, device: str = "0a0a0a0a0a0a0a0a",
     def say(request: web.Request) -> web.Response:
         login, path = request.headers.get("Authorization", ""), request.path
         if path.endswith("/oauth2/token"):
-            right = request.method == "POST" and login == basic("CLI-00000000-0000-0000-0000-000000000000", SECRET)
+            right = request.method == "POST" and login == basic_auth("CLI-00000000-0000-0000-0000-000000000000", SECRET)
             return web.json_response(
                 {"access_token": "a.b.c", "expires_in": 3600} if right else {}, status=200 if right else 401
             )
@@ -94,7 +94,7 @@ def port() -> int:
 
 async def found(config: Config, tmp_path: Path, port: int, *, public: str | None = None) -> dict[str, bool]:
     """Run the bridge's door on this port, with this configuration's carrier, and check it."""
-    carrier = registry.make(
+    carrier = registry.make_carrier(
         config.line.carrier,
         public_base_url=public or config.listen.public_base_url,
         slug="demo",
@@ -104,9 +104,9 @@ async def found(config: Config, tmp_path: Path, port: int, *, public: str | None
     )
     directory = tmp_path / "door"
     directory.mkdir()
-    async with door(directory, carrier, port=port) as opened:
-        report = await check(config)
-        rows = await opened.store.fetchval("SELECT (SELECT count(*) FROM inbox) + (SELECT count(*) FROM thread)")
+    async with carrier_line(directory, carrier, port=port) as opened:
+        report = await check_carrier(config)
+        rows = await opened.database.fetchval("SELECT (SELECT count(*) FROM inbox) + (SELECT count(*) FROM thread)")
         assert rows == 0
     await carrier.close()
     assert SECRET not in report.as_json()
@@ -155,11 +155,11 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("say", ELSEWHERE.values(), ids=ELSEWHERE.keys())
-@pytest.mark.parametrize("name", sorted(QUESTIONS.keys() - {"rehearsal"}))
+@pytest.mark.parametrize("name", sorted(LOGIN_PROBES.keys() - {"rehearsal"}))
 async def test_only_the_vendor_takes_a_login(name: str, say: Say, tmp_path: Path, port: int) -> None:
     """Whatever else answers at the vendor's address (a proxy, another host, a refusal) is never taken for a yes."""
     async with vendor(say) as base:
-        report = await check(at(tmp_path, name, port, base))
+        report = await check_carrier(at(tmp_path, name, port, base))
         logins = {item.name: item for item in report.checks if item.name in ("login", "auth_token", "private_key")}
         assert not any(item.ok for item in logins.values())
         assert all(item.do for item in logins.values())
@@ -169,8 +169,8 @@ async def test_only_the_vendor_takes_a_login(name: str, say: Say, tmp_path: Path
 @pytest.mark.parametrize("token", [SECRET, "another"])
 async def test_the_auth_token_is_asked_about_too(token: str, tmp_path: Path, port: int) -> None:
     """Where an API key sends, the auth token still verifies what comes: a wrong one is told, though the key is right."""
-    key = basic("SK00000000000000000000000000000000", SECRET)
-    own = basic("AC00000000000000000000000000000000", token)
+    key = basic_auth("SK00000000000000000000000000000000", SECRET)
+    own = basic_auth("AC00000000000000000000000000000000", token)
 
     def say(request: web.Request) -> web.Response:
         known = request.headers["Authorization"] in (key, own)
@@ -203,7 +203,7 @@ async def test_what_our_own_signature_does_not_show(name: str, tmp_path: Path, p
         config = at(tmp_path, name, port, base)
         directory = tmp_path / "door"
         directory.mkdir()
-        carrier = registry.make(
+        carrier = registry.make_carrier(
             config.line.carrier,
             public_base_url=config.listen.public_base_url,
             slug="demo",
@@ -211,8 +211,8 @@ async def test_what_our_own_signature_does_not_show(name: str, tmp_path: Path, p
             validity=900,
             clock=time.time,
         )
-        async with door(directory, carrier, port=port):
-            (signature,) = [item for item in (await check(config)).checks if item.name == "signature"]
+        async with carrier_line(directory, carrier, port=port):
+            (signature,) = [item for item in (await check_carrier(config)).checks if item.name == "signature"]
         await carrier.close()
     assert signature.ok
     assert "phone of your own" in signature.do
@@ -228,7 +228,7 @@ async def test_another_public_address(tmp_path: Path, port: int) -> None:
 async def test_nobody_there(tmp_path: Path, port: int) -> None:
     """With neither vendor nor bridge there, each check says so and what to do."""
     gone = f"http://127.0.0.1:{port}"
-    report = await check(named_demo(sample(tmp_path, "twilio", base=gone, api_base=gone)))
+    report = await check_carrier(named_demo(sample(tmp_path, "twilio", base=gone, api_base=gone)))
     assert {item.name: item.ok for item in report.checks if item.name != "copies"} == {
         "login": False,
         "webhook": False,

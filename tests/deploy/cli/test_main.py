@@ -1,4 +1,4 @@
-"""The command itself: verbs, help, exit codes, `status` beside a line and beside nothing."""
+"""The command itself: verbs, help, exit codes, `check_status` beside a line and beside nothing."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from click.testing import CliRunner
 
 from deploy.cli import main
 from deploy.data_dir.layout import Layout
-from deploy.inspect.status import status
-from tests.deploy.processes import ROOT, eventually, free_base, line, ready
-from tests.e2e.waiting import PATIENCE
+from deploy.inspect.status import check_status
+from tests.deploy.processes import ROOT, eventually, free_port_base, read_ready_file, run_up
+from tests.e2e.polling import STEP_TIMEOUT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,14 +71,14 @@ def test_wrong_usage_exits_2(arguments: tuple[str, ...], tmp_path: Path) -> None
 def test_up_on_an_impossible_directory_exits_2(tmp_path: Path) -> None:
     """A data directory that cannot be made is told with its path."""
     (tmp_path / "file").touch()
-    ended = quietline("up", "--data", "file/below", "--port-base", str(free_base()), cwd=tmp_path)
+    ended = quietline("up", "--data", "file/below", "--port-base", str(free_port_base()), cwd=tmp_path)
     assert ended.returncode == 2
     assert f"{tmp_path}/file" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
 def test_status_beside_nothing(tmp_path: Path) -> None:
-    """Where nothing runs `status` is not well: exit 1, the JSON of DESIGN §9, and what to do; it makes nothing."""
+    """Where nothing runs `check_status` is not well: exit 1, the JSON of DESIGN §9, and what to do; it makes nothing."""
     ended = quietline("status", "--data", "none", "--json", cwd=tmp_path)
     assert ended.returncode == 1
     told = json.loads(ended.stdout)
@@ -90,8 +90,8 @@ def test_status_beside_nothing(tmp_path: Path) -> None:
 
 def test_status_beside_a_line(tmp_path: Path) -> None:
     """Beside a running line all three are well (exit 0); beside a dead one none is, and it says what to do."""
-    with line(tmp_path, free_base()) as process:
-        ready(tmp_path)
+    with run_up(tmp_path, free_port_base()) as process:
+        read_ready_file(tmp_path)
         ended = quietline("status", "--data", str(tmp_path), "--json")
         assert ended.returncode == 0
         told = json.loads(ended.stdout)
@@ -102,8 +102,8 @@ def test_status_beside_a_line(tmp_path: Path) -> None:
             "carrier": True,
         }
         process.send_signal(signal.SIGKILL)
-        process.wait(PATIENCE)
-        eventually(lambda: not any(check.ok for check in asyncio.run(status(Layout(tmp_path))).checks))
+        process.wait(STEP_TIMEOUT)
+        eventually(lambda: not any(check.ok for check in asyncio.run(check_status(Layout(tmp_path))).checks))
         ended = quietline("status", "--data", str(tmp_path))
         assert ended.returncode == 1
         assert ended.stdout.count("NOT ") == 3

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy.cli.terminal import say
+from deploy.cli.terminal import write_line
 from deploy.stack.up import STOP_ORDER
-from tests.deploy.processes import alive, free_base, line, ready
-from tests.e2e.waiting import PATIENCE
+from tests.deploy.processes import free_port_base, is_running, read_ready_file, run_up
+from tests.e2e.polling import STEP_TIMEOUT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,18 +24,18 @@ def stopped_in_order(directory: Path, pids: dict[str, int]) -> bool:
     return (
         order == list(STOP_ORDER)
         and not (directory / "run" / "ready.json").exists()
-        and not any(alive(pid) for pid in pids.values())
+        and not any(is_running(pid) for pid in pids.values())
     )
 
 
 def test_up_says_how_far_it_is(tmp_path: Path) -> None:
     """Progress goes to standard error, what stays to standard output, and the stop is announced."""
-    with line(tmp_path, free_base()) as process:
+    with run_up(tmp_path, free_port_base()) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline() == "Quietline is ready.\n"
         process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(STEP_TIMEOUT) == 0
         said = process.stderr.read().splitlines()
     assert said[0].startswith("quietline: starting: waiting for ")
     assert said[-1] == "quietline: stopping"
@@ -44,53 +44,53 @@ def test_up_says_how_far_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_reader_that_is_gone_changes_nothing(tmp_path: Path, number: signal.Signals) -> None:
     """When nobody reads any more (`up | tee`, and Ctrl-C ends both), the children end in order and the code is 0."""
-    with line(tmp_path, free_base()) as process:
-        pids = ready(tmp_path)["pids"]
+    with run_up(tmp_path, free_port_base()) as process:
+        pids = read_ready_file(tmp_path)["pids"]
         for pipe in (process.stdout, process.stderr):
             assert pipe is not None
             pipe.close()
         process.send_signal(number)
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(STEP_TIMEOUT) == 0
         assert stopped_in_order(tmp_path, pids)
 
 
 def test_nobody_listens_from_the_start(tmp_path: Path) -> None:
     """A start that nobody hears becomes ready all the same."""
-    with line(tmp_path, free_base()) as process:
+    with run_up(tmp_path, free_port_base()) as process:
         for pipe in (process.stdout, process.stderr):
             assert pipe is not None
             pipe.close()
-        pids = ready(tmp_path)["pids"]
+        pids = read_ready_file(tmp_path)["pids"]
         process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(STEP_TIMEOUT) == 0
         assert stopped_in_order(tmp_path, pids)
 
 
 def test_problems_that_nobody_hears_keep_their_exit_code(tmp_path: Path) -> None:
     """Exit code 2 is 2 also when its reasons cannot be written."""
-    with line(tmp_path, free_base(), "bridge=refuses") as process:
+    with run_up(tmp_path, free_port_base(), "bridge=refuses") as process:
         for pipe in (process.stdout, process.stderr):
             assert pipe is not None
             pipe.close()
-        assert process.wait(PATIENCE) == 2
+        assert process.wait(STEP_TIMEOUT) == 2
 
 
 def test_a_terminal_that_is_closed_changes_nothing(tmp_path: Path) -> None:
     """When a terminal is closed while a line moves there, the start goes on, and at the end the children end in order."""
     ours, theirs = pty.openpty()
-    with line(tmp_path, free_base(), stderr=theirs) as process:
+    with run_up(tmp_path, free_port_base(), stderr=theirs) as process:
         os.close(theirs)
         assert os.read(ours, 1)
         os.close(ours)
-        pids = ready(tmp_path)["pids"]
+        pids = read_ready_file(tmp_path)["pids"]
         process.send_signal(signal.SIGHUP)
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(STEP_TIMEOUT) == 0
         assert stopped_in_order(tmp_path, pids)
 
 
 def test_who_reads_hears(capfd: pytest.CaptureFixture[str]) -> None:
     """What is said to somebody arrives, on the stream that it was meant for."""
-    say("one")
-    say("two", err=True)
+    write_line("one")
+    write_line("two", err=True)
     sys.stdout.flush()
     assert capfd.readouterr() == ("one\n", "two\n")

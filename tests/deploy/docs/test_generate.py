@@ -8,20 +8,20 @@ import click
 import pytest
 
 from bot.commands.spec import COMMANDS
-from bot.model.actions import Receipt
+from bot.model.actions import DeliveryReceipt
 from deploy.cli.main import cli
-from deploy.docs.generate import DOCS, PAGES, advocate, commands
+from deploy.docs.generate import DOCS, PAGES, advocate_page, commands_page
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_the_pages_are_current(name: str) -> None:
-    """What stands in the file is what the tables say now; `python -m deploy.documentation` makes it so."""
+    """What stands in the file is what the tables say now; `python -m deploy.docs.generate` makes it so."""
     assert (DOCS / name).read_text(encoding="utf-8") == PAGES[name]()
 
 
 def test_every_command_is_on_the_page_in_each_of_its_places() -> None:
     """Each row of the table is told once per place, with its words of help."""
-    page = commands()
+    page = commands_page()
     for command in COMMANDS:
         rows = [line for line in page.splitlines() if line.startswith((f"| `!{command.name}`", f"| `!{command.name} "))]
         assert len(rows) == len(command.places)
@@ -30,8 +30,8 @@ def test_every_command_is_on_the_page_in_each_of_its_places() -> None:
 
 def test_the_advocates_page_is_a_page() -> None:
     """It explains every mark and every command of the card, names the undo windows of the pack, and fits on one page."""
-    page = advocate()
-    assert all(f"| {mark.value} |" in page for mark in Receipt)
+    page = advocate_page()
+    assert all(f"| {mark.value} |" in page for mark in DeliveryReceipt)
     assert all(f"`!{command.name}" in page for command in COMMANDS if command.card)
     assert "waits 8 seconds" in page
     assert len(page.splitlines()) < 80
@@ -39,7 +39,7 @@ def test_the_advocates_page_is_a_page() -> None:
 
 def test_no_row_is_broken() -> None:
     """A bar within a cell is escaped: each row has as many cells as its head."""
-    for page in (commands(), advocate()):
+    for page in (commands_page(), advocate_page()):
         cells = 0
         for line in page.splitlines():
             now = line.replace("\\|", "").count("|") if line.startswith("|") else 0

@@ -18,28 +18,31 @@ from bridge.config import Config, OnCall
 from deploy.data_dir import offline
 from deploy.data_dir.layout import Layout
 from deploy.inspect import doctor, doctor_database, doctor_files
-from deploy.inspect.status import Check
+from deploy.inspect.status import CheckResult
 from policies.load import load as load_pack
-from tests.deploy.kept_line import KeptLine, kept_line
+from tests.deploy.line_directory import LineDirectory, line_directory
 
 PACK = load_pack(["base", "rehearsal"])
 DAY = 86_400
 
 
 @pytest.fixture
-async def line(tmp_path: Path) -> AsyncIterator[KeptLine]:
-    async with kept_line(tmp_path) as there:
+async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
+    async with line_directory(tmp_path) as there:
         there.layout.provisioned.touch()
         yield there
 
 
-def files(line: KeptLine) -> dict[str, Check]:
-    return {check.name: check for check in doctor_files.checks(line.layout, line.config)}
+def files(line: LineDirectory) -> dict[str, CheckResult]:
+    return {check.name: check for check in doctor_files.file_checks(line.layout, line.config)}
 
 
-def rows(line: KeptLine) -> dict[str, Check]:
-    with offline.reading(line.config) as db:
-        return {check.name: check for check in doctor_database.checks(db, line.config, PACK, begun=line.layout.provisioned)}
+def rows(line: LineDirectory) -> dict[str, CheckResult]:
+    with offline.read_transaction(line.config) as db:
+        return {
+            check.name: check
+            for check in doctor_database.database_checks(db, line.config, PACK, begun=line.layout.provisioned)
+        }
 
 
 def change(path: Path, **settings: Any) -> None:
@@ -96,13 +99,13 @@ HARM: dict[str, tuple[str, Callable[[Layout], object]]] = {
 }
 
 
-async def test_files_as_up_makes_them_are_well(line: KeptLine) -> None:
+async def test_files_as_up_makes_them_are_well(line: LineDirectory) -> None:
     """Nothing is wrong with a line that was just made."""
     assert [check for check in files(line).values() if not check.ok] == []
 
 
 @pytest.mark.parametrize("harm", HARM)
-async def test_each_harm_is_found_and_only_it(line: KeptLine, harm: str) -> None:
+async def test_each_harm_is_found_and_only_it(line: LineDirectory, harm: str) -> None:
     """The check that it is about says no, says what to do, and no other does."""
     name, do = HARM[harm]
     do(line.layout)
@@ -111,7 +114,7 @@ async def test_each_harm_is_found_and_only_it(line: KeptLine, harm: str) -> None
     assert bad[0].do
 
 
-async def test_rows_of_a_new_line_are_well(line: KeptLine) -> None:
+async def test_rows_of_a_new_line_are_well(line: LineDirectory) -> None:
     """Nothing waits, nothing is overdue, no quiet hour has come yet."""
     assert [check for check in rows(line).values() if not check.ok] == []
 
@@ -124,13 +127,13 @@ async def test_rows_of_a_new_line_are_well(line: KeptLine) -> None:
         ("INSERT INTO line (name, value) VALUES ('rewritten', unixepoch() - 4 * 86400)", "own vacuum"),
         ("INSERT INTO revealed (event_id, room_id, granted, until) VALUES ('$e', '!r', 0, 1.0)", "reveal"),
         (
-            "INSERT INTO dead_letter (short_id, owner, kind, body, at) VALUES ('x', 'desk', 'Said', X'00', 1)",
+            "INSERT INTO dead_letter (short_id, owner, kind, body, at) VALUES ('x', 'desk', 'MessageSent', X'00', 1)",
             "dead letters",
         ),
         ("INSERT INTO audit (hour, about, kind, mac) VALUES (0, 'desk', 'hold', X'00')", "audit"),
     ],
 )
-async def test_each_row_that_speaks_against_it_is_found(line: KeptLine, statement: str, name: str) -> None:
+async def test_each_row_that_speaks_against_it_is_found(line: LineDirectory, statement: str, name: str) -> None:
     """Doubt, an old vacuum, a number that stands, a dead letter, a changed audit."""
     await line.execute(statement)
     bad = [check for check in rows(line).values() if not check.ok]
@@ -138,22 +141,22 @@ async def test_each_row_that_speaks_against_it_is_found(line: KeptLine, statemen
     assert bad[0].do
 
 
-async def test_a_hold_is_told_and_well(line: KeptLine) -> None:
+async def test_a_hold_is_told_and_well(line: LineDirectory) -> None:
     """It is no fault, and nobody forgets it."""
-    await line.nerves.arrive("hello", message_id="1")
+    await line.harness.receive_text("hello", message_id="1")
     await line.execute("UPDATE thread SET held = TRUE")
-    assert rows(line)["hold"] == Check(name="hold", ok=True, what="1 on hold", do=rows(line)["hold"].do)
+    assert rows(line)["hold"] == CheckResult(name="hold", ok=True, what="1 on hold", do=rows(line)["hold"].do)
 
 
-async def test_age_speaks_where_nothing_was_done_yet(line: KeptLine) -> None:
+async def test_age_speaks_where_nothing_was_done_yet(line: LineDirectory) -> None:
     """A line of four days that was never vacuumed is not well; a real one of ten days without backup neither."""
     utime(line.layout.provisioned, (0, time.time() - 10 * DAY))
     assert not rows(line)["vacuum"].ok
     assert not rows(line)["own vacuum"].ok
     assert rows(line)["backup"].ok, "a rehearsal needs none"
-    with offline.reading(line.config) as db:
-        assert not doctor_database.backups(db, real(line.config), time.time(), 10.0).ok
-        assert doctor_database.backups(db, real(line.config), time.time(), 7.0).ok
+    with offline.read_transaction(line.config) as db:
+        assert not doctor_database.check_backup(db, real(line.config), time.time(), 10.0).ok
+        assert doctor_database.check_backup(db, real(line.config), time.time(), 7.0).ok
 
 
 def real(config: Config, **changed: Any) -> Config:
@@ -161,20 +164,20 @@ def real(config: Config, **changed: Any) -> Config:
     return config.model_copy(update={"lines": [config.line.model_copy(update={"rehearsal": False, **changed})]})
 
 
-async def test_a_real_line_is_held_to_more(line: KeptLine) -> None:
+async def test_a_real_line_is_held_to_more(line: LineDirectory) -> None:
     """Unreviewed words and nobody on call are told to a rehearsal and are wrong on a real line."""
     for config, ok in ((line.config, True), (real(line.config), False)):
-        assert doctor.packs(config, PACK).ok is ok
-        assert doctor.on_call(config).ok is ok
-        assert doctor.packs(config, PACK).do
-        assert doctor.on_call(config).do
+        assert doctor.check_packs(config, PACK).ok is ok
+        assert doctor.check_on_call(config).ok is ok
+        assert doctor.check_packs(config, PACK).do
+        assert doctor.check_on_call(config).do
     called = OnCall(webhook_file=line.layout.config)
-    assert doctor.on_call(real(line.config, on_call=called)).ok
+    assert doctor.check_on_call(real(line.config, on_call=called)).ok
 
 
-async def test_without_a_homeserver_it_says_so(line: KeptLine) -> None:
+async def test_without_a_homeserver_it_says_so(line: LineDirectory) -> None:
     """Neither the module nor the identities can be asked: not well, with something to do, and no secret in it."""
-    report = await doctor.doctor(line.layout)
+    report = await doctor.run_checks(line.layout)
     named = {check.name: check for check in report.checks}
     for name in ("homeserver module", "identities"):
         assert not named[name].ok
@@ -188,13 +191,13 @@ async def test_without_a_homeserver_it_says_so(line: KeptLine) -> None:
 def test_little_space_is_not_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Less than a gigabyte is too little."""
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=doctor.SPACE - 1))
-    assert not doctor.space(Layout(tmp_path)).ok
-    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=doctor.SPACE))
-    assert doctor.space(Layout(tmp_path)).ok
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=doctor.MIN_FREE_BYTES - 1))
+    assert not doctor.check_disk_space(Layout(tmp_path)).ok
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=doctor.MIN_FREE_BYTES))
+    assert doctor.check_disk_space(Layout(tmp_path)).ok
 
 
-async def test_reviewed_words_are_well(line: KeptLine) -> None:
+async def test_reviewed_words_are_well(line: LineDirectory) -> None:
     """A pack in which everything legal is reviewed and nothing is an example."""
     changed = {"reviewed_by": "counsel", "reviewed_on": date(2026, 1, 1), "sample": False}
     texts = {
@@ -202,4 +205,6 @@ async def test_reviewed_words_are_well(line: KeptLine) -> None:
         for name, text in PACK.texts.items()
     }
     pack = replace(PACK, texts=texts, hours=replace(PACK.hours, sample=False))
-    assert doctor.packs(real(line.config), pack) == Check(name="packs", ok=True, what=doctor.packs(line.config, pack).what)
+    assert doctor.check_packs(real(line.config), pack) == CheckResult(
+        name="packs", ok=True, what=doctor.check_packs(line.config, pack).what
+    )

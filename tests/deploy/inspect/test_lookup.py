@@ -13,42 +13,42 @@ from click.testing import CliRunner
 from bot.model.audit_kinds import AuditKind
 from bridge.runtime.phone_number import Phone
 from deploy.cli.main import cli
-from deploy.inspect.lookup import Answer, lookup, read
-from tests.deploy.kept_line import KeptLine, kept_line
-from tests.fakes.nerves import HANDSET
+from deploy.inspect.lookup import LookupResult, look_up_number, parse_number
+from tests.deploy.line_directory import LineDirectory, line_directory
+from tests.fakes.bridge_harness import HANDSET
 
 OTHER = "+12065550123"
 
 
 @pytest.fixture
-async def line(tmp_path: Path) -> AsyncIterator[KeptLine]:
-    async with kept_line(tmp_path) as there:
+async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
+    async with line_directory(tmp_path) as there:
         yield there
 
 
-async def kinds(line: KeptLine) -> list[str]:
-    return [row["kind"] for row in await line.nerves.store.fetch("SELECT kind FROM audit ORDER BY seq")]
+async def kinds(line: LineDirectory) -> list[str]:
+    return [row["kind"] for row in await line.harness.database.fetch("SELECT kind FROM audit ORDER BY seq")]
 
 
-async def test_the_answer_is_one_of_three(line: KeptLine) -> None:
+async def test_the_answer_is_one_of_three(line: LineDirectory) -> None:
     """Nothing, open, held: whatever there is, the question is noted the same way."""
-    assert await lookup(line.config, Phone(HANDSET)) is Answer.NOTHING
-    await line.nerves.arrive("hello", message_id="1")
-    assert await lookup(line.config, Phone(HANDSET)) is Answer.OPEN
-    assert await lookup(line.config, Phone(OTHER)) is Answer.NOTHING
+    assert await look_up_number(line.config, Phone(HANDSET)) is LookupResult.NOTHING
+    await line.harness.receive_text("hello", message_id="1")
+    assert await look_up_number(line.config, Phone(HANDSET)) is LookupResult.OPEN
+    assert await look_up_number(line.config, Phone(OTHER)) is LookupResult.NOTHING
     await line.execute("UPDATE thread SET held = TRUE")
-    assert await lookup(line.config, Phone(HANDSET)) is Answer.HELD
+    assert await look_up_number(line.config, Phone(HANDSET)) is LookupResult.HELD
     assert await kinds(line) == ["lookup"] * 4
 
 
-async def test_counsel_can_hold_what_has_no_room(line: KeptLine) -> None:
+async def test_counsel_can_hold_what_has_no_room(line: LineDirectory) -> None:
     """What is parked is held by its number, and lifted again; of a number with nothing, nothing is made."""
-    owner = await line.nerves.arrive("hello", message_id="1")
-    assert await lookup(line.config, Phone(HANDSET), then=AuditKind.HOLD) is Answer.HELD
-    assert await line.nerves.store.fetchval("SELECT held FROM thread WHERE id = $1", owner)
-    assert await lookup(line.config, Phone(HANDSET), then=AuditKind.UNHOLD) is Answer.OPEN
-    assert await lookup(line.config, Phone(OTHER), then=AuditKind.HOLD) is Answer.NOTHING
-    assert await line.nerves.count("thread") == 1
+    owner = await line.harness.receive_text("hello", message_id="1")
+    assert await look_up_number(line.config, Phone(HANDSET), then=AuditKind.HOLD) is LookupResult.HELD
+    assert await line.harness.database.fetchval("SELECT held FROM thread WHERE id = $1", owner)
+    assert await look_up_number(line.config, Phone(HANDSET), then=AuditKind.UNHOLD) is LookupResult.OPEN
+    assert await look_up_number(line.config, Phone(OTHER), then=AuditKind.HOLD) is LookupResult.NOTHING
+    assert await line.harness.count("thread") == 1
     assert await kinds(line) == ["hold", "lookup", "unhold", "lookup", "hold", "lookup"]
 
 
@@ -67,12 +67,12 @@ async def test_counsel_can_hold_what_has_no_room(line: KeptLine) -> None:
 )
 def test_a_number_as_people_type_it(typed: str, understood: bool) -> None:
     """International form, with what people put between digits."""
-    assert (read(typed) == Phone(HANDSET)) is understood
+    assert (parse_number(typed) == Phone(HANDSET)) is understood
 
 
-async def test_the_verb_takes_no_number_as_argument(line: KeptLine) -> None:
+async def test_the_verb_takes_no_number_as_argument(line: LineDirectory) -> None:
     """It is read from standard input; on the command line it is an error; no output holds it."""
-    await line.nerves.arrive("hello", message_id="1")
+    await line.harness.receive_text("hello", message_id="1")
     common = ["lookup", "--data", str(line.layout.data)]
     asked = await _invoke(common, HANDSET + "\n")
     assert (asked.exit_code, asked.output.strip()) == (0, "open")

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from bot.lifecycle.tally import LONGER, WAITS
+from bot.lifecycle.tally import LONGEST_WAIT, WAIT_STEPS
 from bridge.storage.database import Connection
 from deploy.cli.main import cli
 from deploy.inspect import monthly_report
-from tests.fakes.nerves import Nerves
+from tests.fakes.bridge_harness import BridgeHarness
 
 CELLS = [
     ("2027-01", "en", "shelter", 12),
@@ -32,16 +32,16 @@ async def data(tmp_path: Path) -> Path:
     """Make a line's directory with counters in its database."""
     bridge = tmp_path / "bridge"
     bridge.mkdir()
-    nerves = Nerves(bridge)
-    await nerves.open()
+    harness = BridgeHarness(bridge)
+    await harness.open()
     counted = "INSERT INTO tally (month, language, kind, number) VALUES ($1, $2, $3, $4)"
 
     async def commit(conn: Connection) -> None:
         for cell in CELLS:
             await conn.execute(counted, *cell)
 
-    await nerves.store.commit(commit)
-    await nerves.end()
+    await harness.database.commit(commit)
+    await harness.close()
     return tmp_path
 
 
@@ -74,8 +74,10 @@ def test_small_cells_are_never_shown(data: Path) -> None:
 )
 def test_half_of_the_waits_are_told_as_a_step(counts: dict[str, int], median: str | None) -> None:
     """Of all languages together, and not beside a count that is hidden: what is shown would tell it."""
-    cells = tuple(monthly_report.Cell(month="2027-01", language="en", kind=kind, number=n) for kind, n in counts.items())
-    assert monthly_report.Month(month="2027-01", cells=cells).median_wait == median
+    cells = tuple(
+        monthly_report.ReportCell(month="2027-01", language="en", kind=kind, number=n) for kind, n in counts.items()
+    )
+    assert monthly_report.ReportMonth(month="2027-01", cells=cells).median_wait == median
 
 
 def test_a_median_that_is_not_told_says_so(data: Path) -> None:
@@ -107,4 +109,4 @@ def test_it_reads_beside_a_writer_and_writes_nothing(data: Path) -> None:
 
 def test_the_steps_are_those_that_are_counted() -> None:
     """Every step of a wait that the bot counts has its words here, in the same order."""
-    assert list(monthly_report.WAITS) == [*(kind for _, kind in WAITS), LONGER]
+    assert list(monthly_report.WAIT_STEPS) == [*(kind for _, kind in WAIT_STEPS), LONGEST_WAIT]

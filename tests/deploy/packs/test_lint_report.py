@@ -9,13 +9,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deploy.cli.main import cli
-from deploy.packs.lint_report import CONVERSATIONS, schema, with_base
-from deploy.packs.preview import ScriptError, play, read
+from deploy.packs.lint_report import CONVERSATIONS, json_schema, load_with_base
+from deploy.packs.script_player import ScriptError, play_script, read_script
 from policies.pack import TextName
 from policies.schema import PackFile
 
 ROOT = Path(__file__).parents[3]
-BASE = with_base(["base"])
+BASE = load_with_base(["base"])
 
 
 def quietline(*arguments: str) -> Result:
@@ -32,7 +32,7 @@ def script(folder: Path, text: str) -> Path:
 
 def transcript(folder: Path, text: str) -> list[str]:
     """Play a script with the base pack."""
-    return list(play(BASE, read(script(folder, text))))
+    return list(play_script(BASE, read_script(script(folder, text))))
 
 
 def phone(lines: list[str]) -> list[str]:
@@ -42,7 +42,7 @@ def phone(lines: list[str]) -> list[str]:
 
 def test_generated_files_are_current() -> None:
     """The schema and the preview in the repository are what the commands write; `quietline policy` writes them anew."""
-    assert (ROOT / "policies/pack.schema.json").read_text(encoding="utf-8") == quietline("schema").output == schema()
+    assert (ROOT / "policies/pack.schema.json").read_text(encoding="utf-8") == quietline("schema").output == json_schema()
     shown = quietline("preview")
     assert shown.exit_code == 0
     assert (ROOT / "policies/PREVIEW.md").read_text(encoding="utf-8") == shown.output
@@ -50,7 +50,7 @@ def test_generated_files_are_current() -> None:
 
 def test_the_schema_knows_every_key_and_refuses_others() -> None:
     """An editor is offered each key of a pack, durations as people write them, and an unknown key is marked."""
-    made = json.loads(schema())
+    made = json.loads(json_schema())
     assert made["properties"].keys() == PackFile.model_fields.keys()
     assert made["additionalProperties"] is False
     for part in made["$defs"].values():
@@ -156,7 +156,7 @@ def test_a_script_that_cannot_be_played_is_told(tmp_path: Path, text: str, where
     """With its path, without what it says, and as exit code 2."""
     path = script(tmp_path, text)
     with pytest.raises(ScriptError) as refused:
-        read(path)
+        read_script(path)
     assert any(problem.removeprefix(f"{path}: ").startswith(where) for problem in refused.value.problems)
     assert quietline("preview", "base", str(path)).exit_code == 2
 
@@ -182,7 +182,7 @@ def test_a_whole_pack_is_shown() -> None:
     shown = quietline("preview", "us/ca,rehearsal").output
     assert shown.startswith("# Preview: base, us/ca, rehearsal\n")
     assert "Cal. Penal Code § 11164" in shown
-    for text, _, wording in with_base(["us/ca"]).wordings:
+    for text, _, wording in load_with_base(["us/ca"]).wordings:
         assert f"### `{text.name}`" in shown
         assert f"  > {wording.text}\n" in shown
     for name, book in BASE.playbooks.items():

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.bridge.carriers.rehearsal_stand import RehearsalStand, rehearsal_stand
+from tests.bridge.carriers.rehearsal_harness import RehearsalHarness, rehearsal_harness
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
 @pytest.fixture
-async def stand() -> AsyncIterator[RehearsalStand]:
-    async with rehearsal_stand(first_retry=0.02, longest_retry=0.1, partner=0.3) as made:
+async def stand() -> AsyncIterator[RehearsalHarness]:
+    async with rehearsal_harness(first_retry=0.02, longest_retry=0.1, partner=0.3) as made:
         yield made

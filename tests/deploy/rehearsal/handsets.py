@@ -7,21 +7,21 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tests.bridge.carriers.rehearsal_stand import RehearsalStand
+    from tests.bridge.carriers.rehearsal_harness import RehearsalHarness
 
 A, B = "+15555550101", "+15555550102"
 
 
-def words(stand: RehearsalStand) -> list[str]:
+def words(stand: RehearsalHarness) -> list[str]:
     """Return the texts of all webhooks so far, in their order."""
     return [json.loads(request.body)["text"] for request in stand.receiver.to("/inbound")]
 
 
-async def handset(stand: RehearsalStand, number: str = A) -> Any:
+async def handset(stand: RehearsalHarness, number: str = A) -> Any:
     return await stand.get("/api/texts", handset=number)
 
 
-async def until_status(stand: RehearsalStand, status: str, number: str = A) -> None:
+async def until_status(stand: RehearsalHarness, status: str, number: str = A) -> None:
     end = asyncio.get_running_loop().time() + 5
     while [text["status"] for text in await handset(stand, number)][-1:] != [status]:
         assert asyncio.get_running_loop().time() < end

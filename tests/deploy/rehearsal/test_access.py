@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from yarl import URL
 
-from tests.bridge.carriers.rehearsal_stand import NUMBER, TOKEN, RehearsalStand
+from tests.bridge.carriers.rehearsal_harness import NUMBER, TOKEN, RehearsalHarness
 from tests.deploy.rehearsal.handsets import A
 
 
 @pytest.mark.parametrize("given", [None, "", "Bearer ", f"bearer {TOKEN}", f"Bearer {TOKEN}x", TOKEN, "Bearer é"])
-async def test_token(stand: RehearsalStand, given: str | None) -> None:
+async def test_token(stand: RehearsalHarness, given: str | None) -> None:
     """Without the very token nobody sends, lists, asks or deletes."""
-    await stand.text_in(A, "kept")
+    await stand.text_from_handset(A, "kept")
     (record,) = await stand.get("/api/records")
     headers = {} if given is None else {"Authorization": given}
     for method, path in (
@@ -24,7 +24,7 @@ async def test_token(stand: RehearsalStand, given: str | None) -> None:
         body = {"to": A, "text": "x"}
         async with stand.session.request(method, stand.base + path, json=body, headers=headers) as answer:
             assert answer.status == 401
-    assert await stand.arrived(A) == []
+    assert await stand.texts_at_handset(A) == []
     assert len(await stand.copies()) == 1
 
 
@@ -44,7 +44,7 @@ async def test_token(stand: RehearsalStand, given: str | None) -> None:
         ("GET", "?direction=inbound&since=2026-01-01T00:00:00Z&limit=501", None),
     ],
 )
-async def test_bad_vendor_request(stand: RehearsalStand, method: str, path: str, body: object) -> None:
+async def test_bad_vendor_request(stand: RehearsalHarness, method: str, path: str, body: object) -> None:
     """Wrong requests of the line are refused with 400 and have no effect."""
     headers = {"Authorization": f"Bearer {TOKEN}"}
     url = URL(f"{stand.base}/v1/messages{path}", encoded=True)
@@ -54,7 +54,7 @@ async def test_bad_vendor_request(stand: RehearsalStand, method: str, path: str,
     assert await stand.copies() == set()
 
 
-async def test_page(stand: RehearsalStand) -> None:
+async def test_page(stand: RehearsalHarness) -> None:
     """The page comes with the line's number, asks no other host for anything, and the browser is told so."""
     async with stand.session.get(stand.base + "/") as answer:
         html, policy = await answer.text(), answer.headers["Content-Security-Policy"]
@@ -67,7 +67,7 @@ async def test_page(stand: RehearsalStand) -> None:
     assert policy.count("'sha256-") == 2
 
 
-async def test_other_sites(stand: RehearsalStand) -> None:
+async def test_other_sites(stand: RehearsalHarness) -> None:
     """Another web page in the same browser cannot text from these handsets."""
     body = {"from": A, "to": NUMBER, "text": "x"}
     headers = {"Sec-Fetch-Site": "cross-site"}
@@ -76,7 +76,7 @@ async def test_other_sites(stand: RehearsalStand) -> None:
     assert await stand.copies() == set()
 
 
-async def test_unknown_path(stand: RehearsalStand) -> None:
+async def test_unknown_path(stand: RehearsalHarness) -> None:
     """An unknown path is a 404 in JSON."""
     async with stand.session.get(stand.base + "/other") as answer:
         assert answer.status == 404

@@ -11,15 +11,15 @@ import pytest
 
 from bridge.carriers.adapter import Accepted, UnknownOutcome
 from bridge.runtime.phone_number import Phone
-from tests.bridge.carriers.rehearsal_stand import NUMBER, TOKEN, RehearsalStand, rehearsal_stand
+from tests.bridge.carriers.rehearsal_harness import NUMBER, TOKEN, RehearsalHarness, rehearsal_harness
 from tests.deploy.rehearsal.handsets import A, handset, until_status, words
 
 
-async def test_duplicate(stand: RehearsalStand) -> None:
+async def test_duplicate(stand: RehearsalHarness) -> None:
     """The webhooks of the next N texts come twice, under one id each, before the text after them."""
     await stand.post("/api/faults", {"inbound": "duplicate", "times": 2})
     for text in ("one", "two", "three"):
-        await stand.text_in(A, text)
+        await stand.text_from_handset(A, text)
     requests = await stand.receiver.come(5)
     assert words(stand) == ["one", "one", "two", "two", "three"]
     assert len({json.loads(request.body)["id"] for request in requests}) == 3
@@ -27,48 +27,48 @@ async def test_duplicate(stand: RehearsalStand) -> None:
     assert len(stand.receiver.requests) == 5
 
 
-async def test_reorder(stand: RehearsalStand) -> None:
+async def test_reorder(stand: RehearsalHarness) -> None:
     """The next two of a handset change places; the third stays in its place, and the phone shows them as typed."""
     await stand.post("/api/faults", {"inbound": "reorder"})
     for text in ("one", "two", "three"):
-        await stand.text_in(A, text)
+        await stand.text_from_handset(A, text)
     await stand.receiver.come(3)
     assert words(stand) == ["two", "one", "three"]
     assert [t["text"] for t in await handset(stand)] == ["one", "two", "three"]
 
 
-async def test_reorder_pairs(stand: RehearsalStand) -> None:
+async def test_reorder_pairs(stand: RehearsalHarness) -> None:
     """`times` counts pairs."""
     await stand.post("/api/faults", {"inbound": "reorder", "times": 2})
     for text in "12345":
-        await stand.text_in(A, text)
+        await stand.text_from_handset(A, text)
     await stand.receiver.come(5)
     assert "".join(words(stand)) == "21435"
 
 
-async def test_reorder_late_partner(stand: RehearsalStand) -> None:
+async def test_reorder_late_partner(stand: RehearsalHarness) -> None:
     """A partner that comes while the first is held back overtakes it."""
     await stand.post("/api/faults", {"inbound": "reorder"})
-    await stand.text_in(A, "one")
+    await stand.text_from_handset(A, "one")
     await asyncio.sleep(0.05)
     assert words(stand) == []
-    await stand.text_in(A, "two")
+    await stand.text_from_handset(A, "two")
     await stand.receiver.come(2)
     assert words(stand) == ["two", "one"]
 
 
-async def test_reorder_alone(stand: RehearsalStand) -> None:
+async def test_reorder_alone(stand: RehearsalHarness) -> None:
     """Without a second text the first is sent all the same, and one pair of the fault is used up."""
     await stand.post("/api/faults", {"inbound": "reorder", "times": 2})
-    await stand.text_in(A, "one")
+    await stand.text_from_handset(A, "one")
     await stand.receiver.come(1)
     for text in ("two", "three"):
-        await stand.text_in(A, text)
+        await stand.text_from_handset(A, text)
     await stand.receiver.come(3)
     assert words(stand) == ["one", "three", "two"]
 
 
-async def test_times_and_ok(stand: RehearsalStand) -> None:
+async def test_times_and_ok(stand: RehearsalHarness) -> None:
     """A send fault holds for `times` sends and no more; `ok` clears what is left, of either kind."""
     await stand.post("/api/faults", {"send": "500", "times": 2})
     outcomes = [await stand.carrier.send(Phone(A), text, number=NUMBER) for text in ("one", "two", "three")]
@@ -76,10 +76,10 @@ async def test_times_and_ok(stand: RehearsalStand) -> None:
     await stand.post("/api/faults", {"send": "500", "inbound": "duplicate", "times": 5})
     await stand.post("/api/faults", {"send": "ok", "inbound": "ok"})
     assert isinstance(await stand.carrier.send(Phone(A), "four", number=NUMBER), Accepted)
-    await stand.text_in(A, "five")
+    await stand.text_from_handset(A, "five")
     await until_status(stand, "delivered")
     assert words(stand) == ["five"]
-    assert await stand.arrived(A) == ["three", "four"]
+    assert await stand.texts_at_handset(A) == ["three", "four"]
 
 
 @pytest.mark.parametrize(
@@ -99,28 +99,28 @@ async def test_times_and_ok(stand: RehearsalStand) -> None:
         {"send": "500", "other": 1},
     ],
 )
-async def test_bad_fault(stand: RehearsalStand, body: dict[str, Any]) -> None:
+async def test_bad_fault(stand: RehearsalHarness, body: dict[str, Any]) -> None:
     """A fault that is none is refused, and nothing is set."""
     assert "error" in await stand.post("/api/faults", body, status=(400,))
     assert isinstance(await stand.carrier.send(Phone(A), "x", number=NUMBER), Accepted)
 
 
-async def test_hanging_send_ends_with_the_client(stand: RehearsalStand) -> None:
+async def test_hanging_send_ends_with_the_client(stand: RehearsalHarness) -> None:
     """A send that hangs gets no answer at all, and does not hold others up."""
     await stand.post("/api/faults", {"send": "timeout"})
     hanging = asyncio.create_task(stand.carrier.send(Phone(A), "never", number=NUMBER))
     await asyncio.sleep(0.05)
     assert isinstance(await stand.carrier.send(Phone(A), "meanwhile", number=NUMBER), Accepted)
     assert await hanging == UnknownOutcome()
-    assert await stand.arrived(A) == ["meanwhile"]
+    assert await stand.texts_at_handset(A) == ["meanwhile"]
 
 
 async def test_hanging_send_is_broken_off() -> None:
     """A client that waits for ever is cut off without an answer in the end."""
-    async with rehearsal_stand(hang=0.05) as stand:
+    async with rehearsal_harness(hang=0.05) as stand:
         await stand.post("/api/faults", {"send": "timeout-delivered"})
         with pytest.raises(aiohttp.ServerDisconnectedError):
             await stand.session.post(
                 f"{stand.base}/v1/messages", json={"to": A, "text": "x"}, headers={"Authorization": f"Bearer {TOKEN}"}
             )
-        assert await stand.arrived(A) == ["x"]
+        assert await stand.texts_at_handset(A) == ["x"]

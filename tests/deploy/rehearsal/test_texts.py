@@ -10,11 +10,11 @@ from yarl import URL
 
 from bridge.carriers.adapter import Accepted
 from bridge.runtime.phone_number import Phone
-from tests.bridge.carriers.rehearsal_stand import NUMBER, RehearsalStand
+from tests.bridge.carriers.rehearsal_harness import NUMBER, RehearsalHarness
 from tests.deploy.rehearsal.handsets import A, B, handset, until_status
 
 
-async def test_text_in(stand: RehearsalStand) -> None:
+async def test_text_in(stand: RehearsalHarness) -> None:
     """A text is taken with 202 and an id; the handset and the records show it; the webhook says the same."""
     async with stand.session.post(f"{stand.base}/api/texts", json={"from": A, "to": NUMBER, "text": "hi"}) as answer:
         assert answer.status == 202
@@ -30,7 +30,7 @@ async def test_text_in(stand: RehearsalStand) -> None:
     assert json.loads(request.body) == expected | {"type": "text", "media": []}
 
 
-async def test_text_out(stand: RehearsalStand) -> None:
+async def test_text_out(stand: RehearsalHarness) -> None:
     """A text from the line is on the handset at once as sent, soon as delivered, and both are reported in that order."""
     outcome = await stand.carrier.send(Phone(A), "€" * 81, number=NUMBER)
     assert isinstance(outcome, Accepted)
@@ -45,11 +45,11 @@ async def test_text_out(stand: RehearsalStand) -> None:
     assert (record["from"], record["to"]) == (NUMBER, A)
 
 
-async def test_both_directions_in_order(stand: RehearsalStand) -> None:
+async def test_both_directions_in_order(stand: RehearsalHarness) -> None:
     """A handset shows its own texts only, both directions, oldest first; STOP blocks nothing."""
-    await stand.text_in(A, "one")
-    await stand.text_in(B, "other")
-    await stand.text_in(A, "STOP")
+    await stand.text_from_handset(A, "one")
+    await stand.text_from_handset(B, "other")
+    await stand.text_from_handset(A, "STOP")
     assert isinstance(await stand.carrier.send(Phone(A), "two", number=NUMBER), Accepted)
     texts = await handset(stand)
     assert [(t["direction"], t["text"]) for t in texts] == [("in", "one"), ("in", "STOP"), ("out", "two")]
@@ -59,9 +59,9 @@ async def test_both_directions_in_order(stand: RehearsalStand) -> None:
         assert await answer.json() == texts
 
 
-async def test_copies_and_phone(stand: RehearsalStand) -> None:
+async def test_copies_and_phone(stand: RehearsalHarness) -> None:
     """Deleting the carrier's copy leaves the phone its text."""
-    await stand.text_in(A, "mine")
+    await stand.text_from_handset(A, "mine")
     (record,) = await stand.get("/api/records")
     await stand.carrier.delete_copy(record["id"])
     assert await stand.get("/api/records") == []
@@ -94,7 +94,7 @@ async def test_copies_and_phone(stand: RehearsalStand) -> None:
     ],
     ids=range(20),
 )
-async def test_bad_text(stand: RehearsalStand, body: bytes) -> None:
+async def test_bad_text(stand: RehearsalHarness, body: bytes) -> None:
     """A wrong text is refused with 400 and a sentence that names the field and not what was in it; nothing is kept."""
     async with stand.session.post(f"{stand.base}/api/texts", data=body) as answer:
         assert answer.status == 400
@@ -104,28 +104,28 @@ async def test_bad_text(stand: RehearsalStand, body: bytes) -> None:
     assert await stand.get("/api/records") == []
 
 
-async def test_senders(stand: RehearsalStand) -> None:
+async def test_senders(stand: RehearsalHarness) -> None:
     """Short codes and names may text."""
     for sender in (A, "988", "22395", "BANK"):
-        await stand.text_in(sender, "x")
+        await stand.text_from_handset(sender, "x")
         assert len(await handset(stand, sender)) == 1
 
 
-async def test_any_unicode(stand: RehearsalStand) -> None:
+async def test_any_unicode(stand: RehearsalHarness) -> None:
     """NUL, direction marks, emoji and lone surrogates are shown as they were typed, and reach the webhook as JSON."""
     text = "\x00\u202e🫂\udc00\ud83dx\\\udfff\u2028"
-    await stand.text_in(A, text)
+    await stand.text_from_handset(A, text)
     assert (await handset(stand))[0]["text"] == text
     assert (await stand.get("/api/records"))[0]["text"] == text
     (request,) = await stand.receiver.come(1)
     assert json.loads(request.body.decode())["text"] == text
 
 
-async def test_too_large(stand: RehearsalStand) -> None:
+async def test_too_large(stand: RehearsalHarness) -> None:
     """A body beyond all measure is refused in JSON, and the longest text is not."""
     async with stand.session.post(f"{stand.base}/api/texts", data=b"x" * (17 << 20)) as answer:
         assert answer.status == 413
         assert await answer.json()
-    await stand.text_in(A, "é" * (1 << 20))
+    await stand.text_from_handset(A, "é" * (1 << 20))
     (request,) = await stand.receiver.come(1)
     assert len(request.body) < 3 << 20

@@ -13,16 +13,16 @@ import pytest_asyncio
 import yaml
 
 from bridge.config import load
-from bridge.matrix.api.admin_api import Administrator, standing_in
-from bridge.matrix.api.http_client import Wire
-from bridge.matrix.api.module_api import House, Missing, Refused, RoomState
+from bridge.matrix.api.admin_api import AdminClient, module_or_admin_client
+from bridge.matrix.api.http_client import HomeserverClient
+from bridge.matrix.api.module_api import ModuleClient, ModuleNotLoaded, ModuleRequestRejected, RoomState
 from deploy.data_dir.layout import Layout, Ports
 from deploy.inspect import doctor
-from deploy.stack.provision import mxid, provision, running, secrets_of
-from tests.deploy.module_scene import CLIENT, POLICY, VOICE, Scene
-from tests.deploy.processes import free_base
-from tests.deploy.server import Server
-from tests.e2e.waiting import until
+from deploy.stack.provision import mxid, open_secrets, provision, run_homeserver
+from tests.deploy.homeserver_api import RunningHomeserver
+from tests.deploy.module_homeserver import CLIENT, POLICY, VOICE, ModuleHomeserver
+from tests.deploy.processes import free_port_base
+from tests.e2e.polling import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -33,41 +33,41 @@ REGISTRATION = "planted registration secret"
 class Bare:
     """A line on a homeserver without our module: `scene.house` is the administrator's, `module` what is not there."""
 
-    scene: Scene
-    module: House
+    scene: ModuleHomeserver
+    module: ModuleClient
     layout: Layout
-    wire: Wire
+    client: HomeserverClient
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def bare(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bare]:
-    layout, ports = Layout(tmp_path_factory.mktemp("bare") / "line"), Ports(free_base())
+    layout, ports = Layout(tmp_path_factory.mktemp("bare") / "line"), Ports(free_port_base())
     accounts = await provision(layout, ports)
     settings = yaml.safe_load(layout.homeserver_config.read_text(encoding="utf-8"))
     del settings["modules"]
     settings["registration_shared_secret"] = REGISTRATION
     layout.homeserver_config.write_text(yaml.safe_dump(settings), encoding="utf-8")
-    secrets = secrets_of(layout)
+    secrets = open_secrets(layout)
     token = secrets.read(secrets.as_token)
-    async with running(layout, ports), aiohttp.ClientSession() as http:
-        server = Server(layout, ports, accounts, http)
+    async with run_homeserver(layout, ports), aiohttp.ClientSession() as http:
+        server = RunningHomeserver(layout, ports, accounts, http)
         url = ports.url("homeserver")
         root = await _administrator(server, REGISTRATION)
-        wire = Wire(session=http, url=url, token=root, user_id=POLICY)
-        made = Scene(server=server, house=Administrator(wire=wire), as_token=token)
+        wire = HomeserverClient(session=http, url=url, token=root, user_id=POLICY)
+        made = ModuleHomeserver(server=server, module_client=AdminClient(client=wire), as_token=token)
         for localpart in ("policy", "line-main"):
             body = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
             assert (await server.ask("POST", f"{CLIENT}/register", token, body))[0] == 200
         for account in accounts:
             made.tokens[account.user] = await server.sign_in(account)
         made.desk = await made.room("desk", "ada", "sol", name="desk")
-        module = House(wire=Wire(session=http, url=url, token=token, user_id=POLICY))
+        module = ModuleClient(client=HomeserverClient(session=http, url=url, token=token, user_id=POLICY))
         (layout.secrets / "admin").write_text(root, encoding="utf-8")
         (layout.secrets / "admin").chmod(0o600)
-        yield Bare(scene=made, module=module, layout=layout, wire=wire)
+        yield Bare(scene=made, module=module, layout=layout, client=wire)
 
 
-async def _administrator(server: Server, key: str) -> str:
+async def _administrator(server: RunningHomeserver, key: str) -> str:
     _, answer = await server.ask("GET", "/_synapse/admin/v1/register")
     signed = f"{answer['nonce']}\0root\0planted-password\0admin"
     mac = hmac.new(key.encode(), signed.encode(), hashlib.sha1).hexdigest()
@@ -79,11 +79,11 @@ async def _administrator(server: Server, key: str) -> str:
 
 async def test_it_stands_in_only_where_no_module_is(bare: Bare) -> None:
     """Without the module the administrator is in force, if there is one; without a token nothing is."""
-    with pytest.raises(Missing):
+    with pytest.raises(ModuleNotLoaded):
         await bare.module.health()
-    assert await standing_in(bare.module, bare.scene.house) is bare.scene.house
-    assert await standing_in(bare.module, None) is bare.module
-    assert (await bare.scene.house.health()).problems
+    assert await module_or_admin_client(bare.module, bare.scene.module_client) is bare.scene.module_client
+    assert await module_or_admin_client(bare.module, None) is bare.module
+    assert (await bare.scene.module_client.health()).problems
 
 
 async def test_a_room_is_purged(bare: Bare) -> None:
@@ -91,26 +91,28 @@ async def test_a_room_is_purged(bare: Bare) -> None:
     line = bare.scene
     room_id = await line.room("thread", "ada")
     event_id = await line.said(VOICE, room_id)
-    assert (await line.house.room(room_id)).state is RoomState.PRESENT
+    assert (await line.module_client.room(room_id)).state is RoomState.PRESENT
     await line.purged(room_id)
-    assert (await line.house.room(room_id)).state is RoomState.GONE
+    assert (await line.module_client.room(room_id)).state is RoomState.GONE
     for user in (POLICY, "ada"):
-        assert (await line.be(user, "GET", f"rooms/{room_id}/event/{event_id}"))[0] in {403, 404}
-    assert await line.house.purge("!neverthere:quietline.localhost") is RoomState.GONE
+        assert (await line.request_as(user, "GET", f"rooms/{room_id}/event/{event_id}"))[0] in {403, 404}
+    assert await line.module_client.purge("!neverthere:quietline.localhost") is RoomState.GONE
 
 
 async def test_what_is_not_ours_is_refused(bare: Bare) -> None:
     """Somebody else's room, the desk, ourselves and whoever shares no room with us: nothing is done to them."""
     line = bare.scene
-    _, made = await line.be("bea", "POST", "createRoom", {"name": "lunch"})
+    _, made = await line.request_as("bea", "POST", "createRoom", {"name": "lunch"})
     for room_id in (str(made["room_id"]), line.desk):
-        with pytest.raises(Refused):
-            await line.house.purge(room_id)
-        assert (await line.be("bea" if room_id != line.desk else "ada", "GET", f"rooms/{room_id}/joined_members"))[0] == 200
+        with pytest.raises(ModuleRequestRejected):
+            await line.module_client.purge(room_id)
+        assert (await line.request_as("bea" if room_id != line.desk else "ada", "GET", f"rooms/{room_id}/joined_members"))[
+            0
+        ] == 200
     for user in (mxid("bea"), POLICY):
-        with pytest.raises(Refused):
-            await line.house.sign_out(user)
-    assert (await line.be("bea", "GET", "account/whoami"))[0] == 200
+        with pytest.raises(ModuleRequestRejected):
+            await line.module_client.sign_out(user)
+    assert (await line.request_as("bea", "GET", "account/whoami"))[0] == 200
 
 
 async def test_uploads_go(bare: Bare) -> None:
@@ -118,10 +120,10 @@ async def test_uploads_go(bare: Bare) -> None:
     line = bare.scene
     _, made = await line.upload(POLICY, b"planted bytes")
     address = str(made["content_uri"])
-    assert not await line.house.media_gone(address)
+    assert not await line.module_client.media_gone(address)
     for _ in range(2):
-        await line.house.delete_media(address)
-        assert await line.house.media_gone(address)
+        await line.module_client.delete_media(address)
+        assert await line.module_client.media_gone(address)
 
 
 async def test_uploads_of_others_stay(bare: Bare) -> None:
@@ -132,50 +134,50 @@ async def test_uploads_of_others_stay(bare: Bare) -> None:
         return str((await line.upload(user, f"picture of {user}".encode()))[1]["content_uri"])
 
     theirs = await uploaded("bea")
-    with pytest.raises(Refused, match="QUIETLINE_NOT_OURS"):
-        await line.house.delete_media(theirs)
-    assert not await line.house.media_gone(theirs)
+    with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_OURS"):
+        await line.module_client.delete_media(theirs)
+    assert not await line.module_client.media_gone(theirs)
     for user in (VOICE, "sol"):
         address = await uploaded(user)
-        await line.house.delete_media(address)
-        assert await line.house.media_gone(address)
+        await line.module_client.delete_media(address)
+        assert await line.module_client.media_gone(address)
     room_id = await line.room("thread", "bea")
-    assert (await line.be("bea", "POST", f"rooms/{room_id}/leave"))[0] == 200
-    await line.house.delete_media(theirs)
-    assert await line.house.media_gone(theirs)
-    for ask in (line.house.delete_media, line.house.media_gone):
-        with pytest.raises(Refused, match="QUIETLINE_NOT_OURS"):
+    assert (await line.request_as("bea", "POST", f"rooms/{room_id}/leave"))[0] == 200
+    await line.module_client.delete_media(theirs)
+    assert await line.module_client.media_gone(theirs)
+    for ask in (line.module_client.delete_media, line.module_client.media_gone):
+        with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_OURS"):
             await ask("mxc://elsewhere.example/abcdefghijkl")
 
 
 async def test_whoever_is_signed_out_is_out(bare: Bare) -> None:
     """Every device of a member goes; the others keep theirs."""
-    assert await bare.scene.house.sign_out(mxid("ada")) == 1
+    assert await bare.scene.module_client.sign_out(mxid("ada")) == 1
 
     async def out() -> bool | None:
-        return (await bare.scene.be("ada", "GET", "account/whoami"))[0] == 401 or None
+        return (await bare.scene.request_as("ada", "GET", "account/whoami"))[0] == 401 or None
 
-    await until("ada is signed out", out, within=10)
-    assert (await bare.scene.be("sol", "GET", "account/whoami"))[0] == 200
+    await wait_until("ada is signed out", out, within=10)
+    assert (await bare.scene.request_as("sol", "GET", "account/whoami"))[0] == 200
 
 
 async def test_a_token_that_is_no_administrators_does_nothing(bare: Bare) -> None:
     """A member of staff's token is refused everything, and that is told as a refusal, never as gone."""
     line = bare.scene
-    wire = Wire(session=line.server.http, url=line.server.url, token=line.tokens["sol"], user_id=POLICY)
-    for ask in (Administrator(wire=wire).health(), Administrator(wire=wire).room(line.desk)):
-        with pytest.raises(Refused):
+    wire = HomeserverClient(session=line.server.http, url=line.server.url, token=line.tokens["sol"], user_id=POLICY)
+    for ask in (AdminClient(client=wire).health(), AdminClient(client=wire).room(line.desk)):
+        with pytest.raises(ModuleRequestRejected):
             await ask
 
 
 async def test_doctor_says_which_is_in_force(bare: Bare) -> None:
     """With the token it is well and says what nobody does; without, the module is missing."""
     told = yaml.safe_load(bare.layout.config.read_text(encoding="utf-8"))
-    without = (await doctor.homeserver(load(bare.layout.config)))[0]
+    without = (await doctor.check_homeserver(load(bare.layout.config)))[0]
     assert (without.name, without.ok) == ("homeserver module", False)
     told["homeserver"]["admin_token_file"] = str(bare.layout.secrets / "admin")
     bare.layout.config.write_text(yaml.safe_dump(told), encoding="utf-8")
-    found = (await doctor.homeserver(load(bare.layout.config)))[0]
+    found = (await doctor.check_homeserver(load(bare.layout.config)))[0]
     assert (found.name, found.ok) == ("homeserver administrator", True)
     assert "is in force" in found.what
     assert "overwritten by Synapse itself" in found.what

@@ -14,9 +14,18 @@ import pytest
 
 from deploy.stack import child
 from deploy.stack import supervisor as supervise
-from deploy.stack.supervisor import LOG_BYTES, LOG_SECONDS, Child, Places, Refusal, Supervisor, remove_stale, rotate
-from tests.deploy.processes import ROOT, alive, eventually
-from tests.e2e.waiting import PATIENCE
+from deploy.stack.supervisor import (
+    LOG_MAX_AGE_SECONDS,
+    LOG_MAX_BYTES,
+    Child,
+    ChildPaths,
+    Refusal,
+    Supervisor,
+    kill_stale_processes,
+    rotate_log,
+)
+from tests.deploy.processes import ROOT, eventually, is_running
+from tests.e2e.polling import STEP_TIMEOUT
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
 
@@ -36,25 +45,25 @@ def test_a_stale_child_is_killed(tmp_path: Path) -> None:
     with start(tmp_path, os.getpid()) as process:
         eventually(lambda: holds(tmp_path, process))
         # Nobody waits for it but this test: let the zombie go while the lock is watched.
-        assert remove_stale([tmp_path / "any.pid", tmp_path / "never.pid"]) == []
-        assert process.wait(PATIENCE) == -9
+        assert kill_stale_processes([tmp_path / "any.pid", tmp_path / "never.pid"]) == []
+        assert process.wait(STEP_TIMEOUT) == -9
 
 
 def test_a_recycled_id_is_never_killed(tmp_path: Path) -> None:
     """A file that nobody holds is not believed: the process that has this id now goes on living."""
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as innocent:
         (tmp_path / "any.pid").write_text(f"{innocent.pid}\n")
-        assert remove_stale([tmp_path / "any.pid"]) == []
+        assert kill_stale_processes([tmp_path / "any.pid"]) == []
         assert innocent.poll() is None
         innocent.kill()
 
 
 def test_a_holder_that_cannot_be_named_is_reported(tmp_path: Path) -> None:
     """A file that is held but names nobody is reported, not waited for without end."""
-    descriptor = child.hold(str(tmp_path / "any.pid"))
+    descriptor = child.lock_pid_file(str(tmp_path / "any.pid"))
     (tmp_path / "any.pid").write_text("")
     try:
-        assert remove_stale([tmp_path / "any.pid"], patience=0.2) == ["any.pid"]
+        assert kill_stale_processes([tmp_path / "any.pid"], timeout=0.2) == ["any.pid"]
     finally:
         os.close(descriptor)
 
@@ -62,7 +71,7 @@ def test_a_holder_that_cannot_be_named_is_reported(tmp_path: Path) -> None:
 def test_a_child_whose_parent_is_gone_does_not_begin(tmp_path: Path) -> None:
     """A child that was started by somebody who is dead by now ends before its module runs (the getppid race)."""
     with start(tmp_path, 1) as process:
-        assert process.wait(PATIENCE) == -9
+        assert process.wait(STEP_TIMEOUT) == -9
     assert not (tmp_path / "any.pid").exists()
 
 
@@ -70,7 +79,8 @@ def test_a_child_leaves_no_core(tmp_path: Path) -> None:
     """Whatever a child crashes of, no core file of it is written, by soft limit and by hard; nor of what it starts."""
     code = (
         "import resource, runpy, sys; from deploy.stack import child;"
-        "runpy.run_module = lambda *a, **k: print(*resource.getrlimit(resource.RLIMIT_CORE)); child.die_with = print;"
+        "runpy.run_module = lambda *a, **k: print(*resource.getrlimit(resource.RLIMIT_CORE)); "
+        "child.die_with_parent = print;"
         f"child.main(['1', {str(tmp_path / 'any.pid')!r}, 'any'])"
     )
     done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True)
@@ -79,19 +89,19 @@ def test_a_child_leaves_no_core(tmp_path: Path) -> None:
 
 def test_two_copies_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second copy of a child gives up instead of running beside the first."""
-    monkeypatch.setattr(child, "PATIENCE_SECONDS", 0.1)
-    descriptor = child.hold(str(tmp_path / "any.pid"))
+    monkeypatch.setattr(child, "LOCK_TIMEOUT_SECONDS", 0.1)
+    descriptor = child.lock_pid_file(str(tmp_path / "any.pid"))
     with pytest.raises(TimeoutError):
-        child.hold(str(tmp_path / "any.pid"))
+        child.lock_pid_file(str(tmp_path / "any.pid"))
     os.close(descriptor)
-    os.close(child.hold(str(tmp_path / "any.pid")))
+    os.close(child.lock_pid_file(str(tmp_path / "any.pid")))
 
 
 def test_without_the_kernels_help_the_parent_is_watched(tmp_path: Path) -> None:
     """Where there is no parent-death signal, a thread sees the parent go and ends the child."""
     code = (
         "import subprocess, sys, time\n"
-        "inner = 'import os, time; from deploy.stack import child; child._watch(os.getppid());"
+        "inner = 'import os, time; from deploy.stack import child; child._watch_parent(os.getppid());"
         " print(os.getpid(), flush=True);"
         " time.sleep(60)'\n"
         "subprocess.Popen([sys.executable, '-c', inner])\n"
@@ -100,25 +110,25 @@ def test_without_the_kernels_help_the_parent_is_watched(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", code], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
-        assert alive(pid)
+        assert is_running(pid)
         parent.kill()
-    eventually(lambda: not alive(pid))
+    eventually(lambda: not is_running(pid))
 
 
 def test_a_full_log_is_moved_aside_under_its_writer(tmp_path: Path) -> None:
     """A log over its bound becomes `NAME.1`, private, and the writer goes on in the emptied file."""
     log = tmp_path / "any.log"
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.write(descriptor, b"x" * LOG_BYTES)
-    rotate(log)
+    os.write(descriptor, b"x" * LOG_MAX_BYTES)
+    rotate_log(log)
     assert (tmp_path / "any.log.1").read_bytes() == b""
     os.write(descriptor, b"y")
-    rotate(log)
+    rotate_log(log)
     os.write(descriptor, b"after")
     os.close(descriptor)
     assert log.read_bytes() == b"after"
     older = tmp_path / "any.log.1"
-    assert older.stat().st_size == LOG_BYTES + 1
+    assert older.stat().st_size == LOG_MAX_BYTES + 1
     assert older.stat().st_mode & 0o777 == 0o600
 
 
@@ -126,38 +136,38 @@ def test_a_log_is_moved_aside_after_a_week(tmp_path: Path) -> None:
     """However little is written, no line stands for more than two weeks: a week here, a week in `NAME.1`."""
     log, older = tmp_path / "any.log", tmp_path / "any.log.1"
     log.write_bytes(b"first")
-    rotate(log)
-    os.utime(older, (0, time.time() - LOG_SECONDS + 60))
-    rotate(log)
+    rotate_log(log)
+    os.utime(older, (0, time.time() - LOG_MAX_AGE_SECONDS + 60))
+    rotate_log(log)
     assert log.read_bytes() == b"first"
-    os.utime(older, (0, time.time() - LOG_SECONDS - 1))
-    rotate(log)
+    os.utime(older, (0, time.time() - LOG_MAX_AGE_SECONDS - 1))
+    rotate_log(log)
     assert (log.read_bytes(), older.read_bytes()) == (b"", b"first")
-    os.utime(older, (0, time.time() - LOG_SECONDS - 1))
+    os.utime(older, (0, time.time() - LOG_MAX_AGE_SECONDS - 1))
     log.write_bytes(b"second")
-    rotate(log)
+    rotate_log(log)
     assert older.read_bytes() == b"second"
 
 
 def aged(older: Path) -> None:
     """Make a `NAME.1` that says its log was last moved more than a week ago."""
     older.touch()
-    os.utime(older, (0, time.time() - LOG_SECONDS - 1))
+    os.utime(older, (0, time.time() - LOG_MAX_AGE_SECONDS - 1))
 
 
 def test_a_log_that_is_not_there_is_passed_over(tmp_path: Path) -> None:
     """A log that somebody removed, and one that cannot be written or moved, raise nothing; what was due to go is gone."""
     aged(tmp_path / "any.log.1")
-    rotate(tmp_path / "any.log")
+    rotate_log(tmp_path / "any.log")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "folder.log").mkdir()
     aged(tmp_path / "folder.log.1")
-    rotate(tmp_path / "folder.log")
-    (tmp_path / "other.log").write_bytes(b"x" * (LOG_BYTES + 1))
+    rotate_log(tmp_path / "folder.log")
+    (tmp_path / "other.log").write_bytes(b"x" * (LOG_MAX_BYTES + 1))
     (tmp_path / "other.log.1").mkdir()
-    rotate(tmp_path / "other.log")
+    rotate_log(tmp_path / "other.log")
     (tmp_path / "file").touch()
-    rotate(tmp_path / "file" / "any.log")
+    rotate_log(tmp_path / "file" / "any.log")
 
 
 async def test_a_missing_log_ends_neither_the_child_nor_the_rotation(
@@ -169,8 +179,8 @@ async def test_a_missing_log_ends_neither_the_child_nor_the_rotation(
         aged(tmp_path / f"{name}.log.1")
     spawned: dict[str, int] = {}
     supervisor = Supervisor(
-        places=Places(directory=tmp_path, pid=lambda n: tmp_path / f"{n}.pid", log=lambda n: tmp_path / f"{n}.log"),
-        spawned=spawned.__setitem__,
+        paths=ChildPaths(directory=tmp_path, pid=lambda n: tmp_path / f"{n}.pid", log=lambda n: tmp_path / f"{n}.log"),
+        child_started=spawned.__setitem__,
     )
     supervisor.start([Child(name=name, command=("tests.deploy.sleeper",), refusal=-9) for name in ("gone", "any")])
     await asyncio.to_thread(eventually, lambda: len(spawned) == 2)
@@ -183,6 +193,6 @@ async def test_a_missing_log_ends_neither_the_child_nor_the_rotation(
     await asyncio.to_thread(eventually, lambda: (tmp_path / "any.log.1").read_bytes() == b"line")
     assert not supervisor.refused.done()
     os.kill(spawned["gone"], signal.SIGKILL)
-    assert await asyncio.wait_for(supervisor.refused, PATIENCE) == Refusal("gone", "(its log cannot be read)")
+    assert await asyncio.wait_for(supervisor.refused, STEP_TIMEOUT) == Refusal("gone", "(its log cannot be read)")
     await supervisor.stop(["gone", "any"])
-    assert not any(alive(pid) for pid in spawned.values())
+    assert not any(is_running(pid) for pid in spawned.values())

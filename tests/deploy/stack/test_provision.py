@@ -19,13 +19,13 @@ import yaml
 from bridge.carriers.vendors.rehearsal import Settings
 from bridge.config import load
 from deploy.data_dir.layout import Layout, Ports
-from deploy.data_dir.secret_files import Unusable
+from deploy.data_dir.secret_files import SetupError
 from deploy.stack import provision as provisioning
-from deploy.stack.provision import TOO_MANY_DEATHS, make_accounts, provision, running, secrets_of, write_files
-from deploy.stack.supervisor import ALLOCATOR
-from tests.deploy.processes import alive, eventually, free_base, line, ready
-from tests.deploy.server import Server
-from tests.e2e.waiting import PATIENCE
+from deploy.stack.provision import MAX_DEATHS, make_accounts, open_secrets, provision, run_homeserver, write_line_files
+from deploy.stack.supervisor import MALLOC_TUNABLES
+from tests.deploy.homeserver_api import RunningHomeserver
+from tests.deploy.processes import eventually, free_port_base, is_running, read_ready_file, run_up
+from tests.e2e.polling import STEP_TIMEOUT
 
 
 def kernel_shows(pid: int, what: str) -> str:
@@ -34,9 +34,9 @@ def kernel_shows(pid: int, what: str) -> str:
 
 async def test_no_secret_in_arguments_or_environment(tmp_path: Path) -> None:
     """No secret's value, password or number is in the arguments or environment of `up` or any child of it."""
-    with line(tmp_path, free_base(), "homeserver=real"):
-        pids = (await asyncio.to_thread(ready, tmp_path))["pids"]
-        secrets = secrets_of(Layout(tmp_path))
+    with run_up(tmp_path, free_port_base(), "homeserver=real"):
+        pids = (await asyncio.to_thread(read_ready_file, tmp_path))["pids"]
+        secrets = open_secrets(Layout(tmp_path))
         values = [path.read_text().strip() for path in secrets.directory.iterdir() if path != secrets.accounts]
         values += [account.password for account in secrets.read_accounts()]
         values += [values[0].split()[-1], load(tmp_path / "config.yaml").line.number]
@@ -45,7 +45,7 @@ async def test_no_secret_in_arguments_or_environment(tmp_path: Path) -> None:
             shown = kernel_shows(pid, "cmdline") + kernel_shows(pid, "environ")
             assert len(shown) > 20
             assert not any(value in shown for value in values)
-        assert f"GLIBC_TUNABLES={ALLOCATOR}" in kernel_shows(pids["bridge"], "environ").split("\0")
+        assert f"GLIBC_TUNABLES={MALLOC_TUNABLES}" in kernel_shows(pids["bridge"], "environ").split("\0")
         environment = kernel_shows(pids["homeserver"], "environ")
         told = {entry.split("=")[0] for entry in environment.split("\0") if entry}
         assert told <= {"PATH", "HOME", "LANG", "TZ", "PYTHONPATH", "VIRTUAL_ENV", "GLIBC_TUNABLES", "LC_CTYPE"}
@@ -53,7 +53,7 @@ async def test_no_secret_in_arguments_or_environment(tmp_path: Path) -> None:
 
 def settings(tmp_path: Path) -> dict[str, Any]:
     layout, ports = Layout(tmp_path / "line"), Ports(20000)
-    write_files(layout, ports)
+    write_line_files(layout, ports)
     read: dict[str, Any] = yaml.safe_load(layout.homeserver_config.read_text())
     return read
 
@@ -118,14 +118,14 @@ def test_the_bridge_accepts_its_configuration(tmp_path: Path) -> None:
 def test_an_edited_configuration_is_kept(tmp_path: Path) -> None:
     """A second run keeps an operator's edits letter by letter, also an address elsewhere, and moves only our ports."""
     layout = Layout(tmp_path / "line")
-    write_files(layout, Ports(20000))
+    write_line_files(layout, Ports(20000))
     edited = layout.config.read_text().replace("+15555550100", "+15555550111")
     edited = edited.replace("public_base_url: http://127.0.0.1:20001", "public_base_url: https://line.example.org")
     edited += "log_level: DEBUG # 127.0.0.1:20000 is what we had\n"
     layout.config.write_text(edited)
-    write_files(layout, Ports(20000))
+    write_line_files(layout, Ports(20000))
     assert layout.config.read_text() == edited
-    write_files(layout, Ports(30000))
+    write_line_files(layout, Ports(30000))
     expected = edited.replace("url: http://127.0.0.1:20000", "url: http://127.0.0.1:30000")
     expected = expected.replace("port: 20001", "port: 30001").replace("20002", "30002")
     assert layout.config.read_text() == expected
@@ -135,7 +135,7 @@ def test_an_edited_configuration_is_kept(tmp_path: Path) -> None:
 def test_what_else_is_called_port_or_api_base_stays(tmp_path: Path) -> None:
     """A mail server's port and the operator's own gateway on this machine are theirs, also when `up` moves its ports."""
     layout = Layout(tmp_path / "line")
-    write_files(layout, Ports(20000))
+    write_line_files(layout, Ports(20000))
     for name in ("password", "segment"):
         (layout.secrets / name).write_text("x" * 40)
         (layout.secrets / name).chmod(0o600)
@@ -158,7 +158,7 @@ def test_what_else_is_called_port_or_api_base_stays(tmp_path: Path) -> None:
 """
     layout.config.write_text(edited)
     for base in (20000, 30000):
-        config = write_files(layout, Ports(base))
+        config = write_line_files(layout, Ports(base))
         assert layout.config.read_text() == edited.replace("127.0.0.1:2000", f"127.0.0.1:{base // 10}").replace(
             "port: 20001", f"port: {base + 1}"
         )
@@ -171,13 +171,13 @@ def test_what_else_is_called_port_or_api_base_stays(tmp_path: Path) -> None:
 def test_ports_follow_however_they_are_written(tmp_path: Path) -> None:
     """Quotes, a flow mapping, names for values, comments and foreign line ends stay as they are around a moved port."""
     layout = Layout(tmp_path / "line")
-    write_files(layout, Ports(20000))
+    write_line_files(layout, Ports(20000))
     edited = layout.config.read_text().replace("url: http://127.0.0.1:20000", "url:   'http://127.0.0.1:20000' # \u00fc")
     listen = edited[edited.index("listen:") : edited.index("keys:")]
     edited = edited.replace(listen, 'listen: {"port": &here 20001, public_base_url: "http://127.0.0.1:20001"}\n')
     edited = edited.replace("\n", "\r\n")
     layout.config.write_bytes(edited.encode())
-    config = write_files(layout, Ports(30000))
+    config = write_line_files(layout, Ports(30000))
     assert layout.config.read_bytes().decode() == edited.replace(":2000", ":3000").replace("&here 20001", "&here 30001")
     assert (config.homeserver.url, config.listen.port) == ("http://127.0.0.1:30000", 30001)
     assert config.line.carrier.api_base == "http://127.0.0.1:30002"
@@ -187,20 +187,20 @@ def test_ports_follow_however_they_are_written(tmp_path: Path) -> None:
 def test_what_is_no_configuration_is_told_and_left(tmp_path: Path, content: bytes) -> None:
     """Whatever stands in `config.yaml`, it stays, and what `up` says about it names it."""
     layout = Layout(tmp_path / "line")
-    write_files(layout, Ports(20000))
+    write_line_files(layout, Ports(20000))
     layout.config.write_bytes(content)
-    with pytest.raises(Unusable, match=re.escape(str(layout.config))):
-        write_files(layout, Ports(30000))
+    with pytest.raises(SetupError, match=re.escape(str(layout.config))):
+        write_line_files(layout, Ports(30000))
     assert layout.config.read_bytes() == content
 
 
 def test_a_bad_configuration_is_told_whole(tmp_path: Path) -> None:
     """All errors of an edited configuration are told at once, each with its path, before anything is started."""
     layout = Layout(tmp_path / "line")
-    write_files(layout, Ports(20000))
+    write_line_files(layout, Ports(20000))
     layout.config.write_text(layout.config.read_text().replace("slug: main", "slug: Main").replace("listen:", "listens:"))
-    with pytest.raises(Unusable) as told:
-        write_files(layout, Ports(20000))
+    with pytest.raises(SetupError) as told:
+        write_line_files(layout, Ports(20000))
     assert any("lines.0.slug" in problem for problem in told.value.problems)
     assert any("listens" in problem for problem in told.value.problems)
 
@@ -208,19 +208,19 @@ def test_a_bad_configuration_is_told_whole(tmp_path: Path) -> None:
 def test_secrets_are_made_once_and_never_replaced(tmp_path: Path) -> None:
     """Secrets survive further runs; a lost key beside existing data stops the start and is not made anew."""
     layout = Layout(tmp_path / "line")
-    write_files(layout, Ports(20000))
-    secrets = secrets_of(layout)
+    write_line_files(layout, Ports(20000))
+    secrets = open_secrets(layout)
     before = {path.name: path.read_text() for path in secrets.directory.iterdir()}
     assert len(set(before.values())) == len(before) == 11
-    write_files(layout, Ports(20000))
+    write_line_files(layout, Ports(20000))
     assert {path.name: path.read_text() for path in secrets.directory.iterdir()} == before
     layout.provisioned.touch()
     (layout.homeserver / "homeserver.db").touch()
     for key in (secrets.vault_key, secrets.suppression_key):
         kept = key.read_text()
         key.unlink()
-        with pytest.raises(Unusable, match="put it back"):
-            write_files(layout, Ports(20000))
+        with pytest.raises(SetupError, match="put it back"):
+            write_line_files(layout, Ports(20000))
         assert not key.exists()
         key.write_text(kept)
 
@@ -228,14 +228,14 @@ def test_secrets_are_made_once_and_never_replaced(tmp_path: Path) -> None:
 def test_a_lost_key_stops_the_start_whatever_else_is_lost(tmp_path: Path) -> None:
     """With the homeserver's database gone too, a key that the bridge's own was sealed with is still not made anew."""
     layout = Layout(tmp_path / "line")
-    write_files(layout, Ports(20000))
+    write_line_files(layout, Ports(20000))
     (layout.bridge / "keys.db").touch()
-    secrets = secrets_of(layout)
+    secrets = open_secrets(layout)
     keys = (secrets.vault_key, secrets.index_key, secrets.suppression_key)
     for key in keys:
         key.unlink()
-    with pytest.raises(Unusable) as told:
-        write_files(layout, Ports(20000))
+    with pytest.raises(SetupError) as told:
+        write_line_files(layout, Ports(20000))
     assert [problem.split(": ")[0] for problem in told.value.problems] == [str(key) for key in keys]
     assert not any(key.exists() for key in keys)
 
@@ -243,41 +243,41 @@ def test_a_lost_key_stops_the_start_whatever_else_is_lost(tmp_path: Path) -> Non
 @pytest.mark.crash
 async def test_an_interrupted_first_run_is_done_again(tmp_path: Path) -> None:
     """A first run cut off after the accounts were made is run again, and ends the same: accounts in, secret gone."""
-    layout, ports = Layout(tmp_path / "line"), Ports(free_base())
+    layout, ports = Layout(tmp_path / "line"), Ports(free_port_base())
     accounts = await provision(layout, ports)
     layout.provisioned.unlink()
-    secrets_of(layout).registration.write_text("left behind")
-    write_files(layout, ports)
+    open_secrets(layout).registration.write_text("left behind")
+    write_line_files(layout, ports)
     await make_accounts(layout, ports)
-    assert not secrets_of(layout).registration.exists()
+    assert not open_secrets(layout).registration.exists()
     assert not layout.first_start.exists()
-    async with running(layout, ports), aiohttp.ClientSession() as http:
-        await Server(layout, ports, accounts, http).sign_in(accounts[0])
+    async with run_homeserver(layout, ports), aiohttp.ClientSession() as http:
+        await RunningHomeserver(layout, ports, accounts, http).sign_in(accounts[0])
 
 
 @pytest.mark.crash
 def test_a_stop_in_the_middle_of_the_first_run(tmp_path: Path) -> None:
     """SIGTERM while the accounts are made: exit 0, no process left; the next run makes them and is ready."""
-    base = free_base()
+    base = free_port_base()
     pid_file = tmp_path / "run" / "homeserver.pid"
-    with line(tmp_path, base, "homeserver=real") as process:
+    with run_up(tmp_path, base, "homeserver=real") as process:
         eventually(lambda: pid_file.is_file() and pid_file.read_text().endswith("\n"))
         pid = int(pid_file.read_text())
         assert not (tmp_path / "homeserver" / "provisioned").exists()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE) == 0
-        assert not alive(pid)
+        assert process.wait(STEP_TIMEOUT) == 0
+        assert not is_running(pid)
     assert not (tmp_path / "homeserver" / "provisioned").exists()
-    with line(tmp_path, base, "homeserver=real"):
-        ready(tmp_path)
-    assert not secrets_of(Layout(tmp_path)).registration.exists()
+    with run_up(tmp_path, base, "homeserver=real"):
+        read_ready_file(tmp_path)
+    assert not open_secrets(Layout(tmp_path)).registration.exists()
 
 
 @pytest.mark.crash
 async def test_a_homeserver_killed_while_accounts_are_made(tmp_path: Path) -> None:
     """Kill -9 of the homeserver after the first account: it is started again, and the other accounts are made."""
-    layout, ports = Layout(tmp_path / "line"), Ports(free_base())
-    write_files(layout, ports)
+    layout, ports = Layout(tmp_path / "line"), Ports(free_port_base())
+    write_line_files(layout, ports)
     database = f"file:{layout.homeserver / 'homeserver.db'}?mode=ro"
 
     def an_account() -> bool:
@@ -291,30 +291,30 @@ async def test_a_homeserver_killed_while_accounts_are_made(tmp_path: Path) -> No
 
     await asyncio.gather(make_accounts(layout, ports), kill())
     assert layout.provisioned.exists()
-    accounts = secrets_of(layout).read_accounts()
-    async with running(layout, ports), aiohttp.ClientSession() as http:
+    accounts = open_secrets(layout).read_accounts()
+    async with run_homeserver(layout, ports), aiohttp.ClientSession() as http:
         for account in accounts:
-            await Server(layout, ports, accounts, http).sign_in(account)
+            await RunningHomeserver(layout, ports, accounts, http).sign_in(account)
 
 
-@pytest.mark.parametrize(("deaths", "seconds"), [(TOO_MANY_DEATHS, 60.0), (0, 0.2)])
+@pytest.mark.parametrize(("deaths", "seconds"), [(MAX_DEATHS, 60.0), (0, 0.2)])
 async def test_a_homeserver_that_does_not_come_back_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deaths: int, seconds: float
 ) -> None:
     """Nobody waits for ever for a homeserver that died while accounts were made: the log that tells why is named."""
-    layout, ports = Layout(tmp_path / "line"), Ports(free_base())
-    write_files(layout, ports)
-    secrets_of(layout).registration.write_text("secret")
-    monkeypatch.setattr(provisioning, "REGISTER_SECONDS", seconds)
-    with pytest.raises(Unusable, match=r"homeserver\.log"):
-        await asyncio.wait_for(provisioning._register(layout, ports, {"homeserver": deaths}), 30)
+    layout, ports = Layout(tmp_path / "line"), Ports(free_port_base())
+    write_line_files(layout, ports)
+    open_secrets(layout).registration.write_text("secret")
+    monkeypatch.setattr(provisioning, "REGISTER_TIMEOUT_SECONDS", seconds)
+    with pytest.raises(SetupError, match=r"homeserver\.log"):
+        await asyncio.wait_for(provisioning._register_accounts(layout, ports, {"homeserver": deaths}), 30)
 
 
 async def test_a_homeserver_that_cannot_start_is_told(tmp_path: Path) -> None:
     """When Synapse dies again and again at the first start, `up` says which log tells why, and leaves nothing running."""
-    layout, ports = Layout(tmp_path / "line"), Ports(free_base())
-    write_files(layout, ports)
+    layout, ports = Layout(tmp_path / "line"), Ports(free_port_base())
+    write_line_files(layout, ports)
     layout.homeserver_config.write_text("nonsense: [")
-    with pytest.raises(Unusable, match=r"homeserver\.log"):
+    with pytest.raises(SetupError, match=r"homeserver\.log"):
         await make_accounts(layout, ports)
     eventually(lambda: not layout.provisioned.exists())

@@ -11,9 +11,9 @@ import pytest_asyncio
 
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack import synapse_config
-from deploy.stack.provision import provision, running, secrets_of
-from tests.deploy.processes import free_base
-from tests.deploy.server import Server
+from deploy.stack.provision import open_secrets, provision, run_homeserver
+from tests.deploy.homeserver_api import RunningHomeserver
+from tests.deploy.processes import free_port_base
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,14 +22,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
-    layout, ports = Layout(tmp_path_factory.mktemp("server") / "line"), Ports(free_base())
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningHomeserver]:
+    layout, ports = Layout(tmp_path_factory.mktemp("server") / "line"), Ports(free_port_base())
     accounts = await provision(layout, ports)
-    async with running(layout, ports), aiohttp.ClientSession() as http:
-        yield Server(layout, ports, accounts, http)
+    async with run_homeserver(layout, ports), aiohttp.ClientSession() as http:
+        yield RunningHomeserver(layout, ports, accounts, http)
 
 
-async def test_the_homeserver_is_closed_and_works(server: Server) -> None:
+async def test_the_homeserver_is_closed_and_works(server: RunningHomeserver) -> None:
     """No way in for strangers, no federation, no directory; a person can sign in, be quick, and use sliding sync."""
     assert (await server.ask("POST", "/_matrix/client/v3/register", body={}))[0] == 403
     assert (await server.ask("POST", "/_matrix/client/v3/register?kind=guest", body={}))[0] == 403
@@ -65,9 +65,9 @@ async def test_the_homeserver_is_closed_and_works(server: Server) -> None:
     assert (await server.ask("POST", sync, token, {"lists": {}}))[0] == 200
 
 
-async def test_the_bridge_can_be_its_two_users(server: Server) -> None:
+async def test_the_bridge_can_be_its_two_users(server: RunningHomeserver) -> None:
     """With the application service token: both identities register, make a device (MSC4190), and sync as it."""
-    secrets = secrets_of(server.layout)
+    secrets = open_secrets(server.layout)
     token = secrets.read(secrets.as_token)
     for localpart in ("policy", "line-main"):
         register = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
@@ -83,7 +83,7 @@ async def test_the_bridge_can_be_its_two_users(server: Server) -> None:
     assert (await server.ask("POST", "/_matrix/client/v3/register", body=taken))[0] == 403
 
 
-async def test_nothing_personal_in_the_homeservers_log(server: Server) -> None:
+async def test_nothing_personal_in_the_homeservers_log(server: RunningHomeserver) -> None:
     """After sign-ins, failures and rooms the log names no person, no room and no request, whatever Synapse says."""
     ada = server.accounts[0]
     token = await server.sign_in(ada)
@@ -98,7 +98,7 @@ async def test_nothing_personal_in_the_homeservers_log(server: Server) -> None:
         assert word not in log
 
 
-async def test_files_are_private_and_no_name_tells_of_a_person(server: Server) -> None:
+async def test_files_are_private_and_no_name_tells_of_a_person(server: RunningHomeserver) -> None:
     """Every file is 0600 and every directory 0700; no file is named after a person; what made accounts is gone."""
     paths = [server.layout.data, *server.layout.data.rglob("*")]
     for path in paths:
@@ -106,5 +106,5 @@ async def test_files_are_private_and_no_name_tells_of_a_person(server: Server) -
         assert stat.S_IMODE(path.stat().st_mode) == expected, path
         assert not any(account.user in path.relative_to(server.layout.data).parts for account in server.accounts)
     assert not server.layout.first_start.exists()
-    assert not secrets_of(server.layout).registration.exists()
+    assert not open_secrets(server.layout).registration.exists()
     assert "registration_shared_secret" not in server.layout.homeserver_config.read_text()

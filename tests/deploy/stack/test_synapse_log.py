@@ -6,13 +6,13 @@ import logging
 
 import pytest
 
-from deploy.stack.synapse_log import QuietFormatter
+from deploy.stack.synapse_log import ContentFreeFormatter
 
 
 def written(message: object, *arguments: object, error: BaseException | None = None) -> str:
     exc_info = (type(error), error, error.__traceback__) if error else None
     record = logging.LogRecord("synapse.any", logging.WARNING, "any.py", 7, message, arguments, exc_info)
-    return QuietFormatter().format(record)
+    return ContentFreeFormatter().format(record)
 
 
 def test_arguments_are_left_out() -> None:

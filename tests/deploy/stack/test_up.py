@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from deploy.data_dir.layout import Layout, Ports
-from deploy.stack.provision import write_files
+from deploy.stack.provision import write_line_files
 from deploy.stack.readiness import BridgeReady
-from deploy.stack.up import STOP_ORDER, Line, children
-from tests.deploy.processes import alive, eventually, free_base, line, ready
-from tests.e2e.waiting import PATIENCE
+from deploy.stack.up import STOP_ORDER, LocalStack, children
+from tests.deploy.processes import eventually, free_port_base, is_running, read_ready_file, run_up
+from tests.e2e.polling import STEP_TIMEOUT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 def test_ready_json_is_the_contract(tmp_path: Path) -> None:
     """`ready.json` has exactly the shape of DESIGN §9, is private, and names processes that run."""
-    base = free_base()
-    with line(tmp_path, base):
-        told = ready(tmp_path)
+    base = free_port_base()
+    with run_up(tmp_path, base):
+        told = read_ready_file(tmp_path)
         mode = stat.S_IMODE((tmp_path / "run" / "ready.json").stat().st_mode)
         assert mode == 0o600
         assert told.keys() == {
@@ -52,19 +52,19 @@ def test_ready_json_is_the_contract(tmp_path: Path) -> None:
             f"http://127.0.0.1:{base + offset}" for offset in range(3)
         ]
         assert told["pids"].keys() == {"up", "homeserver", "bridge", "carrier"}
-        assert all(alive(pid) for pid in told["pids"].values())
+        assert all(is_running(pid) for pid in told["pids"].values())
 
 
 @pytest.mark.crash
 @pytest.mark.parametrize("name", ["homeserver", "bridge", "carrier"])
 def test_a_killed_child_is_started_again_and_told(tmp_path: Path, name: str) -> None:
     """After kill -9 of any child a new one runs at once and `ready.json` names it; the others are left alone."""
-    with line(tmp_path, free_base()):
-        before = ready(tmp_path)["pids"]
+    with run_up(tmp_path, free_port_base()):
+        before = read_ready_file(tmp_path)["pids"]
         os.kill(before[name], signal.SIGKILL)
-        eventually(lambda: ready(tmp_path)["pids"][name] != before[name])
-        after = ready(tmp_path)["pids"]
-        assert alive(after[name])
+        eventually(lambda: read_ready_file(tmp_path)["pids"][name] != before[name])
+        after = read_ready_file(tmp_path)["pids"]
+        assert is_running(after[name])
         assert {other: pid for other, pid in after.items() if other != name} == {
             other: pid for other, pid in before.items() if other != name
         }
@@ -73,23 +73,23 @@ def test_a_killed_child_is_started_again_and_told(tmp_path: Path, name: str) -> 
 @pytest.mark.crash
 def test_killing_up_takes_everything_and_the_next_one_works(tmp_path: Path) -> None:
     """Kill -9 of `up` leaves no orphan, not even one that ignores SIGTERM, and a following `up` becomes ready."""
-    base = free_base()
-    with line(tmp_path, base, "carrier=stubborn") as process:
-        pids = ready(tmp_path)["pids"]
+    base = free_port_base()
+    with run_up(tmp_path, base, "carrier=stubborn") as process:
+        pids = read_ready_file(tmp_path)["pids"]
         process.kill()
-        process.wait(PATIENCE)
-        eventually(lambda: not any(alive(pid) for pid in pids.values()))
+        process.wait(STEP_TIMEOUT)
+        eventually(lambda: not any(is_running(pid) for pid in pids.values()))
     assert (tmp_path / "run" / "ready.json").is_file(), "nobody was left to remove it"
-    with line(tmp_path, base) as process:
-        eventually(lambda: ready(tmp_path)["pids"]["up"] == process.pid)
+    with run_up(tmp_path, base) as process:
+        eventually(lambda: read_ready_file(tmp_path)["pids"]["up"] == process.pid)
 
 
 @pytest.mark.crash
 def test_a_full_disk_never_leaves_a_wrong_ready_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When `ready.json` cannot be written it is removed, the child is kept all the same, and it is written later."""
     layout = Layout(tmp_path)
-    config = write_files(layout, Ports(20000))
-    told = Line(layout=layout, ports=Ports(20000), config=config)
+    config = write_line_files(layout, Ports(20000))
+    told = LocalStack(layout=layout, ports=Ports(20000), config=config)
     told.ready(BridgeReady(bot="@b:x", voice="@v:x", desk_room="!d"))
     assert layout.ready.exists()
 
@@ -97,48 +97,48 @@ def test_a_full_disk_never_leaves_a_wrong_ready_json(tmp_path: Path, monkeypatch
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("deploy.stack.up.write_whole", full)
-        told.spawned("bridge", 4711)
+        patched.setattr("deploy.stack.up.write_atomically", full)
+        told.child_started("bridge", 4711)
         told.write()
         assert not layout.ready.exists()
     told.write()
-    assert ready(tmp_path)["pids"]["bridge"] == 4711
+    assert read_ready_file(tmp_path)["pids"]["bridge"] == 4711
 
 
 def test_sigterm_stops_all_in_order(tmp_path: Path) -> None:
     """SIGTERM ends bridge, carrier, homeserver in this order, removes `ready.json`, and exits 0."""
-    with line(tmp_path, free_base()) as process:
-        pids = ready(tmp_path)["pids"]
+    with run_up(tmp_path, free_port_base()) as process:
+        pids = read_ready_file(tmp_path)["pids"]
         process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(STEP_TIMEOUT) == 0
         assert (tmp_path / "order").read_text().split() == list(STOP_ORDER)
         assert not (tmp_path / "run" / "ready.json").exists()
-        assert not any(alive(pid) for pid in pids.values())
+        assert not any(is_running(pid) for pid in pids.values())
 
 
 def test_a_signal_to_every_process_leaves_no_ready_json(tmp_path: Path) -> None:
     """SIGTERM to all at once, as systemd sends it: children that die before their turn bring no `ready.json` back."""
-    with line(tmp_path, free_base(), "bridge=stubborn") as process:
-        pids = ready(tmp_path)["pids"]
+    with run_up(tmp_path, free_port_base(), "bridge=stubborn") as process:
+        pids = read_ready_file(tmp_path)["pids"]
         for pid in pids.values():
             os.kill(pid, signal.SIGTERM)
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(STEP_TIMEOUT) == 0
         lives = [row.split()[0] for row in (tmp_path / "lives").read_text().splitlines()]
         assert lives.count("carrier") > 1, "none was started again during the stop: this test shows nothing"
         assert not (tmp_path / "run" / "ready.json").exists()
-        assert not any(alive(pid) for pid in pids.values())
+        assert not any(is_running(pid) for pid in pids.values())
 
 
 def test_a_child_that_will_not_stop_is_killed(tmp_path: Path) -> None:
     """A child that ignores SIGTERM is killed after its bound, and the others still end in order."""
-    with line(tmp_path, free_base(), "bridge=stubborn") as process:
-        pids = ready(tmp_path)["pids"]
+    with run_up(tmp_path, free_port_base(), "bridge=stubborn") as process:
+        pids = read_ready_file(tmp_path)["pids"]
         begun = time.monotonic()
         process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(STEP_TIMEOUT) == 0
         assert time.monotonic() - begun >= 1.0
         assert (tmp_path / "order").read_text().split() == ["carrier", "homeserver"]
-        assert not alive(pids["bridge"])
+        assert not is_running(pids["bridge"])
 
 
 def test_the_real_children_can_be_stopped_in_time(tmp_path: Path) -> None:
@@ -150,26 +150,26 @@ def test_the_real_children_can_be_stopped_in_time(tmp_path: Path) -> None:
 
 def test_a_second_up_exits_2(tmp_path: Path) -> None:
     """A second `up` on the same directory says so, exits 2, and the first one does not notice."""
-    base = free_base()
-    with line(tmp_path, base):
-        before = ready(tmp_path)
-        with line(tmp_path, free_base()) as second:
-            assert second.wait(PATIENCE) == 2
+    base = free_port_base()
+    with run_up(tmp_path, base):
+        before = read_ready_file(tmp_path)
+        with run_up(tmp_path, free_port_base()) as second:
+            assert second.wait(STEP_TIMEOUT) == 2
             assert second.stderr is not None
             assert "another `quietline up` runs on this directory" in second.stderr.read()
-        assert ready(tmp_path) == before
-        assert all(alive(pid) for pid in before["pids"].values())
+        assert read_ready_file(tmp_path) == before
+        assert all(is_running(pid) for pid in before["pids"].values())
 
 
 def test_taken_ports_are_named(tmp_path: Path) -> None:
     """When ports are in use `up` exits 2 and names every one of them and what it would be for."""
-    base = free_base()
+    base = free_port_base()
     with socket.socket() as first, socket.socket() as second:
         for taken, offset in ((first, 0), (second, 2)):
             taken.bind(("127.0.0.1", base + offset))
             taken.listen()
-        with line(tmp_path, base) as process:
-            assert process.wait(PATIENCE) == 2
+        with run_up(tmp_path, base) as process:
+            assert process.wait(STEP_TIMEOUT) == 2
             assert process.stderr is not None
             said = process.stderr.read()
     assert f"port {base} (homeserver)" in said
@@ -179,8 +179,8 @@ def test_taken_ports_are_named(tmp_path: Path) -> None:
 
 def test_a_bridge_that_refuses_ends_up_with_its_words(tmp_path: Path) -> None:
     """A bridge that exits 2 is not started again: `up` stops, shows its errors and exits 2."""
-    with line(tmp_path, free_base(), "bridge=refuses") as process:
-        assert process.wait(PATIENCE) == 2
+    with run_up(tmp_path, free_port_base(), "bridge=refuses") as process:
+        assert process.wait(STEP_TIMEOUT) == 2
         assert process.stderr is not None
         assert "lines.0.number: is not a number" in process.stderr.read()
     lives = [row.split()[0] for row in (tmp_path / "lives").read_text().splitlines()]
@@ -189,7 +189,7 @@ def test_a_bridge_that_refuses_ends_up_with_its_words(tmp_path: Path) -> None:
 
 def test_a_child_that_keeps_dying_is_tried_ever_more_slowly(tmp_path: Path) -> None:
     """A child that dies at once is started again after no less than its growing pauses; nothing claims to be ready."""
-    with line(tmp_path, free_base(), "bridge=crashes"):
+    with run_up(tmp_path, free_port_base(), "bridge=crashes"):
         path = tmp_path / "lives"
 
         def starts() -> list[float]:
@@ -205,13 +205,13 @@ def test_a_child_that_keeps_dying_is_tried_ever_more_slowly(tmp_path: Path) -> N
 
 def test_ports_follow_a_later_port_base(tmp_path: Path) -> None:
     """The same directory started on other ports: the generated files follow, an operator's comment stays."""
-    first, second = free_base(), free_base()
-    with line(tmp_path, first):
-        ready(tmp_path)
+    first, second = free_port_base(), free_port_base()
+    with run_up(tmp_path, first):
+        read_ready_file(tmp_path)
     config = tmp_path / "config.yaml"
     config.write_text(config.read_text().replace("rehearsal: true", "rehearsal: true # ours"))
-    with line(tmp_path, second):
-        eventually(lambda: ready(tmp_path)["homeserver"].endswith(f":{second}"))
+    with run_up(tmp_path, second):
+        eventually(lambda: read_ready_file(tmp_path)["homeserver"].endswith(f":{second}"))
         text = config.read_text()
         assert "rehearsal: true # ours" in text
         assert str(first) not in text

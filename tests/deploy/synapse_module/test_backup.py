@@ -12,10 +12,10 @@ import pytest
 import pytest_asyncio
 
 from deploy.stack.provision import mxid
-from tests.deploy.module_scene import Scene, scene
-from tests.e2e.seat import Account
-from tests.e2e.strict import StrictClient
-from tests.e2e.waiting import until
+from tests.deploy.module_homeserver import ModuleHomeserver, module_homeserver
+from tests.e2e.polling import wait_until
+from tests.e2e.staff_client import Account
+from tests.e2e.strict_client import StrictClient
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 
@@ -23,28 +23,28 @@ KEY = {"first_message_index": 0, "forwarded_count": 0, "is_verified": True, "ses
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
-    async with scene(tmp_path_factory.mktemp("backup")) as made:
+async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ModuleHomeserver]:
+    async with module_homeserver(tmp_path_factory.mktemp("backup")) as made:
         yield made
 
 
-def kept(line: Scene) -> set[str]:
+def kept(line: ModuleHomeserver) -> set[str]:
     """Rooms of which any key lies in a backup."""
     with closing(sqlite3.connect(f"file:{line.database}?mode=ro", uri=True)) as db:
         return {row[0] for row in db.execute("SELECT room_id FROM e2e_room_keys")}
 
 
-async def own_room(line: Scene, user: str) -> str:
+async def own_room(line: ModuleHomeserver, user: str) -> str:
     """Make a room that is not ours; encrypted by the homeserver's default."""
-    status, made = await line.be(user, "POST", "createRoom", {"preset": "private_chat"})
+    status, made = await line.request_as(user, "POST", "createRoom", {"preset": "private_chat"})
     assert status == 200
     return str(made["room_id"])
 
 
-async def test_all_ways_of_uploading(line: Scene) -> None:
+async def test_all_ways_of_uploading(line: ModuleHomeserver) -> None:
     """By session, by room and in bulk: 200 each; kept is what belongs to others' rooms, and nothing of a room unknown."""
     body = {"algorithm": "m.megolm_backup.v1.curve25519-aes-sha2", "auth_data": {"public_key": "x", "signatures": {}}}
-    status, made = await line.be("sol", "POST", "room_keys/version", body)
+    status, made = await line.request_as("sol", "POST", "room_keys/version", body)
     assert status == 200
     version = made["version"]
     theirs, ours, unknown = await own_room(line, "sol"), line.desk, "!unknown"
@@ -55,27 +55,27 @@ async def test_all_ways_of_uploading(line: Scene) -> None:
             (f"room_keys/keys/{room}", {"sessions": {"s2": KEY}}),
             ("room_keys/keys", {"rooms": rooms}),
         ):
-            status, answer = await line.be("sol", "PUT", f"{path}?version={version}", what)
+            status, answer = await line.request_as("sol", "PUT", f"{path}?version={version}", what)
             assert status == 200, answer
             assert set(answer) == {"etag", "count"}
     assert kept(line) == {theirs}
-    assert (await line.be("sol", "GET", f"room_keys/version/{version}"))[1]["count"] == 3
-    assert (await line.be("sol", "GET", f"room_keys/keys/{ours}?version={version}"))[1] == {"sessions": {}}
+    assert (await line.request_as("sol", "GET", f"room_keys/version/{version}"))[1]["count"] == 3
+    assert (await line.request_as("sol", "GET", f"room_keys/keys/{ours}?version={version}"))[1] == {"sessions": {}}
 
 
 @pytest.mark.parametrize("body", [{}, {"rooms": "x"}, {"rooms": []}, {"rooms": None}])
-async def test_a_backup_that_is_none(line: Scene, body: dict[str, Any]) -> None:
+async def test_a_backup_that_is_none(line: ModuleHomeserver, body: dict[str, Any]) -> None:
     """What has no rooms in it is a bad request, not an error of the server."""
-    assert (await line.be("ada", "PUT", "room_keys/keys?version=1", body))[0] == 400
+    assert (await line.request_as("ada", "PUT", "room_keys/keys?version=1", body))[0] == 400
 
 
-async def test_a_wrong_version_is_still_refused(line: Scene) -> None:
+async def test_a_wrong_version_is_still_refused(line: ModuleHomeserver) -> None:
     """A client with a stale backup is told so, as ever."""
-    status, answer = await line.be("bea", "PUT", f"room_keys/keys/{line.desk}/s?version=99", KEY)
+    status, answer = await line.request_as("bea", "PUT", f"room_keys/keys/{line.desk}/s?version=99", KEY)
     assert (status, answer["errcode"]) == (404, "M_NOT_FOUND")
 
 
-async def test_a_strict_client_has_recovery(line: Scene) -> None:
+async def test_a_strict_client_has_recovery(line: ModuleHomeserver) -> None:
     """Its recovery says "enabled", its keys count as backed up, and the server has none of a line room.
 
     And a room in which such a client was, with threads, receipts and reactions by sliding sync, is purged to the last row.
@@ -91,7 +91,7 @@ async def test_a_strict_client_has_recovery(line: Scene) -> None:
             async def there(room_id: str = room_id) -> bool | None:
                 return room_id in await client.joined() or None
 
-            await until("the client shows the room", there)
+            await wait_until("the client shows the room", there)
             await client.say(room_id, "hello")
 
         class Progress(sdk.EnableRecoveryProgressListener):  # type: ignore[misc]
@@ -115,8 +115,8 @@ async def test_a_strict_client_has_recovery(line: Scene) -> None:
     finally:
         await client.stop()
     assert any("sliding_sync" in table for table in line.rows_with(ours))
-    assert await line.house.sign_out(mxid("ada")) > 1
+    assert await line.module_client.sign_out(mxid("ada")) > 1
     await line.purged(ours)
     assert line.rows_with(ours) == {}
-    await line.house.vacuum()
+    await line.module_client.vacuum()
     assert line.holding(ours) == {}

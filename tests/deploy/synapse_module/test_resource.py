@@ -12,24 +12,24 @@ from urllib.parse import quote
 import pytest
 import pytest_asyncio
 
-from bridge.matrix.api.admin_api import Administrator, standing_in
-from bridge.matrix.api.http_client import Wire
-from bridge.matrix.api.module_api import Away, Refused, RoomState
-from bridge.matrix.rooms.erasure_probe import OUTSIDE
+from bridge.matrix.api.admin_api import AdminClient, module_or_admin_client
+from bridge.matrix.api.http_client import HomeserverClient
+from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleRequestRejected, RoomState
+from bridge.matrix.rooms.erasure_probe import NOT_ACCESSIBLE
 from deploy.stack.provision import mxid
-from tests.deploy.module_scene import POLICY, VOICE, Scene, scene
-from tests.e2e.waiting import until
+from tests.deploy.module_homeserver import POLICY, VOICE, ModuleHomeserver, module_homeserver
+from tests.e2e.polling import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
-    async with scene(tmp_path_factory.mktemp("module")) as made:
+async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ModuleHomeserver]:
+    async with module_homeserver(tmp_path_factory.mktemp("module")) as made:
         yield made
 
 
-async def test_a_purged_room_is_nowhere(line: Scene) -> None:
+async def test_a_purged_room_is_nowhere(line: ModuleHomeserver) -> None:
     """While it is there it is counted; afterwards it answers 404 and no row names it, and after a vacuum no byte does.
 
     Before that SQLite may have a copy of a row where it was before its page was balanced.
@@ -37,26 +37,26 @@ async def test_a_purged_room_is_nowhere(line: Scene) -> None:
     name = "velvet cormorant"
     room_id = await line.room("thread", "ada", name=name)
     event_id = await line.said(VOICE, room_id)
-    before = await line.house.room(room_id)
+    before = await line.module_client.room(room_id)
     assert before.state is RoomState.PRESENT
     assert before.events > 8
-    first = await line.house.purge(room_id)
+    first = await line.module_client.purge(room_id)
     assert first in {RoomState.PURGING, RoomState.GONE}
     await line.purged(room_id)
-    after = await line.house.room(room_id)
+    after = await line.module_client.room(room_id)
     assert (after.state, after.events, after.uncensored, after.leftovers) == (RoomState.GONE, 0, 0, 0)
     for user in (POLICY, "ada"):
-        assert (await line.be(user, "GET", f"rooms/{room_id}/event/{event_id}"))[0] in {403, 404}
+        assert (await line.request_as(user, "GET", f"rooms/{room_id}/event/{event_id}"))[0] in {403, 404}
     assert line.rows_with(room_id) == {}
     assert line.rows_with(event_id) == {}
     assert line.rows_with(name) == {}
     await line.settled()
-    await line.house.vacuum()
+    await line.module_client.vacuum()
     assert line.holding(room_id, event_id, name) == {}
-    assert await line.house.purge(room_id) is RoomState.GONE
+    assert await line.module_client.purge(room_id) is RoomState.GONE
 
 
-async def test_a_purged_room_is_in_nobodys_notifications(line: Scene) -> None:
+async def test_a_purged_room_is_in_nobodys_notifications(line: ModuleHomeserver) -> None:
     """Whoever muted a room did so by its id: the rule goes with it and so does what is told of its changes; others stay."""
     room_id, other = await line.room("thread", "ada"), await line.room("thread", "ada")
 
@@ -66,13 +66,13 @@ async def test_a_purged_room_is_in_nobodys_notifications(line: Scene) -> None:
             "override": {"actions": [], "conditions": [{"kind": "event_match", "key": "room_id", "pattern": room}]},
         }.items():
             rule = f"pushrules/global/{kind}/{quote(room)}"
-            assert (await line.be("ada", "PUT", rule, body))[0] == 200
-            assert (await line.be("ada", "PUT", f"{rule}/enabled", {"enabled": False}))[0] == 200
+            assert (await line.request_as("ada", "PUT", rule, body))[0] == 200
+            assert (await line.request_as("ada", "PUT", f"{rule}/enabled", {"enabled": False}))[0] == 200
 
     await mute(room_id)
     await mute(other)
     await line.purged(room_id)
-    assert (await line.house.room(room_id)).leftovers == 0
+    assert (await line.module_client.room(room_id)).leftovers == 0
     assert line.rows_with(room_id) == {}
     assert {table: count for table, count in line.rows_with(other).items() if table.startswith("push_rules")} == {
         "push_rules": 2,
@@ -80,14 +80,14 @@ async def test_a_purged_room_is_in_nobodys_notifications(line: Scene) -> None:
         "push_rules_stream": 4,
     }
     # Her client may still show the rule of the room that is gone; the others she changes as before.
-    assert (await line.be("ada", "DELETE", f"pushrules/global/room/{quote(room_id)}"))[0] == 404
-    assert (await line.be("ada", "DELETE", f"pushrules/global/room/{quote(other)}"))[0] == 200
+    assert (await line.request_as("ada", "DELETE", f"pushrules/global/room/{quote(room_id)}"))[0] == 404
+    assert (await line.request_as("ada", "DELETE", f"pushrules/global/room/{quote(other)}"))[0] == 200
     await mute(other)
-    await line.house.vacuum()
+    await line.module_client.vacuum()
     assert line.holding(room_id) == {}
 
 
-async def test_a_vacuum_leaves_nothing_that_was_deleted(line: Scene) -> None:
+async def test_a_vacuum_leaves_nothing_that_was_deleted(line: ModuleHomeserver) -> None:
     """Also what was deleted without being overwritten, by Synapse itself or before the module was there."""
     mark = "deletedWORDS"
     with closing(sqlite3.connect(line.database, timeout=10)) as db:
@@ -99,35 +99,35 @@ async def test_a_vacuum_leaves_nothing_that_was_deleted(line: Scene) -> None:
             db.execute("DROP TABLE planted")
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     assert line.holding(mark) == {mark: ["homeserver.db"]}
-    told = await line.house.vacuum()
+    told = await line.module_client.vacuum()
     assert (told.engine, told.bytes) == ("sqlite", line.database.stat().st_size)
     assert line.holding(mark) == {}
     # The vacuum wrote all of the database to the log; Synapse may have begun it anew, with a few pages of its own.
     assert line.database.with_name("homeserver.db-wal").stat().st_size < line.database.stat().st_size / 10
 
 
-async def test_what_is_not_ours_is_refused(line: Scene) -> None:
+async def test_what_is_not_ours_is_refused(line: ModuleHomeserver) -> None:
     """A room that somebody else created is neither purged, censored nor looked at; the desk itself is not purged."""
-    status, made = await line.be("bea", "POST", "createRoom", {"name": "lunch"})
+    status, made = await line.request_as("bea", "POST", "createRoom", {"name": "lunch"})
     assert status == 200
     theirs = str(made["room_id"])
-    for call in (line.house.purge, line.house.room, line.house.censor):
-        with pytest.raises(Refused, match="QUIETLINE_NOT_OURS"):
+    for call in (line.module_client.purge, line.module_client.room, line.module_client.censor):
+        with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_OURS"):
             await call(theirs)
-    with pytest.raises(Refused, match="QUIETLINE_DESK"):
-        await line.house.purge(line.desk)
-    assert (await line.be("bea", "GET", f"rooms/{theirs}/state/m.room.name"))[1] == {"name": "lunch"}
-    assert (await line.house.room(line.desk)).state is RoomState.PRESENT
+    with pytest.raises(ModuleRequestRejected, match="QUIETLINE_DESK"):
+        await line.module_client.purge(line.desk)
+    assert (await line.request_as("bea", "GET", f"rooms/{theirs}/state/m.room.name"))[1] == {"name": "lunch"}
+    assert (await line.module_client.room(line.desk)).state is RoomState.PRESENT
 
 
-async def test_a_room_that_never_was_is_gone(line: Scene) -> None:
+async def test_a_room_that_never_was_is_gone(line: ModuleHomeserver) -> None:
     """Purging is idempotent: an unknown room is gone already, and asking makes no trace of it."""
-    assert await line.house.purge("!never:was") is RoomState.GONE
-    assert (await line.house.room("!never:was")).events == 0
+    assert await line.module_client.purge("!never:was") is RoomState.GONE
+    assert (await line.module_client.room("!never:was")).events == 0
     assert line.rows_with("!never:was") == {}
 
 
-async def test_redacted_words_are_overwritten_at_once(line: Scene) -> None:
+async def test_redacted_words_are_overwritten_at_once(line: ModuleHomeserver) -> None:
     """120 redacted texts, more than Synapse does at a time, are counted, censored, and in no byte after a vacuum."""
     room_id = await line.room("thread", "ada")
     kept = await line.said(VOICE, room_id, {"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": "keptWORDS"})
@@ -136,71 +136,71 @@ async def test_redacted_words_are_overwritten_at_once(line: Scene) -> None:
         event_id = await line.said(
             VOICE, room_id, {"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": f"{mark}{number}", "session_id": "s"}
         )
-        status, _ = await line.be(POLICY, "PUT", f"rooms/{room_id}/redact/{event_id}/r{number}", {})
+        status, _ = await line.request_as(POLICY, "PUT", f"rooms/{room_id}/redact/{event_id}/r{number}", {})
         assert status == 200
-    assert (await line.house.room(room_id)).uncensored == 120
+    assert (await line.module_client.room(room_id)).uncensored == 120
     assert line.rows_with(mark) != {}
-    assert await line.house.censor(room_id) == 0
-    assert (await line.house.room(room_id)).uncensored == 0
+    assert await line.module_client.censor(room_id) == 0
+    assert (await line.module_client.room(room_id)).uncensored == 0
     assert line.rows_with(mark) == {}
     assert line.rows_with("keptWORDS") == {"event_json": 1}
-    await line.house.vacuum()
+    await line.module_client.vacuum()
     assert line.holding(mark) == {}
-    status, event = await line.be(POLICY, "GET", f"rooms/{room_id}/event/{kept}")
+    status, event = await line.request_as(POLICY, "GET", f"rooms/{room_id}/event/{kept}")
     assert (status, event["content"]["ciphertext"]) == (200, "keptWORDS")
 
 
-async def test_an_upload_is_deleted_from_the_disk(line: Scene) -> None:
+async def test_an_upload_is_deleted_from_the_disk(line: ModuleHomeserver) -> None:
     """Ours, and what somebody at the desk uploaded: file and row go, twice is as good as once; of others it is refused."""
     for user in (VOICE, "ada"):
         data = f"picture of {user}".encode()
         status, uploaded = await line.upload(user, data)
         assert status == 200, uploaded
         address = str(uploaded["content_uri"])
-        assert not await line.house.media_gone(address)
+        assert not await line.module_client.media_gone(address)
         assert line.holding(data.decode()) != {}
         for _ in range(2):
-            await line.house.delete_media(address)
-            assert await line.house.media_gone(address)
+            await line.module_client.delete_media(address)
+            assert await line.module_client.media_gone(address)
         assert line.holding(data.decode()) == {}
         assert line.rows_with(address.rsplit("/", 1)[1]) == {}
     status, uploaded = await line.upload("bea", b"her own picture")
-    with pytest.raises(Refused, match="QUIETLINE_NOT_OURS"):
-        await line.house.delete_media(uploaded["content_uri"])
-    assert not await line.house.media_gone(uploaded["content_uri"])
-    with pytest.raises(Refused, match="QUIETLINE_NOT_OURS"):
-        await line.house.media_gone("mxc://elsewhere.example/abcdefghijkl")
+    with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_OURS"):
+        await line.module_client.delete_media(uploaded["content_uri"])
+    assert not await line.module_client.media_gone(uploaded["content_uri"])
+    with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_OURS"):
+        await line.module_client.media_gone("mxc://elsewhere.example/abcdefghijkl")
 
 
-async def test_sign_out_is_for_people_at_the_desk(line: Scene) -> None:
+async def test_sign_out_is_for_people_at_the_desk(line: ModuleHomeserver) -> None:
     """All devices and tokens of a member go; nobody else's, and never our own identities'."""
     sol = next(account for account in line.server.accounts if account.user == "sol")
     second = await line.server.sign_in(sol)
-    assert await line.house.sign_out(mxid("sol")) == 2
+    assert await line.module_client.sign_out(mxid("sol")) == 2
     for token in (line.tokens["sol"], second):
         status, answer = await line.server.ask("GET", "/_matrix/client/v3/account/whoami", token)
         assert (status, answer["errcode"]) == (401, "M_UNKNOWN_TOKEN")
-    assert await line.house.sign_out(mxid("sol")) == 0
+    assert await line.module_client.sign_out(mxid("sol")) == 0
     line.tokens["sol"] = await line.server.sign_in(sol)
     for nobody in (mxid("bea"), POLICY, VOICE, "@nobody:quietline.localhost", "@ada:elsewhere.example", "sol"):
-        with pytest.raises(Refused, match="QUIETLINE_NOT_AT_DESK"):
-            await line.house.sign_out(nobody)
-    assert (await line.be("bea", "GET", "account/whoami"))[0] == 200
+        with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_AT_DESK"):
+            await line.module_client.sign_out(nobody)
+    assert (await line.request_as("bea", "GET", "account/whoami"))[0] == 200
     # Somebody in a thread is not thereby at a desk.
     await line.room("thread", "bea")
-    with pytest.raises(Refused, match="QUIETLINE_NOT_AT_DESK"):
-        await line.house.sign_out(mxid("bea"))
+    with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_AT_DESK"):
+        await line.module_client.sign_out(mxid("bea"))
 
 
-async def test_health_says_what_is_enforced(line: Scene) -> None:
+async def test_health_says_what_is_enforced(line: ModuleHomeserver) -> None:
     """`doctor` reads version, rules and what is beyond the module; on our own homeserver nothing is."""
-    health = await line.house.health()
+    health = await line.module_client.health()
     assert health.version == "1"
     assert health.enforces == {"no-clear-text", "no-outsiders", "small-uploads", "key-backup-discarded"}
     assert health.problems == ()
 
 
-async def test_old_key_backups_go_with_the_room(line: Scene) -> None:
+async def test_old_key_backups_go_with_the_room(line: ModuleHomeserver) -> None:
     """Keys that were backed up before the module was there are counted when the room is gone, and go then."""
     room_id = await line.room()
     with closing(sqlite3.connect(line.database, timeout=10)) as db, db:
@@ -211,20 +211,20 @@ async def test_old_key_backups_go_with_the_room(line: Scene) -> None:
             (mxid("ada"), room_id),
         )
     assert line.rows_with(room_id)["e2e_room_keys"] == 1
-    await line.house.purge(room_id)
+    await line.module_client.purge(room_id)
 
     async def gone() -> bool | None:
-        return (await line.house.room(room_id)).state is RoomState.GONE or None
+        return (await line.module_client.room(room_id)).state is RoomState.GONE or None
 
-    await until("the room is gone", gone, within=30)
-    assert (await line.house.room(room_id)).leftovers > 1
+    await wait_until("the room is gone", gone, within=30)
+    assert (await line.module_client.room(room_id)).leftovers > 1
     await line.purged(room_id)
-    assert (await line.house.room(room_id)).leftovers == 0
+    assert (await line.module_client.room(room_id)).leftovers == 0
     assert line.rows_with(room_id) == {}
 
 
 @pytest.mark.parametrize("rows_gone", [False, True], ids=["people are gone", "all but state groups is gone"])
-async def test_a_purge_that_failed_half_way_is_done_again(line: Scene, rows_gone: bool) -> None:
+async def test_a_purge_that_failed_half_way_is_done_again(line: ModuleHomeserver, rows_gone: bool) -> None:
     """We are out of the room and cannot look into it, which is said as that; another purge leaves nothing."""
     room_id = await line.room("thread")
     event_id = await line.said(VOICE, room_id)
@@ -234,20 +234,20 @@ async def test_a_purge_that_failed_half_way_is_done_again(line: Scene, rows_gone
     else:
         for user in (VOICE, POLICY):
             for act in ("leave", "forget"):
-                assert (await line.be(user, "POST", f"rooms/{room_id}/{act}", {}))[0] == 200
+                assert (await line.request_as(user, "POST", f"rooms/{room_id}/{act}", {}))[0] == 200
         # Synapse goes on with what everybody forgot by itself, unless that failed.
         change, values = "UPDATE scheduled_tasks SET status = ? WHERE resource_id = ?", ("failed", room_id)
     with closing(sqlite3.connect(line.database, timeout=10)) as db, db:
         assert db.execute(change, values).rowcount == 1
-    assert (await line.house.room(room_id)).state is RoomState.PRESENT
-    status, answer = await line.be(POLICY, "GET", f"rooms/{room_id}/messages?dir=b")
-    assert (status in {403, 404}, answer["errcode"] in OUTSIDE) == (True, True), answer
+    assert (await line.module_client.room(room_id)).state is RoomState.PRESENT
+    status, answer = await line.request_as(POLICY, "GET", f"rooms/{room_id}/messages?dir=b")
+    assert (status in {403, 404}, answer["errcode"] in NOT_ACCESSIBLE) == (True, True), answer
     await line.purged(room_id)
     assert line.rows_with(room_id) == {}
 
 
 @pytest.mark.timeout(360)
-async def test_a_purge_survives_a_kill(line: Scene) -> None:
+async def test_a_purge_survives_a_kill(line: ModuleHomeserver) -> None:
     """Killed in the middle of a purge, the homeserver goes on with it by itself.
 
     Its task begins again within a minute; the lock of the process that died is believed for two more.
@@ -255,32 +255,32 @@ async def test_a_purge_survives_a_kill(line: Scene) -> None:
     room_id = await line.room("thread", "ada", "sol")
     for _ in range(50):
         await line.said(VOICE, room_id)
-    assert await line.house.purge(room_id) is RoomState.PURGING
+    assert await line.module_client.purge(room_id) is RoomState.PURGING
     os.kill(int(line.server.layout.pid("homeserver").read_text()), signal.SIGKILL)
     states = []
 
     async def gone() -> bool | None:
         try:
-            states.append((await line.house.room(room_id)).state)
-        except Away:
+            states.append((await line.module_client.room(room_id)).state)
+        except HomeserverUnreachable:
             return None
         return states[-1] is RoomState.GONE or None
 
     async def seen() -> str:
         return str(states[-3:])
 
-    await until("the purge is finished without being asked again", gone, within=300, every=0.5, seen=seen)
+    await wait_until("the purge is finished without being asked again", gone, within=300, every=0.5, seen=seen)
     await line.purged(room_id)
     assert line.rows_with(room_id) == {}
 
 
-async def test_no_account_is_an_administrator(line: Scene) -> None:
+async def test_no_account_is_an_administrator(line: ModuleHomeserver) -> None:
     """Neither staff nor our identities, after setup and after everything above."""
     with closing(sqlite3.connect(f"file:{line.database}?mode=ro", uri=True)) as db:
         assert db.execute("SELECT COUNT(*), SUM(admin) FROM users").fetchone() == (5, 0)
 
 
-async def test_beside_the_module_no_administrators_token_is_used(line: Scene) -> None:
+async def test_beside_the_module_no_administrators_token_is_used(line: ModuleHomeserver) -> None:
     """With the module loaded its house is taken, whatever token there is beside it."""
-    wire = Wire(session=line.server.http, url=line.server.url, token="no token", user_id=POLICY)
-    assert await standing_in(line.house, Administrator(wire=wire)) is line.house
+    wire = HomeserverClient(session=line.server.http, url=line.server.url, token="no token", user_id=POLICY)
+    assert await module_or_admin_client(line.module_client, AdminClient(client=wire)) is line.module_client

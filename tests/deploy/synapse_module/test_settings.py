@@ -15,10 +15,10 @@ from synapse.module_api.errors import ConfigError
 
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack import synapse_config
-from deploy.stack.provision import write_files
-from deploy.synapse_module.inside import Inside, discard_key_backups
-from deploy.synapse_module.settings import Settings
-from tests.deploy.processes import ROOT, free_base
+from deploy.stack.provision import write_line_files
+from deploy.synapse_module.settings import ModuleSettings
+from deploy.synapse_module.synapse_internals import SynapseInternals, discard_key_backups
+from tests.deploy.processes import ROOT, free_port_base
 
 TOKEN = "t" * 64
 REGISTRATION = {"as_token": TOKEN, "namespaces": {"users": [{"exclusive": True, "regex": "@policy:agency\\.example"}]}}
@@ -38,7 +38,7 @@ def registration(tmp_path: Path) -> str:
 
 def test_what_is_right_is_read(registration: str) -> None:
     """Token and identities come from the registration; the token is in no repr."""
-    settings = Settings.read({"registration": registration, "policy": POLICY})
+    settings = ModuleSettings.read({"registration": registration, "policy": POLICY})
     assert (settings.token, settings.policy, settings.upload_bytes) == (TOKEN, POLICY, 65_536)
     assert settings.is_ours(POLICY)
     assert not settings.is_ours("@sol:agency.example")
@@ -64,7 +64,7 @@ def test_all_that_is_wrong_is_told_at_once(registration: str, config: dict[str, 
     """Every problem is a sentence that begins with its key."""
     whole = {"registration": registration, "policy": POLICY} if len(words) == 1 else {}
     with pytest.raises(ConfigError) as caught:
-        Settings.read({**whole, **config})
+        ModuleSettings.read({**whole, **config})
     assert all(word in str(caught.value) for word in words), str(caught.value)
 
 
@@ -87,7 +87,7 @@ def test_a_registration_that_is_none(tmp_path: Path, what: Any) -> None:
     """It is refused, and the refusal quotes nothing of the file."""
     path = write(tmp_path / "registration.yaml", what)
     with pytest.raises(ConfigError, match="registration: ") as caught:
-        Settings.read({"registration": path, "policy": POLICY})
+        ModuleSettings.read({"registration": path, "policy": POLICY})
     assert TOKEN not in str(caught.value)
 
 
@@ -96,7 +96,7 @@ def test_a_registration_that_others_can_read(tmp_path: Path, mode: int) -> None:
     """The token in it is all power over the line: the world must not read it, nor the group write it."""
     path = write(tmp_path / "registration.yaml", mode=mode)
     with pytest.raises(ConfigError, match="chmod"):
-        Settings.read({"registration": path, "policy": POLICY})
+        ModuleSettings.read({"registration": path, "policy": POLICY})
 
 
 def strange() -> Any:
@@ -109,18 +109,18 @@ def strange() -> Any:
     paths = SimpleNamespace(local_media_filepath=takes("media_id"), local_media_thumbnail_dir=takes("media_id"))
     repository = SimpleNamespace(filepaths=paths, delete_local_media_ids=takes("media_ids"))
     pool = SimpleNamespace(runWithConnection=takes("func", "db_autocommit"), engine=None)
-    store = SimpleNamespace(get_event=takes("event_id", "allow_rejected", "allow_none"), db_pool=pool)
+    database = SimpleNamespace(get_event=takes("event_id", "allow_rejected", "allow_none"), db_pool=pool)
     devices = SimpleNamespace(get_devices_by_user=takes("user_id"), delete_all_devices_for_user=takes("user_id"))
     auth = SimpleNamespace(delete_access_tokens_for_user=takes("user_id"))
-    inside = SimpleNamespace(
-        get_datastores=lambda: SimpleNamespace(main=store),
+    internals = SimpleNamespace(
+        get_datastores=lambda: SimpleNamespace(main=database),
         get_media_repository=lambda: repository,
         get_device_handler=lambda: devices,
         get_auth_handler=lambda: auth,
         get_e2e_room_keys_handler=lambda: handler,
         config=SimpleNamespace(),
     )
-    return SimpleNamespace(_hs=inside)
+    return SimpleNamespace(_hs=internals)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def strange() -> Any:
 def test_a_part_that_is_not_there(owner: str, name: str, how: str) -> None:
     """A private part that is missing, or takes other arguments, is named, with what to do instead."""
     rooms: Any = None
-    Inside(strange())
+    SynapseInternals(strange())
     discard_key_backups(strange(), rooms)
     api = strange()
     place = eval(owner, {"api": api})  # noqa: S307 - names from this file
@@ -151,7 +151,7 @@ def test_a_part_that_is_not_there(owner: str, name: str, how: str) -> None:
         setattr(place, name, lambda _something_else: None)
 
     def load() -> None:
-        Inside(api)
+        SynapseInternals(api)
         discard_key_backups(api, rooms)
 
     with pytest.raises(ConfigError, match=f"this Synapse has no `{name}`"):
@@ -169,8 +169,8 @@ def test_a_part_that_is_not_there(owner: str, name: str, how: str) -> None:
 )
 def test_synapse_stops_and_says_why(tmp_path: Path, change: dict[str, Any], sentence: str) -> None:
     """The homeserver does not come up without the module's rules: it ends, and the sentence is in what it prints."""
-    layout, ports = Layout(tmp_path / "line"), Ports(free_base())
-    write_files(layout, ports)
+    layout, ports = Layout(tmp_path / "line"), Ports(free_port_base())
+    write_line_files(layout, ports)
     path = layout.homeserver_config
     config = yaml.safe_load(path.read_text())
     config["modules"][0]["config"].update(change)

@@ -37,32 +37,32 @@ class OneConnection:
 
 
 @pytest.fixture
-def inside(tmp_path: Path) -> Iterator[OneConnection]:
+def internals(tmp_path: Path) -> Iterator[OneConnection]:
     one = OneConnection(tmp_path / "homeserver.db")
     yield one
     one.connection.close()
 
 
-def vacuum_of(inside: OneConnection) -> Vacuum:
-    return Vacuum(inside=inside)  # type: ignore[arg-type]
+def vacuum_of(internals: OneConnection) -> Vacuum:
+    return Vacuum(internals=internals)  # type: ignore[arg-type]
 
 
-async def test_what_is_deleted_is_overwritten(inside: OneConnection) -> None:
+async def test_what_is_deleted_is_overwritten(internals: OneConnection) -> None:
     """Whatever SQLite was built with, deleted content is zeroed from then on."""
-    assert inside.connection.execute("PRAGMA secure_delete").fetchone() == (0,)
-    await vacuum_of(inside).overwrite()
-    assert inside.connection.execute("PRAGMA secure_delete").fetchone() == (1,)
+    assert internals.connection.execute("PRAGMA secure_delete").fetchone() == (0,)
+    await vacuum_of(internals).enable_secure_delete()
+    assert internals.connection.execute("PRAGMA secure_delete").fetchone() == (1,)
 
 
-async def test_a_log_that_cannot_be_emptied_is_not_called_empty(inside: OneConnection, tmp_path: Path) -> None:
+async def test_a_log_that_cannot_be_emptied_is_not_called_empty(internals: OneConnection, tmp_path: Path) -> None:
     """While somebody reads (a backup), the vacuum is not done and says so, and copies nothing; afterwards it is."""
     reader = sqlite3.connect(tmp_path / "homeserver.db", isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM t").fetchall()
-    with inside.connection:
-        inside.connection.execute("INSERT INTO t VALUES ('more')")
+    with internals.connection:
+        internals.connection.execute("INSERT INTO t VALUES ('more')")
     log = (tmp_path / "homeserver.db-wal").stat().st_size
-    vacuum = vacuum_of(inside)
+    vacuum = vacuum_of(internals)
     with pytest.raises(SynapseError) as caught:
         await vacuum.run()
     assert (tmp_path / "homeserver.db-wal").stat().st_size == log
@@ -73,21 +73,21 @@ async def test_a_log_that_cannot_be_emptied_is_not_called_empty(inside: OneConne
 
 
 async def test_without_room_for_a_copy_it_is_not_begun(
-    inside: OneConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    internals: OneConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full disk would stop every text."""
     little = shutil.disk_usage(tmp_path)._replace(free=(tmp_path / "homeserver.db").stat().st_size)
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: little)
     with pytest.raises(SynapseError) as caught:
-        await vacuum_of(inside).run()
+        await vacuum_of(internals).run()
     assert (caught.value.code, caught.value.errcode) == (503, "QUIETLINE_NO_ROOM")
     monkeypatch.undo()
-    assert (await vacuum_of(inside).run())["engine"] == "sqlite"
+    assert (await vacuum_of(internals).run())["engine"] == "sqlite"
 
 
-async def test_one_at_a_time(inside: OneConnection) -> None:
+async def test_one_at_a_time(internals: OneConnection) -> None:
     """A second call while one is under way is told so at once, and the first is not disturbed."""
-    vacuum = vacuum_of(inside)
+    vacuum = vacuum_of(internals)
     first = asyncio.create_task(vacuum.run())
     await asyncio.sleep(0)
     with pytest.raises(SynapseError) as caught:
@@ -136,7 +136,7 @@ WHOLE = ["SET lock_timeout", "VACUUM (FULL)", "RESET lock_timeout"]
 async def test_postgresql_is_rewritten_once_what_was_open_has_ended(busy: list[set[str]]) -> None:
     """Whoever began after the call sees nothing of what was deleted before it, and is not waited for."""
     elephant = Elephant(*busy)
-    told = await Vacuum(inside=elephant).run()  # type: ignore[arg-type]
+    told = await Vacuum(internals=elephant).run()  # type: ignore[arg-type]
     assert (told["engine"], told["bytes"]) == ("postgres", 4096)
     assert elephant.said[len(busy) : -1] == WHOLE
 
@@ -145,7 +145,7 @@ async def test_beside_a_dump_postgresql_is_left_alone() -> None:
     """What an older transaction may still see would be copied along, and called gone; nothing is begun."""
     elephant = Elephant({"3/7"})
     with pytest.raises(SynapseError) as caught:
-        await Vacuum(inside=elephant).run()  # type: ignore[arg-type]
+        await Vacuum(internals=elephant).run()  # type: ignore[arg-type]
     assert (caught.value.code, caught.value.errcode) == (503, "QUIETLINE_READERS")
     assert not set(WHOLE) & set(elephant.said)
 
@@ -154,7 +154,7 @@ async def test_it_does_not_stand_in_line_for_a_table() -> None:
     """A table that somebody holds: not done, said so, and the connection is given back as it was."""
     elephant = Elephant(set(), fault=LockNotAvailableError())
     with pytest.raises(SynapseError) as caught:
-        await Vacuum(inside=elephant).run()  # type: ignore[arg-type]
+        await Vacuum(internals=elephant).run()  # type: ignore[arg-type]
     assert (caught.value.code, caught.value.errcode) == (503, "QUIETLINE_READERS")
     assert elephant.said[1:] == WHOLE
 
@@ -163,5 +163,5 @@ async def test_another_fault_of_postgresql_is_no_patience() -> None:
     """A full disk is told as what it is, and the connection is given back as it was."""
     elephant = Elephant(set(), fault=RuntimeError("no space"))
     with pytest.raises(RuntimeError):
-        await Vacuum(inside=elephant).run()  # type: ignore[arg-type]
+        await Vacuum(internals=elephant).run()  # type: ignore[arg-type]
     assert elephant.said[1:] == WHOLE

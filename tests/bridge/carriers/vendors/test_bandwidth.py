@@ -16,6 +16,7 @@ from bridge.carriers import client_credentials
 from bridge.carriers.adapter import (
     CannotDelete,
     DeliveryReport,
+    Ignored,
     InboundText,
     Malformed,
     Media,
@@ -23,30 +24,29 @@ from bridge.carriers.adapter import (
     Status,
     TryLater,
     UnknownOutcome,
-    Unwanted,
 )
 from bridge.runtime.phone_number import Phone
-from tests.bridge.carriers.cloud_stands import EVENT, FAILED, MESSAGE, BandwidthStand
-from tests.bridge.carriers.fake_stand import PATH, PATH_SECRET, standing
-from tests.bridge.carriers.receiver import http, wire
-from tests.bridge.carriers.steps import HANDSET, one_text, sent
+from tests.bridge.carriers.cloud_harnesses import EVENT, FAILED, MESSAGE, BandwidthHarness
+from tests.bridge.carriers.receiver import http_response, scripted_server
+from tests.bridge.carriers.steps import HANDSET, receive_text, send_text
+from tests.bridge.carriers.vendor_harness import PATH, PATH_SECRET, running_harness
 from tests.fakes import bandwidth
 
 
 @pytest.fixture
-async def stand() -> AsyncIterator[BandwidthStand]:
-    async with standing(BandwidthStand) as made:
+async def harness() -> AsyncIterator[BandwidthHarness]:
+    async with running_harness(BandwidthHarness) as made:
         yield made
 
 
-def read(stand: BandwidthStand, *events: Any) -> Any:
-    return stand.carrier.parse(stand.sign(json.dumps(events).encode()))
+def read(harness: BandwidthHarness, *events: Any) -> Any:
+    return harness.carrier.parse(harness.sign(json.dumps(events).encode()))
 
 
-async def test_needs_both_secrets(stand: BandwidthStand) -> None:
+async def test_needs_both_secrets(harness: BandwidthHarness) -> None:
     """Neither the right path with wrong credentials nor the right credentials on another path are enough."""
-    request = stand.sign(b"[]")
-    assert stand.carrier.verify(request)
+    request = harness.sign(b"[]")
+    assert harness.carrier.verify(request)
     for path in (
         "",
         "/",
@@ -55,32 +55,32 @@ async def test_needs_both_secrets(stand: BandwidthStand) -> None:
         f"{PATH}/inbound/{PATH_SECRET}x",
         f"{PATH}/{PATH_SECRET}/x",
     ):
-        assert not stand.carrier.verify(replace(request, raw_path=path))
+        assert not harness.carrier.verify(replace(request, raw_path=path))
     for login in (("callback", ""), ("", "påss"), ("callbac", "kpåss"), bandwidth.LOGIN):
         headers = CIMultiDict({"Authorization": bandwidth.basic(*login)})
-        assert not stand.carrier.verify(replace(request, headers=headers))
+        assert not harness.carrier.verify(replace(request, headers=headers))
 
 
-async def test_reads(stand: BandwidthStand) -> None:
+async def test_reads(harness: BandwidthHarness) -> None:
     """A text is read field by field; its time is the message's."""
     at = datetime(2026, 1, 1, tzinfo=UTC)
-    text = InboundText(message_id="00ff", sender=Phone(HANDSET), text="x", to=stand.number, at=at)
-    assert read(stand, EVENT | {"message": MESSAGE | {"text": "x"}}) == (text,)
+    text = InboundText(message_id="00ff", sender=Phone(HANDSET), text="x", to=harness.number, at=at)
+    assert read(harness, EVENT | {"message": MESSAGE | {"text": "x"}}) == (text,)
 
 
-async def test_several_events(stand: BandwidthStand) -> None:
+async def test_several_events(harness: BandwidthHarness) -> None:
     """An array may hold several events, and all of them count, in their order."""
     delivered = {"type": "message-delivered", "message": {"id": "a"}}
-    assert [type(item) for item in read(stand, EVENT, delivered, EVENT)] == [InboundText, DeliveryReport, InboundText]
+    assert [type(item) for item in read(harness, EVENT, delivered, EVENT)] == [InboundText, DeliveryReport, InboundText]
 
 
-async def test_picture_without_words(stand: BandwidthStand) -> None:
+async def test_picture_without_words(harness: BandwidthHarness) -> None:
     """A picture comes with its address and without words, and is not fetched."""
-    url = f"{stand.receiver.url}/media/1"
+    url = f"{harness.receiver.url}/media/1"
     message = {k: v for k, v in MESSAGE.items() if k != "text"} | {"media": [url], "channel": "MMS"}
-    (item,) = read(stand, EVENT | {"message": message})
+    (item,) = read(harness, EVENT | {"message": message})
     assert (item.text, item.media) == ("", (Media(url=url, content_type=""),))
-    assert stand.receiver.requests == []
+    assert harness.receiver.requests == []
 
 
 @pytest.mark.parametrize(
@@ -91,15 +91,15 @@ async def test_picture_without_words(stand: BandwidthStand) -> None:
         (MESSAGE | {"from": "+15555550101,+15555550102"}, "group"),
     ],
 )
-async def test_no_texts_to_us(stand: BandwidthStand, message: dict[str, Any], why: str) -> None:
+async def test_no_texts_to_us(harness: BandwidthHarness, message: dict[str, Any], why: str) -> None:
     """A group or another channel is understood and not taken."""
-    assert read(stand, EVENT | {"message": message}) == (Unwanted(why),)  # type: ignore[arg-type]
+    assert read(harness, EVENT | {"message": message}) == (Ignored(why),)  # type: ignore[arg-type]
 
 
-async def test_other_events(stand: BandwidthStand) -> None:
+async def test_other_events(harness: BandwidthHarness) -> None:
     """An event that is new to us is no reason to be called again for a day."""
-    assert read(stand, {"type": "message-sending", "message": {}}) == (Unwanted("event"),)
-    assert read(stand, {"type": "something-new", "message": {}}) == (Unwanted("event"),)
+    assert read(harness, {"type": "message-sending", "message": {}}) == (Ignored("event"),)
+    assert read(harness, {"type": "something-new", "message": {}}) == (Ignored("event"),)
 
 
 @pytest.mark.parametrize(
@@ -115,59 +115,59 @@ async def test_other_events(stand: BandwidthStand) -> None:
         (None, "failed", ""),
     ],
 )
-async def test_failures(stand: BandwidthStand, code: Any, status: Status, told: str) -> None:
+async def test_failures(harness: BandwidthHarness, code: Any, status: Status, told: str) -> None:
     """A failure is told with its code; one that says nothing of what became of the text is no failure."""
     report = DeliveryReport(message_id="00ff", status=status, code=told)
-    assert read(stand, FAILED | {"errorCode": code}) == (report,)
+    assert read(harness, FAILED | {"errorCode": code}) == (report,)
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
     [("id", None), ("id", "a b"), ("from", None), ("from", 7), ("text", 7), ("media", {}), ("media", [7])],
 )
-async def test_malformed(stand: BandwidthStand, field: str, value: Any) -> None:
+async def test_malformed(harness: BandwidthHarness, field: str, value: Any) -> None:
     """One event that is not as documented is told as that, and the others of its array are read all the same."""
     wrong = EVENT | {"message": MESSAGE | {field: value}}
-    first, second, third = read(stand, EVENT, wrong, EVENT)
-    assert second == Unwanted("malformed")
+    first, second, third = read(harness, EVENT, wrong, EVENT)
+    assert second == Ignored("malformed")
     assert isinstance(first, InboundText)
     assert first == third
 
 
 @pytest.mark.parametrize("event", [7, None, [], {"type": "message-received"}, {"type": "message-sent", "message": {}}])
-async def test_an_event_that_is_none(stand: BandwidthStand, event: Any) -> None:
+async def test_an_event_that_is_none(harness: BandwidthHarness, event: Any) -> None:
     """An event without its message is no reason to be called again for a day."""
-    assert read(stand, event) == (Unwanted("malformed"),)
+    assert read(harness, event) == (Ignored("malformed"),)
 
 
-async def test_events_missing(stand: BandwidthStand) -> None:
+async def test_events_missing(harness: BandwidthHarness) -> None:
     """Nothing at all, or an object, is malformed."""
     for body in (b"[]", b"{}", b"7", b"words"):
         with pytest.raises(Malformed):
-            stand.carrier.parse(stand.sign(body))
+            harness.carrier.parse(harness.sign(body))
 
 
-async def test_expires(stand: BandwidthStand) -> None:
+async def test_expires(harness: BandwidthHarness) -> None:
     """Each text carries the time after which it must not be sent any more (the fake looks at it)."""
-    await sent(stand)
-    stand.clock.ahead = -86_400
-    assert await stand.carrier.send(Phone(HANDSET), "x", number=stand.number) == UnknownOutcome()
+    await send_text(harness)
+    harness.clock.ahead = -86_400
+    assert await harness.carrier.send(Phone(HANDSET), "x", number=harness.number) == UnknownOutcome()
 
 
-async def test_answers(stand: BandwidthStand) -> None:
+async def test_answers(harness: BandwidthHarness) -> None:
     """What the API answers is sorted: never, later, or nobody knows."""
     table = (
-        (http(400, b'{"type": "request-validation"}'), Rejected("request-validation")),
-        (http(400, b'{"type": "s3cret words of the text"}'), Rejected("http-400")),
-        (http(415, b"[]"), Rejected("http-415")),
-        (http(429, b"{}", headers="Retry-After: 9\r\n"), TryLater(9.0)),
-        (http(202, b'{"id": "a b"}'), UnknownOutcome()),
-        (http(200, b'{"id": "ab"}'), UnknownOutcome()),
+        (http_response(400, b'{"type": "request-validation"}'), Rejected("request-validation")),
+        (http_response(400, b'{"type": "s3cret words of the text"}'), Rejected("http-400")),
+        (http_response(415, b"[]"), Rejected("http-415")),
+        (http_response(429, b"{}", headers="Retry-After: 9\r\n"), TryLater(9.0)),
+        (http_response(202, b'{"id": "a b"}'), UnknownOutcome()),
+        (http_response(200, b'{"id": "ab"}'), UnknownOutcome()),
     )
     for answer, expected in table:
-        async with wire(answer) as line:
-            carrier = stand.elsewhere(line.url)
-            assert await carrier.send(Phone(HANDSET), "word", number=stand.number) == expected
+        async with scripted_server(answer) as line:
+            carrier = harness.elsewhere(line.url)
+            assert await carrier.send(Phone(HANDSET), "word", number=harness.number) == expected
             await carrier.close()
 
 
@@ -182,87 +182,87 @@ async def test_answers(stand: BandwidthStand) -> None:
         ({"messageId": "other", "messageStatus": "SENT"}, None),
     ],
 )
-async def test_status(stand: BandwidthStand, record: dict[str, Any], expected: DeliveryReport | None) -> None:
+async def test_status(harness: BandwidthHarness, record: dict[str, Any], expected: DeliveryReport | None) -> None:
     """What its records say of a text is what a report would have said; another text's record says nothing."""
     body = json.dumps({"messages": [7, {"messageId": "ab"} | record]}).encode()
-    async with wire(http(200, body)) as line:
-        carrier = stand.elsewhere(line.url)
+    async with scripted_server(http_response(200, body)) as line:
+        carrier = harness.elsewhere(line.url)
         got = await carrier.status("ab")
         assert (got and replace(got, code=got.code or "0")) == expected
         await carrier.close()
 
 
-async def test_any_order(stand: BandwidthStand) -> None:
+async def test_any_order(harness: BandwidthHarness) -> None:
     """Reports that come in the wrong order are read all the same; what is final is not this module's to judge."""
-    stand.vendor.reports = ({"type": "message-delivered"}, {"type": "message-sent"})
-    message_id = await sent(stand)
-    reports = [stand.carrier.parse(request) for request in await stand.receiver.come(2)]
+    harness.vendor.reports = ({"type": "message-delivered"}, {"type": "message-sent"})
+    message_id = await send_text(harness)
+    reports = [harness.carrier.parse(request) for request in await harness.receiver.come(2)]
     assert reports == [
         (DeliveryReport(message_id=message_id, status="delivered"),),
         (DeliveryReport(message_id=message_id, status="sent"),),
     ]
 
 
-async def test_says_what_it_keeps(stand: BandwidthStand) -> None:
+async def test_says_what_it_keeps(harness: BandwidthHarness) -> None:
     """It holds no words to delete; numbers it keeps, and says so."""
-    outcome = await stand.carrier.delete_copy((await one_text(stand)).raw_path)
+    outcome = await harness.carrier.delete_copy((await receive_text(harness)).raw_path)
     assert isinstance(outcome, CannotDelete)
-    assert "numbers" in outcome.why
+    assert "numbers" in outcome.reason
 
 
-async def test_one_token_for_many(stand: BandwidthStand) -> None:
+async def test_one_token_for_many(harness: BandwidthHarness) -> None:
     """A token is asked for once, kept while it is good, and renewed before its end."""
-    await asyncio.gather(*(sent(stand, str(n)) for n in range(5)))
-    assert await stand.carrier.status("never-was") is None
-    assert stand.vendor.given == 1
-    stand.clock.ahead = 3530
-    assert await stand.carrier.status("never-was") is None
-    assert stand.vendor.given == 1
-    stand.clock.ahead = 3550
-    assert await stand.carrier.status("never-was") is None
-    assert stand.vendor.given == 2
+    await asyncio.gather(*(send_text(harness, str(n)) for n in range(5)))
+    assert await harness.carrier.status("never-was") is None
+    assert harness.vendor.given == 1
+    harness.clock.ahead = 3530
+    assert await harness.carrier.status("never-was") is None
+    assert harness.vendor.given == 1
+    harness.clock.ahead = 3550
+    assert await harness.carrier.status("never-was") is None
+    assert harness.vendor.given == 2
 
 
-async def test_a_token_that_ended_early(stand: BandwidthStand) -> None:
+async def test_a_token_that_ended_early(harness: BandwidthHarness) -> None:
     """A token that the vendor takes no more costs one refusal: a new one is fetched, and the text leaves once."""
-    await sent(stand, "one")
-    stand.vendor.tokens.clear()
-    await sent(stand, "two")
-    assert stand.vendor.given == 2
-    assert await stand.arrived(HANDSET) == ["one", "two"]
+    await send_text(harness, "one")
+    harness.vendor.tokens.clear()
+    await send_text(harness, "two")
+    assert harness.vendor.given == 2
+    assert await harness.texts_at_handset(HANDSET) == ["one", "two"]
 
 
-async def test_a_refused_client(stand: BandwidthStand, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_refused_client(harness: BandwidthHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that gets no token sends nothing, and waiting does not help."""
     monkeypatch.setattr(bandwidth, "LOGIN", ("another", "client"))
-    assert await stand.carrier.send(Phone(HANDSET), "word", number=stand.number) == Rejected("http-401")
-    assert await stand.arrived(HANDSET) == []
+    assert await harness.carrier.send(Phone(HANDSET), "word", number=harness.number) == Rejected("http-401")
+    assert await harness.texts_at_handset(HANDSET) == []
 
 
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (http(500), TryLater(5.0)),
-        (http(429, headers="Retry-After: 9\r\n"), TryLater(9.0)),
-        (http(302, headers="Location: /\r\n"), TryLater(5.0)),
-        (http(200, b"<html>welcome to the hotel</html>"), TryLater(5.0)),
-        (http(200, b'{"access_token": "two\\r\\nlines"}'), TryLater(5.0)),
-        (http(200, b'{"access_token": 7}'), TryLater(5.0)),
+        (http_response(500), TryLater(5.0)),
+        (http_response(429, headers="Retry-After: 9\r\n"), TryLater(9.0)),
+        (http_response(302, headers="Location: /\r\n"), TryLater(5.0)),
+        (http_response(200, b"<html>welcome to the hotel</html>"), TryLater(5.0)),
+        (http_response(200, b'{"access_token": "two\\r\\nlines"}'), TryLater(5.0)),
+        (http_response(200, b'{"access_token": 7}'), TryLater(5.0)),
         (b"", TryLater(5.0)),
-        (http(400, b'{"error": "invalid_client"}'), Rejected("http-400")),
+        (http_response(400, b'{"error": "invalid_client"}'), Rejected("http-400")),
     ],
 )
-async def test_no_token_no_text(stand: BandwidthStand, answer: bytes, expected: Any) -> None:
+async def test_no_token_no_text(harness: BandwidthHarness, answer: bytes, expected: Any) -> None:
     """Without a token nothing was sent, which is certain whatever the vendor's tokens suffer from."""
-    async with wire(answer) as line:
-        carrier: Any = stand.carrier
+    async with scripted_server(answer) as line:
+        carrier: Any = harness.carrier
         carrier._api._url = line.url
-        assert await stand.carrier.send(Phone(HANDSET), "word", number=stand.number) == expected
+        assert await harness.carrier.send(Phone(HANDSET), "word", number=harness.number) == expected
         assert line.requests == 1
-    assert await stand.arrived(HANDSET) == []
+    assert await harness.texts_at_handset(HANDSET) == []
 
 
-async def test_those_who_wait_for_a_token_share_a_failure(stand: BandwidthStand) -> None:
+async def test_those_who_wait_for_a_token_share_a_failure(harness: BandwidthHarness) -> None:
     """Texts that wait behind a token that never comes are given up with it, and none leaves by a try of its own, late."""
     asked, over = 0, asyncio.Event()
 
@@ -274,49 +274,49 @@ async def test_those_who_wait_for_a_token_share_a_failure(stand: BandwidthStand)
         writer.close()
 
     async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
-        carrier: Any = stand.carrier
+        carrier: Any = harness.carrier
         right, carrier._api._url = carrier._api._url, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        sending = (stand.carrier.send(Phone(HANDSET), "word", number=stand.number) for _ in range(5))
+        sending = (harness.carrier.send(Phone(HANDSET), "word", number=harness.number) for _ in range(5))
         assert await asyncio.gather(*sending) == [TryLater(5.0)] * 5
         assert asked == 1
         over.set()
     carrier._api._url = right
-    await sent(stand, "afterwards")
-    assert await stand.arrived(HANDSET) == ["afterwards"]
+    await send_text(harness, "afterwards")
+    assert await harness.texts_at_handset(HANDSET) == ["afterwards"]
 
 
-async def test_no_token_is_waited_for_for_long(stand: BandwidthStand, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_token_is_waited_for_for_long(harness: BandwidthHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """What could not be begun soon after it was asked for is given up, though there would be a token by and by."""
-    monkeypatch.setattr(client_credentials, "WITHIN", 0.1)
-    carrier: Any = stand.carrier
-    async with carrier._api._turn:
-        assert await stand.carrier.send(Phone(HANDSET), "word", number=stand.number) == TryLater(5.0)
+    monkeypatch.setattr(client_credentials, "START_WITHIN", 0.1)
+    carrier: Any = harness.carrier
+    async with carrier._api._lock:
+        assert await harness.carrier.send(Phone(HANDSET), "word", number=harness.number) == TryLater(5.0)
     monkeypatch.undo()
-    await sent(stand, "in time")
-    monkeypatch.setattr(client_credentials, "WITHIN", 0.0)
-    assert await stand.carrier.send(Phone(HANDSET), "late", number=stand.number) == TryLater(5.0)
-    assert await stand.arrived(HANDSET) == ["in time"]
+    await send_text(harness, "in time")
+    monkeypatch.setattr(client_credentials, "START_WITHIN", 0.0)
+    assert await harness.carrier.send(Phone(HANDSET), "late", number=harness.number) == TryLater(5.0)
+    assert await harness.texts_at_handset(HANDSET) == ["in time"]
 
 
-async def test_a_token_of_any_length(stand: BandwidthStand) -> None:
+async def test_a_token_of_any_length(harness: BandwidthHarness) -> None:
     """A token that is said to be good for ages is asked for again after a day."""
-    async with wire(http(200, b'{"access_token": "abc", "expires_in": 1' + b"0" * 400 + b"}")) as line:
-        carrier: Any = stand.carrier
+    async with scripted_server(http_response(200, b'{"access_token": "abc", "expires_in": 1' + b"0" * 400 + b"}")) as line:
+        carrier: Any = harness.carrier
         carrier._api._url = line.url
-        stand.vendor.tokens.add("abc")
+        harness.vendor.tokens.add("abc")
         for ahead, asked in ((0, 1), (86_000, 1), (86_400, 2)):
-            stand.clock.ahead = ahead
-            assert await stand.carrier.status("never-was") is None
+            harness.clock.ahead = ahead
+            assert await harness.carrier.status("never-was") is None
             assert line.requests == asked
 
 
-async def test_a_token_of_unknown_length(stand: BandwidthStand) -> None:
+async def test_a_token_of_unknown_length(harness: BandwidthHarness) -> None:
     """A token whose end is not told is kept for minutes, not for ever."""
-    async with wire(http(200, b'{"access_token": "abc", "expires_in": "soon"}')) as line:
-        carrier: Any = stand.carrier
+    async with scripted_server(http_response(200, b'{"access_token": "abc", "expires_in": "soon"}')) as line:
+        carrier: Any = harness.carrier
         carrier._api._url = line.url
-        stand.vendor.tokens.add("abc")
+        harness.vendor.tokens.add("abc")
         for ahead, asked in ((0, 1), (200, 1), (300, 2)):
-            stand.clock.ahead = ahead
-            assert await stand.carrier.status("never-was") is None
+            harness.clock.ahead = ahead
+            assert await harness.carrier.status("never-was") is None
             assert line.requests == asked

@@ -13,44 +13,44 @@ from twilio.request_validator import RequestValidator  # type: ignore[import-unt
 
 from bridge.carriers.adapter import (
     Deleted,
+    DeleteLater,
     DeliveryReport,
+    Ignored,
     InboundText,
     Malformed,
-    NotYet,
     Rejected,
     TryLater,
-    Unwanted,
     WebhookRequest,
 )
 from bridge.carriers.vendors import twilio
 from bridge.runtime.phone_number import Phone
-from tests.bridge.carriers.cxml_stands import ACCOUNT, KEY, NUMBER, CxmlStand, signalwire_stand, twilio_stand
-from tests.bridge.carriers.receiver import http, wire
-from tests.bridge.carriers.steps import HANDSET, one_text, read_text, sent
-from tests.fakes.cxml import WHERE_SHE_IS
+from tests.bridge.carriers.cxml_harnesses import ACCOUNT, KEY, NUMBER, CxmlHarness, signalwire_harness, twilio_harness
+from tests.bridge.carriers.receiver import http_response, scripted_server
+from tests.bridge.carriers.steps import HANDSET, parse_text, receive_text, send_text
+from tests.fakes.cxml import SENDER_PLACE
 
 
 @pytest.fixture
-async def stand() -> AsyncIterator[CxmlStand]:
-    async with twilio_stand() as made:
+async def harness() -> AsyncIterator[CxmlHarness]:
+    async with twilio_harness() as made:
         yield made
 
 
-@pytest.fixture(params=[twilio_stand, signalwire_stand])
-async def either(request: pytest.FixtureRequest) -> AsyncIterator[CxmlStand]:
+@pytest.fixture(params=[twilio_harness, signalwire_harness])
+async def either(request: pytest.FixtureRequest) -> AsyncIterator[CxmlHarness]:
     async with request.param() as made:
         yield made
 
 
-async def test_where_she_is_is_not_read(either: CxmlStand) -> None:
+async def test_where_she_is_is_not_read(either: CxmlHarness) -> None:
     """The places that the vendor guesses for the sender stand nowhere in what is read."""
-    request = await one_text(either, "hello")
-    assert WHERE_SHE_IS.encode()[:6] in request.body
-    item = read_text(either, request)
-    assert WHERE_SHE_IS not in repr((item.message_id, item.sender.reveal(), item.text, item.to, item.media, item.at))
+    request = await receive_text(either, "hello")
+    assert SENDER_PLACE.encode()[:6] in request.body
+    item = parse_text(either, request)
+    assert SENDER_PLACE not in repr((item.message_id, item.sender.reveal(), item.text, item.to, item.media, item.at))
 
 
-async def test_by_get(either: CxmlStand) -> None:
+async def test_by_get(either: CxmlHarness) -> None:
     """A webhook by GET carries its fields in the query, and the signature is over the URL alone."""
     path = "/carriers/demo/inbound?" + urlencode({"MessageSid": "SM1", "From": HANDSET, "To": NUMBER, "Body": "a b"})
     signature = RequestValidator(KEY).compute_signature(either.receiver.url + path, {})
@@ -61,7 +61,7 @@ async def test_by_get(either: CxmlStand) -> None:
     assert either.carrier.parse(request) == (expected,)
 
 
-async def test_a_picture_without_words(either: CxmlStand) -> None:
+async def test_a_picture_without_words(either: CxmlHarness) -> None:
     """A picture may come without the field for words: it is a text all the same. Without both it is malformed."""
     fields = {"MessageSid": "SM1", "From": HANDSET, "To": NUMBER, "NumMedia": "1", "MediaUrl0": "https://m.example/1"}
     (item,) = either.carrier.parse(either.sign(urlencode(fields).encode()))
@@ -74,20 +74,20 @@ async def test_a_picture_without_words(either: CxmlStand) -> None:
 @pytest.mark.parametrize(
     ("status", "code", "expected"),
     [
-        ("accepted", None, Unwanted("event")),
-        ("queued", None, Unwanted("event")),
-        ("initiated", None, Unwanted("event")),
-        ("sending", None, Unwanted("event")),
+        ("accepted", None, Ignored("event")),
+        ("queued", None, Ignored("event")),
+        ("initiated", None, Ignored("event")),
+        ("sending", None, Ignored("event")),
         ("sent", None, DeliveryReport(message_id="SM1", status="sent")),
         ("delivered", None, DeliveryReport(message_id="SM1", status="delivered")),
         ("read", None, DeliveryReport(message_id="SM1", status="delivered")),
         ("undelivered", "30006", DeliveryReport(message_id="SM1", status="failed", code="30006")),
         ("failed", "30007", DeliveryReport(message_id="SM1", status="failed", code="30007")),
         ("canceled", "", DeliveryReport(message_id="SM1", status="failed")),
-        ("something new", None, Unwanted("event")),
+        ("something new", None, Ignored("event")),
     ],
 )
-async def test_status(either: CxmlStand, status: str, code: str | None, expected: Any) -> None:
+async def test_status(either: CxmlHarness, status: str, code: str | None, expected: Any) -> None:
     """Each status is ours or of no concern, in whatever order they come; a status never becomes a text."""
     fields = {"MessageSid": "SM1", "MessageStatus": status, "Body": "words", "From": NUMBER, "To": HANDSET}
     if code is not None:
@@ -110,15 +110,15 @@ async def test_status(either: CxmlStand, status: str, code: str | None, expected
         (404, {}, Rejected("http-404")),
     ],
 )
-async def test_codes(either: CxmlStand, status: int, body: dict[str, Any], expected: Any) -> None:
+async def test_codes(either: CxmlHarness, status: int, body: dict[str, Any], expected: Any) -> None:
     """Each error code is permanent, for now, or says that the texter opted out at the vendor."""
-    async with wire(http(status, json.dumps(body).encode())) as line:
+    async with scripted_server(http_response(status, json.dumps(body).encode())) as line:
         carrier = either.elsewhere(line.url)
         assert await carrier.send(Phone(HANDSET), "word", number=NUMBER) == expected
         await carrier.close()
 
 
-async def test_what_is_sent(either: CxmlStand) -> None:
+async def test_what_is_sent(either: CxmlHarness) -> None:
     """A send names the number that was texted, a validity period and where its status is told, and nothing more."""
     await either.carrier.send(Phone(HANDSET), "word", number="+15555550111")
     assert either.vendor.forms == [
@@ -132,27 +132,27 @@ async def test_what_is_sent(either: CxmlStand) -> None:
     ]
 
 
-async def test_discard_content(stand: CxmlStand) -> None:
+async def test_discard_content(harness: CxmlHarness) -> None:
     """Where the account allows it, Twilio is told not to keep the words; the validity stays within its bounds."""
     settings = twilio.Settings(
         kind="twilio",
         api_base="http://127.0.0.1:9",
         account_sid=ACCOUNT,
-        auth_token_file=stand.secrets / "key",
+        auth_token_file=harness.secrets / "key",
         discard_content=True,
     )
     for validity, expected in ((900, "900"), (0, "1"), (10**6, "36000")):
-        carrier = twilio.TwilioCarrier.make(settings, **(stand.common() | {"validity": validity}))
-        assert carrier._each_time["ContentRetention"] == "discard"
-        assert carrier._each_time["ValidityPeriod"] == expected
+        carrier = twilio.TwilioCarrier.make(settings, **(harness.common() | {"validity": validity}))
+        assert carrier._common_fields["ContentRetention"] == "discard"
+        assert carrier._common_fields["ValidityPeriod"] == expected
         await carrier.close()
 
 
-async def test_too_early_to_delete(either: CxmlStand) -> None:
+async def test_too_early_to_delete(either: CxmlHarness) -> None:
     """A message that is not final yet (20009) is not reported deleted; later it is."""
-    message_id = await sent(either)
+    message_id = await send_text(either)
     either.vendor.not_final = True
-    assert isinstance(await either.carrier.delete_copy(message_id), NotYet)
+    assert isinstance(await either.carrier.delete_copy(message_id), DeleteLater)
     assert message_id in await either.copies()
     either.vendor.not_final = False
     assert await either.carrier.delete_copy(message_id) == Deleted()
@@ -160,23 +160,23 @@ async def test_too_early_to_delete(either: CxmlStand) -> None:
 
 async def test_media_goes_first() -> None:
     """SignalWire's media does not go with its message: it is deleted before; if that fails the message stays for later."""
-    async with signalwire_stand() as stand:
-        await stand.text_in(
+    async with signalwire_harness() as harness:
+        await harness.text_from_handset(
             HANDSET, "look", media=(("image/jpeg", "https://m.example/1"), ("image/png", "https://m.example/2"))
         )
-        item = read_text(stand, (await stand.receiver.come(1))[0])
-        record = stand.vendor.records[item.message_id]
-        assert await stand.carrier.delete_copy(item.message_id) == Deleted()
+        item = parse_text(harness, (await harness.receiver.come(1))[0])
+        record = harness.vendor.records[item.message_id]
+        assert await harness.carrier.delete_copy(item.message_id) == Deleted()
         assert record.media == []
-        async with wire(http(200, b'{"media_list": [{}]}')) as line:
-            carrier = stand.elsewhere(line.url)
-            assert isinstance(await carrier.delete_copy("SM1"), NotYet)
+        async with scripted_server(http_response(200, b'{"media_list": [{}]}')) as line:
+            carrier = harness.elsewhere(line.url)
+            assert isinstance(await carrier.delete_copy("SM1"), DeleteLater)
             assert line.requests == 1
             await carrier.close()
 
 
-async def test_login(either: CxmlStand) -> None:
+async def test_login(either: CxmlHarness) -> None:
     """A wrong password is a refusal with the vendor's own code."""
-    await sent(either)
+    await send_text(either)
     either.vendor._login = "Basic other"
     assert await either.carrier.send(Phone(HANDSET), "word", number=NUMBER) == Rejected("20003")

@@ -11,25 +11,25 @@ import pytest
 
 from bridge.carriers.adapter import InboundText
 from bridge.carriers.vendors import signalwire, twilio
-from tests.bridge.carriers.cxml_stands import ACCOUNT, NUMBER, CxmlStand, signalwire_stand, twilio_stand
-from tests.bridge.carriers.receiver import http, wire
+from tests.bridge.carriers.cxml_harnesses import ACCOUNT, NUMBER, CxmlHarness, signalwire_harness, twilio_harness
+from tests.bridge.carriers.receiver import http_response, scripted_server
 from tests.bridge.carriers.steps import HANDSET, listing
 
 
-@pytest.fixture(params=[twilio_stand, signalwire_stand])
-async def either(request: pytest.FixtureRequest) -> AsyncIterator[CxmlStand]:
+@pytest.fixture(params=[twilio_harness, signalwire_harness])
+async def either(request: pytest.FixtureRequest) -> AsyncIterator[CxmlHarness]:
     async with request.param() as made:
         yield made
 
 
-async def test_lists_every_number(either: CxmlStand) -> None:
+async def test_lists_every_number(either: CxmlHarness) -> None:
     """Texts to each of the line's numbers are listed, each with the number it was sent to and how many pictures it had."""
     start = datetime.now(UTC) - timedelta(seconds=1)
-    await either.text_in(HANDSET, "to the main one", media=(("image/jpeg", "https://m.example/1"),))
+    await either.text_from_handset(HANDSET, "to the main one", media=(("image/jpeg", "https://m.example/1"),))
     either.vendor._number = "+15555550111"
-    await either.text_in(HANDSET, "to the other")
+    await either.text_from_handset(HANDSET, "to the other")
     either.vendor._number = "+15555550122"
-    await either.text_in(HANDSET, "to somebody else's")
+    await either.text_from_handset(HANDSET, "to somebody else's")
     adapter: Any = type(either.carrier)
     settings = (
         twilio.Settings(kind="twilio", api_base=either.base, account_sid=ACCOUNT, auth_token_file=either.secrets / "key")
@@ -57,10 +57,10 @@ def told(sid: str, **fields: Any) -> dict[str, Any]:
     return item | {"date_sent": None, "date_created": None} | fields
 
 
-async def listed(stand: CxmlStand, items: list[Any], since: datetime) -> tuple[list[InboundText], bool]:
+async def listed(harness: CxmlHarness, items: list[Any], since: datetime) -> tuple[list[InboundText], bool]:
     """List what a vendor shows, newest first; True beside it when the listing came to its end."""
-    async with wire(http(200, json.dumps({"messages": items, "next_page_uri": None}).encode())) as line:
-        carrier = stand.elsewhere(line.url)
+    async with scripted_server(http_response(200, json.dumps({"messages": items, "next_page_uri": None}).encode())) as line:
+        carrier = harness.elsewhere(line.url)
         got = await listing(carrier, since)
         await carrier.close()
         return got
@@ -81,7 +81,7 @@ SINCE = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
         (7, 2),
     ],
 )
-async def test_a_listed_time_of_another_form(either: CxmlStand, value: Any, minute: int) -> None:
+async def test_a_listed_time_of_another_form(either: CxmlHarness, value: Any, minute: int) -> None:
     """A text whose time is of another form, or none, is listed all the same, in its place and never as just arrived."""
     items = [
         told("SM3", date_sent=value),
@@ -97,7 +97,7 @@ async def test_a_listed_time_of_another_form(either: CxmlStand, value: Any, minu
     ]
 
 
-async def test_times_that_nobody_tells(either: CxmlStand) -> None:
+async def test_times_that_nobody_tells(either: CxmlHarness) -> None:
     """With no time at all texts come in the vendor's order, as of the time that was asked for."""
     found, whole = await listed(either, [told("SM2"), told("SM1")], SINCE)
     assert whole
@@ -107,14 +107,14 @@ async def test_times_that_nobody_tells(either: CxmlStand) -> None:
 @pytest.mark.parametrize(
     "item", [told("SM2", **{"from": None}), told("a b"), told("SM2", direction=None), 7, None, {}], ids=repr
 )
-async def test_a_listed_text_that_cannot_be_read(either: CxmlStand, item: Any) -> None:
+async def test_a_listed_text_that_cannot_be_read(either: CxmlHarness, item: Any) -> None:
     """What cannot be read takes no other text with it, and the listing says that it is not whole: it is asked for again."""
     found, whole = await listed(either, [told("SM3"), item, told("SM1")], SINCE)
     assert not whole
     assert [text.message_id for text in found] == ["SM1", "SM3"]
 
 
-async def test_what_is_too_old_is_no_reason(either: CxmlStand) -> None:
+async def test_what_is_too_old_is_no_reason(either: CxmlHarness) -> None:
     """What cannot be read and is of before the time that was asked for does not let every listing after it break off."""
     old = "Wed, 25 Nov 2026 09:00:00 +0000"
     items = [told("SM3"), told("a b", date_sent=old), told("c d")]
@@ -122,7 +122,7 @@ async def test_what_is_too_old_is_no_reason(either: CxmlStand) -> None:
     assert ([text.message_id for text in found], whole) == (["SM3"], True)
 
 
-async def test_what_is_no_text_to_us(either: CxmlStand) -> None:
+async def test_what_is_no_text_to_us(either: CxmlHarness) -> None:
     """Texts of ours and other channels are no reason to call a listing broken."""
     items = [told("SM3", direction="outbound-api"), told("SM2", **{"from": "whatsapp:+15555550101"}), told("SM1")]
     found, whole = await listed(either, items, SINCE)
@@ -131,9 +131,11 @@ async def test_what_is_no_text_to_us(either: CxmlStand) -> None:
 
 
 @pytest.mark.parametrize("following", ["https://elsewhere.example/next", 7, "next", ["/x"]])
-async def test_listing_stays_with_the_vendor(either: CxmlStand, following: Any) -> None:
+async def test_listing_stays_with_the_vendor(either: CxmlHarness, following: Any) -> None:
     """A next page at another place is not asked for, and the listing says that it is not whole."""
-    async with wire(http(200, json.dumps({"messages": [], "next_page_uri": following}).encode())) as line:
+    async with scripted_server(
+        http_response(200, json.dumps({"messages": [], "next_page_uri": following}).encode())
+    ) as line:
         carrier = either.elsewhere(line.url)
         with pytest.raises(ConnectionError):
             _ = [item async for item in carrier.list_since(datetime.now(UTC))]
@@ -141,10 +143,10 @@ async def test_listing_stays_with_the_vendor(either: CxmlStand, following: Any) 
         await carrier.close()
 
 
-async def test_a_listing_without_end(either: CxmlStand, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_listing_without_end(either: CxmlHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """A vendor that always names one more page is not followed for ever."""
-    monkeypatch.setattr("bridge.carriers.vendors.cxml.MOST_PAGES", 5)
-    async with wire(http(200, b'{"messages": [], "next_page_uri": "/again"}')) as line:
+    monkeypatch.setattr("bridge.carriers.vendors.cxml.MAX_PAGES", 5)
+    async with scripted_server(http_response(200, b'{"messages": [], "next_page_uri": "/again"}')) as line:
         carrier = either.elsewhere(line.url)
         with pytest.raises(ConnectionError):
             _ = [item async for item in carrier.list_since(datetime.now(UTC))]

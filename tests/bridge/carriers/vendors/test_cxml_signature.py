@@ -14,9 +14,9 @@ from multidict import CIMultiDict, MultiDict
 from twilio.request_validator import RequestValidator, get_signature_algorithm  # type: ignore[import-untyped]
 
 from bridge.carriers.adapter import WebhookRequest
-from bridge.carriers.parsing import MOST_FIELDS
+from bridge.carriers.parsing import MAX_FIELDS
 from bridge.carriers.vendors import signalwire, twilio
-from tests.bridge.carriers.cxml_stands import ACCOUNT, KEY, PATH, CxmlStand, signalwire_stand, twilio_stand
+from tests.bridge.carriers.cxml_harnesses import ACCOUNT, KEY, PATH, CxmlHarness, signalwire_harness, twilio_harness
 from tests.bridge.carriers.steps import PATHS, PROXIES, QUICK
 
 WORDS = st.text(max_size=8) | st.sampled_from(["", " ", "+", "%", "&=", "ä", "🫂"])
@@ -31,43 +31,43 @@ ALGORITHMS = (None, "HMAC_SHA1", "HMAC_SHA256")
 
 
 @pytest.fixture
-async def stand() -> AsyncIterator[CxmlStand]:
-    async with twilio_stand() as made:
+async def harness() -> AsyncIterator[CxmlHarness]:
+    async with twilio_harness() as made:
         yield made
 
 
-def at(stand: CxmlStand, base: str, shared_key: str | None = None) -> twilio.TwilioCarrier:
+def at(harness: CxmlHarness, base: str, shared_key: str | None = None) -> twilio.TwilioCarrier:
     if shared_key is not None:
-        (stand.secrets / "shared").write_text(shared_key)
+        (harness.secrets / "shared").write_text(shared_key)
     settings = twilio.Settings(
         kind="twilio",
         api_base="http://127.0.0.1:9",
         account_sid=ACCOUNT,
-        auth_token_file=stand.secrets / "key",
-        shared_key_file=stand.secrets / "shared" if shared_key is not None else None,
+        auth_token_file=harness.secrets / "key",
+        shared_key_file=harness.secrets / "shared" if shared_key is not None else None,
     )
-    return twilio.TwilioCarrier.make(settings, **(stand.common() | {"public_base_url": base}))
+    return twilio.TwilioCarrier.make(settings, **(harness.common() | {"public_base_url": base}))
 
 
-def of_signalwire(stand: CxmlStand, base: str) -> signalwire.SignalWireCarrier:
+def of_signalwire(harness: CxmlHarness, base: str) -> signalwire.SignalWireCarrier:
     settings = signalwire.Settings(
         kind="signalwire",
         api_base="http://127.0.0.1:9",
         project=ACCOUNT,
-        token_file=stand.secrets / "token",
-        signing_key_file=stand.secrets / "key",
+        token_file=harness.secrets / "token",
+        signing_key_file=harness.secrets / "key",
     )
-    return signalwire.SignalWireCarrier.make(settings, **(stand.common() | {"public_base_url": base}))
+    return signalwire.SignalWireCarrier.make(settings, **(harness.common() | {"public_base_url": base}))
 
 
-async def test_like_the_official_validator(stand: CxmlStand) -> None:
+async def test_like_the_official_validator(harness: CxmlHarness) -> None:
     """What Twilio's own validator accepts we accept, and what it rejects we reject; for SignalWire, which signs alike, too.
 
     Over blank, repeated and odd fields, encoded paths, URLs with and without port, changed fields, a proxy's own URL, and
     either hash. (That a signature over a fragment is accepted as well is ours alone, and is not drawn here.)
     """
-    carriers = {base: at(stand, base, shared_key=KEY) for base in BASES}
-    others = {base: of_signalwire(stand, base) for base in BASES}
+    carriers = {base: at(harness, base, shared_key=KEY) for base in BASES}
+    others = {base: of_signalwire(harness, base) for base in BASES}
     verdicts = set()
 
     @QUICK
@@ -119,17 +119,17 @@ async def test_like_the_official_validator(stand: CxmlStand) -> None:
 
 
 @pytest.mark.parametrize("fragment", ["rc=5&rp=all", "rc=3", ""])
-async def test_with_the_fragment_of_the_retries(stand: CxmlStand, fragment: str) -> None:
+async def test_with_the_fragment_of_the_retries(harness: CxmlHarness, fragment: str) -> None:
     """Whether Twilio signs the fragment that configures its retries is not known: a text comes in either way."""
-    url, path = stand.receiver.url, f"{PATH}/inbound"
+    url, path = harness.receiver.url, f"{PATH}/inbound"
     settings = twilio.Settings(
         kind="twilio",
         api_base="http://127.0.0.1:9",
         account_sid=ACCOUNT,
-        auth_token_file=stand.secrets / "key",
+        auth_token_file=harness.secrets / "key",
         webhook_fragment=fragment,
     )
-    carrier = twilio.TwilioCarrier.make(settings, **stand.common())
+    carrier = twilio.TwilioCarrier.make(settings, **harness.common())
     assert fragment or twilio.Settings.model_fields["webhook_fragment"].default == "rc=5&rp=all"
     fields = {"MessageSid": "SM1", "Body": "words"}
     for end in ("", "#rc=5&rp=all", "#rc=3", "#", "#rc=5", "?rc=3"):
@@ -140,7 +140,7 @@ async def test_with_the_fragment_of_the_retries(stand: CxmlStand, fragment: str)
     await carrier.close()
 
 
-async def test_vectors(stand: CxmlStand) -> None:
+async def test_vectors(harness: CxmlHarness) -> None:
     """Twilio's published example verifies, by SHA-1 with the token and by SHA-256 with a shared key, each by its own."""
     fields = {
         "CallSid": "CA1234567890ABCDE",
@@ -149,8 +149,8 @@ async def test_vectors(stand: CxmlStand) -> None:
         "From": "+14158675309",
         "To": "+18005551212",
     }
-    (stand.secrets / "key").write_text("12345")
-    carrier, plain = at(stand, "https://mycompany.com", shared_key="12345"), at(stand, "https://mycompany.com")
+    (harness.secrets / "key").write_text("12345")
+    carrier, plain = at(harness, "https://mycompany.com", shared_key="12345"), at(harness, "https://mycompany.com")
     body = urlencode(fields).encode()
     shared = {"X-Twilio-Webhooks-Signature-Settings": "key=webhooks_sharedkey_1, algorithm=HMAC_SHA256"}
     odd = {"X-Twilio-Webhooks-Signature-Settings": "key=1,algorithm=HMAC_MD5"}
@@ -172,32 +172,32 @@ async def test_vectors(stand: CxmlStand) -> None:
     await plain.close()
 
 
-@pytest.mark.parametrize("make", [twilio_stand, signalwire_stand])
+@pytest.mark.parametrize("make", [twilio_harness, signalwire_harness])
 async def test_no_work_for_strangers(make: Any) -> None:
     """Nobody without the key can keep the line busy: what is no signature is not read, nor more fields than there are."""
-    async with make() as stand:
-        (name,) = stand.signature_headers
-        path, url = f"{PATH}/inbound", f"{stand.receiver.url}{PATH}/inbound"
-        for count, right in ((MOST_FIELDS, True), (MOST_FIELDS + 1, False)):
+    async with make() as harness:
+        (name,) = harness.signature_headers
+        path, url = f"{PATH}/inbound", f"{harness.receiver.url}{PATH}/inbound"
+        for count, right in ((MAX_FIELDS, True), (MAX_FIELDS + 1, False)):
             fields = MultiDict((f"f{n}", "") for n in range(count))
             headers = CIMultiDict({name: RequestValidator(KEY).compute_signature(url, fields)})
             request = WebhookRequest(raw_path=path, headers=headers, body=urlencode(fields).encode())
-            assert stand.carrier.verify(request) is right
-        assert stand.carrier.largest == 64 * 1024
-        flood = (b"a&" * stand.carrier.largest)[: stand.carrier.largest]
+            assert harness.carrier.verify(request) is right
+        assert harness.carrier.max_webhook_bytes == 64 * 1024
+        flood = (b"a&" * harness.carrier.max_webhook_bytes)[: harness.carrier.max_webhook_bytes]
         for told in ("", "x", "A" * 28, "A" * 27 + "="):
             began = time.process_time()
-            assert not stand.carrier.verify(WebhookRequest(raw_path=path, headers=CIMultiDict({name: told}), body=flood))
+            assert not harness.carrier.verify(WebhookRequest(raw_path=path, headers=CIMultiDict({name: told}), body=flood))
             assert time.process_time() - began < 0.05
 
 
-async def test_unsigned_is_not_read(stand: CxmlStand, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unsigned_is_not_read(harness: CxmlHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a signature of the right form nothing of a body is parsed."""
 
     def read(_body: Any) -> Any:
         raise AssertionError("a stranger's body was read")
 
-    monkeypatch.setattr("bridge.carriers.vendors.cxml.form", read)
+    monkeypatch.setattr("bridge.carriers.vendors.cxml.form_fields", read)
     for told in ("", "x" * 28, "é" * 27 + "=", "\udcff", "A" * 27 + "=\n"):
         request = WebhookRequest(raw_path="/", headers=CIMultiDict({"X-Twilio-Signature": told}), body=b"a=b")
-        assert not stand.carrier.verify(request)
+        assert not harness.carrier.verify(request)

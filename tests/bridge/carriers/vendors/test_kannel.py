@@ -24,17 +24,17 @@ from bridge.carriers.adapter import (
 )
 from bridge.carriers.vendors.kannel import KannelCarrier, Settings
 from bridge.runtime.phone_number import Phone
-from tests.bridge.carriers.door import door
-from tests.bridge.carriers.fake_stand import PATH, PATH_SECRET, standing
-from tests.bridge.carriers.own_stands import KannelStand
-from tests.bridge.carriers.receiver import http, wire
-from tests.bridge.carriers.steps import HANDSET, ODD_TEXTS, in_doubt, one_text, read_text, sent
+from tests.bridge.carriers.carrier_line import carrier_line
+from tests.bridge.carriers.receiver import http_response, scripted_server
+from tests.bridge.carriers.self_hosted_harnesses import KannelHarness
+from tests.bridge.carriers.steps import HANDSET, ODD_TEXTS, is_outcome_unknown, parse_text, receive_text, send_text
+from tests.bridge.carriers.vendor_harness import PATH, PATH_SECRET, running_harness
 from tests.fakes import kannel
 
 
 @pytest.fixture
-async def stand() -> AsyncIterator[KannelStand]:
-    async with standing(KannelStand) as made:
+async def harness() -> AsyncIterator[KannelHarness]:
+    async with running_harness(KannelHarness) as made:
         yield made
 
 
@@ -47,32 +47,32 @@ def post(body: bytes, **headers: str) -> WebhookRequest:
     return WebhookRequest(raw_path=f"{PATH}/inbound/{PATH_SECRET}?id=ab", headers=CIMultiDict(told), body=body)
 
 
-async def test_secret_segment(stand: KannelStand) -> None:
+async def test_secret_segment(harness: KannelHarness) -> None:
     """Only the right last segment of the path is right, whatever stands in the query."""
-    assert stand.carrier.verify(get("a=b"))
-    assert stand.carrier.verify(get(""))
+    assert harness.carrier.verify(get("a=b"))
+    assert harness.carrier.verify(get(""))
     for path in ("", "/", PATH, f"{PATH}/inbound", f"{PATH}/inbound/", f"{PATH}/inbound/x{PATH_SECRET}"):
         for query in ("", f"?/{PATH_SECRET}", f"/?{PATH_SECRET}"):
-            assert not stand.carrier.verify(replace(get(""), raw_path=path + query))
-    assert not stand.carrier.verify(replace(get(""), raw_path=f"{PATH}/inbound/{PATH_SECRET}/"))
-    assert not stand.carrier.verify(replace(get(""), raw_path=f"{PATH}/inbound/{PATH_SECRET[:-1]}"))
+            assert not harness.carrier.verify(replace(get(""), raw_path=path + query))
+    assert not harness.carrier.verify(replace(get(""), raw_path=f"{PATH}/inbound/{PATH_SECRET}/"))
+    assert not harness.carrier.verify(replace(get(""), raw_path=f"{PATH}/inbound/{PATH_SECRET[:-1]}"))
 
 
 @pytest.mark.parametrize("by_get", [False, True])
-async def test_both_ways(stand: KannelStand, *, by_get: bool) -> None:
+async def test_both_ways(harness: KannelHarness, *, by_get: bool) -> None:
     """A text arrives as it was written by `post-url` and by `get-url`, with its number, our number and its time."""
-    stand.vendor.by_get = by_get
+    harness.vendor.by_get = by_get
     for text in (*ODD_TEXTS, "a\x00b\ud83dc"):
-        item = read_text(stand, await one_text(stand, text))
+        item = parse_text(harness, await receive_text(harness, text))
         assert item.text == text.replace("\x00", "\ufffd").replace("\ud83d", "\ufffd")
-        assert (item.sender, item.to) == (Phone(HANDSET), stand.number)
+        assert (item.sender, item.to) == (Phone(HANDSET), harness.number)
         assert item.at is not None
         assert abs((datetime.now(UTC) - item.at).total_seconds()) < 60
 
 
-async def test_words_never_in_a_url(stand: KannelStand) -> None:
+async def test_words_never_in_a_url(harness: KannelHarness) -> None:
     """By `post-url` neither words nor number stand in the path, which ends in logs."""
-    request = await one_text(stand, "s3cret")
+    request = await receive_text(harness, "s3cret")
     assert "s3cret" not in request.raw_path
     assert HANDSET.removeprefix("+") not in request.raw_path
 
@@ -90,13 +90,13 @@ async def test_words_never_in_a_url(stand: KannelStand) -> None:
         (b"cafe", "utf-8; boundary=x", "cafe"),
     ],
 )
-async def test_charsets(stand: KannelStand, octets: bytes, charset: str, text: str) -> None:
+async def test_charsets(harness: KannelHarness, octets: bytes, charset: str, text: str) -> None:
     """Words in any charset are shown as well as can be and never thrown away."""
-    (item,) = stand.carrier.parse(post(octets, Content_Type=f"text/plain; charset={charset}"))
+    (item,) = harness.carrier.parse(post(octets, Content_Type=f"text/plain; charset={charset}"))
     assert isinstance(item, InboundText)
     assert item.text == text
     query = f"id=ab&from=22395&charset={quote_from_bytes(charset.strip(chr(34)).encode())}&text={quote_from_bytes(octets)}"
-    (item,) = stand.carrier.parse(get(query))
+    (item,) = harness.carrier.parse(get(query))
     assert isinstance(item, InboundText)
     assert item.text == text
 
@@ -116,10 +116,10 @@ async def test_charsets(stand: KannelStand, octets: bytes, charset: str, text: s
         ("national", "22395", "22395"),
     ],
 )
-async def test_plain_numbers(stand: KannelStand, plain: Any, value: str, expected: str) -> None:
+async def test_plain_numbers(harness: KannelHarness, plain: Any, value: str, expected: str) -> None:
     """Digits without `+` are read as the configuration says; what does not fit is shown and not answered."""
     carrier = KannelCarrier(
-        api_base=stand.vendor.base,
+        api_base=harness.vendor.base,
         login=kannel.LOGIN,
         status_url="",
         path_secret=PATH_SECRET,
@@ -143,86 +143,86 @@ async def test_plain_numbers(stand: KannelStand, plain: Any, value: str, expecte
         ("16", DeliveryReport(message_id="ab", status="failed", code="00B")),
     ],
 )
-async def test_reports(stand: KannelStand, dlr: str, expected: DeliveryReport) -> None:
+async def test_reports(harness: KannelHarness, dlr: str, expected: DeliveryReport) -> None:
     """Each bit has its meaning; a failure carries the SMS centre's error."""
-    assert stand.carrier.parse(get(f"id=ab&parts=1&dlr={dlr}&err=00B", "status")) == (expected,)
+    assert harness.carrier.parse(get(f"id=ab&parts=1&dlr={dlr}&err=00B", "status")) == (expected,)
 
 
 @pytest.mark.parametrize("parts", ["parts=2&", "parts=10&", "parts=&", ""])
-async def test_the_first_part_is_not_the_text(stand: KannelStand, parts: str) -> None:
+async def test_the_first_part_is_not_the_text(harness: KannelHarness, parts: str) -> None:
     """That the first part of several arrived, or of an unknown number, is no more than that the text was sent."""
-    (report,) = stand.carrier.parse(get(f"id=ab&{parts}dlr=1", "status"))
+    (report,) = harness.carrier.parse(get(f"id=ab&{parts}dlr=1", "status"))
     assert report == DeliveryReport(message_id="ab", status="sent")
-    (report,) = stand.carrier.parse(get(f"id=ab&{parts}dlr=16&err=00B", "status"))
+    (report,) = harness.carrier.parse(get(f"id=ab&{parts}dlr=16&err=00B", "status"))
     assert report == DeliveryReport(message_id="ab", status="failed", code="00B")
 
 
-async def test_any_order(stand: KannelStand) -> None:
+async def test_any_order(harness: KannelHarness) -> None:
     """Reports that come in the wrong order are read all the same, each under the id that our `dlr-url` bore."""
-    stand.vendor.reports = (("1", "000"), ("8", ""))
-    message_id = await sent(stand)
-    reports = [stand.carrier.parse(request) for request in await stand.receiver.come(2)]
+    harness.vendor.reports = (("1", "000"), ("8", ""))
+    message_id = await send_text(harness)
+    reports = [harness.carrier.parse(request) for request in await harness.receiver.come(2)]
     assert reports == [
         (DeliveryReport(message_id=message_id, status="delivered"),),
         (DeliveryReport(message_id=message_id, status="sent"),),
     ]
 
 
-async def test_empty_text_is_no_report(stand: KannelStand) -> None:
+async def test_empty_text_is_no_report(harness: KannelHarness) -> None:
     """An empty text is a text; a call of the status path without a report is malformed, and no text."""
-    (item,) = stand.carrier.parse(post(b""))
+    (item,) = harness.carrier.parse(post(b""))
     assert isinstance(item, InboundText)
     assert item.text == ""
     with pytest.raises(Malformed, match=r"^dlr: "):
-        stand.carrier.parse(get("id=ab&from=22395&text=x", "status"))
+        harness.carrier.parse(get("id=ab&from=22395&text=x", "status"))
 
 
 @pytest.mark.parametrize(
     ("query", "field"),
     [("from=22395&text=x", "id"), ("id=a+b&from=22395&text=x", "id"), ("id=ab&text=x", "from"), ("dlr=1", "id")],
 )
-async def test_malformed(stand: KannelStand, query: str, field: str) -> None:
+async def test_malformed(harness: KannelHarness, query: str, field: str) -> None:
     """Each field that is missing is named."""
     with pytest.raises(Malformed, match=f"^{field}: ") as caught:
-        stand.carrier.parse(get(query))
+        harness.carrier.parse(get(query))
     assert caught.value.__context__ is None
 
 
-async def test_answers(stand: KannelStand) -> None:
+async def test_answers(harness: KannelHarness) -> None:
     """What it answers is sorted: never, later, or nobody knows. Of a text cut in two a part may have been taken."""
-    busy = http(503, b"Temporal failure, try again later.")
+    busy = http_response(503, b"Temporal failure, try again later.")
     table = (
         (busy, "word", TryLater(1.0)),
         (busy, "word " * 40, UnknownOutcome()),
-        (http(503, b"<html>proxy</html>"), "word", UnknownOutcome()),
-        (http(403, b"Not routable. Do not try again."), "word", Rejected("http-403")),
-        (http(400, b"Empty receiver number not allowed, rejected"), "word", Rejected("http-400")),
-        (http(200, b"Sent."), "word", UnknownOutcome()),
+        (http_response(503, b"<html>proxy</html>"), "word", UnknownOutcome()),
+        (http_response(403, b"Not routable. Do not try again."), "word", Rejected("http-403")),
+        (http_response(400, b"Empty receiver number not allowed, rejected"), "word", Rejected("http-400")),
+        (http_response(200, b"Sent."), "word", UnknownOutcome()),
     )
     for answer, text, expected in table:
-        async with wire(answer) as line:
-            carrier = stand.elsewhere(line.url)
-            outcome = await carrier.send(Phone(HANDSET), text, number=stand.number)
-            assert in_doubt(stand, outcome) if isinstance(expected, UnknownOutcome) else outcome == expected
+        async with scripted_server(answer) as line:
+            carrier = harness.elsewhere(line.url)
+            outcome = await carrier.send(Phone(HANDSET), text, number=harness.number)
+            assert is_outcome_unknown(harness, outcome) if isinstance(expected, UnknownOutcome) else outcome == expected
             await carrier.close()
 
 
-async def test_a_long_text_by_get(stand: KannelStand, tmp_path: Path) -> None:
+async def test_a_long_text_by_get(harness: KannelHarness, tmp_path: Path) -> None:
     """A gateway that calls by GET all the same loses no long text to a limit of the server's."""
-    stand.vendor.by_get = True
+    harness.vendor.by_get = True
     text = "приве́т 🫂 " * 400
-    async with door(tmp_path, stand.carrier, clock=stand.clock) as opened:
-        call = stand.vendor.text("15555550101", text.encode("utf-16-be"), "UTF-16BE")()
-        path = call.url.removeprefix(stand.receiver.url)
+    async with carrier_line(tmp_path, harness.carrier, clock=harness.clock) as opened:
+        call = harness.vendor.text("15555550101", text.encode("utf-16-be"), "UTF-16BE")()
+        path = call.url.removeprefix(harness.receiver.url)
         assert len(path) > 20_000
         request = WebhookRequest(raw_path=path, headers=CIMultiDict(), body=b"")
-        assert await opened.call(request, method="GET") == (200, *stand.carrier.answer)
+        assert await opened.call(request, method="GET") == (200, *harness.carrier.webhook_response)
         assert await opened.bodies() == [text]
 
 
-async def test_nothing_to_text_back(stand: KannelStand) -> None:
+async def test_nothing_to_text_back(harness: KannelHarness) -> None:
     """Kannel would text the body of our answer to the handset: there is none."""
-    assert stand.carrier.answer == ("text/plain", b"")
+    assert harness.carrier.webhook_response == ("text/plain", b"")
 
 
 def test_path_secret(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_path_secret(tmp_path: Path) -> None:
         Settings.model_validate({k: v for k, v in told.items() if k != "plain_numbers"})
 
 
-async def test_status_url(stand: KannelStand, tmp_path: Path) -> None:
+async def test_status_url(harness: KannelHarness, tmp_path: Path) -> None:
     """Made from its settings, it asks for reports to the line's own status path with the secret segment."""
     file = tmp_path / "secret"
     file.write_text("x" * 32)
@@ -261,7 +261,7 @@ async def test_status_url(stand: KannelStand, tmp_path: Path) -> None:
         region="US",
     )
     carrier = KannelCarrier.make(
-        settings, public_base_url="https://line.example", slug="demo", numbers=(), validity=30, clock=stand.clock
+        settings, public_base_url="https://line.example", slug="demo", numbers=(), validity=30, clock=harness.clock
     )
     assert carrier._status_url == f"https://line.example/carriers/demo/status/{'x' * 32}"
     assert carrier._minutes == 1

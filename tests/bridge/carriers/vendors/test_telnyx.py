@@ -17,30 +17,30 @@ from telnyx.lib.webhook_verification import WebhookVerificationError, verify_web
 
 from bridge.carriers.adapter import (
     DeliveryReport,
+    Ignored,
     InboundText,
     Malformed,
     Media,
     Rejected,
     Status,
     TryLater,
-    Unwanted,
     WebhookRequest,
 )
 from bridge.carriers.vendors import telnyx
 from bridge.runtime.phone_number import Phone
-from tests.bridge.carriers.receiver import http, wire
-from tests.bridge.carriers.steps import HANDSET, PATHS, PROXIES, QUICK, one_text, read_text
-from tests.bridge.carriers.telnyx_stand import NUMBER, PATH, REPORT, TEXT, TelnyxStand, event, telnyx_stand
-from tests.fakes.telnyx import WHO_SHE_IS_WITH
+from tests.bridge.carriers.receiver import http_response, scripted_server
+from tests.bridge.carriers.steps import HANDSET, PATHS, PROXIES, QUICK, parse_text, receive_text
+from tests.bridge.carriers.telnyx_harness import NUMBER, PATH, REPORT, TEXT, TelnyxHarness, event, telnyx_harness
+from tests.fakes.telnyx import SENDER_CARRIER
 
 
 @pytest.fixture
-async def stand() -> AsyncIterator[TelnyxStand]:
-    async with telnyx_stand() as made:
+async def harness() -> AsyncIterator[TelnyxHarness]:
+    async with telnyx_harness() as made:
         yield made
 
 
-async def test_like_the_official_verification(stand: TelnyxStand) -> None:
+async def test_like_the_official_verification(harness: TelnyxHarness) -> None:
     """What Telnyx's own code accepts we accept, and what it rejects we reject, over whatever path and proxy it comes.
 
     Over blank and repeated fields, strange letters, times and signatures that are changed or missing.
@@ -58,7 +58,7 @@ async def test_like_the_official_verification(stand: TelnyxStand) -> None:
     def attempt(words: str, path: str, proxy: dict[str, str], age: int, change: str) -> None:
         body = words.encode("utf-8", "replace")
         now = str(int(time.time()) - age)
-        headers = stand.vendor.signed(body, now)
+        headers = harness.vendor.signed(body, now)
         match change:
             case "body":
                 body += b" "
@@ -75,39 +75,39 @@ async def test_like_the_official_verification(stand: TelnyxStand) -> None:
             case "another key":
                 headers["telnyx-signature-ed25519"] = "A" * 86 + "=="
         try:
-            verify_webhook_signature(body, headers, stand.vendor.public_key)
+            verify_webhook_signature(body, headers, harness.vendor.public_key)
         except WebhookVerificationError:
             right = False
         else:
             right = True
         request = WebhookRequest(raw_path=path, headers=CIMultiDict(headers | proxy), body=body)
-        assert stand.carrier.verify(request) is right
+        assert harness.carrier.verify(request) is right
         verdicts.add(right)
 
     attempt()
     assert verdicts == {True, False}
 
 
-async def test_stricter_than_the_official_verification(stand: TelnyxStand) -> None:
+async def test_stricter_than_the_official_verification(harness: TelnyxHarness) -> None:
     """Spellings of a right signature and time that Telnyx never sends are refused, though its own code lets them pass."""
     body, now = b"{}", str(int(time.time()))
-    right = stand.vendor.signed(body, now)
+    right = harness.vendor.signed(body, now)
     signature = right["telnyx-signature-ed25519"]
     for more in (
         {"telnyx-signature-ed25519": f"\n{signature}"},
         {"telnyx-signature-ed25519": f"{signature[:10]} {signature[10:]}"},
     ):
         headers = right | more
-        verify_webhook_signature(body, headers, stand.vendor.public_key)
-        assert not stand.carrier.verify(WebhookRequest(raw_path=PATH, headers=CIMultiDict(headers), body=body))
-    spelled = stand.vendor.signed(body, f"+{now}")
-    verify_webhook_signature(body, spelled, stand.vendor.public_key)
-    assert not stand.carrier.verify(WebhookRequest(raw_path=PATH, headers=CIMultiDict(spelled), body=body))
+        verify_webhook_signature(body, headers, harness.vendor.public_key)
+        assert not harness.carrier.verify(WebhookRequest(raw_path=PATH, headers=CIMultiDict(headers), body=body))
+    spelled = harness.vendor.signed(body, f"+{now}")
+    verify_webhook_signature(body, spelled, harness.vendor.public_key)
+    assert not harness.carrier.verify(WebhookRequest(raw_path=PATH, headers=CIMultiDict(spelled), body=body))
 
 
-async def test_reads(stand: TelnyxStand) -> None:
+async def test_reads(harness: TelnyxHarness) -> None:
     """A text and a report are read field by field, as the SDK's types describe them."""
-    item = stand.carrier.parse(stand.sign(event("message.received", TEXT | {"text": "hello"})))
+    item = harness.carrier.parse(harness.sign(event("message.received", TEXT | {"text": "hello"})))
     assert item == (
         InboundText(
             message_id=TEXT["id"],
@@ -118,7 +118,7 @@ async def test_reads(stand: TelnyxStand) -> None:
             at=datetime(2026, 1, 1, tzinfo=UTC),
         ),
     )
-    report = stand.carrier.parse(stand.sign(event("message.finalized", REPORT)))
+    report = harness.carrier.parse(harness.sign(event("message.finalized", REPORT)))
     assert report == (DeliveryReport(message_id=REPORT["id"], status="failed", code="40008"),)
 
 
@@ -136,49 +136,49 @@ async def test_reads(stand: TelnyxStand) -> None:
         ("delivery_unconfirmed", None),
     ],
 )
-async def test_status(stand: TelnyxStand, status: str, expected: Status | None) -> None:
+async def test_status(harness: TelnyxHarness, status: str, expected: Status | None) -> None:
     """Each status of the SDK's list is ours or of no concern; an unconfirmed delivery is told neither done nor failed."""
     payload = REPORT | {"to": [{"status": status}], "errors": []}
-    told = DeliveryReport(message_id=REPORT["id"], status=expected) if expected else Unwanted("event")
-    assert stand.carrier.parse(stand.sign(event("message.finalized", payload))) == (told,)
+    told = DeliveryReport(message_id=REPORT["id"], status=expected) if expected else Ignored("event")
+    assert harness.carrier.parse(harness.sign(event("message.finalized", payload))) == (told,)
 
 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"type": "RCS"}, Unwanted("channel")),
-        ({"type": "WhatsApp"}, Unwanted("channel")),
-        ({"cc": [{"phone_number": "+15555550109"}]}, Unwanted("group")),
-        ({"to": [{"phone_number": NUMBER}, {"phone_number": "+15555550109"}]}, Unwanted("group")),
+        ({"type": "RCS"}, Ignored("channel")),
+        ({"type": "WhatsApp"}, Ignored("channel")),
+        ({"cc": [{"phone_number": "+15555550109"}]}, Ignored("group")),
+        ({"to": [{"phone_number": NUMBER}, {"phone_number": "+15555550109"}]}, Ignored("group")),
     ],
 )
-async def test_not_taken(stand: TelnyxStand, change: dict[str, Any], expected: Unwanted) -> None:
+async def test_not_taken(harness: TelnyxHarness, change: dict[str, Any], expected: Ignored) -> None:
     """Other channels and groups are understood and not taken, so that nobody answers into a group."""
-    assert stand.carrier.parse(stand.sign(event("message.received", TEXT | change))) == (expected,)
+    assert harness.carrier.parse(harness.sign(event("message.received", TEXT | change))) == (expected,)
 
 
-async def test_other_events(stand: TelnyxStand) -> None:
+async def test_other_events(harness: TelnyxHarness) -> None:
     """An event of another product is of no concern; one without a kind is malformed."""
-    assert stand.carrier.parse(stand.sign(event("10dlc.campaign.update", {}))) == (Unwanted("event"),)
+    assert harness.carrier.parse(harness.sign(event("10dlc.campaign.update", {}))) == (Ignored("event"),)
     with pytest.raises(Malformed, match=r"^event_type: "):
-        stand.carrier.parse(stand.sign(event(None, TEXT)))
+        harness.carrier.parse(harness.sign(event(None, TEXT)))
 
 
-async def test_picture_without_words(stand: TelnyxStand) -> None:
+async def test_picture_without_words(harness: TelnyxHarness) -> None:
     """A picture may come without a word; a text without words and pictures is malformed."""
-    (item,) = stand.carrier.parse(stand.sign(event("message.received", TEXT | {"text": None})))
+    (item,) = harness.carrier.parse(harness.sign(event("message.received", TEXT | {"text": None})))
     assert isinstance(item, InboundText)
     assert item.text == ""
     with pytest.raises(Malformed, match=r"^text: "):
-        stand.carrier.parse(stand.sign(event("message.received", TEXT | {"text": None, "media": []})))
+        harness.carrier.parse(harness.sign(event("message.received", TEXT | {"text": None, "media": []})))
 
 
-async def test_her_carrier_is_not_read(stand: TelnyxStand) -> None:
+async def test_her_carrier_is_not_read(harness: TelnyxHarness) -> None:
     """The carrier that the vendor looked up for the sender stands nowhere in what is read."""
-    request = await one_text(stand, "hello")
-    assert WHO_SHE_IS_WITH.encode()[:6] in request.body
-    item = read_text(stand, request)
-    assert WHO_SHE_IS_WITH not in repr((item.message_id, item.sender.reveal(), item.text, item.to, item.media, item.at))
+    request = await receive_text(harness, "hello")
+    assert SENDER_CARRIER.encode()[:6] in request.body
+    item = parse_text(harness, request)
+    assert SENDER_CARRIER not in repr((item.message_id, item.sender.reveal(), item.text, item.to, item.media, item.at))
 
 
 @pytest.mark.parametrize(
@@ -197,10 +197,10 @@ async def test_her_carrier_is_not_read(stand: TelnyxStand) -> None:
         (400, "some words", Rejected("http-400")),
     ],
 )
-async def test_codes(stand: TelnyxStand, status: int, code: str, expected: Any) -> None:
+async def test_codes(harness: TelnyxHarness, status: int, code: str, expected: Any) -> None:
     """Each error code is permanent, for now, or says that the texter opted out at the vendor."""
-    async with wire(http(status, json.dumps({"errors": [{"code": code}]}).encode())) as line:
-        carrier = stand.elsewhere(line.url)
+    async with scripted_server(http_response(status, json.dumps({"errors": [{"code": code}]}).encode())) as line:
+        carrier = harness.elsewhere(line.url)
         assert await carrier.send(Phone(HANDSET), "word", number=NUMBER) == expected
         await carrier.close()
 
@@ -221,16 +221,18 @@ def test_public_key(key: str, tmp_path: Any) -> None:
         (("+447700900001",), {"texts_per_second": 1.0}, 1.0),
     ],
 )
-async def test_slower_abroad(stand: TelnyxStand, numbers: tuple[str, ...], more: dict[str, float], expected: float) -> None:
+async def test_slower_abroad(
+    harness: TelnyxHarness, numbers: tuple[str, ...], more: dict[str, float], expected: float
+) -> None:
     """Outside the US a number sends a text every ten seconds, unless somebody says that theirs sends more."""
-    told = {"kind": "telnyx", "public_key": stand.vendor.public_key, "api_key_file": stand.secrets / "api_key"}
+    told = {"kind": "telnyx", "public_key": harness.vendor.public_key, "api_key_file": harness.secrets / "api_key"}
     carrier = telnyx.TelnyxCarrier.make(
         telnyx.Settings.model_validate(told | more),
         public_base_url="https://text.example.org",
         slug="demo",
         numbers=numbers,
         validity=900,
-        clock=stand.clock,
+        clock=harness.clock,
     )
     assert carrier.rate.per_second == expected
     assert not carrier.rate.by_segment

@@ -11,42 +11,42 @@ import pytest
 
 from bridge.carriers.adapter import (
     Deleted,
+    DeleteLater,
+    DeletionUnconfirmed,
     DeliveryReport,
+    Ignored,
     InboundText,
-    Keeps,
     Malformed,
     Media,
-    NotConfirmed,
-    NotYet,
     Rejected,
+    RetainedByCarrier,
     TryLater,
     UnknownOutcome,
-    Unwanted,
 )
 from bridge.carriers.jwt import private_key
 from bridge.runtime.phone_number import Phone
-from tests.bridge.carriers.cloud_stands import INBOUND, STATUS, VonageStand
-from tests.bridge.carriers.fake_stand import standing
-from tests.bridge.carriers.receiver import http, wire
-from tests.bridge.carriers.steps import HANDSET, one_text, read_text, sent
+from tests.bridge.carriers.cloud_harnesses import INBOUND, STATUS, VonageHarness
+from tests.bridge.carriers.receiver import http_response, scripted_server
+from tests.bridge.carriers.steps import HANDSET, parse_text, receive_text, send_text
+from tests.bridge.carriers.vendor_harness import running_harness
 from tests.fakes import vonage
 
 
 @pytest.fixture
-async def stand() -> AsyncIterator[VonageStand]:
-    async with standing(VonageStand) as made:
+async def harness() -> AsyncIterator[VonageHarness]:
+    async with running_harness(VonageHarness) as made:
         yield made
 
 
-def read(stand: VonageStand, body: dict[str, Any]) -> Any:
-    return stand.carrier.parse(stand.sign(json.dumps(body).encode()))
+def read(harness: VonageHarness, body: dict[str, Any]) -> Any:
+    return harness.carrier.parse(harness.sign(json.dumps(body).encode()))
 
 
-async def test_reads(stand: VonageStand) -> None:
+async def test_reads(harness: VonageHarness) -> None:
     """A text is read field by field; numbers get the `+` that Vonage leaves out."""
     at = datetime(2026, 1, 1, tzinfo=UTC)
-    text = InboundText(message_id="00ff", sender=Phone(HANDSET), text="x", to=stand.number, at=at)
-    assert read(stand, INBOUND | {"text": "x"}) == (text,)
+    text = InboundText(message_id="00ff", sender=Phone(HANDSET), text="x", to=harness.number, at=at)
+    assert read(harness, INBOUND | {"text": "x"}) == (text,)
 
 
 @pytest.mark.parametrize(
@@ -58,28 +58,28 @@ async def test_reads(stand: VonageStand) -> None:
         ("AcmeInc",) * 2 + (False,),
     ],
 )
-async def test_senders(stand: VonageStand, sender: str, expected: str, answerable: bool) -> None:
+async def test_senders(harness: VonageHarness, sender: str, expected: str, answerable: bool) -> None:
     """Only what is a whole number becomes one."""
-    (item,) = read(stand, INBOUND | {"from": sender})
+    (item,) = read(harness, INBOUND | {"from": sender})
     assert (item.sender, item.sender.answerable) == (Phone(expected), answerable)
 
 
-async def test_picture(stand: VonageStand) -> None:
+async def test_picture(harness: VonageHarness) -> None:
     """A picture comes with its caption, its address and its kind, and is not fetched."""
-    url = f"{stand.receiver.url}/media/1"
-    stand.vendor.text_in(HANDSET, "look", (("image/jpeg", url),))
-    item = read_text(stand, (await stand.receiver.come(1))[0])
+    url = f"{harness.receiver.url}/media/1"
+    harness.vendor.text_from_handset(HANDSET, "look", (("image/jpeg", url),))
+    item = parse_text(harness, (await harness.receiver.come(1))[0])
     assert (item.text, item.media) == ("look", (Media(url=url, content_type="image"),))
     bare = {k: v for k, v in INBOUND.items() if k != "text"} | {"message_type": "image", "image": {"url": url}}
-    assert read(stand, bare)[0].text == ""
-    assert len(stand.receiver.requests) == 1
+    assert read(harness, bare)[0].text == ""
+    assert len(harness.receiver.requests) == 1
 
 
 @pytest.mark.parametrize("shared", [{"caption": None}, {"caption": "", "url": None}, {}, {"url": 7}])
-async def test_what_comes_without_words_or_address(stand: VonageStand, shared: dict[str, Any]) -> None:
+async def test_what_comes_without_words_or_address(harness: VonageHarness, shared: dict[str, Any]) -> None:
     """Something shared without words, or without an address, is still a sign of life: it is shown as such, and not lost."""
     told = {k: v for k, v in INBOUND.items() if k != "text"} | {"channel": "mms", "message_type": "vcard", "vcard": shared}
-    (item,) = read(stand, told)
+    (item,) = read(harness, told)
     assert (item.text, item.media) == ("", (Media(url="", content_type="vcard"),))
 
 
@@ -106,14 +106,14 @@ async def test_what_comes_without_words_or_address(stand: VonageStand, shared: d
             {"status": "undeliverable", "error": {"error": {"type": f"{vonage.ERRORS}#1260"}}},
             DeliveryReport(message_id="00ff", status="failed", code="1260"),
         ),
-        ({"status": "something new"}, Unwanted("event")),
-        ({"status": ["delivered"]}, Unwanted("event")),
-        ({"channel": "whatsapp"}, Unwanted("channel")),
+        ({"status": "something new"}, Ignored("event")),
+        ({"status": ["delivered"]}, Ignored("event")),
+        ({"channel": "whatsapp"}, Ignored("channel")),
     ],
 )
-async def test_statuses(stand: VonageStand, status: dict[str, Any], expected: object) -> None:
+async def test_statuses(harness: VonageHarness, status: dict[str, Any], expected: object) -> None:
     """Each status has its meaning, with the code of the error; what is new to us is no reason to be called again."""
-    assert read(stand, STATUS | status) == (expected,)
+    assert read(harness, STATUS | status) == (expected,)
 
 
 @pytest.mark.parametrize(
@@ -127,52 +127,52 @@ async def test_statuses(stand: VonageStand, status: dict[str, Any], expected: ob
         ("text", ["x"]),
     ],
 )
-async def test_malformed(stand: VonageStand, field: str, value: Any) -> None:
+async def test_malformed(harness: VonageHarness, field: str, value: Any) -> None:
     """Each field that is not as documented is named."""
     with pytest.raises(Malformed, match=f"^{field}: ") as caught:
-        read(stand, INBOUND | {field: value})
+        read(harness, INBOUND | {field: value})
     assert caught.value.__context__ is None
 
 
-async def test_answers(stand: VonageStand) -> None:
+async def test_answers(harness: VonageHarness) -> None:
     """What the API answers is sorted: never, later, or nobody knows."""
 
     def problem(kind: str) -> bytes:
         return json.dumps({"type": kind}).encode()
 
     table = (
-        (http(422, problem(f"{vonage.ERRORS}#1050")), Rejected("1050")),
-        (http(402, problem("https://developer.vonage.com/api-errors#low-balance")), Rejected("low-balance")),
-        (http(401, problem("s3cret words")), Rejected("http-401")),
-        (http(422, problem(f"{vonage.ERRORS}#1000")), TryLater(1.0)),
-        (http(429, problem(f"{vonage.ERRORS}#1000"), headers="Retry-After: 9\r\n"), TryLater(9.0)),
-        (http(500, problem(f"{vonage.ERRORS}#1000")), UnknownOutcome()),
-        (http(202, b'{"message_uuid": ""}'), UnknownOutcome()),
+        (http_response(422, problem(f"{vonage.ERRORS}#1050")), Rejected("1050")),
+        (http_response(402, problem("https://developer.vonage.com/api-errors#low-balance")), Rejected("low-balance")),
+        (http_response(401, problem("s3cret words")), Rejected("http-401")),
+        (http_response(422, problem(f"{vonage.ERRORS}#1000")), TryLater(1.0)),
+        (http_response(429, problem(f"{vonage.ERRORS}#1000"), headers="Retry-After: 9\r\n"), TryLater(9.0)),
+        (http_response(500, problem(f"{vonage.ERRORS}#1000")), UnknownOutcome()),
+        (http_response(202, b'{"message_uuid": ""}'), UnknownOutcome()),
     )
     for answer, expected in table:
-        async with wire(answer) as line:
-            carrier = stand.elsewhere(line.url)
-            assert await carrier.send(Phone(HANDSET), "word", number=stand.number) == expected
+        async with scripted_server(answer) as line:
+            carrier = harness.elsewhere(line.url)
+            assert await carrier.send(Phone(HANDSET), "word", number=harness.number) == expected
             await carrier.close()
 
 
-async def test_too_early(stand: VonageStand) -> None:
+async def test_too_early(harness: VonageHarness) -> None:
     """A text cannot be redacted within the hour: it is asked for again, and then it is done."""
-    message_id = read_text(stand, await one_text(stand)).message_id
-    stand.vendor.premature = 3600.0
-    assert await stand.carrier.delete_copy(message_id) == NotYet(3600.0)
-    stand.vendor.premature = 0.0
-    assert await stand.carrier.delete_copy(message_id) == NotConfirmed()
-    assert message_id not in stand.vendor.records
-    assert await stand.carrier.delete_copy(message_id) == Deleted()
+    message_id = parse_text(harness, await receive_text(harness)).message_id
+    harness.vendor.premature = 3600.0
+    assert await harness.carrier.delete_copy(message_id) == DeleteLater(3600.0)
+    harness.vendor.premature = 0.0
+    assert await harness.carrier.delete_copy(message_id) == DeletionUnconfirmed()
+    assert message_id not in harness.vendor.records
+    assert await harness.carrier.delete_copy(message_id) == Deleted()
 
 
-async def test_not_provisioned(stand: VonageStand) -> None:
+async def test_not_provisioned(harness: VonageHarness) -> None:
     """Without provisioning nothing is deleted, and that is said at once and not tried for ever."""
-    message_id = await sent(stand)
-    stand.vendor.provisioned = False
-    outcome = await stand.carrier.delete_copy(message_id)
-    assert isinstance(outcome, Keeps)
+    message_id = await send_text(harness)
+    harness.vendor.provisioned = False
+    outcome = await harness.carrier.delete_copy(message_id)
+    assert isinstance(outcome, RetainedByCarrier)
     assert "13 months" in outcome.until
     assert outcome.days == 395
 
@@ -180,20 +180,20 @@ async def test_not_provisioned(stand: VonageStand) -> None:
 @pytest.mark.parametrize(
     ("status", "kind"), [(400, ""), (401, "unauthorized"), (402, "low-balance"), (403, ""), (403, "forbidden"), (422, "")]
 )
-async def test_what_somebody_may_put_right_is_not_for_good(stand: VonageStand, status: int, kind: str) -> None:
+async def test_what_somebody_may_put_right_is_not_for_good(harness: VonageHarness, status: int, kind: str) -> None:
     """A refused login, an empty account or an answer that says nothing: asked again later, and not called kept."""
     told = json.dumps({"type": f"https://developer.vonage.com/api-errors#{kind}"}).encode()
-    async with wire(http(status, told)) as line:
-        carrier = stand.elsewhere(line.url)
-        assert await carrier.delete_copy("ab") == NotYet(3600.0)
+    async with scripted_server(http_response(status, told)) as line:
+        carrier = harness.elsewhere(line.url)
+        assert await carrier.delete_copy("ab") == DeleteLater(3600.0)
         await carrier.close()
 
 
-async def test_redaction_too_fast(stand: VonageStand) -> None:
+async def test_redaction_too_fast(harness: VonageHarness) -> None:
     """When it asks for patience it gets it."""
-    async with wire(http(429, headers="Retry-After: 7\r\n")) as line:
-        carrier = stand.elsewhere(line.url)
-        assert await carrier.delete_copy("ab") == NotYet(7.0)
+    async with scripted_server(http_response(429, headers="Retry-After: 7\r\n")) as line:
+        carrier = harness.elsewhere(line.url)
+        assert await carrier.delete_copy("ab") == DeleteLater(7.0)
         await carrier.close()
 
 

@@ -19,20 +19,20 @@ from multidict import CIMultiDict
 from vonage_jwt.verify_jwt import VonageVerifyJwtError
 
 from bridge.carriers.adapter import WebhookRequest
-from tests.bridge.carriers.cloud_stands import VonageStand
-from tests.bridge.carriers.fake_stand import standing
+from tests.bridge.carriers.cloud_harnesses import VonageHarness
 from tests.bridge.carriers.steps import PATHS, PROXIES, QUICK
+from tests.bridge.carriers.vendor_harness import running_harness
 from tests.fakes import vonage
 
 
 @pytest.fixture
-async def stand() -> AsyncIterator[VonageStand]:
-    async with standing(VonageStand) as made:
+async def harness() -> AsyncIterator[VonageHarness]:
+    async with running_harness(VonageHarness) as made:
         yield made
 
 
-def read(stand: VonageStand, body: dict[str, Any]) -> Any:
-    return stand.carrier.parse(stand.sign(json.dumps(body).encode()))
+def read(harness: VonageHarness, body: dict[str, Any]) -> Any:
+    return harness.carrier.parse(harness.sign(json.dumps(body).encode()))
 
 
 def oracle(token: str) -> bool:
@@ -43,7 +43,7 @@ def oracle(token: str) -> bool:
         return False
 
 
-async def test_like_vonages_own(stand: VonageStand) -> None:
+async def test_like_vonages_own(harness: VonageHarness) -> None:
     """What Vonage's package accepts as signed we accept, and what it rejects we reject, whatever one byte is changed to."""
     body = b'{"text": "hello"}'
     right = vonage.token(body)
@@ -53,7 +53,7 @@ async def test_like_vonages_own(stand: VonageStand) -> None:
     def attempt(at: int, byte: str) -> None:
         token = right[:at] + byte + right[at + 1 :]
         headers = CIMultiDict({"Authorization": f"Bearer {token}"})
-        ours = stand.carrier.verify(replace(stand.sign(body), headers=headers))
+        ours = harness.carrier.verify(replace(harness.sign(body), headers=headers))
         # Theirs ignores the bits that base64 leaves over in the last letter; ours compares the letters.
         assert ours is (oracle(token) and token == right)
 
@@ -61,7 +61,7 @@ async def test_like_vonages_own(stand: VonageStand) -> None:
     assert oracle(right)
 
 
-async def test_generated_like_vonages_own(stand: VonageStand) -> None:
+async def test_generated_like_vonages_own(harness: VonageHarness) -> None:
     """Over tokens of any head, claims, secret and body we accept what Vonage's package accepts, and reject what it rejects.
 
     But for what it does not look at and Vonage documents: a token is of our account, of this very body and of the last day.
@@ -110,14 +110,14 @@ async def test_generated_like_vonages_own(stand: VonageStand) -> None:
             "age": 0,
         } | changed
         age: int = told.pop("age")
-        told["iat"] = int(stand.clock()) - age
+        told["iat"] = int(harness.clock()) - age
         parts = ({"alg": "HS256", "typ": "JWT"} | head, told)
         signed = b".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in parts)
         digest = hmac.new(secret.encode(), signed, "sha256").digest()
         token = (signed + b"." + base64.urlsafe_b64encode(digest).rstrip(b"=")).decode()
         headers = CIMultiDict({"Authorization": f"{scheme} {token}"} | proxy)
         request = WebhookRequest(raw_path=path, headers=headers, body=body)
-        ours, theirs = stand.carrier.verify(request), oracle(token)
+        ours, theirs = harness.carrier.verify(request), oracle(token)
         documented = (
             told["api_key"] == vonage.API_KEY
             and told["payload_hash"] == hashlib.sha256(body).hexdigest()
@@ -130,38 +130,38 @@ async def test_generated_like_vonages_own(stand: VonageStand) -> None:
     assert {(True, True), (False, True), (False, False)} <= verdicts
 
 
-async def test_body_is_compared(stand: VonageStand) -> None:
+async def test_body_is_compared(harness: VonageHarness) -> None:
     """A token that Vonage's package finds good is not good for another body, nor without a hash of one."""
-    request = stand.sign(b'{"text": "hello"}')
+    request = harness.sign(b'{"text": "hello"}')
     token = request.headers["Authorization"].removeprefix("Bearer ")
     assert oracle(token)
-    assert stand.carrier.verify(request)
-    assert not stand.carrier.verify(replace(request, body=b'{"text": "other"}'))
-    assert not stand.carrier.verify(stand.sign(b"{}", payload_hash=None))
-    assert not stand.carrier.verify(stand.sign(b"{}", payload_hash=""))
-    assert not stand.carrier.verify(stand.sign(b"{}", payload_hash=7))
-    assert stand.carrier.verify(stand.sign(b"{}", payload_hash=hashlib.sha256(b"{}").hexdigest().upper()))
+    assert harness.carrier.verify(request)
+    assert not harness.carrier.verify(replace(request, body=b'{"text": "other"}'))
+    assert not harness.carrier.verify(harness.sign(b"{}", payload_hash=None))
+    assert not harness.carrier.verify(harness.sign(b"{}", payload_hash=""))
+    assert not harness.carrier.verify(harness.sign(b"{}", payload_hash=7))
+    assert harness.carrier.verify(harness.sign(b"{}", payload_hash=hashlib.sha256(b"{}").hexdigest().upper()))
 
 
-async def test_other_accounts(stand: VonageStand) -> None:
+async def test_other_accounts(harness: VonageHarness) -> None:
     """A token of another account, or signed with another secret, is a stranger's."""
-    assert not stand.carrier.verify(stand.sign(b"{}", api_key="other"))
-    assert not stand.carrier.verify(stand.sign(b"{}", api_key=None))
-    assert not stand.carrier.verify(stand.sign(b"{}", secret="another secret of thirty-two characters"))
+    assert not harness.carrier.verify(harness.sign(b"{}", api_key="other"))
+    assert not harness.carrier.verify(harness.sign(b"{}", api_key=None))
+    assert not harness.carrier.verify(harness.sign(b"{}", secret="another secret of thirty-two characters"))
 
 
-async def test_age(stand: VonageStand) -> None:
+async def test_age(harness: VonageHarness) -> None:
     """A retry may bear the first token for a day; an older one, one of the future and one without a time are refused."""
-    now = stand.clock()
+    now = harness.clock()
     for offset, expected in ((0, True), (290, True), (310, False), (-25 * 3600, True), (-27 * 3600, False)):
-        assert stand.carrier.verify(stand.sign(b"{}", iat=int(now) + offset)) is expected
+        assert harness.carrier.verify(harness.sign(b"{}", iat=int(now) + offset)) is expected
     for issued in (None, "now", True, 1e400, -1, 10**400, [1]):
-        assert not stand.carrier.verify(stand.sign(b"{}", iat=issued))
+        assert not harness.carrier.verify(harness.sign(b"{}", iat=issued))
 
 
-async def test_a_token_that_is_over_or_to_come(stand: VonageStand) -> None:
+async def test_a_token_that_is_over_or_to_come(harness: VonageHarness) -> None:
     """A token that says when it ends or begins is taken in between, five minutes more either way; nonsense is not taken."""
-    now = int(stand.clock())
+    now = int(harness.clock())
     for claims, expected in (
         ({"exp": now + 10}, True),
         ({"exp": now - 290}, True),
@@ -177,11 +177,11 @@ async def test_a_token_that_is_over_or_to_come(stand: VonageStand) -> None:
         ({"exp": True}, False),
         ({"nbf": [1]}, False),
     ):
-        assert stand.carrier.verify(stand.sign(b"{}", **claims)) is expected, claims
+        assert harness.carrier.verify(harness.sign(b"{}", **claims)) is expected, claims
 
 
 @pytest.mark.parametrize("algorithm", ["none", "HS512", "RS256"])
-async def test_algorithms(stand: VonageStand, algorithm: str) -> None:
+async def test_algorithms(harness: VonageHarness, algorithm: str) -> None:
     """No other algorithm is taken, whatever the token says of itself, not even over a right signature."""
     claims = jwt.decode(vonage.token(b"{}"), options={"verify_signature": False})
     head, body = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in ({"alg": algorithm}, claims))
@@ -189,4 +189,4 @@ async def test_algorithms(stand: VonageStand, algorithm: str) -> None:
     digest = hmac.new(vonage.SIGNATURE_SECRET.encode(), signed, "sha256").digest()
     for signature in (b"", base64.urlsafe_b64encode(digest).rstrip(b"=")):
         headers = CIMultiDict({"Authorization": f"Bearer {(signed + b'.' + signature).decode()}"})
-        assert not stand.carrier.verify(replace(stand.sign(b"{}"), headers=headers))
+        assert not harness.carrier.verify(replace(harness.sign(b"{}"), headers=headers))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.matrix.api.message_body import Plain, names_somebody, read, unquoted, words_of
+from bridge.matrix.api.message_body import Plain, mentions_user, plain_text, read, without_quotes
 from bridge.matrix.api.rendered_html import LONGEST, render
 
 
@@ -97,7 +97,7 @@ PILL = '<a href="https://matrix.to/#/@ben:h">Ben</a>'
 )
 def test_who_is_named_in_the_message_itself(html: str, named: bool) -> None:
     """Somebody's address calls them, except in the message that is answered; a quote without an end is no quote."""
-    assert names_somebody(html) is named
+    assert mentions_user(html) is named
 
 
 class Watched(str):
@@ -116,7 +116,7 @@ class Watched(str):
 def test_quotes_without_an_end_are_looked_at_once() -> None:
     """However many quotes are begun, it is looked once for the first and once for its end, and then no more."""
     html = Watched("<mx-reply>" * 6_000)
-    assert not names_somebody(html)
+    assert not mentions_user(html)
     assert html.searches == 2
 
 
@@ -148,7 +148,7 @@ HIS = "<blockquote>\n<p>he said he will kill me</p>\n</blockquote>\n"
 )
 def test_no_quote_is_among_the_words(formatted: str, left: str) -> None:
     """Earlier words never go back onto a phone, whatever is around them; where nothing else is said, nothing is."""
-    assert words_of(html("> he said he will kill me\n\nmine", formatted)) == left
+    assert plain_text(html("> he said he will kill me\n\nmine", formatted)) == left
 
 
 @pytest.mark.practice(36)
@@ -174,9 +174,9 @@ def test_no_quote_is_among_the_words(formatted: str, left: str) -> None:
 )
 def test_no_quoted_line_is_among_the_words(body: str, left: str) -> None:
     """Lines that begin with `>` and a space come off, and what goes on behind them; faces and arrows stay."""
-    assert unquoted(body) == left
-    assert words_of({"body": body}) == left
-    assert words_of(html(body, escape(body))) == left
+    assert without_quotes(body) == left
+    assert plain_text({"body": body}) == left
+    assert plain_text(html(body, escape(body))) == left
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_no_quoted_line_is_among_the_words(body: str, left: str) -> None:
 )
 def test_a_face_is_no_quote(body: str, formatted: str, left: str) -> None:
     """What a client took for a quote and is a face stays as it was typed; words that it took for one do not."""
-    assert words_of(html(body, formatted)) == left
+    assert plain_text(html(body, formatted)) == left
     assert said(body, formatted).quotes == ("he said" in body)
 
 
@@ -202,9 +202,9 @@ def test_a_face_is_no_quote(body: str, formatted: str, left: str) -> None:
 @pytest.mark.parametrize("formatted", ["<p>" + "x" * LONGEST + HIS, "<x " * 9 + HIS])
 def test_a_quote_in_what_cannot_be_read(formatted: str) -> None:
     """Where nobody can tell what is quoted, what the plain body marks comes off; if it marks nothing, nothing is said."""
-    assert words_of(html("> he said\n\nmine", formatted)) == "mine"
-    assert words_of(html("he said\n\nmine", formatted)) == ""
-    assert words_of(html("he said\n\nmine", formatted.replace("blockquote", "p"))) == "he said\n\nmine"
+    assert plain_text(html("> he said\n\nmine", formatted)) == "mine"
+    assert plain_text(html("he said\n\nmine", formatted)) == ""
+    assert plain_text(html("he said\n\nmine", formatted.replace("blockquote", "p"))) == "he said\n\nmine"
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_it_is_known_when_something_was_left_out(body: str, html: str | None, th
 def test_a_message_without_a_body_says_nothing() -> None:
     """Not even its formatted body counts: no client shows it alone."""
     assert read({"format": "org.matrix.custom.html", "formatted_body": "x"}) is None
-    assert words_of({"body": 7}) is None
+    assert plain_text({"body": 7}) is None
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bridge.matrix.api.message_body import Plain, read
-from tests.bot.effort import COMMON, EXPLORES
+from tests.bot.hypothesis_settings import COMMON, EXPLORES
 from tests.bridge.clients import element, nheko, screen, sdk
 
 Client = Callable[[str], str | None]

@@ -10,28 +10,36 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bridge.matrix.api.http_client import Wire
-from bridge.matrix.api.module_api import Away, House, Missing, Refused, Room, RoomState, Vacuumed
+from bridge.matrix.api.http_client import HomeserverClient
+from bridge.matrix.api.module_api import (
+    HomeserverUnreachable,
+    ModuleClient,
+    ModuleNotLoaded,
+    ModuleRequestRejected,
+    RoomState,
+    RoomStatus,
+    VacuumResult,
+)
 
 
 class Answering:
     """A server that answers everything alike, and writes down what it was asked."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, str, str | None]] = []
+        self.requests: list[tuple[str, str, str | None]] = []
         self.answer: Any = {}
         self.status = 200
 
     async def __call__(self, request: web.BaseRequest) -> web.Response:
         path = request.raw_path.split("?")[0]
-        self.asked.append((request.method, path, request.headers.get("Authorization")))
+        self.requests.append((request.method, path, request.headers.get("Authorization")))
         if isinstance(self.answer, str):
             return web.Response(text=self.answer, status=self.status)
         return web.json_response(self.answer, status=self.status)
 
 
 @pytest.fixture
-async def there() -> AsyncIterator[tuple[Answering, House]]:
+async def there() -> AsyncIterator[tuple[Answering, ModuleClient]]:
     answering = Answering()
     runner = web.ServerRunner(web.Server(answering))
     await runner.setup()
@@ -39,20 +47,20 @@ async def there() -> AsyncIterator[tuple[Answering, House]]:
     await site.start()
     host, port = runner.addresses[0][:2]
     async with aiohttp.ClientSession() as session:
-        wire = Wire(session=session, url=f"http://{host}:{port}", token="secret", user_id="@policy:x")
-        yield answering, House(wire=wire)
+        wire = HomeserverClient(session=session, url=f"http://{host}:{port}", token="secret", user_id="@policy:x")
+        yield answering, ModuleClient(client=wire)
     await runner.cleanup()
 
 
 ROOM = {"state": "present", "events": 9, "uncensored": 2, "leftovers": 1}
-CALLS: list[tuple[Callable[[House], Awaitable[Any]], str, str, Any, Any]] = [
+CALLS: list[tuple[Callable[[ModuleClient], Awaitable[Any]], str, str, Any, Any]] = [
     (lambda h: h.purge("!a/b"), "POST", "rooms/%21a%2Fb/purge", {**ROOM, "state": "purging"}, RoomState.PURGING),
     (
         lambda h: h.room("!a"),
         "GET",
         "rooms/%21a",
         ROOM,
-        Room(state=RoomState.PRESENT, events=9, uncensored=2, leftovers=1),
+        RoomStatus(state=RoomState.PRESENT, events=9, uncensored=2, leftovers=1),
     ),
     (lambda h: h.censor("!a"), "POST", "rooms/%21a/censor", {"left": 3}, 3),
     (lambda h: h.delete_media("mxc://s/m"), "DELETE", "media/s/m", {"exists": False}, None),
@@ -64,15 +72,15 @@ CALLS: list[tuple[Callable[[House], Awaitable[Any]], str, str, Any, Any]] = [
         "POST",
         "vacuum",
         {"engine": "sqlite", "milliseconds": 1500, "bytes": 7},
-        Vacuumed(engine="sqlite", seconds=1.5, bytes=7),
+        VacuumResult(engine="sqlite", seconds=1.5, bytes=7),
     ),
 ]
 
 
 @pytest.mark.parametrize(("call", "method", "path", "answer", "result"), CALLS)
 async def test_calls(
-    there: tuple[Answering, House],
-    call: Callable[[House], Awaitable[Any]],
+    there: tuple[Answering, ModuleClient],
+    call: Callable[[ModuleClient], Awaitable[Any]],
     method: str,
     path: str,
     answer: Any,
@@ -82,10 +90,10 @@ async def test_calls(
     answering, house = there
     answering.answer = answer
     assert await call(house) == result
-    assert answering.asked == [(method, f"/_synapse/client/quietline/{path}", "Bearer secret")]
+    assert answering.requests == [(method, f"/_synapse/client/quietline/{path}", "Bearer secret")]
 
 
-async def test_health(there: tuple[Answering, House]) -> None:
+async def test_health(there: tuple[Answering, ModuleClient]) -> None:
     """Names are a set, problems are sentences."""
     answering, house = there
     answering.answer = {"version": "1", "enforces": ["a", "b"], "problems": ["p"]}
@@ -96,20 +104,20 @@ async def test_health(there: tuple[Answering, House]) -> None:
 @pytest.mark.parametrize(
     ("status", "answer", "error", "errcode"),
     [
-        (403, {"errcode": "QUIETLINE_NOT_OURS"}, Refused, "QUIETLINE_NOT_OURS"),
-        (401, {"errcode": "M_UNKNOWN_TOKEN"}, Refused, "M_UNKNOWN_TOKEN"),
-        (400, {"errcode": "M_INVALID_PARAM"}, Refused, "M_INVALID_PARAM"),
-        (404, {"errcode": "M_UNRECOGNIZED"}, Missing, "M_UNRECOGNIZED"),
-        (404, "<html>No such resource</html>", Missing, ""),
-        (405, {"errcode": "M_UNRECOGNIZED"}, Missing, "M_UNRECOGNIZED"),
-        (503, {"errcode": "QUIETLINE_BUSY"}, Away, "QUIETLINE_BUSY"),
-        (500, {"errcode": "M_UNKNOWN"}, Away, "M_UNKNOWN"),
-        (429, {"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 2000}, Away, "M_LIMIT_EXCEEDED"),
-        (200, "cut sho", Away, ""),
+        (403, {"errcode": "QUIETLINE_NOT_OURS"}, ModuleRequestRejected, "QUIETLINE_NOT_OURS"),
+        (401, {"errcode": "M_UNKNOWN_TOKEN"}, ModuleRequestRejected, "M_UNKNOWN_TOKEN"),
+        (400, {"errcode": "M_INVALID_PARAM"}, ModuleRequestRejected, "M_INVALID_PARAM"),
+        (404, {"errcode": "M_UNRECOGNIZED"}, ModuleNotLoaded, "M_UNRECOGNIZED"),
+        (404, "<html>No such resource</html>", ModuleNotLoaded, ""),
+        (405, {"errcode": "M_UNRECOGNIZED"}, ModuleNotLoaded, "M_UNRECOGNIZED"),
+        (503, {"errcode": "QUIETLINE_BUSY"}, HomeserverUnreachable, "QUIETLINE_BUSY"),
+        (500, {"errcode": "M_UNKNOWN"}, HomeserverUnreachable, "M_UNKNOWN"),
+        (429, {"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 2000}, HomeserverUnreachable, "M_LIMIT_EXCEEDED"),
+        (200, "cut sho", HomeserverUnreachable, ""),
     ],
 )
 async def test_failures(
-    there: tuple[Answering, House], status: int, answer: Any, error: type[Exception], errcode: str
+    there: tuple[Answering, ModuleClient], status: int, answer: Any, error: type[Exception], errcode: str
 ) -> None:
     """Every call tells no, not now and not there apart, for the same answers."""
     answering, house = there
@@ -131,30 +139,30 @@ async def test_failures(
         {**ROOM, "events": "9", "left": 1.5, "exists": "no", "devices": []},
     ],
 )
-async def test_an_answer_that_says_nothing(there: tuple[Answering, House], answer: Any) -> None:
+async def test_an_answer_that_says_nothing(there: tuple[Answering, ModuleClient], answer: Any) -> None:
     """What is not said is not taken for done: nothing is gone, deleted or signed out on the word of a strange answer."""
     answering, house = there
     answering.answer = answer
     for call in (house.room, house.censor, house.sign_out):
-        with pytest.raises(Away):
+        with pytest.raises(HomeserverUnreachable):
             await call("!x")
     for check in (house.media_gone("mxc://s/m"), house.vacuum(), house.health()):
-        with pytest.raises(Away):
+        with pytest.raises(HomeserverUnreachable):
             await check
 
 
 @pytest.mark.parametrize("address", ["", "mxc://", "mxc://s", "mxc://s/", "https://s/m", "s/m"])
-async def test_an_address_that_is_none(there: tuple[Answering, House], address: str) -> None:
+async def test_an_address_that_is_none(there: tuple[Answering, ModuleClient], address: str) -> None:
     """It is refused here, and nobody is asked."""
     answering, house = there
-    with pytest.raises(Refused):
+    with pytest.raises(ModuleRequestRejected):
         await house.delete_media(address)
-    assert answering.asked == []
+    assert answering.requests == []
 
 
 async def test_nobody_there() -> None:
     """A homeserver that does not answer is away."""
     async with aiohttp.ClientSession() as session:
-        house = House(wire=Wire(session=session, url="http://127.0.0.1:9", token="t", user_id="@p:x"))
-        with pytest.raises(Away):
+        house = ModuleClient(client=HomeserverClient(session=session, url="http://127.0.0.1:9", token="t", user_id="@p:x"))
+        with pytest.raises(HomeserverUnreachable):
             await asyncio.wait_for(house.health(), 5)

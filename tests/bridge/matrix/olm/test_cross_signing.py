@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from bridge.matrix.olm.cross_signing import devices_of, master_key_of
-from tests.bridge.matrix.person import Person
+from tests.bridge.matrix.client_device import ClientDevice
 
 Answer = dict[str, Any]
-ADA = Person("@ada:x", "DEVICE")
-EVE = Person("@eve:x", "DEVICE")
+ADA = ClientDevice("@ada:x", "DEVICE")
+EVE = ClientDevice("@eve:x", "DEVICE")
 
 
 def device(answer: Answer) -> Any:
@@ -22,7 +22,7 @@ def device(answer: Answer) -> Any:
 
 def test_a_whole_chain() -> None:
     """The device is found with its keys, and vouched for; who is not in the answer has nothing."""
-    answer = ADA.key_answer()
+    answer = ADA.keys_query_response()
     ((found, vouched),) = devices_of(answer, ADA.mxid)
     assert (found.device_id, found.curve25519, vouched) == (ADA.device_id, ADA.curve25519, True)
     assert master_key_of(answer, ADA.mxid) == ADA.master_key
@@ -35,13 +35,13 @@ def no_master(answer: Answer) -> None:
 
 
 def another_master(answer: Answer) -> None:
-    master = copy.deepcopy(EVE.key_answer()["master_keys"][EVE.mxid])
+    master = copy.deepcopy(EVE.keys_query_response()["master_keys"][EVE.mxid])
     answer["master_keys"][ADA.mxid] = {**master, "user_id": ADA.mxid}
 
 
 def self_signing_key_of_another(answer: Answer) -> None:
-    other = Person(ADA.mxid, ADA.device_id)
-    answer["self_signing_keys"] = other.key_answer()["self_signing_keys"]
+    other = ClientDevice(ADA.mxid, ADA.device_id)
+    answer["self_signing_keys"] = other.keys_query_response()["self_signing_keys"]
 
 
 def self_signing_key_unsigned(answer: Answer) -> None:
@@ -76,7 +76,7 @@ def not_signed_by_its_user(answer: Answer) -> None:
 )
 def test_a_broken_chain_vouches_for_nobody(breaks: Callable[[Answer], None]) -> None:
     """The device is still a device, but nothing trusts it."""
-    answer = copy.deepcopy(ADA.key_answer())
+    answer = copy.deepcopy(ADA.keys_query_response())
     breaks(answer)
     assert [vouched for _, vouched in devices_of(answer, ADA.mxid)] == [False]
 
@@ -90,7 +90,7 @@ def other_name(answer: Answer) -> None:
 
 
 def other_user(answer: Answer) -> None:
-    answer["device_keys"][ADA.mxid] = {ADA.device_id: EVE.key_answer()["device_keys"][EVE.mxid][EVE.device_id]}
+    answer["device_keys"][ADA.mxid] = {ADA.device_id: EVE.keys_query_response()["device_keys"][EVE.mxid][EVE.device_id]}
 
 
 def no_megolm(answer: Answer) -> None:
@@ -108,6 +108,6 @@ def no_object(answer: Answer) -> None:
 @pytest.mark.parametrize("breaks", [other_key, other_name, other_user, no_megolm, no_signature, no_object])
 def test_what_is_no_device_is_left_out(breaks: Callable[[Answer], None]) -> None:
     """A device that does not sign itself, or calls itself otherwise than the homeserver does, does not exist."""
-    answer = copy.deepcopy(ADA.key_answer())
+    answer = copy.deepcopy(ADA.keys_query_response())
     breaks(answer)
     assert devices_of(answer, ADA.mxid) == []

@@ -9,23 +9,23 @@ import pytest
 from aiohttp import web
 
 from bridge.matrix.api.http_client import Permanent
-from bridge.matrix.olm.cross_signing import is_signed
+from bridge.matrix.olm.cross_signing import has_valid_signature
 from bridge.matrix.olm.identity import master_key
-from tests.bridge.matrix.person import Person
-from tests.bridge.matrix.rig import POLICY, VOICE, Rig
-from tests.bridge.matrix.room import ROOM
-from tests.bridge.matrix.small_homeserver import Asked, SmallHomeserver
+from tests.bridge.matrix.client_device import ClientDevice
+from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
+from tests.bridge.matrix.scripted_homeserver import RecordedRequest, ScriptedHomeserver
+from tests.bridge.matrix.sync_events import ROOM
 
 
-def uploads(server: SmallHomeserver, name: str) -> list[Any]:
-    return [a.body[name] for a in server.asked if a.path.endswith("/keys/upload") and name in a.body]
+def uploads(server: ScriptedHomeserver, name: str) -> list[Any]:
+    return [a.body[name] for a in server.requests if a.path.endswith("/keys/upload") and name in a.body]
 
 
-def steps(server: SmallHomeserver, user: str) -> list[Asked]:
-    return [a for a in server.asked if a.query["user_id"] == user]
+def steps(server: ScriptedHomeserver, user: str) -> list[RecordedRequest]:
+    return [a for a in server.requests if a.query["user_id"] == user]
 
 
-async def test_a_new_identity_vouches_for_its_device(rig: Rig, server: SmallHomeserver) -> None:
+async def test_a_new_identity_vouches_for_its_device(rig: Rig, server: ScriptedHomeserver) -> None:
     """Registered, one device, device keys, one-time keys and a fallback key, cross-signed by keys of its own."""
     device_id = rig.matrix.policy.device_id
     assert device_id.startswith("QLPOLICY")
@@ -39,36 +39,36 @@ async def test_a_new_identity_vouches_for_its_device(rig: Rig, server: SmallHome
     master = master_key(rig.matrix.policy)
     assert identity["master_key"]["keys"] == {f"ed25519:{master}": master}
     (signing,) = identity["self_signing_key"]["keys"].values()
-    assert is_signed(identity["self_signing_key"], POLICY, master, master)
-    assert is_signed(signed, POLICY, signing, signing)
+    assert has_valid_signature(identity["self_signing_key"], POLICY, master, master)
+    assert has_valid_signature(signed, POLICY, signing, signing)
     own = signed["keys"][f"ed25519:{device_id}"]
     one_time = [key for keys in uploads(server, "one_time_keys") for key in keys.values()]
     fallback = [key for keys in uploads(server, "fallback_keys") for key in keys.values()]
-    assert len([key for key in one_time if is_signed(key, POLICY, device_id, own)]) == 50
-    assert [key["fallback"] for key in fallback if is_signed(key, POLICY, device_id, own)] == [True]
+    assert len([key for key in one_time if has_valid_signature(key, POLICY, device_id, own)]) == 50
+    assert [key["fallback"] for key in fallback if has_valid_signature(key, POLICY, device_id, own)] == [True]
 
 
 async def test_the_two_are_two(rig: Rig) -> None:
     """Each has keys of its own."""
-    policy, voice = rig.matrix.policy, rig.matrix.voice
-    assert master_key(policy) != master_key(voice)
-    assert policy.curve25519 != voice.curve25519
-    assert (policy.user_id, voice.user_id) == (POLICY, VOICE)
+    policy, puppet = rig.matrix.policy, rig.matrix.puppet
+    assert master_key(policy) != master_key(puppet)
+    assert policy.curve25519 != puppet.curve25519
+    assert (policy.user_id, puppet.user_id) == (POLICY, PUPPET)
 
 
-async def test_a_start_asks_nothing_of_the_homeserver(rig: Rig, server: SmallHomeserver) -> None:
+async def test_a_start_asks_nothing_of_the_homeserver(rig: Rig, server: ScriptedHomeserver) -> None:
     """Once made, an identity is loaded as it was, also while the homeserver is down."""
     before = (rig.matrix.policy.device_id, rig.matrix.policy.curve25519, rig.matrix.policy.olm.device_keys)
     await rig.stop()
-    server.asked.clear()
+    server.requests.clear()
     await rig.start(run=False)
-    assert server.asked == []
+    assert server.requests == []
     assert (rig.matrix.policy.device_id, rig.matrix.policy.curve25519, rig.matrix.policy.olm.device_keys) == before
 
 
 @pytest.mark.parametrize("step", range(8))
 async def test_making_it_may_be_interrupted_anywhere(
-    server: SmallHomeserver, new_rig: Callable[[str], Rig], step: int
+    server: ScriptedHomeserver, new_rig: Callable[[str], Rig], step: int
 ) -> None:
     """After a failure at any request the next start ends with the same device, the same keys and one identity."""
     rig = new_rig("interrupted")
@@ -92,7 +92,7 @@ async def test_making_it_may_be_interrupted_anywhere(
 
 
 async def test_a_lost_database_makes_a_new_device_of_the_same_identity(
-    rig: Rig, server: SmallHomeserver, new_rig: Callable[[str], Rig]
+    rig: Rig, server: ScriptedHomeserver, new_rig: Callable[[str], Rig]
 ) -> None:
     """After a restore the old device is signed out, the new one has another id, and staff see the same master key."""
     old, master = rig.matrix.policy.device_id, master_key(rig.matrix.policy)
@@ -101,69 +101,69 @@ async def test_a_lost_database_makes_a_new_device_of_the_same_identity(
     await restored.start(run=False)
     assert restored.matrix.policy.device_id != old
     assert master_key(restored.matrix.policy) == master
-    assert ("DELETE", f"/_matrix/client/v3/devices/{old}") in [(a.method, a.path) for a in server.asked]
+    assert ("DELETE", f"/_matrix/client/v3/devices/{old}") in [(a.method, a.path) for a in server.requests]
 
 
-async def test_keys_are_replaced_before_they_run_out(rig: Rig, server: SmallHomeserver) -> None:
+async def test_keys_are_replaced_before_they_run_out(rig: Rig, server: ScriptedHomeserver) -> None:
     """With few one-time keys left there are new ones, and a used fallback key is replaced; otherwise nothing is sent."""
-    await rig.matrix.upkeeps[POLICY].turn()
-    server.asked.clear()
+    await rig.matrix.key_uploads[POLICY].run_once()
+    server.requests.clear()
     enough = {"device_one_time_keys_count": {"signed_curve25519": 40}}
     unused = {"device_unused_fallback_key_types": ["signed_curve25519"]}
-    server.say({**enough, **unused})
-    await rig.matrix.sync.turn()
-    await rig.matrix.upkeeps[POLICY].turn()
+    server.queue_sync({**enough, **unused})
+    await rig.matrix.sync.run_once()
+    await rig.matrix.key_uploads[POLICY].run_once()
     assert not uploads(server, "one_time_keys")
-    server.say({"device_one_time_keys_count": {"signed_curve25519": 3}, "device_unused_fallback_key_types": []})
-    await rig.matrix.sync.turn()
-    await rig.matrix.upkeeps[POLICY].turn()
+    server.queue_sync({"device_one_time_keys_count": {"signed_curve25519": 3}, "device_unused_fallback_key_types": []})
+    await rig.matrix.sync.run_once()
+    await rig.matrix.key_uploads[POLICY].run_once()
     (one_time,) = uploads(server, "one_time_keys")
     (fallback,) = uploads(server, "fallback_keys")
     assert (len(one_time), len(fallback)) == (47, 1)
 
 
-async def test_a_failed_upload_is_repeated(rig: Rig, server: SmallHomeserver) -> None:
+async def test_a_failed_upload_is_repeated(rig: Rig, server: ScriptedHomeserver) -> None:
     """The next try uploads the same keys, so that no key is lost and none is made for nothing."""
-    server.asked.clear()
-    server.say({"device_one_time_keys_count": {"signed_curve25519": 0}})
-    await rig.matrix.sync.turn()
+    server.requests.clear()
+    server.queue_sync({"device_one_time_keys_count": {"signed_curve25519": 0}})
+    await rig.matrix.sync.run_once()
     server.faults.append(web.json_response({"errcode": "M_FORBIDDEN"}, status=403))
     with pytest.raises(Permanent):
-        await rig.matrix.upkeeps[POLICY].turn()
-    await rig.matrix.upkeeps[POLICY].turn()
+        await rig.matrix.key_uploads[POLICY].run_once()
+    await rig.matrix.key_uploads[POLICY].run_once()
     first, second = uploads(server, "one_time_keys")
     assert first == second
 
 
-async def test_a_request_to_verify_is_refused_politely(rig: Rig, server: SmallHomeserver) -> None:
+async def test_a_request_to_verify_is_refused_politely(rig: Rig, server: ScriptedHomeserver) -> None:
     """It is answered with a cancel that says what we are, in the clear as it came or encrypted."""
-    ada = Person("@ada:x")
+    ada = ClientDevice("@ada:x")
     content = {"from_device": ada.device_id, "transaction_id": "t1", "methods": []}
     plain = {"sender": ada.mxid, "type": "m.key.verification.request", "content": content}
-    sealed = ada.letter(server.ours[POLICY], "m.key.verification.request", {**content, "transaction_id": "t2"})
-    server.say({"to_device": {"events": [plain, sealed]}})
-    await rig.matrix.sync.turn()
-    await rig.matrix.upkeeps[POLICY].turn()
+    sealed = ada.to_device(server.ours[POLICY], "m.key.verification.request", {**content, "transaction_id": "t2"})
+    server.queue_sync({"to_device": {"events": [plain, sealed]}})
+    await rig.matrix.sync.run_once()
+    await rig.matrix.key_uploads[POLICY].run_once()
     answers = server.sent_to(ada)
     assert [a["type"] for a in answers] == ["m.key.verification.cancel"] * 2
     assert [a["content"]["transaction_id"] for a in answers] == ["t1", "t2"]
     assert "program" in answers[0]["content"]["reason"]
 
 
-async def test_a_broken_olm_session_is_renewed_once(rig: Rig, server: SmallHomeserver) -> None:
+async def test_a_broken_olm_session_is_renewed_once(rig: Rig, server: ScriptedHomeserver) -> None:
     """A known device whose message does not decrypt gets one new session, not one per message; a stranger gets none."""
-    ada, eve = Person("@ada:x"), Person("@eve:x")
-    server.tell(ada, eve)
-    await rig.matrix.devices.ensure([ada.mxid])
+    ada, eve = ClientDevice("@ada:x"), ClientDevice("@eve:x")
+    server.register(ada, eve)
+    await rig.matrix.devices.refresh_stale([ada.mxid])
     letters = []
     for person in (ada, ada, eve):
-        letter = person.key_letter(server.ours[POLICY], ROOM)
+        letter = person.room_key_message(server.ours[POLICY], ROOM)
         letter["content"]["ciphertext"][server.ours[POLICY].curve25519] = {"type": 1, "body": "AwAA"}
         letters.append(letter)
     for _ in range(2):
-        server.say({"to_device": {"events": letters}})
-        await rig.matrix.sync.turn()
-        await rig.matrix.upkeeps[POLICY].turn()
+        server.queue_sync({"to_device": {"events": letters}})
+        await rig.matrix.sync.run_once()
+        await rig.matrix.key_uploads[POLICY].run_once()
     (event,) = server.sent_to(ada)
-    assert ada.opens(event)["type"] == "m.dummy"
+    assert ada.decrypt_to_device(event)["type"] == "m.dummy"
     assert server.sent_to(eve) == []

@@ -75,10 +75,10 @@ class Machine(OlmMachine):
         pass
 
 
-async def machine(store: Any, user: UserID) -> Any:  # Any: mautrix types hardly any of this as it is
+async def machine(database: Any, user: UserID) -> Any:  # Any: mautrix types hardly any of this as it is
     client: Any = Client(user, DeviceID(user[1:4].upper()))
     nothing: Any = None
-    made = Machine(client, store, state_store=nothing)
+    made = Machine(client, database, state_store=nothing)
     await made.load()
     return made
 
@@ -127,8 +127,8 @@ def everything_in(folder: Path) -> bytes:
     return b"".join(file.read_bytes() for file in folder.iterdir())
 
 
-async def pickles(store: Any) -> list[bytes]:
-    return [row["session"] for row in await store.db.fetch("SELECT session FROM crypto_olm_session")]
+async def pickles(database: Any) -> list[bytes]:
+    return [row["session"] for row in await database.db.fetch("SELECT session FROM crypto_olm_session")]
 
 
 async def test_what_is_stored_comes_back_after_a_restart(tmp_path: Path) -> None:
@@ -140,24 +140,24 @@ async def test_what_is_stored_comes_back_after_a_restart(tmp_path: Path) -> None
     peer = OlmAccount()
     peer.generate_one_time_keys(1)
     session = account.new_outbound_session(peer.identity_key, *peer.one_time_keys["curve25519"].values())
-    async with opened(tmp_path, ALICE) as store:
-        await store.put_account(account)
-        await store.put_device_id(DeviceID("ALI"))
-        await store.add_session(peer.identity_key, session)
-        await store.put_group_session(ROOM, account.identity_key, SessionID(into.id), into)
-        await store.add_outbound_group_session(group)
-    async with opened(tmp_path, ALICE) as store:
-        again = await store.get_account()
+    async with opened(tmp_path, ALICE) as database:
+        await database.put_account(account)
+        await database.put_device_id(DeviceID("ALI"))
+        await database.add_session(peer.identity_key, session)
+        await database.put_group_session(ROOM, account.identity_key, SessionID(into.id), into)
+        await database.add_outbound_group_session(group)
+    async with opened(tmp_path, ALICE) as database:
+        again = await database.get_account()
         assert (again.identity_keys, again.shared) == (account.identity_keys, True)
-        out = await store.get_outbound_group_session(ROOM)
+        out = await database.get_outbound_group_session(ROOM)
         assert (out.id, out.message_index) == (group.id, 0)
         ciphertext = out.encrypt(WORDS)
-        await store.update_outbound_group_session(out)
-        assert (await store.get_outbound_group_session(ROOM)).message_index == 1
-        inbound = await store.get_group_session(ROOM, SessionID(group.id))
+        await database.update_outbound_group_session(out)
+        assert (await database.get_outbound_group_session(ROOM)).message_index == 1
+        inbound = await database.get_group_session(ROOM, SessionID(group.id))
         assert inbound.decrypt(ciphertext) == (WORDS, 0)
         assert inbound.ratchet_to(1).first_known_index == 1
-        latest = await store.get_latest_session(peer.identity_key)
+        latest = await database.get_latest_session(peer.identity_key)
         hello = latest.encrypt("hello")
         back = peer.new_inbound_session(account.identity_key, hello.body)
         assert (back.id, back.decrypt(hello)) == (session.id, "hello")
@@ -224,10 +224,10 @@ async def test_a_malformed_to_device_message_is_a_decryption_error(tmp_path: Pat
 @pytest.mark.parametrize("body", [None, 5, "", "\ud800", "AAAA", "é", ["x"], {}, b"\3", "AwoA" * 200])
 async def test_a_malformed_room_message_is_a_decryption_error(tmp_path: Path, body: Any) -> None:
     """Mautrix raises what its callers catch, whatever stands where a ciphertext should."""
-    async with opened(tmp_path, BOB) as store:
-        bob, group = await machine(store, BOB), OutboundGroupSession(ROOM)
+    async with opened(tmp_path, BOB) as database:
+        bob, group = await machine(database, BOB), OutboundGroupSession(ROOM)
         into = InboundGroupSession(group.session_key, bob.account.signing_key, bob.account.identity_key, ROOM)
-        await store.put_group_session(ROOM, bob.account.identity_key, SessionID(group.id), into)
+        await database.put_group_session(ROOM, bob.account.identity_key, SessionID(group.id), into)
         with pytest.raises(DecryptionError):
             await bob.decrypt_megolm_event(room_event(group, body, bob.account.identity_key))
 

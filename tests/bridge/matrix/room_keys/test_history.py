@@ -7,93 +7,95 @@ from typing import Any
 import pytest
 
 from bridge.matrix.room_client import Permanent
-from bridge.matrix.room_keys.history import MOST_PAGES, Typed
-from bridge.matrix.rooms.room_state import NotOurs
-from tests.bridge.matrix.person import Person
-from tests.bridge.matrix.rig import POLICY, VOICE, Rig
-from tests.bridge.matrix.room import ROOM, ours, texts, timeline
-from tests.bridge.matrix.small_homeserver import SmallHomeserver
+from bridge.matrix.room_keys.history import MAX_PAGES, RecentMessages
+from bridge.matrix.rooms.room_state import UnknownRoom
+from tests.bridge.matrix.client_device import ClientDevice
+from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
+from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
+from tests.bridge.matrix.sync_events import ROOM, bodies, record_our_room, timeline
 
 TABLES = ("matrix_inbound", "matrix_read", "matrix_waiting", "matrix_device", "matrix_dirty")
 
 
-async def comes(rig: Rig, server: SmallHomeserver, person: Person, *events: dict[str, Any], key: bool = True) -> None:
+async def comes(
+    rig: Rig, server: ScriptedHomeserver, person: ClientDevice, *events: dict[str, Any], key: bool = True
+) -> None:
     """Let a person's words come in by the sync, with their key; the homeserver keeps them."""
-    server.tell(person)
-    letters = [person.key_letter(server.ours[POLICY], ROOM)] if key else []
-    server.say({"to_device": {"events": letters}, **timeline(*events)})
-    await rig.matrix.sync.turn()
-    await rig.matrix.watch.turn()
+    server.register(person)
+    letters = [person.room_key_message(server.ours[POLICY], ROOM)] if key else []
+    server.queue_sync({"to_device": {"events": letters}, **timeline(*events)})
+    await rig.matrix.sync.run_once()
+    await rig.matrix.device_updates.run_once()
     server.messages.setdefault(ROOM, {"chunk": []})["chunk"][:0] = reversed(events)
 
 
 async def seen(rig: Rig) -> list[list[tuple[Any, ...]]]:
-    return [[tuple(row) for row in await rig.store.fetch(f"SELECT * FROM {table}")] for table in TABLES]  # noqa: S608
+    return [[tuple(row) for row in await rig.database.fetch(f"SELECT * FROM {table}")] for table in TABLES]  # noqa: S608
 
 
-async def test_it_reads_what_was_taken_and_leaves_no_trace(rig: Rig, server: SmallHomeserver) -> None:
+async def test_it_reads_what_was_taken_and_leaves_no_trace(rig: Rig, server: ScriptedHomeserver) -> None:
     """Words come out as they came in, oldest first, as often as asked; no session moves, nothing is remembered."""
-    await ours(rig)
-    ada, bea = Person("@ada:x"), Person("@bea:x")
+    await record_our_room(rig)
+    ada, bea = ClientDevice("@ada:x"), ClientDevice("@bea:x")
     for person in (ada, bea):
         await comes(rig, server, person)
-    await comes(rig, server, ada, ada.says(ROOM, "one"), ada.says(ROOM, "two"), key=False)
-    await comes(rig, server, bea, bea.says(ROOM, "three"), key=False)
+    await comes(rig, server, ada, ada.room_message(ROOM, "one"), ada.room_message(ROOM, "two"), key=False)
+    await comes(rig, server, bea, bea.room_message(ROOM, "three"), key=False)
     before = await seen(rig)
     for _ in range(2):
-        typed = await rig.edge.typed(ROOM)
-        assert texts(list(typed.said)) == ["one", "two", "three"]
-        assert [said.sender for said in typed.said] == [ada.mxid, ada.mxid, bea.mxid]
+        typed = await rig.room_client.recent_messages(ROOM)
+        assert bodies(list(typed.messages)) == ["one", "two", "three"]
+        assert [said.sender for said in typed.messages] == [ada.mxid, ada.mxid, bea.mxid]
         assert (typed.unread, typed.more) == (0, False)
     assert await seen(rig) == before
-    assert texts(rig.items) == ["one", "two", "three"]
+    assert bodies(rig.events) == ["one", "two", "three"]
 
 
-async def test_what_was_redacted_is_passed_over(rig: Rig, server: SmallHomeserver) -> None:
+async def test_what_was_redacted_is_passed_over(rig: Rig, server: ScriptedHomeserver) -> None:
     """Nothing is left in it, so there is nothing to read, nor to count."""
-    await ours(rig)
-    ada = Person("@ada:x")
+    await record_our_room(rig)
+    ada = ClientDevice("@ada:x")
     await comes(rig, server, ada)
-    await comes(rig, server, ada, ada.says(ROOM, "one"), ada.says(ROOM, "two"), key=False)
+    await comes(rig, server, ada, ada.room_message(ROOM, "one"), ada.room_message(ROOM, "two"), key=False)
     server.messages[ROOM]["chunk"][0] |= {"content": {}}
-    typed = await rig.edge.typed(ROOM)
-    assert (texts(list(typed.said)), typed.unread) == (["one"], 0)
+    typed = await rig.room_client.recent_messages(ROOM)
+    assert (bodies(list(typed.messages)), typed.unread) == (["one"], 0)
 
 
-async def test_an_untrusted_device_is_counted_and_not_told(rig: Rig, server: SmallHomeserver) -> None:
+async def test_an_untrusted_device_is_counted_and_not_told(rig: Rig, server: ScriptedHomeserver) -> None:
     """What was not believed when it came is not said again, also when its device is signed afterwards."""
-    await ours(rig)
-    eve = Person("@eve:x", cross_signed=False)
+    await record_our_room(rig)
+    eve = ClientDevice("@eve:x", cross_signed=False)
     await comes(rig, server, eve)
-    await comes(rig, server, eve, eve.says(ROOM, "believe me"), key=False)
+    await comes(rig, server, eve, eve.room_message(ROOM, "believe me"), key=False)
     eve.cross_signed = True
-    server.say({"device_lists": {"changed": [eve.mxid]}})
-    await rig.matrix.sync.turn()
-    await rig.matrix.watch.turn()
-    assert await rig.edge.typed(ROOM) == Typed(said=(), unread=1)
+    server.queue_sync({"device_lists": {"changed": [eve.mxid]}})
+    await rig.matrix.sync.run_once()
+    await rig.matrix.device_updates.run_once()
+    assert await rig.room_client.recent_messages(ROOM) == RecentMessages(messages=(), unread=1)
 
 
-async def test_what_a_signed_out_device_said_can_be_said_again(rig: Rig, server: SmallHomeserver) -> None:
+async def test_what_a_signed_out_device_said_can_be_said_again(rig: Rig, server: ScriptedHomeserver) -> None:
     """Whoever lost their telephone asks from a new one: what the old one said, and was believed, is told."""
-    await ours(rig)
-    ada = Person("@ada:x")
+    await record_our_room(rig)
+    ada = ClientDevice("@ada:x")
     await comes(rig, server, ada)
-    await comes(rig, server, ada, ada.says(ROOM, "from the old one"), key=False)
-    server.tell(ada.another_device())
-    server.say({"device_lists": {"changed": [ada.mxid]}})
-    await rig.matrix.sync.turn()
-    await rig.matrix.watch.turn()
-    assert texts(list((await rig.edge.typed(ROOM)).said)) == ["from the old one"]
+    await comes(rig, server, ada, ada.room_message(ROOM, "from the old one"), key=False)
+    server.register(ada.another_device())
+    server.queue_sync({"device_lists": {"changed": [ada.mxid]}})
+    await rig.matrix.sync.run_once()
+    await rig.matrix.device_updates.run_once()
+    assert bodies(list((await rig.room_client.recent_messages(ROOM)).messages)) == ["from the old one"]
 
 
-async def test_what_cannot_be_read_is_counted(rig: Rig, server: SmallHomeserver) -> None:
+async def test_what_cannot_be_read_is_counted(rig: Rig, server: ScriptedHomeserver) -> None:
     """Without its key, broken, replayed under another id, or of another room: each costs itself and no more."""
-    await ours(rig)
-    ada, bea = Person("@ada:x"), Person("@bea:x")
+    await record_our_room(rig)
+    ada, bea = ClientDevice("@ada:x"), ClientDevice("@bea:x")
     await comes(rig, server, ada)
-    good, moved = ada.says(ROOM, "good"), ada.says(ROOM, "moved", inside="!other")
+    good, moved = ada.room_message(ROOM, "good"), ada.room_message(ROOM, "moved", payload_room="!other")
     await comes(rig, server, ada, good, moved, key=False)
-    keyless = bea.says(ROOM, "no key")
+    keyless = bea.room_message(ROOM, "no key")
     broken: list[Any] = [
         keyless,
         good | {"event_id": "$again"},
@@ -105,43 +107,43 @@ async def test_what_cannot_be_read_is_counted(rig: Rig, server: SmallHomeserver)
         {"type": "m.room.encrypted"},
     ]
     server.messages[ROOM]["chunk"] += broken
-    typed = await rig.edge.typed(ROOM)
-    assert (texts(list(typed.said)), typed.unread) == (["good"], len(broken) + 1)
+    typed = await rig.room_client.recent_messages(ROOM)
+    assert (bodies(list(typed.messages)), typed.unread) == (["good"], len(broken) + 1)
 
 
-async def test_ours_and_reactions_are_none_of_it(rig: Rig, server: SmallHomeserver) -> None:
+async def test_ours_and_reactions_are_none_of_it(rig: Rig, server: ScriptedHomeserver) -> None:
     """Our own words are read with our own keys; what is not encrypted is nobody's words."""
-    await ours(rig)
+    await record_our_room(rig)
     chunk = [
-        {"type": "m.room.encrypted", "sender": who, "event_id": f"${who}", "content": {"a": 1}} for who in (POLICY, VOICE)
+        {"type": "m.room.encrypted", "sender": who, "event_id": f"${who}", "content": {"a": 1}} for who in (POLICY, PUPPET)
     ]
     chunk += [{"type": "m.reaction", "sender": "@ada:x", "event_id": "$r", "content": {"a": 1}}]
     server.messages[ROOM] = {"chunk": chunk}
-    assert await rig.edge.typed(ROOM) == Typed(said=())
+    assert await rig.room_client.recent_messages(ROOM) == RecentMessages(messages=())
 
 
 async def test_a_long_room_is_not_read_to_its_beginning(
-    rig: Rig, server: SmallHomeserver, monkeypatch: pytest.MonkeyPatch
+    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After some pages it ends, and says that there is more; a homeserver that pages in circles is not followed."""
-    await ours(rig)
+    await record_our_room(rig)
     server.messages[ROOM] = {"chunk": [], "end": "t"}
-    assert await rig.edge.typed(ROOM) == Typed(said=())
-    asked = [asked for asked in server.asked if asked.path.endswith("/messages")]
+    assert await rig.room_client.recent_messages(ROOM) == RecentMessages(messages=())
+    asked = [asked for asked in server.requests if asked.path.endswith("/messages")]
     assert [one.query.get("from") for one in asked] == [None, "t"]
-    assert len(asked) < MOST_PAGES
+    assert len(asked) < MAX_PAGES
 
 
-async def test_a_destroyed_key_reads_nothing(rig: Rig, server: SmallHomeserver) -> None:
+async def test_a_destroyed_key_reads_nothing(rig: Rig, server: ScriptedHomeserver) -> None:
     """Once the room's key is gone nobody can read what was typed there, neither can we; another's room is not asked for."""
-    await ours(rig)
-    ada = Person("@ada:x")
+    await record_our_room(rig)
+    ada = ClientDevice("@ada:x")
     await comes(rig, server, ada)
-    await comes(rig, server, ada, ada.says(ROOM, "one"), key=False)
+    await comes(rig, server, ada, ada.room_message(ROOM, "one"), key=False)
     await rig.vault.destroy(f"room:{ROOM}")
-    assert await rig.edge.typed(ROOM) == Typed(said=(), unread=1)
-    with pytest.raises(NotOurs):
-        await rig.edge.typed("!other")
+    assert await rig.room_client.recent_messages(ROOM) == RecentMessages(messages=(), unread=1)
+    with pytest.raises(UnknownRoom):
+        await rig.room_client.recent_messages("!other")
     server.refuse = ("/messages", 403)
     with pytest.raises(Permanent):
-        await rig.edge.typed(ROOM)
+        await rig.room_client.recent_messages(ROOM)

@@ -8,22 +8,22 @@ from typing import Any
 import pytest
 
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError, OutboundGroupSession
-from bridge.matrix.room_keys.inbound_sessions import inbound_context
-from bridge.matrix.room_keys.ratchet_pruning import prune
+from bridge.matrix.room_keys.inbound_sessions import inbound_seal_context
+from bridge.matrix.room_keys.ratchet_pruning import prune_ratchets
 from bridge.storage.database import Connection
-from tests.fakes.nerves import Nerves
+from tests.fakes.bridge_harness import BridgeHarness
 
 ROOM = "!desk"
 
 
-async def test_what_is_gone_can_be_read_by_nobody_with_our_files(nerves: Nerves) -> None:
+async def test_what_is_gone_can_be_read_by_nobody_with_our_files(harness: BridgeHarness) -> None:
     """Of five messages the first two are gone: those cannot be read any more, the others can, and so can the next one."""
-    await nerves.note_room(ROOM, "")
-    await nerves.vault.create(f"room:{ROOM}")
+    await harness.note_room(ROOM, "")
+    await harness.vault.create(f"room:{ROOM}")
     sender = OutboundGroupSession()
     inbound = InboundGroupSession(sender.session_key)
     ciphertexts = [sender.encrypt(f"words {n}") for n in range(6)]
-    sealed = await nerves.vault.seal(f"room:{ROOM}", inbound_context(sender.id), inbound.pickle(sender.id))
+    sealed = await harness.vault.seal(f"room:{ROOM}", inbound_seal_context(sender.id), inbound.pickle(sender.id))
 
     async def commit(conn: Connection) -> None:
         query = """INSERT INTO matrix_inbound (room_id, session_id, sender, sender_key, signing_key, first_index, ratchet)
@@ -36,31 +36,31 @@ async def test_what_is_gone_can_be_read_by_nobody_with_our_files(nerves: Nerves)
                 note = "INSERT INTO event (event_id, room_id, owner, at) VALUES ($1, $2, 'desk', 0)"
                 await conn.execute(note, f"$m{n}", ROOM)
 
-    await nerves.store.commit(commit)
-    assert await prune(nerves.store, nerves.vault) == 1
-    assert await prune(nerves.store, nerves.vault) == 0
-    (row,) = await nerves.store.fetch("SELECT first_index, ratchet FROM matrix_inbound")
+    await harness.database.commit(commit)
+    assert await prune_ratchets(harness.database, harness.vault) == 1
+    assert await prune_ratchets(harness.database, harness.vault) == 0
+    (row,) = await harness.database.fetch("SELECT first_index, ratchet FROM matrix_inbound")
     assert row["first_index"] == 2
-    pickle = await nerves.vault.open(f"room:{ROOM}", inbound_context(sender.id), bytes(row["ratchet"]))
+    pickle = await harness.vault.open(f"room:{ROOM}", inbound_seal_context(sender.id), bytes(row["ratchet"]))
     session = InboundGroupSession.from_pickle(pickle, sender.id)
     assert [session.decrypt(ciphertexts[n])[0] for n in range(2, 6)] == [f"words {n}" for n in range(2, 6)]
     for n in range(2):
         with pytest.raises(OlmGroupSessionError):
             session.decrypt(ciphertexts[n])
-    positions = await nerves.store.fetch("SELECT position FROM matrix_read ORDER BY position")
+    positions = await harness.database.fetch("SELECT position FROM matrix_read ORDER BY position")
     assert [row["position"] for row in positions] == [2, 3, 4]
 
-    await nerves.store.commit(lambda conn: conn.execute("DELETE FROM event"))
-    assert await prune(nerves.store, nerves.vault) == 1
-    assert await nerves.store.fetchval("SELECT first_index FROM matrix_inbound") == 5
-    assert await nerves.store.fetchval("SELECT COUNT(*) FROM matrix_read") == 0
+    await harness.database.commit(lambda conn: conn.execute("DELETE FROM event"))
+    assert await prune_ratchets(harness.database, harness.vault) == 1
+    assert await harness.database.fetchval("SELECT first_index FROM matrix_inbound") == 5
+    assert await harness.database.fetchval("SELECT COUNT(*) FROM matrix_read") == 0
 
 
-async def test_texts_come_in_between_two_rooms(nerves: Nerves, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_texts_come_in_between_two_rooms(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read is looked at room by room, by an index, and whoever waits for the event loop has it in between."""
     for n in range(20):
-        await nerves.note_room(f"!{n}", "")
-    store, fetch, turns = nerves.store, nerves.store.fetch, 0
+        await harness.note_room(f"!{n}", "")
+    database, fetch, turns = harness.database, harness.database.fetch, 0
     read: list[tuple[int, str, tuple[Any, ...]]] = []
 
     async def noting(query: str, *args: Any) -> list[Any]:
@@ -74,17 +74,17 @@ async def test_texts_come_in_between_two_rooms(nerves: Nerves, monkeypatch: pyte
             turns += 1
             await asyncio.sleep(0)
 
-    monkeypatch.setattr(store, "fetch", noting)
+    monkeypatch.setattr(database, "fetch", noting)
     running = asyncio.create_task(beside())
-    await prune(store, nerves.vault)
+    await prune_ratchets(database, harness.vault)
     running.cancel()
     assert len({at for at, _, _ in read}) == len(read) == 20
     _, query, args = read[0]
-    steps = [row["detail"] for row in await store.db.fetch(f"EXPLAIN QUERY PLAN {query}", *args)]
+    steps = [row["detail"] for row in await database.db.fetch(f"EXPLAIN QUERY PLAN {query}", *args)]
     assert [step for step in steps if step.startswith("SCAN")] == []
 
 
-async def test_a_retired_key_of_ours_goes_with_what_was_said_with_it(nerves: Nerves) -> None:
+async def test_a_retired_key_of_ours_goes_with_what_was_said_with_it(harness: BridgeHarness) -> None:
     """At desk and in offices it stays while an event of its time does; the present one stays, and so do a thread's."""
     rooms = (("!desk", "desk"), ("!off", "office"), ("!room", "thread"))
 
@@ -101,11 +101,11 @@ async def test_a_retired_key_of_ours_goes_with_what_was_said_with_it(nerves: Ner
             await conn.execute(note, f"$early{room}", room)
 
     async def sessions() -> set[str]:
-        await prune(nerves.store, nerves.vault)
-        return {row["session_id"] for row in await nerves.store.fetch("SELECT session_id FROM matrix_session")}
+        await prune_ratchets(harness.database, harness.vault)
+        return {row["session_id"] for row in await harness.database.fetch("SELECT session_id FROM matrix_session")}
 
     threads = {"!room0", "!room1", "!room2"}
-    await nerves.store.commit(commit)
+    await harness.database.commit(commit)
     assert await sessions() == {"!desk0", "!desk2", "!off0", "!off2"} | threads
-    await nerves.store.commit(lambda conn: conn.execute("DELETE FROM event"))
+    await harness.database.commit(lambda conn: conn.execute("DELETE FROM event"))
     assert await sessions() == {"!desk2", "!off2"} | threads

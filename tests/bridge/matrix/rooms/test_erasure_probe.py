@@ -7,25 +7,25 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bridge.matrix.api.events import Seen
+from bridge.matrix.api.events import ReadReceipt
 from bridge.matrix.room_client import Permanent, Transient
-from bridge.matrix.rooms.erasure_probe import Forgetting
-from tests.bridge.matrix.rig import POLICY, VOICE, Rig
-from tests.bridge.matrix.room import ROOM, ours
-from tests.bridge.matrix.small_homeserver import SmallHomeserver
+from bridge.matrix.rooms.erasure_probe import ErasureProbe
+from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
+from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
+from tests.bridge.matrix.sync_events import ROOM, record_our_room
 
 WORDS = {"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": "x"}
 
 
-def forgetting(rig: Rig) -> Forgetting:
-    return Forgetting(policy=rig.matrix.policy, ours=(POLICY, VOICE))
+def erasure_probe(rig: Rig) -> ErasureProbe:
+    return ErasureProbe(policy=rig.matrix.policy, ours=(POLICY, PUPPET))
 
 
 def event(event_id: str, kind: str, content: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"event_id": event_id, "type": kind, "content": content, "origin_server_ts": 7, **more}
 
 
-async def test_what_can_still_be_read_is_found(rig: Rig, server: SmallHomeserver) -> None:
+async def test_what_can_still_be_read_is_found(rig: Rig, server: ScriptedHomeserver) -> None:
     """Messages and reactions with content, on every page; not state, not redactions, not what is redacted."""
     pages = (
         [
@@ -39,16 +39,16 @@ async def test_what_can_still_be_read_is_found(rig: Rig, server: SmallHomeserver
     )
     server.faults.append(web.json_response({"chunk": pages[0], "end": "2"}))
     server.faults.append(web.json_response({"chunk": pages[1]}))
-    assert await forgetting(rig).readable(ROOM) == [("$words", 7), ("$tap", 7)]
+    assert await erasure_probe(rig).readable(ROOM) == [("$words", 7), ("$tap", 7)]
 
 
-async def test_everybody_but_us_is_removed(rig: Rig, server: SmallHomeserver) -> None:
+async def test_everybody_but_us_is_removed(rig: Rig, server: ScriptedHomeserver) -> None:
     """Members, invited people and those who knock are removed; our two identities are not."""
-    people = {POLICY: "join", VOICE: "join", "@ada:x": "join", "@bea:x": "invite", "@cy:x": "knock", "@eve:x": "ban"}
+    people = {POLICY: "join", PUPPET: "join", "@ada:x": "join", "@bea:x": "invite", "@cy:x": "knock", "@eve:x": "ban"}
     chunk = [event("$m", "m.room.member", {"membership": how}, state_key=who) for who, how in people.items()]
     server.faults.append(web.json_response({"chunk": chunk}))
-    assert await forgetting(rig).empty(ROOM) == 3
-    kicked = [asked.body["user_id"] for asked in server.asked if asked.path.endswith("/kick")]
+    assert await erasure_probe(rig).empty(ROOM) == 3
+    kicked = [asked.body["user_id"] for asked in server.requests if asked.path.endswith("/kick")]
     assert kicked == ["@ada:x", "@bea:x", "@cy:x"]
 
 
@@ -61,10 +61,10 @@ async def test_everybody_but_us_is_removed(rig: Rig, server: SmallHomeserver) ->
         (web.json_response(event("$e", "m.room.encrypted", WORDS)), False),
     ],
 )
-async def test_whether_an_event_is_gone(rig: Rig, server: SmallHomeserver, answer: web.Response, gone: bool) -> None:
+async def test_whether_an_event_is_gone(rig: Rig, server: ScriptedHomeserver, answer: web.Response, gone: bool) -> None:
     """Not found, not allowed to look any more, or empty: gone. With words in it: there."""
     server.faults.append(answer)
-    assert await forgetting(rig).event_gone(ROOM, "$e") is gone
+    assert await erasure_probe(rig).event_gone(ROOM, "$e") is gone
 
 
 @pytest.mark.parametrize(
@@ -77,17 +77,17 @@ async def test_whether_an_event_is_gone(rig: Rig, server: SmallHomeserver, answe
     ],
 )
 async def test_what_cannot_be_looked_at_is_not_gone(
-    rig: Rig, server: SmallHomeserver, answer: web.Response, error: type[Exception]
+    rig: Rig, server: ScriptedHomeserver, answer: web.Response, error: type[Exception]
 ) -> None:
     """A proxy's page, an unknown path, a refusal or silence is never taken for gone."""
     server.faults.append(answer)
     with pytest.raises(error):
-        await forgetting(rig).event_gone(ROOM, "$e")
+        await erasure_probe(rig).event_gone(ROOM, "$e")
 
 
-async def test_who_has_read_what_is_told(rig: Rig, server: SmallHomeserver) -> None:
+async def test_who_has_read_what_is_told(rig: Rig, server: ScriptedHomeserver) -> None:
     """Public read receipts of others, per person the newest; not ours, not private ones; nonsense costs nothing."""
-    await ours(rig)
+    await record_our_room(rig)
     content: dict[str, Any] = {
         "$one": {"m.read": {"@ada:x": {"ts": 1}, POLICY: {"ts": 1}}},
         "$two": {"m.read": {"@ada:x": {"ts": 2}}, "m.read.private": {"@bea:x": {"ts": 1}}},
@@ -95,8 +95,8 @@ async def test_who_has_read_what_is_told(rig: Rig, server: SmallHomeserver) -> N
         "$four": {"m.read": ["@cy:x"]},
     }
     events: list[Any] = [{"type": "m.receipt", "content": content}, {"type": "m.typing", "content": {}}, 7]
-    server.say(
+    server.queue_sync(
         {"rooms": {"join": {ROOM: {"ephemeral": {"events": events}}, "!strange": {"ephemeral": {"events": events}}}}}
     )
-    await rig.matrix.sync.turn()
-    assert rig.items == [Seen(room_id=ROOM, user_id="@ada:x", event_id="$two")]
+    await rig.matrix.sync.run_once()
+    assert rig.events == [ReadReceipt(room_id=ROOM, user_id="@ada:x", event_id="$two")]

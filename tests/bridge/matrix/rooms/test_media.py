@@ -8,139 +8,151 @@ from typing import Any, cast
 
 import pytest
 
-from bridge.matrix.api.module_api import Away, House, Refused
-from bridge.matrix.rooms.media import AFTER, AGAIN, INVITES, LONGEST, Uploads, note_shown, note_upload
-from bridge.matrix.rooms.room_state import Room, note_room, set_membership
+from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleRequestRejected
+from bridge.matrix.rooms.media import (
+    DELAY_AFTER_JOIN,
+    INVITE_GRACE,
+    MAX_AGE,
+    RETRY_SECONDS,
+    UploadCleanup,
+    record_linked_media,
+    record_upload,
+)
+from bridge.matrix.rooms.room_state import Room, record_room, set_membership
 from bridge.matrix.schema import MAIN_UPGRADES
-from bridge.storage.database import Store
+from bridge.storage.database import Database
 from bridge.tables import room_events, schema
-from tests.fakes.nerves import SetClock
+from tests.fakes.bridge_harness import ManualClock
 
 ROOM, BEN, MXC = "!r", "@ben:x", "mxc://x/one"
 
 
-class PaperHouse:
-    """A module on paper. `says` is raised, if there is something, instead of deleting."""
+class RecordingModuleClient:
+    """A module on paper. `room_message` is raised, if there is something, instead of deleting."""
 
     def __init__(self) -> None:
         self.gone: list[str] = []
-        self.says: Exception | None = None
+        self.room_message: Exception | None = None
 
     async def delete_media(self, address: str) -> None:
-        if self.says is not None:
-            raise self.says
+        if self.room_message is not None:
+            raise self.room_message
         self.gone.append(address)
 
 
-class Stand:
+class UploadScene:
     """One noted upload for Ben, who is invited."""
 
-    def __init__(self, store: Store) -> None:
-        self.store, self.clock, self.house = store, SetClock(), PaperHouse()
-        self.uploads = Uploads(store=store, house=cast("House", self.house), clock=self.clock)
+    def __init__(self, database: Database) -> None:
+        self.database, self.clock, self.module_client = database, ManualClock(), RecordingModuleClient()
+        self.uploads = UploadCleanup(
+            database=database, module_client=cast("ModuleClient", self.module_client), clock=self.clock
+        )
 
     async def becomes(self, membership: str) -> None:
-        await self.store.commit(lambda conn: set_membership(conn, ROOM, BEN, membership))
+        await self.database.commit(lambda conn: set_membership(conn, ROOM, BEN, membership))
 
     async def after(self, seconds: float) -> list[str]:
         """Let time pass and look; return what is gone by now."""
         self.clock.at += seconds
-        await self.uploads.turn()
-        return self.house.gone
+        await self.uploads.run_once()
+        return self.module_client.gone
 
     async def noted(self) -> int:
-        return int(await self.store.fetchval("SELECT COUNT(*) FROM matrix_upload"))
+        return int(await self.database.fetchval("SELECT COUNT(*) FROM matrix_upload"))
 
 
 @pytest.fixture
-async def stand(tmp_path: Path) -> AsyncIterator[Stand]:
-    store = Store(tmp_path / "main.db", upgrades=(schema.upgrades, *MAIN_UPGRADES))
-    await store.open()
-    made = Stand(store)
+async def stand(tmp_path: Path) -> AsyncIterator[UploadScene]:
+    database = Database(tmp_path / "main.db", upgrades=(schema.upgrades, *MAIN_UPGRADES))
+    await database.open()
+    made = UploadScene(database)
     room = Room(room_id=ROOM, kind="thread", owner="t1", key_owner="k")
-    await store.commit(lambda conn: note_room(conn, room, members={BEN: "invite"}, levels={}))
-    at = int(made.clock.wall() * 1000)
-    await store.commit(lambda conn: note_upload(conn, MXC, room_id=ROOM, user_id=BEN, at_ms=at))
+    await database.commit(lambda conn: record_room(conn, room, members={BEN: "invite"}, levels={}))
+    at = int(made.clock.now() * 1000)
+    await database.commit(lambda conn: record_upload(conn, MXC, room_id=ROOM, user_id=BEN, at_ms=at))
     yield made
-    await store.close()
+    await database.close()
 
 
-async def test_minutes_after_the_join_and_not_after_the_invite(stand: Stand) -> None:
+async def test_minutes_after_the_join_and_not_after_the_invite(stand: UploadScene) -> None:
     """While its reader is only invited an upload stays; minutes after they came in it goes, and its row with it."""
     assert await stand.after(3600) == []
     await stand.becomes("join")
     assert await stand.after(1) == []
-    assert await stand.after(AFTER - 1) == []
+    assert await stand.after(DELAY_AFTER_JOIN - 1) == []
     assert await stand.after(1) == [MXC]
     assert await stand.noted() == 0
 
 
-async def test_what_was_uploaded_after_the_join_goes_minutes_after_it(stand: Stand) -> None:
+async def test_what_was_uploaded_after_the_join_goes_minutes_after_it(stand: UploadScene) -> None:
     """An upload for somebody who is in already stands some minutes, and not for ever."""
     await stand.becomes("join")
-    assert await stand.after(AFTER) == []
-    at = int(stand.clock.wall() * 1000)
-    await stand.store.commit(lambda conn: note_upload(conn, "mxc://x/two", room_id=ROOM, user_id=BEN, at_ms=at))
-    assert await stand.after(AFTER) == [MXC]
-    assert await stand.after(AFTER - 1) == [MXC]
+    assert await stand.after(DELAY_AFTER_JOIN) == []
+    at = int(stand.clock.now() * 1000)
+    await stand.database.commit(lambda conn: record_upload(conn, "mxc://x/two", room_id=ROOM, user_id=BEN, at_ms=at))
+    assert await stand.after(DELAY_AFTER_JOIN) == [MXC]
+    assert await stand.after(DELAY_AFTER_JOIN - 1) == [MXC]
     assert await stand.after(1) == [MXC, "mxc://x/two"]
     assert await stand.noted() == 0
 
 
-async def test_nobody_waits_longer_than_a_bundle_is_taken(stand: Stand) -> None:
+async def test_nobody_waits_longer_than_a_bundle_is_taken(stand: UploadScene) -> None:
     """Whoever never comes in, or declines, leaves no upload behind."""
-    assert await stand.after(LONGEST - 1) == []
+    assert await stand.after(MAX_AGE - 1) == []
     assert await stand.after(1) == [MXC]
 
 
-async def test_whoever_declines_needs_none(stand: Stand) -> None:
+async def test_whoever_declines_needs_none(stand: UploadScene) -> None:
     """When somebody declines or is removed, the upload that was for them goes."""
     await stand.becomes("leave")
-    assert await stand.after(INVITES) == [MXC]
+    assert await stand.after(INVITE_GRACE) == [MXC]
 
 
-async def test_whoever_is_asked_back_in_is_out_until_the_invitation_is_noted(stand: Stand) -> None:
+async def test_whoever_is_asked_back_in_is_out_until_the_invitation_is_noted(stand: UploadScene) -> None:
     """Between the upload and the invitation they are still out; what is for them stays: who finds none asks no more."""
     await stand.becomes("leave")
-    assert await stand.after(INVITES - 1) == []
+    assert await stand.after(INVITE_GRACE - 1) == []
     await stand.becomes("invite")
     assert await stand.after(3600) == []
     await stand.becomes("join")
     assert await stand.after(1) == []
-    assert await stand.after(AFTER) == [MXC]
+    assert await stand.after(DELAY_AFTER_JOIN) == [MXC]
 
 
-async def test_a_row_stands_until_the_upload_is_gone(stand: Stand) -> None:
+async def test_a_row_stands_until_the_upload_is_gone(stand: UploadScene) -> None:
     """While the homeserver does not answer it is asked each time; when it refuses, later; nothing is forgotten."""
     await stand.becomes("leave")
-    stand.house.says = Away(503)
-    assert await stand.after(INVITES) == []
-    stand.house.says = Refused(403, "M_FORBIDDEN")
+    stand.module_client.room_message = HomeserverUnreachable(503)
+    assert await stand.after(INVITE_GRACE) == []
+    stand.module_client.room_message = ModuleRequestRejected(403, "M_FORBIDDEN")
     assert await stand.after(1) == []
-    stand.house.says = None
-    assert await stand.after(AGAIN - 2) == [], "it is asked again too soon"
+    stand.module_client.room_message = None
+    assert await stand.after(RETRY_SECONDS - 2) == [], "it is asked again too soon"
     assert await stand.noted() == 1
     assert await stand.after(2) == [MXC]
 
 
-async def test_what_a_message_pointed_to_goes_with_the_message(stand: Stand) -> None:
+async def test_what_a_message_pointed_to_goes_with_the_message(stand: UploadScene) -> None:
     """A colleague's picture stands while its message does, however long, and goes when the message has gone."""
-    at = int(stand.clock.wall() * 1000)
+    at = int(stand.clock.now() * 1000)
     note: dict[str, Any] = {"event_id": "$said", "room_id": ROOM, "owner": "t1", "place": "thread", "lifetime": 60}
-    await stand.store.commit(lambda conn: room_events.note(conn, **note, at=at, now=stand.clock.wall()))
-    await stand.store.commit(lambda conn: note_shown(conn, "mxc://x/two", room_id=ROOM, event_id="$said", at_ms=at))
+    await stand.database.commit(lambda conn: room_events.record(conn, **note, at=at, now=stand.clock.now()))
+    await stand.database.commit(
+        lambda conn: record_linked_media(conn, "mxc://x/two", room_id=ROOM, event_id="$said", at_ms=at)
+    )
     await stand.becomes("leave")
-    assert await stand.after(10 * LONGEST) == [MXC]
-    await stand.store.commit(lambda conn: room_events.forget(conn, ["$said"]))
+    assert await stand.after(10 * MAX_AGE) == [MXC]
+    await stand.database.commit(lambda conn: room_events.delete(conn, ["$said"]))
     assert await stand.after(1) == [MXC, "mxc://x/two"]
 
 
-async def test_nothing_of_a_thread_on_hold_is_deleted(stand: Stand) -> None:
+async def test_nothing_of_a_thread_on_hold_is_deleted(stand: UploadScene) -> None:
     """Whatever its time: while somebody holds the thread its uploads stay, and go when that ends."""
     insert = """INSERT INTO thread (id, phone_hash, phone, room_id, designation, aggregate, held)
                 VALUES ('t1', $1, $1, $2, 'amber heron', $1, $3)"""
-    await stand.store.commit(lambda conn: conn.execute(insert, b"", ROOM, True))
+    await stand.database.commit(lambda conn: conn.execute(insert, b"", ROOM, True))
     await stand.becomes("leave")
-    assert await stand.after(2 * LONGEST) == []
-    await stand.store.commit(lambda conn: conn.execute("UPDATE thread SET held = $1", False))
+    assert await stand.after(2 * MAX_AGE) == []
+    await stand.database.commit(lambda conn: conn.execute("UPDATE thread SET held = $1", False))
     assert await stand.after(1) == [MXC]

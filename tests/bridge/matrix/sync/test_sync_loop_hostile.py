@@ -14,13 +14,13 @@ from aiohttp import web
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bridge.matrix.api.events import Said, Unreadable
+from bridge.matrix.api.events import DecryptedMessage, UndecryptableEvent
 from bridge.matrix.api.http_client import TokenRefused
-from tests.bridge.matrix.person import Person
-from tests.bridge.matrix.rig import POLICY, VOICE, Rig
-from tests.bridge.matrix.room import ROOM, joins, ours, texts, timeline
-from tests.bridge.matrix.small_homeserver import SmallHomeserver
-from tests.e2e.waiting import until
+from tests.bridge.matrix.client_device import ClientDevice
+from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
+from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
+from tests.bridge.matrix.sync_events import ROOM, bodies, member_event, record_our_room, timeline
+from tests.e2e.polling import wait_until
 
 SCALARS = (
     st.none()
@@ -82,8 +82,8 @@ class Stage:
 
     def __init__(self) -> None:
         self.runner = asyncio.Runner()
-        self.server = SmallHomeserver()
-        self.ada = Person("@ada:x")
+        self.server = ScriptedHomeserver()
+        self.ada = ClientDevice("@ada:x")
 
     def open(self, directory: Path) -> None:
         self.runner.run(self.server.start())
@@ -92,11 +92,11 @@ class Stage:
 
     async def _open(self) -> None:
         await self.rig.start(run=False)
-        await ours(self.rig)
-        self.server.tell(self.ada)
-        await self.rig.matrix.devices.ensure([self.ada.mxid])
-        self.server.say({"to_device": {"events": [self.ada.key_letter(self.server.ours[POLICY], ROOM)]}})
-        await self.rig.matrix.sync.turn()
+        await record_our_room(self.rig)
+        self.server.register(self.ada)
+        await self.rig.matrix.devices.refresh_stale([self.ada.mxid])
+        self.server.queue_sync({"to_device": {"events": [self.ada.room_key_message(self.server.ours[POLICY], ROOM)]}})
+        await self.rig.matrix.sync.run_once()
 
     def close(self) -> None:
         self.runner.run(self._close())
@@ -108,14 +108,14 @@ class Stage:
 
     async def survives(self, response: dict[str, Any]) -> list[str]:
         """Sync a response with one good event at its end, and return what was said."""
-        self.rig.items.clear()
-        await self.rig.store.commit(lambda conn: conn.execute("DELETE FROM matrix_dirty"))
-        cursor = self.server.say(response)
-        await self.rig.matrix.sync.turn()
-        await self.rig.matrix.watch.turn()
-        stored = await self.rig.store.fetchval("SELECT cursor FROM matrix_identity")
+        self.rig.events.clear()
+        await self.rig.database.commit(lambda conn: conn.execute("DELETE FROM matrix_dirty"))
+        cursor = self.server.queue_sync(response)
+        await self.rig.matrix.sync.run_once()
+        await self.rig.matrix.device_updates.run_once()
+        stored = await self.rig.database.fetchval("SELECT cursor FROM matrix_identity")
         assert stored == cursor
-        return texts(self.rig.items)
+        return bodies(self.rig.events)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ MANY = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCh
 @example(bad=[{"type": "m.room.encrypted", "sender": "@eve:x", "event_id": "$e", "content": {"a": "\ud800"}}], state=[])
 def test_malformed_events_cost_themselves_only(stage: Stage, bad: list[Any], state: list[Any]) -> None:
     """Room events of any shape around a good one: the good one is said, and the cursor moves."""
-    good = stage.ada.says(ROOM, "good")
+    good = stage.ada.room_message(ROOM, "good")
     response = timeline(*bad, good)
     response["rooms"]["join"][ROOM]["state"] = {"events": state}
     assert "good" in stage.runner.run(stage.survives(response))
@@ -146,7 +146,7 @@ def test_malformed_events_cost_themselves_only(stage: Stage, bad: list[Any], sta
 @given(bad=st.lists(EVENTS | JSON, max_size=4))
 def test_malformed_letters_cost_themselves_only(stage: Stage, bad: list[Any]) -> None:
     """To-device messages of any shape before a good room event: it is said, and the cursor moves."""
-    response = {"to_device": {"events": bad}, **timeline(stage.ada.says(ROOM, "good"))}
+    response = {"to_device": {"events": bad}, **timeline(stage.ada.room_message(ROOM, "good"))}
     assert stage.runner.run(stage.survives(response)) == ["good"]
 
 
@@ -158,16 +158,16 @@ def test_malformed_letters_cost_themselves_only(stage: Stage, bad: list[Any]) ->
 def test_a_malformed_response_moves_the_cursor(stage: Stage, whole: dict[str, Any], rooms: Any) -> None:
     """Sections of any shape: nothing is raised, and syncing goes on behind it."""
     stage.runner.run(stage.survives({"rooms": {"join": {ROOM: rooms}}, **whole}))
-    assert stage.runner.run(stage.survives(timeline(stage.ada.says(ROOM, "good")))) == ["good"]
+    assert stage.runner.run(stage.survives(timeline(stage.ada.room_message(ROOM, "good")))) == ["good"]
 
 
 @MANY
-@given(inside=JSON | EVENTS, kind=KINDS)
-def test_malformed_insides_of_letters(stage: Stage, inside: Any, kind: str) -> None:
+@given(payload_room=JSON | EVENTS, kind=KINDS)
+def test_malformed_insides_of_letters(stage: Stage, payload_room: Any, kind: str) -> None:
     """Properly encrypted messages with anything inside: dropped alone, and the sender's session still works."""
-    letter = stage.ada.letter(stage.server.ours[POLICY], kind, inside)
-    key = stage.ada.key_letter(stage.server.ours[POLICY], ROOM)
-    response = {"to_device": {"events": [letter, key]}, **timeline(stage.ada.says(ROOM, "good"))}
+    letter = stage.ada.to_device(stage.server.ours[POLICY], kind, payload_room)
+    key = stage.ada.room_key_message(stage.server.ours[POLICY], ROOM)
+    response = {"to_device": {"events": [letter, key]}, **timeline(stage.ada.room_message(ROOM, "good"))}
     assert stage.runner.run(stage.survives(response)) == ["good"]
 
 
@@ -175,70 +175,70 @@ def test_malformed_insides_of_letters(stage: Stage, inside: Any, kind: str) -> N
     "changes",
     [
         {"sender": "@eve:x"},
-        {"recipient": VOICE},
+        {"recipient": PUPPET},
         {"recipient_keys": {"ed25519": "x"}},
         {"keys": None},
         {"sender_device_keys": {"user_id": "@ada:x", "keys": {}}},
     ],
 )
-async def test_a_letter_that_names_others_is_dropped(rig: Rig, server: SmallHomeserver, changes: dict[str, Any]) -> None:
+async def test_a_letter_that_names_others_is_dropped(rig: Rig, server: ScriptedHomeserver, changes: dict[str, Any]) -> None:
     """Sender, recipient and keys inside must be those of the message, or its room key is not taken."""
-    await ours(rig)
-    ada = Person("@ada:x")
+    await record_our_room(rig)
+    ada = ClientDevice("@ada:x")
     content = {"algorithm": "m.megolm.v1.aes-sha2", "room_id": ROOM}
     content |= {"session_id": ada.group(ROOM).id, "session_key": ada.group(ROOM).session_key}
-    good = ada.letter(server.ours[POLICY], "m.room_key", content)
-    for letter, count in ((ada.letter(server.ours[POLICY], "m.room_key", content, **changes), 0), (good, 1)):
-        server.say({"to_device": {"events": [letter]}})
-        await rig.matrix.sync.turn()
-        assert await rig.store.fetchval("SELECT COUNT(*) FROM matrix_inbound") == count
+    good = ada.to_device(server.ours[POLICY], "m.room_key", content)
+    for letter, count in ((ada.to_device(server.ours[POLICY], "m.room_key", content, **changes), 0), (good, 1)):
+        server.queue_sync({"to_device": {"events": [letter]}})
+        await rig.matrix.sync.run_once()
+        assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_inbound") == count
 
 
-async def test_cut_and_bent_letters(rig: Rig, server: SmallHomeserver) -> None:
+async def test_cut_and_bent_letters(rig: Rig, server: ScriptedHomeserver) -> None:
     """A to-device message cut short or with changed bytes is dropped; a good one afterwards is still read."""
-    await ours(rig)
-    ada = Person("@ada:x")
-    server.tell(ada)
+    await record_our_room(rig)
+    ada = ClientDevice("@ada:x")
+    server.register(ada)
     chance = random.Random(7)  # noqa: S311 - the same bent messages in every run
-    good = json.dumps(ada.key_letter(server.ours[POLICY], ROOM))
+    good = json.dumps(ada.room_key_message(server.ours[POLICY], ROOM))
     body = json.loads(good)["content"]["ciphertext"][server.ours[POLICY].curve25519]["body"]
     bad = []
     for _ in range(60):
         at = chance.randrange(len(body))
         bent = chance.choice([body[:at], body[:at] + chance.choice("AZ09+/=*") + body[at + 1 :], body + body])
         bad.append(json.loads(good.replace(body, bent)))
-    server.say({"to_device": {"events": [*(b for b in bad if json.dumps(b) != good), json.loads(good)]}})
-    await rig.matrix.sync.turn()
-    assert await rig.store.fetchval("SELECT COUNT(*) FROM matrix_inbound") == 1
+    server.queue_sync({"to_device": {"events": [*(b for b in bad if json.dumps(b) != good), json.loads(good)]}})
+    await rig.matrix.sync.run_once()
+    assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_inbound") == 1
 
 
-async def test_malformed_insides_of_events_are_told(rig: Rig, server: SmallHomeserver) -> None:
+async def test_malformed_insides_of_events_are_told(rig: Rig, server: ScriptedHomeserver) -> None:
     """What a trusted device encrypted and we cannot use is unreadable, not lost: its sender is told."""
-    await ours(rig)
-    ada = Person("@ada:x")
-    server.tell(ada)
-    await rig.matrix.devices.ensure([ada.mxid])
-    key = ada.key_letter(server.ours[POLICY], ROOM)
+    await record_our_room(rig)
+    ada = ClientDevice("@ada:x")
+    server.register(ada)
+    await rig.matrix.devices.refresh_stale([ada.mxid])
+    key = ada.room_key_message(server.ours[POLICY], ROOM)
     insides = ["", "[]", "{", '{"room_id": "!room"}', "[" * 100_000, '{"type": "x", "room_id": "!room", "content": []}']
     insides += ['{"type": "x", "room_id": "!room", "content": {"body": "\\ud800"}}', '{"a": NaN}']
     events = []
     for n, inside in enumerate(insides):
-        event = ada.says(ROOM, "x")
+        event = ada.room_message(ROOM, "x")
         event["content"]["ciphertext"] = ada.group(ROOM).encrypt(inside)
         events.append({**event, "event_id": f"$inside{n}"})
-    server.say({"to_device": {"events": [key]}, **timeline(*events)})
-    await rig.matrix.sync.turn()
-    told = [item.event_id for item in rig.items if isinstance(item, Unreadable)]
+    server.queue_sync({"to_device": {"events": [key]}, **timeline(*events)})
+    await rig.matrix.sync.run_once()
+    told = [item.event_id for item in rig.events if isinstance(item, UndecryptableEvent)]
     assert told == [event["event_id"] for event in events]
-    assert not [item for item in rig.items if isinstance(item, Said)]
+    assert not [item for item in rig.events if isinstance(item, DecryptedMessage)]
 
 
-async def test_a_homeserver_in_trouble_is_waited_for(rig: Rig, server: SmallHomeserver) -> None:
+async def test_a_homeserver_in_trouble_is_waited_for(rig: Rig, server: ScriptedHomeserver) -> None:
     """Errors, limits, half answers and no cursor are waited out; the event comes, and nothing is said twice."""
-    await ours(rig)
-    ada = Person("@ada:x")
-    server.tell(ada)
-    server.say(timeline(joins(ada)))
+    await record_our_room(rig)
+    ada = ClientDevice("@ada:x")
+    server.register(ada)
+    server.queue_sync(timeline(member_event(ada)))
     server.faults.extend(
         [
             web.Response(status=500),
@@ -250,13 +250,13 @@ async def test_a_homeserver_in_trouble_is_waited_for(rig: Rig, server: SmallHome
     )
     running = asyncio.create_task(rig.matrix.sync.run())
     try:
-        await until("the event comes", lambda: _first(rig))
+        await wait_until("the event comes", lambda: _first(rig))
     finally:
         running.cancel()
-    assert len(rig.items) == 1
+    assert len(rig.events) == 1
 
 
-async def test_a_refused_token_ends_it_with_a_clear_error(rig: Rig, server: SmallHomeserver) -> None:
+async def test_a_refused_token_ends_it_with_a_clear_error(rig: Rig, server: ScriptedHomeserver) -> None:
     """`M_UNKNOWN_TOKEN` is not waited out."""
     server.faults.append(web.json_response({"errcode": "M_UNKNOWN_TOKEN"}, status=401))
     with pytest.raises(TokenRefused):
@@ -264,4 +264,4 @@ async def test_a_refused_token_ends_it_with_a_clear_error(rig: Rig, server: Smal
 
 
 async def _first(rig: Rig) -> bool | None:
-    return bool(rig.items) or None
+    return bool(rig.events) or None

@@ -1,0 +1,313 @@
+"""The way in from the homeserver: what the Matrix edge saw becomes events for the thread or the desk it concerns.
+
+Rules of this module: it runs inside the sync response's own commit, so an event is in the inbox, and on the deletion
+index, exactly if the cursor has passed it; nothing is judged here beyond what an event is; an event seen before changes
+nothing; a room on its way down is not heard, only noted; what cannot be read costs itself and nothing beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bot.model.actions import DESK, OFFICE, THREAD
+from bot.model.events import (
+    Content,
+    Event,
+    IdentityChanged,
+    IgnoreReason,
+    MemberJoined,
+    MemberLeft,
+    MessageIgnored,
+    MessageRead,
+    MessageRedacted,
+    MessageSent,
+    PowerLevelsChanged,
+    ReactionAdded,
+    Relation,
+)
+from bot.model.line_incidents import RoomLoss, RoomLost
+from bridge.matrix.api import events
+from bridge.matrix.api.json_fields import BAD_DATA, strings_in
+from bridge.matrix.api.message_body import Plain, mentions_user, read
+from bridge.matrix.room_keys.device_lists import has_trusted_device
+from bridge.matrix.rooms.media import record_linked_media
+from bridge.runtime import log
+from bridge.runtime.clock import Clock, to_bridge_time
+from bridge.storage.database import Connection
+from bridge.storage.vault import Vault
+from bridge.tables import inbox, pending_reactions, room_events
+
+FILE_TYPES: Final = dict.fromkeys(("m.image", "m.file", "m.video", "m.audio"), Content.FILE)
+KINDS: Final = {"m.text": Content.TEXT, "m.emote": Content.EMOTE, **FILE_TYPES}
+REPLY_RELATIONS: Final = (Relation.TEXTER_REPLY, Relation.OTHER_REPLY, Relation.EDIT)
+SHOWN_LIKE_MESSAGES: Final = frozenset(
+    {"m.sticker", "m.poll.start", "org.matrix.msc3381.poll.start", "m.message", "org.matrix.msc1767.message"}
+)
+"""What clients show like a message and is none: it is a note, and its author hears so."""
+MAX_MENTIONS: Final = 50
+MXC_URI: Final = re.compile(r"mxc://(?P<server>[^/]{1,230})/[A-Za-z0-9_-]{8,255}")
+
+
+@dataclass(frozen=True, slots=True)
+class InboxTarget:
+    """Whose inbox a room's events go to, and what the place is called there."""
+
+    owner: str
+    name: str
+
+
+class MatrixEventIngest:
+    """The sink of the sync. `after_commit` after each commit wakes whom it concerns."""
+
+    def __init__(
+        self,
+        *,
+        vault: Vault,
+        clock: Clock,
+        policy: str,
+        puppet: str,
+        lifetime: int,
+        wake_engine: Callable[[str], None],
+        wake_rooms: Callable[[], None],
+    ) -> None:
+        self._vault, self._clock, self._puppet, self._wake_engine = vault, clock, puppet, wake_engine
+        self._ours, self._lifetime = frozenset((policy, puppet)), lifetime
+        self._wake_rooms, self._self_removed = wake_rooms, False
+        self._earlier_owners: set[str] = set()
+        self._touched_owners: set[str] = set()
+
+    async def ingest(self, conn: Connection, items: Sequence[events.MatrixEvent]) -> None:
+        """Put what concerns us into the inbox. Runs inside the sync's commit."""
+        # Two commits may follow each other before the first is told about; whom either touched must hear of it.
+        self._earlier_owners |= self._touched_owners
+        self._touched_owners = set()
+        for item in items:
+            if isinstance(item, events.IdentityChanged):
+                changed = IdentityChanged(user=item.user_id, master_key=item.master_key, first=item.first)
+                await self._put(conn, DESK, changed)
+                continue
+            if isinstance(item, events.SelfRemoved):
+                self._self_removed = True
+                continue
+            place = await self._target_of(conn, item.room_id)
+            if isinstance(item, events.ReadReceipt):
+                if place is not None and place.owner and place.name == THREAD:
+                    read = MessageRead(place=THREAD, user=item.user_id, event_id=item.event_id)
+                    await self._put(conn, place.owner, read)
+                continue
+            if place is None:
+                continue
+            try:
+                is_new = await self._record(conn, place, item)
+                event = await self._to_event(conn, place, item) if is_new and place.owner else None
+            except BAD_DATA as error:
+                log.failure("matrix_events.malformed", error)
+                event = await self._record_undecodable(conn, place, item)
+            if isinstance(event, MemberJoined) and place.name == DESK:
+                # What the room was created with is not told by any event of somebody else's.
+                await self._put(conn, DESK, await self._power_levels(conn, item.room_id))
+            if event is not None:
+                await self._put(conn, place.owner, event)
+
+    def after_commit(self) -> None:
+        """Wake whoever got something, and the keeper of rooms when one of ours is to be brought back."""
+        if self._self_removed:
+            self._self_removed = False
+            self._wake_rooms()
+        for owner in self._earlier_owners | self._touched_owners:
+            self._wake_engine(owner)
+        self._earlier_owners.clear()
+
+    async def _put(self, conn: Connection, owner: str, event: Event) -> None:
+        await inbox.append(conn, await inbox.seal(self._vault, owner, event))
+        self._touched_owners.add(owner)
+
+    async def _power_levels(self, conn: Connection, room_id: str) -> PowerLevelsChanged:
+        rows = await conn.fetch("SELECT user_id, level FROM matrix_level WHERE room_id = $1 ORDER BY user_id", room_id)
+        return PowerLevelsChanged(users=tuple((row["user_id"], row["level"]) for row in rows))
+
+    async def _target_of(self, conn: Connection, room_id: str) -> InboxTarget | None:
+        row = await conn.fetchrow("SELECT kind, owner FROM matrix_room WHERE room_id = $1", room_id)
+        match row and (row["kind"], row["owner"]):
+            case ("desk", _):
+                return InboxTarget(DESK, DESK)
+            case ("office", str() as user):
+                return InboxTarget(DESK, OFFICE + user)
+            case ("thread", str() as thread):
+                # Without an owner: a warm room, in which nothing happens, or one on its way down.
+                return InboxTarget(thread, THREAD)
+        return None
+
+    async def _record(self, conn: Connection, place: InboxTarget, item: events.RoomEvent) -> bool:
+        """Note the event for deletion; an event noted before is not taken again."""
+        for address in self._upload_uris(item):
+            await record_linked_media(
+                conn, address, room_id=item.room_id, event_id=item.event_id, at_ms=self._at_ms(item.at)
+            )
+        return await room_events.record(
+            conn,
+            event_id=item.event_id,
+            room_id=item.room_id,
+            owner=place.owner,
+            place=place.name,
+            about=_related_event(item),
+            at=self._at_ms(item.at),
+            now=self._clock.now(),
+            lifetime=self._lifetime,
+            state=isinstance(item, events.Membership | events.PowerLevels),
+        )
+
+    async def _record_undecodable(self, conn: Connection, place: InboxTarget, item: events.RoomEvent) -> Event | None:
+        """Note the event for deletion without looking into it; what a person said in it was not heard."""
+        bare = events.UndecryptableEvent(event_id=item.event_id, room_id=item.room_id, sender=item.sender, at=item.at)
+        await self._record(conn, place, bare)
+        return (
+            await self._to_event(conn, place, bare) if isinstance(item, events.DecryptedMessage) and place.owner else None
+        )
+
+    def _at_ms(self, at: int) -> int:
+        return round(to_bridge_time(self._clock, at / 1000) * 1000)
+
+    async def _to_event(self, conn: Connection, place: InboxTarget, item: events.RoomEvent) -> Event | None:
+        match item:
+            case events.DecryptedMessage(type=kind) if kind == "m.room.message" or kind in SHOWN_LIKE_MESSAGES:
+                return await self._from_message(conn, place, item)
+            case events.UntrustedMessage():
+                return MessageIgnored(
+                    place=place.name, sender=item.sender, event_id=item.event_id, reason=IgnoreReason.UNTRUSTED
+                )
+            case events.UndecryptableEvent():
+                return MessageIgnored(
+                    place=place.name, sender=item.sender, event_id=item.event_id, reason=IgnoreReason.UNREADABLE
+                )
+            case events.UnencryptedEvent():
+                return await self._from_unencrypted(conn, place, item)
+            case events.Membership(membership="join"):
+                return MemberJoined(place=place.name, user=item.user_id) if item.previous != "join" else None
+            case events.Membership(membership="leave" | "ban"):
+                return MemberLeft(place=place.name, user=item.user_id)
+            case events.PowerLevels() if place.name == DESK:
+                return PowerLevelsChanged(users=tuple(sorted(item.users.items())), tampered=item.tampered)
+            case events.RoomLost() if place.name == DESK:
+                return RoomLost(place=DESK, how=RoomLoss(item.how))
+        return None
+
+    async def _from_unencrypted(self, conn: Connection, place: InboxTarget, item: events.UnencryptedEvent) -> Event | None:
+        match item.type:
+            case "m.reaction":
+                relation = _mapping(item.content, "m.relates_to")
+                target, key = relation.get("event_id"), relation.get("key")
+                if not isinstance(target, str) or not isinstance(key, str):
+                    return None
+                row = await conn.fetchrow(
+                    "SELECT ref FROM event WHERE event_id = $1 AND room_id = $2", target, item.room_id
+                )
+                reaction = ReactionAdded(
+                    place=place.name,
+                    sender=item.sender,
+                    event_id=item.event_id,
+                    key=key[:32],
+                    target=(row and row["ref"]) or "",
+                    trusted=await has_trusted_device(conn, item.sender),
+                )
+                if row is None:
+                    await pending_reactions.database(
+                        conn, self._vault, place.owner, reaction, target, now=self._clock.now()
+                    )
+                return reaction
+            case "m.room.redaction" if item.redacts:
+                ref = await self._ref_of(conn, item.redacts)
+                return MessageRedacted(place=place.name, sender=item.sender, target=item.redacts, ref=ref)
+            case "m.room.message":
+                return MessageIgnored(
+                    place=place.name, sender=item.sender, event_id=item.event_id, reason=IgnoreReason.UNENCRYPTED
+                )
+        return None
+
+    async def _from_message(self, conn: Connection, place: InboxTarget, item: events.DecryptedMessage) -> MessageSent:
+        inner, clear = _mapping(item.content, "m.relates_to"), item.clear_relation or {}
+        new = _mapping(item.content, "m.new_content")
+        relation, target, ref = await self._relation(conn, inner, clear)
+        shown = new if relation is Relation.EDIT and new else item.content
+        plain = read(shown) or Plain(words="")
+        said = item.type == "m.room.message" and isinstance(shown.get("body"), str)
+        return MessageSent(
+            place=place.name,
+            sender=item.sender,
+            event_id=item.event_id,
+            body=plain.words,
+            at=min(self._at_ms(item.at) / 1000, self._clock.now()),
+            content=KINDS.get(_string(shown, "msgtype") if said else "", Content.OTHER),
+            relation=relation,
+            target=target,
+            mentions=self._is_mention(shown, answers=relation in REPLY_RELATIONS),
+            mentioned_users=self._mentioned_users(shown),
+            ref=ref,
+            quotes=plain.quotes and (relation in (Relation.NONE, Relation.EDIT) or not plain.words),
+            differs=plain.differs,
+        )
+
+    async def _relation(
+        self, conn: Connection, inner: Mapping[str, Any], clear: Mapping[str, Any]
+    ) -> tuple[Relation, str, str]:
+        """Return how it stands to another message, which one that is, and our own name for that one."""
+        kinds = {_string(inner, "rel_type"), _string(clear, "rel_type")}
+        if "m.thread" in kinds:
+            return Relation.THREAD, "", ""
+        target = inner.get("event_id")
+        if "m.replace" in kinds and isinstance(target, str):
+            return Relation.EDIT, target, ""
+        reply = _mapping(inner, "m.in_reply_to").get("event_id") or _mapping(clear, "m.in_reply_to").get("event_id")
+        if reply is None:
+            related = any(name in part for part in (inner, clear) for name in ("rel_type", "m.in_reply_to"))
+            return (Relation.OTHER_REPLY if related else Relation.NONE), "", ""
+        if not isinstance(reply, str):
+            return Relation.OTHER_REPLY, "", ""
+        ref = await self._ref_of(conn, reply)
+        # Whoever answers a notice of ours means the message that it is on.
+        about = await conn.fetchval("SELECT about FROM event WHERE event_id = $1", reply)
+        return (Relation.TEXTER_REPLY if ref.startswith("in:") else Relation.OTHER_REPLY), about or reply, ref
+
+    async def _ref_of(self, conn: Connection, event_id: str) -> str:
+        """Return our own name for an event of ours; empty for any other."""
+        return (await conn.fetchval("SELECT ref FROM event WHERE event_id = $1", event_id)) or ""
+
+    def _upload_uris(self, item: events.RoomEvent) -> set[str]:
+        """Return what somebody uploaded to our homeserver for a message: it goes with it (facts-matrix, section 5)."""
+        content = item.content if isinstance(item, events.DecryptedMessage | events.UnencryptedEvent) else {}
+        said = (content, _mapping(content, "m.new_content"))
+        infos = [_mapping(body, "info") for body in said]
+        parts = (*said, *(_mapping(body, "file") for body in said), *infos, *(_mapping(i, "thumbnail_file") for i in infos))
+        found = {_string(part, name) for part in parts for name in ("url", "thumbnail_url")}
+        here = self._puppet.partition(":")[2]
+        return {address for address in found if (m := MXC_URI.fullmatch(address)) and m["server"] == here}
+
+    def _mentioned_users(self, content: Mapping[str, Any]) -> tuple[str, ...]:
+        named = strings_in(_mapping(content, "m.mentions").get("user_ids"))
+        return tuple(user for user in named[:MAX_MENTIONS] if user not in self._ours)
+
+    def _is_mention(self, content: Mapping[str, Any], *, answers: bool) -> bool:
+        """Whether somebody is called. Clients mention whom they reply to, also in edits: when it is us, it is no call."""
+        mentions = _mapping(content, "m.mentions")
+        users = [user for user in strings_in(mentions.get("user_ids")) if not (answers and user in self._ours)]
+        return bool(users) or mentions.get("room") is True or mentions_user(_string(content, "formatted_body"))
+
+
+def _related_event(item: events.RoomEvent) -> str:
+    """Return the event that an edit or a reaction is on."""
+    content = item.content if isinstance(item, events.DecryptedMessage | events.UnencryptedEvent) else {}
+    relation = _mapping(content, "m.relates_to")
+    return _string(relation, "event_id") if _string(relation, "rel_type") in {"m.replace", "m.annotation"} else ""
+
+
+def _string(content: Mapping[str, Any], key: str) -> str:
+    value = content.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _mapping(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = content.get(key)
+    return value if isinstance(value, Mapping) else {}

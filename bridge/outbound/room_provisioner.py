@@ -1,0 +1,298 @@
+"""Rooms are made here and only here: the desk, an office per member of staff, a few warm rooms, one per thread.
+
+Rules of this module: what should be there is compared with what is, and the difference made, as often as it takes; a
+thread that waits for a room comes before the stock; a room that nobody noted (a crash, a lost answer, an upgrade) is left
+and forgotten, at the next start, once all is calm, or within the hour. One person who cannot be invited holds up nobody
+else: the desk is told. A desk that everybody has left is one that nobody can invite to: its supervisors are invited
+again. The line voice is brought back to where somebody removed it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any, Final
+
+from bot.model.actions import DESK, OFFICE
+from bot.model.desk import Desk
+from bot.model.line_incidents import InviteFailed
+from bridge.config import Staff
+from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused, Transient
+from bridge.matrix.rooms.room_state import RoomKind
+from bridge.runtime import log
+from bridge.runtime.crash_points import CrashHook, CrashPoint
+from bridge.storage.database import Connection, Database
+from policies.designations import choose_designation
+
+WARM_ROOMS: Final = 4
+"""Warm rooms. A first text takes one; making another takes about a third of a second."""
+INVITE_INTERVAL: Final = 3600.0
+"""Seconds between two invitations of the supervisors that the configuration names to a desk that everybody has left, and
+until somebody is tried again whom the homeserver would not invite to their office."""
+UNKNOWN_ROOMS_INTERVAL: Final = 3600.0
+"""Seconds between two looks for rooms that we are in and did not make: an upgrade of ours makes one that replaces it."""
+MAX_WAIT: Final = 2.0
+"""Seconds between two tries while the homeserver does not answer."""
+
+
+class Designations:
+    """Gives two plain words to each conversation, the first unlike those of the others."""
+
+    def __init__(self, *, database: Database) -> None:
+        self._database = database
+        self._random = random.SystemRandom()
+        self._taken: list[str] = []
+
+    async def load(self) -> None:
+        """Read which are taken."""
+        rows = await self._database.fetch(
+            "SELECT designation FROM thread WHERE designation <> '' UNION ALL SELECT designation FROM warm_room"
+        )
+        self._taken = [row["designation"] for row in rows]
+
+    def allocate(self) -> str:
+        """Return a designation nobody has."""
+        words = choose_designation(self._random, [taken.split()[0] for taken in self._taken], taken=self._taken)
+        self._taken.append(words)
+        return words
+
+    def release(self, words: str) -> None:
+        """Say that a conversation of that designation is over."""
+        if words in self._taken:
+            self._taken.remove(words)
+
+
+class RoomProvisioner:
+    """Keeps the rooms as they should be; `changed` says that some may be missing. `run` until cancelled."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        room_client: RoomClient,
+        designations: Designations,
+        staff: list[Staff],
+        desk: Callable[[], Desk],
+        room_ready: Callable[[str], None],
+        changed: asyncio.Event,
+        crash: CrashHook,
+        own_users: Collection[str],
+        notify_desk: Callable[[InviteFailed], Awaitable[None]],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Make the keeper. `own_users` are our identities, who are no people at a desk; `notify_desk` tells the desk."""
+        self._notify_desk, self._may_have_orphans, self._invite_again_at = notify_desk, False, dict[str, float]()
+        self._own_users, self._monotonic, self._next_invite_at, self._next_unknown_rooms_at = (
+            frozenset(own_users),
+            monotonic,
+            0.0,
+            0.0,
+        )
+        self._database, self._room_client, self._designations, self._staff = database, room_client, designations, staff
+        self._desk, self._room_ready, self._changed, self._crash = desk, room_ready, changed, crash
+        self.desk_room = ""
+        """The desk room's id, once it is there and everybody is invited."""
+
+    async def run(self) -> None:
+        """Make what is missing, until cancelled."""
+        failures = 0
+        while True:
+            self._changed.clear()
+            try:
+                more = await self._provision_one()
+            except Transient as error:
+                failures += 1
+                await asyncio.sleep(min(max(error.retry_after, min(0.1 * 2.0**failures, MAX_WAIT)), 5.0))
+                continue
+            except TokenRefused:
+                raise
+            except Permanent as error:
+                log.event("room_provisioner.rejected", status=error.errcode)
+                await asyncio.sleep(5.0)
+                continue
+            except (sqlite3.OperationalError, OSError) as error:
+                log.failure("room_provisioner.database_retry", error)
+                # Each try may have made a room that could not be noted.
+                failures += 1
+                await asyncio.sleep(min(2.0 ** min(failures, 10), 60.0))
+                continue
+            failures = 0
+            if not more:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(UNKNOWN_ROOMS_INTERVAL):
+                        await self._changed.wait()
+
+    async def _provision_one(self) -> bool:
+        """Make one missing thing; return whether there may be more."""
+        if not self.desk_room:
+            await self._leave_unknown_rooms()
+            self.desk_room = await self._make_desk()
+            return True
+        waiting = await self._thread_without_room()
+        if waiting is not None:
+            await self._make_thread_room(waiting["designation"], waiting["id"])
+            return True
+        await self._readd_puppet()
+        if await self._is_desk_empty() and self._monotonic() >= self._next_invite_at:
+            self._next_invite_at = self._monotonic() + INVITE_INTERVAL
+            await self._invite(self.desk_room, [staff for staff in self._staff if staff.role == "supervisor"])
+            return True
+        for seat in self._desk().roster:
+            if await self._ensure_office(seat.user):
+                return True
+        if await self._database.fetchval("SELECT COUNT(*) FROM warm_room") < WARM_ROOMS:
+            await self._make_warm_room()
+            return True
+        if self._may_have_orphans:
+            await self._database.commit(forget_unassigned_rooms)
+        if self._may_have_orphans or self._monotonic() >= self._next_unknown_rooms_at:
+            await self._leave_unknown_rooms()
+            self._may_have_orphans = False
+        return False
+
+    async def _leave_unknown_rooms(self) -> None:
+        # Here alone, where no room is being made: what is not noted now never will be.
+        await self._room_client.leave_unknown_rooms()
+        self._next_unknown_rooms_at = self._monotonic() + UNKNOWN_ROOMS_INTERVAL
+
+    async def _make_warm_room(self) -> None:
+        name = self._designations.allocate()
+        try:
+            await self._make_thread_room(name, None)
+        except BaseException:
+            # Two words that stand on no room are free: an outage has many tries, and there are only so many words.
+            self._designations.release(name)
+            raise
+
+    async def _thread_without_room(self) -> Any | None:
+        """Return a thread that needs a room now. Whoever came in a flood needs one once their card is shown."""
+        query = "SELECT id, designation, crowded FROM thread WHERE room_id IS NULL AND designation <> ''"
+        rows = await self._database.fetch(query)
+        shown = {line.thread for line in self._desk().threads if line.has_card}
+        return next((row for row in rows if not row["crowded"] or row["id"] in shown), None)
+
+    async def _make_desk(self) -> str:
+        room_id: str | None = await self._database.fetchval("SELECT room_id FROM matrix_room WHERE kind = 'desk'")
+        if room_id is None:
+            supervisors = [staff.mxid for staff in self._staff if staff.role == "supervisor"]
+            room_id = await self._create("desk", "desk", owner=DESK, supervisors=supervisors)
+        if await self._database.fetchval("SELECT value FROM line WHERE name = 'staff_invited'") is None:
+            await self._invite(room_id, self._staff)
+            await self._database.commit(
+                lambda conn: conn.execute("INSERT INTO line (name, value) VALUES ('staff_invited', 'yes')")
+            )
+        self._room_ready(DESK)
+        return room_id
+
+    async def _invite(self, room_id: str, staff: list[Staff]) -> None:
+        for one in staff:
+            await self._try_invite(room_id, one.mxid, DESK)
+
+    async def _try_invite(self, room_id: str, user: str, place: str) -> None:
+        try:
+            await self._room_client.invite(room_id, user)
+        except TokenRefused:
+            raise
+        except Permanent as error:
+            log.event("room_provisioner.invite_rejected", status=error.errcode or error.status)
+            if place + user not in self._invite_again_at:
+                await self._notify_desk(InviteFailed(user=user, place=place))
+            self._invite_again_at[place + user] = self._monotonic() + INVITE_INTERVAL
+
+    async def _readd_puppet(self) -> None:
+        """Have the line voice in all rooms that stand: without it no text is shown, and nobody who comes in can read."""
+        for room_id in await self._room_client.rooms_without_puppet():
+            name = "" if room_id == self.desk_room else await self._designation_of(room_id)
+            if name is None or self._invite_again_at.get(room_id, 0.0) > self._monotonic():
+                continue
+            try:
+                await self._room_client.readd_puppet(room_id, name)
+            except TokenRefused:
+                raise
+            except Permanent as error:
+                log.event("room_provisioner.puppet_not_readded", status=error.errcode or error.status)
+                if room_id == self.desk_room and room_id not in self._invite_again_at:
+                    await self._notify_desk(InviteFailed(user=self._room_client.puppet, place=DESK))
+                self._invite_again_at[room_id] = self._monotonic() + INVITE_INTERVAL
+
+    async def _designation_of(self, room_id: str) -> str | None:
+        """Return the designation of a thread's or a warm room, None of one that is on its way down."""
+        query = (
+            "SELECT designation FROM thread WHERE room_id = $1 UNION SELECT designation FROM warm_room WHERE room_id = $1"
+        )
+        name: str | None = await self._database.fetchval(query, room_id)
+        return name
+
+    async def _is_desk_empty(self) -> bool:
+        """Whether nobody of the agency is at the desk, nor invited: then nobody there could invite anybody."""
+        rows = await self._database.fetch(
+            """SELECT m.user_id FROM matrix_member m JOIN matrix_room r ON r.room_id = m.room_id
+               WHERE r.kind = 'desk' AND m.membership IN ('join', 'invite')"""
+        )
+        return {row["user_id"] for row in rows} <= self._own_users
+
+    async def _ensure_office(self, user: str) -> bool:
+        """Make somebody's office and invite them once; return whether anything was missing."""
+        room_id = await self._database.fetchval(
+            "SELECT room_id FROM matrix_room WHERE kind = 'office' AND owner = $1", user
+        )
+        if room_id is None:
+            room_id = await self._create("office", "office", owner=user)
+            if user not in {seat.user for seat in self._desk().roster}:
+                # They left while it was made. Should they come back, the desk invites them.
+                return True
+        elif (
+            await self._database.fetchval(
+                "SELECT membership FROM matrix_member WHERE room_id = $1 AND user_id = $2", room_id, user
+            )
+            or self._invite_again_at.get(OFFICE + user, 0.0) > self._monotonic()
+        ):
+            return False
+        await self._try_invite(room_id, user, OFFICE)
+        self._room_ready(DESK)
+        return True
+
+    async def _make_thread_room(self, name: str, thread: str | None) -> None:
+        # Whatever fails from here on may leave a room that belongs to nobody.
+        may_have_orphans, self._may_have_orphans = self._may_have_orphans, True
+        room_id = await self._create("thread", name, owner=thread or "")
+        await self._room_client.prepare_sessions(room_id)
+
+        async def commit(conn: Connection) -> bool:
+            if thread is not None:
+                assigned: Any = await conn.fetchval(
+                    "UPDATE thread SET room_id = $1 WHERE id = $2 AND room_id IS NULL AND designation = $3 RETURNING id",
+                    room_id,
+                    thread,
+                    name,
+                )
+                if assigned is not None:
+                    return True
+                # The conversation was over before its room was there: nobody was in it, and another may have it.
+                await conn.execute("UPDATE matrix_room SET owner = '' WHERE room_id = $1", room_id)
+            await conn.execute("INSERT INTO warm_room (room_id, designation) VALUES ($1, $2)", room_id, name)
+            return False
+
+        assigned = await self._database.commit(commit)
+        self._may_have_orphans = may_have_orphans
+        if assigned and thread is not None:
+            self._room_ready(thread)
+
+    async def _create(self, kind: RoomKind, name: str, *, owner: str, supervisors: list[str] | None = None) -> str:
+        room_id = await self._room_client.create_room(kind, name, owner=owner, supervisors=supervisors or [])
+        self._crash(CrashPoint.ROOM_NOTED)
+        return room_id
+
+
+async def forget_unassigned_rooms(conn: Connection) -> None:
+    """Forget rooms that were noted when a crash came, before they were given to a thread or to the stock. At the start."""
+    await conn.execute(
+        """DELETE FROM matrix_room WHERE kind = 'thread'
+           AND room_id NOT IN (SELECT room_id FROM warm_room)
+           AND room_id NOT IN (SELECT room_id FROM thread WHERE room_id IS NOT NULL)
+           AND room_id NOT IN (SELECT subject FROM erasure)"""
+    )

@@ -1,0 +1,52 @@
+"""`quietline audit`: what was done, by the hour, and whether anybody changed what is written there.
+
+Rule of this module: it reads beside a running line and changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bridge.tables.audit_log import FLOOR, HEAD, HOUR, AuditEntry, AuditLog, format_entries, format_hour
+from deploy.data_dir import offline
+
+if TYPE_CHECKING:
+    from bridge.config import Config
+    from policies.pack import Pack
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditReport:
+    """Every entry that has not expired, the oldest first, and what does not hold."""
+
+    entries: tuple[AuditEntry, ...]
+    problems: tuple[str, ...]
+
+    def as_json(self) -> str:
+        """Write it for a program."""
+        entries = [{"hour": format_hour(e.hour), "of": e.about, "kind": e.kind} for e in self.entries]
+        return json.dumps({"ok": not self.problems, "problems": list(self.problems), "entries": entries})
+
+    def as_text(self) -> list[str]:
+        """Write it for a person."""
+        return [format_entries(self.entries), *(f"NOT {problem}" for problem in self.problems)]
+
+
+def read_audit(config: Config, pack: Pack) -> AuditReport:
+    """Read and check the audit. Raises `sqlite3.Error`."""
+    with offline.read_transaction(config) as db:
+        rows = db.execute("SELECT seq, hour, about, kind, mac FROM audit ORDER BY seq").fetchall()
+        marks: dict[str, Any] = {
+            row["name"]: row["value"]
+            for row in db.execute("SELECT name, value FROM line WHERE name IN (?, ?)", (HEAD, FLOOR))
+        }
+    entries = tuple(AuditEntry(**dict(row)) for row in rows)
+    # An hour's grace on both sides of the full hour.
+    expired = time.time() - pack.settings.audit_retention + HOUR
+    problems = AuditLog(vault=offline.open_vault(config)).verify(
+        entries, marks.get(HEAD), marks.get(FLOOR), expired=expired
+    )
+    return AuditReport(entries=entries, problems=tuple(problems))

@@ -1,0 +1,48 @@
+"""The carrier as a running thing.
+
+Rule of this module: everything is made here by hand, once, and ends in the reverse order.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from deploy.rehearsal.exchange import Exchange
+from deploy.rehearsal.server import Server
+from deploy.rehearsal.webhook_sender import WebhookSender
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from deploy.rehearsal.settings import Settings
+
+_SHUTDOWN_SECONDS = 0.5
+"""Seconds that requests under way have when the carrier is told to stop; then they are cancelled."""
+
+
+@asynccontextmanager
+async def run_carrier(settings: Settings) -> AsyncIterator[int]:
+    """Run the carrier; the value is the port it listens on. Raises `OSError` when it cannot listen."""
+    exchange = Exchange(number=settings.number, clock=time.time)
+    webhooks = WebhookSender(settings=settings, faults=exchange.faults, clock=time.time)
+    server = Server(settings=settings, exchange=exchange, webhooks=webhooks)
+    # A client that gives up cancels its request: a send that hangs ends with it.
+    runner = web.AppRunner(
+        server.application(),
+        access_log=None,
+        handle_signals=False,
+        handler_cancellation=True,
+        shutdown_timeout=_SHUTDOWN_SECONDS,
+    )
+    try:
+        await runner.setup()
+        site = web.TCPSite(runner, settings.host, settings.port)
+        await site.start()
+        yield site.port
+    finally:
+        await runner.cleanup()
+        await webhooks.close()

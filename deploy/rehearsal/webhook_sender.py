@@ -1,0 +1,166 @@
+"""How the carrier tells the line what happened.
+
+Rule of this module: the texts of one handset arrive in their order, each only after the one before it was acknowledged
+with a 2xx or given up; the reports of one text likewise. Everything is signed, and signed anew for every attempt.
+
+A webhook is a POST of UTF-8 JSON.
+To `webhook_base` + `/inbound`: `{"type": "text", "id", "from", "to", "text", "media": [{"type", "url"}], "at"}`.
+To `webhook_base` + `/status`: `{"type": "report", "id", "status": "sent" | "delivered", "code"}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from yarl import URL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from deploy.rehearsal.exchange import Faults, SmsRecord
+    from deploy.rehearsal.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _QueuedText:
+    text: SmsRecord
+    copies: int
+    overtaken: bool
+
+
+@dataclass(slots=True)
+class _Queue:
+    """One handset's texts on their way. It exists only while there are any."""
+
+    items: deque[_QueuedText] = field(default_factory=deque)
+    partner_wanted: bool = False
+    partner_came: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class WebhookSender:
+    """Delivers webhooks. Made inside the running event loop; `clock` is the wall clock in seconds since 1970."""
+
+    def __init__(self, *, settings: Settings, faults: Faults, clock: Callable[[], float]) -> None:
+        self._settings = settings
+        self._faults = faults
+        self._clock = clock
+        self._queues: dict[str, _Queue] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, limit_per_host=64),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=settings.timing.answer),
+        )
+
+    def inbound(self, text: SmsRecord) -> None:
+        """Put a text behind the earlier ones of its handset."""
+        queue = self._queues.get(text.sender)
+        if queue is None:
+            queue = self._queues[text.sender] = _Queue()
+            self._start_task(self._deliver_queue(text.sender, queue))
+        copies = 2 if self._faults.use_up("duplicate") else 1
+        if queue.partner_wanted:
+            overtaken, queue.partner_wanted = False, False
+            queue.partner_came.set()
+        else:
+            overtaken = queue.partner_wanted = self._faults.use_up("reorder")
+        queue.items.append(_QueuedText(text=text, copies=copies, overtaken=overtaken))
+
+    def sent(self, text: SmsRecord) -> None:
+        """Report a text that reached its handset: sent, and after a moment delivered."""
+        delivered = asyncio.Event()
+        self._start_task(self._mark_delivered(text, delivered))
+        self._start_task(self._report(text, delivered))
+
+    async def close(self) -> None:
+        """Stop everything; what was not delivered is gone, as everything here is."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._session.close()
+
+    def _start_task(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _deliver_queue(self, handset: str, queue: _Queue) -> None:
+        while queue.items:
+            item = queue.items.popleft()
+            if item.overtaken and (partner := await self._partner(queue)) is not None:
+                await self._deliver_text(partner)
+            await self._deliver_text(item)
+        del self._queues[handset]
+
+    async def _partner(self, queue: _Queue) -> _QueuedText | None:
+        if not queue.items:
+            queue.partner_came.clear()
+            try:
+                await asyncio.wait_for(queue.partner_came.wait(), self._settings.timing.partner)
+            except TimeoutError:
+                queue.partner_wanted = False
+                return None
+        return queue.items.popleft()
+
+    async def _deliver_text(self, item: _QueuedText) -> None:
+        text = item.text
+        payload = {
+            "type": "text",
+            "id": text.id,
+            "from": text.sender,
+            "to": text.recipient,
+            "text": text.text,
+            "media": [{"type": m.type, "url": m.url} for m in text.media],
+            "at": text.time,
+        }
+        # Duplicates go out side by side: that is the harder case for whoever has to tell them apart.
+        done = await asyncio.gather(*(self._deliver("/inbound", payload) for _ in range(item.copies)))
+        text.status = "delivered" if all(done) else "failed"
+
+    async def _mark_delivered(self, text: SmsRecord, delivered: asyncio.Event) -> None:
+        await asyncio.sleep(self._settings.timing.delivery)
+        text.status = "delivered"
+        delivered.set()
+
+    async def _report(self, text: SmsRecord, delivered: asyncio.Event) -> None:
+        await self._deliver("/status", {"type": "report", "id": text.id, "status": "sent", "code": ""})
+        await delivered.wait()
+        await self._deliver("/status", {"type": "report", "id": text.id, "status": "delivered", "code": ""})
+
+    async def _deliver(self, path: str, payload: dict[str, Any]) -> bool:
+        """Try until a 2xx; False when that did not come in time."""
+        url = self._settings.webhook_base + path
+        # `backslashreplace` writes a lone surrogate as \udXXX, which inside a JSON string is just what it has to be.
+        body = json.dumps(payload, ensure_ascii=False).encode("utf-8", "backslashreplace")
+        timing = self._settings.timing
+        now = asyncio.get_running_loop().time
+        end, delay = now() + timing.give_up, timing.first_retry
+        while not await self._attempt(url, body):
+            if now() + delay > end:
+                return False
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, timing.longest_retry)
+        return True
+
+    async def _attempt(self, url: str, body: bytes) -> bool:
+        timestamp = str(int(self._clock()))
+        message = b"\n".join((timestamp.encode(), url.encode(), body))
+        headers = {
+            "Content-Type": "application/json",
+            "X-Rehearsal-Timestamp": timestamp,
+            "X-Rehearsal-Signature": hmac.new(self._settings.signing_key.encode(), message, hashlib.sha256).hexdigest(),
+        }
+        try:
+            async with self._session.post(
+                URL(url, encoded=True), data=body, headers=headers, allow_redirects=False
+            ) as answer:
+                return 200 <= answer.status < 300
+        except (aiohttp.ClientError, TimeoutError):
+            return False

@@ -1,0 +1,169 @@
+"""The parts of Synapse that its module API does not offer, all in one place.
+
+Rule of this module: every private part is looked for when Synapse starts, by its name and the names of its arguments; one
+that is not there stops Synapse with a sentence, because a module that half works forgets nothing and says nothing.
+
+Why each is needed (1.163.2): the module API can schedule a room's deletion, but has no way to delete an upload, to sign
+somebody out, to read an event as Synapse would redact it, to run a statement outside a transaction, or to see key backups.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from synapse.module_api import ModuleApi
+from synapse.module_api.errors import Codes, ConfigError, SynapseError
+
+from deploy.synapse_module.rooms import PolicyRooms
+
+T = TypeVar("T")
+
+SYNAPSE_VERSION: Final = "1.163"
+
+
+class SynapseInternals:
+    """Synapse's own parts, found once. For the main process."""
+
+    def __init__(self, api: ModuleApi) -> None:
+        homeserver = _require_part(api, "_hs")
+        self._database = _require_part(_require_method(homeserver, "get_datastores")(), "main")
+        self._repository = _require_method(homeserver, "get_media_repository")()
+        self._paths = _require_part(self._repository, "filepaths")
+        self._devices = _require_method(homeserver, "get_device_handler")()
+        self._auth = _require_method(homeserver, "get_auth_handler")()
+        self._pool = _require_part(self._database, "db_pool")
+        self._config = _require_part(homeserver, "config")
+        _require_method(self._database, "get_event", "event_id", "allow_rejected", "allow_none")
+        _require_method(self._repository, "delete_local_media_ids", "media_ids")
+        _require_method(self._paths, "local_media_filepath", "media_id")
+        _require_method(self._paths, "local_media_thumbnail_dir", "media_id")
+        _require_method(self._devices, "get_devices_by_user", "user_id")
+        _require_method(self._devices, "delete_all_devices_for_user", "user_id")
+        _require_method(self._auth, "delete_access_tokens_for_user", "user_id")
+        _require_method(self._pool, "runWithConnection", "func", "db_autocommit")
+        self._pruned = _pruned_json()
+
+    @property
+    def problems(self) -> list[str]:
+        """What this Synapse keeps where the module cannot reach, in sentences for `doctor`."""
+        found = []
+        if self._config.media.media_storage_providers:
+            found.append("media_storage_providers: uploads are also kept elsewhere, and nothing here deletes those copies")
+        if self._config.server.redaction_retention_period is None:
+            found.append("redaction_retention_period: it must not be null, which keeps redacted words for ever")
+        if not self._config.experimental.msc4222_enabled:
+            found.append("experimental_features: without msc4222_enabled somebody who left may be taken for a member")
+        return found
+
+    @property
+    def engine(self) -> str:
+        """Which database it is: "sqlite" or "postgres"."""
+        return "sqlite" if type(self._pool.engine).__name__ == "Sqlite3Engine" else "postgres"
+
+    async def pruned(self, event_id: str) -> str | None:
+        """Return the JSON of an event without its content, if it was redacted and that was allowed."""
+        event = await self._database.get_event(event_id, allow_rejected=True, allow_none=True)
+        if event is None or not event.internal_metadata.is_redacted():
+            return None
+        return str(self._pruned(event))
+
+    async def is_known(self, event_id: str) -> bool:
+        """Whether an event was accepted."""
+        return await self._database.get_event(event_id, allow_none=True) is not None
+
+    def media_files(self, media_id: str) -> list[Path]:
+        """Where an upload and its thumbnails lie, as far as they do."""
+        places = self._paths.local_media_filepath(media_id), self._paths.local_media_thumbnail_dir(media_id)
+        return [path for path in map(Path, places) if path.exists()]
+
+    async def delete_upload(self, media_id: str) -> None:
+        """Delete a local upload: file, thumbnails, row."""
+        await self._repository.delete_local_media_ids([media_id])
+
+    async def sign_out(self, user_id: str) -> int:
+        """Delete all devices of a local user and every token, those without a device too."""
+        devices = await self._devices.get_devices_by_user(user_id)
+        await self._devices.delete_all_devices_for_user(user_id)
+        await self._auth.delete_access_tokens_for_user(user_id)
+        return len(devices)
+
+    async def with_connection(self, work: Callable[[Any], T]) -> T:
+        """Run `work` in a thread, with a database connection that is outside a transaction."""
+
+        def run(connection: Any) -> T:
+            # SQLite: the DB-API connection beneath Synapse's, of which there is exactly one (cp_max: 1).
+            return work(connection)
+
+        result: T = await self._pool.runWithConnection(run, db_autocommit=True)
+        return result
+
+
+def discard_key_backups(api: ModuleApi, rooms: PolicyRooms) -> None:
+    """Have keys of line rooms, uploaded to anybody's server-side key backup, accepted and not kept.
+
+    Versions stay as they are, so that clients set up recovery and show it as enabled (refusing `/room_keys/` leaves it
+    disabled: facts-matrix, section 10). A line room's keys come back from the bridge (`!recap`), not from a backup; a
+    purge would leave them there for ever. Keys of other rooms of this homeserver are kept: they are none of ours. Of a
+    room that is not known, nothing is kept.
+
+    No callback sees key backups, and a web resource cannot stand in front of Synapse's own client API; hence the method
+    that its three ways of uploading share is wrapped.
+    """
+    handler = _require_method(_require_part(api, "_hs"), "get_e2e_room_keys_handler")()
+    original: Callable[[str, str, dict[str, Any]], Awaitable[dict[str, Any]]]
+    original = _require_method(handler, "upload_room_keys", "user_id", "version", "room_keys")
+
+    async def upload_room_keys(user_id: str, version: str, room_keys: Any) -> dict[str, Any]:
+        uploaded = room_keys.get("rooms") if isinstance(room_keys, dict) else None
+        if not isinstance(uploaded, dict):
+            raise SynapseError(HTTPStatus.BAD_REQUEST, "rooms is missing", Codes.BAD_JSON)
+        kept = await rooms.foreign_rooms(uploaded.keys())
+        return await original(user_id, version, {"rooms": {room: uploaded[room] for room in uploaded if room in kept}})
+
+    handler.upload_room_keys = upload_room_keys
+
+
+def _pruned_json() -> Callable[[Any], str]:
+    try:
+        from synapse.synapse_rust.events import redact_event  # noqa: PLC0415 - told with a sentence when it is not there
+        from synapse.util.json import json_encoder  # noqa: PLC0415
+    except ImportError:
+        raise _missing_part("redact_event") from None
+
+    def pruned(event: Any) -> str:
+        return str(json_encoder.encode(redact_event(event).get_pdu_json()))
+
+    return pruned
+
+
+def _require_part(owner: Any, name: str) -> Any:
+    try:
+        return getattr(owner, name)
+    except AttributeError:
+        raise _missing_part(name) from None
+
+
+def _require_method(owner: Any, name: str, *arguments: str) -> Any:
+    method = _require_part(owner, name)
+    if not _accepts(method, arguments):
+        raise _missing_part(name)
+    return method
+
+
+def _accepts(method: Any, arguments: Iterable[str]) -> bool:
+    try:
+        return set(arguments) <= set(inspect.signature(method).parameters)
+    except (TypeError, ValueError):
+        return False
+
+
+def _missing_part(name: str) -> ConfigError:
+    return ConfigError(
+        f"quietline: this Synapse has no `{name}` as the module knows it from {SYNAPSE_VERSION}. Use a "
+        "Synapse of the pinned "
+        "version, or take the module out of homeserver.yaml and use an administrator's token instead (its README says how)"
+    )

@@ -1,0 +1,304 @@
+"""The line that is measured: the product's own processes, on a fresh directory, nothing of them replaced.
+
+Rules of this module: what is started here is ended here, by its id; the databases are only ever read; every wait has an
+end and says what it waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sqlite3
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import aiohttp
+
+from bridge.matrix.olm.cross_signing import MEGOLM
+from bridge.matrix.olm.vodozemac_olm import OutboundGroupSession
+from bridge.matrix.rooms.room_templates import create_room_body
+from deploy.data_dir.layout import HOST, Layout, Ports
+from deploy.data_dir.secret_files import Secrets
+from deploy.stack import provision, synapse_config
+from deploy.stack.readiness import ReadinessProbe
+from deploy.stack.supervisor import ROOT, Child, Supervisor, child_environment
+from deploy.stack.up import children
+from tests.bench.forwarder import Forwarder
+from tests.bench.load_generator import Job
+from tests.e2e.polling import wait_until
+from tests.e2e.stack import free_ports
+
+TEXT: Final = "a text of ordinary length, with about as many words in it as people put into one text message"
+ROOMS: Final = 50
+PLAIN, CARD = "@line-bench", "@line-bench-two"
+DEVICE: Final = "QLBENCH000000001"
+"""Of `PLAIN`."""
+
+
+class BenchLine:
+    """A provisioned line whose homeserver and carrier run; the bridge comes and goes."""
+
+    def __init__(self, directory: Path, stack: AsyncExitStack) -> None:
+        self._stack = stack
+        self.layout = Layout(directory / "data")
+        self.ports = Ports(free_ports())
+        self.forwarder = Forwarder(host=HOST, port=self.ports.homeserver)
+        self.rooms: list[str] = []
+        """Rooms like those of threads, in which the ceiling is measured."""
+        self.handsets = 0
+        """How many have texted so far."""
+        self.pid = 0
+        """The bridge's process id."""
+        self.spawned_at = 0.0
+        """When the bridge was last started, by `time.perf_counter`."""
+        self.http: aiohttp.ClientSession
+        self.probe: ReadinessProbe
+        self._bridge: Supervisor | None = None
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls, directory: Path) -> AsyncIterator[BenchLine]:
+        """Provision, start homeserver and carrier, make the rooms for the ceiling; end everything after the block."""
+        async with AsyncExitStack() as stack:
+            self = cls(directory, stack)
+            config = provision.write_line_files(self.layout, self.ports)
+            await provision.make_accounts(self.layout, self.ports)
+            self.http = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
+            self.probe = await stack.enter_async_context(ReadinessProbe())
+            await stack.enter_async_context(self.forwarder.listening())
+            by_forwarder = self.layout.config.read_text(encoding="utf-8").replace(config.homeserver.url, self.forwarder.url)
+            self._forwarded.write_text(by_forwarder, encoding="utf-8")
+            supervisor = Supervisor(paths=provision.child_paths(self.layout), child_started=lambda _name, _pid: None)
+            stack.push_async_callback(supervisor.stop, ["carrier", "homeserver"])
+            supervisor.start(child for child in children(self.layout) if child.name != "bridge")
+            stack.push_async_callback(self.stop_bridge)
+            await wait_until("homeserver and carrier answer", self._others_up, within=120)
+            await self._make_rooms()
+            yield self
+
+    async def start_bridge(self, *, forwarded: bool = False) -> float:
+        """Start the bridge and wait until it is ready; returns when it was, by `time.perf_counter`.
+
+        `forwarded`: it speaks to the homeserver through the forwarder.
+        """
+        await self.stop_bridge()
+        config = self._forwarded if forwarded else self.layout.config
+        child = Child(name="bridge", command=("deploy", "bridge", "--config", str(config)), stop_seconds=14.0, refusal=2)
+        self._bridge = Supervisor(paths=provision.child_paths(self.layout), child_started=self._child_started)
+        self.spawned_at = time.perf_counter()
+        self._bridge.start([child])
+        await wait_until(
+            "the bridge is ready",
+            lambda: self.probe.bridge(self.ports.url("bridge")),
+            within=120,
+            every=0.02,
+            seen=self._last_words,
+        )
+        return time.perf_counter()
+
+    async def stop_bridge(self) -> None:
+        """Stop the bridge, if it runs."""
+        if self._bridge is not None:
+            await self._bridge.stop(["bridge"])
+            self._bridge = None
+
+    async def open_threads(self, count: int) -> None:
+        """Have so many threads, each with its room and its first text in it."""
+        missing = count - self.handsets
+        if missing <= 0:
+            return
+        job = self.texts(count=missing, in_flight=8, first=self.handsets, handsets=missing)
+        self.handsets = count
+        await self.load(job)
+        await wait_until(f"{count} threads are open", self.is_idle, within=120 + missing * 3.0, every=1.0)
+
+    async def is_idle(self) -> bool:
+        """Whether the bridge has nothing left to do: inbox and outbox empty, rooms made, due copies at the carrier gone."""
+        return not self.ask(
+            self.layout.bridge / "main.db",
+            """SELECT (SELECT COUNT(*) FROM inbox) + (SELECT COUNT(*) FROM outbox)
+               + (SELECT COUNT(*) FROM thread WHERE room_id IS NULL)
+               + MAX(4 - (SELECT COUNT(*) FROM warm_room), 0)
+               + (SELECT COUNT(*) FROM carrier_copy WHERE due <= ? AND tries = 0)""",
+            time.time(),
+        )
+
+    async def wait_until_idle(self) -> None:
+        """Wait until the bridge has nothing left to do."""
+        await wait_until("the bridge has done everything", self.is_idle, within=120, every=0.2)
+
+    def texts(self, *, count: int, in_flight: int, first: int = 0, handsets: int = ROOMS) -> Job:
+        """Make the job of texting through signed webhooks."""
+        return {
+            "kind": "texts",
+            "url": f"{self.ports.url('bridge')}/carriers/{provision.SLUG}/inbound",
+            "key": self._secrets.read(self._secrets.carrier_signing_key),
+            "line": provision.NUMBER,
+            "handsets": [handset(n) for n in range(first, first + handsets)],
+            "text": TEXT,
+            "count": count,
+            "in_flight": in_flight,
+        }
+
+    def sends(self, *, count: int, in_flight: int, device: str = DEVICE) -> Job:
+        """Make the job of sending events straight to the homeserver."""
+        return {
+            "kind": "sends",
+            "url": self.ports.url("homeserver"),
+            "token": self.token,
+            "user": mxid(PLAIN),
+            "device": device,
+            "rooms": self.rooms,
+            "content": encrypted(),
+            "count": count,
+            "in_flight": in_flight,
+        }
+
+    async def load(self, job: Job) -> dict[str, Any]:
+        """Do a job in a process of its own."""
+        async with load_process(job) as process:
+            out, _ = await asyncio.wait_for(process.communicate(), 600)
+            told: dict[str, Any] = json.loads(out)
+        assert not told["refused"], f"{told['refused']} requests of a {job['kind']} job were refused"
+        return told
+
+    async def as_user(self, method: str, path: str, body: dict[str, Any], user: str = PLAIN) -> dict[str, Any]:
+        """Make a request to the homeserver as an application service's user."""
+        url = f"{self.ports.url('homeserver')}/_matrix/client/v3/{path}"
+        headers = {"Authorization": f"Bearer {self.token}"}
+        query = {} if path == "register" else {"user_id": mxid(user)}
+        async with self.http.request(method, url, params=query, json=body, headers=headers) as answer:
+            told: dict[str, Any] = await answer.json()
+            said = f"the homeserver answered {answer.status} to {method} {path.partition('/')[0]}"
+            assert answer.status in {200, 201}, said
+            return told
+
+    @property
+    def token(self) -> str:
+        """The application service's."""
+        return self._secrets.read(self._secrets.as_token)
+
+    def voice_sent(self, since: int) -> tuple[int, float]:
+        """Tell how many messages of the line voice were accepted after a place in the stream, and when the last was."""
+        return self._accepted(since, f"@line-{provision.SLUG}:{synapse_config.SERVER_NAME}")
+
+    def plain_sent(self, since: int) -> tuple[int, float]:
+        """Tell the same of the ceiling's user."""
+        return self._accepted(since, mxid(PLAIN))
+
+    def redacted(self, since: int) -> tuple[int, float, float]:
+        """Tell how many redactions were accepted after a place in the stream, and when the first and the last were."""
+        what = "FROM events WHERE stream_ordering > ? AND type = 'm.room.redaction'"
+        count, first, last = (
+            self.ask(self._homeserver, f"SELECT {of} {what}", since)
+            for of in ("COUNT(*)", "MIN(received_ts)", "MAX(received_ts)")
+        )
+        return int(count), float(first or 0) / 1000, float(last or 0) / 1000
+
+    def stream_position(self) -> int:
+        """Tell how far the homeserver's stream of events is."""
+        return int(self.ask(self._homeserver, "SELECT MAX(stream_ordering) FROM events"))
+
+    def memory(self, name: str = "VmRSS") -> float:
+        """Resident size of the bridge in KiB."""
+        for line in Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith(f"{name}:"):
+                return float(line.split()[1])
+        raise AssertionError("the bridge does not run")
+
+    def ask(self, database: Path, query: str, *args: object) -> Any:
+        """Read one value from a database."""
+        with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10)) as connection:
+            return connection.execute(query, args).fetchone()[0]
+
+    def _accepted(self, since: int, sender: str) -> tuple[int, float]:
+        where = "FROM events WHERE stream_ordering > ? AND sender = ? AND type = 'm.room.encrypted'"
+        count = self.ask(self._homeserver, f"SELECT COUNT(*) {where}", since, sender)
+        last = self.ask(self._homeserver, f"SELECT MAX(received_ts) {where}", since, sender)
+        return int(count), float(last or 0) / 1000
+
+    @property
+    def _forwarded(self) -> Path:
+        return self.layout.data / "config-forwarded.yaml"
+
+    @property
+    def _homeserver(self) -> Path:
+        return self.layout.homeserver / "homeserver.db"
+
+    @property
+    def _secrets(self) -> Secrets:
+        return provision.open_secrets(self.layout)
+
+    async def _last_words(self) -> str:
+        return "".join(self.layout.log("bridge").read_text(encoding="utf-8").splitlines(keepends=True)[-8:])
+
+    def _child_started(self, _name: str, pid: int) -> None:
+        self.pid = pid
+
+    async def _others_up(self) -> bool:
+        url = self.ports.url
+        return await self.probe.homeserver(url("homeserver")) and await self.probe.carrier(url("carrier"))
+
+    async def _make_rooms(self) -> None:
+        for user in (PLAIN, CARD):
+            body = {"type": "m.login.application_service", "username": user[1:], "inhibit_login": True}
+            await self.as_user("POST", "register", body)
+        await self.as_user("PUT", f"devices/{DEVICE}", {})
+        for number in range(ROOMS):
+            body = create_room_body("thread", f"room {number}", invite=[mxid(CARD)], supervisors=[])
+            room = str((await self.as_user("POST", "createRoom", body))["room_id"])
+            await self.as_user("POST", f"join/{quote(room, safe='')}", {}, CARD)
+            self.rooms.append(room)
+
+
+@asynccontextmanager
+async def load_process(job: Job) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run the load generator on a job; it is ended with the block."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "tests.bench.load_generator"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env=child_environment(),
+        cwd=ROOT,
+        limit=1 << 24,
+    )
+    assert process.stdin is not None
+    try:
+        process.stdin.write(json.dumps(job).encode() + b"\n")
+        await process.stdin.drain()
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def handset(number: int) -> str:
+    """Return a made-up number."""
+    return f"+1206{5_550_000 + number}"
+
+
+def encrypted() -> dict[str, Any]:
+    """Make the content of an encrypted event of the size that a text has."""
+    session = OutboundGroupSession()
+    content = {"msgtype": "m.text", "body": f"{TEXT} 1000", "m.mentions": {}}
+    room = "!" + "x" * 43  # as long as a room id of version 12
+    payload = json.dumps({"type": "m.room.message", "room_id": room, "content": content}, separators=(",", ":"))
+    return {
+        "algorithm": MEGOLM,
+        "ciphertext": session.encrypt(payload),
+        "session_id": session.id,
+        "sender_key": "k" * 43,
+        "device_id": "QLVOICE00000000",
+    }
+
+
+def mxid(localpart: str) -> str:
+    """Return a user's Matrix id."""
+    return f"{localpart}:{synapse_config.SERVER_NAME}"

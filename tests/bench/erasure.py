@@ -1,0 +1,269 @@
+"""How fast the line forgets, and how little conversations notice of it.
+
+Rules of this module: conversations, ceiling and forgetting are measured in the same minutes; where a day would have to pass
+until something is over, the bridge is stopped and the time is written into its database, and that alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from bridge.engine.timers import Timers
+from bridge.runtime.clock import SteadyClock
+from bridge.runtime.crash_points import never_crash
+from tests.bench.bench_line import ROOMS, BenchLine
+from tests.bench.desk import TimedSupervisor, supervisor_at_desk
+from tests.bench.figures import Figure, quantile, spread
+from tests.bench.measures import IN_FLIGHT, text_from_webhook
+from tests.e2e.polling import wait_until
+from tests.fakes.bridge_harness import BridgeHarness
+
+ROWS: Final = 1_000_000
+AT_ONCE: Final = 10_000
+EVENTS: Final = 500
+FAR: Final = 4_000_000_000.0
+"""A due time that nobody here lives to see (seconds since the epoch)."""
+
+
+async def sweep(line: BenchLine, *, full: bool) -> list[Figure]:
+    """Let everything in the threads' rooms expire at once: how fast it goes alone, and what conversations notice."""
+    await line.start_bridge(forwarded=True)
+    await line.open_threads(ROOMS)
+    count = 1500 if full else 600
+    await line.load(line.texts(count=count, in_flight=8))
+    await line.wait_until_idle()
+    since = line.stream_position()
+    begun = (await line.load(line.sends(count=count, in_flight=IN_FLIGHT)))["begun"]
+    raw = count / (line.plain_sent(since)[1] - begun)
+    alone = await _swept(line)
+    await line.load(line.texts(count=count, in_flight=8))
+    await line.wait_until_idle()
+    times = 100 if full else 40
+    idle = [await text_from_webhook(line, number) for number in range(times)]
+    await line.wait_until_idle()
+    await line.stop_bridge()
+    _expire(line)
+    since = line.stream_position()
+    await line.start_bridge(forwarded=True)
+    concurrent: list[float] = []
+    while len(concurrent) < times and _left(line) > 0:
+        concurrent.append(await text_from_webhook(line, len(concurrent)))
+    swept, left = line.redacted(since)[0], _left(line)
+    assert len(concurrent) >= times // 4, f"the sweep was over after {len(concurrent)} texts"
+    await wait_until("the sweep is done", lambda: _all_swept(line), within=300, every=0.2)
+    return [
+        Figure(
+            name="sweep",
+            unit="events/s",
+            value=alone,
+            ceiling=raw,
+            ceiling_is=f"raw PUT send, {IN_FLIGHT} in flight, {ROOMS} rooms",
+            aim="ratio >= 0.6",
+            definition=(
+                f"Every text in {ROOMS} threads expires at once, nobody talks: redactions divided by the time from the"
+                " first one's received_ts at the homeserver to the last one's."
+            ),
+            more={"events": count},
+        ),
+        Figure(
+            name="conversation_beside_sweep_p95",
+            unit="ms",
+            value=quantile(concurrent, 0.95) * 1000,
+            ceiling=quantile(idle, 0.95) * 1000,
+            ceiling_is="the same with nothing to sweep, p95",
+            aim="ratio <= 1.5",
+            definition=(
+                "From the begin of a signed webhook to the homeserver's 200 to the event, one at a time, while events are"
+                " being swept."
+            ),
+            more={
+                "beside_ms": spread(concurrent),
+                "idle_ms": spread(idle),
+                "swept_meanwhile": swept,
+                "left_at_the_end": left,
+            },
+        ),
+    ]
+
+
+async def timers(line: BenchLine, *, full: bool) -> list[Figure]:
+    """One look at a million timers of which none is due; and ten thousand that are due at once beside a conversation."""
+    del full
+    return [await _tick(), *await _drain(line)]
+
+
+async def ending(line: BenchLine, *, full: bool) -> list[Figure]:
+    """End a thread of many events by a supervisor's word, and wait for the signed receipt."""
+    await line.start_bridge()
+    taken, raw = [], []
+    async with supervisor_at_desk(line) as (sol, told):
+        for _ in range(3 if full else 1):
+            since = line.stream_position()
+            begun = (await line.load(line.sends(count=EVENTS, in_flight=IN_FLIGHT)))["begun"]
+            raw.append(line.plain_sent(since)[1] - begun)
+            taken.append(await _ended(line, sol, told))
+    return [
+        Figure(
+            name="ending",
+            unit="s",
+            value=statistics.median(taken),
+            ceiling=statistics.median(raw),
+            ceiling_is=f"{EVENTS} raw PUT sends, {IN_FLIGHT} in flight",
+            aim="value <= 30",
+            definition=(
+                f"From before a supervisor says !close now in a thread of {EVENTS} texts until its room is purged,"
+                " everything was looked for, and the signed receipt stands; the ten seconds in which clients hear of it"
+                " included, vacuum aside."
+            ),
+            more={"values": [round(x, 1) for x in taken]},
+        )
+    ]
+
+
+async def _swept(line: BenchLine) -> float:
+    """Let all events of threads expire; return how many were redacted a second."""
+    await line.stop_bridge()
+    _expire(line)
+    since = line.stream_position()
+    await line.start_bridge(forwarded=True)
+    await wait_until("the sweep is done", lambda: _all_swept(line), within=300, every=0.2)
+    count, first, last = line.redacted(since)
+    return count / (last - first)
+
+
+def _expire(line: BenchLine) -> int:
+    """Write into the stopped bridge's database that what was said in threads is over; return how many events that are."""
+    with _writing(line) as connection:
+        return connection.execute(
+            "UPDATE event SET expires = 1 WHERE NOT state AND ref LIKE 'in:%' AND room_id IN (SELECT room_id FROM thread)"
+        ).rowcount
+
+
+def _left(line: BenchLine) -> int:
+    return int(line.ask(line.layout.bridge / "main.db", "SELECT COUNT(*) FROM event WHERE expires = 1"))
+
+
+async def _all_swept(line: BenchLine) -> bool:
+    return _left(line) == 0
+
+
+async def _tick() -> Figure:
+    with tempfile.TemporaryDirectory(prefix="quietline-bench-") as directory:
+        harness = BridgeHarness(Path(directory))
+        await harness.open()
+        try:
+            rows = ((f"t{n // 100}", f"k{n}", FAR + n, n % 2) for n in range(ROWS))
+            with contextlib.closing(sqlite3.connect(Path(directory) / "main.db")) as connection, connection:
+                connection.executemany("INSERT INTO timer (owner, key, due, destroys) VALUES (?, ?, ?, ?)", rows)
+            timers = Timers(
+                database=harness.database,
+                vault=harness.vault,
+                clock=SteadyClock(),
+                wake_engine=lambda _owner: None,
+                crash=never_crash,
+                wait_until_idle=harness.wait_until_idle,
+            )
+            ticks, bare = [], []
+            for _ in range(200):
+                begun = time.perf_counter()
+                assert await timers.fire_due() > 0
+                ticks.append(time.perf_counter() - begun)
+                begun = time.perf_counter()
+                await harness.database.fetchval("SELECT MIN(due) FROM timer WHERE destroys = $1", False)
+                bare.append(time.perf_counter() - begun)
+        finally:
+            await harness.close()
+    return Figure(
+        name="timer_tick_p95",
+        unit="ms",
+        value=quantile(ticks, 0.95) * 1000,
+        ceiling=quantile(bare, 0.95) * 1000,
+        ceiling_is="one indexed read of the same table, p95",
+        aim="value <= 5",
+        definition=f"One look of the timers at {ROWS:,} rows of which none is due.",
+        more={"tick_ms": spread(ticks)},
+    )
+
+
+async def _drain(line: BenchLine) -> list[Figure]:
+    await line.start_bridge(forwarded=True)
+    await line.open_threads(ROOMS)
+    await line.wait_until_idle()
+    idle = [await text_from_webhook(line, number) for number in range(40)]
+    await line.wait_until_idle()
+    await line.stop_bridge()
+    with _writing(line) as connection:
+        owners = [row[0] for row in connection.execute("SELECT id FROM thread LIMIT ?", (ROOMS,))]
+        connection.executemany(
+            "INSERT INTO timer (owner, key, due) VALUES (?, ?, 1)",
+            [(owners[n % len(owners)], f"fade:thread|answer:{n}") for n in range(AT_ONCE)],
+        )
+    concurrent: list[float] = []
+    begun = await line.start_bridge(forwarded=True)
+    while not await _drained(line):
+        concurrent.append(await text_from_webhook(line, len(concurrent)))
+    taken = time.perf_counter() - begun
+    await line.wait_until_idle()
+    return [
+        Figure(
+            name="conversation_beside_timers_p95",
+            unit="ms",
+            value=quantile(concurrent, 0.95) * 1000,
+            ceiling=quantile(idle, 0.95) * 1000,
+            ceiling_is="the same with no timer due, p95",
+            aim="no conversation starves",
+            definition=(
+                f"From the begin of a signed webhook to the homeserver's 200 to the event, one at a time, while {AT_ONCE:,}"
+                f" timers of {ROOMS} threads, all due at once, are fired and decided."
+            ),
+            more={"beside_ms": spread(concurrent), "idle_ms": spread(idle), "drained_s": round(taken, 1)},
+        )
+    ]
+
+
+async def _drained(line: BenchLine) -> bool:
+    main = line.layout.bridge / "main.db"
+    return not line.ask(
+        main, "SELECT (SELECT COUNT(*) FROM timer WHERE due = 1) + (SELECT COUNT(*) FROM inbox WHERE kind = 'TimerDue')"
+    )
+
+
+async def _ended(line: BenchLine, sol: TimedSupervisor, told: dict[str, str]) -> float:
+    number, line.handsets = line.handsets, line.handsets + 1
+    before = set(await sol.invites()) | set(await sol.joined())
+    await line.load(line.texts(count=EVENTS, in_flight=4, first=number, handsets=1))
+    await line.wait_until_idle()
+    main = line.layout.bridge / "main.db"
+    name = line.ask(main, "SELECT designation FROM thread ORDER BY rowid DESC LIMIT 1")
+    await sol.say(told["desk_room"], f"!claim {name}")
+
+    async def invited() -> str | None:
+        return next((room for room in await sol.invites() if room not in before), None)
+
+    room = await wait_until("the invite", invited, within=30)
+    await sol.join(room)
+    await line.wait_until_idle()
+    receipts = line.ask(main, "SELECT COUNT(*) FROM receipt")
+    begun = time.perf_counter()
+    await sol.say(room, "!close now")
+
+    async def signed() -> bool:
+        # One for the conversation, one for the person.
+        return bool(line.ask(main, "SELECT COUNT(*) FROM receipt") >= receipts + 2)
+
+    await wait_until("everything is gone and signed for", signed, within=180, every=0.1)
+    return time.perf_counter() - begun
+
+
+@contextlib.contextmanager
+def _writing(line: BenchLine) -> Iterator[sqlite3.Connection]:
+    """Open the stopped bridge's database to write times into it."""
+    with contextlib.closing(sqlite3.connect(line.layout.bridge / "main.db", timeout=10)) as connection, connection:
+        yield connection

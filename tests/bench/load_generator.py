@@ -1,0 +1,159 @@
+"""The load generator, a process of its own: `python -P -m tests.bench.load_generator`, one job as JSON on its input.
+
+Rule of this module: it works as hard for us as for the ceiling, with the same client and as many requests in flight. It
+ends when the job is done; as an echo server, when its input ends.
+
+Jobs: `{"kind": "texts" | "sends", "count", "in_flight", …}` as fast as it goes; `{"kind": "paced", "rate", "seconds", …}`
+at fixed moments, whatever the answers do, each timed from the moment it was due; `{"kind": "echo"}` prints its port.
+What is printed: `{"begun", "ended"}` in seconds since 1970, `"seconds"` per request, `"refused"`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+from urllib.parse import quote
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+Job: TypeAlias = dict[str, Any]
+
+
+class Sender:
+    """Makes requests of one kind, counts and times them."""
+
+    def __init__(self, job: Job, http: aiohttp.ClientSession) -> None:
+        self._job, self._http = job, http
+        self.seconds: list[float] = []
+        self.refused = 0
+        self.send = self.put if job["kind"] == "sends" else self.text
+
+    async def text(self, number: int, since: float | None = None) -> None:
+        """Post a signed webhook with one text, as the rehearsal carrier does."""
+        job = self._job
+        handsets = job["handsets"]
+        payload = {
+            "type": "text",
+            "id": secrets.token_hex(12),
+            "from": handsets[number % len(handsets)],
+            "to": job["line"],
+            "text": f"{job['text']} {number}",
+            "media": [],
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        }
+        body = json.dumps(payload, ensure_ascii=False).encode()
+        timestamp = str(int(time.time()))
+        message = b"\n".join((timestamp.encode(), job["url"].encode(), body))
+        headers = {
+            "Content-Type": "application/json",
+            "X-Rehearsal-Timestamp": timestamp,
+            "X-Rehearsal-Signature": hmac.new(job["key"].encode(), message, hashlib.sha256).hexdigest(),
+        }
+        begun = since or time.perf_counter()
+        async with self._http.post(URL(job["url"], encoded=True), data=body, headers=headers) as answer:
+            await answer.read()
+        self._note(begun, answer.status)
+
+    async def put(self, number: int, since: float | None = None) -> None:
+        """Send an event into a room: `PUT /rooms/{roomId}/send/m.room.encrypted/{txnId}`."""
+        job = self._job
+        url = send_url(job["url"], job["rooms"][number % len(job["rooms"])], job["user"], job["device"])
+        headers = {"Authorization": f"Bearer {job['token']}"}
+        begun = since or time.perf_counter()
+        async with self._http.put(url, json=job["content"], headers=headers) as answer:
+            await answer.read()
+        self._note(begun, answer.status)
+
+    def _note(self, begun: float, status: int) -> None:
+        self.seconds.append(time.perf_counter() - begun)
+        self.refused += status != 200
+
+
+def send_url(base: str, room: str, user: str, device: str) -> URL:
+    """Return where an application service's user puts an event, under a transaction id that is new.
+
+    `device`: as which device, as a client does; then the homeserver knows the transaction id after a restart as well
+    (facts-matrix, section 4). Empty: as none, which costs it less.
+    """
+    path = f"/_matrix/client/v3/rooms/{quote(room, safe='')}/send/m.room.encrypted/{secrets.token_hex(12)}"
+    query = f"user_id={quote(user, safe='')}"
+    if device:
+        query += f"&device_id={device}&org.matrix.msc3202.device_id={device}"
+    return URL(f"{base}{path}?{query}", encoded=True)
+
+
+async def as_fast_as_it_goes(job: Job, sender: Sender) -> None:
+    """Keep so many requests in flight until so many were answered."""
+    numbers = iter(range(job["count"]))
+
+    async def work(left: Iterator[int]) -> None:
+        for number in left:
+            await sender.send(number)
+
+    await asyncio.gather(*(work(numbers) for _ in range(job["in_flight"])))
+
+
+async def at_fixed_moments(job: Job, sender: Sender) -> None:
+    """Begin a request whenever one is due."""
+    begun = time.perf_counter()
+    waiting = []
+    for number in range(int(job["rate"] * job["seconds"])):
+        due = begun + number / job["rate"]
+        await asyncio.sleep(max(due - time.perf_counter(), 0))
+        waiting.append(asyncio.create_task(sender.send(number, due)))
+    await asyncio.gather(*waiting)
+
+
+async def generate(job: Job) -> Job:
+    """Do a job and tell how it went."""
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=60)) as http:
+        sender = Sender(job, http)
+        begun = time.time()
+        await (at_fixed_moments if job["kind"] == "paced" else as_fast_as_it_goes)(job, sender)
+        return {"begun": begun, "ended": time.time(), "seconds": sender.seconds, "refused": sender.refused}
+
+
+async def echo(say: Callable[[str], None]) -> None:
+    """Be the least that could answer a webhook: aiohttp, which reads the request and says 200."""
+
+    async def answer(request: web.Request) -> web.Response:
+        await request.read()
+        return web.Response()
+
+    application = web.Application()
+    application.add_routes([web.post("/{any:.*}", answer)])
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    say(json.dumps({"port": runner.addresses[0][1]}))
+    await asyncio.to_thread(sys.stdin.read)
+    await runner.cleanup()
+
+
+def main() -> None:
+    """Read one line, do what it says."""
+    job: Job = json.loads(sys.stdin.readline())
+
+    def say(line: str) -> None:
+        print(line, flush=True)  # noqa: T201 - this is what the process is for
+
+    if job["kind"] == "echo":
+        asyncio.run(echo(say))
+    else:
+        say(json.dumps(asyncio.run(generate(job))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""A thread whose phone has an agreed word, and what texts hold, as the tests of the codeword begin with them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+from bot.language.codeword_forms import MASK, CodewordMatch
+from bot.model.actions import SendSms
+from bot.model.codeword_state import CodewordState, SendLock
+from bot.model.desk import Facts, Thread
+from bot.model.events import Outcome, TextOutcome, TimerDue
+from bot.model.feature import Step
+from policies.pack import TextName
+from tests.bot.examples import arrived, at, held, of, said, then
+from tests.bot.strategies import DIGESTS, PACK, UNDO
+
+DELAY: Final = PACK.settings.verdict_delay
+WINDOW: Final = PACK.settings.challenge_window
+CHALLENGE = PACK.say(TextName.CHALLENGE)
+VERIFIED = PACK.say(TextName.VERIFIED)
+UNVERIFIED = PACK.say(TextName.UNVERIFIED)
+COVERS = tuple(PACK.say(name) for name in (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3))
+
+
+def agreed(**changed: Any) -> Thread:
+    """Return a thread with Ana as its assignee, an agreed word, and a text that has just come."""
+    thread = held()
+    thread = replace(thread, codeword=CodewordState(digests=DIGESTS, **changed))
+    step: Step[Thread] = then(thread, arrived("hello again", id="recent"), at(0))
+    return step.aggregate
+
+
+def locked(lock: SendLock) -> Thread:
+    """Return such a thread whose phone is locked."""
+    return agreed(lock=lock, spent=lock is SendLock.DURESS)
+
+
+def asked(thread: Thread | None = None, *, seconds: float = 0.0, name: str = "$v") -> Thread:
+    """Return a thread whose challenge the carrier took, as soon as it could after `!verify` was said."""
+    thread = then(thread or agreed(), said("!verify", event_id=name), at(seconds)).aggregate
+    thread = then(thread, TimerDue(key="send"), at(seconds + UNDO)).aggregate
+    sent: Step[Thread] = then(thread, TextOutcome(ref=f"say:{name}", outcome=Outcome.ACCEPTED), at(seconds + UNDO))
+    return sent.aggregate
+
+
+def comes(thread: Thread, word: CodewordMatch, seconds: float, body: str = MASK, **changed: Any) -> Step[Thread]:
+    """Let a text come in which the bridge found this word."""
+    return then(thread, arrived(body, seconds=seconds, **changed), holding(word, seconds))
+
+
+def holding(word: CodewordMatch, seconds: float) -> Facts:
+    """Return the facts of that moment, with what the bridge found."""
+    return at(seconds, codeword_match=word)
+
+
+def leaving(step: Step[Thread]) -> list[tuple[str, float]]:
+    """Return what a step sends to the phone, and no sooner than when."""
+    return [(text.body, text.not_before) for text in of(SendSms, step)]

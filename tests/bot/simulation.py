@@ -1,0 +1,155 @@
+"""A small world around `decide`: inboxes, timers, rooms, a carrier and a phone, without a machine under them.
+
+Rules of this module: it does with actions what the bridge does with them, in the bridge's order; beside that it keeps its
+own account of what was said and heard, and stops at once when a decision or the phone contradicts it. What the account
+says comes from DESIGN and never from the code that is tried.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.decide import decide
+from bot.model.actions import DESK, THREAD
+from bot.model.desk import Facts
+from bot.model.events import (
+    MemberJoined,
+    MessageSent,
+    Outcome,
+    PowerLevelsChanged,
+    ReactionAdded,
+    Relation,
+    TextArrived,
+    TimerDue,
+)
+from policies.pack import Pack
+from tests.bot.bridge_stand_in import BridgeStandIn
+from tests.bot.strategies import (
+    STAFF,
+    SUE,
+)
+
+
+class Simulation(BridgeStandIn):
+    """Two threads and a desk by default, and what people, texters and time can do to them."""
+
+    def __init__(self, pack: Pack, *, threads: int = 2) -> None:
+        super().__init__(pack, threads=threads)
+        self._count = 0
+        for user in STAFF:
+            self.tell(DESK, MemberJoined(place=DESK, user=user))
+        self.tell(DESK, PowerLevelsChanged(users=((SUE, 50),)))
+        self.settle()
+
+    def new_id(self) -> str:
+        """Return an id that was not there before."""
+        self._count += 1
+        return f"${self._count}"
+
+    def say(self, where: str, sender: str, body: str, **changed: Any) -> str:
+        """Let somebody say something in a thread's room, or at the desk; return the id of the message."""
+        event_id = self.new_id()
+        place = DESK if where == DESK else THREAD
+        usual: dict[str, Any] = {"place": place, "sender": sender, "event_id": event_id, "body": body, "at": self.now}
+        self.tell(where, MessageSent(**(usual | changed)))
+        return event_id
+
+    def reaches(self, owner: str, assignee: str, body: str) -> None:
+        """Let words of the assignee pass their undo window, and the carrier take them."""
+        self.say(owner, assignee, body)
+        self.settle()
+        self.pass_time(8)
+        self.settle()
+        self.attempt(owner, Outcome.ACCEPTED)
+        self.settle()
+
+    def tap(self, where: str, sender: str, key: str, target: str, *, trusted: bool = True) -> None:
+        """Let somebody react to something of ours."""
+        place = DESK if where == DESK else THREAD
+        event_id = self.new_id()
+        self.tell(
+            where, ReactionAdded(place=place, sender=sender, event_id=event_id, key=key, target=target, trusted=trusted)
+        )
+
+    def text(self, owner: str, body: str) -> None:
+        """Let a text arrive."""
+        self.tell(owner, TextArrived(id=self.new_id(), body=body, at=self.now))
+
+    def open(self, owner: str, assignee: str) -> None:
+        """Let a texter begin and be greeted, and somebody become the assignee and join."""
+        self.text(owner, "hi, are you there?")
+        self.settle()
+        self.attempt(owner, Outcome.ACCEPTED)
+        self.tap(DESK, assignee, "✋", f"card:{owner}")
+        self.settle()
+        self.join(owner, assignee)
+        self.settle()
+
+    def assignee(self, owner: str) -> str | None:
+        """Return who is the assignee, once everybody agrees on it."""
+        self.settle()
+        self.agree()
+        return self.threads[owner].assignment.assignee
+
+    def seen(self, room: str) -> str:
+        """Return everything that was ever shown, as it was first said or edited, in one room."""
+        return "\n".join(post.body for where, post in self.rooms if where == room)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass; timers that are due become events."""
+        self.now += seconds
+        for (owner, key), _ in sorted((item for item in self.timers.items() if item[1] <= self.now), key=lambda i: i[1]):
+            del self.timers[owner, key]
+            self.tell(owner, TimerDue(key=key))
+
+    def settle(self) -> None:
+        """Decide until no inbox holds anything."""
+        while owners := [owner for owner, events in self.inbox.items() if events]:
+            for owner in owners:
+                self.work(owner)
+
+    def work(self, owner: str) -> None:
+        """Decide one event of an owner, as the engine does, and take the actions."""
+        if not self.inbox[owner]:
+            return
+        event = self.inbox[owner].popleft()
+        if self._has_gone(owner, event):
+            return
+        names = frozenset(line.designation for line in self.desk.threads if line.thread != owner)
+        load = {seat.user: len(self.desk.assigned_to(seat.user)) for seat in self.desk.roster}
+        facts = Facts(
+            now=self.now,
+            roster=self.desk.roster,
+            designations=names,
+            load=load,
+            outage=self.desk.outage,
+            on_legal_hold=owner in self.frozen,
+            inbound_pending=any(isinstance(later, TextArrived) for later in self.inbox[owner]),
+            new_designation=f"fresh {self.new_id()}",
+        )
+        if owner == DESK:
+            before = self.desk
+            step = decide(self.pack, facts, before, event)
+            self.desk = step.aggregate
+            self._check_desk(before, event, step.actions)
+            self._perform(owner, step.actions)
+            return
+        was = self.threads[owner]
+        decided = decide(self.pack, facts, was, event)
+        self.threads[owner] = decided.aggregate
+        if not isinstance(event, MessageSent) or facts.role(event.sender) is not None:
+            self._note(owner, was, event)
+        self._check_thread(owner, was, event, decided.actions)
+        self._perform(owner, decided.actions)
+        self.account[owner].again.clear()
+        if isinstance(event, MessageSent) and event.relation is not Relation.EDIT and facts.role(event.sender) is not None:
+            assert event.event_id in self.receipts, "a message that was heard has no receipt"
+
+    def agree(self) -> None:
+        """Check that desk and threads name the same assignees. Only true when no inbox holds anything."""
+        told: dict[str, Any] = {line.thread: line.assignee for line in self.desk.threads}
+        are = {thread.id: thread.assignment.assignee for thread in self.threads.values() if thread.lifecycle.last_inbound}
+        assert told == are, "desk and threads do not agree on who is the advocate"
+        offered = {line.thread for line in self.desk.threads if line.offered}
+        offers = {t.id for t in self.threads.values() if t.assignment.offer is not None and not t.assignment.offer.to}
+        assert offered == offers, "desk and threads do not agree on what is offered to everybody"

@@ -1,0 +1,147 @@
+"""The adapters of Bandwidth and Vonage, each beside a fake of its vendor."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+
+from bridge.carriers.adapter import WebhookRequest
+from bridge.carriers.jwt import private_key
+from bridge.carriers.vendors.bandwidth import BandwidthCarrier
+from bridge.carriers.vendors.vonage import VonageCarrier
+from tests.bridge.carriers.harness import CANARY, AdapterRow, Trait
+from tests.bridge.carriers.vendor_harness import (
+    ANY_JSON,
+    PATH,
+    PATH_SECRET,
+    SHORT_TIMEOUT,
+    VendorHarness,
+    mutated,
+    running_harness,
+)
+from tests.fakes import bandwidth, vonage
+
+MESSAGE: dict[str, Any] = {
+    "id": "00ff",
+    "owner": bandwidth.NUMBER,
+    "to": [bandwidth.NUMBER],
+    "from": "+15555550101",
+    "text": CANARY,
+    "media": [],
+    "time": "2026-01-01T00:00:00Z",
+    "channel": "SMS",
+    "direction": "in",
+}
+EVENT: dict[str, Any] = {"type": "message-received", "time": "2026-01-01T00:00:00Z", "message": MESSAGE}
+FAILED: dict[str, Any] = {"type": "message-failed", "errorCode": 4720, "message": MESSAGE | {"direction": "out"}}
+
+INBOUND: dict[str, Any] = {
+    "message_uuid": "00ff",
+    "to": "15555550100",
+    "from": "15555550101",
+    "timestamp": "2026-01-01T00:00:00Z",
+    "channel": "sms",
+    "message_type": "text",
+    "text": CANARY,
+}
+STATUS: dict[str, Any] = {
+    "message_uuid": "00ff",
+    "status": "rejected",
+    "error": {"type": f"{vonage.ERRORS}#1320", "title": 1320},
+    "channel": "sms",
+}
+
+
+class BandwidthHarness(VendorHarness):
+    traits = frozenset(
+        {
+            Trait.SIGNS,
+            Trait.SECRET_PATH,
+            Trait.RETRIES,
+            Trait.TELLS_STATUS,
+            Trait.OTHER_CHANNELS,
+            Trait.REPORTS_OPT_OUT,
+            Trait.TELLS_TIME,
+            Trait.VALIDITY,
+        }
+    )
+    signature_headers = ("Authorization",)
+    refused_code = "request-validation"
+    vendor: bandwidth.FakeBandwidth
+
+    def make_vendor(self) -> bandwidth.FakeBandwidth:
+        return bandwidth.FakeBandwidth(webhook=self.receiver.url + PATH, path_secret=PATH_SECRET)
+
+    def sign(self, body: bytes, *, way: str = "inbound") -> WebhookRequest:
+        headers = CIMultiDict(self.vendor.headers())
+        return WebhookRequest(raw_path=f"{PATH}/{way}/{PATH_SECRET}", headers=headers, body=body)
+
+    def bodies(self) -> st.SearchStrategy[bytes]:
+        message = mutated(MESSAGE).map(lambda m: EVENT | {"message": m})
+        one = mutated(EVENT) | message | mutated(FAILED) | ANY_JSON
+        return (st.lists(one, max_size=2) | ANY_JSON).map(lambda value: json.dumps(value).encode())
+
+    def elsewhere(self, api_base: str) -> BandwidthCarrier:
+        return BandwidthCarrier(
+            api_base=api_base,
+            token_url=self.vendor.token_url,
+            account_id=bandwidth.ACCOUNT,
+            application_id=bandwidth.APPLICATION,
+            login=bandwidth.LOGIN,
+            callback_login=bandwidth.CALLBACK_LOGIN,
+            path_secret=PATH_SECRET,
+            validity=self.validity,
+            clock=self.clock,
+            timeout=SHORT_TIMEOUT,
+        )
+
+
+class VonageHarness(VendorHarness):
+    traits = frozenset(
+        {
+            Trait.SIGNS,
+            Trait.SIGNS_BODY,
+            Trait.RETRIES,
+            Trait.DELETES,
+            Trait.OTHER_CHANNELS,
+            Trait.REPORTS_OPT_OUT,
+            Trait.TELLS_TIME,
+            Trait.VALIDITY,
+        }
+    )
+    signature_headers = ("Authorization",)
+    refused_code = "1120"
+    vendor: vonage.FakeVonage
+
+    def make_vendor(self) -> vonage.FakeVonage:
+        return vonage.FakeVonage(webhook=self.receiver.url + PATH)
+
+    def sign(self, body: bytes, *, way: str = "inbound", **claims: Any) -> WebhookRequest:
+        headers = CIMultiDict({"authorization": f"Bearer {vonage.token(body, **claims)}"})
+        return WebhookRequest(raw_path=f"{PATH}/{way}", headers=headers, body=body)
+
+    def bodies(self) -> st.SearchStrategy[bytes]:
+        return (mutated(INBOUND) | mutated(STATUS) | ANY_JSON).map(lambda value: json.dumps(value).encode())
+
+    async def copies(self) -> set[str]:
+        return set(self.vendor.records)
+
+    def elsewhere(self, api_base: str) -> VonageCarrier:
+        return VonageCarrier(
+            api_base=api_base,
+            application_id=vonage.APPLICATION,
+            key=private_key(vonage.PRIVATE_KEY),
+            api_key=vonage.API_KEY,
+            api_secret=vonage.API_SECRET,
+            signature_secret=vonage.SIGNATURE_SECRET,
+            validity=self.validity,
+            clock=self.clock,
+            timeout=SHORT_TIMEOUT,
+        )
+
+
+BANDWIDTH = AdapterRow(name="bandwidth", traits=BandwidthHarness.traits, harness=lambda: running_harness(BandwidthHarness))
+VONAGE = AdapterRow(name="vonage", traits=VonageHarness.traits, harness=lambda: running_harness(VonageHarness))

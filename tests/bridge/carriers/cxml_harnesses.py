@@ -1,0 +1,205 @@
+"""The adapters of Twilio and SignalWire, each beside a fake of its vendor."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_from_bytes, urlencode
+
+import aiohttp
+from aiohttp import web
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+
+from bridge.carriers.adapter import Carrier, WebhookRequest
+from bridge.carriers.vendors import signalwire, twilio
+from bridge.carriers.vendors.cxml import CxmlCarrier
+from tests.bridge.carriers.harness import CANARY, AdapterRow, Clock, Fault, Harness, Trait
+from tests.bridge.carriers.receiver import WebhookReceiver, webhook_receiver
+from tests.fakes import cxml
+
+NUMBER = "+15555550100"
+ACCOUNT = "AC00000000000000000000000000000001"
+TOKEN, KEY = "a token", "a key"
+PATH = "/carriers/demo"
+NOT_OFFERED = {
+    Trait.SECRET_PATH,
+    Trait.SIGNS_TIME,
+    Trait.TELLS_TIME,
+    Trait.REPORTS_OPT_OUT,
+    Trait.REPORTS_PARTS,
+    Trait.OUR_IDS,
+}
+SHORT_TIMEOUT = aiohttp.ClientTimeout(total=1.5, connect=1.0)
+
+_FAULTS = {
+    Fault.SILENT: cxml.CxmlFault(status=None),
+    Fault.SILENT_SENT: cxml.CxmlFault(status=None, sent=True),
+    Fault.BROKEN: cxml.CxmlFault(status=500, code=20500),
+    Fault.BUSY: cxml.CxmlFault(status=429, code=20429, headers={"Retry-After": "1"}),
+    Fault.REFUSED: cxml.CxmlFault(status=400, code=21211),
+    Fault.OPTED_OUT: cxml.CxmlFault(status=400, code=21610),
+}
+_RIGHT = {
+    "MessageSid": "SM00ff",
+    "From": "+15555550101",
+    "To": NUMBER,
+    "Body": CANARY,
+    "NumMedia": "1",
+    "MediaUrl0": CANARY,
+}
+_REPORT = {"MessageSid": "SM00ff", "MessageStatus": "delivered", "ErrorCode": "30005", "Body": CANARY}
+
+
+class CxmlHarness(Harness):
+    refused_code = "21211"
+    number = NUMBER
+    validity = 900
+
+    def __init__(
+        self, *, receiver: WebhookReceiver, vendor: cxml.FakeCxml, base: str, stack: AsyncExitStack, secrets: Path
+    ) -> None:
+        self.receiver, self.vendor, self.secrets = receiver, vendor, secrets
+        self.clock = Clock()
+        self._stack, self.base = stack, base
+        self.carrier = self.elsewhere(base)
+
+    def adapter(self, api_base: str) -> CxmlCarrier:
+        raise NotImplementedError  # abstract: Twilio and SignalWire differ in this alone
+
+    def elsewhere(self, api_base: str) -> Carrier:
+        return self.adapter(api_base)
+
+    def common(self) -> dict[str, Any]:
+        return {
+            "public_base_url": self.receiver.url,
+            "slug": "demo",
+            "numbers": (NUMBER,),
+            "validity": self.validity,
+            "clock": self.clock,
+            "timeout": SHORT_TIMEOUT,
+        }
+
+    async def text_from_handset(self, sender: str, text: str, *, media: tuple[tuple[str, str], ...] = ()) -> None:
+        self.vendor.text_from_handset(sender, text, media)
+
+    async def texts_at_handset(self, number: str) -> list[str]:
+        return self.vendor.texts_at_handset.get(number, [])
+
+    async def copies(self) -> set[str]:
+        return set(self.vendor.records)
+
+    async def fault(self, fault: Fault, *, times: int = 1) -> None:
+        self.vendor.faults += [_FAULTS[fault]] * times
+
+    def validities(self) -> list[float]:
+        return [float(form["ValidityPeriod"]) for form in self.vendor.forms]
+
+    def sign(self, body: bytes, *, way: str = "inbound") -> WebhookRequest:
+        return self._signed(f"{PATH}/{way}", body)
+
+    def signings(self, body: bytes, *, way: str) -> list[tuple[str, WebhookRequest]]:
+        # No client writes a query that is empty.
+        query = f"?{quote_from_bytes(body, safe='=&%+')}" if body else ""
+        return [("POST", self.sign(body, way=way)), ("GET", self._signed(f"{PATH}/{way}{query}", b""))]
+
+    def _signed(self, path: str, body: bytes) -> WebhookRequest:
+        signature = self.vendor.signed(self.receiver.url + path, body)
+        headers = CIMultiDict({self.signature_headers[0].lower(): signature})
+        return WebhookRequest(raw_path=path, headers=headers, body=body)
+
+    def bodies(self) -> st.SearchStrategy[bytes]:
+        value = st.text(st.characters(exclude_categories=()), max_size=8).map(lambda s: CANARY + s)
+
+        def changed(right: dict[str, str]) -> st.SearchStrategy[list[tuple[str, str]]]:
+            name = st.sampled_from(sorted(right))
+            dropped = name.map(lambda key: [(k, v) for k, v in right.items() if k != key])
+            replaced = st.tuples(name, value).map(lambda pair: list((right | {pair[0]: pair[1]}).items()))
+            repeated = st.tuples(name, value).map(lambda pair: [*right.items(), pair])
+            return dropped | replaced | repeated
+
+        fields = changed(_RIGHT) | changed(_REPORT) | st.lists(st.tuples(value, value), max_size=4)
+        return fields.map(lambda pairs: urlencode(pairs, errors="surrogatepass").encode())
+
+    async def vendor_goes_away(self) -> None:
+        await self._stack.aclose()
+
+
+class TwilioHarness(CxmlHarness):
+    signature_headers = ("X-Twilio-Signature",)
+    traits = frozenset(Trait) - NOT_OFFERED
+
+    def adapter(self, api_base: str) -> twilio.TwilioCarrier:
+        settings = twilio.Settings(
+            kind="twilio", api_base=api_base, account_sid=ACCOUNT, auth_token_file=self.secrets / "key"
+        )
+        return twilio.TwilioCarrier.make(settings, **self.common())
+
+
+class SignalWireHarness(CxmlHarness):
+    signature_headers = ("X-SignalWire-Signature",)
+    traits = frozenset(Trait) - NOT_OFFERED - {Trait.RETRIES}
+
+    def adapter(self, api_base: str) -> signalwire.SignalWireCarrier:
+        settings = signalwire.Settings(
+            kind="signalwire",
+            api_base=api_base,
+            project=ACCOUNT,
+            token_file=self.secrets / "token",
+            signing_key_file=self.secrets / "key",
+        )
+        return signalwire.SignalWireCarrier.make(settings, **self.common())
+
+
+@asynccontextmanager
+async def _harness(
+    make: type[CxmlHarness], *, prefix: str, password: str, retries: int, sid: Callable[[], str]
+) -> AsyncIterator[CxmlHarness]:
+    async with webhook_receiver() as receiver, AsyncExitStack() as stack:
+        secrets = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        for name, value in (("token", TOKEN), ("key", KEY)):
+            (secrets / name).write_text(value)
+        vendor = cxml.FakeCxml(
+            prefix=prefix,
+            account=ACCOUNT,
+            login=(ACCOUNT, password),
+            key=KEY,
+            header=make.signature_headers[0],
+            webhook_base=receiver.url + PATH,
+            number=NUMBER,
+            retries=retries,
+            sid=sid,
+        )
+        async with AsyncExitStack() as of_vendor:
+            runner = web.AppRunner(vendor.application(), access_log=None, shutdown_timeout=0.1)
+            await runner.setup()
+            of_vendor.push_async_callback(runner.cleanup)
+            site = web.TCPSite(runner, "127.0.0.1", 0)
+            await site.start()
+            base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            harness = make(receiver=receiver, vendor=vendor, base=base, stack=of_vendor, secrets=secrets)
+            try:
+                yield harness
+            finally:
+                await harness.carrier.close()
+
+
+@asynccontextmanager
+async def twilio_harness() -> AsyncIterator[CxmlHarness]:
+    # As our documentation tells to configure it: #rc=5&rp=all
+    async with _harness(TwilioHarness, prefix="/2010-04-01", password=KEY, retries=5, sid=cxml.twilio_sid) as harness:
+        yield harness
+
+
+@asynccontextmanager
+async def signalwire_harness() -> AsyncIterator[CxmlHarness]:
+    prefix = "/api/laml/2010-04-01"
+    async with _harness(SignalWireHarness, prefix=prefix, password=TOKEN, retries=0, sid=cxml.signalwire_sid) as harness:
+        yield harness
+
+
+TWILIO = AdapterRow(name="twilio", traits=TwilioHarness.traits, harness=twilio_harness)
+SIGNALWIRE = AdapterRow(name="signalwire", traits=SignalWireHarness.traits, harness=signalwire_harness)

@@ -1,0 +1,153 @@
+"""The adapter of Telnyx beside a fake of it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+
+from bridge.carriers.adapter import WebhookRequest
+from bridge.carriers.vendors import telnyx
+from tests.bridge.carriers.harness import CANARY, AdapterRow, Clock, Fault, Harness, Trait
+from tests.bridge.carriers.receiver import WebhookReceiver, webhook_receiver
+from tests.fakes import telnyx as fake
+
+NUMBER = "+15555550100"
+API_KEY = "an api key"
+PATH = "/carriers/demo"
+NOT_OFFERED = {
+    Trait.SECRET_PATH,
+    Trait.VALIDITY,
+    Trait.REPORTS_PARTS,
+    Trait.SIGNS_URL,
+    Trait.LISTS,
+    Trait.DELETES,
+    Trait.SHOWS_COPIES,
+    Trait.REPORTS_OPT_OUT,
+    Trait.OUR_IDS,
+}
+
+_FAULTS = {
+    Fault.SILENT: fake.TelnyxFault(status=None),
+    Fault.SILENT_SENT: fake.TelnyxFault(status=None, sent=True),
+    Fault.BROKEN: fake.TelnyxFault(status=500, code="10007"),
+    Fault.BUSY: fake.TelnyxFault(status=429, code="10011", retry_after="1"),
+    Fault.REFUSED: fake.TelnyxFault(status=400, code="40009"),
+    Fault.OPTED_OUT: fake.TelnyxFault(status=400, code="40300"),
+}
+TEXT: dict[str, Any] = {
+    "id": "7ee4241c-f127-47e5-9c34-3aac291f8058",
+    "type": "SMS",
+    "from": {"phone_number": "+15555550101", "carrier": CANARY},
+    "to": [{"phone_number": NUMBER}],
+    "cc": [],
+    "text": CANARY,
+    "media": [{"url": CANARY, "content_type": "image/png"}],
+    "received_at": "2026-01-01T00:00:00.000Z",
+}
+REPORT: dict[str, Any] = {
+    "id": "7ee4241c-f127-47e5-9c34-3aac291f8058",
+    "to": [{"phone_number": "+15555550101", "status": "delivery_failed"}],
+    "text": CANARY,
+    "errors": [{"code": "40008", "title": CANARY}],
+}
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8).map(lambda s: CANARY + s),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def event(kind: Any, payload: Any) -> bytes:
+    return json.dumps({"data": {"id": "00", "event_type": kind, "payload": payload}}).encode()
+
+
+class TelnyxHarness(Harness):
+    signature_headers = ("telnyx-signature-ed25519", "telnyx-timestamp")
+    traits = frozenset(Trait) - NOT_OFFERED
+    refused_code = "40009"
+    number = NUMBER
+
+    def __init__(
+        self, *, receiver: WebhookReceiver, vendor: fake.FakeTelnyx, base: str, stack: AsyncExitStack, secrets: Path
+    ) -> None:
+        self.receiver, self.vendor, self.secrets = receiver, vendor, secrets
+        self.clock = Clock()
+        self._stack, self.base = stack, base
+        self.carrier = self.elsewhere(base)
+
+    async def text_from_handset(self, sender: str, text: str, *, media: tuple[tuple[str, str], ...] = ()) -> None:
+        self.vendor.text_from_handset(sender, text, media)
+
+    async def texts_at_handset(self, number: str) -> list[str]:
+        return self.vendor.texts_at_handset.get(number, [])
+
+    async def copies(self) -> set[str]:
+        return set(self.vendor.messages)
+
+    async def fault(self, fault: Fault, *, times: int = 1) -> None:
+        self.vendor.faults += [_FAULTS[fault]] * times
+
+    def sign(self, body: bytes, *, way: str = "inbound") -> WebhookRequest:
+        headers = CIMultiDict(self.vendor.signed(body, str(int(self.clock()))))
+        return WebhookRequest(raw_path=f"{PATH}/{way}", headers=headers, body=body)
+
+    def bodies(self) -> st.SearchStrategy[bytes]:
+        def changed(kind: str, right: dict[str, Any]) -> st.SearchStrategy[bytes]:
+            name = st.sampled_from(sorted(right))
+            dropped = name.map(lambda key: {k: v for k, v in right.items() if k != key})
+            replaced = st.tuples(name, _JSON).map(lambda pair: right | {pair[0]: pair[1]})
+            return (dropped | replaced).map(lambda payload: event(kind, payload))
+
+        odd = st.tuples(_JSON, _JSON).map(lambda pair: event(*pair))
+        anything = _JSON.map(lambda value: json.dumps(value).encode())
+        return changed("message.received", TEXT) | changed("message.finalized", REPORT) | odd | anything
+
+    def elsewhere(self, api_base: str) -> telnyx.TelnyxCarrier:
+        settings = telnyx.Settings(
+            kind="telnyx",
+            api_base=api_base,
+            public_key=self.vendor.public_key,
+            api_key_file=self.secrets / "api_key",
+        )
+        return telnyx.TelnyxCarrier.make(
+            settings,
+            public_base_url=self.receiver.url,
+            slug="demo",
+            numbers=(NUMBER,),
+            validity=900,
+            clock=self.clock,
+            timeout=aiohttp.ClientTimeout(total=1.5, connect=1.0),
+        )
+
+    async def vendor_goes_away(self) -> None:
+        await self._stack.aclose()
+
+
+@asynccontextmanager
+async def telnyx_harness() -> AsyncIterator[TelnyxHarness]:
+    async with webhook_receiver() as receiver, AsyncExitStack() as stack, AsyncExitStack() as of_vendor:
+        secrets = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        (secrets / "api_key").write_text(API_KEY)
+        vendor = fake.FakeTelnyx(api_key=API_KEY, webhook_base=receiver.url + PATH, number=NUMBER)
+        runner = web.AppRunner(vendor.application(), access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        of_vendor.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        harness = TelnyxHarness(receiver=receiver, vendor=vendor, base=base, stack=of_vendor, secrets=secrets)
+        try:
+            yield harness
+        finally:
+            await harness.carrier.close()
+
+
+ROW = AdapterRow(name="telnyx", traits=TelnyxHarness.traits, harness=telnyx_harness)

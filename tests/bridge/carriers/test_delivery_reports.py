@@ -1,0 +1,130 @@
+"""What reports do to a text of ours, and what the desk hears of strays: real database and vault, a paper carrier."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.model.events import Outcome
+from bot.model.line_incidents import StrayKind, StrayTextArrived
+from bridge.carriers.adapter import DeliveryReport, InboundText, Status, UnknownOutcome
+from bridge.inbound.hourly_alerts import MIN_INTERVAL
+from bridge.runtime.phone_number import Phone
+from tests.bridge.carriers.carrier_line import CarrierLine, carrier_line
+from tests.bridge.carriers.cxml_harnesses import twilio_harness
+from tests.bridge.carriers.harness import Clock
+from tests.bridge.carriers.steps import receive_text
+from tests.fakes.fake_carrier import FakeCarrier
+
+HANDSET = "+12065550199"
+
+
+@pytest.fixture
+async def line(tmp_path: Path) -> AsyncIterator[CarrierLine]:
+    async with carrier_line(tmp_path, FakeCarrier(), clock=Clock()) as opened:
+        yield opened
+
+
+async def leave(line: CarrierLine) -> None:
+    """Have a text leave; the paper carrier calls the first one `id0`."""
+    await line.webhook.accept_text(InboundText(message_id="1", sender=Phone(HANDSET), text="hello"))
+    owner = (await line.threads())[0]["id"]
+    await line.texts.perform(await line.queue(owner, "words"))
+
+
+async def report(line: CarrierLine, *statuses: Status, message_id: str = "id0", code: str = "") -> None:
+    for status in statuses:
+        await line.webhook.accept_report(DeliveryReport(message_id=message_id, status=status, code=code))
+
+
+async def told(line: CarrierLine) -> list[Outcome]:
+    return [event.outcome for event in await line.outcomes()]
+
+
+def in_doubt(line: CarrierLine, message_id: str) -> None:
+    assert isinstance(line.carrier, FakeCarrier)
+    line.carrier.outcomes.append(UnknownOutcome(message_id))
+
+
+async def test_an_opt_out_that_comes_later(line: CarrierLine) -> None:
+    """A report that the texter opted out at the vendor reaches the thread as that, with the vendor's code."""
+    await leave(line)
+    await report(line, "opted_out", code="4775")
+    assert await told(line) == [Outcome.ACCEPTED, Outcome.OPTED_OUT]
+    assert (await line.outcomes())[-1].code == "4775"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        (["sent"], [Outcome.ACCEPTED]),
+        (["sent", "delivered"], [Outcome.ACCEPTED, Outcome.DELIVERED]),
+        (["failed"], [Outcome.FAILED]),
+        (["opted_out"], [Outcome.OPTED_OUT]),
+    ],
+)
+async def test_a_report_settles_a_doubt(line: CarrierLine, statuses: list[Status], expected: list[Outcome]) -> None:
+    """A text of which nobody knew whether it left is settled by a report under its id, also by one that it was sent."""
+    in_doubt(line, "ours")
+    await leave(line)
+    await report(line, *statuses, message_id="ours")
+    assert await told(line) == [Outcome.UNKNOWN, *expected]
+
+
+async def test_a_doubt_without_an_id_stays(line: CarrierLine) -> None:
+    """Where no id is known no report can be about it."""
+    in_doubt(line, "")
+    await leave(line)
+    await report(line, "delivered", message_id="ours")
+    assert await told(line) == [Outcome.UNKNOWN]
+
+
+async def test_a_report_before_the_doubt(line: CarrierLine) -> None:
+    """Reports that come while we still wait for an answer are kept, the final one before that of having been sent."""
+    orders: tuple[tuple[Status, ...], ...] = (("sent",), ("sent", "delivered"), ("delivered", "sent"))
+    for n, statuses in enumerate(orders):
+        await report(line, *statuses, message_id=f"ours{n}")
+        in_doubt(line, f"ours{n}")
+        await leave(line)
+    after = [Outcome.ACCEPTED, Outcome.DELIVERED, Outcome.DELIVERED]
+    assert await told(line) == [outcome for one in after for outcome in (Outcome.UNKNOWN, one)]
+
+
+async def test_what_is_known_is_no_news(line: CarrierLine) -> None:
+    """That an accepted text was sent says nothing new, and a report that comes twice is one."""
+    await leave(line)
+    await report(line, "sent", "failed", "failed", "sent", "failed")
+    assert await told(line) == [Outcome.ACCEPTED, Outcome.FAILED]
+
+
+async def strays(line: CarrierLine) -> list[StrayKind]:
+    return [event.kind for event in await line.events() if isinstance(event, StrayTextArrived)]
+
+
+async def test_the_desk_hears_of_strays_once_an_hour(tmp_path: Path) -> None:
+    """However many texts come over a refused channel, the desk gets one event an hour and kind, also over a restart."""
+    async with twilio_harness() as harness:
+        request = await receive_text(harness, "words of a stray", sender="whatsapp:+15555550101")
+        for expected in ([StrayKind.CHANNEL], [StrayKind.CHANNEL]):
+            async with carrier_line(tmp_path, harness.carrier, clock=harness.clock) as opened:
+                for _ in range(5):
+                    assert (await opened.call(request))[0] == 200
+                assert await strays(opened) == expected
+                assert await opened.threads() == []
+        async with carrier_line(tmp_path, harness.carrier, clock=harness.clock) as opened:
+            await opened.hourly_alerts.alert(StrayTextArrived(kind=StrayKind.GROUP))
+            await opened.hourly_alerts.alert(StrayTextArrived(kind=StrayKind.GROUP))
+            harness.clock.ahead += MIN_INTERVAL + 1
+            assert (await opened.call(request))[0] == 200
+            assert (await opened.call(request))[0] == 200
+            assert await strays(opened) == [StrayKind.CHANNEL, StrayKind.GROUP, StrayKind.CHANNEL]
+            assert "words of a stray" not in repr(await opened.events())
+
+
+async def test_events_of_no_concern_are_not_told(tmp_path: Path) -> None:
+    """A status that means nothing to us is no text that anybody should hear of."""
+    async with twilio_harness() as harness, carrier_line(tmp_path, harness.carrier, clock=harness.clock) as opened:
+        assert (await opened.call(harness.sign(b"MessageSid=SM1&MessageStatus=queued")))[0] == 200
+        assert await opened.events() == []

@@ -1,0 +1,107 @@
+"""How strangers are refused at the real door, and how much of a webhook is taken there."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from multidict import CIMultiDict
+
+from bot.model.events import TextArrived
+from bridge.carriers.base import MAX_WEBHOOK_BYTES
+from bridge.carriers.vendors.cxml import MAX_WEBHOOK_BYTES as LARGEST_FORM
+from bridge.carriers.vendors.smsgate import MAX_WEBHOOK_BYTES as LARGEST_WITH_PICTURES
+from bridge.inbound.webhook import REFUSAL_BODY
+from tests.bridge.carriers.carrier_line import carrier_line
+from tests.bridge.carriers.cloud_harnesses import VonageHarness
+from tests.bridge.carriers.harness import AdapterRow, Trait
+from tests.bridge.carriers.receiver import until
+from tests.bridge.carriers.rows import ROWS
+from tests.bridge.carriers.self_hosted_harnesses import ENVELOPE, PICTURE, SmsGateHarness
+from tests.bridge.carriers.steps import receive_text
+from tests.bridge.carriers.vendor_harness import running_harness
+
+SPECIAL = {"smsgate": LARGEST_WITH_PICTURES, "twilio": LARGEST_FORM, "signalwire": LARGEST_FORM}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+async def test_refused_as_the_vendor_needs_it(row: AdapterRow, tmp_path: Path) -> None:
+    """Without its signature a text leaves no row and gets the adapter's own refusal: 5xx for Vonage, 403 for the others."""
+    async with row.harness() as harness, carrier_line(tmp_path, harness.carrier, clock=harness.clock) as opened:
+        unsigned = replace(harness.sign(b"{}"), headers=CIMultiDict(), raw_path="/carriers/demo/inbound")
+        status, _, said = await opened.call(unsigned)
+        assert (status, said) == (503 if row.name == "vonage" else 403, REFUSAL_BODY)
+        assert status == harness.carrier.refusal_status
+        assert await opened.events() == []
+
+
+async def test_a_wrong_key_loses_no_text(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Vonage calls again only after 5xx: a text that came while our key was wrong arrives when it is right, once."""
+    caplog.set_level(logging.INFO)
+    async with (
+        running_harness(VonageHarness) as harness,
+        carrier_line(tmp_path, harness.carrier, clock=harness.clock) as opened,
+    ):
+        carrier: Any = harness.carrier
+        right, carrier._signature_secret = carrier._signature_secret, b"another secret of thirty-two characters"
+        harness.vendor.inbound_url, harness.vendor.pause = f"{opened.url}/carriers/demo/inbound", 0.3
+        harness.vendor.text_from_handset("+15555550101", "do not lose me")
+        await until(lambda: "webhook.unsigned" in caplog.text)
+        assert await opened.bodies() == []
+        carrier._signature_secret = right
+        await until(lambda: "webhook.unsigned" in caplog.text and harness.vendor.acknowledged_count == 1)
+        assert await opened.bodies() == ["do not lose me"]
+
+
+def picture(data: bytes) -> bytes:
+    attachment = {"partId": 1, "contentType": "image/jpeg", "data": base64.b64encode(data).decode()}
+    payload = {k: v for k, v in PICTURE.items() if k != "message"} | {"body": "look", "attachments": [attachment]}
+    return json.dumps(ENVELOPE | {"event": "mms:downloaded", "payload": payload}).encode()
+
+
+async def test_a_picture_inside_of_the_webhook(tmp_path: Path) -> None:
+    """A phone's picture, larger than any text, is taken as a text with a picture; none of its bytes is in any file."""
+    async with (
+        running_harness(SmsGateHarness) as harness,
+        carrier_line(tmp_path, harness.carrier, clock=harness.clock) as opened,
+    ):
+        body = picture(b"c4n4ry-picture-" * 300_000)
+        assert len(body) > MAX_WEBHOOK_BYTES
+        assert (await opened.call(harness.sign(body)))[0] == 200
+        (event,) = await opened.events()
+        assert isinstance(event, TextArrived)
+        assert (event.body, event.media) == ("look", 1)
+        written = b"".join((tmp_path / name).read_bytes() for name in ("main.db", "main.db-wal", "keys.db"))
+        assert base64.b64encode(b"c4n4ry-picture-")[:16] not in written
+        assert len(written) < MAX_WEBHOOK_BYTES
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+async def test_either_when_it_was_texted_or_how_long_that_is_unsure(row: AdapterRow, tmp_path: Path) -> None:
+    """A text comes with the carrier's own time; where it tells none, with the seconds that a retry takes."""
+    async with row.harness() as harness, carrier_line(tmp_path, harness.carrier, clock=harness.clock) as opened:
+        assert (await opened.call(await receive_text(harness, "hello")))[0] == 200
+        (event,) = await opened.events()
+        assert isinstance(event, TextArrived)
+        assert (event.sent_at is not None, event.unordered_within) == (
+            Trait.TELLS_TIME in row.traits,
+            harness.carrier.unordered_within,
+        )
+        assert (event.unordered_within == 0) is (event.sent_at is not None)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+async def test_too_large(row: AdapterRow, tmp_path: Path) -> None:
+    """What is larger than the kind of carrier ever sends is answered 413 and leaves nothing; the next is served."""
+    async with row.harness() as harness, carrier_line(tmp_path, harness.carrier, clock=harness.clock) as opened:
+        largest = SPECIAL.get(row.name, MAX_WEBHOOK_BYTES)
+        assert harness.carrier.max_webhook_bytes == largest
+        signed = replace(harness.sign(b""), body=b"x" * (largest + 1))
+        assert (await opened.call(signed))[0] == 413
+        assert (await opened.call(harness.sign(b"")))[0] in (200, 400)
+        assert await opened.bodies() == []

@@ -1,0 +1,210 @@
+"""Codewords on their whole way through the bridge: enrolled, texted, answered, and in no log, row or file."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from bot.language.codeword_forms import MASK, Digests
+from bot.model.actions import DESK, OFFICE, THREAD, RedactEvent, SendMessage
+from bot.model.codeword_state import SendLock
+from bot.model.events import MemberJoined, MessageSent, PowerLevelsChanged, TextArrived
+from bot.model.thread_desk_events import Assigned
+from bridge.engine.codeword_matching import CodewordMatcher, MatchedEvent
+from tests.bridge.engine.test_codeword_matching import ANA, BEN, DURESS, SAFE, in_office
+from tests.e2e.polling import wait_until
+from tests.fakes.bridge_harness import BridgeHarness, pack_without_undo_window
+
+pytestmark = pytest.mark.usefixtures("cheap_hash")
+
+SPELLED: Final = ("marzipanfjord", "marzipan", "fjord", "tulip")
+"""What of the two must be nowhere. Nothing else in these tests holds it."""
+
+
+async def _agree(harness: BridgeHarness, owner: str, user: str = ANA) -> None:
+    """Let somebody become the assignee and agree on both words, through the engine."""
+    await harness.deliver(DESK, MemberJoined(place=DESK, user=user), PowerLevelsChanged(users=()))
+    await harness.deliver(owner, Assigned(assignee=user), MemberJoined(place=THREAD, user=user))
+    await harness.wait_until_drained()
+    said = MessageSent(place=THREAD, sender=user, event_id="$c", body="!codeword", at=harness.clock.now())
+    await harness.deliver(owner, said)
+    await harness.wait_until_drained()
+    for n, body in enumerate((SAFE, DURESS)):
+        place, at = OFFICE + user, harness.clock.now()
+        await harness.deliver(DESK, in_office(body, place=place, sender=user, event_id=f"$w{n}", at=at))
+        await harness.wait_until_drained()
+
+
+def _everything(harness: BridgeHarness, directory: Path, caplog: pytest.LogCaptureFixture) -> dict[str, bytes]:
+    """Every place where a word could have come to lie, but sealed inbox rows."""
+    places = {str(path): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    places["log"] = caplog.text.encode()
+    places["shown"] = "".join(f"{action!r} {getattr(action, 'body', '')}" for _, action in harness.shown).encode()
+    return places
+
+
+@pytest.mark.practice(10, 14)
+@pytest.mark.parametrize("buggy", [False, True])
+async def test_through_the_engine_no_word_is_anywhere(
+    harness: BridgeHarness,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    buggy: bool,
+) -> None:
+    """At DEBUG, from enrolment to duress, and when the decision fails as a bug: in no room, row, log, file or aggregate."""
+    caplog.set_level(logging.DEBUG)
+    await harness.run()
+    owner = await harness.receive_text("hello", message_id="1")
+    await _agree(harness, owner)
+    thread = await harness.thread(owner)
+    assert thread.codeword.digests is not None
+    assert {a.event_id for o, a in harness.shown if isinstance(a, RedactEvent) and o == DESK} == {"$w0", "$w1"}
+    if buggy:
+        from bridge.engine import engine
+
+        def bug(*args: Any) -> Any:
+            raise RuntimeError(f"{args!r} {getattr(args[3], 'body', '')}")
+
+        monkeypatch.setattr(engine, "decide", bug)
+    await harness.receive_text(f"I am fine. {SAFE}!", message_id="2")
+    await harness.receive_text(f"so {DURESS} it is", message_id="3")
+    if buggy:
+        await _until_buried(harness, owner, 2)
+        inbox_rows = await harness.database.fetch("SELECT owner, body FROM dead_letter WHERE owner = $1", owner)
+        kept = b"".join([await harness.vault.open(row["owner"], "inbox", row["body"]) for row in inbox_rows])
+        assert kept.count(MASK.encode()) == 2
+    else:
+        await harness.wait_until_drained(standing=1)  # the call to whoever is on call, whom nobody plays here
+        thread = await harness.thread(owner)
+        assert thread.codeword.lock is SendLock.DURESS
+        assert f"I am fine. {MASK}!" in harness.messages_shown(owner)
+        assert f"so {MASK} it is" in harness.messages_shown(owner)
+        await wait_until("the desk is told", partial(_told_at_the_desk, harness), every=0.05)
+        kept = await harness.vault.open(
+            owner, "aggregate", await harness.database.fetchval("SELECT aggregate FROM thread WHERE id = $1", owner)
+        )
+    places = _everything(harness, tmp_path, caplog) | {"kept": kept}
+    for place, raw in places.items():
+        assert not [word for word in SPELLED if word.encode() in raw.lower()], place
+
+
+async def test_what_cannot_be_looked_at_is_buried_without_its_words(
+    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A bug in the comparison itself costs the text and nothing more: the dead letter that is kept holds no word."""
+    caplog.set_level(logging.DEBUG)
+    await harness.run()
+    owner = await harness.receive_text("hello", message_id="1")
+    await _agree(harness, owner)
+
+    def bug(self: CodewordMatcher, digests: Digests, event: TextArrived) -> MatchedEvent:
+        raise KeyError(event.body)
+
+    monkeypatch.setattr(CodewordMatcher, "_compare", bug)
+    await harness.receive_text(f"so {DURESS} it is", message_id="2")
+    await _until_buried(harness, owner, 1)
+    (inbox_row,) = await harness.database.fetch("SELECT kind, body FROM dead_letter WHERE owner = $1", owner)
+    assert (inbox_row["kind"], inbox_row["body"]) == ("TextArrived", b"")
+    assert "tulip" not in caplog.text.lower()
+
+
+async def _told_at_the_desk(harness: BridgeHarness) -> bool | None:
+    return any(o == DESK and isinstance(post, SendMessage) and "DURESS" in post.body for o, post in harness.shown) or None
+
+
+async def _until_buried(harness: BridgeHarness, owner: str, count: int) -> None:
+    async def buried() -> bool | None:
+        rows = await harness.database.fetch("SELECT short_id FROM dead_letter WHERE owner = $1", owner)
+        return len(rows) >= count or None
+
+    await wait_until("the letters are dead", buried, every=0.05)
+
+
+async def test_success_and_duress_leave_at_the_same_moment(harness: BridgeHarness) -> None:
+    """Through engine, outbox and carrier: nothing before the delay is over, and then the same bytes for both phones."""
+    await harness.run()
+    sent: list[list[str]] = []
+    # Two advocates, so that nobody has just written in the other thread.
+    for n, (word, user) in enumerate(((SAFE, ANA), (DURESS, BEN))):
+        handset = f"+1206555010{n}"
+        owner = await harness.receive_text("hello", message_id=f"{n}-1", sender=handset)
+        await _agree(harness, owner, user)
+        await harness.receive_text("hi", message_id=f"{n}-2", sender=handset)
+        verify = MessageSent(place=THREAD, sender=user, event_id=f"$v{n}", body="!verify", at=harness.clock.now())
+        await harness.deliver(owner, verify)
+        await harness.wait_until_drained()
+        before = len(harness.carrier.sent)
+        await harness.receive_text(word, message_id=f"{n}-3", sender=handset)
+        await harness.wait_until_drained(standing=1 + n)  # the answer, and for duress the call to whoever is on call
+        harness.clock.at += 2.9
+        await asyncio.sleep(0.2)
+        assert len(harness.carrier.sent) == before, "an answer before the delay is over"
+        harness.clock.at += 0.2
+        await harness.wait_until_drained(standing=n)
+        sent.append([text for _, text in harness.carrier.sent[before:]])
+    assert sent[0] == sent[1] != []
+
+
+async def _asked(harness: BridgeHarness) -> str:
+    """Run, and have a texter who agreed on words be asked for one; returns their thread."""
+    await harness.run()
+    owner = await harness.receive_text("hello", message_id="1")
+    await _agree(harness, owner)
+    await harness.receive_text("hi", message_id="2")
+    await harness.deliver(
+        owner, MessageSent(place=THREAD, sender=ANA, event_id="$v", body="!verify", at=harness.clock.now())
+    )
+    await harness.wait_until_drained()
+    return owner
+
+
+@pytest.mark.parametrize("word", [SAFE, DURESS])
+async def test_a_restart_does_not_hasten_the_answer(harness: BridgeHarness, tmp_path: Path, word: str) -> None:
+    """Decided, then stopped and started within the delay: the answer leaves once, a fixed time after the text."""
+    await _asked(harness)
+    await harness.receive_text(word, message_id="3")
+    duress = int(word == DURESS)  # the call to whoever is on call, whom nobody plays here
+    await harness.wait_until_drained(standing=1 + duress)
+    at = harness.clock.at
+    await harness.close()
+    again = BridgeHarness(tmp_path)
+    again.clock.at = at + 2.5
+    await again.open()
+    await again.run()
+    try:
+        await asyncio.sleep(0.3)
+        assert again.carrier.sent == []
+        again.clock.at = at + 3.1
+        await again.wait_until_drained(standing=duress)
+        assert [text for _, text in again.carrier.sent] == [pack_without_undo_window().say("verified")]
+    finally:
+        await again.close()
+
+
+@pytest.mark.parametrize("word", [SAFE, DURESS])
+async def test_ten_texts_at_once_during_a_check(harness: BridgeHarness, word: str) -> None:
+    """Ten texts within a second while a challenge waits, the word in the first: all are shown in order, the word masked.
+
+    One answer leaves, and nothing that the others say counts as a failure.
+    """
+    owner = await _asked(harness)
+    before, shown = len(harness.carrier.sent), len(harness.messages_shown(owner))
+    duress = int(word == DURESS)  # the call to whoever is on call, whom nobody plays here
+    bodies = [f"ok, {word}", *(f"text {n}" for n in range(9))]
+    for n, body in enumerate(bodies):
+        await harness.receive_text(body, message_id=f"many{n}")
+    await harness.wait_until_drained(standing=1 + duress)
+    harness.clock.at += 3.1
+    await harness.wait_until_drained(standing=duress)
+    arrived = [body for body in harness.messages_shown(owner)[shown:] if "DURESS" not in body]
+    assert arrived == [f"ok, {MASK}", *bodies[1:]]
+    codeword = (await harness.thread(owner)).codeword
+    assert [text for _, text in harness.carrier.sent[before:]] == [pack_without_undo_window().say("verified")]
+    assert (codeword.failures, codeword.spent) == ((), True)
+    assert (codeword.lock is SendLock.DURESS) == bool(duress)

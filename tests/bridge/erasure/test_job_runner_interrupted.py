@@ -1,0 +1,106 @@
+"""What comes in the middle of the way down: a homeserver with a room half purged, a hold at any step."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.model.events import TimerDue
+from bridge.engine import transactional_actions
+from bridge.erasure.certificate import FOREIGN_UPLOADS
+from bridge.erasure.room_steps import NOT_OURS
+from bridge.matrix.api.module_api import ModuleRequestRejected
+from bridge.tables import clock_trust
+from tests.bridge.erasure.test_job_runner import CLIENTS, PERSON_STEPS, STEPS
+from tests.fakes.erasure_harness import ErasureHarness
+
+ROOM_STEPS = [step for step in STEPS if step not in PERSON_STEPS]
+
+
+async def test_a_room_half_purged_is_purged_to_its_end(erasure: ErasureHarness) -> None:
+    """A purge that failed after it had removed us leaves a room in which we cannot look: it is purged again, and signed."""
+    owner = await erasure.create_thread_room(uploads=0)
+    await erasure.send_message(owner, "!close now")
+    while await erasure.harness.database.fetchval("SELECT step FROM erasure WHERE kind = 'room'") != "purge":
+        erasure.harness.clock.at += await erasure.runner.run_once()
+    erasure.rooms.is_removed = True
+    await erasure.run_to_end()
+    assert not erasure.rooms.present
+    assert [told["what"] for told in await erasure.certificates()] == ["conversation", "person"]
+
+
+async def test_only_after_the_last_look_is_it_enough_that_nobody_can_look(erasure: ErasureHarness) -> None:
+    """Not allowed to look while words are still to be redacted: nothing is purged, and nothing is signed for the room."""
+    owner = await erasure.create_thread_room(uploads=0)
+    erasure.rooms.is_removed = True
+    await erasure.send_message(owner, "!close now")
+    for _ in range(40):
+        await erasure.runner.run_once()
+        await erasure.harness.carrier_copies.run_once()
+        erasure.harness.clock.at += 300
+    assert erasure.rooms.present
+    assert [told["what"] for told in await erasure.certificates()] == ["person"]
+
+
+@pytest.mark.parametrize(("status", "errcode"), [(400, "M_INVALID_PARAM"), (401, "M_UNKNOWN_TOKEN"), (403, NOT_OURS)])
+async def test_only_what_is_not_ours_is_left_in_the_media_store(erasure: ErasureHarness, status: int, errcode: str) -> None:
+    """Refused once: only when the homeserver says that an upload is not ours it is called so; else it is deleted."""
+    owner = await erasure.create_thread_room(events=1)
+    await erasure.send_message(owner, "!close now")
+    for _ in range(20):
+        if await _step(erasure) == "uploads":
+            break
+        erasure.harness.clock.at += await erasure.runner.run_once()
+    erasure.rooms.faults.append(ModuleRequestRejected(status, errcode))
+    await erasure.run_to_end()
+    conversation = (await erasure.certificates())[0]
+    others = errcode == NOT_OURS
+    assert (conversation["gone"]["uploads"], conversation["left"]) == ((0, {FOREIGN_UPLOADS: 1}) if others else (1, {}))
+    assert bool(erasure.rooms.media) is others
+
+
+@pytest.mark.parametrize("step", ["redact", "purge"])
+async def test_what_was_wanted_at_once_waits_for_no_clock(erasure: ErasureHarness, step: str) -> None:
+    """`!close now`, and the machine's clock comes back a day behind: room, person and copies go within the minute."""
+    owner = await erasure.create_thread_room(uploads=0)
+    await erasure.send_message(owner, "!close now")
+    for _ in range(20):
+        if await _step(erasure) == step:
+            break
+        erasure.harness.clock.at += await erasure.runner.run_once()
+    erasure.harness.clock.at -= 86_400
+    began = erasure.harness.clock.at
+    await erasure.harness.database.commit(clock_trust.distrust)
+    await erasure.run_to_end()
+    assert erasure.harness.clock.at - began < 60
+    assert [told["what"] for told in await erasure.certificates()] == ["conversation", "person"]
+
+
+@pytest.mark.parametrize("step", ROOM_STEPS)
+async def test_a_hold_stops_at_any_step(erasure: ErasureHarness, step: str) -> None:
+    """Set while this step is due, also one that the homeserver has begun: nothing more is asked of it until the release."""
+    owner = await erasure.create_thread_room()
+    await erasure.send_message(owner, "!close")
+    erasure.harness.clock.at += 600
+    await erasure.harness.deliver(owner, TimerDue(key="close"))
+    await erasure.harness.wait_until_drained()
+    for _ in range(60):
+        if await _step(erasure) == step and (step != "purge" or "purge" in erasure.rooms.requests):
+            break
+        erasure.harness.clock.at += await erasure.runner.run_once()
+    else:
+        raise AssertionError("it never came to this step")
+    assert await transactional_actions.place_hold(erasure.harness.database, owner)
+    asked = len(erasure.rooms.requests)
+    for _ in range(20):
+        await erasure.runner.run_once()
+        erasure.harness.clock.at += CLIENTS
+    assert (await _step(erasure), len(erasure.rooms.requests)) == (step, asked)
+    assert await erasure.certificates() == []
+    assert await transactional_actions.release_hold(erasure.harness.database, owner)
+    await erasure.run_to_end()
+    assert [told["what"] for told in await erasure.certificates()] == ["conversation"]
+    assert not erasure.rooms.present
+
+
+async def _step(erasure: ErasureHarness) -> object:
+    return await erasure.harness.database.fetchval("SELECT step FROM erasure WHERE kind = 'room'")

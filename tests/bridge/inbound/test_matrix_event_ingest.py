@@ -1,0 +1,329 @@
+"""The way in from the homeserver: which event becomes what, once, and whose inbox it goes to."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from typing import Any
+
+import pytest
+
+from bot.model.actions import DESK, OFFICE, THREAD, SendMessage
+from bot.model.events import (
+    IdentityChanged,
+    IgnoreReason,
+    MemberJoined,
+    MemberLeft,
+    MessageIgnored,
+    MessageRedacted,
+    MessageSent,
+    PowerLevelsChanged,
+    ReactionAdded,
+)
+from bridge.matrix.api import events
+from bridge.matrix.api.json_fields import BAD_DATA
+from bridge.outbound.dispatcher import OutboxTask
+from bridge.tables.pending_reactions import RETENTION
+from tests.fakes.erasure_harness import ErasureHarness, FakeRooms
+from tests.fakes.ingest_harness import (
+    ADA,
+    DESK_ROOM,
+    OFFICE_ROOM,
+    PUPPET,
+    ROOM_PROVISIONER,
+    THREAD_ROOM,
+    WARM_ROOM,
+    IngestHarness,
+    message,
+    reaction,
+    text_content,
+    unencrypted,
+)
+from tests.fakes.room_sender_harness import RoomSenderHarness
+
+
+async def test_words_reach_the_inbox_of_their_place(ingest: IngestHarness) -> None:
+    """What is said in a thread goes to the thread; at the desk and in an office, to the desk with the place's name."""
+    for room, owner, place in (
+        (THREAD_ROOM, ingest.thread, THREAD),
+        (DESK_ROOM, DESK, DESK),
+        (OFFICE_ROOM, DESK, OFFICE + ADA),
+    ):
+        told = await ingest.take(message(text_content("hi"), room=room, event_id=f"${room}"))
+        expected = MessageSent(place=place, sender=ADA, event_id=f"${room}", body="hi", at=1_799_999_999.5)
+        assert told == [(owner, expected)]
+
+
+@pytest.mark.parametrize("offset", [-3600.0, 0.0, 3600.0])
+async def test_words_are_as_old_as_they_are_when_the_clock_was_set(ingest: IngestHarness, offset: float) -> None:
+    """The homeserver stamps with a clock that somebody set: said a second ago is a second ago, by our own clock."""
+    ingest.harness.clock.offset = offset
+    stamped = int((ingest.harness.clock.system_time() - 1) * 1000)
+    [(_, event)] = await ingest.take(dataclasses.replace(message(text_content("hi")), at=stamped))
+    assert isinstance(event, MessageSent)
+    assert event.at == ingest.harness.clock.at - 1
+    assert await ingest.harness.database.fetchval("SELECT at FROM event") == event.at * 1000
+
+
+async def test_nothing_was_said_in_the_future(ingest: IngestHarness) -> None:
+    """Words that were stamped before the clock was set back are as new as can be, and no newer."""
+    late = int((ingest.harness.clock.at + 3600) * 1000)
+    [(_, event)] = await ingest.take(dataclasses.replace(message(text_content("hi")), at=late))
+    assert isinstance(event, MessageSent)
+    assert event.at == ingest.harness.clock.at
+
+
+@pytest.mark.parametrize("room", [WARM_ROOM, "!elsewhere"])
+async def test_rooms_that_belong_to_nobody_are_not_heard(ingest: IngestHarness, room: str) -> None:
+    """Warm rooms and rooms that are not ours have no inbox."""
+    assert await ingest.take(message(text_content("hi"), room=room), reaction("$x", room=room)) == []
+
+
+async def test_an_event_counts_once(ingest: IngestHarness) -> None:
+    """The same event in a later response, as after a crash or a gap, changes nothing."""
+    assert len(await ingest.take(message(text_content("hi")))) == 1
+    assert await ingest.take(message(text_content("hi"))) == []
+
+
+async def test_a_commit_that_fails_keeps_nothing(ingest: IngestHarness) -> None:
+    """When the response's commit fails, the event is new again at the next time."""
+    ingest.harness.database.full = True
+    with pytest.raises(Exception, match="full"):
+        await ingest.take(message(text_content("hi")))
+    ingest.harness.database.full = False
+    assert len(await ingest.take(message(text_content("hi")))) == 1
+
+
+async def test_nobody_is_forgotten_between_two_commits(ingest: IngestHarness) -> None:
+    """Whoever got something is woken, also when a second commit comes before the first was told of."""
+    database, intake = ingest.harness.database, ingest.ingest
+    await database.commit(lambda conn: intake.ingest(conn, [message(text_content("hi"))]))
+    await database.commit(lambda conn: intake.ingest(conn, [message(text_content("hi"), room=DESK_ROOM, event_id="$2")]))
+    intake.after_commit()
+    assert set(ingest.woken) == {ingest.thread, DESK}
+    ingest.woken.clear()
+    await database.commit(lambda conn: intake.ingest(conn, [message(text_content("hi"), event_id="$3")]))
+    intake.after_commit()
+    assert ingest.thread in ingest.woken
+
+
+@pytest.mark.parametrize(
+    ("item", "event"),
+    [
+        (events.UntrustedMessage(event_id="$e", room_id=DESK_ROOM, sender=ADA, at=0), IgnoreReason.UNTRUSTED),
+        (events.UndecryptableEvent(event_id="$e", room_id=DESK_ROOM, sender=ADA, at=0), IgnoreReason.UNREADABLE),
+        (dataclasses.replace(unencrypted("m.room.message", text_content("hi")), event_id="$e"), IgnoreReason.UNENCRYPTED),
+    ],
+    ids=["untrusted", "unreadable", "in clear"],
+)
+async def test_what_is_not_heard_is_said_why(ingest: IngestHarness, item: events.MatrixEvent, event: IgnoreReason) -> None:
+    """Unsigned devices, missing keys and messages in clear are not read; their sender can be told why."""
+    assert await ingest.take(item) == [(DESK, MessageIgnored(place=DESK, sender=ADA, event_id="$e", reason=event))]
+
+
+async def test_memberships_levels_and_identities(ingest: IngestHarness) -> None:
+    """Joins, departures, the desk's levels and new identities are told; what changes nothing is not."""
+
+    def moved(membership: str, previous: str, event_id: str) -> events.Membership:
+        return events.Membership(
+            room_id=DESK_ROOM,
+            user_id=ADA,
+            membership=membership,
+            sender=ADA,
+            previous=previous,
+            event_id=event_id,
+            at=0,
+        )
+
+    def levels(room: str, event_id: str) -> events.PowerLevels:
+        return events.PowerLevels(
+            room_id=room, users={"@b:x": 0, "@a:x": 50}, sender=ADA, event_id=event_id, at=0, tampered=True
+        )
+
+    told = await ingest.take(
+        moved("join", "invite", "$1"),
+        moved("join", "join", "$2"),
+        moved("invite", "", "$3"),
+        moved("leave", "join", "$4"),
+        moved("ban", "leave", "$5"),
+        levels(DESK_ROOM, "$6"),
+        levels(THREAD_ROOM, "$7"),
+        events.IdentityChanged(user_id=ADA, master_key="k", first=False),
+    )
+    assert told == [
+        (DESK, PowerLevelsChanged(users=())),
+        (DESK, MemberJoined(place=DESK, user=ADA)),
+        (DESK, MemberLeft(place=DESK, user=ADA)),
+        (DESK, MemberLeft(place=DESK, user=ADA)),
+        (DESK, PowerLevelsChanged(users=(("@a:x", 50), ("@b:x", 0)), tampered=True)),
+        (DESK, IdentityChanged(user=ADA, master_key="k")),
+    ]
+
+
+async def test_a_redaction_is_unsaying(ingest: IngestHarness) -> None:
+    """Who redacts unsays; a redaction of nothing is passed over."""
+    told = await ingest.take(
+        unencrypted("m.room.redaction", {}, room=THREAD_ROOM, redacts="$said"),
+        dataclasses.replace(unencrypted("m.room.redaction", {}, room=THREAD_ROOM), event_id="$other"),
+    )
+    assert told == [(ingest.thread, MessageRedacted(place=THREAD, sender=ADA, target="$said"))]
+    await ingest.record_own_event("$card", "card:1")
+    told = await ingest.take(
+        dataclasses.replace(unencrypted("m.room.redaction", {}, room=DESK_ROOM, redacts="$card"), event_id="$r")
+    )
+    assert told == [(DESK, MessageRedacted(place=DESK, sender=ADA, target="$card", ref="card:1"))]
+
+
+@pytest.mark.parametrize("relation", [None, "x", {}, {"event_id": 7, "key": "✋"}, {"event_id": "$x", "key": ["✋"]}])
+async def test_a_malformed_reaction_is_passed_over(ingest: IngestHarness, relation: Any) -> None:
+    """A reaction that is none changes nothing and hinders nothing."""
+    told = await ingest.take(unencrypted("m.reaction", {"m.relates_to": relation}), message(text_content("hi")))
+    assert len(told) == 1
+
+
+async def test_no_content_can_kill_the_sync(ingest: IngestHarness) -> None:
+    """Whatever a trusted device encrypts, one event never costs more than itself: the commit goes through."""
+    chance = random.Random(4711)  # noqa: S311 - chosen once, so that a failure can be repeated
+    leaves: list[Any] = [
+        None,
+        True,
+        0,
+        -1,
+        2**53 - 1,
+        0.5,
+        "",
+        "x",
+        "m.text",
+        "m.thread",
+        "m.replace",
+        "$texter",
+        "\0",
+        [],
+        {},
+        ["x"],
+        [{}],
+        [{"id": PUPPET}, {"user_ids": [PUPPET]}],
+        [[]],
+        [[[PUPPET]], [1]],
+        [None, True, 0, 0.5, 2**70],
+        [PUPPET, {"id": PUPPET}, ADA, None],
+    ]
+    keys = ["msgtype", "body", "m.relates_to", "m.new_content", "m.mentions", "rel_type", "event_id", "m.in_reply_to"]
+    keys += ["user_ids", "room", "formatted_body", "format", "key", "info", "file", "url"]
+    keys += ["thumbnail_file", "thumbnail_url"]
+
+    def anything(depth: int) -> Any:
+        if depth == 0 or chance.random() < 0.3:
+            return chance.choice(leaves)
+        return {key: anything(depth - 1) for key in chance.sample(keys, chance.randrange(len(keys)))}
+
+    def content() -> dict[str, Any]:
+        return {key: anything(3) for key in keys if chance.random() < 0.7}
+
+    await ingest.record_own_event("$texter", "in:1:0")
+    seen: list[events.MatrixEvent] = []
+    for n in range(400):
+        clear = anything(2)
+        seen.append(message(content(), event_id=f"$said{n}", clear=clear if isinstance(clear, dict) else None))
+        kind = chance.choice(["m.reaction", "m.room.message", "m.room.redaction", "m.unheard.of"])
+        seen.append(dataclasses.replace(unencrypted(kind, content(), room=THREAD_ROOM), event_id=f"$plain{n}"))
+    told = await ingest.take(*seen)
+    assert len([event for _, event in told if isinstance(event, MessageSent)]) == 400
+
+
+@pytest.mark.parametrize("bad", [{"id": ADA}, {}, [], [ADA], None, 7, 0.5, True])
+@pytest.mark.parametrize("relation", [{"m.in_reply_to": {"event_id": "$x"}}, {"rel_type": "m.replace", "event_id": "$x"}])
+async def test_who_is_named_by_no_string_is_not_named(ingest: IngestHarness, bad: Any, relation: dict[str, Any]) -> None:
+    """What stands among the mentioned and is no string is passed over, in answers and edits too; the words arrive."""
+    named = {**text_content("hi"), "m.mentions": {"user_ids": [bad, PUPPET, ADA, bad]}}
+    said = await ingest.message_event({**named, "m.relates_to": relation, "m.new_content": named})
+    assert (said.body, said.mentioned_users, said.mentions) == ("hi", (ADA,), True)
+    named["m.mentions"] = {"user_ids": [bad]}
+    [(_, again)] = await ingest.take(
+        message({**named, "m.relates_to": relation, "m.new_content": named}, event_id="$again")
+    )
+    assert isinstance(again, MessageSent)
+    assert (again.body, again.mentioned_users, again.mentions) == ("hi", (), False)
+
+
+class Unforeseen(dict[str, Any]):
+    """Content that nobody thought of."""
+
+    def __init__(self, error: type[Exception]) -> None:
+        super().__init__()
+        self.error = error
+
+    def get(self, key: str, default: Any = None) -> Any:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", BAD_DATA)
+async def test_what_cannot_be_read_costs_itself_alone(ingest: IngestHarness, error: type[Exception]) -> None:
+    """Content that nobody thought of: its author hears that it was not heard, it is noted for deletion, the rest comes."""
+    bad = Unforeseen(error)
+    told = await ingest.take(
+        message(bad, event_id="$bad"),
+        message(bad, room=WARM_ROOM, event_id="$warm"),
+        unencrypted("m.reaction", bad),
+        message(text_content("hi"), event_id="$good"),
+    )
+    unread = MessageIgnored(place=THREAD, sender=ADA, event_id="$bad", reason=IgnoreReason.UNREADABLE)
+    assert told[0] == (ingest.thread, unread)
+    assert [event.body for _, event in told[1:] if isinstance(event, MessageSent)] == ["hi"]
+    assert len(told) == 2
+    noted = {row["event_id"] for row in await ingest.harness.database.fetch("SELECT event_id FROM event")}
+    assert noted == {"$bad", "$warm", "$plain", "$good"}
+
+
+async def test_a_tap_knows_what_it_is_on_and_who_may(ingest: IngestHarness) -> None:
+    """A tap on an event of ours carries its `ref`, and whether its author has a confirmed device."""
+    await ingest.record_own_event("$card", "card:1")
+    expected = ReactionAdded(place=THREAD, sender=ADA, event_id="$plain", key="✋", target="card:1", trusted=False)
+    assert await ingest.take(reaction("$card", room=THREAD_ROOM)) == [(ingest.thread, expected)]
+
+    async def trust(conn: Any) -> None:
+        await conn.execute("INSERT INTO matrix_confirmed (user_id, master_key) VALUES ($1, 'k')", ADA)
+        await conn.execute("INSERT INTO matrix_device VALUES ($1, 'D', 'c', 'e', TRUE, 'k')", ADA)
+
+    await ingest.harness.database.commit(trust)
+    again = dataclasses.replace(reaction("$card", room=THREAD_ROOM), event_id="$again")
+    assert await ingest.take(again) == [(ingest.thread, dataclasses.replace(expected, event_id="$again", trusted=True))]
+
+
+async def test_a_tap_on_a_card_we_have_not_noted_yet_is_not_lost(ingest: IngestHarness) -> None:
+    """We were killed after the homeserver had the card: whoever tapped it meanwhile is heard when it is noted."""
+    sender = RoomSenderHarness(ingest.harness)
+    task = OutboxTask(
+        number=1,
+        owner=DESK,
+        txn="q1.0",
+        created=int(ingest.harness.clock.now()),
+        action=SendMessage(place=DESK, body="somebody waits", ref="card:1"),
+    )
+    early = ReactionAdded(place=DESK, sender=ADA, event_id="$plain", key="✋", target="", trusted=False)
+    assert await ingest.take(reaction("$q1.0")) == [(DESK, early)]
+    await sender.room_sender.perform(task)
+    assert await ingest.drain_inboxes() == [(DESK, dataclasses.replace(early, target="card:1"))]
+    assert sender.woken == [DESK]
+    await sender.room_sender.perform(task)
+    assert await ingest.drain_inboxes() == []
+
+
+async def test_taps_on_what_is_not_ours_are_forgotten(ingest: IngestHarness) -> None:
+    """A tap on somebody's words is no riddle; one on something unknown is kept for a day."""
+    await ingest.take(message(text_content("hi"), room=DESK_ROOM))
+    await ingest.take(reaction("$said"), dataclasses.replace(reaction("$nothing"), event_id="$other"))
+    assert await ingest.harness.count("early_tap") == 1
+    harness = ingest.harness
+    sweep = ErasureHarness(harness, FakeRooms()).expiry
+    harness.clock.at += RETENTION + 1
+    await sweep.run_once()
+    assert await harness.count("early_tap") == 0
+
+
+async def test_who_keeps_the_rooms_hears_that_one_of_ours_was_removed(ingest: IngestHarness) -> None:
+    """The keeper of rooms is woken after the commit, once, and nothing reaches the desk as if somebody had left."""
+    assert await ingest.take(events.SelfRemoved(room_id=DESK_ROOM, user_id=PUPPET)) == []
+    assert ingest.woken == [ROOM_PROVISIONER]
+    await ingest.take(message(text_content("hi")))
+    assert ingest.woken == [ROOM_PROVISIONER, ingest.thread]

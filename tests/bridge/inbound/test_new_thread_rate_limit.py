@@ -1,0 +1,105 @@
+"""New threads beyond what the pack allows: kept like any other, without a room and without an answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.inbound.new_thread_rate_limit import NewThreadRateLimit
+from tests.bot.hypothesis_settings import USUAL
+from tests.bridge.outbound.test_room_provisioner import ProvisionerHarness
+from tests.e2e.polling import wait_until
+from tests.fakes.bridge_harness import BridgeHarness
+
+
+@USUAL
+@given(
+    arrivals=st.lists(st.tuples(st.integers(0, 3), st.floats(0, 2000)), max_size=60),
+    per_number=st.integers(1, 3),
+    per_minute=st.integers(1, 6),
+)
+def test_both_limits_hold_at_every_moment(arrivals: list[tuple[int, float]], per_number: int, per_minute: int) -> None:
+    """Beyond is whoever comes when the last minute, or their last hour, has seen as many new threads as it may."""
+    rate_limit = NewThreadRateLimit(per_number_per_hour=per_number, per_minute=per_minute)
+    now = 0.0
+    before: list[tuple[int, float]] = []
+    for number, wait in arrivals:
+        now += wait
+        minute = [t for _, t in before if now - t < 60]
+        hour = [t for n, t in before if n == number and now - t < 3600]
+        expected = len(minute) >= per_minute or len(hour) >= per_number
+        assert rate_limit.record_and_check(bytes([number]), now) == expected
+        before.append((number, now))
+
+
+def test_what_is_counted_does_not_grow_for_ever() -> None:
+    """Numbers of more than an hour ago are forgotten."""
+    rate_limit = NewThreadRateLimit(per_number_per_hour=1, per_minute=5)
+    for n in range(25_000):
+        rate_limit.record_and_check(n.to_bytes(4, "big"), n * 3.0)
+    assert len(rate_limit._times_by_phone) <= 12_000
+
+
+@pytest.fixture
+async def harness(tmp_path: Path) -> AsyncIterator[BridgeHarness]:
+    made = BridgeHarness(tmp_path)
+    made.rate_limit = NewThreadRateLimit(per_number_per_hour=5, per_minute=3)
+    await made.open()
+    await made.run()
+    yield made
+    await made.close()
+
+
+async def test_a_flood_is_kept_and_not_answered(harness: BridgeHarness) -> None:
+    """Of ten new texters in a second three are greeted; all ten have a thread, and every word is kept."""
+    for n in range(10):
+        await harness.receive_text(f"hello {n}", message_id=f"m{n}", sender=f"+1206555{n:04}")
+    await harness.wait_until_drained()
+    assert await harness.count("thread") == 10
+    assert len(harness.carrier.sent) == 3
+    assert (
+        sum(len(harness.messages_shown(row["id"])) for row in await harness.database.fetch("SELECT id FROM thread")) == 10
+    )
+    crowded = await harness.database.fetchval("SELECT COUNT(*) FROM thread WHERE crowded = 1")
+    assert (crowded, len(harness.engine.desk.waiting)) == (7, 10)
+    assert [line.has_card for line in harness.engine.desk.waiting].count(False) == 7
+
+
+async def test_rooms_are_made_for_whose_card_is_shown(tmp_path: Path) -> None:
+    """A thread of a flood takes no warm room and gets none, until its card is shown or somebody claims it."""
+    harness = BridgeHarness(tmp_path)
+    harness.rate_limit = NewThreadRateLimit(per_number_per_hour=5, per_minute=1)
+    await harness.open()
+    await harness.engine.load()
+    house = ProvisionerHarness(harness)
+    try:
+        house.run()
+        await house.furnished()
+        for n in range(3):
+            await harness.receive_text("hello", message_id=f"m{n}", sender=f"+1206555{n:04}")
+        house.changed.set()
+        await house.furnished()
+        with_room = "SELECT COUNT(*) FROM thread WHERE room_id IS NOT NULL"
+        assert await harness.database.fetchval(with_room) == 1
+        from bot.model.desk import QueueEntry
+
+        rows = await harness.database.fetch("SELECT id, designation FROM thread WHERE room_id IS NULL")
+        lines = tuple(
+            QueueEntry(thread=row["id"], designation=row["designation"], since=0.0, has_card=n == 0)
+            for n, row in enumerate(rows)
+        )
+        house.desk = type(house.desk)(threads=lines)
+        house.changed.set()
+
+        async def made() -> bool | None:
+            return await harness.database.fetchval(with_room) == 2 or None
+
+        await wait_until("the shown one has a room", made, every=0.02)
+        assert await harness.database.fetchval("SELECT room_id FROM thread WHERE id = $1", rows[0]["id"])
+    finally:
+        await house.stop()
+        await harness.close()

@@ -1,0 +1,152 @@
+"""A homeserver of a few lines that says what a test tells it to say, over a real socket.
+
+Rule of this module: it keeps devices, hands out one-time keys and scripted sync responses, and writes down what it was
+asked; whatever a test puts into `faults` is answered first, and paths with `refuse[0]` in them with status `refuse[1]`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from tests.bridge.matrix.client_device import ClientDevice, UploadedKeys
+
+
+@dataclass(slots=True)
+class RecordedRequest:
+    """One request."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    body: Any
+
+
+@dataclass(slots=True)
+class ScriptedHomeserver:
+    """`url` once started. `responses`: sync responses of the policy bot, in order; then the last cursor, after a while.
+
+    `puppet_responses`: those of the line voice.
+    """
+
+    people: dict[str, ClientDevice] = field(default_factory=dict)
+    ours: dict[str, UploadedKeys] = field(default_factory=dict)
+    responses: deque[str] = field(default_factory=deque)
+    puppet_responses: deque[str] = field(default_factory=deque)
+    messages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    faults: deque[web.Response] = field(default_factory=deque)
+    refuse: tuple[str, int] | None = None
+    fail_at: int | None = None
+    devices: list[str] = field(default_factory=list)
+    joined: list[str] = field(default_factory=list)
+    membership: str = ""
+    requests: list[RecordedRequest] = field(default_factory=list)
+    url: str = ""
+    _runner: web.AppRunner | None = None
+    _count: int = 0
+
+    async def start(self) -> None:
+        app = web.Application(client_max_size=2**24)
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        self._runner = web.AppRunner(app)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        assert site._server is not None
+        port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
+        self.url = f"http://127.0.0.1:{port}"
+
+    async def stop(self) -> None:
+        assert self._runner is not None
+        await self._runner.cleanup()
+
+    def register(self, *people: ClientDevice) -> None:
+        """Have these people's devices known."""
+        self.people |= {person.mxid: person for person in people}
+
+    def queue_sync(self, response: dict[str, Any], *, puppet: bool = False) -> str:
+        """Answer the policy bot's next sync with this, or the line voice's; returns its cursor."""
+        self._count += 1
+        cursor = f"c{self._count}"
+        (self.puppet_responses if puppet else self.responses).append(json.dumps({"next_batch": cursor, **response}))
+        return cursor
+
+    def sent_to(self, person: ClientDevice) -> list[dict[str, Any]]:
+        """Return what was sent to-device to this person's device, still encrypted, with the sender's id."""
+        found = []
+        for asked in self.requests:
+            if "/sendToDevice/" in asked.path:
+                content = asked.body["messages"].get(person.mxid, {}).get(person.device_id)
+                if content is not None:
+                    kind = asked.path.split("/sendToDevice/")[1].split("/")[0]
+                    found.append({"sender": asked.query["user_id"], "type": kind, "content": content})
+        return found
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        raw = await request.read()
+        written = raw and request.content_type == "application/json"
+        asked = RecordedRequest(request.method, request.path, dict(request.query), json.loads(raw) if written else None)
+        self.requests.append(asked)
+        if self.fail_at == len(self.requests) - 1:
+            return web.json_response({"errcode": "M_UNRECOGNIZED"}, status=404)
+        if self.faults:
+            return self.faults.popleft()
+        if self.refuse is not None and self.refuse[0] in request.path:
+            return web.json_response({"errcode": "M_UNKNOWN"}, status=self.refuse[1])
+        if request.path == "/_matrix/media/v1/create":
+            return web.json_response({"content_uri": f"mxc://x/media{len(self.requests)}"})
+        parts = request.path.removeprefix("/_matrix/client/v3/").split("/")
+        match parts:
+            case ["sync"]:
+                return await self._sync(asked)
+            case ["keys", "upload"]:
+                self._uploaded(asked)
+            case ["keys", "query"]:
+                users = asked.body["device_keys"]
+                return web.json_response(_merge(self.people[u].keys_query_response() for u in users if u in self.people))
+            case ["keys", "claim"]:
+                claimed: dict[str, Any] = {}
+                for user, devices in asked.body["one_time_keys"].items():
+                    person = self.people.get(user)
+                    for device in devices:
+                        if person is not None and device == person.device_id:
+                            claimed.setdefault(user, {})[device] = person.one_time_key()
+                return web.json_response({"one_time_keys": claimed})
+            case ["devices"]:
+                return web.json_response({"devices": [{"device_id": device_id} for device_id in self.devices]})
+            case ["joined_rooms"]:
+                return web.json_response({"joined_rooms": self.joined})
+            case ["rooms", _, "state", "m.room.member", _] if asked.method == "GET":
+                return web.json_response({"membership": self.membership} if self.membership else {})
+            case ["rooms", room_id, "messages"]:
+                return web.json_response(self.messages.get(room_id, {"chunk": []}))
+            case ["rooms", _, "send", *_] | ["rooms", _, "redact", *_]:
+                return web.json_response({"event_id": f"$sent{len(self.requests)}"})
+        return web.json_response({})
+
+    def _uploaded(self, requests: RecordedRequest) -> None:
+        user_id, keys = requests.query["user_id"], requests.body.get("device_keys", {}).get("keys", {})
+        if keys:
+            named = {name.split(":")[0]: key for name, key in keys.items()}
+            self.ours[user_id] = UploadedKeys(user_id, named["curve25519"], named["ed25519"], [])
+        self.ours[user_id].one_time_keys += [key["key"] for key in requests.body.get("one_time_keys", {}).values()]
+
+    async def _sync(self, requests: RecordedRequest) -> web.Response:
+        responses = self.responses if requests.query["user_id"].startswith("@policy") else self.puppet_responses
+        if responses:
+            return web.Response(text=responses.popleft(), content_type="application/json")
+        await asyncio.sleep(min(int(requests.query["timeout"]) / 1000, 0.05))
+        return web.json_response({"next_batch": requests.query.get("since") or "c0"})
+
+
+def _merge(answers: Any) -> dict[str, Any]:
+    merged: dict[str, Any] = {"device_keys": {}, "master_keys": {}, "self_signing_keys": {}}
+    for answer in answers:
+        for name, value in answer.items():
+            merged[name] |= value
+    return merged

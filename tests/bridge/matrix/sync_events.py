@@ -1,0 +1,38 @@
+"""A room of ours, and what a sync response says of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bridge.matrix.api.events import DecryptedMessage, MatrixEvent
+from bridge.matrix.rooms.room_state import Room, RoomKind, record_room
+from tests.bridge.matrix.client_device import ClientDevice
+from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
+
+ROOM = "!room"
+
+
+async def record_our_room(rig: Rig, room_id: str = ROOM, *, kind: RoomKind = "thread") -> None:
+    """Make a room ours, with a key."""
+    await rig.vault.create(f"room:{room_id}")
+    room = Room(room_id=room_id, kind=kind, owner="t", key_owner=f"room:{room_id}")
+    await rig.database.commit(lambda conn: record_room(conn, room, members={POLICY: "join", PUPPET: "join"}, levels={}))
+
+
+def timeline(*events: dict[str, Any], room_id: str = ROOM, **more: Any) -> dict[str, Any]:
+    return {"rooms": {"join": {room_id: {"timeline": {"events": list(events), **more}}}}}
+
+
+def member_event(person: ClientDevice, membership: str = "join") -> dict[str, Any]:
+    return {
+        "event_id": f"$member-{membership}-{person.mxid}",
+        "sender": person.mxid,
+        "type": "m.room.member",
+        "state_key": person.mxid,
+        "content": {"membership": membership},
+        "origin_server_ts": 1,
+    }
+
+
+def bodies(items: list[MatrixEvent]) -> list[str]:
+    return [item.content["body"] for item in items if isinstance(item, DecryptedMessage)]

@@ -1,0 +1,468 @@
+"""The keeper of rooms: what is missing is made, once, in the right order, through every kind of trouble."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from bot.model.actions import DESK, OFFICE
+from bot.model.desk import Desk, DeskMember, Role
+from bot.model.line_incidents import InviteFailed
+from bridge.config import Staff
+from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused, Transient
+from bridge.matrix.rooms.room_state import Room, RoomKind, RoomQueries, record_room, set_membership
+from bridge.outbound.room_provisioner import WARM_ROOMS, Designations, RoomProvisioner, forget_unassigned_rooms
+from bridge.runtime.crash_points import never_crash
+from bridge.storage.database import Connection
+from tests.e2e.polling import wait_until
+from tests.fakes.bridge_harness import BridgeHarness
+
+STAFF = [
+    Staff(mxid="@ada:quietline.localhost", role="advocate"),
+    Staff(mxid="@sol:quietline.localhost", role="supervisor"),
+]
+
+
+class FakeRoomClient:
+    """A homeserver on paper that notes rooms as the real edge does. `fails` are raised first, one per request."""
+
+    def __init__(self, harness: BridgeHarness) -> None:
+        self._harness = harness
+        self.made: list[tuple[str, str, str]] = []
+        self.supervisors: dict[str, Sequence[str]] = {}
+        self.invited: list[tuple[str, str]] = []
+        self.warmed: list[str] = []
+        self.left = 0
+        self.fails: list[Exception] = []
+        self.blocks: set[str] = set()
+        """Who takes no invitations."""
+        self.outside: list[str] = []
+        """Rooms that the line voice was removed from."""
+        self.tried: list[tuple[str, str]] = []
+        """To which rooms it was brought back, and under which name."""
+        self.lost = 0
+        """So many rooms are still made whose answer never comes."""
+
+    def _asked(self) -> None:
+        if self.fails:
+            raise self.fails.pop(0)
+
+    async def create_room(self, kind: RoomKind, name: str, *, owner: str, supervisors: Sequence[str]) -> str:
+        self._asked()
+        if self.lost:
+            self.lost -= 1
+            raise Transient(0, "")
+        room_id = f"!{len(self.made)}"
+        self.made.append((kind, name, owner))
+        self.supervisors[kind] = supervisors
+        room = Room(room_id=room_id, kind=kind, owner=owner, key_owner=f"room:{room_id}")
+        await self._harness.database.commit(lambda conn: record_room(conn, room, members={}, levels={}))
+        return room_id
+
+    async def prepare_sessions(self, room_id: str) -> None:
+        self._asked()
+        self.warmed.append(room_id)
+
+    async def invite(self, room_id: str, user: str) -> None:
+        self._asked()
+        if user in self.blocks:
+            raise Permanent(403, "M_FORBIDDEN")
+        self.invited.append((room_id, user))
+        await self._harness.database.commit(lambda conn: set_membership(conn, room_id, user, "invite"))
+
+    puppet = "@line-main:x"
+
+    async def rooms_without_puppet(self) -> list[str]:
+        return self.outside
+
+    async def readd_puppet(self, room_id: str, name: str) -> None:
+        self.tried.append((room_id, name))
+        if room_id in self.blocks:
+            raise Permanent(403, "M_FORBIDDEN")
+        self._asked()
+        self.outside = [other for other in self.outside if other != room_id]
+
+    async def leave_unknown_rooms(self) -> None:
+        self._asked()
+        self.left += 1
+
+
+class ProvisionerHarness:
+    """Rooms over real tables. `ready`: whose room was called ready."""
+
+    def __init__(self, harness: BridgeHarness) -> None:
+        self.harness = harness
+        self.room_client = FakeRoomClient(harness)
+        self.desk = Desk()
+        self.ready: list[str] = []
+        self.told: list[InviteFailed] = []
+        self.changed = asyncio.Event()
+        self.passed = 10_000.0
+        self.rooms = self.again()
+        self.running: asyncio.Task[None] | None = None
+
+    def again(self) -> RoomProvisioner:
+        """Make the keeper, as after a restart."""
+        return RoomProvisioner(
+            database=self.harness.database,
+            room_client=cast("RoomClient", self.room_client),
+            designations=Designations(database=self.harness.database),
+            staff=STAFF,
+            desk=lambda: self.desk,
+            room_ready=self.ready.append,
+            changed=self.changed,
+            crash=never_crash,
+            own_users=("@policy:x", "@line-main:x"),
+            notify_desk=self._tell,
+            monotonic=lambda: self.passed,
+        )
+
+    async def _tell(self, event: InviteFailed) -> None:
+        self.told.append(event)
+
+    def run(self) -> None:
+        self.running = asyncio.create_task(self.rooms.run())
+
+    async def furnished(self) -> None:
+        """Wait until the desk is there and the stock is full."""
+
+        async def full() -> bool | None:
+            if self.running is not None and self.running.done():
+                self.running.result()
+            return (await self.harness.count("warm_room") == WARM_ROOMS and bool(self.rooms.desk_room)) or None
+
+        await wait_until("the house is furnished", full, every=0.01)
+
+    async def stop(self) -> None:
+        if self.running is not None:
+            self.running.cancel()
+            await asyncio.gather(self.running, return_exceptions=True)
+
+
+@pytest.fixture
+async def provisioner(tmp_path: Path) -> AsyncIterator[ProvisionerHarness]:
+    harness = BridgeHarness(tmp_path)
+    await harness.open()
+    await harness.engine.load()
+    made = ProvisionerHarness(harness)
+    yield made
+    await made.stop()
+    await harness.close()
+
+
+async def test_the_first_start(provisioner: ProvisionerHarness) -> None:
+    """The desk with everybody invited and supervisors in their role, then a stock of warm rooms under two words each."""
+    provisioner.run()
+    await provisioner.furnished()
+    assert [kind for kind, _, _ in provisioner.room_client.made] == ["desk"] + ["thread"] * WARM_ROOMS
+    assert provisioner.room_client.invited == [("!0", staff.mxid) for staff in STAFF]
+    assert provisioner.ready == ["desk"]
+    names = [name for kind, name, _ in provisioner.room_client.made if kind == "thread"]
+    assert len({name.split()[0] for name in names}) == WARM_ROOMS
+    assert provisioner.room_client.warmed == [f"!{n}" for n in range(1, WARM_ROOMS + 1)]
+    assert provisioner.room_client.left == 1
+
+
+async def test_one_who_cannot_be_invited_holds_up_nobody(provisioner: ProvisionerHarness) -> None:
+    """The homeserver refuses one of the staff: the others are invited, rooms are made, and the desk is told whom."""
+    provisioner.room_client.blocks = {STAFF[0].mxid}
+    provisioner.run()
+    await provisioner.furnished()
+    assert provisioner.room_client.invited == [("!0", STAFF[1].mxid)]
+    assert provisioner.told == [InviteFailed(user=STAFF[0].mxid, place=DESK)]
+
+
+async def test_an_office_that_is_refused_holds_up_nobody(provisioner: ProvisionerHarness) -> None:
+    """Somebody takes no invitations: the next one's office and the stock are made; they are tried again an hour later."""
+    provisioner.room_client.blocks = {"@blocks:x"}
+    provisioner.run()
+    await provisioner.furnished()
+    provisioner.desk = Desk(
+        roster=(DeskMember(user="@blocks:x", role=Role.ADVOCATE), DeskMember(user="@cat:x", role=Role.ADVOCATE))
+    )
+    await provisioner.harness.receive_text("hi", message_id="1")
+    provisioner.changed.set()
+    await wait_until("the next office is there", lambda: _was_invited(provisioner, "@cat:x"), every=0.01)
+    await provisioner.furnished()
+    assert provisioner.told == [InviteFailed(user="@blocks:x", place=OFFICE)]
+    provisioner.room_client.blocks.clear()
+    provisioner.passed += 3600
+    provisioner.changed.set()
+    await wait_until("they are invited after all", lambda: _was_invited(provisioner, "@blocks:x"), every=0.01)
+    assert [kind for kind, _, _ in provisioner.room_client.made].count("office") == 2
+    assert len(provisioner.told) == 1
+
+
+async def test_an_outage_uses_up_no_designations(provisioner: ProvisionerHarness) -> None:
+    """However often a room is tried in vain, the two words meant for it are free again."""
+    provisioner.run()
+    await provisioner.furnished()
+    await provisioner.harness.receive_text("hi", message_id="1")
+    before = len(provisioner.rooms._designations._taken)
+    provisioner.room_client.fails = [Transient(0, "", retry_after=0.001) for _ in range(5)]
+    provisioner.changed.set()
+    await provisioner.furnished()
+    assert len(provisioner.rooms._designations._taken) == before + 1
+    assert provisioner.room_client.fails == []
+
+
+async def test_rooms_whose_answer_was_lost_are_left(provisioner: ProvisionerHarness) -> None:
+    """The homeserver made rooms and its answers did not come: once all is calm they are left, not at the next start."""
+    provisioner.run()
+    await provisioner.furnished()
+    assert provisioner.room_client.left == 1
+    provisioner.room_client.lost = 2
+    await provisioner.harness.receive_text("hi", message_id="1")
+    provisioner.changed.set()
+    await wait_until("what is unknown was left", lambda: _left(provisioner), every=0.01)
+    assert await provisioner.harness.count("warm_room") == WARM_ROOMS
+    provisioner.changed.set()
+    await asyncio.sleep(0.1)
+    assert provisioner.room_client.left == 2, "once is enough"
+
+
+async def test_a_room_that_replaces_one_of_ours_is_left_within_the_hour(
+    provisioner: ProvisionerHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an upgrade made, and nobody noted, is looked for once in so long, although nothing happens at the desk."""
+    monkeypatch.setattr("bridge.outbound.room_provisioner.UNKNOWN_ROOMS_INTERVAL", 0.05)
+    provisioner.run()
+    await provisioner.furnished()
+    provisioner.changed.set()
+    await asyncio.sleep(0.2)
+    assert provisioner.room_client.left == 1, "not at each change"
+    provisioner.passed += 0.05
+    await wait_until("what is unknown was left", lambda: _left(provisioner), every=0.01)
+    await asyncio.sleep(0.2)
+    assert provisioner.room_client.left == 2, "once is enough"
+
+
+async def test_a_restart_makes_and_invites_nothing_again(provisioner: ProvisionerHarness) -> None:
+    """What is there is found, and nobody is invited a second time, whether they came or not."""
+    provisioner.run()
+    await provisioner.furnished()
+    await provisioner.stop()
+    made, invited = list(provisioner.room_client.made), list(provisioner.room_client.invited)
+    provisioner.rooms = provisioner.again()
+    provisioner.run()
+    await provisioner.furnished()
+    assert (provisioner.room_client.made, provisioner.room_client.invited) == (made, invited)
+    assert provisioner.room_client.left == 2
+
+
+async def test_a_waiting_thread_comes_before_the_stock(provisioner: ProvisionerHarness) -> None:
+    """A thread that found no warm room gets its own, under its own designation, and its rows are told."""
+    thread = await provisioner.harness.receive_text("hello", message_id="1")
+    designation = (await provisioner.harness.thread(thread)).designation
+    provisioner.run()
+    await provisioner.furnished()
+    assert provisioner.room_client.made[1] == ("thread", designation, thread)
+    assert await provisioner.harness.database.fetchval("SELECT room_id FROM thread") == "!1"
+    assert provisioner.ready == ["desk", thread]
+
+
+async def test_a_first_text_takes_a_warm_room_and_the_stock_is_filled(provisioner: ProvisionerHarness) -> None:
+    """The warm room and its designation go to the thread in the commit that makes it; another is made."""
+    provisioner.run()
+    await provisioner.furnished()
+    thread = await provisioner.harness.receive_text("hello", message_id="1")
+    provisioner.changed.set()
+    await provisioner.furnished()
+    room_id = await provisioner.harness.database.fetchval("SELECT room_id FROM thread")
+    owner = await provisioner.harness.database.fetchval("SELECT owner FROM matrix_room WHERE room_id = $1", room_id)
+    names = {f"!{n}": name for n, (_, name, _) in enumerate(provisioner.room_client.made)}
+    assert owner == thread
+    assert (await provisioner.harness.thread(thread)).designation == names[room_id]
+    assert await provisioner.harness.database.fetchval("SELECT COUNT(*) FROM warm_room WHERE room_id = $1", room_id) == 0
+    assert len(provisioner.room_client.made) == WARM_ROOMS + 2
+
+
+async def test_everybody_at_the_desk_has_an_office_once(provisioner: ProvisionerHarness) -> None:
+    """Whoever is on the roster gets an office of their own and one invitation to it, also when they decline it."""
+    provisioner.run()
+    await provisioner.furnished()
+    ada = STAFF[0].mxid
+    provisioner.desk = Desk(roster=(DeskMember(user=ada, role=Role.ADVOCATE),))
+    provisioner.changed.set()
+    await wait_until("the office is made", lambda: _has_office(provisioner), every=0.01)
+    office = f"!{len(provisioner.room_client.made) - 1}"
+    assert provisioner.room_client.made[-1] == ("office", "office", ada)
+    await wait_until("she is invited", lambda: _invited(provisioner, office, ada), every=0.01)
+    await provisioner.harness.database.commit(lambda conn: set_membership(conn, office, ada, "leave"))
+    provisioner.changed.set()
+    await asyncio.sleep(0.1)
+    assert provisioner.room_client.invited.count((office, ada)) == 1
+    assert [kind for kind, _, _ in provisioner.room_client.made].count("office") == 1
+
+
+async def test_trouble_with_the_homeserver_is_waited_for(
+    provisioner: ProvisionerHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Away, slow or refusing: it is tried again until everything is there, and nothing is made twice."""
+    real = asyncio.sleep
+    waits: list[float] = []
+
+    async def quick(seconds: float) -> None:
+        waits.append(seconds)
+        await real(0)
+
+    monkeypatch.setattr("bridge.outbound.room_provisioner.asyncio.sleep", quick)
+    provisioner.room_client.fails = [
+        Transient(0, ""),
+        Transient(429, "M_LIMIT_EXCEEDED", 60.0),
+        Permanent(403, "M_FORBIDDEN"),
+    ]
+    provisioner.run()
+    for _ in range(2000):
+        await real(0.002)
+        if await provisioner.harness.count("warm_room") == WARM_ROOMS:
+            break
+    assert [kind for kind, _, _ in provisioner.room_client.made] == ["desk"] + ["thread"] * WARM_ROOMS
+    assert {0.2, 5.0} <= set(waits)
+
+
+async def test_a_refused_token_ends_the_program(provisioner: ProvisionerHarness) -> None:
+    """When the homeserver does not know us there is nothing to wait for."""
+    provisioner.room_client.fails = [TokenRefused(401, "M_UNKNOWN_TOKEN")]
+    with pytest.raises(TokenRefused):
+        await provisioner.rooms.run()
+
+
+async def test_a_full_disk_is_waited_for(provisioner: ProvisionerHarness) -> None:
+    """While nothing can be noted no second room is asked for in a hurry, and afterwards the house is furnished."""
+    provisioner.harness.database.full = True
+    provisioner.run()
+    await wait_until("it was tried", lambda: _refused(provisioner), every=0.01)
+    await asyncio.sleep(0.2)
+    assert len(provisioner.room_client.made) == 1
+    provisioner.harness.database.full = False
+    await provisioner.furnished()
+
+
+async def test_a_room_that_was_noted_and_not_given_is_forgotten(provisioner: ProvisionerHarness) -> None:
+    """At the start, rooms that belong to no thread and no stock are forgotten; what belongs to somebody is not."""
+    provisioner.run()
+    await provisioner.furnished()
+    await provisioner.harness.receive_text("hello", message_id="1")
+    await provisioner.stop()
+    before = {room.room_id for room in await RoomQueries(database=provisioner.harness.database).rooms()}
+    stray = Room(room_id="!stray", kind="thread", owner="", key_owner="room:!stray")
+    await provisioner.harness.database.commit(lambda conn: record_room(conn, stray, members={}, levels={}))
+    await provisioner.harness.database.commit(forget_unassigned_rooms)
+    assert {room.room_id for room in await RoomQueries(database=provisioner.harness.database).rooms()} == before
+
+
+async def parked(conn: Connection) -> None:
+    """Have a thread that is parked, and bears no designation."""
+    await conn.execute("INSERT INTO thread (id, designation, aggregate) VALUES ('parked', '', $1)", b"")
+
+
+async def test_designations_are_not_given_twice(provisioner: ProvisionerHarness) -> None:
+    """Those of threads and of warm rooms are taken, over a restart too."""
+    provisioner.run()
+    await provisioner.furnished()
+    await provisioner.harness.receive_text("hello", message_id="1")
+    query = "SELECT designation FROM thread UNION SELECT designation FROM warm_room"
+    taken = {row["designation"] for row in await provisioner.harness.database.fetch(query)}
+    await provisioner.harness.database.commit(parked)
+    later = Designations(database=provisioner.harness.database)
+    await later.load()
+    new = {later.allocate() for _ in range(50)}
+    assert len(new) == 50
+    assert not {words.split()[0] for words in new} & {words.split()[0] for words in taken}
+
+
+async def _has_office(provisioner: ProvisionerHarness) -> bool | None:
+    return any(kind == "office" for kind, _, _ in provisioner.room_client.made) or None
+
+
+async def _invited(provisioner: ProvisionerHarness, room: str, user: str) -> bool | None:
+    return (room, user) in provisioner.room_client.invited or None
+
+
+async def _refused(provisioner: ProvisionerHarness) -> bool | None:
+    return provisioner.harness.database.rejected_commits > 0 or None
+
+
+async def test_a_desk_left_by_everybody_is_offered_to_its_supervisors_again(provisioner: ProvisionerHarness) -> None:
+    """When nobody is at the desk or invited, the configuration's supervisors are invited again, once an hour at most."""
+    provisioner.run()
+    await provisioner.furnished()
+
+    async def goes(*users: str) -> None:
+        for user in users:
+            await provisioner.harness.database.commit(lambda conn, user=user: set_membership(conn, "!0", user, "leave"))  # type: ignore[misc]
+        provisioner.changed.set()
+        await asyncio.sleep(0.2)
+
+    ada, sol = (staff.mxid for staff in STAFF)
+    before = len(provisioner.room_client.invited)
+    await goes(ada)
+    assert provisioner.room_client.invited[before:] == [], "somebody is still there"
+    await goes(sol)
+    assert provisioner.room_client.invited[before:] == [("!0", sol)]
+    await goes(sol)
+    assert provisioner.room_client.invited[before:] == [("!0", sol)], "who declines is not asked again at once"
+    provisioner.passed += 3601
+    await goes(sol)
+    assert provisioner.room_client.invited[before:] == [("!0", sol)] * 2
+
+
+async def _was_invited(provisioner: ProvisionerHarness, user: str) -> bool | None:
+    return any(who == user for _, who in provisioner.room_client.invited) or None
+
+
+async def _left(provisioner: ProvisionerHarness) -> bool | None:
+    return provisioner.room_client.left == 2 or None
+
+
+async def test_the_line_voice_is_brought_back_where_it_was_removed(provisioner: ProvisionerHarness) -> None:
+    """At the desk, in a thread's and a warm room, at once, through an outage too; not to a room on its way down."""
+    provisioner.run()
+    await provisioner.furnished()
+    thread = await provisioner.harness.receive_text("hello", message_id="1")
+    provisioner.changed.set()
+    await provisioner.furnished()
+    taken = await _named(provisioner, "SELECT room_id, designation FROM thread WHERE id = $1", thread)
+    warm = await _named(provisioner, "SELECT room_id, designation FROM warm_room ORDER BY room_id LIMIT 1")
+    over = Room(room_id="!over", kind="thread", owner="", key_owner="room:!over")
+    await provisioner.harness.database.commit(lambda conn: record_room(conn, over, members={}, levels={}))
+    provisioner.room_client.outside = ["!0", taken[0], warm[0], "!over"]
+    provisioner.room_client.fails = [Transient(0, "", retry_after=0.001)]
+    provisioner.changed.set()
+    await wait_until("it is back", lambda: _outside(provisioner, "!over"), every=0.01)
+    assert provisioner.room_client.tried == [("!0", ""), ("!0", ""), taken, warm]
+    assert provisioner.told == []
+
+
+async def test_a_voice_that_may_not_come_back_holds_up_nobody(provisioner: ProvisionerHarness) -> None:
+    """The homeserver refuses: the desk is told once of its own room, the others follow, and it is tried in an hour."""
+    provisioner.run()
+    await provisioner.furnished()
+    warm = await provisioner.harness.database.fetchval("SELECT room_id FROM warm_room ORDER BY room_id LIMIT 1")
+    provisioner.room_client.blocks, provisioner.room_client.outside = {"!0"}, ["!0", warm]
+    for passes in (0.0, 1.0, 3600.0):
+        provisioner.passed += passes
+        provisioner.changed.set()
+        await wait_until("the warm room has it", lambda: _outside(provisioner, "!0"), every=0.01)
+        await asyncio.sleep(0.1)
+    assert [room_id for room_id, _ in provisioner.room_client.tried] == ["!0", warm, "!0"]
+    assert provisioner.told == [InviteFailed(user=provisioner.room_client.puppet, place=DESK)]
+    provisioner.room_client.blocks.clear()
+    provisioner.passed += 3600
+    provisioner.changed.set()
+    await wait_until("it is back at the desk", lambda: _outside(provisioner), every=0.01)
+
+
+async def _outside(provisioner: ProvisionerHarness, *rooms: str) -> bool | None:
+    return provisioner.room_client.outside == [*rooms] or None
+
+
+async def _named(provisioner: ProvisionerHarness, query: str, *args: str) -> tuple[str, str]:
+    row = await provisioner.harness.database.fetchrow(query, *args)
+    assert row is not None
+    return row["room_id"], row["designation"]

@@ -1,0 +1,68 @@
+"""`quietline audit`: read beside a running line, and honest about what was changed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from bot.model.audit_kinds import AuditKind
+from bridge.tables.audit_log import AuditLog
+from deploy.cli.main import cli
+from tests.deploy.line_directory import LineDirectory, line_directory
+
+
+@pytest.fixture
+async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
+    async with line_directory(tmp_path) as there:
+        yield there
+
+
+async def write(line: LineDirectory) -> None:
+    audit = AuditLog(vault=line.harness.vault)
+    for owner, kind in (
+        ("desk", AuditKind.TRUST),
+        (await line.harness.receive_text("hello", message_id="1"), AuditKind.HOLD),
+    ):
+        await line.harness.database.commit(
+            lambda conn, owner=owner, kind=kind: audit.record(conn, owner, [kind], now=time.time())  # type: ignore[misc]
+        )
+
+
+async def test_it_tells_kinds_and_hours(line: LineDirectory) -> None:
+    """As text and as JSON; a thread is six letters."""
+    await write(line)
+    told = await _invoke(line, "--json")
+    found = json.loads(told.output)
+    assert (told.exit_code, found["ok"], found["problems"]) == (0, True, [])
+    assert [entry["kind"] for entry in found["entries"]] == ["trust", "hold"]
+    assert (found["entries"][0]["of"], len(found["entries"][1]["of"])) == ("desk", 6)
+    assert all(entry["hour"].endswith("Z") and ":" not in entry["hour"] for entry in found["entries"])
+    text = await _invoke(line)
+    assert f"hold  {found['entries'][1]['of']}" in text.output
+
+
+async def test_a_change_is_told_and_not_well(line: LineDirectory) -> None:
+    """Somebody with the database alone cannot take a line out unseen."""
+    await write(line)
+    await line.execute("DELETE FROM audit WHERE kind = 'trust'")
+    told = await _invoke(line, "--json")
+    assert (told.exit_code, json.loads(told.output)["ok"]) == (1, False)
+    assert "NOT" in (await _invoke(line)).output
+
+
+async def test_without_a_line_it_says_so(tmp_path: Path) -> None:
+    """A directory without a line is a usage error."""
+    done = await asyncio.to_thread(lambda: CliRunner().invoke(cli, ["audit", "--data", str(tmp_path)]))
+    assert done.exit_code == 2
+    assert "config.yaml" in done.output
+
+
+async def _invoke(line: LineDirectory, *words: str) -> Any:
+    return await asyncio.to_thread(lambda: CliRunner().invoke(cli, ["audit", "--data", str(line.layout.data), *words]))

@@ -1,0 +1,169 @@
+"""`quietline erasure verify` says what is so, beside a running line, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from bridge.config import Config
+from bridge.erasure.certificate import CertificateSigner
+from bridge.storage.database import Database
+from bridge.storage.key_file import KeyFile
+from bridge.storage.vault import Vault
+from bridge.tables import schema
+from deploy.inspect.erasure_certificates import verify_certificates
+from deploy.inspect.status import CheckReport
+
+VAULT, INDEX = bytes(range(32)), bytes(range(1, 33))
+NOW = 1_800_000_000.0
+
+
+@pytest.fixture
+async def config(tmp_path: Path) -> Config:
+    """Write a line's directory with one good receipt."""
+    for name, key in (("vault", VAULT), ("index", INDEX)):
+        (tmp_path / name).write_text(key.hex(), encoding="utf-8")
+    database = Database(tmp_path / "main.db", upgrades=(schema.upgrades,))
+    await database.open()
+    await database.close()
+    vault = Vault(keys=KeyFile(path=tmp_path / "keys.db"), vault_key=VAULT, index_key=INDEX)
+    receipt = CertificateSigner(vault=vault).sign(
+        id_="0badcafe",
+        what="person",
+        began=NOW - 60,
+        done=NOW,
+        counts={"people": 1},
+        carrier={"carrier keeps it: until May": 2},
+    )
+    write(tmp_path, "INSERT INTO receipt VALUES (?, ?, ?, ?)", receipt.id, receipt.body, receipt.signature, 0)
+    keys = SimpleNamespace(vault_key_file=tmp_path / "vault", index_key_file=tmp_path / "index")
+    return cast("Config", SimpleNamespace(data_dir=tmp_path, keys=keys))
+
+
+def write(directory: Path, query: str, *values: Any) -> None:
+    with closing(sqlite3.connect(directory / "main.db")) as db, db:
+        db.execute(query, values)
+
+
+def wrong(report: CheckReport) -> list[str]:
+    return [check.name for check in report.checks if not check.ok]
+
+
+def test_a_line_that_is_well(config: Config) -> None:
+    """A good receipt says what was gone and what the carrier keeps; all is well, in the form of DESIGN section 9."""
+    report = verify_certificates(config, now=NOW)
+    assert (report.ok, wrong(report)) == (True, [])
+    told = json.loads(report.as_json())
+    assert set(told) == {"ok", "checks"}
+    assert all(set(check) == {"name", "ok", "what", "do"} for check in told["checks"])
+    (receipt,) = [check for check in report.checks if check.name == "receipt 0badcafe"]
+    assert "carrier keeps it: until May" in receipt.what
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("UPDATE receipt SET body = REPLACE(body, '\"people\":1', '\"people\":2')", "receipt 0badcafe"),
+        ("UPDATE receipt SET id = 'ffffffff'", "receipt ffffffff"),
+        ("UPDATE receipt SET signature = X'00'", "receipt 0badcafe"),
+        ("UPDATE receipt SET body = 'x'", "receipt 0badcafe"),
+        (
+            """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began)
+               VALUES ('a', 'room', '!r', '', 'purge', 1, 0, 0)""",
+            "on the way down",
+        ),
+        (
+            # Tried so often that the desk has heard of it, and due again in a minute.
+            """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began, tries)
+                VALUES ('a', 'room', '!r', '', 'redact', 1800000060, 60, 1799999940, 5)""",
+            "on the way down",
+        ),
+        (
+            # Over for more than an hour, and never tried for long at one step.
+            """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began)
+                VALUES ('a', 'room', '!r', '', 'empty', 1800000060, 60, 1799996300)""",
+            "on the way down",
+        ),
+        ("INSERT INTO carrier_copy (hash, owner, ref, id, due, noted) VALUES (X'00', 't', '', X'00', 1, 0)", "carrier"),
+        (
+            """INSERT INTO carrier_copy (hash, owner, ref, id, due, noted, tries)
+                VALUES (X'00', 't', '', X'00', 1800000060, 0, 6)""",
+            "carrier",
+        ),
+        (
+            """INSERT INTO event (event_id, room_id, owner, at, expires, refused)
+                VALUES ('$e', '!r', '', 0, 1800000060, 1799996300)""",
+            "events",
+        ),
+        ("INSERT INTO event (event_id, room_id, owner, at, expires) VALUES ('$e', '!r', '', 0, 1)", "events"),
+        ("INSERT INTO line (name, value) VALUES ('clock_doubted', 'yes')", "clock"),
+    ],
+)
+def test_what_is_not_well_is_named(config: Config, query: str, named: str) -> None:
+    """A receipt that was altered, something that does not go, a clock in doubt: each is named, with what to do."""
+    write(config.data_dir, query)
+    report = verify_certificates(config, now=NOW)
+    assert wrong(report) == [named]
+    assert all(check.do for check in report.checks if not check.ok)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        # Clients hear of it for a day.
+        """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began)
+            VALUES ('a', 'room', '!r', '', 'purge', 1800009000, 86400, 1799922600)""",
+        # Words were found late: they hear of those for another day.
+        """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began)
+            VALUES ('a', 'room', '!r', '', 'purge', 1800086000, 86400, 1799901000)""",
+        """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began, tries)
+            VALUES ('a', 'room', '!r', '', 'redact', 1800000003, 10, 1799999991, 4)""",
+        """INSERT INTO carrier_copy (hash, owner, ref, id, due, noted, tries)
+            VALUES (X'00', 't', '', X'00', 1800000060, 0, 5)""",
+        """INSERT INTO event (event_id, room_id, owner, at, expires, refused)
+            VALUES ('$e', '!r', '', 0, 1800001800, 1799998200)""",
+    ],
+)
+def test_what_has_its_time_is_well(config: Config, query: str) -> None:
+    """A room that clients still hear of, and what was tried a few times, are not called late."""
+    write(config.data_dir, query)
+    assert wrong(verify_certificates(config, now=NOW)) == []
+
+
+def test_nothing_is_changed(config: Config, tmp_path: Path) -> None:
+    """Looking leaves every file as it was, and makes no file of keys."""
+
+    def files() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in tmp_path.iterdir() if not path.name.endswith(("-wal", "-shm"))}
+
+    was = files()
+    verify_certificates(config, now=NOW)
+    assert files() == was
+    assert not (tmp_path / "keys.db").exists()
+
+
+def test_what_somebody_holds_is_not_late(config: Config) -> None:
+    """Events, copies and a room of a held thread that should be gone otherwise: well, and it says how many are on hold."""
+    write(
+        config.data_dir, "INSERT INTO thread (id, aggregate, designation, held, room_id) VALUES ('t', X'00', '', 1, '!r')"
+    )
+    for query in (
+        "INSERT INTO event (event_id, room_id, owner, at, expires) VALUES ('$a', '!r', 't', 0, 1)",
+        "INSERT INTO carrier_copy (hash, owner, ref, id, due, noted) VALUES (X'01', 't', '', X'00', 1, 0)",
+        """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began)
+           VALUES ('a', 'room', '!old', 't', 'purge', 1, 0, 0)""",
+    ):
+        write(config.data_dir, query)
+    report = verify_certificates(config, now=NOW)
+    assert wrong(report) == []
+    assert [check.what for check in report.checks if check.name == "on hold"] == [
+        "1 on hold: nothing of it goes before its release"
+    ]
+    write(config.data_dir, "UPDATE thread SET held = 0")
+    assert wrong(verify_certificates(config, now=NOW)) == ["on the way down", "carrier", "events"]

@@ -1,0 +1,147 @@
+"""A real Synapse with our module in it, and the people and rooms that its tests need.
+
+Rule of this module: everything is done over HTTP, as the bridge and clients do it; only what is *left* is read from files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+
+from bridge.matrix.api.http_client import HomeserverClient
+from bridge.matrix.api.module_api import ModuleClient, RoomState
+from bridge.matrix.rooms.room_state import RoomKind
+from bridge.matrix.rooms.room_templates import create_room_body
+from deploy.data_dir.layout import Layout, Ports
+from deploy.stack.provision import mxid, open_secrets, provision, run_homeserver
+from tests.deploy.homeserver_api import RunningHomeserver
+from tests.deploy.processes import free_port_base
+from tests.e2e.polling import wait_until
+
+POLICY, VOICE = mxid("policy"), mxid("line-main")
+MODULE_PATH = "/_synapse/client/quietline"
+CLIENT = "/_matrix/client/v3"
+SECRET = "cipherCANARYtext"
+ENCRYPTED = {"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": SECRET, "session_id": "s"}
+
+
+@dataclass(slots=True, kw_only=True)
+class ModuleHomeserver:
+    """A desk with ada and sol at it; bea is on the homeserver and in no room. `tokens`: localpart to access token."""
+
+    server: RunningHomeserver
+    module_client: ModuleClient
+    as_token: str
+    desk: str = ""
+    tokens: dict[str, str] = field(default_factory=dict)
+    txn: itertools.count[int] = field(default_factory=itertools.count)
+
+    @property
+    def database(self) -> Path:
+        return self.server.layout.homeserver / "homeserver.db"
+
+    async def call_module(self, method: str, path: str, token: str | None = None) -> tuple[int, Any]:
+        return await self.server.ask(method, f"{MODULE_PATH}/{path}", self.as_token if token is None else token)
+
+    async def request_as(self, user: str, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        """Ask as one of our identities (a Matrix id) or as a member of staff (a localpart)."""
+        if user.startswith("@"):
+            mark = "&" if "?" in path else "?"
+            return await self.server.ask(method, f"{CLIENT}/{path}{mark}user_id={quote(user)}", self.as_token, body)
+        return await self.server.ask(method, f"{CLIENT}/{path}", self.tokens[user], body)
+
+    async def room(self, kind: RoomKind = "thread", *people: str, name: str = "amber heron") -> str:
+        """Make a room as the bridge does, with these people (localparts) in it."""
+        status, made = await self.request_as(
+            POLICY, "POST", "createRoom", create_room_body(kind, name, invite=[VOICE], supervisors=[mxid("sol")])
+        )
+        assert status == 200, made
+        room_id = str(made["room_id"])
+        assert (await self.request_as(VOICE, "POST", f"join/{room_id}"))[0] == 200
+        for person in people:
+            assert (await self.request_as(POLICY, "POST", f"rooms/{room_id}/invite", {"user_id": mxid(person)}))[0] == 200
+            assert (await self.request_as(person, "POST", f"join/{room_id}"))[0] == 200
+        return room_id
+
+    async def send(self, user: str, room_id: str, kind: str, content: object) -> tuple[int, Any]:
+        return await self.request_as(user, "PUT", f"rooms/{room_id}/send/{kind}/t{next(self.txn)}", content)
+
+    async def said(self, user: str, room_id: str, content: object = None) -> str:
+        status, sent = await self.send(user, room_id, "m.room.encrypted", content or ENCRYPTED)
+        assert status == 200, sent
+        return str(sent["event_id"])
+
+    async def upload(self, user: str, data: bytes) -> tuple[int, Any]:
+        token, query = (self.as_token, f"?user_id={quote(user)}") if user.startswith("@") else (self.tokens[user], "")
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/octet-stream"}
+        url = f"{self.server.url}/_matrix/media/v3/upload{query}"
+        async with self.server.http.post(url, data=data, headers=headers) as answer:
+            return answer.status, await answer.json()
+
+    async def purged(self, room_id: str) -> None:
+        """Purge a room to its end."""
+
+        async def gone() -> bool | None:
+            return (await self.module_client.purge(room_id) is RoomState.GONE) or None
+
+        await wait_until("the room is purged", gone, within=30)
+
+    async def settled(self) -> None:
+        """Wait until Synapse has dropped its lists of work of its first minute: they name rooms, and are no leftovers."""
+
+        async def done() -> bool:
+            with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as db:
+                return not db.execute("SELECT 1 FROM sqlite_master WHERE name GLOB '_temp_*'").fetchall()
+
+        await wait_until("Synapse's first work is done", done, within=120)
+
+    def rows_with(self, needle: str) -> dict[str, int]:
+        """Look for a string in every column of every table: table to the number of rows that hold it."""
+        found = {}
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as db:
+            # `_temp_…` is Synapse's own list of work in its first minute, which it drops when that is done.
+            tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '_temp_*'"
+            for (table,) in db.execute(tables).fetchall():
+                columns = [row[1] for row in db.execute(f'PRAGMA table_info("{table}")')]
+                where = " OR ".join(f'instr(CAST("{column}" AS TEXT), ?) > 0' for column in columns)
+                sql = f'SELECT COUNT(*) FROM "{table}" WHERE {where}'  # noqa: S608 - the tables' own names
+                (count,) = db.execute(sql, [needle] * len(columns)).fetchone()
+                if count:
+                    found[table] = count
+        return found
+
+    def holding(self, *needles: str) -> dict[str, list[str]]:
+        """Which files of the homeserver hold these, byte for byte."""
+        files = [path for path in self.server.layout.homeserver.rglob("*") if path.is_file()]
+        found = {needle: [f.name for f in files if needle.encode() in f.read_bytes()] for needle in needles}
+        return {needle: names for needle, names in found.items() if names}
+
+
+@contextlib.asynccontextmanager
+async def module_homeserver(directory: Path) -> AsyncIterator[ModuleHomeserver]:
+    """Provision a homeserver and seat people at its desk."""
+    layout, ports = Layout(directory / "line"), Ports(free_port_base())
+    accounts = await provision(layout, ports)
+    secrets = open_secrets(layout)
+    token = secrets.read(secrets.as_token)
+    async with run_homeserver(layout, ports), aiohttp.ClientSession() as http:
+        wire = HomeserverClient(session=http, url=ports.url("homeserver"), token=token, user_id=POLICY)
+        made = ModuleHomeserver(
+            server=RunningHomeserver(layout, ports, accounts, http), module_client=ModuleClient(client=wire), as_token=token
+        )
+        for localpart in ("policy", "line-main"):
+            body = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
+            assert (await made.server.ask("POST", f"{CLIENT}/register", token, body))[0] == 200
+        for account in accounts:
+            made.tokens[account.user] = await made.server.sign_in(account)
+        made.desk = await made.room("desk", "ada", "sol", name="desk")
+        yield made

@@ -1,0 +1,107 @@
+"""How the rehearsal carrier delivers webhooks (DESIGN §9)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+
+from bridge.runtime.phone_number import Phone
+from tests.bridge.carriers.receiver import until
+from tests.bridge.carriers.rehearsal_harness import NUMBER, RehearsalHarness, rehearsal_harness
+from tests.deploy.rehearsal.handsets import A, B, handset, until_status, words
+
+
+async def test_order_per_handset(stand: RehearsalHarness) -> None:
+    """Under refusals at random, each handset's texts are acknowledged in their order, each once."""
+    stand.receiver.answers = [503, 204, 404, 500, 204, 302, 400, 204] * 4
+    numbers = [f"+1555555{n:04}" for n in range(6)]
+    for n in range(5):
+        for number in numbers:
+            await stand.text_from_handset(number, f"{n}")
+    for number in numbers:
+        await until_status(stand, "delivered", number)
+    came: dict[str, list[str]] = defaultdict(list)
+    for request in stand.receiver.to("/inbound"):
+        body = json.loads(request.body)
+        if came[body["from"]][-1:] != [body["text"]]:
+            came[body["from"]].append(body["text"])
+    assert came == {number: ["0", "1", "2", "3", "4"] for number in numbers}
+
+
+async def test_receiver_comes_back(stand: RehearsalHarness) -> None:
+    """While nobody listens texts are queued; when somebody does again they arrive in order, and other handsets' too."""
+    await stand.receiver.stop()
+    for number in (A, B):
+        for text in ("one", "two", "three"):
+            await stand.text_from_handset(number, text)
+    await asyncio.sleep(0.1)
+    assert {t["status"] for t in await handset(stand)} == {"queued"}
+    await stand.receiver.start()
+    await stand.receiver.come(6, tail="/inbound")
+    for number in (A, B):
+        bodies = [json.loads(request.body) for request in stand.receiver.to("/inbound")]
+        assert [body["text"] for body in bodies if body["from"] == number] == ["one", "two", "three"]
+    await until_status(stand, "delivered")
+
+
+async def test_later_waits_behind_earlier(stand: RehearsalHarness) -> None:
+    """A later text does not overtake one that is not acknowledged; another handset's does."""
+    stand.receiver.otherwise = 503
+    await stand.text_from_handset(A, "one")
+    await stand.text_from_handset(A, "two")
+    await stand.receiver.come(3, tail="/inbound")
+    assert set(words(stand)) == {"one"}
+    await stand.text_from_handset(B, "other")
+    await until(lambda: "other" in words(stand))
+    assert "two" not in words(stand)
+    stand.receiver.otherwise = 204
+    await until(lambda: "two" in words(stand))
+
+
+async def test_gives_up() -> None:
+    """After the time to try is over a text has failed, its copy can still be listed, and the next one has its turn."""
+    async with rehearsal_harness(first_retry=0.02, longest_retry=0.05, give_up=0.2) as stand:
+        stand.receiver.otherwise = 503
+        await stand.text_from_handset(A, "one")
+        await until_status(stand, "failed")
+        stand.receiver.otherwise = 204
+        await stand.text_from_handset(A, "two")
+        await until_status(stand, "delivered")
+        assert [t["status"] for t in await handset(stand)] == ["failed", "delivered"]
+        since = datetime.now(UTC) - timedelta(minutes=1)
+        assert [item.text async for item in stand.carrier.list_since(since)] == ["one", "two"]
+
+
+async def test_retry_is_signed_anew() -> None:
+    """Retries grow apart, and each is signed with its own time, so that the last is as fresh as the first."""
+    async with rehearsal_harness(first_retry=0.3, longest_retry=5) as stand:
+        stand.receiver.answers = [500, 500]
+        times = []
+        await stand.text_from_handset(A, "one")
+        for count in (1, 2, 3):
+            await stand.receiver.come(count)
+            times.append(asyncio.get_running_loop().time())
+        first, second = times[1] - times[0], times[2] - times[1]
+        assert first > 0.25
+        assert second > 1.5 * first
+        stamps = [int(request.headers["X-Rehearsal-Timestamp"]) for request in stand.receiver.requests]
+        assert stamps == sorted(stamps)
+        assert all(stand.carrier.verify(request) for request in stand.receiver.requests)
+
+
+async def test_reports_are_retried(stand: RehearsalHarness) -> None:
+    """Reports too come until they are acknowledged, `sent` before `delivered`."""
+    stand.receiver.answers = [503, 503, 204, 503, 204]
+    await stand.carrier.send(Phone(A), "x", number=NUMBER)
+    reports = await stand.receiver.come(5, tail="/status")
+    assert [json.loads(r.body)["status"] for r in reports] == ["sent", "sent", "sent", "delivered", "delivered"]
+
+
+async def test_redirect_is_no_acknowledgement(stand: RehearsalHarness) -> None:
+    """A redirect is not followed and acknowledges nothing."""
+    stand.receiver.answers = [307]
+    await stand.text_from_handset(A, "x")
+    await stand.receiver.come(2)
+    assert {request.raw_path for request in stand.receiver.requests} == {"/carriers/demo/inbound"}

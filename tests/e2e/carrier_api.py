@@ -1,0 +1,101 @@
+"""The rehearsal carrier as a check from outside sees it: its documented API and nothing else (DESIGN section 9).
+
+Rule of this module: everything that was texted is remembered, so that the canary can look for it where it must not be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from datetime import datetime
+from typing import Any
+
+import aiohttp
+
+from tests.e2e.polling import STEP_TIMEOUT, shorten, wait_until
+
+_NUMBERS = itertools.count(5550200)
+
+
+def handset() -> str:
+    """Return a number no other test uses: +1 (206) 555-xxxx, made up."""
+    return f"+1206{next(_NUMBERS)}"
+
+
+class CarrierApi:
+    """One rehearsal carrier. `planted` are all numbers and texts that went in here."""
+
+    def __init__(self, url: str, line: str) -> None:
+        self.url = url
+        self.line = line
+        self.planted: set[str] = set()
+
+    async def text(self, sender: str, text: str, *, media: list[dict[str, str]] | None = None) -> str:
+        """Text the line from a handset; returns the carrier's id."""
+        self.planted |= {sender, text}
+        body: dict[str, Any] = {"from": sender, "to": self.line, "text": text}
+        if media:
+            body["media"] = media
+        async with aiohttp.ClientSession() as http, http.post(f"{self.url}/api/texts", json=body) as answer:
+            told = await answer.json()
+        assert answer.status == 202, f"the carrier answered {answer.status} to a text"
+        return str(told["id"])
+
+    async def texts(self, number: str) -> list[dict[str, Any]]:
+        """Everything one handset shows, oldest first, in the carrier's own form."""
+        async with (
+            aiohttp.ClientSession() as http,
+            http.get(f"{self.url}/api/texts", params={"handset": number}) as answer,
+        ):
+            told: list[dict[str, Any]] = await answer.json()
+        return told
+
+    async def texts_delivered(self, number: str) -> list[str]:
+        """Tell what reached one handset, oldest first."""
+        return [t["text"] for t in await self.texts(number) if t["direction"] == "out"]
+
+    async def texts_acknowledged(self, number: str) -> list[str]:
+        """Tell what the line has acknowledged from one handset, oldest first."""
+        told = await self.texts(number)
+        return [t["text"] for t in told if t["direction"] == "in" and t["status"] == "delivered"]
+
+    async def records(self) -> list[dict[str, Any]]:
+        """Every copy the carrier still holds."""
+        async with aiohttp.ClientSession() as http, http.get(f"{self.url}/api/records") as answer:
+            told: list[dict[str, Any]] = await answer.json()
+        return told
+
+    async def fault(self, **fault: Any) -> None:
+        """Set faults: `send`, `times`, `inbound` as the carrier documents them."""
+        async with aiohttp.ClientSession() as http, http.post(f"{self.url}/api/faults", json=fault) as answer:
+            assert answer.status == 200, f"the carrier answered {answer.status} to a fault"
+
+    async def wait_for_delivery(self, number: str, text: str, *, within: float = STEP_TIMEOUT) -> None:
+        """Wait until a text is on the handset."""
+
+        async def probe() -> bool | None:
+            return text in await self.texts_delivered(number) or None
+
+        async def seen() -> str:
+            return ", ".join(shorten(t) for t in await self.texts_delivered(number)) or "nothing"
+
+        await wait_until(f"the handset has {shorten(text)!r}", probe, within=within, seen=seen)
+
+    async def wait_for_acknowledgements(self, number: str, count: int, *, within: float = STEP_TIMEOUT) -> None:
+        """Wait until the line has acknowledged that many texts of the handset."""
+
+        async def probe() -> bool | None:
+            return len(await self.texts_acknowledged(number)) >= count or None
+
+        await wait_until(f"the line acknowledged {count} text(s) of the handset", probe, within=within)
+
+    async def answered_after(self, number: str) -> float:
+        """Return the seconds between the last text of a handset and the last that reached it (the carrier's stamps)."""
+        texts = await self.texts(number)
+        last = {way: max(datetime.fromisoformat(t["at"]) for t in texts if t["direction"] == way) for way in ("in", "out")}
+        return (last["out"] - last["in"]).total_seconds()
+
+    async def texts_delivered_after(self, number: str, *, after: float) -> list[str]:
+        """Tell what is on the handset after so many seconds in which it may grow."""
+        await asyncio.sleep(after)
+        return await self.texts_delivered(number)

@@ -1,0 +1,37 @@
+"""Agreeing on words for a phone, as after a call: asked for in the room, said in the office, gone at once."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.e2e.polling import wait_until
+from tests.e2e.staff_client import StaffClient
+from tests.e2e.staffed_line import NOTE, Conversation, StaffedLine
+
+
+async def enrol_codeword(
+    staffed_line: StaffedLine, client: StaffClient, start_conversation: Conversation, *words: str
+) -> str:
+    """Agree on a codeword and, behind it, a duress word or "-"; returns the office in which they were said."""
+    office = next(room for room, name in (await client.joined()).items() if name == "office")
+    command = await client.say(start_conversation.room, "!codeword")
+    await start_conversation.wait_for_receipt(command, NOTE)
+    asks = f"Codeword for {start_conversation.designation}"
+    await client.find(office, "the bot asks", lambda i: i.sender == staffed_line.ready.bot and asks in i.body)
+    for word in words:
+        before = await _redacted(client, office)
+        # It is gone before the client has seen its own words come back, so nobody waits for that.
+        saying = asyncio.create_task(client.say(office, word))
+
+        async def gone(before: int = before) -> bool | None:
+            return await _redacted(client, office) > before or None
+
+        await wait_until("what was said in the office is redacted", gone)
+        saying.cancel()
+        await asyncio.gather(saying, return_exceptions=True)
+    await start_conversation.wait_for_notice("A codeword is agreed")
+    return office
+
+
+async def _redacted(client: StaffClient, room: str) -> int:
+    return sum(item.kind == "redacted" and item.sender == client.mxid for item in await client.items(room))

@@ -1,0 +1,89 @@
+"""A homeserver with its bad moments: what stands between it and the bridge, or a person's client, here makes them.
+
+Rules of this module: it forwards what it forwards unchanged, but that the homeserver's address is its own; a fault is one
+that homeservers and proxies really have.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import Enum, unique
+from typing import Final
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+SLOW: Final = 1.5
+"""Seconds that a slow one thinks about each request, and that a late answer takes."""
+FORWARDED_HEADERS: Final = ("Authorization", "Content-Type")
+
+
+@unique
+class FaultMode(Enum):
+    """What it does with a request."""
+
+    WELL = "well"
+    SLOW = "slow"
+    BUSY = "busy"
+    """429, with a time after which to ask again."""
+    BROKEN = "broken"
+    """500, and nothing is done."""
+    LATE = "late"
+    """What is asked is done, and the answer comes when others have told of it."""
+    MUTE = "mute"
+    """What is asked is done, and the answer is lost."""
+
+
+class FaultyHomeserver:
+    """Stands at `url` for the homeserver at `real`. `requests_by_mode`: how many requests met each mood.
+
+    `only`: what stands in the path of the requests that meet its mood; the others find it well.
+    """
+
+    def __init__(self, real: str, *, only: str = "/") -> None:
+        self._real, self._only = real, only
+        self.mode = FaultMode.WELL
+        self.requests_by_mode: Counter[FaultMode] = Counter()
+        self.url = ""
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[FaultyHomeserver]:
+        """Listen on a port of the system's choice for the length of the block."""
+        app = web.Application(client_max_size=1 << 26)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        runner = web.AppRunner(app, shutdown_timeout=0.5)
+        await runner.setup()
+        async with aiohttp.ClientSession(auto_decompress=False) as self._http:
+            try:
+                site = web.TCPSite(runner, "127.0.0.1", 0)
+                await site.start()
+                host, port = runner.addresses[0][:2]
+                self.url = f"http://{host}:{port}"
+                yield self
+            finally:
+                await runner.cleanup()
+
+    async def _handle(self, request: web.Request) -> web.Response:
+        mode = self.mode if self._only in request.path else FaultMode.WELL
+        self.requests_by_mode[mode] += 1
+        if mode is FaultMode.BUSY:
+            told = {"errcode": "M_LIMIT_EXCEEDED", "error": "Too many requests", "retry_after_ms": 300}
+            return web.json_response(told, status=429)
+        if mode is FaultMode.BROKEN:
+            return web.json_response({"errcode": "M_UNKNOWN", "error": "Internal server error"}, status=500)
+        if mode is FaultMode.SLOW:
+            await asyncio.sleep(SLOW)
+        headers = {name: request.headers[name] for name in FORWARDED_HEADERS if name in request.headers}
+        url = URL(self._real + request.raw_path, encoded=True)
+        body = await request.read()
+        async with self._http.request(request.method, url, data=body or None, headers=headers) as answer:
+            said = (await answer.read()).replace(self._real.encode(), self.url.encode())
+        if mode is FaultMode.LATE:
+            await asyncio.sleep(SLOW)
+        if mode is FaultMode.MUTE and request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=answer.status, body=said, content_type="application/json")

@@ -1,0 +1,193 @@
+"""A second, independent Matrix client as a staff member: matrix-nio, its device cross-signed by us.
+
+Rule of this module: it shares no code with the strict SDK or with mautrix, so that the bridge cannot pass by agreeing
+with one library only. nio 0.26 knows no cross-signing: :mod:`tests.e2e.cross_signing` adds it, and the shield an item
+carries is computed there too. `signed=False` makes the client that must be told nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import aiohttp
+import nio
+from nio.store import SqliteMemoryStore
+
+from tests.e2e.cross_signing import cross_sign, signed_devices
+from tests.e2e.nio_timeline import timeline_items
+from tests.e2e.polling import STEP_TIMEOUT, wait_until
+from tests.e2e.staff_client import Account, TimelineItem, newest_messages
+
+
+class NioClient:
+    """A `Seat` on matrix-nio, in memory only. `signed`: whether its device is cross-signed."""
+
+    def __init__(self, homeserver: str, account: Account, *, signed: bool = True) -> None:
+        self.homeserver = homeserver
+        self.mxid = account.mxid
+        self.signed = signed
+        self._account = account
+        config = nio.AsyncClientConfig(encryption_enabled=True, store=SqliteMemoryStore, store_sync_tokens=False)
+        self._client = nio.AsyncClient(homeserver, account.mxid, store_path="", config=config)
+        self._events: dict[str, dict[str, Any]] = {}
+        self._signed_keys: dict[str, set[str]] = {}
+        self._sync: asyncio.Task[None] | None = None
+        self._http: aiohttp.ClientSession | None = None
+
+    async def start(self) -> None:
+        """Log in as a new device, upload keys, sign the device (unless told not to) and begin to sync."""
+        answer = await self._client.login(self._account.password, "nio" if self.signed else "unsigned")
+        assert isinstance(answer, nio.LoginResponse), "login refused"
+        await self._client.keys_upload()
+        headers = {"Authorization": f"Bearer {self._client.access_token}"}
+        self._http = aiohttp.ClientSession(self.homeserver, headers=headers)
+        if self.signed:
+            device = str(self._client.device_id)
+            await cross_sign(self._http, mxid=self.mxid, password=self._account.password, device_id=device)
+        self._client.add_event_callback(self._keep, nio.Event)
+        await self.back()
+        await wait_until(f"{self.mxid}: first sync", self._synced)
+
+    async def away(self) -> None:
+        """Be switched off: the device keeps what it has and hears nothing."""
+        if self._sync is not None:
+            self._sync.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sync
+
+    async def back(self) -> None:
+        """Be switched on, or on again with what the device has."""
+        self._sync = asyncio.create_task(self._client.sync_forever(timeout=3000, full_state=True, loop_sleep_time=0))
+
+    async def log_out(self) -> None:
+        """Remove the device from the server; `stop` is still to be called."""
+        await self._client.logout()
+
+    async def stop(self) -> None:
+        """Stop syncing; the device stays on the server."""
+        await self.away()
+        if self._http is not None:
+            await self._http.close()
+        await self._client.close()
+
+    async def invites(self) -> Mapping[str, str]:
+        """Rooms this person is invited to, and their names."""
+        return {room_id: room.name or "" for room_id, room in self._client.invited_rooms.items()}
+
+    async def joined(self) -> Mapping[str, str]:
+        """Rooms this person is in, and their names."""
+        return {room_id: room.name or "" for room_id, room in self._client.rooms.items()}
+
+    async def join(self, room_id: str) -> None:
+        """Accept the invite and wait until the client shows the room."""
+
+        async def invited() -> bool | None:
+            return room_id in self._client.invited_rooms or None
+
+        await wait_until(f"{self.mxid} is invited to the room", invited)
+        await self._client.join(room_id)
+
+        async def there() -> bool | None:
+            return room_id in self._client.rooms or None
+
+        await wait_until(f"{self.mxid} is in the room", there)
+
+    async def leave(self, room_id: str) -> None:
+        """Leave the room."""
+        await self._client.room_leave(room_id)
+
+    async def items(self, room_id: str) -> list[TimelineItem]:
+        """Return the room's events that the client has, oldest first."""
+        events = self._events.get(room_id, {})
+        for event_id, event in list(events.items()):
+            if isinstance(event, nio.MegolmEvent):
+                with contextlib.suppress(nio.EncryptionError):  # its key may have come meanwhile; nio does not look again
+                    events[event_id] = self._client.decrypt_event(event)
+        for sender in {e.sender for e in events.values() if getattr(e, "decrypted", False)}:
+            if sender not in self._signed_keys:
+                assert self._http is not None, "not started"
+                self._signed_keys[sender] = await signed_devices(self._http, sender)
+        return timeline_items(list(events.values()), self._signed_keys)
+
+    async def whole(self, room_id: str) -> list[TimelineItem]:
+        """All of the room's events, oldest first."""
+        found: dict[str, Any] = {}
+        token = self._client.next_batch
+        while token:
+            page = await self._client.room_messages(room_id, token, limit=100)
+            assert isinstance(page, nio.RoomMessagesResponse), "the room's history was refused"
+            found = {**{event.event_id: event for event in reversed(page.chunk)}, **found}
+            token = page.end if page.chunk else None
+        self._events[room_id] = {**found, **self._events.get(room_id, {})}
+        return await self.items(room_id)
+
+    async def say(self, room_id: str, text: str) -> TimelineItem:
+        """Send a plain text message, exactly this text."""
+        return await self.say_raw(room_id, {"msgtype": "m.text", "body": text})
+
+    async def reply(self, room_id: str, to: TimelineItem, text: str) -> TimelineItem:
+        """Send a reply."""
+        relation = {"m.in_reply_to": {"event_id": to.event_id}}
+        return await self.say_raw(room_id, {"msgtype": "m.text", "body": text, "m.relates_to": relation})
+
+    async def say_in_thread(self, room_id: str, root: TimelineItem, text: str) -> TimelineItem:
+        """Send into a Matrix thread that begins at `root`."""
+        relation = {"rel_type": "m.thread", "event_id": root.event_id}
+        return await self.say_raw(room_id, {"msgtype": "m.text", "body": text, "m.relates_to": relation})
+
+    async def say_raw(self, room_id: str, content: Mapping[str, Any]) -> TimelineItem:
+        """Send an `m.room.message` with exactly this content, encrypted."""
+        event_id = await self._send(room_id, "m.room.message", dict(content))
+        return await self.find(room_id, "own message came back", lambda i: i.event_id == event_id)
+
+    async def edit(self, room_id: str, item: TimelineItem, text: str) -> None:
+        """Replace the text of one's own message."""
+        new = {"msgtype": "m.text", "body": text}
+        relation = {"rel_type": "m.replace", "event_id": item.event_id}
+        content = {"msgtype": "m.text", "body": f"* {text}", "m.new_content": new, "m.relates_to": relation}
+        await self._send(room_id, "m.room.message", content)
+
+    async def redact(self, room_id: str, item: TimelineItem) -> None:
+        """Redact an event."""
+        await self._client.room_redact(room_id, item.event_id)
+
+    async def react(self, room_id: str, item: TimelineItem, key: str) -> None:
+        """Put a reaction on an event."""
+        relation = {"rel_type": "m.annotation", "event_id": item.event_id, "key": key}
+        await self._send(room_id, "m.reaction", {"m.relates_to": relation})
+
+    async def find(
+        self, room_id: str, step: str, wanted: Callable[[TimelineItem], bool], *, within: float = STEP_TIMEOUT
+    ) -> TimelineItem:
+        """Wait until an item of the room is `wanted`; the newest such item."""
+
+        async def probe() -> TimelineItem | None:
+            return next((item for item in reversed(await self.items(room_id)) if wanted(item)), None)
+
+        async def seen() -> str:
+            return newest_messages(await self.items(room_id))
+
+        return await wait_until(f"{self.mxid}: {step}", probe, within=within, seen=seen)
+
+    async def call(self, method: str, path: str, body: Mapping[str, Any]) -> int:
+        """Ask the homeserver something that no client offers; returns the status. `path` after `/_matrix/client/v3/`."""
+        assert self._http is not None, "not started"
+        async with self._http.request(method, f"/_matrix/client/v3/{path}", json=dict(body)) as answer:
+            return answer.status
+
+    async def _synced(self) -> bool | None:
+        assert self._sync is not None, "not started"
+        if self._sync.done():
+            self._sync.result()
+        return bool(self._client.next_batch) or None
+
+    async def _keep(self, room: Any, event: Any) -> None:
+        self._events.setdefault(room.room_id, {})[event.event_id] = event
+
+    async def _send(self, room_id: str, kind: str, content: dict[str, Any]) -> str:
+        answer = await self._client.room_send(room_id, kind, content, ignore_unverified_devices=True)
+        assert isinstance(answer, nio.RoomSendResponse), "the homeserver refused the message"
+        return str(answer.event_id)

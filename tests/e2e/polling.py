@@ -1,0 +1,77 @@
+"""Waiting that says what it waited for.
+
+Rule of this module: nothing in these tests sleeps and hopes. Every wait names its step in words, has a deadline, and when
+the deadline passes says the step and what was seen last; `assert_never` is the one way to wait for something not to happen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+STEP_TIMEOUT = 30.0
+"""Seconds a step may take on two busy cores when the test does not say otherwise."""
+HANG_TIMEOUT = 60.0
+"""Seconds that a last look may take."""
+
+
+class StepFailed(AssertionError):  # noqa: N818 - reads as what it is: a step failed
+    """A step of a scenario did not happen in its time, or something happened that must not."""
+
+
+async def wait_until(
+    step: str,
+    probe: Callable[[], Awaitable[T | None]],
+    *,
+    within: float = STEP_TIMEOUT,
+    every: float = 0.15,
+    seen: Callable[[], Awaitable[str]] | None = None,
+) -> T:
+    """Ask `probe` until it answers something true, and return that.
+
+    `within` and `every` in seconds. Raises :class:`StepFailed` with `step`, the time it had, and what `seen` tells; also
+    when `probe` itself has not answered `HANG_TIMEOUT` seconds after the deadline.
+    """
+    deadline = time.monotonic() + within
+    limit = asyncio.timeout(within + HANG_TIMEOUT)
+    try:
+        async with limit:
+            while True:
+                if answer := await probe():
+                    return answer
+                if time.monotonic() >= deadline:
+                    break
+                await asyncio.sleep(every)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise StepFailed(f"nothing answers any more after {within:.0f} s: {step}") from None
+    last = f"\n  seen: {await seen()}" if seen else ""
+    raise StepFailed(f"step not reached in {within:.0f} s: {step}{last}")
+
+
+async def assert_never(
+    step: str,
+    probe: Callable[[], Awaitable[T | None]],
+    *,
+    during: float,
+    every: float = 0.25,
+) -> None:
+    """See that `probe` answers nothing true for `during` seconds. Raises :class:`StepFailed` as soon as it does."""
+    deadline = time.monotonic() + during
+    while True:
+        if answer := await probe():
+            raise StepFailed(f"happened although it must not: {step}: {shorten(repr(answer), 300)}")
+        if time.monotonic() >= deadline:
+            return
+        await asyncio.sleep(every)
+
+
+def shorten(text: str, limit: int = 60) -> str:
+    """One line of at most `limit` characters: failure output shows enough to know the message, and no more."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"

@@ -1,0 +1,41 @@
+"""Somebody's second device, which they verify themselves."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.staff_client import StaffClient
+from tests.e2e.staffed_line import StaffedLine
+
+if TYPE_CHECKING:
+    from tests.e2e.strict_client import StrictClient
+
+
+@asynccontextmanager
+async def second_device(
+    staffed_line: StaffedLine, client: StaffClient, *, verified: bool = True, homeserver: str | None = None
+) -> AsyncIterator[StrictClient]:
+    """Log somebody in a second time, on a device that they verify themselves; `homeserver`: at another address."""
+    key = await strict(client).recovery_key()
+    account = next(a for a in staffed_line.ready.accounts if a.mxid == client.mxid)
+    second = type(strict(client))(homeserver or staffed_line.ready.homeserver, account)
+    try:
+        await second.start()
+        if verified:
+            await second.verify(key)
+        yield second
+    finally:
+        await second.stop()
+
+
+def strict(client: StaffClient) -> StrictClient:
+    """Return the seat as the strict client that it is."""
+    from tests.e2e.strict_client import StrictClient
+
+    if not isinstance(client, StrictClient):
+        pytest.fail("this needs the strict client, which has no build for this C library")
+    return client

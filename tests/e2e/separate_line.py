@@ -1,0 +1,64 @@
+"""A line of one module's own, and the people at its desk.
+
+Rule of this module: what is begun here is ended here, the people before their line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from tests.e2e.nio_client import NioClient
+from tests.e2e.stack import Stack
+from tests.e2e.staff_client import Account, StaffClient
+from tests.e2e.staffed_line import StaffedLine
+
+S = TypeVar("S", bound=StaffClient)
+
+
+@asynccontextmanager
+async def run_line(
+    directory: Path, *, settings: Mapping[str, Any] | None = None, log_level: str | None = None
+) -> AsyncIterator[StaffedLine]:
+    """Run a line for the length of the block; with an agency's own `settings`, or logging as told, it is started again."""
+    stack = Stack(directory)
+    try:
+        await stack.start()
+        configured: dict[str, Any] = {} if log_level is None else {"log_level": log_level}
+        if settings is not None:
+            pack = stack.data / "own.yaml"
+            pack.write_text(yaml.safe_dump({"name": "own", "settings": dict(settings)}), encoding="utf-8")
+            configured["lines"] = yaml.safe_load((stack.data / "config.yaml").read_text(encoding="utf-8"))["lines"]
+            configured["lines"][0]["packs"].append(str(pack))
+        if configured:
+            stack.configure(**configured)
+            await stack.kill("bridge")
+            await stack.wait_until_well()
+        yield StaffedLine(stack=stack, ready=stack.ready)
+    finally:
+        await stack.end()
+
+
+@asynccontextmanager
+async def bring_people(staffed_line: StaffedLine, opening: Iterable[Awaitable[S]]) -> AsyncIterator[list[S]]:
+    """Log people in one after another and take them to the desk; their clients end with the block."""
+    clients: list[S] = []
+    try:
+        for each in opening:
+            clients.append(await each)
+            await staffed_line.bring_to_desk(clients[-1])
+        yield clients
+    finally:
+        for client in clients:
+            await client.stop()
+
+
+async def log_in_nio(homeserver: str, account: Account) -> NioClient:
+    """Log somebody in at the second, independent client."""
+    client = NioClient(homeserver, account)
+    await client.start()
+    return client

@@ -1,0 +1,138 @@
+"""What a person at the agency sees and does in a Matrix client, whichever client it is.
+
+Rule of this module: scenarios speak to a `StaffClient` and never to a client library, so that the strict client and the
+second, independent one can sit at the same desk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from tests.e2e.polling import STEP_TIMEOUT, shorten
+
+NO_SHIELD = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineItem:
+    """One event of a room as a client shows it.
+
+    `kind`: `message`, `redacted`, `undecryptable`, `state` or `other`. `body` is the newest one. `shield`: `none`, or
+    colour and code (`red UNSIGNED_DEVICE`). `cause`: why it could not be decrypted. `reactions`: key to senders.
+    """
+
+    sender: str
+    kind: str
+    event_id: str | None = None
+    body: str = ""
+    msgtype: str = ""
+    shield: str = NO_SHIELD
+    cause: str = ""
+    edited: bool = False
+    thread_root: str | None = None
+    reactions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    handle: Any = field(default=None, repr=False, compare=False)
+
+    def marks(self, sender: str) -> tuple[str, ...]:
+        """Reaction keys that this person or bot put on the event."""
+        return tuple(key for key, senders in self.reactions.items() if sender in senders)
+
+    def brief(self) -> str:
+        """One line for failure output."""
+        parts = [self.sender.split(":")[0], self.kind, shorten(self.body), self.cause]
+        parts.append("" if self.shield == NO_SHIELD else self.shield)
+        parts.append(" ".join(self.reactions))
+        return " ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One account of ready.json."""
+
+    user: str
+    mxid: str
+    password: str = field(repr=False)
+    role: str
+
+
+class StaffClient(Protocol):
+    """A logged-in Matrix client of one staff member. Room ids and event ids are Matrix's; texts are plain bodies."""
+
+    mxid: str
+    homeserver: str
+
+    async def start(self) -> None:
+        """Log in, set up encryption and begin to sync."""
+
+    async def away(self) -> None:
+        """Stop syncing and keep the client: it is switched off."""
+
+    async def back(self) -> None:
+        """Sync again, from where it went away."""
+
+    async def stop(self) -> None:
+        """Stop syncing and forget the client; the account stays as it is."""
+
+    async def invites(self) -> Mapping[str, str]:
+        """Rooms this person is invited to, and their names."""
+
+    async def join(self, room_id: str) -> None:
+        """Accept the invite and wait until the client shows the room."""
+
+    async def joined(self) -> Mapping[str, str]:
+        """Rooms this person is in, and their names."""
+
+    async def leave(self, room_id: str) -> None:
+        """Leave the room."""
+
+    async def items(self, room_id: str) -> list[TimelineItem]:
+        """Return the room's events that the client has, oldest first."""
+
+    async def whole(self, room_id: str) -> list[TimelineItem]:
+        """All of the room's events that the server gives, oldest first: pages back to the start."""
+
+    async def say(self, room_id: str, text: str) -> TimelineItem:
+        """Send a plain text message; returns it as the server has it."""
+
+    async def reply(self, room_id: str, to: TimelineItem, text: str) -> TimelineItem:
+        """Send a reply."""
+
+    async def say_in_thread(self, room_id: str, root: TimelineItem, text: str) -> TimelineItem:
+        """Send into a Matrix thread."""
+
+    async def say_raw(self, room_id: str, content: Mapping[str, Any]) -> TimelineItem:
+        """Send an `m.room.message` with exactly this content (mentions, files)."""
+
+    async def edit(self, room_id: str, item: TimelineItem, text: str) -> None:
+        """Replace the text of one's own message."""
+
+    async def redact(self, room_id: str, item: TimelineItem) -> None:
+        """Redact an event."""
+
+    async def react(self, room_id: str, item: TimelineItem, key: str) -> None:
+        """Put a reaction on an event."""
+
+    async def find(
+        self, room_id: str, step: str, wanted: Callable[[TimelineItem], bool], *, within: float = STEP_TIMEOUT
+    ) -> TimelineItem:
+        """Wait until an item of the room is `wanted` and return it."""
+
+
+def mention(text: str, *mxids: str) -> dict[str, Any]:
+    """Content of a message that mentions people (`m.mentions`)."""
+    return {"msgtype": "m.text", "body": text, "m.mentions": {"user_ids": list(mxids)}}
+
+
+def attachment(name: str) -> dict[str, Any]:
+    """Content of a file message. The media does not exist: nothing may fetch it."""
+    key = {"kty": "oct", "alg": "A256CTR", "ext": True, "k": "A" * 43, "key_ops": ["encrypt", "decrypt"]}
+    file = {"v": "v2", "url": "mxc://nowhere.invalid/none", "key": key, "iv": "A" * 22, "hashes": {"sha256": "A" * 43}}
+    return {"msgtype": "m.file", "body": name, "filename": name, "info": {"size": 1}, "file": file}
+
+
+def newest_messages(items: list[TimelineItem], count: int = 10) -> str:
+    """Tell the last messages of a room, for failure output."""
+    told = [item.brief() for item in items if item.kind in {"message", "undecryptable", "redacted"}]
+    return "".join(f"\n    {line}" for line in told[-count:]) or "nothing"

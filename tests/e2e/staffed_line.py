@@ -1,0 +1,198 @@
+"""What happens at the agency, in the words of the scenarios: a text arrives, somebody claims it, they talk.
+
+Rule of this module: it knows what DESIGN section 9 promises to checks from outside, and no more of the product.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from tests.e2e.carrier_api import CarrierApi
+from tests.e2e.polling import STEP_TIMEOUT, StepFailed, wait_until
+from tests.e2e.stack import ReadyFile, Stack
+from tests.e2e.staff_client import NO_SHIELD, StaffClient, TimelineItem, newest_messages
+
+UNDO_SECONDS = 8.0
+"""Seconds of the ordinary undo window (DESIGN section 3)."""
+DELIVERY_TIMEOUT = UNDO_SECONDS + STEP_TIMEOUT
+"""Seconds until an answer is on the handset: the undo window, and two busy cores."""
+NOTE = "📝"
+HAND = "✋"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """A claimed thread: its assignee, its room, its handset."""
+
+    client: StaffClient
+    room: str
+    handset: str
+    designation: str
+    staffed_line: StaffedLine
+
+    async def texts_in_room(self, *, whole: bool = False) -> list[str]:
+        """Bodies that the line voice put into the room, oldest first. Fails if one stays unreadable, or has a shield."""
+
+        async def spoken() -> list[TimelineItem]:
+            items = await (self.client.whole(self.room) if whole else self.client.items(self.room))
+            return [i for i in items if i.sender == self.staffed_line.ready.voice and i.kind != "state"]
+
+        async def readable() -> list[TimelineItem] | None:
+            items = await spoken()
+            return items if all((i.kind, i.shield) == ("message", NO_SHIELD) for i in items) else None
+
+        async def seen() -> str:
+            return "; ".join(f"{i.kind} {i.cause} {i.shield}" for i in await spoken())
+
+        # A key reaches a client beside the event it opens, so that one may be seen a moment before it is read.
+        return [item.body for item in await wait_until("each event of the line voice can be read", readable, seen=seen)]
+
+    async def wait_for_text(self, text: str) -> TimelineItem:
+        """Wait until a text of the handset is in the room, readable."""
+        voice = self.staffed_line.ready.voice
+        return await self.client.find(
+            self.room, "the text is in the room, readable", lambda i: i.sender == voice and i.body == text
+        )
+
+    async def wait_for_receipt(self, said: TimelineItem, word: str, *, within: float = DELIVERY_TIMEOUT) -> TimelineItem:
+        """Wait until the one current receipt on a message contains this word; fails on two at once that stay."""
+        bot = self.staffed_line.ready.bot
+
+        def current(item: TimelineItem) -> bool:
+            marks = item.marks(bot)
+            return item.event_id == said.event_id and len(marks) == 1 and word in marks[0]
+
+        return await self.client.find(self.room, f"the one receipt says {word!r}", current, within=within)
+
+    async def wait_for_notice(self, *words: str, within: float = DELIVERY_TIMEOUT) -> TimelineItem:
+        """Wait until the policy bot says something in the room that contains all the words."""
+        bot = self.staffed_line.ready.bot
+        return await self.client.find(
+            self.room,
+            f"the bot says {words}",
+            lambda i: i.sender == bot and i.kind == "message" and all(w.casefold() in i.body.casefold() for w in words),
+            within=within,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaffedLine:
+    """The line, and what its staff can do."""
+
+    stack: Stack
+    ready: ReadyFile
+
+    @property
+    def carrier(self) -> CarrierApi:
+        """The carrier behind the handsets."""
+        return self.stack.carrier
+
+    async def bring_to_desk(self, client: StaffClient) -> StaffClient:
+        """Take a logged-in person to the desk and to their office, and have them say hello at the desk once."""
+        await client.join(self.ready.desk_room)
+        for author in (self.ready.bot, self.ready.voice):
+            await client.find(
+                self.ready.desk_room,
+                "both identities greet the newcomer",
+                lambda i, a=author: i.sender == a and i.kind in {"message", "undecryptable"},  # type: ignore[misc]
+            )
+        await client.say(self.ready.desk_room, "// hello")
+        office = await self.wait_for_invite(client, set(), office=True)
+        await client.join(office)
+        return client
+
+    async def queue_cards(self, client: StaffClient) -> list[TimelineItem]:
+        """Return the desk's cards of waiting threads, as this person sees them."""
+        items = await client.whole(self.ready.desk_room)
+        return [i for i in items if i.sender == self.ready.bot and i.kind == "message" and "waiting" in i.body]
+
+    async def wait_for_card(self, client: StaffClient, handset: str, text: str) -> TimelineItem:
+        """Have a new handset text; returns its card at the desk, as this person sees it."""
+        before = {card.event_id for card in await self.queue_cards(client)}
+        await self.carrier.text(handset, text)
+        return await client.find(
+            self.ready.desk_room,
+            "a new card says that somebody is waiting",
+            lambda i: (
+                i.sender == self.ready.bot
+                and i.kind == "message"
+                and "waiting" in i.body
+                and i.event_id is not None
+                and i.event_id not in before
+            ),
+        )
+
+    async def claim(self, client: StaffClient, handset: str, card: TimelineItem, *, by: str = HAND) -> Conversation:
+        """Claim a card (a tap, or a command) and accept the invite."""
+        before = set(await client.invites())
+        if by == HAND:
+            await client.react(self.ready.desk_room, card, HAND)
+        else:
+            await client.say(self.ready.desk_room, by)
+        room = await self.wait_for_invite(client, before)
+        await client.join(room)
+
+        async def named() -> str | None:
+            return (await client.joined()).get(room)
+
+        name = await wait_until("the room has its name", named)
+        return Conversation(client=client, room=room, handset=handset, designation=name, staffed_line=self)
+
+    async def start_conversation(self, client: StaffClient, handset: str, text: str) -> Conversation:
+        """Have a new handset text and this person claims it; the text can be read."""
+        conversation = await self.claim(client, handset, await self.wait_for_card(client, handset, text))
+        await conversation.wait_for_text(text)
+        return conversation
+
+    async def as_bot(self, method: str, path: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Ask the homeserver something as the policy bot: what a room's state is, or to invite somebody.
+
+        `path` after `/_matrix/client/v3/`. There is no command yet that brings a second person into a thread.
+        """
+        headers = {"Authorization": f"Bearer {self.stack.secret('as_token')}"}
+        async with (
+            aiohttp.ClientSession(self.ready.homeserver, headers=headers) as http,
+            http.request(method, f"/_matrix/client/v3/{path}", json=content, params={"user_id": self.ready.bot}) as answer,
+        ):
+            told: Any = await answer.json()
+        assert answer.status == 200, f"the homeserver answered {answer.status} to the policy bot"
+        return told if isinstance(told, dict) else {"state": told}
+
+    async def send_closing_command(self, client: StaffClient, room: str, text: str) -> None:
+        """Have somebody say what ends the thread: it may be redacted before their client has seen its own message."""
+        try:
+            async with asyncio.timeout(3.0):
+                await client.say(room, text)
+        except (StepFailed, TimeoutError):
+            return
+
+    async def vacuum(self) -> None:
+        """Have the homeserver rewrite its database, as it does in quiet hours: what is deleted is then in no byte of it."""
+        headers = {"Authorization": f"Bearer {self.stack.secret('as_token')}"}
+        async with (
+            aiohttp.ClientSession(self.ready.homeserver, headers=headers) as http,
+            http.post("/_synapse/client/quietline/vacuum") as answer,
+        ):
+            assert answer.status == 200, f"the homeserver answered {answer.status} to a vacuum"
+
+    async def wait_for_invite(self, client: StaffClient, before: set[str], *, office: bool = False) -> str:
+        """Wait until somebody is invited to a room they were not invited to before; returns the room."""
+
+        async def probe() -> str | None:
+            return next(
+                (
+                    r
+                    for r, name in (await client.invites()).items()
+                    if name and r not in before and (name == "office") == office
+                ),
+                None,  # a client may hear of an invitation before it has the name
+            )
+
+        async def seen() -> str:
+            return f"the desk: {newest_messages(await client.items(self.ready.desk_room), 4)}"
+
+        return await wait_until(f"{client.mxid} is invited to {'the office' if office else 'a thread'}", probe, seen=seen)

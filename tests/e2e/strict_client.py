@@ -1,0 +1,225 @@
+"""A strict modern Matrix client as a staff member: matrix-rust-sdk through matrix-sdk-python.
+
+Rule of this module: what is done here a person does; where the client fails them they do what people do, which is to open
+the room anew, to start the client again, and no more.
+A burst can cut the live timeline short and it is empty for about a second after a room was opened (facts-matrix,
+section 13), so `whole` pages back to the start before it answers. What is shown can stay behind what the client has: a key
+or a reaction that comes while the room is paged in is in its store and not in the open room. So a room is opened anew, as a
+person does who misses something.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeVar
+
+import matrix_sdk_python as sdk
+
+from tests.e2e.polling import STEP_TIMEOUT, StepFailed, wait_until
+from tests.e2e.staff_client import Account, TimelineItem, newest_messages
+from tests.e2e.strict_device import StrictDevice
+from tests.e2e.strict_room import RoomTimeline, UndecryptableTracker
+
+T = TypeVar("T")
+
+PAGE_EVERY = 10
+"""How many looks at a timeline until it is paged back again: after a gap the SDK begins it anew."""
+ACCEPT_SECONDS = 1.5
+"""Seconds that somebody takes to accept an invitation. What was sent with it is there by then, and the client takes that
+whatever else goes wrong; one that accepts at once may take nothing at all (`test_no_bundle`)."""
+OPEN_EVERY = 50
+"""How many looks until the room is opened anew."""
+STUCK_SECONDS = 40.0
+"""Seconds after which a client that does not come to the end of opening or paging a room is started again: the SDK (0.18)
+may wait for itself for ever there, with a device that has just been verified."""
+
+
+class StrictClient(StrictDevice):
+    """A `Seat` on the strict SDK."""
+
+    def __init__(self, homeserver: str, account: Account) -> None:
+        super().__init__(homeserver, account)
+        self._unreadable = UndecryptableTracker()
+
+    async def invites(self) -> Mapping[str, str]:
+        """Rooms this person is invited to, and their names."""
+        return self._named(sdk.Membership.INVITED)
+
+    async def joined(self) -> Mapping[str, str]:
+        """Rooms this person is in, and their names."""
+        return self._named(sdk.Membership.JOINED)
+
+    async def join(self, room_id: str) -> None:
+        """Accept the invite and wait until the client shows the room."""
+
+        async def invited() -> Any:
+            return next((r for r in self._client.rooms() if r.id() == room_id), None)
+
+        room = await wait_until(f"{self.mxid} is invited to the room", invited)
+        self._close(room_id)  # of an earlier stay
+        await asyncio.sleep(ACCEPT_SECONDS)
+        await room.join()
+        await self._live(room_id)
+
+    async def leave(self, room_id: str) -> None:
+        """Leave the room."""
+        live = await self._live(room_id)
+        await live.room.leave()
+
+    async def items(self, room_id: str) -> list[TimelineItem]:
+        """Return the room's events that the client has, oldest first."""
+        items = (await self._live(room_id)).items()
+        if self._unreadable.too_long(items) and room_id in await self.joined():
+            await self.restart()
+            items = await self._paged(room_id)
+        return items
+
+    async def _unless_stuck(self, doing: Callable[[], Awaitable[T]]) -> T:
+        try:
+            async with asyncio.timeout(STUCK_SECONDS):
+                return await doing()
+        except TimeoutError:
+            await self.restart()
+            return await doing()
+
+    async def whole(self, room_id: str) -> list[TimelineItem]:
+        """All of the room's events, oldest first."""
+        items = await self._paged(room_id)
+        if any(item.kind == "undecryptable" for item in items):
+            self._close(room_id)
+            items = await self._paged(room_id)
+        if self._unreadable.too_long(items) and room_id in await self.joined():
+            await self.restart()
+            items = await self._paged(room_id)
+        return items
+
+    async def say(self, room_id: str, text: str) -> TimelineItem:
+        """Send a plain text message, unformatted, exactly this text."""
+        live = await self._live(room_id)
+        return await self._sent(room_id, text, live.timeline.send(_plain(text)))
+
+    async def reply(self, room_id: str, to: TimelineItem, text: str) -> TimelineItem:
+        """Send a reply."""
+        live = await self._live(room_id)
+        return await self._sent(room_id, text, live.timeline.send_reply(_plain(text), to.event_id))
+
+    async def say_in_thread(self, room_id: str, root: TimelineItem, text: str) -> TimelineItem:
+        """Send into a Matrix thread that begins at `root`."""
+        relation = {"rel_type": "m.thread", "event_id": root.event_id}
+        return await self.say_raw(room_id, {"msgtype": "m.text", "body": text, "m.relates_to": relation})
+
+    async def say_raw(self, room_id: str, content: Mapping[str, Any]) -> TimelineItem:
+        """Send an `m.room.message` with exactly this content, encrypted by the SDK."""
+        live = await self._live(room_id)
+        raw = live.room.send_raw("m.room.message", json.dumps(content, ensure_ascii=False))
+        return await self._sent(room_id, str(content["body"]), raw)
+
+    async def edit(self, room_id: str, item: TimelineItem, text: str) -> None:
+        """Replace the text of one's own message."""
+        await self._on_item(room_id, lambda shown: shown.edit(item.handle, sdk.EditedContent.ROOM_MESSAGE(_plain(text))))
+
+    async def redact(self, room_id: str, item: TimelineItem) -> None:
+        """Redact an event."""
+        await self._on_item(room_id, lambda shown: shown.redact_event(item.handle, None))
+
+    async def react(self, room_id: str, item: TimelineItem, key: str) -> None:
+        """Put a reaction on an event."""
+        await self._on_item(room_id, lambda shown: shown.toggle_reaction(item.handle, key))
+
+    async def _on_item(self, room_id: str, act: Callable[[Any], Awaitable[Any]]) -> None:
+        try:
+            await act((await self._live(room_id)).timeline)
+        except sdk.ClientError as error:
+            if "found" not in str(error):
+                raise
+            # A gap has begun what is shown anew, just when it was seen.
+            await act((await self._unless_stuck(partial(self._to_the_start, room_id))).timeline)
+
+    async def find(
+        self, room_id: str, step: str, wanted: Callable[[TimelineItem], bool], *, within: float = STEP_TIMEOUT
+    ) -> TimelineItem:
+        """Wait until an item of the room is `wanted`; the newest such item."""
+        looks = itertools.count(1)
+
+        async def probe() -> TimelineItem | None:
+            look = next(looks)
+            if look % OPEN_EVERY == 0:
+                self._close(room_id)
+            if look % PAGE_EVERY == 0:
+                # A homeserver that is being killed answers nothing: the next look asks again, in the time the step has.
+                with suppress(sdk.ClientError):
+                    await self._unless_stuck(partial(self._to_the_start, room_id))
+            return next((item for item in reversed(await self.items(room_id)) if wanted(item)), None)
+
+        async def seen() -> str:
+            return newest_messages(await self.items(room_id))
+
+        return await wait_until(f"{self.mxid}: {step}", probe, within=within, seen=seen)
+
+    def _named(self, membership: Any) -> dict[str, str]:
+        rooms = self._client.rooms() if self._client is not None else ()
+        return {r.id(): r.raw_name() or "" for r in rooms if r.membership() == membership}
+
+    def _close(self, room_id: str) -> None:
+        if (live := self._rooms.pop(room_id, None)) is not None:
+            live.task.cancel()
+
+    async def _paged(self, room_id: str) -> list[TimelineItem]:
+        live = await self._unless_stuck(partial(self._to_the_start, room_id))
+        await asyncio.sleep(0.5)  # the listener hears of the pages a moment after the call returned
+        return live.items()
+
+    async def _to_the_start(self, room_id: str) -> RoomTimeline:
+        live = await self._live(room_id)
+        await live.page_back()
+        return live
+
+    async def _live(self, room_id: str) -> RoomTimeline:
+        async with self._starting:
+            pass
+        if room_id in self._rooms:
+            return self._rooms[room_id]
+        return await self._unless_stuck(partial(self._opened, room_id))
+
+    async def _opened(self, room_id: str) -> RoomTimeline:
+        async def joined() -> Any:
+            return next(
+                (r for r in self._client.rooms() if r.id() == room_id and r.membership() == sdk.Membership.JOINED),
+                None,
+            )
+
+        room = await wait_until(f"{self.mxid} is in the room", joined)
+        # Without a subscription the server sends one event of a room at a time and the rest is a gap.
+        await self._sync.room_list_service().subscribe_to_rooms([*self._rooms, room_id])
+        live = RoomTimeline(room, await room.timeline())
+        await live.follow()
+        self._rooms[room_id] = live
+
+        async def begun() -> bool | None:
+            await live.timeline.paginate_backwards(100)
+            return bool(live.items()) or None
+
+        await wait_until(f"{self.mxid}: the room's timeline is loaded", begun)
+        return live
+
+    async def _sent(self, room_id: str, text: str, sending: Any) -> TimelineItem:
+        live = await self._live(room_id)
+        before = {item.event_id for item in live.items()}
+        await sending
+
+        def is_it(item: TimelineItem) -> bool:
+            if refusal := live.refusals().get(item.body):
+                raise StepFailed(f"{self.mxid}: the client could not send: {refusal}")
+            own = item.sender == self.mxid and item.body == text
+            return own and item.event_id is not None and item.event_id not in before
+
+        return await self.find(room_id, "own message is with the server", is_it)
+
+
+def _plain(text: str) -> Any:
+    return sdk.message_event_content_new(sdk.MessageType.TEXT(sdk.TextMessageContent(body=text, formatted=None)))

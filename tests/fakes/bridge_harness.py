@@ -1,0 +1,323 @@
+"""The bridge without a homeserver: real store, vault, engine, outbox, texts, timers and webhook; rooms that remember.
+
+Rules of this module: what is faked is what lies outside (carrier, homeserver, clock, a disk that is full), and nothing
+else; `close` leaves the files as a stopped process does, and a second `BridgeHarness` on the same directory begins from
+them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from bot.model.actions import Action, SendMessage
+from bot.model.desk import Thread
+from bot.model.events import Event
+from bridge.carriers.adapter import (
+    Carrier,
+    DeliveryReport,
+    InboundText,
+)
+from bridge.engine.engine import Engine
+from bridge.engine.timers import Timers
+from bridge.engine.transactional_actions import TransactionalActions
+from bridge.erasure.carrier_copies import CarrierCopies
+from bridge.inbound.hourly_alerts import HourlyAlerts
+from bridge.inbound.new_thread_rate_limit import NewThreadRateLimit
+from bridge.inbound.screening import Screening
+from bridge.inbound.webhook import Webhook
+from bridge.matrix.schema import MAIN_UPGRADES
+from bridge.outbound.dispatcher import OutboxDispatcher, OutboxTask, PermanentFailure, RetryLater
+from bridge.outbound.room_provisioner import Designations
+from bridge.outbound.sms_sender import SmsSender
+from bridge.outbound.startup_hold import StartupHold
+from bridge.runtime.crash_points import CrashPoint
+from bridge.runtime.phone_number import Phone
+from bridge.storage import serialization
+from bridge.storage.database import Connection, Database
+from bridge.storage.key_file import KeyFile
+from bridge.storage.vault import Vault
+from bridge.tables import inbox, schema
+from bridge.tables.audit_log import AuditLog
+from bridge.tables.suppression import Suppression
+from policies.load import load
+from policies.pack import Pack
+from tests.e2e.polling import wait_until
+from tests.fakes.fake_carrier import FakeCarrier
+from tests.fakes.full_database import FullDatabase
+
+LINE = "main"
+NUMBER = "+15555550100"
+HANDSET = "+12065550199"
+
+
+class ManualClock:
+    """A clock that stands until it is set. `offset`: seconds by which the machine's own was set forward meanwhile."""
+
+    def __init__(self, at: float = 1_800_000_000.0) -> None:
+        self.at, self.offset = at, 0.0
+
+    def now(self) -> float:
+        """Return what it was set to."""
+        return self.at
+
+    def system_time(self) -> float:
+        """Return what the machine's own clock shows."""
+        return self.at + self.offset
+
+
+class BridgeHarness:
+    """Everything between carrier and homeserver. `shown` is what reached rooms, in order: owner and action.
+
+    `inbound_carrier`: the adapter whose webhooks come in; texts leave through `carrier` in any case. `hold_until`: what a
+    start waits for before anything of before leaves, for `max_hold` seconds.
+    """
+
+    def __init__(
+        self, directory: Path, *, inbound_carrier: Carrier | None = None, clock: ManualClock | None = None
+    ) -> None:
+        self.directory = directory
+        self.clock = clock or ManualClock()
+        self.carrier = FakeCarrier()
+        self.pack = pack_without_undo_window()
+        self.shown: list[tuple[str, Action]] = []
+        self.has_rooms = True
+        self._showing = 0
+        self.rejects: Callable[[Action], bool] = lambda _action: False
+        self.hold_until: tuple[asyncio.Event, ...] = ()
+        self.max_hold = 10.0
+        self.rate_limit = NewThreadRateLimit(per_number_per_hour=1000, per_minute=10_000)
+        self.crash: Callable[[CrashPoint], None] = lambda _point: None
+        self._inbound_carrier: Carrier = inbound_carrier or self.carrier
+        self._running: asyncio.Task[None] | None = None
+        self._stack = contextlib.AsyncExitStack()
+
+    async def open(self) -> None:
+        """Open files and build every part; nothing runs yet."""
+        keys = KeyFile(path=self.directory / "keys.db")
+        await keys.open()
+        self._stack.push_async_callback(keys.close)
+        self.vault = Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))
+        self.database = FullDatabase(self.directory / "main.db", upgrades=(schema.upgrades, *MAIN_UPGRADES))
+        await self.database.open()
+        self._stack.push_async_callback(self.database.close)
+        shared: dict[str, Any] = {"database": self.database, "vault": self.vault, "clock": self.clock}
+        suppression = self.suppression = Suppression(key=bytes(range(2, 34)), line=LINE)
+        self.outbox = OutboxDispatcher(**shared, wake_engine=self._wake_engine)
+        self.startup_hold = StartupHold(database=self.database, release=self.outbox.room_ready, max_hold=self.max_hold)
+        self.alerts: list[str] = []
+        self.carrier_copies = CarrierCopies(
+            **shared,
+            carrier=self.carrier,
+            alert=self._alert,
+            on_finished=lambda: None,
+            accept_report=self._accept_report,
+            yield_to_foreground=self.outbox.priority_gate.yield_to_foreground,
+            crash=self._crash,
+        )
+        self.timers = Timers(
+            **shared,
+            wake_engine=self._wake_engine,
+            crash=self._crash,
+            wait_until_idle=self.wait_until_idle,
+            system_time=self.clock.now,
+        )
+        self.engine = Engine(
+            **shared,
+            pack=self.pack,
+            outbox=self.outbox,
+            transactional_actions=TransactionalActions(
+                clock=self.clock,
+                settings=self.pack.settings,
+                audit=AuditLog(vault=self.vault),
+                suppression=suppression,
+                wake=lambda: None,
+            ),
+            designations=Designations(database=self.database),
+            timers_changed=self.timers.changed,
+            desk_changed=lambda: None,
+            crash=self._crash,
+        )
+        self.sms_sender = SmsSender(
+            **shared,
+            pack=self.pack,
+            carrier=self.carrier,
+            numbers=(NUMBER,),
+            carrier_copies=self.carrier_copies,
+            wake_engine=self._wake_engine,
+            crash=self._crash,
+        )
+        self.screening = Screening(
+            **shared,
+            suppression=suppression,
+            rate_limit=self.rate_limit,
+            new_designation=Designations(database=self.database).allocate,
+            wake_engine=self._wake_engine,
+            wake_rooms=lambda: None,
+            crash=self._crash,
+        )
+        self.hourly_alerts = HourlyAlerts(**shared, wake_engine=self._wake_engine)
+        self.webhook = Webhook(
+            **shared,
+            carrier=self._inbound_carrier,
+            line=LINE,
+            carrier_copies=self.carrier_copies,
+            wake_engine=self._wake_engine,
+            wake_screening=self.screening.wake,
+            hourly_alerts=self.hourly_alerts,
+            crash=self._crash,
+        )
+
+    async def run(self) -> None:
+        """Settle what stands from before, and begin to work."""
+        await self.sms_sender.recover()
+        await self.startup_hold.load()
+        await self.engine.load()
+        await self.screening.load()
+        await self.outbox.load()
+        self._running = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Let everything stop where it is; files stay open, and webhooks are still taken."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+
+    async def close(self) -> None:
+        """Stop and close, in the product's order."""
+        await self.stop()
+        await self.sms_sender.wait_for_requests()
+        await self._stack.aclose()
+
+    async def listen(self, *, port: int = 0) -> str:
+        """Serve the webhook's routes, by default on a free port; returns the base URL."""
+        application = web.Application(client_max_size=self.webhook.largest)
+        application.add_routes(self.webhook.routes())
+        runner = web.AppRunner(application, access_log=None)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, "127.0.0.1", port)
+        await site.start()
+        return f"http://127.0.0.1:{runner.addresses[0][1]}"
+
+    async def receive_text(self, body: str, *, message_id: str, sender: str = HANDSET) -> str:
+        """Take a text in as from a verified webhook; returns its thread's id. Where nothing runs, it is screened here."""
+        await self.webhook.accept_text(InboundText(message_id=message_id, sender=Phone(sender), text=body))
+        owner = await self.thread_id(sender)
+        if self._running is None:
+            await self.screening.screen(owner)
+        return owner
+
+    async def thread_id(self, sender: str) -> str:
+        """Return the id of a handset's thread."""
+        phone_hash = self.vault.phone_hash(LINE, Phone(sender))
+        return str(await self.database.fetchval("SELECT id FROM thread WHERE phone_hash = $1", phone_hash))
+
+    async def deliver(self, owner: str, *events: Event) -> None:
+        """Put events into an inbox, in one commit, and wake the engine."""
+        inbox_rows = [await inbox.seal(self.vault, owner, event) for event in events]
+
+        async def commit(conn: Connection) -> None:
+            for inbox_row in inbox_rows:
+                await inbox.append(conn, inbox_row)
+
+        await self.database.commit(commit)
+        self._wake_engine(owner)
+
+    async def thread(self, owner: str) -> Thread:
+        """Read a thread as last committed."""
+        sealed = await self.database.fetchval("SELECT aggregate FROM thread WHERE id = $1", owner)
+        return serialization.decode_as(Thread, await self.vault.open(owner, "aggregate", sealed))
+
+    async def count(self, table: str) -> int:
+        """Count the rows of a table."""
+        return int(await self.database.fetchval(f"SELECT COUNT(*) FROM {table}"))  # noqa: S608 - the test's own word
+
+    def messages_shown(self, owner: str, *, notices: bool = False) -> list[str]:
+        """Bodies shown for an owner: by default the texter's own words only."""
+        return [a.body for o, a in self.shown if o == owner and isinstance(a, SendMessage) and a.notice is notices]
+
+    async def wait_until_drained(self, *, standing: int = 0) -> None:
+        """Wait until nothing is on its way, but for so many rows of the outbox that nobody was told of."""
+
+        async def empty() -> bool | None:
+            # In one statement: what leaves the outbox comes back into the inbox in one commit.
+            # A timer that is due comes into the inbox, too: an undo window without length is one.
+            query = """SELECT (SELECT COUNT(*) FROM inbox) + (SELECT COUNT(*) FROM timer WHERE due <= $1) AS inbox,
+                       (SELECT COUNT(*) FROM outbox) AS outbox"""
+            row = await self.database.fetchrow(query, self.clock.at)
+            # A row that has gone from the outbox is shown a moment later.
+            return (row is not None and row["inbox"] == 0 and row["outbox"] == standing and not self._showing) or None
+
+        await wait_until("inbox and outbox are empty", empty, within=15, every=0.02)
+        # Read beside the writer: whoever asked for the last commit may not have been answered yet, and is before us now.
+        await Database.commit(self.database, _nothing)
+        await asyncio.sleep(0)
+
+    async def show(self, task: OutboxTask) -> None:
+        """Perform a row of the way `matrix`."""
+        if not self.has_rooms:
+            raise RetryLater(None)
+        if self.rejects(task.action):
+            raise PermanentFailure("M_TOO_LARGE")
+        self._showing += 1
+        try:
+            await self.database.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE id = $1", task.number))
+            self.shown.append((task.owner, task.action))
+        finally:
+            self._showing -= 1
+
+    async def note_room(self, room: str, owner: str) -> None:
+        """Note a room as a thread's."""
+        query = """INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ($1, 'thread', $2, $3)
+                   ON CONFLICT (room_id) DO NOTHING"""
+        await self.database.commit(lambda conn: conn.execute(query, room, owner, f"room:{room}"))
+
+    async def _accept_report(self, delivery_report: DeliveryReport) -> None:
+        await self.webhook.accept_report(delivery_report)
+
+    async def _alert(self, what: str, _since: float) -> None:
+        self.alerts.append(what)
+
+    async def _run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.engine.run())
+            group.create_task(self.screening.run())
+            group.create_task(self.startup_hold.run(*self.hold_until))
+            group.create_task(self._run_timers())
+            group.create_task(self.outbox.run("carrier", self.startup_hold.wrap(self.sms_sender.perform)))
+            group.create_task(self.outbox.run("matrix", self.show))
+
+    async def wait_until_idle(self) -> None:
+        """Wait until the engine has hardly anything to do."""
+        await self.engine.wait_until_idle()
+
+    async def _run_timers(self) -> None:
+        await self.startup_hold.released.wait()
+        await self.timers.run()
+
+    def _wake_engine(self, owner: str) -> None:
+        self.engine.wake(owner)
+
+    def _crash(self, point: CrashPoint) -> None:
+        self.crash(point)
+
+
+@cache
+def pack_without_undo_window() -> Pack:
+    """Load the rehearsal pack, without an undo window."""
+    pack = load(["base", "rehearsal"])
+    return replace(pack, settings=replace(pack.settings, undo_seconds=0, undo_after_join_seconds=0))
+
+
+async def _nothing(_conn: Connection) -> None:
+    """Write nothing."""

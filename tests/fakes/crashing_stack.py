@@ -1,0 +1,168 @@
+"""A line whose bridge is killed at a named point: a real homeserver, the real carrier, and a bridge started by hand.
+
+Rules of this module: homeserver and carrier stay for the whole of a test module; the bridge is started again as soon as
+it died, and that is all the help it gets. What is counted is read from the files that it left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sqlite3
+import sys
+import time
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import yaml
+
+from bot.model.transactional_actions import SuppressionReason
+from bridge.runtime.crash_points import CrashPoint
+from deploy.data_dir.layout import Layout, Ports
+from deploy.stack.provision import NUMBER, SLUG, mxid, provision, run_homeserver
+from deploy.stack.synapse_config import SERVER_NAME
+from tests.e2e.polling import wait_until
+from tests.e2e.stack import ROOT, ReadyFile, Stack
+from tests.e2e.staff_client import Account
+from tests.fakes.crashable_bridge import CRASH_FILE
+from tests.fakes.key_file_reader import wrapped_keys
+
+PACK: Final = """\
+name: hurried
+settings: {undo_seconds: 1, undo_after_join_seconds: 1, undo_after_switch_seconds: 1, cap: 50}
+"""
+START_SECONDS: Final = 30.0
+_PR_SET_PDEATHSIG: Final = 1
+
+
+class CrashingStack(Stack):
+    """What scenes need of a stack, without `up`. `crashes` counts how often the bridge was killed by its own hand."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.layout, self.ports = Layout(data=self.data), Ports(base=self.base)
+        self.crashes = 0
+        self._crash_file = directory / "order"
+        self._accounts: tuple[Account, ...] = ()
+        self._desk = ""
+        self._bridge: Process | None = None
+        self._restart_task: asyncio.Task[None] | None = None
+
+    @property
+    def ready(self) -> ReadyFile:
+        """What `ready.json` would say."""
+        return ReadyFile(
+            homeserver=self.ports.url("homeserver"),
+            server_name=SERVER_NAME,
+            bridge=self.ports.url("bridge"),
+            carrier=self.ports.url("carrier"),
+            bot=mxid("policy"),
+            slug=SLUG,
+            number=NUMBER,
+            voice=mxid(f"line-{SLUG}"),
+            desk_room=self._desk,
+            accounts=self._accounts,
+            pids={},
+        )
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run homeserver, carrier and bridge for the length of the block; nothing of them is left after it."""
+        accounts = await provision(self.layout, self.ports)
+        self._accounts = tuple(Account(user=a.user, mxid=mxid(a.user), password=a.password, role=a.role) for a in accounts)
+        pack = self.data / "hurried.yaml"
+        pack.write_text(PACK, encoding="utf-8")
+        lines = yaml.safe_load(self.layout.config.read_text(encoding="utf-8"))["lines"]
+        lines[0]["packs"] = ["base", "rehearsal", str(pack)]
+        self.configure(lines=lines, log_level="DEBUG")
+        async with run_homeserver(self.layout, self.ports):
+            carrier = await self._spawn("deploy.rehearsal", "--config", str(self.layout.carrier), log="carrier")
+            try:
+                self._restart_task = asyncio.create_task(self._restart_loop())
+                await self.up()
+                yield
+            finally:
+                if self._restart_task is not None:
+                    self._restart_task.cancel()
+                    await asyncio.gather(self._restart_task, return_exceptions=True)
+                for process in (self._bridge, carrier):
+                    if process is not None and process.returncode is None:
+                        process.kill()
+                        await process.wait()
+
+    def crash_at(self, point: CrashPoint) -> None:
+        """Have the bridge die at this point, the next time it comes there."""
+        whole = self._crash_file.with_suffix(".new")
+        whole.write_text(point.name, encoding="utf-8")
+        whole.replace(self._crash_file)
+
+    def cancel_crash(self) -> None:
+        """Take the order back, so that one test's failure is not the next one's death."""
+        self._crash_file.unlink(missing_ok=True)
+
+    async def up(self) -> None:
+        """Wait until the bridge says that it is ready."""
+
+        async def asked() -> str | None:
+            assert self._restart_task is not None
+            if self._restart_task.done():
+                self._restart_task.result()
+            with contextlib.suppress(aiohttp.ClientError):
+                async with aiohttp.ClientSession() as http, http.get(f"{self.ports.url('bridge')}/ready") as answer:
+                    return str((await answer.json())["desk_room"]) if answer.status == 200 else None
+            return None
+
+        self._desk = await wait_until("the bridge is ready", asked, within=START_SECONDS, seen=self.tail)
+
+    def rows(self, query: str) -> list[Any]:
+        """Read the main database beside the running bridge."""
+        return _read(self.layout.bridge / "main.db", query)
+
+    def suppress(self, digest: bytes, muted: SuppressionReason) -> None:
+        """Remember something of a phone for a day, as an earlier thread of it would have."""
+        with contextlib.closing(sqlite3.connect(self.layout.bridge / "main.db", timeout=10)) as connection, connection:
+            row = (digest, muted.value, int(time.time()) + 86_400)
+            connection.execute("INSERT INTO suppression (hash, muted, until) VALUES (?, ?, ?)", row)
+
+    def orphan_keys(self) -> set[str]:
+        """Return owners in `keys.db` that own nothing."""
+        return (
+            set(wrapped_keys(self.layout.bridge / "keys.db"))
+            - {row[0] for row in self.rows("SELECT id FROM thread UNION SELECT key_owner FROM matrix_room")}
+            - {"desk", "copies"}
+        )
+
+    async def _restart_loop(self) -> None:
+        while True:
+            self._bridge = await self._spawn("tests.fakes.crashable_bridge", str(self.layout.config), log="bridge")
+            code = await self._bridge.wait()
+            assert code == -signal.SIGKILL, f"the bridge ended by itself with {code}: {await self.tail()}"
+            self.crashes += 1
+
+    async def _spawn(self, module: str, *arguments: str, log: str) -> Process:
+        with self.layout.log(log).open("ab") as out:
+            return await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", module, *arguments),
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT), CRASH_FILE: str(self._crash_file)},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                preexec_fn=_die_with_parent,
+            )
+
+
+def _read(path: Path, query: str) -> list[Any]:
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def _die_with_parent() -> None:
+    # A test run that is killed itself leaves nothing behind.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,224 @@
+"""A homeserver on paper that keeps rooms until they are purged, and the whole way down over it.
+
+Rules of this module: what is faked is the homeserver; index, engine, vault, receipts are real. `faults` are raised first,
+whatever is asked; `uncensored` is what overwriting ends with; `on_redact` happens while something is being redacted; a room
+is purged after it was asked `purge_requests` times, as a real one takes its time; `is_removed`: a purge that failed has
+removed us already.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from bot.model.actions import DESK, THREAD
+from bot.model.events import MemberJoined, MessageSent, PowerLevelsChanged
+from bridge.erasure.certificate import CertificateSigner, ErasureCertificate
+from bridge.erasure.expiry import ExpiryWorker
+from bridge.erasure.job_runner import REDACTION_DELIVERY_SECONDS, ErasureRunner
+from bridge.erasure.person_steps import PersonSteps
+from bridge.erasure.room_steps import RoomSteps
+from bridge.matrix.api.module_api import ModuleClient, RoomState, RoomStatus
+from bridge.matrix.room_client import Permanent, RoomClient
+from bridge.matrix.rooms.erasure_probe import ErasureProbe
+from bridge.storage.database import Connection
+from bridge.tables import room_events
+from tests.fakes.bridge_harness import BridgeHarness
+
+ROOM, ADA, SOL = "!room", "@ada:x", "@sol:x"
+
+
+@dataclass(slots=True)
+class FakeRooms:
+    """`events`: what each event of the one room still says (empty: redacted); `requests`: what was asked, in order."""
+
+    events: dict[str, str] = field(default_factory=dict)
+    members: set[str] = field(default_factory=lambda: {ADA, SOL})
+    media: set[str] = field(default_factory=set)
+    present: bool = True
+    is_removed: bool = False
+    unredactable: set[str] = field(default_factory=set)
+    purge_requests: int = 2
+    requests: list[str] = field(default_factory=list)
+    txns: list[str] = field(default_factory=list)
+    uncensored: Exception | None = None
+    on_redact: Callable[[], Awaitable[object]] | None = None
+    faults: deque[Exception] = field(default_factory=deque)
+
+    def _ask(self, what: str) -> None:
+        self.requests.append(what)
+        if self.faults:
+            raise self.faults.popleft()
+
+    async def redact(self, room_id: str, event_id: str, txn: str) -> str:
+        self._ask("redact")
+        if self.on_redact is not None:
+            await self.on_redact()
+        if not self.present:
+            raise Permanent(403, "M_FORBIDDEN")
+        self.txns.append(txn)
+        if event_id not in self.unredactable and event_id in self.events:
+            self.events[event_id] = ""
+        return f"${txn}"
+
+    async def readable(self, room_id: str) -> list[tuple[str, int]]:
+        self._ask("readable")
+        if self.is_removed or not self.present:
+            raise Permanent(403, "M_FORBIDDEN")
+        return [(event_id, 0) for event_id, says in self.events.items() if says]
+
+    async def censor(self, room_id: str) -> int:
+        self._ask("censor")
+        if self.uncensored is not None:
+            raise self.uncensored
+        return 0
+
+    async def empty(self, room_id: str) -> int:
+        self._ask("empty")
+        gone, self.members = len(self.members), set()
+        return gone
+
+    async def event_gone(self, room_id: str, event_id: str) -> bool:
+        self._ask("event")
+        return not self.present or not self.events.get(event_id)
+
+    async def room(self, room_id: str) -> RoomStatus:
+        self._ask("room")
+        state = RoomState.PRESENT if self.present else RoomState.GONE
+        return RoomStatus(state=state, events=len(self.events) if self.present else 0, uncensored=0, leftovers=0)
+
+    async def purge(self, room_id: str) -> RoomState:
+        self._ask("purge")
+        self.purge_requests -= 1
+        if self.purge_requests > 0:
+            return RoomState.PURGING
+        self.present = False
+        return RoomState.GONE
+
+    async def delete_media(self, address: str) -> None:
+        self._ask("delete")
+        self.media.discard(address)
+
+    async def media_gone(self, address: str) -> bool:
+        self._ask("media")
+        return address not in self.media
+
+
+class ErasureHarness:
+    """Erasure and sweep over `rooms`, with the parts of `harness`; a new one begins where another ended."""
+
+    def __init__(self, harness: BridgeHarness, rooms: FakeRooms) -> None:
+        self.harness, self.rooms = harness, rooms
+        self.signer = CertificateSigner(vault=harness.vault)
+        self.on_keys_destroyed: list[str] = []
+        shared: dict[str, Any] = {
+            "database": harness.database,
+            "vault": harness.vault,
+            "clock": harness.clock,
+            "signer": self.signer,
+            "retention": harness.pack.settings.receipt_retention,
+            "crash": harness._crash,
+        }
+        steps = RoomSteps(
+            **shared,
+            room_client=cast("RoomClient", rooms),
+            module_client=cast("ModuleClient", rooms),
+            erasure_probe=cast("ErasureProbe", rooms),
+            priority_gate=harness.outbox.priority_gate,
+            on_keys_destroyed=self.on_keys_destroyed.append,
+        )
+        self.runner = ErasureRunner(
+            database=harness.database,
+            clock=harness.clock,
+            steps={**steps.steps(), **PersonSteps(**shared).steps()},
+            yield_to_foreground=harness.outbox.priority_gate.yield_to_foreground,
+            alert=harness._alert,
+            crash=harness._crash,
+        )
+        self.expiry = ExpiryWorker(
+            database=harness.database,
+            vault=harness.vault,
+            clock=harness.clock,
+            rooms=steps,
+            alert=harness._alert,
+            crash=harness._crash,
+        )
+
+    async def create_thread_room(self, *, events: int = 3, uploads: int = 1, sender: str = "+12065550199") -> str:
+        """Let a texter have a room with some events and uploads, and the desk somebody who supervises."""
+        harness = self.harness
+        await harness.deliver(
+            DESK,
+            MemberJoined(place=DESK, user=ADA),
+            MemberJoined(place=DESK, user=SOL),
+            PowerLevelsChanged(users=((SOL, 50),)),
+        )
+        owner = await harness.receive_text("hello", message_id=f"m{sender}", sender=sender)
+        await harness.wait_until_drained()
+        await harness.vault.create(f"room:{ROOM}")
+        await harness.note_room(ROOM, owner)
+
+        async def commit(conn: Connection) -> None:
+            await conn.execute("UPDATE thread SET room_id = $1 WHERE id = $2", ROOM, owner)
+            for number in range(uploads):
+                self.rooms.media.add(f"mxc://x/upload{number}")
+                query = "INSERT INTO matrix_upload (mxc, room_id, at_ms, due_ms) VALUES ($1, $2, 0, 0)"
+                await conn.execute(query, f"mxc://x/upload{number}", ROOM)
+            query = """INSERT INTO matrix_session (session_id, room_id, user_id, first_key, next_index, active, begun_ms)
+                       VALUES ('s', $1, '@voice:x', $2, 0, $3, 0)"""
+            await conn.execute(query, ROOM, b"sealed", True)
+
+        await harness.database.commit(commit)
+        for number in range(events):
+            await self.add_event(owner, f"$e{number}")
+        return owner
+
+    async def add_event(self, owner: str, event_id: str, *, ref: str = "", at: int = 0) -> None:
+        """Have an event in the room and on the index."""
+        self.rooms.events[event_id] = "words"
+        now = self.harness.clock.now()
+        await self.harness.database.commit(
+            lambda conn: room_events.record(
+                conn,
+                event_id=event_id,
+                room_id=ROOM,
+                owner=owner,
+                place=THREAD,
+                ref=ref,
+                at=at or int(now * 1000),
+                now=now,
+                lifetime=60,
+            )
+        )
+
+    async def send_message(self, owner: str, body: str, *, sender: str = SOL, **more: Any) -> None:
+        """Let somebody say something in the thread's room."""
+        at = self.harness.clock.now()
+        more.setdefault("event_id", f"$said {body}")
+        await self.harness.deliver(owner, MessageSent(place=THREAD, sender=sender, body=body, at=at, **more))
+        await self.harness.wait_until_drained()
+
+    async def run_to_end(self, *, steps: int = 200) -> int:
+        """Walk down, letting time pass where something waits; return how many steps that took."""
+        for taken in range(steps):
+            await self.harness.carrier_copies.run_once()
+            wait = await self.runner.run_once()
+            if not await self.harness.count("erasure"):
+                return taken
+            self.harness.clock.at += wait
+        raise AssertionError("it did not come down")
+
+    async def run_until_grace(self) -> None:
+        """Walk down until nothing is due for longer than clients have to hear of redactions."""
+        while (wait := await self.runner.run_once()) <= REDACTION_DELIVERY_SECONDS:
+            await self.harness.carrier_copies.run_once()
+            self.harness.clock.at += wait
+
+    async def certificates(self) -> list[dict[str, Any]]:
+        """Return what each receipt says; every one is good."""
+        found = await self.harness.database.fetch("SELECT id, body, signature FROM receipt ORDER BY id")
+        receipts = [ErasureCertificate(id=row["id"], body=row["body"], signature=row["signature"]) for row in found]
+        assert all(self.signer.verify(receipt) for receipt in receipts)
+        return sorted((receipt.content for receipt in receipts), key=lambda told: str(told["what"]))

@@ -1,0 +1,80 @@
+"""A carrier on paper: it writes down what it is asked to send, and answers as a test tells it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+from bridge.carriers.adapter import (
+    Accepted,
+    Deleted,
+    DeleteOutcome,
+    DeliveryReport,
+    Inbound,
+    InboundText,
+    SendOutcome,
+    WebhookRequest,
+)
+from bridge.carriers.base import BaseCarrier
+from bridge.carriers.rate_limit import Rate
+from bridge.carriers.registry import CARRIER_KINDS
+from bridge.runtime.phone_number import Phone
+
+
+class FakeCarrier(BaseCarrier):
+    """A carrier that writes down what it is asked to send. `outcomes` are answered first, then everything is accepted."""
+
+    kind = "paper"
+    exposure = CARRIER_KINDS["rehearsal"].exposure
+    can_list = True
+    rate = Rate(per_second=1000.0, burst=1000.0)
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str]] = []
+        self.outcomes: deque[SendOutcome | Exception] = deque()
+        self.listed: list[InboundText] = []
+        self.list_requests: list[datetime] = []
+        self.reports: dict[str, DeliveryReport] = {}
+        self.status_requests: list[str] = []
+        self.send_gate: asyncio.Event | None = None
+        self.sending = asyncio.Event()
+
+    def verify(self, request: WebhookRequest) -> bool:
+        """Refuse: nobody signs for this carrier."""
+        return False
+
+    def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
+        """Read nothing."""
+        return ()
+
+    async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
+        """Write it down and answer as told."""
+        self.sending.set()
+        if self.send_gate is not None:
+            await self.send_gate.wait()
+        outcome = self.outcomes.popleft() if self.outcomes else Accepted(f"id{len(self.sent)}")
+        if isinstance(outcome, Exception):
+            raise outcome
+        if isinstance(outcome, Accepted):
+            self.sent.append((to.reveal(), text))
+        return outcome
+
+    async def status(self, message_id: str) -> DeliveryReport | None:
+        """Say what the test put there."""
+        self.status_requests.append(message_id)
+        return self.reports.get(message_id)
+
+    async def delete_copy(self, message_id: str) -> DeleteOutcome:
+        """Have no copy."""
+        return Deleted()
+
+    async def list_since(self, since: datetime) -> AsyncIterator[InboundText]:
+        """List what the test put there."""
+        self.list_requests.append(since)
+        for text in self.listed:
+            yield text
+
+    async def close(self) -> None:
+        """Do nothing."""

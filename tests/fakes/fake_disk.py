@@ -1,0 +1,59 @@
+"""A disk that a test holds up, lets fail, and looks at as a power cut would leave it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bridge.storage import wal
+
+
+class FakeDisk:
+    """A disk that can be held up or fail.
+
+    `syncs` counts; `synced_files` is where the files lie as the last sync left them.
+    """
+
+    def __init__(self, path: Path, synced_files: Path) -> None:
+        self.path, self.synced_files, self._room = path, synced_files, synced_files
+        self.syncs, self.fails = 0, False
+        self._free = threading.Event()
+        self._free.set()
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Be the disk of every store from now on."""
+        monkeypatch.setattr(wal, "_fdatasync", self.sync)
+
+    @contextlib.contextmanager
+    def stalled(self) -> Iterator[None]:
+        """Keep nothing meanwhile."""
+        self._free.clear()
+        try:
+            yield
+        finally:
+            self._free.set()
+
+    def sync(self, _log: int) -> None:
+        """Keep the files as they are now, once it is free."""
+        self._free.wait()
+        if self.fails:
+            raise OSError(5, "Input/output error")
+        left = self._room / str(self.syncs)
+        left.mkdir(parents=True)
+        for name in (self.path.name, f"{self.path.name}-wal"):
+            shutil.copy(self.path.with_name(name), left / name)
+        self.synced_files, self.syncs = left, self.syncs + 1
+
+    def after_a_power_cut(self) -> list[int]:
+        """Return what is in the table when the power is cut now."""
+        again = Path(tempfile.mkdtemp(dir=self._room))
+        shutil.copytree(self.synced_files, again, dirs_exist_ok=True)
+        with contextlib.closing(sqlite3.connect(again / self.path.name)) as db:
+            return [number for (number,) in db.execute("SELECT id FROM parent ORDER BY id")]

@@ -1,0 +1,102 @@
+"""Posts over a homeserver on paper."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from bot.model.actions import Action, Speaker
+from bridge.matrix.room_client import RoomClient
+from bridge.matrix.room_keys.history import RecentMessages
+from bridge.outbound.dead_letter_retry import DeadLetterRetry
+from bridge.outbound.device_trust import DeviceTrustCommands
+from bridge.outbound.dispatcher import OutboxTask
+from bridge.outbound.room_sender import RoomSender
+from bridge.runtime.crash_points import CrashHook, never_crash
+from tests.fakes.bridge_harness import BridgeHarness
+
+
+class FakeRoomClient:
+    """A homeserver on paper: `found_event` is what it has of earlier requests, `raises` what it answers instead."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.found_event: str | None = None
+        self.searched: list[str] = []
+        self.raises: Exception | None = None
+        self.reaction_error: Exception | None = None
+        self.posted: dict[str, str] = {}
+        """What each transaction posted first; what the homeserver has is not posted anew."""
+        self.redacted: list[str] = []
+        self.history = RecentMessages(messages=())
+        self.history_error: Exception | None = None
+        self.membership_calls: list[tuple[str, str, str]] = []
+        """Who was invited to and removed from which room, in order."""
+
+    async def send(self, room_id: str, speaker: Speaker, txn: str, kind: str, content: dict[str, Any]) -> str:
+        if self.raises is not None:
+            raise self.raises
+        self.sent.append(txn)
+        self.posted.setdefault(txn, content["body"])
+        return f"${txn}"
+
+    async def react(self, room_id: str, event_id: str, key: str, txn: str) -> str:
+        if self.reaction_error is not None:
+            raise self.reaction_error
+        self.sent.append(txn)
+        return f"${txn}"
+
+    async def redact(self, room_id: str, event_id: str, txn: str) -> str:
+        self.sent.append(txn)
+        self.redacted.append(event_id)
+        return f"${txn}"
+
+    async def share_room_keys(self, room_id: str, user: str, *, again: bool) -> None:
+        self.sent.append(f"keys again={again}")
+
+    async def share_key_bundle(self, room_id: str, user: str) -> None:
+        self.sent.append("bundle")
+
+    async def recent_messages(self, room_id: str) -> RecentMessages:
+        if self.history_error is not None:
+            raise self.history_error
+        return self.history
+
+    async def invite(self, room_id: str, user: str) -> None:
+        self.membership_calls.append(("invite", room_id, user))
+
+    async def remove(self, room_id: str, user: str) -> None:
+        self.membership_calls.append(("remove", room_id, user))
+
+    async def find(self, room_id: str, speaker: Speaker, txn: str) -> str | None:
+        self.searched.append(txn)
+        return self.found_event
+
+
+class RoomSenderHarness:
+    """Posts over a paper edge, and a thread that has a room. `woken`: whom the engine was told of."""
+
+    def __init__(self, harness: BridgeHarness, *, crash: CrashHook = never_crash) -> None:
+        self.harness = harness
+        self.room_client = FakeRoomClient()
+        self.woken: list[str] = []
+        self.room_sender = RoomSender(
+            database=harness.database,
+            vault=harness.vault,
+            clock=harness.clock,
+            room_client=cast("RoomClient", self.room_client),
+            device_trust=cast("DeviceTrustCommands", None),
+            dead_letter_retry=cast("DeadLetterRetry", None),
+            lifetime=86_400,
+            zone="UTC",
+            wake_engine=self.woken.append,
+            crash=crash,
+        )
+
+    async def task(self, action: Action, *, room: str | None = "!room") -> OutboxTask:
+        owner = await self.harness.receive_text("hello", message_id="1")
+        await self.harness.database.commit(
+            lambda conn: conn.execute("UPDATE thread SET room_id = $1 WHERE id = $2", room, owner)
+        )
+        if room is not None:
+            await self.harness.note_room(room, owner)
+        return OutboxTask(number=1, owner=owner, txn="q1.0", created=int(self.harness.clock.now()), action=action)
