@@ -8,6 +8,7 @@ machine is slow: nothing here has a deadline but against hanging.
 from __future__ import annotations
 
 import platform
+import signal
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -25,10 +26,26 @@ STRICT_FALLBACKS: Final = pytest.StashKey[list[str]]()
 
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
+# An `assert` in what the tests share tells its values too; this stands before any of it is imported.
+pytest.register_assert_rewrite("tests.bot", "tests.bridge", "tests.deploy", "tests.e2e", "tests.fakes")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Where others run the tests, they inherit what this process ignores, and stop ignoring it themselves.
+    if config.getoption("dist", "no") == "no":
+        stop_ignoring_signals()
     config.stash[STRICT_FALLBACKS] = []
+
+
+def stop_ignoring_signals() -> None:
+    """Let processes that tests start hear SIGHUP, SIGINT and SIGTERM, also where `nohup` or a CI ignores them.
+
+    A child inherits an ignored signal, and a handled one begins with its default action: a handler that does nothing keeps
+    the tests alive as before.
+    """
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda _number, _frame: None)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
