@@ -175,6 +175,7 @@ class Settings:
     idle: int
     grace: int
     client_grace: int
+    close_now_grace: int
     close_undo: int
     continuing: int
     silence_cues: tuple[int, ...]

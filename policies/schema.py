@@ -193,7 +193,8 @@ class SettingsPart(Part):
     message_ttl: Duration | None = None
     idle: Duration | None = None
     grace: Duration | None = None
-    client_grace: Duration | None = None
+    client_grace: Annotated[Seconds, Field(ge=2 * 3600, le=400 * 86400)] | None = None
+    close_now_grace: Annotated[Seconds, Field(ge=1, le=300)] | None = None
     close_undo: Duration | None = None
     continuing: Duration | None = None
     silence_cues: Annotated[list[Duration], Field(min_length=1, max_length=10)] | None = None

@@ -51,8 +51,6 @@ IDLE: Final = "idle"
 END: Final = "end"
 DESTRUCTIVE: Final = frozenset({CLOSE, IDLE, END, held.TIMER})
 """Timers that destroy: after the machine's clock was set they wait for a person (DESIGN section 4)."""
-CLIENT_GRACE_NOW: Final = 10.0
-"""Seconds that clients which are on have to hear that a room goes, when it is closed at once."""
 RETRY_SECONDS: Final = 1.0
 LEFT_SILENTLY: Final = "They left with a silent word."
 HOUR: Final = 3600.0
@@ -109,7 +107,7 @@ def close(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[
     """`!close [now [anyway]]`, `!reopen`, `!continue [no]`."""
     if (words := command_args(event, "close")) is not None:
         if (how := words.casefold().split()) in (["now"], ["now", "anyway"]):
-            return _close_now(facts, thread, event, anyway=len(how) > 1)
+            return _close_now(pack, facts, thread, event, anyway=len(how) > 1)
         if words:
             return _reply(facts, thread, event, "Say !close, or !close now, and nothing behind it.")
         thread, closing = park_soon(pack, facts, thread, "Closing.")
@@ -244,7 +242,7 @@ NOT_SENT_YET: Final = (
 )
 
 
-def _close_now(facts: Facts, thread: Thread, event: MessageSent, *, anyway: bool) -> Step[Thread]:
+def _close_now(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, *, anyway: bool) -> Step[Thread]:
     if facts.role(event.sender) is not Role.SUPERVISOR:
         return _reply(facts, thread, event, "!close now is for supervisors: it cannot be taken back. Say !close.")
     if facts.on_legal_hold:
@@ -255,7 +253,7 @@ def _close_now(facts: Facts, thread: Thread, event: MessageSent, *, anyway: bool
         why := NEVER_SHOWN if facts.has_dead_letters else NOT_SENT_YET if _has_unsent(facts, thread) else ""
     ):
         return _reply(facts, thread, event, why)
-    parked, actions = _parked(facts, thread, grace=CLIENT_GRACE_NOW, drop_unsent=anyway)
+    parked, actions = _parked(facts, thread, grace=pack.settings.close_now_grace, drop_unsent=anyway)
     return Step(parked, (*actions, EraseTexter()), consumed=True)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bridge.config import Config
     from policies.pack import Pack
 
-HOUR, DAY = 3600, 86_400
+MINUTE, HOUR, DAY = 60, 3600, 86_400
 MACHINE_ADMIN: Final = "whoever has this machine while the line runs"
 
 
@@ -73,8 +73,9 @@ def _homeserver(config: Config, pack: Pack) -> Sequence[ExposureEntry]:
             what="ciphertext of both sides, who wrote when, reactions (in clear), members, two words as name",
             how_long=(
                 f"words: {format_duration(settings.message_ttl)} after they were answered or seen; "
-                f"the room: until {format_duration(settings.client_grace)} "
-                "after its close, or ten seconds after `!close now`; a thread on hold: until the hold is lifted"
+                f"the room: until {format_duration(settings.client_grace)} after its close, "
+                f"or {format_duration(settings.close_now_grace)} after `!close now`; "
+                "a thread on hold: until the hold is lifted"
             ),
             readable_by="its members' trusted devices; whoever has the homeserver: times, members, reactions",
             remains=(
@@ -238,9 +239,8 @@ def _elsewhere(pack: Pack) -> Sequence[ExposureEntry]:
             what="decrypted words in the client's cache, notifications, whatever was copied or photographed",
             how_long=(
                 "until the client hears that a room was emptied; a client that stays off for longer than "
-                f"{format_duration(pack.settings.client_grace)} or, after `!close now`, for longer than ten seconds, "
-                "keeps what it "
-                "had, at least until it is signed out"
+                f"{format_duration(pack.settings.client_grace)} or, after `!close now`, for longer than "
+                f"{format_duration(pack.settings.close_now_grace)}, keeps what it had, at least until it is signed out"
             ),
             readable_by="whoever unlocks the device",
             remains="what somebody copied: agency devices only, app lock, no previews, `!signout @who` for a lost one",
@@ -265,7 +265,9 @@ def _elsewhere(pack: Pack) -> Sequence[ExposureEntry]:
 
 
 def format_duration(seconds: int) -> str:
-    """Say a length of time in hours, or in days when it is some."""
+    """Say a length of time in seconds or minutes, in hours, or in days when it is some."""
+    if seconds < MINUTE:
+        return f"{seconds} s"
     if seconds < HOUR:
         return f"{seconds // 60} min"
     return f"{seconds // HOUR} h" if seconds < 4 * DAY else f"{seconds // DAY} days"

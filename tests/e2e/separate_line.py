@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import yaml
 
@@ -16,6 +16,14 @@ from tests.e2e.nio_client import NioClient
 from tests.e2e.stack import Stack
 from tests.e2e.staff_client import Account, StaffClient
 from tests.e2e.staffed_line import StaffedLine
+
+HURRIED: Final[Mapping[str, Any]] = {
+    "undo_seconds": 2,
+    "undo_after_join_seconds": 2,
+    "undo_after_switch_seconds": 2,
+    "close_now_grace": 2,
+}
+"""Settings of lines whose tests are not about these waits. Clients still hear of an end in the seconds that they get."""
 
 S = TypeVar("S", bound=StaffClient)
 

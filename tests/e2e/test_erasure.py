@@ -159,7 +159,7 @@ async def test_a_client_that_was_off_for_a_month(own: Stack, staff: tuple[StaffC
         await ada.say(conversation.room, "is anybody here")
     assert [i.body for i in await ada.items(conversation.room) if i.body == had]
     code, sheet = await run(own.command("exposure", "--data", str(own.data)))
-    assert (code, "after `!close now`, for longer than ten seconds, keeps what it had" in sheet) == (0, True), sheet
+    assert (code, "after `!close now`, for longer than 10 s, keeps what it had" in sheet) == (0, True), sheet
 
 
 async def test_five_hundred_events_go(own: Stack, staff: tuple[StaffClient, StaffClient]) -> None:

@@ -35,7 +35,8 @@ from tests.fakes.key_file_reader import wrapped_keys
 
 PACK: Final = """\
 name: hurried
-settings: {undo_seconds: 1, undo_after_join_seconds: 1, undo_after_switch_seconds: 1, cap: 50}
+settings:
+  {undo_seconds: 1, undo_after_join_seconds: 1, undo_after_switch_seconds: 1, close_now_grace: 2 s, cap: 50}
 """
 START_SECONDS: Final = 30.0
 _PR_SET_PDEATHSIG: Final = 1

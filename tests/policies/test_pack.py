@@ -60,6 +60,7 @@ DEFAULTS = {
     "idle": DAY // 2,
     "grace": 3 * DAY,
     "client_grace": 7 * DAY,
+    "close_now_grace": 10,
     "close_undo": 600,
     "continuing": 90 * DAY,
     "silence_cues": (300, 900, 2700),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from bot.decide import decide
 from bot.lifecycle import retention
 from bot.model.actions import DESK, DeliveryReceipt, EraseMessage, Invite, Origin, SendMessage, SendSms, Speaker
 from bot.model.desk import Facts, QueueEntry, Thread
@@ -29,7 +30,7 @@ from bot.model.transactional_actions import (
 from tests.bot.examples import arrived, at, at_desk, held, of, said, staffed_desk, texts, then, told, words
 from tests.bot.hypothesis_settings import USUAL
 from tests.bot.simulation import Simulation
-from tests.bot.strategies import ANA, BEN, EVENTS, NAMED, NOW, PACK, SUE, any_event, facts, threads
+from tests.bot.strategies import ANA, BEN, EVENTS, NAMED, NOW, PACK, SUE, any_event, facts, threads, with_settings
 
 PENDING = PendingText(event_id="$p", body="go now", author=ANA, said_at=NOW, send_at=NOW + 8)
 UNDO, IDLE = PACK.settings.close_undo, PACK.settings.idle
@@ -127,7 +128,7 @@ def test_close_now_names_words_that_have_not_left() -> None:
         assert "!close now anyway" in words(refused)
         dropped = then(thread, said("!close now anyway", sender=SUE), known)
         assert (of(ParkThread, dropped), of(EraseTexter, dropped)) == (
-            [ParkThread(grace=retention.CLIENT_GRACE_NOW, drop_unsent=True)],
+            [ParkThread(grace=PACK.settings.close_now_grace, drop_unsent=True)],
             [EraseTexter()],
         )
         assert of(ParkThread, then(thread, said("!close now anyway"), known)) == []
@@ -140,7 +141,7 @@ def test_close_now_names_words_that_were_never_shown() -> None:
         assert (of(ParkThread, refused), retention.NEVER_SHOWN in words(refused)) == ([], True)
         dropped = then(held(), said("!close now anyway", sender=SUE), known)
         assert (of(ParkThread, dropped), of(EraseTexter, dropped)) == (
-            [ParkThread(grace=retention.CLIENT_GRACE_NOW, drop_unsent=True)],
+            [ParkThread(grace=PACK.settings.close_now_grace, drop_unsent=True)],
             [EraseTexter()],
         )
 
@@ -159,9 +160,11 @@ def test_close_now_is_for_supervisors_and_ends_at_once() -> None:
     """A supervisor parks and ends in one decision; an advocate is told how; a text that just came prevents it."""
     step = then(held(), said("!close now", sender=SUE))
     assert (of(ParkThread, step), of(EraseTexter, step)) == (
-        [ParkThread(grace=retention.CLIENT_GRACE_NOW)],
+        [ParkThread(grace=PACK.settings.close_now_grace)],
         [EraseTexter()],
     )
+    longer = decide(with_settings(close_now_grace=43), at(0), held(), said("!close now", sender=SUE))
+    assert of(ParkThread, longer) == [ParkThread(grace=43)]
     assert of(ParkThread, then(held(), said("!close now"))) == []
     late = replace(held(), lifecycle=replace(held().lifecycle, last_inbound=NOW + 1))
     assert of(ParkThread, then(late, said("!close now", sender=SUE))) == []

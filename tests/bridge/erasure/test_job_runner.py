@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 
 import pytest
+from pydantic import ValidationError
 
 from bot.model.events import TimerDue
 from bot.model.thread import ThreadState
 from bridge.engine import transactional_actions
 from bridge.erasure.certificate import ErasureCertificate
-from bridge.erasure.job_runner import REDACTION_DELIVERY_SECONDS
+from bridge.erasure.job_runner import IMMEDIATE, REDACTION_DELIVERY_SECONDS
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleNotLoaded, ModuleRequestRejected
 from bridge.matrix.room_client import Permanent, Transient
 from bridge.tables.leftovers import PERSON_COLUMNS, ROOM_COLUMNS
+from policies.schema import SettingsPart
 from tests.fakes.bridge_harness import HANDSET
 from tests.fakes.erasure_harness import ROOM, ErasureHarness
 
@@ -155,6 +157,13 @@ async def test_who_is_in_the_room_hears_of_the_redactions_before_they_are_remove
     erasure.harness.clock.at += 0.1
     await again.runner.run_once()
     assert not erasure.rooms.members
+
+
+@pytest.mark.parametrize("setting", ["client_grace", "close_now_grace"])
+def test_no_pack_makes_a_close_look_like_the_other_one(setting: str) -> None:
+    """What is closed at once is known by its seconds, so neither of the two settings comes near that bound."""
+    with pytest.raises(ValidationError, match=setting):
+        SettingsPart.model_validate({setting: int(IMMEDIATE)})
 
 
 async def test_a_hold_stops_before_the_next_step_and_release_goes_on(erasure: ErasureHarness) -> None:

@@ -52,6 +52,7 @@ async def test_it_names_what_our_clients_leave_where_we_do_not_reach(line: LineD
     [
         ("message_ttl", 5 * 3600, "5 h"),
         ("client_grace", 9 * 86_400, "9 days"),
+        ("close_now_grace", 43, "43 s"),
         ("grace", 50 * 3600, "50 h"),
         ("continuing", 77 * 86_400, "77 days"),
         ("audit_retention", 13 * 86_400, "13 days"),
