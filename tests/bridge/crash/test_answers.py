@@ -1,0 +1,50 @@
+"""The bridge is killed once at every named point of a claim and of an answer's way to the phone."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.runtime.crash_points import CrashPoint
+from tests.bridge.crash.agency import Agency, crashed
+from tests.bridge.crash.story import MOMENTS, Moment, run_story
+from tests.e2e.carrier_api import handset
+from tests.e2e.polling import wait_until
+
+pytestmark = [pytest.mark.crash, pytest.mark.e2e, pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="module")]
+ROLE = "advocate"
+
+
+@pytest.mark.parametrize(
+    ("point", "moment"),
+    [(point, moment) for point, moments in MOMENTS.items() for moment in moments if moment is not Moment.TEXT],
+    ids=lambda chosen: chosen.name,
+)
+async def test_nothing_is_lost_or_doubled(agency: Agency, point: CrashPoint, moment: Moment) -> None:
+    """Killed here and started again: every text once and in order, the answer at most once, with one true receipt.
+
+    What is on its way is empty in the end, nothing died, and no key and no room is left that belongs to nobody
+    (DESIGN section 10, 1 to 3). The answer is missing or in doubt only where the carrier had to be asked blindly.
+    """
+    await run_story(agency, point, moment)
+
+
+@pytest.mark.parametrize("point", [CrashPoint.TIMER_DUE, CrashPoint.TIMER_FIRED], ids=lambda point: point.name)
+async def test_words_taken_back_while_nobody_ran_stay_here(agency: Agency, point: CrashPoint) -> None:
+    """Said, the bridge dies when they should leave, their author redacts them, it starts again: they do not leave.
+
+    What is said afterwards does, so nothing was only late.
+    """
+    line, scene, number = agency.line, agency.scene, handset()
+    talk = await scene.start_conversation(agency.person, number, f"hello before {point.name}")
+    deaths = line.crashes
+    line.crash_at(point)
+    try:
+        said = await agency.person.say(talk.room, "meant for another room")
+        await wait_until("the bridge died", lambda: crashed(line, deaths), within=30, every=0.01)
+    finally:
+        line.cancel_crash()
+    await agency.person.redact(talk.room, said)
+    await line.up()
+    await agency.person.say(talk.room, "still here")
+    await scene.carrier.wait_for_delivery(number, "still here")
+    assert "meant for another room" not in await scene.carrier.texts_delivered(number)
