@@ -9,14 +9,12 @@ from tests.e2e.staff_client import StaffClient
 from tests.e2e.staffed_line import NOTE, Conversation, StaffedLine
 
 
-async def enrol_codeword(
-    staffed_line: StaffedLine, client: StaffClient, start_conversation: Conversation, *words: str
-) -> str:
+async def enrol_codeword(staffed_line: StaffedLine, client: StaffClient, conversation: Conversation, *words: str) -> str:
     """Agree on a codeword and, behind it, a duress word or "-"; returns the office in which they were said."""
     office = next(room for room, name in (await client.joined()).items() if name == "office")
-    command = await client.say(start_conversation.room, "!codeword")
-    await start_conversation.wait_for_receipt(command, NOTE)
-    asks = f"Codeword for {start_conversation.designation}"
+    command = await client.say(conversation.room, "!codeword")
+    await conversation.wait_for_receipt(command, NOTE)
+    asks = f"Codeword for {conversation.designation}"
     await client.find(office, "the bot asks", lambda i: i.sender == staffed_line.ready.bot and asks in i.body)
     for word in words:
         before = await _redacted(client, office)
@@ -29,7 +27,7 @@ async def enrol_codeword(
         await wait_until("what was said in the office is redacted", gone)
         saying.cancel()
         await asyncio.gather(saying, return_exceptions=True)
-    await start_conversation.wait_for_notice("A codeword is agreed")
+    await conversation.wait_for_notice("A codeword is agreed")
     return office
 
 

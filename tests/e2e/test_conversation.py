@@ -30,35 +30,35 @@ async def conversation(staffed_line: StaffedLine, ada: StaffClient) -> Conversat
     return conversation
 
 
-async def test_texts_before_the_claim_are_read_without_a_shield(start_conversation: Conversation) -> None:
+async def test_texts_before_the_claim_are_read_without_a_shield(conversation: Conversation) -> None:
     """Whoever claims reads word for word what was texted before, in order, decrypted and without a shield."""
-    assert await start_conversation.texts_in_room(whole=True) == list(BEFORE)
+    assert await conversation.texts_in_room(whole=True) == list(BEFORE)
 
 
 @pytest.mark.practice(14)
-async def test_the_designation_says_nothing_of_the_phone(start_conversation: Conversation) -> None:
+async def test_the_designation_says_nothing_of_the_phone(conversation: Conversation) -> None:
     """A thread's name is two plain words and no part of the number."""
-    first, second = start_conversation.designation.split()
+    first, second = conversation.designation.split()
     assert first.isalpha()
     assert second.isalpha()
 
 
 @pytest.mark.practice(1, 15, 37)
-async def test_an_answer_reaches_the_phone_word_for_word(start_conversation: Conversation) -> None:
+async def test_an_answer_reaches_the_phone_word_for_word(conversation: Conversation) -> None:
     """Emoji, newlines and accents arrive as they were typed, once, after one greeting, with one receipt."""
-    carrier = start_conversation.staffed_line.carrier
-    said = await start_conversation.client.say(start_conversation.room, ANSWER)
-    await carrier.wait_for_delivery(start_conversation.handset, ANSWER)
-    await start_conversation.wait_for_receipt(said, "delivered")
-    greeting, *answers = await carrier.texts_delivered(start_conversation.handset)
+    carrier = conversation.staffed_line.carrier
+    said = await conversation.client.say(conversation.room, ANSWER)
+    await carrier.wait_for_delivery(conversation.handset, ANSWER)
+    await conversation.wait_for_receipt(said, "delivered")
+    greeting, *answers = await carrier.texts_delivered(conversation.handset)
     assert greeting
     assert answers == [ANSWER]
 
 
-async def test_notes_do_not_reach_the_phone(start_conversation: Conversation, bea: StaffClient) -> None:
+async def test_notes_do_not_reach_the_phone(conversation: Conversation, bea: StaffClient) -> None:
     """Notes, mentions, mistyped commands, thread replies, replies to the software and files are marked and stay here."""
-    client, room, bot = start_conversation.client, start_conversation.room, start_conversation.staffed_line.ready.bot
-    texter = await start_conversation.wait_for_text(BEFORE[0])
+    client, room, bot = conversation.client, conversation.room, conversation.staffed_line.ready.bot
+    texter = await conversation.wait_for_text(BEFORE[0])
     software = await client.find(room, "something of the bot", lambda i: i.sender == bot and i.kind == "message")
     notes = [
         await client.say(room, "// nobody on the phone reads this"),
@@ -77,29 +77,29 @@ async def test_notes_do_not_reach_the_phone(start_conversation: Conversation, be
     quoted = await client.reply(room, texter, "an answer to your first text")
     last = await client.say(room, "the last words of this test")
     for number, note in enumerate(notes):
-        await start_conversation.wait_for_receipt(note, NOTE)
+        await conversation.wait_for_receipt(note, NOTE)
         assert (await _now(client, room, note)).marks(bot) == (NOTE,), f"note {number}"
-    await start_conversation.staffed_line.carrier.wait_for_delivery(start_conversation.handset, last.body)
-    await start_conversation.wait_for_notice("!claim")
-    await start_conversation.wait_for_receipt(changed, "delivered")
-    await start_conversation.wait_for_receipt(quoted, "delivered")
-    since = (await start_conversation.staffed_line.carrier.texts_delivered(start_conversation.handset))[-3:]
+    await conversation.staffed_line.carrier.wait_for_delivery(conversation.handset, last.body)
+    await conversation.wait_for_notice("!claim")
+    await conversation.wait_for_receipt(changed, "delivered")
+    await conversation.wait_for_receipt(quoted, "delivered")
+    since = (await conversation.staffed_line.carrier.texts_delivered(conversation.handset))[-3:]
     assert since == ["these words are right", "an answer to your first text", "the last words of this test"]
-    assert len(await start_conversation.staffed_line.carrier.texts_delivered(start_conversation.handset)) == 5
+    assert len(await conversation.staffed_line.carrier.texts_delivered(conversation.handset)) == 5
 
 
-async def test_nobody_but_the_assignee_is_heard(start_conversation: Conversation, bea: StaffClient) -> None:
+async def test_nobody_but_the_assignee_is_heard(conversation: Conversation, bea: StaffClient) -> None:
     """Another member's words are a note, marked, and do not reach the phone; the assignee is heard beside them."""
-    staffed_line, room = start_conversation.staffed_line, start_conversation.room
+    staffed_line, room = conversation.staffed_line, conversation.room
     await staffed_line.as_bot("POST", f"rooms/{quote(room)}/invite", {"user_id": bea.mxid})
     await bea.join(room)
     note = await bea.say(room, "words of another member of the room")
-    said = await start_conversation.client.say(room, "words of the advocate")
+    said = await conversation.client.say(room, "words of the advocate")
     await Conversation(
-        client=bea, room=room, handset=start_conversation.handset, designation="", staffed_line=staffed_line
+        client=bea, room=room, handset=conversation.handset, designation="", staffed_line=staffed_line
     ).wait_for_receipt(note, NOTE)
-    await staffed_line.carrier.wait_for_delivery(start_conversation.handset, said.body, within=40)
-    assert note.body not in await staffed_line.carrier.texts_delivered(start_conversation.handset)
+    await staffed_line.carrier.wait_for_delivery(conversation.handset, said.body, within=40)
+    assert note.body not in await staffed_line.carrier.texts_delivered(conversation.handset)
 
 
 async def _now(client: StaffClient, room: str, item: TimelineItem) -> TimelineItem:

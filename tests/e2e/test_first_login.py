@@ -74,19 +74,19 @@ def _strict() -> type[StrictClient]:
     return StrictClient
 
 
-async def accepts(staffed_line: StaffedLine, start_conversation: Conversation, client: StaffClient, words: str) -> None:
+async def accepts(staffed_line: StaffedLine, conversation: Conversation, client: StaffClient, words: str) -> None:
     """Have somebody accept their invitation when their client shows them something, and read what was said before."""
 
     async def asked_in() -> bool | None:
         # By the room itself: a client may not know an invitation's name yet, and take the office's for a thread's.
-        return start_conversation.room in await client.invites() or None
+        return conversation.room in await client.invites() or None
 
     await wait_until("they are asked in", asked_in)
     desk, bot = staffed_line.ready.desk_room, staffed_line.ready.bot
     await client.find(desk, "the desk can be read", lambda i: i.sender == bot and i.kind == "message", within=READ_TIMEOUT)
-    await client.join(start_conversation.room)
-    await wait_until_readable(staffed_line, client, start_conversation.room, staffed_line.ready.voice, f"said {words}")
-    await wait_until_readable_or_recap(start_conversation, client, start_conversation.client.mxid, f"// typed {words}")
+    await client.join(conversation.room)
+    await wait_until_readable(staffed_line, client, conversation.room, staffed_line.ready.voice, f"said {words}")
+    await wait_until_readable_or_recap(conversation, client, conversation.client.mxid, f"// typed {words}")
 
 
 async def test_called_in_before_the_client_has_heard_of_us(own: tuple[StaffedLine, StaffClient]) -> None:

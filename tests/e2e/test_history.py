@@ -41,10 +41,10 @@ async def own(
             yield staffed_line, ada, bea
 
 
-async def texts(staffed_line: StaffedLine, start_conversation: Conversation, body: str, *, client: StaffClient) -> None:
+async def texts(staffed_line: StaffedLine, conversation: Conversation, body: str, *, client: StaffClient) -> None:
     """Have the handset text, and wait until it is in the room, readable."""
-    await staffed_line.carrier.text(start_conversation.handset, body)
-    await wait_until_readable(staffed_line, client, start_conversation.room, staffed_line.ready.voice, body)
+    await staffed_line.carrier.text(conversation.handset, body)
+    await wait_until_readable(staffed_line, client, conversation.room, staffed_line.ready.voice, body)
 
 
 async def test_a_first_login_after_the_words(

@@ -42,60 +42,58 @@ async def faulty(staffed_line: StaffedLine) -> AsyncIterator[FaultyHomeserver]:
 
 
 @pytest.mark.parametrize("child", ["bridge", "homeserver"])
-async def test_words_during_an_outage_arrive_once_and_in_order(start_conversation: Conversation, child: str) -> None:
+async def test_words_during_an_outage_arrive_once_and_in_order(conversation: Conversation, child: str) -> None:
     """An answer said while the part is dead reaches the phone once; texts sent meanwhile reach the room once, in order."""
     carrier, stack, client = (
-        start_conversation.staffed_line.carrier,
-        start_conversation.staffed_line.stack,
-        start_conversation.client,
+        conversation.staffed_line.carrier,
+        conversation.staffed_line.stack,
+        conversation.client,
     )
     had, received = (
-        await start_conversation.texts_in_room(whole=True),
-        await carrier.texts_delivered(start_conversation.handset),
+        await conversation.texts_in_room(whole=True),
+        await carrier.texts_delivered(conversation.handset),
     )
     texts = [f"text {number} while the {child} is away" for number in range(6)]
     answers = [f"just before the {child} died", f"while the {child} was away"]
 
-    await client.say(start_conversation.room, answers[0])
+    await client.say(conversation.room, answers[0])
     old = stack.ready.pids[child]
     await stack.kill(child, back=False)
-    saying = asyncio.create_task(client.say(start_conversation.room, answers[1]))
+    saying = asyncio.create_task(client.say(conversation.room, answers[1]))
     for number, text in enumerate(texts):
-        await carrier.text(start_conversation.handset, text)
+        await carrier.text(conversation.handset, text)
         if number == 2:
             await stack.back(child, old)
             await stack.kill(child, back=False)  # as soon as it was started again
         await asyncio.sleep(0.1)
     await saying
 
-    await carrier.wait_for_acknowledgements(start_conversation.handset, len(had) + len(texts), within=60)
+    await carrier.wait_for_acknowledgements(conversation.handset, len(had) + len(texts), within=60)
     for answer in answers:
-        await carrier.wait_for_delivery(start_conversation.handset, answer, within=60)
-    await start_conversation.wait_for_text(texts[-1])
-    assert await start_conversation.texts_in_room(whole=True) == [*had, *texts]
-    assert await carrier.texts_delivered(start_conversation.handset) == [*received, *answers]
+        await carrier.wait_for_delivery(conversation.handset, answer, within=60)
+    await conversation.wait_for_text(texts[-1])
+    assert await conversation.texts_in_room(whole=True) == [*had, *texts]
+    assert await carrier.texts_delivered(conversation.handset) == [*received, *answers]
     for answer in answers:
-        said = await client.find(start_conversation.room, "the answer", lambda i, a=answer: i.body == a)  # type: ignore[misc]
-        await start_conversation.wait_for_receipt(said, "delivered")
+        said = await client.find(conversation.room, "the answer", lambda i, a=answer: i.body == a)  # type: ignore[misc]
+        await conversation.wait_for_receipt(said, "delivered")
 
 
-async def test_words_survive_a_homeserver_with_bad_moments(
-    start_conversation: Conversation, faulty: FaultyHomeserver
-) -> None:
+async def test_words_survive_a_homeserver_with_bad_moments(conversation: Conversation, faulty: FaultyHomeserver) -> None:
     """Texts that come in each mood reach the room once, in order; answers said before, in and after it reach the phone."""
-    carrier, client = start_conversation.staffed_line.carrier, start_conversation.client
+    carrier, client = conversation.staffed_line.carrier, conversation.client
     had, received = (
-        await start_conversation.texts_in_room(whole=True),
-        await carrier.texts_delivered(start_conversation.handset),
+        await conversation.texts_in_room(whole=True),
+        await carrier.texts_delivered(conversation.handset),
     )
     texts, answers = [], ["said before its bad moments"]
-    await client.say(start_conversation.room, answers[0])
+    await client.say(conversation.room, answers[0])
     faulty.requests_by_mode.clear()
     for mode in BAD:
         faulty.mode = mode
         for number in range(3):
             texts.append(f"text {number} while it is {mode.value}")
-            await carrier.text(start_conversation.handset, texts[-1])
+            await carrier.text(conversation.handset, texts[-1])
             await asyncio.sleep(LASTS / 3)
 
         async def met(mode: FaultMode = mode) -> bool | None:
@@ -103,16 +101,16 @@ async def test_words_survive_a_homeserver_with_bad_moments(
 
         await wait_until(f"the bridge asked while it was {mode.value}", met)
         answers.append(f"said when it had been {mode.value}")
-        await client.say(start_conversation.room, answers[-1])
+        await client.say(conversation.room, answers[-1])
     faulty.mode = FaultMode.WELL
 
-    await start_conversation.wait_for_text(texts[-1])
-    assert await start_conversation.texts_in_room(whole=True) == [*had, *texts]
+    await conversation.wait_for_text(texts[-1])
+    assert await conversation.texts_in_room(whole=True) == [*had, *texts]
     for answer in answers:
-        await carrier.wait_for_delivery(start_conversation.handset, answer, within=60)
-        said = await client.find(start_conversation.room, "the answer", lambda i, a=answer: i.body == a)  # type: ignore[misc]
-        await start_conversation.wait_for_receipt(said, "delivered")
-    assert await carrier.texts_delivered(start_conversation.handset) == [*received, *answers]
+        await carrier.wait_for_delivery(conversation.handset, answer, within=60)
+        said = await client.find(conversation.room, "the answer", lambda i, a=answer: i.body == a)  # type: ignore[misc]
+        await conversation.wait_for_receipt(said, "delivered")
+    assert await carrier.texts_delivered(conversation.handset) == [*received, *answers]
 
 
 async def test_the_line_stands_after_the_outages(staffed_line: StaffedLine) -> None:

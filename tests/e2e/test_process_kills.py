@@ -61,15 +61,15 @@ async def test_nothing_is_lost_or_doubled_when_anything_is_killed(own: Stack, st
     said: dict[str, list[str]] = {conversation.room: [] for conversation in conversations}
     moments = {conversation.room: chance.sample(range(TEXTS), ANSWERS) for conversation in conversations}
 
-    async def converse(start_conversation: Conversation) -> None:
+    async def converse(conversation: Conversation) -> None:
         for number in range(TEXTS):
             await asyncio.sleep(LOAD_SECONDS / TEXTS)
-            words = f"text {number} in {start_conversation.designation}"
-            await staffed_line.carrier.text(start_conversation.handset, words)
-            sent[start_conversation.room].append(words)
-            if number in moments[start_conversation.room]:
-                said[start_conversation.room].append(answer := f"answer at {number} in {start_conversation.designation}")
-                await start_conversation.client.say(start_conversation.room, answer)
+            words = f"text {number} in {conversation.designation}"
+            await staffed_line.carrier.text(conversation.handset, words)
+            sent[conversation.room].append(words)
+            if number in moments[conversation.room]:
+                said[conversation.room].append(answer := f"answer at {number} in {conversation.designation}")
+                await conversation.client.say(conversation.room, answer)
 
     async def kill() -> None:
         for _ in range(KILLS):
@@ -113,15 +113,15 @@ async def _nobody(own: Stack) -> bool | None:
     return not own.processes() or None
 
 
-async def _one_receipt(start_conversation: Conversation, answer: str) -> None:
+async def _one_receipt(conversation: Conversation, answer: str) -> None:
     """Wait until an answer carries exactly one receipt, and a final one."""
-    bot = start_conversation.staffed_line.ready.bot
+    bot = conversation.staffed_line.ready.bot
 
     def final(marks: tuple[str, ...]) -> bool:
         return len(marks) == 1 and any(word in marks[0] for word in ("delivered", "not sent", "unknown", "held"))
 
-    await start_conversation.client.find(
-        start_conversation.room,
+    await conversation.client.find(
+        conversation.room,
         "the answer has one final receipt",
         lambda i: i.body == answer and final(i.marks(bot)),
         within=60,

@@ -65,6 +65,6 @@ async def test_a_refusal_is_told_with_its_reason(conversations: list[Conversatio
     assert said.body not in await conversation.staffed_line.carrier.texts_delivered(conversation.handset)
 
 
-async def _said(start_conversation: Conversation, fault: str, text: str) -> TimelineItem:
-    await start_conversation.staffed_line.carrier.fault(send=fault, times=1)
-    return await start_conversation.client.say(start_conversation.room, text)
+async def _said(conversation: Conversation, fault: str, text: str) -> TimelineItem:
+    await conversation.staffed_line.carrier.fault(send=fault, times=1)
+    return await conversation.client.say(conversation.room, text)

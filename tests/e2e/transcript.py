@@ -48,17 +48,17 @@ async def play(staffed_line: StaffedLine, ada: StaffClient) -> Conversation:
     return conversation
 
 
-async def shown(staffed_line: StaffedLine, start_conversation: Conversation) -> list[str]:
+async def shown(staffed_line: StaffedLine, conversation: Conversation) -> list[str]:
     """Return what each side sees now, line by line."""
     desk, room = (
-        await start_conversation.client.whole(staffed_line.ready.desk_room),
-        await start_conversation.client.whole(start_conversation.room),
+        await conversation.client.whole(staffed_line.ready.desk_room),
+        await conversation.client.whole(conversation.room),
     )
     texts = await staffed_line.carrier.texts(HANDSET)
     return [
         "The desk",
         *_lines(desk),
-        f"The room “{start_conversation.designation}”",
+        f"The room “{conversation.designation}”",
         *_lines(room),
         "The handset",
         *(f"  {'<-' if text['direction'] == 'out' else '->'}  {text['text']}" for text in texts),

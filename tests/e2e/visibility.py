@@ -33,19 +33,17 @@ async def wait_until_readable(staffed_line: StaffedLine, client: StaffClient, ro
     )
 
 
-async def wait_until_readable_or_recap(
-    start_conversation: Conversation, client: StaffClient, author: str, *typed: str
-) -> None:
+async def wait_until_readable_or_recap(conversation: Conversation, client: StaffClient, author: str, *typed: str) -> None:
     """Wait until somebody can read what a colleague typed before, with their key, or else in what `!recap` says.
 
     A client that learns from its sync that it joined, before the join is answered, has forgotten that it was asked in, and
     takes no bundle from then on: seen on busy machines with clients that had just logged in.
     """
     try:
-        await wait_until_readable(start_conversation.staffed_line, client, start_conversation.room, author, *typed)
+        await wait_until_readable(conversation.staffed_line, client, conversation.room, author, *typed)
     except StepFailed:
-        await client.say(start_conversation.room, "!recap")
-        await replace(start_conversation, client=client).wait_for_notice("on their way to your devices", *typed)
+        await client.say(conversation.room, "!recap")
+        await replace(conversation, client=client).wait_for_notice("on their way to your devices", *typed)
 
 
 async def wait_until_identities_known(staffed_line: StaffedLine, client: StaffClient) -> None:
