@@ -55,9 +55,16 @@ CATCHES_ALL: Final = {
     "bridge/engine/engine.py": "a bug costs one row and not the line",
     "bridge/inbound/screening.py": "a bug costs one texter and not the others",
     "bridge/outbound/dispatcher.py": "a bug costs one row and not the lane",
-    "bridge/storage/database.py": "an error belongs to whoever asked for the commit, and is handed to them",
+    "bridge/storage/sqlite_database.py": "an error belongs to whoever asked for the commit, and is handed to them",
     "bridge/app/main.py": "the last place: the text of an error must not reach the log",
 }
+SYNAPSES_OWN: Final = (
+    "tests/deploy/module_homeserver.py",
+    "tests/deploy/stack/test_provision.py",
+    "tests/deploy/synapse_module/",
+    "tests/e2e/test_erasure.py",
+)
+"""Tests that look into Synapse's own database, from outside its process."""
 NOT_OUR_WORDS: Final = re.compile(r"util|manager|handler|helper", re.IGNORECASE)
 
 PASSED_OVER: Final = {
@@ -174,6 +181,29 @@ def test_a_phone_is_seen_in_the_clear_where_it_must_be() -> None:
     }
     assert [file for file in uses if not file.startswith(SEES_PHONES)] == []
     assert uses, "nothing uses it: this test looks for the wrong name"
+
+
+def test_one_sqlite_opens_our_files() -> None:
+    """The one that comes with the program: two in one process lose each other's locks, and the system's may lose a commit.
+
+    Nothing of ours imports Python's own, or what stands on it, except tests that look into Synapse's database.
+    """
+    everything = {
+        path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+        for folder in (*MAY_IMPORT, "tests")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+    }
+    wrong = [
+        f"{file}: {name}"
+        for file, tree in everything.items()
+        for name in imported(tree)
+        if name.partition(".")[0] in {"sqlite3", "aiosqlite"} and not file.startswith(SYNAPSES_OWN)
+    ]
+    wrong += [f"{file}: {name}" for file, tree in FILES.items() for name in imported(tree) if "async_db" in name]
+    assert wrong == []
+    assert [own for own in SYNAPSES_OWN if not any(file.startswith(own) for file in everything)] == []
+    uses = {file for file, tree in FILES.items() if "apsw" in imported(tree)}
+    assert uses == {"bridge/storage/sqlite_connection.py"}
 
 
 def test_few_places_catch_everything() -> None:

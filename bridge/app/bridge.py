@@ -211,7 +211,7 @@ class Bridge:
             group.create_task(self.outbox.run("page", self.pager.perform))
             group.create_task(self.matrix_workers.run())
             for database in (self._resources.database, self._resources.puppet_database):
-                group.create_task(database.wait_for_disk_failure())
+                group.create_task(database.wait_for_failure())
 
     async def _run_timers(self) -> None:
         await self.startup_hold.released.wait()

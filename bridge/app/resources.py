@@ -15,12 +15,13 @@ import aiohttp
 from bridge.carriers import registry
 from bridge.carriers.adapter import Carrier
 from bridge.config import Config
-from bridge.matrix.schema import MAIN_UPGRADES, PUPPET_UPGRADES
+from bridge.matrix.schema import MAIN_MIGRATIONS, PUPPET_MIGRATIONS
 from bridge.runtime.clock import Clock, SteadyClock
 from bridge.runtime.crash_points import CrashHook
 from bridge.runtime.settings import read_secret
 from bridge.storage.database import Database
 from bridge.storage.key_file import KeyFile
+from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.storage.vault import Vault
 from bridge.tables import schema
 from bridge.tables.suppression import Suppression
@@ -56,8 +57,8 @@ class Resources:
             index_key=bytes.fromhex(read_secret(config.keys.index_key_file)),
         )
         await vault.check_key()
-        database = Database(data / "main.db", upgrades=(schema.upgrades, *MAIN_UPGRADES))
-        puppet_database = Database(data / "voice.db", upgrades=PUPPET_UPGRADES)
+        database = SqliteDatabase(data / "main.db", migrations=(schema.MIGRATIONS, *MAIN_MIGRATIONS))
+        puppet_database = SqliteDatabase(data / "voice.db", migrations=PUPPET_MIGRATIONS)
         for each in (database, puppet_database):
             stack.push_async_callback(each.close)
             await each.open()

@@ -19,7 +19,7 @@ from bridge.carriers.dialed_number import classify_dialed_number
 from bridge.inbound import screening
 from bridge.outbound.sms_sender import PHONE_CONTEXT
 from bridge.runtime.phone_number import Phone
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import Vault
 from bridge.tables import inbox
 from policies.pack import Pack
@@ -38,7 +38,7 @@ class PendingThread:
         *,
         owner: str,
         vault: Vault,
-        insert: Callable[[Connection], Awaitable[bool]],
+        insert: Callable[[Transaction], Awaitable[bool]],
         wake_screening: Callable[[str], None],
     ) -> None:
         self.owner, self._vault, self._insert, self._wake_screening, self._inserted = (
@@ -49,7 +49,7 @@ class PendingThread:
             False,
         )
 
-    async def write(self, conn: Connection) -> None:
+    async def write(self, conn: Transaction) -> None:
         """Make the thread, within the decision's commit, unless its phone has texted us in the meantime."""
         self._inserted = await self._insert(conn)
 
@@ -104,7 +104,7 @@ class ColdOutreach:
         sealed = await self._vault.seal(owner, PHONE_CONTEXT, phone.reveal().encode())
         inbox_row = await inbox.seal(self._vault, owner, ThreadCreated(assignee=first.assignee))
 
-        async def insert(conn: Connection) -> bool:
+        async def insert(conn: Transaction) -> bool:
             if await conn.fetchval(THREAD_OF_PHONE, phone_hash) is not None:
                 return False
             await screening.insert_thread(conn, self._vault, owner=owner, phone_hash=phone_hash, sealed=sealed, phone=phone)

@@ -11,7 +11,7 @@ from bot.model.audit_kinds import AuditKind
 from bridge.config import Config
 from bridge.engine.restore_notice import LINE_SUBJECT
 from bridge.runtime.clock import Clock
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import Vault
 from bridge.tables.audit_log import AuditLog
 
@@ -26,7 +26,7 @@ async def record(database: Database, vault: Vault, clock: Clock, config: Config)
         return
     audit = AuditLog(vault=vault)
 
-    async def commit(conn: Connection) -> None:
+    async def commit(conn: Transaction) -> None:
         if before is not None:
             await audit.record(conn, LINE_SUBJECT, [AuditKind.CONFIGURATION], now=clock.now())
         await conn.execute(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -42,7 +41,8 @@ from bridge.runtime.clock import Clock
 from bridge.runtime.crash_points import CrashHook, CrashPoint
 from bridge.runtime.phone_number import Phone
 from bridge.storage import serialization
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
+from bridge.storage.errors import Unavailable
 from bridge.storage.vault import Vault
 from bridge.tables import inbox
 from bridge.tables.inbox import InboxRow
@@ -118,7 +118,7 @@ class Engine:
         if sealed is None:
             body = await self._vault.seal(DESK, AGGREGATE, serialization.encode(self._desk))
 
-            async def make(conn: Connection) -> None:
+            async def make(conn: Transaction) -> None:
                 await conn.execute("INSERT INTO desk (id, aggregate) VALUES ($1, $2)", DESK, body)
 
             await self._database.commit(make)
@@ -154,7 +154,7 @@ class Engine:
                 self._finish_owner(owner)
                 if await self._next(owner) is not None:
                     self.wake(owner)
-            except (sqlite3.OperationalError, OSError) as error:
+            except (Unavailable, OSError) as error:
                 # The disk is full or the file is busy: nothing is lost, the row still stands.
                 log.failure("engine.database_retry", error)
                 await asyncio.sleep(1)
@@ -188,7 +188,7 @@ class Engine:
                 event: Event = serialization.decode(row.inbox_row.kind, body)
                 try:
                     matched = await self._codeword_matcher.match(aggregate, event)
-                except (sqlite3.OperationalError, OSError):
+                except (Unavailable, OSError):
                     raise
                 except Exception as error:  # noqa: BLE001 - a word may stand in it, and a dead letter is kept
                     await self._record_dead_letter(SequencedRow(row.seq, InboxRow(owner, row.inbox_row.kind, b"")), error)
@@ -199,12 +199,12 @@ class Engine:
                     await self._decide(row, aggregate, matched, frozen=stored is not None and bool(stored["held"]))
                 except _StaleFacts:
                     continue
-                except (sqlite3.OperationalError, OSError):
+                except (Unavailable, OSError):
                     raise
                 except Exception as error:  # noqa: BLE001 - whatever a bug raises, the owner goes on without this row
                     await self._record_dead_letter(SequencedRow(row.seq, inbox_row), error)
                 return
-        except (sqlite3.OperationalError, OSError):
+        except (Unavailable, OSError):
             raise
         except Exception as error:  # noqa: BLE001 - a row that cannot be read is put aside as well
             await self._record_dead_letter(row, error)
@@ -236,7 +236,7 @@ class Engine:
         pending_thread = await self._cold_outreach.prepare(matched.event, step.actions) if self._cold_outreach else None
         created = int(facts.now)
 
-        async def commit(conn: Connection) -> list[tuple[int, OutboxRow]]:
+        async def commit(conn: Transaction) -> list[tuple[int, OutboxRow]]:
             for effect in effects:
                 await self._perform(conn, row, effect, phone)
             if renamed:
@@ -278,7 +278,7 @@ class Engine:
     async def _open_thread(self, owner: str, stored: Any) -> Thread:
         return serialization.decode_as(Thread, await self._vault.open(owner, AGGREGATE, stored["aggregate"]))
 
-    async def _perform(self, conn: Connection, row: SequencedRow, effect: TransactionalAction, phone: bytes) -> None:
+    async def _perform(self, conn: Transaction, row: SequencedRow, effect: TransactionalAction, phone: bytes) -> None:
         owner = row.inbox_row.owner
         if isinstance(effect, ParkThread | EraseTexter):
             frozen = await conn.fetchval("SELECT held FROM thread WHERE id = $1", owner)
@@ -304,7 +304,7 @@ class Engine:
         )
         at = self._clock.now()
 
-        async def commit(conn: Connection) -> None:
+        async def commit(conn: Transaction) -> None:
             await inbox.record_dead_letter(conn, row.inbox_row, inbox.DeadLetter(short_id), at=at, notices=told)
             await conn.execute("DELETE FROM inbox WHERE seq = $1", row.seq)
 

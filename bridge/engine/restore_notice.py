@@ -15,7 +15,7 @@ from bot.model.line_incidents import LineRestored
 from bridge.config import Staff
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import Vault
 from bridge.tables import inbox
 from bridge.tables.audit_log import AuditLog
@@ -38,7 +38,7 @@ async def notify_desk(database: Database, vault: Vault, clock: Clock) -> None:
     inbox_row = await inbox.seal(vault, DESK, LineRestored(hours=hours, unfinished=int(told["unfinished"])))
     audit = AuditLog(vault=vault)
 
-    async def commit(conn: Connection) -> None:
+    async def commit(conn: Transaction) -> None:
         await inbox.append(conn, inbox_row)
         await audit.record(conn, LINE_SUBJECT, [AuditKind.RESTORE], now=now)
         await conn.execute("DELETE FROM line WHERE name = $1", RESTORE_ROW)

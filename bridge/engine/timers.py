@@ -8,7 +8,6 @@ more than a minute the desk is told, and what destroys waits for a person.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -21,7 +20,8 @@ from bot.model.transactional_actions import CancelTimer, SetTimer
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
 from bridge.runtime.crash_points import CrashHook, CrashPoint
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
+from bridge.storage.errors import Unavailable
 from bridge.storage.vault import Vault
 from bridge.tables import clock_trust, inbox
 from bridge.tables.clock_trust import MAX_SKEW
@@ -76,7 +76,7 @@ class Timers:
                 await self._check_clock()
                 await self._clock_check.record_sample()
                 wait = await self.fire_due()
-            except (sqlite3.OperationalError, OSError) as error:
+            except (Unavailable, OSError) as error:
                 log.failure("timers.database_retry", error)
                 wait = 1.0
             if wait > 0:
@@ -100,7 +100,7 @@ class Timers:
         inbox_rows = [(row, await inbox.try_seal(self._vault, row["owner"], TimerDue(key=row["key"]))) for row in due]
         self._crash(CrashPoint.TIMER_DUE)
 
-        async def commit(conn: Connection) -> None:
+        async def commit(conn: Transaction) -> None:
             for row, inbox_row in inbox_rows:
                 if inbox_row is None:
                     # Its thread has ended since the row was read, and the row with it; or the row stands without its key,
@@ -146,7 +146,7 @@ class Timers:
     async def _record_jump(self, seconds: int) -> None:
         inbox_row = await inbox.seal(self._vault, DESK, ClockJumped(seconds=seconds))
 
-        async def commit(conn: Connection) -> None:
+        async def commit(conn: Transaction) -> None:
             await clock_trust.distrust(conn)
             await inbox.append(conn, inbox_row)
 
@@ -155,7 +155,7 @@ class Timers:
         self._wake_engine(DESK)
 
 
-async def write(conn: Connection, owner: str, timer: SetTimer | CancelTimer) -> None:
+async def write(conn: Transaction, owner: str, timer: SetTimer | CancelTimer) -> None:
     """Set a timer, or forget one, inside the commit of the decision that asked for it."""
     match timer:
         case SetTimer():

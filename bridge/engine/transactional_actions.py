@@ -26,7 +26,7 @@ from bot.model.transactional_actions import (
 )
 from bridge.erasure import carrier_copies
 from bridge.runtime.clock import Clock
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
 from bridge.tables import clock_trust, room_events
 from bridge.tables.audit_log import AuditLog
 from bridge.tables.suppression import Suppression, write
@@ -72,7 +72,7 @@ class TransactionalActions:
         self._clock, self._settings, self._audit, self.wake = clock, settings, audit, wake
         self.suppression = suppression
 
-    async def perform(self, conn: Connection, owner: str, action: TransactionalAction, *, phone: bytes = b"") -> None:
+    async def perform(self, conn: Transaction, owner: str, action: TransactionalAction, *, phone: bytes = b"") -> None:
         """Do one, inside the commit of the decision that asked for it. `phone`: its slow digest, for `Suppress`."""
         now = self._clock.now()
         match action:
@@ -121,14 +121,14 @@ async def release_hold(database: Database, thread: str) -> bool:
 
 
 async def _set_hold(database: Database, thread: str, *, held: bool) -> bool:
-    async def commit(conn: Connection) -> bool:
+    async def commit(conn: Transaction) -> bool:
         query = "UPDATE thread SET held = $2 WHERE id = $1 RETURNING id"
         return await conn.fetchval(query, thread, held) is not None
 
     return await database.commit(commit)
 
 
-async def _park(conn: Connection, thread: str, *, patience: float, now: float) -> None:
+async def _park(conn: Transaction, thread: str, *, patience: float, now: float) -> None:
     room_id = await conn.fetchval("SELECT room_id FROM thread WHERE id = $1", thread)
     if room_id is not None:
         await begin_erasure(conn, kind=ROOM, subject=room_id, thread=thread, patience=patience, now=now)
@@ -138,7 +138,7 @@ async def _park(conn: Connection, thread: str, *, patience: float, now: float) -
     await _delete_rows(conn, thread, now=now)
 
 
-async def _end(conn: Connection, thread: str, *, now: float) -> None:
+async def _end(conn: Transaction, thread: str, *, now: float) -> None:
     await _delete_rows(conn, thread, now=now)
     await conn.execute("DELETE FROM inbox WHERE owner = $1", thread)
     await conn.execute("DELETE FROM thread WHERE id = $1", thread)
@@ -148,7 +148,7 @@ async def _end(conn: Connection, thread: str, *, now: float) -> None:
         await conn.execute(f"UPDATE {table} SET owner = $2 WHERE owner = $1", thread, job_id)  # noqa: S608 - one of two words
 
 
-async def _delete_rows(conn: Connection, thread: str, *, now: float) -> None:
+async def _delete_rows(conn: Transaction, thread: str, *, now: float) -> None:
     sending = "SELECT COUNT(*) FROM outbox WHERE owner = $1 AND kind = 'SendSms' AND state = 'sending'"
     if under_way := int(await conn.fetchval(sending, thread)):
         await carrier_copies.count_result(conn, thread, carrier_copies.WITHOUT_ID, more=under_way)
@@ -160,7 +160,7 @@ async def _delete_rows(conn: Connection, thread: str, *, now: float) -> None:
     await conn.execute("UPDATE carrier_copy SET due = $2 WHERE owner = $1 AND due > $2", thread, now)
 
 
-async def begin_erasure(conn: Connection, *, kind: str, subject: str, thread: str, patience: float, now: float) -> str:
+async def begin_erasure(conn: Transaction, *, kind: str, subject: str, thread: str, patience: float, now: float) -> str:
     """Put something on its way down; return what the way is called. What is on its way already is left so."""
     job_id = secrets.token_hex(8)
     await conn.execute(

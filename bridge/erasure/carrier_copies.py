@@ -13,7 +13,6 @@ texter's is destroyed, and the row goes when the copy is settled.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -30,7 +29,8 @@ from bridge.erasure.corruption import CorruptionPolicy
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
 from bridge.runtime.crash_points import CrashHook, CrashPoint
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
+from bridge.storage.errors import DatabaseError, Unavailable
 from bridge.storage.vault import CannotOpen, Vault
 from bridge.tables import clock_trust
 
@@ -113,9 +113,9 @@ class CarrierCopies:
             more, wait = False, MAX_SLEEP
             try:
                 more = await self.run_once()
-            except (sqlite3.OperationalError, OSError) as error:
+            except (Unavailable, OSError) as error:
                 log.failure("carrier_copies.database_retry", error)
-            except sqlite3.DatabaseError as error:
+            except DatabaseError as error:
                 wait = await self._corruption.record("carrier_copies.database_corrupt", error)
             if not more:
                 try:
@@ -189,7 +189,7 @@ class CarrierCopies:
             await self._alert("a copy of a text at the carrier", row["noted"])
 
     async def _finish(self, row: Any, result: str) -> None:
-        async def commit(conn: Connection) -> None:
+        async def commit(conn: Transaction) -> None:
             # Whose it is may have changed while the carrier was asked.
             owner = await conn.fetchval("DELETE FROM carrier_copy WHERE n = $1 RETURNING owner", row["n"])
             if owner:
@@ -204,7 +204,7 @@ def id_digest(vault: Vault, kind: str, message_id: str) -> bytes:
     return vault.keyed_hash(f"carrier {kind}", message_id)
 
 
-async def record(conn: Connection, *, hash_: bytes, owner: str, ref: str, sealed: bytes, due: float, now: float) -> None:
+async def record(conn: Transaction, *, hash_: bytes, owner: str, ref: str, sealed: bytes, due: float, now: float) -> None:
     """Note a copy inside a commit. `due`: when it goes at the latest; what needs it no longer says so before.
 
     `owner` may be empty: nobody's, or nobody knows whose yet; noted again with one, it is theirs.
@@ -221,7 +221,7 @@ async def record(conn: Connection, *, hash_: bytes, owner: str, ref: str, sealed
     )
 
 
-async def release_shown(conn: Connection, owner: str, ref: str, now: float) -> None:
+async def release_shown(conn: Transaction, owner: str, ref: str, now: float) -> None:
     """Let the copy of a text go that is in its room now. `ref` is `in:`, the text's id, and the number of its piece."""
     text = ref.rpartition(":")[0]
     await conn.execute(
@@ -229,12 +229,12 @@ async def release_shown(conn: Connection, owner: str, ref: str, now: float) -> N
     )
 
 
-async def release_reported(conn: Connection, hash_: bytes, now: float) -> None:
+async def release_reported(conn: Transaction, hash_: bytes, now: float) -> None:
     """Let the copy of a text go of which the carrier has said its last."""
     await conn.execute("UPDATE carrier_copy SET due = $2 WHERE hash = $1 AND due > $2 AND tries = 0", hash_, now)
 
 
-async def count_result(conn: Connection, owner: str, result: str, *, more: int = 1) -> None:
+async def count_result(conn: Transaction, owner: str, result: str, *, more: int = 1) -> None:
     """Count what became of a copy, for the receipt of whom it concerns."""
     await conn.execute(
         """INSERT INTO copy_result (owner, result, count) VALUES ($1, $2, $3)
@@ -246,7 +246,7 @@ async def count_result(conn: Connection, owner: str, result: str, *, more: int =
     await conn.execute("DELETE FROM copy_result WHERE owner = $1 AND result = $2 AND count <= 0", owner, result)
 
 
-async def owner_of_copies(conn: Connection, thread: str) -> str:
+async def owner_of_copies(conn: Transaction, thread: str) -> str:
     """Return who a thread's copies belong to now: it, what waits for them when it has ended, or nobody."""
     query = "SELECT id FROM thread WHERE id = $1 UNION ALL SELECT id FROM erasure WHERE subject = $1 AND kind = 'person'"
     return str(await conn.fetchval(query, thread) or "")

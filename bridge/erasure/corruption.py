@@ -3,17 +3,17 @@
 Rule of this module: it ends no loop, for texts must go on; it is logged without content, told to the desk once and then at
 growing counts, and whoever met it waits. A full disk or a busy file is no damage, and is each loop's own to wait for.
 
-Source: sqlite.org/rescode.html#corrupt (SQLITE_CORRUPT and SQLITE_NOTADB, which Python raises as a bare `DatabaseError`).
+Source: sqlite.org/rescode.html#corrupt (SQLITE_CORRUPT and SQLITE_NOTADB: `Corrupt`).
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
+from bridge.storage.errors import DatabaseError
 
 RETRY_SECONDS: Final = 300.0
 """Seconds until it is tried again: a damaged page does not mend itself, but a technician may have mended it."""
@@ -29,7 +29,7 @@ class CorruptionPolicy:
         self._clock, self._alert = clock, alert
         self._count, self._since = 0, clock.now()
 
-    async def record(self, name: str, error: sqlite3.DatabaseError) -> float:
+    async def record(self, name: str, error: DatabaseError) -> float:
         """Log it under that fixed name, and tell; return for how many seconds to wait. Raises nothing of the database."""
         log.failure(name, error)
         self._since = self._since if self._count else self._clock.now()
@@ -37,6 +37,6 @@ class CorruptionPolicy:
         if self._alert is not None and self._count in ALERT_AT_COUNTS:
             try:
                 await self._alert(ALERT_SUBJECT, self._since)
-            except (sqlite3.DatabaseError, OSError) as silent:
+            except (DatabaseError, OSError) as silent:
                 log.failure(name, silent)
         return RETRY_SECONDS

@@ -9,7 +9,6 @@ doubted nothing goes here; nothing of a thread that somebody holds goes.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -24,7 +23,8 @@ from bridge.matrix.room_keys.ratchet_pruning import prune_ratchets
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
 from bridge.runtime.crash_points import CrashHook, CrashPoint
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
+from bridge.storage.errors import DatabaseError, Unavailable
 from bridge.storage.vault import Vault
 from bridge.tables import clock_trust, room_events
 
@@ -78,9 +78,9 @@ class ExpiryWorker:
                 raise
             except HomeserverError as error:
                 log.event("expiry.homeserver_retry", status=error.status)
-            except (sqlite3.OperationalError, OSError) as error:
+            except (Unavailable, OSError) as error:
                 log.failure("expiry.database_retry", error)
-            except sqlite3.DatabaseError as error:
+            except DatabaseError as error:
                 wait = await self._corruption.record("expiry.database_corrupt", error)
             await asyncio.sleep(0 if more else wait)
 
@@ -157,7 +157,7 @@ class ExpiryWorker:
             await self._overwrite_redacted(room_id)
 
     async def _postpone(self, events: list[Any], now: int) -> None:
-        async def commit(conn: Connection) -> None:
+        async def commit(conn: Transaction) -> None:
             for row in events:
                 query = "UPDATE event SET refused = COALESCE(refused, expires), expires = $2 WHERE n = $1"
                 await conn.execute(query, row["n"], now + RETRY_SECONDS)
@@ -172,7 +172,7 @@ class ExpiryWorker:
             log.event("expiry.not_overwritten", status=error.status)
 
     async def _delete_expired_rows(self, now: int) -> None:
-        async def commit(conn: Connection) -> None:
+        async def commit(conn: Transaction) -> None:
             for table in EXPIRING_TABLES:
                 await conn.execute(f"DELETE FROM {table} WHERE until < $1", now)  # noqa: S608 - names from above
             await conn.execute("DELETE FROM dead_letter WHERE owner = $1 AND at < $2", DESK, now - DEAD_LETTER_RETENTION)

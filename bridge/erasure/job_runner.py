@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -29,7 +28,8 @@ from bridge.matrix.room_client import Permanent, TokenRefused, Transient
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
 from bridge.runtime.crash_points import CrashHook, CrashPoint
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
+from bridge.storage.errors import DatabaseError, Unavailable
 from bridge.tables import clock_trust
 
 MAX_SLEEP: Final = 5.0
@@ -113,10 +113,10 @@ class ErasureRunner:
             self._changed.clear()
             try:
                 wait = min(await self.run_once(), MAX_SLEEP)
-            except (sqlite3.OperationalError, OSError) as error:
+            except (Unavailable, OSError) as error:
                 log.failure("erasure.database_retry", error)
                 wait = 1.0
-            except sqlite3.DatabaseError as error:
+            except DatabaseError as error:
                 wait = await self._corruption.record("erasure.database_corrupt", error)
             if wait > 0:
                 try:
@@ -152,9 +152,9 @@ class ErasureRunner:
             following = await self._steps[job.step](job)
         except StepNotDone as not_yet:
             await self._retry_later(job, not_yet.what, not_yet.after)
-        except sqlite3.OperationalError:
+        except Unavailable:
             raise
-        except sqlite3.DatabaseError as error:
+        except DatabaseError as error:
             # The page of one case need not be everybody's.
             log.failure("erasure.database_corrupt", error, kind=job.step)
             await self._retry_later(job, "our own database is damaged", MAX_WAIT)
@@ -177,7 +177,7 @@ class ErasureRunner:
             raise StepNotDone("the database is in use, or has no room to be written anew")
         self._crash(CrashPoint.DATABASE_REWRITTEN)
 
-        async def commit(conn: Connection) -> None:
+        async def commit(conn: Transaction) -> None:
             for row in signed:
                 await conn.execute("DELETE FROM erasure WHERE id = $1", row["id"])
 
@@ -210,7 +210,7 @@ def _job_from_row(row: Any) -> ErasureJob:
     return ErasureJob(**{**dict(row), "counts": json.loads(row["counts"])})
 
 
-async def close_job(conn: Connection, job: ErasureJob, now: float) -> None:
+async def close_job(conn: Transaction, job: ErasureJob, now: float) -> None:
     """Forget what a case was about, inside the commit that keeps its receipt; what is left of it says nothing.
 
     It is due after those that are due already, so that one copy serves all of them.

@@ -9,7 +9,6 @@ is night.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final
@@ -20,7 +19,8 @@ from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, Mo
 from bridge.matrix.room_client import TokenRefused
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
+from bridge.storage.errors import DatabaseError, Unavailable
 from bridge.storage.vault import Vault
 from bridge.tables import clock_trust
 from bridge.tables.audit_log import AuditLog
@@ -68,9 +68,9 @@ class NightlyMaintenance:
                 raise
             except (HomeserverUnreachable, ModuleRequestRejected) as error:
                 log.event("nightly.homeserver_retry", status=error.status)
-            except (sqlite3.OperationalError, OSError) as error:
+            except (Unavailable, OSError) as error:
                 log.failure("nightly.database_retry", error)
-            except sqlite3.DatabaseError as error:
+            except DatabaseError as error:
                 wait = await self._corruption.record("nightly.database_corrupt", error)
             await asyncio.sleep(wait)
 
@@ -106,7 +106,7 @@ class NightlyMaintenance:
         return begin <= hour < end if begin <= end else hour >= begin or hour < end
 
 
-async def _note(conn: Connection, name: str, at: float) -> None:
+async def _note(conn: Transaction, name: str, at: float) -> None:
     await conn.execute(
         "INSERT INTO line (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         name,

@@ -14,7 +14,7 @@ from bridge.erasure.job_runner import ErasureJob, Step, StepNotDone, close_job
 from bridge.erasure.room_steps import POLL, store_certificate
 from bridge.runtime.clock import Clock
 from bridge.runtime.crash_points import CrashHook, CrashPoint
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import Vault
 from bridge.tables.leftovers import PERSON_COLUMNS, count_leftovers
 
@@ -63,7 +63,7 @@ class PersonSteps:
         self._crash(CrashPoint.ERASURE_SIGNED)
         until = int(done) + self._retention
 
-        async def commit(conn: Connection) -> int:
+        async def commit(conn: Transaction) -> int:
             if count := await count_leftovers(conn, PERSON_COLUMNS, job.subject):
                 return count
             await store_certificate(conn, certificate, until)

@@ -22,7 +22,7 @@ from bridge.matrix.rooms.room_state import delete_room, destroy_keys
 from bridge.runtime.clock import Clock
 from bridge.runtime.crash_points import CrashHook, CrashPoint
 from bridge.runtime.priority_gate import PriorityGate
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import Vault
 from bridge.tables import room_events
 from bridge.tables.leftovers import ROOM_COLUMNS, count_leftovers
@@ -85,7 +85,7 @@ class RoomSteps:
         redacted = await self.redact_all(room_id, rows, again=job.counts.get(REDACTED_AGAIN, 0))
         self._crash(CrashPoint.ROOM_REDACTED)
 
-        async def commit(conn: Connection) -> None:
+        async def commit(conn: Transaction) -> None:
             for row in redacted:
                 await conn.execute("UPDATE event SET gone = $2 WHERE n = $1", row["n"], True)
 
@@ -209,7 +209,7 @@ class RoomSteps:
     async def forget(self, job: ErasureJob) -> str:
         """Delete our own rows of the room, and empty the log that still holds them."""
 
-        async def commit(conn: Connection) -> None:
+        async def commit(conn: Transaction) -> None:
             for table in ("event", "matrix_upload"):
                 await conn.execute(f"DELETE FROM {table} WHERE room_id = $1", job.subject)  # noqa: S608 - one of two words
             await delete_room(conn, job.subject)
@@ -228,7 +228,7 @@ class RoomSteps:
         self._crash(CrashPoint.ERASURE_SIGNED)
         until = int(done) + self._retention
 
-        async def commit(conn: Connection) -> int:
+        async def commit(conn: Transaction) -> int:
             if count := await count_leftovers(conn, ROOM_COLUMNS, job.subject):
                 return count
             await store_certificate(conn, certificate, until)
@@ -245,7 +245,7 @@ class RoomSteps:
         found = await self._unredacted(room_id)
         now = self._clock.now()
 
-        async def commit(conn: Connection) -> bool:
+        async def commit(conn: Transaction) -> bool:
             known = False
             for event_id, at in found:
                 known |= not await room_events.record(
@@ -279,7 +279,7 @@ class RoomSteps:
         return [row["mxc"] for row in rows]
 
 
-async def store_certificate(conn: Connection, certificate: ErasureCertificate, until: int) -> None:
+async def store_certificate(conn: Transaction, certificate: ErasureCertificate, until: int) -> None:
     """Keep a receipt, inside the commit that ends what it is about."""
     await conn.execute(
         "INSERT INTO receipt (id, body, signature, until) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING",
@@ -290,7 +290,7 @@ async def store_certificate(conn: Connection, certificate: ErasureCertificate, u
     )
 
 
-async def _forget_upload(conn: Connection, *, address: str) -> None:
+async def _forget_upload(conn: Transaction, *, address: str) -> None:
     await conn.execute("DELETE FROM matrix_upload WHERE mxc = $1", address)
 
 

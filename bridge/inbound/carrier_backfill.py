@@ -10,7 +10,6 @@ themselves.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -21,7 +20,8 @@ from bridge.inbound.webhook import NotStored, Webhook
 from bridge.outbound.sms_sender import ID_RETENTION
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
+from bridge.storage.errors import Unavailable
 from bridge.tables import clock_trust
 
 INTERVAL: Final = 3600.0
@@ -67,7 +67,7 @@ class CarrierBackfill:
             wait = INTERVAL
             try:
                 await self.run_and_alert()
-            except (sqlite3.OperationalError, OSError) as error:
+            except (Unavailable, OSError) as error:
                 log.failure("carrier_backfill.retry", error)
                 wait = 30.0
             else:
@@ -110,7 +110,7 @@ class CarrierBackfill:
                 await self._hourly_alerts.alert(TextsMissing(kind=GapKind.UNREADABLE))
             self._missing = missing
 
-        async def commit(conn: Connection) -> None:
+        async def commit(conn: Transaction) -> None:
             await conn.execute(
                 """INSERT INTO line (name, value) VALUES ('carrier_watermark', $1)
                    ON CONFLICT (name) DO UPDATE SET value = excluded.value""",

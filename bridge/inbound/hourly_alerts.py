@@ -14,7 +14,7 @@ from typing import Final
 from bot.model.actions import DESK
 from bot.model.line_incidents import StrayTextArrived, TextsMissing
 from bridge.runtime.clock import Clock
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import Vault
 from bridge.tables import inbox
 
@@ -40,7 +40,7 @@ class HourlyAlerts:
             return
         inbox_row = await inbox.seal(self._vault, DESK, event)
 
-        async def commit(conn: Connection) -> float:
+        async def commit(conn: Transaction) -> float:
             told = float(await conn.fetchval("SELECT value FROM line WHERE name = $1", name) or 0)
             if 0 <= now - told < MIN_INTERVAL:
                 return told

@@ -36,7 +36,7 @@ from bridge.matrix.room_keys.device_lists import has_trusted_device
 from bridge.matrix.rooms.media import record_linked_media
 from bridge.runtime import log
 from bridge.runtime.clock import Clock, to_bridge_time
-from bridge.storage.database import Connection
+from bridge.storage.database import Transaction
 from bridge.storage.vault import Vault
 from bridge.tables import inbox, pending_reactions, room_events
 
@@ -79,7 +79,7 @@ class MatrixEventIngest:
         self._earlier_owners: set[str] = set()
         self._touched_owners: set[str] = set()
 
-    async def ingest(self, conn: Connection, items: Sequence[events.MatrixEvent]) -> None:
+    async def ingest(self, conn: Transaction, items: Sequence[events.MatrixEvent]) -> None:
         """Put what concerns us into the inbox. Runs inside the sync's commit."""
         # Two commits may follow each other before the first is told about; whom either touched must hear of it.
         self._earlier_owners |= self._touched_owners
@@ -121,15 +121,15 @@ class MatrixEventIngest:
             self._wake_engine(owner)
         self._earlier_owners.clear()
 
-    async def _put(self, conn: Connection, owner: str, event: Event) -> None:
+    async def _put(self, conn: Transaction, owner: str, event: Event) -> None:
         await inbox.append(conn, await inbox.seal(self._vault, owner, event))
         self._touched_owners.add(owner)
 
-    async def _power_levels(self, conn: Connection, room_id: str) -> PowerLevelsChanged:
+    async def _power_levels(self, conn: Transaction, room_id: str) -> PowerLevelsChanged:
         rows = await conn.fetch("SELECT user_id, level FROM matrix_level WHERE room_id = $1 ORDER BY user_id", room_id)
         return PowerLevelsChanged(users=tuple((row["user_id"], row["level"]) for row in rows))
 
-    async def _target_of(self, conn: Connection, room_id: str) -> InboxTarget | None:
+    async def _target_of(self, conn: Transaction, room_id: str) -> InboxTarget | None:
         row = await conn.fetchrow("SELECT kind, owner FROM matrix_room WHERE room_id = $1", room_id)
         match row and (row["kind"], row["owner"]):
             case ("desk", _):
@@ -141,7 +141,7 @@ class MatrixEventIngest:
                 return InboxTarget(thread, THREAD)
         return None
 
-    async def _record(self, conn: Connection, place: InboxTarget, item: events.RoomEvent) -> bool:
+    async def _record(self, conn: Transaction, place: InboxTarget, item: events.RoomEvent) -> bool:
         """Note the event for deletion; an event noted before is not taken again."""
         for address in self._upload_uris(item):
             await record_linked_media(
@@ -160,7 +160,7 @@ class MatrixEventIngest:
             state=isinstance(item, events.Membership | events.PowerLevels),
         )
 
-    async def _record_undecodable(self, conn: Connection, place: InboxTarget, item: events.RoomEvent) -> Event | None:
+    async def _record_undecodable(self, conn: Transaction, place: InboxTarget, item: events.RoomEvent) -> Event | None:
         """Note the event for deletion without looking into it; what a person said in it was not heard."""
         bare = events.UndecryptableEvent(event_id=item.event_id, room_id=item.room_id, sender=item.sender, at=item.at)
         await self._record(conn, place, bare)
@@ -171,7 +171,7 @@ class MatrixEventIngest:
     def _at_ms(self, at: int) -> int:
         return round(to_bridge_time(self._clock, at / 1000) * 1000)
 
-    async def _to_event(self, conn: Connection, place: InboxTarget, item: events.RoomEvent) -> Event | None:
+    async def _to_event(self, conn: Transaction, place: InboxTarget, item: events.RoomEvent) -> Event | None:
         match item:
             case events.DecryptedMessage(type=kind) if kind == "m.room.message" or kind in SHOWN_LIKE_MESSAGES:
                 return await self._from_message(conn, place, item)
@@ -195,7 +195,7 @@ class MatrixEventIngest:
                 return RoomLost(place=DESK, how=RoomLoss(item.how))
         return None
 
-    async def _from_unencrypted(self, conn: Connection, place: InboxTarget, item: events.UnencryptedEvent) -> Event | None:
+    async def _from_unencrypted(self, conn: Transaction, place: InboxTarget, item: events.UnencryptedEvent) -> Event | None:
         match item.type:
             case "m.reaction":
                 relation = _mapping(item.content, "m.relates_to")
@@ -227,7 +227,7 @@ class MatrixEventIngest:
                 )
         return None
 
-    async def _from_message(self, conn: Connection, place: InboxTarget, item: events.DecryptedMessage) -> MessageSent:
+    async def _from_message(self, conn: Transaction, place: InboxTarget, item: events.DecryptedMessage) -> MessageSent:
         inner, clear = _mapping(item.content, "m.relates_to"), item.clear_relation or {}
         new = _mapping(item.content, "m.new_content")
         relation, target, ref = await self._relation(conn, inner, clear)
@@ -251,7 +251,7 @@ class MatrixEventIngest:
         )
 
     async def _relation(
-        self, conn: Connection, inner: Mapping[str, Any], clear: Mapping[str, Any]
+        self, conn: Transaction, inner: Mapping[str, Any], clear: Mapping[str, Any]
     ) -> tuple[Relation, str, str]:
         """Return how it stands to another message, which one that is, and our own name for that one."""
         kinds = {_string(inner, "rel_type"), _string(clear, "rel_type")}
@@ -271,7 +271,7 @@ class MatrixEventIngest:
         about = await conn.fetchval("SELECT about FROM event WHERE event_id = $1", reply)
         return (Relation.TEXTER_REPLY if ref.startswith("in:") else Relation.OTHER_REPLY), about or reply, ref
 
-    async def _ref_of(self, conn: Connection, event_id: str) -> str:
+    async def _ref_of(self, conn: Transaction, event_id: str) -> str:
         """Return our own name for an event of ours; empty for any other."""
         return (await conn.fetchval("SELECT ref FROM event WHERE event_id = $1", event_id)) or ""
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
@@ -30,7 +29,8 @@ from bridge.runtime.clock import Clock
 from bridge.runtime.crash_points import CrashHook, CrashPoint
 from bridge.runtime.phone_number import Phone
 from bridge.storage import serialization
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
+from bridge.storage.errors import Unavailable
 from bridge.storage.vault import Vault
 from bridge.tables import inbox
 from bridge.tables.inbox import InboxRow
@@ -86,12 +86,12 @@ class Screening:
             try:
                 try:
                     await self.screen(owner)
-                except (sqlite3.OperationalError, OSError):
+                except (Unavailable, OSError):
                     raise
                 except Exception as error:  # noqa: BLE001 - whatever a bug raises, other texters are looked up
                     await self._record_dead_letters(owner, error)
                 self._queued.discard(owner)
-            except (sqlite3.OperationalError, OSError) as error:
+            except (Unavailable, OSError) as error:
                 # The disk is full, or there is no memory to hash with: that is so for everybody, and nothing is lost.
                 log.failure("screening.retry", error)
                 await asyncio.sleep(1)
@@ -124,7 +124,7 @@ class Screening:
         flood = first is not None and first["kind"] == TEXT and self._rate_limit.record_and_check(phone_hash, now)
         resealed = await self._seal_as_rate_limited(owner, first) if flood else None
 
-        async def commit(conn: Connection) -> None:
+        async def commit(conn: Transaction) -> None:
             if await conn.fetchval("SELECT 1 FROM thread WHERE id = $1 AND NOT screened", owner) is None:
                 return
             warm = None if flood else await conn.fetchrow("SELECT room_id, designation FROM warm_room LIMIT 1")
@@ -158,7 +158,7 @@ class Screening:
         """Keep nothing of a blocked phone: its row goes, then its key; the desk counts each text."""
         dropped = await inbox.seal(self._vault, DESK, TextDropped())
 
-        async def commit(conn: Connection) -> None:
+        async def commit(conn: Transaction) -> None:
             query = "SELECT COUNT(*) FROM inbox WHERE owner = $1 AND kind = $2"
             texts = int(await conn.fetchval(query, owner, TEXT))
             await conn.execute("DELETE FROM inbox WHERE owner = $1", owner)
@@ -187,7 +187,7 @@ class Screening:
         self._wake_engine(DESK)
 
     async def _move_to_dead_letters(self, seq: int, inbox_row: InboxRow, short_id: str, notice: InboxRow) -> None:
-        async def commit(conn: Connection) -> None:
+        async def commit(conn: Transaction) -> None:
             await inbox.record_dead_letter(
                 conn, inbox_row, inbox.DeadLetter(short_id), at=self._clock.now(), notices=[notice]
             )
@@ -197,7 +197,7 @@ class Screening:
 
 
 async def insert_thread(
-    conn: Connection, vault: Vault, *, owner: str, phone_hash: bytes, sealed: bytes, phone: Phone
+    conn: Transaction, vault: Vault, *, owner: str, phone_hash: bytes, sealed: bytes, phone: Phone
 ) -> None:
     """Make a thread that is still to be looked up, inside a commit. `sealed`: the phone under the thread's key."""
     await conn.execute(

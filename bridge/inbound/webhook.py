@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import sqlite3
 from collections.abc import Callable
 from typing import Any, Final
 from weakref import WeakValueDictionary
@@ -32,7 +31,8 @@ from bridge.outbound.sms_sender import ID_RETENTION, PHONE_CONTEXT
 from bridge.runtime import log
 from bridge.runtime.clock import Clock, to_bridge_time
 from bridge.runtime.crash_points import CrashHook, CrashPoint
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
+from bridge.storage.errors import DatabaseError
 from bridge.storage.vault import CannotOpen, Vault
 from bridge.tables import inbox, reply_number
 
@@ -138,7 +138,7 @@ class Webhook:
                 await self._hourly_alerts.alert(TextsMissing(kind=GapKind.UNREADABLE))
             for item in arrived or ():
                 await self._accept(item)
-        except (sqlite3.Error, OSError) as error:
+        except (DatabaseError, OSError) as error:
             log.failure("webhook.not_stored", error)
             return web.Response(status=503)
         if arrived is None:
@@ -169,7 +169,7 @@ class Webhook:
             return
         try:
             await self._hourly_alerts.alert(TextsMissing(kind=kind))
-        except (sqlite3.Error, OSError) as error:
+        except (DatabaseError, OSError) as error:
             log.failure("webhook.alert_failed", error)
 
     async def accept_text(self, text: InboundText) -> None:
@@ -217,7 +217,7 @@ class Webhook:
         number = await reply_number.seal(self._vault, owner, text.to, when) if text.to else None
         copy = await self._carrier_copies.seal(text.message_id)
 
-        async def commit(conn: Connection) -> Callable[[str], None] | None:
+        async def commit(conn: Transaction) -> Callable[[str], None] | None:
             existing: Any = await conn.fetchrow("SELECT screened, number FROM thread WHERE id = $1", owner)
             if known is not None and existing is None:
                 raise _ThreadEnded
@@ -267,7 +267,7 @@ class Webhook:
         now = self._clock.now()
         until = int(now) + ID_RETENTION
 
-        async def commit(conn: Connection) -> str | None:
+        async def commit(conn: Transaction) -> str | None:
             if outcome is not Outcome.ACCEPTED:
                 await carrier_copies.release_reported(conn, digest, now)
             # Looked up in here: the text's result may be on its way into the database right now.

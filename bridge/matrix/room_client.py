@@ -33,7 +33,7 @@ from bridge.matrix.rooms.room_state import (
 from bridge.matrix.rooms.room_templates import SUPERVISOR, create_room_body, is_tampered, restored_power_levels
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook, CrashPoint
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import CannotOpen, Vault
 
 __all__ = ["HomeserverError", "Permanent", "RoomClient", "TokenRefused", "Transient"]
@@ -277,7 +277,7 @@ class RoomClient:
         return self._policy if speaker is Speaker.POLICY else self._puppet
 
 
-async def _record_invite(conn: Connection, room_id: str, user: str, before: object) -> None:
+async def _record_invite(conn: Transaction, room_id: str, user: str, before: object) -> None:
     """Write what the sync will tell in a moment, unless it has told something since."""
     if await conn.fetchval(SELECT_MEMBERSHIP, room_id, user) == before and before != "join":
         await set_membership(conn, room_id, user, "invite")

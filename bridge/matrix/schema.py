@@ -3,30 +3,60 @@
 Rule of this module: portable SQL only; times are BIGINT milliseconds since the epoch; keys of rooms are sealed before they
 are stored; ciphertext may wait here, plaintext never stands here. A released migration is not edited, the next is added.
 
-`IDENTITY` goes into the store of each identity (beside mautrix's `PgCryptoStore.upgrade_table`), `ROOMS` into the main one.
+`OLM` and `IDENTITY` go into the database of each identity, `ROOMS` into the main one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
-from mautrix.crypto.store.asyncpg import PgCryptoStore
-from mautrix.util.async_db import UpgradeTable
-
-from bridge.storage.database import Connection
-
-IDENTITY: Final = UpgradeTable(version_table_name="matrix_identity_version", database_name="matrix identities")
-ROOMS: Final = UpgradeTable(version_table_name="matrix_version", database_name="matrix rooms")
-
-PUPPET_UPGRADES: Final[Sequence[UpgradeTable]] = (PgCryptoStore.upgrade_table, IDENTITY)
-"""What the store of the line voice needs."""
-
-MAIN_UPGRADES: Final[Sequence[UpgradeTable]] = (PgCryptoStore.upgrade_table, IDENTITY, ROOMS)
-"""What the main store needs for the Matrix edge."""
+from bridge.storage.database import Transaction
+from bridge.storage.migrations import Migrations
 
 
-async def _identities(conn: Connection) -> None:
+async def _olm(conn: Transaction) -> None:
+    # Times are text: see `bridge.matrix.olm.olm_store`.
+    await conn.execute(f"""
+        CREATE TABLE crypto_account (
+            account_id TEXT    PRIMARY KEY,
+            device_id  TEXT    NOT NULL,
+            shared     BOOLEAN NOT NULL,
+            sync_token TEXT    NOT NULL,
+            account    {conn.dialect.blob} NOT NULL
+        )
+    """)
+    await conn.execute(f"""
+        CREATE TABLE crypto_olm_session (
+            account_id     TEXT,
+            session_id     TEXT,
+            sender_key     TEXT NOT NULL,
+            session        {conn.dialect.blob} NOT NULL,
+            created_at     TEXT NOT NULL,
+            last_decrypted TEXT NOT NULL,
+            last_encrypted TEXT NOT NULL,
+            PRIMARY KEY (account_id, session_id)
+        )
+    """)
+
+
+async def _olm_alone(conn: Transaction) -> None:
+    # mautrix made these too; nothing ever stood in them, for room keys are handed out and kept by our own code.
+    for table in _NEVER_USED:
+        await conn.execute(f"DROP TABLE IF EXISTS {table}")
+
+
+_NEVER_USED: Final = (
+    "crypto_message_index",
+    "crypto_tracked_user",
+    "crypto_device",
+    "crypto_megolm_inbound_session",
+    "crypto_megolm_outbound_session",
+    "crypto_cross_signing_keys",
+    "crypto_cross_signing_signatures",
+)
+
+
+async def _identities(conn: Transaction) -> None:
     await conn.execute("""
         CREATE TABLE matrix_identity (
             user_id   TEXT    PRIMARY KEY,
@@ -47,7 +77,7 @@ async def _identities(conn: Connection) -> None:
     """)
 
 
-async def _rooms(conn: Connection) -> None:
+async def _rooms(conn: Transaction) -> None:
     for statement in _ROOM_TABLES:
         await conn.execute(statement)
 
@@ -166,7 +196,7 @@ _ROOM_TABLES: Final = (
 )
 
 
-async def _session_recovery(conn: Connection) -> None:
+async def _session_recovery(conn: Transaction) -> None:
     # Whose device began a new Olm session with the line voice, until its keys are owed in the main store.
     await conn.execute("""
         CREATE TABLE matrix_anew (
@@ -177,11 +207,18 @@ async def _session_recovery(conn: Connection) -> None:
     """)
 
 
-IDENTITY.register(_identities, description="Identities and their wedged Olm sessions")
-IDENTITY.register(_session_recovery, description="Devices that began a new Olm session")
-ROOMS.register(_rooms, description="Rooms, members, devices, Megolm sessions")
-
-
 def placeholders(count: int, *, after: int = 0) -> str:
     """Write `$1, $2, …` for an IN list of `count` values behind `after` other parameters."""
     return ", ".join(f"${after + n + 1}" for n in range(count))
+
+
+OLM: Final = Migrations(version_table="crypto_version", steps=(_olm, _olm_alone), base_version=9)
+"""A file that mautrix made stands at its version 10, which the first step leads to."""
+IDENTITY: Final = Migrations(version_table="matrix_identity_version", steps=(_identities, _session_recovery))
+ROOMS: Final = Migrations(version_table="matrix_version", steps=(_rooms,))
+
+PUPPET_MIGRATIONS: Final = (OLM, IDENTITY)
+"""What the database of the line voice needs."""
+
+MAIN_MIGRATIONS: Final = (OLM, IDENTITY, ROOMS)
+"""What the main database needs for the Matrix edge."""

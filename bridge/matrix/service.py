@@ -33,7 +33,7 @@ from bridge.matrix.sync.sync_response import SyncResponseParser, TimelineGaps
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
 from bridge.runtime.crash_points import CrashHook
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import Vault
 
 MAX_WAIT: Final = 5.0
@@ -98,7 +98,7 @@ class MatrixService:
         )
         session_recovery = SessionRecovery(database=database, identity=puppet, devices=self.devices, crash=crash)
 
-        async def take(conn: Connection, response: Json, batch: ToDeviceBatch, gaps: TimelineGaps) -> None:
+        async def take(conn: Transaction, response: Json, batch: ToDeviceBatch, gaps: TimelineGaps) -> None:
             if items := await parser.take(conn, response, batch, gaps):
                 await sink(conn, items)
 
@@ -166,9 +166,9 @@ class MatrixService:
     ) -> Self:
         """Load both identities; at the very first start, make them, waiting for the homeserver as long as it takes.
 
-        `has_urgent_timers`: see :class:`~bridge.matrix.sync.SyncLoop`. `database` was opened with `schema.MAIN_UPGRADES`,
-        `puppet_database` with
-        `schema.VOICE_UPGRADES`. Raises :class:`~bridge.matrix.wire.Permanent` when the homeserver refuses us.
+        `has_urgent_timers`: see :class:`~bridge.matrix.sync.SyncLoop`. `database` was opened with `schema.MAIN_MIGRATIONS`,
+        `puppet_database`
+        with `schema.VOICE_MIGRATIONS`. Raises :class:`~bridge.matrix.wire.Permanent` when the homeserver refuses us.
         """
         policy, puppet = [
             await _open_with_retry(

@@ -12,7 +12,7 @@ from typing import Final
 from bot.model.actions import SendMessage
 from bot.model.events import TextArrived
 from bridge.runtime.clock import Clock
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
 from bridge.tables import inbox
 from bridge.tables.inbox import InboxRow
 
@@ -51,7 +51,7 @@ class DeadLetterRetry:
             return NOT_STORED
         now = int(self._clock.now())
 
-        async def commit(conn: Connection) -> int | None:
+        async def commit(conn: Transaction) -> int | None:
             gone = await conn.fetchval("DELETE FROM dead_letter WHERE short_id = $1 RETURNING short_id", short_id)
             if gone is None:
                 return None

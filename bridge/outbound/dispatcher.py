@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import sqlite3
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
@@ -25,7 +24,8 @@ from bridge.runtime import log
 from bridge.runtime.clock import Clock
 from bridge.runtime.priority_gate import PriorityGate
 from bridge.storage import serialization
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
+from bridge.storage.errors import Unavailable
 from bridge.storage.vault import CannotOpen, Vault
 from bridge.tables import inbox
 from bridge.tables.inbox import DeadLetter, InboxRow
@@ -114,7 +114,7 @@ class OutboxDispatcher:
         body = await self._vault.seal(owner, f"outbox {txn}", serialization.encode(action))
         return OutboxRow(lane, transport, type(action).__name__, txn, body)
 
-    async def put(self, conn: Connection, owner: str, item: OutboxRow, created: int) -> int:
+    async def put(self, conn: Transaction, owner: str, item: OutboxRow, created: int) -> int:
         """Put a row in and return its number."""
         number: int = await conn.fetchval(
             """INSERT INTO outbox (owner, lane, way, kind, txn, body, created)
@@ -161,7 +161,7 @@ class OutboxDispatcher:
             except RetryLater as again:
                 self._retry_later(key, again.after, in_turn=again.in_turn)
                 continue
-            except (sqlite3.OperationalError, OSError) as error:
+            except (Unavailable, OSError) as error:
                 log.failure("outbox.database_retry", error)
                 self._retry_later(key, 1.0)
                 continue
@@ -202,7 +202,7 @@ class OutboxDispatcher:
             action = serialization.decode(row["kind"], body)
             await self._database.synced()
             await perform(OutboxTask(number=number, owner=key[0], txn=row["txn"], created=row["created"], action=action))
-        except (RetryLater, sqlite3.OperationalError, OSError):
+        except (RetryLater, Unavailable, OSError):
             raise
         except CannotOpen as error:
             if await self._vault.has_key(key[0]):
@@ -240,7 +240,7 @@ class OutboxDispatcher:
             notices = []
         at = self._clock.now()
 
-        async def commit(conn: Connection) -> None:
+        async def commit(conn: Transaction) -> None:
             # A row that was cleared away meanwhile, because its conversation is over, leaves no letter behind.
             if await conn.fetchval("DELETE FROM outbox WHERE id = $1 RETURNING id", number) is None or not notices:
                 return

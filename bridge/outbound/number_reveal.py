@@ -10,7 +10,6 @@ finds no key here. While the machine's clock is doubted it goes all the same: he
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from functools import partial
 from typing import Any, Final
 
@@ -23,7 +22,8 @@ from bridge.outbound.sms_sender import PHONE_CONTEXT
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
 from bridge.runtime.crash_points import CrashHook, CrashPoint
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
+from bridge.storage.errors import Unavailable
 from bridge.storage.vault import Vault
 from bridge.tables import room_events
 
@@ -60,7 +60,7 @@ class NumberReveals:
         self._crash(CrashPoint.REVEAL_SENT)
         now, until = self._clock.now(), task.created + REVEAL_SECONDS
 
-        async def commit(conn: Connection) -> None:
+        async def commit(conn: Transaction) -> None:
             for room, event_id in found:
                 await conn.execute(
                     """INSERT INTO revealed (event_id, room_id, granted, until) VALUES ($1, $2, $3, $4)
@@ -95,7 +95,7 @@ class NumberReveals:
                 raise
             except HomeserverError as error:
                 log.event("number_reveal.homeserver_retry", status=error.status)
-            except (sqlite3.OperationalError, OSError) as error:
+            except (Unavailable, OSError) as error:
                 log.failure("number_reveal.database_retry", error)
             await asyncio.sleep(INTERVAL)
 
@@ -120,7 +120,7 @@ class NumberReveals:
                 return
         self._crash(CrashPoint.REVEAL_TAKEN_BACK)
 
-        async def commit(conn: Connection) -> None:
+        async def commit(conn: Transaction) -> None:
             await delete_sessions_since(conn, row["room_id"], row["granted"])
             await conn.execute("DELETE FROM revealed WHERE event_id = $1", event_id)
             await room_events.delete(conn, [event_id])

@@ -25,7 +25,7 @@ from bridge.runtime import log
 from bridge.runtime.clock import Clock
 from bridge.runtime.crash_points import CrashHook, CrashPoint
 from bridge.runtime.settings import read_secret
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import Vault
 from bridge.tables import inbox
 
@@ -76,7 +76,7 @@ class Pager:
             else "UPDATE outbox SET state = 'told' WHERE id = $1 AND state <> 'told' RETURNING id"
         )
 
-        async def commit(conn: Connection) -> bool:
+        async def commit(conn: Transaction) -> bool:
             if fresh := await conn.fetchval(query, task.number) is not None:
                 await inbox.append(conn, inbox_row)
             return fresh

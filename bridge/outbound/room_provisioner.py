@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Final
@@ -25,7 +24,8 @@ from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused, Trans
 from bridge.matrix.rooms.room_state import RoomKind
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook, CrashPoint
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
+from bridge.storage.errors import Unavailable
 from policies.designations import choose_designation
 
 WARM_ROOMS: Final = 4
@@ -114,7 +114,7 @@ class RoomProvisioner:
                 log.event("room_provisioner.rejected", status=error.errcode)
                 await asyncio.sleep(5.0)
                 continue
-            except (sqlite3.OperationalError, OSError) as error:
+            except (Unavailable, OSError) as error:
                 log.failure("room_provisioner.database_retry", error)
                 # Each try may have made a room that could not be noted.
                 failures += 1
@@ -262,7 +262,7 @@ class RoomProvisioner:
         room_id = await self._create("thread", name, owner=thread or "")
         await self._room_client.prepare_sessions(room_id)
 
-        async def commit(conn: Connection) -> bool:
+        async def commit(conn: Transaction) -> bool:
             if thread is not None:
                 assigned: Any = await conn.fetchval(
                     "UPDATE thread SET room_id = $1 WHERE id = $2 AND room_id IS NULL AND designation = $3 RETURNING id",
@@ -288,7 +288,7 @@ class RoomProvisioner:
         return room_id
 
 
-async def forget_unassigned_rooms(conn: Connection) -> None:
+async def forget_unassigned_rooms(conn: Transaction) -> None:
     """Forget rooms that were noted when a crash came, before they were given to a thread or to the stock. At the start."""
     await conn.execute(
         """DELETE FROM matrix_room WHERE kind = 'thread'

@@ -48,7 +48,7 @@ from bridge.outbound.recap import RecapSender
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
 from bridge.runtime.crash_points import CrashHook, CrashPoint
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import Vault
 from bridge.tables import audit_log, pending_reactions, room_events
 
@@ -326,7 +326,7 @@ class RoomSender:
     async def _expire_after_hold(self, task: OutboxTask, event_ids: Sequence[str]) -> None:
         """Leave to the sweep what should go, which takes it as soon as nobody holds the thread."""
 
-        async def commit(conn: Connection) -> None:
+        async def commit(conn: Transaction) -> None:
             await room_events.expire_after_hold(conn, event_ids)
             await conn.execute("DELETE FROM outbox WHERE id = $1", task.number)
 
@@ -353,7 +353,7 @@ class RoomSender:
     ) -> None:
         now = self._clock.now()
 
-        async def commit(conn: Connection) -> bool:
+        async def commit(conn: Transaction) -> bool:
             delivered = False
             await room_events.delete(conn, gone)
             if event_id:

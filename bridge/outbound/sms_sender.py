@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import sqlite3
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -29,7 +28,8 @@ from bridge.runtime.clock import Clock
 from bridge.runtime.crash_points import CrashHook, CrashPoint
 from bridge.runtime.phone_number import Phone
 from bridge.storage import serialization
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
+from bridge.storage.errors import Unavailable
 from bridge.storage.vault import CannotOpen, Vault
 from bridge.tables import inbox, reply_number
 from bridge.tables.inbox import DeadLetter, InboxRow
@@ -112,7 +112,7 @@ class SmsSender:
         while True:
             try:
                 await self._record_outcome(task, text, outcome)
-            except (sqlite3.OperationalError, OSError) as error:
+            except (Unavailable, OSError) as error:
                 # The carrier has been asked. What is tried again is the note of its answer, never the request.
                 log.failure("sms.database_retry", error)
                 await asyncio.sleep(1)
@@ -128,7 +128,7 @@ class SmsSender:
             for outcome in (Outcome.LATE, Outcome.REFUSED, Outcome.UNKNOWN)
         ]
 
-        async def commit(conn: Connection) -> tuple[Phone, str] | float | None:
+        async def commit(conn: Transaction) -> tuple[Phone, str] | float | None:
             row: Any = await conn.fetchrow("SELECT phone, number, aggregate FROM thread WHERE id = $1", task.owner)
             state = await conn.fetchval("SELECT state FROM outbox WHERE id = $1", task.number)
             if row is None or state is None:
@@ -166,7 +166,7 @@ class SmsSender:
         notice = await inbox.seal(self._vault, DESK, DeadLetterRecorded(short_id=short_id))
         inbox_row, at = InboxRow(row["owner"], row["kind"], row["body"]), self._clock.now()
 
-        async def commit(conn: Connection) -> None:
+        async def commit(conn: Transaction) -> None:
             await inbox.record_dead_letter(
                 conn, inbox_row, DeadLetter(short_id, row["lane"], row["way"], row["txn"]), at=at, notices=[notice]
             )
@@ -215,7 +215,7 @@ class SmsSender:
         now = self._clock.now()
         until = int(now) + ID_RETENTION
 
-        async def commit(conn: Connection) -> None:
+        async def commit(conn: Transaction) -> None:
             over = await conn.fetchval("DELETE FROM outbox WHERE id = $1 RETURNING id", number) is None
             # Also of a text whose conversation ended while it was under way: then nothing needs its copy any more.
             whose = await carrier_copies.owner_of_copies(conn, owner)

@@ -8,7 +8,6 @@ carrier that does not answer holds this up for `MAX_HOLD` and no longer (DECISIO
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable
 from typing import Final
 
@@ -16,6 +15,7 @@ from bot.model.actions import DESK
 from bridge.outbound.dispatcher import OutboxTask, Perform, RetryLater
 from bridge.runtime import log
 from bridge.storage.database import Database
+from bridge.storage.errors import Unavailable
 
 MAX_HOLD: Final = 10.0
 """Seconds. An answer that waits for a homeserver that is down is worse than one that its author may have taken back."""
@@ -71,6 +71,6 @@ class StartupHold:
                 if first is None or first > last:
                     return
                 await asyncio.sleep(POLL_INTERVAL)
-        except sqlite3.OperationalError as error:
+        except Unavailable as error:
             # Whatever keeps the database from being read keeps texts from being marked: none leaves.
             log.failure("startup_hold.database_retry", error)

@@ -3,8 +3,7 @@
 Rules of this module: a key is on the disk before `insert` returns; after `delete` returns, its bytes are in no file of
 ours; one thread does all of it, in order, so a read asked for after a deletion never sees what was deleted.
 
-Why the standard library's sqlite3 in one thread: vault calls happen inside commits of the main database, and mautrix keeps
-its connection in process-wide context variables (facts-matrix, section 4).
+Why a thread of its own: every change waits for the disk twice, and keys are made inside commits of the main database.
 
 Why a rollback journal in PERSIST mode, zeroed by us after each deletion. WAL keeps every version of a page until a
 checkpoint that others can postpone. DELETE and TRUNCATE give the journal, which holds the page with the old key, back to
@@ -29,17 +28,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TypeVar
+
+from bridge.storage.database import Value
+from bridge.storage.errors import Unavailable
+from bridge.storage.sqlite_connection import SqliteConnection
 
 T = TypeVar("T")
 
 PRAGMAS = (
-    "PRAGMA busy_timeout = 5000",
     "PRAGMA locking_mode = EXCLUSIVE",
     "PRAGMA journal_mode = PERSIST",
     "PRAGMA synchronous = FULL",
@@ -47,6 +48,8 @@ PRAGMAS = (
     "PRAGMA temp_store = MEMORY",
 )
 TABLE = "CREATE TABLE IF NOT EXISTS slot (n INTEGER PRIMARY KEY, owner BLOB NOT NULL, wrapped BLOB NOT NULL)"
+ADD = "INSERT INTO slot (owner, wrapped) VALUES ($1, $2)"
+FILL = "UPDATE slot SET owner = $1, wrapped = $2 WHERE n = $3 RETURNING n"
 OWNER_BYTES = 264
 """A room's id has up to 255, and `room:` before it (https://spec.matrix.org/latest/appendices/#room-ids)."""
 WRAPPED_BYTES = 61
@@ -67,15 +70,15 @@ class _Slots:
 class KeyFile:
     """The file of wrapped keys. What is in a row only the vault can read.
 
-    All methods raise `sqlite3.Error` or `OSError` when the file cannot be read or written (a full disk is an
-    `OperationalError`); the call may then be repeated. A cancelled call is either done whole or not at all.
+    All methods raise `DatabaseError` or `OSError` when the file cannot be read or written (a full disk is `Unavailable`);
+    the call may then be repeated. A cancelled call is either done whole or not at all.
     """
 
     def __init__(self, *, path: Path) -> None:
         self._path = path
         self._journal = path.with_name(path.name + "-journal")
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keys")
-        self._connection: sqlite3.Connection | None = None
+        self._connection: SqliteConnection | None = None
         self._slots: _Slots | None = None
 
     async def open(self) -> None:
@@ -103,8 +106,8 @@ class KeyFile:
 
     async def is_on_disk(self, owner: str) -> bool:
         """Whether the file itself has a key of this owner, whatever we know of it: for after a destruction."""
-        query = "SELECT COUNT(*) FROM slot WHERE owner = ?"
-        return await self._run(lambda: bool(self._db().execute(query, (_pad_owner(owner),)).fetchone()[0]))
+        query = "SELECT COUNT(*) FROM slot WHERE owner = $1"
+        return await self._run(lambda: bool(self._db().fetchval(query, _pad_owner(owner))))
 
     async def delete(self, owner: str) -> None:
         """Remove an owner's key from the file and the journal, durably. No key is no error.
@@ -120,14 +123,14 @@ class KeyFile:
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    def _db(self) -> sqlite3.Connection:
+    def _db(self) -> SqliteConnection:
         if self._connection is None:
-            raise sqlite3.ProgrammingError("keys.db is not open")
+            raise Unavailable("not open")
         return self._connection
 
     def _open(self) -> None:
         self._create_file()
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        connection = SqliteConnection(self._path)
         try:
             for setting in PRAGMAS:
                 connection.execute(setting)
@@ -169,10 +172,11 @@ class KeyFile:
             self._slots = _read_slots(self._db())
         return self._slots
 
-    def _execute_change(self, query: str, *args: object) -> sqlite3.Cursor:
+    def _execute_change(self, statement: str, *values: Value) -> int:
+        """Run a statement that returns the number of a slot."""
         # An error may come after the commit: until it is known that it did not, nothing is.
         self._slots = None
-        return self._db().execute(query, args)
+        return int(self._db().fetchval(statement, *values))
 
     def _insert(self, owner: str, wrapped: bytes) -> bytes:
         existing = self._read(owner)
@@ -183,11 +187,10 @@ class KeyFile:
         name, slots = _pad_owner(owner), self._current_slots()
         if slots.free:
             n = slots.free[-1]
-            self._execute_change("UPDATE slot SET owner = ?, wrapped = ? WHERE n = ?", name, wrapped, n)
+            self._execute_change(FILL, name, wrapped, n)
             slots.free.pop()
         else:
-            cursor = self._execute_change("INSERT INTO slot (owner, wrapped) VALUES (?, ?)", name, wrapped)
-            n = cast("int", cursor.lastrowid)  # None only before any row was inserted
+            n = self._execute_change(f"{ADD} RETURNING n", name, wrapped)
         slots.taken[owner] = n
         self._slots = slots
         return wrapped
@@ -196,14 +199,13 @@ class KeyFile:
         n = self._current_slots().taken.get(owner)
         if n is None:
             return None
-        return bytes(self._db().execute("SELECT wrapped FROM slot WHERE n = ?", (n,)).fetchone()[0])
+        return bytes(self._db().fetchval("SELECT wrapped FROM slot WHERE n = $1", n))
 
     def _delete(self, owner: str) -> None:
         slots = self._current_slots()
         n = slots.taken.get(owner)
         if n is not None:
-            query = "UPDATE slot SET owner = ?, wrapped = ? WHERE n = ?"
-            self._execute_change(query, FREE_OWNER, bytes(WRAPPED_BYTES), n)
+            self._execute_change(FILL, FREE_OWNER, bytes(WRAPPED_BYTES), n)
             del slots.taken[owner]
             slots.free.append(n)
             self._slots = slots
@@ -223,22 +225,22 @@ class KeyFile:
             os.close(descriptor)
 
 
-def _refuse_newer(connection: sqlite3.Connection) -> None:
-    if connection.execute("PRAGMA user_version").fetchone()[0] > VERSION:
+def _refuse_newer(connection: SqliteConnection) -> None:
+    if connection.fetchval("PRAGMA user_version") > VERSION:
         raise ValueError("keys.db was written by a newer version of this program")
 
 
-def _migrate_from_version_1(connection: sqlite3.Connection) -> None:
+def _migrate_from_version_1(connection: SqliteConnection) -> None:
     """Take over the keys of version 1, one row each; its pages are overwritten as they are given up."""
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'keys'").fetchone() is None:
+    if connection.fetchval("SELECT 1 FROM sqlite_master WHERE name = 'keys'") is None:
         return
-    for owner, wrapped in connection.execute("SELECT owner, wrapped FROM keys ORDER BY owner").fetchall():
-        connection.execute("INSERT INTO slot (owner, wrapped) VALUES (?, ?)", (_pad_owner(owner), wrapped))
+    for owner, wrapped in connection.fetch("SELECT owner, wrapped FROM keys ORDER BY owner"):
+        connection.execute(ADD, _pad_owner(owner), wrapped)
     connection.execute("DROP TABLE keys")
 
 
-def _read_slots(connection: sqlite3.Connection) -> _Slots:
-    named = [(n, bytes(owner).rstrip(b"\0").decode()) for n, owner in connection.execute("SELECT n, owner FROM slot")]
+def _read_slots(connection: SqliteConnection) -> _Slots:
+    named = [(n, bytes(owner).rstrip(b"\0").decode()) for n, owner in connection.fetch("SELECT n, owner FROM slot")]
     return _Slots(taken={name: n for n, name in named if name}, free=[n for n, name in named if not name])
 
 

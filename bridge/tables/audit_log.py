@@ -26,7 +26,7 @@ from typing import Any, Final
 from bot.model.actions import DESK
 from bot.model.audit_kinds import AuditKind
 from bridge.runtime import log
-from bridge.storage.database import Connection
+from bridge.storage.database import Transaction
 from bridge.storage.vault import CannotOpen, Vault
 
 KEY_LABEL: Final = "audit"
@@ -56,7 +56,7 @@ class AuditLog:
     def __init__(self, *, vault: Vault) -> None:
         self._vault, self._key = vault, vault.derive(KEY_LABEL)
 
-    async def record(self, conn: Connection, owner: str, kinds: Iterable[AuditKind], *, now: float) -> None:
+    async def record(self, conn: Transaction, owner: str, kinds: Iterable[AuditKind], *, now: float) -> None:
         """Note these kinds, inside the commit of what they are about."""
         hour, about = int(now) - int(now) % HOUR, await self._subject(owner)
         for kind in kinds:
@@ -77,7 +77,7 @@ class AuditLog:
             )
             await self._write_mark(conn, HEAD, AuditEntry(seq=seq, hour=hour, about="", kind="", mac=mac))
 
-    async def expire(self, conn: Connection, before: float) -> int:
+    async def expire(self, conn: Transaction, before: float) -> int:
         """Forget entries of hours before that time; return how many. The mark that takes their place is sealed."""
         rows = await conn.fetch("SELECT seq, hour, mac FROM audit WHERE hour < $1 ORDER BY seq", int(before))
         if not rows:
@@ -126,7 +126,7 @@ class AuditLog:
         except CannotOpen:
             return "gone"
 
-    async def _write_mark(self, conn: Connection, name: str, entry: AuditEntry) -> None:
+    async def _write_mark(self, conn: Transaction, name: str, entry: AuditEntry) -> None:
         told = json.dumps([entry.seq, entry.hour, entry.mac.hex()])
         value = json.dumps([told, self._mac(name, told).hex()])
         await conn.execute(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
 
 MAX_SKEW: Final = 60.0
 MAX_DOWNTIME: Final = 12 * 3600.0
@@ -85,17 +85,17 @@ async def is_distrusted(conn: Any) -> bool:
     return await conn.fetchval("SELECT 1 FROM line WHERE name = $1", DISTRUST_ROW) is not None
 
 
-async def distrust(conn: Connection) -> None:
+async def distrust(conn: Transaction) -> None:
     """Doubt the clock until a person says that it is right."""
     await _write(conn, DISTRUST_ROW, "yes")
 
 
-async def trust(conn: Connection) -> None:
+async def trust(conn: Transaction) -> None:
     """Take the clock as right."""
     await conn.execute("DELETE FROM line WHERE name = $1", DISTRUST_ROW)
 
 
-async def _write(conn: Connection, name: str, value: str) -> None:
+async def _write(conn: Transaction, name: str, value: str) -> None:
     await conn.execute(
         "INSERT INTO line (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         name,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bot.model.events import Event
 from bridge.storage import serialization
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import CannotOpen, Vault
 
 CONTEXT = "inbox"
@@ -49,7 +49,7 @@ async def try_seal(vault: Vault, owner: str, event: Event) -> InboxRow | None:
         return None
 
 
-async def append(conn: Connection, row: InboxRow) -> None:
+async def append(conn: Transaction, row: InboxRow) -> None:
     """Put a sealed event into the inbox."""
     await conn.execute("INSERT INTO inbox (owner, kind, body) VALUES ($1, $2, $3)", row.owner, row.kind, row.body)
 
@@ -61,7 +61,7 @@ async def designation_of(database: Database, owner: str) -> str:
 
 
 async def record_dead_letter(
-    conn: Connection, row: InboxRow, dead_letter: DeadLetter, *, at: float, notices: Sequence[InboxRow]
+    conn: Transaction, row: InboxRow, dead_letter: DeadLetter, *, at: float, notices: Sequence[InboxRow]
 ) -> None:
     """Keep what could not be handled, and tell whom it concerns: the desk knows its short id."""
     await conn.execute(

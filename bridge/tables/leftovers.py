@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bridge.storage.database import Connection
+from bridge.storage.database import Transaction
 
 ROOM_COLUMNS: Final = (
     ("event", "room_id"),
@@ -23,9 +23,6 @@ ROOM_COLUMNS: Final = (
     ("matrix_waiting", "room_id"),
     ("matrix_upload", "room_id"),
     ("revealed", "room_id"),
-    # mautrix's own, which stay empty: room keys are handed out and kept by our own code.
-    ("crypto_megolm_inbound_session", "room_id"),
-    ("crypto_megolm_outbound_session", "room_id"),
 )
 """Table and column, for a room's id."""
 
@@ -46,7 +43,7 @@ PERSON_COLUMNS: Final = (
 """Table and column, for a thread's id."""
 
 
-async def count_leftovers(conn: Connection, where: tuple[tuple[str, str], ...], value: str) -> int:
+async def count_leftovers(conn: Transaction, where: tuple[tuple[str, str], ...], value: str) -> int:
     """Count the rows that still name a room or a thread. Runs in the caller's commit."""
     count = 0
     for table, column in where:

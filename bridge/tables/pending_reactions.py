@@ -11,7 +11,7 @@ from typing import Final
 
 from bot.model.events import ReactionAdded
 from bridge.storage import serialization
-from bridge.storage.database import Connection
+from bridge.storage.database import Transaction
 from bridge.storage.vault import Vault
 from bridge.tables import inbox
 
@@ -19,7 +19,9 @@ RETENTION: Final = 86_400
 """For how long a tap waits for us to know what it is on. A row of the outbox rarely stands that long."""
 
 
-async def database(conn: Connection, vault: Vault, owner: str, reaction: ReactionAdded, target: str, *, now: float) -> None:
+async def database(
+    conn: Transaction, vault: Vault, owner: str, reaction: ReactionAdded, target: str, *, now: float
+) -> None:
     """Keep a tap on what may be ours and not noted yet."""
     await conn.execute(
         """INSERT INTO early_tap (event_id, target, owner, body, until) VALUES ($1, $2, $3, $4, $5)
@@ -32,7 +34,7 @@ async def database(conn: Connection, vault: Vault, owner: str, reaction: Reactio
     )
 
 
-async def deliver(conn: Connection, vault: Vault, owner: str, target: str, ref: str) -> bool:
+async def deliver(conn: Transaction, vault: Vault, owner: str, target: str, ref: str) -> bool:
     """Put the taps that came before we knew this event as ours into the inbox; return whether there were any."""
     rows = await conn.fetch("DELETE FROM early_tap WHERE target = $1 AND owner = $2 RETURNING body", target, owner)
     for row in rows:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from bot.model.actions import THREAD
-from bridge.storage.database import Connection
+from bridge.storage.database import Transaction
 
 CARD_PREFIX: Final = "card:"
 EDIT_PREFIX: Final = "edit:"
@@ -36,7 +36,7 @@ def is_permanent(ref: str) -> bool:
 
 
 async def record(
-    conn: Connection,
+    conn: Transaction,
     *,
     event_id: str,
     room_id: str,
@@ -83,7 +83,7 @@ async def record(
     return noted is not None
 
 
-async def mark_seen(conn: Connection, room_id: str, event_id: str, *, said: bool, expires: int) -> None:
+async def mark_seen(conn: Transaction, room_id: str, event_id: str, *, said: bool, expires: int) -> None:
     """Give what was seen in a thread's room up to this event its time."""
     mark: Any = await conn.fetchrow("SELECT n, at FROM event WHERE event_id = $1 AND room_id = $2", event_id, room_id)
     if mark is None:
@@ -98,7 +98,7 @@ async def mark_seen(conn: Connection, room_id: str, event_id: str, *, said: bool
     )
 
 
-async def expire_now(conn: Connection, owner: str, ref: str, *, expires: int) -> None:
+async def expire_now(conn: Transaction, owner: str, ref: str, *, expires: int) -> None:
     """Let a message that lasted, and its newest edit, go."""
     await conn.execute(
         "UPDATE event SET expires = $4 WHERE owner = $1 AND ref IN ($2, $3) AND expires IS NULL",
@@ -133,19 +133,19 @@ async def may_expire(conn: Any, n: int) -> bool:
     return await conn.fetchval(f"SELECT 1 FROM event e WHERE n = $1 AND {NOT_ON_HOLD}", n) is not None  # noqa: S608 - a constant
 
 
-async def delete(conn: Connection, event_ids: Iterable[str]) -> None:
+async def delete(conn: Transaction, event_ids: Iterable[str]) -> None:
     """Delete rows of events that are redacted."""
     for event_id in event_ids:
         await conn.execute("DELETE FROM event WHERE event_id = $1", event_id)
 
 
-async def expire_after_hold(conn: Connection, event_ids: Iterable[str]) -> None:
+async def expire_after_hold(conn: Transaction, event_ids: Iterable[str]) -> None:
     """Let events go as soon as nobody holds their thread. The time before all times: a recap on hold leaves them out."""
     for event_id in event_ids:
         await conn.execute("UPDATE event SET expires = -1 WHERE event_id = $1", event_id)
 
 
-async def _is_current(conn: Connection, ref: str) -> bool:
+async def _is_current(conn: Transaction, ref: str) -> bool:
     """Whether something lasts now: the card of a thread that is parked by now does not."""
     if not is_permanent(ref):
         return False

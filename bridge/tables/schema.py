@@ -8,11 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from mautrix.util.async_db import Scheme, UpgradeTable
-
-from bridge.storage.database import Connection
-
-upgrades = UpgradeTable(version_table_name="quietline_version")
+from bridge.storage.database import Transaction
+from bridge.storage.migrations import Migrations
 
 # {seq} never repeats a value, for transaction ids are made of them; {blob} is the dialect's word for bytes.
 TABLES: Final = (
@@ -180,31 +177,20 @@ TABLES: Final = (
 )
 
 
-async def first(conn: Connection) -> None:
-    """Make the first tables."""
-    sqlite = conn.scheme == Scheme.SQLITE
-    words = {
-        "seq": "INTEGER PRIMARY KEY AUTOINCREMENT" if sqlite else "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
-        "blob": "BLOB" if sqlite else "BYTEA",
-    }
+async def first(conn: Transaction) -> None:
+    """Make the first tables: threads, inbox, outbox, timers."""
     for statement in TABLES:
-        await conn.execute(statement.format(**words))
+        await conn.execute(statement.format(seq=conn.dialect.sequence, blob=conn.dialect.blob))
 
 
-upgrades.register(first, description="threads, inbox, outbox, timers")
-
-
-async def second(conn: Connection) -> None:
+async def second(conn: Transaction) -> None:
     """Remember which of the line's numbers a texter texts (sealed), so that they are answered from it."""
-    await conn.execute(f"ALTER TABLE thread ADD COLUMN number {'BLOB' if conn.scheme == Scheme.SQLITE else 'BYTEA'}")
+    await conn.execute(f"ALTER TABLE thread ADD COLUMN number {conn.dialect.blob}")
 
 
-upgrades.register(second, description="several numbers per line")
-
-
-async def third(conn: Connection) -> None:
+async def third(conn: Transaction) -> None:
     """Remember since when an event should be gone that the homeserver did not let go, for its `expires` moves on."""
     await conn.execute("ALTER TABLE event ADD COLUMN refused BIGINT")
 
 
-upgrades.register(third, description="events that were refused")
+MIGRATIONS: Final = Migrations(version_table="quietline_version", steps=(first, second, third))

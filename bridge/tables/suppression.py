@@ -16,7 +16,7 @@ from typing import Final
 
 from bot.model.transactional_actions import Suppress, SuppressionReason
 from bridge.runtime.phone_number import Phone
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
 from bridge.storage.slow_hash import SALT_BYTES, SlowHashPool, slow_hash
 
 KEY_BYTES: Final = 32
@@ -52,7 +52,7 @@ class Suppression:
         return slow_hash(keyed, salt)
 
 
-async def write(conn: Connection, digest: bytes, told: Suppress, *, now: float) -> None:
+async def write(conn: Transaction, digest: bytes, told: Suppress, *, now: float) -> None:
     """Write an entry or take it away, within a commit; what is over goes with it."""
     await conn.execute("DELETE FROM suppression WHERE until <= $1", int(now))
     await conn.execute("DELETE FROM suppression WHERE hash = $1 AND muted = $2", digest, told.reason.value)

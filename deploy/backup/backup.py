@@ -31,9 +31,8 @@ from deploy.data_dir.secret_files import Secrets, SetupError
 from policies.load import PACK_NAME, REGIONAL_NAME
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from bridge.config import Config
+    from bridge.storage.sqlite_connection import SqliteConnection
     from deploy.data_dir.layout import Layout
 
 MAGIC: Final = b"quietline backup 1\n"
@@ -73,7 +72,7 @@ class Backup:
 async def backup(layout: Layout, to: Path, passphrase: bytes) -> Backup:
     """Write a backup to a new file, and note it in the audit.
 
-    Raises `ConfigError`, `SetupError`, `OSError`, `sqlite3.Error`.
+    Raises `ConfigError`, `SetupError`, `OSError`, `DatabaseError`.
     """
     config = load(layout.config)
     found = collect(layout, config)
@@ -101,9 +100,9 @@ def collect(layout: Layout, config: Config) -> Backup:
             files=files,
             packs={name: str(path) for name, path in packs.items()},
             roster=_roster(db, ours=(config.policy_mxid, config.puppet_mxid)),
-            tables={table: [dict(row) for row in db.execute(f"SELECT * FROM {table}")] for table in _existing_tables(db)},  # noqa: S608 - names from above
-            unfinished=int(db.execute("SELECT COUNT(*) FROM outbox WHERE kind = 'SendSms'").fetchone()[0])
-            + int(db.execute("SELECT COUNT(*) FROM sent_text WHERE unknown = 1").fetchone()[0]),
+            tables={table: [dict(row) for row in db.fetch(f"SELECT * FROM {table}")] for table in _existing_tables(db)},  # noqa: S608 - names from above
+            unfinished=int(db.fetchval("SELECT COUNT(*) FROM outbox WHERE kind = 'SendSms'"))
+            + int(db.fetchval("SELECT COUNT(*) FROM sent_text WHERE unknown = 1")),
         )
 
 
@@ -116,14 +115,14 @@ def _pack_file(path: Path) -> Path:
     return path / "pack.yaml" if path.is_dir() else path
 
 
-def _existing_tables(db: sqlite3.Connection) -> list[str]:
-    there = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+def _existing_tables(db: SqliteConnection) -> list[str]:
+    there = {row[0] for row in db.fetch("SELECT name FROM sqlite_master WHERE type = 'table'")}
     return [table for table in BACKUP_TABLES if table in there]
 
 
-def _roster(db: sqlite3.Connection, *, ours: tuple[str, ...]) -> list[dict[str, str]]:
+def _roster(db: SqliteConnection, *, ours: tuple[str, ...]) -> list[dict[str, str]]:
     """Return who is at the desk, or invited to it, and as what."""
-    rows = db.execute(
+    rows = db.fetch(
         """SELECT m.user_id, COALESCE(l.level, 0) AS level FROM matrix_room r
            JOIN matrix_member m ON m.room_id = r.room_id
            LEFT JOIN matrix_level l ON l.room_id = r.room_id AND l.user_id = m.user_id

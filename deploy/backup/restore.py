@@ -20,15 +20,15 @@ import yaml
 
 from bridge.config import ConfigError, load
 from bridge.engine.restore_notice import RESTORE_ROW, ROSTER_ROW
-from bridge.matrix.schema import MAIN_UPGRADES
-from bridge.storage.database import Database
+from bridge.matrix.schema import MAIN_MIGRATIONS
+from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.tables import schema
 from deploy.backup.backup import BACKUP_TABLES, Backup, write_new_file
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically
 from deploy.data_dir.secret_files import SetupError
 
 if TYPE_CHECKING:
-    from bridge.storage.database import Connection
+    from bridge.storage.database import Transaction
     from deploy.data_dir.layout import Layout
 
 OUTSIDE_FILES: Final = "restored"
@@ -87,7 +87,7 @@ async def _write_staging(found: Backup, layout: Layout, staging: Path) -> None:
     write_atomically(_staged(staging, layout, layout.config), text)
     _write_new_keys(text, layout, staging)
     bridge = make_private_directory(_staged(staging, layout, layout.bridge))
-    database = Database(bridge / "main.db", upgrades=(schema.upgrades, *MAIN_UPGRADES))
+    database = SqliteDatabase(bridge / "main.db", migrations=(schema.MIGRATIONS, *MAIN_MIGRATIONS))
     await database.open()
     try:
         await database.commit(lambda conn: _insert_rows(conn, found))
@@ -117,7 +117,7 @@ def _destinations(found: Backup, layout: Layout) -> list[RestoredFile]:
     return destinations
 
 
-async def _insert_rows(conn: Connection, found: Backup) -> None:
+async def _insert_rows(conn: Transaction, found: Backup) -> None:
     for table, rows in found.tables.items():
         if table not in BACKUP_TABLES:
             continue

@@ -18,6 +18,7 @@ from typing import Final
 
 import click
 
+from bridge.storage.errors import DatabaseError
 from deploy.cli.policy import policy
 from deploy.cli.records import VERBS
 from deploy.cli.reports import practices, report
@@ -105,8 +106,6 @@ def erasure_verify(data: Path, as_json: bool) -> None:
 
     Reads beside a running line and changes nothing. Exit code 0 when all is well, 1 when not.
     """
-    import sqlite3  # noqa: PLC0415 - only this verb needs it
-
     from bridge.config import ConfigError, load  # noqa: PLC0415 - only this verb needs it
     from deploy.inspect.erasure_certificates import verify_certificates  # noqa: PLC0415 - only this verb needs it
 
@@ -116,7 +115,7 @@ def erasure_verify(data: Path, as_json: bool) -> None:
         for problem in error.problems:
             click.echo(f"quietline: {problem}", err=True)
         sys.exit(EXIT_USAGE)
-    except (sqlite3.Error, OSError):
+    except (DatabaseError, OSError):
         click.echo(f"quietline: {data}: no line that can be read", err=True)
         sys.exit(EXIT_USAGE)
     for line in [report.as_json()] if as_json else report.as_text():

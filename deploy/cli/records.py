@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from bridge.storage.errors import DatabaseError
 from deploy.data_dir.layout import Layout
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def exit_on_errors() -> Iterator[None]:
         yield
     except (ConfigError, PackError, SetupError) as error:
         problems = error.problems
-    except sqlite3.Error as error:
+    except DatabaseError as error:
         problems = [f"the line's database cannot be used ({type(error).__name__})"]
     except OSError as error:
         problems = [f"{error.filename}: {error.strerror}"]

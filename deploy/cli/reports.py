@@ -5,13 +5,13 @@ Rules of this module: as in `deploy.cli.main`; both only read, beside a running 
 
 from __future__ import annotations
 
-import sqlite3
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
+from bridge.storage.errors import DatabaseError
 from deploy.data_dir.layout import Layout
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def report(data: Path, config: Path | None, month: str | None, as_json: bool) ->
     database = (_load_config(config).data_dir if config else Layout(data.absolute()).bridge) / "main.db"
     try:
         months = monthly_report.read_months(database, month)
-    except (OSError, sqlite3.Error):
+    except (OSError, DatabaseError):
         _exit_usage([f"{database}: cannot be read as the database of a line"])
     for line in [monthly_report.as_json(months)] if as_json else monthly_report.as_text(months):
         click.echo(line)

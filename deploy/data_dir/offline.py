@@ -7,22 +7,23 @@ kind of store that the bridge has, so neither ever sees half of the other's; `ke
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bridge.runtime.settings import read_secret
-from bridge.storage.database import Database
 from bridge.storage.key_file import KeyFile
+from bridge.storage.sqlite_connection import SqliteConnection
+from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.storage.vault import Vault
 from bridge.tables.audit_log import AuditLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from bot.model.audit_kinds import AuditKind
     from bridge.config import Config
+    from bridge.storage.database import Transaction, Value
 
 LINE_ENTRY: Final = "line"
 """Whose entry of the audit it is when it belongs neither to a thread nor to the desk."""
@@ -38,34 +39,31 @@ def open_vault(config: Config) -> Vault:
 
 
 @contextlib.contextmanager
-def read_transaction(config: Config) -> Iterator[sqlite3.Connection]:
-    """Read the main database as it is at one moment. Raises `sqlite3.Error` when there is none that can be read."""
-    path = config.data_dir / "main.db"
-    with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as db:
-        db.row_factory = sqlite3.Row
-        db.isolation_level = None
-        db.execute("BEGIN")
+def read_transaction(config: Config) -> Iterator[SqliteConnection]:
+    """Read the main database as it is at one moment. Raises `DatabaseError` when there is none that can be read."""
+    with snapshot(config.data_dir / "main.db") as db:
         yield db
 
 
 @contextlib.contextmanager
-def open_read_only(path: str) -> Iterator[sqlite3.Connection]:
-    """Look at some SQLite file without being able to change it."""
-    with contextlib.closing(sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as db:
+def snapshot(path: Path) -> Iterator[SqliteConnection]:
+    """Read a database of ours as it is at one moment. Raises `DatabaseError`."""
+    with contextlib.closing(SqliteConnection(path, read_only=True)) as db:
+        db.execute("BEGIN")
         yield db
 
 
-async def record_audit(config: Config, kind: AuditKind, *, statement: str = "", values: tuple[object, ...] = ()) -> None:
-    """Note a kind in the audit, in one commit with a statement. Raises `sqlite3.Error`."""
-    database = Database(config.data_dir / "main.db", upgrades=())
+async def record_audit(config: Config, kind: AuditKind, *, statement: str = "", values: tuple[Value, ...] = ()) -> None:
+    """Note a kind in the audit, in one commit with a statement. Raises `DatabaseError`."""
+    database = SqliteDatabase(config.data_dir / "main.db")
     audit = AuditLog(vault=open_vault(config))
     await database.open()
     try:
 
-        async def commit(conn: object) -> None:
+        async def commit(conn: Transaction) -> None:
             if statement:
-                await conn.execute(statement, *values)  # type: ignore[attr-defined]
-            await audit.record(conn, LINE_ENTRY, [kind], now=time.time())  # type: ignore[arg-type]
+                await conn.execute(statement, *values)
+            await audit.record(conn, LINE_ENTRY, [kind], now=time.time())
 
         await database.commit(commit)
     finally:

@@ -36,12 +36,12 @@ class AuditReport:
 
 
 def read_audit(config: Config, pack: Pack) -> AuditReport:
-    """Read and check the audit. Raises `sqlite3.Error`."""
+    """Read and check the audit. Raises `DatabaseError`."""
     with offline.read_transaction(config) as db:
-        rows = db.execute("SELECT seq, hour, about, kind, mac FROM audit ORDER BY seq").fetchall()
+        rows = db.fetch("SELECT seq, hour, about, kind, mac FROM audit ORDER BY seq")
         marks: dict[str, Any] = {
             row["name"]: row["value"]
-            for row in db.execute("SELECT name, value FROM line WHERE name IN (?, ?)", (HEAD, FLOOR))
+            for row in db.fetch("SELECT name, value FROM line WHERE name IN ($1, $2)", HEAD, FLOOR)
         }
     entries = tuple(AuditEntry(**dict(row)) for row in rows)
     # An hour's grace on both sides of the full hour.

@@ -7,8 +7,8 @@ real line needs, and is told so. Checks of files are in `doctor_files`, of what 
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-import sqlite3
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
@@ -21,6 +21,8 @@ from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, Mo
 from bridge.matrix.olm.cross_signing import master_key_of
 from bridge.matrix.olm.identity import derive_master_key
 from bridge.runtime.settings import read_secret
+from bridge.storage.errors import DatabaseError
+from bridge.storage.sqlite_connection import MEMORY, SqliteConnection, has_wal_reset_fix, version
 from deploy.data_dir import offline
 from deploy.inspect import doctor_database, doctor_files
 from deploy.inspect.erasure_certificates import verify_certificates
@@ -92,11 +94,13 @@ def check_disk_space(layout: Layout) -> CheckResult:
 
 
 def check_secure_delete() -> CheckResult:
-    """Whether SQLite overwrites here what is deleted, as the bridge asks it to for every database."""
-    with sqlite3.connect(":memory:") as db:
-        ok = db.execute("PRAGMA secure_delete = ON").fetchone()[0] == 1
-    do = "" if ok else "This Python's SQLite ignores secure_delete; use another build."
-    what = "SQLite overwrites what is deleted" if ok else "SQLite leaves deleted words in its file"
+    """Whether our SQLite overwrites what is deleted, as the bridge asks it to, and loses no commit at a checkpoint."""
+    with contextlib.closing(SqliteConnection(MEMORY)) as db:
+        overwritten = db.fetchval("PRAGMA secure_delete = ON") == 1
+    ok = overwritten and has_wal_reset_fix()
+    what = f"SQLite {version()} overwrites what is deleted" if overwritten else "SQLite leaves deleted words in its file"
+    what = what if has_wal_reset_fix() else f"{what}, and may lose a commit at a checkpoint"
+    do = "" if ok else "Install apsw as deploy/requirements names it: its wheel brings its own SQLite."
     return CheckResult(name="secure_delete", ok=ok, what=what, do=do)
 
 
@@ -174,7 +178,7 @@ def check_database(config: Config, pack: Pack, layout: Layout) -> list[CheckResu
         with offline.read_transaction(config) as db:
             found = list(doctor_database.database_checks(db, config, pack, begun=layout.provisioned))
         report = verify_certificates(config)
-    except (sqlite3.Error, OSError):
+    except (DatabaseError, OSError):
         do = "Start the line once: ./quietline up"
         return [CheckResult(name="database", ok=False, what="there is none that can be read", do=do)]
     bad = [check for check in report.checks if not check.ok]

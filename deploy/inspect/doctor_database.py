@@ -15,11 +15,11 @@ from deploy.inspect.audit_report import read_audit
 from deploy.inspect.status import CheckResult
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterator
     from pathlib import Path
 
     from bridge.config import Config
+    from bridge.storage.sqlite_connection import SqliteConnection
     from policies.pack import Pack
 
 DAY: Final = 86_400.0
@@ -29,7 +29,7 @@ REVEAL_LIMIT_SECONDS: Final = 180.0
 """Seconds after which a number must have been taken out of its office."""
 
 
-def database_checks(db: sqlite3.Connection, config: Config, pack: Pack, *, begun: Path) -> Iterator[CheckResult]:
+def database_checks(db: SqliteConnection, config: Config, pack: Pack, *, begun: Path) -> Iterator[CheckResult]:
     """Check what the database says. `begun`: a file as old as the line."""
     now = time.time()
     age = (now - begun.stat().st_mtime) / DAY if begun.exists() else 0.0
@@ -42,7 +42,7 @@ def database_checks(db: sqlite3.Connection, config: Config, pack: Pack, *, begun
     yield check_audit(config, pack)
 
 
-def check_clock(db: sqlite3.Connection) -> CheckResult:
+def check_clock(db: SqliteConnection) -> CheckResult:
     """Whether the machine's clock is believed."""
     doubted = _line_state(db, DISTRUST_ROW) is not None
     what = "is doubted: nothing is erased by its age" if doubted else "is trusted"
@@ -50,7 +50,7 @@ def check_clock(db: sqlite3.Connection) -> CheckResult:
     return CheckResult(name="clock", ok=not doubted, what=what, do=do)
 
 
-def check_vacuums(db: sqlite3.Connection, now: float, age: float) -> Iterator[CheckResult]:
+def check_vacuums(db: SqliteConnection, now: float, age: float) -> Iterator[CheckResult]:
     """Whether the homeserver's database and ours are written anew from time to time."""
     for name, row, whose, besides in (
         ("vacuum", VACUUMED, "the homeserver's database was", "is the homeserver's module loaded?"),
@@ -66,7 +66,7 @@ def check_vacuums(db: sqlite3.Connection, now: float, age: float) -> Iterator[Ch
         yield CheckResult(name=name, ok=ok, what=what, do=do)
 
 
-def check_backup(db: sqlite3.Connection, config: Config, now: float, age: float) -> CheckResult:
+def check_backup(db: SqliteConnection, config: Config, now: float, age: float) -> CheckResult:
     """Whether the line could be put up again somewhere else."""
     last = _line_state(db, LAST_BACKUP)
     days = (now - float(last)) / DAY if last else age
@@ -80,25 +80,25 @@ def check_backup(db: sqlite3.Connection, config: Config, now: float, age: float)
     return CheckResult(name="backup", ok=ok, what=what, do=do)
 
 
-def check_holds(db: sqlite3.Connection) -> CheckResult:
+def check_holds(db: SqliteConnection) -> CheckResult:
     """How much is on hold: nothing of it is erased."""
-    count = int(db.execute("SELECT COUNT(*) FROM thread WHERE held").fetchone()[0])
+    count = int(db.fetchval("SELECT COUNT(*) FROM thread WHERE held"))
     do = "A supervisor lifts it with !unhold, or counsel with `quietline lookup --unhold`." if count else ""
     return CheckResult(name="hold", ok=True, what=f"{count} on hold", do=do)
 
 
-def check_revealed_numbers(db: sqlite3.Connection, now: float) -> CheckResult:
+def check_revealed_numbers(db: SqliteConnection, now: float) -> CheckResult:
     """Whether no number stands longer in an office than its minute."""
-    query = "SELECT COUNT(*) FROM revealed WHERE until < ?"
-    count = int(db.execute(query, (now - REVEAL_LIMIT_SECONDS,)).fetchone()[0])
+    query = "SELECT COUNT(*) FROM revealed WHERE until < $1"
+    count = int(db.fetchval(query, now - REVEAL_LIMIT_SECONDS))
     do = "Redact it by hand in the office; does the line run, and does the homeserver answer?" if count else ""
     what = f"{count} numbers still stand in offices" if count else "no number stands in an office"
     return CheckResult(name="reveal", ok=not count, what=what, do=do)
 
 
-def check_dead_letters(db: sqlite3.Connection) -> CheckResult:
+def check_dead_letters(db: SqliteConnection) -> CheckResult:
     """Whether anything could not be handled."""
-    count = int(db.execute("SELECT COUNT(*) FROM dead_letter").fetchone()[0])
+    count = int(db.fetchval("SELECT COUNT(*) FROM dead_letter"))
     do = "Each was told at the desk with a short id; send the log around it to whoever maintains this." if count else ""
     return CheckResult(name="dead letters", ok=not count, what=f"{count} kept", do=do)
 
@@ -113,6 +113,6 @@ def check_audit(config: Config, pack: Pack) -> CheckResult:
     return CheckResult(name="audit", ok=False, what="; ".join(found.problems), do=do)
 
 
-def _line_state(db: sqlite3.Connection, name: str) -> str | None:
-    row = db.execute("SELECT value FROM line WHERE name = ?", (name,)).fetchone()
-    return None if row is None else str(row[0])
+def _line_state(db: SqliteConnection, name: str) -> str | None:
+    value = db.fetchval("SELECT value FROM line WHERE name = $1", name)
+    return None if value is None else str(value)

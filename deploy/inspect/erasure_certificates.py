@@ -9,10 +9,8 @@ When the next try is due does not tell that: every try that failed moves it on.
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from contextlib import closing
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from bridge.erasure.carrier_copies import ALERT_AFTER_TRIES as COPY_ALERT_TRIES
 from bridge.erasure.carrier_copies import NOT_ON_HOLD as COPY_NOT_ON_HOLD
@@ -21,12 +19,14 @@ from bridge.erasure.job_runner import ALERT_AFTER_TRIES as JOB_ALERT_TRIES
 from bridge.storage.key_file import KeyFile
 from bridge.storage.vault import Vault
 from bridge.tables.room_events import NOT_ON_HOLD as EVENT_NOT_ON_HOLD
+from deploy.data_dir import offline
 from deploy.inspect.status import CheckReport, CheckResult
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.config import Config
+    from bridge.storage.database import Row
 
 JOB_NOT_ON_HOLD: Final = "NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = e.thread AND t.held)"
 OVERDUE_SECONDS: Final = 3600.0
@@ -34,27 +34,23 @@ OVERDUE_SECONDS: Final = 3600.0
 
 
 def verify_certificates(config: Config, *, now: float | None = None) -> CheckReport:
-    """Check every receipt of a line's data directory. Raises `sqlite3.Error` and `OSError` when it cannot be read."""
+    """Check every receipt of a line's data directory. Raises `DatabaseError` and `OSError` when it cannot be read."""
     at = time.time() if now is None else now
     vault = _open_vault(config)
-    path = config.data_dir / "main.db"
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as db:
-        receipts = [
-            ErasureCertificate(id=r[0], body=r[1], signature=r[2])
-            for r in db.execute("SELECT id, body, signature FROM receipt")
-        ]
-        down = db.execute(
+    with offline.read_transaction(config) as db:
+        receipts = [ErasureCertificate(**dict(row)) for row in db.fetch("SELECT id, body, signature FROM receipt")]
+        down = db.fetch(
             f"SELECT kind, step, tries, due, began + patience FROM erasure e WHERE {JOB_NOT_ON_HOLD}"  # noqa: S608 - a constant
-        ).fetchall()
+        )
         copies, expired = (
-            db.execute(f"SELECT COUNT(*) FROM {what} AND {free}", (at - OVERDUE_SECONDS,)).fetchone()[0]  # noqa: S608 - constants
+            db.fetchval(f"SELECT COUNT(*) FROM {what} AND {free}", at - OVERDUE_SECONDS)  # noqa: S608 - constants
             for what, free in (
-                (f"carrier_copy c WHERE (due < ? OR tries >= {COPY_ALERT_TRIES[0]})", COPY_NOT_ON_HOLD),
-                ("event e WHERE COALESCE(refused, expires) < ? AND NOT gone", EVENT_NOT_ON_HOLD),
+                (f"carrier_copy c WHERE (due < $1 OR tries >= {COPY_ALERT_TRIES[0]})", COPY_NOT_ON_HOLD),
+                ("event e WHERE COALESCE(refused, expires) < $1 AND NOT gone", EVENT_NOT_ON_HOLD),
             )
         )
-        held = db.execute("SELECT COUNT(*) FROM thread WHERE held").fetchone()[0]
-        doubted = db.execute("SELECT 1 FROM line WHERE name = 'clock_doubted'").fetchone() is not None
+        held = db.fetchval("SELECT COUNT(*) FROM thread WHERE held")
+        doubted = db.fetchval("SELECT 1 FROM line WHERE name = 'clock_doubted'") is not None
     signer = CertificateSigner(vault=vault)
     return CheckReport(
         checks=(
@@ -102,12 +98,12 @@ def _count_check(name: str, count: int) -> CheckResult:
     return CheckResult(name=name, ok=True, what=f"{count} kept")
 
 
-def _jobs_check(rows: list[Any], now: float) -> CheckResult:
-    late = [row for row in rows if _is_stalled(now, *row[1:])]
+def _jobs_check(rows: list[Row], now: float) -> CheckResult:
+    late = [(kind, step) for kind, step, tries, due, end in rows if _is_stalled(now, step, tries, due, end)]
     what = f"{len(rows)} on the way down"
     if not late:
         return CheckResult(name="on the way down", ok=True, what=what)
-    steps = ", ".join(sorted({f"{row[0]} at “{row[1]}”" for row in late}))
+    steps = ", ".join(sorted({f"{kind} at “{step}”" for kind, step in late}))
     return CheckResult(
         name="on the way down",
         ok=False,

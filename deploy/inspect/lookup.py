@@ -41,7 +41,7 @@ async def look_up_number(config: Config, phone: Phone, *, then: AuditKind = Audi
     """Say what there is of a number on the line. `then`: hold it first (`HOLD`), or lift a hold (`UNHOLD`).
 
     A hold set here reaches also what is parked, has no room, and can be named in no other way; it stops every deleter
-    at once, and is shown at the desk with the thread's next event. Raises `sqlite3.Error`.
+    at once, and is shown at the desk with the thread's next event. Raises `DatabaseError`.
     """
     digest = offline.open_vault(config).phone_hash(config.line.slug, phone)
     if then in HOLD_CHANGES:
@@ -50,7 +50,6 @@ async def look_up_number(config: Config, phone: Phone, *, then: AuditKind = Audi
     await offline.record_audit(config, AuditKind.LOOKUP)
     with offline.read_transaction(config) as db:
         # One row whatever there is: a sum over none, one open or one held.
-        found, held = db.execute(
-            "SELECT COUNT(*), COALESCE(SUM(held), 0) FROM thread WHERE phone_hash = ?", (digest,)
-        ).fetchone()
+        query = "SELECT COUNT(*), COALESCE(SUM(held), 0) FROM thread WHERE phone_hash = $1"
+        ((found, held),) = db.fetch(query, digest)
     return (LookupResult.NOTHING, LookupResult.OPEN, LookupResult.HELD)[int(found) + int(found and held)]

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from deploy.data_dir import offline
 
 SMALLEST_SHOWN: Final = 5
 """Counts below this are shown as "fewer than 5"."""
@@ -70,15 +71,12 @@ class ReportMonth:
 
 
 def read_months(database: Path, month: str | None = None) -> tuple[ReportMonth, ...]:
-    """Read the counters of a line, beside a running bridge or without one. Raises `sqlite3.Error` and `OSError`."""
+    """Read the counters of a line, beside a running bridge or without one. Raises `DatabaseError` and `OSError`."""
     if not database.is_file():
         raise FileNotFoundError(2, "there is no database of a line", str(database))
-    connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
-    try:
-        rows = connection.execute("SELECT month, language, kind, number FROM tally ORDER BY 1, 2, 3").fetchall()
-    finally:
-        connection.close()
-    cells = [ReportCell(month=row[0], language=row[1], kind=row[2], number=row[3]) for row in rows]
+    with offline.snapshot(database) as db:
+        rows = db.fetch("SELECT month, language, kind, number FROM tally ORDER BY 1, 2, 3")
+    cells = [ReportCell(**dict(row)) for row in rows]
     months = sorted({cell.month for cell in cells} & {month} if month else {cell.month for cell in cells})
     return tuple(ReportMonth(month=m, cells=tuple(cell for cell in cells if cell.month == m)) for m in months)
 

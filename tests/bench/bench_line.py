@@ -7,9 +7,7 @@ end and says what it waited for.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -23,6 +21,7 @@ import aiohttp
 from bridge.matrix.olm.cross_signing import MEGOLM
 from bridge.matrix.olm.vodozemac_olm import OutboundGroupSession
 from bridge.matrix.rooms.room_templates import create_room_body
+from bridge.storage.database import Value
 from deploy.data_dir.layout import HOST, Layout, Ports
 from deploy.data_dir.secret_files import Secrets
 from deploy.stack import provision, synapse_config
@@ -33,6 +32,7 @@ from tests.bench.forwarder import Forwarder
 from tests.bench.load_generator import Job
 from tests.e2e.polling import wait_until
 from tests.e2e.stack import free_ports
+from tests.fakes import database_file
 
 TEXT: Final = "a text of ordinary length, with about as many words in it as people put into one text message"
 ROOMS: Final = 50
@@ -212,10 +212,9 @@ class BenchLine:
                 return float(line.split()[1])
         raise AssertionError("the bridge does not run")
 
-    def ask(self, database: Path, query: str, *args: object) -> Any:
-        """Read one value from a database."""
-        with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10)) as connection:
-            return connection.execute(query, args).fetchone()[0]
+    def ask(self, database: Path, query: str, *values: Value) -> Any:
+        """Read one value from a database, ours or the homeserver's, which other processes have open."""
+        return database_file.rows(database, query, *values)[0][0]
 
     def _accepted(self, since: int, sender: str) -> tuple[int, float]:
         where = "FROM events WHERE stream_ordering > ? AND sender = ? AND type = 'm.room.encrypted'"

@@ -7,7 +7,6 @@ until something is over, the bridge is stopped and the time is written into its 
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 import statistics
 import tempfile
 import time
@@ -18,6 +17,7 @@ from typing import Final
 from bridge.engine.timers import Timers
 from bridge.runtime.clock import SteadyClock
 from bridge.runtime.crash_points import never_crash
+from bridge.storage.sqlite_connection import SqliteConnection
 from tests.bench.bench_line import ROOMS, BenchLine
 from tests.bench.desk import TimedSupervisor, supervisor_at_desk
 from tests.bench.figures import Figure, quantile, spread
@@ -140,10 +140,12 @@ async def _swept(line: BenchLine) -> float:
 
 def _expire(line: BenchLine) -> int:
     """Write into the stopped bridge's database that what was said in threads is over; return how many events that are."""
-    with _writing(line) as connection:
-        return connection.execute(
-            "UPDATE event SET expires = 1 WHERE NOT state AND ref LIKE 'in:%' AND room_id IN (SELECT room_id FROM thread)"
-        ).rowcount
+    with _writing(line.layout.bridge) as connection:
+        changed = connection.fetch(
+            """UPDATE event SET expires = 1 WHERE NOT state AND ref LIKE 'in:%' AND room_id IN (SELECT room_id FROM thread)
+               RETURNING n"""
+        )
+    return len(changed)
 
 
 def _left(line: BenchLine) -> int:
@@ -160,8 +162,9 @@ async def _tick() -> Figure:
         await harness.open()
         try:
             rows = ((f"t{n // 100}", f"k{n}", FAR + n, n % 2) for n in range(ROWS))
-            with contextlib.closing(sqlite3.connect(Path(directory) / "main.db")) as connection, connection:
-                connection.executemany("INSERT INTO timer (owner, key, due, destroys) VALUES (?, ?, ?, ?)", rows)
+            with _writing(Path(directory)) as connection:
+                for row in rows:
+                    connection.execute("INSERT INTO timer (owner, key, due, destroys) VALUES ($1, $2, $3, $4)", *row)
             timers = Timers(
                 database=harness.database,
                 vault=harness.vault,
@@ -199,12 +202,11 @@ async def _drain(line: BenchLine) -> list[Figure]:
     idle = [await text_from_webhook(line, number) for number in range(40)]
     await line.wait_until_idle()
     await line.stop_bridge()
-    with _writing(line) as connection:
-        owners = [row[0] for row in connection.execute("SELECT id FROM thread LIMIT ?", (ROOMS,))]
-        connection.executemany(
-            "INSERT INTO timer (owner, key, due) VALUES (?, ?, 1)",
-            [(owners[n % len(owners)], f"fade:thread|answer:{n}") for n in range(AT_ONCE)],
-        )
+    with _writing(line.layout.bridge) as connection:
+        owners = [row["id"] for row in connection.fetch("SELECT id FROM thread LIMIT $1", ROOMS)]
+        for n in range(AT_ONCE):
+            query = "INSERT INTO timer (owner, key, due) VALUES ($1, $2, 1)"
+            connection.execute(query, owners[n % len(owners)], f"fade:thread|answer:{n}")
     concurrent: list[float] = []
     begun = await line.start_bridge(forwarded=True)
     while not await _drained(line):
@@ -263,7 +265,9 @@ async def _ended(line: BenchLine, sol: TimedSupervisor, told: dict[str, str]) ->
 
 
 @contextlib.contextmanager
-def _writing(line: BenchLine) -> Iterator[sqlite3.Connection]:
-    """Open the stopped bridge's database to write times into it."""
-    with contextlib.closing(sqlite3.connect(line.layout.bridge / "main.db", timeout=10)) as connection, connection:
+def _writing(directory: Path) -> Iterator[SqliteConnection]:
+    """Open the stopped bridge's database to write times into it, in one commit."""
+    with contextlib.closing(SqliteConnection(directory / "main.db")) as connection:
+        connection.execute("BEGIN")
         yield connection
+        connection.execute("COMMIT")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bot.model.actions import DESK
 from bridge.config import Config, load
+from bridge.storage.database import Value
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack.provision import write_line_files
 from tests.fakes.bridge_harness import BridgeHarness
@@ -29,7 +30,7 @@ class LineDirectory:
         """The configuration as it stands now."""
         return load(self.layout.config)
 
-    async def execute(self, query: str, *values: object) -> None:
+    async def execute(self, query: str, *values: Value) -> None:
         """Commit one statement."""
         await self.harness.database.commit(lambda conn: conn.execute(query, *values))
 

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import pytest
 import pytest_asyncio
 
+from bridge.storage.database import Value
 from tests.e2e import separate_line
 from tests.e2e.carrier_api import handset
 from tests.e2e.codeword_enrolment import enrol_codeword
@@ -23,6 +24,7 @@ from tests.e2e.stack import Stack, run
 from tests.e2e.staff_client import StaffClient
 from tests.e2e.staffed_line import StaffedLine
 from tests.e2e.visibility import every_file
+from tests.fakes import database_file
 
 pytestmark = [pytest.mark.timeout(400)]
 
@@ -192,11 +194,9 @@ async def test_five_hundred_events_go(own: Stack, staff: tuple[StaffClient, Staf
     assert max(told["gone"].get("events", 0) for told in signed) > 500
 
 
-def rows(own: Stack, query: str, *args: object) -> list[Any]:
-    """Read the main database beside the running bridge."""
-    path = own.data / "bridge" / "main.db"
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as connection:
-        return connection.execute(query, args).fetchall()
+def rows(own: Stack, query: str, *values: Value) -> list[Any]:
+    """Read the main database beside the running bridge: tuples."""
+    return [tuple(row) for row in database_file.rows(own.data / "bridge" / "main.db", query, *values)]
 
 
 async def _receipts(own: Stack, count: int) -> bool | None:

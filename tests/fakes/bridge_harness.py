@@ -33,7 +33,7 @@ from bridge.inbound.hourly_alerts import HourlyAlerts
 from bridge.inbound.new_thread_rate_limit import NewThreadRateLimit
 from bridge.inbound.screening import Screening
 from bridge.inbound.webhook import Webhook
-from bridge.matrix.schema import MAIN_UPGRADES
+from bridge.matrix.schema import MAIN_MIGRATIONS
 from bridge.outbound.dispatcher import OutboxDispatcher, OutboxTask, PermanentFailure, RetryLater
 from bridge.outbound.room_provisioner import Designations
 from bridge.outbound.sms_sender import SmsSender
@@ -41,7 +41,7 @@ from bridge.outbound.startup_hold import StartupHold
 from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.phone_number import Phone
 from bridge.storage import serialization
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
 from bridge.storage.key_file import KeyFile
 from bridge.storage.vault import Vault
 from bridge.tables import inbox, schema
@@ -105,7 +105,7 @@ class BridgeHarness:
         await keys.open()
         self._stack.push_async_callback(keys.close)
         self.vault = Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))
-        self.database = FullDatabase(self.directory / "main.db", upgrades=(schema.upgrades, *MAIN_UPGRADES))
+        self.database = FullDatabase(self.directory / "main.db", migrations=(schema.MIGRATIONS, *MAIN_MIGRATIONS))
         await self.database.open()
         self._stack.push_async_callback(self.database.close)
         shared: dict[str, Any] = {"database": self.database, "vault": self.vault, "clock": self.clock}
@@ -226,7 +226,7 @@ class BridgeHarness:
         """Put events into an inbox, in one commit, and wake the engine."""
         inbox_rows = [await inbox.seal(self.vault, owner, event) for event in events]
 
-        async def commit(conn: Connection) -> None:
+        async def commit(conn: Transaction) -> None:
             for inbox_row in inbox_rows:
                 await inbox.append(conn, inbox_row)
 
@@ -319,5 +319,5 @@ def pack_without_undo_window() -> Pack:
     return replace(pack, settings=replace(pack.settings, undo_seconds=0, undo_after_join_seconds=0))
 
 
-async def _nothing(_conn: Connection) -> None:
+async def _nothing(_conn: Transaction) -> None:
     """Write nothing."""

@@ -11,7 +11,6 @@ import contextlib
 import ctypes
 import os
 import signal
-import sqlite3
 import sys
 import time
 from asyncio.subprocess import Process
@@ -31,6 +30,7 @@ from tests.e2e.polling import wait_until
 from tests.e2e.stack import ROOT, ReadyFile, Stack
 from tests.e2e.staff_client import Account
 from tests.fakes.crashable_bridge import CRASH_FILE
+from tests.fakes.database_file import rows, write
 from tests.fakes.key_file_reader import wrapped_keys
 
 PACK: Final = """\
@@ -122,14 +122,13 @@ class CrashingStack(Stack):
         self._desk = await wait_until("the bridge is ready", asked, within=START_SECONDS, seen=self.tail)
 
     def rows(self, query: str) -> list[Any]:
-        """Read the main database beside the running bridge."""
-        return _read(self.layout.bridge / "main.db", query)
+        """Read the main database beside the running bridge: tuples."""
+        return [tuple(row) for row in rows(self.layout.bridge / "main.db", query)]
 
     def suppress(self, digest: bytes, muted: SuppressionReason) -> None:
         """Remember something of a phone for a day, as an earlier thread of it would have."""
-        with contextlib.closing(sqlite3.connect(self.layout.bridge / "main.db", timeout=10)) as connection, connection:
-            row = (digest, muted.value, int(time.time()) + 86_400)
-            connection.execute("INSERT INTO suppression (hash, muted, until) VALUES (?, ?, ?)", row)
+        query = "INSERT INTO suppression (hash, muted, until) VALUES ($1, $2, $3)"
+        write(self.layout.bridge / "main.db", query, digest, muted.value, int(time.time()) + 86_400)
 
     def orphan_keys(self) -> set[str]:
         """Return owners in `keys.db` that own nothing."""
@@ -157,11 +156,6 @@ class CrashingStack(Stack):
                 stderr=out,
                 preexec_fn=_die_with_parent,
             )
-
-
-def _read(path: Path, query: str) -> list[Any]:
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as connection:
-        return connection.execute(query).fetchall()
 
 
 def _die_with_parent() -> None:

@@ -23,7 +23,7 @@ from bridge.erasure.room_steps import RoomSteps
 from bridge.matrix.api.module_api import ModuleClient, RoomState, RoomStatus
 from bridge.matrix.room_client import Permanent, RoomClient
 from bridge.matrix.rooms.erasure_probe import ErasureProbe
-from bridge.storage.database import Connection
+from bridge.storage.database import Transaction
 from bridge.tables import room_events
 from tests.fakes.bridge_harness import BridgeHarness
 
@@ -160,7 +160,7 @@ class ErasureHarness:
         await harness.vault.create(f"room:{ROOM}")
         await harness.note_room(ROOM, owner)
 
-        async def commit(conn: Connection) -> None:
+        async def commit(conn: Transaction) -> None:
             await conn.execute("UPDATE thread SET room_id = $1 WHERE id = $2", ROOM, owner)
             for number in range(uploads):
                 self.rooms.media.add(f"mxc://x/upload{number}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -12,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.storage import wal
+from bridge.storage import write_ahead_log
+from bridge.storage.sqlite_connection import SqliteConnection
 
 
 class FakeDisk:
@@ -29,7 +29,7 @@ class FakeDisk:
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Be the disk of every store from now on."""
-        monkeypatch.setattr(wal, "_fdatasync", self.sync)
+        monkeypatch.setattr(write_ahead_log, "_fdatasync", self.sync)
 
     @contextlib.contextmanager
     def stalled(self) -> Iterator[None]:
@@ -55,5 +55,5 @@ class FakeDisk:
         """Return what is in the table when the power is cut now."""
         again = Path(tempfile.mkdtemp(dir=self._room))
         shutil.copytree(self.synced_files, again, dirs_exist_ok=True)
-        with contextlib.closing(sqlite3.connect(again / self.path.name)) as db:
-            return [number for (number,) in db.execute("SELECT id FROM parent ORDER BY id")]
+        with contextlib.closing(SqliteConnection(again / self.path.name)) as db:
+            return [number for (number,) in db.fetch("SELECT id FROM parent ORDER BY id")]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import TypeVar
 
-from bridge.storage.database import Connection, Database, Work
+from bridge.storage.database import Transaction, Work
+from bridge.storage.errors import Unavailable
+from bridge.storage.sqlite_database import SqliteDatabase
 
 T = TypeVar("T")
 
 
-class FullDatabase(Database):
+class FullDatabase(SqliteDatabase):
     """A store whose disk can be full: while it is, every commit is rolled back at its end."""
 
     full = False
@@ -19,9 +20,9 @@ class FullDatabase(Database):
     async def commit(self, work: Work[T], *, synced: bool = True) -> T:
         """Refuse while it is full."""
 
-        async def then_full(conn: Connection) -> T:
+        async def then_full(conn: Transaction) -> T:
             await work(conn)
             self.rejected_commits += 1
-            raise sqlite3.OperationalError("database or disk is full")
+            raise Unavailable("SQLITE_FULL")
 
         return await super().commit(then_full if self.full else work, synced=synced)

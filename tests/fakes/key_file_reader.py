@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
 from pathlib import Path
+
+from tests.fakes.database_file import rows
 
 
 def wrapped_keys(path: Path) -> dict[str, bytes]:
     """Return the wrapped keys by their owners."""
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as connection:
-        rows = connection.execute("SELECT owner, wrapped FROM slot").fetchall()
-    named = {bytes(owner).rstrip(b"\0").decode(): bytes(wrapped) for owner, wrapped in rows}
+    slots = rows(path, "SELECT owner, wrapped FROM slot")
+    named = {bytes(owner).rstrip(b"\0").decode(): bytes(wrapped) for owner, wrapped in slots}
     return {owner: wrapped for owner, wrapped in named.items() if owner}

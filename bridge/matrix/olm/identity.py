@@ -16,14 +16,13 @@ from typing import Any, Final, Self, TypeVar
 
 import aiohttp
 from mautrix.crypto.account import OlmAccount
-from mautrix.crypto.store.asyncpg import PgCryptoStore
-from mautrix.types import DeviceID
 
 from bridge.matrix.api.http_client import HomeserverClient, Permanent
 from bridge.matrix.api.json_fields import Json, object_at, objects_in
 from bridge.matrix.olm.cross_signing import MEGOLM, OLM, CrossSigningSeeds, device_signing_body, self_sign, with_signature
+from bridge.matrix.olm.olm_store import OlmStore
 from bridge.matrix.olm.sessions import OlmChannel
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import Vault
 
 T = TypeVar("T")
@@ -45,14 +44,14 @@ class Identity:
         database: Database,
         client: HomeserverClient,
         device_id: str,
-        crypto: PgCryptoStore,
+        olm_store: OlmStore,
         seeds: CrossSigningSeeds,
     ) -> None:
         self.user_id = client.user_id
         self.device_id = device_id
         self.database = database
         self.client = client
-        self.olm = OlmChannel(user_id=client.user_id, device_id=device_id, crypto=crypto)
+        self.olm = OlmChannel(user_id=client.user_id, device_id=device_id, olm_store=olm_store)
         self.curve25519 = ""
         """The identity key of the device; it stands in every event that the identity encrypts."""
         self._seeds = seeds
@@ -75,17 +74,17 @@ class Identity:
         `device_prefix`: `QLPOLICY` or `QLVOICE`; the device id has a random end.
         Raises what `HomeserverClient` raises; it may be called again after any failure or crash.
         """
-        crypto = PgCryptoStore(user_id, vault.derive(f"matrix {user_id} pickles").hex(), database.db)
+        olm_store = OlmStore(user_id=user_id, pickle_key=vault.derive(f"matrix {user_id} pickles").hex())
         row: Any = await database.fetchrow("SELECT device_id, ready FROM matrix_identity WHERE user_id=$1", user_id)
         if row is None:
             row = await database.commit(
-                lambda conn: _create(conn, crypto, f"{device_prefix}{secrets.token_hex(4).upper()}")
+                lambda conn: _create(conn, user_id, olm_store, f"{device_prefix}{secrets.token_hex(4).upper()}")
             )
         self = cls(
             database=database,
             client=HomeserverClient(session=session, url=url, token=token, user_id=user_id),
             device_id=row["device_id"],
-            crypto=crypto,
+            olm_store=olm_store,
             seeds=_seeds(vault, user_id),
         )
         account = await self.commit(self._prepare)
@@ -97,11 +96,11 @@ class Identity:
             self.client.device_id = self.device_id
         return self
 
-    async def commit(self, work: Callable[[Connection, OlmAccount], Awaitable[T]]) -> T:
+    async def commit(self, work: Callable[[Transaction, OlmAccount], Awaitable[T]]) -> T:
         """Commit to the identity's store, with its Olm account as the database has it."""
 
-        async def begun(conn: Connection) -> T:
-            return await work(conn, await self.olm.begin())
+        async def begun(conn: Transaction) -> T:
+            return await work(conn, await self.olm.begin(conn))
 
         return await self.database.commit(begun)
 
@@ -109,13 +108,13 @@ class Identity:
         """Give the homeserver new one-time keys when it has only `count`, and a new fallback key when `fallback`."""
         missing = TARGET_ONE_TIME_KEYS - count if count is not None and count < MIN_ONE_TIME_KEYS else 0
 
-        async def generate(_conn: Connection, account: OlmAccount) -> OlmAccount:
+        async def generate(conn: Transaction, account: OlmAccount) -> OlmAccount:
             unpublished = len(account.one_time_keys["curve25519"])
             if missing > unpublished:
                 account.generate_one_time_keys(missing - unpublished)
             if fallback and not account.fallback_key["curve25519"]:
                 account.generate_fallback_key()
-            await self.olm.save(account)
+            await self.olm.save(conn, account)
             return account
 
         if missing or fallback:
@@ -157,12 +156,12 @@ class Identity:
             if isinstance(device_id, str) and device_id != self.device_id:
                 await self.client.request("DELETE", "devices", device_id)
 
-    async def _prepare(self, _conn: Connection, account: OlmAccount) -> OlmAccount:
+    async def _prepare(self, conn: Transaction, account: OlmAccount) -> OlmAccount:
         """Have keys ready to publish before the account was ever shared."""
         if not account.shared and not account.one_time_keys["curve25519"]:
             account.generate_one_time_keys(TARGET_ONE_TIME_KEYS)
             account.generate_fallback_key()
-            await self.olm.save(account)
+            await self.olm.save(conn, account)
         return account
 
     async def _publish(self, account: OlmAccount, device: Json) -> None:
@@ -181,12 +180,12 @@ class Identity:
         }
         await self.client.request("POST", "keys", "upload", body={name: part for name, part in body.items() if part})
 
-        async def mark(_conn: Connection, current: OlmAccount) -> None:
+        async def mark(conn: Transaction, current: OlmAccount) -> None:
             # only if nothing was generated meanwhile: what is unpublished is uploaded again, which is harmless
             if current.one_time_keys["curve25519"].keys() <= one_time.keys():
                 current.mark_keys_as_published()
             current.shared = True
-            await self.olm.save(current)
+            await self.olm.save(conn, current)
 
         await self.commit(mark)
 
@@ -215,12 +214,11 @@ def derive_master_key(vault: Vault, user_id: str) -> str:
     return str(next(iter(keys.values())))
 
 
-async def _create(conn: Connection, crypto: PgCryptoStore, device_id: str) -> dict[str, Any]:
-    await crypto.put_account(OlmAccount())
-    await crypto.put_device_id(DeviceID(device_id))
+async def _create(conn: Transaction, user_id: str, olm_store: OlmStore, device_id: str) -> dict[str, Any]:
+    await olm_store.add_account(conn, OlmAccount(), device_id)
     await conn.execute(
         "INSERT INTO matrix_identity (user_id, device_id, ready, cursor) VALUES ($1, $2, $3, $4)",
-        crypto.account_id,
+        user_id,
         device_id,
         False,
         "",

@@ -1,6 +1,6 @@
 """No two pickles share a key, and what goes wrong with one says nothing of what is in it.
 
-The form in which accounts and sessions are kept by mautrix's store, and the one way in which this adapter fails.
+The form in which accounts and sessions are kept, and the one way in which this adapter fails.
 vodozemac derives key and initialisation vector from the pickle key alone, so two pickles under one key that begin alike
 look alike; hence the salt.
 

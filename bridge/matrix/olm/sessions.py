@@ -1,8 +1,7 @@
 """One identity's Olm account and its Olm sessions with other devices: what travels to-device.
 
-Rule of this module: everything here happens inside a commit of the identity's store, beginning with what the database says
-(`begin`), because mautrix's store caches objects that a rollback would not turn back (facts-matrix, section 4). Every
-message we send carries our signed device keys (MSC4147).
+Rule of this module: everything here happens inside a commit of the identity's database, beginning with the account as the
+database has it (`begin`), which a rollback turns back. Every message we send carries our signed device keys (MSC4147).
 
 Source: https://spec.matrix.org/latest/client-server-api/#molmv1curve25519-aes-sha2
 """
@@ -13,14 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mautrix.crypto.account import OlmAccount
-from mautrix.crypto.sessions import Session
-from mautrix.crypto.store.asyncpg import PgCryptoStore
 from mautrix.types import IdentityKey, OlmCiphertext, OlmMsgType
 
 from bridge.matrix.api.json_fields import Json, Malformed, as_object, dumps, int_field, loads, object_at, string_field
 from bridge.matrix.olm.cross_signing import OLM, Device
+from bridge.matrix.olm.olm_store import OlmStore
 from bridge.matrix.olm.vodozemac_olm import OlmSessionError
-from bridge.storage.database import Connection
+from bridge.storage.database import Transaction
 
 MAX_SESSIONS: Final = 16
 """Sessions kept per device; the ones unused for longest go first."""
@@ -48,27 +46,25 @@ class ToDeviceMessage:
 class OlmChannel:
     """Decrypts and encrypts to-device messages of one identity. Every method runs inside a commit."""
 
-    def __init__(self, *, user_id: str, device_id: str, crypto: PgCryptoStore) -> None:
+    def __init__(self, *, user_id: str, device_id: str, olm_store: OlmStore) -> None:
         self._user_id = user_id
         self._device_id = device_id
-        self._crypto = crypto
+        self._olm_store = olm_store
         self.device_keys: Json = {}
         """Our device keys, cross-signed: set once the identity has them."""
 
-    async def begin(self) -> OlmAccount:
-        """Forget what an earlier commit may have left in memory and load the account. First in every commit."""
-        self._crypto._olm_cache.clear()  # noqa: SLF001 - mautrix has no other way to forget after a rollback
-        self._crypto._account = None  # noqa: SLF001
-        account = await self._crypto.get_account()
+    async def begin(self, conn: Transaction) -> OlmAccount:
+        """Load the account. First in every commit."""
+        account = await self._olm_store.account(conn)
         if account is None:
             raise RuntimeError("the identity has no Olm account")
         return account
 
-    async def save(self, account: OlmAccount) -> None:
-        """Store the account."""
-        await self._crypto.put_account(account)
+    async def save(self, conn: Transaction, account: OlmAccount) -> None:
+        """Write the account."""
+        await self._olm_store.update_account(conn, account)
 
-    async def decrypt(self, conn: Connection, account: OlmAccount, sender: str, content: Json) -> ToDeviceMessage:
+    async def decrypt(self, conn: Transaction, account: OlmAccount, sender: str, content: Json) -> ToDeviceMessage:
         """Decrypt one `m.room.encrypted` to-device message. Raises `Malformed` or :class:`Wedged`."""
         if content.get("algorithm") != OLM:
             raise Malformed("algorithm")
@@ -80,19 +76,21 @@ class OlmChannel:
         payload = loads(await self._plaintext(conn, account, sender_key, OlmMsgType(kind), body))
         return self._message(payload, account, sender, sender_key)
 
-    async def has_session(self, device: Device) -> bool:
+    async def has_session(self, conn: Transaction, device: Device) -> bool:
         """Whether there is an Olm session with the device."""
-        return await self._crypto.has_session(IdentityKey(device.curve25519))
+        return await self._olm_store.has_session(conn, device.curve25519)
 
-    async def open(self, account: OlmAccount, device: Device, one_time_key: str) -> None:
+    async def open(self, conn: Transaction, account: OlmAccount, device: Device, one_time_key: str) -> None:
         """Begin a session with one of the device's one-time keys. Raises `OlmSessionError` when the keys are no keys."""
         key = IdentityKey(device.curve25519)
-        await self._crypto.add_session(key, account.new_outbound_session(key, IdentityKey(one_time_key)))
+        session = account.new_outbound_session(key, IdentityKey(one_time_key))
+        await self._olm_store.add_session(conn, device.curve25519, session)
 
-    async def encrypt(self, account: OlmAccount, device: Device, kind: str, content: Json) -> dict[str, Any]:
+    async def encrypt(
+        self, conn: Transaction, account: OlmAccount, device: Device, kind: str, content: Json
+    ) -> dict[str, Any]:
         """Encrypt for a device that is reached; the content of an `m.room.encrypted` to-device event."""
-        key = IdentityKey(device.curve25519)
-        session: Session | None = await self._crypto.get_latest_session(key)
+        session = await self._olm_store.latest_session(conn, device.curve25519)
         if session is None:
             raise RuntimeError("there is no Olm session with the device")
         payload = {
@@ -106,23 +104,23 @@ class OlmChannel:
             "sender_device_keys": self.device_keys,
         }
         message = session.encrypt(dumps(payload))
-        await self._crypto.update_session(key, session)
+        await self._olm_store.update_session(conn, session)
         return {
             "algorithm": OLM,
             "sender_key": account.identity_key,
             "ciphertext": {device.curve25519: {"type": int(message.type), "body": message.body}},
         }
 
-    async def _plaintext(self, conn: Connection, account: OlmAccount, sender_key: str, kind: OlmMsgType, body: str) -> str:
+    async def _plaintext(self, conn: Transaction, account: OlmAccount, sender_key: str, kind: OlmMsgType, body: str) -> str:
         key, message = IdentityKey(sender_key), OlmCiphertext(type=kind, body=body)
-        for session in await self._crypto.get_sessions(key):
+        for session in await self._olm_store.sessions(conn, sender_key):
             if kind == OlmMsgType.PREKEY and not session.matches(body):
                 continue
             try:
                 plaintext = session.decrypt(message)
             except OlmSessionError:
                 continue
-            await self._crypto.update_session(key, session)
+            await self._olm_store.update_session(conn, session)
             return str(plaintext)
         if kind != OlmMsgType.PREKEY:
             raise Wedged(sender_key)
@@ -131,23 +129,10 @@ class OlmChannel:
             plaintext = made.decrypt(message)
         except OlmSessionError:
             raise Wedged(sender_key) from None
-        await self._crypto.put_account(account)
-        await self._crypto.add_session(key, made)
-        await self._prune(conn, sender_key)
+        await self._olm_store.update_account(conn, account)
+        await self._olm_store.add_session(conn, sender_key, made)
+        await self._olm_store.prune(conn, sender_key, most=MAX_SESSIONS)
         return str(plaintext)
-
-    async def _prune(self, conn: Connection, sender_key: str) -> None:
-        await conn.execute(
-            """
-            DELETE FROM crypto_olm_session WHERE account_id=$1 AND sender_key=$2 AND session_id NOT IN (
-                SELECT session_id FROM crypto_olm_session WHERE account_id=$1 AND sender_key=$2
-                ORDER BY last_decrypted DESC LIMIT $3
-            )
-            """,
-            self._crypto.account_id,
-            sender_key,
-            MAX_SESSIONS,
-        )
 
     def _message(self, payload: Json, account: OlmAccount, sender: str, sender_key: str) -> ToDeviceMessage:
         if (

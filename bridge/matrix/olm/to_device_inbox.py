@@ -15,7 +15,7 @@ from bridge.matrix.api.json_fields import BAD_DATA, Json, object_at, objects_in,
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.sessions import ToDeviceMessage, Wedged
 from bridge.runtime.clock import Clock
-from bridge.storage.database import Connection
+from bridge.storage.database import Transaction
 
 HOUR_MS: Final = 3_600_000
 MAX_WEDGED: Final = 100
@@ -48,13 +48,13 @@ class ToDeviceInbox:
         self._identity = identity
         self._clock = clock
 
-    async def take(self, conn: Connection, response: Json) -> ToDeviceBatch:
+    async def take(self, conn: Transaction, response: Json) -> ToDeviceBatch:
         """Open every message of a sync response. Most have none: to load the account costs as much as all the rest."""
         batch = ToDeviceBatch()
         events = list(objects_in(object_at(response, "to_device").get("events")))
         if not events:
             return batch
-        account = await self._identity.olm.begin()
+        account = await self._identity.olm.begin(conn)
         for event in events:
             try:
                 await self._open_event(conn, account, event, batch)
@@ -81,7 +81,7 @@ class ToDeviceInbox:
             )
         )
 
-    async def _open_event(self, conn: Connection, account: OlmAccount, event: Json, batch: ToDeviceBatch) -> None:
+    async def _open_event(self, conn: Transaction, account: OlmAccount, event: Json, batch: ToDeviceBatch) -> None:
         sender, kind = string_field(event, "sender", longest=255), string_field(event, "type", longest=255)
         content = object_at(event, "content")
         if kind == "m.room.encrypted":
@@ -104,7 +104,7 @@ class ToDeviceInbox:
                 )
             )
 
-    async def _note_wedged(self, conn: Connection, sender: str, sender_key: str) -> None:
+    async def _note_wedged(self, conn: Transaction, sender: str, sender_key: str) -> None:
         own, now = self._identity.user_id, int(self._clock.now() * 1000)
         await conn.execute("DELETE FROM matrix_wedged WHERE identity=$1 AND NOT open AND since_ms < $2", own, now - HOUR_MS)
         count: Any = await conn.fetchval("SELECT COUNT(*) FROM matrix_wedged WHERE identity=$1", own)

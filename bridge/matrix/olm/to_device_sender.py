@@ -19,7 +19,7 @@ from bridge.matrix.olm.cross_signing import Device, has_valid_signature
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.vodozemac_olm import OlmSessionError
 from bridge.matrix.schema import placeholders
-from bridge.storage.database import Connection
+from bridge.storage.database import Transaction
 
 T = TypeVar("T")
 
@@ -98,17 +98,17 @@ class ToDeviceSender:
     async def _send(self, payloads: Sequence[ToDevicePayload], keys: Mapping[Device, str]) -> list[ToDevicePayload]:
         olm = self._identity.olm
 
-        async def encrypt(_conn: Connection, account: OlmAccount) -> list[tuple[ToDevicePayload, dict[str, Any]]]:
+        async def encrypt(conn: Transaction, account: OlmAccount) -> list[tuple[ToDevicePayload, dict[str, Any]]]:
             done = []
             for m in payloads:
                 if m.device in keys:
                     try:
-                        await olm.open(account, m.device, keys[m.device])
+                        await olm.open(conn, account, m.device, keys[m.device])
                     except OlmSessionError:
                         continue
-                elif not await olm.has_session(m.device):
+                elif not await olm.has_session(conn, m.device):
                     continue
-                done.append((m, await olm.encrypt(account, m.device, m.type, m.content)))
+                done.append((m, await olm.encrypt(conn, account, m.device, m.type, m.content)))
             return done
 
         encrypted = await self._identity.commit(encrypt)

@@ -20,7 +20,7 @@ from bridge.matrix.olm.identity import Identity
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS
 from bridge.matrix.schema import placeholders
 from bridge.runtime.clock import Clock
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
 
 TRUSTED: Final = """
     matrix_device d JOIN matrix_confirmed c
@@ -35,10 +35,10 @@ SENT_KEYS_OF: Final = """user_id=$1 AND device_id=$2
 RESEND_INTERVAL_MS: Final = 3_600_000
 DAY_SECONDS: Final = 86_400.0
 
-EventSink = Callable[[Connection, Sequence[MatrixEvent]], Awaitable[None]]
+EventSink = Callable[[Transaction, Sequence[MatrixEvent]], Awaitable[None]]
 
 
-async def has_trusted_device(conn: Connection | Database, user_id: str) -> bool:
+async def has_trusted_device(conn: Transaction | Database, user_id: str) -> bool:
     """Whether the user has a device that may give commands."""
     return await conn.fetchval(f"SELECT 1 FROM {TRUSTED} WHERE d.user_id=$1 LIMIT 1", user_id) is not None  # noqa: S608
 
@@ -94,7 +94,7 @@ class DeviceLists:
             for row in rows
         ]
 
-    async def confirm(self, conn: Connection, user_id: str, master_key: str) -> None:
+    async def confirm(self, conn: Transaction, user_id: str, master_key: str) -> None:
         """Trust this master key of the user from now on, and mark the user, so that keys go to its devices."""
         await conn.execute(
             """
@@ -106,7 +106,7 @@ class DeviceLists:
         )
         await self.mark(conn, [user_id])
 
-    async def record_last_seen(self, conn: Connection, device: Device) -> None:
+    async def record_last_seen(self, conn: Transaction, device: Device) -> None:
         """Note that a device has just been heard, to the day: more nobody needs to know of a colleague."""
         await conn.execute(
             """
@@ -118,7 +118,7 @@ class DeviceLists:
             int(self._clock.now() // DAY_SECONDS * DAY_SECONDS * 1000),
         )
 
-    async def find(self, conn: Connection | Database, user_id: str, curve25519: str) -> tuple[Device, bool] | None:
+    async def find(self, conn: Transaction | Database, user_id: str, curve25519: str) -> tuple[Device, bool] | None:
         """Return a user's device by its identity key, and whether it is trusted; None when it is not known."""
         row: Any = await conn.fetchrow(
             """
@@ -137,7 +137,7 @@ class DeviceLists:
         trusted = bool(found.pop("trusted"))
         return Device(**found), trusted
 
-    async def mark(self, conn: Connection, users: Iterable[str], *, stale: bool = True, seconds: float = 0.0) -> None:
+    async def mark(self, conn: Transaction, users: Iterable[str], *, stale: bool = True, seconds: float = 0.0) -> None:
         """Mark users dirty, to be seen to after `seconds`; `stale`: nothing is said about their devices before that."""
         due = int((self._clock.now() + seconds) * 1000)
         for user_id in sorted(set(users) - self._ours):
@@ -154,28 +154,28 @@ class DeviceLists:
                 stale,
             )
 
-    async def mark_queried(self, conn: Connection, marks: Iterable[tuple[str, int]]) -> None:
+    async def mark_queried(self, conn: Transaction, marks: Iterable[tuple[str, int]]) -> None:
         """Note that the list is fresh, unless the user was marked again meanwhile; keys are still owed."""
         for user_id, mark in marks:
             await conn.execute("UPDATE matrix_dirty SET stale=$3 WHERE user_id=$1 AND mark=$2", user_id, mark, False)
 
-    async def postpone(self, conn: Connection, users: Iterable[str], *, seconds: float) -> None:
+    async def postpone(self, conn: Transaction, users: Iterable[str], *, seconds: float) -> None:
         """Put dirty users off, after the homeserver refused something about them."""
         due = int((self._clock.now() + seconds) * 1000)
         for user_id in users:
             await conn.execute("UPDATE matrix_dirty SET due_ms=$2 WHERE user_id=$1", user_id, due)
 
-    async def clear_marks(self, conn: Connection, marks: Iterable[tuple[str, int]]) -> None:
+    async def clear_marks(self, conn: Transaction, marks: Iterable[tuple[str, int]]) -> None:
         """Remove these marks, unless the user was marked again meanwhile."""
         for user_id, mark in marks:
             await conn.execute("DELETE FROM matrix_dirty WHERE user_id=$1 AND mark=$2", user_id, mark)
 
-    async def mark_all_dirty(self, conn: Connection) -> None:
+    async def mark_all_dirty(self, conn: Transaction) -> None:
         """Mark everybody who is in a room of ours: at every start."""
         rows = await conn.fetch(f"SELECT DISTINCT user_id FROM matrix_member WHERE membership IN {KEY_MEMBERSHIPS}")  # noqa: S608
         await self.mark(conn, [row["user_id"] for row in rows])
 
-    async def is_stale(self, conn: Connection, user_id: str) -> bool:
+    async def is_stale(self, conn: Transaction, user_id: str) -> bool:
         """Whether the user's devices must be asked for before anything is said about them."""
         return await conn.fetchval("SELECT 1 FROM matrix_dirty WHERE user_id=$1 AND stale", user_id) is not None
 
@@ -204,7 +204,7 @@ class DeviceLists:
         """Ask the homeserver. Never inside a commit."""
         return await self._client.request("POST", "keys", "query", body={"device_keys": {user: [] for user in users}})
 
-    async def apply_query(self, conn: Connection, users: Sequence[str], answer: Json) -> list[IdentityChanged]:
+    async def apply_query(self, conn: Transaction, users: Sequence[str], answer: Json) -> list[IdentityChanged]:
         """Replace what we know of these users' devices; return what changed about their identities."""
         changed: list[IdentityChanged] = []
         for user_id in users:
@@ -214,11 +214,11 @@ class DeviceLists:
             await self._apply_devices(conn, user_id, answer)
         return changed
 
-    async def _apply_and_notify(self, conn: Connection, users: Sequence[str], answer: Json) -> None:
+    async def _apply_and_notify(self, conn: Transaction, users: Sequence[str], answer: Json) -> None:
         if changed := await self.apply_query(conn, users, answer):
             await self._sink(conn, changed)
 
-    async def _apply_identity(self, conn: Connection, user_id: str, master_key: str) -> list[IdentityChanged]:
+    async def _apply_identity(self, conn: Transaction, user_id: str, master_key: str) -> list[IdentityChanged]:
         seen = await conn.fetchval("SELECT master_key FROM matrix_seen_identity WHERE user_id=$1", user_id)
         confirmed = await conn.fetchval("SELECT master_key FROM matrix_confirmed WHERE user_id=$1", user_id)
         await conn.execute(
@@ -237,7 +237,7 @@ class DeviceLists:
             return []
         return [IdentityChanged(user_id=user_id, master_key=master_key, first=confirmed is None)]
 
-    async def _apply_devices(self, conn: Connection, user_id: str, answer: Json) -> None:
+    async def _apply_devices(self, conn: Transaction, user_id: str, answer: Json) -> None:
         rows = await conn.fetch("SELECT device_id, curve25519, ed25519 FROM matrix_device WHERE user_id=$1", user_id)
         before = {row["device_id"]: (row["curve25519"], row["ed25519"]) for row in rows}
         now = devices_of(answer, user_id)
@@ -265,7 +265,7 @@ class DeviceLists:
         }
         await self._rotate_untrusted(conn, user_id, rekeyed)
 
-    async def _rotate_untrusted(self, conn: Connection, user_id: str, rekeyed: Collection[str]) -> None:
+    async def _rotate_untrusted(self, conn: Transaction, user_id: str, rekeyed: Collection[str]) -> None:
         """Rotate the sessions that a device has which is gone, rekeyed or no longer trusted."""
         had = await conn.fetch("SELECT DISTINCT device_id FROM matrix_sent WHERE user_id=$1", user_id)
         rows = await conn.fetch(f"SELECT d.device_id FROM {TRUSTED} WHERE d.user_id=$1", user_id)  # noqa: S608
@@ -282,7 +282,7 @@ class DeviceLists:
             )
             await conn.execute("DELETE FROM matrix_sent WHERE user_id=$1 AND device_id=$2", user_id, device_id)
 
-    async def owe_keys_again(self, conn: Connection, device: Device, sender: str) -> None:
+    async def owe_keys_again(self, conn: Transaction, device: Device, sender: str) -> None:
         """Owe a device every live key of one of our identities once more; at most once an hour.
 
         Of that one alone: if it lost its session with the other as well, it will say so. That it had them stays noted

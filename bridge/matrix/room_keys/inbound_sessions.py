@@ -32,7 +32,7 @@ from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSession
 from bridge.matrix.room_keys.device_lists import DeviceLists
 from bridge.matrix.rooms.room_state import room_of
 from bridge.runtime.clock import Clock
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import CannotOpen, Vault
 
 KEY_TIMEOUT_MS: Final = 30_000
@@ -86,7 +86,7 @@ class InboundSessions:
         self._vault = vault
         self._clock = clock
 
-    async def add_room_key(self, conn: Connection, message: ToDeviceMessage) -> tuple[str, str] | None:
+    async def add_room_key(self, conn: Transaction, message: ToDeviceMessage) -> tuple[str, str] | None:
         """Keep the key of an `m.room_key` message; returns (room id, session id) if it is new. Raises `Malformed`."""
         if message.content.get("algorithm") != MEGOLM:
             raise Malformed("algorithm")
@@ -125,7 +125,7 @@ class InboundSessions:
         )
         return None if stored is None else (room_id, session_id)
 
-    async def decrypt(self, conn: Connection, event: EncryptedEvent, *, fresh: Collection[str] = ()) -> MatrixEvent | None:
+    async def decrypt(self, conn: Transaction, event: EncryptedEvent, *, fresh: Collection[str] = ()) -> MatrixEvent | None:
         """Return what the event is, or None: it waits, is redacted, or was read at another place before.
 
         `fresh`: users whose devices were asked for just now, of whom no better answer is to be expected.
@@ -142,7 +142,7 @@ class InboundSessions:
         await self.drop_waiting(conn, event.event_id)
         return item
 
-    async def retry_with_key(self, conn: Connection, room_id: str, session_id: str) -> list[MatrixEvent]:
+    async def retry_with_key(self, conn: Transaction, room_id: str, session_id: str) -> list[MatrixEvent]:
         """Try again what waited for this session."""
         rows = await conn.fetch(
             "SELECT room_id, event FROM matrix_waiting WHERE room_id=$1 AND session_id=$2 ORDER BY arrived",
@@ -151,7 +151,7 @@ class InboundSessions:
         )
         return await self._retry(conn, rows, ())
 
-    async def retry_with_devices(self, conn: Connection, users: Collection[str]) -> list[MatrixEvent]:
+    async def retry_with_devices(self, conn: Transaction, users: Collection[str]) -> list[MatrixEvent]:
         """Try again what waited for the devices of these users, who were asked for just now."""
         items: list[MatrixEvent] = []
         for user_id in users:
@@ -161,7 +161,7 @@ class InboundSessions:
             items += await self._retry(conn, rows, users)
         return items
 
-    async def expire_waiting(self, conn: Connection) -> list[MatrixEvent]:
+    async def expire_waiting(self, conn: Transaction) -> list[MatrixEvent]:
         """Return what has waited too long for its key, or a day for its sender's devices, and keep it no longer.
 
         Only what is returned is put on the deletion index: nothing may wait for ever.
@@ -184,11 +184,13 @@ class InboundSessions:
         now = int(self._clock.now() * 1000)
         return now, now - DEVICE_GRACE_MS
 
-    async def drop_waiting(self, conn: Connection, event_id: str) -> None:
+    async def drop_waiting(self, conn: Transaction, event_id: str) -> None:
         """Keep an event no longer: it was read, given up or redacted."""
         await conn.execute("DELETE FROM matrix_waiting WHERE event_id=$1", event_id)
 
-    async def _decrypt_trusted(self, conn: Connection, event: EncryptedEvent, fresh: Collection[str]) -> MatrixEvent | None:
+    async def _decrypt_trusted(
+        self, conn: Transaction, event: EncryptedEvent, fresh: Collection[str]
+    ) -> MatrixEvent | None:
         if event.content.get("algorithm") != MEGOLM:
             raise Malformed("algorithm")
         session_id = string_field(event.content, "session_id", longest=64)
@@ -229,7 +231,7 @@ class InboundSessions:
         except OlmGroupSessionError:  # perhaps a key that reaches further back is on its way
             raise _MustWait("key") from None
 
-    async def _claim_index(self, conn: Connection, event: EncryptedEvent, session_id: str, index: int) -> bool:
+    async def _claim_index(self, conn: Transaction, event: EncryptedEvent, session_id: str, index: int) -> bool:
         await conn.execute(
             """
             INSERT INTO matrix_read (room_id, session_id, position, event_id) VALUES ($1, $2, $3, $4)
@@ -248,7 +250,7 @@ class InboundSessions:
         )
         return bool(reader == event.event_id)
 
-    async def _store_waiting(self, conn: Connection, event: EncryptedEvent, needs: Literal["key", "device"]) -> None:
+    async def _store_waiting(self, conn: Transaction, event: EncryptedEvent, needs: Literal["key", "device"]) -> None:
         kept = {
             "event_id": event.event_id,
             "sender": event.sender,
@@ -271,7 +273,7 @@ class InboundSessions:
             int(self._clock.now() * 1000) + KEY_TIMEOUT_MS,
         )
 
-    async def _retry(self, conn: Connection, rows: list[Any], fresh: Collection[str]) -> list[MatrixEvent]:
+    async def _retry(self, conn: Transaction, rows: list[Any], fresh: Collection[str]) -> list[MatrixEvent]:
         items = []
         for row in rows:
             item = await self.decrypt(conn, EncryptedEvent.read(loads(row["event"]), row["room_id"]), fresh=fresh)

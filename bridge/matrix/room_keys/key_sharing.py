@@ -18,7 +18,7 @@ from bridge.matrix.olm.to_device_sender import ToDevicePayload, ToDeviceSender
 from bridge.matrix.room_keys.device_lists import TRUSTED, DeviceLists
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS
 from bridge.matrix.schema import placeholders
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import CannotOpen, Vault
 
 _WHERE_MEMBER = f"""EXISTS (
@@ -119,7 +119,7 @@ class RoomKeySharing:
         await self._database.commit(lambda conn: _write_sent(conn, payloads))
 
 
-async def _write_sent(conn: Connection, payloads: Sequence[ToDevicePayload]) -> None:
+async def _write_sent(conn: Transaction, payloads: Sequence[ToDevicePayload]) -> None:
     for m in payloads:
         await conn.execute(
             """

@@ -29,7 +29,7 @@ from bridge.matrix.olm.vodozemac_olm import OutboundGroupSession
 from bridge.matrix.room_keys.key_sharing import RoomKeySharing, first_key_seal_context
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS, Room, UnknownRoom, room_of, rotate_sessions
 from bridge.runtime.clock import Clock
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import Vault
 
 MAX_MESSAGES: Final = 1000
@@ -152,7 +152,7 @@ class OutboundSessions:
         ratchet = OutboundGroupSession.from_pickle(pickle, session_id)
         return _Session(room=room, ratchet=ratchet, begun_ms=row["begun_ms"], reserved=ratchet.message_index)
 
-    async def _create(self, conn: Connection, user_id: str, room_id: str) -> _Session:
+    async def _create(self, conn: Transaction, user_id: str, room_id: str) -> _Session:
         room = await room_of(conn, room_id)
         if room is None:
             raise UnknownRoom
@@ -194,7 +194,7 @@ class OutboundSessions:
                 raise _Retired
             return session.ratchet.encrypt(payload)
 
-    async def _reserve(self, session: _Session, index: int, conn: Connection) -> int:
+    async def _reserve(self, session: _Session, index: int, conn: Transaction) -> int:
         stored = await conn.fetchval(
             """
             UPDATE matrix_session SET ratchet=$2, next_index=$3

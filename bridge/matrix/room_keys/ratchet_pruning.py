@@ -21,7 +21,7 @@ from typing import Any, Final
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError
 from bridge.matrix.room_keys.inbound_sessions import inbound_seal_context
 from bridge.matrix.rooms.room_state import rotate_sessions
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import CannotOpen, Vault
 
 JUST_SENT_MS: Final = 60_000
@@ -53,12 +53,12 @@ _DELETE_RETIRED: Final = f"""
 """  # noqa: S608 - a constant
 
 
-async def delete_retired_sessions(conn: Connection) -> None:
+async def delete_retired_sessions(conn: Transaction) -> None:
     """Delete first keys of desk and offices with which nothing is read any more."""
     await conn.execute(_DELETE_RETIRED)
 
 
-async def delete_sessions_since(conn: Connection, room_id: str, since: float) -> None:
+async def delete_sessions_since(conn: Transaction, room_id: str, since: float) -> None:
     """Delete what was begun in a room since then (seconds), and let nothing be encrypted with it any more."""
     await rotate_sessions(conn, room_id)
     query = "DELETE FROM matrix_session WHERE room_id = $1 AND NOT active AND begun_ms >= $2"
@@ -92,7 +92,7 @@ async def _advance_ratchet(vault: Vault, row: Any, first: int) -> bytes:
     return await vault.seal(row["key_owner"], context, later.pickle(session_id))
 
 
-async def _store_ratchet(conn: Connection, *, row: Any, first: int, sealed: bytes) -> int:
+async def _store_ratchet(conn: Transaction, *, row: Any, first: int, sealed: bytes) -> int:
     where = (row["room_id"], row["session_id"])
     done = await conn.fetchval(
         """UPDATE matrix_inbound SET ratchet = $5, first_index = $4

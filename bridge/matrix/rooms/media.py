@@ -10,14 +10,14 @@ Source: facts-matrix, section 11: clients accept a bundle within 24 h of the inv
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from functools import partial
 from typing import Final
 
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleRequestRejected
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
+from bridge.storage.errors import Unavailable
 
 DELAY_AFTER_JOIN: Final = 300.0
 """Seconds after the join: slow clients fetch a bundle when they first show the room."""
@@ -37,7 +37,7 @@ RETRY_SECONDS: Final = 600.0
 """Seconds until the homeserver is asked again about an upload that it would not delete."""
 
 
-async def record_upload(conn: Connection, mxc: str, *, room_id: str, user_id: str, at_ms: int) -> None:
+async def record_upload(conn: Transaction, mxc: str, *, room_id: str, user_id: str, at_ms: int) -> None:
     """Note an upload before it is made, for whom it is, and when it is due at the latest."""
     await conn.execute(
         """
@@ -53,7 +53,7 @@ async def record_upload(conn: Connection, mxc: str, *, room_id: str, user_id: st
     )
 
 
-async def record_linked_media(conn: Connection, mxc: str, *, room_id: str, event_id: str, at_ms: int) -> None:
+async def record_linked_media(conn: Transaction, mxc: str, *, room_id: str, event_id: str, at_ms: int) -> None:
     """Note what a message pointed to, in the commit that puts the message on the deletion index."""
     await conn.execute(
         "INSERT INTO matrix_upload (mxc, room_id, event_id, at_ms) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
@@ -75,7 +75,7 @@ class UploadCleanup:
         while True:
             try:
                 await self.run_once()
-            except (sqlite3.OperationalError, OSError) as error:
+            except (Unavailable, OSError) as error:
                 log.failure("uploads.retry", error)
             await asyncio.sleep(INTERVAL)
 
@@ -96,7 +96,7 @@ class UploadCleanup:
                 continue
             await self._database.commit(partial(_delete_row, mxc=mxc))
 
-    async def _update_due_times(self, conn: Connection) -> None:
+    async def _update_due_times(self, conn: Transaction) -> None:
         """Let what was for somebody who has come in be due soon, and for somebody who has gone, now."""
         rows = await conn.fetch(
             """
@@ -116,9 +116,9 @@ class UploadCleanup:
         return int(self._clock.now() * 1000)
 
 
-async def _postpone(conn: Connection, *, mxc: str, due: int) -> None:
+async def _postpone(conn: Transaction, *, mxc: str, due: int) -> None:
     await conn.execute("UPDATE matrix_upload SET due_ms = $2 WHERE mxc = $1", mxc, due)
 
 
-async def _delete_row(conn: Connection, *, mxc: str) -> None:
+async def _delete_row(conn: Transaction, *, mxc: str) -> None:
     await conn.execute("DELETE FROM matrix_upload WHERE mxc = $1", mxc)

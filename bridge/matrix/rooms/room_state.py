@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from bridge.matrix.api.http_client import Permanent
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
 
 RoomKind: TypeAlias = Literal["desk", "office", "thread"]
 
@@ -41,7 +41,7 @@ class Room:
     key_owner: str
 
 
-async def record_room(conn: Connection, room: Room, *, members: Mapping[str, str], levels: Mapping[str, int]) -> None:
+async def record_room(conn: Transaction, room: Room, *, members: Mapping[str, str], levels: Mapping[str, int]) -> None:
     """Note a room, with the memberships and power levels it was created with; noting it again changes its owner only."""
     await conn.execute(
         """
@@ -69,29 +69,29 @@ async def record_room(conn: Connection, room: Room, *, members: Mapping[str, str
         )
 
 
-async def delete_room(conn: Connection, room_id: str) -> None:
+async def delete_room(conn: Transaction, room_id: str) -> None:
     """Delete everything the Matrix edge has about a room: members, sessions, first keys, waiting ciphertext."""
     await conn.execute("DELETE FROM matrix_room WHERE room_id=$1", room_id)
 
 
-async def destroy_keys(conn: Connection, room_id: str) -> None:
+async def destroy_keys(conn: Transaction, room_id: str) -> None:
     """Delete a room's Megolm sessions, both ways, and what waits for a key; the room stays noted until it is purged."""
     for table in ("matrix_session", "matrix_inbound", "matrix_read", "matrix_waiting"):
         await conn.execute(f"DELETE FROM {table} WHERE room_id=$1", room_id)  # noqa: S608 - names from the line above
 
 
-async def rotate_sessions(conn: Connection, room_id: str) -> None:
+async def rotate_sessions(conn: Transaction, room_id: str) -> None:
     """Let no present session of ours encrypt again in this room; the next message begins a fresh one."""
     await conn.execute("UPDATE matrix_session SET active=$2, ratchet=NULL WHERE room_id=$1 AND active", room_id, False)
 
 
-async def room_of(conn: Connection | Database, room_id: str) -> Room | None:
+async def room_of(conn: Transaction | Database, room_id: str) -> Room | None:
     """Return the room, or None when it is not ours."""
     row: Any = await conn.fetchrow("SELECT room_id, kind, owner, key_owner FROM matrix_room WHERE room_id=$1", room_id)
     return None if row is None else Room(**dict(row))
 
 
-async def set_membership(conn: Connection, room_id: str, user_id: str, membership: str) -> str:
+async def set_membership(conn: Transaction, room_id: str, user_id: str, membership: str) -> str:
     """Write a membership and return the one before, or an empty string."""
     before = await conn.fetchval(SELECT_MEMBERSHIP, room_id, user_id)
     await conn.execute(
@@ -106,7 +106,7 @@ async def set_membership(conn: Connection, room_id: str, user_id: str, membershi
     return str(before or "")
 
 
-async def set_levels(conn: Connection, room_id: str, levels: Mapping[str, int]) -> None:
+async def set_levels(conn: Transaction, room_id: str, levels: Mapping[str, int]) -> None:
     """Replace a room's power levels."""
     await conn.execute("DELETE FROM matrix_level WHERE room_id=$1", room_id)
     for user_id, level in levels.items():

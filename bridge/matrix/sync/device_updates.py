@@ -7,7 +7,6 @@ crash anywhere in between means that it is all done again.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -20,7 +19,8 @@ from bridge.matrix.room_keys.key_sharing import RoomKeySharing
 from bridge.matrix.sync.session_recovery import SessionRecovery
 from bridge.matrix.sync.sync_loop import SyncLoop
 from bridge.runtime.clock import Clock
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
+from bridge.storage.errors import Unavailable
 
 BATCH_SIZE: Final = 50
 REJECTED_SECONDS: Final = 600.0
@@ -72,7 +72,7 @@ class DeviceListUpdates:
                 self._failures = 0
             except TokenRefused:
                 raise
-            except (HomeserverError, sqlite3.OperationalError, OSError) as error:
+            except (HomeserverError, Unavailable, OSError) as error:
                 self._failures += 1
                 log_retry("matrix.device_lists_retry", error, attempt=self._failures)
                 after = error.retry_after if isinstance(error, Transient) else 0.0
@@ -114,7 +114,7 @@ class DeviceListUpdates:
         else:
             await self._database.commit(lambda conn: self._devices.clear_marks(conn, marks))
 
-    async def _apply(self, conn: Connection, marks: Sequence[tuple[str, int]], answer: Json) -> None:
+    async def _apply(self, conn: Transaction, marks: Sequence[tuple[str, int]], answer: Json) -> None:
         users = [user_id for user_id, _ in marks]
         items: list[MatrixEvent] = [*await self._devices.apply_query(conn, users, answer)]
         await self._devices.mark_queried(conn, marks)
@@ -128,7 +128,7 @@ class DeviceListUpdates:
             await self._database.commit(self._expire)
             self._committed()
 
-    async def _expire(self, conn: Connection) -> None:
+    async def _expire(self, conn: Transaction) -> None:
         if items := await self._inbound_sessions.expire_waiting(conn):
             await self._sink(conn, items)
 

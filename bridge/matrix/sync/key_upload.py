@@ -7,7 +7,6 @@ failure waits and goes on.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from typing import Final
 
 from bridge.matrix.api.http_client import HomeserverError, TokenRefused, Transient, log_retry
@@ -17,6 +16,7 @@ from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox, VerificationRequest
 from bridge.matrix.olm.to_device_sender import ToDevicePayload, ToDeviceSender
 from bridge.matrix.room_keys.device_lists import DeviceLists
+from bridge.storage.errors import Unavailable
 
 ALGORITHM: Final = "signed_curve25519"
 MAX_REJECTIONS: Final = 100
@@ -64,7 +64,7 @@ class OneTimeKeyUpload:
                 await self.run_once()
             except TokenRefused:
                 raise
-            except (HomeserverError, sqlite3.OperationalError, OSError) as error:
+            except (HomeserverError, Unavailable, OSError) as error:
                 self._failures += 1
                 log_retry("matrix.key_upload_retry", error, attempt=self._failures)
                 after = error.retry_after if isinstance(error, Transient) else 0.0

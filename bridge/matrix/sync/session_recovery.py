@@ -18,7 +18,7 @@ from bridge.matrix.olm.to_device_inbox import ToDeviceBatch
 from bridge.matrix.room_keys.device_lists import DeviceLists
 from bridge.matrix.sync.sync_response import TimelineGaps
 from bridge.runtime.crash_points import CrashHook, CrashPoint
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
 
 
 class SessionRecovery:
@@ -27,7 +27,7 @@ class SessionRecovery:
     def __init__(self, *, database: Database, identity: Identity, devices: DeviceLists, crash: CrashHook) -> None:
         self._database, self._identity, self._devices, self._crash = database, identity, devices, crash
 
-    async def take(self, conn: Connection, _response: Json, batch: ToDeviceBatch, _gaps: TimelineGaps) -> None:
+    async def take(self, conn: Transaction, _response: Json, batch: ToDeviceBatch, _gaps: TimelineGaps) -> None:
         """Note who began anew, in the commit of the sync; every other letter only kept its Olm session."""
         for message in batch.messages:
             if message.type != "m.dummy":
@@ -46,13 +46,13 @@ class SessionRecovery:
         self._crash(CrashPoint.KEYS_OWED)
         await self._identity.database.commit(lambda conn: _delete_rows(conn, rows))
 
-    async def _owe_keys(self, conn: Connection, rows: Sequence[Any]) -> None:
+    async def _owe_keys(self, conn: Transaction, rows: Sequence[Any]) -> None:
         for row in rows:
             known = await self._devices.find(conn, row["user_id"], row["sender_key"])
             if known is not None and known[1]:
                 await self._devices.owe_keys_again(conn, known[0], self._identity.user_id)
 
 
-async def _delete_rows(conn: Connection, rows: Sequence[Any]) -> None:
+async def _delete_rows(conn: Transaction, rows: Sequence[Any]) -> None:
     for row in rows:
         await conn.execute("DELETE FROM matrix_anew WHERE user_id=$1 AND sender_key=$2", row["user_id"], row["sender_key"])

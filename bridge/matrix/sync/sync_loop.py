@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -22,7 +21,8 @@ from bridge.matrix.sync.key_upload import OneTimeKeyUpload
 from bridge.matrix.sync.sync_response import STATE_AFTER, TRACKED_STATE, TimelineGaps
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook, CrashPoint
-from bridge.storage.database import Connection
+from bridge.storage.database import Transaction
+from bridge.storage.errors import Unavailable
 
 POLL_SECONDS: Final = 30
 MAX_RETRY_WAIT: Final = 2.0
@@ -54,7 +54,7 @@ NO_ROOM_FILTER: Final = {**_BASE_FILTER, "room": {"rooms": []}}
 USE_STATE_AFTER: Final = {f"{name.removesuffix('state_after')}use_state_after": "true" for name in STATE_AFTER}
 """Asks to be told which state holds after the timeline, in place of which held before it."""
 
-ResponseWriter: TypeAlias = Callable[[Connection, Json, ToDeviceBatch, TimelineGaps], Awaitable[None]]
+ResponseWriter: TypeAlias = Callable[[Transaction, Json, ToDeviceBatch, TimelineGaps], Awaitable[None]]
 """Writes what a response tells, inside its commit."""
 
 
@@ -106,7 +106,7 @@ class SyncLoop:
                 await self.run_once()
             except TokenRefused:
                 raise
-            except (HomeserverError, sqlite3.OperationalError, OSError) as error:
+            except (HomeserverError, Unavailable, OSError) as error:
                 await self._back_off(error)
             else:
                 self._failures = 0
@@ -153,7 +153,7 @@ class SyncLoop:
                     gaps[room_id] = await _fetch_gap(self._identity.client, room_id, since, timeline["prev_batch"])
         return gaps
 
-    async def _write(self, conn: Connection, response: Json, gaps: TimelineGaps) -> tuple[ToDeviceBatch, str]:
+    async def _write(self, conn: Transaction, response: Json, gaps: TimelineGaps) -> tuple[ToDeviceBatch, str]:
         batch = await self._inbox.take(conn, response)
         await self._take(conn, response, batch, gaps)
         next_batch = response.get("next_batch")

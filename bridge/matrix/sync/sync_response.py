@@ -37,7 +37,7 @@ from bridge.matrix.room_keys.device_lists import DeviceLists
 from bridge.matrix.room_keys.inbound_sessions import EncryptedEvent, InboundSessions
 from bridge.matrix.rooms.room_state import room_of, rotate_sessions, set_levels, set_membership
 from bridge.matrix.rooms.room_templates import is_tampered
-from bridge.storage.database import Connection
+from bridge.storage.database import Transaction
 
 MEMBERSHIPS: Final = frozenset({"join", "invite", "leave", "ban", "knock"})
 
@@ -64,7 +64,7 @@ class SyncResponseParser:
         self._policy = policy
         self._ours = frozenset(ours)
 
-    async def take(self, conn: Connection, response: Json, batch: ToDeviceBatch, gaps: TimelineGaps) -> list[MatrixEvent]:
+    async def take(self, conn: Transaction, response: Json, batch: ToDeviceBatch, gaps: TimelineGaps) -> list[MatrixEvent]:
         """Write what a response tells and return its items; what is malformed is counted in `batch.dropped`."""
         items: list[MatrixEvent] = []
         await self._devices.mark(conn, strings_in(object_at(response, "device_lists").get("changed")))
@@ -123,7 +123,7 @@ class SyncResponseParser:
                         newest[user_id] = event_id
         return [ReadReceipt(room_id=room_id, user_id=user_id, event_id=event_id) for user_id, event_id in newest.items()]
 
-    async def _to_device(self, conn: Connection, message: ToDeviceMessage) -> list[MatrixEvent]:
+    async def _to_device(self, conn: Transaction, message: ToDeviceMessage) -> list[MatrixEvent]:
         if message.type == "m.room_key":
             learned = await self._inbound_sessions.add_room_key(conn, message)
             return [] if learned is None else await self._inbound_sessions.retry_with_key(conn, *learned)
@@ -134,7 +134,7 @@ class SyncResponseParser:
                 await self._devices.owe_keys_again(conn, known[0], self._policy)
         return []
 
-    async def _event(self, conn: Connection, room_id: str, event: Json) -> MatrixEvent | None:
+    async def _event(self, conn: Transaction, room_id: str, event: Json) -> MatrixEvent | None:
         kind, sender = string_field(event, "type", longest=255), string_field(event, "sender", longest=255)
         if "state_key" in event:
             match kind:
@@ -164,7 +164,7 @@ class SyncResponseParser:
             at=int_field(event, "origin_server_ts", default=0),
         )
 
-    async def _member(self, conn: Connection, room_id: str, event: Json, sender: str) -> MatrixEvent | None:
+    async def _member(self, conn: Transaction, room_id: str, event: Json, sender: str) -> MatrixEvent | None:
         user_id = string_field(event, "state_key", longest=255)
         membership = string_field(as_object(event.get("content"), "content"), "membership", longest=16)
         event_id, at = string_field(event, "event_id", longest=255), int_field(event, "origin_server_ts", default=0)
@@ -192,7 +192,7 @@ class SyncResponseParser:
             at=at,
         )
 
-    async def _levels(self, conn: Connection, room_id: str, event: Json, sender: str) -> MatrixEvent | None:
+    async def _levels(self, conn: Transaction, room_id: str, event: Json, sender: str) -> MatrixEvent | None:
         named = object_at(event, "content", "users")
         users = {
             user: level

@@ -27,8 +27,9 @@ from bridge.outbound.dispatcher import OutboxTask
 from bridge.outbound.sms_sender import SmsSender
 from bridge.runtime.crash_points import never_crash
 from bridge.storage import serialization
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Database, Transaction
 from bridge.storage.key_file import KeyFile
+from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.storage.vault import Vault
 from bridge.tables import reply_number, schema
 from policies.load import load
@@ -163,7 +164,7 @@ class CarrierLine:
         txn = secrets.token_hex(4)
         sealed = await self.vault.seal(owner, f"outbox {txn}", serialization.encode(text))
 
-        async def commit(conn: Connection) -> int:
+        async def commit(conn: Transaction) -> int:
             number: int = await conn.fetchval(
                 """INSERT INTO outbox (owner, lane, way, kind, txn, body, created)
                    VALUES ($1, $2, 'carrier', 'SendSms', $3, $4, 0) RETURNING id""",
@@ -198,7 +199,7 @@ async def carrier_line(
     await keys.open()
     vault = Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))
     await vault.create(DESK)
-    database = Database(directory / "main.db", upgrades=(schema.upgrades,))
+    database = SqliteDatabase(directory / "main.db", migrations=(schema.MIGRATIONS,))
     await database.open()
     await database.commit(
         lambda conn: conn.execute("CREATE TABLE IF NOT EXISTS matrix_room (room_id TEXT, owner TEXT, key_owner TEXT)")

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from mautrix.util.async_db import UpgradeTable
 
 from bot.model.events import Outcome
 from bridge.carriers.adapter import Accepted, InboundText, SendOutcome, TryLater
 from bridge.carriers.rate_limit import Rate
 from bridge.outbound.dispatcher import RetryLater
 from bridge.runtime.phone_number import Phone
-from bridge.storage.database import Database
+from bridge.storage.migrations import Migrations
+from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.tables import schema
 from tests.bridge.carriers.carrier_line import PACK, CarrierLine, carrier_line
 from tests.bridge.carriers.harness import Clock
@@ -203,9 +203,8 @@ async def test_retry_after_is_honoured(line: CarrierLine, carrier: Writing) -> N
 
 async def test_a_database_of_before(tmp_path: Path, carrier: Writing) -> None:
     """A database made before lines had several numbers is migrated, and its threads are answered from the main one."""
-    old = UpgradeTable(version_table_name="quietline_version")
-    old.register(schema.first, description="threads, inbox, outbox, timers")
-    database = Database(tmp_path / "main.db", upgrades=(old,))
+    old = Migrations(version_table="quietline_version", steps=(schema.first,))
+    database = SqliteDatabase(tmp_path / "main.db", migrations=(old,))
     await database.open()
     columns = await database.fetch("SELECT name FROM pragma_table_info('thread')")
     assert "number" not in {row["name"] for row in columns}

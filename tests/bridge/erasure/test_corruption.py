@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -12,29 +11,28 @@ import pytest
 from bridge.erasure import corruption
 from bridge.erasure.corruption import ALERT_AT_COUNTS, ALERT_SUBJECT, CorruptionPolicy
 from bridge.erasure.nightly import NightlyMaintenance
-from bridge.storage import sqlite
-from bridge.storage.database import Connection
+from bridge.storage.database import Transaction
+from bridge.storage.errors import Corrupt
+from bridge.storage.sqlite_connection import SqliteConnection
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.erasure_harness import ErasureHarness
 
-CORRUPT = sqlite3.DatabaseError("database disk image is malformed")
+CORRUPT = Corrupt("SQLITE_CORRUPT")
 
 
 async def damage(harness: BridgeHarness, index: str) -> None:
     """Overwrite the first page of an index in the file, and read it anew."""
     await harness.database.checkpoint()
     path = harness.directory / "main.db"
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
-        (size,) = db.execute("PRAGMA page_size").fetchone()
-        (root,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (index,)).fetchone()
-    db.close()
+    size = await harness.database.fetchval("PRAGMA page_size")
+    root = await harness.database.fetchval("SELECT rootpage FROM sqlite_master WHERE name = $1", index)
     with path.open("r+b") as file:
         file.seek((root - 1) * size)
         file.write(b"\x77" * size)
     assert harness.database._reader is not None
     harness.database._reader.close()
-    harness.database._reader = sqlite.open_reader(path)
+    harness.database._reader = SqliteConnection(path, read_only=True)
 
 
 async def told(harness: BridgeHarness) -> bool | None:
@@ -56,7 +54,7 @@ async def test_a_damaged_page_ends_no_loop(
     harness = erasure.harness
     owner = await erasure.create_thread_room(uploads=0)
 
-    async def filled(conn: Connection) -> None:
+    async def filled(conn: Transaction) -> None:
         await conn.execute("UPDATE event SET expires = 1")
 
     await harness.database.commit(filled)

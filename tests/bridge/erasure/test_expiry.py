@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from bridge.matrix.api.module_api import ModuleNotLoaded
 from bridge.matrix.room_client import Permanent, Transient
 from bridge.outbound.sms_sender import ID_RETENTION
 from bridge.runtime.priority_gate import MAX_BACKGROUND
-from bridge.storage.database import Connection
+from bridge.storage.database import Transaction
 from bridge.tables import clock_trust, room_events
 from bridge.tables.suppression import write as suppress
 from tests.fakes.erasure_harness import ADA, ROOM, SOL, ErasureHarness
@@ -169,18 +171,19 @@ async def test_a_superseded_edit_goes_and_the_newest_stays(erasure: ErasureHarne
 async def test_what_is_due_is_found_by_an_index(erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many rows there are of which none is due, looking reads none of them."""
     database, asked = erasure.harness.database, list[tuple[str, tuple[Any, ...]]]()
-    fetch = database.fetch
 
-    async def noting(query: str, *args: Any) -> list[Any]:
+    async def noting(ask: Callable[..., Awaitable[Any]], query: str, *args: Any) -> Any:
         asked.append((query, args))
-        return await fetch(query, *args)
+        return await ask(query, *args)
 
-    monkeypatch.setattr(database, "fetch", noting)
+    for name in ("fetch", "fetchrow", "fetchval"):
+        monkeypatch.setattr(database, name, partial(noting, getattr(database, name)))
     await room_events.due(database, 0, 48)
     await erasure.harness.timers.fire_due()
+    monkeypatch.undo()
     assert len(asked) >= 3
     for query, args in asked:
-        steps = [row["detail"] for row in await database.db.fetch(f"EXPLAIN QUERY PLAN {query}", *args)]
+        steps = [row["detail"] for row in await database.fetch(f"EXPLAIN QUERY PLAN {query}", *args)]
         assert [step for step in steps if step.startswith("SCAN")] == [], query
 
 
@@ -241,7 +244,7 @@ async def test_what_offices_say_of_a_held_thread_stays(erasure: ErasureHarness) 
     owner = await held(erasure)
     now = erasure.harness.clock.at
 
-    async def commit(conn: Connection) -> None:
+    async def commit(conn: Transaction) -> None:
         query = "INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ('!off', 'office', $1, 'room:!off')"
         await conn.execute(query, ADA)
         await room_events.record(
@@ -260,7 +263,7 @@ async def test_entries_and_dead_letters_end_by_themselves(erasure: ErasureHarnes
     database, now = erasure.harness.database, int(erasure.harness.clock.at)
     owner = await held(erasure)
 
-    async def commit(conn: Connection) -> None:
+    async def commit(conn: Transaction) -> None:
         await suppress(conn, b"h" * 32, Suppress(reason=SuppressionReason.STOP, until=now + 100), now=now)
         for short_id, whose in (("d", DESK), ("t", owner)):
             query = "INSERT INTO dead_letter (short_id, owner, kind, body, at) VALUES ($1, $2, 'MessageSent', $3, $4)"
@@ -279,7 +282,7 @@ async def in_three_rooms(erasure: ErasureHarness) -> None:
     """Have three events in each of three offices, noted in turns, all of them over."""
     now = erasure.harness.clock.at
 
-    async def commit(conn: Connection) -> None:
+    async def commit(conn: Transaction) -> None:
         for n in range(9):
             room = f"!{n % 3}"
             query = """INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ($1, 'office', $2, $3)

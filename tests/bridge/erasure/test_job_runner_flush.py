@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 
 import pytest
 
+from bridge.storage.sqlite_connection import SqliteConnection
 from tests.bridge.deleted_rows import all_bytes, fill_and_delete
 from tests.fakes.erasure_harness import ROOM, ErasureHarness
 
@@ -20,9 +20,9 @@ async def test_while_somebody_reads_it_is_not_closed(erasure: ErasureHarness) ->
     while await harness.database.fetchval(query, ROOM):
         await harness.carrier_copies.run_once()
         harness.clock.at += await erasure.runner.run_once()
-    with contextlib.closing(sqlite3.connect(harness.directory / "main.db", isolation_level=None)) as reader:
+    with contextlib.closing(SqliteConnection(harness.directory / "main.db")) as reader:
         reader.execute("BEGIN")
-        reader.execute("SELECT COUNT(*) FROM erasure").fetchone()
+        reader.fetchval("SELECT COUNT(*) FROM erasure")
         for _ in range(8):
             harness.clock.at += await erasure.runner.run_once()
         rows = await harness.database.fetch("SELECT * FROM erasure")

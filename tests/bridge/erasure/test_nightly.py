@@ -15,6 +15,7 @@ from bridge.engine import configuration_audit as configuration_notice
 from bridge.erasure.nightly import NightlyMaintenance
 from bridge.matrix.api.module_api import HomeserverUnreachable, VacuumResult
 from bridge.storage.database import Database
+from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.tables import clock_trust
 from bridge.tables.audit_log import AuditLog
 from tests.bridge.deleted_rows import all_bytes, fill_and_delete
@@ -79,7 +80,7 @@ async def test_once_a_night_in_quiet_hours(harness: BridgeHarness) -> None:
 
 async def test_our_own_databases_are_rewritten_too(harness: BridgeHarness, tmp_path: Path) -> None:
     """What was deleted is in no byte of them after the night: rows, and Olm sessions as they were."""
-    voice = Database(tmp_path / "voice.db", upgrades=())
+    voice = SqliteDatabase(tmp_path / "voice.db")
     await voice.open()
     gone = [*await fill_and_delete(harness.database), *await fill_and_delete(voice)]
     harness.clock.at = at(1, 3)
@@ -98,7 +99,7 @@ async def test_what_could_not_be_rewritten_is_tried_again(harness: BridgeHarness
         tried.append(database)
         return works
 
-    monkeypatch.setattr(Database, "vacuum", rewrite)
+    monkeypatch.setattr(SqliteDatabase, "vacuum", rewrite)
     module_client = FakeModuleClient()
     module_client.away, harness.clock.at = True, at(1, 3)
     for _ in range(2):

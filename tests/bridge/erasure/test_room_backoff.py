@@ -16,7 +16,7 @@ from bridge.erasure.room_backoff import (
     RoomBackoff,
 )
 from bridge.matrix.room_client import HomeserverError, Permanent, Transient
-from bridge.storage.database import Connection
+from bridge.storage.database import Transaction
 from bridge.tables import room_events
 from tests.fakes.erasure_harness import ErasureHarness, FakeRooms
 
@@ -45,7 +45,7 @@ async def over(erasure: ErasureHarness, rooms: FailingRooms, *, broken: int, oth
     erasure.expiry._rooms._room_client = rooms  # type: ignore[attr-defined]
     erasure.expiry._rooms._erasure_probe = rooms  # type: ignore[attr-defined]
 
-    async def commit(conn: Connection) -> None:
+    async def commit(conn: Transaction) -> None:
         for room_id, count, expires in ((BROKEN, broken, now - 10), (OTHER, other, now)):
             for n in range(count):
                 event_id = f"${room_id}{n}"

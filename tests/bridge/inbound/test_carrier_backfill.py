@@ -14,6 +14,7 @@ from bridge.carriers.adapter import InboundText
 from bridge.inbound.carrier_backfill import MAX_AGE, CarrierBackfill
 from bridge.outbound.sms_sender import ID_RETENTION
 from bridge.runtime.phone_number import Phone
+from bridge.storage.errors import Unavailable
 from bridge.tables import clock_trust
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
@@ -184,7 +185,7 @@ async def test_a_full_disk_does_not_move_the_watermark(harness: BridgeHarness) -
     harness.clock.at += 60
     harness.carrier.listed = [listed(harness, 1, age=10)]
     harness.database.full = True
-    with pytest.raises(Exception, match="full"):
+    with pytest.raises(Unavailable, match="FULL"):
         await reconcile.run_once()
     harness.database.full = False
     await reconcile.run_once()

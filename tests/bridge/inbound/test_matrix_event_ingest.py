@@ -23,6 +23,7 @@ from bot.model.events import (
 from bridge.matrix.api import events
 from bridge.matrix.api.json_fields import BAD_DATA
 from bridge.outbound.dispatcher import OutboxTask
+from bridge.storage.errors import Unavailable
 from bridge.tables.pending_reactions import RETENTION
 from tests.fakes.erasure_harness import ErasureHarness, FakeRooms
 from tests.fakes.ingest_harness import (
@@ -88,7 +89,7 @@ async def test_an_event_counts_once(ingest: IngestHarness) -> None:
 async def test_a_commit_that_fails_keeps_nothing(ingest: IngestHarness) -> None:
     """When the response's commit fails, the event is new again at the next time."""
     ingest.harness.database.full = True
-    with pytest.raises(Exception, match="full"):
+    with pytest.raises(Unavailable, match="FULL"):
         await ingest.take(message(text_content("hi")))
     ingest.harness.database.full = False
     assert len(await ingest.take(message(text_content("hi")))) == 1

@@ -15,7 +15,7 @@ from bridge.inbound.new_thread_rate_limit import NewThreadRateLimit
 from bridge.inbound.screening import MAX_IN_FLIGHT
 from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.phone_number import Phone
-from bridge.storage.database import Connection
+from bridge.storage.database import Transaction
 from bridge.tables.suppression import Suppression, write
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
@@ -296,5 +296,5 @@ async def _keyless(harness: BridgeHarness, owners: list[str]) -> bool | None:
     return not await harness.vault.owners() & set(owners) or None
 
 
-async def _warm(conn: Connection) -> None:
+async def _warm(conn: Transaction) -> None:
     await conn.execute("INSERT INTO warm_room (room_id, designation) VALUES ('!warm', 'amber heron')")

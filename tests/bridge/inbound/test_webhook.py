@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import json
 import socket
-import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -26,6 +25,7 @@ from bridge.carriers.vendors.rehearsal import RehearsalCarrier
 from bridge.inbound.hourly_alerts import DAY, MIN_INTERVAL, REFUSALS_TO_ALERT
 from bridge.inbound.webhook import PROBE_BODIES
 from bridge.storage import serialization
+from bridge.storage.errors import Unavailable
 from bridge.tables import inbox
 from deploy.rehearsal.service import run_carrier
 from deploy.rehearsal.settings import Settings, Timing
@@ -288,20 +288,20 @@ async def test_a_full_disk_under_the_keys_is_a_503_too(webhook: WebhookClient) -
     """SQLite itself has no page left for keys.db: a new texter is refused and nothing of them stays; known ones go on."""
     assert await webhook.post(text("words")) == 200
     keys = webhook.harness.vault._keys
-    await keys._run(lambda: keys._connection and keys._connection.execute("PRAGMA max_page_count = 1"))
+    await keys._run(lambda: keys._db().execute("PRAGMA max_page_count = 1"))
 
     async def fill() -> None:
         for number in range(1000):
             await webhook.harness.vault.create(f"filler {number}")
 
-    with pytest.raises(sqlite3.OperationalError, match="full"):
+    with pytest.raises(Unavailable, match="FULL"):
         await fill()
     stranger = text("a stranger's words", message_id="id2", sender="+12065550177")
     assert await webhook.post(stranger) == 503
     assert await webhook.post(text("more words", message_id="id3")) == 200
     assert await webhook.harness.count("thread") == 1
     assert await webhook.harness.count("seen") == 2
-    await keys._run(lambda: keys._connection and keys._connection.execute("PRAGMA max_page_count = 100000"))
+    await keys._run(lambda: keys._db().execute("PRAGMA max_page_count = 100000"))
     assert await webhook.post(stranger) == 200
     assert await webhook.harness.count("thread") == 2
     assert await webhook.harness.count("inbox") == 3

@@ -14,12 +14,13 @@ from typing import TypeVar
 import aiohttp
 
 from bridge.matrix.api.events import MatrixEvent
-from bridge.matrix.schema import MAIN_UPGRADES, PUPPET_UPGRADES
+from bridge.matrix.schema import MAIN_MIGRATIONS, PUPPET_MIGRATIONS
 from bridge.matrix.service import MatrixService
 from bridge.runtime.clock import SteadyClock
 from bridge.runtime.crash_points import CrashHook, CrashPoint, never_crash
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Transaction
 from bridge.storage.key_file import KeyFile
+from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.storage.vault import Vault
 from tests.e2e.polling import wait_until
 
@@ -37,14 +38,14 @@ class Rig:
         self.trust_on_first_use = trust_on_first_use
         self.events: list[MatrixEvent] = []
         self.crash: CrashHook = never_crash
-        self.sink_fails: type[Exception] | None = None
+        self.sink_fails: Exception | None = None
         self._open = contextlib.AsyncExitStack()
         self._running: asyncio.Task[None] | None = None
 
     async def start(self, *, run: bool = True) -> None:
         """Open everything, and run it unless told not to."""
-        self.database = Database(self.directory / "main.db", upgrades=MAIN_UPGRADES)
-        self.puppet_database = Database(self.directory / "voice.db", upgrades=PUPPET_UPGRADES)
+        self.database = SqliteDatabase(self.directory / "main.db", migrations=MAIN_MIGRATIONS)
+        self.puppet_database = SqliteDatabase(self.directory / "voice.db", migrations=PUPPET_MIGRATIONS)
         keys = KeyFile(path=self.directory / "keys.db")
         await keys.open()
         self._open.push_async_callback(keys.close)
@@ -99,7 +100,7 @@ class Rig:
     async def _in_step(self) -> bool | None:
         return (self.matrix.sync.caught_up.is_set() and self.matrix.puppet_sync.caught_up.is_set()) or None
 
-    async def _sink(self, conn: Connection, events: Sequence[MatrixEvent]) -> None:
+    async def _sink(self, conn: Transaction, events: Sequence[MatrixEvent]) -> None:
         # as the product's: an event is new once, and kept exactly if the commit is
         await conn.execute("CREATE TABLE IF NOT EXISTS kept (event_id TEXT PRIMARY KEY)")
         for item in events:

@@ -19,7 +19,7 @@ from bridge.outbound.device_trust import DeviceTrustCommands
 from bridge.outbound.dispatcher import OutboxTask, RetryLater
 from bridge.outbound.room_sender import SIGN_OUT_TIMEOUT, RoomSender
 from bridge.runtime.crash_points import never_crash
-from bridge.storage.database import Connection
+from bridge.storage.database import Transaction
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.room_sender_harness import FakeRoomClient
 
@@ -120,7 +120,7 @@ async def trust(tmp_path: Path) -> AsyncIterator[DeviceTrustHarness]:
 async def known(trust: DeviceTrustHarness, *names: str) -> None:
     """Have Ben have these devices."""
 
-    async def note(conn: Connection) -> None:
+    async def note(conn: Transaction) -> None:
         for name in names:
             await conn.execute(
                 """INSERT INTO matrix_device (user_id, device_id, curve25519, ed25519, cross_signed, master_key)

@@ -17,7 +17,7 @@ from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused, Trans
 from bridge.matrix.rooms.room_state import Room, RoomKind, RoomQueries, record_room, set_membership
 from bridge.outbound.room_provisioner import WARM_ROOMS, Designations, RoomProvisioner, forget_unassigned_rooms
 from bridge.runtime.crash_points import never_crash
-from bridge.storage.database import Connection
+from bridge.storage.database import Transaction
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
 
@@ -356,7 +356,7 @@ async def test_a_room_that_was_noted_and_not_given_is_forgotten(provisioner: Pro
     assert {room.room_id for room in await RoomQueries(database=provisioner.harness.database).rooms()} == before
 
 
-async def parked(conn: Connection) -> None:
+async def parked(conn: Transaction) -> None:
     """Have a thread that is parked, and bears no designation."""
     await conn.execute("INSERT INTO thread (id, designation, aggregate) VALUES ('parked', '', $1)", b"")
 

@@ -25,7 +25,7 @@ from bridge.matrix.rooms.room_state import set_membership
 from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
 from bridge.outbound.edit_throttle import MOST_EARLIER
 from bridge.outbound.room_sender import TXN_ID_LIFETIME
-from bridge.storage.database import Connection
+from bridge.storage.database import Transaction
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.room_sender_harness import RoomSenderHarness
 
@@ -123,7 +123,7 @@ async def test_who_is_not_in_the_room_gets_no_keys(harness: BridgeHarness, membe
 async def desk_with(harness: BridgeHarness, **memberships: str) -> None:
     """Note a desk room with these members."""
 
-    async def commit(conn: Connection) -> None:
+    async def commit(conn: Transaction) -> None:
         query = "INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ($1, $2, $3, $4)"
         await conn.execute(query, "!desk", "desk", DESK, "room:!desk")
         await conn.execute(query, "!office", "office", "@ben:h", "room:!office")

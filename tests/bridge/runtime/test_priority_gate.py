@@ -13,7 +13,7 @@ from bot.model.actions import DESK, Action, EditMessage, SendMessage
 from bridge.outbound.dispatcher import OutboxRow, OutboxTask
 from bridge.runtime.priority_gate import MAX_BACKGROUND, MAX_YIELD_SECONDS, PriorityGate
 from bridge.storage import serialization
-from bridge.storage.database import Connection
+from bridge.storage.database import Transaction
 from tests.e2e.polling import STEP_TIMEOUT
 from tests.fakes.bridge_harness import BridgeHarness
 
@@ -32,7 +32,7 @@ async def put(harness: BridgeHarness, action: Action, lane: str) -> None:
     body = await harness.vault.seal(DESK, f"outbox {lane}", serialization.encode(action))
     item = OutboxRow(lane, "matrix", type(action).__name__, lane, body)
 
-    async def commit(conn: Connection) -> int:
+    async def commit(conn: Transaction) -> int:
         return await harness.outbox.put(conn, DESK, item, 0)
 
     harness.outbox.wake(await harness.database.commit(commit), DESK, lane, "matrix")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import shutil
 import signal
-import sqlite3
 import stat
 import sys
 from collections.abc import AsyncIterator
@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from mautrix.util.async_db import UpgradeTable
 
-from bridge.storage.database import Connection, Database
+from bridge.storage.database import Row, Transaction, Value
+from bridge.storage.errors import Unavailable
 from bridge.storage.key_file import KeyFile
+from bridge.storage.sqlite_connection import SqliteConnection
+from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.storage.vault import Vault
 from tests.bridge.deleted_rows import all_bytes
+from tests.fakes.database_file import write
 from tests.fakes.key_file_reader import wrapped_keys
 
 
@@ -130,12 +133,12 @@ async def test_what_does_not_fit_a_slot_is_refused(keys: KeyFile, path: Path) ->
 async def test_keys_of_version_one_are_taken_over(path: Path, tmp_path: Path) -> None:
     """A file with one row for each key opens as before, in slots; the rows are in no byte any more."""
     old = {f"t{n}" * (n % 7 + 1): os.urandom(61) for n in range(300)}
-    with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA secure_delete = ON")
-        connection.execute("CREATE TABLE keys (owner TEXT PRIMARY KEY NOT NULL, wrapped BLOB NOT NULL) WITHOUT ROWID")
-        connection.executemany("INSERT INTO keys VALUES (?, ?)", old.items())
-        connection.execute("PRAGMA user_version = 1")
-    connection.close()
+    with contextlib.closing(SqliteConnection(path)) as file:
+        file.execute("PRAGMA secure_delete = ON")
+        file.execute("CREATE TABLE keys (owner TEXT PRIMARY KEY NOT NULL, wrapped BLOB NOT NULL) WITHOUT ROWID")
+        for owner, wrapped in old.items():
+            file.execute("INSERT INTO keys VALUES ($1, $2)", owner, wrapped)
+        file.execute("PRAGMA user_version = 1")
     keys = KeyFile(path=path)
     await keys.open()
     assert await keys.owners() == set(old)
@@ -209,13 +212,13 @@ async def test_after_an_error_the_file_says_who_has_a_key(keys: KeyFile, path: P
     await keys.insert("t0", os.urandom(61))
     await keys.delete("t0")
     whole = keys._db()
-    keys._connection = cast("sqlite3.Connection", Breaking(whole, happened=happened))
-    with pytest.raises(sqlite3.OperationalError):
+    keys._connection = cast("SqliteConnection", Breaking(whole, happened=happened))
+    with pytest.raises(Unavailable):
         await keys.insert("t1", first)
     keys._connection = whole
     assert await keys.insert("t1", second) == (first if happened else second)
-    keys._connection = cast("sqlite3.Connection", Breaking(whole, happened=happened))
-    with pytest.raises(sqlite3.OperationalError):
+    keys._connection = cast("SqliteConnection", Breaking(whole, happened=happened))
+    with pytest.raises(Unavailable):
         await keys.delete("t1")
     keys._connection = whole
     assert await keys.is_on_disk("t1") is not happened
@@ -229,16 +232,20 @@ async def test_after_an_error_the_file_says_who_has_a_key(keys: KeyFile, path: P
 class Breaking:
     """A connection whose disk fails at an UPDATE or INSERT: before it, or after its commit."""
 
-    def __init__(self, whole: sqlite3.Connection, *, happened: bool) -> None:
+    def __init__(self, whole: SqliteConnection, *, happened: bool) -> None:
         self._whole, self._happened = whole, happened
 
-    def execute(self, query: str, *args: Any) -> sqlite3.Cursor:
+    def fetchval(self, query: str, *values: Value) -> Any:
         """Do it, or not, and fail."""
         if not query.startswith(("UPDATE", "INSERT")):
-            return self._whole.execute(query, *args)
+            return self._whole.fetchval(query, *values)
         if self._happened:
-            self._whole.execute(query, *args)
-        raise sqlite3.OperationalError("disk I/O error")
+            self._whole.fetchval(query, *values)
+        raise Unavailable("SQLITE_IOERR")
+
+    def fetch(self, query: str, *values: Value) -> list[Row]:
+        """Do it."""
+        return self._whole.fetch(query, *values)
 
 
 async def test_files_are_for_their_owner_only(path: Path, tmp_path: Path) -> None:
@@ -258,16 +265,14 @@ async def test_files_are_for_their_owner_only(path: Path, tmp_path: Path) -> Non
 async def test_the_file_is_opened_as_promised(keys: KeyFile) -> None:
     """FULL synchronous, secure deletion, a persistent journal."""
     settings = await keys._run(
-        lambda: [keys._db().execute(f"PRAGMA {p}").fetchone()[0] for p in ("synchronous", "secure_delete", "journal_mode")]
+        lambda: [keys._db().fetchval(f"PRAGMA {p}") for p in ("synchronous", "secure_delete", "journal_mode")]
     )
     assert settings == [2, 1, "persist"]
 
 
 async def test_a_newer_file_is_refused(path: Path) -> None:
     """A file from a later version stops the start and is left as it is."""
-    with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 99")
-    connection.close()
+    write(path, "PRAGMA user_version = 99")
     before = all_bytes(path.parent)
     keys = KeyFile(path=path)
     with pytest.raises(ValueError, match="newer version"):
@@ -314,10 +319,10 @@ async def test_a_key_survives_the_kill(path: Path) -> None:
 
 async def test_inside_a_commit_of_the_main_database(vault: Vault, tmp_path: Path) -> None:
     """Vault calls that need the disk work inside a commit of the main store, and leave that commit whole."""
-    database = Database(tmp_path / "main.db", upgrades=[UpgradeTable()])
+    database = SqliteDatabase(tmp_path / "main.db")
     await database.open()
 
-    async def work(conn: Connection) -> bytes:
+    async def work(conn: Transaction) -> bytes:
         await conn.execute("CREATE TABLE t (body BLOB)")
         await vault.create("t1")
         sealed = await vault.seal("t1", "body", b"words")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from bridge.runtime.phone_number import Phone
 from bridge.storage.key_file import KeyFile
 from bridge.storage.vault import CannotOpen, Vault
+from tests.fakes.database_file import write
 
 VAULT_KEY = bytes(range(32))
 INDEX_KEY = bytes(range(1, 33))
@@ -174,9 +174,7 @@ async def test_a_wrapped_key_belongs_to_its_owner(vault: Vault, keys: KeyFile, p
     """Somebody who can write the file cannot give one thread another thread's key."""
     await vault.create("t1")
     await vault.create("t2")
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE slot SET wrapped = (SELECT wrapped FROM slot WHERE n = 2) WHERE n = 1")
-    connection.close()
+    write(path, "UPDATE slot SET wrapped = (SELECT wrapped FROM slot WHERE n = 2) WHERE n = 1")
     with pytest.raises(CannotOpen):
         await vault_over(keys).load("t1")
 

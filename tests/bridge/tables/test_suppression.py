@@ -20,7 +20,7 @@ from bot.model.desk import Desk, DeskMember, Role
 from bot.model.events import MessageSent
 from bot.model.transactional_actions import Suppress, SuppressionReason
 from bridge.runtime.phone_number import Phone
-from bridge.storage.database import Connection
+from bridge.storage.database import Transaction
 from bridge.tables.suppression import Suppression, write
 from tests.bot.hypothesis_settings import COMMON, EXPLORES
 from tests.e2e.polling import STEP_TIMEOUT
@@ -44,7 +44,7 @@ async def end_thread(harness: BridgeHarness, sender: str = HANDSET) -> None:
     """Let a thread be gone as an end leaves it: no row, no key."""
     owner = await harness.thread_id(sender)
 
-    async def gone(conn: Connection) -> None:
+    async def gone(conn: Transaction) -> None:
         for table in ("outbox", "timer", "inbox"):
             await conn.execute(f"DELETE FROM {table} WHERE owner = $1", owner)  # noqa: S608 - one of three words
         await conn.execute("DELETE FROM thread WHERE id = $1", owner)

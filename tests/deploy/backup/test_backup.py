@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +28,7 @@ from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
 from tests.deploy.line_directory import ADA, INDEX_KEY, SOL, VAULT_KEY, LineDirectory, line_directory
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
+from tests.fakes.database_file import rows
 
 PASSPHRASE = b"six random words are very good"
 WORDS = "kestrelfjord texted this"
@@ -62,9 +61,8 @@ async def planted(line: LineDirectory) -> str:
 
 
 def every_row(path: Path) -> dict[str, list[Any]]:
-    with closing(sqlite3.connect(path)) as db:
-        tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return {table: db.execute(f"SELECT * FROM {table}").fetchall() for table in tables}  # noqa: S608
+    tables = [name for (name,) in rows(path, "SELECT name FROM sqlite_master WHERE type = 'table'")]
+    return {table: [tuple(row) for row in rows(path, f"SELECT * FROM {table}")] for table in tables}  # noqa: S608
 
 
 async def test_every_table_is_kept_or_left_out_on_purpose(line: LineDirectory) -> None:

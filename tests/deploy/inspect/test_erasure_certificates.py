@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from bridge.config import Config
 from bridge.erasure.certificate import CertificateSigner
-from bridge.storage.database import Database
 from bridge.storage.key_file import KeyFile
+from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.storage.vault import Vault
 from bridge.tables import schema
 from deploy.inspect.erasure_certificates import verify_certificates
 from deploy.inspect.status import CheckReport
+from tests.fakes.database_file import write
 
 VAULT, INDEX = bytes(range(32)), bytes(range(1, 33))
 NOW = 1_800_000_000.0
@@ -29,7 +28,7 @@ async def config(tmp_path: Path) -> Config:
     """Write a line's directory with one good receipt."""
     for name, key in (("vault", VAULT), ("index", INDEX)):
         (tmp_path / name).write_text(key.hex(), encoding="utf-8")
-    database = Database(tmp_path / "main.db", upgrades=(schema.upgrades,))
+    database = SqliteDatabase(tmp_path / "main.db", migrations=(schema.MIGRATIONS,))
     await database.open()
     await database.close()
     vault = Vault(keys=KeyFile(path=tmp_path / "keys.db"), vault_key=VAULT, index_key=INDEX)
@@ -41,14 +40,11 @@ async def config(tmp_path: Path) -> Config:
         counts={"people": 1},
         carrier={"carrier keeps it: until May": 2},
     )
-    write(tmp_path, "INSERT INTO receipt VALUES (?, ?, ?, ?)", receipt.id, receipt.body, receipt.signature, 0)
+    write(
+        tmp_path / "main.db", "INSERT INTO receipt VALUES ($1, $2, $3, $4)", receipt.id, receipt.body, receipt.signature, 0
+    )
     keys = SimpleNamespace(vault_key_file=tmp_path / "vault", index_key_file=tmp_path / "index")
     return cast("Config", SimpleNamespace(data_dir=tmp_path, keys=keys))
-
-
-def write(directory: Path, query: str, *values: Any) -> None:
-    with closing(sqlite3.connect(directory / "main.db")) as db, db:
-        db.execute(query, values)
 
 
 def wrong(report: CheckReport) -> list[str]:
@@ -107,7 +103,7 @@ def test_a_line_that_is_well(config: Config) -> None:
 )
 def test_what_is_not_well_is_named(config: Config, query: str, named: str) -> None:
     """A receipt that was altered, something that does not go, a clock in doubt: each is named, with what to do."""
-    write(config.data_dir, query)
+    write(config.data_dir / "main.db", query)
     report = verify_certificates(config, now=NOW)
     assert wrong(report) == [named]
     assert all(check.do for check in report.checks if not check.ok)
@@ -132,7 +128,7 @@ def test_what_is_not_well_is_named(config: Config, query: str, named: str) -> No
 )
 def test_what_has_its_time_is_well(config: Config, query: str) -> None:
     """A room that clients still hear of, and what was tried a few times, are not called late."""
-    write(config.data_dir, query)
+    write(config.data_dir / "main.db", query)
     assert wrong(verify_certificates(config, now=NOW)) == []
 
 
@@ -151,7 +147,8 @@ def test_nothing_is_changed(config: Config, tmp_path: Path) -> None:
 def test_what_somebody_holds_is_not_late(config: Config) -> None:
     """Events, copies and a room of a held thread that should be gone otherwise: well, and it says how many are on hold."""
     write(
-        config.data_dir, "INSERT INTO thread (id, aggregate, designation, held, room_id) VALUES ('t', X'00', '', 1, '!r')"
+        config.data_dir / "main.db",
+        "INSERT INTO thread (id, aggregate, designation, held, room_id) VALUES ('t', X'00', '', 1, '!r')",
     )
     for query in (
         "INSERT INTO event (event_id, room_id, owner, at, expires) VALUES ('$a', '!r', 't', 0, 1)",
@@ -159,11 +156,11 @@ def test_what_somebody_holds_is_not_late(config: Config) -> None:
         """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began)
            VALUES ('a', 'room', '!old', 't', 'purge', 1, 0, 0)""",
     ):
-        write(config.data_dir, query)
+        write(config.data_dir / "main.db", query)
     report = verify_certificates(config, now=NOW)
     assert wrong(report) == []
     assert [check.what for check in report.checks if check.name == "on hold"] == [
         "1 on hold: nothing of it goes before its release"
     ]
-    write(config.data_dir, "UPDATE thread SET held = 0")
+    write(config.data_dir / "main.db", "UPDATE thread SET held = 0")
     assert wrong(verify_certificates(config, now=NOW)) == ["on the way down", "carrier", "events"]

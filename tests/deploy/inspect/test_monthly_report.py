@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from bot.lifecycle.tally import LONGEST_WAIT, WAIT_STEPS
-from bridge.storage.database import Connection
+from bridge.storage.database import Transaction
+from bridge.storage.sqlite_connection import SqliteConnection
 from deploy.cli.main import cli
 from deploy.inspect import monthly_report
 from tests.fakes.bridge_harness import BridgeHarness
@@ -36,7 +36,7 @@ async def data(tmp_path: Path) -> Path:
     await harness.open()
     counted = "INSERT INTO tally (month, language, kind, number) VALUES ($1, $2, $3, $4)"
 
-    async def commit(conn: Connection) -> None:
+    async def commit(conn: Transaction) -> None:
         for cell in CELLS:
             await conn.execute(counted, *cell)
 
@@ -98,7 +98,7 @@ def test_one_month_or_a_refusal(data: Path, tmp_path: Path) -> None:
 def test_it_reads_beside_a_writer_and_writes_nothing(data: Path) -> None:
     """While another connection writes, the report is told, and the database is the same afterwards."""
     database = data / "bridge" / "main.db"
-    writer = sqlite3.connect(database, isolation_level=None)
+    writer = SqliteConnection(database)
     writer.execute("BEGIN IMMEDIATE")
     before = database.read_bytes()
     assert run(data, "--json").exit_code == 0

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 import pytest
 
 from bridge.matrix.room_client import Transient
 from bridge.runtime.crash_points import CrashPoint
+from bridge.storage.errors import Unavailable
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.room_keys.test_outbound_sessions import TEXT, encrypt, with_ada
@@ -48,9 +47,9 @@ async def test_keys_asked_for_again_go_after_a_commit_that_failed(rig: Rig, serv
         "to_device": {"events": [ada.to_device(server.ours[POLICY], "m.dummy", {})]},
         **timeline(member_event(ClientDevice("@eve:x"))),
     }
-    rig.sink_fails = sqlite3.OperationalError
+    rig.sink_fails = Unavailable("SQLITE_FULL")
     server.queue_sync(response)
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(Unavailable):
         await rig.matrix.sync.run_once()
     rig.sink_fails = None
     server.queue_sync(response)

@@ -10,7 +10,7 @@ import pytest
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError, OutboundGroupSession
 from bridge.matrix.room_keys.inbound_sessions import inbound_seal_context
 from bridge.matrix.room_keys.ratchet_pruning import prune_ratchets
-from bridge.storage.database import Connection
+from bridge.storage.database import Transaction
 from tests.fakes.bridge_harness import BridgeHarness
 
 ROOM = "!desk"
@@ -25,7 +25,7 @@ async def test_what_is_gone_can_be_read_by_nobody_with_our_files(harness: Bridge
     ciphertexts = [sender.encrypt(f"words {n}") for n in range(6)]
     sealed = await harness.vault.seal(f"room:{ROOM}", inbound_seal_context(sender.id), inbound.pickle(sender.id))
 
-    async def commit(conn: Connection) -> None:
+    async def commit(conn: Transaction) -> None:
         query = """INSERT INTO matrix_inbound (room_id, session_id, sender, sender_key, signing_key, first_index, ratchet)
                    VALUES ($1, $2, '@ada:x', 'k', 's', 0, $3)"""
         await conn.execute(query, ROOM, sender.id, sealed)
@@ -80,7 +80,7 @@ async def test_texts_come_in_between_two_rooms(harness: BridgeHarness, monkeypat
     running.cancel()
     assert len({at for at, _, _ in read}) == len(read) == 20
     _, query, args = read[0]
-    steps = [row["detail"] for row in await database.db.fetch(f"EXPLAIN QUERY PLAN {query}", *args)]
+    steps = [row["detail"] for row in await fetch(f"EXPLAIN QUERY PLAN {query}", *args)]
     assert [step for step in steps if step.startswith("SCAN")] == []
 
 
@@ -88,7 +88,7 @@ async def test_a_retired_key_of_ours_goes_with_what_was_said_with_it(harness: Br
     """At desk and in offices it stays while an event of its time does; the present one stays, and so do a thread's."""
     rooms = (("!desk", "desk"), ("!off", "office"), ("!room", "thread"))
 
-    async def commit(conn: Connection) -> None:
+    async def commit(conn: Transaction) -> None:
         for room, kind in rooms:
             query = "INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ($1, $2, $1, $1)"
             await conn.execute(query, room, kind)

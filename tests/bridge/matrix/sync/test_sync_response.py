@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from bridge.matrix.api.events import (
     UnencryptedEvent,
 )
 from bridge.matrix.sync.sync_loop import MAX_PAUSE_WHEN_URGENT, PAUSE_PER_EVENT
+from bridge.storage.errors import Unavailable
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
@@ -128,9 +128,9 @@ async def test_a_commit_that_fails_leaves_the_ratchets_where_they_were(rig: Rig,
         "to_device": {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]},
         **timeline(ada.room_message(ROOM, "safe")),
     }
-    rig.sink_fails = sqlite3.OperationalError
+    rig.sink_fails = Unavailable("SQLITE_FULL")
     server.queue_sync(response)
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(Unavailable):
         await rig.matrix.sync.run_once()
     rig.sink_fails = None
     assert await rig.database.fetchval("SELECT cursor FROM matrix_identity") == ""
@@ -147,9 +147,9 @@ async def test_a_commit_that_fails_leaves_an_olm_session_where_it_was(rig: Rig, 
     server.queue_sync({"to_device": {"events": [ada.to_device(server.ours[POLICY], "m.dummy", {})]}})
     await rig.matrix.sync.run_once()
     response = {"to_device": {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]}, **timeline(member_event(ada))}
-    rig.sink_fails = sqlite3.OperationalError
+    rig.sink_fails = Unavailable("SQLITE_FULL")
     server.queue_sync(response)
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(Unavailable):
         await rig.matrix.sync.run_once()
     rig.sink_fails = None
     server.queue_sync(response)
@@ -175,7 +175,7 @@ async def test_a_full_disk_under_the_voice_s_sessions_costs_no_letter(
         for _ in range(1000):
             await database.commit(lambda conn: conn.execute(filler))
 
-    with pytest.raises(sqlite3.OperationalError, match="full"):
+    with pytest.raises(Unavailable, match="FULL"):
         await fill()
     response = {"to_device": {"events": [ada.to_device(server.ours[PUPPET], "m.dummy", {})]}}
 
@@ -183,7 +183,7 @@ async def test_a_full_disk_under_the_voice_s_sessions_costs_no_letter(
         return {"next_batch": "c9", **response}
 
     monkeypatch.setattr(rig.matrix.puppet_sync, "_poll", answered)
-    with pytest.raises(sqlite3.OperationalError, match="full"):
+    with pytest.raises(Unavailable, match="FULL"):
         await rig.matrix.puppet_sync.run_once()
     assert await database.fetchval("SELECT cursor FROM matrix_identity") == ""
     assert await database.fetchval(OURS) == 0

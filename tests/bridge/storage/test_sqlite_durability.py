@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from bridge.storage import wal
-from bridge.storage.database import Connection, Database
+from bridge.storage import sqlite_database
+from bridge.storage.database import Transaction
+from bridge.storage.errors import ConstraintViolation, Unavailable
+from bridge.storage.sqlite_connection import SqliteConnection
+from bridge.storage.sqlite_database import SqliteDatabase
 from tests.e2e.polling import wait_until
 from tests.fakes.fake_disk import FakeDisk
 
@@ -25,13 +27,13 @@ TABLES = (
 def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDisk:
     made = FakeDisk(tmp_path / "main.db", tmp_path / "kept")
     made.install(monkeypatch)
-    monkeypatch.setattr(wal, "CHECKPOINT_EVERY", 7)
+    monkeypatch.setattr(sqlite_database, "CHECKPOINT_EVERY", 7)
     return made
 
 
 @pytest.fixture
-async def database(disk: FakeDisk) -> AsyncIterator[Database]:
-    made = Database(disk.path, upgrades=())
+async def database(disk: FakeDisk) -> AsyncIterator[SqliteDatabase]:
+    made = SqliteDatabase(disk.path)
     await made.open()
     for table in TABLES:
         await made.commit(lambda conn, table=table: conn.execute(table))  # type: ignore[misc]
@@ -39,10 +41,10 @@ async def database(disk: FakeDisk) -> AsyncIterator[Database]:
     await made.close()
 
 
-def puts(number: int, *, fails: BaseException | None = None) -> Callable[[Connection], Awaitable[int]]:
+def puts(number: int, *, fails: BaseException | None = None) -> Callable[[Transaction], Awaitable[int]]:
     """Make a work that writes one row, and then perhaps fails."""
 
-    async def work(conn: Connection) -> int:
+    async def work(conn: Transaction) -> int:
         await conn.execute("INSERT INTO parent (id) VALUES ($1)", number)
         if fails is not None:
             raise fails
@@ -51,12 +53,12 @@ def puts(number: int, *, fails: BaseException | None = None) -> Callable[[Connec
     return work
 
 
-async def kept(database: Database) -> list[int]:
+async def kept(database: SqliteDatabase) -> list[int]:
     """Read what is in the table."""
     return [row["id"] for row in await database.fetch("SELECT id FROM parent ORDER BY id")]
 
 
-async def test_commits_that_wait_share_a_sync(database: Database, disk: FakeDisk) -> None:
+async def test_commits_that_wait_share_a_sync(database: SqliteDatabase, disk: FakeDisk) -> None:
     """A hundred commits asked for at once need a few syncs, and each returns its own value."""
     before = disk.syncs
 
@@ -71,7 +73,7 @@ async def test_commits_that_wait_share_a_sync(database: Database, disk: FakeDisk
     assert disk.syncs - before <= 2
 
 
-async def test_a_power_cut_takes_back_nothing_that_was_answered(database: Database, disk: FakeDisk) -> None:
+async def test_a_power_cut_takes_back_nothing_that_was_answered(database: SqliteDatabase, disk: FakeDisk) -> None:
     """What was answered, or waited for, is on the disk then, also while the log is copied back; and in its order."""
     for number in range(0, 60, 3):
         await database.commit(puts(number))
@@ -83,7 +85,7 @@ async def test_a_power_cut_takes_back_nothing_that_was_answered(database: Databa
         assert disk.after_a_power_cut() == list(range(number + 3))
 
 
-async def test_what_needs_no_sync_does_not_wait_for_one(database: Database, disk: FakeDisk) -> None:
+async def test_what_needs_no_sync_does_not_wait_for_one(database: SqliteDatabase, disk: FakeDisk) -> None:
     """It is answered when others can read it; who asks whether it is on the disk waits, and nobody else."""
     with disk.stalled():
         assert await database.commit(puts(1), synced=False) == 1
@@ -103,7 +105,7 @@ async def test_what_needs_no_sync_does_not_wait_for_one(database: Database, disk
     assert disk.syncs == made, "nothing was written since"
 
 
-async def test_who_comes_in_the_middle_of_the_last_sync_is_answered_by_it(database: Database, disk: FakeDisk) -> None:
+async def test_who_comes_in_the_middle_of_the_last_sync_is_answered_by_it(database: SqliteDatabase, disk: FakeDisk) -> None:
     """Nothing more is written: whoever asks while the last sync is under way does not wait for another."""
     with disk.stalled():
         await database.commit(puts(1), synced=False)
@@ -116,28 +118,65 @@ async def test_who_comes_in_the_middle_of_the_last_sync_is_answered_by_it(databa
     assert disk.after_a_power_cut() == [1]
 
 
-async def test_a_disk_that_did_not_keep_it(database: Database, disk: FakeDisk) -> None:
+async def test_a_disk_that_did_not_keep_it(database: SqliteDatabase, disk: FakeDisk) -> None:
     """Nobody is told that anything is kept, now or later, although the disk takes more; and the process is to end."""
-    lasts = asyncio.create_task(database.wait_for_disk_failure())
+    lost = asyncio.create_task(database.wait_for_failure())
     await database.commit(puts(1))
-    assert not lasts.done()
+    assert not lost.done()
     disk.fails = True
     with disk.stalled():
         await database.commit(puts(2), synced=False)
         waiting = [asyncio.create_task(each) for each in (database.synced(), database.commit(puts(3)))]
         await asyncio.sleep(0)
     answers = await asyncio.gather(*waiting, return_exceptions=True)
-    assert [type(answer) for answer in answers] == [sqlite3.OperationalError] * 2
+    assert [type(answer) for answer in answers] == [Unavailable] * 2
     disk.fails = False
     for again in (database.commit(puts(4)), database.commit(puts(5), synced=False), database.synced()):
-        with pytest.raises(sqlite3.OperationalError):
+        with pytest.raises(Unavailable):
             await again
     with pytest.raises(OSError, match="did not keep"):
-        await lasts
+        await lost
 
 
-async def test_a_failure_takes_back_its_own_commit_only(database: Database) -> None:
-    """One that fails among others, by an exception or by a panic, leaves nothing of itself and everything of theirs."""
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError(), KeyError()])
+async def test_whatever_ends_the_syncing_ends_the_line(
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """No commit waits for ever: who waits and who comes is told, and so is the process, with what it was."""
+    lost = asyncio.create_task(database.wait_for_failure())
+    await database.commit(puts(1))
+    assert not lost.done()
+
+    async def fails() -> None:
+        raise error
+
+    monkeypatch.setattr(database._wal, "sync", fails)
+    async with asyncio.timeout(5):
+        for asked in (database.commit(puts(2)), database.commit(puts(3)), database.synced()):
+            with pytest.raises(Unavailable):
+                await asked
+        with pytest.raises(type(error)):
+            await lost
+        await database.close()
+
+
+async def test_whatever_ends_the_writer_ends_the_line(database: SqliteDatabase) -> None:
+    """Those behind it in the queue are told, and the process is."""
+    lost = asyncio.create_task(database.wait_for_failure())
+    works = [puts(1), puts(2, fails=asyncio.CancelledError()), puts(3), puts(4)]
+    async with asyncio.timeout(5):
+        answers = await asyncio.gather(*(database.commit(work) for work in works), return_exceptions=True)
+        assert [type(answer) for answer in answers] == [Unavailable, RuntimeError, Unavailable, Unavailable]
+        with pytest.raises(Unavailable):
+            await database.commit(puts(5))
+        assert not await database.vacuum()
+        with pytest.raises(OSError, match="did not keep"):
+            await lost
+        await database.close()
+
+
+async def test_a_failure_takes_back_its_own_commit_only(database: SqliteDatabase) -> None:
+    """One that fails among others, by an exception or by a panic, leaves nothing of itself and all_bytes of theirs."""
 
     class Panic(BaseException):
         pass
@@ -148,57 +187,57 @@ async def test_a_failure_takes_back_its_own_commit_only(database: Database) -> N
     assert await kept(database) == [1, 4]
 
 
-async def test_a_commit_sees_those_before_it(database: Database) -> None:
+async def test_a_commit_sees_those_before_it(database: SqliteDatabase) -> None:
     """Works run in the order in which they were asked for, and see what the earlier wrote."""
 
-    async def count(conn: Connection) -> int:
+    async def count(conn: Transaction) -> int:
         return int(await conn.fetchval("SELECT COUNT(*) FROM parent"))
 
     works = [puts(1), count, puts(2), count]
     assert await asyncio.gather(*(database.commit(work) for work in works)) == [1, 1, 2, 2]
 
 
-async def test_what_the_database_takes_back_by_itself(database: Database) -> None:
+async def test_what_the_database_takes_back_by_itself(database: SqliteDatabase) -> None:
     """The database may roll back by itself: who asked is told, the others are kept."""
 
-    async def taken_back(conn: Connection) -> None:
+    async def taken_back(conn: Transaction) -> None:
         await conn.execute("ROLLBACK")
-        raise sqlite3.OperationalError("disk I/O error")
+        raise Unavailable("SQLITE_IOERR")
 
     works = [puts(1), taken_back, puts(3), puts(4)]
     answers = await asyncio.gather(*(database.commit(work) for work in works), return_exceptions=True)
-    assert [type(answer) for answer in answers] == [int, sqlite3.OperationalError, int, int]
+    assert [type(answer) for answer in answers] == [int, Unavailable, int, int]
     assert await kept(database) == [1, 3, 4]
 
 
-async def test_a_refused_commit_is_refused_to_who_asked(database: Database) -> None:
+async def test_a_refused_commit_is_refused_to_who_asked(database: SqliteDatabase) -> None:
     """When the COMMIT itself fails, nothing of it is kept, and the others' works are."""
 
-    async def orphan(conn: Connection) -> None:
+    async def orphan(conn: Transaction) -> None:
         await conn.execute("INSERT INTO child (id) VALUES (7)")
 
     works = [puts(1), orphan, puts(2)]
     answers = await asyncio.gather(*(database.commit(work) for work in works), return_exceptions=True)
-    assert [type(answer) for answer in answers] == [int, sqlite3.IntegrityError, int]
+    assert [type(answer) for answer in answers] == [int, ConstraintViolation, int]
     assert await kept(database) == [1, 2]
 
 
-async def test_what_was_answered_is_in_the_file(database: Database, tmp_path: Path) -> None:
+async def test_what_was_answered_is_in_the_file(database: SqliteDatabase, tmp_path: Path) -> None:
     """As soon as a commit is answered, another connection finds what it wrote."""
 
     async def one(number: int) -> None:
         await database.commit(puts(number))
-        with contextlib.closing(sqlite3.connect(tmp_path / "main.db")) as other:
-            assert other.execute("SELECT 1 FROM parent WHERE id = ?", (number,)).fetchone() == (1,)
+        with contextlib.closing(SqliteConnection(tmp_path / "main.db")) as other:
+            assert other.fetchval("SELECT 1 FROM parent WHERE id = $1", number) == 1
 
     await asyncio.gather(*(one(n) for n in range(40)))
 
 
-async def test_others_have_their_turn_during_a_long_commit(database: Database) -> None:
-    """A commit of thousands of statements does not stop everything else until it is done."""
+async def test_others_have_their_turn_during_a_long_commit(database: SqliteDatabase) -> None:
+    """A commit of thousands of statements does not stop all_bytes else until it is done."""
     turns = 0
 
-    async def long(conn: Connection) -> None:
+    async def long(conn: Transaction) -> None:
         for number in range(2000):
             await conn.execute("INSERT INTO parent (id) VALUES ($1)", number)
 
@@ -212,3 +251,26 @@ async def test_others_have_their_turn_during_a_long_commit(database: Database) -
     await database.commit(long)
     counting.cancel()
     assert turns >= 20
+
+
+async def test_others_have_their_turn_between_many_commits(database: SqliteDatabase) -> None:
+    """So do hundreds of short ones that were asked for at once: a webhook in between is answered."""
+    turns, during = 0, list[int]()
+
+    def counted(number: int) -> Callable[[Transaction], Awaitable[int]]:
+        async def work(conn: Transaction) -> int:
+            during.append(turns)
+            return await puts(number)(conn)
+
+        return work
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    counting = asyncio.create_task(count())
+    await asyncio.gather(*(database.commit(counted(number), synced=False) for number in range(640)))
+    counting.cancel()
+    assert during[-1] - during[0] >= 8

@@ -1,0 +1,132 @@
+"""One identity's Olm account and Olm sessions in its database.
+
+Rule of this module: every method runs inside a commit and reads what the database says; nothing is remembered between two
+calls, for a rollback would not turn it back. Pickles are encrypted with the identity's own key.
+
+The two tables are as mautrix made them here before (`OLM` in `bridge.matrix.schema`); times are local, as its sessions have
+them, and only compared with each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from mautrix.crypto.account import OlmAccount
+from mautrix.crypto.sessions import Session
+
+from bridge.storage.database import Row, Transaction
+
+_SESSIONS: Final = """SELECT session, created_at, last_encrypted, last_decrypted FROM crypto_olm_session
+    WHERE account_id = $1 AND sender_key = $2 ORDER BY last_decrypted DESC"""
+
+
+class OlmStore:
+    """Reads and writes one identity's account and sessions. `pickle_key`: what they are encrypted with."""
+
+    def __init__(self, *, user_id: str, pickle_key: str) -> None:
+        self._user_id = user_id
+        self._pickle_key = pickle_key
+
+    async def account(self, conn: Transaction) -> OlmAccount | None:
+        """Return the account, or None before there is one."""
+        query = "SELECT shared, account FROM crypto_account WHERE account_id = $1"
+        row = await conn.fetchrow(query, self._user_id)
+        if row is None:
+            return None
+        return OlmAccount.from_pickle(row["account"], passphrase=self._pickle_key, shared=bool(row["shared"]))
+
+    async def add_account(self, conn: Transaction, account: OlmAccount, device_id: str) -> None:
+        """Write the account of a new device."""
+        await conn.execute(
+            """INSERT INTO crypto_account (account_id, device_id, shared, sync_token, account)
+               VALUES ($1, $2, $3, '', $4)
+               ON CONFLICT (account_id) DO UPDATE
+               SET device_id = excluded.device_id, shared = excluded.shared, account = excluded.account""",
+            self._user_id,
+            device_id,
+            account.shared,
+            account.pickle(self._pickle_key),
+        )
+
+    async def update_account(self, conn: Transaction, account: OlmAccount) -> None:
+        """Write what has become of the account."""
+        await conn.execute(
+            "UPDATE crypto_account SET shared = $2, account = $3 WHERE account_id = $1",
+            self._user_id,
+            account.shared,
+            account.pickle(self._pickle_key),
+        )
+
+    async def has_session(self, conn: Transaction, sender_key: str) -> bool:
+        """Whether there is a session with the device of that identity key."""
+        query = "SELECT 1 FROM crypto_olm_session WHERE account_id = $1 AND sender_key = $2 LIMIT 1"
+        return await conn.fetchval(query, self._user_id, sender_key) is not None
+
+    async def sessions(self, conn: Transaction, sender_key: str) -> Iterator[Session]:
+        """Return the sessions with a device; the one that last decrypted something comes first, and is mostly the one."""
+        rows = await conn.fetch(_SESSIONS, self._user_id, sender_key)
+        return (self._session(row) for row in rows)
+
+    async def latest_session(self, conn: Transaction, sender_key: str) -> Session | None:
+        """Return the session with a device that last decrypted something, or None without any."""
+        row = await conn.fetchrow(f"{_SESSIONS} LIMIT 1", self._user_id, sender_key)
+        return None if row is None else self._session(row)
+
+    async def add_session(self, conn: Transaction, sender_key: str, session: Session) -> None:
+        """Write a new session."""
+        await conn.execute(
+            """INSERT INTO crypto_olm_session
+               (account_id, session_id, sender_key, session, created_at, last_encrypted, last_decrypted)
+               VALUES ($1, $2, $3, $4, $5, $6, $7)""",
+            self._user_id,
+            session.id,
+            sender_key,
+            session.pickle(self._pickle_key),
+            _written(session.creation_time),
+            _written(session.last_encrypted),
+            _written(session.last_decrypted),
+        )
+
+    async def update_session(self, conn: Transaction, session: Session) -> None:
+        """Write what has become of a session."""
+        await conn.execute(
+            """UPDATE crypto_olm_session SET session = $3, last_encrypted = $4, last_decrypted = $5
+               WHERE account_id = $1 AND session_id = $2""",
+            self._user_id,
+            session.id,
+            session.pickle(self._pickle_key),
+            _written(session.last_encrypted),
+            _written(session.last_decrypted),
+        )
+
+    async def prune(self, conn: Transaction, sender_key: str, *, most: int) -> None:
+        """Delete all sessions with a device but the `most` that last decrypted something."""
+        await conn.execute(
+            """DELETE FROM crypto_olm_session WHERE account_id = $1 AND sender_key = $2 AND session_id NOT IN (
+                   SELECT session_id FROM crypto_olm_session WHERE account_id = $1 AND sender_key = $2
+                   ORDER BY last_decrypted DESC LIMIT $3
+               )""",
+            self._user_id,
+            sender_key,
+            most,
+        )
+
+    def _session(self, row: Row) -> Session:
+        return Session.from_pickle(
+            row["session"],
+            passphrase=self._pickle_key,
+            creation_time=_read(row["created_at"]),
+            last_encrypted=_read(row["last_encrypted"]),
+            last_decrypted=_read(row["last_decrypted"]),
+        )
+
+
+def _written(time: datetime) -> str:
+    """Write a time as Python's sqlite3 wrote it: so that text sorts as times do."""
+    return time.isoformat(sep=" ", timespec="microseconds")
+
+
+def _read(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,41 @@
+"""What a database may fail with, whichever it is.
+
+Rules of this module: a caller needs to know only whether to try again, and no more than these classes; the text is the
+database's own name of the condition, such as `SQLITE_FULL`, and never a statement or a value.
+
+Sources: sqlite.org/rescode.html; postgresql.org/docs/current/errcodes-appendix.html (for a later second implementation).
+"""
+
+from __future__ import annotations
+
+
+class DatabaseError(Exception):
+    """The database refused. `code`: its own name of the reason."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Unavailable(DatabaseError):  # noqa: N818 - the name says what the database is
+    """Not now: busy, a full disk, an I/O error, not open. Nothing of the commit is kept; it may be tried again."""
+
+
+class Busy(Unavailable):
+    """Another process writes just now."""
+
+
+class Corrupt(DatabaseError):  # noqa: N818 - the name says what the file is
+    """A damaged page, or a file that is no database. Trying again does not help; a technician may."""
+
+
+class ConstraintViolation(DatabaseError):  # noqa: N818 - SQL's word
+    """A constraint forbids it: of uniqueness, of a foreign key, against NULL."""
+
+
+class InvalidStatement(DatabaseError):  # noqa: N818 - the name says what is wrong
+    """The statement or its values are wrong: a fault of this program."""
+
+
+class UnsupportedSchema(DatabaseError):  # noqa: N818 - the name says what is wrong
+    """The file has a schema that this program cannot use, because a newer one wrote it. Nothing was changed."""

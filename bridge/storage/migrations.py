@@ -1,0 +1,57 @@
+"""Brings the tables of a database to what this program knows, one step after another.
+
+Rules of this module: a step and the number it leads to are one commit; a file that a newer program wrote is not changed.
+The number stands in a table of its own for each set of tables, as mautrix kept it, so that older files go on: there the
+table was made with one row, or none before the first step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from bridge.storage.database import Transaction, Work
+from bridge.storage.errors import UnsupportedSchema
+
+Step: TypeAlias = Callable[[Transaction], Awaitable[None]]
+Committer: TypeAlias = Callable[[Work[None]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migrations:
+    """The steps of one set of tables. `version_table`: where its number stands.
+
+    `base_version`: the number that the first step follows, besides none at all; what lies between the two is not
+    supported. A released step is not edited, the next is added.
+    """
+
+    version_table: str
+    steps: Sequence[Step]
+    base_version: int = 0
+
+    async def run(self, commit: Committer) -> None:
+        """Take every step that is missing. Raises `UnsupportedSchema` when a newer program was here, or too old a one."""
+        await commit(self._check_version)
+        for number, step in enumerate(self.steps, self.base_version + 1):
+            await commit(self._upgrade(step, number))
+
+    async def _check_version(self, conn: Transaction) -> None:
+        await conn.execute(f"CREATE TABLE IF NOT EXISTS {self.version_table} (version INTEGER PRIMARY KEY)")
+        version = await self._version(conn)
+        if version > self.base_version + len(self.steps) or 0 < version < self.base_version:
+            raise UnsupportedSchema(self.version_table)
+
+    def _upgrade(self, step: Step, number: int) -> Work[None]:
+        async def work(conn: Transaction) -> None:
+            if await self._version(conn) >= number:
+                return
+            await step(conn)
+            await conn.execute(f"DELETE FROM {self.version_table}")  # noqa: S608 - a name of ours
+            await conn.execute(f"INSERT INTO {self.version_table} (version) VALUES ($1)", number)  # noqa: S608
+
+        return work
+
+    async def _version(self, conn: Transaction) -> int:
+        version = await conn.fetchval(f"SELECT version FROM {self.version_table}")  # noqa: S608 - a name of ours
+        return 0 if version is None else int(version)

@@ -1,0 +1,170 @@
+"""One connection to an SQLite file, with the SQLite that comes with this program (apsw).
+
+Rules of this module: nothing else of ours opens our files, for two SQLite libraries in one process lose each other's locks
+(sqlite.org/howtocorrupt.html, section 2.2.1), and the one of Debian 12 and 13 can lose a commit when one connection
+checkpoints while another writes (sqlite.org/wal.html#walresetbug, mended in 3.51.3); every error of it becomes one of
+`errors`; one statement is run to its end before the next.
+
+Sources: rogerbinns.github.io/apsw (execution, exceptions), sqlite.org/pragma.html, sqlite.org/c3ref/c_abort.html.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+
+from bridge.storage.database import Row, Value
+from bridge.storage.errors import Busy, ConstraintViolation, Corrupt, DatabaseError, InvalidStatement, Unavailable
+
+WAL_RESET_FIXED: Final = 3_051_003
+"""The first SQLite without the WAL-reset fault, as its own number."""
+BUSY_MS: Final = 5000
+STATEMENTS: Final = 256
+"""Prepared statements that are kept: about as many as the bridge has."""
+
+_PARAMETER: Final = re.compile(r"\$(\d+)")
+_ERROR_CLASSES: Final[dict[int, type[DatabaseError]]] = {
+    apsw.SQLITE_CORRUPT: Corrupt,
+    apsw.SQLITE_NOTADB: Corrupt,
+    apsw.SQLITE_CONSTRAINT: ConstraintViolation,
+    apsw.SQLITE_BUSY: Busy,
+    apsw.SQLITE_LOCKED: Busy,
+    apsw.SQLITE_FULL: Unavailable,
+    apsw.SQLITE_IOERR: Unavailable,
+    apsw.SQLITE_NOMEM: Unavailable,
+    apsw.SQLITE_READONLY: Unavailable,
+    apsw.SQLITE_CANTOPEN: Unavailable,
+    apsw.SQLITE_PERM: Unavailable,
+    apsw.SQLITE_PROTOCOL: Unavailable,
+    apsw.SQLITE_INTERRUPT: Unavailable,
+    apsw.SQLITE_ABORT: Unavailable,
+    apsw.SQLITE_SCHEMA: Unavailable,
+}
+"""By result code; every other one is a fault of this program."""
+
+
+class SqliteRow:
+    """A row. Its text shows the columns' names and no value."""
+
+    __slots__ = ("_columns", "_values")
+
+    def __init__(self, columns: dict[str, int], values: tuple[Any, ...]) -> None:
+        self._columns = columns
+        self._values = values
+
+    def __getitem__(self, key: str | int, /) -> Any:
+        return self._values[key if isinstance(key, int) else self._columns[key]]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"<row of {', '.join(self._columns)}>"
+
+    def keys(self) -> list[str]:
+        """Return the columns' names, in their order."""
+        return list(self._columns)
+
+
+class SqliteConnection:
+    """A connection. Whoever holds it sees that one thread at a time uses it; it does nothing by itself.
+
+    Every method raises :class:`DatabaseError`. `read_only` changes nothing, and makes no file where there is none.
+    """
+
+    def __init__(self, path: Path | str, *, read_only: bool = False, busy_ms: int = BUSY_MS) -> None:
+        flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+        name = str(path) if path == MEMORY else str(Path(path).absolute())
+        try:
+            self._connection = apsw.Connection(name, flags, statementcachesize=STATEMENTS)
+        except apsw.Error as error:
+            raise translate(error) from None
+        self.set_busy_timeout(busy_ms)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open: SQLite may have rolled it back by itself."""
+        return self._connection.in_transaction
+
+    def set_busy_timeout(self, milliseconds: int) -> None:
+        """Set for how long a statement waits for others' locks, in the thread that runs it."""
+        self._connection.set_busy_timeout(milliseconds)
+
+    def execute(self, statement: str, /, *values: Value) -> None:
+        """Run a statement to its end."""
+        try:
+            for _ in self._connection.execute(_with_numbered_parameters(statement), values):
+                pass
+        except apsw.Error as error:
+            raise translate(error) from None
+
+    def fetch(self, statement: str, /, *values: Value) -> list[Row]:
+        """Run a statement and return its rows."""
+        try:
+            cursor = self._connection.execute(_with_numbered_parameters(statement), values)
+            first = cursor.fetchone()
+            if first is None:
+                return []
+            columns = {name: place for place, (name, _type) in enumerate(cursor.get_description())}
+            return [SqliteRow(columns, first), *(SqliteRow(columns, row) for row in cursor)]
+        except apsw.Error as error:
+            raise translate(error) from None
+
+    def fetchrow(self, statement: str, /, *values: Value) -> Row | None:
+        """Run a statement and return its first row, or None."""
+        rows = self.fetch(statement, *values)
+        return rows[0] if rows else None
+
+    def fetchval(self, statement: str, /, *values: Value) -> Any:
+        """Run a statement and return the first value of its first row, or None."""
+        try:
+            rows = self._connection.execute(_with_numbered_parameters(statement), values).fetchall()
+        except apsw.Error as error:
+            raise translate(error) from None
+        return rows[0][0] if rows else None
+
+    def close(self) -> None:
+        """Disconnect. A second time does nothing."""
+        try:
+            self._connection.close()
+        except apsw.Error as error:
+            raise translate(error) from None
+
+
+MEMORY: Final = ":memory:"
+"""In place of a path: a database without a file."""
+
+
+def version() -> str:
+    """Return SQLite's version, such as `3.54.1`."""
+    return apsw.sqlite_lib_version()
+
+
+def has_wal_reset_fix() -> bool:
+    """Whether this SQLite is without the WAL-reset fault."""
+    return apsw.SQLITE_VERSION_NUMBER >= WAL_RESET_FIXED
+
+
+def translate(error: apsw.Error) -> DatabaseError:
+    """Return the error of ours for one of SQLite's."""
+    extended = getattr(error, "extendedresult", None)
+    if extended is None:
+        # apsw's own, such as of too few values; and one who asks after the end may ask the next time.
+        kind = Unavailable if isinstance(error, apsw.ConnectionClosedError) else InvalidStatement
+        return kind(type(error).__name__)
+    names: Any = apsw.mapping_extended_result_codes if extended > 0xFF else apsw.mapping_result_codes
+    return _ERROR_CLASSES.get(extended & 0xFF, InvalidStatement)(str(names.get(extended, extended)))
+
+
+@lru_cache(maxsize=1024)
+def _with_numbered_parameters(statement: str) -> str:
+    """Write `$1` as SQLite does: there a `$1` is a name, which takes the next value and not the first."""
+    return _PARAMETER.sub(r"?\1", statement)

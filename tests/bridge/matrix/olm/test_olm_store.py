@@ -1,0 +1,182 @@
+"""One identity's Olm account and sessions in its database: read as written, and as mautrix wrote them before."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from mautrix.crypto.account import OlmAccount
+from mautrix.crypto.sessions import Session
+
+from bridge.matrix.olm.olm_store import OlmStore
+from bridge.matrix.schema import PUPPET_MIGRATIONS
+from bridge.storage.database import Transaction
+from bridge.storage.sqlite_database import SqliteDatabase
+
+MADE_BY_MAUTRIX = (
+    """CREATE TABLE crypto_account (account_id TEXT PRIMARY KEY, device_id TEXT NOT NULL, shared BOOLEAN NOT NULL,
+       sync_token TEXT NOT NULL, account bytea NOT NULL)""",
+    """CREATE TABLE crypto_olm_session (account_id TEXT, session_id CHAR(43), sender_key CHAR(43) NOT NULL,
+       session bytea NOT NULL, created_at timestamp NOT NULL, last_decrypted timestamp NOT NULL,
+       last_encrypted timestamp NOT NULL, PRIMARY KEY (account_id, session_id))""",
+)
+USER = "@line:example.org"
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
+    """Open a database with mautrix's tables."""
+    made = SqliteDatabase(tmp_path / "voice.db")
+    await made.open()
+    for table in MADE_BY_MAUTRIX:
+        await made.commit(lambda conn, table=table: conn.execute(table))  # type: ignore[misc]
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def store() -> OlmStore:
+    """Return the store of one identity."""
+    return OlmStore(user_id=USER, pickle_key="a key")
+
+
+def session(number: int) -> Session:
+    """Make a session that last decrypted something `number` seconds after the first one."""
+    other = OlmAccount()
+    other.generate_one_time_keys(1)
+    one_time_key = next(iter(other.one_time_keys["curve25519"].values()))
+    made = OlmAccount().new_outbound_session(other.identity_key, one_time_key)
+    made.last_decrypted = datetime(2026, 1, 2, 3, 4, 5, 6) + timedelta(seconds=number)  # noqa: DTZ001 - as mautrix has it
+    return made
+
+
+async def test_an_account_comes_back_as_it_was_written(database: SqliteDatabase, store: OlmStore) -> None:
+    """None before there is one; its keys and whether it was shared afterwards; another identity has none."""
+    account = OlmAccount()
+
+    async def work(conn: Transaction) -> None:
+        assert await store.account(conn) is None
+        await store.add_account(conn, account, "QLVOICE1")
+        account.shared = True
+        await store.update_account(conn, account)
+
+    await database.commit(work)
+    found = await database.commit(store.account)
+    assert found is not None
+    assert (found.identity_keys, found.shared) == (account.identity_keys, True)
+    assert await database.commit(OlmStore(user_id="@other:example.org", pickle_key="a key").account) is None
+    assert await database.fetchval("SELECT device_id FROM crypto_account") == "QLVOICE1"
+
+
+async def test_a_new_device_takes_the_place_of_the_old(database: SqliteDatabase, store: OlmStore) -> None:
+    """There is one account for each identity."""
+    old, new = OlmAccount(), OlmAccount()
+    await database.commit(lambda conn: store.add_account(conn, old, "OLD"))
+    await database.commit(lambda conn: store.add_account(conn, new, "NEW"))
+    found = await database.commit(store.account)
+    assert found is not None
+    assert found.identity_keys == new.identity_keys
+    assert await database.fetchval("SELECT device_id FROM crypto_account") == "NEW"
+
+
+async def test_sessions_are_those_of_one_device_and_the_latest_comes_first(
+    database: SqliteDatabase, store: OlmStore
+) -> None:
+    """By when they last decrypted something; what has become of one is read the next time."""
+    older, newer, elsewhere = session(1), session(2), session(3)
+
+    async def work(conn: Transaction) -> list[str]:
+        assert not await store.has_session(conn, "device")
+        assert await store.latest_session(conn, "device") is None
+        await store.add_session(conn, "device", older)
+        await store.add_session(conn, "device", newer)
+        await store.add_session(conn, "another", elsewhere)
+        assert await store.has_session(conn, "device")
+        first = [found.id for found in await store.sessions(conn, "device")]
+        older.last_decrypted = elsewhere.last_decrypted
+        await store.update_session(conn, older)
+        latest = await store.latest_session(conn, "device")
+        assert latest is not None
+        assert latest.last_decrypted == elsewhere.last_decrypted
+        return [*first, latest.id]
+
+    assert await database.commit(work) == [newer.id, older.id, older.id]
+
+
+async def test_only_the_latest_sessions_are_kept(database: SqliteDatabase, store: OlmStore) -> None:
+    """Whoever begins sessions without end does not fill the database; another device keeps its own."""
+    many, elsewhere = [session(number) for number in range(5)], session(0)
+
+    async def work(conn: Transaction) -> list[str]:
+        for each in many:
+            await store.add_session(conn, "device", each)
+        await store.add_session(conn, "another", elsewhere)
+        await store.prune(conn, "device", most=2)
+        assert await store.has_session(conn, "another")
+        return [found.id for found in await store.sessions(conn, "device")]
+
+    assert await database.commit(work) == [many[4].id, many[3].id]
+
+
+@pytest.mark.parametrize("written", ["2026-01-02 03:04:05.000006", "2026-01-02 03:04:05"])
+async def test_what_mautrix_wrote_is_read(database: SqliteDatabase, store: OlmStore, written: str) -> None:
+    """Times stand as Python's sqlite3 wrote them, without a fraction when there is none."""
+    made = session(0)
+    await database.commit(lambda conn: store.add_session(conn, "device", made))
+    query = "UPDATE crypto_olm_session SET created_at = $1, last_encrypted = $1, last_decrypted = $1"
+    await database.commit(lambda conn: conn.execute(query, written))
+    found = await database.commit(lambda conn: store.latest_session(conn, "device"))
+    assert found is not None
+    assert (found.id, found.last_decrypted) == (made.id, datetime.fromisoformat(written))
+
+
+async def test_a_file_that_mautrix_made_is_taken_over(tmp_path: Path, store: OlmStore) -> None:
+    """Account and sessions stay as they are; what nothing ever stood in goes; a new file has the same tables."""
+    path, account, made = tmp_path / "voice.db", OlmAccount(), session(0)
+
+    async def as_before(conn: Transaction) -> None:
+        for table in (*MADE_BY_MAUTRIX, "CREATE TABLE crypto_device (user_id TEXT, device_id TEXT)"):
+            await conn.execute(table)
+        await conn.execute("CREATE TABLE crypto_version (version INTEGER PRIMARY KEY)")
+        await conn.execute("INSERT INTO crypto_version VALUES (10)")
+        await store.add_account(conn, account, "QLVOICE1")
+        await store.add_session(conn, "device", made)
+
+    before = SqliteDatabase(path)
+    await before.open()
+    await before.commit(as_before)
+    await before.close()
+    tables = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+    new, again = (SqliteDatabase(tmp_path / name, migrations=PUPPET_MIGRATIONS) for name in ("new.db", "voice.db"))
+    await new.open()
+    await again.open()
+    names = [row["name"] for row in await again.fetch(tables)]
+    assert names == [row["name"] for row in await new.fetch(tables)]
+    found = await again.commit(store.account)
+    latest = await again.commit(lambda conn: store.latest_session(conn, "device"))
+    await new.close()
+    await again.close()
+    crypto = ["crypto_account", "crypto_olm_session", "crypto_version"]
+    assert [name for name in names if name.startswith("crypto_")] == crypto
+    assert found is not None
+    assert latest is not None
+    assert (found.identity_keys, latest.id) == (account.identity_keys, made.id)
+
+
+async def test_it_remembers_nothing_that_was_rolled_back(database: SqliteDatabase, store: OlmStore) -> None:
+    """After a commit that failed the database says what there is."""
+
+    async def fails(conn: Transaction) -> None:
+        await store.add_account(conn, OlmAccount(), "QLVOICE1")
+        await store.add_session(conn, "device", session(0))
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await database.commit(fails)
+
+    async def looks(conn: Transaction) -> tuple[bool, bool]:
+        return await store.account(conn) is None, await store.has_session(conn, "device")
+
+    assert await database.commit(looks) == (True, False)
