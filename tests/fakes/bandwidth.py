@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.bridge.carriers.harness import Fault
-from tests.fakes.vendor import FakeVendor, WebhookCall
+from tests.fakes.vendor import FakeVendor, WebhookCall, break_off
 
 ACCOUNT, APPLICATION = "5000001", "93de2206-0000-4e07-948d-329f4b722ee2"
 LOGIN, CALLBACK_LOGIN = ("a client", "a client: secret"), ("callback", "påss")
@@ -108,7 +108,7 @@ class FakeBandwidth(FakeVendor):
         fault, reports = self.next_fault(), self.reports
         match fault:
             case Fault.SILENT:
-                return await self.no_response()
+                return break_off(request)
             case Fault.BROKEN:
                 return web.json_response({"type": "internal-server-error"}, status=500)
             case Fault.BUSY:
@@ -118,7 +118,7 @@ class FakeBandwidth(FakeVendor):
                 return web.json_response({"type": "request-validation", "description": "no"}, status=400)
             case Fault.SILENT_SENT:
                 self._take(to, told["text"])
-                return await self.no_response()
+                return break_off(request)
         message = self._take(to, told["text"])
         if fault is Fault.REPORTED_OPT_OUT:
             reports = [{"type": "message-failed", "errorCode": 4775}]

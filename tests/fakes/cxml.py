@@ -24,6 +24,8 @@ from aiohttp import web
 from multidict import MultiDict
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
+from tests.fakes.vendor import break_off
+
 SENDER_PLACE = "c4n4ry! Springfield"
 """What the vendor says about the sender's place. It must be found nowhere."""
 
@@ -167,7 +169,7 @@ class FakeCxml:
             self.texts_at_handset.setdefault(fields["To"], []).append(fields["Body"])
         if fault is not None:
             if fault.status is None:
-                await asyncio.sleep(60)
+                return break_off(request)
             return web.json_response({"code": fault.code}, status=fault.status or 500, headers=fault.headers)
         at = self._now()
         record = Record(self._sid(), "outbound-api", fields["From"], fields["To"], fields["Body"], at, "queued")

@@ -12,7 +12,7 @@ import smsutil.codecs
 from aiohttp import web
 
 from tests.bridge.carriers.harness import Fault
-from tests.fakes.vendor import FakeVendor, WebhookCall
+from tests.fakes.vendor import FakeVendor, WebhookCall, break_off
 
 codecs.register(smsutil.codecs.search_gsm0338)
 
@@ -84,7 +84,7 @@ class FakeJasmin(FakeVendor):
         to = "+" + told["to"]
         match self.next_fault():
             case Fault.SILENT:
-                return await self.no_response()
+                return break_off(request)
             case Fault.BROKEN:
                 return web.Response(status=500, text='Error "Cannot send submit_sm, check SMPPClientManagerPB log file"')
             case Fault.BUSY:
@@ -93,7 +93,7 @@ class FakeJasmin(FakeVendor):
                 return web.Response(status=412, text='Error "No route found"')
             case Fault.SILENT_SENT:
                 self.texts_at_handset[to].append(text)
-                return await self.no_response()
+                return break_off(request)
         self.texts_at_handset[to].append(text)
         message_id = str(uuid.uuid4())
         self.call(*(self.throw(told["dlr-url"], {"id": message_id} | report) for report in self.reports))

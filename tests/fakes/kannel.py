@@ -11,7 +11,7 @@ from urllib.parse import quote_from_bytes
 from aiohttp import web
 
 from tests.bridge.carriers.harness import Fault
-from tests.fakes.vendor import FakeVendor, WebhookCall
+from tests.fakes.vendor import FakeVendor, WebhookCall, break_off
 
 LOGIN = ("a user", "a pass word")
 NUMBER = "+15555550100"
@@ -68,7 +68,7 @@ class FakeKannel(FakeVendor):
             assert all(c in GSM for c in text)
         match self.next_fault():
             case Fault.SILENT:
-                return await self.no_response()
+                return break_off(request)
             case Fault.BROKEN:
                 return web.Response(status=500, text="Sending failed.")
             case Fault.BUSY:
@@ -78,7 +78,7 @@ class FakeKannel(FakeVendor):
             case Fault.SILENT_SENT:
                 self.texts_at_handset[to].append(text)
                 self.call(*(self.report(told["X-Kannel-DLR-Url"], *report) for report in self.reports))
-                return await self.no_response()
+                return break_off(request)
         self.texts_at_handset[to].append(text)
         self.call(*(self.report(told["X-Kannel-DLR-Url"], *report) for report in self.reports))
         return web.Response(status=202, text="0: Accepted for delivery")

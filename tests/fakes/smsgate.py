@@ -16,7 +16,7 @@ from aiohttp import web
 
 from policies.segments import segments
 from tests.bridge.carriers.harness import Fault
-from tests.fakes.vendor import FakeVendor, WebhookCall
+from tests.fakes.vendor import FakeVendor, WebhookCall, break_off
 
 LOGIN, DEVICE = ("sms", "a password"), "ffffffffceb0b1db0000018e"
 SIGNING_KEY = "a signing key of thirty-two characters or more"
@@ -74,7 +74,7 @@ class FakeSmsGate(FakeVendor):
         fault = self.next_fault()
         match fault:
             case Fault.SILENT:
-                return await self.no_response()
+                return break_off(request)
             case Fault.BROKEN:
                 return web.json_response({"message": "failed"}, status=500)
             case Fault.BUSY:
@@ -82,12 +82,12 @@ class FakeSmsGate(FakeVendor):
             case Fault.REFUSED:
                 return web.json_response({"message": "already expired"}, status=400)
         if told["id"] in self.messages:
-            return await self.no_response() if fault else web.json_response({"message": "exists"}, status=409)
+            return break_off(request) if fault else web.json_response({"message": "exists"}, status=409)
         self.messages[told["id"]] = {"id": told["id"], "state": self.state, "recipients": [], "states": {}}
         self.texts_at_handset[to].append(text)
         self.call(*self._reports(told["id"], to, segments(text).count if self.part_by_part else 1))
         if fault is Fault.SILENT_SENT:
-            return await self.no_response()
+            return break_off(request)
         return web.json_response(self.messages[told["id"]], status=202)
 
     def _reports(self, message_id: str, to: str, parts: int) -> list[Callable[[], WebhookCall]]:

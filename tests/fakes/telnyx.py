@@ -19,6 +19,8 @@ import aiohttp
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from tests.fakes.vendor import break_off
+
 ATTEMPTS = 3
 SENDER_CARRIER = "c4n4ry! Wireless, Inc."
 """What the vendor says about the sender's carrier. It must be found nowhere."""
@@ -111,7 +113,7 @@ class FakeTelnyx:
             self.texts_at_handset.setdefault(asked["to"], []).append(asked["text"])
         if fault is not None:
             if fault.status is None:
-                await asyncio.sleep(60)
+                return break_off(request)
             return _error(fault.status or 500, fault.code, retry_after=fault.retry_after)
         payload = {
             "record_type": "message",

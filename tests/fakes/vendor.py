@@ -52,7 +52,6 @@ class FakeVendor(ABC):
         self._tasks: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
         self._http: aiohttp.ClientSession | None = None
-        self._over = asyncio.Event()
 
     @property
     def base(self) -> str:
@@ -82,7 +81,6 @@ class FakeVendor(ABC):
         self._http = aiohttp.ClientSession()
 
     async def stop(self) -> None:
-        self._over.set()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -119,10 +117,13 @@ class FakeVendor(ABC):
                             break
                 await asyncio.sleep(self.pause)
 
-    async def no_response(self) -> web.Response:
-        await self._over.wait()
-        return web.Response(status=500)
-
     def next_fault(self) -> Fault | None:
         self.requests += 1
         return self.faults.popleft() if self.faults else None
+
+
+def break_off(request: web.Request) -> web.Response:
+    """End a request without an answer: to an adapter the same as a vendor that stays silent, and nobody waits for it."""
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response(status=500)

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from tests.bridge.carriers.harness import Fault
-from tests.fakes.vendor import FakeVendor, WebhookCall
+from tests.fakes.vendor import FakeVendor, WebhookCall, break_off
 
 APPLICATION, API_KEY, API_SECRET = "aaaaaaaa-bbbb-cccc-dddd-0123456789ab", "a1b2c3d", "an api secret"
 SIGNATURE_SECRET = "a signature secret of thirty-two characters or more"
@@ -99,7 +99,7 @@ class FakeVonage(FakeVendor):
         fault, reports = self.next_fault(), self.reports
         match fault:
             case Fault.SILENT:
-                return await self.no_response()
+                return break_off(request)
             case Fault.BROKEN:
                 return web.json_response({"type": f"{ERRORS}#1030", "title": "Internal error"}, status=500)
             case Fault.BUSY:
@@ -108,7 +108,7 @@ class FakeVonage(FakeVendor):
                 return web.json_response({"type": f"{ERRORS}#1120", "title": "Invalid sender"}, status=422)
             case Fault.SILENT_SENT:
                 self._take(told)
-                return await self.no_response()
+                return break_off(request)
         message_id = self._take(told)
         if fault is Fault.REPORTED_OPT_OUT:
             error = {"type": f"{ERRORS}#1240", "title": 1240, "detail": "Illegal Number"}

@@ -15,9 +15,9 @@ from bridge.carriers.vendors.vonage import VonageCarrier
 from tests.bridge.carriers.harness import CANARY, AdapterRow, Trait
 from tests.bridge.carriers.vendor_harness import (
     ANY_JSON,
+    CLIENT_TIMEOUT,
     PATH,
     PATH_SECRET,
-    SHORT_TIMEOUT,
     VendorHarness,
     mutated,
     running_harness,
@@ -95,7 +95,7 @@ class BandwidthHarness(VendorHarness):
             path_secret=PATH_SECRET,
             validity=self.validity,
             clock=self.clock,
-            timeout=SHORT_TIMEOUT,
+            timeout=CLIENT_TIMEOUT,
         )
 
 
@@ -139,7 +139,7 @@ class VonageHarness(VendorHarness):
             signature_secret=vonage.SIGNATURE_SECRET,
             validity=self.validity,
             clock=self.clock,
-            timeout=SHORT_TIMEOUT,
+            timeout=CLIENT_TIMEOUT,
         )
 
 

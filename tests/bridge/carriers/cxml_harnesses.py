@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_from_bytes, urlencode
 
-import aiohttp
 from aiohttp import web
 from hypothesis import strategies as st
 from multidict import CIMultiDict
@@ -19,6 +18,7 @@ from bridge.carriers.vendors import signalwire, twilio
 from bridge.carriers.vendors.cxml import CxmlCarrier
 from tests.bridge.carriers.harness import CANARY, AdapterRow, Clock, Fault, Harness, Trait
 from tests.bridge.carriers.receiver import WebhookReceiver, webhook_receiver
+from tests.bridge.carriers.vendor_harness import CLIENT_TIMEOUT
 from tests.fakes import cxml
 
 NUMBER = "+15555550100"
@@ -33,7 +33,6 @@ NOT_OFFERED = {
     Trait.REPORTS_PARTS,
     Trait.OUR_IDS,
 }
-SHORT_TIMEOUT = aiohttp.ClientTimeout(total=1.5, connect=1.0)
 
 _FAULTS = {
     Fault.SILENT: cxml.CxmlFault(status=None),
@@ -80,7 +79,7 @@ class CxmlHarness(Harness):
             "numbers": (NUMBER,),
             "validity": self.validity,
             "clock": self.clock,
-            "timeout": SHORT_TIMEOUT,
+            "timeout": CLIENT_TIMEOUT,
         }
 
     async def text_from_handset(self, sender: str, text: str, *, media: tuple[tuple[str, str], ...] = ()) -> None:

@@ -18,6 +18,7 @@ from deploy.rehearsal.service import run_carrier
 from deploy.rehearsal.settings import Settings, Timing
 from tests.bridge.carriers.harness import CANARY, AdapterRow, Clock, Fault, Harness, Trait
 from tests.bridge.carriers.receiver import WebhookReceiver, webhook_receiver
+from tests.bridge.carriers.vendor_harness import CLIENT_TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -106,7 +107,7 @@ class RehearsalHarness(Harness):
 
         return (changed(_RIGHT) | changed(_REPORT) | _JSON).map(lambda value: json.dumps(value).encode())
 
-    def elsewhere(self, api_base: str) -> RehearsalCarrier:
+    def elsewhere(self, api_base: str, *, timeout: aiohttp.ClientTimeout = CLIENT_TIMEOUT) -> RehearsalCarrier:
         return RehearsalCarrier(
             public_base_url=self.receiver.url,
             slug="demo",
@@ -114,7 +115,7 @@ class RehearsalHarness(Harness):
             token=TOKEN,
             signing_key=SIGNING_KEY,
             clock=self.clock,
-            timeout=aiohttp.ClientTimeout(total=0.4, connect=0.3),
+            timeout=timeout,
         )
 
     async def vendor_goes_away(self) -> None:
@@ -139,7 +140,7 @@ def settings(receiver: WebhookReceiver, **pace: float) -> Settings:
         token=TOKEN,
         signing_key=SIGNING_KEY,
         webhook_base=receiver.url + PATH,
-        timing=Timing(**pace),
+        timing=Timing(**{"hang": 0.05, **pace}),
     )
 
 

@@ -18,9 +18,9 @@ from tests.bridge.carriers.harness import CANARY, AdapterRow, Fault, Trait
 from tests.bridge.carriers.receiver import WebhookReceiver
 from tests.bridge.carriers.vendor_harness import (
     ANY_JSON,
+    CLIENT_TIMEOUT,
     PATH,
     PATH_SECRET,
-    SHORT_TIMEOUT,
     VendorHarness,
     mutated,
     running_harness,
@@ -90,7 +90,7 @@ class SmsGateHarness(VendorHarness):
             sim_number=1,
             validity=self.validity,
             clock=self.clock,
-            timeout=SHORT_TIMEOUT,
+            timeout=CLIENT_TIMEOUT,
         )
 
 
@@ -145,7 +145,7 @@ class KannelHarness(VendorHarness):
             plain_numbers="international",
             region="US",
             validity=self.validity,
-            timeout=SHORT_TIMEOUT,
+            timeout=CLIENT_TIMEOUT,
         )
 
 
@@ -193,7 +193,7 @@ class JasminHarness(VendorHarness):
             plain_numbers="international",
             region="US",
             validity=self.validity,
-            timeout=SHORT_TIMEOUT,
+            timeout=CLIENT_TIMEOUT,
         )
 
 

@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 from aiohttp import web
 from hypothesis import strategies as st
 from multidict import CIMultiDict
@@ -18,6 +17,7 @@ from bridge.carriers.adapter import WebhookRequest
 from bridge.carriers.vendors import telnyx
 from tests.bridge.carriers.harness import CANARY, AdapterRow, Clock, Fault, Harness, Trait
 from tests.bridge.carriers.receiver import WebhookReceiver, webhook_receiver
+from tests.bridge.carriers.vendor_harness import CLIENT_TIMEOUT
 from tests.fakes import telnyx as fake
 
 NUMBER = "+15555550100"
@@ -125,7 +125,7 @@ class TelnyxHarness(Harness):
             numbers=(NUMBER,),
             validity=900,
             clock=self.clock,
-            timeout=aiohttp.ClientTimeout(total=1.5, connect=1.0),
+            timeout=CLIENT_TIMEOUT,
         )
 
     async def vendor_goes_away(self) -> None:

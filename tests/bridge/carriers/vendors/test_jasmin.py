@@ -30,7 +30,7 @@ from bridge.runtime.phone_number import Phone
 from tests.bridge.carriers.receiver import http_response, scripted_server
 from tests.bridge.carriers.self_hosted_harnesses import DLR, MO, JasminHarness
 from tests.bridge.carriers.steps import HANDSET, ODD_TEXTS, QUICK, parse_text, receive_text, send_text
-from tests.bridge.carriers.vendor_harness import PATH, PATH_SECRET, SHORT_TIMEOUT, running_harness
+from tests.bridge.carriers.vendor_harness import CLIENT_TIMEOUT, PATH, PATH_SECRET, running_harness
 from tests.fakes import jasmin
 
 
@@ -126,7 +126,7 @@ async def test_default_alphabet_is_configured(harness: JasminHarness, alphabet: 
         region="US",
         validity=300,
         default_alphabet=alphabet,
-        timeout=SHORT_TIMEOUT,
+        timeout=CLIENT_TIMEOUT,
     )
     (item,) = carrier.parse(harness.sign(urlencode(MO | {"binary": b"caf\x13".hex()}).encode()))
     assert isinstance(item, InboundText)
