@@ -1,13 +1,15 @@
 """Shared by all tests: which may run beside which.
 
 Rules of this module: the tests of a file stay together and in their order, because they may share what is dear to start;
-all that use the one running line of `tests/e2e` are one group; what takes longest begins first. No test fails because a
+all that use the running line of `tests/e2e` are two groups; what takes longest begins first. No test fails because a
 machine is slow: nothing here has a deadline but against hanging.
 """
 
 from __future__ import annotations
 
+import os
 import platform
+import re
 import signal
 from functools import cache
 from pathlib import Path
@@ -20,12 +22,17 @@ from hypothesis import settings
 import bridge.matrix  # noqa: F401
 
 HERE: Final = Path(__file__).parent
-LONGEST_FIRST: Final = ("the line", "e2e/", "bridge/crash/", "deploy/", "bridge/matrix/", "bot/", "bridge/")
+LONGEST_FIRST: Final = ("the line", "bridge/crash/", "e2e/", "deploy/", "bridge/matrix/", "bot/", "bridge/")
+OWN_LINE: Final = re.compile(r"\bStack\(|separate_line\.run_line\(")
+SECOND_LINE: Final = re.compile(r"^SECOND_LINE = True$", re.MULTILINE)
+"""What a test file says whose tests use the shared line beside those of the others: in a process of their own, if there are
+several, with a line of that process."""
 STRICT_FALLBACKS: Final = pytest.StashKey[list[str]]()
 """Where the strict client could not be the one who looked."""
 
-settings.register_profile("any machine", deadline=None)
-settings.load_profile("any machine")
+settings.register_profile("day", deadline=None, derandomize=True)
+settings.register_profile("night", deadline=None, print_blob=True)
+settings.load_profile("night" if os.environ.get("QUIETLINE_EXPLORE") == "1" else "day")
 # An `assert` in what the tests share tells its values too; this stands before any of it is imported.
 pytest.register_assert_rewrite("tests.bot", "tests.bridge", "tests.deploy", "tests.e2e", "tests.fakes")
 
@@ -86,11 +93,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @cache
 def group(file: str) -> str:
-    """Say which tests stay together with those of this file (from the project's root): all that use the one line do."""
+    """Say which tests stay together with those of this file (from the project's root): those that share a line do."""
     name = Path(file).relative_to("tests").as_posix()
     text = (HERE / name).read_text(encoding="utf-8")
-    shared = name.startswith("e2e/") and not ("Stack(" in text or "separate_line.run_line(" in text)
-    return "the line" if shared else name
+    shared = name.startswith("e2e/") and not OWN_LINE.search(text)
+    return f"the line {'2' if SECOND_LINE.search(text) else '1'}" if shared else name
 
 
 def _group_rank(name: str) -> int:

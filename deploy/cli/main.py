@@ -26,8 +26,8 @@ from deploy.data_dir.layout import DEFAULT_PORT_BASE, Layout, Ports
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE = 0, 1, 2
-PARALLEL_OPTIONS: Final = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder")
-"""How pytest runs the whole suite; the groups are those of `tests/conftest.py`."""
+PARALLEL_OPTIONS: Final = ("-n", "6", "--dist", "loadfile", "--no-loadscope-reorder")
+"""How pytest runs the whole suite; the groups are those of `tests/conftest.py`. More than the cores: kill tests wait."""
 
 _DATA_OPTION = click.option(
     "--data",

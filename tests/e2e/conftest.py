@@ -1,4 +1,4 @@
-"""One running line for all of these tests, and the people at its desk.
+"""One running line for most of these tests, and the people at its desk.
 
 Rules of these fixtures: tests run one after another in one event loop; each uses handsets of its own and leaves the
 queue empty and everything running; nobody takes more than the five threads that the line's cap allows; a strict client
@@ -21,6 +21,7 @@ from tests.e2e.nio_client import NioClient
 from tests.e2e.stack import Stack
 from tests.e2e.staff_client import Account, StaffClient
 from tests.e2e.staffed_line import StaffedLine
+from tests.e2e.visibility import assert_no_leak
 
 STRICT_GLIBC = (2, 38)
 TIMEOUT = 400
@@ -68,9 +69,14 @@ class StrictClientFactory:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """Run the line that most tests share, logging at DEBUG throughout so that the canary sees everything."""
-    async with separate_line.run_line(tmp_path_factory.mktemp("line"), log_level="DEBUG") as staffed_line:
+    """Run the line that most tests share, logging at DEBUG throughout so that the canary sees everything.
+
+    There is one in each process that runs some of these tests, and each is looked through when they are done.
+    """
+    directory = tmp_path_factory.mktemp("line")
+    async with separate_line.run_line(directory, settings=separate_line.HURRIED, log_level="DEBUG") as staffed_line:
         yield staffed_line.stack
+        await assert_no_leak(staffed_line)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -234,9 +234,9 @@ def free_ports() -> int:
 
     Test processes that run beside each other (pytest-xdist) look in ranges of their own.
     """
-    first = 20_000 + 3_000 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4)
+    first = 20_000 + 1_500 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8)
     for _ in range(200):
-        base = random.randrange(first, first + 2_998)  # noqa: S311 - a port, not a secret
+        base = random.randrange(first, first + 1_498)  # noqa: S311 - a port, not a secret
         with contextlib.ExitStack() as held, contextlib.suppress(OSError):
             for port in range(base, base + 3):
                 held.enter_context(contextlib.closing(socket.create_server(("127.0.0.1", port))))

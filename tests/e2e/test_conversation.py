@@ -1,18 +1,51 @@
-"""A text from a phone, the answer from a Matrix client, and who is not heard."""
+"""A text from a phone, the answer from a Matrix client, who is not heard, and STOP: on the pack's own undo windows."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
 
+from tests.e2e import separate_line
 from tests.e2e.carrier_api import handset
+from tests.e2e.conftest import StrictClientFactory
 from tests.e2e.staff_client import StaffClient, TimelineItem, attachment, mention
-from tests.e2e.staffed_line import NOTE, Conversation, StaffedLine
+from tests.e2e.staffed_line import NOTE, UNDO_SECONDS, Conversation, StaffedLine
+from tests.e2e.visibility import assert_no_leak
 
 BEFORE = ("First words, before anybody came: zebra crossing", "and a second text\nwith ñ, é and 🦓")
 ANSWER = "Sí — here I am 🫶🏽, “truly”\nsecond line: àéîõü ¿qué?\n\nend"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def staffed_line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StaffedLine]:
+    """Run a line of this module's own, on which nothing is hurried; it is looked through as the shared one is."""
+    async with separate_line.run_line(tmp_path_factory.mktemp("unhurried"), log_level="DEBUG") as staffed_line:
+        yield staffed_line
+        await assert_no_leak(staffed_line)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def ada_and_bea(
+    staffed_line: StaffedLine, strict_client_factory: StrictClientFactory
+) -> AsyncIterator[list[StaffClient]]:
+    """Seat two advocates on the strict client."""
+    ready = staffed_line.ready
+    opening = (strict_client_factory.log_in(ready.homeserver, ready.account("advocate", index)) for index in range(2))
+    async with separate_line.bring_people(staffed_line, opening) as clients:
+        yield clients
+
+
+@pytest.fixture(scope="module")
+def ada(ada_and_bea: list[StaffClient]) -> StaffClient:
+    return ada_and_bea[0]
+
+
+@pytest.fixture(scope="module")
+def bea(ada_and_bea: list[StaffClient]) -> StaffClient:
+    return ada_and_bea[1]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -100,6 +133,33 @@ async def test_nobody_but_the_assignee_is_heard(conversation: Conversation, bea:
     ).wait_for_receipt(note, NOTE)
     await staffed_line.carrier.wait_for_delivery(conversation.handset, said.body, within=40)
     assert note.body not in await staffed_line.carrier.texts_delivered(conversation.handset)
+
+
+async def test_nothing_leaves_after_stop_until_start(staffed_line: StaffedLine, ada: StaffClient) -> None:
+    """After STOP the phone gets at most the one confirmation; answers are refused with a reason; START opens again."""
+    carrier = staffed_line.carrier
+    conversation = await staffed_line.start_conversation(ada, handset(), "hello, before I stop")
+    pending = await ada.say(conversation.room, "still in its undo window when STOP comes")
+    before = await carrier.texts_delivered(conversation.handset)
+    await carrier.text(conversation.handset, "Stop.")
+    await conversation.wait_for_receipt(pending, "not sent")
+    await conversation.wait_for_notice("STOP")
+    await carrier.text(conversation.handset, "a text after the STOP")
+    await conversation.wait_for_text("a text after the STOP")
+    refused = await ada.say(conversation.room, "an answer after the STOP")
+    await conversation.wait_for_receipt(refused, "not sent")
+    await conversation.wait_for_notice("not sent", "STOP")
+    after = await carrier.texts_delivered_after(conversation.handset, after=UNDO_SECONDS + 3)
+    assert after[: len(before)] == before
+    assert len(after) - len(before) <= 1
+    assert not {pending.body, refused.body} & set(after)
+
+    await carrier.text(conversation.handset, "START")
+    await conversation.wait_for_notice("START")
+    resumed = await ada.say(conversation.room, "an answer after the START")
+    await carrier.wait_for_delivery(conversation.handset, resumed.body)
+    await conversation.wait_for_receipt(resumed, "delivered")
+    assert await carrier.texts_delivered(conversation.handset) == [*after, resumed.body]
 
 
 async def _now(client: StaffClient, room: str, item: TimelineItem) -> TimelineItem:

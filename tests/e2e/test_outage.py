@@ -15,6 +15,7 @@ from tests.e2e.polling import wait_until
 from tests.e2e.staff_client import StaffClient
 from tests.e2e.staffed_line import Conversation, StaffedLine
 
+SECOND_LINE = True
 BAD = (FaultMode.SLOW, FaultMode.BUSY, FaultMode.BROKEN, FaultMode.MUTE)
 LASTS = 2.5
 """Seconds of each mood: longer than the bridge's wait between two tries."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 from tests.e2e.polling import StepFailed, wait_until
 from tests.e2e.staff_client import NO_SHIELD, StaffClient, TimelineItem
@@ -12,6 +14,8 @@ from tests.e2e.staffed_line import Conversation, StaffedLine
 
 READ_TIMEOUT = 60.0
 """Seconds until a client can read: one that has just met our identities for the first time takes about thirty."""
+TELLING = 12
+"""Letters from which on a text is unlike anything a program would write by itself."""
 
 
 async def wait_until_readable(staffed_line: StaffedLine, client: StaffClient, room: str, author: str, *texts: str) -> None:
@@ -61,3 +65,42 @@ def every_file(*directories: Path) -> Iterator[tuple[Path, bytes]]:
                     yield path, path.read_bytes()
             except FileNotFoundError:
                 continue
+
+
+async def assert_no_leak(staffed_line: StaffedLine, *words: str, in_clear: frozenset[str] = frozenset()) -> None:
+    """See that nothing planted is in a log, a state event, a file's name, a process's title, or a byte on the disk.
+
+    Planted are all numbers that texted this line, every text that is long enough to be unlike anything else, `words`, and
+    `in_clear`: names, which the homeserver's own files may hold.
+    """
+    telling = {text for text in staffed_line.carrier.planted if len(text) >= TELLING} | {*words}
+    numbers = {text[1:] for text in staffed_line.carrier.planted if text.startswith("+")}
+    planted = telling | numbers | in_clear
+    assert len(numbers) >= 1
+
+    places = dict(staffed_line.stack.logs())
+    assert any("DEBUG" in text or "quietline" in text for text in places.values()), "nothing was logged"
+    places["file names"] = "\n".join(str(path) for path in staffed_line.stack.data.rglob("*"))
+    places["process titles"] = "\n".join(staffed_line.stack.processes().values())
+    places |= await _states(staffed_line)
+    staff = {account.mxid for account in staffed_line.ready.accounts}
+    for place, text in places.items():
+        found = sum(thing in text for thing in (planted | staff if place.endswith(".log") else planted))
+        assert found == 0, f"{found} planted thing(s), or ids of the staff, in {place}"
+
+    for path, raw in every_file(staffed_line.stack.data):
+        held = sum(thing.encode() in raw for thing in planted - in_clear)
+        assert held == 0, f"{held} planted thing(s) in the bytes of {path.relative_to(staffed_line.stack.data)}"
+
+
+async def _states(staffed_line: StaffedLine) -> dict[str, str]:
+    """State of every room that the policy bot is in, without what the homeserver says of the staff by itself."""
+    staff = {account.mxid for account in staffed_line.ready.accounts}
+    rooms = (await staffed_line.as_bot("GET", "joined_rooms"))["joined_rooms"]
+    assert staffed_line.ready.desk_room in rooms
+    states = {}
+    for number, room in enumerate(rooms):
+        events = (await staffed_line.as_bot("GET", f"rooms/{quote(room)}/state"))["state"]
+        kept = [e for e in events if not (e["type"] == "m.room.member" and e["state_key"] in staff)]
+        states[f"state of room {number}"] = json.dumps(kept, ensure_ascii=False)
+    return states
