@@ -16,8 +16,20 @@ from bridge.engine import engine, timers
 from bridge.engine.timers import BATCH, Timers
 from bridge.runtime.crash_points import never_crash
 from bridge.storage import serialization
-from tests.e2e.polling import wait_until
+from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.fakes.bridge_harness import BridgeHarness, ManualClock
+
+
+class WatchedTimers(Timers):
+    """Timers that say when a look at what is due has ended."""
+
+    looks: asyncio.Queue[None]
+
+    async def fire_due(self) -> float:
+        try:
+            return await super().fire_due()
+        finally:
+            self.looks.put_nowait(None)
 
 
 class TimersHarness:
@@ -29,7 +41,8 @@ class TimersHarness:
         self.woken: list[str] = []
         self.rest = asyncio.Event()
         self.rest.set()
-        self.timers = Timers(
+        self.asked_to_rest = asyncio.Event()
+        self.timers = WatchedTimers(
             database=harness.database,
             vault=harness.vault,
             clock=harness.clock,
@@ -38,8 +51,18 @@ class TimersHarness:
             wait_until_idle=self._rested,
             system_time=self.system_time.now,
         )
+        self.timers.looks = asyncio.Queue()
+
+    async def look(self) -> None:
+        """Have the timers look at the clock and at every row once, from now on; what does not fire then does not fire."""
+        while not self.timers.looks.empty():
+            self.timers.looks.get_nowait()
+        for _ in range(2):  # the first one to end may have begun before
+            self.timers.changed()
+            await self.timers.looks.get()
 
     async def _rested(self) -> None:
+        self.asked_to_rest.set()
         await self.rest.wait()
 
     async def set(self, key: str, due: float, *, owner: str = "t1") -> None:
@@ -93,7 +116,7 @@ async def test_timers_without_a_key_keep_nobody_waiting(timers_harness: TimersHa
     await timers_harness.harness.vault.destroy("gone")
     await timers_harness.harness.database.commit(commit)
     await timers_harness.set("silence", due + 5)
-    await wait_until("the other fires", lambda: _some(timers_harness), within=5, every=0.01)
+    await wait_until("the other fires", lambda: _some(timers_harness), every=0.01)
     assert await timers_harness.fired() == [("t1", "silence")]
     late = timers_harness.harness.clock.at + timers.NO_KEY_DELAY
     rows = await timers_harness.harness.database.fetch("SELECT owner, due FROM timer")
@@ -111,14 +134,12 @@ async def test_who_waits_is_known(timers_harness: TimersHarness) -> None:
 async def test_a_timer_fires_when_it_is_due_and_once(timers_harness: TimersHarness) -> None:
     """Not before, not twice; whoever it belongs to is woken."""
     await timers_harness.set("send", timers_harness.harness.clock.at + 10)
-    await asyncio.sleep(0.1)
+    await timers_harness.look()
     assert await timers_harness.fired() == []
     timers_harness.harness.clock.at += 10
     timers_harness.system_time.at += 10
-    timers_harness.timers.changed()
-    await wait_until("it fired", lambda: _some(timers_harness), within=5, every=0.01)
-    timers_harness.timers.changed()
-    await asyncio.sleep(0.1)
+    for _ in range(2):
+        await timers_harness.look()
     assert await timers_harness.fired() == [("t1", "send")]
     assert timers_harness.woken == ["t1"]
     assert await timers_harness.harness.count("timer") == 0
@@ -131,9 +152,8 @@ async def test_the_same_key_replaces(timers_harness: TimersHarness) -> None:
     await timers_harness.set("send", now + 10, owner="t2")
     await timers_harness.set("send", now + 1000)
     timers_harness.harness.clock.at = timers_harness.system_time.at = now + 11
-    timers_harness.timers.changed()
-    await wait_until("the other one fired", lambda: _some(timers_harness), within=5, every=0.01)
-    await asyncio.sleep(0.1)
+    for _ in range(2):
+        await timers_harness.look()
     assert await timers_harness.fired() == [("t2", "send")]
     assert await timers_harness.harness.database.fetchval("SELECT due FROM timer WHERE owner = 't1'") == now + 1000
 
@@ -152,7 +172,7 @@ async def test_a_timer_that_was_due_in_the_downtime_fires_at_the_start(tmp_path:
     await again.open()
     later = TimersHarness(again)
     running = asyncio.create_task(later.timers.run())
-    await wait_until("it fired", lambda: _some(later), within=5, every=0.01)
+    await wait_until("it fired", lambda: _some(later), every=0.01)
     assert await later.fired() == [("t1", "send")]
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
@@ -166,13 +186,20 @@ async def test_a_timer_set_by_a_decision_fires_without_waiting(tmp_path: Path, m
         heard.append(type(event).__name__)
         return Step(aggregate, () if isinstance(event, TimerDue) else (SetTimer(key="x", due=facts.now),))
 
+    async def fire_due(self: Timers) -> float:
+        wait = await look(self)
+        looked.set()  # after the first look nothing is set: now it sleeps
+        return wait
+
     heard: list[str] = []
+    looked, look = asyncio.Event(), Timers.fire_due
+    monkeypatch.setattr(Timers, "fire_due", fire_due)
     monkeypatch.setattr(engine, "decide", decide)
     monkeypatch.setattr(timers, "MAX_SLEEP", 600.0)
     harness = BridgeHarness(tmp_path)
     await harness.open()
     await harness.run()
-    await asyncio.sleep(0.1)
+    await looked.wait()
     await harness.receive_text("hello", message_id="1")
     await wait_until("the timer was decided", lambda: _heard(heard), every=0.01)
     assert heard == ["TextArrived", "TimerDue"]
@@ -190,7 +217,7 @@ async def test_more_than_a_batch_fires(timers_harness: TimersHarness) -> None:
 
     await timers_harness.harness.database.commit(many)
     timers_harness.timers.changed()
-    await wait_until("all fired", lambda: _fired(timers_harness, BATCH + 20), within=10, every=0.02)
+    await wait_until("all fired", lambda: _fired(timers_harness, BATCH + 20), every=0.02)
     assert await timers_harness.fired() == [("t1", f"k{n:03}") for n in range(BATCH + 20)]
 
 
@@ -206,11 +233,10 @@ async def test_the_next_batch_waits_until_the_last_one_is_decided(timers_harness
     timers_harness.rest.clear()
     await timers_harness.harness.database.commit(many)
     timers_harness.timers.changed()
-    await wait_until("the first ones fired", lambda: _fired(timers_harness, BATCH), within=10, every=0.02)
-    await asyncio.sleep(0.2)
+    await timers_harness.asked_to_rest.wait()
     assert len(await timers_harness.fired()) == BATCH
     timers_harness.rest.set()
-    await wait_until("all fired", lambda: _fired(timers_harness, 3 * BATCH), within=10, every=0.02)
+    await wait_until("all fired", lambda: _fired(timers_harness, 3 * BATCH), every=0.02)
 
 
 async def test_the_engine_rests_when_hardly_anybody_waits(tmp_path: Path) -> None:
@@ -218,15 +244,16 @@ async def test_the_engine_rests_when_hardly_anybody_waits(tmp_path: Path) -> Non
     harness = BridgeHarness(tmp_path)
     await harness.open()
     await harness.engine.load()
-    await asyncio.wait_for(harness.engine.wait_until_idle(), 5)
+    await asyncio.wait_for(harness.engine.wait_until_idle(), STEP_TIMEOUT)
     owners = [f"t{n}" for n in range(engine.IDLE_OWNERS + 1)]
     for owner in owners:
         harness.engine.wake(owner)
     rests = asyncio.create_task(harness.engine.wait_until_idle())
-    await asyncio.sleep(0.05)
+    for _ in range(5):
+        await asyncio.sleep(0)
     assert not rests.done()
     await harness.run()
-    await asyncio.wait_for(rests, 5)
+    await asyncio.wait_for(rests, STEP_TIMEOUT)
     await harness.close()
 
 
@@ -234,11 +261,8 @@ async def test_a_jump_of_the_clock_is_told_once(timers_harness: TimersHarness) -
     """When the machine's clock was set by more than a minute the desk hears it once, and timers keep their length."""
     await timers_harness.set("send", timers_harness.harness.clock.at + 600)
     timers_harness.system_time.at += 7200
-    timers_harness.timers.changed()
-    await wait_until("the desk was told", lambda: _jumped(timers_harness), within=5, every=0.01)
-    for _ in range(3):
-        timers_harness.timers.changed()
-        await asyncio.sleep(0.05)
+    for _ in range(4):
+        await timers_harness.look()
     assert await timers_harness.jumps() == [7200]
     assert await timers_harness.fired() == []
     assert "desk" in timers_harness.woken
@@ -247,8 +271,7 @@ async def test_a_jump_of_the_clock_is_told_once(timers_harness: TimersHarness) -
 async def test_small_corrections_are_not_told(timers_harness: TimersHarness) -> None:
     """What time synchronisation does all day is no jump."""
     timers_harness.system_time.at += 59
-    timers_harness.timers.changed()
-    await asyncio.sleep(0.1)
+    await timers_harness.look()
     assert await timers_harness.jumps() == []
 
 
@@ -260,10 +283,10 @@ async def test_a_full_disk_delays_timers_and_the_telling(timers_harness: TimersH
     timers_harness.harness.clock.at += 2
     timers_harness.system_time.at += 2 + 90
     timers_harness.timers.changed()
-    await wait_until("it was tried", lambda: _refused(timers_harness), within=5, every=0.01)
+    await wait_until("it was tried", lambda: _refused(timers_harness), every=0.01)
     assert await timers_harness.fired() == []
     timers_harness.harness.database.full = False
-    await wait_until("it fired", lambda: _some(timers_harness), within=5, every=0.01)
+    await wait_until("it fired", lambda: _some(timers_harness), every=0.01)
     assert await timers_harness.fired() == [("t1", "send")]
     assert await timers_harness.jumps() == [90]
 
@@ -274,10 +297,6 @@ async def _some(timers_harness: TimersHarness) -> bool | None:
 
 async def _fired(timers_harness: TimersHarness, count: int) -> bool | None:
     return len(await timers_harness.fired()) >= count or None
-
-
-async def _jumped(timers_harness: TimersHarness) -> bool | None:
-    return bool(await timers_harness.jumps()) or None
 
 
 async def _refused(timers_harness: TimersHarness) -> bool | None:
