@@ -1,7 +1,8 @@
 """The decision: a table from aggregate and event to the features that look at it, in order.
 
 Rules of this module: `decide` is total (an event that no feature is listed for changes nothing) and deterministic; a
-feature that consumes an event ends the walk; every text that comes out has passed `guard.may_send`, whoever asked for it.
+feature that consumes an event ends the walk; a message is parsed as a command once, and a command is done by the one
+function that `command_functions` names; every text that comes out has passed `guard.may_send`, whoever asked for it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from typing import Any, Final, TypeVar
 
 from bot import guard
 from bot.codeword import check, codeword_commands, enrolment
-from bot.commands import parser, playbooks
+from bot.command_functions import DESK_COMMANDS, OFFICE_COMMANDS, THREAD_COMMANDS
+from bot.commands import dispatch
+from bot.commands.dispatch import MessageFeature
+from bot.commands.parser import ParsedCommand, parse, remove_answer
 from bot.display import desk_board, queue_cards, thread_card
 from bot.lifecycle import audit_trail, legal_hold, number_reveal, recap, retention, tally
 from bot.model.actions import THREAD, Action, DeliveryReceipt, EditMessage, SendSms, ShowReceipt
@@ -68,7 +72,7 @@ from bot.model.thread_desk_events import (
     ThreadQueued,
 )
 from bot.safety import blocking, consent_flags, opt_out, silence_reminders, unsafe_phone
-from bot.sending import auto_replies, delivery_receipts, held_texts, release_held, reply_after_stop, undo_window
+from bot.sending import auto_replies, delivery_receipts, held_texts, reply_after_stop, undo_window
 from bot.staffing import (
     alerts,
     assignment,
@@ -76,7 +80,6 @@ from bot.staffing import (
     claim_queue,
     cold_outreach,
     duty,
-    outage,
     roster,
     transfer,
     wellbeing,
@@ -86,6 +89,45 @@ from policies.pack import Pack
 
 A = TypeVar("A", Thread, Desk)
 
+MESSAGES: Final[dict[type, tuple[MessageFeature, ...]]] = {
+    Thread: (
+        # First, whoever said it: a message that holds an agreed word leaves the room, and nothing below reads it.
+        check.redact_codeword,
+        # Nothing below asks again whether its sender is on the roster.
+        assignment.ignore_strangers,
+        # Whatever the assignee says, a command too, shows that they saw what was there: before anything that ends the walk.
+        retention.note_assignee_message,
+        # Words for the phone count however they are said: before the edits and the commands, which end the walk.
+        silence_reminders.note_message,
+        # Whatever the assignee says, a command too, shows that they are there: before a command gives the thread away.
+        auto_assign.note_presence_in_thread,
+        # A waiting `!reply` is changed by an edit that begins with a command: before the dispatch, which refuses edits, and
+        # before the assignee's edits, which end the walk for every other edit.
+        reply_after_stop.edit,
+        # Waiting words likewise, for `!say` and its kin are changed by a command too: before the dispatch.
+        undo_window.edit,
+        # What is a command is done or refused here, and is not relayed.
+        dispatch.in_thread(THREAD_COMMANDS),
+        # Last: what is left is words for the phone, or a note.
+        undo_window.take_message,
+    ),
+    Desk: (
+        # Before anything keeps or answers it: what is said behind a command about words may be one, and leaves the room.
+        enrolment.redact_codeword,
+        # Nothing below asks again whether its sender is on the roster.
+        alerts.ignore_strangers,
+        # An answer to the question for a codeword is redacted whatever it is: before anything else reads it.
+        enrolment.take_word,
+        # Whatever somebody says, a command too, shows that they are there: before a command gives something to them.
+        auto_assign.note_presence_at_desk,
+        # An answer to the questions before a first text may be a number, and is no command: before the dispatch, which
+        # would answer a mistyped one and leave it in the room.
+        cold_outreach.answer_outreach,
+        # Last: what is no command is talk between colleagues.
+        dispatch.at_desk(DESK_COMMANDS, OFFICE_COMMANDS),
+    ),
+}
+"""What looks at a message, in this order; it is parsed once, for all of them. Each row says why it stands where it does."""
 TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Thread, TextArrived): (
         blocking.drop_text,
@@ -108,49 +150,6 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         check.outcome,
         retention.restart_idle_timer,
     ),
-    (Thread, MessageSent): (
-        check.redact_codeword,
-        assignment.ignore_strangers,
-        retention.note_assignee_message,
-        silence_reminders.note_message,
-        auto_assign.note_presence_in_thread,
-        reply_after_stop.edit,
-        undo_window.edit,
-        parser.answer_in_thread,
-        desk_board.status,
-        transfer.offer_transfer,
-        transfer.accept,
-        transfer.bring_in,
-        transfer.claim,
-        transfer.off,
-        transfer.take_over,
-        transfer.offer_debrief,
-        recap.recap,
-        consent_flags.note_agreement,
-        consent_flags.note_told,
-        consent_flags.set_language,
-        playbooks.playbook,
-        unsafe_phone.unsafe,
-        unsafe_phone.safe,
-        unsafe_phone.urgent,
-        unsafe_phone.different,
-        legal_hold.hold,
-        legal_hold.subpoena,
-        number_reveal.ask,
-        retention.close,
-        retention.redact,
-        release_held.release,
-        release_held.say,
-        opt_out.stop_by_hand,
-        reply_after_stop.reply,
-        blocking.block,
-        tally.tally,
-        codeword_commands.codeword,
-        codeword_commands.verify,
-        codeword_commands.cover,
-        codeword_commands.unlock,
-        undo_window.take_message,
-    ),
     (Thread, ReactionAdded): (auto_assign.note_presence_in_thread, tally.count_reaction, transfer.answer_by_reaction),
     (Thread, MessageRedacted): (
         recap.remove_recap,
@@ -163,7 +162,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Thread, MemberLeft): (assignment.member_left,),
     (Thread, TimerDue): (
         legal_hold.postpone_removal,
-        parser.remove_answer,
+        remove_answer,
         auto_assign.take_back,
         transfer.end_offer,
         blocking.end_block,
@@ -188,26 +187,6 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Thread, AssigneePresent): (auto_assign.note_presence_in_thread,),
     (Thread, ThreadCreated): (cold_outreach.begin_thread,),
     (Thread, EnrolmentFinished): (codeword_commands.keep_digests,),
-    (Desk, MessageSent): (
-        enrolment.redact_codeword,
-        alerts.ignore_strangers,
-        enrolment.take_word,
-        auto_assign.note_presence_at_desk,
-        cold_outreach.answer_outreach,
-        parser.answer_at_desk,
-        claim_queue.claim,
-        desk_board.board,
-        duty.duty,
-        duty.trust,
-        duty.sign_out,
-        duty.listen,
-        outage.outage,
-        alerts.trust_clock,
-        alerts.retry,
-        legal_hold.subpoena_at_desk,
-        number_reveal.confirm_at_desk,
-        audit_trail.show_audit,
-    ),
     (Desk, ReactionAdded): (auto_assign.note_presence_at_desk, claim_queue.claim_by_reaction),
     (Desk, MessageRedacted): (desk_board.restore_board, queue_cards.restore_card),
     (Desk, MessageIgnored): (enrolment.redact_ignored, cold_outreach.redact_ignored, alerts.explain_ignored),
@@ -221,7 +200,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, PowerLevelsChanged): (roster.update_power_levels,),
     (Desk, IdentityChanged): (duty.report_identity,),
     (Desk, TimerDue): (
-        parser.remove_answer,
+        remove_answer,
         enrolment.end_enrolment,
         cold_outreach.end_outreach,
         new_thread_flood.show_cards,
@@ -257,7 +236,7 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
     """Say what follows from an event: the new aggregate and the actions, guarded."""
     before = aggregate
     actions: tuple[Action, ...] = ()
-    features = () if retention.is_too_late(aggregate, event) else TABLE.get((type(aggregate), type(event)), ())
+    features = () if retention.is_too_late(aggregate, event) else _features(type(aggregate), event)
     if features and isinstance(aggregate, Thread):
         aggregate, actions = legal_hold.follow_database(facts, aggregate)
     for feature in features:
@@ -287,6 +266,18 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
         )
         actions += audit_trail.audit_records(before, aggregate, actions)
     return Step(aggregate, actions)
+
+
+def _features(kind: type, event: Event) -> tuple[Feature, ...]:
+    """Return what looks at an event, in order. A message is parsed here, once."""
+    if isinstance(event, MessageSent):
+        command = parse(event.body)
+        return tuple(_with_command(feature, command) for feature in MESSAGES[kind])
+    return TABLE.get((kind, type(event)), ())
+
+
+def _with_command(feature: MessageFeature, command: ParsedCommand | None) -> Feature:
+    return lambda pack, facts, aggregate, event: feature(pack, facts, aggregate, event, command)
 
 
 def _guard(pack: Pack, facts: Facts, thread: Thread, action: Action) -> tuple[Action, ...]:

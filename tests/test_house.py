@@ -11,10 +11,10 @@ from typing import Final, get_args
 
 import pytest
 
-from bot.decide import TABLE
+from bot.decide import MESSAGES, TABLE
 from bot.model import events, line_incidents, thread_desk_events
 from bot.model.desk import Aggregate, Desk, Thread
-from bot.model.events import Event
+from bot.model.events import Event, MessageSent
 
 ROOT: Final = Path(__file__).parents[1]
 MAY_IMPORT: Final = {
@@ -229,7 +229,9 @@ def test_names_are_our_words() -> None:
 def test_the_table_of_decisions_is_complete() -> None:
     """Each pair of aggregate and event has features, or is passed over for a reason that is written down; never both."""
     pairs = {(aggregate, event) for aggregate in get_args(Aggregate) for event in get_args(Event)}
-    looked_at = {pair for pair, features in TABLE.items() if features}
-    assert TABLE.keys() <= pairs
+    table = TABLE | {(aggregate, MessageSent): features for aggregate, features in MESSAGES.items()}
+    looked_at = {pair for pair, features in table.items() if features}
+    assert table.keys() <= pairs
+    assert len(table) == len(TABLE) + len(MESSAGES), "a message has one row for each aggregate"
     assert looked_at | PASSED_OVER.keys() == pairs
     assert looked_at & PASSED_OVER.keys() == set()

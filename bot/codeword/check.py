@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot import guard
-from bot.commands.parser import names_a_word
+from bot.commands.parser import ParsedCommand, names_a_word
 from bot.language.codeword_forms import CodewordMatch, count_words
 from bot.language.masked_meaning import meaning
 from bot.lifecycle import retention
@@ -102,7 +102,9 @@ def end_challenge(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> 
     return Step(_end_challenge(thread), (notice,), consumed=True)
 
 
-def redact_codeword(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def redact_codeword(
+    pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None
+) -> Step[Thread]:
     """Take a word out of the room that a colleague wrote there, an agreed one or one to be: it neither stays nor leaves."""
     notice = "That held an agreed word: it was redacted, and nothing of it leaves. Never write it, here or to the phone."
     if names_a_word(event.body):

@@ -1,4 +1,4 @@
-"""What people at the agency say about an agreed word: agree, forget, ask for it, cover, unlock.
+"""The commands about the codeword: `!codeword`, `!forget-word`, `!verify`, `!cover`, `!unlock`.
 
 Rules of this module: only a person asks for the word, and only while the phone is in somebody's hand; a cover line leaves
 the same way before and after duress; what was locked is opened by a supervisor and by nothing else.
@@ -11,7 +11,7 @@ from typing import Final
 
 from bot import guard
 from bot.codeword.check import TIMER
-from bot.commands.parser import answer, command_args, mark_as_note
+from bot.commands.parser import ParsedCommand, answer, mark_as_note
 from bot.model.actions import DESK, OFFICE, THREAD, Action, SendMessage
 from bot.model.audit_kinds import AuditKind
 from bot.model.codeword_state import CodewordState, SendLock
@@ -33,18 +33,19 @@ NOT_KEPT: Final = (
 NEVER_BY_TEXT: Final = "Only a word agreed in person or by phone call is one: never agree on it by text."
 
 
-def codeword(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
-    """`!codeword`: have its sender asked for the word in their office. `!forget-word`: compare no more."""
-    if command_args(event, "codeword") is not None:
-        if thread.codeword.lock is not SendLock.NONE:
-            return _refuse(facts, thread, event, "First a supervisor's !unlock, once they have spoken with her by phone.")
-        wanted = EnrolmentRequested(thread=thread.id, designation=thread.designation, user=event.sender)
-        notice = f"{NEVER_BY_TEXT} You are asked for it in your office, where it is redacted at once."
-        return Step(
-            thread, (mark_as_note(event), SendEvent(owner=DESK, event=wanted), *answer(facts, event, notice)), consumed=True
-        )
-    if command_args(event, "forget-word") is None:
-        return Step(thread)
+def codeword(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
+    """`!codeword`: have its sender asked for the word in their office."""
+    if thread.codeword.lock is not SendLock.NONE:
+        return _refuse(facts, thread, event, "First a supervisor's !unlock, once they have spoken with her by phone.")
+    wanted = EnrolmentRequested(thread=thread.id, designation=thread.designation, user=event.sender)
+    notice = f"{NEVER_BY_TEXT} You are asked for it in your office, where it is redacted at once."
+    return Step(
+        thread, (mark_as_note(event), SendEvent(owner=DESK, event=wanted), *answer(facts, event, notice)), consumed=True
+    )
+
+
+def forget_word(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
+    """`!forget-word`: compare texts with no word any more."""
     if thread.codeword.digests is None:
         return _refuse(facts, thread, event, "No codeword is kept for this phone.")
     if thread.codeword.lock is not SendLock.NONE:
@@ -77,10 +78,8 @@ def keep_digests(pack: Pack, facts: Facts, thread: Thread, event: EnrolmentFinis
     )
 
 
-def verify(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def verify(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!verify`: put the challenge into the undo window."""
-    if command_args(event, "verify") is None:
-        return Step(thread)
     state = thread.codeword
     if state.digests is None:
         return _refuse(facts, thread, event, f"There is no codeword to ask for. !codeword keeps one. {NEVER_BY_TEXT}")
@@ -99,11 +98,9 @@ def verify(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step
     return _send(pack, facts, thread, event, body)
 
 
-def cover(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def cover(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!cover 1`: put an agreed cover line into the undo window, locked or not."""
-    if (which := command_args(event, "cover")) is None:
-        return Step(thread)
-    language = thread.consent.language
+    which, language = command.arguments, thread.consent.language
     if which not in COVER_LINES:
         listed = "\n".join(f"!cover {n}: “{pack.say(name, language)}”" for n, name in COVER_LINES.items())
         return _refuse(facts, thread, event, listed)
@@ -113,10 +110,8 @@ def cover(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[
     return _send(pack, facts, thread, event, body)
 
 
-def unlock(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def unlock(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!unlock`: let free words leave again. The table lets only supervisors say it."""
-    if command_args(event, "unlock") is None:
-        return Step(thread)
     if thread.codeword.lock is SendLock.NONE:
         return _refuse(facts, thread, event, "Nothing is locked here.")
     thread = replace(thread, codeword=replace(thread.codeword, lock=SendLock.NONE, failures=()))

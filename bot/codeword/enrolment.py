@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot.codeword.check import WRITTEN_IN_ROOM
-from bot.commands.parser import names_a_word, parse
+from bot.commands.parser import ParsedCommand, names_a_word
 from bot.language.codeword_forms import Flaw
 from bot.model.actions import OFFICE, RedactEvent, SendMessage
 from bot.model.codeword_state import Enrolment
@@ -37,10 +37,13 @@ WORD_ALONE: Final = "here a word is written alone, when I ask for it. !codeword 
 PLAIN_RELATIONS: Final = (Relation.NONE, Relation.TEXTER_REPLY, Relation.OTHER_REPLY)
 
 
-def pending_answer(desk: Desk, event: MessageSent) -> Enrolment | None:
-    """Return what is being asked for where this was said, if it counts as an answer: what is, or seems, no command."""
-    command = parse(event.body) is not None and event.relation is not Relation.EDIT
-    return None if command else _enrolment(desk, event)
+def pending_answer(desk: Desk, event: MessageSent, command: ParsedCommand | None) -> Enrolment | None:
+    """Return what is being asked for where this was said, if it counts as an answer: what is, or seems, no command.
+
+    `command`: `parse` of its body.
+    """
+    seems = command is not None and event.relation is not Relation.EDIT
+    return None if seems else _enrolment(desk, event)
 
 
 def is_plain(event: MessageSent) -> bool:
@@ -64,13 +67,12 @@ def ask_codeword(pack: Pack, facts: Facts, desk: Desk, event: EnrolmentRequested
     return Step(_with(desk, event.user, enrolment), actions)
 
 
-def redact_codeword(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
+def redact_codeword(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand | None) -> Step[Desk]:
     """Take out what was said behind a command about words, at the desk or in an office: it may be one.
 
     So may what looks like a mistyped command, where a word is being asked for.
     """
-    parsed = parse(event.body)
-    seems = parsed is not None and parsed.command is None and event.relation is not Relation.EDIT
+    seems = command is not None and command.command is None and event.relation is not Relation.EDIT
     if not names_a_word(event.body) and not (seems and _enrolment(desk, event) is not None):
         return Step(desk)
     own = event.place == OFFICE + event.sender
@@ -79,7 +81,7 @@ def redact_codeword(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) ->
     return Step(desk, (redacted, SendMessage(place=event.place, body=notice)), consumed=True)
 
 
-def take_word(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
+def take_word(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand | None) -> Step[Desk]:
     """Redact what was said, and go on: to the duress word, to the thread, or back with a reason."""
     redacted = RedactEvent(place=event.place, event_id=event.event_id)
     if event.relation is Relation.EDIT and event.target in desk.codeword_event_ids:
@@ -89,7 +91,7 @@ def take_word(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[
             place=event.place, body="Redacted as well. A word that is taken is not changed: say !codeword again."
         )
         return Step(_with(desk, user, None), (redacted, CancelTimer(key=TIMER + user), why), consumed=True)
-    enrolment = pending_answer(desk, event)
+    enrolment = pending_answer(desk, event, command)
     if enrolment is None or facts.enrolment_answer is None:
         return Step(desk)
     desk = replace(desk, codeword_event_ids=(*desk.codeword_event_ids, event.event_id)[-MAX_EVENT_IDS:])

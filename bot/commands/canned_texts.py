@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from bot.commands.parser import parse
+from bot.commands.parser import ParsedCommand
 from bot.model.desk import Facts, Thread
 from policies.hours import opening_text
 from policies.pack import Pack, TextName
@@ -76,25 +76,20 @@ def known_names(pack: Pack) -> tuple[str, ...]:
     return (*(name.value for name in TextName if name not in NOT_BY_HAND), *pack.canned)
 
 
-def read(pack: Pack, facts: Facts, thread: Thread, body: str, *, edit: bool = False) -> CannedText | Refused | None:
-    """Return what a message says as one of these commands; None when it is none. `edit`: it changes an earlier message."""
-    parsed = parse(body)
-    if parsed is None or parsed.command is None or parsed.command.name not in COMMANDS:
-        return None
-    command, said = parsed.command.name, parsed.words.strip()
-    if command == "say":
+def read(pack: Pack, facts: Facts, thread: Thread, command: ParsedCommand, *, edit: bool = False) -> CannedText | Refused:
+    """Return what one of these commands says (its name is in `COMMANDS`). `edit`: it changes an earlier message."""
+    name, said = command.name, command.words.strip()
+    if name == "say":
         return _say(pack, facts, thread, said)
-    if not said and not parsed.colon:
-        return _of(pack, facts, thread, ALSO[command])
-    if command == "tips" and not parsed.colon and said.casefold() in PHONE_TIPS:
+    if not said and not command.colon:
+        return _of(pack, facts, thread, ALSO[name])
+    if name == "tips" and not command.colon and said.casefold() in PHONE_TIPS:
         return _of(pack, facts, thread, PHONE_TIPS[said.casefold()])
-    if said and edit and parsed.colon and command in EDITED:
-        return _of(pack, facts, thread, ALSO[command], said)
-    if command == "different":
+    if said and edit and command.colon and name in EDITED:
+        return _of(pack, facts, thread, ALSO[name], said)
+    if name == "different":
         return Refused(why=ALONE)
-    return Refused(
-        why=f"no words are taken behind !{command}. Say it alone, or in words of your own: !say {command}: words."
-    )
+    return Refused(why=f"no words are taken behind !{name}. Say it alone, or in words of your own: !say {name}: words.")
 
 
 def _say(pack: Pack, facts: Facts, thread: Thread, said: str) -> CannedText | Refused:

@@ -1,7 +1,7 @@
-"""Commands: reading them, refusing them with a reason, answering them.
+"""Commands: reading them and answering them.
 
-Rules of this module: a command is a message that begins with `!`; a refusal says why and what to do; a near miss is
-suggested, never guessed; an answer is a notice that disappears after a while.
+Rules of this module: a command is a message that begins with `!`; `decide` reads each message once and hands the result
+on; an answer is a notice that disappears after a while. Who may say a command, and what does it, is `dispatch`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final, TypeVar
 
-from bot.commands.spec import COMMANDS, Command, Who
-from bot.model.actions import DESK, OFFICE, THREAD, Action, DeliveryReceipt, RedactMessage, SendMessage, ShowReceipt
-from bot.model.desk import Desk, Facts, Role, Thread
+from bot.commands.spec import COMMANDS, Command
+from bot.model.actions import OFFICE, THREAD, Action, DeliveryReceipt, RedactMessage, SendMessage, ShowReceipt
+from bot.model.desk import Desk, Facts, Thread
 from bot.model.events import Content, MessageSent, ReactionAdded, Relation, TimerDue
 from bot.model.feature import Step
 from bot.model.transactional_actions import SetTimer
@@ -40,7 +40,6 @@ UNKNOWN_MEMBER: Final = (
     "That is nobody at the desk. Say the command with their full Matrix id, or mention them in it, not as a reply."
 )
 REPLIES: Final = (Relation.TEXTER_REPLY, Relation.OTHER_REPLY)
-PLACES: Final = {DESK: "at the desk", THREAD: "in the thread's own room", OFFICE: "in your office"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +56,11 @@ class ParsedCommand:
     words: str = ""
     colon: bool = False
 
+    @property
+    def name(self) -> str:
+        """The name of the command in the registry; empty when there is no such command."""
+        return self.command.name if self.command is not None else ""
+
 
 def parse(body: str) -> ParsedCommand | None:
     """Read a message as a command; None when it is not meant as one."""
@@ -71,12 +75,9 @@ def parse(body: str) -> ParsedCommand | None:
     return ParsedCommand(word, " ".join(words.split()), command, words, colon)
 
 
-def command_args(event: MessageSent, name: str) -> str | None:
-    """Return the arguments when a message is that command, else None. A command may be said as a reply."""
-    if event.relation in (Relation.THREAD, Relation.EDIT) or event.content is not Content.TEXT:
-        return None
-    parsed = parse(event.body)
-    return parsed.arguments if parsed is not None and parsed.command is not None and parsed.command.name == name else None
+def is_taken(event: MessageSent) -> bool:
+    """Tell whether a command is taken from a message: new, or said as a reply, in text."""
+    return event.relation not in (Relation.THREAD, Relation.EDIT) and event.content is Content.TEXT
 
 
 def names_a_word(body: str) -> bool:
@@ -92,30 +93,6 @@ def names_a_word(body: str) -> bool:
     return any(
         head in CODEWORD_ALIASES or get_close_matches(head, CODEWORD_COMMANDS, n=1, cutoff=SIMILARITY) for head in heads
     )
-
-
-def answer_in_thread(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
-    """Answer `!help`, what is no command here, and whoever may not say it."""
-    if event.content is not Content.TEXT or (parsed := parse(event.body)) is None:
-        return Step(thread)
-    if (why := _misplaced(event, parsed)) is not None:
-        mark = () if event.relation is Relation.EDIT else (mark_as_note(event),)
-        return Step(thread, (*mark, *answer(facts, event, why)), consumed=True)
-    is_assignee = event.sender == thread.assignment.assignee
-    is_supervisor = facts.role(event.sender) is Role.SUPERVISOR
-    text = _answer(parsed, THREAD, is_assignee=is_assignee, is_supervisor=is_supervisor)
-    return Step(thread, (mark_as_note(event), *answer(facts, event, text)), consumed=True) if text else Step(thread)
-
-
-def answer_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
-    """Answer `!help`, what is no command here, and whoever may not say it."""
-    if event.content is not Content.TEXT or (parsed := parse(event.body)) is None:
-        return Step(desk)
-    if (why := _misplaced(event, parsed)) is not None:
-        return Step(desk, answer(facts, event, why), consumed=True)
-    is_supervisor = facts.role(event.sender) is Role.SUPERVISOR
-    text = _answer(parsed, event.place, is_assignee=False, is_supervisor=is_supervisor)
-    return Step(desk, answer(facts, event, text), consumed=True) if text else Step(desk)
 
 
 def remove_answer(pack: Pack, facts: Facts, aggregate: A, event: TimerDue) -> Step[A]:
@@ -181,37 +158,3 @@ def _parted(said: str) -> tuple[str, bool, str]:
     if colon and head.casefold() in COMMANDS_BY_NAME:
         return head, True, said.lstrip().removeprefix(f"{head}:").lstrip()
     return word, False, rest[0] if rest else ""
-
-
-def _misplaced(event: MessageSent, parsed: ParsedCommand) -> str | None:
-    """Say that a command was said in a way in which none is taken, lest somebody believes that it was."""
-    if parsed.command is None or event.relation not in (Relation.THREAD, Relation.EDIT):
-        return None
-    way = "in a thread of the room" if event.relation is Relation.THREAD else "by changing a message"
-    return f"!{parsed.command.name} did nothing: no command is taken {way}. Say it as a new message."
-
-
-def _answer(parsed: ParsedCommand, place: str, *, is_assignee: bool, is_supervisor: bool) -> str | None:
-    """Return what the table itself answers; None when a feature is to do it."""
-    here = OFFICE if place.startswith(OFFICE) else place
-    command = parsed.command
-    if command is None:
-        near = get_close_matches(parsed.word.casefold(), [c.name for c in COMMANDS], n=1)
-        hint = f"Did you mean !{near[0]}? Say it as a new message." if near else "!help lists what there is."
-        return f"There is no such command, and nothing was sent. {hint}"
-    if here not in command.places:
-        where = " or ".join(name for place, name in PLACES.items() if place in command.places)
-        return f"!{command.name} is said {where}; here it does nothing."
-    allowed = {
-        Who.ANYBODY: True,
-        Who.ASSIGNEE: is_assignee,
-        Who.ASSIGNEE_OR_SUPERVISOR: is_assignee or is_supervisor,
-        Who.SUPERVISOR: is_supervisor,
-    }
-    if not allowed[command.who]:
-        if command.who is Who.SUPERVISOR:
-            what = "!escalate calls those on duty" if here == THREAD else "!board shows who that is"
-        else:
-            what = "!status says who that is"
-        return f"!{command.name} is for {command.who.value}. {what}."
-    return describe_commands(place, every=command.name == "more") if command.name in {"help", "more"} else None

@@ -5,18 +5,16 @@ Rule of this module: a playbook is read by staff, disappears like any answer, an
 
 from __future__ import annotations
 
-from bot.commands.parser import answer, command_args, mark_as_note
+from bot.commands.parser import ParsedCommand, answer, mark_as_note
 from bot.model.desk import Facts, Thread
 from bot.model.events import MessageSent
 from bot.model.feature import Step
 from policies.pack import Pack
 
 
-def playbook(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def playbook(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!playbook name` shows its steps; alone, or with another word, it says which there are."""
-    if (said := command_args(event, "playbook")) is None:
-        return Step(thread)
-    wanted = said.casefold().replace("-", "_").replace(" ", "_")
+    wanted = command.arguments.casefold().replace("-", "_").replace(" ", "_")
     alike = [name for name in pack.playbooks if name.replace("-", "_").startswith(wanted)] if wanted else []
     exact = [name for name in alike if name.replace("-", "_") == wanted]
     chosen = exact or alike

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.commands.parser import answer, command_args, mark_as_note
+from bot.commands.parser import ParsedCommand, answer, mark_as_note
 from bot.display.queue_cards import EDIT
 from bot.display.thread_card import localpart, pinned
 from bot.model.actions import DESK, Action, EditMessage, PinMessage, SendMessage
@@ -30,17 +30,13 @@ MAX_ROWS: Final = 40
 """Threads of each kind on the board: a screen, not a ledger."""
 
 
-def board(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
+def board(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
     """Answer `!board`."""
-    if command_args(event, "board") is None:
-        return Step(desk)
     return Step(desk, answer(facts, event, board_text(pack, facts, desk)), consumed=True)
 
 
-def status(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def status(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """Answer `!status`: assignee, last texts, what is still in the undo window."""
-    if command_args(event, "status") is None:
-        return Step(thread)
     life = thread.lifecycle
     body = "\n".join(
         (

@@ -1,15 +1,17 @@
-"""What is a note and what is meant for the phone (DESIGN section 3).
+"""What is a note and what is meant for the phone.
 
-Rule of this module: anything doubtful is a note; what a message is does not depend on who says it.
+Rules of this module: anything doubtful is a note; what a message is does not depend on who says it; a message is parsed
+as a command by `decide`, and only other words than its own are parsed here.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Final
 
 from bot.commands import canned_texts
-from bot.commands.parser import BLANKS, command_args, parse
+from bot.commands.parser import BLANKS, ParsedCommand, is_taken, parse
 from bot.model.events import Content, MessageSent, Relation
 from policies.confusables import skeleton
 
@@ -25,18 +27,24 @@ ONLY_WORDS: Final = {
 """Why what is no text is a note, also when the assignee says it."""
 
 
-def for_the_phone(event: MessageSent) -> bool:
-    """Tell whether a message is meant for the phone, whether or not it may leave."""
-    return not is_note(event) or any(command_args(event, name) is not None for name in TO_THE_PHONE)
+def for_the_phone(event: MessageSent, command: ParsedCommand | None) -> bool:
+    """Tell whether a message is meant for the phone, whether or not it may leave. `command`: `parse` of its body."""
+    to_phone = command is not None and command.name in TO_THE_PHONE and is_taken(event)
+    return to_phone or not is_note(event, command)
 
 
-def is_note(event: MessageSent) -> bool:
-    """Tell whether a message is for the room only, whoever says it."""
+def would_be_note(event: MessageSent, body: str) -> bool:
+    """Tell whether other words than those of a message, said in it for the phone, would be a note said alone."""
+    return is_note(replace(event, relation=Relation.NONE, body=body), parse(body))
+
+
+def is_note(event: MessageSent, command: ParsedCommand | None) -> bool:
+    """Tell whether a message is for the room only, whoever says it. `command`: `parse` of its body."""
     return (
         event.content is not Content.TEXT
         or event.relation in (Relation.THREAD, Relation.OTHER_REPLY)
         or event.mentions
         or event.body.lstrip(BLANKS).startswith(("!", "/"))
-        or parse(event.body) is not None
+        or command is not None
         or MENTION.search(skeleton(event.body)) is not None
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bot.commands.parser import answer_ref, answer_timer, command_args
+from bot.commands.parser import ParsedCommand, answer_ref, answer_timer
 from bot.model.actions import DESK, Action, ConfirmIdentity, ShowAudit, SignOut
 from bot.model.audit_kinds import AuditKind
 from bot.model.desk import Desk, Facts, Thread
@@ -30,10 +30,8 @@ KINDS_BY_VALUE: Final = {kind.value: kind for kind in AuditKind}
 """An alarm is noted when a kind bears its name."""
 
 
-def show_audit(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
+def show_audit(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
     """`!audit`: what was noted last, for supervisors."""
-    if event.place != DESK or command_args(event, "audit") is None:
-        return Step(desk)
     tell = ShowAudit(place=DESK, reply_to=event.event_id, ref=answer_ref(event))
     return Step(desk, (tell, answer_timer(facts, event)), consumed=True)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.commands.parser import ANSWER_TIMER, answer, command_args, mark_as_note
+from bot.commands.parser import ANSWER_TIMER, ParsedCommand, answer, mark_as_note
 from bot.model.actions import DESK, THREAD, Action, EraseMessage, RedactMessage, SendMessage
 from bot.model.audit_kinds import AuditKind
 from bot.model.desk import Desk, Facts, Thread
@@ -25,11 +25,9 @@ SUBPOENA: Final = "subpoena"
 """The playbook that `!subpoena` opens."""
 
 
-def hold(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def hold(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!hold` and `!unhold`, by supervisors."""
-    on = command_args(event, "hold") is not None
-    if not on and command_args(event, "unhold") is None:
-        return Step(thread)
+    on = command.name == "hold"
     if on == thread.on_legal_hold:
         notice = "It is on hold already: !unhold lifts it." if on else "It is not on hold."
         return Step(thread, (mark_as_note(event), *answer(facts, event, notice)), consumed=True)
@@ -52,17 +50,13 @@ def hold(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[T
     )
 
 
-def subpoena(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def subpoena(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!subpoena` shows what to do with a paper that asks for records. There is nothing that could be exported."""
-    if command_args(event, "subpoena") is None:
-        return Step(thread)
     return Step(thread, (mark_as_note(event), *answer(facts, event, _checklist(pack))), consumed=True)
 
 
-def subpoena_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
+def subpoena_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
     """`!subpoena` at the desk: a paper may come that names no thread."""
-    if command_args(event, "subpoena") is None:
-        return Step(desk)
     return Step(desk, answer(facts, event, _checklist(pack)), consumed=True)
 
 

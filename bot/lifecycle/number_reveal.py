@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.commands.parser import answer, command_args, mark_as_note
+from bot.commands.parser import ParsedCommand, answer, mark_as_note
 from bot.display.thread_card import localpart
 from bot.model.actions import DESK, THREAD, RevealNumber, SendMessage
 from bot.model.audit_kinds import AuditKind
@@ -25,11 +25,9 @@ CONFIRM_WITHIN: Final = 600.0
 """Seconds for which a question stands."""
 
 
-def ask(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def ask(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!reveal reason` asks, `!reveal yes` confirms, `!reveal no` drops the question."""
-    if (words := command_args(event, "reveal")) is None:
-        return Step(thread)
-    match words.casefold():
+    match command.arguments.casefold():
         case "":
             return _refuse(facts, thread, event, "Say why: !reveal and the reason. It stays in this room.")
         case "yes":
@@ -75,11 +73,9 @@ def show_request(pack: Pack, facts: Facts, desk: Desk, event: RevealRequested) -
     return Step(desk, (SendMessage(place=DESK, body=body, notice=False, mentions=others),))
 
 
-def confirm_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
+def confirm_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
     """`!reveal yes designation`: the second person need not be in the room."""
-    if (words := command_args(event, "reveal")) is None:
-        return Step(desk)
-    yes, _, name = words.casefold().partition(" ")
+    yes, _, name = command.arguments.casefold().partition(" ")
     entry = next((entry for entry in desk.threads if entry.designation == name.strip()), None)
     if yes != "yes" or entry is None:
         why = "Here it is !reveal yes and a designation. Asking is done in the thread's room, with a reason."

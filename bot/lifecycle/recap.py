@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bot.commands.parser import command_args, mark_as_note
+from bot.commands.parser import ParsedCommand, mark_as_note
 from bot.model.actions import RECAP, THREAD, RedactMessage, SendRecap, ShareRoomKeys
 from bot.model.desk import Facts, Thread
 from bot.model.events import MessageRedacted, MessageSent
@@ -19,10 +19,8 @@ REMOVE_RECAP: Final = RedactMessage(place=THREAD, ref=RECAP)
 """What goes with every message that somebody takes out of the room: what is said again may say it."""
 
 
-def recap(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def recap(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """Send the room's keys once more to whoever asks, and say again what colleagues typed."""
-    if command_args(event, "recap") is None:
-        return Step(thread)
     given = ShareRoomKeys(place=THREAD, user=event.sender, resend=True)
     return Step(thread, (mark_as_note(event), given, SendRecap(place=THREAD, reply_to=event.event_id)), consumed=True)
 

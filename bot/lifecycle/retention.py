@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any, Final
 
-from bot.commands.parser import answer, command_args, mark_as_note
+from bot.commands.parser import ParsedCommand, answer, mark_as_note
 from bot.language.room_notes import for_the_phone
 from bot.lifecycle import tally
 from bot.lifecycle.recap import REMOVE_RECAP
@@ -83,13 +83,15 @@ def restart_idle_timer(pack: Pack, facts: Facts, thread: Thread, event: TextOutc
     return Step(thread, (SetTimer(key=IDLE, due=facts.now + pack.settings.idle),))
 
 
-def note_assignee_message(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def note_assignee_message(
+    pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None
+) -> Step[Thread]:
     """Take the assignee's next message as the sign that it has seen what was there before it."""
     if event.sender != thread.assignment.assignee:
         return Step(thread)
     thread, closing = _note_seen(pack, facts, thread)
     again: tuple[Action, ...] = ()
-    if for_the_phone(event):
+    if for_the_phone(event, command):
         thread = replace(thread, lifecycle=replace(thread.lifecycle, last_said=facts.now))
         again = (SetTimer(key=IDLE, due=facts.now + pack.settings.idle),) if thread.codeword.ever_texted else ()
     return Step(thread, (MarkSeen(event_id=event.event_id, by_message=True), *again, *closing))
@@ -103,38 +105,40 @@ def note_read(pack: Pack, facts: Facts, thread: Thread, event: MessageRead) -> S
     return Step(thread, (MarkSeen(event_id=event.event_id), *closing))
 
 
-def close(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
-    """`!close [now [anyway]]`, `!reopen`, `!continue [no]`."""
-    if (words := command_args(event, "close")) is not None:
-        if (how := words.casefold().split()) in (["now"], ["now", "anyway"]):
-            return _close_now(pack, facts, thread, event, anyway=len(how) > 1)
-        if words:
-            return _reply(facts, thread, event, "Say !close, or !close now, and nothing behind it.")
-        thread, closing = park_soon(pack, facts, thread, "Closing.")
-        return Step(thread, (mark_as_note(event), *closing), consumed=True)
-    if command_args(event, "reopen") is not None:
-        if not (thread.lifecycle.closes_at or thread.lifecycle.close_when_seen):
-            return _reply(facts, thread, event, "It is not being closed.")
-        thread, back = _reopen(thread, "The closing is taken back.")
-        return Step(thread, (mark_as_note(event), *back), consumed=True)
-    if (words := command_args(event, "continue")) is not None:
-        if words.casefold() not in {"", "no"}:
-            return _reply(facts, thread, event, "Say !continue, or !continue no.")
-        yes = not words
-        thread = replace(thread, lifecycle=replace(thread.lifecycle, continuing=yes))
-        kept = pack.settings.continuing if yes else pack.settings.grace
-        why = (
-            f"After the close number and flags are kept for {_describe_duration(kept)}, sealed; what was said is "
-            "not. Ask them first."
-        )
-        return _reply(facts, thread, event, why)
-    return Step(thread)
+def close(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
+    """`!close [now [anyway]]`: park the conversation when the undo time is over, or at once."""
+    if (how := command.arguments.casefold().split()) in (["now"], ["now", "anyway"]):
+        return _close_now(pack, facts, thread, event, anyway=len(how) > 1)
+    if command.arguments:
+        return _reply(facts, thread, event, "Say !close, or !close now, and nothing behind it.")
+    thread, closing = park_soon(pack, facts, thread, "Closing.")
+    return Step(thread, (mark_as_note(event), *closing), consumed=True)
 
 
-def redact(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def reopen(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
+    """`!reopen`: cancel a `!close` whose undo time is not over."""
+    if not (thread.lifecycle.closes_at or thread.lifecycle.close_when_seen):
+        return _reply(facts, thread, event, "It is not being closed.")
+    thread, back = _reopen(thread, "The closing is taken back.")
+    return Step(thread, (mark_as_note(event), *back), consumed=True)
+
+
+def keep_longer(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
+    """`!continue [no]`: choose how long number and flags are kept after the close."""
+    if command.arguments.casefold() not in {"", "no"}:
+        return _reply(facts, thread, event, "Say !continue, or !continue no.")
+    yes = not command.arguments
+    thread = replace(thread, lifecycle=replace(thread.lifecycle, continuing=yes))
+    kept = pack.settings.continuing if yes else pack.settings.grace
+    why = (
+        f"After the close number and flags are kept for {_describe_duration(kept)}, sealed; what was said is "
+        "not. Ask them first."
+    )
+    return _reply(facts, thread, event, why)
+
+
+def redact(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!redact` as a reply: that message leaves the room now, and does not leave for the phone if it has not yet."""
-    if command_args(event, "redact") is None:
-        return Step(thread)
     if not event.target:
         return _reply(facts, thread, event, "Say it as a reply to the message that should go.")
     if event.ref == "card":

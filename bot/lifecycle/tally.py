@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from bot.commands.parser import answer, command_args, mark_as_note
+from bot.commands.parser import ParsedCommand, answer, mark_as_note
 from bot.model.actions import THREAD, Action, SendMessage
 from bot.model.desk import Facts, Thread
 from bot.model.events import MessageSent, ReactionAdded
@@ -55,10 +55,9 @@ def ask_kind(thread: Thread) -> tuple[Action, ...]:
     return (SendMessage(place=THREAD, ref=QUESTION, body=f"{asked}\n{taps}"),)
 
 
-def tally(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def tally(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!tally kind`, or `!tally unmet vi` for a language that nobody here speaks."""
-    if (said := command_args(event, "tally")) is None:
-        return Step(thread)
+    said = command.arguments
     kind, _, rest = said.casefold().partition(" ")
     if kind == "unmet" and LANGUAGE.fullmatch(rest):
         thread, actions = _once(

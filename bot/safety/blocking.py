@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from bot.commands.parser import answer, command_args, mark_as_note
+from bot.commands.parser import ParsedCommand, answer, mark_as_note
 from bot.guard import blocked
 from bot.model.actions import DESK, THREAD, Action, SendMessage
 from bot.model.desk import Desk, Facts, Thread
@@ -32,10 +32,9 @@ DURATION: Final = re.compile(r"(\d{1,5}) ?(min|h|d|days?)")
 USAGE: Final = "Nothing was blocked. Say !block, or !block and how long (12 h, 30 days; 90 days at most), or !block off."
 
 
-def block(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def block(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!block [duration|off]` of a supervisor."""
-    if (said := command_args(event, "block")) is None:
-        return Step(thread)
+    said = command.arguments
     if said.casefold() == "off":
         if not thread.consent.blocked_until:
             return Step(thread, (mark_as_note(event), *answer(facts, event, "It is not blocked.")), consumed=True)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot.commands import canned_texts
-from bot.commands.parser import answer, command_args, mark_as_note
+from bot.commands.parser import ParsedCommand, answer, mark_as_note
 from bot.language import time_windows
 from bot.model.actions import Action
 from bot.model.audit_kinds import AuditKind
@@ -37,11 +37,9 @@ KINDS: Final = {kind.value: kind for kind in AuditKind if kind.value in {*TextNa
 """What is noted of texts, by their names. An agency's own text may be called like anything else that the audit knows."""
 
 
-def note_agreement(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def note_agreement(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!agreed`: when texting is safe, whether we may text first, another way, and the line for `!unsafe`."""
-    if (said := command_args(event, "agreed")) is None:
-        return Step(thread)
-    what, _, value = said.casefold().partition(" ")
+    what, _, value = command.arguments.casefold().partition(" ")
     flags = _with(pack, thread.flags, what, value.strip())
     if flags is None:
         why = (
@@ -53,14 +51,12 @@ def note_agreement(pack: Pack, facts: Facts, thread: Thread, event: MessageSent)
     return Step(replace(thread, flags=flags), (mark_as_note(event), *notice), consumed=True)
 
 
-def note_told(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def note_told(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!told limits`: the assignee told it, or asked it, in words of their own.
 
     What stands behind that stays in the room.
     """
-    if (said := command_args(event, "told")) is None:
-        return Step(thread)
-    what = (said.casefold().split() or [""])[0].strip(",.:;")
+    what = (command.arguments.casefold().split() or [""])[0].strip(",.:;")
     if what not in TELLS:
         why = "Say !told limits, !told rights, or !told safe (asked whether texting is safe). It sends nothing."
         return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)
@@ -70,11 +66,9 @@ def note_told(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> S
     return Step(thread, (mark_as_note(event), RecordAudit(kind=kind), *answer(facts, event, noted_so)), consumed=True)
 
 
-def set_language(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def set_language(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!lang es`: in which language the agency's texts leave. Alone it tells which that is."""
-    if (said := command_args(event, "lang")) is None:
-        return Step(thread)
-    wanted = said.casefold()
+    wanted = command.arguments.casefold()
     if wanted and wanted not in pack.languages:
         why = f"This line has texts in {', '.join(pack.languages)}. Anything else: !with @who interpreter."
         return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)

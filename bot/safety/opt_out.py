@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.commands.parser import answer, command_args, mark_as_note
+from bot.commands.parser import ParsedCommand, answer, mark_as_note
 from bot.language.masked_meaning import meaning
 from bot.lifecycle.retention import LEFT_SILENTLY, park_soon
 from bot.lifecycle.tally import count
@@ -105,29 +105,30 @@ def apply_keyword(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) 
     return Step(thread)
 
 
-def stop_by_hand(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
-    """Let a person honour a wish in free words as a STOP (`!stopped`), and end a STOP where that is theirs (`!resume`)."""
-    if command_args(event, "stopped") is not None:
-        if thread.consent.stopped:
-            return Step(thread, (mark_as_note(event), *answer(facts, event, "It is stopped already.")), consumed=True)
-        thread, dropped = _set_stopped(thread, "", "the texter asked us to stop", may_resume=True)
-        # It stands for everything that was texted until now, and for nothing after it.
-        settled = thread.lifecycle.newest_text or Moment(at=facts.now)
-        thread = replace(thread, consent=replace(thread.consent, last_keyword=settled))
-        notice = SendMessage(
-            place=THREAD,
-            body="Stopped, as they asked: nothing leaves until they text START. If it was a slip, !resume takes it back.",
-        )
-        actions = (
-            mark_as_note(event),
-            *dropped,
-            notice,
-            _suppress(pack, facts),
-            raise_alarm(thread, AlarmKind.STOPPED_BY_STAFF),
-        )
-        return Step(thread, actions, consumed=True)
-    if command_args(event, "resume") is None:
-        return Step(thread)
+def stop_by_hand(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
+    """Let a person honour a wish in free words as a STOP (`!stopped`)."""
+    if thread.consent.stopped:
+        return Step(thread, (mark_as_note(event), *answer(facts, event, "It is stopped already.")), consumed=True)
+    thread, dropped = _set_stopped(thread, "", "the texter asked us to stop", may_resume=True)
+    # It stands for everything that was texted until now, and for nothing after it.
+    settled = thread.lifecycle.newest_text or Moment(at=facts.now)
+    thread = replace(thread, consent=replace(thread.consent, last_keyword=settled))
+    notice = SendMessage(
+        place=THREAD,
+        body="Stopped, as they asked: nothing leaves until they text START. If it was a slip, !resume takes it back.",
+    )
+    actions = (
+        mark_as_note(event),
+        *dropped,
+        notice,
+        _suppress(pack, facts),
+        raise_alarm(thread, AlarmKind.STOPPED_BY_STAFF),
+    )
+    return Step(thread, actions, consumed=True)
+
+
+def resume_by_hand(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
+    """End a STOP where that is for a person to decide (`!resume`)."""
     if not thread.consent.may_resume:
         why = "The texter said STOP. Only their START ends it." if thread.consent.stopped else "Nothing is stopped here."
         return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)

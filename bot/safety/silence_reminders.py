@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from bot.commands.parser import ParsedCommand
 from bot.display.desk_board import describe_duration
 from bot.language import time_windows
 from bot.language.room_notes import for_the_phone
@@ -54,7 +55,9 @@ def note_inbound(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -
     return Step(replace(thread, silence=silence), (*actions, *posts))
 
 
-def note_message(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def note_message(
+    pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None
+) -> Step[Thread]:
     """Note words of the assignee for the phone.
 
     What the line answers by itself next is not the second such text in a row.
@@ -62,7 +65,7 @@ def note_message(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -
     silence = thread.silence
     if (
         event.sender != thread.assignment.assignee
-        or not for_the_phone(event)
+        or not for_the_phone(event, command)
         or not (silence.auto_replied or silence.auto_replied_before)
     ):
         return Step(thread)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from bot import guard
 from bot.commands import canned_texts
-from bot.commands.parser import answer, command_args, mark_as_note
+from bot.commands.parser import ParsedCommand, answer, mark_as_note
 from bot.lifecycle.retention import park_now
 from bot.model.actions import DESK, THREAD, Action, SendMessage
 from bot.model.audit_kinds import AuditKind
@@ -24,16 +24,15 @@ from bot.model.transactional_actions import CancelTimer, RecordAudit, SendEvent
 from bot.safety.inbound_cues import safe_check_cue
 from bot.safety.silence_reminders import TIMER
 from bot.sending.delivery_receipts import first_report
+from bot.sending.release_held import say
 from bot.sending.retraction import retract_sent
 from bot.sending.undo_window import TIMER as UNDONE
 from bot.sending.undo_window import cannot_send, drop_pending, start_undo
 from policies.pack import Pack, TextName
 
 
-def unsafe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def unsafe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!unsafe`: nothing leaves for this phone any more, but the line that the texter chose, if they did."""
-    if command_args(event, "unsafe") is None:
-        return Step(thread)
     actions: tuple[Action, ...] = ()
     if not thread.flags.unsafe:
         thread, dropped = drop_pending(thread, "the phone is unsafe")
@@ -77,10 +76,8 @@ def unsafe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step
     )
 
 
-def safe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def safe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!safe`: the phone may be texted again. A person has found out, by a way that is not this phone."""
-    if command_args(event, "safe") is None:
-        return Step(thread)
     if not thread.flags.unsafe:
         return Step(thread, (mark_as_note(event), *answer(facts, event, "It was not marked unsafe.")), consumed=True)
     flags = replace(thread.flags, unsafe=False, unsafe_line_ref="")
@@ -93,22 +90,12 @@ def safe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[T
     )
 
 
-def urgent(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
-    """`!urgent`: tell the desk. The text with the voice number goes the way of every other text of the agency's."""
-    if command_args(event, "urgent") is None and command_args(event, "say") is None:
-        return Step(thread)
-    text = canned_texts.read(pack, facts, thread, event.body)
-    if not isinstance(text, canned_texts.CannedText) or text.name != TextName.URGENT:
-        return Step(thread)  # Nothing is sent that asks them to call.
-    return Step(thread, (_alarm(thread, AlarmKind.URGENT),))
-
-
-def different(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def different(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!different`: what has not left does not leave; the text that names nobody goes the way of the others."""
-    if command_args(event, "different") is None:
-        return Step(thread)
     # What waits for its turn at the carrier was for whoever had the phone before.
-    return Step(*drop_pending(retract_sent(thread, lambda _words: True), "somebody else has the phone"))
+    thread, dropped = drop_pending(retract_sent(thread, lambda _words: True), "somebody else has the phone")
+    step = say(pack, facts, thread, event, command)
+    return replace(step, actions=(*dropped, *step.actions))
 
 
 def different_sent(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:

@@ -1,4 +1,4 @@
-"""Second words: letting leave what was held, and the agency's own texts at an advocate's hand.
+"""Releasing held texts (`!again`, `!anyway`, `!long`), and sending the agency's own (`!say` and its short forms).
 
 Rules of this module: what is held leaves by one command of the assignee and through the same undo window; a canned text is
 shown before it leaves, can be changed by editing the command and stopped by redacting it. Words behind a command that are
@@ -12,13 +12,15 @@ from typing import Final
 
 from bot import guard
 from bot.commands import canned_texts
-from bot.commands.parser import answer, command_args, mark_as_note
-from bot.language.room_notes import is_note
-from bot.model.actions import THREAD, SendMessage
+from bot.commands.parser import ParsedCommand, answer, mark_as_note
+from bot.language.room_notes import would_be_note
+from bot.model.actions import DESK, THREAD, Action, SendMessage
 from bot.model.desk import Facts, Thread
-from bot.model.events import MessageSent, Relation
+from bot.model.events import MessageSent
 from bot.model.feature import Step
 from bot.model.thread import HeldReason, HeldText, PendingText
+from bot.model.thread_desk_events import AlarmKind, AlarmRaised
+from bot.model.transactional_actions import SendEvent
 from bot.sending.held_texts import hold_text
 from bot.sending.undo_window import start_undo, take_text
 from policies.pack import Pack, TextName
@@ -35,11 +37,9 @@ UNNOTED: Final[dict[str, str]] = {
 }
 
 
-def release(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def release(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!again`, `!anyway`, `!long`: the message that is replied to, or the last one held for that reason."""
-    name = next((name for name in RELEASES if command_args(event, name) is not None), None)
-    if name is None:
-        return Step(thread)
+    name = command.name
     held = [h for h in thread.sending.held if h.reason in RELEASES[name] and h.author == event.sender]
     chosen = [h for h in held if h.event_id == event.target] if event.target else held[-1:]
     if not chosen:
@@ -65,19 +65,20 @@ def release(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Ste
     return Step(thread, (mark_as_note(event), *actions), consumed=True)
 
 
-def say(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
-    """`!say handover`, `!limits`, `!tips`: the agency's words, or own ones behind a colon, into the undo window."""
-    command = next((name for name in canned_texts.COMMANDS if command_args(event, name) is not None), None)
-    if command is None:
-        return Step(thread)
-    text = canned_texts.read(pack, facts, thread, event.body)
-    if text is None:
-        return Step(thread)
+def say(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
+    """`!say handover`, `!limits`, `!tips`: the agency's words, or own ones behind a colon, into the undo window.
+
+    The text that asks them to call also tells the desk that they may.
+    """
+    text = canned_texts.read(pack, facts, thread, command)
     if isinstance(text, canned_texts.Refused):
         return Step(thread, (mark_as_note(event), *answer(facts, event, f"Nothing was sent: {text.why}")), consumed=True)
-    if is_note(replace(event, relation=Relation.NONE, body=text.body)):
+    alarm: tuple[Action, ...] = ()
+    if text.name == TextName.URGENT:
+        alarm = (SendEvent(owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=AlarmKind.URGENT)),)
+    if would_be_note(event, text.body):
         why = "Not sent: own words that are a note, or that call a colleague, are not for the phone."
-        return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)
+        return Step(thread, (*alarm, mark_as_note(event), *answer(facts, event, why)), consumed=True)
     words = PendingText(
         event_id=event.event_id,
         body=text.body,
@@ -89,7 +90,7 @@ def say(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Th
     )
     thread, actions = take_text(pack, facts, thread, words, looked_at=not text.own)
     if words.event_id not in (p.event_id for p in thread.sending.pending):
-        return Step(thread, actions, consumed=True)
+        return Step(thread, (*alarm, *actions), consumed=True)
     changes = f"To change it, edit your command to !say {text.name}: and your words; redact it to stop it."
     changes = "Redact your command to stop it." if text.name == TextName.DIFFERENT else changes
     notice = f"Leaving in a moment: “{text.body}” {changes}{UNNOTED.get(text.name, '') if text.own else ''}"
@@ -97,7 +98,8 @@ def say(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Th
         notice = (
             f"Nothing leaves: {locked} The conversation is over in a moment all the same; redact your command to stop that."
         )
-    return Step(thread, (*actions, SendMessage(place=THREAD, body=notice, reply_to=event.event_id)), consumed=True)
+    shown = SendMessage(place=THREAD, body=notice, reply_to=event.event_id)
+    return Step(thread, (*alarm, *actions, shown), consumed=True)
 
 
 def _pending(facts: Facts, words: HeldText) -> PendingText:

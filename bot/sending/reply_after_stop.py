@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Final
 
 from bot import guard
-from bot.commands.parser import answer, command_args, mark_as_note, parse
-from bot.language.room_notes import is_note
+from bot.commands.parser import ParsedCommand, answer, mark_as_note
+from bot.language.room_notes import would_be_note
 from bot.model.actions import THREAD, Action, DeliveryReceipt, Origin, SendMessage, SendSms, ShowReceipt
 from bot.model.desk import Facts, Role, Thread
 from bot.model.events import MessageRedacted, MessageSent, Outcome, Relation, TextOutcome, TimerDue
@@ -28,11 +28,9 @@ CONFIRMATIONS: Final = ("!anyway", "!long")
 CARRIER_BLOCK: Final = "the carrier keeps this opt-out itself and would refuse it. The texter has to text START."
 
 
-def reply(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def reply(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!reply words` of a supervisor, as one answer to the last text after the STOP."""
-    if command_args(event, "reply") is None:
-        return Step(thread)
-    body, sure = _read(event)
+    body, sure = _read(command)
     if (why := _cannot_reply(pack, facts, thread, body) or _unfit(pack, facts, event, body, sure)) is not None:
         return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)
     words = ReplyAfterStop(event_id=event.event_id, body=body, author=event.sender, said_at=event.at)
@@ -49,13 +47,13 @@ def reply(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[
     )
 
 
-def edit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def edit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None) -> Step[Thread]:
     """Let the author change the reply while it waits; what is no `!reply` any more does not leave."""
     words = thread.consent.reply
     mine = words is not None and (words.event_id, words.author) == (event.target, event.sender)
     if event.relation is not Relation.EDIT or not mine or words is None:
         return Step(thread)
-    body, sure = _read(event)
+    body, sure = _read(command)
     why = _unfit(pack, facts, event, body, sure) if body else "Not sent: it is not a !reply any more."
     if why is not None:
         thread, actions = drop_reply(thread, why.removeprefix("Not sent: "), again=True)
@@ -148,12 +146,11 @@ def _cannot_reply(pack: Pack, facts: Facts, thread: Thread, body: str) -> str | 
     return f"Not sent: {why}" if why else None
 
 
-def _read(event: MessageSent) -> tuple[str, frozenset[str]]:
+def _read(command: ParsedCommand | None) -> tuple[str, frozenset[str]]:
     """Return the words of a `!reply`, and which second words stand before them; no words when it is none."""
-    parsed = parse(event.body)
-    if parsed is None or parsed.command is None or parsed.command.name != "reply":
+    if command is None or command.name != "reply":
         return "", frozenset()
-    body, sure = parsed.words, set()
+    body, sure = command.words, set()
     while (first := body.split(maxsplit=1)) and first[0].casefold() in CONFIRMATIONS:
         sure.add(first[0].casefold())
         body = first[1] if len(first) > 1 else ""
@@ -164,7 +161,7 @@ def _unfit(pack: Pack, facts: Facts, event: MessageSent, body: str, sure: frozen
     """Say why these words are not for a phone: what holds for the assignee's words holds here (DESIGN section 3)."""
     if (why := guard.leaks(pack, body, facts.designations)) is not None:
         return f"Not sent: {why}"
-    if is_note(replace(event, relation=Relation.NONE, body=body)):
+    if would_be_note(event, body):
         return "Not sent: words that are a note, or that call a colleague, are not for the phone."
     doubts = {"!long": guard.too_long(pack, body), "!anyway": guard.warns(body, differs=event.differs)}
     doubt = next(((word, why) for word, why in doubts.items() if why is not None and word not in sure), None)

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from bot import guard
 from bot.commands import canned_texts
-from bot.commands.parser import parse
-from bot.language.room_notes import ONLY_WORDS, is_note
+from bot.commands.parser import ParsedCommand
+from bot.language.room_notes import ONLY_WORDS, is_note, would_be_note
 from bot.model.actions import DESK, THREAD, Action, DeliveryReceipt, Origin, SendMessage, SendSms, ShowReceipt
 from bot.model.codeword_state import CodewordState, SendLock
 from bot.model.desk import Facts, Thread
@@ -30,9 +30,11 @@ MAX_SENT = 50
 AUTHOR_GONE = "whoever said it is not at the desk any more."
 
 
-def take_message(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def take_message(
+    pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None
+) -> Step[Thread]:
     """Take the assignee's words into the undo window; mark everything else as a note."""
-    if event.sender != thread.assignment.assignee or is_note(event):
+    if event.sender != thread.assignment.assignee or is_note(event, command):
         note: Action = ShowReceipt(place=THREAD, event_id=event.event_id, receipt=DeliveryReceipt.NOTE)
         if event.content is not Content.TEXT and event.sender == thread.assignment.assignee:
             return Step(thread, (note, _explain(event.event_id, f"Not sent: {ONLY_WORDS[event.content]}")))
@@ -85,14 +87,14 @@ def start_undo(pack: Pack, facts: Facts, thread: Thread, words: PendingText) -> 
     )
 
 
-def edit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def edit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None) -> Step[Thread]:
     """Let an author replace their own words while they wait or are held; say so when it is too late."""
     if event.relation is not Relation.EDIT:
         return Step(thread)
     known: tuple[PendingText | HeldText, ...] = (*thread.sending.pending, *thread.sending.held)
     old = next((w for w in known if w.event_id == event.target and w.author == event.sender), None)
     left = any(sent.event_id == event.target for sent in thread.sending.sent)
-    if old is None and not left and (parsed := parse(event.body)) is not None and parsed.command is not None:
+    if old is None and not left and command is not None and command.command is not None:
         return Step(thread)  # No command is taken this way, and its author hears so.
     if old is None or (isinstance(old, HeldText) and old.reason is HeldReason.UNKNOWN):
         notice = _explain(event.target, "That text has left the undo window: the edit changes nothing on the phone.")
@@ -107,7 +109,8 @@ def edit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[T
         why = "a command for a check or a cover line is not changed. Say it once more."
         return _stops(thread, event.target, f"Not sent: {why}")
     thread = replace(thread, codeword=_without_challenge(thread, event.target))
-    text = canned_texts.read(pack, facts, thread, event.body, edit=True)
+    says_text = command is not None and command.name in canned_texts.COMMANDS
+    text = canned_texts.read(pack, facts, thread, command, edit=True) if command is not None and says_text else None
     if (no := _not_this(old, text)) is not None:
         return _stops(thread, event.target, f"Nothing was sent, and what waited is stopped: {no} Say it as a new message.")
     body, name = (text.body, text.stands_for) if isinstance(text, canned_texts.CannedText) else (event.body, "")
@@ -121,7 +124,7 @@ def edit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[T
         edit_event_id=event.event_id,
         differs=event.differs,
     )
-    if is_note(replace(event, relation=Relation.NONE, body=body)):
+    if would_be_note(event, body):
         return _stops(thread, event.target, "Not sent: it has become a note.")
     looked_at = isinstance(text, canned_texts.CannedText) and not text.own
     shown: tuple[Action, ...] = (_explain(event.target, f"Leaving in a moment: “{body}”"),) if looked_at else ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from bot.commands.parser import answer, command_args, mark_as_note
+from bot.commands.parser import ParsedCommand, answer, mark_as_note
 from bot.display.thread_card import localpart
 from bot.model.actions import DESK, PageOnCall, RetryDeadLetter, SendMessage
 from bot.model.desk import Desk, Facts
@@ -111,7 +111,7 @@ GAPS: Final = {
 }
 
 
-def ignore_strangers(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
+def ignore_strangers(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand | None) -> Step[Desk]:
     """Take nothing from somebody who is not on the roster."""
     return Step(desk, consumed=desk.member(event.sender) is None)
 
@@ -201,21 +201,18 @@ def line_restored(pack: Pack, facts: Facts, desk: Desk, event: LineRestored) -> 
     return Step(desk, (SendMessage(place=DESK, body=body, notice=False),))
 
 
-def retry(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
+def retry(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
     """`!retry id`: a supervisor lets words be shown after all."""
-    if event.place != DESK or (words := command_args(event, "retry")) is None:
-        return Step(desk)
-    if not SHORT_ID.fullmatch(words.casefold()):
+    short_id = command.arguments.casefold()
+    if not SHORT_ID.fullmatch(short_id):
         return Step(desk, answer(facts, event, "Say !retry and the id that the alert gave."), consumed=True)
-    again = RetryDeadLetter(place=DESK, reply_to=event.event_id, short_id=words.casefold())
+    again = RetryDeadLetter(place=DESK, reply_to=event.event_id, short_id=short_id)
     return Step(desk, (mark_as_note(event), again), consumed=True)
 
 
-def trust_clock(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
+def trust_clock(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
     """`!time ok`: a supervisor looked at the clock and found it right."""
-    if event.place != DESK or (words := command_args(event, "time")) is None:
-        return Step(desk)
-    if words.casefold() != "ok":
+    if command.arguments.casefold() != "ok":
         return Step(desk, answer(facts, event, "Look at the machine's clock; if it is right, say !time ok."), consumed=True)
     notice = answer(facts, event, "The clock is taken as right: what has come to the end of its time goes again.")
     return Step(desk, (TrustClock(), *notice), consumed=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bot.commands.parser import ParsedCommand
 from bot.display.thread_card import localpart, pinned
 from bot.model.actions import (
     DESK,
@@ -86,7 +87,9 @@ def show_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> S
     return Step(replace(thread, lifecycle=life), tuple(posts))
 
 
-def ignore_strangers(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def ignore_strangers(
+    pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None
+) -> Step[Thread]:
     """Take nothing from somebody who is not on the roster."""
     return Step(thread, consumed=facts.role(event.sender) is None)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from bot.commands.parser import ParsedCommand
 from bot.display.thread_card import localpart
 from bot.model.actions import DESK, Action, SendMessage
 from bot.model.desk import Desk, DeskMember, Facts, QueueEntry, Role, Thread
@@ -48,7 +49,9 @@ def assign_waiting(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Ac
     return desk, actions
 
 
-def note_presence_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent | ReactionAdded) -> Step[Desk]:
+def note_presence_at_desk(
+    pack: Pack, facts: Facts, desk: Desk, event: MessageSent | ReactionAdded, command: ParsedCommand | None = None
+) -> Step[Desk]:
     """Take anything that somebody says or taps at the desk, or in their office, for a sign that they are there."""
     member = desk.member(event.sender)
     assigned = [entry for entry in desk.assigned_to(event.sender) if entry.auto_assigned]
@@ -78,7 +81,11 @@ def start_answer_timer(pack: Pack, facts: Facts, thread: Thread, event: Assigned
 
 
 def note_presence_in_thread(
-    pack: Pack, facts: Facts, thread: Thread, event: MessageSent | ReactionAdded | MemberJoined | AssigneePresent
+    pack: Pack,
+    facts: Facts,
+    thread: Thread,
+    event: MessageSent | ReactionAdded | MemberJoined | AssigneePresent,
+    command: ParsedCommand | None = None,
 ) -> Step[Thread]:
     """Ask nothing more of an assignee that has shown themselves, by words, a tap, or by coming in."""
     user = event.user if isinstance(event, MemberJoined | AssigneePresent) else event.sender

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.commands.parser import answer, command_args
+from bot.commands.parser import ParsedCommand, answer
 from bot.display.queue_cards import (
     CLAIM_REACTION,
     WAIT,
@@ -79,11 +79,9 @@ def forget_thread(pack: Pack, facts: Facts, desk: Desk, event: ThreadParked) -> 
     return Step(desk, (*(action for entry in over for action in expire_cards(entry)), *timers))
 
 
-def claim(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
+def claim(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
     """Take the thread that is named, or whose card is replied to, or the longest waiting; else the next within seconds."""
-    if event.place != DESK or (wanted := command_args(event, "claim")) is None:
-        return Step(desk)
-    name = wanted.casefold()
+    name = command.arguments.casefold()
     if not name and (thread := thread_of(event.ref)):
         name = next((entry.designation for entry in desk.threads if entry.thread == thread), "that")
     entry = next((entry for entry in desk.waiting if name in ("", entry.designation)), None)

@@ -10,7 +10,7 @@ import hmac
 from dataclasses import replace
 from typing import Final
 
-from bot.commands.parser import command_args, parse
+from bot.commands.parser import ParsedCommand, is_taken
 from bot.display.queue_cards import card_ref
 from bot.display.thread_card import localpart
 from bot.model.actions import DESK, OFFICE, Action, RedactEvent, SendMessage
@@ -54,20 +54,34 @@ REFUSALS: Final = {
 ENDS: Final = frozenset({NumberKind.EMERGENCY, NumberKind.TAKEN, NumberKind.BARRED})
 
 
-def answer_outreach(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
-    """Begin, or take the next answer. Only somebody's own office is listened to."""
+def begin(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
+    """`!text`, in one's own office: ask what has to be known before a text. What stands behind it may be a number."""
     if event.place != OFFICE + event.sender:
         return Step(desk)
-    if (said := command_args(event, "text")) is not None:
-        return _begin(pack, facts, desk, event, has_argument=bool(said))
+    redaction = (_redact(event),) if command.arguments else ()
+    if not pack.settings.cold_outbound:
+        why = "This line texts nobody first (cold_outbound in its pack). Whoever texts us is answered."
+        return Step(desk, (*redaction, _say(event, why)), consumed=True)
+    if (refused := cannot_claim(pack, desk, event.sender)) is not None:
+        return Step(desk, (*redaction, _say(event, refused)), consumed=True)
+    until = facts.now + ANSWER_WITHIN
+    desk = _with(desk, event.sender, ColdOutreach(user=event.sender, until=until))
+    return Step(desk, (*redaction, SetTimer(key=TIMER + event.sender, due=until), _say(event, ASK_CONSENT)), consumed=True)
+
+
+def answer_outreach(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand | None) -> Step[Desk]:
+    """Take the next answer. Only somebody's own office is listened to."""
+    if event.place != OFFICE + event.sender:
+        return Step(desk)
+    if command is not None and command.name == "text" and is_taken(event):
+        return Step(desk)  # It begins anew, whatever was being asked: `begin`.
     outreach = next((one for one in desk.outreach if one.user == event.sender), None)
     number = facts.dialled_number is not None and facts.dialled_number.kind is not NumberKind.UNREADABLE
     if outreach is None or outreach.until < facts.now:
         # Too late to mean anything, and still a number in a room.
         late = outreach is not None and number
         return Step(_with(desk, event.sender, None), (_redact(event),) if late else (), consumed=late)
-    known = parse(event.body)
-    if known is not None and known.command is not None:
+    if command is not None and command.command is not None:
         return Step(desk)
     if event.relation is not Relation.NONE:
         return Step(desk, (_redact(event),), consumed=True)
@@ -128,18 +142,6 @@ def show_outreach(pack: Pack, facts: Facts, desk: Desk, event: OutreachStarted) 
     post = SendMessage(place=DESK, ref=card_ref(entry), body=body)
     desk = replace(desk, threads=(*desk.threads, entry))
     return Step(desk, (post, SendEvent(owner=event.thread, event=Assigned(assignee=event.assignee))))
-
-
-def _begin(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, *, has_argument: bool) -> Step[Desk]:
-    redaction = (_redact(event),) if has_argument else ()
-    if not pack.settings.cold_outbound:
-        why = "This line texts nobody first (cold_outbound in its pack). Whoever texts us is answered."
-        return Step(desk, (*redaction, _say(event, why)), consumed=True)
-    if (refused := cannot_claim(pack, desk, event.sender)) is not None:
-        return Step(desk, (*redaction, _say(event, refused)), consumed=True)
-    until = facts.now + ANSWER_WITHIN
-    desk = _with(desk, event.sender, ColdOutreach(user=event.sender, until=until))
-    return Step(desk, (*redaction, SetTimer(key=TIMER + event.sender, due=until), _say(event, ASK_CONSENT)), consumed=True)
 
 
 def _take_number(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, outreach: ColdOutreach) -> Step[Desk]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.commands.parser import UNKNOWN_MEMBER, answer, answer_ref, answer_timer, command_args, find_member
+from bot.commands.parser import UNKNOWN_MEMBER, ParsedCommand, answer, answer_ref, answer_timer, find_member
 from bot.display.thread_card import localpart
 from bot.model.actions import DESK, ConfirmIdentity, SendMessage, ShowDevices, SignOut
 from bot.model.desk import Desk, DeskMember, Facts
@@ -19,11 +19,9 @@ from bot.model.transactional_actions import SendEvent
 from policies.pack import Pack
 
 
-def duty(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
+def duty(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
     """`!on` and `!off`."""
-    on = command_args(event, "on") is not None
-    if not on and command_args(event, "off") is None:
-        return Step(desk)
+    on = command.name == "on"
     threads = desk.assigned_to(event.sender)
     if not on and threads:
         names = ", ".join(entry.designation for entry in threads)
@@ -49,29 +47,28 @@ def _on_duty(member: DeskMember, now: float, *, on: bool) -> DeskMember:
     return replace(member, on_duty=on, on_duty_since=now, heavy_threads=0) if begins else replace(member, on_duty=on)
 
 
-def sign_out(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
+def sign_out(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
     """`!signout @who`: sign somebody out everywhere, because a device is lost or they have gone (practice 13)."""
-    if (who := command_args(event, "signout")) is None:
-        return Step(desk)
-    if (user := find_member(facts, event, who)) is None:
+    if (user := find_member(facts, event, command.arguments)) is None:
         why = f"{UNKNOWN_MEMBER} Whoever has left the desk receives nothing any more."
         return Step(desk, answer(facts, event, why), consumed=True)
     notice = f"{localpart(user)} is being signed out everywhere, at the word of {localpart(event.sender)}."
     return Step(desk, (SendMessage(place=DESK, body=notice, notice=False), SignOut(user=user)), consumed=True)
 
 
-def trust(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
-    """`!trust @who [fingerprint]` confirms the identity that was last reported; `!devices` lists somebody's devices."""
-    if (who := command_args(event, "devices")) is not None:
-        user = find_member(facts, event, who) if who else event.sender
-        if user is None:
-            return Step(desk, answer(facts, event, UNKNOWN_MEMBER), consumed=True)
-        tell = ShowDevices(place=DESK, user=user, reply_to=event.event_id, ref=answer_ref(event))
-        return Step(desk, (tell, answer_timer(facts, event)), consumed=True)
-    if (who := command_args(event, "trust")) is None:
-        return Step(desk)
+def devices(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
+    """`!devices [@who]` lists somebody's devices, or one's own."""
+    user = find_member(facts, event, command.arguments) if command.arguments else event.sender
+    if user is None:
+        return Step(desk, answer(facts, event, UNKNOWN_MEMBER), consumed=True)
+    tell = ShowDevices(place=DESK, user=user, reply_to=event.event_id, ref=answer_ref(event))
+    return Step(desk, (tell, answer_timer(facts, event)), consumed=True)
+
+
+def trust(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
+    """`!trust @who [fingerprint]` confirms the identity that was last reported."""
     waiting = dict(desk.unconfirmed_identities)
-    who, _, fingerprint = who.partition(" ")
+    who, _, fingerprint = command.arguments.partition(" ")
     user = find_member(facts, event, who)
     if user is None or user not in waiting:
         why = "Nobody of that name waits for it. A new identity is reported here when it is first seen."
@@ -121,11 +118,10 @@ def fours(key: str) -> list[str]:
     return [key[n : n + 4] for n in range(0, len(key), 4)]
 
 
-def listen(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
+def listen(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
     """`!listen designation`: a supervisor joins a thread as a note-taker."""
-    if (name := command_args(event, "listen")) is None:
-        return Step(desk)
-    entry = next((entry for entry in desk.threads if entry.designation == name.casefold()), None)
+    name = command.arguments.casefold()
+    entry = next((entry for entry in desk.threads if entry.designation == name), None)
     if entry is None:
         return Step(desk, answer(facts, event, "Say !listen and a designation. !board shows them."), consumed=True)
     notice = answer(facts, event, f"Accept the invitation to {entry.designation}: you read, and what you write is a note.")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.commands.parser import answer, command_args
+from bot.commands.parser import ParsedCommand, answer
 from bot.display.thread_card import localpart
 from bot.model.actions import DESK, SendMessage
 from bot.model.audit_kinds import AuditKind
@@ -18,11 +18,9 @@ from bot.model.transactional_actions import RecordAudit
 from policies.pack import Pack
 
 
-def outage(pack: Pack, facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
+def outage(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
     """`!outage` begins it, `!outage over` ends it."""
-    if (said := command_args(event, "outage")) is None:
-        return Step(desk)
-    word = said.casefold()
+    word = command.arguments.casefold()
     if word not in ("", "on", "over", "off"):
         return Step(desk, answer(facts, event, "Say !outage, or !outage over."), consumed=True)
     on = word in ("", "on")

@@ -1,4 +1,4 @@
-"""Handing a thread over, asking others in, and giving the assignee back.
+"""The commands in a thread's room about people: transfer, invite, call supervisors, take over, give back, go off duty.
 
 Rules of this module: an offer changes nothing until it is accepted; the desk alone makes somebody the assignee, so there is
 exactly one at any time; whoever is asked in is given what they need to read before they are invited.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.commands.parser import UNKNOWN_MEMBER, answer, command_args, find_member, mark_as_note
+from bot.commands.parser import UNKNOWN_MEMBER, ParsedCommand, answer, find_member, mark_as_note
 from bot.display.thread_card import localpart
 from bot.model.actions import DESK, OFFICE, THREAD, Action, Invite, KickMember, SendMessage
 from bot.model.desk import Facts, Role, Thread
@@ -36,11 +36,9 @@ INTERPRETER_SECONDS: Final = 7_200.0
 YES, NO = "✅", "❌"
 
 
-def offer_transfer(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
-    """Offer the thread to one person or to all, or take an offer back."""
-    if (words := command_args(event, "transfer")) is None:
-        return Step(thread)
-    first, _, note = words.partition(" ")
+def offer_transfer(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
+    """`!transfer`: offer the thread to one person or to all, or take an offer back."""
+    first, _, note = command.arguments.partition(" ")
     assignee = thread.assignment.assignee
     if assignee is None:
         return _refuse(facts, thread, event, "It is with nobody: it is in the queue, and anybody may claim it.")
@@ -72,14 +70,11 @@ def offer_transfer(pack: Pack, facts: Facts, thread: Thread, event: MessageSent)
     return Step(thread, (*notice, SetTimer(key=OFFER, due=offer.until)), consumed=True)
 
 
-def accept(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
-    """Take, or do not take, the thread that one is offered."""
-    yes = command_args(event, "accept") is not None
-    if not yes and command_args(event, "decline") is None:
-        return Step(thread)
+def accept(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
+    """`!accept` and `!decline`: take, or do not take, the thread that one is offered."""
     if (why := _cannot_answer(facts, thread, event.sender)) is not None:
         return _refuse(facts, thread, event, why)
-    thread, actions = _answer_offer(facts, thread, event.sender, yes=yes)
+    thread, actions = _answer_offer(facts, thread, event.sender, yes=command.name == "accept")
     return Step(thread, (mark_as_note(event), *actions), consumed=True)
 
 
@@ -119,52 +114,48 @@ def withdraw_redacted(pack: Pack, facts: Facts, thread: Thread, event: MessageRe
     return Step(*withdraw(thread, "was taken back"))
 
 
-def bring_in(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
-    """Ask somebody in (`!with`), or the supervisors on duty (`!escalate`)."""
-    if (words := command_args(event, "with")) is not None:
-        who, _, rest = words.partition(" ")
-        user = find_member(facts, event, who)
-        if user is None or user == event.sender:
-            return _refuse(
-                facts, thread, event, UNKNOWN_MEMBER if user is None else "You are here already. Say !with and who else."
-            )
-        if user == thread.assignment.assignee:
-            return _refuse(
-                facts, thread, event, f"{localpart(user)} is the advocate, and stays: nobody has to ask them in."
-            )
-        if not _is_on_duty(facts, user):
-            return _refuse(facts, thread, event, f"{localpart(user)} is off duty. Say !with and who else.")
-        actions: tuple[Action, ...] = (mark_as_note(event), Invite(user=user))
-        others = thread.assignment.interpreters - {user}
-        seat: Action = CancelTimer(key=INTERPRETER_TIMER + user)
-        if rest.strip().casefold() == "interpreter":
-            others, seat = others | {user}, SetTimer(key=INTERPRETER_TIMER + user, due=facts.now + INTERPRETER_SECONDS)
-        thread = replace(thread, assignment=replace(thread.assignment, interpreters=others))
-        actions += (seat,)
-        notice = f"{localpart(user)} is asked in, to read and to write notes; the phone does not hear them."
-        return Step(thread, (*actions, *answer(facts, event, notice)), consumed=True)
-    if command_args(event, "escalate") is not None:
-        called = [user for user in facts.supervisors if user != event.sender]
-        alarm = SendEvent(owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=AlarmKind.ESCALATED))
-        body = (
-            f"Called: {', '.join(localpart(user) for user in called)}. They read everything from the first word "
-            "once they join."
-            if called
-            else "You are the only supervisor on duty; the desk was told."
-            if facts.supervisors
-            else "No supervisor is on duty. Whoever is on call is being called; the desk was told."
-            if facts.on_call
-            else "No supervisor is on duty, and this line calls nobody outside. The desk was told: please phone somebody."
+def bring_in(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
+    """`!with @who [interpreter]`: ask somebody in."""
+    who, _, rest = command.arguments.partition(" ")
+    user = find_member(facts, event, who)
+    if user is None or user == event.sender:
+        return _refuse(
+            facts, thread, event, UNKNOWN_MEMBER if user is None else "You are here already. Say !with and who else."
         )
-        invited = tuple(Invite(user=user) for user in called)
-        return Step(thread, (mark_as_note(event), *invited, alarm, *answer(facts, event, body)), consumed=True)
-    return Step(thread)
+    if user == thread.assignment.assignee:
+        return _refuse(facts, thread, event, f"{localpart(user)} is the advocate, and stays: nobody has to ask them in.")
+    if not _is_on_duty(facts, user):
+        return _refuse(facts, thread, event, f"{localpart(user)} is off duty. Say !with and who else.")
+    actions: tuple[Action, ...] = (mark_as_note(event), Invite(user=user))
+    others = thread.assignment.interpreters - {user}
+    seat: Action = CancelTimer(key=INTERPRETER_TIMER + user)
+    if rest.strip().casefold() == "interpreter":
+        others, seat = others | {user}, SetTimer(key=INTERPRETER_TIMER + user, due=facts.now + INTERPRETER_SECONDS)
+    thread = replace(thread, assignment=replace(thread.assignment, interpreters=others))
+    actions += (seat,)
+    notice = f"{localpart(user)} is asked in, to read and to write notes; the phone does not hear them."
+    return Step(thread, (*actions, *answer(facts, event, notice)), consumed=True)
 
 
-def claim(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def escalate(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
+    """`!escalate [why]`: call the supervisors on duty into the room."""
+    called = [user for user in facts.supervisors if user != event.sender]
+    alarm = SendEvent(owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=AlarmKind.ESCALATED))
+    body = (
+        f"Called: {', '.join(localpart(user) for user in called)}. They read everything from the first word once they join."
+        if called
+        else "You are the only supervisor on duty; the desk was told."
+        if facts.supervisors
+        else "No supervisor is on duty. Whoever is on call is being called; the desk was told."
+        if facts.on_call
+        else "No supervisor is on duty, and this line calls nobody outside. The desk was told: please phone somebody."
+    )
+    invited = tuple(Invite(user=user) for user in called)
+    return Step(thread, (mark_as_note(event), *invited, alarm, *answer(facts, event, body)), consumed=True)
+
+
+def claim(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!claim` in a thread's own room: this thread, if it waits or is offered to everybody; the desk decides."""
-    if command_args(event, "claim") is None:
-        return Step(thread)
     assignee, offer = thread.assignment.assignee, thread.assignment.offer
     if assignee == event.sender:
         return _refuse(facts, thread, event, "This thread is with you already.")
@@ -173,10 +164,8 @@ def claim(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[
     return _request(facts, thread, event, event.sender, AssignmentKind.CLAIMED)
 
 
-def off(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def off(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!off` in a thread's room: the desk lets nobody go who has a thread in their hands."""
-    if command_args(event, "off") is None:
-        return Step(thread)
     if count := facts.load.get(event.sender, 0):
         why = f"First hand over (!transfer) or !release: you have {count} open, !board at the desk says which."
         return _refuse(facts, thread, event, why)
@@ -185,53 +174,58 @@ def off(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Th
     return Step(thread, (mark_as_note(event), wanted, *notice), consumed=True)
 
 
-def take_over(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
-    """`!take`, `!speak`, `!listen`, `!release`: who of those in the room is heard."""
+def take(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
+    """`!take`: a supervisor takes the thread over."""
+    if event.sender == thread.assignment.assignee:
+        return _refuse(facts, thread, event, "This thread is with you already.")
+    return _request(facts, thread, event, event.sender, AssignmentKind.TAKEN_OVER)
+
+
+def speak(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
+    """`!speak`: take the thread back from the supervisor who took it."""
     assignment, sender = thread.assignment, event.sender
-    if command_args(event, "take") is not None:
-        if sender == assignment.assignee:
-            return _refuse(facts, thread, event, "This thread is with you already.")
-        return _request(facts, thread, event, sender, AssignmentKind.TAKEN_OVER)
-    if command_args(event, "speak") is not None:
-        if sender == assignment.assignee:
-            return _refuse(facts, thread, event, "This thread is with you already.")
-        if sender != assignment.taken_from:
-            return _refuse(
-                facts, thread, event, "No supervisor took this thread from you. !claim at the desk, or ask for !transfer."
-            )
-        return _request(facts, thread, event, sender, AssignmentKind.RETURNED)
-    if command_args(event, "listen") is not None:
-        if sender != assignment.assignee or assignment.taken_from is None:
-            return _refuse(facts, thread, event, "You are here to read and to write notes already.")
-        if not _is_on_duty(facts, assignment.taken_from):
-            why = f"{localpart(assignment.taken_from)} is off duty: !transfer it, or !release it to the queue."
-            return _refuse(facts, thread, event, why)
-        return _request(facts, thread, event, assignment.taken_from, AssignmentKind.RETURNED)
-    if (words := command_args(event, "release")) is not None:
-        to_queue = words.casefold() == "queue"
-        if sender != assignment.assignee and (assignment.assignee is None or not to_queue):
-            why = (
-                "!release queue takes it from its advocate and lets it wait."
-                if assignment.assignee
-                else "It is in the queue."
-            )
-            return _refuse(facts, thread, event, why)
-        if to_queue:
-            thread, actions = release_to_queue(thread, facts, f"{localpart(sender)} put the thread back into the queue")
-            return Step(thread, (mark_as_note(event), *actions), consumed=True)
-        if assignment.taken_from is not None and _is_on_duty(facts, assignment.taken_from):
-            return _request(facts, thread, event, assignment.taken_from, AssignmentKind.RETURNED)
-        thread, actions = release_to_queue(thread, facts, "the thread was released")
+    if sender == assignment.assignee:
+        return _refuse(facts, thread, event, "This thread is with you already.")
+    if sender != assignment.taken_from:
+        return _refuse(
+            facts, thread, event, "No supervisor took this thread from you. !claim at the desk, or ask for !transfer."
+        )
+    return _request(facts, thread, event, sender, AssignmentKind.RETURNED)
+
+
+def listen(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
+    """`!listen`: a supervisor gives the thread back to whom they took it from, and stays."""
+    assignment = thread.assignment
+    if event.sender != assignment.assignee or assignment.taken_from is None:
+        return _refuse(facts, thread, event, "You are here to read and to write notes already.")
+    if not _is_on_duty(facts, assignment.taken_from):
+        why = f"{localpart(assignment.taken_from)} is off duty: !transfer it, or !release it to the queue."
+        return _refuse(facts, thread, event, why)
+    return _request(facts, thread, event, assignment.taken_from, AssignmentKind.RETURNED)
+
+
+def release(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
+    """`!release [queue]`: give the thread back to whom it was taken from, or to the queue."""
+    assignment, sender = thread.assignment, event.sender
+    to_queue = command.arguments.casefold() == "queue"
+    if sender != assignment.assignee and (assignment.assignee is None or not to_queue):
+        why = (
+            "!release queue takes it from its advocate and lets it wait." if assignment.assignee else "It is in the queue."
+        )
+        return _refuse(facts, thread, event, why)
+    if to_queue:
+        thread, actions = release_to_queue(thread, facts, f"{localpart(sender)} put the thread back into the queue")
         return Step(thread, (mark_as_note(event), *actions), consumed=True)
-    return Step(thread)
+    if assignment.taken_from is not None and _is_on_duty(facts, assignment.taken_from):
+        return _request(facts, thread, event, assignment.taken_from, AssignmentKind.RETURNED)
+    thread, actions = release_to_queue(thread, facts, "the thread was released")
+    return Step(thread, (mark_as_note(event), *actions), consumed=True)
 
 
-def offer_debrief(pack: Pack, facts: Facts, thread: Thread, event: MessageSent) -> Step[Thread]:
+def offer_debrief(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!debrief` offers a talk, where colleagues do not see it."""
-    if command_args(event, "debrief") is not None:
-        offer = "Some conversations stay with one. A supervisor can take a quiet quarter of an hour with you: just ask."
-        return Step(thread, (mark_as_note(event), SendMessage(place=OFFICE + event.sender, body=offer)), consumed=True)
-    return Step(thread)
+    offer = "Some conversations stay with one. A supervisor can take a quiet quarter of an hour with you: just ask."
+    return Step(thread, (mark_as_note(event), SendMessage(place=OFFICE + event.sender, body=offer)), consumed=True)
 
 
 def invite_listener(pack: Pack, facts: Facts, thread: Thread, event: ListenRequested) -> Step[Thread]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bot.codeword.enrolment import ANSWER_WITHIN, is_plain, pending_answer
+from bot.commands.parser import parse
 from bot.language import codeword_forms
 from bot.language.codeword_forms import NO_DURESS_WORD, CodewordMatch, Digests, EnrolmentAnswer, Flaw
 from bot.model.desk import Desk, Thread
@@ -54,7 +55,7 @@ class CodewordMatcher:
         match aggregate, event:
             case Thread(), TextArrived() | MessageSent() if aggregate.codeword.digests is not None:
                 return await self._compare(aggregate.codeword.digests, event)
-            case Desk(), MessageSent() if (asking := pending_answer(aggregate, event)) is not None:
+            case Desk(), MessageSent() if (asking := pending_answer(aggregate, event, parse(event.body))) is not None:
                 taken = await self._take_enrolment(event, asking.user, second=asking.wants_duress_word)
                 return MatchedEvent(replace(event, body="", mentioned_users=()), taken=taken)
         return MatchedEvent(event)

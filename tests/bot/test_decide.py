@@ -10,14 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot import guard
+from bot.commands import canned_texts, parser
+from bot.commands.spec import COMMANDS
 from bot.decide import TABLE, decide
-from bot.model.actions import THREAD, EditMessage, Origin, SendMessage, SendSms
+from bot.model.actions import DESK, OFFICE, THREAD, EditMessage, Origin, SendMessage, SendSms
 from bot.model.desk import Desk, Facts, Thread
 from bot.model.events import Content, Event, MessageSent, Relation, TextArrived, TimerDue
 from bot.model.feature import Step
 from bot.model.thread import PendingText, Sending
 from policies.pack import TextName
-from tests.bot.examples import held, staffed_desk
+from tests.bot.examples import FACTS, edit, held, said, staffed_desk
 from tests.bot.hypothesis_settings import COMMON, EXPLORES, USUAL
 from tests.bot.strategies import ANA, EVENT_TYPES, EVENTS, NOW, PACK, any_event, desks, facts, threads
 
@@ -37,7 +39,7 @@ def test_decide_is_total_and_deterministic(kind: type, aggregate: type, data: st
     assert isinstance(step, Step)
     assert isinstance(step.aggregate, aggregate)
     assert step == decide(PACK, known, state, event)
-    if not TABLE.get((aggregate, kind)):
+    if kind is not MessageSent and not TABLE.get((aggregate, kind)):
         assert seen_apart_from_the_board(step, state) == Step(state), "an event that no feature looks at changes nothing"
 
 
@@ -145,3 +147,41 @@ def test_bodies_are_not_in_reprs() -> None:
         (thread, said, step, TextArrived(id="a", body="marzipan", at=NOW), SendMessage(place=THREAD, body="marzipan"))
     )
     assert "marzipan" not in shown
+
+
+def count_parses(monkeypatch: pytest.MonkeyPatch, aggregate: Any, *said_there: MessageSent) -> int:
+    """Return how often the last of these messages is parsed as a command while it is decided."""
+    parsed: list[str] = []
+    part = parser._parted
+
+    def counted(body: str) -> tuple[str, bool, str]:
+        parsed.append(body)
+        return part(body)
+
+    monkeypatch.setattr(parser, "_parted", counted)
+    for event in said_there:
+        parsed.clear()
+        aggregate = decide(PACK, FACTS, aggregate, event).aggregate
+    return len(parsed)
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["marzipan", "// a note", "", "!stauts", "!board", *(f"!{c.name}{tail}" for c in COMMANDS for tail in ("", " 1"))],
+)
+def test_a_message_is_parsed_once(monkeypatch: pytest.MonkeyPatch, body: str) -> None:
+    """A message is read as a command once in a decision, whatever looks at it.
+
+    What leaves for the phone in its place, and the words of a `!reply`, are other words, and are read once as well.
+    """
+    name = body.removeprefix("!").partition(" ")[0]
+    other_words = name in {*canned_texts.COMMANDS, "reply"}
+    assert count_parses(monkeypatch, held(), said(body)) <= 1 + other_words
+    for place in (DESK, OFFICE + ANA):
+        assert count_parses(monkeypatch, staffed_desk(), said(body, place=place)) == 1
+
+
+@pytest.mark.parametrize("body", ["marzipan, really", "!say handover: marzipan", "!status", "// a note"])
+def test_an_edit_is_parsed_once_and_so_are_its_words(monkeypatch: pytest.MonkeyPatch, body: str) -> None:
+    """An edit is read once as what it is, and once as the words that would leave for the phone in place of the old ones."""
+    assert count_parses(monkeypatch, held(), said("marzipan"), edit(body)) == 2

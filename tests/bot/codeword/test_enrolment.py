@@ -9,6 +9,7 @@ import pytest
 
 from bot.codeword.codeword_commands import KEPT, NOT_KEPT
 from bot.codeword.enrolment import ANSWER_WITHIN, REDACT_FOR, pending_answer
+from bot.commands.parser import parse
 from bot.language.codeword_forms import EnrolmentAnswer, Flaw
 from bot.model.actions import OFFICE, RedactEvent, SendMessage
 from bot.model.codeword_state import SendLock
@@ -199,4 +200,4 @@ def test_what_seems_a_command_is_no_word(body: str) -> None:
     assert of(RedactEvent, step) == [RedactEvent(place=ROOM, event_id="$w")]
     assert "not taken" in words(step)
     assert step.aggregate.enrolments == desk.enrolments
-    assert pending_answer(desk, said(body, place=ROOM)) is None
+    assert pending_answer(desk, said(body, place=ROOM), parse(body)) is None

@@ -1,0 +1,101 @@
+"""The function that does each command, by the place where it is said.
+
+Rules of this module: every command of the registry (`bot.commands.spec`) has exactly one function for each place where it
+may be said, and no name here is missing there (a test compares the two); a function is called only when the registry lets
+the sender say the command there, so it asks neither; rows stand in the order of the registry.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bot.codeword import codeword_commands
+from bot.commands import dispatch, playbooks
+from bot.commands.dispatch import Functions
+from bot.display import desk_board
+from bot.lifecycle import audit_trail, legal_hold, number_reveal, recap, retention, tally
+from bot.model.actions import DESK, OFFICE, THREAD
+from bot.safety import blocking, consent_flags, opt_out, unsafe_phone
+from bot.sending import release_held, reply_after_stop
+from bot.staffing import alerts, claim_queue, cold_outreach, duty, outage, transfer
+
+THREAD_COMMANDS: Final[Functions] = {
+    "claim": transfer.claim,
+    "off": transfer.off,
+    "transfer": transfer.offer_transfer,
+    "accept": transfer.accept,
+    "decline": transfer.accept,
+    "escalate": transfer.escalate,
+    "with": transfer.bring_in,
+    "take": transfer.take,
+    "speak": transfer.speak,
+    "listen": transfer.listen,
+    "release": transfer.release,
+    "limits": release_held.say,
+    "options": release_held.say,
+    "unsafe": unsafe_phone.unsafe,
+    "safe": unsafe_phone.safe,
+    "say": release_held.say,
+    "tips": release_held.say,
+    "rights": release_held.say,
+    "clarify": release_held.say,
+    "safecheck": release_held.say,
+    "later": release_held.say,
+    "switch": release_held.say,
+    "urgent": release_held.say,
+    "different": unsafe_phone.different,
+    "lang": consent_flags.set_language,
+    "agreed": consent_flags.note_agreement,
+    "told": consent_flags.note_told,
+    "playbook": playbooks.playbook,
+    "again": release_held.release,
+    "anyway": release_held.release,
+    "long": release_held.release,
+    "stopped": opt_out.stop_by_hand,
+    "resume": opt_out.resume_by_hand,
+    "reply": reply_after_stop.reply,
+    "block": blocking.block,
+    "tally": tally.tally,
+    "codeword": codeword_commands.codeword,
+    "forget-word": codeword_commands.forget_word,
+    "verify": codeword_commands.verify,
+    "cover": codeword_commands.cover,
+    "unlock": codeword_commands.unlock,
+    "recap": recap.recap,
+    "debrief": transfer.offer_debrief,
+    "status": desk_board.status,
+    "close": retention.close,
+    "reopen": retention.reopen,
+    "continue": retention.keep_longer,
+    "redact": retention.redact,
+    "hold": legal_hold.hold,
+    "unhold": legal_hold.hold,
+    "reveal": number_reveal.ask,
+    "subpoena": legal_hold.subpoena,
+    "help": dispatch.show_commands_in_thread,
+    "more": dispatch.show_commands_in_thread,
+}
+DESK_COMMANDS: Final[Functions] = {
+    "claim": claim_queue.claim,
+    "board": desk_board.board,
+    "on": duty.duty,
+    "off": duty.duty,
+    "trust": duty.trust,
+    "signout": duty.sign_out,
+    "devices": duty.devices,
+    "listen": duty.listen,
+    "outage": outage.outage,
+    "time": alerts.trust_clock,
+    "retry": alerts.retry,
+    "reveal": number_reveal.confirm_at_desk,
+    "subpoena": legal_hold.subpoena_at_desk,
+    "audit": audit_trail.show_audit,
+    "help": dispatch.show_commands_at_desk,
+    "more": dispatch.show_commands_at_desk,
+}
+OFFICE_COMMANDS: Final[Functions] = {
+    "text": cold_outreach.begin,
+    "help": dispatch.show_commands_at_desk,
+    "more": dispatch.show_commands_at_desk,
+}
+BY_PLACE: Final[dict[str, Functions]] = {THREAD: THREAD_COMMANDS, DESK: DESK_COMMANDS, OFFICE: OFFICE_COMMANDS}

@@ -1,0 +1,105 @@
+"""Dispatch: a message that is a command reaches the one function that does it, or its sender hears why nothing does.
+
+Rules of this module: the registry (`spec`) says where a command may be said and by whom, and nothing else asks that; a
+refusal says why and what to do; a near miss is suggested, never guessed. The functions are given to it, as a mapping from
+name to function for each place (`bot.command_functions`), because the modules that define them import this package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import Any, Final, TypeAlias
+
+from bot.commands.parser import ParsedCommand, answer, describe_commands, is_taken, mark_as_note
+from bot.commands.spec import COMMANDS, Who
+from bot.model.actions import DESK, OFFICE, THREAD
+from bot.model.desk import Desk, Facts, Role, Thread
+from bot.model.events import Content, MessageSent, Relation
+from bot.model.feature import Step
+from policies.pack import Pack
+
+CommandFunction: TypeAlias = Callable[[Pack, Facts, Any, MessageSent, ParsedCommand], Step[Any]]
+"""`(pack, facts, aggregate, event, command) -> Step`: does a command that its sender may say, where they may say it."""
+MessageFeature: TypeAlias = Callable[[Pack, Facts, Any, MessageSent, ParsedCommand | None], Step[Any]]
+"""`(pack, facts, aggregate, event, command) -> Step`: a feature for messages; `command` is `parse` of the body."""
+Functions: TypeAlias = Mapping[str, CommandFunction]
+"""The function of each command, by its name, for one place."""
+PLACES: Final = {DESK: "at the desk", THREAD: "in the thread's own room", OFFICE: "in your office"}
+
+
+def in_thread(functions: Functions) -> MessageFeature:
+    """Return the feature that does, or refuses, what is said as a command in a thread's room."""
+
+    def dispatch(
+        pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None
+    ) -> Step[Thread]:
+        if command is None or event.content is not Content.TEXT:
+            return Step(thread)
+        why = _refusal(facts, command, event, THREAD, is_assignee=event.sender == thread.assignment.assignee)
+        if why is None:
+            return functions[command.name](pack, facts, thread, event, command)
+        # An edit bears no mark of its own: what it changes has one.
+        mark = () if command.command is not None and event.relation is Relation.EDIT else (mark_as_note(event),)
+        return Step(thread, (*mark, *answer(facts, event, why)), consumed=True)
+
+    return dispatch
+
+
+def at_desk(desk_functions: Functions, office_functions: Functions) -> MessageFeature:
+    """Return the feature that does, or refuses, what is said as a command at the desk or in an office."""
+
+    def dispatch(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand | None) -> Step[Desk]:
+        if command is None or event.content is not Content.TEXT:
+            return Step(desk)
+        here = OFFICE if event.place.startswith(OFFICE) else event.place
+        if (why := _refusal(facts, command, event, here, is_assignee=False)) is not None:
+            return Step(desk, answer(facts, event, why), consumed=True)
+        functions = office_functions if here == OFFICE else desk_functions
+        return functions[command.name](pack, facts, desk, event, command)
+
+    return dispatch
+
+
+def show_commands_in_thread(
+    pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand
+) -> Step[Thread]:
+    """`!help` and `!more` in a thread's room."""
+    shown = describe_commands(THREAD, every=command.name == "more")
+    return Step(thread, (mark_as_note(event), *answer(facts, event, shown)), consumed=True)
+
+
+def show_commands_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
+    """`!help` and `!more` at the desk or in an office."""
+    shown = describe_commands(event.place, every=command.name == "more")
+    return Step(desk, answer(facts, event, shown), consumed=True)
+
+
+def _refusal(facts: Facts, parsed: ParsedCommand, event: MessageSent, here: str, *, is_assignee: bool) -> str | None:
+    """Say why a command is not done; None when its sender may say it, here and so."""
+    command = parsed.command
+    if command is None:
+        near = get_close_matches(parsed.word.casefold(), [c.name for c in COMMANDS], n=1)
+        hint = f"Did you mean !{near[0]}? Say it as a new message." if near else "!help lists what there is."
+        return f"There is no such command, and nothing was sent. {hint}"
+    if not is_taken(event):
+        # Lest somebody believes that it was.
+        way = "in a thread of the room" if event.relation is Relation.THREAD else "by changing a message"
+        return f"!{command.name} did nothing: no command is taken {way}. Say it as a new message."
+    if here not in command.places:
+        where = " or ".join(name for place, name in PLACES.items() if place in command.places)
+        return f"!{command.name} is said {where}; here it does nothing."
+    is_supervisor = facts.role(event.sender) is Role.SUPERVISOR
+    allowed = {
+        Who.ANYBODY: True,
+        Who.ASSIGNEE: is_assignee,
+        Who.ASSIGNEE_OR_SUPERVISOR: is_assignee or is_supervisor,
+        Who.SUPERVISOR: is_supervisor,
+    }
+    if allowed[command.who]:
+        return None
+    if command.who is Who.SUPERVISOR:
+        what = "!escalate calls those on duty" if here == THREAD else "!board shows who that is"
+    else:
+        what = "!status says who that is"
+    return f"!{command.name} is for {command.who.value}. {what}."

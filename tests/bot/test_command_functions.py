@@ -1,0 +1,39 @@
+"""Each command of the registry has its function: one for each place where it may be said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.command_functions import BY_PLACE
+from bot.commands.parser import parse
+from bot.commands.spec import COMMANDS
+from bot.model.actions import DESK, OFFICE, THREAD
+from tests.bot.examples import FACTS, held, said, staffed_desk
+from tests.bot.strategies import ANA, PACK
+
+ROOMS = {THREAD: THREAD, DESK: DESK, OFFICE: OFFICE + ANA}
+
+
+@pytest.mark.parametrize("place", ROOMS)
+def test_each_command_of_a_place_has_one_function(place: str) -> None:
+    """What the registry lets people say in a place is what has a function there, in the order of the registry."""
+    assert list(BY_PLACE[place]) == [command.name for command in COMMANDS if place in command.places]
+
+
+def test_no_place_is_without_functions() -> None:
+    """The places of the functions are those of the registry."""
+    assert BY_PLACE.keys() == {place for command in COMMANDS for place in command.places}
+
+
+@pytest.mark.parametrize("words", ["", " marzipan", ": marzipan", " 1", " @ben:line.example", " now", " yes"])
+@pytest.mark.parametrize(("place", "name"), [(place, name) for place, functions in BY_PLACE.items() for name in functions])
+def test_a_command_ends_the_walk(place: str, name: str, words: str) -> None:
+    """Whatever stands behind a command, its function consumes the message: it is never looked at as words for the phone."""
+    aggregate: Any = held() if place == THREAD else staffed_desk()
+    event = said(f"!{name}{words}", place=ROOMS[place])
+    command = parse(event.body)
+    assert command is not None
+    assert command.name == name
+    assert BY_PLACE[place][name](PACK, FACTS, aggregate, event, command).consumed
