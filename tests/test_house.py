@@ -15,6 +15,7 @@ from bot.decide import MESSAGES, TABLE
 from bot.model import events, line_incidents, thread_desk_events
 from bot.model.desk import Aggregate, Desk, Thread
 from bot.model.events import Event, MessageSent
+from tests import package_map
 
 ROOT: Final = Path(__file__).parents[1]
 MAY_IMPORT: Final = {
@@ -135,6 +136,71 @@ def test_imports_run_one_way(folder: str) -> None:
         if (top := name.partition(".")[0]) in ours and top not in MAY_IMPORT[folder]
     ]
     assert wrong == []
+
+
+def package_of(file: str) -> str:
+    """Return the package of a module's path; `decide`, `guard` and `config` at a folder's root are their own."""
+    folder = file.rpartition("/")[0]
+    return file.removesuffix(".py") if folder in {"bot", "bridge"} and not file.endswith("__init__.py") else folder
+
+
+def edges_between_packages() -> set[tuple[str, str]]:
+    """Return (module, imported module), as paths, for every import from another package of ours."""
+    modules = {file.removesuffix(".py").removesuffix("/__init__").replace("/", "."): file for file in FILES}
+    found = set()
+    for file, tree in FILES.items():
+        for name in imported(tree):
+            while name and name not in modules:
+                name = name.rpartition(".")[0]  # noqa: PLW2901 - from `a.b.c` to the module that holds `c`
+            if name and package_of(modules[name]) != package_of(file):
+                found.add((file, modules[name]))
+    return found
+
+
+def test_packages_import_only_what_is_below_them() -> None:
+    """Each import between packages is on the map; the map runs one way: a package imports only what stands before it."""
+    order = list(package_map.MAY_IMPORT)
+    assert {package_of(file) for file in FILES} - {"bot", "bridge"} <= set(order), "a package is not on the map"
+    for package, below in package_map.MAY_IMPORT.items():
+        for name in below.split():
+            assert order.index(name) < order.index(package), f"{package} may not import {name}: it stands after it"
+    used: set[tuple[str, str]] = set()
+    used_exceptions: set[tuple[str, str]] = set()
+    wrong = []
+    for file, other in sorted(edges_between_packages()):
+        pair = (package_of(file), package_of(other))
+        excepted = {(file, other), (file, f"{package_of(other)}/*")} & package_map.AGAINST_THE_ORDER.keys()
+        used_exceptions |= excepted
+        if pair[1] in package_map.MAY_IMPORT[pair[0]].split():
+            used.add(pair)
+        elif not excepted:
+            wrong.append(f"{file}: {other}")
+    assert wrong == []
+    assert package_map.AGAINST_THE_ORDER.keys() - used_exceptions == set(), "no longer used: remove it"
+    allowed = {(package, name) for package, below in package_map.MAY_IMPORT.items() for name in below.split()}
+    assert allowed - used == set(), "no longer used: remove it from the map"
+
+
+def test_packages_stay_small() -> None:
+    """No folder holds more than twenty modules: a reader looks through one list, not through a drawer."""
+    folders = [file.rpartition("/")[0] for file in FILES if not file.endswith("__init__.py")]
+    assert {folder for folder in folders if folders.count(folder) > 20} == set()
+
+
+def test_tests_mirror_packages() -> None:
+    """`tests/x/y/test_name.py` tries `x/y/name.py`, or a part of it (`test_name_part.py`); exceptions say what they try."""
+    unlike = set()
+    for folder in MAY_IMPORT:
+        for test in (ROOT / "tests" / folder).rglob("test_*.py"):
+            where = test.parent.relative_to(ROOT)
+            if where.as_posix() in package_map.NO_PACKAGE_OF_ITS_NAME:
+                continue
+            mirrored = ROOT / where.relative_to("tests")
+            names = {path.stem for path in mirrored.iterdir()} if mirrored.is_dir() else set()
+            name = test.stem.removeprefix("test_")
+            if not any(name == module or name.startswith(f"{module}_") for module in names):
+                unlike.add(test.relative_to(ROOT).as_posix())
+    assert unlike == package_map.NO_MODULE_OF_ITS_NAME.keys()
 
 
 def test_the_judgement_imports_only_what_is_pure() -> None:

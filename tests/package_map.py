@@ -1,0 +1,132 @@
+"""Which package may import which: the map that `tests/test_house.py` holds and `ARCHITECTURE.md` shows.
+
+Rules of this module: `MAY_IMPORT` lists packages from the lowest to the highest, and a package imports only packages that
+are listed before it. `bot/decide`, `bot/guard` and `bridge/config` are single modules at the root of their folder and count
+as packages. An import the other way is an exception that names both modules and the reason; an exception that is no longer
+used fails the test, so that it is removed.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+MAY_IMPORT: Final[dict[str, str]] = {
+    "policies": "",
+    "bot/model": "policies",
+    "bot/language": "policies bot/model",
+    "bot/commands": "policies bot/model",
+    "bot/display": "policies bot/model bot/language bot/commands",
+    "bot/guard": "policies bot/model",
+    "bot/sending": "policies bot/model bot/language bot/commands bot/guard",
+    "bot/lifecycle": "policies bot/model bot/language bot/commands bot/display bot/sending",
+    "bot/safety": "policies bot/model bot/language bot/commands bot/display bot/guard bot/sending bot/lifecycle",
+    "bot/staffing": "policies bot/model bot/commands bot/display bot/sending",
+    "bot/codeword": "policies bot/model bot/language bot/commands bot/guard bot/sending bot/lifecycle bot/safety",
+    "bot/decide": (
+        "policies bot/model bot/commands bot/display bot/guard bot/sending bot/lifecycle bot/safety bot/staffing "
+        "bot/codeword"
+    ),
+    "bridge/runtime": "",
+    "bridge/storage": "bot/model bridge/runtime",
+    "bridge/carriers": "bot/model bridge/runtime",
+    "bridge/carriers/vendors": "policies bridge/runtime bridge/carriers",
+    "bridge/config": "bridge/runtime bridge/carriers",
+    "bridge/tables": "bot/model bridge/runtime bridge/storage",
+    "bridge/matrix/api": "bot/model bridge/runtime",
+    "bridge/matrix/olm": "bridge/runtime bridge/storage bridge/matrix/api",
+    "bridge/matrix/rooms": "bridge/runtime bridge/storage bridge/matrix/api bridge/matrix/olm",
+    "bridge/matrix/room_keys": "bridge/runtime bridge/storage bridge/matrix/api bridge/matrix/olm bridge/matrix/rooms",
+    "bridge/matrix/sync": (
+        "bridge/runtime bridge/storage bridge/matrix/api bridge/matrix/olm bridge/matrix/rooms bridge/matrix/room_keys"
+    ),
+    "bridge/matrix": (
+        "bot/model bridge/runtime bridge/storage bridge/matrix/api bridge/matrix/olm bridge/matrix/rooms "
+        "bridge/matrix/room_keys bridge/matrix/sync"
+    ),
+    "bridge/erasure": (
+        "policies bot/model bridge/runtime bridge/storage bridge/carriers bridge/config bridge/tables "
+        "bridge/matrix/api bridge/matrix/rooms bridge/matrix/room_keys bridge/matrix"
+    ),
+    "bridge/outbound": (
+        "policies bot/model bot/commands bot/display bot/guard bridge/runtime bridge/storage bridge/carriers "
+        "bridge/config bridge/tables bridge/matrix/api bridge/matrix/rooms bridge/matrix/room_keys bridge/matrix "
+        "bridge/erasure"
+    ),
+    "bridge/inbound": (
+        "bot/model bridge/runtime bridge/storage bridge/carriers bridge/tables bridge/matrix/api bridge/matrix/rooms "
+        "bridge/matrix/room_keys bridge/erasure bridge/outbound"
+    ),
+    "bridge/engine": (
+        "policies bot/model bot/language bot/lifecycle bot/codeword bot/decide bridge/runtime bridge/storage "
+        "bridge/carriers bridge/config bridge/tables bridge/erasure bridge/outbound bridge/inbound"
+    ),
+    "bridge/app": (
+        "policies bot/model bot/sending bridge/runtime bridge/storage bridge/carriers bridge/config bridge/tables "
+        "bridge/matrix/api bridge/matrix/rooms bridge/matrix bridge/erasure bridge/outbound bridge/inbound "
+        "bridge/engine"
+    ),
+    "deploy/synapse_module": "",
+    "deploy/data_dir": "bot/model bridge/runtime bridge/storage bridge/config bridge/tables",
+    "deploy/stack": "bridge/config deploy/data_dir",
+    "deploy/backup": (
+        "policies bot/model bridge/runtime bridge/storage bridge/config bridge/tables bridge/matrix bridge/engine "
+        "deploy/data_dir"
+    ),
+    "deploy/inspect": (
+        "policies bot/model bridge/runtime bridge/storage bridge/carriers bridge/config bridge/tables "
+        "bridge/matrix/api bridge/matrix/olm bridge/erasure deploy/data_dir deploy/stack deploy/backup"
+    ),
+    "deploy/packs": "policies bot/model bot/guard bot/sending bot/decide deploy/inspect",
+    "deploy/carrier": (
+        "policies bridge/runtime bridge/carriers bridge/carriers/vendors bridge/config bridge/erasure bridge/inbound "
+        "deploy/inspect"
+    ),
+    "deploy/docs": "policies bot/model bot/commands bot/display bot/staffing",
+    "deploy/rehearsal": "policies bridge/runtime bridge/carriers",
+    "deploy/cli": (
+        "policies bot/model bridge/carriers bridge/config bridge/app deploy/data_dir deploy/stack deploy/backup "
+        "deploy/inspect deploy/packs deploy/carrier"
+    ),
+    "deploy": "deploy/cli",
+}
+"""From the lowest package to the highest; the value names the packages that it imports."""
+
+AGAINST_THE_ORDER: Final = {
+    ("bot/model/codeword_state.py", "bot/language/codeword_forms.py"): "the digests' type is declared with the forms",
+    ("bot/model/desk.py", "bot/language/codeword_forms.py"): "the digests' type is declared with the forms",
+    ("bot/model/thread_desk_events.py", "bot/language/codeword_forms.py"): "the digests' type is declared with the forms",
+    ("bot/language/room_notes.py", "bot/commands/canned_texts.py"): "what a command is decides what a note is",
+    ("bot/language/room_notes.py", "bot/commands/parser.py"): "what a command is decides what a note is",
+    ("bridge/carriers/registry.py", "bridge/carriers/vendors/*"): "the one table of vendors; nothing of a vendor is used",
+    ("bridge/matrix/olm/to_device_sender.py", "bridge/matrix/schema.py"): "the schema has no package of its own yet",
+    ("bridge/matrix/room_keys/device_lists.py", "bridge/matrix/schema.py"): "the schema has no package of its own yet",
+    ("bridge/matrix/room_keys/key_sharing.py", "bridge/matrix/schema.py"): "the schema has no package of its own yet",
+    ("bridge/erasure/job_runner.py", "bridge/engine/transactional_actions.py"): "one constant, the kind of a job",
+    ("bridge/erasure/service.py", "bridge/outbound/dispatcher.py"): "the alert to the desk is an outbox row",
+}
+"""Imports that run up today, by module, and why they stand. `*` is any module of that package."""
+
+NO_MODULE_OF_ITS_NAME: Final = {
+    "tests/bot/commands/test_asks.py": "every sentence of every package that asks a person to say something",
+    "tests/bot/test_bad_input.py": "mishaps at a desk, across features",
+    "tests/bridge/carriers/test_conformance.py": "one table of behaviours for every vendor",
+    "tests/bridge/carriers/test_conformance_table.py": "the same table, as a page",
+    "tests/bridge/carriers/test_cost.py": "what a hostile webhook costs, every vendor",
+    "tests/bridge/carriers/test_delivery_reports.py": "delivery reports, every vendor",
+    "tests/bridge/carriers/test_line_numbers.py": "several numbers of one line, every vendor",
+    "tests/bridge/carriers/test_webhook_fuzz.py": "generated webhooks, every vendor",
+    "tests/bridge/carriers/test_webhook_refusal.py": "refused webhooks, every vendor",
+    "tests/bridge/matrix/test_crash_members.py": "a crash between membership and keys, across packages",
+    "tests/deploy/rehearsal/test_access.py": "the rehearsal carrier as a process, from outside",
+    "tests/deploy/rehearsal/test_faults.py": "the rehearsal carrier as a process, from outside",
+    "tests/deploy/rehearsal/test_process.py": "the rehearsal carrier as a process, from outside",
+    "tests/deploy/rehearsal/test_texts.py": "the rehearsal carrier as a process, from outside",
+    "tests/deploy/stack/test_admin_token.py": "a homeserver without the module, across packages",
+    "tests/deploy/synapse_module/test_backup.py": "key backups in a real Synapse",
+}
+"""Test files that try a behaviour of several modules, and which behaviour it is."""
+NO_PACKAGE_OF_ITS_NAME: Final = {
+    "tests/bot/properties": "walks over the whole of `bot`",
+    "tests/bridge/crash": "kills of the whole bridge",
+}
+"""Folders of tests that mirror no package."""
