@@ -1,0 +1,211 @@
+"""The parts of `ARCHITECTURE.md` that the code draws: `python -m tests.documents` writes them down.
+
+Rules of this module: it reads source and runs nothing of it; a part stands between `<!-- from the code: NAME -->` and
+`<!-- end -->`; what a person writes stands outside of those. `tests/test_documents.py` compares the parts with the code.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from bot.decide import TABLE
+from bot.model.desk import Thread
+from bot.model.thread import ThreadState
+from bridge.erasure.job_runner import FLUSH
+from tests.package_map import AGAINST_THE_ORDER, MAY_IMPORT
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+FOLDERS: Final = ("policies", "bot", "bridge", "deploy")
+ARCHITECTURE: Final = ROOT / "ARCHITECTURE.md"
+PART: Final = re.compile(r"(?P<begin><!-- from the code: (?P<name>\w+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+CREATE: Final = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)")
+WRITE: Final = re.compile(r"(?:INSERT (?:OR \w+ )?INTO|UPDATE|DELETE FROM)\s+(\w+)")
+KEY_FILE: Final = "slot"
+"""The one table of `keys.db`."""
+
+
+def source() -> Iterator[tuple[str, ast.Module]]:
+    """Yield path and tree of every module of ours."""
+    for folder in FOLDERS:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def strings(tree: ast.AST) -> Iterator[str]:
+    """Yield every string of a module, with `?` for what an f-string fills in."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+        elif isinstance(node, ast.JoinedStr):
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "?" for part in node.values)
+
+
+def tables() -> dict[str, set[str]]:
+    """Return the packages that write each table, by the table's name."""
+    trees = dict(source())
+    texts = {file: list(strings(tree)) for file, tree in trees.items()}
+    writers: dict[str, set[str]] = {name: set() for file in texts for text in texts[file] for name in CREATE.findall(text)}
+    for file, found in texts.items():
+        for text in found:
+            for name in WRITE.findall(text):
+                if name in writers:
+                    writers[name].add(file.rpartition("/")[0])
+    return writers
+
+
+def draw_packages() -> str:
+    """Return a line for each package, highest first: its name, what it is, what it imports of its folder."""
+    lines = ["| package | what it is | imports within its folder |", "| --- | --- | --- |"]
+    for package in reversed(MAY_IMPORT):
+        folder = package.partition("/")[0]
+        path = ROOT / package / "__init__.py"
+        path = path if path.is_file() else ROOT / f"{package}.py"
+        opening = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n\n")[0]
+        below = [name for name in MAY_IMPORT[package].split() if name.startswith(f"{folder}/")]
+        imports = " ".join(f"`{name.removeprefix(f'{folder}/')}`" for name in below)
+        lines.append(f"| `{package}` | {' '.join(opening.split())} | {imports} |".replace("|  |", "| |"))
+    return "\n".join(lines)
+
+
+def draw_exceptions() -> str:
+    """Return a line for each import against the order."""
+    return "\n".join(f"- `{file}` imports `{other}`: {why}" for (file, other), why in AGAINST_THE_ORDER.items())
+
+
+def draw_states() -> str:
+    """Return where each state of a thread is set, and on which events: a feature of `decide`, or what features call."""
+    found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    callers = _callers()
+    for file, tree in source():
+        if file.startswith("bot/"):
+            module = file.removesuffix(".py").replace("/", ".")
+            for name, state in _states_set(tree):
+                found[state, f"{file} {name}"] |= _events_of(f"{module}.{name}", callers)
+    lines = []
+    for state in (*(state.name for state in ThreadState), "ended"):
+        lines.append(state.lower())
+        lines.extend(f"  ← {place}: {', '.join(sorted(events))}" for (of, place), events in found.items() if of == state)
+    return "```text\n" + "\n".join(lines) + "\n```"
+
+
+def _callers() -> dict[str, set[str]]:
+    """Return, by the full name of a function of `bot`, the full names of the functions that mention it."""
+    callers: defaultdict[str, set[str]] = defaultdict(set)
+    for file, tree in source():
+        if not file.startswith("bot/"):
+            continue
+        module = file.removesuffix(".py").replace("/", ".")
+        functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+        names = {node.name: f"{module}.{node.name}" for node in functions}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+        for function in functions:
+            for node in ast.walk(function):
+                if isinstance(node, ast.Name) and node.id in names:
+                    callers[names[node.id]].add(names[function.name])
+                elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in names:
+                    callers[f"{names[node.value.id]}.{node.attr}"].add(names[function.name])
+    return callers
+
+
+def _events_of(function: str, callers: dict[str, set[str]]) -> set[str]:
+    """Return the names of the events whose features lead to a function."""
+    features: defaultdict[str, set[str]] = defaultdict(set)
+    for (aggregate, event), listed in TABLE.items():
+        for feature in listed:
+            features[f"{feature.__module__}.{feature.__name__}"] |= {event.__name__} if aggregate is Thread else set()
+    seen, todo, found = set[str](), [function], set[str]()
+    while todo:
+        name = todo.pop()
+        if name not in seen:
+            seen.add(name)
+            found |= features.get(name, set())
+            todo.extend(callers.get(name, ()))
+    return found
+
+
+def _states_set(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Yield (function, state) for each place that sets a state; `EraseTexter` ends a thread."""
+    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+        for call in (node for node in ast.walk(function) if isinstance(node, ast.Call)):
+            called = ast.unparse(call.func)
+            states = [
+                ast.unparse(keyword.value).removeprefix("ThreadState.")
+                for keyword in call.keywords
+                if keyword.arg == "state" and ast.unparse(keyword.value).startswith("ThreadState.")
+            ]
+            yield from ((function.name, state) for state in states)
+            if called == "Lifecycle" and not states:
+                yield function.name, ThreadState.WAITING.name
+            if called == "EraseTexter":
+                yield function.name, "ended"
+
+
+def draw_erasure() -> str:
+    """Return the steps of both kinds of erasure jobs, each with the steps that may follow it."""
+    lines: list[str] = []
+    for kind, file, name in (
+        ("room", "bridge/erasure/room_steps.py", "RoomSteps"),
+        ("person", "bridge/erasure/person_steps.py", "PersonSteps"),
+    ):
+        tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+        steps = dict(_steps(next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)))
+        width = max(len(step) for step in steps)
+        lines.append(f"{kind} ({file})")
+        for step, following in steps.items():
+            again = "  (again until nothing is left)" if step in following else ""
+            onward = [other or FLUSH for other in following if other != step]
+            lines.append(f"  {step:{width}}  → {', '.join(onward)}{again}")
+        lines.append(f"  {FLUSH:{width}}  → the job is closed")
+    return "```text\n" + "\n".join(lines) + "\n```"
+
+
+def _steps(steps_class: ast.ClassDef) -> Iterator[tuple[str, list[str]]]:
+    methods = {node.name: node for node in steps_class.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    listed = next(node for node in ast.walk(methods["steps"]) if isinstance(node, ast.Dict))
+    for key, value in zip(listed.keys, listed.values, strict=True):
+        if isinstance(key, ast.Constant) and isinstance(value, ast.Attribute):
+            yield str(key.value), list(dict.fromkeys(_returned(methods[value.attr])))
+
+
+def _returned(method: ast.AST) -> Iterator[str]:
+    """Yield the names that a method itself returns; a commit inside of it returns something else."""
+    for node in ast.iter_child_nodes(method):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if isinstance(node, ast.Return) and node.value is not None:
+            values = [node.value.body, node.value.orelse] if isinstance(node.value, ast.IfExp) else [node.value]
+            yield from (str(value.value) for value in values if isinstance(value, ast.Constant))
+        yield from _returned(node)
+
+
+def draw_tables() -> str:
+    """Return a line for each table: which packages write it."""
+    rows = [
+        f"| `{name}` | {', '.join(f'`{package}`' for package in sorted(by))} |" for name, by in sorted(tables().items())
+    ]
+    return "\n".join(["| table | written by |", "| --- | --- |", *rows])
+
+
+DRAWN: Final = {
+    "packages": draw_packages,
+    "exceptions": draw_exceptions,
+    "states": draw_states,
+    "erasure": draw_erasure,
+    "tables": draw_tables,
+}
+
+
+def drawn(text: str) -> str:
+    """Return the document with its parts as the code draws them now."""
+    return PART.sub(lambda part: f"{part['begin']}{DRAWN[part['name']]()}\n{part['end']}", text)
+
+
+if __name__ == "__main__":
+    ARCHITECTURE.write_text(drawn(ARCHITECTURE.read_text(encoding="utf-8")), encoding="utf-8")
