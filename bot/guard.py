@@ -157,7 +157,7 @@ def locked(pack: Pack, thread: Thread, body: str) -> str | None:
 
 
 def leaks(pack: Pack, body: str, designations: Iterable[str]) -> str | None:
-    """Say what in an advocate's words must not reach a phone, or None (the leak firewall, DESIGN section 3)."""
+    """Say what in an advocate's words must not reach a phone, or None (the leak firewall, design.md, "Who is heard")."""
     seen = skeleton(body)
     if MATRIX_WORDS.search(seen):
         return "it holds a Matrix address or link. Take that out and say it again."

@@ -27,7 +27,7 @@ LOCK_FILES_BY_VERB: Final = {"run": ("runtime",), "test": ("runtime", "test", "s
 """What a verb needs, as names of lock files."""
 
 STRICT_GLIBC: Final = (2, 38)
-"""The wheels of matrix-sdk-python ask for this C library or newer (facts-matrix, section 13)."""
+"""The wheels of matrix-sdk-python ask for this C library or newer (facts-matrix.md, "The strict client")."""
 
 EXIT_CANNOT: Final = 3
 HEARTBEAT_SECONDS: Final = 15.0

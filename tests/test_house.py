@@ -1,4 +1,4 @@
-"""The house rules of DESIGN section 1, held by reading the source."""
+"""The house rules of ARCHITECTURE.md, "Packages", held by reading the source."""
 
 from __future__ import annotations
 
@@ -286,7 +286,7 @@ def test_few_places_catch_everything() -> None:
 
 
 def test_names_are_our_words() -> None:
-    """No module, class or function of ours is called a helper, handler, manager or utility (DESIGN section 11)."""
+    """No module, class or function of ours is called a helper, handler, manager or utility (GLOSSARY.md)."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     names = [node.name for tree in FILES.values() for node in ast.walk(tree) if isinstance(node, kinds)]
     assert [name for name in (*names, *FILES) if NOT_OUR_WORDS.search(name)] == []

@@ -1,4 +1,4 @@
-"""What is a note and what is meant for the phone.
+"""What is a note and what is meant for the phone (design.md, "Who is heard").
 
 Rules of this module: anything doubtful is a note; what a message is does not depend on who says it; a message is parsed
 as a command by `decide`, and only other words than its own are parsed here.

@@ -1,4 +1,4 @@
-"""Holding a thread: every deleter of it stops, for what still exists of it (DESIGN section 5).
+"""Holding a thread: every deleter of it stops, for what still exists of it (design.md, "The life of a thread").
 
 Rules of this module: whether a thread is held is a fact of the database, asked again inside every commit that destroys, so
 that a hold wins over a purge under way; here it is set, and made visible on card and board. What people take back with

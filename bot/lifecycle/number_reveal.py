@@ -1,4 +1,4 @@
-"""Seeing the number: two people, a reason, sixty seconds (DESIGN section 5; practices.md, conflicts).
+"""Seeing the number: two people, a reason, sixty seconds (design.md, "The life of a thread"; practices.md, "Conflicts").
 
 Rules of this module: whoever asks does not confirm; whoever confirms is a supervisor; both say so in encrypted words from
 trusted devices, never by a tap. The number is in no aggregate, no action and no thread's room: the bridge shows it in the

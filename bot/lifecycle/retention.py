@@ -1,11 +1,11 @@
-"""The life of a conversation, and its end (DESIGN section 5).
+"""The life of a conversation, and its end (design.md, "The life of a thread").
 
 `waiting`, `open` → (closing, which can be taken back) → `parked` → gone.
 
 Rules of this module: content goes in one decision, the one that parks; it is not made while a text is on its way to us,
 into the room or to the phone, nor while somebody holds the thread; whatever is not named in `SURVIVES` does not outlive it.
 What is parked has no room, so nothing is shown and nothing leaves; a text begins a new conversation under two other words,
-and nobody is told that there was one before. Nothing here says anything to a phone (DESIGN section 0).
+and nobody is told that there was one before. Nothing here says anything to a phone (design.md, "Rules of the phone").
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ CLOSE: Final = "close"
 IDLE: Final = "idle"
 END: Final = "end"
 DESTRUCTIVE: Final = frozenset({CLOSE, IDLE, END, held.TIMER})
-"""Timers that destroy: after the machine's clock was set they wait for a person (DESIGN section 4)."""
+"""Timers that destroy: after the machine's clock was set they wait for a person (design.md, "Flows")."""
 RETRY_SECONDS: Final = 1.0
 LEFT_SILENTLY: Final = "They left with a silent word."
 HOUR: Final = 3600.0

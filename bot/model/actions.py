@@ -133,7 +133,7 @@ class ShowReceipt:
 
 @unique
 class Origin(Enum):
-    """Why a text leaves. An answer leaves at once or not at all (DESIGN section 0)."""
+    """Why a text leaves. An answer leaves at once or not at all (design.md, "Rules of the phone")."""
 
     ADVOCATE = "advocate"
     AUTO_REPLY = "auto_reply"

@@ -171,7 +171,7 @@ class Facts:
     """Somebody outside Matrix can be called."""
     dialled_number: DialledNumber | None = None
     on_legal_hold: bool = False
-    """Somebody put the thread on hold: nothing of it is destroyed (DESIGN section 5)."""
+    """Somebody put the thread on hold: nothing of it is destroyed (design.md, "The life of a thread")."""
     display_pending: bool = False
     """Something of the thread is still on its way into its room."""
     has_dead_letters: bool = False

@@ -188,7 +188,10 @@ class Lifecycle:
     close_when_seen: bool = False
     """They left with a silent word: it is closed as soon as what they wrote before was seen."""
     continuing: bool = False
-    """The survivor chose to be known the next time: number and flags are kept longer (DESIGN section 5)."""
+    """The survivor chose to be known the next time: number and flags are kept longer.
+
+    Rule: design.md, "The life of a thread".
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

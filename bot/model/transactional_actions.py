@@ -64,7 +64,7 @@ class CancelTimer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarkSeen:
-    """Everything in the thread's room up to this event was seen: its lifetime begins (DESIGN section 5).
+    """Everything in the thread's room up to this event was seen: its lifetime begins (design.md, "The life of a thread").
 
     `by_message`: the event is something that the assignee said, so that words which came in the last moments before it
     may not have been read yet.

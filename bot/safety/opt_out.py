@@ -4,7 +4,7 @@ Rules of this module: a keyword is always shown in the room as well (`assignment
 nothing more
 until they say START; which of the two is the later is told by when they were texted, not by when they reached us, and in
 doubt it is the STOP (`compare`); a silent way out is silent; a word for help is answered only where a carrier forces a
-line; what a person must know is an alarm at the desk, a new message each time (practices.md, rules beside the practices;
+line; what a person must know is an alarm at the desk, a new message each time (practices.md, "Rules beside the practices";
 practice 12).
 """
 

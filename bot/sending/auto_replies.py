@@ -1,4 +1,6 @@
-"""What the agency says by itself: only the immediate answer to a text that has just arrived (DESIGN section 0).
+"""What the agency says by itself: only the immediate answer to a text that has just arrived.
+
+Rule: design.md, "Rules of the phone".
 
 Rules of this module: the greeting promises a person only while the hours say so and somebody is on duty (practice 29); it
 goes out once per twelve hours and language, and never to tapbacks or automatic replies; no text brings two, and none comes

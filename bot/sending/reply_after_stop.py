@@ -2,7 +2,7 @@
 
 Rules of this module: one reply per text that came after the STOP, by a supervisor, in their own words, through an undo
 window like any other; where the carrier itself keeps the opt-out there is nothing to send. The guard lets exactly this
-reply through, and nothing else (practices.md, rules beside the practices).
+reply through, and nothing else (practices.md, "Rules beside the practices").
 """
 
 from __future__ import annotations
@@ -158,7 +158,10 @@ def _read(command: ParsedCommand | None) -> tuple[str, frozenset[str]]:
 
 
 def _unfit(pack: Pack, facts: Facts, event: MessageSent, body: str, sure: frozenset[str]) -> str | None:
-    """Say why these words are not for a phone: what holds for the assignee's words holds here (DESIGN section 3)."""
+    """Say why these words are not for a phone: what holds for the assignee's words holds here.
+
+    Rule: design.md, "Who is heard".
+    """
     if (why := guard.leaks(pack, body, facts.designations)) is not None:
         return f"Not sent: {why}"
     if would_be_note(event, body):

@@ -1,4 +1,4 @@
-"""The assignee's words on their way to the phone: what waits, what leaves (DESIGN section 3).
+"""The assignee's words on their way to the phone: what waits, what leaves (design.md, "Who is heard").
 
 Rules of this module: only the assignee is relayed; words wait their undo window in the order
 in which they were said; a later word never overtakes an earlier one; words too old when they could leave are held and

@@ -1,7 +1,7 @@
 """Asking a carrier over HTTP, once.
 
 Rules of this module: no request is repeated here, no redirect followed, no cookie kept; what could not even be begun is
-told apart from what may have had an effect. That difference decides whether a text may be sent again (DESIGN section 4).
+told apart from what may have had an effect. That difference decides whether a text may be sent again (design.md, "Flows").
 """
 
 from __future__ import annotations

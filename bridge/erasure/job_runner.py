@@ -10,7 +10,8 @@ holds the thread waits for more than the step under way. Nothing is signed befor
 events by fetching them, uploads and the room by asking the homeserver, our own rows by asking every table.
 
 Why people are removed before keys are destroyed and the room is purged: a purge is told to nobody. A client keeps what it
-had unless it hears of the redactions and of its own removal, so the room stays for `patience` (facts-matrix, section 10).
+had unless it hears of the redactions and of its own removal, so the room stays for `patience` (facts-matrix.md, "Purge and
+recovery").
 """
 
 from __future__ import annotations

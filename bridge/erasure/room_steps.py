@@ -143,7 +143,10 @@ class RoomSteps:
         return "empty" if removed else "censor"
 
     async def censor(self, job: ErasureJob) -> str:
-        """Have what is redacted overwritten now: the homeserver's own loop would keep it for a while (DESIGN section 5)."""
+        """Have what is redacted overwritten now: the homeserver's own loop would keep it for a while.
+
+        Rule: design.md, "The life of a thread".
+        """
         left = await self.overwrite_redacted(job.subject)
         self._crash(CrashPoint.ROOM_CENSORED)
         return "censor" if left else "uploads"

@@ -276,7 +276,7 @@ class MatrixEventIngest:
         return (await conn.fetchval("SELECT ref FROM event WHERE event_id = $1", event_id)) or ""
 
     def _upload_uris(self, item: events.RoomEvent) -> set[str]:
-        """Return what somebody uploaded to our homeserver for a message: it goes with it (facts-matrix, section 5)."""
+        """Return what somebody uploaded to our homeserver for a message: it goes with it (facts-matrix.md, "Rooms")."""
         content = item.content if isinstance(item, events.DecryptedMessage | events.UnencryptedEvent) else {}
         said = (content, _mapping(content, "m.new_content"))
         infos = [_mapping(body, "info") for body in said]

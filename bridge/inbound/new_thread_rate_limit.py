@@ -1,7 +1,7 @@
 """How many new threads are too many at once.
 
 Rules of this module: it counts and refuses nothing; whoever is beyond the limit gets a thread all the same, without a room
-and without an answer until the desk shows their card (practices.md, defaults, "new threads"). What it counts is in memory
+and without an answer until the desk shows their card (practices.md, "Defaults"). What it counts is in memory
 only: that a number texted an hour ago must not outlive its thread on the disk.
 """
 

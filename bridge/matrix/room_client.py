@@ -5,7 +5,7 @@ is success; nothing that a person wrote is sent in the clear; keys go out before
 stands in its way. A failure is `Transient` or
 `Permanent` and says status and errcode only.
 
-Sources: facts-matrix, sections 3 to 5; https://spec.matrix.org/latest/client-server-api/
+Sources: facts-matrix.md, "Late joiners", "Rooms"; https://spec.matrix.org/latest/client-server-api/
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Rules of this module: words that their author took back, an `!unsafe` or a STOP of the time when nobody ran are heard *and
 decided upon* before any timer fires and before anything leaves for a phone that had something waiting; a homeserver or a
-carrier that does not answer holds this up for `MAX_HOLD` and no longer (DECISIONS, 1); who had nothing waiting is not held.
+carrier that does not answer holds this up for `MAX_HOLD` and no longer (decisions/carriers.md, "Order and transports"); who
+had nothing waiting is not held.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Rules of this module: a log line is an event name and allow-listed fields with opaque values; nothing takes free text from
 outside. Third-party loggers go through one filter that drops their messages and keeps only logger, level and the types
-of exceptions, because mautrix logs bodies at DEBUG and ERROR and aiohttp logs tokens (facts-matrix, section 7). So do
+of exceptions, because mautrix logs bodies at DEBUG and ERROR and aiohttp logs tokens (facts-matrix.md, "Logs"). So do
 Python's own ways of complaining: warnings, and exceptions that nobody catches, in threads and destructors too.
 """
 

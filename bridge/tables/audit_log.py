@@ -10,7 +10,7 @@ entries, nor cut off the newest, without `verify` saying so. Entries expire from
 that is left is one sealed mark, which only the vault key makes, and which says up to which hour was forgotten. It does not
 help against whoever has the vault key as well, nor against the whole database being put back to an earlier day.
 
-Sources: RFC 2104 (HMAC); DECISIONS, "the audit".
+Sources: RFC 2104 (HMAC); decisions/operations.md, "The audit".
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a line remembers of a phone beyond its thread: that it said STOP, or that a supervisor blocked it.
 
 Rules of this module: the number is not kept, only a slow keyed hash of it, under a key that is no other key and stands in
-its own file; every entry ends, because numbers are given to others (practices.md, conflicts). The entries are in the main
+its own file; every entry ends, because numbers are given to others (practices.md, "Conflicts"). The entries are in the main
 database and so in a backup; the key is restored beside it, or they mean nothing.
 
 Why slow: there are only some ten thousand million numbers, so whoever has the database and the key can try them all. With

@@ -19,7 +19,7 @@ CHILDREN: Final = ("homeserver", "bridge", "carrier")
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The three ports: N, N+1, N+2, all on loopback (DESIGN §9)."""
+    """The three ports: N, N+1, N+2, all on loopback (design.md, "Contracts with the outside")."""
 
     base: int
 
@@ -105,7 +105,7 @@ class Layout:
 
     @property
     def ready(self) -> Path:
-        """`ready.json` of DESIGN §9."""
+        """`ready.json` of design.md, "Contracts with the outside"."""
         return self.run / "ready.json"
 
     @property

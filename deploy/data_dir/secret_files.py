@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Role = Literal["advocate", "supervisor"]
 
 STAFF: Final[tuple[tuple[str, Role], ...]] = (("ada", "advocate"), ("bea", "advocate"), ("sol", "supervisor"))
-"""The first accounts (DESIGN §9): localpart and role."""
+"""The first accounts (design.md, "Contracts with the outside"): localpart and role."""
 
 
 class SetupError(Exception):

@@ -113,7 +113,10 @@ def check_homeserver_settings(layout: Layout) -> CheckResult:
 
 
 def check_registration(layout: Layout) -> CheckResult:
-    """Whether nothing is pushed to the bridge: pushed transactions lose keys (facts-matrix, section 4)."""
+    """Whether nothing is pushed to the bridge: pushed transactions lose keys.
+
+    Rule: facts-matrix.md, "Application service and mautrix".
+    """
     settings = _read_yaml(layout.homeserver / "registration.yaml")
     ok = settings is not None and "url" in settings and settings["url"] is None and settings.get("rate_limited") is False
     what = "nothing is pushed, no limit for the bridge" if ok else "url is not null, or the bridge is rate limited"

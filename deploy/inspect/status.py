@@ -27,7 +27,10 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckReport:
-    """All checks. As JSON: `{"ok": bool, "checks": [{"name","ok","what","do"}]}` (DESIGN §9)."""
+    """All checks. As JSON: `{"ok": bool, "checks": [{"name","ok","what","do"}]}`.
+
+    Rule: design.md, "Contracts with the outside".
+    """
 
     checks: tuple[CheckResult, ...]
 

@@ -168,7 +168,7 @@ async def _register_account(session: aiohttp.ClientSession, url: str, secrets: S
             "username": account.user,
             "password": account.password,
             "admin": False,
-            "inhibit_login": True,  # "nobody is logged in" (DESIGN §9)
+            "inhibit_login": True,  # "nobody is logged in" (design.md, "Contracts with the outside")
             "mac": hmac.new(key, signed.encode(), hashlib.sha1).hexdigest(),
         }
         async with session.post(endpoint, json=body) as response:

@@ -47,7 +47,7 @@ class ReadinessProbe:
         return await self._get(f"{url}/health") is not None
 
     async def carrier(self, url: str) -> bool:
-        """Whether the rehearsal carrier answers (`GET /api/texts`, DESIGN §9)."""
+        """Whether the rehearsal carrier answers (`GET /api/texts`, design.md, "Contracts with the outside")."""
         return await self._get(f"{url}/api/texts?handset={UNUSED_HANDSET}") is not None
 
     async def bridge(self, url: str) -> BridgeReady | None:

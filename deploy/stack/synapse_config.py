@@ -2,7 +2,7 @@
 
 Rule of this module: everything Synapse could tell, keep or offer beyond carrying encrypted rooms for the agency's own
 staff is off, and each setting says why where its name does not. The files are written anew at every start.
-Settings: Synapse's configuration manual and its source, 1.163.2; measured facts: facts-matrix, sections 4 to 7.
+Settings: Synapse's configuration manual and its source, 1.163.2; measured facts: facts-matrix.md.
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ def settings(layout: Layout, ports: Ports, secrets: Secrets) -> dict[str, Any]:
 def registration(secrets: Secrets) -> dict[str, Any]:
     """Make the application service registration: the policy bot and the line voices.
 
-    `url: null`: nothing is pushed to us, `/sync` is used instead (facts-matrix, section 4). `sender_localpart` is a third
-    user that nobody uses, because Synapse cannot answer `/sync` for an application service's own sender.
+    `url: null`: nothing is pushed to us, `/sync` is used instead (facts-matrix.md, "Application service and mautrix").
+    `sender_localpart` is a third user that nobody uses, because Synapse cannot answer `/sync` for an application service's
+    own sender.
     """
     domain = SERVER_NAME.replace(".", r"\.")
     return {

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from deploy.data_dir.layout import Layout, Ports
 
 STOP_ORDER: Final = ("bridge", "carrier", "homeserver")
-"""The bridge first, while it can still say goodbye to the other two (DESIGN §9)."""
+"""The bridge first, while it can still say goodbye to the other two (design.md, "Contracts with the outside")."""
 
 POLL_SECONDS: Final = 0.1
 REMINDER_SECONDS: Final = 15.0
@@ -50,7 +50,10 @@ class StatusOutput:
 
 
 def children(layout: Layout) -> tuple[Child, ...]:
-    """Describe the three children. Their bounds for stopping add up to less than the 30 s that DESIGN §9 gives."""
+    """Describe the three children. Their bounds for stopping add up to less than 30 s.
+
+    Rule: design.md, "Contracts with the outside".
+    """
     return (
         homeserver_child(layout),
         Child(
@@ -160,7 +163,7 @@ class LocalStack:
         ]
 
     def _ready_json(self, bridge: BridgeReady) -> dict[str, Any]:
-        """Make what `ready.json` says; the shape is DESIGN §9."""
+        """Make what `ready.json` says; the shape is design.md, "Contracts with the outside"."""
         phone_line = self._config.line
         return {
             "homeserver": self._ports.url("homeserver"),

@@ -6,7 +6,7 @@ lacks a part which it needs does not start with it. It imports nothing of the ho
 Synapse can load it: README.md beside this file says how, and what to do where that is impossible.
 
 Sources: Synapse's module documentation (writing_a_module, third_party_rules_callbacks, media_repository_callbacks) and its
-source, 1.163.2; measured facts: facts-matrix, sections 4 to 6 and 10.
+source, 1.163.2; measured facts: facts-matrix.md.
 """
 
 from __future__ import annotations

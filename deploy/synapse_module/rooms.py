@@ -41,7 +41,9 @@ LEFTOVER_TABLES: Final = (
     "threads",
     "timeline_gaps",
 )
-"""Tables with a `room_id` that Synapse's purge passes over (facts-matrix, section 6; compared with its purge_events.py).
+"""Tables with a `room_id` that Synapse's purge passes over (compared with its purge_events.py).
+
+Source: facts-matrix.md, "What a deletion leaves".
 
 What people's clients wrote of it into account data and filters stays: it is the client's own, in any form, and written anew
 by it (the exposure sheet names it).

@@ -9,11 +9,11 @@ the rooms of others are none of its business. A refusal is a 403 (an upload: 413
   invited, removed, or goes: nothing ever redacts a membership. Our own invitations keep theirs, a sentence of the house.
 - **Outsiders**: only the policy bot invites, at a desk also those whom its power levels let (supervisors); only people of
   this homeserver are invited; nobody is by e-mail or telephone number.
-- **Uploads**: what staff attach never reaches a phone (DESIGN, section 3), and a picture in an encrypted room cannot be
-  told from any other upload: the homeserver sees neither type nor room. What clients do need to upload is small: key
-  bundles of an inviting supervisor (MSC4268), about 500 bytes a session, and a profile picture. So who is in a line room
-  uploads at most `upload_bytes` at once (64 KiB unless configured), which is less than a photograph. Our own identities
-  are free: the bridge uploads bundles and what survivors send, and deletes both.
+- **Uploads**: what staff attach never reaches a phone (design.md, "Who is heard"), and a picture in an encrypted room
+  cannot be told from any other upload: the homeserver sees neither type nor room. What clients do need to upload is small:
+  key bundles of an inviting supervisor (MSC4268), about 500 bytes a session, and a profile picture. So who is in a line
+  room uploads at most `upload_bytes` at once (64 KiB unless configured), which is less than a photograph. Our own
+  identities are free: the bridge uploads bundles and what survivors send, and deletes both.
 """
 
 from __future__ import annotations

@@ -106,9 +106,9 @@ def discard_key_backups(api: ModuleApi, rooms: PolicyRooms) -> None:
     """Have keys of line rooms, uploaded to anybody's server-side key backup, accepted and not kept.
 
     Versions stay as they are, so that clients set up recovery and show it as enabled (refusing `/room_keys/` leaves it
-    disabled: facts-matrix, section 10). A line room's keys come back from the bridge (`!recap`), not from a backup; a
-    purge would leave them there for ever. Keys of other rooms of this homeserver are kept: they are none of ours. Of a
-    room that is not known, nothing is kept.
+    disabled: facts-matrix.md, "Purge and recovery"). A line room's keys come back from the bridge (`!recap`), not from a
+    backup; a purge would leave them there for ever. Keys of other rooms of this homeserver are kept: they are none of ours.
+    Of a room that is not known, nothing is kept.
 
     No callback sees key backups, and a web resource cannot stand in front of Synapse's own client API; hence the method
     that its three ways of uploading share is wrapped.

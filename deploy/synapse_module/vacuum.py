@@ -3,8 +3,8 @@
 Rule of this module: it is done only when the log beside the database is empty too, and says so only then; one at a time.
 It holds the database while it lasts: quiet hours are the caller's to know.
 
-SQLite: `VACUUM`, then `PRAGMA wal_checkpoint(TRUNCATE)`, whose answer tells whether it did anything (facts-matrix,
-sections 4 and 6). PostgreSQL: `VACUUM (FULL)` of everything, because a plain `VACUUM` only gives the space free: measured
+SQLite: `VACUUM`, then `PRAGMA wal_checkpoint(TRUNCATE)`, whose answer tells whether it did anything (facts-matrix.md, "What
+a deletion leaves"). PostgreSQL: `VACUUM (FULL)` of everything, because a plain `VACUUM` only gives the space free: measured
 on PostgreSQL 15, a purged room's id was still in most tables' files, and its name in two. It holds one table after another
 and needs room for a copy of the largest. It is not begun beside a transaction that is older than the call, such as a
 dump's: what that one may still see is copied along. Nor does it stand in line for a table, for whoever wants the same table

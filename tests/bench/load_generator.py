@@ -83,7 +83,7 @@ def send_url(base: str, room: str, user: str, device: str) -> URL:
     """Return where an application service's user puts an event, under a transaction id that is new.
 
     `device`: as which device, as a client does; then the homeserver knows the transaction id after a restart as well
-    (facts-matrix, section 4). Empty: as none, which costs it less.
+    (facts-matrix.md, "Application service and mautrix"). Empty: as none, which costs it less.
     """
     path = f"/_matrix/client/v3/rooms/{quote(room, safe='')}/send/m.room.encrypted/{secrets.token_hex(12)}"
     query = f"user_id={quote(user, safe='')}"

@@ -1,4 +1,4 @@
-"""What each event means for a thread's texter and phone, by DESIGN and never by the code that is tried."""
+"""What each event means for a thread's texter and phone, by the design and never by the code that is tried."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What a thread's texter and phone may expect, kept beside the code that is tried and never read from it.
 
-Rule of this module: what is in here comes from what was said and heard, and from DESIGN.
+Rule of this module: what is in here comes from what was said and heard, and from the design.
 """
 
 from __future__ import annotations

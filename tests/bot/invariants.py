@@ -1,4 +1,4 @@
-"""What must hold of every decision, whatever led to it (DESIGN sections 0, 2, 3 and 10)."""
+"""What must hold of every decision, whatever led to it (ARCHITECTURE.md, "Invariants")."""
 
 from __future__ import annotations
 

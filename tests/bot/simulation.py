@@ -2,7 +2,7 @@
 
 Rules of this module: it does with actions what the bridge does with them, in the bridge's order; beside that it keeps its
 own account of what was said and heard, and stops at once when a decision or the phone contradicts it. What the account
-says comes from DESIGN and never from the code that is tried.
+says comes from the design and never from the code that is tried.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ EDITED: Final = ("!limits", "!options", "!tips")
 """Those of them that become own words by an edit, behind a colon; `!say name: words` says own words at any time."""
 STEPS_BACK: Final = tuple(PACK.say(TextName.DIFFERENT, language) for language in PACK.languages)
 SECOND: Final = {"again": ("LATE", "UNKNOWN"), "anyway": ("WARNED",), "long": ("LONG",)}
-"""Which second word lets leave what was held for which reason (DESIGN section 3)."""
+"""Which second word lets leave what was held for which reason (design.md, "Who is heard")."""
 
 
 def with_settings(**changed: Any) -> Pack:

@@ -1,4 +1,4 @@
-"""What goes wrong at a desk has one defined outcome each (the table of issue 3)."""
+"""What goes wrong at a desk has one defined outcome each (design.md, "Who is heard")."""
 
 from __future__ import annotations
 

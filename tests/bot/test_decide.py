@@ -1,4 +1,4 @@
-"""`decide`: total, deterministic, and silent towards the phone unless DESIGN section 0 lets it speak."""
+"""`decide`: total, deterministic, and silent towards the phone unless design.md, "Rules of the phone" lets it speak."""
 
 from __future__ import annotations
 
@@ -55,7 +55,10 @@ def seen_apart_from_the_board(step: Step[Any], was: Any) -> Step[Any]:
 @USUAL
 @given(thread=threads, event=any_event, known=facts)
 def test_an_automatic_text_is_the_answer_to_a_text_just_received(thread: Thread, event: Event, known: Facts) -> None:
-    """DESIGN section 0: at most one automatic text, in the decision about the text that it answers, and referring to it."""
+    """At most one automatic text leaves, in the decision about the text that it answers, and refers to it.
+
+    Rule: design.md, "Rules of the phone".
+    """
     automatic = [
         a
         for a in decide(PACK, known, thread, event).actions
@@ -126,7 +129,10 @@ def test_what_is_said_at_the_desk_is_not_repeated_there(
 @USUAL
 @given(event=any_event, known=facts)
 def test_words_stay_in_their_thread(event: Event, known: Facts) -> None:
-    """Neither a texter's nor an advocate's words are in an action of a thread for the desk (DESIGN section 10.4)."""
+    """Neither a texter's nor an advocate's words are in an action of a thread for the desk.
+
+    Rule: ARCHITECTURE.md, "Invariants", 5.
+    """
     words = PendingText(event_id="$m1", body="marzipan", author=ANA, said_at=NOW, send_at=NOW)
     thread = replace(held(), sending=Sending(pending=(words,)))
     if isinstance(event, TextArrived | MessageSent):
@@ -138,7 +144,10 @@ def test_words_stay_in_their_thread(event: Event, known: Facts) -> None:
 
 
 def test_bodies_are_not_in_reprs() -> None:
-    """What somebody said does not show where an event, an action or an aggregate is printed (DESIGN section 10.4)."""
+    """What somebody said does not show where an event, an action or an aggregate is printed.
+
+    Rule: ARCHITECTURE.md, "Invariants", 5.
+    """
     words = PendingText(event_id="$m1", body="marzipan", author=ANA, said_at=NOW, send_at=NOW)
     thread = replace(held(), sending=Sending(pending=(words,)))
     said = MessageSent(place=THREAD, sender=ANA, event_id="$m1", body="marzipan", at=NOW)

@@ -1,4 +1,7 @@
-"""The launcher and what it makes `.venv` with: real shells, real environments, empty lock files (DESIGN §9)."""
+"""The launcher and what it makes `.venv` with: real shells, real environments, empty lock files.
+
+Rule: design.md, "Contracts with the outside".
+"""
 
 from __future__ import annotations
 

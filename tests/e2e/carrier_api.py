@@ -1,4 +1,6 @@
-"""The rehearsal carrier as a check from outside sees it: its documented API and nothing else (DESIGN section 9).
+"""The rehearsal carrier as a check from outside sees it: its documented API and nothing else.
+
+Rule: design.md, "Contracts with the outside".
 
 Rule of this module: everything that was texted is remembered, so that the canary can look for it where it must not be.
 """

@@ -33,7 +33,7 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadyFile:
-    """What `ready.json` says (DESIGN section 9)."""
+    """What `ready.json` says (design.md, "Contracts with the outside")."""
 
     homeserver: str
     server_name: str

@@ -1,6 +1,7 @@
 """What happens at the agency, in the words of the scenarios: a text arrives, somebody claims it, they talk.
 
-Rule of this module: it knows what DESIGN section 9 promises to checks from outside, and no more of the product.
+Rule of this module: it knows what design.md, "Contracts with the outside" promises to checks from outside, and no more of
+the product.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from tests.e2e.stack import ReadyFile, Stack
 from tests.e2e.staff_client import NO_SHIELD, StaffClient, TimelineItem, newest_messages
 
 UNDO_SECONDS = 8.0
-"""Seconds of the ordinary undo window (DESIGN section 3)."""
+"""Seconds of the ordinary undo window (design.md, "Who is heard")."""
 DELIVERY_TIMEOUT = UNDO_SECONDS + STEP_TIMEOUT
 """Seconds until an answer is on the handset: the undo window, and two busy cores."""
 NOTE = "📝"

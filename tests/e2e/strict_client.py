@@ -2,10 +2,10 @@
 
 Rule of this module: what is done here a person does; where the client fails them they do what people do, which is to open
 the room anew, to start the client again, and no more.
-A burst can cut the live timeline short and it is empty for about a second after a room was opened (facts-matrix,
-section 13), so `whole` pages back to the start before it answers. What is shown can stay behind what the client has: a key
-or a reaction that comes while the room is paged in is in its store and not in the open room. So a room is opened anew, as a
-person does who misses something.
+A burst can cut the live timeline short and it is empty for about a second after a room was opened (facts-matrix.md, "The
+strict client"), so `whole` pages back to the start before it answers. What is shown can stay behind what the client has: a
+key or a reaction that comes while the room is paged in is in its store and not in the open room. So a room is opened anew,
+as a person does who misses something.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What was planted is nowhere it must not be (DESIGN section 10, invariant 4). Runs last, so that it sees everything."""
+"""What was planted is nowhere it must not be (ARCHITECTURE.md, "Invariants", 5). Runs last, so that it sees everything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong at a desk, end to end: each mishap of issue 3's table has the outcome that `bot/` decided on.
+"""What goes wrong at a desk, end to end: each mishap has the outcome that `bot/` decided on.
 
 Rules of these tests: all rows share one line whose agency lets everybody hold one thread and lets an offer stand for a few
 seconds; they run in their order, and after each the first thread is in the hands it was in, unless the row says otherwise.

@@ -1,4 +1,4 @@
-"""What is over is gone, wherever it was, and the receipt says so (DESIGN section 5, section 10.6; practices 14 to 18)."""
+"""What is over is gone, wherever it was, and the receipt says so (ARCHITECTURE.md, "Invariants", 7)."""
 
 from __future__ import annotations
 

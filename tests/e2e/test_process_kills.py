@@ -102,7 +102,8 @@ async def test_nothing_is_lost_or_doubled_when_anything_is_killed(own: Stack, st
 async def test_sigterm_ends_everything_in_time(own: Stack) -> None:
     """SIGTERM ends `up` with exit code 0, removes ready.json and leaves no process behind.
 
-    That the bounds of all children are within the 30 s of DESIGN section 9 is shown in `tests/deploy/stack/test_up.py`.
+    That the bounds of all children are within the 30 s of design.md, "Contracts with the outside" is shown in
+    `tests/deploy/stack/test_up.py`.
     """
     assert await own.stop() == 0
     assert not own.ready_file.exists()

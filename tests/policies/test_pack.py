@@ -46,7 +46,7 @@ LENGTHS = {
     "cover_3": (62, 75),
 }
 DAY = 86400
-# practices.md, "Defaults"; DESIGN, sections 3 and 5
+# practices.md, "Defaults"
 DEFAULTS = {
     "undo_seconds": 8,
     "undo_after_join_seconds": 20,
@@ -133,7 +133,10 @@ def test_settings_are_those_of_the_practices(base: Pack) -> None:
 
 
 def test_the_rehearsal_line_is_open_and_has_a_cap_of_five(base: Pack, rehearsal: Pack) -> None:
-    """DESIGN, section 9: cap 5, open at all hours; what is said and the undo are those of a real line."""
+    """The rehearsal line: cap 5, open at all hours; what is said and the undo are those of a real line.
+
+    Rule: design.md, "Contracts with the outside".
+    """
     assert rehearsal.settings.cap == 5
     assert all(rehearsal.hours.open_at(datetime(2026, 1, 1, hour)) for hour in range(24))  # noqa: DTZ001
     assert rehearsal.texts == base.texts
@@ -143,7 +146,7 @@ def test_the_rehearsal_line_is_open_and_has_a_cap_of_five(base: Pack, rehearsal:
 
 
 def test_stop_words_are_those_of_the_contract(base: Pack) -> None:
-    """DESIGN, section 9: these and no others."""
+    """design.md, "Contracts with the outside": these and no others."""
     stop = "stop, stopall, stop all, unsubscribe, cancel, end, quit, revoke, optout, opt out, alto"
     assert base.keywords.stop == set(stop.split(", "))
     assert base.keywords.start == {"start", "unstop"}

@@ -2,7 +2,8 @@
 
 Rule of this module: an item says what was seen and how far it can be believed, never what follows from it.
 `DecryptedMessage` is the
-only one that a trusted device vouches for; everything else stands on the homeserver's word (facts-matrix, section 12).
+only one that a trusted device vouches for; everything else stands on the homeserver's word (facts-matrix.md, "What is not
+signed").
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ T = TypeVar("T")
 PREFIX: Final = "/_synapse/client/quietline"
 TIMEOUT_SECONDS: Final = 30.0
 VACUUM_TIMEOUT_SECONDS: Final = 900.0
-"""A vacuum holds the whole database: 1.5 s for half a gigabyte of SQLite (facts-matrix, section 10)."""
+"""A vacuum holds the whole database: 1.5 s for half a gigabyte of SQLite (facts-matrix.md, "Purge and recovery")."""
 
 UNKNOWN_PATH: Final = "M_UNRECOGNIZED"
 NO_SUCH_PATH: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
@@ -124,7 +124,7 @@ class ModuleClient:
     async def censor(self, room_id: str) -> int:
         """Overwrite what was redacted in one of our rooms, some hundreds a call; returns how many are left.
 
-        Synapse itself does 100 in five minutes for all rooms together (facts-matrix, section 10).
+        Synapse itself does 100 in five minutes for all rooms together (facts-matrix.md, "Purge and recovery").
         """
         return _number(await self._ask("POST", "rooms", room_id, "censor"), "left")
 

@@ -5,7 +5,8 @@ said again and mean the same. A database without the identity gets a new device,
 had are signed out: a device id never stands for two keys. Its cross-signing keys come from the vault's key and are stored
 nowhere: whoever has the vault key can recover them, and staff see no change of identity after a restore.
 
-Sources: facts-matrix, sections 1, 3 and 4; MSC4190 (devices of application services); MSC2732 (fallback keys).
+Sources: facts-matrix.md, "Who may send", "Late joiners"; MSC4190 (devices of application services); MSC2732 (fallback
+keys).
 """
 
 from __future__ import annotations

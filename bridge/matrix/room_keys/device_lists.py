@@ -2,7 +2,8 @@
 
 Rule of this module: a device is trusted when its user's confirmed master key vouches for it, through signatures that we
 checked; it gets no key and commands nothing before that. Lists come from fresh `/keys/query` answers, replaced whole. Our
-own table of confirmed keys, because mautrix never updates the first one it saw (facts-matrix, section 4).
+own table of confirmed keys, because mautrix never updates the first one it saw (facts-matrix.md, "Application service and
+mautrix").
 
 A *dirty* user is owed something: a fresh query, as long as the list is *stale*, and then every key. Marks are durable and
 counted, so that one set during a query survives it.

@@ -4,7 +4,7 @@ Rules of this module: a session belongs to the device that sent it over Olm, and
 one of the same sender that reaches further back; an index is read once; nobody is called untrusted before a fresh query.
 What cannot be judged yet waits, as ciphertext, in a table. All of it runs inside the sync commit.
 
-Sources: facts-matrix, section 4; https://spec.matrix.org/latest/client-server-api/#mmegolmv1aes-sha2
+Sources: facts-matrix.md, "Application service and mautrix"; https://spec.matrix.org/latest/client-server-api/#mmegolmv1aes-sha2
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Rules of this module: only sessions that we hold ourselves are given, to trusted devices of the invitee only, by the same
 identity that invites; every upload is noted before it is made, so that it can be deleted again.
 
-Source: MSC4268 and facts-matrix, sections 3 and 11. The texter's side does not need this: its first keys are ours.
+Source: MSC4268 and facts-matrix.md, "Key bundles". The texter's side does not need this: its first keys are ours.
 """
 
 from __future__ import annotations

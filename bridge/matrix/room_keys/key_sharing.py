@@ -1,8 +1,8 @@
 """Room keys on their way to other people's devices.
 
 Rule of this module: keys go to trusted devices of members and of whom the caller names, and never carry `shared_history`
-(facts-matrix, section 3). `share` is the one way a key leaves, for a new session, an invite, a newcomer and a late device
-alike; what was accepted by the homeserver is noted, so it can be repeated without end.
+(facts-matrix.md, "Late joiners"). `share` is the one way a key leaves, for a new session, an invite, a newcomer and a late
+device alike; what was accepted by the homeserver is noted, so it can be repeated without end.
 
 Source: https://spec.matrix.org/latest/client-server-api/#mroom_key
 """

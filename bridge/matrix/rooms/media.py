@@ -4,7 +4,8 @@ Rules of this module: a bundle outlives its use by minutes and nobody's patience
 to goes when the message has gone; nothing of a thread that somebody holds goes; a row stands until the homeserver said that
 its upload is gone; a failure waits and goes on. (What is left of a thread that ended goes with its room.)
 
-Source: facts-matrix, section 11: clients accept a bundle within 24 h of the invite, so not after the invite but the join.
+Source: facts-matrix.md, "Key bundles": clients accept a bundle within 24 h of the invite, so not after the invite but the
+join.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The escort: what follows when the agreed word comes, or does not (practice 10, DESIGN section 6)."""
+"""The escort: what follows when the agreed word comes, or does not (practice 10, design.md, "The codeword")."""
 
 from __future__ import annotations
 

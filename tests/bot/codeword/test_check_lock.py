@@ -1,4 +1,4 @@
-"""A locked phone: what locks it, what leaves for it all the same, and who unlocks it (practice 10, DESIGN section 6)."""
+"""A locked phone: what locks it, what leaves for it all the same, and who unlocks it (design.md, "The codeword")."""
 
 from __future__ import annotations
 

@@ -263,7 +263,10 @@ def test_what_is_parked_shows_and_sends_nothing(thread: Thread, event: Event, kn
 @USUAL
 @given(thread=threads, event=any_event, known=facts)
 def test_nothing_of_this_speaks_to_the_phone_or_destroys_what_is_held(thread: Thread, event: Event, known: Facts) -> None:
-    """No close, no timer, no end sends a text by itself (DESIGN section 0), and a held thread is never parked or ended."""
+    """No close, no timer, no end sends a text by itself, and a held thread is never parked or ended.
+
+    Rule: design.md, "Rules of the phone".
+    """
     step = then(thread, event, known)
     destroys = [a for a in step.actions if isinstance(a, ParkThread | EraseTexter | EraseMessage)]
     if known.on_legal_hold:

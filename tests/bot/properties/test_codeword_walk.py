@@ -1,7 +1,7 @@
 """Two worlds that differ in one thing: where the one gets the agreed word, the other gets the duress word.
 
-The rule of DESIGN section 10.5: on the phone they are the same bytes at the same moments, and so is what follows. What
-differs is what a person wrote in their own words, which under duress does not leave at all.
+The rule (ARCHITECTURE.md, "Invariants", 6): on the phone they are the same bytes at the same moments, and so is what
+follows. What differs is what a person wrote in their own words, which under duress does not leave at all.
 """
 
 from __future__ import annotations
@@ -343,7 +343,10 @@ FOUND: Final[dict[str, list[Callable[[Twins], Any]]]] = {
 @pytest.mark.practice(10)
 @pytest.mark.parametrize("name", FOUND)
 def test_what_follows_is_the_same_when_a_person_wrote_something(name: str) -> None:
-    """Whether words of a person left shows in nothing that the line does by itself afterwards (DESIGN 10.5)."""
+    """Whether words of a person left shows in nothing that the line does by itself afterwards.
+
+    Rule: ARCHITECTURE.md, "Invariants", 6.
+    """
     twins = Twins()
     twins.a_word_is_agreed(at_once=False)
     for step in FOUND[name]:

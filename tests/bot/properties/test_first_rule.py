@@ -1,4 +1,4 @@
-"""DESIGN section 0, walked: an automatic text leaves only as the immediate answer to a text just received."""
+"""An automatic text leaves only as the immediate answer to a text just received (design.md, "Rules of the phone")."""
 
 from __future__ import annotations
 

@@ -367,4 +367,4 @@ TestLine = Line.TestCase
 TestLine.settings = WALK
 # A walk that fails is made shorter for up to five minutes before it is shown.
 TestLine.pytestmark = pytest.mark.timeout(400)  # type: ignore[attr-defined] # pytest reads it, unittest does not know it
-TestLine.__doc__ = "No order of events makes the line break a promise of DESIGN sections 0, 3 and 10."
+TestLine.__doc__ = 'No order of events makes the line break an invariant (ARCHITECTURE.md, "Invariants").'

@@ -327,7 +327,7 @@ def test_a_new_thread_has_nothing_agreed() -> None:
 
 
 def test_the_cards_last_line_is_the_tables() -> None:
-    """Every card ends with the commands that the table puts on it: the eight of DESIGN section 8, each good in its room."""
+    """Every card ends with the eight commands of design.md, "Commands", each good in its room."""
     last = card(waiting()).splitlines()[-1]
     assert last.split(" · ") == [*(f"!{command.name}" for command in COMMANDS if command.card), "!more"]
     eight = ("claim", "limits", "options", "unsafe", "escalate", "transfer", "close", "off")

@@ -1,4 +1,4 @@
-"""The assignee's words: what is a note, what waits, what leaves, and what the receipts say (DESIGN section 3)."""
+"""The assignee's words: what is a note, what waits, what leaves, and what the receipts say (design.md, "Who is heard")."""
 
 from __future__ import annotations
 
@@ -330,7 +330,10 @@ def test_nothing_leaves_by_a_timer_that_is_not_the_window() -> None:
 
 
 def test_everybody_on_the_roster_gets_a_receipt() -> None:
-    """Whoever of the staff says whatever in a thread's room, the message is marked once (DESIGN section 10.3)."""
+    """Whoever of the staff says whatever in a thread's room, the message is marked once.
+
+    Rule: ARCHITECTURE.md, "Invariants", 4.
+    """
     for sender in STAFF:
         for body in (*WORDS, *NOTES, "!help", "!status", "!board", "", "quiet maple"):
             step = then(held(), said(body, sender=sender))

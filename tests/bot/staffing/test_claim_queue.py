@@ -74,7 +74,10 @@ def test_a_waiting_thread_is_a_card_without_content() -> None:
 
 
 def test_a_thread_that_waits_again_is_a_new_card() -> None:
-    """A thread whose assignee left is back in the queue, on a new message; the old one points to it (DESIGN section 9)."""
+    """A thread whose assignee left is back in the queue, on a new message; the old one points to it.
+
+    Rule: design.md, "Contracts with the outside".
+    """
     desk = then(queue(10), tap()).aggregate
     step = then(desk, ThreadQueued(thread="t1", designation="amber heron", since=NOW, requeued=True))
     assert ["waiting again" in post.body and "amber heron" in post.body for post in of(SendMessage, step)] == [True]
@@ -243,7 +246,10 @@ def test_what_else_was_changed_is_put_back() -> None:
     ],
 )
 def test_an_alarm_is_a_new_message(event: Any, shown: str) -> None:
-    """Every alarm is one new, loud message at the desk, never an edit (DESIGN section 9); beside it at most a call."""
+    """Every alarm is one new, loud message at the desk, never an edit; beside it at most a call.
+
+    Rule: design.md, "Contracts with the outside".
+    """
     step = then(staffed_desk(), event)
     (post,) = of(SendMessage, step)
     assert not [a for a in step.actions if a != post and not isinstance(a, PageOnCall)]

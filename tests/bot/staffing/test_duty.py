@@ -101,7 +101,7 @@ def test_who_confirms_nothing(sender: str, who: str) -> None:
 
 
 def test_a_tap_confirms_nobody() -> None:
-    """No reaction to anything changes whom we trust (DESIGN section 2)."""
+    """No reaction to anything changes whom we trust (design.md, "Identities, rooms, trust")."""
     desk = shown(BEN)
     for key in ("✅", "✋", "👍", "!trust @ben"):
         for target in ("", "board", "card:t1", "answer:$m1"):
@@ -135,7 +135,10 @@ def test_listening_in() -> None:
 
 @pytest.mark.parametrize(("spoke", "window"), [("", UNDO), ("t1", UNDO), ("t2", SWITCHED)])
 def test_the_window_is_longer_after_another_thread(spoke: str, window: int) -> None:
-    """When the assignee's words before were in another thread, there are sixteen seconds to notice (DESIGN section 3)."""
+    """When the assignee's words before were in another thread, there are sixteen seconds to notice.
+
+    Rule: design.md, "Who is heard".
+    """
     seats = (replace(MEMBERS[0], last_thread=spoke), *MEMBERS[1:])
     step = then(held(), said("hello"), at(0, roster=seats))
     assert [pending.send_at - NOW for pending in step.aggregate.sending.pending] == [window]

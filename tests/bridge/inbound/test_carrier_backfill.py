@@ -232,7 +232,10 @@ async def test_an_old_text_is_not_answered_when_the_clock_was_set(harness: Bridg
 
 
 async def test_what_came_hours_ago_is_shown_but_not_answered(harness: BridgeHarness) -> None:
-    """What a listing brings hours later has not just arrived: nothing automatic leaves for that phone (DESIGN §0)."""
+    """What a listing brings hours later has not just arrived: nothing automatic leaves for that phone.
+
+    Rule: design.md, "Rules of the phone".
+    """
     reconcile = reconciling(harness)
     await reconcile.run_once()
     harness.clock.at += 6 * 3600

@@ -66,7 +66,7 @@ async def test_words_taken_back_while_nobody_ran_do_not_leave(tmp_path: Path, *,
 
 
 async def test_a_homeserver_that_is_down_does_not_hold_an_answer_back(tmp_path: Path) -> None:
-    """When nothing is heard for a while, what stood leaves all the same (DECISIONS, 1)."""
+    """When nothing is heard for a while, what stood leaves all the same (decisions/carriers.md, "Order and transports")."""
     first, _owner = await died(tmp_path, queue=False)
     again = await starting(first, asyncio.Event(), max_hold=0.3)
     assert again.carrier.sent == []

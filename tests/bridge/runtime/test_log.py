@@ -1,4 +1,7 @@
-"""What may be logged: event names and fields of ours, and of everybody else that they complained (DESIGN section 10.4)."""
+"""What may be logged: event names and fields of ours, and of everybody else that they complained.
+
+Rule: ARCHITECTURE.md, "Invariants", 5.
+"""
 
 from __future__ import annotations
 

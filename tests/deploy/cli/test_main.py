@@ -78,7 +78,10 @@ def test_up_on_an_impossible_directory_exits_2(tmp_path: Path) -> None:
 
 
 def test_status_beside_nothing(tmp_path: Path) -> None:
-    """Where nothing runs `check_status` is not well: exit 1, the JSON of DESIGN §9, and what to do; it makes nothing."""
+    """Where nothing runs `check_status` is not well: exit 1, the JSON of the contract, and what to do; it makes nothing.
+
+    Rule: design.md, "Contracts with the outside".
+    """
     ended = quietline("status", "--data", "none", "--json", cwd=tmp_path)
     assert ended.returncode == 1
     told = json.loads(ended.stdout)

@@ -52,7 +52,10 @@ def wrong(report: CheckReport) -> list[str]:
 
 
 def test_a_line_that_is_well(config: Config) -> None:
-    """A good receipt says what was gone and what the carrier keeps; all is well, in the form of DESIGN section 9."""
+    """A good certificate says what was gone and what the carrier keeps; all is well, in the form of the contract.
+
+    Rule: design.md, "Contracts with the outside".
+    """
     report = verify_certificates(config, now=NOW)
     assert (report.ok, wrong(report)) == (True, [])
     told = json.loads(report.as_json())

@@ -1,4 +1,4 @@
-"""The faults that the rehearsal carrier can be told to have (DESIGN §9)."""
+"""The faults that the rehearsal carrier can be told to have (design.md, "Contracts with the outside")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts in and out, handsets and records of the rehearsal carrier (DESIGN §9)."""
+"""Texts in and out, handsets and records of the rehearsal carrier (design.md, "Contracts with the outside")."""
 
 from __future__ import annotations
 

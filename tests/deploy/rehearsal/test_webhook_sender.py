@@ -1,4 +1,4 @@
-"""How the rehearsal carrier delivers webhooks (DESIGN §9)."""
+"""How the rehearsal carrier delivers webhooks (design.md, "Contracts with the outside")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A homeserver that loads no modules, and an administrator's token instead of it (issue 5, point 3)."""
+"""A homeserver that loads no modules, and an administrator's token instead of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a first run makes: private, repeatable, hardened, and never written over (issue 2, point 3)."""
+"""What a first run makes: private, repeatable, hardened, and never written over."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def settings(tmp_path: Path) -> dict[str, Any]:
 
 @pytest.mark.practice(6)
 def test_the_configuration_is_hardened(tmp_path: Path) -> None:
-    """The written `homeserver.yaml` says every hardening that issue 2 asks for, and only files where secrets are."""
+    """The written `homeserver.yaml` says every hardening, and only files where secrets are."""
     read = settings(tmp_path)
     hardened: dict[str, object] = {
         "federation_domain_whitelist": [],

@@ -1,4 +1,4 @@
-"""A real, provisioned Synapse: closed to strangers, open to the two identities, quiet and private (issue 2, point 3)."""
+"""A real, provisioned Synapse: closed to strangers, open to the two identities, quiet and private."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`up` as a process: supervision, signals, locks and exit codes (DESIGN §9), with stand-ins for the children."""
+"""`up` as a process: supervision, signals, locks and exit codes, with stand-ins for the children.
+
+Rule: design.md, "Contracts with the outside".
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ if TYPE_CHECKING:
 
 
 def test_ready_json_is_the_contract(tmp_path: Path) -> None:
-    """`ready.json` has exactly the shape of DESIGN §9, is private, and names processes that run."""
+    """`ready.json` has exactly the shape of the contract, is private, and names processes that run.
+
+    Rule: design.md, "Contracts with the outside".
+    """
     base = free_port_base()
     with run_up(tmp_path, base):
         told = read_ready_file(tmp_path)
@@ -142,7 +148,10 @@ def test_a_child_that_will_not_stop_is_killed(tmp_path: Path) -> None:
 
 
 def test_the_real_children_can_be_stopped_in_time(tmp_path: Path) -> None:
-    """The bounds of the real children add up to less than the 30 s of DESIGN §9, and no argument is a secret's value."""
+    """The bounds of the real children add up to less than 30 s, and no argument is a secret's value.
+
+    Rule: design.md, "Contracts with the outside".
+    """
     real = children(Layout(tmp_path))
     assert {child.name for child in real} == set(STOP_ORDER)
     assert sum(child.stop_seconds for child in real) < 29

@@ -1,4 +1,4 @@
-"""The module in a real Synapse: what it does for the bridge, and for nothing that is not ours (issue 5, point 3)."""
+"""The module in a real Synapse: what it does for the bridge, and for nothing that is not ours."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The vacuum on a real SQLite file that is busy, or was opened by a library that overwrites nothing by itself.
 
 PostgreSQL is not on every machine that runs these tests: what is said to it is looked at here, and what it does with it
-was tried by hand (DECISIONS, 103).
+was tried by hand (decisions/operations.md, "Vacuum").
 """
 
 from __future__ import annotations
