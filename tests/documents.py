@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from bot.command_functions import THREAD_COMMANDS
 from bot.decide import TABLE
 from bot.model.desk import Thread
+from bot.model.events import MessageSent
 from bot.model.thread import ThreadState
 from bridge.erasure.job_runner import FLUSH
 from tests.package_map import AGAINST_THE_ORDER, MAY_IMPORT
@@ -120,6 +122,8 @@ def _events_of(function: str, callers: dict[str, set[str]]) -> set[str]:
     for (aggregate, event), listed in TABLE.items():
         for feature in listed:
             features[f"{feature.__module__}.{feature.__name__}"] |= {event.__name__} if aggregate is Thread else set()
+    for command in THREAD_COMMANDS.values():
+        features[f"{command.__module__}.{command.__name__}"].add(MessageSent.__name__)
     seen, todo, found = set[str](), [function], set[str]()
     while todo:
         name = todo.pop()

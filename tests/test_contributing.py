@@ -16,7 +16,7 @@ ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = ROOT / "deploy/docs/contributing-command.md"
 BLOCK: Final = re.compile(
     r"^```(?:(?P<shell>sh)(?P<fails> fails)?"
-    r"|python file=(?P<file>\S+) (?:(?P<append>append)|after=\"(?P<after>[^\"\n]+)\"))\n(?P<body>.*?)^```$",
+    r"|python file=(?P<file>\S+) (?:(?P<append>append)|after='(?P<after>[^'\n]+)'))\n(?P<body>.*?)^```$",
     re.DOTALL | re.MULTILINE,
 )
 PYTHON: Final = (sys.executable, "-P", "-m")

@@ -57,8 +57,8 @@ async def run_story(agency: Agency, point: CrashPoint, moment: Moment) -> None:
     """Play the story, be killed at `point` after `moment` has begun, and count.
 
     Every text is there once and in order, the answer at most once, with one true receipt; what is on its way is empty in
-    the end, nothing died, and no key and no room is left that belongs to nobody (DESIGN section 10, 1 to 3). The answer is
-    missing or in doubt only where the carrier had to be asked blindly.
+    the end, nothing died, and no key and no room is left that belongs to nobody (ARCHITECTURE.md, "Invariants"). The answer
+    is missing or in doubt only where the carrier had to be asked blindly.
     """
     line, scene, number = agency.line, agency.scene, handset()
     deaths = line.crashes

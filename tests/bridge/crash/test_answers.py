@@ -23,7 +23,7 @@ async def test_nothing_is_lost_or_doubled(agency: Agency, point: CrashPoint, mom
     """Killed here and started again: every text once and in order, the answer at most once, with one true receipt.
 
     What is on its way is empty in the end, nothing died, and no key and no room is left that belongs to nobody
-    (DESIGN section 10, 1 to 3). The answer is missing or in doubt only where the carrier had to be asked blindly.
+    (ARCHITECTURE.md, "Invariants"). The answer is missing or in doubt only where the carrier had to be asked blindly.
     """
     await run_story(agency, point, moment)
 
