@@ -93,7 +93,7 @@ MESSAGES: Final[dict[type, tuple[MessageFeature, ...]]] = {
     Thread: (
         # First, whoever said it: a message that holds an agreed word leaves the room, and nothing below reads it.
         check.redact_codeword,
-        # Nothing below asks again whether its sender is on the roster.
+        # Before anything counts, answers or does what is said: nothing is taken from somebody who is not on the roster.
         assignment.ignore_strangers,
         # Whatever the assignee says, a command too, shows that they saw what was there: before anything that ends the walk.
         retention.note_assignee_message,
@@ -114,7 +114,7 @@ MESSAGES: Final[dict[type, tuple[MessageFeature, ...]]] = {
     Desk: (
         # Before anything keeps or answers it: what is said behind a command about words may be one, and leaves the room.
         enrolment.redact_codeword,
-        # Nothing below asks again whether its sender is on the roster.
+        # Before anything counts, answers or does what is said: nothing is taken from somebody who is not on the roster.
         alerts.ignore_strangers,
         # An answer to the question for a codeword is redacted whatever it is: before anything else reads it.
         enrolment.take_word,

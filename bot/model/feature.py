@@ -27,4 +27,7 @@ class Step(Generic[A]):
 
 
 Feature: TypeAlias = Callable[[Pack, Facts, Any, Any], Step[Any]]
-"""`(pack, facts, aggregate, event) -> Step`; a feature is listed only for the aggregate and event it is written for."""
+"""`(pack, facts, aggregate, event) -> Step`; a feature is listed only for the aggregate and event it is written for.
+
+A feature for messages also gets the parsed command: `bot.commands.dispatch.MessageFeature`.
+"""
