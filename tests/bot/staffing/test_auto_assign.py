@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bot.model.actions import DESK, SendMessage
+from bot.model.thread_desk_events import AssigneePresent
 from policies.pack import AssignmentMode, Pack
+from tests.bot.examples import held, said, then, told
 from tests.bot.simulation import Simulation
-from tests.bot.strategies import ANA, BEN, OWNERS, PACK, SUE, with_settings
+from tests.bot.strategies import ANA, BEN, NOW, OWNERS, PACK, SUE, with_settings
 
 T1, T2, T3 = OWNERS
 FIRST = with_settings(assignment=AssignmentMode.FIRST, cap=2)
@@ -167,3 +171,13 @@ def test_taken_back_after_it_went_on() -> None:
     world.settle()
     world.pass_time(2 * ANSWER)
     assert world.assignee(T1) == SUE
+
+
+@pytest.mark.parametrize("body", ["!status", "!transfer nobody", "!stauts"])
+def test_a_command_shows_that_somebody_is_there(body: str) -> None:
+    """Whoever got a thread unasked and says a command in its room has shown themselves, done or refused."""
+    thread = held()
+    thread = replace(thread, assignment=replace(thread.assignment, answer_by=NOW + ANSWER))
+    step = then(thread, said(body))
+    assert step.aggregate.assignment.answer_by == 0
+    assert AssigneePresent(thread=thread.id, user=ANA) in told(step.actions, DESK)

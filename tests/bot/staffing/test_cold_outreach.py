@@ -204,3 +204,10 @@ def test_whoever_has_gone_meanwhile_is_not_made_the_assignee(how: str) -> None:
     assert told(step.actions, "t9") == []
     assert [line.thread for line in step.aggregate.waiting] == ["t9"]
     assert "plain river" in words(step)
+
+
+@pytest.mark.parametrize("body", ["!5551234567", "! 555 123 4567"])
+def test_a_number_behind_a_mark_is_removed(body: str) -> None:
+    """What looks like a mistyped command, while a number is asked for, is an answer: it does not stay in the office."""
+    desk = say(say(staffed_desk(), "!text").aggregate, "she asked").aggregate
+    assert of(RedactEvent, say(desk, body)) == [RedactEvent(place=MINE, event_id="$o")]
