@@ -7,6 +7,7 @@ the product.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,8 @@ UNDO_SECONDS = 8.0
 """Seconds of the ordinary undo window (design.md, "Who is heard")."""
 DELIVERY_TIMEOUT = UNDO_SECONDS + STEP_TIMEOUT
 """Seconds until an answer is on the handset: the undo window, and two busy cores."""
+_SAYING: set[asyncio.Task[TimelineItem]] = set()
+"""What is still being said, so that it is not forgotten half-way."""
 NOTE = "📝"
 HAND = "✋"
 
@@ -164,12 +167,19 @@ class StaffedLine:
         return told if isinstance(told, dict) else {"state": told}
 
     async def send_closing_command(self, client: StaffClient, room: str, text: str) -> None:
-        """Have somebody say what ends the thread: it may be redacted before their client has seen its own message."""
-        try:
-            async with asyncio.timeout(3.0):
-                await client.say(room, text)
-        except (StepFailed, TimeoutError):
+        """Have somebody say what ends the thread: it may be redacted before their client has seen its own message.
+
+        Nobody waits for that for long, but on a slow machine the message still leaves.
+        """
+        saying = asyncio.create_task(client.say(room, text))
+        _SAYING.add(saying)
+        saying.add_done_callback(_SAYING.discard)
+        await asyncio.wait({saying}, timeout=3.0)
+        if not saying.done():
+            saying.add_done_callback(lambda late: late.cancelled() or late.exception())
             return
+        with contextlib.suppress(StepFailed):
+            saying.result()
 
     async def vacuum(self) -> None:
         """Have the homeserver rewrite its database, as it does in quiet hours: what is deleted is then in no byte of it."""

@@ -89,7 +89,7 @@ async def test_nothing_is_lost_or_doubled_when_anything_is_killed(own: Stack, st
         assert set(received[1:]) <= set(said[conversation.room])
 
     await own.kill_up()
-    await wait_until("nothing of a killed `up` runs any more", lambda: _nobody(own), within=15)
+    await wait_until("nothing of a killed `up` runs any more", lambda: _nobody(own))
     await own.start()
     for number, conversation in enumerate(conversations):
         await staffed_line.carrier.text(conversation.handset, f"after the last start {number}")

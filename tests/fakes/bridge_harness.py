@@ -258,7 +258,7 @@ class BridgeHarness:
             # A row that has gone from the outbox is shown a moment later.
             return (row is not None and row["inbox"] == 0 and row["outbox"] == standing and not self._showing) or None
 
-        await wait_until("inbox and outbox are empty", empty, within=15, every=0.02)
+        await wait_until("inbox and outbox are empty", empty, every=0.02)
         # Read beside the writer: whoever asked for the last commit may not have been answered yet, and is before us now.
         await Database.commit(self.database, _nothing)
         await asyncio.sleep(0)

@@ -17,7 +17,7 @@ from bridge.erasure.carrier_copies import COPIES, REPORT_WAIT, SHOW_WAIT
 from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.priority_gate import MAX_YIELD_SECONDS
 from bridge.tables import clock_trust
-from tests.e2e.polling import wait_until
+from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.fakes.bridge_harness import BridgeHarness, ManualClock
 
 ID = "SM4711-vendor-id"
@@ -77,7 +77,7 @@ async def test_a_copy_gives_way_to_words_and_not_for_long(harness: BridgeHarness
         assert archive.asked == []
         if held:
             await harness.database.commit(lambda conn: conn.execute("UPDATE thread SET held = TRUE WHERE id = $1", owner))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(STEP_TIMEOUT):
             await going
     assert archive.asked == ([] if held else [ID])
 
@@ -142,7 +142,7 @@ async def test_a_text_without_a_report_is_asked_about(
     assert harness.carrier.status_requests == []
     harness.clock.at += REPORT_WAIT
     await harness.carrier_copies.run_once()
-    await wait_until("it is heard", lambda: _first(heard), within=5, every=0.01)
+    await wait_until("it is heard", lambda: _first(heard), every=0.01)
     assert [event.outcome.value for event in heard] == [status]
     assert (harness.carrier.status_requests, "id0" in archive.asked) == (["id0"], True)
     await harness.webhook.accept_report(DeliveryReport(message_id="id0", status=status))
@@ -191,7 +191,7 @@ async def test_killed_between_the_answer_and_the_copy(
     later.carrier.reports["id0"] = report
     await later.run()
     await later.carrier_copies.run_once()
-    await wait_until("it is heard", lambda: _first(heard), within=5, every=0.01)
+    await wait_until("it is heard", lambda: _first(heard), every=0.01)
     assert await later.database.fetchval("SELECT COUNT(*) FROM inbox WHERE kind = 'TextOutcome'") == 0
     assert ([event.outcome.value for event in heard], archive.asked.count("id0")) == (["delivered"], 1)
     await later.close()

@@ -60,7 +60,7 @@ async def test_a_damaged_page_ends_no_loop(
     await harness.database.commit(filled)
     await damage(harness, index)
     running = asyncio.create_task(loop(erasure))
-    await wait_until("the desk hears of it", lambda: told(harness), within=5, every=0.02)
+    await wait_until("the desk hears of it", lambda: told(harness), every=0.02)
     assert (running.done(), harness.alerts) == (False, [ALERT_SUBJECT])
     running.cancel()
     if index != "carrier_copy_due":

@@ -47,7 +47,7 @@ async def passes(erasure: ErasureHarness, seconds: float) -> None:
     erasure.harness.clock.at += seconds
     # A timer may set another one that is due already.
     while await erasure.harness.timers.fire_due() <= 0:
-        await wait_until("all is decided", decided, within=15, every=0.01)
+        await wait_until("all is decided", decided, every=0.01)
     # Nobody is on call here, and a call would stand in the outbox.
     await erasure.harness.database.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE way = 'page'"))
     await erasure.harness.wait_until_drained()

@@ -30,7 +30,7 @@ from bridge.tables import inbox
 from deploy.rehearsal.service import run_carrier
 from deploy.rehearsal.settings import Settings, Timing
 from tests.e2e.carrier_api import CarrierApi
-from tests.e2e.polling import wait_until
+from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.fakes.bridge_harness import HANDSET, LINE, NUMBER, BridgeHarness, ManualClock
 from tests.fakes.fake_disk import FakeDisk
 
@@ -311,7 +311,7 @@ async def test_a_thread_whose_key_is_gone_is_a_503(webhook: WebhookClient) -> No
     """A row that stands without its key, as after an older keys.db was put back: a refusal at once, and no endless try."""
     assert await webhook.post(text("words")) == 200
     await webhook.harness.vault.destroy(await webhook.harness.thread_id(HANDSET))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(STEP_TIMEOUT):
         assert await webhook.post(text("more", message_id="id2")) == 503
         assert await webhook.post(text("another's", message_id="id3", sender="+12065550177")) == 200
 

@@ -14,7 +14,7 @@ from bridge.storage.database import Transaction
 from bridge.storage.errors import ConstraintViolation, Unavailable
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.sqlite_database import SqliteDatabase
-from tests.e2e.polling import wait_until
+from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.fakes.fake_disk import FakeDisk
 
 TABLES = (
@@ -113,7 +113,7 @@ async def test_who_comes_in_the_middle_of_the_last_sync_is_answered_by_it(databa
             await asyncio.sleep(0)
         late = asyncio.create_task(database.synced())
         await asyncio.sleep(0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(STEP_TIMEOUT):
         await late
     assert disk.after_a_power_cut() == [1]
 

@@ -157,7 +157,7 @@ async def test_whoever_is_signed_out_is_out(bare: Bare) -> None:
     async def out() -> bool | None:
         return (await bare.scene.request_as("ada", "GET", "account/whoami"))[0] == 401 or None
 
-    await wait_until("ada is signed out", out, within=10)
+    await wait_until("ada is signed out", out)
     assert (await bare.scene.request_as("sol", "GET", "account/whoami"))[0] == 200
 
 
