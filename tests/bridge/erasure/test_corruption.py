@@ -109,9 +109,12 @@ async def test_the_night_goes_on(harness: BridgeHarness, monkeypatch: pytest.Mon
     monkeypatch.setattr(night, "run_once", corrupt)
     monkeypatch.setattr(corruption, "RETRY_SECONDS", 0.01)
     running = asyncio.create_task(night.run())
-    await asyncio.sleep(0.2)
+
+    async def again() -> bool | None:
+        return tried > 1 or None
+
+    await wait_until("it was tried again", again, every=0.01)
     assert not running.done()
-    assert tried > 1
     running.cancel()
 
 

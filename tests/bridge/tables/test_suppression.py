@@ -23,7 +23,7 @@ from bridge.runtime.phone_number import Phone
 from bridge.storage.database import Transaction
 from bridge.tables.suppression import Suppression, write
 from tests.bot.hypothesis_settings import COMMON, EXPLORES
-from tests.e2e.polling import STEP_TIMEOUT
+from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
 
 SUE = "@sue:line.example"
@@ -183,7 +183,8 @@ async def test_a_stop_and_its_memory_are_one_commit(harness: BridgeHarness) -> N
     await harness.wait_until_drained()
     await harness.receive_text("STOP", message_id="m2")
     harness.database.full = True
-    await asyncio.sleep(0.3)
+    before = harness.database.rejected_commits
+    await wait_until("it was tried again", lambda: _rejected(harness, before + 2), every=0.01)
     assert (await harness.thread(owner)).consent.stopped == (await harness.count("suppression") == 1)
     harness.database.full = False
     await harness.wait_until_drained()
@@ -192,19 +193,31 @@ async def test_a_stop_and_its_memory_are_one_commit(harness: BridgeHarness) -> N
     assert len(harness.carrier.sent) == 2
 
 
+async def _rejected(harness: BridgeHarness, count: int) -> bool | None:
+    return harness.database.rejected_commits >= count or None
+
+
 async def test_a_stop_waits_for_memory_and_is_not_lost(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """While nothing can be hashed a STOP waits, and is neither buried nor half done; so does a new texter."""
     owner = await harness.receive_text("hi", message_id="m1")
     await harness.wait_until_drained()
 
+    tries = 0
+
     def fails(*_: object, **__: object) -> bytes:
+        nonlocal tries
+        tries += 1
         raise HashingError("no memory")
 
     with monkeypatch.context() as patched:
         patched.setattr("bridge.storage.slow_hash.hash_secret_raw", fails)
         await harness.receive_text("STOP", message_id="m2")
         other = await harness.receive_text("hello", message_id="m3", sender=OTHER)
-        await asyncio.sleep(0.2)
+
+        async def tried() -> bool | None:
+            return tries >= 4 or None
+
+        await wait_until("each was tried again", tried, every=0.01)
         assert not (await harness.thread(owner)).consent.stopped
         assert harness.messages_shown(other) == []
     await harness.wait_until_drained()
