@@ -27,6 +27,7 @@ from bridge.storage.migrations import Migrations, Step
 from bridge.storage.sqlite_connection import SqliteConnection, has_wal_reset_fix, version
 from bridge.storage.sqlite_database import SqliteDatabase
 from tests.bridge.deleted_rows import ROWS, all_bytes, fill_and_delete
+from tests.e2e.polling import STEP_TIMEOUT
 
 TABLES = (
     "CREATE TABLE parent (id INTEGER PRIMARY KEY)",
@@ -153,7 +154,7 @@ async def test_closing_finishes_what_was_asked_for(tmp_path: Path) -> None:
 
 
 async def test_nobody_reads_half_a_commit(database: SqliteDatabase) -> None:
-    """A read that comes in the middle of a commit sees all of it or nothing."""
+    """A read that comes in the middle of a commit waits for nobody, and sees nothing of it."""
     begun, goes_on = asyncio.Event(), asyncio.Event()
 
     async def slow(conn: Transaction) -> None:
@@ -164,11 +165,11 @@ async def test_nobody_reads_half_a_commit(database: SqliteDatabase) -> None:
 
     commit = asyncio.create_task(database.commit(slow))
     await begun.wait()
-    read = asyncio.create_task(database.fetchval("SELECT COUNT(*) FROM parent"))
-    await asyncio.sleep(0.1)
+    async with asyncio.timeout(STEP_TIMEOUT):
+        assert await database.fetchval("SELECT COUNT(*) FROM parent") == 0
     goes_on.set()
-    assert await read in (0, 2)
     await commit
+    assert await database.fetchval("SELECT COUNT(*) FROM parent") == 2
 
 
 async def test_many_callers_one_transaction_at_a_time(database: SqliteDatabase) -> None:
@@ -364,7 +365,7 @@ async def test_a_panic_fails_its_commit_and_nothing_else(database: SqliteDatabas
 
     with pytest.raises(RuntimeError, match="Panic"):
         await database.commit(panics)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(STEP_TIMEOUT):
         await database.commit(put)
     assert await database.fetchval("SELECT COUNT(*) FROM parent") == 1
 

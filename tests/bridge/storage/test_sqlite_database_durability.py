@@ -151,7 +151,7 @@ async def test_whatever_ends_the_syncing_ends_the_line(
         raise error
 
     monkeypatch.setattr(database._wal, "sync", fails)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(STEP_TIMEOUT):
         for asked in (database.commit(puts(2)), database.commit(puts(3)), database.synced()):
             with pytest.raises(Unavailable):
                 await asked
@@ -164,7 +164,7 @@ async def test_whatever_ends_the_writer_ends_the_line(database: SqliteDatabase) 
     """Those behind it in the queue are told, and the process is."""
     lost = asyncio.create_task(database.wait_for_failure())
     works = [puts(1), puts(2, fails=asyncio.CancelledError()), puts(3), puts(4)]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(STEP_TIMEOUT):
         answers = await asyncio.gather(*(database.commit(work) for work in works), return_exceptions=True)
         assert [type(answer) for answer in answers] == [Unavailable, RuntimeError, Unavailable, Unavailable]
         with pytest.raises(Unavailable):
