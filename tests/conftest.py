@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Before anything imports mautrix.crypto: our adapter has to stand where it looks for `olm`.
 import bridge.matrix  # noqa: F401
@@ -30,8 +30,10 @@ several, with a line of that process."""
 STRICT_FALLBACKS: Final = pytest.StashKey[list[str]]()
 """Where the strict client could not be the one who looked."""
 
-settings.register_profile("day", deadline=None, derandomize=True)
-settings.register_profile("night", deadline=None, print_blob=True)
+SLOW: Final = (HealthCheck.too_slow,)
+"""What Hypothesis says of a busy machine, and not of a test."""
+settings.register_profile("day", deadline=None, derandomize=True, suppress_health_check=SLOW)
+settings.register_profile("night", deadline=None, print_blob=True, suppress_health_check=SLOW)
 settings.load_profile("night" if os.environ.get("QUIETLINE_EXPLORE") == "1" else "day")
 # An `assert` in what the tests share tells its values too; this stands before any of it is imported.
 pytest.register_assert_rewrite("tests.bot", "tests.bridge", "tests.deploy", "tests.e2e", "tests.fakes")

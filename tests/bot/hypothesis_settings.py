@@ -8,10 +8,16 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 EXPLORES: Final = os.environ.get("QUIETLINE_EXPLORE") == "1"
 
-COMMON: Final = settings(deadline=None, derandomize=not EXPLORES, print_blob=True, report_multiple_bugs=False)
+COMMON: Final = settings(
+    deadline=None,
+    derandomize=not EXPLORES,
+    print_blob=True,
+    report_multiple_bugs=False,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 USUAL: Final = settings(COMMON, max_examples=2000 if EXPLORES else 100)
 WALK: Final = settings(COMMON, max_examples=5000 if EXPLORES else 100, stateful_step_count=60)
