@@ -134,7 +134,7 @@ class Config(Section):
     keys: KeySettings
     lines: Annotated[list[PhoneLine], Field(min_length=1, max_length=1)]
     quiet_hours: Annotated[tuple[Hour, Hour], AfterValidator(_check_hours_differ)] = (3, 5)
-    """From and to, in the time zone of the packs: when the homeserver's database is rewritten (bridge/night)."""
+    """From and to, in the packs' time zone: when the homeserver's database is rewritten (`bridge/erasure/nightly.py`)."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property

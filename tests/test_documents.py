@@ -32,6 +32,7 @@ CITATION: Final = re.compile(r"\b([A-Za-z][\w-]*\.md)(?:, \"([^\"]+)\")?")
 NOT_HERE: Final = re.compile(
     r"\bDESIGN\b(?!\.md)|facts-(?:matrix|sms)\b(?!\.md)|\bissues? \d|CONTRACTS|\bDECISIONS\b(?!\.md)"
 )
+PATH: Final = re.compile(r"(?<![\w/.:-])(?:bot|bridge|deploy|policies|tests)/[\w./-]*\w")
 SYNAPSE_TABLES: Final = frozenset({"push_rules_stream"})
 NOT_COMMANDS: Final = frozenset({"!command", "!queue"})
 """Placeholders, and the command that a new contributor adds as an exercise."""
@@ -144,6 +145,17 @@ def test_what_the_code_cites_is_here() -> None:
                 assert section in headings[name], f"{where}: {name} has no section {section!r}"
                 cited += 1
     assert cited > 50
+
+
+def test_paths_in_prose_exist() -> None:
+    """A module, package or file that a docstring, a string or a comment of the product names is there."""
+    wrong = []
+    for where, text in python_texts():
+        for path in () if where.startswith("tests/") else PATH.findall(text):
+            name = path.rstrip(".")
+            if not ((ROOT / name).exists() or (ROOT / f"{name}.py").exists()):
+                wrong.append(f"{where}: {name}")
+    assert wrong == []
 
 
 def test_a_missing_section_would_be_seen() -> None:

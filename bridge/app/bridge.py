@@ -1,9 +1,8 @@
-"""The bridge as a whole: every part is made here and in `matrix_workers`, by hand, and let go in the reverse order.
+"""The bridge as a whole: it makes every part, here and in `matrix_workers`, and closes them in reverse order.
 
-Start: open the files (`resources`), let `sending` become `unknown`, listen, reach the homeserver, sync, reconcile, timers
-and
-what stood for phones (`startup_hold`), ready. Webhooks are taken as soon as the database is open, whatever the homeserver
-does. Stop: the reverse; a commit once begun is finished. What a process is, `process` knows.
+Start: open the files (`resources`), turn `sending` into `unknown`, listen, reach the homeserver, sync, backfill, timers and
+the texts that waited (`startup_hold`), ready. Webhooks are accepted as soon as the database is open, whatever the
+homeserver does. Stop: the reverse; a commit that has begun is finished. The process itself is in `main`.
 """
 
 from __future__ import annotations

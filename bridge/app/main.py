@@ -1,7 +1,7 @@
-"""The bridge as a process: its configuration, the lock of its data directory, signals, exit codes.
+"""The bridge as a process: configuration, the lock of its data directory, signals, exit codes.
 
-Rule of this module: nothing of the line is made here, and no error's text leaves the process. A stop is somebody's word
-(SIGTERM, SIGINT) and no error; whatever else ends `Bridge.run` is written by its kind and its place.
+Rule of this module: it makes no part of the line, and no text of an error leaves the process. SIGTERM and SIGINT are no
+errors; whatever else ends `Bridge.run` is logged by its type and place.
 """
 
 from __future__ import annotations

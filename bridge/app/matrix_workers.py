@@ -1,7 +1,7 @@
-"""The line's side of the rooms, put together: what is made when the homeserver is reached, and runs from then on.
+"""The workers that need the homeserver: they are made when it is reached, and run from then on.
 
-Rule of this module: it is wiring only. Texts come in and leave without it; until `run` has reached the homeserver there is
-no room, nothing is heard and nothing is erased.
+Rule of this module: it is wiring only. Texts come in and leave without it; until `run` has reached the homeserver no room
+is made, no message is read and nothing is erased.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What every part of the bridge stands on: the files, the carrier, the way out, the clock.
+"""What every part of the bridge needs: files, carrier, outbound HTTP, clock.
 
-Rule of this module: whatever is opened is closed by the stack, last first, and nothing here knows a part that works.
+Rule of this module: the exit stack closes whatever is opened, last first; nothing here knows a part that uses it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What is so of a carrier unless its vendor says otherwise.
+"""The defaults of an adapter: what holds for a carrier unless its vendor says otherwise.
 
-Rule of this module: nothing here asks a vendor anything but to confirm a deletion; whatever a vendor offers is in its own
-file, and an adapter that inherits a "no" from here has a vendor that offers nothing.
+Rule of this module: nothing here asks a vendor anything but to confirm a deletion. What a vendor offers is in that vendor's
+module; an adapter that inherits a "no" from here has a vendor that offers nothing.
 """
 
 from __future__ import annotations

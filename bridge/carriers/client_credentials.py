@@ -1,9 +1,9 @@
-"""Requests with a token that a vendor gives for client credentials, and that is good for a while (RFC 6749 §4.4).
+"""Requests with a token that a vendor gives for client credentials, good for a limited time (RFC 6749 §4.4).
 
-Rules of this module: no request is made without a token, so one that could not be had is told as a request that certainly
-did not arrive; a 401 says that nothing was done, and only after it is a request made once more, with a new token. Whoever
-asks was allowed to a moment ago, so nothing is asked late: many who need a token share one request for it, its failure too,
-and after :data:`START_WITHIN` nobody waits for one. A token is in memory alone.
+Rules of this module: no request is made without a token; when none can be had, the request counts as one that certainly did
+not arrive. A 401 means that nothing was done: only then is a request repeated, once, with a new token. Callers that need a
+token at the same time share one request for it, and its failure; after :data:`START_WITHIN` no caller waits any longer,
+because a text must not leave late. A token is in memory only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a person typed as a telephone number, classified before anything is sent to it.
+"""Classifies what a person typed as a telephone number, before anything is sent to it.
 
-Rule of this module: a number can be texted first when it is somebody's ordinary phone in the line's own country, whole and
-valid; everything else has a kind of its own, so that a person can be told what it is. Nothing is guessed.
+Rule of this module: a number may be texted first when it is an ordinary phone in the line's own country, whole and valid.
+Everything else has a kind of its own, so that a refusal can name it. Nothing is guessed.
 
 Source: libphonenumber's metadata by `phonenumbers` (ITU-T E.164; short numbers and emergency numbers by region).
 """

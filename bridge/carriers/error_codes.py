@@ -1,8 +1,8 @@
-"""Sorting what a vendor answers: taken, never, opted out, for now, or nobody knows.
+"""Classifies a vendor's answer: taken, refused for good, opted out, refused for now, or unknown.
 
-Rules of this module: what a code means is data of its adapter, a table of the codes that mean anything but "never"; what
-leaves open whether a text left is unknown, and a code that is not in the table is final, for a text that is sent again by
-mistake is worse than one that a person has to say again.
+Rules of this module: the meaning of codes is data of an adapter, a table of those that mean anything but "refused for
+good". An answer that leaves open whether a text left is unknown. A code that is not in the table is final: a text that is
+sent twice by mistake is worse than one that a person has to send again.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What a carrier keeps and does on its own, as data: printed by `quietline exposure`, and honest about what nobody checked.
+"""What a carrier keeps and does on its own, as data: `quietline exposure` prints it.
 
-Rule of this module: a sentence that was not read in the vendor's own documentation or code stands in `unconfirmed`, and
+Rule of this module: a sentence that nobody read in the vendor's own documentation or code belongs into `unconfirmed`, and
 nowhere else (practices 18, 19, 22).
 """
 

@@ -1,7 +1,8 @@
-"""Asking a carrier over HTTP, once.
+"""One HTTP request to a carrier.
 
-Rules of this module: no request is repeated here, no redirect followed, no cookie kept; what could not even be begun is
-told apart from what may have had an effect. That difference decides whether a text may be sent again (design.md, "Flows").
+Rules of this module: no request is repeated, no redirect is followed, no cookie is kept. A request that could not even
+begin is told apart from one that may have had an effect, because that decides whether a text may be sent again (design.md,
+"Flows").
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Which parts of a long text have arrived, for a carrier that reports each part by itself.
+"""Counts the parts of a long text that have arrived, for a carrier that reports each part by itself.
 
-Rules of this module: a part is counted once however often it is told; what is not known is not claimed: a text whose number
-of parts was forgotten, by a restart, stays "sent" and never becomes "delivered".
+Rules of this module: a part counts once, however often it is reported. A text whose number of parts is unknown, because of
+a restart, stays "sent" and never becomes "delivered".
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Reading what a carrier wrote: headers, JSON, forms, ids, times.
+"""Reads what a carrier wrote: headers, JSON, forms, ids, times.
 
-Rules of this module: nothing here raises on what came from outside but :class:`Malformed`, which names a field and never
-its value, and is never raised inside an `except`, for the error that was caught there holds the value; what is read can
-be encoded.
+Rules of this module: input from outside raises nothing but :class:`Malformed`, which names a field and never its value. It
+is never raised inside an `except`, because the exception that was caught there holds the value. What is read can be
+encoded.
 """
 
 from __future__ import annotations

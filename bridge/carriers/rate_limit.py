@@ -1,8 +1,8 @@
-"""How fast texts may leave: a bucket of tokens for each of our numbers, or one for all of them, first come first served.
+"""Limits how fast texts leave: a bucket of tokens for each of our numbers, or one for all of them, first come first served.
 
-Rules of this module: nothing sleeps here. Whoever has no turn yet is told how long to wait and asks again, so that the
-guard judges a waiting text anew each time and one that waits too long becomes late. A ticket that no longer asks stands in
-nobody's way.
+Rules of this module: nothing sleeps here. A caller whose turn has not come learns how long to wait and asks again, so that
+the guard judges a waiting text each time, and a text that waits too long becomes late. A ticket that no longer asks blocks
+nobody.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Which carriers there are: the one table that the configuration, the bridge and the command read.
+"""The table of carriers, which the configuration, the bridge and the command read.
 
-Rule of this module: a new carrier is one file beside this one and one line here.
+Rule of this module: a new carrier is one module in `vendors` and one line here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How long a secret has to be that we choose ourselves.
+"""The least length of a secret that the operator chooses.
 
-Rule of this module: where nothing but a secret of our own choosing tells a vendor's webhook from a stranger's, a short one
-is no configuration. A file that cannot be read is passed over here, for the configuration names it.
+Rule of this module: where only such a secret tells a vendor's webhook from a stranger's, a short one is a configuration
+error. A file that cannot be read is passed over here, because the configuration reports it.
 """
 
 from __future__ import annotations

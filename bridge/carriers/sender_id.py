@@ -1,9 +1,8 @@
-"""What a carrier calls the sender, classified before anything parses it.
+"""Classifies what a carrier calls the sender, before anything parses it.
 
-Rule of this module: a wire value can be answered if it is E.164 by its form alone; whatever else it is is kept to be shown,
-but for other channels and groups; nothing is guessed. Number libraries read letters, full-width digits and short codes as
-telephone numbers of their own invention, so `phonenumbers` sees only plain national digits, and only where a vendor is
-known to send those.
+Rule of this module: a wire value can be answered if it is E.164 by its form alone. Any other value is kept to be shown, but
+for other channels and groups. Nothing is guessed: number libraries read letters, full-width digits and short codes as
+telephone numbers, so `phonenumbers` gets only plain national digits, and only from vendors that are known to send those.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Codewords on their way in: found, masked, and turned into digests, before anything is decided or kept.
+"""Finds codewords in a text, masks them and turns them into digests, before anything is decided or kept.
 
-Rules of this module: no word leaves it but as a digest; a text of a phone with an enrolled word costs the same number of
-digests whether it holds one or not, and each of them is compared with both; where none can be computed now, the text
-waits, for it is neither lost nor shown unmasked.
+Rules of this module: a word leaves it only as a digest. A text of a phone with an enrolled word costs the same number of
+digests whether it holds a word or not, and each digest is compared with both words. When no digest can be computed now, the
+text waits: it is neither lost nor shown unmasked.
 """
 
 from __future__ import annotations

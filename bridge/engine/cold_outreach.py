@@ -1,7 +1,7 @@
-"""Texting somebody first: what the bridge does for `!text`.
+"""The bridge's part of `!text`: the first text of a conversation is ours.
 
-Rules of this module: a number comes out of one message and goes into the sealed `phone` column, by one commit; on the way
-it is in no other row, no log and no answer; while nobody can tell whether a phone may be texted, it may not.
+Rules of this module: one commit takes the number out of a message and puts it into the sealed `phone` column; it is in no
+other row, no log and no answer. While it is unknown whether a phone may be texted, it may not.
 """
 
 from __future__ import annotations

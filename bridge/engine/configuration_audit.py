@@ -1,6 +1,6 @@
-"""Noting in the audit that the line runs with another configuration than before.
+"""Notes in the audit that the line runs with another configuration than before.
 
-Rule of this module: a keyed hash of the configuration is kept, which tells that it changed and nothing else.
+Rule of this module: it keeps a keyed hash of the configuration, which shows that it changed and nothing else.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The engine: takes the smallest sequence per owner, asks `decide`, and commits everything that follows at once.
+"""The engine: it takes the oldest inbox row of an owner, asks `decide`, and commits everything that follows at once.
 
-Rules of this module: one event at a time per owner, many owners at once; memory is only a wake-up, SQL is the truth; an
-event that fails as a bug is kept as a dead letter, loudly and without content, and its owner goes on; a database that
-cannot write now is waited for. What destroys is decided again when, inside its commit, a text has come or somebody holds
-the thread; whoever has ended hears nothing more.
+Rules of this module: one event at a time per owner, many owners at once. Memory is only a wake-up, SQL is the truth. An
+event that fails as a bug becomes a dead letter, with an alarm and without content, and its owner goes on. When the database
+cannot write, the engine waits. A decision that destroys is made again when, inside its commit, a text has come or the
+thread is on hold. A thread that has ended gets no more events.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What is looked up for one decision.
+"""Collects the facts for one decision.
 
-Rule of this module: it reads, and decides nothing; what is dear to know is asked only for the events that turn on it.
+Rule of this module: it reads and decides nothing; expensive facts are read only for the events that need them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a line that was restored from a backup must know and say, once.
+"""What a line that was restored from a backup reports at the desk, once.
 
-Rule of this module: `quietline restore` leaves it in the `line` table; the first start tells the desk, in the commit that
-takes it away. Texts that were on their way when the backup was made are unknown: they are counted, and never sent.
+Rule of this module: `quietline restore` leaves the notice in the table `line`; the first start sends it to the desk in the
+commit that deletes it. Texts that were on their way when the backup was made are unknown: they are counted, and never sent.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Timers: rows with a due time; a due row becomes an inbox row in one commit.
 
-Rules of this module: a timer outlives the process; many that are due at once come a few at a time, so that no text waits
-behind all of them; the time that passes is measured by a clock that does not jump, and when the machine's clock was set by
-more than a minute the desk is told, and what destroys waits for a person.
+Rules of this module: a timer outlives the process. Of many that are due at once a few fire at a time, so that no text waits
+behind all of them. Elapsed time is measured by a clock that does not jump. When the machine's clock was set by more than a
+minute, the desk gets an alarm, and timers that destroy wait for a person.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What a decision destroys, or dates, in its own commit.
+"""What a decision destroys, or gives an expiry time, in its own commit.
 
-Rules of this module: it runs inside the engine's commit and does nothing but SQL, so that a conversation is over exactly
-when the decision that says so is kept; what lies outside the database (rooms, keys, carrier) gets a row in `erasure`, and
-goes down from there. Who owns which fact: until it is parked the thread owns its room; then the erasure does, by the bare
-room id, and no event of that room is heard any more; when the thread ends, the erasure forgets even whose room it was.
+Rules of this module: it runs inside the engine's commit and does only SQL, so a conversation is over exactly when the
+decision that ends it is kept. What lies outside the database (rooms, keys, carrier) gets a row in `erasure`. Who owns which
+fact: until a thread is parked it owns its room; then the erasure job does, by the bare room id, and no event of that room
+is handled any more; when the thread ends, the erasure forgets even whose room it was.
 """
 
 from __future__ import annotations

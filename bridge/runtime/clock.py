@@ -1,7 +1,7 @@
-"""Time, injected: seconds since the epoch, in steps that never jump while the process lives.
+"""Time, injected: seconds since the epoch, which never jump while the process lives.
 
-Rule of this module: what another program stamped is brought to this clock (`to_bridge_time`) before it is compared with
-it. Others follow the machine's clock, or the time of day that it was set to.
+Rule of this module: convert a time that another program stamped (`to_bridge_time`) before you compare it with this clock.
+Other programs follow the machine's clock, or the time of day that somebody set it to.
 """
 
 from __future__ import annotations

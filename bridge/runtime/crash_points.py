@@ -1,8 +1,7 @@
-"""The named places where a crash is tried.
+"""The named places at which tests kill the process.
 
-Rule of this module: between any two durable steps there is a point, and every point is hit once by a test that kills the
-process there, starts it again and counts. In production `at` does nothing; a test gives the application a function that
-kills.
+Rule of this module: a point lies between any two durable steps, and a test hits each point once: it kills the process
+there, starts it again and counts. In production `at` does nothing; a test gives the application a function that kills.
 """
 
 from __future__ import annotations

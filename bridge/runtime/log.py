@@ -1,9 +1,9 @@
 """What may be logged.
 
-Rules of this module: a log line is an event name and allow-listed fields with opaque values; nothing takes free text from
-outside. Third-party loggers go through one filter that drops their messages and keeps only logger, level and the types
-of exceptions, because mautrix logs bodies at DEBUG and ERROR and aiohttp logs tokens (facts-matrix.md, "Logs"). So do
-Python's own ways of complaining: warnings, and exceptions that nobody catches, in threads and destructors too.
+Rules of this module: a log line is an event name and allow-listed fields with opaque values; no function takes free text
+from outside. One filter takes all third-party loggers, drops their messages and keeps logger, level and the types of
+exceptions, because mautrix logs bodies at DEBUG and ERROR and aiohttp logs tokens (facts-matrix.md, "Logs"). The same holds
+for Python's warnings and for exceptions that nothing catches, also in threads and destructors.
 """
 
 from __future__ import annotations

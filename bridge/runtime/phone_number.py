@@ -1,7 +1,7 @@
 """A texter's address, which nothing prints by accident.
 
-Rule of this module: the clear form leaves only through :meth:`Phone.reveal`, which the vault (to seal and to hash) and a
-carrier adapter (at the moment of sending) call, and nobody else.
+Rule of this module: the clear form leaves only through :meth:`Phone.reveal`. Two callers use it: the vault, to seal and to
+hash, and a carrier adapter, at the moment of sending.
 """
 
 from __future__ import annotations

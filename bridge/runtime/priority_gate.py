@@ -1,10 +1,9 @@
-"""Whose words are on their way right now; what has time, like erasing, gives way to them.
+"""A gate between conversations and background work: erasing and the like give way to texts that are on their way.
 
-Rules of this module: what has time is done some at once while nobody talks; while somebody does, one by one and in the
-pauses; it waits for every conversation, and is starved by none.
+Rules of this module: while nobody talks, several background steps run at once; while somebody talks, they run one by one,
+in the pauses. A background step waits for every conversation, but for a bounded time.
 
-Why one by one, and not at once when the last word is through: what the homeserver has begun when a text comes, the text
-waits for.
+Why one by one: the homeserver finishes what it has begun before it takes a text.
 """
 
 from __future__ import annotations

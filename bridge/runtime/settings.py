@@ -1,8 +1,8 @@
-"""What every part of the configuration is made of.
+"""The parts that every section of the configuration is made of.
 
-Rule of this module: a secret is named by its file, in a field that ends in `_file`, and nowhere stands in clear; so every
-one of them can be found, and its mode checked, without anybody keeping a list. It is one line, except in a field that ends
-in `private_key_file`, which is PEM.
+Rule of this module: a secret is given as the path of a file, in a field that ends in `_file`, and never in clear; so code
+can find every secret and check its mode without a list. A secret is one line, except in a field that ends in
+`private_key_file`, which is PEM.
 """
 
 from __future__ import annotations

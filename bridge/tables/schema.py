@@ -79,7 +79,7 @@ TABLES: Final = (
         until BIGINT NOT NULL
     )""",
     "CREATE INDEX early_tap_target ON early_tap (target)",
-    # The deletion index: every event of our rooms, for look-up by `ref` and for deletion (bridge/sweep_index).
+    # The deletion index: every event of our rooms, for look-up by `ref` and for deletion (`room_events`).
     # `about` is what an edit or a reaction is on; `expires` in seconds, NULL while nobody has seen it; `state` events are
     # counted and not redacted; `gone` ones are redacted, and looked at once more when their room has gone.
     """CREATE TABLE event (
@@ -99,7 +99,7 @@ TABLES: Final = (
     "CREATE INDEX event_about ON event (about)",
     "CREATE INDEX event_expires ON event (expires)",
     # What could not be handled, sealed, by the short id that a person can quote; and where in the outbox it stood, empty
-    # for an event, so that it can be tried again (bridge/retry).
+    # for an event, so that it can be tried again (`bridge/outbound`).
     """CREATE TABLE dead_letter (
         short_id TEXT PRIMARY KEY,
         owner TEXT NOT NULL,
@@ -125,9 +125,9 @@ TABLES: Final = (
         number BIGINT NOT NULL,
         PRIMARY KEY (month, language, kind)
     )""",
-    # What was said and done, in its order, times by the hour: kinds, never words; `mac` chains them (bridge/audit).
+    # What was said and done, in its order, times by the hour: kinds, never words; `mac` chains them (`audit_log`).
     "CREATE TABLE audit (seq {seq}, hour BIGINT NOT NULL, about TEXT NOT NULL, kind TEXT NOT NULL, mac {blob} NOT NULL)",
-    # Numbers that stand in offices for a minute: the bridge takes them out, at its start at the latest (bridge/reveal).
+    # Numbers that stand in offices for a minute: the bridge takes them out, at its start at the latest (`bridge/outbound`).
     """CREATE TABLE revealed (
         event_id TEXT PRIMARY KEY,
         room_id TEXT NOT NULL,
@@ -172,7 +172,7 @@ TABLES: Final = (
         count BIGINT NOT NULL,
         PRIMARY KEY (owner, result)
     )""",
-    # Content-free, signed: what was erased, looked for, and found gone (bridge/erasure_receipt).
+    # Content-free, signed: what was erased, looked for, and found gone (`bridge/erasure`).
     "CREATE TABLE receipt (id TEXT PRIMARY KEY, body TEXT NOT NULL, signature {blob} NOT NULL, until BIGINT NOT NULL)",
 )
 
