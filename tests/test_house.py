@@ -188,7 +188,7 @@ def test_packages_stay_small() -> None:
 
 
 def test_tests_mirror_packages() -> None:
-    """`tests/x/y/test_name.py` tries `x/y/name.py`, or a part of it (`test_name_part.py`); exceptions say what they try."""
+    """`test_name.py` tries `name.py` of the mirrored package, or a part of it (`test_name_part.py`); exceptions say why."""
     unlike = set()
     for folder in MAY_IMPORT:
         for test in (ROOT / "tests" / folder).rglob("test_*.py"):

@@ -1,8 +1,9 @@
-"""Seeing the number: two people, a reason, sixty seconds (design.md, "The life of a thread"; practices.md, "Conflicts").
+"""Shows the texter's number: two people, a reason, sixty seconds (design.md, "The life of a thread").
 
-Rules of this module: whoever asks does not confirm; whoever confirms is a supervisor; both say so in encrypted words from
-trusted devices, never by a tap. The number is in no aggregate, no action and no thread's room: the bridge shows it in the
-two offices and takes it back (bridge/reveal). The reason stays where it was said.
+Rules of this module: whoever asks does not confirm; a supervisor confirms; both use encrypted commands from trusted
+devices, never a reaction. The number is in no aggregate, no action and no thread's room: `bridge/outbound/number_reveal.py`
+shows it in the two offices and takes it back. The reason stays in the room in which it was written (practices.md,
+"Conflicts").
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class AuditKind(Enum):
     SAFE = "safe"
     OUTAGE_BEGAN = "outage_began"
     OUTAGE_OVER = "outage_over"
-    # What is done with a thread, the desk, and the line itself (bot/audit, deploy).
+    # What is done with a thread, the desk, and the line itself (`bot/lifecycle/audit_trail.py`, `deploy`).
     CLAIM = "claim"
     TRANSFER = "transfer"
     RELEASE = "release"

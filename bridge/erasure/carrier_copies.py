@@ -1,13 +1,14 @@
-"""The carrier's copies of texts: each is deleted by itself, as soon as it may be, until the carrier has confirmed it.
+"""Deletes the carrier's copies of texts: each by itself, as soon as it may be, until the carrier has confirmed it.
 
-Rules of this module: an inbound copy may go once the text is kept here and shown, or is not kept at all; an outbound one
-after its final report, or an hour after it was taken when none came, and then the carrier is asked first what became of it;
-an id that only a report tells is a copy as well, though nobody knows whose; a text whose id nobody ever told is counted and
-never called gone; it gives way to people's words, and nobody who holds a thread waits for more than the request under way;
-a copy is called gone only when the carrier says so, and one that it keeps is called kept, with its words for how long; one
-that lies at another carrier than the configured one is called left there, for this one's "no such text" says nothing. The
-carrier's id of a text is sealed under a key of the copies' own, which is not the texter's: it must still open when the
-texter's is destroyed, and the row goes when the copy is settled.
+Rules of this module: an inbound copy may go once the text is kept here and shown, or is not kept at all. An outbound copy
+may go after its final report; when none came, an hour after it was taken, and then the carrier is asked first what became
+of it. An id that only a report names is a copy as well, though nobody knows whose. A text whose id is unknown is counted
+and never called gone. Deleting yields to people's words, and a legal hold waits for no more than the request under way.
+
+A copy is called gone only when the carrier says so; one that the carrier keeps is called kept, with the carrier's words for
+how long; one at another carrier than the configured one is called left there, because this carrier's "no such text" proves
+nothing. The carrier's id is sealed under a key of the copies' own, which is not the texter's: it must still open when the
+texter's is destroyed, and the row is deleted when the copy is settled.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The proof that something is gone: a receipt without content, signed.
+"""The signed, content-free proof that something is gone.
 
-Rules of this module: a receipt says what was looked for and what was found, by counts and fixed words; times are rounded to
-the hour; nothing in it names a room, a person, a phone or a carrier's id, and its own id is random. What a carrier keeps
-stands in it as kept. It is signed (Ed25519, RFC 8032) with a key that the vault key makes, so that whoever can change the
-database alone can neither forge nor alter one; that one was taken away altogether it cannot show.
+Rules of this module: a certificate says what was looked for and what was found, by counts and fixed words. Times are
+rounded to the hour. It names no room, person, phone or carrier's id, and its own id is random. What a carrier keeps is
+called kept. It is signed (Ed25519, RFC 8032) with a key that derives from the vault key, so that somebody who can change
+only the database can neither forge nor alter one. It cannot show that another certificate was removed.
 """
 
 from __future__ import annotations

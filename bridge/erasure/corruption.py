@@ -1,7 +1,7 @@
-"""A damaged page under what destroys in the background.
+"""What background destroyers do when they meet a damaged page of the database.
 
-Rule of this module: it ends no loop, for texts must go on; it is logged without content, told to the desk once and then at
-growing counts, and whoever met it waits. A full disk or a busy file is no damage, and is each loop's own to wait for.
+Rule of this module: it ends no loop, because texts must go on. It is logged without content, reported at the desk once and
+then at growing counts, and the loop that met it waits. A full disk or a busy file is no damage; each loop waits for those.
 
 Source: sqlite.org/rescode.html#corrupt (SQLITE_CORRUPT and SQLITE_NOTADB: `Corrupt`).
 """

@@ -1,17 +1,17 @@
-"""The way down: what is over goes step by step, and is looked for when it is gone.
+"""Erasure jobs: what is over is destroyed step by step, and looked for when it is gone.
 
 A room:    redact → be heard → empty → censor → uploads → destroy → wait → purge → look → forget → sign → flush
 A person:  key → copies → person → flush
 
-Rules of this module: a step is done outside first and noted in the database after it, so every step may be done again, and
-a crash between any two lines repeats at most the step it fell into; a step is noted only with what it found, never with
-what it hoped; whatever refuses, breaks off or is still there is tried again, and after a while told to the desk. Nobody who
-holds the thread waits for more than the step under way. Nothing is signed before everything was looked for, from outside:
+Rules of this module: a step is done outside first and noted in the database after it, so every step may be repeated, and a
+crash between any two lines repeats at most the step it fell into. A step is noted only with what it found, never with what
+it hoped. A step that is refused, breaks off or finds something left is tried again, and after a while reported at the desk.
+A legal hold waits for no more than the step under way. Nothing is signed before everything was looked for, from outside:
 events by fetching them, uploads and the room by asking the homeserver, our own rows by asking every table.
 
-Why people are removed before keys are destroyed and the room is purged: a purge is told to nobody. A client keeps what it
-had unless it hears of the redactions and of its own removal, so the room stays for `patience` (facts-matrix.md, "Purge and
-recovery").
+Why people are removed before keys are destroyed and the room is purged: clients learn nothing from a purge. A client keeps
+what it had unless it learns of the redactions and of its own removal, so the room stays for `patience` (facts-matrix.md,
+"Purge and recovery").
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What is done when nobody needs the line: the databases are rewritten, the audit forgets what is old.
+"""Nightly maintenance: the databases are rewritten, old audit entries are deleted.
 
-Rules of this module: a vacuum holds the homeserver for a second or more, and us for less, so both are done in quiet hours
-only, once a night, and wait for words that are on their way; when it was last done is kept, so that `doctor` can say so.
-While the machine's clock is doubted nothing is forgotten here, and there is no vacuum either, for nobody knows whether it
-is night.
+Rules of this module: a vacuum holds the homeserver for a second or more, and us for less, so both run in quiet hours only,
+once a night, and wait for words that are on their way. The time of the last run is kept, so that `doctor` can show it.
+While the machine's clock is distrusted nothing is deleted here and no vacuum runs, because nobody knows whether it is
+night.
 """
 
 from __future__ import annotations

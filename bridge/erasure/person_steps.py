@@ -1,7 +1,7 @@
-"""The steps by which what was kept of a texter goes; their order and their rules are in `erasure`.
+"""The steps that erase what was kept of a texter; `job_runner` has their order and their rules.
 
-Rules of this module: the rows went with the decision that ended the thread; here its key goes, and then whatever the
-carrier still has of it is waited for, item by item. What a carrier keeps stands in the receipt as kept.
+Rules of this module: the decision that ended the thread deleted the rows. Here the key is destroyed, and then each copy
+that the carrier still has is waited for. What a carrier keeps is called kept in the certificate.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Rooms in which the sweep does not get on: when each is tried again, and when the desk hears of it.
+"""Back-off per room: when expiry tries a room again for which the homeserver failed, and when the desk is alerted.
 
-Rules of this module: a room that the homeserver fails for waits longer each time, and no other room with it; the desk hears
-of a room at growing counts, however many of its messages stay. It stands in memory: a new start tries everything anyway.
+Rules of this module: such a room waits longer each time, and no other room with it. The desk is alerted at growing counts,
+however many of the room's messages stay. It is in memory only: a new start tries everything anyway.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Forgetting put together: what `app` makes before there is a homeserver, and `matrix_side` when there is one.
+"""Puts erasure together: what `bridge` makes before there is a homeserver, and what `matrix_workers` makes after.
 
-Rule of this module: it is wiring, and the one sentence by which the desk hears that something is not gone.
+Rule of this module: it is wiring, and the one sentence that reports at the desk that something is not gone.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Asking the carrier what came while nobody listened.
+"""Asks the carrier for texts that came while nobody listened.
 
-Rules of this module: what a carrier lists goes through the same door as a webhook, so that what is known changes nothing;
-the watermark moves to the last text that was listed, after everything before it is kept, because a listing may end early
-without saying so; a text that cannot be kept holds up the watermark, and no other text; nothing is asked for that is older
-than what we remember to have seen. Where nothing can be listed, or the listing fails for long, people are told to look for
-themselves.
+Rules of this module: a listed text goes through the same function as a webhook, so a known text changes nothing. The
+watermark moves to the last listed text, after everything before it is kept, because a listing may end early without notice.
+A text that cannot be kept holds the watermark, and no other text. The listing asks for nothing older than the ids that
+`seen` remembers. Where a carrier lists nothing, or the listing fails for long, the desk gets an alarm, so that people look
+for themselves.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Words at the desk about what reaches the line in great numbers, or from strangers: once an hour and kind at most.
+"""Alerts at the desk that strangers, or many requests, can cause: one per hour and kind at most.
 
-Rules of this module: what was told stands in the database, by the commit that tells it, so that a restart repeats nothing;
-memory only saves the commits. Whoever makes requests from outside can make one line an hour at the desk, and no more.
+Rules of this module: the commit that sends an alert also stores that it was sent, so a restart repeats nothing; memory only
+saves commits. A sender of requests from outside can cause one line an hour at the desk, and no more.
 """
 
 from __future__ import annotations

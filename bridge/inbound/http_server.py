@@ -1,7 +1,7 @@
-"""The server that carriers call.
+"""The HTTP server that carriers call.
 
-Rule of this module: it logs no request, and refuses none for its length that an adapter would take: what aiohttp refuses by
-itself, before any code of ours, is a text that is lost without a word.
+Rule of this module: it logs no request, and refuses no length that an adapter would accept: a request that aiohttp refuses
+before our code runs is a text lost without notice.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The way in from the homeserver: what the Matrix edge saw becomes events for the thread or the desk it concerns.
+"""Turns Matrix events of a sync response into events for a thread or the desk.
 
-Rules of this module: it runs inside the sync response's own commit, so an event is in the inbox, and on the deletion
-index, exactly if the cursor has passed it; nothing is judged here beyond what an event is; an event seen before changes
-nothing; a room on its way down is not heard, only noted; what cannot be read costs itself and nothing beside it.
+Rules of this module: it runs inside the commit of the sync response, so an event is in the inbox and on the deletion index
+exactly if the cursor has passed it. It judges nothing but what kind of event it is. An event that was seen before changes
+nothing. Events of a room that is being erased are noted and not handled. An event that cannot be read affects no other.
 """
 
 from __future__ import annotations

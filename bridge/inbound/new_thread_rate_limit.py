@@ -1,8 +1,8 @@
-"""How many new threads are too many at once.
+"""Counts new threads, and says when there are too many at once.
 
-Rules of this module: it counts and refuses nothing; whoever is beyond the limit gets a thread all the same, without a room
-and without an answer until the desk shows their card (practices.md, "Defaults"). What it counts is in memory
-only: that a number texted an hour ago must not outlive its thread on the disk.
+Rules of this module: it counts and refuses nothing. A texter beyond the limit gets a thread without a room, and no answer,
+until the desk shows the card (practices.md, "Defaults"). The counts are in memory only: that a number texted an hour ago
+must not outlive its thread on the disk.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Who a new texter is, looked up before anything is decided about them.
+"""Looks up who a new texter is, before anything is decided about them.
 
-Rules of this module: no carrier waits for the look-up, which is slow on purpose (bridge/suppression), and neither does
-another thread: so many are made at a time, beside the engine. Nothing is decided, shown or sent of a thread that was not
-looked up, and it takes no room. Whoever said STOP in an earlier thread begins stopped; what a blocked phone sent goes as if
-it had never come, and is counted at the desk. What is still to be looked up stands in the database; memory is only a
-wake-up, so a crash repeats a look-up and loses none.
+Rules of this module: no carrier and no other thread waits for the look-up, which is slow on purpose
+(`bridge/tables/suppression.py`); a few run at a time, beside the engine. Nothing is decided, shown or sent for a thread
+that was not looked up, and it takes no room. A phone that said STOP in an earlier thread begins stopped. What a blocked
+phone sent is deleted as if it had never come, and counted at the desk. Look-ups that are still to do are in the database;
+memory is only a wake-up, so a crash repeats a look-up and loses none.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Whether the homeserver tells us what is said in the rooms.
+"""Watches whether the homeserver still sends us what is written in the rooms.
 
-Rule of this module: that nobody is heard is said once each time, at the desk and to whoever is on call, after as many
-minutes as no restart of a homeserver takes. Nobody notices it otherwise: texts still come in, and still reach the rooms.
+Rule of this module: a stalled sync causes one alert, at the desk and to the person on call, after more minutes than a
+homeserver takes to restart. Nobody notices it otherwise: texts still come in, and still reach the rooms.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""The way in from carriers.
+"""The carrier's webhooks.
 
-Rules of this module: no signature, no inbox; the 2xx leaves only after one durable commit holds the text (and, for a new
-texter, after their key is synced in `keys.db`); a commit that fails is a 503, so that the carrier tries again; what came
-before is answered 2xx and changes nothing; a text for a thread that is just ending begins another; nothing of a request is
-logged. What is signed and no text to this line is kept nowhere, and told at the desk by its kind alone; so is what could
-not be read, and what is refused again and again, be it for its signature or its size (`hourly_alerts`). Who a new texter
-is, is looked up after the 2xx (`screening`): nothing slow stands before it.
+Rules of this module: without a valid signature nothing reaches the inbox. The 2xx leaves only after one durable commit
+holds the text (and, for a new texter, after their key is synced in `keys.db`); a commit that fails is a 503, so that the
+carrier tries again. A text that came before gets 2xx and changes nothing. A text for a thread that is just ending begins
+another. Nothing of a request is logged. A signed request that is no text to this line is not kept; the desk gets an alert
+with its kind only, and also for requests that cannot be read, and for repeated refusals because of signature or size
+(`hourly_alerts`). A new texter is looked up after the 2xx (`screening`): nothing slow comes before it.
 """
 
 from __future__ import annotations

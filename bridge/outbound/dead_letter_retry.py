@@ -1,7 +1,7 @@
-"""What could not be handled, tried once more because a person says so.
+"""Tries a dead letter once more, because a person says so.
 
-Rules of this module: only words that somebody wrote to us, or that we show, are tried again; a text to a phone never is (it
-may have left), nor anything that was true only then. One commit takes the dead letter away and puts its row back.
+Rules of this module: only words that somebody wrote to us, or that we show, are tried again. A text to a phone never is (it
+may have left), nor anything that was true only then. One commit deletes the dead letter and puts its row back.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Whom we trust, as people ask about it: confirm an identity, list somebody's devices.
+"""Confirms identities and lists devices, as people ask at the desk.
 
-Rule of this module: exactly the identity that was reported is confirmed, never whatever the homeserver says by now.
+Rule of this module: it confirms exactly the identity that was reported, never the one that the homeserver has by now.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The one way out: durable rows, performed in order within owner, lane and way; conversation goes first.
+"""The one way out: durable outbox rows, performed in order within owner, lane and transport; conversation goes first.
 
-Rules of this module: a row stands until a commit holds what came of it; performing it again after a crash must not show
-(transaction ids, reading first), except a text, whose performer marks it before the request (see `texts`). What the other
-side certainly did not take is tried again; what it refuses for good becomes a dead letter, loudly and without content.
-What belongs to nobody any more, because its thread has ended, is dropped.
+Rules of this module: a row stays until a commit holds its result. Performing a row again after a crash must have no visible
+effect (transaction ids, reading first), except for a text, whose performer marks it before the request (`sms_sender`). A
+request that the other side certainly did not take is repeated; a permanent refusal makes a dead letter, with an alarm and
+without content. A row of a thread that has ended is dropped.
 """
 
 from __future__ import annotations

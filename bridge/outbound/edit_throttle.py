@@ -1,7 +1,7 @@
-"""How often a message of ours is edited: once in two seconds at most, and what was overtaken meanwhile not at all.
+"""Limits the edits of one message to one in two seconds, and skips versions that a later one has overtaken.
 
-Rules of this module: nothing is lost by waiting; the last of many changes is always shown; what is not there and does not
-come is not waited for.
+Rules of this module: waiting loses nothing; the last of many changes is always shown. An edit does not wait for a message
+that does not exist and will not come.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""A number in two offices, for a minute.
+"""Shows a number in two offices, for a minute.
 
-Rules of this module: a number is opened here, goes into encrypted messages of two offices and nowhere else, and is taken
-back a minute after it was granted; whatever still stands when the program starts is taken back first. A grant that could
-not be performed within its minute shows nothing any more, and what an earlier try may have shown is looked for and taken
-back. It has a session of its own in each office, begun before it and destroyed with it, so that whoever kept the ciphertext
-finds no key here. While the machine's clock is doubted it goes all the same: here nothing is lost by going early.
+Rules of this module: a number is opened here, goes into encrypted messages of two offices and nowhere else, and is redacted
+a minute after it was granted; whatever is still shown when the program starts is redacted first. A grant that could not be
+performed within its minute shows nothing, and what an earlier attempt may have shown is looked for and redacted. It has a
+Megolm session of its own in each office, made before it and destroyed with it, so that somebody who kept the ciphertext
+finds no key here. It goes even while the clock is distrusted: going early loses nothing here.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Calling whoever is on call, outside Matrix: a webhook, an e-mail, or both.
+"""Calls the person on call, outside Matrix: a webhook, an e-mail, or both.
 
-Rules of this module: what is said is that somebody is needed at the desk, and nothing else: no designation, no name, no
-number, no reason that only a line for survivors would have (practice 30); a call that nobody took is told at the desk
-while it is still tried, and again when it is given up, so that whoever is there can pick up a telephone.
+Rules of this module: a page says that somebody is needed at the desk, and nothing else: no designation, no name, no number,
+no reason that only a line for survivors would have (practice 30). A page that fails causes an alarm at the desk while it is
+still tried, and another when it is given up, so that somebody there can use a telephone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where a place is: its room, what of ours stands there by its name, and who is at the desk.
+"""Finds rooms and messages: the room of a place, our event of a given `ref`, the members of the desk.
 
 Rule of this module: it reads what others wrote, and makes nothing.
 """

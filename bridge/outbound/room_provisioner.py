@@ -1,10 +1,10 @@
-"""Rooms are made here and only here: the desk, an office per member of staff, a few warm rooms, one per thread.
+"""Makes rooms, here and only here: the desk, an office per member of staff, a few warm rooms, one per thread.
 
-Rules of this module: what should be there is compared with what is, and the difference made, as often as it takes; a
-thread that waits for a room comes before the stock; a room that nobody noted (a crash, a lost answer, an upgrade) is left
-and forgotten, at the next start, once all is calm, or within the hour. One person who cannot be invited holds up nobody
-else: the desk is told. A desk that everybody has left is one that nobody can invite to: its supervisors are invited
-again. The line voice is brought back to where somebody removed it.
+Rules of this module: it compares what should exist with what does, and makes the difference, as often as it takes. A thread
+that waits for a room comes before the stock. A room that nobody noted (a crash, a lost answer, an upgrade) is left and
+forgotten, at the next start, once all is calm, or within the hour. One person who cannot be invited delays nobody else: the
+desk gets an alarm. When everybody has left the desk, its configured supervisors are invited again. The texter puppet comes
+back to a room from which somebody removed it.
 """
 
 from __future__ import annotations

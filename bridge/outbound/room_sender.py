@@ -1,8 +1,8 @@
-"""Everything that is shown in rooms leaves here, and invitations with it.
+"""Sends everything that is shown in rooms, and invitations.
 
-Rules of this module: an event carries its row's transaction id, so that performing a row again posts nothing twice; what
-the homeserver may have forgotten is looked up first; nothing is sent in clear but reactions and pins; every event is
-noted on the deletion index by the commit that takes its row away.
+Rules of this module: an event carries the transaction id of its row, so that performing a row again posts nothing twice;
+what the homeserver may have forgotten is looked up first. Only reactions and pins are sent in clear. The commit that
+deletes a row also notes its event on the deletion index.
 """
 
 from __future__ import annotations

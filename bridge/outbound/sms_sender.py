@@ -1,9 +1,9 @@
-"""Texts leave here: at most once each.
+"""Sends texts: at most once each.
 
-Rules of this module: nothing leaves while something stands in the thread's inbox, for it may be a STOP; the guard is
-asked, the number's turn is taken and the row is marked `sending` in one commit, and only then the carrier is asked; a row
-that still says `sending` when the program starts, or whose request ended in doubt, is `unknown` and is never sent again by
-itself, though a report that comes after all settles it; no text leaves late.
+Rules of this module: nothing leaves while an event of the thread is in the inbox, because it may be a STOP. One commit asks
+the guard, takes the number's turn and marks the row `sending`; only then the carrier is asked. A row that is still
+`sending` when the program starts, or whose request ended in doubt, is `unknown` and is never sent again by itself; a report
+that comes later settles it. No text leaves late.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from policies.segments import segments
 PHONE_CONTEXT: Final = "phone"
 STOP_TIMEOUT: Final = 11.0
 """Seconds that an orderly stop waits for requests under way: longer than an adapter's own patience (`carriers/asking`), and
-so short that with the requests to us it stays within what the supervision allows (`deploy/up`)."""
+so short that with the requests to us it stays within what the supervision allows (`deploy/stack/up.py`)."""
 RECHECK_SECONDS: Final = 0.05
 """Seconds until it is looked again whether what stands in the thread's inbox is decided upon."""
 ID_RETENTION: Final = 8 * 86_400

@@ -1,9 +1,9 @@
-"""After a start: what stands from before does not leave until it is known what was said and texted meanwhile.
+"""Holds back texts from before a restart until it is known what was written and texted meanwhile.
 
-Rules of this module: words that their author took back, an `!unsafe` or a STOP of the time when nobody ran are heard *and
-decided upon* before any timer fires and before anything leaves for a phone that had something waiting; a homeserver or a
-carrier that does not answer holds this up for `MAX_HOLD` and no longer (decisions/carriers.md, "Order and transports"); who
-had nothing waiting is not held.
+Rules of this module: redactions, an `!unsafe` or a STOP of the time when nothing ran are received *and decided* before any
+timer fires, and before anything leaves for a phone that had something waiting. A homeserver or a carrier that does not
+answer delays this by `MAX_HOLD` at most (decisions/carriers.md, "Order and transports"). A phone that had nothing waiting
+is not held.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class StartupHold:
         return held
 
     async def _wait_until_decided(self) -> None:
-        """Wait until what stands in the inbox now is decided upon. What the desk tells a thread then, `texts` waits for."""
+        """Wait until the rows of the inbox are decided. For what the desk then sends a thread, `sms_sender` waits."""
         try:
             last = await self._database.fetchval("SELECT MAX(seq) FROM inbox") or 0
             while True:

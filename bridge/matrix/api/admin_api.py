@@ -45,11 +45,11 @@ LIMITATIONS: Final = (
 
 
 class AdminClient(ModuleClient):
-    """Asks over `wire` as the policy bot's administrator.
+    """Asks as the policy bot's administrator.
 
     All calls raise `HomeserverUnreachable` and `ModuleRequestRejected`.
 
-    `wire` bears the administrator's token, and the policy bot's id as the one whose rooms are ours.
+    The client bears the administrator's token, and the policy bot's id as the one whose rooms are ours.
     """
 
     async def purge(self, room_id: str) -> RoomState:

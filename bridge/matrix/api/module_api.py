@@ -4,7 +4,7 @@ Rules of this module: the other side is our own Synapse module (`deploy/synapse_
 policy bot's own rooms and roster only; every call may be repeated; nothing is called gone that was not looked at. A call
 that got no answer may still have happened: look, or call again.
 
-The token is the application service's; no administrator exists, but where no module can be loaded (`administrator`).
+The token is the application service's; no administrator exists, but where no module can be loaded (`admin_api`).
 Nothing is logged here.
 """
 

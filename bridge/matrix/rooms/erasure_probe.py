@@ -1,7 +1,7 @@
 """What forgetting asks of the homeserver's ordinary interface: is anything left to read, who is still there.
 
 Rules of this module: it looks, and it removes people; what it cannot look at raises, and is never taken for gone. Redacting
-is the edge's, purging the module's (`house`).
+is in `room_client`, purging in `module_api`.
 
 Sources: https://spec.matrix.org/latest/client-server-api/#redactions (what a redaction leaves), and there
 `GET /rooms/{roomId}/messages`, `…/members`, `…/event/{eventId}`.
