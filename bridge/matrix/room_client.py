@@ -1,9 +1,8 @@
-"""What the outbox and the keeper of rooms may do at the homeserver.
+"""Requests in rooms, for the outbox and the room provisioner.
 
-Rules of this module: what can be said twice carries the caller's transaction id; what cannot is read first, and "already"
-is success; nothing that a person wrote is sent in the clear; keys go out before the invite, and no upload that fails
-stands in its way. A failure is `Transient` or
-`Permanent` and says status and errcode only.
+Rules of this module: a request that can be repeated carries the caller's transaction id; before one that cannot, the state
+is read, and "already" is success. Nothing that a person wrote is sent in the clear. Keys go out before the invite, and an
+upload that fails does not stop the invite. A failure is `Transient` or `Permanent` and has status and errcode only.
 
 Sources: facts-matrix.md, "Late joiners", "Rooms"; https://spec.matrix.org/latest/client-server-api/
 """

@@ -1,7 +1,7 @@
-"""The Matrix edge put together: what `matrix_side` opens, runs and lets go.
+"""Puts the Matrix side together: what `matrix_workers` opens, runs and closes.
 
-Rule of this module: it is wiring only. Order: stores are open, then `MatrixService.open`, then `run` until cancelled,
-then the stores are closed. Nothing here is global, and nothing is owned but the tasks inside `run`.
+Rule of this module: it is wiring only. Order: stores are open, then `MatrixService.open`, then `run` until cancelled, then
+the stores are closed. Nothing here is global, and it owns nothing but the tasks inside `run`.
 """
 
 from __future__ import annotations

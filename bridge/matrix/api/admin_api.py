@@ -1,9 +1,9 @@
-"""The house without our module: what an administrator's token can do of it, for a homeserver that takes no modules.
+"""The homeserver without our module: what an administrator's token can do, for a homeserver that loads no modules.
 
-Rules of this module: it is used when there is a token and the homeserver answers that the module is not there, and for
-nothing else; what the module refuses by itself is refused here before anything is done: a room that the policy bot did not
-create, its desk, somebody who shares no room with it, what such a one uploaded; what cannot be done this way is said by
-`health` and is not claimed.
+Rules of this module: it is used when a token is configured and the homeserver answers that the module is not there. What
+the module refuses by itself is refused here before anything is done: a room that the policy bot did not create, its desk, a
+person who shares no room with it, and that person's uploads. What cannot be done this way `health` reports, and nothing
+claims it.
 
 Sources: https://element-hq.github.io/synapse/latest/admin_api/rooms.html (version 2 of deleting a room),
 …/admin_api/media_admin_api.html, …/admin_api/user_admin_api.html; read in Synapse 1.163.

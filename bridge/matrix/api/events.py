@@ -1,9 +1,7 @@
-"""What the homeserver told us, as values for the engine.
+"""What the homeserver sent, as values for the engine.
 
-Rule of this module: an item says what was seen and how far it can be believed, never what follows from it.
-`DecryptedMessage` is the
-only one that a trusted device vouches for; everything else stands on the homeserver's word (facts-matrix.md, "What is not
-signed").
+Rule of this module: a value says what was seen and how far it can be believed, never what follows from it. A trusted device
+vouches for `DecryptedMessage` only; everything else rests on the homeserver's word (facts-matrix.md, "What is not signed").
 """
 
 from __future__ import annotations

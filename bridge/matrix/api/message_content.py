@@ -1,6 +1,6 @@
-"""What a message of ours looks like on the wire.
+"""The content of the messages that we send.
 
-Rule of this module: who is mentioned is always told, also that nobody is; nothing of ours has a formatted body.
+Rule of this module: every message says who is mentioned, also when nobody is. No message of ours has a formatted body.
 """
 
 from __future__ import annotations

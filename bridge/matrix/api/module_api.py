@@ -1,11 +1,11 @@
 """What only the homeserver itself can do for us: purge a room, delete an upload, sign somebody out, clean its database.
 
-Rules of this module: the other side is our own Synapse module (`deploy/synapse_module`), which does these things for the
-policy bot's own rooms and roster only; every call may be repeated; nothing is called gone that was not looked at. A call
-that got no answer may still have happened: look, or call again.
+Rules of this module: the other side is our Synapse module (`deploy/synapse_module`), which does these things for the policy
+bot's own rooms and roster only. Every call may be repeated. Nothing is called gone that was not looked at. A call that got
+no answer may still have happened: look, or call again.
 
-The token is the application service's; no administrator exists, but where no module can be loaded (`admin_api`).
-Nothing is logged here.
+The token is the application service's. No administrator exists, except where no module can be loaded (`admin_api`). Nothing
+is logged here.
 """
 
 from __future__ import annotations

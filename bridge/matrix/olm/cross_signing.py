@@ -1,7 +1,7 @@
-"""Who vouches for a device: master key -> self-signing key -> device, each step a signature that we check ourselves.
+"""Verifies a device: master key -> self-signing key -> device, each step a signature that we check ourselves.
 
-Rule of this module: the homeserver's word is worth nothing here; what a signature does not cover is not believed.
-Pure: no store, no network. Source: https://spec.matrix.org/latest/client-server-api/#cross-signing
+Rule of this module: the homeserver's word counts for nothing here; what no signature covers is not believed. Pure: no
+store, no network. Source: https://spec.matrix.org/latest/client-server-api/#cross-signing
 """
 
 from __future__ import annotations

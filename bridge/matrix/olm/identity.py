@@ -1,9 +1,9 @@
-"""One speaker: an application service user with one device of its own, cross-signed by itself.
+"""One Matrix identity of ours: an application service user with one device, cross-signed by itself.
 
-Rule of this module: what the homeserver is told was committed before, so that after a crash at any step the same words are
-said again and mean the same. A database without the identity gets a new device, and the devices that an earlier database
-had are signed out: a device id never stands for two keys. Its cross-signing keys come from the vault's key and are stored
-nowhere: whoever has the vault key can recover them, and staff see no change of identity after a restore.
+Rule of this module: everything that the homeserver is sent was committed before, so that after a crash at any step the same
+request is sent again and means the same. A database without the identity gets a new device, and the devices of an earlier
+database are signed out: a device id never has two keys. The cross-signing keys derive from the vault's key and are stored
+nowhere: the vault key recovers them, and staff see no change of identity after a restore.
 
 Sources: facts-matrix.md, "Who may send", "Late joiners"; MSC4190 (devices of application services); MSC2732 (fallback
 keys).

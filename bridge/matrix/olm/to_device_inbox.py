@@ -1,7 +1,7 @@
-"""To-device messages of one identity on their way in.
+"""Inbound to-device messages of one identity.
 
-Rule of this module: anybody may send one, so each is taken or dropped alone, and dropping is counted. What is decrypted
-and what has become of the Olm sessions is written in the same commit as the sync cursor.
+Rule of this module: anybody may send one, so each is accepted or dropped alone, and drops are counted. The decrypted
+content and the changed Olm sessions are written in the same commit as the sync cursor.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""To-device messages of one identity on their way out.
+"""Outbound to-device messages of one identity.
 
-Rule of this module: claim, then commit (sessions and ratchets), then request, then tell the caller what has arrived; no
-commit waits for the network, and what was not told as arrived is sent again. One at a time per identity.
+Rule of this module: claim one-time keys, then commit (sessions and ratchets), then send the request, then report to the
+caller what has arrived. No commit waits for the network; a message that was not reported as arrived is sent again. One send
+at a time per identity.
 """
 
 from __future__ import annotations

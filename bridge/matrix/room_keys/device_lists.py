@@ -1,12 +1,12 @@
-"""Whose devices there are, and which of them are trusted.
+"""Device lists, and which devices are trusted.
 
 Rule of this module: a device is trusted when its user's confirmed master key vouches for it, through signatures that we
-checked; it gets no key and commands nothing before that. Lists come from fresh `/keys/query` answers, replaced whole. Our
-own table of confirmed keys, because mautrix never updates the first one it saw (facts-matrix.md, "Application service and
-mautrix").
+checked; before that it gets no key and commands nothing. Lists come from fresh `/keys/query` answers and are replaced
+whole. The table of confirmed keys is our own, because mautrix never updates the first key that it saw (facts-matrix.md,
+"Application service and mautrix").
 
-A *dirty* user is owed something: a fresh query, as long as the list is *stale*, and then every key. Marks are durable and
-counted, so that one set during a query survives it.
+A *dirty* user is owed a fresh query, as long as the list is *stale*, and then every key. Marks are durable and counted, so
+that a mark that is set during a query survives it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What people typed in a room of ours before: asked of the homeserver once more, and opened with the keys that we hold.
+"""Reads what people typed in a room of ours: fetched from the homeserver again, and opened with the keys that we hold.
 
-Rules of this module: it only reads; no session moves by it, and no index is remembered. It opens what was taken when it
-came (`Reading` remembers at which index): judged then to be of a trusted device, and not a replay. Everything else is
-counted, and nothing of it told.
+Rules of this module: it only reads; no session advances, and no index is stored. It opens only messages that were accepted
+when they came (`inbound_sessions` stored the index): at that time they were from a trusted device and no replay. Everything
+else is counted, and its content is used nowhere.
 
 Source: https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3roomsroomidmessages
 """

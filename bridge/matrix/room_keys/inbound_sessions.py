@@ -1,10 +1,11 @@
-"""Megolm on its way in: from an `m.room.encrypted` event to what a trusted device said.
+"""Inbound Megolm: from an `m.room.encrypted` event to what a trusted device said.
 
-Rules of this module: a session belongs to the device that sent it over Olm, and to nobody else; a key is replaced only by
-one of the same sender that reaches further back; an index is read once; nobody is called untrusted before a fresh query.
-What cannot be judged yet waits, as ciphertext, in a table. All of it runs inside the sync commit.
+Rules of this module: a session belongs to the device that sent it over Olm, and to no other. A key is replaced only by one
+of the same sender that reaches further back. An index is read once. No device is called untrusted before a fresh query. An
+event that cannot be judged yet waits, as ciphertext, in a table. All of it runs inside the sync commit.
 
-Sources: facts-matrix.md, "Application service and mautrix"; https://spec.matrix.org/latest/client-server-api/#mmegolmv1aes-sha2
+Sources: facts-matrix.md, "Application service and mautrix";
+https://spec.matrix.org/latest/client-server-api/#mmegolmv1aes-sha2
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Room keys on their way to other people's devices.
+"""Sends room keys to other people's devices.
 
-Rule of this module: keys go to trusted devices of members and of whom the caller names, and never carry `shared_history`
-(facts-matrix.md, "Late joiners"). `share` is the one way a key leaves, for a new session, an invite, a newcomer and a late
-device alike; what was accepted by the homeserver is noted, so it can be repeated without end.
+Rule of this module: keys go to trusted devices of members and of people whom the caller names, and never carry
+`shared_history` (facts-matrix.md, "Late joiners"). Every key leaves through `share`: for a new session, an invite, a
+newcomer and a late device alike. What the homeserver accepted is noted, so `share` can be repeated without end.
 
 Source: https://spec.matrix.org/latest/client-server-api/#mroom_key
 """

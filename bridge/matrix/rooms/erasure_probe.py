@@ -1,10 +1,10 @@
-"""What forgetting asks of the homeserver's ordinary interface: is anything left to read, who is still there.
+"""What erasure asks of the homeserver's client API: is anything left to read, who is still in the room.
 
-Rules of this module: it looks, and it removes people; what it cannot look at raises, and is never taken for gone. Redacting
+Rules of this module: it looks, and it removes people. What it cannot look at raises, and is never taken for gone. Redacting
 is in `room_client`, purging in `module_api`.
 
-Sources: https://spec.matrix.org/latest/client-server-api/#redactions (what a redaction leaves), and there
-`GET /rooms/{roomId}/messages`, `…/members`, `…/event/{eventId}`.
+Sources: https://spec.matrix.org/latest/client-server-api/#redactions (what a redaction leaves), and there `GET
+/rooms/{roomId}/messages`, `…/members`, `…/event/{eventId}`.
 """
 
 from __future__ import annotations

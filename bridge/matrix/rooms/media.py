@@ -1,8 +1,9 @@
-"""What was uploaded for our rooms, deleted again: key bundles of ours, and what somebody's message pointed to.
+"""Deletes what was uploaded for our rooms: key bundles of ours, and what a person's message pointed to.
 
-Rules of this module: a bundle outlives its use by minutes and nobody's patience by more than a day; what a message pointed
-to goes when the message has gone; nothing of a thread that somebody holds goes; a row stands until the homeserver said that
-its upload is gone; a failure waits and goes on. (What is left of a thread that ended goes with its room.)
+Rules of this module: a bundle is deleted minutes after its use, and after a day in any case. What a message pointed to is
+deleted when the message has gone. Nothing of a thread on legal hold is deleted. A row stays until the homeserver confirmed
+that its upload is gone. A failure waits and does not stop the others. (What is left of a thread that ended goes with its
+room.)
 
 Source: facts-matrix.md, "Key bundles": clients accept a bundle within 24 h of the invite, so not after the invite but the
 join.

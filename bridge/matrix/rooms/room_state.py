@@ -1,6 +1,6 @@
-"""Which rooms are ours, who is in them, and with what power.
+"""Which rooms are ours, who is in them, and with which power level.
 
-Rule of this module: the tables say what the homeserver said up to the committed cursor, no more and no less; a room that
+Rule of this module: the tables hold what the homeserver said up to the committed cursor, no more and no less. A room that
 was not noted does not exist for us. Functions that take `conn` run inside the caller's commit.
 """
 

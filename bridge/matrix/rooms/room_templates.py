@@ -1,7 +1,8 @@
-"""What our rooms look like when they are created: desk, office, thread.
+"""How our rooms are created: desk, office, thread.
 
-Rule of this module: a room is encrypted, invite-only, closed to guests and to other servers from its first event, and who
-may do what is written out. Pure. Sources: design.md, "Identities, rooms, trust"; https://spec.matrix.org/latest/client-server-api/#creation
+Rule of this module: a room is encrypted, invite-only, closed to guests and to other servers from its first event, and its
+power levels are written out. Pure. Sources: design.md, "Identities, rooms, trust";
+https://spec.matrix.org/latest/client-server-api/#creation
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What the policy bot owes after a sync response: fresh device lists, late keys, and an end to waiting.
+"""What the policy bot does after a sync response: query device lists, send late keys, end waiting.
 
-Rule of this module: a dirty mark is removed only when the user's devices were asked for, judged, and given every key; so a
-crash anywhere in between means that it is all done again.
+Rule of this module: a dirty mark is removed only when the user's devices were queried, judged, and given every key; so
+after a crash in between all of it is done again.
 """
 
 from __future__ import annotations

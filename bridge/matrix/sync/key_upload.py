@@ -1,7 +1,7 @@
-"""What one identity owes the homeserver and other devices after a sync response: keys, refusals, new Olm sessions.
+"""What one identity does after a sync response: upload keys, refuse verification requests, make new Olm sessions.
 
-Rule of this module: nothing here is needed for the response to have happened; all of it may be tried again later, and a
-failure waits and goes on.
+Rule of this module: the sync response does not depend on any of it; all of it may be tried again later, and a failure waits
+and does not stop the rest.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Devices that began a new Olm session with the line voice (`m.dummy`): they could not read its last message, or key.
+"""Devices that began a new Olm session with the texter puppet (`m.dummy`): they could not read its last message or key.
 
-Rule of this module: the line voice has a store of its own, and two stores have no commit in common. So it is noted beside
-the new session, and from there the keys are owed in the main store; a crash in between does that again, and never sends the
-keys through the session that was lost. Only trusted devices are noted: a flood of strangers leaves nothing.
+Rule of this module: the puppet has a store of its own, and two stores have no commit in common. So the request is noted
+beside the new session, and from there the keys are owed in the main store; a crash in between does that again, and never
+sends the keys through the session that was lost. Only trusted devices are noted: a flood of strangers leaves nothing.
 
 Source: https://spec.matrix.org/latest/client-server-api/#mdummy
 """

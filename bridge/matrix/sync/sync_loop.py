@@ -1,9 +1,10 @@
-"""The way in from the homeserver: `/sync` as one of our identities, one response in one commit.
+"""`/sync` as one of our identities: one response in one commit.
 
-Rules of this module: the cursor is the last thing a commit writes, so a response that was not committed comes again whole;
-a gap is filled before the commit; no answer of the homeserver ends the loop, except that it does not know us.
+Rules of this module: the cursor is the last thing that a commit writes, so a response that was not committed comes again
+whole. A gap is filled before the commit. No answer of the homeserver ends the loop, except that it does not know us.
 
-Sources: facts-matrix.md, "Application service and mautrix"; https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3sync
+Sources: facts-matrix.md, "Application service and mautrix";
+https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3sync
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""One sync response of the policy bot, from JSON to items, inside one commit.
+"""One sync response of the policy bot, from JSON to values, inside one commit.
 
-Rule of this module: to-device first, then what waited for the keys that came, then the rooms, and each event is taken or
-dropped alone. Rooms that are not ours are not looked at; our own words are dropped by their sender.
+Rule of this module: to-device messages first, then events that waited for the keys that came, then the rooms. Each event is
+accepted or dropped alone. Rooms that are not ours are skipped; our own messages are dropped by their sender.
 """
 
 from __future__ import annotations
