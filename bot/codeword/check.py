@@ -1,9 +1,9 @@
-"""The codeword: a word that a survivor and the agency agreed on, and what follows when it comes, or does not (practice 10).
+"""The codeword: what follows when the agreed word comes, or does not (practice 10).
 
-Rules of this module: what the phone gets after the duress word is what it gets after the right one, byte for byte and at
-the same moment; so a decision may look at which of the two it was only for what people at the agency see, and for the
-lock, which holds back nothing but words that a person wrote. A word that came in a text is burned: it is on that phone now.
-Which word a text held the bridge has found and masked before (`Facts.word`); no word is ever seen in here.
+Rules of this module: after the duress word the phone gets what it gets after the right one, byte for byte and at the same
+moment. So a decision may depend on which of the two it was only in what staff see, and in the lock, which holds back
+nothing but words that a person wrote. A word that came in a text is spent: it can be read on that phone now. The bridge has
+found and masked the word before (`Facts.word`); no word is ever seen here.
 """
 
 from __future__ import annotations

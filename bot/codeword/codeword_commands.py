@@ -1,7 +1,7 @@
 """The commands about the codeword: `!codeword`, `!forget-word`, `!verify`, `!cover`, `!unlock`.
 
-Rules of this module: only a person asks for the word, and only while the phone is in somebody's hand; a cover line leaves
-the same way before and after duress; what was locked is opened by a supervisor and by nothing else.
+Rules of this module: only a person asks for the word, and only while the phone is in somebody's hand. A cover line leaves
+in the same way before and after duress. Only a supervisor opens a lock.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Asking for a codeword in somebody's office.
+"""Asks for a codeword in an office.
 
-Rules of this module: what is said there while it is asked for is redacted at once, whatever it was; the desk knows that
-somebody is asked and never what they said; whatever interrupts it, nothing is kept. The words themselves are in the
-bridge's memory, between the first and the second, and nowhere else.
+Rules of this module: every message in the office during an enrolment is redacted at once. The desk knows who is asked and
+never what they wrote. An interruption keeps nothing. The words themselves are in the bridge's memory, between the first and
+the second, and nowhere else.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Holding a thread: every deleter of it stops, for what still exists of it (design.md, "The life of a thread").
+"""Legal hold: nothing that still exists of a thread is destroyed (design.md, "The life of a thread").
 
-Rules of this module: whether a thread is held is a fact of the database, asked again inside every commit that destroys, so
-that a hold wins over a purge under way; here it is set, and made visible on card and board. What people take back with
-their own clients, and what carriers keep or delete by themselves, no hold of ours reaches.
+Rules of this module: whether a thread is on hold is a fact of the database, asked again inside every commit that destroys,
+so that a hold wins over a purge under way. Here it is set, and shown on card and board. No hold of ours reaches what people
+redact with their own clients, and what carriers delete by themselves.
 """
 
 from __future__ import annotations

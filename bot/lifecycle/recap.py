@@ -1,7 +1,7 @@
-"""`!recap`: for a device that came later, what it cannot read of before.
+"""`!recap`: shows a device that came later what it cannot read of before.
 
-The texter's side and ours it reads with keys of ours, which are sent again; colleagues' keys are not ours to send, so the
-bridge says their words again, in the same room. Rule of this module: nothing is said again that is gone.
+A device reads the texter's side and ours with our keys, which are sent again. Colleagues' keys are not ours to send, so the
+bridge repeats their words in the same room. Rule of this module: nothing that is gone is repeated.
 """
 
 from __future__ import annotations

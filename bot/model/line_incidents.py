@@ -1,7 +1,7 @@
-"""What the bridge has to tell the desk of the line itself.
+"""Incidents of the line, which the bridge reports to the desk.
 
-Rule of this module: an incident holds no content, and names a thread only where somebody must look into it; whoever reads
-it can do something about it.
+Rule of this module: an incident holds no content, and names a thread only where somebody must look into it. Its reader can
+do something about it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""In which order somebody texted, where the order in which it came does not tell: after an outage, or by a late retry.
+"""The order in which somebody texted, where the order of arrival does not show it: after an outage, or by a late retry.
 
-Rules of this module: times that the carrier told are compared with each other exactly; texts without such a time keep the
-order in which they came, but for those so close to each other that the carrier's retries may have turned them round;
-between one and the other some minutes say nothing, for two clocks differ and a text is on its way for a while. What is
-unsure is called so, and whoever asks takes the side on which nothing leaves.
+Rules of this module: times from the carrier are compared with each other exactly. Texts without such a time keep the order
+in which they came, except for those so close together that the carrier's retries may have swapped them. Between a text with
+and one without such a time, a few minutes prove nothing, because two clocks differ and a text takes a while. An unsure
+result is called unsure, and the caller takes the side on which nothing leaves.
 """
 
 from __future__ import annotations

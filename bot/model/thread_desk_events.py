@@ -1,6 +1,7 @@
-"""What the two aggregates tell each other: from a thread to the desk, and back.
+"""Events that thread and desk send each other.
 
-Rule of this module: it is put into the other's inbox in the same commit, so neither ever waits for the other.
+Rule of this module: such an event is put into the other's inbox in the commit of the decision, so neither waits for the
+other.
 """
 
 from __future__ import annotations

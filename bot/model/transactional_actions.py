@@ -1,6 +1,6 @@
-"""What a decision asks for and its own commit does: nothing of it waits, fails alone, or leaves the database.
+"""Actions that the commit of the decision performs: none of them waits, fails alone, or leaves the database.
 
-Rule of this module: an act is done exactly when the decision is kept, and not otherwise.
+Rule of this module: such an action is done exactly when the decision is kept, and not otherwise.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What the texter was told, and what was agreed with them (practices 2, 7, 26): the flags on the card.
+"""What the texter was informed of, and what was agreed with them (practices 2, 7, 26): the flags on the card.
 
-Rules of this module: an agreement is noted by whoever asked, never guessed; a text counts as told when the carrier took
-it in the agency's own words; what was told in other words counts when the assignee says so, and the audit knows the two
-apart; nothing in here is free text, because it outlives the conversation.
+Rules of this module: the person who asked notes an agreement; it is never guessed. A text of the agency counts as given
+when the carrier took it in the agency's own words. Other words count when the assignee says so with `!told`, and the audit
+has a kind of its own for that. Nothing here is free text, because it outlives the conversation.
 """
 
 from __future__ import annotations

@@ -1,11 +1,9 @@
-"""Whole messages with a meaning: honoured exactly, shown to people, and never answered but by the one STOP confirmation.
+"""Keywords: whole messages with a meaning, honoured exactly, shown, and answered only by the one STOP confirmation.
 
-Rules of this module: a keyword is always shown in the room as well (`assignment.show_text`); whoever said STOP hears
-nothing more
-until they say START; which of the two is the later is told by when they were texted, not by when they reached us, and in
-doubt it is the STOP (`compare`); a silent way out is silent; a word for help is answered only where a carrier forces a
-line; what a person must know is an alarm at the desk, a new message each time (practices.md, "Rules beside the practices";
-practice 12).
+Rules of this module: a keyword is always shown in the room as well (`assignment.show_text`). After STOP nothing leaves
+until START. Which of the two is later depends on when they were texted, not on when they reached us; in doubt it is the
+STOP (`text_order`). A silent exit gets no answer. A word for help is answered only where a carrier forces a line. What a
+person must know is an alarm at the desk, a new message each time (practices.md, "Rules beside the practices"; practice 12).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Their silence, and their coming back: cues to the assignee, in the room only (practices 11, 26, 35).
+"""The texter's silence and return: cues to the assignee, in the room only (practices 11, 26, 35).
 
-Rules of this module: nothing here makes a text, because whoever holds the phone while she is silent would read it; the
-ladder begins when the carrier took words of the assignee and ends with any text of theirs.
+Rules of this module: nothing here makes a text, because whoever holds the phone meanwhile would read it. The reminders
+begin when the carrier took words of the assignee, and end with any text of the texter.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Safety moves: the phone is in other hands, it is safe again, it is urgent, it is somebody else (practices 9, 12, 31, 39).
+"""Safety commands: the phone is in other hands, safe again, urgent, or another person's (practices 9, 12, 31, 39).
 
-Rules of this module: whoever is in the room may stop everything for a phone; only the line that the texter chose beforehand
-leaves then, once, by the assignee; nothing here calls anybody outside the agency.
+Rules of this module: any member of the room may stop everything for a phone. Only the line that the texter chose beforehand
+may leave then, once, by the assignee. Nothing here calls anybody outside the agency.
 """
 
 from __future__ import annotations

@@ -1,11 +1,9 @@
-"""What the agency says by itself: only the immediate answer to a text that has just arrived.
+"""Automatic replies: only the immediate answer to a text that has just arrived (design.md, "Rules of the phone").
 
-Rule: design.md, "Rules of the phone".
-
-Rules of this module: the greeting promises a person only while the hours say so and somebody is on duty (practice 29); it
-goes out once per twelve hours and language, and never to tapbacks or automatic replies; no text brings two, and none comes
-after another without a person's words between, but one that takes back what the other said about when a person answers
-(practices 28 and 29), in the language they ask for, or because a carrier forces one; every automatic text is shown in
+Rules of this module: the greeting promises a person only while the hours say so and somebody is on duty (practice 29). It
+is sent once per twelve hours and language, and never to tapbacks or automatic replies. A text gets one automatic reply. Two
+follow each other without a person's words between only when the second corrects the first about when a person answers
+(practices 28 and 29), in a language that was asked for, or because a carrier forces one. Every automatic reply is shown in
 the room.
 """
 

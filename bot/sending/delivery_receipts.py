@@ -1,4 +1,4 @@
-"""What became of the assignee's words: at most one current receipt on each message, and never none.
+"""Delivery receipts: at most one current mark on each of the assignee's messages, and never none.
 
 Rule of this module: a receipt only moves forward, so that a report out of order changes nothing.
 """

@@ -1,6 +1,6 @@
-"""Words of the assignee that are held: they leave by a second word of the assignee, or never.
+"""Held texts: words of the assignee that leave by a second command of the assignee, or never.
 
-Rule of this module: what is held is kept for no longer than the message that it stands in, and no more than the last few.
+Rule of this module: a held text is kept for no longer than the message that it is in, and only the last few are kept.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Releasing held texts (`!again`, `!anyway`, `!long`), and sending the agency's own (`!say` and its short forms).
 
-Rules of this module: what is held leaves by one command of the assignee and through the same undo window; a canned text is
-shown before it leaves, can be changed by editing the command and stopped by redacting it. Words behind a command that are
-not said to be the text send nothing.
+Rules of this module: a held text leaves by one command of the assignee and through the same undo window. A canned text is
+shown before it leaves; editing the command changes it and redacting the command stops it. Words behind a command that are
+not declared to be the text send nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Words that are taken back while they wait for their turn at the carrier: they should not leave, and may have left.
 
-Rule of this module: whoever takes words back hears what became of them from the carrier's answer and not before; they are
-never offered again.
+Rule of this module: the author learns the result from the carrier's answer and not before; the words are never offered
+again.
 """
 
 from __future__ import annotations

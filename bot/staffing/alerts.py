@@ -1,4 +1,4 @@
-"""What the desk is told: alarms, and why somebody was not heard.
+"""Alarms at the desk, and answers to people whose message was not accepted.
 
 Rule of this module: an alarm is a new message, never an edit, and holds a designation at most.
 """

@@ -1,7 +1,7 @@
-"""Who is heard by the texter: exactly one person, or nobody.
+"""The assignment of a thread: the texter hears exactly one person, or nobody.
 
-Rules of this module: the desk says who the assignee is; every change of assignee starts a new epoch and cancels what has
-not left; whoever is the assignee is invited first and heard only once they could read.
+Rules of this module: the desk decides who the assignee is. Every change of assignee starts a new epoch and cancels what has
+not left. A new assignee is invited first, and is heard only once they could read.
 """
 
 from __future__ import annotations

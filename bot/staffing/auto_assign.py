@@ -1,8 +1,8 @@
-"""Giving a waiting thread to somebody unasked, where a line wants that (`assignment` in the pack), and taking it back.
+"""Assigns a waiting thread without a claim, where a line wants that (`assignment` in the pack), and takes it back.
 
-Rules of this module: it is given to an advocate on duty and under the cap, who is called by name at the desk; whoever does
-not show themselves in time loses it again and gets no other until they do; twice is enough, then it waits for a hand like
-any other, and is called out like any other.
+Rules of this module: the thread goes to an advocate on duty and under the cap, who is mentioned at the desk. An advocate
+who shows no sign in time loses the thread, and gets no other until they do. After two attempts the thread waits for a claim
+like any other, with the usual reminders.
 """
 
 from __future__ import annotations

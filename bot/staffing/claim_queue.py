@@ -1,7 +1,7 @@
-"""Who takes which thread. The desk decides alone and in order, so two claims in one second have one winner.
+"""The queue of waiting threads. The desk decides alone and in order, so two claims in one second have one winner.
 
-Rules of this module: a waiting thread is a card of its own at the desk, without content; a claim is refused in a sentence;
-whoever waits too long is called out again, to people on duty only, and at last to whoever is on call.
+Rules of this module: a waiting thread has a card of its own at the desk, without content. A refused claim gets a sentence.
+For a thread that waits too long, people on duty are called again, and at last the person on call.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Texting somebody first, because they asked for it (`!text`, in one's office; practice 15). Off unless the pack allows it.
+"""`!text`: texts somebody first, because they asked for it (practice 15). Off unless the pack allows it.
 
-Rules of this module: it is asked for in private; somebody says that she asked; the number is typed twice and each time
-redacted at once; it is in no state, only whether both were the same; nothing leaves by itself, the first words are typed.
+Rules of this module: the command is for an office only. Somebody confirms that the texter asked. The number is typed twice
+and each time redacted at once; the state holds only whether both were the same. Nothing leaves by itself: a person types
+the first words.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Duty, trust, and listening in: what people say at the desk about themselves and each other.
+"""Duty, trust, and listening in: commands at the desk about oneself and each other.
 
-Rules of this module: nobody goes off duty with a thread in their hands; what changes whom we trust takes an encrypted
+Rules of this module: nobody goes off duty while they are the assignee of a thread. A change of trust takes an encrypted
 command from a trusted device of a supervisor, and confirms exactly the identity that was shown.
 """
 

@@ -1,7 +1,7 @@
 """More new texters than people can look at: they wait without a card and without a room, and nobody is lost.
 
-Rules of this module: the desk is told once that it is so; the longest waiting get their cards as fast as the pack allows;
-`!claim` reaches everybody, with or without a card (practices.md, "Defaults").
+Rules of this module: one message at the desk says so. The longest waiting get their cards as fast as the pack allows.
+`!claim` reaches every thread, with or without a card (practices.md, "Defaults").
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Outage: the desk says that texts do not work well, and every first text is answered by that (practice 41).
+"""Outage: the desk says that texts do not work well, and every first text gets that as its answer (practice 41).
 
-Rule of this module: a person begins it and a person ends it; it changes what the line answers by itself and nothing else.
+Rule of this module: a person begins it and a person ends it; it changes the automatic replies and nothing else.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Who is at the desk: its membership and power levels are the roster, at once (design.md, "Identities, rooms, trust").
+"""The roster: members and power levels of the desk room, at once (design.md, "Identities, rooms, trust").
 
-Rules of this module: whoever comes gets the desk's keys and hears both identities before anything else, because a client
-begins to trust an identity when it meets an event of it (facts-matrix.md, "Late joiners"); whoever goes is removed
-everywhere.
+Rules of this module: a newcomer gets the desk's keys and a message of both identities before anything else, because a
+client begins to trust an identity when it meets an event of it (facts-matrix.md, "Late joiners"). A person who leaves is
+removed everywhere.
 """
 
 from __future__ import annotations

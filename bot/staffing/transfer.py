@@ -1,7 +1,7 @@
 """The commands in a thread's room about people: transfer, invite, call supervisors, take over, give back, go off duty.
 
-Rules of this module: an offer changes nothing until it is accepted; the desk alone makes somebody the assignee, so there is
-exactly one at any time; whoever is asked in is given what they need to read before they are invited.
+Rules of this module: an offer changes nothing until it is accepted. The desk alone makes somebody the assignee, so there is
+exactly one at any time. A person who is brought in gets the keys that they need to read before they are invited.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Looking after the people at the desk (practices 32 to 35): how much they carry, and an offer to talk it over.
+"""Looks after the people at the desk (practices 32 to 35): how much they carry, and an offer of a debriefing.
 
-Rules of this module: counts and times only, never what a conversation was about, nor which one it was; unasked, somebody is
-told in their own office and not more often than every few hours; nothing reaches a phone.
+Rules of this module: counts and times only, never what a conversation was about, nor which one it was. An unrequested offer
+goes to the person's own office and not more often than every few hours. Nothing reaches a phone.
 """
 
 from __future__ import annotations
