@@ -72,12 +72,11 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "deploy/data_dir": "bot/model bridge/runtime bridge/storage bridge/config bridge/tables",
     "deploy/stack": "bridge/config deploy/data_dir",
     "deploy/backup": (
-        "policies bot/model bridge/runtime bridge/storage bridge/config bridge/tables bridge/matrix bridge/engine "
-        "deploy/data_dir"
+        "policies bot/model bridge/runtime bridge/storage bridge/config bridge/tables bridge/matrix deploy/data_dir"
     ),
     "deploy/inspect": (
         "policies bot/model bridge/runtime bridge/storage bridge/carriers bridge/config bridge/tables "
-        "bridge/matrix/api bridge/matrix/olm bridge/erasure deploy/data_dir deploy/stack deploy/backup"
+        "bridge/matrix/api bridge/matrix/olm bridge/erasure deploy/data_dir deploy/stack"
     ),
     "deploy/packs": "policies bot/model bot/guard bot/sending bot/decide deploy/inspect",
     "deploy/carrier": (

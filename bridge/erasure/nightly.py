@@ -19,16 +19,12 @@ from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, Mo
 from bridge.matrix.room_client import TokenRefused
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
-from bridge.storage.database import Database, Transaction
+from bridge.storage.database import Database
 from bridge.storage.errors import DatabaseError, Unavailable
 from bridge.storage.vault import Vault
-from bridge.tables import clock_trust
+from bridge.tables import clock_trust, line_state
 from bridge.tables.audit_log import AuditLog
 
-VACUUMED: Final = "vacuumed"
-"""The row of `line` that says when the homeserver's database was last rewritten."""
-REWRITTEN: Final = "rewritten"
-"""The row of `line` that says when ours were."""
 MIN_INTERVAL: Final = 20 * 3600.0
 CHECK_INTERVAL: Final = 60.0
 AUDIT_INTERVAL: Final = 3600.0
@@ -84,19 +80,19 @@ class NightlyMaintenance:
             self._audit_expired_at = now
         if not self.is_quiet(self._clock.system_time()):
             return
-        if await self._due(REWRITTEN, now):
+        if await self._due(line_state.REWRITTEN, now):
             await self._wait_for_pause(MAX_PAUSE_WAIT)
             rewritten = [await ours.vacuum() for ours in (self._database, self._puppet_database)]
             if all(rewritten):
-                await self._database.commit(lambda conn: _note(conn, REWRITTEN, now))
-        if await self._due(VACUUMED, now):
+                await self._database.commit(lambda conn: line_state.put(conn, line_state.REWRITTEN, str(now)))
+        if await self._due(line_state.VACUUMED, now):
             await self._wait_for_pause(MAX_PAUSE_WAIT)
             vacuumed = await self._module_client.vacuum()
             log.event("nightly.vacuumed", seconds=round(vacuumed.seconds, 1))
-            await self._database.commit(lambda conn: _note(conn, VACUUMED, now))
+            await self._database.commit(lambda conn: line_state.put(conn, line_state.VACUUMED, str(now)))
 
     async def _due(self, name: str, now: float) -> bool:
-        last = float(await self._database.fetchval("SELECT value FROM line WHERE name = $1", name) or 0)
+        last = await line_state.get_time(self._database, name)
         return abs(now - last) >= MIN_INTERVAL
 
     def is_quiet(self, at: float) -> bool:
@@ -104,11 +100,3 @@ class NightlyMaintenance:
         begin, end = self._hours
         hour = datetime.fromtimestamp(at, self._zone).hour
         return begin <= hour < end if begin <= end else hour >= begin or hour < end
-
-
-async def _note(conn: Transaction, name: str, at: float) -> None:
-    await conn.execute(
-        "INSERT INTO line (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        name,
-        str(at),
-    )

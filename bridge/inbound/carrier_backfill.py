@@ -22,7 +22,7 @@ from bridge.runtime import log
 from bridge.runtime.clock import Clock
 from bridge.storage.database import Database, Transaction
 from bridge.storage.errors import Unavailable
-from bridge.tables import clock_trust
+from bridge.tables import line_state
 
 INTERVAL: Final = 3600.0
 OVERLAP: Final = timedelta(minutes=10)
@@ -54,7 +54,7 @@ class CarrierBackfill:
 
     async def report_absence(self) -> None:
         """At the start: after a long time away, of a carrier that cannot be asked, say so."""
-        last = await self._database.fetchval("SELECT value FROM line WHERE name = $1", clock_trust.SAMPLE_ROW)
+        last = await line_state.get(self._database, line_state.CLOCK_SAMPLE)
         if self._carrier.can_list or last is None:
             return
         away = self._clock.now() - float(last.split(" ")[0])
@@ -90,7 +90,7 @@ class CarrierBackfill:
     async def run_once(self) -> None:
         """Take in what was listed since the watermark, then move it. The first time there is nothing to ask for."""
         began = self._clock.system_time()
-        mark = float(await self._database.fetchval("SELECT value FROM line WHERE name = 'carrier_watermark'") or 0)
+        mark = await line_state.get_time(self._database, line_state.CARRIER_WATERMARK)
         # One that was made while the machine's clock was ahead would pass over everything until then.
         mark = min(mark, began)
         if mark:
@@ -111,10 +111,6 @@ class CarrierBackfill:
             self._missing = missing
 
         async def commit(conn: Transaction) -> None:
-            await conn.execute(
-                """INSERT INTO line (name, value) VALUES ('carrier_watermark', $1)
-                   ON CONFLICT (name) DO UPDATE SET value = excluded.value""",
-                str(mark or began),
-            )
+            await line_state.put(conn, line_state.CARRIER_WATERMARK, str(mark or began))
 
         await self._database.commit(commit)

@@ -16,7 +16,7 @@ from bot.model.line_incidents import StrayTextArrived, TextsMissing
 from bridge.runtime.clock import Clock
 from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import Vault
-from bridge.tables import inbox
+from bridge.tables import inbox, line_state
 
 MIN_INTERVAL: Final = 3600.0
 """Seconds between two words at the desk of one kind."""
@@ -35,21 +35,16 @@ class HourlyAlerts:
 
     async def alert(self, event: StrayTextArrived | TextsMissing) -> None:
         """Tell the desk of something of that kind. Raises what the database raises."""
-        now, name = self._clock.now(), f"stray_{event.kind.value}"
+        now, name = self._clock.now(), f"{line_state.STRAY_ALERT}{event.kind.value}"
         if 0 <= now - self._last_alerts.get(event.kind, -MIN_INTERVAL) < MIN_INTERVAL:
             return
         inbox_row = await inbox.seal(self._vault, DESK, event)
 
         async def commit(conn: Transaction) -> float:
-            told = float(await conn.fetchval("SELECT value FROM line WHERE name = $1", name) or 0)
+            told = await line_state.get_time(conn, name)
             if 0 <= now - told < MIN_INTERVAL:
                 return told
-            await conn.execute(
-                """INSERT INTO line (name, value) VALUES ($1, $2)
-                   ON CONFLICT (name) DO UPDATE SET value = excluded.value""",
-                name,
-                str(now),
-            )
+            await line_state.put(conn, name, str(now))
             await inbox.append(conn, inbox_row)
             return now
 

@@ -26,6 +26,7 @@ from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook, CrashPoint
 from bridge.storage.database import Database, Transaction
 from bridge.storage.errors import Unavailable
+from bridge.tables import line_state
 from policies.designations import choose_designation
 
 WARM_ROOMS: Final = 4
@@ -180,11 +181,9 @@ class RoomProvisioner:
         if room_id is None:
             supervisors = [staff.mxid for staff in self._staff if staff.role == "supervisor"]
             room_id = await self._create("desk", "desk", owner=DESK, supervisors=supervisors)
-        if await self._database.fetchval("SELECT value FROM line WHERE name = 'staff_invited'") is None:
+        if await line_state.get(self._database, line_state.STAFF_INVITED) is None:
             await self._invite(room_id, self._staff)
-            await self._database.commit(
-                lambda conn: conn.execute("INSERT INTO line (name, value) VALUES ('staff_invited', 'yes')")
-            )
+            await self._database.commit(lambda conn: line_state.put(conn, line_state.STAFF_INVITED, "yes"))
         self._room_ready(DESK)
         return room_id
 

@@ -28,11 +28,11 @@ from bot.model.audit_kinds import AuditKind
 from bridge.runtime import log
 from bridge.storage.database import Transaction
 from bridge.storage.vault import CannotOpen, Vault
+from bridge.tables import line_state
+from bridge.tables.line_state import AUDIT_FLOOR, AUDIT_HEAD
 
 KEY_LABEL: Final = "audit"
 HOUR: Final = 3600
-HEAD: Final = "audit_head"
-FLOOR: Final = "audit_floor"
 """Rows of `line`: the newest entry, and the newest that was forgotten."""
 NON_THREAD_SUBJECTS: Final = frozenset({DESK, "line"})
 """What an entry is about, when it is about no thread."""
@@ -61,7 +61,7 @@ class AuditLog:
         hour, about = int(now) - int(now) % HOUR, await self._subject(owner)
         for kind in kinds:
             try:
-                head = self._read_mark(await conn.fetchval("SELECT value FROM line WHERE name = $1", HEAD), HEAD)
+                head = self._read_mark(await line_state.get(conn, AUDIT_HEAD), AUDIT_HEAD)
             except ValueError:
                 # Somebody changed it: `verify` will say so, and the line goes on.
                 log.event("audit.mark_tampered")
@@ -75,7 +75,7 @@ class AuditLog:
                 kind.value,
                 mac,
             )
-            await self._write_mark(conn, HEAD, AuditEntry(seq=seq, hour=hour, about="", kind="", mac=mac))
+            await self._write_mark(conn, AUDIT_HEAD, AuditEntry(seq=seq, hour=hour, about="", kind="", mac=mac))
 
     async def expire(self, conn: Transaction, before: float) -> int:
         """Forget entries of hours before that time; return how many. The mark that takes their place is sealed."""
@@ -90,7 +90,7 @@ class AuditLog:
         entry = AuditEntry(
             seq=last["seq"], hour=max(row["hour"] for row in rows), about="", kind="", mac=bytes(last["mac"])
         )
-        await self._write_mark(conn, FLOOR, entry)
+        await self._write_mark(conn, AUDIT_FLOOR, entry)
         await conn.execute("DELETE FROM audit WHERE seq <= $1", last["seq"])
         return len(rows)
 
@@ -100,7 +100,7 @@ class AuditLog:
         `expired`: entries older than that may have been forgotten, younger ones not.
         """
         try:
-            newest, forgotten = self._read_mark(head, HEAD), self._read_mark(floor, FLOOR)
+            newest, forgotten = self._read_mark(head, AUDIT_HEAD), self._read_mark(floor, AUDIT_FLOOR)
         except ValueError:
             return ["a mark of the audit was changed"]
         problems = []
@@ -129,11 +129,7 @@ class AuditLog:
     async def _write_mark(self, conn: Transaction, name: str, entry: AuditEntry) -> None:
         told = json.dumps([entry.seq, entry.hour, entry.mac.hex()])
         value = json.dumps([told, self._mac(name, told).hex()])
-        await conn.execute(
-            "INSERT INTO line (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            name,
-            value,
-        )
+        await line_state.put(conn, name, value)
 
     def _read_mark(self, value: str | None, name: str) -> AuditEntry | None:
         """Read a mark. Raises ValueError when it is not ours."""

@@ -13,14 +13,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from bridge.storage.database import Database, Transaction
+from bridge.storage.database import Database, Reader, Transaction
+from bridge.tables import line_state
 
 MAX_SKEW: Final = 60.0
 MAX_DOWNTIME: Final = 12 * 3600.0
-DISTRUST_ROW: Final = "clock_doubted"
-SAMPLE_ROW: Final = "clock_last"
 SAMPLE_SECONDS: Final = 60.0
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
@@ -57,7 +56,7 @@ class ClockCheck:
 
     async def jump_since_last_run(self) -> int:
         """Return by how many seconds the clock jumped while the program did not run; 0 when it did not."""
-        last = await self._database.fetchval("SELECT value FROM line WHERE name = $1", SAMPLE_ROW)
+        last = await line_state.get(self._database, line_state.CLOCK_SAMPLE)
         return 0 if last is None else jump_between(last, self._sample())
 
     async def record_sample(self) -> None:
@@ -66,7 +65,7 @@ class ClockCheck:
         if abs(sample.since_boot - self._noted) < SAMPLE_SECONDS:
             return
         self._noted = sample.since_boot
-        await self._database.commit(lambda conn: _write(conn, SAMPLE_ROW, sample.text()))
+        await self._database.commit(lambda conn: line_state.put(conn, line_state.CLOCK_SAMPLE, sample.text()))
 
 
 def jump_between(last: str, now: ClockSample) -> int:
@@ -80,24 +79,16 @@ def jump_between(last: str, now: ClockSample) -> int:
     return int(gap) if gap < -MAX_SKEW or gap > MAX_DOWNTIME else 0
 
 
-async def is_distrusted(conn: Any) -> bool:
-    """Whether the clock is doubted. `conn`: or a store."""
-    return await conn.fetchval("SELECT 1 FROM line WHERE name = $1", DISTRUST_ROW) is not None
+async def is_distrusted(reader: Reader) -> bool:
+    """Whether the machine's clock is not trusted."""
+    return await line_state.get(reader, line_state.CLOCK_DISTRUSTED) is not None
 
 
 async def distrust(conn: Transaction) -> None:
     """Doubt the clock until a person says that it is right."""
-    await _write(conn, DISTRUST_ROW, "yes")
+    await line_state.put(conn, line_state.CLOCK_DISTRUSTED, "yes")
 
 
 async def trust(conn: Transaction) -> None:
     """Take the clock as right."""
-    await conn.execute("DELETE FROM line WHERE name = $1", DISTRUST_ROW)
-
-
-async def _write(conn: Transaction, name: str, value: str) -> None:
-    await conn.execute(
-        "INSERT INTO line (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        name,
-        value,
-    )
+    await line_state.delete(conn, line_state.CLOCK_DISTRUSTED)

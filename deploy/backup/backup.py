@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from bot.model.audit_kinds import AuditKind
 from bridge.config import load
 from bridge.runtime.settings import secret_files
+from bridge.tables import line_state
 from deploy.data_dir import offline
 from deploy.data_dir.secret_files import Secrets, SetupError
 from policies.load import PACK_NAME, REGIONAL_NAME
@@ -47,7 +48,6 @@ BACKUP_TABLES: Final = ("suppression", "tally")
 """Tables that a backup holds: phones that said STOP (slow keyed hashes), and counters that name nobody."""
 RENEWED_SECRETS: Final = ("keys.vault_key_file", "keys.index_key_file")
 """Secrets that no backup holds."""
-LAST_BACKUP: Final = "backed_up"
 HOUR: Final = 3600
 
 
@@ -77,8 +77,8 @@ async def backup(layout: Layout, to: Path, passphrase: bytes) -> Backup:
     config = load(layout.config)
     found = collect(layout, config)
     write_new_file(to, encrypt(found, passphrase))
-    query = "INSERT INTO line (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-    await offline.record_audit(config, AuditKind.BACKUP, statement=query, values=(LAST_BACKUP, str(time.time())))
+    made = str(time.time())
+    await offline.record_audit(config, AuditKind.BACKUP, lambda conn: line_state.put(conn, line_state.LAST_BACKUP, made))
     return found
 
 

@@ -19,10 +19,9 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from bridge.config import ConfigError, load
-from bridge.engine.restore_notice import RESTORE_ROW, ROSTER_ROW
 from bridge.matrix.schema import MAIN_MIGRATIONS
 from bridge.storage.sqlite_database import SqliteDatabase
-from bridge.tables import schema
+from bridge.tables import line_state, schema
 from deploy.backup.backup import BACKUP_TABLES, Backup, write_new_file
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically
 from deploy.data_dir.secret_files import SetupError
@@ -127,11 +126,11 @@ async def _insert_rows(conn: Transaction, found: Backup) -> None:
             query = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places})"  # noqa: S608 - names that were checked
             await conn.execute(query, *(row[name] for name in names))
     facts: dict[str, Any] = {
-        RESTORE_ROW: {"made": found.made, "unfinished": found.unfinished},
-        ROSTER_ROW: found.roster,
+        line_state.RESTORE: {"made": found.made, "unfinished": found.unfinished},
+        line_state.RESTORED_ROSTER: found.roster,
     }
     for name, value in facts.items():
-        await conn.execute("INSERT INTO line (name, value) VALUES ($1, $2)", name, json.dumps(value))
+        await line_state.put(conn, name, json.dumps(value))
 
 
 def _staged(staging: Path, layout: Layout, path: Path) -> Path:

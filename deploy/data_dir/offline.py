@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from bot.model.audit_kinds import AuditKind
     from bridge.config import Config
-    from bridge.storage.database import Transaction, Value
+    from bridge.storage.database import Transaction, Work
 
 LINE_ENTRY: Final = "line"
 """Whose entry of the audit it is when it belongs neither to a thread nor to the desk."""
@@ -53,16 +53,16 @@ def snapshot(path: Path) -> Iterator[SqliteConnection]:
         yield db
 
 
-async def record_audit(config: Config, kind: AuditKind, *, statement: str = "", values: tuple[Value, ...] = ()) -> None:
-    """Note a kind in the audit, in one commit with a statement. Raises `DatabaseError`."""
+async def record_audit(config: Config, kind: AuditKind, work: Work[None] | None = None) -> None:
+    """Note a kind in the audit, in one commit with `work`. Raises `DatabaseError`."""
     database = SqliteDatabase(config.data_dir / "main.db")
     audit = AuditLog(vault=open_vault(config))
     await database.open()
     try:
 
         async def commit(conn: Transaction) -> None:
-            if statement:
-                await conn.execute(statement, *values)
+            if work is not None:
+                await work(conn)
             await audit.record(conn, LINE_ENTRY, [kind], now=time.time())
 
         await database.commit(commit)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from bridge.tables.audit_log import FLOOR, HEAD, HOUR, AuditEntry, AuditLog, format_entries, format_hour
+from bridge.tables import line_state
+from bridge.tables.audit_log import HOUR, AuditEntry, AuditLog, format_entries, format_hour
 from deploy.data_dir import offline
 
 if TYPE_CHECKING:
@@ -39,14 +40,9 @@ def read_audit(config: Config, pack: Pack) -> AuditReport:
     """Read and check the audit. Raises `DatabaseError`."""
     with offline.read_transaction(config) as db:
         rows = db.fetch("SELECT seq, hour, about, kind, mac FROM audit ORDER BY seq")
-        marks: dict[str, Any] = {
-            row["name"]: row["value"]
-            for row in db.fetch("SELECT name, value FROM line WHERE name IN ($1, $2)", HEAD, FLOOR)
-        }
+        head, floor = line_state.peek(db, line_state.AUDIT_HEAD), line_state.peek(db, line_state.AUDIT_FLOOR)
     entries = tuple(AuditEntry(**dict(row)) for row in rows)
     # An hour's grace on both sides of the full hour.
     expired = time.time() - pack.settings.audit_retention + HOUR
-    problems = AuditLog(vault=offline.open_vault(config)).verify(
-        entries, marks.get(HEAD), marks.get(FLOOR), expired=expired
-    )
+    problems = AuditLog(vault=offline.open_vault(config)).verify(entries, head, floor, expired=expired)
     return AuditReport(entries=entries, problems=tuple(problems))

@@ -8,9 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from bridge.erasure.nightly import REWRITTEN, VACUUMED
-from bridge.tables.clock_trust import DISTRUST_ROW
-from deploy.backup.backup import LAST_BACKUP
+from bridge.tables import line_state
 from deploy.inspect.audit_report import read_audit
 from deploy.inspect.status import CheckResult
 
@@ -44,7 +42,7 @@ def database_checks(db: SqliteConnection, config: Config, pack: Pack, *, begun: 
 
 def check_clock(db: SqliteConnection) -> CheckResult:
     """Whether the machine's clock is believed."""
-    doubted = _line_state(db, DISTRUST_ROW) is not None
+    doubted = line_state.peek(db, line_state.CLOCK_DISTRUSTED) is not None
     what = "is doubted: nothing is erased by its age" if doubted else "is trusted"
     do = "Look at the machine's clock; then a supervisor says !time ok at the desk." if doubted else ""
     return CheckResult(name="clock", ok=not doubted, what=what, do=do)
@@ -53,10 +51,15 @@ def check_clock(db: SqliteConnection) -> CheckResult:
 def check_vacuums(db: SqliteConnection, now: float, age: float) -> Iterator[CheckResult]:
     """Whether the homeserver's database and ours are written anew from time to time."""
     for name, row, whose, besides in (
-        ("vacuum", VACUUMED, "the homeserver's database was", "is the homeserver's module loaded?"),
-        ("own vacuum", REWRITTEN, "our own databases were", "has the disk room for a copy, and is nobody reading?"),
+        ("vacuum", line_state.VACUUMED, "the homeserver's database was", "is the homeserver's module loaded?"),
+        (
+            "own vacuum",
+            line_state.REWRITTEN,
+            "our own databases were",
+            "has the disk room for a copy, and is nobody reading?",
+        ),
     ):
-        last = _line_state(db, row)
+        last = line_state.peek(db, row)
         days = (now - float(last)) / DAY if last else age
         ok = days <= VACUUM_DAYS
         what = f"{whose} rewritten {days:.1f} days ago" if last else "no quiet hour has come yet"
@@ -68,7 +71,7 @@ def check_vacuums(db: SqliteConnection, now: float, age: float) -> Iterator[Chec
 
 def check_backup(db: SqliteConnection, config: Config, now: float, age: float) -> CheckResult:
     """Whether the line could be put up again somewhere else."""
-    last = _line_state(db, LAST_BACKUP)
+    last = line_state.peek(db, line_state.LAST_BACKUP)
     days = (now - float(last)) / DAY if last else age
     ok = config.line.rehearsal or days <= BACKUP_DAYS
     what = f"last made {days:.1f} days ago" if last else "none was made yet"
@@ -111,8 +114,3 @@ def check_audit(config: Config, pack: Pack) -> CheckResult:
         return CheckResult(name="audit", ok=True, what=what)
     do = "Somebody wrote into the database who had no vault key. Keep a copy and tell whoever is responsible."
     return CheckResult(name="audit", ok=False, what="; ".join(found.problems), do=do)
-
-
-def _line_state(db: SqliteConnection, name: str) -> str | None:
-    value = db.fetchval("SELECT value FROM line WHERE name = $1", name)
-    return None if value is None else str(value)

@@ -18,6 +18,7 @@ from bridge.erasure.certificate import CertificateSigner, ErasureCertificate
 from bridge.erasure.job_runner import ALERT_AFTER_TRIES as JOB_ALERT_TRIES
 from bridge.storage.key_file import KeyFile
 from bridge.storage.vault import Vault
+from bridge.tables import line_state
 from bridge.tables.room_events import NOT_ON_HOLD as EVENT_NOT_ON_HOLD
 from deploy.data_dir import offline
 from deploy.inspect.status import CheckReport, CheckResult
@@ -50,7 +51,7 @@ def verify_certificates(config: Config, *, now: float | None = None) -> CheckRep
             )
         )
         held = db.fetchval("SELECT COUNT(*) FROM thread WHERE held")
-        doubted = db.fetchval("SELECT 1 FROM line WHERE name = 'clock_doubted'") is not None
+        doubted = line_state.peek(db, line_state.CLOCK_DISTRUSTED) is not None
     signer = CertificateSigner(vault=vault)
     return CheckReport(
         checks=(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from bot.model.audit_kinds import AuditKind
 from bridge.runtime.phone_number import Phone
+from bridge.storage.database import Transaction
 from deploy.data_dir import offline
 
 if TYPE_CHECKING:
@@ -45,11 +46,14 @@ async def look_up_number(config: Config, phone: Phone, *, then: AuditKind = Audi
     """
     digest = offline.open_vault(config).phone_hash(config.line.slug, phone)
     if then in HOLD_CHANGES:
-        query = "UPDATE thread SET held = $2 WHERE phone_hash = $1"
-        await offline.record_audit(config, then, statement=query, values=(digest, HOLD_CHANGES[then]))
+        await offline.record_audit(config, then, lambda conn: _hold(conn, digest, held=HOLD_CHANGES[then]))
     await offline.record_audit(config, AuditKind.LOOKUP)
     with offline.read_transaction(config) as db:
         # One row whatever there is: a sum over none, one open or one held.
         query = "SELECT COUNT(*), COALESCE(SUM(held), 0) FROM thread WHERE phone_hash = $1"
         ((found, held),) = db.fetch(query, digest)
     return (LookupResult.NOTHING, LookupResult.OPEN, LookupResult.HELD)[int(found) + int(found and held)]
+
+
+async def _hold(conn: Transaction, phone_hash: bytes, *, held: bool) -> None:
+    await conn.execute("UPDATE thread SET held = $2 WHERE phone_hash = $1", phone_hash, held)

@@ -15,7 +15,7 @@ from bridge.inbound.carrier_backfill import MAX_AGE, CarrierBackfill
 from bridge.outbound.sms_sender import ID_RETENTION
 from bridge.runtime.phone_number import Phone
 from bridge.storage.errors import Unavailable
-from bridge.tables import clock_trust
+from bridge.tables import clock_trust, line_state
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
 
@@ -249,5 +249,5 @@ async def test_what_came_hours_ago_is_shown_but_not_answered(harness: BridgeHarn
 
 async def _noted(harness: BridgeHarness) -> str | None:
     return cast(
-        "str | None", await harness.database.fetchval("SELECT value FROM line WHERE name = $1", clock_trust.SAMPLE_ROW)
+        "str | None", await harness.database.fetchval("SELECT value FROM line WHERE name = $1", line_state.CLOCK_SAMPLE)
     )

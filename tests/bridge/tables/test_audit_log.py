@@ -10,7 +10,8 @@ from bot.model.events import MemberJoined, MessageSent, PowerLevelsChanged
 from bot.model.thread_desk_events import Assigned
 from bridge.storage.vault import Vault
 from bridge.tables import audit_log
-from bridge.tables.audit_log import FLOOR, HEAD, AuditLog
+from bridge.tables.audit_log import AuditLog
+from bridge.tables.line_state import AUDIT_FLOOR, AUDIT_HEAD
 from tests.fakes.bridge_harness import BridgeHarness
 
 HOUR = 3600
@@ -27,7 +28,10 @@ async def write(harness: BridgeHarness, count: int = 5, *, owner: str = "desk") 
 
 
 async def check(harness: BridgeHarness, audit: AuditLog, *, expired: float = 0.0) -> list[str]:
-    marks = [await harness.database.fetchval("SELECT value FROM line WHERE name = $1", name) for name in (HEAD, FLOOR)]
+    marks = [
+        await harness.database.fetchval("SELECT value FROM line WHERE name = $1", name)
+        for name in (AUDIT_HEAD, AUDIT_FLOOR)
+    ]
     return audit.verify(await audit_log.newest_entries(harness.database, 1000), *marks, expired=expired)
 
 

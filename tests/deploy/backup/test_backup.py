@@ -19,7 +19,7 @@ from bridge.config import load
 from bridge.engine import restore_notice as startup_notices
 from bridge.engine.transactional_actions import TransactionalActions
 from bridge.runtime.clock import SteadyClock
-from bridge.tables import inbox
+from bridge.tables import inbox, line_state
 from bridge.tables.audit_log import AuditLog
 from deploy.backup import backup as made
 from deploy.backup.restore import restore
@@ -138,8 +138,8 @@ async def test_a_restored_line_resumes_and_resends_nothing(line: LineDirectory, 
         table for table in rows if table.endswith("version")
     }
     facts = {name: json.loads(value) for name, value in rows["line"]}
-    assert facts.keys() == {startup_notices.RESTORE_ROW, startup_notices.ROSTER_ROW}
-    assert facts[startup_notices.ROSTER_ROW] == [{"mxid": ADA, "role": "advocate"}, {"mxid": SOL, "role": "supervisor"}]
+    assert facts.keys() == {line_state.RESTORE, line_state.RESTORED_ROSTER}
+    assert facts[line_state.RESTORED_ROSTER] == [{"mxid": ADA, "role": "advocate"}, {"mxid": SOL, "role": "supervisor"}]
     assert all(path.stat().st_mode & 0o077 == 0 for path in [there.data, *there.data.rglob("*")])
 
 

@@ -1,0 +1,69 @@
+"""The table `line`: small durable facts of the line, one value for each name.
+
+Rules of this module: no other module writes or reads this table by a statement of its own; what a value means belongs to
+whoever names it, and every name is listed here, so that no two facts share one.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bridge.storage.database import Reader, Transaction
+from bridge.storage.sqlite_connection import SqliteConnection
+
+AUDIT_HEAD: Final = "audit_head"
+"""The mark of the newest audit entry (`audit_log`)."""
+AUDIT_FLOOR: Final = "audit_floor"
+"""The mark of the newest audit entry that expired (`audit_log`)."""
+CARRIER_WATERMARK: Final = "carrier_watermark"
+"""Until when the carrier's list was taken in: seconds since the epoch."""
+CLOCK_DISTRUSTED: Final = "clock_doubted"
+"""Present while the machine's clock is not trusted (`clock_trust`)."""
+CLOCK_SAMPLE: Final = "clock_last"
+"""The machine's clocks, once a minute (`clock_trust`)."""
+CONFIGURATION: Final = "configured"
+"""A keyed digest of the configuration of the last start."""
+LAST_BACKUP: Final = "backed_up"
+"""When the last backup was made: seconds since the epoch."""
+RESTORE: Final = "restored"
+"""When the backup that was restored was made, and how many texts were unfinished then, as JSON."""
+RESTORED_ROSTER: Final = "restored_roster"
+"""Who was at the desk when the backup was made, as JSON: they are invited in place of the first roster."""
+REWRITTEN: Final = "rewritten"
+"""When our own database was last written anew: seconds since the epoch."""
+STAFF_INVITED: Final = "staff_invited"
+"""Present once the first roster was invited to the desk."""
+STRAY_ALERT: Final = "stray_"
+"""With the kind behind it: when the desk was last told of a stray text or of missing texts of that kind."""
+VACUUMED: Final = "vacuumed"
+"""When the homeserver's database was last vacuumed: seconds since the epoch."""
+
+GET: Final = "SELECT value FROM line WHERE name = $1"
+PUT: Final = "INSERT INTO line (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+
+
+async def get(reader: Reader, name: str) -> str | None:
+    """Return the value of that name, or None."""
+    value: str | None = await reader.fetchval(GET, name)
+    return value
+
+
+async def get_time(reader: Reader, name: str) -> float:
+    """Return the value of that name as seconds since the epoch; 0 when there is none."""
+    return float(await get(reader, name) or 0)
+
+
+def peek(connection: SqliteConnection, name: str) -> str | None:
+    """Return the value of that name, or None, to a verb that reads beside the bridge."""
+    value: str | None = connection.fetchval(GET, name)
+    return value
+
+
+async def put(transaction: Transaction, name: str, value: str) -> None:
+    """Set the value of that name."""
+    await transaction.execute(PUT, name, value)
+
+
+async def delete(transaction: Transaction, name: str) -> None:
+    """Forget the value of that name, if there is one."""
+    await transaction.execute("DELETE FROM line WHERE name = $1", name)
