@@ -190,7 +190,7 @@ async def test_many_callers_one_transaction_at_a_time(database: SqliteDatabase) 
 
 @pytest.mark.parametrize(("pragma", "value"), [("secure_delete", 1), ("journal_mode", "wal")])
 async def test_a_deletion_overwrites(database: SqliteDatabase, pragma: str, value: object) -> None:
-    """What is deleted is overwritten; that a power cut loses no commit, `test_sqlite_durability` shows."""
+    """What is deleted is overwritten; that a power cut loses no commit, `test_sqlite_database_durability` shows."""
     assert await database.commit(lambda conn: conn.fetchval(f"PRAGMA {pragma}")) == value
 
 
