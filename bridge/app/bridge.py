@@ -18,8 +18,7 @@ from bridge.app.matrix_workers import MatrixWorkers
 from bridge.app.resources import Resources
 from bridge.carriers.adapter import DeliveryReport
 from bridge.config import Config
-from bridge.engine import configuration_audit as configuration_notice
-from bridge.engine import restore_notice as startup_notices
+from bridge.engine import configuration_audit, restore_notice
 from bridge.engine.cold_outreach import ColdOutreach
 from bridge.engine.engine import Engine
 from bridge.engine.timers import Timers
@@ -180,8 +179,8 @@ class Bridge:
         await self.designations.load()
         await self.engine.load()
         await self.screening.load()
-        await startup_notices.notify_desk(resources.database, resources.vault, resources.clock)
-        await configuration_notice.record(resources.database, resources.vault, resources.clock, resources.config)
+        await restore_notice.notify_desk(resources.database, resources.vault, resources.clock)
+        await configuration_audit.record(resources.database, resources.vault, resources.clock, resources.config)
         await self.outbox.load()
         # Before the timers, which note that the line is there again.
         await self.carrier_backfill.report_absence()

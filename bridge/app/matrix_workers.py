@@ -13,7 +13,7 @@ from bot.model.actions import DESK
 from bot.model.events import Event
 from bot.sending import undo_window
 from bridge.app.resources import Resources
-from bridge.engine import restore_notice as startup_notices
+from bridge.engine import restore_notice
 from bridge.engine.engine import Engine
 from bridge.engine.timers import Timers
 from bridge.erasure.nightly import NightlyMaintenance
@@ -171,7 +171,7 @@ class MatrixWorkers:
             database=resources.database,
             room_client=matrix.room_client,
             designations=self._designations,
-            staff=await startup_notices.first_roster(resources.database, config.line.staff),
+            staff=await restore_notice.first_roster(resources.database, config.line.staff),
             desk=lambda: self._engine.desk,
             room_ready=self._outbox.room_ready,
             changed=self._rooms_changed,

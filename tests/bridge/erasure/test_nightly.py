@@ -11,7 +11,7 @@ import pytest
 
 from bot.model.audit_kinds import AuditKind
 from bridge.config import load
-from bridge.engine import configuration_audit as configuration_notice
+from bridge.engine import configuration_audit
 from bridge.erasure.nightly import NightlyMaintenance
 from bridge.matrix.api.module_api import HomeserverUnreachable, VacuumResult
 from bridge.storage.database import Database
@@ -162,7 +162,7 @@ async def test_another_configuration_is_noted(tmp_path: Path) -> None:
         harness = line.harness
 
         async def start() -> int:
-            await configuration_notice.record(harness.database, harness.vault, harness.clock, load(line.layout.config))
+            await configuration_audit.record(harness.database, harness.vault, harness.clock, load(line.layout.config))
             return await harness.count("audit")
 
         assert [await start(), await start()] == [0, 0]
