@@ -39,6 +39,7 @@ from bridge.outbound.startup_hold import StartupHold
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook
 from bridge.runtime.phone_number import Phone
+from bridge.tables import threads
 from bridge.tables.audit_log import AuditLog
 from policies.pack import Pack
 
@@ -249,8 +250,8 @@ class Bridge:
         """Destroy keys whose thread or room never came to be, because a crash came between."""
         database, vault = self._resources.database, self._resources.vault
         await database.commit(forget_unassigned_rooms)
-        rows = await database.fetch("SELECT id AS owner FROM thread UNION SELECT key_owner FROM matrix_room")
-        orphans = await vault.owners() - {row["owner"] for row in rows} - {DESK, COPIES}
+        needed = await threads.key_owners(database)
+        orphans = await vault.owners() - needed - {DESK, COPIES}
         for owner in orphans:
             await vault.destroy(owner)
         if orphans:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from bot.model.actions import OFFICE, Action
 from bot.model.dialled_number import DialledNumber, NumberKind
@@ -21,10 +21,8 @@ from bridge.outbound.sms_sender import PHONE_CONTEXT
 from bridge.runtime.phone_number import Phone
 from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import Vault
-from bridge.tables import inbox
+from bridge.tables import inbox, threads
 from policies.pack import Pack
-
-THREAD_OF_PHONE: Final = "SELECT 1 FROM thread WHERE phone_hash = $1"
 
 IsSuppressed: TypeAlias = Callable[[Phone], Awaitable[bool]]
 """Whether this phone said STOP here, or is blocked."""
@@ -87,7 +85,7 @@ class ColdOutreach:
         phone_hash = self._vault.phone_hash(self._line, phone)
         if await self._is_suppressed(phone):
             return DialledNumber(kind=NumberKind.BARRED)
-        if await self._database.fetchval(THREAD_OF_PHONE, phone_hash) is not None:
+        if await threads.find_by_phone(self._database, phone_hash) is not None:
             return DialledNumber(kind=NumberKind.TAKEN)
         return DialledNumber(kind=kind, digest=phone_hash.hex())
 
@@ -105,7 +103,7 @@ class ColdOutreach:
         inbox_row = await inbox.seal(self._vault, owner, ThreadCreated(assignee=first.assignee))
 
         async def insert(conn: Transaction) -> bool:
-            if await conn.fetchval(THREAD_OF_PHONE, phone_hash) is not None:
+            if await threads.find_by_phone(conn, phone_hash) is not None:
                 return False
             await screening.insert_thread(conn, self._vault, owner=owner, phone_hash=phone_hash, sealed=sealed, phone=phone)
             await inbox.append(conn, inbox_row)

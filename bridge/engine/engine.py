@@ -9,16 +9,13 @@ thread is on hold. A thread that has ended gets no more events.
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from bot.decide import decide
 from bot.model.actions import DESK
 from bot.model.desk import Desk, Thread
-from bot.model.events import Event, TextArrived
-from bot.model.line_incidents import DeadLetterRecorded
+from bot.model.events import Event
 from bot.model.transactional_actions import (
     CancelTimer,
     CreateThread,
@@ -31,7 +28,7 @@ from bot.model.transactional_actions import (
 from bridge.engine import timers
 from bridge.engine.codeword_matching import CodewordMatcher, MatchedEvent
 from bridge.engine.cold_outreach import ColdOutreach
-from bridge.engine.facts import FactsLookup, has_outgoing_text, has_queued_text
+from bridge.engine.facts import FactsLookup
 from bridge.engine.transactional_actions import TransactionalAction, TransactionalActions, is_transactional
 from bridge.outbound.dispatcher import OutboxDispatcher, OutboxRow
 from bridge.outbound.room_provisioner import Designations
@@ -44,22 +41,16 @@ from bridge.storage import serialization
 from bridge.storage.database import Database, Transaction
 from bridge.storage.errors import Unavailable
 from bridge.storage.vault import Vault
-from bridge.tables import inbox
-from bridge.tables.inbox import InboxRow
+from bridge.tables import dead_letters, desk_state, inbox, outbox, threads
+from bridge.tables.dead_letters import DeadLetter
+from bridge.tables.inbox import InboxRow, SequencedRow
+from bridge.tables.threads import StoredThread
 from policies.pack import Pack
 
 AGGREGATE: Final = "aggregate"
 MAX_IN_FLIGHT: Final = 32
 IDLE_OWNERS: Final = 4
 """Owners that wait for a decision while what has time may go on."""
-
-
-@dataclass(frozen=True, slots=True)
-class SequencedRow:
-    """One inbox row."""
-
-    seq: int
-    inbox_row: InboxRow
 
 
 class _StaleFacts(Exception):  # noqa: N818 - it says what happened
@@ -114,18 +105,14 @@ class Engine:
     async def load(self) -> None:
         """Read the desk, or make it, and wake everybody who has something waiting."""
         await self._vault.create(DESK)
-        sealed = await self._database.fetchval("SELECT aggregate FROM desk WHERE id = $1", DESK)
+        sealed = await desk_state.get(self._database)
         if sealed is None:
             body = await self._vault.seal(DESK, AGGREGATE, serialization.encode(self._desk))
-
-            async def make(conn: Transaction) -> None:
-                await conn.execute("INSERT INTO desk (id, aggregate) VALUES ($1, $2)", DESK, body)
-
-            await self._database.commit(make)
+            await self._database.commit(lambda conn: desk_state.insert(conn, body))
         else:
             self._desk = serialization.decode_as(Desk, await self._vault.open(DESK, AGGREGATE, sealed))
-        for row in await self._database.fetch("SELECT DISTINCT owner FROM inbox"):
-            self.wake(row["owner"])
+        for owner in await inbox.owners(self._database):
+            self.wake(owner)
 
     def wake(self, owner: str) -> None:
         """Say that this owner's inbox may hold something."""
@@ -149,10 +136,10 @@ class Engine:
         while True:
             owner = await self._ready.get()
             try:
-                while (row := await self._next(owner)) is not None:
+                while (row := await inbox.next_to_decide(self._database, owner)) is not None:
                     await self._process(row)
                 self._finish_owner(owner)
-                if await self._next(owner) is not None:
+                if await inbox.next_to_decide(self._database, owner) is not None:
                     self.wake(owner)
             except (Unavailable, OSError) as error:
                 # The disk is full or the file is busy: nothing is lost, the row still stands.
@@ -166,22 +153,14 @@ class Engine:
         if len(self._queued) <= IDLE_OWNERS:
             self._idle.set()
 
-    async def _next(self, owner: str) -> SequencedRow | None:
-        # Of a thread whose phone was not looked up yet nothing is decided: `screening` wakes it.
-        query = """SELECT seq, kind, body FROM inbox WHERE owner = $1
-                   AND NOT EXISTS (SELECT 1 FROM thread WHERE id = $1 AND NOT screened) ORDER BY seq LIMIT 1"""
-        row = await self._database.fetchrow(query, owner)
-        return None if row is None else SequencedRow(row["seq"], InboxRow(owner, row["kind"], row["body"]))
-
     async def _process(self, row: SequencedRow) -> None:
         owner = row.inbox_row.owner
         try:
             while True:
-                query = "SELECT aggregate, held FROM thread WHERE id = $1"
-                stored = None if owner == DESK else await self._database.fetchrow(query, owner)
+                stored = None if owner == DESK else await threads.get(self._database, owner)
                 if owner != DESK and stored is None:
                     # It has ended: what the desk still had to tell it concerns nobody.
-                    await self._database.commit(lambda conn: conn.execute("DELETE FROM inbox WHERE seq = $1", row.seq))
+                    await self._database.commit(lambda conn: inbox.delete(conn, row.seq))
                     return
                 aggregate: Any = self._desk if stored is None else await self._open_thread(owner, stored)
                 body = await self._vault.open(owner, inbox.CONTEXT, row.inbox_row.body)
@@ -196,7 +175,7 @@ class Engine:
                 # A dead letter is kept; the word that stood in it is not.
                 inbox_row = row.inbox_row if matched.event is event else await inbox.seal(self._vault, owner, matched.event)
                 try:
-                    await self._decide(row, aggregate, matched, frozen=stored is not None and bool(stored["held"]))
+                    await self._decide(row, aggregate, matched, frozen=stored is not None and stored.held)
                 except _StaleFacts:
                     continue
                 except (Unavailable, OSError):
@@ -221,7 +200,6 @@ class Engine:
         renamed = isinstance(aggregate, Thread) and step.aggregate.designation != aggregate.designation
         changed = step.aggregate != aggregate
         sealed = await self._vault.seal(owner, AGGREGATE, serialization.encode(step.aggregate)) if changed else None
-        table = "desk" if owner == DESK else "thread"
         sent_events = [(a.owner, a.event) for a in step.actions if isinstance(a, SendEvent)]
         notices = [inbox_row for to in sent_events if (inbox_row := await inbox.try_seal(self._vault, *to)) is not None]
         set_ = [a for a in step.actions if isinstance(a, SetTimer | CancelTimer)]
@@ -240,9 +218,11 @@ class Engine:
             for effect in effects:
                 await self._perform(conn, row, effect, phone)
             if renamed:
-                await conn.execute("UPDATE thread SET designation = $1 WHERE id = $2", step.aggregate.designation, owner)
-            if sealed is not None:
-                await conn.execute(f"UPDATE {table} SET aggregate = $1 WHERE id = $2", sealed, owner)  # noqa: S608 - one of two words
+                await threads.set_designation(conn, owner, step.aggregate.designation)
+            if sealed is not None and owner == DESK:
+                await desk_state.set_aggregate(conn, sealed)
+            elif sealed is not None:
+                await threads.set_aggregate(conn, owner, sealed)
             for inbox_row in notices:
                 await inbox.append(conn, inbox_row)
             for timer in set_:
@@ -250,7 +230,7 @@ class Engine:
             placed = [(await self._outbox.put(conn, owner, item, created), item) for item in rows]
             if pending_thread is not None:
                 await pending_thread.write(conn)
-            await conn.execute("DELETE FROM inbox WHERE seq = $1", row.seq)
+            await inbox.delete(conn, row.seq)
             return placed
 
         # The outbox lets nothing out before this is synced. Acts do not go through it: a key, say, is gone at once.
@@ -275,38 +255,31 @@ class Engine:
             self._designations.release(aggregate.designation)
             self._desk_changed()
 
-    async def _open_thread(self, owner: str, stored: Any) -> Thread:
-        return serialization.decode_as(Thread, await self._vault.open(owner, AGGREGATE, stored["aggregate"]))
+    async def _open_thread(self, owner: str, stored: StoredThread) -> Thread:
+        return serialization.decode_as(Thread, await self._vault.open(owner, AGGREGATE, stored.aggregate))
 
     async def _perform(self, conn: Transaction, row: SequencedRow, effect: TransactionalAction, phone: bytes) -> None:
         owner = row.inbox_row.owner
         if isinstance(effect, ParkThread | EraseTexter):
-            frozen = await conn.fetchval("SELECT held FROM thread WHERE id = $1", owner)
-            if bool(frozen) or await has_queued_text(conn, owner, row.seq):
+            if await threads.is_held(conn, owner) or await inbox.has_text_after(conn, owner, row.seq):
                 raise _StaleFacts
-            if isinstance(effect, ParkThread) and not effect.drop_unsent and await has_outgoing_text(conn, owner):
+            if isinstance(effect, ParkThread) and not effect.drop_unsent and await outbox.has_sms(conn, owner):
                 raise _StaleFacts
         await self._transactional_actions.perform(conn, owner, effect, phone=phone)
 
     async def _phone_of(self, owner: str) -> Phone:
-        sealed = await self._database.fetchval("SELECT phone FROM thread WHERE id = $1", owner)
-        return Phone((await self._vault.open(owner, PHONE_CONTEXT, sealed)).decode())
+        stored = await threads.get_phone(self._database, owner)
+        if stored is None:
+            raise LookupError("the thread has ended")
+        return Phone((await self._vault.open(owner, PHONE_CONTEXT, stored.phone)).decode())
 
     async def _record_dead_letter(self, row: SequencedRow, error: Exception) -> None:
-        short_id = secrets.token_hex(4)
-        log.failure("engine.dead_letter", error, short_id=short_id, kind=row.inbox_row.kind)
-        # When the desk cannot hear of a death, telling it would only make the next one, without end.
-        mute = row.inbox_row.kind == DeadLetterRecorded.__name__
-        unread = row.inbox_row.kind == TextArrived.__name__
-        named = await inbox.designation_of(self._database, row.inbox_row.owner) if unread else ""
-        told = (
-            [] if mute else [await inbox.seal(self._vault, DESK, DeadLetterRecorded(short_id=short_id, designation=named))]
-        )
-        at = self._clock.now()
-
-        async def commit(conn: Transaction) -> None:
-            await inbox.record_dead_letter(conn, row.inbox_row, inbox.DeadLetter(short_id), at=at, notices=told)
-            await conn.execute("DELETE FROM inbox WHERE seq = $1", row.seq)
-
-        await self._database.commit(commit)
+        letter = DeadLetter(dead_letters.new_short_id(), row.inbox_row)
+        log.failure("engine.dead_letter", error, short_id=letter.short_id, kind=row.inbox_row.kind)
+        named = await threads.designation_of(self._database, row.inbox_row.owner) if letter.is_text else ""
+        notices = []
+        # When the desk cannot hear of a dead letter, telling it would only make the next one, without end.
+        if not letter.is_notice:
+            notices.append(await dead_letters.seal_notice(self._vault, letter.short_id, designation=named))
+        await dead_letters.record_event(self._database, row.seq, letter, at=self._clock.now(), notices=notices)
         self.wake(DESK)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from bot.lifecycle.retention import DESTRUCTIVE
 from bot.model.actions import DESK, SendMessage, Speaker
@@ -20,6 +20,8 @@ from bridge.runtime.clock import Clock, system_clock_offset
 from bridge.storage import serialization
 from bridge.storage.database import Database
 from bridge.storage.vault import CannotOpen, Vault
+from bridge.tables import dead_letters, inbox, outbox
+from bridge.tables.dead_letters import DeadLetter
 from policies.pack import Pack
 
 DEAD_LETTER_WAIT: Final = 7 * 86_400
@@ -76,21 +78,16 @@ class FactsLookup:
             on_legal_hold=frozen,
             display_pending=asks and await self._has_unshown_words(owner),
             has_dead_letters=asks and await self._has_retryable_dead_letter(owner, aggregate, now),
-            inbound_pending=asks and await has_queued_text(self._database, owner, seq),
-            outbound_pending=asks and await has_outgoing_text(self._database, owner),
+            inbound_pending=asks and await inbox.has_text_after(self._database, owner, seq),
+            outbound_pending=asks and await outbox.has_sms(self._database, owner),
             new_designation=self._new_designation() if begins else "",
             clock_ahead=system_clock_offset(self._clock),
         )
 
     async def _has_unshown_words(self, owner: str) -> bool:
         """Whether words of the texter are still on their way into the room."""
-        for row in await self._database.fetch(
-            "SELECT kind, txn, body FROM outbox WHERE owner = $1 AND kind = 'SendMessage'", owner
-        ):
-            post: SendMessage = serialization.decode(
-                row["kind"], await self._vault.open(owner, f"outbox {row['txn']}", row["body"])
-            )
-            if post.speaker is Speaker.TEXTER:
+        for row in await outbox.messages_of(self._database, owner):
+            if await self._is_of_texter(owner, row.txn, row.body):
                 return True
         return False
 
@@ -100,31 +97,21 @@ class FactsLookup:
         Where there is no room, nobody can say that they are to be dropped: there they are waited for as long as the desk's.
         """
         parked = isinstance(aggregate, Thread) and aggregate.lifecycle.state is ThreadState.PARKED
-        query = """SELECT kind, txn, body FROM dead_letter WHERE owner = $1 AND at >= $2
-                   AND (kind = 'TextArrived' AND way = '' OR kind = 'SendMessage' AND way = 'matrix')"""
-        for row in await self._database.fetch(query, owner, now - DEAD_LETTER_WAIT if parked else 0):
-            if not row["body"]:
+        since = now - DEAD_LETTER_WAIT if parked else 0
+        for letter in await dead_letters.retryable(self._database, owner, since=since):
+            if not letter.row.body:
                 continue  # an agreed word may have stood in it, and it was not kept
-            if row["kind"] == TextArrived.__name__ or await self._is_texter_message(owner, row):
+            if letter.is_text or await self._is_unshown_message_of_texter(letter):
                 return True
         return False
 
-    async def _is_texter_message(self, owner: str, row: Any) -> bool:
+    async def _is_unshown_message_of_texter(self, letter: DeadLetter) -> bool:
         try:
-            post: SendMessage = serialization.decode(
-                row["kind"], await self._vault.open(owner, f"outbox {row['txn']}", row["body"])
-            )
+            return await self._is_of_texter(letter.row.owner, letter.txn, letter.row.body)
         except (CannotOpen, ValueError):
             return False  # nothing could show it
-        return post.speaker is Speaker.TEXTER
 
-
-async def has_queued_text(conn: Any, owner: str, seq: int) -> bool:
-    """Whether a text of this texter stands behind that row in the inbox. `conn`: a connection or the store."""
-    query = "SELECT 1 FROM inbox WHERE owner = $1 AND seq > $2 AND kind = 'TextArrived' LIMIT 1"
-    return await conn.fetchval(query, owner, seq) is not None
-
-
-async def has_outgoing_text(conn: Any, owner: str) -> bool:
-    """Whether a text to this phone waits for its turn, or is just being sent. `conn`: a connection or the store."""
-    return await conn.fetchval("SELECT 1 FROM outbox WHERE owner = $1 AND kind = 'SendSms' LIMIT 1", owner) is not None
+    async def _is_of_texter(self, owner: str, txn: str, sealed: bytes) -> bool:
+        """Whether a message of the outbox has words of the texter. Raises `CannotOpen` and `ValueError`."""
+        opened = await self._vault.open(owner, f"outbox {txn}", sealed)
+        return serialization.decode_as(SendMessage, opened).speaker is Speaker.TEXTER

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
 from bot.lifecycle.retention import DESTRUCTIVE
 from bot.model.actions import DESK
@@ -24,7 +24,9 @@ from bridge.storage.database import Database, Transaction
 from bridge.storage.errors import Unavailable
 from bridge.storage.vault import Vault
 from bridge.tables import clock_trust, inbox
+from bridge.tables import timers as timer_table
 from bridge.tables.clock_trust import MAX_SKEW
+from bridge.tables.timers import Timer
 
 BATCH: Final = 20
 MAX_SLEEP: Final = 5.0
@@ -88,16 +90,16 @@ class Timers:
 
     async def is_set(self, key: str) -> bool:
         """Whether a timer of that key is set for anybody."""
-        return await self._database.fetchval("SELECT 1 FROM timer WHERE key = $1 LIMIT 1", key) is not None
+        return await timer_table.is_set(self._database, key)
 
     async def fire_due(self) -> float:
         """Fire up to a batch; return the seconds until the next one is due."""
         now = self._clock.now()
         rows = await self._next_rows()
-        due = [row for row in rows if row["due"] <= now]
+        due = [row for row in rows if row.due <= now]
         if not due:
-            return float(min(row["due"] for row in rows) - now) if rows else MAX_SLEEP
-        inbox_rows = [(row, await inbox.try_seal(self._vault, row["owner"], TimerDue(key=row["key"]))) for row in due]
+            return float(min(row.due for row in rows) - now) if rows else MAX_SLEEP
+        inbox_rows = [(row, await inbox.try_seal(self._vault, row.owner, TimerDue(key=row.key))) for row in due]
         self._crash(CrashPoint.TIMER_DUE)
 
         async def commit(conn: Transaction) -> None:
@@ -105,36 +107,22 @@ class Timers:
                 if inbox_row is None:
                     # Its thread has ended since the row was read, and the row with it; or the row stands without its key,
                     # as after somebody put an older keys.db back, and must not keep others from their turn.
-                    await conn.execute(
-                        "UPDATE timer SET due = $4 WHERE owner = $1 AND key = $2 AND due = $3",
-                        row["owner"],
-                        row["key"],
-                        row["due"],
-                        now + NO_KEY_DELAY,
-                    )
-                    continue
-                # Only the timer that was read: it may have been set anew meanwhile.
-                gone = await conn.fetchval(
-                    "DELETE FROM timer WHERE owner = $1 AND key = $2 AND due = $3 RETURNING owner",
-                    row["owner"],
-                    row["key"],
-                    row["due"],
-                )
-                if gone is not None:
+                    await timer_table.postpone(conn, row, now + NO_KEY_DELAY)
+                elif await timer_table.take(conn, row):
                     await inbox.append(conn, inbox_row)
 
         await self._database.commit(commit)
         self._crash(CrashPoint.TIMER_FIRED)
         for row in due:
-            self._wake_engine(row["owner"])
+            self._wake_engine(row.owner)
         await self._wait_until_idle()
         return 0.0
 
-    async def _next_rows(self) -> list[Any]:
+    async def _next_rows(self) -> list[Timer]:
         """Read what is due first: of what destroys nothing while the clock is doubted."""
         kinds = (False,) if await clock_trust.is_distrusted(self._database) else (False, True)
-        query = "SELECT owner, key, due FROM timer WHERE destroys = $1 ORDER BY due LIMIT $2"
-        return [row for destroys in kinds for row in await self._database.fetch(query, destroys, BATCH)]
+        rows = [await timer_table.earliest(self._database, destroys=destroys, most=BATCH) for destroys in kinds]
+        return [row for of_kind in rows for row in of_kind]
 
     async def _check_clock(self) -> None:
         jump = self._system_time() - self._clock.now() - self._offset
@@ -159,13 +147,6 @@ async def write(conn: Transaction, owner: str, timer: SetTimer | CancelTimer) ->
     """Set a timer, or forget one, inside the commit of the decision that asked for it."""
     match timer:
         case SetTimer():
-            await conn.execute(
-                """INSERT INTO timer (owner, key, due, destroys) VALUES ($1, $2, $3, $4)
-                   ON CONFLICT (owner, key) DO UPDATE SET due = excluded.due""",
-                owner,
-                timer.key,
-                timer.due,
-                timer.key in DESTRUCTIVE,
-            )
+            await timer_table.put(conn, Timer(owner, timer.key, timer.due), destroys=timer.key in DESTRUCTIVE)
         case CancelTimer():
-            await conn.execute("DELETE FROM timer WHERE owner = $1 AND key = $2", owner, timer.key)
+            await timer_table.delete(conn, owner, timer.key)

@@ -8,7 +8,6 @@ is handled any more; when the thread ends, the erasure forgets even whose room i
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from typing import Final, TypeAlias, TypeGuard
 
@@ -25,9 +24,23 @@ from bot.model.transactional_actions import (
     TrustClock,
 )
 from bridge.erasure import carrier_copies
+from bridge.matrix.rooms.room_state import set_owner
 from bridge.runtime.clock import Clock
 from bridge.storage.database import Database, Transaction
-from bridge.tables import clock_trust, room_events
+from bridge.tables import carrier_copies as copy_table
+from bridge.tables import (
+    carrier_message_ids,
+    clock_trust,
+    dead_letters,
+    desk_state,
+    erasure_jobs,
+    inbox,
+    outbox,
+    pending_reactions,
+    room_events,
+    threads,
+    timers,
+)
 from bridge.tables.audit_log import AuditLog
 from bridge.tables.suppression import Suppression, write
 from policies.pack import Settings
@@ -55,13 +68,6 @@ TRANSACTIONAL_ACTIONS: Final = (
     IncrementCounter,
 )
 
-ROOM, PERSON = "room", "person"
-"""What is on its way down: a room, or what was kept of a texter."""
-FIRST_STEP: Final = {ROOM: "redact", PERSON: "key"}
-
-THREAD_TABLES: Final = ("outbox", "timer", "dead_letter", "early_tap", "sent_text")
-"""Tables with rows of a thread that do not outlive its conversation. `inbox` is cleared but for texts."""
-
 
 class TransactionalActions:
     """Performs these actions. `wake`: something may be due at once."""
@@ -77,8 +83,7 @@ class TransactionalActions:
         now = self._clock.now()
         match action:
             case MarkSeen():
-                room_id = await conn.fetchval("SELECT room_id FROM thread WHERE id = $1", owner)
-                if room_id is not None:
+                if (room_id := await threads.room_of(conn, owner)) is not None:
                     until = int(now) + self._settings.message_ttl
                     await room_events.mark_seen(conn, room_id, action.event_id, said=action.by_message, expires=until)
             case ExpireMessage():
@@ -94,15 +99,9 @@ class TransactionalActions:
             case Suppress():
                 await write(conn, phone, action, now=now)
             case IncrementCounter():
-                await conn.execute(
-                    """INSERT INTO tally (month, language, kind, number) VALUES ($1, $2, $3, 1)
-                       ON CONFLICT (month, language, kind) DO UPDATE SET number = tally.number + 1""",
-                    action.month,
-                    action.language,
-                    action.kind,
-                )
+                await desk_state.increment_tally(conn, month=action.month, language=action.language, kind=action.kind)
             case SetLegalHold():
-                await conn.execute("UPDATE thread SET held = $2 WHERE id = $1", owner, action.on)
+                await threads.set_held(conn, owner, held=action.on)
 
 
 def is_transactional(action: Action) -> TypeGuard[TransactionalAction]:
@@ -112,66 +111,43 @@ def is_transactional(action: Action) -> TypeGuard[TransactionalAction]:
 
 async def place_hold(database: Database, thread: str) -> bool:
     """Freeze every deleter of one thread, for what still exists of it. False when there is no such thread."""
-    return await _set_hold(database, thread, held=True)
+    return await database.commit(lambda conn: threads.set_held(conn, thread, held=True))
 
 
 async def release_hold(database: Database, thread: str) -> bool:
     """Let a thread's deletions go on where they stopped."""
-    return await _set_hold(database, thread, held=False)
-
-
-async def _set_hold(database: Database, thread: str, *, held: bool) -> bool:
-    async def commit(conn: Transaction) -> bool:
-        query = "UPDATE thread SET held = $2 WHERE id = $1 RETURNING id"
-        return await conn.fetchval(query, thread, held) is not None
-
-    return await database.commit(commit)
+    return await database.commit(lambda conn: threads.set_held(conn, thread, held=False))
 
 
 async def _park(conn: Transaction, thread: str, *, patience: float, now: float) -> None:
-    room_id = await conn.fetchval("SELECT room_id FROM thread WHERE id = $1", thread)
+    room_id = await threads.room_of(conn, thread)
     if room_id is not None:
-        await begin_erasure(conn, kind=ROOM, subject=room_id, thread=thread, patience=patience, now=now)
-        await conn.execute("UPDATE matrix_room SET owner = '' WHERE room_id = $1", room_id)
-        await conn.execute("UPDATE event SET owner = '', ref = NULL, expires = NULL WHERE room_id = $1", room_id)
-    await conn.execute("UPDATE thread SET room_id = NULL, designation = '' WHERE id = $1", thread)
+        await erasure_jobs.begin(conn, kind=erasure_jobs.ROOM, subject=room_id, thread=thread, patience=patience, now=now)
+        await set_owner(conn, room_id, "")
+        await room_events.release_room(conn, room_id)
+    await threads.park(conn, thread)
     await _delete_rows(conn, thread, now=now)
 
 
 async def _end(conn: Transaction, thread: str, *, now: float) -> None:
     await _delete_rows(conn, thread, now=now)
-    await conn.execute("DELETE FROM inbox WHERE owner = $1", thread)
-    await conn.execute("DELETE FROM thread WHERE id = $1", thread)
-    await conn.execute("UPDATE erasure SET thread = '' WHERE thread = $1", thread)
-    job_id = await begin_erasure(conn, kind=PERSON, subject=thread, thread="", patience=0.0, now=now)
-    for table in ("carrier_copy", "copy_result"):
-        await conn.execute(f"UPDATE {table} SET owner = $2 WHERE owner = $1", thread, job_id)  # noqa: S608 - one of two words
+    await inbox.delete_all(conn, thread)
+    await threads.delete(conn, thread)
+    await erasure_jobs.forget_thread(conn, thread)
+    job_id = await erasure_jobs.begin(conn, kind=erasure_jobs.PERSON, subject=thread, thread="", patience=0.0, now=now)
+    await copy_table.reassign(conn, thread, job_id)
 
 
 async def _delete_rows(conn: Transaction, thread: str, *, now: float) -> None:
-    sending = "SELECT COUNT(*) FROM outbox WHERE owner = $1 AND kind = 'SendSms' AND state = 'sending'"
-    if under_way := int(await conn.fetchval(sending, thread)):
+    """Delete what does not outlive a conversation: everything of a thread but its texts that are still to be decided."""
+    if under_way := await outbox.count_sending_sms(conn, thread):
         await carrier_copies.count_result(conn, thread, carrier_copies.WITHOUT_ID, more=under_way)
-    for table in THREAD_TABLES:
-        await conn.execute(f"DELETE FROM {table} WHERE owner = $1", thread)  # noqa: S608 - names from above
-    await conn.execute("DELETE FROM inbox WHERE owner = $1 AND kind <> 'TextArrived'", thread)
+    await outbox.delete_all(conn, thread)
+    await timers.delete_all(conn, thread)
+    await dead_letters.delete_all(conn, thread)
+    await pending_reactions.delete_all(conn, thread)
+    await carrier_message_ids.delete_sent_texts(conn, thread)
+    await inbox.delete_all_but_texts(conn, thread)
     # What stands in an office stays there for its time, and no longer says of whom it was.
-    await conn.execute("UPDATE event SET owner = $2, ref = NULL WHERE owner = $1", thread, DESK)
-    await conn.execute("UPDATE carrier_copy SET due = $2 WHERE owner = $1 AND due > $2", thread, now)
-
-
-async def begin_erasure(conn: Transaction, *, kind: str, subject: str, thread: str, patience: float, now: float) -> str:
-    """Put something on its way down; return what the way is called. What is on its way already is left so."""
-    job_id = secrets.token_hex(8)
-    await conn.execute(
-        """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $6) ON CONFLICT (subject) DO NOTHING""",
-        job_id,
-        kind,
-        subject,
-        thread,
-        FIRST_STEP[kind],
-        now,
-        patience,
-    )
-    return job_id
+    await room_events.reassign(conn, thread, DESK)
+    await copy_table.expedite(conn, thread, now)

@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
-from bot.model.actions import DESK
 from bridge.erasure.corruption import CorruptionPolicy
 from bridge.erasure.room_backoff import RoomBackoff
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleRequestRejected
@@ -26,7 +25,7 @@ from bridge.runtime.crash_points import CrashHook, CrashPoint
 from bridge.storage.database import Database, Transaction
 from bridge.storage.errors import DatabaseError, Unavailable
 from bridge.storage.vault import Vault
-from bridge.tables import clock_trust, room_events
+from bridge.tables import clock_trust, dead_letters, room_events
 
 BATCH: Final = 96
 INTERVAL: Final = 5.0
@@ -175,6 +174,6 @@ class ExpiryWorker:
         async def commit(conn: Transaction) -> None:
             for table in EXPIRING_TABLES:
                 await conn.execute(f"DELETE FROM {table} WHERE until < $1", now)  # noqa: S608 - names from above
-            await conn.execute("DELETE FROM dead_letter WHERE owner = $1 AND at < $2", DESK, now - DEAD_LETTER_RETENTION)
+            await dead_letters.expire(conn, before=now - DEAD_LETTER_RETENTION)
 
         await self._database.commit(commit)

@@ -22,7 +22,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bridge.engine.transactional_actions import ROOM
 from bridge.erasure.corruption import CorruptionPolicy
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleRequestRejected
 from bridge.matrix.room_client import Permanent, TokenRefused, Transient
@@ -31,7 +30,7 @@ from bridge.runtime.clock import Clock
 from bridge.runtime.crash_points import CrashHook, CrashPoint
 from bridge.storage.database import Database, Transaction
 from bridge.storage.errors import DatabaseError, Unavailable
-from bridge.tables import clock_trust
+from bridge.tables import clock_trust, erasure_jobs
 
 MAX_SLEEP: Final = 5.0
 MAX_WAIT: Final = 300.0
@@ -203,7 +202,7 @@ class ErasureRunner:
         await self._database.commit(lambda conn: conn.execute(query, job.id, tries, due, counts))
         log.event("erasure.step_retry", kind=job.step, attempt=tries)
         if tries in ALERT_AFTER_TRIES:
-            noun = "a room" if job.kind == ROOM else "what was kept of a texter"
+            noun = "a room" if job.kind == erasure_jobs.ROOM else "what was kept of a texter"
             await self._alert(f"{noun} ({what})", job.began)
 
 

@@ -34,6 +34,7 @@ from bridge.matrix.api.json_fields import BAD_DATA, strings_in
 from bridge.matrix.api.message_body import Plain, mentions_user, read
 from bridge.matrix.room_keys.device_lists import has_trusted_device
 from bridge.matrix.rooms.media import record_linked_media
+from bridge.matrix.rooms.room_state import Room, levels_of, room_of
 from bridge.runtime import log
 from bridge.runtime.clock import Clock, to_bridge_time
 from bridge.storage.database import Transaction
@@ -126,17 +127,15 @@ class MatrixEventIngest:
         self._touched_owners.add(owner)
 
     async def _power_levels(self, conn: Transaction, room_id: str) -> PowerLevelsChanged:
-        rows = await conn.fetch("SELECT user_id, level FROM matrix_level WHERE room_id = $1 ORDER BY user_id", room_id)
-        return PowerLevelsChanged(users=tuple((row["user_id"], row["level"]) for row in rows))
+        return PowerLevelsChanged(users=tuple((await levels_of(conn, room_id)).items()))
 
     async def _target_of(self, conn: Transaction, room_id: str) -> InboxTarget | None:
-        row = await conn.fetchrow("SELECT kind, owner FROM matrix_room WHERE room_id = $1", room_id)
-        match row and (row["kind"], row["owner"]):
-            case ("desk", _):
+        match await room_of(conn, room_id):
+            case Room(kind="desk"):
                 return InboxTarget(DESK, DESK)
-            case ("office", str() as user):
+            case Room(kind="office", owner=user):
                 return InboxTarget(DESK, OFFICE + user)
-            case ("thread", str() as thread):
+            case Room(kind="thread", owner=thread):
                 # Without an owner: a warm room, in which nothing happens, or one on its way down.
                 return InboxTarget(thread, THREAD)
         return None
@@ -202,24 +201,21 @@ class MatrixEventIngest:
                 target, key = relation.get("event_id"), relation.get("key")
                 if not isinstance(target, str) or not isinstance(key, str):
                     return None
-                row = await conn.fetchrow(
-                    "SELECT ref FROM event WHERE event_id = $1 AND room_id = $2", target, item.room_id
-                )
+                known = await room_events.find_in_room(conn, target, item.room_id)
                 reaction = ReactionAdded(
                     place=place.name,
                     sender=item.sender,
                     event_id=item.event_id,
                     key=key[:32],
-                    target=(row and row["ref"]) or "",
+                    target="" if known is None else known.ref,
                     trusted=await has_trusted_device(conn, item.sender),
                 )
-                if row is None:
-                    await pending_reactions.database(
-                        conn, self._vault, place.owner, reaction, target, now=self._clock.now()
-                    )
+                if known is None:
+                    await pending_reactions.record(conn, self._vault, place.owner, reaction, target, now=self._clock.now())
                 return reaction
             case "m.room.redaction" if item.redacts:
-                ref = await self._ref_of(conn, item.redacts)
+                redacted = await room_events.find(conn, item.redacts)
+                ref = "" if redacted is None else redacted.ref
                 return MessageRedacted(place=place.name, sender=item.sender, target=item.redacts, ref=ref)
             case "m.room.message":
                 return MessageIgnored(
@@ -266,14 +262,10 @@ class MatrixEventIngest:
             return (Relation.OTHER_REPLY if related else Relation.NONE), "", ""
         if not isinstance(reply, str):
             return Relation.OTHER_REPLY, "", ""
-        ref = await self._ref_of(conn, reply)
+        known = await room_events.find(conn, reply) or room_events.KnownEvent("", "")
         # Whoever answers a notice of ours means the message that it is on.
-        about = await conn.fetchval("SELECT about FROM event WHERE event_id = $1", reply)
-        return (Relation.TEXTER_REPLY if ref.startswith("in:") else Relation.OTHER_REPLY), about or reply, ref
-
-    async def _ref_of(self, conn: Transaction, event_id: str) -> str:
-        """Return our own name for an event of ours; empty for any other."""
-        return (await conn.fetchval("SELECT ref FROM event WHERE event_id = $1", event_id)) or ""
+        target, ref = known.about or reply, known.ref
+        return (Relation.TEXTER_REPLY if ref.startswith("in:") else Relation.OTHER_REPLY), target, ref
 
     def _upload_uris(self, item: events.RoomEvent) -> set[str]:
         """Return what somebody uploaded to our homeserver for a message: it goes with it (facts-matrix.md, "Rooms")."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 from weakref import WeakValueDictionary
 
 from aiohttp import web
@@ -34,7 +34,7 @@ from bridge.runtime.crash_points import CrashHook, CrashPoint
 from bridge.storage.database import Database, Transaction
 from bridge.storage.errors import DatabaseError
 from bridge.storage.vault import CannotOpen, Vault
-from bridge.tables import inbox, reply_number
+from bridge.tables import carrier_message_ids, inbox, reply_number, threads
 
 REFUSAL_BODY: Final = b"not signed by the carrier"
 """What a stranger is told: with it `carrier check` knows our refusal from a proxy's."""
@@ -178,7 +178,7 @@ class Webhook:
         turn = self._locks.setdefault(phone_hash, asyncio.Lock())
         async with turn:
             for last in (False, True):
-                owner = await self._database.fetchval("SELECT id FROM thread WHERE phone_hash = $1", phone_hash)
+                owner = await threads.find_by_phone(self._database, phone_hash)
                 try:
                     await self._store_text(text, owner, phone_hash)
                 except (_ThreadEnded, CannotOpen):
@@ -194,7 +194,7 @@ class Webhook:
         seen = self._vault.keyed_hash(f"carrier {self._carrier.kind}", text.message_id)
         owner = known or secrets.token_hex(16)
         if known is None:
-            if await self._database.fetchval("SELECT until FROM seen WHERE hash = $1", seen) is not None:
+            if await carrier_message_ids.is_seen(self._database, seen):
                 log.event("webhook.duplicate")
                 return
             await self._vault.create(owner)
@@ -218,28 +218,23 @@ class Webhook:
         copy = await self._carrier_copies.seal(text.message_id)
 
         async def commit(conn: Transaction) -> Callable[[str], None] | None:
-            existing: Any = await conn.fetchrow("SELECT screened, number FROM thread WHERE id = $1", owner)
+            existing = await threads.get_number(conn, owner)
             if known is not None and existing is None:
                 raise _ThreadEnded
-            fresh = await conn.fetchval(
-                "INSERT INTO seen (hash, until) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING until",
-                seen,
-                int(now) + ID_RETENTION,
-            )
-            if fresh is None:
+            if not await carrier_message_ids.mark_seen(conn, seen, until=int(now) + ID_RETENTION):
                 return None
             if known is None:
                 await screening.insert_thread(
                     conn, self._vault, owner=owner, phone_hash=phone_hash, sealed=phone, phone=text.sender
                 )
-            stands = existing["number"] if existing is not None else None
+            stands = existing.number if existing is not None else None
             if number is not None and not await reply_number.is_older(self._vault, owner, stands, when, now=now):
-                await conn.execute("UPDATE thread SET number = $1 WHERE id = $2", number, owner)
+                await threads.set_number(conn, owner, number)
             await inbox.append(conn, inbox_row)
             due = now + carrier_copies.SHOW_WAIT
             ref = f"in:{event.id}"
             await carrier_copies.record(conn, hash_=seen, owner=owner, ref=ref, sealed=copy, due=due, now=now)
-            return self._wake_engine if existing is not None and existing["screened"] else self._wake_screening
+            return self._wake_engine if existing is not None and existing.screened else self._wake_screening
 
         # It is decided on while it is on its way to the disk; nothing leaves and nothing is answered before it is there.
         wake = await self._database.commit(commit, synced=False)
@@ -271,18 +266,16 @@ class Webhook:
             if outcome is not Outcome.ACCEPTED:
                 await carrier_copies.release_reported(conn, digest, now)
             # Looked up in here: the text's result may be on its way into the database right now.
-            known = await conn.fetchrow("SELECT owner, ref, unknown FROM sent_text WHERE hash = $1", digest)
-            if known is not None and outcome is Outcome.ACCEPTED and not known["unknown"]:
+            known = await carrier_message_ids.find_sent_text(conn, digest)
+            if known is not None and outcome is Outcome.ACCEPTED and not known.unknown:
                 return None
-            fresh = await conn.fetchval(
-                "INSERT INTO seen (hash, until) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING until", seen, until
-            )
-            if fresh is None:
+            if not await carrier_message_ids.mark_seen(conn, seen, until=until):
                 return None
+            code = delivery_report.code[:20]
             if known is not None:
-                event = TextOutcome(ref=known["ref"], outcome=outcome, code=delivery_report.code[:20])
+                event = TextOutcome(ref=known.ref, outcome=outcome, code=code)
                 try:
-                    inbox_row = await inbox.seal(self._vault, known["owner"], event)
+                    inbox_row = await inbox.seal(self._vault, known.owner, event)
                 except CannotOpen:
                     return None
                 await inbox.append(conn, inbox_row)
@@ -290,15 +283,7 @@ class Webhook:
             # Its result is on its way, or never came: then this is all that says under which id the carrier has it.
             due = now + (carrier_copies.REPORT_WAIT if outcome is Outcome.ACCEPTED else carrier_copies.EARLY_REPORT_WAIT)
             await carrier_copies.record(conn, hash_=digest, owner="", ref="", sealed=copy, due=due, now=now)
-            await conn.execute(
-                """INSERT INTO early_report (hash, outcome, code, until) VALUES ($1, $2, $3, $4)
-                   ON CONFLICT (hash) DO UPDATE SET outcome = excluded.outcome, code = excluded.code
-                   WHERE early_report.outcome = 'accepted'""",
-                digest,
-                outcome.value,
-                delivery_report.code[:20],
-                until,
-            )
+            await carrier_message_ids.put_early_report(conn, digest, outcome=outcome, code=code, until=until)
             return None
 
         owner = await self._database.commit(commit)

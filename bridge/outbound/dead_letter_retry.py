@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from bot.model.actions import SendMessage
-from bot.model.events import TextArrived
 from bridge.runtime.clock import Clock
 from bridge.storage.database import Database, Transaction
-from bridge.tables import inbox
-from bridge.tables.inbox import InboxRow
+from bridge.tables import dead_letters, inbox, threads
 
 RETRYING: Final = "It is tried once more. If it fails again there is another alert."
 NOT_STORED: Final = "Its words were not kept: an agreed word may have stood in them. Ask them to say it again."
@@ -39,34 +36,31 @@ class DeadLetterRetry:
 
     async def retry(self, short_id: str) -> str:
         """Try that again; return a sentence for whoever asked."""
-        row = await self._database.fetchrow(
-            "SELECT owner, kind, body, lane, way, txn FROM dead_letter WHERE short_id = $1", short_id
-        )
-        if row is None:
+        letter = await dead_letters.get(self._database, short_id)
+        if letter is None:
             return UNKNOWN
-        shown = row["way"] == "matrix" and row["kind"] == SendMessage.__name__
-        if not shown and not (row["way"] == "" and row["kind"] == TextArrived.__name__):
+        if not letter.is_message and not letter.is_text:
             return NOT_RETRYABLE
-        if not row["body"]:
+        row = letter.row
+        if not row.body:
             return NOT_STORED
         now = int(self._clock.now())
 
         async def commit(conn: Transaction) -> int | None:
-            gone = await conn.fetchval("DELETE FROM dead_letter WHERE short_id = $1 RETURNING short_id", short_id)
-            if gone is None:
+            if not await dead_letters.take(conn, short_id):
                 return None
-            if not shown:
-                await inbox.append(conn, InboxRow(row["owner"], row["kind"], row["body"]))
+            if letter.is_text:
+                await inbox.append(conn, row)
                 return 0
             number: int = await conn.fetchval(
                 """INSERT INTO outbox (owner, lane, way, kind, txn, body, created)
                    VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id""",
-                row["owner"],
-                row["lane"],
-                row["way"],
-                row["kind"],
-                row["txn"],
-                row["body"],
+                row.owner,
+                letter.lane,
+                letter.transport,
+                row.kind,
+                letter.txn,
+                row.body,
                 now,
             )
             return number
@@ -74,10 +68,10 @@ class DeadLetterRetry:
         number = await self._database.commit(commit)
         if number is None:
             return UNKNOWN
-        if shown:
-            self._wake_outbox(number, row["owner"], row["lane"], row["way"])
-        elif await self._database.fetchval("SELECT 1 FROM thread WHERE id = $1 AND NOT screened", row["owner"]):
-            self._wake_screening(row["owner"])
+        if letter.is_message:
+            self._wake_outbox(number, row.owner, letter.lane, letter.transport)
+        elif await threads.is_unscreened(self._database, row.owner):
+            self._wake_screening(row.owner)
         else:
-            self._wake_engine(row["owner"])
+            self._wake_engine(row.owner)
         return RETRYING

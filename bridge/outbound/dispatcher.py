@@ -9,7 +9,6 @@ without content. A row of a thread that has ended is dropped.
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
@@ -17,9 +16,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final, TypeAlias
 
-from bot.model.actions import DESK, Action, Invite, Lane, SendMessage, SendSms, Speaker
+from bot.model.actions import Action, Invite, Lane, SendMessage, SendSms, Speaker
 from bot.model.events import MemberLeft, Outcome, TextOutcome
-from bot.model.line_incidents import DeadLetterRecorded
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
 from bridge.runtime.priority_gate import PriorityGate
@@ -27,8 +25,9 @@ from bridge.storage import serialization
 from bridge.storage.database import Database, Transaction
 from bridge.storage.errors import Unavailable
 from bridge.storage.vault import CannotOpen, Vault
-from bridge.tables import inbox
-from bridge.tables.inbox import DeadLetter, InboxRow
+from bridge.tables import dead_letters, inbox, threads
+from bridge.tables.dead_letters import DeadLetter
+from bridge.tables.inbox import InboxRow
 from bridge.tables.routing import route
 
 MAX_IN_FLIGHT: Final = {"matrix": 32, "carrier": 16, "page": 2}
@@ -195,7 +194,9 @@ class OutboxDispatcher:
         row = await self._database.fetchrow("SELECT kind, txn, body, created FROM outbox WHERE id = $1", number)
         if row is None:
             return
-        inbox_row = InboxRow(key[0], row["kind"], row["body"])
+        # What it becomes if it cannot be performed.
+        dead_letter_row = InboxRow(key[0], row["kind"], row["body"])
+        letter = DeadLetter(dead_letters.new_short_id(), dead_letter_row, *key[1:], row["txn"])
         action: Action | None = None
         try:
             body = await self._vault.open(key[0], f"outbox {row['txn']}", row["body"])
@@ -206,36 +207,31 @@ class OutboxDispatcher:
             raise
         except CannotOpen as error:
             if await self._vault.has_key(key[0]):
-                short_id = secrets.token_hex(4)
-                log.failure("outbox.dead_letter", error, kind=row["kind"], short_id=short_id)
-                await self._record_dead_letter(number, inbox_row, action, DeadLetter(short_id, *key[1:], row["txn"]))
+                log.failure("outbox.dead_letter", error, kind=row["kind"], short_id=letter.short_id)
+                await self._record_dead_letter(number, action, letter)
                 return
             await self._database.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE id = $1", number))
         except PermanentFailure as verdict:
-            short_id = secrets.token_hex(4)
-            log.event("outbox.rejected", kind=row["kind"], status=verdict.code, short_id=short_id)
-            await self._record_dead_letter(number, inbox_row, action, DeadLetter(short_id, *key[1:], row["txn"]))
+            log.event("outbox.rejected", kind=row["kind"], status=verdict.code, short_id=letter.short_id)
+            await self._record_dead_letter(number, action, letter)
         except Exception as error:  # noqa: BLE001 - whatever a bug raises, the lane goes on without this row
-            short_id = secrets.token_hex(4)
-            log.failure("outbox.dead_letter", error, kind=row["kind"], short_id=short_id)
-            await self._record_dead_letter(number, inbox_row, action, DeadLetter(short_id, *key[1:], row["txn"]))
+            log.failure("outbox.dead_letter", error, kind=row["kind"], short_id=letter.short_id)
+            await self._record_dead_letter(number, action, letter)
 
-    async def _record_dead_letter(
-        self, number: int, inbox_row: InboxRow, action: Action | None, dead_letter: DeadLetter
-    ) -> None:
+    async def _record_dead_letter(self, number: int, action: Action | None, letter: DeadLetter) -> None:
+        owner = letter.row.owner
         unread = isinstance(action, SendMessage) and action.speaker is Speaker.TEXTER
-        designation = await inbox.designation_of(self._database, inbox_row.owner) if unread else ""
-        recorded = DeadLetterRecorded(short_id=dead_letter.short_id, designation=designation)
-        notices = [await inbox.seal(self._vault, DESK, recorded)]
+        designation = await threads.designation_of(self._database, owner) if unread else ""
+        notices = [await dead_letters.seal_notice(self._vault, letter.short_id, designation=designation)]
         try:
             if isinstance(action, SendSms):
                 # Nobody knows how far it came, and its receipt must not say "leaving" for ever.
                 outcome = TextOutcome(ref=action.ref, outcome=Outcome.UNKNOWN)
-                notices.append(await inbox.seal(self._vault, inbox_row.owner, outcome))
+                notices.append(await inbox.seal(self._vault, owner, outcome))
             if isinstance(action, Invite):
                 # Somebody who cannot be invited is not there: a thread whose assignee that was goes back to the queue.
                 gone = MemberLeft(place=action.place, user=action.user)
-                notices.append(await inbox.seal(self._vault, inbox_row.owner, gone))
+                notices.append(await inbox.seal(self._vault, owner, gone))
         except CannotOpen:
             notices = []
         at = self._clock.now()
@@ -244,7 +240,7 @@ class OutboxDispatcher:
             # A row that was cleared away meanwhile, because its conversation is over, leaves no letter behind.
             if await conn.fetchval("DELETE FROM outbox WHERE id = $1 RETURNING id", number) is None or not notices:
                 return
-            await inbox.record_dead_letter(conn, inbox_row, dead_letter, at=at, notices=notices)
+            await dead_letters.record(conn, letter, at=at, notices=notices)
 
         await self._database.commit(commit)
         for notice in notices:

@@ -9,15 +9,13 @@ that comes later settles it. No text leaves late.
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable
 from typing import Any, Final
 
 from bot import guard
-from bot.model.actions import DESK, SendSms
+from bot.model.actions import SendSms
 from bot.model.desk import Thread
 from bot.model.events import Outcome, TextOutcome
-from bot.model.line_incidents import DeadLetterRecorded
 from bridge.carriers.adapter import Accepted, Carrier, Rejected, SendOutcome, TryLater, UnknownOutcome
 from bridge.carriers.rate_limit import RateLimiter
 from bridge.erasure import carrier_copies
@@ -31,8 +29,9 @@ from bridge.storage import serialization
 from bridge.storage.database import Database, Transaction
 from bridge.storage.errors import Unavailable
 from bridge.storage.vault import CannotOpen, Vault
-from bridge.tables import inbox, reply_number
-from bridge.tables.inbox import DeadLetter, InboxRow
+from bridge.tables import dead_letters, inbox, reply_number
+from bridge.tables.dead_letters import DeadLetter
+from bridge.tables.inbox import InboxRow
 from policies.pack import Pack
 from policies.segments import segments
 
@@ -161,15 +160,14 @@ class SmsSender:
         return marked
 
     async def _record_dead_letter(self, row: Any) -> None:
-        short_id = secrets.token_hex(4)
+        short_id, at = dead_letters.new_short_id(), self._clock.now()
+        inbox_row = InboxRow(row["owner"], row["kind"], row["body"])
+        letter = DeadLetter(short_id, inbox_row, row["lane"], row["way"], row["txn"])
         log.event("sms.dead_letter", kind=row["kind"], short_id=short_id)
-        notice = await inbox.seal(self._vault, DESK, DeadLetterRecorded(short_id=short_id))
-        inbox_row, at = InboxRow(row["owner"], row["kind"], row["body"]), self._clock.now()
+        notice = await dead_letters.seal_notice(self._vault, short_id)
 
         async def commit(conn: Transaction) -> None:
-            await inbox.record_dead_letter(
-                conn, inbox_row, DeadLetter(short_id, row["lane"], row["way"], row["txn"]), at=at, notices=[notice]
-            )
+            await dead_letters.record(conn, letter, at=at, notices=[notice])
             await conn.execute("DELETE FROM outbox WHERE id = $1", row["id"])
             if whose := await carrier_copies.owner_of_copies(conn, row["owner"]):
                 await carrier_copies.count_result(conn, whose, carrier_copies.WITHOUT_ID, more=1)

@@ -1,20 +1,21 @@
-"""Events on their way to an aggregate: sealed rows, smallest sequence first.
+"""The table `inbox`: events on their way to an aggregate, sealed, smallest sequence first.
 
-Rule of this module: an event is put in by the same commit that makes it a fact, and taken out by the commit that holds
-everything that follows from it.
+Rules of this module: an event is put in by the same commit that makes it a fact, and taken out by the commit that holds
+everything that follows from it. No event is decided for a thread whose phone was not looked up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.model.events import Event
+from bot.model.events import Event, TextArrived
 from bridge.storage import serialization
-from bridge.storage.database import Database, Transaction
+from bridge.storage.database import Reader, Row, Transaction
+from bridge.storage.serialization import kind_of
 from bridge.storage.vault import CannotOpen, Vault
 
 CONTEXT = "inbox"
+TEXT = kind_of(TextArrived)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +28,16 @@ class InboxRow:
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """What a dead letter is called by, and where in the outbox it stood; empty for one of an inbox."""
+class SequencedRow:
+    """An event that stands in the inbox, and its place there."""
 
-    short_id: str
-    lane: str = ""
-    transport: str = ""
-    txn: str = ""
+    seq: int
+    inbox_row: InboxRow
 
 
 async def seal(vault: Vault, owner: str, event: Event) -> InboxRow:
     """Seal an event for its owner. Done before the commit, so that a commit waits for nothing."""
-    return InboxRow(owner, type(event).__name__, await vault.seal(owner, CONTEXT, serialization.encode(event)))
+    return InboxRow(owner, kind_of(type(event)), await vault.seal(owner, CONTEXT, serialization.encode(event)))
 
 
 async def try_seal(vault: Vault, owner: str, event: Event) -> InboxRow | None:
@@ -49,32 +48,69 @@ async def try_seal(vault: Vault, owner: str, event: Event) -> InboxRow | None:
         return None
 
 
-async def append(conn: Transaction, row: InboxRow) -> None:
+async def append(transaction: Transaction, row: InboxRow) -> None:
     """Put a sealed event into the inbox."""
-    await conn.execute("INSERT INTO inbox (owner, kind, body) VALUES ($1, $2, $3)", row.owner, row.kind, row.body)
+    await transaction.execute("INSERT INTO inbox (owner, kind, body) VALUES ($1, $2, $3)", row.owner, row.kind, row.body)
 
 
-async def designation_of(database: Database, owner: str) -> str:
-    """Return the designation that an alert about words of that thread names; empty where there is none."""
-    found: str | None = await database.fetchval("SELECT designation FROM thread WHERE id = $1", owner)
-    return found or ""
+async def owners(reader: Reader) -> list[str]:
+    """Return everybody for whom an event stands."""
+    return [row["owner"] for row in await reader.fetch("SELECT DISTINCT owner FROM inbox")]
 
 
-async def record_dead_letter(
-    conn: Transaction, row: InboxRow, dead_letter: DeadLetter, *, at: float, notices: Sequence[InboxRow]
-) -> None:
-    """Keep what could not be handled, and tell whom it concerns: the desk knows its short id."""
-    await conn.execute(
-        """INSERT INTO dead_letter (short_id, owner, kind, body, at, lane, way, txn)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)""",
-        dead_letter.short_id,
-        row.owner,
-        row.kind,
-        row.body,
-        int(at),
-        dead_letter.lane,
-        dead_letter.transport,
-        dead_letter.txn,
+async def next_to_decide(reader: Reader, owner: str) -> SequencedRow | None:
+    """Return an owner's oldest event; None when there is none, or when its thread's phone was not looked up yet."""
+    row = await reader.fetchrow(
+        """SELECT seq, kind, body FROM inbox WHERE owner = $1
+           AND NOT EXISTS (SELECT 1 FROM thread WHERE id = $1 AND NOT screened) ORDER BY seq LIMIT 1""",
+        owner,
     )
-    for notice in notices:
-        await append(conn, notice)
+    return None if row is None else _sequenced(owner, row)
+
+
+async def oldest(reader: Reader, owner: str) -> SequencedRow | None:
+    """Return an owner's oldest event, whatever was looked up."""
+    query = "SELECT seq, kind, body FROM inbox WHERE owner = $1 ORDER BY seq LIMIT 1"
+    row = await reader.fetchrow(query, owner)
+    return None if row is None else _sequenced(owner, row)
+
+
+async def events_of(reader: Reader, owner: str) -> list[SequencedRow]:
+    """Return an owner's events in their order."""
+    query = "SELECT seq, kind, body FROM inbox WHERE owner = $1 ORDER BY seq"
+    return [_sequenced(owner, row) for row in await reader.fetch(query, owner)]
+
+
+async def has_text_after(reader: Reader, owner: str, seq: int) -> bool:
+    """Whether a text of this texter stands behind that place: nothing is destroyed before it is decided upon."""
+    query = "SELECT 1 FROM inbox WHERE owner = $1 AND seq > $2 AND kind = $3 LIMIT 1"
+    return await reader.fetchval(query, owner, seq, TEXT) is not None
+
+
+async def count_texts(reader: Reader, owner: str) -> int:
+    """Return how many texts stand for an owner."""
+    return int(await reader.fetchval("SELECT COUNT(*) FROM inbox WHERE owner = $1 AND kind = $2", owner, TEXT))
+
+
+async def set_body(transaction: Transaction, seq: int, body: bytes) -> None:
+    """Write another sealed body for an event that keeps its place."""
+    await transaction.execute("UPDATE inbox SET body = $2 WHERE seq = $1", seq, body)
+
+
+async def delete(transaction: Transaction, seq: int) -> None:
+    """Take an event out."""
+    await transaction.execute("DELETE FROM inbox WHERE seq = $1", seq)
+
+
+async def delete_all(transaction: Transaction, owner: str) -> None:
+    """Take every event of an owner out."""
+    await transaction.execute("DELETE FROM inbox WHERE owner = $1", owner)
+
+
+async def delete_all_but_texts(transaction: Transaction, owner: str) -> None:
+    """Take out what concerned a conversation that is over. Texts stay: they begin the next one."""
+    await transaction.execute("DELETE FROM inbox WHERE owner = $1 AND kind <> $2", owner, TEXT)
+
+
+def _sequenced(owner: str, row: Row) -> SequencedRow:
+    return SequencedRow(row["seq"], InboxRow(owner, row["kind"], row["body"]))

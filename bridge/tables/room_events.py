@@ -12,10 +12,11 @@ quite the order in the room, and a machine's clock may have been set; only both 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from bot.model.actions import THREAD
-from bridge.storage.database import Transaction
+from bridge.storage.database import Reader, Transaction
 
 CARD_PREFIX: Final = "card:"
 EDIT_PREFIX: Final = "edit:"
@@ -27,6 +28,14 @@ NOT_ON_HOLD: Final = """NOT EXISTS (
         t.room_id = e.room_id OR t.id = e.owner OR t.id IN (SELECT x.thread FROM erasure x WHERE x.subject = e.room_id)))"""
 """SQL: nobody holds the thread of an event `e`: the one whose room it is or was, or that it is about."""
 NOT_THREAD_CARD: Final = "(ref IS NULL OR ref NOT IN ('card', 'edit:card'))"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownEvent:
+    """An event on the index: our own name for it, empty for one of somebody else, and the event that it is on, or empty."""
+
+    ref: str
+    about: str
 
 
 def is_permanent(ref: str) -> bool:
@@ -83,6 +92,18 @@ async def record(
     return noted is not None
 
 
+async def find(reader: Reader, event_id: str) -> KnownEvent | None:
+    """Return what is known of an event, or None for one that is not on the index."""
+    row = await reader.fetchrow("SELECT ref, about FROM event WHERE event_id = $1", event_id)
+    return None if row is None else KnownEvent(row["ref"] or "", row["about"] or "")
+
+
+async def find_in_room(reader: Reader, event_id: str, room_id: str) -> KnownEvent | None:
+    """Return what is known of an event of that room, or None."""
+    row = await reader.fetchrow("SELECT ref, about FROM event WHERE event_id = $1 AND room_id = $2", event_id, room_id)
+    return None if row is None else KnownEvent(row["ref"] or "", row["about"] or "")
+
+
 async def mark_seen(conn: Transaction, room_id: str, event_id: str, *, said: bool, expires: int) -> None:
     """Give what was seen in a thread's room up to this event its time."""
     mark: Any = await conn.fetchrow("SELECT n, at FROM event WHERE event_id = $1 AND room_id = $2", event_id, room_id)
@@ -131,6 +152,16 @@ async def due(conn: Any, now: float, most: int, *, without: Sequence[str] = ()) 
 async def may_expire(conn: Any, n: int) -> bool:
     """Whether an event is still on the index and may go: nobody holds its thread now. `conn`: or a store."""
     return await conn.fetchval(f"SELECT 1 FROM event e WHERE n = $1 AND {NOT_ON_HOLD}", n) is not None  # noqa: S608 - a constant
+
+
+async def release_room(transaction: Transaction, room_id: str) -> None:
+    """Take owner, name and time from the events of a room that is to be erased: its erasure redacts them all."""
+    await transaction.execute("UPDATE event SET owner = '', ref = NULL, expires = NULL WHERE room_id = $1", room_id)
+
+
+async def reassign(transaction: Transaction, owner: str, to: str) -> None:
+    """Give events of an owner to another, without the names that told of whom they were. Their times stay."""
+    await transaction.execute("UPDATE event SET owner = $2, ref = NULL WHERE owner = $1", owner, to)
 
 
 async def delete(conn: Transaction, event_ids: Iterable[str]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from bridge.matrix.api.http_client import Permanent
-from bridge.storage.database import Database, Transaction
+from bridge.storage.database import Database, Reader, Transaction
 
 RoomKind: TypeAlias = Literal["desk", "office", "thread"]
 
@@ -69,6 +69,11 @@ async def record_room(conn: Transaction, room: Room, *, members: Mapping[str, st
         )
 
 
+async def set_owner(conn: Transaction, room_id: str, owner: str) -> None:
+    """Give a room to a thread, or with an empty owner to nobody: what happens in it is nobody's event."""
+    await conn.execute("UPDATE matrix_room SET owner=$2 WHERE room_id=$1", room_id, owner)
+
+
 async def delete_room(conn: Transaction, room_id: str) -> None:
     """Delete everything the Matrix edge has about a room: members, sessions, first keys, waiting ciphertext."""
     await conn.execute("DELETE FROM matrix_room WHERE room_id=$1", room_id)
@@ -115,6 +120,12 @@ async def set_levels(conn: Transaction, room_id: str, levels: Mapping[str, int])
         )
 
 
+async def levels_of(reader: Reader, room_id: str) -> dict[str, int]:
+    """Return user id -> power level of those named, by user id; everybody else has 0."""
+    query = "SELECT user_id, level FROM matrix_level WHERE room_id=$1 ORDER BY user_id"
+    return {row["user_id"]: row["level"] for row in await reader.fetch(query, room_id)}
+
+
 class RoomQueries:
     """Reads of the tables, outside any commit."""
 
@@ -140,5 +151,4 @@ class RoomQueries:
 
     async def levels(self, room_id: str) -> dict[str, int]:
         """Return user id -> power level of those named; everybody else has 0."""
-        rows = await self._database.fetch("SELECT user_id, level FROM matrix_level WHERE room_id=$1", room_id)
-        return {row["user_id"]: row["level"] for row in rows}
+        return await levels_of(self._database, room_id)

@@ -1,0 +1,126 @@
+"""The table `dead_letter`: events and actions that could not be handled, sealed, by the short id that a person can quote.
+
+Rules of this module: a dead letter is recorded by the commit that takes its row out of inbox or outbox, and the desk hears
+its short id in the same commit; one whose body may have held an agreed word is recorded without it. A thread's end with the
+thread; the desk's after a while. `lane`, `transport` and `txn` say where in the outbox it stood; they are empty for an
+event.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.model.actions import DESK, SendMessage
+from bot.model.events import TextArrived
+from bot.model.line_incidents import DeadLetterRecorded
+from bridge.storage.database import Database, Reader, Transaction
+from bridge.storage.serialization import kind_of
+from bridge.storage.vault import Vault
+from bridge.tables import inbox
+from bridge.tables.inbox import InboxRow
+
+TEXT, MESSAGE, NOTICE = kind_of(TextArrived), kind_of(SendMessage), kind_of(DeadLetterRecorded)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A row that could not be handled, what it is called by, and where in the outbox it stood."""
+
+    short_id: str
+    row: InboxRow
+    lane: str = ""
+    transport: str = ""
+    txn: str = ""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is a text that could not be taken in."""
+        return self.transport == "" and self.row.kind == TEXT
+
+    @property
+    def is_message(self) -> bool:
+        """Whether it is a message that could not be shown in a room."""
+        return self.transport == "matrix" and self.row.kind == MESSAGE
+
+    @property
+    def is_notice(self) -> bool:
+        """Whether it is itself what the desk was to hear of a dead letter."""
+        return self.transport == "" and self.row.kind == NOTICE
+
+
+def new_short_id() -> str:
+    """Return a short id: eight hexadecimal digits."""
+    return secrets.token_hex(4)
+
+
+async def seal_notice(vault: Vault, short_id: str, *, designation: str = "", new_texter: bool = False) -> InboxRow:
+    """Seal what the desk hears of a dead letter. `designation`: whose words nobody has read, where there is one."""
+    recorded = DeadLetterRecorded(short_id=short_id, designation=designation, new_texter=new_texter)
+    return await inbox.seal(vault, DESK, recorded)
+
+
+async def record(transaction: Transaction, letter: DeadLetter, *, at: float, notices: Sequence[InboxRow]) -> None:
+    """Keep what could not be handled, and tell whom it concerns."""
+    await transaction.execute(
+        """INSERT INTO dead_letter (short_id, owner, kind, body, at, lane, way, txn)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)""",
+        letter.short_id,
+        letter.row.owner,
+        letter.row.kind,
+        letter.row.body,
+        int(at),
+        letter.lane,
+        letter.transport,
+        letter.txn,
+    )
+    for notice in notices:
+        await inbox.append(transaction, notice)
+
+
+async def record_event(database: Database, seq: int, letter: DeadLetter, *, at: float, notices: Sequence[InboxRow]) -> None:
+    """Move an event from the inbox to the dead letters, in a commit of its own."""
+
+    async def commit(transaction: Transaction) -> None:
+        await record(transaction, letter, at=at, notices=notices)
+        await inbox.delete(transaction, seq)
+
+    await database.commit(commit)
+
+
+async def get(reader: Reader, short_id: str) -> DeadLetter | None:
+    """Return the dead letter of that id, or None."""
+    row = await reader.fetchrow("SELECT owner, kind, body, lane, way, txn FROM dead_letter WHERE short_id = $1", short_id)
+    if row is None:
+        return None
+    return DeadLetter(short_id, InboxRow(row["owner"], row["kind"], row["body"]), row["lane"], row["way"], row["txn"])
+
+
+async def retryable(reader: Reader, owner: str, *, since: float) -> list[DeadLetter]:
+    """Return an owner's texts that could not be taken in, and messages that could not be shown, recorded since then."""
+    rows = await reader.fetch(
+        """SELECT short_id, kind, body, lane, way, txn FROM dead_letter WHERE owner = $1 AND at >= $2
+           AND (kind = $3 AND way = '' OR kind = $4 AND way = 'matrix')""",
+        owner,
+        since,
+        TEXT,
+        MESSAGE,
+    )
+    return [DeadLetter(r["short_id"], InboxRow(owner, r["kind"], r["body"]), r["lane"], r["way"], r["txn"]) for r in rows]
+
+
+async def take(transaction: Transaction, short_id: str) -> bool:
+    """Delete a dead letter that is tried again; False when it is gone by now."""
+    query = "DELETE FROM dead_letter WHERE short_id = $1 RETURNING short_id"
+    return await transaction.fetchval(query, short_id) is not None
+
+
+async def expire(transaction: Transaction, *, before: float) -> None:
+    """Delete the desk's that were recorded before that time. A thread's stand until its conversation ends."""
+    await transaction.execute("DELETE FROM dead_letter WHERE owner = $1 AND at < $2", DESK, before)
+
+
+async def delete_all(transaction: Transaction, owner: str) -> None:
+    """Delete every dead letter of an owner."""
+    await transaction.execute("DELETE FROM dead_letter WHERE owner = $1", owner)

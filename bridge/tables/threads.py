@@ -1,0 +1,151 @@
+"""The table `thread`: a texter's phone and aggregate (sealed), their room, their designation, whether they are on hold.
+
+Rules of this module: a thread whose phone was not looked up (`screened`) has no room and nothing is decided for it; one on
+legal hold (`held`) loses nothing; a parked thread has neither room nor designation, and its phone still finds it. What is
+sealed comes in sealed and leaves sealed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bridge.storage.database import Reader, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class StoredThread:
+    """A thread as an event finds it: its sealed aggregate, and whether it is on legal hold."""
+
+    aggregate: bytes
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPhone:
+    """A thread's sealed phone, the keyed hash that finds it, and whether it was looked up."""
+
+    phone: bytes
+    phone_hash: bytes
+    screened: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredNumber:
+    """The sealed number of the line that a texter texted last, and whether their phone was looked up."""
+
+    number: bytes | None
+    screened: bool
+
+
+async def insert(transaction: Transaction, thread: str, *, phone_hash: bytes, phone: bytes, aggregate: bytes) -> None:
+    """Make a thread whose phone is still to be looked up: without a room and without a designation."""
+    await transaction.execute(
+        "INSERT INTO thread (id, phone_hash, phone, designation, aggregate) VALUES ($1, $2, $3, '', $4)",
+        thread,
+        phone_hash,
+        phone,
+        aggregate,
+    )
+
+
+async def find_by_phone(reader: Reader, phone_hash: bytes) -> str | None:
+    """Return the thread of a phone, by its keyed hash, or None."""
+    found: str | None = await reader.fetchval("SELECT id FROM thread WHERE phone_hash = $1", phone_hash)
+    return found
+
+
+async def get(reader: Reader, thread: str) -> StoredThread | None:
+    """Return a thread's aggregate and hold, or None when it has ended."""
+    row = await reader.fetchrow("SELECT aggregate, held FROM thread WHERE id = $1", thread)
+    return None if row is None else StoredThread(row["aggregate"], bool(row["held"]))
+
+
+async def get_phone(reader: Reader, thread: str) -> StoredPhone | None:
+    """Return a thread's phone, or None when it has ended."""
+    row = await reader.fetchrow("SELECT phone, phone_hash, screened FROM thread WHERE id = $1", thread)
+    return None if row is None else StoredPhone(row["phone"], bytes(row["phone_hash"]), bool(row["screened"]))
+
+
+async def get_number(reader: Reader, thread: str) -> StoredNumber | None:
+    """Return the number that a thread is answered from, or None when it has ended."""
+    row = await reader.fetchrow("SELECT screened, number FROM thread WHERE id = $1", thread)
+    return None if row is None else StoredNumber(row["number"], bool(row["screened"]))
+
+
+async def room_of(reader: Reader, thread: str) -> str | None:
+    """Return a thread's room; None before it has one, and from the moment it is parked."""
+    found: str | None = await reader.fetchval("SELECT room_id FROM thread WHERE id = $1", thread)
+    return found
+
+
+async def designation_of(reader: Reader, thread: str) -> str:
+    """Return the designation that an alert about words of that thread names; empty where there is none."""
+    found: str | None = await reader.fetchval("SELECT designation FROM thread WHERE id = $1", thread)
+    return found or ""
+
+
+async def is_held(reader: Reader, thread: str) -> bool:
+    """Whether a thread is on legal hold. One that has ended is not."""
+    return bool(await reader.fetchval("SELECT held FROM thread WHERE id = $1", thread))
+
+
+async def is_unscreened(reader: Reader, thread: str) -> bool:
+    """Whether a thread is there whose phone was not looked up."""
+    return await reader.fetchval("SELECT 1 FROM thread WHERE id = $1 AND NOT screened", thread) is not None
+
+
+async def unscreened(reader: Reader) -> list[str]:
+    """Return the threads whose phone is still to be looked up."""
+    return [row["id"] for row in await reader.fetch("SELECT id FROM thread WHERE NOT screened")]
+
+
+async def key_owners(reader: Reader) -> set[str]:
+    """Return the owners of keys that something still stands under: every thread, and whose keys every room's are."""
+    rows = await reader.fetch("SELECT id AS owner FROM thread UNION SELECT key_owner FROM matrix_room")
+    return {row["owner"] for row in rows}
+
+
+async def admit(
+    transaction: Transaction, thread: str, *, room_id: str | None, designation: str, aggregate: bytes, crowded: bool
+) -> None:
+    """Let a thread begin whose phone was looked up. `crowded`: it came in a flood, and its room waits for its card."""
+    await transaction.execute(
+        """UPDATE thread SET screened = TRUE, room_id = $2, designation = $3, aggregate = $4, crowded = $5
+           WHERE id = $1""",
+        thread,
+        room_id,
+        designation,
+        aggregate,
+        int(crowded),
+    )
+
+
+async def set_aggregate(transaction: Transaction, thread: str, aggregate: bytes) -> None:
+    """Write a thread's aggregate."""
+    await transaction.execute("UPDATE thread SET aggregate = $2 WHERE id = $1", thread, aggregate)
+
+
+async def set_designation(transaction: Transaction, thread: str, designation: str) -> None:
+    """Write a thread's designation."""
+    await transaction.execute("UPDATE thread SET designation = $2 WHERE id = $1", thread, designation)
+
+
+async def set_number(transaction: Transaction, thread: str, number: bytes) -> None:
+    """Write the sealed number that a thread is answered from."""
+    await transaction.execute("UPDATE thread SET number = $2 WHERE id = $1", thread, number)
+
+
+async def set_held(transaction: Transaction, thread: str, *, held: bool) -> bool:
+    """Place a legal hold on a thread, or release it; False when there is no such thread."""
+    query = "UPDATE thread SET held = $2 WHERE id = $1 RETURNING id"
+    return await transaction.fetchval(query, thread, held) is not None
+
+
+async def park(transaction: Transaction, thread: str) -> None:
+    """Take room and designation from a thread whose conversation is over."""
+    await transaction.execute("UPDATE thread SET room_id = NULL, designation = '' WHERE id = $1", thread)
+
+
+async def delete(transaction: Transaction, thread: str) -> None:
+    """Delete a thread that has ended, and with it the number of its phone."""
+    await transaction.execute("DELETE FROM thread WHERE id = $1", thread)
