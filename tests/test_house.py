@@ -13,9 +13,12 @@ import pytest
 
 from bot.decide import MESSAGES, TABLE
 from bot.model import events, line_incidents, thread_desk_events
+from bot.model.actions import Action
 from bot.model.desk import Aggregate, Desk, Thread
 from bot.model.events import Event, MessageSent
+from bridge.storage import serialization
 from tests import package_map
+from tests.documents import strings
 
 ROOT: Final = Path(__file__).parents[1]
 MAY_IMPORT: Final = {
@@ -66,6 +69,47 @@ SYNAPSES_OWN: Final = (
     "tests/e2e/test_erasure.py",
 )
 """Tests that look into Synapse's own database, from outside its process."""
+SQL: Final = re.compile(
+    r"\A\s*(?:SELECT|INSERT|REPLACE INTO|WITH \w+ AS|CREATE|ALTER|DROP|PRAGMA|VACUUM|ATTACH)\b"
+    r"|\bSELECT\s.+\sFROM\s|\bINSERT INTO\s|\bUPDATE\s+\S+\s+SET\s|\bDELETE\s+FROM\s",
+    re.DOTALL,
+)
+SQL_PACKAGES: Final = ("bridge/tables/", "bridge/storage/", "bridge/matrix/", "deploy/synapse_module/")
+"""Where statements stand: our tables, those of the Matrix edge, and Synapse's own."""
+SQL_TO_MOVE: Final = frozenset(
+    (
+        "bridge/erasure/carrier_copies.py",
+        "bridge/erasure/expiry.py",
+        "bridge/erasure/job_runner.py",
+        "bridge/erasure/person_steps.py",
+        "bridge/erasure/room_steps.py",
+        "bridge/outbound/dead_letter_retry.py",
+        "bridge/outbound/device_trust.py",
+        "bridge/outbound/dispatcher.py",
+        "bridge/outbound/edit_throttle.py",
+        "bridge/outbound/number_reveal.py",
+        "bridge/outbound/pager.py",
+        "bridge/outbound/recap.py",
+        "bridge/outbound/room_lookup.py",
+        "bridge/outbound/room_provisioner.py",
+        "bridge/outbound/room_sender.py",
+        "bridge/outbound/sms_sender.py",
+        "bridge/outbound/startup_hold.py",
+        "deploy/backup/backup.py",
+        "deploy/backup/restore.py",
+        "deploy/inspect/audit_report.py",
+        "deploy/inspect/doctor.py",
+        "deploy/inspect/doctor_database.py",
+        "deploy/inspect/erasure_certificates.py",
+        "deploy/inspect/lookup.py",
+        "deploy/inspect/monthly_report.py",
+    )
+)
+"""Modules elsewhere that still have statements; one that has none any more fails, so that it is removed from here."""
+QUOTES_A_KIND: Final = frozenset(
+    ("bridge/outbound/edit_throttle.py", "bridge/outbound/recap.py", "deploy/backup/backup.py")
+)
+"""Modules whose SQL still names a class by a literal; likewise."""
 NOT_OUR_WORDS: Final = re.compile(r"util|manager|handler|helper", re.IGNORECASE)
 
 PASSED_OVER: Final = {
@@ -270,6 +314,50 @@ def test_one_sqlite_opens_our_files() -> None:
     assert [own for own in SYNAPSES_OWN if not any(file.startswith(own) for file in everything)] == []
     uses = {file for file, tree in FILES.items() if "apsw" in imported(tree)}
     assert uses == {"bridge/storage/sqlite_connection.py"}
+
+
+def statements(tree: ast.Module) -> list[str]:
+    """Return a module's strings that have a statement of SQL, without docstrings; `?` for what an f-string fills in."""
+    nodes = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = {ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, nodes)}
+    return [text for text in strings(tree) if SQL.search(text) and text not in docstrings]
+
+
+def quoted_kinds(tree: ast.Module) -> list[str]:
+    """Return the classes of events and actions that a string of a module names as SQL does, in single quotes."""
+    kinds = {serialization.kind_name(kind) for kind in (*get_args(Event), *get_args(Action))}
+    return [name for text in strings(tree) for name in re.findall(r"'(\w+)'", text) if name in kinds]
+
+
+def test_sql_stands_with_its_tables() -> None:
+    """A statement stands in the package of its tables; everything else calls a function with a name and types."""
+    found = {file for file, tree in FILES.items() if not file.startswith(SQL_PACKAGES) and statements(tree)}
+    assert found - SQL_TO_MOVE == set(), "move the statement to bridge/tables"
+    assert SQL_TO_MOVE - found == set(), "no longer used: remove it"
+
+
+def test_sql_names_no_class() -> None:
+    """SQL asks for rows of a kind by `serialization.kind_name`: no literal names a class that is renamed one day."""
+    found = {file for file, tree in FILES.items() if quoted_kinds(tree)}
+    assert found - QUOTES_A_KIND == set(), "pass `kind_name` of the class as a value"
+    assert QUOTES_A_KIND - found == set(), "no longer used: remove it"
+
+
+@pytest.mark.parametrize(
+    ("source", "sql", "kinds"),
+    [
+        ("""query = "SELECT 1 FROM outbox WHERE kind = 'SendSms'" """, True, ["SendSms"]),
+        ("""run(f"UPDATE {table} SET owner = $1")""", True, []),
+        ("""HELD = "NOT EXISTS (SELECT 1 FROM thread t WHERE t.held)" """, True, []),
+        ("""ONLY = f"{column} = 'TextArrived'" """, False, ["TextArrived"]),
+        ("""def read():\n    'SELECT id FROM inbox: how it is asked.'""", False, []),
+        ("""words = "Select what is from the desk, and update it." """, False, []),
+    ],
+)
+def test_sql_is_found(source: str, *, sql: bool, kinds: list[str]) -> None:
+    """A statement is found in a constant, in an f-string, and within a longer one; a sentence is no statement."""
+    assert bool(statements(ast.parse(source))) is sql
+    assert list(dict.fromkeys(quoted_kinds(ast.parse(source)))) == kinds
 
 
 def test_few_places_catch_everything() -> None:

@@ -29,7 +29,6 @@ from bridge.runtime.clock import Clock
 from bridge.storage.database import Database, Transaction
 from bridge.tables import carrier_copies as copy_table
 from bridge.tables import (
-    carrier_message_ids,
     clock_trust,
     dead_letters,
     desk_state,
@@ -38,6 +37,7 @@ from bridge.tables import (
     outbox,
     pending_reactions,
     room_events,
+    sent_texts,
     threads,
     timers,
 )
@@ -146,7 +146,7 @@ async def _delete_rows(conn: Transaction, thread: str, *, now: float) -> None:
     await timers.delete_all(conn, thread)
     await dead_letters.delete_all(conn, thread)
     await pending_reactions.delete_all(conn, thread)
-    await carrier_message_ids.delete_sent_texts(conn, thread)
+    await sent_texts.delete_all(conn, thread)
     await inbox.delete_all_but_texts(conn, thread)
     # What stands in an office stays there for its time, and no longer says of whom it was.
     await room_events.reassign(conn, thread, DESK)

@@ -34,7 +34,7 @@ from bridge.runtime.crash_points import CrashHook, CrashPoint
 from bridge.storage.database import Database, Transaction
 from bridge.storage.errors import DatabaseError
 from bridge.storage.vault import CannotOpen, Vault
-from bridge.tables import carrier_message_ids, inbox, reply_number, threads
+from bridge.tables import inbox, reply_number, sent_texts, threads
 
 REFUSAL_BODY: Final = b"not signed by the carrier"
 """What a stranger is told: with it `carrier check` knows our refusal from a proxy's."""
@@ -194,7 +194,7 @@ class Webhook:
         seen = self._vault.keyed_hash(f"carrier {self._carrier.kind}", text.message_id)
         owner = known or secrets.token_hex(16)
         if known is None:
-            if await carrier_message_ids.is_seen(self._database, seen):
+            if await inbox.is_seen(self._database, seen):
                 log.event("webhook.duplicate")
                 return
             await self._vault.create(owner)
@@ -221,7 +221,7 @@ class Webhook:
             existing = await threads.get_number(conn, owner)
             if known is not None and existing is None:
                 raise _ThreadEnded
-            if not await carrier_message_ids.mark_seen(conn, seen, until=int(now) + ID_RETENTION):
+            if not await inbox.mark_seen(conn, seen, until=int(now) + ID_RETENTION):
                 return None
             if known is None:
                 await screening.insert_thread(
@@ -266,10 +266,10 @@ class Webhook:
             if outcome is not Outcome.ACCEPTED:
                 await carrier_copies.release_reported(conn, digest, now)
             # Looked up in here: the text's result may be on its way into the database right now.
-            known = await carrier_message_ids.find_sent_text(conn, digest)
+            known = await sent_texts.find(conn, digest)
             if known is not None and outcome is Outcome.ACCEPTED and not known.unknown:
                 return None
-            if not await carrier_message_ids.mark_seen(conn, seen, until=until):
+            if not await inbox.mark_seen(conn, seen, until=until):
                 return None
             code = delivery_report.code[:20]
             if known is not None:
@@ -283,7 +283,7 @@ class Webhook:
             # Its result is on its way, or never came: then this is all that says under which id the carrier has it.
             due = now + (carrier_copies.REPORT_WAIT if outcome is Outcome.ACCEPTED else carrier_copies.EARLY_REPORT_WAIT)
             await carrier_copies.record(conn, hash_=digest, owner="", ref="", sealed=copy, due=due, now=now)
-            await carrier_message_ids.put_early_report(conn, digest, outcome=outcome, code=code, until=until)
+            await sent_texts.put_early_report(conn, digest, outcome=outcome, code=code, until=until)
             return None
 
         owner = await self._database.commit(commit)

@@ -20,20 +20,19 @@ _ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {
 }
 
 
-def kind_of(stored: type) -> str:
-    """Return the name under which values of a class are stored. Raises `KeyError` for a class that is never stored.
+def kind_name(kind: type[object]) -> str:
+    """Return the name under which values of a class are stored. Raises `KeyError` when none ever are.
 
-    A statement that asks for rows of one kind takes the name from here, so that a class is renamed in one place.
+    A statement that asks for rows of a kind takes the name from here: of a class that is gone it cannot ask.
     """
-    name = stored.__name__
-    if name not in _ADAPTERS:
-        raise KeyError(name)
-    return name
+    if kind.__name__ not in _ADAPTERS:
+        raise KeyError(kind.__name__)
+    return kind.__name__
 
 
 def encode(value: object) -> bytes:
     """Return the value as JSON. Every class of the unions, and both aggregates, can be written."""
-    return _ADAPTERS[kind_of(type(value))].dump_json(value)
+    return _ADAPTERS[kind_name(type(value))].dump_json(value)
 
 
 def decode(kind: str, data: bytes) -> Any:
@@ -43,5 +42,5 @@ def decode(kind: str, data: bytes) -> Any:
 
 def decode_as(kind: type[T], data: bytes) -> T:
     """Read an aggregate."""
-    value: T = _ADAPTERS[kind_of(kind)].validate_json(data)
+    value: T = _ADAPTERS[kind_name(kind)].validate_json(data)
     return value

@@ -16,12 +16,12 @@ from bot.model.actions import DESK, SendMessage
 from bot.model.events import TextArrived
 from bot.model.line_incidents import DeadLetterRecorded
 from bridge.storage.database import Database, Reader, Transaction
-from bridge.storage.serialization import kind_of
+from bridge.storage.serialization import kind_name
 from bridge.storage.vault import Vault
 from bridge.tables import inbox
 from bridge.tables.inbox import InboxRow
 
-TEXT, MESSAGE, NOTICE = kind_of(TextArrived), kind_of(SendMessage), kind_of(DeadLetterRecorded)
+TEXT, MESSAGE, NOTICE = kind_name(TextArrived), kind_name(SendMessage), kind_name(DeadLetterRecorded)
 
 
 @dataclass(frozen=True, slots=True)

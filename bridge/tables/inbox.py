@@ -1,7 +1,8 @@
-"""The table `inbox`: events on their way to an aggregate, sealed, smallest sequence first.
+"""The tables `inbox` and `seen`: events on their way to an aggregate, sealed, and what came from the carrier before.
 
 Rules of this module: an event is put in by the same commit that makes it a fact, and taken out by the commit that holds
-everything that follows from it. No event is decided for a thread whose phone was not looked up.
+everything that follows from it. Events of an owner are decided smallest sequence first, and none of a thread whose phone
+was not looked up. A message of the carrier is noted as seen by the commit that puts its event in.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from dataclasses import dataclass
 from bot.model.events import Event, TextArrived
 from bridge.storage import serialization
 from bridge.storage.database import Reader, Row, Transaction
-from bridge.storage.serialization import kind_of
+from bridge.storage.serialization import kind_name
 from bridge.storage.vault import CannotOpen, Vault
 
 CONTEXT = "inbox"
-TEXT = kind_of(TextArrived)
+TEXT = kind_name(TextArrived)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class SequencedRow:
 
 async def seal(vault: Vault, owner: str, event: Event) -> InboxRow:
     """Seal an event for its owner. Done before the commit, so that a commit waits for nothing."""
-    return InboxRow(owner, kind_of(type(event)), await vault.seal(owner, CONTEXT, serialization.encode(event)))
+    return InboxRow(owner, kind_name(type(event)), await vault.seal(owner, CONTEXT, serialization.encode(event)))
 
 
 async def try_seal(vault: Vault, owner: str, event: Event) -> InboxRow | None:
@@ -110,6 +111,17 @@ async def delete_all(transaction: Transaction, owner: str) -> None:
 async def delete_all_but_texts(transaction: Transaction, owner: str) -> None:
     """Take out what concerned a conversation that is over. Texts stay: they begin the next one."""
     await transaction.execute("DELETE FROM inbox WHERE owner = $1 AND kind <> $2", owner, TEXT)
+
+
+async def is_seen(reader: Reader, digest: bytes) -> bool:
+    """Whether a message of the carrier came before: a text by its id, a report by its status and id, as a keyed hash."""
+    return await reader.fetchval("SELECT until FROM seen WHERE hash = $1", digest) is not None
+
+
+async def mark_seen(transaction: Transaction, digest: bytes, *, until: int) -> bool:
+    """Note, until that time in seconds since the epoch, that a message of the carrier came; False when it came before."""
+    query = "INSERT INTO seen (hash, until) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING until"
+    return await transaction.fetchval(query, digest, until) is not None
 
 
 def _sequenced(owner: str, row: Row) -> SequencedRow:

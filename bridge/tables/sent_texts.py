@@ -1,7 +1,6 @@
-"""The tables `seen`, `sent_text` and `early_report`: what a carrier's message ids, as keyed hashes, are known for.
+"""The tables `sent_text` and `early_report`: which text of ours a carrier's id belongs to, and reports that came before.
 
-Rules of this module: no id stands in clear; every row ends (`until`, seconds since the epoch), past the carrier's horizon
-of retries and listing. `seen` has what came before: a text by its id, a report by its status and id.
+Rule of this module: a carrier's id stands here as a keyed hash, and until a time in seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -21,18 +20,7 @@ class SentText:
     unknown: bool
 
 
-async def is_seen(reader: Reader, digest: bytes) -> bool:
-    """Whether it came before."""
-    return await reader.fetchval("SELECT until FROM seen WHERE hash = $1", digest) is not None
-
-
-async def mark_seen(transaction: Transaction, digest: bytes, *, until: int) -> bool:
-    """Note that it came; False when it came before."""
-    query = "INSERT INTO seen (hash, until) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING until"
-    return await transaction.fetchval(query, digest, until) is not None
-
-
-async def find_sent_text(reader: Reader, digest: bytes) -> SentText | None:
+async def find(reader: Reader, digest: bytes) -> SentText | None:
     """Return the text of ours that an id belongs to, or None while that is not known."""
     row = await reader.fetchrow("SELECT owner, ref, unknown FROM sent_text WHERE hash = $1", digest)
     return None if row is None else SentText(row["owner"], row["ref"], bool(row["unknown"]))
@@ -52,6 +40,6 @@ async def put_early_report(transaction: Transaction, digest: bytes, *, outcome: 
     )
 
 
-async def delete_sent_texts(transaction: Transaction, owner: str) -> None:
+async def delete_all(transaction: Transaction, owner: str) -> None:
     """Forget which texts of an owner the carrier was given."""
     await transaction.execute("DELETE FROM sent_text WHERE owner = $1", owner)
