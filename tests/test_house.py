@@ -78,23 +78,6 @@ SQL_PACKAGES: Final = ("bridge/tables/", "bridge/storage/", "bridge/matrix/", "d
 """Where statements stand: our tables, those of the Matrix edge, and Synapse's own."""
 SQL_TO_MOVE: Final = frozenset(
     (
-        "bridge/erasure/carrier_copies.py",
-        "bridge/erasure/expiry.py",
-        "bridge/erasure/job_runner.py",
-        "bridge/erasure/person_steps.py",
-        "bridge/erasure/room_steps.py",
-        "bridge/outbound/dead_letter_retry.py",
-        "bridge/outbound/device_trust.py",
-        "bridge/outbound/dispatcher.py",
-        "bridge/outbound/edit_throttle.py",
-        "bridge/outbound/number_reveal.py",
-        "bridge/outbound/pager.py",
-        "bridge/outbound/recap.py",
-        "bridge/outbound/room_lookup.py",
-        "bridge/outbound/room_provisioner.py",
-        "bridge/outbound/room_sender.py",
-        "bridge/outbound/sms_sender.py",
-        "bridge/outbound/startup_hold.py",
         "deploy/backup/backup.py",
         "deploy/backup/restore.py",
         "deploy/inspect/audit_report.py",
@@ -106,9 +89,7 @@ SQL_TO_MOVE: Final = frozenset(
     )
 )
 """Modules elsewhere that still have statements; one that has none any more fails, so that it is removed from here."""
-QUOTES_A_KIND: Final = frozenset(
-    ("bridge/outbound/edit_throttle.py", "bridge/outbound/recap.py", "deploy/backup/backup.py")
-)
+QUOTES_A_KIND: Final = frozenset(("deploy/backup/backup.py",))
 """Modules whose SQL still names a class by a literal; likewise."""
 NOT_OUR_WORDS: Final = re.compile(r"util|manager|handler|helper", re.IGNORECASE)
 

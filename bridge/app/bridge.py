@@ -33,7 +33,7 @@ from bridge.inbound.screening import Screening
 from bridge.inbound.webhook import Webhook
 from bridge.outbound.dispatcher import OutboxDispatcher
 from bridge.outbound.pager import Pager
-from bridge.outbound.room_provisioner import Designations, forget_unassigned_rooms
+from bridge.outbound.room_provisioner import Designations
 from bridge.outbound.sms_sender import SmsSender
 from bridge.outbound.startup_hold import StartupHold
 from bridge.runtime import log
@@ -41,6 +41,7 @@ from bridge.runtime.crash_points import CrashHook
 from bridge.runtime.phone_number import Phone
 from bridge.tables import threads
 from bridge.tables.audit_log import AuditLog
+from bridge.tables.warm_rooms import forget_unassigned_rooms
 from policies.pack import Pack
 
 

@@ -82,7 +82,7 @@ class MatrixWorkers:
             settings=resources.pack.settings,
             matrix=matrix,
             module_client=module_client,
-            outbox=self._outbox,
+            priority_gate=self._outbox.priority_gate,
             alert=self._alert,
             crash=resources.crash,
         )

@@ -30,7 +30,7 @@ from bridge.engine.codeword_matching import CodewordMatcher, MatchedEvent
 from bridge.engine.cold_outreach import ColdOutreach
 from bridge.engine.facts import FactsLookup
 from bridge.engine.transactional_actions import TransactionalAction, TransactionalActions, is_transactional
-from bridge.outbound.dispatcher import OutboxDispatcher, OutboxRow
+from bridge.outbound.dispatcher import OutboxDispatcher
 from bridge.outbound.room_provisioner import Designations
 from bridge.outbound.sms_sender import PHONE_CONTEXT
 from bridge.runtime import log
@@ -44,6 +44,7 @@ from bridge.storage.vault import Vault
 from bridge.tables import dead_letters, desk_state, inbox, outbox, threads
 from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import InboxRow, SequencedRow
+from bridge.tables.outbox import OutboxRow
 from bridge.tables.threads import StoredThread
 from policies.pack import Pack
 

@@ -23,12 +23,11 @@ from bot.model.transactional_actions import (
     Suppress,
     TrustClock,
 )
-from bridge.erasure import carrier_copies
 from bridge.matrix.rooms.room_state import set_owner
 from bridge.runtime.clock import Clock
 from bridge.storage.database import Database, Transaction
-from bridge.tables import carrier_copies as copy_table
 from bridge.tables import (
+    carrier_copies,
     clock_trust,
     dead_letters,
     desk_state,
@@ -135,7 +134,7 @@ async def _end(conn: Transaction, thread: str, *, now: float) -> None:
     await threads.delete(conn, thread)
     await erasure_jobs.forget_thread(conn, thread)
     job_id = await erasure_jobs.begin(conn, kind=erasure_jobs.PERSON, subject=thread, thread="", patience=0.0, now=now)
-    await copy_table.reassign(conn, thread, job_id)
+    await carrier_copies.reassign(conn, thread, job_id)
 
 
 async def _delete_rows(conn: Transaction, thread: str, *, now: float) -> None:
@@ -150,4 +149,4 @@ async def _delete_rows(conn: Transaction, thread: str, *, now: float) -> None:
     await inbox.delete_all_but_texts(conn, thread)
     # What stands in an office stays there for its time, and no longer says of whom it was.
     await room_events.reassign(conn, thread, DESK)
-    await copy_table.expedite(conn, thread, now)
+    await carrier_copies.expedite(conn, thread, now)

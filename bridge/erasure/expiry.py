@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from bridge.erasure.corruption import CorruptionPolicy
 from bridge.erasure.room_backoff import RoomBackoff
@@ -25,13 +25,12 @@ from bridge.runtime.crash_points import CrashHook, CrashPoint
 from bridge.storage.database import Database, Transaction
 from bridge.storage.errors import DatabaseError, Unavailable
 from bridge.storage.vault import Vault
-from bridge.tables import clock_trust, dead_letters, room_events
+from bridge.tables import clock_trust, dead_letters, leftovers, room_events
+from bridge.tables.room_events import IndexedEvent
 
 BATCH: Final = 96
 INTERVAL: Final = 5.0
 PRUNE_INTERVAL: Final = 3600.0
-EXPIRING_TABLES: Final = ("seen", "sent_text", "early_report", "early_tap", "receipt", "suppression")
-"""Tables whose rows say until when they stand."""
 DEAD_LETTER_RETENTION: Final = 7 * 86_400
 """Seconds that a dead letter of the desk is kept, which may hold what was typed in an office. A thread's go with it."""
 RETRY_SECONDS: Final = 3600
@@ -41,7 +40,7 @@ RETRY_SECONDS: Final = 3600
 class RoomEraser(Protocol):
     """What sweeping needs of rooms (`erasure_room.RoomSteps`)."""
 
-    async def redact_and_verify(self, room_id: str, rows: list[Any], *, again: int) -> list[Any]:
+    async def redact_and_verify(self, room_id: str, events: Sequence[IndexedEvent], *, again: int) -> list[IndexedEvent]:
         """Redact events, look for them, and return those that are gone."""
 
     async def overwrite_redacted(self, room_id: str) -> int:
@@ -92,19 +91,19 @@ class ExpiryWorker:
             await self._delete_expired_rows(int(now))
             await prune_ratchets(self._database, self._vault)
             self._pruned = now
-        rows = await room_events.due(self._database, now, BATCH, without=self._backoff.backing_off(now))
-        rooms: defaultdict[str, list[Any]] = defaultdict(list)
-        for row in rows:
-            rooms[row["room_id"]].append(row)
+        due = await room_events.due(self._database, now, BATCH, without=self._backoff.backing_off(now))
+        rooms: defaultdict[str, list[IndexedEvent]] = defaultdict(list)
+        for event in due:
+            rooms[event.room_id].append(event)
         done = await asyncio.gather(
             *(self._expire_in_room(room_id, events, int(now)) for room_id, events in rooms.items()), return_exceptions=True
         )
         failed = [error for error in done if isinstance(error, BaseException)]
         if failed:
             raise next((error for error in failed if isinstance(error, TokenRefused)), failed[0])
-        return bool(rows) and all(done)
+        return bool(due) and all(done)
 
-    async def _expire_in_room(self, room_id: str, events: list[Any], now: int) -> bool:
+    async def _expire_in_room(self, room_id: str, events: list[IndexedEvent], now: int) -> bool:
         """Let events of one room go; return whether the homeserver answered. What fails here is no other room's."""
         remaining: list[str] = []
         answered = True
@@ -121,9 +120,9 @@ class ExpiryWorker:
             await self._alert(f"a message whose time has come ({remaining[0]})", since)
         return answered
 
-    async def _expire_events(self, room_id: str, events: list[Any], now: int, remaining: list[str]) -> None:
+    async def _expire_events(self, room_id: str, events: list[IndexedEvent], now: int, remaining: list[str]) -> None:
         """Do it for all of them at once, or one by one. `remaining`: gets why something did. Raises :class:`Transient`."""
-        said = [row for row in events if not row["state"]]
+        said = [event for event in events if not event.is_state]
         try:
             found = await self._rooms.redact_and_verify(room_id, said, again=now // RETRY_SECONDS)
         except TokenRefused:
@@ -133,8 +132,8 @@ class ExpiryWorker:
             broken = error.status == HTTPStatus.INTERNAL_SERVER_ERROR
             # It may be one of them only. Which one is found out one by one, and the others do not wait for it.
             if len(events) > 1 and (refused or broken):
-                for row in events:
-                    await self._expire_events(room_id, [row], now, remaining)
+                for event in events:
+                    await self._expire_events(room_id, [event], now, remaining)
                 return
             if refused or broken:
                 await self._postpone(events, now)
@@ -144,24 +143,20 @@ class ExpiryWorker:
             remaining.append("the homeserver refuses to redact it")
             return
         self._crash(CrashPoint.EVENT_EXPIRED)
-        gone = {row["n"] for row in (*found, *(row for row in events if row["state"]))}
-        names = [row["event_id"] for row in events if row["n"] in gone]
+        gone = {event.n for event in (*found, *(event for event in events if event.is_state))}
+        names = [event.event_id for event in events if event.n in gone]
         await self._database.commit(lambda conn: room_events.delete(conn, names))
         # Not those that somebody holds by now: they wait as they are.
-        left = [row for row in said if row["n"] not in gone and await room_events.may_expire(self._database, row["n"])]
+        left = [event for event in said if event.n not in gone and await room_events.may_expire(self._database, event.n)]
         if left:
             await self._postpone(left, now)
             remaining.append("it was redacted and can still be read")
         if found:
             await self._overwrite_redacted(room_id)
 
-    async def _postpone(self, events: list[Any], now: int) -> None:
-        async def commit(conn: Transaction) -> None:
-            for row in events:
-                query = "UPDATE event SET refused = COALESCE(refused, expires), expires = $2 WHERE n = $1"
-                await conn.execute(query, row["n"], now + RETRY_SECONDS)
-
-        await self._database.commit(commit)
+    async def _postpone(self, events: list[IndexedEvent], now: int) -> None:
+        numbers = [event.n for event in events]
+        await self._database.commit(lambda conn: room_events.postpone(conn, numbers, now + RETRY_SECONDS))
 
     async def _overwrite_redacted(self, room_id: str) -> None:
         try:
@@ -172,8 +167,7 @@ class ExpiryWorker:
 
     async def _delete_expired_rows(self, now: int) -> None:
         async def commit(conn: Transaction) -> None:
-            for table in EXPIRING_TABLES:
-                await conn.execute(f"DELETE FROM {table} WHERE until < $1", now)  # noqa: S608 - names from above
+            await leftovers.delete_expired(conn, now)
             await dead_letters.expire(conn, before=now - DEAD_LETTER_RETENTION)
 
         await self._database.commit(commit)

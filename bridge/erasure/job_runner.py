@@ -17,11 +17,10 @@ what it had unless it learns of the redactions and of its own removal, so the ro
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
+from bridge.erasure.certificate import ErasureCertificate
 from bridge.erasure.corruption import CorruptionPolicy
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleRequestRejected
 from bridge.matrix.room_client import Permanent, TokenRefused, Transient
@@ -30,35 +29,15 @@ from bridge.runtime.clock import Clock
 from bridge.runtime.crash_points import CrashHook, CrashPoint
 from bridge.storage.database import Database, Transaction
 from bridge.storage.errors import DatabaseError, Unavailable
-from bridge.tables import clock_trust, erasure_jobs
+from bridge.tables import carrier_copies, clock_trust, erasure_jobs
+from bridge.tables.erasure_jobs import IMMEDIATE, MAX_IMMEDIATE_WAIT, MAX_WAIT, PURGE, ErasureJob
 
 MAX_SLEEP: Final = 5.0
-MAX_WAIT: Final = 300.0
 ALERT_AFTER_TRIES: Final = (5, 50, 500)
 """Tries of one step after which the desk hears of it."""
-IMMEDIATE: Final = 3600.0
-"""Patience up to which the end was a person's order, and no doubt of the clock holds it back."""
-MAX_IMMEDIATE_WAIT: Final = IMMEDIATE + MAX_WAIT
-"""Seconds ahead that nothing wanted at once can be due, unless the clock was set back since: then it is due now."""
 REDACTION_DELIVERY_SECONDS: Final = 2.0
 """Seconds between the last redaction and the removal of whoever is in the room. A client that is on hears of one after the
 other in that time; whoever is removed hears no more, and keeps what a burst that was cut short did not take away."""
-
-
-@dataclass(slots=True, kw_only=True)
-class ErasureJob:
-    """One thing on its way down. `step` is the next one to do; `counts` what was found gone so far."""
-
-    id: str
-    kind: str
-    subject: str
-    thread: str
-    step: str
-    due: float
-    patience: float
-    began: float
-    tries: int
-    counts: dict[str, int] = field(default_factory=dict)
 
 
 class StepNotDone(Exception):  # noqa: N818 - it is an answer
@@ -128,20 +107,10 @@ class ErasureRunner:
     async def run_once(self) -> float:
         """Do one step of what is due first; return for how many seconds nothing is due."""
         now = self._clock.now()
-        doubted = await clock_trust.is_distrusted(self._database)
-        # What somebody wanted at once does not wait behind what is over by itself.
-        wanted = f"e.patience <= {IMMEDIATE} AND (e.due <= $1 OR e.due > $1 + {MAX_IMMEDIATE_WAIT})"
-        # What waits for its time waits on while the clock is doubted, but for what somebody wanted at once.
-        only = f"AND (e.step <> 'purge' OR e.patience <= {IMMEDIATE})" if doubted else ""
-        row = await self._database.fetchrow(
-            f"""SELECT e.* FROM erasure e
-                WHERE NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = e.thread AND t.held) {only}
-                ORDER BY CASE WHEN {wanted} THEN 0 ELSE 1 END, e.due LIMIT 1""",  # noqa: S608 - constants
-            now,
-        )
-        if row is None:
+        distrusted = await clock_trust.is_distrusted(self._database)
+        job = await erasure_jobs.next_job(self._database, now, clock_distrusted=distrusted)
+        if job is None:
             return MAX_SLEEP
-        job = _job_from_row(row)
         if now < job.due and not (job.patience <= IMMEDIATE and job.due > now + MAX_IMMEDIATE_WAIT):
             return job.due - now
         await self._run_step(job)
@@ -171,50 +140,39 @@ class ErasureRunner:
 
     async def _rewrite_database(self, job: ErasureJob) -> str:
         """Write the database anew, without what is deleted, and then close what was signed before."""
-        signed = await self._database.fetch("SELECT id FROM erasure WHERE step = $1", job.step)
+        signed = await erasure_jobs.ids_at_step(self._database, job.step)
         await self._yield_to_foreground()
         if not await self._database.vacuum():
             raise StepNotDone("the database is in use, or has no room to be written anew")
         self._crash(CrashPoint.DATABASE_REWRITTEN)
-
-        async def commit(conn: Transaction) -> None:
-            for row in signed:
-                await conn.execute("DELETE FROM erasure WHERE id = $1", row["id"])
-
-        await self._database.commit(commit)
+        await self._database.commit(lambda conn: erasure_jobs.delete(conn, signed))
         return ""
 
     async def _advance(self, job: ErasureJob, following: str) -> None:
         now = self._clock.now()
         heard = REDACTION_DELIVERY_SECONDS if (job.step, following) == ("redact", "empty") else 0.0
-        due = now + (job.patience if following == "purge" else heard)
-        query = "UPDATE erasure SET step = $2, due = $3, tries = $6, counts = $4 WHERE id = $1 AND step = $5"
-        counts = json.dumps(job.counts)
+        due = now + (job.patience if following == PURGE else heard)
         # A step that is done again has not got on yet.
         tries = job.tries if following == job.step else 0
-        await self._database.commit(lambda conn: conn.execute(query, job.id, following, due, counts, job.step, tries))
+        await self._database.commit(lambda conn: erasure_jobs.advance(conn, job, following, due=due, tries=tries))
 
     async def _retry_later(self, job: ErasureJob, what: str, after: float) -> None:
         tries = job.tries + 1
         due = self._clock.now() + min(max(after, 0.2 * 2.0 ** min(tries, 12)), MAX_WAIT)
-        query = "UPDATE erasure SET tries = $2, due = $3, counts = $4 WHERE id = $1"
-        counts = json.dumps(job.counts)
-        await self._database.commit(lambda conn: conn.execute(query, job.id, tries, due, counts))
+        await self._database.commit(lambda conn: erasure_jobs.postpone(conn, job, due=due, tries=tries))
         log.event("erasure.step_retry", kind=job.step, attempt=tries)
         if tries in ALERT_AFTER_TRIES:
             noun = "a room" if job.kind == erasure_jobs.ROOM else "what was kept of a texter"
             await self._alert(f"{noun} ({what})", job.began)
 
 
-def _job_from_row(row: Any) -> ErasureJob:
-    return ErasureJob(**{**dict(row), "counts": json.loads(row["counts"])})
-
-
-async def close_job(conn: Transaction, job: ErasureJob, now: float) -> None:
-    """Forget what a case was about, inside the commit that keeps its receipt; what is left of it says nothing.
+async def close_job(conn: Transaction, job: ErasureJob, certificate: ErasureCertificate, *, now: float, until: int) -> None:
+    """Keep the receipt until then, and with it forget what a case was about; what is left of it says nothing.
 
     It is due after those that are due already, so that one copy serves all of them.
     """
-    query = "UPDATE erasure SET subject = id, thread = '', step = $2, due = $3, tries = 0 WHERE id = $1"
-    await conn.execute(query, job.id, FLUSH, now)
-    await conn.execute("DELETE FROM copy_result WHERE owner = $1", job.id)
+    await erasure_jobs.store_certificate(
+        conn, certificate.id, body=certificate.body, signature=certificate.signature, until=until
+    )
+    await erasure_jobs.forget_subject(conn, job.id, step=FLUSH, due=now)
+    await carrier_copies.delete_results(conn, job.id)

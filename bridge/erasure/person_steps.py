@@ -10,12 +10,14 @@ from typing import Final
 
 from bridge.erasure.carrier_copies import GONE
 from bridge.erasure.certificate import CertificateSigner
-from bridge.erasure.job_runner import ErasureJob, Step, StepNotDone, close_job
-from bridge.erasure.room_steps import POLL, store_certificate
+from bridge.erasure.job_runner import Step, StepNotDone, close_job
+from bridge.erasure.room_steps import POLL
 from bridge.runtime.clock import Clock
 from bridge.runtime.crash_points import CrashHook, CrashPoint
 from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import Vault
+from bridge.tables import carrier_copies
+from bridge.tables.erasure_jobs import ErasureJob
 from bridge.tables.leftovers import PERSON_COLUMNS, count_leftovers
 
 COPIES_GONE: Final = "copies deleted, confirmed"
@@ -42,8 +44,7 @@ class PersonSteps:
 
     async def copies(self, job: ErasureJob) -> str:
         """Wait until each of the carrier's copies is settled."""
-        query = "SELECT COUNT(*) FROM carrier_copy WHERE owner = $1"
-        if await self._database.fetchval(query, job.id):
+        if await carrier_copies.has_copies(self._database, job.id):
             raise StepNotDone("copies of texts at the carrier", after=POLL)
         if not await self._database.checkpoint():
             raise StepNotDone("the database's log is in use", after=POLL)
@@ -53,8 +54,8 @@ class PersonSteps:
         """Look for key and rows; then keep the receipt, and with it forget whom it was about."""
         if await self._vault.has_key(job.subject):
             return "key"
-        results = await self._database.fetch("SELECT result, count FROM copy_result WHERE owner = $1", job.id)
-        carrier_results = {COPIES_GONE if row["result"] == GONE else row["result"]: int(row["count"]) for row in results}
+        results = await carrier_copies.results_of(self._database, job.id)
+        carrier_results = {COPIES_GONE if result == GONE else result: count for result, count in results.items()}
         done = self._clock.now()
         counts = {"people": 1, "keys": 1}
         certificate = self._signer.sign(
@@ -66,8 +67,7 @@ class PersonSteps:
         async def commit(conn: Transaction) -> int:
             if count := await count_leftovers(conn, PERSON_COLUMNS, job.subject):
                 return count
-            await store_certificate(conn, certificate, until)
-            await close_job(conn, job, done)
+            await close_job(conn, job, certificate, now=done, until=until)
             return 0
 
         if await self._database.commit(commit):

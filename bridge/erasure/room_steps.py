@@ -8,15 +8,16 @@ of an erasure job. Redacting yields to every conversation, and asks before each 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final, TypeVar
 
 from bot.model.actions import THREAD
-from bridge.erasure.certificate import FOREIGN_UPLOADS, CertificateSigner, ErasureCertificate
-from bridge.erasure.job_runner import ErasureJob, Step, StepNotDone, close_job
+from bridge.erasure.certificate import FOREIGN_UPLOADS, CertificateSigner
+from bridge.erasure.job_runner import Step, StepNotDone, close_job
 from bridge.matrix.api.module_api import ModuleClient, ModuleRequestRejected, RoomState
 from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused
+from bridge.matrix.rooms import media
 from bridge.matrix.rooms.erasure_probe import NOT_ACCESSIBLE, ErasureProbe
 from bridge.matrix.rooms.room_state import delete_room, destroy_keys
 from bridge.runtime.clock import Clock
@@ -25,7 +26,11 @@ from bridge.runtime.priority_gate import PriorityGate
 from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import Vault
 from bridge.tables import room_events
+from bridge.tables.erasure_jobs import ErasureJob
 from bridge.tables.leftovers import ROOM_COLUMNS, count_leftovers
+from bridge.tables.room_events import IndexedEvent
+
+T = TypeVar("T")
 
 BATCH: Final = 48
 POLL: Final = 0.3
@@ -75,35 +80,27 @@ class RoomSteps:
     async def redact(self, job: ErasureJob) -> str:
         """Redact a batch of what is on the index; when nothing is, ask the homeserver what it still has."""
         room_id = job.subject
-        rows = await self._database.fetch(
-            f"""SELECT n, event_id FROM event WHERE room_id = $1 AND NOT gone AND NOT state
-                ORDER BY n LIMIT {BATCH}""",  # noqa: S608 - a constant
-            room_id,
-        )
-        if not rows:
+        events = await room_events.to_redact(self._database, room_id, BATCH)
+        if not events:
             return "redact" if await self._record_unredacted(job) else "empty"
-        redacted = await self.redact_all(room_id, rows, again=job.counts.get(REDACTED_AGAIN, 0))
+        redacted = await self.redact_all(room_id, events, again=job.counts.get(REDACTED_AGAIN, 0))
         self._crash(CrashPoint.ROOM_REDACTED)
-
-        async def commit(conn: Transaction) -> None:
-            for row in redacted:
-                await conn.execute("UPDATE event SET gone = $2 WHERE n = $1", row["n"], True)
-
-        await self._database.commit(commit)
+        numbers = [event.n for event in redacted]
+        await self._database.commit(lambda conn: room_events.mark_redacted(conn, numbers))
         return "redact"
 
-    async def redact_all(self, room_id: str, rows: list[Any], *, again: int = 0) -> list[Any]:
-        """Redact these events (`n`, `event_id`), some at once when nobody talks. What is not there is redacted.
+    async def redact_all(self, room_id: str, events: Sequence[IndexedEvent], *, again: int = 0) -> list[IndexedEvent]:
+        """Redact these events, some at once when nobody talks. What is not there is redacted.
 
         `again`: for the so manieth time, because the homeserver took it before and did not do it. Returns those that are
         redacted: not the ones that somebody holds by now.
         """
 
-        async def one(row: Any) -> bool:
-            if not await room_events.may_expire(self._database, row["n"]):
+        async def one(event: IndexedEvent) -> bool:
+            if not await room_events.may_expire(self._database, event.n):
                 return False
             try:
-                await self._room_client.redact(room_id, row["event_id"], f"x{row['n']}.{again}")
+                await self._room_client.redact(room_id, event.event_id, f"x{event.n}.{again}")
             except TokenRefused:
                 raise
             except Permanent as error:
@@ -111,30 +108,30 @@ class RoomSteps:
                     raise
             return True
 
-        return await self._for_each(one, rows)
+        return await self._for_each(one, events)
 
-    async def redact_and_verify(self, room_id: str, rows: list[Any], *, again: int) -> list[Any]:
+    async def redact_and_verify(self, room_id: str, events: Sequence[IndexedEvent], *, again: int) -> list[IndexedEvent]:
         """Redact events and look for each; return those that were found gone. For what goes by its age."""
-        redacted = await self.redact_all(room_id, rows, again=again)
-        return await self._for_each(lambda row: self._erasure_probe.event_gone(room_id, row["event_id"]), redacted)
+        redacted = await self.redact_all(room_id, events, again=again)
+        return await self._for_each(lambda event: self._erasure_probe.event_gone(room_id, event.event_id), redacted)
 
     async def overwrite_redacted(self, room_id: str) -> int:
         """Have the homeserver overwrite what was redacted in a room; returns how much it did not come to."""
         async with self._priority_gate.background():
             return await self._module_client.censor(room_id)
 
-    async def _for_each(self, one: Callable[[Any], Awaitable[bool]], rows: list[Any]) -> list[Any]:
-        """Do it for every row, some at once, yielding to conversations; return those for which it was true."""
+    async def _for_each(self, one: Callable[[T], Awaitable[bool]], events: Sequence[T]) -> list[T]:
+        """Do it for every event, some at once, yielding to conversations; return those for which it was true."""
 
-        async def in_turn(row: Any) -> bool:
+        async def in_turn(event: T) -> bool:
             async with self._priority_gate.background():
-                return await one(row)
+                return await one(event)
 
-        results = await asyncio.gather(*(in_turn(row) for row in rows), return_exceptions=True)
+        results = await asyncio.gather(*(in_turn(event) for event in events), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
-        return [row for row, result in zip(rows, results, strict=True) if result]
+        return [event for event, result in zip(events, results, strict=True) if result]
 
     async def empty(self, job: ErasureJob) -> str:
         """Remove everybody, so that their clients hear that the room is gone; done when a look finds nobody."""
@@ -153,7 +150,7 @@ class RoomSteps:
 
     async def uploads(self, job: ErasureJob) -> str:
         """Delete what was uploaded for the room; what somebody else uploaded, and was only pointed to here, is not ours."""
-        for address in await self._upload_uris(job.subject):
+        for address in await media.uploads_of(self._database, job.subject):
             try:
                 await self._module_client.delete_media(address)
             except ModuleRequestRejected as error:
@@ -161,7 +158,7 @@ class RoomSteps:
                 if error.errcode != NOT_OURS:
                     raise
                 _count(job, FOREIGN_UPLOADS, 1)
-                await self._database.commit(partial(_forget_upload, address=address))
+                await self._database.commit(partial(media.delete_upload, mxc=address))
         self._crash(CrashPoint.UPLOADS_DELETED)
         return "destroy"
 
@@ -192,12 +189,11 @@ class RoomSteps:
         room = await self._module_client.room(room_id)
         if room.state is not RoomState.GONE or room.events or room.leftovers:
             return "purge"
-        rows = await self._database.fetch("SELECT event_id FROM event WHERE room_id = $1 AND NOT state", room_id)
-        if len(await self._for_each(lambda row: self._erasure_probe.event_gone(room_id, row["event_id"]), rows)) < len(
-            rows
-        ):
+        event_ids = await room_events.ids_of_room(self._database, room_id)
+        found_gone = await self._for_each(lambda event_id: self._erasure_probe.event_gone(room_id, event_id), event_ids)
+        if len(found_gone) < len(event_ids):
             raise StepNotDone("an event can still be fetched")
-        uploads = await self._upload_uris(room_id)
+        uploads = await media.uploads_of(self._database, room_id)
         for address in uploads:
             if not await self._module_client.media_gone(address):
                 await self._module_client.delete_media(address)
@@ -205,7 +201,7 @@ class RoomSteps:
         if await self._vault.has_key(f"room:{room_id}"):
             return "destroy"
         job.counts.pop(REDACTED_AGAIN, None)
-        job.counts.update({"rooms": 1, "events": len(rows), "uploads": len(uploads), "keys": 1})
+        job.counts.update({"rooms": 1, "events": len(event_ids), "uploads": len(uploads), "keys": 1})
         self._crash(CrashPoint.ROOM_LOOKED)
         return "forget"
 
@@ -213,8 +209,8 @@ class RoomSteps:
         """Delete our own rows of the room, and empty the log that still holds them."""
 
         async def commit(conn: Transaction) -> None:
-            for table in ("event", "matrix_upload"):
-                await conn.execute(f"DELETE FROM {table} WHERE room_id = $1", job.subject)  # noqa: S608 - one of two words
+            await room_events.delete_room(conn, job.subject)
+            await media.delete_uploads_of(conn, job.subject)
             await delete_room(conn, job.subject)
 
         await self._database.commit(commit)
@@ -234,8 +230,7 @@ class RoomSteps:
         async def commit(conn: Transaction) -> int:
             if count := await count_leftovers(conn, ROOM_COLUMNS, job.subject):
                 return count
-            await store_certificate(conn, certificate, until)
-            await close_job(conn, job, done)
+            await close_job(conn, job, certificate, now=done, until=until)
             return 0
 
         if await self._database.commit(commit):
@@ -254,7 +249,7 @@ class RoomSteps:
                 known |= not await room_events.record(
                     conn, event_id=event_id, room_id=room_id, owner="", place=THREAD, at=at, now=now, lifetime=0
                 )
-                await conn.execute("UPDATE event SET gone = $2 WHERE event_id = $1", event_id, False)
+                await room_events.mark_readable(conn, event_id)
             return known
 
         again = bool(found) and await self._database.commit(commit)
@@ -276,25 +271,6 @@ class RoomSteps:
             ).state is RoomState.GONE:
                 return []
             raise
-
-    async def _upload_uris(self, room_id: str) -> list[str]:
-        rows = await self._database.fetch("SELECT mxc FROM matrix_upload WHERE room_id = $1", room_id)
-        return [row["mxc"] for row in rows]
-
-
-async def store_certificate(conn: Transaction, certificate: ErasureCertificate, until: int) -> None:
-    """Keep a receipt, inside the commit that ends what it is about."""
-    await conn.execute(
-        "INSERT INTO receipt (id, body, signature, until) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING",
-        certificate.id,
-        certificate.body,
-        certificate.signature,
-        until,
-    )
-
-
-async def _forget_upload(conn: Transaction, *, address: str) -> None:
-    await conn.execute("DELETE FROM matrix_upload WHERE mxc = $1", address)
 
 
 def _count(job: ErasureJob, name: str, more: int) -> None:

@@ -23,10 +23,10 @@ from bridge.matrix.api.http_client import HomeserverClient
 from bridge.matrix.api.module_api import ModuleClient
 from bridge.matrix.rooms.erasure_probe import ErasureProbe
 from bridge.matrix.service import MatrixService
-from bridge.outbound.dispatcher import OutboxDispatcher
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
 from bridge.runtime.crash_points import CrashHook
+from bridge.runtime.priority_gate import PriorityGate
 from bridge.runtime.settings import read_secret
 from bridge.storage.database import Database
 from bridge.storage.vault import Vault
@@ -71,7 +71,7 @@ class ErasureService:
         settings: Settings,
         matrix: MatrixService,
         module_client: ModuleClient,
-        outbox: OutboxDispatcher,
+        priority_gate: PriorityGate,
         alert: Callable[[str, float], Awaitable[None]],
         crash: CrashHook,
     ) -> None:
@@ -85,7 +85,7 @@ class ErasureService:
             erasure_probe=ErasureProbe(policy=matrix.policy, ours=(matrix.policy.user_id, matrix.puppet.user_id)),
             signer=signer,
             retention=settings.receipt_retention,
-            priority_gate=outbox.priority_gate,
+            priority_gate=priority_gate,
             on_keys_destroyed=matrix.outbound_sessions.forget,
             crash=crash,
         )
@@ -97,7 +97,7 @@ class ErasureService:
             database=database,
             clock=clock,
             steps=steps,
-            yield_to_foreground=outbox.priority_gate.yield_to_foreground,
+            yield_to_foreground=priority_gate.yield_to_foreground,
             alert=alert,
             crash=crash,
         )

@@ -23,10 +23,10 @@ from bot.model.events import Outcome, TextArrived, TextOutcome
 from bot.model.line_incidents import GapKind, StrayKind, StrayTextArrived, TextsMissing
 from bot.model.text_order import CLOCK_TOLERANCE, moment
 from bridge.carriers.adapter import Carrier, DeliveryReport, Ignored, Inbound, InboundText, Malformed, WebhookRequest
-from bridge.erasure import carrier_copies
 from bridge.erasure.carrier_copies import CarrierCopies
 from bridge.inbound import screening
 from bridge.inbound.hourly_alerts import HourlyAlerts, RefusalCounter
+from bridge.outbound import reply_number
 from bridge.outbound.sms_sender import ID_RETENTION, PHONE_CONTEXT
 from bridge.runtime import log
 from bridge.runtime.clock import Clock, to_bridge_time
@@ -34,7 +34,7 @@ from bridge.runtime.crash_points import CrashHook, CrashPoint
 from bridge.storage.database import Database, Transaction
 from bridge.storage.errors import DatabaseError
 from bridge.storage.vault import CannotOpen, Vault
-from bridge.tables import inbox, reply_number, sent_texts, threads
+from bridge.tables import carrier_copies, inbox, sent_texts, threads
 
 REFUSAL_BODY: Final = b"not signed by the carrier"
 """What a stranger is told: with it `carrier check` knows our refusal from a proxy's."""

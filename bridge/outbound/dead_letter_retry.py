@@ -11,7 +11,8 @@ from typing import Final
 
 from bridge.runtime.clock import Clock
 from bridge.storage.database import Database, Transaction
-from bridge.tables import dead_letters, inbox, threads
+from bridge.tables import dead_letters, inbox, outbox, threads
+from bridge.tables.outbox import OutboxRow
 
 RETRYING: Final = "It is tried once more. If it fails again there is another alert."
 NOT_STORED: Final = "Its words were not kept: an agreed word may have stood in them. Ask them to say it again."
@@ -52,18 +53,8 @@ class DeadLetterRetry:
             if letter.is_text:
                 await inbox.append(conn, row)
                 return 0
-            number: int = await conn.fetchval(
-                """INSERT INTO outbox (owner, lane, way, kind, txn, body, created)
-                   VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id""",
-                row.owner,
-                letter.lane,
-                letter.transport,
-                row.kind,
-                letter.txn,
-                row.body,
-                now,
-            )
-            return number
+            outbox_row = OutboxRow(letter.lane, letter.transport, row.kind, letter.txn, row.body)
+            return await outbox.append(conn, row.owner, outbox_row, created=now)
 
         number = await self._database.commit(commit)
         if number is None:

@@ -46,20 +46,15 @@ class DeviceTrustCommands:
     async def devices(self, user: str) -> str:
         """Say which devices a user has: ids only, which of them are trusted, and which have not been heard for long."""
         trusted = {device.device_id for device in await self._devices.trusted(user)}
-        rows = await self._database.fetch(
-            """
-            SELECT d.device_id, h.at_ms FROM matrix_device d
-            LEFT JOIN matrix_heard h ON h.user_id = d.user_id AND h.device_id = d.device_id
-            WHERE d.user_id = $1 ORDER BY d.device_id
-            """,
-            user,
-        )
         said = {True: "trusted", False: "NOT trusted: it gets nothing and commands nothing"}
-        lines = [f"{row['device_id']} · {said[row['device_id'] in trusted]}{self._age(row['at_ms'])}" for row in rows]
+        lines = [
+            f"{device_id} · {said[device_id in trusted]}{self._age(heard_ms)}"
+            for device_id, heard_ms in await self._devices.ages(user)
+        ]
         return "\n".join(lines) if lines else "No devices are known."
 
-    def _age(self, at_ms: int | None) -> str:
-        days = 0 if at_ms is None else int((self._clock.now() - at_ms / 1000) // DAY_SECONDS)
+    def _age(self, heard_ms: int | None) -> str:
+        days = 0 if heard_ms is None else int((self._clock.now() - heard_ms / 1000) // DAY_SECONDS)
         return f" · STALE: it has said nothing here for {days} days; !signout ends it" if days > STALE_DAYS else ""
 
     async def sign_out(self, user: str, *, last: bool) -> str:

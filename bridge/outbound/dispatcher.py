@@ -18,6 +18,7 @@ from typing import Final, TypeAlias
 
 from bot.model.actions import Action, Invite, Lane, SendMessage, SendSms, Speaker
 from bot.model.events import MemberLeft, Outcome, TextOutcome
+from bridge.outbound.routing import route
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
 from bridge.runtime.priority_gate import PriorityGate
@@ -25,10 +26,10 @@ from bridge.storage import serialization
 from bridge.storage.database import Database, Transaction
 from bridge.storage.errors import Unavailable
 from bridge.storage.vault import CannotOpen, Vault
-from bridge.tables import dead_letters, inbox, threads
+from bridge.tables import dead_letters, inbox, outbox, threads
 from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import InboxRow
-from bridge.tables.routing import route
+from bridge.tables.outbox import OutboxRow
 
 MAX_IN_FLIGHT: Final = {"matrix": 32, "carrier": 16, "page": 2}
 """Requests in flight, by way. The homeserver answers no faster with more."""
@@ -39,17 +40,6 @@ CONVERSATION_LANES: Final = frozenset({Lane.CONVERSATION.value, Lane.RECEIPTS.va
 MAX_WAIT: Final = 30.0
 RECHECK_SECONDS: Final = 15.0
 """Seconds after which a row that waits for its room looks for it by itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
-    """One row to be. `transport` is `matrix` or `carrier`; `txn` is unique for ever."""
-
-    lane: str
-    transport: str
-    kind: str
-    txn: str
-    body: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,29 +94,18 @@ class OutboxDispatcher:
 
     async def load(self) -> None:
         """Queue what stands from before."""
-        for row in await self._database.fetch("SELECT id, owner, lane, way FROM outbox ORDER BY id"):
-            self.wake(row["id"], row["owner"], row["lane"], row["way"])
+        for row in await outbox.queued_rows(self._database):
+            self.wake(*row)
 
     async def seal(self, owner: str, txn: str, action: Action) -> OutboxRow:
         """Seal an action for its owner. Before the commit, which waits for nothing."""
         lane, transport = route(action)
         body = await self._vault.seal(owner, f"outbox {txn}", serialization.encode(action))
-        return OutboxRow(lane, transport, type(action).__name__, txn, body)
+        return OutboxRow(lane, transport, serialization.kind_name(type(action)), txn, body)
 
     async def put(self, conn: Transaction, owner: str, item: OutboxRow, created: int) -> int:
         """Put a row in and return its number."""
-        number: int = await conn.fetchval(
-            """INSERT INTO outbox (owner, lane, way, kind, txn, body, created)
-               VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id""",
-            owner,
-            item.lane,
-            item.transport,
-            item.kind,
-            item.txn,
-            item.body,
-            created,
-        )
-        return number
+        return await outbox.append(conn, owner, item, created=created)
 
     def wake(self, number: int, owner: str, lane: str, transport: str) -> None:
         """Say that this row was committed."""
@@ -191,31 +170,31 @@ class OutboxDispatcher:
             self._push(key)
 
     async def _perform(self, number: int, key: LaneKey, perform: Perform) -> None:
-        row = await self._database.fetchrow("SELECT kind, txn, body, created FROM outbox WHERE id = $1", number)
+        row = await outbox.sealed_action(self._database, number)
         if row is None:
             return
         # What it becomes if it cannot be performed.
-        dead_letter_row = InboxRow(key[0], row["kind"], row["body"])
-        letter = DeadLetter(dead_letters.new_short_id(), dead_letter_row, *key[1:], row["txn"])
+        dead_letter_row = InboxRow(key[0], row.kind, row.body)
+        letter = DeadLetter(dead_letters.new_short_id(), dead_letter_row, *key[1:], row.txn)
         action: Action | None = None
         try:
-            body = await self._vault.open(key[0], f"outbox {row['txn']}", row["body"])
-            action = serialization.decode(row["kind"], body)
+            body = await self._vault.open(key[0], f"outbox {row.txn}", row.body)
+            action = serialization.decode(row.kind, body)
             await self._database.synced()
-            await perform(OutboxTask(number=number, owner=key[0], txn=row["txn"], created=row["created"], action=action))
+            await perform(OutboxTask(number=number, owner=key[0], txn=row.txn, created=row.created, action=action))
         except (RetryLater, Unavailable, OSError):
             raise
         except CannotOpen as error:
             if await self._vault.has_key(key[0]):
-                log.failure("outbox.dead_letter", error, kind=row["kind"], short_id=letter.short_id)
+                log.failure("outbox.dead_letter", error, kind=row.kind, short_id=letter.short_id)
                 await self._record_dead_letter(number, action, letter)
                 return
-            await self._database.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE id = $1", number))
+            await self._database.commit(lambda conn: outbox.delete(conn, number))
         except PermanentFailure as verdict:
-            log.event("outbox.rejected", kind=row["kind"], status=verdict.code, short_id=letter.short_id)
+            log.event("outbox.rejected", kind=row.kind, status=verdict.code, short_id=letter.short_id)
             await self._record_dead_letter(number, action, letter)
         except Exception as error:  # noqa: BLE001 - whatever a bug raises, the lane goes on without this row
-            log.failure("outbox.dead_letter", error, kind=row["kind"], short_id=letter.short_id)
+            log.failure("outbox.dead_letter", error, kind=row.kind, short_id=letter.short_id)
             await self._record_dead_letter(number, action, letter)
 
     async def _record_dead_letter(self, number: int, action: Action | None, letter: DeadLetter) -> None:
@@ -238,7 +217,7 @@ class OutboxDispatcher:
 
         async def commit(conn: Transaction) -> None:
             # A row that was cleared away meanwhile, because its conversation is over, leaves no letter behind.
-            if await conn.fetchval("DELETE FROM outbox WHERE id = $1 RETURNING id", number) is None or not notices:
+            if not await outbox.delete(conn, number) or not notices:
                 return
             await dead_letters.record(conn, letter, at=at, notices=notices)
 

@@ -14,15 +14,12 @@ from bridge.runtime.clock import Clock
 from bridge.storage import serialization
 from bridge.storage.database import Database
 from bridge.storage.vault import Vault
+from bridge.tables import outbox
 
 MIN_INTERVAL: Final = 2.0
 """Seconds between two edits of one message."""
 MAX_MESSAGES: Final = 4_096
-LATER: Final = "SELECT txn, body FROM outbox WHERE owner = $1 AND id > $2 AND kind = 'EditMessage' ORDER BY id LIMIT $3"
 MOST_LATER: Final = 50
-EARLIER: Final = (
-    "SELECT txn, body FROM outbox WHERE owner = $1 AND id < $2 AND kind = 'SendMessage' ORDER BY id DESC LIMIT $3"
-)
 MOST_EARLIER: Final = 50
 """Beyond that an edit waits without looking: where so much stands before it, it is asked again in a second."""
 
@@ -46,21 +43,19 @@ class EditThrottle:
 
     async def is_superseded(self, task: OutboxTask, edit: EditMessage) -> bool:
         """Tell whether a later row edits the same message, so that nobody needs this one. Raises what `Vault` raises."""
-        for row in await self._database.fetch(LATER, task.owner, task.number, MOST_LATER):
-            later = serialization.decode_as(
-                EditMessage, await self._vault.open(task.owner, f"outbox {row['txn']}", row["body"])
-            )
+        kind = serialization.kind_name(EditMessage)
+        for txn, body in await outbox.rows_after(self._database, task.owner, task.number, kind, MOST_LATER):
+            later = serialization.decode_as(EditMessage, await self._vault.open(task.owner, f"outbox {txn}", body))
             if (later.place, later.ref) == (edit.place, edit.ref):
                 return True
         return False
 
     async def is_message_pending(self, task: OutboxTask, edit: EditMessage) -> bool:
         """Tell whether an earlier row still posts the message to be edited. Raises what `Vault` raises."""
-        rows = await self._database.fetch(EARLIER, task.owner, task.number, MOST_EARLIER)
-        for row in rows:
-            earlier = serialization.decode_as(
-                SendMessage, await self._vault.open(task.owner, f"outbox {row['txn']}", row["body"])
-            )
+        kind = serialization.kind_name(SendMessage)
+        rows = await outbox.rows_before(self._database, task.owner, task.number, kind, MOST_EARLIER)
+        for txn, body in rows:
+            earlier = serialization.decode_as(SendMessage, await self._vault.open(task.owner, f"outbox {txn}", body))
             if (earlier.place, earlier.ref) == (edit.place, edit.ref):
                 return True
         return len(rows) == MOST_EARLIER

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from bot.model.actions import DESK, OFFICE, RevealNumber, Speaker
 from bridge.matrix.room_client import HomeserverError, Permanent, RoomClient, TokenRefused
 from bridge.matrix.room_keys.ratchet_pruning import delete_sessions_since
-from bridge.matrix.rooms.room_state import rotate_sessions
+from bridge.matrix.rooms.room_state import office_of, rotate_sessions
 from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
 from bridge.outbound.sms_sender import PHONE_CONTEXT
 from bridge.runtime import log
@@ -25,7 +25,8 @@ from bridge.runtime.crash_points import CrashHook, CrashPoint
 from bridge.storage.database import Database, Transaction
 from bridge.storage.errors import Unavailable
 from bridge.storage.vault import Vault
-from bridge.tables import room_events
+from bridge.tables import number_reveals, outbox, room_events, threads
+from bridge.tables.number_reveals import RevealedNumber
 
 REVEAL_SECONDS: Final = 60.0
 INTERVAL: Final = 1.0
@@ -62,14 +63,7 @@ class NumberReveals:
 
         async def commit(conn: Transaction) -> None:
             for room, event_id in found:
-                await conn.execute(
-                    """INSERT INTO revealed (event_id, room_id, granted, until) VALUES ($1, $2, $3, $4)
-                       ON CONFLICT DO NOTHING""",
-                    event_id,
-                    room,
-                    task.created,
-                    until,
-                )
+                await number_reveals.record(conn, RevealedNumber(event_id, room, task.created, until))
                 await room_events.record(
                     conn,
                     event_id=event_id,
@@ -80,7 +74,7 @@ class NumberReveals:
                     now=now,
                     lifetime=self._lifetime,
                 )
-            await conn.execute("DELETE FROM outbox WHERE id = $1", task.number)
+            await outbox.delete(conn, task.number)
 
         await self._database.commit(commit)
 
@@ -101,42 +95,39 @@ class NumberReveals:
 
     async def run_once(self, *, every: bool = False) -> None:
         """Take back what is due; `every`: whatever stands."""
-        for row in await self._database.fetch("SELECT event_id, room_id, granted, until FROM revealed"):
-            if every or row["until"] <= self._clock.now():
-                await self._retract(row)
+        for shown in await number_reveals.all_shown(self._database):
+            if every or shown.until <= self._clock.now():
+                await self._retract(shown)
 
-    async def _retract(self, row: Any) -> None:
-        event_id = row["event_id"]
+    async def _retract(self, shown: RevealedNumber) -> None:
+        event_id = shown.event_id
         try:
-            await self._room_client.redact(row["room_id"], event_id, f"reveal{event_id}")
+            await self._room_client.redact(shown.room_id, event_id, f"reveal{event_id}")
         except TokenRefused:
             raise
         except Permanent as error:
             if error.errcode not in GONE:
                 log.event("number_reveal.redaction_rejected", status=error.status)
                 later = self._clock.now() + REVEAL_SECONDS
-                query = "UPDATE revealed SET until = $2 WHERE event_id = $1"
-                await self._database.commit(lambda conn: conn.execute(query, event_id, later))
+                await self._database.commit(lambda conn: number_reveals.postpone(conn, event_id, later))
                 return
         self._crash(CrashPoint.REVEAL_TAKEN_BACK)
 
         async def commit(conn: Transaction) -> None:
-            await delete_sessions_since(conn, row["room_id"], row["granted"])
-            await conn.execute("DELETE FROM revealed WHERE event_id = $1", event_id)
+            await delete_sessions_since(conn, shown.room_id, shown.granted)
+            await number_reveals.delete(conn, event_id)
             await room_events.delete(conn, [event_id])
 
         await self._database.commit(commit)
 
     async def _office_room(self, user: str) -> str:
-        room_id: str | None = await self._database.fetchval(
-            "SELECT room_id FROM matrix_room WHERE kind = 'office' AND owner = $1", user
-        )
+        room_id = await office_of(self._database, user)
         if room_id is None:
             raise RetryLater(None)
         return room_id
 
     async def _message_body(self, thread: str, reveal: RevealNumber) -> str:
-        sealed = await self._database.fetchval("SELECT phone FROM thread WHERE id = $1", thread)
+        sealed = await threads.sealed_phone(self._database, thread)
         if sealed is None:
             raise PermanentFailure("there is no number")
         number = (await self._vault.open(thread, PHONE_CONTEXT, sealed)).decode()

@@ -27,7 +27,7 @@ from bridge.runtime.crash_points import CrashHook, CrashPoint
 from bridge.runtime.settings import read_secret
 from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import Vault
-from bridge.tables import inbox
+from bridge.tables import inbox, outbox
 
 MESSAGE: Final = "You are needed at the desk."
 ALERT_AFTER: Final = 60.0
@@ -59,7 +59,7 @@ class Pager:
         """Call once. While no way takes it, it is tried again, for a quarter of an hour. Raises :class:`RetryLater`."""
         if await self.page():
             self._crash(CrashPoint.PAGED)
-            await self._database.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE id = $1", task.number))
+            await self._database.commit(lambda conn: outbox.delete(conn, task.number))
             return
         failing = self._clock.now() - task.created
         if failing >= ALERT_AFTER:
@@ -70,14 +70,10 @@ class Pager:
     async def _alert_desk(self, task: OutboxTask, *, given_up: bool) -> None:
         """Tell the desk once that it is tried, and once that it is given up; the row says which it knows."""
         inbox_row = await inbox.seal(self._vault, DESK, PageFailed(given_up=given_up))
-        query = (
-            "DELETE FROM outbox WHERE id = $1 RETURNING id"
-            if given_up
-            else "UPDATE outbox SET state = 'told' WHERE id = $1 AND state <> 'told' RETURNING id"
-        )
+        write = outbox.delete if given_up else outbox.mark_told
 
         async def commit(conn: Transaction) -> bool:
-            if fresh := await conn.fetchval(query, task.number) is not None:
+            if fresh := await write(conn, task.number):
                 await inbox.append(conn, inbox_row)
             return fresh
 

@@ -16,17 +16,18 @@ from zoneinfo import ZoneInfo
 
 from bot.commands.parser import ANSWER_TTL, names_a_word, parse
 from bot.display.thread_card import localpart
-from bot.model.actions import RECAP, SendMessage, SendRecap, Speaker
+from bot.model.actions import RECAP, RedactEvent, SendMessage, SendRecap, Speaker
 from bridge.matrix.api.events import DecryptedMessage
 from bridge.matrix.api.message_body import plain_text
 from bridge.matrix.api.message_content import message_content
 from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused
 from bridge.matrix.room_keys.history import RecentMessages
-from bridge.outbound import room_lookup
 from bridge.outbound.dispatcher import OutboxTask, RetryLater
 from bridge.runtime.clock import Clock
 from bridge.runtime.crash_points import CrashHook, CrashPoint
+from bridge.storage import serialization
 from bridge.storage.database import Database
+from bridge.tables import outbox, room_events, threads
 
 MAX_MESSAGES: Final = 50
 MAX_BYTES: Final = 16_000
@@ -71,7 +72,7 @@ class RecapSender:
 
     async def show(self, task: OutboxTask, recap: SendRecap, room: str) -> PostedRecap:
         """Post it in the place of the one before. Raises what `RoomClient` raises, and :class:`RetryLater`."""
-        on_hold = bool(await self._database.fetchval("SELECT held FROM thread WHERE id = $1", task.owner))
+        on_hold = await threads.is_held(self._database, task.owner)
         now, until = int(self._clock.now()), task.created + self._lifetime
         late = not task.created <= now < task.created + self._lifetime // 2
         # The time of what is on hold stands still. It goes with the rest, once that is over.
@@ -84,15 +85,15 @@ class RecapSender:
             content = message_content(SendMessage(place=recap.place, body=body, reply_to=recap.reply_to))
             event_id = await self._room_client.send(room, Speaker.POLICY, task.txn, "m.room.message", content)
         self._crash(CrashPoint.MATRIX_SENT)
-        old = await room_lookup.event_of(self._database, task.owner, RECAP)
+        old = await room_events.event_of(self._database, task.owner, RECAP)
         if old is None or old == event_id or on_hold:
             return PostedRecap(event_id, until, ())
         await self._room_client.redact(room, old, f"{task.txn}.old")
         return PostedRecap(event_id, until, (old,))
 
     async def _body(self, task: OutboxTask, room: str, until: int, *, on_hold: bool) -> str:
-        query = "SELECT 1 FROM outbox WHERE owner = $1 AND kind = 'RedactEvent' AND id < $2 LIMIT 1"
-        if await self._database.fetchval(query, task.owner, task.number) is not None:
+        redaction = serialization.kind_name(RedactEvent)
+        if await outbox.rows_before(self._database, task.owner, task.number, redaction, 1):
             raise RetryLater(1.0, in_turn=True)
         try:
             messages = await self._room_client.recent_messages(room)
@@ -100,10 +101,9 @@ class RecapSender:
             raise
         except Permanent:
             return f"{KEYS_SENT} {LOOKUP_REFUSED}"
-        query = "SELECT event_id FROM event WHERE room_id = $1 AND NOT gone AND (expires IS NULL OR expires >= $2)"
-        rows = await self._database.fetch(query, room, 0 if on_hold else until)
+        standing = await room_events.standing_until(self._database, room, 0 if on_hold else until)
         goes = ON_HOLD if on_hold else f"This goes in {self._lifetime // 60} minutes, or when anybody takes out a message."
-        return recap_body(messages, {row["event_id"] for row in rows}, self._zone, goes)
+        return recap_body(messages, standing, self._zone, goes)
 
 
 def recap_body(messages: RecentMessages, standing: Collection[str], zone: ZoneInfo, goes: str) -> str:

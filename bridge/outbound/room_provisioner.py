@@ -14,19 +14,22 @@ import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable, Collection
-from typing import Any, Final
+from typing import Final
 
 from bot.model.actions import DESK, OFFICE
 from bot.model.desk import Desk
 from bot.model.line_incidents import InviteFailed
 from bridge.config import Staff
 from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused, Transient
+from bridge.matrix.rooms import room_state
 from bridge.matrix.rooms.room_state import RoomKind
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook, CrashPoint
 from bridge.storage.database import Database, Transaction
 from bridge.storage.errors import Unavailable
-from bridge.tables import line_state
+from bridge.tables import line_state, threads, warm_rooms
+from bridge.tables.threads import RoomlessThread
+from bridge.tables.warm_rooms import WarmRoom
 from policies.designations import choose_designation
 
 WARM_ROOMS: Final = 4
@@ -50,10 +53,7 @@ class Designations:
 
     async def load(self) -> None:
         """Read which are taken."""
-        rows = await self._database.fetch(
-            "SELECT designation FROM thread WHERE designation <> '' UNION ALL SELECT designation FROM warm_room"
-        )
-        self._taken = [row["designation"] for row in rows]
+        self._taken = await warm_rooms.designations_in_use(self._database)
 
     def allocate(self) -> str:
         """Return a designation nobody has."""
@@ -135,7 +135,7 @@ class RoomProvisioner:
             return True
         waiting = await self._thread_without_room()
         if waiting is not None:
-            await self._make_thread_room(waiting["designation"], waiting["id"])
+            await self._make_thread_room(waiting.designation, waiting.id)
             return True
         await self._readd_puppet()
         if await self._is_desk_empty() and self._monotonic() >= self._next_invite_at:
@@ -145,11 +145,11 @@ class RoomProvisioner:
         for seat in self._desk().roster:
             if await self._ensure_office(seat.user):
                 return True
-        if await self._database.fetchval("SELECT COUNT(*) FROM warm_room") < WARM_ROOMS:
+        if await warm_rooms.count(self._database) < WARM_ROOMS:
             await self._make_warm_room()
             return True
         if self._may_have_orphans:
-            await self._database.commit(forget_unassigned_rooms)
+            await self._database.commit(warm_rooms.forget_unassigned_rooms)
         if self._may_have_orphans or self._monotonic() >= self._next_unknown_rooms_at:
             await self._leave_unknown_rooms()
             self._may_have_orphans = False
@@ -169,15 +169,14 @@ class RoomProvisioner:
             self._designations.release(name)
             raise
 
-    async def _thread_without_room(self) -> Any | None:
+    async def _thread_without_room(self) -> RoomlessThread | None:
         """Return a thread that needs a room now. Whoever came in a flood needs one once their card is shown."""
-        query = "SELECT id, designation, crowded FROM thread WHERE room_id IS NULL AND designation <> ''"
-        rows = await self._database.fetch(query)
+        waiting = await threads.without_room(self._database)
         shown = {line.thread for line in self._desk().threads if line.has_card}
-        return next((row for row in rows if not row["crowded"] or row["id"] in shown), None)
+        return next((each for each in waiting if not each.is_crowded or each.id in shown), None)
 
     async def _make_desk(self) -> str:
-        room_id: str | None = await self._database.fetchval("SELECT room_id FROM matrix_room WHERE kind = 'desk'")
+        room_id = await room_state.desk_room(self._database)
         if room_id is None:
             supervisors = [staff.mxid for staff in self._staff if staff.role == "supervisor"]
             room_id = await self._create("desk", "desk", owner=DESK, supervisors=supervisors)
@@ -205,7 +204,7 @@ class RoomProvisioner:
     async def _readd_puppet(self) -> None:
         """Have the line voice in all rooms that stand: without it no text is shown, and nobody who comes in can read."""
         for room_id in await self._room_client.rooms_without_puppet():
-            name = "" if room_id == self.desk_room else await self._designation_of(room_id)
+            name = "" if room_id == self.desk_room else await warm_rooms.designation_of_room(self._database, room_id)
             if name is None or self._invite_again_at.get(room_id, 0.0) > self._monotonic():
                 continue
             try:
@@ -218,36 +217,20 @@ class RoomProvisioner:
                     await self._notify_desk(InviteFailed(user=self._room_client.puppet, place=DESK))
                 self._invite_again_at[room_id] = self._monotonic() + INVITE_INTERVAL
 
-    async def _designation_of(self, room_id: str) -> str | None:
-        """Return the designation of a thread's or a warm room, None of one that is on its way down."""
-        query = (
-            "SELECT designation FROM thread WHERE room_id = $1 UNION SELECT designation FROM warm_room WHERE room_id = $1"
-        )
-        name: str | None = await self._database.fetchval(query, room_id)
-        return name
-
     async def _is_desk_empty(self) -> bool:
         """Whether nobody of the agency is at the desk, nor invited: then nobody there could invite anybody."""
-        rows = await self._database.fetch(
-            """SELECT m.user_id FROM matrix_member m JOIN matrix_room r ON r.room_id = m.room_id
-               WHERE r.kind = 'desk' AND m.membership IN ('join', 'invite')"""
-        )
-        return {row["user_id"] for row in rows} <= self._own_users
+        return await room_state.joined_or_invited_at_desk(self._database) <= self._own_users
 
     async def _ensure_office(self, user: str) -> bool:
         """Make somebody's office and invite them once; return whether anything was missing."""
-        room_id = await self._database.fetchval(
-            "SELECT room_id FROM matrix_room WHERE kind = 'office' AND owner = $1", user
-        )
+        room_id = await room_state.office_of(self._database, user)
         if room_id is None:
             room_id = await self._create("office", "office", owner=user)
             if user not in {seat.user for seat in self._desk().roster}:
                 # They left while it was made. Should they come back, the desk invites them.
                 return True
         elif (
-            await self._database.fetchval(
-                "SELECT membership FROM matrix_member WHERE room_id = $1 AND user_id = $2", room_id, user
-            )
+            await room_state.membership_of(self._database, room_id, user)
             or self._invite_again_at.get(OFFICE + user, 0.0) > self._monotonic()
         ):
             return False
@@ -263,17 +246,11 @@ class RoomProvisioner:
 
         async def commit(conn: Transaction) -> bool:
             if thread is not None:
-                assigned: Any = await conn.fetchval(
-                    "UPDATE thread SET room_id = $1 WHERE id = $2 AND room_id IS NULL AND designation = $3 RETURNING id",
-                    room_id,
-                    thread,
-                    name,
-                )
-                if assigned is not None:
+                if await threads.assign_room(conn, thread, name, room_id):
                     return True
                 # The conversation was over before its room was there: nobody was in it, and another may have it.
-                await conn.execute("UPDATE matrix_room SET owner = '' WHERE room_id = $1", room_id)
-            await conn.execute("INSERT INTO warm_room (room_id, designation) VALUES ($1, $2)", room_id, name)
+                await room_state.set_owner(conn, room_id, "")
+            await warm_rooms.add(conn, WarmRoom(room_id, name))
             return False
 
         assigned = await self._database.commit(commit)
@@ -285,13 +262,3 @@ class RoomProvisioner:
         room_id = await self._room_client.create_room(kind, name, owner=owner, supervisors=supervisors or [])
         self._crash(CrashPoint.ROOM_NOTED)
         return room_id
-
-
-async def forget_unassigned_rooms(conn: Transaction) -> None:
-    """Forget rooms that were noted when a crash came, before they were given to a thread or to the stock. At the start."""
-    await conn.execute(
-        """DELETE FROM matrix_room WHERE kind = 'thread'
-           AND room_id NOT IN (SELECT room_id FROM warm_room)
-           AND room_id NOT IN (SELECT room_id FROM thread WHERE room_id IS NOT NULL)
-           AND room_id NOT IN (SELECT subject FROM erasure)"""
-    )

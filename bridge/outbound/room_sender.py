@@ -35,9 +35,9 @@ from bot.model.actions import (
     SignOut,
     Speaker,
 )
-from bridge.erasure.carrier_copies import release_shown
 from bridge.matrix.api.message_content import edit_content, message_content
 from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused, Transient
+from bridge.matrix.rooms import room_state
 from bridge.outbound import room_lookup
 from bridge.outbound.dead_letter_retry import DeadLetterRetry
 from bridge.outbound.device_trust import DeviceTrustCommands
@@ -50,13 +50,12 @@ from bridge.runtime.clock import Clock
 from bridge.runtime.crash_points import CrashHook, CrashPoint
 from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import Vault
-from bridge.tables import audit_log, pending_reactions, room_events
+from bridge.tables import audit_log, carrier_copies, outbox, pending_reactions, room_events, threads
 
 SIGN_OUT_TIMEOUT: Final = 120.0
 """Seconds after which it is said that somebody could not be signed out: whoever asked has to know."""
 AUDIT_ENTRIES: Final = 40
 """Entries of the audit that are shown at the desk: a screen; `quietline audit` has them all."""
-OWNS_ROOM: Final = "SELECT 1 FROM thread WHERE room_id = $1 AND id = $2"
 TXN_ID_LIFETIME: Final = 20 * 3600
 """For how long, in seconds, we rely on the homeserver to know our transaction ids; it does so for 24 hours."""
 
@@ -176,7 +175,7 @@ class RoomSender:
             room: str | None = await self._room(task, invite.place)
         else:
             room = await room_lookup.room_of(self._database, task.owner, invite.place)
-        if room is not None and await room_lookup.is_at_desk(self._database, invite.user):
+        if room is not None and await room_state.is_at_desk(self._database, invite.user):
             await self._room_client.invite(room, invite.user)
             self._crash(CrashPoint.INVITED)
         await self._finish(task)
@@ -184,7 +183,7 @@ class RoomSender:
     async def _share_keys(self, task: OutboxTask, give: ShareRoomKeys) -> None:
         """Give keys to whoever is in the room now; who has left it meanwhile gets none."""
         room = await self._room(task, give.place)
-        if await room_lookup.is_joined(self._database, room, give.user):
+        if await room_state.is_joined(self._database, room, give.user):
             await self._room_client.share_room_keys(room, give.user, again=give.resend)
             if give.place == THREAD:
                 await self._room_client.share_key_bundle(room, give.user)
@@ -217,7 +216,7 @@ class RoomSender:
 
     async def _pin(self, task: OutboxTask, pin: PinMessage) -> None:
         room = await self._room(task, pin.place)
-        if (target := await room_lookup.event_of(self._database, task.owner, pin.ref)) is not None:
+        if (target := await room_events.event_of(self._database, task.owner, pin.ref)) is not None:
             await self._room_client.pin(room, target)
         await self._finish(task)
 
@@ -254,7 +253,7 @@ class RoomSender:
         """Put the new receipt up before the old one goes, so that there is never none."""
         room = await self._room(task, mark.place)
         ref = f"mark:{mark.event_id}"
-        old = await room_lookup.event_of(self._database, task.owner, ref)
+        old = await room_events.event_of(self._database, task.owner, ref)
         event_id = await self._find_sent(task, room, Speaker.POLICY)
         if event_id is None:
             try:
@@ -276,12 +275,12 @@ class RoomSender:
         While its message is still to be posted it waits for that; a message that has gone has nothing to be edited.
         """
         room = await self._room(task, edit.place)
-        target = await room_lookup.event_of(self._database, task.owner, edit.ref)
+        target = await room_events.event_of(self._database, task.owner, edit.ref)
         if target is None:
             if await self._edit_throttle.is_message_pending(task, edit):
                 raise RetryLater(1.0)
             # Asked again, because the commit that takes the post's row away is the one that notes its message.
-            target = await room_lookup.event_of(self._database, task.owner, edit.ref)
+            target = await room_events.event_of(self._database, task.owner, edit.ref)
         if target is None:
             await self._finish(task)
             return
@@ -297,7 +296,7 @@ class RoomSender:
 
     async def _redact(self, task: OutboxTask, redact: RedactMessage) -> None:
         room = await self._room(task, redact.place)
-        target = await room_lookup.event_of(self._database, task.owner, redact.ref)
+        target = await room_events.event_of(self._database, task.owner, redact.ref)
         event_ids = [] if target is None else [target]
         if redact.place == THREAD and await self._is_on_hold(task):
             await self._expire_after_hold(task, event_ids)
@@ -309,8 +308,7 @@ class RoomSender:
     async def _erase(self, task: OutboxTask, erase: EraseMessage) -> None:
         """Redact a message with whatever is on it: its edits say the same words, its receipt has lost its message."""
         room = await self._room(task, erase.place)
-        query = "SELECT event_id FROM event WHERE room_id = $1 AND NOT state AND (event_id = $2 OR about = $2) ORDER BY n"
-        event_ids = [row["event_id"] for row in await self._database.fetch(query, room, erase.event_id)]
+        event_ids = await room_events.with_what_is_about_it(self._database, room, erase.event_id)
         if await self._is_on_hold(task):
             await self._expire_after_hold(task, event_ids)
             return
@@ -321,14 +319,14 @@ class RoomSender:
 
     async def _is_on_hold(self, task: OutboxTask) -> bool:
         """Whether somebody holds the thread by now, perhaps for weeks: its lane must not wait for that."""
-        return await self._database.fetchval("SELECT 1 FROM thread WHERE id = $1 AND held", task.owner) is not None
+        return await threads.is_held(self._database, task.owner)
 
     async def _expire_after_hold(self, task: OutboxTask, event_ids: Sequence[str]) -> None:
         """Leave to the sweep what should go, which takes it as soon as nobody holds the thread."""
 
         async def commit(conn: Transaction) -> None:
             await room_events.expire_after_hold(conn, event_ids)
-            await conn.execute("DELETE FROM outbox WHERE id = $1", task.number)
+            await outbox.delete(conn, task.number)
 
         await self._database.commit(commit, synced=False)
 
@@ -358,7 +356,7 @@ class RoomSender:
             await room_events.delete(conn, gone)
             if event_id:
                 # The conversation may be over since the room was looked up: then nobody asks for this event by its name.
-                over = place == THREAD and await conn.fetchval(OWNS_ROOM, room, task.owner) is None
+                over = place == THREAD and not await threads.owns_room(conn, task.owner, room)
                 for noted, name, on in ((event_id, ref, about), *((tap, "", event_id) for tap in taps if tap)):
                     await room_events.record(
                         conn,
@@ -374,10 +372,10 @@ class RoomSender:
                         until=until,
                     )
                 if ref.startswith("in:"):
-                    await release_shown(conn, task.owner, ref, now)
+                    await carrier_copies.release_shown(conn, task.owner, ref, now)
                 if ref and not over:
                     delivered = await pending_reactions.deliver(conn, self._vault, task.owner, event_id, ref)
-            await conn.execute("DELETE FROM outbox WHERE id = $1", task.number)
+            await outbox.delete(conn, task.number)
             return delivered
 
         # Not synced: what a power cut takes back is done again, which does not show.

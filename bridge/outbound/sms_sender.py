@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from bot import guard
 from bot.model.actions import SendSms
@@ -18,8 +18,8 @@ from bot.model.desk import Thread
 from bot.model.events import Outcome, TextOutcome
 from bridge.carriers.adapter import Accepted, Carrier, Rejected, SendOutcome, TryLater, UnknownOutcome
 from bridge.carriers.rate_limit import RateLimiter
-from bridge.erasure import carrier_copies
 from bridge.erasure.carrier_copies import CarrierCopies
+from bridge.outbound import reply_number
 from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
@@ -29,9 +29,11 @@ from bridge.storage import serialization
 from bridge.storage.database import Database, Transaction
 from bridge.storage.errors import Unavailable
 from bridge.storage.vault import CannotOpen, Vault
-from bridge.tables import dead_letters, inbox, reply_number
+from bridge.tables import carrier_copies, dead_letters, inbox, outbox, sent_texts, threads
 from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import InboxRow
+from bridge.tables.outbox import RowState, StoredRow
+from bridge.tables.sent_texts import SentText
 from policies.pack import Pack
 from policies.segments import segments
 
@@ -69,16 +71,16 @@ class SmsSender:
 
     async def recover(self) -> None:
         """At the start: what was being sent when the program died is `unknown`."""
-        query = "SELECT id, owner, lane, way, txn, kind, body FROM outbox WHERE state = 'sending'"
-        for row in await self._database.fetch(query):
+        for stored in await outbox.rows_being_sent(self._database):
+            row = stored.row
             try:
-                body = await self._vault.open(row["owner"], f"outbox {row['txn']}", row["body"])
+                body = await self._vault.open(stored.owner, f"outbox {row.txn}", row.body)
             except CannotOpen:
                 # It may have left all the same, and nobody can be told which text it was.
-                await self._record_dead_letter(row)
+                await self._record_dead_letter(stored)
                 continue
-            text: SendSms = serialization.decode(row["kind"], body)
-            await self._commit_outcome(row["id"], row["owner"], TextOutcome(ref=text.ref, outcome=Outcome.UNKNOWN))
+            text: SendSms = serialization.decode(row.kind, body)
+            await self._commit_outcome(stored.number, stored.owner, TextOutcome(ref=text.ref, outcome=Outcome.UNKNOWN))
             log.event("sms.unknown_after_crash")
 
     async def perform(self, task: OutboxTask) -> None:
@@ -128,29 +130,28 @@ class SmsSender:
         ]
 
         async def commit(conn: Transaction) -> tuple[Phone, str] | float | None:
-            row: Any = await conn.fetchrow("SELECT phone, number, aggregate FROM thread WHERE id = $1", task.owner)
-            state = await conn.fetchval("SELECT state FROM outbox WHERE id = $1", task.number)
-            if row is None or state is None:
+            sealed = await threads.sealed_thread(conn, task.owner)
+            state = await outbox.state_of(conn, task.number)
+            if sealed is None or state is None:
                 # The conversation is over since this row was read: nothing leaves any more.
                 return None
-            thread = serialization.decode_as(Thread, await self._vault.open(task.owner, "aggregate", row["aggregate"]))
-            number = await self._reply_number(task.owner, row["number"])
+            thread = serialization.decode_as(Thread, await self._vault.open(task.owner, "aggregate", sealed.aggregate))
+            number = await self._reply_number(task.owner, sealed.number)
             # Marked before by us: a commit that failed may have been kept all the same. Twice is worse than not.
-            begun = state == "sending"
-            if not begun and await conn.fetchval("SELECT 1 FROM inbox WHERE owner = $1 LIMIT 1", task.owner) is not None:
+            begun = state is RowState.SENDING
+            if not begun and await inbox.has_rows(conn, task.owner):
                 return RECHECK_SECONDS
-            others = await conn.fetch("SELECT designation FROM thread WHERE designation <> '' AND id <> $1", task.owner)
-            why = guard.may_send(self._pack, thread, text, now, [row["designation"] for row in others])
+            why = guard.may_send(self._pack, thread, text, now, await threads.other_designations(conn, task.owner))
             if why is not None or begun:
                 verdict = late if why is guard.LATE else refused
                 await inbox.append(conn, unknown if begun else verdict)
-                await conn.execute("DELETE FROM outbox WHERE id = $1", task.number)
+                await outbox.delete(conn, task.number)
                 self._pace.cancel(number, task.number)
                 return None
             if wait := self._pace.acquire(number, task.number, cost=cost):
                 return wait
-            await conn.execute("UPDATE outbox SET state = 'sending' WHERE id = $1", task.number)
-            return Phone((await self._vault.open(task.owner, PHONE_CONTEXT, row["phone"])).decode()), number
+            await outbox.set_state(conn, task.number, RowState.SENDING)
+            return Phone((await self._vault.open(task.owner, PHONE_CONTEXT, sealed.phone)).decode()), number
 
         marked = await self._database.commit(commit)
         if isinstance(marked, float):
@@ -159,17 +160,17 @@ class SmsSender:
             self._wake_engine(task.owner)
         return marked
 
-    async def _record_dead_letter(self, row: Any) -> None:
-        short_id, at = dead_letters.new_short_id(), self._clock.now()
-        inbox_row = InboxRow(row["owner"], row["kind"], row["body"])
-        letter = DeadLetter(short_id, inbox_row, row["lane"], row["way"], row["txn"])
-        log.event("sms.dead_letter", kind=row["kind"], short_id=short_id)
+    async def _record_dead_letter(self, stored: StoredRow) -> None:
+        row, short_id, at = stored.row, dead_letters.new_short_id(), self._clock.now()
+        inbox_row = InboxRow(stored.owner, row.kind, row.body)
+        letter = DeadLetter(short_id, inbox_row, row.lane, row.transport, row.txn)
+        log.event("sms.dead_letter", kind=row.kind, short_id=short_id)
         notice = await dead_letters.seal_notice(self._vault, short_id)
 
         async def commit(conn: Transaction) -> None:
             await dead_letters.record(conn, letter, at=at, notices=[notice])
-            await conn.execute("DELETE FROM outbox WHERE id = $1", row["id"])
-            if whose := await carrier_copies.owner_of_copies(conn, row["owner"]):
+            await outbox.delete(conn, stored.number)
+            if whose := await carrier_copies.owner_of_copies(conn, stored.owner):
                 await carrier_copies.count_result(conn, whose, carrier_copies.WITHOUT_ID, more=1)
 
         await self._database.commit(commit)
@@ -196,9 +197,7 @@ class SmsSender:
                 result = TextOutcome(ref=text.ref, outcome=Outcome.UNKNOWN)
                 await self._commit_outcome(task.number, task.owner, result, message_id=outcome.message_id)
             case TryLater():
-                await self._database.commit(
-                    lambda conn: conn.execute("UPDATE outbox SET state = 'queued' WHERE id = $1", task.number)
-                )
+                await self._database.commit(lambda conn: outbox.set_state(conn, task.number, RowState.QUEUED))
                 raise RetryLater(outcome.retry_after)
         self._crash(CrashPoint.SMS_RESULT)
         self._wake_engine(task.owner)
@@ -214,7 +213,7 @@ class SmsSender:
         until = int(now) + ID_RETENTION
 
         async def commit(conn: Transaction) -> None:
-            over = await conn.fetchval("DELETE FROM outbox WHERE id = $1 RETURNING id", number) is None
+            over = not await outbox.delete(conn, number)
             # Also of a text whose conversation ended while it was under way: then nothing needs its copy any more.
             whose = await carrier_copies.owner_of_copies(conn, owner)
             if message_id:
@@ -229,20 +228,13 @@ class SmsSender:
                 return
             await inbox.append(conn, inbox_row)
             if message_id:
-                await conn.execute(
-                    """INSERT INTO sent_text (hash, owner, ref, unknown, until) VALUES ($1, $2, $3, $4, $5)
-                       ON CONFLICT DO NOTHING""",
-                    digest,
-                    owner,
-                    result.ref,
-                    int(result.outcome is Outcome.UNKNOWN),
-                    until,
-                )
-                early = await conn.fetchrow("DELETE FROM early_report WHERE hash = $1 RETURNING outcome, code", digest)
+                sent = SentText(owner, result.ref, unknown=result.outcome is Outcome.UNKNOWN)
+                await sent_texts.record(conn, digest, sent, until=until)
+                early = await sent_texts.take_early_report(conn, digest)
                 if early is not None:
-                    if early["outcome"] != Outcome.ACCEPTED.value:
+                    if early.outcome is not Outcome.ACCEPTED:
                         await carrier_copies.release_reported(conn, digest, now)
-                    report = TextOutcome(ref=result.ref, outcome=Outcome(early["outcome"]), code=early["code"])
+                    report = TextOutcome(ref=result.ref, outcome=early.outcome, code=early.code)
                     await inbox.append(conn, await inbox.seal(self._vault, owner, report))
 
         await self._database.commit(commit)

@@ -17,6 +17,7 @@ from bridge.outbound.dispatcher import OutboxTask, Perform, RetryLater
 from bridge.runtime import log
 from bridge.storage.database import Database
 from bridge.storage.errors import Unavailable
+from bridge.tables import inbox, outbox
 
 MAX_HOLD: Final = 10.0
 """Seconds. An answer that waits for a homeserver that is down is worse than one that its author may have taken back."""
@@ -34,10 +35,7 @@ class StartupHold:
 
     async def load(self) -> None:
         """Note for whom something stands: a text on its way, or an event that may become one."""
-        rows = await self._database.fetch(
-            "SELECT owner FROM outbox WHERE way = 'carrier' UNION SELECT owner FROM inbox WHERE owner <> $1", DESK
-        )
-        self._held_owners = frozenset(row["owner"] for row in rows)
+        self._held_owners = frozenset(await outbox.owners_with_texts_pending(self._database, desk=DESK))
 
     async def run(self, *caught_up: asyncio.Event) -> None:
         """Wait until all is heard (the first sync, the listing) and decided upon; then let everything go."""
@@ -66,9 +64,9 @@ class StartupHold:
     async def _wait_until_decided(self) -> None:
         """Wait until the rows of the inbox are decided. For what the desk then sends a thread, `sms_sender` waits."""
         try:
-            last = await self._database.fetchval("SELECT MAX(seq) FROM inbox") or 0
+            last = await inbox.newest_seq(self._database) or 0
             while True:
-                first = await self._database.fetchval("SELECT MIN(seq) FROM inbox")
+                first = await inbox.oldest_seq(self._database)
                 if first is None or first > last:
                     return
                 await asyncio.sleep(POLL_INTERVAL)

@@ -1,8 +1,108 @@
-"""The tables `carrier_copy` and `copy_result`: the carrier's copies of texts, and what became of those that are settled."""
+"""The tables `carrier_copy` and `copy_result`: the carrier's copies of texts, and what became of those that are settled.
+
+Rules of this module: a copy is known by the keyed hash of the carrier's id and the number of its row; the id itself is
+sealed. Its owner is a thread, or the erasure that waits for it, or empty when nobody knows whose it is. Times are seconds
+since the epoch. What became of a copy is counted, in fixed words, for the certificate of whom it concerns.
+"""
 
 from __future__ import annotations
 
-from bridge.storage.database import Transaction
+from typing import Final, NamedTuple
+
+from bridge.storage.database import Reader, Transaction
+from bridge.tables.erasure_jobs import PERSON
+
+REPORT_WAIT: Final = 3600.0
+SHOW_WAIT: Final = 86_400.0
+"""Seconds after which a copy is no longer kept for what has not come: a report, or a room to show the text in."""
+EARLY_REPORT_WAIT: Final = 30.0
+"""Seconds in which the result of a text may follow its last report: then the copy has an owner."""
+MAX_WAIT: Final = 6 * 3600.0
+"""Seconds between two tries to delete a copy, at most."""
+WITHOUT_ID: Final = "texts that may have reached the carrier, which told us no id"
+
+# Of a copy without an owner nobody knows that it is not a held thread's, as long as that thread has texts without an id.
+NOT_ON_HOLD: Final = f"""NOT EXISTS (
+    SELECT 1 FROM thread t WHERE t.held AND (t.id = c.owner OR c.owner = '' AND EXISTS (
+        SELECT 1 FROM copy_result r WHERE r.owner = t.id AND r.result = '{WITHOUT_ID}')))"""  # noqa: S608 - a constant
+"""SQL: nobody holds the thread of a copy `c`, as far as that is known."""
+
+
+class CarrierCopy(NamedTuple):
+    """A copy at the carrier. `due`: when it is to be deleted; `noted`: since when it is known; `id`: sealed."""
+
+    n: int
+    hash: bytes
+    id: bytes
+    due: float
+    tries: int
+    noted: float
+
+
+async def due_copies(reader: Reader, now: float, most: int, *, clock_distrusted: bool) -> list[CarrierCopy]:
+    """Return up to `most` copies that are due, without those of threads on hold, what is due for longest first."""
+    # With a clock that is doubted only those go for which an end waits: a person asked for it, or it came before.
+    ended = "EXISTS (SELECT 1 FROM erasure x WHERE x.id = c.owner)"
+    only = f" AND {ended}" if clock_distrusted else ""
+    # One of those is never due so far ahead, unless the clock was set back since: then it is due now.
+    is_due = f"(due <= $1 OR due > $1 + {MAX_WAIT} AND {ended})"
+    rows = await reader.fetch(
+        f"""SELECT n, hash, id, due, tries, noted FROM carrier_copy c WHERE {is_due}{only} AND {NOT_ON_HOLD}
+            ORDER BY due LIMIT $2""",  # noqa: S608 - constants
+        now,
+        most,
+    )
+    return [CarrierCopy(r["n"], bytes(r["hash"]), r["id"], r["due"], r["tries"], r["noted"]) for r in rows]
+
+
+async def may_delete(reader: Reader, n: int) -> bool:
+    """Whether a copy is still there and may go: nobody holds its thread now."""
+    query = f"SELECT 1 FROM carrier_copy c WHERE n = $1 AND {NOT_ON_HOLD}"  # noqa: S608 - a constant
+    return await reader.fetchval(query, n) is not None
+
+
+async def postpone(transaction: Transaction, n: int, *, tries: int, due: float) -> None:
+    """Note that a copy could not be deleted, and when it is tried again."""
+    await transaction.execute("UPDATE carrier_copy SET tries = $2, due = $3 WHERE n = $1", n, tries, due)
+
+
+async def settle(transaction: Transaction, n: int, result: str) -> None:
+    """Forget a copy, and count what became of it for its owner, who may have changed while the carrier was asked."""
+    owner = await transaction.fetchval("DELETE FROM carrier_copy WHERE n = $1 RETURNING owner", n)
+    if owner:
+        await count_result(transaction, owner, result)
+
+
+async def record(
+    transaction: Transaction, *, hash_: bytes, owner: str, ref: str, sealed: bytes, due: float, now: float
+) -> None:
+    """Note a copy inside a commit. `due`: when it goes at the latest; what needs it no longer says so before.
+
+    `owner` may be empty: nobody's, or nobody knows whose yet; noted again with one, it is theirs.
+    """
+    await transaction.execute(
+        """INSERT INTO carrier_copy (hash, owner, ref, id, due, noted) VALUES ($1, $2, $3, $4, $5, $6)
+           ON CONFLICT (hash) DO UPDATE SET owner = excluded.owner, ref = excluded.ref WHERE carrier_copy.owner = ''""",
+        hash_,
+        owner,
+        ref,
+        sealed,
+        due,
+        now,
+    )
+
+
+async def release_shown(transaction: Transaction, owner: str, ref: str, now: float) -> None:
+    """Let the copy of a text go that is in its room now. `ref` is `in:`, the text's id, and the number of its piece."""
+    text = ref.rpartition(":")[0]
+    query = "UPDATE carrier_copy SET due = $3 WHERE owner = $1 AND ref = $2 AND due > $3 AND tries = 0"
+    await transaction.execute(query, owner, text, now)
+
+
+async def release_reported(transaction: Transaction, hash_: bytes, now: float) -> None:
+    """Let the copy of a text go of which the carrier has said its last."""
+    query = "UPDATE carrier_copy SET due = $2 WHERE hash = $1 AND due > $2 AND tries = 0"
+    await transaction.execute(query, hash_, now)
 
 
 async def expedite(transaction: Transaction, owner: str, now: float) -> None:
@@ -19,3 +119,37 @@ async def reassign(transaction: Transaction, owner: str, to: str) -> None:
     """Give copies and results of an owner to another: of a thread to the erasure that waits for them."""
     await transaction.execute("UPDATE carrier_copy SET owner = $2 WHERE owner = $1", owner, to)
     await transaction.execute("UPDATE copy_result SET owner = $2 WHERE owner = $1", owner, to)
+
+
+async def owner_of_copies(reader: Reader, thread: str) -> str:
+    """Return who a thread's copies belong to now: it, what waits for them when it has ended, or nobody."""
+    query = "SELECT id FROM thread WHERE id = $1 UNION ALL SELECT id FROM erasure WHERE subject = $1 AND kind = $2"
+    return str(await reader.fetchval(query, thread, PERSON) or "")
+
+
+async def has_copies(reader: Reader, owner: str) -> bool:
+    """Whether a copy of an owner is not settled."""
+    return await reader.fetchval("SELECT 1 FROM carrier_copy WHERE owner = $1 LIMIT 1", owner) is not None
+
+
+async def count_result(transaction: Transaction, owner: str, result: str, *, more: int = 1) -> None:
+    """Count what became of a copy, for the receipt of whom it concerns."""
+    await transaction.execute(
+        """INSERT INTO copy_result (owner, result, count) VALUES ($1, $2, $3)
+           ON CONFLICT (owner, result) DO UPDATE SET count = copy_result.count + excluded.count""",
+        owner,
+        result,
+        more,
+    )
+    await transaction.execute("DELETE FROM copy_result WHERE owner = $1 AND result = $2 AND count <= 0", owner, result)
+
+
+async def results_of(reader: Reader, owner: str) -> dict[str, int]:
+    """Return what became of an owner's copies: how many of each result."""
+    rows = await reader.fetch("SELECT result, count FROM copy_result WHERE owner = $1", owner)
+    return {row["result"]: int(row["count"]) for row in rows}
+
+
+async def delete_results(transaction: Transaction, owner: str) -> None:
+    """Forget what became of an owner's copies."""
+    await transaction.execute("DELETE FROM copy_result WHERE owner = $1", owner)

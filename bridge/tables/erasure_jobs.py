@@ -1,15 +1,46 @@
-"""The table `erasure`: what is on its way down, a room or what was kept of a texter, and its next step."""
+"""The tables `erasure` and `receipt`: what is on its way down, and the certificates of what went.
+
+Rules of this module: a job stands until the database is rewritten after its last step; a certificate is kept by the commit
+that closes its job. Times are seconds since the epoch; what was found gone so far is kept as JSON.
+"""
 
 from __future__ import annotations
 
+import json
 import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Final
 
-from bridge.storage.database import Transaction
+from bridge.storage.database import Reader, Transaction
 
 ROOM, PERSON = "room", "person"
 """What is on its way down: a room, or what was kept of a texter."""
 FIRST_STEP: Final = {ROOM: "redact", PERSON: "key"}
+PURGE: Final = "purge"
+"""The step that waits for its time: until then clients hear that the room is gone."""
+IMMEDIATE: Final = 3600.0
+"""Patience up to which the end was a person's order, and no doubt of the clock holds it back."""
+MAX_WAIT: Final = 300.0
+"""Seconds between two tries of one step, at most."""
+MAX_IMMEDIATE_WAIT: Final = IMMEDIATE + MAX_WAIT
+"""Seconds ahead that nothing wanted at once can be due, unless the clock was set back since: then it is due now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasureJob:
+    """One thing on its way down. `step` is the next one to do; `counts` what was found gone so far; a step adds to it."""
+
+    id: str
+    kind: str
+    subject: str
+    thread: str
+    step: str
+    due: float
+    patience: float
+    began: float
+    tries: int
+    counts: dict[str, int] = field(default_factory=dict)
 
 
 async def begin(transaction: Transaction, *, kind: str, subject: str, thread: str, patience: float, now: float) -> str:
@@ -32,3 +63,60 @@ async def begin(transaction: Transaction, *, kind: str, subject: str, thread: st
 async def forget_thread(transaction: Transaction, thread: str) -> None:
     """Forget of which thread a room was."""
     await transaction.execute("UPDATE erasure SET thread = '' WHERE thread = $1", thread)
+
+
+async def next_job(reader: Reader, now: float, *, clock_distrusted: bool) -> ErasureJob | None:
+    """Return the job whose next step comes first, due or not, without those of threads on hold; None when there is none."""
+    # What somebody wanted at once does not wait behind what is over by itself.
+    wanted = f"e.patience <= {IMMEDIATE} AND (e.due <= $1 OR e.due > $1 + {MAX_IMMEDIATE_WAIT})"
+    # What waits for its time waits on while the clock is doubted, but for what somebody wanted at once.
+    only = f"AND (e.step <> '{PURGE}' OR e.patience <= {IMMEDIATE})" if clock_distrusted else ""
+    row = await reader.fetchrow(
+        f"""SELECT e.* FROM erasure e
+            WHERE NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = e.thread AND t.held) {only}
+            ORDER BY CASE WHEN {wanted} THEN 0 ELSE 1 END, e.due LIMIT 1""",  # noqa: S608 - constants
+        now,
+    )
+    return None if row is None else ErasureJob(**{**dict(row), "counts": json.loads(row["counts"])})
+
+
+async def ids_at_step(reader: Reader, step: str) -> list[str]:
+    """Return the ids of the jobs whose next step that is."""
+    return [row["id"] for row in await reader.fetch("SELECT id FROM erasure WHERE step = $1", step)]
+
+
+async def advance(transaction: Transaction, job: ErasureJob, step: str, *, due: float, tries: int) -> None:
+    """Note the next step of a job and what it found, if its step is still the one that was done."""
+    query = "UPDATE erasure SET step = $2, due = $3, tries = $6, counts = $4 WHERE id = $1 AND step = $5"
+    await transaction.execute(query, job.id, step, due, json.dumps(job.counts), job.step, tries)
+
+
+async def postpone(transaction: Transaction, job: ErasureJob, *, due: float, tries: int) -> None:
+    """Note that a step was not done, what it found all the same, and when it is tried again."""
+    query = "UPDATE erasure SET tries = $2, due = $3, counts = $4 WHERE id = $1"
+    await transaction.execute(query, job.id, tries, due, json.dumps(job.counts))
+
+
+async def forget_subject(transaction: Transaction, job_id: str, *, step: str, due: float) -> None:
+    """Forget what a job was about, and go to its last step; what is left of it says nothing."""
+    query = "UPDATE erasure SET subject = id, thread = '', step = $2, due = $3, tries = 0 WHERE id = $1"
+    await transaction.execute(query, job_id, step, due)
+
+
+async def delete(transaction: Transaction, job_ids: Iterable[str]) -> None:
+    """Delete jobs that are done."""
+    for job_id in job_ids:
+        await transaction.execute("DELETE FROM erasure WHERE id = $1", job_id)
+
+
+async def store_certificate(
+    transaction: Transaction, certificate_id: str, *, body: str, signature: bytes, until: int
+) -> None:
+    """Keep a certificate, if none of its id is kept: its canonical JSON, the signature, and until when it is kept."""
+    await transaction.execute(
+        "INSERT INTO receipt (id, body, signature, until) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING",
+        certificate_id,
+        body,
+        signature,
+        until,
+    )

@@ -126,3 +126,20 @@ async def mark_seen(transaction: Transaction, digest: bytes, *, until: int) -> b
 
 def _sequenced(owner: str, row: Row) -> SequencedRow:
     return SequencedRow(row["seq"], InboxRow(owner, row["kind"], row["body"]))
+
+
+async def has_rows(reader: Reader, owner: str) -> bool:
+    """Whether an event of an owner is not decided yet."""
+    return await reader.fetchval("SELECT 1 FROM inbox WHERE owner = $1 LIMIT 1", owner) is not None
+
+
+async def oldest_seq(reader: Reader) -> int | None:
+    """Return the sequence number of the oldest event, or None when there is none."""
+    seq: int | None = await reader.fetchval("SELECT MIN(seq) FROM inbox")
+    return seq
+
+
+async def newest_seq(reader: Reader) -> int | None:
+    """Return the sequence number of the newest event, or None when there is none."""
+    seq: int | None = await reader.fetchval("SELECT MAX(seq) FROM inbox")
+    return seq

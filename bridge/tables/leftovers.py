@@ -1,4 +1,4 @@
-"""Which of our tables could still name somebody, and whether one does.
+"""Which of our tables could still name somebody, and whether one does; and which have rows that stand until a time.
 
 Rules of this module: every table with a column for a thread or a room is in one of these lists, and a test that reads the
 schema says so; a row that is left is counted, whatever it is.
@@ -41,6 +41,15 @@ PERSON_COLUMNS: Final = (
     ("matrix_room", "owner"),
 )
 """Table and column, for a thread's id."""
+
+EXPIRING_TABLES: Final = ("seen", "sent_text", "early_report", "early_tap", "receipt", "suppression")
+"""Tables whose rows say until when they stand, in `until`: seconds since the epoch."""
+
+
+async def delete_expired(transaction: Transaction, now: int) -> None:
+    """Delete the rows whose time is over. Runs in the caller's commit."""
+    for table in EXPIRING_TABLES:
+        await transaction.execute(f"DELETE FROM {table} WHERE until < $1", now)  # noqa: S608 - names from above
 
 
 async def count_leftovers(conn: Transaction, where: tuple[tuple[str, str], ...], value: str) -> int:

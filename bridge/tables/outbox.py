@@ -1,12 +1,59 @@
-"""The table `outbox`: actions on their way out, sealed, in the order in which they were decided."""
+"""The table `outbox`: actions on their way out, sealed, in the order of their numbers.
+
+Rules of this module: a row is put in by the commit of the decision that asks for the action, and deleted by the commit that
+holds what came of it. Neither a number nor a `txn` is ever used again. A row is sealed for its owner under its `txn`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
 from typing import NamedTuple
 
 from bot.model.actions import SendMessage, SendSms
-from bridge.storage.database import Reader, Transaction
+from bridge.storage.database import Reader, Row, Transaction
 from bridge.storage.serialization import kind_name
+
+CARRIER = "carrier"
+"""The transport of texts to phones."""
+
+
+class RowState(Enum):
+    """How far a row is: it waits; the carrier may have been asked; the desk was told that it fails."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    TOLD = "told"
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """One row to be. `transport` is `matrix`, `carrier` or `page`; `txn` is unique for ever."""
+
+    lane: str
+    transport: str
+    kind: str
+    txn: str
+    body: bytes
+
+
+class QueuedRow(NamedTuple):
+    """Where a row stands."""
+
+    number: int
+    owner: str
+    lane: str
+    transport: str
+
+
+class SealedAction(NamedTuple):
+    """What a row holds. `created` in seconds since the epoch."""
+
+    kind: str
+    txn: str
+    body: bytes
+    created: int
 
 
 class SealedBody(NamedTuple):
@@ -14,6 +61,87 @@ class SealedBody(NamedTuple):
 
     txn: str
     body: bytes
+
+
+class StoredRow(NamedTuple):
+    """A whole row, but for its state and its time."""
+
+    number: int
+    owner: str
+    row: OutboxRow
+
+
+async def append(transaction: Transaction, owner: str, row: OutboxRow, *, created: int) -> int:
+    """Put a row in and return its number. `created` in seconds since the epoch."""
+    number: int = await transaction.fetchval(
+        """INSERT INTO outbox (owner, lane, way, kind, txn, body, created)
+           VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id""",
+        owner,
+        row.lane,
+        row.transport,
+        row.kind,
+        row.txn,
+        row.body,
+        created,
+    )
+    return number
+
+
+async def delete(transaction: Transaction, number: int) -> bool:
+    """Delete a row; return whether it was still there."""
+    return await transaction.fetchval("DELETE FROM outbox WHERE id = $1 RETURNING id", number) is not None
+
+
+async def queued_rows(reader: Reader) -> list[QueuedRow]:
+    """Return where every row stands, in their order."""
+    rows = await reader.fetch("SELECT id, owner, lane, way FROM outbox ORDER BY id")
+    return [QueuedRow(row["id"], row["owner"], row["lane"], row["way"]) for row in rows]
+
+
+async def sealed_action(reader: Reader, number: int) -> SealedAction | None:
+    """Return what a row holds, or None when it is gone."""
+    row = await reader.fetchrow("SELECT kind, txn, body, created FROM outbox WHERE id = $1", number)
+    return None if row is None else SealedAction(row["kind"], row["txn"], row["body"], row["created"])
+
+
+async def rows_being_sent(reader: Reader) -> list[StoredRow]:
+    """Return the rows of which the carrier may have been asked already."""
+    rows = await reader.fetch(
+        "SELECT id, owner, lane, way, txn, kind, body FROM outbox WHERE state = $1", RowState.SENDING.value
+    )
+    return [
+        StoredRow(row["id"], row["owner"], OutboxRow(row["lane"], row["way"], row["kind"], row["txn"], row["body"]))
+        for row in rows
+    ]
+
+
+async def state_of(reader: Reader, number: int) -> RowState | None:
+    """Return how far a row is, or None when it is gone."""
+    state = await reader.fetchval("SELECT state FROM outbox WHERE id = $1", number)
+    return None if state is None else RowState(state)
+
+
+async def set_state(transaction: Transaction, number: int, state: RowState) -> None:
+    """Note how far a row is."""
+    await transaction.execute("UPDATE outbox SET state = $2 WHERE id = $1", number, state.value)
+
+
+async def mark_told(transaction: Transaction, number: int) -> bool:
+    """Note that the desk was told of a row; return False when it was before, or when the row is gone."""
+    query = "UPDATE outbox SET state = $2 WHERE id = $1 AND state <> $2 RETURNING id"
+    return await transaction.fetchval(query, number, RowState.TOLD.value) is not None
+
+
+async def rows_after(reader: Reader, owner: str, number: int, kind: str, most: int) -> list[SealedBody]:
+    """Return up to `most` rows of an owner and a kind that stand behind a row, the next one first."""
+    query = "SELECT txn, body FROM outbox WHERE owner = $1 AND id > $2 AND kind = $3 ORDER BY id LIMIT $4"
+    return _bodies(await reader.fetch(query, owner, number, kind, most))
+
+
+async def rows_before(reader: Reader, owner: str, number: int, kind: str, most: int) -> list[SealedBody]:
+    """Return up to `most` rows of an owner and a kind that stand before a row, the nearest one first."""
+    query = "SELECT txn, body FROM outbox WHERE owner = $1 AND id < $2 AND kind = $3 ORDER BY id DESC LIMIT $4"
+    return _bodies(await reader.fetch(query, owner, number, kind, most))
 
 
 async def messages_of(reader: Reader, owner: str) -> list[SealedBody]:
@@ -31,10 +159,22 @@ async def has_sms(reader: Reader, owner: str) -> bool:
 
 async def count_sending_sms(reader: Reader, owner: str) -> int:
     """Return of how many texts to this phone the carrier is being asked."""
-    query = "SELECT COUNT(*) FROM outbox WHERE owner = $1 AND kind = $2 AND state = 'sending'"
-    return int(await reader.fetchval(query, owner, kind_name(SendSms)))
+    query = "SELECT COUNT(*) FROM outbox WHERE owner = $1 AND kind = $2 AND state = $3"
+    return int(await reader.fetchval(query, owner, kind_name(SendSms), RowState.SENDING.value))
 
 
 async def delete_all(transaction: Transaction, owner: str) -> None:
     """Delete every row of an owner."""
     await transaction.execute("DELETE FROM outbox WHERE owner = $1", owner)
+
+
+async def owners_with_texts_pending(reader: Reader, *, desk: str) -> list[str]:
+    """Return for whom a text to a phone waits, or an event that may become one. Events of the desk become none."""
+    rows = await reader.fetch(
+        "SELECT owner FROM outbox WHERE way = $1 UNION SELECT owner FROM inbox WHERE owner <> $2", CARRIER, desk
+    )
+    return [row["owner"] for row in rows]
+
+
+def _bodies(rows: Iterable[Row]) -> list[SealedBody]:
+    return [SealedBody(row["txn"], row["body"]) for row in rows]

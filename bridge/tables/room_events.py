@@ -11,12 +11,12 @@ quite the order in the room, and a machine's clock may have been set; only both 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from bot.model.actions import THREAD
-from bridge.storage.database import Reader, Transaction
+from bridge.storage.database import Reader, Row, Transaction
 
 CARD_PREFIX: Final = "card:"
 EDIT_PREFIX: Final = "edit:"
@@ -28,6 +28,15 @@ NOT_ON_HOLD: Final = """NOT EXISTS (
         t.room_id = e.room_id OR t.id = e.owner OR t.id IN (SELECT x.thread FROM erasure x WHERE x.subject = e.room_id)))"""
 """SQL: nobody holds the thread of an event `e`: the one whose room it is or was, or that it is about."""
 NOT_THREAD_CARD: Final = "(ref IS NULL OR ref NOT IN ('card', 'edit:card'))"
+
+
+class IndexedEvent(NamedTuple):
+    """A row of the index. `n` never repeats; `is_state`: it is counted and not redacted."""
+
+    n: int
+    event_id: str
+    room_id: str
+    is_state: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +139,15 @@ async def expire_now(conn: Transaction, owner: str, ref: str, *, expires: int) -
     )
 
 
-async def due(conn: Any, now: float, most: int, *, without: Sequence[str] = ()) -> list[Any]:
-    """Return up to `most` events whose time has come, without those of threads that somebody holds. `conn`: or a store.
+async def due(reader: Reader, now: float, most: int, *, without: Sequence[str] = ()) -> list[IndexedEvent]:
+    """Return up to `most` events whose time has come, without those of threads that somebody holds.
 
     From the rooms of what has been over for longest, room by room, so that what is done once a room is done seldom.
     `without`: rooms that are left alone now.
     """
     others = f" AND room_id NOT IN ({', '.join(f'${n}' for n in range(3, 3 + len(without)))})" if without else ""
     over = f"event e WHERE expires <= $1 AND NOT gone{others} AND {NOT_ON_HOLD}"
-    rows: list[Any] = await conn.fetch(
+    rows = await reader.fetch(
         f"""SELECT n, event_id, room_id, state FROM {over} AND room_id IN (
                 SELECT room_id FROM {over} ORDER BY expires LIMIT $2
             ) ORDER BY room_id, n LIMIT $2""",  # noqa: S608 - constants and numbers
@@ -146,12 +155,12 @@ async def due(conn: Any, now: float, most: int, *, without: Sequence[str] = ()) 
         most,
         *without,
     )
-    return rows
+    return _indexed(rows)
 
 
-async def may_expire(conn: Any, n: int) -> bool:
-    """Whether an event is still on the index and may go: nobody holds its thread now. `conn`: or a store."""
-    return await conn.fetchval(f"SELECT 1 FROM event e WHERE n = $1 AND {NOT_ON_HOLD}", n) is not None  # noqa: S608 - a constant
+async def may_expire(reader: Reader, n: int) -> bool:
+    """Whether an event is still on the index and may go: nobody holds its thread now."""
+    return await reader.fetchval(f"SELECT 1 FROM event e WHERE n = $1 AND {NOT_ON_HOLD}", n) is not None  # noqa: S608 - a constant
 
 
 async def release_room(transaction: Transaction, room_id: str) -> None:
@@ -174,6 +183,64 @@ async def expire_after_hold(conn: Transaction, event_ids: Iterable[str]) -> None
     """Let events go as soon as nobody holds their thread. The time before all times: a recap on hold leaves them out."""
     for event_id in event_ids:
         await conn.execute("UPDATE event SET expires = -1 WHERE event_id = $1", event_id)
+
+
+async def event_of(reader: Reader, owner: str, ref: str) -> str | None:
+    """Return the id of the message that bears that name."""
+    event_id: str | None = await reader.fetchval("SELECT event_id FROM event WHERE owner = $1 AND ref = $2", owner, ref)
+    return event_id
+
+
+async def standing_until(reader: Reader, room_id: str, until: int) -> set[str]:
+    """Return the ids of a room's events that go no sooner than that."""
+    query = "SELECT event_id FROM event WHERE room_id = $1 AND NOT gone AND (expires IS NULL OR expires >= $2)"
+    return {row["event_id"] for row in await reader.fetch(query, room_id, until)}
+
+
+async def with_what_is_about_it(reader: Reader, room_id: str, event_id: str) -> list[str]:
+    """Return the ids of a message and of what is about it: its edits, which say the same words, and the reactions on it."""
+    query = "SELECT event_id FROM event WHERE room_id = $1 AND NOT state AND (event_id = $2 OR about = $2) ORDER BY n"
+    return [row["event_id"] for row in await reader.fetch(query, room_id, event_id)]
+
+
+async def to_redact(reader: Reader, room_id: str, most: int) -> list[IndexedEvent]:
+    """Return up to `most` events of a room that are to be redacted when the room goes, the oldest first."""
+    query = """SELECT n, event_id, room_id, state FROM event WHERE room_id = $1 AND NOT gone AND NOT state
+        ORDER BY n LIMIT $2"""
+    return _indexed(await reader.fetch(query, room_id, most))
+
+
+async def ids_of_room(reader: Reader, room_id: str) -> list[str]:
+    """Return the ids of a room's events, redacted or not, without its state."""
+    rows = await reader.fetch("SELECT event_id FROM event WHERE room_id = $1 AND NOT state", room_id)
+    return [row["event_id"] for row in rows]
+
+
+async def mark_redacted(transaction: Transaction, numbers: Iterable[int]) -> None:
+    """Note that events (by `n`) are redacted. They stay on the index until they are looked for."""
+    for n in numbers:
+        await transaction.execute("UPDATE event SET gone = $2 WHERE n = $1", n, True)
+
+
+async def mark_readable(transaction: Transaction, event_id: str) -> None:
+    """Note that an event can still be read, and is to be redacted again."""
+    await transaction.execute("UPDATE event SET gone = $2 WHERE event_id = $1", event_id, False)
+
+
+async def postpone(transaction: Transaction, numbers: Iterable[int], until: int) -> None:
+    """Have events (by `n`) that the homeserver did not let go tried again then; remember since when they should be gone."""
+    for n in numbers:
+        query = "UPDATE event SET refused = COALESCE(refused, expires), expires = $2 WHERE n = $1"
+        await transaction.execute(query, n, until)
+
+
+async def delete_room(transaction: Transaction, room_id: str) -> None:
+    """Delete the rows of a room that has gone."""
+    await transaction.execute("DELETE FROM event WHERE room_id = $1", room_id)
+
+
+def _indexed(rows: Collection[Row]) -> list[IndexedEvent]:
+    return [IndexedEvent(row["n"], row["event_id"], row["room_id"], bool(row["state"])) for row in rows]
 
 
 async def _is_current(conn: Transaction, ref: str) -> bool:

@@ -20,6 +20,32 @@ class SentText:
     unknown: bool
 
 
+@dataclass(frozen=True, slots=True)
+class EarlyReport:
+    """What a carrier reported of a text whose id we did not know yet. `code`: the carrier's."""
+
+    outcome: Outcome
+    code: str
+
+
+async def record(transaction: Transaction, digest: bytes, text: SentText, *, until: int) -> None:
+    """Note which text an id belongs to, if that is not noted."""
+    await transaction.execute(
+        """INSERT INTO sent_text (hash, owner, ref, unknown, until) VALUES ($1, $2, $3, $4, $5)
+           ON CONFLICT DO NOTHING""",
+        digest,
+        text.owner,
+        text.ref,
+        int(text.unknown),
+        until,
+    )
+
+
+async def is_recorded(reader: Reader, digest: bytes) -> bool:
+    """Whether an id belongs to a text of ours."""
+    return await reader.fetchval("SELECT 1 FROM sent_text WHERE hash = $1", digest) is not None
+
+
 async def find(reader: Reader, digest: bytes) -> SentText | None:
     """Return the text of ours that an id belongs to, or None while that is not known."""
     row = await reader.fetchrow("SELECT owner, ref, unknown FROM sent_text WHERE hash = $1", digest)
@@ -38,6 +64,12 @@ async def put_early_report(transaction: Transaction, digest: bytes, *, outcome: 
         until,
         Outcome.ACCEPTED.value,
     )
+
+
+async def take_early_report(transaction: Transaction, digest: bytes) -> EarlyReport | None:
+    """Return what was reported of an id before it was known, and forget it."""
+    row = await transaction.fetchrow("DELETE FROM early_report WHERE hash = $1 RETURNING outcome, code", digest)
+    return None if row is None else EarlyReport(Outcome(row["outcome"]), row["code"])
 
 
 async def delete_all(transaction: Transaction, owner: str) -> None:

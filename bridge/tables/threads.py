@@ -37,6 +37,24 @@ class StoredNumber:
     screened: bool
 
 
+@dataclass(frozen=True, slots=True)
+class SealedThread:
+    """What a text to the phone needs. `number`: the line's number that was texted last (`reply_number`)."""
+
+    phone: bytes
+    number: bytes | None
+    aggregate: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RoomlessThread:
+    """A thread without a room. `is_crowded`: it came in a flood."""
+
+    id: str
+    designation: str
+    is_crowded: bool
+
+
 async def insert(transaction: Transaction, thread: str, *, phone_hash: bytes, phone: bytes, aggregate: bytes) -> None:
     """Make a thread whose phone is still to be looked up: without a room and without a designation."""
     await transaction.execute(
@@ -149,3 +167,38 @@ async def park(transaction: Transaction, thread: str) -> None:
 async def delete(transaction: Transaction, thread: str) -> None:
     """Delete a thread that has ended, and with it the number of its phone."""
     await transaction.execute("DELETE FROM thread WHERE id = $1", thread)
+
+
+async def sealed_thread(reader: Reader, thread: str) -> SealedThread | None:
+    """Return what is sealed of a thread, or None when it has ended."""
+    row = await reader.fetchrow("SELECT phone, number, aggregate FROM thread WHERE id = $1", thread)
+    return None if row is None else SealedThread(row["phone"], row["number"], row["aggregate"])
+
+
+async def sealed_phone(reader: Reader, thread: str) -> bytes | None:
+    """Return the sealed phone of a thread, or None when it has ended."""
+    phone: bytes | None = await reader.fetchval("SELECT phone FROM thread WHERE id = $1", thread)
+    return phone
+
+
+async def other_designations(reader: Reader, thread: str) -> list[str]:
+    """Return the designations of all other threads that are not parked."""
+    rows = await reader.fetch("SELECT designation FROM thread WHERE designation <> '' AND id <> $1", thread)
+    return [row["designation"] for row in rows]
+
+
+async def owns_room(reader: Reader, thread: str, room_id: str) -> bool:
+    """Whether a room is a thread's now."""
+    return await reader.fetchval("SELECT 1 FROM thread WHERE room_id = $1 AND id = $2", room_id, thread) is not None
+
+
+async def without_room(reader: Reader) -> list[RoomlessThread]:
+    """Return the threads that should have a room and have none."""
+    rows = await reader.fetch("SELECT id, designation, crowded FROM thread WHERE room_id IS NULL AND designation <> ''")
+    return [RoomlessThread(row["id"], row["designation"], bool(row["crowded"])) for row in rows]
+
+
+async def assign_room(transaction: Transaction, thread: str, designation: str, room_id: str) -> bool:
+    """Give a thread its room; return False when its conversation was over before its room was there."""
+    query = "UPDATE thread SET room_id = $1 WHERE id = $2 AND room_id IS NULL AND designation = $3 RETURNING id"
+    return await transaction.fetchval(query, room_id, thread, designation) is not None

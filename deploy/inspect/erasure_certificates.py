@@ -13,12 +13,12 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from bridge.erasure.carrier_copies import ALERT_AFTER_TRIES as COPY_ALERT_TRIES
-from bridge.erasure.carrier_copies import NOT_ON_HOLD as COPY_NOT_ON_HOLD
 from bridge.erasure.certificate import CertificateSigner, ErasureCertificate
 from bridge.erasure.job_runner import ALERT_AFTER_TRIES as JOB_ALERT_TRIES
 from bridge.storage.key_file import KeyFile
 from bridge.storage.vault import Vault
 from bridge.tables import line_state
+from bridge.tables.carrier_copies import NOT_ON_HOLD as COPY_NOT_ON_HOLD
 from bridge.tables.room_events import NOT_ON_HOLD as EVENT_NOT_ON_HOLD
 from deploy.data_dir import offline
 from deploy.inspect.status import CheckReport, CheckResult

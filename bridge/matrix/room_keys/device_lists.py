@@ -12,7 +12,7 @@ that a mark that is set during a query survives it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from bridge.matrix.api.events import IdentityChanged, MatrixEvent
 from bridge.matrix.api.json_fields import Json, object_at
@@ -44,6 +44,13 @@ async def has_trusted_device(conn: Transaction | Database, user_id: str) -> bool
     return await conn.fetchval(f"SELECT 1 FROM {TRUSTED} WHERE d.user_id=$1 LIMIT 1", user_id) is not None  # noqa: S608
 
 
+class DeviceAge(NamedTuple):
+    """A device, and on which day it was last heard (milliseconds since the epoch); None when it never was."""
+
+    device_id: str
+    heard_ms: int | None
+
+
 class DeviceLists:
     """Devices of other people, in the main store. `ours` are never asked for: we do not write to ourselves."""
 
@@ -73,6 +80,18 @@ class DeviceLists:
             user_id,
         )
         return [Device(**dict(row)) for row in rows]
+
+    async def ages(self, user_id: str) -> list[DeviceAge]:
+        """Return every device of a user, trusted or not, by its id, with the day on which it was last heard."""
+        rows = await self._database.fetch(
+            """
+            SELECT d.device_id, h.at_ms FROM matrix_device d
+            LEFT JOIN matrix_heard h ON h.user_id = d.user_id AND h.device_id = d.device_id
+            WHERE d.user_id = $1 ORDER BY d.device_id
+            """,
+            user_id,
+        )
+        return [DeviceAge(row["device_id"], row["at_ms"]) for row in rows]
 
     async def by_identity_key(self, user_id: str, curve25519: str) -> Device | None:
         """Return a user's device by its identity key, trusted or not."""

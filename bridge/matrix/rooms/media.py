@@ -18,7 +18,7 @@ from typing import Final
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleRequestRejected
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
-from bridge.storage.database import Database, Transaction
+from bridge.storage.database import Database, Reader, Transaction
 from bridge.storage.errors import Unavailable
 
 DELAY_AFTER_JOIN: Final = 300.0
@@ -66,6 +66,22 @@ async def record_linked_media(conn: Transaction, mxc: str, *, room_id: str, even
     )
 
 
+async def uploads_of(reader: Reader, room_id: str) -> list[str]:
+    """Return the `mxc` addresses of what was uploaded for a room."""
+    rows = await reader.fetch("SELECT mxc FROM matrix_upload WHERE room_id = $1", room_id)
+    return [row["mxc"] for row in rows]
+
+
+async def delete_upload(transaction: Transaction, *, mxc: str) -> None:
+    """Forget an upload that is gone, or that is not ours."""
+    await transaction.execute("DELETE FROM matrix_upload WHERE mxc = $1", mxc)
+
+
+async def delete_uploads_of(transaction: Transaction, room_id: str) -> None:
+    """Forget what was uploaded for a room."""
+    await transaction.execute("DELETE FROM matrix_upload WHERE room_id = $1", room_id)
+
+
 class UploadCleanup:
     """Deletes what is due. `run` until cancelled."""
 
@@ -96,7 +112,7 @@ class UploadCleanup:
                 log.event("uploads.delete_rejected", status=error.status)
                 await self._database.commit(partial(_postpone, mxc=mxc, due=now + int(RETRY_SECONDS * 1000)))
                 continue
-            await self._database.commit(partial(_delete_row, mxc=mxc))
+            await self._database.commit(partial(delete_upload, mxc=mxc))
 
     async def _update_due_times(self, conn: Transaction) -> None:
         """Let what was for somebody who has come in be due soon, and for somebody who has gone, now."""
@@ -120,7 +136,3 @@ class UploadCleanup:
 
 async def _postpone(conn: Transaction, *, mxc: str, due: int) -> None:
     await conn.execute("UPDATE matrix_upload SET due_ms = $2 WHERE mxc = $1", mxc, due)
-
-
-async def _delete_row(conn: Transaction, *, mxc: str) -> None:
-    await conn.execute("DELETE FROM matrix_upload WHERE mxc = $1", mxc)

@@ -96,6 +96,46 @@ async def room_of(conn: Transaction | Database, room_id: str) -> Room | None:
     return None if row is None else Room(**dict(row))
 
 
+async def desk_room(reader: Reader) -> str | None:
+    """Return the desk's room, or None while there is none."""
+    room_id: str | None = await reader.fetchval("SELECT room_id FROM matrix_room WHERE kind = 'desk'")
+    return room_id
+
+
+async def office_of(reader: Reader, user_id: str) -> str | None:
+    """Return the room of somebody's office, or None while there is none."""
+    query = "SELECT room_id FROM matrix_room WHERE kind = 'office' AND owner = $1"
+    room_id: str | None = await reader.fetchval(query, user_id)
+    return room_id
+
+
+async def membership_of(reader: Reader, room_id: str, user_id: str) -> str | None:
+    """Return the membership of a user in a room, or None when there never was one."""
+    membership: str | None = await reader.fetchval(SELECT_MEMBERSHIP, room_id, user_id)
+    return membership
+
+
+async def is_joined(reader: Reader, room_id: str, user_id: str) -> bool:
+    """Whether a user is in a room, as the homeserver last told us."""
+    return await membership_of(reader, room_id, user_id) == "join"
+
+
+async def is_at_desk(reader: Reader, user_id: str) -> bool:
+    """Whether a user is joined to the desk's room, which makes them a member of the roster."""
+    query = """SELECT 1 FROM matrix_member m JOIN matrix_room r ON r.room_id = m.room_id
+        WHERE r.kind = 'desk' AND m.user_id = $1 AND m.membership = 'join'"""
+    return await reader.fetchval(query, user_id) is not None
+
+
+async def joined_or_invited_at_desk(reader: Reader) -> set[str]:
+    """Return the users who are joined or invited to the desk's room, ours among them."""
+    rows = await reader.fetch(
+        """SELECT m.user_id FROM matrix_member m JOIN matrix_room r ON r.room_id = m.room_id
+           WHERE r.kind = 'desk' AND m.membership IN ('join', 'invite')"""
+    )
+    return {row["user_id"] for row in rows}
+
+
 async def set_membership(conn: Transaction, room_id: str, user_id: str, membership: str) -> str:
     """Write a membership and return the one before, or an empty string."""
     before = await conn.fetchval(SELECT_MEMBERSHIP, room_id, user_id)

@@ -23,6 +23,7 @@ from bridge.erasure.carrier_copies import CarrierCopies
 from bridge.inbound import http_server
 from bridge.inbound.hourly_alerts import HourlyAlerts
 from bridge.inbound.webhook import Webhook
+from bridge.outbound import reply_number
 from bridge.outbound.dispatcher import OutboxTask
 from bridge.outbound.sms_sender import SmsSender
 from bridge.runtime.crash_points import never_crash
@@ -31,7 +32,7 @@ from bridge.storage.database import Database, Transaction
 from bridge.storage.key_file import KeyFile
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.storage.vault import Vault
-from bridge.tables import reply_number, schema
+from bridge.tables import schema
 from policies.load import load
 from tests.bridge.carriers.harness import Clock
 

@@ -10,8 +10,8 @@ from typing import Final
 
 import pytest
 
-from bridge.erasure.carrier_copies import WITHOUT_ID
 from bridge.runtime.crash_points import CrashPoint
+from bridge.tables.carrier_copies import WITHOUT_ID
 from tests.bridge.crash.agency import Agency, assert_nowhere, crashed
 from tests.e2e.carrier_api import handset
 from tests.e2e.polling import wait_until

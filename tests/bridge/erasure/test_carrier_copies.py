@@ -12,11 +12,11 @@ import pytest
 from bot.model.events import TextOutcome
 from bridge.carriers.adapter import Deleted, DeleteLater, DeleteOutcome, DeliveryReport, Status, UnknownOutcome
 from bridge.engine import transactional_actions
-from bridge.erasure import carrier_copies
-from bridge.erasure.carrier_copies import COPIES, REPORT_WAIT, SHOW_WAIT
+from bridge.erasure.carrier_copies import COPIES
 from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.priority_gate import MAX_YIELD_SECONDS
-from bridge.tables import clock_trust
+from bridge.tables import carrier_copies, clock_trust
+from bridge.tables.carrier_copies import REPORT_WAIT, SHOW_WAIT
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.fakes.bridge_harness import BridgeHarness, ManualClock
 

@@ -10,7 +10,8 @@ import pytest
 
 from bot.model.events import MessageSent
 from bridge.carriers.adapter import DeleteLater, DeliveryReport, RetainedByCarrier, UnknownOutcome
-from bridge.erasure.carrier_copies import EARLY_REPORT_WAIT, ELSEWHERE, WITHOUT_ID
+from bridge.erasure.carrier_copies import ELSEWHERE
+from bridge.tables.carrier_copies import EARLY_REPORT_WAIT, WITHOUT_ID
 from tests.bridge.erasure.test_carrier_copies import ID, FakeArchive, results
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness

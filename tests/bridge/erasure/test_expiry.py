@@ -255,7 +255,7 @@ async def test_what_offices_say_of_a_held_thread_stays(erasure: ErasureHarness) 
     await transactional_actions.place_hold(erasure.harness.database, owner)
     assert await room_events.due(erasure.harness.database, now + 61, 48) == []
     await transactional_actions.release_hold(erasure.harness.database, owner)
-    assert [row["event_id"] for row in await room_events.due(erasure.harness.database, now + 61, 48)] == ["$o"]
+    assert [event.event_id for event in await room_events.due(erasure.harness.database, now + 61, 48)] == ["$o"]
 
 
 async def test_entries_and_dead_letters_end_by_themselves(erasure: ErasureHarness) -> None:

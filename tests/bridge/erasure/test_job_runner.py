@@ -11,9 +11,10 @@ from bot.model.events import TimerDue
 from bot.model.thread import ThreadState
 from bridge.engine import transactional_actions
 from bridge.erasure.certificate import ErasureCertificate
-from bridge.erasure.job_runner import IMMEDIATE, REDACTION_DELIVERY_SECONDS
+from bridge.erasure.job_runner import REDACTION_DELIVERY_SECONDS
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleNotLoaded, ModuleRequestRejected
 from bridge.matrix.room_client import Permanent, Transient
+from bridge.tables.erasure_jobs import IMMEDIATE
 from bridge.tables.leftovers import PERSON_COLUMNS, ROOM_COLUMNS
 from policies.schema import SettingsPart
 from tests.fakes.bridge_harness import HANDSET

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from bridge.carriers.adapter import DeleteLater, DeleteOutcome
-from bridge.erasure import carrier_copies
 from bridge.matrix.api.module_api import HomeserverUnreachable
 from bridge.matrix.room_client import Permanent
+from bridge.tables import carrier_copies
 from deploy.inspect.erasure_certificates import verify_certificates
 
 if TYPE_CHECKING:

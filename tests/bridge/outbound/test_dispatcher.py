@@ -13,10 +13,11 @@ import pytest
 
 from bot.model.actions import DESK, OFFICE, THREAD, Action, EditMessage, Lane, Origin, SendMessage, SendSms
 from bridge.outbound import dispatcher
-from bridge.outbound.dispatcher import OutboxRow, OutboxTask, PermanentFailure, RetryLater
+from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
+from bridge.outbound.routing import route
 from bridge.runtime import log
 from bridge.storage import serialization
-from bridge.tables.routing import route
+from bridge.tables.outbox import OutboxRow
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.fake_disk import FakeDisk

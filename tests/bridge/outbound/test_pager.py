@@ -17,11 +17,12 @@ from aiohttp import web
 from bot.model.actions import DESK, PageOnCall
 from bot.model.line_incidents import PageFailed
 from bridge.config import Email, OnCall
-from bridge.outbound.dispatcher import OutboxRow, OutboxTask, RetryLater
+from bridge.outbound.dispatcher import OutboxTask, RetryLater
 from bridge.outbound.pager import ALERT_AFTER, GIVE_UP_AFTER, MESSAGE, Pager
 from bridge.runtime.crash_points import CrashHook, CrashPoint, never_crash
 from bridge.storage import serialization
 from bridge.tables import inbox
+from bridge.tables.outbox import OutboxRow
 from tests.fakes.bridge_harness import BridgeHarness
 
 REASON = "escalated"

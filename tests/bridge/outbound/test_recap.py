@@ -14,9 +14,9 @@ from bridge.matrix.room_client import Permanent, TokenRefused, Transient
 from bridge.matrix.room_keys.history import RecentMessages
 from bridge.outbound.dispatcher import PermanentFailure, RetryLater
 from bridge.outbound.recap import LOOKUP_REFUSED, MAX_BYTES, MAX_MESSAGES, NOBODY, TOO_LATE
+from bridge.outbound.routing import route
 from bridge.runtime.crash_points import CrashPoint
 from bridge.tables import room_events
-from bridge.tables.routing import route
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.room_sender_harness import RoomSenderHarness
 
@@ -186,7 +186,7 @@ async def test_it_stands_for_a_while(harness: BridgeHarness) -> None:
     assert (row["event_id"], row["expires"], row["about"]) == ("$q1.0", until, "$asked")
     await harness.database.commit(lambda conn: room_events.mark_seen(conn, ROOM, "$q1.0", said=False, expires=until + 1))
     assert (await recap.standing())["expires"] == until
-    assert [row["event_id"] for row in await room_events.due(harness.database, until, 9)] == ["$q1.0"]
+    assert [event.event_id for event in await room_events.due(harness.database, until, 9)] == ["$q1.0"]
 
 
 async def test_there_is_one_the_newest(harness: BridgeHarness) -> None:
@@ -285,7 +285,7 @@ async def test_on_hold_all_is_said_and_nothing_taken_away(harness: BridgeHarness
     assert await room_events.due(harness.database, harness.clock.now(), 9) == []
     await harness.database.commit(lambda conn: conn.execute("UPDATE thread SET held = $1", False))
     gone = await room_events.due(harness.database, harness.clock.now(), 9)
-    assert [row["event_id"] for row in gone] == ["$one", "$q1.0", "$q2.0"]
+    assert [event.event_id for event in gone] == ["$one", "$q1.0", "$q2.0"]
 
 
 @pytest.mark.parametrize(

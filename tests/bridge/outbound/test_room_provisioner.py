@@ -15,9 +15,10 @@ from bot.model.line_incidents import InviteFailed
 from bridge.config import Staff
 from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused, Transient
 from bridge.matrix.rooms.room_state import Room, RoomKind, RoomQueries, record_room, set_membership
-from bridge.outbound.room_provisioner import WARM_ROOMS, Designations, RoomProvisioner, forget_unassigned_rooms
+from bridge.outbound.room_provisioner import WARM_ROOMS, Designations, RoomProvisioner
 from bridge.runtime.crash_points import never_crash
 from bridge.storage.database import Transaction
+from bridge.tables.warm_rooms import forget_unassigned_rooms
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
 

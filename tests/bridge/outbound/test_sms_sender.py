@@ -12,9 +12,9 @@ from bot.model.actions import DeliveryReceipt, Origin, SendSms, ShowReceipt
 from bot.model.events import MemberJoined, MessageRedacted, MessageSent, PowerLevelsChanged, TextArrived
 from bot.model.thread_desk_events import Assigned
 from bridge.carriers.adapter import DeliveryReport, Rejected, TryLater, UnknownOutcome
-from bridge.outbound.dispatcher import OutboxRow
 from bridge.runtime.crash_points import CrashPoint
 from bridge.storage import serialization
+from bridge.tables.outbox import OutboxRow
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
 

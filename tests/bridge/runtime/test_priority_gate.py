@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from bot.model.actions import DESK, Action, EditMessage, SendMessage
-from bridge.outbound.dispatcher import OutboxRow, OutboxTask
+from bridge.outbound.dispatcher import OutboxTask
 from bridge.runtime.priority_gate import MAX_BACKGROUND, PriorityGate
 from bridge.storage import serialization
 from bridge.storage.database import Transaction
+from bridge.tables.outbox import OutboxRow
 from tests.e2e.polling import STEP_TIMEOUT
 from tests.fakes.bridge_harness import BridgeHarness
 

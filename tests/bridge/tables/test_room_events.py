@@ -121,7 +121,7 @@ async def test_nothing_is_erased_of_what_somebody_holds_by_now(
     assert await room_events.due(harness.database, harness.clock.now(), 9) == []
     await transactional_actions.release_hold(harness.database, task.owner)
     due = await room_events.due(harness.database, harness.clock.now(), 9)
-    assert [row["event_id"] for row in due] == ["$said"]
+    assert [event.event_id for event in due] == ["$said"]
 
 
 async def test_a_redaction_on_hold_blocks_nothing_behind_it(harness: BridgeHarness) -> None:
