@@ -34,40 +34,43 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "bridge/carriers": "bot/model bridge/runtime",
     "bridge/carriers/vendors": "policies bridge/runtime bridge/carriers",
     "bridge/config": "bridge/runtime bridge/carriers",
+    "bridge/services": "bridge/runtime bridge/storage",
     "bridge/tables": "bot/model bridge/runtime bridge/storage",
     "bridge/matrix/api": "bot/model bridge/runtime",
+    "bridge/background": "bridge/runtime bridge/storage bridge/matrix/api",
     "bridge/matrix/olm": "bridge/runtime bridge/storage bridge/matrix/api",
-    "bridge/matrix/rooms": "bridge/runtime bridge/storage bridge/matrix/api bridge/matrix/olm",
+    "bridge/matrix/rooms": "bridge/runtime bridge/storage bridge/matrix/api bridge/background bridge/matrix/olm",
     "bridge/matrix/room_keys": "bridge/runtime bridge/storage bridge/matrix/api bridge/matrix/olm bridge/matrix/rooms",
     "bridge/matrix/sync": (
         "bridge/runtime bridge/storage bridge/matrix/api bridge/matrix/olm bridge/matrix/rooms bridge/matrix/room_keys"
     ),
     "bridge/matrix": (
-        "bot/model bridge/runtime bridge/storage bridge/matrix/api bridge/matrix/olm bridge/matrix/rooms "
-        "bridge/matrix/room_keys bridge/matrix/sync"
+        "bot/model bridge/runtime bridge/storage bridge/matrix/api bridge/background bridge/matrix/olm "
+        "bridge/matrix/rooms bridge/matrix/room_keys bridge/matrix/sync"
     ),
     "bridge/erasure": (
-        "policies bot/model bridge/runtime bridge/storage bridge/carriers bridge/config bridge/tables "
-        "bridge/matrix/api bridge/matrix/rooms bridge/matrix/room_keys bridge/matrix"
+        "policies bot/model bridge/runtime bridge/storage bridge/carriers bridge/config bridge/services "
+        "bridge/tables bridge/matrix/api bridge/background bridge/matrix/rooms bridge/matrix/room_keys "
+        "bridge/matrix"
     ),
     "bridge/outbound": (
         "policies bot/model bot/commands bot/display bot/guard bridge/runtime bridge/storage bridge/carriers "
-        "bridge/config bridge/tables bridge/matrix/api bridge/matrix/rooms bridge/matrix/room_keys bridge/matrix "
-        "bridge/erasure"
+        "bridge/config bridge/services bridge/tables bridge/matrix/api bridge/background bridge/matrix/rooms "
+        "bridge/matrix/room_keys bridge/matrix bridge/erasure"
     ),
     "bridge/inbound": (
-        "bot/model bridge/runtime bridge/storage bridge/carriers bridge/tables bridge/matrix/api "
-        "bridge/matrix/rooms bridge/matrix/room_keys bridge/erasure bridge/outbound"
+        "bot/model bridge/runtime bridge/storage bridge/carriers bridge/services bridge/tables bridge/matrix/api "
+        "bridge/background bridge/matrix/rooms bridge/matrix/room_keys bridge/erasure bridge/outbound"
     ),
     "bridge/engine": (
         "policies bot/model bot/language bot/commands bot/lifecycle bot/codeword bot/decide bridge/runtime "
-        "bridge/storage bridge/carriers bridge/config bridge/tables bridge/matrix/rooms bridge/outbound "
-        "bridge/inbound"
+        "bridge/storage bridge/carriers bridge/config bridge/services bridge/tables bridge/background "
+        "bridge/matrix/rooms bridge/outbound bridge/inbound"
     ),
     "bridge/app": (
-        "policies bot/model bot/sending bridge/runtime bridge/storage bridge/carriers bridge/config bridge/tables "
-        "bridge/matrix/api bridge/matrix/rooms bridge/matrix bridge/erasure bridge/outbound bridge/inbound "
-        "bridge/engine"
+        "policies bot/model bot/sending bridge/runtime bridge/storage bridge/carriers bridge/config "
+        "bridge/services bridge/tables bridge/matrix/api bridge/matrix/rooms bridge/matrix bridge/erasure "
+        "bridge/outbound bridge/inbound bridge/engine"
     ),
     "deploy/synapse_module": "",
     "deploy/data_dir": "bot/model bridge/runtime bridge/storage bridge/config bridge/tables",

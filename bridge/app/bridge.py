@@ -49,118 +49,70 @@ class Bridge:
     """Every part of the bridge, made and connected. `open`, then `run` until cancelled; the stack lets go."""
 
     def __init__(self, resources: Resources) -> None:
-        self._resources, config, pack = resources, resources.config, resources.pack
-        database, vault, clock, crash = resources.database, resources.vault, resources.clock, resources.crash
-        self._rooms_changed = asyncio.Event()
-        self.alert = ErasureAlert(database=database, vault=vault, clock=clock, wake_engine=self._wake_engine)
-        self.designations = Designations(database=database)
-        self.outbox = OutboxDispatcher(database=database, vault=vault, clock=clock, wake_engine=self._wake_engine)
+        self._resources, config, pack, services = resources, resources.config, resources.pack, resources.services
+        self.alert = ErasureAlert(services)
+        self.designations = Designations(database=services.database)
+        self.outbox = OutboxDispatcher(services)
         self.carrier_copies = CarrierCopies(
-            database=database,
-            vault=vault,
-            clock=clock,
+            services,
             carrier=resources.carrier,
             alert=self.alert,
-            on_finished=self._wake_erasure,
             accept_report=self._accept_report,
             yield_to_foreground=self.outbox.priority_gate.yield_to_foreground,
-            crash=crash,
         )
-        self.startup_hold = StartupHold(database=database, release=self.outbox.room_ready)
-        self.timers = Timers(
-            database=database,
-            vault=vault,
-            clock=clock,
-            wake_engine=self._wake_engine,
-            crash=crash,
-            wait_until_idle=self._wait_until_engine_idle,
-        )
+        self.startup_hold = StartupHold(services)
         self.engine = Engine(
-            database=database,
-            vault=vault,
+            services,
             pack=pack,
-            clock=clock,
             outbox=self.outbox,
             transactional_actions=TransactionalActions(
-                clock=clock,
+                services,
                 settings=pack.settings,
-                audit=AuditLog(vault=vault),
+                audit=AuditLog(vault=services.vault),
                 suppression=resources.suppression,
-                wake=self._wake_erasure,
             ),
             designations=self.designations,
-            timers_changed=self.timers.changed,
-            desk_changed=self._rooms_changed.set,
-            crash=crash,
             on_call=config.line.on_call is not None and config.line.on_call.is_configured,
             cold_outreach=ColdOutreach(
-                database=database,
-                vault=vault,
-                line=config.line.slug,
-                numbers=config.line.all_numbers,
-                is_suppressed=self._is_suppressed,
-                wake_screening=self._wake_screening,
+                services, line=config.line.slug, numbers=config.line.all_numbers, is_suppressed=self._is_suppressed
             ),
         )
+        self.timers = Timers(services, wait_until_idle=self.engine.queue.wait_until_short)
         self.sms_sender = SmsSender(
-            database=database,
-            vault=vault,
+            services,
             pack=pack,
-            clock=clock,
             carrier=resources.carrier,
             numbers=config.line.all_numbers,
             carrier_copies=self.carrier_copies,
-            wake_engine=self._wake_engine,
-            crash=crash,
         )
-        self.pager = Pager(
-            database=database,
-            vault=vault,
-            clock=clock,
-            on_call=config.line.on_call,
-            http=resources.http,
-            wake_engine=self._wake_engine,
-            crash=crash,
-        )
-        hourly_alerts = HourlyAlerts(database=database, vault=vault, clock=clock, wake_engine=self._wake_engine)
+        self.pager = Pager(services, on_call=config.line.on_call, http=resources.http)
+        hourly_alerts = HourlyAlerts(services)
         self.webhook = Webhook(
-            database=database,
-            vault=vault,
-            clock=clock,
+            services,
             carrier=resources.carrier,
             line=config.line.slug,
             carrier_copies=self.carrier_copies,
-            wake_engine=self._wake_engine,
-            wake_screening=self._wake_screening,
             hourly_alerts=hourly_alerts,
-            crash=crash,
         )
         self.screening = Screening(
-            database=database,
-            vault=vault,
-            clock=clock,
+            services,
             suppression=resources.suppression,
             rate_limit=NewThreadRateLimit(
                 per_number_per_hour=pack.settings.new_threads_per_number_per_hour,
                 per_minute=pack.settings.new_threads_per_minute,
             ),
             new_designation=self.designations.allocate,
-            wake_engine=self._wake_engine,
-            wake_rooms=self._rooms_changed.set,
-            crash=crash,
         )
         self.carrier_backfill = CarrierBackfill(
-            database=database, clock=clock, carrier=resources.carrier, webhook=self.webhook, hourly_alerts=hourly_alerts
+            services, carrier=resources.carrier, webhook=self.webhook, hourly_alerts=hourly_alerts
         )
         self.matrix_workers = MatrixWorkers(
             resources,
             engine=self.engine,
-            screening=self.screening,
             outbox=self.outbox,
             timers=self.timers,
             designations=self.designations,
             alert=self.alert,
-            rooms_changed=self._rooms_changed,
         )
 
     @classmethod
@@ -174,15 +126,15 @@ class Bridge:
 
     async def recover(self) -> None:
         """Bring memory and files to what SQL says."""
-        resources = self._resources
+        services = self._resources.services
         await self.sms_sender.recover()
         await self.startup_hold.load()
         await self._destroy_orphan_keys()
         await self.designations.load()
         await self.engine.load()
         await self.screening.load()
-        await restore_notice.notify_desk(resources.database, resources.vault, resources.clock)
-        await configuration_audit.record(resources.database, resources.vault, resources.clock, resources.config)
+        await restore_notice.notify_desk(services.database, services.vault, services.clock)
+        await configuration_audit.record(services.database, services.vault, services.clock, self._resources.config)
         await self.outbox.load()
         # Before the timers, which note that the line is there again.
         await self.carrier_backfill.report_absence()
@@ -201,38 +153,24 @@ class Bridge:
     async def run(self) -> None:
         """Work until cancelled. Raises what ends the program."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.engine.run())
-            group.create_task(self.screening.run())
+            group.create_task(self.engine.queue.run())
+            group.create_task(self.screening.queue.run())
             group.create_task(self.startup_hold.run(self.matrix_workers.synced, self.carrier_backfill.caught_up))
             group.create_task(self._run_timers())
             group.create_task(self.carrier_backfill.run())
-            group.create_task(self.carrier_copies.run())
+            group.create_task(self.carrier_copies.loop.run())
             group.create_task(self.outbox.run("carrier", self.startup_hold.wrap(self.sms_sender.perform)))
             group.create_task(self.outbox.run("page", self.pager.perform))
             group.create_task(self.matrix_workers.run())
-            for database in (self._resources.database, self._resources.puppet_database):
+            for database in (self._resources.services.database, self._resources.puppet_database):
                 group.create_task(database.wait_for_failure())
 
     async def _run_timers(self) -> None:
         await self.startup_hold.released.wait()
-        await self.timers.run()
-
-    async def _wait_until_engine_idle(self) -> None:
-        await self.engine.wait_until_idle()
-
-    def _wake_engine(self, owner: str) -> None:
-        self.engine.wake(owner)
+        await self.timers.loop.run()
 
     async def _accept_report(self, delivery_report: DeliveryReport) -> None:
         await self.webhook.accept_report(delivery_report)
-
-    def _wake_screening(self, owner: str) -> None:
-        self.screening.wake(owner)
-
-    def _wake_erasure(self) -> None:
-        """Something has ended, or what was waited for has come: also the copies of it may be due."""
-        self.carrier_copies.wake()
-        self.matrix_workers.wake_erasure()
 
     async def _answer_ready(self, _request: web.Request) -> web.Response:
         desk_room = self.matrix_workers.desk_room()
@@ -243,13 +181,12 @@ class Bridge:
 
     async def _is_suppressed(self, phone: Phone) -> bool:
         """Tell whether nobody may text this phone first: it said STOP once, or is blocked."""
-        return bool(
-            await self._resources.suppression.lookup(self._resources.database, phone, now=self._resources.clock.now())
-        )
+        services = self._resources.services
+        return bool(await self._resources.suppression.lookup(services.database, phone, now=services.clock.now()))
 
     async def _destroy_orphan_keys(self) -> None:
         """Destroy keys whose thread or room never came to be, because a crash came between."""
-        database, vault = self._resources.database, self._resources.vault
+        database, vault = self._resources.services.database, self._resources.services.vault
         await database.commit(forget_unassigned_rooms)
         needed = await threads.key_owners(database)
         orphans = await vault.owners() - needed - {DESK, COPIES}

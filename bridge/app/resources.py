@@ -16,9 +16,10 @@ from bridge.carriers import registry
 from bridge.carriers.adapter import Carrier
 from bridge.config import Config
 from bridge.matrix.schema import MAIN_MIGRATIONS, PUPPET_MIGRATIONS
-from bridge.runtime.clock import Clock, SteadyClock
+from bridge.runtime.clock import SteadyClock
 from bridge.runtime.crash_points import CrashHook
 from bridge.runtime.settings import read_secret
+from bridge.services import Services
 from bridge.storage.database import Database
 from bridge.storage.key_file import KeyFile
 from bridge.storage.sqlite_database import SqliteDatabase
@@ -34,14 +35,11 @@ class Resources:
 
     config: Config
     pack: Pack
-    crash: CrashHook
+    services: Services
     http: aiohttp.ClientSession
-    vault: Vault
-    database: Database
     puppet_database: Database
     carrier: Carrier
     suppression: Suppression
-    clock: Clock
 
     @classmethod
     async def open(cls, *, config: Config, pack: Pack, crash: CrashHook, stack: AsyncExitStack) -> Self:
@@ -74,14 +72,11 @@ class Resources:
         return cls(
             config=config,
             pack=pack,
-            crash=crash,
+            services=Services(database=database, vault=vault, clock=SteadyClock(), crash=crash),
             http=http,
-            vault=vault,
-            database=database,
             puppet_database=puppet_database,
             carrier=carrier,
             suppression=Suppression(
                 key=bytes.fromhex(read_secret(config.keys.suppression_key_file)), line=config.line.slug
             ),
-            clock=SteadyClock(),
         )

@@ -19,7 +19,8 @@ from bridge.carriers.dialed_number import classify_dialed_number
 from bridge.inbound import screening
 from bridge.outbound.sms_sender import PHONE_CONTEXT
 from bridge.runtime.phone_number import Phone
-from bridge.storage.database import Database, Transaction
+from bridge.services import Services, WakeUps
+from bridge.storage.database import Transaction
 from bridge.storage.vault import Vault
 from bridge.tables import inbox, threads
 from policies.pack import Pack
@@ -32,20 +33,9 @@ class PendingThread:
     """A thread that is about to be made: its key exists, everything else comes with `write`."""
 
     def __init__(
-        self,
-        *,
-        owner: str,
-        vault: Vault,
-        insert: Callable[[Transaction], Awaitable[bool]],
-        wake_screening: Callable[[str], None],
+        self, *, owner: str, vault: Vault, insert: Callable[[Transaction], Awaitable[bool]], wake: WakeUps
     ) -> None:
-        self.owner, self._vault, self._insert, self._wake_screening, self._inserted = (
-            owner,
-            vault,
-            insert,
-            wake_screening,
-            False,
-        )
+        self.owner, self._vault, self._insert, self._wake, self._inserted = owner, vault, insert, wake, False
 
     async def write(self, conn: Transaction) -> None:
         """Make the thread, within the decision's commit, unless its phone has texted us in the meantime."""
@@ -54,7 +44,7 @@ class PendingThread:
     async def after_commit(self) -> None:
         """After the commit: have the thread looked up like any other. The key of one that is not there is destroyed."""
         if self._inserted:
-            self._wake_screening(self.owner)
+            self._wake.screening(self.owner)
         else:
             await self._vault.destroy(self.owner)
 
@@ -62,18 +52,9 @@ class PendingThread:
 class ColdOutreach:
     """Classifies what is typed in offices, and begins threads for it. `line` is its slug, `numbers` its own numbers."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        vault: Vault,
-        line: str,
-        numbers: tuple[str, ...],
-        is_suppressed: IsSuppressed,
-        wake_screening: Callable[[str], None],
-    ) -> None:
-        self._database, self._vault, self._line, self._numbers = database, vault, line, numbers
-        self._is_suppressed, self._wake_screening = is_suppressed, wake_screening
+    def __init__(self, services: Services, *, line: str, numbers: tuple[str, ...], is_suppressed: IsSuppressed) -> None:
+        self._database, self._vault, self._wake = services.database, services.vault, services.wake
+        self._line, self._numbers, self._is_suppressed = line, numbers, is_suppressed
 
     async def classify_number(self, pack: Pack, event: Event) -> DialledNumber | None:
         """Say what a message in an office is as a telephone number, without its digits; None for everything else."""
@@ -109,4 +90,4 @@ class ColdOutreach:
             await inbox.append(conn, inbox_row)
             return True
 
-        return PendingThread(owner=owner, vault=self._vault, insert=insert, wake_screening=self._wake_screening)
+        return PendingThread(owner=owner, vault=self._vault, insert=insert, wake=self._wake)

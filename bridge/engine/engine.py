@@ -8,8 +8,6 @@ thread is on hold. A thread that has ended gets no more events.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from typing import Any, Final
 
 from bot.decide import decide
@@ -25,6 +23,7 @@ from bot.model.transactional_actions import (
     SetTimer,
     Suppress,
 )
+from bridge.background.owner_queue import OwnerQueue
 from bridge.engine import timers
 from bridge.engine.codeword_matching import CodewordMatcher, MatchedEvent
 from bridge.engine.cold_outreach import ColdOutreach
@@ -34,13 +33,12 @@ from bridge.outbound.dispatcher import OutboxDispatcher
 from bridge.outbound.room_provisioner import Designations
 from bridge.outbound.sms_sender import PHONE_CONTEXT
 from bridge.runtime import log
-from bridge.runtime.clock import Clock
-from bridge.runtime.crash_points import CrashHook, CrashPoint
+from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.phone_number import Phone
+from bridge.services import Services
 from bridge.storage import serialization
-from bridge.storage.database import Database, Transaction
+from bridge.storage.database import Transaction
 from bridge.storage.errors import Unavailable
-from bridge.storage.vault import Vault
 from bridge.tables import dead_letters, desk_state, inbox, outbox, threads
 from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import InboxRow, SequencedRow
@@ -50,8 +48,6 @@ from policies.pack import Pack
 
 AGGREGATE: Final = "aggregate"
 MAX_IN_FLIGHT: Final = 32
-IDLE_OWNERS: Final = 4
-"""Owners that wait for a decision while what has time may go on."""
 
 
 class _StaleFacts(Exception):  # noqa: N818 - it says what happened
@@ -63,39 +59,27 @@ class Engine:
 
     def __init__(
         self,
+        services: Services,
         *,
-        database: Database,
-        vault: Vault,
         pack: Pack,
-        clock: Clock,
         outbox: OutboxDispatcher,
         transactional_actions: TransactionalActions,
         designations: Designations,
-        timers_changed: Callable[[], None],
-        desk_changed: Callable[[], None],
-        crash: CrashHook,
         on_call: bool = False,
         cold_outreach: ColdOutreach | None = None,
     ) -> None:
         """Make it. `on_call`: somebody can be called outside Matrix."""
-        self._database, self._vault, self._pack, self._clock = database, vault, pack, clock
-        self._outbox, self._timers_changed, self._desk_changed, self._crash = outbox, timers_changed, desk_changed, crash
+        self._database, self._vault, self._clock = services.database, services.vault, services.clock
+        self._wake, self._crash, self._pack = services.wake, services.crash, pack
+        self._outbox = outbox
         self._transactional_actions, self._designations = transactional_actions, designations
         self._cold_outreach = cold_outreach
         self._lookup = FactsLookup(
-            database=database,
-            vault=vault,
-            pack=pack,
-            clock=clock,
-            fresh=designations.allocate,
-            on_call=on_call,
-            cold_outreach=cold_outreach,
+            services, pack=pack, fresh=designations.allocate, on_call=on_call, cold_outreach=cold_outreach
         )
-        self._codeword_matcher = CodewordMatcher(vault=vault, pack=pack)
-        self._ready: asyncio.Queue[str] = asyncio.Queue()
-        self._queued: set[str] = set()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._codeword_matcher = CodewordMatcher(vault=services.vault, pack=pack)
+        self.queue = OwnerQueue("engine", self._work, workers=MAX_IN_FLIGHT)
+        services.wake.engine = self.queue.wake
         self._desk = Desk()
 
     @property
@@ -113,46 +97,11 @@ class Engine:
         else:
             self._desk = serialization.decode_as(Desk, await self._vault.open(DESK, AGGREGATE, sealed))
         for owner in await inbox.owners(self._database):
-            self.wake(owner)
+            self.queue.wake(owner)
 
-    def wake(self, owner: str) -> None:
-        """Say that this owner's inbox may hold something."""
-        if owner not in self._queued:
-            self._queued.add(owner)
-            self._ready.put_nowait(owner)
-            if len(self._queued) > IDLE_OWNERS:
-                self._idle.clear()
-
-    async def wait_until_idle(self) -> None:
-        """Wait until hardly anybody waits for a decision."""
-        await self._idle.wait()
-
-    async def run(self) -> None:
-        """Decide until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for _ in range(MAX_IN_FLIGHT):
-                group.create_task(self._work())
-
-    async def _work(self) -> None:
-        while True:
-            owner = await self._ready.get()
-            try:
-                while (row := await inbox.next_to_decide(self._database, owner)) is not None:
-                    await self._process(row)
-                self._finish_owner(owner)
-                if await inbox.next_to_decide(self._database, owner) is not None:
-                    self.wake(owner)
-            except (Unavailable, OSError) as error:
-                # The disk is full or the file is busy: nothing is lost, the row still stands.
-                log.failure("engine.database_retry", error)
-                await asyncio.sleep(1)
-                self._finish_owner(owner)
-                self.wake(owner)
-
-    def _finish_owner(self, owner: str) -> None:
-        self._queued.discard(owner)
-        if len(self._queued) <= IDLE_OWNERS:
-            self._idle.set()
+    async def _work(self, owner: str) -> None:
+        while (row := await inbox.next_to_decide(self._database, owner)) is not None:
+            await self._process(row)
 
     async def _process(self, row: SequencedRow) -> None:
         owner = row.inbox_row.owner
@@ -239,22 +188,22 @@ class Engine:
         if isinstance(step.aggregate, Desk):
             self._desk = step.aggregate
             if changed:
-                self._desk_changed()
+                self._wake.rooms()
         self._crash(CrashPoint.ENGINE_COMMITTED)
         for number, item in placed:
-            self._outbox.wake(number, owner, item.lane, item.transport)
+            self._wake.outbox(number, owner, item.lane, item.transport)
         for inbox_row in notices:
-            self.wake(inbox_row.owner)
+            self._wake.engine(inbox_row.owner)
         if set_:
-            self._timers_changed()
+            self._wake.timers()
         if pending_thread is not None:
             await pending_thread.after_commit()
         if effects:
-            self._transactional_actions.wake()
+            self._wake.erasure()
         if renamed:
             # The words of one that is over are free again; one that begins needs a room.
             self._designations.release(aggregate.designation)
-            self._desk_changed()
+            self._wake.rooms()
 
     async def _open_thread(self, owner: str, stored: StoredThread) -> Thread:
         return serialization.decode_as(Thread, await self._vault.open(owner, AGGREGATE, stored.aggregate))
@@ -283,4 +232,4 @@ class Engine:
         if not letter.is_notice:
             notices.append(await dead_letters.seal_notice(self._vault, letter.short_id, designation=named))
         await dead_letters.record_event(self._database, row.seq, letter, at=self._clock.now(), notices=notices)
-        self.wake(DESK)
+        self._wake.engine(DESK)

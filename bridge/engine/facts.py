@@ -16,10 +16,10 @@ from bot.model.events import MessageSent, TextArrived, TimerDue
 from bot.model.thread import ThreadState
 from bridge.engine.codeword_matching import MatchedEvent
 from bridge.engine.cold_outreach import ColdOutreach
-from bridge.runtime.clock import Clock, system_clock_offset
+from bridge.runtime.clock import system_clock_offset
+from bridge.services import Services
 from bridge.storage import serialization
-from bridge.storage.database import Database
-from bridge.storage.vault import CannotOpen, Vault
+from bridge.storage.vault import CannotOpen
 from bridge.tables import dead_letters, inbox, outbox
 from bridge.tables.dead_letters import DeadLetter
 from policies.pack import Pack
@@ -33,23 +33,16 @@ class FactsLookup:
 
     def __init__(
         self,
+        services: Services,
         *,
-        database: Database,
-        vault: Vault,
         pack: Pack,
-        clock: Clock,
         fresh: Callable[[], str],
         on_call: bool,
         cold_outreach: ColdOutreach | None,
     ) -> None:
-        self._database, self._vault, self._pack, self._new_designation, self._cold_outreach = (
-            database,
-            vault,
-            pack,
-            fresh,
-            cold_outreach,
-        )
-        self._clock, self._on_call = clock, on_call
+        self._database, self._vault, self._clock = services.database, services.vault, services.clock
+        self._pack, self._new_designation, self._cold_outreach = pack, fresh, cold_outreach
+        self._on_call = on_call
 
     async def facts(
         self, *, owner: str, seq: int, matched: MatchedEvent, aggregate: Thread | Desk, desk: Desk, frozen: bool, now: float

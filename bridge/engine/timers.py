@@ -7,7 +7,6 @@ minute, the desk gets an alarm, and timers that destroy wait for a person.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -17,12 +16,11 @@ from bot.model.actions import DESK
 from bot.model.events import TimerDue
 from bot.model.line_incidents import ClockJumped
 from bot.model.transactional_actions import CancelTimer, SetTimer
+from bridge.background.loop import BackgroundLoop
 from bridge.runtime import log
-from bridge.runtime.clock import Clock
-from bridge.runtime.crash_points import CrashHook, CrashPoint
-from bridge.storage.database import Database, Transaction
-from bridge.storage.errors import Unavailable
-from bridge.storage.vault import Vault
+from bridge.runtime.crash_points import CrashPoint
+from bridge.services import Services
+from bridge.storage.database import Transaction
 from bridge.tables import clock_trust, inbox
 from bridge.tables import timers as timer_table
 from bridge.tables.clock_trust import MAX_SKEW
@@ -39,54 +37,30 @@ class Timers:
 
     def __init__(
         self,
+        services: Services,
         *,
-        database: Database,
-        vault: Vault,
-        clock: Clock,
-        wake_engine: Callable[[str], None],
-        crash: CrashHook,
         wait_until_idle: Callable[[], Awaitable[None]],
         system_time: Callable[[], float] = time.time,
         sample: Callable[[], clock_trust.ClockSample] = clock_trust.sample_clock,
     ) -> None:
-        self._database, self._vault, self._clock, self._wake_engine, self._crash = (
-            database,
-            vault,
-            clock,
-            wake_engine,
-            crash,
-        )
+        self._database, self._vault, self._clock = services.database, services.vault, services.clock
+        self._wake, self._crash = services.wake, services.crash
         self._system_time, self._wait_until_idle = system_time, wait_until_idle
-        self._clock_check = clock_trust.ClockCheck(database=database, sample=sample)
-        self._offset = system_time() - clock.now()
-        self._changed = asyncio.Event()
-
-    def changed(self) -> None:
-        """Say that a timer was set."""
-        self._changed.set()
+        self._clock_check = clock_trust.ClockCheck(database=services.database, sample=sample)
+        self._offset = system_time() - services.clock.now()
+        self.loop = BackgroundLoop("timers", self.run_once, max_sleep=MAX_SLEEP, retry=(1.0, 1.0))
+        services.wake.timers = self.loop.wake
 
     async def recover(self) -> None:
         """At the start: find out whether the clock was set while nobody ran."""
         if jump := await self._clock_check.jump_since_last_run():
             await self._record_jump(jump)
 
-    async def run(self) -> None:
-        """Fire what is due, until cancelled."""
-        while True:
-            self._changed.clear()
-            try:
-                await self._check_clock()
-                await self._clock_check.record_sample()
-                wait = await self.fire_due()
-            except (Unavailable, OSError) as error:
-                log.failure("timers.database_retry", error)
-                wait = 1.0
-            if wait > 0:
-                try:
-                    async with asyncio.timeout(min(wait, MAX_SLEEP)):
-                        await self._changed.wait()
-                except TimeoutError:
-                    continue
+    async def run_once(self) -> float:
+        """Look at the clock, and fire what is due; return the seconds until the next one is due."""
+        await self._check_clock()
+        await self._clock_check.record_sample()
+        return await self.fire_due()
 
     async def is_set(self, key: str) -> bool:
         """Whether a timer of that key is set for anybody."""
@@ -114,7 +88,7 @@ class Timers:
         await self._database.commit(commit)
         self._crash(CrashPoint.TIMER_FIRED)
         for row in due:
-            self._wake_engine(row.owner)
+            self._wake.engine(row.owner)
         await self._wait_until_idle()
         return 0.0
 
@@ -140,7 +114,7 @@ class Timers:
 
         await self._database.commit(commit)
         log.event("timers.clock_jumped", seconds=seconds)
-        self._wake_engine(DESK)
+        self._wake.engine(DESK)
 
 
 async def write(conn: Transaction, owner: str, timer: SetTimer | CancelTimer) -> None:

@@ -8,7 +8,6 @@ is handled any more; when the thread ends, the erasure forgets even whose room i
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final, TypeAlias, TypeGuard
 
 from bot.model.actions import DESK, Action
@@ -24,7 +23,7 @@ from bot.model.transactional_actions import (
     TrustClock,
 )
 from bridge.matrix.rooms.room_state import set_owner
-from bridge.runtime.clock import Clock
+from bridge.services import Services
 from bridge.storage.database import Database, Transaction
 from bridge.tables import (
     carrier_copies,
@@ -69,13 +68,10 @@ TRANSACTIONAL_ACTIONS: Final = (
 
 
 class TransactionalActions:
-    """Performs these actions. `wake`: something may be due at once."""
+    """Performs these actions."""
 
-    def __init__(
-        self, *, clock: Clock, settings: Settings, audit: AuditLog, suppression: Suppression, wake: Callable[[], None]
-    ) -> None:
-        self._clock, self._settings, self._audit, self.wake = clock, settings, audit, wake
-        self.suppression = suppression
+    def __init__(self, services: Services, *, settings: Settings, audit: AuditLog, suppression: Suppression) -> None:
+        self._clock, self._settings, self._audit, self.suppression = services.clock, settings, audit, suppression
 
     async def perform(self, conn: Transaction, owner: str, action: TransactionalAction, *, phone: bytes = b"") -> None:
         """Do one, inside the commit of the decision that asked for it. `phone`: its slow digest, for `Suppress`."""

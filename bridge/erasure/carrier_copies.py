@@ -13,10 +13,11 @@ texter's is destroyed, and the row is deleted when the copy is settled.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from bridge.background.corruption import AlertCallback, CorruptionPolicy
+from bridge.background.loop import BackgroundLoop
 from bridge.carriers.adapter import (
     CannotDelete,
     Carrier,
@@ -26,12 +27,8 @@ from bridge.carriers.adapter import (
     DeliveryReport,
     RetainedByCarrier,
 )
-from bridge.erasure.corruption import CorruptionPolicy
-from bridge.runtime import log
-from bridge.runtime.clock import Clock
-from bridge.runtime.crash_points import CrashHook, CrashPoint
-from bridge.storage.database import Database
-from bridge.storage.errors import DatabaseError, Unavailable
+from bridge.runtime.crash_points import CrashPoint
+from bridge.services import Services
 from bridge.storage.vault import CannotOpen, Vault
 from bridge.tables import carrier_copies, clock_trust, sent_texts
 from bridge.tables.carrier_copies import CarrierCopy
@@ -51,41 +48,30 @@ UNCONFIRMED: Final = "deletion asked for, which the carrier does not confirm"
 UNKNOWN_ID: Final = "its id could not be opened"
 ELSEWHERE: Final = "left at another carrier, which cannot be asked any more"
 
-AlertCallback = Callable[[str, float], Awaitable[None]]
-"""Says what is not gone, and since when."""
-
 
 class CarrierCopies:
     """Notes copies, and deletes them: `run` until cancelled."""
 
     def __init__(
         self,
+        services: Services,
         *,
-        database: Database,
-        vault: Vault,
-        clock: Clock,
         carrier: Carrier,
         alert: AlertCallback,
-        on_finished: Callable[[], None],
         accept_report: Callable[[DeliveryReport], Awaitable[None]],
         yield_to_foreground: Callable[[], Awaitable[None]],
-        crash: CrashHook,
     ) -> None:
         """Make it. `yield_to_foreground` waits for one in what people say, and not for long."""
-        self._database, self._vault, self._clock, self._carrier = database, vault, clock, carrier
-        self._alert, self._on_finished, self._accept_report, self._yield_to_foreground, self._crash = (
-            alert,
-            on_finished,
-            accept_report,
-            yield_to_foreground,
-            crash,
+        self._database, self._vault, self._clock = services.database, services.vault, services.clock
+        self._carrier, self._alert, self._accept_report = carrier, alert, accept_report
+        self._yield_to_foreground, self._crash, self._wake = yield_to_foreground, services.crash, services.wake
+        self.loop = BackgroundLoop(
+            "carrier_copies",
+            self.run_once,
+            max_sleep=MAX_SLEEP,
+            corruption=CorruptionPolicy(clock=services.clock, alert=alert),
         )
-        self._changed = asyncio.Event()
-        self._corruption = CorruptionPolicy(clock=clock, alert=alert)
-
-    def wake(self) -> None:
-        """Say that a copy may be due."""
-        self._changed.set()
+        services.wake.carrier_copies = self.loop.wake
 
     async def seal(self, message_id: str) -> bytes:
         """Seal a carrier's id, before the commit that notes its copy."""
@@ -96,32 +82,14 @@ class CarrierCopies:
             await self._vault.create(COPIES)
             return await self._vault.seal(COPIES, COPIES, raw)
 
-    async def run(self) -> None:
-        """Delete what is due, until cancelled."""
-        while True:
-            self._changed.clear()
-            more, wait = False, MAX_SLEEP
-            try:
-                more = await self.run_once()
-            except (Unavailable, OSError) as error:
-                log.failure("carrier_copies.database_retry", error)
-            except DatabaseError as error:
-                wait = await self._corruption.record("carrier_copies.database_corrupt", error)
-            if not more:
-                try:
-                    async with asyncio.timeout(wait):
-                        await self._changed.wait()
-                except TimeoutError:
-                    continue
-
-    async def run_once(self) -> bool:
-        """Try a batch of what is due; return whether there was anything."""
+    async def run_once(self) -> float:
+        """Try a batch of what is due; return the seconds until there may be more."""
         distrusted = await clock_trust.is_distrusted(self._database)
         due = await carrier_copies.due_copies(self._database, self._clock.now(), BATCH, clock_distrusted=distrusted)
         for copy in due:
             await self._yield_to_foreground()
             await self._delete_one(copy)
-        return bool(due)
+        return 0.0 if due else MAX_SLEEP
 
     async def _delete_one(self, copy: CarrierCopy) -> None:
         try:
@@ -169,7 +137,7 @@ class CarrierCopies:
 
     async def _finish(self, copy: CarrierCopy, result: str) -> None:
         await self._database.commit(lambda conn: carrier_copies.settle(conn, copy.n, result))
-        self._on_finished()
+        self._wake.erasure()
 
 
 def id_digest(vault: Vault, kind: str, message_id: str) -> bytes:

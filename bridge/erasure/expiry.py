@@ -10,21 +10,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final, Protocol
 
-from bridge.erasure.corruption import CorruptionPolicy
+from bridge.background.corruption import AlertCallback, CorruptionPolicy
+from bridge.background.loop import BackgroundLoop
 from bridge.erasure.room_backoff import RoomBackoff
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleRequestRejected
 from bridge.matrix.room_client import HomeserverError, Permanent, TokenRefused, Transient
 from bridge.matrix.room_keys.ratchet_pruning import prune_ratchets
 from bridge.runtime import log
-from bridge.runtime.clock import Clock
-from bridge.runtime.crash_points import CrashHook, CrashPoint
-from bridge.storage.database import Database, Transaction
-from bridge.storage.errors import DatabaseError, Unavailable
-from bridge.storage.vault import Vault
+from bridge.runtime.crash_points import CrashPoint
+from bridge.services import Services
+from bridge.storage.database import Transaction
 from bridge.tables import clock_trust, dead_letters, leftovers, room_events
 from bridge.tables.room_events import IndexedEvent
 
@@ -50,42 +49,23 @@ class RoomEraser(Protocol):
 class ExpiryWorker:
     """Lets what is old go. `run` until cancelled."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        vault: Vault,
-        clock: Clock,
-        rooms: RoomEraser,
-        alert: Callable[[str, float], Awaitable[None]],
-        crash: CrashHook,
-    ) -> None:
-        self._database, self._vault, self._clock, self._rooms = database, vault, clock, rooms
-        self._alert, self._crash = alert, crash
+    def __init__(self, services: Services, *, rooms: RoomEraser, alert: AlertCallback) -> None:
+        self._database, self._vault, self._clock = services.database, services.vault, services.clock
+        self._rooms, self._alert, self._crash = rooms, alert, services.crash
         self._pruned = 0.0
         self._backoff = RoomBackoff()
-        self._corruption = CorruptionPolicy(clock=clock, alert=alert)
+        self.loop = BackgroundLoop(
+            "expiry",
+            self.run_once,
+            max_sleep=INTERVAL,
+            retry=(INTERVAL, INTERVAL),
+            corruption=CorruptionPolicy(clock=services.clock, alert=alert),
+        )
 
-    async def run(self) -> None:
-        """Sweep until cancelled. Raises :class:`TokenRefused`."""
-        while True:
-            more, wait = False, INTERVAL
-            try:
-                more = await self.run_once()
-            except TokenRefused:
-                raise
-            except HomeserverError as error:
-                log.event("expiry.homeserver_retry", status=error.status)
-            except (Unavailable, OSError) as error:
-                log.failure("expiry.database_retry", error)
-            except DatabaseError as error:
-                wait = await self._corruption.record("expiry.database_corrupt", error)
-            await asyncio.sleep(0 if more else wait)
-
-    async def run_once(self) -> bool:
-        """Let a batch of events go, and from time to time the rest; return whether more is due."""
+    async def run_once(self) -> float:
+        """Let a batch of events go, and from time to time the rest; return the seconds until more is due."""
         if await clock_trust.is_distrusted(self._database):
-            return False
+            return INTERVAL
         now = self._clock.now()
         if now - self._pruned >= PRUNE_INTERVAL or now < self._pruned:
             await self._delete_expired_rows(int(now))
@@ -101,7 +81,7 @@ class ExpiryWorker:
         failed = [error for error in done if isinstance(error, BaseException)]
         if failed:
             raise next((error for error in failed if isinstance(error, TokenRefused)), failed[0])
-        return bool(due) and all(done)
+        return 0.0 if due and all(done) else INTERVAL
 
     async def _expire_in_room(self, room_id: str, events: list[IndexedEvent], now: int) -> bool:
         """Let events of one room go; return whether the homeserver answered. What fails here is no other room's."""

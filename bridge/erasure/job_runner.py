@@ -16,18 +16,18 @@ what it had unless it learns of the redactions and of its own removal, so the ro
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from bridge.background.corruption import AlertCallback, CorruptionPolicy
+from bridge.background.loop import BackgroundLoop
 from bridge.erasure.certificate import ErasureCertificate
-from bridge.erasure.corruption import CorruptionPolicy
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleRequestRejected
 from bridge.matrix.room_client import Permanent, TokenRefused, Transient
 from bridge.runtime import log
-from bridge.runtime.clock import Clock
-from bridge.runtime.crash_points import CrashHook, CrashPoint
-from bridge.storage.database import Database, Transaction
+from bridge.runtime.crash_points import CrashPoint
+from bridge.services import Services
+from bridge.storage.database import Transaction
 from bridge.storage.errors import DatabaseError, Unavailable
 from bridge.tables import carrier_copies, clock_trust, erasure_jobs
 from bridge.tables.erasure_jobs import IMMEDIATE, MAX_IMMEDIATE_WAIT, MAX_WAIT, PURGE, ErasureJob
@@ -63,46 +63,21 @@ class ErasureRunner:
 
     def __init__(
         self,
+        services: Services,
         *,
-        database: Database,
-        clock: Clock,
         steps: dict[str, Step],
         yield_to_foreground: Callable[[], Awaitable[None]],
-        alert: Callable[[str, float], Awaitable[None]],
-        crash: CrashHook,
+        alert: AlertCallback,
     ) -> None:
-        self._database, self._clock, self._yield_to_foreground, self._alert, self._crash = (
-            database,
-            clock,
-            yield_to_foreground,
-            alert,
-            crash,
-        )
+        self._database, self._clock, self._crash = services.database, services.clock, services.crash
+        self._yield_to_foreground, self._alert = yield_to_foreground, alert
         self._steps = {**steps, FLUSH: self._rewrite_database}
-        self._changed = asyncio.Event()
-        self._corruption = CorruptionPolicy(clock=clock, alert=alert)
-
-    def wake(self) -> None:
-        """Say that something may be due."""
-        self._changed.set()
-
-    async def run(self) -> None:
-        """Walk until cancelled. Raises :class:`TokenRefused`."""
-        while True:
-            self._changed.clear()
-            try:
-                wait = min(await self.run_once(), MAX_SLEEP)
-            except (Unavailable, OSError) as error:
-                log.failure("erasure.database_retry", error)
-                wait = 1.0
-            except DatabaseError as error:
-                wait = await self._corruption.record("erasure.database_corrupt", error)
-            if wait > 0:
-                try:
-                    async with asyncio.timeout(wait):
-                        await self._changed.wait()
-                except TimeoutError:
-                    continue
+        self.loop = BackgroundLoop(
+            "erasure",
+            self.run_once,
+            max_sleep=MAX_SLEEP,
+            corruption=CorruptionPolicy(clock=services.clock, alert=alert),
+        )
 
     async def run_once(self) -> float:
         """Do one step of what is due first; return for how many seconds nothing is due."""

@@ -8,20 +8,17 @@ night.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from bridge.erasure.corruption import CorruptionPolicy
-from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleRequestRejected
-from bridge.matrix.room_client import TokenRefused
+from bridge.background.corruption import CorruptionPolicy
+from bridge.background.loop import BackgroundLoop
+from bridge.matrix.api.module_api import ModuleClient
 from bridge.runtime import log
-from bridge.runtime.clock import Clock
+from bridge.services import Services
 from bridge.storage.database import Database
-from bridge.storage.errors import DatabaseError, Unavailable
-from bridge.storage.vault import Vault
 from bridge.tables import clock_trust, line_state
 from bridge.tables.audit_log import AuditLog
 
@@ -36,50 +33,38 @@ class NightlyMaintenance:
 
     def __init__(
         self,
+        services: Services,
         *,
-        database: Database,
         puppet_database: Database,
-        vault: Vault,
-        clock: Clock,
         module_client: ModuleClient,
         hours: tuple[int, int],
         zone: str,
         retention: int,
         wait_for_pause: Callable[[float], Awaitable[None]],
     ) -> None:
-        self._database, self._puppet_database = database, puppet_database
-        self._clock, self._module_client, self._wait_for_pause = clock, module_client, wait_for_pause
-        self._audit = AuditLog(vault=vault)
+        self._database, self._puppet_database = services.database, puppet_database
+        self._clock, self._module_client, self._wait_for_pause = services.clock, module_client, wait_for_pause
+        self._audit = AuditLog(vault=services.vault)
         self._hours, self._zone, self._retention = hours, ZoneInfo(zone), retention
         self._audit_expired_at = 0.0
-        self._corruption = CorruptionPolicy(clock=clock, alert=None)
+        self.loop = BackgroundLoop(
+            "nightly",
+            self.run_once,
+            max_sleep=CHECK_INTERVAL,
+            retry=(CHECK_INTERVAL, CHECK_INTERVAL),
+            corruption=CorruptionPolicy(clock=services.clock, alert=None),
+        )
 
-    async def run(self) -> None:
-        """Look once a minute, until cancelled. Raises :class:`TokenRefused`."""
-        while True:
-            wait = CHECK_INTERVAL
-            try:
-                await self.run_once()
-            except TokenRefused:
-                raise
-            except (HomeserverUnreachable, ModuleRequestRejected) as error:
-                log.event("nightly.homeserver_retry", status=error.status)
-            except (Unavailable, OSError) as error:
-                log.failure("nightly.database_retry", error)
-            except DatabaseError as error:
-                wait = await self._corruption.record("nightly.database_corrupt", error)
-            await asyncio.sleep(wait)
-
-    async def run_once(self) -> None:
-        """Do what is due."""
+    async def run_once(self) -> float:
+        """Do what is due; return the seconds until it looks again. Raises what the database and the homeserver raise."""
         if await clock_trust.is_distrusted(self._database):
-            return
+            return CHECK_INTERVAL
         now = self._clock.now()
         if abs(now - self._audit_expired_at) >= AUDIT_INTERVAL:
             await self._database.commit(lambda conn: self._audit.expire(conn, now - self._retention))
             self._audit_expired_at = now
         if not self.is_quiet(self._clock.system_time()):
-            return
+            return CHECK_INTERVAL
         if await self._due(line_state.REWRITTEN, now):
             await self._wait_for_pause(MAX_PAUSE_WAIT)
             rewritten = [await ours.vacuum() for ours in (self._database, self._puppet_database)]
@@ -90,6 +75,7 @@ class NightlyMaintenance:
             vacuumed = await self._module_client.vacuum()
             log.event("nightly.vacuumed", seconds=round(vacuumed.seconds, 1))
             await self._database.commit(lambda conn: line_state.put(conn, line_state.VACUUMED, str(now)))
+        return CHECK_INTERVAL
 
     async def _due(self, name: str, now: float) -> bool:
         last = await line_state.get_time(self._database, name)

@@ -12,10 +12,9 @@ from bridge.erasure.carrier_copies import GONE
 from bridge.erasure.certificate import CertificateSigner
 from bridge.erasure.job_runner import Step, StepNotDone, close_job
 from bridge.erasure.room_steps import POLL
-from bridge.runtime.clock import Clock
-from bridge.runtime.crash_points import CrashHook, CrashPoint
-from bridge.storage.database import Database, Transaction
-from bridge.storage.vault import Vault
+from bridge.runtime.crash_points import CrashPoint
+from bridge.services import Services
+from bridge.storage.database import Transaction
 from bridge.tables import carrier_copies
 from bridge.tables.erasure_jobs import ErasureJob
 from bridge.tables.leftovers import PERSON_COLUMNS, count_leftovers
@@ -26,11 +25,9 @@ COPIES_GONE: Final = "copies deleted, confirmed"
 class PersonSteps:
     """Performs the steps of people."""
 
-    def __init__(
-        self, *, database: Database, vault: Vault, clock: Clock, signer: CertificateSigner, retention: int, crash: CrashHook
-    ) -> None:
-        self._database, self._vault, self._clock, self._signer = database, vault, clock, signer
-        self._retention, self._crash = retention, crash
+    def __init__(self, services: Services, *, signer: CertificateSigner, retention: int) -> None:
+        self._database, self._vault, self._clock = services.database, services.vault, services.clock
+        self._signer, self._retention, self._crash = signer, retention, services.crash
 
     def steps(self) -> dict[str, Step]:
         """Return the steps by their names."""

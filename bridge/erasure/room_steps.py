@@ -20,11 +20,10 @@ from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused
 from bridge.matrix.rooms import media
 from bridge.matrix.rooms.erasure_probe import NOT_ACCESSIBLE, ErasureProbe
 from bridge.matrix.rooms.room_state import delete_room, destroy_keys
-from bridge.runtime.clock import Clock
-from bridge.runtime.crash_points import CrashHook, CrashPoint
+from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.priority_gate import PriorityGate
-from bridge.storage.database import Database, Transaction
-from bridge.storage.vault import Vault
+from bridge.services import Services
+from bridge.storage.database import Transaction
 from bridge.tables import room_events
 from bridge.tables.erasure_jobs import ErasureJob
 from bridge.tables.leftovers import ROOM_COLUMNS, count_leftovers
@@ -45,10 +44,8 @@ class RoomSteps:
 
     def __init__(
         self,
+        services: Services,
         *,
-        database: Database,
-        vault: Vault,
-        clock: Clock,
         room_client: RoomClient,
         module_client: ModuleClient,
         erasure_probe: ErasureProbe,
@@ -56,12 +53,11 @@ class RoomSteps:
         retention: int,
         priority_gate: PriorityGate,
         on_keys_destroyed: Callable[[str], None],
-        crash: CrashHook,
     ) -> None:
-        self._database, self._vault, self._clock = database, vault, clock
+        self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._room_client, self._module_client, self._erasure_probe = room_client, module_client, erasure_probe
         self._signer, self._retention, self._priority_gate = signer, retention, priority_gate
-        self._on_keys_destroyed, self._crash = on_keys_destroyed, crash
+        self._on_keys_destroyed, self._crash = on_keys_destroyed, services.crash
 
     def steps(self) -> dict[str, Step]:
         """Return the steps by their names."""

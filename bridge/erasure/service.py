@@ -6,12 +6,12 @@ Rule of this module: it is wiring, and the one sentence that reports at the desk
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import aiohttp
 
 from bot.model.actions import DESK
 from bot.model.line_incidents import ErasureFailed
+from bridge.background.corruption import AlertCallback
 from bridge.config import Config
 from bridge.erasure.certificate import CertificateSigner
 from bridge.erasure.expiry import ExpiryWorker
@@ -24,12 +24,9 @@ from bridge.matrix.api.module_api import ModuleClient
 from bridge.matrix.rooms.erasure_probe import ErasureProbe
 from bridge.matrix.service import MatrixService
 from bridge.runtime import log
-from bridge.runtime.clock import Clock
-from bridge.runtime.crash_points import CrashHook
 from bridge.runtime.priority_gate import PriorityGate
 from bridge.runtime.settings import read_secret
-from bridge.storage.database import Database
-from bridge.storage.vault import Vault
+from bridge.services import Services
 from bridge.tables import inbox
 from policies.pack import Settings
 
@@ -37,8 +34,13 @@ from policies.pack import Settings
 class ErasureAlert:
     """Tells the desk that something is not gone which should be."""
 
-    def __init__(self, *, database: Database, vault: Vault, clock: Clock, wake_engine: Callable[[str], None]) -> None:
-        self._database, self._vault, self._clock, self._wake_engine = database, vault, clock, wake_engine
+    def __init__(self, services: Services) -> None:
+        self._database, self._vault, self._clock, self._wake = (
+            services.database,
+            services.vault,
+            services.clock,
+            services.wake,
+        )
 
     async def __call__(self, what: str, since: float) -> None:
         """Say what, and that it should have been gone since then (seconds since the epoch)."""
@@ -46,7 +48,7 @@ class ErasureAlert:
         inbox_row = await inbox.seal(self._vault, DESK, ErasureFailed(what=what, hours=hours))
         await self._database.commit(lambda conn: inbox.append(conn, inbox_row))
         log.event("erasure.failed")
-        self._wake_engine(DESK)
+        self._wake.engine(DESK)
 
 
 async def module_client_of(config: Config, matrix: MatrixService, session: aiohttp.ClientSession) -> ModuleClient:
@@ -64,22 +66,17 @@ class ErasureService:
 
     def __init__(
         self,
+        services: Services,
         *,
-        database: Database,
-        vault: Vault,
-        clock: Clock,
         settings: Settings,
         matrix: MatrixService,
         module_client: ModuleClient,
         priority_gate: PriorityGate,
-        alert: Callable[[str, float], Awaitable[None]],
-        crash: CrashHook,
+        alert: AlertCallback,
     ) -> None:
-        signer = CertificateSigner(vault=vault)
+        signer = CertificateSigner(vault=services.vault)
         rooms = RoomSteps(
-            database=database,
-            vault=vault,
-            clock=clock,
+            services,
             room_client=matrix.room_client,
             module_client=module_client,
             erasure_probe=ErasureProbe(policy=matrix.policy, ours=(matrix.policy.user_id, matrix.puppet.user_id)),
@@ -87,28 +84,19 @@ class ErasureService:
             retention=settings.receipt_retention,
             priority_gate=priority_gate,
             on_keys_destroyed=matrix.outbound_sessions.forget,
-            crash=crash,
         )
-        people = PersonSteps(
-            database=database, vault=vault, clock=clock, signer=signer, retention=settings.receipt_retention, crash=crash
-        )
-        steps = {**rooms.steps(), **people.steps()}
+        people = PersonSteps(services, signer=signer, retention=settings.receipt_retention)
         self._erasure = ErasureRunner(
-            database=database,
-            clock=clock,
-            steps=steps,
+            services,
+            steps={**rooms.steps(), **people.steps()},
             yield_to_foreground=priority_gate.yield_to_foreground,
             alert=alert,
-            crash=crash,
         )
-        self._expiry = ExpiryWorker(database=database, vault=vault, clock=clock, rooms=rooms, alert=alert, crash=crash)
-
-    def wake(self) -> None:
-        """Say that something may be due."""
-        self._erasure.wake()
+        self._expiry = ExpiryWorker(services, rooms=rooms, alert=alert)
+        services.wake.erasure_jobs = self._erasure.loop.wake
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._erasure.run(), name="erasure")
-            group.create_task(self._expiry.run(), name="sweep")
+            group.create_task(self._erasure.loop.run(), name="erasure")
+            group.create_task(self._expiry.loop.run(), name="sweep")

@@ -14,14 +14,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from bot.model.line_incidents import GapKind, TextsMissing
+from bridge.background.loop import BackgroundLoop
 from bridge.carriers.adapter import Carrier
 from bridge.inbound.hourly_alerts import HourlyAlerts
 from bridge.inbound.webhook import NotStored, Webhook
 from bridge.outbound.sms_sender import ID_RETENTION
 from bridge.runtime import log
-from bridge.runtime.clock import Clock
-from bridge.storage.database import Database, Transaction
-from bridge.storage.errors import Unavailable
+from bridge.services import Services
+from bridge.storage.database import Transaction
 from bridge.tables import line_state
 
 INTERVAL: Final = 3600.0
@@ -38,19 +38,13 @@ MAX_AGE: Final = ID_RETENTION - 86_400.0
 class CarrierBackfill:
     """Asks at the start and every hour; `run` until cancelled."""
 
-    def __init__(
-        self, *, database: Database, clock: Clock, carrier: Carrier, webhook: Webhook, hourly_alerts: HourlyAlerts
-    ) -> None:
-        self._database, self._clock, self._carrier, self._webhook, self._hourly_alerts = (
-            database,
-            clock,
-            carrier,
-            webhook,
-            hourly_alerts,
-        )
+    def __init__(self, services: Services, *, carrier: Carrier, webhook: Webhook, hourly_alerts: HourlyAlerts) -> None:
+        self._database, self._clock = services.database, services.clock
+        self._carrier, self._webhook, self._hourly_alerts = carrier, webhook, hourly_alerts
         self._failing_since, self._missing = 0.0, 0
         self.caught_up = asyncio.Event()
         """Set once what the carrier listed after the start is taken in; at once for a carrier that lists nothing."""
+        self.loop = BackgroundLoop("carrier_backfill", self.reconcile_and_note, max_sleep=INTERVAL, retry=(30.0, 30.0))
 
     async def report_absence(self) -> None:
         """At the start: after a long time away, of a carrier that cannot be asked, say so."""
@@ -62,18 +56,17 @@ class CarrierBackfill:
             await self._hourly_alerts.alert(TextsMissing(kind=GapKind.AWAY, minutes=int(away / 60)))
 
     async def run(self) -> None:
-        """Reconcile until cancelled."""
-        while self._carrier.can_list:
-            wait = INTERVAL
-            try:
-                await self.run_and_alert()
-            except (Unavailable, OSError) as error:
-                log.failure("carrier_backfill.retry", error)
-                wait = 30.0
-            else:
-                self.caught_up.set()
-            await asyncio.sleep(wait)
+        """Reconcile until cancelled; for a carrier that lists nothing there is nothing to do."""
+        if not self._carrier.can_list:
+            self.caught_up.set()
+            return
+        await self.loop.run()
+
+    async def reconcile_and_note(self) -> float:
+        """Reconcile, and note that what the carrier listed is taken in; return the seconds until it is asked again."""
+        await self.run_and_alert()
         self.caught_up.set()
+        return INTERVAL
 
     async def run_and_alert(self) -> None:
         """Reconcile, and say so when the carrier could not be asked for a while. Raises what `run_once` raises."""

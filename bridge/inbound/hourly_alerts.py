@@ -7,15 +7,13 @@ saves commits. A sender of requests from outside can cause one line an hour at t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from enum import Enum
 from typing import Final
 
 from bot.model.actions import DESK
 from bot.model.line_incidents import StrayTextArrived, TextsMissing
-from bridge.runtime.clock import Clock
-from bridge.storage.database import Database, Transaction
-from bridge.storage.vault import Vault
+from bridge.services import Services
+from bridge.storage.database import Transaction
 from bridge.tables import inbox, line_state
 
 MIN_INTERVAL: Final = 3600.0
@@ -28,8 +26,9 @@ REFUSALS_TO_ALERT: Final = 3
 class HourlyAlerts:
     """Tells the desk, unless it was told within the hour."""
 
-    def __init__(self, *, database: Database, vault: Vault, clock: Clock, wake_engine: Callable[[str], None]) -> None:
-        self._database, self._vault, self._clock, self._wake_engine = database, vault, clock, wake_engine
+    def __init__(self, services: Services) -> None:
+        self._database, self._vault, self._clock = services.database, services.vault, services.clock
+        self._wake = services.wake
         # What SQL says, so that a flood costs no commit each.
         self._last_alerts: dict[Enum, float] = {}
 
@@ -49,7 +48,7 @@ class HourlyAlerts:
             return now
 
         self._last_alerts[event.kind] = await self._database.commit(commit)
-        self._wake_engine(DESK)
+        self._wake.engine(DESK)
 
 
 class RefusalCounter:

@@ -8,7 +8,7 @@ nothing. Events of a room that is being erased are noted and not handled. An eve
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -36,9 +36,9 @@ from bridge.matrix.room_keys.device_lists import has_trusted_device
 from bridge.matrix.rooms.media import record_linked_media
 from bridge.matrix.rooms.room_state import Room, levels_of, room_of
 from bridge.runtime import log
-from bridge.runtime.clock import Clock, to_bridge_time
+from bridge.runtime.clock import to_bridge_time
+from bridge.services import Services
 from bridge.storage.database import Transaction
-from bridge.storage.vault import Vault
 from bridge.tables import inbox, pending_reactions, room_events
 
 FILE_TYPES: Final = dict.fromkeys(("m.image", "m.file", "m.video", "m.audio"), Content.FILE)
@@ -63,20 +63,10 @@ class InboxTarget:
 class MatrixEventIngest:
     """The sink of the sync. `after_commit` after each commit wakes whom it concerns."""
 
-    def __init__(
-        self,
-        *,
-        vault: Vault,
-        clock: Clock,
-        policy: str,
-        puppet: str,
-        lifetime: int,
-        wake_engine: Callable[[str], None],
-        wake_rooms: Callable[[], None],
-    ) -> None:
-        self._vault, self._clock, self._puppet, self._wake_engine = vault, clock, puppet, wake_engine
-        self._ours, self._lifetime = frozenset((policy, puppet)), lifetime
-        self._wake_rooms, self._self_removed = wake_rooms, False
+    def __init__(self, services: Services, *, policy: str, puppet: str, lifetime: int) -> None:
+        self._vault, self._clock, self._wake = services.vault, services.clock, services.wake
+        self._puppet, self._ours, self._lifetime = puppet, frozenset((policy, puppet)), lifetime
+        self._self_removed = False
         self._earlier_owners: set[str] = set()
         self._touched_owners: set[str] = set()
 
@@ -117,9 +107,9 @@ class MatrixEventIngest:
         """Wake whoever got something, and the keeper of rooms when one of ours is to be brought back."""
         if self._self_removed:
             self._self_removed = False
-            self._wake_rooms()
+            self._wake.rooms()
         for owner in self._earlier_owners | self._touched_owners:
-            self._wake_engine(owner)
+            self._wake.engine(owner)
         self._earlier_owners.clear()
 
     async def _put(self, conn: Transaction, owner: str, event: Event) -> None:

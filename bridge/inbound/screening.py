@@ -9,7 +9,6 @@ memory is only a wake-up, so a crash repeats a look-up and loses none.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -20,15 +19,16 @@ from bot.model.events import TextArrived
 from bot.model.thread import Consent
 from bot.model.thread_desk_events import TextDropped
 from bot.model.transactional_actions import SuppressionReason
+from bridge.background.owner_queue import OwnerQueue
 from bridge.inbound.new_thread_rate_limit import NewThreadRateLimit
 from bridge.matrix.rooms.room_state import set_owner
 from bridge.outbound.sms_sender import PHONE_CONTEXT
 from bridge.runtime import log
-from bridge.runtime.clock import Clock
-from bridge.runtime.crash_points import CrashHook, CrashPoint
+from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.phone_number import Phone
+from bridge.services import Services
 from bridge.storage import serialization
-from bridge.storage.database import Database, Transaction
+from bridge.storage.database import Transaction
 from bridge.storage.errors import Unavailable
 from bridge.storage.vault import Vault
 from bridge.tables import carrier_copies, dead_letters, inbox, threads, warm_rooms
@@ -45,56 +45,30 @@ class Screening:
 
     def __init__(
         self,
+        services: Services,
         *,
-        database: Database,
-        vault: Vault,
-        clock: Clock,
         suppression: Suppression,
         rate_limit: NewThreadRateLimit,
         new_designation: Callable[[], str],
-        wake_engine: Callable[[str], None],
-        wake_rooms: Callable[[], None],
-        crash: CrashHook,
     ) -> None:
-        self._database, self._vault, self._clock, self._crash = database, vault, clock, crash
+        self._database, self._vault, self._clock = services.database, services.vault, services.clock
+        self._wake, self._crash = services.wake, services.crash
         self._suppression, self._rate_limit, self._new_designation = suppression, rate_limit, new_designation
-        self._wake_engine, self._wake_rooms = wake_engine, wake_rooms
-        self._ready: asyncio.Queue[str] = asyncio.Queue()
-        self._queued: set[str] = set()
+        self.queue = OwnerQueue("screening", self._work, workers=MAX_IN_FLIGHT)
+        services.wake.screening = self.queue.wake
 
     async def load(self) -> None:
         """Queue what stands from before."""
         for owner in await threads.unscreened(self._database):
-            self.wake(owner)
+            self.queue.wake(owner)
 
-    def wake(self, owner: str) -> None:
-        """Say that this thread is still to be looked up."""
-        if owner not in self._queued:
-            self._queued.add(owner)
-            self._ready.put_nowait(owner)
-
-    async def run(self) -> None:
-        """Look up until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for _ in range(MAX_IN_FLIGHT):
-                group.create_task(self._work())
-
-    async def _work(self) -> None:
-        while True:
-            owner = await self._ready.get()
-            try:
-                try:
-                    await self.screen(owner)
-                except (Unavailable, OSError):
-                    raise
-                except Exception as error:  # noqa: BLE001 - whatever a bug raises, other texters are looked up
-                    await self._record_dead_letters(owner, error)
-                self._queued.discard(owner)
-            except (Unavailable, OSError) as error:
-                # The disk is full, or there is no memory to hash with: that is so for everybody, and nothing is lost.
-                log.failure("screening.retry", error)
-                await asyncio.sleep(1)
-                self._ready.put_nowait(owner)
+    async def _work(self, owner: str) -> None:
+        try:
+            await self.screen(owner)
+        except (Unavailable, OSError):
+            raise  # the disk is full, or there is no memory to hash with: that is so for everybody, and nothing is lost
+        except Exception as error:  # noqa: BLE001 - whatever a bug raises, other texters are looked up
+            await self._record_dead_letters(owner, error)
 
     async def screen(self, owner: str) -> None:
         """Look one up, if nobody did, and settle what follows. Raises what the database raises, OSError without memory."""
@@ -112,7 +86,7 @@ class Screening:
                 await self._drop_blocked(owner, now)
                 return
             await self._admit(owner, phone, stored.phone_hash, now, stopped=SuppressionReason.STOP in muted)
-        self._wake_engine(owner)
+        self._wake.engine(owner)
 
     async def _admit(self, owner: str, phone: Phone, phone_hash: bytes, now: float, *, stopped: bool) -> None:
         """Let a thread begin: in a warm room if there is one; otherwise its room is made for it, in a flood later."""
@@ -143,7 +117,7 @@ class Screening:
 
         await self._database.commit(commit)
         self._crash(CrashPoint.SCREENED)
-        self._wake_rooms()
+        self._wake.rooms()
 
     async def _seal_as_rate_limited(self, first: SequencedRow) -> SequencedRow:
         """Seal a first text once more, as one that came in a flood."""
@@ -167,7 +141,7 @@ class Screening:
         await self._database.commit(commit)
         self._crash(CrashPoint.TURNED_AWAY)
         await self._vault.destroy(owner)
-        self._wake_engine(DESK)
+        self._wake.engine(DESK)
 
     async def _record_dead_letters(self, owner: str, error: Exception) -> None:
         """Put aside, loudly and without content, what came of somebody who cannot be looked up."""
@@ -176,7 +150,7 @@ class Screening:
             log.failure("screening.dead_letter", error, short_id=letter.short_id, kind=row.inbox_row.kind)
             notice = await dead_letters.seal_notice(self._vault, letter.short_id, new_texter=letter.is_text)
             await dead_letters.record_event(self._database, row.seq, letter, at=self._clock.now(), notices=[notice])
-        self._wake_engine(DESK)
+        self._wake.engine(DESK)
 
 
 async def insert_thread(

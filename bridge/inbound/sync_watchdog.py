@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from bot.model.line_incidents import SyncStalled
+from bridge.background.loop import BackgroundLoop
 
 CHECK_INTERVAL: Final = 5.0
 STALL_SECONDS: Final = 180.0
@@ -31,14 +32,14 @@ class SyncWatchdog:
     ) -> None:
         """Make it. `notify_desk` tells the desk."""
         self._caught_up, self._notify_desk, self._interval, self._monotonic = caught_up, notify_desk, interval, monotonic
+        self._last_synced, self._reported = monotonic(), False
+        self.loop = BackgroundLoop("sync_watchdog", self.run_once, max_sleep=interval)
 
-    async def run(self) -> None:
-        """Watch until cancelled."""
-        last_synced, reported = self._monotonic(), False
-        while True:
-            await asyncio.sleep(self._interval)
-            if self._caught_up.is_set():
-                last_synced, reported = self._monotonic(), False
-            elif not reported and self._monotonic() - last_synced >= STALL_SECONDS:
-                reported = True
-                await self._notify_desk(SyncStalled(minutes=int((self._monotonic() - last_synced) // 60)))
+    async def run_once(self) -> float:
+        """Look once; return the seconds until the next look."""
+        if self._caught_up.is_set():
+            self._last_synced, self._reported = self._monotonic(), False
+        elif not self._reported and self._monotonic() - self._last_synced >= STALL_SECONDS:
+            await self._notify_desk(SyncStalled(minutes=int((self._monotonic() - self._last_synced) // 60)))
+            self._reported = True
+        return self._interval

@@ -29,11 +29,12 @@ from bridge.inbound.hourly_alerts import HourlyAlerts, RefusalCounter
 from bridge.outbound import reply_number
 from bridge.outbound.sms_sender import ID_RETENTION, PHONE_CONTEXT
 from bridge.runtime import log
-from bridge.runtime.clock import Clock, to_bridge_time
-from bridge.runtime.crash_points import CrashHook, CrashPoint
-from bridge.storage.database import Database, Transaction
+from bridge.runtime.clock import to_bridge_time
+from bridge.runtime.crash_points import CrashPoint
+from bridge.services import Services
+from bridge.storage.database import Transaction
 from bridge.storage.errors import DatabaseError
-from bridge.storage.vault import CannotOpen, Vault
+from bridge.storage.vault import CannotOpen
 from bridge.tables import carrier_copies, inbox, sent_texts, threads
 
 REFUSAL_BODY: Final = b"not signed by the carrier"
@@ -69,25 +70,16 @@ class Webhook:
 
     def __init__(
         self,
+        services: Services,
         *,
-        database: Database,
-        vault: Vault,
-        clock: Clock,
         carrier: Carrier,
         line: str,
         carrier_copies: CarrierCopies,
-        wake_engine: Callable[[str], None],
-        wake_screening: Callable[[str], None],
         hourly_alerts: HourlyAlerts,
-        crash: CrashHook,
     ) -> None:
-        self._database, self._vault, self._clock, self._carrier, self._line = database, vault, clock, carrier, line
-        self._carrier_copies, self._wake_engine, self._wake_screening, self._crash = (
-            carrier_copies,
-            wake_engine,
-            wake_screening,
-            crash,
-        )
+        self._database, self._vault, self._clock = services.database, services.vault, services.clock
+        self._wake, self._crash = services.wake, services.crash
+        self._carrier, self._line, self._carrier_copies = carrier, line, carrier_copies
         # One at a time per texter: a new texter gets one thread, and texts keep the order in which they came.
         self._locks: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
         self._hourly_alerts, self._refusals = hourly_alerts, {kind: RefusalCounter() for kind in GapKind}
@@ -234,7 +226,7 @@ class Webhook:
             due = now + carrier_copies.SHOW_WAIT
             ref = f"in:{event.id}"
             await carrier_copies.record(conn, hash_=seen, owner=owner, ref=ref, sealed=copy, due=due, now=now)
-            return self._wake_engine if existing is not None and existing.screened else self._wake_screening
+            return self._wake.engine if existing is not None and existing.screened else self._wake.screening
 
         # It is decided on while it is on its way to the disk; nothing leaves and nothing is answered before it is there.
         wake = await self._database.commit(commit, synced=False)
@@ -287,9 +279,9 @@ class Webhook:
             return None
 
         owner = await self._database.commit(commit)
-        self._carrier_copies.wake()
+        self._wake.carrier_copies()
         if owner is not None:
-            self._wake_engine(owner)
+            self._wake.engine(owner)
 
 
 def _is_inbound_route(request: web.Request) -> bool:

@@ -13,7 +13,7 @@ from typing import Final, Self
 
 import aiohttp
 
-from bridge.matrix.api.http_client import Transient
+from bridge.background.backoff import retry_until_done
 from bridge.matrix.api.json_fields import Json
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox
@@ -30,13 +30,11 @@ from bridge.matrix.sync.key_upload import OneTimeKeyUpload
 from bridge.matrix.sync.session_recovery import SessionRecovery
 from bridge.matrix.sync.sync_loop import NO_ROOM_FILTER, ROOM_FILTER, SyncLoop, no_urgent_timers
 from bridge.matrix.sync.sync_response import SyncResponseParser, TimelineGaps
-from bridge.runtime import log
 from bridge.runtime.clock import Clock
 from bridge.runtime.crash_points import CrashHook
 from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import Vault
 
-MAX_WAIT: Final = 5.0
 PUPPET_SYNC_SECONDS: Final = 10.0
 """Seconds between two looks at the line voice's key counts and letters; nobody waits for either."""
 
@@ -171,7 +169,8 @@ class MatrixService:
         with `schema.VOICE_MIGRATIONS`. Raises :class:`~bridge.matrix.wire.Permanent` when the homeserver refuses us.
         """
         policy, puppet = [
-            await _open_with_retry(
+            await retry_until_done(
+                "matrix.identity_open",
                 partial(
                     Identity.open,
                     database=where,
@@ -182,7 +181,7 @@ class MatrixService:
                     device_prefix=prefix,
                     display_name=name,
                     vault=vault,
-                )
+                ),
             )
             for where, user_id, prefix, name in (
                 (database, policy_mxid, "QLPOLICY", "Quietline"),
@@ -213,14 +212,3 @@ class MatrixService:
             group.create_task(self.device_updates.run(), name="watch")
             for key_upload in self.key_uploads.values():
                 group.create_task(key_upload.run(), name="upkeep")
-
-
-async def _open_with_retry(open_one: Callable[[], Awaitable[Identity]]) -> Identity:
-    attempt = 0
-    while True:
-        try:
-            return await open_one()
-        except Transient as error:
-            attempt += 1
-            log.event("matrix.identity_open_retry", status=error.status, attempt=attempt)
-            await asyncio.sleep(max(min(0.1 * 2.0 ** min(attempt, 10), MAX_WAIT), error.retry_after))

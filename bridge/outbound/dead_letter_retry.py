@@ -6,11 +6,10 @@ may have left), nor anything that was true only then. One commit deletes the dea
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
-from bridge.runtime.clock import Clock
-from bridge.storage.database import Database, Transaction
+from bridge.services import Services
+from bridge.storage.database import Transaction
 from bridge.tables import dead_letters, inbox, outbox, threads
 from bridge.tables.outbox import OutboxRow
 
@@ -21,19 +20,10 @@ NOT_RETRYABLE: Final = "That is nothing that can be tried again. It is kept for 
 
 
 class DeadLetterRetry:
-    """Puts dead letters back. `wake_outbox`, `wake_engine` and, for who is still to be looked up, `wake_screening`."""
+    """Puts dead letters back, and wakes whom they concern."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        clock: Clock,
-        wake_outbox: Callable[[int, str, str, str], None],
-        wake_engine: Callable[[str], None],
-        wake_screening: Callable[[str], None],
-    ) -> None:
-        self._database, self._clock = database, clock
-        self._wake_outbox, self._wake_engine, self._wake_screening = wake_outbox, wake_engine, wake_screening
+    def __init__(self, services: Services) -> None:
+        self._database, self._clock, self._wake = services.database, services.clock, services.wake
 
     async def retry(self, short_id: str) -> str:
         """Try that again; return a sentence for whoever asked."""
@@ -60,9 +50,9 @@ class DeadLetterRetry:
         if number is None:
             return UNKNOWN
         if letter.is_message:
-            self._wake_outbox(number, row.owner, letter.lane, letter.transport)
+            self._wake.outbox(number, row.owner, letter.lane, letter.transport)
         elif await threads.is_unscreened(self._database, row.owner):
-            self._wake_screening(row.owner)
+            self._wake.screening(row.owner)
         else:
-            self._wake_engine(row.owner)
+            self._wake.engine(row.owner)
         return RETRYING

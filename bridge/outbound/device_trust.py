@@ -5,14 +5,12 @@ Rule of this module: it confirms exactly the identity that was reported, never t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from bridge.matrix.api.http_client import Transient
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleNotLoaded, ModuleRequestRejected
 from bridge.matrix.room_keys.device_lists import DAY_SECONDS, DeviceLists
-from bridge.runtime.clock import Clock
-from bridge.storage.database import Database
+from bridge.services import Services
 
 STALE_DAYS: Final = 30
 """Days of silence after which a device is called stale (practice 13)."""
@@ -21,27 +19,14 @@ STALE_DAYS: Final = 30
 class DeviceTrustCommands:
     """Over the Matrix edge's devices. `wake` has it send what a newly confirmed identity is owed."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        devices: DeviceLists,
-        wake: Callable[[], None],
-        module_client: ModuleClient,
-        clock: Clock,
-    ) -> None:
-        self._database, self._devices, self._wake, self._module_client, self._clock = (
-            database,
-            devices,
-            wake,
-            module_client,
-            clock,
-        )
+    def __init__(self, services: Services, *, devices: DeviceLists, module_client: ModuleClient) -> None:
+        self._database, self._clock, self._wake = services.database, services.clock, services.wake
+        self._devices, self._module_client = devices, module_client
 
     async def confirm(self, user: str, master_key: str) -> None:
         """Let this master key of a user be the one that gets keys and gives commands."""
         await self._database.commit(lambda conn: self._devices.confirm(conn, user, master_key))
-        self._wake()
+        self._wake.device_lists()
 
     async def devices(self, user: str) -> str:
         """Say which devices a user has: ids only, which of them are trusted, and which have not been heard for long."""

@@ -20,12 +20,12 @@ from bot.model.actions import Action, Invite, Lane, SendMessage, SendSms, Speake
 from bot.model.events import MemberLeft, Outcome, TextOutcome
 from bridge.outbound.routing import route
 from bridge.runtime import log
-from bridge.runtime.clock import Clock
 from bridge.runtime.priority_gate import PriorityGate
+from bridge.services import Services
 from bridge.storage import serialization
-from bridge.storage.database import Database, Transaction
+from bridge.storage.database import Transaction
 from bridge.storage.errors import Unavailable
-from bridge.storage.vault import CannotOpen, Vault
+from bridge.storage.vault import CannotOpen
 from bridge.tables import dead_letters, inbox, outbox, threads
 from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import InboxRow
@@ -81,8 +81,9 @@ LaneKey: TypeAlias = tuple[str, str, str]
 class OutboxDispatcher:
     """Performs rows. `load` once, then `run` until cancelled; `wake` after the commit that put a row in."""
 
-    def __init__(self, *, database: Database, vault: Vault, clock: Clock, wake_engine: Callable[[str], None]) -> None:
-        self._database, self._vault, self._clock, self._wake_engine = database, vault, clock, wake_engine
+    def __init__(self, services: Services) -> None:
+        self._database, self._vault, self._clock = services.database, services.vault, services.clock
+        self._wake = services.wake
         self._rows: defaultdict[LaneKey, deque[int]] = defaultdict(deque)
         self._queues: dict[str, asyncio.PriorityQueue[tuple[int, int, LaneKey]]] = {
             transport: asyncio.PriorityQueue() for transport in MAX_IN_FLIGHT
@@ -91,6 +92,7 @@ class OutboxDispatcher:
         self._waiting_for_room: defaultdict[str, set[LaneKey]] = defaultdict(set)
         self._order = count()
         self.priority_gate = PriorityGate()
+        services.wake.outbox, services.wake.waiting_outbox = self.wake, self.room_ready
 
     async def load(self) -> None:
         """Queue what stands from before."""
@@ -223,4 +225,4 @@ class OutboxDispatcher:
 
         await self._database.commit(commit)
         for notice in notices:
-            self._wake_engine(notice.owner)
+            self._wake.engine(notice.owner)

@@ -10,10 +10,8 @@ from typing import Final
 
 from bot.model.actions import EditMessage, SendMessage
 from bridge.outbound.dispatcher import OutboxTask
-from bridge.runtime.clock import Clock
+from bridge.services import Services
 from bridge.storage import serialization
-from bridge.storage.database import Database
-from bridge.storage.vault import Vault
 from bridge.tables import outbox
 
 MIN_INTERVAL: Final = 2.0
@@ -27,8 +25,8 @@ MOST_EARLIER: Final = 50
 class EditThrottle:
     """Remembers which messages were edited just now, by event id."""
 
-    def __init__(self, *, database: Database, vault: Vault, clock: Clock) -> None:
-        self._database, self._vault, self._clock = database, vault, clock
+    def __init__(self, services: Services) -> None:
+        self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._edited: dict[str, float] = {}
 
     def seconds_to_wait(self, target: str) -> float:

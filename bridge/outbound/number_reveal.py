@@ -9,22 +9,20 @@ finds no key here. It goes even while the clock is distrusted: going early loses
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import Final
 
 from bot.model.actions import DESK, OFFICE, RevealNumber, Speaker
-from bridge.matrix.room_client import HomeserverError, Permanent, RoomClient, TokenRefused
+from bridge.background.loop import BackgroundLoop
+from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused
 from bridge.matrix.room_keys.ratchet_pruning import delete_sessions_since
 from bridge.matrix.rooms.room_state import office_of, rotate_sessions
 from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
 from bridge.outbound.sms_sender import PHONE_CONTEXT
 from bridge.runtime import log
-from bridge.runtime.clock import Clock
-from bridge.runtime.crash_points import CrashHook, CrashPoint
-from bridge.storage.database import Database, Transaction
-from bridge.storage.errors import Unavailable
-from bridge.storage.vault import Vault
+from bridge.runtime.crash_points import CrashPoint
+from bridge.services import Services
+from bridge.storage.database import Transaction
 from bridge.tables import number_reveals, outbox, room_events, threads
 from bridge.tables.number_reveals import RevealedNumber
 
@@ -37,11 +35,11 @@ GONE: Final = frozenset({"M_NOT_FOUND", "QUIETLINE_NOT_OUR_ROOM"})
 class NumberReveals:
     """Shows and takes back. `run` until cancelled."""
 
-    def __init__(
-        self, *, database: Database, vault: Vault, clock: Clock, room_client: RoomClient, lifetime: int, crash: CrashHook
-    ) -> None:
-        self._database, self._vault, self._clock, self._room_client = database, vault, clock, room_client
-        self._lifetime, self._crash = lifetime, crash
+    def __init__(self, services: Services, *, room_client: RoomClient, lifetime: int) -> None:
+        self._database, self._vault, self._clock = services.database, services.vault, services.clock
+        self._room_client, self._lifetime, self._crash = room_client, lifetime, services.crash
+        self._first = True
+        self.loop = BackgroundLoop("number_reveal", self._look, max_sleep=INTERVAL, retry=(INTERVAL, INTERVAL))
 
     async def show(self, task: OutboxTask, reveal: RevealNumber) -> None:
         """Perform one grant. Raises :class:`RetryLater` while there is no office, and what the edge raises."""
@@ -78,26 +76,17 @@ class NumberReveals:
 
         await self._database.commit(commit)
 
-    async def run(self) -> None:
-        """Take back what an earlier run left, then whatever has stood for its minute, until cancelled."""
-        every = True
-        while True:
-            try:
-                await self.run_once(every=every)
-                every = False
-            except TokenRefused:
-                raise
-            except HomeserverError as error:
-                log.event("number_reveal.homeserver_retry", status=error.status)
-            except (Unavailable, OSError) as error:
-                log.failure("number_reveal.database_retry", error)
-            await asyncio.sleep(INTERVAL)
-
     async def run_once(self, *, every: bool = False) -> None:
         """Take back what is due; `every`: whatever stands."""
         for shown in await number_reveals.all_shown(self._database):
             if every or shown.until <= self._clock.now():
                 await self._retract(shown)
+
+    async def _look(self) -> float:
+        # The first time: what an earlier run left.
+        await self.run_once(every=self._first)
+        self._first = False
+        return INTERVAL
 
     async def _retract(self, shown: RevealedNumber) -> None:
         event_id = shown.event_id

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import smtplib
 import ssl
-from collections.abc import Callable
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Final
@@ -22,11 +21,10 @@ from bot.model.line_incidents import PageFailed
 from bridge.config import OnCall
 from bridge.outbound.dispatcher import OutboxTask, RetryLater
 from bridge.runtime import log
-from bridge.runtime.clock import Clock
-from bridge.runtime.crash_points import CrashHook, CrashPoint
+from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.settings import read_secret
-from bridge.storage.database import Database, Transaction
-from bridge.storage.vault import Vault
+from bridge.services import Services
+from bridge.storage.database import Transaction
 from bridge.tables import inbox, outbox
 
 MESSAGE: Final = "You are needed at the desk."
@@ -41,19 +39,9 @@ TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 class Pager:
     """Performs `Page` rows: calls by every way that is configured."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        vault: Vault,
-        clock: Clock,
-        on_call: OnCall | None,
-        http: aiohttp.ClientSession,
-        wake_engine: Callable[[str], None],
-        crash: CrashHook,
-    ) -> None:
-        self._database, self._vault, self._clock, self._on_call, self._http = database, vault, clock, on_call, http
-        self._wake_engine, self._crash = wake_engine, crash
+    def __init__(self, services: Services, *, on_call: OnCall | None, http: aiohttp.ClientSession) -> None:
+        self._database, self._vault, self._clock = services.database, services.vault, services.clock
+        self._wake, self._crash, self._on_call, self._http = services.wake, services.crash, on_call, http
 
     async def perform(self, task: OutboxTask) -> None:
         """Call once. While no way takes it, it is tried again, for a quarter of an hour. Raises :class:`RetryLater`."""
@@ -79,7 +67,7 @@ class Pager:
 
         if await self._database.commit(commit):
             log.event("pager.given_up" if given_up else "pager.failing")
-            self._wake_engine(DESK)
+            self._wake.engine(DESK)
 
     async def page(self) -> bool:
         """Call by every way there is; without a configured way nothing is done, and that is no failure."""

@@ -23,10 +23,9 @@ from bridge.matrix.api.message_content import message_content
 from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused
 from bridge.matrix.room_keys.history import RecentMessages
 from bridge.outbound.dispatcher import OutboxTask, RetryLater
-from bridge.runtime.clock import Clock
-from bridge.runtime.crash_points import CrashHook, CrashPoint
+from bridge.runtime.crash_points import CrashPoint
+from bridge.services import Services
 from bridge.storage import serialization
-from bridge.storage.database import Database
 from bridge.tables import outbox, room_events, threads
 
 MAX_MESSAGES: Final = 50
@@ -63,11 +62,9 @@ class RecapSender:
     It stands for half of that at most, so that what nobody has seen yet goes later in any case.
     """
 
-    def __init__(
-        self, *, database: Database, clock: Clock, room_client: RoomClient, zone: str, lifetime: int, crash: CrashHook
-    ) -> None:
-        self._database, self._clock, self._room_client, self._crash = database, clock, room_client, crash
-        self._zone = ZoneInfo(zone)
+    def __init__(self, services: Services, *, room_client: RoomClient, zone: str, lifetime: int) -> None:
+        self._database, self._clock, self._crash = services.database, services.clock, services.crash
+        self._room_client, self._zone = room_client, ZoneInfo(zone)
         self._lifetime = min(int(ANSWER_TTL), lifetime // 2)
 
     async def show(self, task: OutboxTask, recap: SendRecap, room: str) -> PostedRecap:

@@ -9,8 +9,6 @@ back to a room from which somebody removed it.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable, Collection
@@ -19,14 +17,15 @@ from typing import Final
 from bot.model.actions import DESK, OFFICE
 from bot.model.desk import Desk
 from bot.model.line_incidents import InviteFailed
+from bridge.background.loop import BackgroundLoop
 from bridge.config import Staff
-from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused, Transient
+from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused
 from bridge.matrix.rooms import room_state
 from bridge.matrix.rooms.room_state import RoomKind
 from bridge.runtime import log
-from bridge.runtime.crash_points import CrashHook, CrashPoint
+from bridge.runtime.crash_points import CrashPoint
+from bridge.services import Services
 from bridge.storage.database import Database, Transaction
-from bridge.storage.errors import Unavailable
 from bridge.tables import line_state, threads, warm_rooms
 from bridge.tables.threads import RoomlessThread
 from bridge.tables.warm_rooms import WarmRoom
@@ -39,7 +38,6 @@ INVITE_INTERVAL: Final = 3600.0
 until somebody is tried again whom the homeserver would not invite to their office."""
 UNKNOWN_ROOMS_INTERVAL: Final = 3600.0
 """Seconds between two looks for rooms that we are in and did not make: an upgrade of ours makes one that replaces it."""
-MAX_WAIT: Final = 2.0
 """Seconds between two tries while the homeserver does not answer."""
 
 
@@ -72,20 +70,17 @@ class RoomProvisioner:
 
     def __init__(
         self,
+        services: Services,
         *,
-        database: Database,
         room_client: RoomClient,
         designations: Designations,
         staff: list[Staff],
         desk: Callable[[], Desk],
-        room_ready: Callable[[str], None],
-        changed: asyncio.Event,
-        crash: CrashHook,
         own_users: Collection[str],
         notify_desk: Callable[[InviteFailed], Awaitable[None]],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Make the keeper. `own_users` are our identities, who are no people at a desk; `notify_desk` tells the desk."""
+        """Make it. `own_users` are our identities, who are no people at a desk; `notify_desk` tells the desk."""
         self._notify_desk, self._may_have_orphans, self._invite_again_at = notify_desk, False, dict[str, float]()
         self._own_users, self._monotonic, self._next_invite_at, self._next_unknown_rooms_at = (
             frozenset(own_users),
@@ -93,39 +88,23 @@ class RoomProvisioner:
             0.0,
             0.0,
         )
-        self._database, self._room_client, self._designations, self._staff = database, room_client, designations, staff
-        self._desk, self._room_ready, self._changed, self._crash = desk, room_ready, changed, crash
+        self._database, self._wake, self._crash = services.database, services.wake, services.crash
+        self._room_client, self._designations, self._staff, self._desk = room_client, designations, staff, desk
         self.desk_room = ""
         """The desk room's id, once it is there and everybody is invited."""
+        # Where the database fails, each try may have made a room that could not be noted: up to a minute between two.
+        self.loop = BackgroundLoop(
+            "room_provisioner",
+            self.run_once,
+            max_sleep=UNKNOWN_ROOMS_INTERVAL,
+            retry=(0.2, 5.0),
+            storage_retry=(2.0, 60.0),
+        )
+        services.wake.rooms = self.loop.wake
 
-    async def run(self) -> None:
-        """Make what is missing, until cancelled."""
-        failures = 0
-        while True:
-            self._changed.clear()
-            try:
-                more = await self._provision_one()
-            except Transient as error:
-                failures += 1
-                await asyncio.sleep(min(max(error.retry_after, min(0.1 * 2.0**failures, MAX_WAIT)), 5.0))
-                continue
-            except TokenRefused:
-                raise
-            except Permanent as error:
-                log.event("room_provisioner.rejected", status=error.errcode)
-                await asyncio.sleep(5.0)
-                continue
-            except (Unavailable, OSError) as error:
-                log.failure("room_provisioner.database_retry", error)
-                # Each try may have made a room that could not be noted.
-                failures += 1
-                await asyncio.sleep(min(2.0 ** min(failures, 10), 60.0))
-                continue
-            failures = 0
-            if not more:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(UNKNOWN_ROOMS_INTERVAL):
-                        await self._changed.wait()
+    async def run_once(self) -> float:
+        """Make one missing thing; return the seconds until there may be more to make."""
+        return 0.0 if await self._provision_one() else UNKNOWN_ROOMS_INTERVAL
 
     async def _provision_one(self) -> bool:
         """Make one missing thing; return whether there may be more."""
@@ -183,7 +162,7 @@ class RoomProvisioner:
         if await line_state.get(self._database, line_state.STAFF_INVITED) is None:
             await self._invite(room_id, self._staff)
             await self._database.commit(lambda conn: line_state.put(conn, line_state.STAFF_INVITED, "yes"))
-        self._room_ready(DESK)
+        self._wake.waiting_outbox(DESK)
         return room_id
 
     async def _invite(self, room_id: str, staff: list[Staff]) -> None:
@@ -235,7 +214,7 @@ class RoomProvisioner:
         ):
             return False
         await self._try_invite(room_id, user, OFFICE)
-        self._room_ready(DESK)
+        self._wake.waiting_outbox(DESK)
         return True
 
     async def _make_thread_room(self, name: str, thread: str | None) -> None:
@@ -256,7 +235,7 @@ class RoomProvisioner:
         assigned = await self._database.commit(commit)
         self._may_have_orphans = may_have_orphans
         if assigned and thread is not None:
-            self._room_ready(thread)
+            self._wake.waiting_outbox(thread)
 
     async def _create(self, kind: RoomKind, name: str, *, owner: str, supervisors: list[str] | None = None) -> str:
         room_id = await self._room_client.create_room(kind, name, owner=owner, supervisors=supervisors or [])

@@ -7,7 +7,7 @@ deletes a row also notes its event on the deletion index.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from bot.display.thread_card import localpart
@@ -46,10 +46,9 @@ from bridge.outbound.edit_throttle import EditThrottle
 from bridge.outbound.number_reveal import NumberReveals
 from bridge.outbound.recap import RecapSender
 from bridge.runtime import log
-from bridge.runtime.clock import Clock
-from bridge.runtime.crash_points import CrashHook, CrashPoint
-from bridge.storage.database import Database, Transaction
-from bridge.storage.vault import Vault
+from bridge.runtime.crash_points import CrashPoint
+from bridge.services import Services
+from bridge.storage.database import Transaction
 from bridge.tables import audit_log, carrier_copies, outbox, pending_reactions, room_events, threads
 
 SIGN_OUT_TIMEOUT: Final = 120.0
@@ -65,29 +64,21 @@ class RoomSender:
 
     def __init__(
         self,
+        services: Services,
         *,
-        database: Database,
-        vault: Vault,
-        clock: Clock,
         room_client: RoomClient,
         device_trust: DeviceTrustCommands,
         dead_letter_retry: DeadLetterRetry,
         lifetime: int,
         zone: str,
-        wake_engine: Callable[[str], None],
-        crash: CrashHook,
     ) -> None:
         """Make it. `lifetime`: seconds that what is said stands; `zone`: the line's time zone."""
-        self._database, self._vault, self._clock, self._room_client = database, vault, clock, room_client
-        self._device_trust, self._wake_engine, self._crash = device_trust, wake_engine, crash
-        self._lifetime, self._dead_letter_retry = lifetime, dead_letter_retry
-        self._edit_throttle = EditThrottle(database=database, vault=vault, clock=clock)
-        self._recap_sender = RecapSender(
-            database=database, clock=clock, room_client=room_client, zone=zone, lifetime=lifetime, crash=crash
-        )
-        self.number_reveals = NumberReveals(
-            database=database, vault=vault, clock=clock, room_client=room_client, lifetime=lifetime, crash=crash
-        )
+        self._database, self._vault, self._clock = services.database, services.vault, services.clock
+        self._wake, self._crash, self._room_client = services.wake, services.crash, room_client
+        self._device_trust, self._lifetime, self._dead_letter_retry = device_trust, lifetime, dead_letter_retry
+        self._edit_throttle = EditThrottle(services)
+        self._recap_sender = RecapSender(services, room_client=room_client, zone=zone, lifetime=lifetime)
+        self.number_reveals = NumberReveals(services, room_client=room_client, lifetime=lifetime)
 
     async def perform(self, task: OutboxTask) -> None:
         """Do one row. Raises :class:`RetryLater` or :class:`PermanentFailure`."""
@@ -380,7 +371,7 @@ class RoomSender:
 
         # Not synced: what a power cut takes back is done again, which does not show.
         if await self._database.commit(commit, synced=False):
-            self._wake_engine(task.owner)
+            self._wake.engine(task.owner)
 
     async def _room(self, task: OutboxTask, place: str) -> str:
         return await room_lookup.require_room(self._database, task, place, now=self._clock.now())

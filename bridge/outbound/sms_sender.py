@@ -9,26 +9,26 @@ that comes later settles it. No text leaves late.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from bot import guard
 from bot.model.actions import SendSms
 from bot.model.desk import Thread
 from bot.model.events import Outcome, TextOutcome
+from bridge.background.backoff import retry_until_done
 from bridge.carriers.adapter import Accepted, Carrier, Rejected, SendOutcome, TryLater, UnknownOutcome
 from bridge.carriers.rate_limit import RateLimiter
 from bridge.erasure.carrier_copies import CarrierCopies
 from bridge.outbound import reply_number
 from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
 from bridge.runtime import log
-from bridge.runtime.clock import Clock
-from bridge.runtime.crash_points import CrashHook, CrashPoint
+from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.phone_number import Phone
+from bridge.services import Services
 from bridge.storage import serialization
-from bridge.storage.database import Database, Transaction
-from bridge.storage.errors import Unavailable
-from bridge.storage.vault import CannotOpen, Vault
+from bridge.storage.database import Transaction
+from bridge.storage.vault import CannotOpen
 from bridge.tables import carrier_copies, dead_letters, inbox, outbox, sent_texts, threads
 from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import InboxRow
@@ -52,20 +52,16 @@ class SmsSender:
 
     def __init__(
         self,
+        services: Services,
         *,
-        database: Database,
-        vault: Vault,
         pack: Pack,
-        clock: Clock,
         carrier: Carrier,
         numbers: tuple[str, ...],
         carrier_copies: CarrierCopies,
-        wake_engine: Callable[[str], None],
-        crash: CrashHook,
     ) -> None:
-        self._database, self._vault, self._pack, self._clock = database, vault, pack, clock
-        self._carrier, self._wake_engine, self._crash = carrier, wake_engine, crash
-        self._numbers, self._pace = numbers, RateLimiter(carrier.rate)
+        self._database, self._vault, self._clock = services.database, services.vault, services.clock
+        self._wake, self._crash, self._pack = services.wake, services.crash, pack
+        self._carrier, self._numbers, self._pace = carrier, numbers, RateLimiter(carrier.rate)
         self._carrier_copies = carrier_copies
         self._sending: set[asyncio.Task[None]] = set()
 
@@ -110,15 +106,8 @@ class SmsSender:
         if isinstance(outcome, TryLater):
             self._pace.pause(number, outcome.retry_after)
         self._crash(CrashPoint.SMS_SENT)
-        while True:
-            try:
-                await self._record_outcome(task, text, outcome)
-            except (Unavailable, OSError) as error:
-                # The carrier has been asked. What is tried again is the note of its answer, never the request.
-                log.failure("sms.database_retry", error)
-                await asyncio.sleep(1)
-            else:
-                return
+        # The carrier has been asked. What is tried again is the note of its answer, never the request.
+        await retry_until_done("sms", partial(self._record_outcome, task, text, outcome))
 
     async def _claim_row(self, task: OutboxTask, text: SendSms) -> tuple[Phone, str] | None:
         """Take the turn and mark the row; return whom to text and from which number, or None when it must not leave."""
@@ -157,7 +146,7 @@ class SmsSender:
         if isinstance(marked, float):
             raise RetryLater(marked, in_turn=True)
         if marked is None:
-            self._wake_engine(task.owner)
+            self._wake.engine(task.owner)
         return marked
 
     async def _record_dead_letter(self, stored: StoredRow) -> None:
@@ -200,7 +189,7 @@ class SmsSender:
                 await self._database.commit(lambda conn: outbox.set_state(conn, task.number, RowState.QUEUED))
                 raise RetryLater(outcome.retry_after)
         self._crash(CrashPoint.SMS_RESULT)
-        self._wake_engine(task.owner)
+        self._wake.engine(task.owner)
 
     async def _commit_outcome(self, number: int, owner: str, result: TextOutcome, *, message_id: str = "") -> None:
         try:
@@ -238,7 +227,7 @@ class SmsSender:
                     await inbox.append(conn, await inbox.seal(self._vault, owner, report))
 
         await self._database.commit(commit)
-        self._carrier_copies.wake()
+        self._wake.carrier_copies()
 
     def id_digest(self, message_id: str) -> bytes:
         """Return what stands for a carrier's id in our tables."""

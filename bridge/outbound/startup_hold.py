@@ -9,13 +9,12 @@ is not held.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Final
 
 from bot.model.actions import DESK
 from bridge.outbound.dispatcher import OutboxTask, Perform, RetryLater
 from bridge.runtime import log
-from bridge.storage.database import Database
+from bridge.services import Services
 from bridge.storage.errors import Unavailable
 from bridge.tables import inbox, outbox
 
@@ -27,9 +26,8 @@ POLL_INTERVAL: Final = 0.02
 class StartupHold:
     """Holds back what stood at the start. `load` before anything is taken in, then `run`; `released` is set for ever."""
 
-    def __init__(self, *, database: Database, release: Callable[[str], None], max_hold: float = MAX_HOLD) -> None:
-        """Make it. `release`: tell the outbox that an owner's rows are held no longer."""
-        self._database, self._release, self._max_hold = database, release, max_hold
+    def __init__(self, services: Services, *, max_hold: float = MAX_HOLD) -> None:
+        self._database, self._wake, self._max_hold = services.database, services.wake, max_hold
         self._held_owners: frozenset[str] = frozenset()
         self.released = asyncio.Event()
 
@@ -49,7 +47,7 @@ class StartupHold:
         held, self._held_owners = self._held_owners, frozenset()
         self.released.set()
         for owner in held:
-            self._release(owner)
+            self._wake.waiting_outbox(owner)
 
     def wrap(self, perform: Perform) -> Perform:
         """Return a performer that leaves rows of whom had something waiting until all is heard."""

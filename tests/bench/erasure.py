@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from bridge.engine.timers import Timers
-from bridge.runtime.clock import SteadyClock
-from bridge.runtime.crash_points import never_crash
+from bridge.services import WakeUps
 from bridge.storage.sqlite_connection import SqliteConnection
 from tests.bench.bench_line import ROOMS, BenchLine
 from tests.bench.desk import TimedSupervisor, supervisor_at_desk
@@ -165,14 +164,7 @@ async def _tick() -> Figure:
             with _writing(Path(directory)) as connection:
                 for row in rows:
                     connection.execute("INSERT INTO timer (owner, key, due, destroys) VALUES ($1, $2, $3, $4)", *row)
-            timers = Timers(
-                database=harness.database,
-                vault=harness.vault,
-                clock=SteadyClock(),
-                wake_engine=lambda _owner: None,
-                crash=never_crash,
-                wait_until_idle=harness.wait_until_idle,
-            )
+            timers = Timers(harness.services_with(WakeUps()), wait_until_idle=harness.wait_until_idle)
             ticks, bare = [], []
             for _ in range(200):
                 begun = time.perf_counter()

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from aiohttp import web
 
@@ -38,8 +37,9 @@ from bridge.outbound.dispatcher import OutboxDispatcher, OutboxTask, PermanentFa
 from bridge.outbound.room_provisioner import Designations
 from bridge.outbound.sms_sender import SmsSender
 from bridge.outbound.startup_hold import StartupHold
-from bridge.runtime.crash_points import CrashPoint
+from bridge.runtime.crash_points import CrashHook, CrashPoint, never_crash
 from bridge.runtime.phone_number import Phone
+from bridge.services import Services, WakeUps
 from bridge.storage import serialization
 from bridge.storage.database import Database, Transaction
 from bridge.storage.key_file import KeyFile
@@ -108,72 +108,57 @@ class BridgeHarness:
         self.database = FullDatabase(self.directory / "main.db", migrations=(schema.MIGRATIONS, *MAIN_MIGRATIONS))
         await self.database.open()
         self._stack.push_async_callback(self.database.close)
-        shared: dict[str, Any] = {"database": self.database, "vault": self.vault, "clock": self.clock}
+        self.services = self.services_with(WakeUps(), crash=self._crash)
+        services = self.services
         suppression = self.suppression = Suppression(key=bytes(range(2, 34)), line=LINE)
-        self.outbox = OutboxDispatcher(**shared, wake_engine=self._wake_engine)
-        self.startup_hold = StartupHold(database=self.database, release=self.outbox.room_ready, max_hold=self.max_hold)
+        self.outbox = OutboxDispatcher(services)
+        self.startup_hold = StartupHold(services, max_hold=self.max_hold)
         self.alerts: list[str] = []
         self.carrier_copies = CarrierCopies(
-            **shared,
+            services,
             carrier=self.carrier,
             alert=self._alert,
-            on_finished=lambda: None,
             accept_report=self._accept_report,
             yield_to_foreground=self.outbox.priority_gate.yield_to_foreground,
-            crash=self._crash,
         )
-        self.timers = Timers(
-            **shared,
-            wake_engine=self._wake_engine,
-            crash=self._crash,
-            wait_until_idle=self.wait_until_idle,
-            system_time=self.clock.now,
-        )
+        self.timers = Timers(services, wait_until_idle=self.wait_until_idle, system_time=self.clock.now)
         self.engine = Engine(
-            **shared,
+            services,
             pack=self.pack,
             outbox=self.outbox,
             transactional_actions=TransactionalActions(
-                clock=self.clock,
+                services,
                 settings=self.pack.settings,
                 audit=AuditLog(vault=self.vault),
                 suppression=suppression,
-                wake=lambda: None,
             ),
             designations=Designations(database=self.database),
-            timers_changed=self.timers.changed,
-            desk_changed=lambda: None,
-            crash=self._crash,
         )
         self.sms_sender = SmsSender(
-            **shared,
+            services,
             pack=self.pack,
             carrier=self.carrier,
             numbers=(NUMBER,),
             carrier_copies=self.carrier_copies,
-            wake_engine=self._wake_engine,
-            crash=self._crash,
         )
         self.screening = Screening(
-            **shared,
+            services,
             suppression=suppression,
             rate_limit=self.rate_limit,
             new_designation=Designations(database=self.database).allocate,
-            wake_engine=self._wake_engine,
-            wake_rooms=lambda: None,
-            crash=self._crash,
         )
-        self.hourly_alerts = HourlyAlerts(**shared, wake_engine=self._wake_engine)
+        self.hourly_alerts = HourlyAlerts(services)
         self.webhook = Webhook(
-            **shared,
+            services,
             carrier=self._inbound_carrier,
             line=LINE,
             carrier_copies=self.carrier_copies,
-            wake_engine=self._wake_engine,
-            wake_screening=self.screening.wake,
             hourly_alerts=self.hourly_alerts,
-            crash=self._crash,
         )
+
+    def services_with(self, wake: WakeUps, *, crash: CrashHook = never_crash) -> Services:
+        """Return the same database, vault and clock with other wake-ups, for a part that is tried alone."""
+        return Services(database=self.database, vault=self.vault, clock=self.clock, crash=crash, wake=wake)
 
     async def run(self) -> None:
         """Settle what stands from before, and begin to work."""
@@ -231,7 +216,7 @@ class BridgeHarness:
                 await inbox.append(conn, inbox_row)
 
         await self.database.commit(commit)
-        self._wake_engine(owner)
+        self.engine.queue.wake(owner)
 
     async def thread(self, owner: str) -> Thread:
         """Read a thread as last committed."""
@@ -290,8 +275,8 @@ class BridgeHarness:
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.engine.run())
-            group.create_task(self.screening.run())
+            group.create_task(self.engine.queue.run())
+            group.create_task(self.screening.queue.run())
             group.create_task(self.startup_hold.run(*self.hold_until))
             group.create_task(self._run_timers())
             group.create_task(self.outbox.run("carrier", self.startup_hold.wrap(self.sms_sender.perform)))
@@ -299,14 +284,11 @@ class BridgeHarness:
 
     async def wait_until_idle(self) -> None:
         """Wait until the engine has hardly anything to do."""
-        await self.engine.wait_until_idle()
+        await self.engine.queue.wait_until_short()
 
     async def _run_timers(self) -> None:
         await self.startup_hold.released.wait()
-        await self.timers.run()
-
-    def _wake_engine(self, owner: str) -> None:
-        self.engine.wake(owner)
+        await self.timers.loop.run()
 
     def _crash(self, point: CrashPoint) -> None:
         self.crash(point)

@@ -113,16 +113,11 @@ class ErasureHarness:
         self.harness, self.rooms = harness, rooms
         self.signer = CertificateSigner(vault=harness.vault)
         self.on_keys_destroyed: list[str] = []
-        shared: dict[str, Any] = {
-            "database": harness.database,
-            "vault": harness.vault,
-            "clock": harness.clock,
-            "signer": self.signer,
-            "retention": harness.pack.settings.receipt_retention,
-            "crash": harness._crash,
-        }
+        services, retention = harness.services, harness.pack.settings.receipt_retention
         steps = RoomSteps(
-            **shared,
+            services,
+            signer=self.signer,
+            retention=retention,
             room_client=cast("RoomClient", rooms),
             module_client=cast("ModuleClient", rooms),
             erasure_probe=cast("ErasureProbe", rooms),
@@ -130,21 +125,12 @@ class ErasureHarness:
             on_keys_destroyed=self.on_keys_destroyed.append,
         )
         self.runner = ErasureRunner(
-            database=harness.database,
-            clock=harness.clock,
-            steps={**steps.steps(), **PersonSteps(**shared).steps()},
+            services,
+            steps={**steps.steps(), **PersonSteps(services, signer=self.signer, retention=retention).steps()},
             yield_to_foreground=harness.outbox.priority_gate.yield_to_foreground,
             alert=harness._alert,
-            crash=harness._crash,
         )
-        self.expiry = ExpiryWorker(
-            database=harness.database,
-            vault=harness.vault,
-            clock=harness.clock,
-            rooms=steps,
-            alert=harness._alert,
-            crash=harness._crash,
-        )
+        self.expiry = ExpiryWorker(services, rooms=steps, alert=harness._alert)
 
     async def create_thread_room(self, *, events: int = 3, uploads: int = 1, sender: str = "+12065550199") -> str:
         """Let a texter have a room with some events and uploads, and the desk somebody who supervises."""

@@ -7,6 +7,7 @@ from typing import Any
 from bot.model.events import Event, MessageSent
 from bridge.inbound.matrix_event_ingest import MatrixEventIngest
 from bridge.matrix.api import events
+from bridge.services import WakeUps
 from bridge.storage import serialization
 from tests.fakes.bridge_harness import BridgeHarness
 
@@ -26,14 +27,12 @@ class IngestHarness:
     def __init__(self, harness: BridgeHarness) -> None:
         self.harness = harness
         self.woken: list[str] = []
+        wake = WakeUps(engine=self.woken.append, rooms=lambda: self.woken.append(ROOM_PROVISIONER))
         self.ingest = MatrixEventIngest(
-            vault=harness.vault,
-            clock=harness.clock,
+            harness.services_with(wake),
             policy=POLICY,
             puppet=PUPPET,
             lifetime=DAY,
-            wake_engine=self.woken.append,
-            wake_rooms=lambda: self.woken.append(ROOM_PROVISIONER),
         )
         self.thread = ""
 

@@ -12,6 +12,7 @@ from bridge.outbound.device_trust import DeviceTrustCommands
 from bridge.outbound.dispatcher import OutboxTask
 from bridge.outbound.room_sender import RoomSender
 from bridge.runtime.crash_points import CrashHook, never_crash
+from bridge.services import WakeUps
 from tests.fakes.bridge_harness import BridgeHarness
 
 
@@ -80,16 +81,12 @@ class RoomSenderHarness:
         self.room_client = FakeRoomClient()
         self.woken: list[str] = []
         self.room_sender = RoomSender(
-            database=harness.database,
-            vault=harness.vault,
-            clock=harness.clock,
+            harness.services_with(WakeUps(engine=self.woken.append), crash=crash),
             room_client=cast("RoomClient", self.room_client),
             device_trust=cast("DeviceTrustCommands", None),
             dead_letter_retry=cast("DeadLetterRetry", None),
             lifetime=86_400,
             zone="UTC",
-            wake_engine=self.woken.append,
-            crash=crash,
         )
 
     async def task(self, action: Action, *, room: str | None = "!room") -> OutboxTask:

@@ -11,15 +11,14 @@ join.
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import Final
 
+from bridge.background.loop import BackgroundLoop
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleRequestRejected
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
 from bridge.storage.database import Database, Reader, Transaction
-from bridge.storage.errors import Unavailable
 
 DELAY_AFTER_JOIN: Final = 300.0
 """Seconds after the join: slow clients fetch a bundle when they first show the room."""
@@ -87,18 +86,10 @@ class UploadCleanup:
 
     def __init__(self, *, database: Database, module_client: ModuleClient, clock: Clock) -> None:
         self._database, self._module_client, self._clock = database, module_client, clock
+        self.loop = BackgroundLoop("uploads", self.run_once, max_sleep=INTERVAL, retry=(INTERVAL, INTERVAL))
 
-    async def run(self) -> None:
-        """Look once a minute, until cancelled."""
-        while True:
-            try:
-                await self.run_once()
-            except (Unavailable, OSError) as error:
-                log.failure("uploads.retry", error)
-            await asyncio.sleep(INTERVAL)
-
-    async def run_once(self) -> None:
-        """Note who has come in or gone, and delete what is due."""
+    async def run_once(self) -> float:
+        """Note who has come in or gone, and delete what is due; return the seconds until it looks again."""
         await self._database.commit(self._update_due_times)
         now = self._now()
         for row in await self._database.fetch(DUE, now):
@@ -107,12 +98,13 @@ class UploadCleanup:
                 await self._module_client.delete_media(mxc)
             except HomeserverUnreachable as error:
                 log.event("uploads.retry", status=error.status)
-                return
+                break
             except ModuleRequestRejected as error:
                 log.event("uploads.delete_rejected", status=error.status)
                 await self._database.commit(partial(_postpone, mxc=mxc, due=now + int(RETRY_SECONDS * 1000)))
                 continue
             await self._database.commit(partial(delete_upload, mxc=mxc))
+        return INTERVAL
 
     async def _update_due_times(self, conn: Transaction) -> None:
         """Let what was for somebody who has come in be due soon, and for somebody who has gone, now."""

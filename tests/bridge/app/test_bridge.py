@@ -40,7 +40,7 @@ async def test_whatever_ends_the_syncing_of_a_database_ends_the_bridge(
         pack = load_pack(config.line.packs, near=tmp_path)
         bridge = await Bridge.open(config=config, pack=pack, crash=never_crash, stack=stack)
         resources = bridge._resources
-        database = resources.puppet_database if of_puppet else resources.database
+        database = resources.puppet_database if of_puppet else resources.services.database
         assert isinstance(database, SqliteDatabase)
         running = asyncio.create_task(bridge.run())
         await asyncio.sleep(0)

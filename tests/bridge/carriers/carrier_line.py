@@ -26,7 +26,7 @@ from bridge.inbound.webhook import Webhook
 from bridge.outbound import reply_number
 from bridge.outbound.dispatcher import OutboxTask
 from bridge.outbound.sms_sender import SmsSender
-from bridge.runtime.crash_points import never_crash
+from bridge.services import Services
 from bridge.storage import serialization
 from bridge.storage.database import Database, Transaction
 from bridge.storage.key_file import KeyFile
@@ -55,8 +55,8 @@ class BridgeClock:
 class _AfterDecision(SmsSender):
     """Texts behind an engine that has decided upon everything: what stands in an inbox holds nothing up."""
 
-    def __init__(self, *, decide: Callable[[], Awaitable[None]], **parts: Any) -> None:
-        super().__init__(**parts)
+    def __init__(self, services: Services, *, decide: Callable[[], Awaitable[None]], **parts: Any) -> None:
+        super().__init__(services, **parts)
         self._decide = decide
 
     async def perform(self, task: OutboxTask) -> None:
@@ -80,43 +80,25 @@ class CarrierLine:
         async def at_once() -> None:
             """Nobody talks here."""
 
+        services = Services(database=database, vault=vault, clock=BridgeClock(clock))
         self.carrier_copies = CarrierCopies(
-            database=database,
-            vault=vault,
-            clock=BridgeClock(clock),
-            carrier=carrier,
-            alert=loud,
-            on_finished=lambda: None,
-            accept_report=self._report,
-            yield_to_foreground=at_once,
-            crash=never_crash,
+            services, carrier=carrier, alert=loud, accept_report=self._report, yield_to_foreground=at_once
         )
-        self.hourly_alerts = HourlyAlerts(
-            database=database, vault=vault, clock=BridgeClock(clock), wake_engine=lambda _owner: None
-        )
+        self.hourly_alerts = HourlyAlerts(services)
         self.webhook = Webhook(
-            database=database,
-            vault=vault,
-            clock=BridgeClock(clock),
+            services,
             carrier=carrier,
             line="demo",
             carrier_copies=self.carrier_copies,
-            wake_engine=lambda _owner: None,
-            wake_screening=lambda _owner: None,
             hourly_alerts=self.hourly_alerts,
-            crash=never_crash,
         )
         self.texts = _AfterDecision(
+            services,
             decide=self.decide,
-            database=database,
-            vault=vault,
             pack=PACK,
-            clock=BridgeClock(clock),
             carrier=carrier,
             numbers=numbers,
             carrier_copies=self.carrier_copies,
-            wake_engine=lambda _owner: None,
-            crash=never_crash,
         )
 
     async def _report(self, delivery_report: DeliveryReport) -> None:

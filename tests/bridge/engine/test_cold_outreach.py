@@ -47,12 +47,7 @@ async def everybody(_phone: Phone) -> bool:
 def allow(harness: BridgeHarness, *, is_suppressed: bool = False) -> None:
     """Wire texting first as `app` does."""
     first_texts = ColdOutreach(
-        database=harness.database,
-        vault=harness.vault,
-        line=LINE,
-        numbers=(NUMBER,),
-        is_suppressed=everybody if is_suppressed else free,
-        wake_screening=harness.screening.wake,
+        harness.services, line=LINE, numbers=(NUMBER,), is_suppressed=everybody if is_suppressed else free
     )
     harness.engine._cold_outreach = harness.engine._lookup._cold_outreach = first_texts
 

@@ -12,9 +12,10 @@ import pytest
 from bot.model.events import Event, TimerDue
 from bot.model.feature import Step
 from bot.model.transactional_actions import CancelTimer, SetTimer
+from bridge.background import owner_queue
 from bridge.engine import engine, timers
 from bridge.engine.timers import BATCH, Timers
-from bridge.runtime.crash_points import never_crash
+from bridge.services import WakeUps
 from bridge.storage import serialization
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.fakes.bridge_harness import BridgeHarness, ManualClock
@@ -43,11 +44,7 @@ class TimersHarness:
         self.rest.set()
         self.asked_to_rest = asyncio.Event()
         self.timers = WatchedTimers(
-            database=harness.database,
-            vault=harness.vault,
-            clock=harness.clock,
-            wake_engine=self.woken.append,
-            crash=never_crash,
+            harness.services_with(WakeUps(engine=self.woken.append)),
             wait_until_idle=self._rested,
             system_time=self.system_time.now,
         )
@@ -58,7 +55,7 @@ class TimersHarness:
         while not self.timers.looks.empty():
             self.timers.looks.get_nowait()
         for _ in range(2):  # the first one to end may have begun before
-            self.timers.changed()
+            self.timers.loop.wake()
             await self.timers.looks.get()
 
     async def _rested(self) -> None:
@@ -69,7 +66,7 @@ class TimersHarness:
         """Write a timer's row, as the engine does."""
         await self.harness.vault.create(owner)
         await self.harness.database.commit(lambda conn: timers.write(conn, owner, SetTimer(key=key, due=due)))
-        self.timers.changed()
+        self.timers.loop.wake()
 
     async def fired(self) -> list[tuple[str, str]]:
         """Owner and key of every fired timer that is in an inbox, in order."""
@@ -96,7 +93,7 @@ async def timers_harness(tmp_path: Path) -> AsyncIterator[TimersHarness]:
     await harness.open()
     await harness.engine.load()
     made = TimersHarness(harness)
-    running = asyncio.create_task(made.timers.run())
+    running = asyncio.create_task(made.timers.loop.run())
     yield made
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
@@ -171,7 +168,7 @@ async def test_a_timer_that_was_due_in_the_downtime_fires_at_the_start(tmp_path:
     again = BridgeHarness(tmp_path, clock=ManualClock(first.clock.at + 3600))
     await again.open()
     later = TimersHarness(again)
-    running = asyncio.create_task(later.timers.run())
+    running = asyncio.create_task(later.timers.loop.run())
     await wait_until("it fired", lambda: _some(later), every=0.01)
     assert await later.fired() == [("t1", "send")]
     running.cancel()
@@ -216,7 +213,7 @@ async def test_more_than_a_batch_fires(timers_harness: TimersHarness) -> None:
             await timers.write(conn, "t1", SetTimer(key=f"k{n:03}", due=now - 1000 + n))
 
     await timers_harness.harness.database.commit(many)
-    timers_harness.timers.changed()
+    timers_harness.timers.loop.wake()
     await wait_until("all fired", lambda: _fired(timers_harness, BATCH + 20), every=0.02)
     assert await timers_harness.fired() == [("t1", f"k{n:03}") for n in range(BATCH + 20)]
 
@@ -232,7 +229,7 @@ async def test_the_next_batch_waits_until_the_last_one_is_decided(timers_harness
 
     timers_harness.rest.clear()
     await timers_harness.harness.database.commit(many)
-    timers_harness.timers.changed()
+    timers_harness.timers.loop.wake()
     await timers_harness.asked_to_rest.wait()
     for _ in range(20):  # long enough for another batch, which needs one commit
         await timers_harness.harness.database.commit(_nothing)
@@ -246,11 +243,11 @@ async def test_the_engine_rests_when_hardly_anybody_waits(tmp_path: Path) -> Non
     harness = BridgeHarness(tmp_path)
     await harness.open()
     await harness.engine.load()
-    await asyncio.wait_for(harness.engine.wait_until_idle(), STEP_TIMEOUT)
-    owners = [f"t{n}" for n in range(engine.IDLE_OWNERS + 1)]
+    await asyncio.wait_for(harness.wait_until_idle(), STEP_TIMEOUT)
+    owners = [f"t{n}" for n in range(owner_queue.SHORT + 1)]
     for owner in owners:
-        harness.engine.wake(owner)
-    rests = asyncio.create_task(harness.engine.wait_until_idle())
+        harness.engine.queue.wake(owner)
+    rests = asyncio.create_task(harness.wait_until_idle())
     for _ in range(5):
         await asyncio.sleep(0)
     assert not rests.done()
@@ -284,7 +281,7 @@ async def test_a_full_disk_delays_timers_and_the_telling(timers_harness: TimersH
     timers_harness.harness.database.full = True
     timers_harness.harness.clock.at += 2
     timers_harness.system_time.at += 2 + 90
-    timers_harness.timers.changed()
+    timers_harness.timers.loop.wake()
     await wait_until("it was tried", lambda: _refused(timers_harness), every=0.01)
     assert await timers_harness.fired() == []
     timers_harness.harness.database.full = False

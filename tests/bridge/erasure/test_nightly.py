@@ -56,10 +56,8 @@ def nightly_at(
 
     made: Any = module_client
     return NightlyMaintenance(
-        database=harness.database,
+        harness.services,
         puppet_database=puppet_database or harness.database,
-        vault=harness.vault,
-        clock=harness.clock,
         module_client=made,
         hours=hours,
         zone=ZONE,

@@ -27,11 +27,7 @@ def listed(harness: BridgeHarness, number: int, *, age: float) -> InboundText:
 
 def reconciling(harness: BridgeHarness) -> CarrierBackfill:
     return CarrierBackfill(
-        database=harness.database,
-        clock=harness.clock,
-        carrier=harness.carrier,
-        webhook=harness.webhook,
-        hourly_alerts=harness.hourly_alerts,
+        harness.services, carrier=harness.carrier, webhook=harness.webhook, hourly_alerts=harness.hourly_alerts
     )
 
 

@@ -81,7 +81,7 @@ async def test_rooms_are_made_for_whose_card_is_shown(tmp_path: Path) -> None:
         await house.furnished()
         for n in range(3):
             await harness.receive_text("hello", message_id=f"m{n}", sender=f"+1206555{n:04}")
-        house.changed.set()
+        house.rooms.loop.wake()
         await house.furnished()
         with_room = "SELECT COUNT(*) FROM thread WHERE room_id IS NOT NULL"
         assert await harness.database.fetchval(with_room) == 1
@@ -93,7 +93,7 @@ async def test_rooms_are_made_for_whose_card_is_shown(tmp_path: Path) -> None:
             for n, row in enumerate(rows)
         )
         house.desk = type(house.desk)(threads=lines)
-        house.changed.set()
+        house.rooms.loop.wake()
 
         async def made() -> bool | None:
             return await harness.database.fetchval(with_room) == 2 or None

@@ -23,13 +23,7 @@ WORDS = "he has the car keys"
 
 
 def retries(harness: BridgeHarness) -> DeadLetterRetry:
-    return DeadLetterRetry(
-        database=harness.database,
-        clock=harness.clock,
-        wake_outbox=harness.outbox.wake,
-        wake_engine=harness.engine.wake,
-        wake_screening=harness.screening.wake,
-    )
+    return DeadLetterRetry(harness.services)
 
 
 async def test_words_that_nobody_read_are_named_and_shown_after_all(harness: BridgeHarness) -> None:

@@ -18,7 +18,7 @@ from bridge.outbound.dead_letter_retry import DeadLetterRetry
 from bridge.outbound.device_trust import DeviceTrustCommands
 from bridge.outbound.dispatcher import OutboxTask, RetryLater
 from bridge.outbound.room_sender import SIGN_OUT_TIMEOUT, RoomSender
-from bridge.runtime.crash_points import never_crash
+from bridge.services import WakeUps
 from bridge.storage.database import Transaction
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.room_sender_harness import FakeRoomClient
@@ -67,24 +67,18 @@ class DeviceTrustHarness:
             committed=lambda: None,
         )
         trust = DeviceTrustCommands(
-            database=harness.database,
+            harness.services_with(WakeUps()),
             devices=self.devices,
-            wake=lambda: None,
             module_client=cast("ModuleClient", self.module_client),
-            clock=harness.clock,
         )
         self.device_trust = trust
         self.posts = RoomSender(
-            database=harness.database,
-            vault=harness.vault,
-            clock=harness.clock,
+            harness.services_with(WakeUps()),
             room_client=cast("RoomClient", self.room_client),
             device_trust=trust,
             dead_letter_retry=cast("DeadLetterRetry", None),
             zone="UTC",
             lifetime=86_400,
-            wake_engine=lambda _owner: None,
-            crash=never_crash,
         )
 
     async def sign_out(self, *, after: float = 0.0) -> str:

@@ -12,6 +12,7 @@ from bridge.matrix.room_client import Permanent, Transient
 from bridge.outbound.dispatcher import OutboxTask, RetryLater
 from bridge.outbound.number_reveal import NumberReveals
 from bridge.runtime.crash_points import CrashPoint
+from bridge.services import WakeUps
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
 from tests.fakes.room_sender_harness import FakeRoomClient, RoomSenderHarness
 
@@ -59,12 +60,9 @@ class RevealHarness:
     def reveals(self) -> NumberReveals:
         """Make what a process that has just begun has."""
         return NumberReveals(
-            database=self.harness.database,
-            vault=self.harness.vault,
-            clock=self.harness.clock,
+            self.harness.services_with(WakeUps(), crash=self._crash),
             room_client=self.room_client,  # type: ignore[arg-type]
             lifetime=86_400,
-            crash=self._crash,
         )
 
     async def task(self, *, offices: bool = True) -> OutboxTask:

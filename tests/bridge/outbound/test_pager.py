@@ -20,6 +20,7 @@ from bridge.config import Email, OnCall
 from bridge.outbound.dispatcher import OutboxTask, RetryLater
 from bridge.outbound.pager import ALERT_AFTER, GIVE_UP_AFTER, MESSAGE, Pager
 from bridge.runtime.crash_points import CrashHook, CrashPoint, never_crash
+from bridge.services import WakeUps
 from bridge.storage import serialization
 from bridge.tables import inbox
 from bridge.tables.outbox import OutboxRow
@@ -77,13 +78,9 @@ class PagerHarness:
         """Perform the row; returns how many rows stand after it."""
         harness = self.harness
         pager = Pager(
-            database=harness.database,
-            vault=harness.vault,
-            clock=harness.clock,
+            harness.services_with(WakeUps(engine=self.woken.append), crash=self.crash),
             on_call=self.on_call,
             http=self._http,
-            wake_engine=self.woken.append,
-            crash=self.crash,
         )
         if not await harness.count("outbox"):
             body = await harness.vault.seal(DESK, "outbox page", serialization.encode(PageOnCall(reason=REASON)))

@@ -16,7 +16,7 @@ from bridge.config import Staff
 from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused, Transient
 from bridge.matrix.rooms.room_state import Room, RoomKind, RoomQueries, record_room, set_membership
 from bridge.outbound.room_provisioner import WARM_ROOMS, Designations, RoomProvisioner
-from bridge.runtime.crash_points import never_crash
+from bridge.services import WakeUps
 from bridge.storage.database import Transaction
 from bridge.tables.warm_rooms import forget_unassigned_rooms
 from tests.e2e.polling import wait_until
@@ -113,7 +113,6 @@ class ProvisionerHarness:
         self.desk = Desk()
         self.ready: list[str] = []
         self.told: list[InviteFailed] = []
-        self.changed = asyncio.Event()
         self.passed = 10_000.0
         self.rooms = self.again()
         self.running: asyncio.Task[None] | None = None
@@ -121,14 +120,11 @@ class ProvisionerHarness:
     def again(self) -> WatchedProvisioner:
         """Make the keeper, as after a restart."""
         made = WatchedProvisioner(
-            database=self.harness.database,
+            self.harness.services_with(WakeUps(waiting_outbox=self.ready.append)),
             room_client=cast("RoomClient", self.room_client),
             designations=Designations(database=self.harness.database),
             staff=STAFF,
             desk=lambda: self.desk,
-            room_ready=self.ready.append,
-            changed=self.changed,
-            crash=never_crash,
             own_users=("@policy:x", "@line-main:x"),
             notify_desk=self._tell,
             monotonic=lambda: self.passed,
@@ -141,14 +137,14 @@ class ProvisionerHarness:
         while not self.rooms.nothing_more.empty():
             self.rooms.nothing_more.get_nowait()
         for _ in range(2):  # the first look to end may have begun before
-            self.changed.set()
+            self.rooms.loop.wake()
             await self.rooms.nothing_more.get()
 
     async def _tell(self, event: InviteFailed) -> None:
         self.told.append(event)
 
     def run(self) -> None:
-        self.running = asyncio.create_task(self.rooms.run())
+        self.running = asyncio.create_task(self.rooms.loop.run())
 
     async def furnished(self) -> None:
         """Wait until the desk is there and the stock is full."""
@@ -208,13 +204,13 @@ async def test_an_office_that_is_refused_holds_up_nobody(provisioner: Provisione
         roster=(DeskMember(user="@blocks:x", role=Role.ADVOCATE), DeskMember(user="@cat:x", role=Role.ADVOCATE))
     )
     await provisioner.harness.receive_text("hi", message_id="1")
-    provisioner.changed.set()
+    provisioner.rooms.loop.wake()
     await wait_until("the next office is there", lambda: _was_invited(provisioner, "@cat:x"), every=0.01)
     await provisioner.furnished()
     assert provisioner.told == [InviteFailed(user="@blocks:x", place=OFFICE)]
     provisioner.room_client.blocks.clear()
     provisioner.passed += 3600
-    provisioner.changed.set()
+    provisioner.rooms.loop.wake()
     await wait_until("they are invited after all", lambda: _was_invited(provisioner, "@blocks:x"), every=0.01)
     assert [kind for kind, _, _ in provisioner.room_client.made].count("office") == 2
     assert len(provisioner.told) == 1
@@ -227,7 +223,7 @@ async def test_an_outage_uses_up_no_designations(provisioner: ProvisionerHarness
     await provisioner.harness.receive_text("hi", message_id="1")
     before = len(provisioner.rooms._designations._taken)
     provisioner.room_client.fails = [Transient(0, "", retry_after=0.001) for _ in range(5)]
-    provisioner.changed.set()
+    provisioner.rooms.loop.wake()
     await provisioner.furnished()
     assert len(provisioner.rooms._designations._taken) == before + 1
     assert provisioner.room_client.fails == []
@@ -240,7 +236,7 @@ async def test_rooms_whose_answer_was_lost_are_left(provisioner: ProvisionerHarn
     assert provisioner.room_client.left == 1
     provisioner.room_client.lost = 2
     await provisioner.harness.receive_text("hi", message_id="1")
-    provisioner.changed.set()
+    provisioner.rooms.loop.wake()
     await wait_until("what is unknown was left", lambda: _left(provisioner), every=0.01)
     assert await provisioner.harness.count("warm_room") == WARM_ROOMS
     await provisioner.look()
@@ -291,7 +287,7 @@ async def test_a_first_text_takes_a_warm_room_and_the_stock_is_filled(provisione
     provisioner.run()
     await provisioner.furnished()
     thread = await provisioner.harness.receive_text("hello", message_id="1")
-    provisioner.changed.set()
+    provisioner.rooms.loop.wake()
     await provisioner.furnished()
     room_id = await provisioner.harness.database.fetchval("SELECT room_id FROM thread")
     owner = await provisioner.harness.database.fetchval("SELECT owner FROM matrix_room WHERE room_id = $1", room_id)
@@ -308,7 +304,7 @@ async def test_everybody_at_the_desk_has_an_office_once(provisioner: Provisioner
     await provisioner.furnished()
     ada = STAFF[0].mxid
     provisioner.desk = Desk(roster=(DeskMember(user=ada, role=Role.ADVOCATE),))
-    provisioner.changed.set()
+    provisioner.rooms.loop.wake()
     await wait_until("the office is made", lambda: _has_office(provisioner), every=0.01)
     office = f"!{len(provisioner.room_client.made) - 1}"
     assert provisioner.room_client.made[-1] == ("office", "office", ada)
@@ -330,7 +326,7 @@ async def test_trouble_with_the_homeserver_is_waited_for(
         waits.append(seconds)
         await real(0)
 
-    monkeypatch.setattr("bridge.outbound.room_provisioner.asyncio.sleep", quick)
+    monkeypatch.setattr("asyncio.sleep", quick)
     provisioner.room_client.fails = [
         Transient(0, ""),
         Transient(429, "M_LIMIT_EXCEEDED", 60.0),
@@ -342,14 +338,14 @@ async def test_trouble_with_the_homeserver_is_waited_for(
         if await provisioner.harness.count("warm_room") == WARM_ROOMS:
             break
     assert [kind for kind, _, _ in provisioner.room_client.made] == ["desk"] + ["thread"] * WARM_ROOMS
-    assert {0.2, 5.0} <= set(waits)
+    assert {0.2, 60.0} <= set(waits)
 
 
 async def test_a_refused_token_ends_the_program(provisioner: ProvisionerHarness) -> None:
     """When the homeserver does not know us there is nothing to wait for."""
     provisioner.room_client.fails = [TokenRefused(401, "M_UNKNOWN_TOKEN")]
     with pytest.raises(TokenRefused):
-        await provisioner.rooms.run()
+        await provisioner.rooms.loop.run()
 
 
 async def test_a_full_disk_is_waited_for(provisioner: ProvisionerHarness) -> None:
@@ -444,7 +440,7 @@ async def test_the_line_voice_is_brought_back_where_it_was_removed(provisioner: 
     provisioner.run()
     await provisioner.furnished()
     thread = await provisioner.harness.receive_text("hello", message_id="1")
-    provisioner.changed.set()
+    provisioner.rooms.loop.wake()
     await provisioner.furnished()
     taken = await _named(provisioner, "SELECT room_id, designation FROM thread WHERE id = $1", thread)
     warm = await _named(provisioner, "SELECT room_id, designation FROM warm_room ORDER BY room_id LIMIT 1")
@@ -452,7 +448,7 @@ async def test_the_line_voice_is_brought_back_where_it_was_removed(provisioner: 
     await provisioner.harness.database.commit(lambda conn: record_room(conn, over, members={}, levels={}))
     provisioner.room_client.outside = ["!0", taken[0], warm[0], "!over"]
     provisioner.room_client.fails = [Transient(0, "", retry_after=0.001)]
-    provisioner.changed.set()
+    provisioner.rooms.loop.wake()
     await wait_until("it is back", lambda: _outside(provisioner, "!over"), every=0.01)
     assert provisioner.room_client.tried == [("!0", ""), ("!0", ""), taken, warm]
     assert provisioner.told == []
@@ -472,7 +468,7 @@ async def test_a_voice_that_may_not_come_back_holds_up_nobody(provisioner: Provi
     assert provisioner.told == [InviteFailed(user=provisioner.room_client.puppet, place=DESK)]
     provisioner.room_client.blocks.clear()
     provisioner.passed += 3600
-    provisioner.changed.set()
+    provisioner.rooms.loop.wake()
     await wait_until("it is back at the desk", lambda: _outside(provisioner), every=0.01)
 
 

@@ -12,7 +12,7 @@ from bot.model.line_incidents import ClockJumped
 from bot.model.transactional_actions import SetTimer
 from bridge.engine import timers as module
 from bridge.engine.timers import Timers
-from bridge.runtime.crash_points import never_crash
+from bridge.services import WakeUps
 from bridge.storage import serialization
 from bridge.tables import clock_trust
 from bridge.tables.clock_trust import ClockSample
@@ -42,11 +42,7 @@ class FakeMachine:
 
     def timers(self, harness: BridgeHarness) -> Timers:
         return Timers(
-            database=harness.database,
-            vault=harness.vault,
-            clock=harness.clock,
-            wake_engine=lambda _owner: None,
-            crash=never_crash,
+            harness.services_with(WakeUps()),
             wait_until_idle=harness.wait_until_idle,
             system_time=lambda: self.wall,
             sample=self.reading,

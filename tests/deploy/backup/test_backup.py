@@ -92,11 +92,7 @@ async def test_a_backup_opened_with_every_key_holds_no_conversation(line: LineDi
 
     audit = AuditLog(vault=line.harness.vault)
     acts = TransactionalActions(
-        clock=line.harness.clock,
-        settings=line.harness.pack.settings,
-        audit=audit,
-        suppression=line.harness.suppression,
-        wake=lambda: None,
+        line.harness.services, settings=line.harness.pack.settings, audit=audit, suppression=line.harness.suppression
     )
     await line.harness.database.commit(lambda conn: acts.perform(conn, owner, EraseTexter()))
     await line.harness.vault.destroy(owner)

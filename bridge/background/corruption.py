@@ -9,7 +9,7 @@ Source: sqlite.org/rescode.html#corrupt (SQLITE_CORRUPT and SQLITE_NOTADB: `Corr
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, TypeAlias
 
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
@@ -22,10 +22,14 @@ ALERT_AT_COUNTS: Final = (1, 12, 288)
 ALERT_SUBJECT: Final = "what is due (our own database is damaged)"
 
 
+AlertCallback: TypeAlias = Callable[[str, float], Awaitable[None]]
+"""Tells the desk what is not gone, and since when (seconds since the epoch)."""
+
+
 class CorruptionPolicy:
     """What one loop met. `alert`: says what is not gone, and since when; None where the log has to do."""
 
-    def __init__(self, *, clock: Clock, alert: Callable[[str, float], Awaitable[None]] | None) -> None:
+    def __init__(self, *, clock: Clock, alert: AlertCallback | None) -> None:
         self._clock, self._alert = clock, alert
         self._count, self._since = 0, clock.now()
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bridge.erasure import corruption
-from bridge.erasure.corruption import ALERT_AT_COUNTS, ALERT_SUBJECT, CorruptionPolicy
+from bridge.background import corruption
+from bridge.background.corruption import ALERT_AT_COUNTS, ALERT_SUBJECT, CorruptionPolicy
 from bridge.erasure.nightly import NightlyMaintenance
 from bridge.storage.database import Transaction
 from bridge.storage.errors import Corrupt
@@ -42,9 +42,9 @@ async def told(harness: BridgeHarness) -> bool | None:
 @pytest.mark.parametrize(
     ("index", "loop"),
     [
-        ("event_expires", lambda erasure: erasure.expiry.run()),
-        ("erasure", lambda erasure: erasure.runner.run()),
-        ("carrier_copy_due", lambda erasure: erasure.harness.carrier_copies.run()),
+        ("event_expires", lambda erasure: erasure.expiry.loop.run()),
+        ("erasure", lambda erasure: erasure.runner.loop.run()),
+        ("carrier_copy_due", lambda erasure: erasure.harness.carrier_copies.loop.run()),
     ],
 )
 async def test_a_damaged_page_ends_no_loop(
@@ -89,10 +89,8 @@ async def test_the_night_goes_on(harness: BridgeHarness, monkeypatch: pytest.Mon
     """The audit's page is damaged: the night's loop waits, and is there for the next night."""
     made: Any = None
     night = NightlyMaintenance(
-        database=harness.database,
+        harness.services,
         puppet_database=harness.database,
-        vault=harness.vault,
-        clock=harness.clock,
         module_client=made,
         hours=(3, 5),
         zone="UTC",
@@ -101,14 +99,14 @@ async def test_the_night_goes_on(harness: BridgeHarness, monkeypatch: pytest.Mon
     )
     tried = 0
 
-    async def corrupt() -> None:
+    async def corrupt() -> float:
         nonlocal tried
         tried += 1
         raise CORRUPT
 
-    monkeypatch.setattr(night, "run_once", corrupt)
+    monkeypatch.setattr(night.loop, "_run_once", corrupt)
     monkeypatch.setattr(corruption, "RETRY_SECONDS", 0.01)
-    running = asyncio.create_task(night.run())
+    running = asyncio.create_task(night.loop.run())
 
     async def again() -> bool | None:
         return tried > 1 or None

@@ -1,0 +1,69 @@
+"""The one background loop: work, sleep until something is due or a wake-up comes, back off, end the process.
+
+Rules of this module: `run_once` does what is due and returns the seconds until it has more to do; it raises what it cannot
+settle itself. What passes by itself is tried again (`backoff`). A damaged page is reported and waited for where the loop is
+given a policy for it (`corruption`). Everything else, a refused token first of all, ends the loop and with it the process.
+A wake-up that comes while `run_once` works is not lost: it runs once more at once. A loop that backs off is not hurried.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from bridge.background.backoff import DEFAULT_WAITS, RETRIED, Backoff, Waits
+from bridge.background.corruption import CorruptionPolicy
+from bridge.matrix.api.http_client import TokenRefused
+from bridge.storage.errors import DatabaseError
+
+
+class BackgroundLoop:
+    """Runs `run_once` until cancelled. `max_sleep`: seconds after which it looks even without a wake-up."""
+
+    def __init__(
+        self,
+        name: str,
+        run_once: Callable[[], Awaitable[float]],
+        *,
+        max_sleep: float,
+        retry: Waits = DEFAULT_WAITS,
+        storage_retry: Waits | None = None,
+        corruption: CorruptionPolicy | None = None,
+    ) -> None:
+        """Make it. `name`: of its log events. `storage_retry`: waits where the database fails, if others than `retry`."""
+        self._name, self._run_once, self._max_sleep, self._corruption = name, run_once, max_sleep, corruption
+        self._backoff = Backoff(name, homeserver=retry, storage=storage_retry or retry)
+        self._pending = asyncio.Event()
+
+    def wake(self) -> None:
+        """Say that something may be due."""
+        self._pending.set()
+
+    async def run(self) -> None:
+        """Work until cancelled. Raises :class:`TokenRefused` and what no waiting heals."""
+        while True:
+            self._pending.clear()
+            try:
+                wait = min(await self._run_once(), self._max_sleep)
+            except TokenRefused:
+                raise
+            except RETRIED as error:
+                await asyncio.sleep(self._backoff.record(error))
+                continue
+            except DatabaseError as error:
+                if self._corruption is None:
+                    raise
+                wait = await self._corruption.record(f"{self._name}.database_corrupt", error)
+            else:
+                self._backoff.reset()
+            await self._sleep(wait)
+
+    async def _sleep(self, seconds: float) -> None:
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._pending.wait()
+        except TimeoutError:
+            return

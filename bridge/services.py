@@ -1,0 +1,60 @@
+"""What nearly every part of the bridge uses: the database, the vault, the clock, the crash points and the wake-ups.
+
+Rules of this module: `Services` is made once at the start and handed to every part; it holds no state of a part. A wake-up
+says that rows were committed for a part; it carries no content, because the rows are the truth. A part puts its own call
+into `WakeUps` when it is put together; a call before that does nothing, because each part reads its rows at the start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bridge.runtime.clock import Clock
+from bridge.runtime.crash_points import CrashHook, never_crash
+from bridge.storage.database import Database
+from bridge.storage.vault import Vault
+
+
+def _nothing(*_arguments: object) -> None:
+    """Wake nobody."""
+
+
+@dataclass
+class WakeUps:
+    """The calls that wake a part, by part."""
+
+    engine: Callable[[str], None] = _nothing
+    """An owner's inbox has rows."""
+    screening: Callable[[str], None] = _nothing
+    """A new thread's phone is to be looked up."""
+    outbox: Callable[[int, str, str, str], None] = _nothing
+    """A row of the outbox was committed: its number, owner, lane and transport."""
+    waiting_outbox: Callable[[str], None] = _nothing
+    """An owner's outbox rows that waited may be tried: its room is there, or it is no longer held."""
+    rooms: Callable[[], None] = _nothing
+    """A room or a member may be missing."""
+    timers: Callable[[], None] = _nothing
+    """A timer was set."""
+    carrier_copies: Callable[[], None] = _nothing
+    """A carrier's copy may be due."""
+    erasure_jobs: Callable[[], None] = _nothing
+    """An erasure job may be due."""
+    device_lists: Callable[[], None] = _nothing
+    """A user's devices may have changed, or are confirmed."""
+
+    def erasure(self) -> None:
+        """Wake both parts that erase: a conversation has ended, or what was waited for has come."""
+        self.carrier_copies()
+        self.erasure_jobs()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Made once. `crash` is called at each crash point, and does nothing but in tests."""
+
+    database: Database
+    vault: Vault
+    clock: Clock
+    crash: CrashHook = never_crash
+    wake: WakeUps = field(default_factory=WakeUps)
