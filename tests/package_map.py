@@ -76,7 +76,8 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "deploy/data_dir": "bot/model bridge/runtime bridge/storage bridge/config bridge/tables",
     "deploy/stack": "bridge/config deploy/data_dir",
     "deploy/backup": (
-        "policies bot/model bridge/runtime bridge/storage bridge/config bridge/tables bridge/matrix deploy/data_dir"
+        "policies bot/model bridge/runtime bridge/storage bridge/config bridge/tables bridge/matrix/rooms "
+        "bridge/matrix deploy/data_dir"
     ),
     "deploy/inspect": (
         "policies bot/model bridge/runtime bridge/storage bridge/carriers bridge/config bridge/tables "

@@ -76,21 +76,6 @@ SQL: Final = re.compile(
 )
 SQL_PACKAGES: Final = ("bridge/tables/", "bridge/storage/", "bridge/matrix/", "deploy/synapse_module/")
 """Where statements stand: our tables, those of the Matrix edge, and Synapse's own."""
-SQL_TO_MOVE: Final = frozenset(
-    (
-        "deploy/backup/backup.py",
-        "deploy/backup/restore.py",
-        "deploy/inspect/audit_report.py",
-        "deploy/inspect/doctor.py",
-        "deploy/inspect/doctor_database.py",
-        "deploy/inspect/erasure_certificates.py",
-        "deploy/inspect/lookup.py",
-        "deploy/inspect/monthly_report.py",
-    )
-)
-"""Modules elsewhere that still have statements; one that has none any more fails, so that it is removed from here."""
-QUOTES_A_KIND: Final = frozenset(("deploy/backup/backup.py",))
-"""Modules whose SQL still names a class by a literal; likewise."""
 NOT_OUR_WORDS: Final = re.compile(r"util|manager|handler|helper", re.IGNORECASE)
 
 PASSED_OVER: Final = {
@@ -313,15 +298,13 @@ def quoted_kinds(tree: ast.Module) -> list[str]:
 def test_sql_stands_with_its_tables() -> None:
     """A statement stands in the package of its tables; everything else calls a function with a name and types."""
     found = {file for file, tree in FILES.items() if not file.startswith(SQL_PACKAGES) and statements(tree)}
-    assert found - SQL_TO_MOVE == set(), "move the statement to bridge/tables"
-    assert SQL_TO_MOVE - found == set(), "no longer used: remove it"
+    assert found == set(), "move the statement to bridge/tables"
 
 
 def test_sql_names_no_class() -> None:
     """SQL asks for rows of a kind by `serialization.kind_name`: no literal names a class that is renamed one day."""
     found = {file for file, tree in FILES.items() if quoted_kinds(tree)}
-    assert found - QUOTES_A_KIND == set(), "pass `kind_name` of the class as a value"
-    assert QUOTES_A_KIND - found == set(), "no longer used: remove it"
+    assert found == set(), "pass `kind_name` of the class as a value"
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,6 @@ from bridge.tables import (
     erasure_jobs,
     inbox,
     outbox,
-    pending_reactions,
     room_events,
     sent_texts,
     threads,
@@ -140,7 +139,7 @@ async def _delete_rows(conn: Transaction, thread: str, *, now: float) -> None:
     await outbox.delete_all(conn, thread)
     await timers.delete_all(conn, thread)
     await dead_letters.delete_all(conn, thread)
-    await pending_reactions.delete_all(conn, thread)
+    await room_events.delete_early_reactions(conn, thread)
     await sent_texts.delete_all(conn, thread)
     await inbox.delete_all_but_texts(conn, thread)
     # What stands in an office stays there for its time, and no longer says of whom it was.

@@ -39,7 +39,7 @@ from bridge.runtime import log
 from bridge.runtime.clock import to_bridge_time
 from bridge.services import Services
 from bridge.storage.database import Transaction
-from bridge.tables import inbox, pending_reactions, room_events
+from bridge.tables import inbox, room_events
 
 FILE_TYPES: Final = dict.fromkeys(("m.image", "m.file", "m.video", "m.audio"), Content.FILE)
 KINDS: Final = {"m.text": Content.TEXT, "m.emote": Content.EMOTE, **FILE_TYPES}
@@ -201,7 +201,9 @@ class MatrixEventIngest:
                     trusted=await has_trusted_device(conn, item.sender),
                 )
                 if known is None:
-                    await pending_reactions.record(conn, self._vault, place.owner, reaction, target, now=self._clock.now())
+                    await room_events.record_early_reaction(
+                        conn, self._vault, place.owner, reaction, target, now=self._clock.now()
+                    )
                 return reaction
             case "m.room.redaction" if item.redacts:
                 redacted = await room_events.find(conn, item.redacts)

@@ -49,7 +49,7 @@ from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Transaction
-from bridge.tables import audit_log, carrier_copies, outbox, pending_reactions, room_events, threads
+from bridge.tables import audit_log, carrier_copies, outbox, room_events, threads
 
 SIGN_OUT_TIMEOUT: Final = 120.0
 """Seconds after which it is said that somebody could not be signed out: whoever asked has to know."""
@@ -365,7 +365,7 @@ class RoomSender:
                 if ref.startswith("in:"):
                     await carrier_copies.release_shown(conn, task.owner, ref, now)
                 if ref and not over:
-                    delivered = await pending_reactions.deliver(conn, self._vault, task.owner, event_id, ref)
+                    delivered = await room_events.deliver_early_reactions(conn, self._vault, task.owner, event_id, ref)
             await outbox.delete(conn, task.number)
             return delivered
 

@@ -10,6 +10,7 @@ Sources: rogerbinns.github.io/apsw (execution, exceptions), sqlite.org/pragma.ht
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -146,6 +147,20 @@ MEMORY: Final = ":memory:"
 def version() -> str:
     """Return SQLite's version, such as `3.54.1`."""
     return apsw.sqlite_lib_version()
+
+
+@contextlib.contextmanager
+def snapshot(path: Path) -> Iterator[SqliteConnection]:
+    """Read a database as it is at one moment, in one transaction. Raises `DatabaseError`."""
+    with contextlib.closing(SqliteConnection(path, read_only=True)) as connection:
+        connection.execute("BEGIN")
+        yield connection
+
+
+def overwrites_deleted() -> bool:
+    """Whether this SQLite overwrites deleted rows when it is asked to (`PRAGMA secure_delete`)."""
+    with contextlib.closing(SqliteConnection(MEMORY)) as connection:
+        return bool(connection.fetchval("PRAGMA secure_delete = ON") == 1)
 
 
 def has_wal_reset_fix() -> bool:

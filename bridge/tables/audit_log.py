@@ -27,6 +27,7 @@ from bot.model.actions import DESK
 from bot.model.audit_kinds import AuditKind
 from bridge.runtime import log
 from bridge.storage.database import Transaction
+from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.vault import CannotOpen, Vault
 from bridge.tables import line_state
 from bridge.tables.line_state import AUDIT_FLOOR, AUDIT_HEAD
@@ -166,3 +167,10 @@ def format_entries(found: Sequence[AuditEntry]) -> str:
 def format_hour(at: float) -> str:
     """Say an hour, in UTC."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%HZ")
+
+
+def peek(connection: SqliteConnection) -> tuple[list[AuditEntry], str | None, str | None]:
+    """Return every entry, the oldest first, and both marks as `verify` takes them, to a command beside the bridge."""
+    rows = connection.fetch("SELECT seq, hour, about, kind, mac FROM audit ORDER BY seq")
+    entries = [AuditEntry(**dict(row)) for row in rows]
+    return entries, line_state.peek(connection, AUDIT_HEAD), line_state.peek(connection, AUDIT_FLOOR)

@@ -1,23 +1,32 @@
-"""The deletion index: a row for every event of our rooms, and the time at which it goes.
+"""The tables `event`, the deletion index with a row for every event of our rooms, and `early_tap`.
 
-Rules of this module: what nobody has seen has no time; a thread's events get theirs when its assignee has seen them,
-those of
-desk and offices when they are noted; what people still need is excepted by its name: a thread's card, the live board, the
-card of a thread that waits, each with its newest edit. All functions run inside the caller's commit. Times are seconds.
+Rules of this module: what nobody has seen has no time to go; a thread's events get theirs when its assignee has seen them,
+those of desk and offices when they are noted; what people still need is excepted by its name: a thread's card, the live
+board, the card of a thread that waits, each with its newest edit. All functions run inside the caller's commit. Times are
+seconds.
 
 Why an event is "seen up to" another one only if it was noted before it *and* is older: the order in which we note is not
 quite the order in the room, and a machine's clock may have been set; only both together never call unseen words seen.
+
+A reaction to an event that is not on the index yet, because the bridge was killed in between, is kept sealed in `early_tap`
+for as long as a row of the outbox may stand; the commit that puts the event on the index hears it once more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from bot.model.actions import THREAD
+from bot.model.events import ReactionAdded
+from bridge.storage import serialization
 from bridge.storage.database import Reader, Row, Transaction
+from bridge.storage.vault import Vault
+from bridge.tables import inbox
 
+EARLY_REACTION_RETENTION: Final = 86_400
+"""For how long a tap waits for us to know what it is on. A row of the outbox rarely stands that long."""
 CARD_PREFIX: Final = "card:"
 EDIT_PREFIX: Final = "edit:"
 PERMANENT_REFS: Final = ("card", "board")
@@ -252,3 +261,32 @@ async def _is_current(conn: Transaction, ref: str) -> bool:
         return True
     thread = plain.removeprefix(CARD_PREFIX).partition(":")[0]
     return await conn.fetchval("SELECT 1 FROM thread WHERE id = $1 AND designation <> ''", thread) is not None
+
+
+async def record_early_reaction(
+    transaction: Transaction, vault: Vault, owner: str, reaction: ReactionAdded, target: str, *, now: float
+) -> None:
+    """Keep a tap on what may be ours and not noted yet."""
+    await transaction.execute(
+        """INSERT INTO early_tap (event_id, target, owner, body, until) VALUES ($1, $2, $3, $4, $5)
+           ON CONFLICT DO NOTHING""",
+        reaction.event_id,
+        target,
+        owner,
+        (await inbox.seal(vault, owner, reaction)).body,
+        int(now) + EARLY_REACTION_RETENTION,
+    )
+
+
+async def deliver_early_reactions(transaction: Transaction, vault: Vault, owner: str, target: str, ref: str) -> bool:
+    """Put the taps that came before we knew this event as ours into the inbox; return whether there were any."""
+    rows = await transaction.fetch("DELETE FROM early_tap WHERE target = $1 AND owner = $2 RETURNING body", target, owner)
+    for row in rows:
+        reaction = serialization.decode_as(ReactionAdded, await vault.open(owner, inbox.CONTEXT, row["body"]))
+        await inbox.append(transaction, await inbox.seal(vault, owner, replace(reaction, target=ref)))
+    return bool(rows)
+
+
+async def delete_early_reactions(transaction: Transaction, owner: str) -> None:
+    """Forget the taps of an owner."""
+    await transaction.execute("DELETE FROM early_tap WHERE owner = $1", owner)

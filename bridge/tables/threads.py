@@ -202,3 +202,8 @@ async def assign_room(transaction: Transaction, thread: str, designation: str, r
     """Give a thread its room; return False when its conversation was over before its room was there."""
     query = "UPDATE thread SET room_id = $1 WHERE id = $2 AND room_id IS NULL AND designation = $3 RETURNING id"
     return await transaction.fetchval(query, room_id, thread, designation) is not None
+
+
+async def set_hold_by_phone(transaction: Transaction, phone_hash: bytes, *, held: bool) -> None:
+    """Place or release the legal hold of a phone's thread, if it has one."""
+    await transaction.execute("UPDATE thread SET held = $2 WHERE phone_hash = $1", phone_hash, held)

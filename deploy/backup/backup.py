@@ -25,8 +25,9 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from bot.model.audit_kinds import AuditKind
 from bridge.config import load
+from bridge.matrix.rooms.room_state import peek_desk_levels
 from bridge.runtime.settings import secret_files
-from bridge.tables import line_state
+from bridge.tables import backup_rows, inspection, line_state
 from deploy.data_dir import offline
 from deploy.data_dir.secret_files import Secrets, SetupError
 from policies.load import PACK_NAME, REGIONAL_NAME
@@ -44,8 +45,6 @@ MIN_PASSPHRASE: Final = 16
 """Characters of a passphrase."""
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 
-BACKUP_TABLES: Final = ("suppression", "tally")
-"""Tables that a backup holds: phones that said STOP (slow keyed hashes), and counters that name nobody."""
 RENEWED_SECRETS: Final = ("keys.vault_key_file", "keys.index_key_file")
 """Secrets that no backup holds."""
 HOUR: Final = 3600
@@ -100,9 +99,8 @@ def collect(layout: Layout, config: Config) -> Backup:
             files=files,
             packs={name: str(path) for name, path in packs.items()},
             roster=_roster(db, ours=(config.policy_mxid, config.puppet_mxid)),
-            tables={table: [dict(row) for row in db.fetch(f"SELECT * FROM {table}")] for table in _existing_tables(db)},  # noqa: S608 - names from above
-            unfinished=int(db.fetchval("SELECT COUNT(*) FROM outbox WHERE kind = 'SendSms'"))
-            + int(db.fetchval("SELECT COUNT(*) FROM sent_text WHERE unknown = 1")),
+            tables=backup_rows.read(db),
+            unfinished=inspection.count_unfinished_texts(db),
         )
 
 
@@ -115,23 +113,12 @@ def _pack_file(path: Path) -> Path:
     return path / "pack.yaml" if path.is_dir() else path
 
 
-def _existing_tables(db: SqliteConnection) -> list[str]:
-    there = {row[0] for row in db.fetch("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    return [table for table in BACKUP_TABLES if table in there]
-
-
 def _roster(db: SqliteConnection, *, ours: tuple[str, ...]) -> list[dict[str, str]]:
     """Return who is at the desk, or invited to it, and as what."""
-    rows = db.fetch(
-        """SELECT m.user_id, COALESCE(l.level, 0) AS level FROM matrix_room r
-           JOIN matrix_member m ON m.room_id = r.room_id
-           LEFT JOIN matrix_level l ON l.room_id = r.room_id AND l.user_id = m.user_id
-           WHERE r.kind = 'desk' AND m.membership IN ('join', 'invite') ORDER BY m.user_id"""
-    )
     return [
-        {"mxid": row["user_id"], "role": "supervisor" if row["level"] >= 50 else "advocate"}
-        for row in rows
-        if row["user_id"] not in ours
+        {"mxid": user_id, "role": "supervisor" if level >= 50 else "advocate"}
+        for user_id, level in peek_desk_levels(db).items()
+        if user_id not in ours
     ]
 
 

@@ -21,8 +21,8 @@ import yaml
 from bridge.config import ConfigError, load
 from bridge.matrix.schema import MAIN_MIGRATIONS
 from bridge.storage.sqlite_database import SqliteDatabase
-from bridge.tables import line_state, schema
-from deploy.backup.backup import BACKUP_TABLES, Backup, write_new_file
+from bridge.tables import backup_rows, line_state, schema
+from deploy.backup.backup import Backup, write_new_file
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically
 from deploy.data_dir.secret_files import SetupError
 
@@ -117,14 +117,7 @@ def _destinations(found: Backup, layout: Layout) -> list[RestoredFile]:
 
 
 async def _insert_rows(conn: Transaction, found: Backup) -> None:
-    for table, rows in found.tables.items():
-        if table not in BACKUP_TABLES:
-            continue
-        for row in rows:
-            names = [name for name in row if name.isidentifier()]
-            places = ", ".join(f"${n + 1}" for n in range(len(names)))
-            query = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places})"  # noqa: S608 - names that were checked
-            await conn.execute(query, *(row[name] for name in names))
+    await backup_rows.insert(conn, found.tables)
     facts: dict[str, Any] = {
         line_state.RESTORE: {"made": found.made, "unfinished": found.unfinished},
         line_state.RESTORED_ROSTER: found.roster,

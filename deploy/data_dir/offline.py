@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.runtime.settings import read_secret
 from bridge.storage.key_file import KeyFile
-from bridge.storage.sqlite_connection import SqliteConnection
+from bridge.storage.sqlite_connection import snapshot
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.storage.vault import Vault
 from bridge.tables.audit_log import AuditLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from bot.model.audit_kinds import AuditKind
     from bridge.config import Config
     from bridge.storage.database import Transaction, Work
+    from bridge.storage.sqlite_connection import SqliteConnection
 
 LINE_ENTRY: Final = "line"
 """Whose entry of the audit it is when it belongs neither to a thread nor to the desk."""
@@ -42,14 +42,6 @@ def open_vault(config: Config) -> Vault:
 def read_transaction(config: Config) -> Iterator[SqliteConnection]:
     """Read the main database as it is at one moment. Raises `DatabaseError` when there is none that can be read."""
     with snapshot(config.data_dir / "main.db") as db:
-        yield db
-
-
-@contextlib.contextmanager
-def snapshot(path: Path) -> Iterator[SqliteConnection]:
-    """Read a database of ours as it is at one moment. Raises `DatabaseError`."""
-    with contextlib.closing(SqliteConnection(path, read_only=True)) as db:
-        db.execute("BEGIN")
         yield db
 
 

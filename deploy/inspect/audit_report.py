@@ -10,8 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bridge.tables import line_state
-from bridge.tables.audit_log import HOUR, AuditEntry, AuditLog, format_entries, format_hour
+from bridge.tables.audit_log import HOUR, AuditEntry, AuditLog, format_entries, format_hour, peek
 from deploy.data_dir import offline
 
 if TYPE_CHECKING:
@@ -39,10 +38,8 @@ class AuditReport:
 def read_audit(config: Config, pack: Pack) -> AuditReport:
     """Read and check the audit. Raises `DatabaseError`."""
     with offline.read_transaction(config) as db:
-        rows = db.fetch("SELECT seq, hour, about, kind, mac FROM audit ORDER BY seq")
-        head, floor = line_state.peek(db, line_state.AUDIT_HEAD), line_state.peek(db, line_state.AUDIT_FLOOR)
-    entries = tuple(AuditEntry(**dict(row)) for row in rows)
+        entries, head, floor = peek(db)
     # An hour's grace on both sides of the full hour.
     expired = time.time() - pack.settings.audit_retention + HOUR
     problems = AuditLog(vault=offline.open_vault(config)).verify(entries, head, floor, expired=expired)
-    return AuditReport(entries=entries, problems=tuple(problems))
+    return AuditReport(entries=tuple(entries), problems=tuple(problems))

@@ -7,7 +7,6 @@ real line needs, and is told so. Checks of files are in `doctor_files`, of what 
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 from typing import TYPE_CHECKING, Final
 
@@ -22,7 +21,7 @@ from bridge.matrix.olm.cross_signing import master_key_of
 from bridge.matrix.olm.identity import derive_master_key
 from bridge.runtime.settings import read_secret
 from bridge.storage.errors import DatabaseError
-from bridge.storage.sqlite_connection import MEMORY, SqliteConnection, has_wal_reset_fix, version
+from bridge.storage.sqlite_connection import has_wal_reset_fix, overwrites_deleted, version
 from deploy.data_dir import offline
 from deploy.inspect import doctor_database, doctor_files
 from deploy.inspect.erasure_certificates import verify_certificates
@@ -95,8 +94,7 @@ def check_disk_space(layout: Layout) -> CheckResult:
 
 def check_secure_delete() -> CheckResult:
     """Whether our SQLite overwrites what is deleted, as the bridge asks it to, and loses no commit at a checkpoint."""
-    with contextlib.closing(SqliteConnection(MEMORY)) as db:
-        overwritten = db.fetchval("PRAGMA secure_delete = ON") == 1
+    overwritten = overwrites_deleted()
     ok = overwritten and has_wal_reset_fix()
     what = f"SQLite {version()} overwrites what is deleted" if overwritten else "SQLite leaves deleted words in its file"
     what = what if has_wal_reset_fix() else f"{what}, and may lose a commit at a checkpoint"

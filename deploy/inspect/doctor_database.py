@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from bridge.tables import line_state
+from bridge.tables import inspection, line_state
 from deploy.inspect.audit_report import read_audit
 from deploy.inspect.status import CheckResult
 
@@ -85,15 +85,14 @@ def check_backup(db: SqliteConnection, config: Config, now: float, age: float) -
 
 def check_holds(db: SqliteConnection) -> CheckResult:
     """How much is on hold: nothing of it is erased."""
-    count = int(db.fetchval("SELECT COUNT(*) FROM thread WHERE held"))
+    count = inspection.count_held_threads(db)
     do = "A supervisor lifts it with !unhold, or counsel with `quietline lookup --unhold`." if count else ""
     return CheckResult(name="hold", ok=True, what=f"{count} on hold", do=do)
 
 
 def check_revealed_numbers(db: SqliteConnection, now: float) -> CheckResult:
     """Whether no number stands longer in an office than its minute."""
-    query = "SELECT COUNT(*) FROM revealed WHERE until < $1"
-    count = int(db.fetchval(query, now - REVEAL_LIMIT_SECONDS))
+    count = inspection.count_revealed_numbers(db, until=now - REVEAL_LIMIT_SECONDS)
     do = "Redact it by hand in the office; does the line run, and does the homeserver answer?" if count else ""
     what = f"{count} numbers still stand in offices" if count else "no number stands in an office"
     return CheckResult(name="reveal", ok=not count, what=what, do=do)
@@ -101,7 +100,7 @@ def check_revealed_numbers(db: SqliteConnection, now: float) -> CheckResult:
 
 def check_dead_letters(db: SqliteConnection) -> CheckResult:
     """Whether anything could not be handled."""
-    count = int(db.fetchval("SELECT COUNT(*) FROM dead_letter"))
+    count = inspection.count_dead_letters(db)
     do = "Each was told at the desk with a short id; send the log around it to whoever maintains this." if count else ""
     return CheckResult(name="dead letters", ok=not count, what=f"{count} kept", do=do)
 

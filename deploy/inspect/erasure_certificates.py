@@ -17,9 +17,7 @@ from bridge.erasure.certificate import CertificateSigner, ErasureCertificate
 from bridge.erasure.job_runner import ALERT_AFTER_TRIES as JOB_ALERT_TRIES
 from bridge.storage.key_file import KeyFile
 from bridge.storage.vault import Vault
-from bridge.tables import line_state
-from bridge.tables.carrier_copies import NOT_ON_HOLD as COPY_NOT_ON_HOLD
-from bridge.tables.room_events import NOT_ON_HOLD as EVENT_NOT_ON_HOLD
+from bridge.tables import inspection, line_state
 from deploy.data_dir import offline
 from deploy.inspect.status import CheckReport, CheckResult
 
@@ -27,9 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.config import Config
-    from bridge.storage.database import Row
+    from bridge.tables.inspection import UnfinishedErasure
 
-JOB_NOT_ON_HOLD: Final = "NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = e.thread AND t.held)"
 OVERDUE_SECONDS: Final = 3600.0
 """Seconds after which something that is due and still there is not well."""
 
@@ -39,25 +36,20 @@ def verify_certificates(config: Config, *, now: float | None = None) -> CheckRep
     at = time.time() if now is None else now
     vault = _open_vault(config)
     with offline.read_transaction(config) as db:
-        receipts = [ErasureCertificate(**dict(row)) for row in db.fetch("SELECT id, body, signature FROM receipt")]
-        down = db.fetch(
-            f"SELECT kind, step, tries, due, began + patience FROM erasure e WHERE {JOB_NOT_ON_HOLD}"  # noqa: S608 - a constant
-        )
-        copies, expired = (
-            db.fetchval(f"SELECT COUNT(*) FROM {what} AND {free}", at - OVERDUE_SECONDS)  # noqa: S608 - constants
-            for what, free in (
-                (f"carrier_copy c WHERE (due < $1 OR tries >= {COPY_ALERT_TRIES[0]})", COPY_NOT_ON_HOLD),
-                ("event e WHERE COALESCE(refused, expires) < $1 AND NOT gone", EVENT_NOT_ON_HOLD),
-            )
-        )
-        held = db.fetchval("SELECT COUNT(*) FROM thread WHERE held")
+        receipts = [
+            ErasureCertificate(id=row.id, body=row.body, signature=row.signature) for row in inspection.certificates(db)
+        ]
+        unfinished = inspection.unfinished_erasures(db)
+        copies = inspection.count_overdue_copies(db, due=at - OVERDUE_SECONDS, tries=COPY_ALERT_TRIES[0])
+        expired = inspection.count_overdue_events(db, expires=at - OVERDUE_SECONDS)
+        held = inspection.count_held_threads(db)
         doubted = line_state.peek(db, line_state.CLOCK_DISTRUSTED) is not None
     signer = CertificateSigner(vault=vault)
     return CheckReport(
         checks=(
-            *(_certificate_check(signer, receipt) for receipt in sorted(receipts, key=lambda r: r.id)),
+            *(_certificate_check(signer, receipt) for receipt in receipts),
             _count_check("receipts", len(receipts)),
-            _jobs_check(down, at),
+            _jobs_check(unfinished, at),
             CheckResult(name="on hold", ok=True, what=f"{held} on hold: nothing of it goes before its release"),
             _overdue_check("carrier", copies, "copies of texts at the carrier that should be gone"),
             _overdue_check("events", expired, "events whose time has come and that are not redacted"),
@@ -99,12 +91,12 @@ def _count_check(name: str, count: int) -> CheckResult:
     return CheckResult(name=name, ok=True, what=f"{count} kept")
 
 
-def _jobs_check(rows: list[Row], now: float) -> CheckResult:
-    late = [(kind, step) for kind, step, tries, due, end in rows if _is_stalled(now, step, tries, due, end)]
-    what = f"{len(rows)} on the way down"
+def _jobs_check(jobs: list[UnfinishedErasure], now: float) -> CheckResult:
+    late = [job for job in jobs if _is_stalled(job, now)]
+    what = f"{len(jobs)} on the way down"
     if not late:
         return CheckResult(name="on the way down", ok=True, what=what)
-    steps = ", ".join(sorted({f"{kind} at “{step}”" for kind, step in late}))
+    steps = ", ".join(sorted({f"{job.kind} at “{job.step}”" for job in late}))
     return CheckResult(
         name="on the way down",
         ok=False,
@@ -113,10 +105,11 @@ def _jobs_check(rows: list[Row], now: float) -> CheckResult:
     )
 
 
-def _is_stalled(now: float, step: str, tries: int, due: float, end: float) -> bool:
+def _is_stalled(job: UnfinishedErasure, now: float) -> bool:
     # Words that were found late give clients their time once more, after the one that the case began with.
-    waits = step == "purge" and not tries
-    return due < now - OVERDUE_SECONDS or tries >= JOB_ALERT_TRIES[0] or (end < now - OVERDUE_SECONDS and not waits)
+    waits = job.step == "purge" and not job.tries
+    late = now - OVERDUE_SECONDS
+    return job.due < late or job.tries >= JOB_ALERT_TRIES[0] or (job.deadline < late and not waits)
 
 
 def _overdue_check(name: str, count: int, what: str) -> CheckResult:

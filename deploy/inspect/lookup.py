@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from bot.model.audit_kinds import AuditKind
 from bridge.runtime.phone_number import Phone
-from bridge.storage.database import Transaction
+from bridge.tables import inspection, threads
 from deploy.data_dir import offline
 
 if TYPE_CHECKING:
@@ -46,14 +46,11 @@ async def look_up_number(config: Config, phone: Phone, *, then: AuditKind = Audi
     """
     digest = offline.open_vault(config).phone_hash(config.line.slug, phone)
     if then in HOLD_CHANGES:
-        await offline.record_audit(config, then, lambda conn: _hold(conn, digest, held=HOLD_CHANGES[then]))
+        await offline.record_audit(
+            config, then, lambda conn: threads.set_hold_by_phone(conn, digest, held=HOLD_CHANGES[then])
+        )
     await offline.record_audit(config, AuditKind.LOOKUP)
     with offline.read_transaction(config) as db:
-        # One row whatever there is: a sum over none, one open or one held.
-        query = "SELECT COUNT(*), COALESCE(SUM(held), 0) FROM thread WHERE phone_hash = $1"
-        ((found, held),) = db.fetch(query, digest)
-    return (LookupResult.NOTHING, LookupResult.OPEN, LookupResult.HELD)[int(found) + int(found and held)]
-
-
-async def _hold(conn: Transaction, phone_hash: bytes, *, held: bool) -> None:
-    await conn.execute("UPDATE thread SET held = $2 WHERE phone_hash = $1", phone_hash, held)
+        # The same steps whatever there is: nothing, one that is open, or one on hold.
+        found, held = inspection.count_threads_of_phone(db, digest)
+    return (LookupResult.NOTHING, LookupResult.OPEN, LookupResult.HELD)[found + held]

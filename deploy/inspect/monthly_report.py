@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from deploy.data_dir import offline
+from bridge.storage.sqlite_connection import snapshot
+from bridge.tables import inspection
 
 SMALLEST_SHOWN: Final = 5
 """Counts below this are shown as "fewer than 5"."""
@@ -74,9 +75,9 @@ def read_months(database: Path, month: str | None = None) -> tuple[ReportMonth, 
     """Read the counters of a line, beside a running bridge or without one. Raises `DatabaseError` and `OSError`."""
     if not database.is_file():
         raise FileNotFoundError(2, "there is no database of a line", str(database))
-    with offline.snapshot(database) as db:
-        rows = db.fetch("SELECT month, language, kind, number FROM tally ORDER BY 1, 2, 3")
-    cells = [ReportCell(**dict(row)) for row in rows]
+    with snapshot(database) as db:
+        counters = inspection.tally(db)
+    cells = [ReportCell(month=c.month, language=c.language, kind=c.kind, number=c.number) for c in counters]
     months = sorted({cell.month for cell in cells} & {month} if month else {cell.month for cell in cells})
     return tuple(ReportMonth(month=m, cells=tuple(cell for cell in cells if cell.month == m)) for m in months)
 

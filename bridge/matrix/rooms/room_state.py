@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from bridge.matrix.api.http_client import Permanent
 from bridge.storage.database import Database, Reader, Transaction
+from bridge.storage.sqlite_connection import SqliteConnection
 
 RoomKind: TypeAlias = Literal["desk", "office", "thread"]
 
@@ -164,6 +165,17 @@ async def levels_of(reader: Reader, room_id: str) -> dict[str, int]:
     """Return user id -> power level of those named, by user id; everybody else has 0."""
     query = "SELECT user_id, level FROM matrix_level WHERE room_id=$1 ORDER BY user_id"
     return {row["user_id"]: row["level"] for row in await reader.fetch(query, room_id)}
+
+
+def peek_desk_levels(connection: SqliteConnection) -> dict[str, int]:
+    """Return user id -> power level of who is in the desk room or invited to it, to a command beside the bridge."""
+    rows = connection.fetch(
+        f"""SELECT m.user_id, COALESCE(l.level, 0) AS level FROM matrix_room r
+            JOIN matrix_member m ON m.room_id = r.room_id
+            LEFT JOIN matrix_level l ON l.room_id = r.room_id AND l.user_id = m.user_id
+            WHERE r.kind = 'desk' AND m.membership IN {KEY_MEMBERSHIPS} ORDER BY m.user_id"""  # noqa: S608 - a constant
+    )
+    return {row["user_id"]: row["level"] for row in rows}
 
 
 class RoomQueries:

@@ -24,7 +24,7 @@ from bridge.matrix.api import events
 from bridge.matrix.api.json_fields import BAD_DATA
 from bridge.outbound.dispatcher import OutboxTask
 from bridge.storage.errors import Unavailable
-from bridge.tables.pending_reactions import RETENTION
+from bridge.tables.room_events import EARLY_REACTION_RETENTION
 from tests.fakes.erasure_harness import ErasureHarness, FakeRooms
 from tests.fakes.ingest_harness import (
     ADA,
@@ -317,7 +317,7 @@ async def test_taps_on_what_is_not_ours_are_forgotten(ingest: IngestHarness) -> 
     assert await ingest.harness.count("early_tap") == 1
     harness = ingest.harness
     sweep = ErasureHarness(harness, FakeRooms()).expiry
-    harness.clock.at += RETENTION + 1
+    harness.clock.at += EARLY_REACTION_RETENTION + 1
     await sweep.run_once()
     assert await harness.count("early_tap") == 0
 

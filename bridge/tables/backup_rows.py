@@ -1,0 +1,39 @@
+"""Which of our tables a backup holds, and their rows on the way out and in.
+
+Rules of this module: a table that is not named in `BACKUP_TABLES` is neither read nor written, whatever a file says; a
+column whose name is no identifier is passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from bridge.storage.database import Transaction
+from bridge.storage.sqlite_connection import SqliteConnection
+
+BACKUP_TABLES: Final = ("suppression", "tally")
+"""Tables that a backup holds: phones that said STOP (slow keyed hashes), and counters that name nobody."""
+
+Rows: TypeAlias = list[dict[str, Any]]
+"""Rows of one table: value by column."""
+
+
+def read(connection: SqliteConnection) -> dict[str, Rows]:
+    """Return the rows of every table of a backup that this database has, by table. Raises `DatabaseError`."""
+    there = {row["name"] for row in connection.fetch("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    return {
+        table: [dict(row) for row in connection.fetch(f"SELECT * FROM {table}")]  # noqa: S608 - names from above
+        for table in BACKUP_TABLES
+        if table in there
+    }
+
+
+async def insert(transaction: Transaction, tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """Insert the rows of a backup, in the caller's commit. Raises `DatabaseError` for a column that the table has not."""
+    for table in BACKUP_TABLES:
+        for row in tables.get(table, ()):
+            names = [name for name in row if name.isidentifier()]
+            places = ", ".join(f"${n + 1}" for n in range(len(names)))
+            query = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places})"  # noqa: S608 - names that were checked
+            await transaction.execute(query, *(row[name] for name in names))

@@ -1,0 +1,106 @@
+"""Questions of an operator's command to the main database: counts and content-free rows, read from beside the bridge.
+
+Rules of this module: it reads only, on a connection of its own to the file; no answer has a phone, a text, or the id of a
+thread or room. Times are seconds since the epoch. Every function raises `DatabaseError`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from bot.model.actions import SendSms
+from bridge.storage.serialization import kind_name
+from bridge.storage.sqlite_connection import SqliteConnection
+from bridge.tables.carrier_copies import NOT_ON_HOLD as COPY_NOT_ON_HOLD
+from bridge.tables.room_events import NOT_ON_HOLD as EVENT_NOT_ON_HOLD
+
+JOB_NOT_ON_HOLD: Final = "NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = e.thread AND t.held)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnfinishedErasure:
+    """An erasure job that is not closed. `due`: its next try; `deadline`: when the wait for clients ends."""
+
+    kind: str
+    step: str
+    tries: int
+    due: float
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCertificate:
+    """A row of `receipt`, as it is stored: JSON and its signature, which nobody has verified yet."""
+
+    id: str
+    body: str
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TallyCell:
+    """A counter of conversations. `month`: `YYYY-MM`, in UTC; `kind`: see `bot.lifecycle.tally`."""
+
+    month: str
+    language: str
+    kind: str
+    number: int
+
+
+def count_held_threads(connection: SqliteConnection) -> int:
+    """Return how many threads are on legal hold."""
+    return int(connection.fetchval("SELECT COUNT(*) FROM thread WHERE held"))
+
+
+def count_threads_of_phone(connection: SqliteConnection, phone_hash: bytes) -> tuple[int, int]:
+    """Return how many threads a phone has (0 or 1) and how many of them are on hold: one row, whatever there is."""
+    query = "SELECT COUNT(*), COALESCE(SUM(held), 0) FROM thread WHERE phone_hash = $1"
+    ((found, held),) = connection.fetch(query, phone_hash)
+    return int(found), int(held)
+
+
+def count_revealed_numbers(connection: SqliteConnection, *, until: float) -> int:
+    """Return how many numbers are in offices that should have been redacted before that time."""
+    return int(connection.fetchval("SELECT COUNT(*) FROM revealed WHERE until < $1", until))
+
+
+def count_dead_letters(connection: SqliteConnection) -> int:
+    """Return how many events and actions are kept that failed for good."""
+    return int(connection.fetchval("SELECT COUNT(*) FROM dead_letter"))
+
+
+def count_unfinished_texts(connection: SqliteConnection) -> int:
+    """Return how many texts wait to be sent, or were handed to the carrier with an unknown outcome."""
+    queued = connection.fetchval("SELECT COUNT(*) FROM outbox WHERE kind = $1", kind_name(SendSms))
+    return int(queued) + int(connection.fetchval("SELECT COUNT(*) FROM sent_text WHERE unknown = 1"))
+
+
+def count_overdue_copies(connection: SqliteConnection, *, due: float, tries: int) -> int:
+    """Return how many copies at the carrier, none of them on hold, were due before that time or tried so often."""
+    query = f"SELECT COUNT(*) FROM carrier_copy c WHERE (due < $1 OR tries >= $2) AND {COPY_NOT_ON_HOLD}"  # noqa: S608 - a constant
+    return int(connection.fetchval(query, due, tries))
+
+
+def count_overdue_events(connection: SqliteConnection, *, expires: float) -> int:
+    """Return how many events, none of them on hold, should have been redacted before that time."""
+    query = f"SELECT COUNT(*) FROM event e WHERE COALESCE(refused, expires) < $1 AND NOT gone AND {EVENT_NOT_ON_HOLD}"  # noqa: S608 - a constant
+    return int(connection.fetchval(query, expires))
+
+
+def unfinished_erasures(connection: SqliteConnection) -> list[UnfinishedErasure]:
+    """Return every erasure job that is not closed, and not on hold."""
+    query = f"SELECT kind, step, tries, due, began + patience AS deadline FROM erasure e WHERE {JOB_NOT_ON_HOLD}"  # noqa: S608 - a constant
+    return [UnfinishedErasure(**dict(row)) for row in connection.fetch(query)]
+
+
+def certificates(connection: SqliteConnection) -> list[StoredCertificate]:
+    """Return every certificate of an erasure that is kept, by its id."""
+    rows = connection.fetch("SELECT id, body, signature FROM receipt ORDER BY id")
+    return [StoredCertificate(**dict(row)) for row in rows]
+
+
+def tally(connection: SqliteConnection) -> list[TallyCell]:
+    """Return every counter, by month, language and kind."""
+    rows = connection.fetch("SELECT month, language, kind, number FROM tally ORDER BY month, language, kind")
+    return [TallyCell(**dict(row)) for row in rows]
