@@ -13,8 +13,7 @@ from typing import Final
 
 from bot import guard
 from bot.commands.parser import ParsedCommand, names_a_word
-from bot.language.codeword_forms import CodewordMatch, count_words
-from bot.language.masked_meaning import meaning
+from bot.language.codeword_forms import CodewordMatch, count_words, meaning
 from bot.lifecycle import retention
 from bot.lifecycle.recap import REMOVE_RECAP
 from bot.model.actions import DESK, THREAD, Action, DeliveryReceipt, Origin, RedactEvent, SendMessage, SendSms, ShowReceipt

@@ -16,9 +16,12 @@ from enum import Enum, unique
 from typing import Final
 
 from bot.language.common_words import CARRIER, COMMON
+from policies.keywords import MessageMeaning, classify
 from policies.pack import Pack
 
 MASK: Final = "▮▮▮"
+PLACEHOLDER: Final = "zebra"
+"""A word that means nothing anywhere."""
 SHORTEST, SHORTEST_IDEOGRAPHS, LONGEST, MOST_WORDS = 4, 2, 40, 6
 MIN_DISTANCE: Final = 2
 """Letters by which two words must differ by more: a slip of the thumb must not turn the one into the other."""
@@ -191,6 +194,16 @@ def mask(text: str, found: Iterable[Run]) -> str:
     for start, end in reversed(spans):
         text = text[:start] + MASK + text[end:]
     return text
+
+
+def meaning(body: str, pack: Pack) -> MessageMeaning:
+    """Say what a text means, in any of the languages of the pack: what it would with another word in place of each mask.
+
+    Nothing that the phone can notice may turn on a mask. The mask is made of signs that people put behind keywords as
+    pictures; read as they stand, "later" and the agreed word would be a silent way out, and "later" and a guess would be
+    conversation, so that the holder of the phone could tell the one from the other (practice 10).
+    """
+    return classify(body.replace(MASK, PLACEHOLDER), pack)
 
 
 def find_flaw(pack: Pack, text: str, first: str | None = None) -> Flaw | None:

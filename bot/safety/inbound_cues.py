@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from bot.display.desk_board import describe_duration
-from bot.language.masked_meaning import meaning
+from bot.language.codeword_forms import meaning
 from bot.language.time_windows import is_safe, local
 from bot.model.actions import THREAD, SendMessage
 from bot.model.desk import Facts, Thread

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot.commands.parser import ParsedCommand, answer, mark_as_note
-from bot.language.masked_meaning import meaning
+from bot.language.codeword_forms import meaning
 from bot.lifecycle.retention import LEFT_SILENTLY, park_soon
 from bot.lifecycle.tally import count
 from bot.model.actions import DESK, THREAD, Action, Origin, SendMessage, SendSms

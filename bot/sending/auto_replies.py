@@ -14,7 +14,7 @@ from typing import Final
 
 from bot import guard
 from bot.commands import canned_texts
-from bot.language.masked_meaning import meaning
+from bot.language.codeword_forms import meaning
 from bot.model.actions import THREAD, Action, Origin, SendMessage, SendSms
 from bot.model.desk import Facts, Thread
 from bot.model.events import TextArrived

@@ -18,19 +18,17 @@ from bridge.app.matrix_workers import MatrixWorkers
 from bridge.app.resources import Resources
 from bridge.carriers.adapter import DeliveryReport
 from bridge.config import Config
-from bridge.engine import configuration_audit, restore_notice
+from bridge.engine import startup_notices
 from bridge.engine.cold_outreach import ColdOutreach
 from bridge.engine.engine import Engine
 from bridge.engine.timers import Timers
 from bridge.engine.transactional_actions import TransactionalActions
 from bridge.erasure.carrier_copies import COPIES, CarrierCopies
 from bridge.erasure.service import ErasureAlert
-from bridge.inbound import http_server
 from bridge.inbound.carrier_backfill import CarrierBackfill
 from bridge.inbound.hourly_alerts import HourlyAlerts
-from bridge.inbound.new_thread_rate_limit import NewThreadRateLimit
-from bridge.inbound.screening import Screening
-from bridge.inbound.webhook import Webhook
+from bridge.inbound.screening import NewThreadRateLimit, Screening
+from bridge.inbound.webhook import Webhook, make_runner
 from bridge.outbound.dispatcher import OutboxDispatcher
 from bridge.outbound.pager import Pager
 from bridge.outbound.room_provisioner import Designations
@@ -133,8 +131,10 @@ class Bridge:
         await self.designations.load()
         await self.engine.load()
         await self.screening.load()
-        await restore_notice.notify_desk(services.database, services.vault, services.clock)
-        await configuration_audit.record(services.database, services.vault, services.clock, self._resources.config)
+        await startup_notices.report_restore(services.database, services.vault, services.clock)
+        await startup_notices.record_configuration(
+            services.database, services.vault, services.clock, self._resources.config
+        )
         await self.outbox.load()
         # Before the timers, which note that the line is there again.
         await self.carrier_backfill.report_absence()
@@ -143,7 +143,7 @@ class Bridge:
     async def listen(self, stack: AsyncExitStack) -> None:
         """Take webhooks and say whether we are ready."""
         routes = [*self.webhook.routes(), web.get("/ready", self._answer_ready)]
-        runner = http_server.make_runner(routes, largest=self.webhook.largest)
+        runner = make_runner(routes, largest=self.webhook.largest)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         where = self._resources.config.listen

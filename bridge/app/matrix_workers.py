@@ -13,7 +13,7 @@ from bot.model.actions import DESK
 from bot.model.events import Event
 from bot.sending import undo_window
 from bridge.app.resources import Resources
-from bridge.engine import restore_notice
+from bridge.engine import startup_notices
 from bridge.engine.engine import Engine
 from bridge.engine.timers import Timers
 from bridge.erasure.nightly import NightlyMaintenance
@@ -137,7 +137,7 @@ class MatrixWorkers:
             services,
             room_client=matrix.room_client,
             designations=self._designations,
-            staff=await restore_notice.first_roster(services.database, config.line.staff),
+            staff=await startup_notices.first_roster(services.database, config.line.staff),
             desk=lambda: self._engine.desk,
             own_users=(config.policy_mxid, config.puppet_mxid),
             notify_desk=self._notify_desk,

@@ -4,11 +4,13 @@ Rules of this module: no carrier and no other thread waits for the look-up, whic
 (`bridge/tables/suppression.py`); a few run at a time, beside the engine. Nothing is decided, shown or sent for a thread
 that was not looked up, and it takes no room. A phone that said STOP in an earlier thread begins stopped. What a blocked
 phone sent is deleted as if it had never come, and counted at the desk. Look-ups that are still to do are in the database;
-memory is only a wake-up, so a crash repeats a look-up and loses none.
+memory is only a wake-up, so a crash repeats a look-up and loses none. A texter beyond the limit of new threads gets a
+thread without a room, and no answer, until the desk shows the card (practices.md, "Defaults").
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -20,7 +22,6 @@ from bot.model.thread import Consent
 from bot.model.thread_desk_events import TextDropped
 from bot.model.transactional_actions import SuppressionReason
 from bridge.background.owner_queue import OwnerQueue
-from bridge.inbound.new_thread_rate_limit import NewThreadRateLimit
 from bridge.matrix.rooms.room_state import set_owner
 from bridge.outbound.sms_sender import PHONE_CONTEXT
 from bridge.runtime import log
@@ -38,6 +39,10 @@ from bridge.tables.suppression import Suppression
 
 MAX_IN_FLIGHT: Final = 2
 """Look-ups under way. A STOP that has to be remembered meanwhile waits for one of them to end, and no longer."""
+HOUR: Final = 3600.0
+MINUTE: Final = 60.0
+MAX_PHONES: Final = 10_000
+"""Numbers after which those of more than an hour ago are looked for and forgotten."""
 
 
 class Screening:
@@ -163,3 +168,32 @@ async def insert_thread(
 
 def _new_thread(owner: str, phone: Phone) -> Thread:
     return Thread(id=owner, designation="", answerable=phone.answerable)
+
+
+class NewThreadRateLimit:
+    """Counts new threads, by number and overall, and says when there are too many at once; both limits come from the pack.
+
+    It refuses nothing. The counts are in memory only: that a number texted an hour ago must not outlive its thread on the
+    disk.
+    """
+
+    def __init__(self, *, per_number_per_hour: int, per_minute: int) -> None:
+        self._per_number = per_number_per_hour
+        self._times: deque[float] = deque(maxlen=per_minute)
+        self._times_by_phone: dict[bytes, tuple[float, ...]] = {}
+
+    def record_and_check(self, phone_hash: bytes, now: float) -> bool:
+        """Count a new thread of this phone and say whether it is one too many. `now` in seconds."""
+        if len(self._times_by_phone) >= MAX_PHONES:
+            self._times_by_phone = {phone: times for phone, times in self._times_by_phone.items() if now - times[-1] < HOUR}
+        own = deque(self._times_by_phone.get(phone_hash, ()), maxlen=self._per_number)
+        full = _record_and_check(own, now, HOUR) | _record_and_check(self._times, now, MINUTE)
+        self._times_by_phone[phone_hash] = tuple(own)  # a tenth of what a deque takes
+        return bool(full)
+
+
+def _record_and_check(times: deque[float], now: float, span: float) -> bool:
+    """Note a time; say whether as many as there is room for lie within the span before it."""
+    full = len(times) == times.maxlen and now - times[0] < span
+    times.append(now)
+    return full

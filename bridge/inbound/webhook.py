@@ -5,14 +5,16 @@ holds the text (and, for a new texter, after their key is synced in `keys.db`); 
 carrier tries again. A text that came before gets 2xx and changes nothing. A text for a thread that is just ending begins
 another. Nothing of a request is logged. A signed request that is no text to this line is not kept; the desk gets an alert
 with its kind only, and also for requests that cannot be read, and for repeated refusals because of signature or size
-(`hourly_alerts`). A new texter is looked up after the 2xx (`screening`): nothing slow comes before it.
+(`hourly_alerts`). A new texter is looked up after the 2xx (`screening`): nothing slow comes before it. The server logs no
+request, and refuses no length that an adapter would accept: what aiohttp refuses before our code runs is lost without
+notice.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -36,6 +38,10 @@ from bridge.storage.database import Transaction
 from bridge.storage.errors import DatabaseError
 from bridge.storage.vault import CannotOpen
 from bridge.tables import carrier_copies, inbox, sent_texts, threads
+
+MAX_LINE_BYTES: Final = 64 * 1024
+"""Bytes of a request's first line. aiohttp's own limit is 8190, and a gateway that calls by GET writes each byte of a text
+with three letters: some 1300 letters of a script beyond Latin are more."""
 
 REFUSAL_BODY: Final = b"not signed by the carrier"
 """What a stranger is told: with it `carrier check` knows our refusal from a proxy's."""
@@ -287,3 +293,12 @@ class Webhook:
 def _is_inbound_route(request: web.Request) -> bool:
     """Whether a request came where texts come, and not reports of ours."""
     return request.match_info.get("way") == "inbound"
+
+
+def make_runner(routes: Iterable[web.AbstractRouteDef], *, largest: int, patience: float = 1.0) -> web.AppRunner:
+    """Make the server of these routes. `largest`: bytes of a body; `patience`: seconds that a stop waits for requests."""
+    application = web.Application(client_max_size=largest)
+    application.add_routes(routes)
+    return web.AppRunner(
+        application, access_log=None, handle_signals=False, shutdown_timeout=patience, max_line_size=MAX_LINE_BYTES
+    )

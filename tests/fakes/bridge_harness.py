@@ -29,8 +29,7 @@ from bridge.engine.timers import Timers
 from bridge.engine.transactional_actions import TransactionalActions
 from bridge.erasure.carrier_copies import CarrierCopies
 from bridge.inbound.hourly_alerts import HourlyAlerts
-from bridge.inbound.new_thread_rate_limit import NewThreadRateLimit
-from bridge.inbound.screening import Screening
+from bridge.inbound.screening import NewThreadRateLimit, Screening
 from bridge.inbound.webhook import Webhook
 from bridge.matrix.schema import MAIN_MIGRATIONS
 from bridge.outbound.dispatcher import OutboxDispatcher, OutboxTask, PermanentFailure, RetryLater

@@ -1,7 +1,9 @@
 """The adapter for Bandwidth (Messaging API v2).
 
 Rules of this module: Bandwidth signs nothing, so a webhook must bear our Basic credentials *and* the secret segment of the
-path; to Bandwidth we come with a token for client credentials, for its users with a password end on 2 December 2026.
+path; to Bandwidth we come with a token for client credentials, for its users with a password end on 2 December 2026; an
+event that cannot be read is told as that and does not take the others of its array with it; an error of class 9 says that
+Bandwidth does not know what became of a text, and is never told as a failure.
 
 Interface: `POST /users/ACCOUNT/messages` → 202 with `id`; webhooks are arrays of events, at least once each, in any order,
 again for 24 hours until they are answered 2xx within 10 seconds. Long texts arrive whole. Sources: dev.bandwidth.com/docs,
@@ -11,11 +13,12 @@ migration}; Bandwidth/python-sdk@ba8d157. Not tried against a live account.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import aiohttp
 
@@ -23,25 +26,65 @@ from bridge.carriers.adapter import (
     CannotDelete,
     DeleteOutcome,
     DeliveryReport,
+    Ignored,
     Inbound,
+    InboundText,
     Malformed,
+    Media,
     Rejected,
     SendOutcome,
+    Status,
     WebhookRequest,
 )
 from bridge.carriers.base import BaseCarrier
 from bridge.carriers.client_credentials import TokenClient, basic_auth
+from bridge.carriers.error_codes import ErrorCodes, Verdict
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.http_request import TIMEOUT, HttpResponse, http_session, path_segment
-from bridge.carriers.parsing import constant_time_equal, has_path_secret, json_value, replace_unencodable
+from bridge.carriers.parsing import (
+    as_object,
+    constant_time_equal,
+    e164_or_empty,
+    error_code,
+    has_path_secret,
+    id_field,
+    json_value,
+    parse_iso_time,
+    replace_unencodable,
+    string_field,
+)
 from bridge.carriers.rate_limit import Rate
 from bridge.carriers.secret_strength import PathSecretFile
-from bridge.carriers.vendors.bandwidth_events import ERROR_CODES, STATUSES, parse_event, parse_report
+from bridge.carriers.sender_id import parse_sender
 from bridge.runtime.phone_number import Phone
 from bridge.runtime.settings import BaseUrl, CarrierSettings, NonEmpty, read_secret
 
 RATE: Final = Rate(per_second=1.0, shared=True)
 """Segments: an account's queue empties at 60 a minute unless it was raised (docs/messaging/rateLimits)."""
+
+ERROR_CODES: Final = ErrorCodes(
+    accepted_statuses=frozenset({202}),
+    message_id=lambda answer: answer.json.get("id"),
+    error=lambda answer: answer.json.get("type"),
+    # An answer bears words; numbers come with the events.
+    codes={
+        # destination-rejected-due-to-user-opt-out
+        "4775": Verdict.OPTED_OUT,
+        # Its wait for a delivery receipt ran out; the carrier's code is unknown to it.
+        "9902": Verdict.UNKNOWN,
+        "9999": Verdict.UNKNOWN,
+    },
+)
+
+_STATUSES: Final[dict[str, Status]] = {
+    "SENT": "sent",
+    "ACCEPTED": "sent",
+    "DELIVERED": "delivered",
+    "FAILED": "failed",
+    "UNDELIVERED": "failed",
+}
+_REPORTS: Final[dict[str, Status]] = {"message-sent": "sent", "message-delivered": "delivered", "message-read": "delivered"}
+_ERROR_CODE = re.compile(r"[0-9]{4}")
 
 EXPOSURE = Exposure(
     carrier="Bandwidth",
@@ -162,7 +205,7 @@ class BandwidthCarrier(BaseCarrier):
         events = json_value(request.body)
         if not isinstance(events, list) or not events:
             raise Malformed("body: not an array of events")
-        return tuple(parse_event(event) for event in events)
+        return tuple(_parse_event(event) for event in events)
 
     async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
         """`POST /users/ACCOUNT/messages` → 202 `{"id"}`; 4xx `{"type"}`; 429 when the account's queue is full."""
@@ -184,8 +227,8 @@ class BandwidthCarrier(BaseCarrier):
         found = got.json.get("messages") if isinstance(got, HttpResponse) and got.status == 200 else None
         for item in found if isinstance(found, list) else ():
             if isinstance(item, dict) and item.get("messageId") == message_id:
-                status = STATUSES.get(str(item.get("messageStatus")))
-                return parse_report(message_id, status, item.get("errorCode")) if status else None
+                status = _STATUSES.get(str(item.get("messageStatus")))
+                return _parse_report(message_id, status, item.get("errorCode")) if status else None
         return None
 
     async def delete_copy(self, message_id: str) -> DeleteOutcome:  # noqa: ARG002 - whatever it is
@@ -193,3 +236,52 @@ class BandwidthCarrier(BaseCarrier):
         return CannotDelete(
             "does not store the words; keeps both numbers and the time in its message records, and pictures for 48 hours"
         )
+
+
+def _parse_event(event: Any) -> Inbound:
+    """Read one event of an array; what is malformed is told as no text to us, so that the others count. Never raises."""
+    try:
+        return _read_event(as_object(event, "event"))
+    except Malformed:
+        return Ignored("malformed")
+
+
+def _parse_report(message_id: str, status: Status, error: Any) -> DeliveryReport:
+    """Make a report of a status and an error code, a number of four digits or nonsense."""
+    found = error_code(error)
+    return ERROR_CODES.delivery_report(message_id, status, found if _ERROR_CODE.fullmatch(found) else "")
+
+
+def _read_event(event: dict[str, Any]) -> Inbound:
+    kind = event.get("type")
+    if not isinstance(kind, str) or kind not in ("message-received", "message-failed", *_REPORTS):
+        return Ignored("event")
+    message = as_object(event.get("message"), "message")
+    if kind == "message-received":
+        return _parse_inbound(message)
+    message_id = id_field(message, "id")
+    if kind == "message-failed":
+        return _parse_report(message_id, "failed", event.get("errorCode"))
+    return DeliveryReport(message_id=message_id, status=_REPORTS[kind])
+
+
+def _parse_inbound(message: dict[str, Any]) -> Inbound:
+    to = message.get("to")
+    if message.get("channel") not in (None, "SMS", "MMS"):
+        return Ignored("channel")
+    phone = parse_sender(string_field(message, "from"))
+    if phone is None or (isinstance(to, list) and len(to) > 1):
+        return Ignored("group")
+    media = [] if message.get("media") is None else message["media"]
+    if not isinstance(media, list) or not all(isinstance(url, str) for url in media):
+        raise Malformed("media: not a list of URLs")
+    return InboundText(
+        message_id=id_field(message, "id"),
+        sender=phone,
+        # A picture without words has none.
+        text=string_field(message, "text") if media == [] or message.get("text") is not None else "",
+        to=e164_or_empty(message.get("owner")),
+        # The type is told only when one is fetched.
+        media=tuple(Media(url=string_field({"url": url}, "url"), content_type="") for url in media),
+        at=parse_iso_time(message.get("time")),
+    )

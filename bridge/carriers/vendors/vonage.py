@@ -3,7 +3,7 @@
 Rules of this module: a webhook's token is good only for the very bytes that came with it (`payload_hash`, which Vonage's
 own SDK does not compare); what bears no valid one is refused with a 5xx, for after any other refusal Vonage does not call
 again, and says itself that it may once send a text unsigned; where redaction is not provisioned, that is said and not tried
-for ever.
+for ever; a number gets the `+` that Vonage leaves out only where it is a whole one.
 
 Interface: `POST /v1/messages` with a token of ours (RS256) → 202 with `message_uuid`; webhooks are JSON with a token of
 theirs (HS256, the account's signature secret), retried for 24 hours on 429 and 5xx. Long texts arrive whole
@@ -15,11 +15,12 @@ account. (Vonage recommends a `ttl` of 30 minutes or more; ours is the pack's, f
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import aiohttp
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -30,20 +31,34 @@ from bridge.carriers.adapter import (
     DeleteLater,
     DeleteOutcome,
     DeletionUnconfirmed,
+    Ignored,
     Inbound,
+    InboundText,
+    Media,
     Rejected,
     RetainedByCarrier,
     SendOutcome,
+    Status,
     WebhookRequest,
 )
 from bridge.carriers.base import BaseCarrier
 from bridge.carriers.client_credentials import basic_auth
+from bridge.carriers.error_codes import ErrorCodes, Verdict
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.http_request import TIMEOUT, HttpResponse, http_session, send_request
 from bridge.carriers.jwt import PrivateKeyFile, is_in_force, private_key, sign_rs256, verified_hs256_claims
-from bridge.carriers.parsing import constant_time_equal, json_object, replace_unencodable
+from bridge.carriers.parsing import (
+    constant_time_equal,
+    e164_or_empty,
+    error_code,
+    id_field,
+    json_object,
+    parse_iso_time,
+    replace_unencodable,
+    string_field,
+)
 from bridge.carriers.rate_limit import Rate
-from bridge.carriers.vendors.vonage_events import ERROR_CODES, parse_webhook, problem_code
+from bridge.carriers.sender_id import parse_sender
 from bridge.runtime.phone_number import Phone
 from bridge.runtime.settings import BaseUrl, CarrierSettings, NonEmpty, read_secret
 
@@ -62,6 +77,28 @@ UNPROVISIONED: Final = (403, "unprovisioned")
 """Status and problem of an account that may not redact."""
 RETENTION_DAYS: Final = 395
 _RETENTION = "13 months in its records of calls and texts"
+
+_STATUSES: Final[dict[str, Status]] = {
+    "submitted": "sent",
+    "delivered": "delivered",
+    "read": "delivered",
+    "rejected": "failed",
+    "undeliverable": "failed",
+}
+_NUMERIC = re.compile(r"[0-9]{4}")
+_WHOLE_NUMBER = re.compile(r"[1-9][0-9]{8,14}")
+ERROR_CODES: Final = ErrorCodes(
+    accepted_statuses=frozenset({202}),
+    message_id=lambda answer: answer.json.get("message_uuid"),
+    error=lambda answer: _problem_code(answer.json),
+    codes={
+        # Too fast.
+        "1000": Verdict.RETRY_LATER,
+        # "Illegal number": the user already sent a STOP.
+        "1240": Verdict.OPTED_OUT,
+    },
+    retry_seconds=1.0,
+)
 
 EXPOSURE = Exposure(
     carrier="Vonage (Messages API)",
@@ -192,7 +229,7 @@ class VonageCarrier(BaseCarrier):
 
     def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
         """Read one inbound message, or one status, which is told by its field of that name."""
-        return (parse_webhook(json_object(request.body)),)
+        return (_parse_webhook(json_object(request.body)),)
 
     async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
         """`POST /v1/messages` → 202 `{"message_uuid"}`; 4xx with `type` ending in `#CODE`; 429 or #1000: too fast."""
@@ -219,7 +256,7 @@ class VonageCarrier(BaseCarrier):
             if not isinstance(got, HttpResponse):
                 return DeleteLater(REDACT_DELAY)
             # A refused login or an account without money somebody may put right; only this one answer is for good.
-            if got.status not in (204, 404) and (got.status, problem_code(got.json)) != UNPROVISIONED:
+            if got.status not in (204, 404) and (got.status, _problem_code(got.json)) != UNPROVISIONED:
                 return DeleteLater(got.try_later(REDACT_DELAY).retry_after)
             statuses.add(got.status)
         if 204 in statuses:
@@ -232,3 +269,62 @@ class VonageCarrier(BaseCarrier):
         now = int(self._clock())
         claims = {"application_id": self._application_id, "iat": now, "exp": now + TOKEN_SECONDS, "jti": str(uuid.uuid4())}
         return {"Authorization": f"Bearer {sign_rs256(self._key, claims)}"}
+
+
+def _problem_code(answer: dict[str, Any]) -> str:
+    """Return the code of an error: what stands behind `#` of its `type`, or at its end; else an empty string."""
+    kind = answer.get("type")
+    return error_code(kind.rpartition("#")[2].rpartition("/")[2]) if isinstance(kind, str) else ""
+
+
+def _with_plus(value: str) -> str:
+    return f"+{value}" if _WHOLE_NUMBER.fullmatch(value) else value
+
+
+def _parse_webhook(body: dict[str, Any]) -> Inbound:
+    """Read one inbound message, or one status, which is told by its field of that name. Raises :class:`Malformed`."""
+    return _parse_report(body) if "status" in body else _parse_inbound(body)
+
+
+def _parse_inbound(body: dict[str, Any]) -> Inbound:
+    if string_field(body, "channel") not in ("sms", "mms"):
+        return Ignored("channel")
+    phone = parse_sender(_with_plus(string_field(body, "from")))
+    if phone is None:
+        return Ignored("channel")
+    to = body.get("to")
+    kind = body.get("message_type")
+    media = body.get(kind) if isinstance(kind, str) and kind != "text" else None
+    # A picture may come without words, and what somebody shares without an address.
+    words = body.get("text") if not isinstance(media, dict) else body.get("text") or media.get("caption") or ""
+    return InboundText(
+        message_id=id_field(body, "message_uuid"),
+        sender=phone,
+        text=string_field({"text": words}, "text"),
+        to=e164_or_empty(_with_plus(to)) if isinstance(to, str) else "",
+        media=(_parse_media(media, replace_unencodable(str(kind))),) if isinstance(media, dict) else (),
+        at=parse_iso_time(body.get("timestamp")),
+    )
+
+
+def _parse_media(media: dict[str, Any], kind: str) -> Media:
+    url = media.get("url")
+    return Media(url=replace_unencodable(url) if isinstance(url, str) else "", content_type=kind)
+
+
+def _parse_report(body: dict[str, Any]) -> Inbound:
+    status, error = body.get("status"), body.get("error")
+    if body.get("channel", "sms") not in ("sms", "mms"):
+        return Ignored("channel")
+    if not isinstance(status, str) or status not in _STATUSES:
+        return Ignored("event")
+    return ERROR_CODES.delivery_report(id_field(body, "message_uuid"), _STATUSES[status], _failure_code(error))
+
+
+def _failure_code(error: Any) -> str:
+    """Read the code of a failed text: the number stands behind `#` of `type`, or is the `title`."""
+    error = error.get("error", error) if isinstance(error, dict) else None
+    if not isinstance(error, dict):
+        return ""
+    kind, title = _problem_code(error), error_code(error.get("title"))
+    return title if _NUMERIC.fullmatch(title) and not _NUMERIC.fullmatch(kind) else kind or title

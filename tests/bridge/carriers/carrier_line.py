@@ -20,9 +20,8 @@ from bot.model.desk import Thread
 from bot.model.events import TextArrived, TextOutcome
 from bridge.carriers.adapter import Carrier, DeliveryReport, WebhookRequest
 from bridge.erasure.carrier_copies import CarrierCopies
-from bridge.inbound import http_server
 from bridge.inbound.hourly_alerts import HourlyAlerts
-from bridge.inbound.webhook import Webhook
+from bridge.inbound.webhook import Webhook, make_runner
 from bridge.outbound import reply_number
 from bridge.outbound.dispatcher import OutboxTask
 from bridge.outbound.sms_sender import SmsSender
@@ -188,7 +187,7 @@ async def carrier_line(
         lambda conn: conn.execute("CREATE TABLE IF NOT EXISTS matrix_room (room_id TEXT, owner TEXT, key_owner TEXT)")
     )
     made = CarrierLine(database=database, vault=vault, carrier=carrier, numbers=numbers, clock=clock or Clock())
-    runner = http_server.make_runner(made.webhook.routes(), largest=made.webhook.largest, patience=0.1)
+    runner = make_runner(made.webhook.routes(), largest=made.webhook.largest, patience=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"

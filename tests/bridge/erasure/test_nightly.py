@@ -11,7 +11,7 @@ import pytest
 
 from bot.model.audit_kinds import AuditKind
 from bridge.config import load
-from bridge.engine import configuration_audit
+from bridge.engine import startup_notices
 from bridge.erasure.nightly import NightlyMaintenance
 from bridge.matrix.api.module_api import HomeserverUnreachable, VacuumResult
 from bridge.storage.database import Database
@@ -160,7 +160,9 @@ async def test_another_configuration_is_noted(tmp_path: Path) -> None:
         harness = line.harness
 
         async def start() -> int:
-            await configuration_audit.record(harness.database, harness.vault, harness.clock, load(line.layout.config))
+            await startup_notices.record_configuration(
+                harness.database, harness.vault, harness.clock, load(line.layout.config)
+            )
             return await harness.count("audit")
 
         assert [await start(), await start()] == [0, 0]

@@ -11,8 +11,7 @@ import pytest
 
 from bot.model.transactional_actions import Suppress, SuppressionReason
 from bridge.carriers.adapter import InboundText
-from bridge.inbound.new_thread_rate_limit import NewThreadRateLimit
-from bridge.inbound.screening import MAX_IN_FLIGHT
+from bridge.inbound.screening import MAX_IN_FLIGHT, NewThreadRateLimit
 from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.phone_number import Phone
 from bridge.storage.database import Transaction

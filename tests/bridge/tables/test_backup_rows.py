@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from bridge.storage.sqlite_connection import snapshot
 from bridge.tables import backup_rows
 from tests.fakes.bridge_harness import BridgeHarness
 
-CELL = {"month": "2026-01", "language": "en", "kind": "opened", "number": 3}
+CELL: Final[dict[str, str | int]] = {"month": "2026-01", "language": "en", "kind": "opened", "number": 3}
 
 
 async def test_only_named_tables_are_written_and_read(harness: BridgeHarness) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.inbound.new_thread_rate_limit import NewThreadRateLimit
+from bridge.inbound.screening import NewThreadRateLimit
 from tests.bot.hypothesis_settings import USUAL
 from tests.bridge.outbound.test_room_provisioner import ProvisionerHarness
 from tests.e2e.polling import wait_until

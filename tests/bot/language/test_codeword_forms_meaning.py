@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.language.codeword_forms import MASK
-from bot.language.masked_meaning import meaning
+from bot.language.codeword_forms import MASK, meaning
 from policies.keywords import Meaning, classify
 from tests.bot.strategies import PACK
 

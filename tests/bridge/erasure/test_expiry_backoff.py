@@ -6,10 +6,10 @@ from collections import Counter
 
 import pytest
 
-from bridge.erasure.expiry import BATCH
-from bridge.erasure.room_backoff import (
+from bridge.erasure.expiry import (
     ALERT_AT_FAILURES,
     ALERT_AT_REFUSALS,
+    BATCH,
     FIRST_WAIT,
     FORGET_AFTER,
     MAX_WAIT,

@@ -1,7 +1,8 @@
-"""What a line that was restored from a backup reports at the desk, once.
+"""What a start notes once: that the line was restored from a backup, and that its configuration is another than before.
 
-Rule of this module: `quietline restore` leaves the notice in the table `line`; the first start sends it to the desk in the
+Rules of this module: `quietline restore` leaves its notice in the table `line`; the first start sends it to the desk in the
 commit that deletes it. Texts that were on their way when the backup was made are unknown: they are counted, and never sent.
+Of the configuration a keyed hash is kept, which shows that it changed and nothing else.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Final
 from bot.model.actions import DESK
 from bot.model.audit_kinds import AuditKind
 from bot.model.line_incidents import LineRestored
-from bridge.config import Staff
+from bridge.config import Config, Staff
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
 from bridge.storage.database import Database, Transaction
@@ -24,7 +25,7 @@ LINE_SUBJECT: Final = "line"
 """Whose entry of the audit it is."""
 
 
-async def notify_desk(database: Database, vault: Vault, clock: Clock) -> None:
+async def report_restore(database: Database, vault: Vault, clock: Clock) -> None:
     """Tell the desk that the line was restored, if it was and nobody has. At the start, when the desk has its key."""
     found = await line_state.get(database, line_state.RESTORE)
     if found is None:
@@ -47,3 +48,19 @@ async def first_roster(database: Database, configured: list[Staff]) -> list[Staf
     """Return whom to invite to a new desk: those who were there, or the first roster of the configuration."""
     found = await line_state.get(database, line_state.RESTORED_ROSTER)
     return [Staff(**seat) for seat in json.loads(found)] if found is not None else configured
+
+
+async def record_configuration(database: Database, vault: Vault, clock: Clock, config: Config) -> None:
+    """Note in the audit that the configuration changed since the last start; at the first start there is no change."""
+    digest = vault.keyed_hash("configuration", config.model_dump_json()).hex()
+    before = await line_state.get(database, line_state.CONFIGURATION)
+    if digest == before:
+        return
+    audit = AuditLog(vault=vault)
+
+    async def commit(conn: Transaction) -> None:
+        if before is not None:
+            await audit.record(conn, LINE_SUBJECT, [AuditKind.CONFIGURATION], now=clock.now())
+        await line_state.put(conn, line_state.CONFIGURATION, digest)
+
+    await database.commit(commit)
