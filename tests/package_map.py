@@ -18,7 +18,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "bot/display": "policies bot/model bot/language bot/commands",
     "bot/guard": "policies bot/model",
     "bot/sending": "policies bot/model bot/language bot/commands bot/guard",
-    "bot/lifecycle": "policies bot/model bot/language bot/commands bot/display bot/sending",
+    "bot/lifecycle": "policies bot/model bot/commands bot/display bot/sending",
     "bot/safety": "policies bot/model bot/language bot/commands bot/display bot/guard bot/sending bot/lifecycle",
     "bot/staffing": "policies bot/model bot/commands bot/display bot/sending",
     "bot/codeword": "policies bot/model bot/language bot/commands bot/guard bot/sending bot/lifecycle bot/safety",
@@ -99,15 +99,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
 """From the lowest package to the highest; the value names the packages that it imports."""
 
 AGAINST_THE_ORDER: Final = {
-    ("bot/model/codeword_state.py", "bot/language/codeword_forms.py"): "the digests' type is declared with the forms",
-    ("bot/model/desk.py", "bot/language/codeword_forms.py"): "the digests' type is declared with the forms",
-    ("bot/model/thread_desk_events.py", "bot/language/codeword_forms.py"): "the digests' type is declared with the forms",
-    ("bot/language/room_notes.py", "bot/commands/canned_texts.py"): "what a command is decides what a note is",
-    ("bot/language/room_notes.py", "bot/commands/parser.py"): "what a command is decides what a note is",
     ("bridge/carriers/registry.py", "bridge/carriers/vendors/*"): "the one table of vendors; nothing of a vendor is used",
-    ("bridge/matrix/olm/to_device_sender.py", "bridge/matrix/schema.py"): "the schema has no package of its own yet",
-    ("bridge/matrix/room_keys/device_lists.py", "bridge/matrix/schema.py"): "the schema has no package of its own yet",
-    ("bridge/matrix/room_keys/key_sharing.py", "bridge/matrix/schema.py"): "the schema has no package of its own yet",
 }
 """Imports that run up today, by module, and why they stand. `*` is any module of that package."""
 

@@ -1,1 +1,1 @@
-"""Commands that people type: the registry, the parser, the agency's texts and the playbooks behind them."""
+"""Commands that people type: registry, parser, what is a note instead, the agency's texts and playbooks behind them."""

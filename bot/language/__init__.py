@@ -1,1 +1,1 @@
-"""What words mean: codeword forms, marks of a room note, times of day. No state, no event."""
+"""What words mean: codeword forms, masked texts, times of day. No state, no event."""

@@ -14,7 +14,7 @@ from dataclasses import fields, replace
 from typing import Any, Final
 
 from bot.commands.parser import ParsedCommand, answer, mark_as_note
-from bot.language.room_notes import for_the_phone
+from bot.commands.room_notes import for_the_phone
 from bot.lifecycle import tally
 from bot.lifecycle.recap import REMOVE_RECAP
 from bot.model.actions import (

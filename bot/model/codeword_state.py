@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum, unique
 
-from bot.language.codeword_forms import Digests
+from bot.model.codeword_match import Digests
 
 
 @unique

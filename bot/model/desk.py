@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum, unique
 from typing import TypeAlias
 
-from bot.language.codeword_forms import CodewordMatch, EnrolmentAnswer
+from bot.model.codeword_match import CodewordMatch, EnrolmentAnswer
 from bot.model.codeword_state import CodewordState, Enrolment
 from bot.model.dialled_number import ColdOutreach, DialledNumber
 from bot.model.thread import Assignment, Consent, ConsentFlags, Lifecycle, Sending, Silence

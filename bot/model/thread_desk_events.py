@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum, unique
 
-from bot.language.codeword_forms import Digests
+from bot.model.codeword_match import Digests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

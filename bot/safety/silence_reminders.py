@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Final
 
 from bot.commands.parser import ParsedCommand
+from bot.commands.room_notes import for_the_phone
 from bot.display.desk_board import describe_duration
 from bot.language import time_windows
-from bot.language.room_notes import for_the_phone
 from bot.model.actions import THREAD, Action, SendMessage
 from bot.model.audit_kinds import AuditKind
 from bot.model.desk import Facts, Thread

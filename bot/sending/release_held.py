@@ -13,7 +13,7 @@ from typing import Final
 from bot import guard
 from bot.commands import canned_texts
 from bot.commands.parser import ParsedCommand, answer, mark_as_note
-from bot.language.room_notes import would_be_note
+from bot.commands.room_notes import would_be_note
 from bot.model.actions import DESK, THREAD, Action, SendMessage
 from bot.model.desk import Facts, Thread
 from bot.model.events import MessageSent

@@ -12,7 +12,7 @@ from typing import Final
 
 from bot import guard
 from bot.commands.parser import ParsedCommand, answer, mark_as_note
-from bot.language.room_notes import would_be_note
+from bot.commands.room_notes import would_be_note
 from bot.model.actions import THREAD, Action, DeliveryReceipt, Origin, SendMessage, SendSms, ShowReceipt
 from bot.model.desk import Facts, Role, Thread
 from bot.model.events import MessageRedacted, MessageSent, Outcome, Relation, TextOutcome, TimerDue

@@ -12,7 +12,7 @@ from dataclasses import replace
 from bot import guard
 from bot.commands import canned_texts
 from bot.commands.parser import ParsedCommand
-from bot.language.room_notes import ONLY_WORDS, is_note, would_be_note
+from bot.commands.room_notes import ONLY_WORDS, is_note, would_be_note
 from bot.model.actions import DESK, THREAD, Action, DeliveryReceipt, Origin, SendMessage, SendSms, ShowReceipt
 from bot.model.codeword_state import CodewordState, SendLock
 from bot.model.desk import Facts, Thread

@@ -207,11 +207,6 @@ async def _session_recovery(conn: Transaction) -> None:
     """)
 
 
-def placeholders(count: int, *, after: int = 0) -> str:
-    """Write `$1, $2, …` for an IN list of `count` values behind `after` other parameters."""
-    return ", ".join(f"${after + n + 1}" for n in range(count))
-
-
 OLM: Final = Migrations(version_table="crypto_version", steps=(_olm, _olm_alone), base_version=9)
 """A file that mautrix made stands at its version 10, which the first step leads to."""
 IDENTITY: Final = Migrations(version_table="matrix_identity_version", steps=(_identities, _session_recovery))

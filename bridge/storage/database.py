@@ -31,6 +31,11 @@ class Dialect(Enum):
         self.sequence = sequence
 
 
+def placeholders(count: int, *, after: int = 0) -> str:
+    """Return `$1, $2, …` for an IN list of `count` values behind `after` other parameters."""
+    return ", ".join(f"${after + n + 1}" for n in range(count))
+
+
 class Row(Protocol):
     """A row: values by name or position, iterated in their order; `dict(row)` has them by name."""
 

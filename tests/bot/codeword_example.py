@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from bot.language.codeword_forms import MASK, CodewordMatch
+from bot.language.codeword_forms import MASK
 from bot.model.actions import SendSms
+from bot.model.codeword_match import CodewordMatch
 from bot.model.codeword_state import CodewordState, SendLock
 from bot.model.desk import Facts, Thread
 from bot.model.events import Outcome, TextOutcome, TimerDue

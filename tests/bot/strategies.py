@@ -12,9 +12,9 @@ from typing import Any, Final, get_args
 from hypothesis import strategies as st
 
 from bot.commands.spec import COMMANDS
-from bot.language.codeword_forms import CodewordMatch, Digests, EnrolmentAnswer, Flaw
 from bot.model import events, line_incidents, thread_desk_events
 from bot.model.actions import DESK, OFFICE, THREAD, DeliveryReceipt
+from bot.model.codeword_match import CodewordMatch, Digests, EnrolmentAnswer, Flaw
 from bot.model.codeword_state import CodewordState, Enrolment, SendLock
 from bot.model.desk import Desk, DeskMember, Facts, QueueEntry, RevealRequest, Role, Thread
 from bot.model.dialled_number import ColdOutreach, DialledNumber, NumberKind

@@ -19,8 +19,7 @@ from bridge.matrix.api.json_fields import BAD_DATA, Json, as_object, object_at, 
 from bridge.matrix.olm.cross_signing import Device, has_valid_signature
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.vodozemac_olm import OlmSessionError
-from bridge.matrix.schema import placeholders
-from bridge.storage.database import Transaction
+from bridge.storage.database import Transaction, placeholders
 
 T = TypeVar("T")
 

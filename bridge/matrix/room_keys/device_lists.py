@@ -19,9 +19,8 @@ from bridge.matrix.api.json_fields import Json, object_at
 from bridge.matrix.olm.cross_signing import Device, devices_of, master_key_of
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS
-from bridge.matrix.schema import placeholders
 from bridge.runtime.clock import Clock
-from bridge.storage.database import Database, Transaction
+from bridge.storage.database import Database, Transaction, placeholders
 
 TRUSTED: Final = """
     matrix_device d JOIN matrix_confirmed c

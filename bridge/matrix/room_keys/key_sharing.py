@@ -17,8 +17,7 @@ from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_sender import ToDevicePayload, ToDeviceSender
 from bridge.matrix.room_keys.device_lists import TRUSTED, DeviceLists
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS
-from bridge.matrix.schema import placeholders
-from bridge.storage.database import Database, Transaction
+from bridge.storage.database import Database, Transaction, placeholders
 from bridge.storage.vault import CannotOpen, Vault
 
 _WHERE_MEMBER = f"""EXISTS (

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.language.codeword_forms import LONGEST, MASK, Flaw, find_flaw, mask, normalise, runs, tokens
+from bot.language.codeword_forms import MASK, find_flaw, mask, normalise, runs, tokens
 from bot.language.common_words import COMMON
+from bot.model.codeword_match import LONGEST, Flaw
 from policies.pack import TextName
 from tests.bot.hypothesis_settings import USUAL
 from tests.bot.strategies import PACK

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from bot.language.codeword_forms import CodewordMatch
 from bot.model.actions import (
     RECAP,
     THREAD,
@@ -20,6 +19,7 @@ from bot.model.actions import (
     SendSms,
     ShareRoomKeys,
 )
+from bot.model.codeword_match import CodewordMatch
 from bot.model.events import MessageRedacted, ReactionAdded, Relation
 from bot.model.thread import Lifecycle, ThreadState
 from bot.model.transactional_actions import SetTimer

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import pytest
 
-from bot.language.codeword_forms import MASK, Digests
+from bot.language.codeword_forms import MASK
 from bot.model.actions import DESK, OFFICE, THREAD, RedactEvent, SendMessage
+from bot.model.codeword_match import Digests
 from bot.model.codeword_state import SendLock
 from bot.model.events import MemberJoined, MessageSent, PowerLevelsChanged, TextArrived
 from bot.model.thread_desk_events import Assigned
