@@ -32,7 +32,7 @@ from bridge.inbound.hourly_alerts import HourlyAlerts
 from bridge.inbound.screening import NewThreadRateLimit, Screening
 from bridge.inbound.webhook import Webhook
 from bridge.matrix.schema import MAIN_MIGRATIONS
-from bridge.outbound.dispatcher import OutboxDispatcher, OutboxTask, PermanentFailure, RetryLater
+from bridge.outbound.dispatcher import OutboxDispatcher, OutboxTask, Perform, PermanentFailure, RetryLater
 from bridge.outbound.room_provisioner import Designations
 from bridge.outbound.sms_sender import SmsSender
 from bridge.outbound.startup_hold import StartupHold
@@ -89,6 +89,7 @@ class BridgeHarness:
         self.shown: list[tuple[str, Action]] = []
         self.has_rooms = True
         self._showing = 0
+        self._tries_to_send, self._last_put_off = 0, 0
         self.rejects: Callable[[Action], bool] = lambda _action: False
         self.hold_until: tuple[asyncio.Event, ...] = ()
         self.max_hold = 10.0
@@ -247,6 +248,27 @@ class BridgeHarness:
         await Database.commit(self.database, _nothing)
         await asyncio.sleep(0)
 
+    async def wait_until_put_off(self) -> None:
+        """Wait until a text was tried, from now on, and had to wait: what does not leave then does not leave."""
+        before = self._tries_to_send
+
+        async def put_off() -> bool | None:
+            return self._last_put_off > before or None
+
+        await wait_until("a text was tried and put off", put_off, every=0.01)
+
+    def _count_tries(self, perform: Perform) -> Perform:
+        async def counted(task: OutboxTask) -> None:
+            self._tries_to_send += 1
+            number = self._tries_to_send
+            try:
+                await perform(task)
+            except RetryLater:
+                self._last_put_off = max(self._last_put_off, number)
+                raise
+
+        return counted
+
     async def show(self, task: OutboxTask) -> None:
         """Perform a row of the way `matrix`."""
         if not self.has_rooms:
@@ -278,7 +300,9 @@ class BridgeHarness:
             group.create_task(self.screening.queue.run())
             group.create_task(self.startup_hold.run(*self.hold_until))
             group.create_task(self._run_timers())
-            group.create_task(self.outbox.run("carrier", self.startup_hold.wrap(self.sms_sender.perform)))
+            group.create_task(
+                self.outbox.run("carrier", self._count_tries(self.startup_hold.wrap(self.sms_sender.perform)))
+            )
             group.create_task(self.outbox.run("matrix", self.show))
 
     async def wait_until_idle(self) -> None:

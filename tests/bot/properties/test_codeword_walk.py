@@ -361,6 +361,8 @@ def test_what_follows_is_the_same_when_a_person_wrote_something(name: str) -> No
 
 TestTwins = Twins.TestCase
 TestTwins.settings = WALK
+# Two decisions at each step, and a walk that fails is made shorter for up to five minutes before it is shown.
+TestTwins.pytestmark = pytest.mark.timeout(400)  # type: ignore[attr-defined] # pytest reads it, unittest does not know it
 TestTwins.__doc__ = "On the phone, duress and success are the same bytes after the same delay, and so is what follows."
 
 

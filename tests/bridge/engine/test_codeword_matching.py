@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import inspect
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from bot.model.events import Content, MessageSent, Relation, TextArrived
 from bridge.engine import codeword_matching
 from bridge.engine.codeword_matching import DIGEST_COUNTS, CodewordMatcher, MatchedEvent
 from bridge.storage import slow_hash
+from tests.e2e.polling import STEP_TIMEOUT
 from tests.fakes.bridge_harness import BridgeHarness, pack_without_undo_window
 
 ANA, BEN = "@ana:line.example", "@ben:line.example"
@@ -186,31 +188,26 @@ async def test_few_are_computed_at_once_and_none_on_the_event_loop(
     """At most two texts at a time, in threads: the loop goes on while they are compared."""
     thread = await enrolled(words)
     running, most = 0, 0
-    real = codeword_matching._classify
+    turns: list[bool] = []
+    real, loop = codeword_matching._classify, asyncio.get_running_loop()
 
     def counted(*args: Any) -> Any:
         nonlocal running, most
         running += 1
         most = max(most, running)
         try:
+            # The loop has a turn while this one runs: on the loop itself it would wait for ever.
+            turn = threading.Event()
+            loop.call_soon_threadsafe(turn.set)
+            turns.append(turn.wait(STEP_TIMEOUT))
             return real(*args)
         finally:
             running -= 1
 
     monkeypatch.setattr(codeword_matching, "_classify", counted)
-    ticks = 0
-
-    async def tick() -> None:
-        nonlocal ticks
-        while True:
-            await asyncio.sleep(0.005)
-            ticks += 1
-
-    ticking = asyncio.create_task(tick())
     await asyncio.gather(*(look(words, thread, f"text {n}") for n in range(6)))
-    ticking.cancel()
     assert most == 2
-    assert ticks > 10
+    assert turns == [True] * 6
 
 
 async def test_an_office_is_heard_once_and_in_order(words: CodewordMatcher) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from functools import partial
 from pathlib import Path
@@ -144,7 +143,7 @@ async def test_success_and_duress_leave_at_the_same_moment(harness: BridgeHarnes
         await harness.receive_text(word, message_id=f"{n}-3", sender=handset)
         await harness.wait_until_drained(standing=1 + n)  # the answer, and for duress the call to whoever is on call
         harness.clock.at += 2.9
-        await asyncio.sleep(0.2)
+        await harness.wait_until_put_off()
         assert len(harness.carrier.sent) == before, "an answer before the delay is over"
         harness.clock.at += 0.2
         await harness.wait_until_drained(standing=n)
@@ -179,7 +178,8 @@ async def test_a_restart_does_not_hasten_the_answer(harness: BridgeHarness, tmp_
     await again.open()
     await again.run()
     try:
-        await asyncio.sleep(0.3)
+        await again.startup_hold.released.wait()
+        await again.wait_until_put_off()
         assert again.carrier.sent == []
         again.clock.at = at + 3.1
         await again.wait_until_drained(standing=duress)

@@ -14,7 +14,6 @@ from bridge.carriers.adapter import Deleted, DeleteLater, DeleteOutcome, Deliver
 from bridge.engine import transactional_actions
 from bridge.erasure.carrier_copies import COPIES
 from bridge.runtime.crash_points import CrashPoint
-from bridge.runtime.priority_gate import MAX_YIELD_SECONDS
 from bridge.tables import carrier_copies, clock_trust
 from bridge.tables.carrier_copies import REPORT_WAIT, SHOW_WAIT
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
@@ -66,17 +65,28 @@ async def test_an_inbound_copy_goes_once_its_text_is_shown(harness: BridgeHarnes
 
 
 @pytest.mark.parametrize("held", [False, True])
-async def test_a_copy_gives_way_to_words_and_not_for_long(harness: BridgeHarness, held: bool) -> None:
+async def test_a_copy_gives_way_to_words_and_not_for_long(
+    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch, held: bool
+) -> None:
     """While somebody talks it waits for a pause, and no longer than that; who holds the thread meanwhile keeps the copy."""
     archive = FakeArchive(harness)
     owner = await harness.receive_text("words", message_id=ID)
     await shown(harness, owner)
+    yields, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def watched() -> None:
+        yields.set()
+        await goes_on.wait()
+        await harness.outbox.priority_gate.yield_to_foreground()
+
+    monkeypatch.setattr(harness.carrier_copies, "_yield_to_foreground", watched)
     with harness.outbox.priority_gate.foreground():
         going = asyncio.create_task(harness.carrier_copies.run_once())
-        await asyncio.sleep(MAX_YIELD_SECONDS / 4)
+        await yields.wait()
         assert archive.asked == []
         if held:
             await harness.database.commit(lambda conn: conn.execute("UPDATE thread SET held = TRUE WHERE id = $1", owner))
+        goes_on.set()
         async with asyncio.timeout(STEP_TIMEOUT):
             await going
     assert archive.asked == ([] if held else [ID])

@@ -13,7 +13,7 @@ from bridge.carriers.adapter import DeleteLater, DeliveryReport, RetainedByCarri
 from bridge.erasure.carrier_copies import ELSEWHERE
 from bridge.tables.carrier_copies import EARLY_REPORT_WAIT, WITHOUT_ID
 from tests.bridge.erasure.test_carrier_copies import ID, FakeArchive, results
-from tests.e2e.polling import wait_until
+from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.erasure_harness import ErasureHarness
 
@@ -66,7 +66,7 @@ async def test_a_copy_of_a_text_that_was_under_way_is_not_forgotten(erasure: Era
     before = len(harness.carrier.sent)
     harness.carrier.send_gate, harness.carrier.sending = asyncio.Event(), asyncio.Event()
     await harness.receive_text("es", message_id="asks for Spanish")
-    await asyncio.wait_for(harness.carrier.sending.wait(), 10)
+    await asyncio.wait_for(harness.carrier.sending.wait(), STEP_TIMEOUT)
     await harness.deliver(owner, *_close_now(harness))
     await _gone(harness)
     assert (await results(harness))[WITHOUT_ID] == 1
@@ -102,7 +102,7 @@ async def test_a_text_that_was_being_sent_at_a_crash_is_never_called_gone(tmp_pa
     await harness.run()
     harness.carrier.send_gate = asyncio.Event()
     owner = await harness.receive_text("hello", message_id=ID)
-    await asyncio.wait_for(harness.carrier.sending.wait(), 10)
+    await asyncio.wait_for(harness.carrier.sending.wait(), STEP_TIMEOUT)
     harness.sms_sender._sending.clear()
     await harness.close()
     again = BridgeHarness(tmp_path)

@@ -97,13 +97,19 @@ def has_shown(harness: BridgeHarness, owner: str, body: str) -> Callable[[], Awa
     return shown
 
 
+async def _looked(harness: BridgeHarness) -> bool | None:
+    return not harness.engine._queued or None
+
+
 async def test_no_carrier_waits_for_the_look_up(harness: BridgeHarness, slow: SlowDigests) -> None:
     """However slow look-ups are, new texters are acknowledged at once; before, nothing is shown, sent or given a room."""
     await harness.database.commit(_warm)
     await harness.run()
     await asyncio.gather(*(comes(harness, "hello", f"m{n}", f"+1206555{n:04}") for n in range(40)))
     await wait_until("look-ups are under way", lambda: _under_way(slow), every=0.01)
-    await asyncio.sleep(0.2)
+    for row in await harness.database.fetch("SELECT id FROM thread"):
+        harness.engine.wake(row["id"])
+    await wait_until("the engine has looked at every inbox", lambda: _looked(harness), every=0.01)
     assert (await harness.count("thread"), await harness.count("inbox"), await harness.count("warm_room")) == (40, 40, 1)
     assert (
         await harness.database.fetchval("SELECT COUNT(*) FROM thread WHERE designation <> '' OR room_id IS NOT NULL") == 0

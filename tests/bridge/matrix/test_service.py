@@ -32,7 +32,7 @@ from tests.deploy.processes import free_port_base
 from tests.e2e.conftest import StrictClientFactory
 from tests.e2e.cross_signing import cross_sign
 from tests.e2e.nio_client import NioClient
-from tests.e2e.polling import wait_until
+from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.e2e.staff_client import NO_SHIELD, Account, StaffClient
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.e2e]
@@ -185,7 +185,7 @@ async def test_a_death_between_receiving_and_committing(live: LiveHomeserver, ad
 
     live.rig.crash = kill
     await ada.say(room_id, "said once")
-    await asyncio.wait_for(died.wait(), 10)
+    await asyncio.wait_for(died.wait(), STEP_TIMEOUT)
     with contextlib.suppress(BaseExceptionGroup):
         await live.rig.stop()
     live.rig.crash = lambda _point: None

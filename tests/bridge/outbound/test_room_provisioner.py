@@ -348,14 +348,24 @@ async def test_a_refused_token_ends_the_program(provisioner: ProvisionerHarness)
         await provisioner.rooms.loop.run()
 
 
-async def test_a_full_disk_is_waited_for(provisioner: ProvisionerHarness) -> None:
+async def test_a_full_disk_is_waited_for(provisioner: ProvisionerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """While nothing can be noted no second room is asked for in a hurry, and afterwards the house is furnished."""
+    real, waits, time_passes = asyncio.sleep, asyncio.Queue[float](), asyncio.Event()
+
+    async def held(seconds: float) -> None:
+        if seconds < 1:
+            await real(seconds)
+            return
+        waits.put_nowait(seconds)
+        await time_passes.wait()
+
+    monkeypatch.setattr("bridge.outbound.room_provisioner.asyncio.sleep", held)
     provisioner.harness.database.full = True
     provisioner.run()
-    await wait_until("it was tried", lambda: _refused(provisioner), every=0.01)
-    await asyncio.sleep(0.2)
+    assert await waits.get() == 2.0
     assert len(provisioner.room_client.made) == 1
     provisioner.harness.database.full = False
+    time_passes.set()
     await provisioner.furnished()
 
 
@@ -398,10 +408,6 @@ async def _has_office(provisioner: ProvisionerHarness) -> bool | None:
 
 async def _invited(provisioner: ProvisionerHarness, room: str, user: str) -> bool | None:
     return (room, user) in provisioner.room_client.invited or None
-
-
-async def _refused(provisioner: ProvisionerHarness) -> bool | None:
-    return provisioner.harness.database.rejected_commits > 0 or None
 
 
 async def test_a_desk_left_by_everybody_is_offered_to_its_supervisors_again(provisioner: ProvisionerHarness) -> None:

@@ -120,7 +120,7 @@ async def test_nothing_leaves_beside_a_text_that_is_still_looked_at(
     row = await queued(harness, owner, "too late now")
     await harness.receive_text("STOP", message_id="2")
     await release(harness, owner, row)
-    await asyncio.sleep(0.2)
+    await harness.wait_until_put_off()
     goes_on.set()
     await harness.wait_until_drained()
     assert "too late now" not in [body for _, body in harness.carrier.sent]
@@ -288,17 +288,27 @@ async def test_a_failed_delivery_tells_the_code(harness: BridgeHarness) -> None:
     assert any("30003" in body for body in harness.messages_shown(owner, notices=True))
 
 
-async def test_an_orderly_stop_finishes_a_request_under_way(harness: BridgeHarness, tmp_path: Path) -> None:
+async def test_an_orderly_stop_finishes_a_request_under_way(
+    harness: BridgeHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A stop in the middle of a request waits for its answer, so that nothing is left in doubt."""
     owner = await talk(harness)
     harness.carrier.sending.clear()
-    harness.carrier.send_gate = asyncio.Event()
+    gate = harness.carrier.send_gate = asyncio.Event()
+    wait_for_requests = harness.sms_sender.wait_for_requests
+
+    async def watched() -> None:
+        waiting = asyncio.create_task(wait_for_requests())
+        for _ in range(10):  # turns of the loop in which what waits for nothing would end
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        gate.set()
+        await waiting
+
+    monkeypatch.setattr(harness.sms_sender, "wait_for_requests", watched)
     await say(harness, owner, "under way")
     await harness.carrier.sending.wait()
-    ending = asyncio.create_task(harness.close())
-    await asyncio.sleep(0.1)
-    harness.carrier.send_gate.set()
-    await ending
+    await harness.close()
     assert harness.carrier.sent[GREETED:] == [(HANDSET, "under way")]
     again = BridgeHarness(tmp_path)
     await again.open()

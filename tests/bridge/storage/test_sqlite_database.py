@@ -464,6 +464,7 @@ async def test_the_loop_goes_on_while_another_process_writes(
         other.execute("BEGIN IMMEDIATE")
         other.execute("INSERT INTO parent (id) VALUES (1)")
         waiting = asyncio.create_task(database.commit(lambda conn: put(conn, 2)))
+        # Long enough for some tries; one that did not wait for the lock would fail, and be done, at once.
         for _ in range(3):
             await asyncio.sleep(0.01)
         assert not waiting.done()

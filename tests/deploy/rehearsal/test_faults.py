@@ -50,6 +50,7 @@ async def test_reorder_late_partner(stand: RehearsalHarness) -> None:
     """A partner that comes while the first is held back overtakes it."""
     await stand.post("/api/faults", {"inbound": "reorder"})
     await stand.text_from_handset(A, "one")
+    # Nothing says that it is held back; one that was not would be on its way, and come before its partner below.
     await asyncio.sleep(0.05)
     assert words(stand) == []
     await stand.text_from_handset(A, "two")

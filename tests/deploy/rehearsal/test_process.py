@@ -20,6 +20,7 @@ import pytest
 import deploy
 from deploy.rehearsal.__main__ import ContentFree, main
 from deploy.rehearsal.settings import SettingsError, load
+from tests.e2e.polling import STEP_TIMEOUT
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -61,7 +62,7 @@ async def process(file: Path) -> AsyncIterator[tuple[Process, str]]:
     )
     try:
         assert child.stdout is not None
-        line = (await asyncio.wait_for(child.stdout.readline(), 20)).decode()
+        line = (await asyncio.wait_for(child.stdout.readline(), STEP_TIMEOUT)).decode()
         assert line.startswith("handsets at http://127.0.0.1:")
         yield child, line.split()[-1].rstrip("/")
     finally:
@@ -82,9 +83,9 @@ async def test_ends_promptly(tmp_path: Path, config: dict[str, Any]) -> None:
         hanging = asyncio.create_task(
             session.post(f"{url}/v1/messages", json={"to": "+15555550101", "text": "word"}, headers=headers)
         )
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)  # the request is on its way; one that is not there yet hangs nowhere, and is cut off
         child.send_signal(signal.SIGTERM)
-        output, errors = await asyncio.wait_for(child.communicate(), 3)
+        output, errors = await asyncio.wait_for(child.communicate(), STEP_TIMEOUT)
         assert (child.returncode, output, errors) == (0, b"", b"")
         with pytest.raises(aiohttp.ClientError):
             await hanging
@@ -101,7 +102,7 @@ async def test_logs_no_content(tmp_path: Path, config: dict[str, Any]) -> None:
         assert b" 400 " in await reader.read()
         writer.close()
         child.send_signal(signal.SIGTERM)
-        output, errors = await asyncio.wait_for(child.communicate(), 5)
+        output, errors = await asyncio.wait_for(child.communicate(), STEP_TIMEOUT)
     assert b"ERROR aiohttp.server" in errors
     for told in (output, errors):
         assert b"s3cret" not in told

@@ -36,6 +36,7 @@ async def test_receiver_comes_back(stand: RehearsalHarness) -> None:
     for number in (A, B):
         for text in ("one", "two", "three"):
             await stand.text_from_handset(number, text)
+    # Time for some tries, which nobody answers; without any, what follows is the same.
     await asyncio.sleep(0.1)
     assert {t["status"] for t in await handset(stand)} == {"queued"}
     await stand.receiver.start()

@@ -20,6 +20,7 @@ from bridge.matrix.api.module_api import (
     RoomStatus,
     VacuumResult,
 )
+from tests.e2e.polling import STEP_TIMEOUT
 
 
 class Answering:
@@ -165,4 +166,4 @@ async def test_nobody_there() -> None:
     async with aiohttp.ClientSession() as session:
         house = ModuleClient(client=HomeserverClient(session=session, url="http://127.0.0.1:9", token="t", user_id="@p:x"))
         with pytest.raises(HomeserverUnreachable):
-            await asyncio.wait_for(house.health(), 5)
+            await asyncio.wait_for(house.health(), STEP_TIMEOUT)
