@@ -25,7 +25,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 FOLDERS: Final = ("policies", "bot", "bridge", "deploy")
 ARCHITECTURE: Final = ROOT / "ARCHITECTURE.md"
 PART: Final = re.compile(r"(?P<begin><!-- from the code: (?P<name>\w+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
-CREATE: Final = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)")
+CREATE: Final = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(?!IF\b)(\w+)")
 WRITE: Final = re.compile(r"(?:INSERT (?:OR \w+ )?INTO|UPDATE|DELETE FROM)\s+(\w+)")
 KEY_FILE: Final = "slot"
 """The one table of `keys.db`."""

@@ -1,0 +1,165 @@
+"""Every name that a running line has on its disk, or in its rooms, as the code has it now.
+
+Rules of this module: a name is taken from where the code defines it, never written down here; `stored_names.txt` is the
+list as it was released. `python -m tests.stored_names` adds new names to it and takes none away: whoever removes one by
+hand does so in the commit of its migration.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import dataclasses
+import enum
+import importlib
+import re
+import tempfile
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from bot.lifecycle import tally
+from bot.model.actions import Action, Lane
+from bot.model.audit_kinds import AuditKind
+from bot.model.desk import Desk, Thread
+from bot.model.events import Event
+from bot.model.transactional_actions import SuppressionReason
+from bridge.matrix.schema import MAIN_MIGRATIONS, PUPPET_MIGRATIONS
+from bridge.storage.key_file import KeyFile
+from bridge.storage.migrations import Migrations
+from bridge.storage.sqlite_connection import snapshot
+from bridge.storage.sqlite_database import SqliteDatabase
+from bridge.tables import line_state, schema
+from tests.documents import draw_erasure, source
+
+LISTED: Final = Path(__file__).with_name("stored_names.txt")
+STATEMENTS: Final = frozenset({"GET", "PUT"})
+"""Names of `line_state` that are SQL."""
+ROOM_STATE: Final = re.compile(r"(?:m\.room|quietline)\.[a-z_.]+")
+ERASURE_KIND: Final = re.compile(r"(\w+) \(")
+ERASURE_STEP: Final = re.compile(r"  (\w+) +→")
+
+
+def names(directory: Path) -> set[str]:
+    """Return every stored name, with what it is before it. `directory`: an empty one, for databases."""
+    return {
+        *(f"column of {column}" for column in asyncio.run(_columns(directory))),
+        *(f"sealed {name}" for name in _sealed_names((*typing.get_args(Event), *typing.get_args(Action), Thread, Desk))),
+        *(f"value of {each}" for each in _values((AuditKind, Lane, SuppressionReason))),
+        *(f"counter {name}" for name in _counters()),
+        *(f"erasure {name}" for name in _erasure_steps()),
+        *(f"line {value}" for name, value in vars(line_state).items() if name.isupper() and name not in STATEMENTS),
+        *(f"timer {key}" for key in _timer_keys()),
+        *(f"room {name}" for name in _room_names()),
+    }
+
+
+def listed() -> set[str]:
+    """Return the names of the list."""
+    return set(LISTED.read_text(encoding="utf-8").splitlines())
+
+
+async def _columns(directory: Path) -> set[str]:
+    """Return `file table.column` of every table that migrations make in an empty directory."""
+    files: dict[str, tuple[Migrations, ...]] = {
+        "main.db": (schema.MIGRATIONS, *MAIN_MIGRATIONS),
+        "puppet.db": PUPPET_MIGRATIONS,
+    }
+    for name, migrations in files.items():
+        database = SqliteDatabase(directory / name, migrations=migrations)
+        await database.open()
+        await database.close()
+    keys = KeyFile(path=directory / "keys.db")
+    await keys.open()
+    await keys.close()
+    found = set()
+    for name in (*files, "keys.db"):
+        with snapshot(directory / name) as connection:
+            query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+            for table in connection.fetch(query):
+                info = connection.fetch(f"PRAGMA table_info('{table['name']}')")
+                found |= {f"{name}: {table['name']}.{column['name']}" for column in info}
+    return found
+
+
+def _sealed_names(kinds: tuple[type, ...]) -> set[str]:
+    """Return `Class.field` of every class that is sealed, or within one that is, and the values of their enumerations."""
+    found, todo, seen = set[str](), list[Any](kinds), set[Any]()
+    while todo:
+        kind = todo.pop()
+        if kind in seen:
+            continue
+        seen.add(kind)
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+            found.add(kind.__name__)
+            for name, hint in typing.get_type_hints(kind).items():
+                found.add(f"{kind.__name__}.{name}")
+                todo.append(hint)
+        elif isinstance(kind, type) and issubclass(kind, enum.Enum):
+            found |= _values((kind,))
+        else:
+            todo.extend(typing.get_args(kind))
+    return found
+
+
+def _values(kinds: tuple[type[enum.Enum], ...]) -> set[str]:
+    return {f"{kind.__name__}: {member.value!r}" for kind in kinds for member in kind}
+
+
+def _counters() -> set[str]:
+    waits = {name for _, name in tally.WAIT_STEPS}
+    return {*tally.KINDS, *waits, tally.LONGEST_WAIT, tally.GONE_WHEN_ANSWERED, tally.UNMET_LANGUAGE}
+
+
+def _erasure_steps() -> set[str]:
+    found, kind = set[str](), ""
+    for line in draw_erasure().splitlines():
+        if match := ERASURE_KIND.match(line):
+            kind = match[1]
+        elif match := ERASURE_STEP.match(line):
+            found.add(f"{kind}: {match[1]}")
+    return found
+
+
+def _timer_keys() -> set[str]:
+    """Return the constants that `SetTimer` is given as its key, or as the beginning of one."""
+    found = set[str]()
+    for file, tree in source():
+        if not file.startswith("bot/"):
+            continue
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _called(node) == "SetTimer"]
+        module = importlib.import_module(file.removesuffix(".py").replace("/", ".")) if calls else None
+        for keyword in (keyword for call in calls for keyword in call.keywords if keyword.arg == "key"):
+            found |= set(_constants(keyword.value, vars(module)))
+    return found
+
+
+def _called(call: ast.Call) -> str:
+    return call.func.id if isinstance(call.func, ast.Name) else ""
+
+
+def _constants(expression: ast.expr, defined: dict[str, Any]) -> Iterator[str]:
+    for node in ast.walk(expression):
+        if isinstance(node, ast.Name) and isinstance(value := defined.get(node.id), str):
+            yield value
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            value = getattr(defined.get(node.value.id), node.attr, None)
+            if isinstance(value, str):
+                yield value
+
+
+def _room_names() -> set[str]:
+    """Return types of room events, and our key of their content, which rooms hold for as long as they live."""
+    return {
+        node.value
+        for file, tree in source()
+        if file.startswith(("bridge/", "deploy/synapse_module/"))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and ROOM_STATE.fullmatch(node.value)
+    }
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as empty:
+        LISTED.write_text("\n".join(sorted(listed() | names(Path(empty)))) + "\n", encoding="utf-8")
