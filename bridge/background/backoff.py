@@ -1,8 +1,8 @@
 """The back-off of everything that is tried again: which errors pass by themselves, and for how long to wait.
 
 Rules of this module: a full disk, a busy database and a homeserver that fails or is away pass by themselves; a refused
-token does not, and ends the process (`TokenRefused` is raised on). The wait doubles with each failure in a row, up to a
-bound, and is never shorter than the homeserver asks for (`Retry-After`).
+request does not, but a loop's next turn may ask for something else; a refused token ends the process. The wait doubles with
+each failure in a row, up to a bound, and is never shorter than the homeserver asks for (`Retry-After`).
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias, TypeVar
 
-from bridge.matrix.api.http_client import HomeserverError, TokenRefused, Transient
+from bridge.matrix.api.http_client import HomeserverError, Transient
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleRequestRejected
 from bridge.runtime import log
 from bridge.storage.errors import Unavailable
 
 T = TypeVar("T")
 
-RETRIED: Final = (HomeserverError, HomeserverUnreachable, ModuleRequestRejected, Unavailable, OSError)
-"""What passes by itself. `TokenRefused` is a `HomeserverError` and does not: catch it first."""
+PASSING: Final = (Transient, HomeserverUnreachable, Unavailable, OSError)
+"""What passes by itself."""
+RETRIED: Final = (*PASSING, HomeserverError, ModuleRequestRejected)
+"""What a loop tries again: also a refused request, since the next turn may ask for something else. `TokenRefused` is a
+`HomeserverError` and is not tried again: catch it first."""
 Waits: TypeAlias = tuple[float, float]
 """The first wait after a failure, and the largest, in seconds."""
 DEFAULT_WAITS: Final[Waits] = (0.25, 5.0)
@@ -55,7 +58,5 @@ async def retry_until_done(name: str, attempt: Callable[[], Awaitable[T]], *, wa
     while True:
         try:
             return await attempt()
-        except TokenRefused:
-            raise
-        except RETRIED as error:
+        except PASSING as error:
             await asyncio.sleep(backoff.record(error))

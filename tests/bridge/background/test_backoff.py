@@ -6,7 +6,7 @@ import pytest
 
 from bridge.background import backoff
 from bridge.background.backoff import Backoff, retry_until_done
-from bridge.matrix.api.http_client import TokenRefused, Transient
+from bridge.matrix.api.http_client import HomeserverError, Permanent, TokenRefused, Transient
 from bridge.storage.errors import Corrupt, Unavailable
 
 
@@ -46,9 +46,17 @@ async def test_it_is_tried_until_it_is_done() -> None:
     assert failures == []
 
 
-@pytest.mark.parametrize("error", [TokenRefused(401, "M_UNKNOWN_TOKEN"), Corrupt("SQLITE_CORRUPT"), ValueError()])
+@pytest.mark.parametrize(
+    "error",
+    [
+        TokenRefused(401, "M_UNKNOWN_TOKEN"),
+        Permanent(403, "M_FORBIDDEN"),
+        Corrupt("SQLITE_CORRUPT"),
+        ValueError(),
+    ],
+)
 async def test_what_no_waiting_heals_is_raised(error: Exception) -> None:
-    """A refused token, a damaged page and a bug are raised at the first try."""
+    """A refused token, a refused request, a damaged page and a bug are raised at the first try."""
     tries = 0
 
     async def attempt() -> None:
@@ -63,4 +71,5 @@ async def test_what_no_waiting_heals_is_raised(error: Exception) -> None:
 
 def test_what_passes_is_named_once() -> None:
     """Nothing that ends the process hides among what is tried again, but for the token, which is caught before it."""
-    assert [each for each in backoff.RETRIED if issubclass(TokenRefused, each)] == [backoff.RETRIED[0]]
+    assert not issubclass(TokenRefused, backoff.PASSING)
+    assert [each for each in backoff.RETRIED if issubclass(TokenRefused, each)] == [HomeserverError]

@@ -98,7 +98,7 @@ def has_shown(harness: BridgeHarness, owner: str, body: str) -> Callable[[], Awa
 
 
 async def _looked(harness: BridgeHarness) -> bool | None:
-    return not harness.engine._queued or None
+    return not harness.engine.queue._present or None
 
 
 async def test_no_carrier_waits_for_the_look_up(harness: BridgeHarness, slow: SlowDigests) -> None:
@@ -108,7 +108,7 @@ async def test_no_carrier_waits_for_the_look_up(harness: BridgeHarness, slow: Sl
     await asyncio.gather(*(comes(harness, "hello", f"m{n}", f"+1206555{n:04}") for n in range(40)))
     await wait_until("look-ups are under way", lambda: _under_way(slow), every=0.01)
     for row in await harness.database.fetch("SELECT id FROM thread"):
-        harness.engine.wake(row["id"])
+        harness.engine.queue.wake(row["id"])
     await wait_until("the engine has looked at every inbox", lambda: _looked(harness), every=0.01)
     assert (await harness.count("thread"), await harness.count("inbox"), await harness.count("warm_room")) == (40, 40, 1)
     assert (

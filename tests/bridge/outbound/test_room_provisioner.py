@@ -359,7 +359,7 @@ async def test_a_full_disk_is_waited_for(provisioner: ProvisionerHarness, monkey
         waits.put_nowait(seconds)
         await time_passes.wait()
 
-    monkeypatch.setattr("bridge.outbound.room_provisioner.asyncio.sleep", held)
+    monkeypatch.setattr("asyncio.sleep", held)
     provisioner.harness.database.full = True
     provisioner.run()
     assert await waits.get() == 2.0
