@@ -65,7 +65,7 @@ class Environment:
         begun = time.monotonic()
         if self._read() is None and not self._adopt():
             if Path(sys.executable).parent == self.python.parent:
-                return EXIT_CANNOT  # an environment cannot make itself anew
+                return EXIT_CANNOT  # an environment cannot replace itself
             code = self._create()
             if code:
                 return code
@@ -98,7 +98,7 @@ class Environment:
         return hashlib.sha256((self._locks / f"{name}.txt").read_bytes()).hexdigest()
 
     def _adopt(self) -> bool:
-        """Take an environment that somebody else made whole, rather than throw it away: pip then puts it right."""
+        """Take an environment that another tool made whole, rather than throw it away: pip then puts it right."""
         code = f"import sys; sys.exit('%d.%d' % sys.version_info[:2] != '{version()}')"
         whole = (
             not self._notes.exists()

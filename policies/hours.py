@@ -21,12 +21,12 @@ MONTHS: Final = {
     "es": ("ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "sep", "oct", "nov", "dic"),
 }
 LONGEST_OPENING: Final = {"es": "12:00 PM del 28 de nov"}
-"""The longest that stands for `{opens}`; in other languages the next line's."""
+"""The longest value of `{opens}`; in other languages the next line's."""
 LONGEST: Final = "12:00 PM on Nov 28"
 
 
 def open_at(hours: Hours, now: float) -> bool:
-    """Tell whether somebody answers at that moment."""
+    """Return whether the line is open at that moment."""
     return hours.open_at(_local(hours, now))
 
 

@@ -93,7 +93,7 @@ def classify(text: str, pack: Pack) -> MessageMeaning:
         return MessageMeaning(Meaning.STOP)
     if word in keywords.start:
         return MessageMeaning(Meaning.START)
-    # These are taken with a picture behind them; a STOP is not, for "stop 😂" is banter and would shut somebody out.
+    # These are taken with a picture behind them; a STOP is not, for "stop 😂" is banter and would shut a texter out.
     # An agency's own word may be a picture, or end in one.
     if (found := _other_keyword(word, keywords) or _other_keyword(_without_pictures(word), keywords)) is not None:
         return found
@@ -114,7 +114,7 @@ def _other_keyword(word: str, keywords: Keywords) -> MessageMeaning | None:
     return MessageMeaning(Meaning.HELP) if word in keywords.help else None
 
 
-# "I told him to stop texting me" is about somebody else: the phrase counts at the beginning of a clause, after a few words
+# "I told him to stop texting me" is about a third person: the phrase counts at the beginning of a clause, after a few words
 # that people put before a request.
 _CLAUSE = re.compile(r"[.!?…,;:()\n¡¿]+|\b(?:and|but|so|cuz|bc|because|y|pero|porque|asi que)\b", re.IGNORECASE)
 _BEFORE = frozenset(
@@ -128,7 +128,7 @@ _POLITE = frozenset(
     please pls plz ok okay now thanks thank you sorry just por favor porfa gracias ya perdon
     """.split()  # noqa: SIM905 - as above
 )
-"""What people put around a STOP that is meant as one ("please stop"); with any other word it may be about somebody else."""
+"""What people put around a STOP that is meant as one ("please stop"); with another word it may be about a third person."""
 _LONGEST_WISH = 1600
 
 
@@ -138,7 +138,7 @@ def _wishes_to_stop(text: str, pack: Pack) -> bool:
         word in pack.keywords.stop for word in bare
     ):
         return True
-    # A clause's words stand in the whole as they are: where no phrase is, no clause need be looked at.
+    # A clause's words are in the whole unchanged: where no phrase is, no clause need be looked at.
     if not any(f" {phrase} " in f" {said_in_all} " for phrase in pack.keywords.wish_to_stop):
         return False
     for clause in _CLAUSE.split(text[:_LONGEST_WISH]):

@@ -32,14 +32,14 @@ NO_QUESTION_TEXTS: Final = frozenset(
         *(TextName.VERIFIED, TextName.UNVERIFIED),
     }
 )
-"""What ends something, or is read by somebody else: a question would call for an answer."""
+"""What ends something, or is read by a third person: a question would call for an answer."""
 INNOCUOUS_TEXTS: Final = frozenset(
     {
         *(TextName.DIFFERENT, TextName.COVER_1, TextName.COVER_2, TextName.COVER_3),
         *(TextName.CHALLENGE, TextName.VERIFIED, TextName.UNVERIFIED),
     }
 )
-"""What may be read by somebody who must not learn what this number is."""
+"""What may be read by a person who must not learn what this number is."""
 REVEALING_WORDS: Final = frozenset(
     """
     safe safety danger help helpline hotline crisis shelter advocate advocates survivor survivors victim abuse abuser

@@ -1,6 +1,6 @@
 """From pack files to one pack.
 
-Rules of this module: nothing starts on a bad pack, and whoever wrote it is told everything at once, each with its file and
+Rules of this module: nothing starts on a bad pack, and its author is told everything at once, each with its file and
 path. Packs are merged in order, the agency's own last: settings and hours by the last who says them, a wording by the last
 who words it in that language; words like STOP only add up, and what was called legal stays so.
 """

@@ -48,12 +48,12 @@ class TextName(StrEnum):
 
 
 OPENS_PLACEHOLDER: Final = "{opens}"
-"""Stands in the after-hours text for when the line opens again."""
+"""Placeholder in the after-hours text for when the line opens again."""
 
 
 @unique
 class AssignmentMode(StrEnum):
-    """Who gets a thread that waits: whoever claims it, the first on duty who may have it, or the one with the fewest."""
+    """Who gets a waiting thread: the advocate who claims it, the first on duty who may, or the one with the fewest."""
 
     NONE = "none"
     FIRST = "first"
@@ -87,7 +87,7 @@ class Wording:
 
     @property
     def reviewed(self) -> bool:
-        """Whether somebody stands for these words."""
+        """Whether a person reviewed these words."""
         return self.reviewed_by is not None and self.reviewed_on is not None
 
 
@@ -130,7 +130,7 @@ class Keywords:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hours:
-    """When somebody answers. Local time of `timezone`; `week` is Monday to Sunday, each a row of [from, to) in minutes.
+    """Opening hours. Local time of `timezone`; `week` is Monday to Sunday, each a row of [from, to) in minutes.
 
     Closed on the dates of `closed` and on those that the rules named in `holidays` give. `clock`: 12 or 24 hours, as it is
     written in texts. The times of the world are turned into local ones by `policies.hours`.

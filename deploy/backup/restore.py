@@ -1,6 +1,6 @@
 """`quietline restore`: a line from its backup, in an empty directory.
 
-Rules of this module: nothing is written over, so a running line, or one that stands still, cannot be restored over; the
+Rules of this module: nothing is written over, so a line, whether it runs or not, cannot be restored over; the
 vault's keys, all devices and both Matrix identities are new, and so is the homeserver's database; no thread is resumed and
 no text is sent. What the desk must know is told there at the first start (`bridge/engine/startup_notices.py`).
 """
@@ -70,10 +70,10 @@ async def restore(found: Backup, layout: Layout) -> None:
 
 
 async def _write_staging(found: Backup, layout: Layout, staging: Path) -> None:
-    """Write everything under a name of its own, as it will stand under the layout's."""
+    """Write everything under a name of its own, as it will be under the layout's."""
     destinations = _destinations(found, layout)
     names = {each.old: str(each.new) for each in destinations}
-    # A pack is named as it stands in the configuration, which may be relative, or its folder.
+    # A pack is named as in the configuration, which may be relative, or its folder.
     names |= {name: names[path] for name, path in found.packs.items() if not Path(path).is_relative_to(found.root)}
     text = found.config
     for old, new in sorted(names.items(), key=lambda pair: len(pair[0]), reverse=True):

@@ -1,4 +1,4 @@
-"""How `up` speaks to whoever started it.
+"""What `up` prints for the operator who started it.
 
 Rule of this module: nobody has to listen. A pipe or a terminal that is gone costs what would have been said there, and
 neither the line nor its orderly stop.

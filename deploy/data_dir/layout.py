@@ -90,7 +90,7 @@ class Layout:
 
     @property
     def homeserver_config(self) -> Path:
-        """Synapse's configuration, written anew at every start."""
+        """Synapse's configuration, rewritten at every start."""
         return self.homeserver / "homeserver.yaml"
 
     @property

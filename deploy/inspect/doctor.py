@@ -58,7 +58,7 @@ async def run_checks(layout: Layout) -> CheckReport:
 
 
 def check_packs(config: Config, pack: Pack) -> CheckResult:
-    """Whether the words were read by whoever must answer for them."""
+    """Whether the agency reviewed every legal text, and none is an example."""
     unread, sample = unreviewed(pack), samples(pack)
     if not (unread or sample):
         return CheckResult(name="packs", ok=True, what="every legal text is reviewed, and none holds an example")
@@ -68,7 +68,7 @@ def check_packs(config: Config, pack: Pack) -> CheckResult:
 
 
 def check_on_call(config: Config) -> CheckResult:
-    """Whether somebody hears, outside Matrix, that they are needed."""
+    """Whether a person on call is told outside Matrix."""
     if config.line.on_call is not None and config.line.on_call.is_configured:
         return CheckResult(name="on-call", ok=True, what="somebody outside Matrix is called when nobody comes")
     do = "Give lines.0.on_call a webhook_file or an email, and try it."

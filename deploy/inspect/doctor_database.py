@@ -49,7 +49,7 @@ def check_clock(db: SqliteConnection) -> CheckResult:
 
 
 def check_vacuums(db: SqliteConnection, now: float, age: float) -> Iterator[CheckResult]:
-    """Whether the homeserver's database and ours are written anew from time to time."""
+    """Whether the homeserver's database and ours are vacuumed from time to time."""
     for name, row, whose, besides in (
         ("vacuum", line_state.VACUUMED, "the homeserver's database was", "is the homeserver's module loaded?"),
         (
@@ -91,7 +91,7 @@ def check_holds(db: SqliteConnection) -> CheckResult:
 
 
 def check_revealed_numbers(db: SqliteConnection, now: float) -> CheckResult:
-    """Whether no number stands longer in an office than its minute."""
+    """Whether no number stays in an office for longer than its minute."""
     count = inspection.count_revealed_numbers(db, until=now - REVEAL_LIMIT_SECONDS)
     do = "Redact it by hand in the office; does the line run, and does the homeserver answer?" if count else ""
     what = f"{count} numbers still stand in offices" if count else "no number stands in an office"

@@ -125,7 +125,7 @@ def check_registration(layout: Layout) -> CheckResult:
 
 
 def check_logs(layout: Layout) -> CheckResult:
-    """Whether no line of a log stands for longer than it should."""
+    """Whether no line of a log is kept for longer than it should be."""
     old = [
         path.name
         for path in _walk(layout.logs)

@@ -2,7 +2,7 @@
 
 Rule of this module: it reads beside a running line and changes nothing; a receipt is good when its signature holds, and a
 line is well when nothing that should be gone has been on its way for long, or so often tried that the desk has heard of it.
-What somebody holds should not be gone.
+What is on legal hold should not be gone.
 
 When the next try is due does not tell that: every try that failed moves it on.
 """

@@ -33,7 +33,7 @@ class LookupResult(Enum):
 
 
 def parse_number(entered: str) -> Phone | None:
-    """Read a number as it was typed: E.164, with spaces, brackets, dots or hyphens if somebody likes them."""
+    """Read a number as it was typed: E.164, with spaces, brackets, dots or hyphens or without."""
     phone = Phone(SEPARATORS.sub("", entered))
     return phone if phone.answerable else None
 

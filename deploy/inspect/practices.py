@@ -29,7 +29,7 @@ UNMEETABLE: Final = 22
 
 @unique
 class PracticeStatus(StrEnum):
-    """How a practice stands. The value is what people read."""
+    """How far a practice is met. The value is what people read."""
 
     MET = "met"
     STAFF = "met by staff with our help"
@@ -39,7 +39,7 @@ class PracticeStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PracticeResult:
-    """One row: `how` it is done, `why` it stands lower than it could (empty if it does not), and the tests that show it."""
+    """One row: `how` it is done, `why` not better (empty if it does not), and the tests that show it."""
 
     number: int
     title: str
@@ -50,7 +50,7 @@ class PracticeResult:
 
 
 Downgrade = Callable[[Config, Pack], tuple[PracticeStatus, str] | None]
-"""Looks at a configuration and says why a practice stands lower with it than it could."""
+"""Looks at a configuration and says why a practice has a lower status with it than it could have."""
 
 
 def evaluate(config: Config, pack: Pack, shown: Mapping[str, list[str]] | None = None) -> tuple[PracticeResult, ...]:

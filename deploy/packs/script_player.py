@@ -147,7 +147,7 @@ class _Simulation:
         self.lines.clear()  # the desk furnishes itself before anybody writes
 
     def perform_step(self, step: ScriptStep) -> None:
-        """Let somebody say something. An advocate who speaks before anybody claimed the thread claims it first."""
+        """Let a person say something. An advocate who speaks before the thread is claimed claims it first."""
         match step.who:
             case "texter" | "picture":
                 self._append_line(step.who, step.said)

@@ -43,6 +43,6 @@ class Page:
 
 
 def _hash(html: str, element: str) -> str:
-    # Content Security Policy Level 3, §6.7.2: the hash is over what stands between the tags, to the byte.
+    # Content Security Policy Level 3, §6.7.2: the hash is over what is between the tags, to the byte.
     (inner,) = re.findall(rf"<{element}>(.*?)</{element}>", html, re.DOTALL)
     return f"'sha256-{base64.b64encode(hashlib.sha256(inner.encode()).digest()).decode()}'"

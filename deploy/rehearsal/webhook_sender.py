@@ -1,7 +1,7 @@
 """How the carrier tells the line what happened.
 
 Rule of this module: the texts of one handset arrive in their order, each only after the one before it was acknowledged
-with a 2xx or given up; the reports of one text likewise. Everything is signed, and signed anew for every attempt.
+with a 2xx or given up; the reports of one text likewise. Everything is signed, with a new signature for every attempt.
 
 A webhook is a POST of UTF-8 JSON.
 To `webhook_base` + `/inbound`: `{"type": "text", "id", "from", "to", "text", "media": [{"type", "url"}], "at"}`.
@@ -120,7 +120,7 @@ class WebhookSender:
             "media": [{"type": m.type, "url": m.url} for m in text.media],
             "at": text.time,
         }
-        # Duplicates go out side by side: that is the harder case for whoever has to tell them apart.
+        # Duplicates go out side by side: that is the harder case for the receiver, which has to tell them apart.
         done = await asyncio.gather(*(self._deliver("/inbound", payload) for _ in range(item.copies)))
         text.status = "delivered" if all(done) else "failed"
 

@@ -1,7 +1,7 @@
 """The thin wrapper in which every child runs: it ties the child's life to its parent's.
 
 Rules of this module: a child whose parent is gone does not live; a child holds a lock on its process id file for as long
-as it lives, so whoever finds the file unlocked knows that the number in it means nothing any more.
+as it lives, so a process that finds the file unlocked knows that the number in it means nothing any more.
 
 `python -P -m deploy.stack.child PARENT PID_FILE MODULE [ARGUMENT…]`: the module then runs in this very process.
 """
@@ -40,7 +40,7 @@ def die_with_parent(parent: int) -> None:
 
 
 def disable_core_dumps() -> None:
-    """Have the kernel write no core file when this process, or one that it starts, crashes: words would stand in it."""
+    """Have the kernel write no core file when this process, or one that it starts, crashes: words would be in it."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 

@@ -232,7 +232,7 @@ def _write_config(layout: Layout, ports: Ports, secrets: Secrets) -> None:
         write_atomically(layout.config, _CONFIG_HEADER + text)
         return
     try:
-        text = layout.config.read_bytes().decode("utf-8")  # as it stands: `read_text` would change line ends
+        text = layout.config.read_bytes().decode("utf-8")  # unchanged: `read_text` would change line ends
         updated = _with_ports(text, ports)
     except (yaml.YAMLError, ValueError, RecursionError):
         return  # reading it says so, in the bridge's own words
@@ -241,7 +241,7 @@ def _write_config(layout: Layout, ports: Ports, secrets: Secrets) -> None:
 
 
 def _with_ports(text: str, ports: Ports) -> str:
-    """Put our four addresses on these ports, where they stand. Raises what YAML raises."""
+    """Put our four addresses on these ports, in their places. Raises what YAML raises."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     replacements = [
         *(
@@ -263,7 +263,7 @@ def _with_ports(text: str, ports: Ports) -> str:
         form = r"[0-9]+" if value.isdigit() else re.escape(f"http://{HOST}:") + r"[0-9]+"
         if isinstance(node, yaml.ScalarNode) and re.fullmatch(form, node.value):
             written, rest = text[start : node.end_mark.index], text[node.end_mark.index :]
-            before, found, after = written.rpartition(node.value)  # quotes, or a name for it, stand around
+            before, found, after = written.rpartition(node.value)  # quotes, or a name for it, are around it
             text = f"{text[:start]}{before}{value}{after}{rest}" if found else text
     return text
 
@@ -278,6 +278,6 @@ def _rehearsal_bases(root: yaml.Node | None) -> Iterator[yaml.Node]:
 
 
 def _children_of(node: yaml.Node | None, key: str) -> Iterator[yaml.Node]:
-    """Find what stands under a key of a mapping; nothing when there is none, or it is no mapping."""
+    """Return the value of a key of a mapping; nothing when there is none, or it is no mapping."""
     if isinstance(node, yaml.MappingNode):
         yield from (value for name, value in node.value if name.value == key)

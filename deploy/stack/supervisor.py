@@ -213,7 +213,7 @@ def child_environment() -> dict[str, str]:
 def rotate_log(log: Path) -> None:
     """Move a log that is larger than 4 MiB, or was not moved for a week, aside to `NAME.1`.
 
-    Its writer does not notice (it appends). So no line stands for more than two weeks. On a full disk the older one is
+    Its writer does not notice (it appends). So no line is kept for more than two weeks. On a full disk the older one is
     given up. A log that is not there, or cannot be written, is passed over: it raises nothing.
     """
     older = log.with_name(f"{log.name}.1")
@@ -236,7 +236,7 @@ def kill_stale_processes(pid_files: Iterable[Path], *, timeout: float = 10.0) ->
     """Kill what an earlier supervisor left running; return the names of files whose holder would not go.
 
     Only the holder of a file's lock is killed, and only it wrote its id there: an id that the system has given to
-    somebody else since then is never touched. To be called while holding the directory's own lock.
+    another process since then is never touched. To be called while holding the directory's own lock.
     """
     left = []
     for path in pid_files:

@@ -1,7 +1,7 @@
 """The embedded homeserver: Synapse, hardened for one agency that talks to nobody else.
 
 Rule of this module: everything Synapse could tell, keep or offer beyond carrying encrypted rooms for the agency's own
-staff is off, and each setting says why where its name does not. The files are written anew at every start.
+staff is off, and each setting says why where its name does not. The files are rewritten at every start.
 Settings: Synapse's configuration manual and its source, 1.163.2; measured facts: facts-matrix.md.
 """
 
@@ -174,7 +174,7 @@ def _closed_access() -> dict[str, Any]:
 def _retention() -> dict[str, Any]:
     """Nothing is kept longer than it is of use."""
     return {
-        # Never `null`: that means "keep for ever". Synapse looks every five minutes whatever stands here.
+        # Never `null`: that means "keep for ever". Synapse looks every five minutes whatever the value is.
         "redaction_retention_period": "1s",
         # A room that every local member has left *and forgotten*. Zero would mean "never". Leaving alone does not
         # forget (`forget_rooms_on_leave` stays off): a client that was offline must still hear the redactions.

@@ -287,7 +287,7 @@ def _stop_signals() -> Iterator[asyncio.Event]:
 
 
 def _require_free_ports(ports: Ports) -> None:
-    """Raise :class:`SetupError` with every port that somebody else listens on."""
+    """Raise :class:`SetupError` with every port on which another process listens."""
     taken = []
     for name in CHILDREN:
         with socket.socket() as trial:
