@@ -31,12 +31,14 @@ class DeadLetterRecorded:
     """Something could not be handled. `short_id` is what a person can quote.
 
     `designation`: of the thread whose texter's words they were, which nobody has read; else empty. `new_texter`: words of
-    somebody who has no designation yet.
+    somebody who has no designation yet. `keyless`: something said in the room of that thread, whose key this machine has
+    not.
     """
 
     short_id: str
     designation: str = ""
     new_texter: bool = False
+    keyless: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

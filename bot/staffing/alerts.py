@@ -138,6 +138,13 @@ def show_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step
 
 def dead_letter_recorded(pack: Pack, facts: Facts, desk: Desk, event: DeadLetterRecorded) -> Step[Desk]:
     """Say that something could not be handled, with the id that whoever looks after the machine will ask for."""
+    if event.keyless:
+        body = (
+            f"⚠️ {event.designation or 'A conversation'}: its key is not on the machine, as after an older keys.db was put "
+            "back. Nothing that is written there reaches a phone, and its texter's words cannot be shown. Please tell the "
+            f"technician: {event.short_id}. The line goes on."
+        )
+        return Step(desk, (SendMessage(place=DESK, body=body, notice=False, mentions=facts.supervisors),))
     if event.designation or event.new_texter:
         whose = f"{event.designation}: words of the texter" if event.designation else "Words of somebody new"
         body = (

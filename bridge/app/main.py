@@ -1,7 +1,8 @@
 """The bridge as a process: configuration, the lock of its data directory, signals, exit codes.
 
 Rule of this module: it makes no part of the line, and no text of an error leaves the process. SIGTERM and SIGINT are no
-errors; whatever else ends `Bridge.run` is logged by its type and place.
+errors; whatever else ends `Bridge.run` is logged by its type and place. What another start cannot mend is said in a
+sentence and ends with 2, so that nothing starts it again and again.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from bridge import config as configuration
 from bridge.app.bridge import Bridge
+from bridge.app.line_files import CannotStart
 from bridge.config import Config, ConfigError
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook, never_crash
@@ -30,7 +32,7 @@ SWITCH_INTERVAL = 0.0002
 
 
 def main(path: Path, *, crash: CrashHook = never_crash) -> int:
-    """Run until SIGTERM or SIGINT. Returns 0, 1 when something broke, 2 for a configuration that cannot be used."""
+    """Run until SIGTERM or SIGINT. Returns 0, 1 when something broke, 2 when starting again cannot help."""
     os.umask(0o077)
     try:
         config = configuration.load(path)
@@ -46,6 +48,8 @@ def main(path: Path, *, crash: CrashHook = never_crash) -> int:
             return _report_problems([f"{config.data_dir}: another bridge runs on this directory"])
         try:
             asyncio.run(_run_until_stopped(config, pack, crash))
+        except CannotStart as error:
+            return _report_problems(error.problems)
         except BaseExceptionGroup as group:
             for leaf in _leaf_errors(group):
                 log.failure("bridge.failed", leaf)

@@ -116,6 +116,7 @@ class MatrixWorkers:
             trust_on_first_use=config.line.rehearsal,
             sink=ingest.ingest,
             committed=ingest.after_commit,
+            bury=ingest.bury,
             has_urgent_timers=partial(self._timers.is_set, undo_window.TIMER),
         )
 

@@ -12,6 +12,7 @@ from typing import Self
 
 import aiohttp
 
+from bridge.app import line_files
 from bridge.carriers import registry
 from bridge.carriers.adapter import Carrier
 from bridge.config import Config
@@ -43,23 +44,27 @@ class Resources:
 
     @classmethod
     async def open(cls, *, config: Config, pack: Pack, crash: CrashHook, stack: AsyncExitStack) -> Self:
-        """Open the files of the data directory, and bring them to today's schema."""
+        """Open the files of the data directory, and bring them to today's schema. Raises `CannotStart`."""
         data = config.data_dir
+        line_files.check_presence(data)
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64)))
-        keys = KeyFile(path=data / "keys.db")
-        await keys.open()
+        keys = KeyFile(path=data / line_files.KEYS)
+        with line_files.opening(data / line_files.KEYS):
+            await keys.open()
         stack.push_async_callback(keys.close)
         vault = Vault(
             keys=keys,
             vault_key=bytes.fromhex(read_secret(config.keys.vault_key_file)),
             index_key=bytes.fromhex(read_secret(config.keys.index_key_file)),
         )
-        await vault.check_key()
-        database = SqliteDatabase(data / "main.db", migrations=(schema.MIGRATIONS, *MAIN_MIGRATIONS))
-        puppet_database = SqliteDatabase(data / "voice.db", migrations=PUPPET_MIGRATIONS)
-        for each in (database, puppet_database):
+        await line_files.check_vault(vault, data / line_files.KEYS)
+        database = SqliteDatabase(data / line_files.MAIN, migrations=(schema.MIGRATIONS, *MAIN_MIGRATIONS))
+        puppet_database = SqliteDatabase(data / line_files.PUPPET, migrations=PUPPET_MIGRATIONS)
+        for name, each in ((line_files.MAIN, database), (line_files.PUPPET, puppet_database)):
             stack.push_async_callback(each.close)
-            await each.open()
+            with line_files.opening(data / name):
+                await each.open()
+        await line_files.check_desk(database, vault, data)
         carrier = registry.make_carrier(
             config.line.carrier,
             public_base_url=config.listen.public_base_url,

@@ -2,7 +2,8 @@
 
 Rules of this module: it runs inside the commit of the sync response, so an event is in the inbox and on the deletion index
 exactly if the cursor has passed it. It judges nothing but what kind of event it is. An event that was seen before changes
-nothing. Events of a room that is being erased are noted and not handled. An event that cannot be read affects no other.
+nothing. Events of a room that is being erased are noted and not handled. An event that cannot be read, or on which this
+program fails, affects no other: it becomes a dead letter, its author hears that it was not read, and the desk hears once.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from bot.model.actions import DESK, OFFICE, THREAD
@@ -39,7 +41,8 @@ from bridge.runtime import log
 from bridge.runtime.clock import to_bridge_time
 from bridge.services import Services
 from bridge.storage.database import Transaction
-from bridge.tables import inbox, room_events
+from bridge.storage.savepoint import attempt
+from bridge.tables import dead_letters, inbox, room_events
 
 FILE_TYPES: Final = dict.fromkeys(("m.image", "m.file", "m.video", "m.audio"), Content.FILE)
 KINDS: Final = {"m.text": Content.TEXT, "m.emote": Content.EMOTE, **FILE_TYPES}
@@ -75,6 +78,27 @@ class MatrixEventIngest:
         # Two commits may follow each other before the first is told about; whom either touched must hear of it.
         self._earlier_owners |= self._touched_owners
         self._touched_owners = set()
+        if await attempt(conn, partial(self._ingest, items)) is not None:
+            for item in items:
+                if (failed := await attempt(conn, partial(self._ingest, (item,)))) is not None:
+                    log.failure("matrix_events.failed", failed)
+                    await self.bury(conn, _unhandled(item))
+
+    async def bury(self, conn: Transaction, unhandled: events.UnhandledEvent) -> None:
+        """Keep a dead letter of what could not be handled, and tell its author. Runs inside the sync's commit."""
+        place = await self._target_of(conn, unhandled.room_id) if unhandled.room_id else None
+        owner = place.owner if place is not None and place.owner else DESK
+        kind, now = dead_letters.UNHANDLED, self._clock.now()
+        if await dead_letters.record_unhandled(conn, self._vault, owner, kind, now=now, raw=unhandled.raw):
+            self._touched_owners.add(DESK)
+        if unhandled.encrypted and unhandled.event_id and unhandled.sender:
+            unread = events.UndecryptableEvent(
+                event_id=unhandled.event_id, room_id=unhandled.room_id, sender=unhandled.sender, at=unhandled.at
+            )
+            if (failed := await attempt(conn, partial(self._ingest, (unread,)))) is not None:
+                log.failure("matrix_events.author_not_told", failed)
+
+    async def _ingest(self, items: Sequence[events.MatrixEvent], conn: Transaction) -> None:
         for item in items:
             if isinstance(item, events.IdentityChanged):
                 changed = IdentityChanged(user=item.user_id, master_key=item.master_key, first=item.first)
@@ -113,8 +137,15 @@ class MatrixEventIngest:
         self._earlier_owners.clear()
 
     async def _put(self, conn: Transaction, owner: str, event: Event) -> None:
-        await inbox.append(conn, await inbox.seal(self._vault, owner, event))
-        self._touched_owners.add(owner)
+        inbox_row = await inbox.try_seal(self._vault, owner, event)
+        if inbox_row is not None:
+            await inbox.append(conn, inbox_row)
+            self._touched_owners.add(owner)
+        elif not isinstance(event, MessageRead):
+            # Its row stands without its key, as after an older keys.db was put back.
+            kind = dead_letters.WITHOUT_KEY
+            if await dead_letters.record_unhandled(conn, self._vault, owner, kind, now=self._clock.now()):
+                self._touched_owners.add(DESK)
 
     async def _power_levels(self, conn: Transaction, room_id: str) -> PowerLevelsChanged:
         return PowerLevelsChanged(users=tuple((await levels_of(conn, room_id)).items()))
@@ -278,6 +309,20 @@ class MatrixEventIngest:
         mentions = _mapping(content, "m.mentions")
         users = [user for user in strings_in(mentions.get("user_ids")) if not (answers and user in self._ours)]
         return bool(users) or mentions.get("room") is True or mentions_user(_string(content, "formatted_body"))
+
+
+def _unhandled(item: events.MatrixEvent) -> events.UnhandledEvent:
+    """Say which event it was; what was decrypted of it is not kept, because an agreed word may stand in it."""
+    if isinstance(item, events.IdentityChanged | events.SelfRemoved | events.ReadReceipt):
+        return events.UnhandledEvent(room_id="", event_id="", sender="", encrypted=False, at=0, raw="")
+    return events.UnhandledEvent(
+        room_id=item.room_id,
+        event_id=item.event_id,
+        sender=item.sender,
+        encrypted=isinstance(item, events.DecryptedMessage),
+        at=item.at,
+        raw="",
+    )
 
 
 def _related_event(item: events.RoomEvent) -> str:

@@ -28,7 +28,14 @@ from bridge.matrix.rooms.room_state import RoomQueries
 from bridge.matrix.sync.device_updates import DeviceListUpdates
 from bridge.matrix.sync.key_upload import OneTimeKeyUpload
 from bridge.matrix.sync.session_recovery import SessionRecovery
-from bridge.matrix.sync.sync_loop import NO_ROOM_FILTER, ROOM_FILTER, SyncLoop, no_urgent_timers
+from bridge.matrix.sync.sync_loop import (
+    NO_ROOM_FILTER,
+    ROOM_FILTER,
+    SyncLoop,
+    UnhandledSink,
+    drop_unhandled,
+    no_urgent_timers,
+)
 from bridge.matrix.sync.sync_response import SyncResponseParser, TimelineGaps
 from bridge.runtime.clock import Clock
 from bridge.runtime.crash_points import CrashHook
@@ -53,6 +60,7 @@ class MatrixService:
         puppet: Identity,
         trust_on_first_use: bool,
         sink: EventSink,
+        bury: UnhandledSink,
         committed: Callable[[], None],
         has_urgent_timers: Callable[[], Awaitable[bool]],
     ) -> None:
@@ -117,6 +125,7 @@ class MatrixService:
             inbox=inboxes[policy.user_id],
             key_upload=self.key_uploads[policy.user_id],
             take=take,
+            bury=bury,
             committed=told,
             crash=crash,
             has_urgent_timers=has_urgent_timers,
@@ -160,13 +169,13 @@ class MatrixService:
         trust_on_first_use: bool,
         sink: EventSink,
         committed: Callable[[], None],
+        bury: UnhandledSink = drop_unhandled,
         has_urgent_timers: Callable[[], Awaitable[bool]] = no_urgent_timers,
     ) -> Self:
         """Load both identities; at the very first start, make them, waiting for the homeserver as long as it takes.
 
-        `has_urgent_timers`: see :class:`~bridge.matrix.sync.SyncLoop`. `database` was opened with `schema.MAIN_MIGRATIONS`,
-        `puppet_database`
-        with `schema.VOICE_MIGRATIONS`. Raises :class:`~bridge.matrix.wire.Permanent` when the homeserver refuses us.
+        `bury`, `has_urgent_timers`: see `SyncLoop`. `database` was opened with `schema.MAIN_MIGRATIONS`, `puppet_database`
+        with `schema.PUPPET_MIGRATIONS`. Raises :class:`~bridge.matrix.wire.Permanent` when the homeserver refuses us.
         """
         policy, puppet = [
             await retry_until_done(
@@ -197,6 +206,7 @@ class MatrixService:
             puppet=puppet,
             trust_on_first_use=trust_on_first_use,
             sink=sink,
+            bury=bury,
             committed=committed,
             has_urgent_timers=has_urgent_timers,
         )

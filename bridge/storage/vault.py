@@ -61,12 +61,15 @@ class Vault:
 
     async def check_key(self) -> None:
         """Raise ValueError when the vault key is not the one that `keys.db` was written with. For the start."""
-        for owner in await self._keys.owners():
+        owners = await self._keys.owners()
+        for owner in owners:
             try:
                 await self.load(owner)
-            except CannotOpen:
-                raise ValueError("the vault key does not open keys.db: it belongs to another installation") from None
+            except CannotOpen:  # one damaged row is no other vault key
+                continue
             return
+        if owners:
+            raise ValueError("the vault key does not open keys.db: it belongs to another installation")
 
     async def create(self, owner: str) -> None:
         """Give an owner a key. When this returns, the key survives a power cut. An owner that has one keeps it.

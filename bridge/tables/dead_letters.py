@@ -11,16 +11,26 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from bot.model.actions import DESK, SendMessage
 from bot.model.events import TextArrived
 from bot.model.line_incidents import DeadLetterRecorded
+from bridge.runtime import log
 from bridge.storage.database import Database, Reader, Transaction
 from bridge.storage.serialization import kind_name
 from bridge.storage.vault import Vault
-from bridge.tables import inbox
+from bridge.tables import inbox, threads
 from bridge.tables.inbox import InboxRow
 
+WITHOUT_KEY: Final = "EventWithoutKey"
+"""The kind of an event of a thread whose key is not in `keys.db`, as after an older one was put back. It has no body."""
+UNHANDLED: Final = "UnhandledEvent"
+"""The kind of a part of a sync response on which the program failed: its JSON as it came, sealed; none if decrypted."""
+MAX_UNHANDLED: Final = 100
+"""Dead letters of one of these two kinds that are kept of one owner: who can write in a room can cause any number."""
+SERIES_SECONDS: Final = 86_400
+"""Seconds without another one after which a series of them is over: of each series the desk hears once."""
 TEXT, MESSAGE, NOTICE = kind_name(TextArrived), kind_name(SendMessage), kind_name(DeadLetterRecorded)
 
 
@@ -55,9 +65,11 @@ def new_short_id() -> str:
     return secrets.token_hex(4)
 
 
-async def seal_notice(vault: Vault, short_id: str, *, designation: str = "", new_texter: bool = False) -> InboxRow:
+async def seal_notice(
+    vault: Vault, short_id: str, *, designation: str = "", new_texter: bool = False, keyless: bool = False
+) -> InboxRow:
     """Seal what the desk hears of a dead letter. `designation`: whose words nobody has read, where there is one."""
-    recorded = DeadLetterRecorded(short_id=short_id, designation=designation, new_texter=new_texter)
+    recorded = DeadLetterRecorded(short_id=short_id, designation=designation, new_texter=new_texter, keyless=keyless)
     return await inbox.seal(vault, DESK, recorded)
 
 
@@ -87,6 +99,32 @@ async def record_event(database: Database, seq: int, letter: DeadLetter, *, at: 
         await inbox.delete(transaction, seq)
 
     await database.commit(commit)
+
+
+async def record_unhandled(
+    transaction: Transaction, vault: Vault, owner: str, kind: str, *, now: float, raw: str = ""
+) -> bool:
+    """Keep what the homeserver told and the bridge could not handle; return whether the desk has an event in its inbox now.
+
+    `kind`: `WITHOUT_KEY` or `UNHANDLED`; `raw`: its JSON, sealed here for its owner.
+    """
+    row = await transaction.fetchrow(
+        "SELECT COUNT(*) AS standing, MAX(at) AS newest FROM dead_letter WHERE owner = $1 AND kind = $2", owner, kind
+    )
+    standing, newest = (0, None) if row is None else (int(row["standing"]), row["newest"])
+    if standing >= MAX_UNHANDLED:
+        log.event("dead_letters.not_kept", kind=kind)
+        return False
+    short_id = new_short_id()
+    log.event("dead_letters.unhandled", kind=kind, short_id=short_id)
+    notices = []
+    if newest is None or not 0 <= now - newest < SERIES_SECONDS:
+        keyless = kind == WITHOUT_KEY
+        named = await threads.designation_of(transaction, owner) if keyless else ""
+        notices.append(await seal_notice(vault, short_id, designation=named, keyless=keyless))
+    body = await vault.seal(owner, inbox.CONTEXT, raw.encode()) if raw else b""
+    await record(transaction, DeadLetter(short_id, InboxRow(owner, kind, body)), at=now, notices=notices)
+    return bool(notices)
 
 
 async def get(reader: Reader, short_id: str) -> DeadLetter | None:

@@ -20,9 +20,10 @@ from typing import Any, Final, NamedTuple
 
 from bot.model.actions import THREAD
 from bot.model.events import ReactionAdded
+from bridge.runtime import log
 from bridge.storage import serialization
 from bridge.storage.database import Reader, Row, Transaction
-from bridge.storage.vault import Vault
+from bridge.storage.vault import CannotOpen, Vault
 from bridge.tables import inbox
 
 EARLY_REACTION_RETENTION: Final = 86_400
@@ -266,23 +267,33 @@ async def _is_current(conn: Transaction, ref: str) -> bool:
 async def record_early_reaction(
     transaction: Transaction, vault: Vault, owner: str, reaction: ReactionAdded, target: str, *, now: float
 ) -> None:
-    """Keep a tap on what may be ours and not noted yet."""
+    """Keep a tap on what may be ours and not noted yet. Of an owner without a key none is kept: none would be heard."""
+    sealed = await inbox.try_seal(vault, owner, reaction)
+    if sealed is None:
+        return
     await transaction.execute(
         """INSERT INTO early_tap (event_id, target, owner, body, until) VALUES ($1, $2, $3, $4, $5)
            ON CONFLICT DO NOTHING""",
         reaction.event_id,
         target,
         owner,
-        (await inbox.seal(vault, owner, reaction)).body,
+        sealed.body,
         int(now) + EARLY_REACTION_RETENTION,
     )
 
 
 async def deliver_early_reactions(transaction: Transaction, vault: Vault, owner: str, target: str, ref: str) -> bool:
-    """Put the taps that came before we knew this event as ours into the inbox; return whether there were any."""
+    """Put the taps that came before we knew this event as ours into the inbox; return whether there were any.
+
+    A row that cannot be read is passed over: what stands in the same commit is more than a tap.
+    """
     rows = await transaction.fetch("DELETE FROM early_tap WHERE target = $1 AND owner = $2 RETURNING body", target, owner)
     for row in rows:
-        reaction = serialization.decode_as(ReactionAdded, await vault.open(owner, inbox.CONTEXT, row["body"]))
+        try:
+            reaction = serialization.decode_as(ReactionAdded, await vault.open(owner, inbox.CONTEXT, row["body"]))
+        except (CannotOpen, ValueError, KeyError, TypeError) as error:
+            log.failure("room_events.reaction_unreadable", error)
+            continue
         await inbox.append(transaction, await inbox.seal(vault, owner, replace(reaction, target=ref)))
     return bool(rows)
 

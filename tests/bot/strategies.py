@@ -164,6 +164,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "given_up": st.booleans(),
     "tampered": st.booleans(),
     "new_texter": st.booleans(),
+    "keyless": st.booleans(),
     "alarm": st.sampled_from(thread_desk_events.AlarmKind),
     "answer_by": st.just(0.0) | times,
     "at": times,

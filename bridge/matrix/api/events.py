@@ -7,7 +7,7 @@ vouches for `DecryptedMessage` only; everything else rests on the homeserver's w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 
@@ -128,6 +128,22 @@ class SelfRemoved:
 
     room_id: str
     user_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnhandledEvent:
+    """A part of a sync response that could not be written, through a fault of ours; the cursor passes it all the same.
+
+    `room_id` is empty for what belongs to no room (a to-device message). `encrypted`: somebody said something in a room.
+    Ids are empty and `at` (milliseconds) is 0 where there are none that can be used; `raw` is its JSON.
+    """
+
+    room_id: str
+    event_id: str
+    sender: str
+    encrypted: bool
+    at: int
+    raw: str = field(repr=False)
 
 
 RoomEvent: TypeAlias = (

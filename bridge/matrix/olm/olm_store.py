@@ -4,21 +4,23 @@ Rule of this module: every method runs inside a commit and reads what the databa
 calls, for a rollback would not turn it back. Pickles are encrypted with the identity's own key.
 
 The two tables are as mautrix made them here before (`OLM` in `bridge.matrix.schema`); times are local, as its sessions have
-them, and only compared with each other.
+them, and only compared with each other. A session that cannot be read is deleted when it is met: then its device is reached
+by a new one, as with any session that was lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
 from mautrix.crypto.account import OlmAccount
 from mautrix.crypto.sessions import Session
 
+from bridge.matrix.olm.vodozemac_olm import OlmSessionError
+from bridge.runtime import log
 from bridge.storage.database import Row, Transaction
 
-_SESSIONS: Final = """SELECT session, created_at, last_encrypted, last_decrypted FROM crypto_olm_session
+_SESSIONS: Final = """SELECT session_id, session, created_at, last_encrypted, last_decrypted FROM crypto_olm_session
     WHERE account_id = $1 AND sender_key = $2 ORDER BY last_decrypted DESC"""
 
 
@@ -61,18 +63,19 @@ class OlmStore:
 
     async def has_session(self, conn: Transaction, sender_key: str) -> bool:
         """Whether there is a session with the device of that identity key."""
-        query = "SELECT 1 FROM crypto_olm_session WHERE account_id = $1 AND sender_key = $2 LIMIT 1"
-        return await conn.fetchval(query, self._user_id, sender_key) is not None
+        return await self.latest_session(conn, sender_key) is not None
 
-    async def sessions(self, conn: Transaction, sender_key: str) -> Iterator[Session]:
+    async def sessions(self, conn: Transaction, sender_key: str) -> list[Session]:
         """Return the sessions with a device; the one that last decrypted something comes first, and is mostly the one."""
         rows = await conn.fetch(_SESSIONS, self._user_id, sender_key)
-        return (self._session(row) for row in rows)
+        return [session for row in rows if (session := await self._read_or_delete(conn, row)) is not None]
 
     async def latest_session(self, conn: Transaction, sender_key: str) -> Session | None:
         """Return the session with a device that last decrypted something, or None without any."""
-        row = await conn.fetchrow(f"{_SESSIONS} LIMIT 1", self._user_id, sender_key)
-        return None if row is None else self._session(row)
+        while (row := await conn.fetchrow(f"{_SESSIONS} LIMIT 1", self._user_id, sender_key)) is not None:
+            if (session := await self._read_or_delete(conn, row)) is not None:
+                return session
+        return None
 
     async def add_session(self, conn: Transaction, sender_key: str, session: Session) -> None:
         """Write a new session."""
@@ -112,6 +115,15 @@ class OlmStore:
             sender_key,
             most,
         )
+
+    async def _read_or_delete(self, conn: Transaction, row: Row) -> Session | None:
+        try:
+            return self._session(row)
+        except (OlmSessionError, ValueError, TypeError) as error:
+            log.failure("olm_store.session_unreadable", error)
+            query = "DELETE FROM crypto_olm_session WHERE account_id = $1 AND session_id = $2"
+            await conn.execute(query, self._user_id, row["session_id"])
+            return None
 
     def _session(self, row: Row) -> Session:
         return Session.from_pickle(

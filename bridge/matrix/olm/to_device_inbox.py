@@ -40,6 +40,12 @@ class ToDeviceBatch:
     verification_requests: list[VerificationRequest] = field(default_factory=list)
     dropped: int = 0
 
+    def add(self, batch: ToDeviceBatch) -> None:
+        """Add what a part of the same response was."""
+        self.messages += batch.messages
+        self.verification_requests += batch.verification_requests
+        self.dropped += batch.dropped
+
 
 class ToDeviceInbox:
     """Opens to-device messages, inside the sync commit."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Literal, Self
 
 from bridge.matrix.api.events import DecryptedMessage, MatrixEvent, UndecryptableEvent, UntrustedMessage
@@ -32,13 +33,16 @@ from bridge.matrix.olm.sessions import ToDeviceMessage
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError
 from bridge.matrix.room_keys.device_lists import DeviceLists
 from bridge.matrix.rooms.room_state import room_of
+from bridge.runtime import log
 from bridge.runtime.clock import Clock
 from bridge.storage.database import Database, Transaction
+from bridge.storage.savepoint import attempt
 from bridge.storage.vault import CannotOpen, Vault
 
 KEY_TIMEOUT_MS: Final = 30_000
 """How long an event may wait for its key."""
 EXPIRED: Final = "(needs='key' AND deadline_ms <= $1 OR needs='device' AND deadline_ms <= $2)"
+WAITING: Final = "event_id, room_id, sender, event"
 DEVICE_GRACE_MS: Final = 86_400_000
 """How much longer it may wait for its sender's devices: a homeserver that is away for hours loses nobody's words."""
 
@@ -146,7 +150,7 @@ class InboundSessions:
     async def retry_with_key(self, conn: Transaction, room_id: str, session_id: str) -> list[MatrixEvent]:
         """Try again what waited for this session."""
         rows = await conn.fetch(
-            "SELECT room_id, event FROM matrix_waiting WHERE room_id=$1 AND session_id=$2 ORDER BY arrived",
+            f"SELECT {WAITING} FROM matrix_waiting WHERE room_id=$1 AND session_id=$2 ORDER BY arrived",  # noqa: S608
             room_id,
             session_id,
         )
@@ -157,7 +161,8 @@ class InboundSessions:
         items: list[MatrixEvent] = []
         for user_id in users:
             rows = await conn.fetch(
-                "SELECT room_id, event FROM matrix_waiting WHERE sender=$1 AND needs='device' ORDER BY arrived", user_id
+                f"SELECT {WAITING} FROM matrix_waiting WHERE sender=$1 AND needs='device' ORDER BY arrived",  # noqa: S608
+                user_id,
             )
             items += await self._retry(conn, rows, users)
         return items
@@ -167,13 +172,17 @@ class InboundSessions:
 
         Only what is returned is put on the deletion index: nothing may wait for ever.
         """
-        query = f"SELECT room_id, event, needs FROM matrix_waiting WHERE {EXPIRED} ORDER BY arrived"  # noqa: S608
+        query = f"SELECT {WAITING}, needs FROM matrix_waiting WHERE {EXPIRED} ORDER BY arrived"  # noqa: S608
         rows = await conn.fetch(query, *self._deadlines())
         items: list[MatrixEvent] = []
         for row in rows:
-            event = EncryptedEvent.read(loads(row["event"]), row["room_id"])
-            await self.drop_waiting(conn, event.event_id)
-            items.append(event.undecryptable() if row["needs"] == "key" else event.untrusted())
+            await self.drop_waiting(conn, row["event_id"])
+            try:
+                event = EncryptedEvent.read(loads(row["event"]), row["room_id"])
+            except BAD_DATA:
+                items.append(self._damaged(row))
+            else:
+                items.append(event.undecryptable() if row["needs"] == "key" else event.untrusted())
         return items
 
     async def has_expired(self, database: Database) -> bool:
@@ -275,12 +284,24 @@ class InboundSessions:
         )
 
     async def _retry(self, conn: Transaction, rows: list[Any], fresh: Collection[str]) -> list[MatrixEvent]:
-        items = []
+        """Try again, each row alone: on whatever one of them fails, it is given up, and its author hears so."""
+        items: list[MatrixEvent] = []
         for row in rows:
-            item = await self.decrypt(conn, EncryptedEvent.read(loads(row["event"]), row["room_id"]), fresh=fresh)
-            if item is not None:
-                items.append(item)
+            failed = await attempt(conn, partial(self._retry_one, row, fresh, items))
+            if failed is not None:
+                log.failure("matrix.waiting_event_failed", failed)
+                await self.drop_waiting(conn, row["event_id"])
+                items.append(self._damaged(row))
         return items
+
+    async def _retry_one(self, row: Any, fresh: Collection[str], items: list[MatrixEvent], conn: Transaction) -> None:
+        item = await self.decrypt(conn, EncryptedEvent.read(loads(row["event"]), row["room_id"]), fresh=fresh)
+        if item is not None:
+            items.append(item)
+
+    def _damaged(self, row: Any) -> UndecryptableEvent:
+        at = int(self._clock.now() * 1000)
+        return UndecryptableEvent(event_id=row["event_id"], room_id=row["room_id"], sender=row["sender"], at=at)
 
 
 def parse_plaintext(event: EncryptedEvent, plaintext: str, device_id: str = "") -> DecryptedMessage:

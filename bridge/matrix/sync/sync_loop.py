@@ -1,7 +1,9 @@
 """`/sync` as one of our identities: one response in one commit.
 
 Rules of this module: the cursor is the last thing that a commit writes, so a response that was not committed comes again
-whole. A gap is filled before the commit. No answer of the homeserver ends the loop, except that it does not know us.
+whole. A gap is filled before the commit. No answer of the homeserver ends the loop, except that it does not know us. A
+response that cannot be written as a whole is written event by event, in the same commit: what fails alone is put aside
+(`UnhandledEvent`), and the cursor moves, because otherwise it would come again for ever.
 
 Sources: facts-matrix.md, "Application service and mautrix";
 https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3sync
@@ -12,18 +14,22 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Final, TypeAlias
 
+from bridge.matrix.api.events import UnhandledEvent
 from bridge.matrix.api.http_client import HomeserverClient, HomeserverError, Permanent, TokenRefused, Transient, log_retry
 from bridge.matrix.api.json_fields import Json, object_at, objects_in
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox
 from bridge.matrix.sync.key_upload import OneTimeKeyUpload
+from bridge.matrix.sync.response_parts import response_parts
 from bridge.matrix.sync.sync_response import STATE_AFTER, TRACKED_STATE, TimelineGaps
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook, CrashPoint
 from bridge.storage.database import Transaction
 from bridge.storage.errors import Unavailable
+from bridge.storage.savepoint import attempt
 
 POLL_SECONDS: Final = 30
 MAX_RETRY_WAIT: Final = 2.0
@@ -58,6 +64,13 @@ USE_STATE_AFTER: Final = {f"{name.removesuffix('state_after')}use_state_after": 
 ResponseWriter: TypeAlias = Callable[[Transaction, Json, ToDeviceBatch, TimelineGaps], Awaitable[None]]
 """Writes what a response tells, inside its commit."""
 
+UnhandledSink: TypeAlias = Callable[[Transaction, UnhandledEvent], Awaitable[None]]
+"""Puts aside what could not be written, inside the same commit."""
+
+
+async def drop_unhandled(_conn: Transaction, _unhandled: UnhandledEvent) -> None:
+    """Put nothing aside: for an identity of whose events only keys are kept."""
+
 
 async def no_urgent_timers() -> bool:
     """Say that nobody is in a hurry."""
@@ -77,6 +90,7 @@ class SyncLoop:
         take: ResponseWriter,
         committed: Callable[[], None],
         crash: CrashHook,
+        bury: UnhandledSink = drop_unhandled,
         has_urgent_timers: Callable[[], Awaitable[bool]] = no_urgent_timers,
         interval: float = 0.0,
     ) -> None:
@@ -92,6 +106,7 @@ class SyncLoop:
         self._inbox = inbox
         self._key_upload = key_upload
         self._take = take
+        self._bury = bury
         self._committed = committed
         self._crash = crash
         self._since: str | None = None
@@ -155,13 +170,30 @@ class SyncLoop:
         return gaps
 
     async def _write(self, conn: Transaction, response: Json, gaps: TimelineGaps) -> tuple[ToDeviceBatch, str]:
-        batch = await self._inbox.take(conn, response)
-        await self._take(conn, response, batch, gaps)
         next_batch = response.get("next_batch")
         if not isinstance(next_batch, str) or not next_batch:
             raise Transient(0, "QUIETLINE_NO_CURSOR")
+        batch = ToDeviceBatch()
+        failed = await attempt(conn, partial(self._write_part, response=response, gaps=gaps, whole=batch))
+        if failed is not None:
+            log.failure("matrix.sync_response_failed", failed)
+            for part in response_parts(response, gaps):
+                failed = await attempt(conn, partial(self._write_part, response=part.response, gaps={}, whole=batch))
+                if failed is not None:
+                    log.failure("matrix.sync_event_failed", failed)
+                    if (failed := await attempt(conn, partial(self._put_aside, part.unhandled))) is not None:
+                        log.failure("matrix.sync_event_not_kept", failed)
         await conn.execute("UPDATE matrix_identity SET cursor=$2 WHERE user_id=$1", self._identity.user_id, next_batch)
         return batch, next_batch
+
+    async def _write_part(self, conn: Transaction, *, response: Json, gaps: TimelineGaps, whole: ToDeviceBatch) -> None:
+        """Write a response, or a part of one; what its to-device messages were is added to the batch when all is well."""
+        batch = await self._inbox.take(conn, response)
+        await self._take(conn, response, batch, gaps)
+        whole.add(batch)
+
+    async def _put_aside(self, unhandled: UnhandledEvent, conn: Transaction) -> None:
+        await self._bury(conn, unhandled)
 
     async def _back_off(self, error: Exception) -> None:
         self.caught_up.clear()

@@ -76,7 +76,7 @@ class SyncResponseParser:
         for room_id, told in object_at(response, "rooms", "join").items():
             if await room_of(conn, room_id) is None:
                 continue
-            for event in _timeline_events(told, gaps.get(room_id, ())):
+            for event in timeline_events(told, gaps.get(room_id, ())):
                 try:
                     item = await self._event(conn, room_id, event)
                 except BAD_DATA:
@@ -88,7 +88,7 @@ class SyncResponseParser:
             if await room_of(conn, room_id) is not None:
                 items += [
                     lost
-                    for event in _timeline_events(told, ())
+                    for event in timeline_events(told, ())
                     if (lost := self._removed_from_room(room_id, event)) is not None
                 ]
         return items
@@ -218,7 +218,7 @@ def _room_lost(room_id: str, event: Json, how: str) -> RoomLost:
     )
 
 
-def _timeline_events(told: object, gap: Sequence[Json]) -> list[Json]:
+def timeline_events(told: object, gap: Sequence[Json]) -> list[Json]:
     """Return what came into a room, oldest first, without changes of state that do not hold.
 
     Two events that are made at once do not know of each other, and the order in which they come does not say which of two

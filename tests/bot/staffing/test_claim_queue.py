@@ -237,6 +237,10 @@ def test_what_else_was_changed_is_put_back() -> None:
             DeadLetterRecorded(short_id="0badcafe", new_texter=True),
             "Words of somebody new could not be shown, nobody has read them: 0bad",
         ),
+        (
+            DeadLetterRecorded(short_id="0badcafe", designation="amber heron", keyless=True),
+            "amber heron: its key is not on the machine",
+        ),
         (ClockJumped(seconds=-7200), "7200"),
         (InviteFailed(user=ANA, place=DESK), "ana could not be invited to the desk"),
         (InviteFailed(user=ANA, place=OFFICE), "ana could not be invited to their office"),

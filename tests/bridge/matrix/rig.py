@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import aiohttp
 
-from bridge.matrix.api.events import MatrixEvent
+from bridge.matrix.api.events import MatrixEvent, UnhandledEvent
 from bridge.matrix.schema import MAIN_MIGRATIONS, PUPPET_MIGRATIONS
 from bridge.matrix.service import MatrixService
 from bridge.runtime.clock import SteadyClock
@@ -31,7 +31,7 @@ PUPPET = "@line-main:quietline.localhost"
 
 
 class Rig:
-    """One bridge's Matrix edge. `events`: what was committed, in order."""
+    """One bridge's Matrix edge. `events`: what was committed, in order; `buried`: what could not be."""
 
     def __init__(self, *, directory: Path, url: str, token: str, trust_on_first_use: bool = True) -> None:
         self.directory, self.url, self.token = directory, url, token
@@ -39,6 +39,7 @@ class Rig:
         self.events: list[MatrixEvent] = []
         self.crash: CrashHook = never_crash
         self.sink_fails: Exception | None = None
+        self.buried: list[UnhandledEvent] = []
         self._open = contextlib.AsyncExitStack()
         self._running: asyncio.Task[None] | None = None
 
@@ -67,6 +68,7 @@ class Rig:
             crash=self._crashes,
             trust_on_first_use=self.trust_on_first_use,
             sink=self._sink,
+            bury=self._bury,
             committed=lambda: None,
         )
         self.room_client = self.matrix.room_client
@@ -99,6 +101,9 @@ class Rig:
 
     async def _in_step(self) -> bool | None:
         return (self.matrix.sync.caught_up.is_set() and self.matrix.puppet_sync.caught_up.is_set()) or None
+
+    async def _bury(self, _conn: Transaction, unhandled: UnhandledEvent) -> None:
+        self.buried.append(unhandled)
 
     async def _sink(self, conn: Transaction, events: Sequence[MatrixEvent]) -> None:
         # as the product's: an event is new once, and kept exactly if the commit is

@@ -170,6 +170,15 @@ async def test_another_vault_key_opens_nothing(vault: Vault, keys: KeyFile) -> N
         await stranger.check_key()
 
 
+async def test_one_damaged_key_is_no_other_vault_key(vault: Vault, keys: KeyFile) -> None:
+    """The check at the start passes while any key opens: a damaged row costs its own conversation."""
+    await keys.insert("a", bytes(61))
+    with pytest.raises(ValueError, match="another installation"):
+        await vault.check_key()
+    await vault.create("b")
+    await vault.check_key()
+
+
 async def test_a_wrapped_key_belongs_to_its_owner(vault: Vault, keys: KeyFile, path: Path) -> None:
     """Somebody who can write the file cannot give one thread another thread's key."""
     await vault.create("t1")

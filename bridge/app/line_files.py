@@ -1,0 +1,89 @@
+"""Whether the files of the data directory belong together, before anything is written to them.
+
+Rule of this module: what starting again cannot mend is said once, with the file and what an operator can do, and ends the
+start (exit code 2, see `main`); what may be well in a moment (a full disk, a busy file) is not its business. A file that is
+missing is not made beside the ones that are there: it would be in the way when the right one is put back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from bot.model.actions import DESK
+from bot.model.desk import Desk
+from bridge.engine.engine import AGGREGATE
+from bridge.storage import serialization
+from bridge.storage.database import Database
+from bridge.storage.errors import Corrupt, DatabaseError, UnsupportedSchema
+from bridge.storage.sqlite_connection import SqliteConnection
+from bridge.storage.vault import CannotOpen, Vault
+
+MAIN, KEYS, PUPPET = "main.db", "keys.db", "voice.db"
+RESTORE: Final = (
+    "Without it no conversation of this line can be opened again. If it is lost, `quietline restore` makes the line anew "
+    "from a backup, in a new directory: number, packs, staff and STOP list come back, conversations do not"
+)
+
+PUPPET_REMEDY: Final = "Move it away: the texter puppet makes itself a new device then, and nothing else is lost"
+
+
+class CannotStart(Exception):  # noqa: N818 - it says what is so
+    """The line cannot start, and another try cannot help. `problems` are sentences, each with its path."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def check_presence(data: Path) -> None:
+    """Raise `CannotStart` when one of the two files is missing that only have a meaning together."""
+    main, keys = data / MAIN, data / KEYS
+    if main.exists() and not keys.exists() and _query(main, "SELECT 1 FROM desk LIMIT 1"):
+        raise CannotStart([f"{keys}: missing: it has the keys of what {main} holds. Put it back. {RESTORE}."])
+    if keys.exists() and not main.exists() and _query(keys, "SELECT 1 FROM slot WHERE wrapped <> zeroblob(61) LIMIT 1"):
+        raise CannotStart([f"{main}: missing: {keys} has the keys of what it holds. Put it back. {RESTORE}."])
+
+
+@contextlib.contextmanager
+def opening(path: Path) -> Iterator[None]:
+    """Say of a file that is damaged, or written by a newer program, which it is. Raises `CannotStart`."""
+    try:
+        yield
+    except Corrupt:
+        remedy = PUPPET_REMEDY if path.name == PUPPET else RESTORE
+        raise CannotStart([f"{path}: damaged: it cannot be read as a database. {remedy}."]) from None
+    except (UnsupportedSchema, ValueError):
+        raise CannotStart([f"{path}: written by a newer version of this program, which has to be used"]) from None
+
+
+async def check_vault(vault: Vault, path: Path) -> None:
+    """Raise `CannotStart` when no key in `keys.db` is under this vault key."""
+    try:
+        await vault.check_key()
+    except ValueError as error:
+        raise CannotStart([f"{path}: {error}"]) from None
+
+
+async def check_desk(database: Database, vault: Vault, data: Path) -> None:
+    """Raise `CannotStart` when the desk's row cannot be opened: the two files are not of one line, or one is damaged."""
+    sealed = await database.fetchval("SELECT aggregate FROM desk WHERE id = $1", DESK)
+    if sealed is None:
+        return
+    try:
+        serialization.decode_as(Desk, await vault.open(DESK, AGGREGATE, bytes(sealed)))
+    except (CannotOpen, ValueError, TypeError):
+        main, keys = data / MAIN, data / KEYS
+        problem = f"{keys}: does not open the desk in {main}: one of the two is of another line or another time, or damaged"
+        raise CannotStart([f"{problem}. Put the two together that belong together. {RESTORE}."]) from None
+
+
+def _query(path: Path, statement: str) -> bool:
+    """Ask a file that may have no such table, or be no database at all; then there is nothing in it."""
+    try:
+        with contextlib.closing(SqliteConnection(path, read_only=True)) as connection:
+            return connection.fetchval(statement) is not None
+    except DatabaseError:
+        return False

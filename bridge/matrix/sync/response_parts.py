@@ -1,0 +1,67 @@
+"""A sync response event by event, for when it cannot be written as a whole.
+
+Rule of this module: every part is a response of its own with one event, in the order in which the whole is worked through:
+changed devices, to-device messages, then the rooms. What is malformed in itself is a part like any other and fails alone.
+
+Source: https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3sync
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bridge.matrix.api.events import UnhandledEvent
+from bridge.matrix.api.json_fields import MAX_INTEGER, Json, Malformed, dumps, object_at, objects_in
+from bridge.matrix.sync.sync_response import MAX_ID_LENGTH, TimelineGaps, timeline_events
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponsePart:
+    """`response`: one event, as a sync response of its own; `unhandled`: what it is called if it cannot be written."""
+
+    response: Json
+    unhandled: UnhandledEvent
+
+
+def response_parts(response: Json, gaps: TimelineGaps) -> Iterator[ResponsePart]:
+    """Take a response apart; an event that a gap brought is a part as well."""
+    if "device_lists" in response:
+        yield _part({"device_lists": response["device_lists"]}, {})
+    for event in objects_in(object_at(response, "to_device").get("events")):
+        yield _part({"to_device": {"events": [event]}}, event)
+    for room_id, told in object_at(response, "rooms", "join").items():
+        for event in timeline_events(told, gaps.get(room_id, ())):
+            yield _part({"rooms": {"join": {room_id: _timeline([event])}}}, event, room_id)
+        if receipts := object_at(told if isinstance(told, dict) else {}, "ephemeral"):
+            yield _part({"rooms": {"join": {room_id: {"ephemeral": receipts}}}}, {}, room_id)
+    for room_id, told in object_at(response, "rooms", "leave").items():
+        for event in timeline_events(told, ()):
+            yield _part({"rooms": {"leave": {room_id: _timeline([event])}}}, event, room_id)
+
+
+def _timeline(events: Sequence[Json]) -> Json:
+    return {"timeline": {"events": list(events)}}
+
+
+def _part(response: Json, event: Json, room_id: str = "") -> ResponsePart:
+    try:
+        raw = dumps(event)
+    except Malformed:
+        raw = ""
+    stamped = event.get("origin_server_ts")
+    unhandled = UnhandledEvent(
+        room_id=room_id,
+        event_id=_id(event.get("event_id")),
+        sender=_id(event.get("sender")),
+        encrypted=bool(room_id) and event.get("type") == "m.room.encrypted" and "state_key" not in event,
+        at=stamped if type(stamped) is int and abs(stamped) <= MAX_INTEGER else 0,
+        raw=raw,
+    )
+    return ResponsePart(response=response, unhandled=unhandled)
+
+
+def _id(value: object) -> str:
+    """Return an id as it may stand in a table, or nothing."""
+    good = isinstance(value, str) and len(value) <= MAX_ID_LENGTH and "\0" not in value
+    return str(value) if good and str(value).encode(errors="replace") == str(value).encode(errors="ignore") else ""

@@ -1,0 +1,123 @@
+"""What ends a start for good: exit code 2, the file, and what an operator can do; never a loop of starts."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from bridge.app import main
+from bridge.app.bridge import Bridge
+from bridge.app.line_files import CannotStart
+from bridge.config import load
+from bridge.runtime import log
+from bridge.runtime.crash_points import never_crash
+from bridge.storage.sqlite_connection import SqliteConnection
+from policies.load import load as load_pack
+from tests.bridge.test_config import Papers
+from tests.deploy.processes import free_port_base
+
+
+async def start(papers: Papers) -> None:
+    """Open a line as the process does, and stop it."""
+    config = load(papers.save())
+    pack = load_pack(config.line.packs, near=papers.directory)
+    async with AsyncExitStack() as stack:
+        await Bridge.open(config=config, pack=pack, crash=never_crash, stack=stack)
+
+
+@pytest.fixture
+async def papers(tmp_path: Path) -> Papers:
+    """Make a line that was started once."""
+    made = Papers(tmp_path)
+    made.raw["listen"]["port"] = free_port_base()
+    (tmp_path / "bridge").mkdir()
+    await start(made)
+    return made
+
+
+def delete(path: Path) -> None:
+    for each in path.parent.glob(path.name + "*"):
+        each.unlink()
+
+
+async def test_a_line_starts_again(papers: Papers) -> None:
+    """With all of its files there is nothing to say."""
+    await start(papers)
+
+
+@pytest.mark.parametrize(("lost", "other"), [("keys.db", "main.db"), ("main.db", "keys.db")])
+async def test_a_lost_file_is_named_and_not_made_anew(papers: Papers, lost: str, other: str) -> None:
+    """It says which is missing and what `restore` does; no empty one stands where the right one is to be put back."""
+    path = papers.directory / "bridge" / lost
+    kept = (papers.directory / "bridge" / other).read_bytes()
+    delete(path)
+    with pytest.raises(CannotStart) as refused:
+        await start(papers)
+    [problem] = refused.value.problems
+    assert problem.startswith(f"{path}: missing")
+    assert "quietline restore" in problem
+    assert not path.exists()
+    if other == "keys.db":
+        assert (papers.directory / "bridge" / other).read_bytes() == kept
+
+
+@pytest.mark.parametrize("emptied", [True, False], ids=["a file without keys", "keys of another line"])
+async def test_keys_of_another_line(papers: Papers, tmp_path: Path, emptied: bool) -> None:
+    """A `keys.db` that does not belong to this `main.db` is not written to, and no key in it is destroyed."""
+    path = papers.directory / "bridge" / "keys.db"
+    (tmp_path / "other").mkdir()
+    other = Papers(tmp_path / "other")
+    other.raw["listen"]["port"] = free_port_base()
+    other.raw["keys"] = papers.raw["keys"]
+    (tmp_path / "other" / "bridge").mkdir()
+    await start(other)
+    delete(path)
+    path.write_bytes(b"" if emptied else (tmp_path / "other" / "bridge" / "keys.db").read_bytes())
+    with pytest.raises(CannotStart, match="does not open the desk"):
+        await start(papers)
+
+
+@pytest.mark.parametrize("name", ["keys.db", "main.db", "voice.db"])
+async def test_a_damaged_file_is_named(papers: Papers, name: str) -> None:
+    """A file that is no database is not started over and over."""
+    path = papers.directory / "bridge" / name
+    delete(path)
+    path.write_bytes(secrets.token_bytes(8192))
+    with pytest.raises(CannotStart) as refused:
+        await start(papers)
+    assert refused.value.problems[0].startswith(f"{path}: damaged")
+
+
+async def test_another_vault_key(papers: Papers) -> None:
+    """A vault key of another installation is named with the file that it does not open."""
+    papers.write("vault_key", secrets.token_hex(32))
+    with pytest.raises(CannotStart, match=r"keys.db: the vault key does not open"):
+        await start(papers)
+
+
+async def test_a_newer_program_wrote_it(papers: Papers) -> None:
+    """An older program stops before it changes anything."""
+    path = papers.directory / "bridge" / "main.db"
+    connection = SqliteConnection(path)
+    connection.execute("UPDATE quietline_version SET version = 999")
+    connection.close()
+    with pytest.raises(CannotStart, match=r"main.db: written by a newer version"):
+        await start(papers)
+
+
+def test_the_process_says_it_and_ends_with_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever supervises it knows by the code that another start cannot help."""
+    made = Papers(tmp_path)
+
+    async def refuse(**_options: object) -> None:
+        raise CannotStart([f"{tmp_path}/keys.db: missing"])
+
+    monkeypatch.setattr(Bridge, "open", refuse)
+    monkeypatch.setattr(log, "configure", lambda _level: None)
+    assert main.main(made.save()) == main.EXIT_USAGE
+    assert "keys.db: missing" in capfd.readouterr().err

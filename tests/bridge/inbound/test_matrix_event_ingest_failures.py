@@ -1,0 +1,128 @@
+"""What cannot be handled becomes a dead letter and costs itself: the rest of the commit stands, the desk hears once."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.model.actions import DESK
+from bot.model.events import Event, IgnoreReason, MessageIgnored, MessageSent
+from bot.model.line_incidents import DeadLetterRecorded
+from bridge.matrix.api import events
+from bridge.storage.errors import Unavailable
+from bridge.tables import dead_letters, inbox, room_events
+from bridge.tables.dead_letters import MAX_UNHANDLED, SERIES_SECONDS, UNHANDLED, WITHOUT_KEY
+from tests.fakes.ingest_harness import (
+    ADA,
+    DESK_ROOM,
+    THREAD_ROOM,
+    IngestHarness,
+    message,
+    reaction,
+    text_content,
+)
+
+
+async def letters(ingest: IngestHarness) -> list[tuple[str, str, bytes]]:
+    """Return owner, kind and body of every dead letter."""
+    rows = await ingest.harness.database.fetch("SELECT owner, kind, body FROM dead_letter ORDER BY at, short_id")
+    return [(row["owner"], row["kind"], bytes(row["body"])) for row in rows]
+
+
+def incidents(told: list[tuple[str, Event]]) -> list[DeadLetterRecorded]:
+    return [event for _, event in told if isinstance(event, DeadLetterRecorded)]
+
+
+async def test_a_thread_without_its_key_costs_its_own_events(ingest: IngestHarness) -> None:
+    """An older keys.db was put back: what is said at the desk in that commit arrives, and the desk hears once, by name."""
+    await ingest.harness.vault.destroy(ingest.thread)
+    query = "UPDATE thread SET designation = 'amber heron' WHERE id = $1"
+    await ingest.harness.database.commit(lambda conn: conn.execute(query, ingest.thread))
+    receipt = events.ReadReceipt(room_id=THREAD_ROOM, user_id=ADA, event_id="$x")
+    told = await ingest.take(
+        receipt,
+        message(text_content("lost"), event_id="$a"),
+        message(text_content("here"), room=DESK_ROOM, event_id="$b"),
+        message(text_content("lost too"), event_id="$c"),
+    )
+    assert [event.body for _, event in told if isinstance(event, MessageSent)] == ["here"]
+    [incident] = incidents(told)
+    assert (incident.designation, incident.keyless) == ("amber heron", True)
+    assert await letters(ingest) == [(ingest.thread, WITHOUT_KEY, b"")] * 2
+    assert ingest.woken == [DESK]
+
+
+async def test_a_tap_in_a_thread_without_its_key(ingest: IngestHarness) -> None:
+    """A reaction on an event that may be ours is not kept for later, and ends nothing."""
+    await ingest.harness.vault.destroy(ingest.thread)
+    told = await ingest.take(reaction("$unknown", room=THREAD_ROOM))
+    assert [type(event) for _, event in told] == [DeadLetterRecorded]
+    assert await ingest.harness.count("early_tap") == 0
+
+
+async def test_what_the_program_fails_on_costs_itself(ingest: IngestHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug in one event: those before and after it arrive, its author hears, the desk hears, the words are not kept."""
+    original = ingest.ingest._from_message
+
+    async def fails(conn: object, place: object, item: events.DecryptedMessage) -> MessageSent:
+        if item.content["body"] == "bad":
+            raise RuntimeError("a bug")
+        return await original(conn, place, item)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ingest.ingest, "_from_message", fails)
+    told = await ingest.take(
+        message(text_content("one"), event_id="$a"),
+        message(text_content("bad"), event_id="$b"),
+        message(text_content("two"), event_id="$c"),
+    )
+    said = [event for owner, event in told if owner == ingest.thread]
+    assert [event.body if isinstance(event, MessageSent) else event for event in said] == [
+        "one",
+        MessageIgnored(place="thread", sender=ADA, event_id="$b", reason=IgnoreReason.UNREADABLE),
+        "two",
+    ]
+    assert len(incidents(told)) == 1
+    assert await letters(ingest) == [(ingest.thread, UNHANDLED, b"")]
+    indexed = await ingest.harness.database.fetch("SELECT event_id FROM event ORDER BY n")
+    assert [row["event_id"] for row in indexed] == ["$a", "$b", "$c"]
+
+
+async def test_a_full_disk_is_no_fault_of_an_event(ingest: IngestHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What may be tried again fails the whole commit, so that nothing is lost."""
+
+    async def full(*_args: object) -> MessageSent:
+        raise Unavailable("SQLITE_FULL")
+
+    monkeypatch.setattr(ingest.ingest, "_from_message", full)
+    with pytest.raises(Unavailable):
+        await ingest.take(message(text_content("one")))
+    assert await letters(ingest) == []
+
+
+async def test_a_series_is_told_once_and_bounded(ingest: IngestHarness) -> None:
+    """Whoever may write can cause as many as they like: one alert, until none came for a day, and so many are kept."""
+    database, vault, now = ingest.harness.database, ingest.harness.vault, ingest.harness.clock.at
+
+    async def bury(at: float) -> bool:
+        return await database.commit(
+            lambda conn: dead_letters.record_unhandled(conn, vault, DESK, UNHANDLED, now=at, raw='{"type":"x"}')
+        )
+
+    assert [await bury(now), await bury(now + SERIES_SECONDS - 1)] == [True, False]
+    assert await bury(now + 2 * SERIES_SECONDS - 2) is False
+    assert await bury(now + 3 * SERIES_SECONDS) is True
+    for _ in range(MAX_UNHANDLED):
+        await bury(now + 3 * SERIES_SECONDS)
+    kept = await letters(ingest)
+    assert len(kept) == MAX_UNHANDLED
+    assert await vault.open(DESK, inbox.CONTEXT, kept[0][2]) == b'{"type":"x"}'
+
+
+async def test_a_damaged_tap_costs_itself(ingest: IngestHarness) -> None:
+    """A row of a tap that cannot be read does not undo the commit that notes our own event."""
+    await ingest.take(reaction("$ours", room=THREAD_ROOM))
+    database = ingest.harness.database
+    await database.commit(lambda conn: conn.execute("UPDATE early_tap SET body = $1", b"damaged"))
+    assert await database.commit(
+        lambda conn: room_events.deliver_early_reactions(conn, ingest.harness.vault, ingest.thread, "$ours", "in:1")
+    )
+    assert await ingest.harness.count("early_tap") == 0

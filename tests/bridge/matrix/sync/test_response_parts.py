@@ -1,0 +1,160 @@
+"""A response on which the program fails is written event by event: what fails alone is put aside, and the cursor moves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bridge.matrix.api.events import MatrixEvent, UndecryptableEvent, UnencryptedEvent
+from bridge.matrix.api.json_fields import Json
+from bridge.matrix.olm.to_device_inbox import ToDeviceInbox
+from bridge.matrix.sync.sync_response import SyncResponseParser
+from bridge.storage.database import Transaction
+from bridge.storage.errors import Unavailable
+from tests.bridge.matrix.client_device import ClientDevice
+from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
+from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
+from tests.bridge.matrix.sync_events import ROOM, bodies, member_event, record_our_room, timeline
+
+
+def fails_on(monkeypatch: pytest.MonkeyPatch, event_id: str, error: Exception) -> None:
+    """Have the parser fail on one event."""
+    original = SyncResponseParser._event
+
+    async def fails(self: SyncResponseParser, conn: Transaction, room_id: str, event: Json) -> MatrixEvent | None:
+        item = await original(self, conn, room_id, event)
+        if event.get("event_id") == event_id:
+            raise error
+        return item
+
+    monkeypatch.setattr(SyncResponseParser, "_event", fails)
+
+
+async def known(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
+    await record_our_room(rig)
+    ada = ClientDevice("@ada:x")
+    server.register(ada)
+    await rig.matrix.devices.refresh_stale([ada.mxid])
+    return ada
+
+
+async def test_one_event_fails_and_the_others_arrive(
+    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key, a gap, words before and after a bad event: all but that one arrive in their order, and nothing comes again."""
+    ada = await known(rig, server)
+    key = ada.room_key_message(server.ours[POLICY], ROOM)
+    missed, first, bad, last = (ada.room_message(ROOM, body) for body in ("missed", "first", "bad", "last"))
+    server.messages[ROOM] = {"chunk": [missed]}
+    server.queue_sync({})
+    await rig.matrix.sync.run_once()
+    fails_on(monkeypatch, bad["event_id"], RuntimeError("a bug"))
+    cursor = server.queue_sync(
+        {"to_device": {"events": [key]}, **timeline(first, bad, last, member_event(ada), limited=True, prev_batch="p")}
+    )
+    await rig.matrix.sync.run_once()
+    assert bodies(rig.events) == ["missed", "first", "last"]
+    assert [(letter.room_id, letter.event_id, letter.sender, letter.encrypted) for letter in rig.buried] == [
+        (ROOM, bad["event_id"], ada.mxid, True)
+    ]
+    # what the failed part had written is not kept: its index can still be read
+    assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_read") == 3
+    assert await rig.database.fetchval("SELECT cursor FROM matrix_identity") == cursor
+    assert (await rig.matrix.members.members(ROOM))[ada.mxid] == "join"
+
+
+async def test_a_full_disk_puts_nothing_aside(
+    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What may be tried again is: the whole response comes once more."""
+    ada = await known(rig, server)
+    said = ada.room_message(ROOM, "x")
+    fails_on(monkeypatch, said["event_id"], Unavailable("SQLITE_FULL"))
+    server.queue_sync(timeline(said))
+    with pytest.raises(Unavailable):
+        await rig.matrix.sync.run_once()
+    assert rig.buried == []
+    assert await rig.database.fetchval("SELECT cursor FROM matrix_identity") == ""
+
+
+@pytest.mark.parametrize("of_puppet", [False, True])
+async def test_one_to_device_message_fails(
+    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch, of_puppet: bool
+) -> None:
+    """A message of either identity on which opening it fails: the key beside it is taken, and the cursor moves."""
+    ada = await known(rig, server)
+    original = ToDeviceInbox._open_event
+
+    async def fails(self: ToDeviceInbox, conn: Transaction, account: Any, event: Json, batch: Any) -> None:
+        if event.get("type") == "bad":
+            raise RuntimeError("a bug")
+        await original(self, conn, account, event, batch)
+
+    monkeypatch.setattr(ToDeviceInbox, "_open_event", fails)
+    bad = {"type": "bad", "sender": "@eve:x", "content": {"\ud800": 1}}
+    if of_puppet:
+        server.queue_sync({"to_device": {"events": [bad, ada.to_device(server.ours[PUPPET], "m.dummy", {})]}}, puppet=True)
+        await rig.matrix.puppet_sync.run_once()
+        assert rig.buried == []
+        assert await rig.puppet_database.fetchval("SELECT COUNT(*) FROM matrix_anew") == 1
+        return
+    key = ada.room_key_message(server.ours[POLICY], ROOM)
+    server.queue_sync({"to_device": {"events": [bad, key]}, **timeline(ada.room_message(ROOM, "good"))})
+    await rig.matrix.sync.run_once()
+    assert bodies(rig.events) == ["good"]
+    assert [(letter.room_id, letter.sender, letter.encrypted, letter.raw) for letter in rig.buried] == [
+        ("", "@eve:x", False, "")
+    ]
+
+
+async def test_a_damaged_waiting_row_costs_itself(rig: Rig, server: ScriptedHomeserver) -> None:
+    """An event that waited for its key and cannot be read any more is unreadable; what waited beside it is said."""
+    ada = await known(rig, server)
+    key = ada.room_key_message(server.ours[POLICY], ROOM)
+    bad, good = ada.room_message(ROOM, "bad"), ada.room_message(ROOM, "good")
+    server.queue_sync(timeline(bad, good))
+    await rig.matrix.sync.run_once()
+    query = "UPDATE matrix_waiting SET event = '{' WHERE event_id = $1"
+    await rig.database.commit(lambda conn: conn.execute(query, bad["event_id"]))
+    server.queue_sync({"to_device": {"events": [key]}})
+    await rig.matrix.sync.run_once()
+    assert bodies(rig.events) == ["good"]
+    assert [item.event_id for item in rig.events if isinstance(item, UndecryptableEvent)] == [bad["event_id"]]
+    assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_waiting") == 0
+
+
+async def test_a_damaged_waiting_row_is_given_up_in_time(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Also when its key never comes, or its sender's devices are asked for."""
+    ada = await known(rig, server)
+    server.queue_sync(timeline(ada.room_message(ROOM, "bad")))
+    await rig.matrix.sync.run_once()
+    rig.matrix.sync.caught_up.set()
+    await rig.database.commit(lambda conn: conn.execute("UPDATE matrix_waiting SET event = '{', deadline_ms = 0"))
+    await rig.matrix.device_updates.run_once()
+    assert [type(item) for item in rig.events] == [UndecryptableEvent]
+
+
+async def test_a_damaged_olm_session_is_replaced(rig: Rig, server: ScriptedHomeserver) -> None:
+    """A session that cannot be read any more ends nothing: it goes, and its device is reached by a new one."""
+    ada = await known(rig, server)
+    first = ada.room_key_message(server.ours[POLICY], ROOM)
+    server.queue_sync({"to_device": {"events": [first]}})
+    await rig.matrix.sync.run_once()
+    await rig.database.commit(lambda conn: conn.execute("UPDATE crypto_olm_session SET session = $1", b"damaged"))
+    server.queue_sync({"to_device": {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]}})
+    await rig.matrix.sync.run_once()
+    await rig.matrix.key_uploads[POLICY].run_once()
+    assert [event["type"] for event in server.sent_to(ada)] == ["m.room.encrypted"]
+
+
+async def test_an_unknown_section_is_passed_over(rig: Rig, server: ScriptedHomeserver) -> None:
+    """What later versions of the specification add to a response, a room or an event ends nothing."""
+    await record_our_room(rig)
+    event = {"event_id": "$e", "sender": "@ada:x", "type": "m.reaction", "content": {}, "org.x": [], "origin_server_ts": 1}
+    response = timeline(event)
+    response["rooms"]["join"][ROOM] |= {"org.x.new": {"a": [1]}}
+    response["rooms"]["org.x.knock"] = {ROOM: {}}
+    server.queue_sync({"org.x.extensions": {"e2ee": None}, **response})
+    await rig.matrix.sync.run_once()
+    assert [type(item) for item in rig.events] == [UnencryptedEvent]
