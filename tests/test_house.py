@@ -97,6 +97,7 @@ PASSED_OVER: Final = {
     (Thread, line_incidents.PageFailed): "told to the desk, which has people",
     (Thread, line_incidents.InviteFailed): "told to the desk, which has people",
     (Thread, line_incidents.SyncStalled): "told to the desk, which has people",
+    (Thread, line_incidents.HomeserverIncident): "told to the desk, which has people",
     (Thread, line_incidents.ClockJumped): "told to the desk; timers that destroy wait by themselves",
     (Thread, line_incidents.StrayTextArrived): "told to the desk; it belongs to no thread",
     (Thread, line_incidents.TextsMissing): "told to the desk, which has people",

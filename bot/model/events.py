@@ -14,6 +14,7 @@ from bot.model.line_incidents import (
     ClockJumped,
     DeadLetterRecorded,
     ErasureFailed,
+    HomeserverIncident,
     InviteFailed,
     LineRestored,
     PageFailed,
@@ -247,6 +248,7 @@ Event: TypeAlias = (
     | ClockJumped
     | InviteFailed
     | SyncStalled
+    | HomeserverIncident
     | StrayTextArrived
     | TextsMissing
     | Assigned

@@ -56,6 +56,21 @@ class SyncStalled:
     minutes: int
 
 
+@unique
+class HomeserverIncidentKind(Enum):
+    """What happened at the homeserver."""
+
+    GAP = "gap"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeserverIncident:
+    """Something of that kind happened at the homeserver. `designation`: of the thread whose room it is about, or empty."""
+
+    kind: HomeserverIncidentKind
+    designation: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageFailed:
     """Whoever is on call could not be called outside Matrix so far; `given_up`: and is not tried any more."""

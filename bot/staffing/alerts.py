@@ -19,6 +19,8 @@ from bot.model.line_incidents import (
     DeadLetterRecorded,
     ErasureFailed,
     GapKind,
+    HomeserverIncident,
+    HomeserverIncidentKind,
     InviteFailed,
     LineRestored,
     PageFailed,
@@ -111,6 +113,15 @@ GAPS: Final = {
 }
 
 
+HOMESERVER_INCIDENTS: Final = {
+    HomeserverIncidentKind.GAP: (
+        "While the line did not hear its rooms, more was written in {where} than it can fetch. The oldest of it was not "
+        "taken: it has no mark, and reached no phone. Please look there for words without a mark."
+    ),
+}
+"""`where`: the place that it is about."""
+
+
 def ignore_strangers(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand | None) -> Step[Desk]:
     """Take nothing from somebody who is not on the roster."""
     return Step(desk, consumed=desk.member(event.sender) is None)
@@ -184,6 +195,13 @@ def sync_stalled(pack: Pack, facts: Facts, desk: Desk, event: SyncStalled) -> St
     return Step(
         desk, (SendMessage(place=DESK, body=body, notice=False, mentions=facts.supervisors), PageOnCall(reason="unheard"))
     )
+
+
+def homeserver_incident(pack: Pack, facts: Facts, desk: Desk, event: HomeserverIncident) -> Step[Desk]:
+    """Say what happened at the homeserver, and what that means for those who write in its rooms."""
+    where = event.designation or "the desk or in an office"
+    body = f"⚠️ {HOMESERVER_INCIDENTS[event.kind].format(where=where)}"
+    return Step(desk, (SendMessage(place=DESK, body=body, notice=False, mentions=facts.supervisors),))
 
 
 def clock_jumped(pack: Pack, facts: Facts, desk: Desk, event: ClockJumped) -> Step[Desk]:

@@ -30,7 +30,7 @@ from bot.model.events import (
     ReactionAdded,
     Relation,
 )
-from bot.model.line_incidents import RoomLoss, RoomLost
+from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind, RoomLoss, RoomLost
 from bridge.matrix.api import events
 from bridge.matrix.api.json_fields import BAD_DATA, strings_in
 from bridge.matrix.api.message_body import Plain, mentions_user, read
@@ -108,6 +108,9 @@ class MatrixEventIngest:
                 self._self_removed = True
                 continue
             place = await self._target_of(conn, item.room_id)
+            if isinstance(item, events.GapTruncated):
+                await self._report_gap(conn, place)
+                continue
             if isinstance(item, events.ReadReceipt):
                 if place is not None and place.owner and place.name == THREAD:
                     read = MessageRead(place=THREAD, user=item.user_id, event_id=item.event_id)
@@ -146,6 +149,12 @@ class MatrixEventIngest:
             kind = dead_letters.WITHOUT_KEY
             if await dead_letters.record_unhandled(conn, self._vault, owner, kind, now=self._clock.now()):
                 self._touched_owners.add(DESK)
+
+    async def _report_gap(self, conn: Transaction, place: InboxTarget | None) -> None:
+        if place is None or not place.owner:
+            return
+        named = await conn.fetchval("SELECT designation FROM thread WHERE id = $1", place.owner)
+        await self._put(conn, DESK, HomeserverIncident(kind=HomeserverIncidentKind.GAP, designation=named or ""))
 
     async def _power_levels(self, conn: Transaction, room_id: str) -> PowerLevelsChanged:
         return PowerLevelsChanged(users=tuple((await levels_of(conn, room_id)).items()))
@@ -313,7 +322,7 @@ class MatrixEventIngest:
 
 def _unhandled(item: events.MatrixEvent) -> events.UnhandledEvent:
     """Say which event it was; what was decrypted of it is not kept, because an agreed word may stand in it."""
-    if isinstance(item, events.IdentityChanged | events.SelfRemoved | events.ReadReceipt):
+    if isinstance(item, events.IdentityChanged | events.SelfRemoved | events.ReadReceipt | events.GapTruncated):
         return events.UnhandledEvent(room_id="", event_id="", sender="", encrypted=False, at=0, raw="")
     return events.UnhandledEvent(
         room_id=item.room_id,

@@ -218,6 +218,7 @@ OTHERWISE: Final[dict[tuple[type, str], st.SearchStrategy[Any]]] = {
     (thread_desk_events.AssignmentRefused, "reason"): st.sampled_from(("they are off duty.", "")),
     (line_incidents.InviteFailed, "place"): st.sampled_from((DESK, OFFICE)),
     (line_incidents.StrayTextArrived, "kind"): st.sampled_from(line_incidents.StrayKind),
+    (line_incidents.HomeserverIncident, "kind"): st.sampled_from(line_incidents.HomeserverIncidentKind),
     (line_incidents.TextsMissing, "kind"): st.sampled_from(line_incidents.GapKind),
 }
 """Fields whose name means something else in that event."""

@@ -131,6 +131,13 @@ class SelfRemoved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GapTruncated:
+    """More was sent in a room, since we last heard it, than was fetched: the oldest of it is not known to us."""
+
+    room_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnhandledEvent:
     """A part of a sync response that could not be written, through a fault of ours; the cursor passes it all the same.
 
@@ -151,4 +158,4 @@ RoomEvent: TypeAlias = (
 )
 """What is an event of a room, with an id, a sender and a time."""
 
-MatrixEvent: TypeAlias = RoomEvent | ReadReceipt | IdentityChanged | SelfRemoved
+MatrixEvent: TypeAlias = RoomEvent | ReadReceipt | IdentityChanged | SelfRemoved | GapTruncated

@@ -9,11 +9,11 @@ Source: https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3sync
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from bridge.matrix.api.events import UnhandledEvent
 from bridge.matrix.api.json_fields import MAX_INTEGER, Json, Malformed, dumps, object_at, objects_in
-from bridge.matrix.sync.sync_response import MAX_ID_LENGTH, TimelineGaps, timeline_events
+from bridge.matrix.sync.sync_response import MAX_ID_LENGTH, NO_GAP, TimelineGap, TimelineGaps, timeline_events
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +22,7 @@ class ResponsePart:
 
     response: Json
     unhandled: UnhandledEvent
+    gaps: TimelineGaps = field(default_factory=dict)
 
 
 def response_parts(response: Json, gaps: TimelineGaps) -> Iterator[ResponsePart]:
@@ -31,7 +32,11 @@ def response_parts(response: Json, gaps: TimelineGaps) -> Iterator[ResponsePart]
     for event in objects_in(object_at(response, "to_device").get("events")):
         yield _part({"to_device": {"events": [event]}}, event)
     for room_id, told in object_at(response, "rooms", "join").items():
-        for event in timeline_events(told, gaps.get(room_id, ())):
+        gap = gaps.get(room_id, NO_GAP)
+        if gap.truncated:
+            part = _part({"rooms": {"join": {room_id: {}}}}, {}, room_id)
+            yield replace(part, gaps={room_id: TimelineGap(truncated=True)})
+        for event in timeline_events(told, gap.events):
             yield _part({"rooms": {"join": {room_id: _timeline([event])}}}, event, room_id)
         if receipts := object_at(told if isinstance(told, dict) else {}, "ephemeral"):
             yield _part({"rooms": {"join": {room_id: {"ephemeral": receipts}}}}, {}, room_id)

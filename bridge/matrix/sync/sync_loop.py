@@ -13,18 +13,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+import logging
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final, TypeAlias
 
 from bridge.matrix.api.events import UnhandledEvent
 from bridge.matrix.api.http_client import HomeserverClient, HomeserverError, Permanent, TokenRefused, Transient, log_retry
-from bridge.matrix.api.json_fields import Json, object_at, objects_in
+from bridge.matrix.api.json_fields import Json, object_at, objects_in, strings_in
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox
 from bridge.matrix.sync.key_upload import OneTimeKeyUpload
 from bridge.matrix.sync.response_parts import response_parts
-from bridge.matrix.sync.sync_response import STATE_AFTER, TRACKED_STATE, TimelineGaps
+from bridge.matrix.sync.sync_response import STATE_AFTER, TRACKED_STATE, TimelineGap, TimelineGaps
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook, CrashPoint
 from bridge.storage.database import Transaction
@@ -160,13 +161,13 @@ class SyncLoop:
 
     async def _gaps(self, response: Json, since: str) -> TimelineGaps:
         """Fetch what limited timelines left out, of rooms that are ours."""
-        gaps: dict[str, Sequence[Json]] = {}
+        gaps: dict[str, TimelineGap] = {}
         for room_id in object_at(response, "rooms", "join"):
             timeline = object_at(response, "rooms", "join", room_id, "timeline")
-            if since and timeline.get("limited") is True and isinstance(timeline.get("prev_batch"), str):
+            if since and timeline.get("limited") is True:
                 known: Any = await self._identity.database.fetchval("SELECT 1 FROM matrix_room WHERE room_id=$1", room_id)
                 if known is not None:
-                    gaps[room_id] = await _fetch_gap(self._identity.client, room_id, since, timeline["prev_batch"])
+                    gaps[room_id] = await _fetch_gap(self._identity.client, room_id, since, timeline.get("prev_batch"))
         return gaps
 
     async def _write(self, conn: Transaction, response: Json, gaps: TimelineGaps) -> tuple[ToDeviceBatch, str]:
@@ -178,7 +179,7 @@ class SyncLoop:
         if failed is not None:
             log.failure("matrix.sync_response_failed", failed)
             for part in response_parts(response, gaps):
-                failed = await attempt(conn, partial(self._write_part, response=part.response, gaps={}, whole=batch))
+                failed = await attempt(conn, partial(self._write_part, response=part.response, gaps=part.gaps, whole=batch))
                 if failed is not None:
                     log.failure("matrix.sync_event_failed", failed)
                     if (failed := await attempt(conn, partial(self._put_aside, part.unhandled))) is not None:
@@ -216,24 +217,34 @@ def _pause_after(response: Json) -> float:
     return min(count * PAUSE_PER_EVENT, MAX_PAUSE)
 
 
-async def _fetch_gap(client: HomeserverClient, room_id: str, since: str, until: str) -> list[Json]:
-    """Page back from `until` to `since`; oldest first. A room that we may not read (any more) has nothing to tell."""
+async def _fetch_gap(client: HomeserverClient, room_id: str, since: str, until: Any) -> TimelineGap:
+    """Page back from `until` to `since`. Only a missing `end` says that there is no more (Client-Server API, messages).
+
+    A room that we are not in any more has nothing to tell. Whatever else the homeserver refuses is raised, and tried again
+    with the whole response: the cursor does not pass words that were not heard, and the desk hears that it stands still
+    (`SyncWatchdog`).
+    """
     found: list[Json] = []
     start = until
     for _ in range(MAX_PAGES):
+        if not isinstance(start, str):
+            break
         query = {"dir": "b", "from": start, "to": since, "limit": str(PAGE_SIZE)}
         try:
             answer = await client.request("GET", "rooms", room_id, "messages", query=query)
         except TokenRefused:
             raise
-        except Permanent:
-            break
-        chunk = list(objects_in(answer.get("chunk")))
-        found += chunk
-        end = answer.get("end")
-        if not chunk or not isinstance(end, str) or end == start:
-            break
-        start = end
-    else:
-        log.event("matrix.gap_truncated", count=len(found))
-    return found[::-1]
+        except Permanent as error:
+            if error.errcode == "M_FORBIDDEN" and not await _is_joined(client, room_id):
+                return TimelineGap()
+            log.event("matrix.gap_refused", level=logging.ERROR, status=error.errcode or error.status)
+            raise
+        found += objects_in(answer.get("chunk"))
+        if (start := answer.get("end")) is None:
+            return TimelineGap(events=found[::-1])
+    log.event("matrix.gap_truncated", level=logging.ERROR, count=len(found))
+    return TimelineGap(events=found[::-1], truncated=True)
+
+
+async def _is_joined(client: HomeserverClient, room_id: str) -> bool:
+    return room_id in strings_in((await client.request("GET", "joined_rooms")).get("joined_rooms"))

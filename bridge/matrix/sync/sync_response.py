@@ -7,9 +7,11 @@ accepted or dropped alone. Rooms that are not ours are skipped; our own messages
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from bridge.matrix.api.events import (
+    GapTruncated,
     MatrixEvent,
     Membership,
     PowerLevels,
@@ -49,8 +51,18 @@ TRACKED_STATE: Final = ("m.room.member", "m.room.power_levels", "m.room.tombston
 STATE_AFTER: Final = ("state_after", "org.matrix.msc4222.state_after")
 """Where a homeserver tells what holds at the end of the timeline (specification 1.16; before that MSC4222)."""
 
-TimelineGaps: TypeAlias = Mapping[str, Sequence[Json]]
-"""Room id -> events that a limited timeline left out, oldest first."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineGap:
+    """Events that a limited timeline left out, oldest first; `truncated`: there are older ones, which were not fetched."""
+
+    events: Sequence[Json] = ()
+    truncated: bool = False
+
+
+TimelineGaps: TypeAlias = Mapping[str, TimelineGap]
+"""Room id -> its gap."""
+NO_GAP: Final = TimelineGap()
 
 
 class SyncResponseParser:
@@ -76,7 +88,10 @@ class SyncResponseParser:
         for room_id, told in object_at(response, "rooms", "join").items():
             if await room_of(conn, room_id) is None:
                 continue
-            for event in timeline_events(told, gaps.get(room_id, ())):
+            gap = gaps.get(room_id, NO_GAP)
+            if gap.truncated:
+                items.append(GapTruncated(room_id=room_id))
+            for event in timeline_events(told, gap.events):
                 try:
                     item = await self._event(conn, room_id, event)
                 except BAD_DATA:

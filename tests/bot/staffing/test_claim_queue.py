@@ -31,7 +31,15 @@ from bot.model.events import (
     ReactionAdded,
 )
 from bot.model.feature import Step
-from bot.model.line_incidents import ClockJumped, DeadLetterRecorded, InviteFailed, PageFailed, SyncStalled
+from bot.model.line_incidents import (
+    ClockJumped,
+    DeadLetterRecorded,
+    HomeserverIncident,
+    HomeserverIncidentKind,
+    InviteFailed,
+    PageFailed,
+    SyncStalled,
+)
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised, Assigned, MemberRemoved, ThreadQueued
 from bot.model.transactional_actions import SendEvent
 from tests.bot.examples import at, at_desk, of, staffed_desk, then, told, words
@@ -237,6 +245,11 @@ def test_what_else_was_changed_is_put_back() -> None:
             DeadLetterRecorded(short_id="0badcafe", new_texter=True),
             "Words of somebody new could not be shown, nobody has read them: 0bad",
         ),
+        (
+            HomeserverIncident(kind=HomeserverIncidentKind.GAP, designation="amber heron"),
+            "more was written in amber heron than it can fetch",
+        ),
+        (HomeserverIncident(kind=HomeserverIncidentKind.GAP), "more was written in the desk or in an office"),
         (
             DeadLetterRecorded(short_id="0badcafe", designation="amber heron", keyless=True),
             "amber heron: its key is not on the machine",

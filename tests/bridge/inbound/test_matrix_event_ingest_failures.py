@@ -6,7 +6,7 @@ import pytest
 
 from bot.model.actions import DESK
 from bot.model.events import Event, IgnoreReason, MessageIgnored, MessageSent
-from bot.model.line_incidents import DeadLetterRecorded
+from bot.model.line_incidents import DeadLetterRecorded, HomeserverIncident, HomeserverIncidentKind
 from bridge.matrix.api import events
 from bridge.storage.errors import Unavailable
 from bridge.tables import dead_letters, inbox, room_events
@@ -15,6 +15,7 @@ from tests.fakes.ingest_harness import (
     ADA,
     DESK_ROOM,
     THREAD_ROOM,
+    WARM_ROOM,
     IngestHarness,
     message,
     reaction,
@@ -126,3 +127,15 @@ async def test_a_damaged_tap_costs_itself(ingest: IngestHarness) -> None:
         lambda conn: room_events.deliver_early_reactions(conn, ingest.harness.vault, ingest.thread, "$ours", "in:1")
     )
     assert await ingest.harness.count("early_tap") == 0
+
+
+@pytest.mark.parametrize(
+    ("room", "told"), [(THREAD_ROOM, "amber heron"), (DESK_ROOM, ""), (WARM_ROOM, None), ("!unknown", None)]
+)
+async def test_a_gap_that_was_cut_is_told_at_the_desk(ingest: IngestHarness, room: str, told: str | None) -> None:
+    """The desk hears in which room words may not have been taken; a room in which nobody writes is nobody's concern."""
+    query = "UPDATE thread SET designation = 'amber heron' WHERE id = $1"
+    await ingest.harness.database.commit(lambda conn: conn.execute(query, ingest.thread))
+    incidents_told = await ingest.take(events.GapTruncated(room_id=room))
+    expected = [] if told is None else [HomeserverIncident(kind=HomeserverIncidentKind.GAP, designation=told)]
+    assert incidents_told == [(DESK, incident) for incident in expected]

@@ -31,7 +31,7 @@ class RecordedRequest:
 class ScriptedHomeserver:
     """`url` once started. `responses`: sync responses of the policy bot, in order; then the last cursor, after a while.
 
-    `puppet_responses`: those of the line voice.
+    `puppet_responses`: those of the line voice. `message_pages`: by the token that a page is asked for with.
     """
 
     people: dict[str, ClientDevice] = field(default_factory=dict)
@@ -39,8 +39,10 @@ class ScriptedHomeserver:
     responses: deque[str] = field(default_factory=deque)
     puppet_responses: deque[str] = field(default_factory=deque)
     messages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    message_pages: dict[str, dict[str, Any]] = field(default_factory=dict)
     faults: deque[web.Response] = field(default_factory=deque)
     refuse: tuple[str, int] | None = None
+    refuse_errcode: str = "M_UNKNOWN"
     fail_at: int | None = None
     devices: list[str] = field(default_factory=list)
     joined: list[str] = field(default_factory=list)
@@ -97,7 +99,7 @@ class ScriptedHomeserver:
         if self.faults:
             return self.faults.popleft()
         if self.refuse is not None and self.refuse[0] in request.path:
-            return web.json_response({"errcode": "M_UNKNOWN"}, status=self.refuse[1])
+            return web.json_response({"errcode": self.refuse_errcode}, status=self.refuse[1])
         if request.path == "/_matrix/media/v1/create":
             return web.json_response({"content_uri": f"mxc://x/media{len(self.requests)}"})
         parts = request.path.removeprefix("/_matrix/client/v3/").split("/")
@@ -123,6 +125,8 @@ class ScriptedHomeserver:
                 return web.json_response({"joined_rooms": self.joined})
             case ["rooms", _, "state", "m.room.member", _] if asked.method == "GET":
                 return web.json_response({"membership": self.membership} if self.membership else {})
+            case ["rooms", _, "messages"] if asked.query.get("from", "") in self.message_pages:
+                return web.json_response(self.message_pages[asked.query["from"]])
             case ["rooms", room_id, "messages"]:
                 return web.json_response(self.messages.get(room_id, {"chunk": []}))
             case ["rooms", _, "send", *_] | ["rooms", _, "redact", *_]:
