@@ -207,10 +207,25 @@ async def _session_recovery(conn: Transaction) -> None:
     """)
 
 
+async def _inbound_limits(conn: Transaction) -> None:
+    # `floor`: no index below it is read any more. `accepted`: something said with it was read, by a device that was trusted
+    # then. `learned_ms`: when its key came. Of what stands already only the present is known.
+    for column in ("floor BIGINT NOT NULL DEFAULT 0", "accepted BOOLEAN NOT NULL DEFAULT FALSE", _LEARNED):
+        await conn.execute(f"ALTER TABLE matrix_inbound ADD COLUMN {column}")
+    await conn.execute("UPDATE matrix_inbound SET floor = first_index")
+    await conn.execute(
+        """UPDATE matrix_inbound SET accepted = TRUE WHERE EXISTS (SELECT 1 FROM matrix_read m
+           WHERE m.room_id = matrix_inbound.room_id AND m.session_id = matrix_inbound.session_id)"""
+    )
+
+
+_LEARNED: Final = "learned_ms BIGINT NOT NULL DEFAULT 0"
+
+
 OLM: Final = Migrations(version_table="crypto_version", steps=(_olm, _olm_alone), base_version=9)
 """A file that mautrix made stands at its version 10, which the first step leads to."""
 IDENTITY: Final = Migrations(version_table="matrix_identity_version", steps=(_identities, _session_recovery))
-ROOMS: Final = Migrations(version_table="matrix_version", steps=(_rooms,))
+ROOMS: Final = Migrations(version_table="matrix_version", steps=(_rooms, _inbound_limits))
 
 PUPPET_MIGRATIONS: Final = (OLM, IDENTITY)
 """What the database of the line voice needs."""

@@ -112,7 +112,10 @@ class MatrixService:
             committed()
             self.device_updates.wake()
 
-        inboxes = {who.user_id: ToDeviceInbox(identity=who, clock=clock) for who in (policy, puppet)}
+        inboxes = {
+            who.user_id: ToDeviceInbox(identity=who, clock=clock, is_member_device=self.devices.is_member_device)
+            for who in (policy, puppet)
+        }
         self.key_uploads = {
             who.user_id: OneTimeKeyUpload(
                 identity=who, inbox=inboxes[who.user_id], devices=self.devices, to_device=self.key_sharing.to_device(who)

@@ -1,13 +1,15 @@
 """Inbound to-device messages of one identity.
 
-Rule of this module: anybody may send one, so each is accepted or dropped alone, and drops are counted. The decrypted
+Rule of this module: anybody may send one, so each is accepted or dropped alone, and drops are counted. A session is healed
+only with a known device of somebody in our rooms, so that no stranger takes their place. The decrypted
 content and the changed Olm sessions are written in the same commit as the sync cursor.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from mautrix.crypto.account import OlmAccount
 
@@ -21,6 +23,9 @@ HOUR_MS: Final = 3_600_000
 MAX_WEDGED: Final = 100
 MAX_VERIFICATION_REQUESTS: Final = 20
 """What a flood may make us do: sessions to heal at a time, verification requests answered per response."""
+
+MemberDeviceCheck: TypeAlias = Callable[[str, str], Awaitable[bool]]
+"""Whether a user has a device of that identity key that we know, and is in a room of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +55,10 @@ class ToDeviceBatch:
 class ToDeviceInbox:
     """Opens to-device messages, inside the sync commit."""
 
-    def __init__(self, *, identity: Identity, clock: Clock) -> None:
+    def __init__(self, *, identity: Identity, clock: Clock, is_member_device: MemberDeviceCheck) -> None:
         self._identity = identity
         self._clock = clock
+        self._is_member_device = is_member_device
 
     async def take(self, conn: Transaction, response: Json) -> ToDeviceBatch:
         """Open every message of a sync response. Most have none: to load the account costs as much as all the rest."""
@@ -111,6 +117,8 @@ class ToDeviceInbox:
             )
 
     async def _note_wedged(self, conn: Transaction, sender: str, sender_key: str) -> None:
+        if not await self._is_member_device(sender, sender_key):
+            return  # anybody can send what cannot be read, under any key
         own, now = self._identity.user_id, int(self._clock.now() * 1000)
         await conn.execute("DELETE FROM matrix_wedged WHERE identity=$1 AND NOT open AND since_ms < $2", own, now - HOUR_MS)
         count: Any = await conn.fetchval("SELECT COUNT(*) FROM matrix_wedged WHERE identity=$1", own)

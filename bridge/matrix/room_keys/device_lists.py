@@ -156,6 +156,20 @@ class DeviceLists:
         trusted = bool(found.pop("trusted"))
         return Device(**found), trusted
 
+    async def is_member_device(self, user_id: str, curve25519: str) -> bool:
+        """Whether a user has a device of that identity key, as last committed, and is in a room of ours or invited."""
+        return (
+            await self._database.fetchval(
+                f"""
+                SELECT 1 FROM matrix_device d WHERE d.user_id=$1 AND d.curve25519=$2 AND EXISTS (
+                    SELECT 1 FROM matrix_member m WHERE m.user_id = d.user_id AND m.membership IN {KEY_MEMBERSHIPS})
+                """,  # noqa: S608 - a constant
+                user_id,
+                curve25519,
+            )
+            is not None
+        )
+
     async def mark(self, conn: Transaction, users: Iterable[str], *, stale: bool = True, seconds: float = 0.0) -> None:
         """Mark users dirty, to be seen to after `seconds`; `stale`: nothing is said about their devices before that."""
         due = int((self._clock.now() + seconds) * 1000)

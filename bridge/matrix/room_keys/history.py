@@ -17,9 +17,10 @@ from bridge.matrix.api.events import DecryptedMessage
 from bridge.matrix.api.json_fields import BAD_DATA, Json, dumps, objects_in, string_field
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError
-from bridge.matrix.room_keys.inbound_sessions import EncryptedEvent, inbound_seal_context, parse_plaintext
+from bridge.matrix.room_keys.accepted_sessions import accepted_sessions
+from bridge.matrix.room_keys.inbound_sessions import EncryptedEvent, parse_plaintext
 from bridge.storage.database import Database
-from bridge.storage.vault import CannotOpen, Vault
+from bridge.storage.vault import Vault
 
 PAGE: Final = 100
 MAX_PAGES: Final = 5
@@ -84,22 +85,8 @@ class RoomHistory:
         return found, True
 
     async def _sessions(self, room_id: str) -> dict[tuple[str, str], InboundGroupSession]:
-        rows = await self._database.fetch(
-            """
-            SELECT i.session_id, i.sender, i.ratchet, r.key_owner FROM matrix_inbound i
-            JOIN matrix_room r ON r.room_id = i.room_id WHERE i.room_id = $1
-            """,
-            room_id,
-        )
-        found = {}
-        for row in rows:
-            session_id, sealed = row["session_id"], bytes(row["ratchet"])
-            try:
-                pickle = await self._vault.open(row["key_owner"], inbound_seal_context(session_id), sealed)
-                found[session_id, row["sender"]] = InboundGroupSession.from_pickle(pickle, session_id)
-            except (CannotOpen, OlmGroupSessionError):
-                continue
-        return found
+        accepted = await accepted_sessions(self._database, self._vault, room_id)
+        return {(each.session_id, each.sender): each.session for each in accepted}
 
     async def _decrypted_events(self, room_id: str) -> dict[tuple[str, int], Any]:
         """Return which event was taken at which index of which session."""

@@ -1,8 +1,11 @@
 """Inbound Megolm: from an `m.room.encrypted` event to what a trusted device said.
 
-Rules of this module: a session belongs to the device that sent it over Olm, and to no other. A key is replaced only by one
-of the same sender that reaches further back. An index is read once. No device is called untrusted before a fresh query. An
-event that cannot be judged yet waits, as ciphertext, in a table. All of it runs inside the sync commit.
+Rules of this module: a session belongs to the device that sent it over Olm, and to no other. Keys are taken from members of
+the room only, and so many of each. A key is replaced only by one of the same sender that reaches further back, and never
+reaches further back than its `floor`: what was said before that has gone, and is read by nobody again. An index is read
+once. What is handed on to others (`accepted_sessions`) was read, and its device was trusted then. No device is called
+untrusted before a fresh query. An event that cannot be judged yet waits, as ciphertext, in a table. All of it runs inside
+the sync commit.
 
 Sources: facts-matrix.md, "Application service and mautrix";
 https://spec.matrix.org/latest/client-server-api/#mmegolmv1aes-sha2
@@ -32,7 +35,7 @@ from bridge.matrix.olm.cross_signing import MEGOLM
 from bridge.matrix.olm.sessions import ToDeviceMessage
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError
 from bridge.matrix.room_keys.device_lists import DeviceLists
-from bridge.matrix.rooms.room_state import room_of
+from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS, room_of
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
 from bridge.storage.database import Database, Transaction
@@ -43,6 +46,8 @@ KEY_TIMEOUT_MS: Final = 30_000
 """How long an event may wait for its key."""
 EXPIRED: Final = "(needs='key' AND deadline_ms <= $1 OR needs='device' AND deadline_ms <= $2)"
 WAITING: Final = "event_id, room_id, sender, event"
+MAX_SESSIONS: Final = 500
+"""Sessions kept of one sender in one room: some years of one person. Those with which nothing was read go first."""
 DEVICE_GRACE_MS: Final = 86_400_000
 """How much longer it may wait for its sender's devices: a homeserver that is away for hours loses nobody's words."""
 
@@ -77,6 +82,10 @@ class EncryptedEvent:
         return UntrustedMessage(event_id=self.event_id, room_id=self.room_id, sender=self.sender, at=self.at)
 
 
+class NotMember(Exception):  # noqa: N818 - an answer, not a failure
+    """The sender of a room key is not in that room; the homeserver may tell of their joining a moment later."""
+
+
 class _MustWait(Exception):  # noqa: N818 - an answer, not a failure
     def __init__(self, needs: Literal["key", "device"]) -> None:
         super().__init__()
@@ -92,7 +101,10 @@ class InboundSessions:
         self._clock = clock
 
     async def add_room_key(self, conn: Transaction, message: ToDeviceMessage) -> tuple[str, str] | None:
-        """Keep the key of an `m.room_key` message; returns (room id, session id) if it is new. Raises `Malformed`."""
+        """Keep the key of an `m.room_key` message; returns (room id, session id) if it is new.
+
+        Raises `Malformed`, and `NotMember` when its sender is not in that room as far as we know now.
+        """
         if message.content.get("algorithm") != MEGOLM:
             raise Malformed("algorithm")
         room_id = string_field(message.content, "room_id", longest=255)
@@ -106,29 +118,54 @@ class InboundSessions:
             raise Malformed("session_key") from None
         if session.id != session_id:
             raise Malformed("session_id")
+        if not await self._is_member(conn, room_id, message.sender):
+            raise NotMember
+        where = (room_id, session_id, message.sender)
+        floor = await conn.fetchval(
+            "SELECT floor FROM matrix_inbound WHERE room_id=$1 AND session_id=$2 AND sender=$3", *where
+        )
+        if floor is not None and session.first_known_index < floor:
+            session = InboundGroupSession.import_session(session.export_session(floor))
         try:
             sealed = await self._vault.seal(room.key_owner, inbound_seal_context(session_id), session.pickle(session_id))
         except CannotOpen:  # the room's key is destroyed: what is said there now is not for us
             return None
+        if floor is None:
+            await self._make_space(conn, room_id, message.sender)
         stored = await conn.fetchval(
             """
-            INSERT INTO matrix_inbound (room_id, session_id, sender, sender_key, signing_key, first_index, ratchet)
-            VALUES ($1, $2, $3, $4, $5, $6, $7)
+            INSERT INTO matrix_inbound
+            (room_id, session_id, sender, sender_key, signing_key, first_index, ratchet, learned_ms)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
             ON CONFLICT (room_id, session_id, sender)
             DO UPDATE SET first_index=excluded.first_index, ratchet=excluded.ratchet
             WHERE matrix_inbound.sender_key = excluded.sender_key
             AND matrix_inbound.signing_key = excluded.signing_key AND matrix_inbound.first_index > excluded.first_index
             RETURNING session_id
             """,
-            room_id,
-            session_id,
-            message.sender,
+            *where,
             message.sender_key,
             message.signing_key,
             session.first_known_index,
             sealed,
+            int(self._clock.now() * 1000),
         )
         return None if stored is None else (room_id, session_id)
+
+    async def _is_member(self, conn: Transaction, room_id: str, user_id: str) -> bool:
+        query = f"SELECT 1 FROM matrix_member WHERE room_id=$1 AND user_id=$2 AND membership IN {KEY_MEMBERSHIPS}"  # noqa: S608
+        return await conn.fetchval(query, room_id, user_id) is not None
+
+    async def _make_space(self, conn: Transaction, room_id: str, sender: str) -> None:
+        """Keep so many sessions of one sender in a room that one more has its place; the one learned first goes."""
+        await conn.execute(
+            """DELETE FROM matrix_inbound WHERE room_id=$1 AND sender=$2 AND session_id NOT IN (
+                   SELECT session_id FROM matrix_inbound WHERE room_id=$1 AND sender=$2
+                   ORDER BY accepted DESC, learned_ms DESC LIMIT $3)""",
+            room_id,
+            sender,
+            MAX_SESSIONS - 1,
+        )
 
     async def decrypt(self, conn: Transaction, event: EncryptedEvent, *, fresh: Collection[str] = ()) -> MatrixEvent | None:
         """Return what the event is, or None: it waits, is redacted, or was read at another place before.
@@ -206,7 +243,7 @@ class InboundSessions:
         session_id = string_field(event.content, "session_id", longest=64)
         row: Any = await conn.fetchrow(
             """
-            SELECT i.sender_key, i.signing_key, i.ratchet, r.key_owner FROM matrix_inbound i
+            SELECT i.sender_key, i.signing_key, i.ratchet, i.floor, i.accepted, r.key_owner FROM matrix_inbound i
             JOIN matrix_room r ON r.room_id = i.room_id WHERE i.room_id=$1 AND i.session_id=$2 AND i.sender=$3
             """,
             event.room_id,
@@ -216,6 +253,8 @@ class InboundSessions:
         if row is None:
             raise _MustWait("key")
         payload, index = await self._decrypt(row, event, session_id)
+        if index < row["floor"]:
+            raise Malformed("index")
         known = await self._devices.find(conn, event.sender, row["sender_key"])
         trusted = known is not None and known[1] and known[0].ed25519 == row["signing_key"]
         if event.sender not in fresh:
@@ -228,6 +267,9 @@ class InboundSessions:
             return event.untrusted()
         if not await self._claim_index(conn, event, session_id, index):
             return None
+        if not row["accepted"]:
+            query = "UPDATE matrix_inbound SET accepted=$4 WHERE room_id=$1 AND session_id=$2 AND sender=$3"
+            await conn.execute(query, event.room_id, session_id, event.sender, True)
         await self._devices.record_last_seen(conn, known[0])
         return parse_plaintext(event, payload, known[0].device_id)
 

@@ -1,7 +1,7 @@
 """What colleagues typed, for somebody who is about to be invited, and again when they are in: a room key bundle (MSC4268).
 
-Rules of this module: only sessions that we hold ourselves are given, to trusted devices of the invitee only, by the same
-identity that invites; every upload is noted before it is made, so that it can be deleted again.
+Rules of this module: only sessions with which something was read are given (`accepted_sessions`), to trusted devices of the
+invitee only, by the same identity that invites; every upload is noted before it is made, so that it can be deleted again.
 
 Source: MSC4268 and facts-matrix.md, "Key bundles". The texter's side does not need this: its first keys are ours.
 """
@@ -16,14 +16,14 @@ from bridge.matrix.api.json_fields import dumps
 from bridge.matrix.olm.cross_signing import MEGOLM
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_sender import ToDevicePayload, ToDeviceSender
-from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError
+from bridge.matrix.olm.vodozemac_olm import OlmGroupSessionError
+from bridge.matrix.room_keys.accepted_sessions import accepted_sessions
 from bridge.matrix.room_keys.device_lists import DeviceLists
-from bridge.matrix.room_keys.inbound_sessions import inbound_seal_context
 from bridge.matrix.rooms.media import record_upload
 from bridge.runtime.clock import Clock
 from bridge.runtime.crash_points import CrashHook, CrashPoint
 from bridge.storage.database import Database
-from bridge.storage.vault import CannotOpen, Vault
+from bridge.storage.vault import Vault
 
 EVENT_TYPE: Final = "m.room_key_bundle"
 
@@ -64,31 +64,20 @@ class KeyBundles:
         return len(sessions)
 
     async def _sessions(self, room_id: str) -> list[dict[str, Any]]:
-        rows = await self._database.fetch(
-            """
-            SELECT i.session_id, i.sender_key, i.signing_key, i.ratchet, r.key_owner FROM matrix_inbound i
-            JOIN matrix_room r ON r.room_id = i.room_id WHERE i.room_id = $1
-            """,
-            room_id,
-        )
         sessions = []
-        for row in rows:
+        for accepted in await accepted_sessions(self._database, self._vault, room_id):
             try:
-                pickle = await self._vault.open(
-                    row["key_owner"], inbound_seal_context(row["session_id"]), bytes(row["ratchet"])
-                )
-                session = InboundGroupSession.from_pickle(pickle, row["session_id"])
-                exported = session.export_session(session.first_known_index)
-            except (CannotOpen, OlmGroupSessionError):
+                exported = accepted.session.export_session(accepted.session.first_known_index)
+            except OlmGroupSessionError:
                 continue
             sessions.append(
                 {
                     "algorithm": MEGOLM,
                     "room_id": room_id,
-                    "sender_key": row["sender_key"],
-                    "session_id": row["session_id"],
+                    "sender_key": accepted.sender_key,
+                    "session_id": accepted.session_id,
                     "session_key": exported,
-                    "sender_claimed_keys": {"ed25519": row["signing_key"]},
+                    "sender_claimed_keys": {"ed25519": accepted.signing_key},
                 }
             )
         return sessions

@@ -1,10 +1,10 @@
 """What we could still read of messages that are gone: keys of others are moved past them.
 
 Rules of this module: an inbound session is moved forward to the first message that is still on the deletion index, or past
-the last one that was read; what lies before can then be read by nobody with our files, and be replayed to us by nobody
-either, so that we need not remember which indices were read. A session of others is never thrown away: its owner may still
-use it. One of ours for desk or office is, once it is retired and nothing said with it is left on the index; a thread's goes
-with its room.
+the last one that was read, and that index is its floor. What lies before can then be read by nobody with our files, and be
+replayed to us by nobody either, whatever key its device sends again, so that we need not remember which indices were read.
+A session of others is never thrown away here: its owner may still use it. One of ours for desk or office is, once it is
+retired and nothing said with it is left on the index; a thread's goes with its room.
 
 What was said with a session is told by times: from when it began until its successor did, and a minute more for what was
 just being sent. An event noted even later, after a crash, is lost to newcomers; nothing is kept for longer by it.
@@ -95,7 +95,7 @@ async def _advance_ratchet(vault: Vault, row: Any, first: int) -> bytes:
 async def _store_ratchet(conn: Transaction, *, row: Any, first: int, sealed: bytes) -> int:
     where = (row["room_id"], row["session_id"])
     done = await conn.fetchval(
-        """UPDATE matrix_inbound SET ratchet = $5, first_index = $4
+        """UPDATE matrix_inbound SET ratchet = $5, first_index = $4, floor = $4
            WHERE room_id = $1 AND session_id = $2 AND sender = $3 AND first_index = $6 RETURNING session_id""",
         *where,
         row["sender"],

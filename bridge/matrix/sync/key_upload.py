@@ -45,7 +45,8 @@ class OneTimeKeyUpload:
 
     def note_response(self, response: Json, batch: ToDeviceBatch) -> None:
         """Take note of a committed response."""
-        count = object_at(response, "device_one_time_keys_count").get(ALGORITHM)
+        # what is not listed is zero (Client-Server API, sync), be it the algorithm or all of it
+        count = object_at(response, "device_one_time_keys_count").get(ALGORITHM, 0)
         if isinstance(count, int) and count >= 0:
             self._count = count
         for name in ("device_unused_fallback_key_types", "org.matrix.msc2732.device_unused_fallback_key_types"):

@@ -36,7 +36,7 @@ from bridge.matrix.api.json_fields import (
 from bridge.matrix.olm.sessions import ToDeviceMessage
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch
 from bridge.matrix.room_keys.device_lists import DeviceLists
-from bridge.matrix.room_keys.inbound_sessions import EncryptedEvent, InboundSessions
+from bridge.matrix.room_keys.inbound_sessions import EncryptedEvent, InboundSessions, NotMember
 from bridge.matrix.rooms.room_state import room_of, rotate_sessions, set_levels, set_membership
 from bridge.matrix.rooms.room_templates import is_tampered
 from bridge.storage.database import Transaction
@@ -44,6 +44,8 @@ from bridge.storage.database import Transaction
 MEMBERSHIPS: Final = frozenset({"join", "invite", "leave", "ban", "knock"})
 
 MAX_ID_LENGTH: Final = 255
+MAX_EARLY_KEYS: Final = 20
+"""Room keys that are held, in memory, until the homeserver tells that their sender has joined; the newest."""
 
 TRACKED_STATE: Final = ("m.room.member", "m.room.power_levels", "m.room.tombstone")
 """The kinds of state that we know of, and ask for."""
@@ -75,16 +77,14 @@ class SyncResponseParser:
         self._inbound_sessions = inbound_sessions
         self._policy = policy
         self._ours = frozenset(ours)
+        self._early_keys: Sequence[ToDeviceMessage] = ()
 
     async def take(self, conn: Transaction, response: Json, batch: ToDeviceBatch, gaps: TimelineGaps) -> list[MatrixEvent]:
         """Write what a response tells and return its items; what is malformed is counted in `batch.dropped`."""
         items: list[MatrixEvent] = []
         await self._devices.mark(conn, strings_in(object_at(response, "device_lists").get("changed")))
-        for message in batch.messages:
-            try:
-                items += await self._to_device(conn, message)
-            except BAD_DATA:
-                batch.dropped += 1
+        held, self._early_keys = self._early_keys, ()
+        early = await self._to_device_messages(conn, (*held, *batch.messages), batch, items)
         for room_id, told in object_at(response, "rooms", "join").items():
             if await room_of(conn, room_id) is None:
                 continue
@@ -106,7 +106,23 @@ class SyncResponseParser:
                     for event in timeline_events(told, ())
                     if (lost := self._removed_from_room(room_id, event)) is not None
                 ]
+        # Who has just joined, by this response, has sent their key before its rooms were worked through.
+        self._early_keys = (await self._to_device_messages(conn, early, batch, items))[-MAX_EARLY_KEYS:]
         return items
+
+    async def _to_device_messages(
+        self, conn: Transaction, messages: Sequence[ToDeviceMessage], batch: ToDeviceBatch, items: list[MatrixEvent]
+    ) -> list[ToDeviceMessage]:
+        """Work through messages; return room keys of those who are not in that room, as far as we know."""
+        early: list[ToDeviceMessage] = []
+        for message in messages:
+            try:
+                items += await self._to_device(conn, message)
+            except NotMember:
+                early.append(message)
+            except BAD_DATA:
+                batch.dropped += 1
+        return early
 
     def _removed_from_room(self, room_id: str, event: Json) -> RoomLost | None:
         """Say that we are no longer in a room of ours, if this event made it so and somebody else sent it."""

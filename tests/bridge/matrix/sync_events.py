@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from bridge.matrix.api.events import DecryptedMessage, MatrixEvent
@@ -12,11 +13,14 @@ from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 ROOM = "!room"
 
 
-async def record_our_room(rig: Rig, room_id: str = ROOM, *, kind: RoomKind = "thread") -> None:
-    """Make a room ours, with a key."""
+async def record_our_room(
+    rig: Rig, room_id: str = ROOM, *, kind: RoomKind = "thread", people: Sequence[str] = ("@ada:x",)
+) -> None:
+    """Make a room ours, with a key; `people` are in it beside us."""
     await rig.vault.create(f"room:{room_id}")
     room = Room(room_id=room_id, kind=kind, owner="t", key_owner=f"room:{room_id}")
-    await rig.database.commit(lambda conn: record_room(conn, room, members={POLICY: "join", PUPPET: "join"}, levels={}))
+    members = dict.fromkeys((POLICY, PUPPET, *people), "join")
+    await rig.database.commit(lambda conn: record_room(conn, room, members=members, levels={}))
 
 
 def timeline(*events: dict[str, Any], room_id: str = ROOM, **more: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from bridge.matrix.olm.identity import master_key
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import RecordedRequest, ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM
+from tests.bridge.matrix.sync_events import ROOM, record_our_room
 
 
 def uploads(server: ScriptedHomeserver, name: str) -> list[Any]:
@@ -152,6 +152,7 @@ async def test_a_request_to_verify_is_refused_politely(rig: Rig, server: Scripte
 
 async def test_a_broken_olm_session_is_renewed_once(rig: Rig, server: ScriptedHomeserver) -> None:
     """A known device whose message does not decrypt gets one new session, not one per message; a stranger gets none."""
+    await record_our_room(rig)
     ada, eve = ClientDevice("@ada:x"), ClientDevice("@eve:x")
     server.register(ada, eve)
     await rig.matrix.devices.refresh_stale([ada.mxid])

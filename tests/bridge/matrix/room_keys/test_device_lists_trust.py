@@ -14,7 +14,7 @@ from tests.bridge.matrix.sync_events import ROOM, bodies, member_event, record_o
 
 async def test_a_device_that_nobody_vouches_for(rig: Rig, server: ScriptedHomeserver) -> None:
     """It is called untrusted after a fresh query, and what it said does not come out."""
-    await record_our_room(rig)
+    await record_our_room(rig, people=["@eve:x"])
     eve = ClientDevice("@eve:x", cross_signed=False)
     server.register(eve)
     key = eve.room_key_message(server.ours[POLICY], ROOM)

@@ -35,7 +35,7 @@ async def seen(rig: Rig) -> list[list[tuple[Any, ...]]]:
 
 async def test_it_reads_what_was_taken_and_leaves_no_trace(rig: Rig, server: ScriptedHomeserver) -> None:
     """Words come out as they came in, oldest first, as often as asked; no session moves, nothing is remembered."""
-    await record_our_room(rig)
+    await record_our_room(rig, people=["@ada:x", "@bea:x"])
     ada, bea = ClientDevice("@ada:x"), ClientDevice("@bea:x")
     for person in (ada, bea):
         await comes(rig, server, person)

@@ -235,7 +235,7 @@ async def test_malformed_insides_of_events_are_told(rig: Rig, server: ScriptedHo
 
 async def test_a_homeserver_in_trouble_is_waited_for(rig: Rig, server: ScriptedHomeserver) -> None:
     """Errors, limits, half answers and no cursor are waited out; the event comes, and nothing is said twice."""
-    await record_our_room(rig)
+    await record_our_room(rig, people=())
     ada = ClientDevice("@ada:x")
     server.register(ada)
     server.queue_sync(timeline(member_event(ada)))

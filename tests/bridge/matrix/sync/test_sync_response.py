@@ -141,7 +141,7 @@ async def test_a_commit_that_fails_leaves_the_ratchets_where_they_were(rig: Rig,
 
 async def test_a_commit_that_fails_leaves_an_olm_session_where_it_was(rig: Rig, server: ScriptedHomeserver) -> None:
     """The same for a message in a session that was there before: it decrypts again in the next try."""
-    await record_our_room(rig)
+    await record_our_room(rig, people=())
     ada = ClientDevice("@ada:x")
     server.register(ada)
     server.queue_sync({"to_device": {"events": [ada.to_device(server.ours[POLICY], "m.dummy", {})]}})
@@ -241,7 +241,7 @@ async def test_a_gap_is_filled_before_the_cursor_moves(rig: Rig, server: Scripte
 
 async def test_members_levels_and_what_is_in_the_clear(rig: Rig, server: ScriptedHomeserver) -> None:
     """Memberships and levels are kept and told; a change of name is not; our own words are not; rooms of others neither."""
-    await record_our_room(rig)
+    await record_our_room(rig, people=())
     sol = ClientDevice("@sol:x")
     reaction = {
         "event_id": "$r",

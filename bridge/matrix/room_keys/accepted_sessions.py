@@ -1,0 +1,54 @@
+"""Sessions of other people's devices that may be handed on, and read again for others.
+
+Rule of this module: something was read with each of them, and its device was trusted then. So a newcomer is given no
+session that somebody outside the room only claims to be of that room; the key bundle and the recap both go by this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError
+from bridge.matrix.room_keys.inbound_sessions import inbound_seal_context
+from bridge.storage.database import Database
+from bridge.storage.vault import CannotOpen, Vault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedSession:
+    """A session of somebody else's device, of which something was read while the device was trusted."""
+
+    session_id: str
+    sender: str
+    sender_key: str
+    signing_key: str
+    session: InboundGroupSession
+
+
+async def accepted_sessions(database: Database, vault: Vault, room_id: str) -> list[AcceptedSession]:
+    """Return what may be handed on to others, and read again for them, of what was said in a room."""
+    rows = await database.fetch(
+        """
+        SELECT i.session_id, i.sender, i.sender_key, i.signing_key, i.ratchet, r.key_owner FROM matrix_inbound i
+        JOIN matrix_room r ON r.room_id = i.room_id WHERE i.room_id = $1 AND i.accepted
+        """,
+        room_id,
+    )
+    found = []
+    for row in rows:
+        session_id = row["session_id"]
+        try:
+            pickle = await vault.open(row["key_owner"], inbound_seal_context(session_id), bytes(row["ratchet"]))
+            session = InboundGroupSession.from_pickle(pickle, session_id)
+        except (CannotOpen, OlmGroupSessionError):
+            continue
+        found.append(
+            AcceptedSession(
+                session_id=session_id,
+                sender=row["sender"],
+                sender_key=row["sender_key"],
+                signing_key=row["signing_key"],
+                session=session,
+            )
+        )
+    return found

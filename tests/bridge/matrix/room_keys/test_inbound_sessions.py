@@ -1,0 +1,179 @@
+"""Room keys of others: taken from members, so many of each, never behind what has gone; handed on when they were read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bridge.matrix.api.events import UndecryptableEvent
+from bridge.matrix.room_keys import inbound_sessions
+from bridge.matrix.room_keys.accepted_sessions import accepted_sessions
+from bridge.matrix.room_keys.ratchet_pruning import prune_ratchets
+from bridge.matrix.schema import IDENTITY, OLM, ROOMS
+from bridge.storage.database import Transaction
+from bridge.storage.migrations import Migrations
+from bridge.storage.sqlite_database import SqliteDatabase
+from tests.bridge.matrix.client_device import ClientDevice
+from tests.bridge.matrix.rig import POLICY, Rig
+from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
+from tests.bridge.matrix.sync_events import ROOM, bodies, member_event, record_our_room, timeline
+
+
+async def learned(rig: Rig) -> list[str]:
+    """Return whose sessions are kept."""
+    return [row["sender"] for row in await rig.database.fetch("SELECT sender FROM matrix_inbound ORDER BY sender")]
+
+
+async def with_ada(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
+    await record_our_room(rig)
+    ada = ClientDevice("@ada:x")
+    server.register(ada)
+    await rig.matrix.devices.refresh_stale([ada.mxid])
+    return ada
+
+
+async def take(rig: Rig, server: ScriptedHomeserver, response: dict[str, Any]) -> None:
+    server.queue_sync(response)
+    await rig.matrix.sync.run_once()
+
+
+def keys_of(server: ScriptedHomeserver, person: ClientDevice, count: int) -> list[dict[str, Any]]:
+    """Return keys of so many sessions of that device; its newest session is the last of them."""
+    messages = []
+    for _ in range(count):
+        person.groups.clear()
+        messages.append(person.room_key_message(server.ours[POLICY], ROOM))
+    return messages
+
+
+async def test_a_stranger_gives_us_no_keys(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Of 300 keys of somebody who is in no room of ours nothing is kept, and a colleague's key beside them is."""
+    ada = await with_ada(rig, server)
+    eve = ClientDevice("@eve:x", cross_signed=False)
+    own = ada.room_key_message(server.ours[POLICY], ROOM)
+    await take(rig, server, {"to_device": {"events": [*keys_of(server, eve, 300), own]}})
+    assert await learned(rig) == [ada.mxid]
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["in the same response", "in the next response"])
+async def test_a_key_may_come_before_the_join(rig: Rig, server: ScriptedHomeserver, later: bool) -> None:
+    """A newcomer's key that comes with, or just before, the news that they joined is taken, and their words are read."""
+    await record_our_room(rig, people=())
+    ada = ClientDevice("@ada:x")
+    server.register(ada)
+    key = {"to_device": {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]}}
+    joins = timeline(member_event(ada), ada.room_message(ROOM, "hello"))
+    for response in [key, joins] if later else [{**key, **joins}]:
+        await take(rig, server, response)
+    await rig.matrix.device_updates.run_once()
+    assert bodies(rig.events) == ["hello"]
+
+
+async def test_strangers_push_no_key_out_of_a_response(rig: Rig, server: ScriptedHomeserver) -> None:
+    """A flood of strangers' keys in the same response as a join costs the newcomer nothing."""
+    await record_our_room(rig, people=())
+    ada, eve = ClientDevice("@ada:x"), ClientDevice("@eve:x")
+    server.register(ada)
+    own = ada.room_key_message(server.ours[POLICY], ROOM)
+    events = [own, *keys_of(server, eve, 50)]
+    await take(rig, server, {"to_device": {"events": events}, **timeline(member_event(ada))})
+    assert await learned(rig) == [ada.mxid]
+
+
+async def test_so_many_sessions_of_one_sender(
+    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A member can fill our database no more than anybody; what was read is kept before what was not, the newest first."""
+    monkeypatch.setattr(inbound_sessions, "MAX_SESSIONS", 3)
+    ada = await with_ada(rig, server)
+    first = ada.room_key_message(server.ours[POLICY], ROOM)
+    said = ada.room_message(ROOM, "read")
+    await take(rig, server, {"to_device": {"events": [first]}, **timeline(said)})
+    await take(rig, server, {"to_device": {"events": keys_of(server, ada, 5)}, **timeline(ada.room_message(ROOM, "new"))})
+    assert bodies(rig.events) == ["read", "new"]
+    assert len(await learned(rig)) == 3
+    kept = {row["session_id"] for row in await rig.database.fetch("SELECT session_id FROM matrix_inbound")}
+    assert {said["content"]["session_id"], ada.group(ROOM).id} <= kept
+
+
+async def test_what_has_gone_is_not_replayed(rig: Rig, server: ScriptedHomeserver) -> None:
+    """The device sends its key once more and the homeserver the same words under another id: they are not said again."""
+    ada = await with_ada(rig, server)
+    key, again = (ada.room_key_message(server.ours[POLICY], ROOM) for _ in range(2))
+    said = ada.room_message(ROOM, "text for the phone")
+    await take(rig, server, {"to_device": {"events": [key]}, **timeline(said)})
+    await _make_event_table(rig)
+    assert await prune_ratchets(rig.database, rig.vault) == 1
+    replayed = {**said, "event_id": "$replayed"}
+    await take(rig, server, {"to_device": {"events": [again]}, **timeline(replayed)})
+    assert bodies(rig.events) == ["text for the phone"]
+    assert await rig.database.fetchval("SELECT first_index FROM matrix_inbound") == 1
+    await take(rig, server, timeline(ada.room_message(ROOM, "and the next")))
+    assert bodies(rig.events) == ["text for the phone", "and the next"]
+
+
+async def test_below_the_floor_nothing_is_read(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Whatever the ratchet could still open: an index below the floor is unreadable, and its author is told."""
+    ada = await with_ada(rig, server)
+    key = ada.room_key_message(server.ours[POLICY], ROOM)
+    await take(rig, server, {"to_device": {"events": [key]}})
+    await rig.database.commit(lambda conn: conn.execute("UPDATE matrix_inbound SET floor = 1"))
+    await take(rig, server, timeline(ada.room_message(ROOM, "gone"), ada.room_message(ROOM, "new")))
+    assert bodies(rig.events) == ["new"]
+    assert [type(item) for item in rig.events] == [UndecryptableEvent, type(rig.events[1])]
+
+
+async def test_only_what_was_read_is_handed_on(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Neither a session that nobody spoke with, nor one of an unsigned device in the room, is in a bundle or a recap."""
+    await record_our_room(rig, people=["@ada:x", "@eve:x"])
+    ada, eve = ClientDevice("@ada:x"), ClientDevice("@eve:x", cross_signed=False)
+    server.register(ada, eve)
+    await rig.matrix.devices.refresh_stale([ada.mxid, eve.mxid])
+    events = [person.room_key_message(server.ours[POLICY], ROOM) for person in (ada, eve)]
+    forged = ada.group(ROOM)
+    # eve gives out ada's session as her own as well
+    content = {"algorithm": "m.megolm.v1.aes-sha2", "room_id": ROOM, "session_id": forged.id}
+    events.append(eve.to_device(server.ours[POLICY], "m.room_key", {**content, "session_key": forged.session_key}))
+    await take(rig, server, {"to_device": {"events": events}})
+    assert await learned(rig) == [ada.mxid, eve.mxid, eve.mxid]
+    assert await accepted_sessions(rig.database, rig.vault, ROOM) == []
+    await take(rig, server, timeline(eve.room_message(ROOM, "let me in"), ada.room_message(ROOM, "typed")))
+    accepted = await accepted_sessions(rig.database, rig.vault, ROOM)
+    assert [(each.sender, each.sender_key, each.session_id) for each in accepted] == [(ada.mxid, ada.curve25519, forged.id)]
+
+
+async def test_older_rows_open(rig: Rig, server: ScriptedHomeserver, tmp_path: Any) -> None:
+    """A database of before: what was read counts as read, and no session goes back behind where it stands."""
+    before = Migrations(version_table=ROOMS.version_table, steps=ROOMS.steps[:1])
+    old = SqliteDatabase(tmp_path / "old.db", migrations=(OLM, IDENTITY, before))
+    await old.open()
+
+    async def fill(conn: Transaction) -> None:
+        await conn.execute("INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ('!r', 'desk', '', 'k')")
+        for session, first in (("read", 7), ("unread", 0)):
+            await conn.execute(
+                """INSERT INTO matrix_inbound (room_id, session_id, sender, sender_key, signing_key, first_index, ratchet)
+                   VALUES ('!r', $1, '@ada:x', 'c', 'e', $2, $3)""",
+                session,
+                first,
+                b"x",
+            )
+        await conn.execute(
+            "INSERT INTO matrix_read (room_id, session_id, position, event_id) VALUES ('!r', 'read', 8, '$e')"
+        )
+
+    await old.commit(fill)
+    await old.close()
+    new = SqliteDatabase(tmp_path / "old.db", migrations=(OLM, IDENTITY, ROOMS))
+    await new.open()
+    rows = await new.fetch("SELECT session_id, floor, accepted, learned_ms FROM matrix_inbound ORDER BY session_id")
+    await new.close()
+    assert [tuple(row) for row in rows] == [("read", 7, True, 0), ("unread", 0, False, 0)]
+
+
+async def _make_event_table(rig: Rig) -> None:
+    """Make an empty deletion index, as the bridge has beside these tables."""
+    await rig.database.commit(
+        lambda conn: conn.execute("CREATE TABLE event (event_id TEXT, room_id TEXT, state BOOLEAN, at BIGINT)")
+    )
