@@ -61,6 +61,7 @@ class HomeserverIncidentKind(Enum):
     """What happened at the homeserver."""
 
     GAP = "gap"
+    DEVICE_GONE = "device_gone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

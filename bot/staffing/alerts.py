@@ -118,8 +118,14 @@ HOMESERVER_INCIDENTS: Final = {
         "While the line did not hear its rooms, more was written in {where} than it can fetch. The oldest of it was not "
         "taken: it has no mark, and reached no phone. Please look there for words without a mark."
     ),
+    HomeserverIncidentKind.DEVICE_GONE: (
+        "Somebody deleted a device of this line at the homeserver, as signing it out everywhere does. It makes itself "
+        "another, and what waits is shown then. If nobody of the agency did it, please call the technician."
+    ),
 }
 """`where`: the place that it is about."""
+CALL_SOMEBODY: Final = (HomeserverIncidentKind.DEVICE_GONE,)
+"""What whoever is on call hears of as well: what is said at the desk may not get through."""
 
 
 def ignore_strangers(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand | None) -> Step[Desk]:
@@ -201,7 +207,8 @@ def homeserver_incident(pack: Pack, facts: Facts, desk: Desk, event: HomeserverI
     """Say what happened at the homeserver, and what that means for those who write in its rooms."""
     where = event.designation or "the desk or in an office"
     body = f"⚠️ {HOMESERVER_INCIDENTS[event.kind].format(where=where)}"
-    return Step(desk, (SendMessage(place=DESK, body=body, notice=False, mentions=facts.supervisors),))
+    told = SendMessage(place=DESK, body=body, notice=False, mentions=facts.supervisors)
+    return Step(desk, (told, PageOnCall(reason="homeserver")) if event.kind in CALL_SOMEBODY else (told,))
 
 
 def clock_jumped(pack: Pack, facts: Facts, desk: Desk, event: ClockJumped) -> Step[Desk]:

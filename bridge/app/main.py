@@ -20,6 +20,7 @@ from bridge import config as configuration
 from bridge.app.bridge import Bridge
 from bridge.app.line_files import CannotStart
 from bridge.config import Config, ConfigError
+from bridge.matrix.api.http_client import ReplacedByAnother
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook, never_crash
 from policies.load import PackError
@@ -29,6 +30,10 @@ from policies.pack import Pack, samples, unreviewed
 EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE = 0, 1, 2
 SWITCH_INTERVAL = 0.0002
 """Seconds between two looks at whether another thread wants the interpreter."""
+REPLACED = (
+    "replaced by another bridge: the homeserver has a device of this identity that was not made here, and ours is deleted. "
+    "Two bridges on one line would delete each other's for ever. Stop the other, and start this one fifteen minutes later"
+)
 
 
 def main(path: Path, *, crash: CrashHook = never_crash) -> int:
@@ -51,7 +56,10 @@ def main(path: Path, *, crash: CrashHook = never_crash) -> int:
         except CannotStart as error:
             return _report_problems(error.problems)
         except BaseExceptionGroup as group:
-            for leaf in _leaf_errors(group):
+            leaves = _leaf_errors(group)
+            if replaced := [leaf for leaf in leaves if isinstance(leaf, ReplacedByAnother)]:
+                return _report_problems([f"{replaced[0].user_id}: {REPLACED}"])
+            for leaf in leaves:
                 log.failure("bridge.failed", leaf)
             return EXIT_PROBLEMS
         except Exception as error:  # noqa: BLE001 - the last place: its text must not reach the log

@@ -11,6 +11,7 @@ from functools import partial
 
 from bot.model.actions import DESK
 from bot.model.events import Event
+from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind
 from bot.sending import undo_window
 from bridge.app.resources import Resources
 from bridge.engine import startup_notices
@@ -117,6 +118,7 @@ class MatrixWorkers:
             sink=ingest.ingest,
             committed=ingest.after_commit,
             bury=ingest.bury,
+            device_gone=self._report_device_gone,
             has_urgent_timers=partial(self._timers.is_set, undo_window.TIMER),
         )
 
@@ -147,6 +149,9 @@ class MatrixWorkers:
     async def _wait_for_first_sync(self, matrix: MatrixService) -> None:
         await matrix.sync.caught_up.wait()
         self.synced.set()
+
+    async def _report_device_gone(self) -> None:
+        await self._notify_desk(HomeserverIncident(kind=HomeserverIncidentKind.DEVICE_GONE))
 
     async def _notify_desk(self, event: Event) -> None:
         services = self._resources.services

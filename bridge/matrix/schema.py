@@ -222,9 +222,24 @@ async def _inbound_limits(conn: Transaction) -> None:
 _LEARNED: Final = "learned_ms BIGINT NOT NULL DEFAULT 0"
 
 
+async def _earlier_devices(conn: Transaction) -> None:
+    # Devices of the identity that we do not use: ours of before (`ours`), until when; others, and when they were first met.
+    await conn.execute("""
+        CREATE TABLE matrix_earlier_device (
+            user_id   TEXT    NOT NULL,
+            device_id TEXT    NOT NULL,
+            ours      BOOLEAN NOT NULL,
+            at_ms     BIGINT  NOT NULL,
+            PRIMARY KEY (user_id, device_id)
+        )
+    """)
+
+
 OLM: Final = Migrations(version_table="crypto_version", steps=(_olm, _olm_alone), base_version=9)
 """A file that mautrix made stands at its version 10, which the first step leads to."""
-IDENTITY: Final = Migrations(version_table="matrix_identity_version", steps=(_identities, _session_recovery))
+IDENTITY: Final = Migrations(
+    version_table="matrix_identity_version", steps=(_identities, _session_recovery, _earlier_devices)
+)
 ROOMS: Final = Migrations(version_table="matrix_version", steps=(_rooms, _inbound_limits))
 
 PUPPET_MIGRATIONS: Final = (OLM, IDENTITY)

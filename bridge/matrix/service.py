@@ -15,6 +15,7 @@ import aiohttp
 
 from bridge.background.backoff import retry_until_done
 from bridge.matrix.api.json_fields import Json
+from bridge.matrix.olm.device_renewal import DeviceRenewal
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox
 from bridge.matrix.room_client import RoomClient
@@ -42,8 +43,14 @@ from bridge.runtime.crash_points import CrashHook
 from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import Vault
 
+POLICY_PREFIX, PUPPET_PREFIX = "QLPOLICY", "QLVOICE"
+"""How the ids of our devices begin."""
 PUPPET_SYNC_SECONDS: Final = 10.0
 """Seconds between two looks at the line voice's key counts and letters; nobody waits for either."""
+
+
+async def tell_nobody() -> None:
+    """Tell nobody."""
 
 
 class MatrixService:
@@ -61,6 +68,7 @@ class MatrixService:
         trust_on_first_use: bool,
         sink: EventSink,
         bury: UnhandledSink,
+        device_gone: Callable[[], Awaitable[None]],
         committed: Callable[[], None],
         has_urgent_timers: Callable[[], Awaitable[bool]],
     ) -> None:
@@ -112,6 +120,10 @@ class MatrixService:
             committed()
             self.device_updates.wake()
 
+        self.renewals = {
+            who.user_id: DeviceRenewal(identity=who, device_prefix=prefix, main=database, clock=clock, notify=device_gone)
+            for who, prefix in ((policy, POLICY_PREFIX), (puppet, PUPPET_PREFIX))
+        }
         inboxes = {
             who.user_id: ToDeviceInbox(identity=who, clock=clock, is_member_device=self.devices.is_member_device)
             for who in (policy, puppet)
@@ -128,6 +140,7 @@ class MatrixService:
             inbox=inboxes[policy.user_id],
             key_upload=self.key_uploads[policy.user_id],
             take=take,
+            renew_device=self.renewals[policy.user_id].renew,
             bury=bury,
             committed=told,
             crash=crash,
@@ -139,6 +152,7 @@ class MatrixService:
             inbox=inboxes[puppet.user_id],
             key_upload=self.key_uploads[puppet.user_id],
             take=session_recovery.take,
+            renew_device=self.renewals[puppet.user_id].renew,
             committed=lambda: None,
             crash=lambda _point: None,
             interval=PUPPET_SYNC_SECONDS,
@@ -173,12 +187,14 @@ class MatrixService:
         sink: EventSink,
         committed: Callable[[], None],
         bury: UnhandledSink = drop_unhandled,
+        device_gone: Callable[[], Awaitable[None]] = tell_nobody,
         has_urgent_timers: Callable[[], Awaitable[bool]] = no_urgent_timers,
     ) -> Self:
         """Load both identities; at the very first start, make them, waiting for the homeserver as long as it takes.
 
-        `bury`, `has_urgent_timers`: see `SyncLoop`. `database` was opened with `schema.MAIN_MIGRATIONS`, `puppet_database`
-        with `schema.PUPPET_MIGRATIONS`. Raises :class:`~bridge.matrix.wire.Permanent` when the homeserver refuses us.
+        `bury`, `has_urgent_timers`: see `SyncLoop`. `device_gone`: tells people that a device of ours was deleted.
+        `database` was opened with `schema.MAIN_MIGRATIONS`, `puppet_database` with `schema.PUPPET_MIGRATIONS`. Raises
+        `Permanent` when the homeserver refuses us.
         """
         policy, puppet = [
             await retry_until_done(
@@ -196,8 +212,8 @@ class MatrixService:
                 ),
             )
             for where, user_id, prefix, name in (
-                (database, policy_mxid, "QLPOLICY", "Quietline"),
-                (puppet_database, puppet_mxid, "QLVOICE", "Line"),
+                (database, policy_mxid, POLICY_PREFIX, "Quietline"),
+                (puppet_database, puppet_mxid, PUPPET_PREFIX, "Line"),
             )
         ]
         return cls(
@@ -210,6 +226,7 @@ class MatrixService:
             trust_on_first_use=trust_on_first_use,
             sink=sink,
             bury=bury,
+            device_gone=device_gone,
             committed=committed,
             has_urgent_timers=has_urgent_timers,
         )

@@ -16,12 +16,14 @@ from bridge.carriers.registry import CARRIER_KINDS
 from bridge.config import load
 from bridge.matrix.api.admin_api import AdminClient, module_or_admin_client
 from bridge.matrix.api.http_client import HomeserverClient, HomeserverError
+from bridge.matrix.api.json_fields import objects_in
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleNotLoaded, ModuleRequestRejected
 from bridge.matrix.olm.cross_signing import master_key_of
+from bridge.matrix.olm.device_renewal import peek_device_id
 from bridge.matrix.olm.identity import derive_master_key
 from bridge.runtime.settings import read_secret
 from bridge.storage.errors import DatabaseError
-from bridge.storage.sqlite_connection import has_wal_reset_fix, overwrites_deleted, version
+from bridge.storage.sqlite_connection import has_wal_reset_fix, overwrites_deleted, snapshot, version
 from deploy.data_dir import offline
 from deploy.inspect import doctor_database, doctor_files
 from deploy.inspect.erasure_certificates import verify_certificates
@@ -30,12 +32,16 @@ from policies.load import load as load_pack
 from policies.pack import samples, unreviewed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bridge.config import Config
     from deploy.data_dir.layout import Layout
     from policies.pack import Pack
 
 ENFORCED: Final = frozenset({"no-clear-text", "no-outsiders", "small-uploads", "key-backup-discarded"})
 """What the homeserver's module must say that it enforces (deploy/synapse_module)."""
+MAIN_FILE, PUPPET_FILE = "main.db", "voice.db"
+"""The database of each identity, in the bridge's data directory."""
 MIN_FREE_BYTES: Final = 1024**3
 """Bytes that should be free."""
 
@@ -113,7 +119,9 @@ async def check_homeserver(config: Config) -> list[CheckResult]:
                 session=session, url=config.homeserver.url, token=read_secret(path), user_id=config.policy_mxid
             )
             module = await _check_admin_token(house, AdminClient(client=admin), module)
-        return [module, await _check_identities(config, wire)]
+        puppet = HomeserverClient(session=session, url=config.homeserver.url, token=token, user_id=config.puppet_mxid)
+        devices = await _check_devices(config, ((MAIN_FILE, wire), (PUPPET_FILE, puppet)))
+        return [module, await _check_identities(config, wire), devices]
 
 
 async def _check_module(module_client: ModuleClient) -> CheckResult:
@@ -168,6 +176,30 @@ async def _check_identities(config: Config, client: HomeserverClient) -> CheckRe
             name=name, ok=False, what=f"the homeserver shows other keys than ours for {', '.join(wrong)}", do=do
         )
     return CheckResult(name=name, ok=True, what=shown, do="Staff compare these with what their clients show.")
+
+
+async def _check_devices(config: Config, clients: Sequence[tuple[str, HomeserverClient]]) -> CheckResult:
+    """Whether the homeserver has the device of each identity that the bridge speaks with, and no other of it."""
+    name, wrong = "line devices", []
+    for file, client in clients:
+        try:
+            with snapshot(config.data_dir / file) as db:
+                ours = peek_device_id(db, client.user_id)
+        except DatabaseError:
+            do = "Start the line once: ./quietline up"
+            return CheckResult(name=name, ok=False, what=f"{file} cannot be read", do=do)
+        try:
+            answer = await client.request("GET", "devices")
+        except HomeserverError as error:
+            do = "Is the homeserver running?"
+            return CheckResult(name=name, ok=False, what=f"the homeserver cannot be asked ({error.status})", do=do)
+        if {device.get("device_id") for device in objects_in(answer.get("devices"))} != {ours}:
+            wrong.append(client.user_id)
+    if wrong:
+        what = f"the homeserver has other devices of {', '.join(wrong)} than the one that this line speaks with"
+        do = "A running line makes itself another in a minute. If it does not: does another bridge use this line's token?"
+        return CheckResult(name=name, ok=False, what=what, do=do)
+    return CheckResult(name=name, ok=True, what="the homeserver has the devices that the line speaks with, and no others")
 
 
 def check_database(config: Config, pack: Pack, layout: Layout) -> list[CheckResult]:

@@ -8,6 +8,7 @@ Source: https://spec.matrix.org/latest/client-server-api/#api-standards; MSC3202
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -27,6 +28,8 @@ MEDIA_API: Final = "/_matrix/media/v3"
 MEDIA_CREATE_API: Final = "/_matrix/media/v1"
 MAX_RETRY_AFTER: Final = 60.0
 """Seconds: whatever a homeserver asks us to wait, this is the most."""
+UNKNOWN_DEVICE_WAIT: Final = 2.0
+"""Seconds until a request is tried again whose device the homeserver does not know."""
 
 
 class HomeserverError(Exception):
@@ -57,6 +60,21 @@ class TokenRefused(Permanent):
     """The application service token is not accepted (`M_UNKNOWN_TOKEN`, `M_MISSING_TOKEN`): nothing can work."""
 
 
+class UnknownDevice(Transient):
+    """The homeserver does not know our device (`M_UNKNOWN_DEVICE`): somebody deleted it, and the identity makes another.
+
+    What waits is tried again then; nothing of it is refused for good.
+    """
+
+
+class ReplacedByAnother(HomeserverError):  # noqa: N818 - it says what happened
+    """Our device is gone, and a device that we did not make is in use: another bridge has taken this identity over."""
+
+    def __init__(self, user_id: str) -> None:
+        super().__init__(0, "QUIETLINE_REPLACED")
+        self.user_id = user_id
+
+
 def log_retry(name: str, error: Exception, *, attempt: int) -> None:
     """Log that something waits to be tried again: of the homeserver the status, of anything else type and place."""
     if isinstance(error, HomeserverError):
@@ -71,9 +89,17 @@ class HomeserverClient:
     def __init__(self, *, session: aiohttp.ClientSession, url: str, token: str, user_id: str) -> None:
         self.user_id = user_id
         self.device_id: str | None = None
+        self.suspended = False
+        """While it is set, no request is made: the identity is making itself a new device, which nobody knows yet."""
         self._session = session
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+    def without_device(self) -> HomeserverClient:
+        """Return a client for the same user that names no device: for what has to be asked before there is one."""
+        other = copy.copy(self)
+        other.device_id, other.suspended = None, False
+        return other
 
     async def request(
         self,
@@ -88,6 +114,8 @@ class HomeserverClient:
 
         Raises :class:`Transient`, :class:`Permanent`; `Permanent` with errcode `M_BAD_JSON` for a body that has no UTF-8.
         """
+        if self.suspended:
+            raise UnknownDevice(0, "QUIETLINE_NEW_DEVICE", UNKNOWN_DEVICE_WAIT)
         parameters = {"user_id": self.user_id, **(query or {})}
         if self.device_id is not None:
             parameters["device_id"] = parameters["org.matrix.msc3202.device_id"] = self.device_id
@@ -147,6 +175,8 @@ def _parse_response(status: int, retry: str | None, raw: bytes) -> Json:
         raise Transient(status, errcode, _retry_after(answer.get("retry_after_ms"), retry))
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}:
         raise Transient(status, errcode, _retry_after(None, retry))
+    if errcode == "M_UNKNOWN_DEVICE":
+        raise UnknownDevice(status, errcode, UNKNOWN_DEVICE_WAIT)
     if errcode in {"M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"}:
         raise TokenRefused(status, errcode)
     if not errcode and status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:

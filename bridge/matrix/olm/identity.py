@@ -2,8 +2,9 @@
 
 Rule of this module: everything that the homeserver is sent was committed before, so that after a crash at any step the same
 request is sent again and means the same. A database without the identity gets a new device, and the devices of an earlier
-database are signed out: a device id never has two keys. The cross-signing keys derive from the vault's key and are stored
-nowhere: the vault key recovers them, and staff see no change of identity after a restore.
+database are signed out: a device id never has two keys. A device that the homeserver has lost is replaced by another of the
+same identity (`device_renewal`). The cross-signing keys derive from the vault's key and are stored nowhere: the vault key
+recovers them, and staff see no change of identity after a restore.
 
 Sources: facts-matrix.md, "Who may send", "Late joiners"; MSC4190 (devices of application services); MSC2732 (fallback
 keys).
@@ -47,6 +48,7 @@ class Identity:
         device_id: str,
         olm_store: OlmStore,
         seeds: CrossSigningSeeds,
+        display_name: str,
     ) -> None:
         self.user_id = client.user_id
         self.device_id = device_id
@@ -56,6 +58,8 @@ class Identity:
         self.curve25519 = ""
         """The identity key of the device; it stands in every event that the identity encrypts."""
         self._seeds = seeds
+        self._olm_store = olm_store
+        self._display_name = display_name
 
     @classmethod
     async def open(
@@ -87,15 +91,44 @@ class Identity:
             device_id=row["device_id"],
             olm_store=olm_store,
             seeds=_seeds(vault, user_id),
+            display_name=display_name,
         )
+        account = await self._load_account()
+        if not row["ready"]:
+            await self.register(account)
+        self.client.device_id = self.device_id
+        return self
+
+    async def replace_device(self, conn: Transaction, device_id: str, *, now_ms: int) -> None:
+        """Make a new device, with an account of its own, the identity's; the cross-signing keys stay. Then `register`.
+
+        The Olm sessions of the old one go with it, because nobody can reach it any more. The cursor stays: what was said
+        meanwhile is heard.
+        """
+        await self._olm_store.delete_sessions(conn)
+        await self._olm_store.add_account(conn, OlmAccount(), device_id)
+        await conn.execute("DELETE FROM matrix_wedged WHERE identity=$1", self.user_id)
+        await conn.execute(
+            """INSERT INTO matrix_earlier_device (user_id, device_id, ours, at_ms) VALUES ($1, $2, $3, $4)
+               ON CONFLICT (user_id, device_id) DO UPDATE SET ours=excluded.ours, at_ms=excluded.at_ms""",
+            self.user_id,
+            self.device_id,
+            True,
+            now_ms,
+        )
+        query = "UPDATE matrix_identity SET device_id=$2, ready=$3 WHERE user_id=$1"
+        await conn.execute(query, self.user_id, device_id, False)
+
+    async def use_device(self, device_id: str) -> OlmAccount:
+        """Speak as this device, which is committed, and return its account."""
+        self.device_id = device_id
+        return await self._load_account()
+
+    async def _load_account(self) -> OlmAccount:
         account = await self.commit(self._prepare)
         self.curve25519 = account.identity_key
-        self.olm.device_keys = self_sign(self._own_keys(account), user_id, self._seeds)
-        if not row["ready"]:
-            await self._register(account, display_name)
-        else:
-            self.client.device_id = self.device_id
-        return self
+        self.olm.use(self.device_id, self_sign(self._own_keys(account), self.user_id, self._seeds))
+        return account
 
     async def commit(self, work: Callable[[Transaction, OlmAccount], Awaitable[T]]) -> T:
         """Commit to the identity's store, with its Olm account as the database has it."""
@@ -119,12 +152,13 @@ class Identity:
             return account
 
         if missing or fallback:
-            await self._publish(await self.commit(generate), {})
+            await self._publish(await self.commit(generate), {}, self.client)
 
-    async def _register(self, account: OlmAccount, display_name: str) -> None:
+    async def register(self, account: OlmAccount) -> None:
         """Register, make the device, publish keys, cross-sign; each step may have been done before."""
+        client = self.client.without_device()
         try:
-            await self.client.request(
+            await client.request(
                 "POST",
                 "register",
                 body={
@@ -136,26 +170,26 @@ class Identity:
         except Permanent as error:
             if error.errcode != "M_USER_IN_USE":
                 raise
-        await self.client.request("PUT", "devices", self.device_id, body={"display_name": display_name})
-        self.client.device_id = self.device_id
+        await client.request("PUT", "devices", self.device_id, body={"display_name": self._display_name})
+        client.device_id = self.device_id
         own = self.olm.device_keys
-        await self._publish(account, {"device_keys": self._own_keys(account)})
-        await self.client.request(
+        await self._publish(account, {"device_keys": self._own_keys(account)}, client)
+        await client.request(
             "POST", "keys", "device_signing", "upload", body=device_signing_body(self.user_id, self._seeds)
         )
-        await self.client.request("POST", "keys", "signatures", "upload", body={self.user_id: {self.device_id: own}})
-        await self.client.request("PUT", "profile", self.user_id, "displayname", body={"displayname": display_name})
-        await self._delete_other_devices()
+        await client.request("POST", "keys", "signatures", "upload", body={self.user_id: {self.device_id: own}})
+        await client.request("PUT", "profile", self.user_id, "displayname", body={"displayname": self._display_name})
+        await self._delete_other_devices(client)
         await self.database.commit(
             lambda conn: conn.execute("UPDATE matrix_identity SET ready=$2 WHERE user_id=$1", self.user_id, True)
         )
 
-    async def _delete_other_devices(self) -> None:
-        devices = await self.client.request("GET", "devices")
+    async def _delete_other_devices(self, client: HomeserverClient) -> None:
+        devices = await client.request("GET", "devices")
         for device in objects_in(devices.get("devices")):
             device_id = device.get("device_id")
             if isinstance(device_id, str) and device_id != self.device_id:
-                await self.client.request("DELETE", "devices", device_id)
+                await client.request("DELETE", "devices", device_id)
 
     async def _prepare(self, conn: Transaction, account: OlmAccount) -> OlmAccount:
         """Have keys ready to publish before the account was ever shared."""
@@ -165,7 +199,7 @@ class Identity:
             await self.olm.save(conn, account)
         return account
 
-    async def _publish(self, account: OlmAccount, device: Json) -> None:
+    async def _publish(self, account: OlmAccount, device: Json, client: HomeserverClient) -> None:
         """Upload what is unpublished and then mark it. A crash in between uploads the same again, which is allowed."""
         one_time = account.one_time_keys["curve25519"]
         fallback = account.fallback_key["curve25519"]
@@ -179,7 +213,7 @@ class Identity:
                 for name, key in fallback.items()
             },
         }
-        await self.client.request("POST", "keys", "upload", body={name: part for name, part in body.items() if part})
+        await client.request("POST", "keys", "upload", body={name: part for name, part in body.items() if part})
 
         async def mark(conn: Transaction, current: OlmAccount) -> None:
             # only if nothing was generated meanwhile: what is unpublished is uploaded again, which is harmless

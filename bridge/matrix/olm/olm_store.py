@@ -52,6 +52,10 @@ class OlmStore:
             account.pickle(self._pickle_key),
         )
 
+    async def delete_sessions(self, conn: Transaction) -> None:
+        """Delete every session: those of an account that is replaced."""
+        await conn.execute("DELETE FROM crypto_olm_session WHERE account_id = $1", self._user_id)
+
     async def update_account(self, conn: Transaction, account: OlmAccount) -> None:
         """Write what has become of the account."""
         await conn.execute(

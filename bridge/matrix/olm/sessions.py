@@ -53,6 +53,10 @@ class OlmChannel:
         self.device_keys: Json = {}
         """Our device keys, cross-signed: set once the identity has them."""
 
+    def use(self, device_id: str, device_keys: Json) -> None:
+        """Speak as this device from now on."""
+        self._device_id, self.device_keys = device_id, device_keys
+
     async def begin(self, conn: Transaction) -> OlmAccount:
         """Load the account. First in every commit."""
         account = await self._olm_store.account(conn)

@@ -19,7 +19,16 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from bridge.matrix.api.events import UnhandledEvent
-from bridge.matrix.api.http_client import HomeserverClient, HomeserverError, Permanent, TokenRefused, Transient, log_retry
+from bridge.matrix.api.http_client import (
+    HomeserverClient,
+    HomeserverError,
+    Permanent,
+    ReplacedByAnother,
+    TokenRefused,
+    Transient,
+    UnknownDevice,
+    log_retry,
+)
 from bridge.matrix.api.json_fields import Json, object_at, objects_in, strings_in
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox
@@ -79,7 +88,7 @@ async def no_urgent_timers() -> bool:
 
 
 class SyncLoop:
-    """The loop of one identity. `run` until cancelled; raises :class:`TokenRefused` and nothing else of the wire."""
+    """The loop of one identity. `run` until cancelled; of the wire it raises `TokenRefused` and `ReplacedByAnother`."""
 
     def __init__(
         self,
@@ -91,6 +100,7 @@ class SyncLoop:
         take: ResponseWriter,
         committed: Callable[[], None],
         crash: CrashHook,
+        renew_device: Callable[[], Awaitable[None]],
         bury: UnhandledSink = drop_unhandled,
         has_urgent_timers: Callable[[], Awaitable[bool]] = no_urgent_timers,
         interval: float = 0.0,
@@ -107,7 +117,7 @@ class SyncLoop:
         self._inbox = inbox
         self._key_upload = key_upload
         self._take = take
-        self._bury = bury
+        self._bury, self._renew_device = bury, renew_device
         self._committed = committed
         self._crash = crash
         self._since: str | None = None
@@ -120,8 +130,8 @@ class SyncLoop:
         """Sync until cancelled."""
         while True:
             try:
-                await self.run_once()
-            except TokenRefused:
+                await self._run_once_or_renew()
+            except (TokenRefused, ReplacedByAnother):
                 raise
             except (HomeserverError, Unavailable, OSError) as error:
                 await self._back_off(error)
@@ -129,6 +139,17 @@ class SyncLoop:
                 self._failures = 0
                 self.caught_up.set()
                 await asyncio.sleep(self._interval or self._pause)
+
+    async def _run_once_or_renew(self) -> None:
+        try:
+            await self.run_once()
+        except UnknownDevice:
+            await self._renew_device()
+            raise
+        except Permanent as error:
+            if error.errcode == "M_FORBIDDEN":  # the user itself may be unknown, as after a homeserver was put back
+                await self._renew_device()
+            raise
 
     async def run_once(self) -> None:
         """Ask once, and commit what comes. Raises what the wire and the store raise, with nothing committed."""

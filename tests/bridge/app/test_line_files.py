@@ -12,6 +12,7 @@ from bridge.app import main
 from bridge.app.bridge import Bridge
 from bridge.app.line_files import CannotStart
 from bridge.config import load
+from bridge.matrix.api.http_client import ReplacedByAnother
 from bridge.runtime import log
 from bridge.runtime.crash_points import never_crash
 from bridge.storage.sqlite_connection import SqliteConnection
@@ -108,16 +109,24 @@ async def test_a_newer_program_wrote_it(papers: Papers) -> None:
         await start(papers)
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (CannotStart(["/keys.db: missing"]), "keys.db: missing"),
+        (ExceptionGroup("", [ExceptionGroup("", [ReplacedByAnother("@policy:x")])]), "@policy:x: replaced by another"),
+    ],
+    ids=["files", "another bridge"],
+)
 def test_the_process_says_it_and_ends_with_2(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], error: Exception, said: str
 ) -> None:
     """Whoever supervises it knows by the code that another start cannot help."""
     made = Papers(tmp_path)
 
     async def refuse(**_options: object) -> None:
-        raise CannotStart([f"{tmp_path}/keys.db: missing"])
+        raise error
 
     monkeypatch.setattr(Bridge, "open", refuse)
     monkeypatch.setattr(log, "configure", lambda _level: None)
     assert main.main(made.save()) == main.EXIT_USAGE
-    assert "keys.db: missing" in capfd.readouterr().err
+    assert said in capfd.readouterr().err

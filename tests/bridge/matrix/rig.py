@@ -40,6 +40,7 @@ class Rig:
         self.crash: CrashHook = never_crash
         self.sink_fails: Exception | None = None
         self.buried: list[UnhandledEvent] = []
+        self.device_losses = 0
         self._open = contextlib.AsyncExitStack()
         self._running: asyncio.Task[None] | None = None
 
@@ -69,6 +70,7 @@ class Rig:
             trust_on_first_use=self.trust_on_first_use,
             sink=self._sink,
             bury=self._bury,
+            device_gone=self._device_gone,
             committed=lambda: None,
         )
         self.room_client = self.matrix.room_client
@@ -101,6 +103,9 @@ class Rig:
 
     async def _in_step(self) -> bool | None:
         return (self.matrix.sync.caught_up.is_set() and self.matrix.puppet_sync.caught_up.is_set()) or None
+
+    async def _device_gone(self) -> None:
+        self.device_losses += 1
 
     async def _bury(self, _conn: Transaction, unhandled: UnhandledEvent) -> None:
         self.buried.append(unhandled)

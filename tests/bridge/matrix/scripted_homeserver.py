@@ -32,6 +32,9 @@ class ScriptedHomeserver:
     """`url` once started. `responses`: sync responses of the policy bot, in order; then the last cursor, after a while.
 
     `puppet_responses`: those of the line voice. `message_pages`: by the token that a page is asked for with.
+
+    `device_table`: by user, the devices that were made and when each was used; where `knows_devices`, it tells of those,
+    and refuses whatever names another.
     """
 
     people: dict[str, ClientDevice] = field(default_factory=dict)
@@ -45,6 +48,8 @@ class ScriptedHomeserver:
     refuse_errcode: str = "M_UNKNOWN"
     fail_at: int | None = None
     devices: list[str] = field(default_factory=list)
+    device_table: dict[str, dict[str, int | None]] = field(default_factory=dict)
+    knows_devices: bool = False
     joined: list[str] = field(default_factory=list)
     membership: str = ""
     requests: list[RecordedRequest] = field(default_factory=list)
@@ -98,6 +103,10 @@ class ScriptedHomeserver:
             return web.json_response({"errcode": "M_UNRECOGNIZED"}, status=404)
         if self.faults:
             return self.faults.popleft()
+        user_id, device_id = asked.query.get("user_id", ""), asked.query.get("device_id")
+        made = self.device_table.setdefault(user_id, {})
+        if self.knows_devices and device_id is not None and device_id not in made:
+            return web.json_response({"errcode": "M_UNKNOWN_DEVICE"}, status=400)
         if self.refuse is not None and self.refuse[0] in request.path:
             return web.json_response({"errcode": self.refuse_errcode}, status=self.refuse[1])
         if request.path == "/_matrix/media/v1/create":
@@ -119,6 +128,14 @@ class ScriptedHomeserver:
                         if person is not None and device == person.device_id:
                             claimed.setdefault(user, {})[device] = person.one_time_key()
                 return web.json_response({"one_time_keys": claimed})
+            case ["devices", name]:
+                if asked.method == "PUT":
+                    made[name] = None
+                else:
+                    made.pop(name, None)
+            case ["devices"] if self.knows_devices:
+                listed = [{"device_id": name, "last_seen_ts": used} for name, used in made.items()]
+                return web.json_response({"devices": listed})
             case ["devices"]:
                 return web.json_response({"devices": [{"device_id": device_id} for device_id in self.devices]})
             case ["joined_rooms"]:

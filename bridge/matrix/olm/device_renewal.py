@@ -1,0 +1,133 @@
+"""A new device for an identity whose device somebody deleted at the homeserver, as "sign out everywhere" does.
+
+Rules of this module: the cross-signing keys stay, so that nobody has to confirm anything. The old device's outbound
+sessions are retired first, then the new device is committed, then it is made known; each of these may be done again after a
+crash. At most one device an hour. Where a device that this database did not make was in use within fifteen minutes, another
+bridge has taken the identity over, and deleted ours: then this one ends, because two would delete each other's for ever. A
+homeserver that does not tell when a device was used (Synapse does not, of application services) has it count as used from
+when it was first met here; so whoever starts this bridge again after that time takes the identity back.
+
+Source: https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3devices
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from bridge.matrix.api.http_client import Permanent, ReplacedByAnother, TokenRefused, UnknownDevice
+from bridge.matrix.api.json_fields import Json, objects_in
+from bridge.matrix.olm.identity import Identity
+from bridge.runtime import log
+from bridge.runtime.clock import Clock
+from bridge.storage.database import Database, Transaction
+from bridge.storage.sqlite_connection import SqliteConnection
+
+MIN_INTERVAL_MS: Final = 3_600_000
+"""Between two devices: somebody who deletes them on purpose, or a fault of ours, makes no flood of them."""
+IN_USE_MS: Final = 900_000
+RETRY_SECONDS: Final = 60.0
+
+
+class DeviceRenewal:
+    """Renews one identity's device; `main`: the database of outbound sessions. `notify`: tells people, once a loss."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        device_prefix: str,
+        main: Database,
+        clock: Clock,
+        notify: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._identity, self._prefix, self._main, self._clock, self._notify = identity, device_prefix, main, clock, notify
+        self._lock = asyncio.Lock()
+        self._notified = False
+
+    async def renew(self) -> None:
+        """See whether the homeserver has the device, and make another if not.
+
+        Raises `ReplacedByAnother`, `UnknownDevice` when it is too early for another, and what `HomeserverClient` raises.
+        """
+        async with self._lock:
+            if not self._identity.client.suspended:
+                devices = await self._devices()
+                if any(device.get("device_id") == self._identity.device_id for device in devices):
+                    return
+                if not self._notified:
+                    await self._notify()
+                    self._notified = True
+                log.event("device_renewal.device_gone")
+                await self._refuse_if_replaced(devices)
+                await self._replace()
+            account = await self._identity.use_device(self._identity.device_id)
+            await self._identity.register(account)
+            self._identity.client.device_id = self._identity.device_id
+            self._identity.client.suspended = self._notified = False
+            log.event("device_renewal.renewed")
+
+    async def _devices(self) -> list[Json]:
+        try:
+            answer = await self._identity.client.without_device().request("GET", "devices")
+        except TokenRefused:
+            raise
+        except Permanent as error:
+            if error.errcode != "M_FORBIDDEN":
+                raise
+            return []  # the homeserver does not know the user either: `register` makes it
+        return list(objects_in(answer.get("devices")))
+
+    async def _refuse_if_replaced(self, devices: list[Json]) -> None:
+        now = int(self._clock.now() * 1000)
+        rows = await self._identity.database.fetch(
+            "SELECT device_id, ours, at_ms FROM matrix_earlier_device WHERE user_id=$1", self._identity.user_id
+        )
+        ours = {row["device_id"] for row in rows if row["ours"]}
+        met = {row["device_id"]: int(row["at_ms"]) for row in rows if not row["ours"]}
+        strange = [
+            (device_id, device.get("last_seen_ts"))
+            for device in devices
+            if isinstance(device_id := device.get("device_id"), str) and device_id not in ours
+        ]
+        await self._identity.database.commit(lambda conn: self._note_met(conn, [name for name, _ in strange], now))
+        for device_id, seen in strange:
+            used = seen if isinstance(seen, int) and not isinstance(seen, bool) else met.get(device_id, now)
+            if now - used < IN_USE_MS:
+                raise ReplacedByAnother(self._identity.user_id)
+        last = max((int(row["at_ms"]) for row in rows if row["ours"]), default=None)
+        if last is not None and 0 <= now - last < MIN_INTERVAL_MS:
+            raise UnknownDevice(0, "QUIETLINE_DEVICE_TOO_SOON", RETRY_SECONDS)
+
+    async def _note_met(self, conn: Transaction, devices: list[str], now: int) -> None:
+        for device_id in devices:
+            await conn.execute(
+                """INSERT INTO matrix_earlier_device (user_id, device_id, ours, at_ms) VALUES ($1, $2, $3, $4)
+                   ON CONFLICT DO NOTHING""",
+                self._identity.user_id,
+                device_id,
+                False,
+                now,
+            )
+
+    async def _replace(self) -> None:
+        user_id, now = self._identity.user_id, int(self._clock.now() * 1000)
+        # First, because the identity's database may be another: what is retired twice is retired once.
+        await self._main.commit(lambda conn: _retire_sessions(conn, user_id))
+        device_id = f"{self._prefix}{secrets.token_hex(4).upper()}"
+        await self._identity.database.commit(lambda conn: self._identity.replace_device(conn, device_id, now_ms=now))
+        # Nobody knows the new device yet: what is sent before it is registered could be read by nobody.
+        self._identity.client.suspended = True
+        self._identity.device_id = device_id
+
+
+async def _retire_sessions(conn: Transaction, user_id: str) -> Any:
+    await conn.execute("UPDATE matrix_session SET active=$2, ratchet=NULL WHERE user_id=$1 AND active", user_id, False)
+
+
+def peek_device_id(connection: SqliteConnection, user_id: str) -> str | None:
+    """Return the device that an identity speaks with, to a command beside the bridge; None before it was made."""
+    device_id: str | None = connection.fetchval("SELECT device_id FROM matrix_identity WHERE user_id = $1", user_id)
+    return device_id

@@ -1,0 +1,174 @@
+"""A device of ours that somebody deleted at the homeserver: another of the same identity, once, and no words are lost."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from bot.model.actions import Speaker
+from bridge.matrix.api.http_client import HomeserverError, Permanent, ReplacedByAnother, Transient, UnknownDevice
+from bridge.matrix.olm.identity import Identity, master_key
+from tests.bridge.matrix.client_device import ClientDevice
+from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
+from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
+from tests.bridge.matrix.sync_events import ROOM, record_our_room
+
+FIRST_TEXT = {"msgtype": "m.text", "body": "help"}
+
+
+async def with_room(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
+    """Have Ada in a room of ours, and something said there by both of us."""
+    server.knows_devices = True
+    await record_our_room(rig)
+    ada = ClientDevice("@ada:x")
+    server.register(ada)
+    await rig.matrix.devices.refresh_stale([ada.mxid])
+    for speaker in (Speaker.POLICY, Speaker.TEXTER):
+        await rig.room_client.send(ROOM, speaker, f"before {speaker.value}", "m.room.message", FIRST_TEXT)
+    return ada
+
+
+def identity_of(rig: Rig, mxid: str) -> Identity:
+    return rig.matrix.policy if mxid == POLICY else rig.matrix.puppet
+
+
+async def sync_once(rig: Rig, mxid: str) -> None:
+    """Sync as the loop does, and let pass what it would try again."""
+    loop = rig.matrix.sync if mxid == POLICY else rig.matrix.puppet_sync
+    try:
+        await loop._run_once_or_renew()
+    except ReplacedByAnother:
+        raise
+    except HomeserverError:
+        pass
+
+
+async def said(rig: Rig, server: ScriptedHomeserver, mxid: str, txn: str) -> tuple[str, str]:
+    """Say something as that identity; return the device and the session that it was said with."""
+    speaker = Speaker.POLICY if mxid == POLICY else Speaker.TEXTER
+    await rig.room_client.send(ROOM, speaker, txn, "m.room.message", FIRST_TEXT)
+    [request] = [asked for asked in server.requests if asked.path.endswith(f"/{txn}")]
+    return request.query["device_id"], request.body["session_id"]
+
+
+@pytest.mark.parametrize("mxid", [POLICY, PUPPET])
+async def test_words_wait_and_are_said_by_a_new_device(rig: Rig, server: ScriptedHomeserver, mxid: str) -> None:
+    """What is to be said is to be tried again; then the same identity says it, as a new device and in a new session."""
+    ada = await with_room(rig, server)
+    identity = identity_of(rig, mxid)
+    old_device, old_session = await said(rig, server, mxid, "old")
+    old_key, master = identity.curve25519, master_key(identity)
+    server.device_table[mxid].clear()
+    with pytest.raises(UnknownDevice) as refused:
+        await said(rig, server, mxid, "lost")
+    assert isinstance(refused.value, Transient)
+    before = len(server.sent_to(ada))
+    await sync_once(rig, mxid)
+    device, session = await said(rig, server, mxid, "new")
+    assert device == identity.device_id != old_device
+    assert identity.curve25519 == server.ours[mxid].curve25519 != old_key
+    assert session != old_session
+    assert master_key(identity) == master
+    assert set(server.device_table[mxid]) == {device}
+    sent = [ada.decrypt_to_device(event) for event in server.sent_to(ada)[before:]]
+    assert session in {payload["content"].get("session_id") for payload in sent if payload["sender"] == mxid}
+    assert rig.device_losses == 1
+
+
+async def test_a_device_that_is_there_is_left(rig: Rig, server: ScriptedHomeserver) -> None:
+    """A refusal that has another reason makes no device, and tells nobody."""
+    await with_room(rig, server)
+    device_id = rig.matrix.policy.device_id
+    await rig.matrix.renewals[POLICY].renew()
+    assert (rig.matrix.policy.device_id, rig.device_losses) == (device_id, 0)
+
+
+async def test_at_most_once_an_hour(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Whoever deletes it again at once has us wait: no flood of devices; after an hour there is another."""
+    await with_room(rig, server)
+    server.device_table[POLICY].clear()
+    await sync_once(rig, POLICY)
+    second = rig.matrix.policy.device_id
+    server.device_table[POLICY].clear()
+    for _ in range(2):
+        await sync_once(rig, POLICY)
+    assert rig.matrix.policy.device_id == second
+    assert server.device_table[POLICY] == {}
+    await rig.database.commit(lambda conn: conn.execute("UPDATE matrix_earlier_device SET at_ms = at_ms - 3600000"))
+    await sync_once(rig, POLICY)
+    assert set(server.device_table[POLICY]) == {rig.matrix.policy.device_id} != {second}
+
+
+@pytest.mark.parametrize("used", ["just now", "not told"])
+async def test_another_bridge_is_not_fought(rig: Rig, server: ScriptedHomeserver, used: str) -> None:
+    """A device that we did not make is in use, or may be: this bridge ends, and deletes nothing."""
+    await with_room(rig, server)
+    last = int(time.time() * 1000) if used == "just now" else None
+    server.device_table[POLICY] = {"QLPOLICYOTHER": last}
+    for _ in range(2):
+        with pytest.raises(ReplacedByAnother):
+            await sync_once(rig, POLICY)
+    assert set(server.device_table[POLICY]) == {"QLPOLICYOTHER"}
+
+
+@pytest.mark.parametrize("used", ["long ago", "not told"])
+async def test_a_device_that_nobody_uses_is_replaced(rig: Rig, server: ScriptedHomeserver, used: str) -> None:
+    """Used more than fifteen minutes ago, or met that long ago where the homeserver does not tell: ours takes its place."""
+    await with_room(rig, server)
+    last = int(time.time() * 1000) - 900_001 if used == "long ago" else None
+    server.device_table[POLICY] = {"QLPOLICYOTHER": last}
+    if last is None:
+        with pytest.raises(ReplacedByAnother):
+            await sync_once(rig, POLICY)
+        await rig.database.commit(lambda conn: conn.execute("UPDATE matrix_earlier_device SET at_ms = at_ms - 900001"))
+    await sync_once(rig, POLICY)
+    assert set(server.device_table[POLICY]) == {rig.matrix.policy.device_id}
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["tried again", "after a restart"])
+@pytest.mark.parametrize("step", range(9))
+async def test_it_may_be_interrupted_anywhere(rig: Rig, server: ScriptedHomeserver, step: int, restart: bool) -> None:
+    """A failure at any request: the next try, or start, ends with one device, one set of keys, and words are said."""
+    await with_room(rig, server)
+    server.device_table[POLICY].clear()
+    server.requests.clear()
+    server.fail_at = 1 + step
+    await sync_once(rig, POLICY)
+    server.fail_at = None
+    if restart:
+        await rig.stop()
+        await rig.start(run=False)
+    await sync_once(rig, POLICY)
+    await sync_once(rig, POLICY)
+    device, _ = await said(rig, server, POLICY, "new")
+    assert set(server.device_table[POLICY]) == {device} == {rig.matrix.policy.device_id}
+    uploaded = [a.body["device_keys"] for a in server.requests if "device_keys" in (a.body or {}) and "upload" in a.path]
+    assert {keys["device_id"] for keys in uploaded} == {device}
+    assert len({str(keys["keys"]) for keys in uploaded}) == 1
+
+
+async def test_nothing_is_sent_before_the_new_device_is_known(rig: Rig, server: ScriptedHomeserver) -> None:
+    """While it is being made nobody speaks: nobody could verify what the new device says."""
+    await with_room(rig, server)
+    server.device_table[POLICY].clear()
+    server.refuse = ("/keys/device_signing/upload", 500)
+    await sync_once(rig, POLICY)
+    with pytest.raises(UnknownDevice):
+        await said(rig, server, POLICY, "early")
+    server.refuse = None
+    await sync_once(rig, POLICY)
+    await said(rig, server, POLICY, "in time")
+
+
+async def test_a_homeserver_that_does_not_know_the_user(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Put back to before the line was made: the identity is registered again, with a device."""
+    await with_room(rig, server)
+    server.device_table[PUPPET].clear()
+    server.refuse, server.refuse_errcode = ("/devices", 403), "M_FORBIDDEN"
+    with pytest.raises(Permanent):
+        await rig.matrix.renewals[PUPPET].renew()
+    server.refuse = None
+    await sync_once(rig, PUPPET)
+    assert set(server.device_table[PUPPET]) == {rig.matrix.puppet.device_id}
+    assert [a.path for a in server.requests if a.path.endswith("/register")][-1:] == ["/_matrix/client/v3/register"]
