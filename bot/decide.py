@@ -22,6 +22,7 @@ from bot.model.desk import Desk, Facts, Thread
 from bot.model.events import (
     Event,
     IdentityChanged,
+    IdentityConfirmed,
     MemberJoined,
     MemberLeft,
     MessageIgnored,
@@ -200,6 +201,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, OutreachStarted): (cold_outreach.show_outreach,),
     (Desk, PowerLevelsChanged): (roster.update_power_levels,),
     (Desk, IdentityChanged): (duty.report_identity,),
+    (Desk, IdentityConfirmed): (duty.note_confirmed_identity,),
     (Desk, TimerDue): (
         remove_answer,
         enrolment.end_enrolment,

@@ -82,6 +82,7 @@ NOT_OUR_WORDS: Final = re.compile(r"util|manager|handler|helper", re.IGNORECASE)
 PASSED_OVER: Final = {
     (Thread, events.PowerLevelsChanged): "the desk's levels are the roster; threads get it as a fact",
     (Thread, events.IdentityChanged): "the desk is told; who receives keys is the bridge's to hold back",
+    (Thread, events.IdentityConfirmed): "the desk is told; who receives keys is the bridge's to hold back",
     (Thread, thread_desk_events.ThreadQueued): "said by threads to the desk",
     (Thread, thread_desk_events.AlarmRaised): "said by threads to the desk",
     (Thread, thread_desk_events.ClaimRequested): "said by threads to the desk",

@@ -223,6 +223,13 @@ class IdentityChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityConfirmed:
+    """Somebody's newest cross-signing identity was confirmed on the server (`quietline trust`)."""
+
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimerDue:
     """A timer that a decision had set is due."""
 
@@ -240,6 +247,7 @@ Event: TypeAlias = (
     | MemberLeft
     | PowerLevelsChanged
     | IdentityChanged
+    | IdentityConfirmed
     | TimerDue
     | ThreadQueued
     | AlarmRaised

@@ -12,7 +12,7 @@ from bot.commands.parser import UNKNOWN_MEMBER, ParsedCommand, answer, answer_re
 from bot.display.thread_card import localpart
 from bot.model.actions import DESK, ConfirmIdentity, SendMessage, ShowDevices, SignOut
 from bot.model.desk import Desk, DeskMember, Facts
-from bot.model.events import IdentityChanged, MessageSent
+from bot.model.events import IdentityChanged, IdentityConfirmed, MessageSent
 from bot.model.feature import Step
 from bot.model.thread_desk_events import AssigneeSpoke, ListenRequested, OffDutyRequested
 from bot.model.transactional_actions import SendEvent
@@ -102,6 +102,12 @@ def report_identity(pack: Pack, facts: Facts, desk: Desk, event: IdentityChanged
         f"!trust @{localpart(event.user)}. Fingerprint: {' '.join(fours(event.master_key))}"
     )
     return Step(desk, (SendMessage(place=DESK, body=body, notice=False, mentions=facts.supervisors),))
+
+
+def note_confirmed_identity(pack: Pack, facts: Facts, desk: Desk, event: IdentityConfirmed) -> Step[Desk]:
+    """Tell the desk that an identity was confirmed on the server, and wait for no `!trust` of it any more."""
+    body = f"{localpart(event.user)}'s identity is confirmed by the technician, on the server (quietline trust)."
+    return Step(_forget_report(desk, event.user), (SendMessage(place=DESK, body=body, notice=False),))
 
 
 def _forget_report(desk: Desk, user: str) -> Desk:

@@ -19,6 +19,7 @@ from bot.model.events import (
     Content,
     Event,
     IdentityChanged,
+    IdentityConfirmed,
     IgnoreReason,
     MemberJoined,
     MemberLeft,
@@ -103,6 +104,9 @@ class MatrixEventIngest:
             if isinstance(item, events.IdentityChanged):
                 changed = IdentityChanged(user=item.user_id, master_key=item.master_key, first=item.first)
                 await self._put(conn, DESK, changed)
+                continue
+            if isinstance(item, events.IdentityConfirmed):
+                await self._put(conn, DESK, IdentityConfirmed(user=item.user_id))
                 continue
             if isinstance(item, events.SelfRemoved):
                 self._self_removed = True
@@ -322,7 +326,7 @@ class MatrixEventIngest:
 
 def _unhandled(item: events.MatrixEvent) -> events.UnhandledEvent:
     """Say which event it was; what was decrypted of it is not kept, because an agreed word may stand in it."""
-    if isinstance(item, events.IdentityChanged | events.SelfRemoved | events.ReadReceipt | events.GapTruncated):
+    if not isinstance(item, events.RoomEvent):
         return events.UnhandledEvent(room_id="", event_id="", sender="", encrypted=False, at=0, raw="")
     return events.UnhandledEvent(
         room_id=item.room_id,

@@ -235,12 +235,17 @@ async def _earlier_devices(conn: Transaction) -> None:
     """)
 
 
+async def _announced(conn: Transaction) -> None:
+    # False for an identity that was confirmed beside the bridge, until the bridge has told the desk of it.
+    await conn.execute("ALTER TABLE matrix_confirmed ADD COLUMN announced BOOLEAN NOT NULL DEFAULT TRUE")
+
+
 OLM: Final = Migrations(version_table="crypto_version", steps=(_olm, _olm_alone), base_version=9)
 """A file that mautrix made stands at its version 10, which the first step leads to."""
 IDENTITY: Final = Migrations(
     version_table="matrix_identity_version", steps=(_identities, _session_recovery, _earlier_devices)
 )
-ROOMS: Final = Migrations(version_table="matrix_version", steps=(_rooms, _inbound_limits))
+ROOMS: Final = Migrations(version_table="matrix_version", steps=(_rooms, _inbound_limits, _announced))
 
 PUPPET_MIGRATIONS: Final = (OLM, IDENTITY)
 """What the database of the line voice needs."""

@@ -22,6 +22,7 @@ from bridge.storage.errors import DatabaseError
 from deploy.cli.policy import policy
 from deploy.cli.records import VERBS
 from deploy.cli.reports import practices, report
+from deploy.cli.trust import trust
 from deploy.data_dir.layout import DEFAULT_PORT_BASE, Layout, Ports
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -240,6 +241,7 @@ def bridge(config: Path) -> None:
 
 cli.add_command(practices)
 cli.add_command(report)
+cli.add_command(trust)
 for _verb in VERBS:
     cli.add_command(_verb)
 

@@ -28,6 +28,7 @@ from deploy.data_dir import offline
 from deploy.inspect import doctor_database, doctor_files
 from deploy.inspect.erasure_certificates import verify_certificates
 from deploy.inspect.status import CheckReport, CheckResult
+from deploy.inspect.trust import check_first_supervisor
 from policies.load import load as load_pack
 from policies.pack import samples, unreviewed
 
@@ -207,6 +208,7 @@ def check_database(config: Config, pack: Pack, layout: Layout) -> list[CheckResu
     try:
         with offline.read_transaction(config) as db:
             found = list(doctor_database.database_checks(db, config, pack, begun=layout.provisioned))
+            found.append(check_first_supervisor(db, config))
         report = verify_certificates(config)
     except (DatabaseError, OSError):
         do = "Start the line once: ./quietline up"

@@ -112,6 +112,13 @@ class IdentityChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityConfirmed:
+    """A user's newest master key was confirmed beside the bridge (`quietline trust`)."""
+
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoomLost:
     """A room of ours was closed by a tombstone (`how` is "closed"), or we were removed from it ("removed")."""
 
@@ -158,4 +165,4 @@ RoomEvent: TypeAlias = (
 )
 """What is an event of a room, with an id, a sender and a time."""
 
-MatrixEvent: TypeAlias = RoomEvent | ReadReceipt | IdentityChanged | SelfRemoved | GapTruncated
+MatrixEvent: TypeAlias = RoomEvent | ReadReceipt | IdentityChanged | IdentityConfirmed | SelfRemoved | GapTruncated

@@ -18,6 +18,7 @@ from bridge.matrix.api.events import IdentityChanged, MatrixEvent
 from bridge.matrix.api.json_fields import Json, object_at
 from bridge.matrix.olm.cross_signing import Device, devices_of, master_key_of
 from bridge.matrix.olm.identity import Identity
+from bridge.matrix.room_keys.confirmed_identities import CONFIRM, MARK_DIRTY
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS
 from bridge.runtime.clock import Clock
 from bridge.storage.database import Database, Transaction, placeholders
@@ -115,14 +116,7 @@ class DeviceLists:
 
     async def confirm(self, conn: Transaction, user_id: str, master_key: str) -> None:
         """Trust this master key of the user from now on, and mark the user, so that keys go to its devices."""
-        await conn.execute(
-            """
-            INSERT INTO matrix_confirmed (user_id, master_key) VALUES ($1, $2)
-            ON CONFLICT (user_id) DO UPDATE SET master_key=excluded.master_key
-            """,
-            user_id,
-            master_key,
-        )
+        await conn.execute(CONFIRM, user_id, master_key, True)
         await self.mark(conn, [user_id])
 
     async def record_last_seen(self, conn: Transaction, device: Device) -> None:
@@ -174,18 +168,7 @@ class DeviceLists:
         """Mark users dirty, to be seen to after `seconds`; `stale`: nothing is said about their devices before that."""
         due = int((self._clock.now() + seconds) * 1000)
         for user_id in sorted(set(users) - self._ours):
-            await conn.execute(
-                """
-                INSERT INTO matrix_dirty (user_id, mark, stale, due_ms) VALUES ($1, 1, $3, $2)
-                ON CONFLICT (user_id) DO UPDATE SET
-                mark=matrix_dirty.mark + 1,
-                stale=(matrix_dirty.stale OR excluded.stale),
-                due_ms=CASE WHEN matrix_dirty.due_ms < excluded.due_ms THEN matrix_dirty.due_ms ELSE excluded.due_ms END
-                """,
-                user_id,
-                due,
-                stale,
-            )
+            await conn.execute(MARK_DIRTY, user_id, due, stale)
 
     async def mark_queried(self, conn: Transaction, marks: Iterable[tuple[str, int]]) -> None:
         """Note that the list is fresh, unless the user was marked again meanwhile; keys are still owed."""

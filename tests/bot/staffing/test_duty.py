@@ -8,7 +8,7 @@ import pytest
 
 from bot.model.actions import DESK, ConfirmIdentity, ShowDevices, SignOut
 from bot.model.desk import Desk
-from bot.model.events import IdentityChanged, PowerLevelsChanged, ReactionAdded
+from bot.model.events import IdentityChanged, IdentityConfirmed, PowerLevelsChanged, ReactionAdded
 from bot.model.thread_desk_events import AssigneeSpoke, ListenRequested
 from tests.bot.examples import at, at_desk, due, held, of, said, staffed_desk, then, told, words
 from tests.bot.simulation import Simulation
@@ -87,6 +87,15 @@ def test_a_supervisor_confirms_the_identity_that_was_shown(first: bool) -> None:
     again = then(step.aggregate, at_desk("!trust @ben", sender=SUE, event_id="$m2"))
     assert of(ConfirmIdentity, again) == []
     assert "Nobody of that name" in words(again)
+
+
+def test_an_identity_that_was_confirmed_on_the_server_waits_no_more() -> None:
+    """The desk reads who was confirmed and where, and `!trust` of it finds nobody; others go on waiting."""
+    step = then(shown(BEN, ANA), IdentityConfirmed(user=BEN))
+    assert "ben's identity is confirmed by the technician" in words(step)
+    assert dict(step.aggregate.unconfirmed_identities).keys() == {ANA}
+    assert dict(step.aggregate.reported).keys() == {ANA}
+    assert of(ConfirmIdentity, then(step.aggregate, at_desk("!trust @ben", sender=SUE))) == []
 
 
 @pytest.mark.parametrize(

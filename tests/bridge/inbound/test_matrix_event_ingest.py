@@ -11,6 +11,7 @@ import pytest
 from bot.model.actions import DESK, OFFICE, THREAD, SendMessage
 from bot.model.events import (
     IdentityChanged,
+    IdentityConfirmed,
     IgnoreReason,
     MemberJoined,
     MemberLeft,
@@ -150,6 +151,7 @@ async def test_memberships_levels_and_identities(ingest: IngestHarness) -> None:
         levels(DESK_ROOM, "$6"),
         levels(THREAD_ROOM, "$7"),
         events.IdentityChanged(user_id=ADA, master_key="k", first=False),
+        events.IdentityConfirmed(user_id=ADA),
     )
     assert told == [
         (DESK, PowerLevelsChanged(users=())),
@@ -158,6 +160,7 @@ async def test_memberships_levels_and_identities(ingest: IngestHarness) -> None:
         (DESK, MemberLeft(place=DESK, user=ADA)),
         (DESK, PowerLevelsChanged(users=(("@a:x", 50), ("@b:x", 0)), tampered=True)),
         (DESK, IdentityChanged(user=ADA, master_key="k")),
+        (DESK, IdentityConfirmed(user=ADA)),
     ]
 
 

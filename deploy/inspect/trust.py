@@ -1,0 +1,107 @@
+"""`quietline trust`: whose identity is confirmed, and confirming one from the server.
+
+Rules of this module: a fingerprint is given by a person who compared it, and only the identity that was last seen can be
+confirmed by it; the confirmation and its audit entry are one commit, which the running line acts on within five seconds
+(`bridge/matrix/sync/device_updates.py`). The doctor's row counts people and names nobody.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from bot.model.audit_kinds import AuditKind
+from bridge.matrix.room_keys.confirmed_identities import (
+    NotThatFingerprint,
+    SeenIdentity,
+    confirm_fingerprint,
+    confirmed_supervisors,
+    seen_identities,
+)
+from deploy.data_dir import offline
+from deploy.inspect.status import CheckResult
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.config import Config
+    from bridge.storage.database import Transaction
+    from bridge.storage.sqlite_connection import SqliteConnection
+
+HOW: Final = "Ask them in person, or by a voice you know, what their client shows; then: quietline trust MXID FINGERPRINT"
+NOBODY: Final = (
+    "Nobody was seen with an identity yet. Staff sign in, and set up in their client's settings what it calls "
+    "verification, recovery or secure backup; then they are listed here."
+)
+
+
+def read_identities(config: Config) -> list[SeenIdentity]:
+    """Return everybody who was seen with an identity, confirmed or not. Raises `DatabaseError`."""
+    with offline.read_transaction(config) as db:
+        return seen_identities(db)
+
+
+async def confirm_identity(config: Config, mxid: str, fingerprint: str) -> bool:
+    """Confirm the newest identity of a Matrix id by its fingerprint, or that of a device that it signed.
+
+    Spaces in the fingerprint do not count. False when it is not that fingerprint; nothing has changed then. One that is
+    confirmed already is left as it is. Raises `DatabaseError`.
+    """
+    entered = "".join(fingerprint.split())
+    known = (seen for seen in read_identities(config) if seen.user_id == mxid and seen.is_named_by(entered))
+    if any(seen.confirmed for seen in known):
+        return True
+
+    async def confirm(conn: Transaction) -> None:
+        await confirm_fingerprint(conn, mxid, entered)
+
+    try:
+        await offline.record_audit(config, AuditKind.TRUST, confirm)
+    except NotThatFingerprint:
+        return False
+    return True
+
+
+def as_json(identities: Sequence[SeenIdentity]) -> str:
+    """Write them for a program; keys stand in groups of four."""
+    return json.dumps({"identities": [_as_object(seen) for seen in identities]})
+
+
+def as_text(identities: Sequence[SeenIdentity]) -> list[str]:
+    """Write them for a person, those who wait first."""
+    lines: list[str] = []
+    for seen in sorted(identities, key=lambda seen: seen.confirmed):
+        lines.append(f"{seen.user_id}  {'confirmed' if seen.confirmed else 'NOT CONFIRMED'}")
+        lines.append(f"    identity         {grouped(seen.master_key)}")
+        lines += [f"    device {device:<10}{grouped(key)}" for device, key in seen.devices]
+    if not identities:
+        lines.append(NOBODY)
+    elif not all(seen.confirmed for seen in identities):
+        lines.append(HOW)
+    return lines
+
+
+def check_first_supervisor(db: SqliteConnection, config: Config) -> CheckResult:
+    """Whether anybody can confirm the others: a supervisor at the desk whose own identity is confirmed."""
+    count = confirmed_supervisors(db)
+    if count:
+        return CheckResult(name="first supervisor", ok=True, what=f"{count} with a confirmed identity at the desk")
+    what = "no supervisor's identity is confirmed: nobody at the desk is heard, and nobody can read what the line says"
+    if config.line.rehearsal:
+        what = "no supervisor is at the desk; a rehearsal trusts the first identity that it sees"
+    do = f"See `quietline trust` for who was seen. {HOW}"
+    return CheckResult(name="first supervisor", ok=config.line.rehearsal, what=what, do=do)
+
+
+def grouped(key: str) -> str:
+    """Write a key as clients show it, in groups of four."""
+    return " ".join(key[n : n + 4] for n in range(0, len(key), 4))
+
+
+def _as_object(seen: SeenIdentity) -> dict[str, Any]:
+    return {
+        "mxid": seen.user_id,
+        "fingerprint": grouped(seen.master_key),
+        "devices": [{"id": device, "fingerprint": grouped(key)} for device, key in seen.devices],
+        "confirmed": seen.confirmed,
+    }

@@ -1,0 +1,95 @@
+"""Confirming beside the bridge: only what was last seen, and the bridge acts on it and tells the desk once."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.matrix.api.events import IdentityConfirmed
+from bridge.matrix.room_keys.confirmed_identities import NotThatFingerprint, confirm_fingerprint, seen_identities
+from bridge.storage.sqlite_connection import SqliteConnection
+from tests.bridge.matrix.client_device import ClientDevice
+from tests.bridge.matrix.rig import Rig
+from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
+from tests.bridge.matrix.sync_events import ROOM, member_event, record_our_room, timeline
+
+
+@pytest.fixture
+async def ada(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
+    """Be somebody new on a line that does not trust on first use."""
+    rig.matrix.devices._trust_on_first_use = False
+    await record_our_room(rig)
+    ada = ClientDevice("@ada:x")
+    server.register(ada)
+    server.queue_sync(timeline(member_event(ada)))
+    await rig.matrix.sync.run_once()
+    await rig.matrix.device_updates.run_once()
+    rig.events.clear()
+    return ada
+
+
+async def confirm(rig: Rig, user: str, fingerprint: str) -> None:
+    await rig.database.commit(lambda conn: confirm_fingerprint(conn, user, fingerprint))
+
+
+def seen(rig: Rig) -> list[tuple[str, str, tuple[tuple[str, str], ...], bool]]:
+    found = seen_identities(SqliteConnection(rig.directory / "main.db", read_only=True))
+    return [(each.user_id, each.master_key, each.devices, each.confirmed) for each in found]
+
+
+async def signing_key(rig: Rig, device: ClientDevice) -> str:
+    return str(await rig.database.fetchval("SELECT ed25519 FROM matrix_device WHERE device_id = $1", device.device_id))
+
+
+@pytest.mark.parametrize("which", ["identity", "device"])
+async def test_a_fingerprint_confirms_and_the_bridge_acts_on_it(
+    rig: Rig, server: ScriptedHomeserver, ada: ClientDevice, which: str
+) -> None:
+    """The identity's own or a signed device's: the keys of the room go to that device, and the desk is told once."""
+    await rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM)
+    assert server.sent_to(ada) == []
+    key = await signing_key(rig, ada)
+    assert seen(rig) == [(ada.mxid, ada.master_key, ((ada.device_id, key),), False)]
+    await confirm(rig, ada.mxid, ada.master_key if which == "identity" else key)
+    await rig.matrix.device_updates.run_once()
+    assert len(server.sent_to(ada)) == 1
+    assert rig.events == [IdentityConfirmed(user_id=ada.mxid)]
+    assert seen(rig) == [(ada.mxid, ada.master_key, ((ada.device_id, key),), True)]
+    await rig.database.commit(lambda conn: rig.matrix.devices.mark(conn, [ada.mxid]))
+    await rig.matrix.device_updates.run_once()
+    assert rig.events == [IdentityConfirmed(user_id=ada.mxid)]
+
+
+async def test_what_is_not_the_fingerprint_changes_nothing(rig: Rig, server: ScriptedHomeserver, ada: ClientDevice) -> None:
+    """Another key, another person's, an unsigned device's, or one of before a change: refused, and nothing is written."""
+    before = ada.master_key
+    unsigned = ClientDevice("@eve:x", cross_signed=False)
+    other = ClientDevice("@bea:x")
+    server.register(unsigned, other)
+    await rig.matrix.devices.refresh_stale([unsigned.mxid, other.mxid])
+    ada.new_identity()
+    await rig.database.commit(lambda conn: rig.matrix.devices.mark(conn, [ada.mxid]))
+    await rig.matrix.device_updates.run_once()
+    wrong = [
+        (ada.mxid, before),
+        (ada.mxid, other.master_key),
+        (ada.mxid, ""),
+        (ada.mxid, ada.master_key[:-1]),
+        (unsigned.mxid, await signing_key(rig, unsigned)),
+        ("@nobody:x", ada.master_key),
+    ]
+    for user, fingerprint in wrong:
+        with pytest.raises(NotThatFingerprint):
+            await confirm(rig, user, fingerprint)
+    assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_confirmed") == 0
+    assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_dirty") == 0
+
+
+async def test_a_changed_identity_is_unconfirmed_again(rig: Rig, server: ScriptedHomeserver, ada: ClientDevice) -> None:
+    """After `confirm` of the first, another one of the same person is listed and not confirmed, and gets nothing."""
+    await confirm(rig, ada.mxid, ada.master_key)
+    await rig.matrix.device_updates.run_once()
+    ada.new_identity()
+    await rig.database.commit(lambda conn: rig.matrix.devices.mark(conn, [ada.mxid]))
+    await rig.matrix.device_updates.run_once()
+    assert [(user, key, confirmed) for user, key, _, confirmed in seen(rig)] == [(ada.mxid, ada.master_key, False)]
+    assert await rig.matrix.devices.trusted(ada.mxid) == []

@@ -1,0 +1,135 @@
+"""`quietline trust` beside a bridge: the list, a confirmation, a refusal, and the doctor's row."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from deploy.cli.main import cli
+from deploy.data_dir import offline
+from deploy.inspect.trust import check_first_supervisor
+from tests.deploy.inspect.test_doctor import real
+from tests.deploy.line_directory import ADA, SOL, LineDirectory, line_directory
+
+MASTER, DEVICE, OTHER = "AbCd" * 10 + "xyz", "1234" * 10 + "567", "Qrst" * 10 + "uvw"
+SEE = "INSERT INTO matrix_seen_identity (user_id, master_key, queried_ms) VALUES ($1, $2, 0)"
+KNOW = """
+    INSERT INTO matrix_device (user_id, device_id, curve25519, ed25519, cross_signed, master_key)
+    VALUES ($1, $2, 'c', $3, $4, $5)
+"""
+
+
+@pytest.fixture
+async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
+    """Make a line with a supervisor and an advocate, and what was seen of them."""
+    async with line_directory(tmp_path) as there:
+        await there.desk()
+        await there.execute("UPDATE matrix_member SET membership = 'join' WHERE user_id = $1", SOL)
+        for user, key in ((SOL, MASTER), (ADA, OTHER), ("@none:quietline.localhost", "")):
+            await there.execute(SEE, user, key)
+        await there.execute(KNOW, SOL, "PHONE", DEVICE, True, MASTER)
+        await there.execute(KNOW, SOL, "OLD", "9999" * 10 + "999", False, MASTER)
+        yield there
+
+
+async def trust(line: LineDirectory, *words: str) -> Result:
+    return await asyncio.to_thread(CliRunner().invoke, cli, ["trust", "--config", str(line.layout.config), *words])
+
+
+async def kinds(line: LineDirectory) -> list[str]:
+    return [row["kind"] for row in await line.harness.database.fetch("SELECT kind FROM audit ORDER BY seq")]
+
+
+def grouped(key: str) -> str:
+    return " ".join(key[n : n + 4] for n in range(0, len(key), 4))
+
+
+async def test_the_list_is_the_contract(line: LineDirectory) -> None:
+    """Everybody seen with an identity, keys in groups of four, signed devices only; an identity of nobody is left out."""
+    told = json.loads((await trust(line, "--json")).stdout)
+    assert told == {
+        "identities": [
+            {"mxid": ADA, "fingerprint": grouped(OTHER), "devices": [], "confirmed": False},
+            {
+                "mxid": SOL,
+                "fingerprint": grouped(MASTER),
+                "devices": [{"id": "PHONE", "fingerprint": grouped(DEVICE)}],
+                "confirmed": False,
+            },
+        ]
+    }
+    shown = await trust(line)
+    assert shown.exit_code == 0
+    assert grouped(MASTER) in shown.stdout
+    assert "quietline trust MXID FINGERPRINT" in shown.stdout
+
+
+@pytest.mark.parametrize("words", [[MASTER], grouped(MASTER).split(), [grouped(DEVICE)], [f" {DEVICE[:9]} ", DEVICE[9:]]])
+async def test_a_fingerprint_confirms(line: LineDirectory, words: list[str]) -> None:
+    """Of the identity or of its device, in one or several words; noted in the audit, once."""
+    for _ in range(2):
+        assert (await trust(line, SOL, *words)).exit_code == 0
+    listed = json.loads((await trust(line, "--json")).stdout)["identities"]
+    assert {each["mxid"]: each["confirmed"] for each in listed} == {ADA: False, SOL: True}
+    assert await kinds(line) == ["trust"]
+    assert await line.harness.database.fetchval("SELECT due_ms FROM matrix_dirty WHERE user_id = $1", SOL) == 0
+
+
+@pytest.mark.parametrize(
+    ("user", "words"), [(SOL, OTHER), (SOL, MASTER[:-1]), (SOL, "9999" * 10 + "999"), (ADA, MASTER), ("@x:y", MASTER)]
+)
+async def test_another_fingerprint_changes_nothing(line: LineDirectory, user: str, words: str) -> None:
+    """Somebody else's, a part of one, an unsigned device's, an unknown person's: 1, and nothing is written."""
+    ended = await trust(line, user, words)
+    assert (ended.exit_code, await kinds(line)) == (1, [])
+    assert "Nothing is confirmed" in ended.stderr
+    for table in ("matrix_confirmed", "matrix_dirty"):
+        assert await line.harness.count(table) == 0
+
+
+@pytest.mark.parametrize(
+    "words", [[SOL], [SOL, " "], ["sol", MASTER], [SOL, MASTER, "--json"], ["--data", "elsewhere"], ["--nonsense"]]
+)
+async def test_what_cannot_be_meant_is_2(line: LineDirectory, words: list[str]) -> None:
+    """No fingerprint, no Matrix id, or two lines at once."""
+    assert (await trust(line, *words)).exit_code == 2
+    assert await line.harness.count("matrix_confirmed") == 0
+
+
+def test_a_directory_without_a_line_is_2(tmp_path: Path) -> None:
+    """There is nothing to confirm and no file is made."""
+    for words in ([], [SOL, MASTER]):
+        assert CliRunner().invoke(cli, ["trust", "--data", str(tmp_path / "none"), *words]).exit_code == 2
+    assert not list(tmp_path.iterdir())
+
+
+async def test_it_works_while_the_line_is_stopped(line: LineDirectory) -> None:
+    """Nothing of the bridge has to run."""
+    await line.harness.close()
+    assert (await trust(line, SOL, MASTER)).exit_code == 0
+    assert [each["confirmed"] for each in json.loads((await trust(line, "--json")).stdout)["identities"]] == [False, True]
+    await line.harness.open()
+
+
+async def test_the_doctor_says_when_nobody_can_confirm(line: LineDirectory) -> None:
+    """A real line is not well before a supervisor at the desk is confirmed, and again after theirs changed."""
+
+    def well(*, rehearsal: bool = False) -> bool:
+        with offline.read_transaction(line.config) as db:
+            row = check_first_supervisor(db, line.config if rehearsal else real(line.config))
+            assert row.ok or "quietline trust" in row.do
+            return row.ok
+
+    assert not well()
+    assert well(rehearsal=True), "a rehearsal trusts on first use"
+    await line.execute("INSERT INTO matrix_confirmed (user_id, master_key) VALUES ($1, $2)", ADA, OTHER)
+    assert not well(), "an advocate confirms nobody"
+    assert (await trust(line, SOL, MASTER)).exit_code == 0
+    assert well()
+    await line.execute("UPDATE matrix_seen_identity SET master_key = $1 WHERE user_id = $2", OTHER, SOL)
+    assert not well()
