@@ -170,6 +170,11 @@ def load(path: Path) -> Config:
     problems = [f"{path}: {problem}" for problem in (*_secret_problems(config), *_staff_problems(config))]
     if not config.line.rehearsal and config.line.carrier.kind == "rehearsal":
         problems.append(f"{path}: lines.0.carrier: only a line marked `rehearsal: true` may use the rehearsal carrier")
+    if config.line.rehearsal and config.line.carrier.kind != "rehearsal":
+        problems.append(
+            f"{path}: lines.0.rehearsal: true is for the rehearsal carrier only, and {config.line.carrier.kind} reaches "
+            "phones; take it out, and have the words read that `quietline policy lint` names"
+        )
     if config.line.carrier.one_number and len(config.line.all_numbers) > 1:
         problems.append(f"{path}: lines.0.numbers: {config.line.carrier.kind} serves one number; leave the others out")
     if config.policy_mxid == config.puppet_mxid:

@@ -76,6 +76,15 @@ async def check_carrier(config: Config) -> CheckReport:
     return CheckReport(checks=checks)
 
 
+async def check_login(config: Config) -> CheckResult:
+    """Ask the carrier of a configuration's line whether it takes our logins: one row for `quietline status`."""
+    kind = config.line.carrier.kind
+    async with http_session() as http:
+        logins = await _check_logins(http, config.line)
+    found = next((login for login in logins if not login.ok), logins[0])
+    return CheckResult(name="carrier", ok=found.ok, what=f"{kind}: {found.what}", do="" if found.ok else found.do)
+
+
 async def _check_logins(http: aiohttp.ClientSession, line: PhoneLine) -> list[CheckResult]:
     make = LOGIN_PROBES.get(line.carrier.kind)
     if make is None:

@@ -14,16 +14,19 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from bridge.storage.errors import DatabaseError
 from deploy.cli.policy import policy
-from deploy.cli.records import VERBS
+from deploy.cli.records import VERBS, exit_on_errors
 from deploy.cli.reports import practices, report
 from deploy.cli.trust import trust
 from deploy.data_dir.layout import DEFAULT_PORT_BASE, Layout, Ports
+
+if TYPE_CHECKING:
+    from deploy.inspect.status import CheckResult
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE = 0, 1, 2
@@ -58,10 +61,10 @@ cli.add_command(policy)
     help="Homeserver here, bridge and carrier on the two ports above, all on 127.0.0.1.",
 )
 def up(data: Path, port_base: int) -> None:
-    """Run a rehearsal line on this machine until Ctrl-C: homeserver, bridge, and handsets in a browser.
+    """Run a line on this machine until Ctrl-C: homeserver, bridge, and, for a rehearsal, handsets in a browser.
 
-    The first run makes everything under the directory; when the line is ready, DIRECTORY/run/ready.json says how to
-    reach it and holds the passwords of the first accounts.
+    The first run makes everything under the directory, a rehearsal where there is no config.yaml; when the line is ready,
+    DIRECTORY/run/ready.json says how to reach it and, of a rehearsal, holds the passwords of the first accounts.
     """
     from deploy.cli.terminal import status_output, write_line  # noqa: PLC0415 - only this verb needs it
     from deploy.data_dir.secret_files import SetupError  # noqa: PLC0415 - only this verb needs it
@@ -85,10 +88,22 @@ def up(data: Path, port_base: int) -> None:
 @_DATA_OPTION
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
 def status(data: Path, as_json: bool) -> None:
-    """Tell how the line of a directory is. Exit code 0 when all is well, 1 when not."""
+    """Tell how the line of a directory is. Exit code 0 when all is well, 1 when not.
+
+    The carrier of a line that is no rehearsal is asked whether it takes our login; no text is sent.
+    """
     from deploy.inspect.status import check_status as look  # noqa: PLC0415 - only this verb needs it
 
-    report = asyncio.run(look(Layout(data.absolute())))
+    layout = Layout(data.absolute())
+
+    async def ask_carrier() -> CheckResult:
+        from bridge.config import load  # noqa: PLC0415 - heavy, and not for a rehearsal
+        from deploy.carrier.carrier_check import check_login  # noqa: PLC0415 - the same
+
+        return await check_login(load(layout.config))
+
+    with exit_on_errors():
+        report = asyncio.run(look(layout, ask_carrier=ask_carrier))
     for line in [report.as_json()] if as_json else report.as_text():
         click.echo(line)
     sys.exit(EXIT_OK if report.ok else EXIT_PROBLEMS)

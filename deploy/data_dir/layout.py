@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 HOST: Final = "127.0.0.1"
 DEFAULT_PORT_BASE: Final = 8448
 CHILDREN: Final = ("homeserver", "bridge", "carrier")
+REAL_LINE_CHILDREN: Final = ("homeserver", "bridge")
+"""Of a line that is no rehearsal: its carrier is elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

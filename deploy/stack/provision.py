@@ -22,7 +22,7 @@ import yaml
 
 from bridge.config import Config, ConfigError, PhoneLine, load
 from deploy.data_dir.atomic_files import exclude_from_backups, make_private_directory, write_atomically
-from deploy.data_dir.layout import HOST, Layout, Ports
+from deploy.data_dir.layout import CHILDREN, HOST, REAL_LINE_CHILDREN, Layout, Ports
 from deploy.data_dir.secret_files import STAFF, Account, Secrets, SetupError
 from deploy.stack import synapse_config
 from deploy.stack.readiness import ReadinessProbe
@@ -52,6 +52,16 @@ def mxid(user: str) -> str:
     return f"@{user}:{synapse_config.SERVER_NAME}"
 
 
+def children_of(layout: Layout) -> tuple[str, ...]:
+    """Name the children of the line of a directory; of the rehearsal that will be made where there is none yet."""
+    if not layout.config.is_file():
+        return CHILDREN
+    try:
+        return CHILDREN if load(layout.config).line.rehearsal else REAL_LINE_CHILDREN
+    except ConfigError as error:
+        raise SetupError(error.problems) from None
+
+
 def open_secrets(layout: Layout) -> Secrets:
     """Find the secrets of a data directory."""
     return Secrets(directory=layout.secrets)
@@ -72,7 +82,8 @@ def write_line_files(layout: Layout, ports: Ports) -> Config:
         exclude_from_backups(layout.homeserver)
         _write_config(layout, ports, secrets)
         config = load(layout.config)
-        write_atomically(layout.carrier, json.dumps(_carrier_settings(config.line, ports, secrets), indent=2) + "\n")
+        if config.line.rehearsal:
+            write_atomically(layout.carrier, json.dumps(_carrier_settings(config.line, ports, secrets), indent=2) + "\n")
     except OSError as error:
         raise SetupError([f"{error.filename}: {error.strerror}"]) from None
     except ConfigError as error:

@@ -17,9 +17,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically
-from deploy.data_dir.layout import CHILDREN, HOST
+from deploy.data_dir.layout import CHILDREN, HOST, REAL_LINE_CHILDREN
 from deploy.data_dir.secret_files import SetupError
-from deploy.stack.provision import child_paths, homeserver_child, make_accounts, mxid, open_secrets, write_line_files
+from deploy.stack.provision import (
+    child_paths,
+    children_of,
+    homeserver_child,
+    make_accounts,
+    mxid,
+    open_secrets,
+    write_line_files,
+)
 from deploy.stack.readiness import BridgeReady, ReadinessProbe
 from deploy.stack.supervisor import Child, Supervisor, kill_stale_processes
 from deploy.stack.synapse_config import SERVER_NAME
@@ -50,7 +58,7 @@ class StatusOutput:
 
 
 def children(layout: Layout) -> tuple[Child, ...]:
-    """Describe the three children. Their bounds for stopping add up to less than 30 s.
+    """Describe the three children; only a rehearsal starts the carrier. Their bounds for stopping add up to less than 30 s.
 
     Rule: design.md, "Contracts with the outside".
     """
@@ -82,13 +90,14 @@ async def up(layout: Layout, ports: Ports, output: StatusOutput, *, run: Sequenc
             raise SetupError(
                 [f"{layout.run / name}: a process of an earlier run holds this and cannot be ended" for name in left]
             )
-        _require_free_ports(ports)
+        names = children_of(layout)
+        _require_free_ports(ports, names)
         config = write_line_files(layout, ports)
         if not await _run_unless_stopped(stop, make_accounts(layout, ports, output.progress)):
             return 0
         stack = LocalStack(layout=layout, ports=ports, config=config)
         supervisor = Supervisor(paths=child_paths(layout), child_started=stack.child_started)
-        supervisor.start(children(layout) if run is None else run)
+        supervisor.start(child for child in (children(layout) if run is None else run) if child.name in names)
         try:
             return await _run_until_stopped(stack, supervisor, stop, output)
         finally:
@@ -106,8 +115,10 @@ class LocalStack:
         self._layout = layout
         self._ports = ports
         self._config = config
-        self._accounts = open_secrets(layout).read_accounts()
-        self._pids: dict[str, int] = {}
+        self._rehearsal = config.line.rehearsal
+        self._accounts = open_secrets(layout).read_accounts() if self._rehearsal else ()
+        self._pids: dict[str, int | None] = {} if self._rehearsal else {"carrier": None}
+        self.names = CHILDREN if self._rehearsal else REAL_LINE_CHILDREN
         self._bridge: BridgeReady | None = None
         self._written = False
         self._stopping = False
@@ -142,16 +153,22 @@ class LocalStack:
             self._layout.ready.unlink(missing_ok=True)
 
     async def ask_all(self, probe: ReadinessProbe) -> dict[str, object]:
-        """Ask all three at once: a child's name to something true when it is ready."""
-        answers = await asyncio.gather(
-            probe.homeserver(self._ports.url("homeserver")),
-            probe.bridge(self._ports.url("bridge")),
-            probe.carrier(self._ports.url("carrier")),
-        )
-        return dict(zip(CHILDREN, answers, strict=True))
+        """Ask every child at once: its name to something true when it is ready."""
+        asking = {"homeserver": probe.homeserver, "bridge": probe.bridge, "carrier": probe.carrier}
+        answers = await asyncio.gather(*(asking[name](self._ports.url(name)) for name in self.names))
+        return dict(zip(self.names, answers, strict=True))
 
     def summary(self) -> list[str]:
         """Write what to tell a person at the end of the start. No secret is in it."""
+        if not self._rehearsal:
+            return [
+                "Quietline is ready.",
+                f"  Carrier:                 {self._config.line.carrier.kind}; `quietline carrier check` tries it",
+                f"  For any Matrix client:   {self._ports.url('homeserver')}",
+                f"  Passwords of the first accounts are in: {open_secrets(self._layout).accounts}",
+                "  Then: `quietline trust` says who signed in, and confirms the first supervisor.",
+                "  To stop: Ctrl-C, or SIGTERM to this process.",
+            ]
         who = ", ".join(f"{account.user} ({account.role})" for account in self._accounts)
         return [
             "Quietline is ready.",
@@ -169,7 +186,7 @@ class LocalStack:
             "homeserver": self._ports.url("homeserver"),
             "server_name": SERVER_NAME,
             "bridge": self._ports.url("bridge"),
-            "carrier": self._ports.url("carrier"),
+            "carrier": self._ports.url("carrier") if self._rehearsal else None,
             "bot": bridge.bot,
             "line": {
                 "slug": phone_line.slug,
@@ -220,7 +237,7 @@ async def _wait_until_ready(stack: LocalStack, supervisor: Supervisor, output: S
     async with ReadinessProbe() as probe:
         while True:
             answers = await stack.ask_all(probe)
-            waiting = [name for name in CHILDREN if not answers[name]]
+            waiting = [name for name in stack.names if not answers[name]]
             bridge = answers["bridge"]
             if not waiting and isinstance(bridge, BridgeReady):
                 stack.ready(bridge)
@@ -286,10 +303,10 @@ def _stop_signals() -> Iterator[asyncio.Event]:
             loop.remove_signal_handler(number)
 
 
-def _require_free_ports(ports: Ports) -> None:
-    """Raise :class:`SetupError` with every port on which another process listens."""
+def _require_free_ports(ports: Ports, names: Sequence[str]) -> None:
+    """Raise :class:`SetupError` with every port of these children that somebody else listens on."""
     taken = []
-    for name in CHILDREN:
+    for name in names:
         with socket.socket() as trial:
             # As servers do: a connection that is only lingering does not make a port taken.
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -218,6 +218,20 @@ def test_a_real_line_cannot_use_the_rehearsal_carrier(papers: Papers) -> None:
     assert "rehearsal" in problem
 
 
+def test_a_rehearsal_cannot_use_a_carrier_that_reaches_phones(papers: Papers) -> None:
+    """Nothing that reaches phones runs with a rehearsal's words, and nobody is trusted on first use there."""
+    papers.line["carrier"] = {
+        "kind": "twilio",
+        "account_sid": "AC00000000000000000000000000000000",
+        "auth_token_file": papers.line["carrier"]["token_file"],
+    }
+    (problem,) = papers.problems()
+    assert problem.startswith("lines.0.rehearsal: ")
+    assert "twilio reaches phones" in problem
+    papers.line["rehearsal"] = False
+    assert load(papers.save()).line.carrier.kind == "twilio"
+
+
 @pytest.mark.parametrize("lines", [[], None, "x"])
 def test_there_is_exactly_one_line(papers: Papers, lines: Any) -> None:
     """No line, or no list, is an error."""

@@ -16,6 +16,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+import yaml
+
+from deploy.data_dir.layout import Layout, Ports
+from deploy.stack.provision import write_line_files
 from tests.e2e.polling import STEP_TIMEOUT
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -58,6 +62,24 @@ def read_ready_file(directory: Path) -> dict[str, Any]:
     eventually(path.is_file, 40)
     found: dict[str, Any] = json.loads(path.read_text())
     return found
+
+
+def make_real_line(directory: Path, base: int, *, carrier: str) -> None:
+    """Write a line that is no rehearsal, with a carrier of that address and a secret file for it."""
+    layout = Layout(directory)
+    write_line_files(layout, Ports(base))
+    told = yaml.safe_load(layout.config.read_text(encoding="utf-8"))
+    told["lines"][0] |= {
+        "rehearsal": False,
+        "packs": ["base"],
+        "carrier": {
+            "kind": "twilio",
+            "account_sid": "AC00000000000000000000000000000000",
+            "auth_token_file": str(layout.secrets / "carrier_token"),
+            "api_base": carrier,
+        },
+    }
+    layout.config.write_text(yaml.safe_dump(told), encoding="utf-8")
 
 
 @contextmanager

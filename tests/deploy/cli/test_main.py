@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from deploy.cli import main
 from deploy.data_dir.layout import Layout
 from deploy.inspect.status import check_status
-from tests.deploy.processes import ROOT, eventually, free_port_base, read_ready_file, run_up
+from tests.deploy.processes import ROOT, eventually, free_port_base, make_real_line, read_ready_file, run_up
 from tests.e2e.polling import STEP_TIMEOUT
 
 if TYPE_CHECKING:
@@ -89,6 +89,20 @@ def test_status_beside_nothing(tmp_path: Path) -> None:
     assert [check.keys() for check in told["checks"]] == [{"name", "ok", "what", "do"}]
     assert f"up --data {tmp_path}/none" in told["checks"][0]["do"]
     assert not (tmp_path / "none").exists()
+
+
+def test_status_of_a_real_line_asks_its_own_carrier(tmp_path: Path) -> None:
+    """A carrier that cannot be reached is told as such, by its kind: no stand-in answers for it."""
+    base = free_port_base()
+    make_real_line(tmp_path, base, carrier=f"http://127.0.0.1:{base + 2}")
+    with run_up(tmp_path, base):
+        read_ready_file(tmp_path)
+        ended = quietline("status", "--data", str(tmp_path), "--json")
+        assert ended.returncode == 1
+        told = {check["name"]: check for check in json.loads(ended.stdout)["checks"]}
+        assert {name: check["ok"] for name, check in told.items()} == {"homeserver": True, "bridge": True, "carrier": False}
+        assert told["carrier"]["what"] == "twilio: the carrier cannot be reached"
+        assert told["carrier"]["do"]
 
 
 def test_status_beside_a_line(tmp_path: Path) -> None:

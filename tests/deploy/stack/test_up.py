@@ -20,7 +20,7 @@ from deploy.data_dir.layout import Layout, Ports
 from deploy.stack.provision import write_line_files
 from deploy.stack.readiness import BridgeReady
 from deploy.stack.up import STOP_ORDER, LocalStack, children
-from tests.deploy.processes import eventually, free_port_base, is_running, read_ready_file, run_up
+from tests.deploy.processes import eventually, free_port_base, is_running, make_real_line, read_ready_file, run_up
 from tests.e2e.polling import STEP_TIMEOUT
 
 if TYPE_CHECKING:
@@ -59,6 +59,27 @@ def test_ready_json_is_the_contract(tmp_path: Path) -> None:
         ]
         assert told["pids"].keys() == {"up", "homeserver", "bridge", "carrier"}
         assert all(is_running(pid) for pid in told["pids"].values())
+
+
+def test_a_real_line_has_no_handsets(tmp_path: Path) -> None:
+    """No rehearsal carrier runs, also on a taken port, nothing names one, and no password stands in `ready.json`."""
+    base = free_port_base()
+    make_real_line(tmp_path, base, carrier="https://carrier.invalid")
+    with socket.socket() as elsewhere:
+        elsewhere.bind(("127.0.0.1", base + 2))
+        elsewhere.listen()
+        with run_up(tmp_path, base) as process:
+            told = read_ready_file(tmp_path)
+            assert (told["carrier"], told["accounts"], told["pids"]["carrier"]) == (None, [], None)
+            assert all(is_running(told["pids"][name]) for name in ("up", "homeserver", "bridge"))
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(STEP_TIMEOUT) == 0
+            assert process.stdout is not None
+            said = process.stdout.read()
+    assert "Handsets" not in said
+    assert "twilio" in said
+    lives = [row.split()[0] for row in (tmp_path / "lives").read_text().splitlines()]
+    assert sorted(lives) == ["bridge", "homeserver"]
 
 
 @pytest.mark.crash
