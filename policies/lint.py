@@ -14,6 +14,7 @@ from typing import Final
 
 from policies.agency_words import find_leak
 from policies.carrier_filter_words import FILTERED
+from policies.fictional import find_fictional
 from policies.hours import longest_as_sent
 from policies.keywords import normalize_words
 from policies.pack import Pack, PackText, TextName, Wording
@@ -173,9 +174,11 @@ def _unfilled(it: _Context) -> _Complaint:
 
 
 def _sample(it: _Context) -> _Complaint:
+    if (found := find_fictional(it.said)) is not None:
+        return f"holds “{found}”, an example that is nobody's", "Say it with your own, in your own pack."
     if not it.wording.sample:
         return None
-    return "holds an example, such as a telephone number", "Say it with your own, in your own pack."
+    return "holds an example", "Say it with your own, in your own pack."
 
 
 def _review(it: _Context) -> _Complaint:

@@ -12,6 +12,7 @@ from datetime import date, datetime
 from enum import StrEnum, unique
 from typing import Final
 
+from policies.fictional import find_fictional
 from policies.holidays import holidays
 
 
@@ -249,6 +250,13 @@ def unreviewed(pack: Pack) -> tuple[str, ...]:
 
 
 def samples(pack: Pack) -> tuple[str, ...]:
-    """Name what still holds an example's telephone number or hours, as `after_hours.en` or `hours`. Not for a real line."""
-    found = [f"{text.name}.{language}" for text, language, wording in pack.wordings if wording.sample]
+    """Name what still holds an example's telephone number or hours, as `after_hours.en` or `hours`. Not for a real line.
+
+    A wording is looked at as well: an example that was copied into another pack is still one.
+    """
+    found = [
+        f"{text.name}.{language}"
+        for text, language, wording in pack.wordings
+        if wording.sample or find_fictional(wording.text) is not None
+    ]
     return (*found, "hours") if pack.hours.sample else tuple(found)

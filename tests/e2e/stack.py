@@ -38,7 +38,7 @@ class ReadyFile:
     homeserver: str
     server_name: str
     bridge: str
-    carrier: str
+    carrier: str | None
     bot: str
     slug: str
     number: str
@@ -59,7 +59,7 @@ class ReadyFile:
             **{key: told[key] for key in ("homeserver", "server_name", "bridge", "carrier", "bot")},
             **{key: line[key] for key in ("slug", "number", "voice", "desk_room")},
             accounts=tuple(Account(**{k: a[k] for k in ("user", "mxid", "password", "role")}) for a in told["accounts"]),
-            pids={name: int(pid) for name, pid in told["pids"].items()},
+            pids={name: int(pid) for name, pid in told["pids"].items() if pid is not None},
         )
 
     def account(self, role: str, index: int = 0) -> Account:
@@ -94,6 +94,7 @@ class Stack:
     def carrier(self) -> CarrierApi:
         """The carrier's API; what was planted is remembered over restarts."""
         if self._carrier is None:
+            assert self.ready.carrier is not None, "a real line has no handsets"
             self._carrier = CarrierApi(self.ready.carrier, self.ready.number)
         return self._carrier
 

@@ -9,15 +9,18 @@ import signal
 import subprocess
 import sys
 import tomllib
+from datetime import date
 from typing import TYPE_CHECKING
 
 import click
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from deploy.cli import main
 from deploy.data_dir.layout import Layout
 from deploy.inspect.status import check_status
+from policies.load import load as load_pack
 from tests.deploy.processes import ROOT, eventually, free_port_base, make_real_line, read_ready_file, run_up
 from tests.e2e.polling import STEP_TIMEOUT
 
@@ -66,6 +69,28 @@ def test_wrong_usage_exits_2(arguments: tuple[str, ...], tmp_path: Path) -> None
     assert ended.returncode == 2
     assert ended.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_the_bridge_of_a_real_line_refuses_an_example_that_was_copied(tmp_path: Path) -> None:
+    """Base's words with somebody's name under them: exit 2, and each text is named that still sends people to nobody."""
+    make_real_line(tmp_path, 20000, carrier="https://carrier.invalid")
+    review = {"reviewed_by": "Counsel", "reviewed_on": date(2026, 3, 1)}
+    texts = {
+        str(text.name): {"wordings": {"en": {"text": wording.text, **review}}}
+        for text, language, wording in load_pack(["base"]).wordings
+        if language == "en" and (text.legal or wording.sample)
+    }
+    hours = {"always": True}
+    own = tmp_path / "own.yaml"
+    own.write_text(yaml.safe_dump({"name": "own", "languages": ["en"], "hours": hours, "texts": texts}))
+    config = tmp_path / "config.yaml"
+    told = yaml.safe_load(config.read_text())
+    told["lines"][0]["packs"] = ["base", str(own)]
+    config.write_text(yaml.safe_dump(told))
+    ended = quietline("bridge", "--config", str(config))
+    assert ended.returncode == 2
+    named = {line.split()[1] for line in ended.stderr.splitlines() if "still holds an example" in line}
+    assert named == {f"{name}.en" for name in ("after_hours", "unavailable", "options", "outage", "urgent")}
 
 
 def test_up_on_an_impossible_directory_exits_2(tmp_path: Path) -> None:

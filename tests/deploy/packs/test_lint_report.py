@@ -13,6 +13,7 @@ from deploy.packs.lint_report import CONVERSATIONS, json_schema, load_with_base
 from deploy.packs.script_player import ScriptError, play_script, read_script
 from policies.pack import TextName
 from policies.schema import PackFile
+from tests.policies.test_lint import ours
 
 ROOT = Path(__file__).parents[3]
 BASE = load_with_base(["base"])
@@ -78,7 +79,7 @@ def test_lint_is_well_when_only_advice_is_left(tmp_path: Path) -> None:
     """A line that could start exits 0, and still hears advice."""
     review = "reviewed_by: Counsel, reviewed_on: 2026-03-01"
     texts = [
-        f"  {text.name}: {{wordings: {{en: {{text: {json.dumps(w.text)}, {review}}}}}}}"
+        f"  {text.name}: {{wordings: {{en: {{text: {json.dumps(ours(w.text))}, {review}}}}}}}"
         for text, language, w in BASE.wordings
         if language == "en" and (text.legal or w.sample)
     ]

@@ -1,0 +1,123 @@
+"""The first supervisor of a line that never was a rehearsal, from the first login to the board.
+
+Rule of these tests: what `quietline trust` shows and takes is compared with nothing but what the client itself has.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from datetime import date
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import yaml
+
+from deploy.data_dir.layout import Layout, Ports
+from deploy.stack.provision import open_secrets, write_line_files
+from policies.load import load
+from tests.e2e.conftest import StrictClientFactory
+from tests.e2e.polling import wait_until
+from tests.e2e.stack import Stack, run
+from tests.e2e.staff_client import Account
+
+
+def make_real(stack: Stack) -> Account:
+    """Write a line with a gateway of its own and reviewed words; returns its supervisor's account."""
+    layout = Layout(stack.data)
+    write_line_files(layout, Ports(stack.base))
+    review = {"reviewed_by": "Counsel", "reviewed_on": date(2026, 3, 1)}
+    texts = {
+        str(text.name): {"wordings": {"en": {"text": wording.text.replace("555-555-0123", "555-867-5309"), **review}}}
+        for text, language, wording in load(["base"]).wordings
+        if language == "en" and (text.legal or wording.sample)
+    }
+    hours = {"always": True}
+    pack = stack.data / "agency.yaml"
+    pack.write_text(yaml.safe_dump({"name": "agency", "languages": ["en"], "hours": hours, "texts": texts}))
+    told = yaml.safe_load(layout.config.read_text(encoding="utf-8"))
+    secrets = open_secrets(layout)
+    told["lines"][0] |= {
+        "rehearsal": False,
+        "packs": ["base", str(pack)],
+        "carrier": {
+            "kind": "kannel",
+            "api_base": f"http://127.0.0.1:{stack.base + 2}",
+            "username": "quietline",
+            "password_file": str(secrets.carrier_token),
+            "path_secret_file": str(secrets.carrier_signing_key),
+            "plain_numbers": "international",
+            "region": "US",
+        },
+    }
+    layout.config.write_text(yaml.safe_dump(told), encoding="utf-8")
+    sol = next(account for account in secrets.read_accounts() if account.role == "supervisor")
+    return Account(user=sol.user, mxid=f"@{sol.user}:quietline.localhost", password=sol.password, role=sol.role)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def real(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Stack, Account]]:
+    """Run a line that is no rehearsal; nobody has logged in."""
+    stack = Stack(tmp_path_factory.mktemp("real"))
+    try:
+        stack.data.mkdir(mode=0o700)
+        sol = make_real(stack)
+        await stack.start()
+        yield stack, sol
+    finally:
+        await stack.end()
+
+
+async def identities(stack: Stack) -> dict[str, Any]:
+    """Ask `quietline trust` who was seen, by Matrix id."""
+    code, told = await run(stack.command("trust", "--data", str(stack.data), "--json"))
+    assert code == 0, told
+    return {each["mxid"]: each for each in json.loads(told)["identities"]}
+
+
+async def supervisor_row(stack: Stack) -> dict[str, Any]:
+    """Ask the doctor whether a supervisor is confirmed."""
+    _, told = await run(stack.command("doctor", "--data", str(stack.data), "--json"))
+    found: dict[str, Any] = next(row for row in json.loads(told)["checks"] if row["name"] == "first supervisor")
+    return found
+
+
+async def test_the_first_supervisor_is_confirmed_from_the_server(
+    real: tuple[Stack, Account], strict_client_factory: StrictClientFactory
+) -> None:
+    """Nobody is trusted at first; a wrong fingerprint changes nothing; after the right one it all can be read."""
+    stack, account = real
+    desk = stack.ready.desk_room
+    told = json.loads(stack.ready_file.read_text())
+    assert (told["carrier"], told["accounts"], told["pids"]["carrier"]) == (None, [], None)
+    sol = await strict_client_factory.log_in(stack.ready.homeserver, account)
+    try:
+        await sol.join(desk)
+
+        async def seen() -> dict[str, Any] | None:
+            found = (await identities(stack)).get(sol.mxid)
+            return found if found and found["devices"] else None
+
+        identity = await wait_until("the bridge has seen who signed in", seen)
+        assert not identity["confirmed"]
+        assert not (await supervisor_row(stack))["ok"]
+        for author in (stack.ready.bot, stack.ready.voice):
+            await sol.find(desk, "a greeting", lambda i, a=author: i.sender == a and i.kind == "undecryptable")  # type: ignore[misc]
+        trust = stack.command("trust", "--data", str(stack.data))
+        code, said = await run([*trust, sol.mxid, *identity["fingerprint"][::-1].split()])
+        assert code == 1, said
+        assert not (await identities(stack))[sol.mxid]["confirmed"]
+        code, said = await run([*trust, sol.mxid, *identity["devices"][0]["fingerprint"].split()])
+        assert code == 0, said
+        for author in (stack.ready.bot, stack.ready.voice):
+            await sol.find(desk, "a greeting is readable", lambda i, a=author: i.sender == a and i.kind == "message")  # type: ignore[misc]
+        await sol.find(
+            desk, "the desk is told", lambda i: i.sender == stack.ready.bot and "confirmed by the tech" in i.body
+        )
+        await sol.say(desk, "!board")
+        await sol.find(desk, "the board answers", lambda i: i.sender == stack.ready.bot and "Queue: 0" in i.body)
+        assert (await supervisor_row(stack))["ok"]
+        assert (await identities(stack))[sol.mxid]["confirmed"]
+    finally:
+        await sol.stop()
