@@ -240,12 +240,24 @@ async def _announced(conn: Transaction) -> None:
     await conn.execute("ALTER TABLE matrix_confirmed ADD COLUMN announced BOOLEAN NOT NULL DEFAULT TRUE")
 
 
+async def _withheld(conn: Transaction) -> None:
+    # Whose device was told that it gets no key of a session, and why.
+    await conn.execute("""
+        CREATE TABLE matrix_withheld (
+            session_id TEXT NOT NULL REFERENCES matrix_session (session_id) ON DELETE CASCADE,
+            user_id    TEXT NOT NULL,
+            device_id  TEXT NOT NULL,
+            PRIMARY KEY (session_id, user_id, device_id)
+        )
+    """)
+
+
 OLM: Final = Migrations(version_table="crypto_version", steps=(_olm, _olm_alone), base_version=9)
 """A file that mautrix made stands at its version 10, which the first step leads to."""
 IDENTITY: Final = Migrations(
     version_table="matrix_identity_version", steps=(_identities, _session_recovery, _earlier_devices)
 )
-ROOMS: Final = Migrations(version_table="matrix_version", steps=(_rooms, _inbound_limits, _announced))
+ROOMS: Final = Migrations(version_table="matrix_version", steps=(_rooms, _inbound_limits, _announced, _withheld))
 
 PUPPET_MIGRATIONS: Final = (OLM, IDENTITY)
 """What the database of the line voice needs."""

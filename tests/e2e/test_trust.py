@@ -22,6 +22,9 @@ from tests.e2e.polling import wait_until
 from tests.e2e.stack import Stack, run
 from tests.e2e.staff_client import Account
 
+WITHHELD = "WITHHELD_FOR_UNVERIFIED_OR_INSECURE_DEVICE"
+"""The strict client's word for `m.unverified`, which it shows as a sentence."""
+
 
 def make_real(stack: Stack) -> Account:
     """Write a line with a gateway of its own and reviewed words; returns its supervisor's account."""
@@ -103,7 +106,7 @@ async def test_the_first_supervisor_is_confirmed_from_the_server(
         assert not identity["confirmed"]
         assert not (await supervisor_row(stack))["ok"]
         for author in (stack.ready.bot, stack.ready.voice):
-            await sol.find(desk, "a greeting", lambda i, a=author: i.sender == a and i.kind == "undecryptable")  # type: ignore[misc]
+            await sol.find(desk, "the client says why", lambda i, a=author: i.sender == a and WITHHELD in i.cause)  # type: ignore[misc]
         trust = stack.command("trust", "--data", str(stack.data))
         code, said = await run([*trust, sol.mxid, *identity["fingerprint"][::-1].split()])
         assert code == 1, said

@@ -43,6 +43,11 @@ class ToDeviceSender:
         self._identity = identity
         self._lock = asyncio.Lock()
 
+    @property
+    def curve25519(self) -> str:
+        """The identity key of the device that sends."""
+        return self._identity.curve25519
+
     async def send(
         self,
         payloads: Sequence[ToDevicePayload],

@@ -4,13 +4,13 @@ Rule of this module: keys go to trusted devices of members and of people whom th
 `shared_history` (facts-matrix.md, "Late joiners"). Every key leaves through `share`: for a new session, an invite, a
 newcomer and a late device alike. What the homeserver accepted is noted, so `share` can be repeated without end.
 
-Source: https://spec.matrix.org/latest/client-server-api/#mroom_key
+Sources: https://spec.matrix.org/latest/client-server-api/#mroom_key and #mroom_keywithheld
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from bridge.matrix.olm.cross_signing import MEGOLM, Device
 from bridge.matrix.olm.identity import Identity
@@ -29,6 +29,12 @@ _NOT_SENT = """AND NOT EXISTS (
     WHERE x.session_id = s.session_id AND x.user_id = d.user_id AND x.device_id = d.device_id
     AND NOT x.owed
 )"""
+
+WITHHELD_REASON: Final = (
+    "This device is not verified, or nobody has confirmed its owner yet. Verify it in the settings of your client; who is "
+    "new asks a supervisor, and the first supervisor asks whoever runs the server."
+)
+"""What a device is told that gets no key. To be read by anybody on the homeserver: it says nothing about the line."""
 
 
 class RoomKeySharing:
@@ -68,6 +74,7 @@ class RoomKeySharing:
         for sender, to_device in self._senders.items():
             payloads = await self._payloads(await self._owed(sender, users, room_id, again=again))
             without_key += await to_device.send(payloads, on_sent=self._note_sent)
+            await self._say_withheld(sender, to_device, users)
         if without_key:
             late = {device.user_id for device in without_key}
             await self._database.commit(lambda conn: self._devices.mark(conn, late, stale=False, seconds=60))
@@ -114,8 +121,50 @@ class RoomKeySharing:
         except CannotOpen:  # shredded meanwhile: there is nothing left to read with it
             return None
 
+    async def _say_withheld(self, sender: str, to_device: ToDeviceSender, users: Sequence[str]) -> None:
+        """Tell devices that are not trusted why they cannot read the present sessions, once for each.
+
+        In the clear, for such a device reads nothing else of us: its client shows it where the words would stand.
+        """
+        rows = await self._database.fetch(
+            f"""
+            SELECT s.session_id, s.room_id, d.user_id, d.device_id FROM matrix_session s CROSS JOIN matrix_device d
+            WHERE s.user_id = $1 AND s.active AND d.user_id IN ({placeholders(len(users), after=1)}) AND {_WHERE_MEMBER}
+            AND NOT EXISTS (SELECT 1 FROM matrix_confirmed c
+                WHERE c.user_id = d.user_id AND c.master_key = d.master_key AND d.cross_signed)
+            AND NOT EXISTS (SELECT 1 FROM matrix_withheld w
+                WHERE w.session_id = s.session_id AND w.user_id = d.user_id AND w.device_id = d.device_id)
+            """,  # noqa: S608 - placeholders and constants only
+            sender,
+            *users,
+        )
+        for row in rows:
+            content = {
+                "algorithm": MEGOLM,
+                "code": "m.unverified",
+                "reason": WITHHELD_REASON,
+                "room_id": row["room_id"],
+                "session_id": row["session_id"],
+                "sender_key": to_device.curve25519,
+            }
+            await to_device.send_unencrypted("m.room_key.withheld", row["user_id"], row["device_id"], content)
+            await self._database.commit(lambda conn, row=row: _write_withheld(conn, row))  # type: ignore[misc]
+
     async def _note_sent(self, payloads: Sequence[ToDevicePayload]) -> None:
         await self._database.commit(lambda conn: _write_sent(conn, payloads))
+
+
+async def _write_withheld(conn: Transaction, row: Any) -> None:
+    await conn.execute(
+        """
+        INSERT INTO matrix_withheld (session_id, user_id, device_id)
+        SELECT session_id, $2, $3 FROM matrix_session WHERE session_id=$1
+        ON CONFLICT DO NOTHING
+        """,
+        row["session_id"],
+        row["user_id"],
+        row["device_id"],
+    )
 
 
 async def _write_sent(conn: Transaction, payloads: Sequence[ToDevicePayload]) -> None:

@@ -16,6 +16,8 @@ from aiohttp import web
 
 from tests.bridge.matrix.client_device import ClientDevice, UploadedKeys
 
+WITHHELD = "m.room_key.withheld"
+
 
 @dataclass(slots=True)
 class RecordedRequest:
@@ -85,6 +87,13 @@ class ScriptedHomeserver:
 
     def sent_to(self, person: ClientDevice) -> list[dict[str, Any]]:
         """Return what was sent to-device to this person's device, still encrypted, with the sender's id."""
+        return [sent for sent in self._to_device(person) if sent["type"] != WITHHELD]
+
+    def withheld_from(self, person: ClientDevice) -> list[dict[str, Any]]:
+        """Return what this person's device was told of keys that it does not get, by whom."""
+        return [sent for sent in self._to_device(person) if sent["type"] == WITHHELD]
+
+    def _to_device(self, person: ClientDevice) -> list[dict[str, Any]]:
         found = []
         for asked in self.requests:
             if "/sendToDevice/" in asked.path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.matrix.api.events import IdentityConfirmed
+from bridge.matrix.olm.cross_signing import MEGOLM
 from bridge.matrix.room_keys.confirmed_identities import NotThatFingerprint, confirm_fingerprint, seen_identities
 from bridge.storage.sqlite_connection import SqliteConnection
 from tests.bridge.matrix.client_device import ClientDevice
@@ -57,6 +58,29 @@ async def test_a_fingerprint_confirms_and_the_bridge_acts_on_it(
     await rig.database.commit(lambda conn: rig.matrix.devices.mark(conn, [ada.mxid]))
     await rig.matrix.device_updates.run_once()
     assert rig.events == [IdentityConfirmed(user_id=ada.mxid)]
+
+
+async def test_a_device_is_told_why_it_cannot_read(rig: Rig, server: ScriptedHomeserver, ada: ClientDevice) -> None:
+    """In the clear and once for each session of each identity; what a confirmed one reads is not withheld from it."""
+    for identity in (rig.matrix.policy, rig.matrix.puppet):
+        for _ in range(2):
+            await rig.matrix.outbound_sessions.prepare(identity, ROOM)
+            await rig.matrix.key_sharing.share(ROOM, [ada.mxid])
+    told = server.withheld_from(ada)
+    assert {each["sender"] for each in told} == {rig.matrix.policy.user_id, rig.matrix.puppet.user_id}
+    rows = await rig.database.fetch("SELECT session_id FROM matrix_session WHERE active")
+    assert sorted(each["content"]["session_id"] for each in told) == sorted(row["session_id"] for row in rows)
+    for each in told:
+        content = each["content"]
+        assert (content["code"], content["room_id"], content["algorithm"]) == ("m.unverified", ROOM, MEGOLM)
+        assert content["sender_key"] in {rig.matrix.policy.curve25519, rig.matrix.puppet.curve25519}
+        assert "not verified" in content["reason"]
+    await confirm(rig, ada.mxid, ada.master_key)
+    await rig.matrix.device_updates.run_once()
+    await rig.matrix.outbound_sessions.rotate(ROOM)
+    for identity in (rig.matrix.policy, rig.matrix.puppet):
+        await rig.matrix.outbound_sessions.prepare(identity, ROOM)
+    assert server.withheld_from(ada) == told
 
 
 async def test_what_is_not_the_fingerprint_changes_nothing(rig: Rig, server: ScriptedHomeserver, ada: ClientDevice) -> None:
