@@ -19,13 +19,15 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from bridge.storage.errors import DatabaseError
+from deploy.cli.options import line_options, optional_line_options
 from deploy.cli.policy import policy
 from deploy.cli.records import VERBS, exit_on_errors
 from deploy.cli.reports import practices, report
 from deploy.cli.trust import trust
-from deploy.data_dir.layout import DEFAULT_PORT_BASE, Layout, Ports
+from deploy.data_dir.layout import DEFAULT_PORT_BASE, Ports
 
 if TYPE_CHECKING:
+    from deploy.data_dir.layout import Layout
     from deploy.inspect.status import CheckResult
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -33,13 +35,6 @@ EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE = 0, 1, 2
 PARALLEL_OPTIONS: Final = ("-n", "6", "--dist", "loadfile", "--no-loadscope-reorder")
 """How pytest runs the whole suite; the groups are those of `tests/conftest.py`. More than the cores: kill tests wait."""
 
-_DATA_OPTION = click.option(
-    "--data",
-    default="var",
-    show_default="./var",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="The line's directory.",
-)
 _PASS_THROUGH = {"ignore_unknown_options": True, "help_option_names": []}
 
 
@@ -52,7 +47,7 @@ cli.add_command(policy)
 
 
 @cli.command()
-@_DATA_OPTION
+@line_options
 @click.option(
     "--port-base",
     default=DEFAULT_PORT_BASE,
@@ -60,7 +55,7 @@ cli.add_command(policy)
     type=click.IntRange(1, 65533),
     help="Homeserver here, bridge and carrier on the two ports above, all on 127.0.0.1.",
 )
-def up(data: Path, port_base: int) -> None:
+def up(layout: Layout, port_base: int) -> None:
     """Run a line on this machine until Ctrl-C: homeserver, bridge, and, for a rehearsal, handsets in a browser.
 
     The first run makes everything under the directory, a rehearsal where there is no config.yaml; when the line is ready,
@@ -73,7 +68,7 @@ def up(data: Path, port_base: int) -> None:
     os.umask(0o077)
     with status_output() as output:
         try:
-            code = asyncio.run(run(Layout(data.absolute()), Ports(port_base), output))
+            code = asyncio.run(run(layout, Ports(port_base), output))
         except SetupError as error:
             problems = error.problems
             code = EXIT_USAGE
@@ -85,16 +80,14 @@ def up(data: Path, port_base: int) -> None:
 
 
 @cli.command()
-@_DATA_OPTION
+@line_options
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
-def status(data: Path, as_json: bool) -> None:
+def status(layout: Layout, as_json: bool) -> None:
     """Tell how the line of a directory is. Exit code 0 when all is well, 1 when not.
 
     The carrier of a line that is no rehearsal is asked whether it takes our login; no text is sent.
     """
     from deploy.inspect.status import check_status as look  # noqa: PLC0415 - only this verb needs it
-
-    layout = Layout(data.absolute())
 
     async def ask_carrier() -> CheckResult:
         from bridge.config import load  # noqa: PLC0415 - heavy, and not for a rehearsal
@@ -115,9 +108,9 @@ def erasure() -> None:
 
 
 @erasure.command(name="verify")
-@_DATA_OPTION
+@line_options
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
-def erasure_verify(data: Path, as_json: bool) -> None:
+def erasure_verify(layout: Layout, as_json: bool) -> None:
     """Check the signed receipts of what was erased, and whether anything that should be gone is not.
 
     Reads beside a running line and changes nothing. Exit code 0 when all is well, 1 when not.
@@ -126,13 +119,13 @@ def erasure_verify(data: Path, as_json: bool) -> None:
     from deploy.inspect.erasure_certificates import verify_certificates  # noqa: PLC0415 - only this verb needs it
 
     try:
-        report = verify_certificates(load(Layout(data.absolute()).config))
+        report = verify_certificates(load(layout.config))
     except ConfigError as error:
         for problem in error.problems:
             click.echo(f"quietline: {problem}", err=True)
         sys.exit(EXIT_USAGE)
     except (DatabaseError, OSError):
-        click.echo(f"quietline: {data}: no line that can be read", err=True)
+        click.echo(f"quietline: {layout.data}: no line that can be read", err=True)
         sys.exit(EXIT_USAGE)
     for line in [report.as_json()] if as_json else report.as_text():
         click.echo(line)
@@ -145,9 +138,9 @@ def carrier() -> None:
 
 
 @carrier.command(name="check")
-@click.option("--config", required=True, type=click.Path(path_type=Path), help="The bridge's configuration file.")
+@line_options
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
-def carrier_check(config: Path, as_json: bool) -> None:
+def carrier_check(layout: Layout, as_json: bool) -> None:
     """Try login, public address, signature and redaction of the line's carrier, beside a running bridge.
 
     No text is sent and nothing is changed. Exit code 0 when all is well, 1 when not.
@@ -156,7 +149,7 @@ def carrier_check(config: Path, as_json: bool) -> None:
     from deploy.carrier.carrier_check import check_carrier  # noqa: PLC0415 - only this verb needs it
 
     try:
-        loaded = load(config)
+        loaded = load(layout.config)
     except ConfigError as error:
         for problem in error.problems:
             click.echo(f"quietline: {problem}", err=True)
@@ -168,10 +161,9 @@ def carrier_check(config: Path, as_json: bool) -> None:
 
 
 @carrier.command(name="kit")
-@click.option("--config", type=click.Path(path_type=Path), help="The bridge's configuration file.")
-@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The line's directory, instead.")
+@optional_line_options
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A new file; else it is printed.")
-def carrier_kit(config: Path | None, data: Path | None, out: Path | None) -> None:
+def carrier_kit(layout: Layout | None, out: Path | None) -> None:
     """Write what 10DLC and toll-free registration ask for, as Markdown, from the line's packs and configuration.
 
     With neither a configuration nor a directory it is written from the base pack. A file that exists is left as it is.
@@ -181,9 +173,7 @@ def carrier_kit(config: Path | None, data: Path | None, out: Path | None) -> Non
     from policies.load import PackError  # noqa: PLC0415 - only this verb needs it
     from policies.load import load as load_pack  # noqa: PLC0415 - only this verb needs it
 
-    if config and data:
-        raise click.UsageError("say either --config or --data.")
-    path = Layout(data.absolute()).config if data else config
+    path = layout.config if layout else None
     try:
         loaded = load(path) if path else None
         packs = loaded.line.packs if loaded else ["base"]
@@ -243,15 +233,20 @@ def bench(arguments: tuple[str, ...]) -> None:
     sys.exit(_run(sys.executable, "-P", "-m", "tests.bench", *arguments))
 
 
-@cli.command(hidden=True)
-@click.option("--config", required=True, type=click.Path(path_type=Path), help="The bridge's configuration file.")
-def bridge(config: Path) -> None:
-    """Run the bridge alone. `up` does this for you."""
+@cli.command()
+@optional_line_options
+def bridge(layout: Layout | None) -> None:
+    """Run the bridge alone, in front, beside a homeserver that runs already. `up` does both.
+
+    It ends with SIGTERM. Exit code 0 stopped, 1 something broke and a new start may help, 2 a new start cannot help.
+    """
     from bridge.app.main import main as run  # noqa: PLC0415 - only this verb needs it
     from deploy.stack.child import disable_core_dumps  # noqa: PLC0415 - only this verb needs it
 
+    if layout is None:
+        raise click.UsageError("say --config or --data.")
     disable_core_dumps()
-    sys.exit(run(config))
+    sys.exit(run(layout.config))
 
 
 cli.add_command(practices)

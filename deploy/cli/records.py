@@ -14,20 +14,15 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from bridge.storage.errors import DatabaseError
-from deploy.data_dir.layout import Layout
+from deploy.cli.options import line_options, optional_line_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from deploy.data_dir.layout import Layout
+
 EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE = 0, 1, 2
 
-_DATA_OPTION = click.option(
-    "--data",
-    default="var",
-    show_default="./var",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="The line's directory.",
-)
 _JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="For a program.")
 _PASSPHRASE_OPTION = click.option(
     "--passphrase-file",
@@ -38,9 +33,9 @@ _PASSPHRASE_OPTION = click.option(
 
 
 @click.command()
-@_DATA_OPTION
+@line_options
 @_JSON_OPTION
-def doctor(data: Path, as_json: bool) -> None:
+def doctor(layout: Layout, as_json: bool) -> None:
     """Look whether the line is as safe as it should be. Exit code 0 when all is well, 1 when not.
 
     It reads beside a running line and changes nothing.
@@ -48,23 +43,22 @@ def doctor(data: Path, as_json: bool) -> None:
     from deploy.inspect.doctor import run_checks as look  # noqa: PLC0415 - only this verb needs it
 
     with exit_on_errors():
-        report = asyncio.run(look(Layout(data.absolute())))
+        report = asyncio.run(look(layout))
     for line in [report.as_json()] if as_json else report.as_text():
         click.echo(line)
     sys.exit(EXIT_OK if report.ok else EXIT_PROBLEMS)
 
 
 @click.command()
-@_DATA_OPTION
+@line_options
 @_JSON_OPTION
-def audit(data: Path, as_json: bool) -> None:
+def audit(layout: Layout, as_json: bool) -> None:
     """Tell what was done on the line, by the hour, without content; 1 when somebody changed what is written there."""
     from bridge.config import load  # noqa: PLC0415 - only this verb needs it
     from deploy.inspect.audit_report import read_audit  # noqa: PLC0415 - only this verb needs it
     from policies.load import load as load_pack  # noqa: PLC0415 - only this verb needs it
 
     with exit_on_errors():
-        layout = Layout(data.absolute())
         config = load(layout.config)
         found = read_audit(config, load_pack(config.line.packs, near=layout.config.parent))
     for line in [found.as_json()] if as_json else found.as_text():
@@ -73,10 +67,10 @@ def audit(data: Path, as_json: bool) -> None:
 
 
 @click.command()
-@_DATA_OPTION
+@line_options
 @click.option("--hold", "then", flag_value="hold", help="Put it on hold first: nothing of it is erased.")
 @click.option("--unhold", "then", flag_value="unhold", help="Lift a hold first.")
-def lookup(data: Path, then: str | None) -> None:
+def lookup(layout: Layout, then: str | None) -> None:
     """Tell counsel whether there is anything of a number: open, held or nothing. Noted in the audit.
 
     The number is asked for without echo, or read from standard input; never give it as an argument.
@@ -87,7 +81,7 @@ def lookup(data: Path, then: str | None) -> None:
     from deploy.inspect.lookup import parse_number  # noqa: PLC0415 - only this verb needs it
 
     with exit_on_errors():
-        config = load(Layout(data.absolute()).config)
+        config = load(layout.config)
         terminal = sys.stdin.isatty()
         entered = click.prompt("Number, as +15555550100", hide_input=True, err=True) if terminal else sys.stdin.readline()
         phone = parse_number(entered)
@@ -99,10 +93,10 @@ def lookup(data: Path, then: str | None) -> None:
 
 
 @click.command()
-@_DATA_OPTION
+@line_options
 @_PASSPHRASE_OPTION
 @click.option("--to", required=True, type=click.Path(dir_okay=False, path_type=Path), help="A new file.")
-def backup(data: Path, passphrase_file: Path, to: Path) -> None:
+def backup(layout: Layout, passphrase_file: Path, to: Path) -> None:
     """Write the line without its conversations into an encrypted file, beside a running line.
 
     It holds configuration, tokens, first accounts, roster, STOP entries and counters. It holds no conversation, no key of
@@ -111,7 +105,7 @@ def backup(data: Path, passphrase_file: Path, to: Path) -> None:
     from deploy.backup import backup as made  # noqa: PLC0415 - only this verb needs it
 
     with exit_on_errors():
-        found = asyncio.run(made.backup(Layout(data.absolute()), to, made.read_passphrase(passphrase_file)))
+        found = asyncio.run(made.backup(layout, to, made.read_passphrase(passphrase_file)))
     click.echo(f"{to}: {len(found.files)} files, {len(found.roster)} people, no conversation.")
     if found.unfinished:
         click.echo(
@@ -120,10 +114,10 @@ def backup(data: Path, passphrase_file: Path, to: Path) -> None:
 
 
 @click.command()
-@_DATA_OPTION
+@line_options
 @_PASSPHRASE_OPTION
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-def restore(data: Path, passphrase_file: Path, file: Path) -> None:
+def restore(layout: Layout, passphrase_file: Path, file: Path) -> None:
     """Make a line from its backup, in a directory that is not there or empty; then `quietline up` starts it.
 
     Its vault keys, devices and homeserver are new. No conversation comes back, no text is sent again. Staff sign in anew
@@ -132,7 +126,6 @@ def restore(data: Path, passphrase_file: Path, file: Path) -> None:
     from deploy.backup import backup as made  # noqa: PLC0415 - only this verb needs it
     from deploy.backup.restore import restore as fill  # noqa: PLC0415 - only this verb needs it
 
-    layout = Layout(data.absolute())
     with exit_on_errors():
         found = made.read_backup(file, made.read_passphrase(passphrase_file))
         asyncio.run(fill(found, layout))
@@ -142,17 +135,17 @@ def restore(data: Path, passphrase_file: Path, file: Path) -> None:
 
 @click.command()
 @click.argument("kinds", nargs=-1, metavar="[KIND]...")
-@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="A line's directory, instead of kinds.")
+@optional_line_options
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
-def exposure(kinds: tuple[str, ...], data: Path | None, as_json: bool) -> None:
+def exposure(kinds: tuple[str, ...], layout: Layout | None, as_json: bool) -> None:
     """Tell what each carrier keeps, for how long, what we delete there, and what nobody could confirm.
 
-    With --data: what that line itself keeps, where, for how long and readable by whom, and what its carrier keeps.
+    With --data or --config: what that line itself keeps, where, for how long, readable by whom, and what its carrier keeps.
     """
-    if data:
+    if layout:
         if kinds:
-            raise click.UsageError("say either kinds or --data.")
-        _print_line_exposure(Layout(data.absolute()), as_json=as_json)
+            raise click.UsageError("say either kinds or a line.")
+        _print_line_exposure(layout, as_json=as_json)
         return
     from bridge.carriers.registry import CARRIER_KINDS  # noqa: PLC0415 - only this verb needs it
     from deploy.carrier.carrier_check import exposure_json, exposure_text  # noqa: PLC0415 - only this verb needs it

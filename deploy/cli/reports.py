@@ -6,38 +6,29 @@ Rules of this module: as in `deploy.cli.main`; both only read, beside a running 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
 from bridge.storage.errors import DatabaseError
-from deploy.data_dir.layout import Layout
+from deploy.cli.options import line_options
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bridge.config import Config
+    from deploy.data_dir.layout import Layout
 
 EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE = 0, 1, 2
 
-_DATA_OPTION: Final = click.option(
-    "--data",
-    default="var",
-    show_default="./var",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="The line's directory.",
-)
-_CONFIG_OPTION: Final = click.option(
-    "--config", type=click.Path(path_type=Path), help="The bridge's configuration, instead."
-)
 _JSON_OPTION: Final = click.option("--json", "as_json", is_flag=True, help="For a program.")
 
 
 @click.command()
-@_DATA_OPTION
-@_CONFIG_OPTION
+@line_options
 @click.option("--month", help="Only this month, as 2027-01.")
 @_JSON_OPTION
-def report(data: Path, config: Path | None, month: str | None, as_json: bool) -> None:
+def report(layout: Layout, month: str | None, as_json: bool) -> None:
     """Tell what was counted, by month, language and kind.
 
     No conversation can be found in it, and counts below five are not shown.
@@ -46,7 +37,7 @@ def report(data: Path, config: Path | None, month: str | None, as_json: bool) ->
 
     if month is not None and not monthly_report.MONTH.fullmatch(month):
         raise click.UsageError("--month is a year and a month: 2027-01.")
-    database = (_load_config(config).data_dir if config else Layout(data.absolute()).bridge) / "main.db"
+    database = (_load_config(layout.config).data_dir if layout.config_file else layout.bridge) / "main.db"
     try:
         months = monthly_report.read_months(database, month)
     except (OSError, DatabaseError):
@@ -56,10 +47,9 @@ def report(data: Path, config: Path | None, month: str | None, as_json: bool) ->
 
 
 @click.command()
-@_DATA_OPTION
-@_CONFIG_OPTION
+@line_options
 @_JSON_OPTION
-def practices(data: Path, config: Path | None, as_json: bool) -> None:
+def practices(layout: Layout, as_json: bool) -> None:
     """Tell, for each of the 41 practices, whether this configuration meets it, who does, and which tests show it.
 
     Exit code 1 when any is not met beyond the one that no text message can meet.
@@ -68,10 +58,9 @@ def practices(data: Path, config: Path | None, as_json: bool) -> None:
     from policies.load import PackError  # noqa: PLC0415 - only this verb needs it
     from policies.load import load as load_pack  # noqa: PLC0415 - only this verb needs it
 
-    path = config or Layout(data.absolute()).config
-    loaded = _load_config(path)
+    loaded = _load_config(layout.config)
     try:
-        pack = load_pack(loaded.line.packs, near=path.parent)
+        pack = load_pack(loaded.line.packs, near=layout.config.parent)
     except PackError as error:
         _exit_usage(error.problems)
     results = kept.evaluate(loaded, pack)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from deploy.cli.options import line_options
 from deploy.cli.records import exit_on_errors
-from deploy.data_dir.layout import Layout
+
+if TYPE_CHECKING:
+    from deploy.data_dir.layout import Layout
 
 EXIT_PROBLEMS: Final = 1
 
@@ -22,10 +24,9 @@ EXIT_PROBLEMS: Final = 1
 @click.command()
 @click.argument("mxid", required=False)
 @click.argument("fingerprint", nargs=-1)
-@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The line's directory.  [default: ./var]")
-@click.option("--config", type=click.Path(path_type=Path), help="The bridge's configuration, instead.")
+@line_options
 @click.option("--json", "as_json", is_flag=True, help="For a program; only to list.")
-def trust(mxid: str | None, fingerprint: tuple[str, ...], data: Path | None, config: Path | None, as_json: bool) -> None:
+def trust(mxid: str | None, fingerprint: tuple[str, ...], layout: Layout, as_json: bool) -> None:
     """List whose identity was seen and whether it is confirmed; with MXID and FINGERPRINT confirm one.
 
     FINGERPRINT is what the person's client shows, of their identity or of a device that it signed; spaces do not count.
@@ -36,12 +37,10 @@ def trust(mxid: str | None, fingerprint: tuple[str, ...], data: Path | None, con
     from bridge.config import load  # noqa: PLC0415 - only this verb needs it
     from deploy.inspect import trust as trusted  # noqa: PLC0415 - only this verb needs it
 
-    if data and config:
-        raise click.UsageError("say either --config or --data.")
     if mxid is not None and (not mxid.startswith("@") or ":" not in mxid or not "".join(fingerprint).strip() or as_json):
         raise click.UsageError("to confirm somebody give a whole Matrix id and the fingerprint, without --json.")
     with exit_on_errors():
-        loaded = load(config or Layout((data or Path("var")).absolute()).config)
+        loaded = load(layout.config)
         if mxid is None:
             found = trusted.read_identities(loaded)
             for line in [trusted.as_json(found)] if as_json else trusted.as_text(found):

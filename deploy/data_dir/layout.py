@@ -51,9 +51,10 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The files under one data directory (absolute)."""
+    """The files under one data directory (absolute). `config_file`: the configuration, if it is not `config.yaml` there."""
 
     data: Path
+    config_file: Path | None = None
 
     @property
     def secrets(self) -> Path:
@@ -83,7 +84,7 @@ class Layout:
     @property
     def config(self) -> Path:
         """The bridge's configuration, the operator's to edit."""
-        return self.data / "config.yaml"
+        return self.config_file or self.data / "config.yaml"
 
     @property
     def carrier(self) -> Path:
@@ -104,6 +105,11 @@ class Layout:
     def provisioned(self) -> Path:
         """Written last, when the accounts are there; so an interrupted first run is done again."""
         return self.homeserver / "provisioned"
+
+    @property
+    def begun(self) -> Path:
+        """A file as old as the line: the first run's mark, or the configuration of a line with a homeserver elsewhere."""
+        return self.provisioned if self.provisioned.exists() else self.config
 
     @property
     def ready(self) -> Path:

@@ -207,7 +207,7 @@ def check_database(config: Config, pack: Pack, layout: Layout) -> list[CheckResu
     """Check what the line's database says."""
     try:
         with offline.read_transaction(config) as db:
-            found = list(doctor_database.database_checks(db, config, pack, begun=layout.provisioned))
+            found = list(doctor_database.database_checks(db, config, pack, begun=layout.begun))
             found.append(check_first_supervisor(db, config))
         report = verify_certificates(config)
     except (DatabaseError, OSError):

@@ -47,8 +47,9 @@ def file_checks(layout: Layout, config: Config) -> Iterator[CheckResult]:
     """Check files of a line."""
     yield check_modes(layout, config)
     yield check_key_copies(layout, config)
-    yield check_homeserver_settings(layout)
-    yield check_registration(layout)
+    if layout.homeserver.is_dir() or layout.config_file is None:  # else the homeserver is elsewhere, and so are its files
+        yield check_homeserver_settings(layout)
+        yield check_registration(layout)
     yield check_logs(layout)
     yield check_swap()
 

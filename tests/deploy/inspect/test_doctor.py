@@ -165,6 +165,20 @@ def real(config: Config, **changed: Any) -> Config:
     return config.model_copy(update={"lines": [config.line.model_copy(update={"rehearsal": False, **changed})]})
 
 
+async def test_a_line_with_its_homeserver_elsewhere(line: LineDirectory, tmp_path: Path) -> None:
+    """Files that are not ours are not asked for, and the line is as old as its configuration."""
+    config = tmp_path / "elsewhere.yaml"
+    config.write_bytes(line.layout.config.read_bytes())
+    utime(config, (0, time.time() - 10 * DAY))
+    joined = Layout(line.layout.bridge, config_file=config)
+    names = {check.name for check in doctor_files.file_checks(joined, line.config)}
+    assert {"file modes", "keys.db"} <= names
+    assert not {"homeserver settings", "registration"} & names
+    named = {check.name: check for check in doctor.check_database(real(line.config), PACK, joined)}
+    assert not named["vacuum"].ok
+    assert not named["backup"].ok
+
+
 async def test_a_real_line_is_held_to_more(line: LineDirectory) -> None:
     """Unreviewed words and nobody on call are told to a rehearsal and are wrong on a real line."""
     for config, ok in ((line.config, True), (real(line.config), False)):

@@ -1,0 +1,73 @@
+"""The two ways to name a line: `--data DIR` and `--config FILE`.
+
+Rule of this module: every verb about a line takes both, and never both at once; a verb gets a `Layout` and asks no more.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+import yaml
+
+from deploy.data_dir.layout import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEFAULT_DATA: Final = Path("var")
+_DATA: Final = click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The line's directory.  [default: ./var]",
+)
+_CONFIG: Final = click.option(
+    "--config", type=click.Path(dir_okay=False, path_type=Path), help="The bridge's configuration file, instead."
+)
+
+
+def line_options(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb `--data` and `--config`, and hand it the `layout` that one of them names; ./var without either."""
+
+    @_DATA
+    @_CONFIG
+    @functools.wraps(verb)
+    def chosen(*args: Any, data: Path | None, config: Path | None, **kwargs: Any) -> None:
+        verb(*args, layout=chosen_layout(data, config) or Layout(DEFAULT_DATA.absolute()), **kwargs)
+
+    return chosen
+
+
+def optional_line_options(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb `--data` and `--config`; its `layout` is None when neither is said."""
+
+    @_DATA
+    @_CONFIG
+    @functools.wraps(verb)
+    def chosen(*args: Any, data: Path | None, config: Path | None, **kwargs: Any) -> None:
+        verb(*args, layout=chosen_layout(data, config), **kwargs)
+
+    return chosen
+
+
+def chosen_layout(data: Path | None, config: Path | None) -> Layout | None:
+    """Return the layout that is named; None when none is. Both at once are a usage error.
+
+    A configuration file stands in the directory of its line, as `up` makes it, or anywhere else when `data_dir` is not
+    below its own directory; then the line's directory is `data_dir`. What is wrong with the file is for its reader to say.
+    """
+    if data is not None and config is not None:
+        raise click.UsageError("say either --config or --data.")
+    if data is not None:
+        return Layout(data.absolute())
+    if config is None:
+        return None
+    file = config.absolute()
+    try:
+        bridge = Path(str(yaml.safe_load(file.read_text(encoding="utf-8"))["data_dir"])).absolute()
+    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError, RecursionError):
+        return Layout(file.parent, config_file=file)
+    own = bridge != file.parent and bridge.is_relative_to(file.parent)
+    return Layout(file.parent if own else bridge, config_file=file)

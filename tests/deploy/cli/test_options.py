@@ -1,0 +1,58 @@
+"""`--data` and `--config`: which line a verb is about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from deploy.cli.main import cli
+from deploy.cli.options import chosen_layout
+from deploy.data_dir.layout import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NOT_ABOUT_A_LINE = {"version", "test", "bench", "policy lint", "policy preview", "policy schema"}
+
+
+def verbs(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    for name, verb in group.commands.items():
+        if isinstance(verb, click.Group):
+            yield from verbs(verb, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", verb
+
+
+VERBS = {name: verb for name, verb in verbs(cli) if name not in NOT_ABOUT_A_LINE}
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_every_verb_about_a_line_takes_both(name: str, tmp_path: Path) -> None:
+    """Each has `--data` and `--config`, and both at once are 2 and make nothing."""
+    assert {"data", "config"} <= {parameter.name for parameter in VERBS[name].params}
+    words = {"backup": ["--passphrase-file", "x", "--to", "y"], "restore": ["--passphrase-file", "x", "y"]}.get(name, [])
+    both = ["--data", str(tmp_path / "a"), "--config", str(tmp_path / "b")]
+    ended = CliRunner().invoke(cli, [*name.split(), *words, *both])
+    assert (ended.exit_code, list(tmp_path.iterdir())) == (2, [])
+    assert "either --config or --data" in ended.stderr
+
+
+def test_a_configuration_names_its_line(tmp_path: Path) -> None:
+    """Beside its line as `up` makes it, or anywhere, with the line where `data_dir` is; a broken one stays one."""
+    made, elsewhere, broken = (tmp_path / name for name in ("config.yaml", "other.yaml", "broken.yaml"))
+    made.write_text(f"data_dir: {tmp_path / 'bridge'}\n")
+    elsewhere.write_text("data_dir: /var/lib/quietline\n")
+    broken.write_text("[\n")
+    assert chosen_layout(None, None) is None
+    for file, data in ((made, tmp_path), (broken, tmp_path), (tmp_path / "none.yaml", tmp_path)):
+        assert chosen_layout(None, file) == Layout(data, config_file=file)
+    found = chosen_layout(None, elsewhere)
+    assert found is not None
+    assert (str(found.data), found.config) == ("/var/lib/quietline", elsewhere)
+    named = chosen_layout(tmp_path, None)
+    assert named is not None
+    assert named.config == made
