@@ -1,0 +1,18 @@
+"""The licence is what the package says it is."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+AGPL_3 = "0d96a4ff68ad6d4b6f1f30f713b18d5184912ba8dd389f86aa7710db079abcb0"
+"""SHA-256 of the text as the Free Software Foundation publishes it."""
+
+
+def test_the_licence_is_whole_and_named() -> None:
+    """Not a letter of the text is changed, and the package names it."""
+    assert hashlib.sha256((ROOT / "LICENSE").read_bytes()).hexdigest() == AGPL_3
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert (project["license"], project["license-files"]) == ("AGPL-3.0-or-later", ["LICENSE"])
