@@ -184,6 +184,15 @@ def load(path: Path) -> Config:
     return config
 
 
+def line_directory(file: Path, data_dir: Path) -> Path:
+    """Return the directory of a line by its configuration file: the file's own if `data_dir` is below it, else `data_dir`.
+
+    `up` makes the first; a configuration under /etc is the second.
+    """
+    own, data = file.absolute().parent, data_dir.absolute()
+    return own if data != own and data.is_relative_to(own) else data
+
+
 def _staff_problems(config: Config) -> list[str]:
     here = config.homeserver.server_name
     return [

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import Self
+from pathlib import Path
+from typing import Final, Self
 
 from aiohttp import web
 
 from bot.model.actions import DESK
+from bridge.app.bridge_file import BridgeFile
 from bridge.app.matrix_workers import MatrixWorkers
 from bridge.app.resources import Resources
 from bridge.carriers.adapter import DeliveryReport
@@ -42,11 +44,15 @@ from bridge.tables.audit_log import AuditLog
 from bridge.tables.warm_rooms import forget_unassigned_rooms
 from policies.pack import Pack
 
+PUBLISH_SECONDS: Final = 1.0
+"""Seconds between two looks at whether `bridge.json` says what is so; a question at `/ready` looks as well."""
+
 
 class Bridge:
     """Every part of the bridge, made and connected. `open`, then `run` until cancelled; the stack lets go."""
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Resources, *, run_directory: Path | None = None) -> None:
+        self._bridge_file = None if run_directory is None else BridgeFile(run_directory, resources.config)
         self._resources, config, pack, services = resources, resources.config, resources.pack, resources.services
         self.alert = ErasureAlert(services)
         self.designations = Designations(database=services.database)
@@ -114,9 +120,18 @@ class Bridge:
         )
 
     @classmethod
-    async def open(cls, *, config: Config, pack: Pack, crash: CrashHook, stack: AsyncExitStack) -> Self:
-        """Open files, settle what a crash left, and listen. What is opened is closed by the stack, last first."""
-        bridge = cls(await Resources.open(config=config, pack=pack, crash=crash, stack=stack))
+    async def open(
+        cls, *, config: Config, pack: Pack, crash: CrashHook, stack: AsyncExitStack, run_directory: Path | None = None
+    ) -> Self:
+        """Open files, settle what a crash left, and listen. What is opened is closed by the stack, last first.
+
+        `run_directory`: where `bridge.json` is written; without it there is none.
+        """
+        resources = await Resources.open(config=config, pack=pack, crash=crash, stack=stack)
+        bridge = cls(resources, run_directory=run_directory)
+        if bridge._bridge_file is not None:
+            bridge._bridge_file.remove()
+            stack.callback(bridge._bridge_file.remove)
         await bridge.recover()
         stack.push_async_callback(bridge.sms_sender.wait_for_requests)
         await bridge.listen(stack)
@@ -142,7 +157,11 @@ class Bridge:
 
     async def listen(self, stack: AsyncExitStack) -> None:
         """Take webhooks and say whether we are ready."""
-        routes = [*self.webhook.routes(), web.get("/ready", self._answer_ready)]
+        routes = [
+            *self.webhook.routes(),
+            web.get("/live", self._answer_live),
+            web.get("/ready", self._answer_ready),
+        ]
         runner = make_runner(routes, largest=self.webhook.largest)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -162,6 +181,7 @@ class Bridge:
             group.create_task(self.outbox.run("carrier", self.startup_hold.wrap(self.sms_sender.perform)))
             group.create_task(self.outbox.run("page", self.pager.perform))
             group.create_task(self.matrix_workers.run())
+            group.create_task(self._keep_bridge_file())
             for database in (self._resources.services.database, self._resources.puppet_database):
                 group.create_task(database.wait_for_failure())
 
@@ -172,12 +192,27 @@ class Bridge:
     async def _accept_report(self, delivery_report: DeliveryReport) -> None:
         await self.webhook.accept_report(delivery_report)
 
+    async def _answer_live(self, _request: web.Request) -> web.Response:
+        """Say that this process runs, whatever the homeserver does."""
+        return web.Response()
+
     async def _answer_ready(self, _request: web.Request) -> web.Response:
+        """Say the role of this bridge; 503 until it hears the homeserver and has its desk. It names no room, no account."""
+        if not self._publish():
+            return web.json_response({"role": "starting"}, status=503)
+        return web.json_response({"role": "leader"})
+
+    def _publish(self) -> bool:
+        """Have `bridge.json` say which desk there is; False while there is none."""
         desk_room = self.matrix_workers.desk_room()
-        if desk_room is None:
-            return web.Response(status=503)
-        config = self._resources.config
-        return web.json_response({"bot": config.policy_mxid, "voice": config.puppet_mxid, "desk_room": desk_room})
+        if desk_room is not None and self._bridge_file is not None:
+            self._bridge_file.publish(desk_room)
+        return desk_room is not None
+
+    async def _keep_bridge_file(self) -> None:
+        while True:
+            self._publish()
+            await asyncio.sleep(PUBLISH_SECONDS)
 
     async def _is_suppressed(self, phone: Phone) -> bool:
         """Tell whether nobody may text this phone first: it said STOP once, or is blocked."""

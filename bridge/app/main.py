@@ -46,13 +46,14 @@ def main(path: Path, *, crash: CrashHook = never_crash) -> int:
         return _report_problems(error.problems)
     log.configure(config.log_level)
     config.data_dir.mkdir(parents=True, exist_ok=True)
+    run_directory = configuration.line_directory(path, config.data_dir) / "run"
     with (config.data_dir / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return _report_problems([f"{config.data_dir}: another bridge runs on this directory"])
         try:
-            asyncio.run(_run_until_stopped(config, pack, crash))
+            asyncio.run(_run_until_stopped(config, pack, crash, run_directory))
         except CannotStart as error:
             return _report_problems(error.problems)
         except BaseExceptionGroup as group:
@@ -72,7 +73,7 @@ class _StopRequested(Exception):  # noqa: N818 - not an error: somebody told us 
     """Ends the task group."""
 
 
-async def _run_until_stopped(config: Config, pack: Pack, crash: CrashHook) -> None:
+async def _run_until_stopped(config: Config, pack: Pack, crash: CrashHook, run_directory: Path) -> None:
     # The thread that comes back from the disk asks for the interpreter as often as this, in place of every 5 ms.
     sys.setswitchinterval(SWITCH_INTERVAL)
     stop = asyncio.Event()
@@ -80,7 +81,7 @@ async def _run_until_stopped(config: Config, pack: Pack, crash: CrashHook) -> No
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        bridge = await Bridge.open(config=config, pack=pack, crash=crash, stack=stack)
+        bridge = await Bridge.open(config=config, pack=pack, crash=crash, stack=stack, run_directory=run_directory)
         # What was made by now stays. To look through all of it for garbage would hold texts up by tens of milliseconds.
         gc.collect()
         gc.freeze()

@@ -64,10 +64,11 @@ def chosen_layout(data: Path | None, config: Path | None) -> Layout | None:
         return Layout(data.absolute())
     if config is None:
         return None
+    from bridge.config import line_directory  # noqa: PLC0415 - heavy, and only this needs it
+
     file = config.absolute()
     try:
-        bridge = Path(str(yaml.safe_load(file.read_text(encoding="utf-8"))["data_dir"])).absolute()
+        data_dir = Path(str(yaml.safe_load(file.read_text(encoding="utf-8"))["data_dir"]))
     except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError, RecursionError):
         return Layout(file.parent, config_file=file)
-    own = bridge != file.parent and bridge.is_relative_to(file.parent)
-    return Layout(file.parent if own else bridge, config_file=file)
+    return Layout(line_directory(file, data_dir), config_file=file)

@@ -117,6 +117,11 @@ class Layout:
         return self.run / "ready.json"
 
     @property
+    def bridge_file(self) -> Path:
+        """What a running bridge says of itself (`bridge/app/bridge_file.py`)."""
+        return self.run / "bridge.json"
+
+    @property
     def lock(self) -> Path:
         """Held by the one `up` of this directory."""
         return self.run / "up.lock"

@@ -9,6 +9,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from bridge.config import ConfigError, load
+from deploy.data_dir.layout import HOST
 from deploy.stack.readiness import ReadinessProbe
 
 if TYPE_CHECKING:
@@ -64,12 +66,9 @@ async def check_status(
     layout: Layout, *, ask_carrier: Callable[[], Awaitable[CheckResult]] = no_carrier_asked
 ) -> CheckReport:
     """Look at the line of a data directory. `ask_carrier`: how the carrier is, on a line that is no rehearsal."""
-    try:
-        ready: dict[str, Any] = json.loads(layout.ready.read_text(encoding="utf-8"))
-        urls = {name: str(ready[name]) for name in ("homeserver", "bridge")}
-        if (rehearsal := ready["carrier"]) is not None:
-            urls["carrier"] = str(rehearsal)
-    except (OSError, ValueError, KeyError, TypeError):
+    by_up = _started_by_up(layout)
+    urls = by_up or _bridge_alone(layout)
+    if urls is None:
         check = CheckResult(
             name="line",
             ok=False,
@@ -79,8 +78,8 @@ async def check_status(
         return CheckReport(checks=(check,))
     async with ReadinessProbe() as probe:
         answers = {
-            "homeserver": await probe.homeserver(urls["homeserver"]),
-            "bridge": await probe.bridge(urls["bridge"]) is not None,
+            "homeserver": await (probe.homeserver if by_up else probe.client_api)(urls["homeserver"]),
+            "bridge": await probe.bridge(urls["bridge"]),
         }
         if "carrier" in urls:
             answers["carrier"] = await probe.carrier(urls["carrier"])
@@ -96,3 +95,27 @@ async def check_status(
     if "carrier" not in urls:
         checks.append(await ask_carrier())
     return CheckReport(checks=tuple(checks))
+
+
+def _started_by_up(layout: Layout) -> dict[str, str] | None:
+    """Read where the parts of a line are that `up` runs (`ready.json`); None when it runs none."""
+    try:
+        ready: dict[str, Any] = json.loads(layout.ready.read_text(encoding="utf-8"))
+        urls = {name: str(ready[name]) for name in ("homeserver", "bridge")}
+        if (rehearsal := ready["carrier"]) is not None:
+            urls["carrier"] = str(rehearsal)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return urls
+
+
+def _bridge_alone(layout: Layout) -> dict[str, str] | None:
+    """Say where homeserver and bridge are of a bridge that runs alone; None when none says that it runs."""
+    if not layout.bridge_file.is_file():
+        return None
+    try:
+        config = load(layout.config)
+    except ConfigError:
+        return None
+    host = {"0.0.0.0": HOST, "::": "[::1]"}.get(config.listen.host, config.listen.host)
+    return {"homeserver": config.homeserver.url, "bridge": f"http://{host}:{config.listen.port}"}

@@ -14,6 +14,7 @@ import aiohttp
 from yarl import URL
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
@@ -23,11 +24,23 @@ UNUSED_HANDSET: Final = "%2B15555550199"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BridgeReady:
-    """What a ready bridge says of itself: the two identities and the desk."""
+    """What a ready bridge says of itself: the two identities, the desk, and its process (`run/bridge.json`)."""
 
     bot: str
     voice: str
     desk_room: str
+    pid: int
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """Read `bridge.json`; None when it is not there, or not what a bridge writes."""
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+            return cls(
+                bot=str(told["bot"]), voice=str(told["voice"]), desk_room=str(told["desk_room"]), pid=int(told["pid"])
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
 
 class ReadinessProbe:
@@ -50,14 +63,13 @@ class ReadinessProbe:
         """Whether the rehearsal carrier answers (`GET /api/texts`, design.md, "Contracts with the outside")."""
         return await self._get(f"{url}/api/texts?handset={UNUSED_HANDSET}") is not None
 
-    async def bridge(self, url: str) -> BridgeReady | None:
-        """Ask what the bridge says when it is ready (`GET /ready`: 200; 503 until then)."""
-        body = await self._get(f"{url}/ready")
-        try:
-            document = json.loads(body or b"null")
-            return BridgeReady(bot=str(document["bot"]), voice=str(document["voice"]), desk_room=str(document["desk_room"]))
-        except (ValueError, KeyError, TypeError):
-            return None
+    async def bridge(self, url: str) -> bool:
+        """Whether the bridge is ready (`GET /ready`: 200; 503 until then)."""
+        return await self._get(f"{url}/ready") is not None
+
+    async def client_api(self, url: str) -> bool:
+        """Whether a homeserver answers clients, wherever it is (`GET /_matrix/client/versions`)."""
+        return await self._get(f"{url}/_matrix/client/versions") is not None
 
     async def _get(self, url: str) -> bytes | None:
         try:

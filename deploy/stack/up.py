@@ -85,7 +85,8 @@ async def up(layout: Layout, ports: Ports, output: StatusOutput, *, run: Sequenc
     `run`: other children than :func:`children`, under the same names. Raises :class:`SetupError` with all problems.
     """
     with _exclusive_lock(layout), _stop_signals() as stop:
-        layout.ready.unlink(missing_ok=True)
+        for stale in (layout.ready, layout.bridge_file):
+            stale.unlink(missing_ok=True)
         if left := kill_stale_processes([layout.pid(name) for name in CHILDREN]):
             raise SetupError(
                 [f"{layout.run / name}: a process of an earlier run holds this and cannot be ended" for name in left]
@@ -157,6 +158,11 @@ class LocalStack:
         asking = {"homeserver": probe.homeserver, "bridge": probe.bridge, "carrier": probe.carrier}
         answers = await asyncio.gather(*(asking[name](self._ports.url(name)) for name in self.names))
         return dict(zip(self.names, answers, strict=True))
+
+    def bridge_says(self) -> BridgeReady | None:
+        """Read what the bridge that runs now says of itself; None while it says nothing, or another one did."""
+        told = BridgeReady.read(self._layout.bridge_file)
+        return told if told is not None and told.pid == self._pids.get("bridge") else None
 
     def summary(self) -> list[str]:
         """Write what to tell a person at the end of the start. No secret is in it."""
@@ -238,8 +244,10 @@ async def _wait_until_ready(stack: LocalStack, supervisor: Supervisor, output: S
         while True:
             answers = await stack.ask_all(probe)
             waiting = [name for name in stack.names if not answers[name]]
-            bridge = answers["bridge"]
-            if not waiting and isinstance(bridge, BridgeReady):
+            bridge = stack.bridge_says()
+            if bridge is None and "bridge" not in waiting:
+                waiting.append("bridge")
+            if not waiting and bridge is not None:
                 stack.ready(bridge)
                 return
             if waiting != shown:

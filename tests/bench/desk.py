@@ -7,6 +7,7 @@ the same process, in turns with it.
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -105,9 +106,8 @@ async def desk(line: BenchLine, *, full: bool) -> list[Figure]:
 
 @asynccontextmanager
 async def supervisor_at_desk(line: BenchLine) -> AsyncIterator[tuple[TimedSupervisor, dict[str, str]]]:
-    """Log the supervisor in and bring them to the desk; yields them and what `/ready` says."""
-    async with line.http.get(f"{line.ports.url('bridge')}/ready") as answer:
-        told: dict[str, str] = await answer.json()
+    """Log the supervisor in and bring them to the desk; yields them and what the bridge says of itself."""
+    told: dict[str, str] = json.loads(line.layout.bridge_file.read_text(encoding="utf-8"))
     found = next(a for a in provision.open_secrets(line.layout).read_accounts() if a.role == "supervisor")
     account = Account(user=found.user, mxid=provision.mxid(found.user), password=found.password, role=found.role)
     sol = TimedSupervisor(line.ports.url("homeserver"), account)

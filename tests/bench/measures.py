@@ -17,6 +17,7 @@ from functools import partial
 from typing import Final
 from urllib.parse import quote
 
+from deploy.stack.readiness import BridgeReady
 from deploy.stack.supervisor import ROOT, child_environment
 from tests.bench.bench_line import DEVICE, PLAIN, ROOMS, TEXT, BenchLine, encrypted, handset, load_process, mxid
 from tests.bench.figures import Figure, quantile, spread, sync_times
@@ -152,7 +153,7 @@ async def first_text(line: BenchLine, *, full: bool) -> list[Figure]:
     """From a new handset's first text to its card at the desk."""
     ready = await line.start_bridge(forwarded=True)
     assert ready
-    told = await line.probe.bridge(line.ports.url("bridge"))
+    told = BridgeReady.read(line.layout.bridge_file)
     assert told is not None
     desk = f"/rooms/{quote(told.desk_room, safe='')}/send/m.room.encrypted/"
     await line.open_threads(1)

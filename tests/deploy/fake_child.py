@@ -20,7 +20,7 @@ READY = {"bot": "@policy:quietline.localhost", "voice": "@line-main:quietline.lo
 
 class Answers(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        body = json.dumps(READY if self.path == "/ready" else []).encode()
+        body = json.dumps({"role": "leader"} if self.path == "/ready" else []).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -42,6 +42,10 @@ def main(name: str, port: str, behaviour: str = "") -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN if behaviour == "stubborn" else lambda *_: asked.set())
     server = ThreadingHTTPServer(("127.0.0.1", int(port)), Answers)
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    if name == "bridge":
+        said = Path("run/bridge.json")
+        said.with_suffix(".new").write_text(json.dumps({**READY, "pid": os.getpid()}), encoding="utf-8")
+        said.with_suffix(".new").replace(said)
     asked.wait()
     with Path("order").open("a", encoding="utf-8") as order:
         order.write(f"{name}\n")

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from datetime import date
 from typing import Any
 
+import aiohttp
 import pytest
 import pytest_asyncio
 import yaml
@@ -94,6 +95,11 @@ async def test_the_first_supervisor_is_confirmed_from_the_server(
     desk = stack.ready.desk_room
     told = json.loads(stack.ready_file.read_text())
     assert (told["carrier"], told["accounts"], told["pids"]["carrier"]) == (None, [], None)
+    says = json.loads((stack.data / "run" / "bridge.json").read_text())
+    ready = stack.ready
+    assert says == {"bot": ready.bot, "voice": ready.voice, "desk_room": desk, "pid": ready.pids["bridge"]}
+    async with aiohttp.ClientSession(ready.bridge) as http, http.get("/ready") as answer:
+        assert (answer.status, await answer.json()) == (200, {"role": "leader"})
     sol = await strict_client_factory.log_in(stack.ready.homeserver, account)
     try:
         await sol.join(desk)

@@ -25,6 +25,7 @@ from bot.model.transactional_actions import SuppressionReason
 from bridge.runtime.crash_points import CrashPoint
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack.provision import NUMBER, SLUG, mxid, provision, run_homeserver
+from deploy.stack.readiness import BridgeReady
 from deploy.stack.synapse_config import SERVER_NAME
 from tests.e2e.polling import wait_until
 from tests.e2e.stack import ROOT, ReadyFile, Stack
@@ -116,7 +117,8 @@ class CrashingStack(Stack):
                 self._restart_task.result()
             with contextlib.suppress(aiohttp.ClientError):
                 async with aiohttp.ClientSession() as http, http.get(f"{self.ports.url('bridge')}/ready") as answer:
-                    return str((await answer.json())["desk_room"]) if answer.status == 200 else None
+                    said = BridgeReady.read(self.layout.bridge_file) if answer.status == 200 else None
+                    return said.desk_room if said is not None else None
             return None
 
         self._desk = await wait_until("the bridge is ready", asked, within=START_SECONDS, seen=self.tail)

@@ -117,7 +117,7 @@ def test_a_full_disk_never_leaves_a_wrong_ready_json(tmp_path: Path, monkeypatch
     layout = Layout(tmp_path)
     config = write_line_files(layout, Ports(20000))
     told = LocalStack(layout=layout, ports=Ports(20000), config=config)
-    told.ready(BridgeReady(bot="@b:x", voice="@v:x", desk_room="!d"))
+    told.ready(BridgeReady(bot="@b:x", voice="@v:x", desk_room="!d", pid=1))
     assert layout.ready.exists()
 
     def full(*_: object) -> None:
