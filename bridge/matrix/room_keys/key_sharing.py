@@ -10,13 +10,14 @@ Sources: https://spec.matrix.org/latest/client-server-api/#mroom_key and #mroom_
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any
 
 from bridge.matrix.olm.cross_signing import MEGOLM, Device
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_sender import ToDevicePayload, ToDeviceSender
 from bridge.matrix.room_keys.device_lists import TRUSTED, DeviceLists
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS
+from bridge.matrix.rooms.room_templates import UNREADABLE
 from bridge.storage.database import Database, Transaction, placeholders
 from bridge.storage.vault import CannotOpen, Vault
 
@@ -29,12 +30,6 @@ _NOT_SENT = """AND NOT EXISTS (
     WHERE x.session_id = s.session_id AND x.user_id = d.user_id AND x.device_id = d.device_id
     AND NOT x.owed
 )"""
-
-WITHHELD_REASON: Final = (
-    "This device is not verified, or nobody has confirmed its owner yet. Verify it in the settings of your client; who is "
-    "new asks a supervisor, and the first supervisor asks whoever runs the server."
-)
-"""What a device is told that gets no key. To be read by anybody on the homeserver: it says nothing about the line."""
 
 
 class RoomKeySharing:
@@ -142,7 +137,7 @@ class RoomKeySharing:
             content = {
                 "algorithm": MEGOLM,
                 "code": "m.unverified",
-                "reason": WITHHELD_REASON,
+                "reason": UNREADABLE,
                 "room_id": row["room_id"],
                 "session_id": row["session_id"],
                 "sender_key": to_device.curve25519,

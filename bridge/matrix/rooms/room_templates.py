@@ -16,6 +16,14 @@ from bridge.matrix.rooms.room_state import RoomKind
 ROOM_VERSION: Final = "12"
 """From this version on the creator has all power and must not stand in `power_levels.users`."""
 
+UNREADABLE: Final = (
+    "This device is not verified, or nobody has confirmed its owner yet. Verify it in the settings of your client; who is "
+    "new asks a supervisor, and the first supervisor asks whoever runs the server."
+)
+"""Why a device reads nothing here and what to do. It is said in the clear, so it says nothing about the line."""
+TOPIC: Final = f"Nothing here can be read? {UNREADABLE}"
+"""The one topic of every room: a client shows it also where it can decrypt nothing."""
+
 CREATOR_ONLY: Final = 100
 SUPERVISOR: Final = 50
 
@@ -40,6 +48,7 @@ def create_room_body(kind: RoomKind, name: str, *, invite: Sequence[str], superv
         "preset": "private_chat",
         "visibility": "private",
         "name": name,
+        "topic": TOPIC,
         "invite": list(invite),
         "is_direct": False,
         # The kind is for the homeserver's module: which of our rooms is the desk, and so who is on the roster.

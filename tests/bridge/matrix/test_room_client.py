@@ -14,7 +14,7 @@ from bridge.matrix.api.events import PowerLevels
 from bridge.matrix.api.http_client import HomeserverClient
 from bridge.matrix.room_client import Permanent, TokenRefused, Transient
 from bridge.matrix.rooms.room_state import RoomKind, RoomQueries, set_membership
-from bridge.matrix.rooms.room_templates import create_room_body
+from bridge.matrix.rooms.room_templates import TOPIC, create_room_body
 from tests.bot.examples import asks_for_words
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
@@ -94,7 +94,7 @@ def test_what_a_room_looks_like(kind: str) -> None:
     assert state["m.room.history_visibility"] == {"history_visibility": "shared"}
     assert state["m.room.guest_access"] == {"guest_access": "forbidden"}
     assert body["creation_content"] == {"m.federate": False, "quietline.kind": kind}
-    assert "topic" not in body
+    assert body["topic"] == TOPIC, "one for every room, without data"
     levels = body["power_level_content_override"]
     assert levels["users"] == ({"@sol:x": 50} if kind == "desk" else {})
     for name in ("encryption", "history_visibility", "join_rules", "tombstone", "server_acl", "guest_access"):
