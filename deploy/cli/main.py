@@ -89,14 +89,16 @@ def status(layout: Layout, as_json: bool) -> None:
     """
     from deploy.inspect.status import check_status as look  # noqa: PLC0415 - only this verb needs it
 
-    async def ask_carrier() -> CheckResult:
+    async def of_real_line() -> list[CheckResult]:
         from bridge.config import load  # noqa: PLC0415 - heavy, and not for a rehearsal
         from deploy.carrier.carrier_check import check_login  # noqa: PLC0415 - the same
+        from deploy.inspect.trust import tell_first_supervisor  # noqa: PLC0415 - the same
 
-        return await check_login(load(layout.config))
+        config = load(layout.config)
+        return [await check_login(config), *tell_first_supervisor(config)]
 
     with exit_on_errors():
-        report = asyncio.run(look(layout, ask_carrier=ask_carrier))
+        report = asyncio.run(look(layout, of_real_line=of_real_line))
     for line in [report.as_json()] if as_json else report.as_text():
         click.echo(line)
     sys.exit(EXIT_OK if report.ok else EXIT_PROBLEMS)

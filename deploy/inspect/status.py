@@ -57,15 +57,15 @@ class CheckReport:
         return lines
 
 
-async def no_carrier_asked() -> CheckResult:
+async def no_carrier_asked() -> list[CheckResult]:
     """Say that the carrier was not asked."""
-    return CheckResult(name="carrier", ok=True, what="was not asked", do="`quietline carrier check` tries it.")
+    return [CheckResult(name="carrier", ok=True, what="was not asked", do="`quietline carrier check` tries it.")]
 
 
 async def check_status(
-    layout: Layout, *, ask_carrier: Callable[[], Awaitable[CheckResult]] = no_carrier_asked
+    layout: Layout, *, of_real_line: Callable[[], Awaitable[list[CheckResult]]] = no_carrier_asked
 ) -> CheckReport:
-    """Look at the line of a data directory. `ask_carrier`: how the carrier is, on a line that is no rehearsal."""
+    """Look at the line of a data directory. `of_real_line`: what else is asked when it is no rehearsal: its own carrier."""
     by_up = _started_by_up(layout)
     urls = by_up or _bridge_alone(layout)
     if urls is None:
@@ -93,7 +93,7 @@ async def check_status(
         for name, well in answers.items()
     ]
     if "carrier" not in urls:
-        checks.append(await ask_carrier())
+        checks += await of_real_line()
     return CheckReport(checks=tuple(checks))
 
 

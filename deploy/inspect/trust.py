@@ -8,6 +8,7 @@ confirmed by it; the confirmation and its audit entry are one commit, which the 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from bot.model.audit_kinds import AuditKind
@@ -18,6 +19,7 @@ from bridge.matrix.room_keys.confirmed_identities import (
     confirmed_supervisors,
     seen_identities,
 )
+from bridge.storage.errors import DatabaseError
 from deploy.data_dir import offline
 from deploy.inspect.status import CheckResult
 
@@ -91,6 +93,15 @@ def check_first_supervisor(db: SqliteConnection, config: Config) -> CheckResult:
         what = "no supervisor is at the desk; a rehearsal trusts the first identity that it sees"
     do = f"See `quietline trust` for who was seen. {HOW}"
     return CheckResult(name="first supervisor", ok=config.line.rehearsal, what=what, do=do)
+
+
+def tell_first_supervisor(config: Config) -> list[CheckResult]:
+    """Tell `quietline status` the same without judging: the parts of the line run. Nothing before the first start."""
+    try:
+        with offline.read_transaction(config) as db:
+            return [replace(check_first_supervisor(db, config), ok=True)]
+    except DatabaseError:
+        return []
 
 
 def grouped(key: str) -> str:

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from deploy.cli.main import cli
 from deploy.data_dir import offline
-from deploy.inspect.trust import check_first_supervisor
+from deploy.inspect.trust import check_first_supervisor, tell_first_supervisor
 from tests.deploy.inspect.test_doctor import real
 from tests.deploy.line_directory import ADA, SOL, LineDirectory, line_directory
 
@@ -126,6 +126,8 @@ async def test_the_doctor_says_when_nobody_can_confirm(line: LineDirectory) -> N
             return row.ok
 
     assert not well()
+    (told,) = tell_first_supervisor(real(line.config))
+    assert (told.ok, "quietline trust" in told.do) == (True, True), "status tells it and leaves the verdict to the doctor"
     assert well(rehearsal=True), "a rehearsal trusts on first use"
     await line.execute("INSERT INTO matrix_confirmed (user_id, master_key) VALUES ($1, $2)", ADA, OTHER)
     assert not well(), "an advocate confirms nobody"
