@@ -240,7 +240,7 @@ def bench(arguments: tuple[str, ...]) -> None:
 def bridge(layout: Layout | None) -> None:
     """Run the bridge alone, in front, beside a homeserver that runs already. `up` does both.
 
-    It ends with SIGTERM. Exit code 0 stopped, 1 something broke and a new start may help, 2 a new start cannot help.
+    It ends with SIGTERM. Exit code 0 stopped, 1 something broke, 2 the configuration cannot be used.
     """
     from bridge.app.main import main as run  # noqa: PLC0415 - only this verb needs it
     from deploy.stack.child import disable_core_dumps  # noqa: PLC0415 - only this verb needs it

@@ -121,7 +121,7 @@ def restore(layout: Layout, passphrase_file: Path, file: Path) -> None:
     """Make a line from its backup, in a directory that is not there or empty; then `quietline up` starts it.
 
     Its vault keys, devices and homeserver are new. No conversation comes back, no text is sent again. Staff sign in anew
-    and their identities are confirmed anew.
+    and their identities are confirmed anew, the first supervisor's with `quietline trust`.
     """
     from deploy.backup import backup as made  # noqa: PLC0415 - only this verb needs it
     from deploy.backup.restore import restore as fill  # noqa: PLC0415 - only this verb needs it

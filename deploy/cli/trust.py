@@ -7,6 +7,7 @@ told, 1 not that fingerprint, 2 usage or configuration.
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -25,7 +26,7 @@ EXIT_PROBLEMS: Final = 1
 @click.argument("mxid", required=False)
 @click.argument("fingerprint", nargs=-1)
 @line_options
-@click.option("--json", "as_json", is_flag=True, help="For a program; only to list.")
+@click.option("--json", "as_json", is_flag=True, help="For a program.")
 def trust(mxid: str | None, fingerprint: tuple[str, ...], layout: Layout, as_json: bool) -> None:
     """List whose identity was seen and whether it is confirmed; with MXID and FINGERPRINT confirm one.
 
@@ -37,17 +38,22 @@ def trust(mxid: str | None, fingerprint: tuple[str, ...], layout: Layout, as_jso
     from bridge.config import load  # noqa: PLC0415 - only this verb needs it
     from deploy.inspect import trust as trusted  # noqa: PLC0415 - only this verb needs it
 
-    if mxid is not None and (not mxid.startswith("@") or ":" not in mxid or not "".join(fingerprint).strip() or as_json):
-        raise click.UsageError("to confirm somebody give a whole Matrix id and the fingerprint, without --json.")
+    if mxid is not None and (not mxid.startswith("@") or ":" not in mxid or not "".join(fingerprint).strip()):
+        raise click.UsageError("to confirm somebody give a whole Matrix id and the fingerprint.")
     with exit_on_errors():
         loaded = load(layout.config)
         if mxid is None:
             found = trusted.read_identities(loaded)
-            for line in [trusted.as_json(found)] if as_json else trusted.as_text(found):
+            text = [] if as_json else trusted.as_text(found, trusted.read_without_identity(loaded))
+            for line in [trusted.as_json(found)] if as_json else text:
                 click.echo(line)
             return
-        if not asyncio.run(trusted.confirm_identity(loaded, mxid, "".join(fingerprint))):
+        confirmed = asyncio.run(trusted.confirm_identity(loaded, mxid, "".join(fingerprint)))
+        if as_json:
+            click.echo(json.dumps({"mxid": mxid, "confirmed": confirmed}))
+        if not confirmed:
             click.echo("quietline: that is NOT the fingerprint of anybody of that name. Nothing is confirmed.", err=True)
             click.echo("quietline: `quietline trust` lists who was seen, with whole Matrix ids.", err=True)
             sys.exit(EXIT_PROBLEMS)
-    click.echo(f"{mxid}: confirmed. A running line acts on it within five seconds.")
+    if not as_json:
+        click.echo(f"{mxid}: confirmed. A running line acts on it within five seconds.")

@@ -18,6 +18,7 @@ from bridge.matrix.room_keys.confirmed_identities import (
     confirm_fingerprint,
     confirmed_supervisors,
     seen_identities,
+    without_identity,
 )
 from bridge.storage.errors import DatabaseError
 from deploy.data_dir import offline
@@ -31,9 +32,10 @@ if TYPE_CHECKING:
     from bridge.storage.sqlite_connection import SqliteConnection
 
 HOW: Final = "Ask them in person, or by a voice you know, what their client shows; then: quietline trust MXID FINGERPRINT"
-NOBODY: Final = (
-    "Nobody was seen with an identity yet. Staff sign in, and set up in their client's settings what it calls "
-    "verification, recovery or secure backup; then they are listed here."
+NOBODY: Final = "Nobody was seen with an identity yet."
+SET_UP: Final = (
+    "Staff sign in, and set up in their client's settings what it calls verification, recovery or secure backup; then "
+    "their fingerprint stands here."
 )
 
 
@@ -41,6 +43,12 @@ def read_identities(config: Config) -> list[SeenIdentity]:
     """Return everybody who was seen with an identity, confirmed or not. Raises `DatabaseError`."""
     with offline.read_transaction(config) as db:
         return seen_identities(db)
+
+
+def read_without_identity(config: Config) -> list[str]:
+    """Return the Matrix ids of those who were seen without one. Raises `DatabaseError`."""
+    with offline.read_transaction(config) as db:
+        return without_identity(db)
 
 
 async def confirm_identity(config: Config, mxid: str, fingerprint: str) -> bool:
@@ -69,16 +77,19 @@ def as_json(identities: Sequence[SeenIdentity]) -> str:
     return json.dumps({"identities": [_as_object(seen) for seen in identities]})
 
 
-def as_text(identities: Sequence[SeenIdentity]) -> list[str]:
-    """Write them for a person, those who wait first."""
+def as_text(identities: Sequence[SeenIdentity], without: Sequence[str] = ()) -> list[str]:
+    """Write them for a person, those who wait first. `without`: Matrix ids of those who have no identity yet."""
     lines: list[str] = []
     for seen in sorted(identities, key=lambda seen: seen.confirmed):
         lines.append(f"{seen.user_id}  {'confirmed' if seen.confirmed else 'NOT CONFIRMED'}")
         lines.append(f"    identity         {grouped(seen.master_key)}")
         lines += [f"    device {device:<10}{grouped(key)}" for device, key in seen.devices]
+    lines += [f"{user}  has NO identity yet: no device of theirs is verified" for user in without]
     if not identities:
         lines.append(NOBODY)
-    elif not all(seen.confirmed for seen in identities):
+    if without or not identities:
+        lines.append(SET_UP)
+    if not all(seen.confirmed for seen in identities):
         lines.append(HOW)
     return lines
 

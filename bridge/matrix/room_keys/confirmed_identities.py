@@ -26,6 +26,7 @@ IDENTITIES: Final = """
 """
 """SQL: a row for each device that the newest identity of its user signed; one without a device where there is none."""
 
+WITHOUT_IDENTITY: Final = "SELECT user_id FROM matrix_seen_identity WHERE master_key = '' ORDER BY user_id"
 CONFIRMED_SUPERVISORS: Final = """
     SELECT COUNT(DISTINCT m.user_id) FROM matrix_room r
     JOIN matrix_member m ON m.room_id = r.room_id AND m.membership = 'join'
@@ -73,6 +74,11 @@ class SeenIdentity:
 def seen_identities(connection: SqliteConnection) -> list[SeenIdentity]:
     """Return everybody who was seen with an identity, by Matrix id, to a verb that reads beside the bridge."""
     return _identities(connection.fetch(IDENTITIES))
+
+
+def without_identity(connection: SqliteConnection) -> list[str]:
+    """Return the Matrix ids of those whose clients have made no identity yet: there is nothing to confirm."""
+    return [row["user_id"] for row in connection.fetch(WITHOUT_IDENTITY)]
 
 
 def confirmed_supervisors(connection: SqliteConnection) -> int:

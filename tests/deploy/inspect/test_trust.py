@@ -67,6 +67,7 @@ async def test_the_list_is_the_contract(line: LineDirectory) -> None:
     assert shown.exit_code == 0
     assert grouped(MASTER) in shown.stdout
     assert "quietline trust MXID FINGERPRINT" in shown.stdout
+    assert "@none:quietline.localhost  has NO identity yet" in shown.stdout
 
 
 @pytest.mark.parametrize("words", [[MASTER], grouped(MASTER).split(), [grouped(DEVICE)], [f" {DEVICE[:9]} ", DEVICE[9:]]])
@@ -92,9 +93,7 @@ async def test_another_fingerprint_changes_nothing(line: LineDirectory, user: st
         assert await line.harness.count(table) == 0
 
 
-@pytest.mark.parametrize(
-    "words", [[SOL], [SOL, " "], ["sol", MASTER], [SOL, MASTER, "--json"], ["--data", "elsewhere"], ["--nonsense"]]
-)
+@pytest.mark.parametrize("words", [[SOL], [SOL, " "], ["sol", MASTER], ["--data", "elsewhere"], ["--nonsense"]])
 async def test_what_cannot_be_meant_is_2(line: LineDirectory, words: list[str]) -> None:
     """No fingerprint, no Matrix id, or two lines at once."""
     assert (await trust(line, *words)).exit_code == 2
@@ -106,6 +105,14 @@ def test_a_directory_without_a_line_is_2(tmp_path: Path) -> None:
     for words in ([], [SOL, MASTER]):
         assert CliRunner().invoke(cli, ["trust", "--data", str(tmp_path / "none"), *words]).exit_code == 2
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("key", [MASTER, OTHER])
+async def test_a_program_hears_whether_it_is_confirmed(line: LineDirectory, key: str) -> None:
+    """With `--json` the answer is one object, and the exit code the same."""
+    ended = await trust(line, SOL, key, "--json")
+    assert json.loads(ended.stdout) == {"mxid": SOL, "confirmed": key == MASTER}
+    assert ended.exit_code == (0 if key == MASTER else 1)
 
 
 async def test_it_works_while_the_line_is_stopped(line: LineDirectory) -> None:
