@@ -21,7 +21,7 @@ from policies.load import load
 from tests.e2e.conftest import StrictClientFactory
 from tests.e2e.polling import wait_until
 from tests.e2e.stack import Stack, run
-from tests.e2e.staff_client import Account
+from tests.e2e.staff_client import Account, StaffClient
 
 WITHHELD = "WITHHELD_FOR_UNVERIFIED_OR_INSECURE_DEVICE"
 """The strict client's word for `m.unverified`, which it shows as a sentence."""
@@ -87,46 +87,93 @@ async def supervisor_row(stack: Stack) -> dict[str, Any]:
     return found
 
 
+async def seen_at_the_desk(stack: Stack, sol: StaffClient) -> dict[str, Any]:
+    """Take the supervisor to the desk, where they read nothing and are told why; return what was seen of them."""
+    await sol.join(stack.ready.desk_room)
+
+    async def seen() -> dict[str, Any] | None:
+        found = (await identities(stack)).get(sol.mxid)
+        return found if found and found["devices"] else None
+
+    identity = await wait_until("the bridge has seen who signed in", seen)
+    assert not identity["confirmed"]
+    assert not (await supervisor_row(stack))["ok"]
+    for author in (stack.ready.bot, stack.ready.voice):
+        await sol.find(
+            stack.ready.desk_room,
+            "the client says why",
+            lambda i, a=author: i.sender == a and WITHHELD in i.cause,  # type: ignore[misc]
+        )
+    return identity
+
+
+async def confirmed_reads(stack: Stack, sol: StaffClient, fingerprint: str) -> None:
+    """Confirm the supervisor, who then reads both greetings and is heard."""
+    desk, bot = stack.ready.desk_room, stack.ready.bot
+    code, said = await run(stack.command("trust", "--data", str(stack.data), sol.mxid, *fingerprint.split()))
+    assert code == 0, said
+    for author in (bot, stack.ready.voice):
+        await sol.find(desk, "a greeting is readable", lambda i, a=author: i.sender == a and i.kind == "message")  # type: ignore[misc]
+    await sol.find(desk, "the desk is told", lambda i: i.sender == bot and "confirmed by the technician" in i.body)
+    await sol.say(desk, "!board")
+    await sol.find(desk, "the board answers", lambda i: i.sender == bot and "Queue: 0" in i.body)
+    assert (await supervisor_row(stack))["ok"]
+    assert (await identities(stack))[sol.mxid]["confirmed"]
+
+
 async def test_the_first_supervisor_is_confirmed_from_the_server(
     real: tuple[Stack, Account], strict_client_factory: StrictClientFactory
 ) -> None:
     """Nobody is trusted at first; a wrong fingerprint changes nothing; after the right one it all can be read."""
     stack, account = real
-    desk = stack.ready.desk_room
     told = json.loads(stack.ready_file.read_text())
     assert (told["carrier"], told["accounts"], told["pids"]["carrier"]) == (None, [], None)
     says = json.loads((stack.data / "run" / "bridge.json").read_text())
     ready = stack.ready
-    assert says == {"bot": ready.bot, "voice": ready.voice, "desk_room": desk, "pid": ready.pids["bridge"]}
+    assert says == {
+        "bot": ready.bot,
+        "voice": ready.voice,
+        "desk_room": ready.desk_room,
+        "pid": ready.pids["bridge"],
+    }
     async with aiohttp.ClientSession(ready.bridge) as http, http.get("/ready") as answer:
         assert (answer.status, await answer.json()) == (200, {"role": "leader"})
-    sol = await strict_client_factory.log_in(stack.ready.homeserver, account)
+    sol = await strict_client_factory.log_in(ready.homeserver, account)
     try:
-        await sol.join(desk)
-
-        async def seen() -> dict[str, Any] | None:
-            found = (await identities(stack)).get(sol.mxid)
-            return found if found and found["devices"] else None
-
-        identity = await wait_until("the bridge has seen who signed in", seen)
-        assert not identity["confirmed"]
-        assert not (await supervisor_row(stack))["ok"]
-        for author in (stack.ready.bot, stack.ready.voice):
-            await sol.find(desk, "the client says why", lambda i, a=author: i.sender == a and WITHHELD in i.cause)  # type: ignore[misc]
-        trust = stack.command("trust", "--data", str(stack.data))
-        code, said = await run([*trust, sol.mxid, *identity["fingerprint"][::-1].split()])
+        identity = await seen_at_the_desk(stack, sol)
+        wrong = identity["fingerprint"][::-1].split()
+        code, said = await run(stack.command("trust", "--data", str(stack.data), sol.mxid, *wrong))
         assert code == 1, said
         assert not (await identities(stack))[sol.mxid]["confirmed"]
-        code, said = await run([*trust, sol.mxid, *identity["devices"][0]["fingerprint"].split()])
-        assert code == 0, said
-        for author in (stack.ready.bot, stack.ready.voice):
-            await sol.find(desk, "a greeting is readable", lambda i, a=author: i.sender == a and i.kind == "message")  # type: ignore[misc]
-        await sol.find(
-            desk, "the desk is told", lambda i: i.sender == stack.ready.bot and "confirmed by the tech" in i.body
-        )
-        await sol.say(desk, "!board")
-        await sol.find(desk, "the board answers", lambda i: i.sender == stack.ready.bot and "Queue: 0" in i.body)
-        assert (await supervisor_row(stack))["ok"]
-        assert (await identities(stack))[sol.mxid]["confirmed"]
+        await confirmed_reads(stack, sol, identity["devices"][0]["fingerprint"])
     finally:
         await sol.stop()
+
+
+async def test_after_a_restore_the_first_supervisor_is_confirmed_anew(
+    real: tuple[Stack, Account], strict_client_factory: StrictClientFactory, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """On the new homeserver every identity is new, and nobody of before is trusted; the way in is the same."""
+    old, account = real
+    beside = tmp_path_factory.mktemp("backup")
+    phrase, file = beside / "phrase", beside / "line.backup"
+    phrase.write_text("otter lantern velvet mosaic harbor plum\n")
+    phrase.chmod(0o600)
+    secret = ("--passphrase-file", str(phrase))
+    code, said = await run(old.command("backup", "--data", str(old.data), *secret, "--to", str(file)))
+    assert code == 0, said
+    await old.stop()
+    new = Stack(tmp_path_factory.mktemp("restored"))
+    code, said = await run(new.command("restore", "--data", str(new.data), *secret, str(file)))
+    assert code == 0, said
+    try:
+        await new.start()
+        assert not any(each["confirmed"] for each in (await identities(new)).values())
+        sol = await strict_client_factory.log_in(new.ready.homeserver, account)
+        try:
+            identity = await seen_at_the_desk(new, sol)
+            await confirmed_reads(new, sol, identity["fingerprint"])
+        finally:
+            await sol.stop()
+    finally:
+        await new.end()
