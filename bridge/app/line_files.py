@@ -8,7 +8,7 @@ missing is not made beside the ones that are there: it would be in the way when 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -18,8 +18,10 @@ from bridge.engine.engine import AGGREGATE
 from bridge.storage import serialization
 from bridge.storage.database import Database
 from bridge.storage.errors import Corrupt, DatabaseError, UnsupportedSchema
+from bridge.storage.key_file import holds_keys
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.vault import CannotOpen, Vault
+from bridge.tables import desk_state
 
 MAIN, KEYS, PUPPET = "main.db", "keys.db", "voice.db"
 RESTORE: Final = (
@@ -41,9 +43,9 @@ class CannotStart(Exception):  # noqa: N818 - it says what is so
 def check_presence(data: Path) -> None:
     """Raise `CannotStart` when one of the two files is missing that only have a meaning together."""
     main, keys = data / MAIN, data / KEYS
-    if main.exists() and not keys.exists() and _query(main, "SELECT 1 FROM desk LIMIT 1"):
+    if main.exists() and not keys.exists() and _asks(main, desk_state.peek_exists):
         raise CannotStart([f"{keys}: missing: it has the keys of what {main} holds. Put it back. {RESTORE}."])
-    if keys.exists() and not main.exists() and _query(keys, "SELECT 1 FROM slot WHERE wrapped <> zeroblob(61) LIMIT 1"):
+    if keys.exists() and not main.exists() and _asks(keys, holds_keys):
         raise CannotStart([f"{main}: missing: {keys} has the keys of what it holds. Put it back. {RESTORE}."])
 
 
@@ -69,21 +71,21 @@ async def check_vault(vault: Vault, path: Path) -> None:
 
 async def check_desk(database: Database, vault: Vault, data: Path) -> None:
     """Raise `CannotStart` when the desk's row cannot be opened: the two files are not of one line, or one is damaged."""
-    sealed = await database.fetchval("SELECT aggregate FROM desk WHERE id = $1", DESK)
+    sealed = await desk_state.get(database)
     if sealed is None:
         return
     try:
-        serialization.decode_as(Desk, await vault.open(DESK, AGGREGATE, bytes(sealed)))
+        serialization.decode_as(Desk, await vault.open(DESK, AGGREGATE, sealed))
     except (CannotOpen, ValueError, TypeError):
         main, keys = data / MAIN, data / KEYS
         problem = f"{keys}: does not open the desk in {main}: one of the two is of another line or another time, or damaged"
         raise CannotStart([f"{problem}. Put the two together that belong together. {RESTORE}."]) from None
 
 
-def _query(path: Path, statement: str) -> bool:
+def _asks(path: Path, question: Callable[[SqliteConnection], bool]) -> bool:
     """Ask a file that may have no such table, or be no database at all; then there is nothing in it."""
     try:
         with contextlib.closing(SqliteConnection(path, read_only=True)) as connection:
-            return connection.fetchval(statement) is not None
+            return question(connection)
     except DatabaseError:
         return False

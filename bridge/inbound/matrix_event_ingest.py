@@ -43,7 +43,7 @@ from bridge.runtime.clock import to_bridge_time
 from bridge.services import Services
 from bridge.storage.database import Transaction
 from bridge.storage.savepoint import attempt
-from bridge.tables import dead_letters, inbox, room_events
+from bridge.tables import dead_letters, inbox, room_events, threads
 
 FILE_TYPES: Final = dict.fromkeys(("m.image", "m.file", "m.video", "m.audio"), Content.FILE)
 KINDS: Final = {"m.text": Content.TEXT, "m.emote": Content.EMOTE, **FILE_TYPES}
@@ -157,8 +157,8 @@ class MatrixEventIngest:
     async def _report_gap(self, conn: Transaction, place: InboxTarget | None) -> None:
         if place is None or not place.owner:
             return
-        named = await conn.fetchval("SELECT designation FROM thread WHERE id = $1", place.owner)
-        await self._put(conn, DESK, HomeserverIncident(kind=HomeserverIncidentKind.GAP, designation=named or ""))
+        named = await threads.designation_of(conn, place.owner)
+        await self._put(conn, DESK, HomeserverIncident(kind=HomeserverIncidentKind.GAP, designation=named))
 
     async def _power_levels(self, conn: Transaction, room_id: str) -> PowerLevelsChanged:
         return PowerLevelsChanged(users=tuple((await levels_of(conn, room_id)).items()))

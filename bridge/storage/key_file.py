@@ -225,6 +225,11 @@ class KeyFile:
             os.close(descriptor)
 
 
+def holds_keys(connection: SqliteConnection) -> bool:
+    """Whether a key is kept in this file. Raises `DatabaseError` for a file of another kind."""
+    return connection.fetchval("SELECT 1 FROM slot WHERE wrapped <> zeroblob(61) LIMIT 1") is not None
+
+
 def _refuse_newer(connection: SqliteConnection) -> None:
     if connection.fetchval("PRAGMA user_version") > VERSION:
         raise ValueError("keys.db was written by a newer version of this program")

@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from bot.model.actions import DESK
 from bridge.storage.database import Reader, Transaction
+from bridge.storage.sqlite_connection import SqliteConnection
 
 
 async def get(reader: Reader) -> bytes | None:
     """Return the desk's sealed aggregate, or None before the first start."""
     sealed: bytes | None = await reader.fetchval("SELECT aggregate FROM desk WHERE id = $1", DESK)
     return sealed
+
+
+def peek_exists(connection: SqliteConnection) -> bool:
+    """Whether there is a desk, to a command beside the bridge. Raises `DatabaseError` for a file without such a table."""
+    return connection.fetchval("SELECT 1 FROM desk LIMIT 1") is not None
 
 
 async def insert(transaction: Transaction, aggregate: bytes) -> None:
