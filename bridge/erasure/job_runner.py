@@ -71,7 +71,7 @@ class ErasureRunner:
     ) -> None:
         self._database, self._clock, self._crash = services.database, services.clock, services.crash
         self._yield_to_foreground, self._alert = yield_to_foreground, alert
-        self._steps = {**steps, FLUSH: self._rewrite_database}
+        self._steps = {**steps, FLUSH: self._overwrite_deleted}
         self.loop = BackgroundLoop(
             "erasure",
             self.run_once,
@@ -113,12 +113,12 @@ class ErasureRunner:
             if following:
                 await self._advance(job, following)
 
-    async def _rewrite_database(self, job: ErasureJob) -> str:
-        """Write the database anew, without what is deleted, and then close what was signed before."""
+    async def _overwrite_deleted(self, job: ErasureJob) -> str:
+        """Have no byte of the database hold what is deleted, and then close what was signed before."""
         signed = await erasure_jobs.ids_at_step(self._database, job.step)
         await self._yield_to_foreground()
         if not await self._database.vacuum():
-            raise StepNotDone("the database is in use, or has no room to be written anew")
+            raise StepNotDone("the database is in use")
         self._crash(CrashPoint.DATABASE_REWRITTEN)
         await self._database.commit(lambda conn: erasure_jobs.delete(conn, signed))
         return ""
@@ -144,7 +144,7 @@ class ErasureRunner:
 async def close_job(conn: Transaction, job: ErasureJob, certificate: ErasureCertificate, *, now: float, until: int) -> None:
     """Keep the receipt until then, and with it forget what a case was about; what is left of it says nothing.
 
-    It is due after those that are due already, so that one copy serves all of them.
+    It is due after those that are due already, so that what they left is overwritten together.
     """
     await erasure_jobs.store_certificate(
         conn, certificate.id, body=certificate.body, signature=certificate.signature, until=until

@@ -1,7 +1,8 @@
-"""Nightly maintenance: the databases are rewritten, old audit entries are deleted.
+"""Nightly maintenance: the homeserver's database is vacuumed, ours too, old audit entries are deleted.
 
-Rules of this module: a vacuum holds the homeserver for a second or more, and us for less, so both run in quiet hours only,
-once a night, and wait for words that are on their way. The time of the last run is kept, so that `doctor` can show it.
+Rules of this module: a vacuum may hold the homeserver for a second or more, so both run in quiet hours only, once a night,
+and wait for words that are on their way. Time and duration of the last one are kept, so that `doctor` can show them; one
+that the homeserver could not do is tried again after a day, or it would be begun all night.
 While the machine's clock is distrusted nothing is deleted here and no vacuum runs, because nobody knows whether it is
 night.
 """

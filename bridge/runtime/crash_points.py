@@ -55,7 +55,7 @@ class CrashPoint(Enum):
     REVEAL_TAKEN_BACK = "a number is taken back, that is not noted"
     PAGED = "whoever is on call was called, the outbox row still stands"
     ERASURE_SIGNED = "the receipt is signed, it is not kept yet"
-    DATABASE_REWRITTEN = "the main database is written anew after a receipt, what that was about is not closed yet"
+    DATABASE_REWRITTEN = "no byte of the main database holds what a receipt was about, whose job is not closed yet"
 
 
 CrashHook: TypeAlias = Callable[[CrashPoint], None]

@@ -106,4 +106,4 @@ class Database(Reader, Protocol):
         """Leave no deleted row in any log beside the tables; False while that cannot be: try again."""
 
     async def vacuum(self) -> bool:
-        """Write everything anew, so that nothing deleted is in any byte; False while that cannot be: try again."""
+        """Leave nothing deleted in any byte, as far as that can be had; False while it cannot be: try again."""

@@ -2,8 +2,8 @@
 
 Rules of this module: a commit once begun is finished, whoever is cancelled meanwhile; a commit is answered when it is on
 the disk, or, where the caller says so, when it is written: then nothing outside may know of it before `synced` (see
-`write_ahead_log`). Checkpoints and rewrites are made by the writing connection between two commits, in a thread; no other
-connection of ours ever makes one. Whatever ends the one who writes or the one who syncs ends the line: `wait_for_failure`.
+`write_ahead_log`). Checkpoints are made by the writing connection between two commits, in a thread; no other connection of
+ours ever makes one. Whatever ends the one who writes or the one who syncs ends the line: `wait_for_failure`.
 
 Why statements run in the event loop: with four statements in a commit and 64 commits asked for at once, on two busy cores,
 6,300 are made in a second, and each is answered in 9 ms (median; 19 ms at the 99th percentile). With a thread that runs
@@ -17,7 +17,7 @@ Sources: sqlite.org/wal.html, sqlite.org/pragma.html.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +31,7 @@ from bridge.storage.database import Row, Value, Work
 from bridge.storage.errors import Unavailable
 from bridge.storage.group_sync import GroupSync, answer, disk_failure, fail
 from bridge.storage.migrations import Migrations
+from bridge.storage.page_scrubber import PageScrubber
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.sqlite_maintenance import Maintenance
 from bridge.storage.sqlite_transaction import transact
@@ -50,6 +51,8 @@ CHECKPOINT_EVERY: Final = 256
 """Commits after which the log is copied back, some megabytes, as soon as nobody waits for a commit."""
 CHECKPOINT_AT_MOST: Final = 1024
 """Commits after which it is copied back although somebody waits."""
+SCRUBBED_AT_ONCE: Final = 256
+"""Pages that are overwritten before a checkpoint that waits may have its turn."""
 WRITER_STOPS: Final = (asyncio.CancelledError, KeyboardInterrupt, SystemExit)
 """What ends the writer itself."""
 
@@ -80,6 +83,8 @@ class SqliteDatabase:
         self._requests: asyncio.Queue[_CommitRequest | _MaintenanceRequest | None] = asyncio.Queue()
         self._wal = WriteAheadLog(path)
         self._group_sync = GroupSync(self._wal)
+        self._scrubber = PageScrubber(path)
+        self._vacuuming = asyncio.Lock()
         self._thread: ThreadPoolExecutor | None = None
         self._writer: SqliteConnection | None = None
         self._reader: SqliteConnection | None = None
@@ -99,6 +104,7 @@ class SqliteDatabase:
         writer.set_busy_timeout(0)  # in the event loop nobody waits for a lock
         for migrations in self._migrations:
             await migrations.run(partial(transact, writer, self._statements))
+        self._scrubber.open()
         reader = self._reader = SqliteConnection(self._path, read_only=True)
         reader.execute("PRAGMA cache_size = -256")  # every commit empties it: a larger one only scatters the heap
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database")
@@ -124,6 +130,7 @@ class SqliteDatabase:
             if connection is not None:
                 connection.close()
         self._reader = self._writer = None
+        self._scrubber.close()
 
     async def wait_for_failure(self) -> NoReturn:
         """Never return. Raises once nothing written can be relied on any more: then only a new start helps."""
@@ -151,12 +158,17 @@ class SqliteDatabase:
         return await self._enqueue_maintenance(sqlite_maintenance.truncate_wal)
 
     async def vacuum(self) -> bool:
-        """Write the whole file anew and empty the log, so that nothing deleted is in any byte of either; False: try again.
+        """Leave nothing deleted in any byte of the file or its log; False while that cannot be: try again.
 
-        `secure_delete` overwrites a row where it is, and not where it was before its page was balanced. Nobody commits
-        meanwhile: 5 to 14 ms for each MiB.
+        The pages that changed since the last time, all of them the first time, some at a time; commits go on meanwhile.
+        Then they wait for what these have changed. Needs no room on the disk, and gives none back.
         """
-        return await self._enqueue_maintenance(lambda writer: sqlite_maintenance.vacuum(writer, self._path))
+        async with self._vacuuming:
+            return (
+                await self._scrub_changed()
+                and await self._enqueue_maintenance(sqlite_maintenance.truncate_and_scrub)
+                and await self._in_thread_or_false(self._scrubber.sync)
+            )
 
     async def fetch(self, statement: str, /, *values: Value) -> list[Row]:
         """Read rows outside any transaction: what is committed, all of a commit or nothing."""
@@ -193,9 +205,36 @@ class SqliteDatabase:
             self._require_open()
             self._requests.put_nowait(_MaintenanceRequest(work, done))
             return await asyncio.shield(done)
-        except Exception as error:  # noqa: BLE001 - no memory, no room, a damaged page: none of it may stop the line
+        except Exception as error:  # noqa: BLE001 - no memory, a damaged page: none of it may stop the line
             log.failure("database.maintenance_failed", error)
             return False
+
+    async def _scrub_changed(self) -> bool:
+        """Overwrite what deleted rows left, beside commits; False when it could not be done."""
+        pages: list[int] = []
+
+        def take() -> None:
+            pages.extend(self._scrubber.take())
+
+        try:
+            done = await self._in_thread_or_false(take)
+            for begin in range(0, len(pages), SCRUBBED_AT_ONCE):
+                some = pages[begin : begin + SCRUBBED_AT_ONCE]
+                done = done and await self._in_thread_or_false(partial(self._scrubber.scrub, some))
+        except asyncio.CancelledError:
+            self._scrubber.require_whole_file()  # nobody knows any more which were left
+            raise
+        return done
+
+    async def _in_thread_or_false(self, work: Callable[[], object]) -> bool:
+        """Do something beside commits, in the thread of the checkpoints; False when it could not be done."""
+        try:
+            self._require_open()
+            await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except Exception as error:  # noqa: BLE001 - no memory, no thread, a damaged page: none of it may stop the line
+            log.failure("database.maintenance_failed", error)
+            return False
+        return True
 
     async def _write_loop(self) -> None:
         """Make the commits that were asked for, one after another; and what is done between them."""
@@ -254,7 +293,7 @@ class SqliteDatabase:
             log.failure("database.maintenance_failed", error)
 
     async def _in_thread(self, work: Maintenance) -> bool:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._open_writer())
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._open_writer(), self._scrubber)
 
     async def _run_commit(self, request: _CommitRequest) -> None:
         if self._failed.is_set():

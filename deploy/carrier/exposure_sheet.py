@@ -156,8 +156,9 @@ def _bridge(config: Config, pack: Pack) -> Sequence[ExposureEntry]:
             ),
             readable_by=f"{MACHINE_ADMIN}; not whoever has main.db alone",
             remains=(
-                "nothing that can be opened: the key is destroyed, and the file is written anew; in blocks that were given "
-                "back to the file system, until it uses them again: ids, the hash, what was sealed"
+                "nothing that can be opened: the key is destroyed, and what the row left in its file is overwritten; in "
+                "blocks of the log that were given back to the file system, until it uses them again: ids, the hash, what "
+                "was sealed"
             ),
         ),
         ExposureEntry(

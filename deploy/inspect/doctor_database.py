@@ -49,14 +49,14 @@ def check_clock(db: SqliteConnection) -> CheckResult:
 
 
 def check_vacuums(db: SqliteConnection, now: float, age: float) -> Iterator[CheckResult]:
-    """Whether the homeserver's database and ours are vacuumed from time to time."""
+    """Whether what was deleted is overwritten from time to time, in the homeserver's database and in ours."""
     for name, row, whose, besides in (
         ("vacuum", line_state.VACUUMED, "the homeserver's database was", "is the homeserver's module loaded?"),
         (
             "own vacuum",
             line_state.REWRITTEN,
             "our own databases were",
-            "has the disk room for a copy, and is nobody reading?",
+            "is nobody reading main.db or the voice's database?",
         ),
     ):
         last = line_state.peek(db, row)

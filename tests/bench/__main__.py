@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.data_dir.atomic_files import write_atomically
-from tests.bench import burst, desk, erasure, measures
+from tests.bench import burst, cleaning, desk, erasure, measures
 from tests.bench.bench_line import BenchLine
 from tests.bench.figures import Figure, machine
 
@@ -31,6 +31,7 @@ NAMES = (
     "sweep",
     "timers",
     "ending",
+    "cleaning",
     "desk",
     "memory",
     "start",
@@ -76,6 +77,7 @@ async def _measure(names: Sequence[str], *, full: bool, threads: int) -> dict[st
                     "sweep": partial(erasure.sweep, full=full),
                     "timers": partial(erasure.timers, full=full),
                     "ending": partial(erasure.ending, full=full),
+                    "cleaning": partial(cleaning.cleaning, full=full),
                     "desk": partial(desk.desk, full=full),
                 }.get(name) or partial(getattr(measures, name), full=full)
                 figures += await measure(line)

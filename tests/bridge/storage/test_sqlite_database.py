@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import resource
-import shutil
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -24,6 +22,7 @@ from bridge.storage.errors import (
     UnsupportedSchema,
 )
 from bridge.storage.migrations import Migrations, Step
+from bridge.storage.page_scrubber import PageScrubber
 from bridge.storage.sqlite_connection import SqliteConnection, has_wal_reset_fix, version
 from bridge.storage.sqlite_database import SqliteDatabase
 from tests.bridge.deleted_rows import ROWS, all_bytes, fill_and_delete
@@ -237,36 +236,6 @@ async def test_tries_past_a_reader_do_not_fill_the_disk(database: SqliteDatabase
     assert await database.vacuum()
 
 
-async def test_without_room_for_a_copy_nothing_is_written(
-    database: SqliteDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A copy that would take all the room there is is not begun: texts need it."""
-    await fill_and_delete(database)
-    await database.checkpoint()
-    size = len(all_bytes(tmp_path))
-    little = shutil.disk_usage(tmp_path)._replace(free=2 * size)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _path: little)
-    assert not await database.vacuum()
-    assert len(all_bytes(tmp_path)) == size
-    monkeypatch.undo()
-    assert await database.vacuum()
-
-
-async def test_a_copy_that_breaks_off_gives_its_room_back(database: SqliteDatabase, tmp_path: Path) -> None:
-    """The log does not keep what was copied until then, and the next commit is kept."""
-    await fill_and_delete(database)
-    await database.checkpoint()
-    size = len(all_bytes(tmp_path))
-    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size // 4, limit[1]))  # the log cannot take all of the copy
-    try:
-        assert not await database.vacuum()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
-    assert len(all_bytes(tmp_path)) <= size
-    assert await database.commit(put) == 1
-
-
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't start new thread"), Corrupt("SQLITE_CORRUPT")])
 async def test_what_breaks_between_two_commits_ends_nothing(
     database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch, error: Exception
@@ -276,7 +245,7 @@ async def test_what_breaks_between_two_commits_ends_nothing(
     def fails(*_args: object) -> bool:
         raise error
 
-    for name in ("vacuum", "truncate_wal"):
+    for name in ("truncate_and_scrub", "truncate_wal"):
         monkeypatch.setattr(sqlite_maintenance, name, fails)
     assert not await database.vacuum()
     assert not await database.checkpoint()
@@ -493,9 +462,9 @@ async def test_the_log_begins_again_in_the_checkpoint(
     monkeypatch.setattr(sqlite_database, "CHECKPOINT_EVERY", 20)
     threads: set[str] = set()
 
-    def copied(writer: SqliteConnection) -> bool:
+    def copied(writer: SqliteConnection, scrubber: PageScrubber) -> bool:
         threads.add(threading.current_thread().name)
-        done = checkpoint(writer)
+        done = checkpoint(writer, scrubber)
         frames.append(writer.fetchrow("PRAGMA wal_checkpoint(NOOP)"))
         return done
 
@@ -517,7 +486,7 @@ async def test_checkpoints_wait_for_a_pause_and_not_for_ever(
     monkeypatch.setattr(sqlite_database, "CHECKPOINT_AT_MOST", 30)
     after: list[int] = []
 
-    def copied(writer: SqliteConnection) -> bool:
+    def copied(writer: SqliteConnection, _scrubber: PageScrubber) -> bool:
         after.append(int(writer.fetchval("SELECT COUNT(*) FROM parent")))
         return True
 
@@ -536,7 +505,7 @@ async def test_a_checkpoint_that_fails_ends_nothing(
     """All of it stands in the log, and is copied the next time."""
     monkeypatch.setattr(sqlite_database, "CHECKPOINT_EVERY", 1)
 
-    def fails(_writer: SqliteConnection) -> bool:
+    def fails(_writer: SqliteConnection, _scrubber: PageScrubber) -> bool:
         raise error
 
     monkeypatch.setattr(sqlite_maintenance, "checkpoint", fails)
