@@ -23,6 +23,20 @@ KEY_LABEL: Final = "erasure receipts"
 HOUR: Final = 3600
 FOREIGN_UPLOADS: Final = "uploads of others, only pointed to"
 """The one thing that is counted and not ours to erase."""
+KEPT_PAGES: Final[dict[str, str]] = {
+    "postgres": (
+        "PostgreSQL database that keeps ciphertext: in pages until it writes over them, in its write-ahead log until that "
+        "is recycled, in archives, standbys and backups as long as those are kept"
+    ),
+    "postgres-full": (
+        "PostgreSQL database that keeps ciphertext: in pages until the next vacuum, where a table is larger than "
+        "full_vacuum_bytes until they are written over; in its write-ahead log until that is recycled, in archives, "
+        "standbys and backups as long as those are kept"
+    ),
+}
+"""What a deletion leaves in a database that an agency shares with other rooms, by `database` of `RoomStatus`."""
+LEFT: Final = frozenset({FOREIGN_UPLOADS, *KEPT_PAGES.values()})
+"""What is counted and not gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +69,8 @@ class CertificateSigner:
             "what": what,
             "began": format_hour(began),
             "done": format_hour(done),
-            "gone": {name: count for name, count in sorted(counts.items()) if name != FOREIGN_UPLOADS},
-            "left": {name: count for name, count in sorted(counts.items()) if name == FOREIGN_UPLOADS},
+            "gone": {name: count for name, count in sorted(counts.items()) if name not in LEFT},
+            "left": {name: count for name, count in sorted(counts.items()) if name in LEFT},
             "carrier": dict(sorted(carrier.items())),
         }
         body = json.dumps(content, ensure_ascii=True, sort_keys=True, separators=(",", ":"))

@@ -9,17 +9,19 @@ night.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from http import HTTPStatus
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from bridge.background.corruption import CorruptionPolicy
 from bridge.background.loop import BackgroundLoop
-from bridge.matrix.api.module_api import ModuleClient
+from bridge.matrix.api.module_api import TIMED_OUT, HomeserverUnreachable, ModuleClient
 from bridge.runtime import log
 from bridge.services import Services
-from bridge.storage.database import Database
+from bridge.storage.database import Database, Transaction
 from bridge.tables import clock_trust, line_state
 from bridge.tables.audit_log import AuditLog
 
@@ -27,6 +29,8 @@ MIN_INTERVAL: Final = 20 * 3600.0
 CHECK_INTERVAL: Final = 60.0
 AUDIT_INTERVAL: Final = 3600.0
 MAX_PAUSE_WAIT: Final = 300.0
+NOT_BEGUN: Final = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE})
+"""What a homeserver answers that did nothing: it is away, or somebody reads its database just now."""
 
 
 class NightlyMaintenance:
@@ -72,11 +76,30 @@ class NightlyMaintenance:
             if all(rewritten):
                 await self._database.commit(lambda conn: line_state.put(conn, line_state.REWRITTEN, str(now)))
         if await self._due(line_state.VACUUMED, now):
-            await self._wait_for_pause(MAX_PAUSE_WAIT)
-            vacuumed = await self._module_client.vacuum()
-            log.event("nightly.vacuumed", seconds=round(vacuumed.seconds, 1))
-            await self._database.commit(lambda conn: line_state.put(conn, line_state.VACUUMED, str(now)))
+            await self._vacuum_homeserver(now)
         return CHECK_INTERVAL
+
+    async def _vacuum_homeserver(self, now: float) -> None:
+        """Have the homeserver's database vacuumed; not within a day of a try of which nobody knows that it ended."""
+        if not await self._due(line_state.VACUUM_BEGUN, now):
+            return
+        await self._wait_for_pause(MAX_PAUSE_WAIT)
+        await self._database.commit(lambda conn: line_state.put(conn, line_state.VACUUM_BEGUN, str(now)))
+        try:
+            vacuumed = await self._module_client.vacuum()
+        except HomeserverUnreachable as error:
+            if error.status in NOT_BEGUN and error.errcode != TIMED_OUT:
+                await self._database.commit(lambda conn: line_state.delete(conn, line_state.VACUUM_BEGUN))
+            raise
+        log.event("nightly.vacuumed", seconds=round(vacuumed.seconds, 1))
+        result = json.dumps({"database": vacuumed.database or vacuumed.engine, "seconds": round(vacuumed.seconds, 1)})
+
+        async def commit(conn: Transaction) -> None:
+            await line_state.delete(conn, line_state.VACUUM_BEGUN)
+            await line_state.put(conn, line_state.VACUUMED, str(now))
+            await line_state.put(conn, line_state.VACUUM_RESULT, result)
+
+        await self._database.commit(commit)
 
     async def _due(self, name: str, now: float) -> bool:
         last = await line_state.get_time(self._database, name)

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from bot.model.actions import THREAD
-from bridge.erasure.certificate import FOREIGN_UPLOADS, CertificateSigner
+from bridge.erasure.certificate import FOREIGN_UPLOADS, KEPT_PAGES, CertificateSigner
 from bridge.erasure.job_runner import Step, StepNotDone, close_job
 from bridge.matrix.api.module_api import ModuleClient, ModuleRequestRejected, RoomState
 from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused
@@ -198,6 +198,8 @@ class RoomSteps:
             return "destroy"
         job.counts.pop(REDACTED_AGAIN, None)
         job.counts.update({"rooms": 1, "events": len(event_ids), "uploads": len(uploads), "keys": 1})
+        if (kept := KEPT_PAGES.get(room.database)) is not None:
+            job.counts[kept] = 1
         self._crash(CrashPoint.ROOM_LOOKED)
         return "forget"
 

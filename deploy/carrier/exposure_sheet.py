@@ -80,8 +80,9 @@ def _homeserver(config: Config, pack: Pack) -> Sequence[ExposureEntry]:
             readable_by="its members' trusted devices; whoever has the homeserver: times, members, reactions",
             remains=(
                 f"its id in free pages until the next vacuum (nightly, {begin}:00 to {end}:00, {pack.hours.timezone}); "
-                "with PostgreSQL, in an agency's own homeserver, until then its ciphertext too, its id for about a week, "
-                "and the ciphertext in the write-ahead log, standbys and dumps as long as those are kept"
+                "with PostgreSQL, in an agency's own homeserver, its id for about a week, and its ciphertext in pages "
+                "until those are written over (or until the next vacuum, for tables up to full_vacuum_bytes), in the "
+                "write-ahead log, standbys and dumps as long as those are kept"
             ),
         ),
         ExposureEntry(

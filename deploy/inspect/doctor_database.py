@@ -5,6 +5,7 @@ Rule of this module: counts and times, never a row's content.
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 DAY: Final = 86_400.0
 VACUUM_DAYS: Final = 3.0
+NOT_YET: Final = "no quiet hour has come yet"
 BACKUP_DAYS: Final = 8.0
 REVEAL_LIMIT_SECONDS: Final = 180.0
 """Seconds after which a number must have been taken out of its office."""
@@ -50,23 +52,31 @@ def check_clock(db: SqliteConnection) -> CheckResult:
 
 def check_vacuums(db: SqliteConnection, now: float, age: float) -> Iterator[CheckResult]:
     """Whether what was deleted is overwritten from time to time, in the homeserver's database and in ours."""
-    for name, row, whose, besides in (
-        ("vacuum", line_state.VACUUMED, "the homeserver's database was", "is the homeserver's module loaded?"),
-        (
-            "own vacuum",
-            line_state.REWRITTEN,
-            "our own databases were",
-            "is nobody reading main.db or the voice's database?",
-        ),
-    ):
-        last = line_state.peek(db, row)
-        days = (now - float(last)) / DAY if last else age
-        ok = days <= VACUUM_DAYS
-        what = f"{whose} rewritten {days:.1f} days ago" if last else "no quiet hour has come yet"
-        if not last and not ok:
-            what = f"{whose} never rewritten"
-        do = "" if ok else f"Does the line run in its quiet_hours, and {besides}"
-        yield CheckResult(name=name, ok=ok, what=what, do=do)
+    yield check_homeserver_vacuum(db, now, age)
+    last = line_state.peek(db, line_state.REWRITTEN)
+    days = (now - float(last)) / DAY if last else age
+    what = f"what was deleted from our own databases was overwritten {days:.1f} days ago" if last else NOT_YET
+    what = what if last or days <= VACUUM_DAYS else "what was deleted from our own databases was never overwritten"
+    do = "" if days <= VACUUM_DAYS else "Does the line run in its quiet_hours, and is nobody reading its databases?"
+    yield CheckResult(name="own vacuum", ok=days <= VACUUM_DAYS, what=what, do=do)
+
+
+def check_homeserver_vacuum(db: SqliteConnection, now: float, age: float) -> CheckResult:
+    """When the homeserver's database was last vacuumed, for how long, and what that leaves."""
+    last, begun = line_state.peek(db, line_state.VACUUMED), line_state.peek(db, line_state.VACUUM_BEGUN)
+    result = json.loads(line_state.peek(db, line_state.VACUUM_RESULT) or "{}")
+    days = (now - float(last)) / DAY if last else age
+    if last:
+        took = f", in {result['seconds']} s" if "seconds" in result else ""
+        what = f"the homeserver's database was vacuumed {days:.1f} days ago{took}"
+    else:
+        what = NOT_YET if days <= VACUUM_DAYS else "the homeserver's database was never vacuumed"
+    if begun:
+        what += f"; a try {(now - float(begun)) / DAY:.1f} days ago did not end, the next is a day after it"
+    if str(result.get("database", "")).startswith("postgres"):
+        what += "; PostgreSQL keeps ciphertext in pages, its write-ahead log and backups until those are written over"
+    do = "" if days <= VACUUM_DAYS else "Does the line run in its quiet_hours, and is the homeserver's module loaded?"
+    return CheckResult(name="vacuum", ok=days <= VACUUM_DAYS, what=what, do=do)
 
 
 def check_backup(db: SqliteConnection, config: Config, now: float, age: float) -> CheckResult:

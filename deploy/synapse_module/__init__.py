@@ -47,7 +47,7 @@ class Quietline:
         # The rules hold in every process of a Synapse with workers; the door is the main process's alone.
         if api.worker_app is None:
             internals = SynapseInternals(api)
-            vacuum = Vacuum(internals=internals)
+            vacuum = Vacuum(internals=internals, full_bytes=config.full_vacuum_bytes)
             resource = ModuleResource(
                 settings=config,
                 rooms=rooms,

@@ -4,16 +4,17 @@ Rule of this module: the token is compared first, in constant time and only from
 path asks for is then one of a fixed list. Bodies are not read. Nothing is logged. Every call may be repeated.
 
     GET    health                       -> {"version", "enforces": [..], "problems": [..]}
-    GET    rooms/{room_id}              -> {"state": present|purging|gone, "events", "uncensored", "leftovers"}
+    GET    rooms/{room_id}              -> {"state": present|purging|gone, "events", "uncensored", "leftovers", "database"}
     POST   rooms/{room_id}/purge        -> the same; begins it, or removes the leftovers of a finished one
     POST   rooms/{room_id}/censor       -> {"left": n}
     GET    media/{server}/{media_id}    -> {"exists": bool}
     DELETE media/{server}/{media_id}    -> {"exists": false}
     DELETE users/{user_id}/devices      -> {"devices": n}
-    POST   vacuum                       -> {"engine", "milliseconds", "bytes"}
+    POST   vacuum                       -> {"engine", "database", "milliseconds", "bytes"}
 
 Errors: 401 without the token; 403 QUIETLINE_NOT_OURS, QUIETLINE_DESK, QUIETLINE_NOT_AT_DESK; 404 M_UNRECOGNIZED for any
-other path; 503 QUIETLINE_BUSY, QUIETLINE_STILL_THERE, QUIETLINE_LOG_NOT_EMPTY, QUIETLINE_NO_ROOM: try again.
+other path; 503 QUIETLINE_BUSY, QUIETLINE_STILL_THERE, QUIETLINE_LOG_NOT_EMPTY, QUIETLINE_NO_ROOM, QUIETLINE_READERS: try
+again; QUIETLINE_TIMED_OUT: after a day.
 """
 
 from __future__ import annotations
@@ -76,9 +77,9 @@ class ModuleResource(DirectServeJsonResource):  # type: ignore[misc]
             case "GET", ["health"]:
                 return {"version": VERSION, "enforces": list(ENFORCES), "problems": self._internals.problems}
             case "GET", ["rooms", room_id]:
-                return _as_json(await self._rooms.read_facts(room_id))
+                return self._as_json(await self._rooms.read_facts(room_id))
             case "POST", ["rooms", room_id, "purge"]:
-                return _as_json(await self._purge(room_id))
+                return self._as_json(await self._purge(room_id))
             case "POST", ["rooms", room_id, "censor"]:
                 return {"left": await self._censor(room_id)}
             case "GET", ["media", server, media_id]:
@@ -98,6 +99,15 @@ class ModuleResource(DirectServeJsonResource):  # type: ignore[misc]
         if not hmac.compare_digest(headers[0].removeprefix(BEARER), self._settings.token.encode()):
             raise SynapseError(HTTPStatus.UNAUTHORIZED, "Wrong token", "M_UNKNOWN_TOKEN")
 
+    def _as_json(self, facts: RoomFacts) -> dict[str, Any]:
+        return {
+            "state": facts.state,
+            "events": facts.events,
+            "uncensored": facts.uncensored,
+            "leftovers": facts.leftovers,
+            "database": self._vacuum.database,
+        }
+
     async def _purge(self, room_id: str) -> RoomFacts:
         await self._vacuum.enable_secure_delete()
         facts = await self._rooms.purge(room_id)
@@ -115,15 +125,6 @@ class ModuleResource(DirectServeJsonResource):  # type: ignore[misc]
         if self._settings.is_ours(user_id) or not await self._rooms.is_at_desk(user_id):
             raise refuse(NOT_AT_DESK)
         return await self._internals.sign_out(user_id)
-
-
-def _as_json(facts: RoomFacts) -> dict[str, Any]:
-    return {
-        "state": facts.state,
-        "events": facts.events,
-        "uncensored": facts.uncensored,
-        "leftovers": facts.leftovers,
-    }
 
 
 def _unrecognized() -> SynapseError:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import yaml
 from synapse.module_api.errors import ConfigError
 
-SETTING_NAMES: Final = {"registration", "policy", "upload_bytes"}
+SETTING_NAMES: Final = {"registration", "policy", "upload_bytes", "full_vacuum_bytes"}
 DEFAULT_UPLOAD_BYTES: Final = 65_536
 MIN_TOKEN_LENGTH: Final = 32
 MXID: Final = re.compile(r"@[a-z0-9._=/+-]+:[A-Za-z0-9.:\[\]-]+")
@@ -23,12 +23,16 @@ MXID: Final = re.compile(r"@[a-z0-9._=/+-]+:[A-Za-z0-9.:\[\]-]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleSettings:
-    """`policy`: the policy bot's Matrix id. `ours`: what our identities' ids look like. `upload_bytes`: see `rules`."""
+    """`policy`: the policy bot's Matrix id. `ours`: what our identities' ids look like. `upload_bytes`: see `rules`.
+
+    `full_vacuum_bytes`: up to which size a table of PostgreSQL is rewritten by a vacuum; 0 (the default): none is.
+    """
 
     token: str = field(repr=False)
     policy: str
     ours: tuple[re.Pattern[str], ...]
     upload_bytes: int
+    full_vacuum_bytes: int = 0
 
     @classmethod
     def read(cls, config: dict[str, Any]) -> ModuleSettings:
@@ -37,14 +41,16 @@ class ModuleSettings:
         policy, size = config.get("policy"), config.get("upload_bytes", DEFAULT_UPLOAD_BYTES)
         if not isinstance(policy, str) or not MXID.fullmatch(policy):
             problems.append("policy: the policy bot's Matrix id is needed here, such as @policy:example.org")
-        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-            problems.append("upload_bytes: a number of bytes is needed here, 0 or more")
+        full = config.get("full_vacuum_bytes", 0)
+        for name, number in (("upload_bytes", size), ("full_vacuum_bytes", full)):
+            if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+                problems.append(f"{name}: a number of bytes is needed here, 0 or more")
         token, ours = _registration(config.get("registration"), problems)
         if not problems and not any(pattern.match(str(policy)) for pattern in ours):
             problems.append("policy: the registration's namespaces do not hold this id")
         if problems:
             raise ConfigError("quietline: " + "; ".join(problems))
-        return cls(token=token, policy=str(policy), ours=ours, upload_bytes=int(size))
+        return cls(token=token, policy=str(policy), ours=ours, upload_bytes=int(size), full_vacuum_bytes=int(full))
 
     def check(self, server_name: str) -> None:
         """Raise ConfigError unless the policy bot lives on this homeserver."""

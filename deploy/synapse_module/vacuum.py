@@ -1,21 +1,25 @@
-"""Rewrites the homeserver's database so that what was deleted is in no byte of it.
+"""Vacuums the homeserver's database, so that what was deleted is in as few bytes of it as can be had.
 
-Rule of this module: it is done only when the log beside the database is empty too, and says so only then; one at a time.
-It holds the database while it lasts: quiet hours are the caller's to know.
+Rule of this module: SQLite's is done only when the log beside the database is empty too, and says so only then; one at a
+time. Quiet hours are the caller's to know.
 
-SQLite: `VACUUM`, then `PRAGMA wal_checkpoint(TRUNCATE)`, whose answer tells whether it did anything (facts-matrix.md, "What
-a deletion leaves"). PostgreSQL: `VACUUM (FULL)` of everything, because a plain `VACUUM` only gives the space free: measured
-on PostgreSQL 15, a purged room's id was still in most tables' files, and its name in two. It holds one table after another
-and needs room for a copy of the largest. It is not begun beside a transaction that is older than the call, such as a
-dump's: what that one may still see is copied along. Nor does it stand in line for a table, for whoever wants the same table
-would stand behind it: with a dump under way no text came in until the dump was done. What its write-ahead log and its
-backups keep is beyond us.
+SQLite, which is the line's alone: `VACUUM`, then `PRAGMA wal_checkpoint(TRUNCATE)`, whose answer tells whether it did
+anything (facts-matrix.md, "What a deletion leaves"). It holds the database while it lasts.
+
+PostgreSQL, which an agency shares with its other rooms: a plain `VACUUM` of the tables that can hold rows of ours. It holds
+nobody, and only gives the space free: pages keep ciphertext until they are written over (measured on PostgreSQL 15: a
+purged room's id was still in most tables' files). Where `full_vacuum_bytes` says so, tables up to that size are rewritten
+(`VACUUM (FULL)`), one after another, each under a time-out of its own. That is not begun beside a transaction that is older
+than the call, such as a dump's: what that one may still see is copied along. No statement stands in line for a table, for
+whoever wants the same table would stand behind it: with a dump under way no text came in until the dump was done. What the
+write-ahead log and backups keep is beyond us in either case.
 """
 
 from __future__ import annotations
 
 import shutil
 import time
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -34,17 +38,36 @@ LOCK_TIMEOUT: Final = "2s"
 LOCK_NOT_AVAILABLE: Final = "55P03"
 """PostgreSQL's code for that."""
 
+QUERY_CANCELED: Final = "57014"
+"""PostgreSQL's code for a statement that took longer than it may."""
+PLAIN_TIMEOUT, FULL_TIMEOUT = "600s", "60s"
+"""How long one table may take: beside everybody, and while nobody can use it. Synapse's own is ten minutes for each."""
+
 # Of the locks everybody may see all; of the sessions of others only which database they are in.
 OPEN_TRANSACTIONS: Final = """SELECT l.virtualtransaction FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
     WHERE l.locktype = 'virtualxid' AND a.datname = current_database() AND a.pid <> pg_backend_pid()"""
 
 
+TABLES: Final = """SELECT DISTINCT t.relname, pg_total_relation_size(t.oid) FROM pg_class t
+    JOIN pg_namespace n ON n.oid = t.relnamespace JOIN pg_attribute c ON c.attrelid = t.oid
+    WHERE t.relkind = 'r' AND n.nspname = ANY (current_schemas(FALSE)) AND (c.attname IN ('room_id', 'event_id')
+        OR t.relname IN ('device_inbox', 'push_rules', 'push_rules_enable', 'push_rules_stream', 'scheduled_tasks'))
+    ORDER BY t.relname"""
+"""Name and size of every table that can hold a row of ours."""
+
+
 class Vacuum:
     """Vacuums the database."""
 
-    def __init__(self, *, internals: SynapseInternals) -> None:
+    def __init__(self, *, internals: SynapseInternals, full_bytes: int = 0) -> None:
         self._internals = internals
+        self._full_bytes = full_bytes
         self._busy = False
+
+    @property
+    def database(self) -> str:
+        """Which database it is, and whether its pages are rewritten: `sqlite`, `postgres` or `postgres-full`."""
+        return "postgres-full" if self._internals.engine == "postgres" and self._full_bytes else self._internals.engine
 
     async def enable_secure_delete(self) -> None:
         """Have SQLite overwrite what is deleted from now on; until the next vacuum that is all that can be had."""
@@ -57,19 +80,26 @@ class Vacuum:
             await self._internals.with_connection(_checkpoint)
 
     async def run(self) -> dict[str, Any]:
-        """Vacuum; returns engine, milliseconds and bytes."""
+        """Vacuum; returns database, engine, milliseconds and bytes."""
         if self._busy:
             raise _not_done("QUIETLINE_BUSY")
         self._busy = True
         begun = time.monotonic()
         try:
-            work = _vacuum_sqlite if self._internals.engine == "sqlite" else _vacuum_postgres
+            is_sqlite = self._internals.engine == "sqlite"
+            work = _vacuum_sqlite if is_sqlite else partial(_vacuum_postgres, full_bytes=self._full_bytes)
             size = await self._internals.with_connection(work)
         finally:
             self._busy = False
         if size is None:
-            raise _not_done("QUIETLINE_LOG_NOT_EMPTY" if work is _vacuum_sqlite else "QUIETLINE_READERS")
-        return {"engine": self._internals.engine, "milliseconds": round((time.monotonic() - begun) * 1000), "bytes": size}
+            raise _not_done("QUIETLINE_LOG_NOT_EMPTY" if is_sqlite else "QUIETLINE_READERS")
+        milliseconds = round((time.monotonic() - begun) * 1000)
+        return {
+            "engine": self._internals.engine,
+            "database": self.database,
+            "milliseconds": milliseconds,
+            "bytes": size,
+        }
 
 
 def _vacuum_sqlite(connection: Any) -> int | None:
@@ -109,21 +139,40 @@ def _checkpoint(connection: Any) -> bool:
     return not busy and frames == 0
 
 
-def _vacuum_postgres(connection: Any) -> int | None:
+def _vacuum_postgres(connection: Any, *, full_bytes: int) -> int | None:
     cursor = connection.cursor()
-    if not _older_transactions_ended(cursor):
+    if full_bytes and not _older_transactions_ended(cursor):
         return None
+    cursor.execute(TABLES)
+    tables = [(str(name), int(size)) for name, size in cursor.fetchall()]
     cursor.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
+    in_use = False
     try:
-        cursor.execute("VACUUM (FULL)")
-    except Exception as error:
-        if getattr(error, "pgcode", None) != LOCK_NOT_AVAILABLE:
-            raise
-        return None
+        for name, size in tables:
+            in_use |= not _vacuum_table(cursor, name, full=size <= full_bytes)
     finally:
         cursor.execute("RESET lock_timeout")
+        cursor.execute("RESET statement_timeout")
+    if in_use:
+        return None
     cursor.execute("SELECT pg_database_size(current_database())")
     return int(cursor.fetchone()[0])
+
+
+def _vacuum_table(cursor: Any, name: str, *, full: bool) -> bool:
+    """Vacuum a table; false when somebody holds it. Raises 503 QUIETLINE_TIMED_OUT when it takes too long."""
+    cursor.execute(f"SET statement_timeout = '{FULL_TIMEOUT if full else PLAIN_TIMEOUT}'")
+    quoted = '"' + name.replace('"', '""') + '"'
+    try:
+        cursor.execute(f"VACUUM (FULL) {quoted}" if full else f"VACUUM {quoted}")
+    except Exception as error:
+        match getattr(error, "pgcode", None):
+            case code if code == LOCK_NOT_AVAILABLE:
+                return False
+            case code if code == QUERY_CANCELED:
+                raise _not_done("QUIETLINE_TIMED_OUT") from None
+        raise
+    return True
 
 
 def _older_transactions_ended(cursor: Any) -> bool:

@@ -46,6 +46,7 @@ class FakeRooms:
     uncensored: Exception | None = None
     on_redact: Callable[[], Awaitable[object]] | None = None
     faults: deque[Exception] = field(default_factory=deque)
+    database: str = "sqlite"
 
     def _ask(self, what: str) -> None:
         self.requests.append(what)
@@ -87,7 +88,9 @@ class FakeRooms:
     async def room(self, room_id: str) -> RoomStatus:
         self._ask("room")
         state = RoomState.PRESENT if self.present else RoomState.GONE
-        return RoomStatus(state=state, events=len(self.events) if self.present else 0, uncensored=0, leftovers=0)
+        return RoomStatus(
+            state=state, events=len(self.events) if self.present else 0, uncensored=0, leftovers=0, database=self.database
+        )
 
     async def purge(self, room_id: str) -> RoomState:
         self._ask("purge")

@@ -25,6 +25,8 @@ PREFIX: Final = "/_synapse/client/quietline"
 TIMEOUT_SECONDS: Final = 30.0
 VACUUM_TIMEOUT_SECONDS: Final = 900.0
 """A vacuum holds the whole database: 1.5 s for half a gigabyte of SQLite (facts-matrix.md, "Purge and recovery")."""
+TIMED_OUT: Final = "QUIETLINE_TIMED_OUT"
+"""The database's own time-out ended the vacuum: it would again."""
 
 UNKNOWN_PATH: Final = "M_UNRECOGNIZED"
 NO_SUCH_PATH: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
@@ -74,15 +76,18 @@ class RoomStatus:
     events: int
     uncensored: int
     leftovers: int
+    database: str = ""
+    """What holds it: `sqlite`, `postgres`, `postgres-full` (its pages are rewritten); empty where nobody says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VacuumResult:
-    """`engine` is "sqlite" or "postgres"; `seconds` how long it was held; `bytes` the size afterwards."""
+    """`engine`: "sqlite" or "postgres"; `seconds`: how long it took; `bytes`: the size then; `database`: `RoomStatus`."""
 
     engine: str
     seconds: float
     bytes: int
+    database: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +124,7 @@ class ModuleClient:
             events=_number(answer, "events"),
             uncensored=_number(answer, "uncensored"),
             leftovers=_number(answer, "leftovers"),
+            database=str(answer.get("database", "")),
         )
 
     async def censor(self, room_id: str) -> int:
@@ -144,13 +150,16 @@ class ModuleClient:
         return _number(await self._ask("DELETE", "users", user_id, "devices"), "devices")
 
     async def vacuum(self) -> VacuumResult:
-        """Rewrite the homeserver's database so that nothing deleted is left in it. In quiet hours: it waits for nobody.
+        """Vacuum the homeserver's database, in quiet hours: SQLite's is held meanwhile, and nothing deleted is left in it.
 
-        `HomeserverUnreachable` when one is under way already, and when the write-ahead log could not be emptied.
+        `HomeserverUnreachable` with 503 when nothing was begun (one is under way, somebody reads), or with `TIMED_OUT`.
         """
         answer = await self._ask("POST", "vacuum", seconds=VACUUM_TIMEOUT_SECONDS)
         return VacuumResult(
-            engine=_text(answer, "engine"), seconds=_number(answer, "milliseconds") / 1000, bytes=_number(answer, "bytes")
+            engine=_text(answer, "engine"),
+            seconds=_number(answer, "milliseconds") / 1000,
+            bytes=_number(answer, "bytes"),
+            database=str(answer.get("database", "")),
         )
 
     async def health(self) -> ModuleHealth:

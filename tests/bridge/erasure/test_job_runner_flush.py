@@ -6,6 +6,7 @@ import contextlib
 
 import pytest
 
+from bridge.erasure.certificate import KEPT_PAGES
 from bridge.storage.sqlite_connection import SqliteConnection
 from tests.bridge.deleted_rows import all_bytes, fill_and_delete
 from tests.fakes.erasure_harness import ROOM, ErasureHarness
@@ -94,3 +95,16 @@ async def test_one_run_serves_all_that_end_together(erasure: ErasureHarness, mon
         await harness.database.commit(lambda conn, values=values: conn.execute(query, *values))  # type: ignore[misc]
     await erasure.run_to_end()
     assert (runs, len(await erasure.certificates())) == (1, 20)
+
+
+@pytest.mark.parametrize(
+    ("database", "left"), [("sqlite", False), ("postgres", True), ("postgres-full", True), ("", False)]
+)
+async def test_what_postgresql_keeps_stands_in_the_certificate(erasure: ErasureHarness, database: str, left: int) -> None:
+    """Pages, write-ahead log and backups of an agency's own database, and for how long; it is not called gone."""
+    erasure.rooms.database = database
+    await erasure.send_message(await erasure.create_thread_room(), "!close now")
+    await erasure.run_to_end()
+    conversation, _ = await erasure.certificates()
+    assert conversation["left"] == ({KEPT_PAGES[database]: 1} if left else {})
+    assert set(conversation["gone"]) == {"events", "keys", "rooms", "uploads"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from bridge.erasure.nightly import NightlyMaintenance
 from bridge.matrix.api.module_api import HomeserverUnreachable, VacuumResult
 from bridge.storage.database import Database
 from bridge.storage.sqlite_database import SqliteDatabase
-from bridge.tables import clock_trust
+from bridge.tables import clock_trust, line_state
 from bridge.tables.audit_log import AuditLog
 from tests.bridge.deleted_rows import all_bytes, fill_and_delete
 from tests.deploy.line_directory import line_directory
@@ -35,12 +36,15 @@ class FakeModuleClient:
     def __init__(self) -> None:
         self.vacuums = 0
         self.away = False
+        self.fault: Exception | None = None
 
     async def vacuum(self) -> VacuumResult:
         if self.away:
             raise HomeserverUnreachable(503)
         self.vacuums += 1
-        return VacuumResult(engine="sqlite", seconds=1.5, bytes=1)
+        if self.fault is not None:
+            raise self.fault
+        return VacuumResult(engine="postgres", seconds=1.5, bytes=1, database="postgres-full")
 
 
 def nightly_at(
@@ -139,6 +143,35 @@ async def test_a_homeserver_that_is_away_is_asked_again(harness: BridgeHarness) 
     module_client.away = False
     await nightly_at(harness, module_client).run_once()
     assert module_client.vacuums == 1
+
+
+@pytest.mark.parametrize(
+    "fault", [HomeserverUnreachable(0), HomeserverUnreachable(500), HomeserverUnreachable(503, "QUIETLINE_TIMED_OUT")]
+)
+async def test_a_vacuum_of_which_nobody_knows_that_it_ended_is_not_begun_all_night(
+    harness: BridgeHarness, fault: Exception
+) -> None:
+    """No answer in time, a fault, the database's own time-out: the next try is a day later, also after a restart."""
+    module_client = FakeModuleClient()
+    module_client.fault, harness.clock.at = fault, at(1, 3)
+    with pytest.raises(HomeserverUnreachable):
+        await nightly_at(harness, module_client).run_once()
+    for hour in (3, 4):
+        harness.clock.at = at(1, hour) + 960
+        await nightly_at(harness, module_client).run_once()
+    assert module_client.vacuums == 1
+    module_client.fault, harness.clock.at = None, at(2, 3)
+    await nightly_at(harness, module_client).run_once()
+    assert module_client.vacuums == 2
+    assert await line_state.get(harness.database, line_state.VACUUM_BEGUN) is None
+
+
+async def test_what_was_vacuumed_and_for_how_long_is_kept(harness: BridgeHarness) -> None:
+    """For `doctor`."""
+    harness.clock.at = at(1, 3)
+    await nightly_at(harness, FakeModuleClient()).run_once()
+    kept = await line_state.get(harness.database, line_state.VACUUM_RESULT)
+    assert json.loads(kept or "") == {"database": "postgres-full", "seconds": 1.5}
 
 
 async def test_a_doubted_clock_stops_both(harness: BridgeHarness) -> None:

@@ -142,6 +142,18 @@ async def test_each_row_that_speaks_against_it_is_found(line: LineDirectory, sta
     assert bad[0].do
 
 
+async def test_the_last_vacuum_is_told_with_what_it_leaves(line: LineDirectory) -> None:
+    """How long it took, that a try did not end, and what PostgreSQL keeps."""
+    await line.execute(
+        """INSERT INTO line (name, value) VALUES ('vacuumed', unixepoch() - 86400), ('vacuum_begun', unixepoch() - 43200),
+           ('vacuum_result', '{"database": "postgres", "seconds": 12.5}')"""
+    )
+    check = rows(line)["vacuum"]
+    assert check.ok
+    assert "vacuumed 1.0 days ago, in 12.5 s; a try 0.5 days ago did not end" in check.what
+    assert "PostgreSQL keeps ciphertext in pages, its write-ahead log and backups" in check.what
+
+
 async def test_a_hold_is_told_and_well(line: LineDirectory) -> None:
     """It is no fault, and nobody forgets it."""
     await line.harness.receive_text("hello", message_id="1")

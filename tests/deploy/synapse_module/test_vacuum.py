@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from synapse.module_api.errors import SynapseError
 
-from deploy.synapse_module.vacuum import Vacuum
+from deploy.synapse_module.vacuum import FULL_TIMEOUT, PLAIN_TIMEOUT, TABLES, Vacuum
 
 
 class OneConnection:
@@ -97,19 +97,20 @@ async def test_one_at_a_time(internals: OneConnection) -> None:
     assert (await vacuum.run())["engine"] == "sqlite"
 
 
-class LockNotAvailableError(Exception):
+class PostgresError(Exception):
     """As psycopg2 raises it."""
 
-    pgcode = "55P03"
+    def __init__(self, pgcode: str) -> None:
+        self.pgcode = pgcode
 
 
 class Elephant:
-    """Stands for PostgreSQL. `busy`: the transactions that each look finds; `fault`: how the vacuum ends."""
+    """Stands for PostgreSQL with three tables. `busy`: the transactions that each look finds; `faults`: by statement."""
 
     engine = "postgres"
 
-    def __init__(self, *busy: set[str], fault: Exception | None = None) -> None:
-        self.busy, self.fault, self.said = list(busy), fault, list[str]()
+    def __init__(self, *busy: set[str], faults: dict[str, Exception] | None = None) -> None:
+        self.busy, self.faults, self.said = list(busy), faults or {}, list[str]()
 
     async def with_connection(self, work: Callable[[Any], Any]) -> Any:
         return await asyncio.to_thread(work, self)
@@ -118,50 +119,78 @@ class Elephant:
         return self
 
     def execute(self, statement: str) -> None:
-        self.said.append(" ".join(statement.split()[:2]))
-        if self.said[-1] == "VACUUM (FULL)" and self.fault is not None:
-            raise self.fault
+        self.said.append(statement)
+        if statement in self.faults:
+            raise self.faults[statement]
 
-    def fetchall(self) -> list[tuple[str]]:
+    def fetchall(self) -> list[Any]:
+        if self.said[-1] == TABLES:
+            return [("event_json", 900), ("events", 5_000), ('od"d', 10)]
         return [(one,) for one in (self.busy.pop(0) if len(self.busy) > 1 else self.busy[0])]
 
     def fetchone(self) -> tuple[int]:
         return (4096,)
 
+    @property
+    def vacuumed(self) -> list[str]:
+        return [statement for statement in self.said if statement.startswith("VACUUM")]
 
-WHOLE = ["SET lock_timeout", "VACUUM (FULL)", "RESET lock_timeout"]
+
+PLAIN = ['VACUUM "event_json"', 'VACUUM "events"', 'VACUUM "od""d"']
+SMALL_FULL = ['VACUUM (FULL) "event_json"', 'VACUUM "events"', 'VACUUM (FULL) "od""d"']
+
+
+def postgres(elephant: Elephant, *, full_bytes: int = 0) -> Vacuum:
+    return Vacuum(internals=elephant, full_bytes=full_bytes)  # type: ignore[arg-type]
+
+
+async def test_an_agencys_postgresql_is_vacuumed_and_nothing_of_it_is_rewritten() -> None:
+    """Unless somebody says so: its other rooms are not held, a dump is not waited for, and what is left is told."""
+    elephant = Elephant({"3/7"})
+    told = await postgres(elephant).run()
+    assert (told["engine"], told["database"], told["bytes"]) == ("postgres", "postgres", 4096)
+    assert elephant.vacuumed == PLAIN
+    assert elephant.said.count(f"SET statement_timeout = '{PLAIN_TIMEOUT}'") == len(PLAIN)
 
 
 @pytest.mark.parametrize("busy", [[set()], [{"3/7", "4/1"}, {"4/1", "5/5"}, {"5/5"}]], ids=["alone", "others come and go"])
-async def test_postgresql_is_rewritten_once_what_was_open_has_ended(busy: list[set[str]]) -> None:
-    """Whoever began after the call sees nothing of what was deleted before it, and is not waited for."""
+async def test_small_tables_are_rewritten_where_somebody_says_so(busy: list[set[str]]) -> None:
+    """Once what was open has ended, up to a size and each for a while only; the larger ones are vacuumed."""
     elephant = Elephant(*busy)
-    told = await Vacuum(internals=elephant).run()  # type: ignore[arg-type]
-    assert (told["engine"], told["bytes"]) == ("postgres", 4096)
-    assert elephant.said[len(busy) : -1] == WHOLE
+    told = await postgres(elephant, full_bytes=1000).run()
+    assert told["database"] == "postgres-full"
+    assert elephant.vacuumed == SMALL_FULL
+    for statement in SMALL_FULL:
+        timeout = FULL_TIMEOUT if "FULL" in statement else PLAIN_TIMEOUT
+        assert elephant.said[elephant.said.index(statement) - 1] == f"SET statement_timeout = '{timeout}'"
+    assert elephant.said[-3:-1] == ["RESET lock_timeout", "RESET statement_timeout"]
 
 
-async def test_beside_a_dump_postgresql_is_left_alone() -> None:
+async def test_beside_a_dump_postgresql_is_not_rewritten() -> None:
     """What an older transaction may still see would be copied along, and called gone; nothing is begun."""
     elephant = Elephant({"3/7"})
     with pytest.raises(SynapseError) as caught:
-        await Vacuum(internals=elephant).run()  # type: ignore[arg-type]
+        await postgres(elephant, full_bytes=1000).run()
     assert (caught.value.code, caught.value.errcode) == (503, "QUIETLINE_READERS")
-    assert not set(WHOLE) & set(elephant.said)
+    assert not elephant.vacuumed
 
 
-async def test_it_does_not_stand_in_line_for_a_table() -> None:
-    """A table that somebody holds: not done, said so, and the connection is given back as it was."""
-    elephant = Elephant(set(), fault=LockNotAvailableError())
+@pytest.mark.parametrize(
+    ("pgcode", "errcode", "done"), [("55P03", "QUIETLINE_READERS", 3), ("57014", "QUIETLINE_TIMED_OUT", 1)]
+)
+async def test_it_does_not_stand_in_line_for_a_table_nor_hold_one_for_long(pgcode: str, errcode: str, done: int) -> None:
+    """A table that somebody holds is left out; one that takes too long ends it; both are said, and nothing stays set."""
+    elephant = Elephant(set(), faults={SMALL_FULL[0]: PostgresError(pgcode)})
     with pytest.raises(SynapseError) as caught:
-        await Vacuum(internals=elephant).run()  # type: ignore[arg-type]
-    assert (caught.value.code, caught.value.errcode) == (503, "QUIETLINE_READERS")
-    assert elephant.said[1:] == WHOLE
+        await postgres(elephant, full_bytes=1000).run()
+    assert (caught.value.code, caught.value.errcode) == (503, errcode)
+    assert len(elephant.vacuumed) == done
+    assert elephant.said[-2:] == ["RESET lock_timeout", "RESET statement_timeout"]
 
 
 async def test_another_fault_of_postgresql_is_no_patience() -> None:
     """A full disk is told as what it is, and the connection is given back as it was."""
-    elephant = Elephant(set(), fault=RuntimeError("no space"))
+    elephant = Elephant(set(), faults={PLAIN[1]: RuntimeError("no space")})
     with pytest.raises(RuntimeError):
-        await Vacuum(internals=elephant).run()  # type: ignore[arg-type]
-    assert elephant.said[1:] == WHOLE
+        await postgres(elephant).run()
+    assert elephant.said[-2:] == ["RESET lock_timeout", "RESET statement_timeout"]
