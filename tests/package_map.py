@@ -72,7 +72,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "bridge/services bridge/tables bridge/matrix/api bridge/matrix/rooms bridge/matrix bridge/erasure "
         "bridge/outbound bridge/inbound bridge/engine"
     ),
-    "deploy/synapse_module": "",
+    "deploy/synapse_module/quietline_synapse": "",
     "deploy/data_dir": "bot/model bridge/runtime bridge/storage bridge/config bridge/tables",
     "deploy/stack": "bridge/config deploy/data_dir",
     "deploy/backup": (
@@ -119,7 +119,7 @@ NO_MODULE_OF_ITS_NAME: Final = {
     "tests/deploy/rehearsal/test_process.py": "the rehearsal carrier as a process, from outside",
     "tests/deploy/rehearsal/test_texts.py": "the rehearsal carrier as a process, from outside",
     "tests/deploy/stack/test_admin_token.py": "a homeserver without the module, across packages",
-    "tests/deploy/synapse_module/test_backup.py": "key backups in a real Synapse",
+    "tests/deploy/synapse_module/quietline_synapse/test_backup.py": "key backups in a real Synapse",
 }
 """Test files that try a behaviour of several modules, and which behaviour it is."""
 NO_PACKAGE_OF_ITS_NAME: Final = {

@@ -13,6 +13,12 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[1]
 FOLDERS: Final = ("policies", "bot", "bridge", "deploy")
+MODULE, IMPORTED = "deploy/synapse_module", "quietline_synapse"
+ONLY_THE_MODULE: Final = """
+from importlib.util import find_spec
+from quietline_synapse import Quietline
+print(Quietline.__name__, find_spec("deploy") is not None, find_spec("tests") is not None)
+"""
 
 
 def _run(*command: str | Path, cwd: Path, ends: int = 0, path: Path | None = None) -> str:
@@ -49,7 +55,25 @@ def _tracked(*paths: str) -> list[str]:
 def test_the_wheel_holds_everything(wheel: Path) -> None:
     """Every file of the four folders is in the wheel, and nothing else but what describes it."""
     inside = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    assert inside == set(_tracked(*FOLDERS))
+    assert inside == {
+        name.removeprefix(f"{MODULE}/") if f"{MODULE}/{IMPORTED}/" in name else name for name in _tracked(*FOLDERS)
+    }
+
+
+def test_the_synapse_module_is_installed_by_itself(tmp_path: Path) -> None:
+    """For an agency's own Synapse: its wheel has the module and nothing else of ours, so neither stands in its path."""
+    source, out, site = tmp_path / "source", tmp_path / "wheel", tmp_path / "site"
+    for name in _tracked(MODULE):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_bytes((ROOT / name).read_bytes())
+    pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
+    _run(*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", out, source / MODULE, cwd=tmp_path)
+    (built,) = out.glob("*.whl")
+    inside = {name for name in zipfile.ZipFile(built).namelist() if ".dist-info/" not in name}
+    assert inside == {name.removeprefix(f"{MODULE}/") for name in _tracked(f"{MODULE}/{IMPORTED}")}
+    _run(*pip, "install", "--no-deps", "--target", site, built, cwd=tmp_path)
+    told = _run(sys.executable, "-P", "-c", ONLY_THE_MODULE, cwd=tmp_path, path=site)
+    assert told.split() == ["Quietline", "False", "False"]
 
 
 def test_what_is_installed_from_the_wheel_works(wheel: Path, tmp_path: Path) -> None:

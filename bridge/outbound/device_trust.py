@@ -48,7 +48,7 @@ class DeviceTrustCommands:
         `last`: say so instead when nobody answers this time either.
         """
         try:
-            count = await self._module_client.sign_out(user)
+            result = await self._module_client.sign_out(user)
         except ModuleNotLoaded:
             return "could NOT be signed out: the homeserver has no module of ours. Tell the technician."
         except HomeserverUnreachable as error:
@@ -57,4 +57,10 @@ class DeviceTrustCommands:
             raise Transient(error.status, error.errcode, max(error.retry_after, 5.0)) from None
         except ModuleRequestRejected:
             return "could NOT be signed out: the homeserver knows nobody of that name at the desk. Tell the technician."
-        return f"is signed out everywhere ({count} device(s)). Whatever they log in with next has to be verified anew."
+        if not result.everywhere:
+            return (
+                f"has lost {result.devices} device(s) here. NOT signed out at the login service: its sessions may bring "
+                "them back. Whoever administers it must end them there. Tell the technician."
+            )
+        devices = f"{result.devices} device(s)"
+        return f"is signed out everywhere ({devices}). Whatever they log in with next has to be verified anew."

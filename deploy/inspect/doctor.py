@@ -130,7 +130,7 @@ async def _check_module(module_client: ModuleClient) -> CheckResult:
     try:
         health = await module_client.health()
     except ModuleNotLoaded:
-        do = "Load deploy.synapse_module.Quietline in homeserver.yaml (its README says how), and start it again."
+        do = "Load quietline_synapse.Quietline in homeserver.yaml (its README says how), and start it again."
         return CheckResult(name=name, ok=False, what="is not loaded: nothing is purged, nothing enforced", do=do)
     except (HomeserverUnreachable, ModuleRequestRejected) as error:
         do = "Is the homeserver running, and homeserver.as_token_file the token of its registration?"

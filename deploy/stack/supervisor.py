@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+SYNAPSE_MODULE: Final = "deploy/synapse_module"
+"""Where `quietline_synapse` lies in the source; installed, it lies beside the other packages."""
 MALLOC_TUNABLES: Final = "glibc.malloc.mmap_threshold=1048576:glibc.malloc.hugetlb=1"
 """Blocks of 1 MiB or more go back to the system when they are freed. Without this the 19 MiB of a slow hash stay with each
 thread that ever made one. Large pages, where the system has them, keep such a hash at 23 ms in place of 34 (20 when the
@@ -207,7 +209,12 @@ class Supervisor:
 def child_environment() -> dict[str, str]:
     """All that a child is told by environment: where code and packages are, and how memory goes back; no fact of a line."""
     passed = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ}
-    return {**passed, "PYTHONPATH": str(ROOT), "VIRTUAL_ENV": sys.prefix, "GLIBC_TUNABLES": MALLOC_TUNABLES}
+    return {
+        **passed,
+        "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / SYNAPSE_MODULE))),
+        "VIRTUAL_ENV": sys.prefix,
+        "GLIBC_TUNABLES": MALLOC_TUNABLES,
+    }
 
 
 def rotate_log(log: Path) -> None:

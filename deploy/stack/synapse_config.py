@@ -124,7 +124,7 @@ def _location(layout: Layout, ports: Ports, secrets: Secrets) -> dict[str, Any]:
         # Purge, media, sign-out and the rules of line rooms; it reads the token from the registration.
         "modules": [
             {
-                "module": "deploy.synapse_module.Quietline",
+                "module": "quietline_synapse.Quietline",
                 "config": {
                     "registration": str(layout.homeserver / "registration.yaml"),
                     "policy": f"@policy:{SERVER_NAME}",

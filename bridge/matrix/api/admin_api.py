@@ -25,6 +25,7 @@ from bridge.matrix.api.module_api import (
     ModuleRequestRejected,
     RoomState,
     RoomStatus,
+    SignOutResult,
     VacuumResult,
     split_mxc,
 )
@@ -100,7 +101,7 @@ class AdminClient(ModuleClient):
         """Whether this upload is not there."""
         return await self._upload(address) is None
 
-    async def sign_out(self, user_id: str) -> int:
+    async def sign_out(self, user_id: str) -> SignOutResult:
         """Sign somebody out everywhere who shares a room with us."""
         ours = await self._rooms_of(self._client.user_id)
         if user_id == self._client.user_id or not ours & await self._rooms_of(user_id):
@@ -108,7 +109,7 @@ class AdminClient(ModuleClient):
         answer = await self._admin("GET", "v2", "users", user_id, "devices") or {}
         devices = strings_in([device.get("device_id") for device in objects_in(answer.get("devices"))])
         await self._admin("POST", "v2", "users", user_id, "delete_devices", body={"devices": devices})
-        return len(devices)
+        return SignOutResult(devices=len(devices))
 
     async def vacuum(self) -> VacuumResult:
         """Refuse: it cannot be done this way."""

@@ -91,6 +91,14 @@ class VacuumResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignOutResult:
+    """`devices`: how many there were. `everywhere`: False where a login service keeps sessions of its own (MAS)."""
+
+    devices: int
+    everywhere: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleHealth:
     """The module's version, what it enforces (names, see its README), and what it cannot vouch for (sentences)."""
 
@@ -142,12 +150,13 @@ class ModuleClient:
         """Whether neither a row nor a file of this upload is there."""
         return not _boolean(await self._ask("GET", "media", *split_mxc(address)), "exists")
 
-    async def sign_out(self, user_id: str) -> int:
-        """Sign a member of the desk out everywhere: devices, tokens, pushers. Returns how many devices there were.
+    async def sign_out(self, user_id: str) -> SignOutResult:
+        """Sign a member of the desk out everywhere: devices, tokens, pushers.
 
         Refused for anybody who is not at the desk now, and for ourselves.
         """
-        return _number(await self._ask("DELETE", "users", user_id, "devices"), "devices")
+        answer = await self._ask("DELETE", "users", user_id, "devices")
+        return SignOutResult(devices=_number(answer, "devices"), everywhere=answer.get("everywhere") is not False)
 
     async def vacuum(self) -> VacuumResult:
         """Vacuum the homeserver's database, in quiet hours: SQLite's is held meanwhile, and nothing deleted is left in it.

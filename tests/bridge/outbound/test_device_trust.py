@@ -9,7 +9,13 @@ from typing import cast
 import pytest
 
 from bot.model.actions import SignOut
-from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleNotLoaded, ModuleRequestRejected
+from bridge.matrix.api.module_api import (
+    HomeserverUnreachable,
+    ModuleClient,
+    ModuleNotLoaded,
+    ModuleRequestRejected,
+    SignOutResult,
+)
 from bridge.matrix.olm.cross_signing import Device
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.room_client import RoomClient
@@ -32,12 +38,13 @@ class FakeModuleClient:
     def __init__(self) -> None:
         self.says: Exception | None = None
         self.out: list[str] = []
+        self.everywhere = True
 
-    async def sign_out(self, user_id: str) -> int:
+    async def sign_out(self, user_id: str) -> SignOutResult:
         if self.says is not None:
             raise self.says
         self.out.append(user_id)
-        return 2
+        return SignOutResult(devices=2, everywhere=self.everywhere)
 
 
 class RecordingRoomClient(FakeRoomClient):
@@ -147,6 +154,14 @@ async def test_somebody_is_signed_out_and_the_desk_reads_it(trust: DeviceTrustHa
         "ben is signed out everywhere (2 device(s)). Whatever they log in with next has to be verified anew."
     )
     assert trust.module_client.out == [BEN]
+
+
+async def test_where_a_login_service_keeps_sessions_nobody_is_called_signed_out(trust: DeviceTrustHarness) -> None:
+    """The desk reads what was done, and what has to be done there."""
+    trust.module_client.everywhere = False
+    told = await trust.sign_out()
+    assert told.startswith("ben has lost 2 device(s) here. NOT signed out at the login service")
+    assert "everywhere" not in told
 
 
 @pytest.mark.parametrize(

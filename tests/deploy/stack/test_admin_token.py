@@ -15,7 +15,7 @@ import yaml
 from bridge.config import load
 from bridge.matrix.api.admin_api import AdminClient, module_or_admin_client
 from bridge.matrix.api.http_client import HomeserverClient
-from bridge.matrix.api.module_api import ModuleClient, ModuleNotLoaded, ModuleRequestRejected, RoomState
+from bridge.matrix.api.module_api import ModuleClient, ModuleNotLoaded, ModuleRequestRejected, RoomState, SignOutResult
 from deploy.data_dir.layout import Layout, Ports
 from deploy.inspect import doctor
 from deploy.stack.provision import mxid, open_secrets, provision, run_homeserver
@@ -152,7 +152,7 @@ async def test_uploads_of_others_stay(bare: Bare) -> None:
 
 async def test_whoever_is_signed_out_is_out(bare: Bare) -> None:
     """Every device of a member goes; the others keep theirs."""
-    assert await bare.scene.module_client.sign_out(mxid("ada")) == 1
+    assert await bare.scene.module_client.sign_out(mxid("ada")) == SignOutResult(devices=1)
 
     async def out() -> bool | None:
         return (await bare.scene.request_as("ada", "GET", "account/whoami"))[0] == 401 or None

@@ -18,6 +18,7 @@ from bridge.matrix.api.module_api import (
     ModuleRequestRejected,
     RoomState,
     RoomStatus,
+    SignOutResult,
     VacuumResult,
 )
 from tests.e2e.polling import STEP_TIMEOUT
@@ -67,7 +68,14 @@ CALLS: list[tuple[Callable[[ModuleClient], Awaitable[Any]], str, str, Any, Any]]
     (lambda h: h.delete_media("mxc://s/m"), "DELETE", "media/s/m", {"exists": False}, None),
     (lambda h: h.media_gone("mxc://s/m"), "GET", "media/s/m", {"exists": True}, False),
     (lambda h: h.media_gone("mxc://s/m"), "GET", "media/s/m", {"exists": False}, True),
-    (lambda h: h.sign_out("@a:s"), "DELETE", "users/%40a%3As/devices", {"devices": 2}, 2),
+    (lambda h: h.sign_out("@a:s"), "DELETE", "users/%40a%3As/devices", {"devices": 2}, SignOutResult(devices=2)),
+    (
+        lambda h: h.sign_out("@a:s"),
+        "DELETE",
+        "users/%40a%3As/devices",
+        {"devices": 2, "everywhere": False},
+        SignOutResult(devices=2, everywhere=False),
+    ),
     (
         lambda h: h.vacuum(),
         "POST",

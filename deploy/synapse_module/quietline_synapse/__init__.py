@@ -15,20 +15,21 @@ from typing import Any, Final
 
 from synapse.module_api import ModuleApi
 
-from deploy.synapse_module.media import Media
-from deploy.synapse_module.redaction_censor import RedactionCensor
-from deploy.synapse_module.resource import ModuleResource
-from deploy.synapse_module.rooms import PolicyRooms
-from deploy.synapse_module.rules import RoomRules
-from deploy.synapse_module.settings import ModuleSettings
-from deploy.synapse_module.synapse_internals import SynapseInternals, discard_key_backups
-from deploy.synapse_module.vacuum import Vacuum
+from quietline_synapse.media import Media
+from quietline_synapse.redaction_censor import RedactionCensor
+from quietline_synapse.resource import ModuleResource
+from quietline_synapse.rooms import PolicyRooms
+from quietline_synapse.rules import RoomRules
+from quietline_synapse.schema import Schema
+from quietline_synapse.settings import ModuleSettings
+from quietline_synapse.synapse_internals import SynapseInternals, check_events, discard_key_backups, engine_of
+from quietline_synapse.vacuum import Vacuum
 
 PATH: Final = "/_synapse/client/quietline"
 
 
 class Quietline:
-    """What `modules:` in `homeserver.yaml` names: `deploy.synapse_module.Quietline`."""
+    """What `modules:` in `homeserver.yaml` names: `quietline_synapse.Quietline`."""
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> ModuleSettings:
@@ -37,12 +38,12 @@ class Quietline:
 
     def __init__(self, config: ModuleSettings, api: ModuleApi) -> None:
         config.check(api.server_name)
-        rooms = PolicyRooms(api=api, settings=config)
+        rooms = PolicyRooms(api=api, settings=config, schema=Schema(api=api, engine=engine_of(api)))
         rules = RoomRules(rooms=rooms, settings=config)
-        api.register_third_party_rules_callbacks(check_event_allowed=rules.check_event_allowed)
         api.register_media_repository_callbacks(
             is_user_allowed_to_upload_media_of_size=rules.may_upload, get_media_config_for_user=rules.media_config
         )
+        check_events(api, rules)
         discard_key_backups(api, rooms)
         # The rules hold in every process of a Synapse with workers; the door is the main process's alone.
         if api.worker_app is None:

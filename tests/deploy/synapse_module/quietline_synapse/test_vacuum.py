@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from synapse.module_api.errors import SynapseError
 
-from deploy.synapse_module.vacuum import FULL_TIMEOUT, PLAIN_TIMEOUT, TABLES, Vacuum
+from quietline_synapse.vacuum import FULL_TIMEOUT, PLAIN_TIMEOUT, TABLES, Vacuum
 
 
 class OneConnection:

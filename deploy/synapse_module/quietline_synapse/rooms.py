@@ -7,8 +7,10 @@ its create event, which nobody can change. All is read from the tables each time
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import hmac
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final
@@ -16,7 +18,8 @@ from typing import Any, Final
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import SynapseError
 
-from deploy.synapse_module.settings import ModuleSettings
+from quietline_synapse.schema import Schema
+from quietline_synapse.settings import ModuleSettings
 
 KIND: Final = "quietline.kind"
 """Key in the content of our create events: desk, office or thread (bridge/matrix/rooms/room_templates.py)."""
@@ -54,17 +57,27 @@ PURGE_TASK: Final = "FROM scheduled_tasks WHERE action IN ('shutdown_and_purge_r
 PURGE_ACTIVE: Final = f"{PURGE_TASK} AND status IN ('scheduled', 'active')"
 PUSH_RULES: Final = tuple(f"rule_id = 'global/{kind}/' || ?" for kind in ("override", "room", "underride"))
 """Somebody's notifications of one room, muted most often: clients name such a rule by the room."""
-REMNANT_ROWS: Final = (
-    *(f"FROM {table} WHERE room_id = ?" for table in LEFTOVER_TABLES),
-    *(f"FROM {table} WHERE {rule}" for table in ("push_rules", "push_rules_enable") for rule in PUSH_RULES),
-    f"{PURGE_TASK} AND status NOT IN ('scheduled', 'active')",
+FINISHED_TASK: Final = (
+    "action IN ('shutdown_and_purge_room', 'purge_room') AND resource_id = ? AND status NOT IN ('scheduled', 'active')"
 )
+REMNANT_ROWS: Final = (
+    *((table, "room_id = ?") for table in LEFTOVER_TABLES),
+    *((table, rule) for table in ("push_rules", "push_rules_enable") for rule in PUSH_RULES),
+    ("scheduled_tasks", FINISHED_TASK),
+)
+"""Table, and where in it rows name a room."""
 BLANKED_ROWS: Final = (
     ("device_lists_changes_converted_stream_position", "room_id = ''", "room_id = ?"),
     *(("push_rules_stream", "rule_id = '', conditions = NULL, actions = NULL", rule) for rule in PUSH_RULES),
 )
 """Table, what it says without the room, where. These rows stay, for their numbers are Synapse's place in a stream: one says
 at which room it stopped, and without the id it only looks twice; the others say that somebody's rules changed."""
+
+PURGED_TABLE: Final = "CREATE TABLE IF NOT EXISTS quietline_purged (digest TEXT PRIMARY KEY)"
+"""Keyed digests of rooms that we purged. Keys of such a room may come from a client's backup long after; its id is in no
+byte any more, and whoever has the id and our token can tell it."""
+MAX_FOREIGN: Final = 10_000
+"""Rooms of others that are known by heart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,28 +105,59 @@ class RoomFacts:
 class PolicyRooms:
     """Looks at rooms and purges ours."""
 
-    def __init__(self, *, api: ModuleApi, settings: ModuleSettings) -> None:
-        self._api = api
-        self._policy = settings.policy
+    def __init__(self, *, api: ModuleApi, settings: ModuleSettings, schema: Schema) -> None:
+        self._api, self._schema = api, schema
+        self._policy, self._key = settings.policy, settings.token.encode()
+        self._foreign: set[str] = set()
 
-    async def foreign_rooms(self, room_ids: Iterable[str]) -> set[str]:
-        """Return those of these rooms that are known and not ours."""
+    async def is_foreign(self, room_id: str) -> bool:
+        """Whether a room is known and somebody else created it, which never changes."""
+        if room_id in self._foreign:
+            return True
+
+        def read(txn: Any) -> bool:
+            txn.execute("SELECT creator FROM rooms WHERE room_id = ?", (room_id,))
+            row = txn.fetchone()
+            return row is not None and row[0] != self._policy
+
+        foreign = bool(await self._api.run_db_interaction("quietline_is_foreign", read))
+        if foreign:
+            if len(self._foreign) >= MAX_FOREIGN:
+                self._foreign.clear()
+            self._foreign.add(room_id)
+        return foreign
+
+    async def our_rooms(self, room_ids: Iterable[str]) -> set[str]:
+        """Return those of these rooms that are ours, or were until we purged them."""
         wanted = list(room_ids)
 
         def read(txn: Any) -> set[str]:
+            txn.execute(PURGED_TABLE)
             found = set()
             for room_id in wanted:
-                txn.execute("SELECT creator FROM rooms WHERE room_id = ?", (room_id,))
-                row = txn.fetchone()
-                if row is not None and row[0] and row[0] != self._policy:
-                    found.add(room_id)
+                for sql, value in (
+                    ("SELECT creator = ? FROM rooms WHERE room_id = ?", (self._policy, room_id)),
+                    ("SELECT COUNT(*) FROM quietline_purged WHERE digest = ?", (self._digest(room_id),)),
+                ):
+                    txn.execute(sql, value)
+                    row = txn.fetchone()
+                    if row is not None and row[0]:
+                        found.add(room_id)
             return found
 
-        foreign: set[str] = await self._api.run_db_interaction("quietline_strangers", read)
-        return foreign
+        ours: set[str] = await self._api.run_db_interaction("quietline_ours", read)
+        return ours
+
+    async def problems(self) -> list[str]:
+        """Say what a purge may leave here that nobody looks for."""
+        return await self._schema.problems((*LEFTOVER_TABLES, *(table for table, _, _ in BLANKED_ROWS)))
+
+    def _digest(self, room_id: str) -> str:
+        return hmac.new(self._key, room_id.encode(), hashlib.sha256).hexdigest()
 
     async def read_facts(self, room_id: str) -> RoomFacts:
         """Look at a room of ours, or at one that is not there. Refuses any other."""
+        tables = await self._schema.columns()
 
         def read(txn: Any) -> RoomFacts:
             def one(sql: str) -> Any:
@@ -135,8 +179,9 @@ class PolicyRooms:
             if not facts.gone:
                 return facts
             # Most of these tables have no index on rooms: only now.
-            places = (*REMNANT_ROWS, *(f"FROM {table} WHERE {where}" for table, _, where in BLANKED_ROWS))
-            return replace(facts, leftovers=sum(one(f"COUNT(*) {rows}") for rows in places))
+            places = (*REMNANT_ROWS, *((table, where) for table, _, where in BLANKED_ROWS))
+            counts = (one(f"COUNT(*) FROM {table} WHERE {where}") for table, where in places if table in tables)
+            return replace(facts, leftovers=sum(counts))
 
         facts: RoomFacts = await self._api.run_db_interaction("quietline_look", read)
         if facts.creator not in {None, self._policy} or (facts.creator is None and facts.events):
@@ -150,11 +195,13 @@ class PolicyRooms:
             return facts
         if facts.gone:
             if facts.leftovers:
-                await self._api.run_db_interaction("quietline_leftovers", _delete_leftovers, room_id)
+                tables = await self._schema.columns()
+                await self._api.run_db_interaction("quietline_leftovers", _delete_leftovers, room_id, tables)
                 return await self.read_facts(room_id)
             return facts
         if facts.creator is not None and await self._room_kind(room_id) == DESK:
             raise refuse(IS_DESK)
+        await self._api.run_db_interaction("quietline_purged", _remember_purged, self._digest(room_id))
         # A task in Synapse's tables: it goes on after a restart. Refused only when another call has begun it meanwhile.
         with contextlib.suppress(SynapseError):
             await self._api.delete_room(room_id)
@@ -222,8 +269,15 @@ def refuse(errcode: str) -> SynapseError:
     return SynapseError(HTTPStatus.FORBIDDEN, "Refused", errcode)
 
 
-def _delete_leftovers(txn: Any, room_id: str) -> None:
-    for rows in REMNANT_ROWS:
-        txn.execute(f"DELETE {rows}", (room_id,))
+def _remember_purged(txn: Any, digest: str) -> None:
+    txn.execute(PURGED_TABLE)
+    txn.execute("INSERT INTO quietline_purged (digest) VALUES (?) ON CONFLICT (digest) DO NOTHING", (digest,))
+
+
+def _delete_leftovers(txn: Any, room_id: str, tables: Container[str]) -> None:
+    for table, where in REMNANT_ROWS:
+        if table in tables:
+            txn.execute(f"DELETE FROM {table} WHERE {where}", (room_id,))  # noqa: S608 - constants
     for table, empty, where in BLANKED_ROWS:
-        txn.execute(f"UPDATE {table} SET {empty} WHERE {where}", (room_id,))  # noqa: S608 - constants
+        if table in tables:
+            txn.execute(f"UPDATE {table} SET {empty} WHERE {where}", (room_id,))  # noqa: S608 - constants

@@ -9,7 +9,7 @@ path asks for is then one of a fixed list. Bodies are not read. Nothing is logge
     POST   rooms/{room_id}/censor       -> {"left": n}
     GET    media/{server}/{media_id}    -> {"exists": bool}
     DELETE media/{server}/{media_id}    -> {"exists": false}
-    DELETE users/{user_id}/devices      -> {"devices": n}
+    DELETE users/{user_id}/devices      -> {"devices": n, "everywhere": bool}
     POST   vacuum                       -> {"engine", "database", "milliseconds", "bytes"}
 
 Errors: 401 without the token; 403 QUIETLINE_NOT_OURS, QUIETLINE_DESK, QUIETLINE_NOT_AT_DESK; 404 M_UNRECOGNIZED for any
@@ -26,13 +26,13 @@ from typing import Any, Final
 from synapse.module_api import DirectServeJsonResource
 from synapse.module_api.errors import SynapseError
 
-from deploy.synapse_module.media import Media
-from deploy.synapse_module.redaction_censor import RedactionCensor
-from deploy.synapse_module.rooms import PolicyRooms, RoomFacts, refuse
-from deploy.synapse_module.rules import ENFORCES
-from deploy.synapse_module.settings import ModuleSettings
-from deploy.synapse_module.synapse_internals import SynapseInternals
-from deploy.synapse_module.vacuum import Vacuum
+from quietline_synapse.media import Media
+from quietline_synapse.redaction_censor import RedactionCensor
+from quietline_synapse.rooms import PolicyRooms, RoomFacts, refuse
+from quietline_synapse.rules import ENFORCES
+from quietline_synapse.settings import ModuleSettings
+from quietline_synapse.synapse_internals import SynapseInternals
+from quietline_synapse.vacuum import Vacuum
 
 VERSION: Final = "1"
 NOT_AT_DESK: Final = "QUIETLINE_NOT_AT_DESK"
@@ -75,7 +75,8 @@ class ModuleResource(DirectServeJsonResource):  # type: ignore[misc]
             raise _unrecognized() from None
         match method, path:
             case "GET", ["health"]:
-                return {"version": VERSION, "enforces": list(ENFORCES), "problems": self._internals.problems}
+                problems = [*self._internals.problems, *await self._rooms.problems()]
+                return {"version": VERSION, "enforces": list(ENFORCES), "problems": problems}
             case "GET", ["rooms", room_id]:
                 return self._as_json(await self._rooms.read_facts(room_id))
             case "POST", ["rooms", room_id, "purge"]:
@@ -88,7 +89,8 @@ class ModuleResource(DirectServeJsonResource):  # type: ignore[misc]
                 await self._media.delete(server, media_id)
                 return {"exists": False}
             case "DELETE", ["users", user_id, "devices"]:
-                return {"devices": await self._sign_out(user_id)}
+                devices = await self._sign_out(user_id)
+                return {"devices": devices, "everywhere": not self._internals.delegates_logins}
             case "POST", ["vacuum"]:
                 return await self._vacuum.run()
         raise _unrecognized()

@@ -16,8 +16,9 @@ from synapse.module_api.errors import ConfigError
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack import synapse_config
 from deploy.stack.provision import write_line_files
-from deploy.synapse_module.settings import ModuleSettings
-from deploy.synapse_module.synapse_internals import SynapseInternals, discard_key_backups
+from deploy.stack.supervisor import SYNAPSE_MODULE
+from quietline_synapse.settings import ModuleSettings
+from quietline_synapse.synapse_internals import SynapseInternals, check_events, discard_key_backups
 from tests.deploy.processes import ROOT, free_port_base
 
 TOKEN = "t" * 64
@@ -112,7 +113,9 @@ def strange() -> Any:
     database = SimpleNamespace(get_event=takes("event_id", "allow_rejected", "allow_none"), db_pool=pool)
     devices = SimpleNamespace(get_devices_by_user=takes("user_id"), delete_all_devices_for_user=takes("user_id"))
     auth = SimpleNamespace(delete_access_tokens_for_user=takes("user_id"))
+    events = SimpleNamespace(check_event_allowed=takes("event", "context"))
     internals = SimpleNamespace(
+        get_module_api_callbacks=lambda: SimpleNamespace(third_party_event_rules=events),
         get_datastores=lambda: SimpleNamespace(main=database),
         get_media_repository=lambda: repository,
         get_device_handler=lambda: devices,
@@ -130,6 +133,8 @@ def strange() -> Any:
         ("api._hs", "get_media_repository"),
         ("api._hs", "get_device_handler"),
         ("api._hs", "get_e2e_room_keys_handler"),
+        ("api._hs", "get_module_api_callbacks"),
+        ("api._hs.get_module_api_callbacks().third_party_event_rules", "check_event_allowed"),
         ("api._hs.get_datastores().main", "get_event"),
         ("api._hs.get_datastores().main.db_pool", "runWithConnection"),
         ("api._hs.get_media_repository()", "delete_local_media_ids"),
@@ -143,6 +148,7 @@ def test_a_part_that_is_not_there(owner: str, name: str, how: str) -> None:
     rooms: Any = None
     SynapseInternals(strange())
     discard_key_backups(strange(), rooms)
+    check_events(strange(), rooms)
     api = strange()
     place = eval(owner, {"api": api})  # noqa: S307 - names from this file
     if how == "missing" or name.startswith(("get_m", "get_d", "get_e2e", "_hs")):
@@ -153,9 +159,40 @@ def test_a_part_that_is_not_there(owner: str, name: str, how: str) -> None:
     def load() -> None:
         SynapseInternals(api)
         discard_key_backups(api, rooms)
+        check_events(api, rooms)
 
     with pytest.raises(ConfigError, match=f"this Synapse has no `{name}`"):
         load()
+
+
+def internals_with(**sections: Any) -> SynapseInternals:
+    api = strange()
+    api._hs.config = SimpleNamespace(**sections)
+    return SynapseInternals(api)
+
+
+def test_a_setting_that_this_synapse_does_not_know_is_no_fault() -> None:
+    """A flag that went into the specification, a section that came later: health answers, and complains of nothing."""
+    assert internals_with().problems == []
+    assert internals_with(experimental=SimpleNamespace(), media=SimpleNamespace(), server=SimpleNamespace()).problems == []
+    assert not internals_with().delegates_logins
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "sentence"),
+    [
+        ("media", {"media_storage_providers": ["s3"]}, "media_storage_providers: uploads are also kept elsewhere"),
+        ("media", {"can_load_media_repo": False}, "enable_media_repo: a worker keeps the uploads"),
+        ("server", {"redaction_retention_period": None}, "redaction_retention_period: it must not be null"),
+        ("experimental", {"msc4222_enabled": False}, "experimental_features: without msc4222_enabled"),
+        ("mas", {"enabled": True}, "matrix_authentication_service: !signout ends devices here"),
+        ("experimental", {"msc3861": SimpleNamespace(enabled=True)}, "matrix_authentication_service: !signout ends"),
+    ],
+)
+def test_what_the_module_cannot_vouch_for_is_a_problem(section: str, values: dict[str, Any], sentence: str) -> None:
+    """Uploads elsewhere or in another process, words kept for ever, sessions of a login service: each is told."""
+    (problem,) = internals_with(**{section: SimpleNamespace(**values)}).problems
+    assert problem.startswith(sentence)
 
 
 @pytest.mark.timeout(120)
@@ -183,7 +220,7 @@ def test_synapse_stops_and_says_why(tmp_path: Path, change: dict[str, Any], sent
     ended = subprocess.run(
         [sys.executable, "-P", "-m", module, *arguments],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT)},
+        env={"PYTHONPATH": f"{ROOT}:{ROOT / SYNAPSE_MODULE}"},
         capture_output=True,
         text=True,
         timeout=100,

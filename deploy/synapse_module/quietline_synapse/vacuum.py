@@ -26,7 +26,7 @@ from typing import Any, Final
 
 from synapse.module_api.errors import SynapseError
 
-from deploy.synapse_module.synapse_internals import SynapseInternals
+from quietline_synapse.synapse_internals import SynapseInternals
 
 TRIES: Final = 5
 RETRY_SECONDS: Final = 0.2

@@ -20,8 +20,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from deploy.synapse_module.rooms import DESK, KIND, PolicyRooms
-from deploy.synapse_module.settings import ModuleSettings
+from quietline_synapse.rooms import DESK, KIND, PolicyRooms
+from quietline_synapse.settings import ModuleSettings
 
 MEGOLM: Final = "m.megolm.v1.aes-sha2"
 CLEAR_TEXT_KEYS: Final = ("body", "formatted_body", "m.new_content", "filename", "url", "info")
@@ -39,9 +39,12 @@ class RoomRules:
     def __init__(self, *, rooms: PolicyRooms, settings: ModuleSettings) -> None:
         self._rooms, self._settings = rooms, settings
 
-    async def check_event_allowed(self, event: Any, state: Any) -> tuple[bool, dict[str, Any] | None]:
-        """Say whether an event may enter its room, or what may enter instead (third_party_rules_callbacks)."""
-        create = event if event.type == "m.room.create" else state.get(("m.room.create", ""))
+    async def is_foreign(self, event: Any) -> bool:
+        """Whether an event is of a room that somebody else created, so that nothing here is asked about it."""
+        return await self._rooms.is_foreign(event.room_id)
+
+    def check_event_allowed(self, event: Any, create: Any | None) -> tuple[bool, dict[str, Any] | None]:
+        """Say whether an event may enter its room, or what may enter instead. `create`: the room's create event."""
         if create is None:
             # Without a create event there is no telling whose room it is. One may always go, out of another's room too.
             own = event.type == "m.room.member" and getattr(event, "state_key", None) == event.sender

@@ -21,6 +21,8 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)
 
 KEY = {"first_message_index": 0, "forwarded_count": 0, "is_verified": True, "session_data": {"ciphertext": "keyCANARY"}}
 
+NEW_BACKUP = {"algorithm": "m.megolm_backup.v1.curve25519-aes-sha2", "auth_data": {"public_key": "x", "signatures": {}}}
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ModuleHomeserver]:
@@ -42,9 +44,8 @@ async def own_room(line: ModuleHomeserver, user: str) -> str:
 
 
 async def test_all_ways_of_uploading(line: ModuleHomeserver) -> None:
-    """By session, by room and in bulk: 200 each; kept is what belongs to others' rooms, and nothing of a room unknown."""
-    body = {"algorithm": "m.megolm_backup.v1.curve25519-aes-sha2", "auth_data": {"public_key": "x", "signatures": {}}}
-    status, made = await line.request_as("sol", "POST", "room_keys/version", body)
+    """By session, by room and in bulk: 200 each; kept is all but ours, also of rooms unknown here."""
+    status, made = await line.request_as("sol", "POST", "room_keys/version", NEW_BACKUP)
     assert status == 200
     version = made["version"]
     theirs, ours, unknown = await own_room(line, "sol"), line.desk, "!unknown"
@@ -58,8 +59,8 @@ async def test_all_ways_of_uploading(line: ModuleHomeserver) -> None:
             status, answer = await line.request_as("sol", "PUT", f"{path}?version={version}", what)
             assert status == 200, answer
             assert set(answer) == {"etag", "count"}
-    assert kept(line) == {theirs}
-    assert (await line.request_as("sol", "GET", f"room_keys/version/{version}"))[1]["count"] == 3
+    assert kept(line) == {theirs, unknown}
+    assert (await line.request_as("sol", "GET", f"room_keys/version/{version}"))[1]["count"] == 6
     assert (await line.request_as("sol", "GET", f"room_keys/keys/{ours}?version={version}"))[1] == {"sessions": {}}
 
 
@@ -115,8 +116,10 @@ async def test_a_strict_client_has_recovery(line: ModuleHomeserver) -> None:
     finally:
         await client.stop()
     assert any("sliding_sync" in table for table in line.rows_with(ours))
-    assert await line.module_client.sign_out(mxid("ada")) > 1
+    assert (await line.module_client.sign_out(mxid("ada"))).devices > 1
     await line.purged(ours)
+    version = (await line.request_as("bea", "POST", "room_keys/version", NEW_BACKUP))[1]["version"]
+    assert (await line.request_as("bea", "PUT", f"room_keys/keys/{ours}/s1?version={version}", KEY))[0] == 200
     assert line.rows_with(ours) == {}
     await line.module_client.vacuum()
     assert line.holding(ours) == {}

@@ -14,9 +14,9 @@ from typing import Any, Final
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import SynapseError
 
-from deploy.synapse_module.rooms import NOT_OURS, PolicyRooms, refuse
-from deploy.synapse_module.settings import ModuleSettings
-from deploy.synapse_module.synapse_internals import SynapseInternals
+from quietline_synapse.rooms import NOT_OURS, PolicyRooms, refuse
+from quietline_synapse.settings import ModuleSettings
+from quietline_synapse.synapse_internals import SynapseInternals
 
 MEDIA_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,255}")
 

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from bridge.matrix.api.admin_api import AdminClient, module_or_admin_client
 from bridge.matrix.api.http_client import HomeserverClient
-from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleRequestRejected, RoomState
+from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleRequestRejected, RoomState, SignOutResult
 from bridge.matrix.rooms.erasure_probe import NOT_ACCESSIBLE
 from deploy.stack.provision import mxid
 from tests.deploy.module_homeserver import POLICY, VOICE, ModuleHomeserver, module_homeserver
@@ -176,11 +176,11 @@ async def test_sign_out_is_for_people_at_the_desk(line: ModuleHomeserver) -> Non
     """All devices and tokens of a member go; nobody else's, and never our own identities'."""
     sol = next(account for account in line.server.accounts if account.user == "sol")
     second = await line.server.sign_in(sol)
-    assert await line.module_client.sign_out(mxid("sol")) == 2
+    assert await line.module_client.sign_out(mxid("sol")) == SignOutResult(devices=2)
     for token in (line.tokens["sol"], second):
         status, answer = await line.server.ask("GET", "/_matrix/client/v3/account/whoami", token)
         assert (status, answer["errcode"]) == (401, "M_UNKNOWN_TOKEN")
-    assert await line.module_client.sign_out(mxid("sol")) == 0
+    assert await line.module_client.sign_out(mxid("sol")) == SignOutResult(devices=0)
     line.tokens["sol"] = await line.server.sign_in(sol)
     for nobody in (mxid("bea"), POLICY, VOICE, "@nobody:quietline.localhost", "@ada:elsewhere.example", "sol"):
         with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_AT_DESK"):

@@ -18,7 +18,8 @@ from typing import Any, Final, TypeVar
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import Codes, ConfigError, SynapseError
 
-from deploy.synapse_module.rooms import PolicyRooms
+from quietline_synapse.rooms import PolicyRooms
+from quietline_synapse.rules import RoomRules
 
 T = TypeVar("T")
 
@@ -46,23 +47,44 @@ class SynapseInternals:
         _require_method(self._auth, "delete_access_tokens_for_user", "user_id")
         _require_method(self._pool, "runWithConnection", "func", "db_autocommit")
         self._pruned = _pruned_json()
+        self._engine = engine_of(api)
 
     @property
     def problems(self) -> list[str]:
         """What this Synapse keeps where the module cannot reach, in sentences for `doctor`."""
         found = []
-        if self._config.media.media_storage_providers:
+        if self._setting("media", "media_storage_providers", ()):
             found.append("media_storage_providers: uploads are also kept elsewhere, and nothing here deletes those copies")
-        if self._config.server.redaction_retention_period is None:
+        if not self._setting("media", "can_load_media_repo", True):
+            found.append(
+                "enable_media_repo: a worker keeps the uploads, and the main process can neither see nor delete them"
+            )
+        if self._setting("server", "redaction_retention_period", 0) is None:
             found.append("redaction_retention_period: it must not be null, which keeps redacted words for ever")
-        if not self._config.experimental.msc4222_enabled:
+        # A Synapse without this setting does what it says.
+        if not self._setting("experimental", "msc4222_enabled", True):
             found.append("experimental_features: without msc4222_enabled somebody who left may be taken for a member")
+        if self.delegates_logins:
+            found.append(
+                "matrix_authentication_service: !signout ends devices here, and not the sessions at that service, which "
+                "may bring them back: end them there too"
+            )
         return found
+
+    @property
+    def delegates_logins(self) -> bool:
+        """Whether people log in at another service, which keeps sessions of its own (MAS)."""
+        msc3861 = self._setting("experimental", "msc3861", None)
+        return bool(self._setting("mas", "enabled", False) or getattr(msc3861, "enabled", False))
+
+    def _setting(self, section: str, name: str, default: Any) -> Any:
+        """Return a setting of Synapse's; `default` where this version has none of that name."""
+        return getattr(getattr(self._config, section, None), name, default)
 
     @property
     def engine(self) -> str:
         """Which database it is: "sqlite" or "postgres"."""
-        return "sqlite" if type(self._pool.engine).__name__ == "Sqlite3Engine" else "postgres"
+        return self._engine
 
     async def pruned(self, event_id: str) -> str | None:
         """Return the JSON of an event without its content, if it was redacted and that was allowed."""
@@ -107,8 +129,8 @@ def discard_key_backups(api: ModuleApi, rooms: PolicyRooms) -> None:
 
     Versions stay as they are, so that clients set up recovery and show it as enabled (refusing `/room_keys/` leaves it
     disabled: facts-matrix.md, "Purge and recovery"). A line room's keys come back from the bridge (`!recap`), not from a
-    backup; a purge would leave them there for ever. Keys of other rooms of this homeserver are kept: they are none of ours.
-    Of a room that is not known, nothing is kept.
+    backup; a purge would leave them there for ever, and a client may bring them after it. Keys of all other rooms are kept,
+    also of rooms that this homeserver does not know, or no longer: they are none of ours.
 
     No callback sees key backups, and a web resource cannot stand in front of Synapse's own client API; hence the method
     that its three ways of uploading share is wrapped.
@@ -121,10 +143,45 @@ def discard_key_backups(api: ModuleApi, rooms: PolicyRooms) -> None:
         uploaded = room_keys.get("rooms") if isinstance(room_keys, dict) else None
         if not isinstance(uploaded, dict):
             raise SynapseError(HTTPStatus.BAD_REQUEST, "rooms is missing", Codes.BAD_JSON)
-        kept = await rooms.foreign_rooms(uploaded.keys())
-        return await original(user_id, version, {"rooms": {room: uploaded[room] for room in uploaded if room in kept}})
+        ours = await rooms.our_rooms(uploaded.keys())
+        return await original(user_id, version, {"rooms": {room: uploaded[room] for room in uploaded if room not in ours}})
 
     handler.upload_room_keys = upload_room_keys
+
+
+def check_events(api: ModuleApi, rules: RoomRules) -> None:
+    """Have every event that enters a room of ours checked, and none of other rooms.
+
+    A registered `check_event_allowed` has Synapse load the whole state of every room for every event in it, which in large
+    federated rooms is thousands of events. So the method that asks the registered ones is wrapped: of a room that somebody
+    else created nothing is loaded, of ours the create event. Other modules are asked as ever.
+    """
+    homeserver = _require_part(api, "_hs")
+    callbacks = _require_part(_require_method(homeserver, "get_module_api_callbacks")(), "third_party_event_rules")
+    original: Callable[[Any, Any], Awaitable[tuple[bool, dict[str, Any] | None]]]
+    original = _require_method(callbacks, "check_event_allowed", "event", "context")
+    database = _require_part(_require_method(homeserver, "get_datastores")(), "main")
+    _require_method(database, "get_event", "event_id", "allow_none")
+
+    async def check_event_allowed(event: Any, context: Any) -> tuple[bool, dict[str, Any] | None]:
+        if not await rules.is_foreign(event):
+            create = event
+            if event.type != "m.room.create":
+                created = (await context.get_prev_state_ids()).get(("m.room.create", ""))
+                create = None if created is None else await database.get_event(created, allow_none=True)
+            allowed, instead = rules.check_event_allowed(event, create)
+            if not allowed or instead is not None:
+                return allowed, instead
+        return await original(event, context)
+
+    callbacks.check_event_allowed = check_event_allowed
+
+
+def engine_of(api: ModuleApi) -> str:
+    """Which database it is: "sqlite" or "postgres". In a worker too."""
+    database = _require_part(_require_method(_require_part(api, "_hs"), "get_datastores")(), "main")
+    engine = _require_part(_require_part(database, "db_pool"), "engine")
+    return "sqlite" if type(engine).__name__ == "Sqlite3Engine" else "postgres"
 
 
 def _pruned_json() -> Callable[[Any], str]:

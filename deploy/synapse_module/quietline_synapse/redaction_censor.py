@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from synapse.module_api import ModuleApi
 
-from deploy.synapse_module.synapse_internals import SynapseInternals
+from quietline_synapse.synapse_internals import SynapseInternals
 
 BATCH: Final = 100
 BATCHES: Final = 5

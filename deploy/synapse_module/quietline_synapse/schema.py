@@ -1,0 +1,87 @@
+"""Which tables this Synapse has, compared with those that the module knows of.
+
+Rule of this module: the lists of tables elsewhere were made by hand, for one version. A table that they name and that is
+not there is passed over: nothing of a room can be left in it. A table that names rooms and stands on no list is told
+(`problems`), for a purge may leave a room's id there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from synapse.module_api import ModuleApi
+
+ROOM: Final = "room_id"
+TEMPORARY: Final = "_temp_"
+"""How Synapse's own lists of work begin, which it drops when that is done."""
+OURS: Final = "quietline_"
+OTHERS: Final = frozenset(
+    {
+        "blocked_rooms",  # what an administrator blocked
+        "device_lists_changes_converted_stream_position",  # blanked (`rooms.BLANKED_ROWS`)
+        "event_labels",  # experimental, goes with the event
+        "event_txn_id_device_id",  # goes with the event
+        "room_retention",  # from an event that line rooms do not have
+        "rooms",  # what a purge ends with
+        "state_groups",  # purged by number, and looked for
+        "state_groups_state",
+        "un_partial_stated_room_stream",  # rooms joined at other homeservers
+        "user_directory",  # people; the column is no longer filled
+    }
+)
+"""Tables with a `room_id` that name no line room once it is purged, though neither Synapse nor we look into them."""
+
+SQLITE_COLUMNS: Final = """SELECT m.name, p.name FROM sqlite_master m JOIN pragma_table_info(m.name) p
+    WHERE m.type = 'table'"""
+POSTGRES_COLUMNS: Final = """SELECT table_name, column_name FROM information_schema.columns
+    WHERE table_schema = ANY (current_schemas(FALSE))"""
+
+
+class Schema:
+    """Tables and columns, read once: Synapse changes them only when it starts."""
+
+    def __init__(self, *, api: ModuleApi, engine: str) -> None:
+        self._api = api
+        self._statement = SQLITE_COLUMNS if engine == "sqlite" else POSTGRES_COLUMNS
+        self._columns: dict[str, set[str]] = {}
+
+    async def columns(self) -> dict[str, set[str]]:
+        """Return the columns of each table."""
+        if not self._columns:
+
+            def read(txn: Any) -> list[tuple[str, str]]:
+                txn.execute(self._statement)
+                return [(str(table), str(column)) for table, column in txn.fetchall()]
+
+            found: dict[str, set[str]] = {}
+            for table, column in await self._api.run_db_interaction("quietline_schema", read):
+                found.setdefault(table, set()).add(column)
+            self._columns = found
+        return self._columns
+
+    async def problems(self, known: Iterable[str]) -> list[str]:
+        """Say which tables name rooms and are not `known`, nor purged by Synapse itself."""
+        purged = _purged_by_synapse()
+        if purged is None:
+            return [
+                "database: this Synapse does not say what it purges; a room's id may be left in tables nobody looks into"
+            ]
+        strange = sorted(
+            table
+            for table, columns in (await self.columns()).items()
+            if ROOM in columns and not table.startswith((TEMPORARY, OURS)) and table not in {*purged, *known, *OTHERS}
+        )
+        if not strange:
+            return []
+        return [f"database: the module does not know {', '.join(strange)}: a purge may leave a room's id there"]
+
+
+def _purged_by_synapse() -> frozenset[str] | None:
+    try:
+        from synapse.storage.databases.main import purge_events  # noqa: PLC0415 - told with a sentence when it is not there
+
+        tables = (*purge_events.purge_room_tables_with_event_id_index, *purge_events.purge_room_tables_with_room_id_column)
+    except (ImportError, AttributeError):
+        return None
+    return frozenset(tables)

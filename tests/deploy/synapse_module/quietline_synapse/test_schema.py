@@ -1,0 +1,142 @@
+"""The module's lists of tables against the tables that there are, on a real SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from synapse.storage.databases.main import purge_events
+
+from quietline_synapse.rooms import BLANKED_ROWS, LEFTOVER_TABLES, REMNANT_ROWS, PolicyRooms
+from quietline_synapse.rules import RoomRules
+from quietline_synapse.schema import Schema
+from quietline_synapse.settings import ModuleSettings
+from quietline_synapse.synapse_internals import check_events
+
+POLICY, ROOM = "@policy:agency.example", "!gone"
+LOOKED_INTO = ("rooms (room_id, creator)", "events (room_id, event_id)", "state_groups (room_id)")
+COLUMNS = {
+    "scheduled_tasks": "action, resource_id, status",
+    "push_rules": "rule_id",
+    "push_rules_enable": "rule_id",
+    "push_rules_stream": "rule_id, conditions, actions",
+}
+
+
+class OneDatabase:
+    """Stands for Synapse's module API over one file."""
+
+    def __init__(self, path: Path) -> None:
+        self.db = sqlite3.connect(path)
+        for table in LOOKED_INTO:
+            self.db.execute(f"CREATE TABLE {table}")
+        self.db.execute("CREATE TABLE redactions (event_id, redacts, have_censored)")
+        for table in {*(table for table, _ in REMNANT_ROWS), *(table for table, _, _ in BLANKED_ROWS)}:
+            self.db.execute(f"CREATE TABLE {table} ({COLUMNS.get(table, 'room_id')})")
+
+    async def run_db_interaction(self, _name: str, work: Callable[..., Any], *values: object) -> Any:
+        with self.db:
+            return work(self.db.cursor(), *values)
+
+    def rooms(self) -> PolicyRooms:
+        api: Any = self
+        settings = ModuleSettings(token="t" * 64, policy=POLICY, ours=(), upload_bytes=0)
+        return PolicyRooms(api=api, settings=settings, schema=Schema(api=api, engine="sqlite"))
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[OneDatabase]:
+    made = OneDatabase(tmp_path / "homeserver.db")
+    yield made
+    made.db.close()
+
+
+async def test_a_table_that_nobody_knows_is_told(database: OneDatabase) -> None:
+    """A newer Synapse may have one that names rooms; lists of work, and our own, are none."""
+    assert await database.rooms().problems() == []
+    for table in ("brand_new (room_id)", "other_new (id)", "_temp_list (room_id)", "quietline_purged (room_id)"):
+        database.db.execute(f"CREATE TABLE {table}")
+    (problem,) = await database.rooms().problems()
+    assert problem == "database: the module does not know brand_new: a purge may leave a room's id there"
+
+
+async def test_a_synapse_that_does_not_say_what_it_purges(database: OneDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then nothing can be compared, and that is told."""
+    monkeypatch.delattr(purge_events, "purge_room_tables_with_room_id_column")
+    (problem,) = await database.rooms().problems()
+    assert problem.startswith("database: this Synapse does not say what it purges")
+
+
+@pytest.mark.parametrize("table", [LEFTOVER_TABLES[0], "push_rules", "push_rules_stream"])
+async def test_a_table_that_is_gone_holds_up_no_erasure(database: OneDatabase, table: str) -> None:
+    """Nothing can be left in it; what is left elsewhere is counted and goes."""
+    database.db.execute(f"DROP TABLE {table}")
+    assert "event_reports" in LEFTOVER_TABLES
+    database.db.execute("INSERT INTO event_reports (room_id) VALUES (?)", (ROOM,))
+    rooms = database.rooms()
+    assert (await rooms.read_facts(ROOM)).leftovers == 1
+    assert (await rooms.purge(ROOM)).leftovers == 0
+
+
+class Context:
+    """Stands for the state before an event; `asked` once somebody looks."""
+
+    def __init__(self, **state: str) -> None:
+        self.state, self.asked = state, False
+
+    async def get_prev_state_ids(self) -> dict[tuple[str, str], str]:
+        self.asked = True
+        return {("m.room.create", ""): "$create"} if self.state else {}
+
+
+async def test_of_a_room_of_others_nothing_is_loaded(database: OneDatabase) -> None:
+    """Not its state, and after the first event not even who made it; other modules are asked in any case."""
+    asked: list[str] = []
+
+    async def others(event: Any, context: Any) -> tuple[bool, None]:
+        asked.append(event.room_id)
+        return True, None
+
+    async def get_event(event_id: str, allow_none: bool) -> Any:
+        return SimpleNamespace(sender=POLICY, content={}, type="m.room.create")
+
+    callbacks = SimpleNamespace(check_event_allowed=others)
+    store = SimpleNamespace(get_event=get_event)
+    homeserver = SimpleNamespace(
+        get_module_api_callbacks=lambda: SimpleNamespace(third_party_event_rules=callbacks),
+        get_datastores=lambda: SimpleNamespace(main=store),
+    )
+    settings = ModuleSettings(token="t" * 64, policy=POLICY, ours=(), upload_bytes=0)
+    rooms, api = database.rooms(), SimpleNamespace(_hs=homeserver)
+    check_events(api, RoomRules(rooms=rooms, settings=settings))
+    database.db.execute(
+        "INSERT INTO rooms (room_id, creator) VALUES ('!theirs', '@bea:x'), ('!far', ''), ('!ours', ?)", (POLICY,)
+    )
+    for room_id, allowed in (("!theirs", True), ("!far", True), ("!ours", False)):
+        event = SimpleNamespace(room_id=room_id, type="m.room.message", content={}, is_state=lambda: False, sender="@bea:x")
+        context = Context(create="$create")
+        assert (await callbacks.check_event_allowed(event, context)) == (allowed, None)
+        assert context.asked is not allowed
+    assert asked == ["!theirs", "!far"]
+    database.db.execute("DELETE FROM rooms")
+    assert await rooms.is_foreign("!theirs")
+
+
+async def test_keys_of_rooms_that_we_purged_are_ours_for_ever(database: OneDatabase) -> None:
+    """A client may bring them back long after; a room that nobody knows here is somebody else's."""
+    rooms = database.rooms()
+    database.db.execute(
+        "INSERT INTO rooms (room_id, creator) VALUES ('!theirs', '@bea:x'), ('!far', NULL), ('!ours', ?)", (POLICY,)
+    )
+    assert await rooms.our_rooms(["!theirs", "!far", "!ours", "!unknown"]) == {"!ours"}
+    await database.run_db_interaction("", lambda txn: _purged(txn, rooms))
+    assert await rooms.our_rooms(["!theirs", "!far", "!ours", "!unknown", ROOM]) == {"!ours", ROOM}
+    assert ROOM not in str(database.db.execute("SELECT * FROM quietline_purged").fetchall())
+
+
+def _purged(txn: Any, rooms: PolicyRooms) -> None:
+    txn.execute("INSERT INTO quietline_purged (digest) VALUES (?)", (rooms._digest(ROOM),))
