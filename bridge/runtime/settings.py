@@ -38,15 +38,22 @@ def _check_base_url(value: str) -> str:
         raise ValueError("not a URL")
     if not host or parts.query or parts.fragment or parts.username is not None or value != value.strip().rstrip("/"):
         raise ValueError("give scheme, host and path only: no credentials, no query, no slash at the end")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_private_host(host)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_private_host(host)):
         raise ValueError("only https, or http to an address of this machine or of a private network")
     return value
 
 
-def _is_private_host(host: str) -> bool:
+def is_private_host(host: str) -> bool:
     """Whether no network of others is crossed: a name without a dot is this machine's, or one of its own network's."""
     address = _ip_address(host)
     return "." not in host if address is None else address.is_private
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether it is this machine's own address, or a name that never leads anywhere else (RFC 6761 §6.3)."""
+    address = _ip_address(host)
+    name = host.rstrip(".").casefold()
+    return (name == "localhost" or name.endswith(".localhost")) if address is None else address.is_loopback
 
 
 def _ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -10,10 +10,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from bridge.carriers.http_request import HttpResponse, http_session, send_request
 from bridge.carriers.registry import CARRIER_KINDS
 from bridge.inbound.webhook import REFUSAL_BODY
+from bridge.runtime.settings import is_loopback_host, is_private_host
 from deploy.carrier.vendor_copies import check_copies
 from deploy.carrier.vendor_probes import LOGIN_PROBES, LoginProbe
 from deploy.carrier.webhook_signatures import SIGNERS, SignedRequest
@@ -68,6 +70,7 @@ async def check_carrier(config: Config) -> CheckReport:
     url = f"{config.listen.public_base_url}/carriers/{line.slug}/status"
     async with http_session() as http:
         checks = (
+            check_public_address(config),
             *await _check_logins(http, line),
             await _check_reachable(http, line, url),
             await _check_signature(http, line, url),
@@ -83,6 +86,28 @@ async def check_login(config: Config) -> CheckResult:
         logins = await _check_logins(http, config.line)
     found = next((login for login in logins if not login.ok), logins[0])
     return CheckResult(name="carrier", ok=found.ok, what=f"{kind}: {found.what}", do="" if found.ok else found.do)
+
+
+def check_public_address(config: Config) -> CheckResult:
+    """Whether the carrier can call the address that it is given, from where it is, and nobody between reads along.
+
+    That it answers when it is called from this machine says nothing of it.
+    """
+    name, base = "public address", urlsplit(config.listen.public_base_url)
+    ours, theirs = base.hostname or "", urlsplit(config.line.carrier.api_base).hostname or ""
+    if is_loopback_host(theirs):
+        return CheckResult(name=name, ok=True, what="the carrier is on this machine")
+    do = "Give listen.public_base_url the https address that the carrier calls, by a name with a certificate that all take."
+    if is_loopback_host(ours):
+        what = "is this machine's own: a carrier elsewhere that calls it calls itself"
+        return CheckResult(name=name, ok=False, what=what, do=do)
+    if is_private_host(theirs):
+        return CheckResult(name=name, ok=True, what="the carrier is in a network of ours, and is given an address in one")
+    if is_private_host(ours):
+        return CheckResult(name=name, ok=False, what="is of a private network, which the carrier is not in", do=do)
+    if base.scheme != "https":
+        return CheckResult(name=name, ok=False, what="is plain http: everybody on the way reads every text", do=do)
+    return CheckResult(name=name, ok=True, what="is https, by a name that can be called from outside")
 
 
 async def _check_logins(http: aiohttp.ClientSession, line: PhoneLine) -> list[CheckResult]:

@@ -20,6 +20,7 @@ from bridge.carriers.rate_limit import Rate
 from bridge.carriers.registry import CARRIER_KINDS
 from bridge.carriers.vendors.smsgate import EVENTS
 from bridge.config import ConfigError, load
+from deploy.carrier.carrier_check import check_public_address
 from deploy.carrier.vendor_probes import LOGIN_PROBES
 from deploy.carrier.webhook_signatures import SIGNERS
 from deploy.cli import main
@@ -237,3 +238,40 @@ def test_a_wrong_configuration_exits_2(tmp_path: Path) -> None:
     ended = CliRunner().invoke(main.cli, ["carrier", "check", "--json", "--config", str(path)])
     assert ended.exit_code == 1
     assert json.loads(ended.output)["ok"] is False
+
+
+VENDOR, NEAR = "https://api.vendor.example.org", "http://10.0.0.5:13013"
+
+
+@pytest.mark.parametrize(
+    ("api_base", "public", "word"),
+    [
+        (VENDOR, "https://text.example.org", ""),
+        (VENDOR, "https://127.0.0.1", "calls itself"),
+        (VENDOR, "http://127.0.0.1:8449", "calls itself"),
+        (VENDOR, "https://localhost", "calls itself"),
+        (VENDOR, "https://quietline.localhost", "calls itself"),
+        (VENDOR, "https://[::1]:8449", "calls itself"),
+        (VENDOR, "http://10.0.0.6", "private network"),
+        (VENDOR, "https://192.168.1.2", "private network"),
+        (VENDOR, "https://text", "private network"),
+        (VENDOR, "https://203.0.113.9", "private network"),  # of a network for documentation: nobody can call it
+        (NEAR, "http://10.0.0.6:8449", ""),
+        (NEAR, "http://localhost:8449", "calls itself"),
+        ("http://127.0.0.1:13013", "http://127.0.0.1:8449", ""),
+    ],
+)
+def test_an_address_that_the_carrier_cannot_call_is_refused(tmp_path: Path, api_base: str, public: str, word: str) -> None:
+    """It answers when it is called from this machine, and no text would ever come in."""
+    check = check_public_address(load(sample(tmp_path, "twilio", base=public, api_base=api_base)))
+    assert check.ok is not bool(word), check
+    assert word in check.what
+    assert bool(check.do) is bool(word)
+
+
+def test_plain_http_to_a_carrier_outside_is_refused(tmp_path: Path) -> None:
+    """The configuration takes no such address; a check that is asked with one says so all the same."""
+    config = load(sample(tmp_path, "twilio", api_base=VENDOR))
+    listen = config.listen.model_copy(update={"public_base_url": "http://text.example.org"})
+    check = check_public_address(config.model_copy(update={"listen": listen}))
+    assert (check.ok, check.what) == (False, "is plain http: everybody on the way reads every text")

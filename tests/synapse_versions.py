@@ -1,0 +1,57 @@
+"""`python -P -m tests.synapse_versions VERSION…`: the module's tests with other versions of Synapse, one line for each.
+
+Rule of this module: it is run by hand, because it fetches a wheel a version and takes some minutes for each; it changes
+nothing of the environment it runs in. What it found stands in `deploy/synapse_module/README.md`.
+
+Each version gets an environment of its own whose packages are those of this one, but for Synapse.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import venv
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[1]
+TESTS: Final = (
+    "tests/deploy/synapse_module",
+    "tests/deploy/stack/test_admin_token.py",
+)
+
+
+def main(versions: list[str]) -> int:
+    """Try each version; 1 when one of them fails."""
+    return max([_try(version) for version in versions], default=2)
+
+
+def _try(version: str) -> int:
+    with tempfile.TemporaryDirectory(prefix="quietline-synapse-") as directory:
+        python = _environment(Path(directory), version)
+        tests = [str(python), "-P", "-m", "pytest", "-q", "--no-header", *TESTS]
+        ended = subprocess.run(
+            tests, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+        )
+    told = [line for line in ended.stdout.splitlines() if line.startswith(("FAILED", "ERROR")) or " passed" in line]
+    sys.stdout.write(f"Synapse {version}: {'well' if ended.returncode == 0 else 'NOT well'}\n")
+    sys.stdout.writelines(f"  {line}\n" for line in told)
+    sys.stdout.flush()
+    return int(ended.returncode != 0)
+
+
+def _environment(directory: Path, version: str) -> Path:
+    venv.create(directory, with_pip=True)
+    python = directory / "bin" / "python"
+    site = next((directory / "lib").glob("python*/site-packages"))
+    (site / "others.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    subprocess.run([*pip, "--ignore-installed", f"matrix-synapse=={version}"], check=True)
+    return python
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
