@@ -1,4 +1,7 @@
-"""A fake of a Jasmin gateway, after its HTTP API and routing/throwers.py in jookies/jasmin@0aac58e."""
+"""A fake of a Jasmin gateway, after its HTTP API and routing/throwers.py in jookies/jasmin@0aac58e.
+
+As it was seen to do: `coding` is the byte itself.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,7 @@ class FakeJasmin(FakeVendor):
             "binary": octets.hex(),
             "priority": 1,
         }
-        return self.throw(self.inbound_url, fields if coding is None else fields | {"coding": coding})
+        return self.throw(self.inbound_url, fields if coding is None else fields | {"coding": bytes([coding])})
 
     def throw(self, url: str, fields: dict[str, Any]) -> Callable[[], WebhookCall]:
         told = urlencode(fields)
@@ -74,7 +77,7 @@ class FakeJasmin(FakeVendor):
             return web.Response(status=403, text=f'Error "Authentication failure for username:{told["username"]}"')
         assert told["to"].isdigit()
         assert told["from"] == NUMBER.removeprefix("+")
-        self.validities.append(60.0 * int(told["validity-period"]))
+        assert "validity-period" not in told  # of texts with one it throws away a tenth, having accepted them
         assert (told["dlr"], told["dlr-level"], told["dlr-method"]) == ("yes", "3", "POST")
         assert told["dlr-url"].partition("?")[0] == self.status_url
         if told["coding"] == "0":

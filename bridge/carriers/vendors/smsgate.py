@@ -209,7 +209,9 @@ class SmsGateCarrier(BaseCarrier):
         return (self._parse_report(envelope, event, payload),)
 
     def _parse_inbound(self, envelope: str, payload: dict[str, Any]) -> Inbound:
-        phone = parse_national_sender(string_field(payload, "sender"), region=self._region)
+        # Older versions of the app call it `phoneNumber` only.
+        named = "sender" if payload.get("sender") is not None else "phoneNumber" if "phoneNumber" in payload else "sender"
+        phone = parse_national_sender(string_field(payload, named), region=self._region)
         if phone is None:
             return Ignored("group")
         pictures = payload.get("attachments") or []
@@ -289,7 +291,8 @@ def _send_outcome(message_id: str, got: RequestOutcome, *, again: bool) -> SendO
     if isinstance(got, HttpResponse):
         if again and got.status == 409:
             return Accepted(message_id)
-        if got.status == 503 and str(got.json.get("message", "")).startswith("queue limits exceeded"):
+        # Newer servers say first what they were doing ("failed to …: queue limits exceeded").
+        if got.status == 503 and "queue limits exceeded" in str(got.json.get("message", "")):
             return TryLater(QUEUE_RETRY_SECONDS)
     return ERROR_CODES.send_outcome(got, ours=message_id)
 

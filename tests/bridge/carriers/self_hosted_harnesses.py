@@ -164,7 +164,7 @@ DLR = {"id": "00ff", "message_status": "UNDELIV", "level": "3", "err": "001", "t
 
 
 class JasminHarness(VendorHarness):
-    traits = frozenset({Trait.RETRIES, Trait.SECRET_PATH, Trait.VALIDITY, Trait.REPORTS_PARTS})
+    traits = frozenset({Trait.RETRIES, Trait.SECRET_PATH, Trait.REPORTS_PARTS})
     receiver_type: ClassVar[type[WebhookReceiver]] = Acknowledging
     signature_headers = ()
     refused_code = "http-412"

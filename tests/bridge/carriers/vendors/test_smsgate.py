@@ -79,6 +79,14 @@ async def test_national(harness: SmsGateHarness, sender: str, expected: str) -> 
     assert item.sender == Phone(expected)
 
 
+async def test_an_older_app_calls_the_sender_by_another_name(harness: SmsGateHarness) -> None:
+    """A text that bears `phoneNumber` only is a text; where both stand, `sender` counts."""
+    older = {key: value for key, value in PAYLOAD.items() if key != "sender"} | {"phoneNumber": "+447700900001"}
+    for payload, expected in ((older, "+447700900001"), (older | {"sender": "22395"}, "22395")):
+        (item,) = read(harness, "sms:received", payload)
+        assert item.sender == Phone(expected)
+
+
 async def test_picture(harness: SmsGateHarness) -> None:
     """A picture's words come through, with or without them; the picture itself is not kept."""
     (item,) = read(harness, "mms:downloaded", PICTURE | {"body": "look"})
@@ -147,6 +155,7 @@ async def test_answers(harness: SmsGateHarness) -> None:
     """What phone or server answers is sorted: never, later, or nobody knows."""
     table = (
         (http_response(503, b'{"message": "queue limits exceeded: too many pending messages: 5 / 5"}'), TryLater(30.0)),
+        (http_response(503, b'{"message": "failed to enqueue message: queue limits exceeded"}'), TryLater(30.0)),
         (http_response(503, b'{"message": "upstream"}'), UnknownOutcome()),
         (http_response(400, b'{"message": "not mobile phone number"}'), Rejected("http-400")),
         (http_response(200, b"{}"), UnknownOutcome()),
