@@ -18,7 +18,7 @@ from tests.bridge.matrix.sync_events import ROOM, member_event, record_our_room,
 async def ada(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
     """Be somebody new on a line that does not trust on first use."""
     rig.matrix.devices._trust_on_first_use = False
-    await record_our_room(rig)
+    await record_our_room(rig, people=())
     ada = ClientDevice("@ada:x")
     server.register(ada)
     server.queue_sync(timeline(member_event(ada)))
