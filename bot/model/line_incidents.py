@@ -62,6 +62,7 @@ class HomeserverIncidentKind(Enum):
 
     GAP = "gap"
     DEVICE_GONE = "device_gone"
+    ROOMS_LOST = "rooms_lost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -122,6 +122,10 @@ HOMESERVER_INCIDENTS: Final = {
         "Somebody deleted a device of this line at the homeserver, as signing it out everywhere does. It makes itself "
         "another, and what waits is shown then. If nobody of the agency did it, please call the technician."
     ),
+    HomeserverIncidentKind.ROOMS_LOST: (
+        "The homeserver does not have some rooms of this line any more, as after its database was put back. They are made "
+        "again, and whoever was in one is invited. What was written there is gone. Please tell the technician."
+    ),
 }
 """`where`: the place that it is about."""
 CALL_SOMEBODY: Final = (HomeserverIncidentKind.DEVICE_GONE,)

@@ -41,7 +41,7 @@ from bridge.runtime.crash_points import CrashHook
 from bridge.runtime.phone_number import Phone
 from bridge.tables import threads
 from bridge.tables.audit_log import AuditLog
-from bridge.tables.warm_rooms import forget_unassigned_rooms
+from bridge.tables.thread_rooms import forget_unassigned_rooms
 from policies.pack import Pack
 
 PUBLISH_SECONDS: Final = 1.0

@@ -28,6 +28,7 @@ from bridge.outbound.dead_letter_retry import DeadLetterRetry
 from bridge.outbound.device_trust import DeviceTrustCommands
 from bridge.outbound.dispatcher import OutboxDispatcher
 from bridge.outbound.room_provisioner import Designations, RoomProvisioner
+from bridge.outbound.room_refusals import RoomRefusals
 from bridge.outbound.room_sender import RoomSender
 from bridge.runtime.settings import read_secret
 from bridge.tables import inbox
@@ -131,6 +132,11 @@ class MatrixWorkers:
             device_trust=DeviceTrustCommands(services, devices=matrix.devices, module_client=module_client),
             dead_letter_retry=DeadLetterRetry(services),
             lifetime=resources.pack.settings.message_ttl,
+            room_refusals=RoomRefusals(
+                services,
+                is_outside=matrix.room_comparison.is_outside,
+                compare_rooms=self._compare_rooms,
+            ),
             zone=resources.pack.hours.timezone,
         )
 
@@ -139,6 +145,7 @@ class MatrixWorkers:
         return RoomProvisioner(
             services,
             room_client=matrix.room_client,
+            room_comparison=matrix.room_comparison,
             designations=self._designations,
             staff=await startup_notices.first_roster(services.database, config.line.staff),
             desk=lambda: self._engine.desk,
@@ -149,6 +156,10 @@ class MatrixWorkers:
     async def _wait_for_first_sync(self, matrix: MatrixService) -> None:
         await matrix.sync.caught_up.wait()
         self.synced.set()
+
+    def _compare_rooms(self) -> None:
+        if self._room_provisioner is not None:
+            self._room_provisioner.compare_rooms()
 
     async def _report_device_gone(self) -> None:
         await self._notify_desk(HomeserverIncident(kind=HomeserverIncidentKind.DEVICE_GONE))

@@ -32,7 +32,7 @@ from bridge.storage import serialization
 from bridge.storage.database import Transaction
 from bridge.storage.errors import Unavailable
 from bridge.storage.vault import Vault
-from bridge.tables import carrier_copies, dead_letters, inbox, threads, warm_rooms
+from bridge.tables import carrier_copies, dead_letters, inbox, thread_rooms, threads
 from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import SequencedRow
 from bridge.tables.suppression import Suppression
@@ -104,7 +104,7 @@ class Screening:
         async def commit(conn: Transaction) -> None:
             if not await threads.is_unscreened(conn, owner):
                 return
-            warm = None if flood else await warm_rooms.take(conn)
+            warm = None if flood else await thread_rooms.take(conn)
             designation = warm.designation if warm is not None else self._new_designation()
             if warm is not None:
                 await set_owner(conn, warm.room_id, owner)

@@ -19,6 +19,7 @@ from bridge.matrix.olm.device_renewal import DeviceRenewal
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox
 from bridge.matrix.room_client import RoomClient
+from bridge.matrix.room_comparison import RoomComparison
 from bridge.matrix.room_keys.device_lists import DeviceLists, EventSink
 from bridge.matrix.room_keys.history import RoomHistory
 from bridge.matrix.room_keys.inbound_sessions import InboundSessions
@@ -86,6 +87,9 @@ class MatrixService:
         )
         self.key_sharing = RoomKeySharing(database=database, devices=self.devices, identities=(policy, puppet), vault=vault)
         self.outbound_sessions = OutboundSessions(database=database, key_sharing=self.key_sharing, vault=vault, clock=clock)
+        self.room_comparison = RoomComparison(
+            database=database, policy=policy, puppet=puppet, devices=self.devices, sink=sink, committed=committed
+        )
         key_bundles = KeyBundles(
             database=database,
             vault=vault,

@@ -2,9 +2,10 @@
 
 Rules of this module: it compares what should exist with what does, and makes the difference, as often as it takes. A thread
 that waits for a room comes before the stock. A room that nobody noted (a crash, a lost answer, an upgrade) is left and
-forgotten, at the next start, once all is calm, or within the hour. One person who cannot be invited delays nobody else: the
-desk gets an alarm. When everybody has left the desk, its configured supervisors are invited again. The texter puppet comes
-back to a room from which somebody removed it.
+forgotten, at the next start, once all is calm, or within the hour. A room that the homeserver has lost is looked for at
+each start, and when it refuses one; a thread gets another, and whoever was in it is invited. One person who cannot be
+invited delays nobody else: the desk gets an alarm. When everybody has left the desk, its configured supervisors are invited
+again. The texter puppet comes back to a room from which somebody removed it.
 """
 
 from __future__ import annotations
@@ -12,23 +13,25 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from typing import Final
 
 from bot.model.actions import DESK, OFFICE
 from bot.model.desk import Desk
-from bot.model.line_incidents import InviteFailed
+from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind, InviteFailed
 from bridge.background.loop import BackgroundLoop
 from bridge.config import Staff
 from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused
+from bridge.matrix.room_comparison import RoomComparison
 from bridge.matrix.rooms import room_state
 from bridge.matrix.rooms.room_state import RoomKind
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Database, Transaction
-from bridge.tables import line_state, threads, warm_rooms
+from bridge.tables import line_state, thread_rooms, threads
+from bridge.tables.thread_rooms import WarmRoom
 from bridge.tables.threads import RoomlessThread
-from bridge.tables.warm_rooms import WarmRoom
 from policies.designations import choose_designation
 
 WARM_ROOMS: Final = 4
@@ -38,6 +41,8 @@ INVITE_INTERVAL: Final = 3600.0
 until somebody is tried again whom the homeserver would not invite to their office."""
 UNKNOWN_ROOMS_INTERVAL: Final = 3600.0
 """Seconds between two looks for rooms that we are in and did not make: an upgrade of ours makes one that replaces it."""
+COMPARISON_INTERVAL: Final = 60.0
+"""Seconds between two comparisons because a room was refused: each asks for the members of every room."""
 """Seconds between two tries while the homeserver does not answer."""
 
 
@@ -51,7 +56,7 @@ class Designations:
 
     async def load(self) -> None:
         """Read which are taken."""
-        self._taken = await warm_rooms.designations_in_use(self._database)
+        self._taken = await thread_rooms.designations_in_use(self._database)
 
     def allocate(self) -> str:
         """Return a designation nobody has."""
@@ -73,11 +78,12 @@ class RoomProvisioner:
         services: Services,
         *,
         room_client: RoomClient,
+        room_comparison: RoomComparison,
         designations: Designations,
         staff: list[Staff],
         desk: Callable[[], Desk],
         own_users: Collection[str],
-        notify_desk: Callable[[InviteFailed], Awaitable[None]],
+        notify_desk: Callable[[InviteFailed | HomeserverIncident], Awaitable[None]],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Make it. `own_users` are our identities, who are no people at a desk; `notify_desk` tells the desk."""
@@ -90,6 +96,7 @@ class RoomProvisioner:
         )
         self._database, self._wake, self._crash = services.database, services.wake, services.crash
         self._room_client, self._designations, self._staff, self._desk = room_client, designations, staff, desk
+        self._room_comparison, self._comparison_due, self._next_comparison_at = room_comparison, True, 0.0
         self.desk_room = ""
         """The desk room's id, once it is there and everybody is invited."""
         # Where the database fails, each try may have made a room that could not be noted: up to a minute between two.
@@ -106,12 +113,21 @@ class RoomProvisioner:
         """Make one missing thing; return the seconds until there may be more to make."""
         return 0.0 if await self._provision_one() else UNKNOWN_ROOMS_INTERVAL
 
+    def compare_rooms(self) -> None:
+        """Say that the homeserver refuses a room that should be there."""
+        if self._monotonic() >= self._next_comparison_at:
+            self._comparison_due = True
+            self.loop.wake()
+
     async def _provision_one(self) -> bool:
         """Make one missing thing; return whether there may be more."""
         if not self.desk_room:
             await self._leave_unknown_rooms()
             self.desk_room = await self._make_desk()
             return True
+        if self._comparison_due:
+            await self._compare_rooms()
+            self._comparison_due, self._next_comparison_at = False, self._monotonic() + COMPARISON_INTERVAL
         waiting = await self._thread_without_room()
         if waiting is not None:
             await self._make_thread_room(waiting.designation, waiting.id)
@@ -124,15 +140,27 @@ class RoomProvisioner:
         for seat in self._desk().roster:
             if await self._ensure_office(seat.user):
                 return True
-        if await warm_rooms.count(self._database) < WARM_ROOMS:
+        if await thread_rooms.count(self._database) < WARM_ROOMS:
             await self._make_warm_room()
             return True
         if self._may_have_orphans:
-            await self._database.commit(warm_rooms.forget_unassigned_rooms)
+            await self._database.commit(thread_rooms.forget_unassigned_rooms)
         if self._may_have_orphans or self._monotonic() >= self._next_unknown_rooms_at:
             await self._leave_unknown_rooms()
             self._may_have_orphans = False
         return False
+
+    async def _compare_rooms(self) -> None:
+        """Forget rooms that the homeserver has not, and correct who is in the others."""
+        lost = await self._room_comparison.missing(await thread_rooms.used_rooms(self._database))
+        for room_id in lost:
+            name = await self._database.commit(partial(thread_rooms.forget_lost, room_id=room_id))
+            self._designations.release(name)
+        if lost:
+            log.event("room_provisioner.rooms_lost", count=len(lost))
+            await self._notify_desk(HomeserverIncident(kind=HomeserverIncidentKind.ROOMS_LOST))
+        for room_id in [self.desk_room, *await thread_rooms.used_rooms(self._database)]:
+            await self._room_comparison.compare_members(room_id)
 
     async def _leave_unknown_rooms(self) -> None:
         # Here alone, where no room is being made: what is not noted now never will be.
@@ -183,7 +211,7 @@ class RoomProvisioner:
     async def _readd_puppet(self) -> None:
         """Have the line voice in all rooms that stand: without it no text is shown, and nobody who comes in can read."""
         for room_id in await self._room_client.rooms_without_puppet():
-            name = "" if room_id == self.desk_room else await warm_rooms.designation_of_room(self._database, room_id)
+            name = "" if room_id == self.desk_room else await thread_rooms.designation_of_room(self._database, room_id)
             if name is None or self._invite_again_at.get(room_id, 0.0) > self._monotonic():
                 continue
             try:
@@ -222,20 +250,39 @@ class RoomProvisioner:
         may_have_orphans, self._may_have_orphans = self._may_have_orphans, True
         room_id = await self._create("thread", name, owner=thread or "")
         await self._room_client.prepare_sessions(room_id)
+        # Before it is the thread's: after a crash in between all of it is done again, with another room.
+        invited = thread is not None and await self._invite_from_lost_rooms(thread, room_id)
 
         async def commit(conn: Transaction) -> bool:
             if thread is not None:
                 if await threads.assign_room(conn, thread, name, room_id):
+                    await thread_rooms.settle_lost(conn, thread, room_id)
                     return True
+                if invited:  # no room for somebody else's words: it is left like any that we do not know
+                    await room_state.delete_room(conn, room_id)
+                    return False
                 # The conversation was over before its room was there: nobody was in it, and another may have it.
                 await room_state.set_owner(conn, room_id, "")
-            await warm_rooms.add(conn, WarmRoom(room_id, name))
+            await thread_rooms.add(conn, WarmRoom(room_id, name))
             return False
 
         assigned = await self._database.commit(commit)
         self._may_have_orphans = may_have_orphans
         if assigned and thread is not None:
             self._wake.waiting_outbox(thread)
+
+    async def _invite_from_lost_rooms(self, thread: str, room_id: str) -> bool:
+        """Invite whoever was in the room that this one replaces; return whether there was anybody."""
+        everybody = await thread_rooms.people_of_lost(self._database, thread, room_id)
+        people = [user for user in everybody if user not in self._own_users]
+        for user in people:
+            try:
+                await self._room_client.invite(room_id, user)
+            except TokenRefused:
+                raise
+            except Permanent as error:
+                log.event("room_provisioner.invite_rejected", status=error.errcode or error.status)
+        return bool(people)
 
     async def _create(self, kind: RoomKind, name: str, *, owner: str, supervisors: list[str] | None = None) -> str:
         room_id = await self._room_client.create_room(kind, name, owner=owner, supervisors=supervisors or [])

@@ -45,6 +45,7 @@ from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
 from bridge.outbound.edit_throttle import EditThrottle
 from bridge.outbound.number_reveal import NumberReveals
 from bridge.outbound.recap import RecapSender
+from bridge.outbound.room_refusals import RoomRefusals
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
@@ -55,6 +56,8 @@ SIGN_OUT_TIMEOUT: Final = 120.0
 """Seconds after which it is said that somebody could not be signed out: whoever asked has to know."""
 AUDIT_ENTRIES: Final = 40
 """Entries of the audit that are shown at the desk: a screen; `quietline audit` has them all."""
+FORBIDDEN_RETRY: Final = 3.0
+"""Seconds until what was refused is tried again in a room that one of us is not in."""
 TXN_ID_LIFETIME: Final = 20 * 3600
 """For how long, in seconds, we rely on the homeserver to know our transaction ids; it does so for 24 hours."""
 
@@ -71,11 +74,13 @@ class RoomSender:
         dead_letter_retry: DeadLetterRetry,
         lifetime: int,
         zone: str,
+        room_refusals: RoomRefusals,
     ) -> None:
         """Make it. `lifetime`: seconds that what is said stands; `zone`: the line's time zone."""
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash, self._room_client = services.wake, services.crash, room_client
         self._device_trust, self._lifetime, self._dead_letter_retry = device_trust, lifetime, dead_letter_retry
+        self._room_refusals = room_refusals
         self._edit_throttle = EditThrottle(services)
         self._recap_sender = RecapSender(services, room_client=room_client, zone=zone, lifetime=lifetime)
         self.number_reveals = NumberReveals(services, room_client=room_client, lifetime=lifetime)
@@ -96,6 +101,8 @@ class RoomSender:
             # Nobody's row is to blame; the sync ends the program.
             raise RetryLater(1.0) from None
         except Permanent as error:
+            if await self._room_refusals.may_heal(task, error):
+                raise RetryLater(FORBIDDEN_RETRY) from None
             raise PermanentFailure(error.errcode) from None
 
     async def _perform(self, task: OutboxTask) -> None:

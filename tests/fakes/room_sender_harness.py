@@ -10,6 +10,7 @@ from bridge.matrix.room_keys.history import RecentMessages
 from bridge.outbound.dead_letter_retry import DeadLetterRetry
 from bridge.outbound.device_trust import DeviceTrustCommands
 from bridge.outbound.dispatcher import OutboxTask
+from bridge.outbound.room_refusals import RoomRefusals
 from bridge.outbound.room_sender import RoomSender
 from bridge.runtime.crash_points import CrashHook, never_crash
 from bridge.services import WakeUps
@@ -80,14 +81,23 @@ class RoomSenderHarness:
         self.harness = harness
         self.room_client = FakeRoomClient()
         self.woken: list[str] = []
+        self.outside_rooms: set[str] = set()
+        self.comparisons = 0
         self.room_sender = RoomSender(
             harness.services_with(WakeUps(engine=self.woken.append), crash=crash),
             room_client=cast("RoomClient", self.room_client),
             device_trust=cast("DeviceTrustCommands", None),
             dead_letter_retry=cast("DeadLetterRetry", None),
+            room_refusals=RoomRefusals(harness.services, is_outside=self._is_outside, compare_rooms=self._compare_rooms),
             lifetime=86_400,
             zone="UTC",
         )
+
+    async def _is_outside(self, room_id: str) -> bool:
+        return room_id in self.outside_rooms
+
+    def _compare_rooms(self) -> None:
+        self.comparisons += 1
 
     async def task(self, action: Action, *, room: str | None = "!room") -> OutboxTask:
         owner = await self.harness.receive_text("hello", message_id="1")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bridge.runtime.crash_points import CrashPoint
-from bridge.tables.warm_rooms import forget_unassigned_rooms
+from bridge.tables.thread_rooms import forget_unassigned_rooms
 from tests.bridge.erasure_crash_points import ERASURE_CRASH_POINTS
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.erasure_harness import ROOM, ErasureHarness, FakeRooms

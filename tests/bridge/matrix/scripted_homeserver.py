@@ -53,6 +53,7 @@ class ScriptedHomeserver:
     device_table: dict[str, dict[str, int | None]] = field(default_factory=dict)
     knows_devices: bool = False
     joined: list[str] = field(default_factory=list)
+    members: dict[str, Any] = field(default_factory=dict)
     membership: str = ""
     requests: list[RecordedRequest] = field(default_factory=list)
     url: str = ""
@@ -151,6 +152,8 @@ class ScriptedHomeserver:
                 return web.json_response({"joined_rooms": self.joined})
             case ["rooms", _, "state", "m.room.member", _] if asked.method == "GET":
                 return web.json_response({"membership": self.membership} if self.membership else {})
+            case ["rooms", _, "members"]:
+                return web.json_response(self.members)
             case ["rooms", _, "messages"] if asked.query.get("from", "") in self.message_pages:
                 return web.json_response(self.message_pages[asked.query["from"]])
             case ["rooms", room_id, "messages"]:

@@ -23,6 +23,7 @@ from bridge.matrix.room_keys.device_lists import DAY_SECONDS, DeviceLists
 from bridge.outbound.dead_letter_retry import DeadLetterRetry
 from bridge.outbound.device_trust import DeviceTrustCommands
 from bridge.outbound.dispatcher import OutboxTask, RetryLater
+from bridge.outbound.room_refusals import RoomRefusals
 from bridge.outbound.room_sender import SIGN_OUT_TIMEOUT, RoomSender
 from bridge.services import WakeUps
 from bridge.storage.database import Transaction
@@ -84,6 +85,7 @@ class DeviceTrustHarness:
             room_client=cast("RoomClient", self.room_client),
             device_trust=trust,
             dead_letter_retry=cast("DeadLetterRetry", None),
+            room_refusals=cast("RoomRefusals", None),
             zone="UTC",
             lifetime=86_400,
         )

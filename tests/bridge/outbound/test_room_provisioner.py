@@ -11,14 +11,15 @@ import pytest
 
 from bot.model.actions import DESK, OFFICE
 from bot.model.desk import Desk, DeskMember, Role
-from bot.model.line_incidents import InviteFailed
+from bot.model.line_incidents import HomeserverIncident, InviteFailed
 from bridge.config import Staff
 from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused, Transient
+from bridge.matrix.room_comparison import RoomComparison
 from bridge.matrix.rooms.room_state import Room, RoomKind, RoomQueries, record_room, set_membership
 from bridge.outbound.room_provisioner import WARM_ROOMS, Designations, RoomProvisioner
 from bridge.services import WakeUps
 from bridge.storage.database import Transaction
-from bridge.tables.warm_rooms import forget_unassigned_rooms
+from bridge.tables.thread_rooms import forget_unassigned_rooms
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
 
@@ -92,6 +93,21 @@ class FakeRoomClient:
         self.left += 1
 
 
+class FakeComparison:
+    """What the homeserver has lost, and whose members were compared."""
+
+    def __init__(self) -> None:
+        self.lost: set[str] = set()
+        self.compared: list[str] = []
+
+    async def missing(self, rooms: Sequence[str]) -> list[str]:
+        return sorted(self.lost & set(rooms))
+
+    async def compare_members(self, room_id: str) -> int:
+        self.compared.append(room_id)
+        return 0
+
+
 class WatchedProvisioner(RoomProvisioner):
     """A keeper that says when a look has found nothing more to make."""
 
@@ -112,7 +128,8 @@ class ProvisionerHarness:
         self.room_client = FakeRoomClient(harness)
         self.desk = Desk()
         self.ready: list[str] = []
-        self.told: list[InviteFailed] = []
+        self.told: list[InviteFailed | HomeserverIncident] = []
+        self.comparison = FakeComparison()
         self.passed = 10_000.0
         self.rooms = self.again()
         self.running: asyncio.Task[None] | None = None
@@ -122,6 +139,7 @@ class ProvisionerHarness:
         made = WatchedProvisioner(
             self.harness.services_with(WakeUps(waiting_outbox=self.ready.append)),
             room_client=cast("RoomClient", self.room_client),
+            room_comparison=cast("RoomComparison", self.comparison),
             designations=Designations(database=self.harness.database),
             staff=STAFF,
             desk=lambda: self.desk,
@@ -140,7 +158,7 @@ class ProvisionerHarness:
             self.rooms.loop.wake()
             await self.rooms.nothing_more.get()
 
-    async def _tell(self, event: InviteFailed) -> None:
+    async def _tell(self, event: InviteFailed | HomeserverIncident) -> None:
         self.told.append(event)
 
     def run(self) -> None:

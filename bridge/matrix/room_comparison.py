@@ -1,0 +1,142 @@
+"""Compares what we have noted of our rooms with what the homeserver says: which there are, and who is in them.
+
+Rules of this module: the sync tells of changes, and a homeserver whose database was put back tells of none; so it is asked
+at each start, and whenever it refuses us a room. A membership is corrected only if nobody changed it while the homeserver
+was asked, and is told like one that the sync brought, in the same commit.
+
+Source: https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3roomsroomidmembers
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from http import HTTPStatus
+
+from bridge.matrix.api.events import Membership
+from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
+from bridge.matrix.api.json_fields import BAD_DATA, Json, int_field, object_at, objects_in, string_field, strings_in
+from bridge.matrix.olm.identity import Identity
+from bridge.matrix.room_keys.device_lists import DeviceLists, EventSink
+from bridge.matrix.rooms.room_state import SELECT_MEMBERSHIP, rotate_sessions, set_membership
+from bridge.matrix.sync.sync_response import MEMBERSHIPS
+from bridge.runtime import log
+from bridge.storage.database import Database, Transaction
+
+
+class RoomComparison:
+    """Asks as the policy bot, and for the rooms of each identity as that identity."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        policy: Identity,
+        puppet: Identity,
+        devices: DeviceLists,
+        sink: EventSink,
+        committed: Callable[[], None],
+    ) -> None:
+        self._database, self._policy, self._puppet, self._devices = database, policy, puppet, devices
+        self._sink, self._committed = sink, committed
+        self._ours = frozenset((policy.user_id, puppet.user_id))
+
+    async def missing(self, rooms: Collection[str]) -> list[str]:
+        """Return those of these rooms that the policy bot, who made them, is not in: each is asked for once more.
+
+        Raises what `HomeserverClient` raises.
+        """
+        absent = sorted(set(rooms) - await self._joined(self._policy))
+        return [room_id for room_id in absent if not await self._is_in(room_id)]
+
+    async def is_outside(self, room_id: str) -> bool:
+        """Whether one of us is not in a room, of those who should be: what is refused there then is not final."""
+        kind = await self._database.fetchval("SELECT kind FROM matrix_room WHERE room_id=$1", room_id)
+        for who in (self._policy,) if kind == "office" else (self._policy, self._puppet):
+            if room_id not in await self._joined(who):
+                return True
+        return False
+
+    async def compare_members(self, room_id: str) -> int:
+        """Correct who is in a room; return how many were otherwise. Raises what `HomeserverClient` raises."""
+        rows = await self._database.fetch("SELECT user_id, membership FROM matrix_member WHERE room_id=$1", room_id)
+        noted = {row["user_id"]: row["membership"] for row in rows}
+        try:
+            answer = await self._policy.client.request("GET", "rooms", room_id, "members")
+        except TokenRefused:
+            raise
+        except Permanent as error:
+            log.event("room_comparison.members_refused", status=error.errcode or error.status)
+            return 0
+        told = dict(_memberships(answer))
+        changed = await self._database.commit(lambda conn: self._correct(conn, room_id, noted, told))
+        if changed:
+            log.event("room_comparison.members_corrected", count=changed)
+            self._committed()
+        return changed
+
+    async def _joined(self, who: Identity) -> set[str]:
+        rooms = (await who.client.request("GET", "joined_rooms")).get("joined_rooms")
+        if not isinstance(rooms, list):  # no list is no empty list: for that every room would be made again
+            raise Transient(HTTPStatus.OK, "QUIETLINE_NO_ROOMS")
+        return set(strings_in(rooms))
+
+    async def _is_in(self, room_id: str) -> bool:
+        path = ("rooms", room_id, "state", "m.room.member", self._policy.user_id)
+        try:
+            return (await self._policy.client.request("GET", *path)).get("membership") == "join"
+        except TokenRefused:
+            raise
+        except Permanent as error:
+            if error.errcode not in {"M_FORBIDDEN", "M_NOT_FOUND"}:
+                raise
+            return False
+
+    async def _correct(self, conn: Transaction, room_id: str, noted: Mapping[str, str], told: Mapping[str, Json]) -> int:
+        items: list[Membership] = []
+        changed = 0
+        for user_id in sorted(noted.keys() | told.keys()):
+            event = told.get(user_id)
+            now = "leave" if event is None else str(object_at(event, "content").get("membership"))
+            before = noted.get(user_id, "")
+            if now == before or (now in {"leave", "ban"} and before in {"", "leave", "ban"}):
+                continue
+            if (await conn.fetchval(SELECT_MEMBERSHIP, room_id, user_id) or "") != before:
+                continue  # the sync has told of a change meanwhile
+            changed += 1
+            await set_membership(conn, room_id, user_id, now)
+            await self._devices.mark(conn, [user_id])
+            if before in {"join", "invite"} and now not in {"join", "invite"}:
+                await rotate_sessions(conn, room_id)
+            if event is not None and user_id not in self._ours:
+                items.append(_item(room_id, user_id, now, before, event))
+        if items:
+            await self._sink(conn, items)
+        return changed
+
+
+def _memberships(answer: Json) -> list[tuple[str, Json]]:
+    """Return user id and event of each membership that can be read."""
+    found = []
+    for event in objects_in(answer.get("chunk")):
+        try:
+            user_id = string_field(event, "state_key", longest=255)
+            string_field(event, "event_id", longest=255)
+            string_field(event, "sender", longest=255)
+            int_field(event, "origin_server_ts", default=0)
+        except BAD_DATA:
+            continue
+        if object_at(event, "content").get("membership") in MEMBERSHIPS:
+            found.append((user_id, event))
+    return found
+
+
+def _item(room_id: str, user_id: str, membership: str, previous: str, event: Json) -> Membership:
+    return Membership(
+        room_id=room_id,
+        user_id=user_id,
+        membership=membership,
+        sender=string_field(event, "sender", longest=255),
+        previous=previous,
+        event_id=string_field(event, "event_id", longest=255),
+        at=int_field(event, "origin_server_ts", default=0),
+    )

@@ -1,0 +1,122 @@
+"""What we have noted of our rooms is compared with what the homeserver says, and corrected like by a sync."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bridge.matrix.api.events import Membership
+from bridge.matrix.api.http_client import Transient
+from bridge.matrix.rooms.room_state import set_membership
+from tests.bridge.matrix.client_device import ClientDevice
+from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
+from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
+from tests.bridge.matrix.sync_events import ROOM, member_event, record_our_room, timeline
+
+
+def told(**memberships: str) -> dict[str, Any]:
+    """Say who is in a room, both of us included."""
+    people = {POLICY: "join", PUPPET: "join", **{f"@{name}:x": membership for name, membership in memberships.items()}}
+    return {
+        "chunk": [
+            {**member_event(ClientDevice(mxid), membership), "state_key": mxid} for mxid, membership in people.items()
+        ]
+    }
+
+
+async def test_rooms_that_the_homeserver_has_not(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Those that we are not in are missing; one that only the puppet is not in is there, and we are outside of it."""
+    server.joined = [ROOM]
+    comparison = rig.matrix.room_comparison
+    assert await comparison.missing([ROOM, "!lost"]) == ["!lost"]
+    assert (await comparison.is_outside(ROOM), await comparison.is_outside("!lost")) == (False, True)
+
+
+async def test_no_answer_is_no_empty_list(rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer without a list, or a list that misses a room that we are in, makes no room anew."""
+    monkeypatch.setattr(server, "membership", "join")
+    assert await rig.matrix.room_comparison.missing([ROOM]) == []
+    server.joined = None  # type: ignore[assignment]
+    with pytest.raises(Transient):
+        await rig.matrix.room_comparison.missing([ROOM])
+
+
+@pytest.mark.parametrize(("kind", "outside"), [("thread", True), ("office", False)])
+async def test_the_puppet_belongs_in_no_office(
+    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch, kind: Any, outside: bool
+) -> None:
+    """Where only the policy bot is in: a thread's room misses the puppet, an office does not."""
+    await record_our_room(rig, kind=kind)
+    server.joined = [ROOM]
+
+    async def nowhere(*_args: Any, **_options: Any) -> Any:
+        return {"joined_rooms": []}
+
+    monkeypatch.setattr(rig.matrix.puppet.client, "request", nowhere)
+    assert await rig.matrix.room_comparison.is_outside(ROOM) is outside
+
+
+async def test_members_are_as_the_homeserver_says(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Who was put back to invited, is gone or came is corrected and told; sessions end with those who are gone."""
+    await record_our_room(rig, people=["@ada:x", "@bea:x", "@cat:x"])
+    await rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM)
+    server.members = told(ada="invite", bea="leave", cat="join", dot="join", eve="leave")
+    assert await rig.matrix.room_comparison.compare_members(ROOM) == 3
+    members = await rig.matrix.members.members(ROOM)
+    assert members == {
+        POLICY: "join",
+        PUPPET: "join",
+        "@ada:x": "invite",
+        "@bea:x": "leave",
+        "@cat:x": "join",
+        "@dot:x": "join",
+    }
+    items = [(item.user_id, item.previous, item.membership) for item in rig.events if isinstance(item, Membership)]
+    assert items == [("@ada:x", "join", "invite"), ("@bea:x", "join", "leave"), ("@dot:x", "", "join")]
+    assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_session WHERE active") == 0
+    assert await rig.matrix.room_comparison.compare_members(ROOM) == 0
+
+
+async def test_the_puppet_that_is_out_is_noted(rig: Rig, server: ScriptedHomeserver) -> None:
+    """By that it is brought back; nobody is told of it as of a person."""
+    await record_our_room(rig)
+    answer = told(ada="join")
+    answer["chunk"] = [event for event in answer["chunk"] if event["state_key"] != PUPPET]
+    server.members = answer
+    assert await rig.matrix.room_comparison.compare_members(ROOM) == 1
+    assert await rig.room_client.rooms_without_puppet() == [ROOM]
+    assert rig.events == []
+
+
+async def test_a_change_that_the_sync_has_told_meanwhile_stands(
+    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer of the homeserver may be older than what the sync brought while it was asked."""
+    await record_our_room(rig, people=())
+    server.members = told()
+    ada = ClientDevice("@ada:x")
+    server.queue_sync(timeline(member_event(ada)))
+    original = rig.matrix.policy.client.request
+
+    async def request(*args: Any, **options: Any) -> Any:
+        answer = await original(*args, **options)
+        if args[-1] == "members":
+            await rig.database.commit(lambda conn: set_membership(conn, ROOM, ada.mxid, "join"))
+        return answer
+
+    server.members = told(ada="invite")
+    monkeypatch.setattr(rig.matrix.policy.client, "request", request)
+    assert await rig.matrix.room_comparison.compare_members(ROOM) == 0
+    assert (await rig.matrix.members.members(ROOM))[ada.mxid] == "join"
+
+
+async def test_malformed_members_cost_themselves(rig: Rig, server: ScriptedHomeserver) -> None:
+    """What cannot be read is passed over; a refusal changes nothing."""
+    await record_our_room(rig)
+    answer = told(ada="join")
+    answer["chunk"] += [{"state_key": 1}, {"state_key": "@x:x", "content": {"membership": "odd"}}, []]
+    server.members = answer
+    assert await rig.matrix.room_comparison.compare_members(ROOM) == 0
+    server.refuse, server.refuse_errcode = ("/members", 403), "M_FORBIDDEN"
+    assert await rig.matrix.room_comparison.compare_members(ROOM) == 0

@@ -1,0 +1,139 @@
+"""A homeserver that was put back: what it has lost is made again, and whoever was there is invited."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind
+from bridge.matrix.rooms.room_state import set_membership
+from bridge.outbound.room_provisioner import COMPARISON_INTERVAL, WARM_ROOMS
+from bridge.storage.database import Transaction
+from bridge.tables.thread_rooms import forget_unassigned_rooms
+from tests.bridge.outbound.test_room_provisioner import ProvisionerHarness
+from tests.bridge.outbound.test_room_provisioner import provisioner as provisioner  # noqa: PLC0414 - the fixture
+
+LOST = HomeserverIncident(kind=HomeserverIncidentKind.ROOMS_LOST)
+
+
+async def with_thread(provisioner: ProvisionerHarness) -> tuple[str, str]:
+    """Have a thread with a room, two people and the texter puppet in it, and one of our events there."""
+    provisioner.run()
+    await provisioner.furnished()
+    thread = await provisioner.harness.receive_text("hi", message_id="1")
+    await provisioner.look()
+    await provisioner.furnished()
+    room = str(await provisioner.harness.database.fetchval("SELECT room_id FROM thread WHERE id = $1", thread))
+
+    async def people(conn: Transaction) -> None:
+        for user, membership in (("@ada:x", "join"), ("@bea:x", "invite"), ("@gone:x", "leave"), ("@line-main:x", "join")):
+            await set_membership(conn, room, user, membership)
+        query = "INSERT INTO event (event_id, room_id, owner, ref, at) VALUES ('$card', $1, $2, 'card', 0)"
+        await conn.execute(query, room, thread)
+
+    await provisioner.harness.database.commit(people)
+    return thread, room
+
+
+async def compare(provisioner: ProvisionerHarness) -> None:
+    provisioner.passed += COMPARISON_INTERVAL
+    provisioner.rooms.compare_rooms()
+    await provisioner.look()
+    await provisioner.furnished()
+
+
+async def test_a_thread_gets_another_room(provisioner: ProvisionerHarness) -> None:
+    """Its people are invited to it, its rows go on, the desk hears once, and no old event is edited there."""
+    thread, room = await with_thread(provisioner)
+    provisioner.comparison.lost = {room}
+    provisioner.ready.clear()
+    provisioner.room_client.invited.clear()
+    await compare(provisioner)
+    now = await provisioner.harness.database.fetchval("SELECT room_id FROM thread WHERE id = $1", thread)
+    assert now not in {None, room}
+    assert provisioner.room_client.invited == [(now, "@ada:x"), (now, "@bea:x")]
+    assert thread in provisioner.ready
+    assert provisioner.told == [LOST]
+    database = provisioner.harness.database
+    assert await database.fetchval("SELECT COUNT(*) FROM matrix_room WHERE room_id = $1", room) == 0
+    assert await database.fetchval("SELECT COUNT(*) FROM event") == 0
+    await compare(provisioner)
+    assert provisioner.told == [LOST]
+
+
+async def test_rooms_in_stock_are_replaced(provisioner: ProvisionerHarness) -> None:
+    """None that the homeserver has lost is given to a thread; at the start it is looked for without being told."""
+    provisioner.run()
+    await provisioner.furnished()
+    rows = await provisioner.harness.database.fetch("SELECT room_id FROM warm_room ORDER BY room_id")
+    lost = {row["room_id"] for row in rows[:3]}
+    await provisioner.stop()
+    provisioner.comparison.lost = lost
+    provisioner.rooms = provisioner.again()
+    provisioner.run()
+    await provisioner.look()
+    await provisioner.furnished()
+    rows = await provisioner.harness.database.fetch("SELECT room_id FROM warm_room")
+    assert len(rows) == WARM_ROOMS
+    assert not lost & {row["room_id"] for row in rows}
+    assert provisioner.told == [LOST]
+    kept = {row["room_id"] for row in rows} - {f"!{n}" for n in range(WARM_ROOMS + 1, 2 * WARM_ROOMS)}
+    assert set(provisioner.comparison.compared) >= {provisioner.rooms.desk_room, *kept}
+
+
+@pytest.mark.parametrize("step", ["creating", "preparing", "inviting"])
+async def test_killed_in_between_everybody_is_invited(provisioner: ProvisionerHarness, step: str) -> None:
+    """A failure after the loss was noted, and a restart: the thread has a room, and its people are invited there."""
+    thread, room = await with_thread(provisioner)
+    await provisioner.stop()
+    provisioner.comparison.lost = {room}
+    provisioner.rooms = provisioner.again()
+    names = {"creating": "create_room", "preparing": "prepare_sessions", "inviting": "invite"}
+    fake: Any = provisioner.room_client
+    original = getattr(fake, names[step])
+
+    class KilledError(Exception):
+        """Stands for the end of the process."""
+
+    async def dies(*_args: object, **_options: object) -> str:
+        raise KilledError
+
+    setattr(fake, names[step], dies)
+    with pytest.raises(KilledError):
+        await provisioner.rooms.loop.run()
+    setattr(fake, names[step], original)
+    await provisioner.harness.database.commit(forget_unassigned_rooms)
+    provisioner.room_client.invited.clear()
+    provisioner.rooms = provisioner.again()
+    provisioner.run()
+    await provisioner.look()
+    await provisioner.furnished()
+    now = await provisioner.harness.database.fetchval("SELECT room_id FROM thread WHERE id = $1", thread)
+    assert now not in {None, room}
+    assert provisioner.room_client.invited == [(now, "@ada:x"), (now, "@bea:x")]
+
+
+async def test_one_who_takes_no_invitation_keeps_nobody_out(provisioner: ProvisionerHarness) -> None:
+    """The homeserver refuses one of them: the others are invited and the words arrive."""
+    thread, room = await with_thread(provisioner)
+    provisioner.comparison.lost = {room}
+    provisioner.room_client.blocks = {"@ada:x"}
+    provisioner.room_client.invited.clear()
+    await compare(provisioner)
+    assert [user for _, user in provisioner.room_client.invited] == ["@bea:x"]
+    assert thread in provisioner.ready
+
+
+async def test_refusals_in_a_row_are_one_comparison(provisioner: ProvisionerHarness) -> None:
+    """Each comparison asks for the members of every room: not more often than once a minute."""
+    provisioner.run()
+    await provisioner.furnished()
+    await provisioner.look()
+    before = len(provisioner.comparison.compared)
+    for _ in range(3):
+        provisioner.rooms.compare_rooms()
+        await provisioner.look()
+    assert len(provisioner.comparison.compared) == before
+    await compare(provisioner)
+    assert len(provisioner.comparison.compared) > before
