@@ -24,6 +24,7 @@ from bridge.matrix.api.events import (
     UnencryptedEvent,
     UntrustedMessage,
 )
+from bridge.matrix.api.http_client import UnknownDevice
 from bridge.runtime.crash_points import CrashPoint
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack.provision import mxid, open_secrets, provision, run_homeserver
@@ -248,6 +249,31 @@ async def test_the_line_voice_is_back_where_a_supervisor_removed_it(live: LiveHo
             assert seen.shield == NO_SHIELD
     finally:
         await sol.stop()
+
+
+@pytest.mark.parametrize("speaker", [Speaker.TEXTER, Speaker.POLICY])
+async def test_a_deleted_device_is_replaced(live: LiveHomeserver, ada: StaffClient, speaker: Speaker) -> None:
+    """As an administrator's "sign out everywhere" does it: another device of the identity is heard, without a shield."""
+    room_id = await live.thread("before")
+    await live.rig.room_client.invite(room_id, ada.mxid)
+    await ada.join(room_id)
+    await reads(ada, room_id, "before")
+    identity = live.rig.matrix.puppet if speaker is Speaker.TEXTER else live.rig.matrix.policy
+    old = identity.device_id
+    await identity.client.without_device().request("DELETE", "devices", old)
+    with pytest.raises(UnknownDevice):
+        await live.say(room_id, speaker, "lost")
+
+    async def renewed() -> bool | None:
+        return (identity.device_id != old and not identity.client.suspended) or None
+
+    await wait_until("there is another device", renewed, within=60)
+    said = await live.say(room_id, speaker, "after")
+    seen = await ada.find(room_id, "its words", lambda i: i.event_id == said and i.kind == "message")
+    assert seen.shield == NO_SHIELD
+    # what it hears still comes: keys for its new device, from a client that had a session with the old one
+    await ada.say(room_id, f"heard by the {speaker.value}")
+    await live.rig.wait_for(DecryptedMessage, lambda i: i.content["body"] == f"heard by the {speaker.value}")
 
 
 async def _all_in(live: LiveHomeserver) -> bool | None:
