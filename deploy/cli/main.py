@@ -7,6 +7,7 @@ configuration with all errors at once; a verb's own code is imported when the ve
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -243,11 +244,15 @@ def bridge(layout: Layout | None) -> None:
     It ends with SIGTERM. Exit code 0 stopped, 1 something broke, 2 the configuration cannot be used.
     """
     from bridge.app.main import main as run  # noqa: PLC0415 - only this verb needs it
+    from bridge.config import ConfigError, load  # noqa: PLC0415 - only this verb needs it
+    from deploy.data_dir.atomic_files import exclude_from_backups, make_private_directory  # noqa: PLC0415 - the same
     from deploy.stack.child import disable_core_dumps  # noqa: PLC0415 - only this verb needs it
 
     if layout is None:
         raise click.UsageError("say --config or --data.")
     disable_core_dumps()
+    with contextlib.suppress(ConfigError, OSError):  # whatever is wrong the bridge says itself
+        exclude_from_backups(make_private_directory(load(layout.config).data_dir))
     sys.exit(run(layout.config))
 
 

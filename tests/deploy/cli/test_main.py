@@ -86,10 +86,12 @@ def test_the_bridge_of_a_real_line_refuses_an_example_that_was_copied(tmp_path: 
     config = tmp_path / "config.yaml"
     told = yaml.safe_load(config.read_text())
     told["lines"][0]["packs"] = ["base", str(own)]
+    told["data_dir"] = str(tmp_path / "elsewhere")
     config.write_text(yaml.safe_dump(told))
     ended = quietline("bridge", "--config", str(config))
     assert ended.returncode == 2
     named = {line.split()[1] for line in ended.stderr.splitlines() if "still holds an example" in line}
+    assert (tmp_path / "elsewhere" / "CACHEDIR.TAG").is_file(), "backup programs are told, also without `up`"
     assert named == {f"{name}.en" for name in ("after_hours", "unavailable", "options", "outage", "urgent")}
 
 
