@@ -32,7 +32,7 @@ def main(versions: list[str]) -> int:
 def _try(version: str) -> int:
     with tempfile.TemporaryDirectory(prefix="quietline-synapse-") as directory:
         python = _environment(Path(directory), version)
-        tests = [str(python), "-P", "-m", "pytest", "-q", "--no-header", *TESTS]
+        tests = [str(python), "-P", "-m", "pytest", "--no-header", *TESTS]
         ended = subprocess.run(
             tests, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
         )

@@ -40,11 +40,12 @@ LEFTOVER_TABLES: Final = (
     "sliding_sync_connection_room_configs",
     "sliding_sync_connection_streams",
     "sliding_sync_joined_rooms_to_recalculate",
+    "sticky_events",
     "thread_subscriptions",
     "threads",
     "timeline_gaps",
 )
-"""Tables with a `room_id` that Synapse's purge passes over (compared with its purge_events.py).
+"""Tables with a `room_id` that Synapse's purge passes over (compared with its purge_events.py; `sticky_events` in 1.155).
 
 Source: facts-matrix.md, "What a deletion leaves".
 
