@@ -73,7 +73,7 @@ from bot.model.thread_desk_events import (
     ThreadParked,
     ThreadQueued,
 )
-from bot.safety import blocking, consent_flags, opt_out, silence_reminders, unsafe_phone
+from bot.safety import blocking, break_off, consent_flags, opt_out, silence_reminders, unsafe_phone
 from bot.sending import auto_replies, delivery_receipts, held_texts, reply_after_stop, undo_window
 from bot.staffing import (
     alerts,
@@ -137,6 +137,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         wellbeing.report_activity,
         assignment.show_text,
         silence_reminders.note_inbound,
+        break_off.note_text,
         check.check_text,
         opt_out.apply_keyword,
         auto_replies.greet,

@@ -2,7 +2,7 @@
 
 Rules of this module: it is asked last over every text of a decision and once more right before the carrier is; it answers
 None for yes, or a sentence that tells a person why not and what to do; it never looks at who asks. A new reason to stay
-silent is added here and nowhere else.
+silent is added here and nowhere else, and so is one to ask a person once more (`doubts`).
 """
 
 from __future__ import annotations
@@ -11,9 +11,13 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from bot.commands.parser import bare_command
+from bot.language import colleague_talk, time_windows
 from bot.model.actions import Origin, SendSms
 from bot.model.codeword_state import SendLock
-from bot.model.desk import Thread
+from bot.model.desk import Facts, Thread
+from bot.model.hold_signs import Doubt
+from bot.model.text_order import describe_minutes
 from bot.model.thread import ThreadState
 from policies.agency_words import find_leak
 from policies.confusables import find_name, skeleton
@@ -209,6 +213,92 @@ def warns(body: str, *, differs: bool = False) -> str | None:
     shown = body if len(body) <= MOST_SHOWN else f"{body[:MOST_SHOWN]}… (it goes on)"
     also = f" It {what}, too." if what else ""
     return f"your app may show other words or numbers than you typed. This would leave: “{shown}”{also} {IS_RIGHT}"
+
+
+SITUATION: Final = frozenset({Doubt.OTHER_HANDS, Doubt.OFFER})
+"""Doubts about how things stand: whoever answers one has seen it, and is not asked again before it arises anew.
+
+Those about the moment are about one light on a phone each, and those about words are about these words."""
+
+
+def doubts(pack: Pack, facts: Facts, thread: Thread, body: str, author: str, *, own: bool) -> tuple[Doubt, ...]:
+    """Say why a person's words should be asked about before they leave now; nothing where the phone expects them.
+
+    `own`: they are the author's, and not one of the agency's texts as the pack has it, which no colleague is told by.
+    What was agreed for a phone in other hands, or steps back before them, is not asked about; nor is a challenge, which
+    leaves only as the answer to a text.
+    """
+    if _is_one_of(pack, body, (*COVER, TextName.DIFFERENT, TextName.CHALLENGE)):
+        return ()
+    settings, signs, now = pack.settings, thread.signs, facts.now
+    last = last_text_at(thread)
+    old = now - last
+    limit = settings.hold_after_silence if thread.silence.spoke_at else settings.hold_never_answered
+    here, there = (time_windows.local(pack, at + facts.clock_ahead) for at in (now, last))
+    # A text from outside their times shows that they can read outside them; one from within does not show it.
+    unsafe_now = not time_windows.is_safe(thread.flags, here) and (
+        old > settings.hold_first_no or time_windows.is_safe(thread.flags, there)
+    )
+    found = {
+        Doubt.LEFT: 0 < thread.silence.left_at >= signs.texted_at,
+        Doubt.TIMES: unsafe_now,
+        Doubt.FIRST_NO: thread.flags.text_first is False and old > settings.hold_first_no,
+        Doubt.PROMISE: signs.promised_at > thread.silence.spoke_at and old > settings.hold_after_promise,
+        Doubt.SILENCE: old > limit,
+        Doubt.PLEA: signs.pleaded,
+        Doubt.OTHER_HANDS: bool(thread.flags.other_hands_at),
+    }
+    if own:
+        offer = thread.assignment.offer is not None or now - signs.offer_ended_at < settings.hold_after_offer
+        talk = now - signs.colleague_at < settings.hold_after_colleague and colleague_talk.is_about_texter(body)
+        others = [member.user for member in facts.roster if member.user != author]
+        found |= {
+            Doubt.OFFER: offer,
+            Doubt.COLLEAGUE: talk,
+            Doubt.NAME: colleague_talk.find_colleague(body, others, author) is not None,
+            Doubt.BARE_COMMAND: bare_command(body) is not None,
+        }
+    return tuple(doubt for doubt, there_is in found.items() if there_is and doubt not in signs.answered)
+
+
+def last_text_at(thread: Thread) -> float:
+    """Return when the newest text that a person wrote was texted; where none was, since when the thread is as it is."""
+    life = thread.lifecycle
+    known = thread.signs.texted_at or (life.newest_text.at if life.newest_text is not None else 0.0)
+    return known or life.last_inbound or life.since
+
+
+def describe_doubts(facts: Facts, thread: Thread, found: Iterable[Doubt], body: str, *, command: str = "anyway") -> str:
+    """Say doubts in one line, and by which command the words leave all the same."""
+    why = [_DOUBTS[doubt] for doubt in found if doubt is not Doubt.SILENCE]
+    if any(doubt in (Doubt.SILENCE, Doubt.FIRST_NO, Doubt.PROMISE) for doubt in found):
+        age = _age(facts, last_text_at(thread))
+        why.append(f"their last text is {age} old" if thread.lifecycle.last_inbound else f"no text came in the {age} since")
+    said = "; ".join(why).format(
+        times=time_windows.describe(thread.flags),
+        hands=_age(facts, thread.flags.other_hands_at),
+        command=bare_command(body) or "",
+    )
+    return f"{said}. If you are sure: !{command}"
+
+
+_DOUBTS: Final = {
+    Doubt.SILENCE: "",
+    Doubt.LEFT: "they left with a silent word and have not texted since",
+    Doubt.TIMES: "now is outside the times that they called safe ({times})",
+    Doubt.FIRST_NO: "they said not to be texted first",
+    Doubt.PROMISE: "the line told them that we do not text first",
+    Doubt.PLEA: "their last text may have asked for no more texts",
+    Doubt.OTHER_HANDS: "the phone may be in other hands, as was seen {hands} ago (!safe, once you know that it is not)",
+    Doubt.OFFER: "this thread is offered to somebody, or was just now, so this may be for a colleague",
+    Doubt.COLLEAGUE: "a colleague wrote here just now, and this talks about the texter",
+    Doubt.NAME: "it holds the name of a colleague",
+    Doubt.BARE_COMMAND: "it is a command without its mark (!{command}, if you meant that)",
+}
+
+
+def _age(facts: Facts, at: float) -> str:
+    return describe_minutes(round((facts.now - at) / 60))
 
 
 def _is_one_of(pack: Pack, body: str, names: Iterable[TextName]) -> bool:

@@ -201,6 +201,12 @@ class Settings:
     assignment_answer: int
     offer_stands: int
     cold_outbound: bool
+    hold_after_silence: int
+    hold_never_answered: int
+    hold_first_no: int
+    hold_after_promise: int
+    hold_after_offer: int
+    hold_after_colleague: int
     help_answer: str
     """The name of the one of `canned` that answers HELP and INFO, where a carrier forces an answer; empty: none does."""
 

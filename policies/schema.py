@@ -91,6 +91,7 @@ Seconds = Annotated[
 ]
 Holidays = Annotated[str, AfterValidator(holiday_rules), WithJsonSchema({"type": "string", "enum": [*RULES]})]
 Undo = Annotated[Seconds, Field(ge=0, le=120)]
+Hold = Annotated[Seconds, Field(ge=30, le=86400)]
 Duration = Annotated[Seconds, Field(ge=1, le=400 * 86400)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
 
@@ -219,6 +220,12 @@ class SettingsPart(Part):
     assignment_answer: Duration | None = None
     offer_stands: Duration | None = None
     cold_outbound: bool | None = None
+    hold_after_silence: Hold | None = None
+    hold_never_answered: Hold | None = None
+    hold_first_no: Hold | None = None
+    hold_after_promise: Hold | None = None
+    hold_after_offer: Hold | None = None
+    hold_after_colleague: Hold | None = None
     help_answer: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_-]{0,30})?$")] | None = None
 
 

@@ -16,7 +16,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "bot/language": "policies bot/model",
     "bot/commands": "policies bot/model",
     "bot/display": "policies bot/model bot/language bot/commands",
-    "bot/guard": "policies bot/model",
+    "bot/guard": "policies bot/model bot/language bot/commands",
     "bot/sending": "policies bot/model bot/language bot/commands bot/guard",
     "bot/lifecycle": "policies bot/model bot/commands bot/display bot/sending",
     "bot/safety": "policies bot/model bot/language bot/commands bot/display bot/guard bot/sending bot/lifecycle",

@@ -36,6 +36,8 @@ CODEWORD_COMMANDS: Final = ("codeword", "forgetword", "verify")
 CODEWORD_ALIASES: Final = frozenset({"code", "word", "password", "safeword", "duress", "duressword"})
 """What people say for `!codeword` when they have forgotten how it is called."""
 SIMILARITY: Final = 0.8
+STOPS: Final = "unsafe"
+"""The command that only stops: what is like it is taken for it."""
 UNKNOWN_MEMBER: Final = (
     "That is nobody at the desk. Say the command with their full Matrix id, or mention them in it, not as a reply."
 )
@@ -93,6 +95,15 @@ def names_a_word(body: str) -> bool:
     return any(
         head in CODEWORD_ALIASES or get_close_matches(head, CODEWORD_COMMANDS, n=1, cutoff=SIMILARITY) for head in heads
     )
+
+
+def bare_command(body: str) -> str | None:
+    """Return the command that a message is without its mark ("limits", "close now", "Unsafe, he is back"), or None."""
+    said = re.findall(r"[^\W_]+(?:-[^\W_]+)*", unicodedata.normalize("NFKC", body).casefold())
+    if not said or (command := COMMANDS_BY_NAME.get(said[0])) is None:
+        return None
+    fixed = set(re.findall(r"[a-z0-9]+", command.arguments))
+    return command.name if command.name == STOPS or (set(said[1:]) <= fixed and len(said) <= 2) else None
 
 
 def remove_answer(pack: Pack, facts: Facts, aggregate: A, event: TimerDue) -> Step[A]:

@@ -187,7 +187,8 @@ COMMANDS: Final = (
         places=(THREAD,),
         who=Who.ASSIGNEE,
         arguments="times|first|channel|unsafe and what they said",
-        help="note what they told you: safe times, may we text first, another way, a line to send at !unsafe",
+        help="note what they told you: safe times (weekdays 9-15 sat 20-22), may we text first, another way, a line to send"
+        " at !unsafe",
     ),
     Command(
         name="told",
@@ -205,7 +206,12 @@ COMMANDS: Final = (
         help="texts do not work well: whoever texts first hears that, and the voice number",
     ),
     Command(name="again", places=(THREAD,), who=Who.ASSIGNEE, help="send once more what is unknown or came too late"),
-    Command(name="anyway", places=(THREAD,), who=Who.ASSIGNEE, help="send what a warning held"),
+    Command(
+        name="anyway",
+        places=(THREAD,),
+        who=Who.ASSIGNEE,
+        help="send what was held because of its words or of the moment, once",
+    ),
     Command(name="long", places=(THREAD,), who=Who.ASSIGNEE, help="send what was held because it is long"),
     Command(
         name="stopped",

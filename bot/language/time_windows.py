@@ -1,11 +1,15 @@
 """Times of day, as the line's clock on the wall says them: those at which a texter said that texting is safe.
 
-Rule of this module: a time is a minute of the line's day; a span may run over midnight.
+Rules of this module: a time is a minute of the line's day; a span may run over midnight, and is then of the day on which it
+begins. The clock on the wall is what people mean: an hour that daylight saving repeats counts twice, one that it leaves out
+does not come.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -13,8 +17,33 @@ from zoneinfo import ZoneInfo
 from bot.model.thread import ConsentFlags
 from policies.pack import Pack
 
-SPAN: Final = re.compile(r"([01]?\d|2[0-3])(?::([0-5]\d))?-(?:([01]?\d|2[0-3])(?::([0-5]\d))?|24(?::00)?)")
+SPAN: Final = re.compile(r"([01]?\d|2[0-3])(?::([0-5]\d))?(am|pm)?-(?:([01]?\d|2[0-3])(?::([0-5]\d))?(am|pm)?|24(?::00)?)")
 MAX_SPANS: Final = 5
+DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+DAY_NAMES: Final = {
+    name: day
+    for day, names in enumerate(
+        (
+            "mon monday mondays lun lunes",
+            "tue tues tuesday tuesdays mar martes",
+            "wed weds wednesday wednesdays mie mié miercoles miércoles",
+            "thu thur thurs thursday thursdays jue jueves",
+            "fri friday fridays vie viernes",
+            "sat saturday saturdays sab sáb sabado sábado sabados sábados",
+            "sun sunday sundays dom domingo domingos",
+        )
+    )
+    for name in names.split()
+}
+DAY_GROUPS: Final = {
+    "weekday": range(5),
+    "weekdays": range(5),
+    "weekend": range(5, 7),
+    "weekends": range(5, 7),
+    "daily": range(7),
+}
+_RANGE: Final = re.compile(r"\s*(?:[-\u2010-\u2015]|\b(?:to|until|till|a|hasta)\b)\s*")
+"""What people put between the two ends of a span."""
 
 
 def local(pack: Pack, at: float) -> datetime:
@@ -24,28 +53,93 @@ def local(pack: Pack, at: float) -> datetime:
 
 def is_safe(flags: ConsentFlags, moment: datetime) -> bool:
     """Tell whether a moment of the line's day is within the safe times, as far as any were agreed."""
-    minute = moment.hour * 60 + moment.minute
+    minute, day = moment.hour * 60 + moment.minute, moment.weekday()
     inside = (a <= minute < b if a < b else minute >= a or minute < b for a, b in flags.safe_times)
-    return not flags.safe_times or any(inside)
+    of_days = (
+        _begins(a, b, minute) if first == day else a >= b and (first + 1) % 7 == day and minute < b
+        for first, a, b in flags.safe_days
+    )
+    return not (flags.safe_times or flags.safe_days) or any(inside) or any(of_days)
 
 
 def describe(flags: ConsentFlags) -> str:
     """Say the safe times."""
-    return ", ".join(f"{a // 60}:{a % 60:02}-{b // 60}:{b % 60:02}" for a, b in flags.safe_times) or "any time"
+    spans = dict.fromkeys((a, b) for _, a, b in flags.safe_days)
+    of_days = [f"{_days([day for day, *span in flags.safe_days if tuple(span) == (a, b)])} {_span(a, b)}" for a, b in spans]
+    return ", ".join((*(_span(a, b) for a, b in flags.safe_times), *of_days)) or "any time"
 
 
-def parse(words: str) -> tuple[tuple[int, int], ...] | None:
-    """Read `9-15:30 20-2`; None when it cannot be read, or nothing is in it."""
-    found = [SPAN.fullmatch(word) for word in words.replace(",", " ").split()]
-    if not found or len(found) > MAX_SPANS:
+def with_safe_times(flags: ConsentFlags, words: str) -> ConsentFlags | None:
+    """Return the flags with `9-15:30`, `weekdays 9am-3pm` or `fri-sun 22-2` as their safe times; None if unreadable.
+
+    Days stand before the spans that are theirs.
+    """
+    times: list[tuple[int, int]] = []
+    of_days: list[tuple[int, int, int]] = []
+    days: list[int] = []
+    count, open_days = 0, False
+    for word in _RANGE.sub("-", words.casefold().replace(",", " ")).split():
+        if (named := _named_days(word)) is not None:
+            days = [*days, *named] if open_days else named
+            open_days = True
+            continue
+        if (span := _read_span(word)) is None:
+            return None
+        count, open_days = count + 1, False
+        times += [] if days else [span]
+        of_days += [(day, *span) for day in dict.fromkeys(days)]
+    if not 0 < count <= MAX_SPANS or open_days:
         return None
-    spans = []
-    for span in found:
-        if span is None:
-            return None
-        start = int(span[1]) * 60 + int(span[2] or 0)
-        end = 1440 if span[3] is None else int(span[3]) * 60 + int(span[4] or 0)
-        if start == end:
-            return None
-        spans.append((start, end))
-    return tuple(spans)
+    return replace(flags, safe_times=tuple(times), safe_days=tuple(of_days))
+
+
+def _begins(a: int, b: int, minute: int) -> bool:
+    """Tell whether a minute is within a span on the day on which the span begins."""
+    return a <= minute < b if a < b else minute >= a
+
+
+def _named_days(word: str) -> list[int] | None:
+    if word in DAY_GROUPS:
+        return list(DAY_GROUPS[word])
+    first, _, last = word.partition("-")
+    if first not in DAY_NAMES or (last and last not in DAY_NAMES):
+        return None
+    day, to = DAY_NAMES[first], DAY_NAMES[last or first]
+    return [(day + n) % 7 for n in range((to - day) % 7 + 1)]
+
+
+def _read_span(word: str) -> tuple[int, int] | None:
+    span = SPAN.fullmatch(word)
+    if span is None:
+        return None
+    start = _minute(span[1], span[2], span[3])
+    end = 1440 if span[4] is None else _minute(span[4], span[5], span[6])
+    return None if start is None or end is None or start == end else (start, end)
+
+
+def _minute(hour: str, minute: str | None, half: str | None) -> int | None:
+    """Return the minute of the day; None for 13pm."""
+    hours = int(hour)
+    if half is not None and not 1 <= hours <= 12:
+        return None
+    hours = hours if half is None else hours % 12 + (12 if half == "pm" else 0)
+    return hours * 60 + int(minute or 0)
+
+
+def _span(a: int, b: int) -> str:
+    return f"{a // 60}:{a % 60:02}-{b // 60}:{b % 60:02}"
+
+
+def _days(days: list[int]) -> str:
+    """Say days of the week, those that follow each other as from the first to the last."""
+    return " ".join(DAYS[a] if a == b else f"{DAYS[a]}-{DAYS[b]}" for a, b in _runs(sorted(set(days))))
+
+
+def _runs(days: list[int]) -> Iterator[tuple[int, int]]:
+    first = last = days[0]
+    for day in days[1:]:
+        if day != last + 1:
+            yield first, last
+            first = day
+        last = day
+    yield first, last

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from bot.model.codeword_match import CodewordMatch, EnrolmentAnswer
 from bot.model.codeword_state import CodewordState, Enrolment
 from bot.model.dialled_number import ColdOutreach, DialledNumber
+from bot.model.hold_signs import HoldSigns
 from bot.model.thread import Assignment, Consent, ConsentFlags, Lifecycle, Sending, Silence
 
 
@@ -48,6 +49,7 @@ class Thread:
     codeword: CodewordState = field(default_factory=CodewordState)
     flags: ConsentFlags = field(default_factory=ConsentFlags)
     silence: Silence = field(default_factory=Silence)
+    signs: HoldSigns = field(default_factory=HoldSigns)
     tallied: frozenset[str] = frozenset()
     """What this conversation was counted as, so that a second tap counts nothing. The counters know no thread."""
     on_legal_hold: bool = False

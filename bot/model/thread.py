@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum, unique
 
+from bot.model.hold_signs import Doubt
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
@@ -141,13 +143,15 @@ class HeldReason(Enum):
     LONG = "long"
     UNKNOWN = "unknown"
     LOCKED = "locked"
+    UNPROMPTED = "unprompted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldText:
     """Words of the assignee that did not leave, or may not have: one command lets them leave (again).
 
-    `held_since`: when they came to be held. They are kept for no longer than their message.
+    `held_since`: when they came to be held. They are kept for no longer than their message. `told`: the doubts that their
+    author has read; a new one is told before they leave.
     """
 
     event_id: str
@@ -158,6 +162,7 @@ class HeldText:
     edit_event_id: str = ""
     held_since: float = 0.0
     differs: bool = False
+    told: frozenset[Doubt] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +205,9 @@ class ConsentFlags:
 
     `limits`, `tips`, `rights`: when that was told (seconds since the epoch; 0: never). `safe_check_asked`: when the
     question whether texting is still safe was last put, as the line's clock on the wall said. `safe_times`: minutes of the
-    line's day, [from, to), over midnight when `to` is the smaller; empty: any. `text_first`: None until it was asked.
+    line's day, [from, to), over midnight when `to` is the smaller; `safe_days`: the same for one day of the week, as
+    (day, from, to) with Monday 0, the day being that on which the span begins; both empty: any. `text_first`: None until it
+    was asked.
     `channel`: one of `consent_flags.CHANNELS`. `unsafe_line`: the text that the texter chose for `!unsafe`.
     """
 
@@ -209,6 +216,7 @@ class ConsentFlags:
     rights: float = 0.0
     safe_check_asked: str = ""
     safe_times: tuple[tuple[int, int], ...] = ()
+    safe_days: tuple[tuple[int, int, int], ...] = ()
     text_first: bool | None = None
     channel: str = ""
     unsafe_line: str = ""
@@ -216,6 +224,10 @@ class ConsentFlags:
     """Nothing leaves for the phone, until a person says that it is safe again."""
     unsafe_line_ref: str = ""
     """The `ref` of the one text, chosen by the texter beforehand, that may leave all the same."""
+    other_hands_at: float = 0.0
+    """When a sign was last seen that somebody else has the phone (seconds since the epoch); 0: none since `!safe`.
+
+    It belongs to the phone: it goes over into the next conversation, and ends with the number at the latest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

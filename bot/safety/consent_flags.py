@@ -43,11 +43,12 @@ def note_agreement(pack: Pack, facts: Facts, thread: Thread, event: MessageSent,
     flags = _with(pack, thread.flags, what, value.strip())
     if flags is None:
         why = (
-            "Say !agreed times 9-15:30 20-22 (or any), !agreed first yes (or no), !agreed channel "
-            f"{', '.join(CHANNELS)} (or none), or !agreed unsafe cover 1 (or another text, or nothing)."
+            "Say !agreed times 9-15:30 20-22 (or weekdays 9-15 sat 20-22, or any), !agreed first yes (or no), "
+            f"!agreed channel {', '.join(CHANNELS)} (or none), or !agreed unsafe cover 1 (or another text, or nothing)."
         )
         return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)
-    notice = answer(facts, event, "Noted on the card. It stays for their next conversation too.")
+    noted = f" Safe to text: {time_windows.describe(flags)}." if what == "times" else ""
+    notice = answer(facts, event, f"Noted on the card.{noted} It stays for their next conversation too.")
     return Step(replace(thread, flags=flags), (mark_as_note(event), *notice), consumed=True)
 
 
@@ -105,8 +106,8 @@ def _told(pack: Pack, facts: Facts, thread: Thread, name: str) -> Thread:
 def _with(pack: Pack, flags: ConsentFlags, what: str, value: str) -> ConsentFlags | None:
     """Return the flags with one of them noted; None when it cannot be read."""
     if what == "times":
-        spans = () if value == "any" else time_windows.parse(value)
-        return None if spans is None else replace(flags, safe_times=spans)
+        any_time = replace(flags, safe_times=(), safe_days=())
+        return any_time if value == "any" else time_windows.with_safe_times(flags, value)
     if what == "first" and value in ANSWERS:
         return replace(flags, text_first=ANSWERS[value])
     if what == "channel" and value in (*CHANNELS, "none"):

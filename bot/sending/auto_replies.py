@@ -29,6 +29,9 @@ SAME_PROMISE = frozenset({TextName.GREETING, TextName.UNAVAILABLE})
 PROMISES = frozenset({*SAME_PROMISE, TextName.AFTER_HOURS, TextName.OUTAGE})
 """What a first text is answered with: the greeting, that a person answers; any other of them, that nobody can."""
 
+NOT_FIRST: Final = frozenset({TextName.AFTER_HOURS, TextName.UNAVAILABLE})
+"""Those that promise that we text nobody first. An agency's own wording is taken to keep that promise."""
+
 HELP: Final = "help_answer"
 HELP_WORDS: Final = frozenset({"help", "info"})
 """The words that carriers want answered. Whoever texts 911, SOS or AYUDA hears from a person alone."""
@@ -113,6 +116,8 @@ def _answer(
     if guard.may_send(pack, thread, answer, facts.now, facts.designations) is not None:
         return thread, ()
     thread = replace(thread, silence=replace(thread.silence, last_auto_reply=name.value, auto_replied=True))
+    if name in NOT_FIRST:
+        thread = replace(thread, signs=replace(thread.signs, promised_at=facts.now))
     return thread, (answer, notice)
 
 

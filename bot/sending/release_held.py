@@ -22,12 +22,12 @@ from bot.model.thread import HeldReason, HeldText, PendingText
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised
 from bot.model.transactional_actions import SendEvent
 from bot.sending.held_texts import hold_text
-from bot.sending.undo_window import start_undo, take_text
+from bot.sending.undo_window import needs_confirmation, start_undo, take_text
 from policies.pack import Pack, TextName
 
 RELEASES: Final = {
     "again": (HeldReason.UNKNOWN, HeldReason.LATE, HeldReason.LOCKED),
-    "anyway": (HeldReason.WARNED,),
+    "anyway": (HeldReason.WARNED, HeldReason.UNPROMPTED),
     "long": (HeldReason.LONG,),
 }
 UNNOTED: Final[dict[str, str]] = {
@@ -38,31 +38,65 @@ UNNOTED: Final[dict[str, str]] = {
 
 
 def release(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!again`, `!anyway`, `!long`: the message that is replied to, or the last one held for that reason."""
+    """`!again`, `!anyway`, `!long`: the message that is replied to, or the last one held for that reason.
+
+    `!again` alone is about all that came too late or was locked, in its order; where the last one is unknown, about that
+    one, for it may be on the phone already.
+    """
     name = command.name
     held = [h for h in thread.sending.held if h.reason in RELEASES[name] and h.author == event.sender]
     chosen = [h for h in held if h.event_id == event.target] if event.target else held[-1:]
+    if name == "again" and not event.target and chosen and chosen[0].reason is not HeldReason.UNKNOWN:
+        chosen = [h for h in held if h.reason is not HeldReason.UNKNOWN]
     if not chosen:
         notice = f"Nothing of yours is held that !{name} would send."
         return Step(thread, (mark_as_note(event), *answer(facts, event, notice)), consumed=True)
-    words = chosen[0]
+    actions: tuple[Action, ...] = ()
+    said: list[str] = []
+    for words in chosen:
+        thread, more, notice = _release(pack, facts, thread, words, name)
+        actions += more
+        said += [notice] if notice else []
+    told = answer(facts, event, "\n".join(dict.fromkeys(said))) if said else ()
+    return Step(thread, (mark_as_note(event), *actions, *told), consumed=True)
+
+
+def _release(
+    pack: Pack, facts: Facts, thread: Thread, words: HeldText, name: str
+) -> tuple[Thread, tuple[Action, ...], str]:
+    """Let held words leave, or hold them on; return what their author is told, if anything."""
     if (why := guard.refuses(pack, thread, words.body, facts.designations)) is not None:
-        return Step(thread, (mark_as_note(event), *answer(facts, event, f"Not sent: {why}")), consumed=True)
-    if name == "long" and (warning := guard.warns(words.body, differs=words.differs)) is not None:
-        thread = hold_text(thread, replace(words, reason=HeldReason.WARNED))
-        return Step(thread, (mark_as_note(event), *answer(facts, event, f"Held: {warning}")), consumed=True)
+        return thread, (), f"Not sent: {why}"
+    pending = _pending(facts, words)
+    ours = canned_texts.exists(pack, words.name) and words.body == canned_texts.wording(pack, facts, thread, words.name)
     if words.reason is HeldReason.LOCKED:
         # It was held before anybody looked at it: what is asked of other words is asked now.
-        without = tuple(h for h in thread.sending.held if h is not words)
-        thread = replace(thread, sending=replace(thread.sending, held=without))
-        ours = canned_texts.exists(pack, words.name) and words.body == canned_texts.wording(pack, facts, thread, words.name)
-        thread, actions = take_text(pack, facts, thread, _pending(facts, words), looked_at=ours)
-        return Step(thread, (mark_as_note(event), *actions), consumed=True)
-    rest = tuple(h for h in thread.sending.held if h is not words)
+        thread, actions = take_text(pack, facts, _without(thread, words), pending, looked_at=ours)
+        return thread, actions, ""
+    if name == "long" and (held := needs_confirmation(pack, facts, thread, pending, own=not ours, long=True)) is not None:
+        text, why = held
+        return hold_text(thread, replace(text, held_since=words.held_since)), (), f"Held: {why}"
+    # Words that were said before they came to be unknown, or late, were looked at then; the moment is another one now.
+    doubts = guard.doubts(pack, facts, thread, words.body, words.author, own=name != "again" and not ours)
+    if new := [doubt for doubt in doubts if doubt not in words.told]:
+        why = guard.describe_doubts(facts, thread, new, words.body, command=name)
+        return hold_text(thread, replace(words, told=words.told | {*new})), (), f"Held: {why}"
+    thread = _without(_answered(thread, words), words)
     sent = tuple(s for s in thread.sending.sent if s.event_id != words.event_id)
-    thread = replace(thread, sending=replace(thread.sending, held=rest, sent=sent))
-    thread, actions = start_undo(pack, facts, thread, _pending(facts, words))
-    return Step(thread, (mark_as_note(event), *actions), consumed=True)
+    thread = replace(thread, sending=replace(thread.sending, sent=sent))
+    thread, actions = start_undo(pack, facts, thread, pending)
+    return thread, actions, ""
+
+
+def _answered(thread: Thread, words: HeldText) -> Thread:
+    """Note that doubts about how things stand were answered: they are not raised again before something happens."""
+    answered = thread.signs.answered | (words.told & guard.SITUATION)
+    return replace(thread, signs=replace(thread.signs, answered=answered))
+
+
+def _without(thread: Thread, words: HeldText) -> Thread:
+    held = tuple(h for h in thread.sending.held if h.event_id != words.event_id)
+    return replace(thread, sending=replace(thread.sending, held=held))
 
 
 def say(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:

@@ -31,7 +31,7 @@ CARRIER_BLOCK: Final = "the carrier keeps this opt-out itself and would refuse i
 def reply(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!reply words` of a supervisor, as one answer to the last text after the STOP."""
     body, sure = _read(command)
-    if (why := _cannot_reply(pack, facts, thread, body) or _unfit(pack, facts, event, body, sure)) is not None:
+    if (why := _cannot_reply(pack, facts, thread, body) or _unfit(pack, facts, thread, event, body, sure)) is not None:
         return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)
     words = ReplyAfterStop(event_id=event.event_id, body=body, author=event.sender, said_at=event.at)
     consent = replace(thread.consent, text_after_stop="", reply=words, reply_ref="")
@@ -54,7 +54,7 @@ def edit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
     if event.relation is not Relation.EDIT or not mine or words is None:
         return Step(thread)
     body, sure = _read(command)
-    why = _unfit(pack, facts, event, body, sure) if body else "Not sent: it is not a !reply any more."
+    why = _unfit(pack, facts, thread, event, body, sure) if body else "Not sent: it is not a !reply any more."
     if why is not None:
         thread, actions = drop_reply(thread, why.removeprefix("Not sent: "), again=True)
         return Step(thread, actions, consumed=True)
@@ -157,7 +157,7 @@ def _read(command: ParsedCommand | None) -> tuple[str, frozenset[str]]:
     return body, frozenset(sure)
 
 
-def _unfit(pack: Pack, facts: Facts, event: MessageSent, body: str, sure: frozenset[str]) -> str | None:
+def _unfit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, body: str, sure: frozenset[str]) -> str | None:
     """Say why these words are not for a phone: what holds for the assignee's words holds here.
 
     Rule: design.md, "Who is heard".
@@ -166,6 +166,12 @@ def _unfit(pack: Pack, facts: Facts, event: MessageSent, body: str, sure: frozen
         return f"Not sent: {why}"
     if would_be_note(event, body):
         return "Not sent: words that are a note, or that call a colleague, are not for the phone."
-    doubts = {"!long": guard.too_long(pack, body), "!anyway": guard.warns(body, differs=event.differs)}
-    doubt = next(((word, why) for word, why in doubts.items() if why is not None and word not in sure), None)
+    found = guard.doubts(pack, facts, thread, body, event.sender, own=True)
+    moment = guard.describe_doubts(facts, thread, found, body, command="reply !anyway") if found else None
+    doubts = (
+        ("!long", guard.too_long(pack, body)),
+        ("!anyway", guard.warns(body, differs=event.differs)),
+        ("!anyway", moment),
+    )
+    doubt = next(((word, why) for word, why in doubts if why is not None and word not in sure), None)
     return f"Not sent: {doubt[1]} Here: !reply {doubt[0]} and the words." if doubt is not None else None

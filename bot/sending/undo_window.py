@@ -35,6 +35,8 @@ def take_message(
 ) -> Step[Thread]:
     """Take the assignee's words into the undo window; mark everything else as a note."""
     if event.sender != thread.assignment.assignee or is_note(event, command):
+        if event.sender != thread.assignment.assignee:
+            thread = replace(thread, signs=replace(thread.signs, colleague_at=facts.now))
         note: Action = ShowReceipt(place=THREAD, event_id=event.event_id, receipt=DeliveryReceipt.NOTE)
         if event.content is not Content.TEXT and event.sender == thread.assignment.assignee:
             return Step(thread, (note, _explain(event.event_id, f"Not sent: {ONLY_WORDS[event.content]}")))
@@ -56,7 +58,8 @@ def take_text(
 ) -> tuple[Thread, tuple[Action, ...]]:
     """Take words for the phone: into the undo window, or held, or refused.
 
-    `looked_at`: no second look is needed. `quotes`: what was quoted is left out of them.
+    `looked_at`: their content needs no second look; whether now is the moment is asked all the same. `quotes`: what was
+    quoted is left out of them.
     """
     why = guard.refuses(pack, thread, words.body, facts.designations)
     if why is not None and why in guard.LOCKED.values():
@@ -65,11 +68,10 @@ def take_text(
         why = guard.QUOTED if quotes and why == guard.EMPTY else why
         refused = ShowReceipt(place=THREAD, event_id=words.event_id, receipt=DeliveryReceipt.NOT_SENT)
         return thread, (refused, _explain(words.event_id, f"Not sent: {why}"))
-    if not looked_at and (doubt := _needs_confirmation(pack, words)) is not None:
-        reason, why = doubt
-        thread = hold_text(thread, to_held(facts, words, reason))
-        held = ShowReceipt(place=THREAD, event_id=words.event_id, receipt=DeliveryReceipt.HELD)
-        return thread, (held, _explain(words.event_id, f"Held: {why}"))
+    if (held := needs_confirmation(pack, facts, thread, words, own=not looked_at)) is not None:
+        text, why = held
+        mark = ShowReceipt(place=THREAD, event_id=words.event_id, receipt=DeliveryReceipt.HELD)
+        return hold_text(thread, text), (mark, _explain(words.event_id, f"Held: {why}"))
     return start_undo(pack, facts, thread, words)
 
 
@@ -220,6 +222,32 @@ def drop_pending(thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:
     return thread, (*marks, notice, CancelTimer(key=TIMER))
 
 
+def hold_pending(pack: Pack, facts: Facts, thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:
+    """Stop at once all that has not left, because of what the texter has just said: `!anyway` lets it leave.
+
+    A challenge, and the text that steps back, would be wrong later: they are cancelled. The line that the texter chose for
+    `!unsafe` is theirs and leaves. What waits for its turn at the carrier should not leave any more, but it may have.
+    """
+    chosen = thread.flags.unsafe_line_ref
+    stopped = [words for words in thread.sending.pending if f"say:{words.event_id}" != chosen]
+    thread = retract_sent(thread, lambda words: f"say:{words.event_id}" != chosen)
+    if not stopped:
+        return thread, ()
+    thread = _with_pending(thread, tuple(words for words in thread.sending.pending if words not in stopped))
+    actions: list[Action] = []
+    for words in stopped:
+        over = words.name == TextName.DIFFERENT or words.event_id == thread.codeword.challenge
+        mark = DeliveryReceipt.NOT_SENT if over else DeliveryReceipt.HELD
+        actions.append(ShowReceipt(place=THREAD, event_id=words.event_id, receipt=mark))
+        thread = replace(thread, codeword=_without_challenge(thread, words.event_id))
+        told = frozenset(guard.doubts(pack, facts, thread, words.body, words.author, own=True))
+        held = replace(to_held(facts, words, HeldReason.UNPROMPTED), told=told)
+        thread = thread if over else hold_text(thread, held)
+        end = f"Not sent: {why}. Say it again if it is still right" if over else f"Held: {why}. If you are sure: !anyway"
+        actions.append(_explain(words.event_id, end))
+    return thread, (*actions, *_timer(thread))
+
+
 def cancel(thread: Thread, event_id: str, why: str) -> tuple[Thread, tuple[Action, ...]]:
     """Stop one message that waits its undo window, and say why."""
     if not any(pending.event_id == event_id for pending in thread.sending.pending):
@@ -264,13 +292,23 @@ def _undo_seconds(pack: Pack, facts: Facts, thread: Thread) -> float:
     return float(pack.settings.undo_seconds)
 
 
-def _needs_confirmation(pack: Pack, words: PendingText) -> tuple[HeldReason, str] | None:
-    """Say why words should be looked at once more before they leave, and which command lets them."""
-    if (why := guard.too_long(pack, words.body)) is not None:
-        return HeldReason.LONG, why
-    if (why := guard.warns(words.body, differs=words.differs)) is not None:
-        return HeldReason.WARNED, why
-    return None
+def needs_confirmation(
+    pack: Pack, facts: Facts, thread: Thread, words: PendingText, *, own: bool, long: bool = False
+) -> tuple[HeldText, str] | None:
+    """Return words as they are held, and all that is asked about them, where their author should look once more.
+
+    `own`: they are the author's, not the agency's. `long`: that they are long was said already.
+    """
+    if own and not long and (why := guard.too_long(pack, words.body)) is not None:
+        return to_held(facts, words, HeldReason.LONG), why
+    warning = guard.warns(words.body, differs=words.differs) if own else None
+    doubts = guard.doubts(pack, facts, thread, words.body, words.author, own=own)
+    if warning is None and not doubts:
+        return None
+    asked = guard.describe_doubts(facts, thread, doubts, words.body) if doubts else ""
+    reason = HeldReason.UNPROMPTED if warning is None else HeldReason.WARNED
+    why = asked if warning is None else f"{warning} And {asked}" if asked else warning
+    return replace(to_held(facts, words, reason), told=frozenset(doubts)), why
 
 
 def _stops(thread: Thread, event_id: str, notice: str) -> Step[Thread]:

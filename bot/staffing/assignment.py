@@ -27,6 +27,7 @@ from bot.model.codeword_state import SendLock
 from bot.model.desk import Facts, Thread
 from bot.model.events import IgnoreReason, MemberJoined, MemberLeft, MessageIgnored, MessageSent, TextArrived
 from bot.model.feature import Step
+from bot.model.hold_signs import Doubt
 from bot.model.text_order import TextOrder, compare, describe_minutes, moment, newest
 from bot.model.thread import ThreadState
 from bot.model.thread_desk_events import (
@@ -116,9 +117,10 @@ def assign(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[Th
         offer=None,
         interpreters=thread.assignment.interpreters - {event.assignee},
     )
-    thread = replace(
-        thread, assignment=assignment, lifecycle=replace(thread.lifecycle, state=ThreadState.OPEN, since=facts.now)
-    )
+    # Whoever comes now has answered nothing yet, and an offer that they took is no offer any more.
+    signs = replace(thread.signs, offer_ended_at=0.0, answered=frozenset())
+    life = replace(thread.lifecycle, state=ThreadState.OPEN, since=facts.now)
+    thread = replace(thread, assignment=assignment, lifecycle=life, signs=signs)
     shown: tuple[Action, ...]
     if first:
         shown = (SendMessage(place=THREAD, ref="card", body=pinned(pack, thread)), PinMessage(place=THREAD, ref="card"))
@@ -149,7 +151,7 @@ def member_joined(pack: Pack, facts: Facts, thread: Thread, event: MemberJoined)
 def member_left(pack: Pack, facts: Facts, thread: Thread, event: MemberLeft) -> Step[Thread]:
     """Note who left; a thread whose assignee is gone goes back to the queue."""
     thread = replace(thread, assignment=replace(thread.assignment, members=thread.assignment.members - {event.user}))
-    thread, forgotten = _forget_member(thread, event.user)
+    thread, forgotten = _forget_member(facts, thread, event.user)
     if event.user != thread.assignment.assignee:
         return Step(thread, forgotten)
     return Step(*release_to_queue(thread, facts, "the advocate left"))
@@ -161,7 +163,7 @@ def remove_member(pack: Pack, facts: Facts, thread: Thread, event: MemberRemoved
     They may have been asked in and not have come yet, and only the homeserver knows: so they are removed in any case.
     """
     out = KickMember(user=event.user)
-    thread, forgotten = _forget_member(thread, event.user)
+    thread, forgotten = _forget_member(facts, thread, event.user)
     if event.user != thread.assignment.assignee:
         return Step(thread, (out, *forgotten))
     thread, actions = release_to_queue(thread, facts, "the advocate left the desk")
@@ -189,7 +191,13 @@ def release_to_queue(thread: Thread, facts: Facts, why: str) -> tuple[Thread, tu
     return thread, (*dropped, notice, CancelTimer(key=OFFER), _queue(thread, facts.now, requeued=True))
 
 
-def withdraw(thread: Thread, how: str) -> tuple[Thread, tuple[Action, ...]]:
+def note_offer_end(facts: Facts, thread: Thread) -> Thread:
+    """Note that an offer has just ended, or was refused: who made it may go on as if to a colleague."""
+    signs = replace(thread.signs, offer_ended_at=facts.now, answered=thread.signs.answered - {Doubt.OFFER})
+    return replace(thread, signs=signs)
+
+
+def withdraw(facts: Facts, thread: Thread, how: str) -> tuple[Thread, tuple[Action, ...]]:
     """End an offer that nobody took, and say so where it is known."""
     offer = thread.assignment.offer
     if offer is None:
@@ -198,7 +206,8 @@ def withdraw(thread: Thread, how: str) -> tuple[Thread, tuple[Action, ...]]:
         place=THREAD, body=f"The offer {how}. {localpart(thread.assignment.assignee or 'Nobody')} is still heard."
     )
     closed = () if offer.to else (SendEvent(owner=DESK, event=OfferChanged(thread=thread.id, open=False)),)
-    return replace(thread, assignment=replace(thread.assignment, offer=None)), (notice, CancelTimer(key=OFFER), *closed)
+    thread = note_offer_end(facts, replace(thread, assignment=replace(thread.assignment, offer=None)))
+    return thread, (notice, CancelTimer(key=OFFER), *closed)
 
 
 def _late(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> str | None:
@@ -209,11 +218,11 @@ def _late(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> str |
     return f"⏱ This came late: it was texted {when}." if facts.now - event.at > pack.settings.late_after_seconds else None
 
 
-def _forget_member(thread: Thread, user: str) -> tuple[Thread, tuple[Action, ...]]:
+def _forget_member(facts: Facts, thread: Thread, user: str) -> tuple[Thread, tuple[Action, ...]]:
     """Nobody who is gone can be given the assignee back, or accept it."""
     notice: tuple[Action, ...] = ()
     if thread.assignment.offer is not None and user in (thread.assignment.offer.to, thread.assignment.offer.by):
-        thread, notice = withdraw(thread, f"is over: {localpart(user)} has gone")
+        thread, notice = withdraw(facts, thread, f"is over: {localpart(user)} has gone")
     before = None if thread.assignment.taken_from == user else thread.assignment.taken_from
     assignment = replace(thread.assignment, taken_from=before, interpreters=thread.assignment.interpreters - {user})
     return replace(thread, assignment=assignment), notice

@@ -15,6 +15,7 @@ from bot.model.actions import DESK, OFFICE, THREAD, Action, Invite, KickMember, 
 from bot.model.desk import Facts, Role, Thread
 from bot.model.events import MessageRedacted, MessageSent, ReactionAdded, TimerDue
 from bot.model.feature import Step
+from bot.model.hold_signs import Doubt
 from bot.model.thread import TransferOffer
 from bot.model.thread_desk_events import (
     AlarmKind,
@@ -27,7 +28,7 @@ from bot.model.thread_desk_events import (
     OfferChanged,
 )
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
-from bot.staffing.assignment import OFFER, release_to_queue, withdraw
+from bot.staffing.assignment import OFFER, note_offer_end, release_to_queue, withdraw
 from policies.pack import Pack, TextName
 
 INTERPRETER_TIMER: Final = "seat:"
@@ -45,17 +46,19 @@ def offer_transfer(pack: Pack, facts: Facts, thread: Thread, event: MessageSent,
     if first.casefold() == "nobody":
         if thread.assignment.offer is None:
             return _refuse(facts, thread, event, "Nothing is offered here, so there is nothing to take back.")
-        thread, actions = withdraw(thread, "was taken back")
+        thread, actions = withdraw(facts, thread, "was taken back")
         return Step(thread, (mark_as_note(event), *actions), consumed=True)
     everybody = first.casefold() in {"all", "everybody"}
     to = "" if everybody else find_member(facts, event, first)
     if to is None:
-        return _refuse(facts, thread, event, UNKNOWN_MEMBER)
+        return _refuse(facts, note_offer_end(facts, thread), event, UNKNOWN_MEMBER)
     if to and (why := _cannot_take(pack, facts, thread, event.sender, to)):
-        return _refuse(facts, thread, event, why)
-    thread, before = withdraw(thread, "was replaced") if thread.assignment.offer else (thread, ())
+        return _refuse(facts, note_offer_end(facts, thread), event, why)
+    thread, before = withdraw(facts, thread, "was replaced") if thread.assignment.offer else (thread, ())
     offer = TransferOffer(to=to, by=event.sender, until=facts.now + pack.settings.offer_stands, event_id=event.event_id)
-    thread = replace(thread, assignment=replace(thread.assignment, offer=offer))
+    answered = thread.signs.answered - {Doubt.OFFER}
+    assignment, signs = replace(thread.assignment, offer=offer), replace(thread.signs, answered=answered)
+    thread = replace(thread, assignment=assignment, signs=signs)
     whom = localpart(to) if to else "everybody at the desk"
     how = f"{YES} or !accept takes it, {NO} or !decline does not" if to else "at the desk, ✋ on its card takes it"
     heard = localpart(assignee)
@@ -95,7 +98,7 @@ def answer_by_reaction(pack: Pack, facts: Facts, thread: Thread, event: Reaction
 def end_offer(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
     """Let an offer, or an interpreter's seat, end."""
     if event.key == OFFER and thread.assignment.offer is not None and thread.assignment.offer.until <= facts.now:
-        return Step(*withdraw(thread, "has run out"), consumed=True)
+        return Step(*withdraw(facts, thread, "has run out"), consumed=True)
     if (
         event.key.startswith(INTERPRETER_TIMER)
         and (user := event.key.removeprefix(INTERPRETER_TIMER)) in thread.assignment.interpreters
@@ -111,7 +114,7 @@ def withdraw_redacted(pack: Pack, facts: Facts, thread: Thread, event: MessageRe
     offer = thread.assignment.offer
     if offer is None or event.target != offer.event_id or event.sender != offer.by:
         return Step(thread)
-    return Step(*withdraw(thread, "was taken back"))
+    return Step(*withdraw(facts, thread, "was taken back"))
 
 
 def bring_in(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
@@ -270,9 +273,10 @@ def _cannot_answer(facts: Facts, thread: Thread, user: str) -> str | None:
 def _answer_offer(facts: Facts, thread: Thread, user: str, *, yes: bool) -> tuple[Thread, tuple[Action, ...]]:
     offer = thread.assignment.offer
     if not yes or offer is None:
-        return withdraw(thread, f"was declined by {localpart(user)}")
+        return withdraw(facts, thread, f"was declined by {localpart(user)}")
     # What is accepted is no longer an offer: nobody accepts it twice, and it cannot be taken back any more.
-    thread = replace(thread, assignment=replace(thread.assignment, offer=None))
+    # The desk may still refuse it.
+    thread = note_offer_end(facts, replace(thread, assignment=replace(thread.assignment, offer=None)))
     beyond = facts.role(offer.by) is Role.SUPERVISOR
     wanted = ClaimRequested(thread=thread.id, user=user, how=AssignmentKind.ACCEPTED, over_cap=beyond)
     return thread, (SendEvent(owner=DESK, event=wanted), CancelTimer(key=OFFER))

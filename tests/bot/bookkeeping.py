@@ -15,10 +15,12 @@ from bot.model.events import (
     TextArrived,
     TextOutcome,
 )
+from bot.model.thread import HeldReason
 from bot.model.thread_desk_events import Assigned, AssignmentKind
 from policies.pack import Pack, TextName
 from tests.bot.expectations import Expectations, Words
 from tests.bot.strategies import (
+    BY_PHONES,
     CANNED,
     EDITED,
     LONG,
@@ -46,6 +48,11 @@ class Bookkeeping:
 
     def _note(self, owner: str, was: Thread, event: Event) -> None:
         account, assignee = self.account[owner], self.threads[owner].assignment.assignee
+        if isinstance(event, TextArrived) and event.body not in BY_PHONES:
+            account.texted_at = max(event.at, account.texted_at)
+        if isinstance(event, MessageSent) and event.body.startswith("!transfer"):
+            account.offered_at = self.now
+        account.times |= isinstance(event, MessageSent) and event.body == "!agreed times 9-10"
         match event:
             case TextArrived(body=body) if body in STOPS:
                 account.close()
@@ -107,6 +114,7 @@ class Bookkeeping:
         words.open = plain and not differs and (body in WORDS or canned)
         words.held = "" if not plain else "LONG" if body == LONG else "WARNED" if body in WARNED or differs else ""
         words.body, words.heard_at = body, self.now
+        words.silence = 0.0 if body in STEPS_BACK else self.now - self.account[owner].texted_at
         words.undo = self._undo(owner, words.author)
 
     def _undo(self, owner: str, author: str) -> float:
@@ -127,11 +135,23 @@ class Bookkeeping:
             for event_id, words in account.words.items()
             if words.author == event.sender and words.held in SECOND[name] and event.target in ("", event_id)
         }
-        assert len(chosen) == min(1, len(could)), "a second word lets leave exactly one of the messages that it may"
+        assert set(chosen) <= could, "a second word let leave what it must not"
+        assert len(chosen) <= 1 or name == "again", "a second word let leave more than it may"
+        assert chosen or not could or self._may_ask(owner), "a second word lets leave what it is about"
         for event_id in chosen:
-            assert event_id in could, "a second word let leave what it must not"
             account.say_again(event_id, self.now)
             account.words[event_id].undo = self._undo(owner, event.sender)
+        if name == "long":
+            # The length was answered; the hour was not.
+            for held in self.threads[owner].sending.held:
+                if held.event_id in could and held.reason in (HeldReason.WARNED, HeldReason.UNPROMPTED):
+                    account.words[held.event_id].held = "WARNED"
+
+    def _may_ask(self, owner: str) -> bool:
+        """Tell whether words here may be asked about: the texter is silent, or a colleague may be meant."""
+        account = self.account[owner]
+        silent = self.now - account.texted_at > 900 or account.times
+        return silent or self.now - account.offered_at <= 600 + 300 + 30
 
     def _safety_move(self, owner: str, was: Thread, event: MessageSent) -> None:
         account, assignee = self.account[owner], event.sender == was.assignment.assignee

@@ -26,6 +26,8 @@ class Words:
     open: bool = False
     held: str = ""
     times: int = 1
+    silence: float = 0.0
+    """How old the texter's last text was when this was said; 0 once its author said a second word."""
 
 
 @dataclass(slots=True)
@@ -40,6 +42,12 @@ class Expectations:
     """The texter chose a line for `!unsafe`; `chosen` is the message that lets it leave."""
     chosen: str = ""
     slow_until: float = 0.0
+    texted_at: float = 0.0
+    """When the texter last texted something that a person writes."""
+    offered_at: float = 0.0
+    """When somebody last said `!transfer`."""
+    times: bool = False
+    """Safe times were agreed on."""
     words: dict[str, Words] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
     again: set[str] = field(default_factory=set)
@@ -58,7 +66,7 @@ class Expectations:
         """Count words as if they were said now, after all others."""
         words = self.words.pop(event_id)
         self.words[event_id] = words
-        words.open, words.held, words.at, words.heard_at = True, "", now, now
+        words.open, words.held, words.at, words.heard_at, words.silence = True, "", now, now, 0.0
         self.again.add(event_id)
         if event_id in self.left:
             self.left.remove(event_id)

@@ -17,6 +17,7 @@ from bot.model.actions import (
 )
 from bot.model.desk import Desk, Role, Thread
 from bot.model.events import Event, MemberLeft, MessageSent, ReactionAdded, TextArrived, TimerDue
+from bot.model.thread import HeldReason
 from bot.model.thread_desk_events import Assigned, AssigneeSpoke, AssignmentKind, ClaimRequested, ThreadQueued
 from bot.model.transactional_actions import SendEvent
 from tests.bot.bookkeeping import Bookkeeping
@@ -40,15 +41,13 @@ class Invariants(Bookkeeping):
             marked = {a.event_id for a in actions if isinstance(a, ShowReceipt) and a.receipt is DeliveryReceipt.NOT_SENT}
             assert gone <= marked, "a change of advocate does not say what it cancelled"
             assert not gone or any(isinstance(a, SendMessage) and "Not sent" in a.body for a in actions)
+        for held in thread.sending.held:
+            if (words := account.words[held.event_id]).open:
+                late = held.reason is HeldReason.LATE
+                assert not late or self.now - words.at > 300, "words that are not late are held as late"
+                assert late or self._may_ask(owner), "words that the phone expects are held"
+                words.open, words.held = False, "LATE" if late else "WARNED"
         for action in actions:
-            if (
-                isinstance(action, ShowReceipt)
-                and action.receipt is DeliveryReceipt.HELD
-                and account.words[action.event_id].open
-            ):
-                words = account.words[action.event_id]
-                assert self.now - words.at > 300, "words that are not late are held as late"
-                words.open, words.held = False, "LATE"
             if isinstance(action, SendEvent) and isinstance(action.event, ClaimRequested) and action.event.over_cap:
                 asks = event.sender if isinstance(event, MessageSent | ReactionAdded) else ""
                 by = (
@@ -84,6 +83,7 @@ class Invariants(Bookkeeping):
             )
             assert self.now >= words.heard_at + words.undo, "words left before their undo window was over"
             assert self.now - words.at <= 300, "words left late"
+            assert words.silence <= 1800, "words left after a long silence that nobody was asked about"
             said = list(account.words)
             assert all(said.index(earlier) < said.index(event_id) for earlier in account.left), "words overtook others"
             words.open = False

@@ -19,6 +19,7 @@ from bot.model.codeword_state import CodewordState, Enrolment, SendLock
 from bot.model.desk import Desk, DeskMember, Facts, QueueEntry, RevealRequest, Role, Thread
 from bot.model.dialled_number import ColdOutreach, DialledNumber, NumberKind
 from bot.model.events import Event
+from bot.model.hold_signs import Doubt, HoldSigns
 from bot.model.thread import (
     Assignment,
     Consent,
@@ -60,6 +61,8 @@ STOPS: Final = ("STOP", " stop ", "Stop.", "ALTO", "OPT OUT")
 STARTS: Final = ("START", "start.")
 TEXTER_WORDS: Final = ("hi, are you there?", "ES", "english", "", "please make him STOP", "Liked “ok”", "I'm driving")
 """What a texter says; with STOPS and STARTS each word of these has one meaning that the tests know without the code."""
+BY_PHONES: Final = TEXTER_WORDS[-2:]
+"""What of it a phone sends by itself."""
 WORDS: Final = ("I am here. Are you safe?", "Sí, claro: 5:30", "mail me at ana@example.org", "ok", "take your time 🙂")
 """What an assignee says to the phone."""
 NOTES: Final = (
@@ -279,6 +282,8 @@ flags: Final = st.builds(
     rights=times,
     safe_check_asked=st.sampled_from(("", "2027-01-15 08:00")),
     safe_times=st.lists(st.tuples(_minutes, _minutes), max_size=2).map(tuple),
+    safe_days=st.lists(st.tuples(st.integers(min_value=0, max_value=6), _minutes, _minutes), max_size=2).map(tuple),
+    other_hands_at=st.just(0.0) | times,
     text_first=st.none() | st.booleans(),
     channel=st.sampled_from(("", "call")),
     unsafe_line=st.sampled_from(("", "later", "clarify")),
@@ -294,6 +299,16 @@ silences: Final = st.builds(
     cues_shown=st.frozensets(st.sampled_from(("minor", "picture", "picture answered", "ask"))),
     recheck_safety=st.booleans(),
     last_auto_reply=st.sampled_from(("", "greeting", "picture")),
+    left_at=st.just(0.0) | times,
+)
+signs: Final = st.builds(
+    HoldSigns,
+    texted_at=st.just(0.0) | times,
+    pleaded=st.booleans(),
+    promised_at=st.just(0.0) | times,
+    offer_ended_at=st.just(0.0) | times,
+    colleague_at=st.just(0.0) | times,
+    answered=st.frozensets(st.sampled_from(Doubt), max_size=2),
 )
 
 threads: Final = st.builds(
@@ -331,6 +346,7 @@ threads: Final = st.builds(
     codeword=_codewords,
     flags=flags,
     silence=silences,
+    signs=signs,
     lifecycle=st.builds(
         Lifecycle,
         state=st.sampled_from(ThreadState),

@@ -260,3 +260,14 @@ def test_no_verdict_can_be_told_from_the_other_by_its_shape() -> None:
         for name in (TextName.VERIFIED, TextName.UNVERIFIED):
             assert segments(base.say(name, language)).count == 1
             assert not set("?¿0123456789") & set(base.say(name, language))
+
+
+def test_a_hold_that_never_comes_first_is_told(tmp_path: Path) -> None:
+    """A threshold beyond the one that holds all words changes nothing, and its author hears so."""
+    usual = [found.rule for found in lint(pack(tmp_path))]
+    assert "holds" not in usual
+    odd = pack(tmp_path, settings={"hold_first_no": "2 h", "hold_never_answered": "1 h"})
+    assert [found.path for found in lint(odd) if found.rule == "holds"] == [
+        "settings.hold_never_answered",
+        "settings.hold_first_no",
+    ]

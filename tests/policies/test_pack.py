@@ -82,6 +82,12 @@ DEFAULTS = {
     "offer_stands": 600,
     "cold_outbound": False,
     "help_answer": "",
+    "hold_after_silence": 1800,
+    "hold_never_answered": 900,
+    "hold_first_no": 300,
+    "hold_after_promise": 900,
+    "hold_after_offer": 300,
+    "hold_after_colleague": 120,
 }
 
 

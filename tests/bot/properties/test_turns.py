@@ -51,6 +51,7 @@ def test_turns(turns: list[tuple[str, str]], assignee: str | None) -> None:
     assert world.assignee(T1) == assignee
     for sender in (ANA, BEN, SUE):
         world.say(T1, sender, "ok")
+        world.say(T1, sender, "!anyway")  # beside an offer words are asked about
     world.settle()
     world.pass_time(21)
     world.settle()
@@ -108,6 +109,7 @@ def test_words_of_an_earlier_assignee_never_leave(later: str) -> None:
     world = full_room()
     world.say(T1, ANA, f"!transfer {BEN}")
     message = world.say(T1, ANA, "ok")
+    world.say(T1, ANA, "!anyway")
     world.settle()
     world.pass_time(21)
     world.settle()

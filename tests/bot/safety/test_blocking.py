@@ -106,7 +106,7 @@ def test_a_block_that_is_over_does_not_outlive_a_conversation() -> None:
     """Its timer goes with a conversation; the next one, which began after its time, is answered by its assignee."""
     blocked = then(held(), said("!block 1 h", sender=SUE)).aggregate.consent
     over = Thread(id="t1", designation="", consent=blocked, lifecycle=Lifecycle(state=ThreadState.PARKED))
-    thread = then(over, arrived("hi", id="x"), at(7200, new_designation="still brook")).aggregate
+    thread = then(over, arrived("hi", id="x", seconds=7200), at(7200, new_designation="still brook")).aggregate
     assert (thread.designation, thread.consent.blocked_until) == ("still brook", 0)
     thread = then(thread, Assigned(assignee=ANA), at(7210)).aggregate
     assert marks(then(thread, said("I am here"), at(7220))) == {"$m1": DeliveryReceipt.LEAVING}

@@ -302,7 +302,7 @@ def test_agreements_can_be_taken_back() -> None:
 )
 def test_safe_times_are_of_the_lines_day(spans: str, hour: int, minute: int, safe: bool) -> None:
     """A span includes its beginning and not its end, and may run over midnight; without any, every time is safe."""
-    flags = ConsentFlags(safe_times=time_windows.parse(spans) or ())
+    flags = time_windows.with_safe_times(ConsentFlags(), spans) or ConsentFlags()
     assert time_windows.is_safe(flags, datetime(2027, 1, 15, hour, minute, tzinfo=ZoneInfo("UTC"))) == safe
 
 

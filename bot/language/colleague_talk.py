@@ -1,0 +1,104 @@
+"""Words that may be meant for a colleague and not for the texter.
+
+Rules of this module: no state, no event; it would rather be wrong than missing, because a person lets the words leave by
+one more word. But a name that is a word as well ("Will", "Rose", "Sol") would hold every other sentence: it counts only
+where it is written or set apart as a name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from bot.language.common_words import COMMON
+from policies.confusables import skeleton
+
+NAMES_THAT_ARE_WORDS: Final = frozenset(
+    """
+    abril alba alma angel angela april art august autumn aurora barb basil bell belle bill blanca bob brook brooke bud
+    candy carol chance charity chase chip chuck clara clay cliff colt constance constanza coral crystal cruz daisy dawn
+    dean del dolores don dot drew dulce earl easter ed eden esperanza esther ever faith fe felicity fern flor flora frank
+    gail gene gloria grace gracia grant guy hale harmony harry haven hazel heath heather heaven helena herb holly honor
+    honour hope hunter iris ivy jack jade jasmine jay jazz jesus jewel jo joy joya june junior justice lance lane laurel
+    lee leo les liberty lily linda lola love luz mar mark marina mars mason matt max may melody mercedes mercy miles mina
+    miracle misty monte nick nieves noel norm oliver olive opal otto pat patience paz pearl penny peg phoenix piper pilar
+    pierce poppy prudence rain ray reed remedios rex rich rio river rob robin rocio rod roman rosa rosario rose ruby rusty
+    sage sally sandy santa santos sara scarlet sean serenity shade sky skip sky sol soledad sonny spring star sterling
+    stone sue summer sunny tad ted temperance tony trinity trip unity vera verity victor victoria viola violet
+    virginia vivian ward wade will willow wren zen
+    """.split()  # noqa: SIM905 - words are easier to read, and to strike out, as words
+)
+"""Names of people that are English or Spanish words as well."""
+ROLES: Final = frozenset(
+    """
+    admin advocate advocates agent chat counselor counsellor crisis desk duty helper hotline intern lead line manager night
+    oncall operator shift staff supervisor supervisors support team tech test text volunteer volunteers worker
+    abogada asesora consejera defensora equipo supervisora turno voluntaria
+    """.split()  # noqa: SIM905 - as above
+)
+"""What accounts are called that are no person's name."""
+ABOUT_THE_TEXTER: Final = re.compile(
+    r"\b(?:she|she's|shes|her|hers|herself|the texter|this texter|the survivor|the caller|the client|ella|la clienta)\b",
+    re.IGNORECASE,
+)
+"""How colleagues speak of a texter."""
+GREETINGS: Final = "hey|hi|hello|dear|yo|hola|oye"
+ASKED: Final = (
+    "can|could|would|please|pls|are|is|do|did|look|take|come|need|puede|puedes|podrias|por favor|mira|ven|necesito|esta"
+    "|estas"
+)
+"""What follows a name and makes a question or a request of it: "hey will can you"; not "you" or "i", for "hey will you"."""
+SHORTEST_NAME: Final = 3
+"""Letters below which a name counts as one that is a word."""
+_ADDRESS: Final = re.compile(r"\S*[@/]\S*|\S+\.\S+\.\S+")
+"""An e-mail or a web address: what stands in it is nobody's name."""
+_SENTENCE_BEGINS: Final = re.compile(r"(?:\A|[.!?\u2026:\n])[^\w.!?,;:]*\Z")
+
+
+def names_of(user: str) -> frozenset[str]:
+    """Return what somebody with that Matrix id is called: the parts of the local part that are letters."""
+    return frozenset(re.findall(r"[^\W\d_]{2,}", skeleton(user.removeprefix("@").partition(":")[0]).casefold()))
+
+
+def is_about_texter(body: str) -> bool:
+    """Tell whether words speak of the texter as colleagues do."""
+    return ABOUT_THE_TEXTER.search(skeleton(body)) is not None
+
+
+def find_colleague(body: str, colleagues: Iterable[str], author: str) -> str | None:
+    """Return the name of a colleague that stands in words, or None. `colleagues`: Matrix ids, without the author's own.
+
+    The author's own name is no colleague's, also where a colleague has the same one: people say who they are.
+    """
+    names = frozenset[str]().union(*(names_of(user) for user in colleagues)) - names_of(author)
+    seen = _ADDRESS.sub(" ", skeleton(body))
+    words = [(found[0], found.start(), found.end()) for found in re.finditer(r"[^\W\d_]+", seen)]
+    shouted = sum(word.isupper() for word, *_ in words) * 2 > len(words)
+    for word, start, end in words:
+        if (name := word.casefold()) in names and (
+            not _is_word(name) or _is_called(seen, start, end) or (not shouted and _is_capital(seen, word, start))
+        ):
+            return name
+    return None
+
+
+def _is_word(name: str) -> bool:
+    return len(name) < SHORTEST_NAME or name in COMMON or name in NAMES_THAT_ARE_WORDS or name in ROLES
+
+
+def _is_capital(seen: str, word: str, start: int) -> bool:
+    """Tell whether a word has a capital that no beginning of a sentence gave it."""
+    return word[0].isupper() and _SENTENCE_BEGINS.search(seen[:start]) is None
+
+
+def _is_called(seen: str, start: int, end: int) -> bool:
+    """Tell whether a word is set apart as somebody who is spoken to: "hey will", "Rose, look", "can you come, will"."""
+    before, after = seen[:start], seen[end:]
+    greeted = (
+        re.search(rf"(?:\A|[.!?,;:\n])\W*(?:{GREETINGS})\W+\Z", before, re.IGNORECASE) is not None
+        and re.match(rf"\W*\Z|\s*[^\w\s']|\s+(?:{ASKED})\b", after, re.IGNORECASE) is not None
+    )
+    alone = _SENTENCE_BEGINS.search(before) is not None and re.match(r"\s*[,:;\u2014-]|[\s!?.…]*\Z", after) is not None
+    last = re.search(r",\s*\Z", before) is not None and re.match(r"\s*(?:[,;.!?…\u2014-]|\Z)", after) is not None
+    return greeted or alone or last

@@ -1,0 +1,47 @@
+"""What the guard has to know to ask about a person's words before they leave: a slice of the thread of `bot.model.desk`.
+
+Rule of this module: times and marks, no word of anybody; nothing of it outlives a conversation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, unique
+
+
+@unique
+class Doubt(Enum):
+    """Why a person's words are asked about once more before they leave (design.md, "Rules of the phone").
+
+    The first six are about the moment, the next two about the situation, the last three about the words.
+    """
+
+    SILENCE = "silence"
+    LEFT = "left"
+    TIMES = "times"
+    FIRST_NO = "first_no"
+    PROMISE = "promise"
+    PLEA = "plea"
+    OTHER_HANDS = "other_hands"
+    OFFER = "offer"
+    COLLEAGUE = "colleague"
+    NAME = "name"
+    BARE_COMMAND = "bare_command"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldSigns:
+    """What happened that makes words of a person unexpected on the phone. Times in seconds since the epoch; 0: never.
+
+    `texted_at`: when the newest text that a person wrote was texted. `pleaded`: that text may have asked for no more texts.
+    `promised_at`: when the line last said by itself that it texts nobody first. `offer_ended_at`: when an offer of this
+    thread last ended, or was refused. `colleague_at`: when somebody else than the assignee last wrote here. `answered`:
+    doubts about the situation that the assignee has answered with `!anyway` since they arose.
+    """
+
+    texted_at: float = 0.0
+    pleaded: bool = False
+    promised_at: float = 0.0
+    offer_ended_at: float = 0.0
+    colleague_at: float = 0.0
+    answered: frozenset[Doubt] = frozenset()

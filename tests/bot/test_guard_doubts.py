@@ -1,0 +1,417 @@
+"""A person's words that the phone does not expect are held, by one rule, and leave by one more word (`guard.doubts`)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot import guard
+from bot.decide import decide
+from bot.model.actions import THREAD, DeliveryReceipt, SendSms
+from bot.model.desk import Facts, Thread
+from bot.model.events import MemberJoined, MessageRedacted, Outcome, ReactionAdded, Relation, TextOutcome
+from bot.model.hold_signs import Doubt
+from bot.model.thread import ConsentFlags
+from bot.model.thread_desk_events import Assigned, AssignmentKind, AssignmentRefused
+from policies.pack import TextName
+from tests.bot.examples import FACTS, arrived, at, due, edit, held, marks, of, said, texts, then, waiting, words
+from tests.bot.strategies import ANA, BEN, LONG, MEMBERS, NOW, PACK, SUE, UNDO, WARNED, with_settings
+
+HOUR = 3600.0
+MIN = 60.0
+"""`held()` is a thread whose one text came a minute before NOW. NOW is Friday 15 January 2027, 08:00 UTC."""
+
+
+def answered(thread: Thread | None = None) -> Thread:
+    """Return a thread whose texter was answered by a person, a minute after their text."""
+    thread = due(then(thread or held(), said("I am here")).aggregate, UNDO).aggregate
+    heard: Thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(UNDO)).aggregate
+    return heard
+
+
+def say(thread: Thread, body: str, seconds: float, *, event_id: str = "$w", **facts: Any) -> Any:
+    """Let the assignee say something at that time."""
+    return then(thread, said(body, event_id=event_id, at=NOW + seconds), at(seconds, **facts))
+
+
+def found(thread: Thread, seconds: float, body: str = "are you ok?", *, own: bool = True) -> tuple[Doubt, ...]:
+    """Return the doubts about words of the assignee at that time."""
+    return guard.doubts(PACK, at(seconds), thread, body, ANA, own=own)
+
+
+@pytest.mark.practice(2, 11)
+def test_the_first_words_after_a_long_silence_are_held_and_leave_by_anyway() -> None:
+    """Nine hours later words are held, in one line with the reasons, and one `!anyway` lets them leave, once."""
+    thread = then(answered(), said("!agreed first no", event_id="$f")).aggregate
+    step = say(thread, "just checking in", 9 * HOUR)
+    assert marks(step) == {"$w": DeliveryReceipt.HELD}
+    assert words(step) == ("Held: they said not to be texted first; their last text is 9 h old. If you are sure: !anyway")
+    assert texts(due(step.aggregate, 9 * HOUR + UNDO)) == []
+    sure = say(step.aggregate, "!anyway", 9 * HOUR + 1, event_id="$s")
+    assert marks(sure) == {"$s": DeliveryReceipt.NOTE, "$w": DeliveryReceipt.LEAVING}
+    left = due(sure.aggregate, 9 * HOUR + 1 + UNDO)
+    assert texts(left) == ["just checking in"]
+    more = say(left.aggregate, "and one more thing", 9 * HOUR + 60, event_id="$w2")
+    assert marks(more) == {"$w2": DeliveryReceipt.HELD}, "one !anyway is for one light on the phone"
+    assert "Nothing of yours is held" in words(say(left.aggregate, "!anyway", 9 * HOUR + 60, event_id="$s2"))
+
+
+@pytest.mark.parametrize(
+    ("spoken", "seconds", "doubts"),
+    [
+        (True, 29 * MIN, ()),
+        (True, 29 * MIN + 1, (Doubt.SILENCE,)),
+        (False, 14 * MIN, ()),
+        (False, 14 * MIN + 1, (Doubt.SILENCE,)),
+    ],
+)
+def test_silence_counts_from_their_last_text(spoken: bool, seconds: float, doubts: tuple[Doubt, ...]) -> None:
+    """Thirty minutes after their last text, and fifteen while nobody answered them; our own words do not count."""
+    assert found(answered() if spoken else held(), seconds) == doubts
+
+
+def test_a_text_a_moment_ago_makes_words_expected() -> None:
+    """After a night of silence the answer to a new text leaves without a question, and so do the next ones."""
+    thread = then(answered(), arrived("are you there", id="b", seconds=9 * HOUR), at(9 * HOUR)).aggregate
+    for n, after in enumerate((5.0, 60.0, 20 * MIN)):
+        step = say(thread, "yes", 9 * HOUR + after, event_id=f"$w{n}")
+        assert marks(step) == {f"$w{n}": DeliveryReceipt.LEAVING}
+
+
+@pytest.mark.parametrize("body", ["Liked “I am here”", "I'm driving"])
+def test_what_a_phone_sends_by_itself_is_no_text_of_theirs(body: str) -> None:
+    """A tapback and a car's answer after hours of silence make our words no more expected."""
+    thread = then(answered(), arrived(body, id="b", seconds=HOUR), at(HOUR)).aggregate
+    assert found(thread, HOUR + 5) == (Doubt.SILENCE,)
+
+
+def test_a_text_that_came_late_is_as_old_as_it_says() -> None:
+    """What was texted an hour ago and comes now is an hour old: who has the phone now, nobody knows."""
+    thread = then(answered(), arrived("help me decide", id="b", seconds=60), at(HOUR)).aggregate
+    assert found(thread, HOUR + 5) == (Doubt.SILENCE,)
+
+
+@pytest.mark.practice(12)
+@pytest.mark.parametrize("body", ["cant talk", "LATER", "luego"])
+def test_words_after_a_silent_exit_are_held(body: str) -> None:
+    """Whoever left with a silent word is not written to without a second word, until they text again."""
+    thread = then(answered(), arrived(body, id="b", seconds=20), at(20)).aggregate
+    step = say(thread, "No problem, I am here all night.", 25)
+    assert marks(step) == {"$w": DeliveryReceipt.HELD}
+    assert "left with a silent word" in words(step)
+    back = then(step.aggregate, arrived("ok back", id="c", seconds=90), at(90)).aggregate
+    assert found(back, 95) == ()
+
+
+@pytest.mark.practice(2)
+def test_first_no_is_kept() -> None:
+    """Where they said not to be texted first, words wait for a second word from five minutes after their last text."""
+    thread = then(answered(), said("!agreed first no", event_id="$f")).aggregate
+    assert found(thread, 3 * MIN) == ()
+    assert found(thread, 4 * MIN + 1) == (Doubt.FIRST_NO,)
+    yes = then(thread, said("!agreed first yes", event_id="$f2")).aggregate
+    assert found(yes, 4 * MIN + 1) == ()
+
+
+@pytest.mark.practice(2)
+def test_safe_times_are_kept() -> None:
+    """Outside their times words are held, unless they text outside them themselves, just now."""
+    inside = then(answered(), said("!agreed times 7-8:01", event_id="$f")).aggregate
+    assert found(inside, 50) == ()
+    step = say(inside, "are you ok?", 61)
+    assert words(step) == ("Held: now is outside the times that they called safe (7:00-8:01). If you are sure: !anyway")
+    theirs = then(inside, arrived("hi", id="b", seconds=600), at(600)).aggregate
+    assert found(theirs, 610) == ()
+    assert found(theirs, 600 + 5 * MIN + 1) == (Doubt.TIMES,)
+
+
+@pytest.mark.practice(29)
+def test_the_promise_that_we_do_not_text_first_is_kept() -> None:
+    """After the line said so by itself, words wait for a second word fifteen minutes after their last text."""
+    closed = replace(FACTS, roster=tuple(replace(member, on_duty=False) for member in MEMBERS))
+    pack = with_settings(hold_never_answered=HOUR)
+    thread = decide(pack, closed, Thread(id="t1", designation="amber heron"), arrived("hello")).aggregate
+    thread = decide(pack, at(1), thread, Assigned(assignee=ANA)).aggregate
+
+    def doubts(seconds: float) -> tuple[Doubt, ...]:
+        return guard.doubts(pack, at(seconds), thread, "hello", ANA, own=True)
+
+    assert doubts(15 * MIN) == ()
+    assert doubts(15 * MIN + 1) == (Doubt.PROMISE,)
+    assert "do not text first" in guard.describe_doubts(at(HOUR), thread, (Doubt.PROMISE,), "hello")
+    thread = replace(thread, silence=replace(thread.silence, spoke_at=NOW + 5))
+    assert doubts(15 * MIN + 1) == (), "a person has spoken since"
+
+
+@pytest.mark.practice(12)
+@pytest.mark.parametrize("body", ["please stop texting me he is right here", "no me escribas mas"])
+def test_a_plea_stops_words_in_the_undo_window(body: str) -> None:
+    """What has not left is held at once, also when its time is over; `!anyway` lets it leave, and a new text ends it."""
+    thread = say(held(), "Is everything ok?", 1).aggregate
+    step = then(thread, arrived(body, id="b", seconds=3), at(3))
+    assert marks(step) == {"$w": DeliveryReceipt.HELD}
+    assert "may have asked for no more texts" in words(step)
+    assert texts(due(step.aggregate, 60)) == []
+    assert found(step.aggregate, 10) == (Doubt.PLEA,)
+    sure = say(step.aggregate, "!anyway", 20, event_id="$s")
+    assert texts(due(sure.aggregate, 20 + UNDO)) == ["Is everything ok?"]
+    back = then(step.aggregate, arrived("sorry, wrong chat", id="c", seconds=40), at(40)).aggregate
+    assert found(back, 45) == ()
+
+
+def test_a_plea_stops_what_waits_at_the_carrier() -> None:
+    """Words that left the undo window and wait for the carrier are refused there."""
+    step = due(say(held(), "Is everything ok?", 0).aggregate, UNDO)
+    (text,) = of(SendSms, step)
+    assert guard.may_send(PACK, step.aggregate, text, NOW + UNDO, ()) is None
+    thread = then(step.aggregate, arrived("stop texting me", id="b", seconds=9), at(9)).aggregate
+    assert guard.may_send(PACK, thread, text, NOW + 9, ()) is guard.RETRACTED
+
+
+@pytest.mark.parametrize("body", ["!verify", "!different"])
+def test_a_plea_cancels_what_would_be_wrong_later(body: str) -> None:
+    """A challenge, and the text that steps back, do not wait for a second word: they are said again, or not."""
+    thread = say(held(), body, 1).aggregate
+    step = then(thread, arrived("stop texting me", id="b", seconds=3), at(3))
+    assert DeliveryReceipt.HELD not in marks(step).values()
+    assert step.aggregate.sending.held == step.aggregate.sending.pending == ()
+    assert step.aggregate.codeword.challenge == ""
+
+
+def test_the_agencys_texts_are_asked_about_as_well() -> None:
+    """A text by command lights up the phone like any other; its content is looked at by nobody's names."""
+    for body in ("!later", "!say closing", "!limits", "!say clarify: in other words?"):
+        assert marks(say(answered(), body, HOUR)) == {"$w": DeliveryReceipt.HELD}
+    offered = then(held(), said(f"!transfer {BEN}", event_id="$o")).aggregate
+    assert marks(say(offered, "!say handover", 10)) == {"$w": DeliveryReceipt.LEAVING}
+    assert marks(say(offered, "!say handover: my own", 10)) == {"$w": DeliveryReceipt.HELD}
+
+
+@pytest.mark.parametrize("body", ["!cover 1", "!different"])
+def test_what_is_for_a_phone_in_other_hands_is_not_asked_about(body: str) -> None:
+    """Cover lines and the text that steps back leave at any hour without a second word."""
+    assert marks(say(answered(), body, 9 * HOUR)) == {"$w": DeliveryReceipt.LEAVING}
+
+
+OFFER_ENDS: list[tuple[Any, float]] = [
+    (said("!transfer nobody", event_id="$n"), 10),
+    (said("!decline", sender=BEN, event_id="$n"), 10),
+    (ReactionAdded(place=THREAD, sender=BEN, event_id="$n", key="❌", target="offer", trusted=True), 10),
+    (MessageRedacted(place=THREAD, sender=ANA, target="$o"), 10),
+]
+
+
+@pytest.mark.parametrize(("event", "seconds"), OFFER_ENDS)
+def test_words_beside_an_offer_are_held(event: Any, seconds: float) -> None:
+    """While a thread is offered, and five minutes after that ended, own words are asked about once."""
+    thread = then(held(), said(f"!transfer {BEN}", event_id="$o")).aggregate
+    assert found(thread, 5, "good luck, two kids") == (Doubt.OFFER,)
+    over = then(thread, event, at(seconds)).aggregate
+    assert found(over, seconds + 5 * MIN - 1) == (Doubt.OFFER,)
+    assert found(over, seconds + 5 * MIN) == ()
+    step = say(over, "good luck, two kids", seconds + 1)
+    assert marks(step) == {"$w": DeliveryReceipt.HELD}
+    sure = say(step.aggregate, "!anyway", seconds + 2, event_id="$s").aggregate
+    assert found(sure, seconds + 3) == (), "who was asked knows that this goes to the phone"
+    again = then(sure, said(f"!transfer {SUE}", event_id="$o2"), at(seconds + 4)).aggregate
+    assert found(again, seconds + 5) == (Doubt.OFFER,)
+
+
+@pytest.mark.parametrize("load", [0, PACK.settings.cap])
+def test_a_refused_offer_is_no_offer_and_words_after_it_are_held(load: int) -> None:
+    """Whoever believes that the thread is handed over writes to a colleague next: also when the offer was refused."""
+    body = f"!transfer {BEN}" if load else "!transfer nobody-here"
+    step = then(held(), said(body, event_id="$o"), at(0, load={BEN: load}))
+    assert step.aggregate.assignment.offer is None
+    assert marks(say(step.aggregate, "good luck with her, she has 2 kids", 3)) == {"$w": DeliveryReceipt.HELD}
+
+
+def test_an_accepted_offer_asks_nothing_of_the_new_assignee() -> None:
+    """Whoever has taken the thread talks with the texter at once; if the desk refuses, words are asked about."""
+    thread = then(held(), said(f"!transfer {BEN}", event_id="$o")).aggregate
+    accepted = then(thread, said("!accept", sender=BEN, event_id="$a"), at(5)).aggregate
+    refused = then(accepted, AssignmentRefused(user=BEN, reason="they are off duty."), at(6)).aggregate
+    assert found(refused, 7) == (Doubt.OFFER,)
+    given = then(accepted, Assigned(assignee=BEN, how=AssignmentKind.ACCEPTED), at(6)).aggregate
+    assert found(given, 7) == ()
+
+
+def test_talk_about_the_texter_beside_a_colleagues_note_is_held() -> None:
+    """Two minutes after a colleague wrote, words about "her" are asked about; words to her are not."""
+    thread = then(held(), MemberJoined(place=THREAD, user=BEN)).aggregate
+    thread = then(thread, said("what do you think?", sender=BEN, event_id="$b"), at(1)).aggregate
+    for body in ("I think she is lying", "ella no quiere", "Is this texter safe?", "poor thing, her kids"):
+        assert found(thread, 60, body) == (Doubt.COLLEAGUE,), body
+    assert found(thread, 60, "Are you safe there?") == ()
+    assert found(thread, 1 + 2 * MIN, "she is lying") == ()
+    assert found(held(), 60, "Is she with you?") == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "doubts"),
+    [
+        ("ben can you look at this??", (Doubt.NAME,)),
+        ("Ben, are you there", (Doubt.NAME,)),
+        ("hey sue can you take over", (Doubt.NAME,)),
+        ("I asked Sue about it", (Doubt.NAME,)),
+        ("can you call, sue?", (Doubt.NAME,)),
+        ("You can sue him for that", ()),
+        ("Sue him, if you want", ()),
+        ("Hi, I am Ana.", ()),
+        ("mail ben@example.org", ()),
+        ("a benefit for Bennington", ()),
+        ("limits", (Doubt.BARE_COMMAND,)),
+        ("Close now.", (Doubt.BARE_COMMAND,)),
+        ("UNSAFE", (Doubt.BARE_COMMAND,)),
+        ("unsafe he is back", (Doubt.BARE_COMMAND,)),
+        ("cover 1", (Doubt.BARE_COMMAND,)),
+        ("say it in your own words", ()),
+        ("take your time", ()),
+        ("ok", ()),
+    ],
+)
+def test_words_for_a_colleague_or_the_software_are_held(body: str, doubts: tuple[Doubt, ...]) -> None:
+    """A colleague's name and a command without its mark are asked about; words of everyday talk are not."""
+    assert found(held(), 5, body) == doubts
+
+
+WORD_NAMES = (*MEMBERS, *(replace(MEMBERS[1], user=f"@{name}:line.example") for name in ("will", "rose", "sol", "al.hope")))
+
+
+@pytest.mark.parametrize(
+    ("body", "asked"),
+    [
+        ("I will call you tomorrow", False),
+        ("Will you be ok tonight?", False),
+        ("Ok. Will you be ok tonight?", False),
+        ("hey will you be ok", False),
+        ("ok will do", False),
+        ("WILL YOU BE OK, WILL HE COME", False),
+        ("there was a rose on the table", False),
+        ("hoy hace sol", False),
+        ("I hope that you are safe", False),
+        ("hi hope you slept well", False),
+        ("I will ask Will", True),
+        ("will, can you look", True),
+        ("hey will can you take over", True),
+        ("Rose?", True),
+        ("can you come, rose", True),
+        ("I think that Sol knows", True),
+        ("thanks Hope", True),
+    ],
+)
+def test_a_name_that_is_a_word_counts_where_it_is_a_name(body: str, asked: bool) -> None:
+    """A colleague called Will does not hold every sentence with "will": only where it is written, or called, as a name."""
+    thread = held()
+    found_there = guard.doubts(PACK, at(5, roster=WORD_NAMES), thread, body, ANA, own=True)
+    assert found_there == ((Doubt.NAME,) if asked else ())
+
+
+def test_nobody_is_asked_about_their_own_name() -> None:
+    """Who says who they are is not asked, not even where a colleague has the same name."""
+    roster = (*MEMBERS, replace(MEMBERS[1], user="@ana:other.example"))
+    assert guard.doubts(PACK, at(5, roster=roster), held(), "This is Ana again", ANA, own=True) == ()
+
+
+def test_a_number_and_a_silence_are_asked_about_at_once() -> None:
+    """One `!anyway` answers all that was told; what came to be in doubt since then is told first."""
+    step = say(answered(), WARNED[0], HOUR)
+    assert "phone number" in words(step)
+    assert "1 h old" not in words(step)
+    assert "61 min old" in words(step)
+    assert texts(due(say(step.aggregate, "!anyway", HOUR + 1, event_id="$s").aggregate, HOUR + 1 + UNDO)) == [WARNED[0]]
+    early = say(answered(), WARNED[0], 10)
+    late = say(early.aggregate, "!anyway", HOUR, event_id="$s")
+    assert marks(late) == {"$s": DeliveryReceipt.NOTE}
+    assert "61 min old. If you are sure: !anyway" in words(late)
+    sure = say(late.aggregate, "!anyway", HOUR + 1, event_id="$s2")
+    assert texts(due(sure.aggregate, HOUR + 1 + UNDO)) == [WARNED[0]]
+
+
+def test_long_words_are_asked_about_twice() -> None:
+    """`!long` answers the length and not the hour."""
+    step = say(say(answered(), LONG, HOUR).aggregate, "!long", HOUR + 1, event_id="$s")
+    assert "If you are sure: !anyway" in words(step)
+    assert texts(due(step.aggregate, HOUR + 20)) == []
+    sure = say(step.aggregate, "!anyway", HOUR + 2, event_id="$s2")
+    assert texts(due(sure.aggregate, HOUR + 2 + UNDO)) == [LONG]
+
+
+def test_again_after_a_long_silence_asks() -> None:
+    """What is unknown is sent again hours later only after the hour was told."""
+    thread = due(say(held(), "hello", 0).aggregate, UNDO).aggregate
+    thread = then(thread, TextOutcome(ref="say:$w", outcome=Outcome.UNKNOWN), at(UNDO)).aggregate
+    step = say(thread, "!again", HOUR, event_id="$s")
+    assert "If you are sure: !again" in words(step)
+    assert marks(step) == {"$s": DeliveryReceipt.NOTE}
+    sure = say(step.aggregate, "!again", HOUR + 1, event_id="$s2")
+    assert texts(due(sure.aggregate, HOUR + 1 + UNDO)) == ["hello"]
+
+
+def test_an_edit_is_asked_about_like_any_words() -> None:
+    """Words that wait, changed into talk with a colleague, are held; changed back they leave."""
+    thread = then(held(), said("hello")).aggregate
+    step = then(thread, edit("ben what do you think"), at(2))
+    assert marks(step) == {"$m1": DeliveryReceipt.HELD}
+    back = then(step.aggregate, edit("hello there", event_id="$e2"), at(3))
+    assert texts(due(back.aggregate, 3 + UNDO)) == ["hello there"]
+
+
+def test_a_reply_chooses_which_words_leave() -> None:
+    """`!anyway` as a reply is about that message."""
+    thread = say(say(answered(), "one", HOUR).aggregate, "two", HOUR + 1, event_id="$w2").aggregate
+    sure = then(
+        thread, said("!anyway", event_id="$s", relation=Relation.OTHER_REPLY, target="$w", at=NOW + HOUR + 2), at(HOUR + 2)
+    )
+    assert texts(due(sure.aggregate, HOUR + 20)) == ["one"]
+
+
+def test_the_first_words_of_a_thread_that_we_began_are_expected() -> None:
+    """Nobody texted there: words are asked about when the thread has stood for a while without any."""
+    thread = replace(waiting(), signs=replace(waiting().signs, texted_at=0.0))
+    life = replace(thread.lifecycle, last_inbound=0.0, newest_text=None, since=NOW)
+    thread = replace(thread, lifecycle=life)
+    assert found(thread, 14 * MIN) == ()
+    assert found(thread, 16 * MIN) == (Doubt.SILENCE,)
+    assert "no text came in the 16 min since" in guard.describe_doubts(at(16 * MIN), thread, (Doubt.SILENCE,), "hello")
+
+
+def test_every_doubt_has_a_sentence() -> None:
+    """No reason is told in silence, and each names the command that answers it."""
+    thread = replace(held(), flags=ConsentFlags(other_hands_at=NOW - 600))
+    for doubt in Doubt:
+        told = guard.describe_doubts(FACTS, thread, (doubt,), "limits")
+        assert told.endswith(". If you are sure: !anyway")
+        assert len(told) > 40, doubt
+
+
+def test_a_supervisors_reply_after_a_stop_is_asked_about() -> None:
+    """The one reply after a STOP, hours later, needs its second word as well."""
+    thread = then(then(answered(), arrived("STOP", id="s")).aggregate, arrived("sorry, are you there", id="t")).aggregate
+    step = say_by(SUE, thread, "!reply we are here", HOUR)
+    assert "!reply !anyway" in words(step)
+    assert step.aggregate.consent.reply is None
+    sure = say_by(SUE, step.aggregate, "!reply !anyway we are here", HOUR + 5)
+    assert sure.aggregate.consent.reply is not None
+    assert say_by(SUE, thread, "!reply we are here", 60).aggregate.consent.reply is not None
+
+
+def say_by(sender: str, thread: Thread, body: str, seconds: float) -> Any:
+    """Let somebody else say something at that time."""
+    return then(thread, said(body, sender=sender, event_id=f"$r{seconds}", at=NOW + seconds), at(seconds))
+
+
+def test_the_thresholds_are_the_packs() -> None:
+    """An agency sets each of them in its own pack."""
+    facts: Facts = at(10 * MIN)
+    short = with_settings(hold_after_silence=120, hold_never_answered=60, hold_first_no=60)
+    assert guard.doubts(short, facts, answered(), "hello", ANA, own=True) == (Doubt.SILENCE,)
+    assert guard.doubts(PACK, facts, answered(), "hello", ANA, own=True) == ()
+
+
+def test_the_texts_that_promise_are_those_of_the_pack() -> None:
+    """The base pack's two texts for when nobody answers say that we do not text first."""
+    for name in (TextName.AFTER_HOURS, TextName.UNAVAILABLE):
+        assert "text you first" in PACK.texts[name].wordings["en"].text
