@@ -27,7 +27,11 @@ from policies.segments import segments
 STOPPED: Final = "the texter said STOP. Nothing leaves until they text START."
 UNANSWERABLE: Final = "this sender is a short code or a name; it cannot be answered."
 LATE: Final = "it could not leave for more than five minutes. !again if it still fits."
-UNSAFE: Final = "the phone may be in other hands. Nothing leaves until its advocate or a supervisor says !safe."
+UNSAFE: Final = (
+    "the phone may be in other hands. Only !cover 1, 2 and 3 leave until its advocate or a supervisor says !safe; "
+    "!different ends the conversation without a text."
+)
+OTHER_HANDS: Final = "somebody else may have the phone: only people answer it, until !safe."
 STOP_IS_OVER: Final = "the STOP that it belongs to is over."
 BLOCKED: Final = "a supervisor blocked this phone. !block off ends that."
 PARKED: Final = "the conversation is over."
@@ -49,6 +53,8 @@ MOST_SHOWN: Final = 2_000
 """Letters of what would leave that are shown to its author; a text of this length is more than any carrier takes."""
 FROM_PEOPLE: Final = (Origin.ADVOCATE, Origin.REPLY_AFTER_STOP)
 """Where the words come from that a person said or chose."""
+TO_ANYBODY: Final = ("answer:", "help_answer:")
+"""What is answered by itself whoever has the phone: a challenge's answer, and where a carrier forces a neutral line."""
 COVER: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
 
 SERVER: Final = r"(?:[a-z0-9-]+(?:\.[a-z0-9-]+)+|[a-z][a-z0-9-]{2,}|\[[0-9a-f:.]+\])"
@@ -113,8 +119,13 @@ def may_send(pack: Pack, thread: Thread, text: SendSms, now: float, designations
         return PARKED
     if (why := blocked(thread, now)) is not None:
         return why
-    if thread.flags.unsafe and (not thread.flags.unsafe_line_ref or text.ref != thread.flags.unsafe_line_ref):
+    if thread.flags.unsafe and not (
+        (thread.flags.unsafe_line_ref and text.ref == thread.flags.unsafe_line_ref)
+        or (text.origin is Origin.ADVOCATE and _is_one_of(pack, text.body, COVER))
+    ):
         return UNSAFE
+    if text.origin is Origin.AUTO_REPLY and thread.flags.other_hands_at and not text.ref.startswith(TO_ANYBODY):
+        return OTHER_HANDS
     if text.origin is Origin.REPLY_AFTER_STOP:
         if not thread.consent.stopped or text.ref != thread.consent.reply_ref:
             return STOP_IS_OVER
@@ -182,7 +193,7 @@ def refuses(pack: Pack, thread: Thread, body: str, designations: Iterable[str]) 
         return STOPPED
     if (why := locked(pack, thread, body)) is not None:
         return why
-    if thread.flags.unsafe:
+    if thread.flags.unsafe and not _is_one_of(pack, body, COVER):
         return UNSAFE
     if not body.strip():
         return EMPTY

@@ -153,7 +153,7 @@ def _word_texted(
     thread = replace(thread, codeword=replace(thread.codeword, spent=True, ever_texted=True, failures=failures))
     common = (*stopped, CancelTimer(key=TIMER), SetTimer(key=retention.IDLE, due=facts.now + pack.settings.idle))
     if duress:
-        thread = replace(thread, codeword=replace(thread.codeword, lock=SendLock.DURESS))
+        thread = replace(thread, codeword=replace(thread.codeword, lock=SendLock.DURESS, duress_at=facts.now))
         mentions = (thread.assignment.assignee,) if thread.assignment.assignee else ()
         notice = SendMessage(place=THREAD, body=DURESS, notice=False, mentions=mentions)
         mark = SendEvent(owner=DESK, event=DuressFlagChanged(thread=thread.id, duress=True))

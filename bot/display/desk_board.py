@@ -78,12 +78,12 @@ def restore_board(pack: Pack, facts: Facts, desk: Desk, event: MessageRedacted) 
 def board_text(pack: Pack, facts: Facts, desk: Desk) -> str:
     """Return the board: who waits how long, who talks with whom, who is here and with how much."""
     waiting = [
-        f"{entry.designation}{_marks(desk, entry)} · queued {describe_duration(facts.now - entry.since)}"
+        f"{entry.designation}{_marks(facts, desk, entry)} · queued {describe_duration(facts.now - entry.since)}"
         for entry in desk.waiting
     ]
     opened = sorted((entry for entry in desk.threads if entry.assignee is not None), key=lambda entry: not entry.duress)
     claimed = [
-        f"{entry.designation}{_marks(desk, entry)} · with {localpart(entry.assignee or '')}"
+        f"{entry.designation}{_marks(facts, desk, entry)} · with {localpart(entry.assignee or '')}"
         f"{' · offered to all' if entry.offered else ''} · open {_steps(facts.now - entry.opened_at)}{_last(facts, entry)}"
         for entry in opened
     ]
@@ -120,8 +120,9 @@ def describe_duration(seconds: float) -> str:
     return f"{minutes // 60} h"
 
 
-def _marks(desk: Desk, entry: QueueEntry) -> str:
-    return f"{' · DURESS' if entry.duress else ''}{' · ON HOLD' if entry.thread in desk.on_legal_hold else ''}"
+def _marks(facts: Facts, desk: Desk, entry: QueueEntry) -> str:
+    hands = f" · ⚠️ other hands {_steps(facts.now - entry.other_hands_at)} ago" if entry.other_hands_at else ""
+    return f"{hands}{' · DURESS' if entry.duress else ''}{' · ON HOLD' if entry.thread in desk.on_legal_hold else ''}"
 
 
 def _last(facts: Facts, entry: QueueEntry) -> str:

@@ -16,6 +16,7 @@ from bot.model.actions import DESK, Action, EditMessage, SendMessage
 from bot.model.desk import Desk, Facts, QueueEntry
 from bot.model.events import MessageRedacted
 from bot.model.feature import Step
+from bot.model.text_order import describe_minutes
 from bot.model.transactional_actions import ExpireMessage
 from policies.pack import Pack
 
@@ -39,10 +40,12 @@ def thread_of(name: str) -> str:
     return "" if kind is None else name.removeprefix(kind).partition(":")[0]
 
 
-def claim_card(entry: QueueEntry, how: str = WAITING) -> SendMessage:
+def claim_card(facts: Facts, entry: QueueEntry, how: str = WAITING) -> SendMessage:
     """Return the card of a thread that can be claimed."""
     name = entry.designation
     how = f"{localpart(entry.assignee)} offers it to everybody" if entry.assignee is not None else how
+    hands = describe_minutes(round((facts.now - entry.other_hands_at) / 60))
+    how += f" · ⚠️ other hands {hands} ago" if entry.other_hands_at else ""
     body = f"{CLAIM_REACTION} {name} · {how}\nTap {CLAIM_REACTION} or say !claim {name}"
     return SendMessage(place=DESK, ref=card_ref(entry), body=body, notice=False, reactions=(CLAIM_REACTION,))
 
@@ -75,10 +78,10 @@ def restore_card(pack: Pack, facts: Facts, desk: Desk, event: MessageRedacted) -
     free = entry.assignee is None or entry.offered
     if name != event.ref:
         return Step(
-            desk, (EditMessage(place=DESK, ref=name, body=claim_card(entry).body if free else assigned_card(entry)),)
+            desk, (EditMessage(place=DESK, ref=name, body=claim_card(facts, entry).body if free else assigned_card(entry)),)
         )
     if not free:
         return Step(desk)
     again, gone = next_card(entry)
     threads = tuple(again if known is entry else known for known in desk.threads)
-    return Step(replace(desk, threads=threads), (*gone, claim_card(again)))
+    return Step(replace(desk, threads=threads), (*gone, claim_card(facts, again)))

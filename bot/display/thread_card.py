@@ -25,7 +25,9 @@ def card(thread: Thread) -> str:
     assignee = localpart(thread.assignment.assignee) if thread.assignment.assignee else "nobody"
     taken = f" (taken from {localpart(thread.assignment.taken_from)})" if thread.assignment.taken_from else ""
     offer = thread.assignment.offer
+    hands = thread.flags.other_hands_seen
     lines = [
+        *([f"⚠️ OTHER HANDS, seen {hands}: words are asked about; !safe, once it is the texter"] if hands else []),
         f"{thread.designation} · {life.state.value}",
         f"with {assignee}{taken}",
         *([f"offered to {localpart(offer.to) if offer.to else 'everybody'}"] if offer else []),
@@ -75,6 +77,8 @@ def _codeword(thread: Thread) -> list[str]:
     lines = []
     if codeword.lock is SendLock.DURESS:
         lines.append("⚠️ DURESS: nothing leaves but !cover 1, 2, 3, until a supervisor's !unlock")
+        if codeword.duress_at:
+            lines.append(f"the duress word came: {datetime.fromtimestamp(codeword.duress_at, UTC):%Y-%m-%d %H:%M} UTC")
     if codeword.lock is SendLock.UNVERIFIED:
         lines.append("⚠️ UNVERIFIED, possible duress: nothing leaves but !cover 1, 2, 3, until a supervisor's !unlock")
     if codeword.digests is not None:

@@ -41,6 +41,8 @@ class CodewordState:
     last_text_at: float = 0.0
     challenge: str = ""
     challenge_sent_at: float = 0.0
+    duress_at: float = 0.0
+    """When the duress word last came. What the line says by itself never turns on it (practice 10)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from enum import Enum, unique
 from typing import TypeAlias
 
 from bot.model.codeword_match import CodewordMatch, EnrolmentAnswer
-from bot.model.codeword_state import CodewordState, Enrolment
+from bot.model.codeword_state import CodewordState, Enrolment, SendLock
 from bot.model.dialled_number import ColdOutreach, DialledNumber
 from bot.model.hold_signs import HoldSigns
 from bot.model.thread import Assignment, Consent, ConsentFlags, Lifecycle, Sending, Silence
@@ -56,6 +56,12 @@ class Thread:
     """It is on hold, as last seen here; the database has the truth (`Facts.frozen`)."""
     reveal_request: RevealRequest | None = None
 
+    @property
+    def other_hands_at(self) -> float:
+        """When a sign was last seen that somebody else has the phone, or writes under duress; 0: no such sign stands."""
+        duress = self.codeword.duress_at if self.codeword.lock is SendLock.DURESS else 0.0
+        return max(self.flags.other_hands_at, duress)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeskMember:
@@ -81,7 +87,8 @@ class QueueEntry:
     """A thread as the desk sees it. `assignee` is None while it waits; `since`: when it came to wait, or to its assignee.
 
     `opened_at`: when it came to the desk. `last_activity`, `last_was_inbound`: the last text, to the minute, and whose it
-    was. `auto_assigned`: to its
+    was. `other_hands_at`: when a sign was last seen that somebody else has the phone; 0: none stands.
+    `auto_assigned`: to its
     assignee unasked; `tried_users`: who had it in their hands and has it no longer. `duress`, `heavy`: marks, no content.
     """
 
@@ -101,6 +108,7 @@ class QueueEntry:
     tried_users: tuple[str, ...] = ()
     duress: bool = False
     heavy: bool = False
+    other_hands_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

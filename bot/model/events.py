@@ -38,6 +38,7 @@ from bot.model.thread_desk_events import (
     MemberRemoved,
     OffDutyRequested,
     OfferChanged,
+    OtherHandsChanged,
     OutreachStarted,
     RevealConfirmed,
     RevealRequested,
@@ -269,6 +270,7 @@ Event: TypeAlias = (
     | MemberRemoved
     | TextDropped
     | DuressFlagChanged
+    | OtherHandsChanged
     | ThreadActivity
     | AssigneePresent
     | ThreadCreated

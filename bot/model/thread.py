@@ -228,6 +228,8 @@ class ConsentFlags:
     """When a sign was last seen that somebody else has the phone (seconds since the epoch); 0: none since `!safe`.
 
     It belongs to the phone: it goes over into the next conversation, and ends with the number at the latest."""
+    other_hands_seen: str = ""
+    """The same, as the line's clock on the wall said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

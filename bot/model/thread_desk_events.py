@@ -16,7 +16,7 @@ from bot.model.codeword_match import Digests
 class ThreadQueued:
     """From a thread to the desk: nobody is its assignee.
 
-    `requeued`: it had one before; `rate_limited`: its card has to wait.
+    `requeued`: it had one before; `rate_limited`: its card has to wait; `other_hands_at`: as in `OtherHandsChanged`.
     """
 
     thread: str
@@ -24,6 +24,7 @@ class ThreadQueued:
     since: float
     requeued: bool = False
     rate_limited: bool = False
+    other_hands_at: float = 0.0
 
 
 @unique
@@ -52,6 +53,7 @@ class AlarmKind(Enum):
     HELP = "help"
     BLOCKED = "blocked"
     UNBLOCKED = "unblocked"
+    OTHER_HANDS = "other_hands"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +157,14 @@ class DuressFlagChanged:
 
     thread: str
     duress: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherHandsChanged:
+    """From a thread to the desk: when a sign was seen that somebody else has the phone; 0: none stands any more."""
+
+    thread: str
+    other_hands_at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,18 +7,35 @@ calls `stop_pending`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Final
 
+from bot.language import time_windows
 from bot.language.masked_meaning import meaning
-from bot.model.actions import Action
+from bot.model.actions import DESK, Action
 from bot.model.desk import Facts, Thread
 from bot.model.events import TextArrived
 from bot.model.feature import Step
+from bot.model.hold_signs import Doubt
+from bot.model.thread_desk_events import AlarmKind, AlarmRaised, OtherHandsChanged
+from bot.model.transactional_actions import SendEvent
 from bot.sending.undo_window import hold_pending
-from policies.keywords import Meaning
+from policies.keywords import Meaning, normalize_words
 from policies.pack import Pack
 
+WHO_IS_THIS: Final = re.compile(
+    r"\b(?:who(?:s| is| are| r)? (?:this|u|you|dis|texting) *$|who(?:s| is)? (?:this|the) (?:number|phone)"
+    r"|who(?:s| is) number is this|whose number|who(?:s| is) (?:texting|writing|messaging) (?:me|her|him|my)"
+    r"|how do you know (?:my|her) |why are you (?:texting|messaging|writing) (?:my|her) |wrong number"
+    r"|(?:im|i am|this is) her (?:husband|boyfriend|fiance|ex)"
+    r"|quien (?:es|eres|habla|escribe|sos)(?: tu| usted| este numero)? *$|de quien es este (?:numero|telefono|celular)"
+    r"|soy su (?:marido|esposo|novio|pareja)|numero equivocado)"
+)
+"""Somebody does not know whom this number belongs to, or says that they are somebody else; in plain words."""
+MAX_SEARCHED: Final = 1_600
+"""Characters of a text in which a sign is looked for."""
+SIGN: Final = "somebody else may have the phone"
 PLEADED: Final = "the texter may have asked for no more texts just now"
 
 
@@ -30,12 +47,51 @@ def note_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> S
     means = meaning(event.body, pack)
     if not means.from_a_person:
         return Step(thread)
+    sign: tuple[Action, ...] = ()
+    if seems_other_hands(event.body):
+        thread, sign = note_other_hands(pack, facts, thread)
     pleads = means.meaning is Meaning.WISH
     newest = event.at >= thread.signs.texted_at
     pleaded = pleads if newest else thread.signs.pleaded
     signs = replace(thread.signs, texted_at=max(event.at, thread.signs.texted_at), pleaded=pleaded)
     thread = replace(thread, signs=signs)
-    return Step(*stop_pending(pack, facts, thread, PLEADED)) if pleads else Step(thread)
+    if not (pleads or sign):
+        return Step(thread)
+    thread, stopped = stop_pending(pack, facts, thread, PLEADED if pleads else SIGN)
+    return Step(thread, (*sign, *stopped))
+
+
+def note_other_hands(pack: Pack, facts: Facts, thread: Thread, *, alarm: bool = True) -> tuple[Thread, tuple[Action, ...]]:
+    """Note a sign that somebody else has the phone: on the card, the board and the queue card, until `!safe`.
+
+    It belongs to the phone, and goes over into its next conversation. Whoever writes to it next is asked first. The first
+    sign alarms the desk, unless the caller does that (`alarm` false).
+    """
+    first = not thread.flags.other_hands_at
+    seen = f"{time_windows.local(pack, facts.wall_clock):%Y-%m-%d %H:%M}"
+    flags = replace(thread.flags, other_hands_at=facts.now, other_hands_seen=seen)
+    signs = replace(thread.signs, answered=thread.signs.answered - {Doubt.OTHER_HANDS})
+    thread = replace(thread, flags=flags, signs=signs)
+    raised = AlarmRaised(designation=thread.designation, alarm=AlarmKind.OTHER_HANDS)
+    loud = (SendEvent(owner=DESK, event=raised),) if alarm and first else ()
+    return thread, (tell_desk(thread), *loud)
+
+
+def clear_other_hands(thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
+    """Note that a person knows that it is the texter who has the phone."""
+    thread = replace(thread, flags=replace(thread.flags, other_hands_at=0.0, other_hands_seen=""))
+    return thread, (tell_desk(thread),)
+
+
+def tell_desk(thread: Thread) -> SendEvent:
+    """Tell the desk how it stands with other hands."""
+    return SendEvent(owner=DESK, event=OtherHandsChanged(thread=thread.id, other_hands_at=thread.other_hands_at))
+
+
+def seems_other_hands(body: str) -> bool:
+    """Tell whether a text asks whom the number belongs to, or says that somebody else writes, in English or Spanish."""
+    sentences = re.split(r"[.!?\n]+", body[:MAX_SEARCHED])
+    return any(WHO_IS_THIS.search(f"{normalize_words(sentence)} ") is not None for sentence in sentences)
 
 
 def stop_pending(pack: Pack, facts: Facts, thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:

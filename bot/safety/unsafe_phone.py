@@ -1,7 +1,7 @@
 """Safety commands: the phone is in other hands, safe again, urgent, or another person's (practices 9, 12, 31, 39).
 
 Rules of this module: any member of the room may stop everything for a phone. Only the line that the texter chose beforehand
-may leave then, once, by the assignee. Nothing here calls anybody outside the agency.
+may leave then, once, by the assignee, and the agreed cover lines. Nothing here calls anybody outside the agency.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from bot.model.feature import Step
 from bot.model.thread import ConsentFlags, PendingText, Silence
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised
 from bot.model.transactional_actions import CancelTimer, RecordAudit, SendEvent
+from bot.safety.break_off import clear_other_hands, note_other_hands
 from bot.safety.inbound_cues import safe_check_cue
 from bot.safety.silence_reminders import TIMER
 from bot.sending.delivery_receipts import first_report
@@ -37,14 +38,17 @@ def unsafe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
     if not thread.flags.unsafe:
         thread, dropped = drop_pending(thread, "the phone is unsafe")
         thread = replace(thread, flags=replace(thread.flags, unsafe=True, unsafe_line_ref=""))
+        thread, told = note_other_hands(pack, facts, thread, alarm=False)
         notice = SendMessage(
             place=THREAD,
-            body="UNSAFE: nothing leaves for the phone until its advocate or a supervisor says !safe. "
-            "Nothing was sent. !playbook abuser_on_the_line says what can be done.",
+            body="UNSAFE: nothing but !cover 1, 2, 3 leaves for the phone until its advocate or a supervisor says !safe. "
+            "Nothing was sent. !different ends the conversation without a text. !playbook abuser_on_the_line says what can"
+            " be done.",
             notice=False,
         )
         actions = (
             *dropped,
+            *told,
             CancelTimer(key=TIMER),
             notice,
             _alarm(thread, AlarmKind.UNSAFE),
@@ -78,22 +82,29 @@ def unsafe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
 
 def safe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!safe`: the phone may be texted again. A person has found out, by a way that is not this phone."""
-    if not thread.flags.unsafe:
+    if not (thread.flags.unsafe or thread.flags.other_hands_at):
         return Step(thread, (mark_as_note(event), *answer(facts, event, "It was not marked unsafe.")), consumed=True)
     flags = replace(thread.flags, unsafe=False, unsafe_line_ref="")
     thread = replace(thread, flags=flags, silence=replace(thread.silence, recheck_safety=True))
+    thread, cleared = clear_other_hands(thread)
     notice = safe_check_cue("Texts may leave again.")
     return Step(
         thread,
-        (mark_as_note(event), notice, _alarm(thread, AlarmKind.SAFE), RecordAudit(kind=AuditKind.SAFE)),
+        (mark_as_note(event), notice, *cleared, _alarm(thread, AlarmKind.SAFE), RecordAudit(kind=AuditKind.SAFE)),
         consumed=True,
     )
 
 
 def different(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!different`: what has not left does not leave; the text that names nobody goes the way of the others."""
+    """`!different`: what has not left does not leave; the text that names nobody goes the way of the others.
+
+    For a phone that is unsafe the conversation ends without it: to send it somebody would have to say that it is safe.
+    """
     # What waits for its turn at the carrier was for whoever had the phone before.
     thread, dropped = drop_pending(retract_sent(thread, lambda _words: True), "somebody else has the phone")
+    if thread.flags.unsafe and isinstance(canned_texts.read(pack, facts, thread, command), canned_texts.CannedText):
+        thread, over = start_over(pack, facts, thread)
+        return Step(thread, (mark_as_note(event), *dropped, *over), consumed=True)
     step = say(pack, facts, thread, event, command)
     return replace(step, actions=(*dropped, *step.actions))
 
@@ -107,7 +118,7 @@ def different_sent(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome)
     over = thread.codeword.ever_texted or event.outcome in (Outcome.ACCEPTED, Outcome.DELIVERED)
     if sent is None or sent.name != TextName.DIFFERENT or not over:
         return Step(thread)
-    return Step(*start_over(thread, facts))
+    return Step(*start_over(pack, facts, thread))
 
 
 def end_locked(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
@@ -119,14 +130,14 @@ def end_locked(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Ste
     due = [w for w in thread.sending.pending if w.name == TextName.DIFFERENT and w.send_at <= facts.now]
     if all(cannot_send(pack, facts, free, words) is not None for words in due):
         return Step(thread)
-    return Step(*start_over(thread, facts))
+    return Step(*start_over(pack, facts, thread))
 
 
-def start_over(thread: Thread, facts: Facts) -> tuple[Thread, tuple[Action, ...]]:
+def start_over(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
     """Begin again with whoever has the phone now: nothing that was agreed before is theirs.
 
     The conversation ends here, and the next text of this phone gets a room and a designation of its own. What was chosen
-    for `!unsafe`, and that the phone is unsafe, belong to the phone and stay.
+    for `!unsafe`, that the phone is unsafe, and that somebody else has it, belong to the phone and stay.
     """
     flags = ConsentFlags(
         unsafe_line=thread.flags.unsafe_line, unsafe=thread.flags.unsafe, unsafe_line_ref=thread.flags.unsafe_line_ref
@@ -140,8 +151,9 @@ def start_over(thread: Thread, facts: Facts) -> tuple[Thread, tuple[Action, ...]
     # What came was burned, so it could not prove anything again; what is locked stays so.
     codeword = replace(thread.codeword, verified_at=0.0)
     thread = replace(thread, flags=flags, silence=Silence(heard_at=thread.silence.heard_at), codeword=codeword)
+    thread, told = note_other_hands(pack, facts, thread, alarm=False)
     thread, closing = park_now(facts, thread)
-    return thread, (notice, CancelTimer(key=TIMER), *closing)
+    return thread, (notice, *told, CancelTimer(key=TIMER), *closing)
 
 
 def _line_is_out(thread: Thread) -> bool:

@@ -64,6 +64,7 @@ ALARMS: Final = {
     AlarmKind.HELP: "said a word for help. A person has to answer.",
     AlarmKind.BLOCKED: "is blocked by a supervisor: nothing leaves, and what it sends is dropped.",
     AlarmKind.UNBLOCKED: "is not blocked any more.",
+    AlarmKind.OTHER_HANDS: "somebody else may have the phone. Nothing was sent; what waited is held. Please look.",
 }
 CALLS_SUPERVISORS: Final = (
     AlarmKind.ESCALATED,
@@ -75,6 +76,7 @@ CALLS_SUPERVISORS: Final = (
     AlarmKind.CALL,
     AlarmKind.HELP,
     AlarmKind.DURESS,
+    AlarmKind.OTHER_HANDS,
     AlarmKind.UNVERIFIED,
 )
 """What supervisors are called for by name."""

@@ -127,6 +127,13 @@ def assign(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[Th
     else:
         notice = f"{localpart(event.assignee)} is the advocate now: the phone hears them, and nobody else."
         shown = (SendMessage(place=THREAD, body=notice, mentions=(event.assignee,)),)
+    if thread.flags.other_hands_at:
+        age = describe_minutes(round((facts.now - thread.flags.other_hands_at) / 60))
+        seen = (
+            f"⚠️ OTHER HANDS: {age} ago there was a sign that somebody else has this phone. It may be them who texts. Your "
+            "first words are held (!anyway). Once you know that it is the texter: !safe. !playbook abuser_on_the_line"
+        )
+        shown = (*shown, SendMessage(place=THREAD, body=seen, notice=False, mentions=(event.assignee,)))
     invited = () if event.assignee in assignment.members else (Invite(user=event.assignee),)
     closed = (SendEvent(owner=DESK, event=OfferChanged(thread=thread.id, open=False)),) if offer and not offer.to else ()
     return Step(thread, (*dropped, *invited, CancelTimer(key=OFFER), *closed, *shown))
@@ -240,6 +247,11 @@ def _report_lock(thread: Thread) -> tuple[Action, ...]:
 
 def _queue(thread: Thread, since: float, *, requeued: bool, rate_limited: bool = False) -> SendEvent:
     event = ThreadQueued(
-        thread=thread.id, designation=thread.designation, since=since, requeued=requeued, rate_limited=rate_limited
+        thread=thread.id,
+        designation=thread.designation,
+        since=since,
+        requeued=requeued,
+        rate_limited=rate_limited,
+        other_hands_at=thread.other_hands_at,
     )
     return SendEvent(owner=DESK, event=event)

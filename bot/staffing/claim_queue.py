@@ -31,6 +31,7 @@ from bot.model.thread_desk_events import (
     AssignmentRefused,
     ClaimRequested,
     OfferChanged,
+    OtherHandsChanged,
     ThreadParked,
     ThreadQueued,
 )
@@ -57,7 +58,7 @@ def queue_thread(pack: Pack, facts: Facts, desk: Desk, event: ThreadQueued) -> S
             EditMessage(place=DESK, ref=card_ref(old), body=f"{event.designation} · back in the queue, see below"),
             *over,
         )
-    card = claim_card(entry, "waiting again: its advocate has left" if event.requeued else "waiting")
+    card = claim_card(facts, entry, "waiting again: its advocate has left" if event.requeued else "waiting")
     entry = replace(entry, has_card=True)
     ladder = SetTimer(key=f"{WAIT}{event.thread}:0", due=facts.now + pack.settings.unclaimed_on_duty)
     actions: tuple[Action, ...] = (*before, card, ladder)
@@ -160,7 +161,19 @@ def show_offer(pack: Pack, facts: Facts, desk: Desk, event: OfferChanged) -> Ste
     desk = replace(desk, threads=tuple(changed if known is entry else known for known in desk.threads))
     if not event.open:
         return Step(desk, (EditMessage(place=DESK, ref=card_ref(changed), body=assigned_card(changed)),))
-    return Step(desk, (*over, claim_card(changed)))
+    return Step(desk, (*over, claim_card(facts, changed)))
+
+
+def note_other_hands(pack: Pack, facts: Facts, desk: Desk, event: OtherHandsChanged) -> Step[Desk]:
+    """Note that somebody else may have a phone, or that nobody does any more, and show it on a card that can be claimed."""
+    entry = next((entry for entry in desk.threads if entry.thread == event.thread), None)
+    if entry is None:
+        return Step(desk)
+    changed = replace(entry, other_hands_at=event.other_hands_at)
+    desk = replace(desk, threads=tuple(changed if known is entry else known for known in desk.threads))
+    if not changed.has_card or (changed.assignee is not None and not changed.offered):
+        return Step(desk)
+    return Step(desk, (EditMessage(place=DESK, ref=card_ref(changed), body=claim_card(facts, changed).body),))
 
 
 def call_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
@@ -262,7 +275,15 @@ def _waiting(old: QueueEntry | None, event: ThreadQueued) -> QueueEntry:
         if entry.assignee is not None and entry.assignee not in entry.tried_users
         else entry.tried_users
     )
-    return replace(entry, since=event.since, assignee=None, offered=False, auto_assigned=False, tried_users=tried)
+    return replace(
+        entry,
+        since=event.since,
+        assignee=None,
+        offered=False,
+        auto_assigned=False,
+        tried_users=tried,
+        other_hands_at=event.other_hands_at,
+    )
 
 
 def _reply(facts: Facts, event: MessageSent | ReactionAdded | None, body: str) -> tuple[Action, ...]:

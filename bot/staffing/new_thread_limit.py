@@ -35,6 +35,7 @@ def queue_without_card(pack: Pack, facts: Facts, desk: Desk, event: ThreadQueued
         opened_at=event.since,
         last_activity=event.since,
         has_card=False,
+        other_hands_at=event.other_hands_at,
     )
     desk = replace(desk, threads=(*(known for known in desk.threads if known.thread != event.thread), entry))
     fresh = not 0 <= facts.now - desk.rate_limit_reported_at < REPORT_AGAIN_AFTER
@@ -57,7 +58,7 @@ def show_cards(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[De
     now = waiting[: pack.settings.new_threads_per_minute]
     shown = {entry.thread for entry in now}
     threads = tuple(replace(entry, has_card=True) if entry.thread in shown else entry for entry in desk.threads)
-    posts = tuple(claim_card(entry) for entry in now)
+    posts = tuple(claim_card(facts, entry) for entry in now)
     ladders = tuple(
         SetTimer(key=f"{WAIT}{entry.thread}:0", due=facts.now + pack.settings.unclaimed_on_duty) for entry in now
     )

@@ -131,6 +131,14 @@ def advocate_page() -> str:
             " it waits, to the words that should leave. `!different` takes none at all. Own words are not noted as the"
             " limits: once you have told them, `!told limits`."
         ),
+        "## When somebody else may have the phone",
+        (
+            "`!unsafe` stops everything but `!cover 1`, `2` and `3`. `!different` steps back with a text that names nobody,"
+            " and after `!unsafe` without one; the next text of that phone comes up as a thread of its own. Its card, the"
+            ' card at the desk and the board say ⚠️ other hands and since when, also after a text like "who is this":'
+            " nothing is answered by itself then, and your first words are held (`!anyway`). Once you know that it is the"
+            " texter, `!safe`."
+        ),
         "## An agreed word",
         (
             "For a survivor who fears that somebody takes the phone. Agree on a word in person or by phone call, "

@@ -51,6 +51,8 @@ SUPERVISOR: Final = "@sue:line.example"
 PEOPLE: Final = {"advocate": ADVOCATE, "supervisor": SUPERVISOR}
 PAUSE_SECONDS: Final = 30.0
 THREAD_ID: Final = "t1"
+DESIGNATIONS: Final = ("amber heron", "quiet maple", "plain river", "still brook")
+"""What the conversations of a script are called, one after the other; a longer script begins again with the first."""
 SHOWN_RECEIPTS: Final = (DeliveryReceipt.NOTE, DeliveryReceipt.NOT_SENT, DeliveryReceipt.HELD, DeliveryReceipt.RETRACTED)
 """Receipts that a transcript has to tell; that a text leaves, it shows."""
 
@@ -135,10 +137,10 @@ class _Simulation:
         self._pack = pack
         self._zone = ZoneInfo(pack.hours.timezone)
         self._now = script.start.replace(tzinfo=self._zone).timestamp()
-        self._desk, self._thread = Desk(), Thread(id=THREAD_ID, designation="amber heron")
+        self._desk, self._thread = Desk(), Thread(id=THREAD_ID, designation=DESIGNATIONS[0])
         self._inbox: defaultdict[str, deque[Event]] = defaultdict(deque)
         self._timers: dict[tuple[str, str], float] = {}
-        self._arrived, self._count = "", 0
+        self._arrived, self._count, self._conversations = "", 0, 1
         if script.staffed:
             for user in PEOPLE.values():
                 self._enqueue(DESK, MemberJoined(place=DESK, user=user))
@@ -191,13 +193,17 @@ class _Simulation:
         names = frozenset(line.designation for line in self._desk.threads if line.thread != owner)
         load = {seat.user: len(self._desk.assigned_to(seat.user)) for seat in self._desk.roster}
         known = self._desk.roster
-        facts = Facts(now=self._now, roster=known, designations=names, load=load, outage=self._desk.outage)
+        name = self._thread.designation or DESIGNATIONS[self._conversations % len(DESIGNATIONS)]
+        facts = Facts(
+            now=self._now, roster=known, designations=names, load=load, outage=self._desk.outage, new_designation=name
+        )
         actions: tuple[Action, ...]
         if owner == DESK:
             at_desk = decide(self._pack, facts, self._desk, event)
             self._desk, actions = at_desk.aggregate, at_desk.actions
         else:
             step = decide(self._pack, facts, self._thread, event)
+            self._conversations += int(bool(step.aggregate.designation) and not self._thread.designation)
             self._thread, actions = step.aggregate, step.actions
         for action in actions:
             self._perform(owner, action)

@@ -151,7 +151,7 @@ class Bookkeeping:
         """Tell whether words here may be asked about: the texter is silent, or a colleague may be meant."""
         account = self.account[owner]
         silent = self.now - account.texted_at > 900 or account.times
-        return silent or self.now - account.offered_at <= 600 + 300 + 30
+        return silent or account.hands or self.now - account.offered_at <= 600 + 300 + 30
 
     def _safety_move(self, owner: str, was: Thread, event: MessageSent) -> None:
         account, assignee = self.account[owner], event.sender == was.assignment.assignee
@@ -162,12 +162,13 @@ class Bookkeeping:
                 account.line = True
             case "!different" if assignee:
                 account.close()
+                account.hands = True
             case "!safe" if assignee or self._supervises(event.sender):
-                account.unsafe, account.chosen = False, ""
+                account.unsafe, account.chosen, account.hands = False, "", False
             case "!unsafe":
                 if not account.unsafe:
                     account.close()
-                    account.unsafe, account.chosen = True, ""
+                    account.unsafe, account.chosen, account.hands = True, "", True
                 before = account.words.get(account.chosen)
                 out = before is not None and (before.open or account.chosen in account.left)
                 if account.line and assignee and not account.stop and not out:

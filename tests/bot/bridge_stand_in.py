@@ -121,6 +121,7 @@ class BridgeStandIn(Invariants):
             stop=before.stop,
             confirmed=before.confirmed,
             unsafe=before.unsafe,
+            hands=before.hands,
             line=before.line,
             chosen=before.chosen,
         )

@@ -46,6 +46,8 @@ class Expectations:
     """When the texter last texted something that a person writes."""
     offered_at: float = 0.0
     """When somebody last said `!transfer`."""
+    hands: bool = False
+    """Somebody else may have the phone: since `!unsafe` or `!different`, until `!safe`."""
     times: bool = False
     """Safe times were agreed on."""
     words: dict[str, Words] = field(default_factory=dict)

@@ -195,6 +195,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "minutes": st.integers(min_value=0, max_value=100_000),
     "mentioned_users": st.lists(people, max_size=2).map(tuple),
     "open": st.booleans(),
+    "other_hands_at": st.just(0.0) | times,
     "outcome": st.sampled_from(events.Outcome),
     "place": places,
     "ref": refs,
@@ -273,6 +274,7 @@ _codewords = st.builds(
     last_text_at=times,
     challenge=st.sampled_from(("", *MESSAGES)),
     challenge_sent_at=times,
+    duress_at=st.just(0.0) | times,
 )
 _minutes = st.integers(min_value=0, max_value=1440)
 flags: Final = st.builds(
@@ -392,6 +394,7 @@ _entries = st.lists(
         tried_users=st.lists(people, max_size=2).map(tuple),
         duress=st.booleans(),
         heavy=st.booleans(),
+        other_hands_at=st.just(0.0) | times,
     ),
     max_size=3,
     unique_by=(lambda line: line.thread, lambda line: line.designation),

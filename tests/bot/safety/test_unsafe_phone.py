@@ -197,13 +197,14 @@ def test_different_steps_back_and_begins_again() -> None:
     assert texts(left) == [PACK.say(TextName.DIFFERENT, "en")]
     assert left.aggregate.flags == thread.flags, "until the text is out, nothing has changed"
     done = then(left.aggregate, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(9))
-    assert done.aggregate.flags == ConsentFlags(unsafe_line="later")
+    seen = ConsentFlags(unsafe_line="later", other_hands_at=NOW + 9, other_hands_seen="2027-01-15 08:00")
+    assert done.aggregate.flags == seen
     assert "Somebody else" in words(done)
     assert CancelTimer(key="silence") in done.actions
     assert SetTimer(key="close", due=NOW + 9) in done.actions
     over = then(done.aggregate, TimerDue(key="close"), at(9))
     assert over.aggregate.lifecycle.state is ThreadState.PARKED
-    assert over.aggregate.flags == ConsentFlags(unsafe_line="later")
+    assert over.aggregate.flags == seen
     assert then(over.aggregate, TimerDue(key="silence"), at(3600)).actions == ()
 
 
