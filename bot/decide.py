@@ -104,6 +104,8 @@ MESSAGES: Final[dict[type, tuple[MessageFeature, ...]]] = {
         silence_reminders.note_message,
         # Whatever the assignee says, a command too, shows that they are there: before a command gives the thread away.
         auto_assign.note_presence_in_thread,
+        # What only stops is taken by any way: before the edits, and before the dispatch, which refuses those ways.
+        unsafe_phone.stop_by_other_ways,
         # A waiting `!reply` is changed by an edit that begins with a command: before the dispatch, which refuses edits, and
         # before the assignee's edits, which end the walk for every other edit.
         reply_after_stop.edit,
@@ -154,7 +156,12 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         check.outcome,
         retention.restart_idle_timer,
     ),
-    (Thread, ReactionAdded): (auto_assign.note_presence_in_thread, tally.count_reaction, transfer.answer_by_reaction),
+    (Thread, ReactionAdded): (
+        auto_assign.note_presence_in_thread,
+        unsafe_phone.stop_by_reaction,
+        tally.count_reaction,
+        transfer.answer_by_reaction,
+    ),
     (Thread, MessageRedacted): (
         recap.remove_recap,
         transfer.withdraw_redacted,

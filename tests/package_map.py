@@ -88,7 +88,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "policies bridge/runtime bridge/carriers bridge/carriers/vendors bridge/config bridge/erasure "
         "bridge/inbound deploy/inspect"
     ),
-    "deploy/docs": "policies bot/model bot/commands bot/display bot/staffing",
+    "deploy/docs": "policies bot/model bot/commands bot/display bot/safety bot/staffing",
     "deploy/rehearsal": "policies bridge/runtime bridge/carriers",
     "deploy/cli": (
         "policies bot/model bridge/storage bridge/carriers bridge/config bridge/app deploy/data_dir deploy/stack "

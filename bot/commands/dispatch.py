@@ -19,6 +19,30 @@ from bot.model.events import Content, MessageSent, Relation
 from bot.model.feature import Step
 from policies.pack import Pack
 
+NEAR: Final = 0.72
+"""How much a word has to be like a command to be taken for one mistyped: "!clam" is, "!shelter" is not like "!later"."""
+SYNONYMS: Final = {
+    word: hint
+    for words, hint in (
+        ("undo unsend recall delete", "To take words back, delete your message while it waits (⏳)."),
+        ("note notes memo comment", "A note begins with // and no command; the phone does not get it."),
+        ("call phone voice llamar", "!urgent gives them the voice number; !escalate calls a supervisor."),
+        ("spanish espanol español es", "!lang es: the agency's texts leave in Spanish. !with @who interpreter."),
+        ("english ingles inglés en", "!lang en: the agency's texts leave in English."),
+        ("911 police policia policía ambulance emergency", "!escalate calls a supervisor. !playbook lists what to do."),
+        ("suicide suicidal suicidio overdose", "!playbook suicide says what to do. !escalate calls a supervisor."),
+        (
+            "report cps minor abuse",
+            "!playbook minor says what to do, and talk to a supervisor before any report: !escalate",
+        ),
+        ("end done finish bye stop", "!close ends the conversation. If they asked us to stop: !stopped"),
+        ("who list queue waiting", "!board at the desk shows who waits, and who talks with whom."),
+        ("supervisor super boss help-me ayuda", "!escalate calls the supervisors on duty."),
+        ("handover handoff pass give", "!transfer @who offers the thread to somebody."),
+    )
+    for word in words.split()
+}
+"""What people say for a command that is called otherwise: told, and never done."""
 CommandFunction: TypeAlias = Callable[[Pack, Facts, Any, MessageSent, ParsedCommand], Step[Any]]
 """`(pack, facts, aggregate, event, command) -> Step`: does a command that its sender may say, where they may say it."""
 MessageFeature: TypeAlias = Callable[[Pack, Facts, Any, MessageSent, ParsedCommand | None], Step[Any]]
@@ -79,9 +103,9 @@ def _refusal(facts: Facts, parsed: ParsedCommand, event: MessageSent, here: str,
     """Say why a command is not done; None when its sender may say it, here and so."""
     command = parsed.command
     if command is None:
-        near = get_close_matches(parsed.word.casefold(), [c.name for c in COMMANDS], n=1)
+        near = get_close_matches(parsed.word.casefold(), [c.name for c in COMMANDS], n=1, cutoff=NEAR)
         hint = f"Did you mean !{near[0]}? Say it as a new message." if near else "!help lists what there is."
-        return f"There is no such command, and nothing was sent. {hint}"
+        return f"There is no such command, and nothing was sent. {SYNONYMS.get(parsed.word.casefold(), hint)}"
     if not is_taken(event):
         # Lest somebody believes that it was.
         way = "in a thread of the room" if event.relation is Relation.THREAD else "by changing a message"

@@ -38,8 +38,13 @@ CODEWORD_ALIASES: Final = frozenset({"code", "word", "password", "safeword", "du
 SIMILARITY: Final = 0.8
 STOPS: Final = "unsafe"
 """The command that only stops: what is like it is taken for it."""
+STOP_WORDS: Final = frozenset({"danger", "notsafe", "panic", "peligro", "insegura", "inseguro", "noessegura", "noesseguro"})
+"""What people say for it."""
+FINAL: Final = " .,;!?\u2026\u3002\uff01\uff0c\uff0e\uff1f"
+"""Punctuation that keyboards and habits put behind a command."""
 UNKNOWN_MEMBER: Final = (
-    "That is nobody at the desk. Say the command with their full Matrix id, or mention them in it, not as a reply."
+    "That is nobody at the desk. Say the command with a name that one person has, with a full Matrix id, or mention them in"
+    " it, not as a reply."
 )
 REPLIES: Final = (Relation.TEXTER_REPLY, Relation.OTHER_REPLY)
 
@@ -65,16 +70,24 @@ class ParsedCommand:
 
 
 def parse(body: str) -> ParsedCommand | None:
-    """Read a message as a command; None when it is not meant as one."""
+    """Read a message as a command; None when it is not meant as one.
+
+    Case, the width of letters, and punctuation behind a command or its arguments make no difference. What is like the
+    command that only stops is taken for it; any other near miss is suggested, never guessed.
+    """
     stripped = body.strip().lstrip(BLANKS)
+    mark = stripped[:1]
     word, colon, words = _parted(stripped[1:])
-    command = COMMANDS_BY_NAME.get(word.casefold())
-    if stripped.startswith(OTHER_MARKS) and command is not None:
-        # Another keyboard's mark before a command's name: a near miss like any other, and never words for a phone.
+    command = COMMANDS_BY_NAME.get(_bare(word))
+    if command is None and mark in ("!", *OTHER_MARKS) and _is_like_stop(word, words):
+        command = COMMANDS_BY_NAME[STOPS]
+    if mark == "\u00a1" and command is not None and command.name != STOPS:
+        # Another mark before a command's name: a near miss like any other, and never words for a phone.
         return ParsedCommand(word, " ".join(words.split()), None)
-    if not stripped.startswith("!"):
+    if mark != "!" and (mark not in OTHER_MARKS or command is None):
         return None
-    return ParsedCommand(word, " ".join(words.split()), command, words, colon)
+    arguments = " ".join(unicodedata.normalize("NFKC", words).split()).rstrip(FINAL)
+    return ParsedCommand(word, arguments, command, words, colon)
 
 
 def is_taken(event: MessageSent) -> bool:
@@ -146,16 +159,17 @@ def describe_commands(place: str, *, every: bool) -> str:
 
 
 def find_member(facts: Facts, event: MessageSent, word: str) -> str | None:
-    """Return the member of the desk that a command names: by Matrix id, by an unmistakable `@name`, or by mention.
+    """Return the member of the desk that a command names: by Matrix id, by an unmistakable name, or by mention.
 
     What was typed wins. Clients mention whom a reply answers, so the mention in a reply names nobody; one in another
     message does when the word is a display name, and contradicts it when the word is somebody else's name.
     """
     users = [member.user for member in facts.roster]
+    word = word.rstrip(",;.!?")
     if word in users:
         return word
     named = () if event.relation in REPLIES else tuple(user for user in event.mentioned_users if user in users)
-    alike = [user for user in users if user.partition(":")[0] == word.casefold()]
+    alike = [user for user in users if user.partition(":")[0] == f"@{word.casefold().removeprefix('@')}"]
     if alike:
         meant = [user for user in alike if not named or user in named]
         return meant[0] if len(meant) == 1 else None
@@ -166,6 +180,18 @@ def _parted(said: str) -> tuple[str, bool, str]:
     """Return the first word, whether a colon stands behind it, and the rest. Only a command's name loses its colon."""
     word, *rest = said.split(maxsplit=1) or [""]
     head, colon, _ = word.partition(":")
-    if colon and head.casefold() in COMMANDS_BY_NAME:
+    if colon and _bare(head) in COMMANDS_BY_NAME:
         return head, True, said.lstrip().removeprefix(f"{head}:").lstrip()
     return word, False, rest[0] if rest else ""
+
+
+def _bare(word: str) -> str:
+    """Return a word as commands are named: small letters of usual width, without punctuation behind it."""
+    return unicodedata.normalize("NFKC", word).casefold().rstrip(FINAL)
+
+
+def _is_like_stop(word: str, words: str) -> bool:
+    """Tell whether a command that there is not was meant to stop the phone: "!unsfe", "!un safe", "!danger"."""
+    first, second = (re.sub(r"[\W_]+", "", _bare(each)) for each in (word, (words.split(maxsplit=1) or [""])[0]))
+    said = [first, first + second] if first else []
+    return any(each in STOP_WORDS or get_close_matches(each, (STOPS,), n=1, cutoff=SIMILARITY) for each in said)

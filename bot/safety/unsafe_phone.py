@@ -7,16 +7,17 @@ may leave then, once, by the assignee, and the agreed cover lines. Nothing here 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from bot import guard
 from bot.commands import canned_texts
-from bot.commands.parser import ParsedCommand, answer, mark_as_note
+from bot.commands.parser import STOPS, ParsedCommand, answer, mark_as_note
 from bot.lifecycle.retention import park_now
 from bot.model.actions import DESK, THREAD, Action, SendMessage
 from bot.model.audit_kinds import AuditKind
 from bot.model.codeword_state import SendLock
 from bot.model.desk import Facts, Thread
-from bot.model.events import MessageSent, Outcome, TextOutcome, TimerDue
+from bot.model.events import Content, MessageSent, Outcome, ReactionAdded, Relation, TextOutcome, TimerDue
 from bot.model.feature import Step
 from bot.model.thread import ConsentFlags, PendingText, Silence
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised
@@ -31,9 +32,41 @@ from bot.sending.undo_window import TIMER as UNDONE
 from bot.sending.undo_window import cannot_send, drop_pending, start_undo
 from policies.pack import Pack, TextName
 
+STOP_REACTION: Final = "🛑"
+ALREADY: Final = "It is marked unsafe already: nothing leaves."
+
 
 def unsafe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!unsafe`: nothing leaves for this phone any more, but the line that the texter chose, if they did."""
+    thread, actions = stop_phone(pack, facts, thread)
+    return _with_line(pack, facts, thread, event, actions)
+
+
+def stop_by_other_ways(
+    pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None
+) -> Step[Thread]:
+    """`!unsafe` in a Matrix thread or by an edit: no other command is taken this way, but this one only stops."""
+    ways = (Relation.EDIT, Relation.THREAD)
+    if command is None or command.name != STOPS or event.relation not in ways or event.content is not Content.TEXT:
+        return Step(thread)
+    thread, actions = stop_phone(pack, facts, thread)
+    # An edit bears no mark of its own.
+    mark = () if event.relation is Relation.EDIT else (mark_as_note(event),)
+    already = () if actions else answer(facts, event, ALREADY)
+    return Step(thread, (*mark, *actions, *already), consumed=True)
+
+
+def stop_by_reaction(pack: Pack, facts: Facts, thread: Thread, event: ReactionAdded) -> Step[Thread]:
+    """🛑 on any message of the room is `!unsafe`, from any device of a member: a tap only stops, and lifts nothing."""
+    is_member = facts.role(event.sender) is not None and event.sender in thread.assignment.members
+    if not event.key.startswith(STOP_REACTION) or not is_member:
+        return Step(thread)
+    thread, actions = stop_phone(pack, facts, thread)
+    return Step(thread, actions, consumed=True)
+
+
+def stop_phone(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
+    """Let nothing leave for this phone any more; no actions where that is so already."""
     actions: tuple[Action, ...] = ()
     if not thread.flags.unsafe:
         thread, dropped = drop_pending(thread, "the phone is unsafe")
@@ -54,12 +87,17 @@ def unsafe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
             _alarm(thread, AlarmKind.UNSAFE),
             RecordAudit(kind=AuditKind.UNSAFE),
         )
+    return thread, actions
+
+
+def _with_line(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, actions: tuple[Action, ...]) -> Step[Thread]:
+    """Let the line leave that the texter chose for this, if they did."""
     text_name = thread.flags.unsafe_line
     if text_name and not canned_texts.exists(pack, text_name):
         gone = SendMessage(place=THREAD, body="The line that they chose for this is not among the agency's texts any more.")
         return Step(thread, (mark_as_note(event), *actions, gone), consumed=True)
     if not text_name or _line_is_out(thread):
-        already = () if actions else answer(facts, event, "It is marked unsafe already: nothing leaves.")
+        already = () if actions else answer(facts, event, ALREADY)
         return Step(thread, (mark_as_note(event), *actions, *already), consumed=True)
     words = canned_texts.wording(pack, facts, thread, text_name)
     if event.sender != thread.assignment.assignee:

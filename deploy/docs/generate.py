@@ -16,6 +16,7 @@ from bot.commands.parser import ANSWER_TTL
 from bot.commands.spec import COMMANDS, Command, Who
 from bot.display.queue_cards import CLAIM_REACTION
 from bot.model.actions import DESK, OFFICE, THREAD, DeliveryReceipt
+from bot.safety.unsafe_phone import STOP_REACTION
 from bot.staffing.claim_queue import NEXT_SECONDS
 from bot.staffing.transfer import NO, YES
 from policies.load import load
@@ -49,6 +50,7 @@ REACTIONS: Final = (
     (CLAIM_REACTION, "on a waiting card at the desk, or on a reminder of it: the thread is yours"),
     (YES, "on an offer in a room: you take the thread"),
     (NO, "on an offer in a room: you do not take it"),
+    (STOP_REACTION, "on any message in a room: `!unsafe`, from any device of a member, verified or not"),
 )
 
 
@@ -59,9 +61,11 @@ def commands_page() -> str:
         "# Commands",
         (
             "A command is a message that begins with `!`. It is never sent to a phone. What stands behind it is a reason,"
-            " and stays in the room; it is the text only behind `!say name:` and `!reply`. Case and spaces do not matter;"
-            " what is in square brackets may be left out; `@who` is a mention, a full Matrix id, or `@name` where only one"
-            " has it."
+            " and stays in the room; it is the text only behind `!say name:` and `!reply`. Case, spaces, the width of"
+            " letters and punctuation behind it do not matter; what is like `!unsafe` stops the phone, any other near miss"
+            " is only suggested;"
+            " what is in square brackets may be left out; `@who` is a mention, a full Matrix id, or a name, with or without"
+            " `@`, that only one person has."
             f" Answers disappear after {format_duration(ANSWER_TTL)}."
         ),
     ]
@@ -90,7 +94,8 @@ def advocate_page() -> str:
         (
             f"`!claim` with nobody waiting: whoever comes within {int(NEXT_SECONDS)} seconds is yours. `!more` "
             "lists all commands."
-            " A command is a message of its own, or a reply; by an edit, or in a thread, it does nothing and says so."
+            " A command is a message of its own, or a reply; by an edit, or in a thread, it does nothing and says so;"
+            " only `!unsafe` is taken in every form."
         ),
         "## What a tap does",
         _table(("tap", "where, and what happens"), [f"| {key} | {what} |" for key, what in REACTIONS]),

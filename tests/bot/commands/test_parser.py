@@ -41,6 +41,12 @@ from tests.bot.strategies import ANA, BEN, EVE, MEMBERS, NOW, STAFF, SUE
         ("!claim\u00a0amber heron", "claim", "amber heron"),
         ("!Help", "help", ""),
         ("!clam", None, ""),
+        ("!claim.", "claim", ""),
+        ("!Close now!", "close", "now"),
+        ("!claim, amber heron.", "claim", "amber heron"),
+        ("!\uff4c\uff49\uff4d\uff49\uff54\uff53", "limits", ""),
+        ("\uff01\uff23lose\u3000\uff4e\uff4f\uff57", "close", "now"),
+        ("!close\u00a0now", "close", "now"),
         ("!", None, ""),
         ("! ", None, ""),
         ("!!!", None, ""),
@@ -64,6 +70,20 @@ def test_what_is_not_meant_as_a_command(body: str) -> None:
     ("body", "hint"),
     [
         ("!clam", "!claim"),
+        ("!undo", "delete your message"),
+        ("!note she has a dog", "begins with //"),
+        ("!call", "!urgent"),
+        ("!Spanish", "!lang es"),
+        ("!911", "!playbook"),
+        ("!suicide", "!playbook suicide"),
+        ("!police", "!escalate"),
+        ("!report", "!playbook minor"),
+        ("!end", "!close"),
+        ("!done", "!close"),
+        ("!who", "!board"),
+        ("!list", "!board"),
+        ("!supervisor", "!escalate"),
+        ("!shelter", "!help lists"),
         ("!stauts", "!status"),
         ("!BORD", "!board"),
         ("!hepl", "!help"),
@@ -140,7 +160,7 @@ def test_commands_are_plain_messages(relation: Relation) -> None:
 @pytest.mark.parametrize(("relation", "how"), [(Relation.THREAD, "in a thread"), (Relation.EDIT, "by changing a message")])
 def test_a_command_that_is_not_taken_is_not_passed_over(relation: Relation, how: str) -> None:
     """Nobody believes that the line was stopped when it was not: such a command is answered, and does nothing."""
-    for body in ("!unsafe", "!close", "!claim"):
+    for body in ("!status", "!close", "!claim"):
         step = then(held(), said(body, relation=relation, target="$m0"))
         assert how in words(step)
         assert "Say it as a new message" in words(step)
@@ -150,7 +170,7 @@ def test_a_command_that_is_not_taken_is_not_passed_over(relation: Relation, how:
     assert how in words(step)
 
 
-@pytest.mark.parametrize("body", ["\u00a1unsafe", "\uff01unsafe", "\uff01Unsafe now", "\u00a1claim"])
+@pytest.mark.parametrize("body", ["\u00a1claim", "\u00a1Limits", "\u00a1close now"])
 def test_another_keyboards_mark_is_a_near_miss(body: str) -> None:
     """A command's name behind a mark that looks like one never leaves for the phone, and the command is suggested."""
     step = then(held(), said(body))
@@ -294,7 +314,10 @@ def test_a_person_is_named_by_mention_id_or_an_unmistakable_word() -> None:
         ("Ben", (BEN,), MEMBERS, BEN),
         ("@ben", (), (*MEMBERS, other), None),
         (BEN, (), (*MEMBERS, other), BEN),
-        ("ben", (), MEMBERS, None),
+        ("ben", (), MEMBERS, BEN),
+        ("Ben.", (), MEMBERS, BEN),
+        ("ben", (), (*MEMBERS, other), None),
+        ("ben", (SUE,), MEMBERS, None),
         ("@be", (), MEMBERS, None),
         ("", (), MEMBERS, None),
         ("x", (EVE,), MEMBERS, None),
@@ -313,7 +336,7 @@ def test_a_person_is_named_by_mention_id_or_an_unmistakable_word() -> None:
         ("@ben", (SUE,), True, BEN),
         ("@ben", (SUE,), False, None),
         ("@ben", (SUE, BEN), False, BEN),
-        ("Ben", (SUE,), True, None),
+        ("Ben", (SUE,), True, BEN),
         ("", (SUE,), True, None),
         ("@bne", (SUE,), False, None),
     ],

@@ -10,7 +10,16 @@ from bot import guard
 from bot.display.thread_card import card
 from bot.model.actions import DESK, THREAD, DeliveryReceipt, Origin, SendMessage, SendSms
 from bot.model.desk import Thread
-from bot.model.events import MessageRedacted, Outcome, TextOutcome, TimerDue
+from bot.model.events import (
+    MemberJoined,
+    MemberLeft,
+    MessageRedacted,
+    Outcome,
+    ReactionAdded,
+    Relation,
+    TextOutcome,
+    TimerDue,
+)
 from bot.model.thread import ConsentFlags, ThreadState
 from bot.model.thread_desk_events import Assigned, AssignmentKind
 from bot.model.transactional_actions import CancelTimer, RecordAudit, SetTimer
@@ -32,7 +41,7 @@ from tests.bot.examples import (
     waiting,
     words,
 )
-from tests.bot.strategies import ANA, BEN, NOW, PACK, STAFF, SUE, UNDO, WARNED
+from tests.bot.strategies import ANA, BEN, EVE, MEMBERS, NOW, PACK, STAFF, SUE, UNDO, WARNED
 
 LATER = PACK.say(TextName.LATER, "en")
 
@@ -268,3 +277,92 @@ def test_a_chosen_line_that_the_agency_has_no_more_stops_nothing_from_being_unsa
     assert step.aggregate.flags.unsafe
     assert texts(due(step.aggregate, UNDO)) == []
     assert "not among the agency's texts" in words(step)
+
+
+FORMS = (
+    "!unsafe!",
+    "!UNSAFE.",
+    "!Unsafe!!!",
+    "! unsafe",
+    "!un safe",
+    "!un-safe",
+    "!unsfe",
+    "!unsaf he is back",
+    "!usnafe",
+    "!unsafe: he is back",
+    "!not safe",
+    "!danger",
+    "\u00a1unsafe",
+    "\uff01unsafe",
+    "\uff01\uff35\uff2e\uff33\uff21\uff26\uff25",
+    "!\u00a0unsafe\u00a0",
+)
+"""How people say it when they are in haste."""
+
+
+@pytest.mark.practice(9)
+@pytest.mark.parametrize("body", FORMS)
+def test_stopping_is_easy_to_say(body: str) -> None:
+    """Punctuation, capitals, wide letters and near misses stop the phone at once, whoever in the room says it."""
+    thread = then(held(), said("hello", event_id="$m0")).aggregate
+    step = then(thread, said(body, sender=BEN), at(2))
+    assert step.aggregate.flags.unsafe
+    assert step.aggregate.sending.pending == ()
+    assert marks(step) == {"$m0": DeliveryReceipt.NOT_SENT, "$m1": DeliveryReceipt.NOTE}
+
+
+@pytest.mark.parametrize("body", ["!safe", "!unlock", "!unhold", "!safer", "!note safe", "!close", "!reveal danger", "!"])
+def test_what_is_another_command_does_not_stop(body: str) -> None:
+    """Only what is like `!unsafe`, and like no other command, is taken for it."""
+    assert not then(held(), said(body)).aggregate.flags.unsafe
+
+
+@pytest.mark.parametrize("relation", [Relation.EDIT, Relation.THREAD])
+def test_stopping_is_taken_by_any_way(relation: Relation) -> None:
+    """Also in a Matrix thread, and by changing a message, which itself does not leave then."""
+    thread = then(held(), said("hello", event_id="$m0")).aggregate
+    step = then(thread, said("!unsafe", relation=relation, target="$m0"), at(2))
+    assert step.aggregate.flags.unsafe
+    assert marks(step)["$m0"] is DeliveryReceipt.NOT_SENT
+    assert texts(due(step.aggregate, UNDO + 2)) == []
+    again = then(step.aggregate, said("!unsafe", relation=relation, target="$m0", event_id="$m3"), at(3))
+    assert "already" in words(again)
+
+
+def tap(sender: str, *, key: str = "🛑", trusted: bool = False, target: str = "") -> ReactionAdded:
+    """Return a tap on a message of the room."""
+    return ReactionAdded(place=THREAD, sender=sender, event_id="$t", key=key, target=target, trusted=trusted)
+
+
+@pytest.mark.practice(9)
+@pytest.mark.parametrize("sender", STAFF)
+@pytest.mark.parametrize("target", ["", "card", "in:a:0", "offer"])
+def test_a_tap_stops_from_any_device_of_a_member(sender: str, target: str) -> None:
+    """🛑 on any message stops the phone like `!unsafe`, without a verified device, and a second one does nothing more."""
+    thread = then(held(), MemberJoined(place=THREAD, user=sender)).aggregate
+    thread = then(thread, said("hello", event_id="$m0")).aggregate
+    step = then(thread, tap(sender, target=target, key="🛑\ufe0f"), at(2))
+    assert step.aggregate.flags.unsafe
+    assert alarms(step) == ["unsafe"]
+    assert marks(step) == {"$m0": DeliveryReceipt.NOT_SENT}
+    assert then(step.aggregate, tap(sender), at(3)).actions == ()
+
+
+def test_a_tap_of_somebody_who_left_or_is_no_member_stops_nothing() -> None:
+    """Neither a member who left the room or the desk, nor somebody who is only at the desk, nor another sign."""
+    came = then(held(), MemberJoined(place=THREAD, user=BEN)).aggregate
+    gone = then(came, MemberLeft(place=THREAD, user=BEN)).aggregate
+    for thread, event in ((gone, tap(BEN)), (held(), tap(SUE)), (held(), tap(EVE)), (came, tap(BEN, key="👍"))):
+        assert not then(thread, event).aggregate.flags.unsafe
+    left_the_desk = at(0, roster=tuple(member for member in MEMBERS if member.user != BEN))
+    assert not then(came, tap(BEN), left_the_desk).aggregate.flags.unsafe
+
+
+def test_a_tap_lifts_nothing() -> None:
+    """Whatever is tapped, a phone that is unsafe stays so, and the line that they chose leaves by the advocate's word."""
+    thread = chosen(then(held(), MemberJoined(place=THREAD, user=ANA)).aggregate)
+    step = then(thread, tap(ANA))
+    assert step.aggregate.sending.pending == ()
+    for key in ("🛑", "✅", "👍"):
+        assert then(step.aggregate, tap(ANA, key=key, trusted=True)).aggregate.flags.unsafe
+    assert texts(due(then(step.aggregate, said("!unsafe", event_id="$u")).aggregate, UNDO)) == [LATER]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bot.model.actions import THREAD, DeliveryReceipt
+from bot.model.codeword_state import SendLock
 from bot.model.desk import Thread
 from bot.model.events import MessageRedacted, Outcome, Relation, TextOutcome, TimerDue
 from bot.model.thread_desk_events import Assigned, AssignmentKind
@@ -319,3 +320,30 @@ def test_held_words_go_with_their_message() -> None:
     gone = then(kept, TimerDue(key="held"), at(stands)).aggregate
     assert gone.sending.held == ()
     assert "Nothing of yours is held" in words(then(gone, said("!long", event_id="$s"), at(stands + 1)))
+
+
+def test_again_lets_all_leave_that_was_locked_in_its_order() -> None:
+    """After `!unlock` one `!again` is about everything that was held, not about the last; a reply is about one."""
+    locked = held()
+    locked = replace(locked, codeword=replace(locked.codeword, lock=SendLock.UNVERIFIED))
+    for n, body in enumerate(("one", "two", "call 555-0134-222")):
+        locked = then(locked, said(body, event_id=f"$h{n}"), at(n)).aggregate
+    free = then(locked, said("!unlock", sender=SUE, event_id="$k"), at(5)).aggregate
+    step = then(free, said("!again", event_id="$s"), at(6))
+    assert [pending.body for pending in step.aggregate.sending.pending] == ["one", "two"]
+    assert marks(step) == {
+        "$s": DeliveryReceipt.NOTE,
+        "$h0": DeliveryReceipt.LEAVING,
+        "$h1": DeliveryReceipt.LEAVING,
+        "$h2": DeliveryReceipt.HELD,
+    }
+    assert "!anyway" in words(step)
+    one = then(free, said("!again", event_id="$s", relation=Relation.OTHER_REPLY, target="$h0"), at(6)).aggregate
+    assert [pending.body for pending in one.sending.pending] == ["one"]
+
+
+def test_again_sends_only_the_last_of_what_is_unknown() -> None:
+    """What is unknown may be on the phone: nothing but the one that is meant is sent a second time."""
+    thread = withheld("again", "$m2", withheld("again"))
+    step = then(thread, said("!again", event_id="$s"))
+    assert [pending.event_id for pending in step.aggregate.sending.pending] == ["$m2"]
