@@ -168,7 +168,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         reply_after_stop.retract,
         undo_window.retract,
     ),
-    (Thread, MessageIgnored): (assignment.explain_ignored,),
+    (Thread, MessageIgnored): (unsafe_phone.stop_from_any_device, assignment.explain_ignored),
     (Thread, MemberJoined): (assignment.member_joined, auto_assign.note_presence_in_thread),
     (Thread, MemberLeft): (assignment.member_left,),
     (Thread, TimerDue): (

@@ -173,12 +173,16 @@ class IgnoreReason(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageIgnored:
-    """Somebody sent something that was not taken: from an unsigned device, without its key, or in clear."""
+    """Somebody sent something that was not taken: from an unsigned device, without its key, or in clear.
+
+    `command`: the beginning of what looks like a command in a thread's room, for the one that only stops.
+    """
 
     place: str
     sender: str
     event_id: str
     reason: IgnoreReason
+    command: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

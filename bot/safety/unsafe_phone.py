@@ -11,13 +11,13 @@ from typing import Final
 
 from bot import guard
 from bot.commands import canned_texts
-from bot.commands.parser import STOPS, ParsedCommand, answer, mark_as_note
+from bot.commands.parser import STOPS, ParsedCommand, answer, mark_as_note, parse
 from bot.lifecycle.retention import park_now
 from bot.model.actions import DESK, THREAD, Action, SendMessage
 from bot.model.audit_kinds import AuditKind
 from bot.model.codeword_state import SendLock
 from bot.model.desk import Facts, Thread
-from bot.model.events import Content, MessageSent, Outcome, ReactionAdded, Relation, TextOutcome, TimerDue
+from bot.model.events import Content, MessageIgnored, MessageSent, Outcome, ReactionAdded, Relation, TextOutcome, TimerDue
 from bot.model.feature import Step
 from bot.model.thread import ConsentFlags, PendingText, Silence
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised
@@ -63,6 +63,15 @@ def stop_by_reaction(pack: Pack, facts: Facts, thread: Thread, event: ReactionAd
         return Step(thread)
     thread, actions = stop_phone(pack, facts, thread)
     return Step(thread, actions, consumed=True)
+
+
+def stop_from_any_device(pack: Pack, facts: Facts, thread: Thread, event: MessageIgnored) -> Step[Thread]:
+    """`!unsafe` of a member's device that nobody verified stops the phone; nothing else of it is taken."""
+    command = parse(event.command)
+    is_member = facts.role(event.sender) is not None and event.sender in thread.assignment.members
+    if command is None or command.name != STOPS or not is_member:
+        return Step(thread)
+    return Step(*stop_phone(pack, facts, thread))
 
 
 def stop_phone(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:

@@ -52,8 +52,8 @@ and encryption makes four out of three."""
 
 EXPLAINED = {
     IgnoreReason.UNTRUSTED: (
-        "This device is not verified, so nothing it says is taken. Verify it in your client's settings. A tap 🛑 on any "
-        "message of a thread stops its phone from here, too."
+        "This device is not verified, so nothing it says is taken but !unsafe. Verify it in your client's settings. 🛑 on "
+        "any message of a thread stops its phone from here, too."
     ),
     IgnoreReason.UNREADABLE: "This message could not be read here: its key never came. Please send it again.",
     IgnoreReason.UNENCRYPTED: "This message was not encrypted, so it is not taken. Please send it again, encrypted.",

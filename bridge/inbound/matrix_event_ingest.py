@@ -210,7 +210,11 @@ class MatrixEventIngest:
                 return await self._from_message(conn, place, item)
             case events.UntrustedMessage():
                 return MessageIgnored(
-                    place=place.name, sender=item.sender, event_id=item.event_id, reason=IgnoreReason.UNTRUSTED
+                    place=place.name,
+                    sender=item.sender,
+                    event_id=item.event_id,
+                    reason=IgnoreReason.UNTRUSTED,
+                    command=item.command if place.name == THREAD else "",
                 )
             case events.UndecryptableEvent():
                 return MessageIgnored(

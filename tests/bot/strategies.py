@@ -175,6 +175,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "by": people,
     "on_hold": st.booleans(),
     "body": bodies,
+    "command": st.sampled_from(("", "!unsafe", "!safe")),
     "code": st.sampled_from(("", "30003")),
     "content": st.sampled_from(events.Content),
     "differs": st.booleans(),

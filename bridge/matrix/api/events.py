@@ -31,12 +31,16 @@ class DecryptedMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UntrustedMessage:
-    """An event of a device that is not cross-signed by its user's confirmed identity; readable or not, it is not read."""
+    """An event of a device that is not cross-signed by its user's confirmed identity; readable or not, it is not taken.
+
+    `command`: its beginning, where it can be read and looks like a command; only whether it stops a phone is asked of it.
+    """
 
     event_id: str
     room_id: str
     sender: str
     at: int
+    command: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,9 +77,16 @@ class EncryptedEvent:
         """Say that it cannot be read."""
         return UndecryptableEvent(event_id=self.event_id, room_id=self.room_id, sender=self.sender, at=self.at)
 
-    def untrusted(self) -> UntrustedMessage:
-        """Say that it is of an untrusted device."""
-        return UntrustedMessage(event_id=self.event_id, room_id=self.room_id, sender=self.sender, at=self.at)
+    def untrusted(self, command: str = "") -> UntrustedMessage:
+        """Say that it is of an untrusted device. `command`: its beginning, where it looks like a command."""
+        return UntrustedMessage(
+            event_id=self.event_id, room_id=self.room_id, sender=self.sender, at=self.at, command=command
+        )
+
+
+COMMAND_MARKS: Final = ("!", "\u00a1", "\uff01")
+LONGEST_COMMAND: Final = 40
+"""Characters of a message of an untrusted device that are looked at: enough for a command's name."""
 
 
 class NotMember(Exception):  # noqa: N818 - an answer, not a failure
@@ -264,7 +271,7 @@ class InboundSessions:
             if known is None or stale:
                 raise _MustWait("device")
         if known is None or not trusted:
-            return event.untrusted()
+            return event.untrusted(command_of(event, payload))
         if not await self._claim_index(conn, event, session_id, index):
             return None
         if not row["accepted"]:
@@ -365,6 +372,16 @@ def parse_plaintext(event: EncryptedEvent, plaintext: str, device_id: str = "") 
         clear_relation=relation,
         at=event.at,
     )
+
+
+def command_of(event: EncryptedEvent, plaintext: str) -> str:
+    """Return the beginning of a decrypted message that looks like a command; empty for any other, whoever said it."""
+    try:
+        body = parse_plaintext(event, plaintext).content.get("body")
+    except BAD_DATA:
+        return ""
+    looks_so = isinstance(body, str) and body.strip().startswith(COMMAND_MARKS)
+    return str(body).strip()[:LONGEST_COMMAND] if looks_so else ""
 
 
 def inbound_seal_context(session_id: str) -> str:

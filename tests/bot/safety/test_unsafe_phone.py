@@ -11,8 +11,10 @@ from bot.display.thread_card import card
 from bot.model.actions import DESK, THREAD, DeliveryReceipt, Origin, SendMessage, SendSms
 from bot.model.desk import Thread
 from bot.model.events import (
+    IgnoreReason,
     MemberJoined,
     MemberLeft,
+    MessageIgnored,
     MessageRedacted,
     Outcome,
     ReactionAdded,
@@ -366,3 +368,24 @@ def test_a_tap_lifts_nothing() -> None:
     for key in ("🛑", "✅", "👍"):
         assert then(step.aggregate, tap(ANA, key=key, trusted=True)).aggregate.flags.unsafe
     assert texts(due(then(step.aggregate, said("!unsafe", event_id="$u")).aggregate, UNDO)) == [LATER]
+
+
+@pytest.mark.parametrize(
+    ("command", "sender", "stops"),
+    [
+        ("!unsafe he is here", ANA, True),
+        ("!UNSAFE!", ANA, True),
+        ("!safe", ANA, False),
+        ("", ANA, False),
+        ("!unsafe", SUE, False),
+    ],
+)
+def test_stopping_needs_no_verified_device(command: str, sender: str, stops: bool) -> None:
+    """A member's `!unsafe` from a device that nobody verified stops the phone; nothing else is taken, and both hear why."""
+    event = MessageIgnored(place=THREAD, sender=sender, event_id="$i", reason=IgnoreReason.UNTRUSTED, command=command)
+    thread = then(held(), said("hello", event_id="$m0")).aggregate
+    step = then(thread, event, at(2))
+    assert step.aggregate.flags.unsafe == stops
+    assert (marks(step).get("$m0") is DeliveryReceipt.NOT_SENT) == stops
+    assert "not verified" in words(step)
+    assert then(unsafe(), replace(event, command="!safe")).aggregate.flags.unsafe, "what lifts it takes a trusted device"

@@ -123,6 +123,15 @@ async def test_what_is_not_heard_is_said_why(ingest: IngestHarness, item: events
     assert await ingest.take(item) == [(DESK, MessageIgnored(place=DESK, sender=ADA, event_id="$e", reason=event))]
 
 
+async def test_what_stops_a_phone_reaches_its_thread_from_any_device(ingest: IngestHarness) -> None:
+    """The beginning of such a command goes to the thread, and from the desk's room nowhere."""
+    item = events.UntrustedMessage(event_id="$e", room_id=THREAD_ROOM, sender=ADA, at=0, command="!unsafe")
+    ignored = MessageIgnored(place=THREAD, sender=ADA, event_id="$e", reason=IgnoreReason.UNTRUSTED, command="!unsafe")
+    assert await ingest.take(item) == [(ingest.thread, ignored)]
+    at_desk = dataclasses.replace(item, event_id="$d", room_id=DESK_ROOM)
+    assert [event.command for _, event in await ingest.take(at_desk) if isinstance(event, MessageIgnored)] == [""]
+
+
 async def test_memberships_levels_and_identities(ingest: IngestHarness) -> None:
     """Joins, departures, the desk's levels and new identities are told; what changes nothing is not."""
 

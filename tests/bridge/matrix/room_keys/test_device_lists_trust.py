@@ -26,6 +26,22 @@ async def test_a_device_that_nobody_vouches_for(rig: Rig, server: ScriptedHomese
     ]
 
 
+async def test_what_looks_like_a_command_of_such_a_device_is_handed_on(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Forty characters of it at most: it may be the one that stops a phone; whether it is, the decision says."""
+    await record_our_room(rig)
+    eve = ClientDevice("@eve:x", cross_signed=False)
+    server.register(eve)
+    key = eve.room_key_message(server.ours[POLICY], ROOM)
+    said = eve.room_message(ROOM, " !unsafe " + "he is here " * 20)
+    server.queue_sync({"to_device": {"events": [key]}, **timeline(said)})
+    await rig.matrix.sync.run_once()
+    await rig.matrix.device_updates.run_once()
+    (told,) = [item for item in rig.events if isinstance(item, UntrustedMessage)]
+    assert told.command.startswith("!unsafe he")
+    assert len(told.command) == 40
+    assert "unsafe" not in repr(told)
+
+
 async def test_another_identity_is_not_trusted_until_it_is_confirmed(rig: Rig, server: ScriptedHomeserver) -> None:
     """A changed master key is told once, speaks for nobody, gets no key, and does both after `confirm`."""
     await record_our_room(rig)
