@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot.language import time_windows
-from bot.language.masked_meaning import meaning
+from bot.language.codeword_forms import meaning
 from bot.model.actions import DESK, Action
 from bot.model.desk import Facts, Thread
 from bot.model.events import TextArrived
