@@ -71,10 +71,20 @@ from bot.model.thread_desk_events import (
     TextDropped,
     ThreadActivity,
     ThreadCreated,
+    ThreadMarked,
     ThreadParked,
     ThreadQueued,
 )
-from bot.safety import blocking, break_off, consent_flags, opt_out, silence_reminders, unsafe_phone
+from bot.safety import (
+    blocking,
+    break_off,
+    consent_flags,
+    danger_signs,
+    language_choice,
+    opt_out,
+    silence_reminders,
+    unsafe_phone,
+)
 from bot.sending import auto_replies, delivery_receipts, held_texts, reply_after_stop, undo_window
 from bot.staffing import (
     alerts,
@@ -84,6 +94,7 @@ from bot.staffing import (
     cold_outreach,
     duty,
     roster,
+    thread_marks,
     transfer,
     wellbeing,
 )
@@ -136,9 +147,15 @@ MESSAGES: Final[dict[type, tuple[MessageFeature, ...]]] = {
 TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Thread, TextArrived): (
         blocking.drop_text,
+        # Before the first language of the line is taken for theirs.
+        language_choice.choose_language,
         retention.begin,
         wellbeing.report_activity,
+        # Before a new thread is queued: its first card bears the mark.
+        danger_signs.mark_danger,
         assignment.show_text,
+        language_choice.tell_language,
+        danger_signs.cue_signs,
         silence_reminders.note_inbound,
         break_off.note_text,
         check.check_text,
@@ -207,6 +224,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, DuressFlagChanged): (wellbeing.note_duress,),
     (Desk, OtherHandsChanged): (claim_queue.note_other_hands,),
     (Desk, ThreadActivity): (wellbeing.note_activity,),
+    (Desk, ThreadMarked): (thread_marks.note_marks,),
     (Desk, AssigneePresent): (auto_assign.note_presence,),
     (Desk, OutreachStarted): (cold_outreach.show_outreach,),
     (Desk, PowerLevelsChanged): (roster.update_power_levels,),
@@ -272,6 +290,7 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
             and thread_card.card(aggregate) != thread_card.card(before)
         ):
             actions += (EditMessage(place=THREAD, ref="card", body=thread_card.pinned(pack, aggregate)),)
+        actions += thread_marks.report_marks(pack, before, aggregate)
         if aggregate.sending.held != before.sending.held:
             actions += held_texts.expiry_timer(pack, aggregate)
         actions = tuple(guarded for action in actions for guarded in _guard(pack, facts, aggregate, action))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum, unique
 
 from policies.pack import ExitAction, Keywords, Pack
+from policies.signs import BREAKS_OFF, find_signs
 
 FINAL = " .!?…,;:"
 OPENING = " ¡¿"
@@ -53,6 +54,8 @@ class MessageMeaning:
 
     meaning: Meaning
     language: str = ""
+    breaks_off: bool = False
+    """They ask us to stop, have to go, or somebody else may hold the phone: words that wait should not light it up now."""
 
     @property
     def from_a_person(self) -> bool:
@@ -101,7 +104,10 @@ def classify(text: str, pack: Pack) -> MessageMeaning:
         return MessageMeaning(Meaning.TAPBACK)
     if is_automatic_reply(text):
         return MessageMeaning(Meaning.AUTOMATIC_REPLY)
-    return MessageMeaning(Meaning.WISH if _wishes_to_stop(text, pack) else Meaning.CONVERSATION)
+    if _wishes_to_stop(text, pack):
+        return MessageMeaning(Meaning.WISH, breaks_off=True)
+    signs = find_signs(text[:_LONGEST_WISH], pack.signs.values())
+    return MessageMeaning(Meaning.CONVERSATION, breaks_off=bool(signs & BREAKS_OFF))
 
 
 def _other_keyword(word: str, keywords: Keywords) -> MessageMeaning | None:

@@ -17,6 +17,7 @@ from policies.carrier_filter_words import FILTERED
 from policies.fictional import find_fictional
 from policies.hours import longest_as_sent
 from policies.keywords import normalize_words
+from policies.lint_signs import flaws
 from policies.pack import Pack, PackText, TextName, Wording
 from policies.readability import grade
 from policies.segments import breaks_gsm7, segments
@@ -87,6 +88,7 @@ def lint(pack: Pack) -> tuple[Finding, ...]:
         what = "no word of the agency is listed, so none is kept from phones"
         do = "List the agency's name, street and surnames of staff."
         found.append(Finding(path="leak_words", rule="names", must=False, what=what, do=do))
+    found += [Finding(path=path, rule="signs", must=True, what=what, do=do) for path, what, do in flaws(pack.signs)]
     return tuple(found)
 
 

@@ -36,8 +36,12 @@ from policies.pack import (
 )
 from policies.schema import MOST_SEGMENTS, HoursPart, PackFile, TextPart, WeekPart, WordingPart
 from policies.segments import segments
+from policies.word_lists import function_words, sign_matchers
 
 PACKS = Path(__file__).parent / "packs"
+PACK_FILE = "pack.yaml"
+WORDS = "words"
+"""The key for words by language, and the folder beside a pack's file in which each language may have a file of its own."""
 PACK_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 REGIONAL_NAME = re.compile(r"[a-z]{2}/[a-z]{2}")
 """A pack that comes with Quietline for one part of a country, such as `us/ca`."""
@@ -77,30 +81,35 @@ def _find(name: str, near: Path) -> Path:
         return ours
     if not PACK_NAME.fullmatch(name):
         path = near / name
-        return path / "pack.yaml" if path.is_dir() else path
-    folder = PACKS / name / "pack.yaml"
+        return path / PACK_FILE if path.is_dir() else path
+    folder = PACKS / name / PACK_FILE
     return folder if folder.is_file() else PACKS / f"{name}.yaml"
 
 
 def _read(name: str, near: Path, problems: list[str]) -> PackFile | None:
     path = _find(name, near)
+    where = name
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader, see below
+        raw = _parse(path)
+        if path.name == PACK_FILE and isinstance(raw, dict) and isinstance(raw.setdefault(WORDS, {}), dict):
+            for file in sorted((path.parent / WORDS).glob("*.yaml")):
+                where = f"{name}: {WORDS}/{file.name}"
+                raw[WORDS][file.stem] = _parse(file)
     except OSError as error:
-        problems.append(f"{name}: {path} cannot be read ({error.strerror})")
+        problems.append(f"{where}: {path} cannot be read ({error.strerror})")
     except UnicodeDecodeError:
-        problems.append(f"{name}: is not UTF-8")
+        problems.append(f"{where}: is not UTF-8")
     except _DuplicateKeyError as error:
-        problems.append(f"{name}: line {error.line}: this key is there twice")
+        problems.append(f"{where}: line {error.line}: this key is there twice")
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        problems.append(f"{name}: line {line}: is not YAML")
+        problems.append(f"{where}: line {line}: is not YAML")
     except yaml.YAMLError:
-        problems.append(f"{name}: is not YAML")
+        problems.append(f"{where}: is not YAML")
     except RecursionError:
-        problems.append(f"{name}: is nested too deeply")
+        problems.append(f"{where}: is nested too deeply")
     except ValueError:  # YAML's own constructors let it through
-        problems.append(f"{name}: a date or a number cannot be read")
+        problems.append(f"{where}: a date or a number cannot be read")
     else:
         try:
             return PackFile.model_validate(raw)
@@ -110,6 +119,10 @@ def _read(name: str, near: Path, problems: list[str]) -> PackFile | None:
                 what = e["msg"].removeprefix("Value error, ")
                 problems.append(f"{name}: {where}: {'unknown key' if e['type'] == 'extra_forbidden' else what}")
     return None
+
+
+def _parse(path: Path) -> Any:
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader, see below
 
 
 def _merge(files: Sequence[PackFile], problems: list[str]) -> Pack | None:
@@ -142,6 +155,7 @@ def _merge(files: Sequence[PackFile], problems: list[str]) -> Pack | None:
     if settings is not None and settings.help_answer and settings.help_answer not in canned:
         problems.append("settings.help_answer: is not the name of one of `canned`")
     keywords = _keywords(files, languages, problems)
+    signs = sign_matchers([file.words for file in files], problems)
     if problems or settings is None or hours is None:
         return None
     return Pack(
@@ -154,6 +168,8 @@ def _merge(files: Sequence[PackFile], problems: list[str]) -> Pack | None:
         canned=MappingProxyType(canned),
         playbooks=MappingProxyType(playbooks),
         leak_words=frozenset(leak for file in files for word in file.leak_words if (leak := normalize_words(word))),
+        signs=MappingProxyType(signs),
+        function_words=MappingProxyType(function_words([file.words for file in files], languages)),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from policies.fictional import find_fictional
 from policies.holidays import holidays
+from policies.phrases import Matcher
 
 
 @unique
@@ -194,6 +195,7 @@ class Settings:
     challenge_window: int
     return_cue: int
     dormant_cue: int
+    sign_cue: int
     suppression_ttl: int
     stop_resumes: ResumeMode
     reply_after_stop: bool
@@ -216,7 +218,8 @@ class Pack:
     """All packs of a line as one. `names`: those it was made of, in order. The first language is the one for a stranger.
 
     `canned`: the agency's own texts, by the name that `!say` takes. `leak_words`: what must never reach a phone, in the
-    form that `policies.agency_words` looks for.
+    form that `policies.agency_words` looks for. `signs`: the lists of each language of which a pack has any, also of those
+    that the line does not speak; `function_words`: of the line's languages.
     """
 
     names: tuple[str, ...]
@@ -228,6 +231,8 @@ class Pack:
     canned: Mapping[str, PackText] = field(repr=False)
     playbooks: Mapping[str, Playbook] = field(repr=False)
     leak_words: frozenset[str] = field(repr=False)
+    signs: Mapping[str, Matcher] = field(repr=False)
+    function_words: Mapping[str, frozenset[str]] = field(repr=False)
 
     def say(self, name: str, language: str | None = None, *, opens: str | None = None) -> str:
         """Return a text in a language of the line; in the line's first when it is not one of them, or not known.

@@ -18,6 +18,7 @@ from policies.holidays import RULES
 from policies.keywords import normalize_keyword
 from policies.pack import OPENS_PLACEHOLDER, TextName
 from policies.segments import segments
+from policies.signs import Sign
 
 DURATION = re.compile(r"(\d{1,6}) ?(s|min|h|days?)")
 UNIT = {"s": 1, "min": 60, "h": 3600, "day": 86400, "days": 86400}
@@ -147,6 +148,41 @@ class KeywordsPart(Part):
     wish_to_stop: dict[Language, list[Keyword]] = Field(default_factory=dict)
 
 
+def _sign(value: Any) -> Sign:
+    try:
+        return Sign(value)
+    except ValueError:
+        raise ValueError(f"unknown sign (there are {', '.join(Sign)})") from None
+
+
+WrittenPhrase = Annotated[str, Field(min_length=1, max_length=400)]
+SignName = Annotated[Sign, BeforeValidator(_sign)]
+
+
+class SignPart(Part):
+    """Phrases of one sign in one language, in the syntax of `policies.phrases`.
+
+    `unless`: longer phrases in which one of them is no sign.
+    """
+
+    phrases: Annotated[list[WrittenPhrase], Field(min_length=1)]
+    unless: list[WrittenPhrase] = Field(default_factory=list)
+
+
+class WordsPart(Part):
+    """Words of one language by which a text is looked at. A later pack adds to them and takes none away.
+
+    `function_words`: by which the language is known; accents make no difference, and what is no word then is a letter that
+    only this language has. `spelling`: a word, and what it is taken for. `groups`: words by the name that stands for them
+    in phrases.
+    """
+
+    function_words: list[WrittenPhrase] = Field(default_factory=list)
+    spelling: dict[str, WrittenPhrase] = Field(default_factory=dict)
+    groups: dict[OwnName, Annotated[list[WrittenPhrase], Field(min_length=1)]] = Field(default_factory=dict)
+    signs: dict[SignName, SignPart] = Field(default_factory=dict)
+
+
 class WeekPart(Part):
     """Periods of each day of the week; a day left out is closed."""
 
@@ -213,6 +249,7 @@ class SettingsPart(Part):
     challenge_window: Annotated[Seconds, Field(ge=30, le=300)] | None = None
     return_cue: Duration | None = None
     dormant_cue: Duration | None = None
+    sign_cue: Duration | None = None
     suppression_ttl: Annotated[Seconds, Field(ge=86400, le=1100 * 86400)] | None = None
     stop_resumes: Literal["at_once", "ask"] | None = None
     reply_after_stop: bool | None = None
@@ -244,6 +281,7 @@ class PackFile(Part):
     settings: SettingsPart = SettingsPart()
     hours: HoursPart | None = None
     keywords: KeywordsPart = KeywordsPart()
+    words: dict[Language, WordsPart] = Field(default_factory=dict)
     leak_words: list[Keyword] = Field(default_factory=list)
     texts: dict[Annotated[TextName, BeforeValidator(_text_name)], TextPart] = Field(default_factory=dict)
     canned: dict[OwnName, TextPart] = Field(default_factory=dict)

@@ -92,6 +92,7 @@ PASSED_OVER: Final = {
     (Thread, thread_desk_events.DuressFlagChanged): "said by threads to the desk",
     (Thread, thread_desk_events.OtherHandsChanged): "said by threads to the desk",
     (Thread, thread_desk_events.ThreadActivity): "said by threads to the desk",
+    (Thread, thread_desk_events.ThreadMarked): "said by threads to the desk",
     (Thread, thread_desk_events.OutreachStarted): "said by threads to the desk",
     (Thread, line_incidents.RoomLost): "the desk is told, which can call somebody",
     (Thread, thread_desk_events.EnrolmentRequested): "said by threads to the desk",

@@ -45,7 +45,7 @@ COMMANDS: Final = (
         arguments="[designation]",
         card=True,
         help="take a waiting thread: in its room, this one; at the desk, the one that is named, or"
-        " whose card you reply to (or tap with ✋), or the longest waiting",
+        " whose card you reply to (or tap with ✋), or the first of those who wait: signs of danger (⚠️), then the longest",
     ),
     Command(name="board", places=(DESK,), help="who waits, and who talks with whom"),
     Command(name="on", places=(DESK,), help="you are on duty: you are called when somebody waits"),

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot.commands.parser import ParsedCommand, answer, mark_as_note
-from bot.display.queue_cards import EDIT
+from bot.display.queue_cards import EDIT, marks
 from bot.display.thread_card import localpart, pinned
 from bot.model.actions import DESK, Action, EditMessage, PinMessage, SendMessage
 from bot.model.desk import Desk, DeskMember, Facts, QueueEntry, Role, Thread
@@ -81,7 +81,10 @@ def board_text(pack: Pack, facts: Facts, desk: Desk) -> str:
         f"{entry.designation}{_marks(facts, desk, entry)} · queued {describe_duration(facts.now - entry.since)}"
         for entry in desk.waiting
     ]
-    opened = sorted((entry for entry in desk.threads if entry.assignee is not None), key=lambda entry: not entry.duress)
+    opened = sorted(
+        (entry for entry in desk.threads if entry.assignee is not None),
+        key=lambda entry: (not entry.duress, not entry.danger),
+    )
     claimed = [
         f"{entry.designation}{_marks(facts, desk, entry)} · with {localpart(entry.assignee or '')}"
         f"{' · offered to all' if entry.offered else ''} · open {_steps(facts.now - entry.opened_at)}{_last(facts, entry)}"
@@ -94,14 +97,14 @@ def board_text(pack: Pack, facts: Facts, desk: Desk) -> str:
     ]
     blocked = [f"Dropped from blocked phones: {desk.dropped_texts}"] if desk.dropped_texts else []
     on_hold = sum(entry.thread in desk.on_legal_hold for entry in desk.threads)
-    marks = (("duress", sum(entry.duress for entry in desk.threads)), ("on hold", on_hold))
+    counts = (("duress", sum(entry.duress for entry in desk.threads)), ("on hold", on_hold))
     over = len(set(desk.on_legal_hold) - {entry.thread for entry in desk.threads})
     return "\n".join(
         (
             f"Queue: {len(waiting)}",
             *_few(waiting),
             *(["⚠️ Outage: whoever texts is told that the line is down"] if desk.outage else []),
-            f"Open: {len(claimed)}{''.join(f' · {count} {name}' for name, count in marks if count)}",
+            f"Open: {len(claimed)}{''.join(f' · {count} {name}' for name, count in counts if count)}",
             *_few(claimed),
             *([f"On hold, their conversation over: {over}"] if over else []),
             *blocked,
@@ -122,7 +125,8 @@ def describe_duration(seconds: float) -> str:
 
 def _marks(facts: Facts, desk: Desk, entry: QueueEntry) -> str:
     hands = f" · ⚠️ other hands {_steps(facts.now - entry.other_hands_at)} ago" if entry.other_hands_at else ""
-    return f"{hands}{' · DURESS' if entry.duress else ''}{' · ON HOLD' if entry.thread in desk.on_legal_hold else ''}"
+    duress = " · DURESS" if entry.duress else ""
+    return f"{marks(entry)}{hands}{duress}{' · ON HOLD' if entry.thread in desk.on_legal_hold else ''}"
 
 
 def _last(facts: Facts, entry: QueueEntry) -> str:

@@ -46,8 +46,13 @@ def claim_card(facts: Facts, entry: QueueEntry, how: str = WAITING) -> SendMessa
     how = f"{localpart(entry.assignee)} offers it to everybody" if entry.assignee is not None else how
     hands = describe_minutes(round((facts.now - entry.other_hands_at) / 60))
     how += f" · ⚠️ other hands {hands} ago" if entry.other_hands_at else ""
-    body = f"{CLAIM_REACTION} {name} · {how}\nTap {CLAIM_REACTION} or say !claim {name}"
+    body = f"{CLAIM_REACTION} {name} · {how}{marks(entry)}\nTap {CLAIM_REACTION} or say !claim {name}"
     return SendMessage(place=DESK, ref=card_ref(entry), body=body, notice=False, reactions=(CLAIM_REACTION,))
+
+
+def marks(entry: QueueEntry) -> str:
+    """Return what is shown of a thread beside its designation: a sign of danger, and a language that is not the first."""
+    return f"{' ⚠️' if entry.danger else ''}{f' · {entry.language}' if entry.language else ''}"
 
 
 def assigned_card(entry: QueueEntry) -> str:

@@ -14,6 +14,7 @@ from bot.language import time_windows
 from bot.model.codeword_state import SendLock
 from bot.model.desk import Thread
 from policies.pack import Pack
+from policies.signs import DANGERS
 
 COMMANDS_LINE: Final = " · ".join([f"!{command.name}" for command in COMMANDS if command.card] + ["!more"])
 """The last line of every card, from the table."""
@@ -36,6 +37,7 @@ def card(thread: Thread) -> str:
         *(["ON HOLD: nothing of this is erased"] if thread.on_legal_hold else []),
         *(["continuing: number and flags are kept longer"] if life.continuing else []),
         f"language: {consent.language}",
+        *_signs(thread),
         *_codeword(thread),
         *_flags(thread),
         *(["STOPPED: nothing leaves until they text START"] if consent.stopped else []),
@@ -70,6 +72,12 @@ def _last(thread: Thread) -> str:
         if silence.heard_at > silence.spoke_at
         else f"ours, since {silence.turn_since}"
     )
+
+
+def _signs(thread: Thread) -> list[str]:
+    """Name the signs of danger of this conversation, without a word of it."""
+    names = [name.replace("_", " ") for name, _ in thread.silence.signs if name in DANGERS]
+    return [f"⚠️ signs of danger: {', '.join(names)}"] if names else []
 
 
 def _codeword(thread: Thread) -> list[str]:

@@ -152,7 +152,12 @@ def meaning(body: str, pack: Pack) -> MessageMeaning:
     pictures; read as they stand, "later" and the agreed word would be a silent way out, and "later" and a guess would be
     conversation, so that the holder of the phone could tell the one from the other (practice 10).
     """
-    return classify(body.replace(MASK, PLACEHOLDER), pack)
+    return classify(unmask(body), pack)
+
+
+def unmask(body: str) -> str:
+    """Return a text with a word that means nothing in the place of each mask."""
+    return body.replace(MASK, PLACEHOLDER)
 
 
 def find_flaw(pack: Pack, text: str, first: str | None = None) -> Flaw | None:

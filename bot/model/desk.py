@@ -109,6 +109,10 @@ class QueueEntry:
     duress: bool = False
     heavy: bool = False
     other_hands_at: float = 0.0
+    danger: bool = False
+    """Something that they wrote may be a sign of danger."""
+    language: str = ""
+    """The language of the agency's texts for them; empty: the line's first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,8 +149,9 @@ class Desk:
 
     @property
     def waiting(self) -> tuple[QueueEntry, ...]:
-        """Threads without an assignee, the longest waiting first."""
-        return tuple(sorted((entry for entry in self.threads if entry.assignee is None), key=lambda entry: entry.since))
+        """Threads without an assignee: those with a sign of danger first, and then the longest waiting."""
+        waiting = (entry for entry in self.threads if entry.assignee is None)
+        return tuple(sorted(waiting, key=lambda entry: (not entry.danger, entry.since)))
 
     def assigned_to(self, user: str) -> tuple[QueueEntry, ...]:
         """Threads whose assignee that person is."""

@@ -45,6 +45,7 @@ from bot.model.thread_desk_events import (
     TextDropped,
     ThreadActivity,
     ThreadCreated,
+    ThreadMarked,
     ThreadParked,
     ThreadQueued,
 )
@@ -276,6 +277,7 @@ Event: TypeAlias = (
     | DuressFlagChanged
     | OtherHandsChanged
     | ThreadActivity
+    | ThreadMarked
     | AssigneePresent
     | ThreadCreated
     | OutreachStarted

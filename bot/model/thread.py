@@ -77,12 +77,14 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """What the texter allowed. `stopped`: said STOP. `language`: asked for by its word; empty: the line's first."""
+    """What the texter allowed. `stopped`: said STOP. `language`: of the agency's texts; empty: not known yet."""
 
     stopped: bool = False
     confirmation_ref: str = ""
     """The `ref` of the one text that may leave after this STOP."""
     language: str = ""
+    language_chosen: bool = False
+    """A person chose that language: the texter by its word, or staff. Else it is the line's first, or a guess."""
     greeted: tuple[tuple[str, float], ...] = ()
     """When the greeting last left, per language."""
     may_resume: bool = False
@@ -264,5 +266,11 @@ class Silence:
     auto_replied_before: bool = False
     unknown_ref: str = ""
     """The `ref` of the last of those of which nobody knew whether the carrier took it."""
+    danger: bool = False
+    """Something that they wrote may be a sign of danger (`policies.signs`)."""
+    signs: tuple[tuple[str, float], ...] = ()
+    """When the room was last told of each sign (seconds since the epoch)."""
+    told_language: str = ""
+    """The language of the agency's texts as the room was last told; empty: it was not, and it is the line's first."""
     left_at: float = 0.0
     """When they last left with a silent word, by that text's own time: no text of before is answered by itself any more."""

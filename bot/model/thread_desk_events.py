@@ -16,7 +16,8 @@ from bot.model.codeword_match import Digests
 class ThreadQueued:
     """From a thread to the desk: nobody is its assignee.
 
-    `requeued`: it had one before; `rate_limited`: its card has to wait; `other_hands_at`: as in `OtherHandsChanged`.
+    `requeued`: it had one before; `rate_limited`: its card has to wait; `danger`, `language`: as in `ThreadMarked`;
+    `other_hands_at`: as in `OtherHandsChanged`.
     """
 
     thread: str
@@ -25,6 +26,8 @@ class ThreadQueued:
     requeued: bool = False
     rate_limited: bool = False
     other_hands_at: float = 0.0
+    danger: bool = False
+    language: str = ""
 
 
 @unique
@@ -165,6 +168,18 @@ class OtherHandsChanged:
 
     thread: str
     other_hands_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadMarked:
+    """From a thread to the desk: how its marks are now.
+
+    `danger`: there was a sign of danger; `language`: of the agency's texts, empty when it is the line's first.
+    """
+
+    thread: str
+    danger: bool
+    language: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,12 @@
 """The texter breaks off: what has not left stops at once, and the guard knows of it when somebody writes next.
 
 Rules of this module: nothing here answers a text, and nothing is lost: words that stop are held, and leave by one more word
-of their author. It would rather be wrong than missing. What a text means is found by `meaning`; whoever finds another sign
-calls `stop_pending`.
+of their author. It would rather be wrong than missing. What a text means is found by `meaning`, and signs by the phrases of
+the pack (`danger_signs`).
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Final
 
@@ -20,22 +19,16 @@ from bot.model.feature import Step
 from bot.model.hold_signs import Doubt
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised, OtherHandsChanged
 from bot.model.transactional_actions import SendEvent
+from bot.safety.danger_signs import signs_of
 from bot.sending.undo_window import hold_pending
-from policies.keywords import Meaning, normalize_words
+from policies.keywords import Meaning
 from policies.pack import Pack
+from policies.signs import Sign
 
-WHO_IS_THIS: Final = re.compile(
-    r"\b(?:who(?:s| is| are| r)? (?:this|u|you|dis|texting) *$|who(?:s| is)? (?:this|the) (?:number|phone)"
-    r"|who(?:s| is) number is this|whose number|who(?:s| is) (?:texting|writing|messaging) (?:me|her|him|my)"
-    r"|how do you know (?:my|her) |why are you (?:texting|messaging|writing) (?:my|her) |wrong number"
-    r"|(?:im|i am|this is) her (?:husband|boyfriend|fiance|ex)"
-    r"|quien (?:es|eres|habla|escribe|sos)(?: tu| usted| este numero)? *$|de quien es este (?:numero|telefono|celular)"
-    r"|soy su (?:marido|esposo|novio|pareja)|numero equivocado)"
-)
-"""Somebody does not know whom this number belongs to, or says that they are somebody else; in plain words."""
-MAX_SEARCHED: Final = 1_600
-"""Characters of a text in which a sign is looked for."""
+OTHER_PERSON: Final = frozenset({Sign.OTHER_HANDS, Sign.THIRD_PARTY})
+"""Signs of which the phone keeps a note: whoever writes to it next is asked first."""
 SIGN: Final = "somebody else may have the phone"
+LEAVING: Final = "they may have to break off, or not be alone"
 PLEADED: Final = "the texter may have asked for no more texts just now"
 
 
@@ -48,16 +41,16 @@ def note_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> S
     if not means.from_a_person:
         return Step(thread)
     sign: tuple[Action, ...] = ()
-    if seems_other_hands(event.body):
+    if signs_of(pack, event) & OTHER_PERSON:
         thread, sign = note_other_hands(pack, facts, thread)
     pleads = means.meaning is Meaning.WISH
     newest = event.at >= thread.signs.texted_at
     pleaded = pleads if newest else thread.signs.pleaded
     signs = replace(thread.signs, texted_at=max(event.at, thread.signs.texted_at), pleaded=pleaded)
     thread = replace(thread, signs=signs)
-    if not (pleads or sign):
+    if not (means.breaks_off or sign):
         return Step(thread)
-    thread, stopped = stop_pending(pack, facts, thread, PLEADED if pleads else SIGN)
+    thread, stopped = stop_pending(pack, facts, thread, PLEADED if pleads else SIGN if sign else LEAVING)
     return Step(thread, (*sign, *stopped))
 
 
@@ -86,12 +79,6 @@ def clear_other_hands(thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
 def tell_desk(thread: Thread) -> SendEvent:
     """Tell the desk how it stands with other hands."""
     return SendEvent(owner=DESK, event=OtherHandsChanged(thread=thread.id, other_hands_at=thread.other_hands_at))
-
-
-def seems_other_hands(body: str) -> bool:
-    """Tell whether a text asks whom the number belongs to, or says that somebody else writes, in English or Spanish."""
-    sentences = re.split(r"[.!?\n]+", body[:MAX_SEARCHED])
-    return any(WHO_IS_THIS.search(f"{normalize_words(sentence)} ") is not None for sentence in sentences)
 
 
 def stop_pending(pack: Pack, facts: Facts, thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:

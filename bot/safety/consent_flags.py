@@ -74,7 +74,8 @@ def set_language(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, c
         why = f"This line has texts in {', '.join(pack.languages)}. Anything else: !with @who interpreter."
         return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)
     if wanted:
-        thread = replace(thread, consent=replace(thread.consent, language=wanted))
+        consent = replace(thread.consent, language=wanted, language_chosen=True)
+        thread = replace(thread, consent=consent, silence=replace(thread.silence, told_language=wanted))
     notice = answer(facts, event, f"The agency's texts for this phone are in {thread.consent.language}.")
     return Step(thread, (mark_as_note(event), *notice), consumed=True)
 

@@ -40,8 +40,6 @@ HELP_WORDS: Final = frozenset({"help", "info"})
 def greet(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
     """Answer a texter nobody talks with yet, in the language they asked for by its word; and a picture, once."""
     means = meaning(event.body, pack)
-    if means.language and means.language != thread.consent.language:
-        thread = replace(thread, consent=replace(thread.consent, language=means.language))
     if not thread.answerable or not means.from_a_person:
         return Step(thread)
     if event.rate_limited:

@@ -42,6 +42,7 @@ from bot.model.thread_desk_events import (
 )
 from bot.model.transactional_actions import CancelTimer, SendEvent
 from bot.sending.undo_window import drop_pending
+from bot.staffing.thread_marks import marks
 from policies.pack import Pack
 
 OFFER = "offer"
@@ -77,7 +78,10 @@ def show_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> S
         posts.append(SendMessage(place=THREAD, body=late))
     # A thread that we began is with its assignee already.
     if thread.lifecycle.last_inbound == 0.0 and thread.assignment.epoch == 0:
-        posts.append(_queue(thread, facts.now, requeued=False, rate_limited=event.rate_limited))
+        danger, language = marks(pack, thread)
+        posts.append(
+            _queue(thread, facts.now, rate_limited=event.rate_limited, danger=danger, language=language, requeued=False)
+        )
         posts += _report_lock(thread)
     life = replace(
         thread.lifecycle,
@@ -246,7 +250,9 @@ def _report_lock(thread: Thread) -> tuple[Action, ...]:
     return (*mark, SendEvent(owner=DESK, event=alarm))
 
 
-def _queue(thread: Thread, since: float, *, requeued: bool, rate_limited: bool = False) -> SendEvent:
+def _queue(
+    thread: Thread, since: float, *, requeued: bool, rate_limited: bool = False, danger: bool = False, language: str = ""
+) -> SendEvent:
     event = ThreadQueued(
         thread=thread.id,
         designation=thread.designation,
@@ -254,5 +260,7 @@ def _queue(thread: Thread, since: float, *, requeued: bool, rate_limited: bool =
         requeued=requeued,
         rate_limited=rate_limited,
         other_hands_at=thread.other_hands_at,
+        danger=danger,
+        language=language,
     )
     return SendEvent(owner=DESK, event=event)

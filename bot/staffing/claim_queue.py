@@ -17,6 +17,7 @@ from bot.display.queue_cards import (
     card_ref,
     claim_card,
     expire_cards,
+    marks,
     next_card,
     thread_of,
 )
@@ -190,7 +191,7 @@ def call_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[De
     on_duty = [member for member in desk.roster if member.on_duty]
     called = [member.user for member in on_duty if step != 1 or member.role is Role.SUPERVISOR]
     minutes = int((facts.now - entry.since) // 60)
-    body = f"{CLAIM_REACTION} {entry.designation} · still waiting, {minutes} min"
+    body = f"{CLAIM_REACTION} {entry.designation} · still waiting, {minutes} min{marks(entry)}"
     actions: list[Action] = [
         SendMessage(place=DESK, ref=event.key, body=body, notice=False, mentions=tuple(called), reactions=(CLAIM_REACTION,))
     ]
@@ -283,6 +284,8 @@ def _waiting(old: QueueEntry | None, event: ThreadQueued) -> QueueEntry:
         auto_assigned=False,
         tried_users=tried,
         other_hands_at=event.other_hands_at,
+        danger=event.danger or entry.danger,
+        language=event.language or entry.language,
     )
 
 

@@ -36,6 +36,8 @@ def queue_without_card(pack: Pack, facts: Facts, desk: Desk, event: ThreadQueued
         last_activity=event.since,
         has_card=False,
         other_hands_at=event.other_hands_at,
+        danger=event.danger,
+        language=event.language,
     )
     desk = replace(desk, threads=(*(known for known in desk.threads if known.thread != event.thread), entry))
     fresh = not 0 <= facts.now - desk.rate_limit_reported_at < REPORT_AGAIN_AFTER

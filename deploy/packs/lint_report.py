@@ -21,6 +21,7 @@ from policies.pack import ExitAction, Pack, PackText, Wording
 from policies.readability import grade
 from policies.schema import PackFile
 from policies.segments import segments
+from policies.signs import Sign
 
 BASE_PACK: Final = "base"
 CONVERSATIONS: Final = Path(__file__).parents[1] / "examples" / "conversations"
@@ -72,6 +73,16 @@ def preview_pack(pack: Pack, scripts: Iterable[Script]) -> Iterator[str]:
         ("a wish to stop, at the beginning of a sentence: offered to the advocate", words.wish_to_stop),
     )
     yield from (f"| {what} | {', '.join(sorted(said))} |" for what, said in rows)
+    yield from (
+        "",
+        "## Signs in a text",
+        "",
+        "How many phrases are looked for, by sign and language. They bring a cue, and do nothing.",
+    )
+    yield from ("", f"| sign | {' | '.join(pack.signs)} |", f"| --- |{' --- |' * len(pack.signs)}")
+    for sign in Sign:
+        counts = (sum(len(each.phrases) for each in m.lists if each.label == sign) for m in pack.signs.values())
+        yield f"| {sign.value} | {' | '.join(map(str, counts))} |"
     yield from ("", "## Playbooks", "", "For the people in the room; never sent.", "")
     for name, book in pack.playbooks.items():
         yield from (f"### {book.title} (`!playbook {name}`)", "")

@@ -181,6 +181,8 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "differs": st.booleans(),
     "designation": st.sampled_from(NAMED),
     "duress": st.booleans(),
+    "danger": st.booleans(),
+    "language": st.sampled_from(("", "es")),
     "digests": st.just(DIGESTS),
     "event_id": st.sampled_from(MESSAGES),
     "first": st.booleans(),
@@ -303,6 +305,9 @@ silences: Final = st.builds(
     recheck_safety=st.booleans(),
     last_auto_reply=st.sampled_from(("", "greeting", "picture")),
     left_at=st.just(0.0) | times,
+    danger=st.booleans(),
+    signs=st.sampled_from(((), (("leaving", NOW),))),
+    told_language=st.sampled_from(("", "en", "es")),
 )
 signs: Final = st.builds(
     HoldSigns,
@@ -335,6 +340,7 @@ threads: Final = st.builds(
         stopped=st.booleans(),
         confirmation_ref=st.sampled_from(("", "stop:a", "stop:b")),
         language=st.sampled_from(("en", "es", "fr")),
+        language_chosen=st.booleans(),
         greeted=_greeted,
         may_resume=st.booleans(),
         text_after_stop=st.sampled_from(("", "a", "b")),

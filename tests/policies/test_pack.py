@@ -18,7 +18,7 @@ from policies.segments import breaks_gsm7, segments
 
 # practices.md, "Texts of the base pack": the numbers are lengths
 LENGTHS = {
-    "greeting": (153, 155),
+    "greeting": (153, 156),
     "limits": (143, 135),
     "device": (147, 143),
     "after_hours": (142, 144),
@@ -64,6 +64,7 @@ DEFAULTS = {
     "close_undo": 600,
     "continuing": 90 * DAY,
     "silence_cues": (300, 900, 2700),
+    "sign_cue": 600,
     "silence_offer_park": 3600,
     "unclaimed_on_duty": 120,
     "unclaimed_supervisors": 300,

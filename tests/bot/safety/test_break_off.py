@@ -18,7 +18,6 @@ from bot.model.events import Outcome, TextOutcome, TimerDue
 from bot.model.hold_signs import Doubt
 from bot.model.thread import ThreadState
 from bot.model.thread_desk_events import Assigned, OtherHandsChanged, ThreadQueued
-from bot.safety.break_off import seems_other_hands
 from policies.pack import TextName
 from tests.bot.codeword_example import agreed
 from tests.bot.examples import (
@@ -114,7 +113,6 @@ def test_what_is_known_of_the_phone_survives_the_conversation_and_ends_with_it()
 )
 def test_a_text_that_asks_who_this_is(body: str) -> None:
     """It stops what waits, alarms the desk once, marks card and board, and the next words are held until `!anyway`."""
-    assert seems_other_hands(body)
     thread = say(held(), "Is everything ok?", 1).aggregate
     step = then(thread, arrived(body, id="b", seconds=3), at(3))
     assert marks(step) == {"$w": DeliveryReceipt.HELD}

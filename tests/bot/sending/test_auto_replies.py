@@ -120,7 +120,7 @@ def test_a_greeting_refers_to_its_text() -> None:
 def test_a_stranger_is_spoken_to_in_the_lines_first_language() -> None:
     """Whichever that is: who asked for none gets it, and it stands on the card and in the tally."""
     spanish = replace(PACK, languages=("es", "en"))
-    step = decide(spanish, at(0), Thread(id="t1", designation="amber heron"), arrived("hello"))
+    step = decide(spanish, at(0), Thread(id="t1", designation="amber heron"), arrived("ok"))
     assert texts(step) == [GREETING["es"]]
     assert step.aggregate.consent.language == "es"
     stopped = decide(spanish, at(0), Thread(id="t1", designation="amber heron"), arrived("STOP"))

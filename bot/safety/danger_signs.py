@@ -1,0 +1,74 @@
+"""Signs of danger in a text: a cue in the room, and a mark at the desk for who waits (practices 9, 12, 39).
+
+Rules of this module: a sign is a guess (`policies.signs`). It is told to people and does nothing else: it sends nothing,
+stops nothing, and is kept with the conversation only, by its name and without a word of theirs. The same sign brings its
+cue once in `sign_cue` seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from bot.language.codeword_forms import meaning, unmask
+from bot.model.actions import THREAD, SendMessage
+from bot.model.desk import Facts, Thread
+from bot.model.events import TextArrived
+from bot.model.feature import Step
+from bot.safety.inbound_cues import MAX_SEARCHED, TALK
+from policies.pack import Pack
+from policies.signs import DANGERS, Sign, find_signs
+
+CUES: Final = {
+    Sign.DANGER_NOW: "They may be in danger right now. !playbook danger · !urgent · !escalate",
+    Sign.SUICIDE: "They may be thinking of dying, or have taken something. !playbook suicide · !escalate",
+    Sign.STRANGLED: "They may have been choked: a doctor today, even without marks. !playbook medical · !escalate",
+    Sign.WEAPON: "There may be a weapon. !playbook danger · !urgent · !escalate",
+    Sign.OTHER_HANDS: (
+        "Somebody else may have the phone, or read along. Nothing was stopped: !unsafe does that. "
+        "!playbook abuser_on_the_line"
+    ),
+    Sign.THIRD_PARTY: (
+        "This may be somebody else, who asks what this number is. Nothing was stopped: !unsafe does that, !different "
+        "steps back. !playbook abuser_on_the_line"
+    ),
+    Sign.LEAVING: (
+        "They may have to break off, or not be alone. Nothing was stopped: another text of ours lights up that phone. "
+        "Best wait until they text again."
+    ),
+}
+"""What the room is told of each sign. The order is that in which cues stand in the room."""
+
+
+def mark_danger(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
+    """Mark a thread that has a sign of danger, before the desk hears of it: its first card bears the mark already."""
+    if thread.silence.danger or not signs_of(pack, event) & DANGERS:
+        return Step(thread)
+    return Step(replace(thread, silence=replace(thread.silence, danger=True)))
+
+
+def cue_signs(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
+    """Tell the room of the signs in a text, and call its assignee: each sign once in a while."""
+    shown = dict(thread.silence.signs)
+    found = signs_of(pack, event)
+    due = [
+        sign
+        for sign in CUES
+        if sign in found and not 0 <= facts.now - shown.get(sign.value, -pack.settings.sign_cue) < pack.settings.sign_cue
+    ]
+    if not due:
+        return Step(thread)
+    signs = tuple(sorted((shown | {sign.value: facts.now for sign in due}).items()))
+    called = (thread.assignment.assignee,) if thread.assignment.assignee else ()
+    posts = tuple(
+        SendMessage(place=THREAD, body=f"{'⚠️ ' if sign in DANGERS else ''}{CUES[sign]}", notice=False, mentions=called)
+        for sign in due
+    )
+    return Step(replace(thread, silence=replace(thread.silence, signs=signs)), posts)
+
+
+def signs_of(pack: Pack, event: TextArrived) -> frozenset[Sign]:
+    """Return the signs in words of a person. An agreed word in them reads like any other."""
+    if meaning(event.body, pack).meaning not in TALK:
+        return frozenset()
+    return find_signs(unmask(event.body[:MAX_SEARCHED]), pack.signs.values())

@@ -1,0 +1,68 @@
+"""In which language the agency's texts leave for a phone, as far as the texter shows it (practice 25).
+
+Rules of this module: who asks for a language by its word gets it, at any time. Before anybody has answered, the language of
+what they write is taken where it is clear (`policies.language_guess`); later a person decides, by `!lang`. A change is seen
+in the room in one line, and at the desk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from bot.language.codeword_forms import meaning, unmask
+from bot.model.actions import THREAD, SendMessage
+from bot.model.desk import Facts, Thread
+from bot.model.events import TextArrived
+from bot.model.feature import Step
+from bot.model.thread import ThreadState
+from policies.language_guess import guess_language
+from policies.pack import Pack
+
+NAMES: Final = {"en": "English", "es": "Spanish"}
+HINT: Final = "language hint"
+
+
+def choose_language(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
+    """Take the language that a text asks for, or, while nobody has answered, the one that it is clearly written in."""
+    consent = thread.consent
+    means = meaning(event.body, pack)
+    if means.language:
+        consent = replace(consent, language=means.language, language_chosen=True)
+    elif (
+        not consent.language_chosen
+        and means.from_a_person
+        and thread.lifecycle.state is not ThreadState.OPEN
+        and (written := _written_in(pack, event)) is not None
+    ):
+        consent = replace(consent, language=written)
+    return Step(replace(thread, consent=consent) if consent != thread.consent else thread)
+
+
+def tell_language(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
+    """Tell the room once when the agency's texts leave in another language than it knows, or perhaps should."""
+    silence, now = thread.silence, thread.consent.language
+    if now != (silence.told_language or pack.languages[0]):
+        body = (
+            f"Language: {_name(now)}. The agency's texts for this phone leave in it now; !lang changes that. For your own "
+            "words: !with @who interpreter, or !transfer."
+        )
+        return Step(replace(thread, silence=replace(silence, told_language=now)), (SendMessage(place=THREAD, body=body),))
+    means = meaning(event.body, pack)
+    written = _written_in(pack, event) if means.from_a_person and not means.language else None
+    if written in (None, now) or HINT in silence.cues_shown:
+        return Step(thread)
+    body = (
+        f"This seems to be {_name(written or '')}. The agency's texts leave in {_name(now)}: !lang {written} changes that."
+    )
+    silence = replace(silence, cues_shown=silence.cues_shown | {HINT})
+    return Step(replace(thread, silence=silence), (SendMessage(place=THREAD, body=body),))
+
+
+def _written_in(pack: Pack, event: TextArrived) -> str | None:
+    """Return the language of the line in which a text is clearly written, or None."""
+    return guess_language(unmask(event.body), pack.function_words)
+
+
+def _name(language: str) -> str:
+    return NAMES.get(language, language)

@@ -1,0 +1,54 @@
+"""What the desk shows of a thread beside its designation: a sign of danger, and a language that is not the line's first.
+
+Rules of this module: marks and no content; who waits under a sign of danger stands first, and the desk is called once more
+when the sign comes later than the card.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.display.queue_cards import CLAIM_REACTION, WAIT, card_ref, claim_card
+from bot.model.actions import DESK, Action, EditMessage, SendMessage
+from bot.model.desk import Desk, Facts, Thread
+from bot.model.feature import Step
+from bot.model.thread import ThreadState
+from bot.model.thread_desk_events import ThreadMarked
+from bot.model.transactional_actions import SendEvent
+from policies.pack import Pack
+
+
+def report_marks(pack: Pack, before: Thread, thread: Thread) -> tuple[Action, ...]:
+    """Tell the desk that the marks of a thread have changed; it knows no thread before its first text has queued it."""
+    known = before.lifecycle.since and before.lifecycle.state is not ThreadState.PARKED
+    if not known or thread.lifecycle.state is ThreadState.PARKED or marks(pack, before) == marks(pack, thread):
+        return ()
+    danger, language = marks(pack, thread)
+    return (SendEvent(owner=DESK, event=ThreadMarked(thread=thread.id, danger=danger, language=language)),)
+
+
+def marks(pack: Pack, thread: Thread) -> tuple[bool, str]:
+    """Return whether there was a sign of danger, and the language unless it is the line's first."""
+    language = thread.consent.language
+    return thread.silence.danger, "" if language == pack.languages[0] else language
+
+
+def note_marks(pack: Pack, facts: Facts, desk: Desk, event: ThreadMarked) -> Step[Desk]:
+    """Show the marks on the thread's card, and call people on duty when one who waits comes to be in danger."""
+    entry = next((entry for entry in desk.threads if entry.thread == event.thread), None)
+    if entry is None or (entry.danger, entry.language) == (event.danger, event.language):
+        return Step(desk)
+    marked = replace(entry, danger=event.danger, language=event.language)
+    desk = replace(desk, threads=tuple(marked if known is entry else known for known in desk.threads))
+    waits = marked.assignee is None
+    actions: tuple[Action, ...] = ()
+    if marked.has_card and (waits or marked.offered):
+        actions = (EditMessage(place=DESK, ref=card_ref(marked), body=claim_card(facts, marked).body),)
+    if waits and marked.danger and not entry.danger:
+        body = f"{CLAIM_REACTION} {marked.designation} ⚠️ · waiting, and what they texted may be a sign of danger"
+        called = tuple(member.user for member in desk.roster if member.on_duty)
+        ref = f"{WAIT}{marked.thread}:danger"
+        actions += (
+            SendMessage(place=DESK, ref=ref, body=body, notice=False, mentions=called, reactions=(CLAIM_REACTION,)),
+        )
+    return Step(desk, actions)

@@ -1,0 +1,43 @@
+"""The language of a text, by the small words that nobody writes without.
+
+Rules of this module: only function words and letters count, never what a text is about; where two languages have as many,
+or none has any, there is no answer, and the line speaks its first language.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Final
+
+MAX_SEARCHED: Final = 1_600
+"""Characters of a text that are looked at."""
+_WORD = re.compile(r"[^\W\d_]+")
+_APOSTROPHES = re.compile("['\u2018\u2019\u02bc\u00b4\u0060\u2032]")
+
+
+def guess_language(text: str, function_words: Mapping[str, frozenset[str]]) -> str | None:
+    """Return the language whose words and letters a text has most of; None where that is not clear.
+
+    `function_words`: words by language, without accents and apostrophes; an entry that is no word in that form is a letter
+    or a sign that only this language has, such as ñ or ¿.
+    """
+    said = _APOSTROPHES.sub("", text[:MAX_SEARCHED].casefold())
+    words = [plain(word) for word in _WORD.findall(said)]
+    counts = sorted(
+        (
+            (sum(word in listed for word in words) + sum(mark in said for mark in listed if plain(mark) != mark), language)
+            for language, listed in function_words.items()
+        ),
+        reverse=True,
+    )
+    if not counts or not counts[0][0] or (len(counts) > 1 and counts[0][0] == counts[1][0]):
+        return None
+    return counts[0][1]
+
+
+def plain(word: str) -> str:
+    """Return a word without accents and what is no letter."""
+    seen = unicodedata.normalize("NFKD", word.casefold())
+    return "".join(c for c in seen if c.isalpha() and not unicodedata.combining(c))

@@ -1,0 +1,52 @@
+"""What is wrong with the lists of signs: phrases that are there twice, and such as no text can bring.
+
+Rule of this module: a phrase is tried on texts made of its own words; one that is not found in them is of no use.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from policies.phrases import Matcher, Phrase, PhraseList, examples, make_matcher
+
+
+def flaws(matchers: Mapping[str, Matcher]) -> Iterator[tuple[str, str, str]]:
+    """Yield the path, what is wrong and what to do, for each flaw of the lists."""
+    for language, matcher in matchers.items():
+        for each in matcher.lists:
+            path = f"words.{language}.signs.{each.label}"
+            for kind, phrases in (("phrases", each.phrases), ("unless", each.unless)):
+                yield from (
+                    (f"{path}.{kind}", f"“{written}” is there twice", "Take one out.") for written in _twice(phrases)
+                )
+            both = {p.elements for p in each.phrases} & {p.elements for p in each.unless}
+            yield from (
+                (f"{path}.unless", f"“{phrase.source}” is a phrase as well", "Take one of them out.")
+                for phrase in each.unless
+                if phrase.elements in both
+            )
+            yield from (
+                (f"{path}.phrases", f"“{phrase.source}” can never match: {why}", "Change it, or what stands against it.")
+                for phrase in each.phrases
+                if phrase.elements not in both and (why := _never_matches(matcher, each, phrase))
+            )
+
+
+def _twice(phrases: tuple[Phrase, ...]) -> list[str]:
+    count = Counter((p.elements, p.begins, p.ends) for p in phrases)
+    first: dict[object, str] = {}
+    for phrase in phrases:
+        first.setdefault((phrase.elements, phrase.begins, phrase.ends), phrase.source)
+    return [first[key] for key, times in count.items() if times > 1]
+
+
+def _never_matches(matcher: Matcher, every: PhraseList, phrase: Phrase) -> str:
+    """Say why none of the texts that are made of a phrase brings its sign; empty when one does."""
+    made = list(examples(phrase))
+    if any(every.label in matcher.find(text) for text in made):
+        return ""
+    alone = make_matcher([PhraseList(every.label, (phrase,))], matcher.spelling)
+    if any(every.label in alone.find(text) for text in made):
+        return "an entry of `unless` stands in each text that it is made of"
+    return "its words are spelled in a way that no text is taken for"

@@ -1,0 +1,280 @@
+"""Phrases in texts: which labels have a phrase that stands in a text, as people type it.
+
+Rules of this module: it is deterministic, keeps nothing, and its work grows with the length of the text only: a text is cut
+at `MAX_WORDS` words, a phrase at `MAX_ELEMENTS` elements, a gap at `GAP_WORDS` words. A phrase never goes over the end of a
+sentence. Case, accents, apostrophes and repeated letters make no difference; other spellings are in the lists.
+
+The syntax of a phrase, element by element, with a space between them:
+
+- `word`: this word; `one|other`: one of these;
+- `strangl*`: any word that begins so, with three letters or more;
+- `<name>`: any of the words, or rows of words, of the group with this name; also as one of several: `<he>|someone`;
+- `word?`, `<name>?`: the same, or nothing;
+- `...`: nothing, or up to four words;
+- `^`, `$`: the beginning, the end of a sentence.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final
+
+MAX_WORDS: Final = 1_000
+MAX_ELEMENTS: Final = 12
+GAP_WORDS: Final = 4
+SHORTEST_PREFIX: Final = 3
+GAP: Final = "..."
+BEGIN, END = "^", "$"
+
+_SENTENCE = re.compile(r"[.!?…;:\n¡¿]+")
+_APOSTROPHES = re.compile("[\u2018\u2019\u02bc\u00b4\u0060\u2032]")
+_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+_REPEATED = re.compile(r"([^\W\d_])\1+")
+_ELEMENT = re.compile(r"(?P<options>[^?|]+(?:\|[^?|]+)*)(?P<optional>\??)")
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One place of a phrase. `options`: what may stand there, each a row of words; a word that ends in `*` is a prefix.
+
+    No options: a gap.
+    """
+
+    options: tuple[tuple[str, ...], ...]
+    optional: bool = False
+    _single: frozenset[str] = frozenset()
+    _rows: tuple[tuple[str, ...], ...] = ()
+
+    @classmethod
+    def of(cls, options: Iterable[tuple[str, ...]], *, optional: bool) -> Element:
+        """Return an element in which options of one word are found at once."""
+        unique = tuple(dict.fromkeys(options))
+        single = frozenset(option[0] for option in unique if len(option) == 1 and not option[0].endswith("*"))
+        return cls(unique, optional, single, tuple(o for o in unique if len(o) > 1 or o[0] not in single))
+
+    def after(self, words: list[str], place: int) -> list[int]:
+        """Return the places at which it can end when it begins at `place`; without regard to `optional`."""
+        found = [place + 1] if place < len(words) and words[place] in self._single else []
+        return found + [place + len(row) for row in self._rows if _stands(row, words, place)] if self._rows else found
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A phrase as it is looked for. `source`: as it was written. `begins`, `ends`: where in a sentence it has to stand."""
+
+    source: str
+    elements: tuple[Element, ...]
+    begins: bool = False
+    ends: bool = False
+
+    def find_ends(self, words: list[str], start: int) -> set[int]:
+        """Return every place at which the phrase can end when it begins with the word at `start`."""
+        if self.begins and start:
+            return set()
+        places = {start}
+        for element in self.elements:
+            if not element.options:
+                places = {place + n for place in places for n in range(GAP_WORDS + 1) if place + n <= len(words)}
+                continue
+            after = set(places) if element.optional else set()
+            for place in places:
+                after.update(element.after(words, place))
+            if not after:
+                return set()
+            places = after
+        return {place for place in places if place > start and (not self.ends or place == len(words))}
+
+
+@dataclass(frozen=True, slots=True)
+class PhraseList:
+    """The phrases of one label: any of `phrases` counts, unless a phrase of `unless` overlaps it."""
+
+    label: str
+    phrases: tuple[Phrase, ...]
+    unless: tuple[Phrase, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    label: str
+    phrase: Phrase
+    excludes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """Lists of phrases of one language, ready to be looked for. `spelling`: what a word is taken for."""
+
+    lists: tuple[PhraseList, ...] = field(repr=False)
+    spelling: Mapping[str, tuple[str, ...]] = field(repr=False)
+    _by_word: Mapping[str, tuple[_Entry, ...]] = field(repr=False)
+    _by_prefix: Mapping[str, tuple[tuple[str, _Entry], ...]] = field(repr=False)
+
+    def find(self, text: str) -> frozenset[str]:
+        """Return the labels that have a phrase in a text."""
+        found: set[str] = set()
+        left = MAX_WORDS
+        for sentence in _SENTENCE.split(text):
+            words = spelled(sentence, self.spelling, left)
+            left -= len(words)
+            found |= self._find_in_sentence(words)
+        return frozenset(found)
+
+    def _find_in_sentence(self, words: list[str]) -> set[str]:
+        hits: list[tuple[str, int, int]] = []
+        excluded: dict[str, set[int]] = {}
+        for start, word in enumerate(words):
+            for entry in self._beginning_with(word):
+                for end in entry.phrase.find_ends(words, start):
+                    if entry.excludes:
+                        excluded.setdefault(entry.label, set()).update(range(start, end))
+                    else:
+                        hits.append((entry.label, start, end))
+        return {label for label, start, end in hits if excluded.get(label, set()).isdisjoint(range(start, end))}
+
+    def _beginning_with(self, word: str) -> Iterator[_Entry]:
+        yield from self._by_word.get(word, ())
+        yield from (entry for prefix, entry in self._by_prefix.get(word[:SHORTEST_PREFIX], ()) if word.startswith(prefix))
+
+
+def spelled(sentence: str, spelling: Mapping[str, tuple[str, ...]], most: int = MAX_WORDS) -> list[str]:
+    """Return the words of a sentence in the form in which they are compared; at most so many."""
+    apart = _APOSTROPHES.sub("'", sentence)
+    if not apart.isascii():
+        seen = unicodedata.normalize("NFKD", apart)
+        apart = "".join(c for c in seen if not unicodedata.combining(c) and unicodedata.category(c) != "Cf")
+    typed = (_REPEATED.sub(r"\1", word) for word in _WORD.findall(apart.casefold()))
+    return list(islice((said for word in typed for said in _taken_for(word, spelling)), max(most, 0)))
+
+
+def _taken_for(word: str, spelling: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the words for one word as it is typed. A spelling with an apostrophe counts for itself alone ("he'll")."""
+    bare = word.replace("'", "")
+    return spelling.get(word) or spelling.get(bare) or (bare,)
+
+
+def read_spelling(written: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Read a table of spellings: a word, and the words that it is taken for. ValueError: a key is not one word."""
+    table: dict[str, tuple[str, ...]] = {}
+    for key, value in written.items():
+        typed = _WORD.findall(_REPEATED.sub(r"\1", key.casefold()))
+        if typed != [_REPEATED.sub(r"\1", key)] or not spelled(value, {}):
+            raise ValueError("one plain word in small letters, and the words that it is taken for")
+        table[typed[0]] = tuple(spelled(value, {}))
+    return table
+
+
+def read_groups(
+    written: Mapping[str, Iterable[str]], spelling: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """Read groups of words, each entry one word or several. ValueError: an entry holds none."""
+    return {name: tuple(_row(entry, spelling) for entry in entries) for name, entries in written.items()}
+
+
+def read_phrase(
+    source: str, groups: Mapping[str, tuple[tuple[str, ...], ...]], spelling: Mapping[str, tuple[str, ...]]
+) -> Phrase:
+    """Read a phrase. ValueError says what is wrong with it, and does not repeat it."""
+    written = source.split()
+    begins, ends = written[:1] == [BEGIN], written[-1:] == [END]
+    written = written[begins : len(written) - ends]
+    elements = tuple(_read_element(each, groups, spelling) for each in written)
+    if len(elements) > MAX_ELEMENTS:
+        raise ValueError(f"has more than {MAX_ELEMENTS} elements")
+    if not elements or all(element.optional or not element.options for element in elements):
+        raise ValueError("needs a word that is not optional")
+    if not elements[0].options or not elements[-1].options:
+        raise ValueError("neither begins nor ends with a gap")
+    return Phrase(source, elements, begins, ends)
+
+
+def make_matcher(lists: Iterable[PhraseList], spelling: Mapping[str, tuple[str, ...]]) -> Matcher:
+    """Return a matcher for these lists."""
+    lists = tuple(lists)
+    by_word: dict[str, list[_Entry]] = {}
+    by_prefix: dict[str, list[tuple[str, _Entry]]] = {}
+    for each in lists:
+        for phrases, excludes in ((each.phrases, False), (each.unless, True)):
+            for phrase in phrases:
+                entry = _Entry(each.label, phrase, excludes)
+                for word in first_words(phrase):
+                    if word.endswith("*"):
+                        by_prefix.setdefault(word[:SHORTEST_PREFIX], []).append((word[:-1], entry))
+                    else:
+                        by_word.setdefault(word, []).append(entry)
+    return Matcher(
+        lists,
+        dict(spelling),
+        {word: tuple(entries) for word, entries in by_word.items()},
+        {prefix: tuple(entries) for prefix, entries in by_prefix.items()},
+    )
+
+
+def first_words(phrase: Phrase) -> frozenset[str]:
+    """Return the words, and prefixes with their `*`, with which a phrase can begin."""
+    found: set[str] = set()
+    for element in phrase.elements:
+        found |= {option[0] for option in element.options}
+        if not element.optional:
+            break
+    return frozenset(found)
+
+
+def examples(phrase: Phrase) -> Iterator[str]:
+    """Yield texts in which a phrase stands: one for each option of each element, the others being the first there."""
+    usual = [element.options[0] if element.options else () for element in phrase.elements]
+    yield _said(usual)
+    for place, element in enumerate(phrase.elements):
+        for option in element.options[1:]:
+            yield _said([*usual[:place], option, *usual[place + 1 :]])
+        if element.optional:
+            yield _said([*usual[:place], *usual[place + 1 :]])
+
+
+def _said(options: Iterable[tuple[str, ...]]) -> str:
+    return " ".join(word.removesuffix("*") for option in options for word in option)
+
+
+def _stands(option: tuple[str, ...], words: list[str], place: int) -> bool:
+    if place + len(option) > len(words):
+        return False
+    return all(
+        words[place + n].startswith(word[:-1]) if word.endswith("*") else words[place + n] == word
+        for n, word in enumerate(option)
+    )
+
+
+def _read_element(
+    written: str, groups: Mapping[str, tuple[tuple[str, ...], ...]], spelling: Mapping[str, tuple[str, ...]]
+) -> Element:
+    if written == GAP:
+        return Element(())
+    parts = _ELEMENT.fullmatch(written)
+    if parts is None:
+        raise ValueError("has an element that cannot be read")
+    options: list[tuple[str, ...]] = []
+    for option in parts["options"].split("|"):
+        if option.startswith("<") and option.endswith(">"):
+            if option[1:-1] not in groups:
+                raise ValueError("names a group that does not exist")
+            options += groups[option[1:-1]]
+        else:
+            options.append(_row(option, spelling))
+    return Element.of(options, optional=bool(parts["optional"]))
+
+
+def _row(written: str, spelling: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Return words, the last of which may be a prefix, as they are compared."""
+    prefix = written.endswith("*")
+    words = spelled(written, {} if prefix else spelling)
+    if not words or re.search(r"[<>^$]", written) or "*" in written[:-1] or _SENTENCE.search(written):
+        raise ValueError("has an element that cannot be read")
+    if not prefix:
+        return tuple(words)
+    if len(words[-1]) < SHORTEST_PREFIX:
+        raise ValueError(f"has a prefix of less than {SHORTEST_PREFIX} letters")
+    return (*words[:-1], f"{words[-1]}*")

@@ -1,0 +1,133 @@
+"""Spanish for who writes Spanish: the first text, a word or a question for it, and what staff see of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bot.display.thread_card import card
+from bot.language.codeword_forms import MASK
+from bot.model.actions import SendMessage, Speaker
+from bot.model.desk import Thread
+from bot.model.feature import Step
+from bot.model.thread_desk_events import ThreadMarked, ThreadQueued
+from policies.keywords import classify
+from policies.pack import TextName
+from policies.segments import segments
+from tests.bot.examples import arrived, at, held, of, said, texts, then, told, waiting
+from tests.bot.strategies import PACK
+
+NEW = Thread(id="t1", designation="amber heron")
+SPANISH = "hola necesito ayuda con mi esposo, me pega y tengo miedo"
+
+
+def lines(step: Step[Thread]) -> list[str]:
+    """Return what the room is told about a language."""
+    posts = [post.body for post in of(SendMessage, step) if post.speaker is Speaker.POLICY]
+    return [body for body in posts if body.startswith("Language:") or "seems to be" in body]
+
+
+@pytest.mark.practice(25, 28)
+@pytest.mark.parametrize("body", [SPANISH, "ayuda por favor", "hola puede ayudarme alguien", "¿hablas español?", "ES"])
+def test_a_first_text_in_spanish_is_answered_in_spanish(body: str) -> None:
+    """One text leaves, the Spanish greeting; desk, card and room know the language."""
+    step = then(NEW, arrived(body))
+    assert texts(step) == [PACK.say(TextName.GREETING, "es")]
+    assert "language: es" in card(step.aggregate)
+    (queued,) = (event for event in told(step.actions, "desk") if isinstance(event, ThreadQueued))
+    assert queued.language == "es"
+    assert len(lines(step)) == 1
+    assert "Spanish" in lines(step)[0]
+    assert "!lang" in lines(step)[0]
+
+
+def test_after_hours_and_stop_are_in_spanish_as_well() -> None:
+    """What else the line says by itself to somebody who writes Spanish leaves in it."""
+    nobody = then(NEW, arrived(SPANISH), at(0, roster=()))
+    assert texts(nobody) == [PACK.say(TextName.UNAVAILABLE, "es")]
+    stopped = then(then(NEW, arrived(SPANISH)).aggregate, arrived("STOP", id="b"), at(5))
+    assert texts(stopped) == [PACK.say(TextName.STOP, "es")]
+
+
+@pytest.mark.parametrize("body", ["hi, i need help", "ok", "👍", "help me por favor", "no"])
+def test_what_is_not_clearly_spanish_is_answered_in_the_first_language(body: str) -> None:
+    """In doubt the line speaks its first language, which names the other one."""
+    step = then(NEW, arrived(body))
+    assert texts(step) == [PACK.say(TextName.GREETING, "en")]
+    assert lines(step) == []
+    assert texts(step)[0].endswith("Español: ES")
+
+
+def test_the_spanish_greeting_names_english_in_one_segment() -> None:
+    """Who was taken for somebody else sees the way back, and it costs one segment."""
+    greeting = PACK.say(TextName.GREETING, "es")
+    assert greeting.endswith("English: EN")
+    assert (segments(greeting).count, segments(greeting).encoding) == (1, "gsm7")
+
+
+def test_no_second_greeting_for_a_second_text() -> None:
+    """Who began with a bare word and goes on in Spanish gets no second text for it; their advocate's texts are Spanish."""
+    step = then(waiting(), arrived(SPANISH, id="b"))
+    assert texts(step) == []
+    assert step.aggregate.consent.language == "es"
+    assert told(step.actions, "desk")[-1] == ThreadMarked(thread="t1", danger=False, language="es")
+
+
+def test_who_asked_for_a_language_keeps_it() -> None:
+    """A word for a language is a choice: later texts in another one change nothing by themselves."""
+    english = then(NEW, arrived("ENGLISH")).aggregate
+    assert then(english, arrived(SPANISH, id="b"), at(5)).aggregate.consent.language == "en"
+    by_staff = then(held(), said("!lang en"), at(1)).aggregate
+    assert by_staff.consent.language_chosen
+
+
+@pytest.mark.practice(25)
+@pytest.mark.parametrize("body", ["ES", "español por favor", "hablas español?", "spanish please", "en español porfavor"])
+def test_a_switch_after_the_claim_is_seen_in_the_room(body: str) -> None:
+    """The phone gets nothing by itself, the room one line, the desk the mark; asked again, nothing is told again."""
+    step = then(held(), arrived(body, id="b"))
+    assert texts(step) == []
+    assert len(lines(step)) == 1
+    assert step.aggregate.consent.language == "es"
+    assert ThreadMarked(thread="t1", danger=False, language="es") in told(step.actions, "desk")
+    assert lines(then(step.aggregate, arrived(body, id="c"), at(5))) == []
+    back = then(step.aggregate, arrived("english please", id="d"), at(9))
+    assert "English" in lines(back)[0]
+
+
+def test_spanish_after_the_claim_is_a_hint_and_no_act() -> None:
+    """Once a person answers, the language is theirs to choose: the room is told once, and nothing changes by itself."""
+    step = then(held(), arrived(SPANISH, id="b"))
+    assert step.aggregate.consent.language == "en"
+    assert len(lines(step)) == 1
+    assert "!lang es" in lines(step)[0]
+    assert lines(then(step.aggregate, arrived(SPANISH, id="c"), at(5))) == []
+    chosen = then(step.aggregate, said("!lang es"), at(6)).aggregate
+    assert lines(then(chosen, arrived(SPANISH, id="d"), at(9))) == []
+
+
+@pytest.mark.parametrize("body", ["Le gustó “hola”", "STOP", "START"])
+def test_machines_and_keywords_choose_no_language(body: str) -> None:
+    """What a phone sends by itself says nothing about who holds it."""
+    assert then(NEW, arrived(body)).aggregate.consent.language == "en"
+
+
+def test_an_agreed_word_tells_no_language() -> None:
+    """What is masked counts as a word of no language, whatever it was."""
+    assert then(NEW, arrived(f"{MASK} hola")).aggregate.consent.language == "es"
+    assert then(NEW, arrived(MASK)).aggregate.consent.language == "en"
+
+
+def test_a_parked_conversation_begins_in_the_language_it_had() -> None:
+    """A guess survives with the number, and the room of the next conversation is told of it."""
+    known = replace(NEW, consent=replace(NEW.consent, language="es"))
+    step = then(known, arrived("ok"))
+    assert texts(step) == [PACK.say(TextName.GREETING, "es")]
+    assert len(lines(step)) == 1
+
+
+def test_a_question_for_a_language_is_a_whole_message() -> None:
+    """Within a sentence it is conversation: what else is said in it must not be lost."""
+    assert classify("my mother does not speak spanish please wait", PACK).language == ""
+    assert classify("Do you speak Spanish?", PACK).language == "es"

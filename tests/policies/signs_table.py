@@ -1,0 +1,89 @@
+"""The measured table of signs: hits and false alarms over the corpus, as it stands in `deploy/docs/signs.md`.
+
+`python -m tests.policies.signs_table` writes it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from policies.load import load
+from policies.signs import Sign, find_signs
+
+ROOT: Final = Path(__file__).parents[2]
+PAGE: Final = ROOT / "deploy/docs/signs.md"
+CORPUS: Final[dict[str, dict[str, dict[str, list[str]]]]] = yaml.safe_load(
+    (Path(__file__).parent / "signs_corpus.yaml").read_text(encoding="utf-8")
+)
+"""By part (`known`, `fresh`), language and signs, separated by spaces (`none`: it is no sign): the texts."""
+BEGIN: Final = "<!-- measured: python -m tests.policies.signs_table -->"
+END: Final = "<!-- end -->"
+
+
+@dataclass
+class Figures:
+    """How often a sign was there and found, was there, and was found where it was not."""
+
+    hits: int = 0
+    there: int = 0
+    false_alarms: int = 0
+
+
+def cases() -> Iterator[tuple[str, str, str, frozenset[Sign]]]:
+    """Yield part, language, text and the signs that a person sees in it."""
+    for part, languages in CORPUS.items():
+        for language, groups in languages.items():
+            for key, texts in groups.items():
+                signs = frozenset() if key == "none" else frozenset(Sign(name) for name in key.split())
+                for text in texts:
+                    yield part, language, text, signs
+
+
+def measure() -> dict[tuple[str, str, Sign], Figures]:
+    """Return the figures of each part, language and sign, with the base pack's lists."""
+    matchers = load(["base"]).signs
+    figures = {(part, language, sign): Figures() for part in CORPUS for language in CORPUS[part] for sign in Sign}
+    for part, language, text, signs in cases():
+        found = find_signs(text, matchers.values())
+        for sign in Sign:
+            row = figures[part, language, sign]
+            row.there += sign in signs
+            row.hits += sign in signs and sign in found
+            row.false_alarms += sign in found and sign not in signs
+    return figures
+
+
+def table() -> str:
+    """Return the table as it stands in the page."""
+    figures = measure()
+    size = {
+        (part, language): sum(1 for p, lang, _, _ in cases() if (p, lang) == (part, language))
+        for part, language, _ in figures
+    }
+    columns = list(size)
+    head = " | ".join(f"{part} {language} ({size[part, language]} texts)" for part, language in columns)
+    rows = [
+        f"| {sign.value} | "
+        + " | ".join(
+            f"{row.hits} of {row.there}, {row.false_alarms}"
+            for row in (figures[part, lang, sign] for part, lang in columns)
+        )
+        + " |"
+        for sign in Sign
+    ]
+    return "\n".join((f"| sign | {head} |", f"| --- |{' --- |' * len(columns)}", *rows))
+
+
+def written() -> str:
+    """Return the table that is in the page."""
+    return PAGE.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0].strip()
+
+
+if __name__ == "__main__":
+    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
+    PAGE.write_text(f"{before}{BEGIN}\n{table()}\n{END}{rest.split(END)[1]}", encoding="utf-8")

@@ -1,0 +1,100 @@
+"""Word lists of packs: read, added up, refused with a path; and what lint says of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from policies.lint import lint
+from policies.load import PackError, load
+from policies.pack import Pack
+from policies.signs import Sign, find_signs
+
+BASE = load(["base"])
+
+
+def own(folder: Path, words: str) -> Pack:
+    """Load the base pack with one of the agency's own that has these words."""
+    (folder / "own.yaml").write_text(f"name: own\nwords:\n{words}", encoding="utf-8")
+    return load(["base", "own.yaml"], near=folder)
+
+
+def test_the_base_pack_lists_every_sign_in_both_languages() -> None:
+    """No sign is without phrases in a language of the base pack, and lint has nothing to say of them."""
+    assert set(BASE.signs) == {"en", "es"}
+    for matcher in BASE.signs.values():
+        assert {each.label for each in matcher.lists} == set(Sign)
+        assert all(each.unless for each in matcher.lists)
+    assert [finding for finding in lint(BASE) if finding.rule == "signs"] == []
+
+
+def test_an_agency_adds_phrases_and_takes_none_away(tmp_path: Path) -> None:
+    """The agency's own words count in the groups and spellings of the base pack, beside its phrases."""
+    pack = own(tmp_path, "  en: {signs: {weapon: {phrases: ['<he> has his cutlass']}}, spelling: {cutlas: cutlass}}\n")
+    for text in ("my husband has his cutlass", "he has his cutlas", "he has a gun"):
+        assert find_signs(text, pack.signs.values()) == {Sign.WEAPON}, text
+    assert find_signs("my husband has his cutlass", BASE.signs.values()) == frozenset()
+
+
+def test_words_may_stand_in_a_file_for_each_language(tmp_path: Path) -> None:
+    """A pack that is a folder has its words beside it, and a mistake in them names that file."""
+    (tmp_path / "own" / "words").mkdir(parents=True)
+    (tmp_path / "own" / "pack.yaml").write_text("name: own\n", encoding="utf-8")
+    words = tmp_path / "own" / "words" / "en.yaml"
+    words.write_text("signs: {leaving: {phrases: [the kettle sings]}}\n", encoding="utf-8")
+    pack = load(["base", "./own"], near=tmp_path)
+    assert find_signs("the kettle sings", pack.signs.values()) == {Sign.LEAVING}
+    words.write_text("signs: {leaving: {phrases: [a], phrases: [b]}}\n", encoding="utf-8")
+    with pytest.raises(PackError) as error:
+        load(["base", "./own"], near=tmp_path)
+    assert error.value.problems == ["./own: words/en.yaml: line 1: this key is there twice"]
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ("  en: {signs: {sadness: {phrases: [a]}}}", "words.en.signs.sadness"),
+        ("  en: {signs: {weapon: {phrases: []}}}", "words.en.signs.weapon.phrases"),
+        ("  en: {signs: {weapon: {}}}", "words.en.signs.weapon.phrases"),
+        ("  en: {signs: {weapon: {phrases: [<nobody> has]}}}", "words.en.signs.weapon.phrases"),
+        ("  en: {signs: {weapon: {phrases: [a gun], unless: ['... gun']}}}", "words.en.signs.weapon.unless"),
+        ("  en: {spelling: {two words: one}}", "words.en.spelling"),
+        ("  en: {groups: {he: ['!']}}", "words.en.groups"),
+        ("  en: {groups: {he: []}}", "words.en.groups.he"),
+    ],
+)
+def test_what_cannot_be_read_is_told_with_its_path(tmp_path: Path, words: str, problem: str) -> None:
+    """An unknown sign, an empty list, a phrase or a spelling with a mistake: the line does not start, and says where."""
+    with pytest.raises(PackError) as error:
+        own(tmp_path, f"{words}\n")
+    assert any(problem in each for each in error.value.problems), error.value.problems
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("phrases: [a b c d e, a b c d e]", "there twice"),
+        ("phrases: [a b c d e, A  b C d e]", "there twice"),
+        ("phrases: [q w e], unless: [q w e]", "is a phrase as well"),
+        ("phrases: [q w e], unless: [q w]", "can never match: an entry of `unless`"),
+        ("phrases: [^ nifes*]", None),
+    ],
+)
+def test_lint_finds_what_is_of_no_use(tmp_path: Path, words: str, says: str | None) -> None:
+    """A phrase that is there twice, or that no text can bring, is something that must be changed."""
+    found = [
+        finding for finding in lint(own(tmp_path, f"  en: {{signs: {{weapon: {{{words}}}}}}}\n")) if finding.rule == "signs"
+    ]
+    assert [says in finding.what for finding in found if says] == ([True] if says else [])
+    assert all(finding.must and finding.path.startswith("words.en.signs.weapon") for finding in found)
+
+
+def test_lint_finds_a_phrase_in_a_spelling_that_no_text_has(tmp_path: Path) -> None:
+    """A prefix is not corrected by the spellings; where they change every such word, the phrase is told."""
+    pack = own(tmp_path, "  en: {spelling: {zapp: shock}, signs: {weapon: {phrases: ['zapp*']}}}\n")
+    found = [finding.what for finding in lint(pack) if finding.rule == "signs"]
+    assert len(found) == 1
+    assert "no text is taken for" in found[0]
+    assert [f for f in lint(replace(pack, signs={})) if f.rule == "signs"] == []
