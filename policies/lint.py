@@ -163,6 +163,14 @@ def _innocent(it: _Context) -> _Complaint:
     return what, "Say what a shop, a stranger or an acquaintance would."
 
 
+def _alike(it: _Context) -> _Complaint:
+    same = it.pack.texts[TextName.VERIFIED].wordings[it.language].text
+    if it.text.name != TextName.UNVERIFIED or it.wording.text == same:
+        return None
+    what = "differs from texts.verified: whoever guesses at the agreed word sees that something was expected"
+    return what, "Say the same after any answer."
+
+
 def _filtered(it: _Context) -> _Complaint:
     plain = f" {normalize_words(it.said)} "
     hit = next((word for word in FILTERED if f" {word} " in plain), None)
@@ -202,6 +210,7 @@ _RULES: Final[tuple[tuple[str, bool, Callable[[_Context], _Complaint]], ...]] = 
     ("question", True, _asks),
     ("yes", True, _yes),
     ("innocent", True, _innocent),
+    ("alike", True, _alike),
     ("filtered", False, _filtered),
     ("unfilled", True, _unfilled),
     ("sample", True, _sample),

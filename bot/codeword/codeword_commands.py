@@ -37,7 +37,9 @@ def codeword(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comma
     """`!codeword`: have its sender asked for the word in their office."""
     if thread.codeword.lock is not SendLock.NONE:
         return _refuse(facts, thread, event, "First a supervisor's !unlock, once they have spoken with her by phone.")
-    wanted = EnrolmentRequested(thread=thread.id, designation=thread.designation, user=event.sender)
+    wanted = EnrolmentRequested(
+        thread=thread.id, designation=thread.designation, user=event.sender, language=thread.consent.language
+    )
     notice = f"{NEVER_BY_TEXT} You are asked for it in your office, where it is redacted at once."
     return Step(
         thread, (mark_as_note(event), SendEvent(owner=DESK, event=wanted), *answer(facts, event, notice)), consumed=True

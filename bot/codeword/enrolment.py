@@ -20,7 +20,7 @@ from bot.model.events import Content, IgnoreReason, MemberLeft, MessageIgnored, 
 from bot.model.feature import Step
 from bot.model.thread_desk_events import EnrolmentFinished, EnrolmentRequested
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
-from policies.pack import Pack
+from policies.pack import Pack, TextName
 
 TIMER: Final = "word:"
 ANSWER_WITHIN: Final = 300.0
@@ -34,6 +34,7 @@ ASK_DURESS_WORD: Final = (
 )
 WORDS_TAKEN: Final = "Redacted and taken. It is kept once I say so here."
 WORD_ALONE: Final = "here a word is written alone, when I ask for it. !codeword in the thread makes me ask."
+COVER_LINES: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
 PLAIN_RELATIONS: Final = (Relation.NONE, Relation.TEXTER_REPLY, Relation.OTHER_REPLY)
 
 
@@ -63,8 +64,22 @@ def ask_codeword(pack: Pack, facts: Facts, desk: Desk, event: EnrolmentRequested
         "is heard alone or between other words of one text; not with letters added (cherry is not heard in cherries), nor "
         "parted over two texts. Write it here now, within five minutes, and nothing else; I redact it at once."
     )
-    actions = (SendMessage(place=OFFICE + event.user, body=body), SetTimer(key=TIMER + event.user, due=until))
+    actions = (
+        SendMessage(place=OFFICE + event.user, body=body),
+        SendMessage(place=OFFICE + event.user, body=_what_the_phone_shows(pack, event.language)),
+        SetTimer(key=TIMER + event.user, due=until),
+    )
     return Step(_with(desk, event.user, enrolment), actions)
+
+
+def _what_the_phone_shows(pack: Pack, language: str) -> str:
+    """Return what the survivor has to know to recognise it: the question for the word, what follows, the cover lines."""
+    lines = " ".join(f"“{pack.say(name, language)}”" for name in COVER_LINES)
+    return (
+        f"They need these, by voice as well. !verify asks for the word by “{pack.say(TextName.CHALLENGE, language)}”, and "
+        f"whatever they answer, the phone then shows “{pack.say(TextName.VERIFIED, language)}” !cover 1, 2, 3 are "
+        f"{lines} These may come when writing freely is not safe: they mean that we have understood."
+    )
 
 
 def redact_codeword(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand | None) -> Step[Desk]:

@@ -201,11 +201,15 @@ class AssigneePresent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolmentRequested:
-    """From a thread to the desk: this person has agreed on a codeword by phone call; ask them for it in their office."""
+    """From a thread to the desk: this person has agreed on a codeword by phone call; ask them for it in their office.
+
+    `language`: in which the agency's texts leave for that phone; empty: the line's first.
+    """
 
     thread: str
     designation: str
     user: str
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

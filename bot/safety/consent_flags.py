@@ -20,6 +20,7 @@ from bot.model.events import MessageSent, TextOutcome
 from bot.model.feature import Step
 from bot.model.thread import ConsentFlags
 from bot.model.transactional_actions import RecordAudit
+from bot.sending.auto_replies import PICTURE_ANSWERED
 from bot.sending.delivery_receipts import first_accepted
 from policies.pack import Pack, TextName
 
@@ -86,6 +87,9 @@ def note_sent(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> S
     if sent is None or not sent.name:
         return Step(thread)
     audit: tuple[Action, ...] = (RecordAudit(kind=KINDS[sent.name]),) if sent.name in KINDS else ()
+    if sent.name == TextName.PICTURE:
+        shown = thread.silence.cues_shown | {PICTURE_ANSWERED}
+        thread = replace(thread, silence=replace(thread.silence, cues_shown=shown))
     return Step(_told(pack, facts, thread, sent.name), audit)
 
 

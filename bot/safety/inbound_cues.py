@@ -64,7 +64,7 @@ FORWARDED: Final = re.compile(
 )
 
 PICTURE: Final = (
-    "Pictures are not opened or kept here. What to say, and where they could keep it: !playbook evidence_offered"
+    "Pictures are not opened or kept here. Where they could keep it, once it is safe to say so: !playbook evidence_offered"
 )
 CUES: Final = {
     "minor": ("They may be under age. First read !playbook minor, and talk to a supervisor before any report: !escalate"),

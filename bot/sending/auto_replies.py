@@ -32,6 +32,8 @@ PROMISES = frozenset({*SAME_PROMISE, TextName.AFTER_HOURS, TextName.OUTAGE})
 NOT_FIRST: Final = frozenset({TextName.AFTER_HOURS, TextName.UNAVAILABLE})
 """Those that promise that we text nobody first. An agency's own wording is taken to keep that promise."""
 
+PICTURE_ANSWERED: Final = "picture answered"
+"""Among what a conversation was told once: that pictures do not come through, by the line itself or by hand."""
 HELP: Final = "help_answer"
 HELP_WORDS: Final = frozenset({"help", "info"})
 """The words that carriers want answered. Whoever texts 911, SOS or AYUDA hears from a person alone."""
@@ -58,11 +60,11 @@ def greet(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
             new = _note_greeted(facts, new, name)
         return Step(new, actions)
     silence = thread.silence
-    alone = not (silence.auto_replied_before or silence.auto_replied or "picture answered" in silence.cues_shown)
+    alone = not (silence.auto_replied_before or silence.auto_replied or PICTURE_ANSWERED in silence.cues_shown)
     if event.media and alone and name is TextName.GREETING:
         new, actions = _answer(pack, facts, thread, event, TextName.PICTURE)
         if actions:
-            new = replace(new, silence=replace(new.silence, cues_shown=new.silence.cues_shown | {"picture answered"}))
+            new = replace(new, silence=replace(new.silence, cues_shown=new.silence.cues_shown | {PICTURE_ANSWERED}))
         return Step(new, actions)
     return Step(thread)
 

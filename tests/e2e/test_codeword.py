@@ -19,10 +19,7 @@ SPELLED = ("gooseberry", "weathercock", "ptarmigan")
 CHALLENGE = "Good to hear from you. How has your week been so far?"
 VERIFIED = "Thanks for telling me. Give me a minute, please."
 COVER = "Thanks for asking! All fine here, busy week. Talk another day."
-PICTURE = (
-    "We can't open pictures here. If it is safe, keep it somewhere only you can reach."
-    " Can you tell me in words what it shows?"
-)
+PICTURE = "Pictures do not come through here. Can you say it in words?"
 STOPPED = "OK. You will get no more texts from this number. Text START if you want answers again."
 FREE = "are you safe where you are?"
 DELAY = 3.0

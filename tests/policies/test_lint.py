@@ -260,6 +260,14 @@ def test_no_verdict_can_be_told_from_the_other_by_its_shape() -> None:
         for name in (TextName.VERIFIED, TextName.UNVERIFIED):
             assert segments(base.say(name, language)).count == 1
             assert not set("?¿0123456789") & set(base.say(name, language))
+        assert base.say(TextName.VERIFIED, language) == base.say(TextName.UNVERIFIED, language)
+
+
+def test_a_verdict_that_can_be_told_from_the_other_is_told(tmp_path: Path) -> None:
+    """An agency that changes one of the two has to change the other: else a guess shows that something was expected."""
+    own = pack(tmp_path, texts=said("unverified", "Sorry, say that again.", "en"))
+    assert "alike" in rules(own, "texts.unverified.wordings.en")
+    assert "alike" not in rules(own, "texts.unverified.wordings.es")
 
 
 def test_a_hold_that_never_comes_first_is_told(tmp_path: Path) -> None:

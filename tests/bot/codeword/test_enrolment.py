@@ -19,9 +19,10 @@ from bot.model.feature import Step
 from bot.model.thread import Lifecycle, ThreadState
 from bot.model.thread_desk_events import EnrolmentFinished, EnrolmentRequested
 from bot.model.transactional_actions import SendEvent, SetTimer
+from policies.pack import TextName
 from tests.bot.codeword_example import agreed, locked
 from tests.bot.examples import at, held, of, said, staffed_desk, then, told, words
-from tests.bot.strategies import ANA, BEN, DIGESTS, EVE, NAMED, SUE
+from tests.bot.strategies import ANA, BEN, DIGESTS, EVE, NAMED, PACK, SUE
 
 ROOM = OFFICE + ANA
 FIRST, BOTH = EnrolmentAnswer(), EnrolmentAnswer(digests=DIGESTS)
@@ -46,12 +47,26 @@ def test_the_words_are_asked_for_in_the_office_of_whoever_agreed_on_them() -> No
     The desk asks in the office.
     """
     step = then(held(), said("!codeword"))
-    assert told(step.actions, "desk") == [EnrolmentRequested(thread="t1", designation=NAMED[0], user=ANA)]
+    assert told(step.actions, "desk") == [EnrolmentRequested(thread="t1", designation=NAMED[0], user=ANA, language="en")]
     assert "by phone call" in words(step)
     asked = then(staffed_desk(), EnrolmentRequested(thread="t1", designation=NAMED[0], user=ANA))
-    (post,) = [post for post in of(SendMessage, asked) if post.place == ROOM]
-    assert NAMED[0] in post.body
+    posts = [post for post in of(SendMessage, asked) if post.place == ROOM]
+    assert [NAMED[0] in post.body for post in posts] == [True, False]
     assert then(staffed_desk(), EnrolmentRequested(thread="t1", designation=NAMED[0], user=EVE)).aggregate.enrolments == ()
+
+
+@pytest.mark.practice(10)
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_the_advocate_is_told_what_the_phone_will_show(language: str) -> None:
+    """The question for the word, what follows any answer, and the cover lines, in the texter's language, to pass on."""
+    spanish = then(held(), said(f"!lang {language}")).aggregate
+    (wanted,) = told(then(spanish, said("!codeword", event_id="$m2"), at(1)).actions, "desk")
+    step = then(staffed_desk(), wanted)
+    (post,) = [post for post in of(SendMessage, step) if "!verify" in post.body]
+    assert post.place == ROOM
+    for name in (TextName.CHALLENGE, TextName.VERIFIED, TextName.COVER_1, TextName.COVER_2, TextName.COVER_3):
+        assert f"“{PACK.say(name, language)}”" in post.body
+    assert "by voice" in post.body
 
 
 def test_both_words_are_redacted_and_their_digests_go_to_the_thread() -> None:

@@ -15,6 +15,7 @@ from bot.model.thread import ConsentFlags
 from bot.model.transactional_actions import RecordAudit
 from policies.load import load
 from policies.pack import TextName
+from policies.segments import segments
 from tests.bot.examples import FACTS, arrived, at, due, held, of, said, texts, then, waiting, words
 from tests.bot.strategies import MEMBERS, NOW, PACK, UNDO
 
@@ -102,6 +103,29 @@ def test_a_picture_is_answered_once_in_a_talk(body: str) -> None:
         step = then(spoken(thread), arrived(body, id=f"c{seconds}", media=2, seconds=seconds), at(seconds))
         assert texts(step) == []
         assert "not fetched" in words(step)
+
+
+@pytest.mark.practice(20)
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_what_answers_a_picture_teaches_nothing(language: str) -> None:
+    """Who watches the phone reads that pictures do not come through, and nothing of hiding, safety or proof."""
+    said_there = {
+        "en": "Pictures do not come through here. Can you say it in words?",
+        "es": "Las fotos no pasan por este medio. ¿Puedes decirlo con palabras?",
+    }
+    assert PACK.say(TextName.PICTURE, language) == said_there[language]
+    assert (segments(said_there[language]).count, segments(said_there[language]).encoding) == (1, "gsm7")
+
+
+@pytest.mark.practice(20)
+def test_a_picture_is_not_answered_after_it_was_by_hand() -> None:
+    """Once an advocate has sent that text, the line does not say it again by itself, and no cue asks for it."""
+    by_hand = due(then(spoken(), said("!say picture", event_id="$p")).aggregate, UNDO)
+    assert texts(by_hand) == [PICTURE]
+    taken = then(by_hand.aggregate, TextOutcome(ref="say:$p", outcome=Outcome.ACCEPTED), at(UNDO + 1)).aggregate
+    step = then(taken, arrived("", id="b", media=1, seconds=UNDO + 5), at(UNDO + 5))
+    assert texts(step) == []
+    assert "!say picture" not in words(step)
 
 
 def spoken(thread: Thread | None = None) -> Thread:
