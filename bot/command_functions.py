@@ -80,6 +80,7 @@ DESK_COMMANDS: Final[Functions] = {
     "board": desk_board.board,
     "on": duty.duty,
     "off": duty.duty,
+    "languages": duty.languages,
     "trust": duty.trust,
     "signout": duty.sign_out,
     "devices": duty.devices,

@@ -56,6 +56,12 @@ COMMANDS: Final = (
         help="you are off duty; first hand over or release every thread that is with you",
     ),
     Command(
+        name="languages",
+        places=(DESK,),
+        arguments="code … | none",
+        help="which languages you speak beside the line's first, such as `es`: the board shows it",
+    ),
+    Command(
         name="trust",
         places=(DESK,),
         who=Who.SUPERVISOR,

@@ -92,7 +92,7 @@ def board_text(pack: Pack, facts: Facts, desk: Desk) -> str:
     ]
     people = [
         f"{localpart(member.user)}{' (supervisor)' if member.role is Role.SUPERVISOR else ''}"
-        f" {len(desk.assigned_to(member.user))}/{pack.settings.cap}{_shift(facts, member)}"
+        f" {len(desk.assigned_to(member.user))}/{pack.settings.cap}{_spoken(member)}{_shift(facts, member)}"
         for member in desk.roster
     ]
     blocked = [f"Dropped from blocked phones: {desk.dropped_texts}"] if desk.dropped_texts else []
@@ -136,6 +136,11 @@ def _last(facts: Facts, entry: QueueEntry) -> str:
         if entry.last_activity
         else ""
     )
+
+
+def _spoken(member: DeskMember) -> str:
+    """Say which languages somebody speaks."""
+    return f" · {' '.join(member.languages)}" if member.languages else ""
 
 
 def _shift(facts: Facts, member: DeskMember) -> str:

@@ -70,6 +70,7 @@ class DeskMember:
     `away`: was given a thread unasked and did not show themselves. `on_duty_since`: on duty since then. `heavy_threads`:
     heavy threads
     since then. `debrief_offered_at`: when they were last offered a talk unasked. Counts and times, never what it was about.
+    `languages`: codes of those that they said they speak, beside the line's first.
     """
 
     user: str
@@ -80,6 +81,7 @@ class DeskMember:
     on_duty_since: float = 0.0
     heavy_threads: int = 0
     debrief_offered_at: float = 0.0
+    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,16 +25,15 @@ CUES: Final = {
     Sign.STRANGLED: "They may have been choked: a doctor today, even without marks. !playbook medical · !escalate",
     Sign.WEAPON: "There may be a weapon. !playbook danger · !urgent · !escalate",
     Sign.OTHER_HANDS: (
-        "Somebody else may have the phone, or read along. Nothing was stopped: !unsafe does that. "
-        "!playbook abuser_on_the_line"
+        "Somebody else may have the phone, or read along. !unsafe stops everything for it. !playbook abuser_on_the_line"
     ),
     Sign.THIRD_PARTY: (
-        "This may be somebody else, who asks what this number is. Nothing was stopped: !unsafe does that, !different "
-        "steps back. !playbook abuser_on_the_line"
+        "This may be somebody else, who asks what this number is. !unsafe stops everything for it, !different steps back. "
+        "!playbook abuser_on_the_line"
     ),
     Sign.LEAVING: (
-        "They may have to break off, or not be alone. Nothing was stopped: another text of ours lights up that phone. "
-        "Best wait until they text again."
+        "They may have to break off, or not be alone: another text of ours lights up that phone. Best wait until they text "
+        "again."
     ),
 }
 """What the room is told of each sign. The order is that in which cues stand in the room."""

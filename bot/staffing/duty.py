@@ -6,7 +6,9 @@ command from a trusted device of a supervisor, and confirms exactly the identity
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from typing import Final
 
 from bot.commands.parser import UNKNOWN_MEMBER, ParsedCommand, answer, answer_ref, answer_timer, find_member
 from bot.display.thread_card import localpart
@@ -17,6 +19,10 @@ from bot.model.feature import Step
 from bot.model.thread_desk_events import AssigneeSpoke, ListenRequested, OffDutyRequested
 from bot.model.transactional_actions import SendEvent
 from policies.pack import Pack
+
+LANGUAGE: Final = re.compile(r"[a-z]{2,3}")
+MOST_LANGUAGES: Final = 6
+NO_LANGUAGES: Final = "none"
 
 
 def duty(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
@@ -29,6 +35,18 @@ def duty(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Pars
         return Step(desk, answer(facts, event, why), consumed=True)
     roster = tuple(_on_duty(member, facts.now, on=on) if member.user == event.sender else member for member in desk.roster)
     notice = "You are on duty." if on else "You are off duty: nobody calls you here until you say !on."
+    return Step(replace(desk, roster=roster), answer(facts, event, notice), consumed=True)
+
+
+def languages(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
+    """`!languages es`: what its sender speaks, so that the board shows who can take whom (practice 25)."""
+    codes = tuple(dict.fromkeys(command.arguments.casefold().replace(",", " ").split()))
+    spoken = () if codes == (NO_LANGUAGES,) else codes
+    if not codes or len(codes) > MOST_LANGUAGES or not all(LANGUAGE.fullmatch(code) for code in spoken):
+        why = f"Say !languages and their codes, such as !languages es fr; !languages {NO_LANGUAGES} takes them back."
+        return Step(desk, answer(facts, event, why), consumed=True)
+    roster = tuple(replace(member, languages=spoken) if member.user == event.sender else member for member in desk.roster)
+    notice = f"Noted, and on the board: {', '.join(spoken) or 'none'}."
     return Step(replace(desk, roster=roster), answer(facts, event, notice), consumed=True)
 
 

@@ -153,6 +153,7 @@ def advocate_page() -> str:
             " [How often it is right](signs.md).\n\n"
             "Who writes Spanish first is greeted in Spanish. `es` on a card: the agency's texts leave in Spanish for that"
             " phone. `!lang` changes it; what you write yourself nobody translates."
+            " At the desk, `!languages es` says what you speak, and the board shows it."
         ),
         "## An agreed word",
         (

@@ -40,6 +40,19 @@ def test_off_is_refused_with_threads_in_hand() -> None:
     assert world.desk.member(ANA) == replace(MEMBERS[0], on_duty=False, on_duty_since=NOW)
 
 
+@pytest.mark.practice(25)
+def test_the_board_shows_who_speaks_what() -> None:
+    """`!languages es` is the sender's own word about themselves; it stands on the board until they take it back."""
+    desk = then(staffed_desk(), at_desk("!languages ES, fr es"), at(1)).aggregate
+    assert [member.languages for member in desk.roster] == [("es", "fr"), (), ()]
+    assert "ana 0/5 · es fr, ben 0/5" in words(then(desk, at_desk("!board"), at(2)))
+    for wrong in ("!languages", "!languages español", "!languages a b c d e f g", "!languages none es fr de it pt ru"):
+        step = then(desk, at_desk(wrong), at(3))
+        assert step.aggregate.roster == desk.roster
+        assert "!languages none" in words(step)
+    assert then(desk, at_desk("!languages none"), at(4)).aggregate.member(ANA) == MEMBERS[0]
+
+
 def test_a_assignee_that_was_taken_does_not_keep_anybody_on_duty() -> None:
     """Whose assignee was taken may go; then the supervisor's `!release` is for the queue and `!listen` says why not."""
     world = Simulation(PACK, threads=1)
