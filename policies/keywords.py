@@ -54,8 +54,6 @@ class MessageMeaning:
 
     meaning: Meaning
     language: str = ""
-    breaks_off: bool = False
-    """They ask us to stop, have to go, or somebody else may hold the phone: words that wait should not light it up now."""
 
     @property
     def from_a_person(self) -> bool:
@@ -104,10 +102,19 @@ def classify(text: str, pack: Pack) -> MessageMeaning:
         return MessageMeaning(Meaning.TAPBACK)
     if is_automatic_reply(text):
         return MessageMeaning(Meaning.AUTOMATIC_REPLY)
-    if _wishes_to_stop(text, pack):
-        return MessageMeaning(Meaning.WISH, breaks_off=True)
-    signs = find_signs(text[:_LONGEST_WISH], pack.signs.values())
-    return MessageMeaning(Meaning.CONVERSATION, breaks_off=bool(signs & BREAKS_OFF))
+    return MessageMeaning(Meaning.WISH if _wishes_to_stop(text, pack) else Meaning.CONVERSATION)
+
+
+def breaks_off(text: str, pack: Pack) -> bool:
+    """Tell whether words of ours that wait should not light up the phone after this text.
+
+    A person asks us to stop, has to go, or somebody else may hold the phone. Machines' messages and keywords have rules of
+    their own.
+    """
+    means = classify(text, pack).meaning
+    if means is not Meaning.CONVERSATION:
+        return means is Meaning.WISH
+    return bool(find_signs(text[:_LONGEST_WISH], pack.signs.values()) & BREAKS_OFF)
 
 
 def _other_keyword(word: str, keywords: Keywords) -> MessageMeaning | None:

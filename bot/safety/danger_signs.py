@@ -15,10 +15,12 @@ from bot.model.actions import THREAD, SendMessage
 from bot.model.desk import Facts, Thread
 from bot.model.events import TextArrived
 from bot.model.feature import Step
-from bot.safety.inbound_cues import MAX_SEARCHED, TALK
+from bot.safety.inbound_cues import TALK
 from policies.pack import Pack
 from policies.signs import DANGERS, Sign, find_signs
 
+MAX_SEARCHED: Final = 1_600
+"""Characters of a text in which signs are looked for: as many as carriers join to one text."""
 CUES: Final = {
     Sign.DANGER_NOW: "They may be in danger right now. !playbook danger · !urgent · !escalate",
     Sign.SUICIDE: "They may be thinking of dying, or have taken something. !playbook suicide · !escalate",

@@ -13,7 +13,7 @@ from bot.model.desk import Thread
 from bot.model.thread import ConsentFlags
 from bot.model.thread_desk_events import ThreadMarked, ThreadQueued
 from bot.safety.danger_signs import CUES
-from policies.keywords import classify
+from policies.keywords import breaks_off
 from policies.signs import BREAKS_OFF, Sign
 from tests.bot.examples import arrived, at, held, of, said, texts, then, told, waiting
 from tests.bot.strategies import ANA, NOW, PACK, with_settings
@@ -99,6 +99,7 @@ def test_an_agreed_word_reads_like_any_other() -> None:
     for word in (MASK, "zebra"):
         assert len(cues(then(held(), arrived(f"{word} he has a knife", id="b")))) == 1
         assert cues(then(held(), arrived(f"he has {word}", id="b"))) == []
+        assert cues(then(held(), arrived(f"he is {word} here", id="b"))) == []
 
 
 def test_a_new_thread_is_queued_with_its_mark() -> None:
@@ -141,11 +142,12 @@ def test_a_stopped_or_unsafe_phone_has_signs_as_well() -> None:
 
 @pytest.mark.parametrize("sign", Sign)
 def test_words_that_wait_are_named_for_the_signs_after_which_they_should_not_leave(sign: Sign) -> None:
-    """A text after which the phone should stay dark says so in its meaning, like a wish for no more texts."""
+    """A text after which the phone should stay dark is told from others, like a wish for no more texts."""
     for body in EXAMPLES[sign]:
-        assert classify(body, PACK).breaks_off == (sign in BREAKS_OFF), body
-    assert classify("please stop texting me", PACK).breaks_off
-    assert not classify("I need a place to stay", PACK).breaks_off
+        assert breaks_off(body, PACK) == (sign in BREAKS_OFF), body
+    assert breaks_off("please stop texting me", PACK)
+    for body in ("I need a place to stay", "Liked “he's here”", "Auto-reply: he's here", "STOP"):
+        assert not breaks_off(body, PACK)
 
 
 def test_a_sign_holds_nothing_by_itself() -> None:

@@ -97,3 +97,15 @@ def test_the_first_text_alone_carries_the_flood() -> None:
 def test_the_board_says_how_long_somebody_from_a_flood_has_been_here() -> None:
     """Their line begins when they came, like any other."""
     assert [(line.opened_at, line.last_activity) for line in flooded(2).threads] == [(NOW, NOW), (NOW + 1, NOW + 1)]
+
+
+def test_a_sign_of_danger_is_shown_in_a_flood_as_well() -> None:
+    """Who waits without a card under a sign of danger, or in another language, is marked on the board and comes first."""
+    desk = staffed_desk()
+    for n, danger in enumerate((False, True)):
+        event = ThreadQueued(thread=f"f{n}", designation=f"word number{n}", since=NOW + n, rate_limited=True)
+        desk = then(desk, replace(event, danger=danger, language="es" if danger else ""), at(n)).aggregate
+    assert [(entry.thread, entry.danger, entry.language) for entry in desk.waiting] == [
+        ("f1", True, "es"),
+        ("f0", False, ""),
+    ]
