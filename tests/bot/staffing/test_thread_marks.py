@@ -66,6 +66,7 @@ def test_a_sign_after_the_card_changes_it_and_calls_people_on_duty() -> None:
     assert set(call.mentions) == {ANA, SUE}
     assert "waiting" in call.body
     assert of(SendMessage, then(step.aggregate, marked(desk), at(6))) == []
+    assert of(SendMessage, then(step.aggregate, marked(desk, language="es"), at(7))) == []
 
 
 def test_a_language_alone_changes_the_card_and_calls_nobody() -> None:
