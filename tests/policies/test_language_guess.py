@@ -25,6 +25,10 @@ WORDS = load(["base"]).function_words
         ("estoy embarazada y no se que hacer", "es"),
         ("me puede llamar usted", "es"),
         ("quien me puede ayudar", "es"),
+        ("me pega mi marido", "es"),
+        ("mi novio se enoja", "es"),
+        ("do me a favor and call", "en"),
+        ("i live in las vegas", "en"),
         ("hola do you speak spanish", "en"),
         ("hi, i need help with my husband", "en"),
         ("is anyone there", "en"),
@@ -39,6 +43,8 @@ WORDS = load(["base"]).function_words
         ("👍", None),
         ("Maria Lopez", None),
         ("jfkdls", None),
+        ("y", None),
+        ("https://x.y/z", None),
     ],
 )
 def test_the_language_of_a_text(text: str, language: str | None) -> None:
