@@ -27,7 +27,11 @@ def guess_language(text: str, function_words: Mapping[str, frozenset[str]]) -> s
     words = [plain(word) for word in _WORD.findall(said)]
     counts = sorted(
         (
-            (sum(word in listed for word in words) + sum(mark in said for mark in listed if plain(mark) != mark), language)
+            (
+                sum(word in listed for word in words)
+                + sum(letter in listed and plain(letter) != letter for letter in set(said)),
+                language,
+            )
             for language, listed in function_words.items()
         ),
         reverse=True,
