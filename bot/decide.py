@@ -155,7 +155,6 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         danger_signs.mark_danger,
         assignment.show_text,
         language_choice.tell_language,
-        danger_signs.cue_signs,
         silence_reminders.note_inbound,
         break_off.note_text,
         check.check_text,

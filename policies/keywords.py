@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from enum import Enum, unique
 
 from policies.pack import ExitAction, Keywords, Pack
-from policies.signs import BREAKS_OFF, find_signs
 
 FINAL = " .!?…,;:"
 OPENING = " ¡¿"
@@ -103,18 +102,6 @@ def classify(text: str, pack: Pack) -> MessageMeaning:
     if is_automatic_reply(text):
         return MessageMeaning(Meaning.AUTOMATIC_REPLY)
     return MessageMeaning(Meaning.WISH if _wishes_to_stop(text, pack) else Meaning.CONVERSATION)
-
-
-def breaks_off(text: str, pack: Pack) -> bool:
-    """Tell whether words of ours that wait should not light up the phone after this text.
-
-    A person asks us to stop, has to go, or somebody else may hold the phone. Machines' messages and keywords have rules of
-    their own.
-    """
-    means = classify(text, pack).meaning
-    if means is not Meaning.CONVERSATION:
-        return means is Meaning.WISH
-    return bool(find_signs(text[:_LONGEST_WISH], pack.signs.values()) & BREAKS_OFF)
 
 
 def _other_keyword(word: str, keywords: Keywords) -> MessageMeaning | None:

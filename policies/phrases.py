@@ -70,9 +70,18 @@ class Phrase:
     elements: tuple[Element, ...]
     begins: bool = False
     ends: bool = False
+    _second: frozenset[str] | None = None
+    """Words of which one must be the second; None where that cannot be said."""
+
+    @classmethod
+    def of(cls, source: str, elements: tuple[Element, ...], *, begins: bool, ends: bool) -> Phrase:
+        """Return a phrase of which most words that it could begin with are passed over after one look at the next word."""
+        return cls(source, elements, begins, ends, _second_words(elements))
 
     def find_ends(self, words: list[str], start: int) -> set[int]:
         """Return every place at which the phrase can end when it begins with the word at `start`."""
+        if self._second is not None and (start + 1 >= len(words) or words[start + 1] not in self._second):
+            return set()
         if self.begins and start:
             return set()
         places = {start}
@@ -189,7 +198,7 @@ def read_phrase(
         raise ValueError("needs a word that is not optional")
     if not elements[0].options or not elements[-1].options:
         raise ValueError("neither begins nor ends with a gap")
-    return Phrase(source, elements, begins, ends)
+    return Phrase.of(source, elements, begins=begins, ends=ends)
 
 
 def make_matcher(lists: Iterable[PhraseList], spelling: Mapping[str, tuple[str, ...]]) -> Matcher:
@@ -246,6 +255,15 @@ def _stands(option: tuple[str, ...], words: list[str], place: int) -> bool:
         words[place + n].startswith(word[:-1]) if word.endswith("*") else words[place + n] == word
         for n, word in enumerate(option)
     )
+
+
+def _second_words(elements: tuple[Element, ...]) -> frozenset[str] | None:
+    first, second = elements[0], elements[1] if len(elements) > 1 else None
+    if second is None or not second.options or first.optional or second.optional:
+        return None
+    if any(len(option) > 1 for option in first.options) or any(option[0].endswith("*") for option in second.options):
+        return None
+    return frozenset(option[0] for option in second.options)
 
 
 def _read_element(

@@ -19,11 +19,11 @@ from bot.model.feature import Step
 from bot.model.hold_signs import Doubt
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised, OtherHandsChanged
 from bot.model.transactional_actions import SendEvent
-from bot.safety.danger_signs import signs_of
+from bot.safety.danger_signs import cue_signs, signs_of
 from bot.sending.undo_window import hold_pending
 from policies.keywords import Meaning
 from policies.pack import Pack
-from policies.signs import Sign
+from policies.signs import BREAKS_OFF, Sign
 
 OTHER_PERSON: Final = frozenset({Sign.OTHER_HANDS, Sign.THIRD_PARTY})
 """Signs of which the phone keeps a note: whoever writes to it next is asked first."""
@@ -33,7 +33,7 @@ PLEADED: Final = "the texter may have asked for no more texts just now"
 
 
 def note_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
-    """Note when somebody texted; where they may ask for no more texts, stop what has not left.
+    """Note when somebody texted, and tell of signs; where they may ask for no more texts, stop what has not left.
 
     What a phone sends by itself (a tapback, "I'm driving") is no text of a person's, and makes no words expected.
     """
@@ -41,17 +41,19 @@ def note_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> S
     if not means.from_a_person:
         return Step(thread)
     sign: tuple[Action, ...] = ()
-    if signs_of(pack, event) & OTHER_PERSON:
+    found = signs_of(pack, event)
+    thread, cues = cue_signs(pack, facts, thread, found)
+    if found & OTHER_PERSON:
         thread, sign = note_other_hands(pack, facts, thread)
     pleads = means.meaning is Meaning.WISH
     newest = event.at >= thread.signs.texted_at
     pleaded = pleads if newest else thread.signs.pleaded
     signs = replace(thread.signs, texted_at=max(event.at, thread.signs.texted_at), pleaded=pleaded)
     thread = replace(thread, signs=signs)
-    if not (means.breaks_off or sign):
-        return Step(thread)
+    if not (pleads or found & BREAKS_OFF):
+        return Step(thread, cues)
     thread, stopped = stop_pending(pack, facts, thread, PLEADED if pleads else SIGN if sign else LEAVING)
-    return Step(thread, (*sign, *stopped))
+    return Step(thread, (*cues, *sign, *stopped))
 
 
 def note_other_hands(pack: Pack, facts: Facts, thread: Thread, *, alarm: bool = True) -> tuple[Thread, tuple[Action, ...]]:

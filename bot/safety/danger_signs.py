@@ -42,30 +42,28 @@ CUES: Final = {
 
 
 def mark_danger(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
-    """Mark a thread that has a sign of danger, before the desk hears of it: its first card bears the mark already."""
-    if thread.silence.danger or not signs_of(pack, event) & DANGERS:
+    """Mark a thread without an assignee that has a sign of danger, before the desk hears of it and shows its first card."""
+    if thread.silence.danger or thread.assignment.assignee or not signs_of(pack, event) & DANGERS:
         return Step(thread)
     return Step(replace(thread, silence=replace(thread.silence, danger=True)))
 
 
-def cue_signs(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
-    """Tell the room of the signs in a text, and call its assignee: each sign once in a while."""
+def cue_signs(pack: Pack, facts: Facts, thread: Thread, found: frozenset[Sign]) -> tuple[Thread, tuple[SendMessage, ...]]:
+    """Tell the room of the signs in a text, and call its assignee: each sign once in a while. A danger marks the thread."""
     shown = dict(thread.silence.signs)
-    found = signs_of(pack, event)
     due = [
         sign
         for sign in CUES
         if sign in found and not 0 <= facts.now - shown.get(sign.value, -pack.settings.sign_cue) < pack.settings.sign_cue
     ]
-    if not due:
-        return Step(thread)
+    danger = thread.silence.danger or bool(found & DANGERS)
     signs = tuple(sorted((shown | {sign.value: facts.now for sign in due}).items()))
     called = (thread.assignment.assignee,) if thread.assignment.assignee else ()
     posts = tuple(
         SendMessage(place=THREAD, body=f"{'⚠️ ' if sign in DANGERS else ''}{CUES[sign]}", notice=False, mentions=called)
         for sign in due
     )
-    return Step(replace(thread, silence=replace(thread.silence, signs=signs)), posts)
+    return replace(thread, silence=replace(thread.silence, danger=danger, signs=signs)), posts
 
 
 def signs_of(pack: Pack, event: TextArrived) -> frozenset[Sign]:

@@ -8,14 +8,13 @@ import pytest
 
 from bot.display.thread_card import card
 from bot.language.codeword_forms import MASK
-from bot.model.actions import THREAD, SendMessage, SendSms, Speaker
+from bot.model.actions import THREAD, DeliveryReceipt, SendMessage, SendSms, Speaker
 from bot.model.desk import Thread
 from bot.model.thread import ConsentFlags
 from bot.model.thread_desk_events import ThreadMarked, ThreadQueued
 from bot.safety.danger_signs import CUES
-from policies.keywords import breaks_off
 from policies.signs import BREAKS_OFF, Sign
-from tests.bot.examples import arrived, at, held, of, said, texts, then, told, waiting
+from tests.bot.examples import arrived, at, held, marks, of, said, texts, then, told, waiting
 from tests.bot.strategies import ANA, NOW, PACK, with_settings
 
 EXAMPLES = {
@@ -141,13 +140,14 @@ def test_a_stopped_or_unsafe_phone_has_signs_as_well() -> None:
 
 
 @pytest.mark.parametrize("sign", Sign)
-def test_words_that_wait_are_named_for_the_signs_after_which_they_should_not_leave(sign: Sign) -> None:
-    """A text after which the phone should stay dark is told from others, like a wish for no more texts."""
+def test_words_that_wait_stop_at_the_signs_after_which_the_phone_should_stay_dark(sign: Sign) -> None:
+    """Who has to go, or another person at the phone, stops words in the undo window, as a wish for no more texts does."""
+    waits = then(held(), said("Is everything ok?", event_id="$w", at=NOW + 1), at(1)).aggregate
     for body in EXAMPLES[sign]:
-        assert breaks_off(body, PACK) == (sign in BREAKS_OFF), body
-    assert breaks_off("please stop texting me", PACK)
-    for body in ("I need a place to stay", "Liked “he's here”", "Auto-reply: he's here", "STOP"):
-        assert not breaks_off(body, PACK)
+        stops = marks(then(waits, arrived(body, id="b", seconds=3), at(3))) == {"$w": DeliveryReceipt.HELD}
+        assert stops == (sign in BREAKS_OFF), body
+    for body in ("I need a place to stay", "Liked “he's here”", "Auto-reply: he's here"):
+        assert not marks(then(waits, arrived(body, id="b", seconds=3), at(3)))
 
 
 def test_a_sign_holds_nothing_by_itself() -> None:
