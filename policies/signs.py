@@ -1,7 +1,8 @@
 """Signs in a text of what staff should look at now: danger, a phone in other hands, somebody who has to go.
 
-Rules of this module: a sign is a phrase of the pack's lists (`policies.phrases` has their syntax) and a guess. It is told
-to people and does nothing else. The lists of every language count in every text, for people mix them.
+Rules of this module: a sign is a phrase of the pack's lists (`policies.phrases` has their syntax) and a guess. It sends
+nothing and answers nothing: people are told, and at `BREAKS_OFF` words of ours that wait stop. The lists of every language
+count in every text, for people mix them.
 """
 
 from __future__ import annotations

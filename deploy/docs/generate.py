@@ -148,10 +148,10 @@ def advocate_page() -> str:
         (
             "Some texts bring a line into the room: danger now, talk of dying, choking, a weapon, somebody else at the"
             " phone, somebody who has to go. It is a guess by lists of phrases; it names the playbook. Words of yours that"
-            " wait to leave stop at the last two (`!anyway`).\n\n"
-            "At the desk, ⚠️ on a card or the board is such a sign, and the thread stands first. No sign is no all-clear."
-            " [How often it is right](signs.md).\n\n"
-            "Who writes Spanish first is greeted in Spanish. `es` on a card: the agency's texts leave in Spanish for that"
+            " wait to leave stop at the last two (`!anyway`)."
+            " At the desk, ⚠️ on a card or the board is such a sign, and the thread stands first. No sign is no all-clear."
+            " [How often it is right](signs.md)."
+            " Who writes Spanish first is greeted in Spanish. `es` on a card: the agency's texts leave in Spanish for that"
             " phone. `!lang` changes it; what you write yourself nobody translates."
             " At the desk, `!languages es` says what you speak, and the board shows it."
         ),

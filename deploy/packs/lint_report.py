@@ -77,7 +77,7 @@ def preview_pack(pack: Pack, scripts: Iterable[Script]) -> Iterator[str]:
         "",
         "## Signs in a text",
         "",
-        "How many phrases are looked for, by sign and language. They bring a cue, and do nothing.",
+        "How many phrases are looked for, by sign and language. They bring a cue; the last three stop our words that wait.",
     )
     yield from ("", f"| sign | {' | '.join(pack.signs)} |", f"| --- |{' --- |' * len(pack.signs)}")
     for sign in Sign:
