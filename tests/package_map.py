@@ -42,7 +42,8 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "bridge/matrix/rooms": "bridge/runtime bridge/storage bridge/matrix/api bridge/background bridge/matrix/olm",
     "bridge/matrix/room_keys": "bridge/runtime bridge/storage bridge/matrix/api bridge/matrix/olm bridge/matrix/rooms",
     "bridge/matrix/sync": (
-        "bridge/runtime bridge/storage bridge/matrix/api bridge/matrix/olm bridge/matrix/rooms bridge/matrix/room_keys"
+        "bridge/runtime bridge/storage bridge/matrix/api bridge/background bridge/matrix/olm bridge/matrix/rooms "
+        "bridge/matrix/room_keys"
     ),
     "bridge/matrix": (
         "bot/model bridge/runtime bridge/storage bridge/matrix/api bridge/background bridge/matrix/olm "

@@ -9,6 +9,7 @@ A wake-up that comes while `run_once` works is not lost: it runs once more at on
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 
 from bridge.background.backoff import DEFAULT_WAITS, RETRIED, Backoff, Waits
@@ -18,7 +19,7 @@ from bridge.storage.errors import DatabaseError
 
 
 class BackgroundLoop:
-    """Runs `run_once` until cancelled. `max_sleep`: seconds after which it looks even without a wake-up."""
+    """Runs `run_once` until cancelled. `max_sleep`: seconds after which it looks even without a wake-up, or `math.inf`."""
 
     def __init__(
         self,
@@ -63,7 +64,7 @@ class BackgroundLoop:
             await asyncio.sleep(0)
             return
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds if math.isfinite(seconds) else None):
                 await self._pending.wait()
         except TimeoutError:
             return

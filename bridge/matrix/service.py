@@ -245,4 +245,4 @@ class MatrixService:
             group.create_task(self.puppet_sync.run(), name="voice sync")
             group.create_task(self.device_updates.run(), name="watch")
             for key_upload in self.key_uploads.values():
-                group.create_task(key_upload.run(), name="upkeep")
+                group.create_task(key_upload.loop.run(), name="upkeep")

@@ -6,12 +6,12 @@ after a crash in between all of it is done again.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from bridge.background.loop import BackgroundLoop
 from bridge.matrix.api.events import IdentityConfirmed, MatrixEvent
-from bridge.matrix.api.http_client import HomeserverError, Permanent, TokenRefused, Transient, log_retry
+from bridge.matrix.api.http_client import Permanent, TokenRefused
 from bridge.matrix.api.json_fields import Json
 from bridge.matrix.room_keys.confirmed_identities import take_unannounced
 from bridge.matrix.room_keys.device_lists import DeviceLists, EventSink
@@ -21,7 +21,6 @@ from bridge.matrix.sync.session_recovery import SessionRecovery
 from bridge.matrix.sync.sync_loop import SyncLoop
 from bridge.runtime.clock import Clock
 from bridge.storage.database import Database, Transaction
-from bridge.storage.errors import Unavailable
 
 BATCH_SIZE: Final = 50
 REJECTED_SECONDS: Final = 600.0
@@ -56,36 +55,20 @@ class DeviceListUpdates:
         self._sink = sink
         self._committed = committed
         self._clock = clock
-        self._pending = asyncio.Event()
-        self._failures = 0
+        self._loop = BackgroundLoop("matrix.device_lists", self._turn, max_sleep=MAX_SLEEP)
 
     def wake(self) -> None:
         """Say that there may be something to do."""
-        self._pending.set()
+        self._loop.wake()
 
     async def run(self) -> None:
         """Mark everybody once, because lists may have changed meanwhile, then work until cancelled."""
         await self._database.commit(self._devices.mark_all_dirty)
-        while True:
-            self._pending.clear()
-            wait = MAX_SLEEP
-            try:
-                await self.run_once()
-                wait = await self._until_next()
-                self._failures = 0
-            except TokenRefused:
-                raise
-            except (HomeserverError, Unavailable, OSError) as error:
-                self._failures += 1
-                log_retry("matrix.device_lists_retry", error, attempt=self._failures)
-                after = error.retry_after if isinstance(error, Transient) else 0.0
-                await asyncio.sleep(max(min(0.1 * 2.0 ** min(self._failures, 8), 5.0), after))
-                continue
-            try:
-                async with asyncio.timeout(wait):
-                    await self._pending.wait()
-            except TimeoutError:
-                pass
+        await self._loop.run()
+
+    async def _turn(self) -> float:
+        await self.run_once()
+        return await self._until_next()
 
     async def run_once(self) -> None:
         """Do everything that is due now."""

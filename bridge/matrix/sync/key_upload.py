@@ -6,17 +6,17 @@ and does not stop the rest.
 
 from __future__ import annotations
 
-import asyncio
+import math
 from typing import Final
 
-from bridge.matrix.api.http_client import HomeserverError, TokenRefused, Transient, log_retry
+from bridge.background.loop import BackgroundLoop
+from bridge.matrix.api.http_client import HomeserverError
 from bridge.matrix.api.json_fields import Json, object_at, strings_in
 from bridge.matrix.olm.cross_signing import Device
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox, VerificationRequest
 from bridge.matrix.olm.to_device_sender import ToDevicePayload, ToDeviceSender
 from bridge.matrix.room_keys.device_lists import DeviceLists
-from bridge.storage.errors import Unavailable
 
 ALGORITHM: Final = "signed_curve25519"
 MAX_REJECTIONS: Final = 100
@@ -27,7 +27,7 @@ CANCEL_CONTENT: Final = {
 
 
 class OneTimeKeyUpload:
-    """The chores of one identity. `run` until cancelled."""
+    """The chores of one identity."""
 
     def __init__(
         self, *, identity: Identity, inbox: ToDeviceInbox, devices: DeviceLists, to_device: ToDeviceSender
@@ -36,12 +36,11 @@ class OneTimeKeyUpload:
         self._inbox = inbox
         self._devices = devices
         self._to_device = to_device
-        self._pending = asyncio.Event()
-        self._pending.set()  # sessions that were wedged before a restart
         self._count: int | None = None
         self._fallback_used = False
         self._verification_requests: list[VerificationRequest] = []
-        self._failures = 0
+        # The first turn comes at once: there may be sessions that were wedged before a restart.
+        self.loop = BackgroundLoop("matrix.key_upload", self._turn, max_sleep=math.inf, retry=(0.5, 30.0))
 
     def note_response(self, response: Json, batch: ToDeviceBatch) -> None:
         """Take note of a committed response."""
@@ -54,25 +53,11 @@ class OneTimeKeyUpload:
                 self._fallback_used = ALGORITHM not in strings_in(response[name])
                 break
         self._verification_requests = [*self._verification_requests, *batch.verification_requests][-MAX_REJECTIONS:]
-        self._pending.set()
+        self.loop.wake()
 
-    async def run(self) -> None:
-        """Do what there is to do, until cancelled. Raises :class:`TokenRefused` and nothing else of the wire."""
-        while True:
-            await self._pending.wait()
-            self._pending.clear()
-            try:
-                await self.run_once()
-            except TokenRefused:
-                raise
-            except (HomeserverError, Unavailable, OSError) as error:
-                self._failures += 1
-                log_retry("matrix.key_upload_retry", error, attempt=self._failures)
-                after = error.retry_after if isinstance(error, Transient) else 0.0
-                await asyncio.sleep(max(min(0.25 * 2.0 ** min(self._failures, 8), 30.0), after))
-                self._pending.set()
-            else:
-                self._failures = 0
+    async def _turn(self) -> float:
+        await self.run_once()
+        return math.inf
 
     async def run_once(self) -> None:
         """Do everything there is to do now."""

@@ -28,7 +28,7 @@ async def test_a_device_that_nobody_vouches_for(rig: Rig, server: ScriptedHomese
 
 async def test_what_looks_like_a_command_of_such_a_device_is_handed_on(rig: Rig, server: ScriptedHomeserver) -> None:
     """Forty characters of it at most: it may be the one that stops a phone; whether it is, the decision says."""
-    await record_our_room(rig)
+    await record_our_room(rig, people=["@eve:x"])
     eve = ClientDevice("@eve:x", cross_signed=False)
     server.register(eve)
     key = eve.room_key_message(server.ours[POLICY], ROOM)
