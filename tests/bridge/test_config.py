@@ -315,14 +315,14 @@ class TestTheProgram:
         assert done.stderr == "./own.yaml: unheard: unknown key\n"
 
     def test_another_installations_key(self, papers: Papers) -> None:
-        """A vault key that does not open what is there ends the program with 1, and nothing of it is overwritten."""
+        """A vault key that does not open what is there ends the program with 2, and nothing of it is overwritten."""
         data = Path(papers.raw["data_dir"])
         data.mkdir()
         asyncio.run(_foreign_keys(data / "keys.db"))
         before = wrapped_keys(data / "keys.db")
         done = self.start(papers)
-        assert done.returncode == 1
-        assert "bridge.failed error=ValueError" in done.stderr
+        assert done.returncode == 2
+        assert "main.db: missing" in done.stderr
         assert wrapped_keys(data / "keys.db") == before != {}
 
 

@@ -136,7 +136,9 @@ async def test_all_is_well(name: str, tmp_path: Path, port: int) -> None:
     """With a vendor that knows the login and a bridge behind its public address every check is well, and no row is made."""
     async with vendor(knowing(name)) as base:
         got = await found(at(tmp_path, name, port, base), tmp_path, port)
-        assert got == dict.fromkeys({"login", "webhook", "signature", "copies"} | MORE.get(name, set()), True)
+        assert got == dict.fromkeys(
+            {"login", "public address", "webhook", "signature", "copies"} | MORE.get(name, set()), True
+        )
 
 
 ELSEWHERE = {
@@ -222,7 +224,7 @@ async def test_another_public_address(tmp_path: Path, port: int) -> None:
     """A bridge that believes in another address than the one that is called fails the signature check, not the others."""
     async with vendor(knowing("twilio")) as base:
         got = await found(at(tmp_path, "twilio", port, base), tmp_path, port, public="https://elsewhere.example")
-        assert got == {"login": True, "webhook": True, "signature": False, "copies": True}
+        assert got == {"login": True, "public address": True, "webhook": True, "signature": False, "copies": True}
 
 
 async def test_nobody_there(tmp_path: Path, port: int) -> None:
@@ -231,6 +233,7 @@ async def test_nobody_there(tmp_path: Path, port: int) -> None:
     report = await check_carrier(named_demo(sample(tmp_path, "twilio", base=gone, api_base=gone)))
     assert {item.name: item.ok for item in report.checks if item.name != "copies"} == {
         "login": False,
+        "public address": True,
         "webhook": False,
         "signature": False,
     }
